@@ -1,0 +1,41 @@
+# Every command a contributor needs. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test test-fast check format lock generate clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(STAMP) ## Make .venv with everything that development needs
+
+$(STAMP): pyproject.toml requirements/dev.lock requirements/models.lock scripts/install.sh
+	bash scripts/install.sh "$(PYTHON)" "$(VENV)"
+	touch $@
+
+demo: install ## The main job on one machine: promote AKS, then flag off a variant that regresses
+	$(BIN)/python -m examples.demo
+
+test: install ## Every test that can run here
+	$(BIN)/python -m pytest
+
+test-fast: install ## Tests without models, films and servers
+	$(BIN)/python -m pytest -m "not slow"
+
+check: install ## Format, lint, strict types, layer contracts, generated files unchanged
+	BIN=$(BIN) bash scripts/check.sh
+
+format: install ## Format and sort imports
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+generate: install ## Remake the generated files: CRDs, dashboards, rules
+	BIN=$(BIN) bash scripts/generate.sh
+
+lock: install ## Resolve the dependencies anew
+	BIN=$(BIN) bash scripts/lock.sh
+
+clean: ## Remove the virtual environment and local state
+	rm -rf $(VENV) .pitwall .mypy_cache .ruff_cache .pytest_cache

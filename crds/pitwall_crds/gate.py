@@ -1,0 +1,116 @@
+"""Gates: one metric's rule each; what is compared, by which margin, and what follows from proven harm."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from pitwall_crds.resource import Border, Name
+
+
+class QuantileMetric(StrEnum):
+    """Metrics whose tail can be gated."""
+
+    QUERY_LATENCY = "QueryLatency"
+    FRAME_SELECTION = "FrameSelection"
+
+
+class RateMetric(StrEnum):
+    """Bad events among trials."""
+
+    ERRORS = "Errors"
+    COLD_QUERIES = "ColdQueries"
+    THUMBS_DOWN = "ThumbsDown"
+    FOLLOW_UP = "FollowUp"
+    TASK_ABANDONED = "TaskAbandoned"
+
+
+class MeanMetric(StrEnum):
+    """Metrics whose mean can be gated."""
+
+    TOKENS_PER_QUERY = "TokensPerQuery"
+
+
+class Unit(StrEnum):
+    """What one trial of a rate is."""
+
+    QUERY = "Query"
+    SESSION = "Session"
+
+
+class Dependence(StrEnum):
+    """Whether trials inside a block may be correlated (Block) or are taken as independent (Query)."""
+
+    BLOCK = "Block"
+    QUERY = "Query"
+
+
+class OnHarm(StrEnum):
+    """What proven harm does."""
+
+    FLAG_OFF = "FlagOff"
+    HOLD = "Hold"
+    OBSERVE = "Observe"
+
+
+class QuantileRule(Border):
+    """Compares the share of queries beyond a bucket edge frozen from the control's own history."""
+
+    metric: QuantileMetric
+    per_mille: Annotated[int, Field(ge=500, le=999, description="990 is p99.")] = 990
+
+
+class RateRule(Border):
+    """Compares the share of bad trials."""
+
+    metric: RateMetric
+    unit: Unit = Unit.QUERY
+    label_delay_seconds: Annotated[int, Field(ge=0, le=604_800)] = 0
+
+
+class MeanRule(Border):
+    """Compares means."""
+
+    metric: MeanMetric
+
+
+class Gate(Border):
+    """One metric's rule. Exactly one of quantile, rate and mean must be set."""
+
+    name: Name
+    quantile: QuantileRule | None = None
+    rate: RateRule | None = None
+    mean: MeanRule | None = None
+    margin_percent: Annotated[
+        int, Field(ge=0, le=1000, description="How much worse the candidate may be before it counts as harm.")
+    ] = 10
+    promote_margin_percent: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=1000)], ...],
+        Field(
+            min_length=1,
+            max_length=16,
+            description="How much larger the bad rate may be and still pass, for the first, second, … canary stage; "
+            "the last value holds for the stages after it.",
+        ),
+    ] = (200, 100, 50, 25)
+    absolute_margin_basis_points: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10_000,
+            description="If set, non-inferiority allows this difference of rates in place of the percentages; "
+            "needed for events that normally never happen, such as errors.",
+        ),
+    ] = 0
+    weight: Annotated[int, Field(ge=1, le=100, description="Share of the error budget relative to other gates.")] = 1
+    minimum_trials: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    warmup_seconds: Annotated[int, Field(ge=0, le=604_800)] = 0
+    dependence: Dependence = Dependence.BLOCK
+    on_harm: OnHarm = OnHarm.FLAG_OFF
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "Gate":
+        rules = [rule for rule in (self.quantile, self.rate, self.mean) if rule is not None]
+        if len(rules) != 1:
+            raise ValueError(f"gate {self.name!r} must set exactly one of quantile, rate and mean, not {len(rules)}")
+        return self

@@ -1,0 +1,145 @@
+"""Names that more than one process spells: group, labels, arms, headers, metrics, event reasons."""
+
+from enum import StrEnum
+from typing import Final
+
+GROUP: Final = "pitwall.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+CATEGORY: Final = "pitwall"
+FIELD_MANAGER: Final = "pitwall-operator"
+
+FULL_WEIGHT: Final = 10_000
+"""The constant total of every split, in basis points."""
+
+
+class Arm(StrEnum):
+    """Which share of the traffic a query belongs to; the flag's variant key."""
+
+    CANDIDATE = "candidate"
+    CONTROL = "control"
+    STABLE = "stable"
+    SHADOW = "shadow"
+
+
+class Header(StrEnum):
+    """HTTP headers of an answer and of the gateway's calls to a runtime."""
+
+    VARIANT = "x-pitwall-variant"
+    ARM = "x-pitwall-arm"
+    ANSWER_ID = "x-pitwall-answer-id"
+    SESSION = "x-pitwall-session"
+    FALLBACK = "x-pitwall-fallback"
+    TRACE = "traceparent"
+
+
+class Label(StrEnum):
+    """Metric label names."""
+
+    SAMPLER_VARIANT = "sampler_variant"
+    ARM = "arm"
+    OUTCOME = "outcome"
+    RESULT = "result"
+    SIGNAL = "signal"
+    UNIT = "unit"
+    STAGE = "stage"
+    ROLLOUT = "rollout"
+    GATE = "gate"
+    PROCESS = "process"
+    FLAG = "flag"
+    REASON = "reason"
+
+
+class Metric(StrEnum):
+    """Every metric that Pitwall exports. All but the operator's and the flags' carry `sampler_variant` and `arm`."""
+
+    # gateway: what the user saw
+    QUERY_LATENCY = "pitwall_query_latency_seconds"
+    QUERIES = "pitwall_queries_total"
+    QUALITY = "pitwall_quality_total"
+    SHADOW_LATENCY_RATIO = "pitwall_shadow_latency_ratio"
+    SHADOW_TOKENS_RATIO = "pitwall_shadow_tokens_ratio"
+    SHADOW_PAIRS = "pitwall_shadow_pairs_total"
+    SHADOW_DROPPED = "pitwall_shadow_dropped_total"
+    FALLBACKS = "pitwall_fallbacks_total"
+    # runtime: what it cost
+    TOKENS_PER_QUERY = "pitwall_tokens_per_query"
+    FRAME_SELECTION = "pitwall_frame_selection_seconds"
+    ENCODER_BUSY = "pitwall_encoder_busy_seconds_total"
+    ENCODER_UTILIZATION = "pitwall_encoder_utilization_ratio"
+    CACHE_LOOKUPS = "pitwall_embed_cache_lookups_total"
+    CACHE_QUERIES = "pitwall_embed_cache_queries_total"
+    STAGE_DURATION = "pitwall_stage_duration_seconds"
+    # operator: what it decided
+    ROLLOUT_WEIGHT = "pitwall_rollout_weight_basis_points"
+    ROLLOUT_VERDICT = "pitwall_rollout_verdict"
+    GATE_LOG_E = "pitwall_gate_log_e_value"
+    GATE_THRESHOLD = "pitwall_gate_log_threshold"
+    # flags
+    FLAG_EVALUATIONS = "pitwall_flag_evaluations_total"
+    FLAG_STALE = "pitwall_flags_stale"
+    FLAG_PROPAGATION = "pitwall_flag_propagation_seconds"
+
+
+class Signal(StrEnum):
+    """Quality proxies, values of the label `signal` of `pitwall_quality_total`; outcome is `bad` or `good`."""
+
+    THUMBS_DOWN = "thumbs_down"
+    FOLLOW_UP = "follow_up"
+    TASK_ABANDONED = "task_abandoned"
+
+
+class Outcome(StrEnum):
+    """Values of the label `outcome`."""
+
+    OK = "ok"
+    ERROR = "error"
+    GOOD = "good"
+    BAD = "bad"
+
+
+class CacheResult(StrEnum):
+    """Values of the label `result`: of one lookup (hit, miss) and of one query (warm, cold)."""
+
+    HIT = "hit"
+    MISS = "miss"
+    WARM = "warm"
+    COLD = "cold"
+
+
+class EventReason(StrEnum):
+    """Reasons of Kubernetes Events and of the embedded event log; one cause each."""
+
+    STAGE_STARTED = "StageStarted"
+    PROMOTED = "Promoted"
+    FLAGGED_OFF = "FlaggedOff"
+    HELD = "Held"
+    RESUMED = "Resumed"
+    ABORTED = "Aborted"
+    UNMEASURED = "Unmeasured"
+    INVALID = "InvalidSpec"
+    VARIANT_NOT_READY = "VariantNotReady"
+
+
+def _geometric_edges(first: float, last: float, steps_per_doubling: int) -> tuple[float, ...]:
+    """Bucket edges growing by 2**(1/steps) from first to at least last, rounded to 4 significant digits."""
+    edges = [first]
+    while edges[-1] < last:
+        edges.append(first * 2 ** (len(edges) / steps_per_doubling))
+    return tuple(float(f"{edge:.4g}") for edge in edges)
+
+
+LATENCY_EDGES: Final = _geometric_edges(0.001, 64.0, 6)
+"""Seconds. 12 % apart, so that a p99 gate can put its threshold within 12 % of any latency from 1 ms to 64 s."""
+
+SELECTION_EDGES: Final = _geometric_edges(0.00001, 16.0, 3)
+"""Seconds. Frame selection spans from arithmetic on cached scores to minutes of a model in the loop."""
+
+TOKEN_EDGES: Final = _geometric_edges(16.0, 65_536.0, 4)
+
+RATIO_EDGES: Final = tuple(
+    sorted({round(1 / edge, 4) for edge in (1.05, 1.1, 1.15, 1.2, 1.25, 1.3, 1.5, 1.75, 2, 3, 5, 10)}
+           | {1.0}
+           | {1.05, 1.1, 1.15, 1.2, 1.25, 1.3, 1.5, 1.75, 2.0, 3.0, 5.0, 10.0})
+)  # fmt: skip
+"""Candidate divided by stable on the same query. Symmetric on a log scale, so that a sign test is exact."""

@@ -1,0 +1,127 @@
+"""SamplerVariant: one frame sampler with its parameters, and the runtime that answers with it."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from pitwall_crds import names
+from pitwall_crds.resource import Border, Condition, Metadata, Name, Reference
+
+ParameterValue = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[str, Field(max_length=256)]
+
+
+class SamplerSpec(Border):
+    """Which sampler, and its parameters; the sampler's own schema parses and bounds them."""
+
+    name: Name
+    parameters: Annotated[
+        dict[Annotated[str, Field(max_length=64)], ParameterValue],
+        Field(max_length=32, description="Integers, booleans or decimal strings; never floats."),
+    ] = {}
+
+
+class DecodeSpec(Border):
+    """How densely and how large a video is decoded into the frame pool, once."""
+
+    frames_per_minute: Annotated[int, Field(ge=1, le=1800, description="Pool rate; 60 is one frame a second.")] = 60
+    height_pixels: Annotated[int, Field(ge=64, le=1080, description="Pool frames are scaled to this height.")] = 240
+
+
+class ReducerSpec(Border):
+    """How the chosen frames' tokens are reduced to the budget."""
+
+    name: Name = "pool"
+    token_budget: Annotated[int, Field(ge=1, le=1_000_000, description="Visual tokens a query may spend.")] = 2048
+
+
+class EncoderSpec(Border):
+    """The joint image–text encoder; name, revision and weights are part of the embed cache's key."""
+
+    name: Name = "conse"
+    revision: Annotated[str, Field(max_length=128)] = "1"
+    weights: Annotated[
+        str, Field(max_length=512, description="A path or a hub name; empty for an encoder whose weights are packaged.")
+    ] = ""
+    batch_size: Annotated[int, Field(ge=1, le=1024)] = 32
+
+
+class AnswerEngine(StrEnum):
+    """moments needs no language model; local runs a small packaged one; openai calls any compatible server."""
+
+    MOMENTS = "moments"
+    LOCAL = "local"
+    OPENAI = "openai"
+
+
+class AnswerSpec(Border):
+    """Who turns the chosen frames into an answer."""
+
+    engine: AnswerEngine = AnswerEngine.MOMENTS
+    endpoint_url: Annotated[
+        str, Field(max_length=512, description="Base URL of an OpenAI-compatible server, up to and including /v1.")
+    ] = ""
+    endpoint_ref: Reference | None = None
+    model: Annotated[str, Field(max_length=256)] = ""
+    max_tokens: Annotated[int, Field(ge=1, le=32_768)] = 128
+
+    @model_validator(mode="after")
+    def _openai_needs_an_endpoint(self) -> "AnswerSpec":
+        if self.engine is AnswerEngine.OPENAI and not (self.endpoint_url or self.endpoint_ref):
+            raise ValueError("answer.engine openai must name a server: set endpointUrl or endpointRef")
+        return self
+
+
+class RuntimeSpec(Border):
+    """The pods (embedded: processes) that run the pipeline with this sampler."""
+
+    image: Annotated[str, Field(max_length=512)] = ""
+    replicas: Annotated[int, Field(ge=1, le=1000, description="At full weight; fewer while the weight is small.")] = 1
+    resources: dict[str, Any] = {}
+    template: Annotated[dict[str, Any], Field(description="Overlay on the pod template.")] = {}
+
+
+class SamplerVariantSpec(Border):
+    """The desired variant."""
+
+    sampler: SamplerSpec
+    max_frames: Annotated[int, Field(ge=1, le=1024, description="Frames the sampler must choose.")] = 32
+    decode: DecodeSpec = DecodeSpec()
+    reducer: ReducerSpec = ReducerSpec()
+    encoder: EncoderSpec = EncoderSpec()
+    answer: AnswerSpec = AnswerSpec()
+    runtime: RuntimeSpec = RuntimeSpec()
+
+
+class FiveMetrics(Border):
+    """Last observed metrics of a variant, as text with units; absent ones were not measured."""
+
+    latency_p50: Annotated[str, Field(max_length=16)] = ""
+    latency_p99: Annotated[str, Field(max_length=16)] = ""
+    frame_selection: Annotated[str, Field(max_length=16)] = ""
+    tokens_per_query: Annotated[str, Field(max_length=16)] = ""
+    cache_hit_rate: Annotated[str, Field(max_length=16)] = ""
+    encoder_utilization: Annotated[str, Field(max_length=16)] = ""
+
+
+class SamplerVariantStatus(Border):
+    """The observed variant."""
+
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    ready_replicas: Annotated[int, Field(ge=0)] = 0
+    desired_replicas: Annotated[int, Field(ge=0)] = 0
+    endpoint: Annotated[str, Field(max_length=512)] = ""
+    arm: Annotated[str, Field(max_length=32)] = ""
+    flagged_off: Annotated[str, Field(max_length=1024, description="Why, if this variant was flagged off.")] = ""
+    metrics: FiveMetrics = FiveMetrics()
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=8)] = ()
+
+
+class SamplerVariant(Border):
+    """One frame sampler, runnable."""
+
+    api_version: Literal["pitwall.dev/v1alpha1"] = names.API_VERSION
+    kind: Literal["SamplerVariant"] = "SamplerVariant"
+    metadata: Metadata
+    spec: SamplerVariantSpec
+    status: SamplerVariantStatus = SamplerVariantStatus()

@@ -1,0 +1,1 @@
+"""How a rollout moves: observe, weigh the evidence, decide, perform."""
