@@ -5,7 +5,7 @@ from typing import Final
 
 GROUP: Final = "pitwall.dev"
 VERSION: Final = "v1alpha1"
-API_VERSION: Final = f"{GROUP}/{VERSION}"
+API_VERSION: Final = "pitwall.dev/v1alpha1"
 CATEGORY: Final = "pitwall"
 FIELD_MANAGER: Final = "pitwall-operator"
 
