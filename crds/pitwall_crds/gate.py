@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from pitwall_crds.resource import Border, Name
+from pitwall_crds.resource import Border, Name, cel_rules
 
 
 class QuantileMetric(StrEnum):
@@ -65,7 +65,14 @@ class RateRule(Border):
 
     metric: RateMetric
     unit: Unit = Unit.QUERY
-    label_delay_seconds: Annotated[int, Field(ge=0, le=604_800)] = 0
+    label_delay_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=604_800,
+            description="How long after the answer a label may arrive; younger trials do not count yet.",
+        ),
+    ] = 0
 
 
 class MeanRule(Border):
@@ -77,7 +84,14 @@ class MeanRule(Border):
 class Gate(Border):
     """One metric's rule. Exactly one of quantile, rate and mean must be set."""
 
-    name: Name
+    model_config = cel_rules(
+        (
+            "[has(self.quantile), has(self.rate), has(self.mean)].exists_one(isSet, isSet)",
+            "a gate must set exactly one of quantile, rate and mean",
+        )
+    )
+
+    name: Annotated[Name, Field(description="Names the gate in status, events and metrics; unique in the list.")]
     quantile: QuantileRule | None = None
     rate: RateRule | None = None
     mean: MeanRule | None = None
@@ -103,8 +117,13 @@ class Gate(Border):
         ),
     ] = 0
     weight: Annotated[int, Field(ge=1, le=100, description="Share of the error budget relative to other gates.")] = 1
-    minimum_trials: Annotated[int, Field(ge=0, le=10_000_000)] = 0
-    warmup_seconds: Annotated[int, Field(ge=0, le=604_800)] = 0
+    minimum_trials: Annotated[
+        int, Field(ge=0, le=10_000_000, description="No verdict before this many trials in each arm.")
+    ] = 0
+    warmup_seconds: Annotated[
+        int,
+        Field(ge=0, le=604_800, description="Seconds of each stage left out of this gate, such as while caches fill."),
+    ] = 0
     dependence: Dependence = Dependence.BLOCK
     on_harm: OnHarm = OnHarm.FLAG_OFF
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
@@ -21,6 +22,18 @@ class Border(BaseModel):
     def to_yaml_dict(self) -> dict[str, Any]:
         """This value as the dictionary that a YAML file holds: camelCase, defaults left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def cel_rules(*rules: tuple[str, str]) -> ConfigDict:
+    """Settings of a type whose cross-field rules (CEL, message) the API server checks as its validators do here."""
+    return ConfigDict(
+        json_schema_extra={"x-kubernetes-validations": [{"rule": rule, "message": text} for rule, text in rules]}
+    )
+
+
+def keyed_by(field: str) -> JsonDict:
+    """Makes a list one of named entries: the API server refuses a name twice, and appliers merge by name."""
+    return {"x-kubernetes-list-map-keys": [field]}
 
 
 class Metadata(Border):
@@ -49,15 +62,24 @@ class ConditionStatus(StrEnum):
 class Condition(Border):
     """metav1.Condition (Kubernetes API conventions)."""
 
-    type: Annotated[str, Field(max_length=64)]
+    type: Annotated[str, Field(max_length=64, description="What this condition is about, such as Ready.")]
     status: ConditionStatus
-    observed_generation: Annotated[int, Field(ge=0)] = 0
-    last_transition_time: Annotated[str, Field(max_length=40)]
-    reason: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
-    message: Annotated[str, Field(max_length=2048)] = ""
+    observed_generation: Annotated[
+        int, Field(ge=0, le=2**53, description="The metadata.generation that this condition was derived from.")
+    ] = 0
+    last_transition_time: Annotated[str, Field(max_length=40, description="When status last changed, RFC 3339.")]
+    reason: Annotated[
+        str,
+        Field(
+            max_length=64,
+            pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+            description="Why, as one CamelCase word.",
+        ),
+    ]
+    message: Annotated[str, Field(max_length=2048, description="Why, in a sentence.")] = ""
 
 
 class Reference(Border):
     """A resource of the same namespace, by name."""
 
-    name: Name
+    name: Annotated[Name, Field(description="The resource's metadata.name.")]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from pitwall_crds import names
-from pitwall_crds.resource import Border, Condition, Metadata, Name, Reference
+from pitwall_crds.resource import Border, Condition, Metadata, Name, Reference, cel_rules, keyed_by
 
 ParameterValue = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[str, Field(max_length=256)]
 
@@ -14,7 +14,7 @@ ParameterValue = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated
 class SamplerSpec(Border):
     """Which sampler, and its parameters; the sampler's own schema parses and bounds them."""
 
-    name: Name
+    name: Annotated[Name, Field(description="The sampler's name in pitwall.samplers, such as uniform or aks.")]
     parameters: Annotated[
         dict[Annotated[str, Field(max_length=64)], ParameterValue],
         Field(max_length=32, description="Integers, booleans or decimal strings; never floats."),
@@ -31,19 +31,22 @@ class DecodeSpec(Border):
 class ReducerSpec(Border):
     """How the chosen frames' tokens are reduced to the budget."""
 
-    name: Name = "pool"
+    name: Annotated[Name, Field(description="The reducer's name, such as pool.")] = "pool"
     token_budget: Annotated[int, Field(ge=1, le=1_000_000, description="Visual tokens a query may spend.")] = 2048
 
 
 class EncoderSpec(Border):
     """The joint image–text encoder; name, revision and weights are part of the embed cache's key."""
 
-    name: Name = "conse"
-    revision: Annotated[str, Field(max_length=128)] = "1"
+    name: Annotated[Name, Field(description="The encoder's name, such as conse or siglip-so400m-384.")] = "conse"
+    revision: Annotated[
+        str,
+        Field(max_length=128, description="Version of the encoder's weights; a new one starts an empty embed cache."),
+    ] = "1"
     weights: Annotated[
         str, Field(max_length=512, description="A path or a hub name; empty for an encoder whose weights are packaged.")
     ] = ""
-    batch_size: Annotated[int, Field(ge=1, le=1024)] = 32
+    batch_size: Annotated[int, Field(ge=1, le=1024, description="Frames encoded in one forward pass.")] = 32
 
 
 class AnswerEngine(StrEnum):
@@ -57,13 +60,29 @@ class AnswerEngine(StrEnum):
 class AnswerSpec(Border):
     """Who turns the chosen frames into an answer."""
 
+    model_config = cel_rules(
+        (
+            "!has(self.engine) || self.engine != 'openai' || has(self.endpointRef)"
+            " || (has(self.endpointUrl) && self.endpointUrl != '')",
+            "answer.engine openai must name a server: set endpointUrl or endpointRef",
+        )
+    )
+
     engine: AnswerEngine = AnswerEngine.MOMENTS
     endpoint_url: Annotated[
         str, Field(max_length=512, description="Base URL of an OpenAI-compatible server, up to and including /v1.")
     ] = ""
-    endpoint_ref: Reference | None = None
-    model: Annotated[str, Field(max_length=256)] = ""
-    max_tokens: Annotated[int, Field(ge=1, le=32_768)] = 128
+    endpoint_ref: Annotated[
+        Reference | None,
+        Field(description="A Service of the same namespace that speaks OpenAI's protocol, in place of endpointUrl."),
+    ] = None
+    model: Annotated[
+        str,
+        Field(
+            max_length=256, description="The model's name as the server knows it; empty takes the first that it lists."
+        ),
+    ] = ""
+    max_tokens: Annotated[int, Field(ge=1, le=32_768, description="Tokens that an answer may have.")] = 128
 
     @model_validator(mode="after")
     def _openai_needs_an_endpoint(self) -> "AnswerSpec":
@@ -72,12 +91,30 @@ class AnswerSpec(Border):
         return self
 
 
+Quantity = (
+    Annotated[int, Field(ge=0, le=2**53)]
+    | Annotated[str, Field(max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei)?$")]
+)
+"""Kubernetes' number with a unit: 1, "500m", "16Gi"."""
+
+Quantities = Annotated[dict[Annotated[str, Field(max_length=317)], Quantity], Field(max_length=32)]
+
+
+class ResourceRequirements(Border):
+    """What the runtime container may use and what is kept for it; GPUs and MIG slices are named as the cluster does."""
+
+    limits: Annotated[Quantities, Field(description="At most this much, such as nvidia.com/gpu: 1.")] = {}
+    requests: Annotated[Quantities, Field(description="At least this much, such as memory: 8Gi.")] = {}
+
+
 class RuntimeSpec(Border):
     """The pods (embedded: processes) that run the pipeline with this sampler."""
 
-    image: Annotated[str, Field(max_length=512)] = ""
+    image: Annotated[
+        str, Field(max_length=512, description="Container image; empty takes the operator's own runtime image.")
+    ] = ""
     replicas: Annotated[int, Field(ge=1, le=1000, description="At full weight; fewer while the weight is small.")] = 1
-    resources: dict[str, Any] = {}
+    resources: ResourceRequirements = ResourceRequirements()
     template: Annotated[dict[str, Any], Field(description="Overlay on the pod template.")] = {}
 
 
@@ -96,25 +133,48 @@ class SamplerVariantSpec(Border):
 class FiveMetrics(Border):
     """Last observed metrics of a variant, as text with units; absent ones were not measured."""
 
-    latency_p50: Annotated[str, Field(max_length=16)] = ""
-    latency_p99: Annotated[str, Field(max_length=16)] = ""
-    frame_selection: Annotated[str, Field(max_length=16)] = ""
-    tokens_per_query: Annotated[str, Field(max_length=16)] = ""
-    cache_hit_rate: Annotated[str, Field(max_length=16)] = ""
-    encoder_utilization: Annotated[str, Field(max_length=16)] = ""
+    latency_p50: Annotated[str, Field(max_length=16, description="Median of query latency, such as 0.52s.")] = ""
+    latency_p99: Annotated[
+        str, Field(max_length=16, description="99th percentile of query latency, such as 1.31s.")
+    ] = ""
+    frame_selection: Annotated[
+        str, Field(max_length=16, description="Median time to choose the frames, such as 0.6ms.")
+    ] = ""
+    tokens_per_query: Annotated[
+        str, Field(max_length=16, description="Mean visual tokens per query, such as 2041.")
+    ] = ""
+    cache_hit_rate: Annotated[
+        str, Field(max_length=16, description="Share of frames found in the embed cache, such as 75%.")
+    ] = ""
+    encoder_utilization: Annotated[str, Field(max_length=16, description="Busy share of the encoder, such as 64%.")] = (
+        ""
+    )
 
 
 class SamplerVariantStatus(Border):
     """The observed variant."""
 
-    observed_generation: Annotated[int, Field(ge=0)] = 0
-    ready_replicas: Annotated[int, Field(ge=0)] = 0
-    desired_replicas: Annotated[int, Field(ge=0)] = 0
-    endpoint: Annotated[str, Field(max_length=512)] = ""
-    arm: Annotated[str, Field(max_length=32)] = ""
+    observed_generation: Annotated[
+        int, Field(ge=0, le=2**53, description="The metadata.generation that this status is about.")
+    ] = 0
+    ready_replicas: Annotated[int, Field(ge=0, le=1_000_000, description="Pods that can answer.")] = 0
+    desired_replicas: Annotated[
+        int, Field(ge=0, le=1_000_000, description="Pods that should run at the present weight.")
+    ] = 0
+    endpoint: Annotated[str, Field(max_length=512, description="Base URL of the pods' Service.")] = ""
+    arm: Annotated[
+        str,
+        Field(
+            max_length=32,
+            description="Which share of the traffic it gets: stable, control, candidate or shadow; empty is none.",
+        ),
+    ] = ""
     flagged_off: Annotated[str, Field(max_length=1024, description="Why, if this variant was flagged off.")] = ""
     metrics: FiveMetrics = FiveMetrics()
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=8)] = ()
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(max_length=8, description="Ready and what stands in its way.", json_schema_extra=keyed_by("type")),
+    ] = ()
 
 
 class SamplerVariant(Border):

@@ -1,0 +1,169 @@
+"""Types in; CustomResourceDefinition YAML out: `python -m pitwall_crds.render DIRECTORY` writes one file per kind."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from pitwall_crds import names
+from pitwall_crds.resource import DNS_LABEL, Border
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.schema import Schema, structural_schema
+from pitwall_crds.variant import SamplerVariant
+
+HEADER: Final = "# Made by `python -m pitwall_crds.render crds` from the types in crds/pitwall_crds; do not edit.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of `kubectl get`; priority 1 shows with `-o wide` only."""
+
+    name: str
+    path: str
+    description: str
+    type: str = "string"
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a CRD says beside its schema."""
+
+    model: type[Border]
+    plural: str
+    short_name: str
+    columns: tuple[Column, ...]
+
+    @property
+    def file_name(self) -> str:
+        """Where the CRD is written: group and plural, as other tools name such files."""
+        return f"{names.GROUP}_{self.plural}.yaml"
+
+
+_AGE: Final = Column("Age", ".metadata.creationTimestamp", "Time since creation.", type="date")
+
+KINDS: Final = (
+    Kind(
+        SamplerVariant,
+        plural="samplervariants",
+        short_name="pwv",
+        columns=(
+            Column("Sampler", ".spec.sampler.name", "Which sampler runs."),
+            Column("Ready", ".status.readyReplicas", "Pods that can answer.", type="integer"),
+            Column("Desired", ".status.desiredReplicas", "Pods that should run.", type="integer"),
+            Column("Arm", ".status.arm", "Which share of the traffic it gets."),
+            Column("P99", ".status.metrics.latencyP99", "99th percentile of query latency."),
+            Column("Select", ".status.metrics.frameSelection", "Time to choose the frames."),
+            Column("Tokens", ".status.metrics.tokensPerQuery", "Visual tokens per query."),
+            Column("Hit", ".status.metrics.cacheHitRate", "Share of frames found in the embed cache."),
+            Column("Encoder", ".status.metrics.encoderUtilization", "Busy share of the encoder."),
+            Column("Flagged off", ".status.flaggedOff", "Why it was flagged off.", priority=1),
+            _AGE,
+        ),
+    ),
+    Kind(
+        Rollout,
+        plural="rollouts",
+        short_name="pwr",
+        columns=(
+            Column("Variant", ".spec.variantRef.name", "What should serve."),
+            Column("Stable", ".status.stableVariant", "What serves."),
+            Column("Stage", ".status.phase", "Where the rollout stands."),
+            Column("Weight", '.status.weights[?(@.arm=="candidate")].weightBasisPoints', "Of 10000.", type="integer"),
+            Column("Verdict", ".status.verdict", "What the evidence says."),
+            Column("Reason", ".status.reason", "Why it stands there."),
+            Column("Flag", ".spec.flag", "The flag that decides.", priority=1),
+            _AGE,
+        ),
+    ),
+)
+
+
+def definition(kind: Kind) -> dict[str, Any]:
+    """One CustomResourceDefinition."""
+    name = kind.model.__name__
+    spec_names = {
+        "kind": name,
+        "listKind": f"{name}List",
+        "plural": kind.plural,
+        "singular": name.lower(),
+        "shortNames": [kind.short_name],
+        "categories": [names.CATEGORY],
+    }
+    version = {
+        "name": names.VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [_column(column) for column in kind.columns],
+        "schema": {"openAPIV3Schema": _root_schema(kind.model)},
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.plural}.{names.GROUP}"},
+        "spec": {"group": names.GROUP, "scope": "Namespaced", "names": spec_names, "versions": [version]},
+    }
+
+
+def write_definitions(directory: Path) -> tuple[Path, ...]:
+    """Writes each kind's file, the same bytes every time, and returns their paths."""
+    directory.mkdir(parents=True, exist_ok=True)
+    written = []
+    for kind in KINDS:
+        path = directory / kind.file_name
+        body = yaml.dump(definition(kind), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+        path.write_text(HEADER + body, encoding="utf-8")
+        written.append(path)
+    return tuple(written)
+
+
+def _root_schema(model: type[Border]) -> Schema:
+    schema = structural_schema(model)
+    fields = schema["properties"]
+    name = {
+        "description": "Unique in its namespace.",
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 63,
+        "pattern": DNS_LABEL,
+    }
+    return {
+        "description": schema["description"],
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string", "maxLength": 63, "description": f"Always {names.API_VERSION}."},
+            "kind": {"type": "string", "maxLength": 63, "description": f"Always {model.__name__}."},
+            "metadata": {"description": "Standard object metadata.", "type": "object", "properties": {"name": name}},
+            "spec": fields["spec"],
+            "status": fields["status"],
+        },
+    }
+
+
+def _column(column: Column) -> dict[str, Any]:
+    text: dict[str, Any] = {"name": column.name, "type": column.type, "jsonPath": column.path}
+    return text | {"description": column.description} | ({"priority": column.priority} if column.priority else {})
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes equal lists twice instead of as anchor and alias."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 – PyYAML's signature
+        """Always: a CRD is read by people and by kubectl explain."""
+        return True
+
+
+def main() -> None:
+    """Writes the CRDs into the directory named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m pitwall_crds.render", description=main.__doc__)
+    parser.add_argument("directory", type=Path, help="where the YAML files go, such as crds")
+    for path in write_definitions(parser.parse_args().directory):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
