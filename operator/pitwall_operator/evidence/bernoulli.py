@@ -1,0 +1,103 @@
+"""Two streams of independent yes/no trials: block counts in, evidence that the candidate is beyond a line out.
+
+Turner, Ly & Grünwald (arXiv 2106.02693) and Turner & Grünwald (2203.09785): before each block choose an alternative
+from the past only, project it onto the null, multiply the likelihood ratios. Rates may drift; the null need only hold
+block by block, so evidence survives changing weights, stages and restarts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from pitwall_operator.evidence.counts import NO_TRIALS, Counts, Tally
+from pitwall_operator.evidence.line import Claim, Line, log_likelihood_ratio
+from pitwall_operator.evidence.process import State, decimals, log_mean_exp, texts
+
+HARM_ODDS = (1.25, 1.5, 2.0, 3.0, 5.0)
+"""Alternatives of harm: the odds on the line times these."""
+NON_INFERIOR_WAY = (0.0, 0.4)
+"""Alternatives of non-inferiority: this share of the way from equality to the line."""
+ALMOST_ONE = 1 - 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """A guess of the control's rate worth `trials` trials. It moves power, never validity."""
+
+    rate: float
+    trials: float
+
+
+@dataclass(frozen=True, slots=True)
+class BernoulliProcess:
+    """Mixture of one plug-in and several fixed alternatives against the null on the other side of the line."""
+
+    line: Line
+    claim: Claim
+    prior: Prior
+    control: Tally = NO_TRIALS
+    candidate: Tally = NO_TRIALS
+    logs: tuple[float, ...] = ()
+    peak_log_e: float = 0.0
+
+    @property
+    def log_e(self) -> float:
+        """Natural logarithm of the mixture's evidence now."""
+        return log_mean_exp(self.logs) if self.logs else 0.0
+
+    def update(self, counts: Counts) -> Self:
+        """The process after one more block; the block's alternatives come from the blocks before it."""
+        control = self._control_rate()
+        gains = [self._log_factor(counts, control, candidate) for candidate in self._alternatives(control)]
+        logs = tuple(log + gain for log, gain in zip(self.logs or (0.0,) * len(gains), gains, strict=True))
+        return replace(
+            self,
+            control=_without_values(self.control + counts.control),
+            candidate=_without_values(self.candidate + counts.candidate),
+            logs=logs,
+            peak_log_e=max(self.peak_log_e, log_mean_exp(logs)),
+        )
+
+    def _control_rate(self) -> float:
+        guess = self.prior
+        return (self.control.bad + guess.trials * guess.rate) / (self.control.trials + guess.trials)
+
+    def _alternatives(self, control: float) -> list[float]:
+        """Candidate rates to bet on: where it was so far, then the fixed ones."""
+        seen = self.candidate
+        plug_in = (seen.bad + self.prior.trials * control) / (seen.trials + self.prior.trials)
+        height = self.line.height(control)
+        if self.claim is Claim.HARM:
+            base = min(height, ALMOST_ONE)
+            return [plug_in, *(odds * base / (1 - base + odds * base) for odds in HARM_ODDS)]
+        return [plug_in, *(min(control + way * (height - control), ALMOST_ONE) for way in NON_INFERIOR_WAY)]
+
+    def _log_factor(self, counts: Counts, control: float, candidate: float) -> float:
+        """Log likelihood ratio of the block, 0 where the alternative is itself in the null."""
+        a, b = counts.control, counts.candidate
+        if a.trials + b.trials == 0 or not self.line.is_proven_side(self.claim, control, candidate):
+            return 0.0
+        null_control, null_candidate = self.line.project((a.trials, b.trials), control, candidate)
+        return log_likelihood_ratio(a.trials, a.bad, control, null_control) + log_likelihood_ratio(
+            b.trials, b.bad, candidate, null_candidate
+        )
+
+    def to_state(self) -> State:
+        """The numbers that carry it over a restart."""
+        arms = [self.control.trials, self.control.bad, self.candidate.trials, self.candidate.bad]
+        return {"arms": arms, "logs": texts(self.logs), "peak": repr(self.peak_log_e)}
+
+    def restored(self, state: Mapping[str, Any]) -> Self:
+        """This process with the numbers of `to_state`."""
+        arms = state["arms"]
+        return replace(
+            self,
+            control=Tally(arms[0], arms[1]),
+            candidate=Tally(arms[2], arms[3]),
+            logs=decimals(state["logs"]),
+            peak_log_e=float(state["peak"]),
+        )
+
+
+def _without_values(tally: Tally) -> Tally:
+    return Tally(tally.trials, tally.bad)

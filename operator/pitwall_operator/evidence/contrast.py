@@ -1,0 +1,97 @@
+"""Block means of two arms in, evidence that the candidate's mean is beyond a line out: asymptotic, blind to correlation
+inside a block.
+
+One number per block, so trials of a block may depend on each other. Waudby-Smith et al. (arXiv 2103.06476) in the
+self-normalized form: the sum of squares stands for the variance, which only makes it more careful.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import log, sqrt
+from typing import Any, Self
+
+from scipy.special import log_ndtr
+
+from pitwall_operator.evidence.counts import Counts, Tally
+from pitwall_operator.evidence.line import Claim, Line
+from pitwall_operator.evidence.process import State
+
+BURN_IN = 30
+"""Blocks that say something, before the normal approximation is trusted."""
+EXPECTED_BLOCKS = 30.0
+"""Where the mixture is tightest."""
+
+
+class Measure(StrEnum):
+    """What is averaged."""
+
+    RATE = "rate"
+    MEAN = "mean"
+
+
+def log_e_of_drift(total: float, squares: float, blocks: int) -> float:
+    """Evidence that increments drift upward: one-sided normal mixture of the standardized sum; 0 during burn-in."""
+    if blocks < BURN_IN or squares <= 0:
+        return 0.0
+    spread = blocks + EXPECTED_BLOCKS
+    score = total / sqrt(squares / blocks)
+    density = 0.5 * log(EXPECTED_BLOCKS / spread) + score * score / (2 * spread)
+    return log(2) + density + float(log_ndtr(score / sqrt(spread)))
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastProcess:
+    """The running sum of weighted differences between the candidate's block mean and the line."""
+
+    line: Line
+    claim: Claim
+    measure: Measure
+    total: float = 0.0
+    squares: float = 0.0
+    blocks: int = 0
+    peak_log_e: float = 0.0
+
+    @property
+    def log_e(self) -> float:
+        """Natural logarithm of the evidence now."""
+        return log_e_of_drift(self.total, self.squares, self.blocks)
+
+    def update(self, counts: Counts) -> Self:
+        """The process after one more block; a block in which an arm is missing, or nothing happened, is skipped."""
+        gain = self._gain(counts.control, counts.candidate)
+        if gain == 0:
+            return self
+        after = replace(self, total=self.total + gain, squares=self.squares + gain * gain, blocks=self.blocks + 1)
+        return replace(after, peak_log_e=max(self.peak_log_e, after.log_e))
+
+    def _gain(self, control: Tally, candidate: Tally) -> float:
+        """Distance from the line in the claim's direction, weighted by the harmonic mean of the arms' trials."""
+        trials = control.trials + candidate.trials
+        if control.trials == 0 or candidate.trials == 0:
+            return 0.0
+        weight = 2 * control.trials * candidate.trials / trials
+        distance = weight * (self._value(candidate) - self.line.height(self._value(control)))
+        return distance if self.claim is Claim.HARM else -distance
+
+    def _value(self, tally: Tally) -> float:
+        return tally.rate if self.measure is Measure.RATE else tally.mean
+
+    def to_state(self) -> State:
+        """The numbers that carry it over a restart."""
+        return {
+            "total": repr(self.total),
+            "squares": repr(self.squares),
+            "blocks": self.blocks,
+            "peak": repr(self.peak_log_e),
+        }
+
+    def restored(self, state: Mapping[str, Any]) -> Self:
+        """This process with the numbers of `to_state`."""
+        return replace(
+            self,
+            total=float(state["total"]),
+            squares=float(state["squares"]),
+            blocks=state["blocks"],
+            peak_log_e=float(state["peak"]),
+        )

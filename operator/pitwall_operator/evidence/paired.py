@@ -1,0 +1,57 @@
+"""The same query answered by both samplers: counts of worse and better in, evidence for harm or non-inferiority out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import log
+from typing import Any, Self
+
+from scipy.special import betainc, betaln
+
+from pitwall_operator.evidence.counts import NO_PAIRS, Counts, Pairs
+from pitwall_operator.evidence.line import Claim
+from pitwall_operator.evidence.process import State
+
+FLOOR = -700.0
+"""Below this a log e-value only says "none"; the counts are kept, so it can still rise again."""
+
+
+def log_e_of_majority(for_: int, against: int) -> float:
+    """Evidence that a coin favors `for_`, given both counts; null: share ≤ 1/2, any order, any stopping time.
+
+    Beta(½, ½) mixture restricted to shares above ½:
+    ln B(u+½, d+½) + ln P(Beta(u+½, d+½) > ½) − ln B(½, ½) + (u + d + 1) ln 2.
+    """
+    tail = float(betainc(against + 0.5, for_ + 0.5, 0.5))
+    if tail <= 0:
+        return FLOOR
+    mixture = float(betaln(for_ + 0.5, against + 0.5) - betaln(0.5, 0.5)) + log(tail)
+    return max(FLOOR, mixture + (for_ + against + 1) * log(2))
+
+
+@dataclass(frozen=True, slots=True)
+class PairedProcess:
+    """Harm: among pairs that differ by the margin, most are worse. Non-inferiority: most of all pairs are not worse."""
+
+    claim: Claim
+    seen: Pairs = NO_PAIRS
+    peak_log_e: float = 0.0
+
+    @property
+    def log_e(self) -> float:
+        """Natural logarithm of the evidence now."""
+        if self.claim is Claim.HARM:
+            return log_e_of_majority(self.seen.worse, self.seen.better)
+        return log_e_of_majority(self.seen.total - self.seen.worse, self.seen.worse)
+
+    def update(self, counts: Counts) -> Self:
+        """The process after one more block."""
+        seen = replace(self, seen=self.seen + counts.pairs)
+        return replace(seen, peak_log_e=max(self.peak_log_e, seen.log_e))
+
+    def to_state(self) -> State:
+        """The numbers that carry it over a restart."""
+        return {"pairs": [self.seen.total, self.seen.worse, self.seen.better], "peak": repr(self.peak_log_e)}
+
+    def restored(self, state: Mapping[str, Any]) -> Self:
+        """This process with the numbers of `to_state`."""
+        return replace(self, seen=Pairs(*state["pairs"]), peak_log_e=float(state["peak"]))

@@ -1,0 +1,7 @@
+"""A gate and its counts come in, a verdict with its reasons goes out."""
+
+from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
+from pitwall_operator.gates.edges import margin_edge, tail_edge
+from pitwall_operator.gates.evidence import GateEvidence
+
+__all__ = ["Assessment", "GateEvidence", "ProcessReading", "StageContext", "StageKind", "margin_edge", "tail_edge"]

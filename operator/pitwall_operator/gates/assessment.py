@@ -1,0 +1,42 @@
+"""What a gate is asked (in which stage) and what it answers."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pitwall_crds.rollout import Verdict
+
+
+class StageKind(StrEnum):
+    """Which evidence a stage yields: pairs, a split against the control, or the candidate alone."""
+
+    SHADOW = "shadow"
+    CANARY = "canary"
+    BAKE = "bake"
+
+
+@dataclass(frozen=True, slots=True)
+class StageContext:
+    """The stage in which a gate is assessed. `canary_index` picks the promote margin; the last margin repeats."""
+
+    kind: StageKind
+    canary_index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReading:
+    """One e-process against its threshold, both as natural logarithms; only an acting one can decide."""
+
+    name: str
+    log_e: float
+    log_threshold: float
+    acting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A verdict, why, and how many more candidate trials the proof of non-inferiority needs (None: cannot be said)."""
+
+    verdict: Verdict
+    message: str
+    readings: tuple[ProcessReading, ...]
+    missing_trials: int | None

@@ -1,0 +1,25 @@
+"""A gate and the analysis come in, the thresholds of its processes go out: α is spent once, whatever is looked at."""
+
+from math import log
+
+from pitwall_crds.gate import Gate, OnHarm
+from pitwall_crds.rollout import Analysis
+
+SHARES = {"harm": 0.5, "paired-harm": 0.25, "record-harm": 0.125, "burst": 0.125}
+"""How a gate divides its error budget over the ways in which harm can be proven."""
+
+
+def harm_log_threshold(gate: Gate, analysis: Analysis, process: str) -> float:
+    """ln(1 / α) of one process of a gate. Bonferroni by weight: valid however gates and processes depend on each other.
+
+    A gate that only observes spends nothing; its own threshold is drawn as if it took part.
+    """
+    acting = sum(other.weight for other in analysis.gates if other.on_harm is not OnHarm.OBSERVE)
+    total = acting + (gate.weight if gate.on_harm is OnHarm.OBSERVE else 0)
+    alpha = analysis.false_rollback_per_mille / 1000 * gate.weight / total
+    return -log(alpha * SHARES[process])
+
+
+def promotion_log_threshold(analysis: Analysis) -> float:
+    """ln(1 / α) of non-inferiority. All gates must pass, so each may spend all of α (intersection–union)."""
+    return -log(analysis.false_promotion_per_mille / 1000)

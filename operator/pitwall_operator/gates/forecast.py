@@ -1,0 +1,78 @@
+"""A process short of its threshold comes in, how many more candidate trials it needs at the present rates goes out."""
+
+from math import ceil, log
+
+from pitwall_operator.evidence.bernoulli import BernoulliProcess
+from pitwall_operator.evidence.contrast import BURN_IN, ContrastProcess, log_e_of_drift
+from pitwall_operator.evidence.counts import Counts, Tally
+from pitwall_operator.evidence.line import log_likelihood_ratio
+from pitwall_operator.evidence.paired import PairedProcess
+from pitwall_operator.evidence.process import Process
+
+HORIZON = 2.0**20
+"""More than this many times the trials so far is never."""
+
+
+def missing_trials(process: Process, log_threshold: float, seen: Counts) -> int | None:
+    """Candidate trials (or pairs) until the proof; 0 if it is there, None where the present rates lead nowhere."""
+    if process.peak_log_e >= log_threshold:
+        return 0
+    match process:
+        case BernoulliProcess():
+            return _by_growth(log_threshold - process.log_e, _split_growth(process, seen))
+        case PairedProcess():
+            return _by_growth(log_threshold - process.log_e, _pair_growth(seen))
+        case ContrastProcess():
+            return _by_scaling(process, log_threshold, seen.candidate.trials)
+    return None
+
+
+def _by_growth(missing: float, growth: float) -> int | None:
+    """Trials at a constant expected gain per trial."""
+    return ceil(missing / growth) if growth > 0 else None
+
+
+def _split_growth(process: BernoulliProcess, seen: Counts) -> float:
+    """KL divergence from the present rates to the line, per candidate trial; 0 on the wrong side."""
+    control, candidate = _smooth(seen.control), _smooth(seen.candidate)
+    if seen.candidate.trials == 0 or not process.line.is_proven_side(process.claim, control, candidate):
+        return 0.0
+    trials = (seen.control.trials, seen.candidate.trials)
+    null_control, null_candidate = process.line.project(trials, control, candidate)
+    divergence = trials[0] * _divergence(control, null_control) + trials[1] * _divergence(candidate, null_candidate)
+    return divergence / seen.candidate.trials
+
+
+def _pair_growth(seen: Counts) -> float:
+    """Expected gain per pair of a bet at the present share of pairs that are not worse."""
+    share = (seen.pairs.worse + 0.5) / (seen.pairs.total + 1)
+    return log(2) + share * log(share) + (1 - share) * log(1 - share) if share < 0.5 else 0.0
+
+
+def _by_scaling(process: ContrastProcess, log_threshold: float, trials: int) -> int | None:
+    """Trials until the same drift, for longer, crosses the threshold: doubling, then bisection."""
+    if process.total <= 0 or trials == 0:
+        return None
+
+    def is_enough(factor: float) -> bool:
+        blocks = max(int(process.blocks * factor), 0)
+        return log_e_of_drift(process.total * factor, process.squares * factor, blocks) >= log_threshold
+
+    low, high = 1.0, max(2.0, BURN_IN / process.blocks)
+    while not is_enough(high):
+        low, high = high, high * 2
+        if high > HORIZON:
+            return None
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
+    return ceil((high - 1) * trials)
+
+
+def _smooth(tally: Tally) -> float:
+    return (tally.bad + 0.5) / (tally.trials + 1)
+
+
+def _divergence(rate: float, null: float) -> float:
+    """KL divergence of one trial, in nats."""
+    return rate * log_likelihood_ratio(1, 1, rate, null) + (1 - rate) * log_likelihood_ratio(1, 0, rate, null)
