@@ -1,0 +1,212 @@
+"""Status and observation in; status with this block's evidence, and the judgement of every gate, out. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pitwall_crds.gate import Gate, OnHarm
+from pitwall_crds.rollout import (
+    GateStatus,
+    Phase,
+    ProcessStatus,
+    RolloutSpec,
+    RolloutStatus,
+    TailStatus,
+    Verdict,
+)
+from pitwall_operator import moments
+from pitwall_operator.evidence.counts import Counts
+from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind, margin_edge, tail_edge
+from pitwall_operator.observation import Observation, Reading, Unseen
+from pitwall_operator.observe import counters
+
+HISTORY_PER_TAIL = 10
+"""A threshold is frozen once the control's history holds this many queries beyond the quantile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the evidence says now.
+
+    Attributes:
+        assessments: by gate name; only gates that count in this stage.
+        counts: this block's counts by gate name; empty if no block was closed.
+        unmeasured: why nothing could be measured, or empty.
+    """
+
+    assessments: Mapping[str, Assessment] = field(default_factory=dict)
+    counts: Mapping[str, Counts] = field(default_factory=dict)
+    unmeasured: str = ""
+
+    def having(self, verdict: Verdict) -> tuple[str, ...]:
+        """Names of the gates with this verdict."""
+        return tuple(name for name, assessment in self.assessments.items() if assessment.verdict is verdict)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The rollout's: harm anywhere, else the least that is known anywhere."""
+        if self.unmeasured:
+            return Verdict.UNMEASURED
+        for verdict in (Verdict.HARMFUL, Verdict.UNMEASURED, Verdict.INCONCLUSIVE):
+            if self.having(verdict):
+                return verdict
+        return Verdict.NON_INFERIOR if self.assessments else Verdict.UNMEASURED
+
+
+def stage_context(spec: RolloutSpec, status: RolloutStatus) -> StageContext:
+    """The current stage as the gates need to know it."""
+    first_canary = 1 if spec.stages[0].shadow else 0
+    match status.phase:
+        case Phase.SHADOW:
+            return StageContext(kind=StageKind.SHADOW, canary_index=0)
+        case Phase.BAKE:
+            return StageContext(kind=StageKind.BAKE, canary_index=status.stage_index - first_canary)
+        case _:
+            return StageContext(kind=StageKind.CANARY, canary_index=max(status.stage_index - first_canary, 0))
+
+
+def counting(spec: RolloutSpec, status: RolloutStatus) -> tuple[Gate, ...]:
+    """The gates that decide in the current stage."""
+    gates = tuple(gate for gate in spec.analysis.gates if gate.on_harm is not OnHarm.OBSERVE)
+    if status.phase is Phase.SHADOW:
+        return tuple(gate for gate in gates if counters.measurable_in_shadow(gate))
+    return gates
+
+
+def fresh_gates(spec: RolloutSpec) -> tuple[GateStatus, ...]:
+    """Gates about which nothing is known."""
+    return tuple(
+        GateStatus(name=gate.name, state=GateEvidence.start(gate, spec.analysis).to_state())
+        for gate in spec.analysis.gates
+    )
+
+
+def _frozen_tail(gate: Gate, known: TailStatus | None, reading: Reading, stable: str) -> TailStatus | None:
+    """The gate's thresholds; chosen once, when the control's history suffices, then never changed."""
+    if gate.quantile is None or known is not None:
+        return known
+    history = counters.tail_history(reading, gate.quantile.metric, stable)
+    needed = HISTORY_PER_TAIL * 1000 / (1000 - gate.quantile.per_mille)
+    if not history or history[-1] < needed:
+        return None
+    edges = counters.EDGES[gate.quantile.metric]
+    control = tail_edge(edges, history, gate.quantile.per_mille)
+    candidate = margin_edge(edges, control, gate.margin_percent)
+    return TailStatus(control=repr(control), candidate=repr(candidate))
+
+
+def _edges(tail: TailStatus | None) -> counters.TailEdges | None:
+    return counters.TailEdges(control=float(tail.control), candidate=float(tail.candidate)) if tail else None
+
+
+def _described(state: GateStatus, assessment: Assessment) -> GateStatus:
+    missing = -1 if assessment.missing_trials is None else assessment.missing_trials
+    return state.model_copy(
+        update={
+            "verdict": assessment.verdict,
+            "message": assessment.message[:512],
+            "missing_trials": missing,
+            "evidence": tuple(
+                ProcessStatus(
+                    name=process.name,
+                    log_e=repr(process.log_e),
+                    log_threshold=repr(process.log_threshold),
+                    acting=process.acting,
+                )
+                for process in assessment.readings
+            ),
+        }
+    )
+
+
+def _with_history(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> RolloutStatus:
+    """Thresholds frozen where the control's history now allows it."""
+    known = {gate.name: gate for gate in status.gates}
+    gates = tuple(
+        known[gate.name].model_copy(
+            update={"tail": _frozen_tail(gate, known[gate.name].tail, reading, status.stable_variant)}
+        )
+        for gate in spec.analysis.gates
+    )
+    return status.model_copy(update={"gates": gates})
+
+
+def _rows(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> dict[str, dict[str, counters.Totals]]:
+    tails = {gate.name: gate.tail for gate in status.gates}
+    return {
+        identity: {
+            gate.name: counters.totals(
+                source,
+                gate,
+                _edges(tails[gate.name]),
+                stable=status.stable_variant,
+                candidate=status.candidate_variant,
+            )
+            for gate in spec.analysis.gates
+            if gate.quantile is None or tails[gate.name] is not None
+        }
+        for identity, source in reading.sources.items()
+    }
+
+
+def _warm(gate: Gate, status: RolloutStatus, now: float) -> bool:
+    return now - moments.to_epoch(status.run_start_time) >= gate.warmup_seconds
+
+
+def close_block(
+    spec: RolloutSpec, status: RolloutStatus, reading: Reading
+) -> tuple[RolloutStatus, Mapping[str, Counts]]:
+    """Evidence after the counts since the last block; nothing changes before a block is over."""
+    if reading.time - moments.to_epoch(status.last_block_time) < spec.analysis.block_seconds:
+        return status, {}
+    status = _with_history(spec, status, reading)
+    cursor, grown = counters.advance(
+        status.cursor, _rows(spec, status, reading), reading, run_start=moments.to_epoch(status.run_start_time)
+    )
+    counts = {
+        gate.name: grown[gate.name]
+        for gate in spec.analysis.gates
+        if gate.name in grown and _warm(gate, status, reading.time)
+    }
+    rules = {gate.name: gate for gate in spec.analysis.gates}
+    gates = tuple(
+        state.model_copy(
+            update={
+                "state": GateEvidence.from_state(rules[state.name], spec.analysis, state.state)
+                .update(counts[state.name])
+                .to_state()
+            }
+        )
+        if state.name in counts
+        else state
+        for state in status.gates
+    )
+    closed = {"cursor": cursor, "last_block_time": moments.to_text(reading.time), "gates": gates}
+    return status.model_copy(update=closed), counts
+
+
+def _assess(spec: RolloutSpec, status: RolloutStatus) -> tuple[RolloutStatus, dict[str, Assessment]]:
+    stage = stage_context(spec, status)
+    rules = {gate.name: gate for gate in spec.analysis.gates}
+    deciding = {gate.name for gate in counting(spec, status)}
+    assessed = {
+        state.name: GateEvidence.from_state(rules[state.name], spec.analysis, state.state).assess(stage)
+        for state in status.gates
+    }
+    gates = tuple(_described(state, assessed[state.name]) for state in status.gates)
+    return status.model_copy(update={"gates": gates}), {
+        name: assessment for name, assessment in assessed.items() if name in deciding
+    }
+
+
+def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tuple[RolloutStatus, Judgement]:
+    """The status with this block's evidence, and the judgement; no candidate, no judgement."""
+    if not status.candidate_variant:
+        return status, Judgement(unmeasured="no candidate")
+    counts: Mapping[str, Counts] = {}
+    unmeasured = ""
+    if isinstance(seen.reading, Unseen):
+        unmeasured = seen.reading.reason
+    else:
+        status, counts = close_block(spec, status, seen.reading)
+    status, assessments = _assess(spec, status)
+    return status, Judgement(assessments=assessments, counts=counts, unmeasured=unmeasured)

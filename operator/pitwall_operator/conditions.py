@@ -1,0 +1,61 @@
+"""A decided status in; the same status in Kubernetes' words (conditions, verdict, reason) out. Pure."""
+
+from pitwall_crds.resource import Condition, ConditionStatus
+from pitwall_crds.rollout import ArmWeight, Phase, Rollout, RolloutStatus, Verdict
+from pitwall_operator import moments
+from pitwall_operator.analyze import Judgement
+from pitwall_operator.observation import SplitSeen
+
+
+def weights(split: SplitSeen) -> tuple[ArmWeight, ...]:
+    """A seen split as a status holds it."""
+    return tuple(
+        ArmWeight(arm=share.arm, variant=share.variant, weight_basis_points=share.weight) for share in split.shares
+    )
+
+
+def _truth(claim: bool) -> ConditionStatus:
+    return ConditionStatus.TRUE if claim else ConditionStatus.FALSE
+
+
+def _condition(rollout: Rollout, kind: str, status: ConditionStatus, why: tuple[str, str], now: float) -> Condition:
+    """The condition; its transition time moves only when its status does."""
+    reason, message = why
+    known = next((c for c in rollout.status.conditions if c.type == kind), None)
+    since = known.last_transition_time if known and known.status == status else moments.to_text(now)
+    return Condition(
+        type=kind,
+        status=status,
+        observed_generation=rollout.metadata.generation,
+        last_transition_time=since,
+        reason=reason,
+        message=message[:2048],
+    )
+
+
+def describe(
+    rollout: Rollout, status: RolloutStatus, judgement: Judgement, *, reason: str, now: float
+) -> RolloutStatus:  # fmt: skip
+    """The status with verdict, reason, conditions and observedGeneration.
+
+    Ready: the desired variant serves everybody. Progressing: a candidate is on its way. Degraded: the desired
+    variant is off. Measured: there is evidence to decide on.
+    """
+    moving = bool(status.candidate_variant)
+    off = status.phase in (Phase.FLAGGED_OFF, Phase.ABORTED)
+    verdict = judgement.verdict if moving else status.verdict
+    why = (status.phase.value, reason)
+    measured = ConditionStatus.UNKNOWN if not moving else _truth(verdict is not Verdict.UNMEASURED)
+    return status.model_copy(
+        update={
+            "observed_generation": rollout.metadata.generation,
+            "verdict": verdict,
+            "reason": reason[:256],
+            "conditions": (
+                _condition(rollout, "Ready", _truth(status.phase is Phase.STABLE), why, now),
+                _condition(rollout, "Progressing", _truth(moving), why, now),
+                _condition(rollout, "Degraded", _truth(off), why, now),
+                _condition(rollout, "Measured", measured, (verdict.value, reason), now),
+            ),
+        }
+    )

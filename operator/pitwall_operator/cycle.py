@@ -1,0 +1,134 @@
+"""One turn: observe, decide, perform, record, remember. Effects first, status last."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pitwall_crds.load import spec_hash
+from pitwall_crds.names import FULL_WEIGHT, Arm
+from pitwall_crds.rollout import Rollout, RolloutStatus
+from pitwall_crds.variant import SamplerVariant
+from pitwall_flags.client import FlagClient, FlagRejected, FlagsUnreachable
+from pitwall_flags.document import read_split
+from pitwall_operator import record
+from pitwall_operator.decide import Decision, decide
+from pitwall_operator.observation import (
+    Observation,
+    Pool,
+    PoolSeen,
+    Reading,
+    ShadowSeen,
+    Share,
+    SplitSeen,
+    Unseen,
+    VariantSeen,
+)
+from pitwall_operator.perform import SHADOW_SUFFIX, Announcer, Failure, Hands, perform
+from pitwall_operator.platform.port import Platform, Pools
+
+
+class Memory(Protocol):
+    """Where statuses and records are kept."""
+
+    def write_status(self, resource: Rollout, status: RolloutStatus) -> None:
+        """Store the status."""
+
+    def append(self, rollout: Rollout, new: Sequence[record.Line]) -> None:
+        """Add to the rollout's record."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports of one turn."""
+
+    flags: FlagClient
+    platform: Platform
+    announcer: Announcer
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn did."""
+
+    decision: Decision
+    failures: tuple[Failure, ...]
+
+
+async def see_split(flags: FlagClient, flag: str) -> SplitSeen | Unseen:
+    """The traffic flag."""
+    try:
+        known = await flags.get(flag)
+    except (FlagsUnreachable, FlagRejected) as error:
+        return Unseen(str(error))
+    if known is None:
+        return SplitSeen()
+    killed = f"version {known.version}" if known.killed else ""
+    split = read_split(known.document)
+    if split is None:
+        return SplitSeen(killed=killed)
+    shares = tuple(Share(Arm(share.arm), share.variant, share.weight) for share in split.shares)
+    return SplitSeen(shares=shares, salt=split.salt, killed=killed)
+
+
+async def see_shadow(flags: FlagClient, flag: str) -> ShadowSeen | Unseen:
+    """The shadow flag."""
+    try:
+        known = await flags.get(f"{flag}{SHADOW_SUFFIX}")
+    except (FlagsUnreachable, FlagRejected) as error:
+        return Unseen(str(error))
+    split = read_split(known.document) if known else None
+    shadow = (
+        next((share for share in split.shares if share.arm == Arm.SHADOW and share.weight), None) if split else None
+    )
+    return ShadowSeen(shadow.variant, shadow.weight * 100 // FULL_WEIGHT) if shadow else ShadowSeen()
+
+
+def see_variants(declared: Sequence[SamplerVariant], pools: Pools) -> Mapping[str, VariantSeen]:
+    """Declared variants with their pools; a pool whose variant was deleted is seen too, so that it can be drained."""
+    none: Mapping[Pool, PoolSeen] = {}
+    seen = {
+        variant.metadata.name: VariantSeen(
+            revision=spec_hash(variant.spec),
+            full_replicas=variant.spec.runtime.replicas,
+            pools=pools.get(variant.metadata.name, none),
+        )
+        for variant in declared
+    }
+    orphans = {
+        name: VariantSeen(revision="", full_replicas=1, pools=found, invalid="it was deleted")
+        for name, found in pools.items()
+        if name not in seen
+    }
+    return {**seen, **orphans}
+
+
+async def observe(
+    rollout: Rollout, declared: Sequence[SamplerVariant], world: World, reading: Reading | Unseen
+) -> Observation:
+    """Everything that this turn's decision may depend on. Raises PlatformUnreachable."""
+    pools = await world.platform.pools()
+    return Observation(
+        now=time.time(),
+        variants=see_variants(declared, pools),
+        split=await see_split(world.flags, rollout.spec.flag),
+        shadow=await see_shadow(world.flags, rollout.spec.flag),
+        reading=reading,
+    )
+
+
+async def turn(
+    rollout: Rollout,
+    declared: Sequence[SamplerVariant],
+    revisions: Mapping[tuple[str, str], SamplerVariant],
+    world: World,
+    reading: Reading | Unseen,
+) -> Turn:
+    """Observe, decide, perform, record, remember."""
+    seen = await observe(rollout, declared, world, reading)
+    decision = decide(rollout, seen)
+    failures = await perform(decision.effects, Hands(world.flags, world.platform, world.announcer, revisions))
+    world.memory.append(rollout, list(record.lines(rollout, decision, failures, seen.now)))
+    world.memory.write_status(rollout, decision.status)
+    return Turn(decision, failures)

@@ -1,0 +1,73 @@
+"""What shall be done. Effects are absolute and idempotent: doing one twice is doing it once."""
+
+from dataclasses import dataclass
+
+from pitwall_crds.names import EventReason
+from pitwall_operator.observation import Pool, Share
+
+
+@dataclass(frozen=True, slots=True)
+class RunVariant:
+    """Keep this many replicas of one pool of a variant, of this revision."""
+
+    variant: str
+    revision: str
+    pool: Pool
+    replicas: int
+
+    def __str__(self) -> str:
+        return f"run {self.replicas} {self.pool} replica(s) of {self.variant}"
+
+
+@dataclass(frozen=True, slots=True)
+class DrainVariant:
+    """Let one pool of a variant finish what it has, then stop it."""
+
+    variant: str
+    pool: Pool
+
+    def __str__(self) -> str:
+        return f"drain {self.variant} ({self.pool})"
+
+
+@dataclass(frozen=True, slots=True)
+class SetSplit:
+    """Divide a flag's traffic. Shares sum to 10000, the candidate first."""
+
+    flag: str
+    shares: tuple[Share, ...]
+    salt: str
+    why: str
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{share.arm} {share.variant} {share.weight / 100:g}%" for share in self.shares)
+        return f"split {self.flag}: {parts}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetShadow:
+    """Copy a share of the stable's questions to a variant; percent 0 ends it."""
+
+    flag: str
+    variant: str
+    percent: int
+    salt: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"shadow {self.flag}: {self.percent}% to {self.variant or 'nobody'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell people: a Kubernetes Event, or a line of the embedded event log."""
+
+    reason: EventReason
+    message: str
+    warning: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.message}"
+
+
+Effect = RunVariant | DrainVariant | SetSplit | SetShadow | Announce

@@ -1,0 +1,225 @@
+"""The operator of one machine: YAML files in place of an API server, child processes in place of pods.
+
+`python -m pitwall_operator.embedded --state DIR` runs until SIGTERM. Everything it knows is in the state folder, so it
+may be killed and started again at any moment.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import httpx
+
+from pitwall_crds.load import InvalidResource, load_file, spec_hash
+from pitwall_crds.names import Arm
+from pitwall_crds.rollout import Rollout, RolloutStatus
+from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
+from pitwall_flags.client import FlagClient
+from pitwall_operator import moments
+from pitwall_operator.cycle import World, turn
+from pitwall_operator.effects import Announce
+from pitwall_operator.metrics import Exported
+from pitwall_operator.observation import Reading, Unseen
+from pitwall_operator.observe.five import five_metrics
+from pitwall_operator.observe.scrape import scrape
+from pitwall_operator.place import Place
+from pitwall_operator.platform.processes import Layout, Processes
+from pitwall_operator.record import Line, Record
+from pitwall_operator.resources import Resources
+
+log = logging.getLogger("pitwall.operator")
+
+TURN_SECONDS = 0.5
+READING_SECONDS = 0.9
+WINDOW_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """Statuses, records and the event log, as files."""
+
+    place: Place
+    resources: Resources
+
+    def write_status(self, resource: Rollout, status: RolloutStatus) -> None:
+        """Store the status."""
+        self.resources.write_status(resource, status)
+
+    def append(self, rollout: Rollout, new: Sequence[Line]) -> None:
+        """Add to the rollout's record."""
+        Record(self.place.record(rollout.metadata.name)).append(new)
+
+    def announce(self, effect: Announce) -> None:
+        """One line of the event log."""
+        line = {
+            "time": moments.to_text(time.time()),
+            "type": "Warning" if effect.warning else "Normal",
+            "reason": effect.reason,
+            "message": effect.message,
+        }
+        with self.place.events.open("a", encoding="utf-8") as events:
+            events.write(json.dumps(line) + "\n")
+        log.log(logging.WARNING if effect.warning else logging.INFO, "%s: %s", effect.reason, effect.message)
+
+
+@dataclass(slots=True)
+class Operator:
+    """The loop's state; all of it can be lost."""
+
+    place: Place
+    resources: Resources
+    world: World
+    platform: Processes
+    client: httpx.AsyncClient
+    exported: Exported
+    readings: deque[Reading] = field(default_factory=deque)
+
+    async def run(self, stopped: asyncio.Event) -> None:
+        """Take turns until told to stop. A turn that fails is logged and the next one starts afresh."""
+        while not stopped.is_set():
+            started = time.monotonic()
+            try:
+                await self.once()
+            except Exception:  # the loop must outlive whatever one turn meets
+                log.exception("this turn failed; the next one starts afresh")
+            left = TURN_SECONDS - (time.monotonic() - started)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), max(left, 0.01))
+
+    async def once(self) -> None:
+        """One turn of every rollout, then the variants' statuses."""
+        variants = self.resources.variants()
+        reading = await self._read()
+        for rollout in self.resources.rollouts():
+            done = await turn(rollout, variants, self._revisions(variants), self.world, reading)
+            self.exported.show(rollout, done.decision.status)
+            for failure in done.failures:
+                log.warning("could not %s; trying again", failure)
+        await self._describe(variants)
+
+    async def _read(self) -> Reading | Unseen:
+        """The counters now; a reading of less than a second ago serves again, since parsing costs more than a turn."""
+        if self.readings and time.time() - self.readings[-1].time < READING_SECONDS:
+            return self.readings[-1]
+        reading = await scrape(self.client, (self.place.gateway_url(),), self.platform.targets())
+        if isinstance(reading, Reading):
+            self._keep(reading)
+        return reading
+
+    def _keep(self, reading: Reading) -> None:
+        self.readings.append(reading)
+        while len(self.readings) > 2 and self.readings[1].time < reading.time - WINDOW_SECONDS:
+            self.readings.popleft()
+
+    def _revisions(self, declared: Sequence[SamplerVariant]) -> Mapping[tuple[str, str], SamplerVariant]:
+        """Specs by (name, revision): the declared ones, and those that pools still run."""
+        specs: dict[tuple[str, str], SamplerVariant] = {}
+        for path in self.place.revisions.glob("*.yaml"):
+            with contextlib.suppress(InvalidResource):
+                specs.update({_key(v): v for v in load_file(path) if isinstance(v, SamplerVariant)})
+        return specs | {_key(variant): variant for variant in declared}
+
+    async def _describe(self, variants: Sequence[SamplerVariant]) -> None:
+        pools = await self.platform.pools()
+        rollouts = self.resources.rollouts()
+        for variant in variants:
+            own = pools.get(variant.metadata.name, {})
+            status = SamplerVariantStatus(
+                observed_generation=variant.metadata.generation,
+                ready_replicas=sum(pool.ready for pool in own.values()),
+                desired_replicas=sum(pool.desired for pool in own.values()),
+                arm=_arm(variant.metadata.name, rollouts),
+                flagged_off=_flagged_off(variant, rollouts),
+                metrics=five_metrics(self.readings[-1], self.readings[0], variant.metadata.name)
+                if len(self.readings) > 1
+                else variant.status.metrics,
+            )
+            self.resources.write_status(variant, status)
+
+
+def _key(variant: SamplerVariant) -> tuple[str, str]:
+    return variant.metadata.name, spec_hash(variant.spec)
+
+
+def _arm(name: str, rollouts: Sequence[Rollout]) -> str:
+    for rollout in rollouts:
+        if name == rollout.status.candidate_variant:
+            return Arm.SHADOW if rollout.status.phase == "Shadow" else Arm.CANDIDATE
+        if name == rollout.status.stable_variant:
+            return Arm.STABLE
+    return ""
+
+
+def _flagged_off(variant: SamplerVariant, rollouts: Sequence[Rollout]) -> str:
+    revision = spec_hash(variant.spec)
+    for rollout in rollouts:
+        for off in rollout.status.flagged_off:
+            if (off.variant, off.revision) == (variant.metadata.name, revision):
+                return off.message
+    return ""
+
+
+def lock(place: Place) -> IO[str]:
+    """Hold the folder as its only operator, for as long as the returned file is open. Raises BlockingIOError."""
+    place.run.mkdir(parents=True, exist_ok=True)
+    held = (place.run / "operator.lock").open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held.close()
+        raise
+    return held
+
+
+async def serve(place: Place) -> None:
+    """Run the operator of a state folder until SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    settings = place.settings()
+    resources = Resources(place.state)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        layout = Layout(place.state, Path(settings["cache"]), tuple(Path(root) for root in settings["media_roots"]))
+        platform = Processes.adopt(layout, client)
+        flags = FlagClient(place.flags_url(), token=place.secrets()["write"])
+        folder = StateFolder(place, resources)
+        world = World(flags, platform, folder, folder)
+        exported = Exported.listening(place.port("operator"))
+        try:
+            await Operator(place, resources, world, platform, client, exported).run(stopped)
+        finally:
+            await flags.close()
+            exported.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the operator process."""
+    parser = argparse.ArgumentParser(prog="pitwall_operator.embedded", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="the folder that `pitwall up` made")
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    place = Place(chosen.state)
+    try:
+        held = lock(place)
+    except BlockingIOError:
+        sys.stderr.write(f"another operator already runs on {chosen.state}; stop it first (pitwall down)\n")
+        return 2
+    with held:
+        asyncio.run(serve(place))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Rollout statuses in; the operator's own Prometheus metrics out."""
+
+from threading import Thread
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import CollectorRegistry, Gauge, start_http_server
+
+from pitwall_crds.names import Label, Metric
+from pitwall_crds.rollout import Rollout, RolloutStatus, Verdict
+
+
+class Exported:
+    """The gauges of the operator, and the port that shows them."""
+
+    def __init__(self, server: WSGIServer, thread: Thread, registry: CollectorRegistry) -> None:
+        self._server, self._thread = server, thread
+        labels = (Label.ROLLOUT, Label.ARM, Label.SAMPLER_VARIANT)
+        self._weight = Gauge(Metric.ROLLOUT_WEIGHT, "Share of the traffic", labels, registry=registry)
+        self._verdict = Gauge(
+            Metric.ROLLOUT_VERDICT, "1 for the current verdict", (Label.ROLLOUT, "verdict"), registry=registry
+        )
+        processes = (Label.ROLLOUT, Label.GATE, Label.PROCESS)
+        self._evidence = Gauge(Metric.GATE_LOG_E, "Evidence, natural logarithm", processes, registry=registry)
+        self._threshold = Gauge(Metric.GATE_THRESHOLD, "From here on it is proof", processes, registry=registry)
+
+    @classmethod
+    def listening(cls, port: int) -> "Exported":
+        """The metrics of this process on http://127.0.0.1:port/metrics. Raises OSError if the port is taken."""
+        registry = CollectorRegistry()
+        server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)
+        return cls(server, thread, registry)
+
+    def show(self, rollout: Rollout, status: RolloutStatus) -> None:
+        """Make the gauges say what the status says."""
+        name = rollout.metadata.name
+        for gauge in (self._weight, self._evidence, self._threshold):
+            gauge.remove_by_labels({Label.ROLLOUT: name})
+        for share in status.weights:
+            self._weight.labels(name, share.arm, share.variant).set(share.weight_basis_points)
+        for verdict in Verdict:
+            self._verdict.labels(name, verdict).set(verdict is status.verdict)
+        for gate in status.gates:
+            for process in gate.evidence:
+                self._evidence.labels(name, gate.name, process.name).set(float(process.log_e))
+                self._threshold.labels(name, gate.name, process.name).set(float(process.log_threshold))
+
+    def close(self) -> None:
+        """Free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

@@ -1,0 +1,126 @@
+"""Whether the rollout goes on, stays or goes back, and why, in words that a status shows. Pure."""
+
+from pitwall_crds.gate import OnHarm
+from pitwall_crds.rollout import Approval, OnInconclusive, Phase, RolloutSpec, RolloutStatus, Verdict
+from pitwall_operator import moments, run
+from pitwall_operator.analyze import Judgement
+from pitwall_operator.observation import Observation, Unseen
+from pitwall_operator.wanted import missing_capacity, stage_weight, wanted
+
+MOVING = (Phase.SHADOW, Phase.CANARY, Phase.BAKE)
+
+
+def move(
+    spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement: Judgement
+) -> tuple[RolloutStatus, str]:
+    """The status after this judgement, and why it is so."""
+    if status.phase not in MOVING:
+        return status, _resting(status)
+    harmful = judgement.having(Verdict.HARMFUL)
+    for gate in spec.analysis.gates:
+        if gate.name in harmful and gate.on_harm is OnHarm.FLAG_OFF:
+            why = f"{gate.name} harmful: {judgement.assessments[gate.name].message}"
+            return run.flag_off(status, seen.now, gate=gate.name, why=why), why
+    held = _held(spec, status, seen, judgement)
+    if held:
+        return _at_deadline(spec, status, seen, held)
+    return _advance(spec, status, seen, judgement)
+
+
+def _resting(status: RolloutStatus) -> str:
+    match status.phase:
+        case Phase.FLAGGED_OFF | Phase.ABORTED if status.flagged_off:
+            return status.flagged_off[-1].message
+        case Phase.STABLE:
+            return f"{status.stable_variant} serves everybody"
+        case _:
+            return ""
+
+
+def _elapsed(status: RolloutStatus, seen: Observation) -> float:
+    return seen.now - moments.to_epoch(status.stage_start_time)
+
+
+def _blocked(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> str:
+    """What keeps the stage from having begun at all; empty if its traffic flows."""
+    if spec.paused:
+        return "paused"
+    goal = wanted(spec, status, seen)
+    capacity = missing_capacity(goal, seen)
+    if capacity:
+        return f"waiting for capacity: {capacity}"
+    if isinstance(seen.split, Unseen):
+        return f"the split cannot be seen: {seen.split.reason}"
+    if seen.split.shares != goal.shares:
+        return f"waiting for the split to become {stage_weight(spec, status) / 100:g}%"
+    return ""
+
+
+def _held(spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement: Judgement) -> str:
+    """Why the rollout stays in its stage; empty if it may go on."""
+    stage = spec.stages[status.stage_index]
+    approved = status.approved_stage == status.stage_index
+    blocked = _blocked(spec, status, seen)
+    if blocked or (approved and stage.approval is Approval.AUTOMATIC):
+        return blocked
+    unproven = _unproven(status, judgement)
+    if unproven:
+        return unproven
+    least = max(stage.min_seconds, stage.bake_seconds if status.phase is Phase.BAKE else 0)
+    if _elapsed(status, seen) < least:
+        return f"{least - _elapsed(status, seen):.0f} s of this stage's {least} s are left"
+    if stage.approval is Approval.MANUAL and not approved:
+        return "waiting for a person to approve: pitwall promote"
+    return ""
+
+
+def _unproven(status: RolloutStatus, judgement: Judgement) -> str:
+    """What is not proven yet, in the words of the first gate that lacks proof; a bake needs no proof but no harm."""
+    if judgement.unmeasured:
+        return f"not measured: {judgement.unmeasured}"
+    harmful = judgement.having(Verdict.HARMFUL)
+    if harmful:
+        return f"{harmful[0]} harmful: {judgement.assessments[harmful[0]].message}"
+    if status.phase is Phase.BAKE:
+        return ""
+    for name in (*judgement.having(Verdict.UNMEASURED), *judgement.having(Verdict.INCONCLUSIVE)):
+        assessment = judgement.assessments[name]
+        if assessment.missing_trials:
+            return f"{name} needs ~{assessment.missing_trials} more"
+        return f"{name}: {assessment.message}"
+    return "" if judgement.assessments else "no gate can be measured in this stage"
+
+
+def _proof(judgement: Judgement) -> str:
+    proven = judgement.having(Verdict.NON_INFERIOR)
+    return "; ".join(f"{name}: {judgement.assessments[name].message}" for name in proven) or "no harm was seen"
+
+
+def _at_deadline(
+    spec: RolloutSpec, status: RolloutStatus, seen: Observation, held: str
+) -> tuple[RolloutStatus, str]:  # fmt: skip
+    stage = spec.stages[status.stage_index]
+    if not stage.max_seconds or _elapsed(status, seen) < stage.max_seconds or spec.paused:
+        return status, held
+    overdue = f"deadline of {stage.max_seconds} s passed without proof ({held})"
+    match spec.on_inconclusive:
+        case OnInconclusive.FLAG_OFF:
+            return run.flag_off(status, seen.now, gate="", why=overdue), overdue
+        case OnInconclusive.PROMOTE if not held.startswith(("not measured", "waiting")):
+            return _next(spec, status, seen, why=f"{overdue}; spec.onInconclusive is Promote")
+        case _:
+            return status, overdue
+
+
+def _advance(
+    spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement: Judgement
+) -> tuple[RolloutStatus, str]:  # fmt: skip
+    if status.approved_stage == status.stage_index and judgement.verdict is not Verdict.NON_INFERIOR:
+        return _next(spec, status, seen, why="a person promoted it")
+    return _next(spec, status, seen, why=_proof(judgement))
+
+
+def _next(spec: RolloutSpec, status: RolloutStatus, seen: Observation, *, why: str) -> tuple[RolloutStatus, str]:
+    if status.stage_index + 1 < len(spec.stages):
+        return run.enter_stage(spec, status, seen.now, status.stage_index + 1, why=why), why
+    return run.promote(status, seen.now, why=why), why

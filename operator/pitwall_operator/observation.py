@@ -1,0 +1,98 @@
+"""What was seen of the world at one moment, or why it could not be seen. In: adapters. Out: values for `decide`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pitwall_crds.names import Arm
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Could not look, and why. Never good and never bad."""
+
+    reason: str
+
+
+class Pool(StrEnum):
+    """Runtime processes (pods) of one variant that share a purpose."""
+
+    MAIN = "main"
+    CONTROL = "control"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSeen:
+    """One pool: how many replicas run, how many of them answer, and which revision they run."""
+
+    revision: str
+    desired: int
+    ready: int
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VariantSeen:
+    """A SamplerVariant as it is declared now, and its pools."""
+
+    revision: str
+    full_replicas: int
+    pools: Mapping[Pool, PoolSeen] = field(default_factory=dict)
+    invalid: str = ""
+
+    def ready(self, pool: Pool) -> int:
+        """Replicas of this pool that answer."""
+        return self.pools[pool].ready if pool in self.pools else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One arm's part of the traffic, in basis points."""
+
+    arm: Arm
+    variant: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSeen:
+    """The traffic flag as the flag service holds it; no shares if it does not exist yet."""
+
+    shares: tuple[Share, ...] = ()
+    salt: str = ""
+    killed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowSeen:
+    """The shadow flag: which variant gets copies, and how many percent."""
+
+    variant: str = ""
+    percent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One process's cumulative counters: by sample name, each labelled value. `start_time` is epoch seconds."""
+
+    start_time: float
+    samples: Mapping[str, Sequence[tuple[Mapping[str, str], float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Raw counters of every process at one time (epoch seconds), by source identity."""
+
+    time: float
+    sources: Mapping[str, Source]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything that a decision may depend on besides spec and status. `now` is epoch seconds."""
+
+    now: float
+    variants: Mapping[str, VariantSeen]
+    split: SplitSeen | Unseen
+    shadow: ShadowSeen | Unseen
+    reading: Reading | Unseen

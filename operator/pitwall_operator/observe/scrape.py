@@ -1,0 +1,49 @@
+"""Counters straight from the processes' /metrics. In: URLs. Out: a reading, or why there is none."""
+
+import asyncio
+import time
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from pitwall_operator.observation import Reading, Source, Unseen
+
+TIMEOUT_SECONDS = 3.0
+START_TIME = "process_start_time_seconds"
+PREFIX = "pitwall_"
+
+
+def parse(text: str) -> Source:
+    """A process's samples from the Prometheus text format. Raises ValueError on anything else."""
+    samples: dict[str, list[tuple[dict[str, str], float]]] = {}
+    start_time = 0.0
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == START_TIME:
+                start_time = sample.value
+            elif sample.name.startswith(PREFIX):
+                samples.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return Source(start_time=start_time, samples=samples)
+
+
+async def _scrape(client: httpx.AsyncClient, target: str) -> Source | Unseen:
+    try:
+        answer = await client.get(f"{target}/metrics", timeout=TIMEOUT_SECONDS)
+        answer.raise_for_status()
+        return await asyncio.to_thread(parse, answer.text)
+    except (httpx.HTTPError, ValueError) as error:
+        return Unseen(f"{target}/metrics cannot be read: {error or type(error).__name__}")
+
+
+async def scrape(client: httpx.AsyncClient, gateways: tuple[str, ...], runtimes: tuple[str, ...]) -> Reading | Unseen:
+    """A reading of all processes. A gateway must answer, else nothing is known; a runtime that does not is left out,
+    and what it counted meanwhile comes with its next answer."""
+    targets = (*gateways, *runtimes)
+    answers = await asyncio.gather(*(_scrape(client, target) for target in targets))
+    sources: dict[str, Source] = {}
+    for target, answer in zip(targets, answers, strict=True):
+        if isinstance(answer, Source):
+            sources[f"{target}@{answer.start_time:.0f}"] = answer
+        elif target in gateways:
+            return answer
+    return Reading(time=time.time(), sources=sources)

@@ -1,0 +1,1 @@
+"""What runs the variants' runtimes: one port, an adapter for child processes and one for Kubernetes."""

@@ -1,0 +1,115 @@
+"""One runtime child process: started, found again after the operator's restart, asked whether it is ready, stopped."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pitwall_operator.observation import Pool
+
+TAIL_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process of a pool. `created` tells it from a later process with the same pid."""
+
+    variant: str
+    revision: str
+    pool: Pool
+    port: int
+    pid: int
+    created: float
+    log: str
+    draining_since: float = 0.0
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def draining(self) -> bool:
+        """Whether it gets no more questions."""
+        return self.draining_since > 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As a file holds it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Child":
+        """The child that `to_json` wrote."""
+        return cls(**{**data, "pool": Pool(data["pool"])})
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def spawn(module: str, arguments: list[str], log: Path, environment: Mapping[str, str]) -> tuple[int, float]:
+    """Start a Python module in a session of its own, so that it outlives the operator; its pid and creation time."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603  (our own interpreter and modules)
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, **environment},
+        )
+    try:
+        created = psutil.Process(process.pid).create_time()
+    except psutil.NoSuchProcess:
+        created = 0.0
+    return process.pid, created
+
+
+def alive(pid: int, created: float) -> bool:
+    """Whether that very process still runs."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            _reap(pid)
+            return False
+        return abs(process.create_time() - created) < 1.0
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def stop(pid: int, created: float, how: signal.Signals = signal.SIGTERM) -> None:
+    """Ask that very process to stop; nothing happens if it is gone."""
+    if alive(pid, created):
+        try:
+            os.kill(pid, how)
+        except ProcessLookupError:
+            return
+
+
+def last_words(log: Path) -> str:
+    """The last non-empty line of a log, to say why a process died."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as lines:
+        lines.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        text = lines.read().decode(errors="replace")
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")[:300]

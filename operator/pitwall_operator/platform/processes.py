@@ -1,0 +1,224 @@
+"""Runtimes as child processes of one machine. In: wanted pools. Out: processes, and the gateway's routes file."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import httpx
+import yaml
+
+from pitwall_crds.names import Arm
+from pitwall_crds.variant import SamplerVariant
+from pitwall_operator import files
+from pitwall_operator.observation import Pool, PoolSeen
+from pitwall_operator.platform import child
+from pitwall_operator.platform.child import Child
+from pitwall_operator.platform.port import Pools
+
+READY_TIMEOUT_SECONDS = 2.0
+DRAIN_SECONDS = 5.0
+KILL_SECONDS = 20.0
+FIRST_BACKOFF_SECONDS = 1.0
+LONGEST_BACKOFF_SECONDS = 60.0
+
+PoolKey = tuple[str, Pool]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the embedded mode keeps what the processes share.
+
+    Attributes:
+        state: folder for processes, routes, revisions and logs.
+        cache: folder for frames and embeddings, shared by all variants.
+        media_roots: folders whose films may be asked about.
+    """
+
+    state: Path
+    cache: Path
+    media_roots: tuple[Path, ...]
+
+    @property
+    def routes(self) -> Path:
+        """The file that tells the gateway where each variant answers."""
+        return self.state / "run" / "routes.json"
+
+    @property
+    def processes(self) -> Path:
+        """The file that lists the runtimes, so that a restarted operator finds them."""
+        return self.state / "run" / "processes.json"
+
+
+@dataclass(slots=True)
+class Goal:
+    """What a pool shall be, and when its next start may be tried."""
+
+    variant: SamplerVariant
+    revision: str
+    replicas: int
+    failures: int = 0
+    not_before: float = 0.0
+    trouble: str = ""
+
+
+@dataclass(slots=True)
+class Processes:
+    """The `Platform` of the embedded mode."""
+
+    layout: Layout
+    client: httpx.AsyncClient
+    children: list[Child] = field(default_factory=list)
+    goals: dict[PoolKey, Goal] = field(default_factory=dict)
+    ready: frozenset[int] = frozenset()
+
+    @classmethod
+    def adopt(cls, layout: Layout, client: httpx.AsyncClient) -> "Processes":
+        """The platform with the processes that an earlier operator left running."""
+        known = [Child.from_json(data) for data in files.read_json(layout.processes, [])]
+        return cls(layout, client, children=[c for c in known if child.alive(c.pid, c.created)])
+
+    async def pools(self) -> Pools:
+        """Every pool; dead processes are replaced, drained ones are stopped."""
+        self._bury()
+        for key in list(self.goals):
+            self._replenish(key)
+        await self._probe()
+        self._retire()
+        self._write_routes()
+        return self._seen()
+
+    async def run(self, variant: SamplerVariant, revision: str, pool: Pool, replicas: int) -> None:
+        """Keep this many replicas of the pool, of this revision."""
+        key = (variant.metadata.name, pool)
+        known = self.goals.get(key)
+        if known is None or (known.revision, known.replicas) != (revision, replicas):
+            self.goals[key] = Goal(variant, revision, replicas)
+        self._replenish(key)
+
+    async def drain(self, variant: str, pool: Pool) -> None:
+        """Send the pool no more questions; it stops a few seconds later."""
+        self.goals.pop((variant, pool), None)
+        self._mark_draining(self._of((variant, pool)))
+        self._write_routes()
+
+    def targets(self) -> tuple[str, ...]:
+        """Base URLs of every process that answers, draining ones included: what they counted still counts."""
+        return tuple(c.url for c in self.children if c.pid in self.ready)
+
+    # --- children ---
+
+    def _of(self, key: PoolKey) -> list[Child]:
+        return [c for c in self.children if (c.variant, c.pool) == key and not c.draining]
+
+    def _remember(self, children: Iterable[Child]) -> None:
+        self.children = list(children)
+        files.write_json(self.layout.processes, [c.to_json() for c in self.children])
+
+    def _mark_draining(self, leaving: Iterable[Child]) -> None:
+        pids = {c.pid for c in leaving}
+        if pids:
+            now = time.time()
+            self._remember(replace(c, draining_since=now) if c.pid in pids else c for c in self.children)
+
+    def _bury(self) -> None:
+        dead = [c for c in self.children if not child.alive(c.pid, c.created)]
+        if not dead:
+            return
+        self._remember(c for c in self.children if c not in dead)
+        for lost in dead:
+            goal = self.goals.get((lost.variant, lost.pool))
+            if goal and not lost.draining:
+                goal.failures += 1
+                wait = min(FIRST_BACKOFF_SECONDS * 2 ** (goal.failures - 1), LONGEST_BACKOFF_SECONDS)
+                goal.not_before = time.time() + wait
+                goal.trouble = child.last_words(Path(lost.log)) or "the process ended without a word"
+
+    def _replenish(self, key: PoolKey) -> None:
+        goal = self.goals[key]
+        current = [c for c in self._of(key) if c.revision == goal.revision]
+        self._mark_draining(current[goal.replicas :])
+        if time.time() < goal.not_before:
+            return
+        for _ in range(goal.replicas - len(current)):
+            self._start(key, goal)
+
+    def _start(self, key: PoolKey, goal: Goal) -> None:
+        name, pool = key
+        manifest = self._manifest(goal)
+        port = child.free_port()
+        log = self.layout.state / "logs" / f"{name}-{pool}.log"
+        roots = [part for root in self.layout.media_roots for part in ("--media-root", str(root))]
+        arm = Arm.CONTROL if pool is Pool.CONTROL else Arm.STABLE
+        pid, created = child.spawn(
+            "pitwall_runtime.serve",
+            ["--variant", str(manifest), "--arm", arm, "--port", str(port), "--host", "127.0.0.1",
+             "--cache-dir", str(self.layout.cache), *roots],
+            log,
+            {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PROMETHEUS_DISABLE_CREATED_SERIES": "True"},
+        )  # fmt: skip
+        started = Child(name, goal.revision, pool, port, pid, created, str(log))
+        self._remember([*self.children, started])
+
+    def _manifest(self, goal: Goal) -> Path:
+        """The revision's own file: a pool keeps its spec although the resource may be edited meanwhile."""
+        path = self.layout.state / "run" / "revisions" / f"{goal.variant.metadata.name}-{goal.revision}.yaml"
+        if not path.exists():
+            files.write_whole(path, yaml.safe_dump(goal.variant.to_yaml_dict(), sort_keys=False))
+        return path
+
+    # --- readiness ---
+
+    async def _probe(self) -> None:
+        answers = await asyncio.gather(*(self._is_ready(c) for c in self.children))
+        self.ready = frozenset(c.pid for c, ready in zip(self.children, answers, strict=True) if ready)
+        for key, goal in self.goals.items():
+            if any(c.pid in self.ready for c in self._of(key)):
+                goal.failures, goal.trouble = 0, ""
+
+    async def _is_ready(self, candidate: Child) -> bool:
+        try:
+            answer = await self.client.get(f"{candidate.url}/readyz", timeout=READY_TIMEOUT_SECONDS)
+        except httpx.HTTPError:
+            # A busy process that was ready stays so; one that is gone is buried by its pid.
+            return candidate.pid in self.ready
+        return answer.status_code == httpx.codes.OK
+
+    def _retire(self) -> None:
+        """Old revisions leave once the new one answers; drained processes stop after their grace time."""
+        for key, goal in self.goals.items():
+            new = [c for c in self._of(key) if c.revision == goal.revision and c.pid in self.ready]
+            if len(new) >= goal.replicas:
+                self._mark_draining(c for c in self._of(key) if c.revision != goal.revision)
+        now = time.time()
+        for leaving in self.children:
+            if leaving.draining and now - leaving.draining_since > KILL_SECONDS:
+                child.stop(leaving.pid, leaving.created, signal.SIGKILL)
+            elif leaving.draining and now - leaving.draining_since > DRAIN_SECONDS:
+                child.stop(leaving.pid, leaving.created)
+
+    def _seen(self) -> Pools:
+        seen: dict[str, dict[Pool, PoolSeen]] = {}
+        for name, pool in {*self.goals, *((c.variant, c.pool) for c in self.children if not c.draining)}:
+            running = self._of((name, pool))
+            goal = self.goals.get((name, pool))
+            revision = goal.revision if goal else running[0].revision
+            seen.setdefault(name, {})[pool] = PoolSeen(
+                revision=revision,
+                desired=goal.replicas if goal else 0,
+                ready=sum(c.pid in self.ready and c.revision == revision for c in running),
+                trouble=goal.trouble if goal else "",
+            )
+        return seen
+
+    def _write_routes(self) -> None:
+        routes: dict[str, dict[str, list[str]]] = {}
+        for c in self.children:
+            if c.pid in self.ready and not c.draining:
+                arm = Arm.CONTROL if c.pool is Pool.CONTROL else Arm.STABLE
+                routes.setdefault(c.variant, {}).setdefault(arm, []).append(c.url)
+        content: Mapping[str, object] = {"variants": routes}
+        if files.read_json(self.layout.routes, None) != content:
+            files.write_json(self.layout.routes, content)

@@ -1,0 +1,128 @@
+"""The append-only decision record: one JSON line per run, block and decision; enough to recompute every verdict."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pitwall_crds.rollout import Rollout, RolloutStatus
+from pitwall_operator import moments
+from pitwall_operator.analyze import stage_context
+from pitwall_operator.decide import Decision
+from pitwall_operator.effects import Announce
+from pitwall_operator.perform import Failure
+from pitwall_operator.run import stage_name
+
+Line = dict[str, Any]
+
+
+def run_line(rollout: Rollout, status: RolloutStatus) -> Line:
+    """The head of a run: what is compared with what, by which gates."""
+    return {
+        "kind": "run",
+        "time": status.run_start_time,
+        "rollout": rollout.metadata.name,
+        "run": status.run_id,
+        "stable": status.stable_variant,
+        "candidate": status.candidate_variant,
+        "analysis": rollout.spec.analysis.model_dump(mode="json", by_alias=True),
+        "stages": [stage.model_dump(mode="json", by_alias=True) for stage in rollout.spec.stages],
+    }
+
+
+def _gates(decision: Decision) -> Mapping[str, Line]:
+    return {
+        gate.name: {
+            "verdict": gate.verdict,
+            "message": gate.message,
+            "tail": gate.tail.model_dump(mode="json") if gate.tail else None,
+            "evidence": [process.model_dump(mode="json", by_alias=True) for process in gate.evidence],
+        }
+        for gate in decision.status.gates
+    }
+
+
+def block_line(rollout: Rollout, before: RolloutStatus, decision: Decision) -> Line:
+    """One block's counts and the verdicts after it. `after` is the block before: of two lines with the same `after`
+    the later holds, which is what a restart between effects and status leaves behind."""
+    spec, counts = rollout.spec, decision.judgement.counts
+    stage = stage_context(spec, before)
+    return {
+        "kind": "block",
+        "time": decision.status.last_block_time,
+        "after": before.last_block_time,
+        "rollout": rollout.metadata.name,
+        "run": before.run_id,
+        "stage": {
+            "name": stage_name(spec, before.stage_index),
+            "kind": stage.kind,
+            "canary_index": stage.canary_index,
+        },
+        "counts": {gate: asdict(block) for gate, block in counts.items()},
+        "gates": _gates(decision),
+        "verdict": decision.judgement.verdict,
+        "reason": decision.status.reason,
+    }
+
+
+def decision_line(rollout: Rollout, decision: Decision, failures: Sequence[Failure], now: float) -> Line:
+    """What was done, and what could not be."""
+    return {
+        "kind": "decision",
+        "time": moments.to_text(now),
+        "rollout": rollout.metadata.name,
+        "run": decision.status.run_id,
+        "phase": decision.status.phase,
+        "reason": decision.status.reason,
+        "effects": [str(effect) for effect in decision.effects if not isinstance(effect, Announce)],
+        "announced": [str(effect) for effect in decision.effects if isinstance(effect, Announce)],
+        "failures": [str(failure) for failure in failures],
+    }
+
+
+def lines(rollout: Rollout, decision: Decision, failures: Sequence[Failure], now: float) -> Iterator[Line]:
+    """What this cycle adds to the record; nothing if nothing was closed, decided or done."""
+    before = rollout.status
+    if decision.status.run_id != before.run_id and decision.status.candidate_variant:
+        yield run_line(rollout, decision.status)
+        before = decision.status
+    if decision.judgement.counts:
+        yield block_line(rollout, before, decision)
+    if decision.effects:
+        yield decision_line(rollout, decision, failures, now)
+
+
+class Record:
+    """A rollout's record file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, new: Sequence[Line]) -> None:
+        """Add lines and wait until they are on the disk."""
+        if not new:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as output:
+            if output.tell() and not self._ends_whole():
+                output.write(b"\n")
+            output.write(b"".join(json.dumps(line).encode() + b"\n" for line in new))
+            output.flush()
+            os.fsync(output.fileno())
+
+    def _ends_whole(self) -> bool:
+        with self.path.open("rb") as existing:
+            existing.seek(-1, os.SEEK_END)
+            return existing.read(1) == b"\n"
+
+    def read(self) -> Iterator[Line]:
+        """Every whole line; one that a crash cut short is passed over."""
+        if not self.path.exists():
+            return
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                continue

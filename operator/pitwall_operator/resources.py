@@ -1,0 +1,110 @@
+"""Resources as files of one folder, in place of an API server: specs by the user, statuses by the operator."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from pitwall_crds.rollout import Rollout, RolloutStatus
+from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
+from pitwall_operator import files
+
+Resource = SamplerVariant | Rollout
+KINDS: dict[str, type[SamplerVariant] | type[Rollout]] = {"SamplerVariant": SamplerVariant, "Rollout": Rollout}
+
+
+class Refused(ValueError):  # noqa: N818 – what is asked is refused, the program is not in error
+    """A resource cannot be taken as it is; the message says why and what helps."""
+
+
+class Applied(StrEnum):
+    """What `apply` did, in kubectl's words."""
+
+    CREATED = "created"
+    CONFIGURED = "configured"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The folder. Each write replaces a whole file, so readers need no lock."""
+
+    root: Path
+
+    def _spec_path(self, kind: str, name: str) -> Path:
+        return self.root / "resources" / kind.lower() / f"{name}.yaml"
+
+    def _status_path(self, kind: str, name: str) -> Path:
+        return self.root / "resources" / kind.lower() / f"{name}.status.json"
+
+    def apply(self, resource: Resource) -> Applied:
+        """Store a spec. The generation grows when the spec changes; the same spec again changes nothing."""
+        self._check(resource)
+        known = self.get(resource.kind, resource.metadata.name)
+        if known is not None and known.spec == resource.spec:
+            return Applied.UNCHANGED
+        generation = known.metadata.generation + 1 if known else 1
+        metadata = resource.metadata.model_copy(update={"generation": generation})
+        stored = resource.model_copy(update={"metadata": metadata})
+        data = stored.model_dump(mode="json", by_alias=True, exclude_unset=False, exclude={"status"})
+        files.write_whole(self._spec_path(resource.kind, resource.metadata.name), yaml.safe_dump(data, sort_keys=False))
+        return Applied.CONFIGURED if known else Applied.CREATED
+
+    def _check(self, resource: Resource) -> None:
+        if not isinstance(resource, Rollout):
+            return
+        for other in self.rollouts():
+            same_flag = other.spec.flag == resource.spec.flag
+            if same_flag and other.metadata.name != resource.metadata.name:
+                raise Refused(
+                    f"Rollout {resource.metadata.name!r} uses the flag {resource.spec.flag!r}, which Rollout "
+                    f"{other.metadata.name!r} already moves; a flag must have one Rollout: "
+                    "delete one of them or name another flag"
+                )
+
+    def get(self, kind: str, name: str) -> Resource | None:
+        """A resource with its status, or None."""
+        path = self._spec_path(kind, name)
+        try:
+            data: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        data["status"] = files.read_json(self._status_path(kind, name), {})
+        try:
+            return KINDS[kind].model_validate(data)
+        except ValidationError as error:
+            raise Refused(f"{path} was changed by hand and cannot be read: {error}. Apply it anew") from None
+
+    def delete(self, kind: str, name: str) -> bool:
+        """Forget a resource; whether there was one."""
+        path = self._spec_path(kind, name)
+        existed = path.exists()
+        path.unlink(missing_ok=True)
+        self._status_path(kind, name).unlink(missing_ok=True)
+        return existed
+
+    def _all(self, kind: str) -> Iterator[Resource]:
+        for path in sorted((self.root / "resources" / kind.lower()).glob("*.yaml")):
+            resource = self.get(kind, path.stem)
+            if resource is not None:
+                yield resource
+
+    def variants(self) -> tuple[SamplerVariant, ...]:
+        """Every SamplerVariant, by name."""
+        return tuple(found for found in self._all("SamplerVariant") if isinstance(found, SamplerVariant))
+
+    def rollouts(self) -> tuple[Rollout, ...]:
+        """Every Rollout, by name."""
+        return tuple(found for found in self._all("Rollout") if isinstance(found, Rollout))
+
+    def write_status(self, resource: Resource, status: RolloutStatus | SamplerVariantStatus) -> None:
+        """Store what is known of a resource; nothing is written when nothing changed."""
+        if resource.status == status:
+            return
+        text = json.dumps(status.model_dump(mode="json", by_alias=True), indent=1)
+        files.write_whole(self._status_path(resource.kind, resource.metadata.name), text)
