@@ -47,6 +47,7 @@ class Label(StrEnum):
     GATE = "gate"
     PROCESS = "process"
     FLAG = "flag"
+    VARIANT = "variant"
     REASON = "reason"
 
 
@@ -56,6 +57,7 @@ class Metric(StrEnum):
     # gateway: what the user saw
     QUERY_LATENCY = "pitwall_query_latency_seconds"
     QUERIES = "pitwall_queries_total"
+    REFUSALS = "pitwall_refusals_total"
     QUALITY = "pitwall_quality_total"
     SHADOW_LATENCY_RATIO = "pitwall_shadow_latency_ratio"
     SHADOW_TOKENS_RATIO = "pitwall_shadow_tokens_ratio"

@@ -1,0 +1,163 @@
+"""Writes of operators and people come in over HTTP, audited records go out."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from pitwall_crds.resource import Border
+from pitwall_flags import check
+from pitwall_flags.answer import Problem, may
+from pitwall_flags.auth import Scope
+from pitwall_flags.compare import differences
+from pitwall_flags.publish import Publisher
+from pitwall_flags.record import Change, FlagRecord, Intent
+from pitwall_flags.store import FlagStore, UnknownFlagError, VersionConflictError
+
+router = APIRouter(prefix="/v1/flags", tags=["admin"])
+
+Key = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=254, description="Flag key.")]
+Version = Annotated[int, Query(ge=1, le=2_147_483_647)]
+_anyone = Depends(may(*Scope))
+_writer = Depends(may(Scope.WRITE))
+_killer = Depends(may(Scope.KILL))
+
+
+class Reasoned(Border):
+    """Who asks, and why; both are kept for ever."""
+
+    actor: Annotated[str, Field(min_length=1, max_length=128)]
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class Put(Reasoned):
+    """A flag definition in flagd's format, who writes it, and why."""
+
+    document: dict[str, Any]
+
+
+@router.get("", dependencies=[_anyone])
+async def list_flags(request: Request) -> dict[str, Any]:
+    """All flags at one revision."""
+    contents = await _store(request).contents()
+    return {"revision": contents.revision, "flags": [_shown(record) for record in contents.records]}
+
+
+@router.get("/{key}", dependencies=[_anyone], responses={404: {}})
+async def get_flag(request: Request, key: Key) -> Response:
+    """One flag; the ETag is its version."""
+    record = await _store(request).get(key)
+    if record is None:
+        raise Problem(404, str(UnknownFlagError(key)))
+    return _answer(record)
+
+
+@router.put("/{key}", dependencies=[_writer], responses={201: {}, 400: {}, 412: {}, 422: {}, 428: {}})
+async def put_flag(
+    request: Request,
+    key: Key,
+    body: Put,
+    if_match: Annotated[str, Header(description="ETag of the version that the writer has seen.")] = "",
+    if_none_match: Annotated[str, Header(description="`*`: only if there is no such flag yet.")] = "",
+    idempotency_key: Annotated[str, Header(max_length=64, description="The same key is applied once.")] = "",
+) -> Response:
+    """Write a flag. If-Match (or If-None-Match: *) is required, so that no change is lost."""
+    found = check.problems(body.document)
+    if found:
+        raise Problem(422, "; ".join(found))
+    expected = _expected(if_match, if_none_match)
+    intent = Intent(body.actor, body.reason, idempotency_key)
+    try:
+        record = await _store(request).put(key, body.document, expected_version=expected, intent=intent)
+    except VersionConflictError as conflict:
+        headers = {"ETag": f'"{conflict.actual}"'} if conflict.actual else None
+        raise Problem(412, str(conflict), headers) from conflict
+    await _publisher(request).refresh()
+    return _answer(record, created=record.version == 1)
+
+
+@router.get("/{key}/history", dependencies=[_anyone], responses={404: {}})
+async def history(
+    request: Request,
+    key: Key,
+    before_version: Version | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """The flag's changes, newest first: who, when, why, before, after."""
+    changes = await _store(request).history(key, before_version=before_version, limit=limit)
+    if not changes and before_version is None:
+        raise Problem(404, str(UnknownFlagError(key)))
+    return {"key": key, "changes": [_shown_change(change) for change in changes]}
+
+
+@router.get("/{key}/diff", dependencies=[_anyone], responses={404: {}})
+async def diff(
+    request: Request,
+    key: Key,
+    older: Annotated[Version, Query(alias="from")],
+    newer: Annotated[Version, Query(alias="to")],
+) -> dict[str, Any]:
+    """What evaluators got differently between two versions: path, before, after."""
+    found = [await _store(request).change(key, version) for version in (older, newer)]
+    before, after = (change.after if change else None for change in found)
+    if before is None or after is None:
+        raise Problem(404, f"flag {key!r} has no version {older if before is None else newer}; see its history")
+    return {"key": key, "from": older, "to": newer, "differences": differences(before, after)}
+
+
+@router.post("/{key}/kill", dependencies=[_killer], responses={404: {}})
+async def kill(request: Request, key: Key, body: Reasoned) -> Response:
+    """Everybody gets the default variant and no copies are made until released, whatever is written meanwhile."""
+    return await _switch(request, key, body, killed=True)
+
+
+@router.post("/{key}/release", dependencies=[_killer], responses={404: {}})
+async def release(request: Request, key: Key, body: Reasoned) -> Response:
+    """End a kill: what was written last applies again."""
+    return await _switch(request, key, body, killed=False)
+
+
+async def _switch(request: Request, key: str, body: Reasoned, *, killed: bool) -> Response:
+    try:
+        record = await _store(request).kill(key, killed=killed, intent=Intent(body.actor, body.reason))
+    except UnknownFlagError as error:
+        raise Problem(404, str(error)) from error
+    await _publisher(request).refresh()
+    return _answer(record)
+
+
+def _expected(if_match: str, if_none_match: str) -> int | None:
+    if if_none_match.strip() == "*" and not if_match:
+        return None
+    text = if_match.strip().strip('"')
+    if not if_match or if_none_match:
+        raise Problem(428, 'send If-Match: "<version>" of the flag you read, or If-None-Match: * for a new flag')
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise Problem(400, f"If-Match must be a version number in quotes, not {if_match[:64]!r}")
+    return int(text)
+
+
+def _answer(record: FlagRecord, *, created: bool = False) -> Response:
+    return JSONResponse(_shown(record), 201 if created else 200, {"ETag": f'"{record.version}"'})
+
+
+def _shown(record: FlagRecord) -> dict[str, Any]:
+    return {"key": record.key, "version": record.version, "killed": record.killed, "document": dict(record.document)}
+
+
+def _shown_change(change: Change) -> dict[str, Any]:
+    return {
+        "revision": change.revision, "version": change.version, "action": change.action.value, "actor": change.actor,
+        "reason": change.reason, "atMs": change.at_ms, "before": change.before, "after": change.after,
+    }  # fmt: skip
+
+
+def _store(request: Request) -> FlagStore:
+    store: FlagStore = request.app.state.store
+    return store
+
+
+def _publisher(request: Request) -> Publisher:
+    publisher: Publisher = request.app.state.publisher
+    return publisher

@@ -1,0 +1,56 @@
+"""Problems come in, the service's JSON answers go out; shared by the admin API and OFREP."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from pitwall_flags.auth import Scope, Tokens, token_of
+
+MAX_BODY_BYTES: Final = 131_072
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
+    """A request that cannot be fulfilled: the status, and words that say what would work."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+
+async def problem_response(_request: Request, problem: Exception) -> Response:
+    """A Problem as `{"error": "…"}`."""
+    assert isinstance(problem, Problem)
+    return JSONResponse({"error": str(problem)}, problem.status, problem.headers)
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """The body as a JSON object. Raises Problem: 400 not JSON, 413 too large, 422 not an object."""
+    try:
+        body = json.loads(await request.body(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise Problem(400, f"the body is not JSON: {str(error)[:200]}") from error
+    if not isinstance(body, dict):
+        raise Problem(422, f"the body must be a JSON object, not {type(body).__name__}")
+    return body
+
+
+def may(*scopes: Scope) -> Callable[[Request], Awaitable[None]]:
+    """A dependency that passes requests whose token has one of the scopes: 401 without token, 403 with another."""
+
+    async def check(request: Request) -> None:
+        tokens: Tokens = request.app.state.tokens
+        token = token_of(request.headers)
+        if not tokens.is_open and not token:
+            raise Problem(401, "send a token: Authorization: Bearer … or X-API-Key", {"WWW-Authenticate": "Bearer"})
+        if not tokens.scopes(token) & set(scopes):
+            raise Problem(403, f"this token may not do that; it needs the scope {' or '.join(scopes)}")
+
+    return check
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")

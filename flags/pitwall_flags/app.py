@@ -1,0 +1,48 @@
+"""A store, a publisher and tokens come in, the HTTP application goes out."""
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
+
+from pitwall_flags import admin, ofrep
+from pitwall_flags.answer import MAX_BODY_BYTES, Problem, problem_response
+from pitwall_flags.auth import Tokens
+from pitwall_flags.limits import Limits, RateLimit
+from pitwall_flags.publish import Publisher
+from pitwall_flags.store import FlagStore
+
+
+def build_app(store: FlagStore, publisher: Publisher, tokens: Tokens, requests_per_second: float = 0) -> FastAPI:
+    """The admin API, OFREP, health and metrics in one application."""
+    app = FastAPI(title="Pitwall flags", version="1", redoc_url=None, docs_url=None)
+    app.state.store, app.state.publisher, app.state.tokens = store, publisher, tokens
+    app.add_exception_handler(Problem, problem_response)
+    app.add_exception_handler(SQLAlchemyError, _database_away)
+    app.add_exception_handler(OSError, _database_away)
+    app.include_router(admin.router)
+    app.include_router(ofrep.router)
+    app.add_api_route("/healthz", _healthy, response_class=PlainTextResponse, tags=["service"])
+    app.add_api_route("/readyz", _ready, response_class=PlainTextResponse, tags=["service"])
+    app.add_api_route("/metrics", _metrics, response_class=PlainTextResponse, tags=["service"])
+    app.add_middleware(Limits, rate=RateLimit(requests_per_second), max_body_bytes=MAX_BODY_BYTES)
+    return app
+
+
+async def _database_away(_request: Request, error: Exception) -> Response:
+    words = f"the flag database does not answer ({type(error).__name__}); evaluation goes on, writes must wait"
+    return JSONResponse({"error": words}, 503, {"Retry-After": "1"})
+
+
+async def _healthy() -> str:
+    return "ok"
+
+
+async def _ready(request: Request) -> Response:
+    """Ready once flags were read; the database may be away later without ending evaluation."""
+    ready = request.app.state.publisher.snapshot.revision >= 0
+    return PlainTextResponse("ready" if ready else "flags not read yet", 200 if ready else 503)
+
+
+async def _metrics() -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

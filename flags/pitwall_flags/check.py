@@ -1,0 +1,91 @@
+"""A flag key and document come in, the problems that would break an evaluator go out."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import best_match
+from jsonschema.protocols import Validator
+from referencing import Registry, Resource
+
+MAX_BYTES: Final = 65_536
+MAX_DEPTH: Final = 24
+MAX_NODES: Final = 4_000
+
+ITERATIONS: Final = frozenset({"map", "filter", "reduce", "all", "none", "some"})
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,253}")
+
+
+def key_problem(key: str) -> str | None:
+    """Why this is no flag key, or None."""
+    return None if _KEY.fullmatch(key) else f"flag key {key!r} must match {_KEY.pattern}"
+
+
+def problems(document: Mapping[str, Any]) -> list[str]:
+    """What flagd's schema and Pitwall's limits object to; empty when the document may be stored."""
+    cost = _too_costly(document)
+    if cost:
+        return [cost]
+    fault = best_match(_validator().iter_errors({"flags": {"flag": document}}))
+    return [_words(fault.absolute_path, fault.message)] if fault else list(_beyond_schema(document))
+
+
+def _too_costly(document: Mapping[str, Any]) -> str | None:
+    """Limits that keep validation and evaluation bounded, whatever the document says."""
+    nodes, deepest, loops = 0, 0, 0
+    stack: list[tuple[Any, int, int]] = [(document, 1, 0)]
+    while stack and nodes <= MAX_NODES and deepest <= MAX_DEPTH:
+        node, depth, inside = stack.pop()
+        nodes, deepest, loops = nodes + 1, max(deepest, depth), max(loops, inside)
+        stack.extend((child, depth + 1, inside + looping) for child, looping in _children(node))
+    if deepest > MAX_DEPTH:
+        return f"the document nests deeper than {MAX_DEPTH} levels; flatten its targeting"
+    if nodes > MAX_NODES:
+        return f"the document has more than {MAX_NODES} values; split it into several flags"
+    if loops > 1:
+        return f"targeting nests {sorted(ITERATIONS)} inside each other; its cost has no bound"
+    return _size_problem(document)
+
+
+def _children(node: Any) -> Iterator[tuple[Any, bool]]:
+    if isinstance(node, Mapping):
+        yield from ((value, name in ITERATIONS) for name, value in node.items())
+    elif isinstance(node, list):
+        yield from ((value, False) for value in node)
+
+
+def _size_problem(document: Mapping[str, Any]) -> str | None:
+    try:
+        size = len(json.dumps(document, allow_nan=False).encode())
+    except (ValueError, TypeError) as error:
+        return f"the document is not JSON: {error}"
+    return f"the document has {size} bytes; the limit is {MAX_BYTES}" if size > MAX_BYTES else None
+
+
+def _beyond_schema(document: Mapping[str, Any]) -> Iterator[str]:
+    """What flagd's schema lets pass and its evaluators do not."""
+    default, variants = document.get("defaultVariant"), document["variants"]
+    if default and default not in variants:
+        yield f"defaultVariant {default!r} is not one of the variants {sorted(variants)}"
+    unknown = sorted(set(document) - {"state", "variants", "defaultVariant", "targeting", "metadata"})
+    if unknown:
+        yield f"unknown fields {unknown}; a flag has state, variants, defaultVariant, targeting and metadata"
+
+
+def _words(path: Any, message: str) -> str:
+    where = ".".join(str(part) for part in list(path)[2:]) or "document"
+    return f"{where}: {message[:300]}"
+
+
+@cache
+def _validator() -> Validator:
+    texts = resources.files("pitwall_flags") / "schemas"
+    flags, targeting = (json.loads((texts / name).read_text("utf-8")) for name in ("flags.json", "targeting.json"))
+    # Beside a $ref at the root, draft 7 ignores $id: the relative reference is resolved against nothing.
+    registry: Registry[Any] = Registry().with_resource("./targeting.json", Resource.from_contents(targeting))
+    return Draft7Validator(flags, registry=registry)

@@ -1,0 +1,121 @@
+"""The operator's writes come in, are sent in order and applied once; records come out."""
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+
+from pitwall_flags.record import FlagRecord
+
+ATTEMPTS: Final = 4
+FIRST_PAUSE_SECONDS: Final = 0.1
+_TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
+
+
+class FlagsUnreachable(Exception):  # noqa: N818 - named in the contract between operator and flags
+    """The flag service did not answer; nothing is known about the write but that it is applied at most once."""
+
+
+class FlagConflict(Exception):  # noqa: N818
+    """Somebody else wrote the flag meanwhile: read it again and decide anew."""
+
+
+class FlagRejected(Exception):  # noqa: N818
+    """The flag service refused, and trying again would not help; the message is the service's."""
+
+
+class FlagClient:
+    """The admin API. One write at a time: a retried write is never overtaken by a later one."""
+
+    def __init__(self, url: str, *, token: str = "", timeout_seconds: float = 5.0) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout_seconds, trust_env=False)
+        self._writing = asyncio.Lock()
+        self._url = url
+
+    async def get(self, key: str) -> FlagRecord | None:
+        """The flag, or None when there is none. Raises FlagsUnreachable or FlagRejected."""
+        response = await self._send("GET", _path(key))
+        return None if response.status_code == 404 else _record(response)
+
+    async def list(self) -> tuple[FlagRecord, ...]:
+        """All flags. Raises FlagsUnreachable or FlagRejected."""
+        response = await self._send("GET", "/v1/flags")
+        return tuple(_read_record(flag) for flag in _body(response)["flags"])
+
+    async def put(
+        self, key: str, document: Mapping[str, Any], *, expected_version: int | None, actor: str, reason: str
+    ) -> FlagRecord:
+        """Write the flag if it is at this version (None: if there is none). Raises FlagConflict and the others."""
+        seen = {"If-None-Match": "*"} if expected_version is None else {"If-Match": f'"{expected_version}"'}
+        body = {"document": document, "actor": actor, "reason": reason}
+        async with self._writing:
+            response = await self._send("PUT", _path(key), body, {**seen, "Idempotency-Key": uuid.uuid4().hex})
+        return _record(response)
+
+    async def kill(self, key: str, *, actor: str, reason: str) -> FlagRecord:
+        """Give everybody the default variant until released. Raises FlagsUnreachable or FlagRejected."""
+        async with self._writing:
+            return _record(await self._send("POST", f"{_path(key)}/kill", {"actor": actor, "reason": reason}))
+
+    async def release(self, key: str, *, actor: str, reason: str) -> FlagRecord:
+        """End a kill. Raises FlagsUnreachable or FlagRejected."""
+        async with self._writing:
+            return _record(await self._send("POST", f"{_path(key)}/release", {"actor": actor, "reason": reason}))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _send(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """The answer, asked for up to ATTEMPTS times; the idempotency key makes a repeated write harmless."""
+        trouble = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+            try:
+                response = await self._http.request(method, path, json=body, headers=headers)
+            except httpx.HTTPError as error:
+                trouble = f"{type(error).__name__} {error}".strip()
+                continue
+            if response.status_code not in _TRY_AGAIN:
+                return response
+            trouble = f"status {response.status_code}: {_words(response)}"
+        raise FlagsUnreachable(
+            f"{method} {self._url}{path} failed {ATTEMPTS} times ({trouble}); is the flag service up?"
+        )
+
+
+def _path(key: str) -> str:
+    return f"/v1/flags/{quote(key, safe='')}"
+
+
+def _record(response: httpx.Response) -> FlagRecord:
+    return _read_record(_body(response))
+
+
+def _body(response: httpx.Response) -> dict[str, Any]:
+    if response.status_code == 412:
+        raise FlagConflict(_words(response))
+    if not response.is_success:
+        raise FlagRejected(f"{response.status_code}: {_words(response)}")
+    body: dict[str, Any] = response.json()
+    return body
+
+
+def _read_record(body: Mapping[str, Any]) -> FlagRecord:
+    return FlagRecord(body["key"], body["document"], body["version"], body["killed"])
+
+
+def _words(response: httpx.Response) -> str:
+    """What the service said, in words."""
+    try:
+        body = response.json()
+    except ValueError:
+        return response.text[:500]
+    return str(body.get("error") or body.get("detail") or body)[:1000] if isinstance(body, dict) else str(body)[:500]

@@ -1,0 +1,97 @@
+"""Arms and weights come in, a flagd flag definition goes out, and back."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pitwall_crds.names import FULL_WEIGHT, Arm
+from pitwall_flags import bucket
+
+ARM_ORDER: Final = (Arm.CANDIDATE, Arm.CONTROL, Arm.STABLE)
+"""The order of the split: the candidate first, so that whoever has crossed over stays while its weight grows."""
+
+SHADOW_OFF: Final = "off"
+
+_SALT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class ArmShare:
+    """One arm's share of the traffic: which SamplerVariant it gets, and its weight in basis points."""
+
+    arm: str
+    variant: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What a traffic or shadow flag says: shares in bucketing order, and the salt of the buckets."""
+
+    shares: tuple[ArmShare, ...]
+    salt: str
+
+    def variant_of(self, arm: str) -> str | None:
+        """The SamplerVariant of an arm, or None when the split does not name the arm."""
+        return next((share.variant for share in self.shares if share.arm == arm), None)
+
+
+def split_document(shares: Sequence[ArmShare], *, salt: str) -> dict[str, Any]:
+    """The traffic flag: candidate first, total 10 000, default stable. Raises ValueError naming what is wrong."""
+    by_arm = {share.arm: share for share in shares}
+    if len(by_arm) != len(shares) or not set(by_arm) <= set(ARM_ORDER) or Arm.STABLE not in by_arm:
+        raise ValueError(f"a split names stable and at most {[*ARM_ORDER]} once each, not {[s.arm for s in shares]}")
+    ordered = tuple(by_arm[arm] for arm in ARM_ORDER if arm in by_arm)
+    return _fractional(Split(ordered, salt), default=Arm.STABLE)
+
+
+def shadow_document(variant: str, percent: int, *, salt: str) -> dict[str, Any]:
+    """The shadow flag: this percentage of the questions is copied to the variant; the value of `off` is empty."""
+    if not 0 <= percent <= 100:
+        raise ValueError(f"a shadow copies 0 to 100 percent, not {percent}")
+    weight = percent * FULL_WEIGHT // 100
+    shares = (ArmShare(Arm.SHADOW, variant, weight), ArmShare(SHADOW_OFF, "", FULL_WEIGHT - weight))
+    return _fractional(Split(shares, salt), default=SHADOW_OFF)
+
+
+def read_split(document: Mapping[str, Any]) -> Split | None:
+    """The split that this module wrote as a document, or None when the document is anything else (killed included)."""
+    try:
+        fractional = document["targeting"]["if"][1]["fractional"]
+        salt = bucket.salt_of(fractional[0]["cat"][1]["substr"][0]["cat"][0])
+        shares = tuple(ArmShare(arm, document["variants"][arm], weight) for arm, weight in fractional[1:])
+        split = Split(shares, salt or "")
+        same = document["targeting"] == _targeting(split) and document["state"] == "ENABLED"
+        return split if same and _readable(split) else None
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError):
+        return None
+
+
+def _readable(split: Split) -> bool:
+    weights = [share.weight for share in split.shares]
+    whole = all(type(weight) is int and weight >= 0 for weight in weights) and sum(weights) == FULL_WEIGHT
+    return whole and all(isinstance(share.variant, str) for share in split.shares)
+
+
+def _fractional(split: Split, *, default: str) -> dict[str, Any]:
+    if not _SALT.fullmatch(split.salt):
+        raise ValueError(f"salt {split.salt!r} must match {_SALT.pattern}")
+    weights = [share.weight for share in split.shares]
+    if min(weights) < 0 or sum(weights) != FULL_WEIGHT:
+        raise ValueError(f"weights {weights} must be 0 or more and sum to {FULL_WEIGHT}, not {sum(weights)}")
+    return {
+        "state": "ENABLED",
+        "variants": {share.arm: share.variant for share in split.shares},
+        "defaultVariant": default,
+        "targeting": _targeting(split),
+    }
+
+
+def _targeting(split: Split) -> dict[str, Any]:
+    """JSONLogic: without a targeting key the default; else flagd's `fractional` over the same bytes everywhere."""
+    key = {"var": "targetingKey"}
+    text = {"substr": [{"cat": [bucket.prefix(split.salt), key]}, -bucket.TEXT_LENGTH]}
+    header = {"fractional": [{"cat": [bucket.PROBE]}, [bucket.CBOR_HEADER, 1], ["", 1]]}
+    weights = [[str(share.arm), share.weight] for share in split.shares]
+    return {"if": [key, {"fractional": [{"cat": [header, text]}, *weights]}]}

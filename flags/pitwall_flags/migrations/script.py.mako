@@ -1,0 +1,18 @@
+"""${message}."""
+
+from alembic import op
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """One step newer."""
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    """One step older."""
+    ${downgrades if downgrades else "pass"}

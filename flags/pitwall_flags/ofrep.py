@@ -1,0 +1,162 @@
+"""OFREP 0.3.0: a context comes in over HTTP, evaluated flags go out; one, all, or a sign to ask again."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from pitwall_flags import ofrep_schema as schema
+from pitwall_flags import telemetry
+from pitwall_flags.answer import Problem, may, read_json
+from pitwall_flags.auth import Scope, Tokens
+from pitwall_flags.evaluate import Attributes, Fault, Resolution
+from pitwall_flags.publish import Publisher, Snapshot
+
+EVENTS_PATH: Final = "/ofrep/v1/events"
+INACTIVITY_SECONDS: Final = 120
+KEEP_ALIVE_SECONDS: Final = 15.0
+
+router = APIRouter(tags=["OFREP"])
+_evaluator = Depends(may(Scope.EVALUATE))
+_STATUS = {Fault.FLAG_NOT_FOUND: 404}
+
+
+class ContextFault(Exception):  # noqa: N818 - becomes an evaluation failure
+    """The request has no context that flags can be evaluated for."""
+
+    def __init__(self, fault: Fault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
+@router.post("/ofrep/v1/evaluate/flags/{key:path}", dependencies=[_evaluator], openapi_extra=schema.SINGLE)
+async def evaluate_flag(request: Request, key: str) -> Response:
+    """Evaluate one flag."""
+    try:
+        targeting_key, attributes = await _context(request)
+    except ContextFault as fault:
+        return JSONResponse({"key": key, **_failure(fault.fault, str(fault))}, 400)
+    resolution = _publisher(request).snapshot.flag_set.evaluate(key, targeting_key, attributes)
+    telemetry.count(key, resolution)
+    return JSONResponse(_shown(key, resolution), _status(resolution))
+
+
+@router.post("/ofrep/v1/evaluate/flags", dependencies=[_evaluator], openapi_extra=schema.BULK)
+async def evaluate_flags(request: Request, flagConfigEtag: str = "") -> Response:  # noqa: N803 - OFREP's spelling
+    """Evaluate all flags. The ETag stands for the result, so another context never gets a wrong 304."""
+    try:
+        targeting_key, attributes = await _context(request)
+    except ContextFault as fault:
+        return JSONResponse(_failure(fault.fault, str(fault)), 400)
+    snapshot = await _as_new_as(_publisher(request), flagConfigEtag)
+    body = _bulk(snapshot, targeting_key, attributes)
+    etag = f'"{hashlib.sha256(json.dumps(body).encode()).hexdigest()[:32]}"'
+    if etag in [part.strip() for part in request.headers.get("if-none-match", "").split(",")]:
+        return Response(None, 304, {"ETag": etag})
+    return JSONResponse({**body, "eventStreams": [_event_stream(request.app.state.tokens)]}, 200, {"ETag": etag})
+
+
+@router.get(EVENTS_PATH, openapi_extra=schema.EVENTS)
+async def events(request: Request, channel: str = "") -> Response:
+    """Server-sent events: `refetchEvaluation` after every change. The URL is the secret; it came with a bulk answer."""
+    if not hmac.compare_digest(channel.encode("utf-8", "surrogatepass"), _channel(request.app.state.tokens).encode()):
+        raise Problem(403, "take the URL of this stream from eventStreams of POST /ofrep/v1/evaluate/flags")
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_frames(_publisher(request)), media_type="text/event-stream", headers=headers)
+
+
+async def _frames(publisher: Publisher) -> AsyncIterator[str]:
+    """One frame for each snapshot after the present one, comments in between so that proxies keep the stream open."""
+    followed = publisher.follow(publisher.snapshot.revision)
+    pending: asyncio.Task[Snapshot] | None = None
+    yield "retry: 1000\n\n"
+    try:
+        while True:
+            pending = pending or asyncio.ensure_future(anext(followed))
+            done, _ = await asyncio.wait([pending], timeout=KEEP_ALIVE_SECONDS)
+            if not done:
+                yield ": still here\n\n"
+                continue
+            snapshot, pending = pending.result(), None
+            yield _frame(snapshot)
+    except StopAsyncIteration:
+        return
+    finally:
+        if pending:
+            pending.cancel()
+
+
+def _frame(snapshot: Snapshot) -> str:
+    seconds = int(snapshot.flag_set.metadata["writtenAtMs"]) // 1000
+    data = {"type": "refetchEvaluation", "etag": str(snapshot.revision), "lastModified": seconds}
+    return f"id: {snapshot.revision}\nevent: message\ndata: {json.dumps(data)}\n\n"
+
+
+async def _as_new_as(publisher: Publisher, revision: str) -> Snapshot:
+    """A snapshot that holds the change which an event announced, also when another replica announced it."""
+    known = publisher.snapshot
+    newer = revision.isascii() and revision.isdecimal() and len(revision) < 19 and int(revision) > known.revision
+    return await publisher.refresh() if newer else known
+
+
+async def _context(request: Request) -> tuple[str, Attributes]:
+    try:
+        context = (await read_json(request)).get("context")
+    except Problem as problem:
+        if problem.status == 413:
+            raise
+        raise ContextFault(Fault.PARSE_ERROR, str(problem)) from problem
+    if not isinstance(context, dict):
+        raise ContextFault(Fault.INVALID_CONTEXT, 'send {"context": {"targetingKey": "…"}}')
+    targeting_key = context.pop("targetingKey", None)
+    if not targeting_key:
+        raise ContextFault(Fault.TARGETING_KEY_MISSING, "context.targetingKey is missing or empty")
+    if not isinstance(targeting_key, str):
+        raise ContextFault(
+            Fault.INVALID_CONTEXT, f"context.targetingKey is a {type(targeting_key).__name__}, not a string"
+        )
+    return targeting_key, context
+
+
+def _bulk(snapshot: Snapshot, targeting_key: str, attributes: Attributes) -> dict[str, Any]:
+    flag_set = snapshot.flag_set
+    flags = [_shown(key, flag_set.evaluate(key, targeting_key, attributes)) for key in flag_set.documents]
+    return {"flags": flags, "metadata": {"flagSetId": flag_set.metadata["flagSetId"]}}
+
+
+def _shown(key: str, resolution: Resolution) -> dict[str, Any]:
+    """The result as OFREP has it. `variant` is always there: the Python provider looks it up unconditionally."""
+    if resolution.fault is not None:
+        return {"key": key, **_failure(resolution.fault, resolution.message)}
+    value = {} if resolution.value is None else {"value": resolution.value}
+    metadata = {"metadata": dict(resolution.metadata)}
+    return {"key": key, "reason": resolution.reason.value, "variant": resolution.variant, **value, **metadata}
+
+
+def _failure(fault: Fault, message: str) -> dict[str, Any]:
+    code = Fault.GENERAL if fault is Fault.TYPE_MISMATCH else fault
+    return {"errorCode": code.value, "errorDetails": message}
+
+
+def _status(resolution: Resolution) -> int:
+    return 200 if resolution.fault is None else _STATUS.get(resolution.fault, 400)
+
+
+def _event_stream(tokens: Tokens) -> dict[str, Any]:
+    endpoint = {"requestUri": f"{EVENTS_PATH}?channel={_channel(tokens)}"}
+    return {"type": "sse", "endpoint": endpoint, "inactivityDelaySec": INACTIVITY_SECONDS}
+
+
+def _channel(tokens: Tokens) -> str:
+    """The secret of the stream's URL: equal in all replicas, of no use as a token, new with a new evaluate token."""
+    return hmac.new(tokens.digests.get(Scope.EVALUATE, b"open"), b"ofrep-events", hashlib.sha256).hexdigest()[:40]
+
+
+def _publisher(request: Request) -> Publisher:
+    publisher: Publisher = request.app.state.publisher
+    return publisher

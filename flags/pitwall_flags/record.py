@@ -1,0 +1,63 @@
+"""What the store knows of a flag, and what changed it: the nouns of store, admin API and client."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Action(StrEnum):
+    """What a change did."""
+
+    PUT = "put"
+    KILL = "kill"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRecord:
+    """A flag as last written. While `killed`, everybody gets the default variant, whatever `document` says."""
+
+    key: str
+    document: Mapping[str, Any]
+    version: int
+    killed: bool = False
+
+    def effective(self) -> dict[str, Any]:
+        """What evaluators get: without targeting while killed, with the version in its metadata."""
+        kept = {name: value for name, value in self.document.items() if not (self.killed and name == "targeting")}
+        marks = {"version": str(self.version), **({"killed": True} if self.killed else {})}
+        return {**kept, "metadata": {**self.document.get("metadata", {}), **marks}}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of the audit trail. `revision` numbers all changes of the service without gaps."""
+
+    revision: int
+    key: str
+    version: int
+    action: Action
+    actor: str
+    reason: str
+    at_ms: int
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Who changes something, why, and under which id; the same id is applied once."""
+
+    actor: str
+    reason: str
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """All flags at one revision; `written_at_ms` is the time of the last change (ms since 1970, 0 if none)."""
+
+    records: tuple[FlagRecord, ...]
+    revision: int
+    written_at_ms: int

@@ -1,0 +1,204 @@
+"""The command line comes in, a running flag service comes out: HTTP (admin, OFREP) and gRPC (flagd sync)."""
+
+import argparse
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import uvicorn
+from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2_grpc
+from sqlalchemy.exc import SQLAlchemyError
+
+from pitwall_flags.app import build_app
+from pitwall_flags.auth import TokenError, Tokens
+from pitwall_flags.publish import Publisher
+from pitwall_flags.store import FlagStore
+from pitwall_flags.sync import KEEP_ALIVE_OPTIONS, SyncService
+
+_log = logging.getLogger("pitwall_flags")
+
+GRACE_SECONDS = 3
+
+
+class CannotStart(Exception):  # noqa: N818 - what the user reads is the message
+    """The service cannot run as configured; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the command line says."""
+
+    database: str
+    host: str
+    http_port: int
+    sync_port: int
+    flag_set_id: str
+    requests_per_second: float
+    certificate: Path | None
+    private_key: Path | None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the service decides when to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def read_settings(arguments: Sequence[str]) -> Settings:
+    """The command line as settings; exits with a usage message when it is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m pitwall_flags.service", description=__doc__)
+    parser.add_argument("--database", default="sqlite+aiosqlite:///pitwall-flags.db", help="SQLAlchemy URL")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--http-port", type=int, default=8016, help="admin API and OFREP; 0 takes a free port")
+    parser.add_argument("--sync-port", type=int, default=8015, help="flagd.sync.v1; 0 takes a free port")
+    parser.add_argument("--flag-set-id", default="pitwall")
+    parser.add_argument("--requests-per-second", type=float, default=1000.0, help="per client address; 0 is no limit")
+    parser.add_argument("--tls-certificate", dest="certificate", type=Path, help="PEM, for HTTP and gRPC")
+    parser.add_argument("--tls-private-key", dest="private_key", type=Path, help="PEM")
+    settings = Settings(**vars(parser.parse_args(arguments)))
+    if (settings.certificate is None) != (settings.private_key is None):
+        parser.error("--tls-certificate and --tls-private-key go together")
+    return settings
+
+
+async def serve(settings: Settings, tokens: Tokens, stop: asyncio.Event) -> None:
+    """Run until `stop` is set. Raises CannotStart."""
+    _refuse_open_service(settings, tokens)
+    with _bound(settings.host, settings.http_port) as http_socket:
+        store = await _open_store(settings.database)
+        publisher = Publisher(store, settings.flag_set_id)
+        try:
+            await publisher.refresh()
+            grpc_server, sync_port = await _start_sync(settings, publisher, tokens)
+            app = build_app(store, publisher, tokens, settings.requests_per_second)
+            http_server = _Server(_http_config(settings, app))
+            _announce(settings.host, http_socket.getsockname()[1], sync_port)
+            await _until(stop, http_server, http_socket, publisher)
+            await publisher.close()
+            await grpc_server.stop(GRACE_SECONDS)
+        finally:
+            await store.close()
+
+
+async def _until(stop: asyncio.Event, server: uvicorn.Server, listening: socket.socket, publisher: Publisher) -> None:
+    watching = asyncio.create_task(publisher.watch())
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({watching, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await publisher.close()  # ends the event streams, which would hold the server open
+        server.should_exit = True
+        watching.cancel()
+        stopping.cancel()
+        await asyncio.gather(serving, watching, stopping, return_exceptions=True)
+
+
+def _refuse_open_service(settings: Settings, tokens: Tokens) -> None:
+    if not tokens.is_open:
+        return
+    if not _is_loopback(settings.host):
+        raise CannotStart(
+            f"without tokens the service must be bound to loopback, not {settings.host}; set "
+            "PITWALL_FLAGS_EVALUATE_TOKEN, PITWALL_FLAGS_WRITE_TOKEN and PITWALL_FLAGS_KILL_TOKEN, or --host 127.0.0.1"
+        )
+    _log.warning("no tokens are set: everybody on this machine may write flags")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@contextlib.contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    """A listening socket, so that a taken port is known before anything else starts."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(1024)
+        yield listening
+    except (OSError, OverflowError) as error:
+        raise CannotStart(f"cannot listen on {host}:{port}: {error}; choose another --http-port") from error
+    finally:
+        listening.close()
+
+
+async def _open_store(url: str) -> FlagStore:
+    try:
+        return await FlagStore.open(url)
+    except (SQLAlchemyError, OSError, ImportError, ValueError) as error:
+        scheme = url.partition(":")[0]
+        words = str(getattr(error, "orig", None) or error).splitlines()[:1]
+        raise CannotStart(f"cannot open the {scheme} database: {' '.join(words)}; see --database") from error
+
+
+async def _start_sync(settings: Settings, publisher: Publisher, tokens: Tokens) -> tuple[Any, int]:
+    server = grpc.aio.server(options=KEEP_ALIVE_OPTIONS)
+    sync_pb2_grpc.add_FlagSyncServiceServicer_to_server(SyncService(publisher, tokens), server)
+    address = f"{settings.host}:{settings.sync_port}"
+    try:
+        if settings.certificate and settings.private_key:
+            pair = (settings.private_key.read_bytes(), settings.certificate.read_bytes())
+            port = server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+        else:
+            port = server.add_insecure_port(address)
+    except (RuntimeError, OSError) as error:
+        raise CannotStart(f"cannot listen on {address}; choose another --sync-port") from error
+    await server.start()
+    return server, int(port)
+
+
+def _http_config(settings: Settings, app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=30, h11_max_incomplete_event_size=32_768, lifespan="off",
+        ssl_certfile=settings.certificate, ssl_keyfile=settings.private_key,
+    )  # fmt: skip
+
+
+def _announce(host: str, http_port: int, sync_port: int) -> None:
+    sys.stdout.write(f"flag service ready: http={host}:{http_port} sync={host}:{sync_port}\n")
+    sys.stdout.flush()
+
+
+async def _run(settings: Settings, tokens: Tokens) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await serve(settings, tokens, stop)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the service until SIGTERM or SIGINT; 0 after a graceful stop, 2 when it cannot start."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        asyncio.run(
+            _run(read_settings(sys.argv[1:] if arguments is None else arguments), Tokens.from_environment(os.environ))
+        )
+    except (CannotStart, TokenError) as error:
+        sys.stderr.write(f"pitwall flags: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""Writes come in, are numbered, audited and kept in SQL; records and changes go out."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Row, event, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from pitwall_flags import migrate
+from pitwall_flags.record import Action, Change, Contents, FlagRecord, Intent
+from pitwall_flags.tables import changes, flags, revisions
+
+
+class VersionConflictError(Exception):
+    """The flag is not at the version that the writer has seen."""
+
+    def __init__(self, key: str, expected: int | None, actual: int | None) -> None:
+        seen = "no such flag" if expected is None else f"version {expected}"
+        now = "no such flag" if actual is None else f"version {actual}"
+        super().__init__(
+            f"flag {key!r}: the writer expected {seen}, the store has {now}; read it again and decide anew"
+        )
+        self.actual = actual
+
+
+class UnknownFlagError(Exception):
+    """No flag has this key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"no flag {key!r}; list the flags with GET /v1/flags")
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class FlagStore:
+    """The flags and their audit trail in one SQL database (SQLite or PostgreSQL)."""
+
+    def __init__(self, engine: AsyncEngine, now_ms: Callable[[], int] = _milliseconds) -> None:
+        self._engine = engine
+        self._now_ms = now_ms
+
+    @classmethod
+    async def open(cls, url: str, now_ms: Callable[[], int] = _milliseconds) -> "FlagStore":
+        """A store whose schema is the newest. Raises OSError or SQLAlchemyError when out of reach."""
+        engine = create_async_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        if url.startswith("sqlite"):
+            event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+        await migrate.to_newest(engine)
+        return cls(engine, now_ms)
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._engine.dispose()
+
+    async def get(self, key: str) -> FlagRecord | None:
+        """The flag, or None."""
+        async with self._engine.connect() as connection:
+            return await _read(connection, key)
+
+    async def contents(self) -> Contents:
+        """All flags at one revision: every change up to it and none after it."""
+        async with self._engine.connect() as connection:
+            await _repeatable(connection)
+            rows = (await connection.execute(select(flags).order_by(flags.c.key))).all()
+            last = select(changes.c.revision, changes.c.at_ms).order_by(changes.c.revision.desc()).limit(1)
+            newest = (await connection.execute(last)).first()
+        revision, at_ms = (newest.revision, newest.at_ms) if newest else (0, 0)
+        return Contents(tuple(_record(row) for row in rows), revision, at_ms)
+
+    async def revision(self) -> int:
+        """The number of the last change of any flag."""
+        async with self._engine.connect() as connection:
+            return int((await connection.execute(select(revisions.c.revision))).scalar_one())
+
+    async def history(self, key: str, *, before_version: int | None = None, limit: int = 100) -> tuple[Change, ...]:
+        """The flag's changes, newest first."""
+        query = select(changes).where(changes.c.key == key).order_by(changes.c.version.desc()).limit(limit)
+        if before_version is not None:
+            query = query.where(changes.c.version < before_version)
+        async with self._engine.connect() as connection:
+            return tuple(_change(row) for row in await connection.execute(query))
+
+    async def change(self, key: str, version: int) -> Change | None:
+        """The change that made this version, or None."""
+        query = select(changes).where(changes.c.key == key, changes.c.version == version)
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query)).first()
+            return _change(row) if row else None
+
+    async def put(
+        self, key: str, document: Mapping[str, Any], *, expected_version: int | None, intent: Intent
+    ) -> FlagRecord:
+        """Write the flag if it is at the expected version (None: if there is none yet). Raises VersionConflictError."""
+        async with self._write() as (connection, revision):
+            done = await _already_done(connection, key, intent)
+            if done is not None:
+                return done
+            old = await _read(connection, key)
+            actual = old.version if old else None
+            if actual != expected_version:
+                raise VersionConflictError(key, expected_version, actual)
+            new = FlagRecord(key, document, (actual or 0) + 1, old.killed if old else False)
+            await self._apply(connection, revision, old, new, Action.PUT, intent)
+            return new
+
+    async def kill(self, key: str, *, killed: bool, intent: Intent) -> FlagRecord:
+        """Kill or release a flag and its shadow and experiment flags (`key.…`), together. Raises UnknownFlagError."""
+        action = Action.KILL if killed else Action.RELEASE
+        async with self._write() as (connection, revision):
+            main = await _read(connection, key)
+            if main is None:
+                raise UnknownFlagError(key)
+            family = [main, *await _read_family(connection, key)]
+            made = [FlagRecord(old.key, old.document, old.version + 1, killed) for old in family]
+            for offset, (old, new) in enumerate(zip(family, made, strict=True)):
+                await self._apply(connection, revision + offset, old, new, action, intent)
+            await _set_revision(connection, revision + len(made) - 1)
+            return made[0]
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncIterator[tuple[AsyncConnection, int]]:
+        """A transaction that holds the only row of `revisions`: one writer at a time, in every database."""
+        async with self._engine.begin() as connection:
+            await connection.execute(update(revisions).values(revision=revisions.c.revision + 1))
+            revision = int((await connection.execute(select(revisions.c.revision))).scalar_one())
+            try:
+                yield connection, revision
+            except (VersionConflictError, UnknownFlagError):
+                await connection.rollback()
+                raise
+
+    async def _apply(
+        self,
+        connection: AsyncConnection,
+        revision: int,
+        old: FlagRecord | None,
+        new: FlagRecord,
+        action: Action,
+        intent: Intent,
+    ) -> None:
+        row = {"document": _dump(new.document), "version": new.version, "killed": new.killed}
+        if old is None:
+            await connection.execute(insert(flags).values(key=new.key, **row))
+        else:
+            await connection.execute(update(flags).where(flags.c.key == new.key).values(**row))
+        entry = {
+            "revision": revision, "key": new.key, "version": new.version, "action": action.value,
+            "actor": intent.actor, "reason": intent.reason, "at_ms": self._now_ms(),
+            "before": _dump(old.effective()) if old else None, "after": _dump(new.effective()),
+            "request_id": intent.request_id or None,
+        }  # fmt: skip
+        await connection.execute(insert(changes).values(**entry))
+
+
+async def _already_done(connection: AsyncConnection, key: str, intent: Intent) -> FlagRecord | None:
+    """The flag as it is, when this very request was applied before; its own number is given back."""
+    if not intent.request_id:
+        return None
+    query = select(changes.c.version).where(changes.c.request_id == intent.request_id, changes.c.key == key)
+    if (await connection.execute(query)).first() is None:
+        return None
+    record = await _read(connection, key)
+    await connection.rollback()
+    return record
+
+
+async def _set_revision(connection: AsyncConnection, revision: int) -> None:
+    await connection.execute(update(revisions).values(revision=revision))
+
+
+async def _repeatable(connection: AsyncConnection) -> None:
+    """Both SELECTs of a snapshot see the same moment. SQLite's transactions do so by themselves once begun."""
+    if connection.dialect.name == "postgresql":
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+    else:
+        await connection.exec_driver_sql("BEGIN")
+
+
+async def _read(connection: AsyncConnection, key: str) -> FlagRecord | None:
+    row = (await connection.execute(select(flags).where(flags.c.key == key))).first()
+    return _record(row) if row else None
+
+
+async def _read_family(connection: AsyncConnection, key: str) -> Sequence[FlagRecord]:
+    query = select(flags).where(flags.c.key.startswith(f"{key}.", autoescape=True)).order_by(flags.c.key)
+    return [_record(row) for row in await connection.execute(query)]
+
+
+def _record(row: Row[Any]) -> FlagRecord:
+    return FlagRecord(row.key, json.loads(row.document), row.version, bool(row.killed))
+
+
+def _change(row: Row[Any]) -> Change:
+    before = json.loads(row.before) if row.before else None
+    return Change(
+        row.revision, row.key, row.version, Action(row.action), row.actor, row.reason, row.at_ms, before,
+        json.loads(row.after),
+    )  # fmt: skip
+
+
+def _dump(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def _set_up_sqlite(connection: Any, _record_of_pool: Any) -> None:
+    """Readers do not wait for the writer, a writer waits for the other, and a commit survives a power cut."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "busy_timeout=10000", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

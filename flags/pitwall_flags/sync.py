@@ -1,0 +1,78 @@
+"""flagd.sync.v1 over gRPC: whoever follows gets the whole flag set now and after every change."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from google.protobuf.struct_pb2 import Struct
+from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
+
+from pitwall_flags.auth import Scope, Tokens, token_of
+from pitwall_flags.publish import Publisher
+
+KEEP_ALIVE_OPTIONS = (
+    ("grpc.so_reuseport", 0),  # two services on one port would share clients without a word
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 4_000),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.max_receive_message_length", 65_536),
+    ("grpc.max_metadata_size", 16_384),
+)
+
+
+class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):
+    """The servicer that flagd's in-process providers of every language connect to."""
+
+    def __init__(self, publisher: Publisher, tokens: Tokens) -> None:
+        self._publisher = publisher
+        self._tokens = tokens
+
+    async def SyncFlags(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - flagd's name
+        """Stream the selected flags, whole, at every change."""
+        prefix = await self._admit(request, context)
+        async for snapshot in self._publisher.follow():
+            yield sync_pb2.SyncFlagsResponse(
+                flag_configuration=snapshot.select(prefix), sync_context=_sync_context(self._publisher.flag_set_id)
+            )
+
+    async def FetchAllFlags(self, request: Any, context: Any) -> Any:  # noqa: N802 - flagd's name
+        """The selected flags as they are."""
+        prefix = await self._admit(request, context)
+        return sync_pb2.FetchAllFlagsResponse(flag_configuration=self._publisher.snapshot.select(prefix))
+
+    async def GetMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802 - flagd's name
+        """The deprecated way to the static context; older providers still ask."""
+        await self._admit(request, context)
+        return sync_pb2.GetMetadataResponse(metadata=_sync_context(self._publisher.flag_set_id))
+
+    async def _admit(self, request: Any, context: Any) -> str:
+        """The key prefix that the caller selected, once its token is found good; otherwise the call ends here."""
+        headers = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
+        if Scope.EVALUATE not in self._tokens.scopes(token_of(headers)):
+            words = "send the evaluate token as metadata: authorization: Bearer … or x-api-key"
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, words)
+        selector = headers.get("flagd-selector") or str(getattr(request, "selector", ""))
+        try:
+            return read_selector(selector, self._publisher.flag_set_id)
+        except ValueError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            raise AssertionError from error
+
+
+def read_selector(selector: str, flag_set_id: str) -> str:
+    """The key prefix of `flagSetId=…,prefix=…` (both optional, any order). Raises ValueError."""
+    terms = dict(term.strip().partition("=")[::2] for term in selector.split(",") if term.strip())
+    unknown = sorted(set(terms) - {"flagSetId", "prefix"})
+    if unknown:
+        raise ValueError(f"selector {selector[:200]!r} has unknown terms {unknown}; use flagSetId=… and prefix=…")
+    if terms.get("flagSetId", flag_set_id) != flag_set_id:
+        raise ValueError(f"this service serves the flag set {flag_set_id!r}, not {terms['flagSetId'][:100]!r}")
+    return terms.get("prefix", "")
+
+
+def _sync_context(flag_set_id: str) -> Struct:
+    struct = Struct()
+    struct.update({"flagSetId": flag_set_id})
+    return struct

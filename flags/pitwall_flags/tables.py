@@ -1,0 +1,42 @@
+"""The service's tables: the flags as they are, and every change that made them so."""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+metadata: Final = MetaData()
+
+revisions: Final = Table(
+    "revisions",
+    metadata,
+    Column("only", Integer, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
+    comment="One row. Every write increments it first, so writes are serialized and numbered without gaps.",
+)
+
+flags: Final = Table(
+    "flags",
+    metadata,
+    Column("key", String(254), primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("killed", Boolean, nullable=False),
+)
+
+changes: Final = Table(
+    "changes",
+    metadata,
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", String(254), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("reason", String(1024), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("before", Text, nullable=True),
+    Column("after", Text, nullable=False),
+    Column("request_id", String(64), nullable=True),
+    UniqueConstraint("key", "version", name="uq_changes_key_version"),
+    Index("uq_changes_request", "request_id", "key", unique=True),
+    comment="Append-only: triggers refuse UPDATE and DELETE.",
+)

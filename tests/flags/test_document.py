@@ -1,0 +1,166 @@
+"""Documents and buckets: order, totals, monotone ramps, shares, and the same bucket in flagd's own evaluator."""
+
+import json
+import math
+
+import mmh3
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openfeature.contrib.tools.flagd.core import FlagdCore
+from openfeature.evaluation_context import EvaluationContext
+
+from pitwall_flags import bucket, check
+from pitwall_flags.document import ArmShare, Split, read_split, shadow_document, split_document
+from pitwall_flags.evaluate import Reason
+from pitwall_flags.flagset import FlagSet
+
+SALTS = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}\Z")
+KEYS = st.text(min_size=1, max_size=300)
+WEIGHTS = st.integers(0, 5000)
+
+
+def split_of(weight: int, salt: str = "run-1") -> dict:
+    shares = [
+        ArmShare("stable", "old", 10_000 - 2 * weight),
+        ArmShare("candidate", "new", weight),
+        ArmShare("control", "old", weight),
+    ]
+    return split_document(shares, salt=salt)
+
+
+def arm(document: dict, key: str) -> str:
+    return FlagSet({"flags": {"f": document}}).evaluate("f", key, {}).variant
+
+
+def test_the_candidate_comes_first_whatever_the_order_of_the_shares():
+    split = read_split(split_of(100))
+    assert split == Split(
+        (ArmShare("candidate", "new", 100), ArmShare("control", "old", 100), ArmShare("stable", "old", 9800)), "run-1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("shares", "salt", "words"),
+    [
+        pytest.param([("stable", 9999)], "s", "sum to 10000, not 9999", id="total"),
+        pytest.param([("candidate", 10_000)], "s", "names stable", id="no-stable"),
+        pytest.param([("stable", 5000), ("stable", 5000)], "s", "once each", id="twice"),
+        pytest.param([("stable", 5000), ("shadow", 5000)], "s", "at most", id="unknown-arm"),
+        pytest.param([("stable", 10_001), ("candidate", -1)], "s", "0 or more", id="negative"),
+        pytest.param([("stable", 10_000)], "", "must match", id="no-salt"),
+        pytest.param([("stable", 10_000)], "s" * 65, "must match", id="long-salt"),
+        pytest.param([("stable", 10_000)], ".s", "must match", id="padding-salt"),
+        pytest.param([("stable", 10_000)], "salz-ü", "must match", id="beyond-ascii-salt"),
+    ],
+)
+def test_a_wrong_split_is_refused(shares, salt, words):
+    with pytest.raises(ValueError, match=words):
+        split_document([ArmShare(name, "v", weight) for name, weight in shares], salt=salt)
+
+
+@pytest.mark.parametrize(("percent", "weight"), [(0, 0), (1, 100), (5, 500), (100, 10_000)])
+def test_a_shadow_copies_its_percentage(percent, weight):
+    split = read_split(shadow_document("air-v1", percent, salt="run-1"))
+    assert [(share.arm, share.variant, share.weight) for share in split.shares] == [
+        ("shadow", "air-v1", weight),
+        ("off", "", 10_000 - weight),
+    ]
+
+
+@pytest.mark.parametrize("percent", [-1, 101])
+def test_a_shadow_beyond_the_traffic_is_refused(percent):
+    with pytest.raises(ValueError, match="0 to 100 percent"):
+        shadow_document("air-v1", percent, salt="run-1")
+
+
+@given(SALTS, WEIGHTS)
+def test_what_is_written_is_read_back_and_passes_flagds_schema(salt, weight):
+    document = json.loads(json.dumps(split_of(weight, salt)))
+    assert read_split(document) == read_split(split_of(weight, salt))
+    assert read_split(document).salt == salt
+
+
+def test_documents_pass_flagds_schema():
+    assert check.problems(split_of(100)) == []
+    assert check.problems(shadow_document("air-v1", 5, salt="s")) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"targeting": {}}, id="killed"),
+        pytest.param({"state": "DISABLED"}, id="disabled"),
+        pytest.param({"targeting": {"fractional": [["candidate", 1]]}}, id="shorthand"),
+        pytest.param({"variants": {}}, id="no-variants"),
+        pytest.param({"targeting": {"if": [{"var": "targetingKey"}, {"fractional": [{"cat": 1}]}]}}, id="other"),
+    ],
+)
+def test_any_other_document_is_no_split(change):
+    assert read_split({**split_of(100), **change}) is None
+
+
+@given(KEYS, st.lists(WEIGHTS, min_size=2, max_size=8).map(sorted), SALTS)
+def test_whoever_has_crossed_over_stays_while_the_weight_grows(key, weights, salt):
+    crossed = [arm(split_of(weight, salt), key) == "candidate" for weight in weights]
+    assert crossed == sorted(crossed)
+
+
+@given(KEYS, SALTS, WEIGHTS)
+@settings(max_examples=500)
+def test_flagds_own_evaluator_gives_the_same_arm(key, salt, weight):
+    document = split_of(weight, salt)
+    core = FlagdCore()
+    core.set_flags(json.dumps({"flags": {"f": document}}))
+    theirs = core.resolve_string_value("f", "none", EvaluationContext(key))
+    ours = FlagSet({"flags": {"f": document}}).evaluate("f", key, {})
+    assert (ours.variant, ours.value) == (theirs.variant, theirs.value)
+
+
+@given(st.text(st.characters(min_codepoint=0, max_codepoint=127), min_size=1, max_size=300), SALTS)
+def test_text_evaluators_hash_the_same_bytes(key, salt):
+    """Go and JavaScript hash the UTF-8 text of the bucketing value, which for them begins with the header."""
+    text = bucket.CBOR_HEADER + (bucket.prefix(salt) + key)[-bucket.TEXT_LENGTH :]
+    assert bucket.bucket(bucket.prefix(salt), key, 10_000) == (mmh3.hash(text, 0, False) * 10_000) >> 32
+
+
+def test_the_probe_tells_text_from_cbor():
+    assert mmh3.hash(bucket.PROBE, 0, False) >> 31 == 0
+    assert mmh3.hash(bytes([0x60 + len(bucket.PROBE)]) + bucket.PROBE.encode(), 0, False) >> 31 == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "hashed", "placed"),
+    [
+        ("headerColoruser-1", 2464466138, 5738),
+        ("headerColoruser-2", 3556701001, 8281),
+        ("sampleruser-42", 287210624, 668),
+    ],
+)
+def test_the_hash_is_flagds(text, hashed, placed):
+    assert mmh3.hash(text, 0, False) == hashed
+    assert (hashed * 10_000) >> 32 == placed
+
+
+@pytest.mark.parametrize("salt", ["run-1", "run-2", "video-qa/sampler/7"])
+@pytest.mark.parametrize("weight", [100, 1000, 5000])
+def test_shares_are_binomial(salt, weight):
+    """Six standard deviations: a correct split fails once in 500 million such tests."""
+    users, text_prefix = 50_000, bucket.prefix(salt)
+    inside = sum(bucket.bucket(text_prefix, f"user-{number}", 10_000) < weight for number in range(users))
+    share = weight / 10_000
+    assert abs(inside - users * share) < 6 * math.sqrt(users * share * (1 - share))
+
+
+def test_another_salt_makes_other_guinea_pigs():
+    first, second = (
+        {user for user in range(20_000) if bucket.bucket(bucket.prefix(salt), f"user-{user}", 10_000) < 1000}
+        for salt in ("run-1", "run-2")
+    )
+    assert 100 < len(first & second) < 300
+
+
+@pytest.mark.parametrize("key", ["", None])
+def test_without_a_key_everybody_is_stable(key):
+    resolution = FlagSet({"flags": {"f": split_of(5000)}}).evaluate("f", key or "", {})
+    assert (resolution.variant, resolution.value, resolution.reason) == ("stable", "old", Reason.DEFAULT)
