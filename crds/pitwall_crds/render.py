@@ -137,7 +137,7 @@ def _root_schema(model: type[Border]) -> Schema:
         "properties": {
             "apiVersion": {"type": "string", "maxLength": 63, "description": f"Always {names.API_VERSION}."},
             "kind": {"type": "string", "maxLength": 63, "description": f"Always {model.__name__}."},
-            "metadata": {"description": "Standard object metadata.", "type": "object", "properties": {"name": name}},
+            "metadata": {"type": "object", "properties": {"name": name}},
             "spec": fields["spec"],
             "status": fields["status"],
         },

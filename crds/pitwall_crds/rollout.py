@@ -143,7 +143,8 @@ class RolloutSpec(Border):
 
     model_config = cel_rules(
         (
-            "self.stages.filter(s, has(s.shadow)).size() <= (has(self.stages[0].shadow) ? 1 : 0)",
+            "self.stages.all(s, !has(s.shadow))"
+            " || (has(self.stages[0].shadow) && self.stages.exists_one(s, has(s.shadow)))",
             "a shadow stage must be the first stage, and there must be at most one",
         ),
         (
@@ -153,7 +154,7 @@ class RolloutSpec(Border):
             "stages must climb: each weightBasisPoints must be larger than the one before",
         ),
         (
-            "has(self.stages[self.stages.size() - 1].weightBasisPoints)"
+            "self.stages.size() == 0 || has(self.stages[self.stages.size() - 1].weightBasisPoints)"
             f" && self.stages[self.stages.size() - 1].weightBasisPoints == {names.FULL_WEIGHT}",
             f"the last stage must have weightBasisPoints {names.FULL_WEIGHT}",
         ),
