@@ -49,6 +49,8 @@ class Label(StrEnum):
     FLAG = "flag"
     VARIANT = "variant"
     REASON = "reason"
+    VERDICT = "verdict"
+    PHASE = "phase"
 
 
 class Metric(StrEnum):
@@ -75,6 +77,7 @@ class Metric(StrEnum):
     # operator: what it decided
     ROLLOUT_WEIGHT = "pitwall_rollout_weight_basis_points"
     ROLLOUT_VERDICT = "pitwall_rollout_verdict"
+    ROLLOUT_PHASE = "pitwall_rollout_phase"
     GATE_LOG_E = "pitwall_gate_log_e_value"
     GATE_THRESHOLD = "pitwall_gate_log_threshold"
     # flags

@@ -1,0 +1,45 @@
+"""`python -m pitwall_runtime.gateway`: the command line in, a running gateway out."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from pitwall_runtime.gateway.app import build_app
+from pitwall_runtime.gateway.flags import FixedFlags, Flags
+from pitwall_runtime.gateway.follow import FollowedFlags
+from pitwall_runtime.gateway.parts import assemble
+from pitwall_runtime.gateway.serve import PortError, bind, serve
+from pitwall_runtime.gateway.settings import Settings, read_settings
+
+LOG = logging.getLogger("pitwall_runtime.gateway")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run until stopped; 0 after a graceful end, 2 if it could not begin."""
+    settings = read_settings(arguments)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        listener = bind(settings.host, settings.port)
+    except (PortError, OSError) as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return 2
+    app = build_app(assemble(settings, _flags(settings)))
+    host, port = listener.getsockname()[:2]
+    LOG.info("gateway listens on http://%s:%d", host, port)
+    serve(app, listener, grace_seconds=settings.grace_seconds)
+    return 0
+
+
+def _flags(settings: Settings) -> Flags:
+    """The flags to follow; without a flag service, none: stable answers everybody."""
+    if not settings.flags_sync:
+        return FixedFlags({})
+    token = os.environ.get("PITWALL_FLAGS_EVALUATE_TOKEN", "")
+    return FollowedFlags(settings.flags_sync, state_dir=settings.state_dir, token=token)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,144 @@
+"""HTTP in, HTTP out: the gateway's endpoints over its parts."""
+
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from pitwall_crds.names import Header
+from pitwall_runtime.gateway import openapi
+from pitwall_runtime.gateway.answer import Answer
+from pitwall_runtime.gateway.feedback import FeedbackReceipt, read_feedback
+from pitwall_runtime.gateway.parts import Parts
+from pitwall_runtime.gateway.question import Question, read_question
+from pitwall_runtime.gateway.receive import read_body
+from pitwall_runtime.gateway.refusal import RefusedError
+from pitwall_runtime.gateway.relay import Served
+from pitwall_runtime.gateway.respond import error_response, respond
+from pitwall_runtime.gateway.shadow import Copy
+
+LOG = logging.getLogger(__name__)
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def build_app(parts: Parts) -> FastAPI:
+    """The gateway as an ASGI application; its lifespan starts and stops the parts."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await parts.start()
+        try:
+            yield
+        finally:
+            await parts.close()
+
+    app = FastAPI(title="Pitwall gateway", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    _add_questions(app, parts)
+    _add_feedback(app, parts)
+    _add_health(app, parts)
+    _add_errors(app)
+    return app
+
+
+def _add_questions(app: FastAPI, parts: Parts) -> None:
+    @app.post("/v1/chat/completions", **openapi.QUESTION)
+    async def complete(request: Request) -> Response:
+        """An answer by the sampler variant that the flag assigns to this user."""
+        question = await _receive(parts, request)
+        parts.feedback.asked(question.session)
+        answer_id = "ans-" + secrets.token_hex(12)
+        headers = _passed_on(request, answer_id)
+        served = await parts.relay.answer(question, headers)
+        if not isinstance(served.reply, Answer):
+            return respond(served, question, answer_id)
+        parts.feedback.answered(answer_id, question.session, served.assigned)
+        response = respond(served, question, answer_id)
+        response.background = BackgroundTask(_copy, parts, question, served, headers)
+        return response
+
+    @app.get("/v1/models")
+    async def models() -> JSONResponse:
+        """The one model that a client names; which sampler serves is the flag's matter."""
+        variants = sorted(parts.routes_now().variants)
+        details = {"flag": parts.settings.flag, "variants": variants}
+        model = {"id": "pitwall", "object": "model", "created": 0, "owned_by": "pitwall", "pitwall": details}
+        return JSONResponse({"object": "list", "data": [model]})
+
+
+async def _receive(parts: Parts, request: Request) -> Question:
+    """The question of a request; raises RefusedError, counted."""
+    try:
+        body = await read_body(request, parts.settings.rules.body)
+        return read_question(body, request.headers.get(Header.SESSION, ""))
+    except RefusedError as refused:
+        parts.telemetry.refused(None, refused.status)
+        raise
+
+
+def _passed_on(request: Request, answer_id: str) -> dict[str, str]:
+    """The headers of a call to a runtime; a caller's credentials are not among them."""
+    headers = {"content-type": "application/json", Header.ANSWER_ID: answer_id}
+    if trace := request.headers.get(Header.TRACE):
+        headers[Header.TRACE] = trace
+    return headers
+
+
+async def _copy(parts: Parts, question: Question, served: Served, headers: dict[str, str]) -> None:
+    """Offer shadow copies; runs when the user has the whole answer."""
+    primary = served.reply if served.comparable and isinstance(served.reply, Answer) else None
+    for variant in parts.assigner.copies(question.targeting_key):
+        if variant not in (served.assigned.variant, served.by.variant):
+            parts.shadow.offer(Copy(variant, question.body, primary, headers))
+
+
+def _add_feedback(app: FastAPI, parts: Parts) -> None:
+    @app.post("/v1/feedback", **openapi.FEEDBACK)
+    async def feedback(request: Request) -> FeedbackReceipt:
+        """Thumbs on an answer, or the end of a session's task; a repeated one changes nothing."""
+        return parts.feedback.take(read_feedback(await read_body(request, parts.settings.rules.body)))
+
+
+def _add_health(app: FastAPI, parts: Parts) -> None:
+    @app.get("/healthz")
+    async def healthz() -> JSONResponse:
+        """The process answers."""
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/readyz", responses={503: {"description": "No runtime is configured yet"}})
+    async def readyz() -> Response:
+        """At least one runtime is configured; none is called."""
+        if parts.routes_now().has_url():
+            return JSONResponse({"status": "ready"})
+        problem = parts.routes.problem or "it holds no URL"
+        message = f"routes file {parts.settings.routes.name}: {problem}; start a variant, or wait for the operator"
+        return error_response(503, message, "no_routes")
+
+    @app.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """Prometheus text."""
+        return Response(parts.telemetry.text(), media_type=TEXT)
+
+
+def _add_errors(app: FastAPI) -> None:
+    """Every error has OpenAI's shape, and none shows a traceback."""
+
+    @app.exception_handler(RefusedError)
+    async def refused(_: Request, error: RefusedError) -> Response:
+        return error_response(error.status, error.message, error.code)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        message = f"{request.method} {request.url.path[:200]}: {error.detail}; see GET /openapi.json"
+        response = error_response(error.status_code, message, "http_error")
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(Exception)
+    async def unexpected(_: Request, error: Exception) -> Response:
+        LOG.error("unexpected", exc_info=error)
+        return error_response(500, "the gateway failed on this request; its log has the reason", "internal")

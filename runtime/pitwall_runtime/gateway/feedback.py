@@ -1,0 +1,137 @@
+"""A feedback body in, what was counted out; quality trials go to the telemetry."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pitwall_runtime.gateway.ledger import Ledger
+from pitwall_runtime.gateway.refusal import RefusedError
+from pitwall_runtime.gateway.session import Trial
+from pitwall_runtime.gateway.telemetry import Series, Telemetry
+
+LOG = logging.getLogger(__name__)
+SWEEPS_PER_WINDOW = 20
+
+
+class Thumbs(StrEnum):
+    """What a user thinks of one answer."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+class Task(StrEnum):
+    """How the job ended for which a user asked questions."""
+
+    COMPLETED = "completed"
+    ABANDONED = "abandoned"
+
+
+class FeedbackBody(BaseModel):
+    """Thumbs on an answer, the end of a session's task, or both."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    answer_id: Annotated[str, Field(max_length=256, description="The answer's x-pitwall-answer-id header.")] = ""
+    thumbs: Thumbs | None = None
+    session: Annotated[str, Field(max_length=256, description="The `user` field or session header of questions.")] = ""
+    task: Task | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> "FeedbackBody":
+        if self.thumbs is None and self.task is None:
+            raise ValueError("neither thumbs nor task is given; send at least one")
+        if self.thumbs is not None and not self.answer_id:
+            raise ValueError("thumbs need answer_id, the x-pitwall-answer-id header of the answer")
+        if self.task is not None and not self.session:
+            raise ValueError("task needs session, the `user` field of its questions")
+        return self
+
+
+class FeedbackReceipt(BaseModel):
+    """What the feedback did: counted now, or already known and left as it was."""
+
+    model_config = ConfigDict(frozen=True)
+
+    counted: tuple[str, ...]
+    already_known: tuple[str, ...]
+
+
+class Feedback:
+    """The ledger of answers with its clock, and a sweep that closes follow-up windows."""
+
+    def __init__(self, ledger: Ledger, telemetry: Telemetry) -> None:
+        self._ledger = ledger
+        self._telemetry = telemetry
+        self._sweeper: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to close windows in the background; needs a running event loop."""
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    async def close(self) -> None:
+        """Stop the sweep; labels that are not known yet stay uncounted."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+
+    def asked(self, session: str) -> None:
+        """A question of this session arrived."""
+        if session:
+            self._count(self._ledger.asked(session, time.monotonic()))
+
+    def answered(self, answer_id: str, session: str, series: Series) -> None:
+        """The answer was given, and counts on this series."""
+        self._count(self._ledger.answered(answer_id, session, series, time.monotonic()))
+
+    def take(self, body: FeedbackBody) -> FeedbackReceipt:
+        """Count what is new; raises RefusedError (404) for an unknown answer or session, before anything is counted."""
+        trials: dict[str, list[Trial]] = {}
+        if body.task is not None and not self._ledger.knows_session(body.session):
+            raise self._unknown("session", body.session, "the `user` field of a recent question")
+        if body.thumbs is not None:
+            thumbed = self._ledger.thumb(body.answer_id, down=body.thumbs is Thumbs.DOWN)
+            if thumbed is None:
+                raise self._unknown("answer_id", body.answer_id, "the x-pitwall-answer-id header of a recent answer")
+            trials["thumbs"] = thumbed
+        if body.task is not None:
+            trials["task"] = self._ledger.task(body.session, abandoned=body.task is Task.ABANDONED) or []
+        self._count(trial for some in trials.values() for trial in some)
+        return FeedbackReceipt(
+            counted=tuple(name for name, some in trials.items() if some),
+            already_known=tuple(name for name, some in trials.items() if not some),
+        )
+
+    def _unknown(self, field: str, value: str, remedy: str) -> RefusedError:
+        rule = self._ledger.rule
+        message = (
+            f"{field} {value[:64]!r} is unknown; this gateway remembers the last {rule.capacity} for "
+            f"{rule.keep_seconds:g} s: send {remedy}, sooner"
+        )
+        return RefusedError(404, message, code="unknown_" + field)
+
+    def _count(self, trials: Iterable[Trial]) -> None:
+        for trial in trials:
+            self._telemetry.quality(trial.series, trial.signal, trial.unit, trial.outcome)
+
+    async def _sweep(self) -> None:
+        pause = min(max(self._ledger.rule.window_seconds / SWEEPS_PER_WINDOW, 0.05), 1.0)
+        while True:
+            await asyncio.sleep(pause)
+            self._count(self._ledger.sweep(time.monotonic()))
+
+
+def read_feedback(body: bytes) -> FeedbackBody:
+    """The feedback in a body; raises RefusedError (400) that names the field."""
+    try:
+        return FeedbackBody.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the body"
+        message = f'{where}: {first["msg"]}; send {{"answer_id": …, "thumbs": "up"|"down"}}'
+        raise RefusedError(400, message, code="invalid_feedback") from None

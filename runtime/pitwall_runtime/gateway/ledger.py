@@ -1,0 +1,143 @@
+"""Answers, further questions, thumbs and task events in, quality trials out; pure, time comes in as seconds.
+
+A trial is counted once, when its label is known. Per question: thumbs as they come; a follow-up is bad when the
+session's next question arrives within the window, good when the window passes. Per session: bad at the first bad
+label of a signal, good when the session ends (its window passes) with good labels only.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
+from typing import TypeVar
+
+from pitwall_crds.names import Outcome, Signal
+from pitwall_runtime.gateway.session import QUERY, SESSION, Session, Trial
+from pitwall_runtime.gateway.telemetry import Series
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRule:
+    """The follow-up window, how long answers and sessions are remembered, and how many at most."""
+
+    window_seconds: float = 120.0
+    keep_seconds: float = 3600.0
+    capacity: int = 100_000
+
+
+@dataclass(slots=True)
+class _Answer:
+    series: Series
+    session: Session | None
+    at: float
+    thumbed: bool = False
+
+
+class Ledger:
+    """What is remembered of answers and sessions, in bounded memory."""
+
+    def __init__(self, rule: LedgerRule) -> None:
+        self.rule = rule
+        self._answers: OrderedDict[str, _Answer] = OrderedDict()
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._windows: list[tuple[float, int, Session]] = []
+        self._tickets = count()
+
+    def asked(self, session_name: str, now: float) -> list[Trial]:
+        """A question arrived: a follow-up to every answer of its session whose window is open."""
+        trials = self.sweep(now)
+        session = self._sessions.get(session_name)
+        if session is None or session.closed or not session.open_answers:
+            return trials
+        trials += [Trial(series, Signal.FOLLOW_UP, QUERY, Outcome.BAD) for series in session.open_answers]
+        session.open_answers.clear()
+        self._touch(session, now)
+        return trials + session.label(Signal.FOLLOW_UP, bad=True)
+
+    def answered(self, answer_id: str, session_name: str, series: Series, now: float) -> list[Trial]:
+        """An answer was given; its window opens. A session that changes arm ends, and another begins."""
+        session, trials = self._session_for(session_name, series, now)
+        if session is not None:
+            self._touch(session, now)
+            session.open_answers.append(series)
+        self._answers[answer_id] = _Answer(series, session, now)
+        _shrink(self._answers, self.rule.capacity)
+        return trials
+
+    def thumb(self, answer_id: str, *, down: bool) -> list[Trial] | None:
+        """The trials of a thumb: none for a repeated one, None for an unknown answer."""
+        answer = self._answers.get(answer_id)
+        if answer is None:
+            return None
+        if answer.thumbed:
+            return []
+        answer.thumbed = True
+        trials = [Trial(answer.series, Signal.THUMBS_DOWN, QUERY, Outcome.BAD if down else Outcome.GOOD)]
+        return trials + (answer.session.label(Signal.THUMBS_DOWN, bad=down) if answer.session else [])
+
+    def knows_session(self, session_name: str) -> bool:
+        """True if a session of this name is remembered."""
+        return session_name in self._sessions
+
+    def task(self, session_name: str, *, abandoned: bool) -> list[Trial] | None:
+        """The trial of a finished or abandoned task: none for a repeated one, None for an unknown session."""
+        session = self._sessions.get(session_name)
+        if session is None:
+            return None
+        if session.task_told:
+            return []
+        session.task_told = True
+        outcome = Outcome.BAD if abandoned else Outcome.GOOD
+        return [Trial(session.series, Signal.TASK_ABANDONED, SESSION, outcome)]
+
+    def sweep(self, now: float) -> list[Trial]:
+        """Close the sessions whose window has passed, and forget what is too old."""
+        trials: list[Trial] = []
+        while self._windows and self._windows[0][0] <= now:
+            _, _, session = heappop(self._windows)
+            trials += self._window_passed(session, now)
+        _forget(self._answers, lambda answer: answer.at, now - self.rule.keep_seconds)
+        _forget(self._sessions, lambda session: session.last_at, now - self.rule.keep_seconds)
+        return trials
+
+    def _session_for(self, name: str, series: Series, now: float) -> tuple[Session | None, list[Trial]]:
+        """The open session of this name and arm, begun if need be; no name, no session."""
+        if not name:
+            return None, []
+        session = self._sessions.get(name)
+        if session is not None and not session.closed and session.series == series:
+            return session, []
+        ended = session.close() if session is not None and not session.closed else []
+        begun = Session(name, series, now)
+        self._sessions[name] = begun
+        _shrink(self._sessions, self.rule.capacity)
+        heappush(self._windows, (now + self.rule.window_seconds, next(self._tickets), begun))
+        return begun, ended
+
+    def _touch(self, session: Session, now: float) -> None:
+        """The session is alive: its window starts anew, and it is the last to be forgotten."""
+        session.last_at = now
+        self._sessions.move_to_end(session.name)
+
+    def _window_passed(self, session: Session, now: float) -> list[Trial]:
+        """Close a session whose window has really passed; one that was touched meanwhile gets a later look."""
+        if session.closed:
+            return []
+        due = session.last_at + self.rule.window_seconds
+        if due <= now:
+            return session.close()
+        heappush(self._windows, (due, next(self._tickets), session))
+        return []
+
+
+def _shrink(kept: OrderedDict[str, T], capacity: int) -> None:
+    while len(kept) > capacity:
+        kept.popitem(last=False)
+
+
+def _forget(kept: OrderedDict[str, T], at: Callable[[T], float], before: float) -> None:
+    while kept and at(next(iter(kept.values()))) < before:
+        kept.popitem(last=False)

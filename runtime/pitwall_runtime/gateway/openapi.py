@@ -1,0 +1,60 @@
+"""What the OpenAPI document says of bodies that the gateway reads by itself, for speed."""
+
+from typing import Any
+
+from pitwall_runtime.gateway.feedback import FeedbackBody
+
+ERROR: dict[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "code"],
+            "properties": {"message": {"type": "string"}, "type": {"type": "string"}, "code": {"type": "string"}},
+        }
+    },
+}
+
+REQUEST: dict[str, Any] = {
+    "type": "object",
+    "required": ["messages"],
+    "properties": {
+        "model": {"type": "string"},
+        "messages": {"type": "array", "minItems": 1, "items": {"type": "object"}},
+        "user": {"type": "string", "maxLength": 256, "description": "Targeting key and session."},
+        "stream": {"type": "boolean", "description": "The whole answer as one event."},
+    },
+    "additionalProperties": True,
+}
+
+
+def _errors(**descriptions: str) -> dict[int | str, dict[str, Any]]:
+    content = {"application/json": {"schema": ERROR}}
+    return {
+        int(status[1:]): {"description": words, "content": content} for status, words in sorted(descriptions.items())
+    }
+
+
+def _body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+QUESTION: dict[str, Any] = {
+    "openapi_extra": _body(REQUEST),
+    "responses": {
+        200: {
+            "description": "An OpenAI chat completion",
+            "content": {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}},
+        },
+        **_errors(
+            s400="Not a question", s404="No such video", s408="The body did not arrive", s413="Too large",
+            s415="Not a video", s422="Not decodable", s502="No runtime answered", s503="No runtime", s504="Too late",
+        ),
+    },
+}  # fmt: skip
+
+FEEDBACK: dict[str, Any] = {
+    "openapi_extra": _body(FeedbackBody.model_json_schema()),
+    "responses": _errors(s400="Not feedback", s404="Unknown answer or session", s408="Too slow", s413="Too large"),
+}

@@ -1,0 +1,68 @@
+"""Settings and flags in, the gateway's parts out, wired to each other; the composition root."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from pitwall_runtime.gateway.assign import Assigner
+from pitwall_runtime.gateway.feedback import Feedback
+from pitwall_runtime.gateway.flags import Flags
+from pitwall_runtime.gateway.guard import Guard
+from pitwall_runtime.gateway.ledger import Ledger
+from pitwall_runtime.gateway.relay import Relay
+from pitwall_runtime.gateway.routes import Routes, RouteTable
+from pitwall_runtime.gateway.settings import Settings
+from pitwall_runtime.gateway.shadow import Shadow
+from pitwall_runtime.gateway.telemetry import Telemetry
+from pitwall_runtime.gateway.upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that the endpoints use."""
+
+    settings: Settings
+    flags: Flags
+    routes: RouteTable
+    assigner: Assigner
+    telemetry: Telemetry
+    relay: Relay
+    shadow: Shadow
+    feedback: Feedback
+    upstreams: tuple[Upstream, Upstream]
+
+    def routes_now(self) -> Routes:
+        """The routes at this moment."""
+        return self.routes.current(time.monotonic())
+
+    async def start(self) -> None:
+        """Follow the flags, work the shadow queue, close follow-up windows."""
+        await asyncio.to_thread(self.flags.start)
+        self.shadow.start()
+        self.feedback.start()
+
+    async def close(self) -> None:
+        """Stop everything that start began; waits for no copy."""
+        await self.shadow.close()
+        await self.feedback.close()
+        for upstream in self.upstreams:
+            await upstream.close()
+        await asyncio.to_thread(self.flags.close)
+
+
+def assemble(settings: Settings, flags: Flags) -> Parts:
+    """The parts for these settings. Users and shadow copies have connections of their own."""
+    rules, telemetry, routes = settings.rules, Telemetry(), RouteTable(settings.routes)
+    assigner = Assigner(flags, settings.flag, lambda last: routes.current(time.monotonic()).stable_variant(last))
+    for_users, for_copies = Upstream(routes, rules.limits), Upstream(routes, rules.limits)
+    return Parts(
+        settings=settings,
+        flags=flags,
+        routes=routes,
+        assigner=assigner,
+        telemetry=telemetry,
+        relay=Relay(assigner, Guard(for_users, rules.breaker), telemetry),
+        shadow=Shadow(for_copies, telemetry, rules.shadow),
+        feedback=Feedback(Ledger(rules.ledger), telemetry),
+        upstreams=(for_users, for_copies),
+    )

@@ -1,0 +1,88 @@
+"""The body of a chat completion request in, the few facts that the gateway needs out; the rest stays untouched."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from pitwall_runtime.gateway.refusal import RefusedError
+
+KEY_CHARACTERS = 256
+"""Longest `user` or session header: it is hashed for every flag and remembered for follow-ups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question on its way. `session` is empty for a caller without identity, whose targeting key is random."""
+
+    body: bytes
+    targeting_key: str
+    session: str
+    stream: bool = False
+    stream_usage: bool = False
+
+
+def read_question(body: bytes, session_header: str = "") -> Question:
+    """The question in an OpenAI-shaped body; raises RefusedError (400) for what no runtime could answer."""
+    document = _parse(body)
+    messages = document.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise _invalid(f"messages is {_kind(messages)}; it must be a list with at least one message")
+    session = _identity(document.get("user"), session_header)
+    stream = _stream(document)
+    return Question(
+        body=_unstreamed(document) if stream else body,
+        targeting_key=session or secrets.token_hex(16),
+        session=session,
+        stream=stream,
+        stream_usage=stream and _wants_usage(document),
+    )
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _invalid(f"the body is not JSON ({error}); send a chat completion request as JSON", "json") from None
+    if not isinstance(document, dict):
+        raise _invalid(f"the body is {_kind(document)}; it must be a JSON object with `messages`", "json")
+    return document
+
+
+def _identity(user: object, header: str) -> str:
+    if user is not None and not isinstance(user, str):
+        raise _invalid(f"user is {_kind(user)}; it must be a string of at most {KEY_CHARACTERS} characters")
+    session = user or header
+    if len(session) > KEY_CHARACTERS:
+        raise _invalid(
+            f"user has {len(session)} characters, the limit is {KEY_CHARACTERS}; send a stable id or its hash"
+        )
+    return session
+
+
+def _stream(document: dict[str, Any]) -> bool:
+    stream = document.get("stream")
+    if stream is None or isinstance(stream, bool):
+        return bool(stream)
+    raise _invalid(f"stream is {_kind(stream)}; it must be true or false")
+
+
+def _wants_usage(document: dict[str, Any]) -> bool:
+    options = document.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def _unstreamed(document: dict[str, Any]) -> bytes:
+    kept = {key: value for key, value in document.items() if key not in ("stream", "stream_options")}
+    return json.dumps(kept).encode()
+
+
+def _kind(value: object) -> str:
+    names = {type(None): "missing", bool: "a boolean", str: "a string", list: "a list", dict: "an object"}
+    if value == []:
+        return "empty"
+    return names.get(type(value), "a number")
+
+
+def _invalid(message: str, code: str = "invalid_body") -> RefusedError:
+    return RefusedError(400, message, code=code)

@@ -1,0 +1,83 @@
+"""One question in, the answer that its user gets out: assign, ask, fall back to stable, count."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pitwall_crds.names import Arm, Header
+from pitwall_runtime.gateway.answer import Answer, Failure, Fault, Refusal, Reply
+from pitwall_runtime.gateway.assign import Assigner, Assignment
+from pitwall_runtime.gateway.guard import Guard
+from pitwall_runtime.gateway.question import Question
+from pitwall_runtime.gateway.telemetry import Series, Telemetry
+from pitwall_runtime.gateway.upstream import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a user gets. `assigned` is whose series it counts on, `by` who really answered; they differ on fallback."""
+
+    reply: Reply
+    assigned: Series
+    by: Series
+    fallback: Fault | None = None
+
+    @property
+    def comparable(self) -> bool:
+        """True if stable's sampler answered as assigned, so that a shadow copy may be compared with it."""
+        return isinstance(self.reply, Answer) and self.fallback is None and self.assigned.arm is not Arm.CANDIDATE
+
+
+class Relay:
+    """Asks the assigned variant, and stable in its place when it fails."""
+
+    def __init__(self, assigner: Assigner, guard: Guard, telemetry: Telemetry) -> None:
+        self._assigner = assigner
+        self._guard = guard
+        self._telemetry = telemetry
+
+    async def answer(self, question: Question, headers: Mapping[str, str]) -> Served:
+        """What the user gets, already counted."""
+        started = time.monotonic()
+        assignment = self._assigner.assign(question.targeting_key)
+        served = await self._ask(assignment, question, headers)
+        self._count(served, time.monotonic() - started)
+        return served
+
+    async def _ask(self, assignment: Assignment, question: Question, headers: Mapping[str, str]) -> Served:
+        assigned = Series(assignment.variant, assignment.arm)
+        if not assignment.variant:
+            return Served(Failure(Fault.UNROUTED, "the routes file holds no URL"), assigned, assigned)
+        call = Call(assigned.variant, assigned.arm, question.body, {**headers, Header.ARM: assigned.arm})
+        reply = await self._guard.ask(call)
+        if isinstance(reply, Answer) or assigned.arm is Arm.STABLE:
+            return Served(reply, assigned, assigned)
+        return await self._fall_back(Served(reply, assigned, assigned), call)
+
+    async def _fall_back(self, served: Served, call: Call) -> Served:
+        """Stable's word on a question that its assigned variant did not answer.
+
+        A question that stable refuses too is at fault itself; what only the assigned variant refuses counts against it.
+        """
+        stable = Series(self._assigner.stable_variant(), Arm.STABLE)
+        headers = {**call.headers, Header.ARM: Arm.STABLE}
+        reply = await self._guard.ask(replace(call, variant=stable.variant, arm=stable.arm, headers=headers))
+        if isinstance(reply, Failure):
+            return served
+        if isinstance(served.reply, Failure):
+            return Served(reply, served.assigned, stable, served.reply.fault)
+        if isinstance(reply, Refusal):
+            return served
+        self._guard.told(call, failed=True)
+        return Served(reply, served.assigned, stable, Fault.REFUSED)
+
+    def _count(self, served: Served, seconds: float) -> None:
+        match served.reply:
+            case Refusal(status=status):
+                self._telemetry.refused(served.assigned, status)
+            case Failure():
+                self._telemetry.failed(served.assigned)
+            case Answer() if served.fallback is not None:
+                self._telemetry.fell_back(served.assigned, served.fallback, seconds)
+            case Answer():
+                self._telemetry.answered(served.assigned, seconds)

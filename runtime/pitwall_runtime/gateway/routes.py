@@ -1,0 +1,136 @@
+"""The routes file in, one URL of a variant's pool out: rewritten by the platform, re-read when it changes."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pitwall_crds.names import Arm
+
+LOG = logging.getLogger(__name__)
+LOOK_SECONDS = 0.1
+"""How often the file's stamp is compared."""
+AVOID_SECONDS = 2.0
+"""How long a URL that refused a connection is passed over while another one is there."""
+
+Pools = Mapping[str, tuple[str, ...]]
+
+
+class RoutesError(Exception):
+    """The routes file cannot be understood; the message says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Variant → arm → URLs."""
+
+    variants: Mapping[str, Pools] = field(default_factory=dict)
+
+    def urls(self, variant: str, arm: Arm) -> tuple[str, ...]:
+        """The exact arm's URLs, else the stable arm's, else any of the variant's; empty when it has none."""
+        pools = self.variants.get(variant, {})
+        wanted = pools.get(arm) or pools.get(Arm.STABLE)
+        return wanted or next((urls for urls in pools.values() if urls), ())
+
+    def stable_variant(self, preferred: str = "") -> str:
+        """The preferred variant if it has a URL, else the first with a stable pool, else with any pool, else empty."""
+        if any(self.variants.get(preferred, {}).values()):
+            return preferred
+        serving = [name for name, pools in self.variants.items() if pools.get(Arm.STABLE)]
+        anything = [name for name, pools in self.variants.items() if any(pools.values())]
+        return next(iter(serving + anything), "")
+
+    def has_url(self) -> bool:
+        """True if at least one URL is configured."""
+        return any(urls for pools in self.variants.values() for urls in pools.values())
+
+
+def parse_routes(text: str) -> Routes:
+    """The routes of a file's text; raises RoutesError."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise RoutesError(f"not JSON: {error}") from None
+    variants = document.get("variants") if isinstance(document, dict) else None
+    if not isinstance(variants, dict):
+        raise RoutesError('the top level must be {"variants": {NAME: {ARM: [URL, …]}}}')
+    return Routes({name: _pools(name, pools) for name, pools in variants.items()})
+
+
+def _pools(name: str, pools: Any) -> Pools:
+    if not isinstance(pools, dict):
+        raise RoutesError(f"variant {name} must map arms to lists of URLs")
+    return {arm: _urls(f"{name}.{arm}", urls) for arm, urls in pools.items()}
+
+
+def _urls(where: str, urls: Any) -> tuple[str, ...]:
+    if not isinstance(urls, list):
+        raise RoutesError(f"{where} must be a list of URLs")
+    for url in urls:
+        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+            raise RoutesError(f"{where} holds {url!r}; a URL starts with http:// or https://")
+    return tuple(url.rstrip("/") for url in urls)
+
+
+class RouteTable:
+    """The file's routes as they are now, and who is busy: single-threaded, owned by the event loop."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._routes = Routes()
+        self._stamp: tuple[int, ...] = ()
+        self._looked = float("-inf")
+        self._busy: Counter[str] = Counter()
+        self._avoid_until: dict[str, float] = {}
+        self._turn = 0
+        self.problem = "not read yet"
+
+    def current(self, now: float) -> Routes:
+        """The newest valid routes. An invalid or missing file keeps the last valid ones and is logged once."""
+        if now - self._looked < LOOK_SECONDS:
+            return self._routes
+        self._looked = now
+        stamp = self._read_stamp()
+        if stamp != self._stamp or self.problem == "not read yet":
+            self._stamp = stamp
+            self._read()
+        return self._routes
+
+    def pick(self, urls: tuple[str, ...], now: float) -> str:
+        """The URL with the fewest calls under way, in turn among equals; one that lately refused comes last."""
+        self._turn += 1
+        turned = (urls[(self._turn + offset) % len(urls)] for offset in range(len(urls)))
+        return min(turned, key=lambda url: (self._avoid_until.get(url, 0.0) > now, self._busy[url]))
+
+    def begin(self, url: str) -> None:
+        """One more call is under way to this URL."""
+        self._busy[url] += 1
+
+    def end(self, url: str) -> None:
+        """A call to this URL ended; URLs without calls are forgotten."""
+        self._busy[url] -= 1
+        if self._busy[url] <= 0:
+            del self._busy[url]
+
+    def refused(self, url: str, now: float) -> None:
+        """This URL refused a connection: prefer its neighbours for a moment."""
+        self._avoid_until = {known: until for known, until in self._avoid_until.items() if until > now}
+        self._avoid_until[url] = now + AVOID_SECONDS
+
+    def _read_stamp(self) -> tuple[int, ...]:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return ()
+        return (status.st_mtime_ns, status.st_size, status.st_ino)
+
+    def _read(self) -> None:
+        try:
+            self._routes = parse_routes(self._path.read_text())
+            self.problem = ""
+        except (OSError, UnicodeDecodeError, RoutesError) as error:
+            self.problem = str(error)
+            LOG.warning("routes file %s: %s; keeping the last valid routes", self._path, error)

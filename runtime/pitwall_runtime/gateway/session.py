@@ -1,0 +1,55 @@
+"""Labels of one session in, its quality trials out: one bad or one good per signal; pure."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from pitwall_crds.names import Outcome, Signal
+from pitwall_runtime.gateway.telemetry import Series
+
+QUERY: Final = "query"
+SESSION: Final = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One labelled quality event, to be counted on its series."""
+
+    series: Series
+    signal: Signal
+    unit: str
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Session:
+    """One session on one arm. `open_answers` are those whose follow-up window is open; `last_at` in seconds."""
+
+    name: str
+    series: Series
+    last_at: float
+    open_answers: list[Series] = field(default_factory=list)
+    good: set[Signal] = field(default_factory=set)
+    counted: set[Signal] = field(default_factory=set)
+    task_told: bool = False
+    closed: bool = False
+
+    def label(self, signal: Signal, *, bad: bool) -> list[Trial]:
+        """This session's own trial, if the label settles it."""
+        if signal in self.counted:
+            return []
+        if not bad and not self.closed:
+            self.good.add(signal)
+            return []
+        self.counted.add(signal)
+        return [Trial(self.series, signal, SESSION, Outcome.BAD if bad else Outcome.GOOD)]
+
+    def close(self) -> list[Trial]:
+        """The good follow-ups of answers nobody came back to, and the session's good trials."""
+        unasked = [Trial(series, Signal.FOLLOW_UP, QUERY, Outcome.GOOD) for series in self.open_answers]
+        if unasked:
+            self.label(Signal.FOLLOW_UP, bad=False)
+        self.open_answers.clear()
+        self.closed = True
+        settled = sorted(self.good - self.counted)
+        self.counted |= self.good
+        return unasked + [Trial(self.series, signal, SESSION, Outcome.GOOD) for signal in settled]

@@ -1,0 +1,96 @@
+"""Answered questions in, comparisons with a shadow variant out; bounded, and never in a user's way."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pitwall_crds.names import Arm, CacheResult, Header, Outcome
+from pitwall_runtime.gateway.answer import Answer
+from pitwall_runtime.gateway.guard import Asker
+from pitwall_runtime.gateway.telemetry import Series, Telemetry
+from pitwall_runtime.gateway.upstream import Call
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A question for a shadow variant. `primary` is the answer to compare with, None if it may not be compared."""
+
+    variant: str
+    body: bytes
+    primary: Answer | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowRule:
+    """How many copies wait, and how many are asked at once."""
+
+    queue: int = 64
+    concurrency: int = 2
+
+
+class Shadow:
+    """A queue with a few workers. Its answers are measured and thrown away."""
+
+    def __init__(self, upstream: Asker, telemetry: Telemetry, rule: ShadowRule) -> None:
+        self._upstream = upstream
+        self._telemetry = telemetry
+        self._rule = rule
+        self._queue: asyncio.Queue[Copy] = asyncio.Queue(rule.queue)
+        self._workers: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to work the queue; needs a running event loop."""
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._rule.concurrency)]
+
+    async def close(self) -> None:
+        """Stop at once: copies under way and waiting are given up, uncounted."""
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        self._workers = []
+
+    def offer(self, copy: Copy) -> bool:
+        """Queue a copy; a full queue drops and counts it. Returns at once."""
+        try:
+            self._queue.put_nowait(copy)
+        except asyncio.QueueFull:
+            self._telemetry.shadow_dropped(Series(copy.variant, Arm.SHADOW))
+            return False
+        return True
+
+    async def _work(self) -> None:
+        while True:
+            copy = await self._queue.get()
+            try:
+                await self._ask(copy)
+            except Exception:  # a worker outlives any single copy
+                LOG.exception("shadow copy for %s", copy.variant)
+
+    async def _ask(self, copy: Copy) -> None:
+        headers = {**copy.headers, Header.ARM: Arm.SHADOW}
+        reply = await self._upstream.ask(Call(copy.variant, Arm.SHADOW, copy.body, headers))
+        series = Series(copy.variant, Arm.SHADOW)
+        answer = reply if isinstance(reply, Answer) else None
+        if answer is None:
+            self._telemetry.failed(series)
+        else:
+            self._telemetry.answered(series, answer.seconds)
+        if copy.primary is not None:
+            self._telemetry.shadow_pair(series, Outcome.OK if answer else Outcome.ERROR)
+        if copy.primary is not None and answer is not None:
+            self._compare(series, answer, copy.primary)
+
+    def _compare(self, series: Series, shadow: Answer, primary: Answer) -> None:
+        if not paid_for(primary, shadow):
+            self._telemetry.shadow_latency_ratio(series, shadow.seconds / max(primary.seconds, 1e-6))
+        if primary.tokens > 0 and shadow.tokens > 0:
+            self._telemetry.shadow_tokens_ratio(series, shadow.tokens / primary.tokens)
+
+
+def paid_for(primary: Answer, shadow: Answer) -> bool:
+    """True if the primary filled the cache that made the shadow fast: such a latency pair would flatter the shadow."""
+    return primary.cache == CacheResult.COLD and shadow.cache == CacheResult.WARM

@@ -1,0 +1,86 @@
+"""What happened to questions in, Prometheus text out; names, labels and edges come from pitwall_crds.names."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+
+from pitwall_crds.names import LATENCY_EDGES, RATIO_EDGES, Arm, Label, Metric, Outcome, Signal
+
+VARIANT_ARM = (Label.SAMPLER_VARIANT, Label.ARM)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Whose series an event is counted on."""
+
+    variant: str
+    arm: Arm
+
+
+class Telemetry:
+    """The gateway's metrics in a registry of their own. Children are looked up once per label set."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        counter, ratio = self._counter, partial(self._histogram, edges=RATIO_EDGES)
+        self._latency = self._histogram(Metric.QUERY_LATENCY, "Seconds from question to answer", LATENCY_EDGES)
+        self._queries = counter(Metric.QUERIES, "Questions, by whether the assigned variant answered", Label.OUTCOME)
+        self._refusals = counter(Metric.REFUSALS, "Questions refused as the caller's fault, by status", Label.REASON)
+        self._quality = counter(Metric.QUALITY, "Quality trials", Label.SIGNAL, Label.UNIT, Label.OUTCOME)
+        self._fallbacks = counter(Metric.FALLBACKS, "Questions that stable answered instead", Label.REASON)
+        self._latency_ratio = ratio(Metric.SHADOW_LATENCY_RATIO, "Shadow latency / primary latency, same question")
+        self._tokens_ratio = ratio(Metric.SHADOW_TOKENS_RATIO, "Shadow tokens / primary tokens, same question")
+        self._pairs = counter(Metric.SHADOW_PAIRS, "Shadow copies of answered questions", Label.OUTCOME)
+        self._dropped = counter(Metric.SHADOW_DROPPED, "Shadow copies not sent because the queue was full")
+
+    def answered(self, series: Series, seconds: float) -> None:
+        """The assigned variant answered after this many seconds."""
+        self._queries(series.variant, series.arm, Outcome.OK).inc()
+        self._latency(series.variant, series.arm).observe(seconds)
+
+    def failed(self, series: Series) -> None:
+        """The assigned variant did not answer."""
+        self._queries(series.variant, series.arm, Outcome.ERROR).inc()
+
+    def fell_back(self, series: Series, reason: str, seconds: float) -> None:
+        """Stable answered for the assigned variant: an error, and a latency, of the assigned variant."""
+        self.failed(series)
+        self._fallbacks(series.variant, series.arm, reason).inc()
+        self._latency(series.variant, series.arm).observe(seconds)
+
+    def refused(self, series: Series | None, status: int) -> None:
+        """The question itself was at fault; nobody's error. RefusedError before the assignment: no series."""
+        variant, arm = (series.variant, str(series.arm)) if series else ("", "")
+        self._refusals(variant, arm, str(status)).inc()
+
+    def quality(self, series: Series, signal: Signal, unit: str, outcome: Outcome) -> None:
+        """One quality trial got its label."""
+        self._quality(series.variant, series.arm, signal, unit, outcome).inc()
+
+    def shadow_pair(self, series: Series, outcome: Outcome) -> None:
+        """A copy of an answered question was answered too, or was not."""
+        self._pairs(series.variant, series.arm, outcome).inc()
+
+    def shadow_latency_ratio(self, series: Series, ratio: float) -> None:
+        """Shadow's seconds divided by the primary's."""
+        self._latency_ratio(series.variant, series.arm).observe(ratio)
+
+    def shadow_tokens_ratio(self, series: Series, ratio: float) -> None:
+        """Shadow's tokens divided by the primary's."""
+        self._tokens_ratio(series.variant, series.arm).observe(ratio)
+
+    def shadow_dropped(self, series: Series) -> None:
+        """A copy found the queue full."""
+        self._dropped(series.variant, series.arm).inc()
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format, with what the flags and the process say of themselves."""
+        return generate_latest(self._registry) + generate_latest(REGISTRY)
+
+    def _counter(self, name: Metric, words: str, *labels: Label) -> Callable[..., Counter]:
+        return cache(Counter(name, words, (*VARIANT_ARM, *labels), registry=self._registry).labels)
+
+    def _histogram(self, name: Metric, words: str, edges: Sequence[float]) -> Callable[..., Histogram]:
+        return cache(Histogram(name, words, VARIANT_ARM, buckets=edges, registry=self._registry).labels)

@@ -1,0 +1,127 @@
+"""One call to a variant's pool: arm, variant and body in, a reply out; no call outlives its limit, none raises."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import httpx
+
+from pitwall_crds.names import Arm
+from pitwall_runtime.gateway.answer import Failure, Fault, Reply, read_reply
+from pitwall_runtime.gateway.routes import RouteTable
+
+LOG = logging.getLogger(__name__)
+PATH = "/v1/chat/completions"
+STALE_CONNECTION_SECONDS = 0.1
+"""A kept connection that the runtime had closed fails within this time; only then is the call repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a call may take. `in_flight` is per (variant, arm), so that one that hangs cannot starve the others."""
+
+    answer_seconds: float = 60.0
+    connect_seconds: float = 2.0
+    in_flight: int = 128
+    connections: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One question for one variant."""
+
+    variant: str
+    arm: Arm
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Upstream:
+    """The runtimes behind the gateway, as an HTTP client with bounds."""
+
+    def __init__(self, routes: RouteTable, limits: Limits) -> None:
+        self._routes = routes
+        self._limits = limits
+        self._in_flight: Counter[tuple[str, Arm]] = Counter()
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(limits.answer_seconds, connect=limits.connect_seconds, pool=limits.connect_seconds),
+            limits=httpx.Limits(max_connections=limits.connections, max_keepalive_connections=128, keepalive_expiry=4),
+            trust_env=False,
+        )
+
+    async def ask(self, call: Call) -> Reply:
+        """The variant's reply, or a failure that says who did not answer and why."""
+        urls = self._routes.current(time.monotonic()).urls(call.variant, call.arm)
+        if not urls:
+            return Failure(Fault.UNROUTED, f"sampler variant {call.variant} has no URL in the routes file")
+        key = (call.variant, call.arm)
+        limit = self._limits.in_flight
+        if self._in_flight[key] >= limit:
+            return Failure(
+                Fault.SATURATED, f"sampler variant {call.variant} has {limit} questions under way, its limit"
+            )
+        self._in_flight[key] += 1
+        try:
+            return await self._ask_pool(call, urls)
+        finally:
+            self._in_flight[key] -= 1
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    async def _ask_pool(self, call: Call, urls: tuple[str, ...]) -> Reply:
+        """Ask one URL, and once more another way if the question cannot have reached it."""
+        started = time.monotonic()
+        url = self._routes.pick(urls, started)
+        try:
+            return await self._ask_url(call, url)
+        except httpx.ConnectError as error:
+            self._routes.refused(url, time.monotonic())
+            others = tuple(other for other in urls if other != url)
+            if not others:
+                return _unreachable(call, url, error)
+        except httpx.RemoteProtocolError as error:
+            if time.monotonic() - started > STALE_CONNECTION_SECONDS:
+                return _unreachable(call, url, error)
+            others = urls
+        return await self._ask_again(call, self._routes.pick(others, time.monotonic()))
+
+    async def _ask_again(self, call: Call, url: str) -> Reply:
+        try:
+            return await self._ask_url(call, url)
+        except (httpx.ConnectError, httpx.RemoteProtocolError) as error:
+            return _unreachable(call, url, error)
+
+    async def _ask_url(self, call: Call, url: str) -> Reply:
+        """One HTTP exchange; raises only what may be worth a second URL."""
+        self._routes.begin(url)
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(self._limits.answer_seconds):
+                response = await self._client.post(url + PATH, content=call.body, headers=call.headers)
+            return read_reply(response.status_code, response.content, time.monotonic() - started)
+        except (httpx.ConnectError, httpx.RemoteProtocolError):
+            raise
+        except (TimeoutError, httpx.TimeoutException):
+            return self._too_late(call, url, time.monotonic() - started)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return _unreachable(call, url, error)
+        finally:
+            self._routes.end(url)
+
+    def _too_late(self, call: Call, url: str, waited: float) -> Failure:
+        LOG.warning("%s as %s at %s: no answer in %.1f s", call.variant, call.arm, url, waited)
+        limit = self._limits.answer_seconds
+        return Failure(
+            Fault.TIMEOUT, f"sampler variant {call.variant} did not answer in {waited:.1f} s, the limit is {limit:g} s"
+        )
+
+
+def _unreachable(call: Call, url: str, error: Exception) -> Failure:
+    """A failure whose words may be shown to users; the log has the URL."""
+    LOG.warning("%s as %s at %s: %s", call.variant, call.arm, url, str(error) or type(error).__name__)
+    return Failure(Fault.UNREACHABLE, f"sampler variant {call.variant} cannot be reached")
