@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUnreachable
-
 from pitwall_crds.variant import SamplerVariant
+from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUnreachable
 from pitwall_flags.document import ArmShare, shadow_document, split_document
 from pitwall_operator.effects import Announce, DrainVariant, Effect, RunVariant, SetShadow, SetSplit
 from pitwall_operator.platform.port import Platform

@@ -1,0 +1,100 @@
+"""A rollout's status and record in; what happened, when and on what evidence, in plain sentences, out. Pure."""
+
+import math
+from collections.abc import Iterable, Iterator
+
+from pitwall_crds.rollout import GateStatus, Phase, Rollout, Verdict
+from pitwall_operator import moments
+from pitwall_operator.record import Line
+from pitwall_operator.run import stage_name
+
+
+def odds(log_e: float) -> str:
+    """An e-value as people read it: `e=412`, `e=3e+12`."""
+    value = math.exp(min(log_e, 700.0))
+    return f"e={value:.0f}" if 10 <= value < 10_000 else f"e={value:.2g}"
+
+
+def gate_lines(gate: GateStatus) -> Iterator[str]:
+    """One gate: its verdict, and each process's distance from proof."""
+    yield f"{gate.name}: {gate.verdict} – {gate.message or 'nothing seen yet'}"
+    for process in gate.evidence:
+        log_e, threshold = float(process.log_e), float(process.log_threshold)
+        said = "proven" if log_e >= threshold else f"proof from {odds(threshold)}"
+        aside = "" if process.acting else " (shown only)"
+        yield f"    {process.name}: {odds(log_e)}, {said}{aside}"
+    if gate.tail:
+        yield (
+            f"    a query counts as slow beyond {float(gate.tail.control):.4g} s in the control "
+            f"and {float(gate.tail.candidate):.4g} s in the candidate; frozen before the run"
+        )
+
+
+def standing(rollout: Rollout) -> Iterator[str]:
+    """Where the rollout stands now."""
+    spec, status = rollout.spec, rollout.status
+    wanted = spec.variant_ref.name
+    match status.phase:
+        case Phase.PENDING:
+            yield f"{wanted} shall serve {spec.flag}; nothing serves yet. {status.reason}"
+        case Phase.STABLE:
+            yield f"{status.stable_variant} serves everybody of {spec.flag}."
+        case Phase.FLAGGED_OFF | Phase.ABORTED:
+            yield f"{wanted} is off ({status.phase}); {status.stable_variant} serves everybody. {status.reason}"
+        case _:
+            stage = stage_name(spec, status.stage_index)
+            yield f"{status.candidate_variant} is on its way to replace {status.stable_variant}: stage {stage}."
+            yield f"Verdict so far: {status.verdict}. {status.reason}"
+
+
+def timeline(rollout: Rollout) -> Iterator[str]:
+    """Every decision that changed something, oldest first."""
+    for entry in rollout.status.history:
+        yield f"{entry.time}  {entry.reason}: {entry.message}"
+
+
+def evidence(rollout: Rollout) -> Iterator[str]:
+    """Every gate of the current or last run."""
+    for gate in rollout.status.gates:
+        yield from gate_lines(gate)
+
+
+def seen(lines: Iterable[Line], run: str) -> str:
+    """How much one run has looked at."""
+    blocks = {line["after"]: line for line in lines if line["kind"] == "block" and line["run"] == run}
+    trials = sum(
+        max((counts["candidate"]["trials"] for counts in block["counts"].values()), default=0)
+        for block in blocks.values()
+    )
+    return f"{len(blocks)} blocks were weighed; the candidate answered {trials} questions of users in them."
+
+
+def story(rollout: Rollout, lines: Iterable[Line]) -> tuple[str, ...]:
+    """The whole story."""
+    parts = [*standing(rollout), ""]
+    if rollout.status.gates:
+        parts += [
+            "Evidence",
+            *(f"  {line}" for line in evidence(rollout)),
+            f"  {seen(lines, rollout.status.run_id)}",
+            "",
+        ]
+    parts += ["What happened", *(f"  {line}" for line in timeline(rollout))]
+    return tuple(parts)
+
+
+def age(since: str, now: float) -> str:
+    """A duration as kubectl writes it: 45s, 12m, 3h, 4d."""
+    seconds = int(max(0.0, now - moments.to_epoch(since))) if since else 0
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size * 2:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def column_reason(rollout: Rollout) -> str:
+    """The REASON column: short, and about what is missing."""
+    status = rollout.status
+    if status.verdict is Verdict.INCONCLUSIVE or status.reason:
+        return status.reason
+    return status.phase

@@ -1,0 +1,165 @@
+"""Keeps the embedded mode's services running: flag service, gateway, operator. `python -m pitwall_operator.supervisor`.
+
+The services outlive a killed supervisor; the next one finds them by pid and creation time.
+"""
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pitwall_operator import files
+from pitwall_operator.place import Place
+from pitwall_operator.platform import child
+from pitwall_operator.platform.child import Child
+
+log = logging.getLogger("pitwall.supervisor")
+
+POLL_SECONDS = 0.3
+STOP_SECONDS = 10.0
+LONGEST_BACKOFF_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A process that must run as long as the supervisor does."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def services(place: Place) -> tuple[Service, ...]:
+    """The services of a state folder, in the order in which they start."""
+    settings, tokens = place.settings(), place.secrets()
+    ports = settings["ports"]
+    database = place.state / "flags.sqlite"
+    return (
+        Service(
+            "flags",
+            "pitwall_flags.service",
+            ("--database", f"sqlite+aiosqlite:///{database}", "--host", "127.0.0.1",
+             "--http-port", str(ports["flags"]), "--sync-port", str(ports["sync"])),
+            {f"PITWALL_FLAGS_{role.upper()}_TOKEN": token for role, token in tokens.items()},
+        ),
+        Service(
+            "gateway",
+            "pitwall_runtime.gateway",
+            ("--port", str(ports["gateway"]), "--host", "127.0.0.1", "--flag", settings["flag"],
+             "--flags-sync", f"127.0.0.1:{ports['sync']}", "--routes", str(place.run / "routes.json"),
+             "--state-dir", str(place.state / "gateway"), "--follow-up-seconds", str(settings["follow_up_seconds"])),
+            {"PITWALL_FLAGS_EVALUATE_TOKEN": tokens["evaluate"], "PROMETHEUS_DISABLE_CREATED_SERIES": "True"},
+        ),
+        Service("operator", "pitwall_operator.embedded", ("--state", str(place.state))),
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Running:
+    """A service's process, and how often it has died in a row."""
+
+    service: Service
+    pid: int = 0
+    created: float = 0.0
+    started: float = 0.0
+    failures: int = 0
+    not_before: float = 0.0
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Starts what does not run, with a growing pause between tries; stops everything at the end."""
+
+    place: Place
+    running: list[Running]
+
+    @classmethod
+    def adopt(cls, place: Place) -> "Supervisor":
+        """A supervisor with the services that an earlier one left running."""
+        known = files.read_json(place.run / "services.json", {})
+        found = []
+        for service in services(place):
+            pid, created = known.get(service.name, (0, 0.0))
+            if pid and not child.alive(pid, created):
+                pid, created = 0, 0.0
+            found.append(Running(service, pid, created))
+        return cls(place, found)
+
+    def keep(self) -> None:
+        """Start every service that does not run and may be tried again."""
+        for one in self.running:
+            if one.pid and child.alive(one.pid, one.created):
+                continue
+            if one.pid:
+                self._mourn(one)
+            if time.time() >= one.not_before:
+                self._start(one)
+
+    def _mourn(self, one: Running) -> None:
+        words = child.last_words(self._log(one))
+        lived = time.time() - one.started
+        one.failures = one.failures + 1 if lived < LONGEST_BACKOFF_SECONDS else 1
+        pause = min(0.5 * 2 ** (one.failures - 1), LONGEST_BACKOFF_SECONDS)
+        one.pid, one.not_before = 0, time.time() + pause
+        log.warning("%s ended after %.0f s (%s); starting it again in %.1f s", one.service.name, lived, words, pause)
+
+    def _start(self, one: Running) -> None:
+        one.pid, one.created = child.spawn(
+            one.service.module, list(one.service.arguments), self._log(one), one.service.environment
+        )
+        one.started = time.time()
+        log.info("%s runs as pid %d", one.service.name, one.pid)
+        files.write_json(self.place.run / "services.json", {r.service.name: (r.pid, r.created) for r in self.running})
+
+    def _log(self, one: Running) -> Path:
+        return self.place.logs / f"{one.service.name}.log"
+
+    def end(self) -> None:
+        """Stop everything: services in reverse order of their start, then the runtimes."""
+        stop_all([(one.pid, one.created) for one in reversed(self.running) if one.pid])
+        stop_runtimes(self.place)
+
+
+def stop_all(processes: Sequence[tuple[int, float]]) -> None:
+    """Ask the processes to stop; make those stop that have not after ten seconds."""
+    for pid, created in processes:
+        child.stop(pid, created)
+    deadline = time.time() + STOP_SECONDS
+    while time.time() < deadline and any(child.alive(*process) for process in processes):
+        time.sleep(0.05)
+    for pid, created in processes:
+        child.stop(pid, created, signal.SIGKILL)
+
+
+def stop_runtimes(place: Place) -> None:
+    """Stop the runtimes that the operator's platform left running."""
+    path = place.run / "processes.json"
+    runtimes = [Child.from_json(data) for data in files.read_json(path, [])]
+    stop_all([(runtime.pid, runtime.created) for runtime in runtimes])
+    files.write_json(path, [])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the supervisor process."""
+    parser = argparse.ArgumentParser(prog="pitwall_operator.supervisor", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True)
+    place = Place(parser.parse_args(arguments).state)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    supervisor = Supervisor.adopt(place)
+    while not stopped.wait(POLL_SECONDS):
+        supervisor.keep()
+    supervisor.end()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
