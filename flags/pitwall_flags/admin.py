@@ -18,6 +18,7 @@ from pitwall_flags.store import FlagStore, UnknownFlagError, VersionConflictErro
 router = APIRouter(prefix="/v1/flags", tags=["admin"])
 
 Key = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=254, description="Flag key.")]
+IdempotencyKey = Annotated[str, Header(max_length=64, description="A request with the same key is applied once.")]
 Version = Annotated[int, Query(ge=1, le=2_147_483_647)]
 _anyone = Depends(may(*Scope))
 _writer = Depends(may(Scope.WRITE))
@@ -60,7 +61,7 @@ async def put_flag(
     body: Put,
     if_match: Annotated[str, Header(description="ETag of the version that the writer has seen.")] = "",
     if_none_match: Annotated[str, Header(description="`*`: only if there is no such flag yet.")] = "",
-    idempotency_key: Annotated[str, Header(max_length=64, description="The same key is applied once.")] = "",
+    idempotency_key: IdempotencyKey = "",
 ) -> Response:
     """Write a flag. If-Match (or If-None-Match: *) is required, so that no change is lost."""
     found = check.problems(body.document)
@@ -107,20 +108,20 @@ async def diff(
 
 
 @router.post("/{key}/kill", dependencies=[_killer], responses={404: {}})
-async def kill(request: Request, key: Key, body: Reasoned) -> Response:
+async def kill(request: Request, key: Key, body: Reasoned, idempotency_key: IdempotencyKey = "") -> Response:
     """Everybody gets the default variant and no copies are made until released, whatever is written meanwhile."""
-    return await _switch(request, key, body, killed=True)
+    return await _switch(request, key, Intent(body.actor, body.reason, idempotency_key), killed=True)
 
 
 @router.post("/{key}/release", dependencies=[_killer], responses={404: {}})
-async def release(request: Request, key: Key, body: Reasoned) -> Response:
+async def release(request: Request, key: Key, body: Reasoned, idempotency_key: IdempotencyKey = "") -> Response:
     """End a kill: what was written last applies again."""
-    return await _switch(request, key, body, killed=False)
+    return await _switch(request, key, Intent(body.actor, body.reason, idempotency_key), killed=False)
 
 
-async def _switch(request: Request, key: str, body: Reasoned, *, killed: bool) -> Response:
+async def _switch(request: Request, key: str, intent: Intent, *, killed: bool) -> Response:
     try:
-        record = await _store(request).kill(key, killed=killed, intent=Intent(body.actor, body.reason))
+        record = await _store(request).kill(key, killed=killed, intent=intent)
     except UnknownFlagError as error:
         raise Problem(404, str(error)) from error
     await _publisher(request).refresh()

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from pitwall_flags.auth import Scope, Tokens, token_of
@@ -25,6 +26,13 @@ async def problem_response(_request: Request, problem: Exception) -> Response:
     """A Problem as `{"error": "…"}`."""
     assert isinstance(problem, Problem)
     return JSONResponse({"error": str(problem)}, problem.status, problem.headers)
+
+
+async def invalid_response(_request: Request, invalid: Exception) -> Response:
+    """What is wrong with a request's fields, without repeating what was sent (it may be a secret, or no JSON)."""
+    assert isinstance(invalid, RequestValidationError)
+    faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in invalid.errors()[:8]]
+    return JSONResponse({"error": "; ".join(faults)}, 422)
 
 
 async def read_json(request: Request) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """A store, a publisher and tokens come in, the HTTP application goes out."""
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
 from pitwall_flags import admin, ofrep
-from pitwall_flags.answer import MAX_BODY_BYTES, Problem, problem_response
+from pitwall_flags.answer import MAX_BODY_BYTES, Problem, invalid_response, problem_response
 from pitwall_flags.auth import Tokens
 from pitwall_flags.limits import Limits, RateLimit
 from pitwall_flags.publish import Publisher
@@ -18,6 +19,7 @@ def build_app(store: FlagStore, publisher: Publisher, tokens: Tokens, requests_p
     app = FastAPI(title="Pitwall flags", version="1", redoc_url=None, docs_url=None)
     app.state.store, app.state.publisher, app.state.tokens = store, publisher, tokens
     app.add_exception_handler(Problem, problem_response)
+    app.add_exception_handler(RequestValidationError, invalid_response)
     app.add_exception_handler(SQLAlchemyError, _database_away)
     app.add_exception_handler(OSError, _database_away)
     app.include_router(admin.router)

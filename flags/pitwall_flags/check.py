@@ -31,8 +31,12 @@ def problems(document: Mapping[str, Any]) -> list[str]:
     cost = _too_costly(document)
     if cost:
         return [cost]
-    fault = best_match(_validator().iter_errors({"flags": {"flag": document}}))
-    return [_words(fault.absolute_path, fault.message)] if fault else list(_beyond_schema(document))
+    fault = best_match(_validator("baseFlag").iter_errors(document))
+    if fault:
+        return [_words(fault.absolute_path, fault.message)]
+    if not _validator("anyFlag").is_valid(document):
+        return ["variants: values must all be booleans, all numbers, all strings or all objects"]
+    return list(_beyond_schema(document))
 
 
 def _too_costly(document: Mapping[str, Any]) -> str | None:
@@ -78,14 +82,15 @@ def _beyond_schema(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _words(path: Any, message: str) -> str:
-    where = ".".join(str(part) for part in list(path)[2:]) or "document"
+    where = ".".join(str(part) for part in path) or "document"
     return f"{where}: {message[:300]}"
 
 
 @cache
-def _validator() -> Validator:
+def _validator(definition: str) -> Validator:
+    """A validator of one of flagd's definitions. `baseFlag` has plainer words than `anyFlag`, which implies it."""
     texts = resources.files("pitwall_flags") / "schemas"
     flags, targeting = (json.loads((texts / name).read_text("utf-8")) for name in ("flags.json", "targeting.json"))
     # Beside a $ref at the root, draft 7 ignores $id: the relative reference is resolved against nothing.
     registry: Registry[Any] = Registry().with_resource("./targeting.json", Resource.from_contents(targeting))
-    return Draft7Validator(flags, registry=registry)
+    return Draft7Validator({**flags, "$ref": f"#/definitions/{definition}"}, registry=registry)

@@ -58,17 +58,20 @@ class FlagClient:
 
     async def kill(self, key: str, *, actor: str, reason: str) -> FlagRecord:
         """Give everybody the default variant until released. Raises FlagsUnreachable or FlagRejected."""
-        async with self._writing:
-            return _record(await self._send("POST", f"{_path(key)}/kill", {"actor": actor, "reason": reason}))
+        return await self._switch(f"{_path(key)}/kill", actor, reason)
 
     async def release(self, key: str, *, actor: str, reason: str) -> FlagRecord:
         """End a kill. Raises FlagsUnreachable or FlagRejected."""
-        async with self._writing:
-            return _record(await self._send("POST", f"{_path(key)}/release", {"actor": actor, "reason": reason}))
+        return await self._switch(f"{_path(key)}/release", actor, reason)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    async def _switch(self, path: str, actor: str, reason: str) -> FlagRecord:
+        body, once = {"actor": actor, "reason": reason}, {"Idempotency-Key": uuid.uuid4().hex}
+        async with self._writing:
+            return _record(await self._send("POST", path, body, once))
 
     async def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None

@@ -33,6 +33,14 @@ class UnknownFlagError(Exception):
         super().__init__(f"no flag {key!r}; list the flags with GET /v1/flags")
 
 
+_POSTGRESQL = {
+    "timeout": 5,
+    "command_timeout": 15,
+    "server_settings": {"application_name": "pitwall-flags", "lock_timeout": "10000"},
+}
+"""asyncpg: seconds to connect and for one command; milliseconds to wait for the other writer."""
+
+
 def _milliseconds() -> int:
     return time.time_ns() // 1_000_000
 
@@ -47,9 +55,11 @@ class FlagStore:
     @classmethod
     async def open(cls, url: str, now_ms: Callable[[], int] = _milliseconds) -> "FlagStore":
         """A store whose schema is the newest. Raises OSError or SQLAlchemyError when out of reach."""
-        engine = create_async_engine(url, pool_pre_ping=not url.startswith("sqlite"))
         if url.startswith("sqlite"):
+            engine = create_async_engine(url)
             event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+        else:
+            engine = create_async_engine(url, pool_pre_ping=True, pool_timeout=10, connect_args=_POSTGRESQL)
         await migrate.to_newest(engine)
         return cls(engine, now_ms)
 
@@ -112,6 +122,9 @@ class FlagStore:
         """Kill or release a flag and its shadow and experiment flags (`key.…`), together. Raises UnknownFlagError."""
         action = Action.KILL if killed else Action.RELEASE
         async with self._write() as (connection, revision):
+            done = await _already_done(connection, key, intent)
+            if done is not None:
+                return done
             main = await _read(connection, key)
             if main is None:
                 raise UnknownFlagError(key)

@@ -2,14 +2,20 @@
 
 import os
 import re
+import shutil
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
 
 from pitwall_flags.document import ArmShare, split_document
@@ -105,3 +111,97 @@ def split() -> Callable[[int], dict[str, object]]:
         return split_document(shares, salt=salt)
 
     return make
+
+
+@dataclass
+class Postgres:
+    """A PostgreSQL server of the tests' own: no password, no durability, a free port."""
+
+    binaries: Path
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        settings = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        command = [str(self.binaries / "postgres"), "-D", str(self.folder / "data"), *options]
+        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL, user=postgres_user(), cwd="/")
+        deadline = time.monotonic() + 30
+        ready = [str(self.binaries / "pg_isready"), "-h", "127.0.0.1", "-p", str(self.port), "-q"]
+        while subprocess.run(ready, check=False).returncode:
+            assert time.monotonic() < deadline, "PostgreSQL did not start within 30 s"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.send_signal(signal.SIGINT)  # "fast": ends sessions
+            self.process.wait(30)
+            self.process = None
+
+    def new_database(self) -> str:
+        """An empty database's SQLAlchemy URL."""
+        name = f"flags_{uuid.uuid4().hex[:12]}"
+        command = [str(self.binaries / "createdb"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "pitwall", name]
+        subprocess.run(command, check=True)
+        return f"postgresql+asyncpg://pitwall@127.0.0.1:{self.port}/{name}"
+
+
+def postgres_user() -> str | None:
+    """PostgreSQL refuses to run as root; the Debian package brings a user."""
+    return "postgres" if os.geteuid() == 0 else None
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL server; `scripts/servers.sh` installs it where that is possible."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    if not found:
+        pytest.skip("no PostgreSQL under /usr/lib/postgresql: run scripts/servers.sh as root")
+    folder = Path(tempfile.mkdtemp(prefix="pitwall-postgres-"))
+    server = Postgres(found[-1].parent, folder, free_port())
+    try:
+        if postgres_user():
+            shutil.chown(folder, postgres_user())
+        initialize = [str(server.binaries / "initdb"), "-D", str(folder / "data"), "-U", "pitwall", "-A", "trust", "-N"]
+        subprocess.run(initialize, check=True, stdout=subprocess.DEVNULL, user=postgres_user(), cwd="/")
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/flags.db"
+    return request.getfixturevalue("postgres").new_database()
+
+
+@pytest.fixture(scope="module")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """An open service for the tests of one module; each test uses flag keys of its own."""
+    folder = tmp_path_factory.mktemp("flags")
+    options = ("--requests-per-second", "0")
+    with running(Service(f"sqlite+aiosqlite:///{folder}/flags.db", options=options)) as started:
+        yield started
+
+
+@pytest.fixture
+def http(shared_service: Service) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=shared_service.url, timeout=10, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def key(request: pytest.FixtureRequest) -> str:
+    """A flag key that no other test uses."""
+    return f"k-{uuid.uuid4().hex[:12]}"

@@ -1,0 +1,158 @@
+"""The store on SQLite and PostgreSQL: no change is lost, reordered or applied twice, and the trail stays."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from pitwall_flags import migrate, tables
+from pitwall_flags.document import read_split, shadow_document
+from pitwall_flags.record import Action, Intent
+from pitwall_flags.store import FlagStore, UnknownFlagError, VersionConflictError
+
+pytestmark = pytest.mark.slow
+ME = Intent("me", "because")
+
+
+@pytest.fixture
+async def store(database: str) -> AsyncIterator[FlagStore]:
+    ticks = iter(range(1000, 10_000_000))
+    opened = await FlagStore.open(database, now_ms=lambda: next(ticks))
+    yield opened
+    await opened.close()
+
+
+async def test_versions_count_up_and_old_ones_conflict(store, split):
+    assert (await store.put("f", split(0), expected_version=None, intent=ME)).version == 1
+    assert (await store.put("f", split(100), expected_version=1, intent=ME)).version == 2
+    for stale in (None, 1, 3):
+        with pytest.raises(VersionConflictError, match="the store has version 2"):
+            await store.put("f", split(5000), expected_version=stale, intent=ME)
+    assert read_split((await store.get("f")).document).shares[0].weight == 100
+    assert await store.revision() == 2
+
+
+async def test_a_first_write_of_an_unknown_version_conflicts(store, split):
+    with pytest.raises(VersionConflictError, match="no such flag"):
+        await store.put("f", split(0), expected_version=1, intent=ME)
+    assert await store.get("f") is None
+
+
+async def test_a_repeated_request_is_applied_once(store, split):
+    again = Intent("me", "because", "request-1")
+    first = await store.put("f", split(100), expected_version=None, intent=again)
+    assert await store.put("f", split(100), expected_version=None, intent=again) == first
+    assert len(await store.history("f")) == 1
+    assert await store.revision() == 1
+
+
+async def test_every_change_is_kept_with_who_when_why_before_and_after(store, split):
+    await store.put("f", split(0), expected_version=None, intent=Intent("operator", "stage 1"))
+    await store.put("f", split(100), expected_version=1, intent=Intent("kim", "by hand"))
+    newest, oldest = await store.history("f")
+    assert (newest.actor, newest.reason, newest.action, newest.version) == ("kim", "by hand", Action.PUT, 2)
+    assert (oldest.before, newest.before) == (None, oldest.after)
+    assert oldest.at_ms < newest.at_ms
+    assert newest == await store.change("f", 2)
+    assert [change.version for change in await store.history("f", before_version=2)] == [1]
+
+
+async def test_writers_at_once_lose_nothing_and_reorder_nothing(store, split):
+    await store.put("f", split(0), expected_version=None, intent=ME)
+
+    async def write_until_accepted(number: int) -> int:
+        while True:
+            seen = await store.get("f")
+            try:
+                done = await store.put(
+                    "f", split(number), expected_version=seen.version, intent=Intent("me", str(number))
+                )
+            except VersionConflictError:
+                continue
+            return done.version
+
+    versions = await asyncio.gather(*(write_until_accepted(number) for number in range(12)))
+    assert sorted(versions) == list(range(2, 14))
+    changes = (await store.history("f"))[::-1]
+    assert [change.revision for change in changes] == list(range(1, 14))
+    assert all(later.before == earlier.after for earlier, later in itertools.pairwise(changes))
+
+
+async def test_two_services_on_one_database_share_one_order(store, database, split):
+    other = await FlagStore.open(database)
+    try:
+        writes = [
+            writer.put(f"f{number}", split(0), expected_version=None, intent=ME)
+            for number in range(6)
+            for writer in (store, other)
+        ]
+        results = await asyncio.gather(*writes, return_exceptions=True)
+        assert sum(isinstance(result, VersionConflictError) for result in results) == 6
+        assert (await other.contents()).revision == 6
+    finally:
+        await other.close()
+
+
+async def test_a_kill_takes_the_shadow_flags_along_and_wins_over_later_writes(store, split):
+    await store.put("s", split(5000), expected_version=None, intent=ME)
+    await store.put("s.shadow", shadow_document("air-v1", 5, salt="x"), expected_version=None, intent=ME)
+    await store.put("survivor", split(5000), expected_version=None, intent=ME)
+    killed = await store.kill("s", killed=True, intent=Intent("kim", "p99 doubled"))
+    assert (killed.killed, killed.version) == (True, 2)
+    later = await store.put("s", split(10_000), expected_version=2, intent=ME)
+    assert later.killed
+    records = {record.key: record for record in (await store.contents()).records}
+    assert [key for key, record in records.items() if record.killed] == ["s", "s.shadow"]
+    assert "targeting" not in records["s"].effective()
+    assert records["s"].effective()["defaultVariant"] == "stable"
+    released = await store.kill("s", killed=False, intent=ME)
+    assert read_split(released.effective()).shares[0].weight == 10_000
+    assert await store.revision() == 8
+
+
+async def test_an_unknown_flag_cannot_be_killed(store):
+    with pytest.raises(UnknownFlagError, match="GET /v1/flags"):
+        await store.kill("f", killed=True, intent=ME)
+    assert await store.revision() == 0
+
+
+@pytest.mark.parametrize("statement", ["UPDATE changes SET actor = 'nobody'", "DELETE FROM changes"])
+async def test_the_trail_is_append_only(store, split, statement):
+    await store.put("f", split(0), expected_version=None, intent=ME)
+    async with store._engine.connect() as connection:
+        with pytest.raises(DBAPIError, match="append-only"):
+            await connection.execute(text(statement))
+    assert [change.actor for change in await store.history("f")] == ["me"]
+
+
+async def test_a_snapshot_holds_one_moment(store, split):
+    await store.put("f", split(0), expected_version=None, intent=ME)
+    contents = await store.contents()
+    assert (contents.revision, contents.written_at_ms) == (1, 1000)
+    assert [record.key for record in contents.records] == ["f"]
+
+
+async def test_migrations_make_what_the_code_expects_and_undo_it(store):
+    from alembic import command
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    async with store._engine.connect() as connection:
+        found = await connection.run_sync(
+            lambda sync: compare_metadata(MigrationContext.configure(sync), tables.metadata)
+        )
+        assert [item for item in found if item[0] not in ("add_table_comment", "remove_table_comment")] == []
+    async with store._engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(migrate.config(sync), "base"))
+    await migrate.to_newest(store._engine)
+    assert await store.revision() == 0
+
+
+async def test_services_that_start_together_migrate_once(database):
+    opened = await asyncio.gather(*(FlagStore.open(database) for _ in range(1 if "sqlite" in database else 4)))
+    assert {await store.revision() for store in opened} == {0}
+    for store in opened:
+        await store.close()
