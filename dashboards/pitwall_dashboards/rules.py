@@ -1,0 +1,144 @@
+"""Recording and alert rules: names of metrics in, a Prometheus rule file's groups out."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pitwall_crds.names import Arm, CacheResult, Label, Metric, Outcome
+from pitwall_crds.rollout import Phase, Verdict
+from pitwall_dashboards.promql import NAMESPACE, SERIES_BY, Scope, equals, gauge, matches, mean, quantile, select, share
+
+WINDOW: Final = "5m"
+VARIANTS: Final = Scope((), WINDOW, (NAMESPACE, *SERIES_BY))
+
+RECORDED: Final = {
+    f"sampler_variant:{Metric.QUERY_LATENCY}:p50_5m": quantile(VARIANTS, Metric.QUERY_LATENCY, "0.5"),
+    f"sampler_variant:{Metric.QUERY_LATENCY}:p99_5m": quantile(VARIANTS, Metric.QUERY_LATENCY, "0.99"),
+    f"sampler_variant:{Metric.FRAME_SELECTION}:p50_5m": quantile(VARIANTS, Metric.FRAME_SELECTION, "0.5"),
+    f"sampler_variant:{Metric.FRAME_SELECTION}:p99_5m": quantile(VARIANTS, Metric.FRAME_SELECTION, "0.99"),
+    f"sampler_variant:{Metric.TOKENS_PER_QUERY}:mean_5m": mean(VARIANTS, Metric.TOKENS_PER_QUERY),
+    f"sampler_variant:{Metric.CACHE_LOOKUPS}:hit_share_5m": share(
+        VARIANTS, Metric.CACHE_LOOKUPS, equals(Label.RESULT, CacheResult.HIT)
+    ),
+    f"sampler_variant:{Metric.CACHE_QUERIES}:cold_share_5m": share(
+        VARIANTS, Metric.CACHE_QUERIES, equals(Label.RESULT, CacheResult.COLD)
+    ),
+    f"sampler_variant:{Metric.ENCODER_UTILIZATION}:avg": gauge(VARIANTS, Metric.ENCODER_UTILIZATION, function="avg"),
+    f"sampler_variant:{Metric.QUERIES}:error_share_5m": share(
+        VARIANTS, Metric.QUERIES, equals(Label.OUTCOME, Outcome.ERROR)
+    ),
+    f"sampler_variant:{Metric.QUALITY}:bad_share_1h": share(
+        VARIANTS.over("1h").keeping(*VARIANTS.by, Label.SIGNAL, Label.UNIT),
+        Metric.QUALITY,
+        equals(Label.OUTCOME, Outcome.BAD),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert; texts may use Prometheus' templates."""
+
+    name: str
+    expression: str
+    lasting: str
+    severity: str
+    summary: str
+    description: str
+
+
+def _verdict(verdict: Verdict) -> str:
+    scope = Scope((), WINDOW, (Label.ROLLOUT,))
+    return f"{gauge(scope, Metric.ROLLOUT_VERDICT, equals(Label.VERDICT, verdict))} == 1"
+
+
+def _moving() -> str:
+    """Rollouts with a candidate on its way; a finished one keeps its last verdict."""
+    underway = matches(Label.PHASE, "|".join((Phase.SHADOW, Phase.CANARY, Phase.BAKE)))
+    return (
+        f"({select(Metric.ROLLOUT_WEIGHT, (equals(Label.ARM, Arm.CANDIDATE),))} > 0"
+        f" or {select(Metric.ROLLOUT_PHASE, (underway,))} == 1)"
+    )
+
+
+_ROLLOUT: Final = "Rollout {{ $labels.rollout }}"
+
+ALERTS: Final = (
+    Alert(
+        "PitwallTargetDown",
+        'up{job=~".*pitwall.*"} == 0',
+        "2m",
+        "critical",
+        "{{ $labels.job }} {{ $labels.instance }} does not answer",
+        "Prometheus cannot scrape this process. If it is a runtime, its variant's users are answered by stable; if it "
+        "is the operator, every split stays as it is. See the process's log and its pod's events.",
+    ),
+    Alert(
+        "PitwallFlagsStale",
+        f"{Metric.FLAG_STALE} == 1",
+        "2m",
+        "warning",
+        "{{ $labels.instance }} serves stale flags",
+        "This process cannot reach the flag service and serves the last split that it saw. A flag-off would not reach "
+        "it. Check the flag service's /readyz and the network between the two.",
+    ),
+    Alert(
+        "PitwallRolloutUnmeasured",
+        f"{_verdict(Verdict.UNMEASURED)} and on ({Label.ROLLOUT}) {_moving()}",
+        "15m",
+        "warning",
+        f"{_ROLLOUT} cannot be measured",
+        "A gate has had no data for 15 minutes, so the rollout holds. Check that Prometheus scrapes gateway and "
+        "runtimes, and that questions arrive.",
+    ),
+    Alert(
+        "PitwallRolloutInconclusive",
+        f"{_verdict(Verdict.INCONCLUSIVE)} and on ({Label.ROLLOUT}) {_moving()}",
+        "6h",
+        "info",
+        f"{_ROLLOUT} proves nothing",
+        "For six hours the evidence has neither proven harm nor non-inferiority. `kubectl pitwall explain` says how "
+        "many more trials each gate needs; more traffic, a wider margin or a person's approval ends this.",
+    ),
+    Alert(
+        "PitwallVariantHarmful",
+        _verdict(Verdict.HARMFUL),
+        "0m",
+        "warning",
+        f"{_ROLLOUT}: its candidate is proven worse",
+        "A gate proved harm. Where the gate says FlagOff, users are back on stable already. `kubectl pitwall explain` "
+        "shows the evidence; a new spec or `kubectl pitwall retry` starts again.",
+    ),
+    Alert(
+        "PitwallVariantFails",
+        share(
+            Scope((), WINDOW, (NAMESPACE, *SERIES_BY)), Metric.QUERIES, equals(Label.OUTCOME, Outcome.ERROR)
+        )
+        + " > 0.05",
+        "5m",
+        "warning",
+        "{{ $labels.sampler_variant }} fails {{ $value | humanizePercentage }} of its questions",
+        "Stable answers for a failing candidate, and the errors count as evidence against it; a failing stable has "
+        "nobody behind it. See the runtime's log.",
+    ),
+)  # fmt: skip
+
+
+def rule_file() -> dict[str, Any]:
+    """The groups, as `rule_files` and PrometheusRule take them."""
+    records = [{"record": name, "expr": expression} for name, expression in RECORDED.items()]
+    return {
+        "groups": [
+            {"name": "pitwall-variants", "interval": "30s", "rules": records},
+            {"name": "pitwall-alerts", "interval": "30s", "rules": [_alert(alert) for alert in ALERTS]},
+        ]
+    }
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    return {
+        "alert": alert.name,
+        "expr": alert.expression,
+        "for": alert.lasting,
+        "labels": {"severity": alert.severity},
+        "annotations": {"summary": alert.summary, "description": alert.description},
+    }

@@ -1,0 +1,28 @@
+"""Which series the dashboard's queries read: everything that its variables select."""
+
+from typing import Final
+
+from pitwall_crds.names import Label
+from pitwall_dashboards.promql import NAMESPACE, SERIES_BY, Scope, matches
+
+QUALITY_WINDOW: Final = "10m"
+"""Thumbs and follow-ups are rare beside queries; a shorter window would mostly show nothing."""
+
+CHASSIS: Final = Scope(
+    (matches(NAMESPACE, "$namespace"), matches(Label.SAMPLER_VARIANT, "$sampler_variant")),
+    "$__rate_interval",
+    SERIES_BY,
+)
+"""Gateway and runtime, kept apart by variant and arm."""
+
+BY_VARIANT: Final = CHASSIS.keeping(Label.SAMPLER_VARIANT)
+ROLLOUTS: Final = Scope((matches(Label.ROLLOUT, "$rollout"),), "$__rate_interval", (Label.ROLLOUT,))
+"""The operator. Its targets stand in its own namespace, so only the rollout's name selects."""
+
+PROCESSES: Final = ROLLOUTS.keeping(Label.ROLLOUT, Label.GATE, Label.PROCESS)
+EVERYTHING: Final = Scope((), "$__rate_interval", ())
+
+
+def legend(*labels: Label) -> str:
+    """How a series is called: its labels' values side by side."""
+    return " ".join(f"{{{{{label}}}}}" for label in labels)
