@@ -1,0 +1,128 @@
+"""A process that exports every metric of Pitwall, moving like a rollout: `python exporter.py` prints its port.
+
+Three arms answer queries, one experiment runs in shadow; the candidate's weight climbs, its evidence grows.
+"""
+
+import math
+import random
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from pitwall_crds.metrics import SERIES, MetricType
+from pitwall_crds.names import (
+    LATENCY_EDGES,
+    RATIO_EDGES,
+    SELECTION_EDGES,
+    TOKEN_EDGES,
+    Arm,
+    CacheResult,
+    Metric,
+    Outcome,
+    Signal,
+)  # fmt: skip
+from pitwall_crds.rollout import Phase, Verdict
+
+TICK_SECONDS = 0.1
+STAGE_SECONDS = 45.0
+WEIGHTS = (0, 100, 1000, 5000, 10_000)
+EDGES = {
+    Metric.QUERY_LATENCY: LATENCY_EDGES,
+    Metric.FRAME_SELECTION: SELECTION_EDGES,
+    Metric.TOKENS_PER_QUERY: TOKEN_EDGES,
+    Metric.SHADOW_LATENCY_RATIO: RATIO_EDGES,
+    Metric.SHADOW_TOKENS_RATIO: RATIO_EDGES,
+}
+SERVED = {("uniform-v1", Arm.STABLE): 1.0, ("uniform-v1", Arm.CONTROL): 1.0, ("aks-v2", Arm.CANDIDATE): 0.93}
+SHADOWED = ("air-v1", Arm.SHADOW)
+
+
+def exported(registry: CollectorRegistry) -> dict[Metric, Counter | Gauge | Histogram]:
+    """Every metric, with the labels that it must carry."""
+    made: dict[Metric, Counter | Gauge | Histogram] = {}
+    for metric, series in SERIES.items():
+        match series.type:
+            case MetricType.COUNTER:
+                made[metric] = Counter(metric, series.about, series.labels, registry=registry)
+            case MetricType.GAUGE:
+                made[metric] = Gauge(metric, series.about, series.labels, registry=registry)
+            case MetricType.HISTOGRAM:
+                edges = EDGES.get(metric, Histogram.DEFAULT_BUCKETS)
+                made[metric] = Histogram(metric, series.about, series.labels, registry=registry, buckets=edges)
+    return made
+
+
+def answer(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Random) -> None:
+    """One query's worth of telemetry."""
+    where = (variant, arm)
+    failed = dice.random() < 0.01
+    metrics[Metric.QUERIES].labels(*where, Outcome.ERROR if failed else Outcome.OK).inc()
+    metrics[Metric.QUERY_LATENCY].labels(*where).observe(pace * dice.lognormvariate(-0.6, 0.35))
+    metrics[Metric.FRAME_SELECTION].labels(*where).observe(dice.lognormvariate(-7.5 if pace < 1 else -9, 0.4))
+    metrics[Metric.TOKENS_PER_QUERY].labels(*where).observe(dice.gauss(2000, 60))
+    metrics[Metric.STAGE_DURATION].labels(*where, "decode").observe(dice.lognormvariate(-2, 0.3))
+    cold = dice.random() < 0.2
+    metrics[Metric.CACHE_QUERIES].labels(*where, CacheResult.COLD if cold else CacheResult.WARM).inc()
+    for _ in range(32):
+        hit = dice.random() < (0.2 if cold else 0.98)
+        metrics[Metric.CACHE_LOOKUPS].labels(*where, CacheResult.HIT if hit else CacheResult.MISS).inc()
+    metrics[Metric.ENCODER_BUSY].labels(*where).inc(0.05)
+    metrics[Metric.ENCODER_UTILIZATION].labels(*where).set(0.55 + 0.1 * math.sin(time.time() / 20) + 0.05 * pace)
+    for index, signal in enumerate(Signal):
+        outcome = Outcome.BAD if dice.random() < 0.1 / (index + 1) else Outcome.GOOD
+        metrics[Metric.QUALITY].labels(*where, signal, "session", outcome).inc()
+    if failed:
+        metrics[Metric.FALLBACKS].labels(*where, "error").inc()
+
+
+def shadow(metrics: dict, dice: random.Random) -> None:
+    """One copied query."""
+    metrics[Metric.SHADOW_LATENCY_RATIO].labels(*SHADOWED).observe(dice.lognormvariate(0.1, 0.2))
+    metrics[Metric.SHADOW_TOKENS_RATIO].labels(*SHADOWED).observe(dice.lognormvariate(0.0, 0.05))
+    metrics[Metric.SHADOW_PAIRS].labels(*SHADOWED, Outcome.OK).inc()
+    metrics[Metric.SHADOW_DROPPED].labels(*SHADOWED).inc(0)
+    metrics[Metric.REFUSALS].labels(*SHADOWED, "400").inc(0)
+
+
+def decide(metrics: dict, elapsed: float) -> None:
+    """What the operator would export at this time."""
+    stage = min(int(elapsed / STAGE_SECONDS), len(WEIGHTS) - 1)
+    within = min(1.0, elapsed / STAGE_SECONDS - stage)
+    candidate = WEIGHTS[stage]
+    control = min(candidate, 10_000 - candidate)
+    shares = {Arm.CANDIDATE: candidate, Arm.CONTROL: control, Arm.STABLE: 10_000 - candidate - control}
+    for variant, arm in SERVED:
+        metrics[Metric.ROLLOUT_WEIGHT].labels("sampler", arm, variant).set(shares[arm])
+    verdict = Verdict.NON_INFERIOR if within > 0.9 else Verdict.INCONCLUSIVE
+    phase = Phase.SHADOW if stage == 0 else Phase.CANARY
+    for each in Verdict:
+        metrics[Metric.ROLLOUT_VERDICT].labels("sampler", each).set(each is verdict)
+    for each in Phase:
+        metrics[Metric.ROLLOUT_PHASE].labels("sampler", each).set(each is phase)
+    for gate, pace in (("latency-p99", 1.1), ("thumbs-down", 1.0), ("tokens", 1.4)):
+        for process, gain in (("harm", -2.0), ("non-inferiority", 7.0)):
+            log_e = gain * min(1.0, pace * within) + 0.3 * math.sin(elapsed + pace)
+            metrics[Metric.GATE_LOG_E].labels("sampler", gate, process).set(log_e)
+            metrics[Metric.GATE_THRESHOLD].labels("sampler", gate, process).set(6.0)
+
+
+def main() -> None:
+    """Exports until it is ended."""
+    registry = CollectorRegistry()
+    metrics = exported(registry)
+    server, _ = start_http_server(0, addr="127.0.0.1", registry=registry)
+    print(server.server_port, flush=True)
+    dice, start = random.Random(7), time.monotonic()
+    metrics[Metric.FLAG_STALE].set(0)
+    metrics[Metric.FLAG_PROPAGATION].observe(0.02)
+    while True:
+        for (variant, arm), pace in SERVED.items():
+            answer(metrics, variant, arm, pace, dice)
+        shadow(metrics, dice)
+        metrics[Metric.FLAG_EVALUATIONS].labels("sampler.variant", "stable", "SPLIT").inc()
+        decide(metrics, time.monotonic() - start)
+        time.sleep(TICK_SECONDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""The rules, checked and run by Prometheus' own tool."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pitwall_dashboards.rules import ALERTS, RECORDED
+
+RULES = Path(__file__).parents[2] / "dashboards" / "rules.yaml"
+
+
+def series(name: str, values: str, **labels: str) -> dict[str, str]:
+    matchers = ",".join(f'{key}="{value}"' for key, value in labels.items())
+    return {"series": f"{name}{{{matchers}}}", "values": values}
+
+
+def verdict(value: str, values: str = "1x900") -> dict[str, str]:
+    return series("pitwall_rollout_verdict", values, rollout="sampler", verdict=value)
+
+
+WEIGHT = series(
+    "pitwall_rollout_weight_basis_points", "100x900", rollout="sampler", arm="candidate", sampler_variant="a"
+)
+SHADOW = series("pitwall_rollout_phase", "1x900", rollout="sampler", phase="Shadow")
+STABLE = series("pitwall_rollout_phase", "1x900", rollout="sampler", phase="Stable")
+AKS = {"sampler_variant": "aks", "arm": "candidate"}
+
+
+def errors(failed: int, served: int) -> list[dict[str, str]]:
+    return [
+        series("pitwall_queries_total", f"0+{count}x900", **AKS, outcome=outcome)
+        for outcome, count in (("error", failed), ("ok", served))
+    ]
+
+
+def run(promtool: str, folder: Path, test: dict[str, Any]) -> None:
+    """Fails with promtool's words."""
+    file = folder / "test.yaml"
+    file.write_text(
+        yaml.safe_dump(
+            {"rule_files": [str(RULES)], "evaluation_interval": "30s", "tests": [{"interval": "30s", **test}]}
+        )
+    )
+    done = subprocess.run(
+        [promtool, "test", "rules", str(file)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_accepts_the_rules(promtool: str):
+    done = subprocess.run(
+        [promtool, "check", "rules", str(RULES)], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(ALERTS) + len(RECORDED)} rules found" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("alert", "given", "minutes", "fires"),
+    [
+        pytest.param(
+            "PitwallTargetDown", [series("up", "0x90", job="pitwall-runtime", instance="a")], 3, True, id="down"
+        ),
+        pytest.param(
+            "PitwallTargetDown",
+            [series("up", "0x90", job="pitwall-runtime", instance="a")],
+            1,
+            False,
+            id="down-briefly",
+        ),
+        pytest.param(
+            "PitwallTargetDown", [series("up", "0x90", job="node", instance="a")], 9, False, id="another-job-is-down"
+        ),
+        pytest.param("PitwallFlagsStale", [series("pitwall_flags_stale", "1x90", instance="g")], 3, True, id="stale"),
+        pytest.param("PitwallFlagsStale", [series("pitwall_flags_stale", "0x90", instance="g")], 9, False, id="fresh"),
+        pytest.param("PitwallRolloutUnmeasured", [verdict("Unmeasured"), WEIGHT], 16, True, id="unmeasured-in-canary"),
+        pytest.param("PitwallRolloutUnmeasured", [verdict("Unmeasured"), SHADOW], 16, True, id="unmeasured-in-shadow"),
+        pytest.param("PitwallRolloutUnmeasured", [verdict("Unmeasured"), WEIGHT], 10, False, id="unmeasured-briefly"),
+        pytest.param("PitwallRolloutUnmeasured", [verdict("Unmeasured"), STABLE], 60, False, id="unmeasured-when-done"),
+        pytest.param(
+            "PitwallRolloutInconclusive", [verdict("Inconclusive"), WEIGHT], 361, True, id="inconclusive-for-long"
+        ),
+        pytest.param(
+            "PitwallRolloutInconclusive", [verdict("Inconclusive"), WEIGHT], 300, False, id="inconclusive-as-usual"
+        ),
+        pytest.param("PitwallVariantHarmful", [verdict("Harmful")], 1, True, id="harm-at-once"),
+        pytest.param("PitwallVariantHarmful", [verdict("Harmful", "0x90")], 9, False, id="no-harm"),
+        pytest.param("PitwallVariantFails", errors(10, 90), 11, True, id="ten-percent-fail"),
+        pytest.param("PitwallVariantFails", errors(1, 99), 11, False, id="one-percent-fails"),
+    ],
+)
+def test_an_alert(promtool: str, tmp_path: Path, alert: str, given: list[dict[str, str]], minutes: int, fires: bool):
+    """promtool compares the names of the alerts that fire, so labels are left to it."""
+    fired = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)'
+    test = {"expr": fired, "eval_time": f"{minutes}m", "exp_samples": [{"labels": "{}", "value": int(fires)}]}
+
+    run(promtool, tmp_path, {"input_series": given, "promql_expr_test": [test]})
+
+
+@pytest.mark.parametrize(
+    ("record", "given", "value"),
+    [
+        pytest.param(
+            "sampler_variant:pitwall_tokens_per_query:mean_5m",
+            [
+                series("pitwall_tokens_per_query_sum", "0+4000x40", **AKS),
+                series("pitwall_tokens_per_query_count", "0+2x40", **AKS),
+            ],
+            2000.0,
+            id="mean-of-tokens",
+        ),
+        pytest.param(
+            "sampler_variant:pitwall_query_latency_seconds:p50_5m",
+            [
+                series("pitwall_query_latency_seconds_bucket", f"0+{count}x40", **AKS, le=le)
+                for le, count in (("1", 0), ("2", 10), ("+Inf", 10))
+            ],
+            1.5,
+            id="median-of-latency",
+        ),
+        pytest.param(
+            "sampler_variant:pitwall_embed_cache_lookups_total:hit_share_5m",
+            [
+                series("pitwall_embed_cache_lookups_total", f"0+{count}x40", **AKS, result=result)
+                for result, count in (("hit", 3), ("miss", 1))
+            ],
+            0.75,
+            id="hit-share",
+        ),
+        pytest.param(
+            "sampler_variant:pitwall_embed_cache_lookups_total:hit_share_5m",
+            [series("pitwall_embed_cache_lookups_total", "0+1x40", **AKS, result="miss")],
+            0.0,
+            id="no-hit-is-zero-not-absent",
+        ),
+        pytest.param(
+            "sampler_variant:pitwall_quality_total:bad_share_1h",
+            [
+                series(
+                    "pitwall_quality_total",
+                    f"0+{count}x40",
+                    **AKS,
+                    signal="thumbs_down",
+                    unit="session",
+                    outcome=outcome,
+                )
+                for outcome, count in (("bad", 1), ("good", 9))
+            ],
+            0.1,
+            id="bad-share",
+        ),
+    ],
+)
+def test_a_recorded_value(promtool: str, tmp_path: Path, record: str, given: list[dict[str, str]], value: float):
+    test = {
+        "expr": f"round(max({record}), 0.0001)",
+        "eval_time": "20m",
+        "exp_samples": [{"labels": "{}", "value": value}],
+    }
+
+    run(promtool, tmp_path, {"input_series": given, "promql_expr_test": [test]})
