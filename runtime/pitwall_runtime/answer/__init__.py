@@ -1,0 +1,1 @@
+"""Answer: the chosen frames in, words with times out. Three engines behind one port."""

@@ -1,0 +1,20 @@
+"""The answer engine that a variant names, loaded."""
+
+from pitwall_crds.variant import AnswerEngine, AnswerSpec
+from pitwall_runtime.answer.moments import MomentsEngine
+from pitwall_runtime.answer.port import Engine
+
+
+def build(spec: AnswerSpec) -> Engine:
+    """Heavy engines are imported only when they are asked for."""
+    match spec.engine:
+        case AnswerEngine.MOMENTS:
+            return MomentsEngine()
+        case AnswerEngine.LOCAL:
+            from pitwall_runtime.answer.local import LocalEngine
+
+            return LocalEngine(spec.max_tokens)
+        case AnswerEngine.OPENAI:
+            from pitwall_runtime.answer.openai import OpenAiEngine
+
+            return OpenAiEngine(spec)

@@ -1,0 +1,81 @@
+"""Any OpenAI-compatible server, such as vLLM: the chosen frames go out as JPEG images, words come back."""
+
+import base64
+import io
+import os
+from math import isqrt
+from typing import Any
+
+import httpx
+from PIL import Image
+
+from pitwall_crds.variant import AnswerSpec
+from pitwall_runtime.answer.port import Brief
+from pitwall_runtime.errors import Unavailable
+from pitwall_runtime.media import Answer, clock
+
+_TIMEOUT = httpx.Timeout(120.0, connect=5.0)
+_PIXELS_PER_TOKEN_SIDE = 28
+"""Qwen2-VL and its heirs spend one token on 28 × 28 pixels; a frame is never sent larger than its tokens can hold."""
+
+
+class OpenAiEngine:
+    """POST <endpoint>/chat/completions. The key, if any, comes from PITWALL_ANSWER_API_KEY."""
+
+    def __init__(self, spec: AnswerSpec) -> None:
+        # A reference is a Service in the same namespace; its name resolves there.
+        base = spec.endpoint_url or (f"http://{spec.endpoint_ref.name}/v1" if spec.endpoint_ref else "")
+        self._url = base.rstrip("/") + "/chat/completions"
+        self._model = spec.model
+        self._max_tokens = spec.max_tokens
+        key = os.environ.get("PITWALL_ANSWER_API_KEY", "")
+        self._client = httpx.Client(timeout=_TIMEOUT, headers={"Authorization": f"Bearer {key}"} if key else {})
+
+    def answer(self, brief: Brief) -> Answer:
+        """The server's words. Every failure becomes Unavailable, with the server's address and reason."""
+        body = {"model": self._model, "max_tokens": self._max_tokens, "messages": [self._message(brief)]}
+        try:
+            response = self._client.post(self._url, json=body)
+            response.raise_for_status()
+            reply = response.json()
+            text = str(reply["choices"][0]["message"]["content"] or "")
+        except httpx.HTTPStatusError as error:
+            reason = f"{error.response.status_code}: {error.response.text[:300]}"
+            raise Unavailable(f"the answer server {self._url} refused with {reason}; check answer.model") from None
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise Unavailable(f"the answer server {self._url} does not answer ({reason}); check that it runs") from None
+        except (ValueError, LookupError, TypeError):
+            raise Unavailable(
+                f"the answer server {self._url} sent no chat completion; check answer.endpointUrl"
+            ) from None
+        return Answer(text, brief.moments, _completion_tokens(reply, text))
+
+    def _message(self, brief: Brief) -> dict[str, Any]:
+        side = _PIXELS_PER_TOKEN_SIDE * max(1, isqrt(brief.tokens_per_frame))
+        parts: list[dict[str, Any]] = []
+        for frame, jpeg in zip(brief.evidence, brief.jpegs(), strict=True):
+            parts.append({"type": "text", "text": f"[{clock(frame.seconds)}]"})
+            parts.append({"type": "image_url", "image_url": {"url": _data_url(_bounded(jpeg, side * side))}})
+        parts.append({"type": "text", "text": f"These are frames of a video with their times. {brief.question}"})
+        return {"role": "user", "content": parts}
+
+
+def _bounded(jpeg: bytes, pixels: int) -> bytes:
+    """The picture, scaled down to at most `pixels`."""
+    image = Image.open(io.BytesIO(jpeg))
+    scale = (pixels / (image.width * image.height)) ** 0.5
+    if scale >= 1:
+        return jpeg
+    buffer = io.BytesIO()
+    image.resize((max(1, int(image.width * scale)), max(1, int(image.height * scale)))).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def _data_url(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+def _completion_tokens(reply: dict[str, Any], text: str) -> int:
+    usage = reply.get("usage") or {}
+    return int(usage.get("completion_tokens") or len(text.split()))

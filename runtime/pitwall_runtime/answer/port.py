@@ -1,0 +1,29 @@
+"""What an answer engine is given and must give back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pitwall_runtime.media import Answer, Evidence, Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """One question with the chosen frames, in time order, and their moments, best first.
+
+    `jpegs` reads the frames' pictures; an engine that needs none never causes a read. `tokens_per_frame` is what the
+    reducer left of each frame's budget.
+    """
+
+    question: str
+    evidence: Sequence[Evidence]
+    moments: tuple[Moment, ...]
+    jpegs: Callable[[], list[bytes]]
+    tokens_per_frame: int
+
+
+class Engine(Protocol):
+    """Turns a brief into an answer."""
+
+    def answer(self, brief: Brief) -> Answer:
+        """The answer. Raises Unavailable if a server it needs does not answer."""

@@ -1,0 +1,1 @@
+"""Encode: pictures and questions in, vectors of one joint space out."""

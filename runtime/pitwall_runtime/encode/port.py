@@ -1,0 +1,28 @@
+"""What an encoder must do. Its key names everything that changes its numbers: it is part of every cache key."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, Rgb
+
+
+class Encoder(Protocol):
+    """A joint image-text encoder."""
+
+    @property
+    def key(self) -> str:
+        """Name, revision, weights and preprocessing, safe as a folder name."""
+
+    @property
+    def shape(self) -> EmbeddingShape:
+        """Sizes of the output."""
+
+    @property
+    def label_names(self) -> Sequence[str]:
+        """Names of the class numbers in `Embedded.labels`; empty if the encoder knows no classes."""
+
+    def encode_images(self, images: Sequence[Rgb]) -> Embedded:
+        """Embeddings of a batch of pictures of any size."""
+
+    def encode_text(self, text: str) -> Floats:
+        """Unit vector [D] of a question."""

@@ -1,0 +1,105 @@
+"""Local disk adapter: per pool one folder with `pool.json` and `frames.bin` (JPEGs end to end), renamed into place."""
+
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+
+from pitwall_runtime.framestore.port import PoolWriter
+from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Video
+
+_QUALITY = 88
+
+
+class DiskWriter:
+    """Appends JPEGs to a file in a temporary folder."""
+
+    def __init__(self, folder: Path, video: Video, spec: PoolSpec) -> None:
+        self._folder, self._video, self._spec = folder, video, spec
+        self._frames: BinaryIO = (folder / "frames.bin").open("wb")
+        self._pts: list[int] = []
+        self._offsets = [0]
+
+    def add(self, frame: Frame) -> None:
+        """Encode and append one frame."""
+        buffer = io.BytesIO()
+        Image.fromarray(frame.image).save(buffer, "JPEG", quality=_QUALITY)
+        self._frames.write(buffer.getbuffer())
+        self._pts.append(frame.pts)
+        self._offsets.append(self._offsets[-1] + buffer.tell())
+
+    def commit(self, time_base: Fraction, end_pts: int, shots: tuple[Shot, ...]) -> FramePool:
+        """Write the table of contents; the folder is renamed by the store."""
+        self._frames.flush()
+        os.fsync(self._frames.fileno())
+        contents = {
+            "timeBase": [time_base.numerator, time_base.denominator],
+            "pts": self._pts,
+            "endPts": end_pts,
+            "shots": [[shot.start, shot.end] for shot in shots],
+            "offsets": self._offsets,
+        }
+        (self._folder / "pool.json").write_text(json.dumps(contents))
+        return FramePool(self._video.content_hash, self._spec, time_base, tuple(self._pts), end_pts, shots)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._frames.close()
+
+
+class DiskFrameStore:
+    """Frame pools under one folder: `<root>/<video hash>/<pool key>/`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._load = lru_cache(maxsize=64)(_load)
+
+    def find(self, video: Video, spec: PoolSpec) -> FramePool | None:
+        """The pool, from memory or from disk; None if nobody decoded it yet."""
+        folder = self._folder(video.content_hash, spec)
+        if not (folder / "pool.json").is_file():
+            return None
+        return self._load(folder, video.content_hash, spec)[0]
+
+    def write(self, video: Video, spec: PoolSpec, fill: Callable[[PoolWriter], FramePool]) -> FramePool:
+        """Fill a temporary folder, then rename it into place."""
+        folder = self._folder(video.content_hash, spec)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+        try:
+            writer = DiskWriter(draft, video, spec)
+            try:
+                pool = fill(writer)
+            finally:
+                writer.close()
+            draft.rename(folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return pool
+
+    def jpeg(self, pool: FramePool, index: int) -> bytes:
+        """One frame's JPEG."""
+        folder = self._folder(pool.video_hash, pool.spec)
+        offsets = self._load(folder, pool.video_hash, pool.spec)[1]
+        with (folder / "frames.bin").open("rb") as frames:
+            frames.seek(offsets[index])
+            return frames.read(offsets[index + 1] - offsets[index])
+
+    def _folder(self, video_hash: str, spec: PoolSpec) -> Path:
+        return self._root / video_hash / spec.key
+
+
+def _load(folder: Path, video_hash: str, spec: PoolSpec) -> tuple[FramePool, tuple[int, ...]]:
+    contents = json.loads((folder / "pool.json").read_text())
+    shots = tuple(Shot(start, end) for start, end in contents["shots"])
+    time_base = Fraction(*contents["timeBase"])
+    pool = FramePool(video_hash, spec, time_base, tuple(contents["pts"]), contents["endPts"], shots)
+    return pool, tuple(contents["offsets"])

@@ -1,0 +1,30 @@
+"""What a frame store must do. Handles are (pool, index); pixels travel as JPEG."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Protocol
+
+from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Video
+
+
+class PoolWriter(Protocol):
+    """Takes frames in time order; nothing is visible to readers before `commit`."""
+
+    def add(self, frame: Frame) -> None:
+        """Store one frame."""
+
+    def commit(self, time_base: Fraction, end_pts: int, shots: tuple[Shot, ...]) -> FramePool:
+        """Make the whole pool visible at once."""
+
+
+class FrameStore(Protocol):
+    """Where pools live."""
+
+    def find(self, video: Video, spec: PoolSpec) -> FramePool | None:
+        """The pool if it was decoded before, by any process."""
+
+    def write(self, video: Video, spec: PoolSpec, fill: Callable[[PoolWriter], FramePool]) -> FramePool:
+        """Let `fill` write a new pool; on an error nothing remains of it."""
+
+    def jpeg(self, pool: FramePool, index: int) -> bytes:
+        """The JPEG of one pool frame."""

@@ -1,0 +1,67 @@
+"""The guard against server-side request forgery: a host in, one public address out, or a refusal."""
+
+import ipaddress
+import socket
+from collections.abc import Set as AbstractSet
+from urllib.parse import SplitResult
+
+from pitwall_runtime.errors import MediaMissing, MediaRefused
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+
+
+def pinned_address(parts: SplitResult, allowed_hosts: AbstractSet[str]) -> str:
+    """The address to connect to for `parts`. The name is resolved here, once: a second answer of the name server,
+    given between check and connection, is never used.
+
+    `allowed_hosts` ("host" or "host:port") are exempt: an object store on the cluster's own network.
+    """
+    host, port = parts.hostname or "", port_of(parts)
+    addresses = _resolve(host, port)
+    if host in allowed_hosts or f"{host}:{port}" in allowed_hosts:
+        return addresses[0]
+    for address in addresses:
+        if not is_public(ipaddress.ip_address(address)):
+            raise MediaRefused(
+                f"host {host!r} is not at a public address; "
+                "use a public address, or have the operator allow this host with --allow-host"
+            )
+    return addresses[0]
+
+
+def port_of(parts: SplitResult) -> int:
+    """The port, explicit or by scheme."""
+    try:
+        port = parts.port
+    except ValueError:
+        raise MediaRefused(f"the port in {parts.netloc!r} is not a number from 1 to 65535") from None
+    return port or (443 if parts.scheme == "https" else 80)
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address may be fetched from. An IPv4 address hidden in an IPv6 one is judged as what it is."""
+    if isinstance(address, ipaddress.IPv6Address):
+        hidden = _hidden(address)
+        if hidden is not None:
+            return is_public(hidden)
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _hidden(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if any(address in network for network in _NAT64):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if address.teredo:
+        return address.teredo[1]
+    return address.ipv4_mapped or address.sixtofour
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    if not host:
+        raise MediaRefused("the address names no host; write https://host/path")
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise MediaMissing(f"host {host!r} cannot be resolved; check the name") from None
+    return [str(entry[4][0]).split("%", maxsplit=1)[0] for entry in found]

@@ -1,0 +1,34 @@
+"""A lock between processes: a path in, exclusive access until the block ends, or a refusal at the deadline."""
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pitwall_runtime.errors import Unavailable
+
+_POLL_SECONDS = 0.05
+
+
+@contextmanager
+def exclusive(path: Path, *, limit_seconds: float) -> Iterator[None]:
+    """Hold `path` alone, across threads and processes. The kernel lets go when a holder dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + limit_seconds
+    with path.open("a") as file:
+        while not _try(file.fileno()):
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"another process has been preparing this video for {limit_seconds:g} s; ask again in a minute"
+                )
+            time.sleep(_POLL_SECONDS)
+        yield
+
+
+def _try(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

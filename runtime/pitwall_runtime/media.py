@@ -1,0 +1,181 @@
+"""The nouns of the runtime: video, frame, shot, selection, tokens, moment, answer. Data only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Rgb = npt.NDArray[np.uint8]
+"""One image, [height, width, 3], RGB."""
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A video on disk. Its identity is the SHA-256 of its bytes, never its name."""
+
+    content_hash: str
+    path: Path
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpec:
+    """How a video is decoded into its frame pool: pool rate and height. Part of every cache key."""
+
+    frames_per_minute: int = 60
+    height_pixels: int = 240
+
+    @property
+    def key(self) -> str:
+        """A name for folders, e.g. `60fpm-240px`."""
+        return f"{self.frames_per_minute}fpm-{self.height_pixels}px"
+
+    @property
+    def interval(self) -> Fraction:
+        """Seconds between pool frames."""
+        return Fraction(60, self.frames_per_minute)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded frame: its exact presentation time in ticks, and its pixels."""
+
+    pts: int
+    image: Rgb
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """Frames [start, end) of the pool, half-open."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise ValueError(f"a shot is [start, end) with 0 <= start < end, got [{self.start}, {self.end})")
+
+
+@dataclass(frozen=True, slots=True)
+class FramePool:
+    """What is known of a decoded video without touching pixels: exact times and shots.
+
+    `pts` are integer ticks of `time_base` seconds, strictly increasing; the last frame shows until `end_pts`.
+    """
+
+    video_hash: str
+    spec: PoolSpec
+    time_base: Fraction
+    pts: tuple[int, ...]
+    end_pts: int
+    shots: tuple[Shot, ...]
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def seconds(self, index: int) -> float:
+        """Presentation time of pool frame `index`; `len(pool)` gives the end of the video."""
+        ticks = self.end_pts if index >= len(self.pts) else self.pts[index]
+        return float(ticks * self.time_base)
+
+    def shot_of(self, index: int) -> Shot:
+        """The shot that holds pool frame `index`."""
+        for shot in self.shots:
+            if shot.start <= index < shot.end:
+                return shot
+        raise IndexError(f"frame {index} is in no shot of a pool of {len(self)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Pool frames a sampler chose: sorted, unique, and how it came to them."""
+
+    indices: tuple[int, ...]
+    diagnostics: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rising = all(earlier < later for earlier, later in zip(self.indices, self.indices[1:], strict=False))
+        if not rising or (self.indices and self.indices[0] < 0):
+            raise ValueError(f"a selection is sorted, unique and not negative, got {self.indices[:8]}")
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What an encoder makes of B frames.
+
+    `vectors` [B, D], unit rows; `grids` [B, side, side, D], the same space per region of the picture, the visual tokens
+    before reduction; `labels` [B, L], class numbers, most likely first, -1 where there is none.
+    """
+
+    vectors: Floats
+    grids: npt.NDArray[np.float16]
+    labels: npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingShape:
+    """Sizes of an encoder's output: dimension D, grid side, labels per frame L."""
+
+    dimension: int
+    side: int
+    labels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Visual tokens of the chosen frames after reduction, [count, dimension], and the grid side each frame kept."""
+
+    values: Floats
+    side: int
+
+    @property
+    def count(self) -> int:
+        """How many visual tokens a language model would read."""
+        return int(self.values.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One chosen frame as an answer engine sees it. `score` is the cosine with the question, -1 to 1."""
+
+    index: int
+    seconds: float
+    end_seconds: float
+    shot: int
+    score: float
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A stretch of the video, [start_seconds, end_seconds), with its best frame's time, label and score."""
+
+    start_seconds: float
+    end_seconds: float
+    pts_seconds: float
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the asker reads, and the moments it stands on (best first)."""
+
+    text: str
+    moments: tuple[Moment, ...]
+    completion_tokens: int
+
+
+def clock(seconds: float) -> str:
+    """A time as people write it: `3:07`, or `1:02:07` from an hour on."""
+    whole = int(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"

@@ -1,0 +1,128 @@
+"""The pipeline: a question about a video in, an answer out. The stages in order, on one page."""
+
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pitwall_crds.variant import SamplerVariant
+from pitwall_runtime.answer import catalogue as engines
+from pitwall_runtime.answer.moments import group
+from pitwall_runtime.answer.port import Brief
+from pitwall_runtime.embedcache import EmbedCache
+from pitwall_runtime.encode import catalogue as encoders
+from pitwall_runtime.encode.pool import EncoderPool
+from pitwall_runtime.framestore.disk import DiskFrameStore
+from pitwall_runtime.media import Answer, Evidence, FramePool, PoolSpec, Selection, Tokens, Video
+from pitwall_runtime.prepare import Preparation
+from pitwall_runtime.reduce import build as build_reducer
+from pitwall_runtime.relate import Relation
+from pitwall_runtime.samplers import catalogue as samplers
+from pitwall_runtime.samplers.contract import Evidences, SamplerContext
+from pitwall_runtime.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An answer with everything that was spent on it."""
+
+    answer: Answer
+    pool: FramePool
+    selection: Selection
+    visual_tokens: int
+    prompt_tokens: int
+    stages: dict[str, float]
+    cold: bool
+
+
+class Pipeline:
+    """One variant's chassis: everything but the sampler is the same in every variant."""
+
+    def __init__(self, variant: SamplerVariant, cache_dir: Path, telemetry: Telemetry) -> None:
+        spec = variant.spec
+        self._spec, self._telemetry = spec, telemetry
+        self._select = samplers.build(spec.sampler)
+        self._reduce = build_reducer(spec.reducer.name)
+        pool_spec = PoolSpec(spec.decode.frames_per_minute, spec.decode.height_pixels)
+        self.store = DiskFrameStore(cache_dir / "frames")
+        self.preparation = Preparation(self.store, cache_dir / "locks", pool_spec)
+        self._cache = EmbedCache(cache_dir / "embeddings")
+        encoder = encoders.build(spec.encoder, cache_dir)
+        self.encoders = EncoderPool(encoder, spec.encoder.batch_size, telemetry.encoder_busy)
+        self._engine = engines.build(spec.answer)
+        self.encoders.text("warm up")
+
+    def answer(self, video: Video, question: str, arm: str) -> Result:
+        """ingest ▶ [decode ▶ frame store ▶ segment] ▶ SAMPLER ▶ [encode ▶ embed cache] ▶ reduce ▶ answer."""
+        stages: dict[str, float] = {}
+        with _timed(stages, "prepare"):
+            pool = self.preparation.pool(video)
+            relation = self._relate(pool, question)
+        with _timed(stages, "select"):
+            selection = self._select(self._context(pool, relation, question))
+        # A sampler that asks for scores may have caused encoding: that is the encoder's time, not the sampler's.
+        stages["select"] -= relation.encode_seconds
+        with _timed(stages, "score"):
+            evidence = _evidence(relation, selection)
+        with _timed(stages, "reduce"):
+            tokens = self._reduce(relation.grids_of(selection.indices), self._spec.reducer.token_budget)
+        with _timed(stages, "answer"):
+            answer = self._engine.answer(self._brief(question, relation, evidence, tokens))
+        stages["encode"] = relation.encode_seconds
+        prompt_tokens = tokens.count + _words(question)
+        self._telemetry.question(arm, stages, tokens.count, relation.hits, relation.misses)
+        cold = relation.misses > 0
+        return Result(answer, pool, selection, tokens.count, prompt_tokens, stages, cold)
+
+    def _relate(self, pool: FramePool, question: str) -> Relation:
+        encoder = self.encoders.encoder
+        rows = self._cache.open(pool, encoder.key, encoder.shape)
+        lock = self.preparation.lock_of(pool.video_hash)
+        return Relation(pool, rows, self.encoders, self.store.jpeg, lock, question)
+
+    def _context(self, pool: FramePool, relation: Relation, question: str) -> SamplerContext:
+        return SamplerContext(
+            pts_seconds=np.array(pool.pts, dtype=np.float64) * float(pool.time_base),
+            shots=pool.shots,
+            max_frames=self._spec.max_frames,
+            seed=zlib.crc32(f"{pool.video_hash}\n{question}".encode()),
+            source=Evidences(relation.embeddings, relation.scores),
+        )
+
+    def _brief(self, question: str, relation: Relation, evidence: list[Evidence], tokens: Tokens) -> Brief:
+        def jpegs() -> list[bytes]:
+            return [self.store.jpeg(relation.pool, frame.index) for frame in evidence]
+
+        return Brief(question, evidence, group(evidence), jpegs, max(1, tokens.count // max(1, len(evidence))))
+
+
+def _evidence(relation: Relation, selection: Selection) -> list[Evidence]:
+    """The chosen frames with times, shots, scores and labels, in time order."""
+    pool = relation.pool
+    scores = relation.scores_of(selection.indices)
+    return [
+        Evidence(
+            index=index,
+            seconds=pool.seconds(index),
+            end_seconds=pool.seconds(index + 1),
+            shot=pool.shot_of(index).start,
+            score=float(score),
+            labels=relation.labels_of(index),
+        )
+        for index, score in zip(selection.indices, scores, strict=True)
+    ]
+
+
+def _words(question: str) -> int:
+    return len(question.split())
+
+
+@contextmanager
+def _timed(stages: dict[str, float], stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    stages[stage] = time.perf_counter() - started

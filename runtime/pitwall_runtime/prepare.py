@@ -1,0 +1,48 @@
+"""Prepare: a video in, its frame pool out; decoded, cut into shots and stored once for all processes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pitwall_runtime.decode.process import decode
+from pitwall_runtime.framestore.port import FrameStore, PoolWriter
+from pitwall_runtime.lock import exclusive
+from pitwall_runtime.media import Frame, FramePool, PoolSpec, Video
+from pitwall_runtime.segment import Segmenter
+
+
+@dataclass(slots=True)
+class Preparation:
+    """Where pools are kept, how they are made, and how long that may take."""
+
+    store: FrameStore
+    locks: Path
+    spec: PoolSpec
+    limit_seconds: float = 600.0
+    videos_decoded: int = 0
+
+    def pool(self, video: Video) -> FramePool:
+        """The video's pool, from the store or decoded now. Whoever comes second waits for the first."""
+        known = self.store.find(video, self.spec)
+        if known:
+            return known
+        with exclusive(self.lock_of(video.content_hash), limit_seconds=self.limit_seconds):
+            known = self.store.find(video, self.spec)
+            if known:
+                return known
+            self.videos_decoded += 1
+            return self.store.write(video, self.spec, lambda writer: self._fill(video, writer))
+
+    def lock_of(self, video_hash: str) -> Path:
+        """The lock that whoever writes anything about this video holds."""
+        return self.locks / f"{video_hash}.lock"
+
+    def _fill(self, video: Video, writer: PoolWriter) -> FramePool:
+        """One pass: each frame is watched for cuts and stored as it comes out of the decoder."""
+        segmenter = Segmenter(self.spec)
+
+        def on_frame(frame: Frame) -> None:
+            segmenter.watch(frame)
+            writer.add(frame)
+
+        timeline = decode(video.path, self.spec, on_frame, limit_seconds=self.limit_seconds)
+        return writer.commit(timeline.time_base, timeline.end_pts, segmenter.shots())

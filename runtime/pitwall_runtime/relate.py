@@ -1,0 +1,85 @@
+"""Relate: one question and one pool in; scores, embeddings and token grids out, encoding only the frames asked for."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pitwall_runtime.embedcache import VideoEmbeddings
+from pitwall_runtime.encode.pool import EncoderPool
+from pitwall_runtime.lock import exclusive
+from pitwall_runtime.media import Floats, FramePool
+from pitwall_runtime.reduce import Grids
+
+_CHUNK_FRAMES = 128
+"""Frames encoded between two writes to the cache: an interrupted question keeps what it paid for."""
+
+
+@dataclass(slots=True)
+class Relation:
+    """What a question's stages ask of the encoder and its cache, with the count of frames found and encoded."""
+
+    pool: FramePool
+    rows: VideoEmbeddings
+    encoders: EncoderPool
+    jpeg: Callable[[FramePool, int], bytes]
+    lock: Path
+    question: str
+    limit_seconds: float = 600.0
+    encode_seconds: float = 0.0
+    misses: int = 0
+    _seen: set[int] = field(default_factory=set)
+
+    @property
+    def hits(self) -> int:
+        """Frames that were looked up and already there."""
+        return len(self._seen) - self.misses
+
+    def embeddings(self) -> Floats:
+        """Centred unit embeddings of the whole pool."""
+        self.require(range(len(self.pool)))
+        return self.rows.all_centred()
+
+    def scores(self) -> Floats:
+        """Cosine of each pool frame with the question."""
+        scores: Floats = self.embeddings() @ self._question_vector()
+        return scores
+
+    def scores_of(self, indices: tuple[int, ...]) -> Floats:
+        """Cosine of the given frames with the question; needs no other frames than the video's centre."""
+        self.require([*self.rows.centre_rows(), *indices])
+        scores: Floats = self.rows.centred(list(indices)) @ self._question_vector()
+        return scores
+
+    def grids_of(self, indices: tuple[int, ...]) -> Grids:
+        """Token grids of the given frames."""
+        self.require(indices)
+        return np.asarray(self.rows.grids[list(indices)])
+
+    def labels_of(self, index: int) -> tuple[str, ...]:
+        """Class names of one frame, likeliest first."""
+        names = self.encoders.encoder.label_names
+        return tuple(names[number] for number in self.rows.labels[index] if 0 <= number < len(names))
+
+    def require(self, indices: range | list[int] | tuple[int, ...]) -> None:
+        """Make the rows of `indices` present; encodes those that no process has encoded yet."""
+        fresh = set(indices) - self._seen
+        self._seen |= fresh
+        if not self.rows.missing(fresh):
+            return
+        started = time.perf_counter()
+        with exclusive(self.lock, limit_seconds=self.limit_seconds):
+            missing = sorted(self.rows.missing(fresh))
+            self.misses += len(missing)
+            for start in range(0, len(missing), _CHUNK_FRAMES):
+                chunk = missing[start : start + _CHUNK_FRAMES]
+                self.rows.fill(chunk, self.encoders.images([self.jpeg(self.pool, index) for index in chunk]))
+        self.encode_seconds += time.perf_counter() - started
+
+    def _question_vector(self) -> Floats:
+        started = time.perf_counter()
+        vector = self.encoders.text(self.question)
+        self.encode_seconds += time.perf_counter() - started
+        return vector

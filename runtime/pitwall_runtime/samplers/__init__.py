@@ -1,0 +1,1 @@
+"""The swap point: which pool frames a question is answered from."""

@@ -1,0 +1,22 @@
+"""Top-k: the K most relevant frames. Strong on one moment, blind to the second."""
+
+import numpy as np
+
+from pitwall_crds.resource import Border
+from pitwall_runtime.media import Floats, Selection
+from pitwall_runtime.samplers.contract import SamplerContext
+
+
+class TopKParameters(Border):
+    """Top-k has none."""
+
+
+def best(scores: Floats, count: int) -> list[int]:
+    """Positions of the `count` largest scores; the earlier one wins a tie."""
+    return sorted(np.argsort(-scores, kind="stable")[:count].tolist())
+
+
+def select(context: SamplerContext, parameters: TopKParameters) -> Selection:
+    """The `budget` best-scored frames."""
+    del parameters
+    return Selection(tuple(best(context.scores(), context.budget)))

@@ -1,0 +1,24 @@
+"""Uniform: the middle frame of each of K equal stretches. Knows nothing of the question, costs nothing."""
+
+from pitwall_crds.resource import Border
+from pitwall_runtime.media import Selection
+from pitwall_runtime.samplers.contract import SamplerContext
+
+
+class UniformParameters(Border):
+    """Uniform has none."""
+
+
+def spread(start: int, end: int, count: int) -> list[int]:
+    """`count` distinct frames of [start, end), the midpoints of equal stretches.
+
+    start = 0, end = 8, count = 2 -> [2, 6]
+    """
+    length = end - start
+    return [start + (2 * k + 1) * length // (2 * count) for k in range(count)]
+
+
+def select(context: SamplerContext, parameters: UniformParameters) -> Selection:
+    """`budget` frames evenly over the pool."""
+    del parameters
+    return Selection(tuple(spread(0, context.pool_size, context.budget)))

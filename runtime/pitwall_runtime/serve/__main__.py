@@ -1,0 +1,125 @@
+"""`python -m pitwall_runtime.serve`: a SamplerVariant file in, a serving process out."""
+
+import argparse
+import logging
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pitwall_crds.names import Arm
+
+if TYPE_CHECKING:
+    from pitwall_crds.variant import SamplerVariant
+    from pitwall_runtime.serve.app import Engine
+
+_GRACE_SECONDS = 10
+_BACKLOG = 256
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m pitwall_runtime.serve", description="Serve one SamplerVariant.")
+    parser.add_argument("--variant", type=Path, required=True, metavar="FILE", help="SamplerVariant YAML")
+    parser.add_argument("--arm", choices=list(Arm), default=Arm.STABLE, help="label of work that no request names")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True, help="0 picks a free one and prints it")
+    parser.add_argument("--cache-dir", type=Path, required=True, help="frames and embeddings, shared by all variants")
+    parser.add_argument("--media-root", type=Path, action="append", default=[], help="folder that file:// may read")
+    parser.add_argument("--allow-host", action="append", default=[], help="host[:port] allowed although it is private")
+    parser.add_argument("--max-media-bytes", type=int, default=2 << 30)
+    parser.add_argument("--threads", type=int, default=1, help="threads per numeric library")
+    parser.add_argument("--workers", type=int, default=2, help="questions worked on at once")
+    parser.add_argument("--queue", type=int, default=32, help="questions that may wait; more get 503")
+    return parser.parse_args()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A listening socket, bound before anything heavy is loaded, so that a taken port is known at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise SystemExit(_fail(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port")) from None
+    return listener
+
+
+def _fail(message: str) -> int:
+    """One line for a person, exit status 2."""
+    print(f"pitwall-runtime: {message}", file=sys.stderr)
+    return 2
+
+
+def _read_variant(path: Path) -> "SamplerVariant":
+    from pitwall_runtime.samplers import catalogue
+    from pitwall_runtime.variantfile import read_variant
+
+    variant = read_variant(path)
+    catalogue.build(variant.spec.sampler)
+    return variant
+
+
+def _load(engine: "Engine", cache_dir: Path, threads: int) -> None:
+    """Load the models beside the running server; the process ends if they do not load."""
+    try:
+        import torch
+
+        from pitwall_runtime.pipeline import Pipeline
+
+        torch.set_num_threads(threads)
+        engine.pipeline = Pipeline(engine.variant, cache_dir, engine.telemetry)
+    except Exception as error:
+        logging.getLogger(__name__).debug("loading failed", exc_info=error)
+        os._exit(_fail(f"variant {engine.variant.metadata.name!r} does not load: {error}"))
+    logging.getLogger(__name__).info("%s is ready", engine.variant.metadata.name)
+
+
+def main() -> int:
+    """Serve until SIGTERM, then let running answers finish."""
+    arguments = _arguments()
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", str(arguments.threads))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    listener = _bind(arguments.host, arguments.port)
+
+    import uvicorn
+
+    from pitwall_runtime.errors import Refused
+    from pitwall_runtime.ingest.download import DownloadLimits
+    from pitwall_runtime.ingest.resolve import Resolver
+    from pitwall_runtime.serve.app import Engine, build_app
+    from pitwall_runtime.serve.worker import QueueLimits, Worker
+    from pitwall_runtime.telemetry import Telemetry
+
+    try:
+        variant = _read_variant(arguments.variant)
+    except Refused as refusal:
+        return _fail(refusal.message)
+    limits = DownloadLimits(max_bytes=arguments.max_media_bytes, allowed_hosts=frozenset(arguments.allow_host))
+    engine = Engine(
+        variant=variant,
+        arm=arguments.arm,
+        resolver=Resolver(tuple(arguments.media_root), arguments.cache_dir / "downloads", limits),
+        telemetry=Telemetry(variant.metadata.name, arguments.arm),
+        worker=Worker(QueueLimits(arguments.workers, arguments.queue)),
+    )
+    loading = (engine, arguments.cache_dir, arguments.threads)
+    threading.Thread(target=_load, args=loading, name="load", daemon=True).start()
+    host, port = listener.getsockname()[:2]
+    logging.getLogger(__name__).info("%s listens on http://%s:%s", variant.metadata.name, host, port)
+    config = uvicorn.Config(
+        build_app(engine), log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_SECONDS
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+    engine.worker.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

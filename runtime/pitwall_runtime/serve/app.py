@@ -1,0 +1,176 @@
+"""The HTTP application of one variant: questions in, answers, health and metrics out."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from pitwall_crds.names import Arm, Header
+from pitwall_crds.variant import SamplerVariant
+from pitwall_runtime.errors import BadQuestion, Refused, Unavailable
+from pitwall_runtime.ingest.resolve import Resolver
+from pitwall_runtime.pipeline import Pipeline, Result
+from pitwall_runtime.serve import schema
+from pitwall_runtime.serve.worker import Worker
+from pitwall_runtime.telemetry import Telemetry
+
+_log = logging.getLogger(__name__)
+_RETRY_SECONDS = "1"
+
+
+@dataclass(slots=True)
+class Engine:
+    """What the application needs; `pipeline` is None until everything is loaded."""
+
+    variant: SamplerVariant
+    arm: str
+    resolver: Resolver
+    telemetry: Telemetry
+    worker: Worker
+    pipeline: Pipeline | None = None
+
+    def loaded(self) -> Pipeline:
+        """The pipeline. Raises Unavailable while the models are loading."""
+        if self.pipeline is None:
+            raise Unavailable("the models are still loading; ask again in a few seconds")
+        return self.pipeline
+
+
+def build_app(engine: Engine) -> FastAPI:
+    """The application around `engine`."""
+    app = FastAPI(title="Pitwall runtime", docs_url=None, redoc_url=None)
+    app.add_exception_handler(Refused, _refuse)
+    app.add_exception_handler(HTTPException, _refuse_route)
+    app.add_exception_handler(Exception, _refuse_bug)
+    app.add_api_route("/v1/chat/completions", _completion(engine), methods=["POST"], response_model=schema.ChatResponse)
+    app.add_api_route("/v1/models", lambda: _models(engine), methods=["GET"])
+    app.add_api_route("/healthz", lambda: {"status": "ok"}, methods=["GET"])
+    app.add_api_route("/readyz", lambda: _ready(engine), methods=["GET"])
+    app.add_api_route("/metrics", lambda: _metrics(engine), methods=["GET"])
+    return app
+
+
+def _completion(engine: Engine) -> Callable[[Request], object]:
+    async def completion(request: Request) -> schema.ChatResponse:
+        asked = _parse(await _body(request))
+        address, question = schema.question_of(asked)
+        pipeline = engine.loaded()
+        arm = _arm(request, engine.arm)
+        result = await engine.worker.run(lambda: _answer(engine.resolver, pipeline, address, question, arm))
+        return _response(engine.variant, result)
+
+    return completion
+
+
+def _answer(resolver: Resolver, pipeline: Pipeline, address: str, question: str, arm: str) -> Result:
+    started = time.perf_counter()
+    video = resolver.resolve(address)
+    ingest = time.perf_counter() - started
+    result = pipeline.answer(video, question, arm)
+    result.stages["ingest"] = ingest
+    return result
+
+
+async def _body(request: Request) -> bytes:
+    """The request's body, read no further than the limit."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > schema.MAX_BODY_BYTES:
+            raise HTTPException(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"the request has more than {schema.MAX_BODY_BYTES} bytes; send the video by address, not inside",
+            )
+    return bytes(body)
+
+
+def _parse(body: bytes) -> schema.ChatRequest:
+    try:
+        return schema.ChatRequest.model_validate_json(body)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, problem["loc"])) or "body"
+        raise BadQuestion(f"{where}: {problem['msg']}; send an OpenAI chat completion request") from None
+
+
+def _arm(request: Request, home: str) -> str:
+    """The arm the gateway says; anything unknown counts as this process's own, so that labels stay bounded."""
+    said = request.headers.get(Header.ARM, home)
+    return said if said in set(Arm) else home
+
+
+def _response(variant: SamplerVariant, result: Result) -> schema.ChatResponse:
+    completion = result.answer.completion_tokens
+    moments = tuple(
+        schema.MomentOut(
+            start_seconds=moment.start_seconds,
+            end_seconds=moment.end_seconds,
+            pts_seconds=moment.pts_seconds,
+            label=moment.label,
+            score=round(moment.score, 4),
+        )
+        for moment in result.answer.moments
+    )
+    return schema.ChatResponse(
+        id=f"chatcmpl-{uuid.uuid4().hex}",
+        created=int(time.time()),
+        model=variant.metadata.name,
+        choices=(schema.Choice(message=schema.ReplyMessage(content=result.answer.text)),),
+        usage=schema.Usage(
+            prompt_tokens=result.prompt_tokens,
+            completion_tokens=completion,
+            total_tokens=result.prompt_tokens + completion,
+        ),
+        pitwall=schema.Extension(
+            sampler_variant=variant.metadata.name,
+            answer_engine=variant.spec.answer.engine,
+            moments=moments,
+            frames=tuple(result.pool.seconds(index) for index in result.selection.indices),
+            tokens=result.visual_tokens,
+            frame_selection_seconds=result.stages["select"],
+            cache="cold" if result.cold else "warm",
+            stages=result.stages,
+        ),
+    )
+
+
+def _models(engine: Engine) -> dict[str, object]:
+    name = engine.variant.metadata.name
+    return {"object": "list", "data": [{"id": name, "object": "model", "created": 0, "owned_by": "pitwall"}]}
+
+
+def _ready(engine: Engine) -> Response:
+    loaded = engine.pipeline is not None
+    status = HTTPStatus.OK if loaded else HTTPStatus.SERVICE_UNAVAILABLE
+    return JSONResponse({"status": "ready" if loaded else "loading"}, status)
+
+
+def _metrics(engine: Engine) -> Response:
+    return Response(engine.telemetry.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    kind = "server_error" if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
+    headers = {"Retry-After": _RETRY_SECONDS} if isinstance(error, Unavailable) else None
+    return JSONResponse(schema.error_json(error.message, kind, error.code), error.status, headers)
+
+
+async def _refuse_route(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = HTTPStatus(error.status_code).name.lower()
+    return JSONResponse(schema.error_json(str(error.detail), "invalid_request_error", code), error.status_code)
+
+
+async def _refuse_bug(request: Request, error: Exception) -> Response:
+    """A bug of ours: the log gets the whole story, the asker one sentence."""
+    _log.error("unexpected error on %s", request.url.path, exc_info=error)
+    body = schema.error_json("the runtime failed on this question; see its log", "server_error", "internal_error")
+    return JSONResponse(body, HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -1,0 +1,156 @@
+"""The HTTP border: what of OpenAI's chat completion is read and written, and Pitwall's extension of the answer."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pitwall_runtime.errors import BadQuestion
+
+MAX_QUESTION_CHARACTERS = 4000
+MAX_BODY_BYTES = 4 << 20
+
+
+class Part(BaseModel):
+    """A frozen border type. OpenAI's clients send many fields that mean nothing here: they are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Address(Part):
+    """Where something lies."""
+
+    url: Annotated[str, Field(min_length=1, max_length=8192)]
+
+
+class TextPart(Part):
+    """A part of the question in words."""
+
+    type: Literal["text"]
+    text: str
+
+
+class VideoPart(Part):
+    """The video asked about."""
+
+    type: Literal["video_url"]
+    video_url: Address
+
+
+ContentPart = Annotated[TextPart | VideoPart, Field(discriminator="type")]
+
+
+class Message(Part):
+    """One message of a conversation."""
+
+    role: str
+    content: str | tuple[ContentPart, ...] | None = None
+
+
+class ChatRequest(Part):
+    """A chat completion request."""
+
+    model: str = ""
+    messages: Annotated[tuple[Message, ...], Field(min_length=1, max_length=256)]
+    stream: bool = False
+
+
+class MomentOut(Part):
+    """One moment that the answer stands on, [start_seconds, end_seconds)."""
+
+    start_seconds: float
+    end_seconds: float
+    pts_seconds: float
+    label: str
+    score: float
+
+
+class Extension(Part):
+    """What Pitwall adds to a chat completion."""
+
+    sampler_variant: str
+    answer_engine: str
+    moments: tuple[MomentOut, ...]
+    frames: tuple[float, ...]
+    tokens: int
+    frame_selection_seconds: float
+    cache: Literal["cold", "warm"]
+    stages: dict[str, float]
+
+
+class ReplyMessage(Part):
+    """The answer."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+
+
+class Choice(Part):
+    """The one choice."""
+
+    index: int = 0
+    message: ReplyMessage
+    finish_reason: Literal["stop"] = "stop"
+
+
+class Usage(Part):
+    """Token counts; the prompt's include the visual tokens."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class ChatResponse(Part):
+    """A chat completion."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: tuple[Choice, ...]
+    usage: Usage
+    pitwall: Extension
+
+
+class ErrorBody(Part):
+    """OpenAI's error object."""
+
+    message: str
+    type: str
+    code: str
+
+
+def error_json(message: str, kind: str, code: str) -> dict[str, Any]:
+    """An error as OpenAI's clients expect it."""
+    return {"error": ErrorBody(message=message, type=kind, code=code).model_dump()}
+
+
+def question_of(request: ChatRequest) -> tuple[str, str]:
+    """(video address, question): the latest video and the last user message's words. Raises BadQuestion."""
+    if request.stream:
+        raise BadQuestion("stream=true is not supported; send stream=false")
+    users = [message for message in request.messages if message.role == "user"]
+    if not users:
+        raise BadQuestion("no message has the role 'user'; send the question as one")
+    question = " ".join(part.text for part in _parts(users[-1]) if isinstance(part, TextPart)).strip()
+    check_question(question)
+    videos = [part.video_url.url for user in users for part in _parts(user) if isinstance(part, VideoPart)]
+    if not videos:
+        raise BadQuestion("no video: add a content part {'type': 'video_url', 'video_url': {'url': …}}")
+    return videos[-1], question
+
+
+def check_question(question: str) -> None:
+    """Raises BadQuestion if there are no words or too many."""
+    if not question:
+        raise BadQuestion("no question: add a content part {'type': 'text', 'text': …}")
+    if len(question) > MAX_QUESTION_CHARACTERS:
+        raise BadQuestion(
+            f"the question has {len(question)} characters; the limit is {MAX_QUESTION_CHARACTERS}, shorten it"
+        )
+
+
+def _parts(message: Message) -> tuple[TextPart | VideoPart, ...]:
+    if isinstance(message.content, str):
+        return (TextPart(type="text", text=message.content),)
+    return message.content or ()

@@ -1,0 +1,86 @@
+"""Telemetry: what one question cost in, Prometheus series out, by variant and arm."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from pitwall_crds.names import (
+    LATENCY_EDGES,
+    SELECTION_EDGES,
+    TOKEN_EDGES,
+    CacheResult,
+    Label,
+    Metric,
+)
+
+_WINDOW_SECONDS = 15.0
+_BOTH = (Label.SAMPLER_VARIANT, Label.ARM)
+
+
+class BusyWindow:
+    """The share of the last 15 seconds that the encoder was busy, 0 to 1."""
+
+    def __init__(self) -> None:
+        self._spans: deque[tuple[float, float]] = deque()
+        self._guard = threading.Lock()
+
+    def add(self, seconds: float) -> None:
+        """The encoder was busy for `seconds` until now."""
+        with self._guard:
+            self._spans.append((time.monotonic(), seconds))
+
+    def share(self) -> float:
+        """Busy seconds within the window, divided by the window."""
+        opens = time.monotonic() - _WINDOW_SECONDS
+        with self._guard:
+            while self._spans and self._spans[0][0] < opens:
+                self._spans.popleft()
+            busy = sum(min(seconds, end - opens) for end, seconds in self._spans)
+        return min(1.0, busy / _WINDOW_SECONDS)
+
+
+class Telemetry:
+    """The runtime's series of one process. `home_arm` labels work that belongs to no single question."""
+
+    def __init__(self, variant: str, home_arm: str) -> None:
+        self.registry = CollectorRegistry()
+        self._variant, self._home_arm = variant, home_arm
+        self._window = BusyWindow()
+        self._tokens = self._histogram(Metric.TOKENS_PER_QUERY, "Tokens a query spent.", TOKEN_EDGES)
+        self._selection = self._histogram(Metric.FRAME_SELECTION, "Seconds to choose frames.", SELECTION_EDGES)
+        self._stages = self._histogram(Metric.STAGE_DURATION, "Seconds per stage.", LATENCY_EDGES, Label.STAGE)
+        self._busy = self._counter(Metric.ENCODER_BUSY, "Seconds the encoder worked.")
+        self._lookups = self._counter(Metric.CACHE_LOOKUPS, "Frames looked up in the embed cache.", Label.RESULT)
+        self._queries = self._counter(Metric.CACHE_QUERIES, "Queries by cache state.", Label.RESULT)
+        gauge = Gauge(Metric.ENCODER_UTILIZATION, "Busy share of the last 15 seconds.", _BOTH, registry=self.registry)
+        gauge.labels(variant, home_arm).set_function(self._window.share)
+        self._busy.labels(variant, home_arm)
+
+    def encoder_busy(self, seconds: float) -> None:
+        """A forward pass of the encoder took `seconds`."""
+        self._window.add(seconds)
+        self._busy.labels(self._variant, self._home_arm).inc(seconds)
+
+    def question(self, arm: str, stages: Mapping[str, float], tokens: int, hits: int, misses: int) -> None:
+        """One answered question: its tokens, its stages' seconds, its cache lookups."""
+        labels = (self._variant, arm)
+        self._tokens.labels(*labels).observe(tokens)
+        self._selection.labels(*labels).observe(stages["select"])
+        for stage, seconds in stages.items():
+            self._stages.labels(*labels, stage).observe(seconds)
+        self._lookups.labels(*labels, CacheResult.HIT).inc(hits)
+        self._lookups.labels(*labels, CacheResult.MISS).inc(misses)
+        self._queries.labels(*labels, CacheResult.COLD if misses else CacheResult.WARM).inc()
+
+    def exposition(self) -> bytes:
+        """All series as Prometheus text."""
+        return generate_latest(self.registry)
+
+    def _histogram(self, metric: Metric, text: str, edges: tuple[float, ...], *more: Label) -> Histogram:
+        return Histogram(metric, text, (*_BOTH, *more), buckets=edges, registry=self.registry)
+
+    def _counter(self, metric: Metric, text: str, *more: Label) -> Counter:
+        return Counter(metric, text, (*_BOTH, *more), registry=self.registry)
