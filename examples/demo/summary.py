@@ -46,12 +46,14 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-async def _run(gateway_url: str, film_uri: str, *, rate: float, seconds: float, seed: int) -> list[Exchange]:
-    """The exchanges of one run."""
+async def _run(
+    gateway_url: str, film_uri: str, *, rate: float, seconds: float, seed: int
+) -> tuple[list[Exchange], collections.Counter[str]]:
+    """The exchanges of one run, and the feedback that was not taken."""
     stop, exchanges = asyncio.Event(), list[Exchange]()
     asyncio.get_running_loop().call_later(seconds, stop.set)
-    await drive(gateway_url, film_uri, rate_per_second=rate, stop=stop, seed=seed, on_answer=exchanges.append)
-    return exchanges
+    lost = await drive(gateway_url, film_uri, rate_per_second=rate, stop=stop, seed=seed, on_answer=exchanges.append)
+    return exchanges, lost
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -66,11 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.rate <= 0 or given.seconds <= 0:
         parser.error(f"--rate {given.rate} and --seconds {given.seconds} must be greater than 0")
     uri = given.film.resolve().as_uri()
-    exchanges = asyncio.run(_run(given.gateway, uri, rate=given.rate, seconds=given.seconds, seed=given.seed))
-    _print(exchanges)
+    exchanges, lost = asyncio.run(_run(given.gateway, uri, rate=given.rate, seconds=given.seconds, seed=given.seed))
+    _print(exchanges, lost)
 
 
-def _print(exchanges: Sequence[Exchange]) -> None:
+def _print(exchanges: Sequence[Exchange], lost: collections.Counter[str]) -> None:
     """The table, then what went wrong, by kind."""
     print(f"{'VARIANT':<20} {'ARM':<10} {'ANSWERS':>8} {'P50':>8} {'P99':>8} {'SATISFIED':>10}")
     for row in summarize(exchanges):
@@ -81,3 +83,5 @@ def _print(exchanges: Sequence[Exchange]) -> None:
     print(f"{len(exchanges)} questions, {sum(1 for each in exchanges if each.reply.fallback)} served by fallback")
     for error, times in collections.Counter(each.reply.error for each in exchanges if each.reply.error).most_common(5):
         print(f"{times} x {error}")
+    for kind, times in lost.items():
+        print(f"{times} feedback posts were not taken: {kind}")

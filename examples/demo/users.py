@@ -4,6 +4,8 @@ Run alone: python -m examples.demo.users --gateway http://127.0.0.1:PORT --film 
 """
 
 import asyncio
+import collections
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -15,8 +17,7 @@ from examples.demo.annotations import Annotations, Question
 from examples.demo.asking import Asker, Reply
 from examples.demo.judge import judge
 
-MEAN_TASKS: Final = 2.0
-"""A visit holds one to three tasks, so visits arrive at half the asked rate."""
+LOG = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 2.0
 """How long a question already asked may still be answered after the stop."""
@@ -29,6 +30,7 @@ class Habits:
     population: int = 4000
     voting_share: float = 0.5  # of users who press a thumb at all; which thumb follows the judgement
     follow_up_share: float = 0.6  # of dissatisfied users who ask again; the others abandon their task
+    most_tasks: int = 3  # a visit holds one to so many tasks, each a session of its own
     think_seconds: float = 1.0  # mean pause between two questions of one user, exponential
     most_in_flight: int = 256  # questions waiting for an answer; beyond it a question is recorded as not asked
 
@@ -58,18 +60,19 @@ async def drive(
     stop: asyncio.Event,
     seed: int,
     on_answer: OnAnswer,
-) -> None:
+) -> collections.Counter[str]:
     """Lets users arrive until `stop`: an open loop, so a slow service gets no fewer questions.
 
     `rate_per_second` counts tasks, i.e. questions without the follow-ups that bad answers provoke. Arrivals are
-    Poisson. For users of other habits start a `Crowd`.
+    Poisson. Returns the feedback that the gateway did not take, by kind of error. For other habits start a `Crowd`.
     """
     asker = Asker(gateway_url, film_uri)
     crowd = Crowd(asker, annotations.load(), habits=Habits(), stop=stop, on_answer=on_answer)
     try:
-        await crowd.arrive(rate_per_second / MEAN_TASKS, seed)
+        await crowd.arrive(rate_per_second, seed)
     finally:
         await asker.close()
+    return crowd.lost_feedback
 
 
 class Crowd:
@@ -81,11 +84,13 @@ class Crowd:
         self._asker, self._truth, self._habits = asker, truth, habits
         self._stop, self._on_answer = stop, on_answer
         self._in_flight = 0
+        self.lost_feedback: collections.Counter[str] = collections.Counter()
 
-    async def arrive(self, visits_per_second: float, seed: int) -> None:
+    async def arrive(self, tasks_per_second: float, seed: int) -> None:
         """Starts visits at random times until the stop, then waits a moment for the last answers."""
         chance, loop = random.Random(seed), asyncio.get_running_loop()
         visits: set[asyncio.Task[None]] = set()
+        visits_per_second = tasks_per_second / ((1 + self._habits.most_tasks) / 2)
         due, number = loop.time(), 0
         while not await self._stopped_within(due - loop.time()):
             visitor, number = Visitor.draw(chance, self._habits, visit=number), number + 1
@@ -95,8 +100,8 @@ class Crowd:
         await _finish(visits)
 
     async def _visit(self, visitor: "Visitor") -> None:
-        """One to three tasks, each a session of its own, with pauses between them."""
-        tasks = visitor.chance.sample(self._truth.questions, visitor.chance.randint(1, 3))
+        """Some tasks, each a session of its own, with pauses between them."""
+        tasks = visitor.chance.sample(self._truth.questions, visitor.chance.randint(1, self._habits.most_tasks))
         for number, question in enumerate(tasks):
             if number and await self._thinks(visitor):
                 return
@@ -106,13 +111,13 @@ class Crowd:
         """One task: the question, and once more in other words if the answer was bad and the user is patient."""
         last = await self._ask(visitor, question, session=session, is_follow_up=False)
         if last.satisfied is False and visitor.chance.random() < self._habits.follow_up_share:
-            await self._tell(_thumbs(last) if visitor.votes else {})
+            await self._vote(visitor, last)
             if await self._thinks(visitor):
                 return
             last = await self._ask(visitor, question, session=session, is_follow_up=True)
         if last.satisfied is not None:
-            outcome = {"session": session, "task": "completed" if last.satisfied else "abandoned"}
-            await self._tell({**(_thumbs(last) if visitor.votes else {}), **outcome})
+            await self._vote(visitor, last)
+            await self._tell({"session": session, "task": "completed" if last.satisfied else "abandoned"})
 
     async def _ask(self, visitor: "Visitor", question: Question, *, session: str, is_follow_up: bool) -> Exchange:
         """Asks, judges and records."""
@@ -143,10 +148,19 @@ class Crowd:
         finally:
             self._in_flight -= 1
 
+    async def _vote(self, visitor: "Visitor", exchange: Exchange) -> None:
+        """A thumb by users who vote: up exactly when the answer satisfied them."""
+        if visitor.votes:
+            thumbs = "up" if exchange.satisfied else "down"
+            await self._tell({"answer_id": exchange.reply.answer_id, "thumbs": thumbs})
+
     async def _tell(self, feedback: dict[str, str]) -> None:
-        """Posts feedback if there is any; a lost vote is a vote not cast."""
-        if feedback:
-            await self._asker.tell(feedback)
+        """Posts feedback; what is not taken is counted, and said once per kind of error."""
+        if error := await self._asker.tell(feedback):
+            kind = error.partition(":")[0]
+            self.lost_feedback[kind] += 1
+            if self.lost_feedback[kind] == 1:
+                LOG.warning("feedback %s was not taken: %s", feedback, error)
 
     async def _thinks(self, visitor: "Visitor") -> bool:
         """Waits like a person who reads; True when the crowd has been stopped meanwhile."""
@@ -178,11 +192,6 @@ class Visitor:
         user = f"user-{chance.randrange(habits.population):05d}"
         votes = random.Random(user).random() < habits.voting_share
         return cls(user, f"{user}-{visit}", votes, random.Random(chance.getrandbits(64)))
-
-
-def _thumbs(exchange: Exchange) -> dict[str, str]:
-    """The vote on an answer: up exactly when its user was satisfied."""
-    return {"answer_id": exchange.reply.answer_id, "thumbs": "up" if exchange.satisfied else "down"}
 
 
 async def _finish(visits: set[asyncio.Task[None]]) -> None:

@@ -19,6 +19,7 @@ class Gateway(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answer: Any = None  # called with the request's body: (status, headers, body)
         self.asked: list[dict[str, Any]] = []
+        self.feedback_status = 200
         self.feedback: list[dict[str, Any]] = []
         self.paths: set[str] = set()
 
@@ -39,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.paths.add(self.path)
         if self.path == "/v1/feedback":
             self.server.feedback.append(body)
-            return self._send(200, {}, {})
+            return self._send(self.server.feedback_status, {}, {})
         body["session"] = self.headers["x-pitwall-session"]
         self.server.asked.append(body)
         return self._send(*self.server.answer(body))

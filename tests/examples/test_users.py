@@ -52,7 +52,7 @@ async def _visits(gateway: Any, film: Annotations, *, seconds: float = 1.0, habi
     stop, seen, asker = asyncio.Event(), list[Exchange](), Asker(gateway.url, FILM_URI, timeout_seconds=2.0)
     asyncio.get_running_loop().call_later(seconds, stop.set)
     crowd = Crowd(asker, film, habits=habits, stop=stop, on_answer=seen.append)
-    await crowd.arrive(20.0, seed=7)
+    await crowd.arrive(40.0, seed=7)
     await asker.close()
     return seen
 
@@ -78,7 +78,7 @@ async def test_users_with_right_answers_are_satisfied_vote_up_and_complete(gatew
 
     assert seen
     assert all(exchange.satisfied and not exchange.is_follow_up for exchange in seen)
-    assert {vote["task"] for vote in gateway.feedback} == {"completed"}
+    assert {vote.get("task") for vote in gateway.feedback} == {"completed", None}
     assert {vote.get("thumbs") for vote in gateway.feedback} == {"up", None}
 
 
@@ -135,6 +135,19 @@ async def test_an_error_is_recorded_not_raised_and_nobody_votes_on_it(gateway, f
     assert all(exchange.satisfied is None for exchange in seen)
     assert all(re.search(words, exchange.reply.error) for exchange in seen)
     assert gateway.feedback == []
+
+
+async def test_feedback_that_is_not_taken_is_counted_and_said_once(gateway, film, caplog) -> None:
+    gateway.answer = _knowing(film, right=lambda *_: True)
+    gateway.feedback_status = 404
+    stop, seen = asyncio.Event(), list[Exchange]()
+    asyncio.get_running_loop().call_later(0.5, stop.set)
+
+    lost = await drive(gateway.url, FILM_URI, rate_per_second=40, stop=stop, seed=1, on_answer=seen.append)
+
+    assert lost == {"NotFoundError 404": len(gateway.feedback)}
+    assert len(gateway.feedback) > 1
+    assert [record.message.count("was not taken") for record in caplog.records] == [1]
 
 
 async def test_a_dead_gateway_is_an_error_in_the_record() -> None:
