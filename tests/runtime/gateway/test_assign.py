@@ -1,0 +1,63 @@
+"""Who answers a user, whatever the flags say."""
+
+import pytest
+
+from pitwall_crds.names import Arm
+from pitwall_runtime.gateway.assign import Assigner, Assignment
+from pitwall_runtime.gateway.flags import FixedFlags
+
+FLAG = "sampler.variant"
+
+
+def assigner(values, default="uniform-v1"):
+    return Assigner(FixedFlags(values), FLAG, lambda last: last or default)
+
+
+@pytest.mark.parametrize("arm", [Arm.CANDIDATE, Arm.CONTROL, Arm.STABLE])
+def test_the_flags_variant_key_is_the_arm_and_its_value_the_variant(arm):
+    assert assigner({FLAG: (arm, "aks-v2")}).assign("ann") == Assignment(arm, "aks-v2", "STATIC")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({}, id="no-such-flag"),
+        pytest.param({FLAG: ("", "")}, id="no-value"),
+        pytest.param({FLAG: ("stable", "")}, id="an-empty-variant"),
+        pytest.param({FLAG: ("blue", "aks-v2")}, id="a-variant-key-that-is-no-arm"),
+        pytest.param({FLAG: ("shadow", "aks-v2")}, id="users-are-never-answered-by-a-shadow"),
+    ],
+)
+def test_a_failing_flag_means_the_default_variant_with_reason_error(values):
+    assert assigner(values).assign("ann") == Assignment(Arm.STABLE, "uniform-v1", "ERROR")
+
+
+@pytest.mark.parametrize(
+    ("arm", "variant", "stable"),
+    [("stable", "scene-v3", "scene-v3"), ("control", "scene-v3", "scene-v3"), ("candidate", "aks-v2", "uniform-v1")],
+)
+def test_the_last_known_stable_variant_survives_a_failing_flag(arm, variant, stable):
+    values = {FLAG: (arm, variant)}
+    subject = assigner(values)
+    subject.assign("ann")
+    values.clear()
+
+    assert subject.assign("ann") == Assignment(Arm.STABLE, stable, "ERROR")
+
+
+def test_with_nothing_known_the_variant_is_empty():
+    assert assigner({}, default="").assign("ann").variant == ""
+
+
+def test_copies_go_to_the_shadow_and_to_each_experiment_once():
+    values = {
+        FLAG: ("stable", "uniform-v1"),
+        FLAG + ".shadow": ("shadow", "aks-v2"),
+        FLAG + ".experiment.air-v1": ("shadow", "air-v1"),
+        FLAG + ".experiment.aks-v2": ("shadow", "aks-v2"),
+        FLAG + ".experiment.off-v1": ("off", ""),
+        FLAG + ".shadowy": ("shadow", "not-ours"),
+        "other.variant.shadow": ("shadow", "not-ours"),
+    }
+
+    assert assigner(values).copies("ann") == ("air-v1", "aks-v2")

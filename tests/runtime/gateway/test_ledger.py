@@ -1,0 +1,168 @@
+"""Which feedback counts, when, and how often."""
+
+from collections import Counter
+
+import pytest
+
+from pitwall_crds.names import Arm, Outcome, Signal
+from pitwall_runtime.gateway.ledger import Ledger, LedgerRule
+from pitwall_runtime.gateway.telemetry import Series
+
+STABLE = Series("uniform-v1", Arm.STABLE)
+CANDIDATE = Series("aks-v2", Arm.CANDIDATE)
+WINDOW = 10.0
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger(LedgerRule(window_seconds=WINDOW, keep_seconds=100, capacity=3))
+
+
+def told(trials):
+    """Trials as comparable words."""
+    return Counter((trial.signal.value, trial.unit, trial.outcome.value) for trial in trials)
+
+
+def test_a_further_question_within_the_window_is_a_bad_follow_up_of_question_and_session(ledger):
+    ledger.answered("a", "ann", STABLE, 0)
+
+    trials = ledger.asked("ann", WINDOW - 1)
+
+    assert told(trials) == {("follow_up", "query", "bad"): 1, ("follow_up", "session", "bad"): 1}
+
+
+def test_a_window_that_passes_is_a_good_follow_up_of_question_and_session(ledger):
+    ledger.answered("a", "ann", STABLE, 0)
+
+    assert ledger.sweep(WINDOW - 0.1) == []
+    assert told(ledger.sweep(WINDOW)) == {("follow_up", "query", "good"): 1, ("follow_up", "session", "good"): 1}
+    assert ledger.sweep(WINDOW + 1) == []
+
+
+def test_a_question_after_the_window_is_no_follow_up_even_if_no_sweep_came_between(ledger):
+    ledger.answered("a", "ann", STABLE, 0)
+
+    trials = ledger.asked("ann", WINDOW + 1)
+
+    assert {trial.outcome for trial in trials} == {Outcome.GOOD}
+
+
+def test_a_session_counts_one_bad_follow_up_however_often_it_asks(ledger):
+    trials = []
+    for number in range(4):
+        trials += ledger.asked("ann", number)
+        trials += ledger.answered(str(number), "ann", STABLE, number)
+    trials += ledger.sweep(100)
+
+    assert told(trials) == {
+        ("follow_up", "query", "bad"): 3,
+        ("follow_up", "query", "good"): 1,
+        ("follow_up", "session", "bad"): 1,
+    }
+
+
+def test_a_question_of_another_session_is_no_follow_up(ledger):
+    ledger.answered("a", "ann", STABLE, 0)
+
+    assert ledger.asked("bob", 1) == []
+
+
+def test_a_caller_without_session_has_thumbs_but_no_follow_up(ledger):
+    ledger.answered("a", "", STABLE, 0)
+
+    assert told(ledger.thumb("a", down=True)) == {("thumbs_down", "query", "bad"): 1}
+    assert ledger.sweep(1_000) == []
+
+
+def test_a_thumb_counts_once_and_the_first_stands(ledger):
+    ledger.answered("a", "", STABLE, 0)
+    ledger.thumb("a", down=True)
+
+    assert ledger.thumb("a", down=True) == []
+    assert ledger.thumb("a", down=False) == []
+
+
+def test_a_thumb_on_an_unknown_answer_is_told_from_a_repeated_one(ledger):
+    assert ledger.thumb("never", down=True) is None
+
+
+def test_a_session_with_ups_and_a_down_is_bad_once_and_never_good(ledger):
+    for name in "abc":
+        ledger.answered(name, "ann", STABLE, 0)
+
+    trials = ledger.thumb("a", down=False) + ledger.thumb("b", down=True) + ledger.thumb("c", down=True)
+    trials += ledger.sweep(WINDOW)
+
+    sessions = [trial for trial in trials if trial.unit == "session" and trial.signal is Signal.THUMBS_DOWN]
+    assert [trial.outcome for trial in sessions] == [Outcome.BAD]
+
+
+def test_a_session_with_ups_only_is_good_once_when_it_ends(ledger):
+    ledger.answered("a", "ann", STABLE, 0)
+
+    assert told(ledger.thumb("a", down=False)) == {("thumbs_down", "query", "good"): 1}
+    assert told(ledger.sweep(WINDOW))["thumbs_down", "session", "good"] == 1
+
+
+@pytest.mark.parametrize("down", [True, False])
+def test_a_first_thumb_after_the_session_ended_settles_it_at_once(ledger, down):
+    ledger.answered("a", "ann", STABLE, 0)
+    ledger.sweep(WINDOW)
+
+    outcome = "bad" if down else "good"
+    assert told(ledger.thumb("a", down=down))["thumbs_down", "session", outcome] == 1
+
+
+def test_a_user_who_crosses_to_another_arm_begins_a_new_session_there(ledger):
+    ledger.answered("a", "ann", STABLE, 0)
+    ledger.asked("ann", 1)
+    ledger.answered("b", "ann", CANDIDATE, 2)
+
+    late = ledger.sweep(2 + WINDOW)
+
+    assert {(trial.series, trial.unit) for trial in late} == {(CANDIDATE, "query"), (CANDIDATE, "session")}
+
+
+def test_a_follow_up_counts_against_the_answer_it_follows_not_the_one_to_come(ledger):
+    ledger.answered("a", "ann", CANDIDATE, 0)
+
+    assert {trial.series for trial in ledger.asked("ann", 1)} == {CANDIDATE}
+
+
+@pytest.mark.parametrize(("abandoned", "outcome"), [(True, "bad"), (False, "good")])
+def test_a_task_counts_once_for_its_session(ledger, abandoned, outcome):
+    ledger.answered("a", "ann", STABLE, 0)
+
+    assert told(ledger.task("ann", abandoned=abandoned)) == {("task_abandoned", "session", outcome): 1}
+    assert ledger.task("ann", abandoned=not abandoned) == []
+    assert ledger.task("bob", abandoned=True) is None
+
+
+def test_memory_is_bounded_and_the_oldest_answers_go_first(ledger):
+    for number in range(5):
+        ledger.answered(str(number), f"user-{number}", STABLE, 0)
+
+    known = [ledger.thumb(str(number), down=True) is not None for number in range(5)]
+
+    assert known == [False, False, True, True, True]
+    assert [ledger.knows_session(f"user-{number}") for number in range(5)] == known
+
+
+def test_what_is_too_old_is_forgotten(ledger):
+    ledger.answered("a", "ann", STABLE, 0)
+    ledger.sweep(101)
+
+    assert ledger.thumb("a", down=True) is None
+    assert not ledger.knows_session("ann")
+
+
+def test_a_session_that_goes_on_is_kept_while_an_older_quiet_one_goes(ledger):
+    ledger.answered("a", "ann", STABLE, 0)
+    ledger.answered("b", "bob", STABLE, 1)
+    for now in range(5, 105, 5):
+        ledger.asked("ann", now)
+        ledger.answered(f"a{now}", "ann", STABLE, now)
+    ledger.sweep(105)
+
+    assert ledger.knows_session("ann")
+    assert not ledger.knows_session("bob")

@@ -1,0 +1,71 @@
+"""What the gateway reads of a question, and what it leaves alone."""
+
+import json
+
+import pytest
+
+from pitwall_runtime.gateway.question import KEY_CHARACTERS, read_question
+from pitwall_runtime.gateway.refusal import RefusedError
+
+MESSAGES = [{"role": "user", "content": "when?"}]
+
+
+def body(**fields):
+    return json.dumps({"messages": MESSAGES, **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        pytest.param(b"{", "not JSON", id="malformed"),
+        pytest.param(b"\xff\xfe", "not JSON", id="not-even-text"),
+        pytest.param(b"[" * 100_000, "not JSON", id="deeply-nested"),
+        pytest.param(b"[]", "must be a JSON object", id="a-list"),
+        pytest.param(b"{}", "messages is missing", id="no-messages"),
+        pytest.param(b'{"messages": []}', "messages is empty", id="empty-messages"),
+        pytest.param(b'{"messages": "hi"}', "messages is a string", id="messages-as-text"),
+        pytest.param(body(user=7), "user is a number", id="user-as-number"),
+        pytest.param(body(user="x" * 257), "257 characters, the limit is 256", id="user-too-long"),
+        pytest.param(body(stream="yes"), "stream is a string", id="stream-as-text"),
+    ],
+)
+def test_what_no_runtime_could_answer_is_refused_with_the_reason(raw, words):
+    with pytest.raises(RefusedError, match=words) as caught:
+        read_question(raw)
+
+    assert caught.value.status == 400
+
+
+def test_the_body_is_passed_on_byte_for_byte():
+    raw = body(temperature=0.2, a_field_of_tomorrow={"x": [1]})
+
+    assert read_question(raw).body == raw
+
+
+@pytest.mark.parametrize(
+    ("user", "header", "key"),
+    [("ann", "", "ann"), ("", "browser-1", "browser-1"), ("ann", "browser-1", "ann")],
+)
+def test_the_user_field_then_the_header_is_session_and_targeting_key(user, header, key):
+    question = read_question(body(user=user), header)
+
+    assert (question.session, question.targeting_key) == (key, key)
+
+
+def test_a_caller_without_identity_has_no_session_and_a_random_key():
+    first, second = read_question(body()), read_question(body())
+
+    assert first.session == ""
+    assert first.targeting_key != second.targeting_key
+
+
+def test_the_longest_user_is_accepted():
+    assert read_question(body(user="x" * KEY_CHARACTERS)).session == "x" * KEY_CHARACTERS
+
+
+def test_a_streaming_request_is_asked_for_in_one_piece():
+    question = read_question(body(stream=True, stream_options={"include_usage": True}, top_p=1))
+
+    assert json.loads(question.body) == {"messages": MESSAGES, "top_p": 1}
+    assert question.stream
+    assert question.stream_usage

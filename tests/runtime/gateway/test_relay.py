@@ -1,0 +1,155 @@
+"""A variant that fails: its user is answered by stable, and it is counted."""
+
+import pytest
+
+from pitwall_runtime.gateway.breaker import BreakerRule
+from pitwall_runtime.gateway.flags import FixedFlags
+from pitwall_runtime.gateway.settings import Rules
+from pitwall_runtime.gateway.upstream import Limits
+
+CANDIDATE = {"sampler_variant": "aks-v2", "arm": "candidate"}
+PATIENT = Rules(breaker=BreakerRule(failures=1_000), limits=Limits(answer_seconds=0.5))
+NERVOUS = Rules(breaker=BreakerRule(failures=2, open_seconds=0.4))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        pytest.param({"status": 500, "words": "boom"}, "status", id="server-error"),
+        pytest.param({"status": 429, "words": "busy"}, "status", id="overloaded"),
+        pytest.param({"status": 204}, "malformed", id="no-completion"),
+        pytest.param({"hangs": True}, "timeout", id="hangs"),
+        pytest.param({"status": 400, "words": "no"}, "refused", id="refuses-what-stable-answers"),
+    ],
+)
+def test_a_failing_candidate_falls_back_to_stable_and_counts_once_against_it(pit, duel, behaviour, reason):
+    duel("candidate", rules=PATIENT, **behaviour)
+
+    answer = pit.ask("ann")
+
+    assert answer.status_code == 200
+    assert answer.json()["pitwall"]["sampler_variant"] == "uniform-v1"
+    assert answer.headers["x-pitwall-fallback"] == reason
+    assert (answer.headers["x-pitwall-variant"], answer.headers["x-pitwall-arm"]) == ("uniform-v1", "stable")
+    assert pit.metric("pitwall_queries_total", **CANDIDATE, outcome="error") == 1
+    assert pit.metric("pitwall_queries_total") == 1
+    assert pit.metric("pitwall_query_latency_seconds_count", **CANDIDATE) == 1
+    assert pit.metric("pitwall_query_latency_seconds_count") == 1
+    assert pit.metric("pitwall_fallbacks_total", **CANDIDATE, reason=reason) == 1
+
+
+def test_the_user_of_a_fallback_counts_for_quality_on_the_candidate(pit, duel):
+    duel("candidate", status=500)
+    answer_id = pit.ask("ann").headers["x-pitwall-answer-id"]
+
+    pit.feedback(answer_id=answer_id, thumbs="down")
+
+    assert pit.metric("pitwall_quality_total", **CANDIDATE, unit="query", outcome="bad") == 1
+
+
+def test_a_killed_candidate_falls_back(pit, duel):
+    _, candidate = duel("candidate")
+    pit.ask("ann")
+    candidate.server.stop()
+
+    answer = pit.ask("ann")
+
+    assert answer.headers["x-pitwall-fallback"] == "unreachable"
+    assert pit.metric("pitwall_queries_total", **CANDIDATE, outcome="error") == 1
+
+
+def test_a_candidate_without_a_route_falls_back(pit):
+    stable = pit.runtime("uniform-v1")
+    pit.route({"uniform-v1": {"stable": [stable.url]}})
+    pit.open(FixedFlags({"sampler.variant": ("candidate", "aks-v2")}))
+
+    assert pit.ask("ann").headers["x-pitwall-fallback"] == "unrouted"
+
+
+def test_what_stable_refuses_too_is_the_questions_fault(pit, duel):
+    stable, _ = duel("candidate", status=404, words="no such video")
+    stable.status, stable.words = 404, "stable's words"
+
+    answer = pit.ask("ann")
+
+    assert answer.status_code == 404
+    assert answer.json()["error"]["message"] == "no such video"
+    assert pit.metric("pitwall_queries_total") == 0
+    assert pit.metric("pitwall_refusals_total", **CANDIDATE, reason="404") == 1
+
+
+def test_when_stable_is_dead_too_the_error_is_clear_and_counts_against_the_assigned(pit, duel):
+    stable, _ = duel("candidate", status=500, words="out of memory")
+    stable.server.stop()
+
+    answer = pit.ask("ann")
+
+    assert answer.status_code == 502
+    assert "out of memory" in answer.json()["error"]["message"]
+    assert "retry-after" in answer.headers
+    assert pit.metric("pitwall_queries_total", **CANDIDATE, outcome="error") == 1
+    assert pit.metric("pitwall_query_latency_seconds_count") == 0
+
+
+def test_a_killed_only_runtime_is_named_without_its_address(pit, duel):
+    stable, _ = duel("stable")
+    stable.server.stop()
+
+    answer = pit.ask("ann")
+
+    assert answer.status_code == 502
+    assert "uniform-v1 cannot be reached" in answer.json()["error"]["message"]
+    assert "127.0.0.1" not in answer.text
+
+
+def test_a_hanging_stable_is_given_up_with_the_limit(pit, duel):
+    stable, _ = duel("stable", rules=PATIENT)
+    stable.hangs = True
+
+    answer = pit.ask("ann")
+
+    assert answer.status_code == 504
+    assert "the limit is 0.5 s" in answer.json()["error"]["message"]
+
+
+def test_one_dead_url_of_a_pool_costs_no_answer(pit):
+    dead, alive = pit.runtime("uniform-v1"), pit.runtime("uniform-v1")
+    pit.route({"uniform-v1": {"stable": [dead.url, alive.url]}})
+    pit.open(FixedFlags({"sampler.variant": ("stable", "uniform-v1")}))
+    dead.server.stop()
+
+    assert {pit.ask("ann").status_code for _ in range(6)} == {200}
+    assert len(alive.seen) == 6
+
+
+def test_a_tripped_candidate_is_left_alone_and_every_query_counts_once(pit, duel):
+    _, candidate = duel("candidate", rules=NERVOUS, status=500)
+
+    reasons = [pit.ask("ann").headers["x-pitwall-fallback"] for _ in range(4)]
+
+    assert reasons == ["status", "status", "circuit-open", "circuit-open"]
+    assert len(candidate.seen) == 2
+    assert pit.metric("pitwall_queries_total", **CANDIDATE, outcome="error") == 4
+
+
+def test_a_candidate_that_recovers_gets_its_users_back(pit, duel):
+    _, candidate = duel("candidate", rules=NERVOUS, status=500)
+    for _ in range(3):
+        pit.ask("ann")
+    candidate.status = 200
+
+    pit.until(lambda: "x-pitwall-fallback" not in pit.ask("ann").headers, "the trial")
+
+    assert pit.ask("ann").headers["x-pitwall-variant"] == "aks-v2"
+
+
+def test_a_candidate_that_hangs_cannot_take_more_than_its_share_of_calls(pit, duel):
+    rules = Rules(limits=Limits(answer_seconds=20, in_flight=1))
+    _, candidate = duel("candidate", rules=rules, hangs=True)
+    with pit.in_background(lambda: pit.ask("ann")) as first:
+        pit.until(lambda: candidate.seen, "the first question to arrive")
+        second = pit.ask("bob")
+        candidate.release.set()
+
+    assert second.headers["x-pitwall-fallback"] == "saturated"
+    assert first.result().headers["x-pitwall-variant"] == "aks-v2"
