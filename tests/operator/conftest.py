@@ -1,0 +1,221 @@
+"""Builders of worlds for the decision core: everything irrelevant has a default."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from pitwall_crds import names
+from pitwall_crds.load import load_file
+from pitwall_crds.names import Arm, Label, Metric
+from pitwall_crds.rollout import Rollout, RolloutSpec, RolloutStatus
+from pitwall_operator.decide import Decision, decide
+from pitwall_operator.effects import DrainVariant, RunVariant, SetShadow, SetSplit
+from pitwall_operator.observation import (
+    Observation,
+    Pool,
+    PoolSeen,
+    Reading,
+    ShadowSeen,
+    Share,
+    Source,
+    SplitSeen,
+    Unseen,
+    VariantSeen,
+)
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+REVISION = "r1"
+
+
+def load_rollout(name: str) -> Rollout:
+    return next(r for r in load_file(EXAMPLES / name) if isinstance(r, Rollout))
+
+
+@dataclass
+class Counters:
+    """Cumulative counters of one gateway, in the form that a scrape gives."""
+
+    latencies: dict[tuple[str, str], dict[float, int]] = field(default_factory=dict)
+    quality: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
+    pairs: dict[str, dict[float, int]] = field(default_factory=dict)
+    errors: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def serve(self, variant: str, arm: str, seconds: float, count: int = 1, errors: int = 0) -> None:
+        values = self.latencies.setdefault((variant, arm), {})
+        values[seconds] = values.get(seconds, 0) + count
+        self.errors[(variant, arm)] = self.errors.get((variant, arm), 0) + errors
+
+    def rate(self, variant: str, arm: str, signal: str, *, bad: int, good: int) -> None:
+        counts = self.quality.setdefault((variant, arm, signal), [0, 0])
+        counts[0] += bad
+        counts[1] += good
+
+    def pair(self, variant: str, ratio: float, count: int = 1) -> None:
+        values = self.pairs.setdefault(variant, {})
+        values[ratio] = values.get(ratio, 0) + count
+
+    def samples(self) -> Mapping[str, list[tuple[Mapping[str, str], float]]]:
+        found: dict[str, list[tuple[Mapping[str, str], float]]] = {}
+        for (variant, arm), values in self.latencies.items():
+            scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
+            _histogram(found, Metric.QUERY_LATENCY, names.LATENCY_EDGES, values, scope)
+            failed = self.errors.get((variant, arm), 0)
+            queries = found.setdefault(Metric.QUERIES, [])
+            queries.append(({**scope, Label.OUTCOME: "error"}, failed))
+            queries.append(({**scope, Label.OUTCOME: "ok"}, sum(values.values()) - failed))
+        for (variant, arm, signal), (bad, good) in self.quality.items():
+            scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm, Label.SIGNAL: signal, Label.UNIT: "query"}
+            quality = found.setdefault(Metric.QUALITY, [])
+            quality.append(({**scope, Label.OUTCOME: "bad"}, bad))
+            quality.append(({**scope, Label.OUTCOME: "good"}, good))
+        for variant, ratios in self.pairs.items():
+            scope = {Label.SAMPLER_VARIANT: variant}
+            _histogram(found, Metric.SHADOW_LATENCY_RATIO, names.RATIO_EDGES, ratios, scope)
+            found.setdefault(Metric.SHADOW_PAIRS, []).append(({**scope, Label.OUTCOME: "ok"}, sum(ratios.values())))
+        return found
+
+
+def _histogram(
+    found: dict[str, list[tuple[Mapping[str, str], float]]],
+    metric: str,
+    edges: tuple[float, ...],
+    values: Mapping[float, int],
+    scope: Mapping[str, str],
+) -> None:
+    buckets = found.setdefault(f"{metric}_bucket", [])
+    for edge in (*edges, float("inf")):
+        buckets.append(({**scope, "le": str(edge)}, sum(count for value, count in values.items() if value <= edge)))
+    found.setdefault(f"{metric}_count", []).append((scope, sum(values.values())))
+
+
+@dataclass
+class World:
+    """Flags, pools and counters that obey effects at once; time moves only when told."""
+
+    rollout: Rollout
+    now: float = 1_800_000_000.0
+    pools: dict[str, dict[Pool, PoolSeen]] = field(default_factory=dict)
+    revisions: dict[str, str] = field(
+        default_factory=lambda: dict.fromkeys(("uniform-v1", "aks-v1", "dpp-v1"), REVISION)
+    )
+    split: SplitSeen | Unseen = field(default_factory=SplitSeen)
+    shadow: ShadowSeen | Unseen = field(default_factory=ShadowSeen)
+    counters: Counters = field(default_factory=Counters)
+    blind: str = ""
+    pods_become_ready: bool = True
+    applied: list[object] = field(default_factory=list)
+
+    @property
+    def status(self) -> RolloutStatus:
+        return self.rollout.status
+
+    def seen(self) -> Observation:
+        variants = {
+            name: VariantSeen(revision, full_replicas=1, pools=self.pools.get(name, {}))
+            for name, revision in self.revisions.items()
+        }
+        source = Source(start_time=self.now - 1e6, samples=self.counters.samples())
+        reading = Unseen(self.blind) if self.blind else Reading(self.now, {"gateway": source})
+        return Observation(self.now, variants, self.split, self.shadow, reading)
+
+    def turn(self, seconds: float = 1.0) -> Decision:
+        """Let time pass, decide, obey."""
+        self.now += seconds
+        decision = decide(self.rollout, self.seen())
+        for effect in decision.effects:
+            self.obey(effect)
+        self.rollout = self.rollout.model_copy(update={"status": decision.status})
+        return decision
+
+    def obey(self, effect: object) -> None:
+        self.applied.append(effect)
+        match effect:
+            case RunVariant(variant, revision, pool, replicas):
+                ready = replicas if self.pods_become_ready else 0
+                self.pools.setdefault(variant, {})[pool] = PoolSeen(revision, replicas, ready)
+            case DrainVariant(variant, pool):
+                self.pools[variant].pop(pool)
+            case SetSplit(_, shares, salt, _):
+                self.split = SplitSeen(shares, salt)
+            case SetShadow(_, variant, percent, _, _):
+                self.shadow = ShadowSeen(variant, percent) if percent else ShadowSeen()
+
+    def want(self, **spec: object) -> None:
+        """Edit the Rollout's spec."""
+        changed: RolloutSpec = self.rollout.spec.model_copy(update=spec)
+        metadata = self.rollout.metadata.model_copy(update={"generation": self.rollout.metadata.generation + 1})
+        self.rollout = self.rollout.model_copy(update={"spec": changed, "metadata": metadata})
+
+    def apply(self, name: str) -> None:
+        """Apply one of the example rollouts over this one."""
+        self.want(**dict(load_rollout(name).spec))
+
+    def weight(self, arm: Arm) -> int:
+        assert isinstance(self.split, SplitSeen)
+        return sum(share.weight for share in self.split.shares if share.arm is arm)
+
+    def shares(self) -> tuple[Share, ...]:
+        assert isinstance(self.split, SplitSeen)
+        return self.split.shares
+
+    def good_block(self, candidate: str = "aks-v1", stable: str = "uniform-v1") -> None:
+        """One block in which the candidate does as well as the control, everywhere it has traffic."""
+        self.block(candidate, stable, candidate_seconds=0.01, bad=2, good=8)
+
+    def block(
+        self, candidate: str, stable: str = "uniform-v1", *, candidate_seconds: float, bad: int, good: int
+    ) -> None:  # fmt: skip
+        self.counters.serve(stable, Arm.STABLE, 0.01, 18)
+        self.counters.serve(stable, Arm.STABLE, 0.1, 2)
+        if self.shadow == ShadowSeen(candidate, 100):
+            self.counters.pair(candidate, candidate_seconds / 0.01, 20)
+        for arm, variant, seconds, counts in (
+            (Arm.CONTROL, stable, 0.01, (2, 8)),
+            (Arm.CANDIDATE, candidate, candidate_seconds, (bad, good)),
+        ):
+            if self.weight(arm):
+                self.counters.serve(variant, arm, seconds, 18)
+                self.counters.serve(variant, arm, max(seconds, 0.1), 2)
+                for signal in ("thumbs_down", "follow_up"):
+                    self.counters.rate(variant, arm, signal, bad=counts[0], good=counts[1])
+
+    def until(self, done: Callable[["World"], bool], block: Callable[[], None], limit: int = 400) -> "World":
+        """Turns with blocks until something holds; fails if it never does."""
+        for _ in range(limit):
+            if done(self):
+                return self
+            block()
+            self.turn()
+        raise AssertionError(f"never happened in {limit} blocks: {self.status.phase}, {self.status.reason}")
+
+
+@pytest.fixture
+def cold_world() -> World:
+    """A world in which nothing runs yet and no pod becomes ready."""
+    return World(load_rollout("rollout.yaml"), pods_become_ready=False)
+
+
+@pytest.fixture
+def world() -> World:
+    """A world in which uniform-v1 serves everybody."""
+    start = World(load_rollout("rollout.yaml"))
+    for _ in range(3):
+        start.turn()
+    start.counters.serve("uniform-v1", Arm.STABLE, 0.01, 180)
+    start.counters.serve("uniform-v1", Arm.STABLE, 0.1, 20)
+    return start
+
+
+@pytest.fixture
+def fork() -> Callable[[World], World]:
+    """A copy of a world as a restarted operator finds it: statuses through JSON, nothing else remembered."""
+
+    def copy(world: World) -> World:
+        text = world.rollout.model_dump_json(by_alias=True)
+        return replace(
+            world, rollout=Rollout.model_validate_json(text), pools={k: dict(v) for k, v in world.pools.items()}
+        )
+
+    return copy

@@ -1,0 +1,326 @@
+"""The decision core against worlds that obey at once."""
+
+from collections.abc import Callable
+
+import pytest
+
+from pitwall_crds.names import Arm, EventReason
+from pitwall_crds.rollout import Action, OnInconclusive, Phase, Verb, Verdict
+from pitwall_operator.decide import decide
+from pitwall_operator.effects import Announce, DrainVariant, RunVariant, SetSplit
+from pitwall_operator.observation import Pool, Share, SplitSeen, Unseen
+
+
+def reasons(world) -> list[str]:
+    return [entry.reason for entry in world.status.history]
+
+
+def to_canary(world):
+    world.apply("rollout-aks.yaml")
+    return world.until(lambda w: w.weight(Arm.CANDIDATE) > 0, world.good_block)
+
+
+def test_the_first_variant_serves_everybody_once_it_is_ready(world):
+    assert world.status.phase is Phase.STABLE
+    assert world.shares() == (Share(Arm.STABLE, "uniform-v1", 10_000),)
+
+
+def test_traffic_waits_for_the_first_variants_pods(cold_world):
+    for _ in range(3):
+        cold_world.turn()
+
+    assert cold_world.shares() == ()
+
+
+def test_a_good_variant_goes_through_every_stage_and_becomes_stable(world):
+    world.apply("rollout-aks.yaml")
+    weights = []
+    world.until(
+        lambda w: w.status.stable_variant == "aks-v1",
+        lambda: (weights.append(world.weight(Arm.CANDIDATE)), world.good_block()),
+    )
+    world.turn()
+
+    assert [w for i, w in enumerate(weights) if i == 0 or weights[i - 1] != w] == [0, 100, 1000, 5000, 10_000]
+    assert world.shares() == (Share(Arm.STABLE, "aks-v1", 10_000),)
+    assert world.status.phase is Phase.STABLE
+
+
+def test_the_control_is_as_large_as_the_candidate_while_there_is_room(world):
+    seen = set()
+    world.apply("rollout-aks.yaml")
+    world.until(
+        lambda w: w.status.stable_variant == "aks-v1",
+        lambda: (seen.add((world.weight(Arm.CANDIDATE), world.weight(Arm.CONTROL))), world.good_block()),
+    )
+
+    assert seen == {(0, 0), (100, 100), (1000, 1000), (5000, 5000), (10_000, 0)}
+
+
+def test_old_pools_are_drained_after_promotion(world):
+    to_canary(world)
+    world.until(lambda w: w.status.stable_variant == "aks-v1", world.good_block)
+    for _ in range(3):
+        world.turn()
+
+    assert DrainVariant("uniform-v1", Pool.MAIN) in world.applied
+    assert DrainVariant("uniform-v1", Pool.CONTROL) in world.applied
+    assert [name for name, pools in world.pools.items() if pools] == ["aks-v1"]
+
+
+def test_a_slow_variant_is_flagged_off_before_it_grows(world):
+    world.apply("rollout-dpp.yaml")
+    world.until(
+        lambda w: w.status.phase is Phase.FLAGGED_OFF,
+        lambda: world.block("dpp-v1", candidate_seconds=0.2, bad=2, good=8),
+        limit=20,
+    )
+    world.turn()
+
+    assert world.shares() == (Share(Arm.STABLE, "uniform-v1", 10_000),)
+    assert "latency-p90 harmful" in world.status.flagged_off[-1].message
+    assert EventReason.FLAGGED_OFF in reasons(world)
+
+
+def test_shadow_catches_a_slow_variant_before_any_user_meets_it(world):
+    world.apply("rollout-aks.yaml")
+    world.until(
+        lambda w: w.status.phase is Phase.FLAGGED_OFF,
+        lambda: world.block("aks-v1", candidate_seconds=0.2, bad=0, good=0),
+        limit=20,
+    )
+
+    assert all(not isinstance(e, SetSplit) or e.shares[0].arm is not Arm.CANDIDATE for e in world.applied)
+
+
+def test_a_flagged_off_variant_stays_off_when_the_same_file_is_applied_again(world):
+    test_a_slow_variant_is_flagged_off_before_it_grows(world)
+    world.apply("rollout-dpp.yaml")
+    for _ in range(5):
+        world.good_block("dpp-v1")
+        world.turn()
+
+    assert world.status.phase is Phase.FLAGGED_OFF
+    assert world.weight(Arm.CANDIDATE) == 0
+
+
+def test_a_new_revision_of_a_flagged_off_variant_gets_a_run_of_its_own(world):
+    test_a_slow_variant_is_flagged_off_before_it_grows(world)
+    world.revisions["dpp-v1"] = "r2"
+    world.turn()
+
+    assert world.status.candidate_variant == "dpp-v1"
+    assert world.status.gates[0].verdict is Verdict.UNMEASURED
+
+
+def test_nothing_measured_is_neither_good_nor_bad(world):
+    to_canary(world)
+    before = world.shares()
+    world.blind = "http://127.0.0.1:1/metrics cannot be read"
+    for _ in range(50):
+        world.turn()
+
+    assert world.shares() == before
+    assert world.status.verdict is Verdict.UNMEASURED
+    assert "not measured" in world.status.reason
+
+
+def test_measuring_again_heals_by_itself(world):
+    test_nothing_measured_is_neither_good_nor_bad(world)
+    world.blind = ""
+
+    world.until(lambda w: w.status.stable_variant == "aks-v1", world.good_block)
+
+
+def test_no_traffic_proves_nothing(world):
+    world.apply("rollout-aks.yaml")
+    for _ in range(100):
+        world.turn()
+
+    assert world.status.phase is Phase.SHADOW
+    assert world.status.verdict is Verdict.UNMEASURED
+
+
+def test_evidence_survives_a_restart_at_every_turn(world, fork):
+    """Deciding from a status that went through JSON gives the same decision as from the one in memory."""
+    world.apply("rollout-aks.yaml")
+    while world.status.stable_variant != "aks-v1":
+        world.good_block()
+        restarted = fork(world)
+        expected, actual = world.turn(), restarted.turn()
+
+        assert actual == expected
+
+
+def test_counts_of_the_time_without_an_operator_are_not_lost(world, fork):
+    to_canary(world)
+    sleeper = fork(world)
+    world.good_block()
+    world.turn()
+    world.good_block()
+    world.turn()
+    sleeper.counters = world.counters
+    sleeper.turn(2.0)
+
+    trials = [g.state["totals"] for g in world.status.gates]
+    assert [g.state["totals"] for g in sleeper.status.gates] == trials
+
+
+def test_deciding_twice_is_deciding_once(world):
+    to_canary(world)
+    world.good_block()
+    seen = world.seen()
+    first = decide(world.rollout, seen)
+    again = decide(world.rollout.model_copy(update={"status": first.status}), seen)
+
+    assert again.status == first.status
+    assert not any(isinstance(effect, Announce) for effect in again.effects)
+
+
+def test_pause_holds_the_stage_but_harm_still_flags_off(world):
+    to_canary(world)
+    world.want(paused=True)
+    stage = world.status.stage_index
+    for _ in range(60):
+        world.good_block()
+        world.turn()
+    assert world.status.stage_index == stage
+    assert world.status.reason == "paused"
+
+    world.until(
+        lambda w: w.status.phase is Phase.FLAGGED_OFF,
+        lambda: world.block("aks-v1", candidate_seconds=0.5, bad=2, good=8),
+    )
+
+
+def test_a_drifted_split_is_repaired(world):
+    to_canary(world)
+    wanted = world.shares()
+    world.split = SplitSeen((Share(Arm.STABLE, "uniform-v1", 10_000),), "drift")
+    world.turn()
+
+    assert world.shares() == wanted
+
+
+def test_a_dead_pool_is_run_again(world):
+    to_canary(world)
+    world.pools["aks-v1"] = {}
+    world.turn()
+
+    assert world.pools["aks-v1"][Pool.MAIN].desired == 1
+
+
+def test_an_unseen_split_is_not_written(world):
+    to_canary(world)
+    world.split = Unseen("connection refused")
+    world.applied.clear()
+    world.good_block = lambda *_: None
+    world.turn()
+
+    assert not any(isinstance(effect, SetSplit | DrainVariant) for effect in world.applied)
+    assert "cannot be seen" in world.status.reason
+
+
+@pytest.mark.parametrize(
+    ("verb", "phase"),
+    [pytest.param(Verb.ABORT, Phase.ABORTED, id="abort-takes-the-candidate-off"),
+     pytest.param(Verb.PROMOTE, Phase.CANARY, id="promote-goes-on-without-proof")],
+)  # fmt: skip
+def test_actions(world, verb, phase):
+    world.apply("rollout-aks.yaml")
+    world.turn()
+    world.want(action=Action(id="1", verb=verb, actor="ada"))
+    for _ in range(4):
+        world.turn()
+
+    assert world.status.phase is phase
+
+
+def test_an_action_is_carried_out_once(world):
+    world.apply("rollout-aks.yaml")
+    world.turn()
+    world.want(action=Action(id="1", verb=Verb.ABORT))
+    world.turn()
+    world.want(action=Action(id="2", verb=Verb.RETRY))
+    for _ in range(5):
+        world.turn()
+    assert world.status.phase is Phase.SHADOW
+
+    assert reasons(world).count(EventReason.ABORTED) == 1
+
+
+def test_the_kill_switch_takes_the_candidate_off_and_nobody_fights_it(world):
+    to_canary(world)
+    world.split = SplitSeen((Share(Arm.STABLE, "uniform-v1", 10_000),), "s", killed="version 9")
+    world.applied.clear()
+    for _ in range(3):
+        world.turn()
+
+    assert world.status.phase is Phase.ABORTED
+    assert not any(isinstance(effect, SetSplit) for effect in world.applied)
+
+
+def test_a_missing_variant_is_named_with_a_remedy(world):
+    world.revisions.pop("aks-v1")
+    world.apply("rollout-aks.yaml")
+    world.turn()
+
+    assert "'aks-v1' does not exist" in world.status.reason
+    assert world.shares() == (Share(Arm.STABLE, "uniform-v1", 10_000),)
+
+
+def test_an_edited_stable_variant_keeps_its_pods(world):
+    world.revisions["uniform-v1"] = "r2"
+    world.applied.clear()
+    world.turn()
+
+    assert not any(isinstance(effect, RunVariant) for effect in world.applied)
+    assert "edited while it is stable" in world.status.reason
+
+
+def test_asking_for_the_stable_variant_again_withdraws_the_candidate(world):
+    to_canary(world)
+    world.apply("rollout.yaml")
+    for _ in range(3):
+        world.turn()
+
+    assert world.status.phase is Phase.STABLE
+    assert world.shares() == (Share(Arm.STABLE, "uniform-v1", 10_000),)
+
+
+def test_candidate_traffic_waits_for_candidate_pods(world):
+    world.apply("rollout-dpp.yaml")
+    world.pods_become_ready = False
+    for _ in range(5):
+        world.turn()
+
+    assert world.weight(Arm.CANDIDATE) == 0
+    assert "waiting for capacity" in world.status.reason
+
+
+def test_an_inconclusive_deadline_holds_by_default(world):
+    stages = [stage.model_copy(update={"max_seconds": 10}) for stage in world.rollout.spec.stages]
+    world.apply("rollout-aks.yaml")
+    world.want(stages=tuple(stages))
+    for _ in range(30):
+        world.turn()
+
+    assert world.status.phase is Phase.SHADOW
+    assert "deadline" in world.status.reason
+
+
+def test_an_inconclusive_deadline_flags_off_where_asked(world):
+    stages = [stage.model_copy(update={"max_seconds": 10}) for stage in world.rollout.spec.stages]
+    world.apply("rollout-aks.yaml")
+    world.want(stages=tuple(stages), on_inconclusive=OnInconclusive.FLAG_OFF)
+    world.until(lambda w: w.status.phase is Phase.FLAGGED_OFF, lambda: None, limit=30)
+
+    assert "deadline" in world.status.flagged_off[-1].message
+
+
+def test_conditions_say_the_same_in_kubernetes_words(world: object, fork: Callable) -> None:
+    to_canary(world)
+    said = {condition.type: condition.status for condition in world.status.conditions}
+
+    assert said == {"Ready": "False", "Progressing": "True", "Degraded": "False", "Measured": "True"}
+    assert all(c.observed_generation == world.rollout.metadata.generation for c in world.status.conditions)
