@@ -30,9 +30,18 @@ class FlagRejected(Exception):  # noqa: N818
 class FlagClient:
     """The admin API. One write at a time: a retried write is never overtaken by a later one."""
 
-    def __init__(self, url: str, *, token: str = "", timeout_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str = "",
+        timeout_seconds: float = 5.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout_seconds, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=timeout_seconds, trust_env=False, transport=transport
+        )
         self._writing = asyncio.Lock()
         self._url = url
 

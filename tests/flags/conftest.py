@@ -11,9 +11,10 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -32,6 +33,7 @@ class Service:
     options: tuple[str, ...] = ()
     http_port: int = 0
     sync_port: int = 0
+    log: IO[str] | None = None
     process: subprocess.Popen[str] | None = None
 
     @property
@@ -47,7 +49,7 @@ class Service:
         command = [sys.executable, "-m", "pitwall_flags.service", "--database", self.database, *self.options]
         command += ["--http-port", str(self.http_port), "--sync-port", str(self.sync_port)]
         environment = {**os.environ, **self.environment}
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment)
         line = self.process.stdout.readline()
         found = READY.match(line)
         assert found, f"the service said {line!r} and exited with {self.process.wait(10)}"
@@ -76,11 +78,9 @@ def running(service: Service) -> Iterator[Service]:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+def service(tmp_path: Path, service_on: Any) -> Iterator[Service]:
     """An open service on SQLite."""
-    with running(
-        Service(f"sqlite+aiosqlite:///{tmp_path}/flags.db", options=("--requests-per-second", "0"))
-    ) as started:
+    with service_on(tmp_path) as started:
         yield started
 
 
@@ -186,12 +186,21 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return request.getfixturevalue("postgres").new_database()
 
 
+@pytest.fixture(scope="session")
+def service_on() -> Callable[..., AbstractContextManager[Service]]:
+    """A context in which a service runs on SQLite in a folder."""
+
+    def make(folder: Path, **fields: Any) -> AbstractContextManager[Service]:
+        options = ("--requests-per-second", "0")
+        return running(Service(f"sqlite+aiosqlite:///{folder}/flags.db", **{"options": options, **fields}))
+
+    return make
+
+
 @pytest.fixture(scope="module")
-def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def shared_service(tmp_path_factory: pytest.TempPathFactory, service_on: Any) -> Iterator[Service]:
     """An open service for the tests of one module; each test uses flag keys of its own."""
-    folder = tmp_path_factory.mktemp("flags")
-    options = ("--requests-per-second", "0")
-    with running(Service(f"sqlite+aiosqlite:///{folder}/flags.db", options=options)) as started:
+    with service_on(tmp_path_factory.mktemp("flags")) as started:
         yield started
 
 

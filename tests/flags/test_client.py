@@ -1,0 +1,99 @@
+"""The operator's client: writes in order, applied once, and honest errors when the service is away."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUnreachable
+
+pytestmark = pytest.mark.slow
+WHO = {"actor": "operator", "reason": "stage 2"}
+
+
+@pytest.fixture
+async def client(shared_service):
+    opened = FlagClient(shared_service.url)
+    yield opened
+    await opened.close()
+
+
+async def test_writes_are_read_back(client, key, split):
+    assert await client.get(key) is None
+    written = await client.put(key, split(100), expected_version=None, **WHO)
+    assert written == await client.get(key)
+    assert key in [record.key for record in await client.list()]
+
+
+async def test_a_conflict_is_told_apart_from_a_refusal(client, key, split):
+    await client.put(key, split(100), expected_version=None, **WHO)
+    with pytest.raises(FlagConflict, match="version 1"):
+        await client.put(key, split(100), expected_version=4, **WHO)
+    with pytest.raises(FlagRejected, match=r"422.*state"):
+        await client.put(key, {"variants": {}}, expected_version=1, **WHO)
+
+
+async def test_a_kill_is_seen_by_the_next_writer(client, key, split):
+    await client.put(key, split(100), expected_version=None, **WHO)
+    assert (await client.kill(key, actor="kim", reason="p99")).killed
+    assert (await client.put(key, split(1000), expected_version=2, **WHO)).killed
+    assert not (await client.release(key, actor="kim", reason="fixed")).killed
+
+
+async def test_writes_begun_together_are_applied_in_the_order_they_were_begun(client, key, split):
+    writes = [
+        client.put(key, split(number), expected_version=number or None, actor="operator", reason=str(number))
+        for number in range(8)
+    ]
+    assert [record.version for record in await asyncio.gather(*writes)] == list(range(1, 9))
+
+
+async def test_a_service_that_is_away_is_told_with_where_and_how_often():
+    client = FlagClient("http://127.0.0.1:1", timeout_seconds=1.0)
+    with pytest.raises(FlagsUnreachable, match=r"http://127\.0\.0\.1:1/v1/flags/f failed 4 times"):
+        await client.get("f")
+    await client.close()
+
+
+async def test_a_write_survives_a_restart_of_the_service_and_is_applied_once(service, split):
+    client = FlagClient(service.url)
+    await client.put("f", split(0), expected_version=None, **WHO)
+    service.stop()
+    restart = asyncio.get_running_loop().run_in_executor(None, service.start)
+    for _ in range(20):
+        try:
+            record = await client.put("f", split(100), expected_version=1, **WHO)
+            break
+        except FlagsUnreachable:
+            continue
+    await restart
+    assert record.version == 2
+    await client.close()
+    async with httpx.AsyncClient(base_url=service.url) as http:
+        assert len((await http.get("/v1/flags/f/history")).json()["changes"]) == 2
+
+
+class LosesAnswers(httpx.AsyncBaseTransport):
+    """A network that delivers every request and loses the first answers."""
+
+    def __init__(self, losses: int) -> None:
+        self._inner = httpx.AsyncHTTPTransport()
+        self._losses = losses
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        if self._losses:
+            self._losses -= 1
+            await response.aclose()
+            raise httpx.ReadError("connection lost")
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+async def test_a_write_whose_answer_was_lost_is_applied_once(shared_service, key, split):
+    client = FlagClient(shared_service.url, transport=LosesAnswers(2))
+    record = await client.put(key, split(100), expected_version=None, **WHO)
+    assert record.version == 1
+    await client.close()

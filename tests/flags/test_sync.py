@@ -1,0 +1,117 @@
+"""flagd.sync.v1 with the published Python provider, and the service's own promises on the stream."""
+
+import json
+import threading
+
+import grpc
+import pytest
+from openfeature import api
+from openfeature.contrib.provider.flagd import FlagdProvider
+from openfeature.contrib.provider.flagd.config import ResolverType
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
+
+from pitwall_flags.client import FlagClient
+from pitwall_flags.document import read_split
+from pitwall_flags.flagset import FlagSet
+from pitwall_flags.sync import read_selector
+
+FLAG = "sampler.variant"
+
+
+async def write(service, key, document, version=None):
+    client = FlagClient(service.url)
+    try:
+        return await client.put(key, document, expected_version=version, actor="test", reason="move the split")
+    finally:
+        await client.close()
+
+
+@pytest.mark.slow
+async def test_the_published_provider_follows_a_live_change_and_agrees_on_every_user(service, split, eventually):
+    await write(service, FLAG, split(0))
+    host, port = service.sync.split(":")
+    provider = FlagdProvider(host=host, port=int(port), resolver_type=ResolverType.IN_PROCESS, deadline_ms=5000)
+    api.set_provider_and_wait(provider, "flagd")
+    try:
+        client = api.get_client("flagd")
+        assert client.get_string_details(FLAG, "default", EvaluationContext("user-1")).variant == "stable"
+        document = split(3000)
+        await write(service, FLAG, document, 1)
+        flags = FlagSet({"flags": {FLAG: document}})
+        users = [f"user-{number}" for number in range(500)]
+        first = next(user for user in users if flags.evaluate(FLAG, user, {}).variant == "candidate")
+        eventually(lambda: client.get_string_value(FLAG, "default", EvaluationContext(first)) == "aks-v2")
+        theirs = [client.get_string_details(FLAG, "default", EvaluationContext(user)).variant for user in users]
+        assert theirs == [flags.evaluate(FLAG, user, {}).variant for user in users]
+    finally:
+        api.shutdown()
+
+
+@pytest.fixture
+def stub(service):
+    with grpc.insecure_channel(service.sync) as channel:
+        yield sync_pb2_grpc.FlagSyncServiceStub(channel)
+
+
+@pytest.mark.slow
+async def test_fetch_all_and_the_stream_agree_and_name_the_set(service, stub, split):
+    await write(service, FLAG, split(100))
+    fetched = stub.FetchAllFlags(sync_pb2.FetchAllFlagsRequest(), timeout=5)
+    stream = stub.SyncFlags(sync_pb2.SyncFlagsRequest(), timeout=5)
+    streamed = next(stream)
+    stream.cancel()
+    assert streamed.flag_configuration == fetched.flag_configuration
+    assert dict(streamed.sync_context) == {"flagSetId": "pitwall"}
+    assert dict(stub.GetMetadata(sync_pb2.GetMetadataRequest(), timeout=5).metadata) == {"flagSetId": "pitwall"}
+    configuration = json.loads(fetched.flag_configuration)
+    assert configuration["metadata"]["flagSetId"] == "pitwall"
+    assert read_split(configuration["flags"][FLAG]) == read_split(split(100))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("request_selector", "metadata"),
+    [("prefix=a.", ()), ("", (("flagd-selector", "prefix=a.,flagSetId=pitwall"),))],
+)
+async def test_a_selector_selects_by_prefix(service, stub, split, request_selector, metadata):
+    for key in ("a.x", "b.x"):
+        await write(service, key, split(0))
+    request = sync_pb2.FetchAllFlagsRequest(selector=request_selector)
+    fetched = stub.FetchAllFlags(request, timeout=5, metadata=metadata)
+    assert list(json.loads(fetched.flag_configuration)["flags"]) == ["a.x"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("selector", ["source=x", "flagSetId=other"])
+def test_a_selector_that_selects_nothing_we_have_is_refused(stub, selector):
+    with pytest.raises(grpc.RpcError) as refused:
+        stub.FetchAllFlags(sync_pb2.FetchAllFlagsRequest(selector=selector), timeout=5)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize(("selector", "prefix"), [("", ""), ("prefix=a", "a"), (" prefix=a , flagSetId=s", "a")])
+def test_selectors(selector, prefix):
+    assert read_selector(selector, "s") == prefix
+
+
+@pytest.mark.slow
+async def test_a_follower_sees_versions_only_rise_and_ends_at_the_last(service, stub, split):
+    await write(service, FLAG, split(0))
+    seen: list[int] = []
+    stream = stub.SyncFlags(sync_pb2.SyncFlagsRequest(), timeout=30)
+
+    def read() -> None:
+        for message in stream:
+            seen.append(int(json.loads(message.flag_configuration)["metadata"]["version"]))
+            if seen[-1] == 31:
+                return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for version in range(1, 31):
+        await write(service, FLAG, split(version), version)
+    reader.join(20)
+    stream.cancel()
+    assert seen[-1] == 31
+    assert seen == sorted(set(seen))
