@@ -1,4 +1,4 @@
-"""Evaluations, changes and their lag come in, Prometheus metrics and OpenTelemetry attributes go out."""
+"""Evaluations, losses of the flag service and the lag of changes come in, Prometheus metrics go out."""
 
 from functools import lru_cache
 from typing import Any, Final
@@ -32,19 +32,3 @@ def count(key: str, resolution: Resolution) -> None:
     """Count one evaluation. A key that is no flag is not a label: callers could make up any number of them."""
     flag = "" if resolution.fault is Fault.FLAG_NOT_FOUND else key
     _counted(flag, resolution.variant, resolution.reason).inc()
-
-
-def attributes(key: str, targeting_key: str, resolution: Resolution) -> dict[str, str]:
-    """The attributes of OpenTelemetry's `feature_flag.evaluation` event (semantic conventions, current names)."""
-    named = {
-        "feature_flag.key": key,
-        "feature_flag.provider.name": PROVIDER_NAME,
-        "feature_flag.result.reason": resolution.reason.lower(),
-        "feature_flag.result.variant": resolution.variant,
-        "feature_flag.context.id": targeting_key,
-        "feature_flag.set.id": str(resolution.metadata.get("flagSetId", "")),
-        "feature_flag.version": str(resolution.metadata.get("version", "")),
-        "error.type": resolution.fault.lower() if resolution.fault else "",
-        "feature_flag.error.message": resolution.message if resolution.fault else "",
-    }
-    return {name: value for name, value in named.items() if value}

@@ -55,6 +55,11 @@ class Service:
         assert found, f"the service said {line!r} and exited with {self.process.wait(10)}"
         self.http_port, self.sync_port = int(found[1]), int(found[2])
 
+    def crash(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.stop()
+
     def stop(self) -> int:
         """SIGTERM; the exit status."""
         if self.process is None:
@@ -191,8 +196,8 @@ def service_on() -> Callable[..., AbstractContextManager[Service]]:
     """A context in which a service runs on SQLite in a folder."""
 
     def make(folder: Path, **fields: Any) -> AbstractContextManager[Service]:
-        options = ("--requests-per-second", "0")
-        return running(Service(f"sqlite+aiosqlite:///{folder}/flags.db", **{"options": options, **fields}))
+        usual = {"database": f"sqlite+aiosqlite:///{folder}/flags.db", "options": ("--requests-per-second", "0")}
+        return running(Service(**{**usual, **fields}))
 
     return make
 

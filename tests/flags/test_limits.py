@@ -1,0 +1,48 @@
+"""Rates per client, told with how long to wait."""
+
+import httpx
+import pytest
+
+from pitwall_flags.limits import CLIENTS_REMEMBERED, RateLimit
+
+
+def test_a_client_may_burst_and_then_keeps_to_the_rate():
+    now = [0.0]
+    rate = RateLimit(10, clock=lambda: now[0])
+    assert [rate.seconds_to_wait("a") for _ in range(20)] == [0.0] * 20
+    assert rate.seconds_to_wait("a") == pytest.approx(0.1)
+    assert rate.seconds_to_wait("b") == 0.0
+    now[0] = 0.1
+    assert rate.seconds_to_wait("a") == 0.0
+    assert rate.seconds_to_wait("a") > 0
+
+
+def test_waiting_is_not_made_longer_by_asking():
+    rate = RateLimit(1, clock=lambda: 0.0)
+    waits = [rate.seconds_to_wait("a") for _ in range(100)]
+    assert waits[2:] == [1.0] * 98
+
+
+def test_zero_is_no_limit():
+    rate = RateLimit(0)
+    assert {rate.seconds_to_wait("a") for _ in range(1000)} == {0.0}
+
+
+def test_memory_is_bounded_whoever_asks():
+    rate = RateLimit(1, clock=lambda: 0.0)
+    for number in range(CLIENTS_REMEMBERED + 100):
+        rate.seconds_to_wait(str(number))
+    assert len(rate._buckets) == CLIENTS_REMEMBERED
+
+
+@pytest.mark.slow
+def test_too_many_requests_are_told_when_to_come_back(tmp_path, service_on):
+    with (
+        service_on(tmp_path, options=("--requests-per-second", "1")) as service,
+        httpx.Client(base_url=service.url) as http,
+    ):
+        answers = [http.get("/v1/flags") for _ in range(5)]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert refused
+        assert all(answer.headers["retry-after"] == "1" for answer in refused)
+        assert http.get("/healthz").status_code == 200

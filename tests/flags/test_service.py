@@ -1,0 +1,141 @@
+"""The process: start, stop, ports, databases, TLS, and a database that goes away and comes back."""
+
+import socket
+import ssl
+import subprocess
+import sys
+import time
+
+import grpc
+import httpx
+import pytest
+from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
+
+from pitwall_flags.client import FlagClient, FlagsUnreachable
+from pitwall_flags.provider import PitwallProvider
+
+pytestmark = pytest.mark.slow
+WHO = {"actor": "kim", "reason": "a test"}
+USER = {"context": {"targetingKey": "user-1"}}
+
+
+def run(*options):
+    command = [sys.executable, "-m", "pitwall_flags.service", *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def taken():
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield holder.getsockname()[1]
+
+
+@pytest.mark.parametrize(("option", "other"), [("--http-port", "--sync-port"), ("--sync-port", "--http-port")])
+def test_a_taken_port_is_named_with_its_option(taken, tmp_path, option, other):
+    done = run("--database", f"sqlite+aiosqlite:///{tmp_path}/flags.db", option, str(taken), other, "0")
+    assert done.returncode == 2
+    assert f"127.0.0.1:{taken}" in done.stderr
+    assert option in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "database", ["sqlite+aiosqlite:////none/such/flags.db", "nonsense", "postgresql+asyncpg://u:secret@127.0.0.1:1/x"]
+)
+def test_a_database_out_of_reach_is_told_without_its_password(database):
+    done = run("--database", database, "--http-port", "0", "--sync-port", "0")
+    assert done.returncode == 2
+    assert "see --database" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_it_stops_at_once_and_in_order_with_clients_connected(service, tmp_path, eventually):
+    provider = PitwallProvider(service.sync, state_path=tmp_path / "flags.json", retry_seconds=0.05)
+    provider.initialize(None)
+    eventually(lambda: not provider.is_stale)
+    began = time.monotonic()
+    assert service.stop() == 0
+    assert time.monotonic() - began < 6
+    eventually(lambda: provider.is_stale)
+    provider.shutdown()
+
+
+async def test_flags_survive_a_crash(service, split):
+    client = FlagClient(service.url)
+    await client.put("f", split(100), expected_version=None, **WHO)
+    service.crash()
+    service.start()
+    assert (await client.get("f")).version == 1
+    await client.close()
+
+
+async def test_two_replicas_on_postgresql_publish_each_others_writes(postgres, service_on, tmp_path, split, eventually):
+    database = postgres.new_database()
+    with service_on(tmp_path, database=database) as first, service_on(tmp_path, database=database) as second:
+        provider = PitwallProvider(second.sync, state_path=tmp_path / "flags.json", retry_seconds=0.05)
+        provider.initialize(None)
+        client = FlagClient(first.url)
+        await client.put("f", split(100), expected_version=None, **WHO)
+        eventually(lambda: provider.flag_keys() == ("f",))
+        await client.close()
+        provider.shutdown()
+
+
+async def test_evaluation_goes_on_while_the_database_is_away(postgres, service_on, tmp_path, split, eventually):
+    with service_on(tmp_path, database=postgres.new_database()) as service:
+        client = FlagClient(service.url)
+        await client.put("f", split(10_000), expected_version=None, **WHO)
+        postgres.stop()
+        try:
+            async with httpx.AsyncClient(base_url=service.url, timeout=20) as http:
+                answer = await http.post("/ofrep/v1/evaluate/flags/f", json=USER)
+                assert answer.json()["value"] == "aks-v2"
+                refused = await http.get("/v1/flags")
+                assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            with pytest.raises(FlagsUnreachable, match="database does not answer"):
+                await client.put("f", split(0), expected_version=1, **WHO)
+        finally:
+            postgres.start()
+        assert (await client.put("f", split(0), expected_version=1, **WHO)).version == 2
+        async with httpx.AsyncClient(base_url=service.url) as http:
+            answer = await http.post("/ofrep/v1/evaluate/flags/f", json=USER)
+        assert answer.json()["value"] == "uniform-v1"
+        await client.close()
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A self-signed certificate for 127.0.0.1."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    return key, certificate
+
+
+def test_http_and_sync_speak_tls(certificate, service_on, tmp_path, eventually):
+    key, authority = certificate
+    options = ("--tls-certificate", str(authority), "--tls-private-key", str(key))
+    with service_on(tmp_path, options=options) as service:
+        context = ssl.create_default_context(cafile=str(authority))
+        with httpx.Client(base_url=service.url.replace("http:", "https:"), verify=context) as http:
+            assert http.get("/readyz").text == "ready"
+        provider = PitwallProvider(service.sync, state_path=tmp_path / "flags.json", authority=authority)
+        provider.initialize(None)
+        eventually(lambda: not provider.is_stale)
+        provider.shutdown()
+        with grpc.insecure_channel(service.sync) as channel, pytest.raises(grpc.RpcError):
+            sync_pb2_grpc.FlagSyncServiceStub(channel).FetchAllFlags(sync_pb2.FetchAllFlagsRequest(), timeout=3)
+
+
+def test_evaluations_are_counted_by_flag_variant_and_reason(http, key, split):
+    http.put(f"/v1/flags/{key}", json={"document": split(10_000), **WHO}, headers={"If-None-Match": "*"})
+    for _ in range(3):
+        http.post(f"/ofrep/v1/evaluate/flags/{key}", json=USER)
+    http.post(f"/ofrep/v1/evaluate/flags/{key}-none", json=USER)
+    metrics = http.get("/metrics").text
+    assert f'pitwall_flag_evaluations_total{{flag="{key}",reason="SPLIT",variant="candidate"}} 3.0' in metrics
+    assert f"{key}-none" not in metrics
