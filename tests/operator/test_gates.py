@@ -60,6 +60,11 @@ def split(control, candidate, trials=50, blocks=60):
     return [Counts(arm(control), arm(candidate)) for _ in range(blocks)]
 
 
+def alone(rate):
+    """Blocks at full weight, without a control."""
+    return [Counts(candidate=block.candidate) for block in split(0.0, rate)]
+
+
 def values(control, candidate, blocks=60):
     draw = random.Random(7)
     return [
@@ -69,6 +74,9 @@ def values(control, candidate, blocks=60):
 
 
 QUERY = {"dependence": Dependence.QUERY}
+BROKEN = [Counts(Tally(10, 0), Tally(10, 8))]
+OUTAGE = [Counts(Tally(10, 9), Tally(10, 9))]
+SHADOW_SLOWER = [Counts(pairs=Pairs(20, 9, 1))]
 TABLE = [
     pytest.param(latency(), [], CANARY, Verdict.UNMEASURED, id="no-data-is-unmeasured"),
     pytest.param(latency(), split(0.01, 0.2), SHADOW, Verdict.HARMFUL, id="harm-proven-by-a-split-stays-proven"),
@@ -95,11 +103,28 @@ TABLE = [
     pytest.param(
         thumbs(minimum_trials=10_000), split(0.2, 0.4), CANARY, Verdict.INCONCLUSIVE, id="too-few-trials-to-be-harm"
     ),
-    pytest.param(latency(), [Counts(pairs=Pairs(20, 9, 1))] * 3, SHADOW, Verdict.HARMFUL, id="shadow-slower-is-harm"),
+    pytest.param(latency(**QUERY), SHADOW_SLOWER * 3, SHADOW, Verdict.HARMFUL, id="shadow-slower-is-harm"),
+    pytest.param(latency(), SHADOW_SLOWER * 3, SHADOW, Verdict.INCONCLUSIVE, id="three-correlated-blocks-are-no-harm"),
+    pytest.param(latency(), SHADOW_SLOWER * 12, SHADOW, Verdict.HARMFUL, id="twelve-correlated-blocks-are-harm"),
     pytest.param(
-        latency(), [Counts(pairs=Pairs(20, 2, 2))] * 3, SHADOW, Verdict.NON_INFERIOR, id="shadow-equal-passes"
+        latency(), [Counts(pairs=Pairs(20, 2, 2))] * 40, SHADOW, Verdict.NON_INFERIOR, id="shadow-equal-passes"
     ),
     pytest.param(latency(), [Counts(pairs=Pairs(20, 10, 9))], SHADOW, Verdict.INCONCLUSIVE, id="shadow-unclear-waits"),
+    pytest.param(errors(), BROKEN * 3, CANARY, Verdict.HARMFUL, id="an-error-burst-acts-at-once"),
+    pytest.param(
+        errors(minimum_trials=10_000),
+        BROKEN * 3,
+        CANARY,
+        Verdict.HARMFUL,
+        id="a-burst-does-not-wait-for-minimum-trials",
+    ),
+    pytest.param(errors(), OUTAGE * 50, CANARY, Verdict.NON_INFERIOR, id="an-outage-of-both-arms-is-nobodys-harm"),
+    pytest.param(
+        latency(), split(0.01, 0.01) + alone(0.01), BAKE, Verdict.INCONCLUSIVE, id="a-bake-like-the-record-goes-on"
+    ),
+    pytest.param(
+        latency(), split(0.01, 0.01) + alone(0.1), BAKE, Verdict.HARMFUL, id="a-bake-beyond-the-record-is-harm"
+    ),
     pytest.param(thumbs(), [], SHADOW, Verdict.UNMEASURED, id="no-pairs-cannot-be-measured"),
 ]
 

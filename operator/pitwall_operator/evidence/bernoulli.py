@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from pitwall_operator.evidence.counts import NO_TRIALS, Counts, Tally
 from pitwall_operator.evidence.line import Claim, Line, log_likelihood_ratio
-from pitwall_operator.evidence.process import State, decimals, log_mean_exp, texts
+from pitwall_operator.evidence.portfolio import Portfolio
+from pitwall_operator.evidence.process import State
 
 HARM_ODDS = (1.25, 1.5, 2.0, 3.0, 5.0)
 """Alternatives of harm: the odds on the line times these."""
@@ -30,32 +31,43 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class BernoulliProcess:
-    """Mixture of one plug-in and several fixed alternatives against the null on the other side of the line."""
+    """A portfolio of one plug-in and several fixed alternatives against the null on the other side of the line."""
 
     line: Line
     claim: Claim
     prior: Prior
+    bets: Portfolio
     control: Tally = NO_TRIALS
     candidate: Tally = NO_TRIALS
-    logs: tuple[float, ...] = ()
-    peak_log_e: float = 0.0
+
+    @classmethod
+    def start(cls, line: Line, claim: Claim, prior: Prior) -> Self:
+        """The process before the first block."""
+        fixed = HARM_ODDS if claim is Claim.HARM else NON_INFERIOR_WAY
+        return cls(line, claim, prior, Portfolio.of(1 + len(fixed)))
 
     @property
     def log_e(self) -> float:
-        """Natural logarithm of the mixture's evidence now."""
-        return log_mean_exp(self.logs) if self.logs else 0.0
+        """Natural logarithm of the evidence now."""
+        return self.bets.log_e
+
+    @property
+    def peak_log_e(self) -> float:
+        """The largest log_e ever."""
+        return self.bets.peak_log_e
 
     def update(self, counts: Counts) -> Self:
         """The process after one more block; the block's alternatives come from the blocks before it."""
+        if not counts.control.trials + counts.candidate.trials:
+            return self
         control = self._control_rate()
         gains = [self._log_factor(counts, control, candidate) for candidate in self._alternatives(control)]
-        logs = tuple(log + gain for log, gain in zip(self.logs or (0.0,) * len(gains), gains, strict=True))
         return replace(
             self,
+            # harm may begin at any time, so bets must be ready for it; innocence is a matter of the whole record
+            bets=self.bets.after(gains, spread=self.claim is Claim.HARM),
             control=_without_values(self.control + counts.control),
             candidate=_without_values(self.candidate + counts.candidate),
-            logs=logs,
-            peak_log_e=max(self.peak_log_e, log_mean_exp(logs)),
         )
 
     def _control_rate(self) -> float:
@@ -75,7 +87,7 @@ class BernoulliProcess:
     def _log_factor(self, counts: Counts, control: float, candidate: float) -> float:
         """Log likelihood ratio of the block, 0 where the alternative is itself in the null."""
         a, b = counts.control, counts.candidate
-        if a.trials + b.trials == 0 or not self.line.is_proven_side(self.claim, control, candidate):
+        if not self.line.is_proven_side(self.claim, control, candidate):
             return 0.0
         null_control, null_candidate = self.line.project((a.trials, b.trials), control, candidate)
         return log_likelihood_ratio(a.trials, a.bad, control, null_control) + log_likelihood_ratio(
@@ -85,7 +97,7 @@ class BernoulliProcess:
     def to_state(self) -> State:
         """The numbers that carry it over a restart."""
         arms = [self.control.trials, self.control.bad, self.candidate.trials, self.candidate.bad]
-        return {"arms": arms, "logs": texts(self.logs), "peak": repr(self.peak_log_e)}
+        return {"arms": arms, **self.bets.to_state()}
 
     def restored(self, state: Mapping[str, Any]) -> Self:
         """This process with the numbers of `to_state`."""
@@ -94,8 +106,7 @@ class BernoulliProcess:
             self,
             control=Tally(arms[0], arms[1]),
             candidate=Tally(arms[2], arms[3]),
-            logs=decimals(state["logs"]),
-            peak_log_e=float(state["peak"]),
+            bets=Portfolio.from_state(state),
         )
 
 

@@ -1,7 +1,6 @@
-"""What every e-process can do, and the mixture that most of them are."""
+"""What every e-process can do, and how its numbers are written down."""
 
 from collections.abc import Mapping, Sequence
-from math import exp, log
 from typing import Any, Protocol, Self
 
 from pitwall_operator.evidence.counts import Counts
@@ -29,12 +28,6 @@ class Process(Protocol):
 
     def restored(self, state: Mapping[str, Any]) -> Self:
         """This process with the numbers of `to_state`."""
-
-
-def log_mean_exp(logs: Sequence[float]) -> float:
-    """Logarithm of the mean of e-values given by their logarithms: the mean of e-processes is an e-process."""
-    top = max(logs)
-    return top + log(sum(exp(value - top) for value in logs) / len(logs))
 
 
 def texts(values: Sequence[float]) -> list[str]:

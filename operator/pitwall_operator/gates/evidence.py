@@ -4,26 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from pitwall_crds.gate import Dependence, Gate
+from pitwall_crds.gate import Gate
 from pitwall_crds.rollout import Analysis, Verdict
 from pitwall_operator.evidence.counts import NOTHING, Counts, Pairs, Tally
 from pitwall_operator.evidence.process import Process, State
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
-from pitwall_operator.gates.budget import harm_log_threshold, promotion_log_threshold
 from pitwall_operator.gates.forecast import missing_trials
-from pitwall_operator.gates.plan import (
-    PAIRED_HARM,
-    PAIRED_NON_INFERIORITY,
-    fresh_processes,
-    harm_key,
-    non_inferiority_key,
-)
-from pitwall_operator.gates.words import noun, sentence
+from pitwall_operator.gates.panel import BURST, Role, aside_roles, harm_roles, proof_role
+from pitwall_operator.gates.plan import fresh_processes
+from pitwall_operator.gates.words import need, sentence
 
 
 @dataclass(frozen=True, slots=True)
 class GateEvidence:
-    """All processes of one gate. Feed every block once; evidence is never reset, whatever stage comes next."""
+    """All processes of one gate. Feed every block once; evidence is never reset, whatever stage comes next.
+
+    A shadow's block holds pairs only; a block without control trials is held against the control's record.
+    """
 
     gate: Gate
     analysis: Analysis
@@ -42,81 +39,37 @@ class GateEvidence:
 
     def assess(self, stage: StageContext) -> Assessment:
         """What the evidence says now. Harm wins over everything and stays."""
-        harm, proof, aside = self._harm(), self._proof(stage), self._aside(stage)
-        verdict, deciding = self._verdict(stage, harm, proof)
-        missing = missing_trials(self._proof_process(stage), proof.log_threshold, self.totals)
-        message = sentence(self.gate, verdict, stage.kind, self.totals, deciding)
+        proof = proof_role(self.gate, self.analysis, stage)
+        verdict, deciding = self._verdict(stage, proof)
+        missing = missing_trials(self.processes[proof.key], proof.log_threshold, self.totals)
+        message = sentence(self.gate, verdict, stage.kind, self.totals, self._reading(deciding))
         if verdict is Verdict.INCONCLUSIVE:
-            message += self._need(stage, missing)
-        return Assessment(verdict, message, (*harm, proof, *aside), missing)
+            message += need(self.gate, missing, self.gate.minimum_trials - self._trials(stage))
+        roles = (*harm_roles(self.gate, self.analysis), proof, *aside_roles(self.gate, self.analysis, stage))
+        return Assessment(verdict, message, tuple(self._reading(role) for role in roles), missing)
 
-    def _verdict(
-        self, stage: StageContext, harm: tuple[ProcessReading, ...], proof: ProcessReading
-    ) -> tuple[Verdict, ProcessReading]:
+    def _verdict(self, stage: StageContext, proof: Role) -> tuple[Verdict, Role]:
+        """The verdict and the process that decided it, or has yet to."""
+        proven = [role for role in harm_roles(self.gate, self.analysis) if self._has_crossed(role)]
         trials = self._trials(stage)
-        proven = [reading for reading in harm if self._has_crossed(reading)]
+        if burst := next((role for role in proven if role.name == BURST), None):
+            return Verdict.HARMFUL, burst
         if not trials and not proven:
             return Verdict.UNMEASURED, proof
         if trials < self.gate.minimum_trials:
             return Verdict.INCONCLUSIVE, proof
         if proven:
             return Verdict.HARMFUL, proven[0]
-        if self._proof_process(stage).peak_log_e >= proof.log_threshold:
-            return Verdict.NON_INFERIOR, proof
-        return Verdict.INCONCLUSIVE, proof
+        return (Verdict.NON_INFERIOR if self._has_crossed(proof) else Verdict.INCONCLUSIVE), proof
 
-    def _has_crossed(self, reading: ProcessReading) -> bool:
-        return self._process(reading.name).peak_log_e >= reading.log_threshold
+    def _has_crossed(self, role: Role) -> bool:
+        return self.processes[role.key].peak_log_e >= role.log_threshold
 
-    def _process(self, name: str) -> Process:
-        return self.processes[harm_key(self.gate, self.gate.dependence) if name == "harm" else name]
-
-    def _harm(self) -> tuple[ProcessReading, ...]:
-        """Every way in which harm can be proven."""
-        return tuple(
-            ProcessReading(
-                name, self._process(name).log_e, harm_log_threshold(self.gate, self.analysis, name), acting=True
-            )
-            for name in ("harm", PAIRED_HARM)
-        )
-
-    def _proof_process(self, stage: StageContext, dependence: Dependence | None = None) -> Process:
-        if stage.kind is StageKind.SHADOW:
-            return self.processes[PAIRED_NON_INFERIORITY]
-        key = non_inferiority_key(self.gate, dependence or self.gate.dependence, stage.canary_index)
-        return self.processes[key]
-
-    def _proof(self, stage: StageContext) -> ProcessReading:
-        """The process that would let the candidate pass this stage."""
-        name = PAIRED_NON_INFERIORITY if stage.kind is StageKind.SHADOW else "non-inferiority"
-        return ProcessReading(
-            name, self._proof_process(stage).log_e, promotion_log_threshold(self.analysis), acting=True
-        )
-
-    def _aside(self, stage: StageContext) -> tuple[ProcessReading, ...]:
-        """What the split would say under the other assumption about dependence; shown, never acting."""
-        other = next(value for value in Dependence if value is not self.gate.dependence)
-        if stage.kind is StageKind.SHADOW or self.gate.mean:
-            return ()
-        threshold = harm_log_threshold(self.gate, self.analysis, "harm")
-        harm = self.processes[harm_key(self.gate, other)]
-        proof = self._proof_process(stage, other)
-        return (
-            ProcessReading(f"harm-{other.lower()}", harm.log_e, threshold, acting=False),
-            ProcessReading(
-                f"non-inferiority-{other.lower()}", proof.log_e, promotion_log_threshold(self.analysis), acting=False
-            ),
-        )
+    def _reading(self, role: Role) -> ProcessReading:
+        return ProcessReading(role.name, self.processes[role.key].log_e, role.log_threshold, role.acting)
 
     def _trials(self, stage: StageContext) -> int:
         return self.totals.pairs.total if stage.kind is StageKind.SHADOW else self.totals.candidate.trials
-
-    def _need(self, stage: StageContext, missing: int | None) -> str:
-        """How much more must be seen, in words."""
-        short = max(self.gate.minimum_trials - self._trials(stage), missing or 0)
-        if missing is None and not short:
-            return ", not approaching proof"
-        return f", about {short} more {noun(self.gate)} needed"
 
     def to_state(self) -> State:
         """The few numbers that the Rollout's status keeps."""

@@ -7,6 +7,7 @@ from pitwall_operator.evidence.contrast import BURN_IN, ContrastProcess, log_e_o
 from pitwall_operator.evidence.counts import Counts, Tally
 from pitwall_operator.evidence.line import log_likelihood_ratio
 from pitwall_operator.evidence.paired import PairedProcess
+from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
 from pitwall_operator.evidence.process import Process
 
 HORIZON = 2.0**20
@@ -24,6 +25,8 @@ def missing_trials(process: Process, log_threshold: float, seen: Counts) -> int 
             return _by_growth(log_threshold - process.log_e, _pair_growth(seen))
         case ContrastProcess():
             return _by_scaling(process, log_threshold, seen.candidate.trials)
+        case PairsAsArms():
+            return missing_trials(process.process, log_threshold, process.as_arms(seen.pairs))
     return None
 
 

@@ -3,13 +3,15 @@
 from pitwall_crds.gate import Dependence, Gate, RateMetric
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
+from pitwall_operator.evidence.exchange import ExchangeProcess
 from pitwall_operator.evidence.line import Claim, Line
 from pitwall_operator.evidence.paired import PairedProcess
+from pitwall_operator.evidence.pairs_as_arms import Against, PairsAsArms
 from pitwall_operator.evidence.process import Process
+from pitwall_operator.evidence.record import RecordProcess
 
-PAIRED_HARM = "paired-harm"
-PAIRED_NON_INFERIORITY = "paired-non-inferiority"
-
+BURST_MARGIN = 0.25
+"""Burst guard: so much more of the candidate's queries fail than of the control's."""
 QUANTILE_PRIOR_TRIALS = 50.0
 RATE_PRIOR_TRIALS = 2.0
 RATE_PRIORS = {
@@ -24,6 +26,21 @@ RATE_PRIORS = {
 def harm_key(gate: Gate, dependence: Dependence) -> str:
     """Where the status keeps the harm process; another margin is another hypothesis, so it starts anew."""
     return f"harm-{dependence.lower()}@{gate.margin_percent}"
+
+
+def paired_key(claim: Claim, gate: Gate, dependence: Dependence) -> str:
+    """Where the status keeps a process on the shadow's pairs."""
+    return f"paired-{claim}-{dependence.lower()}@{gate.margin_percent}"
+
+
+def record_key(gate: Gate) -> str:
+    """Where the status keeps the process that runs at full weight."""
+    return f"record-harm@{gate.margin_percent}"
+
+
+def burst_key() -> str:
+    """Where the status keeps the burst guard."""
+    return "burst"
 
 
 def promote_margin(gate: Gate, canary_index: int) -> int:
@@ -53,30 +70,50 @@ def non_inferiority_line(gate: Gate, canary_index: int) -> Line:
 
 def fresh_processes(gate: Gate) -> dict[str, Process]:
     """Every process of a gate before the first block. All margins run from the start, so evidence carries over."""
-    processes: dict[str, Process] = {
-        PAIRED_HARM: PairedProcess(Claim.HARM),
-        PAIRED_NON_INFERIORITY: PairedProcess(Claim.NON_INFERIOR),
-    }
+    processes: dict[str, Process] = {}
     for dependence in Dependence:
-        processes[harm_key(gate, dependence)] = _split(gate, dependence, Claim.HARM, harm_line(gate))
+        processes[harm_key(gate, dependence)] = _harm(gate, dependence)
+        for claim in Claim:
+            processes[paired_key(claim, gate, dependence)] = _paired(claim, dependence)
         for index in range(len(gate.promote_margin_percent)):
-            line = non_inferiority_line(gate, index)
-            processes[non_inferiority_key(gate, dependence, index)] = _split(gate, dependence, Claim.NON_INFERIOR, line)
+            key = non_inferiority_key(gate, dependence, index)
+            processes[key] = _non_inferiority(gate, dependence, non_inferiority_line(gate, index))
+    processes[record_key(gate)] = RecordProcess(1 + promote_margin(gate, 0) / 100, _measure(gate))
+    if gate.rate and gate.rate.metric is RateMetric.ERRORS:
+        processes[burst_key()] = BernoulliProcess.start(Line(offset=BURST_MARGIN), Claim.HARM, _prior(gate))
     return processes
 
 
-def _split(gate: Gate, dependence: Dependence, claim: Claim, line: Line) -> Process:
-    """The process that compares the arms of the split."""
+def _harm(gate: Gate, dependence: Dependence) -> Process:
+    """Means say nothing about single queries, so both kinds of dependence share the block process."""
     if gate.mean:
-        return ContrastProcess(line, claim, Measure.MEAN)
+        return ContrastProcess(harm_line(gate), Claim.HARM, Measure.MEAN)
     if dependence is Dependence.BLOCK:
-        return ContrastProcess(line, claim, Measure.RATE)
-    return BernoulliProcess(line, claim, _prior(gate))
+        return ExchangeProcess(harm_line(gate).ratio)
+    return BernoulliProcess.start(harm_line(gate), Claim.HARM, _prior(gate))
+
+
+def _non_inferiority(gate: Gate, dependence: Dependence, line: Line) -> Process:
+    """About the mean on purpose: a candidate with rare large bursts loses few blocks, and yet is worse."""
+    if gate.mean or dependence is Dependence.BLOCK:
+        return ContrastProcess(line, Claim.NON_INFERIOR, _measure(gate))
+    return BernoulliProcess.start(line, Claim.NON_INFERIOR, _prior(gate))
+
+
+def _paired(claim: Claim, dependence: Dependence) -> Process:
+    if dependence is Dependence.QUERY:
+        return PairedProcess(claim)
+    if claim is Claim.HARM:
+        return PairsAsArms(ExchangeProcess(), Against.BETTER)
+    return PairsAsArms(ContrastProcess(Line(), claim, Measure.RATE), Against.NOT_WORSE)
+
+
+def _measure(gate: Gate) -> Measure:
+    return Measure.MEAN if gate.mean else Measure.RATE
 
 
 def _prior(gate: Gate) -> Prior:
     if gate.quantile:
         return Prior(1 - gate.quantile.per_mille / 1000, QUANTILE_PRIOR_TRIALS)
-    if gate.rate:
-        return Prior(RATE_PRIORS[gate.rate.metric], RATE_PRIOR_TRIALS)
-    raise ValueError(f"gate {gate.name!r} compares means, which have no rate")
+    assert gate.rate is not None
+    return Prior(RATE_PRIORS[gate.rate.metric], RATE_PRIOR_TRIALS)

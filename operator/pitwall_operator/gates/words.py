@@ -58,6 +58,14 @@ def _share(rate: float) -> str:
     return f"{100 * rate:.2f}%" if rate < 0.01 else f"{100 * rate:.1f}%"
 
 
+def need(gate: Gate, missing: int | None, below_minimum: int) -> str:
+    """How much more must be seen, in words; `missing` None is unknown."""
+    short = max(below_minimum, missing or 0)
+    if missing is None and short <= 0:
+        return ", not approaching proof"
+    return f", about {short} more {noun(gate)} needed"
+
+
 def _evidence(reading: ProcessReading) -> str:
     if reading.log_e >= reading.log_threshold:
         return f"e={_e(reading.log_e)}"

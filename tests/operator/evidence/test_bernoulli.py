@@ -70,7 +70,7 @@ def test_crossing_under_the_null_is_as_rare_as_promised(claim, line, rates):
     draw = random.Random(5)
     crossed = 0
     for _ in range(runs):
-        process = BernoulliProcess(line, claim, Prior(0.05, 2.0))
+        process = BernoulliProcess.start(line, claim, Prior(0.05, 2.0))
         for _ in range(60):
             process = process.update(Counts(*(binomial(draw, draw.choice((5, 30)), rate) for rate in rates)))
         crossed += process.peak_log_e >= -math.log(alpha)
@@ -85,24 +85,24 @@ def binomial(draw: random.Random, trials: int, rate: float) -> Tally:
 @pytest.mark.parametrize("claim", list(Claim))
 def test_restoring_at_every_block_changes_nothing(claim):
     draw = random.Random(3)
-    straight = restored = BernoulliProcess(Line(ratio=1.5), claim, Prior(0.01, 50.0))
+    straight = restored = BernoulliProcess.start(Line(ratio=1.5), claim, Prior(0.01, 50.0))
     for _ in range(50):
         block = Counts(binomial(draw, 40, 0.05), binomial(draw, draw.randint(0, 40), 0.1))
         straight = straight.update(block)
         state = json.loads(json.dumps(restored.update(block).to_state()))
-        restored = BernoulliProcess(Line(ratio=1.5), claim, Prior(0.01, 50.0)).restored(state)
+        restored = BernoulliProcess.start(Line(ratio=1.5), claim, Prior(0.01, 50.0)).restored(state)
         assert restored == straight
 
 
 def test_known_value_of_a_plug_in_block():
-    process = BernoulliProcess(Line(), Claim.HARM, Prior(0.1, 10.0))
-    process = process.update(Counts(Tally(90, 9), Tally(90, 26)))
+    process = BernoulliProcess.start(Line(ratio=3), Claim.NON_INFERIOR, Prior(0.1, 10.0))
+    process = process.update(Counts(Tally(90, 9), Tally(90, 14)))
     after = process.update(Counts(Tally(10, 1), Tally(10, 5)))
-    # alternative (0.1, 0.27), projected onto equality: 0.185 for both
-    expected = (
-        math.log(0.1 / 0.185) + 9 * math.log(0.9 / 0.815) + 5 * math.log(0.27 / 0.185) + 5 * math.log(0.73 / 0.815)
-    )
-    assert after.logs[0] - process.logs[0] == pytest.approx(expected)
+    # alternative (0.1, 0.15), projected onto candidate = 3 · control: root of 60 θ² − 44.5 θ + 2.5
+    null = (44.5 - math.sqrt(44.5**2 - 600)) / 120
+    expected = math.log(0.1 / null) + 9 * math.log(0.9 / (1 - null))
+    expected += 5 * math.log(0.15 / (3 * null)) + 5 * math.log(0.85 / (1 - 3 * null))
+    assert after.bets.logs[1] - process.bets.logs[1] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,12 @@ def test_known_value_of_a_plug_in_block():
     ],
 )
 def test_a_block_without_both_arms_proves_nothing(block):
-    process = BernoulliProcess(Line(), Claim.HARM, Prior(0.01, 50.0)).update(block)
+    process = BernoulliProcess.start(Line(), Claim.HARM, Prior(0.01, 50.0)).update(block)
     assert process.log_e == pytest.approx(0)
 
 
 def test_a_crossing_is_never_forgotten():
-    process = BernoulliProcess(Line(), Claim.HARM, Prior(0.01, 50.0))
+    process = BernoulliProcess.start(Line(), Claim.HARM, Prior(0.01, 50.0))
     for _ in range(10):
         process = process.update(Counts(Tally(50, 0), Tally(50, 10)))
     peak = process.peak_log_e
@@ -132,7 +132,7 @@ def test_evidence_grows_faster_the_worse_the_candidate_is():
     draw = random.Random(1)
     logs = []
     for rate in (0.01, 0.03, 0.1):
-        process = BernoulliProcess(Line(), Claim.HARM, Prior(0.01, 50.0))
+        process = BernoulliProcess.start(Line(), Claim.HARM, Prior(0.01, 50.0))
         for _ in range(40):
             process = process.update(Counts(binomial(draw, 50, 0.01), binomial(draw, 50, rate)))
         logs.append(process.peak_log_e)

@@ -1,0 +1,51 @@
+"""Pairs of a block in, the same block as two arms out, so that processes which survive correlation can judge pairs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from pitwall_operator.evidence.counts import Counts, Pairs, Tally
+from pitwall_operator.evidence.process import Process, State
+
+
+class Against(StrEnum):
+    """What the pairs in which the candidate was worse are compared with."""
+
+    BETTER = "better"
+    NOT_WORSE = "not-worse"
+
+
+@dataclass(frozen=True, slots=True)
+class PairsAsArms:
+    """A split process fed with pairs: worse ones are the candidate's bad events, the opposite ones the control's."""
+
+    process: Process
+    against: Against
+
+    @property
+    def log_e(self) -> float:
+        """Natural logarithm of the evidence now."""
+        return self.process.log_e
+
+    @property
+    def peak_log_e(self) -> float:
+        """The largest log_e ever."""
+        return self.process.peak_log_e
+
+    def update(self, counts: Counts) -> Self:
+        """The process after one more block."""
+        return replace(self, process=self.process.update(self.as_arms(counts.pairs)))
+
+    def as_arms(self, pairs: Pairs) -> Counts:
+        """The pairs as an arm of their own each."""
+        opposite = pairs.better if self.against is Against.BETTER else pairs.total - pairs.worse
+        return Counts(Tally(pairs.total, opposite), Tally(pairs.total, pairs.worse))
+
+    def to_state(self) -> State:
+        """The numbers that carry it over a restart."""
+        return self.process.to_state()
+
+    def restored(self, state: Mapping[str, Any]) -> Self:
+        """This process with the numbers of `to_state`."""
+        return replace(self, process=self.process.restored(state))

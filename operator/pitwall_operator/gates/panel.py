@@ -1,0 +1,76 @@
+"""A gate and a stage come in, the processes that matter go out: which decide, at which threshold, which only show."""
+
+from dataclasses import dataclass
+
+from pitwall_crds.gate import Dependence, Gate, RateMetric
+from pitwall_crds.rollout import Analysis
+from pitwall_operator.evidence.line import Claim
+from pitwall_operator.gates.assessment import StageContext, StageKind
+from pitwall_operator.gates.budget import harm_log_threshold, promotion_log_threshold
+from pitwall_operator.gates.plan import burst_key, harm_key, non_inferiority_key, paired_key, record_key
+
+HARM = "harm"
+PAIRED_HARM = "paired-harm"
+RECORD_HARM = "record-harm"
+BURST = "burst"
+NON_INFERIORITY = "non-inferiority"
+PAIRED_NON_INFERIORITY = "paired-non-inferiority"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A process's name to people, its key in the status, and what its crossing means."""
+
+    name: str
+    key: str
+    log_threshold: float
+    acting: bool = True
+
+
+def harm_roles(gate: Gate, analysis: Analysis) -> tuple[Role, ...]:
+    """Every way in which harm can be proven, whatever the stage: what was proven in one stays proven in the next."""
+    keys = {
+        HARM: harm_key(gate, gate.dependence),
+        PAIRED_HARM: paired_key(Claim.HARM, gate, gate.dependence),
+        RECORD_HARM: record_key(gate),
+    }
+    if gate.rate and gate.rate.metric is RateMetric.ERRORS:
+        keys[BURST] = burst_key()
+    return tuple(Role(name, key, harm_log_threshold(gate, analysis, name)) for name, key in keys.items())
+
+
+def proof_role(gate: Gate, analysis: Analysis, stage: StageContext) -> Role:
+    """The process that would let the candidate pass this stage."""
+    threshold = promotion_log_threshold(analysis)
+    if stage.kind is StageKind.SHADOW:
+        key = paired_key(Claim.NON_INFERIOR, gate, gate.dependence)
+        return Role(PAIRED_NON_INFERIORITY, key, threshold)
+    return Role(NON_INFERIORITY, non_inferiority_key(gate, gate.dependence, stage.canary_index), threshold)
+
+
+def aside_roles(gate: Gate, analysis: Analysis, stage: StageContext) -> tuple[Role, ...]:
+    """What would be said under the other assumption about dependence; shown, never acting."""
+    other = next(value for value in Dependence if value is not gate.dependence)
+    harm, proof = harm_log_threshold(gate, analysis, HARM), promotion_log_threshold(analysis)
+    if stage.kind is StageKind.SHADOW:
+        paired = harm_log_threshold(gate, analysis, PAIRED_HARM)
+        return (
+            Role(f"{PAIRED_HARM}-{other.lower()}", paired_key(Claim.HARM, gate, other), paired, acting=False),
+            Role(
+                f"{PAIRED_NON_INFERIORITY}-{other.lower()}",
+                paired_key(Claim.NON_INFERIOR, gate, other),
+                proof,
+                acting=False,
+            ),
+        )
+    if gate.mean:
+        return ()
+    return (
+        Role(f"{HARM}-{other.lower()}", harm_key(gate, other), harm, acting=False),
+        Role(
+            f"{NON_INFERIORITY}-{other.lower()}",
+            non_inferiority_key(gate, other, stage.canary_index),
+            proof,
+            acting=False,
+        ),
+    )
