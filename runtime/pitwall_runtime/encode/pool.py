@@ -1,9 +1,10 @@
 """The encoder pool: batches frames for one encoder, remembers questions, and tells how long it was busy."""
 
 import io
-import threading
+import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -12,24 +13,28 @@ from PIL import Image
 from pitwall_runtime.encode.port import Encoder
 from pitwall_runtime.media import Embedded, Floats, Rgb
 
+ENCODER_WORKERS = min(4, os.cpu_count() or 1)
+"""Batches encoded at once. Each worker's numeric library uses the threads the process pinned: one, when serving."""
+
 _QUESTIONS_REMEMBERED = 8192
 
 
 class EncoderPool:
-    """One encoder shared by all threads of the process. `on_busy` is told the seconds of every forward pass."""
+    """One encoder for all threads of the process. `on_busy` is told for how many seconds the whole pool was busy."""
 
     def __init__(self, encoder: Encoder, batch_size: int, on_busy: Callable[[float], None]) -> None:
         self.encoder = encoder
         self.frames_encoded = 0
         self._batch_size = batch_size
         self._on_busy = on_busy
-        self._one_at_a_time = threading.Lock()
+        self._workers = ThreadPoolExecutor(ENCODER_WORKERS, thread_name_prefix="encode")
         self._text = lru_cache(maxsize=_QUESTIONS_REMEMBERED)(self._encode_text)
 
     def images(self, jpegs: Sequence[bytes]) -> Embedded:
         """Embeddings of `jpegs`, in order, computed in batches."""
         batches = [jpegs[start : start + self._batch_size] for start in range(0, len(jpegs), self._batch_size)]
-        parts = [self._encode_batch(batch) for batch in batches]
+        parts = list(self._workers.map(self._encode_batch, batches))
+        self.frames_encoded += len(jpegs)
         return Embedded(
             np.concatenate([part.vectors for part in parts]),
             np.concatenate([part.grids for part in parts]),
@@ -42,17 +47,15 @@ class EncoderPool:
 
     def _encode_batch(self, jpegs: Sequence[bytes]) -> Embedded:
         images = [_pixels(jpeg) for jpeg in jpegs]
-        with self._one_at_a_time:
-            started = time.perf_counter()
-            embedded = self.encoder.encode_images(images)
-            self.frames_encoded += len(images)
-            self._on_busy(time.perf_counter() - started)
+        started = time.perf_counter()
+        embedded = self.encoder.encode_images(images)
+        self._on_busy((time.perf_counter() - started) / ENCODER_WORKERS)
         return embedded
 
     def _encode_text(self, question: str) -> Floats:
         started = time.perf_counter()
         vector = self.encoder.encode_text(question)
-        self._on_busy(time.perf_counter() - started)
+        self._on_busy((time.perf_counter() - started) / ENCODER_WORKERS)
         return vector
 
 
