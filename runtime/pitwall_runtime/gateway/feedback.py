@@ -39,7 +39,10 @@ class FeedbackBody(BaseModel):
 
     answer_id: Annotated[str, Field(max_length=256, description="The answer's x-pitwall-answer-id header.")] = ""
     thumbs: Thumbs | None = None
-    session: Annotated[str, Field(max_length=256, description="The `user` field or session header of questions.")] = ""
+    session: Annotated[
+        str,
+        Field(max_length=256, description="The session header of its questions, or their `user` field without one."),
+    ] = ""
     task: Task | None = None
 
     @model_validator(mode="after")
@@ -49,7 +52,9 @@ class FeedbackBody(BaseModel):
         if self.thumbs is not None and not self.answer_id:
             raise ValueError("thumbs need answer_id, the x-pitwall-answer-id header of the answer")
         if self.task is not None and not self.session:
-            raise ValueError("task needs session, the `user` field of its questions")
+            raise ValueError(
+                "task needs session: the x-pitwall-session header of its questions, or their `user` field without one"
+            )
         return self
 
 
@@ -93,7 +98,11 @@ class Feedback:
         """Count what is new; raises RefusedError (404) for an unknown answer or session, before anything is counted."""
         trials: dict[str, list[Trial]] = {}
         if body.task is not None and not self._ledger.knows_session(body.session):
-            raise self._unknown("session", body.session, "the `user` field of a recent question")
+            raise self._unknown(
+                "session",
+                body.session,
+                "the x-pitwall-session header of a recent question, or its `user` field without one",
+            )
         if body.thumbs is not None:
             thumbed = self._ledger.thumb(body.answer_id, down=body.thumbs is Thumbs.DOWN)
             if thumbed is None:

@@ -13,7 +13,8 @@ KEY_CHARACTERS = 256
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question on its way. `session` is empty for a caller without identity, whose targeting key is random."""
+    """One question on its way. The targeting key is the user (sticky assignment); the session is one visit of theirs
+    (follow-ups). Each stands in for the other where only one is given; without both, the key is random."""
 
     body: bytes
     targeting_key: str
@@ -28,11 +29,12 @@ def read_question(body: bytes, session_header: str = "") -> Question:
     messages = document.get("messages")
     if not isinstance(messages, list) or not messages:
         raise _invalid(f"messages is {_kind(messages)}; it must be a list with at least one message")
-    session = _identity(document.get("user"), session_header)
+    user = _identity("user", document.get("user"))
+    session = _identity("x-pitwall-session", session_header) or user
     stream = _stream(document)
     return Question(
         body=_unstreamed(document) if stream else body,
-        targeting_key=session or secrets.token_hex(16),
+        targeting_key=user or session or secrets.token_hex(16),
         session=session,
         stream=stream,
         stream_usage=stream and _wants_usage(document),
@@ -49,15 +51,14 @@ def _parse(body: bytes) -> dict[str, Any]:
     return document
 
 
-def _identity(user: object, header: str) -> str:
-    if user is not None and not isinstance(user, str):
-        raise _invalid(f"user is {_kind(user)}; it must be a string of at most {KEY_CHARACTERS} characters")
-    session = user or header
-    if len(session) > KEY_CHARACTERS:
+def _identity(name: str, value: object) -> str:
+    if value is not None and not isinstance(value, str):
+        raise _invalid(f"{name} is {_kind(value)}; it must be a string of at most {KEY_CHARACTERS} characters")
+    if value and len(value) > KEY_CHARACTERS:
         raise _invalid(
-            f"user has {len(session)} characters, the limit is {KEY_CHARACTERS}; send a stable id or its hash"
+            f"{name} has {len(value)} characters, the limit is {KEY_CHARACTERS}; send a stable id or its hash"
         )
-    return session
+    return value or ""
 
 
 def _stream(document: dict[str, Any]) -> bool:

@@ -43,13 +43,13 @@ def test_the_body_is_passed_on_byte_for_byte():
 
 
 @pytest.mark.parametrize(
-    ("user", "header", "key"),
-    [("ann", "", "ann"), ("", "browser-1", "browser-1"), ("ann", "browser-1", "ann")],
+    ("user", "header", "key", "session"),
+    [("ann", "", "ann", "ann"), ("", "visit-1", "visit-1", "visit-1"), ("ann", "visit-1", "ann", "visit-1")],
 )
-def test_the_user_field_then_the_header_is_session_and_targeting_key(user, header, key):
+def test_the_user_decides_the_variant_and_the_header_bounds_the_session(user, header, key, session):
     question = read_question(body(user=user), header)
 
-    assert (question.session, question.targeting_key) == (key, key)
+    assert (question.targeting_key, question.session) == (key, session)
 
 
 def test_a_caller_without_identity_has_no_session_and_a_random_key():
