@@ -8,14 +8,14 @@ from pydantic import Field
 
 from pitwall_crds.resource import Border
 from pitwall_flags import check
-from pitwall_flags.answer import Problem, may
+from pitwall_flags.answer import Problem, documented, may
 from pitwall_flags.auth import Scope
 from pitwall_flags.compare import differences
 from pitwall_flags.publish import Publisher
 from pitwall_flags.record import Change, FlagRecord, Intent
 from pitwall_flags.store import FlagStore, UnknownFlagError, VersionConflictError
 
-router = APIRouter(prefix="/v1/flags", tags=["admin"])
+router = APIRouter(prefix="/v1/flags", tags=["admin"], responses=documented(400, 401, 403, 413, 422, 429, 503))
 
 Key = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=254, description="Flag key.")]
 IdempotencyKey = Annotated[str, Header(max_length=64, description="A request with the same key is applied once.")]
@@ -45,7 +45,7 @@ async def list_flags(request: Request) -> dict[str, Any]:
     return {"revision": contents.revision, "flags": [_shown(record) for record in contents.records]}
 
 
-@router.get("/{key}", dependencies=[_anyone], responses={404: {}})
+@router.get("/{key}", dependencies=[_anyone], responses=documented(404))
 async def get_flag(request: Request, key: Key) -> Response:
     """One flag; the ETag is its version."""
     record = await _store(request).get(key)
@@ -54,7 +54,7 @@ async def get_flag(request: Request, key: Key) -> Response:
     return _answer(record)
 
 
-@router.put("/{key}", dependencies=[_writer], responses={201: {}, 400: {}, 412: {}, 422: {}, 428: {}})
+@router.put("/{key}", dependencies=[_writer], responses={201: {"description": "Created"}, **documented(412, 428)})
 async def put_flag(
     request: Request,
     key: Key,
@@ -78,7 +78,7 @@ async def put_flag(
     return _answer(record, created=record.version == 1)
 
 
-@router.get("/{key}/history", dependencies=[_anyone], responses={404: {}})
+@router.get("/{key}/history", dependencies=[_anyone], responses=documented(404))
 async def history(
     request: Request,
     key: Key,
@@ -92,7 +92,7 @@ async def history(
     return {"key": key, "changes": [_shown_change(change) for change in changes]}
 
 
-@router.get("/{key}/diff", dependencies=[_anyone], responses={404: {}})
+@router.get("/{key}/diff", dependencies=[_anyone], responses=documented(404))
 async def diff(
     request: Request,
     key: Key,
@@ -107,13 +107,13 @@ async def diff(
     return {"key": key, "from": older, "to": newer, "differences": differences(before, after)}
 
 
-@router.post("/{key}/kill", dependencies=[_killer], responses={404: {}})
+@router.post("/{key}/kill", dependencies=[_killer], responses=documented(404))
 async def kill(request: Request, key: Key, body: Reasoned, idempotency_key: IdempotencyKey = "") -> Response:
     """Everybody gets the default variant and no copies are made until released, whatever is written meanwhile."""
     return await _switch(request, key, Intent(body.actor, body.reason, idempotency_key), killed=True)
 
 
-@router.post("/{key}/release", dependencies=[_killer], responses={404: {}})
+@router.post("/{key}/release", dependencies=[_killer], responses=documented(404))
 async def release(request: Request, key: Key, body: Reasoned, idempotency_key: IdempotencyKey = "") -> Response:
     """End a kill: what was written last applies again."""
     return await _switch(request, key, Intent(body.actor, body.reason, idempotency_key), killed=False)

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from pitwall_flags.auth import Scope, Tokens, token_of
 
@@ -20,6 +23,38 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         super().__init__(message)
         self.status = status
         self.headers = headers
+
+
+_PROBLEM: Final = {
+    "content": {
+        "application/json": {
+            "schema": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+        }
+    }
+}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the OpenAPI document says of these refusals."""
+    return {status: {"description": HTTPStatus(status).phrase, **_PROBLEM} for status in statuses}
+
+
+async def refused_response(request: Request, refused: Exception) -> Response:
+    """A refusal of the framework (no such path, a body that is no JSON) in the same shape as a Problem."""
+    assert isinstance(refused, HTTPException)
+    headers = {"Allow": _allowed(request)} if refused.status_code == HTTPStatus.METHOD_NOT_ALLOWED else refused.headers
+    return JSONResponse({"error": str(refused.detail)}, refused.status_code, headers)
+
+
+def _allowed(request: Request) -> str:
+    """All methods of a path; the framework's own Allow header names those of one route only."""
+    found = {
+        method.upper()
+        for template, operations in request.app.openapi()["paths"].items()
+        if compile_path(template)[0].match(request.url.path)
+        for method in operations
+    }
+    return ", ".join(sorted(found))
 
 
 async def problem_response(_request: Request, problem: Exception) -> Response:

@@ -5,9 +5,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
 
 from pitwall_flags import admin, ofrep
-from pitwall_flags.answer import MAX_BODY_BYTES, Problem, invalid_response, problem_response
+from pitwall_flags.answer import MAX_BODY_BYTES, Problem, invalid_response, problem_response, refused_response
 from pitwall_flags.auth import Tokens
 from pitwall_flags.limits import Limits, RateLimit
 from pitwall_flags.publish import Publisher
@@ -20,6 +21,7 @@ def build_app(store: FlagStore, publisher: Publisher, tokens: Tokens, requests_p
     app.state.store, app.state.publisher, app.state.tokens = store, publisher, tokens
     app.add_exception_handler(Problem, problem_response)
     app.add_exception_handler(RequestValidationError, invalid_response)
+    app.add_exception_handler(HTTPException, refused_response)
     app.add_exception_handler(SQLAlchemyError, _database_away)
     app.add_exception_handler(OSError, _database_away)
     app.include_router(admin.router)

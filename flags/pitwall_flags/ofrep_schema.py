@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from pitwall_flags.answer import documented
+
 _METADATA = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
 
 _REASONS = ["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT", "DISABLED", "UNKNOWN"]
@@ -75,11 +77,14 @@ def _json(description: str, body: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": body}}}
 
 
+_REFUSALS = {str(status): answer for status, answer in documented(401, 403, 413, 429).items()}
+
 _NOT_FOUND = _json("No such flag.", _failure(["key", "errorCode"], ["FLAG_NOT_FOUND"]))
 
 SINGLE: Final[dict[str, Any]] = {
     "requestBody": _REQUEST,
     "responses": {
+        **_REFUSALS,
         "200": _json("The flag's value for this context.", _SUCCESS),
         "400": _json("The context or the flag cannot be used.", _failure(["key", "errorCode"], _CODES)),
         "404": _NOT_FOUND,
@@ -90,6 +95,7 @@ BULK: Final[dict[str, Any]] = {
     "requestBody": _REQUEST,
     "parameters": [{"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}}],
     "responses": {
+        **_REFUSALS,
         "200": _json("All flags for this context.", _BULK_SUCCESS),
         "304": {"description": "The same result as the one with this ETag."},
         "400": _json("The context cannot be used.", _failure(["errorCode"], _CODES)),
@@ -98,6 +104,7 @@ BULK: Final[dict[str, Any]] = {
 
 EVENTS: Final[dict[str, Any]] = {
     "responses": {
-        "200": {"description": "Server-sent events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+        **_REFUSALS,
+        "200": {"description": "Server-sent events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
     }
 }
