@@ -5,7 +5,7 @@ from typing import Final
 from pitwall_crds.names import Arm, Label, Metric, Outcome, Signal
 from pitwall_dashboards.panel import Panel, PanelType, Query
 from pitwall_dashboards.promql import equals, gauge, matches, per_minute, proof, quantile, share
-from pitwall_dashboards.scopes import BY_VARIANT, CHASSIS, PROCESSES, QUALITY_WINDOW, ROLLOUTS, legend
+from pitwall_dashboards.scopes import BY_VARIANT, CHASSIS, FAILURE_WINDOW, PROCESSES, QUALITY_WINDOW, ROLLOUTS, legend
 
 HARM: Final = matches(Label.PROCESS, ".*harm")
 """The processes that prove harm, with pairs (shadow) and without."""
@@ -150,28 +150,29 @@ GATES: Final = Panel(
 )
 FALLBACKS: Final = Panel(
     PanelType.TIME_SERIES,
-    "Fallbacks and errors per minute",
-    "Questions that a variant failed; fallbacks were answered by stable.",
+    "Failures per minute",
+    f"Questions that a variant failed, over {FAILURE_WINDOW}; those with a reason were answered by stable.",
     4,
     (
         Query(
-            per_minute(CHASSIS.keeping(Label.SAMPLER_VARIANT, Label.REASON), Metric.FALLBACKS),
+            per_minute(CHASSIS.over(FAILURE_WINDOW).keeping(Label.SAMPLER_VARIANT, Label.REASON), Metric.FALLBACKS),
             legend(Label.SAMPLER_VARIANT, Label.REASON),
         ),
         Query(
-            per_minute(CHASSIS, Metric.QUERIES, equals(Label.OUTCOME, Outcome.ERROR)),
+            per_minute(CHASSIS.over(FAILURE_WINDOW), Metric.QUERIES, equals(Label.OUTCOME, Outcome.ERROR)),
             f"errors {legend(Label.SAMPLER_VARIANT, Label.ARM)}",
         ),
     ),
 )
 SHADOW: Final = Panel(
     PanelType.TIME_SERIES,
-    "Shadow pairs: candidate ÷ primary",
-    "Same question, both variants: 1 is equal, above is slower or more tokens. Pairs per minute on the same axis.",
+    "Shadow ÷ primary",
+    "Median over pairs of the same question: 1 is equal, above is slower or more tokens. Right axis: pairs per minute.",
     4,
     (
         Query(quantile(BY_VARIANT, Metric.SHADOW_LATENCY_RATIO, "0.5"), f"latency {legend(Label.SAMPLER_VARIANT)}"),
         Query(quantile(BY_VARIANT, Metric.SHADOW_TOKENS_RATIO, "0.5"), f"tokens {legend(Label.SAMPLER_VARIANT)}"),
         Query(per_minute(BY_VARIANT, Metric.SHADOW_PAIRS), f"pairs/min {legend(Label.SAMPLER_VARIANT)}"),
     ),
+    right_axis="/^pairs/",
 )

@@ -38,7 +38,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel. `unit` is Grafana's name of it, `colours` maps patterns of series names to colours."""
+    """One panel. `unit` is Grafana's name of it, `colours` maps patterns of series names to colours,
+    `right_axis` is a pattern of those that have another scale."""
 
     type: PanelType
     title: str
@@ -51,6 +52,7 @@ class Panel:
     stacked: bool = False
     threshold: str = ""
     names_only: bool = False
+    right_axis: str = ""
     empty: str = "–"
     colours: dict[str, str] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
@@ -127,7 +129,14 @@ def _overrides(panel: Panel) -> list[Json]:
         {"matcher": {"id": "byName", "options": column}, "properties": [{"id": "unit", "value": unit}]}
         for column, unit in panel.columns.items()
     ]
-    return colours + units
+    return colours + units + _right_axis(panel.right_axis)
+
+
+def _right_axis(pattern: str) -> list[Json]:
+    if not pattern:
+        return []
+    moved = {"id": "custom.axisPlacement", "value": "right"}
+    return [{"matcher": {"id": "byRegexp", "options": pattern}, "properties": [moved]}]
 
 
 def _options(panel: Panel) -> Json:

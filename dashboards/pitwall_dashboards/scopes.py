@@ -8,6 +8,9 @@ from pitwall_dashboards.promql import NAMESPACE, SERIES_BY, Scope, matches
 QUALITY_WINDOW: Final = "10m"
 """Thumbs and follow-ups are rare beside queries; a shorter window would mostly show nothing."""
 
+FAILURE_WINDOW: Final = "5m"
+"""Failures are rare too; a rate over seconds shows spikes and no level."""
+
 CHASSIS: Final = Scope(
     (matches(NAMESPACE, "$namespace"), matches(Label.SAMPLER_VARIANT, "$sampler_variant")),
     "$__rate_interval",
