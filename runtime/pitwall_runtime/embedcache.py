@@ -19,20 +19,22 @@ import numpy.typing as npt
 
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, FramePool
 
-_VIDEOS_IN_MEMORY = 32
+_VIDEOS_IN_MEMORY = 16
 _CENTRE_FRAMES = 64
 
 
 @dataclass(slots=True)
 class VideoEmbeddings:
-    """One video's rows, mapped. `pool_key` is where they lie."""
+    """One video's rows, mapped, and what was computed from all of them."""
 
     vectors: npt.NDArray[np.float32]
     grids: npt.NDArray[np.float16]
     labels: npt.NDArray[np.int16]
     present: npt.NDArray[np.uint8]
     _hot: Floats | None = None
+    _hot_regions: Floats | None = None
     _centre: Floats | None = None
+    _region_centre: Floats | None = None
 
     def missing(self, rows: Iterable[int]) -> list[int]:
         """Those of `rows` that nobody has filled yet."""
@@ -57,11 +59,24 @@ class VideoEmbeddings:
             self._centre = self.vectors[self.centre_rows()].mean(0)
         return _unit(self.vectors[rows] - self._centre)
 
+    def centred_regions(self, rows: list[int]) -> Floats:
+        """[rows, regions, D]: the same for the regions of each frame, around the regions' own centre."""
+        if self._region_centre is None:
+            self._region_centre = self.grids[self.centre_rows()].astype(np.float32).mean((0, 1, 2))
+        regions = self.grids[rows].astype(np.float32) - self._region_centre
+        return _unit(regions.reshape(len(rows), -1, regions.shape[-1]))
+
     def all_centred(self) -> Floats:
         """`centred` of every row, kept in memory. Every row must be present."""
         if self._hot is None:
             self._hot = self.centred(list(range(len(self.present))))
         return self._hot
+
+    def all_centred_regions(self) -> Floats:
+        """`centred_regions` of every row, kept in memory. Every row must be present."""
+        if self._hot_regions is None:
+            self._hot_regions = self.centred_regions(list(range(len(self.present))))
+        return self._hot_regions
 
 
 class EmbedCache:
@@ -113,6 +128,6 @@ def _mapped(folder: Path) -> VideoEmbeddings:
 
 
 def _unit(rows: Floats) -> Floats:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
     unit: Floats = (rows / np.maximum(norms, 1e-9)).astype(np.float32)
     return unit

@@ -122,11 +122,15 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingShape:
-    """Sizes of an encoder's output: dimension D, grid side, labels per frame L."""
+    """Sizes of an encoder's output: dimension D, grid side, labels per frame L.
+
+    `regions_compare` says whether a region of the grid may be compared with a question, as the whole frame may.
+    """
 
     dimension: int
     side: int
     labels: int
+    regions_compare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

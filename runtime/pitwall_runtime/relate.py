@@ -43,15 +43,30 @@ class Relation:
         return self.rows.all_centred()
 
     def scores(self) -> Floats:
-        """Cosine of each pool frame with the question."""
-        scores: Floats = self.embeddings() @ self._question_vector()
-        return scores
+        """Relevance of each pool frame to the question, -1 to 1."""
+        embeddings = self.embeddings()
+        regions = self.rows.all_centred_regions() if self._regions_compare else None
+        return self._relevance(embeddings, regions)
 
     def scores_of(self, indices: tuple[int, ...]) -> Floats:
-        """Cosine of the given frames with the question; needs no other frames than the video's centre."""
+        """The same for the given frames alone; needs no other frames than the video's centre."""
         self.require([*self.rows.centre_rows(), *indices])
-        scores: Floats = self.rows.centred(list(indices)) @ self._question_vector()
-        return scores
+        rows = list(indices)
+        regions = self.rows.centred_regions(rows) if self._regions_compare else None
+        return self._relevance(self.rows.centred(rows), regions)
+
+    def _relevance(self, embeddings: Floats, regions: Floats | None) -> Floats:
+        """Cosine with the question; where regions compare, the mean of the whole frame's and the best region's."""
+        question = self._question_vector()
+        whole: Floats = embeddings @ question
+        if regions is None:
+            return whole
+        best: Floats = (regions @ question).max(axis=1)
+        return np.asarray((whole + best) / 2, dtype=np.float32)
+
+    @property
+    def _regions_compare(self) -> bool:
+        return self.encoders.encoder.shape.regions_compare
 
     def grids_of(self, indices: tuple[int, ...]) -> Grids:
         """Token grids of the given frames."""

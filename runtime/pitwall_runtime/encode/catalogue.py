@@ -9,12 +9,17 @@ from pitwall_runtime.encode.port import Encoder
 def build(spec: EncoderSpec, cache_dir: Path) -> Encoder:
     """The encoder that `spec` names, loaded. Raises BadVariant if its weights do not load."""
     encoder: Encoder
-    if spec.name == "conse":
-        from pitwall_runtime.encode.conse import Conse
+    match spec.name:
+        case "conse":
+            from pitwall_runtime.encode.conse import Conse
 
-        encoder = Conse(spec, cache_dir / "encoders")
-    else:
-        from pitwall_runtime.encode.openclip import OpenClip
+            encoder = Conse(spec, cache_dir / "encoders")
+        case "colours":
+            from pitwall_runtime.encode.colours import Colours
 
-        encoder = OpenClip(spec)
+            encoder = Colours(spec)
+        case _:
+            from pitwall_runtime.encode.openclip import OpenClip
+
+            encoder = OpenClip(spec)
     return encoder

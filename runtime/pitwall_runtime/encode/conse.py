@@ -18,13 +18,15 @@ from pitwall_runtime.encode.efficientnet import load_classifier
 from pitwall_runtime.encode.minilm import DIMENSION, MiniLm
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, Rgb
 
-_SIZE_PX = 224
+_SHORT_SIDE_PX = 224
+_LONG_SIDE_MAX_PX = 448
+_STRIDE_PX = 32
 _GRID_SIDE = 4
-_CLASSES = 30
+_CLASSES = 100
 _TEMPERATURE = 2.0
 """Softer than the classifier's own: on drawn pictures it is too sure of too few classes (docs/runtime.md, Encoders)."""
 _LABELS = 3
-_PREPROCESSING = f"stretch{_SIZE_PX}-t{_TEMPERATURE:g}-c{_CLASSES}-g{_GRID_SIDE}"
+_PREPROCESSING = f"short{_SHORT_SIDE_PX}-t{_TEMPERATURE:g}-c{_CLASSES}-g{_GRID_SIDE}"
 
 
 class Conse:
@@ -32,7 +34,7 @@ class Conse:
 
     def __init__(self, spec: EncoderSpec, cache_dir: Path) -> None:
         self.key = f"conse-{spec.revision}-{_PREPROCESSING}".replace("/", "_")
-        self.shape = EmbeddingShape(DIMENSION, _GRID_SIDE, _LABELS)
+        self.shape = EmbeddingShape(DIMENSION, _GRID_SIDE, _LABELS, regions_compare=True)
         self.label_names = class_names()
         self._text = MiniLm()
         self._classifier = load_classifier()
@@ -82,7 +84,15 @@ class Conse:
 
 
 def _prepared(image: Rgb) -> torch.Tensor:
-    """[1, 3, 224, 224]: the whole picture, stretched, so that nothing at its sides is lost."""
+    """[1, 3, H, W]: the whole picture with its aspect, 224 pixels on the short side, at most 448 on the long one."""
+    height, width = image.shape[:2]
+    scale = _SHORT_SIDE_PX / min(height, width)
+    size = [_side(height * scale), _side(width * scale)]
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0).float()
-    sized = functional.interpolate(pixels, (_SIZE_PX, _SIZE_PX), mode="bilinear", antialias=True)
+    sized = functional.interpolate(pixels, size, mode="bilinear", antialias=True)
     return (sized - 127.0) / 128.0
+
+
+def _side(pixels: float) -> int:
+    """The nearest multiple of the network's stride, within bounds."""
+    return min(_LONG_SIDE_MAX_PX, max(_SHORT_SIDE_PX, round(pixels / _STRIDE_PX) * _STRIDE_PX))
