@@ -97,6 +97,10 @@ def _stat(axes: Axes, panel: Panel, source: Source) -> None:
 def _lines(axes: Axes, panel: Panel, source: Source) -> None:
     factor, sign = FACTORS.get(panel.unit, (1.0, ""))
     lines = [line for query in panel.queries for line in _drawn(source, query, factor)]
+    if not lines:
+        axes.axis("off")
+        axes.text(0.5, 0.5, panel.empty, fontsize=15, ha="center", va="center")
+        return
     if panel.stacked:
         _stack(axes, lines)
     else:
@@ -116,9 +120,8 @@ def _stack(axes: Axes, lines: list[Line]) -> None:
     minutes = sorted({minute for line in lines for minute in line.minutes})
     known = [dict(zip(line.minutes, line.values, strict=True)) for line in lines]
     values = [[each.get(minute, 0.0) for minute in minutes] for each in known]
-    if values:
-        colours = [PALETTE[index % len(PALETTE)] for index in range(len(lines))]
-        axes.stackplot(minutes, values, labels=[line.name for line in lines], colors=colours, step="post", alpha=0.8)
+    colours = [PALETTE[index % len(PALETTE)] for index in range(len(lines))]
+    axes.stackplot(minutes, values, labels=[line.name for line in lines], colors=colours, step="post", alpha=0.8)
 
 
 def _plot(axes: Axes, panel: Panel, lines: list[Line]) -> None:
