@@ -136,13 +136,19 @@ class PitwallProvider(AbstractProvider):
         telemetry.STALE.set(0)
         changed = flags.changed_keys(before)
         if changed and not was_stale:
-            _observe_lag(flags)
+            self._observe_lag(flags)
         self._settled.set()
         remember.save(self._state_path, text)
         if was_stale:
             self.emit_provider_ready(ProviderEventDetails(message="following the flag service"))
         if changed:
             self.emit_provider_configuration_changed(ProviderEventDetails(flags_changed=changed))
+
+    def _observe_lag(self, flags: FlagSet) -> None:
+        """Seconds since the write, on this machine's clock against the service's."""
+        written_at_ms = flags.metadata.get("writtenAtMs")
+        if isinstance(written_at_ms, int):
+            telemetry.PROPAGATION.observe(max(0.0, time.time() - written_at_ms / 1000))
 
     def _lose(self, why: str) -> None:
         """The stream is lost. Told after every failed attempt, since the SDK says READY once initialization returns."""
@@ -152,13 +158,6 @@ class PitwallProvider(AbstractProvider):
         telemetry.STALE.set(1)
         self._settled.set()
         self.emit_provider_stale(ProviderEventDetails(message=f"the flag service is out of reach: {why}"))
-
-
-def _observe_lag(flags: FlagSet) -> None:
-    """Seconds since the write, on this machine's clock against the service's."""
-    written_at_ms = flags.metadata.get("writtenAtMs")
-    if isinstance(written_at_ms, int):
-        telemetry.PROPAGATION.observe(max(0.0, time.time() - written_at_ms / 1000))
 
 
 def _faulty(default: Any, resolution: Resolution, fault: Fault, message: str) -> FlagResolutionDetails[Any]:

@@ -3,19 +3,22 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from pitwall_flags.evaluate import Metadata
 from pitwall_flags.flagset import FlagSet
-from pitwall_flags.record import Contents
+from pitwall_flags.record import Change, Contents
 from pitwall_flags.store import FlagStore
 
 _log = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.25
+SCHEMA: Final = "https://flagd.dev/schema/v0/flags.json"
+
+POLL_SECONDS: Final = 0.25
 """How often a service asks its database whether another replica wrote. Its own writes are published at once."""
 
 
@@ -25,14 +28,15 @@ class Snapshot:
 
     revision: int
     flag_set: FlagSet
+    fragments: Mapping[str, str]
     configuration: str
 
     def select(self, prefix: str) -> str:
         """The configuration with the flags of this key prefix only."""
         if not prefix:
             return self.configuration
-        flags = {key: document for key, document in self.flag_set.documents.items() if key.startswith(prefix)}
-        return _dump({"flags": flags, "metadata": dict(self.flag_set.metadata)})
+        chosen = {key: text for key, text in self.fragments.items() if key.startswith(prefix)}
+        return _configuration(chosen, self.flag_set.metadata)
 
 
 class Publisher:
@@ -44,14 +48,18 @@ class Publisher:
         self._changed = asyncio.Condition()
         self._reading = asyncio.Lock()
         self._closed = False
-        self.snapshot = _snapshot(Contents((), -1, 0), flag_set_id, None)
+        self.snapshot = _first(Contents((), -1, 0), flag_set_id)
 
     async def refresh(self) -> Snapshot:
-        """Read the store again, publish if it has moved on, and give the newest snapshot."""
+        """Read what was written since, publish it if anything was, and give the newest snapshot."""
         async with self._reading:
-            contents = await self._store.contents()
-            if contents.revision > self.snapshot.revision:
-                self.snapshot = _snapshot(contents, self.flag_set_id, self.snapshot.flag_set)
+            known = self.snapshot
+            if known.revision < 0:
+                newer = _first(await self._store.contents(), self.flag_set_id)
+            else:
+                newer = _next(known, await self._store.changes_since(known.revision))
+            if newer.revision > known.revision:
+                self.snapshot = newer
                 await self._wake()
         return self.snapshot
 
@@ -90,16 +98,43 @@ class Publisher:
             self._changed.notify_all()
 
 
-def _snapshot(contents: Contents, flag_set_id: str, before: FlagSet | None) -> Snapshot:
-    metadata = {
-        "flagSetId": flag_set_id,
-        "version": str(max(contents.revision, 0)),
-        "writtenAtMs": contents.written_at_ms,
-    }
+def _first(contents: Contents, flag_set_id: str) -> Snapshot:
     flags = {record.key: record.effective() for record in contents.records}
-    configuration = {"flags": flags, "metadata": metadata}
-    return Snapshot(contents.revision, FlagSet(configuration, before), _dump(configuration))
+    metadata = _metadata(flag_set_id, max(contents.revision, 0), contents.written_at_ms)
+    return _snapshot(contents.revision, flags, {key: _dump(flag) for key, flag in flags.items()}, metadata)
 
 
-def _dump(configuration: dict[str, Any]) -> str:
-    return json.dumps({"$schema": "https://flagd.dev/schema/v0/flags.json", **configuration}, separators=(",", ":"))
+def _next(known: Snapshot, changes: Sequence[Change]) -> Snapshot:
+    """The snapshot after these changes. Only what changed is written anew: a write stays cheap beside 10 000 flags."""
+    if not changes:
+        return known
+    changed = {change.key: change.after for change in changes}
+    flags = {**known.flag_set.documents, **changed}
+    fragments = {**known.fragments, **{key: _dump(flag) for key, flag in changed.items()}}
+    last = changes[-1]
+    metadata = _metadata(str(known.flag_set.metadata["flagSetId"]), last.revision, last.at_ms)
+    return _snapshot(last.revision, flags, fragments, metadata, known.flag_set)
+
+
+def _snapshot(
+    revision: int,
+    flags: Mapping[str, Any],
+    fragments: Mapping[str, str],
+    metadata: Metadata,
+    before: FlagSet | None = None,
+) -> Snapshot:
+    flag_set = FlagSet({"flags": flags, "metadata": metadata}, before)
+    return Snapshot(revision, flag_set, fragments, _configuration(fragments, metadata))
+
+
+def _metadata(flag_set_id: str, revision: int, written_at_ms: int) -> Metadata:
+    return {"flagSetId": flag_set_id, "version": str(revision), "writtenAtMs": written_at_ms}
+
+
+def _configuration(fragments: Mapping[str, str], metadata: Metadata) -> str:
+    flags = ",".join(f"{_dump(key)}:{text}" for key, text in sorted(fragments.items()))
+    return f'{{"$schema":"{SCHEMA}","flags":{{{flags}}},"metadata":{_dump(metadata)}}}'
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -95,6 +95,12 @@ class FlagStore:
         async with self._engine.connect() as connection:
             return tuple(_change(row) for row in await connection.execute(query))
 
+    async def changes_since(self, revision: int) -> tuple[Change, ...]:
+        """All flags' changes after this revision, in order; writes are serialized, so none can slip in later."""
+        query = select(changes).where(changes.c.revision > revision).order_by(changes.c.revision)
+        async with self._engine.connect() as connection:
+            return tuple(_change(row) for row in await connection.execute(query))
+
     async def change(self, key: str, version: int) -> Change | None:
         """The change that made this version, or None."""
         query = select(changes).where(changes.c.key == key, changes.c.version == version)

@@ -190,5 +190,6 @@ def test_the_http_api_keeps_to_its_openapi_document(service):
     )
     assert done.returncode == 0, done.stdout[-6000:]
     assert "generated" in done.stdout
+    print(done.stdout[-500:])  # how many inputs were made, for -s
     with httpx.Client(base_url=service.url) as http:
         assert http.get("/readyz").text == "ready"

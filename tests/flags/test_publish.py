@@ -1,0 +1,80 @@
+"""Snapshots: what was built change by change is what a new start would read, and followers only move forward."""
+
+import asyncio
+import json
+
+import pytest
+
+from pitwall_flags.document import shadow_document
+from pitwall_flags.publish import Publisher
+from pitwall_flags.record import Intent
+from pitwall_flags.store import FlagStore
+
+pytestmark = pytest.mark.slow
+ME = Intent("me", "because")
+
+
+@pytest.fixture
+async def store(database):
+    opened = await FlagStore.open(database)
+    yield opened
+    await opened.close()
+
+
+async def test_changes_add_up_to_what_a_new_start_reads(store, split):
+    publisher = Publisher(store, "set")
+    await publisher.refresh()
+    for number in range(4):
+        await store.put(f"f{number}", split(number), expected_version=None, intent=ME)
+        await publisher.refresh()
+    await store.put("f1.shadow", shadow_document("v", 5, salt="s"), expected_version=None, intent=ME)
+    await store.put("f1", split(77), expected_version=1, intent=ME)
+    await store.kill("f1", killed=True, intent=ME)
+    await store.put("f2", split(78), expected_version=1, intent=ME)
+    grown, started = await publisher.refresh(), Publisher(store, "set")
+    fresh = await started.refresh()
+    assert json.loads(grown.configuration) == json.loads(fresh.configuration)
+    assert json.loads(grown.select("f1")) == json.loads(fresh.select("f1"))
+    assert grown.revision == fresh.revision == 9
+    assert "targeting" not in grown.flag_set.documents["f1"]
+    assert grown.flag_set.evaluate("f1", "user", {}).metadata["killed"] is True
+
+
+async def test_the_configuration_is_the_flag_set_in_json(store, split):
+    publisher = Publisher(store, 'a "set"')
+    empty = await publisher.refresh()
+    assert json.loads(empty.configuration)["flags"] == {}
+    await store.put("f", split(5), expected_version=None, intent=ME)
+    configuration = json.loads((await publisher.refresh()).configuration)
+    assert configuration["flags"] == publisher.snapshot.flag_set.documents
+    assert configuration["metadata"] == publisher.snapshot.flag_set.metadata
+    assert configuration["$schema"] == "https://flagd.dev/schema/v0/flags.json"
+
+
+async def test_refreshes_at_once_publish_each_revision_once_and_in_order(store, split):
+    publisher = Publisher(store, "set")
+    await publisher.refresh()
+    seen: list[int] = []
+
+    async def follow() -> None:
+        async for snapshot in publisher.follow():
+            seen.append(snapshot.revision)
+
+    following = asyncio.create_task(follow())
+    await asyncio.sleep(0)
+
+    async def write(number: int) -> None:
+        await store.put(f"f{number}", split(5), expected_version=None, intent=ME)
+        await publisher.refresh()
+
+    await asyncio.gather(*(write(number) for number in range(10)))
+    await asyncio.wait_for(_reaches(seen, 10), 5)
+    await publisher.close()
+    await asyncio.wait_for(following, 5)
+    assert seen == sorted(set(seen))
+    assert seen[-1] == 10
+
+
+async def _reaches(seen: list[int], revision: int) -> None:
+    while not seen or seen[-1] < revision:
+        await asyncio.sleep(0.01)
