@@ -1,0 +1,64 @@
+"""What the processes register is what the shared table promises to dashboards and rules."""
+
+from collections.abc import Iterable
+
+import pytest
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
+
+import pitwall_flags.telemetry  # noqa: F401 – registers the flags' metrics
+import pitwall_runtime.gateway.telemetry
+import pitwall_runtime.telemetry
+from pitwall_crds.metrics import SERIES, MetricType
+from pitwall_crds.names import Metric
+from pitwall_operator.metrics import Exported
+
+OPTIONAL = {Metric.ROLLOUT_PHASE}
+"""Shown and alerted on where it is exported, done without where it is not."""
+
+Registered = dict[str, tuple[str, tuple[str, ...]]]
+
+
+def of_registry(registry: CollectorRegistry) -> Registered:
+    """Name, type and labels of ours. prometheus-client shows label names of metrics without samples nowhere else."""
+    return described(registry._collector_to_names)
+
+
+def described(collectors: Iterable[object]) -> Registered:
+    ours = [each for each in collectors if isinstance(each, MetricWrapperBase) and each._name.startswith("pitwall_")]
+    return {each._name: (each._type, tuple(map(str, each._labelnames))) for each in ours}
+
+
+def gateway() -> Registered:
+    return of_registry(pitwall_runtime.gateway.telemetry.Telemetry()._registry)
+
+
+def runtime() -> Registered:
+    return of_registry(pitwall_runtime.telemetry.Telemetry("aks", "candidate").registry)
+
+
+def operator() -> Registered:
+    exported = Exported.listening(0)
+    exported.close()
+    return described(vars(exported).values())
+
+
+def flags() -> Registered:
+    return of_registry(REGISTRY)
+
+
+@pytest.mark.parametrize("registered", [gateway, runtime, operator, flags])
+def test_a_process_registers_what_is_promised(registered):
+    found = registered()
+
+    assert found
+    for name, (kind, labels) in found.items():
+        series = SERIES[Metric(f"{name}_total" if kind == MetricType.COUNTER else name)]
+        assert (kind, set(labels)) == (series.type, set(series.labels)), name
+
+
+def test_every_promised_metric_is_registered_by_some_process():
+    found = {name for registered in (gateway, runtime, operator, flags) for name in registered()}
+
+    missing = {metric for metric in SERIES if metric.removesuffix("_total") not in found}
+    assert missing <= OPTIONAL
