@@ -24,6 +24,17 @@ class Border(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
+class Resource(Border):
+    """Something that can be applied."""
+
+    def to_manifest(self) -> dict[str, Any]:
+        """This resource as a file that can be applied again: apiVersion and kind first, no status."""
+        data = self.to_yaml_dict()
+        data.pop("status", None)
+        head = self.model_dump(mode="json", by_alias=True, include={"api_version", "kind"})
+        return {**head, **data}
+
+
 def cel_rules(*rules: tuple[str, str]) -> ConfigDict:
     """Settings of a type whose cross-field rules (CEL, message) the API server checks as its validators do here."""
     return ConfigDict(

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from pitwall_crds import names
 from pitwall_crds.gate import Gate
-from pitwall_crds.resource import Border, Condition, Metadata, Name, Reference, cel_rules, keyed_by
+from pitwall_crds.resource import Border, Condition, Metadata, Name, Reference, Resource, cel_rules, keyed_by
 
 MAXIMUM_STAGES = 16
 
@@ -263,6 +263,9 @@ class GateStatus(Border):
     ] = -1
     evidence: Annotated[tuple[ProcessStatus, ...], Field(max_length=8, description="The gate's e-processes.")] = ()
     tail: TailStatus | None = None
+    first_trial_time: Annotated[
+        str, Field(max_length=40, description="When the candidate first counted; warmupSeconds begin here.")
+    ] = ""
     state: Annotated[dict[str, Any], Field(description="Sufficient statistics; decimals as strings.")] = {}
 
 
@@ -345,7 +348,7 @@ class RolloutStatus(Border):
     ] = ()
 
 
-class Rollout(Border):
+class Rollout(Resource):
     """One flag's way from the stable variant to the desired one."""
 
     api_version: Literal["pitwall.dev/v1alpha1"] = names.API_VERSION

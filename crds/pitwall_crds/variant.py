@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from pitwall_crds import names
-from pitwall_crds.resource import Border, Condition, Metadata, Name, Reference, cel_rules, keyed_by
+from pitwall_crds.resource import Border, Condition, Metadata, Name, Reference, Resource, cel_rules, keyed_by
 
 ParameterValue = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[str, Field(max_length=256)]
 
@@ -177,7 +177,7 @@ class SamplerVariantStatus(Border):
     ] = ()
 
 
-class SamplerVariant(Border):
+class SamplerVariant(Resource):
     """One frame sampler, runnable."""
 
     api_version: Literal["pitwall.dev/v1alpha1"] = names.API_VERSION

@@ -148,8 +148,24 @@ def _rows(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> dict[st
     }
 
 
-def _warm(gate: Gate, status: RolloutStatus, now: float) -> bool:
-    return now - moments.to_epoch(status.run_start_time) >= gate.warmup_seconds
+def _first_trials(status: RolloutStatus, grown: Mapping[str, Counts], now: float) -> RolloutStatus:
+    """The status with the time at which each gate's candidate was first seen."""
+    gates = tuple(
+        gate.model_copy(update={"first_trial_time": moments.to_text(now)})
+        if not gate.first_trial_time
+        and gate.name in grown
+        and (grown[gate.name].candidate.trials or grown[gate.name].pairs.total)
+        else gate
+        for gate in status.gates
+    )
+    return status.model_copy(update={"gates": gates})
+
+
+def _warm(gate: Gate, first_trial_time: str, now: float) -> bool:
+    """Whether the candidate has worked long enough for its counts to be about more than starting."""
+    if not gate.warmup_seconds:
+        return True
+    return bool(first_trial_time) and now - moments.to_epoch(first_trial_time) >= gate.warmup_seconds
 
 
 def close_block(
@@ -162,10 +178,12 @@ def close_block(
     cursor, grown = counters.advance(
         status.cursor, _rows(spec, status, reading), reading, run_start=moments.to_epoch(status.run_start_time)
     )
+    status = _first_trials(status, grown, reading.time)
+    begun = {gate.name: gate.first_trial_time for gate in status.gates}
     counts = {
         gate.name: grown[gate.name]
         for gate in spec.analysis.gates
-        if gate.name in grown and _warm(gate, status, reading.time)
+        if gate.name in grown and _warm(gate, begun[gate.name], reading.time)
     }
     rules = {gate.name: gate for gate in spec.analysis.gates}
     gates = tuple(

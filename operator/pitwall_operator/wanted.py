@@ -99,9 +99,11 @@ def missing_capacity(goal: Wanted, seen: Observation) -> str:
     growing = {arm for arm in (Arm.CANDIDATE, Arm.CONTROL) if _grows(goal, seen.split, arm)}
     for (variant, pool), replicas in goal.pools.items():
         arm = Arm.CONTROL if pool is Pool.CONTROL else next((s.arm for s in goal.shares if s.variant == variant), None)
-        ready = seen.variants[variant].ready(pool) if variant in seen.variants else 0
+        running = seen.variants[variant].pools.get(pool) if variant in seen.variants else None
+        ready = running.ready if running else 0
         if ready < replicas and (arm in growing or not seen.split.shares):
-            return f"{variant} ({pool}) has {ready} of {replicas} replicas ready"
+            trouble = f": {running.trouble}" if running and running.trouble else ""
+            return f"{variant} ({pool}) has {ready} of {replicas} replicas ready{trouble}"
     return ""
 
 

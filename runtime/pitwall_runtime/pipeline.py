@@ -16,6 +16,7 @@ from pitwall_runtime.answer.port import Brief
 from pitwall_runtime.embedcache import EmbedCache
 from pitwall_runtime.encode import catalogue as encoders
 from pitwall_runtime.encode.pool import EncoderPool
+from pitwall_runtime.encode.questions import QuestionStore
 from pitwall_runtime.framestore.disk import DiskFrameStore
 from pitwall_runtime.media import Answer, Evidence, FramePool, PoolSpec, Selection, Tokens, Video
 from pitwall_runtime.prepare import Preparation
@@ -52,7 +53,8 @@ class Pipeline:
         self.preparation = Preparation(self.store, cache_dir / "locks", pool_spec)
         self._cache = EmbedCache(cache_dir / "embeddings")
         encoder = encoders.build(spec.encoder, cache_dir)
-        self.encoders = EncoderPool(encoder, spec.encoder.batch_size, telemetry.encoder_busy)
+        questions = QuestionStore.opened(cache_dir / "questions" / encoder.key)
+        self.encoders = EncoderPool(encoder, spec.encoder.batch_size, telemetry.encoder_busy, questions)
         self._engine = engines.build(spec.answer)
         self.encoders.text("warm up")
 

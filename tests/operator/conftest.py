@@ -27,6 +27,7 @@ from pitwall_operator.observation import (
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 REVISION = "r1"
+VARIANTS = ("uniform-v1", "aks-v1", "dpp-v1")
 
 
 def load_rollout(name: str) -> Rollout:

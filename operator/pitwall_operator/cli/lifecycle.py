@@ -1,6 +1,5 @@
 """`pitwall up`, `down`, `apply`, `delete`, `lint`: files in; running services and stored resources out."""
 
-import os
 import socket
 import time
 from collections.abc import Sequence
@@ -151,8 +150,10 @@ def default_cache() -> Path:
 def _check_port(port: int, place: Place) -> None:
     if not port_is_free(port):
         fail(f"port {port} is in use; choose another with --port, or stop what listens there", Exit.BAD_INPUT)
-    if not os.access(place.state.parent, os.W_OK):
-        fail(f"{place.state.parent} is not writable; choose another folder with --state", Exit.BAD_INPUT)
+    try:
+        place.run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"{place.state} cannot be made ({error.strerror}); choose another folder with --state", Exit.BAD_INPUT)
 
 
 def _write_settings(

@@ -166,7 +166,7 @@ class Processes:
         """The revision's own file: a pool keeps its spec although the resource may be edited meanwhile."""
         path = self.layout.state / "run" / "revisions" / f"{goal.variant.metadata.name}-{goal.revision}.yaml"
         if not path.exists():
-            files.write_whole(path, yaml.safe_dump(goal.variant.to_yaml_dict(), sort_keys=False))
+            files.write_whole(path, yaml.safe_dump(goal.variant.to_manifest(), sort_keys=False))
         return path
 
     # --- readiness ---

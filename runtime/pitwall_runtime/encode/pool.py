@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from pitwall_runtime.encode.port import Encoder
+from pitwall_runtime.encode.questions import QuestionStore
 from pitwall_runtime.media import Embedded, Floats, Rgb
 
 ENCODER_WORKERS = min(4, os.cpu_count() or 1)
@@ -22,8 +23,15 @@ _QUESTIONS_REMEMBERED = 8192
 class EncoderPool:
     """One encoder for all threads of the process. `on_busy` is told for how many seconds the whole pool was busy."""
 
-    def __init__(self, encoder: Encoder, batch_size: int, on_busy: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        batch_size: int,
+        on_busy: Callable[[float], None],
+        questions: QuestionStore | None = None,
+    ) -> None:
         self.encoder = encoder
+        self._questions = questions
         self.frames_encoded = 0
         self._batch_size = batch_size
         self._on_busy = on_busy
@@ -53,9 +61,14 @@ class EncoderPool:
         return embedded
 
     def _encode_text(self, question: str) -> Floats:
+        known = self._questions.get(question) if self._questions else None
+        if known is not None:
+            return known
         started = time.perf_counter()
         vector = self.encoder.encode_text(question)
         self._on_busy((time.perf_counter() - started) / ENCODER_WORKERS)
+        if self._questions:
+            self._questions.put(question, vector)
         return vector
 
 

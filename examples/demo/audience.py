@@ -1,0 +1,87 @@
+"""The simulated users of one demo: they ask while it runs; what they saw is kept."""
+
+import asyncio
+import collections
+import time
+from collections.abc import Callable, Sequence
+from typing import Self
+
+import httpx
+from examples.demo.screen import Screen
+from examples.demo.users import Exchange, drive
+
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.variant import SamplerVariant
+
+SEED = 7
+FIRST_QUESTION = "What is this film about?"
+BASELINE_SECONDS = 8.0
+LINGER_SECONDS = 4.0
+
+
+class Audience:
+    """Users from entering to leaving the context."""
+
+    def __init__(self, gateway_url: str, film_uri: str, rate: float) -> None:
+        self.gateway_url, self.film_uri, self.rate = gateway_url, film_uri, rate
+        self.exchanges: list[Exchange] = []
+        self._stop = asyncio.Event()
+        self._driving: asyncio.Task[collections.Counter[str]] | None = None
+
+    async def first_question(self) -> None:
+        """One question before the users come, since the first one about a film has to decode it."""
+        content = [
+            {"type": "video_url", "video_url": {"url": self.film_uri}},
+            {"type": "text", "text": FIRST_QUESTION},
+        ]
+        body = {"model": "pitwall", "messages": [{"role": "user", "content": content}]}
+        async with httpx.AsyncClient(trust_env=False, timeout=300.0) as client:
+            while True:
+                answer = await client.post(f"{self.gateway_url}/v1/chat/completions", json=body)
+                if answer.status_code not in (502, 503, 504):
+                    break
+                await asyncio.sleep(1.0)
+        if answer.status_code != httpx.codes.OK:
+            raise SystemExit(f"demo: the first question failed with {answer.status_code}: {answer.text}")
+
+    async def __aenter__(self) -> Self:
+        self._driving = asyncio.create_task(
+            drive(
+                self.gateway_url,
+                self.film_uri,
+                rate_per_second=self.rate,
+                stop=self._stop,
+                seed=SEED,
+                on_answer=self.exchanges.append,
+            )
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop.set()
+        assert self._driving is not None
+        await self._driving
+
+    async def _wait(
+        self,
+        seconds: float,
+        rollout: Callable[[], Rollout],
+        variants: Callable[[], Sequence[SamplerVariant]],
+        screen: Screen,
+    ) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            screen.show(rollout(), variants())
+            await asyncio.sleep(0.25)
+
+    async def settle(
+        self, rollout: Callable[[], Rollout], variants: Callable[[], Sequence[SamplerVariant]], screen: Screen
+    ) -> None:
+        """Some traffic before anything changes: the stable variant's history."""
+        await self._wait(BASELINE_SECONDS, rollout, variants, screen)
+
+    async def linger(
+        self, rollout: Callable[[], Rollout], variants: Callable[[], Sequence[SamplerVariant]], screen: Screen
+    ) -> None:
+        """Some traffic after the end, to see that nobody is sent to a variant that is off."""
+        await self._wait(LINGER_SECONDS, rollout, variants, screen)

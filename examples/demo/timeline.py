@@ -1,0 +1,53 @@
+"""A finished rollout and what the users saw in; the story with its numbers out. Pure."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+
+from examples.demo.users import Exchange
+
+from pitwall_crds.names import EventReason
+from pitwall_crds.rollout import Rollout
+from pitwall_operator import moments
+
+
+def timeline(rollout: Rollout, exchanges: Sequence[Exchange], started: float) -> Iterator[str]:
+    """What was decided, when, on what evidence; and whom the bad variant reached. `started` is epoch seconds."""
+    yield "\nTimeline (seconds since the start)"
+    for entry in rollout.status.history:
+        yield f"  {moments.to_epoch(entry.time) - started:7.1f}  {entry.reason}: {entry.message}"
+    yield "\nWhat users saw"
+    yield from _per_variant(exchanges)
+    yield from _exposure(rollout, exchanges, started)
+
+
+def _per_variant(exchanges: Sequence[Exchange]) -> Iterator[str]:
+    for variant in sorted({e.reply.variant for e in exchanges if e.reply.variant}):
+        own = [e for e in exchanges if e.reply.variant == variant]
+        judged = [e.satisfied for e in own if e.satisfied is not None]
+        latency = sorted(e.reply.latency_seconds for e in own)
+        p50, p99 = statistics.median(latency), latency[min(len(latency) - 1, int(0.99 * len(latency)))]
+        satisfied = f"{100 * sum(judged) / len(judged):.0f}% satisfied" if judged else "nothing judged"
+        yield (
+            f"  {variant:12} {len(own):6} answers to {len({e.user for e in own}):5} users, "
+            f"p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, {satisfied}"
+        )
+    failed = [e for e in exchanges if e.reply.error]
+    yield f"  {len(failed)} of {len(exchanges)} questions failed"
+
+
+def _exposure(rollout: Rollout, exchanges: Sequence[Exchange], started: float) -> Iterator[str]:
+    off = next((h for h in reversed(rollout.status.history) if h.reason == EventReason.FLAGGED_OFF), None)
+    if off is None:
+        return
+    reached = [e for e in exchanges if e.reply.variant == off.variant]
+    yield f"\n{off.variant}"
+    if not reached:
+        yield "  answered nobody before it was flagged off"
+        return
+    onset = min(e.asked_at_seconds for e in reached)
+    decided = moments.to_epoch(off.time)
+    last = max(e.asked_at_seconds for e in reached)
+    yield f"  its first user asked at {onset - started:.1f} s"
+    yield f"  it was flagged off at {decided - started:.1f} s, {decided - onset:.1f} s after that onset"
+    yield f"  it had answered {len({e.user for e in reached})} users ({len(reached)} questions)"
+    yield f"  the last question that reached it was asked {max(0.0, last - decided):.2f} s after the decision"
