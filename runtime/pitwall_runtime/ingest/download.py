@@ -70,7 +70,7 @@ def _save(response: httpx.Response, url: str, folder: Path, limits: DownloadLimi
     try:
         digest, size = hashlib.sha256(), 0
         with os.fdopen(descriptor, "wb") as file:
-            for chunk in response.iter_bytes(1 << 20):
+            for chunk in response.iter_raw():
                 size += len(chunk)
                 _check_size(size, limits)
                 _check_time(deadline, limits)

@@ -1,0 +1,110 @@
+"""Real material for the runtime's tests: generated clips, the sample films, and variants."""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from pitwall_crds.variant import SamplerVariant
+
+ROOT = Path(__file__).parents[2]
+COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220), "yellow": (230, 220, 20)}
+
+
+def write_clip(path: Path, scenes: Sequence[tuple[str, int]], *, rate: int = 8, options: dict[str, str] | None = None):
+    """An H.264 clip of one-coloured scenes, (colour, seconds) each."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for colour, seconds in scenes:
+            image = np.full((64, 96, 3), COLOURS[colour], np.uint8)
+            for _ in range(seconds * rate):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def write_frames_at(path: Path, seconds: Sequence[float]) -> Path:
+    """A clip whose frames stand at irregular times, in milliseconds."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt, stream.time_base = 96, 64, "yuv420p", Fraction(1, 1000)
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number, at in enumerate(seconds):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), number % 250, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = round(at * 1000), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_clip():
+    """Writes one-coloured scenes."""
+    return write_clip
+
+
+@pytest.fixture(scope="session")
+def make_frames_at():
+    """Writes frames at irregular times."""
+    return write_frames_at
+
+
+@pytest.fixture(scope="session")
+def colours():
+    """The colours of the scenes by name."""
+    return COLOURS
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory) -> Path:
+    """A media root with clips."""
+    return tmp_path_factory.mktemp("clips")
+
+
+@pytest.fixture(scope="session")
+def clip(clips) -> Path:
+    """20 s: red 5, green 5, blue 5, yellow 5."""
+    return write_clip(clips / "colours.mp4", [("red", 5), ("green", 5), ("blue", 5), ("yellow", 5)])
+
+
+@pytest.fixture(scope="session")
+def fetch_media():
+    """The script that fetches the films, as a module."""
+    spec = importlib.util.spec_from_file_location("fetch_media", ROOT / "scripts" / "fetch_media.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def film(fetch_media) -> Path:
+    """Big Buck Bunny, whole."""
+    return fetch_media.fetch(fetch_media.FILMS["bbb"], fetch_media.media_dir())
+
+
+@pytest.fixture(scope="session")
+def bikes(fetch_media) -> Path:
+    """Ten natural seconds."""
+    return fetch_media.fetch(fetch_media.FILMS["bikes"], fetch_media.media_dir())
+
+
+@pytest.fixture
+def make_variant() -> Callable[..., SamplerVariant]:
+    """A variant around a sampler; colours by default, so that no model is loaded."""
+
+    def make(sampler: str = "aks", *, frames: int = 4, encoder: str = "colours", **spec) -> SamplerVariant:
+        parameters = spec.pop("parameters", {})
+        whole = {
+            "sampler": {"name": sampler, "parameters": parameters},
+            "maxFrames": frames,
+            "encoder": {"name": encoder},
+            **spec,
+        }
+        return SamplerVariant.model_validate({"metadata": {"name": f"{sampler}-v1"}, "spec": whole})
+
+    return make

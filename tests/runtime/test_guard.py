@@ -1,0 +1,61 @@
+"""Which addresses may be fetched from."""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+import pytest
+
+from pitwall_runtime.errors import MediaMissing, MediaRefused
+from pitwall_runtime.ingest.guard import is_public, pinned_address
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "64:ff9b::808:808"])
+def test_public(address):
+    assert is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param("127.0.0.1", id="loopback"),
+        pytest.param("10.1.2.3", id="private-10"),
+        pytest.param("172.16.0.1", id="private-172"),
+        pytest.param("192.168.1.1", id="private-192"),
+        pytest.param("169.254.169.254", id="cloud-metadata"),
+        pytest.param("100.64.0.1", id="carrier-grade-nat"),
+        pytest.param("0.0.0.0", id="this-host"),
+        pytest.param("224.0.0.1", id="multicast"),
+        pytest.param("255.255.255.255", id="broadcast"),
+        pytest.param("::1", id="loopback-6"),
+        pytest.param("fe80::1", id="link-local-6"),
+        pytest.param("fd00:ec2::254", id="metadata-6"),
+        pytest.param("::ffff:10.0.0.1", id="private-mapped-into-6"),
+        pytest.param("::ffff:169.254.169.254", id="metadata-mapped-into-6"),
+        pytest.param("64:ff9b::a9fe:a9fe", id="metadata-behind-nat64"),
+        pytest.param("2002:7f00:1::", id="loopback-in-6to4"),
+        pytest.param("ff02::1", id="multicast-6"),
+    ],
+)
+def test_not_public(address):
+    assert not is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost/x", "http://127.1/x", "http://2130706433/x", "http://0x7f.0.0.1/x", "http://[::1]:80/x"],
+)
+def test_other_spellings_of_this_machine_are_refused(url):
+    with pytest.raises((MediaRefused, MediaMissing)):
+        pinned_address(urlsplit(url), frozenset())
+
+
+def test_an_allowed_host_is_allowed_on_its_port_only():
+    assert pinned_address(urlsplit("http://127.0.0.1:9000/x"), {"127.0.0.1:9000"}) == "127.0.0.1"
+    with pytest.raises(MediaRefused, match="--allow-host"):
+        pinned_address(urlsplit("http://127.0.0.1:9001/x"), {"127.0.0.1:9000"})
+
+
+@pytest.mark.parametrize("url", ["http:///x", "http://no-such-host.invalid/x", "http://a:99999/x"])
+def test_nonsense_is_refused_in_words(url):
+    with pytest.raises((MediaRefused, MediaMissing)):
+        pinned_address(urlsplit(url), frozenset())

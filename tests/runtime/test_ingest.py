@@ -1,0 +1,216 @@
+"""file:// stays under the media roots; http(s) stays within size, time, and the public network."""
+
+import hashlib
+import http.server
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pitwall_runtime.errors import BadQuestion, MediaBroken, MediaMissing, MediaRefused, MediaTooLarge, Refused
+from pitwall_runtime.ingest.download import DownloadLimits
+from pitwall_runtime.ingest.resolve import Resolver
+
+CONTENT = b"not a video, but bytes" * 1000
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """A media server with bad habits, by path."""
+
+    def do_GET(self):
+        match self.path:
+            case "/film.mp4":
+                self._send(200, CONTENT)
+            case "/hop":
+                self._redirect("/film.mp4")
+            case "/inside":
+                self._redirect("http://169.254.169.254/latest/meta-data")
+            case "/file":
+                self._redirect("file:///etc/passwd")
+            case "/loop":
+                self._redirect("/loop")
+            case "/endless":
+                self.send_response(200)
+                self.end_headers()
+                self._drip(b"x" * 65536, pause=0)
+            case "/slow":
+                self.send_response(200)
+                self.end_headers()
+                self._drip(b"x", pause=0.05)
+            case "/silent":
+                time.sleep(5)
+            case _:
+                self._send(404, b"")
+
+    def _send(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.server.seen.append((self.path, self.headers["Host"]))
+
+    def _redirect(self, target):
+        self.send_response(302)
+        self.send_header("Location", target)
+        self.end_headers()
+
+    def _drip(self, piece, *, pause):
+        try:
+            for _ in range(10_000):
+                self.wfile.write(piece)
+                time.sleep(pause)
+        except OSError:
+            return
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.seen = []
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def address(server):
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+@pytest.fixture
+def resolver(server, tmp_path):
+    allowed = frozenset({f"127.0.0.1:{server.server_port}"})
+    limits = DownloadLimits(max_bytes=100_000, max_seconds=1.0, read_seconds=0.5, allowed_hosts=allowed)
+    root = tmp_path / "media"
+    root.mkdir()
+    return Resolver((root,), tmp_path / "downloads", limits)
+
+
+def leftovers(resolver):
+    return [path.name for path in resolver.downloads.glob(".part-*")]
+
+
+def test_a_download_is_named_by_its_content(resolver, address, server):
+    video = resolver.resolve(f"{address}/film.mp4")
+    assert video.content_hash == hashlib.sha256(CONTENT).hexdigest()
+    assert video.path.read_bytes() == CONTENT
+    assert server.seen == [("/film.mp4", address.removeprefix("http://"))]
+
+
+def test_the_same_address_is_fetched_once(resolver, address, server):
+    assert resolver.resolve(f"{address}/film.mp4") == resolver.resolve(f"{address}/film.mp4")
+    assert len(server.seen) == 1
+
+
+def test_a_redirect_within_bounds_is_followed(resolver, address):
+    assert resolver.resolve(f"{address}/hop").size_bytes == len(CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("path", "refusal", "words"),
+    [
+        pytest.param("/inside", MediaRefused, "not at a public address", id="redirect-to-metadata"),
+        pytest.param("/file", MediaRefused, "must be http:// or https://", id="redirect-to-a-file"),
+        pytest.param("/loop", MediaRefused, "redirects more than 3 times", id="redirect-loop"),
+        pytest.param("/gone", MediaMissing, "answered 404", id="not-found"),
+        pytest.param("/endless", MediaTooLarge, "more than 100000 bytes", id="endless"),
+        pytest.param("/slow", MediaBroken, "longer than the limit of 1 s", id="a-byte-at-a-time"),
+        pytest.param("/silent", MediaMissing, "cannot be fetched", id="no-answer"),
+    ],
+)
+def test_bad_servers_are_refused_within_the_limits(resolver, address, path, refusal, words):
+    started = time.monotonic()
+    with pytest.raises(refusal, match=words):
+        resolver.resolve(address + path)
+    assert time.monotonic() - started < 4
+    assert leftovers(resolver) == []
+
+
+def test_nobody_listens(resolver, server, address):
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(MediaMissing, match="cannot be fetched"):
+        resolver.resolve(f"{address}/film.mp4")
+
+
+def test_a_private_host_is_refused_without_a_connection(resolver, server):
+    with pytest.raises(MediaRefused, match="not at a public address"):
+        resolver.resolve(f"http://localhost:{server.server_port}/film.mp4")
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("url", ["http://user:secret@127.0.0.1/x", "ftp://example.org/x", "gopher:x", "x", "http://[x"])
+def test_strange_addresses_are_refused(resolver, url):
+    with pytest.raises(Refused):
+        resolver.resolve(url)
+
+
+def test_a_file_under_a_root_is_found_and_its_identity_is_its_content(resolver):
+    root = resolver.media_roots[0]
+    (root / "a film.mp4").write_bytes(CONTENT)
+    (root / "copy.mp4").write_bytes(CONTENT)
+    first, second = (resolver.resolve(f"file://{root}/{name}") for name in ("a%20film.mp4", "copy.mp4"))
+    assert first.content_hash == second.content_hash == hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_a_changed_file_has_a_new_identity(resolver):
+    path = resolver.media_roots[0] / "film.mp4"
+    path.write_bytes(b"one")
+    before = resolver.resolve(path.as_uri()).content_hash
+    path.write_bytes(b"two!")
+    assert resolver.resolve(path.as_uri()).content_hash != before
+
+
+@pytest.mark.parametrize(
+    ("name", "refusal"),
+    [
+        pytest.param("../secret.mp4", MediaRefused, id="dot-dot"),
+        pytest.param("%2e%2e/secret.mp4", MediaRefused, id="dot-dot-encoded"),
+        pytest.param("link.mp4", MediaRefused, id="link-out-of-the-root"),
+        pytest.param("folder/link/secret.mp4", MediaRefused, id="linked-folder"),
+        pytest.param("pipe", MediaRefused, id="not-a-regular-file"),
+        pytest.param("folder", MediaRefused, id="a-folder"),
+        pytest.param("none.mp4", MediaMissing, id="missing"),
+        pytest.param("large.mp4", MediaTooLarge, id="too-large"),
+        pytest.param("a\0b", Refused, id="nul-byte"),
+        pytest.param("x" * 300, MediaMissing, id="name-too-long"),
+    ],
+)
+def test_nothing_outside_the_roots_is_read(resolver, tmp_path, name, refusal):
+    root = resolver.media_roots[0]
+    (tmp_path / "secret.mp4").write_bytes(b"secret")
+    (root / "folder").mkdir()
+    (root / "link.mp4").symlink_to(tmp_path / "secret.mp4")
+    (root / "folder" / "link").symlink_to(tmp_path)
+    os.mkfifo(root / "pipe")
+    (root / "large.mp4").write_bytes(b"x" * 100_001)
+    with pytest.raises(refusal):
+        resolver.resolve(f"file://{root}/{name}")
+
+
+def test_a_remote_host_in_a_file_address_is_refused(resolver):
+    with pytest.raises(MediaRefused, match="three slashes"):
+        resolver.resolve("file://server/share/film.mp4")
+
+
+def test_every_refusal_has_a_status_and_a_code():
+    kinds = [BadQuestion, MediaRefused, MediaMissing, MediaTooLarge, MediaBroken]
+    assert [(kind.status.value, kind.code) for kind in kinds] == [
+        (400, "bad_question"),
+        (400, "media_refused"),
+        (404, "media_missing"),
+        (413, "media_too_large"),
+        (422, "media_broken"),
+    ]
+
+
+def test_the_local_path_of_the_command_line_needs_no_root(resolver, tmp_path):
+    (tmp_path / "mine.mp4").write_bytes(CONTENT)
+    assert resolver.local(Path(tmp_path / "mine.mp4")).size_bytes == len(CONTENT)
