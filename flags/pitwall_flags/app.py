@@ -29,6 +29,7 @@ def build_app(store: FlagStore, publisher: Publisher, tokens: Tokens, requests_p
     app.add_api_route("/healthz", _healthy, response_class=PlainTextResponse, tags=["service"])
     app.add_api_route("/readyz", _ready, response_class=PlainTextResponse, tags=["service"])
     app.add_api_route("/metrics", _metrics, response_class=PlainTextResponse, tags=["service"])
+    app.add_middleware(ofrep.SingleEvaluations, publisher=publisher, tokens=tokens)
     app.add_middleware(Limits, rate=RateLimit(requests_per_second), max_body_bytes=MAX_BODY_BYTES)
     return app
 

@@ -9,14 +9,17 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.datastructures import Headers
 
 from pitwall_flags import ofrep_schema as schema
 from pitwall_flags import telemetry
-from pitwall_flags.answer import Problem, may, read_json
-from pitwall_flags.auth import Scope, Tokens
+from pitwall_flags.answer import Problem, may, parse_object
+from pitwall_flags.auth import Scope, Tokens, token_of
 from pitwall_flags.evaluate import Attributes, Fault, Resolution
+from pitwall_flags.flagset import FlagSet
 from pitwall_flags.publish import Publisher, Snapshot
 
+SINGLE_PATH: Final = "/ofrep/v1/evaluate/flags/"
 EVENTS_PATH: Final = "/ofrep/v1/events"
 INACTIVITY_SECONDS: Final = 120
 KEEP_ALIVE_SECONDS: Final = 15.0
@@ -34,23 +37,57 @@ class ContextFault(Exception):  # noqa: N818 - becomes an evaluation failure
         self.fault = fault
 
 
-@router.post("/ofrep/v1/evaluate/flags/{key:path}", dependencies=[_evaluator], openapi_extra=schema.SINGLE)
+@router.post(SINGLE_PATH + "{key:path}", dependencies=[_evaluator], openapi_extra=schema.SINGLE)
 async def evaluate_flag(request: Request, key: str) -> Response:
     """Evaluate one flag."""
+    status, answer = evaluate_one(_publisher(request).snapshot.flag_set, key, await request.body())
+    return JSONResponse(answer, status)
+
+
+class SingleEvaluations:
+    """ASGI middleware that answers single evaluations itself: the same function, without a framework's routing."""
+
+    def __init__(self, app: Any, *, publisher: Publisher, tokens: Tokens) -> None:
+        self._app = app
+        self._publisher = publisher
+        self._tokens = tokens
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Answer, or hand over what is another request, or one without the right token (for the words of refusal)."""
+        single = scope["type"] == "http" and scope["method"] == "POST" and scope["path"].startswith(SINGLE_PATH)
+        if not single or not self._admits(scope):
+            await self._app(scope, receive, send)
+            return
+        message = await receive()
+        flag_set, key = self._publisher.snapshot.flag_set, scope["path"].removeprefix(SINGLE_PATH)
+        status, answer = evaluate_one(flag_set, key, message.get("body", b""))
+        body = json.dumps(answer, separators=(",", ":")).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _admits(self, scope: dict[str, Any]) -> bool:
+        if self._tokens.is_open:
+            return True
+        return Scope.EVALUATE in self._tokens.scopes(token_of(Headers(scope=scope)))
+
+
+def evaluate_one(flag_set: FlagSet, key: str, body: bytes) -> tuple[int, dict[str, Any]]:
+    """The status and the answer to a single evaluation's body."""
     try:
-        targeting_key, attributes = await _context(request)
+        targeting_key, attributes = _context(body)
     except ContextFault as fault:
-        return JSONResponse({"key": key, **_failure(fault.fault, str(fault))}, 400)
-    resolution = _publisher(request).snapshot.flag_set.evaluate(key, targeting_key, attributes)
+        return 400, {"key": key, **_failure(fault.fault, str(fault))}
+    resolution = flag_set.evaluate(key, targeting_key, attributes)
     telemetry.count(key, resolution)
-    return JSONResponse(_shown(key, resolution), _status(resolution))
+    return _status(resolution), _shown(key, resolution)
 
 
 @router.post("/ofrep/v1/evaluate/flags", dependencies=[_evaluator], openapi_extra=schema.BULK)
 async def evaluate_flags(request: Request, flagConfigEtag: str = "") -> Response:  # noqa: N803 - OFREP's spelling
     """Evaluate all flags. The ETag stands for the result, so another context never gets a wrong 304."""
     try:
-        targeting_key, attributes = await _context(request)
+        targeting_key, attributes = _context(await request.body())
     except ContextFault as fault:
         return JSONResponse(_failure(fault.fault, str(fault)), 400)
     snapshot = await _as_new_as(_publisher(request), flagConfigEtag)
@@ -104,12 +141,10 @@ async def _as_new_as(publisher: Publisher, revision: str) -> Snapshot:
     return await publisher.refresh() if newer else known
 
 
-async def _context(request: Request) -> tuple[str, Attributes]:
+def _context(body: bytes) -> tuple[str, Attributes]:
     try:
-        context = (await read_json(request)).get("context")
+        context = parse_object(body).get("context")
     except Problem as problem:
-        if problem.status == 413:
-            raise
         raise ContextFault(Fault.PARSE_ERROR, str(problem)) from problem
     if not isinstance(context, dict):
         raise ContextFault(Fault.INVALID_CONTEXT, 'send {"context": {"targetingKey": "…"}}')

@@ -128,7 +128,9 @@ def agree_with_flagd(document, key, context, ours):
     core = FlagdCore()
     core.set_flags(json.dumps({"flags": {"f": document}}))
     try:
-        theirs = getattr(core, f"resolve_{kinds[type(ours.value)]}_value")("f", None, EvaluationContext(key, context))
+        theirs = getattr(core, f"resolve_{kinds[type(ours.value)]}_value")(
+            "f", None, EvaluationContext(key or None, context)
+        )
     except OpenFeatureError as error:
         raise AssertionError(f"flagd refuses what we answered with {ours}") from error
     assert (theirs.value, theirs.variant) == (ours.value, ours.variant)

@@ -59,6 +59,8 @@ async def test_refreshes_at_once_publish_each_revision_once_and_in_order(store, 
     async def follow() -> None:
         async for snapshot in publisher.follow():
             seen.append(snapshot.revision)
+            if snapshot.revision == 10:
+                return
 
     following = asyncio.create_task(follow())
     await asyncio.sleep(0)
@@ -68,13 +70,16 @@ async def test_refreshes_at_once_publish_each_revision_once_and_in_order(store, 
         await publisher.refresh()
 
     await asyncio.gather(*(write(number) for number in range(10)))
-    await asyncio.wait_for(_reaches(seen, 10), 5)
-    await publisher.close()
     await asyncio.wait_for(following, 5)
     assert seen == sorted(set(seen))
     assert seen[-1] == 10
 
 
-async def _reaches(seen: list[int], revision: int) -> None:
-    while not seen or seen[-1] < revision:
-        await asyncio.sleep(0.01)
+async def test_closing_ends_followers(store):
+    publisher = Publisher(store, "set")
+    followed = publisher.follow(publisher.snapshot.revision)
+    waiting = asyncio.ensure_future(anext(followed))
+    await asyncio.sleep(0)
+    await publisher.close()
+    with pytest.raises(StopAsyncIteration):
+        await asyncio.wait_for(waiting, 5)
