@@ -12,7 +12,14 @@ import pytest
 from pitwall_crds.variant import SamplerVariant
 
 ROOT = Path(__file__).parents[2]
-COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220), "yellow": (230, 220, 20)}
+COLOURS = {
+    "red": (220, 20, 20),
+    "green": (20, 200, 20),
+    "blue": (20, 20, 220),
+    "yellow": (230, 220, 20),
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+}
 
 
 def write_clip(path: Path, scenes: Sequence[tuple[str, int]], *, rate: int = 8, options: dict[str, str] | None = None):

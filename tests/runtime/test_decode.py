@@ -121,7 +121,7 @@ def test_a_video_that_ends_early_is_refused_with_both_lengths(make_clip, tmp_pat
 def test_a_decoder_that_hangs_is_killed_when_the_clock_runs_out(tmp_path):
     os.mkfifo(tmp_path / "film.mp4")  # opening it blocks for as long as nobody writes
     started = time.monotonic()
-    with pytest.raises(MediaBroken, match="longer than the limit of 0.7 s"):
+    with pytest.raises(MediaBroken, match=r"longer than the limit of 0\.7 s"):
         frames_of(tmp_path / "film.mp4", limit_seconds=0.7)
     assert time.monotonic() - started < 5
 

@@ -20,43 +20,39 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """A media server with bad habits, by path."""
 
     def do_GET(self):
-        match self.path:
-            case "/film.mp4":
-                self._send(200, CONTENT)
-            case "/hop":
-                self._redirect("/film.mp4")
-            case "/inside":
-                self._redirect("http://169.254.169.254/latest/meta-data")
-            case "/file":
-                self._redirect("file:///etc/passwd")
-            case "/loop":
-                self._redirect("/loop")
-            case "/endless":
-                self.send_response(200)
-                self.end_headers()
-                self._drip(b"x" * 65536, pause=0)
-            case "/slow":
-                self.send_response(200)
-                self.end_headers()
-                self._drip(b"x", pause=0.05)
-            case "/silent":
-                time.sleep(5)
-            case _:
-                self._send(404, b"")
+        redirects = {
+            "/hop": "/film.mp4",
+            "/inside": "http://169.254.169.254/latest/meta-data",
+            "/file": "file:///etc/passwd",
+            "/loop": "/loop",
+        }
+        drips = {"/endless": (b"x" * 65536, 0), "/slow": (b"x", 0.05)}
+        if self.path in redirects:
+            self._redirect(redirects[self.path])
+        elif self.path in drips:
+            self._drip(*drips[self.path])
+        elif self.path == "/silent":
+            time.sleep(5)
+        elif self.path == "/film.mp4":
+            self._send(200, CONTENT)
+        else:
+            self._send(404, b"")
 
     def _send(self, status, body):
+        self.server.seen.append((self.path, self.headers["Host"]))
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-        self.server.seen.append((self.path, self.headers["Host"]))
 
     def _redirect(self, target):
         self.send_response(302)
         self.send_header("Location", target)
         self.end_headers()
 
-    def _drip(self, piece, *, pause):
+    def _drip(self, piece, pause):
+        self.send_response(200)
+        self.end_headers()
         try:
             for _ in range(10_000):
                 self.wfile.write(piece)

@@ -1,0 +1,133 @@
+"""Moments are grouped within shots and told with times; an OpenAI-compatible server gets the frames as pictures."""
+
+import base64
+import http.server
+import io
+import json
+import threading
+
+import pytest
+from PIL import Image
+
+from pitwall_crds.variant import AnswerSpec
+from pitwall_runtime.answer.catalogue import build
+from pitwall_runtime.answer.moments import MomentsEngine, group
+from pitwall_runtime.answer.port import Brief
+from pitwall_runtime.errors import Unavailable
+from pitwall_runtime.media import Evidence
+
+
+def frame(seconds, score, *, shot=0, labels=("bow", "hare", "nut")):
+    return Evidence(int(seconds), float(seconds), seconds + 1.0, shot, score, labels)
+
+
+def brief(*evidence, tokens_per_frame=16):
+    return Brief("a bow", evidence, group(evidence), lambda: [jpeg(640, 360)] * len(evidence), tokens_per_frame)
+
+
+def jpeg(width, height):
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), "green").save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def test_neighbours_in_a_shot_are_one_moment_told_by_its_best_frame():
+    moments = group([frame(10, 0.2, labels=("hare",)), frame(12, 0.6), frame(40, 0.3)])
+    assert [(m.start_seconds, m.end_seconds, m.pts_seconds, m.score) for m in moments] == [
+        (10, 13, 12, 0.6),
+        (40, 41, 40, 0.3),
+    ]
+    assert moments[0].label == "bow, hare"
+
+
+def test_a_cut_or_a_long_gap_parts_moments():
+    assert len(group([frame(10, 0.2, shot=0), frame(11, 0.2, shot=11)])) == 2
+    assert len(group([frame(10, 0.2), frame(15, 0.2)])) == 2
+    assert len(group([frame(10, 0.2), frame(14, 0.2)])) == 1
+
+
+def test_the_answer_gives_times_and_labels_best_first():
+    answer = MomentsEngine().answer(brief(frame(187, 0.1), frame(316, 0.9), frame(445, 0.5), frame(500, 0.05)))
+    assert answer.text == ("Best match at 5:16–5:17 (bow, hare). Also at 7:25–7:26 (bow, hare); 3:07–3:08 (bow, hare).")
+    assert [moment.score for moment in answer.moments] == [0.9, 0.5, 0.1, 0.05]
+
+
+def test_no_frames_no_answer_but_words():
+    assert MomentsEngine().answer(brief()).text == "Nothing was found in this video."
+
+
+class Model(http.server.BaseHTTPRequestHandler):
+    """A chat completion server that answers by path and keeps what it was sent."""
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append(body)
+        reply = {"choices": [{"message": {"content": "At 0:10."}}], "usage": {"completion_tokens": 4}}
+        match self.path:
+            case "/v1/chat/completions":
+                self._send(200, json.dumps(reply))
+            case "/broken/chat/completions":
+                self._send(200, "<html>hello</html>")
+            case "/other/chat/completions":
+                self._send(200, '{"choices": []}')
+            case _:
+                self._send(404, '{"error": "model qwen not found"}')
+
+    def _send(self, status, text):
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def model():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
+    server.asked = []
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def engine(model, path="/v1"):
+    address = f"http://127.0.0.1:{model.server_port}{path}"
+    return build(AnswerSpec(engine="openai", endpoint_url=address, model="qwen", max_tokens=50))
+
+
+def test_the_server_sees_times_pictures_within_their_tokens_and_the_question(model):
+    answer = engine(model).answer(brief(frame(10, 0.5), frame(75, 0.4), tokens_per_frame=16))
+    assert (answer.text, answer.completion_tokens) == ("At 0:10.", 4)
+    assert len(answer.moments) == 2
+    (asked,) = model.asked
+    parts = asked["messages"][0]["content"]
+    assert (asked["model"], asked["max_tokens"]) == ("qwen", 50)
+    assert [part["text"] for part in parts if part["type"] == "text"][:2] == ["[0:10]", "[1:15]"]
+    assert parts[-1]["text"].endswith("a bow")
+    urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+    picture = Image.open(io.BytesIO(base64.b64decode(urls[0].removeprefix("data:image/jpeg;base64,"))))
+    assert picture.width * picture.height <= 16 * 28 * 28
+    assert picture.width / picture.height == pytest.approx(16 / 9, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        pytest.param("/gone", "404.*model qwen not found.*check answer.model", id="refused"),
+        pytest.param("/broken", "sent no chat completion", id="not-json"),
+        pytest.param("/other", "sent no chat completion", id="no-choice"),
+    ],
+)
+def test_a_bad_server_is_named_with_its_reason(model, path, words):
+    with pytest.raises(Unavailable, match=words):
+        engine(model, path).answer(brief(frame(10, 0.5)))
+
+
+def test_a_dead_server_is_named(model):
+    dead = engine(model)
+    model.shutdown()
+    model.server_close()
+    with pytest.raises(Unavailable, match="does not answer"):
+        dead.answer(brief(frame(10, 0.5)))

@@ -1,0 +1,66 @@
+"""The command line: an answer with times and a contact sheet, or one clear line and exit status 2."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from PIL import Image
+
+
+@pytest.fixture
+def ask(tmp_path, make_variant):
+    def run(*arguments):
+        variant = make_variant("aks", frames=5)
+        path = tmp_path / "variant.yaml"
+        path.write_text(
+            yaml.safe_dump(variant.to_yaml_dict() | {"apiVersion": variant.api_version, "kind": variant.kind})
+        )
+        command = [sys.executable, "-m", "pitwall_runtime.ask", *map(str, arguments)]
+        command += ["--variant", str(path), "--cache-dir", str(tmp_path / "cache")]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
+
+
+def test_an_answer_with_times(ask, clip):
+    done = ask(clip, "where is blue")
+    assert done.returncode == 0
+    assert done.stdout.startswith("Best match at 0:1")
+    assert len(done.stdout.splitlines()[1].split()) == 1 + 5
+    assert done.stderr == ""
+
+
+def test_json_and_a_contact_sheet(ask, clip, tmp_path):
+    done = ask(clip, "where is blue", "--output", "json", "--sheet", tmp_path / "sheet.png")
+    answer = json.loads(done.stdout)
+    assert len(answer["frames"]) == 5
+    assert 10 <= answer["moments"][0]["pts_seconds"] < 15
+    sheet = Image.open(tmp_path / "sheet.png")
+    assert sheet.size == (4 * 100, 2 * 68)
+    red = sheet.getpixel((60, 50))
+    assert red[0] > 180
+    assert red[2] < 60
+
+
+@pytest.mark.parametrize(
+    ("video", "question", "more", "words"),
+    [
+        pytest.param("none.mp4", "q", (), "check the name", id="missing"),
+        pytest.param("note.mp4", "q", (), "no video can be read", id="no-video"),
+        pytest.param(".", "q", (), "not a regular file", id="a-folder"),
+        pytest.param("http://127.0.0.1/x.mp4", "q", (), "not at a public address", id="private"),
+        pytest.param("colours.mp4", "  ", (), "no question", id="blank"),
+        pytest.param("colours.mp4", "x" * 5000, (), "limit is 4000", id="too-long"),
+        pytest.param("colours.mp4", "q", ("--sheet", "/no/such/folder/x.png"), "does not exist", id="no-folder"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(ask, clip, video, question, more, words):
+    (clip.parent / "note.mp4").write_text("not a film")
+    path = video if video.startswith("http") else clip.parent / video
+    done = ask(path, question, *more)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert words in done.stderr

@@ -1,0 +1,47 @@
+"""Tokens fit the budget and keep the mean."""
+
+import numpy as np
+import pytest
+import torch
+
+from pitwall_runtime.errors import BadVariant
+from pitwall_runtime.reduce import build, keep_all, pool
+
+
+def grids(frames, side):
+    return np.random.default_rng(1).normal(size=(frames, side, side, 5)).astype(np.float16)
+
+
+@pytest.mark.parametrize(
+    ("frames", "side", "budget", "kept", "count"),
+    [
+        pytest.param(8, 4, 2048, 4, 128, id="budget-larger-than-needed"),
+        pytest.param(8, 4, 128, 4, 128, id="exactly"),
+        pytest.param(8, 4, 127, 3, 72, id="one-too-few"),
+        pytest.param(8, 4, 40, 2, 32, id="half"),
+        pytest.param(8, 7, 8, 1, 8, id="one-token-a-frame"),
+        pytest.param(8, 4, 3, 1, 3, id="fewer-tokens-than-frames"),
+        pytest.param(1, 7, 1, 1, 1, id="one-frame-one-token"),
+    ],
+)
+def test_pooling_fits_the_budget(frames, side, budget, kept, count):
+    tokens = pool(grids(frames, side), budget)
+    assert (tokens.side, tokens.count) == (kept, count)
+    assert tokens.count <= budget
+
+
+@pytest.mark.parametrize(("side", "kept"), [(4, 3), (7, 3), (7, 4), (5, 1), (6, 6)])
+def test_pooling_is_adaptive_average_pooling(side, kept):
+    source = grids(3, side)
+    ours = pool(source, 3 * kept * kept).values
+    theirs = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(source).float().permute(0, 3, 1, 2), kept)
+    np.testing.assert_allclose(ours, theirs.permute(0, 2, 3, 1).reshape(-1, 5).numpy(), atol=1e-6)
+
+
+def test_none_keeps_every_token():
+    assert keep_all(grids(8, 4), 1).count == 128
+
+
+def test_an_unknown_reducer_is_told_which_there_are():
+    with pytest.raises(BadVariant, match="choose one of none, pool"):
+        build("tome")

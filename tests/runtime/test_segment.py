@@ -1,0 +1,53 @@
+"""Shots tile the pool; cuts fall where the picture changes."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from pitwall_runtime.media import Frame, PoolSpec, Shot
+from pitwall_runtime.segment import Segmenter
+
+
+def shots_of(images, spec=PoolSpec()):  # noqa: B008
+    segmenter = Segmenter(spec)
+    for number, image in enumerate(images):
+        segmenter.watch(Frame(number, image))
+    return segmenter.shots()
+
+
+def plain(colour, count):
+    return [np.full((48, 64, 3), colour, np.uint8)] * count
+
+
+RED, BLUE, GREY = (200, 0, 0), (0, 0, 200), (90, 90, 90)
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [
+        pytest.param([], (), id="nothing"),
+        pytest.param(plain(RED, 1), (Shot(0, 1),), id="one-frame"),
+        pytest.param(plain(RED, 9), (Shot(0, 9),), id="no-cut"),
+        pytest.param(plain(RED, 5) + plain(BLUE, 4), (Shot(0, 5), Shot(5, 9)), id="one-cut"),
+        pytest.param(
+            plain(RED, 1) + plain(BLUE, 1) + plain(GREY, 7), (Shot(0, 1), Shot(1, 2), Shot(2, 9)), id="one-second-shots"
+        ),
+        pytest.param(plain(RED, 8) + plain(BLUE, 1), (Shot(0, 8), Shot(8, 9)), id="cut-at-the-last-frame"),
+    ],
+)
+def test_cuts(images, expected):
+    assert shots_of(images) == expected
+
+
+def test_a_slow_change_is_no_cut():
+    fade = [np.full((48, 64, 3), level, np.uint8) for level in range(0, 200, 4)]
+    assert shots_of(fade) == (Shot(0, 50),)
+
+
+def test_shots_tile_any_pool():
+    noise = np.random.default_rng(2).integers(0, 255, (40, 24, 32, 3), dtype=np.uint8)
+    shots = shots_of([image // (1 + number % 3) for number, image in enumerate(noise)])
+    assert shots[0].start == 0
+    assert shots[-1].end == 40
+    assert all(earlier.end == later.start for earlier, later in pairwise(shots))

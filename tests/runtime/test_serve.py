@@ -1,0 +1,231 @@
+"""A real serving process: OpenAI's shape, clear refusals, bounded queue, clean end."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import httpx
+import openai
+import pytest
+import yaml
+
+from pitwall_crds.names import Header, Metric
+
+READY_SECONDS = 60
+
+
+@dataclass
+class Served:
+    """A running process and its address."""
+
+    process: subprocess.Popen
+    url: str
+
+    def chat(self, question, address, *, headers=None, **body):
+        parts = [{"type": "text", "text": question}, {"type": "video_url", "video_url": {"url": address}}]
+        request = {"model": "any", "messages": [{"role": "user", "content": parts}], **body}
+        return httpx.post(f"{self.url}/v1/chat/completions", json=request, headers=headers, timeout=60)
+
+
+def command(*options):
+    return [sys.executable, "-m", "pitwall_runtime.serve", *map(str, options)]
+
+
+def write_variant(folder, variant):
+    path = folder / f"{variant.metadata.name}.yaml"
+    path.write_text(yaml.safe_dump(variant.to_yaml_dict() | {"apiVersion": variant.api_version, "kind": variant.kind}))
+    return path
+
+
+def start(folder, variant, media_root, *options):
+    process = subprocess.Popen(
+        command(
+            *("--variant", write_variant(folder, variant), "--port", 0, "--cache-dir", folder / "cache"),
+            *("--media-root", media_root, *options),
+        ),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stderr:
+        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            break
+    served = Served(process, found.group())
+    deadline = time.monotonic() + READY_SECONDS
+    while httpx.get(f"{served.url}/readyz").status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return served
+
+
+def stop(served):
+    if served.process.poll() is None:
+        served.process.kill()
+    served.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory, clip):
+    from pitwall_crds.variant import SamplerVariant
+
+    spec = {"sampler": {"name": "aks"}, "maxFrames": 4, "encoder": {"name": "colours"}}
+    variant = SamplerVariant.model_validate({"metadata": {"name": "aks-v2"}, "spec": spec})
+    running = start(tmp_path_factory.mktemp("serve"), variant, clip.parent, "--arm", "candidate")
+    yield running
+    stop(running)
+
+
+def test_an_openai_client_gets_an_answer_with_pitwalls_extension(served, clip):
+    client = openai.OpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0)
+    parts = [
+        {"type": "text", "text": "where is blue"},
+        {"type": "video_url", "video_url": {"url": clip.as_uri()}},
+    ]
+    completion = client.chat.completions.create(
+        model="aks-v2", messages=[{"role": "system", "content": "be brief"}, {"role": "user", "content": parts}]
+    )
+    extension = completion.model_extra["pitwall"]
+    assert completion.choices[0].message.content.startswith("Best match at 0:1")
+    assert completion.usage.prompt_tokens == extension["tokens"] + 3
+    assert (extension["sampler_variant"], extension["answer_engine"]) == ("aks-v2", "moments")
+    assert set(extension["moments"][0]) == {"start_seconds", "end_seconds", "pts_seconds", "label", "score"}
+    assert len(extension["frames"]) == 4
+    assert extension["stages"].keys() >= {"ingest", "prepare", "select", "encode", "score", "reduce", "answer"}
+
+
+def test_models_lists_the_variant(served):
+    client = openai.OpenAI(base_url=f"{served.url}/v1", api_key="none")
+    assert [model.id for model in client.models.list()] == ["aks-v2"]
+
+
+def test_the_arm_is_the_gateways_word_and_unknown_words_make_no_series(served, clip):
+    for arm in ("control", "shadow", "made-up"):
+        served.chat("red", clip.as_uri(), headers={Header.ARM: arm}).raise_for_status()
+    metrics = httpx.get(f"{served.url}/metrics").text
+    arms = set(re.findall(rf'{Metric.CACHE_QUERIES}{{arm="([a-z-]+)"', metrics))
+    assert arms == {"candidate", "control", "shadow"}
+
+
+@pytest.mark.parametrize(
+    ("question", "address", "status", "code", "words"),
+    [
+        pytest.param("q", "file:///etc/passwd", 400, "media_refused", "outside the media roots", id="outside"),
+        pytest.param("q", "file://ROOT/none.mp4", 404, "media_missing", "check the name", id="missing"),
+        pytest.param("q", "file://ROOT/note.mp4", 415, "not_a_video", "no video can be read", id="no-video"),
+        pytest.param("q", "http://169.254.169.254/x", 400, "media_refused", "not at a public address", id="metadata"),
+        pytest.param("q", "http://10.0.0.1/x", 400, "media_refused", "not at a public address", id="private"),
+        pytest.param("", "file://ROOT/colours.mp4", 400, "bad_question", "no question", id="no-question"),
+        pytest.param("x" * 1_000_000, "file://ROOT/colours.mp4", 400, "bad_question", "limit is 4000", id="megabyte"),
+        pytest.param("x" * 5_000_000, "file://ROOT/colours.mp4", 413, "", "4194304 bytes", id="five-megabytes"),
+    ],
+)
+def test_bad_input_is_refused_in_openais_shape(served, clip, question, address, status, code, words):
+    (clip.parent / "note.mp4").write_text("not a film")
+    response = served.chat(question, address.replace("ROOT", str(clip.parent)))
+    error = response.json()["error"]
+    assert response.status_code == status
+    assert words in error["message"]
+    assert error["type"] == "invalid_request_error"
+    assert error["code"].startswith(code)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        pytest.param("{", "Invalid JSON", id="half-a-json"),
+        pytest.param("[]", "body", id="no-object"),
+        pytest.param("{}", "messages", id="no-messages"),
+        pytest.param('{"messages": []}', "messages", id="empty-messages"),
+        pytest.param('{"messages": [{"role": "user", "content": 7}]}', "messages.0.content", id="content-a-number"),
+        pytest.param('{"messages": [{"role": "user", "content": "hello"}]}', "no video", id="no-video"),
+        pytest.param('{"messages": [{"role": "system", "content": "x"}]}', "role 'user'", id="nobody-asks"),
+        pytest.param('{"stream": true, "messages": [{"role": "user", "content": "x"}]}', "stream=false", id="stream"),
+    ],
+)
+def test_malformed_requests_are_told_where(served, body, words):
+    response = httpx.post(f"{served.url}/v1/chat/completions", content=body)
+    assert response.status_code == 400
+    assert words in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nope", 404), ("GET", "/v1/chat/completions", 405)])
+def test_wrong_addresses_answer_in_the_same_shape(served, method, path, status):
+    response = httpx.request(method, served.url + path)
+    assert response.status_code == status
+    assert response.json()["error"]["code"] in {"not_found", "method_not_allowed"}
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(tmp_path, make_variant, make_clip):
+    for number in range(4):
+        make_clip(tmp_path / f"{number}.mp4", [("red", 3 + number), ("blue", 3)])
+    served = start(tmp_path, make_variant(), tmp_path, "--workers", "1", "--queue", "1")
+    try:
+        addresses = [(tmp_path / f"{number}.mp4").as_uri() for number in range(4)]
+        with ThreadPoolExecutor(4) as threads:
+            responses = list(threads.map(lambda address: served.chat("blue", address), addresses))
+        assert sorted(response.status_code for response in responses) == [200, 200, 503, 503]
+        refused = next(response for response in responses if response.status_code == 503)
+        assert refused.headers["retry-after"] == "1"
+        assert "2 questions are already in progress or waiting" in refused.json()["error"]["message"]
+        assert served.chat("blue", addresses[0]).status_code == 200
+    finally:
+        stop(served)
+
+
+def test_sigterm_lets_a_running_answer_finish(tmp_path, make_variant, make_clip):
+    clip = make_clip(tmp_path / "new.mp4", [("red", 20), ("blue", 20)])
+    served = start(tmp_path, make_variant(), tmp_path)
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            answer = threads.submit(served.chat, "blue", clip.as_uri())
+            deadline = time.monotonic() + 20
+            while not list((tmp_path / "cache").glob("locks/*")):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            os.kill(served.process.pid, signal.SIGTERM)
+            assert answer.result(timeout=30).status_code == 200
+        assert served.process.wait(timeout=15) in (0, -signal.SIGTERM)
+    finally:
+        stop(served)
+
+
+def run(*options):
+    return subprocess.run(command(*options), capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_port_in_use_is_one_line_and_exit_2(tmp_path, make_variant):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("--variant", write_variant(tmp_path, make_variant()), "--port", port, "--cache-dir", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"pitwall-runtime: cannot listen on 127.0.0.1:{port}: Address already in use; choose another --port\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param({"sampler": {"name": "akz"}}, "unknown sampler 'akz'", id="sampler"),
+        pytest.param({"sampler": {"name": "aks", "parameters": {"maxDepth": 77}}}, "maxDepth = 77", id="parameter"),
+        pytest.param({"encoder": {"name": "clop"}}, "unknown encoder 'clop'", id="encoder"),
+        pytest.param({"maxFrames": 0}, "maxFrames", id="schema"),
+    ],
+)
+def test_a_variant_that_cannot_serve_ends_the_process_with_a_reason(tmp_path, make_variant, change, words):
+    data = json.loads(make_variant().model_dump_json(by_alias=True, exclude={"status"}))
+    data["spec"] |= change
+    path = tmp_path / "variant.yaml"
+    path.write_text(yaml.safe_dump(data))
+    done = run("--variant", path, "--port", 0, "--cache-dir", tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
