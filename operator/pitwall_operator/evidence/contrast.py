@@ -21,6 +21,8 @@ BURN_IN = 30
 """Blocks that say something, before the normal approximation is trusted."""
 EXPECTED_BLOCKS = 30.0
 """Where the mixture is tightest."""
+NEGLIGIBLE = 1e-9
+"""Smaller contrasts are rounding: nothing happened in that block, or the arms lie exactly on the line."""
 
 
 class Measure(StrEnum):
@@ -60,7 +62,7 @@ class ContrastProcess:
     def update(self, counts: Counts) -> Self:
         """The process after one more block; a block in which an arm is missing, or nothing happened, is skipped."""
         gain = self._gain(counts.control, counts.candidate)
-        if gain == 0:
+        if abs(gain) < NEGLIGIBLE:
             return self
         after = replace(self, total=self.total + gain, squares=self.squares + gain * gain, blocks=self.blocks + 1)
         return replace(after, peak_log_e=max(self.peak_log_e, after.log_e))

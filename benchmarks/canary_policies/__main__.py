@@ -1,0 +1,51 @@
+"""`python -m benchmarks.canary_policies [--quick] [--out DIR] [--streams DIR]`."""
+
+import argparse
+import json
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from benchmarks.canary_policies import replay, report, table
+
+RESULTS = Path(__file__).parents[1] / "results"
+RUNS, QUICK_RUNS = 2000, 200
+
+
+def main() -> int:
+    """Prints the promises; exit status 1 if one is broken."""
+    parser = argparse.ArgumentParser(prog="benchmarks.canary_policies", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_RUNS} runs per cell instead of {RUNS}")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for JSON, markdown and plots")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--streams", type=Path, help="judge recorded streams (*.jsonl, see replay.py) instead")
+    arguments = parser.parse_args()
+    if arguments.streams:
+        return _replay(arguments.streams)
+    start = time.monotonic()
+    work = partial(table.rows_of, runs=QUICK_RUNS if arguments.quick else RUNS)
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        rows = [row for rows in pool.map(work, table.jobs()) for row in rows]
+    seconds = time.monotonic() - start
+    promises = report.write(rows, arguments.out, seconds)
+    for promise in promises:
+        sys.stdout.write(f"{'kept  ' if promise['kept'] else 'BROKEN'} {promise['name']}: {promise['measured']}\n")
+    sys.stdout.write(f"{len(rows)} rows in {seconds:.0f} s, written to {arguments.out}\n")
+    return 0 if all(promise["kept"] for promise in promises) else 1
+
+
+def _replay(folder: Path) -> int:
+    paths = sorted(folder.glob("*.jsonl"))
+    if not paths:
+        sys.stderr.write(f"no *.jsonl in {folder}; see benchmarks/canary_policies/replay.py for the format\n")
+        return 2
+    for path in paths:
+        for timeline in replay.timelines(path):
+            sys.stdout.write(json.dumps({"stream": path.name, **timeline}, ensure_ascii=False) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,105 @@
+"""Pitwall on recorded blocks: one gate at one weight, in Block or in Query mode, at a real analysis' thresholds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from benchmarks.canary_policies.outcome import NEVER, Outcome
+from benchmarks.canary_policies.scenarios import Metric
+from benchmarks.canary_policies.traffic import BLOCK_SECONDS, Blocks
+from benchmarks.canary_policies.vectors import Bernoulli, Contrast, Exchange
+
+from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
+from pitwall_crds.rollout import Analysis
+from pitwall_operator.evidence.line import Claim, Line
+from pitwall_operator.gates.budget import harm_log_threshold, promotion_log_threshold
+from pitwall_operator.gates.plan import BURST_MARGIN, fresh_processes, harm_key, harm_line, non_inferiority_line
+
+RULES = {
+    Metric.LATENCY: {"quantile": QuantileRule(metric=QuantileMetric.QUERY_LATENCY)},
+    Metric.ERRORS: {"rate": RateRule(metric=RateMetric.ERRORS), "absolute_margin_basis_points": 200},
+    Metric.THUMBS_DOWN: {"rate": RateRule(metric=RateMetric.THUMBS_DOWN)},
+    Metric.COLD: {"rate": RateRule(metric=RateMetric.COLD_QUERIES)},
+}
+FINAL_MARGIN = (25,)
+"""At a constant weight the tightest promote margin must be proven."""
+WATCH_SECONDS = 1800
+"""At a constant weight every policy watches at least this long, as long as a peer's analysis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The acting processes of one gate, for many runs."""
+
+    harm: object
+    burst: object | None
+    proofs: tuple[object, ...]
+    harm_threshold: float
+    burst_threshold: float
+    proof_threshold: float
+
+    def update(self, *block: np.ndarray) -> None:
+        """One block: trials, control, candidate, and the control's trials where they differ."""
+        for process in (self.harm, self.burst, *self.proofs):
+            if process is not None:
+                process.update(*block)
+
+    def is_harmful(self) -> np.ndarray:
+        """Per run."""
+        harmful = self.harm.log_e >= self.harm_threshold
+        return harmful if self.burst is None else harmful | (self.burst.log_e >= self.burst_threshold)
+
+    def is_proven(self, index: int) -> np.ndarray:
+        """Per run, for the promote margin of this canary stage."""
+        return self.proofs[min(index, len(self.proofs) - 1)].log_e >= self.proof_threshold
+
+
+def panel(metric: Metric, dependence: Dependence, runs: int, margins: tuple[int, ...] | None = None) -> Panel:
+    """The processes that a Gate of this metric starts, with the same lines, priors and thresholds."""
+    more = {"promote_margin_percent": margins} if margins else {}
+    gate = Gate(name="gate", dependence=dependence, **RULES[metric], **more)
+    indices = range(len(gate.promote_margin_percent))
+    analysis = Analysis(gates=(gate,))
+    prior = fresh_processes(gate)[harm_key(gate, Dependence.QUERY)].prior
+    lines = [non_inferiority_line(gate, index) for index in indices]
+    if dependence is Dependence.BLOCK:
+        harm = Exchange(harm_line(gate).ratio, runs)
+        proofs = tuple(Contrast(line, Claim.NON_INFERIOR, runs) for line in lines)
+    else:
+        harm = Bernoulli(harm_line(gate), Claim.HARM, prior, runs)
+        proofs = tuple(Bernoulli(line, Claim.NON_INFERIOR, prior, runs) for line in lines)
+    guard = Bernoulli(Line(offset=BURST_MARGIN), Claim.HARM, prior, runs) if metric is Metric.ERRORS else None
+    return Panel(
+        harm,
+        guard,
+        proofs,
+        harm_log_threshold(gate, analysis, "harm"),
+        harm_log_threshold(gate, analysis, "burst"),
+        promotion_log_threshold(analysis),
+    )
+
+
+def judge(
+    metric: Metric, dependence: Dependence, blocks: Blocks, *, block_seconds: int = BLOCK_SECONDS, pooled: bool = False
+) -> Outcome:
+    """Both verdicts for every run. A block that could not be read is counted when the counters can be read again.
+
+    `pooled` takes everything that the stable sampler answered for the control; only Query mode may.
+    """
+    runs, count = blocks.trials.shape
+    state = panel(metric, dependence, runs, FINAL_MARGIN)
+    arms = (blocks.trials, blocks.control, blocks.candidate)
+    arms = (blocks.trials, blocks.pool, blocks.candidate, blocks.pool_trials) if pooled else arms
+    off, promoted = np.full(runs, NEVER), np.full(runs, NEVER)
+    hidden = np.zeros((len(arms), runs), int)
+    for index in range(count):
+        hidden += np.stack([values[:, index] for values in arms])
+        now = (index + 1) * BLOCK_SECONDS
+        if not blocks.seen[index] or now % block_seconds:
+            continue
+        state.update(*hidden)
+        hidden[:] = 0
+        off = np.where(state.is_harmful(), np.minimum(off, now), off)
+        promoted = np.where(state.is_proven(0), np.minimum(promoted, max(now, WATCH_SECONDS)), promoted)
+        if np.isfinite(off).all() or (now >= WATCH_SECONDS and np.isfinite(np.minimum(off, promoted)).all()):
+            break
+    return Outcome.of(off, promoted, blocks.answered)

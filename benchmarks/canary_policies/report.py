@@ -1,0 +1,72 @@
+"""Rows and targets come in; JSON, markdown and plots go out."""
+
+import json
+from pathlib import Path
+
+from benchmarks.canary_policies.plots import draw
+from benchmarks.canary_policies.targets import targets
+
+COLUMNS = {
+    "policy": "policy",
+    "false_rollback": "false rollback",
+    "missed": "missed",
+    "inconclusive": "inconclusive",
+    "seconds_to_off_p50": "s to off",
+    "users_exposed_p50": "users exposed",
+    "seconds_to_promote_p50": "s to promote",
+}
+SHARES = ("false_rollback", "missed", "inconclusive")
+USUAL = "limit ×"
+"""Rows with another limit than the usual one are in the JSON only."""
+NOTE = """\
+`python -m benchmarks.canary_policies`, {runs} runs per cell, fixed seeds. Peers check once a minute; their fixed limits
+are 1.25 × the stable's true value (1 % for errors), known without error. All watch 30 min; in the ramp Pitwall moves on
+proof and peers by the clock, 10 min per weight. Shares in percent with 95 % intervals. Inconclusive: neither flagged off
+nor promoted in 60 min (ramp: 120 min, peers 30 min). rps is the whole service's traffic."""
+
+
+def write(rows: list[dict], folder: Path, seconds: float) -> list[dict]:
+    """Writes canary_policies.{json,md} and the plots; returns the targets."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = targets(rows)
+    document = {"seconds": round(seconds, 1), "targets": kept, "rows": rows}
+    (folder / "canary_policies.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    (folder / "canary_policies.md").write_text(markdown(rows, kept))
+    draw(rows, folder)
+    return kept
+
+
+def markdown(rows: list[dict], kept: list[dict]) -> str:
+    """The table as people read it: targets first, then one section per scenario and traffic."""
+    lines = [
+        "# Canary policies on the same traffic",
+        "",
+        NOTE.format(runs=rows[0]["runs"]),
+        "",
+        "| promise | promised | measured | kept |",
+        "|---|---|---|---|",
+        *(f"| {t['name']} | {t['promised']} | {t['measured']} | {'yes' if t['kept'] else '**no**'} |" for t in kept),
+    ]
+    for section, found in _sections(rows).items():
+        lines += ["", f"## {section}", "", f"| {' | '.join(COLUMNS.values())} |", "|---" * len(COLUMNS) + "|"]
+        lines += ["| " + " | ".join(_cell(row, column) for column in COLUMNS) + " |" for row in found]
+    return "\n".join(lines) + "\n"
+
+
+def _sections(rows: list[dict]) -> dict[str, list[dict]]:
+    sections: dict[str, list[dict]] = {}
+    for row in rows:
+        if USUAL not in row["policy"]:
+            name = f"{row['scenario']} ({row['truth']}), {row['weight']} of {row['rps']:g} rps"
+            sections.setdefault(name, []).append(row)
+    return sections
+
+
+def _cell(row: dict, column: str) -> str:
+    value = row[column]
+    if column in SHARES:
+        low, high = row[f"{column}_95"]
+        return f"{100 * value:.1f} ({100 * low:.1f}–{100 * high:.1f})"
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if isinstance(value, float) else str(value)

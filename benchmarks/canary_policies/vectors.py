@@ -1,0 +1,162 @@
+"""Pitwall's processes for many runs at once: the formulas of `pitwall_operator.evidence`, in numpy.
+
+`tests/operator/evidence/test_canary_policies.py` holds them equal to the scalar ones, block by block.
+"""
+
+import numpy as np
+from scipy.special import log_ndtr, logsumexp, xlog1py, xlogy
+
+from pitwall_operator.evidence.bernoulli import ALMOST_ONE, HARM_ODDS, NON_INFERIOR_WAY, Prior
+from pitwall_operator.evidence.contrast import BURN_IN, EXPECTED_BLOCKS, NEGLIGIBLE
+from pitwall_operator.evidence.exchange import BETS, thinned
+from pitwall_operator.evidence.line import BISECTIONS, TINY, Claim, Line
+from pitwall_operator.evidence.portfolio import FIRST_ROUNDS
+
+TABLE = 400
+"""Counts per block up to which the exchange process looks its factors up."""
+
+
+class Portfolio:
+    """Wealth per bet and run."""
+
+    def __init__(self, bets: int, runs: int, *, spread: bool) -> None:
+        self.logs = np.zeros((bets + 1, runs))
+        self.rounds = np.zeros(runs)
+        self.log_e = np.zeros(runs)
+        self.spread = spread
+
+    def after(self, gains: np.ndarray, active: np.ndarray) -> None:
+        """One round in the runs that are active."""
+        grown = self.logs + np.concatenate([np.zeros((1, gains.shape[1])), gains])
+        mean = logsumexp(grown, axis=0) - np.log(len(grown))
+        if self.spread:
+            part = 1 / (self.rounds + FIRST_ROUNDS)
+            grown = mean + np.log((1 - part) * np.exp(grown - mean) + part)
+        self.logs = np.where(active, grown, self.logs)
+        self.log_e = np.where(active, mean, self.log_e)
+        self.rounds += active
+
+
+class Bernoulli:
+    """Twin of BernoulliProcess."""
+
+    def __init__(self, line: Line, claim: Claim, prior: Prior, runs: int) -> None:
+        self.line, self.claim, self.prior = line, claim, prior
+        fixed = HARM_ODDS if claim is Claim.HARM else NON_INFERIOR_WAY
+        self.bets = Portfolio(1 + len(fixed), runs, spread=claim is Claim.HARM)
+        self.seen = np.zeros((4, runs))
+
+    @property
+    def log_e(self):
+        """Per run."""
+        return self.bets.log_e
+
+    def update(self, trials, control, candidate, control_trials=None) -> None:
+        """One block; arms are of equal size unless the control's trials are given, too."""
+        control_trials = trials if control_trials is None else control_trials
+        guess = self.prior
+        rate = (self.seen[1] + guess.trials * guess.rate) / (self.seen[0] + guess.trials)
+        plug_in = (self.seen[3] + guess.trials * rate) / (self.seen[2] + guess.trials)
+        star = np.stack([plug_in, *self._fixed(rate)])
+        height = self.line.height(rate)
+        proven = star > height if self.claim is Claim.HARM else star < height
+        base, above = self._project((control_trials, trials), rate, star)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gains = _ratio(control_trials, control, rate, base) + _ratio(trials, candidate, star, above)
+        self.bets.after(np.where(proven, gains, 0.0), control_trials + trials > 0)
+        self.seen += np.stack([control_trials, control, trials, candidate])
+
+    def _fixed(self, rate):
+        height = self.line.height(rate)
+        if self.claim is Claim.HARM:
+            base = np.minimum(height, ALMOST_ONE)
+            return [odds * base / (1 - base + odds * base) for odds in HARM_ODDS]
+        return [np.minimum(rate + way * (height - rate), ALMOST_ONE) for way in NON_INFERIOR_WAY]
+
+    def _project(self, trials, rate, star):
+        """Onto the line."""
+        if self.line.offset:
+            base = self._bisect(trials, rate, star)
+        else:
+            (n_a, n_b), ratio = trials, self.line.ratio
+            linear = n_a * (1 + ratio * rate) + n_b * (ratio + star)
+            constant = n_a * rate + n_b * star
+            root = np.sqrt(np.maximum(linear**2 - 4 * ratio * (n_a + n_b) * constant, 0))
+            base = 2 * constant / np.maximum(linear + root, TINY)
+        return base, np.minimum(self.line.height(base), 1.0)
+
+    def _bisect(self, trials, rate, star):
+        top = 1 - self.line.offset - TINY
+        low = np.clip(np.minimum(rate, star - self.line.offset), TINY, top)
+        high = np.clip(np.maximum(rate, star - self.line.offset), TINY, top)
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            above = middle + self.line.offset
+            slope = trials[0] * (rate - middle) / (middle * (1 - middle))
+            slope = slope + trials[1] * (star - above) / (above * (1 - above))
+            low, high = np.where(slope > 0, middle, low), np.where(slope > 0, high, middle)
+        return (low + high) / 2
+
+
+def _ratio(trials, bad, alternative, null):
+    return xlogy(bad, alternative / null) + xlog1py(trials - bad, (null - alternative) / (1 - null))
+
+
+class Exchange:
+    """Twin of ExchangeProcess for arms of equal size."""
+
+    def __init__(self, ratio: float, runs: int) -> None:
+        self.bets = Portfolio(len(BETS), runs, spread=True)
+        self.table = _factors(ratio)
+
+    @property
+    def log_e(self):
+        """Per run."""
+        return self.bets.log_e
+
+    def update(self, trials, control, candidate) -> None:
+        """One block."""
+        if max(control.max(), candidate.max()) >= TABLE:
+            raise ValueError(f"at most {TABLE - 1} bad events per block and arm can be looked up; use shorter blocks")
+        gains = self.table[:, candidate, control]
+        self.bets.after(gains, (trials > 0) & (control + candidate > 0))
+
+
+def _factors(ratio: float) -> np.ndarray:
+    """ln of each bet's factor by (bad events of the candidate, of the control)."""
+    kept = np.zeros((TABLE, TABLE))
+    for events in range(TABLE):
+        for count, chance in thinned(events, 1 / ratio).items():
+            kept[events, count] = chance
+    factors = []
+    for bet in BETS:
+        by_difference = np.array([1 + bet(difference) for difference in range(-TABLE, TABLE + 1)])
+        difference = np.arange(TABLE)[:, None] - np.arange(TABLE)[None, :]
+        factors.append(np.log(kept @ by_difference[difference + TABLE]))
+    return np.stack(factors)
+
+
+class Contrast:
+    """Twin of ContrastProcess on rates, for arms of equal size."""
+
+    def __init__(self, line: Line, claim: Claim, runs: int) -> None:
+        self.line, self.sign = line, 1.0 if claim is Claim.HARM else -1.0
+        self.total, self.squares, self.blocks = np.zeros(runs), np.zeros(runs), np.zeros(runs)
+
+    @property
+    def log_e(self):
+        """Per run."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            score = self.total / np.sqrt(self.squares / self.blocks)
+            spread = self.blocks + EXPECTED_BLOCKS
+            density = 0.5 * np.log(EXPECTED_BLOCKS / spread) + score**2 / (2 * spread)
+            value = np.log(2) + density + log_ndtr(score / np.sqrt(spread))
+        return np.where((self.blocks >= BURN_IN) & (self.squares > 0), value, 0.0)
+
+    def update(self, trials, control, candidate) -> None:
+        """One block."""
+        gain = self.sign * (candidate - self.line.ratio * control - self.line.offset * trials)
+        gain = np.where(np.abs(gain) < NEGLIGIBLE, 0.0, gain)
+        self.total += gain
+        self.squares += gain**2
+        self.blocks += np.abs(gain) >= NEGLIGIBLE
