@@ -76,9 +76,19 @@ def _beyond_schema(document: Mapping[str, Any]) -> Iterator[str]:
     default, variants = document.get("defaultVariant"), document["variants"]
     if default and default not in variants:
         yield f"defaultVariant {default!r} is not one of the variants {sorted(variants)}"
+    if any("log" in node for node in _objects(document.get("targeting"))):
+        yield "targeting must not use log: it would write users' attributes to the evaluator's output"
     unknown = sorted(set(document) - {"state", "variants", "defaultVariant", "targeting", "metadata"})
     if unknown:
         yield f"unknown fields {unknown}; a flag has state, variants, defaultVariant, targeting and metadata"
+
+
+def _objects(node: Any) -> Iterator[Mapping[str, Any]]:
+    """All objects inside a value, itself included. The depth is bounded by MAX_DEPTH."""
+    if isinstance(node, Mapping):
+        yield node
+    for child, _ in _children(node):
+        yield from _objects(child)
 
 
 def _words(path: Any, message: str) -> str:

@@ -10,6 +10,8 @@ import httpx
 
 from pitwall_flags.record import FlagRecord
 
+__all__ = ["FlagClient", "FlagConflict", "FlagRecord", "FlagRejected", "FlagsUnreachable"]
+
 ATTEMPTS: Final = 4
 FIRST_PAUSE_SECONDS: Final = 0.1
 _TRY_AGAIN: Final = frozenset({429, 502, 503, 504})

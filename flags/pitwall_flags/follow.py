@@ -12,14 +12,13 @@ from typing import Any, Final
 import grpc
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
+from pitwall_flags.heartbeat import ANSWER_SECONDS, Heartbeat
+
 _log = logging.getLogger(__name__)
 
 MAX_BACKOFF_FACTOR: Final = 8
 MESSAGE_BYTES: Final = 256 * 1024 * 1024
 _OPTIONS: Final = (
-    ("grpc.keepalive_time_ms", 5_000),
-    ("grpc.keepalive_timeout_ms", 3_000),
-    ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.enable_retries", 0),
     ("grpc.enable_http_proxy", 0),
@@ -77,16 +76,21 @@ class Follower:
 
     def _follow_once(self) -> tuple[bool, str]:
         """One stream from connect to loss: whether it brought flags, and why it ended."""
-        received, channel = False, None
+        received, channel, heartbeat = False, None, None
         try:
             channel = self._open()
             if channel is None:
                 return received, "stopping"
-            for response in self._stream(channel):
-                self._on_flags(response.flag_configuration)
-                received = True
+            stub = sync_pb2_grpc.FlagSyncServiceStub(channel)
+            stream = self._stream(stub)
+            with Heartbeat(lambda seconds: self._answers(stub, seconds), stream.cancel) as heartbeat:
+                for response in stream:
+                    self._on_flags(response.flag_configuration)
+                    received = True
         except grpc.RpcError as error:
-            return received, f"{error.code().name}: {error.details()}"
+            silent = heartbeat is not None and heartbeat.gave_up
+            words = f"no answer within {ANSWER_SECONDS:g} s" if silent else f"{error.code().name}: {error.details()}"
+            return received, words
         except Exception as error:  # an application's event handler must not end the stream for ever
             return received, f"{type(error).__name__}: {error}"
         finally:
@@ -108,9 +112,20 @@ class Follower:
             self._channel = channel
         return channel
 
-    def _stream(self, channel: Any) -> Any:
+    def _headers(self) -> list[tuple[str, str]]:
         headers = [("authorization", f"Bearer {self._source.token}")] if self._source.token else []
-        if self._source.selector:
-            headers.append(("flagd-selector", self._source.selector))
+        return [*headers, ("flagd-selector", self._source.selector)] if self._source.selector else headers
+
+    def _answers(self, stub: Any, seconds: float) -> bool:
+        """Whether the service says anything at all, be it that it does not know the question."""
+        try:
+            stub.GetMetadata(sync_pb2.GetMetadataRequest(), timeout=seconds, metadata=self._headers())
+        except grpc.RpcError as error:
+            return error.code() not in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
+        except ValueError:  # the channel was closed meanwhile
+            return False
+        return True
+
+    def _stream(self, stub: Any) -> Any:
         request = sync_pb2.SyncFlagsRequest(provider_id="pitwall", selector=self._source.selector)
-        return sync_pb2_grpc.FlagSyncServiceStub(channel).SyncFlags(request, metadata=headers, wait_for_ready=False)
+        return stub.SyncFlags(request, metadata=self._headers(), wait_for_ready=False)

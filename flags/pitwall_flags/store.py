@@ -4,9 +4,10 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, event, insert, select, update
+from sqlalchemy import Row, event, insert, make_url, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from pitwall_flags import migrate
@@ -56,11 +57,16 @@ class FlagStore:
     async def open(cls, url: str, now_ms: Callable[[], int] = _milliseconds) -> "FlagStore":
         """A store whose schema is the newest. Raises OSError or SQLAlchemyError when out of reach."""
         if url.startswith("sqlite"):
+            _touch(make_url(url).database)
             engine = create_async_engine(url)
             event.listen(engine.sync_engine, "connect", _set_up_sqlite)
         else:
             engine = create_async_engine(url, pool_pre_ping=True, pool_timeout=10, connect_args=_POSTGRESQL)
-        await migrate.to_newest(engine)
+        try:
+            await migrate.to_newest(engine)
+        except BaseException:
+            await engine.dispose()
+            raise
         return cls(engine, now_ms)
 
     async def close(self) -> None:
@@ -120,7 +126,8 @@ class FlagStore:
             actual = old.version if old else None
             if actual != expected_version:
                 raise VersionConflictError(key, expected_version, actual)
-            new = FlagRecord(key, document, (actual or 0) + 1, old.killed if old else False)
+            killed = old.killed if old else await _born_killed(connection, key)
+            new = FlagRecord(key, document, (actual or 0) + 1, killed)
             await self._apply(connection, revision, old, new, Action.PUT, intent)
             return new
 
@@ -205,6 +212,14 @@ async def _read(connection: AsyncConnection, key: str) -> FlagRecord | None:
     return _record(row) if row else None
 
 
+async def _born_killed(connection: AsyncConnection, key: str) -> bool:
+    """Whether a new flag belongs to a killed one: a shadow flag made after the kill must not send copies either."""
+    parts = key.split(".")
+    above = [".".join(parts[:length]) for length in range(1, len(parts))]
+    query = select(flags.c.key).where(flags.c.key.in_(above), flags.c.killed).limit(1)
+    return bool(above) and (await connection.execute(query)).first() is not None
+
+
 async def _read_family(connection: AsyncConnection, key: str) -> Sequence[FlagRecord]:
     query = select(flags).where(flags.c.key.startswith(f"{key}.", autoescape=True)).order_by(flags.c.key)
     return [_record(row) for row in await connection.execute(query)]
@@ -224,6 +239,13 @@ def _change(row: Row[Any]) -> Change:
 
 def _dump(document: Mapping[str, Any]) -> str:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def _touch(path: str | None) -> None:
+    """Raise OSError, which names the file, before SQLAlchemy raises something that does not."""
+    if path and path != ":memory:":
+        with Path(path).open("ab"):
+            pass
 
 
 def _set_up_sqlite(connection: Any, _record_of_pool: Any) -> None:

@@ -51,6 +51,9 @@ def test_an_if_match_that_is_no_version_is_refused(http, key, split, value):
         pytest.param(
             {"state": "ENABLED", "variants": {"a": 1}, "targeting": {"fractionall": []}}, "targeting", id="op"
         ),
+        pytest.param(
+            {"state": "ENABLED", "variants": {"a": 1}, "targeting": {"in": ["a", [{"log": 1}]]}}, "log", id="log"
+        ),
         pytest.param({"state": "ENABLED", "variants": {"a": "x" * 70_000}}, "65536", id="size"),
     ],
 )

@@ -1,6 +1,9 @@
 """The gateway's provider against a real service: live changes, loss, restart without the service."""
 
 import json
+import signal
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from openfeature.provider import ProviderStatus
 
 from pitwall_flags import telemetry
 from pitwall_flags.client import FlagClient
-from pitwall_flags.provider import PitwallProvider
+from pitwall_flags.provider import FIRST_FLAGS_SECONDS, PitwallProvider
 
 pytestmark = pytest.mark.slow
 FLAG = "sampler.variant"
@@ -130,3 +133,42 @@ async def test_shutdown_returns_at_once(service, split, tmp_path: Path):
     provider = follow(service, tmp_path / "last.json")
     provider.shutdown()
     assert not provider._follower._thread.is_alive()
+
+
+async def test_a_service_that_hangs_is_noticed_and_followed_again(service, split, eventually, tmp_path: Path):
+    await write(service, split(10_000), None)
+    provider = follow(service, tmp_path / "last.json")
+    service.process.send_signal(signal.SIGSTOP)
+    try:
+        eventually(lambda: provider.is_stale, seconds=30)
+        assert api.get_client().get_string_value(FLAG, "default", USER) == "aks-v2"
+    finally:
+        service.process.send_signal(signal.SIGCONT)
+    eventually(lambda: not provider.is_stale, seconds=30)
+
+
+def test_a_silent_service_does_not_hold_up_the_start(tmp_path: Path):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        target = f"127.0.0.1:{silent.getsockname()[1]}"
+        provider = PitwallProvider(target, state_path=tmp_path / "last.json")
+        began = time.monotonic()
+        provider.initialize(EvaluationContext())
+        assert time.monotonic() - began < FIRST_FLAGS_SECONDS + 1
+        provider.shutdown()
+        assert time.monotonic() - began < FIRST_FLAGS_SECONDS + 4
+
+
+async def test_an_event_handler_that_fails_does_not_end_the_stream(service, split, eventually, tmp_path: Path):
+    await write(service, split(0), None)
+
+    class Fails(PitwallProvider):
+        def emit_provider_configuration_changed(self, details):
+            raise RuntimeError("an application's handler")
+
+    provider = Fails(service.sync, state_path=tmp_path / "last.json", retry_seconds=0.05)
+    api.set_provider_and_wait(provider)
+    await write(service, split(10_000), 1)
+    eventually(lambda: api.get_client().get_string_value(FLAG, "default", USER) == "aks-v2")
+    eventually(lambda: not provider.is_stale)

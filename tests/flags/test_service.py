@@ -1,5 +1,6 @@
 """The process: start, stop, ports, databases, TLS, and a database that goes away and comes back."""
 
+import shutil
 import socket
 import ssl
 import subprocess
@@ -109,6 +110,8 @@ async def test_evaluation_goes_on_while_the_database_is_away(postgres, service_o
 @pytest.fixture
 def certificate(tmp_path):
     """A self-signed certificate for 127.0.0.1."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]

@@ -113,6 +113,15 @@ async def test_a_kill_takes_the_shadow_flags_along_and_wins_over_later_writes(st
     assert await store.revision() == 8
 
 
+async def test_a_shadow_flag_made_after_the_kill_sends_no_copies_either(store, split):
+    await store.put("s", split(5000), expected_version=None, intent=ME)
+    await store.kill("s", killed=True, intent=ME)
+    assert (await store.put("s.shadow", split(0), expected_version=None, intent=ME)).killed
+    assert not (await store.put("s-2.shadow", split(0), expected_version=None, intent=ME)).killed
+    await store.kill("s", killed=False, intent=ME)
+    assert not (await store.get("s.shadow")).killed
+
+
 async def test_an_unknown_flag_cannot_be_killed(store):
     with pytest.raises(UnknownFlagError, match="GET /v1/flags"):
         await store.kill("f", killed=True, intent=ME)
