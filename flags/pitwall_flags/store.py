@@ -4,13 +4,12 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, event, insert, make_url, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from pitwall_flags import migrate
+from pitwall_flags.database import connect
 from pitwall_flags.record import Action, Change, Contents, FlagRecord, Intent
 from pitwall_flags.tables import changes, flags, revisions
 
@@ -34,14 +33,6 @@ class UnknownFlagError(Exception):
         super().__init__(f"no flag {key!r}; list the flags with GET /v1/flags")
 
 
-_POSTGRESQL = {
-    "timeout": 5,
-    "command_timeout": 15,
-    "server_settings": {"application_name": "pitwall-flags", "lock_timeout": "10000"},
-}
-"""asyncpg: seconds to connect and for one command; milliseconds to wait for the other writer."""
-
-
 def _milliseconds() -> int:
     return time.time_ns() // 1_000_000
 
@@ -56,18 +47,7 @@ class FlagStore:
     @classmethod
     async def open(cls, url: str, now_ms: Callable[[], int] = _milliseconds) -> "FlagStore":
         """A store whose schema is the newest. Raises OSError or SQLAlchemyError when out of reach."""
-        if url.startswith("sqlite"):
-            _touch(make_url(url).database)
-            engine = create_async_engine(url)
-            event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-        else:
-            engine = create_async_engine(url, pool_pre_ping=True, pool_timeout=10, connect_args=_POSTGRESQL)
-        try:
-            await migrate.to_newest(engine)
-        except BaseException:
-            await engine.dispose()
-            raise
-        return cls(engine, now_ms)
+        return cls(await connect(url), now_ms)
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -239,18 +219,3 @@ def _change(row: Row[Any]) -> Change:
 
 def _dump(document: Mapping[str, Any]) -> str:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
-def _touch(path: str | None) -> None:
-    """Raise OSError, which names the file, before SQLAlchemy raises something that does not."""
-    if path and path != ":memory:":
-        with Path(path).open("ab"):
-            pass
-
-
-def _set_up_sqlite(connection: Any, _record_of_pool: Any) -> None:
-    """Readers do not wait for the writer, a writer waits for the other, and a commit survives a power cut."""
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "busy_timeout=10000", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
