@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -12,6 +13,11 @@ import pytest
 from pitwall_runtime.gateway.serve import bind
 
 pytestmark = pytest.mark.slow
+
+
+def test_the_listener_names_its_protocol_so_that_asyncio_switches_nagle_off():
+    with bind("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 @pytest.fixture
