@@ -55,7 +55,7 @@ def _block(world: World, index: int, trials: np.ndarray, weight: np.ndarray, *, 
     if not pooled:
         return trials, control, candidate
     others = world.draw.poisson(RPS * (1 - 2 * weight) * BLOCK_SECONDS) * (trials > 0)
-    return trials, control + world.block(index, others)[0], candidate, trials + others
+    return trials, control + world.rest(index, others), candidate, trials + others
 
 
 def peer_streams(scenario: Scenario, *, runs: int, seed: int) -> tuple[Blocks, Minutes]:

@@ -21,8 +21,8 @@ USUAL = "limit ×"
 NOTE = """\
 `python -m benchmarks.canary_policies`, {runs} runs per cell, fixed seeds. Peers check once a minute; their fixed limits
 are 1.25 × the stable's true value (1 % for errors), known without error. All watch 30 min; in the ramp Pitwall moves on
-proof and peers by the clock, 10 min per weight. Shares in percent with 95 % intervals. Inconclusive: neither flagged off
-nor promoted in 60 min (ramp: 120 min, peers 30 min). rps is the whole service's traffic."""
+proof and peers by the clock, 10 min per weight. Shares in percent with 95 % intervals. Inconclusive: neither flagged
+off nor promoted in 60 min (ramp: 120 min, peers 30 min). rps is the whole service's traffic."""
 
 
 def write(rows: list[dict], folder: Path, seconds: float) -> list[dict]:

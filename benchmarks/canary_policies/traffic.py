@@ -88,11 +88,18 @@ class World:
 
     def block(self, block: int, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(control, candidate) bad events among so many trials each; trials of a block share their luck."""
-        pair = self.rates(block)
+        return tuple(self._bad(trials, rate) for rate in self.rates(block))
+
+    def rest(self, block: int, trials: np.ndarray) -> np.ndarray:
+        """Bad events among the stable's other queries: its cache has long been warm."""
+        warm = np.full(self.runs, self.scenario.base_rate)
+        return self._bad(trials, warm if self.scenario.cold_start else self.rates(block)[0])
+
+    def _bad(self, trials: np.ndarray, rate: np.ndarray) -> np.ndarray:
         if self.scenario.correlation:
             size = 1 / self.scenario.correlation - 1
-            pair = tuple(self.draw.beta(rate * size, (1 - rate) * size) for rate in pair)
-        return tuple(self.draw.binomial(trials, rate) for rate in pair)
+            rate = self.draw.beta(rate * size, (1 - rate) * size)
+        return self.draw.binomial(trials, rate)
 
     def tail(self, bad: np.ndarray, trials: np.ndarray, scale: np.ndarray, edge: float) -> np.ndarray:
         """A sample p99, drawn given how many of the trials lay beyond the edge; NaN without trials.
@@ -123,7 +130,7 @@ def record(
     other_trials = world.draw.poisson(per_block * np.repeat(rest, BLOCKS_PER_MINUTE), trials.shape)
     for index in range(blocks):
         control[:, index], candidate[:, index] = world.block(index, trials[:, index])
-        others[:, index] = world.block(index, other_trials[:, index])[0]
+        others[:, index] = world.rest(index, other_trials[:, index])
     seen = np.ones(blocks, bool)
     first, last = (int(minute * BLOCKS_PER_MINUTE) for minute in scenario.outage_minutes)
     seen[first:last] = False

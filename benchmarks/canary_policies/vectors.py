@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import log_ndtr, logsumexp, xlog1py, xlogy
 
 from pitwall_operator.evidence.bernoulli import ALMOST_ONE, HARM_ODDS, NON_INFERIOR_WAY, Prior
-from pitwall_operator.evidence.contrast import BURN_IN, EXPECTED_BLOCKS, NEGLIGIBLE
+from pitwall_operator.evidence.contrast import BURN_IN, EXPECTED_BLOCKS
 from pitwall_operator.evidence.exchange import BETS, thinned
 from pitwall_operator.evidence.line import BISECTIONS, TINY, Claim, Line
 from pitwall_operator.evidence.portfolio import FIRST_ROUNDS
@@ -156,7 +156,6 @@ class Contrast:
     def update(self, trials, control, candidate) -> None:
         """One block."""
         gain = self.sign * (candidate - self.line.ratio * control - self.line.offset * trials)
-        gain = np.where(np.abs(gain) < NEGLIGIBLE, 0.0, gain)
         self.total += gain
         self.squares += gain**2
-        self.blocks += np.abs(gain) >= NEGLIGIBLE
+        self.blocks += trials > 0

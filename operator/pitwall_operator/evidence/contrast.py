@@ -18,11 +18,9 @@ from pitwall_operator.evidence.line import Claim, Line
 from pitwall_operator.evidence.process import State
 
 BURN_IN = 30
-"""Blocks that say something, before the normal approximation is trusted."""
+"""Blocks before the normal approximation is trusted."""
 EXPECTED_BLOCKS = 30.0
 """Where the mixture is tightest."""
-NEGLIGIBLE = 1e-9
-"""Smaller contrasts are rounding: nothing happened in that block, or the arms lie exactly on the line."""
 
 
 class Measure(StrEnum):
@@ -60,18 +58,16 @@ class ContrastProcess:
         return log_e_of_drift(self.total, self.squares, self.blocks)
 
     def update(self, counts: Counts) -> Self:
-        """The process after one more block; a block in which an arm is missing, or nothing happened, is skipped."""
-        gain = self._gain(counts.control, counts.candidate)
-        if abs(gain) < NEGLIGIBLE:
+        """The process after one more block; one in which an arm had no trials is skipped."""
+        if not (counts.control.trials and counts.candidate.trials):
             return self
+        gain = self._gain(counts.control, counts.candidate)
         after = replace(self, total=self.total + gain, squares=self.squares + gain * gain, blocks=self.blocks + 1)
         return replace(after, peak_log_e=max(self.peak_log_e, after.log_e))
 
     def _gain(self, control: Tally, candidate: Tally) -> float:
         """Distance from the line in the claim's direction, weighted by the harmonic mean of the arms' trials."""
         trials = control.trials + candidate.trials
-        if control.trials == 0 or candidate.trials == 0:
-            return 0.0
         weight = 2 * control.trials * candidate.trials / trials
         distance = weight * (self._value(candidate) - self.line.height(self._value(control)))
         return distance if self.claim is Claim.HARM else -distance
