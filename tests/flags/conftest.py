@@ -140,7 +140,7 @@ class Postgres:
 
     def stop(self) -> None:
         if self.process:
-            self.process.send_signal(signal.SIGINT)  # "fast": ends sessions
+            self.process.send_signal(signal.SIGQUIT)  # "immediate": as a crash would be
             self.process.wait(30)
             self.process = None
 
