@@ -109,6 +109,7 @@ def _save_sheet(pipeline: "Pipeline", result: "Result", target: Path) -> None:
 def main() -> int:
     """Ask, print, and end: 0 with an answer, 2 with one line that says why not."""
     arguments = _arguments()
+    os.environ.setdefault("TQDM_DISABLE", "1")
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     try:

@@ -14,25 +14,27 @@ from pitwall_runtime.errors import BadVariant
 from pitwall_runtime.media import Answer
 
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-_INSTRUCTION = (
-    "You answer questions about a video in one or two short sentences. "
-    "You are given the moments that match the question, best first, with times and what a classifier saw."
-)
-_MOMENTS_SHOWN = 5
+_MOMENTS_SHOWN = 3
 
 
 class LocalEngine:
     """Greedy decoding on the CPU. The model sees labels and times, no pixels."""
 
     def __init__(self, max_tokens: int) -> None:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils.logging import disable_progress_bar
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+        from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
-        disable_progress_bar()  # type: ignore[no-untyped-call]
         logging.getLogger("transformers").setLevel(logging.ERROR)
         folder = str(_folder())
         self._tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=_FILE)
-        self._model: Any = AutoModelForCausalLM.from_pretrained(folder, gguf_file=_FILE, dtype=torch.float32)
+        config = AutoConfig.from_pretrained(folder, gguf_file=_FILE)
+        self._model: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        # `from_pretrained` would want the package accelerate, only to place a model that fits anywhere.
+        weights = load_gguf_checkpoint(  # type: ignore[no-untyped-call]
+            f"{folder}/{_FILE}", return_tensors=True, model_to_load=self._model
+        )
+        self._model.load_state_dict(weights["tensors"], strict=False)
+        self._model.tie_weights()
         self._model.train(False)
         self._max_tokens = max_tokens
         self._one_at_a_time = threading.Lock()
@@ -48,13 +50,18 @@ class LocalEngine:
             )
         words = output[0, inputs["input_ids"].shape[1] :]
         text = str(self._tokenizer.decode(words, skip_special_tokens=True)).strip()
-        return Answer(text, brief.moments, int(words.shape[0]))
+        found = f" [{say(brief.moments[0])}]" if brief.moments else ""
+        return Answer(text + found, brief.moments, int(words.shape[0]))
 
 
 def _messages(brief: Brief) -> list[dict[str, str]]:
-    seen = "\n".join(f"- {say(moment)}" for moment in brief.moments[:_MOMENTS_SHOWN])
-    question = f"Moments:\n{seen}\n\nQuestion: {brief.question}"
-    return [{"role": "system", "content": _INSTRUCTION}, {"role": "user", "content": question}]
+    """One short turn: a model of this size follows no long instructions."""
+    seen = "; ".join(say(moment) for moment in brief.moments[:_MOMENTS_SHOWN])
+    words = (
+        f"I searched a video for: {brief.question}\nBest matches (time and what is seen): {seen}.\n"
+        "Tell me in one sentence at which time I should look."
+    )
+    return [{"role": "user", "content": words}]
 
 
 def _folder() -> Path:

@@ -48,6 +48,7 @@ class Conse:
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Rgb]) -> Embedded:
         """One vector a picture, and one for each of 4 × 4 regions of it, all in MiniLM's space."""
+        torch.set_num_threads(1)  # of this thread: the pool works on several batches side by side
         features = self._classifier.extract_features(
             torch.cat([_prepared(image) for image in images]).contiguous(memory_format=torch.channels_last)
         )

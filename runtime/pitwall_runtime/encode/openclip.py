@@ -37,10 +37,10 @@ class OpenClip:
             model, _, transform = open_clip.create_model_and_transforms(
                 name, pretrained=spec.weights or None, device=self._device, load_weights=bool(spec.weights)
             )
+            self._tokenizer = open_clip.get_tokenizer(name)
         except Exception as error:
             raise BadVariant(f"encoder {spec.name!r} does not load from {spec.weights!r}: {error}") from None
         self._model, self._transform = model.eval(), transform
-        self._tokenizer = open_clip.get_tokenizer(name)
         self.key = _key(spec, str(transform))
         self.label_names: Sequence[str] = ()
         probe = self.encode_images([np.zeros((32, 32, 3), np.uint8)])

@@ -1,0 +1,130 @@
+"""The encoders: right names, right vectors, keys that change with what changes the numbers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pitwall_crds.variant import EncoderSpec
+from pitwall_runtime.encode.catalogue import build
+from pitwall_runtime.encode.classnames import class_names
+from pitwall_runtime.encode.pool import EncoderPool
+from pitwall_runtime.errors import BadVariant
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def conse(tmp_path_factory):
+    return build(EncoderSpec(), tmp_path_factory.mktemp("conse"))
+
+
+def picture(colour):
+    return np.full((120, 213, 3), colour, np.uint8)
+
+
+def test_the_names_are_imagenets():
+    names = class_names()
+    assert (names[0], names[456], names[999]) == ("tench", "bow", "toilet tissue")
+
+
+def test_the_text_encoder_is_minilm(conse):
+    vectors = {text: conse.encode_text(text) for text in ("a rabbit", "a hare", "a bridge")}
+    assert all(vector.shape == (384,) for vector in vectors.values())
+    assert np.linalg.norm(vectors["a rabbit"]) == pytest.approx(1, abs=1e-5)
+    # all-MiniLM-L6-v2's own values for these pairs, by its reference implementation's rule: mean pooling, unit length
+    near, far = vectors["a rabbit"] @ vectors["a hare"], vectors["a rabbit"] @ vectors["a bridge"]
+    assert near > 0.6 > 0.3 > far
+
+
+def test_pictures_come_out_as_unit_vectors_regions_and_labels(conse):
+    out = conse.encode_images([picture((0, 90, 200)), picture((200, 10, 10))])
+    assert out.vectors.shape == (2, 384)
+    assert out.grids.shape == (2, 4, 4, 384)
+    assert out.labels.shape == (2, 3)
+    np.testing.assert_allclose(np.linalg.norm(out.vectors, axis=1), 1, atol=1e-5)
+
+
+def test_a_frame_has_the_same_vector_alone_and_in_a_batch(conse):
+    images = [picture((number * 30, 90, 200 - number * 20)) for number in range(5)]
+    together = conse.encode_images(images).vectors
+    alone = np.concatenate([conse.encode_images([image]).vectors for image in images])
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+
+
+def test_batches_keep_their_order(conse, tmp_path):
+    import io
+
+    from PIL import Image
+
+    jpegs = []
+    for number in range(7):
+        buffer = io.BytesIO()
+        Image.fromarray(picture((number * 30, 90, 200 - number * 20))).save(buffer, "JPEG")
+        jpegs.append(buffer.getvalue())
+    small, large = (EncoderPool(conse, size, lambda _: None).images(jpegs) for size in (2, 16))
+    np.testing.assert_allclose(small.vectors, large.vectors, atol=1e-4)
+    assert np.array_equal(small.labels, large.labels)
+
+
+TINY = {
+    "embed_dim": 192,
+    "init_logit_bias": -10,
+    "custom_text": True,
+    "vision_cfg": {
+        "image_size": 224,
+        "timm_model_name": "vit_tiny_patch16_224",
+        "timm_model_pretrained": False,
+        "timm_pool": "map",
+        "timm_proj": "none",
+    },
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A model of open_clip built like SigLIP (timm tower, attention pooling), random weights, saved to a file."""
+    import open_clip
+    import torch
+
+    folder = tmp_path_factory.mktemp("openclip")
+    (folder / "tiny-tower.json").write_text(json.dumps(TINY))
+    open_clip.add_model_config(folder / "tiny-tower.json")
+    torch.manual_seed(1)
+    torch.save(open_clip.create_model("tiny-tower").state_dict(), folder / "weights.pt")
+    return folder / "weights.pt"
+
+
+def test_an_open_clip_checkpoint_is_an_encoder(checkpoint, tmp_path):
+    spec = EncoderSpec(name="tiny-tower", weights=str(checkpoint))
+    encoder, again = build(spec, tmp_path), build(spec, tmp_path)
+    out = encoder.encode_images([picture((0, 90, 200)), picture((200, 10, 10))])
+    assert out.vectors.shape == (2, 192)
+    assert out.grids.shape == (2, 7, 7, 192)
+    np.testing.assert_allclose(np.linalg.norm(out.vectors, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(
+        out.vectors, again.encode_images([picture((0, 90, 200)), picture((200, 10, 10))]).vectors
+    )
+    assert encoder.encode_text("a rabbit").shape == (192,)
+    assert encoder.key == again.key
+    assert encoder.shape.regions_compare is False
+
+
+def test_other_weights_are_another_key(checkpoint, tmp_path):
+    other = tmp_path / "other.pt"
+    other.write_bytes(checkpoint.read_bytes())
+    keys = {build(EncoderSpec(name="tiny-tower", weights=str(path)), tmp_path).key for path in (checkpoint, other)}
+    assert len(keys) == 2
+
+
+def test_weights_that_do_not_load_are_named(tmp_path, checkpoint):
+    broken = tmp_path / "broken.pt"
+    broken.write_bytes(b"not weights")
+    with pytest.raises(BadVariant, match=r"does not load from .*broken\.pt"):
+        build(EncoderSpec(name="tiny-tower", weights=str(broken)), tmp_path)
+    with pytest.raises(BadVariant, match="does not load from"):
+        build(EncoderSpec(name="tiny-tower", weights=str(tmp_path / "none.pt")), tmp_path)

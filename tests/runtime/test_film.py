@@ -1,0 +1,96 @@
+"""The real film with the real encoder: questions find their moments, and a known film costs milliseconds."""
+
+import json
+import math
+import time
+from pathlib import Path
+
+import pytest
+
+from pitwall_crds.variant import SamplerVariant
+from pitwall_runtime.ingest.files import open_video
+from pitwall_runtime.pipeline import Pipeline
+from pitwall_runtime.telemetry import Telemetry
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+GOLDEN = Path(__file__).parent / "golden" / "big_buck_bunny.cuts.json"
+
+
+def pipeline_of(cache, sampler, **parameters):
+    spec = {"sampler": {"name": sampler, "parameters": parameters}, "maxFrames": 8}
+    variant = SamplerVariant.model_validate({"metadata": {"name": sampler}, "spec": spec})
+    return Pipeline(variant, cache, Telemetry(sampler, "stable"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("film")
+
+
+@pytest.fixture(scope="module")
+def video(film):
+    return open_video(film, 1 << 30)
+
+
+@pytest.fixture(scope="module")
+def aks(cache, video):
+    pipeline = pipeline_of(cache, "aks")
+    pipeline.answer(video, "anything", "stable")
+    return pipeline
+
+
+@pytest.mark.parametrize(
+    ("question", "stretches"),
+    [
+        # Stretches of the film, [start, end) seconds, found by looking at it.
+        pytest.param("a rabbit", [(48, 98), (104, 116), (128, 146)], id="rabbit"),
+        pytest.param("arrows and a bow", [(312, 322), (330, 336)], id="bow"),
+        pytest.param("a butterfly", [(76, 83), (105, 112), (184, 192)], id="butterfly"),
+        pytest.param("text credits", [(500, 580)], id="credits"),
+        pytest.param("a squirrel in a tree", [(140, 150), (378, 392)], id="squirrel"),
+    ],
+)
+def test_questions_find_their_moments(aks, video, question, stretches):
+    best = aks.answer(video, question, "stable").answer.moments[0]
+    assert any(start <= best.pts_seconds < end for start, end in stretches), best
+
+
+def test_the_whole_film_is_in_the_pool(aks, video):
+    pool = aks.answer(video, "a rabbit", "stable").pool
+    assert len(pool) == 597
+    assert pool.seconds(len(pool)) == pytest.approx(596.4, abs=0.1)
+
+
+def test_shots_found_at_one_frame_a_second_agree_with_those_of_every_frame(aks, video):
+    pool = aks.answer(video, "a rabbit", "stable").pool
+    true = {math.ceil(at) for at in json.loads(GOLDEN.read_text())["seconds"]}
+    found = {shot.start for shot in pool.shots[1:]}
+    hits = len(true & found)
+    precision, recall = hits / len(found), hits / len(true)
+    assert 2 * precision * recall / (precision + recall) > 0.85
+
+
+def test_a_new_question_on_a_known_film_decodes_and_encodes_nothing_and_takes_milliseconds(aks, video):
+    before = (aks.preparation.videos_decoded, aks.encoders.frames_encoded)
+    spent = []
+    for number in range(20):
+        started = time.process_time()
+        assert not aks.answer(video, f"rabbit number {number}", "stable").cold
+        spent.append(time.process_time() - started)
+    assert (aks.preparation.videos_decoded, aks.encoders.frames_encoded) == before
+    assert sorted(spent)[10] < 0.1
+
+
+def test_the_exact_dpp_costs_far_more_than_aks_and_finds_what_the_fast_one_finds(aks, cache, video):
+    exact, fast = pipeline_of(cache, "dpp", exact=True), pipeline_of(cache, "dpp")
+    results = {name: p.answer(video, "a rabbit", "stable") for name, p in (("exact", exact), ("fast", fast))}
+    cheap = aks.answer(video, "a rabbit", "stable").stages["select"]
+    assert results["exact"].selection.indices == results["fast"].selection.indices
+    assert results["exact"].stages["select"] > 10 * cheap
+
+
+def test_the_natural_clip_is_answered_too(aks, bikes):
+    result = aks.answer(open_video(bikes, 1 << 30), "people riding bicycles", "stable")
+    assert len(result.pool) == 10
+    assert len(result.selection) == 8
