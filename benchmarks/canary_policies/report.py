@@ -29,11 +29,19 @@ def write(rows: list[dict], folder: Path, seconds: float) -> list[dict]:
     """Writes canary_policies.{json,md} and the plots; returns the targets."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = targets(rows)
-    document = {"seconds": round(seconds, 1), "targets": kept, "rows": rows}
-    (folder / "canary_policies.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    (folder / "canary_policies.json").write_text(_json(rows, kept, seconds))
     (folder / "canary_policies.md").write_text(markdown(rows, kept))
     draw(rows, folder)
     return kept
+
+
+def _json(rows: list[dict], kept: list[dict], seconds: float) -> str:
+    """One row per line, so that a change of the table can be read as a difference."""
+    lines = {
+        name: ",\n".join(json.dumps(line, ensure_ascii=False) for line in group)
+        for name, group in (("targets", kept), ("rows", rows))
+    }
+    return f'{{"seconds": {seconds:.0f},\n"targets": [\n{lines["targets"]}],\n"rows": [\n{lines["rows"]}]}}\n'
 
 
 def markdown(rows: list[dict], kept: list[dict]) -> str:

@@ -2,8 +2,8 @@
 
 If the candidate is harmless, which arm of a block is called candidate is a fair coin, whatever happened inside the
 block: bursts, queues, stalls. So a bet on any antisymmetric score of the block is fair. A margin ρ is removed by
-thinning: keep each of the candidate's bad events with probability 1/ρ. A larger arm is thinned to the smaller one's
-size. Instead of tossing coins for that, the factor is averaged over all outcomes; a mean of fair bets is a fair bet.
+thinning: keep each of the candidate's bad events with probability 1/ρ. Of a larger arm only as many trials count as the
+smaller has. Instead of drawing them, the factor is averaged over all draws; a mean of fair bets is a fair bet.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from functools import partial
 from math import ceil, copysign, exp, floor, lgamma, log, log1p, sqrt, tanh
 from typing import Any, Self
 
-from pitwall_operator.evidence.counts import Counts
+from pitwall_operator.evidence.counts import Counts, Tally
 from pitwall_operator.evidence.portfolio import Portfolio
 from pitwall_operator.evidence.process import State
 
@@ -42,28 +42,47 @@ BETS: tuple[Bet, ...] = (
 
 
 def thinned(events: int, keep: float) -> dict[int, float]:
-    """Distribution of how many events remain if each is kept with this probability, without its farthest tails."""
+    """Distribution of how many events remain if each is kept with this probability (binomial)."""
     if keep >= 1 or events == 0:
         return {events: 1.0}
-    reach = 8 * sqrt(events * keep * (1 - keep)) + 8
-    low, high = max(0, floor(events * keep - reach)), min(events, ceil(events * keep + reach))
-    return {kept: _binomial(events, kept, keep) for kept in range(low, high + 1)}
+
+    def log_chance(kept: int) -> float:
+        return _log_choose(events, kept) + kept * log(keep) + (events - kept) * log1p(-keep)
+
+    near = _near(events * keep, events * keep * (1 - keep), 0, events)
+    return {kept: exp(log_chance(kept)) for kept in near}
 
 
-def _binomial(events: int, kept: int, keep: float) -> float:
-    choose = lgamma(events + 1) - lgamma(kept + 1) - lgamma(events - kept + 1)
-    return exp(choose + kept * log(keep) + (events - kept) * log1p(-keep))
+def sampled(tally: Tally, size: int) -> dict[int, float]:
+    """Distribution of the bad events among so many of the tally's trials, drawn at random (hypergeometric)."""
+    good = tally.trials - tally.bad
+    if size == tally.trials:
+        return {tally.bad: 1.0}
+    spread = size * tally.rate * (1 - tally.rate) * (tally.trials - size) / max(tally.trials - 1, 1)
+    near = _near(size * tally.rate, spread, max(0, size - good), min(size, tally.bad))
+    whole = _log_choose(tally.trials, size)
+    return {drawn: exp(_log_choose(tally.bad, drawn) + _log_choose(good, size - drawn) - whole) for drawn in near}
+
+
+def _near(mean: float, variance: float, lowest: int, highest: int) -> range:
+    """Whole numbers within six standard deviations and six: all but some 1e-9 of the distribution."""
+    reach = 6 * sqrt(variance) + 6
+    return range(max(lowest, floor(mean - reach)), min(highest, ceil(mean + reach)) + 1)
+
+
+def _log_choose(total: int, chosen: int) -> float:
+    return lgamma(total + 1) - lgamma(chosen + 1) - lgamma(total - chosen + 1)
 
 
 def differences(counts: Counts, ratio: float) -> dict[int, float]:
-    """Distribution of (candidate − control) bad events after thinning both arms to one size and the margin away."""
-    a, b = counts.control, counts.candidate
-    size = min(a.trials, b.trials)
-    control = thinned(a.bad, size / a.trials)
+    """Distribution of (candidate − control) bad events, at one size for both arms and with the margin thinned away."""
+    size = min(counts.control.trials, counts.candidate.trials)
+    control = sampled(counts.control, size)
     spread: dict[int, float] = {}
-    for kept, chance in thinned(b.bad, size / b.trials / ratio).items():
-        for other, weight in control.items():
-            spread[kept - other] = spread.get(kept - other, 0.0) + chance * weight
+    for events, chance in sampled(counts.candidate, size).items():
+        for kept, share in thinned(events, 1 / ratio).items():
+            for other, weight in control.items():
+                spread[kept - other] = spread.get(kept - other, 0.0) + chance * share * weight
     return spread
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.exchange import BETS, ExchangeProcess, differences, thinned
+from pitwall_operator.evidence.exchange import BETS, ExchangeProcess, differences, sampled, thinned
 
 TALLY = st.integers(1, 60).flatmap(lambda trials: st.builds(Tally, st.just(trials), st.integers(0, trials)))
 
@@ -34,6 +34,19 @@ def test_a_candidate_at_its_margin_is_a_fair_bet(trials, rate, ratio):
     assert expected <= 1 + 1e-7
 
 
+@pytest.mark.parametrize(("n", "m"), [(6, 18), (18, 6), (20, 30), (30, 20), (4, 40), (40, 4)])
+@pytest.mark.parametrize("rate", [0.02, 0.3, 0.7])
+def test_arms_of_different_sizes_make_a_fair_bet(n, m, rate):
+    expected = sum(
+        binomial(n, control, rate)
+        * binomial(m, candidate, rate)
+        * math.exp(ExchangeProcess().update(Counts(Tally(n, control), Tally(m, candidate))).log_e)
+        for control in range(n + 1)
+        for candidate in range(m + 1)
+    )
+    assert expected == pytest.approx(1, abs=1e-7)
+
+
 def binomial(trials, bad, rate):
     return math.comb(trials, bad) * rate**bad * (1 - rate) ** (trials - bad)
 
@@ -45,9 +58,11 @@ def test_thinning_is_binomial(events, keep):
     assert sum(kept * chance for kept, chance in spread.items()) == pytest.approx(events * keep)
 
 
-def test_a_larger_arm_is_thinned_to_the_smaller():
+def test_of_a_larger_arm_only_a_sample_counts():
+    spread = sampled(Tally(10, 4), 5)
+    assert spread == pytest.approx({0: 6 / 252, 1: 60 / 252, 2: 120 / 252, 3: 60 / 252, 4: 6 / 252})
     spread = differences(Counts(Tally(100, 10), Tally(400, 40)), 1.0)
-    assert sum(difference * chance for difference, chance in spread.items()) == pytest.approx(0)
+    assert sum(difference * chance for difference, chance in spread.items()) == pytest.approx(0, abs=1e-7)
 
 
 def test_stakes_are_antisymmetric_and_never_all():

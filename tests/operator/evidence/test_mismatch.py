@@ -51,6 +51,12 @@ def test_evidence_survives_a_new_split():
     assert after.peak_log_e >= before.peak_log_e
 
 
+def test_how_a_block_is_split_does_not_matter():
+    whole = MismatchProcess().update((7, 12, 90), SHARES)
+    parts = MismatchProcess().update((7, 0, 30), SHARES).update((0, 12, 60), SHARES)
+    assert parts.log_e == whole.log_e
+
+
 def test_shares_must_be_shares():
     with pytest.raises(ValueError, match="add up to 1"):
         MismatchProcess().update((1, 2), (0.5, 0.4))
