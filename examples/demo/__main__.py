@@ -52,8 +52,8 @@ def fetch_film() -> Path:
 class Demo:
     """One run: what is started, who asks, and what came of it."""
 
-    def __init__(self, state: Path, film: Path, rate: float) -> None:
-        self.state, self.film = state, film
+    def __init__(self, state: Path, film: Path, *, rate: float, files: Path = EXAMPLES) -> None:
+        self.state, self.film, self.files = state, film, files
         self.resources = Resources(state)
         self.place = Place(state)
         self.rate = rate
@@ -66,7 +66,7 @@ class Demo:
         pitwall(
             "up", "--state", str(self.state), "--port", str(free_port()), "--media-root", str(self.film.parent),
             "--follow-up-seconds", str(FOLLOW_UP_SECONDS),
-            "-f", str(EXAMPLES / "variants.yaml"), "-f", str(EXAMPLES / "rollout.yaml"),
+            "-f", str(self.files / "variants.yaml"), "-f", str(self.files / "rollout.yaml"),
         )  # fmt: skip
 
     def rollout(self) -> Rollout:
@@ -75,7 +75,7 @@ class Demo:
 
     def apply(self, name: str) -> None:
         """What `kubectl apply -f` would do."""
-        pitwall("apply", "--state", str(self.state), "-f", str(EXAMPLES / name))
+        pitwall("apply", "--state", str(self.state), "-f", str(self.files / name))
 
     async def until_settled(self, variant: str, screen: Screen) -> Rollout:
         """Show what happens until the variant is stable or off, or the time is over."""
@@ -127,9 +127,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
     parser.add_argument("--state", type=Path, default=ROOT / ".pitwall" / "demo", help="folder for the demo's state")
     parser.add_argument("--rate", type=float, default=25.0, help="tasks per second that users come with")
+    parser.add_argument("--files", type=Path, default=EXAMPLES, help="folder of the YAML files")
     parser.add_argument("--keep", action="store_true", help="leave everything running at the end")
     chosen = parser.parse_args()
-    demo = Demo(chosen.state.resolve(), fetch_film(), chosen.rate)
+    demo = Demo(chosen.state.resolve(), fetch_film(), rate=chosen.rate, files=chosen.files)
     try:
         demo.start()
         return asyncio.run(demo.play(Screen()))

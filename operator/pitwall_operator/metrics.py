@@ -6,7 +6,7 @@ from wsgiref.simple_server import WSGIServer
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
 from pitwall_crds.names import Label, Metric
-from pitwall_crds.rollout import Rollout, RolloutStatus, Verdict
+from pitwall_crds.rollout import Phase, Rollout, RolloutStatus, Verdict
 
 
 class Exported:
@@ -17,7 +17,10 @@ class Exported:
         labels = (Label.ROLLOUT, Label.ARM, Label.SAMPLER_VARIANT)
         self._weight = Gauge(Metric.ROLLOUT_WEIGHT, "Share of the traffic", labels, registry=registry)
         self._verdict = Gauge(
-            Metric.ROLLOUT_VERDICT, "1 for the current verdict", (Label.ROLLOUT, "verdict"), registry=registry
+            Metric.ROLLOUT_VERDICT, "1 for the current verdict", (Label.ROLLOUT, Label.VERDICT), registry=registry
+        )
+        self._phase = Gauge(
+            Metric.ROLLOUT_PHASE, "1 for the current phase", (Label.ROLLOUT, Label.PHASE), registry=registry
         )
         processes = (Label.ROLLOUT, Label.GATE, Label.PROCESS)
         self._evidence = Gauge(Metric.GATE_LOG_E, "Evidence, natural logarithm", processes, registry=registry)
@@ -39,6 +42,8 @@ class Exported:
             self._weight.labels(name, share.arm, share.variant).set(share.weight_basis_points)
         for verdict in Verdict:
             self._verdict.labels(name, verdict).set(verdict is status.verdict)
+        for phase in Phase:
+            self._phase.labels(name, phase).set(phase is status.phase)
         for gate in status.gates:
             for process in gate.evidence:
                 self._evidence.labels(name, gate.name, process.name).set(float(process.log_e))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pitwall_crds.names import FULL_WEIGHT, Arm
 from pitwall_crds.rollout import Phase, RolloutSpec, RolloutStatus
 from pitwall_operator.effects import DrainVariant, Effect, RunVariant, SetShadow, SetSplit
-from pitwall_operator.observation import Observation, Pool, ShadowSeen, Share, SplitSeen, Unseen
+from pitwall_operator.observation import Observation, Pool, ShadowSeen, Share, SplitSeen, Unseen, VariantSeen
 
 PoolKey = tuple[str, Pool]
 
@@ -152,12 +152,20 @@ def _in_use(seen: Observation, variant: str, pool: Pool) -> bool:
     )
 
 
+def _stands_in(goal: Wanted, declared: VariantSeen, variant: str, pool: Pool) -> bool:
+    """Whether this pool answers for another one of the same variant that is wanted and not ready just now."""
+    others = [other for name, other in goal.pools if name == variant and other is not pool]
+    return declared.ready(pool) > 0 and bool(others) and all(declared.ready(other) == 0 for other in others)
+
+
 def _drain_effects(goal: Wanted, seen: Observation) -> list[Effect]:
     return [
         DrainVariant(variant, pool)
         for variant, declared in seen.variants.items()
         for pool in declared.pools
-        if (variant, pool) not in goal.pools and not _in_use(seen, variant, pool)
+        if (variant, pool) not in goal.pools
+        and not _in_use(seen, variant, pool)
+        and not _stands_in(goal, declared, variant, pool)
     ]
 
 

@@ -1,6 +1,7 @@
 """The decision core against worlds that obey at once."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -208,6 +209,20 @@ def test_a_dead_pool_is_run_again(world):
     world.turn()
 
     assert world.pools["aks-v1"][Pool.MAIN].desired == 1
+
+
+def test_a_control_pool_that_stands_in_for_a_dead_main_pool_is_not_drained(world):
+    to_canary(world)
+    main = world.pools["uniform-v1"][Pool.MAIN]
+    world.pools["uniform-v1"][Pool.MAIN] = replace(main, ready=0)
+    world.want(action=Action(id="1", verb=Verb.ABORT))
+    for _ in range(4):
+        world.turn()
+    assert Pool.CONTROL in world.pools["uniform-v1"]
+
+    world.pools["uniform-v1"][Pool.MAIN] = main
+    world.turn()
+    assert Pool.CONTROL not in world.pools["uniform-v1"]
 
 
 def test_an_unseen_split_is_not_written(world):

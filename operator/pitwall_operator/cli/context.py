@@ -39,7 +39,12 @@ StateOption = Annotated[
 ]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, or json for programs.")]
 
+PIPE_WIDTH = 200
+"""Columns of a table that goes to a file or a program: wide enough not to fold."""
+
 console = Console(highlight=False, soft_wrap=True)
+if not console.is_terminal:
+    console = Console(highlight=False, soft_wrap=True, width=PIPE_WIDTH)
 problems = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -111,6 +111,12 @@ def supervisor_of(place: Place) -> tuple[int, float] | None:
     return (known[0], known[1]) if known and child.alive(known[0], known[1]) else None
 
 
+def survivors(place: Place) -> list[tuple[int, float]]:
+    """Services that still run, whether or not their supervisor does."""
+    known = files.read_json(place.run / "services.json", {}).values()
+    return [(pid, created) for pid, created in known if child.alive(pid, created)]
+
+
 def up(
     filename: FilesOption,
     state: StateOption = Path(DEFAULT_STATE),
@@ -128,7 +134,7 @@ def up(
     found = read(filename)
     place = Place(state.resolve())
     running = supervisor_of(place)
-    if running is None:
+    if running is None and not survivors(place):
         _check_port(port, place)
         roots = [root.resolve() for root in (media_root or [Path.cwd(), default_cache() / "media"])]
         _write_settings(place, found, port, follow_up_seconds, roots, (cache or default_cache()).resolve())
@@ -216,11 +222,7 @@ def down(
     running = supervisor_of(place)
     if running:
         stop_all([running])
-    left = [
-        (pid, created)
-        for pid, created in files.read_json(place.run / "services.json", {}).values()
-        if child.alive(pid, created)
-    ]
+    left = survivors(place)
     stop_all(left)
     if place.run.is_dir():
         stop_runtimes(place)

@@ -1,0 +1,26 @@
+"""The demo, shortened: one variant promoted and one flagged off, both by evidence, on the real film."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+
+
+def test_the_better_sampler_is_promoted_and_the_worse_one_is_flagged_off(film, short_examples, tmp_path):
+    state = tmp_path / "state"
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.demo", "--state", state, "--files", short_examples],
+        capture_output=True, text=True, check=False, timeout=400, cwd=ROOT,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
+    assert "aks-v1 promoted on evidence: yes" in done.stdout
+    assert "dpp-v1 flagged off on evidence: yes" in done.stdout
+    record = [json.loads(line) for line in (state / "records" / "sampler.jsonl").read_text().splitlines()]
+    assert {line["candidate"] for line in record if line["kind"] == "run"} == {"aks-v1", "dpp-v1"}
+    assert sum(line["kind"] == "block" for line in record) > 10

@@ -1,0 +1,196 @@
+"""What dies is started again, and nothing that was known is lost."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from examples.demo.users import Exchange, drive
+
+from pitwall_crds.rollout import Rollout
+from pitwall_operator import files
+from pitwall_operator.place import Place
+from pitwall_operator.platform.child import free_port
+from pitwall_operator.resources import Resources
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+RUN = [sys.executable, "-c", "from pitwall_operator.cli.app import main; main()"]
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def pitwall(state: Path, verb: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [*RUN, verb, "--state", str(state), *arguments], capture_output=True, text=True, check=False, timeout=180
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+class House:
+    """A running embedded mode."""
+
+    def __init__(self, state: Path, film: Path) -> None:
+        self.state, self.film = state, film
+        self.place, self.resources = Place(state), Resources(state)
+
+    def rollout(self) -> Rollout:
+        return self.resources.rollouts()[0]
+
+    def service(self, name: str) -> int:
+        return int(files.read_json(self.place.run / "services.json", {})[name][0])
+
+    def runtimes(self, variant: str) -> list[int]:
+        return [c["pid"] for c in files.read_json(self.place.run / "processes.json", []) if c["variant"] == variant]
+
+    def ask(self) -> httpx.Response:
+        content = [
+            {"type": "video_url", "video_url": {"url": self.film.as_uri()}},
+            {"type": "text", "text": "When do the arrows fly?"},
+        ]
+        body = {"model": "pitwall", "messages": [{"role": "user", "content": content}]}
+        url = f"{self.place.gateway_url()}/v1/chat/completions"
+        return httpx.post(url, json=body, timeout=120.0, trust_env=False)
+
+    def trials(self) -> dict[str, int]:
+        """How many trials each gate has weighed so far, over all arms and pairs."""
+        found = {}
+        for gate in self.rollout().status.gates:
+            totals = gate.state.get("totals", {"arms": [], "pairs": [0]})
+            found[gate.name] = sum(arm[0] for arm in totals["arms"]) + totals["pairs"][0]
+        return found
+
+    @asynccontextmanager
+    async def users(self, rate: float = 15.0) -> AsyncIterator[list[Exchange]]:
+        stop, seen = asyncio.Event(), list[Exchange]()
+        driving = asyncio.create_task(
+            drive(
+                self.place.gateway_url(),
+                self.film.as_uri(),
+                rate_per_second=rate,
+                stop=stop,
+                seed=3,
+                on_answer=seen.append,
+            )
+        )
+        try:
+            yield seen
+        finally:
+            stop.set()
+            await driving
+
+
+def until(claim: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.1)
+
+
+async def eventually(claim: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < deadline, "did not happen in time"
+        await asyncio.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def house(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    state = tmp_path_factory.mktemp("house") / "state"
+    pitwall(
+        state, "up", "-f", str(EXAMPLES / "variants.yaml"), "-f", str(EXAMPLES / "rollout.yaml"),
+        "--port", str(free_port()), "--media-root", str(film.parent), "--follow-up-seconds", "2",
+    )  # fmt: skip
+    found = House(state, film)
+    until(lambda: found.ask().status_code == httpx.codes.OK, 120.0)
+    yield found
+    pitwall(state, "down")
+    left = [p.pid for p in psutil.process_iter(["cmdline"]) if str(state) in " ".join(p.info["cmdline"] or [])]
+    assert left == []
+
+
+async def test_evidence_survives_an_operator_killed_in_the_middle_of_a_stage(house):
+    async with house.users():
+        await asyncio.sleep(5.0)
+        pitwall(house.state, "apply", "-f", str(EXAMPLES / "rollout-aks.yaml"))
+        await eventually(lambda: house.trials().get("errors", 0) > 20)
+        before, run = house.trials(), house.rollout().status.run_id
+        killed = house.service("operator")
+        os.kill(killed, signal.SIGKILL)
+        await eventually(lambda: house.service("operator") != killed)
+        await eventually(lambda: house.trials()["errors"] > before["errors"] + 20)
+
+    after = house.rollout().status
+    assert after.run_id == run
+    assert all(house.trials()[gate] >= count for gate, count in before.items())
+
+
+def test_a_killed_runtime_is_replaced_and_nobody_has_to_do_anything(house):
+    (killed,) = house.runtimes("uniform-v1")[:1]
+    os.kill(killed, signal.SIGKILL)
+
+    until(lambda: killed not in house.runtimes("uniform-v1"))
+    until(lambda: house.ask().status_code == httpx.codes.OK)
+
+
+def test_a_dead_flag_service_keeps_nobody_from_an_answer(house):
+    killed = house.service("flags")
+    os.kill(killed, signal.SIGKILL)
+
+    assert house.ask().status_code == httpx.codes.OK
+    until(lambda: house.service("flags") != killed)
+    until(lambda: "cannot be seen" not in house.rollout().status.reason)
+
+
+def test_a_killed_supervisor_is_followed_by_one_that_finds_everything_running(house):
+    supervisor = files.read_json(house.place.run / "supervisor.json", None)[0]
+    gateway, runtimes = house.service("gateway"), set(house.runtimes("uniform-v1"))
+    os.kill(supervisor, signal.SIGKILL)
+    until(lambda: not psutil.pid_exists(supervisor) or psutil.Process(supervisor).status() == psutil.STATUS_ZOMBIE)
+    pitwall(house.state, "up", "-f", str(EXAMPLES / "variants.yaml"), "--port", str(house.place.port("gateway")))
+
+    assert house.service("gateway") == gateway
+    assert runtimes <= set(house.runtimes("uniform-v1"))
+
+
+def test_aborting_sends_everybody_back(house):
+    if not house.rollout().status.candidate_variant:
+        pitwall(house.state, "apply", "-f", str(EXAMPLES / "rollout-aks.yaml"))
+        pitwall(house.state, "retry")
+        until(lambda: bool(house.rollout().status.candidate_variant))
+    pitwall(house.state, "abort")
+    until(lambda: house.rollout().status.phase == "Aborted")
+
+    until(lambda: [w.variant for w in house.rollout().status.weights if w.weight_basis_points] == ["uniform-v1"])
+    assert "Aborted" in pitwall(house.state, "explain")
+
+
+def test_the_kill_switch_needs_no_operator(house):
+    pitwall(house.state, "kill", "--reason", "drill")
+
+    assert house.ask().headers["x-pitwall-variant"] == "uniform-v1"
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "words"),
+    [
+        pytest.param("file:///etc/passwd", 400, "media root", id="a-file-outside-the-media-roots"),
+        pytest.param("http://169.254.169.254/latest", 400, "169.254.169.254", id="a-link-local-address"),
+        pytest.param("http://10.0.0.7/film.mp4", 400, "10.0.0.7", id="a-private-address"),
+        pytest.param("{root}/missing.mp4", 404, "missing.mp4", id="a-missing-film"),
+    ],
+)
+def test_a_bad_film_is_refused_in_words(house, url, status, words):
+    address = url.replace("{root}", house.film.parent.as_uri())
+    content = [{"type": "video_url", "video_url": {"url": address}}, {"type": "text", "text": "What is this?"}]
+    body = {"model": "pitwall", "messages": [{"role": "user", "content": content}]}
+    answer = httpx.post(f"{house.place.gateway_url()}/v1/chat/completions", json=body, timeout=60.0, trust_env=False)
+
+    assert (answer.status_code, words in answer.text) == (status, True), answer.text

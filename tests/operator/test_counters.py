@@ -1,0 +1,156 @@
+"""Raw counters to counts per block."""
+
+import pytest
+
+from pitwall_crds.gate import Gate
+from pitwall_crds.names import Label, Metric
+from pitwall_operator.evidence.counts import Counts, Pairs, Tally
+from pitwall_operator.observation import Reading, Source
+from pitwall_operator.observe import counters
+from pitwall_operator.observe.five import five_metrics, quantile
+from pitwall_operator.observe.scrape import parse
+
+ERRORS = Gate.model_validate({"name": "errors", "rate": {"metric": "Errors"}})
+RUN_START = 100.0
+
+
+def source(bad: float, good: float, start_time: float = 0.0, arm: str = "candidate", variant: str = "b") -> Source:
+    scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
+    samples = [({**scope, Label.OUTCOME: "error"}, bad), ({**scope, Label.OUTCOME: "ok"}, good)]
+    return Source(start_time, {Metric.QUERIES: samples})
+
+
+def advance(cursor, **sources: Source):
+    reading = Reading(time=200.0, sources=sources)
+    rows = {
+        name: {"errors": counters.totals(found, ERRORS, None, stable="a", candidate="b")}
+        for name, found in sources.items()
+    }
+    return counters.advance(cursor, rows, reading, run_start=RUN_START)
+
+
+def candidate(grown) -> Tally:
+    return grown["errors"].candidate
+
+
+def test_a_process_older_than_the_run_starts_from_what_it_shows():
+    _, grown = advance({}, gateway=source(5, 95))
+
+    assert grown["errors"] == Counts(Tally(), Tally(), Pairs())
+
+
+def test_a_process_born_during_the_run_starts_from_zero():
+    _, grown = advance({}, gateway=source(5, 95, start_time=150.0))
+
+    assert candidate(grown) == Tally(trials=100, bad=5)
+
+
+def test_growth_is_what_came_since_the_last_block():
+    cursor, _ = advance({}, gateway=source(5, 95))
+    _, grown = advance(cursor, gateway=source(7, 103))
+
+    assert candidate(grown) == Tally(trials=10, bad=2)
+
+
+def test_a_counter_that_fell_was_reset_and_all_it_shows_is_new():
+    cursor, _ = advance({}, gateway=source(50, 950))
+    _, grown = advance(cursor, gateway=source(1, 9))
+
+    assert candidate(grown) == Tally(trials=10, bad=1)
+
+
+def test_a_process_that_is_missed_once_counts_with_its_next_answer():
+    cursor, _ = advance({}, one=source(0, 10), two=source(0, 10))
+    cursor, _ = advance(cursor, one=source(0, 20))
+    _, grown = advance(cursor, one=source(0, 20), two=source(3, 27))
+
+    assert candidate(grown) == Tally(trials=20, bad=3)
+
+
+def test_growth_is_summed_over_processes():
+    cursor, _ = advance({}, one=source(0, 0), two=source(0, 0))
+    _, grown = advance(cursor, one=source(1, 9), two=source(2, 8))
+
+    assert candidate(grown) == Tally(trials=20, bad=3)
+
+
+def test_other_arms_and_variants_do_not_count():
+    _, grown = advance({}, one=source(1, 9, 150.0, arm="shadow"), two=source(1, 9, 150.0, variant="c"))
+
+    assert candidate(grown) == Tally()
+
+
+def test_a_cursor_remembers_a_bounded_number_of_processes():
+    cursor = {}
+    for number in range(3 * counters.CURSOR_SOURCES):
+        cursor, _ = advance(cursor, **{f"pod-{number}": source(0, 1)})
+
+    assert len(cursor) == counters.CURSOR_SOURCES
+
+
+def test_a_tail_counts_each_arm_beyond_its_own_edge():
+    edges = counters.TailEdges(control=0.1, candidate=0.2)
+    gate = Gate.model_validate({"name": "p99", "quantile": {"metric": "QueryLatency"}})
+    samples: dict[str, list] = {}
+    for arm, variant in (("control", "a"), ("candidate", "b")):
+        scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
+        below = [({**scope, "le": le}, n) for le, n in (("0.1", 90), ("0.2", 97), ("+Inf", 100))]
+        samples.setdefault(f"{Metric.QUERY_LATENCY}_bucket", []).extend(below)
+        samples.setdefault(f"{Metric.QUERY_LATENCY}_count", []).append((scope, 100))
+
+    control, tried, _ = counters.totals(Source(0.0, samples), gate, edges, stable="a", candidate="b")
+
+    assert (control.bad, tried.bad) == (10, 3)
+
+
+@pytest.mark.parametrize(
+    ("margin_percent", "edge"),
+    [pytest.param(0, 1.0, id="none"), pytest.param(10, 1.1, id="on-an-edge"), pytest.param(40, 1.5, id="next-edge"),
+     pytest.param(5000, 10.0, id="beyond-the-last")],
+)  # fmt: skip
+def test_a_pair_is_worse_beyond_the_next_ratio_edge(margin_percent, edge):
+    assert counters.ratio_edge(margin_percent) == edge
+
+
+def test_pairs_are_read_on_both_sides_of_equality():
+    gate = Gate.model_validate({"name": "p99", "quantile": {"metric": "QueryLatency"}, "marginPercent": 100})
+    scope = {Label.SAMPLER_VARIANT: "b"}
+    samples = {
+        f"{Metric.SHADOW_LATENCY_RATIO}_bucket": [({**scope, "le": "0.5"}, 4), ({**scope, "le": "2.0"}, 90)],
+        f"{Metric.SHADOW_LATENCY_RATIO}_count": [(scope, 100)],
+    }
+
+    _, _, pairs = counters.totals(Source(0.0, samples), gate, None, stable="a", candidate="b")
+
+    assert pairs == Pairs(total=100, worse=10, better=4)
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [pytest.param([0, 0, 0], None, id="no-observations"),
+     pytest.param([10, 10, 10], 0.5, id="middle-of-the-first-bucket"),
+     pytest.param([0, 10, 10], 1.5, id="middle-of-the-second"),
+     pytest.param([0, 0, 10], float("inf"), id="beyond-the-last-edge")],
+)  # fmt: skip
+def test_quantile(counts, expected):
+    assert quantile([1.0, 2.0], counts, 0.5) == expected
+
+
+def test_five_metrics_of_a_window():
+    text = """
+pitwall_tokens_per_query_sum{{sampler_variant="a",arm="stable"}} {tokens}
+pitwall_tokens_per_query_count{{sampler_variant="a",arm="stable"}} {queries}
+pitwall_frame_selection_seconds_sum{{sampler_variant="a",arm="stable"}} {selecting}
+pitwall_frame_selection_seconds_count{{sampler_variant="a",arm="stable"}} {queries}
+pitwall_embed_cache_lookups_total{{sampler_variant="a",arm="stable",result="hit"}} {hits}
+pitwall_embed_cache_lookups_total{{sampler_variant="a",arm="stable",result="miss"}} {misses}
+pitwall_encoder_busy_seconds_total{{sampler_variant="a",arm="stable"}} {busy}
+"""
+    older = parse(text.format(tokens=0, queries=0, selecting=0, hits=0, misses=0, busy=0))
+    newer = parse(text.format(tokens=1000, queries=10, selecting=0.02, hits=75, misses=25, busy=5))
+
+    found = five_metrics(Reading(110.0, {"a": newer}), Reading(100.0, {"a": older}), "a")
+
+    assert (found.tokens_per_query, found.frame_selection) == ("100", "2.0ms")
+    assert (found.cache_hit_rate, found.encoder_utilization) == ("75%", "50%")
+    assert found.latency_p99 == ""
