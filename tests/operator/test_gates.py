@@ -110,6 +110,16 @@ TABLE = [
         latency(), [Counts(pairs=Pairs(20, 2, 2))] * 40, SHADOW, Verdict.NON_INFERIOR, id="shadow-equal-passes"
     ),
     pytest.param(latency(), [Counts(pairs=Pairs(20, 10, 9))], SHADOW, Verdict.INCONCLUSIVE, id="shadow-unclear-waits"),
+    pytest.param(
+        errors(**QUERY),
+        [Counts(pairs=Pairs(200, 1, 0))] * 40,
+        SHADOW,
+        Verdict.NON_INFERIOR,
+        id="stray-failed-copies-pass",
+    ),
+    pytest.param(
+        errors(), [Counts(pairs=Pairs(9, 8, 0))] * 15, SHADOW, Verdict.HARMFUL, id="copies-that-all-fail-are-harm"
+    ),
     pytest.param(errors(), BROKEN * 3, CANARY, Verdict.HARMFUL, id="an-error-burst-acts-at-once"),
     pytest.param(
         errors(minimum_trials=10_000),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from math import log
 from typing import Any, Self
 
@@ -28,20 +29,31 @@ def log_e_of_majority(for_: int, against: int) -> float:
     return max(FLOOR, mixture + (for_ + against + 1) * log(2))
 
 
+class Against(StrEnum):
+    """What the pairs in which the candidate was worse are held against."""
+
+    BETTER = "better"
+    NOT_WORSE = "not-worse"
+
+    def opposite(self, pairs: Pairs) -> int:
+        """How many pairs speak for the candidate."""
+        return pairs.better if self is Against.BETTER else pairs.total - pairs.worse
+
+
 @dataclass(frozen=True, slots=True)
 class PairedProcess:
-    """Harm: among pairs that differ by the margin, most are worse. Non-inferiority: most of all pairs are not worse."""
+    """Harm: more pairs are worse than speak for the candidate. Non-inferiority: more speak for it than are worse."""
 
     claim: Claim
+    against: Against
     seen: Pairs = NO_PAIRS
     peak_log_e: float = 0.0
 
     @property
     def log_e(self) -> float:
         """Natural logarithm of the evidence now."""
-        if self.claim is Claim.HARM:
-            return log_e_of_majority(self.seen.worse, self.seen.better)
-        return log_e_of_majority(self.seen.total - self.seen.worse, self.seen.worse)
+        worse, opposite = self.seen.worse, self.against.opposite(self.seen)
+        return log_e_of_majority(*((worse, opposite) if self.claim is Claim.HARM else (opposite, worse)))
 
     def update(self, counts: Counts) -> Self:
         """The process after one more block."""

@@ -2,18 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any, Self
 
 from pitwall_operator.evidence.counts import Counts, Pairs, Tally
+from pitwall_operator.evidence.paired import Against
 from pitwall_operator.evidence.process import Process, State
-
-
-class Against(StrEnum):
-    """What the pairs in which the candidate was worse are compared with."""
-
-    BETTER = "better"
-    NOT_WORSE = "not-worse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +32,7 @@ class PairsAsArms:
 
     def as_arms(self, pairs: Pairs) -> Counts:
         """The pairs as an arm of their own each."""
-        opposite = pairs.better if self.against is Against.BETTER else pairs.total - pairs.worse
-        return Counts(Tally(pairs.total, opposite), Tally(pairs.total, pairs.worse))
+        return Counts(Tally(pairs.total, self.against.opposite(pairs)), Tally(pairs.total, pairs.worse))
 
     def to_state(self) -> State:
         """The numbers that carry it over a restart."""

@@ -5,8 +5,8 @@ from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
 from pitwall_operator.evidence.exchange import ExchangeProcess
 from pitwall_operator.evidence.line import Claim, Line
-from pitwall_operator.evidence.paired import PairedProcess
-from pitwall_operator.evidence.pairs_as_arms import Against, PairsAsArms
+from pitwall_operator.evidence.paired import Against, PairedProcess
+from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
 from pitwall_operator.evidence.process import Process
 from pitwall_operator.evidence.record import RecordProcess
 
@@ -74,7 +74,7 @@ def fresh_processes(gate: Gate) -> dict[str, Process]:
     for dependence in Dependence:
         processes[harm_key(gate, dependence)] = _harm(gate, dependence)
         for claim in Claim:
-            processes[paired_key(claim, gate, dependence)] = _paired(claim, dependence)
+            processes[paired_key(claim, gate, dependence)] = _paired(claim, gate, dependence)
         for index in range(len(gate.promote_margin_percent)):
             key = non_inferiority_key(gate, dependence, index)
             processes[key] = _non_inferiority(gate, dependence, non_inferiority_line(gate, index))
@@ -100,12 +100,13 @@ def _non_inferiority(gate: Gate, dependence: Dependence, line: Line) -> Process:
     return BernoulliProcess.start(line, Claim.NON_INFERIOR, _prior(gate))
 
 
-def _paired(claim: Claim, dependence: Dependence) -> Process:
+def _paired(claim: Claim, gate: Gate, dependence: Dependence) -> Process:
+    """A copy that failed has no counterpart, since the stable's failures are not counted: harm is a majority of them."""
+    against = Against.BETTER if claim is Claim.HARM and not gate.rate else Against.NOT_WORSE
     if dependence is Dependence.QUERY:
-        return PairedProcess(claim)
-    if claim is Claim.HARM:
-        return PairsAsArms(ExchangeProcess(), Against.BETTER)
-    return PairsAsArms(ContrastProcess(Line(), claim, Measure.RATE), Against.NOT_WORSE)
+        return PairedProcess(claim, against)
+    process = ExchangeProcess() if claim is Claim.HARM else ContrastProcess(Line(), claim, Measure.RATE)
+    return PairsAsArms(process, against)
 
 
 def _measure(gate: Gate) -> Measure:

@@ -43,6 +43,8 @@ def _arms(gate: Gate, seen: Counts) -> str:
 
 def _pairs(gate: Gate, seen: Counts) -> str:
     pairs = seen.pairs
+    if gate.rate:
+        return f"{pairs.worse} of {pairs.total} shadowed queries failed"
     size = f"by {gate.margin_percent}% " if gate.margin_percent else ""
     return f"worse {size}on {pairs.worse} and better on {pairs.better} of {pairs.total} shadowed queries"
 

@@ -8,7 +8,7 @@ from scipy.integrate import quad
 
 from pitwall_operator.evidence.counts import Counts, Pairs
 from pitwall_operator.evidence.line import Claim
-from pitwall_operator.evidence.paired import PairedProcess, log_e_of_majority
+from pitwall_operator.evidence.paired import Against, PairedProcess, log_e_of_majority
 
 
 @pytest.mark.parametrize(("for_", "against"), [(0, 0), (1, 0), (0, 1), (12, 3), (40, 55), (200, 120)])
@@ -28,7 +28,7 @@ def test_far_against_it_stays_finite():
 def test_crossing_under_the_null_is_as_rare_as_promised(claim):
     draw, alpha, runs, crossed = random.Random(11), 0.1, 400, 0
     for _ in range(runs):
-        process = PairedProcess(claim)
+        process = PairedProcess(claim, Against.BETTER)
         for _ in range(150):
             worse = draw.random() < 0.5
             process = process.update(Counts(pairs=Pairs(1, int(worse), int(not worse))))
@@ -37,8 +37,8 @@ def test_crossing_under_the_null_is_as_rare_as_promised(claim):
 
 
 def test_how_a_block_is_split_does_not_matter():
-    whole = PairedProcess(Claim.HARM).update(Counts(pairs=Pairs(30, 12, 5)))
-    parts = PairedProcess(Claim.HARM)
+    whole = PairedProcess(Claim.HARM, Against.BETTER).update(Counts(pairs=Pairs(30, 12, 5)))
+    parts = PairedProcess(Claim.HARM, Against.BETTER)
     for part in (Pairs(10, 1, 4), Pairs(3, 3, 0), Pairs(17, 8, 1)):
         parts = parts.update(Counts(pairs=part))
     assert parts.log_e == whole.log_e
@@ -46,10 +46,14 @@ def test_how_a_block_is_split_does_not_matter():
 
 def test_ties_say_nothing_about_harm_but_speak_for_non_inferiority():
     ties = Counts(pairs=Pairs(40, 0, 0))
-    assert PairedProcess(Claim.HARM).update(ties).log_e == pytest.approx(0)
-    assert PairedProcess(Claim.NON_INFERIOR).update(ties).log_e > 20
+    assert PairedProcess(Claim.HARM, Against.BETTER).update(ties).log_e == pytest.approx(0)
+    assert PairedProcess(Claim.NON_INFERIOR, Against.NOT_WORSE).update(ties).log_e > 20
 
 
 def test_restoring_loses_nothing():
-    process = PairedProcess(Claim.HARM).update(Counts(pairs=Pairs(30, 12, 5))).update(Counts(pairs=Pairs(30, 1, 20)))
-    assert PairedProcess(Claim.HARM).restored(process.to_state()) == process
+    process = (
+        PairedProcess(Claim.HARM, Against.BETTER)
+        .update(Counts(pairs=Pairs(30, 12, 5)))
+        .update(Counts(pairs=Pairs(30, 1, 20)))
+    )
+    assert PairedProcess(Claim.HARM, Against.BETTER).restored(process.to_state()) == process
