@@ -81,9 +81,26 @@ def test_what_is_written_is_read_back_and_passes_flagds_schema(salt, weight):
     assert read_split(document).salt == salt
 
 
-def test_documents_pass_flagds_schema():
-    assert check.problems(split_of(100)) == []
-    assert check.problems(shadow_document("air-v1", 5, salt="s")) == []
+@given(SALTS, WEIGHTS)
+@settings(max_examples=30, deadline=None)
+def test_documents_pass_flagds_schema_also_where_the_check_is_skipped(salt, weight):
+    for document in (split_of(weight, salt), shadow_document("air-v1", weight // 50, salt=salt)):
+        assert check._is_ours(document)
+        assert check._validator("baseFlag").is_valid(document)
+        assert check._validator("anyFlag").is_valid(document)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"defaultVariant": "none"},
+        {"defaultVariant": ["stable"]},
+        {"metadata": {"x": []}},
+        {"variants": {"candidate": "a", "control": "b", "stable": "c", "more": 1}},
+    ],
+)
+def test_a_split_with_a_fault_beside_the_split_is_refused(change):
+    assert check.problems({**split_of(100), **change})
 
 
 @pytest.mark.parametrize(
