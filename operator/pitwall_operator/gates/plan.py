@@ -101,7 +101,7 @@ def _non_inferiority(gate: Gate, dependence: Dependence, line: Line) -> Process:
 
 
 def _paired(claim: Claim, gate: Gate, dependence: Dependence) -> Process:
-    """A copy that failed has no counterpart, since the stable's failures are not counted: harm is a majority of them."""
+    """A copy that failed has no counterpart, since the stable's failures are not counted: harm is a majority."""
     against = Against.BETTER if claim is Claim.HARM and not gate.rate else Against.NOT_WORSE
     if dependence is Dependence.QUERY:
         return PairedProcess(claim, against)
