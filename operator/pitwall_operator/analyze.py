@@ -94,7 +94,8 @@ def _frozen_tail(gate: Gate, known: TailStatus | None, reading: Reading, stable:
     return TailStatus(control=repr(control), candidate=repr(candidate))
 
 
-def _edges(tail: TailStatus | None) -> counters.TailEdges | None:
+def edges_of(tail: TailStatus | None) -> counters.TailEdges | None:
+    """A gate's thresholds as the counters need them."""
     return counters.TailEdges(control=float(tail.control), candidate=float(tail.candidate)) if tail else None
 
 
@@ -137,7 +138,7 @@ def _rows(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> dict[st
             gate.name: counters.totals(
                 source,
                 gate,
-                _edges(tails[gate.name]),
+                edges_of(tails[gate.name]),
                 stable=status.stable_variant,
                 candidate=status.candidate_variant,
             )

@@ -9,9 +9,10 @@ from typing import Any
 
 from pitwall_crds.rollout import Rollout, RolloutStatus
 from pitwall_operator import moments
-from pitwall_operator.analyze import stage_context
+from pitwall_operator.analyze import edges_of, stage_context
 from pitwall_operator.decide import Decision
 from pitwall_operator.effects import Announce
+from pitwall_operator.observe import counters
 from pitwall_operator.perform import Failure
 from pitwall_operator.run import stage_name
 
@@ -29,6 +30,21 @@ def run_line(rollout: Rollout, status: RolloutStatus) -> Line:
         "candidate": status.candidate_variant,
         "analysis": rollout.spec.analysis.model_dump(mode="json", by_alias=True),
         "stages": [stage.model_dump(mode="json", by_alias=True) for stage in rollout.spec.stages],
+    }
+
+
+def _queries(rollout: Rollout, status: RolloutStatus) -> Mapping[str, Sequence[str]]:
+    tails = {gate.name: gate.tail for gate in status.gates}
+    return {
+        gate.name: list(
+            counters.queries(
+                gate,
+                edges_of(tails.get(gate.name)),
+                stable=status.stable_variant,
+                candidate=status.candidate_variant,
+            )
+        )
+        for gate in rollout.spec.analysis.gates
     }
 
 
@@ -60,6 +76,7 @@ def block_line(rollout: Rollout, before: RolloutStatus, decision: Decision) -> L
             "kind": stage.kind,
             "canary_index": stage.canary_index,
         },
+        "queries": _queries(rollout, before),
         "counts": {gate: asdict(block) for gate, block in counts.items()},
         "gates": _gates(decision),
         "verdict": decision.judgement.verdict,
@@ -87,7 +104,7 @@ def lines(rollout: Rollout, decision: Decision, failures: Sequence[Failure], now
     before = rollout.status
     if decision.status.run_id != before.run_id and decision.status.candidate_variant:
         yield run_line(rollout, decision.status)
-        before = decision.status
+        before = decision.status.model_copy(update={"last_block_time": ""})
     if decision.judgement.counts:
         yield block_line(rollout, before, decision)
     if decision.effects:

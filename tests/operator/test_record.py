@@ -3,7 +3,11 @@
 import itertools
 import json
 
+import pytest
+
+from pitwall_operator.plot import draw
 from pitwall_operator.record import Record, lines
+from pitwall_operator.replay import UnreadableRecord, replay
 
 
 def test_a_line_cut_short_by_a_crash_is_passed_over_and_does_not_spoil_the_next(tmp_path):
@@ -42,3 +46,55 @@ def test_a_quiet_turn_leaves_nothing(world):
     decision = world.turn()
 
     assert list(lines(before, decision, (), world.now)) == []
+
+
+def run_through(world) -> list:
+    """Every line that a promoted candidate leaves."""
+    world.apply("rollout-aks.yaml")
+    written = []
+    while world.status.stable_variant != "aks-v1":
+        world.good_block()
+        before = world.rollout
+        decision = world.turn()
+        written += lines(before, decision, (), world.now)
+    return json.loads(json.dumps(written))
+
+
+def test_replay_agrees_with_every_recorded_verdict_to_the_last_digit(world):
+    blocks = list(replay(run_through(world)))
+
+    assert len(blocks) > 3
+    assert [words for block in blocks for words in block.disagreements()] == []
+
+
+def test_replay_finds_a_count_that_was_changed_afterwards(world):
+    written = run_through(world)
+    block = next(line for line in written if line["kind"] == "block" and line["counts"]["errors"]["pairs"]["total"])
+    block["counts"]["errors"]["pairs"]["worse"] += 1
+
+    assert any("errors" in words for block in replay(written) for words in block.disagreements())
+
+
+def test_of_two_blocks_after_the_same_one_the_later_holds(world):
+    """A crash between effects and status leaves a block behind whose counts come again in the next one."""
+    written = run_through(world)
+    index = next(i for i, line in enumerate(written) if line["kind"] == "block" and line["after"])
+    orphan = json.loads(json.dumps(written[index]))
+    orphan["counts"]["errors"]["pairs"]["total"] += 7
+
+    blocks = list(replay([*written[:index], orphan, *written[index:]]))
+
+    assert [words for block in blocks for words in block.disagreements()] == []
+
+
+def test_a_block_without_its_runs_head_cannot_be_replayed(world):
+    headless = [line for line in run_through(world) if line["kind"] != "run"]
+
+    with pytest.raises(UnreadableRecord, match="head is missing"):
+        list(replay(headless))
+
+
+def test_the_evidence_is_drawn(world, tmp_path):
+    draw(run_through(world), tmp_path / "evidence.png")
+
+    assert (tmp_path / "evidence.png").read_bytes().startswith(b"\x89PNG")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import typer
 
-from pitwall_operator.cli import act, ask, lifecycle, show
+from pitwall_operator.cli import act, ask, lifecycle, look_back, show
 from pitwall_operator.cli.context import Exit, problems
 from pitwall_operator.resources import Refused
 
@@ -22,6 +22,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     lifecycle.up, lifecycle.down, lifecycle.apply, lifecycle.delete, lifecycle.lint,
     show.get, show.status, show.watch, show.explain, show.history,
     act.promote, act.abort, act.retry, act.pause, act.resume, act.kill,
+    look_back.replay, look_back.plot,
     ask.ask,
 )  # fmt: skip
 for command in COMMANDS:

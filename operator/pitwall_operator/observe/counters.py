@@ -160,6 +160,24 @@ def tail_history(reading: Reading, metric: QuantileMetric, variant: str) -> tupl
     return tuple(round(sum(column)) for column in zip(*columns, strict=True))
 
 
+def queries(gate: Gate, tail: TailEdges | None, *, stable: str, candidate: str) -> tuple[str, ...]:
+    """What is read for a gate, as Prometheus selectors: the control's series, the candidate's, and the pairs'."""
+    arms = ((Arm.CONTROL, stable), (Arm.CANDIDATE, candidate))
+    if gate.quantile is not None:
+        edges = (tail.control, tail.candidate) if tail else ("not frozen yet",) * 2
+        name = f"{HISTOGRAMS[gate.quantile.metric]}_bucket"
+        texts = [
+            f'{name}{{sampler_variant="{variant}",arm="{arm}",le="{edge}"}}'
+            for (arm, variant), edge in zip(arms, edges, strict=True)
+        ]
+    else:
+        metric = gate.rate.metric if gate.rate else gate.mean and gate.mean.metric
+        texts = [f'{metric}{{sampler_variant="{variant}",arm="{arm}"}}' for arm, variant in arms]
+    if measurable_in_shadow(gate):
+        texts.append(f'shadow pairs{{sampler_variant="{candidate}"}} beyond {ratio_edge(max(gate.margin_percent, 5))}')
+    return tuple(texts)
+
+
 # --- cursor: cumulative counts at the end of the last block, per process and gate ---
 
 Cursor = Mapping[str, Mapping[str, Sequence[float]]]

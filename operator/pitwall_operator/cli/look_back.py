@@ -1,0 +1,55 @@
+"""`pitwall replay FILE` and `pitwall plot FILE`: a decision record in; every verdict recomputed, or a picture, out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pitwall_operator.cli.context import Exit, Output, OutputOption, console, fail, print_json
+from pitwall_operator.record import Record
+from pitwall_operator.replay import UnreadableRecord
+from pitwall_operator.replay import replay as recompute
+
+FileArgument = Annotated[Path, typer.Argument(help="A decision record: STATE/records/ROLLOUT.jsonl.")]
+
+
+def _existing(file: Path) -> Record:
+    if not file.is_file():
+        fail(f"{file} is not a file; records lie in STATE/records/ROLLOUT.jsonl", Exit.BAD_INPUT)
+    return Record(file)
+
+
+def replay(file: FileArgument, output: OutputOption = Output.TEXT) -> None:
+    """Recompute every verdict from the recorded counts; exit status 1 if any differs."""
+    try:
+        blocks = list(recompute(_existing(file).read()))
+    except UnreadableRecord as error:
+        fail(f"{file}: {error}", Exit.BAD_INPUT)
+    differences = [line for block in blocks for line in block.disagreements()]
+    verdicts = sum(len(block.assessments) for block in blocks)
+    if output is Output.JSON:
+        print_json({"blocks": len(blocks), "verdicts": verdicts, "differences": differences})
+    else:
+        for line in differences[:20]:
+            console.print(line, markup=False)
+        console.print(f"{verdicts} verdicts in {len(blocks)} blocks recomputed, {len(differences)} differ")
+    if not blocks:
+        fail(f"{file} holds no block to recompute", Exit.BAD_INPUT)
+    if differences:
+        raise typer.Exit(Exit.FAILED)
+
+
+def plot(
+    file: FileArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="PNG, SVG or PDF.")] = Path("evidence.png"),
+) -> None:
+    """Draw the evidence of the last run over time, per gate, with thresholds and stages."""
+    if out.suffix not in {".png", ".svg", ".pdf"}:
+        fail(f"{out} must end in .png, .svg or .pdf", Exit.BAD_INPUT)
+    from pitwall_operator.plot import draw
+
+    try:
+        draw(_existing(file).read(), out)
+    except UnreadableRecord as error:
+        fail(f"{file}: {error}", Exit.BAD_INPUT)
+    console.print(f"wrote {out}")

@@ -1,0 +1,84 @@
+"""A decision record in; every verdict recomputed from its counts, and where that disagrees with what was recorded, out.
+
+Pure. The record alone suffices: a run's head holds the rules, every block its counts and its stage.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pitwall_crds.rollout import Analysis
+from pitwall_operator.evidence.counts import Counts, Pairs, Tally
+from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
+from pitwall_operator.record import Line
+
+
+class UnreadableRecord(ValueError):  # noqa: N818 – the file is wrong, not the program
+    """A record cannot be replayed; the message names the line and what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One block of one run, recomputed beside what was recorded."""
+
+    run: str
+    time: str
+    stage: str
+    recorded: Mapping[str, Any]
+    assessments: Mapping[str, Assessment]
+
+    def disagreements(self) -> Iterator[str]:
+        """What differs, one sentence each; numbers must be equal to the last digit."""
+        for name, assessment in self.assessments.items():
+            known = self.recorded[name]
+            if known["verdict"] != assessment.verdict:
+                yield f"{self.time} {name}: recorded {known['verdict']}, recomputed {assessment.verdict}"
+            for was, now in zip(known["evidence"], assessment.readings, strict=True):
+                if (was["name"], was["logE"]) != (now.name, repr(now.log_e)):
+                    yield (f"{self.time} {name}: recorded {was['name']} log e {was['logE']}, recomputed {now.log_e!r}")
+
+
+def _counts(data: Mapping[str, Any]) -> Counts:
+    return Counts(Tally(**data["control"]), Tally(**data["candidate"]), Pairs(**data["pairs"]))
+
+
+def blocks_of(lines: Iterable[Line]) -> Iterator[tuple[Line, tuple[Line, ...]]]:
+    """Every run's head with its blocks. Of two blocks that follow the same one the later holds: a crash between effects
+    and status leaves the earlier behind."""
+    heads: dict[str, Line] = {}
+    blocks: dict[str, dict[str, Line]] = {}
+    for line in lines:
+        if line.get("kind") == "run":
+            heads[line["run"]] = line
+            blocks.setdefault(line["run"], {})
+        elif line.get("kind") == "block":
+            if line["run"] not in heads:
+                raise UnreadableRecord(f"block of {line['time']} belongs to run {line['run']!r}, whose head is missing")
+            blocks[line["run"]][line["after"]] = line
+    for run, head in heads.items():
+        yield head, tuple(blocks[run].values())
+
+
+def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
+    analysis = Analysis.model_validate(head["analysis"])
+    evidence = {gate.name: GateEvidence.start(gate, analysis) for gate in analysis.gates}
+    for block in blocks:
+        for name, counts in block["counts"].items():
+            evidence[name] = evidence[name].update(_counts(counts))
+        stage = StageContext(StageKind(block["stage"]["kind"]), block["stage"]["canary_index"])
+        yield Replayed(
+            run=head["run"],
+            time=block["time"],
+            stage=block["stage"]["name"],
+            recorded=block["gates"],
+            assessments={name: one.assess(stage) for name, one in evidence.items()},
+        )
+
+
+def replay(lines: Iterable[Line]) -> Iterator[Replayed]:
+    """Every block of every run, recomputed. Raises UnreadableRecord."""
+    try:
+        for head, blocks in blocks_of(lines):
+            yield from _replay_run(head, blocks)
+    except (KeyError, TypeError) as error:
+        raise UnreadableRecord(f"a line lacks {error}; is this a decision record of Pitwall?") from None
