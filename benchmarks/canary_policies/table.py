@@ -120,10 +120,10 @@ def seed_of(scenario: Scenario) -> int:
     return crc32(scenario.name.encode())
 
 
-def jobs() -> list[tuple[str, Scenario, float]]:
+def jobs(traffic: tuple[float, ...] = PER_MINUTE) -> list[tuple[str, Scenario, float]]:
     """(kind, scenario, queries per minute of the candidate) of the whole table, the slow ones first."""
     ramps = [("ramp", scenario, 0.0) for scenario in RAMP]
-    ladder = [("constant", scenario, rate) for scenario in TRAFFIC_LADDER for rate in PER_MINUTE]
+    ladder = [("constant", scenario, rate) for scenario in TRAFFIC_LADDER for rate in traffic]
     return [*ramps, *ladder, *(("constant", scenario, USUAL) for scenario in DIRT)]
 
 
