@@ -104,7 +104,7 @@ class Gate(Border):
             min_length=1,
             max_length=16,
             description="How much larger the bad rate may be and still pass, for the first, second, … canary stage; "
-            "the last value holds for the stages after it.",
+            "the last value holds for the last stage that has a control, and for all stages beyond the list.",
         ),
     ] = (200, 100, 50, 25)
     absolute_margin_basis_points: Annotated[

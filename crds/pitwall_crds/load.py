@@ -82,6 +82,12 @@ def spec_hash(spec: Border) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
+def revision_of(variant: SamplerVariant) -> str:
+    """What a variant's pods run. The number of replicas is left out: scaling is no new revision."""
+    runtime = variant.spec.runtime.model_copy(update={"replicas": 1})
+    return spec_hash(variant.spec.model_copy(update={"runtime": runtime}))
+
+
 def _read(document: Document) -> Resource | _Invalid:
     data = document.data
     if not isinstance(data, dict):

@@ -46,7 +46,7 @@ class Stage(Border):
             description="The candidate's share of the traffic in hundredths of a percent; must climb, and end at 10000."
         ),
     ] = None
-    min_seconds: Annotated[Seconds, Field(description="How long the stage lasts at least, whatever the evidence.")] = 0
+    min_seconds: Annotated[Seconds, Field(description="How long the stage lasts at least, whatever the evidence.")] = 60
     max_seconds: Annotated[Seconds, Field(description="Deadline; 0 is none. Then spec.onInconclusive applies.")] = 0
     bake_seconds: Annotated[Seconds, Field(description="At full weight: how long to watch before it is stable.")] = 0
     approval: Approval = Approval.AUTOMATIC

@@ -1,7 +1,8 @@
 """Status and observation in; status with this block's evidence, and the judgement of every gate, out. Pure."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pitwall_crds.gate import Gate, OnHarm
 from pitwall_crds.rollout import (
@@ -18,6 +19,9 @@ from pitwall_operator.evidence.counts import Counts
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind, margin_edge, tail_edge
 from pitwall_operator.observation import Observation, Reading, Unseen
 from pitwall_operator.observe import counters
+
+LAST_MARGIN = 16
+"""Index of the last promote margin, whatever their number; the last one repeats."""
 
 HISTORY_PER_TAIL = 10
 """A threshold is frozen once the control's history holds this many queries beyond the quantile."""
@@ -59,7 +63,10 @@ def stage_context(spec: RolloutSpec, status: RolloutStatus) -> StageContext:
         case Phase.SHADOW:
             return StageContext(kind=StageKind.SHADOW, canary_index=0)
         case Phase.BAKE:
-            return StageContext(kind=StageKind.BAKE, canary_index=status.stage_index - first_canary)
+            return StageContext(kind=StageKind.BAKE, canary_index=LAST_MARGIN)
+        case _ if status.stage_index + 2 == len(spec.stages):
+            # The last stage with a control: what is not proven here is never proven, since a bake has no control.
+            return StageContext(kind=StageKind.CANARY, canary_index=LAST_MARGIN)
         case _:
             return StageContext(kind=StageKind.CANARY, canary_index=max(status.stage_index - first_canary, 0))
 
@@ -91,12 +98,26 @@ def _frozen_tail(gate: Gate, known: TailStatus | None, reading: Reading, stable:
     edges = counters.EDGES[gate.quantile.metric]
     control = tail_edge(edges, history, gate.quantile.per_mille)
     candidate = margin_edge(edges, control, gate.margin_percent)
+    if math.isinf(candidate):
+        return None  # beyond the last edge nothing could ever count as bad: not measured, rather than innocent
     return TailStatus(control=repr(control), candidate=repr(candidate))
 
 
 def edges_of(tail: TailStatus | None) -> counters.TailEdges | None:
     """A gate's thresholds as the counters need them."""
     return counters.TailEdges(control=float(tail.control), candidate=float(tail.candidate)) if tail else None
+
+
+def _without_tail(gate: Gate, reading: Reading, stable: str) -> str:
+    """Why a quantile gate has no thresholds yet."""
+    assert gate.quantile is not None
+    history = counters.tail_history(reading, gate.quantile.metric, stable)
+    needed = math.ceil(HISTORY_PER_TAIL * 1000 / (1000 - gate.quantile.per_mille))
+    known = history[-1] if history else 0
+    if known < needed:
+        return f"{stable} has answered {known} of the {needed} queries that its threshold needs"
+    last = counters.EDGES[gate.quantile.metric][-1]
+    return f"the threshold would lie beyond the last bucket edge ({last:g} s): widen the buckets or lower marginPercent"
 
 
 def _described(state: GateStatus, assessment: Assessment) -> GateStatus:
@@ -203,12 +224,31 @@ def close_block(
     return status.model_copy(update=closed), counts
 
 
-def _assess(spec: RolloutSpec, status: RolloutStatus) -> tuple[RolloutStatus, dict[str, Assessment]]:
+def _explained(
+    gate: Gate, state: GateStatus, assessment: Assessment, reading: Reading | Unseen, stable: str
+) -> Assessment:
+    """The assessment, with the reason why nothing was measured where that is a missing threshold."""
+    lacking = gate.quantile is not None and state.tail is None and assessment.verdict is Verdict.UNMEASURED
+    if not lacking or isinstance(reading, Unseen):
+        return assessment
+    return replace(assessment, message=_without_tail(gate, reading, stable))
+
+
+def _assess(
+    spec: RolloutSpec, status: RolloutStatus, reading: Reading | Unseen
+) -> tuple[RolloutStatus, dict[str, Assessment]]:
+    """The status with every gate's verdict, and the assessments of those that decide in this stage."""
     stage = stage_context(spec, status)
     rules = {gate.name: gate for gate in spec.analysis.gates}
     deciding = {gate.name for gate in counting(spec, status)}
     assessed = {
-        state.name: GateEvidence.from_state(rules[state.name], spec.analysis, state.state).assess(stage)
+        state.name: _explained(
+            rules[state.name],
+            state,
+            GateEvidence.from_state(rules[state.name], spec.analysis, state.state).assess(stage),
+            reading,
+            status.stable_variant,
+        )
         for state in status.gates
     }
     gates = tuple(_described(state, assessed[state.name]) for state in status.gates)
@@ -227,5 +267,5 @@ def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tupl
         unmeasured = seen.reading.reason
     else:
         status, counts = close_block(spec, status, seen.reading)
-    status, assessments = _assess(spec, status)
+    status, assessments = _assess(spec, status, seen.reading)
     return status, Judgement(assessments=assessments, counts=counts, unmeasured=unmeasured)

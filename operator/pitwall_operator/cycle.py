@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pitwall_crds.load import spec_hash
+from pitwall_crds.load import revision_of
 from pitwall_crds.names import FULL_WEIGHT, Arm
 from pitwall_crds.rollout import Rollout, RolloutStatus
 from pitwall_crds.variant import SamplerVariant
@@ -90,7 +90,7 @@ def see_variants(declared: Sequence[SamplerVariant], pools: Pools) -> Mapping[st
     none: Mapping[Pool, PoolSeen] = {}
     seen = {
         variant.metadata.name: VariantSeen(
-            revision=spec_hash(variant.spec),
+            revision=revision_of(variant),
             full_replicas=variant.spec.runtime.replicas,
             pools=pools.get(variant.metadata.name, none),
         )

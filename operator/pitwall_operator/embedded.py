@@ -21,7 +21,7 @@ from typing import IO
 
 import httpx
 
-from pitwall_crds.load import InvalidResource, load_file, spec_hash
+from pitwall_crds.load import InvalidResource, load_file, revision_of
 from pitwall_crds.names import Arm
 from pitwall_crds.rollout import Rollout, RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
@@ -149,7 +149,7 @@ class Operator:
 
 
 def _key(variant: SamplerVariant) -> tuple[str, str]:
-    return variant.metadata.name, spec_hash(variant.spec)
+    return variant.metadata.name, revision_of(variant)
 
 
 def _arm(name: str, rollouts: Sequence[Rollout]) -> str:
@@ -162,7 +162,7 @@ def _arm(name: str, rollouts: Sequence[Rollout]) -> str:
 
 
 def _flagged_off(variant: SamplerVariant, rollouts: Sequence[Rollout]) -> str:
-    revision = spec_hash(variant.spec)
+    revision = revision_of(variant)
     for rollout in rollouts:
         for off in rollout.status.flagged_off:
             if (off.variant, off.revision) == (variant.metadata.name, revision):

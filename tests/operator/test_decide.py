@@ -7,6 +7,7 @@ import pytest
 
 from pitwall_crds.names import Arm, EventReason
 from pitwall_crds.rollout import Action, OnInconclusive, Phase, Verb, Verdict
+from pitwall_operator.analyze import LAST_MARGIN, stage_context
 from pitwall_operator.decide import decide
 from pitwall_operator.effects import Announce, DrainVariant, RunVariant, SetSplit
 from pitwall_operator.observation import Pool, Share, SplitSeen, Unseen
@@ -339,3 +340,36 @@ def test_conditions_say_the_same_in_kubernetes_words(world: object, fork: Callab
 
     assert said == {"Ready": "False", "Progressing": "True", "Degraded": "False", "Measured": "True"}
     assert all(c.observed_generation == world.rollout.metadata.generation for c in world.status.conditions)
+
+
+def test_the_last_stage_with_a_control_uses_the_last_margin(world):
+    """A bake has no control to be compared with, so the tightest margin must be asked before it."""
+    world.apply("rollout-aks.yaml")
+    world.until(lambda w: w.weight(Arm.CANDIDATE) == 1000, world.good_block)
+    assert stage_context(world.rollout.spec, world.status).canary_index == 1
+
+    world.until(lambda w: w.weight(Arm.CANDIDATE) == 5000, world.good_block)
+    assert stage_context(world.rollout.spec, world.status).canary_index == LAST_MARGIN
+
+
+def test_a_tail_beyond_the_last_bucket_is_not_measured_rather_than_innocent(world):
+    world.counters.latencies.clear()
+    world.counters.serve("uniform-v1", Arm.STABLE, 60.0, 500)
+    world.apply("rollout-dpp.yaml")
+    for _ in range(5):
+        world.counters.serve("dpp-v1", Arm.CANDIDATE, 300.0, 20)
+        world.turn()
+    (latency,) = [gate for gate in world.status.gates if gate.name == "latency-p90"]
+
+    assert latency.verdict is Verdict.UNMEASURED
+    assert "beyond the last bucket edge (65.54 s)" in latency.message
+
+
+def test_a_threshold_waits_for_enough_of_the_stable_variants_history(world):
+    world.counters.latencies.clear()
+    world.counters.serve("uniform-v1", Arm.STABLE, 0.01, 30)
+    world.apply("rollout-dpp.yaml")
+    for _ in range(5):
+        world.turn()
+
+    assert "uniform-v1 has answered 30 of the 100 queries" in world.status.reason

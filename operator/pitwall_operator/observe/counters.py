@@ -149,13 +149,13 @@ def totals(source: Source, gate: Gate, tail: TailEdges | None, *, stable: str, c
 
 
 def tail_history(reading: Reading, metric: QuantileMetric, variant: str) -> tuple[int, ...]:
-    """The variant's cumulative histogram over all processes, as stable and as control."""
+    """The variant's cumulative histogram over all processes and every arm on which users waited for it."""
     columns = [
         cumulative(
             source, HISTOGRAMS[metric], EDGES[metric], **{Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
         )
         for source in reading.sources.values()
-        for arm in (Arm.STABLE, Arm.CONTROL)
+        for arm in (Arm.STABLE, Arm.CONTROL, Arm.CANDIDATE)
     ]  # fmt: skip
     return tuple(round(sum(column)) for column in zip(*columns, strict=True))
 
