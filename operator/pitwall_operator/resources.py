@@ -78,7 +78,10 @@ class Resources:
         try:
             return KINDS[kind].model_validate(data)
         except ValidationError as error:
-            raise Refused(f"{path} was changed by hand and cannot be read: {error}. Apply it anew") from None
+            raise Refused(
+                f"{path} or its status file was changed by hand and cannot be read: {error}. "
+                f"Delete {self._status_path(kind, name).name} or apply the resource anew"
+            ) from None
 
     def delete(self, kind: str, name: str) -> bool:
         """Forget a resource; whether there was one."""
@@ -106,5 +109,8 @@ class Resources:
         """Store what is known of a resource; nothing is written when nothing changed."""
         if resource.status == status:
             return
-        text = json.dumps(status.model_dump(mode="json", by_alias=True), indent=1)
+        data = status.model_dump(mode="json", by_alias=True)
+        # A status that nobody could read again must not replace one that can be read. Raises ValueError.
+        type(status).model_validate(data)
+        text = json.dumps(data, indent=1)
         files.write_whole(self._status_path(resource.kind, resource.metadata.name), text)

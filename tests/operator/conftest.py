@@ -170,7 +170,7 @@ class World:
     ) -> None:  # fmt: skip
         self.counters.serve(stable, Arm.STABLE, 0.01, 18)
         self.counters.serve(stable, Arm.STABLE, 0.1, 2)
-        if self.shadow == ShadowSeen(candidate, 100):
+        if self.shadow == ShadowSeen(candidate, 50):
             self.counters.pair(candidate, candidate_seconds / 0.01, 20)
         for arm, variant, seconds, counts in (
             (Arm.CONTROL, stable, 0.01, (2, 8)),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pitwall_crds.load import load_file
-from pitwall_crds.rollout import Phase
+from pitwall_crds.rollout import GateStatus, Phase
 from pitwall_operator.resources import Applied, Refused, Resources
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -57,3 +57,12 @@ def test_delete_forgets(stored):
     assert stored.delete("Rollout", "sampler")
     assert stored.rollouts() == ()
     assert not stored.delete("Rollout", "sampler")
+
+
+def test_a_status_that_could_not_be_read_again_does_not_replace_one_that_can(stored):
+    rollout = stored.rollouts()[0]
+    gate = GateStatus(name="errors").model_copy(update={"missing_trials": 10**12})
+
+    with pytest.raises(ValueError, match="missingTrials"):
+        stored.write_status(rollout, rollout.status.model_copy(update={"gates": (gate,)}))
+    assert stored.rollouts()[0].status == rollout.status

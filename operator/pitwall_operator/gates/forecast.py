@@ -10,6 +10,9 @@ from pitwall_operator.evidence.paired import PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
 from pitwall_operator.evidence.process import Process
 
+NEVER = 10**9
+"""Trials that nobody waits for."""
+
 HORIZON = 2.0**20
 """More than this many times the trials so far is never."""
 
@@ -31,8 +34,8 @@ def missing_trials(process: Process, log_threshold: float, seen: Counts) -> int 
 
 
 def _by_growth(missing: float, growth: float) -> int | None:
-    """Trials at a constant expected gain per trial."""
-    return ceil(missing / growth) if growth > 0 else None
+    """Trials at a constant expected gain per trial; a gain that would take longer than anybody waits is none."""
+    return ceil(missing / growth) if growth * NEVER > missing else None
 
 
 def _split_growth(process: BernoulliProcess, seen: Counts) -> float:
