@@ -18,7 +18,8 @@ $(STAMP): pyproject.toml requirements/dev.lock requirements/models.lock scripts/
 demo: install ## The main job on one machine: promote AKS, then flag off a variant that regresses
 	$(BIN)/python -m examples.demo
 
-test: install ## Every test that can run here
+test: install ## Every test that can run here; installs the servers they need where it may
+	bash scripts/servers.sh
 	$(BIN)/python -m pytest
 
 test-fast: install ## Tests without models, films and servers

@@ -126,7 +126,7 @@ def main() -> int:
     """Entry point of `make demo`."""
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
     parser.add_argument("--state", type=Path, default=ROOT / ".pitwall" / "demo", help="folder for the demo's state")
-    parser.add_argument("--rate", type=float, default=60.0, help="tasks per second that users come with")
+    parser.add_argument("--rate", type=float, default=50.0, help="tasks per second that users come with")
     parser.add_argument("--files", type=Path, default=EXAMPLES, help="folder of the YAML files")
     parser.add_argument("--keep", action="store_true", help="leave everything running at the end")
     chosen = parser.parse_args()
