@@ -14,6 +14,7 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.cli.show import candidate_weight, screen, stage_words
 
+PIPE_WIDTH = 240
 RECENT_SECONDS = 5.0
 LINES_APART_SECONDS = 5.0
 
@@ -29,6 +30,8 @@ class Screen:
 
     def __init__(self) -> None:
         self.console = Console(highlight=False)
+        if not self.console.is_terminal:
+            self.console = Console(highlight=False, width=PIPE_WIDTH)
         self.started = time.monotonic()
         self._live: Live | None = None
         self._watched: Watched | None = None

@@ -183,8 +183,12 @@ def _first_trials(status: RolloutStatus, grown: Mapping[str, Counts], now: float
     return status.model_copy(update={"gates": gates})
 
 
-def _warm(gate: Gate, first_trial_time: str, now: float) -> bool:
-    """Whether the candidate has worked long enough for its counts to be about more than starting."""
+def _counts_now(gate: Gate, first_trial_time: str, stage_start_time: str, now: float) -> bool:
+    """Whether a gate's counts are about more than starting: the candidate is warm, and since the weight last grew the
+    slowest label has had time to arrive (bad ones come sooner than good ones)."""
+    delay = gate.rate.label_delay_seconds if gate.rate else 0
+    if now - moments.to_epoch(stage_start_time) < delay:
+        return False
     if not gate.warmup_seconds:
         return True
     return bool(first_trial_time) and now - moments.to_epoch(first_trial_time) >= gate.warmup_seconds
@@ -205,7 +209,7 @@ def close_block(
     counts = {
         gate.name: grown[gate.name]
         for gate in spec.analysis.gates
-        if gate.name in grown and _warm(gate, begun[gate.name], reading.time)
+        if gate.name in grown and _counts_now(gate, begun[gate.name], status.stage_start_time, reading.time)
     }
     rules = {gate.name: gate for gate in spec.analysis.gates}
     gates = tuple(

@@ -373,3 +373,22 @@ def test_a_threshold_waits_for_enough_of_the_stable_variants_history(world):
         world.turn()
 
     assert "uniform-v1 has answered 30 of the 100 queries" in world.status.reason
+
+
+def test_labels_that_come_late_are_weighed_only_once_all_could_have_arrived(world):
+    world.apply("rollout-dpp.yaml")
+    gates = tuple(
+        gate.model_copy(update={"rate": gate.rate.model_copy(update={"label_delay_seconds": 30})})
+        if gate.name == "thumbs-down"
+        else gate
+        for gate in world.rollout.spec.analysis.gates
+    )
+    world.want(analysis=world.rollout.spec.analysis.model_copy(update={"gates": gates}))
+    world.until(lambda w: w.weight(Arm.CANDIDATE) > 0, lambda: None)
+    for _ in range(25):
+        world.good_block("dpp-v1")
+        world.turn()
+    weighed = {gate.name: gate.state["totals"]["arms"][1][0] for gate in world.status.gates}
+
+    assert weighed["thumbs-down"] == 0
+    assert weighed["follow-up"] > 0
