@@ -24,6 +24,7 @@ from pitwall_flags.auth import TokenError, Tokens
 from pitwall_flags.publish import Publisher
 from pitwall_flags.store import FlagStore
 from pitwall_flags.sync import KEEP_ALIVE_OPTIONS, SyncService
+from pitwall_flags.upgrade import IgnoresUpgrades
 
 _log = logging.getLogger("pitwall_flags")
 
@@ -168,9 +169,9 @@ async def _start_sync(settings: Settings, publisher: Publisher, tokens: Tokens) 
 
 def _http_config(settings: Settings, app: Any) -> uvicorn.Config:
     return uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_keep_alive=30, h11_max_incomplete_event_size=32_768, lifespan="off",
-        ssl_certfile=settings.certificate, ssl_keyfile=settings.private_key,
+        app, http=IgnoresUpgrades, log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=30, h11_max_incomplete_event_size=32_768,
+        lifespan="off", ssl_certfile=settings.certificate, ssl_keyfile=settings.private_key,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Java: the published provider follows our flags live in process, with flagd's older buckets."""
+"""Java: the published providers follow our flags live, in process with flagd's older buckets and by OFREP with ours."""
 
 import hashlib
 import os
@@ -127,6 +127,15 @@ def _older_arm(split, user):
         if left < 0:
             return share.arm
     return split.shares[-1].arm
+
+
+async def test_java_by_ofrep_follows_a_live_change_and_agrees_on_every_user(guarded, java, split):
+    await write(guarded, split(0), None)
+    with following(java, "ofrep", guarded.url) as follower:
+        for version, weight in enumerate([100, 3000], start=1):
+            document = split(weight)
+            await write(guarded, document, version)
+            assert follower.arms(USERS[:300] + ODD_USERS) == ours(document, USERS[:300] + ODD_USERS)
 
 
 async def test_java_in_process_follows_a_live_change_with_the_older_buckets(guarded, java, split, eventually):

@@ -142,3 +142,31 @@ def test_evaluations_are_counted_by_flag_variant_and_reason(http, key, split):
     metrics = http.get("/metrics").text
     assert f'pitwall_flag_evaluations_total{{flag="{key}",reason="SPLIT",variant="candidate"}} 3.0' in metrics
     assert f"{key}-none" not in metrics
+
+
+def answered(connection, request, *, cut):
+    """The answer to a request sent in two packets, up to the error code that ends it."""
+    connection.sendall(request[:cut])
+    time.sleep(0.02)
+    connection.sendall(request[cut:])
+    answer = b""
+    while b"errorCode" not in answer and (more := connection.recv(65_536)):
+        answer += more
+    return answer
+
+
+@pytest.mark.parametrize("upgrade", ["h2c", "websocket"])
+@pytest.mark.parametrize("cut", [0, 40, -5])
+def test_an_offered_upgrade_is_ignored_and_the_body_is_read(shared_service, upgrade, cut):
+    body = b'{"context": {"targetingKey": 7}}'
+    head = f"Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAM\r\n"
+    start = f"POST /ofrep/v1/evaluate/flags/none HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", shared_service.http_port), timeout=10) as connection:
+        for _ in range(2):  # the connection stays open
+            assert b"targetingKey is a int" in answered(connection, start.encode() + body, cut=cut)
+
+
+def test_what_is_no_http_is_refused_in_words(shared_service):
+    with socket.create_connection(("127.0.0.1", shared_service.http_port), timeout=10) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        assert b"400 Bad Request" in connection.recv(65_536)
