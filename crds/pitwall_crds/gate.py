@@ -70,8 +70,8 @@ class RateRule(Border):
         Field(
             ge=0,
             le=604_800,
-            description="How long after the answer a label may arrive. Labels of this long after the weight grew are not "
-            "weighed, since bad ones come sooner than good ones.",
+            description="How long after the answer a label may arrive. Labels of this long after the weight grew are "
+            "not weighed, since bad ones come sooner than good ones.",
         ),
     ] = 0
 

@@ -16,7 +16,8 @@ from examples.demo.audience import Audience
 from examples.demo.screen import Screen
 from examples.demo.timeline import timeline
 
-from pitwall_crds.rollout import Phase, Rollout
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.status import Phase
 from pitwall_operator.place import Place
 from pitwall_operator.platform.child import free_port
 from pitwall_operator.resources import Resources

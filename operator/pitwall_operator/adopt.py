@@ -1,7 +1,8 @@
 """Whom the rollout is about: which variant is stable, which is candidate; and a person's requests. Pure."""
 
 from pitwall_crds.names import EventReason
-from pitwall_crds.rollout import Phase, Rollout, RolloutStatus, Verb
+from pitwall_crds.rollout import Rollout, Verb
+from pitwall_crds.status import Phase, RolloutStatus
 from pitwall_operator import run
 from pitwall_operator.observation import Observation, SplitSeen
 

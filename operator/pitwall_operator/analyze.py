@@ -1,30 +1,19 @@
 """Status and observation in; status with this block's evidence, and the judgement of every gate, out. Pure."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pitwall_crds.gate import Gate, OnHarm
-from pitwall_crds.rollout import (
-    GateStatus,
-    Phase,
-    ProcessStatus,
-    RolloutSpec,
-    RolloutStatus,
-    TailStatus,
-    Verdict,
-)
-from pitwall_operator import moments
+from pitwall_crds.rollout import RolloutSpec
+from pitwall_crds.status import GateStatus, Phase, ProcessStatus, RolloutStatus, Verdict
+from pitwall_operator import moments, tails
 from pitwall_operator.evidence.counts import Counts
-from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind, margin_edge, tail_edge
+from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
 from pitwall_operator.observation import Observation, Reading, Unseen
 from pitwall_operator.observe import counters
 
 LAST_MARGIN = 16
 """Index of the last promote margin, whatever their number; the last one repeats."""
-
-HISTORY_PER_TAIL = 10
-"""A threshold is frozen once the control's history holds this many queries beyond the quantile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,39 +76,6 @@ def fresh_gates(spec: RolloutSpec) -> tuple[GateStatus, ...]:
     )
 
 
-def _frozen_tail(gate: Gate, known: TailStatus | None, reading: Reading, stable: str) -> TailStatus | None:
-    """The gate's thresholds; chosen once, when the control's history suffices, then never changed."""
-    if gate.quantile is None or known is not None:
-        return known
-    history = counters.tail_history(reading, gate.quantile.metric, stable)
-    needed = HISTORY_PER_TAIL * 1000 / (1000 - gate.quantile.per_mille)
-    if not history or history[-1] < needed:
-        return None
-    edges = counters.EDGES[gate.quantile.metric]
-    control = tail_edge(edges, history, gate.quantile.per_mille)
-    candidate = margin_edge(edges, control, gate.margin_percent)
-    if math.isinf(candidate):
-        return None  # beyond the last edge nothing could ever count as bad: not measured, rather than innocent
-    return TailStatus(control=repr(control), candidate=repr(candidate))
-
-
-def edges_of(tail: TailStatus | None) -> counters.TailEdges | None:
-    """A gate's thresholds as the counters need them."""
-    return counters.TailEdges(control=float(tail.control), candidate=float(tail.candidate)) if tail else None
-
-
-def _without_tail(gate: Gate, reading: Reading, stable: str) -> str:
-    """Why a quantile gate has no thresholds yet."""
-    assert gate.quantile is not None
-    history = counters.tail_history(reading, gate.quantile.metric, stable)
-    needed = math.ceil(HISTORY_PER_TAIL * 1000 / (1000 - gate.quantile.per_mille))
-    known = history[-1] if history else 0
-    if known < needed:
-        return f"{stable} has answered {known} of the {needed} queries that its threshold needs"
-    last = counters.EDGES[gate.quantile.metric][-1]
-    return f"the threshold would lie beyond the last bucket edge ({last:g} s): widen the buckets or lower marginPercent"
-
-
 def _described(state: GateStatus, assessment: Assessment) -> GateStatus:
     missing = -1 if assessment.missing_trials is None else assessment.missing_trials
     return state.model_copy(
@@ -140,31 +96,19 @@ def _described(state: GateStatus, assessment: Assessment) -> GateStatus:
     )
 
 
-def _with_history(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> RolloutStatus:
-    """Thresholds frozen where the control's history now allows it."""
-    known = {gate.name: gate for gate in status.gates}
-    gates = tuple(
-        known[gate.name].model_copy(
-            update={"tail": _frozen_tail(gate, known[gate.name].tail, reading, status.stable_variant)}
-        )
-        for gate in spec.analysis.gates
-    )
-    return status.model_copy(update={"gates": gates})
-
-
 def _rows(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> dict[str, dict[str, counters.Totals]]:
-    tails = {gate.name: gate.tail for gate in status.gates}
+    known = {gate.name: gate.tail for gate in status.gates}
     return {
         identity: {
             gate.name: counters.totals(
                 source,
                 gate,
-                edges_of(tails[gate.name]),
+                tails.edges_of(known[gate.name]),
                 stable=status.stable_variant,
                 candidate=status.candidate_variant,
             )
             for gate in spec.analysis.gates
-            if gate.quantile is None or tails[gate.name] is not None
+            if gate.quantile is None or known[gate.name] is not None
         }
         for identity, source in reading.sources.items()
     }
@@ -200,7 +144,7 @@ def close_block(
     """Evidence after the counts since the last block; nothing changes before a block is over."""
     if reading.time - moments.to_epoch(status.last_block_time) < spec.analysis.block_seconds:
         return status, {}
-    status = _with_history(spec, status, reading)
+    status = tails.freeze(spec, status, reading)
     cursor, grown = counters.advance(
         status.cursor, _rows(spec, status, reading), reading, run_start=moments.to_epoch(status.run_start_time)
     )
@@ -235,7 +179,7 @@ def _explained(
     lacking = gate.quantile is not None and state.tail is None and assessment.verdict is Verdict.UNMEASURED
     if not lacking or isinstance(reading, Unseen):
         return assessment
-    return replace(assessment, message=_without_tail(gate, reading, stable))
+    return replace(assessment, message=tails.why_missing(gate, reading, stable))
 
 
 def _assess(

@@ -1,7 +1,8 @@
 """A decided status in; the same status in Kubernetes' words (conditions, verdict, reason) out. Pure."""
 
 from pitwall_crds.resource import Condition, ConditionStatus
-from pitwall_crds.rollout import ArmWeight, Phase, Rollout, RolloutStatus, Verdict
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.status import ArmWeight, Phase, RolloutStatus, Verdict
 from pitwall_operator import moments
 from pitwall_operator.analyze import Judgement
 from pitwall_operator.observation import SplitSeen

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from pitwall_crds.load import revision_of
 from pitwall_crds.names import FULL_WEIGHT, Arm
-from pitwall_crds.rollout import Rollout, RolloutStatus
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient, FlagRejected, FlagsUnreachable
 from pitwall_flags.document import read_split

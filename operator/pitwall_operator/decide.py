@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from pitwall_crds.names import EventReason
-from pitwall_crds.rollout import Rollout, RolloutSpec, RolloutStatus
+from pitwall_crds.rollout import Rollout, RolloutSpec
+from pitwall_crds.status import RolloutStatus
 from pitwall_operator import conditions, moments
 from pitwall_operator.adopt import adopt, obey
 from pitwall_operator.analyze import Judgement, analyze

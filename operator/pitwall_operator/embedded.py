@@ -23,7 +23,8 @@ import httpx
 
 from pitwall_crds.load import InvalidResource, load_file, revision_of
 from pitwall_crds.names import Arm
-from pitwall_crds.rollout import Rollout, RolloutStatus
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_flags.client import FlagClient
 from pitwall_operator import moments

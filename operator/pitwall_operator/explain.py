@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterable, Iterator
 
-from pitwall_crds.rollout import GateStatus, Phase, Rollout, Verdict
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.status import GateStatus, Phase, Verdict
 from pitwall_operator import moments
 from pitwall_operator.record import Line
 from pitwall_operator.run import stage_name

@@ -6,7 +6,8 @@ from wsgiref.simple_server import WSGIServer
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
 from pitwall_crds.names import Label, Metric
-from pitwall_crds.rollout import Phase, Rollout, RolloutStatus, Verdict
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.status import Phase, RolloutStatus, Verdict
 
 
 class Exported:

@@ -1,7 +1,8 @@
 """Whether the rollout goes on, stays or goes back, and why, in words that a status shows. Pure."""
 
 from pitwall_crds.gate import OnHarm
-from pitwall_crds.rollout import Approval, OnInconclusive, Phase, RolloutSpec, RolloutStatus, Verdict
+from pitwall_crds.rollout import Approval, OnInconclusive, RolloutSpec
+from pitwall_crds.status import Phase, RolloutStatus, Verdict
 from pitwall_operator import moments, run
 from pitwall_operator.analyze import Judgement
 from pitwall_operator.observation import Observation, Unseen

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pitwall_crds.rollout import Rollout, RolloutStatus
-from pitwall_operator import moments
-from pitwall_operator.analyze import edges_of, stage_context
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.status import RolloutStatus
+from pitwall_operator import moments, tails
+from pitwall_operator.analyze import stage_context
 from pitwall_operator.decide import Decision
 from pitwall_operator.effects import Announce
 from pitwall_operator.observe import counters
@@ -34,12 +35,12 @@ def run_line(rollout: Rollout, status: RolloutStatus) -> Line:
 
 
 def _queries(rollout: Rollout, status: RolloutStatus) -> Mapping[str, Sequence[str]]:
-    tails = {gate.name: gate.tail for gate in status.gates}
+    known = {gate.name: gate.tail for gate in status.gates}
     return {
         gate.name: list(
             counters.queries(
                 gate,
-                edges_of(tails.get(gate.name)),
+                tails.edges_of(known.get(gate.name)),
                 stable=status.stable_variant,
                 candidate=status.candidate_variant,
             )

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from pitwall_crds.rollout import Rollout, RolloutStatus
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_operator import files
 

@@ -3,7 +3,8 @@
 import hashlib
 
 from pitwall_crds.names import EventReason
-from pitwall_crds.rollout import FlaggedOff, HistoryEntry, Phase, Rollout, RolloutSpec, RolloutStatus, Verdict
+from pitwall_crds.rollout import Rollout, RolloutSpec
+from pitwall_crds.status import FlaggedOff, HistoryEntry, Phase, RolloutStatus, Verdict
 from pitwall_operator import moments
 from pitwall_operator.analyze import fresh_gates
 

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 
 from pitwall_crds.names import FULL_WEIGHT, Arm
-from pitwall_crds.rollout import Phase, RolloutSpec, RolloutStatus
+from pitwall_crds.rollout import RolloutSpec
+from pitwall_crds.status import Phase, RolloutStatus
 from pitwall_operator.effects import DrainVariant, Effect, RunVariant, SetShadow, SetSplit
 from pitwall_operator.observation import Observation, Pool, ShadowSeen, Share, SplitSeen, Unseen, VariantSeen
 

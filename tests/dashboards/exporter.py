@@ -21,7 +21,7 @@ from pitwall_crds.names import (
     Outcome,
     Signal,
 )  # fmt: skip
-from pitwall_crds.rollout import Phase, Verdict
+from pitwall_crds.status import Phase, Verdict
 
 TICK_SECONDS = 0.1
 STAGE_SECONDS = 45.0

@@ -9,7 +9,8 @@ import pytest
 from pitwall_crds import names
 from pitwall_crds.load import load_file
 from pitwall_crds.names import Arm, Label, Metric
-from pitwall_crds.rollout import Rollout, RolloutSpec, RolloutStatus
+from pitwall_crds.rollout import Rollout, RolloutSpec
+from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decide import Decision, decide
 from pitwall_operator.effects import DrainVariant, RunVariant, SetShadow, SetSplit
 from pitwall_operator.observation import (

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from pitwall_crds.names import Arm, EventReason
-from pitwall_crds.rollout import Action, OnInconclusive, Phase, Verb, Verdict
+from pitwall_crds.rollout import Action, OnInconclusive, Verb
+from pitwall_crds.status import Phase, Verdict
 from pitwall_operator.analyze import LAST_MARGIN, stage_context
 from pitwall_operator.decide import decide
 from pitwall_operator.effects import Announce, DrainVariant, RunVariant, SetSplit

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pitwall_crds.load import load_file
-from pitwall_crds.rollout import GateStatus, Phase
+from pitwall_crds.status import GateStatus, Phase
 from pitwall_operator.resources import Applied, Refused, Resources
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pitwall_crds.rollout import GateStatus, Phase, ProcessStatus, Rollout, Verdict
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.status import GateStatus, Phase, ProcessStatus, Verdict
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator import explain as story
 from pitwall_operator.cli.context import (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pitwall_crds.rollout import Verdict
+from pitwall_crds.status import Verdict
 
 
 class StageKind(StrEnum):

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from pitwall_crds.gate import Gate
-from pitwall_crds.rollout import Analysis, Verdict
+from pitwall_crds.rollout import Analysis
+from pitwall_crds.status import Verdict
 from pitwall_operator.evidence.counts import NOTHING, Counts, Pairs, Tally
 from pitwall_operator.evidence.process import Process, State
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind

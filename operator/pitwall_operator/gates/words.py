@@ -3,7 +3,7 @@
 from math import exp
 
 from pitwall_crds.gate import Gate, QuantileMetric, RateMetric, Unit
-from pitwall_crds.rollout import Verdict
+from pitwall_crds.status import Verdict
 from pitwall_operator.evidence.counts import Counts
 from pitwall_operator.gates.assessment import ProcessReading, StageKind
 

@@ -1,0 +1,155 @@
+"""What is known of a Rollout: where it stands, each gate's evidence, and what was decided."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from pitwall_crds import names
+from pitwall_crds.resource import Border, Condition, Name, keyed_by
+
+
+class Verdict(StrEnum):
+    """What the evidence says."""
+
+    HARMFUL = "Harmful"
+    NON_INFERIOR = "NonInferior"
+    INCONCLUSIVE = "Inconclusive"
+    UNMEASURED = "Unmeasured"
+
+
+class Phase(StrEnum):
+    """Where a rollout stands. Conditions say the same in Kubernetes' words."""
+
+    PENDING = "Pending"
+    SHADOW = "Shadow"
+    CANARY = "Canary"
+    BAKE = "Bake"
+    STABLE = "Stable"
+    FLAGGED_OFF = "FlaggedOff"
+    ABORTED = "Aborted"
+    INVALID = "Invalid"
+
+
+class ArmWeight(Border):
+    """One arm's share."""
+
+    arm: names.Arm
+    variant: Annotated[Name, Field(description="The SamplerVariant that this arm is served by.")]
+    weight_basis_points: Annotated[int, Field(ge=0, le=names.FULL_WEIGHT, description="The arm's share of 10000.")]
+
+
+Decimal = Annotated[str, Field(max_length=32, pattern=r"^(-?[0-9.]+(e[-+]?[0-9]+)?|-?inf)$")]
+"""A number as text, written so that reading it back gives the same number."""
+
+
+class TailStatus(Border):
+    """A quantile gate's thresholds, frozen from the control's history: beyond them a query counts as bad."""
+
+    control: Annotated[Decimal, Field(description="Seconds, for the control arm.")]
+    candidate: Annotated[Decimal, Field(description="Seconds, for the candidate.")]
+
+
+class ProcessStatus(Border):
+    """One e-process: how strong the evidence is, and from where on it is proof; natural logarithms."""
+
+    name: Annotated[str, Field(max_length=63, description="Which process.")]
+    log_e: Annotated[Decimal, Field(description="Its natural logarithm now.")]
+    log_threshold: Annotated[Decimal, Field(description="From here on it is proof.")]
+    acting: Annotated[bool, Field(description="Whether its proof has consequences, or is told only.")] = True
+
+
+class GateStatus(Border):
+    """One gate's evidence: readable fields first, then the few numbers that carry it over a restart."""
+
+    name: Annotated[Name, Field(description="The gate's name in spec.analysis.gates.")]
+    verdict: Verdict = Verdict.UNMEASURED
+    message: Annotated[str, Field(max_length=512, description="The evidence in a sentence.")] = ""
+    missing_trials: Annotated[
+        int, Field(ge=-1, description="Until a proof at current rates; -1 is unknown.", le=1_000_000_000)
+    ] = -1
+    evidence: Annotated[tuple[ProcessStatus, ...], Field(max_length=8, description="The gate's e-processes.")] = ()
+    tail: TailStatus | None = None
+    first_trial_time: Annotated[
+        str, Field(max_length=40, description="When the candidate first counted; warmupSeconds begin here.")
+    ] = ""
+    state: Annotated[dict[str, Any], Field(description="Sufficient statistics; decimals as strings.")] = {}
+
+
+class HistoryEntry(Border):
+    """One decision that changed something."""
+
+    time: Annotated[str, Field(max_length=40, description="When, RFC 3339.")]
+    reason: Annotated[str, Field(max_length=64, description="Why, as one CamelCase word.")]
+    message: Annotated[str, Field(max_length=1024, description="What was decided, and on which evidence.")]
+    variant: Annotated[str, Field(max_length=63, description="The variant that it is about.")] = ""
+
+
+class FlaggedOff(Border):
+    """A variant that was proven worse; it stays off until its spec changes or a retry is asked."""
+
+    variant: Annotated[Name, Field(description="The variant's name.")]
+    revision: Annotated[str, Field(max_length=64, description="Hash of the spec that was proven worse.")]
+    gate: Annotated[str, Field(max_length=63, description="The gate that proved it.")]
+    message: Annotated[str, Field(max_length=1024, description="The evidence in a sentence.")]
+    time: Annotated[str, Field(max_length=40, description="When, RFC 3339.")]
+
+
+class RolloutStatus(Border):
+    """What is known. It is the whole memory of the decision."""
+
+    observed_generation: Annotated[
+        int, Field(ge=0, le=2**53, description="The metadata.generation that this status is about.")
+    ] = 0
+    phase: Phase = Phase.PENDING
+    stable_variant: Annotated[str, Field(max_length=63, description="What serves, and what a rollback returns to.")] = (
+        ""
+    )
+    stable_revision: Annotated[str, Field(max_length=64, description="Hash of the stable's spec.")] = ""
+    candidate_variant: Annotated[
+        str, Field(max_length=63, description="What is proving itself; empty when nothing is.")
+    ] = ""
+    candidate_revision: Annotated[str, Field(max_length=64, description="Hash of the candidate's spec.")] = ""
+    run_id: Annotated[str, Field(max_length=64, description="Salt of the split; new for every candidate.")] = ""
+    run_start_time: Annotated[
+        str, Field(max_length=40, description="When the present candidate's run began, RFC 3339.")
+    ] = ""
+    stage_index: Annotated[int, Field(ge=0, le=16, description="Index of the present stage in spec.stages.")] = 0
+    stage_start_time: Annotated[str, Field(max_length=40, description="When the present stage began, RFC 3339.")] = ""
+    last_block_time: Annotated[
+        str, Field(max_length=40, description="End of the last block that was counted, RFC 3339.")
+    ] = ""
+    weights: Annotated[
+        tuple[ArmWeight, ...],
+        Field(max_length=8, description="The split that is in force.", json_schema_extra=keyed_by("arm")),
+    ] = ()
+    verdict: Verdict = Verdict.UNMEASURED
+    reason: Annotated[
+        str, Field(max_length=256, description="Why the rollout stands where it stands, in a short sentence.")
+    ] = ""
+    gates: Annotated[
+        tuple[GateStatus, ...],
+        Field(max_length=16, description="The evidence per gate.", json_schema_extra=keyed_by("name")),
+    ] = ()
+    cursor: Annotated[dict[str, Any], Field(description="Raw counters at the end of the last block.")] = {}
+    flagged_off: Annotated[
+        tuple[FlaggedOff, ...], Field(max_length=16, description="Variants that were proven worse.")
+    ] = ()
+    approved_stage: Annotated[
+        int, Field(ge=-1, le=16, description="The last stage that a person approved; -1 is none.")
+    ] = -1
+    last_action_id: Annotated[
+        str, Field(max_length=64, description="The last spec.action.id that was carried out.")
+    ] = ""
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            max_length=8,
+            description="Ready, Progressing and what stands in their way.",
+            json_schema_extra=keyed_by("type"),
+        ),
+    ] = ()
+    history: Annotated[
+        tuple[HistoryEntry, ...],
+        Field(max_length=32, description="The last decisions that changed something, oldest first."),
+    ] = ()
