@@ -13,7 +13,7 @@ from pitwall_flags.auth import Scope
 from pitwall_flags.compare import differences
 from pitwall_flags.publish import Publisher
 from pitwall_flags.record import Change, FlagRecord, Intent
-from pitwall_flags.store import FlagStore, UnknownFlagError, VersionConflictError
+from pitwall_flags.store import FlagStore, KilledFlagError, UnknownFlagError, VersionConflictError
 
 router = APIRouter(prefix="/v1/flags", tags=["admin"], responses=documented(400, 401, 403, 413, 422, 429, 503))
 
@@ -72,10 +72,30 @@ async def put_flag(
     try:
         record = await _store(request).put(key, body.document, expected_version=expected, intent=intent)
     except VersionConflictError as conflict:
-        headers = {"ETag": f'"{conflict.actual}"'} if conflict.actual else None
-        raise Problem(412, str(conflict), headers) from conflict
+        raise _conflict(conflict) from conflict
     await _publisher(request).refresh()
-    return _answer(record, created=record.version == 1)
+    return _answer(record, created=expected is None)
+
+
+@router.delete("/{key}", dependencies=[_writer], responses=documented(409, 412, 428))
+async def delete_flag(
+    request: Request,
+    key: Key,
+    who: Annotated[Reasoned, Query()],
+    if_match: Annotated[str, Header(description="ETag of the version that the writer has seen.")] = "",
+    idempotency_key: IdempotencyKey = "",
+) -> dict[str, Any]:
+    """Remove a flag: evaluators get the caller's default. The history stays. 409 while the flag is killed."""
+    expected = _version(if_match, 'send If-Match: "<version>" of the flag you read')
+    intent = Intent(who.actor, who.reason, idempotency_key)
+    try:
+        change = await _store(request).delete(key, expected_version=expected, intent=intent)
+    except VersionConflictError as conflict:
+        raise _conflict(conflict) from conflict
+    except KilledFlagError as error:
+        raise Problem(409, str(error)) from error
+    await _publisher(request).refresh()
+    return {"key": key, **_shown_change(change)}
 
 
 @router.get("/{key}/history", dependencies=[_anyone], responses=documented(404))
@@ -101,10 +121,10 @@ async def diff(
 ) -> dict[str, Any]:
     """What evaluators got differently between two versions: path, before, after."""
     found = [await _store(request).change(key, version) for version in (older, newer)]
-    before, after = (change.after if change else None for change in found)
+    before, after = found
     if before is None or after is None:
         raise Problem(404, f"flag {key!r} has no version {older if before is None else newer}; see its history")
-    return {"key": key, "from": older, "to": newer, "differences": differences(before, after)}
+    return {"key": key, "from": older, "to": newer, "differences": differences(before.after, after.after)}
 
 
 @router.post("/{key}/kill", dependencies=[_killer], responses=documented(404))
@@ -131,12 +151,21 @@ async def _switch(request: Request, key: str, intent: Intent, *, killed: bool) -
 def _expected(if_match: str, if_none_match: str) -> int | None:
     if if_none_match.strip() == "*" and not if_match:
         return None
+    remedy = 'send If-Match: "<version>" of the flag you read, or If-None-Match: * for a new flag'
+    return _version("" if if_none_match else if_match, remedy)
+
+
+def _version(if_match: str, remedy: str) -> int:
     text = if_match.strip().strip('"')
-    if not if_match or if_none_match:
-        raise Problem(428, 'send If-Match: "<version>" of the flag you read, or If-None-Match: * for a new flag')
+    if not if_match:
+        raise Problem(428, remedy)
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise Problem(400, f"If-Match must be a version number in quotes, not {if_match[:64]!r}")
     return int(text)
+
+
+def _conflict(conflict: VersionConflictError) -> Problem:
+    return Problem(412, str(conflict), {"ETag": f'"{conflict.actual}"'} if conflict.actual else None)
 
 
 def _answer(record: FlagRecord, *, created: bool = False) -> Response:

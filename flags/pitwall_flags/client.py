@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -66,6 +66,13 @@ class FlagClient:
         async with self._writing:
             response = await self._send("PUT", _path(key), body, {**seen, "Idempotency-Key": uuid.uuid4().hex})
         return _record(response)
+
+    async def delete(self, key: str, *, expected_version: int, actor: str, reason: str) -> None:
+        """Remove the flag if it is at this version. Raises FlagConflict; FlagRejected, also while it is killed."""
+        seen = {"If-Match": f'"{expected_version}"', "Idempotency-Key": uuid.uuid4().hex}
+        path = f"{_path(key)}?{urlencode({'actor': actor, 'reason': reason})}"
+        async with self._writing:
+            _body(await self._send("DELETE", path, headers=seen))
 
     async def kill(self, key: str, *, actor: str, reason: str) -> FlagRecord:
         """Give everybody the default variant until released. Raises FlagsUnreachable or FlagRejected."""

@@ -108,9 +108,13 @@ def _next(known: Snapshot, changes: Sequence[Change]) -> Snapshot:
     """The snapshot after these changes. Only what changed is written anew: a write stays cheap beside 10 000 flags."""
     if not changes:
         return known
-    changed = {change.key: change.after for change in changes}
+    newest = {change.key: change.after for change in changes}
+    changed = {key: flag for key, flag in newest.items() if flag is not None}
     flags = {**known.flag_set.documents, **changed}
     fragments = {**known.fragments, **{key: _dump(flag) for key, flag in changed.items()}}
+    for key in newest.keys() - changed.keys():
+        flags.pop(key, None)
+        fragments.pop(key, None)
     last = changes[-1]
     metadata = _metadata(str(known.flag_set.metadata["flagSetId"]), last.revision, last.at_ms)
     return _snapshot(last.revision, flags, fragments, metadata, known.flag_set)

@@ -12,6 +12,7 @@ class Action(StrEnum):
     PUT = "put"
     KILL = "kill"
     RELEASE = "release"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,10 @@ class FlagRecord:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One entry of the audit trail. `revision` numbers all changes of the service without gaps."""
+    """One entry of the audit trail. `revision` numbers all changes of the service without gaps.
+
+    `before` is None when the flag is new, `after` when it is gone.
+    """
 
     revision: int
     key: str
@@ -42,7 +46,7 @@ class Change:
     reason: str
     at_ms: int
     before: Mapping[str, Any] | None
-    after: Mapping[str, Any]
+    after: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pitwall_flags.database import connect
@@ -31,6 +31,13 @@ class UnknownFlagError(Exception):
 
     def __init__(self, key: str) -> None:
         super().__init__(f"no flag {key!r}; list the flags with GET /v1/flags")
+
+
+class KilledFlagError(Exception):
+    """The flag is killed; deleting it would undo the kill, since it could be made anew."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"flag {key!r} is killed and stays; release it with POST /v1/flags/{key}/release first")
 
 
 def _milliseconds() -> int:
@@ -99,15 +106,14 @@ class FlagStore:
     ) -> FlagRecord:
         """Write the flag if it is at the expected version (None: if there is none yet). Raises VersionConflictError."""
         async with self._write() as (connection, revision):
-            done = await _already_done(connection, key, intent)
-            if done is not None:
-                return done
+            if await _already_done(connection, key, intent):
+                return await _still_there(connection, key, VersionConflictError(key, expected_version, None))
             old = await _read(connection, key)
             actual = old.version if old else None
             if actual != expected_version:
                 raise VersionConflictError(key, expected_version, actual)
             killed = old.killed if old else await _born_killed(connection, key)
-            new = FlagRecord(key, document, (actual or 0) + 1, killed)
+            new = FlagRecord(key, document, await _last_version(connection, key) + 1, killed)
             await self._apply(connection, revision, old, new, Action.PUT, intent)
             return new
 
@@ -115,9 +121,8 @@ class FlagStore:
         """Kill or release a flag and its shadow and experiment flags (`key.…`), together. Raises UnknownFlagError."""
         action = Action.KILL if killed else Action.RELEASE
         async with self._write() as (connection, revision):
-            done = await _already_done(connection, key, intent)
-            if done is not None:
-                return done
+            if await _already_done(connection, key, intent):
+                return await _still_there(connection, key, UnknownFlagError(key))
             main = await _read(connection, key)
             if main is None:
                 raise UnknownFlagError(key)
@@ -128,6 +133,25 @@ class FlagStore:
             await _set_revision(connection, revision + len(made) - 1)
             return made[0]
 
+    async def delete(self, key: str, *, expected_version: int, intent: Intent) -> Change:
+        """Remove the flag; its history stays, and a flag made anew goes on with its version numbers.
+
+        Raises VersionConflictError, and KilledFlagError while it is killed.
+        """
+        async with self._write() as (connection, revision):
+            done = await _already_done(connection, key, intent)
+            if done is not None:
+                await connection.rollback()
+                return done
+            old = await _read(connection, key)
+            if old is None or old.version != expected_version:
+                raise VersionConflictError(key, expected_version, old.version if old else None)
+            if old.killed:
+                raise KilledFlagError(key)
+            await connection.execute(delete(flags).where(flags.c.key == key))
+            gone = FlagRecord(key, {}, old.version + 1)
+            return await self._audit(connection, revision, old, gone, Action.DELETE, intent)
+
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[tuple[AsyncConnection, int]]:
         """A transaction that holds the only row of `revisions`: one writer at a time, in every database."""
@@ -136,7 +160,7 @@ class FlagStore:
             revision = int((await connection.execute(select(revisions.c.revision))).scalar_one())
             try:
                 yield connection, revision
-            except (VersionConflictError, UnknownFlagError):
+            except (VersionConflictError, UnknownFlagError, KilledFlagError):
                 await connection.rollback()
                 raise
 
@@ -154,25 +178,53 @@ class FlagStore:
             await connection.execute(insert(flags).values(key=new.key, **row))
         else:
             await connection.execute(update(flags).where(flags.c.key == new.key).values(**row))
+        await self._audit(connection, revision, old, new, action, intent)
+
+    async def _audit(
+        self,
+        connection: AsyncConnection,
+        revision: int,
+        old: FlagRecord | None,
+        new: FlagRecord,
+        action: Action,
+        intent: Intent,
+    ) -> Change:
+        before = old.effective() if old else None
+        after = None if action is Action.DELETE else new.effective()
+        now = self._now_ms()
+        change = Change(revision, new.key, new.version, action, intent.actor, intent.reason, now, before, after)
         entry = {
             "revision": revision, "key": new.key, "version": new.version, "action": action.value,
-            "actor": intent.actor, "reason": intent.reason, "at_ms": self._now_ms(),
-            "before": _dump(old.effective()) if old else None, "after": _dump(new.effective()),
+            "actor": intent.actor, "reason": intent.reason, "at_ms": now,
+            "before": _dump(before) if before else None, "after": _dump(after),
             "request_id": intent.request_id or None,
         }  # fmt: skip
         await connection.execute(insert(changes).values(**entry))
+        return change
 
 
-async def _already_done(connection: AsyncConnection, key: str, intent: Intent) -> FlagRecord | None:
-    """The flag as it is, when this very request was applied before; its own number is given back."""
+async def _already_done(connection: AsyncConnection, key: str, intent: Intent) -> Change | None:
+    """What this very request did to the flag, when it was applied before."""
     if not intent.request_id:
         return None
-    query = select(changes.c.version).where(changes.c.request_id == intent.request_id, changes.c.key == key)
-    if (await connection.execute(query)).first() is None:
-        return None
+    query = select(changes).where(changes.c.request_id == intent.request_id, changes.c.key == key)
+    row = (await connection.execute(query)).first()
+    return _change(row) if row else None
+
+
+async def _still_there(connection: AsyncConnection, key: str, gone: Exception) -> FlagRecord:
+    """The flag as it is; the number that a repeated request took is given back. Raises `gone` if it was deleted."""
     record = await _read(connection, key)
     await connection.rollback()
+    if record is None:
+        raise gone
     return record
+
+
+async def _last_version(connection: AsyncConnection, key: str) -> int:
+    """The flag's newest version, that of its deletion included; 0 when there never was one."""
+    query = select(func.max(changes.c.version)).where(changes.c.key == key)
+    return int((await connection.execute(query)).scalar() or 0)
 
 
 async def _set_revision(connection: AsyncConnection, revision: int) -> None:
@@ -217,5 +269,5 @@ def _change(row: Row[Any]) -> Change:
     )  # fmt: skip
 
 
-def _dump(document: Mapping[str, Any]) -> str:
+def _dump(document: Mapping[str, Any] | None) -> str:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

@@ -38,5 +38,5 @@ changes: Final = Table(
     Column("request_id", String(64), nullable=True),
     UniqueConstraint("key", "version", name="uq_changes_key_version"),
     Index("uq_changes_request", "request_id", "key", unique=True),
-    comment="Append-only: triggers refuse UPDATE and DELETE.",
+    comment="Append-only: triggers refuse UPDATE and DELETE. `after` is JSON's null for a deletion.",
 )

@@ -114,6 +114,43 @@ def test_a_kill_wins_over_later_writes_until_released(http, key, split):
     assert actions == ["release", "put", "kill", "put"]
 
 
+def delete(http, key, *, params=WHO, **headers):
+    return http.delete(f"/v1/flags/{key}", params=params, headers=headers)
+
+
+def test_a_flag_is_deleted_at_the_version_that_was_read(http, key, split):
+    create(http, key, split(100))
+    assert delete(http, key).status_code == 428
+    assert delete(http, key, **{"If-Match": "*"}).status_code == 400
+    conflict = delete(http, key, **{"If-Match": '"7"'})
+    assert (conflict.status_code, conflict.headers["etag"]) == (412, '"1"')
+    assert delete(http, key, params={"actor": "kim"}, **{"If-Match": '"1"'}).status_code == 422
+    gone = delete(http, key, **{"If-Match": '"1"'})
+    assert (gone.status_code, gone.json()["version"], gone.json()["action"]) == (200, 2, "delete")
+    assert http.get(f"/v1/flags/{key}").status_code == 404
+    assert evaluated(http, key)["errorCode"] == "FLAG_NOT_FOUND"
+    assert delete(http, key, **{"If-Match": '"2"'}).status_code == 412
+
+
+def test_the_history_and_the_diff_of_a_deleted_flag_stay(http, key, split):
+    create(http, key, split(100))
+    delete(http, key, **{"If-Match": '"1"'})
+    assert create(http, key, split(200)).json()["version"] == 3
+    newest, gone, oldest = http.get(f"/v1/flags/{key}/history").json()["changes"]
+    assert (gone["actor"], gone["reason"], gone["after"]) == ("kim", "a test", None)
+    assert (gone["before"], newest["before"]) == (oldest["after"], None)
+    found = http.get(f"/v1/flags/{key}/diff", params={"from": 1, "to": 2}).json()["differences"]
+    assert found == [{"path": "", "before": oldest["after"], "after": None}]
+
+
+def test_a_killed_flag_is_not_deleted(http, key, split):
+    create(http, key, split(100))
+    http.post(f"/v1/flags/{key}/kill", json=WHO)
+    refused = delete(http, key, **{"If-Match": '"2"'})
+    assert (refused.status_code, "/release" in refused.json()["error"]) == (409, True)
+    assert evaluated(http, key)["variant"] == "stable"
+
+
 def test_a_repeated_idempotency_key_changes_nothing(http, key, split):
     create(http, key, split(0))
     for _ in range(3):

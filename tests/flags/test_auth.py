@@ -94,6 +94,7 @@ def guarded(tmp_path_factory, service_on):
         ("POST", "/ofrep/v1/evaluate/flags/f", {EVALUATE}),
         ("POST", "/ofrep/v1/evaluate/flags", {EVALUATE}),
         ("PUT", "/v1/flags/f", {WRITE}),
+        ("DELETE", "/v1/flags/f", {WRITE}),
         ("POST", "/v1/flags/f/kill", {KILL}),
         ("POST", "/v1/flags/f/release", {KILL}),
         ("GET", "/v1/flags", {EVALUATE, WRITE, KILL}),

@@ -40,6 +40,23 @@ async def test_a_kill_is_seen_by_the_next_writer(client, key, split):
     assert not (await client.release(key, actor="kim", reason="fixed")).killed
 
 
+async def test_a_flag_is_deleted_once_though_answers_are_lost(shared_service, client, key, split):
+    await client.put(key, split(100), expected_version=None, **WHO)
+    with pytest.raises(FlagConflict, match="version 1"):
+        await client.delete(key, expected_version=4, **WHO)
+    losing = FlagClient(shared_service.url, transport=LosesAnswers(2))
+    await losing.delete(key, expected_version=1, actor="kim & co", reason="tidy up: 100 %")
+    await losing.close()
+    assert await client.get(key) is None
+    async with httpx.AsyncClient(base_url=shared_service.url) as http:
+        newest, *_ = (await http.get(f"/v1/flags/{key}/history")).json()["changes"]
+    assert (newest["actor"], newest["reason"], newest["version"]) == ("kim & co", "tidy up: 100 %", 2)
+    await client.put(key, split(100), expected_version=None, **WHO)
+    await client.kill(key, **WHO)
+    with pytest.raises(FlagRejected, match=r"409.*release"):
+        await client.delete(key, expected_version=4, **WHO)
+
+
 async def test_writes_begun_together_are_applied_in_the_order_they_were_begun(client, key, split):
     writes = [
         client.put(key, split(number), expected_version=number or None, actor="operator", reason=str(number))

@@ -31,11 +31,15 @@ async def test_changes_add_up_to_what_a_new_start_reads(store, split):
     await store.put("f1", split(77), expected_version=1, intent=ME)
     await store.kill("f1", killed=True, intent=ME)
     await store.put("f2", split(78), expected_version=1, intent=ME)
+    await store.delete("f0", expected_version=1, intent=ME)
+    await store.delete("f3", expected_version=1, intent=ME)
+    await store.put("f3", split(79), expected_version=None, intent=ME)
     grown, started = await publisher.refresh(), Publisher(store, "set")
     fresh = await started.refresh()
     assert json.loads(grown.configuration) == json.loads(fresh.configuration)
     assert json.loads(grown.select("f1")) == json.loads(fresh.select("f1"))
-    assert grown.revision == fresh.revision == 9
+    assert grown.revision == fresh.revision == 12
+    assert sorted(grown.flag_set.documents) == ["f1", "f1.shadow", "f2", "f3"]
     assert "targeting" not in grown.flag_set.documents["f1"]
     assert grown.flag_set.evaluate("f1", "user", {}).metadata["killed"] is True
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from pitwall_flags import migrate, tables
 from pitwall_flags.document import read_split, shadow_document
 from pitwall_flags.record import Action, Intent
-from pitwall_flags.store import FlagStore, UnknownFlagError, VersionConflictError
+from pitwall_flags.store import FlagStore, KilledFlagError, UnknownFlagError, VersionConflictError
 
 pytestmark = pytest.mark.slow
 ME = Intent("me", "because")
@@ -120,6 +120,52 @@ async def test_a_shadow_flag_made_after_the_kill_sends_no_copies_either(store, s
     assert not (await store.put("s-2.shadow", split(0), expected_version=None, intent=ME)).killed
     await store.kill("s", killed=False, intent=ME)
     assert not (await store.get("s.shadow")).killed
+
+
+async def test_a_deleted_flag_leaves_its_history_and_its_version_numbers(store, split):
+    await store.put("f", split(0), expected_version=None, intent=ME)
+    with pytest.raises(VersionConflictError, match="the store has version 1"):
+        await store.delete("f", expected_version=2, intent=ME)
+    gone = await store.delete("f", expected_version=1, intent=Intent("kim", "tidy up"))
+    assert (gone.version, gone.revision, gone.after, gone.actor) == (2, 2, None, "kim")
+    assert await store.get("f") is None
+    assert (await store.history("f"))[0] == gone == await store.change("f", 2)
+    with pytest.raises(VersionConflictError, match="the store has no such flag"):
+        await store.put("f", split(1), expected_version=1, intent=ME)
+    with pytest.raises(VersionConflictError, match="the store has no such flag"):
+        await store.delete("f", expected_version=2, intent=ME)
+    assert (await store.put("f", split(1), expected_version=None, intent=ME)).version == 3
+    assert [(change.version, change.before is None) for change in await store.history("f")] == [
+        (3, True), (2, False), (1, True),
+    ]  # fmt: skip
+    assert await store.revision() == 3
+
+
+async def test_a_kill_cannot_be_undone_by_deleting(store, split):
+    await store.put("s", split(5000), expected_version=None, intent=ME)
+    await store.kill("s", killed=True, intent=ME)
+    with pytest.raises(KilledFlagError, match="release"):
+        await store.delete("s", expected_version=2, intent=ME)
+    assert (await store.get("s")).killed
+    await store.kill("s", killed=False, intent=ME)
+    await store.delete("s", expected_version=3, intent=ME)
+    assert await store.revision() == 4
+
+
+async def test_a_repeated_request_is_applied_once_whatever_was_deleted_meanwhile(store, split):
+    made, killed, gone = (Intent("me", "because", f"request-{number}") for number in range(3))
+    await store.put("f", split(100), expected_version=None, intent=made)
+    await store.kill("f", killed=False, intent=killed)
+    first = await store.delete("f", expected_version=2, intent=gone)
+    assert await store.delete("f", expected_version=2, intent=gone) == first
+    with pytest.raises(VersionConflictError, match="no such flag"):
+        await store.put("f", split(100), expected_version=None, intent=made)
+    with pytest.raises(UnknownFlagError):
+        await store.kill("f", killed=False, intent=killed)
+    await store.put("f", split(200), expected_version=None, intent=ME)
+    assert await store.delete("f", expected_version=2, intent=gone) == first
+    assert (await store.get("f")).version == 4
+    assert await store.revision() == 4
 
 
 async def test_an_unknown_flag_cannot_be_killed(store):

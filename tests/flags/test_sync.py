@@ -48,6 +48,25 @@ async def test_the_published_provider_follows_a_live_change_and_agrees_on_every_
         api.shutdown()
 
 
+@pytest.mark.slow
+async def test_the_published_provider_forgets_a_deleted_flag(service, split, eventually):
+    await write(service, FLAG, split(0))
+    await write(service, "other", split(0))
+    host, port = service.sync.split(":")
+    provider = FlagdProvider(host=host, port=int(port), resolver_type=ResolverType.IN_PROCESS, deadline_ms=5000)
+    api.set_provider_and_wait(provider, "forgets")
+    remover = FlagClient(service.url)
+    try:
+        client = api.get_client("forgets")
+        assert client.get_string_value(FLAG, "default", EvaluationContext("user-1")) == "uniform-v1"
+        await remover.delete(FLAG, expected_version=1, actor="test", reason="tidy up")
+        eventually(lambda: client.get_string_value(FLAG, "default", EvaluationContext("user-1")) == "default")
+        assert client.get_string_value("other", "default", EvaluationContext("user-1")) == "uniform-v1"
+    finally:
+        await remover.close()
+        api.shutdown()
+
+
 @pytest.fixture
 def stub(service):
     with grpc.insecure_channel(service.sync) as channel:
