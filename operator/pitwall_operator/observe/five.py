@@ -64,7 +64,8 @@ def _seconds(value: float | None) -> str:
 
 
 def _percent(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.0f}%" if whole > 0 else ""
+    """A share; work that ended in the window may have begun before it, so at most 100 %."""
+    return f"{min(100.0, 100 * part / whole):.0f}%" if whole > 0 else ""
 
 
 def five_metrics(newer: Reading, older: Reading, variant: str) -> FiveMetrics:

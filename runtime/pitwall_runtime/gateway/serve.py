@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from pitwall_flags.upgrade import IgnoresUpgrades
+
 BACKLOG = 2048
 
 
@@ -52,6 +54,7 @@ def serve(app: FastAPI, listener: socket.socket, *, grace_seconds: float) -> Non
     """Serve until SIGTERM or SIGINT, then finish the answers under way, for at most the grace time."""
     config = uvicorn.Config(
         app,
+        http=IgnoresUpgrades,
         log_level="warning",
         access_log=False,
         lifespan="on",

@@ -92,6 +92,7 @@ def main() -> int:
 
     import uvicorn
 
+    from pitwall_flags.upgrade import IgnoresUpgrades
     from pitwall_runtime.errors import Refused
     from pitwall_runtime.ingest.download import DownloadLimits
     from pitwall_runtime.ingest.resolve import Resolver
@@ -116,7 +117,11 @@ def main() -> int:
     host, port = listener.getsockname()[:2]
     logging.getLogger(__name__).info("%s listens on http://%s:%s", variant.metadata.name, host, port)
     config = uvicorn.Config(
-        build_app(engine), log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_SECONDS
+        build_app(engine),
+        http=IgnoresUpgrades,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[listener])
     engine.worker.close()

@@ -101,3 +101,18 @@ def test_sigterm_does_not_wait_for_a_hanging_runtime_longer_than_the_grace(pit, 
 
     assert process.returncode == 0
     assert asked.exception() or asked.result().status_code >= 500
+
+
+def test_the_body_of_a_request_that_offers_an_upgrade_is_read(launch):
+    """Every Java client offers HTTP/2 over plain HTTP; uvicorn's C parser alone would drop the body."""
+    host, port = listening_url(launch()).removeprefix("http://").split(":")
+    body = b'{"messages": 7}'
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        f"HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=10) as client:
+        client.sendall(head.encode() + body)
+        answer = client.recv(65_536)
+
+    assert b"messages" in answer.split(b"\r\n\r\n", 1)[1]
