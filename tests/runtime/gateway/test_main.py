@@ -113,6 +113,7 @@ def test_the_body_of_a_request_that_offers_an_upgrade_is_read(launch):
     )
     with socket.create_connection((host, int(port)), timeout=10) as client:
         client.sendall(head.encode() + body)
-        answer = client.recv(65_536)
+        client.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: client.recv(65_536), b""))
 
-    assert b"messages" in answer.split(b"\r\n\r\n", 1)[1]
+    assert b"messages is 7" in answer or b"messages is a number" in answer, answer
