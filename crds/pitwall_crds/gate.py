@@ -119,11 +119,11 @@ class Gate(Border):
     ] = 0
     weight: Annotated[int, Field(ge=1, le=100, description="Share of the error budget relative to other gates.")] = 1
     minimum_trials: Annotated[
-        int, Field(ge=0, le=10_000_000, description="No verdict before this many trials in each arm.")
+        int, Field(ge=0, le=10_000_000, description="No verdict before this many trials of the candidate.")
     ] = 0
     warmup_seconds: Annotated[
         int,
-        Field(ge=0, le=604_800, description="Seconds of each stage left out of this gate, such as while caches fill."),
+        Field(ge=0, le=604_800, description="Seconds left out of this gate from the candidate's first question on."),
     ] = 0
     dependence: Dependence = Dependence.BLOCK
     on_harm: OnHarm = OnHarm.FLAG_OFF
