@@ -15,7 +15,7 @@ from pitwall_crds.variant import SamplerVariant
 
 SEED = 7
 FIRST_QUESTION = "What is this film about?"
-BASELINE_SECONDS = 8.0
+BASELINE_SECONDS = 6.0
 LINGER_SECONDS = 4.0
 
 

