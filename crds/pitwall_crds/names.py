@@ -33,6 +33,20 @@ class Header(StrEnum):
     TRACE = "traceparent"
 
 
+class ObjectLabel(StrEnum):
+    """Labels of the Deployments, pods and Services that the operator owns; a Service's EndpointSlices carry them too."""
+
+    NAME = "app.kubernetes.io/name"
+    MANAGED_BY = "app.kubernetes.io/managed-by"
+    VARIANT = "pitwall.dev/variant"
+    POOL = "pitwall.dev/pool"
+    REVISION = "pitwall.dev/revision"
+
+
+MANAGED_BY: Final = "pitwall"
+"""The value of the label `managed-by` on everything that the operator owns."""
+
+
 class Label(StrEnum):
     """Metric label names."""
 
