@@ -29,6 +29,8 @@ class MeanMetric(StrEnum):
     """Metrics whose mean can be gated."""
 
     TOKENS_PER_QUERY = "TokensPerQuery"
+    FRAME_SELECTION = "FrameSelection"
+    ENCODER_UTILIZATION = "EncoderUtilization"
 
 
 class Unit(StrEnum):
@@ -36,6 +38,7 @@ class Unit(StrEnum):
 
     QUERY = "Query"
     SESSION = "Session"
+    USER = "User"
 
 
 class Dependence(StrEnum):
@@ -56,15 +59,68 @@ class OnHarm(StrEnum):
 class QuantileRule(Border):
     """Compares the share of queries beyond a bucket edge frozen from the control's own history."""
 
+    model_config = cel_rules(
+        (
+            "self.metric != 'FrameSelection' || !has(self.objectiveMilliseconds) || self.objectiveMilliseconds <= 16000",
+            "frame selection is measured up to 16 s: set objectiveMilliseconds to at most 16000",
+        )
+    )
+
     metric: QuantileMetric
     per_mille: Annotated[int, Field(ge=500, le=999, description="990 is p99.")] = 990
+    objective_milliseconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=60_000,
+            description="If set, this quantile of the candidate must also stay below, whatever the control does and in "
+            "the bake too: proven above is harm, and a stage is passed only when proven below. Counted at the next "
+            "bucket edge, at most 12 % (latency) or 26 % (frame selection) higher.",
+        ),
+    ] = 0
+
+    @model_validator(mode="after")
+    def _is_measured(self) -> "QuantileRule":
+        if self.metric is QuantileMetric.FRAME_SELECTION and self.objective_milliseconds > 16_000:
+            raise ValueError(
+                "frame selection is measured up to 16 s: set objectiveMilliseconds to at most 16000, "
+                f"not {self.objective_milliseconds}"
+            )
+        return self
 
 
 class RateRule(Border):
     """Compares the share of bad trials."""
 
+    model_config = cel_rules(
+        (
+            "!(self.metric in ['Errors', 'ColdQueries']) || !has(self.unit) || self.unit == 'Query'",
+            "Errors and ColdQueries are counted per query: leave unit out, or set it to Query",
+        ),
+        (
+            "self.metric != 'TaskAbandoned' || (has(self.unit) && self.unit != 'Query')",
+            "a task belongs to a session: with TaskAbandoned set unit to Session or User",
+        ),
+    )
+
     metric: RateMetric
-    unit: Unit = Unit.QUERY
+    unit: Annotated[
+        Unit,
+        Field(
+            description="What one trial is: a query with its own label, a session, or a user (once a day and arm, an "
+            "hour after the first answer; bad if anything was bad in that hour)."
+        ),
+    ] = Unit.QUERY
+    objective_basis_points: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=9_999,
+            description="If set, the candidate's bad rate must also stay below this many hundredths of a percent, "
+            "whatever the control does and in the bake too: proven above is harm, and a stage is passed only when "
+            "proven below.",
+        ),
+    ] = 0
     label_delay_seconds: Annotated[
         int,
         Field(
@@ -75,9 +131,20 @@ class RateRule(Border):
         ),
     ] = 0
 
+    @model_validator(mode="after")
+    def _unit_fits(self) -> "RateRule":
+        if self.metric in (RateMetric.ERRORS, RateMetric.COLD_QUERIES) and self.unit is not Unit.QUERY:
+            raise ValueError(
+                f"Errors and ColdQueries are counted per query: leave unit out, or set it to Query, not {self.unit}"
+            )
+        if self.metric is RateMetric.TASK_ABANDONED and self.unit is Unit.QUERY:
+            raise ValueError("a task belongs to a session: with TaskAbandoned set unit to Session or User")
+        return self
+
 
 class MeanRule(Border):
-    """Compares means."""
+    """Compares means per query. EncoderUtilization is the encoder's busy seconds per query: at the same traffic on the
+    same pods, its ratio between two variants is the ratio of their utilizations."""
 
     metric: MeanMetric
 
@@ -134,3 +201,10 @@ class Gate(Border):
         if len(rules) != 1:
             raise ValueError(f"gate {self.name!r} must set exactly one of quantile, rate and mean, not {len(rules)}")
         return self
+
+    @property
+    def objective(self) -> float:
+        """The bad rate that this gate's absolute objective allows; 0 without one."""
+        if self.quantile and self.quantile.objective_milliseconds:
+            return 1 - self.quantile.per_mille / 1000
+        return self.rate.objective_basis_points / 10_000 if self.rate else 0.0

@@ -80,6 +80,7 @@ class Metric(StrEnum):
     SHADOW_PAIRS = "pitwall_shadow_pairs_total"
     SHADOW_DROPPED = "pitwall_shadow_dropped_total"
     FALLBACKS = "pitwall_fallbacks_total"
+    USERS = "pitwall_users_total"
     # runtime: what it cost
     TOKENS_PER_QUERY = "pitwall_tokens_per_query"
     FRAME_SELECTION = "pitwall_frame_selection_seconds"

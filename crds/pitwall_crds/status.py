@@ -68,7 +68,7 @@ class GateStatus(Border):
     missing_trials: Annotated[
         int, Field(ge=-1, description="Until a proof at current rates; -1 is unknown.", le=1_000_000_000)
     ] = -1
-    evidence: Annotated[tuple[ProcessStatus, ...], Field(max_length=8, description="The gate's e-processes.")] = ()
+    evidence: Annotated[tuple[ProcessStatus, ...], Field(max_length=16, description="The gate's e-processes.")] = ()
     tail: TailStatus | None = None
     first_trial_time: Annotated[
         str, Field(max_length=40, description="When the candidate first counted; warmupSeconds begin here.")
@@ -132,6 +132,10 @@ class RolloutStatus(Border):
         Field(max_length=16, description="The evidence per gate.", json_schema_extra=keyed_by("name")),
     ] = ()
     cursor: Annotated[dict[str, Any], Field(description="Raw counters at the end of the last block.")] = {}
+    users: Annotated[
+        dict[str, Any],
+        Field(description="Users per arm under the present split, by gateway, and whether they fit its weights."),
+    ] = {}
     flagged_off: Annotated[
         tuple[FlaggedOff, ...], Field(max_length=16, description="Variants that were proven worse.")
     ] = ()

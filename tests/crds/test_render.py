@@ -45,6 +45,15 @@ GOOD = {
     "gpu": resource("SamplerVariant", VARIANT, runtime__resources={"limits": {"nvidia.com/gpu": 1, "memory": "16Gi"}}),
     "rollout": resource("Rollout", ROLLOUT),
     "at-once": resource("Rollout", ROLLOUT, stages=[FULL]),
+    "objectives": resource(
+        "Rollout",
+        ROLLOUT,
+        analysis__gates=[
+            {"name": "p99", "quantile": {"metric": "QueryLatency", "objectiveMilliseconds": 2000}},
+            {"name": "errors", "rate": RATE | {"objectiveBasisPoints": 100}},
+            {"name": "tasks", "rate": {"metric": "TaskAbandoned", "unit": "User"}},
+        ],
+    ),
     "sixteen-stages": resource("Rollout", ROLLOUT, stages=[{"weightBasisPoints": 625 * n} for n in range(1, 17)]),
 }
 BAD = {
@@ -60,6 +69,15 @@ BAD = {
     "stage-with-both": resource("Rollout", ROLLOUT, stages=[FULL | SHADOW]),
     "stage-with-neither": resource("Rollout", ROLLOUT, stages=[{"minSeconds": 5}, FULL]),
     "gate-with-two-rules": resource("Rollout", ROLLOUT, analysis__gates=[GATE | {"rate": RATE}]),
+    "errors-per-user": resource("Rollout", ROLLOUT, analysis__gates=[{"name": "x", "rate": RATE | {"unit": "User"}}]),
+    "tasks-per-query": resource(
+        "Rollout", ROLLOUT, analysis__gates=[{"name": "x", "rate": {"metric": "TaskAbandoned"}}]
+    ),
+    "selection-of-a-minute": resource(
+        "Rollout",
+        ROLLOUT,
+        analysis__gates=[{"name": "x", "quantile": {"metric": "FrameSelection", "objectiveMilliseconds": 60_000}}],
+    ),
     "gate-without-rule": resource("Rollout", ROLLOUT, analysis__gates=[{"name": "x"}]),
     "gate-twice": resource("Rollout", ROLLOUT, analysis__gates=[GATE, GATE]),
     "no-gates": resource("Rollout", ROLLOUT, analysis__gates=[]),
@@ -117,6 +135,9 @@ def test_a_bad_resource_is_refused(bad: dict[str, Any]):
         ("not-to-the-end", "the last stage must have weightBasisPoints 10000"),
         ("stage-with-both", "a stage must set exactly one of shadow and weightBasisPoints"),
         ("gate-with-two-rules", "must set exactly one of quantile, rate and mean"),
+        ("errors-per-user", "Errors and ColdQueries are counted per query"),
+        ("tasks-per-query", "with TaskAbandoned set unit to Session or User"),
+        ("selection-of-a-minute", "frame selection is measured up to 16 s: set objectiveMilliseconds to at most 16000"),
         ("openai-without-server", "answer.engine openai must name a server: set endpointUrl or endpointRef"),
     ],
 )
@@ -126,12 +147,12 @@ def test_a_validator_and_its_cel_rule_say_the_same(name: str, message: str):
 
 
 def test_each_validator_of_the_types_has_its_rule():
-    """Seven rules in pydantic: six are CEL, and names that differ are a list keyed by name."""
+    """Ten rules in pydantic: nine are CEL, and names that differ are a list keyed by name."""
     source = "".join(path.read_text() for path in COMMITTED.glob("pitwall_crds/*.py"))
     raised = re.findall(r"^            raise ValueError\(", source, re.MULTILINE)
 
-    assert len(all_rules()) == 6
-    assert len(raised) == 7
+    assert len(all_rules()) == 9
+    assert len(raised) == 10
 
 
 def test_cel_rules_name_fields_of_their_schema():
