@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 
 from pitwall_runtime.gateway.assign import Assigner
+from pitwall_runtime.gateway.endpoints import EndpointFollower
 from pitwall_runtime.gateway.feedback import Feedback
 from pitwall_runtime.gateway.flags import Flags
 from pitwall_runtime.gateway.guard import Guard
@@ -30,19 +31,24 @@ class Parts:
     shadow: Shadow
     feedback: Feedback
     upstreams: tuple[Upstream, Upstream]
+    endpoints: EndpointFollower | None = None
 
     def routes_now(self) -> Routes:
         """The routes at this moment."""
         return self.routes.current(time.monotonic())
 
     async def start(self) -> None:
-        """Follow the flags, work the shadow queue, close follow-up windows."""
+        """Follow the flags and the cluster's pods, work the shadow queue, close follow-up windows."""
+        if self.endpoints:
+            self.endpoints.start()
         await asyncio.to_thread(self.flags.start)
         self.shadow.start()
         self.feedback.start()
 
     async def close(self) -> None:
         """Stop everything that start began; waits for no copy."""
+        if self.endpoints:
+            await self.endpoints.close()
         await self.shadow.close()
         await self.feedback.close()
         for upstream in self.upstreams:
@@ -65,4 +71,5 @@ def assemble(settings: Settings, flags: Flags) -> Parts:
         shadow=Shadow(for_copies, telemetry, rules.shadow),
         feedback=Feedback(Ledger(rules.ledger), telemetry),
         upstreams=(for_users, for_copies),
+        endpoints=EndpointFollower(settings.endpoints, settings.routes) if settings.endpoints else None,
     )

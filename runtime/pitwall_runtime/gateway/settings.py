@@ -1,6 +1,7 @@
 """The command line in, the gateway's settings out."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where to listen, whom to follow, what to remember where. An empty `flags_sync` follows nobody."""
+    """Where to listen, whom to follow, what to remember where. An empty `flags_sync` or `endpoints` follows nobody."""
 
     port: int
     routes: Path
@@ -33,6 +34,7 @@ class Settings:
     host: str = "127.0.0.1"
     flag: str = "sampler.variant"
     flags_sync: str = ""
+    endpoints: str = ""
     grace_seconds: float = 10.0
     rules: Rules = field(default_factory=Rules)
 
@@ -47,6 +49,7 @@ def read_settings(arguments: Sequence[str]) -> Settings:
         host=given.host,
         flag=given.flag,
         flags_sync=given.flags_sync,
+        endpoints=given.endpoints,
         grace_seconds=given.grace_seconds,
         rules=_rules(given),
     )
@@ -75,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--flag", default="sampler.variant", help="key of the traffic flag")
     add("--flags-sync", default="", help="HOST:PORT of the flag service's sync stream; empty: stable for everybody")
     add("--routes", type=Path, required=True, help="JSON file of variants, arms and URLs; re-read when it changes")
+    add("--endpoints", type=_namespace, default="", help="namespace whose runtime pods are written to --routes")
     add("--state-dir", type=Path, required=True, help="folder for the last known flags")
     add("--follow-up-seconds", type=_seconds, default=120.0, help="a further question within this time is a follow-up")
     add("--answer-seconds", type=_seconds, default=60.0, help="limit of one call to a runtime")
@@ -84,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--shadow-queue", type=_count, default=64, help="shadow copies that may wait; more are dropped and counted")
     add("--shadow-concurrency", type=_count, default=2, help="shadow copies asked at once")
     return parser
+
+
+def _namespace(text: str) -> str:
+    if text and not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no namespace; it must be a DNS label of at most 63 characters")
+    return text
 
 
 def _port(text: str) -> int:

@@ -1,0 +1,127 @@
+"""EndpointSlices in, the gateway's routes out. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Final, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from pitwall_crds.names import MANAGED_BY, Arm, ObjectLabel
+
+SELECTOR: Final = f"{ObjectLabel.MANAGED_BY}={MANAGED_BY}"
+"""Selects the EndpointSlices of the runtimes' Services; their labels are the Services'."""
+PORT_NAME: Final = "http"
+
+ARMS: Final[Mapping[str, tuple[Arm, ...]]] = {
+    "main": (Arm.STABLE,),
+    "control": (Arm.CONTROL,),
+    "candidate": (Arm.CANDIDATE, Arm.SHADOW),
+}
+"""The arms that a pool serves. A variant without the pool of its own for an arm is served by its main pool."""
+
+Item = TypeVar("Item")
+Listed = Annotated[tuple[Item, ...], BeforeValidator(lambda value: value or ())]
+"""The API server writes an empty list as null."""
+Variants = dict[str, dict[str, list[str]]]
+
+
+class _Part(BaseModel):
+    """A part of an EndpointSlice, as far as routes need it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Conditions(_Part):
+    """Whether an endpoint takes requests; unknown counts as yes, as the API's documentation asks."""
+
+    ready: bool | None = None
+
+
+class Target(_Part):
+    """The pod behind an endpoint."""
+
+    uid: str = ""
+
+
+class Endpoint(_Part):
+    """One pod's addresses."""
+
+    addresses: Listed[str] = ()
+    conditions: Conditions = Conditions()
+    target: Target = Field(default=Target(), alias="targetRef")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes requests and has an address to send them to."""
+        return self.conditions.ready is not False and bool(self.addresses)
+
+
+class Port(_Part):
+    """One port of all endpoints of a slice."""
+
+    name: str | None = None
+    port: int | None = None
+
+
+class Metadata(_Part):
+    """Which slice it is, at which version."""
+
+    name: str = ""
+    labels: dict[str, str] = {}
+    created: str = Field(default="", alias="creationTimestamp")
+    resource_version: str = Field(default="", alias="resourceVersion")
+
+
+class Slice(_Part):
+    """An EndpointSlice: some or all pods of one Service, in one address family."""
+
+    metadata: Metadata
+    address_type: str = Field(default="IPv4", alias="addressType")
+    endpoints: Listed[Endpoint] = ()
+    ports: Listed[Port] = ()
+
+    @property
+    def variant(self) -> str:
+        """The SamplerVariant that the pods serve; empty for a slice that is none of ours."""
+        return self.metadata.labels.get(ObjectLabel.VARIANT, "")
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms that the slice's pool serves; none for an unknown pool."""
+        return ARMS.get(self.metadata.labels.get(ObjectLabel.POOL, ""), ())
+
+    def urls(self) -> dict[str, str]:
+        """The ready endpoints' URLs by pod, so that a pod with two addresses or in two slices counts once."""
+        port = next((port.port for port in self.ports if port.name == PORT_NAME and port.port), None)
+        if port is None:
+            return {}
+        ready = [endpoint for endpoint in self.endpoints if endpoint.is_ready]
+        return {
+            endpoint.target.uid or endpoint.addresses[0]: f"http://{self._host(endpoint.addresses[0])}:{port}"
+            for endpoint in ready
+        }
+
+    def _host(self, address: str) -> str:
+        return f"[{address}]" if self.address_type == "IPv6" else address
+
+
+class Slices(_Part):
+    """A list of EndpointSlices, at the version from which a watch goes on."""
+
+    metadata: Metadata
+    items: Listed[Slice] = ()
+
+
+def variants(slices: Iterable[Slice]) -> Variants:
+    """Variant → arm → URLs of ready pods; a pool without a ready pod is there with no URL.
+
+    The variant that has been there longest comes first: it answers when no flag says who is stable.
+    """
+    oldest_first = sorted(slices, key=lambda part: (part.metadata.created, part.address_type, part.metadata.name))
+    pools: dict[str, dict[Arm, dict[str, str]]] = {}
+    for part in oldest_first:
+        for arm in part.arms if part.variant else ():
+            pool = pools.setdefault(part.variant, {}).setdefault(arm, {})
+            pool.update({pod: url for pod, url in part.urls().items() if pod not in pool})
+    return {
+        variant: {arm: sorted(pool.values()) for arm, pool in sorted(arms.items())} for variant, arms in pools.items()
+    }
