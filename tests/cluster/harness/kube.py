@@ -1,0 +1,76 @@
+"""kubectl as tests use it."""
+
+import json
+import secrets
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from harness import binaries
+
+CRDS = ("samplervariants.pitwall.dev", "rollouts.pitwall.dev")
+COMMAND_SECONDS = 60
+
+
+class RefusedError(Exception):
+    """kubectl ended with an error; the message is what it said."""
+
+
+def program() -> Path:
+    """kubectl where only that is needed."""
+    return binaries.found("kubectl")["kubectl"]
+
+
+def new_name() -> str:
+    """A name that no object of another test has."""
+    return f"test-{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """One program, one kubeconfig."""
+
+    binary: Path
+    kubeconfig: Path
+
+    def __call__(
+        self, *arguments: str, namespace: str | None = None, manifest: object = None, check: bool = True
+    ) -> str:
+        """What it prints. A manifest, one or many, goes to its standard input as YAML."""
+        where = [] if namespace is None else [f"--namespace={namespace}"]
+        done = subprocess.run(
+            [self.binary, f"--kubeconfig={self.kubeconfig}", *where, *arguments],
+            input=None if manifest is None else as_yaml(manifest),
+            capture_output=True, check=False, text=True, timeout=COMMAND_SECONDS,
+        )  # fmt: skip
+        if check and done.returncode:
+            raise RefusedError(done.stderr.strip() or done.stdout.strip())
+        return done.stdout + done.stderr
+
+    def apply(self, manifest: object, namespace: str | None = None) -> str:
+        """What a person does with a file."""
+        return self("apply", "-f", "-", manifest=manifest, namespace=namespace)
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
+        """One object."""
+        found: dict[str, Any] = json.loads(self("get", kind, name, "-o", "json", namespace=namespace))
+        return found
+
+    def list(self, kind: str, namespace: str | None = None, selector: str = "") -> list[dict[str, Any]]:
+        """All objects of a kind."""
+        options = [f"--selector={selector}"] if selector else []
+        found = json.loads(self("get", kind, "-o", "json", *options, namespace=namespace))
+        items: list[dict[str, Any]] = found["items"]
+        return items
+
+    def patch_status(self, kind: str, name: str, status: dict[str, Any], namespace: str) -> str:
+        """Writes part of the status, as a controller would."""
+        patch = json.dumps({"status": status})
+        return self("patch", kind, name, "--subresource=status", "--type=merge", "-p", patch, namespace=namespace)
+
+
+def as_yaml(manifest: object) -> str:
+    """One object or a list of them as a YAML stream."""
+    return yaml.safe_dump_all(manifest if isinstance(manifest, list | tuple) else [manifest])

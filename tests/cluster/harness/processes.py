@@ -1,0 +1,111 @@
+"""Server processes of a test session: each with its own log, ended even when the session is interrupted."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+STOP_SECONDS = 10.0
+LOG_LINES = 15
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def until(claim: Callable[[], object], *, seconds: float, what: str, every: float = 0.1) -> None:
+    """Returns once the claim is true; fails after the deadline."""
+    deadline = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < deadline, f"{what} did not come within {seconds} s"
+        time.sleep(every)
+
+
+def dies_with_us() -> list[str]:
+    """A prefix that has the kernel kill a command when this process is gone, whatever killed it."""
+    return ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
+
+
+class Process:
+    """One server process that can be stopped, killed, paused and started again with the same command."""
+
+    def __init__(self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.command = [*dies_with_us(), *map(str, command)]
+        self.log = log
+        self._environment = {**os.environ, **(environment or {})}
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Process":
+        """In a session of its own: the terminal's Ctrl-C ends pytest, and pytest ends this."""
+        with self.log.open("ab") as log:
+            self._running = subprocess.Popen(
+                self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                env=self._environment, start_new_session=True,
+            )  # fmt: skip
+        return self
+
+    @property
+    def pid(self) -> int:
+        assert self._running is not None, f"{self.command[0]} was not started"
+        return self._running.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._running is not None and self._running.poll() is None
+
+    @property
+    def exit_status(self) -> int | None:
+        return None if self._running is None else self._running.poll()
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.is_running:
+            os.kill(self.pid, number)
+
+    def pause(self) -> None:
+        """Freezes the process: connections stay open, nothing answers."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Ends it as the kernel's out-of-memory killer would."""
+        self.signal(signal.SIGKILL)
+        if self._running is not None:
+            self._running.wait(STOP_SECONDS)
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        self.resume()
+        self.signal(signal.SIGTERM)
+        try:
+            if self._running is not None:
+                self._running.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join(lines[-LOG_LINES:])
+
+    def await_ready(self, is_ready: Callable[[], bool], *, seconds: float, what: str) -> None:
+        """Returns once it answers; fails with the end of its log where it ended or stays silent."""
+
+        def ready_or_ended() -> bool:
+            assert self.is_running, f"{what} ended with status {self.exit_status}:\n{self.last_words()}"
+            return is_ready()
+
+        try:
+            until(ready_or_ended, seconds=seconds, what=what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.last_words()}") from None
