@@ -141,21 +141,23 @@ class Contrast:
 
     def __init__(self, line: Line, claim: Claim, runs: int) -> None:
         self.line, self.sign = line, 1.0 if claim is Claim.HARM else -1.0
-        self.total, self.squares, self.blocks = np.zeros(runs), np.zeros(runs), np.zeros(runs)
+        self.total, self.squares, self.least, self.blocks = (np.zeros(runs) for _ in range(4))
 
     @property
     def log_e(self):
         """Per run."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            score = self.total / np.sqrt(self.squares / self.blocks)
+            variance = np.maximum(self.squares, self.least)
+            score = self.total / np.sqrt(variance / self.blocks)
             spread = self.blocks + EXPECTED_BLOCKS
             density = 0.5 * np.log(EXPECTED_BLOCKS / spread) + score**2 / (2 * spread)
             value = np.log(2) + density + log_ndtr(score / np.sqrt(spread))
-        return np.where((self.blocks >= BURN_IN) & (self.squares > 0), value, 0.0)
+        return np.where((self.blocks >= BURN_IN) & (variance > 0), value, 0.0)
 
     def update(self, trials, control, candidate) -> None:
         """One block."""
         gain = self.sign * (candidate - self.line.ratio * control - self.line.offset * trials)
         self.total += gain
         self.squares += gain**2
+        self.least += trials * self.line.offset * (1 - self.line.offset)
         self.blocks += trials > 0

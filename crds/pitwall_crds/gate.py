@@ -61,7 +61,8 @@ class QuantileRule(Border):
 
     model_config = cel_rules(
         (
-            "self.metric != 'FrameSelection' || !has(self.objectiveMilliseconds) || self.objectiveMilliseconds <= 16000",
+            "self.metric != 'FrameSelection' || !has(self.objectiveMilliseconds)"
+            " || self.objectiveMilliseconds <= 16000",
             "frame selection is measured up to 16 s: set objectiveMilliseconds to at most 16000",
         )
     )
@@ -156,7 +157,11 @@ class Gate(Border):
         (
             "[has(self.quantile), has(self.rate), has(self.mean)].exists_one(isSet, isSet)",
             "a gate must set exactly one of quantile, rate and mean",
-        )
+        ),
+        (
+            "!has(self.mean) || !has(self.absoluteMarginBasisPoints) || self.absoluteMarginBasisPoints == 0",
+            "absoluteMarginBasisPoints is a difference of rates: leave it out with mean",
+        ),
     )
 
     name: Annotated[Name, Field(description="Names the gate in status, events and metrics; unique in the list.")]
@@ -200,6 +205,8 @@ class Gate(Border):
         rules = [rule for rule in (self.quantile, self.rate, self.mean) if rule is not None]
         if len(rules) != 1:
             raise ValueError(f"gate {self.name!r} must set exactly one of quantile, rate and mean, not {len(rules)}")
+        if self.mean and self.absolute_margin_basis_points:
+            raise ValueError("absoluteMarginBasisPoints is a difference of rates: leave it out with mean")
         return self
 
     @property

@@ -1,63 +1,48 @@
-"""Two arms of the *same* sampler in, evidence against the assumptions out: an A/A monitor that runs beside the rollout.
+"""Two arms of the *same* sampler in, evidence that they differ out: an A/A monitor that runs beside the rollout.
 
 If the process for independent trials alarms between equal arms, queries of a block are correlated: use Block. If even
-the exchange process alarms, arms differ for other reasons: give the control pods of its own, or make blocks longer.
+the block process alarms, arms differ for other reasons: give the control more pods, or make blocks longer.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import log
 from typing import Any, Self
 
-from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
-from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.exchange import ExchangeProcess
-from pitwall_operator.evidence.line import Claim, Line
-from pitwall_operator.evidence.process import State
-
-NO_DIFFERENCE = BernoulliProcess.start(Line(), Claim.HARM, Prior(0.05, 10.0))
-NO_EXCHANGE = ExchangeProcess()
+from pitwall_operator.evidence.counts import Counts
+from pitwall_operator.evidence.portfolio import log_mean_exp
+from pitwall_operator.evidence.process import Process, State
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Both harm processes, in both directions (hence the ln 2), between two arms that must not differ."""
+    """A harm process in both directions between the control and the stable sampler's other users.
 
-    independence: tuple[BernoulliProcess, BernoulliProcess] = (NO_DIFFERENCE, NO_DIFFERENCE)
-    exchange: tuple[ExchangeProcess, ExchangeProcess] = (NO_EXCHANGE, NO_EXCHANGE)
+    The mean of two e-processes is one, and alarms whichever of the arms is worse.
+    """
+
+    there: Process
+    back: Process
+    peak_log_e: float = 0.0
 
     @property
-    def log_e_against_independence(self) -> float:
-        """Most evidence ever that trials are not independent, or the arms not equal."""
-        return max(process.peak_log_e for process in self.independence) - log(2)
+    def log_e(self) -> float:
+        """Natural logarithm of the evidence now."""
+        return log_mean_exp((self.there.log_e, self.back.log_e))
 
-    @property
-    def log_e_against_exchange(self) -> float:
-        """Most evidence ever that the arms are not equal, however correlated a block is."""
-        return max(process.peak_log_e for process in self.exchange) - log(2)
-
-    def update(self, one: Tally, other: Tally) -> Self:
-        """The monitor after one more block of two slices of the stable sampler."""
-        there, back = Counts(one, other), Counts(other, one)
-        return replace(
-            self,
-            independence=(self.independence[0].update(there), self.independence[1].update(back)),
-            exchange=(self.exchange[0].update(there), self.exchange[1].update(back)),
-        )
+    def update(self, counts: Counts) -> Self:
+        """The monitor after one more block; one in which an arm had no trials is skipped."""
+        control, stable = counts.control, counts.stable
+        if not (control.trials and stable.trials):
+            return self
+        there, back = self.there.update(Counts(stable, control)), self.back.update(Counts(control, stable))
+        after = replace(self, there=there, back=back)
+        return replace(after, peak_log_e=max(self.peak_log_e, after.log_e))
 
     def to_state(self) -> State:
         """The numbers that carry it over a restart."""
-        return {
-            "independence": [process.to_state() for process in self.independence],
-            "exchange": [process.to_state() for process in self.exchange],
-        }
+        return {"there": self.there.to_state(), "back": self.back.to_state(), "peak": repr(self.peak_log_e)}
 
     def restored(self, state: Mapping[str, Any]) -> Self:
         """This monitor with the numbers of `to_state`."""
-        there, back = state["independence"]
-        first, second = state["exchange"]
-        return replace(
-            self,
-            independence=(NO_DIFFERENCE.restored(there), NO_DIFFERENCE.restored(back)),
-            exchange=(NO_EXCHANGE.restored(first), NO_EXCHANGE.restored(second)),
-        )
+        there, back = self.there.restored(state["there"]), self.back.restored(state["back"])
+        return replace(self, there=there, back=back, peak_log_e=float(state["peak"]))

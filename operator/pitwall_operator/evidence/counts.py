@@ -47,14 +47,27 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """One gate's observations: both arms of the split, and the pairs of the shadow."""
+    """One gate's observations: both arms of the split, and the pairs of the shadow.
+
+    Attributes:
+        stable: the stable sampler's other users, judged like the control, which is the same sampler.
+        objective: the candidate's trials, bad where they miss the gate's absolute objective.
+    """
 
     control: Tally = Tally()
     candidate: Tally = Tally()
     pairs: Pairs = Pairs()
+    stable: Tally = Tally()
+    objective: Tally = Tally()
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(self.control + other.control, self.candidate + other.candidate, self.pairs + other.pairs)
+        return Counts(
+            self.control + other.control,
+            self.candidate + other.candidate,
+            self.pairs + other.pairs,
+            self.stable + other.stable,
+            self.objective + other.objective,
+        )
 
 
 NO_TRIALS = Tally()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from math import lgamma, log
 from typing import Any, Self
 
-from pitwall_operator.evidence.process import State, decimals, texts
+from pitwall_operator.evidence.process import State
 
 CONCENTRATION = 100.0
 """Prior users per split: deviations of about a tenth are looked for first."""
@@ -26,38 +26,31 @@ def log_bayes_factor(users: Sequence[int], shares: Sequence[float]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class MismatchProcess:
-    """Evidence over all splits so far; a new split starts new counts and keeps what the earlier ones showed."""
+    """Evidence about one split, whose shares add up to 1, all above 0. Every user counts once, where first seen."""
 
-    shares: tuple[float, ...] = ()
+    shares: tuple[float, ...]
     users: tuple[int, ...] = ()
-    earlier_log_e: float = 0.0
     peak_log_e: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.shares, default=0) <= 0 or abs(sum(self.shares) - 1) > 1e-6:
+            raise ValueError(f"shares must be above 0 and add up to 1, got {self.shares}")
 
     @property
     def log_e(self) -> float:
         """Natural logarithm of the evidence now."""
-        return self.earlier_log_e + (log_bayes_factor(self.users, self.shares) if self.shares else 0.0)
+        return log_bayes_factor(self.users, self.shares) if self.users else 0.0
 
-    def update(self, users: Sequence[int], shares: Sequence[float]) -> Self:
-        """The process after one more block of new users per arm, under shares that add up to 1, all above 0."""
-        if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
-            raise ValueError(f"shares must be above 0 and add up to 1, got {tuple(shares)}")
-        before = self
-        if tuple(shares) != self.shares:
-            nobody = (0,) * len(shares)
-            before = replace(self, shares=tuple(shares), users=nobody, earlier_log_e=self.log_e)
-        total = tuple(kept + new for kept, new in zip(before.users, users, strict=True))
-        after = replace(before, users=total)
+    def update(self, users: Sequence[int]) -> Self:
+        """The process after one more block of new users per arm."""
+        kept = self.users or (0,) * len(self.shares)
+        after = replace(self, users=tuple(known + new for known, new in zip(kept, users, strict=True)))
         return replace(after, peak_log_e=max(self.peak_log_e, after.log_e))
 
     def to_state(self) -> State:
         """The numbers that carry it over a restart."""
-        logs = texts((self.earlier_log_e, self.peak_log_e))
-        return {"shares": texts(self.shares), "users": list(self.users), "logs": logs}
+        return {"users": list(self.users), "peak": repr(self.peak_log_e)}
 
     def restored(self, state: Mapping[str, Any]) -> Self:
         """This process with the numbers of `to_state`."""
-        earlier, peak = decimals(state["logs"])
-        return replace(
-            self, shares=decimals(state["shares"]), users=tuple(state["users"]), earlier_log_e=earlier, peak_log_e=peak
-        )
+        return replace(self, users=tuple(state["users"]), peak_log_e=float(state["peak"]))

@@ -34,9 +34,13 @@ class ProcessReading:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A verdict, why, and how many more candidate trials the proof of non-inferiority needs (None: cannot be said)."""
+    """A verdict, why, and how many more candidate trials the proof of non-inferiority needs (None: cannot be said).
+
+    `warning` says what is wrong with the comparison itself; it changes no verdict.
+    """
 
     verdict: Verdict
     message: str
     readings: tuple[ProcessReading, ...]
     missing_trials: int | None
+    warning: str = ""

@@ -7,6 +7,16 @@ from pitwall_crds.rollout import Analysis
 
 SHARES = {"harm": 0.5, "paired-harm": 0.25, "record-harm": 0.125, "burst": 0.125}
 """How a gate divides its error budget over the ways in which harm can be proven."""
+OBJECTIVE_HARM = "objective-harm"
+OBJECTIVE_SHARE = 0.25
+"""What an absolute objective takes of a gate's budget, if there is one; the others then share the rest."""
+
+
+def share(gate: Gate, process: str) -> float:
+    """A process's part of its gate's error budget."""
+    if process == OBJECTIVE_HARM:
+        return OBJECTIVE_SHARE
+    return SHARES[process] * (1 - OBJECTIVE_SHARE if gate.objective else 1)
 
 
 def harm_log_threshold(gate: Gate, analysis: Analysis, process: str) -> float:
@@ -17,7 +27,7 @@ def harm_log_threshold(gate: Gate, analysis: Analysis, process: str) -> float:
     acting = sum(other.weight for other in analysis.gates if other.on_harm is not OnHarm.OBSERVE)
     total = acting + (gate.weight if gate.on_harm is OnHarm.OBSERVE else 0)
     alpha = analysis.false_rollback_per_mille / 1000 * gate.weight / total
-    return -log(alpha * SHARES[process])
+    return -log(alpha * share(gate, process))
 
 
 def promotion_log_threshold(analysis: Analysis) -> float:

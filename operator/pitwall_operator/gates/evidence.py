@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from pitwall_crds.gate import Gate
+from pitwall_crds.gate import Dependence, Gate
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
 from pitwall_operator.evidence.counts import NOTHING, Counts, Pairs, Tally
 from pitwall_operator.evidence.process import Process, State
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
 from pitwall_operator.gates.forecast import missing_trials
-from pitwall_operator.gates.panel import BURST, Role, aside_roles, harm_roles, proof_role
-from pitwall_operator.gates.plan import fresh_processes
-from pitwall_operator.gates.words import need, sentence
+from pitwall_operator.gates.panel import BURST, Role, aside_roles, calibration_role, harm_roles, proof_roles
+from pitwall_operator.gates.plan import calibrations, fresh_processes
+from pitwall_operator.gates.words import need, sentence, unequal
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,18 @@ class GateEvidence:
 
     def assess(self, stage: StageContext) -> Assessment:
         """What the evidence says now. Harm wins over everything and stays."""
-        proof = proof_role(self.gate, self.analysis, stage)
+        proofs = proof_roles(self.gate, self.analysis, stage)
+        proof = next((role for role in proofs if not self._has_crossed(role)), proofs[0])
         verdict, deciding = self._verdict(stage, proof)
         missing = missing_trials(self.processes[proof.key], proof.log_threshold, self.totals)
         message = sentence(self.gate, verdict, stage.kind, self.totals, self._reading(deciding))
         if verdict is Verdict.INCONCLUSIVE:
             message += need(self.gate, missing, self.gate.minimum_trials - self._trials(stage))
-        roles = (*harm_roles(self.gate, self.analysis), proof, *aside_roles(self.gate, self.analysis, stage))
-        return Assessment(verdict, message, tuple(self._reading(role) for role in roles), missing)
+        roles = (*harm_roles(self.gate, self.analysis), *proofs, *aside_roles(self.gate, self.analysis, stage))
+        return Assessment(verdict, message, tuple(self._reading(role) for role in roles), missing, self._warning())
 
     def _verdict(self, stage: StageContext, proof: Role) -> tuple[Verdict, Role]:
-        """The verdict and the process that decided it, or has yet to."""
+        """The verdict and the process that decided it, or has yet to; `proof` is the first that is still missing."""
         proven = [role for role in harm_roles(self.gate, self.analysis) if self._has_crossed(role)]
         trials = self._trials(stage)
         if burst := next((role for role in proven if role.name == BURST), None):
@@ -62,6 +63,12 @@ class GateEvidence:
         if proven:
             return Verdict.HARMFUL, proven[0]
         return (Verdict.NON_INFERIOR if self._has_crossed(proof) else Verdict.INCONCLUSIVE), proof
+
+    def _warning(self) -> str:
+        """What the A/A monitor has to say: the control is no fair picture of the stable sampler."""
+        dependence = self.gate.dependence if self.gate.dependence in calibrations(self.gate) else Dependence.BLOCK
+        role = calibration_role(self.gate, self.analysis, dependence)
+        return unequal(self.gate, self.totals, self._reading(role)) if self._has_crossed(role) else ""
 
     def _has_crossed(self, role: Role) -> bool:
         return self.processes[role.key].peak_log_e >= role.log_threshold
@@ -75,10 +82,10 @@ class GateEvidence:
     def to_state(self) -> State:
         """The few numbers that the Rollout's status keeps."""
         seen = self.totals
-        arms = [[arm.trials, arm.bad, repr(arm.total)] for arm in (seen.control, seen.candidate)]
+        arms = (seen.control, seen.candidate, seen.stable, seen.objective)
         pairs = [seen.pairs.total, seen.pairs.worse, seen.pairs.better]
         return {
-            "totals": {"arms": arms, "pairs": pairs},
+            "totals": {"arms": [[arm.trials, arm.bad, repr(arm.total)] for arm in arms], "pairs": pairs},
             "processes": {key: process.to_state() for key, process in self.processes.items()},
         }
 
@@ -93,5 +100,5 @@ class GateEvidence:
             key: process.restored(kept[key]) if key in kept else process for key, process in fresh.processes.items()
         }
         arms = [Tally(trials, bad, float(total)) for trials, bad, total in state["totals"]["arms"]]
-        totals = Counts(arms[0], arms[1], Pairs(*state["totals"]["pairs"]))
+        totals = Counts(*arms[:2], Pairs(*state["totals"]["pairs"]), *arms[2:])
         return replace(fresh, processes=processes, totals=totals)

@@ -1,11 +1,12 @@
 """A process short of its threshold comes in, how many more candidate trials it needs at the present rates goes out."""
 
-from math import ceil, log
+from math import ceil, log, log1p
 
 from pitwall_operator.evidence.bernoulli import BernoulliProcess
 from pitwall_operator.evidence.contrast import BURN_IN, ContrastProcess, log_e_of_drift
 from pitwall_operator.evidence.counts import Counts, Tally
 from pitwall_operator.evidence.line import log_likelihood_ratio
+from pitwall_operator.evidence.objective import STAKES, ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
 from pitwall_operator.evidence.process import Process
@@ -28,6 +29,8 @@ def missing_trials(process: Process, log_threshold: float, seen: Counts) -> int 
             return _by_growth(log_threshold - process.log_e, _pair_growth(seen))
         case ContrastProcess():
             return _by_scaling(process, log_threshold, seen.candidate.trials)
+        case ObjectiveProcess() | ObjectiveBlocks():
+            return _by_growth(log_threshold - process.log_e, _objective_growth(process, seen.objective))
         case PairsAsArms():
             return missing_trials(process.process, log_threshold, process.as_arms(seen.pairs))
     return None
@@ -55,6 +58,16 @@ def _pair_growth(seen: Counts) -> float:
     return log(2) + share * log(share) + (1 - share) * log(1 - share) if share < 0.5 else 0.0
 
 
+def _objective_growth(process: ObjectiveProcess | ObjectiveBlocks, seen: Tally) -> float:
+    """Expected gain per trial below the limit: the KL divergence, or that of the boldest bet on a block."""
+    rate = _smooth(seen)
+    if not seen.trials or rate >= process.limit:
+        return 0.0
+    if isinstance(process, ObjectiveProcess):
+        return _divergence(rate, process.limit)
+    return log1p(STAKES[-1] * process.odds(rate)) / max(process.largest, 1)
+
+
 def _by_scaling(process: ContrastProcess, log_threshold: float, trials: int) -> int | None:
     """Trials until the same drift, for longer, crosses the threshold: doubling, then bisection."""
     if process.total <= 0 or trials == 0:
@@ -62,7 +75,7 @@ def _by_scaling(process: ContrastProcess, log_threshold: float, trials: int) -> 
 
     def is_enough(factor: float) -> bool:
         blocks = max(int(process.blocks * factor), 0)
-        return log_e_of_drift(process.total * factor, process.squares * factor, blocks) >= log_threshold
+        return log_e_of_drift(process.total * factor, process.variance * factor, blocks) >= log_threshold
 
     low, high = 1.0, max(2.0, BURN_IN / process.blocks)
     while not is_enough(high):

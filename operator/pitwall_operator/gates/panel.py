@@ -6,8 +6,17 @@ from pitwall_crds.gate import Dependence, Gate, RateMetric
 from pitwall_crds.rollout import Analysis
 from pitwall_operator.evidence.line import Claim
 from pitwall_operator.gates.assessment import StageContext, StageKind
-from pitwall_operator.gates.budget import harm_log_threshold, promotion_log_threshold
-from pitwall_operator.gates.plan import burst_key, harm_key, non_inferiority_key, paired_key, record_key
+from pitwall_operator.gates.budget import OBJECTIVE_HARM, harm_log_threshold, promotion_log_threshold
+from pitwall_operator.gates.plan import (
+    burst_key,
+    calibration_key,
+    calibrations,
+    harm_key,
+    non_inferiority_key,
+    objective_key,
+    paired_key,
+    record_key,
+)
 
 HARM = "harm"
 PAIRED_HARM = "paired-harm"
@@ -15,6 +24,7 @@ RECORD_HARM = "record-harm"
 BURST = "burst"
 NON_INFERIORITY = "non-inferiority"
 PAIRED_NON_INFERIORITY = "paired-non-inferiority"
+OBJECTIVE = "objective"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +46,31 @@ def harm_roles(gate: Gate, analysis: Analysis) -> tuple[Role, ...]:
     }
     if gate.rate and gate.rate.metric is RateMetric.ERRORS:
         keys[BURST] = burst_key()
+    if gate.objective:
+        keys[OBJECTIVE_HARM] = objective_key(Claim.HARM, gate)
     return tuple(Role(name, key, harm_log_threshold(gate, analysis, name)) for name, key in keys.items())
 
 
-def proof_role(gate: Gate, analysis: Analysis, stage: StageContext) -> Role:
-    """The process that would let the candidate pass this stage."""
+def proof_roles(gate: Gate, analysis: Analysis, stage: StageContext) -> tuple[Role, ...]:
+    """The processes that together let the candidate pass this stage. Copies cannot miss an objective: nobody waits."""
     threshold = promotion_log_threshold(analysis)
     if stage.kind is StageKind.SHADOW:
         key = paired_key(Claim.NON_INFERIOR, gate, gate.dependence)
-        return Role(PAIRED_NON_INFERIORITY, key, threshold)
-    return Role(NON_INFERIORITY, non_inferiority_key(gate, gate.dependence, stage.canary_index), threshold)
+        return (Role(PAIRED_NON_INFERIORITY, key, threshold),)
+    margin = Role(NON_INFERIORITY, non_inferiority_key(gate, gate.dependence, stage.canary_index), threshold)
+    if not gate.objective:
+        return (margin,)
+    return (margin, Role(OBJECTIVE, objective_key(Claim.NON_INFERIOR, gate), threshold))
+
+
+def calibration_role(gate: Gate, analysis: Analysis, dependence: Dependence) -> Role:
+    """The A/A monitor, at the threshold at which the same difference would be harm; it never acts."""
+    threshold = harm_log_threshold(gate, analysis, HARM)
+    return Role(f"aa-{dependence.lower()}", calibration_key(gate, dependence), threshold, acting=False)
 
 
 def aside_roles(gate: Gate, analysis: Analysis, stage: StageContext) -> tuple[Role, ...]:
-    """What would be said under the other assumption about dependence; shown, never acting."""
+    """What would be said under the other assumption about dependence, and of equal arms; shown, never acting."""
     other = next(value for value in Dependence if value is not gate.dependence)
     harm, proof = harm_log_threshold(gate, analysis, HARM), promotion_log_threshold(analysis)
     if stage.kind is StageKind.SHADOW:
@@ -63,8 +84,9 @@ def aside_roles(gate: Gate, analysis: Analysis, stage: StageContext) -> tuple[Ro
                 acting=False,
             ),
         )
+    monitors = tuple(calibration_role(gate, analysis, dependence) for dependence in calibrations(gate))
     if gate.mean:
-        return ()
+        return monitors
     return (
         Role(f"{HARM}-{other.lower()}", harm_key(gate, other), harm, acting=False),
         Role(
@@ -73,4 +95,5 @@ def aside_roles(gate: Gate, analysis: Analysis, stage: StageContext) -> tuple[Ro
             proof,
             acting=False,
         ),
+        *monitors,
     )

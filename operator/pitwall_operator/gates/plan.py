@@ -2,9 +2,11 @@
 
 from pitwall_crds.gate import Dependence, Gate, RateMetric
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
+from pitwall_operator.evidence.calibration import Calibration
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
 from pitwall_operator.evidence.exchange import ExchangeProcess
 from pitwall_operator.evidence.line import Claim, Line
+from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import Against, PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
 from pitwall_operator.evidence.process import Process
@@ -43,6 +45,23 @@ def burst_key() -> str:
     return "burst"
 
 
+def objective_key(claim: Claim, gate: Gate) -> str:
+    """Where the status keeps the process against the absolute objective; another limit starts anew."""
+    rule = gate.quantile
+    limit = f"p{rule.per_mille}<{rule.objective_milliseconds}ms" if rule else f"{gate.objective:g}"
+    return f"objective-{claim}-{gate.dependence.lower()}@{limit}"
+
+
+def calibration_key(gate: Gate, dependence: Dependence) -> str:
+    """Where the status keeps the A/A monitor."""
+    return f"aa-{dependence.lower()}@{gate.margin_percent}"
+
+
+def calibrations(gate: Gate) -> tuple[Dependence, ...]:
+    """The assumptions under which a gate's A/A monitor runs; means have no single trials."""
+    return (Dependence.BLOCK,) if gate.mean else tuple(Dependence)
+
+
 def promote_margin(gate: Gate, canary_index: int) -> int:
     """Percent by which the candidate may be worse and still pass this canary stage."""
     margins = gate.promote_margin_percent
@@ -72,7 +91,7 @@ def fresh_processes(gate: Gate) -> dict[str, Process]:
     """Every process of a gate before the first block. All margins run from the start, so evidence carries over."""
     processes: dict[str, Process] = {}
     for dependence in Dependence:
-        processes[harm_key(gate, dependence)] = _harm(gate, dependence)
+        processes[harm_key(gate, dependence)] = _harm(gate, dependence, harm_line(gate))
         for claim in Claim:
             processes[paired_key(claim, gate, dependence)] = _paired(claim, gate, dependence)
         for index in range(len(gate.promote_margin_percent)):
@@ -81,16 +100,32 @@ def fresh_processes(gate: Gate) -> dict[str, Process]:
     processes[record_key(gate)] = RecordProcess(1 + promote_margin(gate, 0) / 100, _measure(gate))
     if gate.rate and gate.rate.metric is RateMetric.ERRORS:
         processes[burst_key()] = BernoulliProcess.start(Line(offset=BURST_MARGIN), Claim.HARM, _prior(gate))
-    return processes
+    if gate.objective:
+        processes |= {objective_key(claim, gate): _objective(claim, gate) for claim in Claim}
+    return processes | {
+        calibration_key(gate, dependence): _calibration(gate, dependence) for dependence in calibrations(gate)
+    }
 
 
-def _harm(gate: Gate, dependence: Dependence) -> Process:
+def _harm(gate: Gate, dependence: Dependence, line: Line) -> Process:
     """Means say nothing about single queries, so both kinds of dependence share the block process."""
     if gate.mean:
-        return ContrastProcess(harm_line(gate), Claim.HARM, Measure.MEAN)
+        return ContrastProcess(line, Claim.HARM, Measure.MEAN)
     if dependence is Dependence.BLOCK:
-        return ExchangeProcess(harm_line(gate).ratio)
-    return BernoulliProcess.start(harm_line(gate), Claim.HARM, _prior(gate))
+        return ExchangeProcess(line.ratio)
+    return BernoulliProcess.start(line, Claim.HARM, _prior(gate))
+
+
+def _objective(claim: Claim, gate: Gate) -> Process:
+    if gate.dependence is Dependence.BLOCK:
+        return ObjectiveBlocks(gate.objective, claim)
+    return ObjectiveProcess(gate.objective, claim)
+
+
+def _calibration(gate: Gate, dependence: Dependence) -> Process:
+    """Both arms run the same sampler and are counted beyond the same edge, so the margin is one of shares here."""
+    line = Line(ratio=1 + gate.margin_percent / 100)
+    return Calibration(_harm(gate, dependence, line), _harm(gate, dependence, line))
 
 
 def _non_inferiority(gate: Gate, dependence: Dependence, line: Line) -> Process:

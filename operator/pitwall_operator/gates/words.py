@@ -2,7 +2,7 @@
 
 from math import exp
 
-from pitwall_crds.gate import Gate, QuantileMetric, RateMetric, Unit
+from pitwall_crds.gate import Gate, MeanMetric, QuantileMetric, RateMetric, Unit
 from pitwall_crds.status import Verdict
 from pitwall_operator.evidence.counts import Counts
 from pitwall_operator.gates.assessment import ProcessReading, StageKind
@@ -18,26 +18,46 @@ SLOW = {
     QuantileMetric.QUERY_LATENCY: "{} were slower than the {} limit",
     QuantileMetric.FRAME_SELECTION: "{} selected frames slower than the {} limit",
 }
+MEANS = {
+    MeanMetric.TOKENS_PER_QUERY: (1.0, "", "tokens per query"),
+    MeanMetric.FRAME_SELECTION: (1000.0, " ms", "of frame selection per query"),
+    MeanMetric.ENCODER_UTILIZATION: (1000.0, " ms", "of the encoder's time per query"),
+}
+"""Scale, unit and words of a mean."""
+NOUNS = {Unit.QUERY: "queries", Unit.SESSION: "sessions", Unit.USER: "users"}
 
 
 def noun(gate: Gate) -> str:
     """What one trial of this gate is, in the plural."""
-    return "sessions" if gate.rate and gate.rate.unit is Unit.SESSION else "queries"
+    return NOUNS[gate.rate.unit] if gate.rate else NOUNS[Unit.QUERY]
 
 
 def sentence(gate: Gate, verdict: Verdict, kind: StageKind, seen: Counts, reading: ProcessReading) -> str:
     """The verdict and the numbers behind it; `reading` is the process that decided, or has yet to."""
     if verdict is Verdict.UNMEASURED:
         return f"no {'pairs of queries' if kind is StageKind.SHADOW else noun(gate)} measured yet"
-    facts = _pairs(gate, seen) if reading.name.startswith("paired") else _arms(gate, seen)
+    if reading.name.startswith("paired"):
+        facts = _pairs(gate, seen)
+    else:
+        facts = _objective(gate, seen) if reading.name.startswith("objective") else _arms(gate, seen)
     return f"{facts}, {_evidence(reading)}"
+
+
+def unequal(gate: Gate, seen: Counts, reading: ProcessReading) -> str:
+    """What it means that control and stable, which run the same sampler, differ; and what to do about it."""
+    values = [_mean(gate, arm.mean) if gate.mean else _share(arm.rate) for arm in (seen.control, seen.stable)]
+    return (
+        f"control and stable differ on {gate.name} though they run the same sampler ({values[0]} and {values[1]}, "
+        f"{_evidence(reading)}): give a dedicated control more pods, let caches warm up, or make blocks longer"
+    )
 
 
 def _arms(gate: Gate, seen: Counts) -> str:
     control, candidate = seen.control, seen.candidate
     trials = f"{candidate.trials} {noun(gate)}"
     if gate.mean:
-        return f"{candidate.mean:.4g} tokens per query, control {control.mean:.4g}, {trials}"
+        what = MEANS[gate.mean.metric][2]
+        return f"{_mean(gate, candidate.mean)} {what}, control {_mean(gate, control.mean)}, {trials}"
     return f"{_share(candidate.rate)} of {_what(gate)}, control {_share(control.rate)}, {trials}"
 
 
@@ -47,6 +67,23 @@ def _pairs(gate: Gate, seen: Counts) -> str:
         return f"{pairs.worse} of {pairs.total} shadowed queries failed"
     size = f"by {gate.margin_percent}% " if gate.margin_percent else ""
     return f"worse {size}on {pairs.worse} and better on {pairs.better} of {pairs.total} shadowed queries"
+
+
+def _objective(gate: Gate, seen: Counts) -> str:
+    """The candidate against its absolute limit."""
+    counted = f"{_share(seen.objective.rate)} of {seen.objective.trials} {noun(gate)}"
+    if gate.quantile:
+        slow = f"took longer than {gate.quantile.objective_milliseconds} ms"
+        return f"{counted} {slow}, the objective p{gate.quantile.per_mille / 10:g} allows {_share(gate.objective)}"
+    assert gate.rate is not None
+    what = BAD_TRIALS[gate.rate.metric].format(counted)
+    return f"{what}, the objective allows {_share(gate.objective)}"
+
+
+def _mean(gate: Gate, value: float) -> str:
+    assert gate.mean is not None
+    scale, unit, _ = MEANS[gate.mean.metric]
+    return f"{value * scale:.4g}{unit}"
 
 
 def _what(gate: Gate) -> str:
