@@ -136,6 +136,7 @@ class EventReason(StrEnum):
     HELD = "Held"
     RESUMED = "Resumed"
     ABORTED = "Aborted"
+    APPROVED = "Approved"
     UNMEASURED = "Unmeasured"
     INVALID = "InvalidSpec"
     VARIANT_NOT_READY = "VariantNotReady"

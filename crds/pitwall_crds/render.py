@@ -51,8 +51,7 @@ KINDS: Final = (
         short_name="pwv",
         columns=(
             Column("Sampler", ".spec.sampler.name", "Which sampler runs."),
-            Column("Ready", ".status.readyReplicas", "Pods that can answer.", type="integer"),
-            Column("Desired", ".status.desiredReplicas", "Pods that should run.", type="integer"),
+            Column("Ready", ".status.ready", "Pods that can answer, of those that should run."),
             Column("Arm", ".status.arm", "Which share of the traffic it gets."),
             Column("P99", ".status.metrics.latencyP99", "99th percentile of query latency."),
             Column("Select", ".status.metrics.frameSelection", "Time to choose the frames."),
@@ -70,8 +69,8 @@ KINDS: Final = (
         columns=(
             Column("Variant", ".spec.variantRef.name", "What should serve."),
             Column("Stable", ".status.stableVariant", "What serves."),
-            Column("Stage", ".status.phase", "Where the rollout stands."),
-            Column("Weight", '.status.weights[?(@.arm=="candidate")].weightBasisPoints', "Of 10000.", type="integer"),
+            Column("Stage", ".status.stage", "Where the rollout stands."),
+            Column("Weight", ".status.weight", "The candidate's share of the traffic."),
             Column("Verdict", ".status.verdict", "What the evidence says."),
             Column("Reason", ".status.reason", "Why it stands there."),
             Column("Flag", ".spec.flag", "The flag that decides.", priority=1),

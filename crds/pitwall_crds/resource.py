@@ -57,6 +57,7 @@ class Metadata(Border):
     name: Name
     namespace: Name = "default"
     uid: Annotated[str, Field(max_length=128)] = ""
+    creation_timestamp: Annotated[str, Field(max_length=40)] = ""
     generation: Annotated[int, Field(ge=0)] = 0
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pitwall_crds import names
 from pitwall_crds.gate import Gate
 from pitwall_crds.resource import Border, Metadata, Reference, Resource, cel_rules, keyed_by
+from pitwall_crds.schedule import Schedule
 from pitwall_crds.status import RolloutStatus
 
 MAXIMUM_STAGES = 16
@@ -37,7 +38,12 @@ class Stage(Border):
         (
             "has(self.shadow) != has(self.weightBasisPoints)",
             "a stage must set exactly one of shadow and weightBasisPoints",
-        )
+        ),
+        (
+            "!has(self.maxSeconds) || self.maxSeconds == 0"
+            " || self.maxSeconds >= (has(self.minSeconds) ? self.minSeconds : 60)",
+            "maxSeconds must be 0 (no deadline) or at least minSeconds",
+        ),
     )
 
     shadow: ShadowStage | None = None
@@ -56,6 +62,10 @@ class Stage(Border):
     def _shadow_or_weight(self) -> "Stage":
         if (self.shadow is None) == (self.weight_basis_points is None):
             raise ValueError("a stage must set exactly one of shadow and weightBasisPoints")
+        if 0 < self.max_seconds < self.min_seconds:
+            raise ValueError(
+                f"maxSeconds must be 0 (no deadline) or at least minSeconds {self.min_seconds}, not {self.max_seconds}"
+            )
         return self
 
     @property
@@ -159,6 +169,15 @@ class RolloutSpec(Border):
             f" && self.stages[self.stages.size() - 1].weightBasisPoints == {names.FULL_WEIGHT}",
             f"the last stage must have weightBasisPoints {names.FULL_WEIGHT}",
         ),
+        (
+            "!has(self.experiments) || self.experiments.all(e, e.variantRef.name != self.variantRef.name"
+            " && self.experiments.exists_one(other, other.variantRef.name == e.variantRef.name))",
+            "experiments must name different variants, and not the one in variantRef",
+        ),
+        (
+            "self.flag == oldSelf.flag",
+            "flag must not change: its users are bucketed; delete the Rollout and apply it anew",
+        ),
     )
 
     flag: Annotated[
@@ -181,6 +200,13 @@ class RolloutSpec(Border):
     experiments: Annotated[
         tuple[Experiment, ...], Field(max_length=8, description="Further variants that only ever see copies.")
     ] = ()
+    schedule: Schedule = Schedule()
+    scale_down_delay_seconds: Annotated[
+        int,
+        Field(
+            ge=0, le=86_400, description="How long the pods of a variant that was taken off are kept for inspection."
+        ),
+    ] = 30
     analysis: Analysis
     on_inconclusive: OnInconclusive = OnInconclusive.HOLD
     paused: Annotated[
@@ -200,6 +226,13 @@ class RolloutSpec(Border):
             raise ValueError(f"stages must climb, got weightBasisPoints {weights}")
         if weights[-1] != names.FULL_WEIGHT:
             raise ValueError(f"the last stage must have weightBasisPoints {names.FULL_WEIGHT}, got {weights[-1]}")
+        return self
+
+    @model_validator(mode="after")
+    def _experiments_differ(self) -> "RolloutSpec":
+        variants = [self.variant_ref.name, *(experiment.variant_ref.name for experiment in self.experiments)]
+        if len(set(variants)) != len(variants):
+            raise ValueError(f"experiments must name different variants, and not the one in variantRef, got {variants}")
         return self
 
 

@@ -102,6 +102,10 @@ class RolloutStatus(Border):
         int, Field(ge=0, le=2**53, description="The metadata.generation that this status is about.")
     ] = 0
     phase: Phase = Phase.PENDING
+    stage: Annotated[
+        str, Field(max_length=32, description="The present stage in a word: shadow, 1%, bake, stable.")
+    ] = ""
+    weight: Annotated[str, Field(max_length=8, description="The candidate's share of the traffic, such as 10%.")] = ""
     stable_variant: Annotated[str, Field(max_length=63, description="What serves, and what a rollback returns to.")] = (
         ""
     )
@@ -136,6 +140,9 @@ class RolloutStatus(Border):
         dict[str, Any],
         Field(description="Users per arm under the present split, by gateway, and whether they fit its weights."),
     ] = {}
+    experiments: Annotated[
+        tuple[Name, ...], Field(max_length=16, description="Variants that get copies beside the candidate.")
+    ] = ()
     flagged_off: Annotated[
         tuple[FlaggedOff, ...], Field(max_length=16, description="Variants that were proven worse.")
     ] = ()

@@ -161,6 +161,7 @@ class SamplerVariantStatus(Border):
     desired_replicas: Annotated[
         int, Field(ge=0, le=1_000_000, description="Pods that should run at the present weight.")
     ] = 0
+    ready: Annotated[str, Field(max_length=16, description="Ready pods of desired ones, such as 1/2.")] = ""
     endpoint: Annotated[str, Field(max_length=512, description="Base URL of the pods' Service.")] = ""
     arm: Annotated[
         str,

@@ -53,7 +53,7 @@ def fetch_film() -> Path:
 class Demo:
     """One run: what is started, who asks, and what came of it."""
 
-    def __init__(self, state: Path, film: Path, *, rate: float, files: Path = EXAMPLES) -> None:
+    def __init__(self, state: Path, film: Path, *, rate: float | None = None, files: Path = EXAMPLES) -> None:
         self.state, self.film, self.files = state, film, files
         self.resources = Resources(state)
         self.place = Place(state)
@@ -127,7 +127,7 @@ def main() -> int:
     """Entry point of `make demo`."""
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
     parser.add_argument("--state", type=Path, default=ROOT / ".pitwall" / "demo", help="folder for the demo's state")
-    parser.add_argument("--rate", type=float, default=50.0, help="tasks per second that users come with")
+    parser.add_argument("--rate", type=float, help="tasks per second; default: what this machine can take")
     parser.add_argument("--files", type=Path, default=EXAMPLES, help="folder of the YAML files")
     parser.add_argument("--keep", action="store_true", help="leave everything running at the end")
     chosen = parser.parse_args()

@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import Self
@@ -17,19 +18,30 @@ SEED = 7
 FIRST_QUESTION = "What is this film about?"
 BASELINE_SECONDS = 6.0
 LINGER_SECONDS = 4.0
+PROBES = 30
+SPARE = 0.6
+"""Tasks per answering time of one question: with follow-ups and copies this fills about half of two cores."""
+MOST_TASKS_PER_SECOND = 50.0
+LEAST_TASKS_PER_SECOND = 5.0
+
+
+def rate_for(seconds_per_answer: float) -> float:
+    """Tasks per second that a machine takes with room to spare, if it needs this long for a question on its own."""
+    return min(MOST_TASKS_PER_SECOND, max(LEAST_TASKS_PER_SECOND, SPARE / seconds_per_answer))
 
 
 class Audience:
     """Users from entering to leaving the context."""
 
-    def __init__(self, gateway_url: str, film_uri: str, rate: float) -> None:
+    def __init__(self, gateway_url: str, film_uri: str, rate: float | None) -> None:
+        """`rate` is in tasks per second; None takes what this machine answers with room to spare."""
         self.gateway_url, self.film_uri, self.rate = gateway_url, film_uri, rate
         self.exchanges: list[Exchange] = []
         self._stop = asyncio.Event()
         self._driving: asyncio.Task[collections.Counter[str]] | None = None
 
     async def first_question(self) -> None:
-        """One question before the users come, since the first one about a film has to decode it."""
+        """Questions before the users come: the first one about a film decodes it; more of them show how fast this is."""
         content = [
             {"type": "video_url", "video_url": {"url": self.film_uri}},
             {"type": "text", "text": FIRST_QUESTION},
@@ -41,10 +53,19 @@ class Audience:
                 if answer.status_code not in (502, 503, 504):
                     break
                 await asyncio.sleep(1.0)
-        if answer.status_code != httpx.codes.OK:
-            raise SystemExit(f"demo: the first question failed with {answer.status_code}: {answer.text}")
+            if answer.status_code != httpx.codes.OK:
+                raise SystemExit(f"demo: the first question failed with {answer.status_code}: {answer.text}")
+            if self.rate is None:
+                took = [await self._timed(client, body) for _ in range(PROBES)]
+                self.rate = rate_for(statistics.median(took))
+
+    async def _timed(self, client: httpx.AsyncClient, body: dict[str, object]) -> float:
+        started = time.perf_counter()
+        await client.post(f"{self.gateway_url}/v1/chat/completions", json=body)
+        return time.perf_counter() - started
 
     async def __aenter__(self) -> Self:
+        assert self.rate is not None, "ask the first question before the users come"
         self._driving = asyncio.create_task(
             drive(
                 self.gateway_url,

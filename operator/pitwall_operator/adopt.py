@@ -1,41 +1,54 @@
 """Whom the rollout is about: which variant is stable, which is candidate; and a person's requests. Pure."""
 
 from pitwall_crds.names import EventReason
-from pitwall_crds.rollout import Rollout, Verb
+from pitwall_crds.rollout import Rollout, RolloutSpec, Verb
 from pitwall_crds.status import Phase, RolloutStatus
 from pitwall_operator import run
 from pitwall_operator.observation import Observation, SplitSeen
+from pitwall_operator.reason import Reason
 
 
-def adopt(rollout: Rollout, seen: Observation) -> tuple[RolloutStatus, str]:
+def adopt(rollout: Rollout, seen: Observation) -> tuple[RolloutStatus, Reason | None]:
     """The status with the desired variant as candidate or as stable; and what stands in the way, if anything."""
     status, name = rollout.status, rollout.spec.variant_ref.name
     declared = seen.variants.get(name)
-    if declared is None:
-        return status, f"SamplerVariant {name!r} does not exist: apply it, or point spec.variantRef at one that does"
+    if declared is None or not declared.revision:
+        return _missing(status, name, seen.now)
     if declared.invalid:
-        return status, f"SamplerVariant {name!r} is invalid: {declared.invalid}"
+        return status, Reason(EventReason.INVALID, f"SamplerVariant {name!r} is invalid: {declared.invalid}")
     identity = (name, declared.revision)
     if not status.stable_variant:
-        return _first(status, identity, seen.now), ""
-    if name == status.stable_variant:
-        return _stay(status, identity, seen.now)
+        return _first(status, identity, seen.now), None
+    if identity == (status.stable_variant, status.stable_revision):
+        return _stay(status, seen.now), None
     if identity == (status.candidate_variant, status.candidate_revision):
-        return status, ""
+        return status, None
     if any(identity == (off.variant, off.revision) for off in status.flagged_off):
-        return _stay_off(status, seen.now), ""
-    return run.begin(rollout, declared.revision, seen.now), ""
+        return _stay_off(status, seen.now), None
+    if not rollout.spec.schedule.is_open(seen.now):
+        return status, Reason("OutsideSchedule", f"{name} waits: {closed(rollout.spec, seen.now)}")
+    return run.begin(rollout, declared.revision, seen.now), None
 
 
-def _stay(status: RolloutStatus, identity: tuple[str, str], now: float) -> tuple[RolloutStatus, str]:
-    """The stable variant is desired; a run under way ends. An edited one is not rolled out under its old name."""
+def _missing(status: RolloutStatus, name: str, now: float) -> tuple[RolloutStatus, Reason]:
+    """A candidate whose resource is gone ends its run; a stable one goes on serving."""
+    message = f"SamplerVariant {name!r} does not exist: apply it, or point spec.variantRef at one that does"
+    if status.candidate_variant == name:
+        status = run.withdraw(status, now, why="its SamplerVariant was deleted")
+    return status, Reason("VariantMissing", message)
+
+
+def closed(spec: RolloutSpec, now: float) -> str:
+    """Why nothing may begin now, in words."""
+    opening = spec.schedule.next_opening(now)
+    when = f"the next window opens {opening:%A %H:%M %Z}" if opening else "no window ever opens"
+    return f"outside of spec.schedule, {when}"
+
+
+def _stay(status: RolloutStatus, now: float) -> RolloutStatus:
+    """The stable variant is desired; a run under way ends."""
     settled = run.withdraw(status, now) if status.candidate_variant else status
-    if identity[1] == status.stable_revision:
-        return settled.model_copy(update={"phase": Phase.STABLE}), ""
-    return settled, (
-        f"SamplerVariant {identity[0]!r} was edited while it is stable; its pods keep the old revision. "
-        "Give the new spec a name of its own and point spec.variantRef at it"
-    )
+    return settled.model_copy(update={"phase": Phase.STABLE})
 
 
 def _stay_off(status: RolloutStatus, now: float) -> RolloutStatus:
@@ -65,18 +78,27 @@ def obey(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutS
     actor = action.actor or "somebody"
     match action.verb:
         case Verb.PROMOTE if status.candidate_variant:
-            return status.model_copy(update={"approved_stage": status.stage_index})
+            approved = status.model_copy(update={"approved_stage": status.stage_index})
+            stage = run.stage_name(rollout.spec, status.stage_index)
+            message = f"{actor} approved going on after stage {stage}"
+            return run.note(approved, seen.now, EventReason.APPROVED, message, variant=status.candidate_variant)
         case Verb.ABORT if status.candidate_variant:
             return run.abort(status, seen.now, why=f"{actor} asked for it")
         case Verb.RETRY if not status.candidate_variant:
-            return _retry(rollout, status, seen)
+            return _retry(rollout, status, seen, actor)
     return status
 
 
-def _retry(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutStatus:
+def _retry(rollout: Rollout, status: RolloutStatus, seen: Observation, actor: str) -> RolloutStatus:
     name = rollout.spec.variant_ref.name
     forgiven = tuple(off for off in status.flagged_off if off.variant != name)
     if forgiven == status.flagged_off or name not in seen.variants:
         return status
-    again = status.model_copy(update={"flagged_off": forgiven})
+    again = run.note(
+        status.model_copy(update={"flagged_off": forgiven}),
+        seen.now,
+        EventReason.APPROVED,
+        f"{actor} asked for another try of {name}",
+        variant=name,
+    )
     return run.begin(rollout.model_copy(update={"status": again}), seen.variants[name].revision, seen.now)

@@ -1,11 +1,14 @@
 """A decided status in; the same status in Kubernetes' words (conditions, verdict, reason) out. Pure."""
 
+from pitwall_crds.names import Arm
 from pitwall_crds.resource import Condition, ConditionStatus
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import ArmWeight, Phase, RolloutStatus, Verdict
 from pitwall_operator import moments
 from pitwall_operator.analyze import Judgement
 from pitwall_operator.observation import SplitSeen
+from pitwall_operator.reason import Reason
+from pitwall_operator.run import stage_name
 
 
 def weights(split: SplitSeen) -> tuple[ArmWeight, ...]:
@@ -19,9 +22,8 @@ def _truth(claim: bool) -> ConditionStatus:
     return ConditionStatus.TRUE if claim else ConditionStatus.FALSE
 
 
-def _condition(rollout: Rollout, kind: str, status: ConditionStatus, why: tuple[str, str], now: float) -> Condition:
+def _condition(rollout: Rollout, kind: str, status: ConditionStatus, why: Reason, now: float) -> Condition:
     """The condition; its transition time moves only when its status does."""
-    reason, message = why
     known = next((c for c in rollout.status.conditions if c.type == kind), None)
     since = known.last_transition_time if known and known.status == status else moments.to_text(now)
     return Condition(
@@ -29,13 +31,24 @@ def _condition(rollout: Rollout, kind: str, status: ConditionStatus, why: tuple[
         status=status,
         observed_generation=rollout.metadata.generation,
         last_transition_time=since,
-        reason=reason,
-        message=message[:2048],
+        reason=why.word,
+        message=why.message[:2048],
     )
 
 
+def stage_word(rollout: Rollout, status: RolloutStatus) -> str:
+    """The stage as people call it: shadow, 1%, bake; stable, flagged off, aborted where nothing moves."""
+    match status.phase:
+        case Phase.SHADOW | Phase.CANARY:
+            return stage_name(rollout.spec, status.stage_index)
+        case Phase.FLAGGED_OFF:
+            return "flagged off"
+        case phase:
+            return phase.lower()
+
+
 def describe(
-    rollout: Rollout, status: RolloutStatus, judgement: Judgement, *, reason: str, now: float
+    rollout: Rollout, status: RolloutStatus, judgement: Judgement, why: Reason, *, now: float
 ) -> RolloutStatus:  # fmt: skip
     """The status with verdict, reason, conditions and observedGeneration.
 
@@ -45,18 +58,21 @@ def describe(
     moving = bool(status.candidate_variant)
     off = status.phase in (Phase.FLAGGED_OFF, Phase.ABORTED)
     verdict = judgement.verdict if moving else status.verdict
-    why = (status.phase.value, reason)
+    arrived = status.phase is Phase.STABLE and why.word == Phase.STABLE
+    weight = sum(share.weight_basis_points for share in status.weights if share.arm is Arm.CANDIDATE)
     measured = ConditionStatus.UNKNOWN if not moving else _truth(verdict is not Verdict.UNMEASURED)
     return status.model_copy(
         update={
             "observed_generation": rollout.metadata.generation,
+            "stage": stage_word(rollout, status),
+            "weight": f"{weight / 100:g}%",
             "verdict": verdict,
-            "reason": reason[:256],
+            "reason": why.message[:256],
             "conditions": (
-                _condition(rollout, "Ready", _truth(status.phase is Phase.STABLE), why, now),
+                _condition(rollout, "Ready", _truth(arrived), why, now),
                 _condition(rollout, "Progressing", _truth(moving), why, now),
                 _condition(rollout, "Degraded", _truth(off), why, now),
-                _condition(rollout, "Measured", measured, (verdict.value, reason), now),
+                _condition(rollout, "Measured", measured, Reason(verdict.value, why.message), now),
             ),
         }
     )

@@ -1,7 +1,7 @@
 """One turn: observe, decide, perform, record, remember. Effects first, status last."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient, FlagRejected, FlagsUnreachable
 from pitwall_flags.document import read_split
-from pitwall_operator import record
+from pitwall_operator import claims, record
 from pitwall_operator.decide import Decision, decide
 from pitwall_operator.observation import (
     Observation,
@@ -25,8 +25,9 @@ from pitwall_operator.observation import (
     Unseen,
     VariantSeen,
 )
-from pitwall_operator.perform import SHADOW_SUFFIX, Announcer, Failure, Hands, perform
+from pitwall_operator.perform import Announcer, Failure, Hands, perform
 from pitwall_operator.platform.port import Platform, Pools
+from pitwall_operator.wanted import experiment_flag, shadow_flag
 
 
 class Memory(Protocol):
@@ -74,9 +75,9 @@ async def see_split(flags: FlagClient, flag: str) -> SplitSeen | Unseen:
 
 
 async def see_shadow(flags: FlagClient, flag: str) -> ShadowSeen | Unseen:
-    """The shadow flag."""
+    """A flag of copies: the candidate's shadow, or an experiment."""
     try:
-        known = await flags.get(f"{flag}{SHADOW_SUFFIX}")
+        known = await flags.get(flag)
     except (FlagsUnreachable, FlagRejected) as error:
         return Unseen(str(error))
     split = read_split(known.document) if known else None
@@ -86,8 +87,23 @@ async def see_shadow(flags: FlagClient, flag: str) -> ShadowSeen | Unseen:
     return ShadowSeen(shadow.variant, shadow.weight * 100 // FULL_WEIGHT) if shadow else ShadowSeen()
 
 
-def see_variants(declared: Sequence[SamplerVariant], pools: Pools) -> Mapping[str, VariantSeen]:
-    """Declared variants with their pools; a pool whose variant was deleted is seen too, so that it can be drained."""
+async def see_experiments(flags: FlagClient, rollout: Rollout) -> Mapping[str, ShadowSeen] | Unseen:
+    """The flags of experiments that are asked for, or that were."""
+    names = {experiment.variant_ref.name for experiment in rollout.spec.experiments} | set(rollout.status.experiments)
+    seen: dict[str, ShadowSeen] = {}
+    for name in sorted(names):
+        copies = await see_shadow(flags, experiment_flag(rollout.spec.flag, name))
+        if isinstance(copies, Unseen):
+            return copies
+        seen[name] = copies
+    return seen
+
+
+def see_variants(
+    declared: Sequence[SamplerVariant], pools: Pools, foreign: Collection[str] = ()
+) -> Mapping[str, VariantSeen]:
+    """Declared variants with their pools; a pool whose variant was deleted is seen too, so that it can be drained.
+    What other rollouts run is not seen."""
     none: Mapping[Pool, PoolSeen] = {}
     seen = {
         variant.metadata.name: VariantSeen(
@@ -96,26 +112,33 @@ def see_variants(declared: Sequence[SamplerVariant], pools: Pools) -> Mapping[st
             pools=pools.get(variant.metadata.name, none),
         )
         for variant in declared
+        if variant.metadata.name not in foreign
     }
     orphans = {
         name: VariantSeen(revision="", full_replicas=1, pools=found, invalid="it was deleted")
         for name, found in pools.items()
-        if name not in seen
+        if name not in seen and name not in foreign
     }
     return {**seen, **orphans}
 
 
 async def observe(
-    rollout: Rollout, declared: Sequence[SamplerVariant], world: World, reading: Reading | Unseen
+    rollout: Rollout,
+    declared: Sequence[SamplerVariant],
+    world: World,
+    reading: Reading | Unseen,
+    rivals: Sequence[Rollout] = (),
 ) -> Observation:
     """Everything that this turn's decision may depend on. Raises PlatformUnreachable."""
     pools = await world.platform.pools()
     return Observation(
         now=time.time(),
-        variants=see_variants(declared, pools),
+        variants=see_variants(declared, pools, claims.foreign(rollout, rivals)),
         split=await see_split(world.flags, rollout.spec.flag),
-        shadow=await see_shadow(world.flags, rollout.spec.flag),
+        shadow=await see_shadow(world.flags, shadow_flag(rollout.spec.flag)),
         reading=reading,
+        experiments=await see_experiments(world.flags, rollout),
+        refused=claims.refusal(rollout, rivals),
     )
 
 
@@ -125,11 +148,13 @@ async def turn(
     revisions: Mapping[tuple[str, str], SamplerVariant],
     world: World,
     reading: Reading | Unseen,
+    rivals: Sequence[Rollout] = (),
 ) -> Turn:
-    """Observe, decide, perform, record, remember."""
-    seen = await observe(rollout, declared, world, reading)
+    """Observe, decide, perform, record, remember. `rivals` are the other rollouts, of all namespaces."""
+    seen = await observe(rollout, declared, world, reading, rivals)
     decision = decide(rollout, seen)
-    failures = await perform(decision.effects, Hands(world.flags, world.platform, world.announcer, revisions))
+    owner = f"{rollout.metadata.namespace}/{rollout.metadata.name}"
+    failures = await perform(decision.effects, Hands(world.flags, world.platform, world.announcer, revisions, owner))
     world.memory.append(rollout, list(record.lines(rollout, decision, failures, seen.now)))
     world.memory.write_status(rollout, decision.status)
     return Turn(decision, failures)

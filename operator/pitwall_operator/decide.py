@@ -11,6 +11,7 @@ from pitwall_operator.analyze import Judgement, analyze
 from pitwall_operator.effects import Announce, Effect
 from pitwall_operator.move import MOVING, move
 from pitwall_operator.observation import Observation, Unseen
+from pitwall_operator.reason import Reason
 from pitwall_operator.wanted import distance, wanted
 
 WARNINGS = frozenset({EventReason.FLAGGED_OFF, EventReason.ABORTED, EventReason.UNMEASURED, EventReason.INVALID})
@@ -28,23 +29,30 @@ class Decision:
 def decide(rollout: Rollout, seen: Observation) -> Decision:
     """The next status and the effects; the same inputs give the same decision."""
     spec = rollout.spec
+    if seen.refused:
+        idle, refused = Judgement(unmeasured=seen.refused), Reason(EventReason.INVALID, seen.refused)
+        return Decision(conditions.describe(rollout, rollout.status, idle, refused, now=seen.now), (), idle)
     status, trouble = adopt(rollout, seen)
     status = obey(rollout, status, seen)
     status = grant(spec, status, seen)
     status, judgement = analyze(spec, status, seen)
     status, reason = move(spec, status, seen, judgement)
-    reason = trouble or reason
-    status = conditions.describe(rollout, status, judgement, reason=reason, now=seen.now)
+    why = trouble or Reason(status.phase.value, reason)
+    status = conditions.describe(rollout, status, judgement, why, now=seen.now)
     announcements = tuple(
         Announce(EventReason(entry.reason), entry.message, warning=entry.reason in WARNINGS)
         for entry in status.history
         if entry not in rollout.status.history
     )
-    return Decision(status, (*distance(spec, status, seen, why=reason), *announcements), judgement)
+    return Decision(status, (*distance(spec, status, seen, why=why.message), *announcements), judgement)
 
 
 def grant(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> RolloutStatus:
-    """The status with the weights that are in force; a stage's time begins when its traffic does."""
+    """The status with the weights and copies that are in force; a stage's time begins when its traffic does."""
+    if not isinstance(seen.experiments, Unseen):
+        asked = {experiment.variant_ref.name for experiment in spec.experiments}
+        copied = {variant for variant, copies in seen.experiments.items() if copies.percent}
+        status = status.model_copy(update={"experiments": tuple(sorted(asked | copied))})
     if isinstance(seen.split, Unseen):
         return status
     in_force = conditions.weights(seen.split)

@@ -46,7 +46,7 @@ class SetSplit:
 
 @dataclass(frozen=True, slots=True)
 class SetShadow:
-    """Copy a share of the stable's questions to a variant; percent 0 ends it."""
+    """Copy a share of the stable's questions to a variant; percent 0 ends it. `flag` is the copies' own flag."""
 
     flag: str
     variant: str

@@ -22,10 +22,9 @@ from typing import IO
 import httpx
 
 from pitwall_crds.load import InvalidResource, load_file, revision_of
-from pitwall_crds.names import Arm
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
-from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
+from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_operator import moments
 from pitwall_operator.cycle import World, turn
@@ -38,6 +37,7 @@ from pitwall_operator.place import Place
 from pitwall_operator.platform.processes import Layout, Processes
 from pitwall_operator.record import Line, Record
 from pitwall_operator.resources import Resources
+from pitwall_operator.variant_status import describe_variant
 
 log = logging.getLogger("pitwall.operator")
 
@@ -102,8 +102,9 @@ class Operator:
         """One turn of every rollout, then the variants' statuses."""
         variants = self.resources.variants()
         reading = await self._read()
-        for rollout in self.resources.rollouts():
-            done = await turn(rollout, variants, self._revisions(variants), self.world, reading)
+        rollouts = self.resources.rollouts()
+        for rollout in rollouts:
+            done = await turn(rollout, variants, self._revisions(variants), self.world, reading, rollouts)
             self.exported.show(rollout, done.decision.status)
             for failure in done.failures:
                 log.warning("could not %s; trying again", failure)
@@ -134,41 +135,16 @@ class Operator:
     async def _describe(self, variants: Sequence[SamplerVariant]) -> None:
         pools = await self.platform.pools()
         rollouts = self.resources.rollouts()
+        fresh, now = len(self.readings) > 1, time.time()
         for variant in variants:
-            own = pools.get(variant.metadata.name, {})
-            status = SamplerVariantStatus(
-                observed_generation=variant.metadata.generation,
-                ready_replicas=sum(pool.ready for pool in own.values()),
-                desired_replicas=sum(pool.desired for pool in own.values()),
-                arm=_arm(variant.metadata.name, rollouts),
-                flagged_off=_flagged_off(variant, rollouts),
-                metrics=five_metrics(self.readings[-1], self.readings[0], variant.metadata.name)
-                if len(self.readings) > 1
-                else variant.status.metrics,
-            )
+            name = variant.metadata.name
+            metrics = five_metrics(self.readings[-1], self.readings[0], name) if fresh else None
+            status = describe_variant(variant, pools.get(name, {}), rollouts, metrics, now=now)
             self.resources.write_status(variant, status)
 
 
 def _key(variant: SamplerVariant) -> tuple[str, str]:
     return variant.metadata.name, revision_of(variant)
-
-
-def _arm(name: str, rollouts: Sequence[Rollout]) -> str:
-    for rollout in rollouts:
-        if name == rollout.status.candidate_variant:
-            return Arm.SHADOW if rollout.status.phase == "Shadow" else Arm.CANDIDATE
-        if name == rollout.status.stable_variant:
-            return Arm.STABLE
-    return ""
-
-
-def _flagged_off(variant: SamplerVariant, rollouts: Sequence[Rollout]) -> str:
-    revision = revision_of(variant)
-    for rollout in rollouts:
-        for off in rollout.status.flagged_off:
-            if (off.variant, off.revision) == (variant.metadata.name, revision):
-                return off.message
-    return ""
 
 
 def lock(place: Place) -> IO[str]:

@@ -4,6 +4,7 @@ from pitwall_crds.gate import OnHarm
 from pitwall_crds.rollout import Approval, OnInconclusive, RolloutSpec
 from pitwall_crds.status import Phase, RolloutStatus, Verdict
 from pitwall_operator import moments, run
+from pitwall_operator.adopt import closed
 from pitwall_operator.analyze import Judgement
 from pitwall_operator.observation import Observation, Unseen
 from pitwall_operator.wanted import missing_capacity, stage_weight, wanted
@@ -72,6 +73,8 @@ def _held(spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement
         return f"{least - _elapsed(status, seen):.0f} s of this stage's {least} s are left"
     if stage.approval is Approval.MANUAL and not approved:
         return "waiting for a person to approve: pitwall promote"
+    if not spec.schedule.is_open(seen.now):
+        return f"proven, but {closed(spec, seen.now)}"
     return ""
 
 

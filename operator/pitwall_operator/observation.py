@@ -19,6 +19,8 @@ class Pool(StrEnum):
 
     MAIN = "main"
     CONTROL = "control"
+    CANDIDATE = "candidate"
+    """Only while a variant of the same name is stable: its edited spec proves itself beside the old one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,22 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything that a decision may depend on besides spec and status. `now` is epoch seconds."""
+    """Everything that a decision may depend on besides spec and status.
+
+    Attributes:
+        now: epoch seconds.
+        variants: declared variants, and pools that nobody else claims, by name.
+        split: the traffic flag.
+        shadow: the flag of the candidate's copies.
+        reading: raw counters.
+        experiments: the flags of further variants' copies, by variant.
+        refused: why this rollout may not move anything at all; empty if it may.
+    """
 
     now: float
     variants: Mapping[str, VariantSeen]
     split: SplitSeen | Unseen
     shadow: ShadowSeen | Unseen
     reading: Reading | Unseen
+    experiments: Mapping[str, ShadowSeen] | Unseen = field(default_factory=dict)
+    refused: str = ""

@@ -11,7 +11,8 @@ from pitwall_operator.effects import Announce, DrainVariant, Effect, RunVariant,
 from pitwall_operator.platform.port import Platform
 
 ACTOR = "pitwall-operator"
-SHADOW_SUFFIX = ".shadow"
+OWNER = "pitwallRollout"
+"""Metadata of a flag: which Rollout moves it, as `namespace/name`."""
 
 
 class Announcer(Protocol):
@@ -34,12 +35,25 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """What effects are done with. `revisions` holds each variant's spec by (name, revision)."""
+    """What effects are done with.
+
+    Attributes:
+        flags: the flag service.
+        platform: what runs pools.
+        announcer: where people read what happened.
+        revisions: each variant's spec by (name, revision).
+        owner: the rollout that acts, as `namespace/name`; flags remember it.
+    """
 
     flags: FlagClient
     platform: Platform
     announcer: Announcer
     revisions: Mapping[tuple[str, str], SamplerVariant]
+    owner: str = ""
+
+
+class RevisionUnknown(LookupError):  # noqa: N818 – a state of the world, not of the program
+    """A pool shall run a spec that nobody has any more."""
 
 
 async def perform(effects: Sequence[Effect], hands: Hands) -> tuple[Failure, ...]:
@@ -48,7 +62,7 @@ async def perform(effects: Sequence[Effect], hands: Hands) -> tuple[Failure, ...
     for effect in effects:
         try:
             await _do(effect, hands)
-        except (FlagsUnreachable, FlagConflict, FlagRejected, OSError) as error:
+        except (FlagsUnreachable, FlagConflict, FlagRejected, RevisionUnknown, OSError) as error:
             failures.append(Failure(effect, str(error)))
     return tuple(failures)
 
@@ -56,19 +70,29 @@ async def perform(effects: Sequence[Effect], hands: Hands) -> tuple[Failure, ...
 async def _do(effect: Effect, hands: Hands) -> None:
     match effect:
         case RunVariant(variant, revision, pool, replicas):
-            await hands.platform.run(hands.revisions[(variant, revision)], revision, pool, replicas)
+            await hands.platform.run(_spec(hands, variant, revision), revision, pool, replicas)
         case DrainVariant(variant, pool):
             await hands.platform.drain(variant, pool)
         case SetSplit(flag, shares, salt, why):
             arms = [ArmShare(share.arm, share.variant, share.weight) for share in shares]
-            await _put(hands.flags, flag, split_document(arms, salt=salt), why)
+            await _put(hands, flag, split_document(arms, salt=salt), why)
         case SetShadow(flag, variant, percent, salt, why):
-            await _put(hands.flags, f"{flag}{SHADOW_SUFFIX}", shadow_document(variant, percent, salt=salt), why)
+            await _put(hands, flag, shadow_document(variant, percent, salt=salt), why)
         case Announce():
             hands.announcer.announce(effect)
 
 
-async def _put(flags: FlagClient, key: str, document: Mapping[str, object], why: str) -> None:
-    known = await flags.get(key)
+def _spec(hands: Hands, variant: str, revision: str) -> SamplerVariant:
+    try:
+        return hands.revisions[(variant, revision)]
+    except KeyError:
+        raise RevisionUnknown(
+            f"the spec of {variant!r} at revision {revision} is not kept any more; apply that spec again"
+        ) from None
+
+
+async def _put(hands: Hands, key: str, document: Mapping[str, object], why: str) -> None:
+    known = await hands.flags.get(key)
     version = known.version if known else None
-    await flags.put(key, dict(document), expected_version=version, actor=ACTOR, reason=why or "reconciled")
+    owned = {**document, "metadata": {OWNER: hands.owner}} if hands.owner else dict(document)
+    await hands.flags.put(key, owned, expected_version=version, actor=ACTOR, reason=why or "reconciled")

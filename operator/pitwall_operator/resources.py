@@ -47,6 +47,11 @@ class Resources:
         """Store a spec. The generation grows when the spec changes; the same spec again changes nothing."""
         self._check(resource)
         known = self.get(resource.kind, resource.metadata.name)
+        if isinstance(resource, Rollout) and isinstance(known, Rollout) and known.spec.flag != resource.spec.flag:
+            raise Refused(
+                f"Rollout {resource.metadata.name!r} moves the flag {known.spec.flag!r}, which must not change to "
+                f"{resource.spec.flag!r}: its users are bucketed; delete the Rollout and apply it anew"
+            )
         if known is not None and known.spec == resource.spec:
             return Applied.UNCHANGED
         generation = known.metadata.generation + 1 if known else 1

@@ -131,9 +131,10 @@ def abort(status: RolloutStatus, now: float, *, why: str, revision: str = "") ->
     )
 
 
-def withdraw(status: RolloutStatus, now: float) -> RolloutStatus:
-    """The spec asks for the stable variant again; the candidate's run ends without a verdict."""
-    message = f"{status.candidate_variant} was withdrawn: the spec asks for {status.stable_variant} again"
+def withdraw(status: RolloutStatus, now: float, *, why: str = "") -> RolloutStatus:
+    """The candidate's run ends without a verdict, by default because the spec asks for the stable variant again."""
+    why = why or f"the spec asks for {status.stable_variant} again"
+    message = f"{status.candidate_variant} was withdrawn: {why}"
     return note(
         _without_candidate(status, Phase.STABLE), now, EventReason.ABORTED, message, variant=status.candidate_variant
     )

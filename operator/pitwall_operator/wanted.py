@@ -1,15 +1,35 @@
 """What a status means for the world, and the effects that close the distance to what is seen. Pure."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from pitwall_crds.names import FULL_WEIGHT, Arm
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import Phase, RolloutStatus
+from pitwall_operator import moments
 from pitwall_operator.effects import DrainVariant, Effect, RunVariant, SetShadow, SetSplit
-from pitwall_operator.observation import Observation, Pool, ShadowSeen, Share, SplitSeen, Unseen, VariantSeen
+from pitwall_operator.observation import (
+    Observation,
+    Pool,
+    PoolSeen,
+    ShadowSeen,
+    Share,
+    SplitSeen,
+    Unseen,
+    VariantSeen,
+)
 
 PoolKey = tuple[str, Pool]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolGoal:
+    """What a pool shall run, and for which arm; an empty revision: whatever it runs now."""
+
+    revision: str
+    replicas: int
+    arm: Arm
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +39,26 @@ class Wanted:
     Attributes:
         shares: the split, candidate first, summing to 10000.
         shadow: who gets copies.
-        pools: replicas by variant and pool.
-        revisions: which revision each variant's pools run.
+        experiments: who else does, and how many percent, by variant.
+        pools: by variant and pool.
+        guarded: arms that must not grow before their pools are ready.
     """
 
     shares: tuple[Share, ...]
     shadow: ShadowSeen
-    pools: dict[PoolKey, int]
-    revisions: dict[str, str]
+    pools: dict[PoolKey, PoolGoal]
+    guarded: frozenset[Arm]
+    experiments: Mapping[str, int] = field(default_factory=dict)
+
+
+def shadow_flag(flag: str) -> str:
+    """The flag that copies questions to the candidate."""
+    return f"{flag}.shadow"
+
+
+def experiment_flag(flag: str, variant: str) -> str:
+    """The flag that copies questions to a further variant."""
+    return f"{flag}.experiment.{variant}"
 
 
 def stage_weight(spec: RolloutSpec, status: RolloutStatus) -> int:
@@ -52,19 +84,38 @@ def replicas_for(full_replicas: int, weight: int) -> int:
     return max(1, math.ceil(full_replicas * weight / FULL_WEIGHT))
 
 
-def _pools(spec: RolloutSpec, status: RolloutStatus, seen: Observation, weight: int) -> dict[PoolKey, int]:
+def candidate_pool(status: RolloutStatus) -> Pool:
+    """Where the candidate runs: beside the main pool while that is the stable one of the same name."""
+    return Pool.CANDIDATE if status.candidate_variant == status.stable_variant else Pool.MAIN
+
+
+def _pools(spec: RolloutSpec, status: RolloutStatus, seen: Observation, weight: int) -> dict[PoolKey, PoolGoal]:
     def full(variant: str) -> int:
         return seen.variants[variant].full_replicas if variant in seen.variants else 1
 
-    pools: dict[PoolKey, int] = {}
+    pools: dict[PoolKey, PoolGoal] = {}
+    for experiment in spec.experiments:
+        name = experiment.variant_ref.name
+        if name in seen.variants and not seen.variants[name].invalid:
+            pools[(name, Pool.MAIN)] = PoolGoal(seen.variants[name].revision, 1, Arm.SHADOW)
     if status.stable_variant:
-        pools[(status.stable_variant, Pool.MAIN)] = full(status.stable_variant)
+        stable = PoolGoal(status.stable_revision, full(status.stable_variant), Arm.STABLE)
+        pools[(status.stable_variant, Pool.MAIN)] = stable
     if status.candidate_variant:
         replicas = replicas_for(full(status.candidate_variant), weight)
-        pools[(status.candidate_variant, Pool.MAIN)] = replicas
+        candidate = PoolGoal(status.candidate_revision, replicas, Arm.CANDIDATE)
+        pools[(status.candidate_variant, candidate_pool(status))] = candidate
         if spec.control.dedicated and status.phase in (Phase.SHADOW, Phase.CANARY):
-            pools[(status.stable_variant, Pool.CONTROL)] = replicas
+            pools[(status.stable_variant, Pool.CONTROL)] = PoolGoal(status.stable_revision, replicas, Arm.CONTROL)
     return pools
+
+
+def _guarded(status: RolloutStatus, seen: Observation) -> frozenset[Arm]:
+    """Candidate and control wait for capacity; the way back to the stable variant is never blocked. A promoted edit of
+    the stable variant is served by its candidate pool until the main pool runs it too."""
+    stable = seen.variants.get(status.stable_variant)
+    may_wait = status.phase is Phase.STABLE and stable is not None and stable.ready(Pool.CANDIDATE) > 0
+    return frozenset({Arm.CANDIDATE, Arm.CONTROL} | ({Arm.STABLE} if may_wait else set()))
 
 
 def wanted(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> Wanted:
@@ -78,10 +129,8 @@ def wanted(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> Wante
         shares=split(status, weight),
         shadow=shadow,
         pools=_pools(spec, status, seen, weight),
-        revisions={
-            status.stable_variant: status.stable_revision,
-            status.candidate_variant: status.candidate_revision,
-        },
+        guarded=_guarded(status, seen),
+        experiments={experiment.variant_ref.name: experiment.shadow.percent for experiment in spec.experiments},
     )
 
 
@@ -92,19 +141,29 @@ def _grows(goal: Wanted, seen: SplitSeen, arm: Arm) -> bool:
     return weight(goal.shares) > weight(seen.shares)
 
 
+def _running(seen: Observation, key: PoolKey) -> PoolSeen | None:
+    variant, pool = key
+    return seen.variants[variant].pools.get(pool) if variant in seen.variants else None
+
+
+def _ready(seen: Observation, key: PoolKey, goal: PoolGoal) -> int:
+    """Replicas that answer with the revision that is wanted."""
+    running = _running(seen, key)
+    return running.ready if running and running.revision == goal.revision else 0
+
+
 def missing_capacity(goal: Wanted, seen: Observation) -> str:
-    """Why the split must not move yet: candidate or control would grow and its pool is not ready; empty if nothing
-    is missing. The way back to the stable variant is never blocked."""
+    """Why the split must not move yet: an arm would grow and its pool is not ready; empty if nothing is missing."""
     if isinstance(seen.split, Unseen):
         return ""
-    growing = {arm for arm in (Arm.CANDIDATE, Arm.CONTROL) if _grows(goal, seen.split, arm)}
-    for (variant, pool), replicas in goal.pools.items():
-        arm = Arm.CONTROL if pool is Pool.CONTROL else next((s.arm for s in goal.shares if s.variant == variant), None)
-        running = seen.variants[variant].pools.get(pool) if variant in seen.variants else None
-        ready = running.ready if running else 0
-        if ready < replicas and (arm in growing or not seen.split.shares):
+    growing = {arm for arm in goal.guarded if _grows(goal, seen.split, arm)}
+    for key, pool_goal in goal.pools.items():
+        ready = _ready(seen, key, pool_goal)
+        first = not seen.split.shares and pool_goal.arm is not Arm.SHADOW
+        if ready < pool_goal.replicas and (pool_goal.arm in growing or first):
+            running = _running(seen, key)
             trouble = f": {running.trouble}" if running and running.trouble else ""
-            return f"{variant} ({pool}) has {ready} of {replicas} replicas ready{trouble}"
+            return f"{key[0]} ({key[1]}) has {ready} of {pool_goal.replicas} replicas ready{trouble}"
     return ""
 
 
@@ -119,38 +178,44 @@ def _split_effects(spec: RolloutSpec, status: RolloutStatus, goal: Wanted, seen:
 
 def _shadow_effects(
     spec: RolloutSpec, status: RolloutStatus, goal: Wanted, seen: Observation, why: str
-) -> list[Effect]:
-    if isinstance(seen.shadow, Unseen) or seen.shadow == goal.shadow:
-        return []
-    if goal.shadow.variant and seen.variants[goal.shadow.variant].ready(Pool.MAIN) == 0:
-        return []
-    return [SetShadow(spec.flag, goal.shadow.variant, goal.shadow.percent, status.run_id or spec.flag, why)]
+) -> Iterator[Effect]:
+    salt = status.run_id or spec.flag
+    if not isinstance(seen.shadow, Unseen) and seen.shadow != goal.shadow:
+        key = (goal.shadow.variant, candidate_pool(status))
+        if not goal.shadow.variant or _ready(seen, key, goal.pools[key]):
+            yield SetShadow(shadow_flag(spec.flag), goal.shadow.variant, goal.shadow.percent, salt, why)
+    if isinstance(seen.experiments, Unseen):
+        return
+    for variant, copies in seen.experiments.items():
+        percent = goal.experiments.get(variant, 0)
+        answers = variant in seen.variants and seen.variants[variant].ready(Pool.MAIN) > 0
+        if copies.percent != percent and (answers or not percent):
+            yield SetShadow(experiment_flag(spec.flag, variant), variant, percent, salt, "an experiment in shadow")
 
 
-def _run_effects(goal: Wanted, seen: Observation) -> list[Effect]:
-    effects: list[Effect] = []
-    for (variant, pool), replicas in goal.pools.items():
+def _run_effects(goal: Wanted, seen: Observation) -> Iterator[Effect]:
+    for (variant, pool), pool_goal in goal.pools.items():
         declared = seen.variants.get(variant)
-        if declared is None or not goal.revisions[variant]:
+        if declared is None or not pool_goal.revision:
             continue
         running = declared.pools.get(pool)
-        revision = goal.revisions[variant]
-        if running is None or (running.desired, running.revision) != (replicas, revision):
-            effects.append(RunVariant(variant, revision, pool, replicas))
-    return effects
+        if running is None or (running.desired, running.revision) != (pool_goal.replicas, pool_goal.revision):
+            yield RunVariant(variant, pool_goal.revision, pool, pool_goal.replicas)
 
 
 def _in_use(seen: Observation, variant: str, pool: Pool) -> bool:
     """Whether users may still be sent to this pool; if the flag cannot be seen, they may."""
-    if isinstance(seen.split, Unseen) or isinstance(seen.shadow, Unseen):
+    if isinstance(seen.split, Unseen) or isinstance(seen.shadow, Unseen) or isinstance(seen.experiments, Unseen):
         return True
-    if pool is Pool.CONTROL:
-        return any(
-            share.arm is Arm.CONTROL and share.weight and share.variant == variant for share in seen.split.shares
-        )
-    return seen.shadow.variant == variant or any(
-        share.weight and share.variant == variant for share in seen.split.shares
-    )
+    copies = seen.experiments.get(variant, ShadowSeen())
+    arms = {share.arm for share in seen.split.shares if share.weight and share.variant == variant}
+    match pool:
+        case Pool.CONTROL:
+            return Arm.CONTROL in arms
+        case Pool.CANDIDATE:
+            return Arm.CANDIDATE in arms or seen.shadow.variant == variant
+        case Pool.MAIN:
+            return bool(arms) or seen.shadow.variant == variant or copies.percent > 0
 
 
 def _stands_in(goal: Wanted, declared: VariantSeen, variant: str, pool: Pool) -> bool:
@@ -159,23 +224,28 @@ def _stands_in(goal: Wanted, declared: VariantSeen, variant: str, pool: Pool) ->
     return declared.ready(pool) > 0 and bool(others) and all(declared.ready(other) == 0 for other in others)
 
 
-def _drain_effects(goal: Wanted, seen: Observation) -> list[Effect]:
-    return [
-        DrainVariant(variant, pool)
-        for variant, declared in seen.variants.items()
-        for pool in declared.pools
-        if (variant, pool) not in goal.pools
-        and not _in_use(seen, variant, pool)
-        and not _stands_in(goal, declared, variant, pool)
-    ]
+def _kept(spec: RolloutSpec, status: RolloutStatus, seen: Observation, variant: str) -> bool:
+    """Whether a variant was taken off so recently that somebody may want to look at its pods."""
+    ends = [moments.to_epoch(off.time) for off in status.flagged_off if off.variant == variant]
+    return bool(ends) and seen.now - max(ends) < spec.scale_down_delay_seconds
+
+
+def _drain_effects(spec: RolloutSpec, status: RolloutStatus, goal: Wanted, seen: Observation) -> Iterator[Effect]:
+    for variant, declared in seen.variants.items():
+        for pool in declared.pools:
+            unwanted = (variant, pool) not in goal.pools and not _in_use(seen, variant, pool)
+            if unwanted and not _stands_in(goal, declared, variant, pool) and not _kept(spec, status, seen, variant):
+                yield DrainVariant(variant, pool)
 
 
 def distance(spec: RolloutSpec, status: RolloutStatus, seen: Observation, *, why: str) -> tuple[Effect, ...]:
     """Effects from what is seen to what the status means: capacity first, then traffic, then draining."""
+    if seen.refused:
+        return ()
     goal = wanted(spec, status, seen)
     return (
         *_run_effects(goal, seen),
         *_split_effects(spec, status, goal, seen, why),
         *_shadow_effects(spec, status, goal, seen, why),
-        *_drain_effects(goal, seen),
+        *_drain_effects(spec, status, goal, seen),
     )

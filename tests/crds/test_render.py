@@ -149,12 +149,13 @@ def test_a_validator_and_its_cel_rule_say_the_same(name: str, message: str):
 
 
 def test_each_validator_of_the_types_has_its_rule():
-    """Eleven rules in pydantic: ten are CEL, and names that differ are a list keyed by name."""
+    """What pydantic refuses on its own: names that differ, which in CEL is a list keyed by name, and a time zone, which
+    CEL cannot know. What only the API server can refuse: a change."""
     source = "".join(path.read_text() for path in COMMITTED.glob("pitwall_crds/*.py"))
-    raised = re.findall(r"^            raise ValueError\(", source, re.MULTILINE)
+    raised = re.findall(r"^ +raise ValueError\(", source, re.MULTILINE)
+    rules = [rule for rule in all_rules() if "oldSelf" not in rule["rule"]]
 
-    assert len(all_rules()) == 10
-    assert len(raised) == 11
+    assert len(raised) == len(rules) + 2
 
 
 def test_cel_rules_name_fields_of_their_schema():

@@ -105,6 +105,8 @@ class World:
     split: SplitSeen | Unseen = field(default_factory=SplitSeen)
     shadow: ShadowSeen | Unseen = field(default_factory=ShadowSeen)
     counters: Counters = field(default_factory=Counters)
+    experiments: dict[str, ShadowSeen] = field(default_factory=dict)
+    refused: str = ""
     blind: str = ""
     pods_become_ready: bool = True
     applied: list[object] = field(default_factory=list)
@@ -120,7 +122,9 @@ class World:
         }
         source = Source(start_time=self.now - 1e6, samples=self.counters.samples())
         reading = Unseen(self.blind) if self.blind else Reading(self.now, {"gateway": source})
-        return Observation(self.now, variants, self.split, self.shadow, reading)
+        asked = {experiment.variant_ref.name for experiment in self.rollout.spec.experiments}
+        experiments = {name: self.experiments.get(name, ShadowSeen()) for name in asked | set(self.status.experiments)}
+        return Observation(self.now, variants, self.split, self.shadow, reading, experiments, self.refused)
 
     def turn(self, seconds: float = 1.0) -> Decision:
         """Let time pass, decide, obey."""
@@ -141,8 +145,10 @@ class World:
                 self.pools[variant].pop(pool)
             case SetSplit(_, shares, salt, _):
                 self.split = SplitSeen(shares, salt)
-            case SetShadow(_, variant, percent, _, _):
+            case SetShadow(flag, variant, percent, _, _) if flag.endswith(".shadow"):
                 self.shadow = ShadowSeen(variant, percent) if percent else ShadowSeen()
+            case SetShadow(_, variant, percent, _, _):
+                self.experiments[variant] = ShadowSeen(variant, percent) if percent else ShadowSeen()
 
     def want(self, **spec: object) -> None:
         """Edit the Rollout's spec."""

@@ -2,20 +2,29 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from pitwall_crds.names import Arm, EventReason
-from pitwall_crds.rollout import Action, OnInconclusive, Verb
+from pitwall_crds.resource import Reference
+from pitwall_crds.rollout import Action, Experiment, OnInconclusive, ShadowStage, Verb
+from pitwall_crds.schedule import Day, Schedule, Window
 from pitwall_crds.status import Phase, Verdict
 from pitwall_operator.analyze import LAST_MARGIN, stage_context
 from pitwall_operator.decide import decide
-from pitwall_operator.effects import Announce, DrainVariant, RunVariant, SetSplit
-from pitwall_operator.observation import Pool, Share, SplitSeen, Unseen
+from pitwall_operator.effects import Announce, DrainVariant, SetSplit
+from pitwall_operator.observation import Pool, PoolSeen, ShadowSeen, Share, SplitSeen, Unseen
+
+REVISION = "r1"
 
 
 def reasons(world) -> list[str]:
     return [entry.reason for entry in world.status.history]
+
+
+def condition(world, kind: str) -> tuple[str, str]:
+    return next((c.status, c.reason) for c in world.status.conditions if c.type == kind)
 
 
 def to_canary(world):
@@ -286,13 +295,160 @@ def test_a_missing_variant_is_named_with_a_remedy(world):
     assert world.shares() == (Share(Arm.STABLE, "uniform-v1", 10_000),)
 
 
-def test_an_edited_stable_variant_keeps_its_pods(world):
+def edited(world):
+    """The stable variant with a new spec, in its shadow stage."""
+    world.apply("rollout-aks.yaml")
+    world.want(variant_ref=Reference(name="uniform-v1"))
+    world.turn()
     world.revisions["uniform-v1"] = "r2"
-    world.applied.clear()
+    world.turn()
+    return world
+
+
+def test_an_edited_stable_variant_is_its_own_candidate_and_keeps_its_pods(world):
+    edited(world)
     world.turn()
 
-    assert not any(isinstance(effect, RunVariant) for effect in world.applied)
-    assert "edited while it is stable" in world.status.reason
+    assert (world.status.candidate_variant, world.status.candidate_revision) == ("uniform-v1", "r2")
+    assert world.pools["uniform-v1"][Pool.MAIN].revision == REVISION
+    assert world.pools["uniform-v1"][Pool.CANDIDATE].revision == "r2"
+
+
+def test_a_promoted_edit_serves_from_its_own_pods_until_the_main_pool_runs_it(world):
+    edited(world)
+    world.until(lambda w: w.weight(Arm.CANDIDATE) == 10_000, lambda: world.good_block("uniform-v1", "uniform-v1"))
+    world.pods_become_ready = False
+    world.until(lambda w: w.status.stable_revision == "r2", lambda: world.good_block("uniform-v1", "uniform-v1"))
+    assert world.pools["uniform-v1"][Pool.MAIN] == PoolSeen("r2", desired=1, ready=0)
+    assert world.weight(Arm.CANDIDATE) == 10_000
+    assert Pool.CANDIDATE in world.pools["uniform-v1"]
+
+    world.pools["uniform-v1"][Pool.MAIN] = PoolSeen("r2", desired=1, ready=1)
+    for _ in range(3):
+        world.turn()
+    assert world.shares() == (Share(Arm.STABLE, "uniform-v1", 10_000),)
+    assert list(world.pools["uniform-v1"]) == [Pool.MAIN]
+
+
+def test_a_harmful_edit_of_the_stable_variant_goes_back_at_once(world):
+    world.apply("rollout-dpp.yaml")
+    world.want(variant_ref=Reference(name="uniform-v1"))
+    world.turn()
+    world.revisions["uniform-v1"] = "r2"
+    world.until(
+        lambda w: w.status.phase is Phase.FLAGGED_OFF,
+        lambda: world.block("uniform-v1", candidate_seconds=0.2, bad=2, good=8),
+    )
+    world.turn()
+
+    assert world.shares() == (Share(Arm.STABLE, "uniform-v1", 10_000),)
+    assert (world.status.stable_variant, world.status.stable_revision) == ("uniform-v1", REVISION)
+    assert world.pools["uniform-v1"][Pool.MAIN].revision == REVISION
+
+
+def test_a_candidate_whose_revision_is_not_ready_gets_no_traffic(world):
+    world.apply("rollout-dpp.yaml")
+    world.pools["dpp-v1"] = {Pool.MAIN: PoolSeen("older", desired=1, ready=1)}
+    world.pods_become_ready = False
+    for _ in range(3):
+        world.turn()
+
+    assert world.weight(Arm.CANDIDATE) == 0
+    assert "waiting for capacity" in world.status.reason
+
+
+def test_a_candidate_whose_resource_is_deleted_is_withdrawn(world):
+    to_canary(world)
+    world.revisions.pop("aks-v1")
+    world.turn()
+
+    assert world.shares() == (Share(Arm.STABLE, "uniform-v1", 10_000),)
+    assert "does not exist" in world.status.reason
+    assert condition(world, "Ready") == ("False", "VariantMissing")
+
+
+def test_an_experiment_gets_copies_while_it_is_declared(world):
+    world.want(experiments=(Experiment(variant_ref=Reference(name="dpp-v1"), shadow=ShadowStage(percent=5)),))
+    for _ in range(2):
+        world.turn()
+    assert world.experiments == {"dpp-v1": ShadowSeen("dpp-v1", 5)}
+    assert world.shares() == (Share(Arm.STABLE, "uniform-v1", 10_000),)
+
+    world.want(experiments=())
+    for _ in range(3):
+        world.turn()
+    assert world.experiments == {"dpp-v1": ShadowSeen()}
+    assert not world.pools["dpp-v1"]
+    assert world.status.experiments == ()
+
+
+def test_an_experiment_without_pods_gets_no_copies(world):
+    world.pods_become_ready = False
+    world.want(experiments=(Experiment(variant_ref=Reference(name="dpp-v1")),))
+    for _ in range(3):
+        world.turn()
+
+    assert world.experiments == {}
+
+
+def test_a_rollout_that_is_refused_moves_nothing(world):
+    to_canary(world)
+    world.refused = "the flag is moved by another"
+    world.applied.clear()
+    world.pools.clear()
+    world.turn()
+
+    assert world.applied == []
+    assert condition(world, "Ready") == ("False", EventReason.INVALID)
+
+
+def test_pods_of_a_variant_that_was_taken_off_are_kept_for_a_while(world):
+    to_canary(world)
+    world.want(scale_down_delay_seconds=60, action=Action(id="1", verb=Verb.ABORT))
+    for _ in range(5):
+        world.turn(seconds=10)
+    assert world.pools["aks-v1"]
+
+    world.turn(seconds=20)
+    assert not world.pools["aks-v1"]
+
+
+def closed_schedule(now: float) -> Schedule:
+    """Open from tomorrow on, one hour a week."""
+    tomorrow = Day[f"{datetime.fromtimestamp(now, UTC) + timedelta(days=1):%A}".upper()]
+    return Schedule(windows=(Window(days=(tomorrow,), start_time="09:00", end_time="10:00"),))
+
+
+def test_outside_of_its_schedule_a_run_does_not_begin(world):
+    world.apply("rollout-aks.yaml")
+    world.want(schedule=closed_schedule(world.now))
+    world.turn()
+
+    assert world.status.candidate_variant == ""
+    assert condition(world, "Ready") == ("False", "OutsideSchedule")
+
+
+def test_outside_of_its_schedule_a_stage_goes_on_but_does_not_end(world):
+    to_canary(world)
+    weight = world.weight(Arm.CANDIDATE)
+    world.want(schedule=closed_schedule(world.now))
+    for _ in range(60):
+        world.good_block()
+        world.turn()
+
+    assert world.weight(Arm.CANDIDATE) == weight
+    assert "the next window opens" in world.status.reason
+
+
+def test_who_approved_a_stage_is_in_the_history(world):
+    world.apply("rollout-aks.yaml")
+    world.turn()
+    world.want(action=Action(id="1", verb=Verb.PROMOTE, actor="ada"))
+    world.turn()
+
+    assert [entry.message for entry in world.status.history if entry.reason == EventReason.APPROVED] == [
+        "ada approved going on after stage shadow"
+    ]
 
 
 def test_asking_for_the_stable_variant_again_withdraws_the_candidate(world):

@@ -24,6 +24,9 @@ KILL_SECONDS = 20.0
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 60.0
 
+ARMS = {Pool.MAIN: (Arm.STABLE,), Pool.CONTROL: (Arm.CONTROL,), Pool.CANDIDATE: (Arm.CANDIDATE, Arm.SHADOW)}
+"""Arms that a pool answers for; the main pool answers for all that have none of their own."""
+
 PoolKey = tuple[str, Pool]
 
 
@@ -151,7 +154,7 @@ class Processes:
         port = child.free_port()
         log = self.layout.state / "logs" / f"{name}-{pool}.log"
         roots = [part for root in self.layout.media_roots for part in ("--media-root", str(root))]
-        arm = Arm.CONTROL if pool is Pool.CONTROL else Arm.STABLE
+        arm = ARMS[pool][0]
         pid, created = child.spawn(
             "pitwall_runtime.serve",
             ["--variant", str(manifest), "--arm", arm, "--port", str(port), "--host", "127.0.0.1",
@@ -217,8 +220,8 @@ class Processes:
         routes: dict[str, dict[str, list[str]]] = {}
         for c in self.children:
             if c.pid in self.ready and not c.draining:
-                arm = Arm.CONTROL if c.pool is Pool.CONTROL else Arm.STABLE
-                routes.setdefault(c.variant, {}).setdefault(arm, []).append(c.url)
+                for arm in ARMS[c.pool]:
+                    routes.setdefault(c.variant, {}).setdefault(arm, []).append(c.url)
         content: Mapping[str, object] = {"variants": routes}
         if files.read_json(self.layout.routes, None) != content:
             files.write_json(self.layout.routes, content)
