@@ -95,6 +95,7 @@ class Demo:
         audience = Audience(self.place.gateway_url(), self.film.as_uri(), self.rate)
         screen.say(f"{STABLE} serves everybody. The first question decodes and embeds the film once …")
         await audience.first_question()
+        screen.say(f"users come with {audience.rate:.0f} tasks a second")
         async with audience:
             screen.watch(audience)
             await audience.settle(self.rollout, self.resources.variants, screen)
