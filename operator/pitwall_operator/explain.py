@@ -1,13 +1,15 @@
 """A rollout's status and record in; what happened, when and on what evidence, in plain sentences, out. Pure."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import GateStatus, Phase, Verdict
 from pitwall_operator import moments
-from pitwall_operator.record import Line
-from pitwall_operator.run import stage_name
+
+if TYPE_CHECKING:  # a verb that reads no record need not wait for the statistics behind it
+    from pitwall_operator.record import Line
 
 
 def odds(log_e: float) -> str:
@@ -43,8 +45,7 @@ def standing(rollout: Rollout) -> Iterator[str]:
         case Phase.FLAGGED_OFF | Phase.ABORTED:
             yield f"{wanted} is off ({status.phase}); {status.stable_variant} serves everybody. {status.reason}"
         case _:
-            stage = stage_name(spec, status.stage_index)
-            yield f"{status.candidate_variant} is on its way to replace {status.stable_variant}: stage {stage}."
+            yield f"{status.candidate_variant} is on its way to replace {status.stable_variant}: stage {status.stage}."
             yield f"Verdict so far: {status.verdict}. {status.reason}"
 
 
@@ -60,7 +61,7 @@ def evidence(rollout: Rollout) -> Iterator[str]:
         yield from gate_lines(gate)
 
 
-def seen(lines: Iterable[Line], run: str) -> str:
+def seen(lines: Iterable["Line"], run: str) -> str:
     """How much one run has looked at."""
     blocks = {line["after"]: line for line in lines if line["kind"] == "block" and line["run"] == run}
     trials = sum(
@@ -70,14 +71,14 @@ def seen(lines: Iterable[Line], run: str) -> str:
     return f"{len(blocks)} blocks were weighed; the candidate answered {trials} questions of users in them."
 
 
-def story(rollout: Rollout, lines: Iterable[Line]) -> tuple[str, ...]:
-    """The whole story."""
+def story(rollout: Rollout, lines: Sequence["Line"]) -> tuple[str, ...]:
+    """The whole story; `lines` is the record, or nothing where it was not read."""
     parts = [*standing(rollout), ""]
     if rollout.status.gates:
         parts += [
             "Evidence",
             *(f"  {line}" for line in evidence(rollout)),
-            f"  {seen(lines, rollout.status.run_id)}",
+            *([f"  {seen(lines, rollout.status.run_id)}"] if lines else []),
             "",
         ]
     parts += ["What happened", *(f"  {line}" for line in timeline(rollout))]

@@ -1,32 +1,40 @@
 """`pitwall promote`, `abort`, `retry`, `pause`, `resume`, `kill`: a person's word in; a changed spec or flag out."""
 
-import asyncio
-import getpass
 import uuid
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
-from pitwall_crds.rollout import Action, Rollout, Verb
-from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUnreachable
-from pitwall_operator.cli.context import DEFAULT_STATE, Exit, StateOption, console, fail, place, resources, the_rollout
+from pitwall_crds.rollout import Rollout, Verb
+from pitwall_operator.cli.context import Exit, Output, OutputOption, console, fail, pick, print_json
 from pitwall_operator.cli.show import NameArgument
-from pitwall_operator.place import Place
-from pitwall_operator.resources import Resources
+from pitwall_operator.cli.source import Source
 
 IdOption = Annotated[
-    str | None, typer.Option("--id", help="The same id is carried out once; a new one is made if left out.")
+    str | None,
+    typer.Option("--id", help="The same id is carried out once; a new one is made if left out.", show_default=False),
+]
+FlagsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--flags",
+        envvar="PITWALL_FLAGS",
+        help="In a cluster: the flag service as NAMESPACE/SERVICE or URL; looked for if left out.",
+    ),
 ]
 
 
-def _ask(verb: Verb, rollout: str | None, state: Path, action_id: str | None) -> None:
-    found = resources(state)
-    chosen = the_rollout(found, rollout)
-    _check(verb, chosen)
-    action = Action(id=action_id or uuid.uuid4().hex[:12], verb=verb, actor=getpass.getuser())
-    _store(found, chosen, {"action": action})
-    console.print(f"rollout {chosen.metadata.name}: {verb.lower()} asked, id {action.id}")
+def _ask(source: Source, verb: Verb, rollout: str | None, action_id: str | None, output: Output) -> None:
+    chosen = pick(source.rollouts(), rollout, source.place)
+    action = {"id": action_id or uuid.uuid4().hex[:12], "verb": verb.value, "actor": source.actor()}
+
+    def change(current: Rollout) -> Mapping[str, Any]:
+        _check(verb, current)
+        return {"action": action}
+
+    source.edit(chosen, change)
+    _say(chosen, f"{verb.lower()} asked, id {action['id']}", {"action": action}, output)
 
 
 def _check(verb: Verb, chosen: Rollout) -> None:
@@ -37,56 +45,59 @@ def _check(verb: Verb, chosen: Rollout) -> None:
         fail(f"rollout {chosen.metadata.name} has no candidate to {verb.lower()}", Exit.FAILED)
 
 
-def _store(found: Resources, chosen: Rollout, change: dict[str, object]) -> None:
-    found.apply(chosen.model_copy(update={"spec": chosen.spec.model_copy(update=change)}))
+def _say(chosen: Rollout, words: str, data: Mapping[str, Any], output: Output) -> None:
+    if output is Output.JSON:
+        print_json({"namespace": chosen.metadata.namespace, "name": chosen.metadata.name, **data})
+    else:
+        console.print(f"rollout {chosen.metadata.name}: {words}", markup=False)
 
 
-def promote(rollout: NameArgument = None, state: StateOption = Path(DEFAULT_STATE), id_: IdOption = None) -> None:
+def promote(
+    source: Source, rollout: NameArgument = None, id_: IdOption = None, output: OutputOption = Output.TEXT
+) -> None:
     """Let the candidate into the next stage: approve a manual gate, or go on without proof. It is recorded."""
-    _ask(Verb.PROMOTE, rollout, state, id_)
+    _ask(source, Verb.PROMOTE, rollout, id_, output)
 
 
-def abort(rollout: NameArgument = None, state: StateOption = Path(DEFAULT_STATE), id_: IdOption = None) -> None:
+def abort(
+    source: Source, rollout: NameArgument = None, id_: IdOption = None, output: OutputOption = Output.TEXT
+) -> None:
     """Take the candidate off; the stable variant serves everybody."""
-    _ask(Verb.ABORT, rollout, state, id_)
+    _ask(source, Verb.ABORT, rollout, id_, output)
 
 
-def retry(rollout: NameArgument = None, state: StateOption = Path(DEFAULT_STATE), id_: IdOption = None) -> None:
+def retry(
+    source: Source, rollout: NameArgument = None, id_: IdOption = None, output: OutputOption = Output.TEXT
+) -> None:
     """Begin a flagged-off or aborted variant's run anew."""
-    _ask(Verb.RETRY, rollout, state, id_)
+    _ask(source, Verb.RETRY, rollout, id_, output)
 
 
-def pause(rollout: NameArgument = None, state: StateOption = Path(DEFAULT_STATE)) -> None:
+def _set_paused(source: Source, rollout: str | None, paused: bool, output: Output) -> None:
+    chosen = pick(source.rollouts(), rollout, source.place)
+    source.edit(chosen, lambda _: {"paused": paused})
+    _say(chosen, "paused; harm still flags off" if paused else "resumed", {"paused": paused}, output)
+
+
+def pause(source: Source, rollout: NameArgument = None, output: OutputOption = Output.TEXT) -> None:
     """Stay in this stage. Proven harm still flags the candidate off."""
-    found = resources(state)
-    _store(found, the_rollout(found, rollout), {"paused": True})
-    console.print("paused; harm still flags off")
+    _set_paused(source, rollout, True, output)
 
 
-def resume(rollout: NameArgument = None, state: StateOption = Path(DEFAULT_STATE)) -> None:
+def resume(source: Source, rollout: NameArgument = None, output: OutputOption = Output.TEXT) -> None:
     """Go on after a pause."""
-    found = resources(state)
-    _store(found, the_rollout(found, rollout), {"paused": False})
-    console.print("resumed")
+    _set_paused(source, rollout, False, output)
 
 
 def kill(
+    source: Source,
     rollout: NameArgument = None,
-    state: StateOption = Path(DEFAULT_STATE),
     reason: Annotated[str, typer.Option(help="Why; it is kept in the flag's audit trail.")] = "kill switch",
+    flags: FlagsOption = None,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Send everybody to the stable variant at once, without the operator."""
-    chosen = the_rollout(resources(state), rollout)
-    try:
-        asyncio.run(_kill(place(state), chosen.spec.flag, reason))
-    except (FlagsUnreachable, FlagRejected, FlagConflict) as error:
-        fail(str(error))
-    console.print(f"flag {chosen.spec.flag} is killed: everybody gets the stable variant")
-
-
-async def _kill(where: Place, flag: str, reason: str) -> None:
-    client = FlagClient(where.flags_url(), token=where.secrets()["kill"])
-    try:
-        await client.kill(flag, actor=getpass.getuser(), reason=reason)
-    finally:
-        await client.close()
+    chosen = pick(source.rollouts(), rollout, source.place)
+    flag = chosen.spec.flag
+    source.kill(flag, reason=reason, service=flags)
+    _say(chosen, f"flag {flag} is killed: everybody gets the stable variant", {"flag": flag, "killed": True}, output)

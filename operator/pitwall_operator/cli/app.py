@@ -2,37 +2,86 @@
 
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
-from pitwall_operator.cli import act, ask, lifecycle, look_back, show
-from pitwall_operator.cli.context import Exit, problems
+from pitwall_operator.cli import act, ask, complete, create, dashboard, lifecycle, look_back, show
+from pitwall_operator.cli.choose import (
+    ContextOption,
+    FolderOption,
+    KubeconfigOption,
+    NamespaceOption,
+    is_plugin,
+    with_source,
+)
+from pitwall_operator.cli.context import Exit, Trouble, problems
 from pitwall_operator.resources import Refused
+
+Command = Callable[..., None]
 
 app = typer.Typer(
     name="pitwall",
-    help="Progressive delivery for frame samplers: declare one, let it prove itself on live traffic, sleep.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+create_app = typer.Typer(no_args_is_help=True, help="Write a variant or a rollout, asking for what is not said.")
 
-COMMANDS: tuple[Callable[..., None], ...] = (
-    lifecycle.up, lifecycle.down, lifecycle.apply, lifecycle.delete, lifecycle.lint,
+BOTH_WORLDS: tuple[Command, ...] = (
     show.get, show.status, show.watch, show.explain, show.history,
     act.promote, act.abort, act.retry, act.pause, act.resume, act.kill,
-    look_back.replay, look_back.plot,
-    ask.ask,
+    lifecycle.apply, lifecycle.delete, look_back.record,
 )  # fmt: skip
-for command in COMMANDS:
+ONE_MACHINE: tuple[Command, ...] = (
+    lifecycle.up, lifecycle.down, lifecycle.lint, look_back.replay, look_back.plot,
+    ask.ask, dashboard.dashboard, complete.completion,
+)  # fmt: skip
+
+for command in BOTH_WORLDS:
+    app.command()(with_source(command))
+for command in ONE_MACHINE:
     app.command()(command)
+for command in (create.variant, create.rollout):
+    create_app.command()(with_source(command))
+app.add_typer(create_app, name="create")
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("pitwall"))
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    ctx: typer.Context,
+    namespace: NamespaceOption = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+    state: FolderOption = None,
+    _version: Annotated[bool, typer.Option("--version", callback=_say_version, is_eager=True)] = False,
+) -> None:
+    """Progressive delivery for frame samplers: declare one, let it prove itself on live traffic, sleep.
+
+    `kubectl pitwall` and the options --namespace, --context and --kubeconfig speak of a cluster; `pitwall` without them
+    speaks of the embedded mode's folder.
+    """
+    given = {"namespace": namespace, "context": context, "kubeconfig": kubeconfig, "state": state}
+    said = {name: value for name, value in given.items() if value is not None}
+    names = [command.__name__ for command in BOTH_WORLDS]
+    ctx.default_map = dict.fromkeys(names, said) | {"create": {"variant": said, "rollout": said}}
 
 
 def main() -> None:
     """Run the command line; what the user can mend is said in a sentence, never as a traceback."""
     try:
-        app()
+        app(prog_name="kubectl pitwall" if is_plugin() else "pitwall")
+    except Trouble as error:
+        problems.print(f"[bold red]pitwall:[/] {error}" if problems.is_terminal else f"pitwall: {error}", markup=False)
+        sys.exit(error.code)
     except Refused as error:
         problems.print(f"pitwall: {error}", markup=False)
         sys.exit(Exit.BAD_INPUT)

@@ -1,8 +1,8 @@
-"""What every command needs: the state folder, the output format, and errors that end with a message and a code."""
+"""What every command needs: the output format, and troubles that end it with a sentence and a code."""
 
+import difflib
 import json
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -11,8 +11,6 @@ import typer
 from rich.console import Console
 
 from pitwall_crds.rollout import Rollout
-from pitwall_operator.place import Place
-from pitwall_operator.resources import Resources
 
 DEFAULT_STATE = ".pitwall"
 
@@ -24,6 +22,19 @@ class Exit(IntEnum):
     FAILED = 1
     BAD_INPUT = 2
     NOT_RUNNING = 3
+    UNREACHABLE = 4
+    NOT_INSTALLED = 5
+    FORBIDDEN = 6
+    NOT_FOUND = 7
+    CONFLICT = 8
+
+
+class Trouble(Exception):  # noqa: N818 – a state of the world or of the input, not of the program
+    """A command cannot be carried out; the message holds the value, the limit and the remedy."""
+
+    def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Output(StrEnum):
@@ -50,43 +61,28 @@ problems = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     """End the command with a message on standard error."""
-    problems.print(f"[bold red]pitwall:[/] {message}" if problems.is_terminal else f"pitwall: {message}", markup=True)
-    raise typer.Exit(code)
+    raise Trouble(message, code)
 
 
-def default_state() -> Path:
-    """The state folder that was not named."""
-    return Path(os.environ.get("PITWALL_STATE", DEFAULT_STATE))
+def pick(rollouts: Sequence[Rollout], name: str | None, place: str) -> Rollout:
+    """The named Rollout, or the only one. Raises Trouble where that is not clear."""
+    known = {rollout.metadata.name: rollout for rollout in rollouts}
+    if name is None and len(known) == 1:
+        return rollouts[0]
+    if name in known:
+        return known[name]
+    if not known:
+        fail(f"there is no Rollout in {place}; apply one, or look elsewhere", Exit.NOT_FOUND)
+    if name is None:
+        fail(f"there are {len(known)} Rollouts in {place}, name one of them: {', '.join(known)}", Exit.BAD_INPUT)
+    fail(f"Rollout {name!r} does not exist in {place}{near(name, known)}", Exit.NOT_FOUND)
 
 
-def resources(state: Path) -> Resources:
-    """The resources of a state folder. Ends the command where there is none."""
-    if not (state / "resources").is_dir():
-        fail(
-            f"{state} holds no resources: start with `pitwall up -f FILE`, or name the folder by --state",
-            Exit.NOT_RUNNING,
-        )
-    return Resources(state)
-
-
-def the_rollout(found: Resources, name: str | None) -> Rollout:
-    """The named Rollout, or the only one. Ends the command where that is not clear."""
-    rollouts = {rollout.metadata.name: rollout for rollout in found.rollouts()}
-    if name is None and len(rollouts) == 1:
-        return next(iter(rollouts.values()))
-    if name in rollouts:
-        return rollouts[name]
-    known = ", ".join(rollouts) or "none"
-    asked = f"Rollout {name!r} does not exist" if name else "there is more than one Rollout, or none"
-    fail(f"{asked}; known: {known}", Exit.BAD_INPUT)
-
-
-def place(state: Path) -> Place:
-    """The state folder as its processes know it. Ends the command where nothing was ever started."""
-    found = Place(state)
-    if not found.settings():
-        fail(f"nothing was started in {state}: `pitwall up -f FILE` starts it", Exit.NOT_RUNNING)
-    return found
+def near(name: str, known: Iterable[str]) -> str:
+    """The names that could have been meant, to be added to a message."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=3)
+    return f"; did you mean {' or '.join(close)}?" if close else f"; known: {', '.join(names[:20]) or 'none'}"
 
 
 def print_json(data: Any) -> None:

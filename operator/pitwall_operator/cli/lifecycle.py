@@ -22,9 +22,12 @@ from pitwall_operator.cli.context import (
     fail,
     print_json,
 )
+from pitwall_operator.cli.folder import Folder
+from pitwall_operator.cli.show import KINDS
+from pitwall_operator.cli.source import Source
 from pitwall_operator.place import Place
 from pitwall_operator.platform import child
-from pitwall_operator.resources import Refused, Resource, Resources
+from pitwall_operator.resources import Resource, Resources
 from pitwall_operator.supervisor import stop_all, stop_runtimes
 
 FilesOption = Annotated[list[Path], typer.Option("--filename", "-f", help="YAML file or folder; may be repeated.")]
@@ -51,22 +54,16 @@ def read(paths: Sequence[Path]) -> tuple[Resource, ...]:
     return tuple(found)
 
 
-def store(resources: Resources, found: Sequence[Resource]) -> list[str]:
-    """Apply resources in order; one line for each, as kubectl says it. Ends the command where one is refused."""
-    said = []
+def store(source: Source, found: Sequence[Resource]) -> None:
+    """Apply resources in order, and say for each what kubectl says. Raises Trouble or Refused."""
     for resource in found:
-        try:
-            done = resources.apply(resource)
-        except Refused as error:
-            fail(str(error), Exit.BAD_INPUT)
-        said.append(f"{resource.kind.lower()}.pitwall.dev/{resource.metadata.name} {done}")
-    return said
+        done = source.apply(resource)
+        console.print(f"{resource.kind.lower()}.pitwall.dev/{resource.metadata.name} {done}")
 
 
-def apply(filename: FilesOption, state: StateOption = Path(DEFAULT_STATE)) -> None:
+def apply(source: Source, filename: FilesOption) -> None:
     """Store resources; the operator moves the world to them."""
-    for line in store(Resources(state), read(filename)):
-        console.print(line)
+    store(source, read(filename))
 
 
 def lint(filename: Annotated[list[Path], typer.Argument(help="YAML files or folders.")]) -> None:
@@ -76,22 +73,16 @@ def lint(filename: Annotated[list[Path], typer.Argument(help="YAML files or fold
 
 
 def delete(
+    source: Source,
     kind: Annotated[str, typer.Argument(help="rollout or samplervariant.")],
-    name: str,
-    state: StateOption = Path(DEFAULT_STATE),
+    name: Annotated[str, typer.Argument(help="Its name.")],
 ) -> None:
     """Forget a resource."""
-    kinds = {
-        "rollout": "Rollout",
-        "rollouts": "Rollout",
-        "samplervariant": "SamplerVariant",
-        "samplervariants": "SamplerVariant",
-    }
-    if kind.lower() not in kinds:
+    if kind.lower() not in KINDS:
         fail(f"unknown kind {kind!r}; use rollout or samplervariant", Exit.BAD_INPUT)
-    if not Resources(state).delete(kinds[kind.lower()], name):
-        fail(f"{kind} {name!r} does not exist", Exit.BAD_INPUT)
-    console.print(f"{kind} {name} deleted")
+    if not source.delete(KINDS[kind.lower()], name):
+        fail(f"{kind} {name!r} does not exist in {source.place}", Exit.NOT_FOUND)
+    console.print(f"{kind} {name} deleted", markup=False)
 
 
 def port_is_free(port: int) -> bool:
@@ -138,8 +129,7 @@ def up(
         _check_port(port, place)
         roots = [root.resolve() for root in (media_root or [Path.cwd(), default_cache() / "media"])]
         _write_settings(place, found, port, follow_up_seconds, roots, (cache or default_cache()).resolve())
-    for line in store(Resources(place.state), found):
-        console.print(line)
+    store(Folder(place.state), found)
     if running is None:
         _start(place)
     if wait:

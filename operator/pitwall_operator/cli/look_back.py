@@ -1,26 +1,42 @@
-"""`pitwall replay FILE` and `pitwall plot FILE`: a decision record in; every verdict recomputed, or a picture, out."""
+"""`pitwall record`, `replay FILE`, `plot FILE`: a decision record in; its lines, its verdicts anew, a picture out."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pitwall_operator.cli.context import Exit, Output, OutputOption, console, fail, print_json
-from pitwall_operator.record import Record
-from pitwall_operator.replay import UnreadableRecord
-from pitwall_operator.replay import replay as recompute
+from pitwall_operator.cli.act import FlagsOption
+from pitwall_operator.cli.context import Exit, Output, OutputOption, console, fail, pick, print_json
+from pitwall_operator.cli.show import NameArgument
+from pitwall_operator.cli.source import Source
 
-FileArgument = Annotated[Path, typer.Argument(help="A decision record: STATE/records/ROLLOUT.jsonl.")]
+if TYPE_CHECKING:
+    from pitwall_operator.record import Record
+
+FileArgument = Annotated[Path, typer.Argument(help="A decision record, as `record` prints it.")]
 
 
-def _existing(file: Path) -> Record:
+def record(source: Source, rollout: NameArgument = None, flags: FlagsOption = None) -> None:
+    """Print the decision record, one JSON object a line: every block, verdict and decision since the first run."""
+    chosen = pick(source.rollouts(), rollout, source.place)
+    for line in source.record(chosen, service=flags):
+        typer.echo(json.dumps(line))
+
+
+def _existing(file: Path) -> "Record":
+    from pitwall_operator.record import Record
+
     if not file.is_file():
-        fail(f"{file} is not a file; records lie in STATE/records/ROLLOUT.jsonl", Exit.BAD_INPUT)
+        fail(f"{file} is not a file; `pitwall record ROLLOUT > FILE` writes one", Exit.BAD_INPUT)
     return Record(file)
 
 
 def replay(file: FileArgument, output: OutputOption = Output.TEXT) -> None:
     """Recompute every verdict from the recorded counts; exit status 1 if any differs."""
+    from pitwall_operator.replay import UnreadableRecord
+    from pitwall_operator.replay import replay as recompute
+
     try:
         blocks = list(recompute(_existing(file).read()))
     except UnreadableRecord as error:
@@ -47,6 +63,7 @@ def plot(
     if out.suffix not in {".png", ".svg", ".pdf"}:
         fail(f"{out} must end in .png, .svg or .pdf", Exit.BAD_INPUT)
     from pitwall_operator.plot import draw
+    from pitwall_operator.replay import UnreadableRecord
 
     try:
         draw(_existing(file).read(), out)

@@ -1,199 +1,205 @@
 """`pitwall get`, `status`, `watch`, `explain`, `history`: statuses in; tables, trees and sentences out."""
 
+import json
 import time
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import GateStatus, Phase, ProcessStatus, Verdict
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator import explain as story
+from pitwall_operator.cli.choose import rollout_names
 from pitwall_operator.cli.context import (
-    DEFAULT_STATE,
     Exit,
     Output,
     OutputOption,
-    StateOption,
+    Trouble,
     console,
     fail,
+    near,
+    pick,
     print_json,
     print_lines,
-    resources,
-    the_rollout,
 )
-from pitwall_operator.place import Place
-from pitwall_operator.record import Record
-from pitwall_operator.run import stage_name
+from pitwall_operator.cli.source import PoolView, Source
+from pitwall_operator.cli.tables import rollout_table, variant_table
+from pitwall_operator.cli.tree import tree
+from pitwall_operator.resources import Resource
 
-NameArgument = Annotated[str | None, typer.Argument(help="Rollout; may be left out where there is only one.")]
+NameArgument = Annotated[
+    str | None,
+    typer.Argument(help="Rollout; may be left out where there is only one.", autocompletion=rollout_names),
+]
+EverywhereOption = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In a cluster: every namespace.")]
 
-COLORS = {
-    Verdict.HARMFUL: "bold red",
-    Verdict.NON_INFERIOR: "green",
-    Verdict.INCONCLUSIVE: "yellow",
-    Verdict.UNMEASURED: "dim",
+KINDS = {
+    **dict.fromkeys(("rollout", "rollouts", "pwr"), "Rollout"),
+    **dict.fromkeys(("samplervariant", "samplervariants", "pwv", "variant", "variants"), "SamplerVariant"),
 }
+ALL = "all"
 
 
-def stage_words(rollout: Rollout) -> str:
-    """The STAGE column."""
-    if rollout.status.phase in (Phase.SHADOW, Phase.CANARY, Phase.BAKE):
-        return stage_name(rollout.spec, rollout.status.stage_index)
-    return rollout.status.phase.lower()
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that a screen shows."""
+
+    rollouts: Sequence[Rollout]
+    variants: Sequence[SamplerVariant]
+    pools: Sequence[PoolView] = ()
+    unseen: str = ""
+    everywhere: bool = field(default=False, kw_only=True)
+
+    def pools_of(self, rollout: Rollout) -> list[PoolView]:
+        """The pools of a Rollout's namespace."""
+        return [pool for pool in self.pools if pool.namespace == rollout.metadata.namespace]
 
 
-def candidate_weight(rollout: Rollout) -> str:
-    """The WEIGHT column: the candidate's share that is in force."""
-    weight = sum(w.weight_basis_points for w in rollout.status.weights if w.arm == "candidate")
-    return f"{weight / 100:g}%"
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def rollout_table(rollouts: Sequence[Rollout]) -> Table:
-    """As `kubectl get rollouts` prints it."""
-    table = _table("NAME", "VARIANT", "STABLE", "STAGE", "WEIGHT", "VERDICT", "REASON")
-    for rollout in rollouts:
-        status = rollout.status
-        table.add_row(
-            rollout.metadata.name,
-            rollout.spec.variant_ref.name,
-            status.stable_variant or "–",
-            stage_words(rollout),
-            candidate_weight(rollout),
-            Text(status.verdict, style=COLORS[status.verdict]),
-            story.column_reason(rollout),
+def look(source: Source, name: str | None, *, everywhere: bool) -> View:
+    """What there is now. Who may not see pods sees the rest."""
+    found = source.rollouts(everywhere=everywhere)
+    chosen = found
+    if name:
+        chosen = tuple(rollout for rollout in found if rollout.metadata.name == name) or (
+            pick(found, name, source.place),
         )
-    return table
+    unseen, pools = "", tuple[PoolView, ...]()
+    try:
+        pools = source.pools(everywhere=everywhere)
+    except Trouble as trouble:
+        if trouble.code is not Exit.FORBIDDEN:
+            raise
+        unseen = f"not shown: {trouble}"
+    return View(chosen, source.variants(everywhere=everywhere), pools, unseen, everywhere=everywhere)
 
 
-def variant_table(variants: Sequence[SamplerVariant]) -> Table:
-    """As `kubectl get samplervariants` prints it: the five metrics of every variant."""
-    table = _table("NAME", "SAMPLER", "READY", "ARM", "P50", "P99", "SELECT", "TOKENS", "HIT", "ENCODER")
-    for variant in variants:
-        status, metrics = variant.status, variant.status.metrics
-        table.add_row(
-            variant.metadata.name,
-            variant.spec.sampler.name,
-            f"{status.ready_replicas}/{status.desired_replicas}",
-            Text("flagged off", style="red") if status.flagged_off else status.arm or "–",
-            metrics.latency_p50 or "–",
-            metrics.latency_p99 or "–",
-            metrics.frame_selection or "–",
-            metrics.tokens_per_query or "–",
-            metrics.cache_hit_rate or "–",
-            metrics.encoder_utilization or "–",
-        )
-    return table
+def screen(view: View) -> RenderableType:
+    """A tree of each Rollout, and the variants' five metrics."""
+    parts: list[RenderableType] = []
+    for rollout in view.rollouts:
+        parts += [tree(rollout, view.pools, unseen=view.unseen), Text("")]
+    if not view.rollouts:
+        parts += [Text("no Rollout here"), Text("")]
+    return Group(*parts, variant_table(view.variants, everywhere=view.everywhere) if view.variants else Text(""))
 
 
-def _progress(process: ProcessStatus) -> str:
-    return f"{story.odds(float(process.log_e))} of {story.odds(float(process.log_threshold)).removeprefix('e=')}"
+def _status_data(view: View, rollout: Rollout) -> dict[str, Any]:
+    return {
+        "namespace": rollout.metadata.namespace,
+        "name": rollout.metadata.name,
+        "paused": rollout.spec.paused,
+        "status": rollout.status.model_dump(mode="json", by_alias=True),
+        "pools": [asdict(pool) for pool in view.pools_of(rollout)],
+    }
 
 
-def gate_table(gates: Sequence[GateStatus]) -> Table:
-    """Per gate: verdict, and each acting process's evidence beside what would be proof."""
-    table = _table("GATE", "VERDICT", "EVIDENCE OF HARM", "PROOF OF NON-INFERIORITY", "SEEN")
-    for gate in gates:
-        acting = [process for process in gate.evidence if process.acting]
-        harm = [_progress(process) for process in acting if "harm" in process.name]
-        proof = [_progress(process) for process in acting if "harm" not in process.name]
-        table.add_row(
-            gate.name,
-            Text(gate.verdict, style=COLORS[gate.verdict]),
-            " | ".join(harm) or "–",
-            " | ".join(proof) or "–",
-            gate.message or "–",
-        )
-    return table
-
-
-def screen(rollouts: Sequence[Rollout], variants: Sequence[SamplerVariant]) -> RenderableType:
-    """Everything on one screen."""
-    parts: list[RenderableType] = [rollout_table(rollouts), Text(""), variant_table(variants)]
-    for rollout in rollouts:
-        if rollout.status.candidate_variant:
-            parts += [Text(""), gate_table(rollout.status.gates)]
-    return Group(*parts)
+def _kind(word: str) -> list[str]:
+    if word.lower() not in {*KINDS, ALL}:
+        fail(f"unknown kind {word!r}; use rollouts, samplervariants or all", Exit.BAD_INPUT)
+    return ["Rollout", "SamplerVariant"] if word.lower() == ALL else [KINDS[word.lower()]]
 
 
 def get(
-    kind: Annotated[str, typer.Argument(help="rollouts, samplervariants, or all.")] = "all",
+    source: Source,
+    kind: Annotated[str, typer.Argument(help="rollouts, samplervariants, or all.")] = ALL,
     name: Annotated[str | None, typer.Argument(help="One resource by name.")] = None,
-    state: StateOption = Path(DEFAULT_STATE),
+    all_namespaces: EverywhereOption = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """List resources with their status."""
-    found = resources(state)
-    kinds = {"rollouts": ["Rollout"], "rollout": ["Rollout"], "samplervariants": ["SamplerVariant"],
-             "samplervariant": ["SamplerVariant"], "all": ["Rollout", "SamplerVariant"]}  # fmt: skip
-    if kind.lower() not in kinds:
-        fail(f"unknown kind {kind!r}; use rollouts, samplervariants or all", Exit.BAD_INPUT)
-    wanted = kinds[kind.lower()]
-    rollouts = [r for r in found.rollouts() if "Rollout" in wanted and name in (None, r.metadata.name)]
-    variants = [v for v in found.variants() if "SamplerVariant" in wanted and name in (None, v.metadata.name)]
-    if name and not rollouts and not variants:
-        fail(f"{kind} {name!r} does not exist", Exit.BAD_INPUT)
+    kinds = _kind(kind)
+    rollouts = source.rollouts(everywhere=all_namespaces) if "Rollout" in kinds else ()
+    variants = source.variants(everywhere=all_namespaces) if "SamplerVariant" in kinds else ()
+    found: list[Resource] = [*rollouts, *variants]
+    if name and all(name != resource.metadata.name for resource in found):
+        known = near(name, (resource.metadata.name for resource in found))
+        fail(f"{kind} {name!r} does not exist in {source.place}{known}", Exit.NOT_FOUND)
+    chosen = [resource for resource in found if name in (None, resource.metadata.name)]
     if output is Output.JSON:
-        print_json([r.model_dump(mode="json", by_alias=True) for r in (*rollouts, *variants)])
+        print_json([resource.model_dump(mode="json", by_alias=True) for resource in chosen])
         return
-    tables = [rollout_table(rollouts)] if rollouts else []
-    tables += [variant_table(variants)] if variants else []
-    console.print(Group(*(part for table in tables for part in (table, Text("")))))
+    view = View([r for r in rollouts if r in chosen], [v for v in variants if v in chosen], everywhere=all_namespaces)
+    tables = [rollout_table(view.rollouts, everywhere=view.everywhere)] if view.rollouts else []
+    tables += [variant_table(view.variants, everywhere=view.everywhere)] if view.variants else []
+    console.print(Group(*(part for table in tables for part in (table, Text(""))))
+                  if tables else f"nothing in {source.place}")  # fmt: skip
 
 
 def status(
-    rollout: NameArgument = None, state: StateOption = Path(DEFAULT_STATE), output: OutputOption = Output.TEXT
+    source: Source,
+    rollout: NameArgument = None,
+    all_namespaces: EverywhereOption = False,
+    output: OutputOption = Output.TEXT,
 ) -> None:
-    """Show one rollout: stage, weights, evidence per gate, and the variants' five metrics."""
-    found = resources(state)
-    chosen = the_rollout(found, rollout)
-    if output is Output.JSON:
-        print_json(chosen.status.model_dump(mode="json", by_alias=True))
+    """Show rollouts as trees: stage, traffic, pods, evidence per gate; and the variants' five metrics."""
+    view = look(source, rollout, everywhere=all_namespaces)
+    if output is Output.TEXT:
+        console.print(screen(view))
         return
-    console.print(screen([chosen], found.variants()))
+    data = [_status_data(view, each) for each in view.rollouts]
+    print_json(data[0] if rollout and len(data) == 1 else data)
 
 
 def watch(
-    state: StateOption = Path(DEFAULT_STATE),
+    source: Source,
+    rollout: NameArgument = None,
+    all_namespaces: EverywhereOption = False,
     seconds: Annotated[float, typer.Option(min=0.1, help="Pause between refreshes.")] = 1.0,
+    output: OutputOption = Output.TEXT,
 ) -> None:
-    """Show everything, live, until Ctrl-C."""
-    found = resources(state)
-    with Live(screen(found.rollouts(), found.variants()), console=console, screen=console.is_terminal) as live:
+    """Show `status`, live, until Ctrl-C; in JSON, a line for each change. A cluster that is away is waited for."""
+    looks = _looks(source, rollout, everywhere=all_namespaces, seconds=seconds)
+    if output is Output.JSON:
+        _print_changes(looks)
+        return
+    with Live(screen(next(looks)[0]), console=console, screen=console.is_terminal, auto_refresh=False) as live:
+        for view, trouble in looks:
+            live.update(Group(screen(view), Text(trouble, style="red")), refresh=True)
+
+
+def _looks(source: Source, name: str | None, *, everywhere: bool, seconds: float) -> Iterator[tuple[View, str]]:
+    """The newest view, again and again; beside it why it is old, if it is. Raises Trouble at the first look only."""
+    view = look(source, name, everywhere=everywhere)
+    yield view, ""
+    seen = time.monotonic()
+    while True:
+        time.sleep(seconds)
         try:
-            while True:
-                time.sleep(seconds)
-                live.update(screen(found.rollouts(), found.variants()))
-        except KeyboardInterrupt:
-            return
+            view, trouble = look(source, name, everywhere=everywhere), ""
+            seen = time.monotonic()
+        except Trouble as problem:
+            trouble = f"seen {time.monotonic() - seen:.0f} s ago: {problem}; trying again"
+        yield view, trouble
 
 
-def explain(rollout: NameArgument = None, state: StateOption = Path(DEFAULT_STATE)) -> None:
+def _print_changes(looks: Iterator[tuple[View, str]]) -> None:
+    known: dict[tuple[str, str], dict[str, Any]] = {}
+    for view, _ in looks:
+        for rollout in view.rollouts:
+            key, data = (rollout.metadata.namespace, rollout.metadata.name), _status_data(view, rollout)
+            if known.get(key) != data:
+                known[key] = data
+                typer.echo(json.dumps(data))
+
+
+def explain(source: Source, rollout: NameArgument = None) -> None:
     """Tell in sentences what was decided, when, and on what evidence."""
-    chosen = the_rollout(resources(state), rollout)
-    lines = Record(Place(state).record(chosen.metadata.name)).read()
+    chosen = pick(source.rollouts(), rollout, source.place)
+    lines = list(source.record(chosen)) if source.record_is_near else []
     print_lines(story.story(chosen, lines))
+    if not source.record_is_near:
+        print_lines(["", f"The whole record: kubectl pitwall record {chosen.metadata.name}"])
 
 
-def history(
-    rollout: NameArgument = None, state: StateOption = Path(DEFAULT_STATE), output: OutputOption = Output.TEXT
-) -> None:
+def history(source: Source, rollout: NameArgument = None, output: OutputOption = Output.TEXT) -> None:
     """List every decision that changed something."""
-    chosen = the_rollout(resources(state), rollout)
+    chosen = pick(source.rollouts(), rollout, source.place)
     if output is Output.JSON:
         print_json([entry.model_dump(mode="json", by_alias=True) for entry in chosen.status.history])
         return
-    print_lines(story.timeline(chosen))
+    print_lines(story.timeline(chosen) if chosen.status.history else ["nothing was decided yet"])

@@ -1,0 +1,103 @@
+"""The embedded mode as a Source: files of one state folder, processes of one machine."""
+
+import asyncio
+import getpass
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.variant import SamplerVariant
+from pitwall_flags.client import FlagClient
+from pitwall_operator import files
+from pitwall_operator.cli.context import Exit, fail
+from pitwall_operator.cli.flags import kill
+from pitwall_operator.cli.source import Edit, Pod, PoolView
+from pitwall_operator.place import Place
+from pitwall_operator.platform.child import Child, alive
+from pitwall_operator.resources import Applied, Resource, Resources
+
+if TYPE_CHECKING:
+    from pitwall_operator.record import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A state folder."""
+
+    state: Path
+
+    @property
+    def place(self) -> str:
+        """For messages."""
+        return str(self.state)
+
+    @property
+    def record_is_near(self) -> bool:
+        """It is a file."""
+        return True
+
+    def rollouts(self, *, everywhere: bool = False) -> tuple[Rollout, ...]:  # noqa: ARG002 – a folder has one namespace
+        """All Rollouts."""
+        return self._resources().rollouts()
+
+    def variants(self, *, everywhere: bool = False) -> tuple[SamplerVariant, ...]:  # noqa: ARG002
+        """All SamplerVariants."""
+        return self._resources().variants()
+
+    def pools(self, *, everywhere: bool = False) -> tuple[PoolView, ...]:  # noqa: ARG002
+        """The runtimes that are alive; ready are those that the gateway's routes name."""
+        children = [Child.from_json(data) for data in files.read_json(self.state / "run" / "processes.json", [])]
+        routes = files.read_json(self.state / "run" / "routes.json", {"variants": {}})["variants"]
+        routed = {url for arms in routes.values() for urls in arms.values() for url in urls}
+        pools: dict[tuple[str, str, str], list[Pod]] = {}
+        for child in children:
+            if alive(child.pid, child.created) and not child.draining:
+                pod = Pod(f"pid {child.pid}", child.url in routed, "" if child.url in routed else "starting")
+                pools.setdefault((child.variant, child.pool.value, child.revision), []).append(pod)
+        return tuple(
+            PoolView("default", variant, pool, revision, sum(pod.ready for pod in pods), len(pods), tuple(pods))
+            for (variant, pool, revision), pods in pools.items()
+        )
+
+    def actor(self) -> str:
+        """The user of this machine."""
+        return getpass.getuser()
+
+    def edit(self, rollout: Rollout, change: Edit) -> None:
+        """Change the spec's file."""
+        data = rollout.model_dump(mode="json", by_alias=True)
+        data["spec"] |= change(rollout)
+        Resources(self.state).apply(Rollout.model_validate(data))
+
+    def apply(self, resource: Resource) -> Applied:
+        """Store a file."""
+        return Resources(self.state).apply(resource)
+
+    def delete(self, kind: str, name: str) -> bool:
+        """Remove a file."""
+        return Resources(self.state).delete(kind, name)
+
+    def kill(self, flag: str, *, reason: str, service: str | None) -> None:  # noqa: ARG002 – the folder knows it
+        """Kill by the flag service of this folder."""
+        where = Place(self.state)
+        if not where.settings():
+            fail(f"nothing was started in {self.state}: `pitwall up -f FILE` starts it", Exit.NOT_RUNNING)
+        client = FlagClient(where.flags_url(), token=where.secrets()["kill"])
+        asyncio.run(kill(client, flag, actor=self.actor(), reason=reason))
+
+    def record(self, rollout: Rollout, *, service: str | None = None) -> Iterator["Line"]:  # noqa: ARG002
+        """Read the record's file."""
+        from pitwall_operator.record import Record
+
+        return Record(Place(self.state).record(rollout.metadata.name)).read()
+
+    def _resources(self) -> Resources:
+        if not (self.state / "resources").is_dir():
+            fail(
+                f"{self.state} holds no resources: start with `pitwall up -f FILE`, name the folder by --state, "
+                "or a cluster by --context or --namespace",
+                Exit.NOT_RUNNING,
+            )
+        return Resources(self.state)

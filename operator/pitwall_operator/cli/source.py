@@ -1,0 +1,76 @@
+"""The port between the verbs and what they speak of: a cluster's API server, or the embedded mode's folder."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.variant import SamplerVariant
+from pitwall_operator.resources import Applied, Resource
+
+if TYPE_CHECKING:
+    from pitwall_operator.record import Line
+
+Edit = Callable[[Rollout], Mapping[str, Any]]
+"""From a Rollout as it is now, the fields of its spec that shall change, as YAML spells them. May raise Trouble."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One process that answers questions, or should."""
+
+    name: str
+    ready: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """One pool of a variant: how many of its pods answer."""
+
+    namespace: str
+    variant: str
+    pool: str
+    revision: str
+    ready: int
+    desired: int
+    pods: tuple[Pod, ...] = ()
+
+
+class Source(Protocol):
+    """Where resources live, and how a person's word reaches them. Every method may raise Trouble."""
+
+    @property
+    def place(self) -> str:
+        """What this is, for messages: `namespace video-qa`."""
+
+    @property
+    def record_is_near(self) -> bool:
+        """Whether reading the decision record costs nothing worth mentioning."""
+
+    def rollouts(self, *, everywhere: bool = False) -> tuple[Rollout, ...]:
+        """The Rollouts of the chosen namespace, or of all."""
+
+    def variants(self, *, everywhere: bool = False) -> tuple[SamplerVariant, ...]:
+        """The SamplerVariants of the chosen namespace, or of all."""
+
+    def pools(self, *, everywhere: bool = False) -> tuple[PoolView, ...]:
+        """What runs for the variants."""
+
+    def actor(self) -> str:
+        """Who asks, for the record."""
+
+    def edit(self, rollout: Rollout, change: Edit) -> None:
+        """Change a Rollout's spec; the change is worked out anew where somebody else was faster."""
+
+    def apply(self, resource: Resource) -> Applied:
+        """Store a resource."""
+
+    def delete(self, kind: str, name: str) -> bool:
+        """Forget a resource; whether there was one."""
+
+    def kill(self, flag: str, *, reason: str, service: str | None) -> None:
+        """Give everybody the stable variant by the flag's kill switch. `service` says where the flag service is."""
+
+    def record(self, rollout: Rollout, *, service: str | None = None) -> Iterator["Line"]:
+        """The decision record, oldest line first."""
