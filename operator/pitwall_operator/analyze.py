@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from pitwall_crds.gate import Gate, OnHarm
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import GateStatus, Phase, ProcessStatus, RolloutStatus, Verdict
-from pitwall_operator import moments, tails
+from pitwall_operator import moments, tails, users
 from pitwall_operator.evidence.counts import Counts
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
+from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
 from pitwall_operator.observation import Observation, Reading, Unseen
 from pitwall_operator.observe import counters
 
@@ -24,11 +25,20 @@ class Judgement:
         assessments: by gate name; only gates that count in this stage.
         counts: this block's counts by gate name; empty if no block was closed.
         unmeasured: why nothing could be measured, or empty.
+        users: this block's new users; none if no block was closed, or there is no split.
+        sample_ratio: whether users are split as the flag says.
     """
 
     assessments: Mapping[str, Assessment] = field(default_factory=dict)
     counts: Mapping[str, Counts] = field(default_factory=dict)
     unmeasured: str = ""
+    users: UsersBlock | None = None
+    sample_ratio: SampleRatio = UNCOUNTED
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with a comparison although its verdict stands; empty if nothing is."""
+        return next((assessment.warning for assessment in self.assessments.values() if assessment.warning), "")
 
     def having(self, verdict: Verdict) -> tuple[str, ...]:
         """Names of the gates with this verdict."""
@@ -96,7 +106,7 @@ def _described(state: GateStatus, assessment: Assessment) -> GateStatus:
     )
 
 
-def _rows(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> dict[str, dict[str, counters.Totals]]:
+def _rows(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> dict[str, dict[str, Counts]]:
     known = {gate.name: gate.tail for gate in status.gates}
     return {
         identity: {
@@ -140,10 +150,10 @@ def _counts_now(gate: Gate, first_trial_time: str, stage_start_time: str, now: f
 
 def close_block(
     spec: RolloutSpec, status: RolloutStatus, reading: Reading
-) -> tuple[RolloutStatus, Mapping[str, Counts]]:
+) -> tuple[RolloutStatus, Mapping[str, Counts], UsersBlock | None]:
     """Evidence after the counts since the last block; nothing changes before a block is over."""
     if reading.time - moments.to_epoch(status.last_block_time) < spec.analysis.block_seconds:
-        return status, {}
+        return status, {}, None
     status = tails.freeze(spec, status, reading)
     cursor, grown = counters.advance(
         status.cursor, _rows(spec, status, reading), reading, run_start=moments.to_epoch(status.run_start_time)
@@ -169,7 +179,8 @@ def close_block(
         for state in status.gates
     )
     closed = {"cursor": cursor, "last_block_time": moments.to_text(reading.time), "gates": gates}
-    return status.model_copy(update=closed), counts
+    status, new_users = users.count(spec, status.model_copy(update=closed), reading)
+    return status, counts, new_users
 
 
 def _explained(
@@ -210,10 +221,11 @@ def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tupl
     if not status.candidate_variant:
         return status, Judgement(unmeasured="no candidate")
     counts: Mapping[str, Counts] = {}
-    unmeasured = ""
+    new_users, unmeasured = None, ""
     if isinstance(seen.reading, Unseen):
         unmeasured = seen.reading.reason
     else:
-        status, counts = close_block(spec, status, seen.reading)
+        status, counts, new_users = close_block(spec, status, seen.reading)
+    ratio = users.sample_ratio(status)
     status, assessments = _assess(spec, status, seen.reading)
-    return status, Judgement(assessments=assessments, counts=counts, unmeasured=unmeasured)
+    return status, Judgement(assessments, counts, unmeasured or ratio.mismatch(), new_users, ratio)

@@ -61,6 +61,12 @@ def _gates(decision: Decision) -> Mapping[str, Line]:
     }
 
 
+def _users(decision: Decision) -> Line | None:
+    """This block's new users, and what they say about the split."""
+    block, ratio = decision.judgement.users, decision.judgement.sample_ratio
+    return {**block.to_state(), "evidence": ratio.told()} if block else None
+
+
 def block_line(rollout: Rollout, before: RolloutStatus, decision: Decision) -> Line:
     """One block's counts and the verdicts after it. `after` is the block before: of two lines with the same `after`
     the later holds, which is what a restart between effects and status leaves behind."""
@@ -79,6 +85,7 @@ def block_line(rollout: Rollout, before: RolloutStatus, decision: Decision) -> L
         },
         "queries": _queries(rollout, before),
         "counts": {gate: asdict(block) for gate, block in counts.items()},
+        "users": _users(decision),
         "gates": _gates(decision),
         "verdict": decision.judgement.verdict,
         "reason": decision.status.reason,
@@ -106,7 +113,7 @@ def lines(rollout: Rollout, decision: Decision, failures: Sequence[Failure], now
     if decision.status.run_id != before.run_id and decision.status.candidate_variant:
         yield run_line(rollout, decision.status)
         before = decision.status.model_copy(update={"last_block_time": ""})
-    if decision.judgement.counts:
+    if decision.judgement.counts or decision.judgement.users:
         yield block_line(rollout, before, decision)
     if decision.effects:
         yield decision_line(rollout, decision, failures, now)

@@ -3,13 +3,14 @@
 Pure. The record alone suffices: a run's head holds the rules, every block its counts and its stage.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pitwall_crds.rollout import Analysis
 from pitwall_operator.evidence.counts import Counts, Pairs, Tally
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
+from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
 from pitwall_operator.record import Line
 
 
@@ -26,6 +27,8 @@ class Replayed:
     stage: str
     recorded: Mapping[str, Any]
     assessments: Mapping[str, Assessment]
+    told_of_users: Sequence[Sequence[str]]
+    ratio: SampleRatio
 
     def disagreements(self) -> Iterator[str]:
         """What differs, one sentence each; numbers must be equal to the last digit."""
@@ -33,13 +36,18 @@ class Replayed:
             known = self.recorded[name]
             if known["verdict"] != assessment.verdict:
                 yield f"{self.time} {name}: recorded {known['verdict']}, recomputed {assessment.verdict}"
-            for was, now in zip(known["evidence"], assessment.readings, strict=True):
-                if (was["name"], was["logE"]) != (now.name, repr(now.log_e)):
-                    yield (f"{self.time} {name}: recorded {was['name']} log e {was['logE']}, recomputed {now.log_e!r}")
+            found = {reading.name: repr(reading.log_e) for reading in assessment.readings}
+            for was in known["evidence"]:
+                log_e = found.get(was["name"], "nothing")
+                if was["logE"] != log_e:
+                    yield f"{self.time} {name}: recorded {was['name']} log e {was['logE']}, recomputed {log_e}"
+        if self.told_of_users != self.ratio.told():
+            yield f"{self.time} users: recorded {self.told_of_users}, recomputed {self.ratio.told()}"
 
 
 def _counts(data: Mapping[str, Any]) -> Counts:
-    return Counts(Tally(**data["control"]), Tally(**data["candidate"]), Pairs(**data["pairs"]))
+    arms = {arm: Tally(**data[arm]) for arm in ("control", "candidate", "stable", "objective") if arm in data}
+    return Counts(**arms, pairs=Pairs(**data["pairs"]))
 
 
 def blocks_of(lines: Iterable[Line]) -> Iterator[tuple[Line, tuple[Line, ...]]]:
@@ -62,9 +70,12 @@ def blocks_of(lines: Iterable[Line]) -> Iterator[tuple[Line, tuple[Line, ...]]]:
 def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
     analysis = Analysis.model_validate(head["analysis"])
     evidence = {gate.name: GateEvidence.start(gate, analysis) for gate in analysis.gates}
+    ratio = UNCOUNTED
     for block in blocks:
         for name, counts in block["counts"].items():
             evidence[name] = evidence[name].update(_counts(counts))
+        users = block.get("users")
+        ratio = ratio.update(UsersBlock.from_state(users)) if users else UNCOUNTED
         stage = StageContext(StageKind(block["stage"]["kind"]), block["stage"]["canary_index"])
         yield Replayed(
             run=head["run"],
@@ -72,6 +83,8 @@ def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
             stage=block["stage"]["name"],
             recorded=block["gates"],
             assessments={name: one.assess(stage) for name, one in evidence.items()},
+            told_of_users=users["evidence"] if users else [],
+            ratio=ratio,
         )
 
 

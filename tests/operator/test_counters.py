@@ -98,9 +98,9 @@ def test_a_tail_counts_each_arm_beyond_its_own_edge():
         samples.setdefault(f"{Metric.QUERY_LATENCY}_bucket", []).extend(below)
         samples.setdefault(f"{Metric.QUERY_LATENCY}_count", []).append((scope, 100))
 
-    control, tried, _ = counters.totals(Source(0.0, samples), gate, edges, stable="a", candidate="b")
+    found = counters.totals(Source(0.0, samples), gate, edges, stable="a", candidate="b")
 
-    assert (control.bad, tried.bad) == (10, 3)
+    assert (found.control.bad, found.candidate.bad) == (10, 3)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_pairs_are_read_on_both_sides_of_equality():
         f"{Metric.SHADOW_LATENCY_RATIO}_count": [(scope, 100)],
     }
 
-    _, _, pairs = counters.totals(Source(0.0, samples), gate, None, stable="a", candidate="b")
+    found = counters.totals(Source(0.0, samples), gate, None, stable="a", candidate="b")
 
-    assert pairs == Pairs(total=100, worse=10, better=4)
+    assert found.pairs == Pairs(total=100, worse=10, better=4)
 
 
 @pytest.mark.parametrize(

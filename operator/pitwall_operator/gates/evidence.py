@@ -7,7 +7,7 @@ from typing import Any, Self
 from pitwall_crds.gate import Dependence, Gate
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
-from pitwall_operator.evidence.counts import NOTHING, Counts, Pairs, Tally
+from pitwall_operator.evidence.counts import NO_TRIALS, NOTHING, Counts, Pairs, Tally
 from pitwall_operator.evidence.process import Process, State
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
 from pitwall_operator.gates.forecast import missing_trials
@@ -47,8 +47,10 @@ class GateEvidence:
         message = sentence(self.gate, verdict, stage.kind, self.totals, self._reading(deciding))
         if verdict is Verdict.INCONCLUSIVE:
             message += need(self.gate, missing, self.gate.minimum_trials - self._trials(stage))
+        warning = self._warning()
+        message += f"; but {warning}" if warning else ""
         roles = (*harm_roles(self.gate, self.analysis), *proofs, *aside_roles(self.gate, self.analysis, stage))
-        return Assessment(verdict, message, tuple(self._reading(role) for role in roles), missing, self._warning())
+        return Assessment(verdict, message, tuple(self._reading(role) for role in roles), missing, warning)
 
     def _verdict(self, stage: StageContext, proof: Role) -> tuple[Verdict, Role]:
         """The verdict and the process that decided it, or has yet to; `proof` is the first that is still missing."""
@@ -99,6 +101,9 @@ class GateEvidence:
         processes = {
             key: process.restored(kept[key]) if key in kept else process for key, process in fresh.processes.items()
         }
-        arms = [Tally(trials, bad, float(total)) for trials, bad, total in state["totals"]["arms"]]
-        totals = Counts(*arms[:2], Pairs(*state["totals"]["pairs"]), *arms[2:])
+        control, candidate, *others = (
+            Tally(trials, bad, float(total)) for trials, bad, total in state["totals"]["arms"]
+        )
+        stable, objective = others or (NO_TRIALS, NO_TRIALS)
+        totals = Counts(control, candidate, Pairs(*state["totals"]["pairs"]), stable, objective)
         return replace(fresh, processes=processes, totals=totals)

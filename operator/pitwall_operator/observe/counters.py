@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pitwall_crds import names
-from pitwall_crds.gate import Gate, MeanMetric, QuantileMetric, RateMetric, Unit
+from pitwall_crds.gate import Gate, MeanMetric, QuantileMetric, RateMetric
 from pitwall_crds.names import Arm, CacheResult, Label, Metric, Outcome, Signal
 from pitwall_operator.evidence.counts import Counts, Pairs, Tally
 from pitwall_operator.observation import Reading, Source
-
-Totals = tuple[Tally, Tally, Pairs]
-"""One gate's cumulative counts: control, candidate, shadow pairs."""
 
 CURSOR_SOURCES = 64
 """How many processes a cursor remembers; the oldest are forgotten first."""
@@ -27,6 +24,13 @@ HISTOGRAMS = {
     QuantileMetric.QUERY_LATENCY: Metric.QUERY_LATENCY,
     QuantileMetric.FRAME_SELECTION: Metric.FRAME_SELECTION,
 }
+
+MEANS = {
+    MeanMetric.TOKENS_PER_QUERY: (f"{Metric.TOKENS_PER_QUERY}_sum", f"{Metric.TOKENS_PER_QUERY}_count"),
+    MeanMetric.FRAME_SELECTION: (f"{Metric.FRAME_SELECTION}_sum", f"{Metric.FRAME_SELECTION}_count"),
+    MeanMetric.ENCODER_UTILIZATION: (Metric.ENCODER_BUSY, f"{Metric.TOKENS_PER_QUERY}_count"),
+}
+"""What is added up, and what it is divided by."""
 
 EDGES: Mapping[QuantileMetric, Sequence[float]] = {
     QuantileMetric.QUERY_LATENCY: names.LATENCY_EDGES,
@@ -72,39 +76,45 @@ def beyond(source: Source, metric: str, edge: float, **labels: str) -> Tally:
     return Tally(trials=round(all_of_them), bad=round(all_of_them - below))
 
 
-def _rate(source: Source, gate: Gate, arm: Mapping[str, str]) -> Tally:
+def _rate_series(gate: Gate) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Of a rate: the metric's name, the labels of its trials, and the further labels of bad ones."""
     assert gate.rate is not None
-    scope = dict(arm)
-    bad: dict[str, str] = {Label.OUTCOME: Outcome.BAD}
     match gate.rate.metric:
         case RateMetric.ERRORS:
-            name = Metric.QUERIES
-            bad = {Label.OUTCOME: Outcome.ERROR}
+            return Metric.QUERIES, {}, {Label.OUTCOME: Outcome.ERROR}
         case RateMetric.COLD_QUERIES:
-            name = Metric.CACHE_QUERIES
-            bad = {Label.RESULT: CacheResult.COLD}
+            return Metric.CACHE_QUERIES, {}, {Label.RESULT: CacheResult.COLD}
         case quality:
-            name = Metric.QUALITY
-            unit = "session" if gate.rate.unit is Unit.SESSION else "query"
-            scope |= {Label.SIGNAL: SIGNALS[quality], Label.UNIT: unit}
-    return Tally(
-        trials=round(total(source, name, **scope)),
-        bad=round(total(source, name, **scope, **bad)),
-    )
+            trials: dict[str, str] = {Label.SIGNAL: SIGNALS[quality], Label.UNIT: gate.rate.unit.lower()}
+            return Metric.QUALITY, trials, {Label.OUTCOME: Outcome.BAD}
 
 
-def _tally(source: Source, gate: Gate, tail: TailEdges | None, *, arm: Arm, variant: str) -> Tally:
+def objective_edge(gate: Gate) -> float:
+    """The bucket edge beyond which a query misses the gate's absolute objective; infinity without one."""
+    rule = gate.quantile
+    if rule is None or not rule.objective_milliseconds:
+        return math.inf
+    return next((edge for edge in EDGES[rule.metric] if edge >= rule.objective_milliseconds / 1000), math.inf)
+
+
+def _tally(source: Source, gate: Gate, edge: float, *, arm: Arm, variant: str) -> Tally:
+    """One arm's trials; `edge` is where a quantile gate's bad ones begin."""
     scope: dict[str, str] = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
     if gate.rate is not None:
-        return _rate(source, gate, scope)
+        name, trials, bad = _rate_series(gate)
+        scope |= trials
+        return Tally(round(total(source, name, **scope)), round(total(source, name, **scope, **bad)))
     if gate.mean is not None:
-        name = {MeanMetric.TOKENS_PER_QUERY: Metric.TOKENS_PER_QUERY}[gate.mean.metric]
-        return Tally(trials=round(total(source, f"{name}_count", **scope)), total=total(source, f"{name}_sum", **scope))
+        value, count = MEANS[gate.mean.metric]
+        return Tally(trials=round(total(source, count, **scope)), total=total(source, value, **scope))
     assert gate.quantile is not None
-    if tail is None:
-        return Tally()
-    edge = tail.candidate if arm is Arm.CANDIDATE else tail.control
     return beyond(source, HISTOGRAMS[gate.quantile.metric], edge, **scope)
+
+
+def _objective(source: Source, gate: Gate, variant: str) -> Tally:
+    if not gate.objective:
+        return Tally()
+    return _tally(source, gate, objective_edge(gate), arm=Arm.CANDIDATE, variant=variant)
 
 
 def ratio_edge(margin_percent: int) -> float:
@@ -123,7 +133,7 @@ def _pairs(source: Source, gate: Gate, variant: str) -> Pairs:
     scope: dict[str, str] = {Label.SAMPLER_VARIANT: variant}
     if gate.quantile is not None and gate.quantile.metric is QuantileMetric.QUERY_LATENCY:
         return _ratio_pairs(source, Metric.SHADOW_LATENCY_RATIO, gate.margin_percent, scope)
-    if gate.mean is not None:
+    if gate.mean is not None and gate.mean.metric is MeanMetric.TOKENS_PER_QUERY:
         return _ratio_pairs(source, Metric.SHADOW_TOKENS_RATIO, gate.margin_percent, scope)
     if gate.rate is not None and gate.rate.metric is RateMetric.ERRORS:
         pairs = total(source, Metric.SHADOW_PAIRS, **scope)
@@ -136,15 +146,22 @@ def measurable_in_shadow(gate: Gate) -> bool:
     """Whether copies of questions say anything about this gate; users' reactions they cannot."""
     if gate.quantile is not None:
         return gate.quantile.metric is QuantileMetric.QUERY_LATENCY
-    return gate.mean is not None or (gate.rate is not None and gate.rate.metric is RateMetric.ERRORS)
+    if gate.mean is not None:
+        return gate.mean.metric is MeanMetric.TOKENS_PER_QUERY
+    return gate.rate is not None and gate.rate.metric is RateMetric.ERRORS
 
 
-def totals(source: Source, gate: Gate, tail: TailEdges | None, *, stable: str, candidate: str) -> Totals:
-    """One gate's cumulative counts in one process."""
-    return (
-        _tally(source, gate, tail, arm=Arm.CONTROL, variant=stable),
-        _tally(source, gate, tail, arm=Arm.CANDIDATE, variant=candidate),
-        _pairs(source, gate, candidate),
+def totals(source: Source, gate: Gate, tail: TailEdges | None, *, stable: str, candidate: str) -> Counts:
+    """One gate's cumulative counts in one process; a quantile gate without thresholds has none."""
+    if gate.quantile is not None and tail is None:
+        return Counts(pairs=_pairs(source, gate, candidate))
+    control, tried = (tail.control, tail.candidate) if tail else (math.inf, math.inf)
+    return Counts(
+        control=_tally(source, gate, control, arm=Arm.CONTROL, variant=stable),
+        candidate=_tally(source, gate, tried, arm=Arm.CANDIDATE, variant=candidate),
+        pairs=_pairs(source, gate, candidate),
+        stable=_tally(source, gate, control, arm=Arm.STABLE, variant=stable),
+        objective=_objective(source, gate, candidate),
     )
 
 
@@ -160,19 +177,36 @@ def tail_history(reading: Reading, metric: QuantileMetric, variant: str) -> tupl
     return tuple(round(sum(column)) for column in zip(*columns, strict=True))
 
 
-def queries(gate: Gate, tail: TailEdges | None, *, stable: str, candidate: str) -> tuple[str, ...]:
-    """What is read for a gate, as Prometheus selectors: the control's series, the candidate's, and the pairs'."""
-    arms = ((Arm.CONTROL, stable), (Arm.CANDIDATE, candidate))
+def _selector(name: str, **labels: str) -> str:
+    matchers = ",".join(f'{label}="{value}"' for label, value in labels.items())
+    return f"{name}{{{matchers}}}"
+
+
+def _read(gate: Gate, edge: str, scope: Mapping[str, str]) -> Iterator[str]:
+    """What is read of one arm."""
     if gate.quantile is not None:
-        edges = (tail.control, tail.candidate) if tail else ("not frozen yet",) * 2
-        name = f"{HISTOGRAMS[gate.quantile.metric]}_bucket"
-        texts = [
-            f'{name}{{sampler_variant="{variant}",arm="{arm}",le="{edge}"}}'
-            for (arm, variant), edge in zip(arms, edges, strict=True)
-        ]
+        yield _selector(f"{HISTOGRAMS[gate.quantile.metric]}_bucket", **scope, le=edge)
+    elif gate.mean is not None:
+        yield from (_selector(name, **scope) for name in MEANS[gate.mean.metric])
     else:
-        metric = gate.rate.metric if gate.rate else gate.mean and gate.mean.metric
-        texts = [f'{metric}{{sampler_variant="{variant}",arm="{arm}"}}' for arm, variant in arms]
+        name, trials, bad = _rate_series(gate)
+        yield _selector(name, **scope, **trials, **bad)
+
+
+def queries(gate: Gate, tail: TailEdges | None, *, stable: str, candidate: str) -> tuple[str, ...]:
+    """What is read for a gate, as Prometheus selectors: the series of bad trials or sums of control, candidate and
+    stable, then the objective's and the pairs'. Trials are the same series without the last label, or their count."""
+    unknown = "not frozen yet"
+    control, tried = (str(tail.control), str(tail.candidate)) if tail else (unknown, unknown)
+    arms = ((Arm.CONTROL, stable, control), (Arm.CANDIDATE, candidate, tried), (Arm.STABLE, stable, control))
+    texts = [
+        text
+        for arm, variant, edge in arms
+        for text in _read(gate, edge, {Label.SAMPLER_VARIANT: variant, Label.ARM: arm})
+    ]
+    if gate.quantile and gate.objective:
+        scope: dict[str, str] = {Label.SAMPLER_VARIANT: candidate, Label.ARM: Arm.CANDIDATE}
+        texts += _read(gate, str(objective_edge(gate)), scope)
     if measurable_in_shadow(gate):
         texts.append(f'shadow pairs{{sampler_variant="{candidate}"}} beyond {ratio_edge(max(gate.margin_percent, 5))}')
     return tuple(texts)
@@ -181,13 +215,15 @@ def queries(gate: Gate, tail: TailEdges | None, *, stable: str, candidate: str) 
 # --- cursor: cumulative counts at the end of the last block, per process and gate ---
 
 Cursor = Mapping[str, Mapping[str, Sequence[float]]]
+ARMS = 4
+"""Tallies in a row: control, candidate, stable, objective."""
 
 
-def _flatten(counts: Totals) -> list[float]:
-    control, candidate, pairs = counts
+def _flatten(counts: Counts) -> list[float]:
+    arms = (counts.control, counts.candidate, counts.stable, counts.objective)
+    pairs = counts.pairs
     return [
-        control.trials, control.bad, control.total,
-        candidate.trials, candidate.bad, candidate.total,
+        *(value for arm in arms for value in (arm.trials, arm.bad, arm.total)),
         pairs.total, pairs.worse, pairs.better,
     ]  # fmt: skip
 
@@ -198,12 +234,21 @@ def _since(now: Sequence[float], before: Sequence[float]) -> list[float]:
 
 
 def _unflatten(row: Sequence[float]) -> Counts:
-    counts = [round(value) for value in row]
-    return Counts(
-        control=Tally(trials=counts[0], bad=counts[1], total=row[2]),
-        candidate=Tally(trials=counts[3], bad=counts[4], total=row[5]),
-        pairs=Pairs(total=counts[6], worse=counts[7], better=counts[8]),
+    control, candidate, stable, objective = (
+        Tally(round(row[at]), round(row[at + 1]), row[at + 2]) for at in range(0, 3 * ARMS, 3)
     )
+    pairs = Pairs(*(round(value) for value in row[3 * ARMS :]))
+    return Counts(control, candidate, pairs, stable, objective)
+
+
+def _awaited(row: Sequence[float], before: Sequence[float]) -> list[float]:
+    """The row, with values taken back whose trial has not been counted yet: the encoder works for a question before the
+    question is answered, and a block must hold both or neither."""
+    kept = list(row)
+    for at in range(0, 3 * ARMS, 3):
+        if row[at] == before[at] and row[at + 2] > before[at + 2]:
+            kept[at + 2] = before[at + 2]
+    return kept
 
 
 def _before(
@@ -213,11 +258,12 @@ def _before(
     the run; else what it shows now, since nobody knows how much of that belongs to the run."""
     if known is None:
         return [0.0] * len(row) if younger_than_run else row
-    return known.get(gate, row)
+    before = known.get(gate, row)
+    return before if len(before) == len(row) else row
 
 
 def advance(
-    cursor: Cursor, rows: Mapping[str, Mapping[str, Totals]], reading: Reading, *, run_start: float
+    cursor: Cursor, rows: Mapping[str, Mapping[str, Counts]], reading: Reading, *, run_start: float
 ) -> tuple[dict[str, Any], dict[str, Counts]]:
     """The next cursor, and each gate's counts since the given one, summed over processes.
 
@@ -231,10 +277,12 @@ def advance(
     grown: dict[str, list[float]] = {}
     for identity, gates in rows.items():
         younger = reading.sources[identity].start_time > run_start
+        following[identity] = {}
         for gate, counts in gates.items():
             row = _flatten(counts)
             before = _before(cursor.get(identity), gate, row, younger_than_run=younger)
+            row = _awaited(row, before)
             grown[gate] = [a + b for a, b in zip(grown.get(gate, [0.0] * len(row)), _since(row, before), strict=True)]
-        following[identity] = {gate: _flatten(counts) for gate, counts in gates.items()}
+            following[identity][gate] = row
     kept = dict(list(following.items())[-CURSOR_SOURCES:])
     return kept, {gate: _unflatten(row) for gate, row in grown.items()}
