@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from pitwall_flags import admin, ofrep
+from pitwall_flags import admin, journal_api, ofrep
 from pitwall_flags.answer import MAX_BODY_BYTES, Problem, invalid_response, problem_response, refused_response
 from pitwall_flags.auth import Tokens
 from pitwall_flags.limits import Limits, RateLimit
@@ -16,15 +16,17 @@ from pitwall_flags.store import FlagStore
 
 
 def build_app(store: FlagStore, publisher: Publisher, tokens: Tokens, requests_per_second: float = 0) -> FastAPI:
-    """The admin API, OFREP, health and metrics in one application."""
+    """The admin API, the journal, OFREP, health and metrics in one application."""
     app = FastAPI(title="Pitwall flags", version="1", redoc_url=None, docs_url=None)
     app.state.store, app.state.publisher, app.state.tokens = store, publisher, tokens
+    app.state.journal = store.journal
     app.add_exception_handler(Problem, problem_response)
     app.add_exception_handler(RequestValidationError, invalid_response)
     app.add_exception_handler(HTTPException, refused_response)
     app.add_exception_handler(SQLAlchemyError, _database_away)
     app.add_exception_handler(OSError, _database_away)
     app.include_router(admin.router)
+    app.include_router(journal_api.router)
     app.include_router(ofrep.router)
     app.add_api_route("/healthz", _healthy, response_class=PlainTextResponse, tags=["service"])
     app.add_api_route("/readyz", _ready, response_class=PlainTextResponse, tags=["service"])

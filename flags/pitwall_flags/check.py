@@ -46,7 +46,10 @@ def problems(document: Mapping[str, Any]) -> list[str]:
 def _is_ours(document: Mapping[str, Any]) -> bool:
     """Whether `document` wrote this, which passes the schema by construction; the schema itself takes 20 ms."""
     split = read_split(document)
-    if split is None or set(document) != {"state", "variants", "defaultVariant", "targeting"}:
+    if split is None or set(document) - {"metadata"} != {"state", "variants", "defaultVariant", "targeting"}:
+        return False
+    metadata = document.get("metadata", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         return False
     arms = [share.arm for share in split.shares]
     return sorted(document["variants"]) == sorted(arms) and document["defaultVariant"] in arms

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -14,6 +14,8 @@ __all__ = ["FlagClient", "FlagConflict", "FlagRecord", "FlagRejected", "FlagsUnr
 
 ATTEMPTS: Final = 4
 FIRST_PAUSE_SECONDS: Final = 0.1
+JOURNAL_LINES: Final = 4
+"""Lines in one request: a block of sixteen gates has some 20 kB, a request may have 128."""
 _TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
 
 
@@ -45,6 +47,7 @@ class FlagClient:
             base_url=url, headers=headers, timeout=timeout_seconds, trust_env=False, transport=transport
         )
         self._writing = asyncio.Lock()
+        self._journaling = asyncio.Semaphore(4)
         self._url = url
 
     async def get(self, key: str) -> FlagRecord | None:
@@ -82,6 +85,23 @@ class FlagClient:
         """End a kill. Raises FlagsUnreachable or FlagRejected."""
         return await self._switch(f"{_path(key)}/release", actor, reason)
 
+    async def append_journal(self, namespace: str, rollout: str, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Add to a rollout's decision record. Raises FlagsUnreachable, FlagConflict or FlagRejected."""
+        for start in range(0, len(lines), JOURNAL_LINES):
+            body = {"lines": list(lines[start : start + JOURNAL_LINES])}
+            path, once = _journal_path(namespace, rollout), {"Idempotency-Key": uuid.uuid4().hex}
+            async with self._journaling:
+                _body(await self._send("POST", path, body, once))
+
+    async def read_journal(self, namespace: str, rollout: str) -> AsyncIterator[Mapping[str, Any]]:
+        """A rollout's decision record, oldest line first. Raises FlagsUnreachable or FlagRejected."""
+        last, more = 0, True
+        while more:
+            page = _body(await self._send("GET", f"{_journal_path(namespace, rollout)}?after={last}"))
+            for line in page["lines"]:
+                yield line
+            last, more = page["last"], page["more"]
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
@@ -114,6 +134,10 @@ class FlagClient:
 
 def _path(key: str) -> str:
     return f"/v1/flags/{quote(key, safe='')}"
+
+
+def _journal_path(namespace: str, rollout: str) -> str:
+    return f"/v1/journal/{quote(namespace, safe='')}/{quote(rollout, safe='')}"
 
 
 def _record(response: httpx.Response) -> FlagRecord:

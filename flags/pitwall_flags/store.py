@@ -10,6 +10,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pitwall_flags.database import connect
+from pitwall_flags.journal import Journal
 from pitwall_flags.record import Action, Change, Contents, FlagRecord, Intent
 from pitwall_flags.tables import changes, flags, revisions
 
@@ -50,6 +51,7 @@ class FlagStore:
     def __init__(self, engine: AsyncEngine, now_ms: Callable[[], int] = _milliseconds) -> None:
         self._engine = engine
         self._now_ms = now_ms
+        self.journal = Journal(engine, now_ms=now_ms)
 
     @classmethod
     async def open(cls, url: str, now_ms: Callable[[], int] = _milliseconds) -> "FlagStore":

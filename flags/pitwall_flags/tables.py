@@ -40,3 +40,15 @@ changes: Final = Table(
     Index("uq_changes_request", "request_id", "key", unique=True),
     comment="Append-only: triggers refuse UPDATE and DELETE. `after` is JSON's null for a deletion.",
 )
+
+journal: Final = Table(
+    "journal",
+    metadata,
+    Column("stream", String(127), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("line", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Index("ix_journal_age", "stream", "at_ms"),
+    comment="Decision records, by `namespace/rollout`: a trigger refuses UPDATE; old lines are deleted.",
+)
