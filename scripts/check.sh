@@ -12,8 +12,8 @@ fi
 if find tests -name __init__.py | grep -q .; then
   echo "tests/ must hold no __init__.py: a package tests/operator would shadow the standard library. Remove it." >&2; exit 1
 fi
-before=$(git status --porcelain -- crds dashboards docs/resources.md; git diff -- crds dashboards docs/resources.md)
+before=$(git status --porcelain -- crds dashboards docs/resources.md charts/pitwall/files; git diff -- crds dashboards docs/resources.md charts/pitwall/files)
 BIN="$bin" bash scripts/generate.sh
-after=$(git status --porcelain -- crds dashboards docs/resources.md; git diff -- crds dashboards docs/resources.md)
+after=$(git status --porcelain -- crds dashboards docs/resources.md charts/pitwall/files; git diff -- crds dashboards docs/resources.md charts/pitwall/files)
 [ "$before" = "$after" ] || { echo "Generated files were out of date and have been remade. Commit them." >&2; exit 1; }
 echo "check: all good"

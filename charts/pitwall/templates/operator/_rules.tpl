@@ -1,0 +1,25 @@
+{{/* What the operator does in the namespaces it watches. It never writes a spec of ours and reads no Secret. */}}
+{{- define "pitwall.operator.rules" -}}
+- apiGroups: [pitwall.dev]
+  resources: [rollouts, samplervariants]
+  verbs: [get, list, watch]
+- apiGroups: [pitwall.dev]
+  resources: [rollouts/status, samplervariants/status]
+  verbs: [get, update, patch]
+# Deleting a SamplerVariant waits for what it owns only if the owner may be blocked.
+- apiGroups: [pitwall.dev]
+  resources: [samplervariants/finalizers]
+  verbs: [update]
+- apiGroups: [apps]
+  resources: [deployments, controllerrevisions]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services, configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
