@@ -12,7 +12,7 @@ from rich.text import Text
 
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.cli.show import candidate_weight, screen, stage_words
+from pitwall_operator.cli.show import View, screen
 
 PIPE_WIDTH = 240
 RECENT_SECONDS = 5.0
@@ -66,9 +66,9 @@ class Screen:
         """The present state."""
         if self._live:
             head = Text(f"[{time.monotonic() - self.started:6.1f} s] {self._traffic()}\n", style="bold")
-            self._live.update(Group(head, screen([rollout], variants)), refresh=True)
+            self._live.update(Group(head, screen(View((rollout,), variants))), refresh=True)
             return
-        words = f"{stage_words(rollout)} {candidate_weight(rollout)} {rollout.status.verdict}"
+        words = f"{rollout.status.stage} {rollout.status.weight} {rollout.status.verdict}"
         now = time.monotonic()
         if words != self._last_words or now - self._last_line > LINES_APART_SECONDS:
             self._last_words, self._last_line = words, now
