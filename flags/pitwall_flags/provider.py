@@ -56,6 +56,10 @@ class PitwallProvider(AbstractProvider):
         """The keys of all known flags."""
         return tuple(self._flags.documents)
 
+    def flag_document(self, key: str) -> object:
+        """The flag as it was last sent; None if it is unknown."""
+        return self._flags.documents.get(key)
+
     def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002 - OpenFeature's signature
         """Load the last known flags and start to follow; returns within FIRST_FLAGS_SECONDS and never raises."""
         known = remember.load(self._state_path)

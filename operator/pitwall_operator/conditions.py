@@ -47,19 +47,31 @@ def stage_word(rollout: Rollout, status: RolloutStatus) -> str:
             return phase.lower()
 
 
+def _sample_ratio(rollout: Rollout, judgement: Judgement, now: float) -> Condition:
+    """Whether users are split as the flag says."""
+    ratio = judgement.sample_ratio
+    if mismatch := ratio.mismatch():
+        return _condition(rollout, "SampleRatio", ConditionStatus.FALSE, Reason("Mismatch", mismatch), now)
+    if not ratio.gateways:
+        none = Reason("NoUsers", "users are counted while a split between arms is in force")
+        return _condition(rollout, "SampleRatio", ConditionStatus.UNKNOWN, none, now)
+    return _condition(rollout, "SampleRatio", ConditionStatus.TRUE, Reason("AsConfigured", ratio.standing()), now)
+
+
 def describe(
     rollout: Rollout, status: RolloutStatus, judgement: Judgement, why: Reason, *, now: float
 ) -> RolloutStatus:  # fmt: skip
     """The status with verdict, reason, conditions and observedGeneration.
 
     Ready: the desired variant serves everybody. Progressing: a candidate is on its way. Degraded: the desired
-    variant is off. Measured: there is evidence to decide on.
+    variant is off. Measured: there is evidence to decide on. SampleRatio: users are split as the flag says.
     """
     moving = bool(status.candidate_variant)
     off = status.phase in (Phase.FLAGGED_OFF, Phase.ABORTED)
     verdict = judgement.verdict if moving else status.verdict
     arrived = status.phase is Phase.STABLE and why.word == Phase.STABLE
     weight = sum(share.weight_basis_points for share in status.weights if share.arm is Arm.CANDIDATE)
+    told = "; ".join(filter(None, (why.message, judgement.warning)))
     measured = ConditionStatus.UNKNOWN if not moving else _truth(verdict is not Verdict.UNMEASURED)
     return status.model_copy(
         update={
@@ -72,7 +84,8 @@ def describe(
                 _condition(rollout, "Ready", _truth(arrived), why, now),
                 _condition(rollout, "Progressing", _truth(moving), why, now),
                 _condition(rollout, "Degraded", _truth(off), why, now),
-                _condition(rollout, "Measured", measured, Reason(verdict.value, why.message), now),
+                _condition(rollout, "Measured", measured, Reason(verdict.value, told), now),
+                _sample_ratio(rollout, judgement, now),
             ),
         }
     )

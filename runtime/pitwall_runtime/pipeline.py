@@ -63,7 +63,7 @@ class Pipeline:
         stages: dict[str, float] = {}
         with _timed(stages, "prepare"):
             pool = self.preparation.pool(video)
-            relation = self._relate(pool, question)
+            relation = self._relate(pool, question, arm)
         with _timed(stages, "select"):
             selection = self._select(self._context(pool, relation, question))
         # A sampler that asks for scores may have caused encoding: that is the encoder's time, not the sampler's.
@@ -80,11 +80,11 @@ class Pipeline:
         cold = relation.misses > 0
         return Result(answer, pool, selection, tokens.count, prompt_tokens, stages, cold)
 
-    def _relate(self, pool: FramePool, question: str) -> Relation:
+    def _relate(self, pool: FramePool, question: str, arm: str) -> Relation:
         encoder = self.encoders.encoder
         rows = self._cache.open(pool, encoder.key, encoder.shape)
         lock = self.preparation.lock_of(pool.video_hash)
-        return Relation(pool, rows, self.encoders, self.store.jpeg, lock, question)
+        return Relation(pool, rows, self.encoders, self.store.jpeg, lock, question, arm)
 
     def _context(self, pool: FramePool, relation: Relation, question: str) -> SamplerContext:
         return SamplerContext(

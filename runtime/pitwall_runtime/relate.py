@@ -10,7 +10,7 @@ import numpy as np
 from pitwall_runtime.embedcache import VideoEmbeddings
 from pitwall_runtime.encode.pool import EncoderPool
 from pitwall_runtime.lock import exclusive
-from pitwall_runtime.media import Floats, FramePool
+from pitwall_runtime.media import Embedded, Floats, FramePool
 from pitwall_runtime.reduce import Grids
 
 _CHUNK_FRAMES = 128
@@ -27,6 +27,7 @@ class Relation:
     jpeg: Callable[[FramePool, int], bytes]
     lock: Path
     question: str
+    arm: str = ""
     limit_seconds: float = 600.0
     encode_seconds: float = 0.0
     misses: int = 0
@@ -90,11 +91,14 @@ class Relation:
             self.misses += len(missing)
             for start in range(0, len(missing), _CHUNK_FRAMES):
                 chunk = missing[start : start + _CHUNK_FRAMES]
-                self.rows.fill(chunk, self.encoders.images([self.jpeg(self.pool, index) for index in chunk]))
+                self.rows.fill(chunk, self._encoded(chunk))
         self.encode_seconds += time.perf_counter() - started
+
+    def _encoded(self, indices: list[int]) -> Embedded:
+        return self.encoders.images([self.jpeg(self.pool, index) for index in indices], self.arm)
 
     def _question_vector(self) -> Floats:
         started = time.perf_counter()
-        vector = self.encoders.text(self.question)
+        vector = self.encoders.text(self.question, self.arm)
         self.encode_seconds += time.perf_counter() - started
         return vector

@@ -59,10 +59,10 @@ class Telemetry:
         gauge.labels(variant, home_arm).set_function(self._window.share)
         self._busy.labels(variant, home_arm)
 
-    def encoder_busy(self, seconds: float) -> None:
-        """A forward pass of the encoder took `seconds`."""
+    def encoder_busy(self, seconds: float, arm: str = "") -> None:
+        """A forward pass of the encoder took `seconds`, for a question of this arm if for any."""
         self._window.add(seconds)
-        self._busy.labels(self._variant, self._home_arm).inc(seconds)
+        self._busy.labels(self._variant, arm or self._home_arm).inc(seconds)
 
     def question(self, arm: str, stages: Mapping[str, float], tokens: int, hits: int, misses: int) -> None:
         """One answered question: its tokens, its stages' seconds, its cache lookups."""

@@ -87,7 +87,7 @@ def test_batches_keep_their_order(conse, tmp_path):
         buffer = io.BytesIO()
         Image.fromarray(picture((number * 30, 90, 200 - number * 20))).save(buffer, "JPEG")
         jpegs.append(buffer.getvalue())
-    small, large = (EncoderPool(conse, size, lambda _: None).images(jpegs) for size in (2, 16))
+    small, large = (EncoderPool(conse, size, lambda *_: None).images(jpegs) for size in (2, 16))
     np.testing.assert_allclose(small.vectors, large.vectors, atol=1e-4)
     assert np.array_equal(small.labels, large.labels)
 

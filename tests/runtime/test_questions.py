@@ -11,7 +11,12 @@ from pitwall_runtime.encode.questions import QuestionStore
 def test_what_one_process_encoded_another_does_not_encode_again(tmp_path):
     busy = []
     first, second = (
-        EncoderPool(Colours(EncoderSpec(name="colours")), 8, busy.append, QuestionStore.opened(tmp_path))
+        EncoderPool(
+            Colours(EncoderSpec(name="colours")),
+            8,
+            lambda seconds, _: busy.append(seconds),
+            QuestionStore.opened(tmp_path),
+        )
         for _ in range(2)
     )
     vector = first.text("where is red")

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from PIL import Image
@@ -21,13 +21,14 @@ _QUESTIONS_REMEMBERED = 8192
 
 
 class EncoderPool:
-    """One encoder for all threads of the process. `on_busy` is told for how many seconds the whole pool was busy."""
+    """One encoder for all threads of the process. `on_busy` is told for how many seconds the whole pool was busy, and
+    for a question of which arm (empty: for none)."""
 
     def __init__(
         self,
         encoder: Encoder,
         batch_size: int,
-        on_busy: Callable[[float], None],
+        on_busy: Callable[[float, str], None],
         questions: QuestionStore | None = None,
     ) -> None:
         self.encoder = encoder
@@ -38,10 +39,10 @@ class EncoderPool:
         self._workers = ThreadPoolExecutor(ENCODER_WORKERS, thread_name_prefix="encode")
         self._text = lru_cache(maxsize=_QUESTIONS_REMEMBERED)(self._encode_text)
 
-    def images(self, jpegs: Sequence[bytes]) -> Embedded:
+    def images(self, jpegs: Sequence[bytes], arm: str = "") -> Embedded:
         """Embeddings of `jpegs`, in order, computed in batches."""
         batches = [jpegs[start : start + self._batch_size] for start in range(0, len(jpegs), self._batch_size)]
-        parts = list(self._workers.map(self._encode_batch, batches))
+        parts = list(self._workers.map(partial(self._encode_batch, arm=arm), batches))
         self.frames_encoded += len(jpegs)
         return Embedded(
             np.concatenate([part.vectors for part in parts]),
@@ -49,24 +50,24 @@ class EncoderPool:
             np.concatenate([part.labels for part in parts]),
         )
 
-    def text(self, question: str) -> Floats:
+    def text(self, question: str, arm: str = "") -> Floats:
         """Unit vector of a question; the same question costs nothing the second time."""
-        return self._text(question)
+        return self._text(question, arm)
 
-    def _encode_batch(self, jpegs: Sequence[bytes]) -> Embedded:
+    def _encode_batch(self, jpegs: Sequence[bytes], arm: str) -> Embedded:
         images = [_pixels(jpeg) for jpeg in jpegs]
         started = time.perf_counter()
         embedded = self.encoder.encode_images(images)
-        self._on_busy((time.perf_counter() - started) / ENCODER_WORKERS)
+        self._on_busy((time.perf_counter() - started) / ENCODER_WORKERS, arm)
         return embedded
 
-    def _encode_text(self, question: str) -> Floats:
+    def _encode_text(self, question: str, arm: str) -> Floats:
         known = self._questions.get(question) if self._questions else None
         if known is not None:
             return known
         started = time.perf_counter()
         vector = self.encoder.encode_text(question)
-        self._on_busy((time.perf_counter() - started) / ENCODER_WORKERS)
+        self._on_busy((time.perf_counter() - started) / ENCODER_WORKERS, arm)
         if self._questions:
             self._questions.put(question, vector)
         return vector

@@ -56,7 +56,7 @@ def _add_questions(app: FastAPI, parts: Parts) -> None:
         served = await parts.relay.answer(question, headers)
         if not isinstance(served.reply, Answer):
             return respond(served, question, answer_id)
-        parts.feedback.answered(answer_id, question.session, served.assigned)
+        parts.feedback.answered(answer_id, question.session, served.assigned, question.user)
         response = respond(served, question, answer_id)
         response.background = BackgroundTask(_copy, parts, question, served, headers)
         return response

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pitwall_crds.names import Arm
+from pitwall_runtime.gateway.census import Census
 from pitwall_runtime.gateway.flags import ERROR_REASON, Flags, Resolution
 
 LOG = logging.getLogger(__name__)
@@ -30,6 +31,11 @@ class Assigner:
         self._serving_variant = serving_variant
         self._last_stable = ""
         self._complaint = ""
+        self._census = Census()
+
+    def meets(self, user: str) -> bool:
+        """True at a user's first question under the present split; a caller without a name is a new one each time."""
+        return self._census.meets(user, self._flags.document(self._flag))
 
     def assign(self, targeting_key: str) -> Assignment:
         """The flag's arm and variant; on any failure the last known stable variant with reason ERROR."""

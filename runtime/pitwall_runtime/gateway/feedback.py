@@ -90,9 +90,9 @@ class Feedback:
         if session:
             self._count(self._ledger.asked(session, time.monotonic()))
 
-    def answered(self, answer_id: str, session: str, series: Series) -> None:
-        """The answer was given, and counts on this series."""
-        self._count(self._ledger.answered(answer_id, session, series, time.monotonic()))
+    def answered(self, answer_id: str, session: str, series: Series, user: str = "") -> None:
+        """The answer was given to this user, and counts on this series."""
+        self._count(self._ledger.answered(answer_id, session, series, time.monotonic(), user))
 
     def take(self, body: FeedbackBody) -> FeedbackReceipt:
         """Count what is new; raises RefusedError (404) for an unknown answer or session, before anything is counted."""

@@ -28,6 +28,10 @@ class Flags(Protocol):
         """Every flag key known at this moment."""
         ...
 
+    def document(self, key: str) -> object:
+        """What the flag says to everybody, to be compared only: equal as long as it stays the same."""
+        ...
+
     def start(self) -> None:
         """Begin to follow the flag service; may wait a few seconds for the first flags, also when it is down."""
         ...
@@ -54,6 +58,10 @@ class FixedFlags:
     def keys(self) -> Collection[str]:
         """The keys of the mapping."""
         return self._values.keys()
+
+    def document(self, key: str) -> object:
+        """The pair of the mapping."""
+        return self._values.get(key)
 
     def start(self) -> None:
         """Nothing to follow."""

@@ -33,6 +33,10 @@ class FollowedFlags:
         """The keys of all flags that the service sent."""
         return self._provider.flag_keys()
 
+    def document(self, key: str) -> object:
+        """The flag as the service last sent it."""
+        return self._provider.flag_document(key)
+
     def start(self) -> None:
         """Follow the service; returns when the first flags are here, or after two seconds without them."""
         api.set_provider_and_wait(self._provider, DOMAIN)

@@ -2,7 +2,7 @@
 
 A trial is counted once, when its label is known. Per question: thumbs as they come; a follow-up is bad when the
 session's next question arrives within the window, good when the window passes. Per session: bad at the first bad
-label of a signal, good when the session ends (its window passes) with good labels only.
+label of a signal, good when the session ends (its window passes) with good labels only. Per user: see users.
 """
 
 from collections import OrderedDict
@@ -15,15 +15,17 @@ from typing import TypeVar
 from pitwall_crds.names import Outcome, Signal
 from pitwall_runtime.gateway.session import QUERY, SESSION, Session, Trial
 from pitwall_runtime.gateway.telemetry import Series
+from pitwall_runtime.gateway.users import Users
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerRule:
-    """The follow-up window, how long answers and sessions are remembered, and how many at most."""
+    """The follow-up window, a user's window, how long answers and sessions are remembered, and how many at most."""
 
     window_seconds: float = 120.0
+    user_seconds: float = 3600.0
     keep_seconds: float = 3600.0
     capacity: int = 100_000
 
@@ -33,6 +35,7 @@ class _Answer:
     series: Series
     session: Session | None
     at: float
+    user: str = ""
     thumbed: bool = False
 
 
@@ -45,6 +48,7 @@ class Ledger:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._windows: list[tuple[float, int, Session]] = []
         self._tickets = count()
+        self._users = Users(rule.user_seconds, rule.capacity)
 
     def asked(self, session_name: str, now: float) -> list[Trial]:
         """A question arrived: a follow-up to every answer of its session whose window is open."""
@@ -54,16 +58,19 @@ class Ledger:
             return trials
         trials += [Trial(series, Signal.FOLLOW_UP, QUERY, Outcome.BAD) for series in session.open_answers]
         session.open_answers.clear()
+        self._users.complained(session.user, session.series, Signal.FOLLOW_UP)
         self._touch(session, now)
         return trials + session.label(Signal.FOLLOW_UP, bad=True)
 
-    def answered(self, answer_id: str, session_name: str, series: Series, now: float) -> list[Trial]:
+    def answered(self, answer_id: str, session_name: str, series: Series, now: float, user: str = "") -> list[Trial]:
         """An answer was given; its window opens. A session that changes arm ends, and another begins."""
         session, trials = self._session_for(session_name, series, now)
+        self._users.answered(user, series, now)
         if session is not None:
             self._touch(session, now)
+            session.user = user
             session.open_answers.append(series)
-        self._answers[answer_id] = _Answer(series, session, now)
+        self._answers[answer_id] = _Answer(series, session, now, user)
         _shrink(self._answers, self.rule.capacity)
         return trials
 
@@ -75,6 +82,8 @@ class Ledger:
         if answer.thumbed:
             return []
         answer.thumbed = True
+        if down:
+            self._users.complained(answer.user, answer.series, Signal.THUMBS_DOWN)
         trials = [Trial(answer.series, Signal.THUMBS_DOWN, QUERY, Outcome.BAD if down else Outcome.GOOD)]
         return trials + (answer.session.label(Signal.THUMBS_DOWN, bad=down) if answer.session else [])
 
@@ -90,12 +99,14 @@ class Ledger:
         if session.task_told:
             return []
         session.task_told = True
+        if abandoned:
+            self._users.complained(session.user, session.series, Signal.TASK_ABANDONED)
         outcome = Outcome.BAD if abandoned else Outcome.GOOD
         return [Trial(session.series, Signal.TASK_ABANDONED, SESSION, outcome)]
 
     def sweep(self, now: float) -> list[Trial]:
-        """Close the sessions whose window has passed, and forget what is too old."""
-        trials: list[Trial] = []
+        """Close the sessions and users whose window has passed, and forget what is too old."""
+        trials = self._users.sweep(now)
         while self._windows and self._windows[0][0] <= now:
             _, _, session = heappop(self._windows)
             trials += self._window_passed(session, now)

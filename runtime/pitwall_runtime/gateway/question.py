@@ -14,11 +14,13 @@ KEY_CHARACTERS = 256
 @dataclass(frozen=True, slots=True)
 class Question:
     """One question on its way. The targeting key is the user (sticky assignment); the session is one visit of theirs
-    (follow-ups). Each stands in for the other where only one is given; without both, the key is random."""
+    (follow-ups). Each stands in for the other where only one is given; without both, the key is random and `user` is
+    empty."""
 
     body: bytes
     targeting_key: str
     session: str
+    user: str = ""
     stream: bool = False
     stream_usage: bool = False
 
@@ -36,6 +38,7 @@ def read_question(body: bytes, session_header: str = "") -> Question:
         body=_unstreamed(document) if stream else body,
         targeting_key=user or session or secrets.token_hex(16),
         session=session,
+        user=user or session,
         stream=stream,
         stream_usage=stream and _wants_usage(document),
     )

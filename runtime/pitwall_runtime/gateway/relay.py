@@ -40,6 +40,8 @@ class Relay:
         """What the user gets, already counted."""
         started = time.monotonic()
         assignment = self._assigner.assign(question.targeting_key)
+        if assignment.variant and self._assigner.meets(question.user):
+            self._telemetry.met(Series(assignment.variant, assignment.arm))
         served = await self._ask(assignment, question, headers)
         self._count(served, time.monotonic() - started)
         return served

@@ -22,11 +22,13 @@ class Trial:
 
 @dataclass(slots=True)
 class Session:
-    """One session on one arm. `open_answers` are those whose follow-up window is open; `last_at` in seconds."""
+    """One session on one arm. `open_answers` are those whose follow-up window is open; `last_at` in seconds; `user` is
+    whose session it is, or empty."""
 
     name: str
     series: Series
     last_at: float
+    user: str = ""
     open_answers: list[Series] = field(default_factory=list)
     good: set[Signal] = field(default_factory=set)
     counted: set[Signal] = field(default_factory=set)

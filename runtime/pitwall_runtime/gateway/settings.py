@@ -56,13 +56,13 @@ def read_settings(arguments: Sequence[str]) -> Settings:
 
 
 def _rules(given: argparse.Namespace) -> Rules:
-    keep = max(LedgerRule().keep_seconds, 2 * given.follow_up_seconds)
+    keep = max(LedgerRule().keep_seconds, 2 * given.follow_up_seconds, given.user_seconds)
     return Rules(
         body=BodyRule(largest_bytes=given.max_body_bytes),
         limits=Limits(answer_seconds=given.answer_seconds),
         breaker=BreakerRule(failures=given.breaker_failures),
         shadow=ShadowRule(queue=given.shadow_queue, concurrency=given.shadow_concurrency),
-        ledger=LedgerRule(window_seconds=given.follow_up_seconds, keep_seconds=keep),
+        ledger=LedgerRule(window_seconds=given.follow_up_seconds, user_seconds=given.user_seconds, keep_seconds=keep),
     )
 
 
@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--endpoints", type=_namespace, default="", help="namespace whose runtime pods are written to --routes")
     add("--state-dir", type=Path, required=True, help="folder for the last known flags")
     add("--follow-up-seconds", type=_seconds, default=120.0, help="a further question within this time is a follow-up")
+    add(
+        "--user-seconds", type=_seconds, default=3600.0, help="labels count for a user this long after the first answer"
+    )
     add("--answer-seconds", type=_seconds, default=60.0, help="limit of one call to a runtime")
     add("--grace-seconds", type=_seconds, default=10.0, help="how long a stopping gateway waits for answers")
     add("--max-body-bytes", type=_count, default=1_048_576, help="largest request body")

@@ -30,10 +30,15 @@ class Telemetry:
         self._refusals = counter(Metric.REFUSALS, "Questions refused as the caller's fault, by status", Label.REASON)
         self._quality = counter(Metric.QUALITY, "Quality trials", Label.SIGNAL, Label.UNIT, Label.OUTCOME)
         self._fallbacks = counter(Metric.FALLBACKS, "Questions that stable answered instead", Label.REASON)
+        self._users = counter(Metric.USERS, "Users at their first question under the present split")
         self._latency_ratio = ratio(Metric.SHADOW_LATENCY_RATIO, "Shadow latency / primary latency, same question")
         self._tokens_ratio = ratio(Metric.SHADOW_TOKENS_RATIO, "Shadow tokens / primary tokens, same question")
         self._pairs = counter(Metric.SHADOW_PAIRS, "Shadow copies of answered questions", Label.OUTCOME)
         self._dropped = counter(Metric.SHADOW_DROPPED, "Shadow copies not sent because the queue was full")
+
+    def met(self, series: Series) -> None:
+        """A user was assigned for the first time under the present split."""
+        self._users(series.variant, series.arm).inc()
 
     def answered(self, series: Series, seconds: float) -> None:
         """The assigned variant answered after this many seconds."""
