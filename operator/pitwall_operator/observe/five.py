@@ -1,7 +1,7 @@
 """Two readings in; the five metrics of a variant between them, as text with units, out. Pure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pitwall_crds import names
 from pitwall_crds.names import CacheResult, Label, Metric
@@ -87,4 +87,19 @@ def five_metrics(newer: Reading, older: Reading, variant: str) -> FiveMetrics:
         tokens_per_query=f"{tokens / queries:.0f}" if queries else "",
         cache_hit_rate=_percent(hits, lookups),
         encoder_utilization=_percent(busy, (newer.time - older.time) * processes),
+    )
+
+
+def texts(values: Mapping[str, float]) -> FiveMetrics:
+    """The metrics from numbers by field: seconds, tokens, shares of one; what is missing or no number was not
+    measured."""
+    known = {name: value for name, value in values.items() if not math.isnan(value)}
+    shares = {name: known[name] for name in ("cache_hit_rate", "encoder_utilization") if name in known}
+    tokens = known.get("tokens_per_query")
+    return FiveMetrics(
+        latency_p50=_seconds(known.get("latency_p50")),
+        latency_p99=_seconds(known.get("latency_p99")),
+        frame_selection=_seconds(known.get("frame_selection")),
+        tokens_per_query="" if tokens is None else f"{tokens:.0f}",
+        **{name: _percent(share, 1.0) for name, share in shares.items()},
     )

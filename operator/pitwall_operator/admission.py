@@ -1,0 +1,144 @@
+"""A resource that somebody wants to store, and what else there is, in; what speaks against it out. Pure.
+
+Only what schema and CEL cannot say. What is refused here becomes a condition where the webhook is off; what only may
+be a mistake (a variant that comes later in the same file) is a warning.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import ValidationError
+
+from pitwall_crds.problems import suggestion
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.variant import SamplerVariant
+from pitwall_operator import claims
+from pitwall_operator.cache import Cache, Key, key_of
+from pitwall_operator.kube import ROLLOUTS, VARIANTS, Kind, Object
+from pitwall_operator.observation import Pool
+
+NAME_LENGTH: Final = 63 - len("-candidate")
+"""A Service's name has at most 63 characters, and the candidate pool's ends like this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What speaks against a resource, and what the one who applies it should know."""
+
+    refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the operator's own runtime image can run; an empty set says nothing."""
+
+    samplers: Collection[str] = ()
+    reducers: Collection[str] = ()
+    encoders: Collection[str] = ()
+    parameters: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Parameters by sampler; one that is not listed takes any."""
+
+
+def review(kind: Kind, operation: str, found: Object, cache: Cache, known: Known) -> Review:
+    """The answer to an admission review."""
+    try:
+        if operation == "DELETE":
+            return _deleted(kind, found, cache)
+        if kind is VARIANTS:
+            return Review(refusals=variant_problems(SamplerVariant.model_validate(_spec_of(found)), known))
+        return _rollout(Rollout.model_validate(_spec_of(found)), found, cache)
+    except ValidationError as error:
+        return Review(refusals=tuple(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:8]))
+
+
+def _spec_of(found: Object) -> Object:
+    """Without the status, which is not the user's."""
+    return {name: value for name, value in found.items() if name != "status"}
+
+
+def variant_problems(variant: SamplerVariant, known: Known) -> tuple[str, ...]:
+    """Why a variant cannot run. With an image of its own it may name what this operator does not know."""
+    name, spec = variant.metadata.name, variant.spec
+    problems = []
+    if len(name) > NAME_LENGTH:
+        problems.append(
+            f"metadata.name {name!r} has {len(name)} characters; at most {NAME_LENGTH} leave room for Services"
+        )
+    problems += [
+        f"metadata.name {name!r} must not end with -{pool}: pools of other variants are called so"
+        for pool in (Pool.CONTROL, Pool.CANDIDATE)
+        if name.endswith(f"-{pool}")
+    ]
+    if spec.runtime.image:
+        return tuple(problems)
+    remedy = "or set spec.runtime.image to an image that has it"
+    for path, asked, choices in (
+        ("sampler", spec.sampler.name, known.samplers),
+        ("reducer", spec.reducer.name, known.reducers),
+        ("encoder", spec.encoder.name, known.encoders),
+    ):
+        if choices and asked not in choices:
+            offered = suggestion(asked, sorted(choices))
+            problems.append(f"spec.{path}.name {asked!r} is unknown{offered}; choose one of {_list(choices)}, {remedy}")
+    allowed = known.parameters.get(spec.sampler.name)
+    if allowed is not None:
+        problems += [
+            f"spec.sampler.parameters.{one} is not a parameter of {spec.sampler.name}; it takes {_list(allowed)}"
+            for one in sorted(set(spec.sampler.parameters) - set(allowed))
+        ]
+    return tuple(problems)
+
+
+def _list(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _rollout(rollout: Rollout, found: Object, cache: Cache) -> Review:
+    key = (rollout.metadata.namespace, rollout.metadata.name)
+    stored = cache.get(ROLLOUTS, key)
+    if stored is not None:  # what it already serves counts too, and how old it is
+        rollout = _as_stored(rollout, stored)
+    others = _others(rollout, key, found, cache)
+    refused = claims.refusal(_newest(rollout) if stored is None else rollout, others)
+    asked = (rollout.spec.variant_ref.name, *(one.variant_ref.name for one in rollout.spec.experiments))
+    missing = [name for name in asked if cache.get(VARIANTS, (key[0], name)) is None]
+    warnings = tuple(
+        f"SamplerVariant {name!r} does not exist in namespace {key[0]!r} yet; the rollout waits for it"
+        for name in missing
+    )
+    return Review(refusals=(refused,) if refused else (), warnings=warnings)
+
+
+def _as_stored(rollout: Rollout, stored: Object) -> Rollout:
+    try:
+        known = Rollout.model_validate(stored)
+    except ValidationError:
+        return rollout
+    return rollout.model_copy(update={"metadata": known.metadata, "status": known.status})
+
+
+def _newest(rollout: Rollout) -> Rollout:
+    """A resource that is not stored yet is younger than all that are."""
+    return rollout.model_copy(
+        update={"metadata": rollout.metadata.model_copy(update={"creation_timestamp": "9999-12-31T23:59:59Z"})}
+    )
+
+
+def _others(rollout: Rollout, key: Key, found: Object, cache: Cache) -> Sequence[Rollout]:
+    others = []
+    for other in sorted(cache.concerned(ROLLOUTS, {**found, "metadata": rollout.metadata.model_dump()}) - {key}):
+        try:
+            others.append(Rollout.model_validate(cache.get(ROLLOUTS, other)))
+        except ValidationError:
+            continue
+    return others
+
+
+def _deleted(kind: Kind, found: Object, cache: Cache) -> Review:
+    key = key_of(found)
+    users = sorted(name for _, name in cache.rollouts_of_variant(key)) if kind is VARIANTS else ()
+    return Review(
+        warnings=tuple(f"Rollout {name!r} still uses SamplerVariant {key[1]!r}: its pods go with it" for name in users)
+    )

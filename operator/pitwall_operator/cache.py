@@ -1,0 +1,171 @@
+"""What is known of the cluster's objects. In: watch events, lists and answers to own writes, in any order. Out: the
+newest known state of each object, and which rollouts a change concerns. No I/O."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pitwall_crds.names import FIELD_MANAGER
+from pitwall_operator.kube import BUDGETS, DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS, Kind, Object
+from pitwall_operator.platform.manifests import ROLLOUT_LABEL
+
+Key = tuple[str, str]
+"""Namespace and name."""
+
+TOMBSTONES: Final = 4096
+CACHED: Final = (ROLLOUTS, VARIANTS, DEPLOYMENTS, SERVICES, BUDGETS)
+OWNED: Final = (DEPLOYMENTS, SERVICES, BUDGETS)
+
+
+@dataclass(slots=True)
+class Cache:
+    """The newest known objects, by kind. An older event than what is known changes nothing."""
+
+    objects: dict[Kind, dict[Key, Object]] = field(default_factory=lambda: {kind: {} for kind in CACHED})
+    _gone: OrderedDict[tuple[Kind, Key], int] = field(default_factory=OrderedDict)
+    _by_flag: dict[str, set[Key]] = field(default_factory=dict)
+    _by_variant: dict[Key, set[Key]] = field(default_factory=dict)
+    _by_rollout: dict[Key, set[Key]] = field(default_factory=dict)
+
+    def get(self, kind: Kind, key: Key) -> Object | None:
+        """An object, or None."""
+        return self.objects[kind].get(key)
+
+    def put(self, kind: Kind, found: Object) -> bool:
+        """Keep an object; whether that was news."""
+        key = key_of(found)
+        known = self.objects[kind].get(key)
+        version = version_of(found)
+        if known is not None and version_of(known) >= version:
+            return False
+        if self._gone.get((kind, key), -1) >= version:
+            return False
+        self._index(kind, key, known, present=False)
+        kept = slim(kind, found)
+        self.objects[kind][key] = kept
+        self._index(kind, key, kept, present=True)
+        return True
+
+    def drop(self, kind: Kind, key: Key, version: int) -> Object | None:
+        """Forget an object that was deleted at this version; what was known of it, unless that is newer."""
+        known = self.objects[kind].get(key)
+        if known is not None and version_of(known) > version:
+            return None
+        self._gone[(kind, key)] = version
+        while len(self._gone) > TOMBSTONES:
+            self._gone.popitem(last=False)
+        if known is not None:
+            del self.objects[kind][key]
+            self._index(kind, key, known, present=False)
+        return known
+
+    def missing_from(self, kind: Kind, listed: Iterable[Key], version: int, namespace: str = "") -> list[Key]:
+        """What is known and not in a list of this version: it was deleted while nobody watched."""
+        present = set(listed)
+        return [
+            key
+            for key, known in self.objects[kind].items()
+            if key not in present and version_of(known) <= version and namespace in ("", key[0])
+        ]
+
+    def rollouts_of_flag(self, flag: str) -> frozenset[Key]:
+        """Rollouts that ask for this flag."""
+        return frozenset(self._by_flag.get(flag, ()))
+
+    def rollouts_of_variant(self, variant: Key) -> frozenset[Key]:
+        """Rollouts that ask for this variant or still use it."""
+        return frozenset(self._by_variant.get(variant, ()))
+
+    def deployments_of(self, rollout: Key) -> Iterator[Object]:
+        """Deployments that this rollout runs."""
+        for key in sorted(self._by_rollout.get(rollout, ())):
+            yield self.objects[DEPLOYMENTS][key]
+
+    def concerned(self, kind: Kind, found: Object) -> frozenset[Key]:
+        """The rollouts that a change of this object is news for."""
+        key = key_of(found)
+        if kind is VARIANTS:
+            return self.rollouts_of_variant(key)
+        if kind in OWNED:
+            return frozenset({owner} if (owner := rollout_of(found)) else ())
+        rivals = self.rollouts_of_flag(_flag(found)).union(
+            *(self.rollouts_of_variant((key[0], name)) for name in mentioned(found))
+        )
+        return rivals | {key}
+
+    def _index(self, kind: Kind, key: Key, found: Object | None, *, present: bool) -> None:
+        if found is None:
+            return
+        if kind is ROLLOUTS:
+            _mark(self._by_flag, _flag(found), key, present=present)
+            for name in mentioned(found):
+                _mark(self._by_variant, (key[0], name), key, present=present)
+        owner = rollout_of(found) if kind is DEPLOYMENTS else None
+        if owner:
+            _mark(self._by_rollout, owner, key, present=present)
+
+
+def key_of(found: Object) -> Key:
+    """Namespace and name of an object."""
+    return found["metadata"]["namespace"], found["metadata"]["name"]
+
+
+def version_of(found: Object) -> int:
+    """The resourceVersion as the number that it is."""
+    return int(found["metadata"]["resourceVersion"])
+
+
+def mentioned(rollout: Object) -> frozenset[str]:
+    """Variants that a rollout asks for or still uses."""
+    spec, status = rollout.get("spec") or {}, rollout.get("status") or {}
+    asked = (spec, *(spec.get("experiments") or ()))
+    names = {part.get("variantRef", {}).get("name", "") for part in asked}
+    names |= {status.get("stableVariant", ""), status.get("candidateVariant", ""), *status.get("experiments", ())}
+    return frozenset(names - {""})
+
+
+def rollout_of(owned: Object) -> Key | None:
+    """The rollout that runs a Deployment, and what belongs to it."""
+    name = (owned["metadata"].get("labels") or {}).get(ROLLOUT_LABEL)
+    return (owned["metadata"]["namespace"], name) if name else None
+
+
+def slim(kind: Kind, found: Object) -> Object:
+    """What is worth keeping of an object: of those that we own, whether others changed them, and how they are."""
+    if kind not in OWNED:
+        return {**found, "metadata": {name: value for name, value in found["metadata"].items() if name != _HISTORY}}
+    metadata = {name: found["metadata"][name] for name in _KEPT if name in found["metadata"]}
+    kept: Object = {"metadata": metadata, "strangers": sorted(set(_strangers(found["metadata"].get(_HISTORY) or ())))}
+    if kind is DEPLOYMENTS:
+        kept |= {"spec": {"replicas": found["spec"].get("replicas", 1)}, "status": found.get("status") or {}}
+    return kept
+
+
+_HISTORY: Final = "managedFields"
+_KEPT: Final = (
+    "name", "namespace", "uid", "generation", "resourceVersion", "labels", "annotations", "deletionTimestamp",
+    "ownerReferences",
+)  # fmt: skip
+
+
+def _strangers(fields: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Who else set fields of the spec."""
+    for entry in fields:
+        ours = entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
+        if not ours and "f:spec" in (entry.get("fieldsV1") or {}):
+            yield entry.get("manager", "")
+
+
+def _flag(rollout: Object) -> str:
+    flag: str = (rollout.get("spec") or {}).get("flag", "")
+    return flag
+
+
+def _mark(index: dict[Any, set[Key]], where: Any, key: Key, *, present: bool) -> None:
+    if present:
+        index.setdefault(where, set()).add(key)
+    elif where in index:
+        index[where].discard(key)
+        if not index[where]:
+            del index[where]

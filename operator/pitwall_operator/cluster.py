@@ -1,0 +1,180 @@
+"""The operator of a cluster: `python -m pitwall_operator.cluster --flags-url URL --runtime-image IMAGE …`.
+
+What its service account needs (in the namespaces it watches, or cluster-wide):
+
+* pitwall.dev: rollouts, samplervariants: get, list, watch; rollouts/status, samplervariants/status: update
+* apps: deployments: get, list, watch, create, patch, delete; controllerrevisions: get, create
+* "" (core): services: get, list, watch, create, patch, delete; configmaps: create, patch; events: get, create, patch
+* policy: poddisruptionbudgets: get, list, watch, create, patch, delete
+* in the Lease's namespace, coordination.k8s.io: leases: get, create, update
+* where OwnerReferencesPermissionEnforcement is on: samplervariants/finalizers: update
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from pitwall_flags.client import FlagClient
+from pitwall_operator import admission, handlers, probes
+from pitwall_operator.admission import Review
+from pitwall_operator.announcer import Events
+from pitwall_operator.cache import Cache
+from pitwall_operator.cluster_metrics import OperatorMetrics
+from pitwall_operator.controller import Controller
+from pitwall_operator.guard import Guard, GuardedTransport
+from pitwall_operator.handlers import Watch, Watching, Webhook
+from pitwall_operator.kube import Kind, Kube, Object, connect
+from pitwall_operator.lease import Lease
+from pitwall_operator.observe.prometheus import Prometheus
+from pitwall_operator.platform.deployments import Deployments
+from pitwall_operator.reader import Reader
+from pitwall_operator.settings import Settings, read
+from pitwall_operator.turns import Turns
+
+log = logging.getLogger("pitwall.operator")
+
+FLAGS_TIMEOUT_SECONDS = 3.0
+WATCH_END_SECONDS = 8.0
+
+
+class OperatorFailed(RuntimeError):  # noqa: N818 – what the log reads is the message
+    """The process cannot go on; the message says why."""
+
+
+class Fence:
+    """Whether this replica may act: what its lease says, once there is one."""
+
+    def __init__(self) -> None:
+        self.lease: Lease | None = None
+
+    def __call__(self) -> bool:
+        """Whether a call may be begun now."""
+        return self.lease is not None and self.lease.may_act()
+
+
+async def run(settings: Settings, stopped: asyncio.Event) -> None:
+    """Run until told to stop; then end the turns, and give the lease back."""
+    metrics, fence = OperatorMetrics(), Fence()
+    guard = Guard(fence, metrics, Guard.crash_point(os.environ))
+    kube = await connect(settings.kubeconfig, guard, settings.context)
+    flags = FlagClient(
+        settings.flags_url, token=settings.flags_token, timeout_seconds=FLAGS_TIMEOUT_SECONDS,
+        transport=GuardedTransport(guard),
+    )  # fmt: skip
+    prometheus = _prometheus(settings)
+    reader = Reader(prometheus, settings.read_seconds, settings.stale_seconds)
+    lease = fence.lease = Lease(kube, settings.lease_namespace, settings.lease_name, settings.identity)
+    controller = _controller(settings, kube, flags, reader, metrics)
+    try:
+        await _serve(settings, kube, lease, controller, metrics, stopped)
+    finally:
+        await flags.close()
+        await kube.close()
+        if prometheus is not None:
+            prometheus.close()
+
+
+def _prometheus(settings: Settings) -> Prometheus | None:
+    if not settings.prometheus_url:
+        return None
+    return Prometheus(settings.prometheus_url, settings.prometheus_headers, settings.prometheus_timeout_seconds)
+
+
+def _controller(
+    settings: Settings, kube: Kube, flags: FlagClient, reader: Reader, metrics: OperatorMetrics
+) -> Controller:
+    cache = Cache()
+    turns = Turns(
+        kube, cache, flags, Deployments(kube, cache, settings.defaults), reader, Events(kube),
+        metrics.statuses.show, settings.resync_seconds,
+    )  # fmt: skip
+    return Controller(kube, cache, flags, turns, reader, metrics, settings.namespaces, settings.workers)
+
+
+async def _serve(
+    settings: Settings,
+    kube: Kube,
+    lease: Lease,
+    controller: Controller,
+    metrics: OperatorMetrics,
+    stopped: asyncio.Event,
+) -> None:
+    watch = Watch(_watching(settings, kube, controller))
+    server = await probes.serve(
+        settings.port, metrics.registry, healthy=lambda: watch.trouble,
+        ready=lambda: "" if watch.ready.is_set() else "the watches are being opened",
+    )  # fmt: skip
+    watch.start()
+    end_election = asyncio.Event()
+    election = asyncio.create_task(lease.keep(end_election), name="lease")
+    work = [
+        asyncio.create_task(controller.lead(lease.leading, stopped), name="turns"),
+        asyncio.create_task(controller.reader.keep_reading(stopped), name="reader"),
+        asyncio.create_task(_tell(metrics, lease, stopped), name="leader metric"),
+    ]
+    endings = [asyncio.create_task(stopped.wait()), asyncio.create_task(watch.ended.wait())]
+    await asyncio.wait({election, *work, *endings}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.set()
+    await asyncio.gather(*work, return_exceptions=True)
+    end_election.set()
+    await asyncio.gather(election, return_exceptions=True)
+    await lease.release()
+    watch.stop()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(watch.ended.wait(), WATCH_END_SECONDS)
+    await server.cleanup()
+    _complain(watch, (election, *work))
+
+
+def _complain(watch: Watch, tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Raise OperatorFailed with what ended the process, if that was not a signal."""
+    failed = [(task.get_name(), task.exception()) for task in tasks if not task.cancelled() and task.exception()]
+    words = [f"{name}: {error!r}" for name, error in failed] + ([f"watch: {watch.trouble}"] if watch.trouble else [])
+    if words:
+        raise OperatorFailed("; ".join(words))
+
+
+def _watching(settings: Settings, kube: Kube, controller: Controller) -> Watching:
+    def review(kind: Kind, operation: str, found: Object) -> Review:
+        return admission.review(kind, operation, found, controller.cache, settings.known)
+
+    webhook = None
+    if settings.webhook_certificate is not None and settings.webhook_private_key is not None:
+        webhook = Webhook(settings.webhook_port, settings.webhook_certificate, settings.webhook_private_key)
+    return Watching(settings.namespaces, controller.changed, controller.deleted, review, kube.login, webhook)
+
+
+async def _tell(metrics: OperatorMetrics, lease: Lease, stopped: asyncio.Event) -> None:
+    while not stopped.is_set():
+        metrics.leads(lease.leading.is_set())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), 1.0)
+
+
+async def _main(settings: Settings) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await run(settings, stopped)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the operator process."""
+    settings = read(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    handlers.quiet()
+    try:
+        asyncio.run(_main(settings))
+    except (OperatorFailed, OSError) as error:
+        log.error("the operator ends: %s", error)  # noqa: TRY400 – the words say what is wrong
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,268 @@
+"""Turns for every rollout: which are due, so many at once, again later where one fails. Knows neither kopf nor HTTP.
+
+Every replica keeps the cache and answers for it; only the one that holds the lease takes turns.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUnreachable
+from pitwall_operator import orphans
+from pitwall_operator.cache import CACHED, OWNED, Cache, Key, key_of, version_of
+from pitwall_operator.due import Due
+from pitwall_operator.kube import ROLLOUTS, VARIANTS, Kind, Kube, KubeError, Object
+from pitwall_operator.perform import ACTOR
+from pitwall_operator.reader import Reader
+from pitwall_operator.turns import Overtaken, TurnFailed, Turns
+
+log = logging.getLogger("pitwall.controller")
+
+WORKERS: Final = 16
+FIRST_SPREAD: Final = 0.005
+"""Seconds between the first turns of rollouts that rest, after a replica began to lead."""
+OWN_SELECTOR: Final = "app.kubernetes.io/managed-by=pitwall"
+GRACE_SECONDS: Final = 8.0
+LONE: Final = "~"
+"""Before the name of a variant in the queue; no object's name has it."""
+
+
+class Measures(Protocol):
+    """Where the controller tells how it gets on."""
+
+    def turn(self, seconds: float, outcome: str) -> None:
+        """One turn was taken."""
+
+    def waiting(self, count: int) -> None:
+        """So many rollouts are known to the queue."""
+
+
+@dataclass(slots=True)
+class Controller:
+    """The work queue over the cache."""
+
+    kube: Kube
+    cache: Cache
+    flags: FlagClient
+    turns: Turns
+    reader: Reader
+    measures: Measures
+    namespaces: tuple[str, ...] = ()
+    workers: int = WORKERS
+    due: Due = field(default_factory=lambda: Due(time.monotonic))
+    leading: bool = field(default=False, init=False)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _sweep_soon: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    # --- news ---
+
+    def changed(self, kind: Kind, found: Object) -> None:
+        """An object is now so."""
+        known = self.cache.get(kind, key_of(found))
+        before = self.cache.concerned(kind, known) if known is not None else frozenset()
+        if self.cache.put(kind, found):
+            self._wake(kind, found, before | self.cache.concerned(kind, found))
+
+    def deleted(self, kind: Kind, found: Object) -> None:
+        """An object is gone."""
+        known = self.cache.drop(kind, key_of(found), version_of(found))
+        if known is not None:
+            self._wake(kind, known, self.cache.concerned(kind, known))
+            if kind is ROLLOUTS:
+                self._sweep_soon.set()
+
+    def _wake(self, kind: Kind, found: Object, keys: frozenset[Key]) -> None:
+        if not self.leading:
+            return
+        for key in keys:
+            self.due.wake(key)
+        if kind is VARIANTS and not keys:
+            namespace, name = key_of(found)
+            self.due.wake((namespace, f"{LONE}{name}"))
+        self._woken.set()
+
+    # --- leading ---
+
+    async def lead(self, leading: asyncio.Event, stopped: asyncio.Event) -> None:
+        """Take turns whenever the lease is held, until told to stop."""
+        while not stopped.is_set():
+            if await _first(leading.wait(), stopped.wait()):
+                await self._reign(leading, stopped)
+
+    async def _reign(self, leading: asyncio.Event, stopped: asyncio.Event) -> None:
+        """From taking the lease over to losing it."""
+        try:
+            await self._list_all()
+        except KubeError as error:
+            log.warning("cannot lead yet: %s", error)
+            await asyncio.sleep(1.0)
+            return
+        self.leading = True
+        self._wake_all()
+        over = asyncio.Event()
+        tasks = [asyncio.create_task(self._work(over)) for _ in range(self.workers)]
+        tasks += [asyncio.create_task(self._sweep(over)), asyncio.create_task(self._audit(over))]
+        try:
+            while leading.is_set() and not stopped.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopped.wait(), 0.2)
+        finally:
+            self.leading = False
+            over.set()
+            self._woken.set()
+            _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self.due.clear()
+            self.reader.clear()
+
+    async def _list_all(self) -> None:
+        """Everything as it is now: what the watches brought may lack what happened while nobody watched."""
+        for kind in CACHED:
+            for namespace in self.namespaces or ("",):
+                listed: set[Key] = set()
+                version = 0
+                async for page in self._pages(kind, namespace):
+                    version = int(page["metadata"]["resourceVersion"])
+                    for item in page["items"]:
+                        listed.add(key_of(item))
+                        self.cache.put(kind, item)
+                self._drop_missing(kind, listed, version, namespace)
+
+    def _pages(self, kind: Kind, namespace: str, *, heads: bool = False) -> AsyncIterator[Object]:
+        selector = OWN_SELECTOR if kind in OWNED else ""
+        return self.kube.pages(kind, namespace, selector, heads=heads)
+
+    def _drop_missing(self, kind: Kind, listed: set[Key], version: int, namespace: str) -> None:
+        for key in self.cache.missing_from(kind, listed, version, namespace):
+            known = self.cache.drop(kind, key, version)
+            if known is not None:
+                self._wake(kind, known, self.cache.concerned(kind, known))
+
+    def _wake_all(self) -> None:
+        """Those that move first; those that rest one after the other."""
+        resting = 0
+        for key, found in self.cache.objects[ROLLOUTS].items():
+            moving = not found.get("status") or bool(found["status"].get("candidateVariant"))
+            resting += not moving
+            self.due.wake(key, 0.0 if moving else resting * FIRST_SPREAD)
+        for namespace, name in self.cache.objects[VARIANTS]:
+            if not self.cache.rollouts_of_variant((namespace, name)):
+                resting += 1
+                self.due.wake((namespace, f"{LONE}{name}"), resting * FIRST_SPREAD)
+        self._woken.set()
+
+    # --- work ---
+
+    async def _work(self, over: asyncio.Event) -> None:
+        while not over.is_set():
+            key = self.due.take()
+            if key is None:
+                self._woken.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), min(1.0, self.due.wait_seconds()))
+                continue
+            await self._one(key)
+
+    async def _one(self, key: Key) -> None:
+        """One turn; whatever happens in it, the queue goes on."""
+        started, outcome = time.monotonic(), "done"
+        try:
+            await self._turn(key)
+        except Overtaken as error:
+            outcome = "overtaken"
+            log.debug("%s/%s is taken again: %s", *key, error)
+            self.due.done(key, 0.0)
+        except (TurnFailed, KubeError, FlagsUnreachable, FlagRejected, FlagConflict, OSError) as error:
+            outcome = "failed"
+            log.warning("%s/%s: %s; again in %.1f s", *key, error, self.due.failed(key))
+        except Exception:  # the queue must outlive whatever one turn meets
+            outcome = "broken"
+            log.exception("%s/%s: this turn broke; again in %.1f s", *key, self.due.failed(key))
+        self.measures.turn(time.monotonic() - started, outcome)
+        self.measures.waiting(len(self.due))
+
+    async def _turn(self, key: Key) -> None:
+        namespace, name = key
+        if name.startswith(LONE):
+            await self.turns.describe((namespace, name.removeprefix(LONE)))
+            self.due.forget(key)
+            return
+        again = await self.turns.take(key)
+        if again is None:
+            self.due.forget(key)
+            self._sweep_soon.set()
+        else:
+            self.due.done(key, again)
+
+    # --- what no event tells ---
+
+    async def _sweep(self, over: asyncio.Event) -> None:
+        """Bring flags whose rollout is gone to rest: at once when one was deleted, and now and then in any case."""
+        while not over.is_set():
+            self._sweep_soon.clear()
+            try:
+                again = self.turns.resync_seconds if await self._rest_orphans() else 2.0
+            except (FlagsUnreachable, FlagRejected, FlagConflict, OSError) as error:
+                log.warning("flags of deleted rollouts could not be brought to rest: %s", error)
+                again = 2.0
+            await _first(over.wait(), self._sweep_soon.wait(), seconds=again)
+
+    async def _rest_orphans(self) -> bool:
+        """Whether all of them rest now."""
+        existing = self.cache.objects[ROLLOUTS].keys()
+        resting = list(orphans.to_rest(await self.flags.list(), existing, self._watches))
+        for rest in resting:
+            log.info("Rollout %s is gone: its flag %s goes back to stable", rest.owner, rest.flag)
+            why = f"Rollout {rest.owner} is gone"
+            await self.flags.put(rest.flag, rest.document, expected_version=rest.version, actor=ACTOR, reason=why)
+        return True
+
+    def _watches(self, namespace: str) -> bool:
+        return not self.namespaces or namespace in self.namespaces
+
+    async def _audit(self, over: asyncio.Event) -> None:
+        """Find what the watches missed, now and then, by the names and versions of all objects."""
+        while not over.is_set():
+            pause = self.turns.resync_seconds * random.uniform(0.9, 1.1)  # noqa: S311 – no secret
+            if await _first(over.wait(), seconds=pause):
+                return
+            try:
+                await self._compare()
+            except KubeError as error:
+                log.warning("the cache could not be compared with the cluster: %s", error)
+
+    async def _compare(self) -> None:
+        for kind in CACHED:
+            for namespace in self.namespaces or ("",):
+                listed: set[Key] = set()
+                version = 0
+                async for page in self._pages(kind, namespace, heads=True):
+                    version = int(page["metadata"]["resourceVersion"])
+                    for head in page["items"]:
+                        listed.add(key_of(head))
+                        await self._catch_up(kind, head)
+                self._drop_missing(kind, listed, version, namespace)
+
+    async def _catch_up(self, kind: Kind, head: Object) -> None:
+        known = self.cache.get(kind, key_of(head))
+        if known is None or version_of(known) < version_of(head):
+            self.changed(kind, await self.kube.get(kind, *key_of(head)))
+
+
+async def _first(*waits: Coroutine[Any, Any, object], seconds: float | None = None) -> bool:
+    """Wait until the first of them happens, or the time is over; whether the first one given happened."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return tasks[0].done()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

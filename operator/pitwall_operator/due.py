@@ -1,0 +1,90 @@
+"""Which rollout is due when. In: wakes, outcomes. Out: the next key. Pure but for clock and dice."""
+
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from pitwall_operator.cache import Key
+
+FIRST_BACKOFF_SECONDS: Final = 0.5
+LONGEST_BACKOFF_SECONDS: Final = 60.0
+JITTER: Final = 0.1
+
+
+@dataclass(slots=True)
+class Due:
+    """Keys with the times at which they are due. One that is being worked on is not handed out again; if it is woken
+    meanwhile, it is due again at once. Failures in a row are tried again later and later."""
+
+    clock: Callable[[], float]
+    dice: random.Random = field(default_factory=random.Random)
+    _times: dict[Key, float] = field(default_factory=dict)
+    _heap: list[tuple[float, Key]] = field(default_factory=list)
+    _busy: dict[Key, float | None] = field(default_factory=dict)
+    _failures: dict[Key, int] = field(default_factory=dict)
+
+    def wake(self, key: Key, after: float = 0.0) -> None:
+        """Make a key due after this time, if it is not due earlier."""
+        at = self.clock() + after
+        if key in self._busy:
+            known = self._busy[key]
+            self._busy[key] = at if known is None else min(known, at)
+        elif at < self._times.get(key, float("inf")):
+            self._times[key] = at
+            heapq.heappush(self._heap, (at, key))
+
+    def take(self) -> Key | None:
+        """The key that has been due longest, from now on worked on; None if none is due yet."""
+        while self._heap:
+            at, key = self._heap[0]
+            if self._times.get(key) != at:
+                heapq.heappop(self._heap)  # it was made due at another time
+                continue
+            if at > self.clock():
+                return None
+            heapq.heappop(self._heap)
+            del self._times[key]
+            self._busy[key] = None
+            return key
+        return None
+
+    def wait_seconds(self) -> float:
+        """How long until a key is due; infinite if none is."""
+        while self._heap and self._times.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return max(0.0, self._heap[0][0] - self.clock()) if self._heap else float("inf")
+
+    def done(self, key: Key, again_after: float) -> None:
+        """The work went well; the key is due again after this time, a little earlier or later."""
+        self._failures.pop(key, None)
+        self._end(key, again_after * self.dice.uniform(1 - JITTER, 1 + JITTER))
+
+    def failed(self, key: Key) -> float:
+        """The work failed; in how many seconds it is tried again, whoever wakes the key meanwhile."""
+        count = self._failures[key] = self._failures.get(key, 0) + 1
+        longest = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(count - 1, 16))
+        pause = longest * self.dice.uniform(0.5, 1.0)
+        self._busy[key] = None
+        self._end(key, pause)
+        return pause
+
+    def forget(self, key: Key) -> None:
+        """The key is gone."""
+        self._times.pop(key, None)
+        self._failures.pop(key, None)
+        self._busy.pop(key, None)
+
+    def clear(self) -> None:
+        """Nothing is due."""
+        for known in (self._times, self._heap, self._busy, self._failures):
+            known.clear()
+
+    def __len__(self) -> int:
+        return len(self._times) + len(self._busy)
+
+    def _end(self, key: Key, again_after: float) -> None:
+        woken = self._busy.pop(key, None)
+        at = self.clock() + again_after
+        self.wake(key, max(0.0, (at if woken is None else min(at, woken)) - self.clock()))

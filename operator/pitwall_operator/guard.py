@@ -1,0 +1,88 @@
+"""Asked before every call that changes the world: may this replica act? Counted after it; tests kill it there."""
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import httpx
+
+CRASH_VARIABLE: Final = "PITWALL_CRASH_AFTER_CALLS"
+"""For tests: the process kills itself (SIGKILL) after this many changing calls, those for its lease not counted."""
+
+
+class NotLeader(OSError):  # noqa: N818 – a state of the world, not of the program
+    """Another replica may hold the lease now, so nothing may be changed from here."""
+
+
+class CallCounter(Protocol):
+    """Where calls are counted."""
+
+    def count(self, verb: str, resource: str) -> None:
+        """One more call."""
+
+
+@dataclass(slots=True)
+class Guard:
+    """The fence that every changing call passes.
+
+    Attributes:
+        may_act: whether the lease is surely held, also by the time at which a call begun now ends.
+        counter: where calls are counted.
+        crash_after: 0, or after how many changing calls the process shall die.
+    """
+
+    may_act: Callable[[], bool]
+    counter: CallCounter
+    crash_after: int = 0
+    changes: int = field(default=0, init=False)
+
+    @staticmethod
+    def crash_point(environment: Mapping[str, str]) -> int:
+        """What the environment says; 0 where it says nothing."""
+        return int(environment.get(CRASH_VARIABLE, "0") or 0)
+
+    def begin(self, verb: str, resource: str) -> None:
+        """Pass, or raise NotLeader."""
+        if not self.may_act():
+            raise NotLeader(f"{verb} {resource} was not begun: the lease is not surely held by this replica")
+
+    def read(self, verb: str, resource: str) -> None:
+        """Count a call that needs no leave: a read, or one for the lease."""
+        self.counter.count(verb, resource)
+
+    def changed(self, verb: str, resource: str) -> None:
+        """Count a call that may have changed something."""
+        self.counter.count(verb, resource)
+        self.changes += 1
+        if self.changes == self.crash_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """The flag client's way to the network, through the guard."""
+
+    def __init__(self, guard: Guard, inner: httpx.AsyncBaseTransport | None = None) -> None:
+        self._guard = guard
+        self._inner = inner or httpx.AsyncHTTPTransport(retries=0)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send, unless it would change something and this replica may not."""
+        verb, resource = request.method.lower(), _resource(request.url.path)
+        if verb == "get":
+            self._guard.read(verb, resource)
+            return await self._inner.handle_async_request(request)
+        self._guard.begin(verb, resource)
+        try:
+            return await self._inner.handle_async_request(request)
+        finally:
+            self._guard.changed(verb, resource)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._inner.aclose()
+
+
+def _resource(path: str) -> str:
+    return "journal" if "/journal/" in path else "flags"

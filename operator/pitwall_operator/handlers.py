@@ -1,0 +1,156 @@
+"""kopf's part: watch streams in, news for the controller out; admission reviews in, answers out.
+
+Nothing else knows kopf. Only raw events are handled: no finalizers, annotations or stored progress, so that an object
+which rests costs no write. There is no peering either: every replica watches, the Lease says which one acts.
+"""
+
+import asyncio
+import dataclasses
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import kopf
+
+from pitwall_crds.names import GROUP, VERSION
+from pitwall_operator.admission import Review
+from pitwall_operator.controller import OWN_SELECTOR
+from pitwall_operator.kube import BUDGETS, DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS, Kind, Login, Object
+
+WATCHED: Final = (ROLLOUTS, VARIANTS, DEPLOYMENTS, SERVICES, BUDGETS)
+WATCH_SECONDS: Final = 300
+SLACK_SECONDS: Final = 15
+PAGE_SIZE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where the validating webhook listens, and with which certificate."""
+
+    port: int
+    certificate: Path
+    private_key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """What kopf is given.
+
+    Attributes:
+        namespaces: those to watch; none are all.
+        changed: told of every object as it is.
+        deleted: told of every object that is gone.
+        review: asked before a resource is stored.
+        login: the API server and how to speak to it.
+        webhook: None switches admission off.
+    """
+
+    namespaces: tuple[str, ...]
+    changed: Callable[[Kind, Object], None]
+    deleted: Callable[[Kind, Object], None]
+    review: Callable[[Kind, str, Object], Review]
+    login: Callable[[], Awaitable[Login]]
+    webhook: Webhook | None = None
+
+
+class Watch(threading.Thread):
+    """kopf in a thread and an event loop of its own: when it ends, it cancels every task of its loop."""
+
+    def __init__(self, watching: Watching) -> None:
+        super().__init__(name="watch", daemon=True)
+        self._watching = watching
+        self._loop = asyncio.get_running_loop()
+        self._stop = threading.Event()
+        self.ready = threading.Event()
+        self.ended = asyncio.Event()
+        self.trouble = ""
+
+    def run(self) -> None:
+        """Watch until told to stop, or until kopf cannot go on."""
+        try:
+            asyncio.run(self._operate())
+        except Exception as error:
+            self.trouble = f"{type(error).__name__}: {error}"
+        self._loop.call_soon_threadsafe(self.ended.set)
+
+    def stop(self) -> None:
+        """Let it end."""
+        self._stop.set()
+
+    async def _operate(self) -> None:
+        watching = self._watching
+        await kopf.operator(
+            registry=self._registry(),
+            settings=_settings(watching),
+            standalone=True,
+            clusterwide=not watching.namespaces,
+            namespaces=watching.namespaces,
+            stop_flag=self._stop,
+            ready_flag=self.ready,
+        )
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry, watching = kopf.OperatorRegistry(), self._watching
+
+        async def login(**_: Any) -> kopf.ConnectionInfo:
+            return kopf.ConnectionInfo(**dataclasses.asdict(await watching.login()))
+
+        kopf.on.login(registry=registry)(login)
+        for kind in WATCHED:
+            group, _, version = kind.api_version.rpartition("/")
+            kopf.on.event(group, version, kind.plural, registry=registry, id=kind.plural)(self._news(kind))
+        if watching.webhook is not None:
+            for kind in (ROLLOUTS, VARIANTS):
+                kopf.on.validate(GROUP, VERSION, kind.plural, registry=registry, id=kind.plural)(self._judge(kind))
+        return registry
+
+    def _news(self, kind: Kind) -> Any:
+        async def news(event: Any, **_: Any) -> None:
+            tell = self._watching.deleted if event["type"] == "DELETED" else self._watching.changed
+            self._loop.call_soon_threadsafe(tell, kind, event["object"])
+
+        return news
+
+    def _judge(self, kind: Kind) -> Any:
+        async def ask(operation: str, found: Object) -> Review:
+            return self._watching.review(kind, operation, found)
+
+        async def judge(body: Any, operation: str, warnings: list[str], **_: Any) -> None:
+            asked = asyncio.run_coroutine_threadsafe(ask(operation, dict(body)), self._loop)
+            answer = await asyncio.wrap_future(asked)
+            warnings.extend(answer.warnings)
+            if answer.refusals:
+                raise kopf.AdmissionError("; ".join(answer.refusals), code=422)
+
+        return judge
+
+
+def _settings(watching: Watching) -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.process.ultimate_exiting_timeout = None
+    settings.scanning.disabled = True
+    settings.watching.server_timeout = WATCH_SECONDS
+    settings.watching.client_timeout = WATCH_SECONDS + SLACK_SECONDS
+    settings.watching.chunk_size = PAGE_SIZE
+    settings.queueing.idle_timeout = 0.1
+    settings.networking.request_timeout = 30
+    for kind in (DEPLOYMENTS, SERVICES, BUDGETS):
+        settings.watching.label_selectors[kind.plural] = OWN_SELECTOR
+    if watching.webhook is not None:
+        settings.admission.managed = None
+        settings.admission.server = kopf.WebhookServer(
+            addr="0.0.0.0",  # noqa: S104 – the API server calls from outside
+            port=watching.webhook.port,
+            certfile=watching.webhook.certificate,
+            pkeyfile=watching.webhook.private_key,
+        )
+    return settings
+
+
+def quiet() -> None:
+    """kopf's own log: what goes wrong, not what goes on."""
+    logging.getLogger("kopf").setLevel(logging.WARNING)

@@ -1,0 +1,245 @@
+"""Kubernetes objects as dictionaries, in and out: the few calls that the operator makes, each with a typed outcome.
+
+The generated models are passed over on purpose: turning one list of a thousand objects into them and back costs more
+than everything else that the operator does with it.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from pitwall_crds import names
+from pitwall_operator.guard import Guard
+
+Object = dict[str, Any]
+
+TIMEOUT_SECONDS: Final = 4.0
+LIST_TIMEOUT_SECONDS: Final = 30.0
+PAGE_SIZE: Final = 500
+_OBJECTS: Final = "application/json"
+_HEADS: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+# The library is marked as typed, but these parts of it are not.
+_config: Any = config
+
+
+class KubeError(OSError):
+    """The API server did not do what was asked, and why."""
+
+
+class KubeUnreachable(KubeError):  # noqa: N818 – a state of the world, not of the program
+    """The API server did not answer, or cannot answer now."""
+
+
+class KubeNotFound(KubeError):  # noqa: N818 – a state of the world, not of the program
+    """There is no such object."""
+
+
+class KubeConflict(KubeError):  # noqa: N818 – a state of the world, not of the program
+    """Somebody else changed the object meanwhile, or it exists already."""
+
+
+class KubeRefused(KubeError):  # noqa: N818 – a state of the world, not of the program
+    """The API server refuses, and asking again would not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A resource type: what its objects call themselves, and where they are."""
+
+    api_version: str
+    name: str
+    plural: str
+
+    def path(self, namespace: str = "", name: str = "", part: str = "") -> str:
+        """The URL path of an object, of one of its parts, or of a list (of all namespaces, where none is given)."""
+        root = "/apis" if "/" in self.api_version else "/api"
+        places = (f"namespaces/{namespace}" if namespace else "", self.plural, name, part)
+        return "/".join((root, self.api_version, *filter(None, places)))
+
+
+ROLLOUTS: Final = Kind(names.API_VERSION, "Rollout", "rollouts")
+VARIANTS: Final = Kind(names.API_VERSION, "SamplerVariant", "samplervariants")
+DEPLOYMENTS: Final = Kind("apps/v1", "Deployment", "deployments")
+REVISIONS: Final = Kind("apps/v1", "ControllerRevision", "controllerrevisions")
+SERVICES: Final = Kind("v1", "Service", "services")
+CONFIG_MAPS: Final = Kind("v1", "ConfigMap", "configmaps")
+EVENTS: Final = Kind("v1", "Event", "events")
+BUDGETS: Final = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+LEASES: Final = Kind("coordination.k8s.io/v1", "Lease", "leases")
+
+
+async def connect(kubeconfig: Path | None, guard: Guard, context: str | None = None) -> "Kube":
+    """The cluster of a kubeconfig file; without one, the cluster that this process runs in, else the user's own."""
+    configuration = Configuration()
+    if kubeconfig is not None:
+        await _config.load_kube_config(str(kubeconfig), context, client_configuration=configuration)
+    else:
+        try:
+            _config.load_incluster_config(client_configuration=configuration)
+        except _config.ConfigException:
+            await _config.load_kube_config(context=context, client_configuration=configuration)
+    return Kube(ApiClient(configuration), guard)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where the API server is and how to speak to it, for another client."""
+
+    server: str
+    ca_path: str | None
+    insecure: bool
+    scheme: str | None
+    token: str | None
+    certificate_path: str | None
+    private_key_path: str | None
+
+
+class Kube:
+    """An API server. Changing calls pass the guard."""
+
+    def __init__(self, api: ApiClient, guard: Guard) -> None:
+        self._api: Any = api
+        self._guard = guard
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def login(self) -> Login:
+        """What this client uses now; a token is read anew from where it comes."""
+        configuration = self._api.configuration
+        header = (await configuration.auth_settings()).get("BearerToken", {}).get("value") or ""
+        scheme, _, token = header.rpartition(" ")
+        return Login(
+            server=configuration.host,
+            ca_path=configuration.ssl_ca_cert,
+            insecure=not configuration.verify_ssl,
+            scheme=scheme or None,
+            token=token or None,
+            certificate_path=configuration.cert_file,
+            private_key_path=configuration.key_file,
+        )
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object:
+        """One object. Raises KubeNotFound and the others."""
+        self._guard.read("get", kind.plural)
+        return await self._send("GET", kind.path(namespace, name))
+
+    async def pages(
+        self, kind: Kind, namespace: str = "", selector: str = "", *, heads: bool = False
+    ) -> AsyncIterator[Object]:
+        """A list, page by page, all of one resourceVersion; `heads` asks for the objects' metadata alone."""
+        query = {"limit": str(PAGE_SIZE), **({"labelSelector": selector} if selector else {})}
+        while True:
+            self._guard.read("list", kind.plural)
+            page = await self._send(
+                "GET", kind.path(namespace), query=query, accept=_HEADS if heads else _OBJECTS,
+                timeout_seconds=LIST_TIMEOUT_SECONDS,
+            )  # fmt: skip
+            yield page
+            following = page["metadata"].get("continue")
+            if not following:
+                return
+            query["continue"] = following
+
+    async def apply(self, kind: Kind, manifest: Object) -> Object:
+        """Server-side apply: the fields of this manifest become ours, whoever held them."""
+        head = manifest["metadata"]
+        query = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
+        path = kind.path(head["namespace"], head["name"])
+        return await self._change("patch", kind, path, manifest, query, "application/apply-patch+yaml")
+
+    async def create(self, kind: Kind, manifest: Object) -> Object:
+        """A new object. Raises KubeConflict where there is one of this name."""
+        return await self._change("post", kind, kind.path(manifest["metadata"]["namespace"]), manifest)
+
+    async def replace_status(self, kind: Kind, current: Object) -> Object:
+        """The object's status, if nobody changed the object meanwhile. Raises KubeConflict."""
+        head = current["metadata"]
+        return await self._change("put", kind, kind.path(head["namespace"], head["name"], "status"), current)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str = "") -> None:
+        """Remove an object, what it owns in the background; nothing happens where there is none (or another one)."""
+        body: Object = {"propagationPolicy": "Background", **({"preconditions": {"uid": uid}} if uid else {})}
+        try:
+            await self._change("delete", kind, kind.path(namespace, name), body)
+        except (KubeNotFound, KubeConflict):
+            return
+
+    async def put_lease(self, manifest: Object) -> Object:
+        """Write the lease, which is what the guard relies on, so it is written past it. Raises KubeConflict."""
+        head = manifest["metadata"]
+        self._guard.read("put", LEASES.plural)
+        if "resourceVersion" in head:
+            return await self._send("PUT", LEASES.path(head["namespace"], head["name"]), manifest)
+        return await self._send("POST", LEASES.path(head["namespace"]), manifest)
+
+    async def _change(
+        self,
+        verb: str,
+        kind: Kind,
+        path: str,
+        body: Object,
+        query: Mapping[str, str] | None = None,
+        content_type: str = _OBJECTS,
+    ) -> Object:
+        self._guard.begin(verb, kind.plural)
+        try:
+            return await self._send(verb.upper(), path, body, query, content_type)
+        finally:
+            self._guard.changed(verb, kind.plural)
+
+    async def _send(  # noqa: PLR0913 – HTTP has as many parts
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = _OBJECTS,
+        accept: str = _OBJECTS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> Object:
+        headers = {"Content-Type": content_type, "Accept": accept}
+        suffix = f"?{urlencode(query)}" if query else ""
+        try:
+            await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+            response = await self._api.rest_client.request(
+                method,
+                f"{self._api.configuration.host}{path}{suffix}",
+                headers=headers,
+                body=body,
+                _request_timeout=aiohttp.ClientTimeout(total=timeout_seconds),
+            )
+            content = await response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            words = str(error) or type(error).__name__
+            raise KubeUnreachable(f"the API server did not answer {method} {path}: {words}") from error
+        return _outcome(method, path, response.status, content)
+
+
+def _outcome(method: str, path: str, status: int, content: bytes) -> Object:
+    try:
+        answer: Object = json.loads(content)
+    except ValueError:
+        answer = {"message": content[:500].decode(errors="replace")}
+    if 200 <= status < 300:
+        return answer
+    words = f"{method} {path}: {answer.get('message', status)}"
+    match status:
+        case 404:
+            raise KubeNotFound(words)
+        case 409:
+            raise KubeConflict(words)
+        case 408 | 429 | 500 | 502 | 503 | 504:
+            raise KubeUnreachable(words)
+        case _:
+            raise KubeRefused(words)

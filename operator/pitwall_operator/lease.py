@@ -1,0 +1,139 @@
+"""Which replica acts: the holder of a Lease. In: other replicas' renewals. Out: whether this one may act now.
+
+Only the monotonic clock decides, so a clock that jumps cannot elect two. The times in the Lease are for people: a
+candidate takes a Lease over when it saw no change of it for a whole duration by its own clock; a holder stops acting
+a safety margin before that could happen.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from pitwall_operator.kube import LEASES, Kube, KubeConflict, KubeError, KubeNotFound, Object
+
+log = logging.getLogger("pitwall.lease")
+
+DURATION_SECONDS: Final = 15.0
+RENEW_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 2.0
+MARGIN_SECONDS: Final = 5.0
+"""A call that begins now ends within this time (kube.TIMEOUT_SECONDS), so it ends while the lease is still held."""
+
+
+@dataclass(slots=True)
+class Lease:
+    """One replica's view of the Lease."""
+
+    kube: Kube
+    namespace: str
+    name: str
+    identity: str
+    clock: Callable[[], float] = time.monotonic
+    _held_until: float = field(default=0.0, init=False)
+    _seen: tuple[str, str] = field(default=("", ""), init=False)
+    _seen_at: float = field(default=0.0, init=False)
+    _leading: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    def may_act(self) -> bool:
+        """Whether a call that begins now ends before anybody else can hold the lease."""
+        return self.clock() < self._held_until - MARGIN_SECONDS
+
+    @property
+    def leading(self) -> asyncio.Event:
+        """Set while this replica holds the lease."""
+        return self._leading
+
+    async def keep(self, stopped: asyncio.Event) -> None:
+        """Acquire, renew, acquire again until told to stop; then give the lease back."""
+        while not stopped.is_set():
+            await self._try_once()
+            pause = RENEW_SECONDS if self.may_act() else RETRY_SECONDS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), pause)
+
+    async def release(self) -> None:
+        """Let another replica take over at once."""
+        if not self._leading.is_set():
+            return
+        self._follow("it was given back")
+        with contextlib.suppress(KubeError):
+            found = await self.kube.get(LEASES, self.namespace, self.name)
+            if found["spec"].get("holderIdentity") == self.identity:
+                found["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
+                await self.kube.put_lease(found)
+
+    async def _try_once(self) -> None:
+        """One step of the election; whatever goes wrong, the lease runs out by itself."""
+        asked = self.clock()
+        try:
+            if await self._hold():
+                self._held_until = asked + DURATION_SECONDS
+                if not self._leading.is_set():
+                    log.info("%s holds the lease %s/%s", self.identity, self.namespace, self.name)
+                    self._leading.set()
+                return
+        except KubeError as error:
+            log.warning("the lease %s/%s cannot be renewed: %s", self.namespace, self.name, error)
+        if not self.may_act() and self._leading.is_set():
+            self._follow("it was not renewed in time")
+
+    async def _hold(self) -> bool:
+        """Whether the lease is ours after this call."""
+        try:
+            found = await self.kube.get(LEASES, self.namespace, self.name)
+        except KubeNotFound:
+            await self.kube.put_lease(self._fresh())
+            return True
+        holder = found["spec"].get("holderIdentity") or ""
+        if holder not in ("", self.identity) and not self._expired(found):
+            self._held_until = 0.0
+            return False
+        if holder != self.identity:
+            transitions = int(found["spec"].get("leaseTransitions") or 0) + 1
+            found["spec"] |= {"acquireTime": _now(), "leaseTransitions": transitions}
+        found["spec"] |= {
+            "holderIdentity": self.identity,
+            "leaseDurationSeconds": int(DURATION_SECONDS),
+            "renewTime": _now(),
+        }
+        try:
+            await self.kube.put_lease(found)
+        except KubeConflict:
+            return False
+        return True
+
+    def _expired(self, found: Object) -> bool:
+        """Whether nobody renewed it for a whole duration, by this replica's own clock."""
+        seen = (found["metadata"]["uid"], found["metadata"]["resourceVersion"])
+        if seen != self._seen:
+            self._seen, self._seen_at = seen, self.clock()
+            return False
+        return self.clock() - self._seen_at >= DURATION_SECONDS
+
+    def _fresh(self) -> Object:
+        return {
+            "apiVersion": LEASES.api_version,
+            "kind": LEASES.name,
+            "metadata": {"namespace": self.namespace, "name": self.name},
+            "spec": {
+                "holderIdentity": self.identity,
+                "leaseDurationSeconds": int(DURATION_SECONDS),
+                "acquireTime": _now(),
+                "renewTime": _now(),
+                "leaseTransitions": 0,
+            },
+        }
+
+    def _follow(self, why: str) -> None:
+        self._held_until = 0.0
+        self._leading.clear()
+        log.warning("%s no longer holds the lease %s/%s: %s", self.identity, self.namespace, self.name, why)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,181 @@
+"""Counters as Prometheus collected them. In: what moving rollouts are interested in. Out: a reading per namespace, or
+in words that differ why there is none: Prometheus is down, it refuses, its answer makes no sense, there is no data,
+or the data is stale.
+"""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import requests
+from prometheus_api_client import PrometheusConnect
+from prometheus_api_client.exceptions import PrometheusApiClientException
+from urllib3.util.retry import Retry
+
+from pitwall_crds.names import Label
+from pitwall_crds.variant import FiveMetrics
+from pitwall_operator.cache import Key
+from pitwall_operator.observation import Reading, Source, Unseen
+from pitwall_operator.observe import five, promql
+from pitwall_operator.observe.promql import Interest
+
+log = logging.getLogger("pitwall.prometheus")
+
+TIMEOUT_SECONDS: Final = 5
+LAG_SECONDS: Final = 0.5
+"""A query asks for this long ago: what was scraped at that moment has been stored since."""
+
+NAME: Final = "__name__"
+_METRIC_LABELS: Final = frozenset({*Label, "le", NAME})
+_REPLICA_LABELS: Final = frozenset({"prometheus", "prometheus_replica", "replica", "__replica__"})
+
+Series = tuple[Mapping[str, str], float]
+
+
+@dataclass(slots=True)
+class _Process:
+    """A scraped process: what Prometheus calls it, and its samples by name and metric labels."""
+
+    start_time: float = 0.0
+    scraped: float = 0.0
+    samples: dict[str, dict[frozenset[tuple[str, str]], Series]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that was read at one moment, by the namespace in which it was scraped ('' where targets have none)."""
+
+    time: float
+    processes: Mapping[tuple[str, str], _Process]
+    interests: frozenset[tuple[str, frozenset[str]]]
+
+    def reading(self, one: Interest, stale_seconds: float) -> Reading | Unseen:
+        """What one rollout sees of it."""
+        if (one.namespace, one.variants) not in self.interests:
+            return Unseen("the first reading of these variants is on its way")
+        seen = {
+            f"{namespace}/{name}@{process.start_time:.0f}": process
+            for (namespace, name), process in self.processes.items()
+            if namespace in (one.namespace, "") and process.samples and _counts_for(process, one.variants)
+        }
+        if not seen:
+            return Unseen(
+                f"no data: Prometheus has no series of {' or '.join(sorted(one.variants))} in namespace "
+                f"{one.namespace!r}; check that it scrapes gateway and runtime pods, and that questions come in"
+            )
+        age = self.time - max(process.scraped for process in seen.values())
+        if age > stale_seconds:
+            return Unseen(
+                f"stale: the newest sample is {age:.0f} s old, more than {stale_seconds:.0f} s; "
+                "check Prometheus' targets page"
+            )
+        return Reading(self.time, {identity: _source(process) for identity, process in seen.items()})
+
+
+def _counts_for(process: _Process, variants: frozenset[str]) -> bool:
+    return any(
+        labels.get(Label.SAMPLER_VARIANT) in variants
+        for series in process.samples.values()
+        for labels, _ in series.values()
+    )
+
+
+def _source(process: _Process) -> Source:
+    return Source(process.start_time, {name: tuple(series.values()) for name, series in process.samples.items()})
+
+
+@dataclass(slots=True)
+class Prometheus:
+    """One Prometheus server. Queries run in threads, behind a timeout."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout_seconds: int = TIMEOUT_SECONDS
+    clock: Callable[[], float] = time.time
+    _client: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._client = PrometheusConnect(
+            self.url, headers=dict(self.headers), retry=Retry(0), timeout=self.timeout_seconds, method="POST"
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    async def read(self, interests: Iterable[Interest]) -> Snapshot | Unseen:
+        """Everything that these rollouts count, at one moment."""
+        wanted = tuple(interests)
+        moment = self.clock() - LAG_SECONDS
+        starts, ages, *families = await asyncio.gather(
+            *(
+                self.query(query, moment)
+                for query in (promql.source_query(wanted), promql.age_query(wanted), *promql.counter_queries(wanted))
+            )
+        )
+        failed = next((answer for answer in (starts, ages, *families) if isinstance(answer, Unseen)), None)
+        if failed is not None:
+            return failed
+        processes: dict[tuple[str, str], _Process] = {}
+        for labels, value in _series(families):
+            known = processes.setdefault(_identity(labels), _Process())
+            own = {name: text for name, text in labels.items() if name in _METRIC_LABELS and name != NAME}
+            known.samples.setdefault(labels.get(NAME, ""), {})[frozenset(own.items())] = (own, value)
+        for labels, value in _series([starts]):
+            if _identity(labels) in processes:
+                processes[_identity(labels)].start_time = value
+        for labels, value in _series([ages]):
+            if _identity(labels) in processes:
+                processes[_identity(labels)].scraped = value
+        return Snapshot(moment, processes, frozenset((one.namespace, one.variants) for one in wanted))
+
+    async def five_metrics(self, variants: Sequence[str]) -> Mapping[Key, FiveMetrics] | Unseen:
+        """The last observed five metrics by namespace and variant."""
+        queries = promql.five_queries(variants)
+        answers = await asyncio.gather(*(self.query(query, self.clock() - LAG_SECONDS) for query in queries.values()))
+        found: dict[Key, dict[str, float]] = {}
+        for name, answer in zip(queries, answers, strict=True):
+            if isinstance(answer, Unseen):
+                return answer
+            for labels, value in answer:
+                key = (labels.get("namespace", ""), labels.get(Label.SAMPLER_VARIANT, ""))
+                found.setdefault(key, {})[name] = value
+        return {key: five.texts(values) for key, values in found.items()}
+
+    async def query(self, query: str, moment: float) -> list[Series] | Unseen:
+        """One instant query."""
+        try:
+            answer = await asyncio.to_thread(self._client.custom_query, query, {"time": f"{moment:.3f}"})
+            return [(entry["metric"], float(entry["value"][1])) for entry in answer]
+        except requests.exceptions.JSONDecodeError as error:
+            return Unseen(f"the answer of {self.url} is not Prometheus': {error}")
+        except requests.exceptions.RequestException as error:
+            return Unseen(f"Prometheus is down: {self.url} does not answer ({_reason(error)})")
+        except PrometheusApiClientException as error:
+            return Unseen(f"Prometheus refuses: {str(error)[:300]}")
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            return Unseen(f"the answer of {self.url} is not Prometheus': {type(error).__name__} {error}"[:300])
+
+
+def _reason(error: Exception) -> str:
+    inner = getattr(error.args[0], "reason", None) if error.args else None
+    return str(inner or error)[-200:]
+
+
+def _series(answers: Iterable[list[Series] | Unseen]) -> Iterable[Series]:
+    for answer in answers:
+        if not isinstance(answer, Unseen):
+            yield from (series for series in answer if not math.isnan(series[1]))
+
+
+def _identity(labels: Mapping[str, str]) -> tuple[str, str]:
+    """A process by the labels that its target has: namespace and pod where there are any; copies of a replicated
+    Prometheus are one."""
+    namespace, pod = labels.get("namespace", ""), labels.get("pod", "")
+    place = {name for name in labels if name not in _METRIC_LABELS and name not in _REPLICA_LABELS}
+    instance = labels.get("instance") or ",".join(f"{name}={labels[name]}" for name in sorted(place))
+    return namespace, (f"{pod}/{instance}" if pod else instance)

@@ -1,0 +1,179 @@
+"""Moving rollouts in; the PromQL that reads their counters out. Pure.
+
+One query per metric family for all variants of all rollouts. What one family counts comes with one query, so that its
+sum, count and buckets are of the same moment.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client.utils import floatToGoString
+
+from pitwall_crds.gate import Gate
+from pitwall_crds.names import CacheResult, Label, Metric
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.status import RolloutStatus
+from pitwall_operator import tails
+from pitwall_operator.observation import Source
+from pitwall_operator.observe import counters
+
+START_TIME: Final = "process_start_time_seconds"
+PARTS: Final = ("_bucket", "_count", "_sum")
+
+Edges = frozenset[str] | None
+"""Histogram edges as the label `le` spells them; None stands for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """What one rollout needs of Prometheus: sample names, and edges by sample name where not all are needed."""
+
+    namespace: str
+    variants: frozenset[str]
+    samples: Mapping[str, Edges] = field(default_factory=dict)
+
+
+class _Asked(dict[str, Sequence[tuple[Mapping[str, str], float]]]):
+    """Samples of a process that has none, which remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: object = None) -> object:  # type: ignore[override]
+        self.names.add(name)
+        return default
+
+
+def interest(rollout: Rollout) -> Interest:
+    """What the gates of a moving rollout count, and the users that tell whether the split is as configured."""
+    status = rollout.status
+    samples: dict[str, Edges] = {Metric.USERS: None}
+    for gate in rollout.spec.analysis.gates:
+        for name, edges in _samples(gate, status).items():
+            known = samples.get(name, frozenset())
+            samples[name] = None if known is None or edges is None else known | edges
+    variants = frozenset({status.stable_variant, status.candidate_variant} - {""})
+    return Interest(rollout.metadata.namespace, variants, samples)
+
+
+def _samples(gate: Gate, status: RolloutStatus) -> Mapping[str, Edges]:
+    """The gate's own counting is asked, so what is read cannot differ from what is counted."""
+    asked = _Asked()
+    known = next((state.tail for state in status.gates if state.name == gate.name), None)
+    tail = tails.edges_of(known)
+    counters.totals(Source(0.0, asked), gate, tail, stable="stable", candidate="candidate")
+    samples: dict[str, Edges] = dict.fromkeys(asked.names)
+    if gate.quantile is None:
+        return samples
+    metric = counters.HISTOGRAMS[gate.quantile.metric]
+    bucket = f"{metric}_bucket"
+    samples |= {bucket: None, f"{metric}_count": None}
+    if tail is not None:
+        edges = (tail.control, tail.candidate, counters.objective_edge(gate))
+        samples[bucket] = frozenset(spelling for edge in edges for spelling in spellings(edge))
+    return samples
+
+
+def spellings(edge: float) -> tuple[str, ...]:
+    """How exporters write an edge: `1.0`, or without the zero as Go does it."""
+    if math.isinf(edge):
+        return ("+Inf",)
+    text: str = floatToGoString(edge)  # type: ignore[no-untyped-call]
+    return (text, text.removesuffix(".0")) if text.endswith(".0") else (text,)
+
+
+def counter_queries(interests: Iterable[Interest]) -> tuple[str, ...]:
+    """One query per metric family."""
+    wanted = tuple(interests)
+    families: dict[str, set[str]] = {}
+    for one in wanted:
+        for name in one.samples:
+            families.setdefault(_family(name), set()).add(name)
+    return tuple(_family_query(names, wanted) for _, names in sorted(families.items()))
+
+
+def _family(name: str) -> str:
+    return next((name.removesuffix(part) for part in PARTS if name.endswith(part)), name)
+
+
+def _family_query(names: set[str], interests: Sequence[Interest]) -> str:
+    """Those that need every edge, and those that need a few."""
+    asking = [one for one in interests if names & one.samples.keys()]
+    whole = [one for one in asking if _needs_all(one, names)]
+    part = [one for one in asking if not _needs_all(one, names)]
+    edges = {edge for one in part for name in names for edge in one.samples.get(name) or ()}
+    chosen = ([_select(names, whole)] if whole else []) + ([_select(names, part, edges)] if part else [])
+    return " or ".join(chosen)
+
+
+def _needs_all(one: Interest, names: set[str]) -> bool:
+    """Whether a rollout needs the whole family; a family without edges is always needed whole."""
+    buckets = [name for name in names if _has_edges(name) and name in one.samples]
+    return not buckets or any(one.samples[name] is None for name in buckets)
+
+
+def _has_edges(name: str) -> bool:
+    return name.endswith("_bucket")
+
+
+def _select(names: Iterable[str], interests: Iterable[Interest], edges: Iterable[str] = ()) -> str:
+    variants = {variant for one in interests for variant in one.variants}
+    matchers = [_one_of("__name__", names), _one_of(Label.SAMPLER_VARIANT, variants)]
+    if edges:
+        matchers.append(_one_of("le", {"", *edges}))
+    return f"{{{','.join(matchers)}}}"
+
+
+def _one_of(label: str, values: Iterable[str]) -> str:
+    """A matcher; `le` without value matches samples that have no edge."""
+    pattern = "|".join(sorted(map(re.escape, values))).replace("\\", "\\\\").replace('"', '\\"')
+    return f'{label}=~"{pattern}"'
+
+
+def source_query(interests: Iterable[Interest]) -> str:
+    """When each process that counts for these variants began."""
+    return f"{START_TIME} and on (job, instance) {_select_sources(interests)}"
+
+
+def age_query(interests: Iterable[Interest]) -> str:
+    """When each of these processes was last scraped."""
+    return f"timestamp({START_TIME}) and on (job, instance) {_select_sources(interests)}"
+
+
+def _select_sources(interests: Iterable[Interest]) -> str:
+    wanted = tuple(interests)
+    names = {name for one in wanted for name in one.samples if not _has_edges(name)}
+    return _select(names, wanted)
+
+
+# --- the five metrics of a variant, computed by Prometheus ---
+
+WINDOW: Final = "2m"
+
+
+def five_queries(variants: Iterable[str]) -> Mapping[str, str]:
+    """By field of FiveMetrics, a query whose answer has one number per namespace and variant."""
+    chosen = _one_of(Label.SAMPLER_VARIANT, variants)
+    latency = _rate(Metric.QUERY_LATENCY + "_bucket", chosen, also=",le")
+    lookups = _rate(Metric.CACHE_LOOKUPS, chosen)
+    hits = _rate(Metric.CACHE_LOOKUPS, f'{chosen},{Label.RESULT}="{CacheResult.HIT}"')
+    return {
+        "latency_p50": f"histogram_quantile(0.5, {latency})",
+        "latency_p99": f"histogram_quantile(0.99, {latency})",
+        "frame_selection": _mean(Metric.FRAME_SELECTION, chosen),
+        "tokens_per_query": _mean(Metric.TOKENS_PER_QUERY, chosen),
+        "cache_hit_rate": f"{hits} / {lookups}",
+        "encoder_utilization": _rate(Metric.ENCODER_BUSY, chosen, how="avg"),
+    }
+
+
+def _rate(name: str, matchers: str, *, also: str = "", how: str = "sum") -> str:
+    return f"{how} by (namespace,{Label.SAMPLER_VARIANT}{also}) (rate({name}{{{matchers}}}[{WINDOW}]))"
+
+
+def _mean(metric: str, matchers: str) -> str:
+    return f"{_rate(metric + '_sum', matchers)} / {_rate(metric + '_count', matchers)}"

@@ -1,0 +1,56 @@
+"""Flags and existing rollouts in; what must be written so that nobody is on a way that no rollout watches, out. Pure.
+
+A flag remembers whose it is. When that Rollout is gone, its users go back to the stable variant and its copies end;
+the flag itself stays, since it says which variant serves.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pitwall_crds.names import FULL_WEIGHT, Arm
+from pitwall_flags.document import ArmShare, read_split, shadow_document, split_document
+from pitwall_flags.record import FlagRecord
+from pitwall_operator.cache import Key
+from pitwall_operator.perform import OWNER
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A flag as it must be now that its rollout is gone."""
+
+    flag: str
+    version: int
+    document: Mapping[str, Any]
+    owner: str
+
+
+def owner_of(flag: FlagRecord) -> Key | None:
+    """The rollout that a flag belongs to."""
+    namespace, slash, name = str((flag.document.get("metadata") or {}).get(OWNER, "")).partition("/")
+    return (namespace, name) if slash else None
+
+
+def to_rest(flags: Iterable[FlagRecord], existing: Collection[Key], is_ours: Callable[[str], bool]) -> Iterator[Rest]:
+    """What to write; `is_ours` says whether a namespace is one that this operator watches."""
+    for flag in flags:
+        owner = owner_of(flag)
+        if owner is None or owner in existing or not is_ours(owner[0]):
+            continue
+        document = _at_rest(flag.document)
+        if document is not None:
+            kept = {**document, "metadata": flag.document["metadata"]}
+            yield Rest(flag.key, flag.version, kept, "/".join(owner))
+
+
+def _at_rest(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The document with everybody on stable, or without copies; None if it is so already."""
+    split = read_split(document)
+    if split is None:
+        return None
+    if any(share.arm == Arm.SHADOW and share.weight for share in split.shares):
+        return shadow_document("", 0, salt=split.salt)
+    stable = next((share.variant for share in split.shares if share.arm == Arm.STABLE), "")
+    if stable and any(share.weight for share in split.shares if share.arm == Arm.CANDIDATE):
+        return split_document([ArmShare(Arm.STABLE, stable, FULL_WEIGHT)], salt=split.salt)
+    return None

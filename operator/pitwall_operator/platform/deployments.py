@@ -1,0 +1,201 @@
+"""Runtimes as Deployments of a cluster. In: wanted pools. Out: objects by server-side apply, and what is seen of them.
+
+Nothing is read to see pools: the cache holds what the watches brought. An object that somebody else changed, or
+deleted, is seen as a pool of no revision, so the next decision runs it again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pitwall_crds.names import ObjectLabel
+from pitwall_crds.variant import SamplerVariant
+from pitwall_operator.cache import Cache, Key, key_of, rollout_of
+from pitwall_operator.kube import (
+    BUDGETS,
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    REVISIONS,
+    ROLLOUTS,
+    SERVICES,
+    VARIANTS,
+    Kind,
+    Kube,
+    KubeConflict,
+    KubeNotFound,
+    KubeRefused,
+    Object,
+)
+from pitwall_operator.observation import Pool, PoolSeen
+from pitwall_operator.platform import manifests
+from pitwall_operator.platform.manifests import APPLIED, Defaults, Owner, PoolSpec, pool_name, revision_name
+from pitwall_operator.platform.port import Pools
+
+DRIFTED: Final = ""
+"""The revision of a pool whose objects are not as they were applied."""
+
+POOLS: Final = frozenset(pool.value for pool in Pool)
+
+Mark = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Deployments:
+    """All pools of the cluster, and what this replica applied last; the latter can be lost."""
+
+    kube: Kube
+    cache: Cache
+    defaults: Defaults
+    applied: dict[tuple[Kind, Key], Mark] = field(default_factory=dict)
+
+    def of(self, rollout: Key) -> "RolloutPools":
+        """The pools that one rollout decides on."""
+        return RolloutPools(self, rollout)
+
+    async def apply(self, kind: Kind, manifest: Object) -> None:
+        """Apply an object of a pool, and remember how it was afterwards."""
+        found = await self.kube.apply(kind, manifest)
+        self.applied[(kind, key_of(found))] = _mark(found)
+        self.cache.put(kind, found)
+
+    async def delete(self, kind: Kind, key: Key) -> None:
+        """Delete an object of a pool."""
+        self.applied.pop((kind, key), None)
+        await self.kube.delete(kind, *key)
+
+    def is_as_applied(self, kind: Kind, key: Key) -> bool:
+        """Whether the object is there and nobody else changed what we set. After a restart nothing is remembered: then
+        an object counts as changed if somebody else holds fields of its spec."""
+        found = self.cache.get(kind, key)
+        if found is None or found["metadata"].get("deletionTimestamp"):
+            return False
+        remembered = self.applied.get((kind, key))
+        if remembered is not None:
+            return remembered == _mark(found)
+        if found["strangers"] or (kind is DEPLOYMENTS and APPLIED not in (found["metadata"].get("annotations") or {})):
+            return False
+        self.applied[(kind, key)] = _mark(found)
+        return True
+
+
+def _mark(found: Object) -> Mark:
+    """What changes when an object's spec does, and with it."""
+    metadata = found["metadata"]
+    return metadata["uid"], str(metadata.get("generation") or metadata["resourceVersion"])
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutPools:
+    """The `Platform` of one rollout."""
+
+    shared: Deployments
+    rollout: Key
+
+    async def pools(self) -> Pools:
+        """Every pool that this rollout runs."""
+        seen: dict[str, dict[Pool, PoolSeen]] = {}
+        for found in self.shared.cache.deployments_of(self.rollout):
+            labels = found["metadata"]["labels"]
+            pool = labels.get(ObjectLabel.POOL, "")
+            if pool in POOLS and not found["metadata"].get("deletionTimestamp"):
+                seen.setdefault(labels.get(ObjectLabel.VARIANT, ""), {})[Pool(pool)] = self._seen(found)
+        return seen
+
+    def _seen(self, found: Object) -> PoolSeen:
+        key = key_of(found)
+        whole = all(self.shared.is_as_applied(kind, key) for kind in (DEPLOYMENTS, SERVICES, BUDGETS))
+        return PoolSeen(
+            revision=found["metadata"]["labels"].get(ObjectLabel.REVISION, DRIFTED) if whole else DRIFTED,
+            desired=int(found["spec"]["replicas"]),
+            ready=ready_replicas(found),
+            trouble=trouble(found),
+        )
+
+    async def run(self, variant: SamplerVariant, revision: str, pool: Pool, replicas: int) -> None:
+        """Keep this many replicas of the pool, of this revision. Raises KubeError."""
+        name = variant.metadata.name
+        owner = self._owner(name)
+        key = (owner.namespace, pool_name(name, pool))
+        self._refuse_foreign(key, owner)
+        known = (await self.pools()).get(name, {}).get(pool)
+        image = await self._revision_image(owner, variant, revision)
+        if known is None or known.revision != revision:
+            await self.shared.kube.apply(CONFIG_MAPS, manifests.config_map(owner, variant, revision))
+            await self.shared.apply(SERVICES, manifests.service(owner, pool))
+            await self.shared.apply(BUDGETS, manifests.disruption_budget(owner, pool))
+        wanted = PoolSpec(variant, revision, image, pool, replicas)
+        await self.shared.apply(DEPLOYMENTS, manifests.deployment(owner, wanted, self.shared.defaults))
+
+    async def drain(self, variant: str, pool: Pool) -> None:
+        """Delete the pool. Its pods leave the EndpointSlices at once and have their grace period to finish."""
+        key = (self.rollout[0], pool_name(variant, pool))
+        for kind in (BUDGETS, DEPLOYMENTS, SERVICES):
+            await self.shared.delete(kind, key)
+
+    def targets(self) -> tuple[str, ...]:
+        """None: Prometheus collects the counters."""
+        return ()
+
+    def _owner(self, variant: str) -> Owner:
+        namespace, rollout = self.rollout
+        found = self.shared.cache.get(VARIANTS, (namespace, variant))
+        if found is None:
+            raise KubeNotFound(f"SamplerVariant {variant!r} does not exist in namespace {namespace!r}")
+        return Owner(namespace, variant, found["metadata"]["uid"], rollout)
+
+    def _refuse_foreign(self, key: Key, owner: Owner) -> None:
+        """A name that is taken must not be fought for."""
+        found = self.shared.cache.get(DEPLOYMENTS, key)
+        if found is None:
+            return
+        holders = [ref for ref in found["metadata"].get("ownerReferences") or () if ref.get("controller")]
+        if any(ref["uid"] != owner.uid for ref in holders):
+            raise KubeRefused(
+                f"Deployment {key[1]!r} belongs to {holders[0]['kind']} {holders[0]['name']!r}; "
+                f"give SamplerVariant {owner.name!r} another name"
+            )
+        other = rollout_of(found)
+        if other not in (None, self.rollout) and self.shared.cache.get(ROLLOUTS, other) is not None:
+            raise KubeRefused(f"Deployment {key[1]!r} is run by Rollout {other[1]!r}; a variant has one Rollout")
+
+    async def _revision_image(self, owner: Owner, variant: SamplerVariant, revision: str) -> str:
+        """The image that this revision runs for good; an upgrade of the operator changes no running variant."""
+        name = revision_name(owner.name, revision)
+        try:
+            found = await self.shared.kube.get(REVISIONS, owner.namespace, name)
+        except KubeNotFound:
+            image = variant.spec.runtime.image or self.shared.defaults.image
+            number = max(1, variant.metadata.generation)
+            kept = manifests.controller_revision(owner, variant, revision, image, number)
+            try:
+                found = await self.shared.kube.create(REVISIONS, kept)
+            except KubeConflict:
+                found = await self.shared.kube.get(REVISIONS, owner.namespace, name)
+        return str(found["data"]["image"])
+
+
+async def kept_spec(kube: Kube, namespace: str, variant: str, revision: str) -> SamplerVariant | None:
+    """A revision's spec as it was kept when it was first run; None where it is gone."""
+    try:
+        found = await kube.get(REVISIONS, namespace, revision_name(variant, revision))
+    except KubeNotFound:
+        return None
+    return SamplerVariant.model_validate(found["data"]["spec"])
+
+
+def ready_replicas(deployment: Object) -> int:
+    """Pods of the newest template that are ready: surely so, since a Deployment counts ready pods of all templates."""
+    status: Mapping[str, Any] = deployment.get("status") or {}
+    if int(status.get("observedGeneration", 0)) < int(deployment["metadata"].get("generation", 0)):
+        return 0
+    old = int(status.get("replicas", 0)) - int(status.get("updatedReplicas", 0))
+    return max(0, min(int(status.get("updatedReplicas", 0)), int(status.get("readyReplicas", 0)) - max(0, old)))
+
+
+def trouble(deployment: Object) -> str:
+    """What the Deployment says of itself, if it is not getting on."""
+    for condition in (deployment.get("status") or {}).get("conditions") or ():
+        bad = {"Progressing": "False", "ReplicaFailure": "True"}.get(condition.get("type", ""))
+        if bad is not None and condition.get("status") == bad:
+            return f"{condition.get('reason', '')}: {condition.get('message', '')}"[:300]
+    return ""

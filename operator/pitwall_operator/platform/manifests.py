@@ -1,0 +1,285 @@
+"""A variant's revision in; the manifests of the pool that runs it out. Pure.
+
+Pods run as an ordinary user without capabilities on a read-only root; `spec.runtime.template` is laid over the pod
+template (containers, volumes and the like merge by name, as `kubectl patch` does it).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import yaml
+
+from pitwall_crds.names import MANAGED_BY, Arm, ObjectLabel
+from pitwall_crds.variant import SamplerVariant
+from pitwall_operator.kube import BUDGETS, CONFIG_MAPS, DEPLOYMENTS, REVISIONS, SERVICES, VARIANTS, Kind, Object
+from pitwall_operator.observation import Pool
+
+PORT: Final = 8000
+CONTAINER: Final = "runtime"
+APPLIED: Final = "pitwall.dev/applied"
+"""Annotation of a Deployment: the digest of what was applied."""
+
+ROLLOUT_LABEL: Final = "pitwall.dev/rollout"
+"""Label of what belongs to a pool: the Rollout of the same namespace whose turns run and drain it."""
+
+ARMS: Final[Mapping[Pool, Arm]] = {Pool.MAIN: Arm.STABLE, Pool.CONTROL: Arm.CONTROL, Pool.CANDIDATE: Arm.CANDIDATE}
+USER: Final = 65532
+VARIANT_FOLDER: Final = "/etc/pitwall"
+CACHE_FOLDER: Final = "/var/cache/pitwall"
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the installation says of every runtime pod.
+
+    Attributes:
+        image: for variants that name none.
+        image_pull_policy: empty takes Kubernetes' own rule.
+        image_pull_secrets: names of Secrets in the variant's namespace.
+        service_account: of the pods; they need no API access, so none is mounted.
+        media_roots: folders inside the pod that `file://` URLs may be read from.
+        allowed_hosts: hosts that videos may be fetched from although their addresses are private.
+        cache_volume: a Kubernetes volume source for frames and embeddings; an empty one is an emptyDir of 8 GiB.
+        media_volume: a Kubernetes volume source, mounted read-only at the first media root.
+        startup_seconds: how long loading the models may take.
+        grace_seconds: how long running answers may take after a pod was asked to stop.
+    """
+
+    image: str
+    image_pull_policy: str = ""
+    image_pull_secrets: tuple[str, ...] = ()
+    service_account: str = ""
+    media_roots: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    cache_volume: Mapping[str, Any] = field(default_factory=dict)
+    media_volume: Mapping[str, Any] = field(default_factory=dict)
+    startup_seconds: int = 600
+    grace_seconds: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The SamplerVariant as its objects refer to it, and the Rollout that runs it."""
+
+    namespace: str
+    name: str
+    uid: str
+    rollout: str
+
+    def metadata(self, name: str, labels: Mapping[str, str]) -> Object:
+        """The head of an object that goes when the SamplerVariant goes."""
+        reference = {
+            "apiVersion": VARIANTS.api_version,
+            "kind": VARIANTS.name,
+            "name": self.name,
+            "uid": self.uid,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+        head = {"name": name, "namespace": self.namespace, "labels": {**_common(self.name), **labels}}
+        return {**head, "ownerReferences": [reference]}
+
+    def pool_metadata(self, pool: Pool) -> Object:
+        """The head of an object of a pool, which says whose turns decide on it."""
+        return self.metadata(pool_name(self.name, pool), {ObjectLabel.POOL: pool.value, ROLLOUT_LABEL: self.rollout})
+
+
+def pool_name(variant: str, pool: Pool) -> str:
+    """The name of a pool's Deployment, Service and PodDisruptionBudget."""
+    return variant if pool is Pool.MAIN else f"{variant}-{pool}"
+
+
+def revision_name(variant: str, revision: str) -> str:
+    """The name of a revision's ControllerRevision and ConfigMap."""
+    return f"{variant}-{revision}"
+
+
+def _common(variant: str) -> dict[str, str]:
+    return {
+        ObjectLabel.NAME: "pitwall-runtime",
+        ObjectLabel.MANAGED_BY: MANAGED_BY,
+        ObjectLabel.VARIANT: variant,
+    }
+
+
+def _selector(variant: str, pool: Pool) -> dict[str, str]:
+    return {**_common(variant), ObjectLabel.POOL: pool.value}
+
+
+def _object(kind: Kind, metadata: Object, **content: Any) -> Object:
+    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, **content}
+
+
+def controller_revision(owner: Owner, variant: SamplerVariant, revision: str, image: str, number: int) -> Object:
+    """The revision's spec, kept although the SamplerVariant may be edited; with the image that it runs for good."""
+    labels: dict[str, str] = {ObjectLabel.REVISION: revision}
+    metadata = owner.metadata(revision_name(owner.name, revision), labels)
+    return _object(REVISIONS, metadata, revision=number, data={"spec": variant.to_manifest(), "image": image})
+
+
+def config_map(owner: Owner, variant: SamplerVariant, revision: str) -> Object:
+    """The file that the revision's pods read."""
+    metadata = owner.metadata(revision_name(owner.name, revision), {ObjectLabel.REVISION: revision})
+    text = yaml.safe_dump(variant.to_manifest(), sort_keys=False)
+    return _object(CONFIG_MAPS, metadata, immutable=True, data={"variant.yaml": text})
+
+
+def service(owner: Owner, pool: Pool) -> Object:
+    """What gives the pool EndpointSlices; of whatever revision its pods are."""
+    metadata = owner.pool_metadata(pool)
+    port = {"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}
+    return _object(SERVICES, metadata, spec={"selector": _selector(owner.name, pool), "ports": [port]})
+
+
+def disruption_budget(owner: Owner, pool: Pool) -> Object:
+    """One pod at a time may be evicted. A single pod may be: a budget that forbids it would block a node's drain for
+    ever; and pods that are not ready may always go."""
+    metadata = owner.pool_metadata(pool)
+    spec = {
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": _selector(owner.name, pool)},
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    }
+    return _object(BUDGETS, metadata, spec=spec)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpec:
+    """What a pool shall run."""
+
+    variant: SamplerVariant
+    revision: str
+    image: str
+    pool: Pool
+    replicas: int
+
+
+def deployment(owner: Owner, wanted: PoolSpec, defaults: Defaults) -> Object:
+    """The pool's pods, with the digest of all this in an annotation."""
+    metadata = owner.pool_metadata(wanted.pool)
+    metadata["labels"][ObjectLabel.REVISION] = wanted.revision
+    spec = {
+        "replicas": wanted.replicas,
+        "revisionHistoryLimit": 2,
+        "progressDeadlineSeconds": defaults.startup_seconds + 60,
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "selector": {"matchLabels": _selector(owner.name, wanted.pool)},
+        "template": merge(_template(owner, wanted, defaults), wanted.variant.spec.runtime.template),
+    }
+    manifest = _object(DEPLOYMENTS, metadata, spec=spec)
+    metadata["annotations"] = {APPLIED: digest(manifest)}
+    return manifest
+
+
+def digest(manifest: Object) -> str:
+    """What tells one manifest from another."""
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _template(owner: Owner, wanted: PoolSpec, defaults: Defaults) -> Object:
+    labels = {**_selector(owner.name, wanted.pool), ObjectLabel.REVISION: wanted.revision}
+    spec: Object = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": defaults.grace_seconds,
+        "securityContext": {
+            "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(wanted, defaults)],
+        "volumes": _volumes(owner, wanted, defaults),
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway",
+             "labelSelector": {"matchLabels": _selector(owner.name, wanted.pool)}},
+        ],
+    }  # fmt: skip
+    if defaults.service_account:
+        spec["serviceAccountName"] = defaults.service_account
+    if defaults.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in defaults.image_pull_secrets]
+    return {"metadata": {"labels": labels}, "spec": spec}
+
+
+def _container(wanted: PoolSpec, defaults: Defaults) -> Object:
+    roots = [part for root in defaults.media_roots for part in ("--media-root", root)]
+    hosts = [part for host in defaults.allowed_hosts for part in ("--allow-host", host)]
+    mounts: list[Object] = [
+        {"name": "variant", "mountPath": VARIANT_FOLDER, "readOnly": True},
+        {"name": "cache", "mountPath": CACHE_FOLDER},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 – the pod's own
+    ]
+    if defaults.media_volume and defaults.media_roots:
+        mounts.append({"name": "media", "mountPath": defaults.media_roots[0], "readOnly": True})
+    container: Object = {
+        "name": CONTAINER,
+        "image": wanted.image,
+        "command": ["python", "-m", "pitwall_runtime.serve"],
+        "args": ["--variant", f"{VARIANT_FOLDER}/variant.yaml", "--arm", ARMS[wanted.pool].value, "--host", "0.0.0.0",  # noqa: S104 – in a pod
+                 "--port", str(PORT), "--cache-dir", CACHE_FOLDER, *roots, *hosts],
+        "env": [{"name": "HOME", "value": CACHE_FOLDER},
+                {"name": "PROMETHEUS_DISABLE_CREATED_SERIES", "value": "True"}],
+        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "resources": _resources(wanted.variant),
+        "volumeMounts": mounts,
+        "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                            "capabilities": {"drop": ["ALL"]}},
+        "startupProbe": _probe("/readyz", every=2, failures=max(1, defaults.startup_seconds // 2)),
+        "readinessProbe": _probe("/readyz", every=2, failures=3),
+        "livenessProbe": _probe("/healthz", every=10, failures=6),
+    }  # fmt: skip
+    if defaults.image_pull_policy:
+        container["imagePullPolicy"] = defaults.image_pull_policy
+    return container
+
+
+def _resources(variant: SamplerVariant) -> Object:
+    asked = variant.spec.runtime.resources.model_dump(mode="json", by_alias=True)
+    return {kind: {name: str(amount) for name, amount in amounts.items()} for kind, amounts in asked.items() if amounts}
+
+
+def _probe(path: str, *, every: int, failures: int) -> Object:
+    return {
+        "httpGet": {"path": path, "port": "http"},
+        "periodSeconds": every,
+        "timeoutSeconds": 2,
+        "failureThreshold": failures,
+    }
+
+
+def _volumes(owner: Owner, wanted: PoolSpec, defaults: Defaults) -> list[Object]:
+    cache = dict(defaults.cache_volume) or {"emptyDir": {"sizeLimit": "8Gi"}}
+    volumes: list[Object] = [
+        {"name": "variant", "configMap": {"name": revision_name(owner.name, wanted.revision)}},
+        {"name": "cache", **cache},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+    ]
+    if defaults.media_volume and defaults.media_roots:
+        volumes.append({"name": "media", **defaults.media_volume})
+    return volumes
+
+
+MERGED_BY_NAME: Final = frozenset({"containers", "initContainers", "volumes", "env", "imagePullSecrets"})
+
+
+def merge(base: Any, overlay: Any, field_name: str = "") -> Any:
+    """The overlay laid over the base: mappings merge, named lists merge by name, everything else is replaced; null
+    removes."""
+    if isinstance(base, Mapping) and isinstance(overlay, Mapping):
+        merged = {name: merge(base[name], overlay[name], name) if name in overlay else base[name] for name in base}
+        added = {name: value for name, value in overlay.items() if name not in base}
+        return {name: value for name, value in {**merged, **added}.items() if value is not None}
+    if field_name in MERGED_BY_NAME and isinstance(base, list) and isinstance(overlay, list):
+        return _merge_named(base, overlay)
+    if field_name == "volumeMounts" and isinstance(base, list) and isinstance(overlay, list):
+        return _merge_named(base, overlay, "mountPath")
+    return overlay
+
+
+def _merge_named(base: Sequence[Object], overlay: Sequence[Object], key: str = "name") -> list[Any]:
+    changes = {entry.get(key): entry for entry in overlay}
+    kept = [merge(entry, changes[entry.get(key)]) if entry.get(key) in changes else entry for entry in base]
+    known = {entry.get(key) for entry in base}
+    return [*kept, *(entry for entry in overlay if entry.get(key) not in known)]

@@ -1,0 +1,89 @@
+"""The counters of all moving rollouts, read once a second for all of them together, whoever asks."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.variant import FiveMetrics
+from pitwall_operator.cache import Key
+from pitwall_operator.observation import Reading, Unseen
+from pitwall_operator.observe.prometheus import Prometheus, Snapshot
+from pitwall_operator.observe.promql import Interest, interest
+
+log = logging.getLogger("pitwall.reader")
+
+NO_PROMETHEUS: Final = Unseen("no Prometheus is configured: start the operator with --prometheus-url")
+FIVE_SECONDS: Final = 30.0
+
+
+@dataclass(slots=True)
+class Reader:
+    """What was read last. A rollout says by each turn whether it is interested."""
+
+    prometheus: Prometheus | None
+    every_seconds: float = 1.0
+    stale_seconds: float = 60.0
+    clock: Callable[[], float] = time.monotonic
+    _interests: dict[Key, Interest] = field(default_factory=dict)
+    _latest: Snapshot | Unseen = field(default_factory=lambda: Unseen("the first reading is on its way"))
+    _latest_at: float = 0.0
+    _five: Mapping[Key, FiveMetrics] = field(default_factory=dict)
+    _five_at: float = float("-inf")
+
+    def reading(self, rollout: Rollout) -> Reading | Unseen:
+        """The newest reading, as this rollout sees it."""
+        if self.prometheus is None:
+            return NO_PROMETHEUS
+        key = (rollout.metadata.namespace, rollout.metadata.name)
+        if not rollout.status.candidate_variant:
+            self._interests.pop(key, None)
+            return Unseen("nothing is measured while no candidate moves")
+        mine = self._interests[key] = interest(rollout)
+        if isinstance(self._latest, Unseen):
+            return self._latest
+        if self.clock() - self._latest_at > self.stale_seconds:
+            return Unseen(f"stale: Prometheus was last read {self.clock() - self._latest_at:.0f} s ago")
+        return self._latest.reading(mine, self.stale_seconds)
+
+    def five(self, variant: Key) -> FiveMetrics | None:
+        """A variant's last observed metrics; None if they were not read lately."""
+        return self._five.get(variant) or self._five.get(("", variant[1]))
+
+    def forget(self, rollout: Key) -> None:
+        """The rollout is gone."""
+        self._interests.pop(rollout, None)
+
+    def clear(self) -> None:
+        """Another replica reads from now on."""
+        self._interests.clear()
+        self._latest = Unseen("the first reading is on its way")
+
+    async def keep_reading(self, stopped: asyncio.Event) -> None:
+        """Read as long as any rollout is interested."""
+        while not stopped.is_set():
+            started = self.clock()
+            if self._interests and self.prometheus is not None:
+                await self._read(self.prometheus)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), max(0.05, self.every_seconds - (self.clock() - started)))
+
+    async def _read(self, prometheus: Prometheus) -> None:
+        known = self._latest
+        interests = tuple(self._interests.values())
+        self._latest, self._latest_at = await prometheus.read(interests), self.clock()
+        if isinstance(self._latest, Unseen):
+            if not isinstance(known, Unseen):
+                log.warning("%s", self._latest.reason)
+            return
+        if isinstance(known, Unseen):
+            log.info("Prometheus is read: %d processes", len(self._latest.processes))
+        if self.clock() - self._five_at >= FIVE_SECONDS:
+            variants = sorted({variant for one in interests for variant in one.variants})
+            found = await prometheus.five_metrics(variants)
+            if not isinstance(found, Unseen):
+                self._five, self._five_at = found, self.clock()

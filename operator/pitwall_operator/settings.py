@@ -1,0 +1,188 @@
+"""The command line of the cluster's operator in; its settings out."""
+
+import argparse
+import json
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pitwall_operator.admission import Known
+from pitwall_operator.controller import WORKERS
+from pitwall_operator.platform.manifests import Defaults
+
+TOKEN_VARIABLE: Final = "PITWALL_FLAGS_WRITE_TOKEN"  # noqa: S105 – the name of a variable
+BUILT_IN_SAMPLERS: Final = (
+    "uniform:",
+    "topk:",
+    "aks:peakThreshold,deviationThreshold,maxDepth",
+    "dpp:sharpness,exact",
+)
+"""What this version's runtime has; a test compares it with the runtime's catalogue."""
+
+BUILT_IN_REDUCERS: Final = ("pool", "none")
+BUILT_IN_ENCODERS: Final = ("*",)
+"""Beside the packaged ones, every name that open_clip knows."""
+
+DESCRIPTION: Final = """\
+The operator of a cluster. Every replica watches and answers admission reviews; the one that holds the Lease acts.
+Environment: PITWALL_FLAGS_WRITE_TOKEN (the flag service's write token), PITWALL_PROMETHEUS_TOKEN (a bearer token),
+POD_NAME and POD_NAMESPACE (who this replica is, and where the Lease is).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that the command line and the environment say."""
+
+    kubeconfig: Path | None
+    context: str | None
+    namespaces: tuple[str, ...]
+    flags_url: str
+    flags_token: str
+    prometheus_url: str
+    prometheus_headers: dict[str, str]
+    prometheus_timeout_seconds: int
+    read_seconds: float
+    stale_seconds: float
+    lease_namespace: str
+    lease_name: str
+    identity: str
+    port: int
+    webhook_port: int
+    webhook_certificate: Path | None
+    webhook_private_key: Path | None
+    resync_seconds: float
+    workers: int
+    defaults: Defaults
+    known: Known
+
+
+def read(arguments: Sequence[str]) -> Settings:
+    """The settings; exits with a usage message where they are wrong."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if (chosen.webhook_certificate is None) != (chosen.webhook_private_key is None):
+        parser.error("--webhook-certificate and --webhook-private-key go together")
+    token = os.environ.get("PITWALL_PROMETHEUS_TOKEN", "")
+    plain = ("kubeconfig", "context", "flags_url", "prometheus_url", "prometheus_timeout_seconds", "read_seconds",
+             "stale_seconds", "lease_namespace", "lease_name", "identity", "port", "webhook_port",
+             "webhook_certificate", "webhook_private_key", "resync_seconds", "workers")  # fmt: skip
+    return Settings(
+        **{name: getattr(chosen, name) for name in plain},
+        namespaces=tuple(dict.fromkeys(chosen.namespace)),
+        flags_token=os.environ.get(TOKEN_VARIABLE, ""),
+        prometheus_headers={"Authorization": f"Bearer {token}"} if token else {},
+        defaults=_defaults(chosen),
+        known=_known(chosen),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pitwall_operator.cluster",
+        description=DESCRIPTION,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    _cluster_options(parser.add_argument_group("cluster"))
+    _service_options(parser.add_argument_group("services"))
+    _process_options(parser.add_argument_group("this process"))
+    _runtime_options(parser.add_argument_group("runtime pods"))
+    return parser
+
+
+def _cluster_options(group: Any) -> None:
+    group.add_argument("--kubeconfig", type=Path, help="empty: the cluster that this runs in, else the user's own")
+    group.add_argument("--context", help="of the kubeconfig")
+    group.add_argument(
+        "--namespace", action="append", default=[], metavar="NAME", help="watch this one only; repeatable; none is all"
+    )
+    group.add_argument("--lease-namespace", default=os.environ.get("POD_NAMESPACE", "default"))
+    group.add_argument("--lease-name", default="pitwall-operator", help="one Lease for each set of replicas")
+    group.add_argument(
+        "--identity", default=os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
+        help="how the Lease calls this replica; no two replicas may share it",
+    )  # fmt: skip
+
+
+def _service_options(group: Any) -> None:
+    group.add_argument("--flags-url", required=True, help="the flag service's HTTP address")
+    group.add_argument("--prometheus-url", default="", help="empty: nothing is measured, so nothing is promoted")
+    group.add_argument("--prometheus-timeout-seconds", type=int, default=5, help="of one query")
+    group.add_argument("--read-seconds", type=float, default=1.0, help="between two readings of all moving rollouts")
+    group.add_argument(
+        "--stale-seconds", type=float, default=60.0, help="older samples are no evidence; above the scrape interval"
+    )
+
+
+def _process_options(group: Any) -> None:
+    group.add_argument("--port", type=int, default=8080, help="/healthz, /readyz, /metrics")
+    group.add_argument("--webhook-port", type=int, default=9443)
+    group.add_argument("--webhook-certificate", type=Path, metavar="FILE", help="PEM; without it no webhook is served")
+    group.add_argument("--webhook-private-key", type=Path, metavar="FILE", help="PEM")
+    group.add_argument(
+        "--resync-seconds", type=float, default=600.0, help="a rollout that rests is looked at again after this time"
+    )
+    group.add_argument("--workers", type=int, default=WORKERS, help="rollouts that are worked on at once")
+
+
+def _runtime_options(group: Any) -> None:
+    group.add_argument("--runtime-image", required=True, help="for variants that name none")
+    group.add_argument("--image-pull-policy", default="", help="empty is Kubernetes' own rule")
+    group.add_argument("--image-pull-secret", action="append", default=[], metavar="NAME")
+    group.add_argument("--runtime-service-account", default="")
+    group.add_argument("--media-root", action="append", default=[], help="folder that file:// may read; repeatable")
+    group.add_argument("--allow-host", action="append", default=[], help="host[:port] allowed although private")
+    group.add_argument(
+        "--cache-volume", type=json.loads, default={}, metavar="JSON",
+        help='a volume source such as {"persistentVolumeClaim": {"claimName": "cache"}}; default: emptyDir of 8 GiB',
+    )  # fmt: skip
+    group.add_argument(
+        "--media-volume", type=json.loads, default={}, metavar="JSON",
+        help="a volume source, mounted read-only at the first media root",
+    )  # fmt: skip
+    group.add_argument("--startup-seconds", type=int, default=600, help="how long loading the models may take")
+    group.add_argument("--grace-seconds", type=int, default=60, help="how long running answers may take at the end")
+    group.add_argument(
+        "--known-sampler", action="append", metavar="NAME[:PARAMETER,…]",
+        help="what the runtime image has, for admission; repeatable; default: what this version has; '*' is any",
+    )  # fmt: skip
+    group.add_argument("--known-reducer", action="append", metavar="NAME", help="the same for reducers")
+    group.add_argument("--known-encoder", action="append", metavar="NAME", help="the same for encoders")
+
+
+def _defaults(chosen: argparse.Namespace) -> Defaults:
+    return Defaults(
+        image=chosen.runtime_image,
+        image_pull_policy=chosen.image_pull_policy,
+        image_pull_secrets=tuple(chosen.image_pull_secret),
+        service_account=chosen.runtime_service_account,
+        media_roots=tuple(chosen.media_root),
+        allowed_hosts=tuple(chosen.allow_host),
+        cache_volume=chosen.cache_volume,
+        media_volume=chosen.media_volume,
+        startup_seconds=chosen.startup_seconds,
+        grace_seconds=chosen.grace_seconds,
+    )
+
+
+def _known(chosen: argparse.Namespace) -> Known:
+    samplers = dict(_sampler(text) for text in chosen.known_sampler or BUILT_IN_SAMPLERS)
+    return Known(
+        samplers=_names(samplers),
+        reducers=_names(chosen.known_reducer or BUILT_IN_REDUCERS),
+        encoders=_names(chosen.known_encoder or BUILT_IN_ENCODERS),
+        parameters={name: parameters for name, parameters in samplers.items() if parameters is not None},
+    )
+
+
+def _names(names: Any) -> frozenset[str]:
+    return frozenset() if "*" in names else frozenset(names)
+
+
+def _sampler(text: str) -> tuple[str, frozenset[str] | None]:
+    """`aks:a,b` is a sampler with these parameters, `aks:` one that takes none, `aks` one that takes any."""
+    name, colon, parameters = text.partition(":")
+    return name, frozenset(filter(None, parameters.split(","))) if colon else None

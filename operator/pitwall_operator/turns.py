@@ -1,0 +1,290 @@
+"""One rollout's turn in a cluster: its objects from the cache, the decision, then record, Events and status in order.
+
+The status is written last and only if it says something new: a crash before it repeats the turn, and every effect,
+line and Event of a turn may be repeated.
+"""
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from pitwall_crds.load import revision_of
+from pitwall_crds.names import EventReason
+from pitwall_crds.resource import Condition, ConditionStatus
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.status import Phase, RolloutStatus
+from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
+from pitwall_flags.client import FlagClient
+from pitwall_operator import moments
+from pitwall_operator.announcer import Events
+from pitwall_operator.cache import Cache, Key, mentioned, version_of
+from pitwall_operator.cycle import Turn, World, turn
+from pitwall_operator.effects import Announce
+from pitwall_operator.kube import ROLLOUTS, VARIANTS, Kind, Kube, KubeConflict, KubeNotFound, Object
+from pitwall_operator.move import MOVING
+from pitwall_operator.observation import PoolSeen
+from pitwall_operator.platform.deployments import Deployments, kept_spec
+from pitwall_operator.platform.manifests import PORT, pool_name
+from pitwall_operator.reader import Reader
+from pitwall_operator.record import Line
+from pitwall_operator.variant_status import describe_variant
+
+log = logging.getLogger("pitwall.turns")
+
+MOVING_SECONDS: Final = 1.0
+UNSETTLED_SECONDS: Final = 5.0
+WORDS_SECONDS: Final = 5.0
+"""A status of which only the words changed is written no more often than this."""
+METRICS_SECONDS: Final = 30.0
+REMEMBERED_SPECS: Final = 512
+
+
+class TurnFailed(Exception):  # noqa: N818 – a state of the world, not of the program
+    """Something of a turn could not be done; the message says what."""
+
+
+class Overtaken(Exception):  # noqa: N818
+    """Somebody else changed the rollout during the turn; it is to be taken again at once."""
+
+
+@dataclass(slots=True)
+class Notebook:
+    """What a turn says, until it is written down."""
+
+    lines: list[Line] = field(default_factory=list)
+    said: list[Announce] = field(default_factory=list)
+
+    def write_status(self, resource: Rollout, status: RolloutStatus) -> None:
+        """The status comes with the turn's decision; it is written later."""
+
+    def append(self, rollout: Rollout, new: Sequence[Line]) -> None:  # noqa: ARG002 – the port's
+        """Keep lines of the record."""
+        self.lines.extend(new)
+
+    def announce(self, effect: Announce) -> None:
+        """Keep an announcement."""
+        self.said.append(effect)
+
+
+@dataclass(slots=True)
+class Turns:
+    """What turns need, and what they may forget.
+
+    Attributes:
+        shown: told every status that was decided, for the operator's own metrics.
+        resync_seconds: when a rollout that rests is looked at again.
+    """
+
+    kube: Kube
+    cache: Cache
+    flags: FlagClient
+    platform: Deployments
+    reader: Reader
+    events: Events
+    shown: Callable[[Rollout, RolloutStatus], None]
+    resync_seconds: float = 600.0
+    clock: Callable[[], float] = time.monotonic
+    _words_at: dict[Key, float] = field(default_factory=dict)
+    _metrics_at: dict[Key, float] = field(default_factory=dict)
+    _specs: OrderedDict[tuple[str, str, str], SamplerVariant] = field(default_factory=OrderedDict)
+
+    async def take(self, key: Key) -> float | None:
+        """Take a rollout's turn; in how many seconds the next one is due, None if the rollout is gone.
+
+        Raises TurnFailed, Overtaken, and what the API server or the flag service raise.
+        """
+        found = self.cache.get(ROLLOUTS, key)
+        if found is None or found["metadata"].get("deletionTimestamp"):
+            self.reader.forget(key)
+            return None
+        try:
+            rollout = Rollout.model_validate(found)
+        except ValidationError as error:
+            await self._refuse(found, error)
+            return self.resync_seconds
+        again = await self._take(key, found, rollout)
+        return again if self.cache.get(ROLLOUTS, key) is not None else None
+
+    async def describe(self, key: Key) -> None:
+        """The status of a variant that no rollout mentions."""
+        found = self.cache.get(VARIANTS, key)
+        if found is not None and not self.cache.rollouts_of_variant(key):
+            await self._describe_one(found, {}, ())
+
+    async def _take(self, key: Key, found: Object, rollout: Rollout) -> float:
+        view = self.platform.of(key)
+        names = mentioned(found) | frozenset(await view.pools())
+        variants = [variant for name in sorted(names) if (variant := self._variant((key[0], name)))]
+        notebook = Notebook()
+        world = World(self.flags, view, notebook, notebook)
+        reading = self.reader.reading(rollout)
+        revisions = await self._revisions(rollout, variants)
+        done = await turn(rollout, variants, revisions, world, reading, self._rivals(key, found))
+        if notebook.lines:
+            await self.flags.append_journal(*key, notebook.lines)
+        for effect in notebook.said:
+            await self.events.announce(found, effect)
+        status = done.decision.status
+        self.shown(rollout, status)
+        await self._write_status(found, rollout, status)
+        after = rollout.model_copy(update={"status": status})
+        await self._describe(key, names | _remembered(after), after)
+        if done.failures:
+            raise TurnFailed("; ".join(str(failure) for failure in done.failures))
+        return self._next(key, done)
+
+    def _next(self, key: Key, done: Turn) -> float:
+        if done.decision.status.phase in MOVING:
+            return MOVING_SECONDS
+        acted = any(not isinstance(effect, Announce) for effect in done.decision.effects)
+        settled = not acted and len(list(self.cache.deployments_of(key))) <= 1
+        return self.resync_seconds if settled else UNSETTLED_SECONDS
+
+    # --- what a turn needs ---
+
+    def _variant(self, key: Key) -> SamplerVariant | None:
+        found = self.cache.get(VARIANTS, key)
+        if found is None or found["metadata"].get("deletionTimestamp"):
+            return None
+        try:
+            return SamplerVariant.model_validate(found)
+        except ValidationError as error:
+            log.warning("SamplerVariant %s/%s cannot be read: %s", *key, error)
+            return None
+
+    def _rivals(self, key: Key, found: Object) -> list[Rollout]:
+        """Rollouts that share the flag or a variant with this one; no other can be in its way."""
+        rivals = []
+        for other in sorted(self.cache.concerned(ROLLOUTS, found) - {key}):
+            try:
+                rivals.append(Rollout.model_validate(self.cache.get(ROLLOUTS, other)))
+            except ValidationError:
+                continue
+        return rivals
+
+    async def _revisions(
+        self, rollout: Rollout, declared: Iterable[SamplerVariant]
+    ) -> Mapping[tuple[str, str], SamplerVariant]:
+        """Specs by name and revision: the declared ones, and those that were kept when pools first ran them."""
+        specs = {(variant.metadata.name, revision_of(variant)): variant for variant in declared}
+        status, namespace = rollout.status, rollout.metadata.namespace
+        needed = {
+            (status.stable_variant, status.stable_revision),
+            (status.candidate_variant, status.candidate_revision),
+        }
+        for name, revision in sorted(needed - specs.keys()):
+            kept = await self._kept(namespace, name, revision) if name and revision else None
+            if kept is not None:
+                specs[(name, revision)] = kept
+        return specs
+
+    async def _kept(self, namespace: str, name: str, revision: str) -> SamplerVariant | None:
+        key = (namespace, name, revision)
+        if key not in self._specs:
+            kept = await kept_spec(self.kube, namespace, name, revision)
+            if kept is None:
+                return None
+            self._specs[key] = kept
+            while len(self._specs) > REMEMBERED_SPECS:
+                self._specs.popitem(last=False)
+        return self._specs[key]
+
+    # --- what a turn leaves behind ---
+
+    async def _write_status(self, found: Object, rollout: Rollout, status: RolloutStatus) -> None:
+        if status == rollout.status:
+            return
+        key = (rollout.metadata.namespace, rollout.metadata.name)
+        same = rollout.status.observed_generation and _deeds(status) == _deeds(rollout.status)
+        if same and self.clock() - self._words_at.get(key, float("-inf")) < WORDS_SECONDS:
+            return
+        self._words_at[key] = self.clock()
+        await self._put_status(ROLLOUTS, found, _as_json(status))
+
+    async def _put_status(self, kind: Kind, found: Object, status: Object) -> None:
+        """Raises Overtaken after reading the object that somebody else changed."""
+        metadata = found["metadata"]
+        key = (metadata["namespace"], metadata["name"])
+        try:
+            self.cache.put(kind, await self.kube.replace_status(kind, {**found, "status": status}))
+        except KubeNotFound:
+            self.cache.drop(kind, key, version_of(found))
+        except KubeConflict as conflict:
+            try:
+                self.cache.put(kind, await self.kube.get(kind, *key))
+            except KubeNotFound:
+                self.cache.drop(kind, key, version_of(found))
+            raise Overtaken(str(conflict)) from conflict
+
+    async def _refuse(self, found: Object, error: ValidationError) -> None:
+        """Say in the status that a resource cannot be read, which the API server should have refused."""
+        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:4])
+        known = found.get("status") or {}
+        generation = found["metadata"].get("generation", 0)
+        ready = Condition(
+            type="Ready",
+            status=ConditionStatus.FALSE,
+            observed_generation=generation,
+            last_transition_time=moments.to_text(time.time()),
+            reason=EventReason.INVALID,
+            message=f"the resource cannot be read: {said}"[:2048],
+        ).to_yaml_dict()
+        before: Object = next((one for one in known.get("conditions", ()) if one.get("type") == "Ready"), {})
+        if {**before, "lastTransitionTime": ""} == {**ready, "lastTransitionTime": ""}:
+            return
+        others = [one for one in known.get("conditions", ()) if one.get("type") != "Ready"]
+        words = {"phase": Phase.INVALID.value, "reason": said[:256], "observedGeneration": generation}
+        await self._put_status(ROLLOUTS, found, {**known, **words, "conditions": [ready, *others]})
+
+    # --- variants ---
+
+    async def _describe(self, key: Key, names: Iterable[str], rollout: Rollout) -> None:
+        pools = await self.platform.of(key).pools()
+        for name in sorted(names):
+            found = self.cache.get(VARIANTS, (key[0], name))
+            owners = self.cache.rollouts_of_variant((key[0], name))
+            if found is not None and (key in owners or not owners):
+                await self._describe_one(found, pools.get(name, {}), (rollout,))
+
+    async def _describe_one(self, found: Object, pools: Mapping[Any, PoolSeen], rollouts: Sequence[Rollout]) -> None:
+        key = (found["metadata"]["namespace"], found["metadata"]["name"])
+        variant = self._variant(key)
+        if variant is None:
+            return
+        fresh = self.clock() - self._metrics_at.get(key, float("-inf")) >= METRICS_SECONDS
+        metrics = self.reader.five(key) if fresh else None
+        endpoint = f"http://{pool_name(key[1], next(iter(pools)))}.{key[0]}.svc:{PORT}" if pools else ""
+        status = describe_variant(variant, pools, rollouts, metrics, now=time.time(), endpoint=endpoint)
+        if metrics is not None:
+            self._metrics_at[key] = self.clock()
+        if status != variant.status:
+            await self._write_variant(found, status)
+
+    async def _write_variant(self, found: Object, status: SamplerVariantStatus) -> None:
+        try:
+            await self._put_status(VARIANTS, found, _as_json(status))
+        except Overtaken:
+            log.debug("%s was changed meanwhile; its status follows", found["metadata"]["name"])
+
+
+def _as_json(status: RolloutStatus | SamplerVariantStatus) -> Object:
+    """Also what is as by default, since people and columns read it; the API server refuses null."""
+    return status.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _remembered(rollout: Rollout) -> frozenset[str]:
+    """Variants that the rollout had to do with lately."""
+    status = rollout.status
+    names = {status.stable_variant, status.candidate_variant, *(entry.variant for entry in status.history)}
+    return frozenset(names | {off.variant for off in status.flagged_off}) - {""}
+
+
+def _deeds(status: RolloutStatus) -> RolloutStatus:
+    """The status without words that change by themselves."""
+    conditions = tuple(one.model_copy(update={"message": ""}) for one in status.conditions)
+    return status.model_copy(update={"reason": "", "conditions": conditions})
