@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Finds the Kubernetes binaries, or builds them once: about 6 minutes with Go.
+KUBE := $(BIN)/python scripts/kube/binaries.py > /dev/null
 
-.PHONY: help install demo test test-fast check format lock generate clean
+.PHONY: help install demo test test-cluster test-fast check format lock generate clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,7 +22,13 @@ demo: install ## The main job on one machine: promote AKS, then flag off a varia
 
 test: install ## Every test that can run here; installs the servers they need where it may
 	bash scripts/servers.sh
+	$(KUBE) || echo "Without these binaries the tests of tests/cluster are skipped." >&2
 	$(BIN)/python -m pytest
+
+test-cluster: install ## Tests on a real Kubernetes; PITWALL_TEST_KUBECONFIG=FILE takes a given one
+	bash scripts/servers.sh
+	$(KUBE)
+	$(BIN)/python -m pytest tests/cluster
 
 test-fast: install ## Tests without models, films and servers
 	$(BIN)/python -m pytest -m "not slow"

@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# Install the servers that some tests start: PostgreSQL, Prometheus. Idempotent; where they cannot be installed, say so: those tests are then
-# skipped by name.
+# Install the servers that some tests start: PostgreSQL, Prometheus, what a Kubernetes node needs. Idempotent; where they cannot be
+# installed, say so: those tests are then skipped by name.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
-install() { # NAME PACKAGE
+install() { # NAME PACKAGE …
+  local name=$1
+  shift
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get > /dev/null; then
-    echo "$1 is not installed and this is not root on a Debian system: install it by hand, or let its tests be skipped." >&2
+    echo "$name is not installed and this is not root on a Debian system: install it by hand, or let its tests be skipped." >&2
     return 1
   fi
-  echo "Installing $1 …"
-  { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$2" > /dev/null; } ||
-    { echo "$1 could not be installed (the lines above say why); its tests are skipped." >&2; return 1; }
+  echo "Installing $name …"
+  { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" > /dev/null; } ||
+    { echo "$name could not be installed (the lines above say why); its tests are skipped." >&2; return 1; }
 }
 
 if ! compgen -G "/usr/lib/postgresql/*/bin/postgres" > /dev/null; then
@@ -27,5 +29,17 @@ if ! command -v prometheus > /dev/null || ! command -v promtool > /dev/null; the
   if install Prometheus prometheus; then
     # Only the binaries: the tests start a server of their own.
     if [ -d /run/systemd/system ]; then systemctl disable --now prometheus; else service prometheus stop > /dev/null 2>&1 || true; fi
+  fi
+fi
+if [ "$(uname -s)" = Linux ]; then
+  # What a Kubernetes node runs on; kubelet and kube-proxy come from scripts/kube/binaries.py.
+  missing=()
+  for needed in containerd:containerd runc:runc iptables:iptables conntrack:conntrack; do
+    command -v "${needed%%:*}" > /dev/null || missing+=("${needed##*:}")
+  done
+  compgen -G "/usr/lib/cni/bridge" > /dev/null || compgen -G "/opt/cni/bin/bridge" > /dev/null || missing+=(containernetworking-plugins)
+  if [ "${#missing[@]}" -gt 0 ] && install "A Kubernetes node" "${missing[@]}"; then
+    # Only the binaries: the tests start a containerd of their own. One that was there before is left alone.
+    if [[ " ${missing[*]} " == *" containerd "* && -d /run/systemd/system ]]; then systemctl disable --now containerd > /dev/null 2>&1 || true; fi
   fi
 fi

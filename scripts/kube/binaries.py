@@ -34,7 +34,10 @@ class BinaryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A folder with go.mod, the dependency that names the version, and the variables that carry it into the binary."""
+    """A folder with go.mod, the dependency that names the version, and the variables that carry it into the binary.
+
+    Without a dependency the program is our own: the folder holds its source.
+    """
 
     folder: str
     dependency: str
@@ -43,7 +46,9 @@ class Module:
 
     @property
     def version(self) -> str:
-        """The pinned version, such as v1.36.3."""
+        """The pinned version, such as v1.36.3; v0 for a program of our own."""
+        if not self.dependency:
+            return "v0"
         found = re.search(
             rf"^\s*{re.escape(self.dependency)} (v\S+)", (HERE / self.folder / "go.mod").read_text(), re.MULTILINE
         )
@@ -54,7 +59,7 @@ class Module:
     @property
     def linker_flags(self) -> str:
         """What `go build -ldflags` gets: no symbols, and the version."""
-        major, minor = self.version.removeprefix("v").split(".")[:2]
+        major, minor = f"{self.version.removeprefix('v')}.0".split(".")[:2]
         values = {"version": self.version, "major": major, "minor": minor}
         return " ".join(["-s", "-w", *(f"-X {variable.format(**values)}" for variable in self.variables)])
 
@@ -76,23 +81,25 @@ KUBERNETES = Module(
 ETCD = Module("etcd", "go.etcd.io/etcd/server/v3", (3, 5))
 HELM = Module("helm", "helm.sh/helm/v4", (3, 14), ("helm.sh/helm/v4/internal/version.version={version}",))
 KUBECONFORM = Module("kubeconform", "github.com/yannh/kubeconform", (0, 6), ("main.version={version}",))
+PAUSE = Module("pause", "", (0, 0))
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
-NODE = ("kubelet", "kube-proxy")
+NODE = ("kubelet", "kube-proxy", "pitwall-pause")
 BINARIES = {
     "etcd": Binary(ETCD, "go.etcd.io/etcd/server/v3"),
     "kubectl": Binary(KUBERNETES, "k8s.io/kubernetes/cmd/kubectl", ("version", "--client")),
     "helm": Binary(HELM, "helm.sh/helm/v4/cmd/helm", ("version", "--short")),
     "kubeconform": Binary(KUBECONFORM, "github.com/yannh/kubeconform/cmd/kubeconform", ("-v",)),
+    "pitwall-pause": Binary(PAUSE, "."),
 } | {
-    name: Binary(KUBERNETES, f"k8s.io/kubernetes/cmd/{name}") for name in (*CONTROL_PLANE[1:4], *NODE)
+    name: Binary(KUBERNETES, f"k8s.io/kubernetes/cmd/{name}") for name in (*CONTROL_PLANE[1:4], *NODE[:2])
 }  # fmt: skip
 
 
 def cache_folder(module: Module) -> Path:
     """Where a module's binaries lie: another pinned version is another folder."""
     root = Path(os.environ.get("PITWALL_KUBE_CACHE", Path.home() / ".cache" / "pitwall" / "kube"))
-    sources = hashlib.sha256(b"".join((HERE / module.folder / name).read_bytes() for name in ("go.mod", "go.sum")))
+    sources = hashlib.sha256(b"".join(path.read_bytes() for path in sorted((HERE / module.folder).iterdir())))
     return root / f"{module.folder}-{module.version}-{sources.hexdigest()[:12]}"
 
 

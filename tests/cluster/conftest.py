@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 from harness import kube
+from harness import network as networks
+from harness import node as node_module
 from harness.control_plane import ControlPlane
+from harness.network import Network
+from harness.node import Node
+from harness.processes import until
 
 ROOT = Path(__file__).parents[2]
 GIVEN = "PITWALL_TEST_KUBECONFIG"
@@ -18,12 +23,32 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def own_control_plane(folder: Path) -> Iterator[ControlPlane | None]:
+def network() -> Iterator[Network | str]:
+    """What joins a node to this machine, or why no node can run here."""
+    reason = node_module.obstacle()
+    if reason is not None:
+        yield reason
+        return
+    try:
+        made = networks.create()
+    except networks.NetworkError as error:
+        yield f"a node needs a network of its own: {error}"
+        return
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture(scope="session")
+def own_control_plane(folder: Path, network: Network | str) -> Iterator[ControlPlane | None]:
     """The control plane that this session started; None where a cluster was given."""
     if os.environ.get(GIVEN):
         yield None
         return
     plane = ControlPlane(folder)
+    if isinstance(network, Network):
+        plane = ControlPlane(folder, network.host, network.services, network.pods)
     try:
         yield plane.start()
     finally:
@@ -52,6 +77,29 @@ def crds(kubectl: kube.Kubectl) -> None:
     """Our resources, known to the API server."""
     kubectl("apply", "-f", str(ROOT / "crds"))
     kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", *kube.CRDS)
+    until(lambda: kube.is_explained(kubectl), seconds=30, what="the description of our resources")
+
+
+@pytest.fixture(scope="session")
+def node(own_control_plane: ControlPlane | None, network: Network | str, kubectl: kube.Kubectl) -> Iterator[Node]:
+    """A real node, ready; tests that need it are skipped where none can run."""
+    if own_control_plane is None:
+        pytest.skip(f"{GIVEN} is set: the given cluster has nodes of its own")
+    if isinstance(network, str):
+        pytest.skip(network)
+    made = Node(network, own_control_plane.kubeconfig_of("kubelet"))
+    try:
+        made.start()
+        try:
+            until(
+                lambda: kube.is_ready_node(kubectl, node_module.NAME), seconds=node_module.READY_SECONDS, what="a node"
+            )
+        except AssertionError:
+            pytest.skip(f"the node did not become ready:\n{made.last_words()}")
+        yield made
+    finally:
+        made.stop()
+        kubectl("delete", "node", node_module.NAME, check=False)
 
 
 @pytest.fixture

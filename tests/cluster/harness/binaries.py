@@ -10,7 +10,7 @@ import pytest
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "kube" / "binaries.py"
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
-NODE = ("kubelet", "kube-proxy")
+NODE = ("kubelet", "kube-proxy", "pitwall-pause")
 
 
 @cache

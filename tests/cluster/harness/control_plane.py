@@ -13,8 +13,8 @@ from harness import binaries
 from harness.processes import Process, free_port, until
 
 READY_SECONDS = 60.0
-SERVICE_RANGE = "10.251.0.0/16"
-POD_RANGE = "10.252.0.0/16"
+SERVICES = "10.251.255.0/24"
+PODS = "10.252.255.0/24"
 USERS = {
     "admin": "system:masters",
     "controllers": "system:masters",
@@ -58,6 +58,8 @@ class ControlPlane:
 
     folder: Path
     address: str = "127.0.0.1"
+    services: str = SERVICES
+    pods: str = PODS
     server: str = field(init=False)
     kubeconfig: Path = field(init=False)
 
@@ -147,7 +149,10 @@ class ControlPlane:
         return subprocess.run(get, capture_output=True, check=False, timeout=30).returncode == 0
 
     def _write_certificates(self) -> None:
-        names = f"subjectAltName=IP:{self.address},IP:127.0.0.1,IP:10.251.0.1,DNS:kubernetes.default.svc,DNS:localhost"
+        first_service = self.services.replace(".0/24", ".1")
+        names = (
+            f"subjectAltName=IP:{self.address},IP:127.0.0.1,IP:{first_service},DNS:kubernetes.default.svc,DNS:localhost"
+        )
         key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
         self._openssl("req", "-x509", *key, "-subj", "/CN=pitwall-ca", "-keyout", "ca.key", "-out", "ca.crt")
         self._openssl(
@@ -183,11 +188,11 @@ class ControlPlane:
             self.paths["kube-apiserver"], f"--etcd-servers=http://127.0.0.1:{etcd}",
             f"--bind-address={self.address}", f"--advertise-address={self.address}", f"--secure-port={port}",
             f"--tls-cert-file={self.folder / 'server.crt'}", f"--tls-private-key-file={self.folder / 'server.key'}",
-            f"--service-cluster-ip-range={SERVICE_RANGE}", "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-cluster-ip-range={self.services}", "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={self.folder / 'tokens.pub'}",
             f"--service-account-signing-key-file={self.folder / 'tokens.key'}",
             f"--token-auth-file={self.folder / 'tokens.csv'}", "--authorization-mode=Node,RBAC",
-            "--allow-privileged=true", "--shutdown-delay-duration=0s",
+            "--kubelet-preferred-address-types=InternalIP", "--allow-privileged=true", "--shutdown-delay-duration=0s",
             f"--audit-policy-file={self.folder / 'audit.yaml'}", f"--audit-log-path={self.audit_log}",
             "--audit-log-mode=blocking",
         ]  # fmt: skip
@@ -203,8 +208,8 @@ class ControlPlane:
             f"--root-ca-file={self.authority}",
             f"--service-account-private-key-file={self.folder / 'tokens.key'}",
             "--allocate-node-cidrs=true",
-            f"--cluster-cidr={POD_RANGE}",
-            f"--service-cluster-ip-range={SERVICE_RANGE}",
+            f"--cluster-cidr={self.pods}",
+            f"--service-cluster-ip-range={self.services}",
             "--concurrent-gc-syncs=4",
         )
 

@@ -10,6 +10,9 @@ from typing import Any
 import yaml
 from harness import binaries
 
+from pitwall_crds.render import KINDS
+
+OPENAPI = "/openapi/v3/apis/pitwall.dev/v1alpha1"
 CRDS = ("samplervariants.pitwall.dev", "rollouts.pitwall.dev")
 COMMAND_SECONDS = 60
 
@@ -28,6 +31,24 @@ def new_name() -> str:
     return f"test-{secrets.token_hex(4)}"
 
 
+def is_explained(kubectl: "Kubectl") -> bool:
+    """Whether the API server describes our resources yet; it does so a moment after it accepts them."""
+    described = kubectl("get", "--raw", OPENAPI, check=False)
+    return all(f'"{kind.model.__name__}"' in described for kind in KINDS)
+
+
+def is_ready_node(kubectl: "Kubectl", name: str) -> bool:
+    """Whether pods can be placed on a node."""
+    found = kubectl("get", "node", name, "-o", "json", "--ignore-not-found")
+    return bool(found) and condition(json.loads(found), "Ready") == "True"
+
+
+def condition(resource: dict[str, Any], kind: str) -> str:
+    """The status of one condition; Unknown where it is not told."""
+    told = resource.get("status", {}).get("conditions", ())
+    return next((each["status"] for each in told if each["type"] == kind), "Unknown")
+
+
 @dataclass(frozen=True, slots=True)
 class Kubectl:
     """One program, one kubeconfig."""
@@ -39,9 +60,10 @@ class Kubectl:
         self, *arguments: str, namespace: str | None = None, manifest: object = None, check: bool = True
     ) -> str:
         """What it prints. A manifest, one or many, goes to its standard input as YAML."""
-        where = [] if namespace is None else [f"--namespace={namespace}"]
+        where = [f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.kubeconfig}.cache"]
+        where += [] if namespace is None else [f"--namespace={namespace}"]
         done = subprocess.run(
-            [self.binary, f"--kubeconfig={self.kubeconfig}", *where, *arguments],
+            [self.binary, *where, *arguments],
             input=None if manifest is None else as_yaml(manifest),
             capture_output=True, check=False, text=True, timeout=COMMAND_SECONDS,
         )  # fmt: skip

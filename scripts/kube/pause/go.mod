@@ -1,0 +1,3 @@
+module pitwall.dev/tools/pause
+
+go 1.26.0

@@ -1,0 +1,275 @@
+"""Our resources on a real API server: what a person applies, reads and is refused."""
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from harness.kube import CRDS, OPENAPI, Kubectl, RefusedError
+
+from pitwall_crds.render import KINDS
+from pitwall_crds.schema import fields
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "crds").glob("*.yaml"))
+ROLLOUTS = sorted((ROOT / "examples").glob("rollout*.yaml"))
+CLIENT_SIDE_APPLY_BYTES = 262_144
+"""What the annotation of `kubectl apply` may hold."""
+
+VARIANT = {
+    "apiVersion": "pitwall.dev/v1alpha1",
+    "kind": "SamplerVariant",
+    "metadata": {"name": "uniform-v1"},
+    "spec": {"sampler": {"name": "uniform"}},
+}
+ROLLOUT = {
+    "apiVersion": "pitwall.dev/v1alpha1",
+    "kind": "Rollout",
+    "metadata": {"name": "sampler"},
+    "spec": {
+        "flag": "sampler.variant",
+        "variantRef": {"name": "uniform-v1"},
+        "stages": [{"shadow": {"percent": 5}}, {"weightBasisPoints": 100}, {"weightBasisPoints": 10_000}],
+        "analysis": {"gates": [{"name": "errors", "rate": {"metric": "Errors"}}]},
+    },
+}
+
+
+def edited(resource: dict[str, Any], path: str, value: object) -> dict[str, Any]:
+    """A copy with the value at a dotted path; None removes the field."""
+    changed: Any = copy.deepcopy(resource)
+    *parents, last = (int(step) if step.isdecimal() else step for step in path.split("."))
+    place = changed
+    for step in parents:
+        place = place[step] if isinstance(step, int) else place.setdefault(step, {})
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return changed
+
+
+def rule_messages(node: object) -> Iterator[str]:
+    """The message of every CEL rule below a schema."""
+    if isinstance(node, dict):
+        for rule in node.get("x-kubernetes-validations", ()):
+            yield rule["message"]
+        for child in node.values():
+            yield from rule_messages(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from rule_messages(child)
+
+
+GATE = "spec.analysis.gates"
+RULES = [
+    pytest.param(
+        edited(ROLLOUT, "spec.stages", [{"weightBasisPoints": 1}, {"shadow": {}}, {"weightBasisPoints": 10_000}]),
+        "a shadow stage must be the first stage, and there must be at most one",
+        id="shadow-comes-first",
+    ),
+    pytest.param(
+        edited(ROLLOUT, "spec.stages", [{"weightBasisPoints": weight} for weight in (500, 500, 10_000)]),
+        "stages must climb: each weightBasisPoints must be larger than the one before",
+        id="stages-climb",
+    ),
+    pytest.param(
+        edited(ROLLOUT, "spec.stages", [{"weightBasisPoints": 5000}]),
+        "the last stage must have weightBasisPoints 10000",
+        id="the-last-stage-is-full",
+    ),
+    pytest.param(
+        edited(ROLLOUT, "spec.stages", [{"minSeconds": 5}, {"weightBasisPoints": 10_000}]),
+        "a stage must set exactly one of shadow and weightBasisPoints",
+        id="a-stage-is-one-thing",
+    ),
+    pytest.param(
+        edited(ROLLOUT, GATE, [{"name": "none"}]),
+        "a gate must set exactly one of quantile, rate and mean",
+        id="a-gate-has-one-rule",
+    ),
+    pytest.param(
+        edited(
+            ROLLOUT,
+            GATE,
+            [{"name": "slow", "quantile": {"metric": "FrameSelection", "objectiveMilliseconds": 16_001}}],
+        ),
+        "frame selection is measured up to 16 s: set objectiveMilliseconds to at most 16000",
+        id="selection-is-measured-up-to-16-s",
+    ),
+    pytest.param(
+        edited(ROLLOUT, f"{GATE}.0.rate.unit", "Session"),
+        "Errors and ColdQueries are counted per query: leave unit out, or set it to Query",
+        id="errors-are-per-query",
+    ),
+    pytest.param(
+        edited(ROLLOUT, f"{GATE}.0.rate.metric", "TaskAbandoned"),
+        "a task belongs to a session: with TaskAbandoned set unit to Session or User",
+        id="tasks-are-per-session",
+    ),
+    pytest.param(
+        edited(VARIANT, "spec.answer.engine", "openai"),
+        "answer.engine openai must name a server: set endpointUrl or endpointRef",
+        id="openai-needs-a-server",
+    ),
+    pytest.param(
+        edited(ROLLOUT, "spec.stages", [{"weightBasisPoints": 10_000, "minSeconds": 60, "maxSeconds": 59}]),
+        "maxSeconds must be 0 (no deadline) or at least minSeconds",
+        id="a-deadline-comes-after-the-least-time",
+    ),
+    pytest.param(
+        edited(ROLLOUT, "spec.experiments", [{"variantRef": {"name": "air-v1"}}] * 2),
+        "experiments must name different variants, and not the one in variantRef",
+        id="experiments-differ",
+    ),
+    pytest.param(
+        edited(ROLLOUT, "spec.schedule.windows", [{"startTime": "08:00", "endTime": "08:00"}]),
+        "startTime and endTime must differ",
+        id="windows-are-not-empty",
+    ),
+    pytest.param(
+        edited(
+            ROLLOUT, f"{GATE}.0", {"name": "t", "mean": {"metric": "TokensPerQuery"}, "absoluteMarginBasisPoints": 9}
+        ),
+        "absoluteMarginBasisPoints is a difference of rates: leave it out with mean",
+        id="means-have-no-rates",
+    ),
+    pytest.param(
+        edited(ROLLOUT, "spec.flag", "sampler.other"),
+        "flag must not change: its users are bucketed; delete the Rollout and apply it anew",
+        id="flags-stay",
+    ),
+]
+BOUNDS = [
+    pytest.param(edited(VARIANT, "spec.maxFrames", 0), "spec.maxFrames", id="too-few-frames"),
+    pytest.param(edited(VARIANT, "spec.maxFrames", 1025), "spec.maxFrames", id="too-many-frames"),
+    pytest.param(edited(VARIANT, "spec.sampler.parameters.peak", 0.5), "peak", id="no-floats"),
+    pytest.param(edited(VARIANT, "spec.sampler.name", "Uniform"), "spec.sampler.name", id="names-are-dns-labels"),
+    pytest.param(edited(VARIANT, "spec", None), "spec: Required value", id="a-variant-has-a-spec"),
+    pytest.param(edited(VARIANT, "metadata.name", "a" * 64), "metadata.name", id="names-have-63-letters"),
+    pytest.param(edited(ROLLOUT, "spec.flag", "a flag"), "spec.flag", id="flags-have-no-blanks"),
+    pytest.param(edited(ROLLOUT, "spec.stages", []), "spec.stages", id="no-stages"),
+    pytest.param(edited(ROLLOUT, GATE, ROLLOUT["spec"]["analysis"]["gates"] * 2), "Duplicate value", id="gates-differ"),
+    pytest.param(edited(ROLLOUT, "spec.onInconclusive", "Guess"), "spec.onInconclusive", id="unknown-policy"),
+    pytest.param(edited(ROLLOUT, "spec.action", {"id": "1", "verb": "Explode"}), "spec.action.verb", id="unknown-verb"),
+]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_a_definition_fits_client_side_apply(file: Path):
+    [definition] = yaml.safe_load_all(file.read_text())
+
+    assert len(json.dumps(definition)) < CLIENT_SIDE_APPLY_BYTES
+
+
+@pytest.mark.usefixtures("crds")
+def test_definitions_are_accepted_as_they_are(kubectl: Kubectl):
+    assert kubectl("apply", "-f", str(ROOT / "crds")).count("unchanged") == len(CRDS)
+    for name in CRDS:
+        conditions = {each["type"]: each["status"] for each in kubectl.get("crd", name)["status"]["conditions"]}
+        assert conditions["Established"] == "True"
+        assert conditions.get("NonStructuralSchema", "False") == "False"
+
+
+@pytest.mark.usefixtures("crds")
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
+def test_every_field_is_explained(kubectl: Kubectl, kind: Any):
+    document = json.loads(kubectl("get", "--raw", OPENAPI))
+    schema = document["components"]["schemas"][f"dev.pitwall.v1alpha1.{kind.model.__name__}"]
+    below = [(path, field) for path, field, _ in fields(schema) if not path.startswith("metadata.")]
+
+    assert len(below) > 20
+    assert [path for path, field in below if not field.get("description") and "allOf" not in field] == []
+
+
+@pytest.mark.usefixtures("crds")
+def test_kubectl_explain_tells_a_nested_field(kubectl: Kubectl):
+    told = kubectl("explain", "rollouts.spec.analysis.gates.quantile.perMille")
+
+    assert "990 is p99" in told
+
+
+@pytest.mark.parametrize("rollout", ROLLOUTS, ids=lambda file: file.name)
+def test_examples_apply_and_apply_again_unchanged(kubectl: Kubectl, namespace: str, rollout: Path):
+    files = ("-f", str(ROOT / "examples" / "variants.yaml"), "-f", str(rollout))
+
+    first = kubectl("apply", "--validate=strict", *files, namespace=namespace).splitlines()
+    again = kubectl("apply", "--validate=strict", *files, namespace=namespace).splitlines()
+    server_side = [
+        kubectl("apply", "--server-side", "--force-conflicts", *files, namespace=namespace) for _ in range(2)
+    ]
+    versions = kubectl.get("rollout", "sampler", namespace)["metadata"]
+
+    assert {line.split()[-1] for line in first} == {"created"}
+    assert {line.split()[-1] for line in again} == {"unchanged"}
+    assert server_side[0] == server_side[1]
+    assert versions["generation"] == 1
+
+
+def test_every_rule_is_tested():
+    told = {message for file in FILES for message in rule_messages(yaml.safe_load(file.read_text()))}
+
+    assert told == {case.values[1] for case in RULES}
+
+
+@pytest.mark.parametrize(("manifest", "message"), RULES + BOUNDS)
+def test_the_api_server_refuses(kubectl: Kubectl, namespace: str, manifest: dict[str, Any], message: str):
+    kubectl.apply([VARIANT, ROLLOUT], namespace)
+
+    with pytest.raises(RefusedError) as refusal:
+        kubectl.apply(manifest, namespace)
+
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize("manifest", [VARIANT, ROLLOUT], ids=["variant", "rollout"])
+def test_unknown_fields_are_refused_or_pruned(kubectl: Kubectl, namespace: str, manifest: dict[str, Any]):
+    misspelt = edited(manifest, "spec.misspelt", 1)
+
+    with pytest.raises(RefusedError, match=r'unknown field "spec\.misspelt"'):
+        kubectl("apply", "--validate=strict", "-f", "-", manifest=misspelt, namespace=namespace)
+    kubectl("apply", "--validate=ignore", "-f", "-", manifest=misspelt, namespace=namespace)
+
+    kept = kubectl.get(manifest["kind"], manifest["metadata"]["name"], namespace)
+    assert kept["spec"] == manifest["spec"]
+
+
+def test_status_is_written_only_through_its_subresource(kubectl: Kubectl, namespace: str):
+    kubectl.apply([VARIANT, ROLLOUT | {"status": {"stableVariant": "sneaked-in"}}], namespace)
+    sneaked = kubectl.get("rollout", "sampler", namespace).get("status", {})
+    kubectl.patch_status("rollout", "sampler", {"stableVariant": "uniform-v1"}, namespace)
+    after = kubectl.get("rollout", "sampler", namespace)
+
+    assert sneaked.get("stableVariant") is None
+    assert after["status"]["stableVariant"] == "uniform-v1"
+    assert after["metadata"]["generation"] == 1
+
+
+@pytest.mark.parametrize("names", ["pwv,pwr", "pitwall"])
+def test_short_names_and_category(kubectl: Kubectl, namespace: str, names: str):
+    kubectl.apply([VARIANT, ROLLOUT], namespace)
+
+    told = kubectl("get", names, "-o", "name", namespace=namespace).splitlines()
+
+    assert sorted(told) == ["rollout.pitwall.dev/sampler", "samplervariant.pitwall.dev/uniform-v1"]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
+def test_columns(kubectl: Kubectl, namespace: str, kind: Any):
+    kubectl.apply([VARIANT, ROLLOUT], namespace)
+
+    narrow = kubectl("get", kind.plural, namespace=namespace).splitlines()[0]
+    wide = kubectl("get", kind.plural, "-o", "wide", namespace=namespace).splitlines()[0]
+
+    assert heading(narrow) == ["NAME", *(column.name.upper() for column in kind.columns if column.priority == 0)]
+    assert heading(wide) == ["NAME", *(column.name.upper() for column in kind.columns)]
+
+
+def heading(line: str) -> list[str]:
+    """The titles of a table; more than one blank is between two."""
+    return [title.strip() for title in line.split("   ") if title.strip()]
