@@ -42,6 +42,32 @@ def test_rare_bursts_of_the_candidate_are_not_mistaken_for_non_inferiority():
     assert process.peak_log_e < math.log(20)
 
 
+@pytest.mark.parametrize("trials", [1, 3])
+def test_thirty_quiet_blocks_of_few_queries_are_no_proof_of_few_errors(trials):
+    """With one query per block and 2 % more failures, half of all runs see none in thirty blocks."""
+    draw, alpha, runs, crossed = random.Random(37), 0.05, 200, 0
+    for _ in range(runs):
+        process = ContrastProcess(Line(offset=0.02), Claim.NON_INFERIOR, Measure.RATE)
+        for _ in range(150):
+            failed = sum(draw.random() < 0.02 for _ in range(trials))
+            process = process.update(Counts(Tally(trials), Tally(trials, failed)))
+        crossed += process.peak_log_e >= -math.log(alpha)
+    assert crossed / runs <= alpha + 2 * math.sqrt(alpha * (1 - alpha) / runs)
+
+
+@pytest.mark.parametrize("claim", list(Claim))
+def test_skewed_means_on_the_line_are_rarely_called_worse_or_no_worse(claim):
+    """Times to select frames: lognormal, a few per block, the candidate exactly at its margin."""
+    draw, alpha, runs, crossed = random.Random(39), 0.1, 200, 0
+    for _ in range(runs):
+        process = ContrastProcess(Line(ratio=1.1), claim, Measure.MEAN)
+        for _ in range(100):
+            arms = (sum(scale * draw.lognormvariate(0, 1) for _ in range(8)) for scale in (1.0, 1.1))
+            process = process.update(Counts(*(Tally(8, 0, value) for value in arms)))
+        crossed += process.peak_log_e >= -math.log(alpha)
+    assert crossed / runs <= alpha + 2 * math.sqrt(alpha * (1 - alpha) / runs)
+
+
 @pytest.mark.parametrize("claim", list(Claim))
 def test_a_clear_difference_of_means_is_proven(claim):
     draw, process = random.Random(31), ContrastProcess(Line(ratio=1.1), claim, Measure.MEAN)
