@@ -1,0 +1,53 @@
+{{- define "pitwall.operator.args" -}}
+{{- $webhook := .Values.webhook -}}
+{{- $runtime := .Values.runtime -}}
+- --flags-url=http://{{ include "pitwall.flags.host" . }}:{{ include "pitwall.flags.httpPort" . }}
+- --lease-name={{ include "pitwall.fullname" . }}-operator
+- --port=8080
+- --resync-seconds={{ .Values.operator.resyncSeconds }}
+- --workers={{ .Values.operator.workers }}
+{{- range .Values.watch.namespaces }}
+- --namespace={{ . }}
+{{- end }}
+{{- with .Values.prometheus.url }}
+- --prometheus-url={{ . }}
+{{- end }}
+- --prometheus-timeout-seconds={{ .Values.prometheus.timeoutSeconds }}
+- --stale-seconds={{ .Values.prometheus.staleSeconds }}
+{{- if $webhook.enabled }}
+- --webhook-port=9443
+- --webhook-certificate=/etc/pitwall/webhook/tls.crt
+- --webhook-private-key=/etc/pitwall/webhook/tls.key
+{{- end }}
+- --runtime-image={{ include "pitwall.image" (list . $runtime.image) }}
+- --image-pull-policy={{ .Values.image.pullPolicy }}
+{{- range .Values.image.pullSecrets }}
+- --image-pull-secret={{ .name }}
+{{- end }}
+{{- with $runtime.serviceAccountName }}
+- --runtime-service-account={{ . }}
+{{- end }}
+{{- range $runtime.mediaRoots }}
+- --media-root={{ . }}
+{{- end }}
+{{- range $runtime.allowHosts }}
+- --allow-host={{ . }}
+{{- end }}
+{{- with $runtime.cacheVolume }}
+- {{ printf "--cache-volume=%s" (toJson .) | quote }}
+{{- end }}
+{{- with $runtime.mediaVolume }}
+- {{ printf "--media-volume=%s" (toJson .) | quote }}
+{{- end }}
+- --startup-seconds={{ $runtime.startupSeconds }}
+- --grace-seconds={{ $runtime.graceSeconds }}
+{{- range $runtime.known.samplers }}
+- {{ printf "--known-sampler=%s" . | quote }}
+{{- end }}
+{{- range $runtime.known.reducers }}
+- {{ printf "--known-reducer=%s" . | quote }}
+{{- end }}
+{{- range $runtime.known.encoders }}
+- {{ printf "--known-encoder=%s" . | quote }}
+{{- end }}
+{{- end -}}
