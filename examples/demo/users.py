@@ -32,7 +32,7 @@ class Habits:
     follow_up_share: float = 0.6  # of dissatisfied users who ask again; the others abandon their task
     most_tasks: int = 3  # a visit holds one to so many tasks, each a session of its own
     think_seconds: float = 1.0  # mean pause between two questions of one user, exponential
-    most_in_flight: int = 256  # questions waiting for an answer; beyond it a question is recorded as not asked
+    most_in_flight: int = 24  # questions waiting for an answer; beyond it nobody asks (recorded), so no queue builds up
 
 
 @dataclass(frozen=True, slots=True)
