@@ -27,6 +27,12 @@ NOT_INSTALLED: Final = (
     "install the Helm chart, or choose another cluster by --context"
 )
 
+REMEDIES: Final = {
+    401: ("the API server does not know you, log in again", Exit.FORBIDDEN),
+    403: ("ask for a role that allows it", Exit.FORBIDDEN),
+    409: ("look again and repeat", Exit.CONFLICT),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Api:
@@ -107,23 +113,17 @@ def trouble_of(error: ApiException) -> Trouble:
     """The API server's refusal in words."""
     status = _status(error)
     message = status.get("message") or error.reason or "no reason given"
-    if "denied the request" in message:
+    if error.status in (400, 422) or "denied the request" in message:
         return Trouble(message, Exit.BAD_INPUT)
-    match error.status:
-        case 401:
-            return Trouble(f"the API server does not know you ({message}); log in again", Exit.FORBIDDEN)
-        case 403:
-            return Trouble(f"{message}; ask for a role that allows it", Exit.FORBIDDEN)
-        case 404 if (status.get("details") or {}).get("name"):
-            return Trouble(message, Exit.NOT_FOUND)
-        case 404:
-            return Trouble(NOT_INSTALLED, Exit.NOT_INSTALLED)
-        case 409:
-            return Trouble(f"{message}; look again and repeat", Exit.CONFLICT)
-        case 400 | 422:
-            return Trouble(message, Exit.BAD_INPUT)
-        case _:
-            return Trouble(f"the API server answered {error.status}: {message}; try again", Exit.UNREACHABLE)
+    if error.status == 404:
+        named = (status.get("details") or {}).get("name")
+        return Trouble(message, Exit.NOT_FOUND) if named else Trouble(NOT_INSTALLED, Exit.NOT_INSTALLED)
+    if "Apply failed" in message:
+        return Trouble(f"{message}; change them with the tool that they belong to", Exit.CONFLICT)
+    remedy, code = REMEDIES.get(
+        error.status or 0, (f"the API server answered {error.status}; try again", Exit.UNREACHABLE)
+    )
+    return Trouble(f"{message}; {remedy}", code)
 
 
 def _status(error: ApiException) -> dict[str, Any]:

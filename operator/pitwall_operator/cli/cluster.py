@@ -129,8 +129,8 @@ class Cluster:
     def record(self, rollout: Rollout, *, service: str | None = None) -> Iterator["Line"]:
         """From the flag service's journal."""
         known = rollout.metadata
-        with flag_service(self.api, self.target.kubectl_options(), Scope.WRITE, service) as (url, token):
-            yield from flags.journal(url, token, known.namespace, known.name)
+        with flag_service(self.api, self.target.kubectl_options(), Scope.KILL, service) as (url, token):
+            yield from asyncio.run(flags.journal(FlagClient(url, token=token), known.namespace, known.name))
 
     def _all(self, kind: str, everywhere: bool) -> Iterator[Resource]:
         """Every resource; one that this version cannot read is told, and does not hide the others."""

@@ -43,11 +43,11 @@ class Engine(StrEnum):
 
 
 def answer(given: Any, question: str, default: Any = None) -> Any:
-    """What an option said; else a terminal's answer; else the default. Raises Trouble where there is none."""
+    """What an option said; else a terminal's answer, of the default's type; else the default. Raises Trouble."""
     if given is not None:
         return given
     if sys.stdin.isatty() and sys.stderr.isatty():
-        return typer.prompt(question, default=default, err=True)
+        return typer.prompt(question, default=default, type=str if default is None else type(default), err=True)
     if default is None:
         fail(f"{question}: give it as an option, since this is no terminal to ask on", Exit.BAD_INPUT)
     return default
@@ -70,19 +70,21 @@ def variant(
     apply: ApplyOption = False,
 ) -> None:
     """Write a SamplerVariant: one sampler with its parameters, and what runs it."""
-    chosen_engine = str(answer(engine, "Answer engine", Engine.MOMENTS))
+    chosen_sampler = answer(sampler, "Sampler")
+    frames = answer(max_frames, "Frames it must choose", 32)
+    chosen_engine = answer(engine, "Answer engine", Engine.MOMENTS).value
     endpoint = answer(endpoint_url, "Base URL of the OpenAI-compatible server") if chosen_engine == "openai" else None
     runtime = {
         "image": image,
-        "replicas": int(answer(replicas, "Pods at full weight", 1)),
+        "replicas": answer(replicas, "Pods at full weight", 1),
         "resources": {"limits": {"nvidia.com/gpu": gpus}} if gpus else None,
     }
     spec = {
         "sampler": {
-            "name": answer(sampler, "Sampler"),
+            "name": chosen_sampler,
             "parameters": dict(_parameter(text) for text in parameter or ()) or None,
         },
-        "maxFrames": int(answer(max_frames, "Frames it must choose", 32)),
+        "maxFrames": frames,
         "reducer": {"tokenBudget": token_budget} if token_budget is not None else None,
         "encoder": {"name": encoder} if encoder else None,
         "answer": {"engine": chosen_engine, "endpointUrl": endpoint, "model": model},
@@ -123,9 +125,11 @@ def rollout(
     apply: ApplyOption = False,
 ) -> None:
     """Write a Rollout: a flag's way to a variant, stage by stage, and the gates that decide."""
-    shadow_percent = int(answer(shadow, "Percent of questions copied in shadow first, 0 for none", 5))
-    percents = str(answer(weights, "Then percents of the traffic", "1,10,50,100"))
-    seconds = int(answer(stage_seconds, "Seconds that each stage lasts at least", 600))
+    target = answer(variant, "SamplerVariant that should serve")
+    chosen_flag = answer(flag, "Feature flag", "sampler.variant")
+    shadow_percent = answer(shadow, "Percent of questions copied in shadow first, 0 for none", 5)
+    percents = answer(weights, "Then percents of the traffic", "1,10,50,100")
+    seconds = answer(stage_seconds, "Seconds that each stage lasts at least", 600)
     stages: list[dict[str, Any]] = [{"shadow": {"percent": shadow_percent}}] if shadow_percent else []
     stages += [{"weightBasisPoints": _basis_points(text)} for text in percents.split(",")]
     manual = {_basis_points(text) for text in approve.split(",") if text}
@@ -133,11 +137,11 @@ def rollout(
         stage["minSeconds"] = seconds
         if stage.get("weightBasisPoints") in manual:
             stage["approval"] = "Manual"
-    stages[-1]["bakeSeconds"] = int(answer(bake_seconds, "Seconds that full weight is watched", 3600))
-    rules = str(answer(gates, "Gates", DEFAULT_GATES))
+    stages[-1]["bakeSeconds"] = answer(bake_seconds, "Seconds that full weight is watched", 3600)
+    rules = answer(gates, "Gates", DEFAULT_GATES)
     spec = {
-        "flag": answer(flag, "Feature flag", "sampler.variant"),
-        "variantRef": {"name": answer(variant, "SamplerVariant that should serve")},
+        "flag": chosen_flag,
+        "variantRef": {"name": target},
         "stages": stages,
         "control": {"dedicated": True} if dedicated_control else None,
         "analysis": {"gates": [_gate(text.strip()) for text in rules.split(",")]},

@@ -14,6 +14,7 @@ from pitwall_operator.cli.api import Api
 from pitwall_operator.cli.context import Exit, Trouble, fail
 
 SERVICE = "pitwall-flags"
+LABELED = {"labelSelector": "app.kubernetes.io/name=pitwall,app.kubernetes.io/component=flags"}
 SECRET = "pitwall-flags-tokens"  # noqa: S105 – a name
 START_SECONDS = 20.0
 
@@ -41,14 +42,16 @@ def _find(api: Api, named: str | None) -> tuple[str, str]:
         return namespace, service or SERVICE
     hint = "name it by --flags NAMESPACE/SERVICE"
     try:
-        found = list(api.list("/api/v1/services", {"fieldSelector": f"metadata.name={SERVICE}"}))
+        found = [service["metadata"] for service in api.list("/api/v1/services", LABELED)]
     except Trouble as trouble:
         fail(f"the flag service could not be looked for: {trouble}; or {hint}", trouble.code)
-    places = [service["metadata"]["namespace"] for service in found]
-    if len(places) != 1:
-        where = f"there are {len(places)}, in {', '.join(places)}" if places else "there is none"
-        fail(f"one Service {SERVICE} is expected in the cluster, {where}: {hint}", Exit.NOT_INSTALLED)
-    return places[0], SERVICE
+    if len(found) != 1:
+        places = ", ".join(f"{each['namespace']}/{each['name']}" for each in found)
+        fail(
+            f"the cluster should have one flag service and has {len(found)} ({places or 'none'}): {hint}",
+            Exit.NOT_INSTALLED,
+        )
+    return found[0]["namespace"], found[0]["name"]
 
 
 def _token(api: Api, namespace: str, scope: Scope) -> str:

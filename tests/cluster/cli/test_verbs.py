@@ -1,0 +1,406 @@
+"""`kubectl pitwall` on a real API server: what each verb shows and writes."""
+
+import json
+import os
+import pty
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from harness.control_plane import ControlPlane
+from harness.kube import Kubectl, new_name
+from harness.plugin import Plugin
+from harness.processes import until
+
+from pitwall_operator.cli.cluster import ATTEMPTS, Cluster
+from pitwall_operator.cli.context import Exit, Trouble
+from pitwall_operator.cli.kubeconfig import Target
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("crds")]
+
+ROOT = Path(__file__).parents[3]
+START = "2026-01-01T00:00:00.000Z"
+GATE = {
+    "name": "latency-p90",
+    "verdict": "Inconclusive",
+    "message": "8.1% of queries were slower than the p90 limit, control 10.2%, 340 queries, e=3.2 of 20",
+    "missingTrials": 1400,
+    "evidence": [
+        {"name": "harm", "logE": "0.1", "logThreshold": "6.2", "acting": True},
+        {"name": "non-inferiority", "logE": "1.16", "logThreshold": "3.0", "acting": True},
+    ],
+}
+CANARY = {
+    "observedGeneration": 1,
+    "phase": "Canary",
+    "stage": "10%",
+    "weight": "10%",
+    "stableVariant": "uniform-v1",
+    "candidateVariant": "aks-v1",
+    "stageIndex": 2,
+    "stageStartTime": START,
+    "verdict": "Inconclusive",
+    "reason": "latency-p90: about 1400 more queries needed",
+    "weights": [
+        {"arm": "candidate", "variant": "aks-v1", "weightBasisPoints": 1000},
+        {"arm": "control", "variant": "uniform-v1", "weightBasisPoints": 1000},
+        {"arm": "stable", "variant": "uniform-v1", "weightBasisPoints": 8000},
+    ],
+    "gates": [GATE],
+    "conditions": [
+        {"type": "Ready", "status": "False", "reason": "Canary", "lastTransitionTime": START, "observedGeneration": 1},
+        {"type": "Measured", "status": "Unknown", "reason": "Silent", "lastTransitionTime": START, "message": "why"},
+    ],
+    "history": [{"time": START, "reason": "StageEntered", "message": "10% of the traffic", "variant": "aks-v1"}],
+}
+FLAGGED_OFF = {
+    "observedGeneration": 1,
+    "phase": "FlaggedOff",
+    "stage": "flagged off",
+    "stableVariant": "uniform-v1",
+    "verdict": "Harmful",
+    "reason": "aks-v1 was flagged off by latency-p90",
+    "flaggedOff": [
+        {"variant": "aks-v1", "revision": "abc", "gate": "latency-p90", "message": "too slow, e=412", "time": START}
+    ],
+}
+
+
+def rollout(name: str, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "pitwall.dev/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {"name": name},
+        "spec": {
+            "flag": f"flag.{name}",
+            "variantRef": {"name": "aks-v1"},
+            "stages": [
+                {"shadow": {"percent": 5}},
+                {"weightBasisPoints": 100},
+                {"weightBasisPoints": 1000, "minSeconds": 600, "maxSeconds": 3600, "approval": "Manual"},
+                {"weightBasisPoints": 10000, "bakeSeconds": 60},
+            ],
+            "analysis": {"gates": [{"name": "latency-p90", "quantile": {"metric": "QueryLatency", "perMille": 900}}]},
+            **spec,
+        },
+    }
+
+
+@pytest.fixture
+def moving(kubectl: Kubectl, namespace: str) -> str:
+    """A Rollout at 10 %."""
+    kubectl.apply(rollout("sampler"), namespace)
+    kubectl.patch_status("rollout", "sampler", CANARY, namespace)
+    return "sampler"
+
+
+def spec_of(kubectl: Kubectl, namespace: str, name: str = "sampler") -> dict[str, Any]:
+    spec: dict[str, Any] = kubectl.get("rollout", name, namespace)["spec"]
+    return spec
+
+
+def test_kubectl_finds_the_plugin(pitwall: Plugin):
+    listed = pitwall.run(str(pitwall.kubectl), "plugin", "list")
+
+    assert str(pitwall.programs / "kubectl-pitwall") in listed.stdout
+    assert "Usage: kubectl pitwall" in pitwall("--help")
+
+
+def test_status_is_a_tree_of_what_is_known_and_what_is_missing(pitwall: Plugin, moving: str, namespace: str):
+    text = pitwall("status")
+
+    for words in (
+        f"{namespace}/sampler  Canary  aks-v1 is to replace uniform-v1, by flag flag.sampler",
+        "3 of 4: 10%",
+        "at most 3600 s, then Hold; needs a person's `promote`",
+        "candidate     10%  aks-v1",
+        "stable        80%  uniform-v1",
+        "latency-p90  Inconclusive",
+        "harm e=1.1 of 493, non-inferiority e=3.2 of 20",
+        "about 1400 more trials are missing",
+        "Ready  False  Canary",
+        "Measured  Unknown  Silent: why",
+    ):
+        assert words in text
+
+
+def test_status_tells_a_stale_and_an_unseen_rollout_from_a_known_one(pitwall: Plugin, kubectl: Kubectl, namespace: str):
+    kubectl.apply([rollout("old"), rollout("unseen"), rollout("off")], namespace)
+    kubectl.patch_status("rollout", "old", CANARY, namespace)
+    kubectl("patch", "rollout", "old", "--type=merge", "-p", '{"spec":{"paused":true}}', namespace=namespace)
+    kubectl.patch_status("rollout", "off", FLAGGED_OFF, namespace)
+    text = pitwall("status")
+
+    assert "Canary (paused)" in " ".join(text.split())
+    assert "stale: the operator has not yet seen the newest spec" in text
+    assert "none yet: no operator has looked at this Rollout" in text
+    assert "aks-v1 (revision abc) by latency-p90" in text
+
+
+def test_status_names_pods_that_do_not_answer(pitwall: Plugin, kubectl: Kubectl, moving: str, namespace: str):
+    labels = {"app.kubernetes.io/managed-by": "pitwall", "pitwall.dev/variant": "aks-v1", "pitwall.dev/pool": "main"}
+    pod = {"containers": [{"name": "runtime", "image": "nowhere/pitwall:0"}], "nodeSelector": {"no": "node"}}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "aks-v1", "labels": {**labels, "pitwall.dev/revision": "r7"}},
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+    kubectl.apply(deployment, namespace)
+    until(lambda: pitwall("status").count("Unschedulable") == 2, seconds=60, what="both pods' reason", every=1)
+    data = json.loads(pitwall("status", "sampler", "-o", "json"))
+
+    assert "aks-v1  main  0/2 ready  revision r7" in pitwall("status")
+    assert [(pool["pool"], pool["desired"], len(pool["pods"])) for pool in data["pools"]] == [("main", 2, 2)]
+    assert data["status"]["phase"] == "Canary"
+
+
+def test_namespaces_are_told_apart(pitwall: Plugin, kubectl: Kubectl, moving: str, namespace: str):
+    other = new_name()
+    kubectl("create", "namespace", other)
+    kubectl.apply(rollout("elsewhere"), other)
+    try:
+        named, everywhere = pitwall("-n", other, "get"), pitwall("get", "rollouts", "-A")
+        trees = json.loads(pitwall("status", "-A", "-o", "json"))
+    finally:
+        kubectl("delete", "namespace", other, "--wait=false")
+
+    assert "elsewhere" in named
+    assert "sampler" not in named
+    assert {line.split()[0] for line in everywhere.splitlines() if line.strip()} >= {"NAMESPACE", namespace, other}
+    assert {(tree["namespace"], tree["name"]) for tree in trees} >= {(namespace, "sampler"), (other, "elsewhere")}
+
+
+def test_explain_and_history_tell_the_story(pitwall: Plugin, moving: str):
+    told, lines = pitwall("explain"), pitwall("history")
+
+    assert "aks-v1 is on its way to replace uniform-v1: stage 10%." in told
+    assert "kubectl pitwall record sampler" in told
+    assert f"{START}  StageEntered: 10% of the traffic" in lines
+    assert [entry["reason"] for entry in json.loads(pitwall("history", "-o", "json"))] == ["StageEntered"]
+
+
+@pytest.mark.parametrize("verb", ["promote", "abort"])
+def test_an_action_is_written_once_with_id_and_actor(
+    pitwall: Plugin, kubectl: Kubectl, moving: str, namespace: str, verb: str
+):
+    said = pitwall(verb, "--id", "the-id")
+    found = kubectl.get("rollout", "sampler", namespace)
+
+    assert "id the-id" in said
+    assert found["spec"]["action"] == {"id": "the-id", "verb": verb.capitalize(), "actor": "admin"}
+    assert found["status"]["phase"] == "Canary"
+
+
+def test_retry_is_for_what_is_off_and_promote_for_what_moves(
+    pitwall: Plugin, kubectl: Kubectl, moving: str, namespace: str
+):
+    on_its_way = pitwall("retry", exits=Exit.FAILED)
+    kubectl.patch_status("rollout", "sampler", {**FLAGGED_OFF, "candidateVariant": ""}, namespace)
+    nothing_moves = pitwall("promote", exits=Exit.FAILED)
+    pitwall("retry")
+
+    assert "only a variant that is off can be retried" in on_its_way
+    assert "has no candidate to promote" in nothing_moves
+    assert spec_of(kubectl, namespace)["action"]["verb"] == "Retry"
+
+
+def test_the_same_file_again_takes_back_neither_action_nor_pause(
+    pitwall: Plugin, kubectl: Kubectl, moving: str, namespace: str
+):
+    pitwall("promote")
+    pitwall("pause")
+    before = spec_of(kubectl, namespace)
+    applied = kubectl.apply(rollout("sampler"), namespace)
+    server_side = kubectl(
+        "apply", "--server-side", "--field-manager=gitops", "--force-conflicts", "-f", "-",
+        manifest=rollout("sampler"), namespace=namespace,
+    )  # fmt: skip
+    managers = kubectl("get", "rollout", "sampler", "-o", "json", "--show-managed-fields", namespace=namespace)
+    owners = {entry["manager"]: entry["fieldsV1"] for entry in json.loads(managers)["metadata"]["managedFields"]}
+
+    assert "unchanged" in applied
+    assert "serverside-applied" in server_side
+    assert spec_of(kubectl, namespace) == before
+    assert before["paused"] is True
+    assert {"f:action", "f:paused"} <= set(owners["pitwall-cli"]["f:spec"])
+
+
+def test_resume_undoes_pause(pitwall: Plugin, kubectl: Kubectl, moving: str, namespace: str):
+    pitwall("pause")
+    told = json.loads(pitwall("resume", "-o", "json"))
+
+    assert spec_of(kubectl, namespace)["paused"] is told["paused"] is False
+
+
+def test_a_change_is_worked_out_anew_when_somebody_was_faster(
+    pitwall: Plugin, kubectl: Kubectl, moving: str, namespace: str
+):
+    cluster = Cluster.open(Target(kubeconfig=pitwall.kubeconfig))
+    seen = []
+
+    def change(current: Any) -> dict[str, Any]:
+        if not seen:
+            kubectl(
+                "patch", "rollout", "sampler", "--type=merge", "-p", '{"spec":{"paused":true}}', namespace=namespace
+            )
+        seen.append(current.spec.paused)
+        return {"action": {"id": "1", "verb": "Promote"}}
+
+    cluster.edit(cluster.rollouts()[0], change)
+
+    assert seen == [False, True]
+    assert spec_of(kubectl, namespace)["paused"] is True
+    assert spec_of(kubectl, namespace)["action"]["id"] == "1"
+
+
+def test_a_change_that_is_always_overtaken_is_given_up(pitwall: Plugin, kubectl: Kubectl, moving: str, namespace: str):
+    cluster = Cluster.open(Target(kubeconfig=pitwall.kubeconfig))
+    numbers = iter(range(100))
+
+    def change(_: Any) -> dict[str, Any]:
+        kubectl("annotate", "--overwrite", "rollout", "sampler", f"n={next(numbers)}", namespace=namespace)
+        return {"paused": True}
+
+    with pytest.raises(Trouble, match="nothing was written") as trouble:
+        cluster.edit(cluster.rollouts()[0], change)
+
+    assert trouble.value.code is Exit.CONFLICT
+    assert next(numbers) == ATTEMPTS
+    assert not spec_of(kubectl, namespace).get("paused")
+
+
+def test_watch_tells_every_change_also_after_the_api_server_was_away(
+    pitwall: Plugin, kubectl: Kubectl, moving: str, namespace: str, control_plane: ControlPlane
+):
+    command = [str(pitwall.kubectl), "pitwall", "watch", "-o", "json", "--seconds", "0.2"]
+    watching = subprocess.Popen(
+        command, env=pitwall.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert watching.stdout is not None
+    try:
+        first = json.loads(watching.stdout.readline())
+        control_plane.restart_apiserver()
+        kubectl.patch_status("rollout", "sampler", FLAGGED_OFF, namespace)
+        second = json.loads(watching.stdout.readline())
+    finally:
+        watching.kill()
+        watching.communicate()
+
+    assert [line["status"]["phase"] for line in (first, second)] == ["Canary", "FlaggedOff"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("variant", "v", "--sampler", "uniform"), id="variant"),
+        pytest.param(
+            ("variant", "v", "--sampler", "aks", "--parameter", "peakThreshold=0.8", "--parameter", "maxDepth=5",
+             "--max-frames", "16", "--token-budget", "1024", "--encoder", "conse", "--engine", "openai",
+             "--endpoint-url", "http://vllm:8000/v1", "--model", "m", "--image", "i:1", "--replicas", "3",
+             "--gpus", "1"),
+            id="variant-with-everything",
+        ),
+        pytest.param(("rollout", "r", "--variant", "v"), id="rollout"),
+        pytest.param(
+            ("rollout", "r", "--variant", "v", "--flag", "f", "--shadow", "0", "--weights", "0.5,10,100",
+             "--approve", "10", "--stage-seconds", "60", "--bake-seconds", "86400",
+             "--gates", "latency-p999=5,selection-p50,errors=2,cold-queries",
+             "--no-dedicated-control", "--on-inconclusive", "FlagOff"),
+            id="rollout-with-everything",
+        ),
+    ],
+)  # fmt: skip
+def test_what_the_wizard_writes_is_accepted(pitwall: Plugin, kubectl: Kubectl, namespace: str, arguments: tuple[str]):
+    text = pitwall("create", *arguments)
+    (pitwall.folder / "made.yaml").write_text(text)
+    tried = kubectl("apply", "--dry-run=server", "-f", str(pitwall.folder / "made.yaml"), namespace=namespace)
+
+    assert "created (server dry run)" in tried
+    assert ": good" in pitwall("lint", "made.yaml")
+
+
+def test_the_wizard_asks_on_a_terminal_and_applies(pitwall: Plugin, kubectl: Kubectl, namespace: str):
+    ours, theirs = pty.openpty()
+    command = [str(pitwall.kubectl), "pitwall", "create", "variant", "asked", "--apply"]
+    running = subprocess.Popen(
+        command, env=pitwall.environment, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True
+    )
+    os.close(theirs)
+    os.write(ours, b"aks\nmany\n16\nlocal\n\n")
+    said, _ = running.communicate(timeout=60)
+    os.close(ours)
+    spec = kubectl.get("samplervariant", "asked", namespace)["spec"]
+
+    assert said.strip() == "samplervariant.pitwall.dev/asked created"
+    assert (spec["answer"]["engine"], spec["sampler"]["name"], spec["maxFrames"]) == ("local", "aks", 16)
+
+
+def test_apply_and_delete_are_kubectls(pitwall: Plugin, namespace: str):
+    file = str(ROOT / "examples" / "variants.yaml")
+    words = [pitwall("apply", "-f", file).split()[1] for _ in range(2)]
+    gone = pitwall("delete", "samplervariant", "dpp-v1")
+    again = pitwall("delete", "samplervariant", "dpp-v1", exits=Exit.NOT_FOUND)
+
+    assert words == ["created", "unchanged"]
+    assert "dpp-v1 deleted" in gone
+    assert "does not exist" in again
+
+
+def test_kubectl_completes_verbs_and_names(pitwall: Plugin, moving: str):
+    def completed(*words: str) -> list[str]:
+        done = pitwall.run(str(pitwall.kubectl), "__complete", "pitwall", *words)
+        return [line.split("\t")[0] for line in done.stdout.splitlines()]
+
+    assert completed("prom") == ["promote", ":4"]
+    assert completed("status", "") == ["sampler", ":4"]
+    assert completed("promote", "-n", "default", "") == [":4"]
+    assert "--reason" in completed("kill", "--")
+
+
+def test_bash_completes_by_the_printed_script(pitwall: Plugin, moving: str, namespace: str):
+    ask = (
+        f"source <(pitwall completion bash); COMP_WORDS=(pitwall status -n {namespace} sam); COMP_CWORD=4;"
+        " _pitwall_completion pitwall; echo ${COMPREPLY[@]}"
+    )  # fmt: skip
+
+    assert pitwall.run("bash", "-c", ask).stdout.strip() == "sampler"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_gets_a_script(pitwall: Plugin, shell: str):
+    assert "_PITWALL_COMPLETE" in pitwall("completion", shell)
+
+
+def test_the_dashboard_is_printed_or_located(pitwall: Plugin):
+    drawn = json.loads(pitwall("dashboard"))
+
+    assert drawn["uid"] == "pitwall"
+    assert pitwall("dashboard", "--url", "https://grafana/").strip() == "https://grafana/d/pitwall"
+
+
+def test_pitwall_speaks_of_a_cluster_when_told_so(pitwall: Plugin, moving: str, namespace: str):
+    told = pitwall.run("pitwall", "get", "-n", namespace)
+    untold = pitwall.run("pitwall", "get")
+    both = pitwall.run("pitwall", "get", "-n", namespace, "--state", "here")
+
+    assert "sampler" in told.stdout
+    assert (untold.returncode, both.returncode) == (Exit.NOT_RUNNING, Exit.BAD_INPUT)
+
+
+def test_the_first_kubeconfig_that_says_something_holds(pitwall: Plugin, moving: str, tmp_path: Path):
+    other = tmp_path / "second"
+    content = yaml.safe_load(pitwall.kubeconfig.read_text())
+    content["current-context"] = "nowhere"
+    other.write_text(yaml.safe_dump(content))
+    (tmp_path / "empty").touch()
+    files = os.pathsep.join(map(str, (tmp_path / "absent", tmp_path / "empty", pitwall.kubeconfig, other)))
+
+    assert "sampler" in replace(pitwall, variables={"KUBECONFIG": files})("get")
