@@ -18,9 +18,9 @@ from pitwall_operator.kube import LEASES, Kube, KubeConflict, KubeError, KubeNot
 
 log = logging.getLogger("pitwall.lease")
 
-DURATION_SECONDS: Final = 15.0
-RENEW_SECONDS: Final = 5.0
-RETRY_SECONDS: Final = 2.0
+DURATION_SECONDS: Final = 12.0
+RENEW_SECONDS: Final = 3.0
+RETRY_SECONDS: Final = 1.0
 MARGIN_SECONDS: Final = 5.0
 """A call that begins now ends within this time (kube.TIMEOUT_SECONDS), so it ends while the lease is still held."""
 

@@ -1,0 +1,87 @@
+"""The cache: the newest state wins whatever the order of news, and changes reach those whom they concern."""
+
+import itertools
+
+import pytest
+
+from pitwall_operator.cache import Cache
+from pitwall_operator.kube import DEPLOYMENTS, ROLLOUTS, VARIANTS
+from pitwall_operator.platform.manifests import ROLLOUT_LABEL
+
+
+def metadata(name: str, version: int, **more: object) -> dict[str, object]:
+    return {"namespace": "shop", "name": name, "resourceVersion": str(version), "uid": f"uid-{name}", **more}
+
+
+def rollout(version: int, variant: str = "aks", *, flag: str = "f", name: str = "sampler", stable: str = ""):
+    status = {"stableVariant": stable} if stable else {}
+    return {
+        "metadata": metadata(name, version),
+        "spec": {"flag": flag, "variantRef": {"name": variant}},
+        "status": status,
+    }
+
+
+def deployment(version: int, *fields: dict[str, object], labels: dict[str, str] | None = None):
+    head = metadata("aks", version, labels=labels or {ROLLOUT_LABEL: "sampler"}, managedFields=list(fields))
+    return {"metadata": head, "spec": {"replicas": 2, "template": {"spec": {}}}, "status": {}}
+
+
+@pytest.fixture
+def cache() -> Cache:
+    return Cache()
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([1, 2, 3])), ids=str)
+def test_the_newest_wins_whatever_the_order(cache, order):
+    for version in order:
+        cache.put(ROLLOUTS, rollout(version, f"v{version}"))
+    assert cache.get(ROLLOUTS, ("shop", "sampler"))["spec"]["variantRef"]["name"] == "v3"
+    assert cache.rollouts_of_variant(("shop", "v3")) == {("shop", "sampler")}
+    assert not cache.rollouts_of_variant(("shop", "v2"))
+
+
+def test_ones_own_write_seen_again_is_no_news(cache):
+    assert cache.put(ROLLOUTS, rollout(7))
+    assert not cache.put(ROLLOUTS, rollout(7))
+    assert not cache.put(ROLLOUTS, rollout(6))
+
+
+def test_a_late_answer_does_not_bring_back_what_was_deleted(cache):
+    cache.put(ROLLOUTS, rollout(3))
+    assert cache.drop(ROLLOUTS, ("shop", "sampler"), 5) is not None
+    assert not cache.put(ROLLOUTS, rollout(4))
+    assert cache.put(ROLLOUTS, rollout(6))
+    assert cache.drop(ROLLOUTS, ("shop", "sampler"), 5) is None
+    assert cache.get(ROLLOUTS, ("shop", "sampler")) is not None
+
+
+def test_a_list_shows_what_was_deleted_unseen(cache):
+    for name, version in (("a", 3), ("b", 4), ("c", 9)):
+        cache.put(ROLLOUTS, rollout(version, name=name))
+    missing = cache.missing_from(ROLLOUTS, [("shop", "a")], 8)
+    assert missing == [("shop", "b")]  # c is younger than the list
+
+
+def test_a_change_concerns_those_who_share_flag_or_variant(cache):
+    cache.put(ROLLOUTS, rollout(1, "aks", flag="f", name="one"))
+    cache.put(ROLLOUTS, rollout(2, "dpp", flag="f", name="two"))
+    cache.put(ROLLOUTS, rollout(3, "topk", flag="g", name="three", stable="aks"))
+    cache.put(ROLLOUTS, rollout(4, "uniform", flag="h", name="four"))
+    named = {name for _, name in cache.concerned(ROLLOUTS, cache.get(ROLLOUTS, ("shop", "one")))}
+    assert named == {"one", "two", "three"}
+    assert cache.concerned(VARIANTS, {"metadata": metadata("uniform", 1)}) == {("shop", "four")}
+    assert cache.concerned(DEPLOYMENTS, deployment(1)) == {("shop", "sampler")}
+
+
+def test_a_deployment_is_kept_slim_and_remembers_who_else_sets_its_spec(cache):
+    ours = {"manager": "pitwall-operator", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
+    controllers = {"manager": "kube-controller-manager", "operation": "Update", "fieldsV1": {"f:status": {}}}
+    theirs = {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    cache.put(DEPLOYMENTS, deployment(1, ours, controllers))
+    assert cache.get(DEPLOYMENTS, ("shop", "aks"))["strangers"] == []
+    cache.put(DEPLOYMENTS, deployment(2, ours, theirs))
+    kept = cache.get(DEPLOYMENTS, ("shop", "aks"))
+    assert kept["strangers"] == ["kubectl-edit"]
+    assert "template" not in kept["spec"]
+    assert [found["metadata"]["name"] for found in cache.deployments_of(("shop", "sampler"))] == ["aks"]
