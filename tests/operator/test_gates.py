@@ -16,12 +16,13 @@ from pitwall_crds.gate import (
     QuantileRule,
     RateMetric,
     RateRule,
+    Unit,
 )
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
 from pitwall_operator.evidence.counts import Counts, Pairs, Tally
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind, margin_edge, tail_edge
-from pitwall_operator.gates.budget import SHARES, harm_log_threshold
+from pitwall_operator.gates.budget import OBJECTIVE_HARM, SHARES, harm_log_threshold
 
 CANARY = StageContext(StageKind.CANARY)
 SHADOW = StageContext(StageKind.SHADOW)
@@ -42,6 +43,33 @@ def errors(**fields):
 
 def tokens(**fields):
     return Gate(name="tokens", mean=MeanRule(metric=MeanMetric.TOKENS_PER_QUERY), **fields)
+
+
+def mean(metric):
+    return Gate(name="mean", mean=MeanRule(metric=metric))
+
+
+def slo(milliseconds=2000, **fields):
+    """A wide latency gate with an absolute objective beside it."""
+    rule = QuantileRule(metric=QuantileMetric.QUERY_LATENCY, objective_milliseconds=milliseconds)
+    return Gate(name="slo", quantile=rule, margin_percent=1000, **fields)
+
+
+def error_slo(**fields):
+    rule = RateRule(metric=RateMetric.ERRORS, objective_basis_points=200)
+    return Gate(name="slo", rate=rule, absolute_margin_basis_points=500, **fields)
+
+
+def missing_objective(rate, control=0.01, blocks=60, trials=50):
+    """Blocks of a split that is equal beyond the gate's own edges, with this share of the candidate's above the SLO."""
+    draw = random.Random(13)
+    split_blocks = split(control, control, trials, blocks)
+    return [
+        Counts(
+            block.control, block.candidate, objective=Tally(trials, sum(draw.random() < rate for _ in range(trials)))
+        )
+        for block in split_blocks
+    ]
 
 
 def fed(gate, blocks, *others):
@@ -136,6 +164,34 @@ TABLE = [
     pytest.param(
         latency(), split(0.01, 0.01) + alone(0.1), BAKE, Verdict.HARMFUL, id="a-bake-beyond-the-record-is-harm"
     ),
+    pytest.param(slo(**QUERY), missing_objective(0.06), CANARY, Verdict.HARMFUL, id="above-the-objective-is-harm"),
+    pytest.param(slo(), missing_objective(0.06), CANARY, Verdict.HARMFUL, id="above-the-objective-even-if-correlated"),
+    pytest.param(
+        slo(), missing_objective(0.06, control=0.06), CANARY, Verdict.HARMFUL, id="an-objective-knows-no-control"
+    ),
+    pytest.param(
+        slo(**QUERY), missing_objective(0.0005), CANARY, Verdict.NON_INFERIOR, id="below-the-objective-passes"
+    ),
+    pytest.param(
+        slo(**QUERY), missing_objective(0.01), CANARY, Verdict.INCONCLUSIVE, id="at-the-objective-is-no-proof"
+    ),
+    pytest.param(
+        slo(), missing_objective(0.0), CANARY, Verdict.INCONCLUSIVE, id="sixty-clean-blocks-prove-no-objective-of-1%"
+    ),
+    pytest.param(slo(), missing_objective(0.0, blocks=430), CANARY, Verdict.NON_INFERIOR, id="more-clean-blocks-do"),
+    pytest.param(
+        error_slo(),
+        [Counts(candidate=Tally(50, 6), objective=Tally(50, 6))] * 40,
+        BAKE,
+        Verdict.HARMFUL,
+        id="an-objective-acts-in-the-bake",
+    ),
+    pytest.param(
+        mean(MeanMetric.FRAME_SELECTION), values(0.01, 0.02), CANARY, Verdict.INCONCLUSIVE, id="noise-hides-seconds"
+    ),
+    pytest.param(
+        mean(MeanMetric.ENCODER_UTILIZATION), values(2000, 3000), CANARY, Verdict.HARMFUL, id="a-busier-encoder-is-harm"
+    ),
     pytest.param(thumbs(), [], SHADOW, Verdict.UNMEASURED, id="no-pairs-cannot-be-measured"),
 ]
 
@@ -163,12 +219,55 @@ def test_error_budget_is_spent_once():
     assert spent == pytest.approx(0.01)
 
 
-@pytest.mark.parametrize("gate", [latency(), thumbs(**QUERY), tokens(), errors(absolute_margin_basis_points=100)])
+def test_an_objective_takes_its_share_only_where_there_is_one():
+    plain, strict = errors(), error_slo()
+    assert sum(math.exp(-harm_log_threshold(plain, Analysis(gates=(plain,)), key)) for key in SHARES) == pytest.approx(
+        0.01
+    )
+    spent = (math.exp(-harm_log_threshold(strict, Analysis(gates=(strict,)), key)) for key in (*SHARES, OBJECTIVE_HARM))
+    assert sum(spent) == pytest.approx(0.01)
+
+
+EQUAL_ARMS = [Counts(block.control, block.candidate, stable=block.control) for block in split(0.05, 0.05)]
+STARVED = [Counts(*(Tally(50, bad) for bad in (12, 12)), stable=Tally(50, 2)) for _ in range(60)]
+
+
+@pytest.mark.parametrize("dependence", list(Dependence))
+def test_unequal_arms_of_one_sampler_are_told_and_change_no_verdict(dependence):
+    gate = latency(dependence=dependence)
+    starved = fed(gate, STARVED).assess(CANARY)
+    without = fed(gate, [Counts(block.control, block.candidate) for block in STARVED]).assess(CANARY)
+    assert starved.verdict is without.verdict
+    assert "though they run the same sampler (24.0% and 4.0%" in starved.warning
+    assert starved.message.endswith(starved.warning)
+    assert fed(gate, EQUAL_ARMS).assess(CANARY).warning == without.warning == ""
+
+
+def test_the_monitor_is_shown_and_never_acts():
+    readings = {reading.name: reading for reading in fed(latency(), STARVED).assess(CANARY).readings}
+    assert readings["aa-block"].log_e > readings["aa-block"].log_threshold == readings["harm"].log_threshold
+    assert not readings["aa-block"].acting
+    assert not readings["aa-query"].acting
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        latency(),
+        thumbs(**QUERY),
+        tokens(),
+        errors(absolute_margin_basis_points=100),
+        slo(),
+        slo(**QUERY),
+        mean(MeanMetric.FRAME_SELECTION),
+    ],
+)
 def test_restoring_at_every_block_changes_nothing(gate):
     analysis = Analysis(gates=(gate,))
     straight = restored = GateEvidence.start(gate, analysis)
     blocks = [
-        block + Counts(pairs=Pairs(9, 3, 2)) for block in split(0.05, 0.08, trials=20, blocks=25) + values(9, 9.1)
+        block + Counts(pairs=Pairs(9, 3, 2), stable=Tally(90, 4, 0.3), objective=Tally(20, 1))
+        for block in split(0.05, 0.08, trials=20, blocks=25) + values(9, 9.1)
     ]
     for block in blocks:
         straight = straight.update(block)
@@ -187,6 +286,43 @@ def test_an_empty_state_is_a_start():
 def test_message_holds_the_numbers():
     message = fed(latency(**QUERY), split(0.01, 0.12, blocks=8)).assess(CANARY).message
     assert message.startswith("12.0% of queries were slower than the p99 limit, control 2.0%, 400 queries, e=")
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        (MeanMetric.TOKENS_PER_QUERY, "0.012 tokens per query, control 0.01, 200 queries, e="),
+        (MeanMetric.FRAME_SELECTION, "12 ms of frame selection per query, control 10 ms, 200 queries, e="),
+        (MeanMetric.ENCODER_UTILIZATION, "12 ms of the encoder's time per query, control 10 ms, 200 queries, e="),
+    ],
+)
+def test_a_mean_is_told_with_its_unit(metric, words):
+    message = fed(mean(metric), [Counts(Tally(20, 0, 0.2), Tally(20, 0, 0.24))] * 10).assess(CANARY).message
+    assert message.startswith(words)
+
+
+def test_an_objective_is_told_without_the_control():
+    message = fed(slo(**QUERY), missing_objective(0.06)).assess(CANARY).message
+    assert message.startswith("6.2% of 3000 queries took longer than 2000 ms, the objective p99 allows 1.0%, e=")
+    message = fed(error_slo(), [Counts(candidate=Tally(50, 6), objective=Tally(50, 6))] * 9).assess(BAKE).message
+    assert message.startswith("12.0% of 450 queries failed, the objective allows 2.0%, e=")
+
+
+def test_users_are_called_users():
+    gate = Gate(name="u", rate=RateRule(metric=RateMetric.THUMBS_DOWN, unit=Unit.USER))
+    assert "of users got a thumbs-down" in fed(gate, split(0.1, 0.1, blocks=2)).assess(CANARY).message
+    assert "no users measured yet" in fed(gate, []).assess(CANARY).message
+
+
+@pytest.mark.parametrize(("dependence", "start"), [(Dependence.QUERY, 4), (Dependence.BLOCK, 40)])
+def test_missing_trials_of_an_objective_are_roughly_what_is_then_needed(dependence, start):
+    gate = slo(dependence=dependence)
+    blocks = missing_objective(0.001, blocks=1200)
+    evidence, needed = fed(gate, blocks[:start]), 0
+    missing = evidence.assess(CANARY).missing_trials
+    while evidence.assess(CANARY).verdict is Verdict.INCONCLUSIVE:
+        evidence, needed = evidence.update(blocks[start + needed]), needed + 1
+    assert 0.3 < missing / (50 * needed) < 3
 
 
 def test_message_says_what_is_missing():

@@ -14,10 +14,11 @@ from pitwall_operator.evidence.line import Claim, log_likelihood_ratio
 from pitwall_operator.evidence.portfolio import Portfolio
 from pitwall_operator.evidence.process import State
 
-STAKES = (0.01, 0.05, 0.2, 0.5, 0.9)
-"""Shares of the wealth that a block's betting may lose at most."""
+STAKES = {Claim.HARM: (0.01, 0.05, 0.2, 0.5, 0.9), Claim.NON_INFERIOR: (0.5, 0.98)}
+"""Shares of the wealth that a bet on a block may lose at most; a block that is bad throughout is rare, so to prove that
+few are bad nearly everything may be staked."""
 ON_ODDS = Portfolio.of(len(HARM_ODDS))
-ON_STAKES = Portfolio.of(len(STAKES))
+ON_STAKES = {claim: Portfolio.of(len(stakes)) for claim, stakes in STAKES.items()}
 
 
 def _check(limit: float) -> None:
@@ -34,10 +35,15 @@ class ObjectiveProcess:
 
     limit: float
     claim: Claim
-    bets: Portfolio = ON_ODDS
+    bets: Portfolio
 
     def __post_init__(self) -> None:
         _check(self.limit)
+
+    @classmethod
+    def start(cls, limit: float, claim: Claim) -> Self:
+        """The process before the first block."""
+        return cls(limit, claim, ON_ODDS)
 
     @property
     def log_e(self) -> float:
@@ -74,17 +80,22 @@ class ObjectiveBlocks:
     """Bets on a block's bad share, which lies between 0 and 1: Waudby-Smith & Ramdas (arXiv 2010.09686).
 
     Fair whatever the correlation inside a block, from the first block on and for the rarest events, because a block is
-    one draw however many trials it holds. That is also its price: a limit of 1 % is proven by some 350 clean blocks.
+    one draw however many trials it holds. That is also its price: a limit of 1 % is proven by some 420 clean blocks.
     A block with few trials is bet on with a part of the stake, so that it does not count as much as a large one.
     """
 
     limit: float
     claim: Claim
-    bets: Portfolio = ON_STAKES
+    bets: Portfolio
     largest: int = 0
 
     def __post_init__(self) -> None:
         _check(self.limit)
+
+    @classmethod
+    def start(cls, limit: float, claim: Claim) -> Self:
+        """The process before the first block."""
+        return cls(limit, claim, ON_STAKES[claim])
 
     @property
     def log_e(self) -> float:
@@ -103,7 +114,7 @@ class ObjectiveBlocks:
             return self
         is_harm = self.claim is Claim.HARM
         largest = max(self.largest, tally.trials)
-        gains = [log1p(stake * tally.trials / largest * self.odds(tally.rate)) for stake in STAKES]
+        gains = [log1p(stake * tally.trials / largest * self.odds(tally.rate)) for stake in STAKES[self.claim]]
         return replace(self, bets=self.bets.after(gains, spread=is_harm), largest=largest)
 
     def odds(self, rate: float) -> float:

@@ -65,7 +65,7 @@ def _objective_growth(process: ObjectiveProcess | ObjectiveBlocks, seen: Tally) 
         return 0.0
     if isinstance(process, ObjectiveProcess):
         return _divergence(rate, process.limit)
-    return log1p(STAKES[-1] * process.odds(rate)) / max(process.largest, 1)
+    return log1p(STAKES[process.claim][-1] * process.odds(rate)) / max(process.largest, 1)
 
 
 def _by_scaling(process: ContrastProcess, log_threshold: float, trials: int) -> int | None:

@@ -118,8 +118,8 @@ def _harm(gate: Gate, dependence: Dependence, line: Line) -> Process:
 
 def _objective(claim: Claim, gate: Gate) -> Process:
     if gate.dependence is Dependence.BLOCK:
-        return ObjectiveBlocks(gate.objective, claim)
-    return ObjectiveProcess(gate.objective, claim)
+        return ObjectiveBlocks.start(gate.objective, claim)
+    return ObjectiveProcess.start(gate.objective, claim)
 
 
 def _calibration(gate: Gate, dependence: Dependence) -> Process:

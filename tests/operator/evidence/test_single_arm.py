@@ -37,7 +37,7 @@ def correlated(draw, rate, correlation, trials=20):
 def test_a_rate_at_the_limit_is_rarely_called_above_or_below(kind, claim):
     draw, alpha, runs, crossed = random.Random(5), 0.1, 300, 0
     for _ in range(runs):
-        process = held_against(kind(0.05, claim), (arm(draw, 0.05, draw.randint(1, 20)) for _ in range(60)))
+        process = held_against(kind.start(0.05, claim), (arm(draw, 0.05, draw.randint(1, 20)) for _ in range(60)))
         crossed += process.peak_log_e >= -math.log(alpha)
     assert crossed / runs <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / runs)
 
@@ -47,14 +47,14 @@ def test_blocks_survive_bursts_of_rare_events(claim):
     draw, alpha, runs, crossed = random.Random(6), 0.1, 200, 0
     for _ in range(runs):
         blocks = (correlated(draw, 0.02, 0.2) for _ in range(150))
-        crossed += held_against(ObjectiveBlocks(0.02, claim), blocks).peak_log_e >= -math.log(alpha)
+        crossed += held_against(ObjectiveBlocks.start(0.02, claim), blocks).peak_log_e >= -math.log(alpha)
     assert crossed / runs <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / runs)
 
 
 @given(st.floats(0.005, 0.9), st.integers(1, 40), st.sampled_from(Claim))
 def test_a_trial_or_a_block_at_the_limit_is_a_fair_bet(limit, trials, claim):
     """Exact expectation over all outcomes at the limit, where the null holds with equality."""
-    for start in (ObjectiveProcess(limit, claim), ObjectiveBlocks(limit, claim)):
+    for start in (ObjectiveProcess.start(limit, claim), ObjectiveBlocks.start(limit, claim)):
         expected = sum(
             math.comb(trials, bad) * limit**bad * (1 - limit) ** (trials - bad)
             * math.exp(start.update(Counts(objective=Tally(trials, bad))).log_e)
@@ -69,11 +69,11 @@ def test_a_trial_or_a_block_at_the_limit_is_a_fair_bet(limit, trials, claim):
 )
 def test_a_clear_miss_and_a_clear_pass_are_proven(kind, claim, rate):
     draw = random.Random(8)
-    assert held_against(kind(0.05, claim), (arm(draw, rate) for _ in range(200))).peak_log_e > math.log(200)
+    assert held_against(kind.start(0.05, claim), (arm(draw, rate) for _ in range(200))).peak_log_e > math.log(200)
 
 
 def test_known_value_of_a_single_alternative():
-    process = held_against(ObjectiveProcess(0.5, Claim.HARM), [Tally(4, 3)])
+    process = held_against(ObjectiveProcess.start(0.5, Claim.HARM), [Tally(4, 3)])
     rates = [odds / (1 + odds) for odds in (1.25, 1.5, 2, 3, 5)]
     factors = [1, *(16 * rate**3 * (1 - rate) for rate in rates)]
     assert process.log_e == pytest.approx(math.log(sum(factors) / 6))
@@ -81,20 +81,20 @@ def test_known_value_of_a_single_alternative():
 
 def test_known_value_of_a_block():
     # a quarter of the trials bad, twice the limit: each stake wins what it staked
-    process = held_against(ObjectiveBlocks(0.125, Claim.HARM), [Tally(8, 2)])
+    process = held_against(ObjectiveBlocks.start(0.125, Claim.HARM), [Tally(8, 2)])
     assert process.log_e == pytest.approx(math.log((1 + 1.01 + 1.05 + 1.2 + 1.5 + 1.9) / 6))
 
 
 def test_a_small_block_stakes_less_than_a_large_one():
-    large = held_against(ObjectiveBlocks(0.125, Claim.HARM), [Tally(80, 10)])
+    large = held_against(ObjectiveBlocks.start(0.125, Claim.HARM), [Tally(80, 10)])
     small = held_against(large, [Tally(8, 0)])
     assert math.exp(small.log_e) == pytest.approx((1 + sum(1 - s / 10 for s in (0.01, 0.05, 0.2, 0.5, 0.9))) / 6)
 
 
 def test_how_a_block_of_independent_trials_is_split_hardly_matters():
     """Exactly so for each bet; spreading wealth anew at every block leaves a trace."""
-    whole = held_against(ObjectiveProcess(0.1, Claim.HARM), [Tally(30, 9)])
-    parts = held_against(ObjectiveProcess(0.1, Claim.HARM), [Tally(10, 2), Tally(20, 7)])
+    whole = held_against(ObjectiveProcess.start(0.1, Claim.HARM), [Tally(30, 9)])
+    parts = held_against(ObjectiveProcess.start(0.1, Claim.HARM), [Tally(10, 2), Tally(20, 7)])
     assert parts.log_e == pytest.approx(whole.log_e, abs=0.05)
 
 
@@ -102,18 +102,18 @@ def test_how_a_block_of_independent_trials_is_split_hardly_matters():
 @pytest.mark.parametrize("limit", [0.0, 1.0])
 def test_a_limit_that_cannot_be_broken_or_met_is_refused(kind, limit):
     with pytest.raises(ValueError, match="above 0 and below 1"):
-        kind(limit, Claim.HARM)
+        kind.start(limit, Claim.HARM)
 
 
 @pytest.mark.parametrize("claim", list(Claim))
 @pytest.mark.parametrize("kind", [ObjectiveProcess, ObjectiveBlocks])
 def test_an_objective_is_restored_exactly_at_every_block(kind, claim):
     draw = random.Random(4)
-    straight = restored = kind(0.1, claim)
+    straight = restored = kind.start(0.1, claim)
     for _ in range(30):
         block = Counts(objective=arm(draw, 0.12, draw.randint(0, 40)))
         straight = straight.update(block)
-        restored = kind(0.1, claim).restored(json.loads(json.dumps(restored.update(block).to_state())))
+        restored = kind.start(0.1, claim).restored(json.loads(json.dumps(restored.update(block).to_state())))
         assert restored == straight
 
 
