@@ -43,6 +43,10 @@ class Counters:
     quality: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
     pairs: dict[str, dict[float, int]] = field(default_factory=dict)
     errors: dict[tuple[str, str], int] = field(default_factory=dict)
+    users: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def meet(self, variant: str, arm: str, users: int) -> None:
+        self.users[(variant, arm)] = self.users.get((variant, arm), 0) + users
 
     def serve(self, variant: str, arm: str, seconds: float, count: int = 1, errors: int = 0) -> None:
         values = self.latencies.setdefault((variant, arm), {})
@@ -72,6 +76,9 @@ class Counters:
             quality = found.setdefault(Metric.QUALITY, [])
             quality.append(({**scope, Label.OUTCOME: "bad"}, bad))
             quality.append(({**scope, Label.OUTCOME: "good"}, good))
+        for (variant, arm), users in self.users.items():
+            scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
+            found.setdefault(Metric.USERS, []).append((scope, users))
         for variant, ratios in self.pairs.items():
             scope = {Label.SAMPLER_VARIANT: variant}
             _histogram(found, Metric.SHADOW_LATENCY_RATIO, names.RATIO_EDGES, ratios, scope)

@@ -114,7 +114,7 @@ class SampleRatio:
     def _shown(self, users: Sequence[int]) -> str:
         total = max(sum(users), 1)
         rows = zip(self.arms, users, self.shares, strict=True)
-        parts = (f"{arm} {100 * count / total:.2f}% of {100 * share:g}%" for arm, count, share in rows)
+        parts = (f"{arm} {100 * count / total:.2f}% for {100 * share:g}%" for arm, count, share in rows)
         return f"{', '.join(parts)} ({sum(users)} users)"
 
     def to_state(self) -> State:

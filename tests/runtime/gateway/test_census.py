@@ -1,0 +1,51 @@
+"""Who is met for the first time, and when everybody is met anew."""
+
+from pitwall_runtime.gateway.census import Census
+from pitwall_runtime.gateway.flags import FixedFlags
+
+TEN, FIFTY = {"weights": [10, 90]}, {"weights": [50, 50]}
+
+
+def test_a_user_is_met_once_per_split():
+    census = Census()
+
+    assert [census.meets("ann", TEN), census.meets("bob", TEN), census.meets("ann", TEN)] == [True, True, False]
+
+
+def test_another_split_meets_everybody_anew_and_an_equal_one_nobody():
+    census = Census()
+    census.meets("ann", TEN)
+
+    assert not census.meets("ann", dict(TEN))
+    assert census.meets("ann", FIFTY)
+
+
+def test_a_caller_without_a_name_is_a_new_one_each_time():
+    census = Census()
+
+    assert census.meets("", TEN)
+    assert census.meets("", TEN)
+
+
+def test_memory_is_bounded_and_nobody_counts_twice():
+    census = Census(capacity=3)
+    first = [census.meets(f"user-{number}", TEN) for number in range(5)]
+
+    assert first == [True, True, True, False, False]
+    assert not any(census.meets(f"user-{number}", TEN) for number in range(5))
+
+
+def test_users_are_exported_by_the_arm_they_got(pit):
+    """Counted when assigned, so that an arm which fails its users does not hide them."""
+    stable, fresh = pit.runtime("uniform-v1"), pit.runtime("aks-v2", status=500)
+    pit.route({"uniform-v1": {"stable": [stable.url]}, "aks-v2": {"candidate": [fresh.url]}})
+    values = {"sampler.variant": ("candidate", "aks-v2")}
+    pit.open(FixedFlags(values))
+    for user in ("ann", "bob", "ann", "ann"):
+        pit.ask(user)
+
+    assert pit.metric("pitwall_users_total", sampler_variant="aks-v2", arm="candidate") == 2
+    values["sampler.variant"] = ("stable", "uniform-v1")
+    pit.ask("ann")
+    assert pit.metric("pitwall_users_total", sampler_variant="uniform-v1", arm="stable") == 1
+    assert pit.metric("pitwall_users_total") == 3

@@ -1,0 +1,106 @@
+"""A user counts once per arm and day, with every label of the window that the first answer opened."""
+
+from collections import Counter
+
+import pytest
+
+from pitwall_crds.names import Arm, Outcome, Signal
+from pitwall_runtime.gateway.ledger import Ledger, LedgerRule
+from pitwall_runtime.gateway.telemetry import Series
+from pitwall_runtime.gateway.users import DAY_SECONDS, Users
+
+STABLE = Series("uniform-v1", Arm.STABLE)
+CANDIDATE = Series("aks-v2", Arm.CANDIDATE)
+WINDOW = 60.0
+
+
+@pytest.fixture
+def users() -> Users:
+    return Users(WINDOW, capacity=3)
+
+
+def told(trials):
+    """Trials of users as comparable words."""
+    return Counter(
+        (trial.series.arm, trial.signal.value, trial.outcome.value) for trial in trials if trial.unit == "user"
+    )
+
+
+def test_nobody_counts_before_the_window_has_passed(users):
+    users.answered("ann", CANDIDATE, 0)
+    users.complained("ann", CANDIDATE, Signal.THUMBS_DOWN)
+
+    assert users.sweep(WINDOW - 0.1) == []
+
+
+def test_then_a_user_counts_once_for_every_signal_whatever_the_number_of_labels(users):
+    for now in (0, 10, 20):
+        users.answered("ann", CANDIDATE, now)
+        users.complained("ann", CANDIDATE, Signal.THUMBS_DOWN)
+
+    assert told(users.sweep(WINDOW)) == {
+        ("candidate", "thumbs_down", "bad"): 1,
+        ("candidate", "follow_up", "good"): 1,
+        ("candidate", "task_abandoned", "good"): 1,
+    }
+    users.answered("ann", CANDIDATE, WINDOW + 1)
+    assert users.sweep(5 * WINDOW) == []
+
+
+def test_the_next_day_a_user_counts_again(users):
+    users.answered("ann", CANDIDATE, 0)
+    users.sweep(DAY_SECONDS)
+    users.answered("ann", CANDIDATE, DAY_SECONDS)
+
+    assert len(users.sweep(DAY_SECONDS + WINDOW)) == len(Signal)
+
+
+def test_a_user_who_crosses_over_counts_on_both_arms(users):
+    users.answered("ann", STABLE, 0)
+    users.answered("ann", CANDIDATE, 1)
+    users.complained("ann", CANDIDATE, Signal.FOLLOW_UP)
+
+    counted = told(users.sweep(WINDOW + 1))
+
+    assert counted["stable", "follow_up", "good"] == counted["candidate", "follow_up", "bad"] == 1
+
+
+def test_a_label_after_the_window_changes_nothing(users):
+    users.answered("ann", STABLE, 0)
+    users.sweep(WINDOW)
+    users.complained("ann", STABLE, Signal.THUMBS_DOWN)
+
+    assert users.sweep(10 * WINDOW) == []
+
+
+def test_memory_is_bounded_and_who_came_first_stays(users):
+    for number in range(5):
+        users.answered(f"user-{number}", STABLE, number)
+
+    assert len(users.sweep(WINDOW + 9)) == 3 * len(Signal)
+
+
+def test_callers_without_a_name_are_nobodys_users(users):
+    users.answered("", STABLE, 0)
+
+    assert users.sweep(WINDOW) == []
+
+
+@pytest.mark.parametrize(
+    ("complain", "signal"),
+    [
+        pytest.param(lambda ledger: ledger.thumb("a", down=True), Signal.THUMBS_DOWN, id="thumb"),
+        pytest.param(lambda ledger: ledger.asked("visit", 5), Signal.FOLLOW_UP, id="follow-up"),
+        pytest.param(lambda ledger: ledger.task("visit", abandoned=True), Signal.TASK_ABANDONED, id="task"),
+        pytest.param(lambda ledger: ledger.thumb("a", down=False), None, id="thumbs-up"),
+        pytest.param(lambda ledger: ledger.task("visit", abandoned=False), None, id="task-done"),
+    ],
+)
+def test_labels_of_an_answer_and_of_a_session_are_their_users(complain, signal):
+    ledger = Ledger(LedgerRule(window_seconds=10, user_seconds=WINDOW, keep_seconds=100))
+    ledger.answered("a", "visit", CANDIDATE, 0, "ann")
+    complain(ledger)
+
+    found = {trial.signal: trial.outcome for trial in ledger.sweep(WINDOW) if trial.unit == "user"}
+
+    assert found == {each: Outcome.BAD if each is signal else Outcome.GOOD for each in Signal}
