@@ -90,7 +90,7 @@ def _controller(
     cache = Cache()
     turns = Turns(
         kube, cache, flags, Deployments(kube, cache, settings.defaults), reader, Events(kube),
-        metrics.statuses.show, settings.resync_seconds,
+        metrics.statuses.show, settings.known, settings.resync_seconds,
     )  # fmt: skip
     return Controller(kube, cache, flags, turns, reader, metrics, settings.namespaces, settings.workers)
 

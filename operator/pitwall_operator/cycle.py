@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pitwall_crds.load import revision_of
@@ -42,12 +42,13 @@ class Memory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The ports of one turn."""
+    """The ports of one turn, and why declared variants cannot run, by name, where the platform knows beforehand."""
 
     flags: FlagClient
     platform: Platform
     announcer: Announcer
     memory: Memory
+    invalid: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +101,20 @@ async def see_experiments(flags: FlagClient, rollout: Rollout) -> Mapping[str, S
 
 
 def see_variants(
-    declared: Sequence[SamplerVariant], pools: Pools, foreign: Collection[str] = ()
+    declared: Sequence[SamplerVariant],
+    pools: Pools,
+    foreign: Collection[str] = (),
+    invalid: Mapping[str, str] | None = None,
 ) -> Mapping[str, VariantSeen]:
-    """Declared variants with their pools; a pool whose variant was deleted is seen too, so that it can be drained.
-    What other rollouts run is not seen."""
+    """Declared variants with their pools, and why some cannot run; a pool whose variant was deleted is seen too, so
+    that it can be drained. What other rollouts run is not seen."""
     none: Mapping[Pool, PoolSeen] = {}
     seen = {
         variant.metadata.name: VariantSeen(
             revision=revision_of(variant),
             full_replicas=variant.spec.runtime.replicas,
             pools=pools.get(variant.metadata.name, none),
+            invalid=(invalid or {}).get(variant.metadata.name, ""),
         )
         for variant in declared
         if variant.metadata.name not in foreign
@@ -133,7 +138,7 @@ async def observe(
     pools = await world.platform.pools()
     return Observation(
         now=time.time(),
-        variants=see_variants(declared, pools, claims.foreign(rollout, rivals)),
+        variants=see_variants(declared, pools, claims.foreign(rollout, rivals), world.invalid),
         split=await see_split(world.flags, rollout.spec.flag),
         shadow=await see_shadow(world.flags, shadow_flag(rollout.spec.flag)),
         reading=reading,

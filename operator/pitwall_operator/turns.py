@@ -21,6 +21,7 @@ from pitwall_crds.status import Phase, RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_flags.client import FlagClient
 from pitwall_operator import moments
+from pitwall_operator.admission import Known, variant_problems
 from pitwall_operator.announcer import Events
 from pitwall_operator.cache import Cache, Key, mentioned, version_of
 from pitwall_operator.cycle import Turn, World, turn
@@ -77,6 +78,7 @@ class Turns:
 
     Attributes:
         shown: told every status that was decided, for the operator's own metrics.
+        known: what the runtime image can run.
         resync_seconds: when a rollout that rests is looked at again.
     """
 
@@ -87,6 +89,7 @@ class Turns:
     reader: Reader
     events: Events
     shown: Callable[[Rollout, RolloutStatus], None]
+    known: Known
     resync_seconds: float = 600.0
     clock: Callable[[], float] = time.monotonic
     _words_at: dict[Key, float] = field(default_factory=dict)
@@ -121,7 +124,7 @@ class Turns:
         names = mentioned(found) | frozenset(await view.pools())
         variants = [variant for name in sorted(names) if (variant := self._variant((key[0], name)))]
         notebook = Notebook()
-        world = World(self.flags, view, notebook, notebook)
+        world = World(self.flags, view, notebook, notebook, self._invalid(variants))
         reading = self.reader.reading(rollout)
         revisions = await self._revisions(rollout, variants)
         done = await turn(rollout, variants, revisions, world, reading, self._rivals(key, found))
@@ -156,6 +159,11 @@ class Turns:
         except ValidationError as error:
             log.warning("SamplerVariant %s/%s cannot be read: %s", *key, error)
             return None
+
+    def _invalid(self, variants: Iterable[SamplerVariant]) -> Mapping[str, str]:
+        """Variants that the webhook would refuse, where it is on: why they cannot run."""
+        found = {variant.metadata.name: "; ".join(variant_problems(variant, self.known)) for variant in variants}
+        return {name: words for name, words in found.items() if words}
 
     def _rivals(self, key: Key, found: Object) -> list[Rollout]:
         """Rollouts that share the flag or a variant with this one; no other can be in its way."""
@@ -260,6 +268,7 @@ class Turns:
         metrics = self.reader.five(key) if fresh else None
         endpoint = f"http://{pool_name(key[1], next(iter(pools)))}.{key[0]}.svc:{PORT}" if pools else ""
         status = describe_variant(variant, pools, rollouts, metrics, now=time.time(), endpoint=endpoint)
+        status = _with_problems(status, self._invalid([variant]).get(key[1], ""))
         if metrics is not None:
             self._metrics_at[key] = self.clock()
         if status != variant.status:
@@ -270,6 +279,14 @@ class Turns:
             await self._put_status(VARIANTS, found, _as_json(status))
         except Overtaken:
             log.debug("%s was changed meanwhile; its status follows", found["metadata"]["name"])
+
+
+def _with_problems(status: SamplerVariantStatus, problems: str) -> SamplerVariantStatus:
+    """The status of a variant that cannot run says so first of all."""
+    if not problems:
+        return status
+    said = {"status": ConditionStatus.FALSE, "reason": EventReason.INVALID.value, "message": problems[:2048]}
+    return status.model_copy(update={"conditions": tuple(one.model_copy(update=said) for one in status.conditions)})
 
 
 def _as_json(status: RolloutStatus | SamplerVariantStatus) -> Object:

@@ -1,0 +1,107 @@
+"""What schema and CEL cannot say: refused where it cannot work, warned of where it may come right by itself."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pitwall_operator import settings
+from pitwall_operator.admission import Known, review
+from pitwall_operator.cache import Cache
+from pitwall_operator.kube import ROLLOUTS, VARIANTS
+from pitwall_runtime.reduce import REDUCERS
+from pitwall_runtime.samplers.catalogue import SAMPLERS
+
+ROLLOUT = yaml.safe_load((Path(__file__).parents[2] / "examples" / "rollout-aks.yaml").read_text())
+KNOWN = settings.read(["--flags-url", "http://f", "--runtime-image", "i"]).known
+
+
+def rollout(name: str = "sampler", *, flag: str = "f", variant: str = "aks-v1", **metadata: str) -> dict[str, Any]:
+    head = {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "1", **metadata}
+    spec = {**ROLLOUT["spec"], "flag": flag, "variantRef": {"name": variant}}
+    return {**ROLLOUT, "metadata": head, "spec": spec}
+
+
+def variant(name: str = "aks-v1", **spec: Any) -> dict[str, Any]:
+    head = {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "1"}
+    whole = {"sampler": {"name": "aks"}, **spec}
+    return {"apiVersion": "pitwall.dev/v1alpha1", "kind": "SamplerVariant", "metadata": head, "spec": whole}
+
+
+@pytest.fixture
+def cache() -> Cache:
+    cache = Cache()
+    cache.put(VARIANTS, variant())
+    return cache
+
+
+def test_the_operator_knows_what_its_runtime_has():
+    """It must not import the runtime, so the two lists are compared here."""
+    assert KNOWN.samplers == set(SAMPLERS)
+    assert KNOWN.reducers == set(REDUCERS)
+    for name, sampler in SAMPLERS.items():
+        fields = sampler.parameters.model_fields.items()
+        assert KNOWN.parameters[name] == {info.alias or field for field, info in fields}
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        pytest.param(variant(sampler={"name": "akz"}), "'akz' is unknown.*aks.*spec.runtime.image", id="sampler"),
+        pytest.param(variant(reducer={"name": "pol"}), "reducer.name 'pol' is unknown", id="reducer"),
+        pytest.param(
+            variant(sampler={"name": "aks", "parameters": {"maxDept": 5}}),
+            "maxDept is not a parameter of aks; it takes deviationThreshold, maxDepth, peakThreshold",
+            id="parameter",
+        ),
+        pytest.param(variant("x" * 54), "54 characters; at most 53", id="long name"),
+        pytest.param(variant("aks-control"), "must not end with -control", id="name of another pool"),
+    ],
+)
+def test_a_variant_that_cannot_run_is_refused_with_the_remedy(cache, found, words):
+    answer = review(VARIANTS, "CREATE", found, cache, KNOWN)
+    assert len(answer.refusals) == 1
+    assert re.search(words, answer.refusals[0])
+
+
+def test_an_image_of_its_own_may_bring_samplers_of_its_own(cache):
+    found = variant(sampler={"name": "paper", "parameters": {"x": 1}}, runtime={"image": "paper:1"})
+    assert review(VARIANTS, "CREATE", found, cache, KNOWN).refusals == ()
+
+
+def test_an_operator_that_is_told_nothing_refuses_nothing(cache):
+    assert review(VARIANTS, "CREATE", variant(sampler={"name": "akz"}), cache, Known()).refusals == ()
+
+
+def test_a_missing_variant_is_a_warning_since_it_may_stand_later_in_the_file(cache):
+    answer = review(ROLLOUTS, "CREATE", rollout(variant="dpp-v1"), cache, KNOWN)
+    assert answer.refusals == ()
+    assert "'dpp-v1' does not exist in namespace 'shop' yet" in answer.warnings[0]
+
+
+def test_a_second_rollout_on_a_flag_is_refused_and_the_first_may_still_be_edited(cache):
+    cache.put(ROLLOUTS, rollout("first", creationTimestamp="2026-01-01T00:00:00Z"))
+    second = review(ROLLOUTS, "CREATE", rollout("second", variant="dpp-v1"), cache, KNOWN)
+    assert "already moved by Rollout shop/first" in second.refusals[0]
+    edited = rollout("first", creationTimestamp="2026-01-01T00:00:00Z")
+    assert review(ROLLOUTS, "UPDATE", edited, cache, KNOWN).refusals == ()
+
+
+def test_a_variant_that_another_rollout_runs_is_refused(cache):
+    cache.put(ROLLOUTS, rollout("first", creationTimestamp="2026-01-01T00:00:00Z"))
+    answer = review(ROLLOUTS, "CREATE", rollout("second", flag="g"), cache, KNOWN)
+    assert "'aks-v1' is already run by Rollout shop/first" in answer.refusals[0]
+
+
+def test_deleting_a_variant_in_use_is_a_warning(cache):
+    cache.put(ROLLOUTS, rollout("first"))
+    answer = review(VARIANTS, "DELETE", variant(), cache, KNOWN)
+    assert answer.refusals == ()
+    assert "Rollout 'first' still uses SamplerVariant 'aks-v1'" in answer.warnings[0]
+
+
+def test_the_status_is_nobodys_business_here(cache):
+    found = {**rollout(), "status": {"written": "by a newer operator"}}
+    assert review(ROLLOUTS, "UPDATE", found, cache, KNOWN).refusals == ()

@@ -1,0 +1,48 @@
+"""Flags whose rollout is gone: users go back to the stable variant, copies end, everything else is left alone."""
+
+import pytest
+
+from pitwall_flags.document import ArmShare, read_split, shadow_document, split_document
+from pitwall_flags.record import FlagRecord
+from pitwall_operator.orphans import to_rest
+from pitwall_operator.perform import OWNER
+
+
+def moving(weight: int) -> dict[str, object]:
+    shares = [ArmShare("candidate", "aks", weight), ArmShare("control", "uniform", weight)]
+    return split_document([*shares, ArmShare("stable", "uniform", 10_000 - 2 * weight)], salt="run-1")
+
+
+def flag(key: str, document: dict[str, object], owner: str = "shop/sampler") -> FlagRecord:
+    return FlagRecord(key, {**document, "metadata": {OWNER: owner}} if owner else document, 7)
+
+
+def resting(*flags: FlagRecord, existing=(), watched=("shop",)):
+    return list(to_rest(flags, existing, lambda namespace: namespace in watched))
+
+
+def test_users_go_back_to_stable_and_copies_end():
+    main, shadow = resting(flag("f", moving(1000)), flag("f.shadow", shadow_document("aks", 5, salt="s")))
+    assert (main.flag, main.version, main.owner) == ("f", 7, "shop/sampler")
+    assert [(share.arm, share.variant, share.weight) for share in read_split(main.document).shares] == [
+        ("stable", "uniform", 10_000)
+    ]
+    assert not any(share.arm == "shadow" and share.weight for share in read_split(shadow.document).shares)
+
+
+def test_what_rests_is_not_written_again():
+    (once,) = resting(flag("f", moving(1000)))
+    assert resting(FlagRecord("f", once.document, 8)) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "existing"),
+    [
+        pytest.param(flag("f", moving(1000)), [("shop", "sampler")], id="its rollout exists"),
+        pytest.param(flag("f", moving(1000), owner="other/sampler"), [], id="another operator's namespace"),
+        pytest.param(flag("f", moving(1000), owner=""), [], id="nobody's flag"),
+        pytest.param(FlagRecord("f", {"state": "ENABLED", "variants": {"on": True}}, 1), [], id="no flag of ours"),
+    ],
+)
+def test_what_is_not_ours_is_left_alone(found, existing):
+    assert resting(found, existing=existing) == []
