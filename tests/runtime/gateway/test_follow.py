@@ -165,3 +165,18 @@ def test_a_gateway_that_never_saw_a_flag_answers_everybody_with_stable(pit, pool
     answers = [pit.ask(user) for user in USERS[:5]]
 
     assert {(answer.status_code, answer.headers["x-pitwall-variant"]) for answer in answers} == {(200, "uniform-v1")}
+
+
+def test_users_are_counted_anew_when_the_split_changes_and_only_then(pit, pool, service):
+    service.put(pit, FLAG, split(5_000))
+    pit.open(followed(service, pit.folder))
+    pit.until(lambda: candidates(arms(pit)), "the split")
+    counted = pit.metric("pitwall_users_total", arm="candidate")
+    service.put(pit, FLAG + ".shadow", shadow_document("", 0, salt="rollout-1"))
+
+    assert counted == len(candidates(arms(pit))) == pit.metric("pitwall_users_total", arm="candidate")
+
+    service.put(pit, FLAG, split(10_000))
+    pit.until(lambda: candidates(arms(pit)) == set(USERS), "the new split")
+    arms(pit)  # whoever asked just before the change
+    assert pit.metric("pitwall_users_total", arm="candidate") == counted + len(USERS)
