@@ -74,14 +74,12 @@ def _samples(gate: Gate, status: RolloutStatus) -> Mapping[str, Edges]:
     samples |= {bucket: None, f"{metric}_count": None}
     if tail is not None:
         edges = (tail.control, tail.candidate, counters.objective_edge(gate))
-        samples[bucket] = frozenset(spelling for edge in edges for spelling in spellings(edge))
+        samples[bucket] = frozenset(text for edge in edges if math.isfinite(edge) for text in spellings(edge))
     return samples
 
 
 def spellings(edge: float) -> tuple[str, ...]:
     """How exporters write an edge: `1.0`, or without the zero as Go does it."""
-    if math.isinf(edge):
-        return ("+Inf",)
     text: str = floatToGoString(edge)  # type: ignore[no-untyped-call]
     return (text, text.removesuffix(".0")) if text.endswith(".0") else (text,)
 

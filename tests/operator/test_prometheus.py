@@ -1,0 +1,272 @@
+"""Counters through a real Prometheus, and each way in which there are none, in words of its own."""
+
+import asyncio
+import contextlib
+import http.server
+import json
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, start_http_server
+
+from pitwall_crds import names
+from pitwall_crds.load import load_file
+from pitwall_crds.names import Metric
+from pitwall_crds.rollout import Rollout
+from pitwall_crds.status import TailStatus
+from pitwall_operator.analyze import fresh_gates
+from pitwall_operator.observation import Reading, Unseen
+from pitwall_operator.observe import counters, promql
+from pitwall_operator.observe.prometheus import Prometheus, Snapshot
+from pitwall_operator.observe.promql import Interest, interest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def moving(*, frozen: bool = False, name: str = "sampler", candidate: str = "aks-v1") -> Rollout:
+    rollout = next(one for one in load_file(EXAMPLES / "rollout-aks.yaml") if isinstance(one, Rollout))
+    gates = fresh_gates(rollout.spec)
+    if frozen:
+        tail = TailStatus(control="1.016", candidate="1.0")
+        gates = tuple(gate.model_copy(update={"tail": tail}) for gate in gates)
+    status = rollout.status.model_copy(
+        update={"stable_variant": "uniform-v1", "candidate_variant": candidate, "gates": gates}
+    )
+    metadata = rollout.metadata.model_copy(update={"namespace": "shop", "name": name})
+    return rollout.model_copy(update={"status": status, "metadata": metadata})
+
+
+# --- PromQL ---
+
+
+def test_what_is_read_is_what_the_gates_count():
+    samples = interest(moving()).samples
+    assert samples["pitwall_query_latency_seconds_bucket"] is None
+    assert {"pitwall_queries_total", "pitwall_quality_total", "pitwall_shadow_pairs_total"} <= samples.keys()
+    assert "pitwall_tokens_per_query_sum" not in samples  # no gate asks for it
+
+
+def test_frozen_thresholds_need_two_edges_instead_of_a_hundred():
+    edges = interest(moving(frozen=True)).samples["pitwall_query_latency_seconds_bucket"]
+    assert {"1.016", "1.0", "1"} <= edges
+    assert len(edges) <= 5
+
+
+def test_one_query_per_family_for_all_rollouts():
+    queries = promql.counter_queries([interest(moving()), interest(moving(frozen=True, candidate="dpp-v1"))])
+    latency = [query for query in queries if "pitwall_query_latency_seconds" in query]
+    assert latency == [
+        '{__name__=~"pitwall_query_latency_seconds_bucket|pitwall_query_latency_seconds_count",'
+        'sampler_variant=~"aks\\\\-v1|uniform\\\\-v1"} or '
+        '{__name__=~"pitwall_query_latency_seconds_bucket|pitwall_query_latency_seconds_count",'
+        'sampler_variant=~"dpp\\\\-v1|uniform\\\\-v1",le=~"|1|1\\\\.0|1\\\\.016"}'
+    ]
+    assert len(queries) == len({query.split(",")[0] for query in queries})
+
+
+# --- a real Prometheus ---
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Gateway:
+    """A process that counts as a gateway does."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        labels = ("sampler_variant", "arm")
+        self.latency = Histogram(Metric.QUERY_LATENCY, "…", labels, registry=registry, buckets=names.LATENCY_EDGES)
+        self.queries = Counter(Metric.QUERIES, "…", (*labels, "outcome"), registry=registry)
+        self.port = free_port()
+        self._server, self._thread = start_http_server(self.port, addr="127.0.0.1", registry=registry)
+
+    def answer(self, variant: str, arm: str, seconds: float) -> None:
+        self.latency.labels(variant, arm).observe(seconds)
+        self.queries.labels(variant, arm, "ok").inc()
+
+    def end(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    started = Gateway()
+    yield started
+    with contextlib.suppress(OSError):
+        started.end()
+
+
+@pytest.fixture
+def server(tmp_path: Path, gateway: Gateway) -> Iterator[str]:
+    """A Prometheus that scrapes the gateway four times a second."""
+    binary = shutil.which("prometheus")
+    if binary is None:
+        pytest.skip("no prometheus on PATH: run scripts/servers.sh as root")
+    target = {"targets": [f"127.0.0.1:{gateway.port}"], "labels": {"namespace": "shop", "pod": "gateway-0"}}
+    job = {"job_name": "pitwall", "scrape_interval": "250ms", "scrape_timeout": "250ms", "static_configs": [target]}
+    (tmp_path / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job]}))
+    port = free_port()
+    command = [binary, f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"]
+    process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stderr=subprocess.DEVNULL)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+async def read(client: Prometheus, one: Interest, until: Callable[[Any], bool]) -> Any:
+    """What a rollout sees, as soon as it is so."""
+    deadline = time.monotonic() + 20
+    while True:
+        snapshot = await client.read([one])
+        seen = snapshot.reading(one, stale_seconds=2.0) if isinstance(snapshot, Snapshot) else snapshot
+        if until(seen):
+            return seen
+        assert time.monotonic() < deadline, seen
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.slow
+async def test_counters_are_read_as_they_were_counted(server, gateway):
+    for _ in range(7):
+        gateway.answer("uniform-v1", "control", 0.5)
+    gateway.answer("aks-v1", "candidate", 30.0)
+    client, rollout = Prometheus(server), moving()
+    reading = await read(client, interest(rollout), lambda seen: isinstance(seen, Reading))
+    client.close()
+
+    (identity,) = reading.sources
+    source = reading.sources[identity]
+    assert identity.startswith("shop/gateway-0/")
+    assert source.start_time == pytest.approx(time.time(), abs=3600)
+    edges = names.LATENCY_EDGES
+    control = {"sampler_variant": "uniform-v1", "arm": "control"}
+    assert counters.cumulative(source, Metric.QUERY_LATENCY, edges, **control)[-1] == 7
+    assert counters.beyond(source, Metric.QUERY_LATENCY, 1.016, sampler_variant="aks-v1", arm="candidate").bad == 1
+    assert counters.total(source, Metric.QUERIES, **control) == 7
+
+
+@pytest.mark.slow
+async def test_a_gateway_that_ended_is_no_data_and_other_namespaces_are_not_seen(server, gateway):
+    gateway.answer("uniform-v1", "stable", 0.5)
+    client, mine = Prometheus(server), interest(moving())
+    await read(client, mine, lambda seen: isinstance(seen, Reading))
+    elsewhere = Interest("elsewhere", mine.variants, mine.samples)
+    unseen = await read(client, elsewhere, lambda seen: True)
+    assert isinstance(unseen, Unseen)
+    assert unseen.reason.startswith(
+        "no data: Prometheus has no series of aks-v1 or uniform-v1 in namespace 'elsewhere'"
+    )
+
+    gateway.end()
+    unseen = await read(client, mine, lambda seen: isinstance(seen, Unseen))
+    client.close()
+    assert unseen.reason.startswith("no data")
+
+
+@pytest.mark.slow
+async def test_samples_that_are_too_old_are_stale(server, gateway):
+    gateway.answer("uniform-v1", "stable", 0.5)
+    client, mine = Prometheus(server), interest(moving())
+    await read(client, mine, lambda seen: isinstance(seen, Reading))
+    snapshot = await client.read([mine])
+    client.close()
+    assert isinstance(snapshot, Snapshot)
+    seen = snapshot.reading(mine, stale_seconds=-1.0)
+    assert isinstance(seen, Unseen)
+    assert seen.reason.startswith("stale: the newest sample is 0 s old")
+
+
+@pytest.mark.slow
+async def test_the_five_metrics_are_computed_for_all_variants_at_once(server, gateway):
+    client, deadline = Prometheus(server), time.monotonic() + 20
+    while True:
+        gateway.answer("uniform-v1", "stable", 0.5)
+        found = await client.five_metrics(["uniform-v1", "aks-v1"])
+        if not isinstance(found, Unseen) and found and found[("shop", "uniform-v1")].latency_p50:
+            break
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.1)
+    client.close()
+    assert found[("shop", "uniform-v1")].latency_p50.endswith("ms")
+
+
+# --- answers that are none ---
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    status, body, pause = 200, b"", 0.0
+
+    def do_POST(self) -> None:
+        time.sleep(self.pause)
+        self.send_response(self.status)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[..., str]]:
+    servers = []
+
+    def start(status: int, body: bytes, pause: float = 0.0) -> str:
+        handler = type("Handler", (Answering,), {"status": status, "body": body, "pause": pause})
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "pause", "words"),
+    [
+        pytest.param(
+            422, b'{"status":"error","error":"boom"}', 0, "Prometheus refuses: HTTP Status Code 422", id="422"
+        ),
+        pytest.param(401, b"", 0, "Prometheus refuses: HTTP Status Code 401", id="not allowed"),
+        pytest.param(200, b"<html>log in</html>", 0, "is not Prometheus'", id="a login page"),
+        pytest.param(200, b'{"data":{}}', 0, "is not Prometheus'", id="other JSON"),
+        pytest.param(200, b'{"data":{"result":[{"metric":{},"value":["x"]}]}}', 0, "is not Prometheus'", id="no value"),
+        pytest.param(200, b"{}", 3, "Prometheus is down.*[Tt]imed? ?out", id="slow"),
+    ],
+)
+async def test_each_answer_that_is_none_has_its_words(answering, status, body, pause, words):
+    client = Prometheus(answering(status, body, pause), timeout_seconds=1)
+    seen = await client.read([interest(moving())])
+    client.close()
+    assert isinstance(seen, Unseen)
+    assert re.search(words, seen.reason), seen.reason
+
+
+async def test_a_refused_connection_is_down():
+    client = Prometheus(f"http://127.0.0.1:{free_port()}")
+    seen = await client.read([interest(moving())])
+    client.close()
+    assert isinstance(seen, Unseen)
+    assert seen.reason.startswith("Prometheus is down: http://127.0.0.1:")
