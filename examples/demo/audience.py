@@ -41,7 +41,7 @@ class Audience:
         self._driving: asyncio.Task[collections.Counter[str]] | None = None
 
     async def first_question(self) -> None:
-        """Questions before the users come: the first one about a film decodes it; more of them show how fast this is."""
+        """Questions before the users come: the first one about a film decodes it; more of them show how fast it is."""
         content = [
             {"type": "video_url", "video_url": {"url": self.film_uri}},
             {"type": "text", "text": FIRST_QUESTION},
