@@ -32,6 +32,7 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
     if seen.refused:
         idle, refused = Judgement(unmeasured=seen.refused), Reason(EventReason.INVALID, seen.refused)
         return Decision(conditions.describe(rollout, rollout.status, idle, refused, now=seen.now), (), idle)
+    rollout = rollout.model_copy(update={"status": not_in_the_future(rollout.status, seen.now)})
     status, trouble = adopt(rollout, seen)
     status = obey(rollout, status, seen)
     status = grant(spec, status, seen)
@@ -45,6 +46,19 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
         if entry not in rollout.status.history
     )
     return Decision(status, (*distance(spec, status, seen, why=why.message), *announcements), judgement)
+
+
+def not_in_the_future(status: RolloutStatus, now: float) -> RolloutStatus:
+    """The status after the clock was set back: what began later than now began now, so that nothing waits for it."""
+
+    def heal(text: str) -> str:
+        return moments.to_text(now) if moments.to_epoch(text) > now else text
+
+    if not any(moments.to_epoch(text) > now for text in (status.stage_start_time, status.last_block_time)):
+        return status
+    gates = tuple(gate.model_copy(update={"first_trial_time": heal(gate.first_trial_time)}) for gate in status.gates)
+    times = {name: heal(getattr(status, name)) for name in ("run_start_time", "stage_start_time", "last_block_time")}
+    return status.model_copy(update={**times, "gates": gates})
 
 
 def grant(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> RolloutStatus:

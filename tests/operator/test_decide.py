@@ -413,6 +413,17 @@ def test_pods_of_a_variant_that_was_taken_off_are_kept_for_a_while(world):
     assert not world.pools["aks-v1"]
 
 
+@pytest.mark.parametrize("seconds", [-3600.0, 3600.0])
+def test_a_clock_that_jumps_neither_stalls_nor_decides(world, seconds):
+    to_canary(world)
+    world.now += seconds
+    weight = world.weight(Arm.CANDIDATE)
+    world.turn()
+    assert world.weight(Arm.CANDIDATE) in (weight, 1000)
+
+    world.until(lambda w: w.status.stable_variant == "aks-v1", world.good_block)
+
+
 def closed_schedule(now: float) -> Schedule:
     """Open from tomorrow on, one hour a week."""
     tomorrow = Day[f"{datetime.fromtimestamp(now, UTC) + timedelta(days=1):%A}".upper()]
