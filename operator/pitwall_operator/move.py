@@ -70,7 +70,9 @@ def _held(spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement
         return unproven
     least = max(stage.min_seconds, stage.bake_seconds if status.phase is Phase.BAKE else 0)
     if _elapsed(status, seen) < least:
-        return f"{least - _elapsed(status, seen):.0f} s of this stage's {least} s are left"
+        # A time rather than a countdown: a status that says the same is not written again.
+        end = moments.to_text(moments.to_epoch(status.stage_start_time) + least)
+        return f"nothing speaks against it; this stage lasts {least} s, until {end[11:19]} UTC"
     if stage.approval is Approval.MANUAL and not approved:
         return "waiting for a person to approve: pitwall promote"
     if not spec.schedule.is_open(seen.now):
