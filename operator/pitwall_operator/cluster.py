@@ -166,7 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the operator process."""
     settings = read(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "aiohttp.access"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     handlers.quiet()
     try:
         asyncio.run(_main(settings))

@@ -16,7 +16,8 @@ from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUn
 from pitwall_operator import orphans
 from pitwall_operator.cache import CACHED, OWNED, Cache, Key, key_of, version_of
 from pitwall_operator.due import Due
-from pitwall_operator.kube import ROLLOUTS, VARIANTS, Kind, Kube, KubeError, Object
+from pitwall_operator.kube import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kind, Kube, KubeError, Object
+from pitwall_operator.observation import Pool
 from pitwall_operator.perform import ACTOR
 from pitwall_operator.reader import Reader
 from pitwall_operator.turns import Overtaken, TurnFailed, Turns
@@ -215,13 +216,19 @@ class Controller:
             await _first(over.wait(), self._sweep_soon.wait(), seconds=again)
 
     async def _rest_orphans(self) -> bool:
-        """Whether all of them rest now."""
-        existing = self.cache.objects[ROLLOUTS].keys()
-        resting = list(orphans.to_rest(await self.flags.list(), existing, self._watches))
+        """Bring orphaned flags to rest, then drain what serves nobody; whether there is nothing left to do."""
+        existing, flags = self.cache.objects[ROLLOUTS].keys(), await self.flags.list()
+        resting = list(orphans.to_rest(flags, existing, self._watches))
         for rest in resting:
             log.info("Rollout %s is gone: its flag %s goes back to stable", rest.owner, rest.flag)
             why = f"Rollout {rest.owner} is gone"
             await self.flags.put(rest.flag, rest.document, expected_version=rest.version, actor=ACTOR, reason=why)
+        if resting:
+            return False
+        left = list(orphans.idle_pools(flags, self.cache.objects[DEPLOYMENTS].values(), existing))
+        for rollout, variant, pool in left:
+            log.info("Rollout %s/%s is gone: %s (%s) is drained", *rollout, variant, pool)
+            await self.turns.platform.of(rollout).drain(variant, Pool(pool))
         return True
 
     def _watches(self, namespace: str) -> bool:

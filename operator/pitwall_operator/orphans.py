@@ -8,10 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pitwall_crds.names import FULL_WEIGHT, Arm
+from pitwall_crds.names import FULL_WEIGHT, Arm, ObjectLabel
 from pitwall_flags.document import ArmShare, read_split, shadow_document, split_document
 from pitwall_flags.record import FlagRecord
-from pitwall_operator.cache import Key
+from pitwall_operator.cache import Key, rollout_of
+from pitwall_operator.kube import Object
+from pitwall_operator.observation import Pool
 from pitwall_operator.perform import OWNER
 
 
@@ -54,3 +56,22 @@ def _at_rest(document: Mapping[str, Any]) -> dict[str, Any] | None:
     if stable and any(share.weight for share in split.shares if share.arm == Arm.CANDIDATE):
         return split_document([ArmShare(Arm.STABLE, stable, FULL_WEIGHT)], salt=split.salt)
     return None
+
+
+def idle_pools(
+    flags: Iterable[FlagRecord], deployments: Iterable[Object], existing: Collection[Key]
+) -> Iterator[tuple[Key, str, str]]:
+    """Rollout, variant and pool of Deployments that a rollout left behind and that serve nobody. Where no flag says
+    what serves, nothing is touched."""
+    serving: dict[Key, set[str]] = {}
+    for flag in flags:
+        owner, split = owner_of(flag), read_split(flag.document)
+        if owner is not None and split is not None:
+            serving.setdefault(owner, set()).update(share.variant for share in split.shares if share.weight)
+    for found in deployments:
+        labels, owner = found["metadata"]["labels"], rollout_of(found)
+        if owner is None or owner in existing or owner not in serving or "deletionTimestamp" in found["metadata"]:
+            continue
+        variant, pool = labels.get(ObjectLabel.VARIANT, ""), labels.get(ObjectLabel.POOL, "")
+        if variant not in serving[owner] or pool != Pool.MAIN:
+            yield owner, variant, pool

@@ -4,7 +4,7 @@ import pytest
 
 from pitwall_flags.document import ArmShare, read_split, shadow_document, split_document
 from pitwall_flags.record import FlagRecord
-from pitwall_operator.orphans import to_rest
+from pitwall_operator.orphans import idle_pools, to_rest
 from pitwall_operator.perform import OWNER
 
 
@@ -46,3 +46,20 @@ def test_what_rests_is_not_written_again():
 )
 def test_what_is_not_ours_is_left_alone(found, existing):
     assert resting(found, existing=existing) == []
+
+
+def deployment(variant: str, pool: str, rollout: str = "sampler") -> dict[str, object]:
+    labels = {"pitwall.dev/variant": variant, "pitwall.dev/pool": pool, "pitwall.dev/rollout": rollout}
+    return {"metadata": {"namespace": "shop", "name": f"{variant}-{pool}", "labels": labels}}
+
+
+def test_pods_that_serve_nobody_are_drained_and_those_that_serve_stay():
+    at_rest = split_document([ArmShare("stable", "uniform", 10_000)], salt="s")
+    flags = [flag("f", at_rest), flag("f.shadow", shadow_document("", 0, salt="s"))]
+    left = [deployment("uniform", "main"), deployment("uniform", "control"), deployment("aks", "main")]
+    unknown = deployment("dpp", "main", rollout="never-had-a-flag")
+
+    drained = list(idle_pools(flags, [*left, unknown], existing=()))
+
+    assert drained == [(("shop", "sampler"), "uniform", "control"), (("shop", "sampler"), "aks", "main")]
+    assert list(idle_pools(flags, left, existing=[("shop", "sampler")])) == []
