@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from benchmarks.canary_policies import replay, report, table
+from benchmarks.canary_policies import proofs, replay, report, table
 
 RESULTS = Path(__file__).parents[1] / "results"
 RUNS, QUICK_RUNS = 2000, 200
@@ -29,9 +29,11 @@ def main() -> int:
     work = partial(table.rows_of, runs=QUICK_RUNS if arguments.quick else RUNS)
     jobs = table.jobs(QUICK_TRAFFIC) if arguments.quick else table.jobs()
     with ProcessPoolExecutor(arguments.processes) as pool:
+        needs = pool.submit(proofs.proofs)
         rows = [row for rows in pool.map(work, jobs) for row in rows]
+        needed = needs.result()
     seconds = time.monotonic() - start
-    promises = report.write(rows, arguments.out, seconds)
+    promises = report.write(rows, needed, arguments.out, seconds)
     for promise in promises:
         sys.stdout.write(f"{'kept  ' if promise['kept'] else 'BROKEN'} {promise['name']}: {promise['measured']}\n")
     sys.stdout.write(f"{len(rows)} rows in {seconds:.0f} s, written to {arguments.out}\n")

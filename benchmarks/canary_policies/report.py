@@ -1,4 +1,4 @@
-"""Rows and targets come in; JSON, markdown and plots go out."""
+"""Rows, proofs and targets come in; JSON, markdown and plots go out."""
 
 import json
 from pathlib import Path
@@ -33,26 +33,27 @@ expose several times as many. Taking the whole stable traffic for the control is
 correlated or starts cold."""
 
 
-def write(rows: list[dict], folder: Path, seconds: float) -> list[dict]:
+def write(rows: list[dict], needed: list[dict], folder: Path, seconds: float) -> list[dict]:
     """Writes canary_policies.{json,md} and the plots; returns the targets."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = targets(rows)
-    (folder / "canary_policies.json").write_text(_json(rows, kept, seconds))
-    (folder / "canary_policies.md").write_text(markdown(rows, kept))
+    (folder / "canary_policies.json").write_text(_json(rows, needed, kept, seconds))
+    (folder / "canary_policies.md").write_text(markdown(rows, needed, kept))
     draw(rows, folder)
     return kept
 
 
-def _json(rows: list[dict], kept: list[dict], seconds: float) -> str:
+def _json(rows: list[dict], needed: list[dict], kept: list[dict], seconds: float) -> str:
     """One row per line, so that a change of the table can be read as a difference."""
     lines = {
         name: ",\n".join(json.dumps(line, ensure_ascii=False) for line in group)
-        for name, group in (("targets", kept), ("rows", rows))
+        for name, group in (("targets", kept), ("proofs", needed), ("rows", rows))
     }
-    return f'{{"seconds": {seconds:.0f},\n"targets": [\n{lines["targets"]}],\n"rows": [\n{lines["rows"]}]}}\n'
+    parts = ",\n".join(f'"{name}": [\n{text}]' for name, text in lines.items())
+    return f'{{"seconds": {seconds:.0f},\n{parts}}}\n'
 
 
-def markdown(rows: list[dict], kept: list[dict]) -> str:
+def markdown(rows: list[dict], needed: list[dict], kept: list[dict]) -> str:
     """The table as people read it: targets first, then one section per scenario and traffic."""
     lines = [
         "# Canary policies on the same traffic",
@@ -63,11 +64,22 @@ def markdown(rows: list[dict], kept: list[dict]) -> str:
         "|---|---|---|---|",
         *(f"| {t['name']} | {t['promised']} | {t['measured']} | {'yes' if t['kept'] else '**no**'} |" for t in kept),
     ]
-    lines += ["", WHY]
+    lines += ["", WHY, "", "## Trials per arm until proof, in blocks of 50", "", *_proofs(needed)]
     for section, found in _sections(rows).items():
         lines += ["", f"## {section}", "", f"| {' | '.join(COLUMNS.values())} |", "|---" * len(COLUMNS) + "|"]
         lines += ["| " + " | ".join(_cell(row, column) for column in COLUMNS) + " |" for row in found]
     return "\n".join(lines) + "\n"
+
+
+def _proofs(needed: list[dict]) -> list[str]:
+    def told(trials: float | None) -> str:
+        return "–" if trials is None else f"{trials:.0f}"
+
+    head = ["| truth, and what is to be proven | dependence | median | nine of ten |", "|---|---|---|---|"]
+    return head + [
+        f"| {one['question']} | {one['dependence']} | {told(one['trials_p50'])} | {told(one['trials_p90'])} |"
+        for one in needed
+    ]
 
 
 def _sections(rows: list[dict]) -> dict[str, list[dict]]:

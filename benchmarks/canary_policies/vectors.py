@@ -6,10 +6,12 @@
 import numpy as np
 from scipy.special import log_ndtr, logsumexp, xlog1py, xlogy
 
+from pitwall_crds.gate import Dependence
 from pitwall_operator.evidence.bernoulli import ALMOST_ONE, HARM_ODDS, NON_INFERIOR_WAY, Prior
 from pitwall_operator.evidence.contrast import BURN_IN, EXPECTED_BLOCKS
 from pitwall_operator.evidence.exchange import BETS, thinned
 from pitwall_operator.evidence.line import BISECTIONS, TINY, Claim, Line
+from pitwall_operator.evidence.objective import STAKES, ObjectiveBlocks
 from pitwall_operator.evidence.portfolio import FIRST_ROUNDS
 
 TABLE = 400
@@ -161,3 +163,29 @@ class Contrast:
         self.squares += gain**2
         self.least += trials * self.line.offset * (1 - self.line.offset)
         self.blocks += trials > 0
+
+
+class Objective:
+    """Twin of ObjectiveProcess (Query) and ObjectiveBlocks (Block), for blocks of equal size."""
+
+    def __init__(self, limit: float, claim: Claim, dependence: Dependence, runs: int) -> None:
+        self.limit, self.claim, self.dependence = limit, claim, dependence
+        bets = STAKES[claim] if dependence is Dependence.BLOCK else HARM_ODDS
+        self.bets = Portfolio(len(bets), runs, spread=claim is Claim.HARM)
+        self.block = ObjectiveBlocks.start(limit, claim)
+
+    @property
+    def log_e(self):
+        """Per run."""
+        return self.bets.log_e
+
+    def update(self, trials, _control, candidate) -> None:
+        """One block; nobody asks the control."""
+        if self.dependence is Dependence.BLOCK:
+            won = np.array([self.block.odds(rate) for rate in candidate / trials])
+            gains = [np.log1p(stake * won) for stake in STAKES[self.claim]]
+        else:
+            odds = np.array(HARM_ODDS) if self.claim is Claim.HARM else 1 / np.array(HARM_ODDS)
+            rates = odds * self.limit / (1 - self.limit + odds * self.limit)
+            gains = [_ratio(trials, candidate, rate, self.limit) for rate in rates]
+        self.bets.after(np.stack(gains), trials > 0)

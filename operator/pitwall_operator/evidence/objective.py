@@ -80,7 +80,7 @@ class ObjectiveBlocks:
     """Bets on a block's bad share, which lies between 0 and 1: Waudby-Smith & Ramdas (arXiv 2010.09686).
 
     Fair whatever the correlation inside a block, from the first block on and for the rarest events, because a block is
-    one draw however many trials it holds. That is also its price: a limit of 1 % is proven by some 420 clean blocks.
+    one draw however many trials it holds. That is also its price: a limit of 1 % is proven by some 400 clean blocks.
     A block with few trials is bet on with a part of the stake, so that it does not count as much as a large one.
     """
 

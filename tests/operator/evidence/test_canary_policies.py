@@ -11,13 +11,15 @@ from benchmarks.canary_policies import peers, replay, traffic
 from benchmarks.canary_policies.outcome import Outcome
 from benchmarks.canary_policies.scenarios import TRAFFIC_LADDER
 from benchmarks.canary_policies.traffic import Minutes, World
-from benchmarks.canary_policies.vectors import Bernoulli, Contrast, Exchange
+from benchmarks.canary_policies.vectors import Bernoulli, Contrast, Exchange, Objective
 
+from pitwall_crds.gate import Dependence
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
 from pitwall_operator.evidence.counts import Counts, Tally
 from pitwall_operator.evidence.exchange import ExchangeProcess
 from pitwall_operator.evidence.line import Claim, Line
+from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 
 PRIOR = Prior(0.05, 10.0)
 ROOT = Path(__file__).parents[3]
@@ -51,6 +53,18 @@ def test_vectorised_processes_equal_the_scalar_ones_block_by_block():
             counts = [Counts(Tally(n, a), Tally(n, b)) for n, a, b in zip(trials, control, candidate, strict=True)]
             scalars[:] = [scalar.update(block) for scalar, block in zip(scalars, counts, strict=True)]
             assert vector.log_e == pytest.approx([scalar.log_e for scalar in scalars], rel=1e-7, abs=1e-7)
+
+
+@pytest.mark.parametrize("claim", list(Claim))
+@pytest.mark.parametrize("dependence", list(Dependence))
+def test_vectorised_objectives_equal_the_scalar_ones(claim, dependence):
+    draw, kind = np.random.default_rng(8), ObjectiveBlocks if dependence is Dependence.BLOCK else ObjectiveProcess
+    vector, scalars = Objective(0.1, claim, dependence, 3), [kind.start(0.1, claim)] * 3
+    for _ in range(40):
+        bad = draw.binomial(20, [0.02, 0.1, 0.3])
+        vector.update(np.full(3, 20), bad, bad)
+        scalars = [one.update(Counts(objective=Tally(20, count))) for one, count in zip(scalars, bad, strict=True)]
+        assert vector.log_e == pytest.approx([scalar.log_e for scalar in scalars], rel=1e-7, abs=1e-7)
 
 
 def test_vectorised_processes_equal_the_scalar_ones_for_arms_of_different_sizes():
