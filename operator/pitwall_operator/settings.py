@@ -168,6 +168,11 @@ def _defaults(chosen: argparse.Namespace) -> Defaults:
     )
 
 
+def built_in() -> Known:
+    """What this version's own runtime image has."""
+    return _known(argparse.Namespace(known_sampler=None, known_reducer=None, known_encoder=None))
+
+
 def _known(chosen: argparse.Namespace) -> Known:
     samplers = dict(_sampler(text) for text in chosen.known_sampler or BUILT_IN_SAMPLERS)
     return Known(

@@ -1,5 +1,6 @@
 """The command line as a user types it: words, exit codes, JSON; no traceback for anything a user can get wrong."""
 
+import getpass
 import json
 import socket
 import subprocess
@@ -8,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from pitwall_operator.record import Record
+from pitwall_operator.resources import Resources
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
+BAD_SAMPLER = """
+apiVersion: pitwall.dev/v1alpha1
+kind: SamplerVariant
+metadata: {name: v}
+spec: {sampler: {name: akz}}
+"""
 RUN = [sys.executable, "-c", "from pitwall_operator.cli.app import main; main()"]
 
 
@@ -139,3 +149,85 @@ def test_every_command_explains_itself(pitwall, command):
 
     assert done.returncode == 0
     assert "Usage:" in done.stdout
+
+
+def canary(world, tmp_path: Path) -> None:
+    """A state folder in which aks-v1 is on its way at 1 %."""
+    world.apply("rollout-aks.yaml")
+    world.until(lambda w: any(share.arm == "candidate" for share in w.status.weights), world.good_block)
+    stored = Resources(tmp_path / ".pitwall")
+    stored.apply(world.rollout)
+    found = stored.get("Rollout", world.rollout.metadata.name)
+    stored.write_status(found, world.status)
+
+
+def test_status_is_a_tree_of_stage_traffic_and_gates(pitwall, world, tmp_path):
+    canary(world, tmp_path)
+    text = pitwall("status").stdout
+
+    for words in (
+        "default/sampler  Canary  aks-v1 is to replace uniform-v1, by flag sampler.variant",
+        "2 of 5: 1%",
+        "candidate      1%  aks-v1",
+        "stable        98%  uniform-v1",
+        f"{world.status.gates[0].name}  {world.status.gates[0].verdict}",
+        "Ready  False  Canary",
+    ):
+        assert words in text
+
+
+def test_status_of_a_named_rollout_is_one_object_for_programs(pitwall, world, tmp_path):
+    canary(world, tmp_path)
+    named, all_of_them = pitwall("status", "sampler", "-o", "json"), pitwall("status", "-o", "json")
+
+    assert json.loads(named.stdout)["status"]["candidateVariant"] == "aks-v1"
+    assert json.loads(all_of_them.stdout) == [json.loads(named.stdout)]
+
+
+def test_promote_writes_an_action_that_says_who(pitwall, world, tmp_path):
+    canary(world, tmp_path)
+    done = pitwall("promote", "--id", "the-id", "-o", "json")
+    [stored] = json.loads(pitwall("get", "rollouts", "-o", "json").stdout)
+
+    assert json.loads(done.stdout)["action"] == stored["spec"]["action"]
+    assert stored["spec"]["action"] == {"id": "the-id", "verb": "Promote", "actor": getpass.getuser()}
+
+
+def test_the_record_is_printed_line_by_line(pitwall, tmp_path):
+    pitwall("apply", "-f", EXAMPLES / "rollout.yaml")
+    lines = [{"kind": "run", "run": "r"}, {"kind": "block", "run": "r"}]
+    Record(tmp_path / ".pitwall" / "records" / "sampler.jsonl").append(lines)
+
+    assert [json.loads(line) for line in pitwall("record").stdout.splitlines()] == lines
+
+
+def test_lint_says_what_the_webhook_would(pitwall, tmp_path):
+    good = pitwall("lint", EXAMPLES / "variants.yaml", EXAMPLES / "rollout.yaml")
+    alone = pitwall("lint", EXAMPLES / "rollout.yaml")
+    unknown = pitwall("lint", one_line_yaml(tmp_path, BAD_SAMPLER), "-o", "json")
+
+    assert (good.returncode, alone.returncode, unknown.returncode) == (0, 0, 2)
+    assert "warning" not in good.stdout
+    assert "SamplerVariant 'uniform-v1' does not exist" in alone.stdout
+    assert "did you mean" in json.loads(unknown.stdout)[0]["refusals"][0]
+
+
+def test_what_the_wizard_writes_can_be_applied(pitwall, tmp_path):
+    text = pitwall("create", "variant", "made", "--sampler", "aks", "--parameter", "maxDepth=5").stdout
+    applied = pitwall("apply", "-f", one_line_yaml(tmp_path, text))
+
+    assert "samplervariant.pitwall.dev/made created" in applied.stdout
+
+
+@pytest.mark.parametrize("options", [("-n", "x"), ("--context", "x"), ("--kubeconfig", "x"), ("-A",)])
+def test_a_folder_and_a_cluster_at_once_are_refused(pitwall, options):
+    done = pitwall("get", "--state", "here", *options)
+
+    assert done.returncode == 2
+    assert "give one of both" in done.stderr
+
+
+def test_options_may_stand_before_the_verb(pitwall, tmp_path):
+    pitwall("apply", "-f", EXAMPLES / "variants.yaml", "--state", "there")
+
+    assert "aks-v1" in pitwall("--state", "there", "get").stdout

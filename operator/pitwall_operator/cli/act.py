@@ -1,4 +1,4 @@
-"""`pitwall promote`, `abort`, `retry`, `pause`, `resume`, `kill`: a person's word in; a changed spec or flag out."""
+"""`pitwall promote`, `abort`, `retry`, `pause`, `resume`, `kill`, `release`: a word in; a changed spec or flag out."""
 
 import uuid
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ IdOption = Annotated[
     str | None,
     typer.Option("--id", help="The same id is carried out once; a new one is made if left out.", show_default=False),
 ]
+ReasonOption = Annotated[str, typer.Option(help="Why; it is kept in the flag's audit trail.")]
 FlagsOption = Annotated[
     str | None,
     typer.Option(
@@ -92,12 +93,30 @@ def resume(source: Source, rollout: NameArgument = None, output: OutputOption = 
 def kill(
     source: Source,
     rollout: NameArgument = None,
-    reason: Annotated[str, typer.Option(help="Why; it is kept in the flag's audit trail.")] = "kill switch",
+    reason: ReasonOption = "kill switch",
     flags: FlagsOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Send everybody to the stable variant at once, without the operator."""
+    """Send everybody to the stable variant at once, without the operator; `release` ends it."""
+    _switch(source, rollout, True, reason, flags, output)
+
+
+def release(
+    source: Source,
+    rollout: NameArgument = None,
+    reason: ReasonOption = "kill switch released",
+    flags: FlagsOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """End a kill: the flag's split is in force again."""
+    _switch(source, rollout, False, reason, flags, output)
+
+
+def _switch(
+    source: Source, rollout: str | None, killed: bool, reason: str, service: str | None, output: Output
+) -> None:
     chosen = pick(source.rollouts(), rollout, source.place)
     flag = chosen.spec.flag
-    source.kill(flag, reason=reason, service=flags)
-    _say(chosen, f"flag {flag} is killed: everybody gets the stable variant", {"flag": flag, "killed": True}, output)
+    source.switch(flag, killed=killed, reason=reason, service=service)
+    words = "is killed: everybody gets the stable variant" if killed else "is released: its split is in force again"
+    _say(chosen, f"flag {flag} {words}", {"flag": flag, "killed": killed}, output)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pitwall_operator.cli import act, ask, complete, create, dashboard, lifecycle, look_back, show
+from pitwall_operator.cli import act, ask, complete, create, dashboard, lifecycle, lint, look_back, show
 from pitwall_operator.cli.choose import (
     ContextOption,
     FolderOption,
@@ -32,11 +32,11 @@ create_app = typer.Typer(no_args_is_help=True, help="Write a variant or a rollou
 
 BOTH_WORLDS: tuple[Command, ...] = (
     show.get, show.status, show.watch, show.explain, show.history,
-    act.promote, act.abort, act.retry, act.pause, act.resume, act.kill,
+    act.promote, act.abort, act.retry, act.pause, act.resume, act.kill, act.release,
     lifecycle.apply, lifecycle.delete, look_back.record,
 )  # fmt: skip
 ONE_MACHINE: tuple[Command, ...] = (
-    lifecycle.up, lifecycle.down, lifecycle.lint, look_back.replay, look_back.plot,
+    lifecycle.up, lifecycle.down, lint.lint, look_back.replay, look_back.plot,
     ask.ask, dashboard.dashboard, complete.completion,
 )  # fmt: skip
 

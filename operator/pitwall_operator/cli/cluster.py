@@ -120,11 +120,12 @@ class Cluster:
         self.api.delete(path)
         return True
 
-    def kill(self, flag: str, *, reason: str, service: str | None) -> None:
-        """Kill by the cluster's flag service, with the Secret's kill token."""
+    def switch(self, flag: str, *, killed: bool, reason: str, service: str | None) -> None:
+        """By the cluster's flag service, with the Secret's kill token."""
         actor = self.actor()
         with flag_service(self.api, self.target.kubectl_options(), Scope.KILL, service) as (url, token):
-            asyncio.run(flags.kill(FlagClient(url, token=token), flag, actor=actor, reason=reason))
+            client = FlagClient(url, token=token)
+            asyncio.run(flags.switch(client, flag, killed=killed, actor=actor, reason=reason))
 
     def record(self, rollout: Rollout, *, service: str | None = None) -> Iterator["Line"]:
         """From the flag service's journal."""

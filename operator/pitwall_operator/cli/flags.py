@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from pitwall_operator.record import Line
 
 
-async def kill(client: FlagClient, flag: str, *, actor: str, reason: str) -> None:
-    """Throw the kill switch. Closes the client. Raises Trouble."""
-    with _in_sentences(f"to kill {flag}"):
+async def switch(client: FlagClient, flag: str, *, killed: bool, actor: str, reason: str) -> None:
+    """Throw the kill switch, or release it. Closes the client. Raises Trouble."""
+    verb, change = ("kill", client.kill) if killed else ("release", client.release)
+    with _in_sentences(f"to {verb} {flag}"):
         try:
-            await client.kill(flag, actor=actor, reason=reason)
+            await change(flag, actor=actor, reason=reason)
         finally:
             await client.close()
 

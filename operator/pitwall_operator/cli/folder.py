@@ -12,7 +12,7 @@ from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_operator import files
 from pitwall_operator.cli.context import Exit, fail
-from pitwall_operator.cli.flags import kill
+from pitwall_operator.cli.flags import switch
 from pitwall_operator.cli.source import Edit, Pod, PoolView
 from pitwall_operator.place import Place
 from pitwall_operator.platform.child import Child, alive
@@ -79,13 +79,13 @@ class Folder:
         """Remove a file."""
         return Resources(self.state).delete(kind, name)
 
-    def kill(self, flag: str, *, reason: str, service: str | None) -> None:  # noqa: ARG002 – the folder knows it
-        """Kill by the flag service of this folder."""
+    def switch(self, flag: str, *, killed: bool, reason: str, service: str | None) -> None:  # noqa: ARG002 – known here
+        """By the flag service of this folder."""
         where = Place(self.state)
         if not where.settings():
             fail(f"nothing was started in {self.state}: `pitwall up -f FILE` starts it", Exit.NOT_RUNNING)
         client = FlagClient(where.flags_url(), token=where.secrets()["kill"])
-        asyncio.run(kill(client, flag, actor=self.actor(), reason=reason))
+        asyncio.run(switch(client, flag, killed=killed, actor=self.actor(), reason=reason))
 
     def record(self, rollout: Rollout, *, service: str | None = None) -> Iterator["Line"]:  # noqa: ARG002
         """Read the record's file."""

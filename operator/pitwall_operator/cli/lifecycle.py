@@ -66,12 +66,6 @@ def apply(source: Source, filename: FilesOption) -> None:
     store(source, read(filename))
 
 
-def lint(filename: Annotated[list[Path], typer.Argument(help="YAML files or folders.")]) -> None:
-    """Check files without applying them."""
-    for resource in read(filename):
-        console.print(f"{resource.kind} {resource.metadata.name}: good")
-
-
 def delete(
     source: Source,
     kind: Annotated[str, typer.Argument(help="rollout or samplervariant.")],

@@ -46,7 +46,7 @@ def _reason(status: Manifest, scheduled: Manifest) -> str:
     for container in status.get("containerStatuses", ()):
         match container.get("state", {}):
             case {"waiting": waiting}:
-                return ": ".join(filter(None, (waiting.get("reason"), waiting.get("message", "")[:200])))
+                return ": ".join(filter(None, (waiting.get("reason", "waiting"), waiting.get("message", "")[:200])))
             case {"terminated": ended}:
                 return f"{ended.get('reason', 'ended')}, exit code {ended.get('exitCode')}"
     if scheduled.get("status") == "False":

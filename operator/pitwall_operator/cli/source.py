@@ -69,8 +69,8 @@ class Source(Protocol):
     def delete(self, kind: str, name: str) -> bool:
         """Forget a resource; whether there was one."""
 
-    def kill(self, flag: str, *, reason: str, service: str | None) -> None:
-        """Give everybody the stable variant by the flag's kill switch. `service` says where the flag service is."""
+    def switch(self, flag: str, *, killed: bool, reason: str, service: str | None) -> None:
+        """Throw a flag's kill switch, or release it. `service` says where the flag service is."""
 
     def record(self, rollout: Rollout, *, service: str | None = None) -> Iterator["Line"]:
         """The decision record, oldest line first."""

@@ -131,7 +131,7 @@ def test_a_url_that_does_not_answer_is_named(pitwall: Plugin):
     assert "is the flag service up?" in named("kill", "--flags", "http://127.0.0.1:1", exits=Exit.UNREACHABLE)
 
 
-def test_kill_and_record_go_through_to_the_pod(
+def test_kill_release_and_record_go_through_to_the_pod(
     pitwall: Plugin, kubectl: Kubectl, service: str, namespace: str, node: object
 ):
     kubectl.apply(deployment(), namespace)
@@ -142,6 +142,8 @@ def test_kill_and_record_go_through_to_the_pod(
 
     assert killed["killed"] is True
     assert asyncio.run(_flag(pitwall)).killed is True
+    assert "split is in force again" in pitwall("release")
+    assert asyncio.run(_flag(pitwall)).killed is False
     assert recorded == LINES
 
 

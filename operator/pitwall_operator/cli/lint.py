@@ -1,0 +1,59 @@
+"""`pitwall lint FILE`: files in; what the admission webhook would say to them out, without a cluster."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pitwall_operator.cli.context import Exit, Output, OutputOption, fail, print_json, print_lines
+from pitwall_operator.cli.lifecycle import read
+from pitwall_operator.resources import Resource
+
+if TYPE_CHECKING:
+    from pitwall_operator.admission import Review
+
+
+def lint(
+    filename: Annotated[list[Path], typer.Argument(help="YAML files or folders; they are checked together.")],
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Check files without applying them, as the admission webhook would if they were all there is."""
+    found = read(filename)
+    reviews = list(zip(found, _reviews(found), strict=True))
+    if output is Output.JSON:
+        print_json(
+            [
+                {"kind": one.kind, "name": one.metadata.name, "refusals": said.refusals, "warnings": said.warnings}
+                for one, said in reviews
+            ]
+        )
+    else:
+        print_lines(line for one, said in reviews for line in _lines(one, said))
+    refused = sum(bool(said.refusals) for _, said in reviews)
+    if refused:
+        fail(f"{refused} of {len(reviews)} resources would be refused", Exit.BAD_INPUT)
+
+
+def _lines(resource: Resource, said: "Review") -> list[str]:
+    title = f"{resource.kind} {resource.metadata.name}"
+    problems = [f"{title}: {problem}" for problem in said.refusals]
+    return [*(problems or [f"{title}: good"]), *(f"{title}: warning: {warning}" for warning in said.warnings)]
+
+
+def _reviews(found: Sequence[Resource]) -> list["Review"]:
+    """The webhook's answer to each, in the order of the files: what comes first is the oldest."""
+    from pitwall_operator.admission import review
+    from pitwall_operator.cache import Cache
+    from pitwall_operator.kube import ROLLOUTS, VARIANTS
+    from pitwall_operator.settings import built_in
+
+    cache, kinds = Cache(), {kind.name: kind for kind in (ROLLOUTS, VARIANTS)}
+    objects = []
+    for number, resource in enumerate(found, start=1):
+        manifest = resource.to_manifest()
+        place = {"name": resource.metadata.name, "namespace": resource.metadata.namespace}
+        manifest["metadata"] = {**place, "resourceVersion": str(number), "creationTimestamp": f"{number:06}"}
+        cache.put(kinds[resource.kind], manifest)
+        objects.append((kinds[resource.kind], manifest))
+    return [review(kind, "CREATE", manifest, cache, built_in()) for kind, manifest in objects]
