@@ -127,7 +127,7 @@ QUALITY: Final = Panel(
                 CHASSIS.over(QUALITY_WINDOW),
                 Metric.QUALITY,
                 equals(Label.OUTCOME, Outcome.BAD),
-                among=(equals(Label.SIGNAL, signal),),
+                among=(equals(Label.SIGNAL, signal), matches(Label.UNIT, "query|session")),
             ),
             f"{signal.replace('_', ' ')} {legend(Label.SAMPLER_VARIANT, Label.ARM)}",
         )
