@@ -1,0 +1,245 @@
+"""What the chart's objects say, for every values file beside this test."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from unittest import mock
+
+import kubernetes_validate
+import pytest
+import yaml
+from harness import binaries
+
+from pitwall_flags import service as flags_service
+from pitwall_operator import settings as operator_settings
+from pitwall_runtime.gateway import settings as gateway_settings
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "pitwall"
+SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / "v1.36.0-local-strict"
+OF_OTHERS = "PodMonitor,PrometheusRule,Certificate,Issuer"
+"""Kinds whose schemas are not Kubernetes' own."""
+
+
+def test_lint_finds_nothing(helm):
+    found = helm("lint", "--strict", "--quiet", CHART)
+
+    assert "[ERROR]" not in found
+    assert "[WARNING]" not in found
+
+
+def test_what_helm_reads_from_inside_the_chart_is_what_was_generated():
+    pairs = [(path, CHART / "files" / "crds" / path.name) for path in sorted((ROOT / "crds").glob("*.yaml"))]
+    pairs += [(ROOT / "dashboards" / name, CHART / "files" / name) for name in ("pitwall.json", "rules.yaml")]
+
+    assert [copy.name for source, copy in pairs if source.read_bytes() != copy.read_bytes()] == []
+    assert len(list((CHART / "files" / "crds").iterdir())) == len(pairs) - 2
+
+
+def _with_own_references(path):
+    return json.loads(path.read_text().replace("/api/_definitions.json#", "#"))
+
+
+def _reached(schema, shared):
+    """The definitions that a schema refers to, and those that these refer to."""
+    found, fresh = {}, {"": schema}
+    while fresh:
+        found |= fresh
+        names = set(re.findall(r'"#/\$defs/([^"]+)"', json.dumps(list(fresh.values()))))
+        fresh = {name: shared[name] for name in names - found.keys()}
+    return {name: definition for name, definition in found.items() if name}
+
+
+@pytest.fixture(scope="session")
+def schemas(tmp_path_factory):
+    """Kubernetes' schemas, each with the definitions that it refers to inside."""
+    folder = tmp_path_factory.mktemp("schemas")
+    shared = _with_own_references(SCHEMAS / "_definitions.json")["$defs"]
+
+    def add(kinds):
+        for kind, version in kinds:
+            group = version.split("/")[0].split(".")[0] + "-" if "/" in version else ""
+            name = f"{kind.lower()}-{group}{version.rsplit('/')[-1]}.json"
+            schema = _with_own_references(SCHEMAS / name)
+            whole = {**schema, "$id": f"file:///{name}", "$defs": _reached(schema, shared)}
+            (folder / name).write_text(json.dumps(whole))
+        return folder
+
+    return add
+
+
+def test_kubeconform_accepts_every_object(rendered, schemas, tmp_path):
+    kinds = {(one["kind"], one["apiVersion"]) for one in rendered.objects if one["kind"] not in OF_OTHERS.split(",")}
+    where = schemas(kinds) / "{{ .ResourceKind }}{{ .KindSuffix }}.json"
+    (tmp_path / "all.yaml").write_text(rendered.text)
+    command = [binaries.found("kubeconform")["kubeconform"], "-strict", "-summary", "-output", "json"]
+    command += ["-schema-location", str(where), "-skip", OF_OTHERS, tmp_path / "all.yaml"]
+
+    told = json.loads(subprocess.run(command, capture_output=True, check=False, text=True, timeout=120).stdout)
+
+    assert told["resources"] == []
+    assert told["summary"]["invalid"] == told["summary"]["errors"] == 0
+    assert told["summary"]["valid"] >= 10
+
+
+def test_every_object_says_what_it_belongs_to(rendered):
+    for one in rendered.objects:
+        labels = one["metadata"]["labels"]
+        assert labels["app.kubernetes.io/name"] == "pitwall"
+        assert labels["app.kubernetes.io/instance"] == "pit"
+        assert labels["app.kubernetes.io/managed-by"] == "Helm", "the gateway takes `pitwall` for a runtime's Service"
+        assert labels["app.kubernetes.io/component"]
+        assert labels["app.kubernetes.io/version"]
+
+
+def test_every_pod_is_confined(rendered):
+    for pod in rendered.pods().values():
+        spec = pod["spec"]
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] >= 10_000
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in spec["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["requests"]
+            assert container["resources"]["limits"]["memory"]
+
+
+def test_only_pods_that_speak_to_the_api_server_have_a_token(rendered):
+    mounts = {name: pod["spec"].get("automountServiceAccountToken", True) for name, pod in rendered.pods().items()}
+
+    assert mounts == {"operator": True, "gateway": True, "flags": False, "test": False}
+
+
+def test_selectors_find_the_pods_of_their_component_only(rendered):
+    pods = {component: pod["metadata"]["labels"] for component, pod in rendered.pods().items()}
+    selectors = {
+        (one["kind"], one["metadata"]["name"]): one["spec"]["selector"].get("matchLabels", one["spec"]["selector"])
+        for one in rendered.objects
+        if "selector" in one.get("spec", {}) and not one["metadata"]["name"].endswith("-runtimes")
+    }
+
+    for (kind, name), selector in selectors.items():
+        found = [component for component, labels in pods.items() if selector.items() <= labels.items()]
+        assert found == [name.rsplit("-", 1)[-1]], f"{kind} {name}"
+
+
+def test_every_command_line_is_understood_by_its_program(rendered):
+    with mock.patch.dict(os.environ, {"POD_NAME": "operator-1", "POD_NAMESPACE": "race"}):
+        operator = operator_settings.read(rendered.arguments("operator"))
+    flags = flags_service.read_settings(rendered.arguments("flags"))
+    gateway = gateway_settings.read_settings(rendered.arguments("gateway"))
+    ports = {
+        component: {port["name"]: port["containerPort"] for port in pod["spec"]["containers"][0].get("ports", [])}
+        for component, pod in rendered.pods().items()
+    }
+
+    assert ports["operator"]["http"] == operator.port
+    assert ports["operator"].get("webhook", operator.webhook_port) == operator.webhook_port
+    assert ports["flags"] == {"http": flags.http_port, "sync": flags.sync_port}
+    assert ports["gateway"] == {"http": gateway.port}
+    host = rendered.one("Service", "-flags")["metadata"]["name"] + ".race.svc"
+    assert operator.flags_url == f"http://{host}:{flags.http_port}"
+    assert gateway.flags_sync == f"{host}:{flags.sync_port}"
+
+
+def test_the_operator_is_told_what_the_values_say_of_runtimes(render):
+    with mock.patch.dict(os.environ, {"POD_NAME": "operator-1", "POD_NAMESPACE": "race"}):
+        told = operator_settings.read(render("everything").arguments("operator"))
+
+    assert told.namespaces == ("video-qa",)
+    assert told.defaults.image == "registry.example/team/pitwall-runtime:1.2.3"
+    assert told.defaults.image_pull_secrets == ("registry",)
+    assert told.defaults.media_volume == {"persistentVolumeClaim": {"claimName": "films", "readOnly": True}}
+    assert set(told.defaults.cache_volume) == {"ephemeral"}
+    assert told.known.parameters["ours"] == {"depth", "width"}
+
+
+def test_no_secret_stands_in_a_command_line(rendered):
+    for component, pod in rendered.pods().items():
+        (container,) = pod["spec"]["containers"]
+        plain = [one["name"] for one in container.get("env", []) if "TOKEN" in one["name"] and "value" in one]
+        assert plain == [], component
+
+
+def test_a_set_of_namespaces_needs_no_right_outside_of_them(render):
+    rendered = render("namespaced")
+    cluster = [one["kind"] for one in rendered.objects if one["kind"].startswith("Cluster") or "Webhook" in one["kind"]]
+    places = {one["metadata"]["namespace"] for one in rendered.all("Role") + rendered.all("RoleBinding")}
+
+    assert cluster == []
+    assert places == {"race", "video-qa", "search"}
+    assert rendered.all("CustomResourceDefinition") == []
+
+
+@pytest.mark.parametrize("case", ["default", "namespaced", "everything"])
+def test_nobody_is_given_more_than_the_operator_uses(render, case):
+    rights = {
+        (group, resource): set(rule["verbs"])
+        for role in render(case).all("ClusterRole") + render(case).all("Role")
+        for rule in role["rules"]
+        if role["metadata"]["name"].endswith("-operator")
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+    assert not any("*" in [*key, *verbs] for key, verbs in rights.items())
+    assert ("", "secrets") not in rights
+    assert rights["pitwall.dev", "rollouts"] == {"get", "list", "watch"}, "the operator never writes a spec"
+    assert rights["pitwall.dev", "rollouts/status"] == {"update"}
+
+
+def test_a_budget_stands_where_there_are_several_pods(render):
+    names = lambda case: {one["metadata"]["name"] for one in render(case).all("PodDisruptionBudget")}  # noqa: E731
+
+    assert names("default") == {"pit-pitwall-operator", "pit-pitwall-gateway"}
+    assert names("postgres") == {"pit-pitwall-operator", "pit-pitwall-gateway", "pit-pitwall-flags"}
+
+
+def test_an_autoscaled_gateway_leaves_its_replicas_to_the_autoscaler(render):
+    rendered = render("postgres")
+
+    assert "replicas" not in rendered.one("Deployment", "-gateway")["spec"]
+    assert (
+        rendered.one("HorizontalPodAutoscaler", "-gateway")["spec"]["scaleTargetRef"]["name"] == "pit-pitwall-gateway"
+    )
+
+
+def test_what_a_gateway_saw_counts_for_the_namespace_that_it_serves(render):
+    endpoints = render("everything").one("PodMonitor", "-gateway")["spec"]["podMetricsEndpoints"]
+
+    assert endpoints[0]["relabelings"] == [{"targetLabel": "namespace", "replacement": "video-qa"}]
+
+
+def test_the_rules_and_the_dashboard_are_those_of_the_repository(render):
+    rendered = render("everything")
+    rules = yaml.safe_load((ROOT / "dashboards" / "rules.yaml").read_text())
+    dashboard = json.loads((ROOT / "dashboards" / "pitwall.json").read_text())
+
+    assert rendered.one("PrometheusRule", "pit")["spec"] == rules
+    assert json.loads(rendered.one("ConfigMap", "-dashboards")["data"]["pitwall.json"]) == dashboard
+    assert rendered.one("ConfigMap", "-dashboards")["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+def test_who_reaches_flags_and_runtimes(render):
+    rendered = render("everything")
+    (pods, scraping) = rendered.one("NetworkPolicy", "-flags")["spec"]["ingress"]
+    (asking,) = rendered.one("NetworkPolicy", "-runtimes")["spec"]["ingress"]
+    ours = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "pitwall"}}, "namespaceSelector": {}}
+
+    assert pods["from"] == [ours, {"namespaceSelector": {"matchLabels": {"team": "search"}}}]
+    assert [port["port"] for port in scraping["ports"]] == ["http"]
+    assert ours in asking["from"]
+    assert rendered.one("NetworkPolicy", "-runtimes")["metadata"]["namespace"] == "video-qa"
+
+
+def test_a_digest_takes_the_tags_place(render):
+    (container,) = render("everything").pods()["operator"]["spec"]["containers"]
+
+    assert container["image"] == "registry.example/team/pitwall-operator@sha256:" + "0123456789abcdef" * 4
