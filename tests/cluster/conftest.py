@@ -1,19 +1,23 @@
 """A real Kubernetes for the tests of this folder, started once for a session, and what they need beside it."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import kube
+from harness import binaries, kube
 from harness import network as networks
 from harness import node as node_module
 from harness.control_plane import ControlPlane
 from harness.network import Network
 from harness.node import Node
-from harness.processes import until
+from harness.processes import Process, until
+from harness.scenario import Scenario
+from harness.world import FlagService, Load, Operator, Prometheus, grant
 
 ROOT = Path(__file__).parents[2]
+STAND_IN = "stand-in"
 GIVEN = "PITWALL_TEST_KUBECONFIG"
 
 
@@ -109,3 +113,62 @@ def namespace(kubectl: kube.Kubectl, crds: None) -> Iterator[str]:
     kubectl("create", "namespace", name)
     yield name
     kubectl("delete", "namespace", name, "--wait=false", check=False)
+
+
+@pytest.fixture(scope="session")
+def flag_service(folder: Path) -> Iterator[FlagService]:
+    """The real flag service, one for all tests; each has a flag of its own."""
+    made = FlagService(folder)
+    try:
+        yield made.start()
+    finally:
+        made.process.stop()
+
+
+@pytest.fixture(scope="session")
+def prometheus(folder: Path) -> Iterator[Prometheus]:
+    """A real Prometheus that scrapes the tests' loads."""
+    made = Prometheus(folder / "prometheus")
+    try:
+        yield made.start()
+    finally:
+        made.process.stop()
+
+
+@pytest.fixture(scope="session")
+def stand_in(own_control_plane: ControlPlane | None, folder: Path, kubectl: kube.Kubectl) -> Iterator[None]:
+    """A node whose pods are ready as soon as they are placed; see harness/stand_in.py."""
+    if own_control_plane is None:
+        pytest.skip(f"{GIVEN} is set: a node that only pretends must not join the given cluster")
+    script = ROOT / "tests" / "cluster" / "harness" / "stand_in.py"
+    kubeconfig = own_control_plane.kubeconfig_of("kubelet")
+    made = Process([sys.executable, script, kubeconfig, STAND_IN], folder / "stand-in.log").start()
+    try:
+        until(lambda: kube.is_ready_node(kubectl, STAND_IN), seconds=30, what="the stand-in")
+        yield
+    finally:
+        made.stop()
+        kubectl("delete", "node", STAND_IN, check=False)
+
+
+@pytest.fixture
+def operator_rights(kubectl: kube.Kubectl, namespace: str) -> None:
+    """The rights that the chart gives to the operator, for the user `operator` in this namespace."""
+    grant(kubectl, binaries.found("helm")["helm"], namespace)
+
+
+@pytest.fixture
+def scenario(
+    kubectl: kube.Kubectl, namespace: str, control_plane: ControlPlane, flag_service: FlagService,
+    prometheus: Prometheus, stand_in: None, operator_rights: None, tmp_path: Path,
+) -> Iterator[Scenario]:  # fmt: skip
+    """A namespace with an operator and users of its own; nothing is started or applied yet."""
+    load = Load(flag_service, prometheus, namespace, f"{namespace}.variant", tmp_path)
+    operator = Operator(control_plane, flag_service, prometheus, namespace, tmp_path)
+    made = Scenario(kubectl, namespace, flag_service, prometheus, load, operator)
+    try:
+        yield made
+    finally:
+        for replica in (operator, *made.replicas):
+            replica.process.stop()
+        load.stop()

@@ -1,6 +1,5 @@
 """Our resources on a real API server: what a person applies, reads and is refused."""
 
-import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from harness.examples import edited
 from harness.kube import CRDS, OPENAPI, Kubectl, RefusedError
 
 from pitwall_crds.render import KINDS
@@ -38,20 +38,6 @@ ROLLOUT = {
         "analysis": {"gates": [{"name": "errors", "rate": {"metric": "Errors"}}]},
     },
 }
-
-
-def edited(resource: dict[str, Any], path: str, value: object) -> dict[str, Any]:
-    """A copy with the value at a dotted path; None removes the field."""
-    changed: Any = copy.deepcopy(resource)
-    *parents, last = (int(step) if step.isdecimal() else step for step in path.split("."))
-    place = changed
-    for step in parents:
-        place = place[step] if isinstance(step, int) else place.setdefault(step, {})
-    if value is None:
-        del place[last]
-    else:
-        place[last] = value
-    return changed
 
 
 def rule_messages(node: object) -> Iterator[str]:

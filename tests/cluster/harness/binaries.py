@@ -29,3 +29,10 @@ def found(*names: str) -> dict[str, Path]:
     if isinstance(paths, str):
         pytest.skip(paths)
     return paths
+
+
+def output(program: Path, *arguments: str) -> str:
+    """What a program prints; its complaint where it fails."""
+    done = subprocess.run([program, *arguments], capture_output=True, check=False, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -38,7 +38,7 @@ class Process:
     def __init__(self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None) -> None:
         self.command = [*dies_with_us(), *map(str, command)]
         self.log = log
-        self._environment = {**os.environ, **(environment or {})}
+        self.environment = {**os.environ, **(environment or {})}
         self._running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Process":
@@ -46,7 +46,7 @@ class Process:
         with self.log.open("ab") as log:
             self._running = subprocess.Popen(
                 self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                env=self._environment, start_new_session=True,
+                env=self.environment, start_new_session=True,
             )  # fmt: skip
         return self
 

@@ -1,0 +1,120 @@
+"""One test's rollout: its namespace, its users, its operator, and what can be seen of it."""
+
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness import examples
+from harness.kube import Kubectl, condition
+from harness.processes import until
+from harness.world import FlagService, Load, Operator, Prometheus
+
+LONG_SECONDS = 60.0
+FEW = 40.0
+"""Questions a second that can be measured, and prove nothing within a test."""
+CANARY = [
+    {"weightBasisPoints": 2000, "minSeconds": 1},
+    {"weightBasisPoints": 10_000, "minSeconds": 0, "bakeSeconds": 1},
+]
+"""No shadow first: the candidate gets users at once."""
+
+
+@dataclass
+class Scenario:
+    """Everything that belongs to one rollout of the examples."""
+
+    kubectl: Kubectl
+    namespace: str
+    flags: FlagService
+    prometheus: Prometheus
+    load: Load
+    operator: Operator
+    name: str = "sampler"
+    replicas: list[Operator] = field(default_factory=list)
+
+    @property
+    def flag(self) -> str:
+        return self.load.flag
+
+    def apply(self, file: str, **edits: object) -> str:
+        """`kubectl apply` of the variants and of one example; edits name a path with __ for dots."""
+        rollout = examples.rollout(file, self.flag)
+        for path, value in edits.items():
+            rollout = examples.edited(rollout, path.replace("__", "."), value)
+        return self.kubectl.apply([*examples.variants(), rollout], self.namespace)
+
+    def start(self, file: str = "rollout.yaml") -> None:
+        """Brings the first variant to everybody, as an installation begins, and starts the users."""
+        self.apply(file)
+        self.operator.start()
+        self.await_phase("Stable")
+        self.load.start()
+
+    def start_canary(self, file: str = "rollout-aks.yaml", stages: Sequence[Mapping[str, int]] = CANARY) -> None:
+        """Has the example's candidate get users, and too few of them to prove anything."""
+        self.start()
+        self.load.behave(rate=FEW)
+        self.apply(file, spec__stages=list(stages))
+        self.await_phase("Canary")
+
+    def ask(self, verb: str, actor: str = "test") -> None:
+        """What `kubectl pitwall VERB` does."""
+        action = {"id": secrets.token_hex(4), "verb": verb, "actor": actor}
+        self.patch("rollout", self.name, {"spec": {"action": action}})
+
+    def patch(self, kind: str, name: str, patch: dict[str, Any]) -> None:
+        self.kubectl("patch", kind, name, "--type=merge", "-p", json.dumps(patch), namespace=self.namespace)
+
+    def rollout(self) -> dict[str, Any]:
+        return self.kubectl.get("rollout", self.name, self.namespace)
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.rollout().get("status", {})
+        return found
+
+    def await_status(self, claim: Callable[[dict[str, Any]], bool], what: str, seconds: float = LONG_SECONDS) -> None:
+        """Returns once the status is so; fails with what it was last."""
+        last: dict[str, Any] = {}
+
+        def holds() -> bool:
+            last.clear()
+            last.update(self.status())
+            return claim(last)
+
+        try:
+            until(holds, seconds=seconds, what=what, every=0.3)
+        except AssertionError as error:
+            words = {name: last.get(name) for name in ("phase", "stage", "weight", "verdict", "reason")}
+            raise AssertionError(f"{error}; last {words}\n{self.operator.process.last_words()}") from None
+
+    def await_phase(self, phase: str, *, variant: str = "", seconds: float = LONG_SECONDS) -> None:
+        """Returns once the rollout is in this phase, with this variant serving."""
+
+        def reached(status: dict[str, Any]) -> bool:
+            serves = not variant or status.get("stableVariant") == variant
+            return status.get("phase") == phase and serves and self.is_observed(status)
+
+        self.await_status(reached, f"phase {phase} {variant}", seconds)
+
+    def is_observed(self, status: dict[str, Any]) -> bool:
+        """Whether the status is about the present spec."""
+        return bool(status.get("observedGeneration") == self.rollout()["metadata"]["generation"])
+
+    def condition(self, kind: str) -> str:
+        return condition(self.rollout(), kind)
+
+    def deployments(self) -> dict[str, int]:
+        """Replicas by name."""
+        return {
+            each["metadata"]["name"]: each["spec"]["replicas"]
+            for each in self.kubectl.list("deployments", self.namespace)
+        }
+
+    def split(self) -> dict[str, int]:
+        """Each variant's share of 10000 as users get it."""
+        return self.flags.split(self.flag)
+
+    def journal(self) -> list[dict[str, Any]]:
+        return self.flags.journal(self.namespace, self.name)
