@@ -128,7 +128,13 @@ async def running(folder: Path) -> AsyncIterator[Bench]:
         stack.callback(watching.cancel)
         operator.start()
         stack.callback(operator.stop)
-        await bench.until(lambda: _answers(f"http://127.0.0.1:{port}/readyz"), seconds=60, what="operator")
+        try:
+            await bench.until(
+                lambda: _answers(f"http://127.0.0.1:{port}/readyz"), seconds=90, what="the operator's start"
+            )
+        except AssertionError:
+            sys.stderr.write((folder / "operator.log").read_text())
+            raise
         yield bench
 
 

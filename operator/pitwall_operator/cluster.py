@@ -27,7 +27,7 @@ from pitwall_operator.cluster_metrics import OperatorMetrics
 from pitwall_operator.controller import Controller
 from pitwall_operator.guard import Guard, GuardedTransport
 from pitwall_operator.handlers import Watch, Watching, Webhook
-from pitwall_operator.kube import Kind, Kube, Object, connect
+from pitwall_operator.kube import ROLLOUTS, VARIANTS, Kind, Kube, KubeError, Object, connect
 from pitwall_operator.lease import Lease
 from pitwall_operator.observe.prometheus import Prometheus
 from pitwall_operator.platform.deployments import Deployments
@@ -108,6 +108,7 @@ async def _serve(
         settings.port, metrics.registry, healthy=lambda: watch.trouble,
         ready=lambda: "" if watch.ready.is_set() else "the watches are being opened",
     )  # fmt: skip
+    await _definitions(kube, stopped)
     watch.start()
     end_election = asyncio.Event()
     election = asyncio.create_task(lease.keep(end_election), name="lease")
@@ -124,6 +125,8 @@ async def _serve(
     await asyncio.gather(election, return_exceptions=True)
     await lease.release()
     watch.stop()
+    if not watch.is_alive():
+        watch.ended.set()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(watch.ended.wait(), WATCH_END_SECONDS)
     await server.cleanup()
@@ -146,6 +149,25 @@ def _watching(settings: Settings, kube: Kube, controller: Controller) -> Watchin
     if settings.webhook_certificate is not None and settings.webhook_private_key is not None:
         webhook = Webhook(settings.webhook_port, settings.webhook_certificate, settings.webhook_private_key)
     return Watching(settings.namespaces, controller.changed, controller.deleted, review, kube.login, webhook)
+
+
+async def _definitions(kube: Kube, stopped: asyncio.Event) -> None:
+    """Wait until the API server serves our resources: kopf looks for them once."""
+    said = ""
+    while not stopped.is_set():
+        try:
+            if await kube.serves(ROLLOUTS, VARIANTS):
+                return
+            words = (
+                f"the API server does not serve {ROLLOUTS.plural} and {VARIANTS.plural} of pitwall.dev yet: apply crds/"
+            )
+        except KubeError as error:
+            words = str(error)
+        if words != said:
+            log.warning("%s; waiting", words)
+        said = words
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), 1.0)
 
 
 async def _tell(metrics: OperatorMetrics, lease: Lease, stopped: asyncio.Event) -> None:

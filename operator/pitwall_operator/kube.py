@@ -134,6 +134,15 @@ class Kube:
         self._guard.read("get", kind.plural)
         return await self._send("GET", kind.path(namespace, name))
 
+    async def serves(self, *kinds: Kind) -> bool:
+        """Whether the API server knows these resources, which are all of one group."""
+        path = kinds[0].path().removesuffix(f"/{kinds[0].plural}")
+        try:
+            known = {found["name"] for found in (await self._send("GET", path)).get("resources", ())}
+        except KubeNotFound:
+            return False
+        return known >= {kind.plural for kind in kinds}
+
     async def pages(
         self, kind: Kind, namespace: str = "", selector: str = "", *, heads: bool = False
     ) -> AsyncIterator[Object]:

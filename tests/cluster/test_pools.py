@@ -1,0 +1,213 @@
+"""Pools as Deployments on a real API server: applied once, seen without a call, repaired, never fought for."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pitwall_crds.load import revision_of
+from pitwall_crds.variant import SamplerVariant
+from pitwall_operator.cache import CACHED, Cache
+from pitwall_operator.guard import Guard
+from pitwall_operator.kube import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kube, KubeRefused, connect
+from pitwall_operator.observation import Pool
+from pitwall_operator.platform.deployments import DRIFTED, Deployments, RolloutPools
+from pitwall_operator.platform.manifests import Defaults
+
+pytestmark = pytest.mark.slow
+
+
+class Calls(Counter[tuple[str, str]]):
+    def count(self, verb: str, resource: str) -> None:
+        self[(verb, resource)] += 1
+
+    def writes(self) -> int:
+        return sum(count for (verb, _), count in self.items() if verb not in ("get", "list"))
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return Calls()
+
+
+@pytest.fixture
+async def kube(kubectl, namespace, calls) -> AsyncIterator[Kube]:
+    opened = await connect(kubectl.kubeconfig, Guard(lambda: True, calls))
+    yield opened
+    await opened.close()
+
+
+class World:
+    """A variant, its rollout's pools, and a cache that is filled by lists in place of watches."""
+
+    def __init__(self, kubectl: Any, namespace: str, kube: Kube) -> None:
+        self.kubectl, self.namespace, self.kube = kubectl, namespace, kube
+        self.restart()
+
+    def restart(self) -> None:
+        """What an operator that starts anew knows: nothing."""
+        self.cache = Cache()
+        self.deployments = Deployments(self.kube, self.cache, Defaults("registry.example/runtime:1"))
+
+    def pools(self, rollout: str = "sampler") -> RolloutPools:
+        return self.deployments.of((self.namespace, rollout))
+
+    async def look(self) -> None:
+        for kind in CACHED:
+            async for page in self.kube.pages(kind, self.namespace):
+                for found in page["items"]:
+                    self.cache.put(kind, found)
+
+    async def declare(self, name: str, **spec: Any) -> SamplerVariant:
+        manifest = {
+            "apiVersion": "pitwall.dev/v1alpha1", "kind": "SamplerVariant", "metadata": {"name": name},
+            "spec": {"sampler": {"name": "uniform"}, **spec},
+        }  # fmt: skip
+        self.kubectl.apply(manifest, namespace=self.namespace)
+        await self.look()
+        return SamplerVariant.model_validate(self.cache.get(VARIANTS, (self.namespace, name)))
+
+
+@pytest.fixture
+def world(kubectl, namespace, kube) -> World:
+    return World(kubectl, namespace, kube)
+
+
+async def run(world: World, variant: SamplerVariant, replicas: int = 1, pool: Pool = Pool.MAIN) -> None:
+    await world.pools().run(variant, revision_of(variant), pool, replicas)
+
+
+async def test_what_was_applied_is_seen_and_applying_it_again_writes_nothing_new(world, calls):
+    variant = await world.declare("aks")
+    await run(world, variant, 2)
+    before = world.kubectl.get("deployment", "aks", namespace=world.namespace)["metadata"]["resourceVersion"]
+
+    (seen,) = (await world.pools().pools())["aks"].values()
+    assert (seen.revision, seen.desired) == (revision_of(variant), 2)
+    asked = calls.total()
+    await world.pools().pools()
+    assert calls.total() == asked
+
+    world.restart()
+    await world.look()
+    await run(world, variant, 2)
+    after = world.kubectl.get("deployment", "aks", namespace=world.namespace)["metadata"]
+    if after["resourceVersion"] != before:  # the Deployment controller may have written its status meanwhile
+        assert after["generation"] == 1
+
+
+async def test_scaling_is_one_call(world, calls):
+    variant = await world.declare("aks")
+    await run(world, variant, 1)
+    before = calls.writes()
+    await run(world, variant, 3)
+    assert calls.writes() - before == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(("scale", "deployment/aks", "--replicas=7"), id="scaled by hand"),
+        pytest.param(("set", "image", "deployment/aks", "runtime=evil:1"), id="another image"),
+        pytest.param(("delete", "service", "aks"), id="service deleted"),
+        pytest.param(("delete", "pdb", "aks"), id="budget deleted"),
+        pytest.param(("patch", "service", "aks", "-p", '{"spec":{"selector":{"x":"y"}}}'), id="another selector"),
+    ],
+)
+@pytest.mark.parametrize("restarted", [False, True], ids=["", "operator restarted"])
+async def test_what_somebody_else_changed_is_repaired_once(world, kubectl, change, restarted):
+    variant = await world.declare("aks")
+    await run(world, variant, 2)
+    kubectl(*change, namespace=world.namespace)
+    if restarted:
+        world.restart()
+    else:
+        for kind in CACHED:
+            world.cache.objects[kind].clear()
+    await world.look()
+    seen = (await world.pools().pools())["aks"][Pool.MAIN]
+    assert (seen.revision, seen.desired) != (revision_of(variant), 2)
+
+    await run(world, variant, 2)
+    await world.look()
+    seen = (await world.pools().pools())["aks"][Pool.MAIN]
+    assert (seen.revision, seen.desired) == (revision_of(variant), 2)
+    found = kubectl.get("deployment", "aks", namespace=world.namespace)["spec"]
+    assert (found["replicas"], found["template"]["spec"]["containers"][0]["image"]) == (2, "registry.example/runtime:1")
+
+
+async def test_a_field_that_we_do_not_set_stays_and_is_no_drift_for_ever(world, kubectl):
+    variant = await world.declare("aks")
+    await run(world, variant)
+    kubectl("rollout", "restart", "deployment/aks", namespace=world.namespace)
+    await world.look()
+    assert (await world.pools().pools())["aks"][Pool.MAIN].revision == DRIFTED
+    await run(world, variant)
+    await world.look()
+    assert (await world.pools().pools())["aks"][Pool.MAIN].revision == revision_of(variant)
+    annotations = kubectl.get("deployment", "aks", namespace=world.namespace)["spec"]["template"]["metadata"]
+    assert "kubectl.kubernetes.io/restartedAt" in annotations["annotations"]
+
+
+async def test_an_edited_variant_keeps_its_old_revision_beside_the_new_one(world, kubectl):
+    old = await world.declare("aks", maxFrames=8)
+    await run(world, old)
+    new = await world.declare("aks", maxFrames=16)
+    await run(world, new, pool=Pool.CANDIDATE)
+    pools = (await world.pools().pools())["aks"]
+    assert {pool: seen.revision for pool, seen in pools.items()} == {
+        Pool.MAIN: revision_of(old),
+        Pool.CANDIDATE: revision_of(new),
+    }
+    kept = {
+        found["data"]["spec"]["spec"]["maxFrames"] for found in kubectl.list("controllerrevisions", world.namespace)
+    }
+    assert kept == {8, 16}
+
+
+async def test_an_upgraded_operator_does_not_change_the_image_of_what_runs(world, kubectl):
+    variant = await world.declare("aks")
+    await run(world, variant, 1)
+    world.deployments.defaults = replace(world.deployments.defaults, image="registry.example/runtime:2")
+    await run(world, variant, 2)
+    found = kubectl.get("deployment", "aks", namespace=world.namespace)["spec"]["template"]["spec"]["containers"][0]
+    assert found["image"] == "registry.example/runtime:1"
+
+
+async def test_a_drained_pool_is_gone_and_the_others_stay(world, kubectl):
+    variant = await world.declare("aks")
+    await run(world, variant)
+    await run(world, variant, pool=Pool.CONTROL)
+    await world.pools().drain("aks", Pool.CONTROL)
+    for kind in ("deployments", "services", "poddisruptionbudgets"):
+        left = [
+            one["metadata"]["name"]
+            for one in kubectl.list(kind, world.namespace)
+            if not one["metadata"].get("deletionTimestamp")
+        ]
+        assert left == ["aks"]
+
+
+async def test_a_name_that_belongs_to_another_variant_is_not_fought_for(world):
+    await run(world, await world.declare("aks"), pool=Pool.CONTROL)
+    other = await world.declare("aks-control")
+    with pytest.raises(KubeRefused, match="belongs to SamplerVariant 'aks'; give SamplerVariant 'aks-control'"):
+        await run(world, other)
+
+
+async def test_pools_of_another_rollout_are_neither_seen_nor_taken_while_it_exists(world):
+    variant = await world.declare("aks")
+    await run(world, variant)
+    assert await world.pools("other").pools() == {}
+    head = {"namespace": world.namespace, "name": "sampler", "uid": "u", "resourceVersion": "1"}
+    world.cache.put(ROLLOUTS, {"metadata": head, "spec": {"flag": "f"}})
+    with pytest.raises(KubeRefused, match="run by Rollout 'sampler'"):
+        await world.pools("other").run(variant, revision_of(variant), Pool.MAIN, 1)
+    world.cache.drop(ROLLOUTS, (world.namespace, "sampler"), 2)
+    await world.pools("other").run(variant, revision_of(variant), Pool.MAIN, 1)
+    assert list(await world.pools("other").pools()) == ["aks"]
+    assert (world.cache.get(DEPLOYMENTS, (world.namespace, "aks")))["metadata"]["labels"][
+        "pitwall.dev/rollout"
+    ] == "other"
