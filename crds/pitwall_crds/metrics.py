@@ -43,7 +43,11 @@ SERIES: Final[dict[Metric, Series]] = {
     Metric.SHADOW_PAIRS: Series(_COUNTER, (*_ARM, Label.OUTCOME), "Copies of answered questions."),
     Metric.SHADOW_DROPPED: Series(_COUNTER, _ARM, "Copies not sent because the queue was full."),
     Metric.FALLBACKS: Series(_COUNTER, (*_ARM, Label.REASON), "Questions that stable answered for the variant."),
-    Metric.USERS: Series(_COUNTER, _ARM, "Users at their first question under the present split, by the arm they got."),
+    Metric.USERS: Series(
+        _COUNTER,
+        (*_ARM, Label.SPLIT),
+        "Users at their first question under a split, by the arm they got; only the split that the gateway follows.",
+    ),
     Metric.TOKENS_PER_QUERY: Series(_HISTOGRAM, _ARM, "Visual tokens given to the answer engine."),
     Metric.FRAME_SELECTION: Series(_HISTOGRAM, _ARM, "Seconds that the sampler took to choose the frames."),
     Metric.ENCODER_BUSY: Series(_COUNTER, _ARM, "Seconds that the encoder worked, by the arm of the question."),

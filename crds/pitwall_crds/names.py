@@ -60,6 +60,7 @@ class Label(StrEnum):
     ROLLOUT = "rollout"
     GATE = "gate"
     PROCESS = "process"
+    SPLIT = "split"
     FLAG = "flag"
     VARIANT = "variant"
     REASON = "reason"

@@ -37,6 +37,11 @@ class Split:
         return next((share.variant for share in self.shares if share.arm == arm), None)
 
 
+def split_name(salt: str, weights: Mapping[str, int]) -> str:
+    """What users of one split have in common, for the label of their counter: the salt and every weight above 0."""
+    return " ".join((salt, *(f"{arm}={weights[arm]}" for arm in ARM_ORDER if weights.get(arm))))
+
+
 def split_document(shares: Sequence[ArmShare], *, salt: str) -> dict[str, Any]:
     """The traffic flag: candidate first, total 10 000, default stable. Raises ValueError naming what is wrong."""
     by_arm = {share.arm: share for share in shares}

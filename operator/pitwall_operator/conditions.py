@@ -52,7 +52,7 @@ def _sample_ratio(rollout: Rollout, judgement: Judgement, now: float) -> Conditi
     ratio = judgement.sample_ratio
     if mismatch := ratio.mismatch():
         return _condition(rollout, "SampleRatio", ConditionStatus.FALSE, Reason("Mismatch", mismatch), now)
-    if not ratio.gateways:
+    if not sum(ratio.users):
         none = Reason("NoUsers", "users are counted while a split between arms is in force")
         return _condition(rollout, "SampleRatio", ConditionStatus.UNKNOWN, none, now)
     return _condition(rollout, "SampleRatio", ConditionStatus.TRUE, Reason("AsConfigured", ratio.standing()), now)

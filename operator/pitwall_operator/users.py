@@ -6,74 +6,89 @@ from typing import Any
 from pitwall_crds.names import FULL_WEIGHT, Label, Metric
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import ArmWeight, RolloutStatus
+from pitwall_flags.document import split_name
 from pitwall_operator import moments
 from pitwall_operator.gates.sample_ratio import GATEWAYS, SampleRatio, UsersBlock
 from pitwall_operator.observation import Reading, Source
 from pitwall_operator.observe import counters
 
-SETTLE_SECONDS = 5.0
-"""Gateways follow a new split within a second; users of the first few belong to either."""
-
-Seen = Mapping[str, Sequence[int]]
+STRAY_SECONDS = 120.0
+"""A gateway follows a new split within a second, and its counters are read within a minute or so after that."""
 
 
-def _served(weights: Sequence[ArmWeight]) -> tuple[ArmWeight, ...]:
-    return tuple(share for share in weights if share.weight_basis_points)
+def _served(status: RolloutStatus) -> tuple[ArmWeight, ...]:
+    return tuple(share for share in status.weights if share.weight_basis_points)
 
 
-def _cumulative(source: Source, shares: Sequence[ArmWeight]) -> tuple[int, ...]:
+def _split(status: RolloutStatus) -> str:
+    """The split in force, as gateways name it."""
+    return split_name(status.run_id, {share.arm: share.weight_basis_points for share in status.weights})
+
+
+def _met(source: Source, shares: Sequence[ArmWeight], split: str) -> tuple[int, ...]:
+    """All users that a gateway met under this split, by arm."""
     return tuple(
         round(
             counters.total(
-                source, Metric.USERS, **{Label.SAMPLER_VARIANT: share.variant, Label.ARM: share.arm}
+                source,
+                Metric.USERS,
+                **{Label.SAMPLER_VARIANT: share.variant, Label.ARM: share.arm, Label.SPLIT: split},
             )
         )
         for share in shares
-    )  # fmt: skip
-
-
-def _split_name(status: RolloutStatus) -> str:
-    """One split in force, from its first moment on."""
-    weights = "/".join(f"{share.arm} {share.weight_basis_points}" for share in _served(status.weights))
-    return f"{status.run_id} {weights} since {status.stage_start_time}"
+    )
 
 
 def sample_ratio(status: RolloutStatus) -> SampleRatio:
     """The evidence that the status keeps about the split that is in force now."""
-    known = status.users if status.users.get("split") == _split_name(status) else {}
-    return SampleRatio.from_state(known.get("evidence", {}))
+    ratio = SampleRatio.from_state(status.users.get("evidence", {}))
+    return ratio if ratio.split == _split(status) else SampleRatio()
 
 
 def count(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> tuple[RolloutStatus, UsersBlock | None]:
-    """The status with this block's users weighed; no block where one arm has all users or the split is too young."""
-    shares, split = _served(status.weights), _split_name(status)
-    settled = moments.to_epoch(status.stage_start_time) + SETTLE_SECONDS
-    if len(shares) < 2 or reading.time < settled:
+    """The status with this block's users weighed; no block where one arm has all users."""
+    shares, split, ratio = _served(status), _split(status), sample_ratio(status)
+    gateways = {name: source for name, source in reading.sources.items() if _all(source, shares)}
+    if len(shares) < 2 or not (gateways or ratio.gateways):
         return status, None
-    now = {
-        name: _cumulative(source, shares) for name, source in reading.sources.items() if Metric.USERS in source.samples
-    }
-    known: Mapping[str, Any] = status.users if status.users.get("split") == split else {}
+    known = {name: process.users for name, process in ratio.gateways}
+    strayed = _strayed(status, reading, gateways)
     block = UsersBlock(
         split=split,
         stages=len(spec.stages),
         arms=tuple(share.arm for share in shares),
         shares=tuple(share.weight_basis_points / FULL_WEIGHT for share in shares),
-        users=tuple((name, _new(row, known, name, reading.sources[name], settled)) for name, row in now.items())
-        if known
-        else (),
+        users=tuple(
+            (name, _new(_met(source, shares, split), known.get(name, ()))) for name, source in gateways.items()
+        ),
+        astray=tuple((name, now - before) for name, (before, now) in strayed.items()),
     )
-    before: Seen = {**known.get("before", {}), **now}
-    users = {
-        "split": split,
-        "before": {name: list(row) for name, row in list(before.items())[-GATEWAYS:]},
-        "evidence": sample_ratio(status).update(block).to_state(),
-    }
+    users: dict[str, Any] = {"evidence": ratio.update(block).to_state()}
+    if strayed:
+        users["strays"] = {"split": split, "before": {name: before for name, (before, _) in strayed.items()}}
     return status.model_copy(update={"users": users}), block
 
 
-def _new(row: Sequence[int], known: Mapping[str, Any], name: str, source: Source, settled: float) -> tuple[int, ...]:
-    """Users since the last block; a gateway that began later has counted under this split only."""
-    nobody = (0,) * len(row)
-    before = known["before"].get(name, nobody if source.start_time > settled else row)
+def _new(row: tuple[int, ...], known: Sequence[int]) -> tuple[int, ...]:
+    """Users since the last block; a counter that fell was reset, so all it shows is new."""
+    before = known or (0,) * len(row)
     return tuple(value if value < earlier else value - earlier for value, earlier in zip(row, before, strict=True))
+
+
+def _all(source: Source, shares: Sequence[ArmWeight], **labels: str) -> int:
+    """Users of this rollout's variants that a gateway met, under whatever split."""
+    variants = {share.variant for share in shares}
+    return round(sum(counters.total(source, Metric.USERS, **{Label.SAMPLER_VARIANT: v}, **labels) for v in variants))
+
+
+def _strayed(status: RolloutStatus, reading: Reading, gateways: Mapping[str, Source]) -> dict[str, tuple[int, int]]:
+    """Users under other splits by gateway: when this split had long been in force, and now. None before that."""
+    if reading.time < moments.to_epoch(status.stage_start_time) + STRAY_SECONDS:
+        return {}
+    shares, split, kept = _served(status), _split(status), status.users.get("strays", {})
+    before = kept["before"] if kept.get("split") == split else {}
+    others = {
+        name: _all(source, shares) - _all(source, shares, **{Label.SPLIT: split})
+        for name, source in list(gateways.items())[:GATEWAYS]
+    }
+    return {name: (min(before.get(name, now), now), now) for name, now in others.items()}

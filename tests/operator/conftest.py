@@ -43,10 +43,10 @@ class Counters:
     quality: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
     pairs: dict[str, dict[float, int]] = field(default_factory=dict)
     errors: dict[tuple[str, str], int] = field(default_factory=dict)
-    users: dict[tuple[str, str], int] = field(default_factory=dict)
+    users: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
-    def meet(self, variant: str, arm: str, users: int) -> None:
-        self.users[(variant, arm)] = self.users.get((variant, arm), 0) + users
+    def meet(self, variant: str, arm: str, users: int, split: str) -> None:
+        self.users[(variant, arm, split)] = self.users.get((variant, arm, split), 0) + users
 
     def serve(self, variant: str, arm: str, seconds: float, count: int = 1, errors: int = 0) -> None:
         values = self.latencies.setdefault((variant, arm), {})
@@ -76,8 +76,8 @@ class Counters:
             quality = found.setdefault(Metric.QUALITY, [])
             quality.append(({**scope, Label.OUTCOME: "bad"}, bad))
             quality.append(({**scope, Label.OUTCOME: "good"}, good))
-        for (variant, arm), users in self.users.items():
-            scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
+        for (variant, arm, split), users in self.users.items():
+            scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm, Label.SPLIT: split}
             found.setdefault(Metric.USERS, []).append((scope, users))
         for variant, ratios in self.pairs.items():
             scope = {Label.SAMPLER_VARIANT: variant}

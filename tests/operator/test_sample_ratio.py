@@ -9,9 +9,11 @@ import pytest
 
 from pitwall_crds.names import Arm, Metric
 from pitwall_crds.status import Phase, Verdict
+from pitwall_flags.document import split_name
 from pitwall_operator.gates.sample_ratio import ALPHA, GATEWAYS, UNCOUNTED, SampleRatio, UsersBlock, log_threshold
 from pitwall_operator.record import lines
 from pitwall_operator.replay import replay
+from pitwall_operator.users import STRAY_SECONDS
 
 ARMS = (Arm.CANDIDATE, Arm.CONTROL, Arm.STABLE)
 SHARES = (0.1, 0.1, 0.8)
@@ -83,11 +85,16 @@ def condition(world) -> tuple[str, str]:
     return next((c.status, c.message) for c in world.status.conditions if c.type == "SampleRatio")
 
 
+def in_force(world) -> str:
+    """The split as a gateway names it."""
+    return split_name(world.split.salt, {share.arm: share.weight for share in world.shares()})
+
+
 def users_come(world, draw: random.Random, skew: float = 1.0, count: int = 400) -> None:
     """New users at the split's weights; the candidate gets `skew` times its share."""
     for share in world.shares():
         expected = count * share.weight / 10_000 * (skew if share.arm is Arm.CANDIDATE else 1)
-        world.counters.meet(share.variant, share.arm, round(expected + draw.random() - 0.5))
+        world.counters.meet(share.variant, share.arm, round(expected + draw.random() - 0.5), in_force(world))
 
 
 def walk(world, skew: float, *, until, limit: int = 400) -> list:
@@ -150,16 +157,36 @@ def test_replay_agrees_with_what_was_said_of_users(world):
     assert any("users" in words for one in replay(written) for words in one.disagreements())
 
 
-def test_users_before_the_split_settled_are_left_out(world):
-    walk(world, 1.0, until=lambda w: w.weight(Arm.CANDIDATE) > 0)
-    world.counters.meet("aks-v1", Arm.CANDIDATE, 5000)  # under the old split, or under either
-    world.turn()
-    for _ in range(20):
+def to_canary(world) -> str:
+    """The first split's name."""
+    walk(world, 1.0, until=lambda w: w.weight(Arm.CANDIDATE) == 100 and w.status.stage == "1%")
+    return in_force(world)
+
+
+def test_users_of_another_split_are_left_out_while_the_change_is_young(world):
+    old = to_canary(world)
+    walk(world, 1.0, until=lambda w: w.weight(Arm.CANDIDATE) == 1000 and w.status.stage == "10%")
+    world.counters.meet("uniform-v1", Arm.STABLE, 5000, old)
+    for _ in range(8):
         users_come(world, random.Random(1))
         world.good_block()
         world.turn()
 
     assert condition(world)[0] == "True"
+
+
+def test_a_gateway_that_keeps_to_an_old_split_is_named(world):
+    to_canary(world)
+    world.want(paused=True)
+    world.turn()  # the split is seen in force
+    for seconds in (STRAY_SECONDS, 10):
+        world.counters.meet("uniform-v1", Arm.STABLE, 70, "another split")
+        world.turn(seconds)
+
+    assert condition(world) == (
+        "False",
+        "gateway gave 70 new users an arm by another split: it does not follow the flag service",
+    )
 
 
 def test_a_gateway_that_counts_no_users_says_nothing(world):

@@ -30,7 +30,10 @@ def log_threshold(stages: int, rank: int) -> float:
 class UsersBlock:
     """New users of one block by gateway, each in the order of `arms`, whose shares add up to 1.
 
-    `split` names the split that was in force throughout; `stages` is how many stages the rollout has.
+    Attributes:
+        split: the split that is in force.
+        stages: how many stages the rollout has.
+        astray: users by gateway that met another split although this one has long been in force.
     """
 
     split: str
@@ -38,6 +41,7 @@ class UsersBlock:
     arms: tuple[str, ...]
     shares: tuple[float, ...]
     users: tuple[tuple[str, tuple[int, ...]], ...]
+    astray: tuple[tuple[str, int], ...] = ()
 
     def to_state(self) -> State:
         """This block as JSON."""
@@ -47,25 +51,28 @@ class UsersBlock:
             "arms": list(self.arms),
             "shares": list(self.shares),
             "users": [[name, list(users)] for name, users in self.users],
+            "astray": [list(row) for row in self.astray],
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """The block as `to_state` left it."""
         users = tuple((name, tuple(counts)) for name, counts in state["users"])
-        return cls(state["split"], state["stages"], tuple(state["arms"]), tuple(state["shares"]), users)
+        astray = tuple((name, count) for name, count in state["astray"])
+        return cls(state["split"], state["stages"], tuple(state["arms"]), tuple(state["shares"]), users, astray)
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRatio:
     """Evidence against one split, a process for each gateway: each counts its own users once, and one user may ask
-    several. Another split starts anew, since users are counted anew."""
+    several. Another split starts anew, since users are counted anew. Users astray need no statistics."""
 
     split: str = ""
     stages: int = 1
     arms: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
     gateways: tuple[tuple[str, MismatchProcess], ...] = ()
+    astray: tuple[tuple[str, int], ...] = ()
 
     def update(self, block: UsersBlock) -> Self:
         """The evidence after one more block."""
@@ -81,6 +88,7 @@ class SampleRatio:
             arms=block.arms,
             shares=block.shares,
             gateways=tuple(known.items()),
+            astray=block.astray,
         )
 
     @property
@@ -98,6 +106,9 @@ class SampleRatio:
 
     def mismatch(self) -> str:
         """Why nothing can be concluded from this split, naming the likely causes; empty if users fit the weights."""
+        for name, count in self.astray:
+            if count:
+                return f"{name} gave {count} new users an arm by another split: it does not follow the flag service"
         for rank, (name, process) in enumerate(self.gateways, start=1):
             if process.peak_log_e >= log_threshold(self.stages, rank):
                 return (
@@ -107,8 +118,6 @@ class SampleRatio:
 
     def standing(self) -> str:
         """How many users were counted, in words."""
-        if not sum(self.users):
-            return "no new users under this split yet"
         return f"users are split as the flag says: {self._shown(self.users)}"
 
     def _shown(self, users: Sequence[int]) -> str:
@@ -125,6 +134,7 @@ class SampleRatio:
             "arms": list(self.arms),
             "shares": texts(self.shares),
             "gateways": [{"name": name, **process.to_state()} for name, process in self.gateways],
+            "astray": [list(row) for row in self.astray],
         }
 
     @classmethod
@@ -134,7 +144,8 @@ class SampleRatio:
             return cls()
         shares = decimals(state["shares"])
         gateways = ((known["name"], MismatchProcess(shares).restored(known)) for known in state["gateways"])
-        return cls(state["split"], state["stages"], tuple(state["arms"]), shares, tuple(gateways))
+        astray = tuple((name, count) for name, count in state["astray"])
+        return cls(state["split"], state["stages"], tuple(state["arms"]), shares, tuple(gateways), astray)
 
 
 UNCOUNTED = SampleRatio()

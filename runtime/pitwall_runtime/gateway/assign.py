@@ -33,9 +33,10 @@ class Assigner:
         self._complaint = ""
         self._census = Census()
 
-    def meets(self, user: str) -> bool:
-        """True at a user's first question under the present split; a caller without a name is a new one each time."""
-        return self._census.meets(user, self._flags.document(self._flag))
+    def meets(self, user: str) -> str | None:
+        """The present split's name at a user's first question under it, else None; a caller without a name is a new one
+        each time."""
+        return self._census.split if self._census.meets(user, self._flags.document(self._flag)) else None
 
     def assign(self, targeting_key: str) -> Assignment:
         """The flag's arm and variant; on any failure the last known stable variant with reason ERROR."""

@@ -1,22 +1,29 @@
 """Users in; whether each is met for the first time under the present split, out. Pure, in bounded memory."""
 
+from collections.abc import Mapping
+
+from pitwall_flags.document import read_split, split_name
+
 CAPACITY = 200_000
 """Users remembered per split; whoever comes after so many is no longer counted, on any arm."""
 
 
 class Census:
-    """Who has been met since the split last changed. Nobody counts twice, so that counts per arm fit the weights."""
+    """Who has been met since the split last changed. Nobody counts twice, so that counts per arm fit the weights.
+
+    `split` names the split that users are met under; empty where the flag holds none.
+    """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
+        self.split = ""
         self._capacity = capacity
-        self._split: object = None
+        self._document: object = None
         self._met: set[int] = set()
 
-    def meets(self, user: str, split: object) -> bool:
-        """True at a user's first question under this split. A caller without a name is a new one each time."""
-        if split is not self._split and split != self._split:
-            self._met = set()
-        self._split = split
+    def meets(self, user: str, document: object) -> bool:
+        """True at a user's first question under this flag document. A caller without a name is a new one each time."""
+        if document is not self._document:
+            self._follow(document)
         if not user:
             return True
         mark = hash(user)
@@ -24,3 +31,10 @@ class Census:
             return False
         self._met.add(mark)
         return True
+
+    def _follow(self, document: object) -> None:
+        if document != self._document:
+            self._met = set()
+            split = read_split(document) if isinstance(document, Mapping) else None
+            self.split = split_name(split.salt, {share.arm: share.weight for share in split.shares}) if split else ""
+        self._document = document

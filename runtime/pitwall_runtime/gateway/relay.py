@@ -40,8 +40,9 @@ class Relay:
         """What the user gets, already counted."""
         started = time.monotonic()
         assignment = self._assigner.assign(question.targeting_key)
-        if assignment.variant and self._assigner.meets(question.user):
-            self._telemetry.met(Series(assignment.variant, assignment.arm))
+        split = self._assigner.meets(question.user) if assignment.variant else None
+        if split is not None:
+            self._telemetry.met(Series(assignment.variant, assignment.arm), split)
         served = await self._ask(assignment, question, headers)
         self._count(served, time.monotonic() - started)
         return served

@@ -30,15 +30,22 @@ class Telemetry:
         self._refusals = counter(Metric.REFUSALS, "Questions refused as the caller's fault, by status", Label.REASON)
         self._quality = counter(Metric.QUALITY, "Quality trials", Label.SIGNAL, Label.UNIT, Label.OUTCOME)
         self._fallbacks = counter(Metric.FALLBACKS, "Questions that stable answered instead", Label.REASON)
-        self._users = counter(Metric.USERS, "Users at their first question under the present split")
+        labels = (*VARIANT_ARM, Label.SPLIT)
+        self._users = Counter(
+            Metric.USERS, "Users at their first question under a split", labels, registry=self._registry
+        )
+        self._split = ""
         self._latency_ratio = ratio(Metric.SHADOW_LATENCY_RATIO, "Shadow latency / primary latency, same question")
         self._tokens_ratio = ratio(Metric.SHADOW_TOKENS_RATIO, "Shadow tokens / primary tokens, same question")
         self._pairs = counter(Metric.SHADOW_PAIRS, "Shadow copies of answered questions", Label.OUTCOME)
         self._dropped = counter(Metric.SHADOW_DROPPED, "Shadow copies not sent because the queue was full")
 
-    def met(self, series: Series) -> None:
-        """A user was assigned for the first time under the present split."""
-        self._users(series.variant, series.arm).inc()
+    def met(self, series: Series, split: str) -> None:
+        """A user was assigned for the first time under this split; those of the split before are history."""
+        if split != self._split:
+            self._users.clear()
+            self._split = split
+        self._users.labels(series.variant, series.arm, split).inc()
 
     def answered(self, series: Series, seconds: float) -> None:
         """The assigned variant answered after this many seconds."""

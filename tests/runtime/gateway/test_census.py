@@ -1,9 +1,18 @@
 """Who is met for the first time, and when everybody is met anew."""
 
+import json
+
+from pitwall_flags.document import ArmShare, split_document
 from pitwall_runtime.gateway.census import Census
 from pitwall_runtime.gateway.flags import FixedFlags
 
-TEN, FIFTY = {"weights": [10, 90]}, {"weights": [50, 50]}
+
+def split(weight):
+    shares = (ArmShare("candidate", "aks-v2", weight), ArmShare("stable", "uniform-v1", 10_000 - weight))
+    return split_document(shares, salt="run-1")
+
+
+TEN, FIFTY = split(1000), split(5000)
 
 
 def test_a_user_is_met_once_per_split():
@@ -16,8 +25,18 @@ def test_another_split_meets_everybody_anew_and_an_equal_one_nobody():
     census = Census()
     census.meets("ann", TEN)
 
-    assert not census.meets("ann", dict(TEN))
+    assert not census.meets("ann", json.loads(json.dumps(TEN)))
+    assert census.split == "run-1 candidate=1000 stable=9000"
     assert census.meets("ann", FIFTY)
+    assert census.split == "run-1 candidate=5000 stable=5000"
+
+
+def test_a_flag_that_holds_no_split_has_no_name():
+    census = Census()
+    census.meets("ann", TEN)
+
+    assert census.meets("ann", {"state": "DISABLED"})
+    assert census.split == ""
 
 
 def test_a_caller_without_a_name_is_a_new_one_each_time():
@@ -48,4 +67,3 @@ def test_users_are_exported_by_the_arm_they_got(pit):
     values["sampler.variant"] = ("stable", "uniform-v1")
     pit.ask("ann")
     assert pit.metric("pitwall_users_total", sampler_variant="uniform-v1", arm="stable") == 1
-    assert pit.metric("pitwall_users_total") == 3

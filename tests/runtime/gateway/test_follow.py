@@ -171,12 +171,15 @@ def test_users_are_counted_anew_when_the_split_changes_and_only_then(pit, pool, 
     service.put(pit, FLAG, split(5_000))
     pit.open(followed(service, pit.folder))
     pit.until(lambda: candidates(arms(pit)), "the split")
-    counted = pit.metric("pitwall_users_total", arm="candidate")
+    half = len(candidates(arms(pit)))
     service.put(pit, FLAG + ".shadow", shadow_document("", 0, salt="rollout-1"))
 
-    assert counted == len(candidates(arms(pit))) == pit.metric("pitwall_users_total", arm="candidate")
+    assert len(candidates(arms(pit))) == half
+    name = "rollout-1 candidate=5000 control=5000"
+    assert pit.metric("pitwall_users_total", arm="candidate", split=name) == half
 
     service.put(pit, FLAG, split(10_000))
     pit.until(lambda: candidates(arms(pit)) == set(USERS), "the new split")
     arms(pit)  # whoever asked just before the change
-    assert pit.metric("pitwall_users_total", arm="candidate") == counted + len(USERS)
+    assert pit.metric("pitwall_users_total", split="rollout-1 candidate=10000") == len(USERS)
+    assert pit.metric("pitwall_users_total") == len(USERS), "the split before is history"
