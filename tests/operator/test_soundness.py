@@ -1,0 +1,103 @@
+"""In a whole rollout: objectives that act in the bake, equal arms that differ, and a replay that agrees about both."""
+
+import json
+
+import pytest
+
+from pitwall_crds.gate import Gate
+from pitwall_crds.names import Arm
+from pitwall_crds.rollout import Analysis
+from pitwall_crds.status import Phase, Verdict
+from pitwall_operator.explain import evidence
+from pitwall_operator.record import lines
+from pitwall_operator.replay import replay
+
+LATENCY = {"name": "latency-p90", "quantile": {"metric": "QueryLatency", "perMille": 900}, "marginPercent": 200}
+WIDE = {"promoteMarginPercent": [1000], "absoluteMarginBasisPoints": 2500, "dependence": "Query"}
+ERRORS = {"name": "errors", "rate": {"metric": "Errors", "objectiveBasisPoints": 1000}}
+
+
+@pytest.fixture
+def guarded(world):
+    """A world whose rollout to aks-v1 is gated on a p90 below 500 ms and errors below 10 %."""
+    world.apply("rollout-aks.yaml")
+    strict = {**LATENCY, "quantile": {**LATENCY["quantile"], "objectiveMilliseconds": 500}}
+    gates = tuple(Gate.model_validate({**gate, **WIDE}) for gate in (strict, ERRORS))
+    world.want(analysis=Analysis(gates=gates, block_seconds=1))
+    return world
+
+
+def walk(world, serve, *, until, limit=500) -> list:
+    """The lines that turns with these blocks leave."""
+    written = []
+    for _ in range(limit):
+        if until(world):
+            return json.loads(json.dumps(written))
+        serve()
+        before = world.rollout
+        decision = world.turn()
+        written += lines(before, decision, (), world.now)
+    raise AssertionError(f"never happened: {world.status.phase}, {world.status.reason}")
+
+
+def test_what_is_below_its_objectives_is_promoted_and_replayed(guarded):
+    written = walk(guarded, guarded.good_block, until=lambda w: w.status.stable_variant == "aks-v1")
+    blocks = list(replay(written))
+    names = {reading.name for block in blocks for reading in block.assessments["errors"].readings}
+
+    assert {"objective", "objective-harm", "aa-block", "aa-query"} <= names
+    assert [words for block in blocks for words in block.disagreements()] == []
+    told = next(line for line in written if line["kind"] == "block" and line["counts"]["errors"]["objective"]["trials"])
+    told["counts"]["errors"]["objective"]["bad"] += 1
+    assert any("objective" in words for block in replay(written) for words in block.disagreements())
+
+
+def test_an_objective_is_needed_to_pass(guarded):
+    """As slow as the control, and yet beyond what was promised."""
+
+    def slow() -> None:
+        for arm, variant in ((Arm.STABLE, "uniform-v1"), (Arm.CONTROL, "uniform-v1"), (Arm.CANDIDATE, "aks-v1")):
+            if guarded.weight(arm):
+                guarded.counters.serve(variant, arm, 0.01, 18)
+                guarded.counters.serve(variant, arm, 0.7, 2)
+        guarded.counters.pair("aks-v1", 1.0, 20)
+
+    for _ in range(150):
+        slow()
+        guarded.turn()
+
+    assert guarded.status.phase is Phase.CANARY
+    assert guarded.status.stage_index == 1
+    assert guarded.status.verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_objective_flags_off_in_the_bake_where_no_control_is_left(guarded):
+    walk(guarded, guarded.good_block, until=lambda w: w.status.phase is Phase.BAKE and not w.weight(Arm.CONTROL))
+
+    guarded.until(
+        lambda w: w.status.phase is Phase.FLAGGED_OFF,
+        lambda: guarded.counters.serve("aks-v1", Arm.CANDIDATE, 0.01, 20, errors=8),
+        limit=20,
+    )
+
+    assert "queries failed, the objective allows 10.0%" in guarded.status.flagged_off[-1].message
+
+
+def test_a_control_that_differs_from_stable_is_told_everywhere_and_flags_nothing_off(guarded):
+    def starved_control() -> None:
+        guarded.good_block()
+        if guarded.weight(Arm.CONTROL):
+            guarded.counters.serve("uniform-v1", Arm.CONTROL, 0.3, 30)
+
+    walk(guarded, starved_control, until=lambda w: w.weight(Arm.CANDIDATE) == 100)
+    guarded.want(paused=True)
+    for _ in range(80):
+        starved_control()
+        guarded.turn()
+
+    gate = guarded.status.gates[0]
+    measured = next(c for c in guarded.status.conditions if c.type == "Measured")
+    for words in (gate.message, measured.message):
+        assert "control and stable differ on latency-p90 though they run the same sampler" in words
+    assert guarded.status.flagged_off == ()
+    assert any("aa-query: e=" in line and "(shown only)" in line for line in evidence(guarded.rollout))
