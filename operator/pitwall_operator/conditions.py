@@ -64,7 +64,7 @@ def describe(
     """The status with verdict, reason, conditions and observedGeneration.
 
     Ready: the desired variant serves everybody. Progressing: a candidate is on its way. Degraded: the desired
-    variant is off. Measured: there is evidence to decide on. SampleRatio: users are split as the flag says.
+    variant is off; Stalled says the same to kstatus, which knows no other word for it. Measured: there is evidence to decide on. SampleRatio: users are split as the flag says.
     """
     moving = bool(status.candidate_variant)
     off = status.phase in (Phase.FLAGGED_OFF, Phase.ABORTED)
@@ -84,6 +84,7 @@ def describe(
                 _condition(rollout, "Ready", _truth(arrived), why, now),
                 _condition(rollout, "Progressing", _truth(moving), why, now),
                 _condition(rollout, "Degraded", _truth(off), why, now),
+                _condition(rollout, "Stalled", _truth(off), why, now),
                 _condition(rollout, "Measured", measured, Reason(verdict.value, told), now),
                 _sample_ratio(rollout, judgement, now),
             ),
