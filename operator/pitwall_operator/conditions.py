@@ -64,7 +64,8 @@ def describe(
     """The status with verdict, reason, conditions and observedGeneration.
 
     Ready: the desired variant serves everybody. Progressing: a candidate is on its way. Degraded: the desired
-    variant is off; Stalled says the same to kstatus, which knows no other word for it. Measured: there is evidence to decide on. SampleRatio: users are split as the flag says.
+    variant is off; Stalled says the same to kstatus, which knows no other word for it. Measured: there is evidence to
+    decide on. SampleRatio: users are split as the flag says.
     """
     moving = bool(status.candidate_variant)
     off = status.phase in (Phase.FLAGGED_OFF, Phase.ABORTED)
