@@ -507,7 +507,8 @@ def test_conditions_say_the_same_in_kubernetes_words(world: object, fork: Callab
     said = {condition.type: condition.status for condition in world.status.conditions}
 
     assert said == {
-        "Ready": "False", "Progressing": "True", "Degraded": "False", "Stalled": "False", "Measured": "True", "SampleRatio": "Unknown"
+        "Ready": "False", "Progressing": "True", "Degraded": "False", "Stalled": "False", "Measured": "True",
+        "SampleRatio": "Unknown",
     }  # fmt: skip
     assert all(c.observed_generation == world.rollout.metadata.generation for c in world.status.conditions)
 
