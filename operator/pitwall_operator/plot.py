@@ -10,7 +10,11 @@ from pitwall_operator import moments
 from pitwall_operator.record import Line
 from pitwall_operator.replay import Replayed, UnreadableRecord, replay
 
-COLORS = ("#1f5f8b", "#c1443c", "#3b8f5a", "#8a5fa8", "#b07d2b", "#5a5a5a")
+COLORS = (
+    "#1f5f8b", "#c1443c", "#3b8f5a", "#8a5fa8", "#b07d2b", "#5a5a5a",
+    "#2fa6b8", "#d6689a", "#7f8f2a", "#8c5b45", "#e08a3c", "#4a4fb5",
+)  # fmt: skip
+"""As many as a gate has processes, so that no two share one."""
 BAND_COLORS = ("#f2f2f2", "#ffffff")
 
 
