@@ -32,6 +32,7 @@ from pitwall_operator.lease import Lease
 from pitwall_operator.observe.prometheus import Prometheus
 from pitwall_operator.platform.deployments import Deployments
 from pitwall_operator.reader import Reader
+from pitwall_operator.recent_flags import RecentFlags
 from pitwall_operator.settings import Settings, read
 from pitwall_operator.turns import Turns
 
@@ -61,7 +62,7 @@ async def run(settings: Settings, stopped: asyncio.Event) -> None:
     metrics, fence = OperatorMetrics(), Fence()
     guard = Guard(fence, metrics, Guard.crash_point(os.environ))
     kube = await connect(settings.kubeconfig, guard, settings.context)
-    flags = FlagClient(
+    flags = RecentFlags(
         settings.flags_url, token=settings.flags_token, timeout_seconds=FLAGS_TIMEOUT_SECONDS,
         transport=GuardedTransport(guard),
     )  # fmt: skip

@@ -65,7 +65,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, guard: Guard, inner: httpx.AsyncBaseTransport | None = None) -> None:
         self._guard = guard
-        self._inner = inner or httpx.AsyncHTTPTransport(retries=0)
+        self._inner = inner or httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=8))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send, unless it would change something and this replica may not."""

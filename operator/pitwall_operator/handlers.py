@@ -154,3 +154,4 @@ def _settings(watching: Watching) -> kopf.OperatorSettings:
 def quiet() -> None:
     """kopf's own log: what goes wrong, not what goes on."""
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)  # it warns that signals are not its own

@@ -1,0 +1,115 @@
+"""What passes the guard, and what is remembered of flags behind it: against an HTTP server in the process."""
+
+import json
+import signal
+from collections import Counter
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from pitwall_flags.client import FlagClient, FlagConflict
+from pitwall_operator import guard as guards
+from pitwall_operator.guard import Guard, GuardedTransport, NotLeader
+from pitwall_operator.recent_flags import RECENT_SECONDS, RecentFlags
+
+WHO = {"actor": "me", "reason": "because"}
+
+
+class Calls(Counter[tuple[str, str]]):
+    def count(self, verb: str, resource: str) -> None:
+        self[(verb, resource)] += 1
+
+
+class Service:
+    """A flag service that holds one flag."""
+
+    def __init__(self) -> None:
+        self.version, self.asked = 1, 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked += request.method == "GET"
+        if request.method == "PUT":
+            if request.headers["if-match"] != f'"{self.version}"':
+                return httpx.Response(412, json={"error": f"the store has version {self.version}"})
+            self.version += 1
+        body = {"key": "f", "version": self.version, "killed": False, "document": {"v": self.version}}
+        return httpx.Response(200, content=json.dumps(body))
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+def guarded(service) -> Callable[[Guard], GuardedTransport]:
+    return lambda guard: GuardedTransport(guard, httpx.MockTransport(service))
+
+
+async def test_reading_needs_no_lease_and_writing_does(guarded):
+    calls = Calls()
+    client = FlagClient("http://flags", transport=guarded(Guard(lambda: False, calls)))
+    assert (await client.get("f")).version == 1
+    with pytest.raises(NotLeader, match="put flags was not begun"):
+        await client.put("f", {}, expected_version=1, **WHO)
+    with pytest.raises(NotLeader, match="post journal"):
+        await client.append_journal("shop", "sampler", [{"n": 1}])
+    await client.close()
+    assert calls == {("get", "flags"): 1}
+
+
+async def test_the_test_hook_kills_after_the_nth_change_and_not_after_reads(guarded, monkeypatch):
+    killed: list[signal.Signals] = []
+    monkeypatch.setattr(guards.os, "kill", lambda _pid, number: killed.append(number))
+    client = FlagClient("http://flags", transport=guarded(Guard(lambda: True, Calls(), crash_after=2)))
+    await client.get("f")
+    await client.put("f", {}, expected_version=1, **WHO)
+    assert killed == []
+    await client.put("f", {}, expected_version=2, **WHO)
+    await client.put("f", {}, expected_version=3, **WHO)
+    await client.close()
+    assert killed == [signal.SIGKILL]
+
+
+def test_the_hook_is_off_unless_the_environment_says_otherwise():
+    assert Guard.crash_point({}) == 0
+    assert Guard.crash_point({guards.CRASH_VARIABLE: ""}) == 0
+    assert Guard.crash_point({guards.CRASH_VARIABLE: "7"}) == 7
+
+
+@pytest.fixture
+def clock() -> list[float]:
+    return [100.0]
+
+
+@pytest.fixture
+def flags(service, clock) -> RecentFlags:
+    return RecentFlags("http://flags", transport=httpx.MockTransport(service), clock=lambda: clock[0])
+
+
+async def test_a_flag_is_read_once_in_a_while(flags, service, clock):
+    for _ in range(5):
+        assert (await flags.get("f")).version == 1
+    assert service.asked == 1
+    service.version = 9
+    clock[0] += RECENT_SECONDS
+    assert (await flags.get("f")).version == 9
+    await flags.close()
+
+
+async def test_ones_own_write_is_known_at_once(flags, service):
+    await flags.get("f")
+    await flags.put("f", {}, expected_version=1, **WHO)
+    assert (await flags.get("f")).version == 2
+    assert service.asked == 1
+    await flags.close()
+
+
+async def test_a_refused_write_makes_the_next_look_a_real_one(flags, service):
+    await flags.get("f")
+    service.version = 5
+    with pytest.raises(FlagConflict):
+        await flags.put("f", {}, expected_version=1, **WHO)
+    assert (await flags.get("f")).version == 5
+    await flags.close()
