@@ -71,8 +71,9 @@ class Load:
         if not assignment.variant:
             return
         series = Series(assignment.variant, assignment.arm)
-        if self._assigner.meets(user):
-            self.telemetry.met(series)
+        split = self._assigner.meets(user)
+        if split is not None:
+            self.telemetry.met(series, split)
         self._answer(series)
         for copy in self._assigner.copies(user):
             self._copy(Series(copy, Arm.SHADOW))

@@ -60,6 +60,11 @@ class Process:
         return self._running is not None and self._running.poll() is None
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it was started and runs no more."""
+        return self._running is not None and not self.is_running
+
+    @property
     def exit_status(self) -> int | None:
         return None if self._running is None else self._running.poll()
 

@@ -79,6 +79,7 @@ class Scenario:
         last: dict[str, Any] = {}
 
         def holds() -> bool:
+            assert not self.load.process.has_ended, f"the load ended:\n{self.load.process.last_words()}"
             last.clear()
             last.update(self.status())
             return claim(last)

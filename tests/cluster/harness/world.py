@@ -22,7 +22,7 @@ from pitwall_flags.document import read_split
 CHART = Path(__file__).parents[3] / "charts" / "pitwall"
 START_SECONDS = 30.0
 LEASE_NAMESPACE = "default"
-SCRAPE = "250ms"
+SCRAPE = "500ms"
 
 
 def answers(url: str) -> bool:
