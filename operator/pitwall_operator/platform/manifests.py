@@ -128,10 +128,12 @@ def config_map(owner: Owner, variant: SamplerVariant, revision: str) -> Object:
 
 
 def service(owner: Owner, pool: Pool) -> Object:
-    """What gives the pool EndpointSlices; of whatever revision its pods are."""
+    """What gives the pool EndpointSlices, of whatever revision its pods are; it needs no address of its own."""
     metadata = owner.pool_metadata(pool)
     port = {"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}
-    return _object(SERVICES, metadata, spec={"selector": _selector(owner.name, pool), "ports": [port]})
+    return _object(
+        SERVICES, metadata, spec={"clusterIP": "None", "selector": _selector(owner.name, pool), "ports": [port]}
+    )
 
 
 def disruption_budget(owner: Owner, pool: Pool) -> Object:
