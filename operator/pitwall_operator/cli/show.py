@@ -53,6 +53,7 @@ class View:
     variants: Sequence[SamplerVariant]
     pools: Sequence[PoolView] = ()
     unseen: str = ""
+    place: str = field(default="", kw_only=True)
     everywhere: bool = field(default=False, kw_only=True)
 
     def pools_of(self, rollout: Rollout) -> list[PoolView]:
@@ -75,7 +76,8 @@ def look(source: Source, name: str | None, *, everywhere: bool) -> View:
         if trouble.code is not Exit.FORBIDDEN:
             raise
         unseen = f"not shown: {trouble}"
-    return View(chosen, source.variants(everywhere=everywhere), pools, unseen, everywhere=everywhere)
+    place = "this cluster" if everywhere else source.place
+    return View(chosen, source.variants(everywhere=everywhere), pools, unseen, place=place, everywhere=everywhere)
 
 
 def screen(view: View) -> RenderableType:
@@ -84,7 +86,7 @@ def screen(view: View) -> RenderableType:
     for rollout in view.rollouts:
         parts += [tree(rollout, view.pools, unseen=view.unseen), Text("")]
     if not view.rollouts:
-        parts += [Text("no Rollout here"), Text("")]
+        parts += [Text(f"no Rollout in {view.place}"), Text("")]
     return Group(*parts, variant_table(view.variants, everywhere=view.everywhere) if view.variants else Text(""))
 
 
@@ -136,7 +138,7 @@ def status(
     all_namespaces: EverywhereOption = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Show rollouts as trees: stage, traffic, pods, evidence per gate; and the variants' five metrics."""
+    """Show trees: stage, traffic, pods, evidence. And every variant's five metrics."""
     view = look(source, rollout, everywhere=all_namespaces)
     if output is Output.TEXT:
         console.print(screen(view))
@@ -152,7 +154,7 @@ def watch(
     seconds: Annotated[float, typer.Option(min=0.1, help="Pause between refreshes.")] = 1.0,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Show `status`, live, until Ctrl-C; in JSON, a line for each change. A cluster that is away is waited for."""
+    """Show `status`, live, until Ctrl-C. In JSON, a line for each change. A cluster that is away is waited for."""
     looks = _looks(source, rollout, everywhere=all_namespaces, seconds=seconds)
     if output is Output.JSON:
         _print_changes(looks)
