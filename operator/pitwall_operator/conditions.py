@@ -11,6 +11,10 @@ from pitwall_operator.reason import Reason
 from pitwall_operator.run import stage_name
 
 
+WAITING = "Waiting"
+"""The word of a reason that passes by itself: pods start, a split is being set."""
+
+
 def weights(split: SplitSeen) -> tuple[ArmWeight, ...]:
     """A seen split as a status holds it."""
     return tuple(
@@ -83,7 +87,7 @@ def describe(
             "reason": why.message[:256],
             "conditions": (
                 _condition(rollout, "Ready", _truth(arrived), why, now),
-                _condition(rollout, "Progressing", _truth(moving), why, now),
+                _condition(rollout, "Progressing", _truth(moving or why.word == WAITING), why, now),
                 _condition(rollout, "Degraded", _truth(off), why, now),
                 _condition(rollout, "Stalled", _truth(off), why, now),
                 _condition(rollout, "Measured", measured, Reason(verdict.value, told), now),

@@ -9,7 +9,7 @@ from pitwall_operator import conditions, moments
 from pitwall_operator.adopt import adopt, obey
 from pitwall_operator.analyze import Judgement, analyze
 from pitwall_operator.effects import Announce, Effect
-from pitwall_operator.move import MOVING, move
+from pitwall_operator.move import MOVING, move, unsettled
 from pitwall_operator.observation import Observation, Unseen
 from pitwall_operator.reason import Reason
 from pitwall_operator.wanted import distance, wanted
@@ -38,7 +38,8 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
     status = grant(spec, status, seen)
     status, judgement = analyze(spec, status, seen)
     status, reason = move(spec, status, seen, judgement)
-    why = trouble or Reason(status.phase.value, reason)
+    waiting = unsettled(spec, status, seen)
+    why = trouble or (Reason(conditions.WAITING, waiting) if waiting else Reason(status.phase.value, reason))
     status = conditions.describe(rollout, status, judgement, why, now=seen.now)
     announcements = tuple(
         Announce(EventReason(entry.reason), entry.message, warning=entry.reason in WARNINGS)

@@ -58,6 +58,17 @@ def _blocked(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> str
     return ""
 
 
+def unsettled(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> str:
+    """Why a stable variant does not serve everybody yet; empty if it does, as far as can be seen."""
+    if status.phase is not Phase.STABLE or isinstance(seen.split, Unseen) or seen.split.killed:
+        return ""
+    goal = wanted(spec, status, seen)
+    if seen.split.shares == goal.shares:
+        return ""
+    capacity = missing_capacity(goal, seen)
+    return f"waiting for capacity: {capacity}" if capacity else "waiting for the split to become stable only"
+
+
 def _held(spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement: Judgement) -> str:
     """Why the rollout stays in its stage; empty if it may go on."""
     stage = spec.stages[status.stage_index]

@@ -42,6 +42,8 @@ def test_traffic_waits_for_the_first_variants_pods(cold_world):
         cold_world.turn()
 
     assert cold_world.shares() == ()
+    assert condition(cold_world, "Ready") == ("False", "Waiting")
+    assert "waiting for capacity: uniform-v1 (main) has 0 of 1 replicas ready" in cold_world.status.reason
 
 
 def test_a_good_variant_goes_through_every_stage_and_becomes_stable(world):
@@ -53,6 +55,7 @@ def test_a_good_variant_goes_through_every_stage_and_becomes_stable(world):
     )
     world.turn()
 
+    assert condition(world, "Ready") == ("True", "Stable")
     assert [w for i, w in enumerate(weights) if i == 0 or weights[i - 1] != w] == [0, 100, 1000, 5000, 10_000]
     assert world.shares() == (Share(Arm.STABLE, "aks-v1", 10_000),)
     assert world.status.phase is Phase.STABLE
