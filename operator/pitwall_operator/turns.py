@@ -29,7 +29,7 @@ from pitwall_operator.effects import Announce
 from pitwall_operator.kube import ROLLOUTS, VARIANTS, Kind, Kube, KubeConflict, KubeNotFound, Object
 from pitwall_operator.move import MOVING
 from pitwall_operator.observation import PoolSeen
-from pitwall_operator.platform.deployments import Deployments, kept_spec
+from pitwall_operator.platform.deployments import Deployments, kept_spec, ready_replicas
 from pitwall_operator.platform.manifests import PORT, pool_name
 from pitwall_operator.reader import Reader
 from pitwall_operator.record import Line
@@ -145,7 +145,9 @@ class Turns:
         if done.decision.status.phase in MOVING:
             return MOVING_SECONDS
         acted = any(not isinstance(effect, Announce) for effect in done.decision.effects)
-        settled = not acted and len(list(self.cache.deployments_of(key))) <= 1
+        pools = list(self.cache.deployments_of(key))
+        waiting = any(ready_replicas(found) < int(found["spec"]["replicas"]) for found in pools)
+        settled = not acted and not waiting and len(pools) <= 1
         return self.resync_seconds if settled else UNSETTLED_SECONDS
 
     # --- what a turn needs ---

@@ -4,7 +4,9 @@ Nothing is read to see pools: the cache holds what the watches brought. An objec
 deleted, is seen as a pool of no revision, so the next decision runs it again.
 """
 
-from collections.abc import Mapping
+import contextlib
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +17,7 @@ from pitwall_operator.kube import (
     BUDGETS,
     CONFIG_MAPS,
     DEPLOYMENTS,
+    PODS,
     REVISIONS,
     ROLLOUTS,
     SERVICES,
@@ -22,12 +25,13 @@ from pitwall_operator.kube import (
     Kind,
     Kube,
     KubeConflict,
+    KubeError,
     KubeNotFound,
     KubeRefused,
     Object,
 )
 from pitwall_operator.observation import Pool, PoolSeen
-from pitwall_operator.platform import manifests
+from pitwall_operator.platform import manifests, pods
 from pitwall_operator.platform.manifests import APPLIED, Defaults, Owner, PoolSpec, pool_name, revision_name
 from pitwall_operator.platform.port import Pools
 
@@ -35,6 +39,9 @@ DRIFTED: Final = ""
 """The revision of a pool whose objects are not as they were applied."""
 
 POOLS: Final = frozenset(pool.value for pool in Pool)
+
+PODS_SECONDS: Final = 10.0
+"""Pods that are not ready are looked at no more often than this."""
 
 Mark = tuple[str, str]
 
@@ -47,6 +54,8 @@ class Deployments:
     cache: Cache
     defaults: Defaults
     applied: dict[tuple[Kind, Key], Mark] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+    _words: dict[Key, tuple[float, str]] = field(default_factory=dict)
 
     def of(self, rollout: Key) -> "RolloutPools":
         """The pools that one rollout decides on."""
@@ -62,6 +71,24 @@ class Deployments:
         """Delete an object of a pool."""
         self.applied.pop((kind, key), None)
         await self.kube.delete(kind, *key)
+
+    async def trouble(self, found: Object) -> str:
+        """What keeps a Deployment's pods, asked of them now and then; empty where they may not be listed."""
+        key, ready = key_of(found), ready_replicas(found)
+        if ready >= int(found["spec"]["replicas"]):
+            self._words.pop(key, None)
+            return ""
+        asked_at, words = self._words.get(key, (float("-inf"), ""))
+        if self.clock() - asked_at < PODS_SECONDS:
+            return words
+        labels = found["metadata"]["labels"]
+        selector = ",".join(f"{label}={labels[label]}" for label in (ObjectLabel.VARIANT, ObjectLabel.POOL))
+        with contextlib.suppress(KubeError):
+            async for page in self.kube.pages(PODS, key[0], selector):
+                words = pods.trouble_of(page["items"])
+                break
+        self._words[key] = (self.clock(), words)
+        return words
 
     def is_as_applied(self, kind: Kind, key: Key) -> bool:
         """Whether the object is there and nobody else changed what we set. After a restart nothing is remembered: then
@@ -98,17 +125,17 @@ class RolloutPools:
             labels = found["metadata"]["labels"]
             pool = labels.get(ObjectLabel.POOL, "")
             if pool in POOLS and not found["metadata"].get("deletionTimestamp"):
-                seen.setdefault(labels.get(ObjectLabel.VARIANT, ""), {})[Pool(pool)] = self._seen(found)
+                seen.setdefault(labels.get(ObjectLabel.VARIANT, ""), {})[Pool(pool)] = await self._seen(found)
         return seen
 
-    def _seen(self, found: Object) -> PoolSeen:
+    async def _seen(self, found: Object) -> PoolSeen:
         key = key_of(found)
         whole = all(self.shared.is_as_applied(kind, key) for kind in (DEPLOYMENTS, SERVICES, BUDGETS))
         return PoolSeen(
             revision=found["metadata"]["labels"].get(ObjectLabel.REVISION, DRIFTED) if whole else DRIFTED,
             desired=int(found["spec"]["replicas"]),
             ready=ready_replicas(found),
-            trouble=trouble(found),
+            trouble=trouble(found) or await self.shared.trouble(found),
         )
 
     async def run(self, variant: SamplerVariant, revision: str, pool: Pool, replicas: int) -> None:

@@ -225,6 +225,7 @@ def _container(wanted: PoolSpec, defaults: Defaults) -> Object:
                 {"name": "PROMETHEUS_DISABLE_CREATED_SERIES", "value": "True"}],
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "resources": _resources(wanted.variant),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
         "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
                             "capabilities": {"drop": ["ALL"]}},

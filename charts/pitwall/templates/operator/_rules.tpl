@@ -22,6 +22,10 @@
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [create, patch]
+# To say why pods are not ready.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
