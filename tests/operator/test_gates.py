@@ -192,6 +192,13 @@ TABLE = [
     pytest.param(
         mean(MeanMetric.ENCODER_UTILIZATION), values(2000, 3000), CANARY, Verdict.HARMFUL, id="a-busier-encoder-is-harm"
     ),
+    pytest.param(
+        errors(absolute_margin_basis_points=200),
+        split(0.0, 0.0) + alone(0.3),
+        BAKE,
+        Verdict.HARMFUL,
+        id="a-bake-that-fails-where-the-control-never-did-is-harm",
+    ),
     pytest.param(thumbs(), [], SHADOW, Verdict.UNMEASURED, id="no-pairs-cannot-be-measured"),
 ]
 

@@ -1,7 +1,8 @@
 """At full weight there is no control: blocks without one in, evidence that the candidate left the control's record out.
 
 The record is the control's mean so far, plus three standard errors between blocks. It knows the hours in which it was
-made and no others, so the ratio must leave room for the time of day.
+made and no others, so the ratio must leave room for the time of day. A control that was never bad proves no rate of 0:
+its rate may be as high as would show no bad trial once in a thousand times.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from pitwall_operator.evidence.counts import Counts, Tally
 from pitwall_operator.evidence.process import State, decimals, texts
 
 STANDARD_ERRORS = 3.0
+EXPECTED_WITHOUT_ONE = 7.0
+"""Who expects seven bad trials sees none once in a thousand times: exp(-7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,18 @@ class RecordProcess:
         control, candidate = counts.control, counts.candidate
         if control.trials:
             return replace(self, record=self.record.with_block(control.trials, self._value(control)))
-        limit = self.record.limit
+        limit = self._limit()
         if not candidate.trials or limit <= 0:
             return self
         gain = self._value(candidate) - self.ratio * limit * candidate.trials
         after = replace(self, total=self.total + gain, squares=self.squares + gain * gain, blocks=self.blocks + 1)
         return replace(after, peak_log_e=max(self.peak_log_e, after.log_e))
+
+    def _limit(self) -> float:
+        trials = self.record.sums[0]
+        if self.measure is Measure.MEAN or not trials:
+            return self.record.limit
+        return max(self.record.limit, EXPECTED_WITHOUT_ONE / trials)
 
     def _value(self, tally: Tally) -> float:
         return tally.bad if self.measure is Measure.RATE else tally.total

@@ -138,6 +138,18 @@ def test_full_weight_is_held_against_the_record(rate, is_harm):
     assert RecordProcess(2.0, Measure.RATE).restored(process.to_state()) == process
 
 
+@pytest.mark.parametrize(
+    ("rate", "is_harm"), [pytest.param(0.001, False, id="as-rare-as-ever"), pytest.param(0.2, True, id="often")]
+)
+def test_a_control_without_a_single_failure_leaves_a_record_too(rate, is_harm):
+    draw, process = random.Random(9), RecordProcess(2.0, Measure.RATE)
+    for _ in range(60):
+        process = process.update(Counts(Tally(50), Tally(50)))
+    for _ in range(200):
+        process = process.update(Counts(candidate=arm(draw, rate)))
+    assert (process.peak_log_e > math.log(100)) is is_harm
+
+
 def test_without_a_record_nothing_can_be_broken():
     process = RecordProcess(2.0, Measure.RATE)
     assert process.update(Counts(candidate=Tally(50, 50))) is process
