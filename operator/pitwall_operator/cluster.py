@@ -19,6 +19,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from prometheus_client import disable_created_metrics
+
 from pitwall_flags.client import FlagClient
 from pitwall_operator import admission, handlers, probes
 from pitwall_operator.admission import Review
@@ -193,6 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for chatty in ("httpx", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     handlers.quiet()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     try:
         asyncio.run(_main(settings))
     except (OperatorFailed, OSError) as error:

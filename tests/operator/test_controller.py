@@ -1,0 +1,238 @@
+"""The controller with ports of the test's own: nothing is acted on without the lease, nothing stops the queue."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+
+from pitwall_flags.document import ArmShare, split_document
+from pitwall_flags.record import FlagRecord
+from pitwall_operator.cache import Cache
+from pitwall_operator.controller import Controller
+from pitwall_operator.kube import DEPLOYMENTS, ROLLOUTS, VARIANTS, KubeUnreachable
+from pitwall_operator.perform import OWNER
+from pitwall_operator.turns import Overtaken, TurnFailed
+
+A, B = ("shop", "a"), ("shop", "b")
+
+
+def rollout(name: str, version: int = 1, variant: str = "aks", flag: str = "") -> dict[str, Any]:
+    metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": str(version)}
+    return {"metadata": metadata, "spec": {"flag": flag or name, "variantRef": {"name": variant}}}
+
+
+class Kube:
+    """The API server's lists."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, list[dict[str, Any]]] = {}
+        self.down = False
+
+    async def pages(self, kind: Any, namespace: str = "", selector: str = "", *, heads: bool = False) -> Any:
+        if self.down:
+            raise KubeUnreachable("down")
+        yield {"metadata": {"resourceVersion": "100"}, "items": self.items.get(kind.plural, [])}
+
+
+class Turns:
+    """Turns that are counted, and end as told."""
+
+    def __init__(self) -> None:
+        self.resync_seconds = 600.0
+        self.taken: Counter[tuple[str, str]] = Counter()
+        self.running: Counter[tuple[str, str]] = Counter()
+        self.most_at_once = 0
+        self.outcomes: dict[tuple[str, str], list[Any]] = {}
+        self.described: list[tuple[str, str]] = []
+        self.platform = self
+        self.drained: list[tuple[str, str]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def take(self, key: tuple[str, str]) -> float | None:
+        assert not self.running[key], "two turns of one rollout at once"
+        self.running[key] += 1
+        self.most_at_once = max(self.most_at_once, self.running.total())
+        await self.open.wait()
+        await asyncio.sleep(0)
+        self.running[key] -= 1
+        self.taken[key] += 1
+        outcome = next(iter(self.outcomes.get(key, ())), 600.0)
+        if self.outcomes.get(key):
+            self.outcomes[key].pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def describe(self, key: tuple[str, str]) -> None:
+        self.described.append(key)
+
+    def of(self, rollout: tuple[str, str]) -> "Turns":
+        return self
+
+    async def drain(self, variant: str, pool: str) -> None:
+        self.drained.append((variant, str(pool)))
+
+
+class Flags:
+    def __init__(self) -> None:
+        self.records: list[FlagRecord] = []
+        self.written: list[str] = []
+
+    async def list(self) -> tuple[FlagRecord, ...]:
+        return tuple(self.records)
+
+    async def put(self, key: str, document: Any, *, expected_version: int, actor: str, reason: str) -> None:
+        self.written.append(key)
+        self.records = [FlagRecord(key, document, expected_version + 1)]
+
+
+class Silent:
+    def turn(self, seconds: float, outcome: str) -> None:
+        return
+
+    def waiting(self, count: int) -> None:
+        return
+
+    def clear(self) -> None:
+        return
+
+
+class World:
+    def __init__(self, workers: int = 4) -> None:
+        self.kube, self.turns, self.flags, self.cache = Kube(), Turns(), Flags(), Cache()
+        silent: Any = Silent()
+        parts: tuple[Any, ...] = (self.kube, self.cache, self.flags, self.turns, silent, silent)
+        self.controller = Controller(*parts, workers=workers)
+        self.leading, self.stopped = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.controller.lead(self.leading, self.stopped))
+        try:
+            yield
+        finally:
+            self.turns.open.set()
+            self.stopped.set()
+            await asyncio.wait_for(task, 15)
+
+    async def until(self, claim: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not claim():  # noqa: ASYNC110 – the claims are about the world, not about one event
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def world() -> World:
+    return World()
+
+
+async def test_without_the_lease_nothing_is_done_and_with_it_everything_is_looked_at(world):
+    world.kube.items["rollouts"] = [rollout("a"), rollout("b")]
+    async with world.running():
+        world.controller.changed(ROLLOUTS, rollout("a"))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(world.until(lambda: world.turns.taken), 0.1)
+        assert not world.turns.taken
+        world.leading.set()
+        await world.until(lambda: world.turns.taken[A] and world.turns.taken[B])
+
+
+async def test_who_loses_the_lease_stops_and_who_regains_it_looks_at_everything_again(world):
+    world.kube.items["rollouts"] = [rollout("a")]
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: world.turns.taken[A])
+        world.leading.clear()
+        await world.until(lambda: not world.controller.leading)
+        taken = world.turns.taken[A]
+        world.controller.changed(ROLLOUTS, rollout("a", 7))
+        assert world.turns.taken[A] == taken
+        world.leading.set()
+        await world.until(lambda: world.turns.taken[A] > taken)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [TurnFailed("the flag service is away"), Overtaken("conflict"), KubeUnreachable("away"), ZeroDivisionError("bug")],
+    ids=lambda trouble: type(trouble).__name__,
+)
+async def test_a_turn_that_fails_is_repeated_and_the_others_go_on(world, trouble):
+    world.kube.items["rollouts"] = [rollout("a"), rollout("b")]
+    world.turns.outcomes[A] = [trouble]
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: world.turns.taken[A] == 2 and world.turns.taken[B] == 1)
+
+
+async def test_news_during_a_turn_brings_another_and_never_a_second_one_at_once(world):
+    world.kube.items["rollouts"] = [rollout("a")]
+    world.turns.open.clear()
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: world.turns.running[A])
+        for version in range(2, 12):
+            world.controller.changed(ROLLOUTS, rollout("a", version))
+        world.turns.open.set()
+        await world.until(lambda: world.turns.taken[A] == 2)
+
+
+async def test_no_more_turns_at_once_than_workers():
+    world = World(workers=3)
+    world.kube.items["rollouts"] = [rollout(f"r{number}") for number in range(20)]
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: world.turns.taken.total() == 20)
+    assert world.turns.most_at_once == 3
+
+
+async def test_a_changed_variant_wakes_its_rollout_and_a_lone_one_is_described(world):
+    world.kube.items["rollouts"] = [rollout("a", variant="aks")]
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: world.turns.taken[A] == 1)
+        for number, name in enumerate(("aks", "lone")):
+            metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": str(50 + number)}
+            world.controller.changed(VARIANTS, {"metadata": metadata, "spec": {}})
+        await world.until(lambda: world.turns.taken[A] == 2 and world.turns.described == [("shop", "lone")])
+
+
+async def test_what_was_deleted_while_nobody_watched_is_forgotten(world):
+    world.controller.changed(ROLLOUTS, rollout("ghost", 5))
+    world.kube.items["rollouts"] = [rollout("a")]
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: world.turns.taken[A])
+    assert world.cache.get(ROLLOUTS, ("shop", "ghost")) is None
+    assert not world.turns.taken[("shop", "ghost")]
+
+
+async def test_an_api_server_that_is_away_is_asked_again(world):
+    world.kube.items["rollouts"] = [rollout("a")]
+    world.kube.down = True
+    async with world.running():
+        world.leading.set()
+        await asyncio.sleep(0.05)
+        world.kube.down = False
+        await world.until(lambda: world.turns.taken[A])
+
+
+async def test_a_deleted_rollouts_users_go_back_and_its_idle_pods_go(world):
+    shares = [ArmShare("candidate", "aks", 1000), ArmShare("stable", "uniform", 9000)]
+    document = {**split_document(shares, salt="s"), "metadata": {OWNER: "shop/a"}}
+    world.kube.items["rollouts"] = [rollout("a")]
+    labels = {"pitwall.dev/rollout": "a", "pitwall.dev/variant": "aks", "pitwall.dev/pool": "main"}
+    metadata = {"namespace": "shop", "name": "aks", "uid": "u", "resourceVersion": "3", "labels": labels}
+    world.kube.items["deployments"] = [{"metadata": metadata, "spec": {"replicas": 1}}]
+    world.flags.records = [FlagRecord("a", document, 4)]
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: world.turns.taken[A])
+        assert world.flags.written == []
+        world.controller.deleted(ROLLOUTS, rollout("a", 200))
+        await world.until(lambda: world.flags.written == ["a"])
+        await world.until(lambda: world.turns.drained == [("aks", "main")])
+    assert world.cache.get(DEPLOYMENTS, ("shop", "aks")) is not None
