@@ -4,12 +4,13 @@ Only what schema and CEL cannot say. What is refused here becomes a condition wh
 be a mistake (a variant that comes later in the same file) is a warning.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic import ValidationError
 
+from pitwall_crds.names import FULL_WEIGHT
 from pitwall_crds.problems import suggestion
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
@@ -17,6 +18,7 @@ from pitwall_operator import claims
 from pitwall_operator.cache import Cache, Key, key_of
 from pitwall_operator.kube import ROLLOUTS, VARIANTS, Kind, Object
 from pitwall_operator.observation import Pool
+from pitwall_operator.observe.counters import measurable_in_shadow
 
 NAME_LENGTH: Final = 63 - len("-candidate")
 """A Service's name has at most 63 characters, and the candidate pool's ends like this."""
@@ -108,7 +110,22 @@ def _rollout(rollout: Rollout, found: Object, cache: Cache) -> Review:
         f"SamplerVariant {name!r} does not exist in namespace {key[0]!r} yet; the rollout waits for it"
         for name in missing
     )
-    return Review(refusals=(refused,) if refused else (), warnings=warnings)
+    return Review(refusals=(refused,) if refused else (), warnings=(*warnings, *_blind_stages(rollout)))
+
+
+def _blind_stages(rollout: Rollout) -> Iterator[str]:
+    """Stages in which no gate can be measured: allowed, since a person may promote, but seldom meant."""
+    gates, stages = rollout.spec.analysis.gates, rollout.spec.stages
+    if stages[0].shadow and not any(measurable_in_shadow(gate) for gate in gates):
+        yield (
+            f"no gate ({_list([gate.name for gate in gates])}) can be measured on copies, so the shadow stage waits for "
+            "a person; add a gate on QueryLatency, TokensPerQuery or Errors, or leave the stage out"
+        )
+    if not any(stage.weight < FULL_WEIGHT for stage in stages if not stage.shadow):
+        yield (
+            "no stage has a weight below 10000, so users are never compared with a control before everybody gets the "
+            "variant; begin with a small weightBasisPoints"
+        )
 
 
 def _as_stored(rollout: Rollout, stored: Object) -> Rollout:

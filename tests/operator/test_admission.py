@@ -81,6 +81,22 @@ def test_a_missing_variant_is_a_warning_since_it_may_stand_later_in_the_file(cac
     assert "'dpp-v1' does not exist in namespace 'shop' yet" in answer.warnings[0]
 
 
+def test_stages_that_measure_nothing_are_a_warning(cache):
+    found = rollout()
+    assert review(ROLLOUTS, "CREATE", found, cache, KNOWN).warnings == ()
+    follow_up = [gate for gate in found["spec"]["analysis"]["gates"] if gate["name"] == "follow-up"]
+    stages = [found["spec"]["stages"][0], found["spec"]["stages"][-1]]
+    blind = {**found, "spec": {**found["spec"], "stages": stages, "analysis": {"gates": follow_up}}}
+
+    answer = review(ROLLOUTS, "CREATE", blind, cache, KNOWN)
+
+    assert answer.refusals == ()
+    assert [words.partition(",")[0] for words in answer.warnings] == [
+        "no gate (follow-up) can be measured on copies",
+        "no stage has a weight below 10000",
+    ]
+
+
 def test_a_second_rollout_on_a_flag_is_refused_and_the_first_may_still_be_edited(cache):
     cache.put(ROLLOUTS, rollout("first", creationTimestamp="2026-01-01T00:00:00Z"))
     second = review(ROLLOUTS, "CREATE", rollout("second", variant="dpp-v1"), cache, KNOWN)
