@@ -118,8 +118,8 @@ def _blind_stages(rollout: Rollout) -> Iterator[str]:
     gates, stages = rollout.spec.analysis.gates, rollout.spec.stages
     if stages[0].shadow and not any(measurable_in_shadow(gate) for gate in gates):
         yield (
-            f"no gate ({_list([gate.name for gate in gates])}) can be measured on copies, so the shadow stage waits for "
-            "a person; add a gate on QueryLatency, TokensPerQuery or Errors, or leave the stage out"
+            f"no gate ({_list([gate.name for gate in gates])}) can be measured on copies, so the shadow stage waits "
+            "for a person; add a gate on QueryLatency, TokensPerQuery or Errors, or leave the stage out"
         )
     if not any(stage.weight < FULL_WEIGHT for stage in stages if not stage.shadow):
         yield (
