@@ -11,6 +11,9 @@ from harness.kube import Kubectl, condition
 from harness.processes import until
 from harness.world import FlagService, Load, Operator, Prometheus
 
+from pitwall_crds.names import FULL_WEIGHT
+from pitwall_operator.replay import replay
+
 LONG_SECONDS = 60.0
 FEW = 40.0
 """Questions a second that can be measured, and prove nothing within a test."""
@@ -98,6 +101,22 @@ class Scenario:
             return status.get("phase") == phase and serves and self.is_observed(status)
 
         self.await_status(reached, f"phase {phase} {variant}", seconds)
+
+    def assert_promoted_once(self, variant: str = "aks-v1") -> None:
+        """The end that every way must have: the candidate serves, its weight only ever grew, the record is whole."""
+        self.await_phase("Stable", variant=variant, seconds=2 * LONG_SECONDS)
+        weights = [split.get(variant, 0) for split in self.flags.history(self.flag)]
+        assert weights == sorted(weights)
+        assert self.split() == {variant: FULL_WEIGHT}
+        reasons = [entry["reason"] for entry in self.status()["history"] if entry["variant"] == variant]
+        assert reasons.count("Promoted") == 1
+        self.assert_record_is_whole()
+
+    def assert_record_is_whole(self) -> None:
+        """One run, and every verdict is what its blocks' counts give: none is missing, none counts twice."""
+        replayed = list(replay(self.journal()))
+        assert len({block.run for block in replayed}) == 1
+        assert [words for block in replayed for words in block.disagreements()] == []
 
     def is_observed(self, status: dict[str, Any]) -> bool:
         """Whether the status is about the present spec."""

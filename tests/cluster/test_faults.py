@@ -1,0 +1,98 @@
+"""A rollout arrives where it should, whatever breaks on the way; nobody is sent to a variant that is off."""
+
+import copy
+import time
+
+import httpx
+import pytest
+from harness.control_plane import ControlPlane
+from harness.processes import until
+from harness.scenario import Scenario
+from harness.world import Operator
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+MANY = 500.0
+TAKEOVER_SECONDS = 20.0
+OUTAGE_SECONDS = 6.0
+
+
+def test_the_api_server_restarts_on_the_way(scenario: Scenario, control_plane: ControlPlane):
+    scenario.start_canary()
+
+    control_plane.restart_apiserver()
+    scenario.load.behave(rate=MANY)
+
+    scenario.assert_promoted_once()
+
+
+def test_etcd_stands_still_on_the_way(scenario: Scenario, control_plane: ControlPlane):
+    scenario.start_canary()
+
+    control_plane.etcd.pause()
+    try:
+        time.sleep(OUTAGE_SECONDS)
+    finally:
+        control_plane.etcd.resume()
+    scenario.load.behave(rate=MANY)
+
+    scenario.assert_promoted_once()
+
+
+def test_the_flag_service_is_away_on_the_way(scenario: Scenario):
+    scenario.start_canary()
+    before = scenario.split()
+
+    scenario.flags.process.kill()
+    scenario.load.behave(rate=MANY)
+    try:
+        scenario.await_status(lambda status: "split cannot be seen" in status["reason"], "a word about the flags")
+    finally:
+        scenario.flags.start()
+
+    assert scenario.flags.history(scenario.flag)[-1] == before
+    scenario.assert_promoted_once()
+
+
+def test_another_writer_of_the_flag_and_of_the_pods_is_corrected(scenario: Scenario):
+    scenario.start_canary()
+    split = scenario.split()
+    found = httpx.get(f"{scenario.flags.url}/v1/flags/{scenario.flag}", trust_env=False).json()
+    document = copy.deepcopy(found["document"])
+    targeting = document["targeting"]["if"][1]["fractional"]
+    targeting[1][1], targeting[-1][1] = targeting[-1][1], targeting[1][1]
+
+    written = httpx.put(
+        f"{scenario.flags.url}/v1/flags/{scenario.flag}", trust_env=False,
+        json={"document": document, "actor": "somebody", "reason": "by hand"},
+        headers={"If-Match": f'"{found["version"]}"'},
+    )  # fmt: skip
+    assert written.status_code == 200, written.text
+    scenario.kubectl("scale", "deployment/uniform-v1", "--replicas=0", namespace=scenario.namespace)
+    scenario.kubectl("delete", "deployment", "aks-v1", namespace=scenario.namespace)
+
+    until(lambda: scenario.split() == split, seconds=20, what="the split as it was")
+    until(lambda: scenario.deployments().get("uniform-v1") == 1, seconds=20, what="the pods as they were")
+    until(lambda: "aks-v1" in scenario.deployments(), seconds=20, what="the deleted pods")
+
+
+def test_another_replica_takes_over_within_20_s(scenario: Scenario, control_plane: ControlPlane):
+    scenario.start_canary()
+    first = scenario.operator
+    second = Operator(control_plane, first.flags, first.prometheus, first.namespace, first.folder, "second")
+    scenario.replicas.append(second.start().await_ready())
+
+    first.process.kill()
+    killed = time.monotonic()
+    scenario.load.behave(rate=MANY)
+    until(lambda: holder(scenario) == "second", seconds=TAKEOVER_SECONDS, what="the second replica's lease")
+    assert time.monotonic() - killed <= TAKEOVER_SECONDS
+
+    scenario.operator = second
+    scenario.assert_promoted_once()
+
+
+def holder(scenario: Scenario) -> str:
+    lease = scenario.kubectl.get("lease", "pitwall-operator", scenario.namespace)
+    held: str = lease["spec"]["holderIdentity"]
+    return held
