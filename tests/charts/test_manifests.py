@@ -13,6 +13,7 @@ import yaml
 from harness import binaries
 
 from pitwall_flags import service as flags_service
+from pitwall_operator import cluster
 from pitwall_operator import settings as operator_settings
 from pitwall_runtime.gateway import settings as gateway_settings
 
@@ -178,6 +179,21 @@ def test_a_set_of_namespaces_needs_no_right_outside_of_them(render):
     assert rendered.all("CustomResourceDefinition") == []
 
 
+def _documented():
+    """(group, resource) → verbs, as the operator's module lists what it uses."""
+    groups = re.findall(r"^\* (?!in the)(.*?)(?=^\*|\Z)", cluster.__doc__, re.MULTILINE | re.DOTALL)
+    for text in groups:
+        group, _, rest = re.sub(r"\(.*?\)", "", " ".join(text.split())).partition(":")
+        known = {"where OwnerReferencesPermissionEnforcement is on": "pitwall.dev", '""': ""}
+        for part in rest.split(";"):
+            resources, _, verbs = part.partition(":")
+            for resource in resources.split(","):
+                yield (known.get(group.strip(), group.strip()), resource.strip()), set(verbs.strip().split(", "))
+
+
+RIGHTS = dict(_documented())
+
+
 @pytest.mark.parametrize("case", ["default", "namespaced", "everything"])
 def test_nobody_is_given_more_than_the_operator_uses(render, case):
     rights = {
@@ -191,6 +207,7 @@ def test_nobody_is_given_more_than_the_operator_uses(render, case):
 
     assert not any("*" in [*key, *verbs] for key, verbs in rights.items())
     assert ("", "secrets") not in rights
+    assert rights == RIGHTS
     assert rights["pitwall.dev", "rollouts"] == {"get", "list", "watch"}, "the operator never writes a spec"
     assert rights["pitwall.dev", "rollouts/status"] == {"update"}
 

@@ -176,7 +176,7 @@ OPERATOR = [
     ("get,list,watch,create,patch,delete", "deployments.apps"), ("get,create", "controllerrevisions.apps"),
     ("get,list,watch,create,patch,delete", "services"), ("create,patch", "configmaps"), ("create,patch", "events"),
     ("get,list,watch,create,patch,delete", "poddisruptionbudgets.policy"),
-    ("update", "samplervariants.pitwall.dev/finalizers"),
+    ("update", "samplervariants.pitwall.dev/finalizers"), ("list", "pods"),
 ]  # fmt: skip
 OPERATOR_MUST_NOT = [
     ("update,patch,create,delete", "rollouts.pitwall.dev"),
