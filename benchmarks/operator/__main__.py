@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import datetime as dt
 import json
+import math
 import os
 import platform
 import statistics
@@ -62,7 +63,9 @@ async def steady(bench: Bench, size: int, words: str, seconds: float) -> list[Ro
 
 def spread(size: int, measure: str, samples: Sequence[float], unit: str = "s") -> Row:
     ordered = sorted(samples)
-    return Row(size, measure, statistics.median(ordered), unit, ordered[int(0.99 * (len(ordered) - 1))], len(ordered))
+    return Row(
+        size, measure, statistics.median(ordered), unit, ordered[math.ceil(0.99 * len(ordered)) - 1], len(ordered)
+    )
 
 
 async def fill(bench: Bench, first: int, size: int) -> list[Row]:

@@ -3,9 +3,9 @@
 What its service account needs (in the namespaces it watches, or cluster-wide):
 
 * pitwall.dev: rollouts, samplervariants: get, list, watch; rollouts/status, samplervariants/status: update
-* apps: deployments: get, list, watch, create, patch, delete; controllerrevisions: get, create
-* "" (core): services: get, list, watch, create, patch, delete; configmaps: create, patch; events: get, create, patch;
-  pods: list (to say why they are not ready; it may be left out)
+* apps: deployments: get, list, watch, create, patch, delete; controllerrevisions: get, list, create, delete
+* "" (core): services: get, list, watch, create, patch, delete; configmaps: create, patch, delete;
+  events: get, create, patch; pods: list (to say why they are not ready; it may be left out)
 * policy: poddisruptionbudgets: get, list, watch, create, patch, delete
 * in the Lease's namespace, coordination.k8s.io: leases: get, create, update
 * where OwnerReferencesPermissionEnforcement is on: samplervariants/finalizers: update

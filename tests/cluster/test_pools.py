@@ -167,6 +167,21 @@ async def test_an_edited_variant_keeps_its_old_revision_beside_the_new_one(world
     assert kept == {8, 16}
 
 
+async def test_only_the_last_revisions_are_kept_and_those_that_run(world, kubectl):
+    first = await world.declare("aks", maxFrames=1)
+    await run(world, first)
+    for frames in range(2, 10):
+        edited = await world.declare("aks", maxFrames=frames)
+        await run(world, edited, pool=Pool.CANDIDATE)
+    kept = {
+        found["data"]["spec"]["spec"]["maxFrames"] for found in kubectl.list("controllerrevisions", world.namespace)
+    }
+    files = [one["metadata"]["name"] for one in kubectl.list("configmaps", world.namespace)]
+    assert {1, 8, 9} <= kept
+    assert len(kept) <= 7
+    assert sum(name.startswith("aks-") for name in files) == len(kept)
+
+
 async def test_an_upgraded_operator_does_not_change_the_image_of_what_runs(world, kubectl):
     variant = await world.declare("aks")
     await run(world, variant, 1)

@@ -5,12 +5,13 @@ deleted, is seen as a pool of no revision, so the next decision runs it again.
 """
 
 import contextlib
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pitwall_crds.names import ObjectLabel
+from pitwall_crds.names import MANAGED_BY, ObjectLabel
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.cache import Cache, Key, key_of, rollout_of
 from pitwall_operator.kube import (
@@ -35,6 +36,8 @@ from pitwall_operator.platform import manifests, pods
 from pitwall_operator.platform.manifests import APPLIED, Defaults, Owner, PoolSpec, pool_name, revision_name
 from pitwall_operator.platform.port import Pools
 
+log = logging.getLogger("pitwall.deployments")
+
 DRIFTED: Final = ""
 """The revision of a pool whose objects are not as they were applied."""
 
@@ -42,6 +45,9 @@ POOLS: Final = frozenset(pool.value for pool in Pool)
 
 PODS_SECONDS: Final = 10.0
 """Pods that are not ready are looked at no more often than this."""
+
+KEPT_REVISIONS: Final = 5
+"""So many revisions of a variant are kept although nothing runs them."""
 
 Mark = tuple[str, str]
 
@@ -198,7 +204,31 @@ class RolloutPools:
                 found = await self.shared.kube.create(REVISIONS, kept)
             except KubeConflict:
                 found = await self.shared.kube.get(REVISIONS, owner.namespace, name)
+            await self._forget_old_revisions(owner, revision)
         return str(found["data"]["image"])
+
+    async def _forget_old_revisions(self, owner: Owner, newest: str) -> None:
+        """Delete what was kept of revisions that nothing runs or returns to, but for the last few."""
+        status = (self.shared.cache.get(ROLLOUTS, self.rollout) or {}).get("status") or {}
+        running = {found["metadata"]["labels"].get(ObjectLabel.REVISION) for found in self._deployments()}
+        needed = {newest, status.get("stableRevision"), status.get("candidateRevision"), *running}
+        selector = f"{ObjectLabel.MANAGED_BY}={MANAGED_BY},{ObjectLabel.VARIANT}={owner.name}"
+        try:
+            kept = [
+                found
+                async for page in self.shared.kube.pages(REVISIONS, owner.namespace, selector, heads=True)
+                for found in page["items"]
+            ]
+            kept.sort(key=lambda found: str(found["metadata"]["creationTimestamp"]))
+            for found in kept[:-KEPT_REVISIONS]:
+                if found["metadata"]["labels"].get(ObjectLabel.REVISION) not in needed:
+                    for kind in (CONFIG_MAPS, REVISIONS):
+                        await self.shared.kube.delete(kind, *key_of(found))
+        except KubeError as error:
+            log.warning("old revisions of %s/%s stay: %s", owner.namespace, owner.name, error)
+
+    def _deployments(self) -> Iterator[Object]:
+        return self.shared.cache.deployments_of(self.rollout)
 
 
 async def kept_spec(kube: Kube, namespace: str, variant: str, revision: str) -> SamplerVariant | None:
