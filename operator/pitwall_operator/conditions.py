@@ -10,7 +10,6 @@ from pitwall_operator.observation import SplitSeen
 from pitwall_operator.reason import Reason
 from pitwall_operator.run import stage_name
 
-
 WAITING = "Waiting"
 """The word of a reason that passes by itself: pods start, a split is being set."""
 

@@ -25,7 +25,7 @@ def move(
             return run.flag_off(status, seen.now, gate=gate.name, why=why), why
     held = _held(spec, status, seen, judgement)
     if held:
-        return _at_deadline(spec, status, seen, held)
+        return _at_deadline(spec, status, seen, judgement, held)
     return _advance(spec, status, seen, judgement)
 
 
@@ -114,16 +114,19 @@ def _proof(judgement: Judgement) -> str:
 
 
 def _at_deadline(
-    spec: RolloutSpec, status: RolloutStatus, seen: Observation, held: str
+    spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement: Judgement, held: str
 ) -> tuple[RolloutStatus, str]:  # fmt: skip
+    """What the deadline does to a stage that is held: only measured evidence is judged, so what could not be measured,
+    waits for capacity or waits for a person is held on; and what a gate holds for harm is never promoted."""
     stage = spec.stages[status.stage_index]
     if not stage.max_seconds or _elapsed(status, seen) < stage.max_seconds or spec.paused:
         return status, held
     overdue = f"deadline of {stage.max_seconds} s passed without proof ({held})"
+    verdict = Verdict.UNMEASURED if _blocked(spec, status, seen) else judgement.verdict
     match spec.on_inconclusive:
-        case OnInconclusive.FLAG_OFF:
+        case OnInconclusive.FLAG_OFF if verdict in (Verdict.INCONCLUSIVE, Verdict.HARMFUL):
             return run.flag_off(status, seen.now, gate="", why=overdue), overdue
-        case OnInconclusive.PROMOTE if not held.startswith(("not measured", "waiting")):
+        case OnInconclusive.PROMOTE if verdict is Verdict.INCONCLUSIVE:
             return _next(spec, status, seen, why=f"{overdue}; spec.onInconclusive is Promote")
         case _:
             return status, overdue

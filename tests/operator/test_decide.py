@@ -496,13 +496,45 @@ def test_an_inconclusive_deadline_holds_by_default(world):
     assert "deadline" in world.status.reason
 
 
-def test_an_inconclusive_deadline_flags_off_where_asked(world):
-    stages = [stage.model_copy(update={"max_seconds": 10}) for stage in world.rollout.spec.stages]
-    world.apply("rollout-aks.yaml")
-    world.want(stages=tuple(stages), on_inconclusive=OnInconclusive.FLAG_OFF)
-    world.until(lambda w: w.status.phase is Phase.FLAGGED_OFF, lambda: None, limit=30)
+def overdue_in_canary(world, on_inconclusive: OnInconclusive):
+    """A candidate whose first stage ended in time without proof: a single block of evidence."""
+    world.apply("rollout-dpp.yaml")
+    stages = [stage.model_copy(update={"min_seconds": 3, "max_seconds": 40}) for stage in world.rollout.spec.stages]
+    world.want(stages=tuple(stages), on_inconclusive=on_inconclusive)
+    world.until(lambda w: w.weight(Arm.CANDIDATE) > 0, lambda: None)
+    for _ in range(12):
+        world.turn()
+    world.good_block("dpp-v1")
+    for _ in range(4):
+        world.turn()
+    return world
 
-    assert "deadline" in world.status.flagged_off[-1].message
+
+@pytest.mark.parametrize(
+    ("on_inconclusive", "phase", "stage"),
+    [(OnInconclusive.HOLD, Phase.CANARY, 0), (OnInconclusive.FLAG_OFF, Phase.FLAGGED_OFF, 0),
+     (OnInconclusive.PROMOTE, Phase.CANARY, 1)],
+)  # fmt: skip
+def test_what_is_inconclusive_at_the_deadline_goes_as_asked(world, on_inconclusive, phase, stage):
+    overdue_in_canary(world, on_inconclusive)
+    assert world.status.verdict is Verdict.INCONCLUSIVE
+    world.until(lambda w: "deadline" in str(w.status), lambda: None)
+
+    assert (world.status.phase, world.status.stage_index) == (phase, stage)
+
+
+@pytest.mark.parametrize("on_inconclusive", list(OnInconclusive))
+@pytest.mark.parametrize("blind", ["Prometheus does not answer", ""])
+def test_what_could_not_be_measured_is_held_whatever_the_deadline_asks(world, on_inconclusive, blind):
+    world.apply("rollout-dpp.yaml")
+    stages = [stage.model_copy(update={"min_seconds": 3, "max_seconds": 10}) for stage in world.rollout.spec.stages]
+    world.want(stages=tuple(stages), on_inconclusive=on_inconclusive)
+    world.blind = blind
+    for _ in range(40):
+        world.turn()
+
+    assert (world.status.phase, world.status.stage_index) == (Phase.CANARY, 0)
+    assert "deadline" in world.status.reason
 
 
 def test_conditions_say_the_same_in_kubernetes_words(world: object, fork: Callable) -> None:
