@@ -52,6 +52,8 @@ class Reader:
 
     def five(self, variant: Key) -> FiveMetrics | None:
         """A variant's last observed metrics; None if they were not read lately."""
+        if self.clock() - self._five_at > 2 * FIVE_SECONDS:
+            return None
         return self._five.get(variant) or self._five.get(("", variant[1]))
 
     def forget(self, rollout: Key) -> None:
