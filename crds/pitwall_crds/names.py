@@ -34,7 +34,7 @@ class Header(StrEnum):
 
 
 class ObjectLabel(StrEnum):
-    """Labels of the Deployments, pods and Services that the operator owns; a Service's EndpointSlices carry them too."""
+    """Labels of the operator's Deployments, pods and Services; a Service's EndpointSlices carry them too."""
 
     NAME = "app.kubernetes.io/name"
     MANAGED_BY = "app.kubernetes.io/managed-by"
