@@ -63,7 +63,7 @@ class Watch(threading.Thread):
         super().__init__(name="watch", daemon=True)
         self._watching = watching
         self._loop = asyncio.get_running_loop()
-        self._stop = threading.Event()
+        self._told_to_stop = threading.Event()
         self.ready = threading.Event()
         self.ended = asyncio.Event()
         self.trouble = ""
@@ -78,7 +78,7 @@ class Watch(threading.Thread):
 
     def stop(self) -> None:
         """Let it end."""
-        self._stop.set()
+        self._told_to_stop.set()
 
     async def _operate(self) -> None:
         watching = self._watching
@@ -88,7 +88,7 @@ class Watch(threading.Thread):
             standalone=True,
             clusterwide=not watching.namespaces,
             namespaces=watching.namespaces,
-            stop_flag=self._stop,
+            stop_flag=self._told_to_stop,
             ready_flag=self.ready,
         )
 
