@@ -33,8 +33,8 @@ LABEL org.opencontainers.image.title="pitwall-gateway" \
       org.opencontainers.image.description="Assigns questions to sampler variants" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /venv /venv
-# The root file system is read-only in the cluster: what wants a home has /tmp.
-ENV PATH="/venv/bin:$PATH" HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# The root file system is read-only in the cluster: what wants a home has /tmp, what wants a user's name has one.
+ENV PATH="/venv/bin:$PATH" HOME=/tmp USER=pitwall PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["python3", "-m", "pitwall_runtime.gateway"]

@@ -34,8 +34,8 @@ LABEL org.opencontainers.image.title="pitwall-runtime" \
       org.opencontainers.image.description="Answers questions about videos with one frame sampler" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /venv /venv
-# The root file system is read-only in the cluster: what wants a home has /tmp.
-ENV PATH="/venv/bin:$PATH" HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+# The root file system is read-only in the cluster: what wants a home has /tmp, what wants a user's name has one.
+ENV PATH="/venv/bin:$PATH" HOME=/tmp USER=pitwall PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 65532:65532
 EXPOSE 8000
