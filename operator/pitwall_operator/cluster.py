@@ -94,7 +94,7 @@ def _controller(
     cache = Cache()
     turns = Turns(
         kube, cache, flags, Deployments(kube, cache, settings.defaults), reader, Events(kube),
-        metrics.statuses.show, settings.known, settings.resync_seconds,
+        metrics.statuses, settings.known, settings.resync_seconds,
     )  # fmt: skip
     return Controller(kube, cache, flags, turns, reader, metrics, settings.namespaces, settings.workers)
 

@@ -76,6 +76,8 @@ class Controller:
             self._wake(kind, known, self.cache.concerned(kind, known))
             if kind is ROLLOUTS:
                 self._sweep_soon.set()
+            if kind in OWNED:
+                self.turns.platform.forget(kind, key_of(found))
 
     def _wake(self, kind: Kind, found: Object, keys: frozenset[Key]) -> None:
         if not self.leading:

@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 
@@ -72,12 +72,22 @@ class Notebook:
         self.said.append(effect)
 
 
+class Statuses(Protocol):
+    """Who wants to know every rollout's status."""
+
+    def show(self, rollout: Rollout, status: RolloutStatus) -> None:
+        """It is so now."""
+
+    def forget(self, key: Key) -> None:
+        """The rollout is gone."""
+
+
 @dataclass(slots=True)
 class Turns:
     """What turns need, and what they may forget.
 
     Attributes:
-        shown: told every status that was decided, for the operator's own metrics.
+        statuses: told every status that was decided, for the operator's own metrics.
         known: what the runtime image can run.
         resync_seconds: when a rollout that rests is looked at again.
     """
@@ -88,7 +98,7 @@ class Turns:
     platform: Deployments
     reader: Reader
     events: Events
-    shown: Callable[[Rollout, RolloutStatus], None]
+    statuses: Statuses
     known: Known
     resync_seconds: float = 600.0
     clock: Callable[[], float] = time.monotonic
@@ -103,7 +113,7 @@ class Turns:
         """
         found = self.cache.get(ROLLOUTS, key)
         if found is None or found["metadata"].get("deletionTimestamp"):
-            self.reader.forget(key)
+            self._forget(key)
             return None
         try:
             rollout = Rollout.model_validate(found)
@@ -113,10 +123,18 @@ class Turns:
         again = await self._take(key, found, rollout)
         return again if self.cache.get(ROLLOUTS, key) is not None else None
 
+    def _forget(self, key: Key) -> None:
+        """The rollout is gone."""
+        self.reader.forget(key)
+        self.statuses.forget(key)
+        self._words_at.pop(key, None)
+
     async def describe(self, key: Key) -> None:
         """The status of a variant that no rollout mentions."""
         found = self.cache.get(VARIANTS, key)
-        if found is not None and not self.cache.rollouts_of_variant(key):
+        if found is None:
+            self._metrics_at.pop(key, None)
+        elif not self.cache.rollouts_of_variant(key):
             await self._describe_one(found, {}, ())
 
     async def _take(self, key: Key, found: Object, rollout: Rollout) -> float:
@@ -133,7 +151,7 @@ class Turns:
         for effect in notebook.said:
             await self.events.announce(found, effect)
         status = done.decision.status
-        self.shown(rollout, status)
+        self.statuses.show(rollout, status)
         await self._write_status(found, rollout, status)
         after = rollout.model_copy(update={"status": status})
         await self._describe(key, names | _remembered(after), after)

@@ -70,6 +70,9 @@ class Turns:
     async def describe(self, key: tuple[str, str]) -> None:
         self.described.append(key)
 
+    def forget(self, kind: Any, key: tuple[str, str]) -> None:
+        return
+
     def of(self, rollout: tuple[str, str]) -> "Turns":
         return self
 

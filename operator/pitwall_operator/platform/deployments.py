@@ -73,9 +73,14 @@ class Deployments:
         self.applied[(kind, key_of(found))] = _mark(found)
         self.cache.put(kind, found)
 
+    def forget(self, kind: Kind, key: Key) -> None:
+        """The object is gone."""
+        self.applied.pop((kind, key), None)
+        self._words.pop(key, None)
+
     async def delete(self, kind: Kind, key: Key) -> None:
         """Delete an object of a pool."""
-        self.applied.pop((kind, key), None)
+        self.forget(kind, key)
         await self.kube.delete(kind, *key)
 
     async def trouble(self, found: Object) -> str:
