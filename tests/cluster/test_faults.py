@@ -24,6 +24,7 @@ def test_the_api_server_restarts_on_the_way(scenario: Scenario, control_plane: C
     scenario.load.behave(rate=MANY)
 
     scenario.assert_promoted_once()
+    scenario.assert_weight_only_grew()
 
 
 def test_etcd_stands_still_on_the_way(scenario: Scenario, control_plane: ControlPlane):
@@ -37,6 +38,7 @@ def test_etcd_stands_still_on_the_way(scenario: Scenario, control_plane: Control
     scenario.load.behave(rate=MANY)
 
     scenario.assert_promoted_once()
+    scenario.assert_weight_only_grew()
 
 
 def test_the_flag_service_is_away_on_the_way(scenario: Scenario):
@@ -52,6 +54,7 @@ def test_the_flag_service_is_away_on_the_way(scenario: Scenario):
 
     assert scenario.flags.history(scenario.flag)[-1] == before
     scenario.assert_promoted_once()
+    scenario.assert_weight_only_grew()
 
 
 def test_another_writer_of_the_flag_and_of_the_pods_is_corrected(scenario: Scenario):
@@ -90,6 +93,7 @@ def test_another_replica_takes_over_within_20_s(scenario: Scenario, control_plan
 
     scenario.operator = second
     scenario.assert_promoted_once()
+    scenario.assert_weight_only_grew()
 
 
 def holder(scenario: Scenario) -> str:
