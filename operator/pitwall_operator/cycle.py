@@ -1,4 +1,8 @@
-"""One turn: observe, decide, perform, record, remember. Effects first, status last."""
+"""One turn: observe, decide, record, remember, perform.
+
+The status is what shall be, and effects are the distance to it: it is written before they are begun. A crash in between
+leaves a distance, which the next turn closes; the other way round it would leave traffic that no status wants.
+"""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -31,12 +35,12 @@ from pitwall_operator.wanted import experiment_flag, shadow_flag
 
 
 class Memory(Protocol):
-    """Where statuses and records are kept."""
+    """Where statuses and records are kept. What cannot be kept is raised, and nothing is done about it then."""
 
-    def write_status(self, resource: Rollout, status: RolloutStatus) -> None:
+    async def write_status(self, resource: Rollout, status: RolloutStatus) -> None:
         """Store the status."""
 
-    def append(self, rollout: Rollout, new: Sequence[record.Line]) -> None:
+    async def append(self, rollout: Rollout, new: Sequence[record.Line]) -> None:
         """Add to the rollout's record."""
 
 
@@ -155,11 +159,13 @@ async def turn(
     reading: Reading | Unseen,
     rivals: Sequence[Rollout] = (),
 ) -> Turn:
-    """Observe, decide, perform, record, remember. `rivals` are the other rollouts, of all namespaces."""
+    """Observe, decide, record, remember, perform. `rivals` are the other rollouts, of all namespaces."""
     seen = await observe(rollout, declared, world, reading, rivals)
     decision = decide(rollout, seen)
     owner = f"{rollout.metadata.namespace}/{rollout.metadata.name}"
+    await world.memory.append(rollout, list(record.evidence_lines(rollout, decision)))
+    await world.memory.write_status(rollout, decision.status)
     failures = await perform(decision.effects, Hands(world.flags, world.platform, world.announcer, revisions, owner))
-    world.memory.append(rollout, list(record.lines(rollout, decision, failures, seen.now)))
-    world.memory.write_status(rollout, decision.status)
+    if decision.effects:
+        await world.memory.append(rollout, [record.decision_line(rollout, decision, failures, seen.now)])
     return Turn(decision, failures)

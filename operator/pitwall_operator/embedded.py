@@ -53,11 +53,11 @@ class StateFolder:
     place: Place
     resources: Resources
 
-    def write_status(self, resource: Rollout, status: RolloutStatus) -> None:
+    async def write_status(self, resource: Rollout, status: RolloutStatus) -> None:
         """Store the status."""
         self.resources.write_status(resource, status)
 
-    def append(self, rollout: Rollout, new: Sequence[Line]) -> None:
+    async def append(self, rollout: Rollout, new: Sequence[Line]) -> None:
         """Add to the rollout's record."""
         Record(self.place.record(rollout.metadata.name)).append(new)
 

@@ -107,16 +107,14 @@ def decision_line(rollout: Rollout, decision: Decision, failures: Sequence[Failu
     }
 
 
-def lines(rollout: Rollout, decision: Decision, failures: Sequence[Failure], now: float) -> Iterator[Line]:
-    """What this cycle adds to the record; nothing if nothing was closed, decided or done."""
+def evidence_lines(rollout: Rollout, decision: Decision) -> Iterator[Line]:
+    """What a turn adds to the record before anything is done: the run that began, the block that was closed."""
     before = rollout.status
     if decision.status.run_id != before.run_id and decision.status.candidate_variant:
         yield run_line(rollout, decision.status)
         before = decision.status.model_copy(update={"last_block_time": ""})
     if decision.judgement.counts or decision.judgement.users:
         yield block_line(rollout, before, decision)
-    if decision.effects:
-        yield decision_line(rollout, decision, failures, now)
 
 
 class Record:

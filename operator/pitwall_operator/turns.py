@@ -1,13 +1,13 @@
-"""One rollout's turn in a cluster: its objects from the cache, the decision, then record, Events and status in order.
+"""One rollout's turn in a cluster: its objects from the cache, the decision, then record, status, effects and Events.
 
-The status is written last and only if it says something new: a crash before it repeats the turn, and every effect,
-line and Event of a turn may be repeated.
+The status is written only if it says something new, and before the effects: a replica that was overtaken does nothing.
+A crash anywhere leaves lines that the next turn repeats, or a distance that it closes.
 """
 
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -55,17 +55,20 @@ class Overtaken(Exception):  # noqa: N818
 
 @dataclass(slots=True)
 class Notebook:
-    """What a turn says, until it is written down."""
+    """Where a turn is written down: lines in the journal, the status by `store`; what it announces is kept."""
 
-    lines: list[Line] = field(default_factory=list)
+    flags: FlagClient
+    store: Callable[[Rollout, RolloutStatus], Awaitable[None]]
     said: list[Announce] = field(default_factory=list)
 
-    def write_status(self, resource: Rollout, status: RolloutStatus) -> None:
-        """The status comes with the turn's decision; it is written later."""
+    async def write_status(self, resource: Rollout, status: RolloutStatus) -> None:
+        """Store the status. Raises Overtaken."""
+        await self.store(resource, status)
 
-    def append(self, rollout: Rollout, new: Sequence[Line]) -> None:  # noqa: ARG002 – the port's
-        """Keep lines of the record."""
-        self.lines.extend(new)
+    async def append(self, rollout: Rollout, new: Sequence[Line]) -> None:
+        """Add lines to the record."""
+        if new:
+            await self.flags.append_journal(rollout.metadata.namespace, rollout.metadata.name, new)
 
     def announce(self, effect: Announce) -> None:
         """Keep an announcement."""
@@ -141,19 +144,19 @@ class Turns:
         view = self.platform.of(key)
         names = mentioned(found) | frozenset(await view.pools())
         variants = [variant for name in sorted(names) if (variant := self._variant((key[0], name)))]
-        notebook = Notebook()
+
+        async def store(rollout: Rollout, status: RolloutStatus) -> None:
+            self.statuses.show(rollout, status)
+            await self._write_status(found, rollout, status)
+
+        notebook = Notebook(self.flags, store)
         world = World(self.flags, view, notebook, notebook, self._invalid(variants))
         reading = self.reader.reading(rollout)
         revisions = await self._revisions(rollout, variants)
         done = await turn(rollout, variants, revisions, world, reading, self._rivals(key, found))
-        if notebook.lines:
-            await self.flags.append_journal(*key, notebook.lines)
         for effect in notebook.said:
             await self.events.announce(found, effect)
-        status = done.decision.status
-        self.statuses.show(rollout, status)
-        await self._write_status(found, rollout, status)
-        after = rollout.model_copy(update={"status": status})
+        after = rollout.model_copy(update={"status": done.decision.status})
         await self._describe(key, names | _remembered(after), after)
         if done.failures:
             raise TurnFailed("; ".join(str(failure) for failure in done.failures))

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from pitwall_operator.plot import draw
-from pitwall_operator.record import Record, lines
+from pitwall_operator.record import Record, evidence_lines
 from pitwall_operator.replay import UnreadableRecord, replay
 
 
@@ -24,14 +24,14 @@ def test_reading_what_was_never_written_gives_nothing(tmp_path):
     assert list(Record(tmp_path / "none.jsonl").read()) == []
 
 
-def test_a_run_leaves_its_head_its_blocks_and_its_decisions(world):
+def test_a_run_leaves_its_head_and_its_blocks(world):
     world.apply("rollout-aks.yaml")
     written = []
     while world.status.stable_variant != "aks-v1":
         world.good_block()
         before = world.rollout
         decision = world.turn()
-        written += lines(before, decision, (), world.now)
+        written += evidence_lines(before, decision)
 
     kinds = [line["kind"] for line in written]
     assert kinds.count("run") == 1
@@ -45,7 +45,8 @@ def test_a_quiet_turn_leaves_nothing(world):
     before = world.rollout
     decision = world.turn()
 
-    assert list(lines(before, decision, (), world.now)) == []
+    assert list(evidence_lines(before, decision)) == []
+    assert decision.effects == ()
 
 
 def run_through(world) -> list:
@@ -56,7 +57,7 @@ def run_through(world) -> list:
         world.good_block()
         before = world.rollout
         decision = world.turn()
-        written += lines(before, decision, (), world.now)
+        written += evidence_lines(before, decision)
     return json.loads(json.dumps(written))
 
 

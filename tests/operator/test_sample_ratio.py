@@ -11,7 +11,7 @@ from pitwall_crds.names import Arm, Metric
 from pitwall_crds.status import Phase, Verdict
 from pitwall_flags.document import split_name
 from pitwall_operator.gates.sample_ratio import ALPHA, GATEWAYS, UNCOUNTED, SampleRatio, UsersBlock, log_threshold
-from pitwall_operator.record import lines
+from pitwall_operator.record import evidence_lines
 from pitwall_operator.replay import replay
 from pitwall_operator.users import STRAY_SECONDS
 
@@ -108,7 +108,7 @@ def walk(world, skew: float, *, until, limit: int = 400) -> list:
         users_come(world, draw, skew)
         before = world.rollout
         decision = world.turn()
-        written += lines(before, decision, (), world.now)
+        written += evidence_lines(before, decision)
     raise AssertionError(f"never happened: {world.status.phase}, {world.status.reason}")
 
 

@@ -9,7 +9,7 @@ from pitwall_crds.names import Arm
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Phase, Verdict
 from pitwall_operator.explain import evidence
-from pitwall_operator.record import lines
+from pitwall_operator.record import evidence_lines
 from pitwall_operator.replay import replay
 
 LATENCY = {"name": "latency-p90", "quantile": {"metric": "QueryLatency", "perMille": 900}, "marginPercent": 200}
@@ -36,7 +36,7 @@ def walk(world, serve, *, until, limit=500) -> list:
         serve()
         before = world.rollout
         decision = world.turn()
-        written += lines(before, decision, (), world.now)
+        written += evidence_lines(before, decision)
     raise AssertionError(f"never happened: {world.status.phase}, {world.status.reason}")
 
 
