@@ -1,0 +1,49 @@
+"""An operator that dies after each of its calls leaves nothing that the next one does not put right."""
+
+import itertools
+import signal
+
+import pytest
+from harness.processes import until
+from harness.scenario import Scenario
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+LIFE_SECONDS = 120.0
+LEAST_DEATHS = 6
+"""A promotion takes more than twenty changing calls, so the sixth life ends before it."""
+
+
+def test_killed_after_every_call_of_a_promotion(scenario: Scenario):
+    """The operator dies after its first changing call, the next one after its second, …, until one lives to the end."""
+    scenario.start()
+    scenario.operator.process.stop()
+    scenario.apply("rollout-aks.yaml")
+    deaths = 0
+    for calls in itertools.count(1):
+        scenario.operator.start(crash_after=calls)
+        until(
+            lambda: ended(scenario) or arrived(scenario),
+            seconds=LIFE_SECONDS,
+            what=f"call {calls} or the end",
+            every=0.2,
+        )
+        if not ended(scenario):
+            break
+        assert scenario.operator.process.exit_status == -signal.SIGKILL, scenario.operator.process.last_words()
+        # Its holder is dead, so nobody needs to wait until it has expired.
+        scenario.kubectl("delete", "lease", "pitwall-operator", "--ignore-not-found", namespace=scenario.namespace)
+        deaths += 1
+
+    assert deaths >= LEAST_DEATHS
+    scenario.assert_promoted_once()
+    scenario.assert_weight_only_grew()
+
+
+def ended(scenario: Scenario) -> bool:
+    return not scenario.operator.process.is_running
+
+
+def arrived(scenario: Scenario) -> bool:
+    status = scenario.status()
+    return status.get("phase") == "Stable" and status.get("stableVariant") == "aks-v1"
