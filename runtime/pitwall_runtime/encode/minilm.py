@@ -93,8 +93,7 @@ class MiniLm:
         self._tokenizer = Tokenizer.from_file(f"{folder}/tokenizer.json")
         self._tokenizer.enable_truncation(_MAX_TOKENS)
         self._tokenizer.enable_padding()
-        with torch.device("meta"):
-            self._model = Bert()
+        self._model = Bert()
         self._model.load_state_dict(renamed(load_file(f"{folder}/model.safetensors")), assign=True)
         self._model.train(False)
 
