@@ -29,6 +29,7 @@ from pitwall_flags.upgrade import IgnoresUpgrades
 _log = logging.getLogger("pitwall_flags")
 
 GRACE_SECONDS = 3
+DATABASE_VARIABLE = "PITWALL_FLAGS_DATABASE"
 
 
 class CannotStart(Exception):  # noqa: N818 - what the user reads is the message
@@ -60,7 +61,8 @@ class _Server(uvicorn.Server):
 def read_settings(arguments: Sequence[str]) -> Settings:
     """The command line as settings; exits with a usage message when it is wrong."""
     parser = argparse.ArgumentParser(prog="python -m pitwall_flags.service", description=__doc__)
-    parser.add_argument("--database", default="sqlite+aiosqlite:///pitwall-flags.db", help="SQLAlchemy URL")
+    database = os.environ.get(DATABASE_VARIABLE, "sqlite+aiosqlite:///pitwall-flags.db")
+    parser.add_argument("--database", default=database, help=f"SQLAlchemy URL; {DATABASE_VARIABLE} hides a password")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--http-port", type=int, default=8016, help="admin API and OFREP; 0 takes a free port")
     parser.add_argument("--sync-port", type=int, default=8015, help="flagd.sync.v1; 0 takes a free port")

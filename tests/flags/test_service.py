@@ -14,6 +14,7 @@ from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from pitwall_flags.client import FlagClient, FlagsUnreachable
 from pitwall_flags.provider import PitwallProvider
+from pitwall_flags.service import read_settings
 
 pytestmark = pytest.mark.slow
 WHO = {"actor": "kim", "reason": "a test"}
@@ -170,3 +171,10 @@ def test_what_is_no_http_is_refused_in_words(shared_service):
     with socket.create_connection(("127.0.0.1", shared_service.http_port), timeout=10) as connection:
         connection.sendall(b"nonsense\r\n\r\n")
         assert b"400 Bad Request" in connection.recv(65_536)
+
+
+def test_the_database_may_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("PITWALL_FLAGS_DATABASE", "postgresql+asyncpg://pitwall:secret@db/flags")
+
+    assert read_settings([]).database == "postgresql+asyncpg://pitwall:secret@db/flags"
+    assert read_settings(["--database", "sqlite+aiosqlite:///x.db"]).database == "sqlite+aiosqlite:///x.db"
