@@ -33,9 +33,9 @@ def stage_phase(spec: RolloutSpec, index: int) -> Phase:
     return Phase.BAKE if index == len(spec.stages) - 1 else Phase.CANARY
 
 
-def _salt(rollout: Rollout, now: float) -> str:
-    """A new order of users for every run, the same on every recomputation."""
-    wanted = (rollout.spec.flag, rollout.spec.variant_ref.name, moments.to_text(now))
+def _salt(rollout: Rollout, revision: str) -> str:
+    """A new order of users for every run; the same when a crash made its begin be decided again."""
+    wanted = (rollout.spec.flag, rollout.spec.variant_ref.name, revision, rollout.status.run_id)
     return hashlib.sha256("|".join(wanted).encode()).hexdigest()[:12]
 
 
@@ -58,7 +58,7 @@ def begin(rollout: Rollout, revision: str, now: float) -> RolloutStatus:
         update={
             "candidate_variant": rollout.spec.variant_ref.name,
             "candidate_revision": revision,
-            "run_id": _salt(rollout, now),
+            "run_id": _salt(rollout, revision),
             "run_start_time": moments.to_text(now),
             "last_block_time": "",
             "gates": fresh_gates(rollout.spec),

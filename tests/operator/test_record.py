@@ -2,9 +2,11 @@
 
 import itertools
 import json
+import random
 
 import pytest
 
+from pitwall_operator.decide import decide
 from pitwall_operator.plot import draw
 from pitwall_operator.record import Record, evidence_lines
 from pitwall_operator.replay import UnreadableRecord, replay
@@ -90,6 +92,25 @@ def test_of_two_blocks_after_the_same_one_the_later_holds(world):
 
     blocks = list(replay([*written[:index], orphan, *written[index:]]))
 
+    assert [words for block in blocks for words in block.disagreements()] == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_record_with_crashes_between_any_block_and_its_status_is_whole(world, seed):
+    chance = random.Random(seed)
+    world.apply("rollout-aks.yaml")
+    written = []
+    while world.status.stable_variant != "aks-v1":
+        world.good_block()
+        if chance.random() < 0.3:
+            world.now += 2
+            written += evidence_lines(world.rollout, decide(world.rollout, world.seen()))
+            continue
+        before = world.rollout
+        written += evidence_lines(before, world.turn(chance.choice([0.3, 1, 3])))
+
+    blocks = list(replay(json.loads(json.dumps(written))))
+    assert len({block.run for block in blocks}) == 1
     assert [words for block in blocks for words in block.disagreements()] == []
 
 
