@@ -227,7 +227,8 @@ async def connected() -> AsyncIterator["DiscoveryV1Api"]:
     if not os.environ.get("KUBECONFIG") and config.incluster_config.SERVICE_HOST_ENV_NAME in os.environ:
         config.load_incluster_config(client_configuration=configuration)
     else:
-        await config.load_kube_config(client_configuration=configuration)
+        # Named here, because the library remembers the variable from when it was first imported.
+        await config.load_kube_config(os.environ.get("KUBECONFIG") or None, client_configuration=configuration)
     api_client = await asyncio.to_thread(client.ApiClient, configuration)
     try:
         yield client.DiscoveryV1Api(api_client)
