@@ -57,6 +57,7 @@ def answer(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Rand
     where = (variant, arm)
     failed = dice.random() < 0.01
     metrics[Metric.QUERIES].labels(*where, Outcome.ERROR if failed else Outcome.OK).inc()
+    metrics[Metric.USERS].labels(*where, "run-1").inc()
     metrics[Metric.QUERY_LATENCY].labels(*where).observe(pace * dice.lognormvariate(-0.6, 0.35))
     metrics[Metric.FRAME_SELECTION].labels(*where).observe(dice.lognormvariate(-7.5 if pace < 1 else -9, 0.4))
     metrics[Metric.TOKENS_PER_QUERY].labels(*where).observe(dice.gauss(2000, 60))
