@@ -85,8 +85,8 @@ def crds(kubectl: kube.Kubectl) -> None:
 
 
 @pytest.fixture(scope="session")
-def node(own_control_plane: ControlPlane | None, network: Network | str, kubectl: kube.Kubectl) -> Iterator[Node]:
-    """A real node, ready; tests that need it are skipped where none can run."""
+def real_node(own_control_plane: ControlPlane | None, network: Network | str, kubectl: kube.Kubectl) -> Iterator[Node]:
+    """A real node, ready and cordoned; tests that need it are skipped where none can run."""
     if own_control_plane is None:
         pytest.skip(f"{GIVEN} is set: the given cluster has nodes of its own")
     if isinstance(network, str):
@@ -100,10 +100,18 @@ def node(own_control_plane: ControlPlane | None, network: Network | str, kubectl
             )
         except AssertionError:
             pytest.skip(f"the node did not become ready:\n{made.last_words()}")
+        kubectl("cordon", node_module.NAME)
         yield made
     finally:
         made.stop()
         kubectl("delete", "node", node_module.NAME, check=False)
+
+
+@pytest.fixture
+def node(real_node: Node, kubectl: kube.Kubectl) -> Iterator[Node]:
+    """The real node, and the only one that takes pods during the test."""
+    with kube.uncordoned(kubectl, node_module.NAME):
+        yield real_node
 
 
 @pytest.fixture
@@ -136,8 +144,8 @@ def prometheus(folder: Path) -> Iterator[Prometheus]:
 
 
 @pytest.fixture(scope="session")
-def stand_in(own_control_plane: ControlPlane | None, folder: Path, kubectl: kube.Kubectl) -> Iterator[None]:
-    """A node whose pods are ready as soon as they are placed; see harness/stand_in.py."""
+def pretended_node(own_control_plane: ControlPlane | None, folder: Path, kubectl: kube.Kubectl) -> Iterator[None]:
+    """A node whose pods are ready as soon as they are placed, cordoned; see harness/stand_in.py."""
     if own_control_plane is None:
         pytest.skip(f"{GIVEN} is set: a node that only pretends must not join the given cluster")
     script = ROOT / "tests" / "cluster" / "harness" / "stand_in.py"
@@ -145,10 +153,18 @@ def stand_in(own_control_plane: ControlPlane | None, folder: Path, kubectl: kube
     made = Process([sys.executable, script, kubeconfig, STAND_IN], folder / "stand-in.log").start()
     try:
         until(lambda: kube.is_ready_node(kubectl, STAND_IN), seconds=30, what="the stand-in")
+        kubectl("cordon", STAND_IN)
         yield
     finally:
         made.stop()
         kubectl("delete", "node", STAND_IN, check=False)
+
+
+@pytest.fixture
+def stand_in(pretended_node: None, kubectl: kube.Kubectl) -> Iterator[None]:
+    """The pretended node, and the only one that takes pods during the test."""
+    with kube.uncordoned(kubectl, STAND_IN):
+        yield
 
 
 @pytest.fixture

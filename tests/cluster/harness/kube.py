@@ -3,6 +3,8 @@
 import json
 import secrets
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,16 @@ def is_ready_node(kubectl: "Kubectl", name: str) -> bool:
     """Whether pods can be placed on a node."""
     found = kubectl("get", "node", name, "-o", "json", "--ignore-not-found")
     return bool(found) and condition(json.loads(found), "Ready") == "True"
+
+
+@contextmanager
+def uncordoned(kubectl: "Kubectl", node: str) -> Iterator[None]:
+    """Lets pods be placed on a node for a while: a real node and one that pretends must not share a test's pods."""
+    kubectl("uncordon", node)
+    try:
+        yield
+    finally:
+        kubectl("cordon", node)
 
 
 def condition(resource: dict[str, Any], kind: str) -> str:
