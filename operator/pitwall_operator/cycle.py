@@ -16,7 +16,8 @@ from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient, FlagRejected, FlagsUnreachable
 from pitwall_flags.document import read_split
-from pitwall_operator import claims, record
+from pitwall_operator import claims, conditions, record
+from pitwall_operator.analyze import Judgement
 from pitwall_operator.decide import Decision, decide
 from pitwall_operator.observation import (
     Observation,
@@ -31,6 +32,7 @@ from pitwall_operator.observation import (
 )
 from pitwall_operator.perform import Announcer, Failure, Hands, perform
 from pitwall_operator.platform.port import Platform, Pools
+from pitwall_operator.reason import Reason
 from pitwall_operator.wanted import experiment_flag, shadow_flag
 
 
@@ -151,6 +153,12 @@ async def observe(
     )
 
 
+async def tell_unrecorded(rollout: Rollout, memory: Memory, why: str, *, now: float) -> None:
+    """Have the status say why nothing is decided: what cannot be recorded does not count, and all stays as it was."""
+    idle, waiting = Judgement(unmeasured=why), Reason(conditions.WAITING, f"nothing can be recorded: {why}")
+    await memory.write_status(rollout, conditions.describe(rollout, rollout.status, idle, waiting, now=now))
+
+
 async def turn(
     rollout: Rollout,
     declared: Sequence[SamplerVariant],
@@ -163,7 +171,11 @@ async def turn(
     seen = await observe(rollout, declared, world, reading, rivals)
     decision = decide(rollout, seen)
     owner = f"{rollout.metadata.namespace}/{rollout.metadata.name}"
-    await world.memory.append(rollout, list(record.evidence_lines(rollout, decision)))
+    try:
+        await world.memory.append(rollout, list(record.evidence_lines(rollout, decision)))
+    except FlagsUnreachable as error:
+        await tell_unrecorded(rollout, world.memory, str(error), now=seen.now)
+        raise
     await world.memory.write_status(rollout, decision.status)
     failures = await perform(decision.effects, Hands(world.flags, world.platform, world.announcer, revisions, owner))
     if decision.effects:

@@ -48,7 +48,7 @@ def test_the_flag_service_is_away_on_the_way(scenario: Scenario):
     scenario.flags.process.kill()
     scenario.load.behave(rate=MANY)
     try:
-        scenario.await_status(lambda status: "split cannot be seen" in status["reason"], "a word about the flags")
+        scenario.await_status(lambda status: "is the flag service up?" in status["reason"], "a word about the flags")
     finally:
         scenario.flags.start()
 

@@ -61,6 +61,8 @@ class Scenario:
         self.load.behave(rate=FEW)
         self.apply(file, spec__stages=list(stages))
         self.await_phase("Canary")
+        weight = f"{stages[0]['weightBasisPoints'] // 100}%"
+        self.await_status(lambda status: status["weight"] == weight, f"users of the candidate: {weight}")
 
     def ask(self, verb: str, actor: str = "test") -> None:
         """What `kubectl pitwall VERB` does."""
