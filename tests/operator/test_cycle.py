@@ -1,0 +1,62 @@
+"""One turn: what cannot be recorded is not decided, and the status says why."""
+
+import pytest
+
+from pitwall_crds.names import Arm
+from pitwall_crds.status import Phase, Verdict
+from pitwall_flags.client import FlagsUnreachable
+from pitwall_operator.cycle import tell_unrecorded
+from pitwall_operator.decide import decide
+from pitwall_operator.record import evidence_lines
+
+DOWN = "POST /v1/journal failed 4 times; is the flag service up?"
+
+
+class Kept:
+    """A memory that keeps the last status."""
+
+    def __init__(self):
+        self.status = None
+
+    async def write_status(self, resource, status):
+        self.status = status
+
+    async def append(self, rollout, new):
+        raise FlagsUnreachable(DOWN)
+
+
+@pytest.fixture
+def measured(world):
+    """A canary whose next turn closes a block."""
+    world.apply("rollout-aks.yaml")
+    world.until(lambda w: w.weight(Arm.CANDIDATE) > 0, world.good_block)
+    world.turn(3.0)
+    world.good_block()
+    world.now += 3.0
+    assert list(evidence_lines(world.rollout, decide(world.rollout, world.seen())))
+    return world
+
+
+async def test_a_block_that_cannot_be_recorded_leaves_the_evidence_and_is_said_in_the_status(measured):
+    memory, before = Kept(), measured.status
+
+    await tell_unrecorded(measured.rollout, memory, DOWN, now=measured.now)
+
+    assert DOWN in memory.status.reason
+    assert memory.status.verdict is Verdict.UNMEASURED
+    assert memory.status.last_block_time == before.last_block_time
+    assert [gate.evidence for gate in memory.status.gates] == [gate.evidence for gate in before.gates]
+    assert (memory.status.phase, memory.status.stage_index) == (Phase.CANARY, before.stage_index)
+
+
+async def test_a_run_that_cannot_be_recorded_does_not_begin_and_is_not_ready(world):
+    memory = Kept()
+    world.apply("rollout-aks.yaml")
+
+    await tell_unrecorded(world.rollout, memory, DOWN, now=world.now)
+
+    assert memory.status.phase is Phase.STABLE
+    assert memory.status.run_id == world.status.run_id
+    ready = next(one for one in memory.status.conditions if one.type == "Ready")
+    assert (ready.status, ready.reason) == ("False", "Waiting")
+    assert DOWN in ready.message
