@@ -50,7 +50,7 @@ class Events:
     def _event(self, rollout: Object, effect: Announce) -> Object:
         metadata = rollout["metadata"]
         said = hashlib.sha256(f"{metadata['uid']}|{effect.reason}|{effect.message}".encode()).hexdigest()[:16]
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        now = datetime.fromtimestamp(self.kube.clock(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         return {
             "apiVersion": EVENTS.api_version,
             "kind": EVENTS.name,

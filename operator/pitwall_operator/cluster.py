@@ -69,7 +69,7 @@ async def run(settings: Settings, stopped: asyncio.Event) -> None:
         settings.flags_url, token=settings.flags_token, timeout_seconds=FLAGS_TIMEOUT_SECONDS,
         transport=GuardedTransport(guard),
     )  # fmt: skip
-    prometheus = _prometheus(settings)
+    prometheus = _prometheus(settings, kube)
     reader = Reader(prometheus, settings.read_seconds, settings.stale_seconds)
     lease = fence.lease = Lease(kube, settings.lease_namespace, settings.lease_name, settings.identity)
     controller = _controller(settings, kube, flags, reader, metrics)
@@ -82,10 +82,12 @@ async def run(settings: Settings, stopped: asyncio.Event) -> None:
             prometheus.close()
 
 
-def _prometheus(settings: Settings) -> Prometheus | None:
+def _prometheus(settings: Settings, kube: Kube) -> Prometheus | None:
     if not settings.prometheus_url:
         return None
-    return Prometheus(settings.prometheus_url, settings.prometheus_headers, settings.prometheus_timeout_seconds)
+    return Prometheus(
+        settings.prometheus_url, settings.prometheus_headers, settings.prometheus_timeout_seconds, kube.clock
+    )
 
 
 def _controller(
@@ -152,7 +154,10 @@ def _watching(settings: Settings, kube: Kube, controller: Controller) -> Watchin
     webhook = None
     if settings.webhook_certificate is not None and settings.webhook_private_key is not None:
         webhook = Webhook(settings.webhook_port, settings.webhook_certificate, settings.webhook_private_key)
-    return Watching(settings.namespaces, controller.changed, controller.deleted, review, kube.login, webhook)
+    return Watching(
+        settings.namespaces, controller.changed, controller.deleted, review, kube.login, webhook,
+        settings.watch_silence_seconds,
+    )  # fmt: skip
 
 
 async def _definitions(kube: Kube, stopped: asyncio.Event) -> None:

@@ -5,7 +5,7 @@ leaves a distance, which the next turn closes; the other way round it would leav
 """
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -48,13 +48,19 @@ class Memory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The ports of one turn, and why declared variants cannot run, by name, where the platform knows beforehand."""
+    """The ports of one turn.
+
+    Attributes:
+        invalid: why declared variants cannot run, by name, where the platform knows beforehand.
+        clock: epoch seconds.
+    """
 
     flags: FlagClient
     platform: Platform
     announcer: Announcer
     memory: Memory
     invalid: Mapping[str, str] = field(default_factory=dict)
+    clock: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,7 @@ async def observe(
     """Everything that this turn's decision may depend on. Raises PlatformUnreachable."""
     pools = await world.platform.pools()
     return Observation(
-        now=time.time(),
+        now=world.clock(),
         variants=see_variants(declared, pools, claims.foreign(rollout, rivals), world.invalid),
         split=await see_split(world.flags, rollout.spec.flag),
         shadow=await see_shadow(world.flags, shadow_flag(rollout.spec.flag)),

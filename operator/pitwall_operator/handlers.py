@@ -6,9 +6,10 @@ which rests costs no write. There is no peering either: every replica watches, t
 
 import asyncio
 import dataclasses
+import itertools
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,15 @@ WATCHED: Final = (ROLLOUTS, VARIANTS, DEPLOYMENTS, SERVICES, BUDGETS)
 WATCH_SECONDS: Final = 300
 SLACK_SECONDS: Final = 15
 PAGE_SIZE: Final = 500
+FIRST_PAUSES: Final = (0.2, 0.5, 1.0, 2.0)
+LONGEST_PAUSE: Final = 4.0
+
+
+class Pauses:
+    """Seconds between attempts to reach the API server again: few, and without end, however long it is away."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain(FIRST_PAUSES, itertools.repeat(LONGEST_PAUSE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,7 @@ class Watching:
         review: asked before a resource is stored.
         login: the API server and how to speak to it.
         webhook: None switches admission off.
+        silence_seconds: a watch that brings nothing for so long is taken for lost, and opened anew.
     """
 
     namespaces: tuple[str, ...]
@@ -54,6 +65,7 @@ class Watching:
     review: Callable[[Kind, str, Object], Review]
     login: Callable[[], Awaitable[Login]]
     webhook: Webhook | None = None
+    silence_seconds: float = 70.0
 
 
 class Watch(threading.Thread):
@@ -135,9 +147,11 @@ def _settings(watching: Watching) -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.watching.server_timeout = WATCH_SECONDS
     settings.watching.client_timeout = WATCH_SECONDS + SLACK_SECONDS
+    settings.watching.inactivity_timeout = watching.silence_seconds
     settings.watching.chunk_size = PAGE_SIZE
     settings.queueing.idle_timeout = 0.1
     settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = Pauses()
     for kind in (DEPLOYMENTS, SERVICES, BUDGETS):
         settings.watching.label_selectors[kind.plural] = OWN_SELECTOR
     if watching.webhook is not None:

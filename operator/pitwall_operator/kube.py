@@ -16,6 +16,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from pitwall_crds import names
+from pitwall_operator.cluster_clock import ClusterClock
 from pitwall_operator.guard import Guard
 
 Object = dict[str, Any]
@@ -110,6 +111,7 @@ class Kube:
     def __init__(self, api: ApiClient, guard: Guard) -> None:
         self._api: Any = api
         self._guard = guard
+        self.clock = ClusterClock()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -220,6 +222,7 @@ class Kube:
     ) -> Object:
         headers = {"Content-Type": content_type, "Accept": accept}
         suffix = f"?{urlencode(query)}" if query else ""
+        asked = self.clock.steady()
         try:
             await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
             response = await self._api.rest_client.request(
@@ -229,6 +232,7 @@ class Kube:
                 body=body,
                 _request_timeout=aiohttp.ClientTimeout(total=timeout_seconds),
             )
+            self.clock.heard(response.headers.get("Date", ""), asked)
             content = await response.read()
         except (aiohttp.ClientError, OSError) as error:
             words = str(error) or type(error).__name__

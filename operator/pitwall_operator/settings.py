@@ -55,6 +55,7 @@ class Settings:
     webhook_certificate: Path | None
     webhook_private_key: Path | None
     resync_seconds: float
+    watch_silence_seconds: float
     workers: int
     defaults: Defaults
     known: Known
@@ -69,7 +70,8 @@ def read(arguments: Sequence[str]) -> Settings:
     token = os.environ.get("PITWALL_PROMETHEUS_TOKEN", "")
     plain = ("kubeconfig", "context", "flags_url", "prometheus_url", "prometheus_timeout_seconds", "read_seconds",
              "stale_seconds", "lease_namespace", "lease_name", "identity", "port", "webhook_port",
-             "webhook_certificate", "webhook_private_key", "resync_seconds", "workers")  # fmt: skip
+             "webhook_certificate", "webhook_private_key", "resync_seconds", "watch_silence_seconds",
+             "workers")  # fmt: skip
     return Settings(
         **{name: getattr(chosen, name) for name in plain},
         namespaces=tuple(dict.fromkeys(chosen.namespace)),
@@ -123,8 +125,13 @@ def _process_options(group: Any) -> None:
     group.add_argument("--webhook-certificate", type=Path, metavar="FILE", help="PEM; without it no webhook is served")
     group.add_argument("--webhook-private-key", type=Path, metavar="FILE", help="PEM")
     group.add_argument(
-        "--resync-seconds", type=float, default=600.0, help="a rollout that rests is looked at again after this time"
-    )
+        "--resync-seconds", type=float, default=600.0,
+        help="a rollout that rests is looked at again, and all objects are compared with the cache, after this time",
+    )  # fmt: skip
+    group.add_argument(
+        "--watch-silence-seconds", type=float, default=70.0,
+        help="a watch that brings nothing for so long, not even the bookmark of each minute, is opened anew",
+    )  # fmt: skip
     group.add_argument("--workers", type=int, default=WORKERS, help="rollouts that are worked on at once")
 
 

@@ -27,7 +27,7 @@ log = logging.getLogger("pitwall.prometheus")
 
 TIMEOUT_SECONDS: Final = 5
 LAG_SECONDS: Final = 0.5
-"""A query asks for this long ago: what was scraped at that moment has been stored since."""
+"""A query asks for so long ago, by Prometheus' own clock: what was scraped then has been stored since."""
 
 NAME: Final = "__name__"
 _METRIC_LABELS: Final = frozenset({*Label, "le", NAME})
@@ -47,9 +47,15 @@ class _Process:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that was read at one moment, by the namespace in which it was scraped ('' where targets have none)."""
+    """All that was read at one moment, by the namespace in which it was scraped ('' where targets have none).
+
+    Attributes:
+        time: the moment by the operator's clock, which is what a decision compares it with.
+        asked_for: the same moment by Prometheus' clock, which is what scrapes are dated by.
+    """
 
     time: float
+    asked_for: float
     processes: Mapping[tuple[str, str], _Process]
     interests: frozenset[tuple[str, frozenset[str]]]
 
@@ -67,7 +73,7 @@ class Snapshot:
                 f"no data: Prometheus has no series of {' or '.join(sorted(one.variants))} in namespace "
                 f"{one.namespace!r}; check that it scrapes gateway and runtime pods, and that questions come in"
             )
-        age = self.time - max(process.scraped for process in seen.values())
+        age = self.asked_for - max(process.scraped for process in seen.values())
         if age > stale_seconds:
             return Unseen(
                 f"stale: the newest sample is {age:.0f} s old, more than {stale_seconds:.0f} s; "
@@ -110,7 +116,10 @@ class Prometheus:
     async def read(self, interests: Iterable[Interest]) -> Snapshot | Unseen:
         """Everything that these rollouts count, at one moment."""
         wanted = tuple(interests)
-        moment = self.clock() - LAG_SECONDS
+        moment = await self._moment()
+        if isinstance(moment, Unseen):
+            return moment
+        now = self.clock() - LAG_SECONDS
         starts, ages, *families = await asyncio.gather(
             *(
                 self.query(query, moment)
@@ -131,12 +140,15 @@ class Prometheus:
         for labels, value in _series([ages]):
             if _identity(labels) in processes:
                 processes[_identity(labels)].scraped = value
-        return Snapshot(moment, processes, frozenset((one.namespace, one.variants) for one in wanted))
+        return Snapshot(now, moment, processes, frozenset((one.namespace, one.variants) for one in wanted))
 
     async def five_metrics(self, variants: Sequence[str]) -> Mapping[Key, FiveMetrics] | Unseen:
         """The last observed five metrics by namespace and variant."""
         queries = promql.five_queries(variants)
-        answers = await asyncio.gather(*(self.query(query, self.clock() - LAG_SECONDS) for query in queries.values()))
+        moment = await self._moment()
+        if isinstance(moment, Unseen):
+            return moment
+        answers = await asyncio.gather(*(self.query(query, moment) for query in queries.values()))
         found: dict[Key, dict[str, float]] = {}
         for name, answer in zip(queries, answers, strict=True):
             if isinstance(answer, Unseen):
@@ -146,10 +158,18 @@ class Prometheus:
                 found.setdefault(key, {})[name] = value
         return {key: five.texts(values) for key, values in found.items()}
 
-    async def query(self, query: str, moment: float) -> list[Series] | Unseen:
-        """One instant query."""
+    async def _moment(self) -> float | Unseen:
+        """The moment to ask for, by Prometheus' clock: by another one, old counters could be taken for new ones."""
+        answer = await self.query("vector(time())")
+        if isinstance(answer, Unseen):
+            return answer
+        return answer[0][1] - LAG_SECONDS if answer else Unseen(f"the answer of {self.url} is not Prometheus': no time")
+
+    async def query(self, query: str, moment: float | None = None) -> list[Series] | Unseen:
+        """One instant query; without a moment, for now."""
+        at = None if moment is None else {"time": f"{moment:.3f}"}
         try:
-            answer = await asyncio.to_thread(self._client.custom_query, query, {"time": f"{moment:.3f}"})
+            answer = await asyncio.to_thread(self._client.custom_query, query, at)
             return [(entry["metric"], float(entry["value"][1])) for entry in answer]
         except requests.exceptions.JSONDecodeError as error:
             return Unseen(f"the answer of {self.url} is not Prometheus': {error}")
