@@ -15,7 +15,7 @@ from pitwall_crds.problems import suggestion
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator import claims
-from pitwall_operator.cache import Cache, Key, key_of
+from pitwall_operator.cache import Cache, Key, is_leaving, key_of
 from pitwall_operator.kube import ROLLOUTS, VARIANTS, Kind, Object
 from pitwall_operator.observation import Pool
 from pitwall_operator.observe.counters import measurable_in_shadow
@@ -48,6 +48,8 @@ def review(kind: Kind, operation: str, found: Object, cache: Cache, known: Known
     try:
         if operation == "DELETE":
             return _deleted(kind, found, cache)
+        if is_leaving(found):  # whoever takes the last finalizer away must not be held up by what it asked for
+            return Review()
         if kind is VARIANTS:
             return Review(refusals=variant_problems(SamplerVariant.model_validate(_spec_of(found)), known))
         return _rollout(Rollout.model_validate(_spec_of(found)), found, cache)
@@ -145,7 +147,8 @@ def _newest(rollout: Rollout) -> Rollout:
 
 def _others(rollout: Rollout, key: Key, found: Object, cache: Cache) -> Sequence[Rollout]:
     others = []
-    for other in sorted(cache.concerned(ROLLOUTS, {**found, "metadata": rollout.metadata.model_dump()}) - {key}):
+    concerned = cache.concerned(ROLLOUTS, {**found, "metadata": rollout.metadata.model_dump()})
+    for other in sorted(filter(cache.stays, concerned - {key})):
         try:
             others.append(Rollout.model_validate(cache.get(ROLLOUTS, other)))
         except ValidationError:

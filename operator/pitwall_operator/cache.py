@@ -69,6 +69,15 @@ class Cache:
             if key not in present and version_of(known) <= version and namespace in ("", key[0])
         ]
 
+    def stays(self, rollout: Key) -> bool:
+        """Whether a rollout exists and nobody has deleted it."""
+        found = self.objects[ROLLOUTS].get(rollout)
+        return found is not None and not is_leaving(found)
+
+    def staying_rollouts(self) -> frozenset[Key]:
+        """Rollouts that nobody has deleted."""
+        return frozenset(filter(self.stays, self.objects[ROLLOUTS]))
+
     def rollouts_of_flag(self, flag: str) -> frozenset[Key]:
         """Rollouts that ask for this flag."""
         return frozenset(self._by_flag.get(flag, ()))
@@ -109,6 +118,12 @@ class Cache:
 def key_of(found: Object) -> Key:
     """Namespace and name of an object."""
     return found["metadata"]["namespace"], found["metadata"]["name"]
+
+
+def is_leaving(found: Object) -> bool:
+    """Whether somebody has deleted an object that is still there, for the sake of a finalizer. It asks for nothing
+    any more, and claims nothing."""
+    return "deletionTimestamp" in found["metadata"]
 
 
 def version_of(found: Object) -> int:

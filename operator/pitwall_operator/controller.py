@@ -219,7 +219,7 @@ class Controller:
 
     async def _rest_orphans(self) -> bool:
         """Bring orphaned flags to rest, then drain what serves nobody; whether there is nothing left to do."""
-        existing, flags = self.cache.objects[ROLLOUTS].keys(), await self.flags.list()
+        existing, flags = self.cache.staying_rollouts(), await self.flags.list()
         resting = list(orphans.to_rest(flags, existing, self._watches))
         for rest in resting:
             log.info("Rollout %s is gone: its flag %s goes back to stable", rest.owner, rest.flag)

@@ -23,7 +23,7 @@ from pitwall_flags.client import FlagClient
 from pitwall_operator import moments
 from pitwall_operator.admission import Known, variant_problems
 from pitwall_operator.announcer import Events
-from pitwall_operator.cache import Cache, Key, mentioned, version_of
+from pitwall_operator.cache import Cache, Key, is_leaving, mentioned, version_of
 from pitwall_operator.cycle import Turn, World, turn
 from pitwall_operator.effects import Announce
 from pitwall_operator.kube import ROLLOUTS, VARIANTS, Kind, Kube, KubeConflict, KubeNotFound, Object
@@ -115,7 +115,7 @@ class Turns:
         Raises TurnFailed, Overtaken, and what the API server or the flag service raise.
         """
         found = self.cache.get(ROLLOUTS, key)
-        if found is None or found["metadata"].get("deletionTimestamp"):
+        if found is None or is_leaving(found):
             self._forget(key)
             return None
         try:
@@ -150,7 +150,7 @@ class Turns:
             await self._write_status(found, rollout, status)
 
         notebook = Notebook(self.flags, store)
-        world = World(self.flags, view, notebook, notebook, self._invalid(variants))
+        world = World(self.flags, view, notebook, notebook, self._invalid(variants), self.kube.clock)
         reading = self.reader.reading(rollout)
         revisions = await self._revisions(rollout, variants)
         done = await turn(rollout, variants, revisions, world, reading, self._rivals(key, found))
@@ -175,7 +175,7 @@ class Turns:
 
     def _variant(self, key: Key) -> SamplerVariant | None:
         found = self.cache.get(VARIANTS, key)
-        if found is None or found["metadata"].get("deletionTimestamp"):
+        if found is None or is_leaving(found):
             return None
         try:
             return SamplerVariant.model_validate(found)
@@ -191,7 +191,7 @@ class Turns:
     def _rivals(self, key: Key, found: Object) -> list[Rollout]:
         """Rollouts that share the flag or a variant with this one; no other can be in its way."""
         rivals = []
-        for other in sorted(self.cache.concerned(ROLLOUTS, found) - {key}):
+        for other in sorted(filter(self.cache.stays, self.cache.concerned(ROLLOUTS, found) - {key})):
             try:
                 rivals.append(Rollout.model_validate(self.cache.get(ROLLOUTS, other)))
             except ValidationError:
@@ -261,7 +261,7 @@ class Turns:
             type="Ready",
             status=ConditionStatus.FALSE,
             observed_generation=generation,
-            last_transition_time=moments.to_text(time.time()),
+            last_transition_time=moments.to_text(self.kube.clock()),
             reason=EventReason.INVALID,
             message=f"the resource cannot be read: {said}"[:2048],
         ).to_yaml_dict()
@@ -290,7 +290,7 @@ class Turns:
         fresh = self.clock() - self._metrics_at.get(key, float("-inf")) >= METRICS_SECONDS
         metrics = self.reader.five(key) if fresh else None
         endpoint = f"http://{pool_name(key[1], next(iter(pools)))}.{key[0]}.svc:{PORT}" if pools else ""
-        status = describe_variant(variant, pools, rollouts, metrics, now=time.time(), endpoint=endpoint)
+        status = describe_variant(variant, pools, rollouts, metrics, now=self.kube.clock(), endpoint=endpoint)
         status = _with_problems(status, self._invalid([variant]).get(key[1], ""))
         if metrics is not None:
             self._metrics_at[key] = self.clock()

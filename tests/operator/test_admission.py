@@ -121,3 +121,20 @@ def test_deleting_a_variant_in_use_is_a_warning(cache):
 def test_the_status_is_nobodys_business_here(cache):
     found = {**rollout(), "status": {"written": "by a newer operator"}}
     assert review(ROLLOUTS, "UPDATE", found, cache, KNOWN).refusals == ()
+
+
+def test_what_is_being_deleted_holds_nobody_up(cache):
+    """Neither another rollout on its flag, nor whoever takes its last finalizer away."""
+    leaving = rollout("first", creationTimestamp="2026-01-01T00:00:00Z", deletionTimestamp="2026-01-02T00:00:00Z")
+    cache.put(ROLLOUTS, leaving)
+    second = rollout("second", resourceVersion="2", creationTimestamp="2026-01-03T00:00:00Z")
+
+    assert review(ROLLOUTS, "CREATE", second, cache, KNOWN).refusals == ()
+    cache.put(ROLLOUTS, second)
+    assert (
+        review(ROLLOUTS, "UPDATE", {**leaving, "spec": {**leaving["spec"], "flag": "g"}}, cache, KNOWN).refusals == ()
+    )
+    gone = {"deletionTimestamp": "2026-01-02T00:00:00Z"}
+    broken = variant(sampler={"name": "akz"})
+    assert review(VARIANTS, "UPDATE", broken, cache, KNOWN).refusals
+    assert not review(VARIANTS, "UPDATE", {**broken, "metadata": broken["metadata"] | gone}, cache, KNOWN).refusals

@@ -223,7 +223,14 @@ async def test_an_api_server_that_is_away_is_asked_again(world):
         await world.until(lambda: world.turns.taken[A])
 
 
-async def test_a_deleted_rollouts_users_go_back_and_its_idle_pods_go(world):
+def marked(found: dict[str, Any], version: int) -> dict[str, Any]:
+    """Deleted, and still there for the sake of somebody's finalizer."""
+    gone = {"deletionTimestamp": "2026-01-02T00:00:00Z", "finalizers": ["example.org/wait"]}
+    return {**found, "metadata": found["metadata"] | gone | {"resourceVersion": str(version)}}
+
+
+@pytest.mark.parametrize("with_finalizer", [False, True], ids=["gone", "waiting for a finalizer"])
+async def test_a_deleted_rollouts_users_go_back_and_its_idle_pods_go(world, with_finalizer):
     shares = [ArmShare("candidate", "aks", 1000), ArmShare("stable", "uniform", 9000)]
     document = {**split_document(shares, salt="s"), "metadata": {OWNER: "shop/a"}}
     world.kube.items["rollouts"] = [rollout("a")]
@@ -235,7 +242,11 @@ async def test_a_deleted_rollouts_users_go_back_and_its_idle_pods_go(world):
         world.leading.set()
         await world.until(lambda: world.turns.taken[A])
         assert world.flags.written == []
-        world.controller.deleted(ROLLOUTS, rollout("a", 200))
+        if with_finalizer:
+            world.turns.outcomes[A] = [None]
+            world.controller.changed(ROLLOUTS, marked(rollout("a"), 200))
+        else:
+            world.controller.deleted(ROLLOUTS, rollout("a", 200))
         await world.until(lambda: world.flags.written == ["a"])
         await world.until(lambda: world.turns.drained == [("aks", "main")])
     assert world.cache.get(DEPLOYMENTS, ("shop", "aks")) is not None

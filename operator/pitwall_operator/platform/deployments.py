@@ -193,7 +193,7 @@ class RolloutPools:
                 f"give SamplerVariant {owner.name!r} another name"
             )
         other = rollout_of(found)
-        if other not in (None, self.rollout) and self.shared.cache.get(ROLLOUTS, other) is not None:
+        if other not in (None, self.rollout) and self.shared.cache.stays(other):
             raise KubeRefused(f"Deployment {key[1]!r} is run by Rollout {other[1]!r}; a variant has one Rollout")
 
     async def _revision_image(self, owner: Owner, variant: SamplerVariant, revision: str) -> str:
