@@ -86,35 +86,18 @@ def test_an_outage_of_prometheus_is_unmeasured_and_moves_nothing(scenario: Scena
     scenario.await_phase("Stable", variant="aks-v1")
 
 
-def test_applying_the_same_file_again_changes_nothing(scenario: Scenario, control_plane: ControlPlane):
+def test_applying_the_same_file_again_changes_nothing(scenario: Scenario):
     scenario.start()
     until(lambda: scenario.condition("Ready") == "True", seconds=10, what="Ready")
-    before, since = scenario.rollout()["metadata"], settled(scenario, control_plane)
+    before, since = scenario.rollout()["metadata"], scenario.await_rest()
 
     told = scenario.apply("rollout.yaml")
     time.sleep(QUIET_SECONDS)
 
     after = scenario.rollout()["metadata"]
-    writes = [request for request in control_plane.requests("operator", since=since) if request.is_write]
     assert told.count("unchanged") == len(told.splitlines())
     assert (after["generation"], after["resourceVersion"]) == (before["generation"], before["resourceVersion"])
-    assert [request for request in writes if request.resource != "leases"] == []
-
-
-def settled(scenario: Scenario, plane: ControlPlane) -> int:
-    """The audit log's end once the operator has written nothing but its lease for a moment."""
-
-    def is_quiet() -> bool:
-        position = plane.audit_position()
-        time.sleep(2.0)
-        return not [
-            request
-            for request in plane.requests("operator", since=position)
-            if request.is_write and request.resource != "leases"
-        ]
-
-    until(is_quiet, seconds=60, what="an operator at rest")
-    return plane.audit_position()
+    assert scenario.writes(since) == []
 
 
 def test_an_edited_candidate_begins_anew(scenario: Scenario):

@@ -1,6 +1,7 @@
 """A real control plane on free ports: etcd, kube-apiserver, kube-controller-manager, kube-scheduler."""
 
 import json
+import os
 import ssl
 import subprocess
 import urllib.request
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
-from harness import binaries
+from harness import binaries, clock
 from harness.processes import Process, free_port, until
 
 READY_SECONDS = 60.0
@@ -164,9 +165,11 @@ class ControlPlane:
         self._openssl("pkey", "-in", "tokens.key", "-pubout", "-out", "tokens.pub")
 
     def _openssl(self, *arguments: str) -> None:
+        environment = {**os.environ, **clock.backdated()}
         done = subprocess.run(
-            ["openssl", *arguments], cwd=self.folder, capture_output=True, check=False, text=True, timeout=60
-        )
+            ["openssl", *arguments], cwd=self.folder, env=environment,
+            capture_output=True, check=False, text=True, timeout=60,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
 
     def _write_settings(self) -> None:

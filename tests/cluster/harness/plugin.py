@@ -33,6 +33,15 @@ def in_namespace(kubeconfig: Path, namespace: str, copy: Path) -> Path:
     return copy
 
 
+def with_server(kubeconfig: Path, server: str, copy: Path) -> Path:
+    """A kubeconfig of the same cluster by another way."""
+    content = yaml.safe_load(kubeconfig.read_text())
+    for entry in content["clusters"]:
+        entry["cluster"]["server"] = server
+    copy.write_text(yaml.safe_dump(content))
+    return copy
+
+
 def with_token(kubeconfig: Path, token: str, copy: Path) -> Path:
     """A kubeconfig of the same cluster for somebody else."""
     content = yaml.safe_load(kubeconfig.read_text())

@@ -2,11 +2,13 @@
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness import examples
+from harness.control_plane import Request
 from harness.kube import Kubectl, condition
 from harness.processes import until
 from harness.world import FlagService, Load, Operator, Prometheus
@@ -15,6 +17,7 @@ from pitwall_crds.names import FULL_WEIGHT
 from pitwall_operator.replay import replay
 
 LONG_SECONDS = 60.0
+QUIET_SECONDS = 2.0
 FEW = 40.0
 """Questions a second that can be measured, and prove nothing within a test."""
 CANARY = [
@@ -41,6 +44,12 @@ class Scenario:
     def flag(self) -> str:
         return self.load.flag
 
+    def take_operator(self, **changes: Any) -> Operator:
+        """Another operator than usual, not started yet."""
+        self.operator = replace(self.operator, **changes)
+        self.replicas.append(self.operator)
+        return self.operator
+
     def apply(self, file: str, **edits: object) -> str:
         """`kubectl apply` of the variants and of one example; edits name a path with __ for dots."""
         rollout = examples.rollout(file, self.flag)
@@ -55,11 +64,13 @@ class Scenario:
         self.await_phase("Stable")
         self.load.start()
 
-    def start_canary(self, file: str = "rollout-aks.yaml", stages: Sequence[Mapping[str, int]] = CANARY) -> None:
+    def start_canary(
+        self, file: str = "rollout-aks.yaml", stages: Sequence[Mapping[str, int]] = CANARY, **edits: object
+    ) -> None:
         """Has the example's candidate get users, and too few of them to prove anything."""
         self.start()
         self.load.behave(rate=FEW)
-        self.apply(file, spec__stages=list(stages))
+        self.apply(file, spec__stages=list(stages), **edits)
         self.await_phase("Canary")
         weight = f"{stages[0]['weightBasisPoints'] // 100}%"
         self.await_status(lambda status: status["weight"] == weight, f"users of the candidate: {weight}")
@@ -123,6 +134,23 @@ class Scenario:
         assert len({block.run for block in replayed}) == 1
         disagreements = [words for block in replayed for words in block.disagreements()]
         assert disagreements == [], "\n".join(disagreements)
+
+    def await_rest(self) -> int:
+        """Where the audit log ends once the operator has written nothing but its lease for a moment."""
+        plane = self.operator.plane
+
+        def is_quiet() -> bool:
+            position = plane.audit_position()
+            time.sleep(QUIET_SECONDS)
+            return not self.writes(position)
+
+        until(is_quiet, seconds=LONG_SECONDS, what="an operator at rest")
+        return plane.audit_position()
+
+    def writes(self, since: int) -> list[Request]:
+        """What the operator asked the API server to change, beside its lease, from a line of the audit log on."""
+        asked = self.operator.plane.requests("operator", since=since)
+        return [request for request in asked if request.is_write and request.resource != "leases"]
 
     def is_observed(self, status: dict[str, Any]) -> bool:
         """Whether the status is about the present spec."""

@@ -183,6 +183,8 @@ class Operator:
     folder: Path
     identity: str = "first"
     cluster_wide: bool = False
+    kubeconfig: Path | None = None
+    options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.port = free_port()
@@ -202,11 +204,11 @@ class Operator:
     def _command(self) -> list[str | Path]:
         return [
             sys.executable, "-m", "pitwall_operator.cluster",
-            f"--kubeconfig={self.plane.kubeconfig_of('operator')}", f"--flags-url={self.flags.url}",
+            f"--kubeconfig={self.kubeconfig or self.plane.kubeconfig_of('operator')}", f"--flags-url={self.flags.url}",
             f"--prometheus-url={self.prometheus.url}", "--prometheus-timeout-seconds=2", "--stale-seconds=3",
             f"--identity={self.identity}", f"--port={self.port}", f"--runtime-image={RUNTIME_IMAGE}",
             *([] if self.cluster_wide else [f"--namespace={self.namespace}"]),
-            f"--lease-namespace={LEASE_NAMESPACE if self.cluster_wide else self.namespace}",
+            f"--lease-namespace={LEASE_NAMESPACE if self.cluster_wide else self.namespace}", *self.options,
         ]  # fmt: skip
 
 

@@ -1,0 +1,100 @@
+"""What somebody deleted and a finalizer of others keeps: it asks for nothing any more, and nothing of ours holds it."""
+
+from collections.abc import Callable
+
+import pytest
+from harness import examples
+from harness.processes import until
+from harness.scenario import LONG_SECONDS, Scenario
+
+from pitwall_crds.names import FULL_WEIGHT
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+FINALIZER = "example.org/wait"
+EVERYBODY_ON_STABLE = {"uniform-v1": FULL_WEIGHT}
+
+
+@pytest.fixture
+def kept(scenario: Scenario) -> Callable[[str, str], None]:
+    """Deletes an object that a finalizer keeps."""
+
+    def delete(kind: str, name: str) -> None:
+        scenario.patch(kind, name, {"metadata": {"finalizers": [FINALIZER]}})
+        scenario.kubectl("delete", kind, name, "--wait=false", namespace=scenario.namespace)
+
+    return delete
+
+
+@pytest.fixture
+def let_go(scenario: Scenario) -> Callable[[str, str], None]:
+    """Takes the finalizer away; returns once the object is gone."""
+
+    def release(kind: str, name: str) -> None:
+        scenario.patch(kind, name, {"metadata": {"finalizers": None}})
+        until(lambda: is_gone(scenario, kind, name), seconds=LONG_SECONDS, what=f"the end of {kind} {name}")
+
+    return release
+
+
+def is_gone(scenario: Scenario, kind: str, name: str) -> bool:
+    return "NotFound" in scenario.kubectl("get", kind, name, namespace=scenario.namespace, check=False)
+
+
+def assert_content(scenario: Scenario) -> None:
+    """The operator rests, and nothing it did failed."""
+    scenario.await_rest()
+    log = scenario.operator.process.log.read_text()
+    assert "again in" not in log, log
+    assert "Traceback" not in log, log
+
+
+def test_a_deleted_rollout_that_a_finalizer_keeps_gives_users_and_flag_back(scenario: Scenario, kept, let_go):
+    scenario.start_canary()
+
+    kept("rollout", scenario.name)
+
+    until(lambda: scenario.split() == EVERYBODY_ON_STABLE, seconds=LONG_SECONDS, what="the way back")
+    until(lambda: set(scenario.deployments()) == {"uniform-v1"}, seconds=LONG_SECONDS, what="the candidate's pods' end")
+    assert_content(scenario)
+    second = examples.edited(examples.rollout("rollout.yaml", scenario.flag), "metadata.name", "second")
+    scenario.kubectl.apply(second, scenario.namespace)
+    until(lambda: phase_of(scenario, "second") == "Stable", seconds=LONG_SECONDS, what="another rollout on the flag")
+    assert not is_gone(scenario, "rollout", scenario.name)
+
+    let_go("rollout", scenario.name)
+    assert_content(scenario)
+    assert scenario.split() == EVERYBODY_ON_STABLE
+    assert set(scenario.deployments()) == {"uniform-v1"}
+
+
+def phase_of(scenario: Scenario, name: str) -> str:
+    phase: str = scenario.kubectl.get("rollout", name, scenario.namespace).get("status", {}).get("phase", "")
+    return phase
+
+
+def test_a_deleted_candidate_that_a_finalizer_keeps_is_no_candidate(scenario: Scenario, kept, let_go):
+    scenario.start_canary()
+
+    kept("samplervariant", "aks-v1")
+
+    until(lambda: scenario.split() == EVERYBODY_ON_STABLE, seconds=LONG_SECONDS, what="the way back")
+    until(lambda: set(scenario.deployments()) == {"uniform-v1"}, seconds=LONG_SECONDS, what="the candidate's pods' end")
+    assert_content(scenario)
+    let_go("samplervariant", "aks-v1")
+    assert_content(scenario)
+    assert scenario.split() == EVERYBODY_ON_STABLE
+
+
+def test_a_deleted_stable_variant_that_a_finalizer_keeps_serves_on(scenario: Scenario, kept, let_go):
+    scenario.start()
+
+    kept("samplervariant", "uniform-v1")
+
+    scenario.await_status(lambda status: "does not exist" in status["reason"], "a word about the missing variant")
+    assert_content(scenario)
+    assert scenario.split() == EVERYBODY_ON_STABLE
+    assert scenario.deployments() == {"uniform-v1": 1}
+    let_go("samplervariant", "uniform-v1")
+    assert_content(scenario)
+    assert scenario.split() == EVERYBODY_ON_STABLE
