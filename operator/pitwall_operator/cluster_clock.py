@@ -50,7 +50,7 @@ class ClusterClock:
         ahead = self.wall() - self()
         is_wrong = abs(ahead) > NOTABLE_SECONDS
         if is_wrong and not self._is_wrong_here:
-            log.warning("this machine's clock is %.0f s ahead of the API server's, whose time is taken", ahead)
+            log.warning("this machine's clock is %+.0f s off the API server's, whose time is taken", ahead)
         elif self._is_wrong_here and not is_wrong:
             log.info("this machine's clock agrees with the API server's again")
         self._is_wrong_here = is_wrong

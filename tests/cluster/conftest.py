@@ -186,5 +186,5 @@ def scenario(
         yield made
     finally:
         for replica in (operator, *made.replicas):
-            replica.process.stop()
+            replica.process.kill()
         load.stop()

@@ -143,7 +143,7 @@ async def test_the_last_known_routes_stay_while_the_api_server_is_away(
     runtimes.pod("aks-v2", 1)
     async with following():
         await become(lambda: routes() == {"aks-v2": {"stable": urls(1)}}, "the pod")
-        control_plane.apiserver.stop()
+        control_plane.stop_apiserver()
         await asyncio.sleep(2 * SHORT.longest_backoff_seconds)
         kept = routes()
         control_plane.apiserver.start()

@@ -30,7 +30,7 @@ def by_proxy(scenario: Scenario, control_plane: ControlPlane) -> Iterator[Callab
     try:
         yield lead
     finally:
-        scenario.operator.process.stop()
+        scenario.operator.process.kill()
         proxy.stop()
 
 

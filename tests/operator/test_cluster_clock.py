@@ -68,7 +68,7 @@ def test_a_jump_of_the_machines_clock_is_said_and_changes_nothing(machine, jump,
 
     assert machine.error <= 0.51
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert f"{jump:.0f} s ahead" in caplog.text
+    assert f"{jump:+.0f} s off" in caplog.text
     machine.wall -= jump
     machine.ask()
     assert "agrees with the API server's again" in caplog.text

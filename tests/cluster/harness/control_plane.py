@@ -4,16 +4,19 @@ import json
 import os
 import ssl
 import subprocess
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import httpx
 import yaml
 from harness import binaries, clock
 from harness.processes import Process, free_port, until
 
 READY_SECONDS = 60.0
+END_SECONDS = 2.0
+"""An API server waits a minute for watches to end; killed, it breaks them, which is what tests want."""
 SERVICES = "10.251.255.0/24"
 PODS = "10.252.255.0/24"
 USERS = {
@@ -102,7 +105,7 @@ class ControlPlane:
 
     def stop(self) -> None:
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda each: each.stop(), [*self.managers, self.apiserver]))
+            list(pool.map(lambda each: each.stop(END_SECONDS), [*self.managers, self.apiserver]))
         self.etcd.stop()
 
     def await_ready(self) -> None:
@@ -110,17 +113,27 @@ class ControlPlane:
 
     def restart_apiserver(self) -> None:
         """Breaks every watch; returns once the API server answers again."""
-        self.apiserver.restart()
+        self.stop_apiserver()
+        self.apiserver.start()
         self.await_ready()
 
+    def stop_apiserver(self) -> None:
+        self.apiserver.stop(END_SECONDS)
+
     def is_ready(self) -> bool:
-        context = ssl.create_default_context(cafile=str(self.authority))
-        request = urllib.request.Request(f"{self.server}/readyz", headers={"Authorization": "Bearer admin"})
         try:
-            with urllib.request.urlopen(request, timeout=5, context=context) as response:
-                return bool(response.status == 200)
-        except OSError:
+            return self._get("/readyz").status_code == 200
+        except httpx.TransportError:
             return False
+
+    def read(self, path: str) -> Any:
+        """What the API server answers the administrator, as JSON."""
+        return self._get(path).raise_for_status().json()
+
+    def _get(self, path: str) -> httpx.Response:
+        trusted = ssl.create_default_context(cafile=str(self.authority))
+        asks = {"Authorization": "Bearer admin"}
+        return httpx.get(f"{self.server}{path}", headers=asks, verify=trusted, trust_env=False, timeout=5)
 
     def requests(self, user: str, *, since: int = 0) -> list[Request]:
         """What a user asked of the API server, from a line of the audit log on."""

@@ -58,11 +58,11 @@ class Scenario:
         return self.kubectl.apply([*examples.variants(), rollout], self.namespace)
 
     def start(self, file: str = "rollout.yaml") -> None:
-        """Brings the first variant to everybody, as an installation begins, and starts the users."""
-        self.apply(file)
-        self.operator.start()
-        self.await_phase("Stable")
+        """Starts the users, and brings the first variant to everybody, as an installation begins."""
         self.load.start()
+        self.operator.start()
+        self.apply(file)
+        self.await_phase("Stable")
 
     def start_canary(
         self, file: str = "rollout-aks.yaml", stages: Sequence[Mapping[str, int]] = CANARY, **edits: object
@@ -84,7 +84,12 @@ class Scenario:
         self.kubectl("patch", kind, name, "--type=merge", "-p", json.dumps(patch), namespace=self.namespace)
 
     def rollout(self) -> dict[str, Any]:
-        return self.kubectl.get("rollout", self.name, self.namespace)
+        return self._read(f"pitwall.dev/v1alpha1/namespaces/{self.namespace}/rollouts/{self.name}")
+
+    def _read(self, path: str) -> dict[str, Any]:
+        """What is asked for again and again, without a kubectl each time: that takes more than what is waited for."""
+        found: dict[str, Any] = self.operator.plane.read(f"/apis/{path}")
+        return found
 
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = self.rollout().get("status", {})
@@ -111,7 +116,7 @@ class Scenario:
 
         def reached(status: dict[str, Any]) -> bool:
             serves = not variant or status.get("stableVariant") == variant
-            return status.get("phase") == phase and serves and self.is_observed(status)
+            return status.get("phase") == phase and serves and self._is_observed()
 
         self.await_status(reached, f"phase {phase} {variant}", seconds)
 
@@ -152,9 +157,10 @@ class Scenario:
         asked = self.operator.plane.requests("operator", since=since)
         return [request for request in asked if request.is_write and request.resource != "leases"]
 
-    def is_observed(self, status: dict[str, Any]) -> bool:
+    def _is_observed(self) -> bool:
         """Whether the status is about the present spec."""
-        return bool(status.get("observedGeneration") == self.rollout()["metadata"]["generation"])
+        found = self.rollout()
+        return bool(found["status"].get("observedGeneration") == found["metadata"]["generation"])
 
     def condition(self, kind: str) -> str:
         return condition(self.rollout(), kind)
@@ -163,7 +169,7 @@ class Scenario:
         """Replicas by name."""
         return {
             each["metadata"]["name"]: each["spec"]["replicas"]
-            for each in self.kubectl.list("deployments", self.namespace)
+            for each in self._read(f"apps/v1/namespaces/{self.namespace}/deployments")["items"]
         }
 
     def split(self) -> dict[str, int]:
