@@ -98,3 +98,16 @@ def test_a_deleted_stable_variant_that_a_finalizer_keeps_serves_on(scenario: Sce
     let_go("samplervariant", "uniform-v1")
     assert_content(scenario)
     assert scenario.split() == EVERYBODY_ON_STABLE
+
+
+@pytest.mark.parametrize("variant", ["aks-v1", "uniform-v1"], ids=["candidate", "stable"])
+def test_a_variant_that_is_deleted_in_the_foreground_goes_with_all_it_owns(scenario: Scenario, variant: str):
+    """Kubernetes' own finalizer keeps it until its Deployments are gone: what we make anew meanwhile would keep it."""
+    scenario.start_canary()
+
+    scenario.kubectl(
+        "delete", "samplervariant", variant, "--cascade=foreground", "--wait=false", namespace=scenario.namespace
+    )
+
+    until(lambda: is_gone(scenario, "samplervariant", variant), seconds=LONG_SECONDS, what="its end")
+    until(lambda: variant not in scenario.deployments(), seconds=LONG_SECONDS, what="its pods' end")

@@ -63,6 +63,7 @@ class Scenario:
         self.operator.start()
         self.apply(file)
         self.await_phase("Stable")
+        until(self.split, seconds=LONG_SECONDS, what="the flag")  # a status is written before what it means is done
 
     def start_canary(
         self, file: str = "rollout-aks.yaml", stages: Sequence[Mapping[str, int]] = CANARY, **edits: object
