@@ -194,6 +194,17 @@ async def test_samples_that_are_too_old_are_stale(server, gateway):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0], ids=["an hour ahead", "an hour behind"])
+async def test_a_clock_that_is_wrong_here_reads_the_same_counters(server, gateway, ahead):
+    """Each rollout's moment is by the clock that its decision goes by; Prometheus is asked by its own."""
+    client, mine = Prometheus(server, clock=lambda: time.time() + ahead), interest(moving())
+    gateway.answer("aks-v1", "candidate", 0.5)
+    seen = await read(client, mine, lambda seen: isinstance(seen, Reading))
+    client.close()
+    assert abs(seen.time - time.time() - ahead) < 5
+
+
+@pytest.mark.slow
 async def test_the_five_metrics_are_computed_for_all_variants_at_once(server, gateway):
     client, deadline = Prometheus(server), time.monotonic() + 20
     while True:
