@@ -119,7 +119,7 @@ def see_variants(
     invalid: Mapping[str, str] | None = None,
 ) -> Mapping[str, VariantSeen]:
     """Declared variants with their pools, and why some cannot run; a pool whose variant was deleted is seen too, so
-    that it can be drained. What other rollouts run is not seen."""
+    that it can be drained, or serve on as it is. What other rollouts run is not seen."""
     none: Mapping[Pool, PoolSeen] = {}
     seen = {
         variant.metadata.name: VariantSeen(
@@ -132,7 +132,12 @@ def see_variants(
         if variant.metadata.name not in foreign
     }
     orphans = {
-        name: VariantSeen(revision="", full_replicas=1, pools=found, invalid="it was deleted")
+        name: VariantSeen(
+            revision="",
+            full_replicas=max((pool.desired for pool in found.values()), default=1),
+            pools=found,
+            invalid="it was deleted",
+        )
         for name, found in pools.items()
         if name not in seen and name not in foreign
     }

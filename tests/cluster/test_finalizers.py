@@ -88,13 +88,15 @@ def test_a_deleted_candidate_that_a_finalizer_keeps_is_no_candidate(scenario: Sc
 
 def test_a_deleted_stable_variant_that_a_finalizer_keeps_serves_on(scenario: Scenario, kept, let_go):
     scenario.start()
+    scenario.patch("samplervariant", "uniform-v1", {"spec": {"runtime": {"replicas": 2}}})
+    until(lambda: scenario.deployments() == {"uniform-v1": 2}, seconds=LONG_SECONDS, what="another pod")
 
     kept("samplervariant", "uniform-v1")
 
     scenario.await_status(lambda status: "does not exist" in status["reason"], "a word about the missing variant")
     assert_content(scenario)
     assert scenario.split() == EVERYBODY_ON_STABLE
-    assert scenario.deployments() == {"uniform-v1": 1}
+    assert scenario.deployments() == {"uniform-v1": 2}
     let_go("samplervariant", "uniform-v1")
     assert_content(scenario)
     assert scenario.split() == EVERYBODY_ON_STABLE

@@ -5,8 +5,9 @@ import pytest
 from pitwall_crds.names import Arm
 from pitwall_crds.status import Phase, Verdict
 from pitwall_flags.client import FlagsUnreachable
-from pitwall_operator.cycle import tell_unrecorded
+from pitwall_operator.cycle import see_variants, tell_unrecorded
 from pitwall_operator.decide import decide
+from pitwall_operator.observation import Pool, PoolSeen
 from pitwall_operator.record import evidence_lines
 
 DOWN = "POST /v1/journal failed 4 times; is the flag service up?"
@@ -60,3 +61,10 @@ async def test_a_run_that_cannot_be_recorded_does_not_begin_and_is_not_ready(wor
     ready = next(one for one in memory.status.conditions if one.type == "Ready")
     assert (ready.status, ready.reason) == ("False", "Waiting")
     assert DOWN in ready.message
+
+
+def test_a_deleted_variant_that_serves_on_is_not_scaled():
+    """Its spec, which said how many replicas it needs, is gone; so many as it has are right."""
+    left = {"uniform-v1": {Pool.MAIN: PoolSeen("r1", desired=4, ready=4)}}
+
+    assert see_variants((), left)["uniform-v1"].full_replicas == 4

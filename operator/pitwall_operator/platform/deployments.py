@@ -141,7 +141,11 @@ class RolloutPools:
 
     async def _seen(self, found: Object) -> PoolSeen:
         key = key_of(found)
-        whole = all(self.shared.is_as_applied(kind, key) for kind in (DEPLOYMENTS, SERVICES, BUDGETS))
+        # What nobody owns any more goes with its SamplerVariant, piece by piece, and cannot be applied again.
+        owner = (key[0], found["metadata"]["labels"].get(ObjectLabel.VARIANT, ""))
+        whole = self.shared.cache.get(VARIANTS, owner) is None or all(
+            self.shared.is_as_applied(kind, key) for kind in (DEPLOYMENTS, SERVICES, BUDGETS)
+        )
         return PoolSeen(
             revision=found["metadata"]["labels"].get(ObjectLabel.REVISION, DRIFTED) if whole else DRIFTED,
             desired=int(found["spec"]["replicas"]),

@@ -54,7 +54,9 @@ class Connection:
 
     def reset(self) -> None:
         for _, writer in (self.client, self.server):
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            open_socket = writer.get_extra_info("socket")
+            if open_socket is not None:
+                open_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             writer.transport.abort()
 
 
@@ -82,7 +84,7 @@ class Proxy:
         return self
 
     def stop(self) -> None:
-        self.cut()
+        self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(ANSWER_SECONDS)
         self._loop.close()
@@ -119,7 +121,12 @@ class Proxy:
             self._listening.close()
         for each in self._connections:
             each.reset()
-        await asyncio.sleep(0)
+
+    async def _end(self) -> None:
+        await self._cut()
+        serving = asyncio.all_tasks() - {asyncio.current_task()}
+        if serving:
+            await asyncio.wait(serving, timeout=ANSWER_SECONDS / 2)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         trusted = ssl.create_default_context(cafile=str(self._plane.authority))
@@ -133,4 +140,5 @@ class Proxy:
         self._connections.add(connection)
         with contextlib.suppress(OSError):
             await asyncio.gather(connection.ask(), connection.answer(self))
+        connection.reset()
         self._connections.discard(connection)
