@@ -114,6 +114,17 @@ def test_the_digest_changes_with_what_is_applied_and_with_nothing_else():
     assert len(digests) == 3
 
 
+def test_a_pod_that_shall_stop_serves_until_gateways_know_and_is_killed_only_after_its_last_answer():
+    found = deployment(defaults=Defaults("registry.example/runtime:1", grace_seconds=40))
+    arguments = container(found)["args"]
+    told = int(arguments[arguments.index("--grace-seconds") + 1])
+    leaving = container(found)["lifecycle"]["preStop"]["sleep"]["seconds"]
+
+    assert told == 40
+    assert leaving > 0
+    assert found["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > leaving + told
+
+
 def test_a_budget_never_blocks_the_drain_of_a_node_for_ever():
     budget = manifests.disruption_budget(OWNER, Pool.MAIN)
     assert budget["spec"]["maxUnavailable"] == 1

@@ -180,7 +180,7 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(tmp_path, make_
 
 def test_sigterm_lets_a_running_answer_finish(tmp_path, make_variant, make_clip):
     clip = make_clip(tmp_path / "new.mp4", [("red", 20), ("blue", 20)])
-    served = start(tmp_path, make_variant(), tmp_path)
+    served = start(tmp_path, make_variant(), tmp_path, "--grace-seconds", "20")
     try:
         with ThreadPoolExecutor(1) as threads:
             answer = threads.submit(served.chat, "blue", clip.as_uri())

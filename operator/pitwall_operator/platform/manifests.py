@@ -29,6 +29,11 @@ ARMS: Final[Mapping[Pool, Arm]] = {Pool.MAIN: Arm.STABLE, Pool.CONTROL: Arm.CONT
 USER: Final = 65532
 VARIANT_FOLDER: Final = "/etc/pitwall"
 CACHE_FOLDER: Final = "/var/cache/pitwall"
+LEAVING_SECONDS: Final = 5
+"""A pod that shall stop goes on serving for so long: gateways learn of its leaving a moment after it begins."""
+
+SPARE_SECONDS: Final = 10
+"""What ending a process may take after its last answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +191,7 @@ def _template(owner: Owner, wanted: PoolSpec, defaults: Defaults) -> Object:
     spec: Object = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": defaults.grace_seconds,
+        "terminationGracePeriodSeconds": LEAVING_SECONDS + defaults.grace_seconds + SPARE_SECONDS,
         "securityContext": {
             "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
@@ -220,7 +225,8 @@ def _container(wanted: PoolSpec, defaults: Defaults) -> Object:
         "image": wanted.image,
         "command": ["python", "-m", "pitwall_runtime.serve"],
         "args": ["--variant", f"{VARIANT_FOLDER}/variant.yaml", "--arm", ARMS[wanted.pool].value, "--host", "0.0.0.0",  # noqa: S104 – in a pod
-                 "--port", str(PORT), "--cache-dir", CACHE_FOLDER, *roots, *hosts],
+                 "--port", str(PORT), "--cache-dir", CACHE_FOLDER, "--grace-seconds", str(defaults.grace_seconds),
+                 *roots, *hosts],
         "env": [{"name": "HOME", "value": CACHE_FOLDER},
                 {"name": "PROMETHEUS_DISABLE_CREATED_SERIES", "value": "True"}],
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
@@ -232,6 +238,7 @@ def _container(wanted: PoolSpec, defaults: Defaults) -> Object:
         "startupProbe": _probe("/readyz", every=2, failures=max(1, defaults.startup_seconds // 2)),
         "readinessProbe": _probe("/readyz", every=2, failures=3),
         "livenessProbe": _probe("/healthz", every=10, failures=6),
+        "lifecycle": {"preStop": {"sleep": {"seconds": LEAVING_SECONDS}}},
     }  # fmt: skip
     if defaults.image_pull_policy:
         container["imagePullPolicy"] = defaults.image_pull_policy

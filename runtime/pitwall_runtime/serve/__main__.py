@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pitwall_crds.variant import SamplerVariant
     from pitwall_runtime.serve.app import Engine
 
-_GRACE_SECONDS = 10
 _BACKLOG = 256
 
 
@@ -32,6 +31,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="threads per numeric library")
     parser.add_argument("--workers", type=int, default=2, help="questions worked on at once")
     parser.add_argument("--queue", type=int, default=32, help="questions that may wait; more get 503")
+    parser.add_argument("--grace-seconds", type=int, default=10, help="how long running answers may take after SIGTERM")
     return parser.parse_args()
 
 
@@ -121,7 +121,7 @@ def main() -> int:
         http=IgnoresUpgrades,
         log_level="warning",
         access_log=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=arguments.grace_seconds,
     )
     uvicorn.Server(config).run(sockets=[listener])
     engine.worker.close()
