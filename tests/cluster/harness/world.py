@@ -25,9 +25,9 @@ LEASE_NAMESPACE = "default"
 SCRAPE = "500ms"
 
 
-def ask(url: str, seconds: float = 5.0) -> httpx.Response:
+def ask(url: str, seconds: float = 5.0, headers: Mapping[str, str] | None = None) -> httpx.Response:
     """What a server of this machine answers. No certificate is asked for, so none is read: that would take longest."""
-    return httpx.get(url, timeout=seconds, trust_env=False, verify=False)
+    return httpx.get(url, timeout=seconds, headers=headers, trust_env=False, verify=False)
 
 
 def answers(url: str) -> bool:
@@ -36,6 +36,38 @@ def answers(url: str) -> bool:
         return ask(url, 2.0).status_code == 200
     except httpx.TransportError:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What a flag service tells of its flags and of what was decided."""
+
+    url: str
+    token: str = ""
+
+    def split(self, key: str) -> dict[str, int]:
+        """Each variant's share of 10000 as everybody is told it; empty where there is no such flag."""
+        response = self._get(f"flags/{key}")
+        return _shares(response.json()["document"]) if response.status_code == 200 else {}
+
+    def history(self, key: str) -> list[dict[str, int]]:
+        """Every split that was ever written, oldest first."""
+        changes = self._get(f"flags/{key}/history").json()["changes"]
+        ordered = sorted(changes, key=lambda change: change["revision"])
+        return [_shares(change["after"]) for change in ordered if change["after"]]
+
+    def journal(self, namespace: str, rollout: str) -> list[dict[str, Any]]:
+        """The decision record of a rollout."""
+        found: list[dict[str, Any]] = []
+        last, more = 0, True
+        while more:
+            page = self._get(f"journal/{namespace}/{rollout}?after={last}").json()
+            found, last, more = found + page["lines"], page["last"], page["more"]
+        return found
+
+    def _get(self, path: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return ask(f"{self.url}/v1/{path}", headers=headers)
 
 
 class FlagService:
@@ -58,31 +90,26 @@ class FlagService:
     def sync(self) -> str:
         return f"127.0.0.1:{self.sync_port}"
 
+    @property
+    def told(self) -> Flags:
+        return Flags(self.url)
+
     def start(self) -> "FlagService":
         self.process.start()
         self.process.await_ready(lambda: answers(f"{self.url}/readyz"), seconds=START_SECONDS, what="the flag service")
         return self
 
     def split(self, key: str) -> dict[str, int]:
-        """Each variant's share of 10000 as everybody is told it; empty where there is no such flag."""
-        response = ask(f"{self.url}/v1/flags/{key}")
-        return _shares(response.json()["document"]) if response.status_code == 200 else {}
+        """See Flags."""
+        return self.told.split(key)
 
     def history(self, key: str) -> list[dict[str, int]]:
-        """Every split that was ever written, oldest first."""
-        changes = ask(f"{self.url}/v1/flags/{key}/history").json()["changes"]
-        ordered = sorted(changes, key=lambda change: change["revision"])
-        return [_shares(change["after"]) for change in ordered if change["after"]]
+        """See Flags."""
+        return self.told.history(key)
 
     def journal(self, namespace: str, rollout: str) -> list[dict[str, Any]]:
-        """The decision record of a rollout."""
-        found: list[dict[str, Any]] = []
-        last, more = 0, True
-        while more:
-            path = f"{self.url}/v1/journal/{namespace}/{rollout}?after={last}"
-            page = ask(path).json()
-            found, last, more = found + page["lines"], page["last"], page["more"]
-        return found
+        """See Flags."""
+        return self.told.journal(namespace, rollout)
 
 
 def _shares(document: Mapping[str, Any]) -> dict[str, int]:
@@ -97,13 +124,13 @@ def _shares(document: Mapping[str, Any]) -> dict[str, int]:
 
 
 class Prometheus:
-    """Debian's Prometheus, quick enough for tests; loads are scraped under their test's namespace."""
+    """Debian's Prometheus, quick enough for tests; it scrapes what the files in `targets` name, as they label it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         program = shutil.which("prometheus")
         if program is None:
             pytest.skip("prometheus is not installed; as root, scripts/servers.sh installs it")
-        self.port, self.targets = free_port(), folder / "targets"
+        self.host, self.port, self.targets = host, free_port(host), folder / "targets"
         self.targets.mkdir(parents=True)
         found = [{"files": [f"{self.targets}/*.json"], "refresh_interval": "1s"}]
         settings = {
@@ -113,13 +140,13 @@ class Prometheus:
         (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
         command = [
             program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{self.port}",
+            f"--web.listen-address={host}:{self.port}",
         ]  # fmt: skip
         self.process = Process(command, folder / "prometheus.log")
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def start(self) -> "Prometheus":
         self.process.start()

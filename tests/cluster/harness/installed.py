@@ -1,0 +1,159 @@
+"""What the chart installs, on the real node: its objects with this machine's programs instead of images."""
+
+import base64
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from harness import binaries
+from harness.images import RUNTIME_IMAGE, host_mounts
+from harness.kube import Kubectl, condition
+from harness.processes import until
+from harness.world import CHART
+
+READY_SECONDS = 150.0
+COMPONENTS = ("operator", "flags", "gateway")
+MONITOR = "PodMonitor"
+"""A kind that the tests' API server does not know; its rules are followed by harness/scraped.py."""
+
+
+def entrypoint(component: str) -> list[str]:
+    """What the component's image starts."""
+    text = (CHART.parents[1] / "images" / f"{component}.Dockerfile").read_text()
+    command: list[str] = json.loads(re.findall(r"^ENTRYPOINT (.+)$", text, re.MULTILINE)[-1])
+    return command
+
+
+def on_this_machine(pod: dict[str, Any], component: str, aliases: Sequence[Mapping[str, Any]]) -> None:
+    """Gives the pod this machine's programs instead of an image's, and names instead of a cluster's DNS."""
+    volumes, mounts = host_mounts()
+    spec = pod["spec"]
+    (container,) = spec["containers"]
+    container |= {"image": RUNTIME_IMAGE, "volumeMounts": [*container.get("volumeMounts", []), *mounts]}
+    if component != "test":
+        container["command"] = entrypoint(component)
+    spec |= {"volumes": [*spec.get("volumes", []), *volumes], "hostAliases": list(aliases)}
+
+
+def runtime_template() -> dict[str, Any]:
+    """A variant's pod-template overlay that does the same to runtime pods."""
+    volumes, mounts = host_mounts()
+    return {"spec": {"volumes": volumes, "containers": [{"name": "runtime", "volumeMounts": mounts}]}}
+
+
+@dataclass
+class Installed:
+    """The chart's objects, applied one after another, since names need the Services' addresses."""
+
+    kubectl: Kubectl
+    namespace: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        image = {"repository": RUNTIME_IMAGE.partition(":")[0], "tag": "test"}
+        own = {
+            "crds": {"install": False},
+            "operator": {"replicas": 1},
+            "gateway": {"replicas": 1, **self.values.get("gateway", {})},
+            "watch": {"namespaces": [self.namespace]},
+            "runtime": {"image": image, **self.values.get("runtime", {})},
+        }
+        command = [binaries.found("helm")["helm"], "template", "pit", CHART, f"--namespace={self.namespace}"]
+        rendered = subprocess.run(
+            [*command, "--values=-"],
+            input=yaml.safe_dump({**self.values, **own}), capture_output=True, check=True, text=True, timeout=60,
+        ).stdout  # fmt: skip
+        self.objects = [one for one in yaml.safe_load_all(rendered) if one]
+
+    def apply(self) -> None:
+        """As `helm install` does it."""
+        self._apply([one for one in self.objects if one["kind"] == "Service"])
+        for component in COMPONENTS:
+            service = self.kubectl.get("service", f"pit-pitwall-{component}", self.namespace)
+            self.addresses[component] = service["spec"]["clusterIP"]
+        later = [one for one in self.objects if one["kind"] not in ("Service", "Pod", MONITOR)]
+        self._apply([self._at_home(one) for one in later])
+
+    def await_ready(self, component: str, count: int) -> None:
+        """Returns once so many pods of a component are ready; fails with what they and their events say."""
+        selector = f"app.kubernetes.io/component={component}"
+
+        def are_ready() -> bool:
+            pods = self.kubectl.list("pods", self.namespace, selector)
+            return sum(condition(pod, "Ready") == "True" for pod in pods) == count
+
+        try:
+            until(are_ready, seconds=READY_SECONDS, what=f"{count} ready pods of {component}", every=1.0)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.last_words(selector)}") from None
+
+    def last_words(self, selector: str) -> str:
+        """The ends of the pods' logs, and what Kubernetes says of them."""
+        logs = ("logs", f"--selector={selector}", "--tail=30")
+        asked = (logs, (*logs, "--previous"), ("describe", "pods"), ("describe", "rollouts"))
+        return "\n".join(self.kubectl(*one, namespace=self.namespace, check=False) for one in asked)
+
+    def test_pod(self) -> dict[str, Any]:
+        """The pod of `helm test`."""
+        (pod,) = [one for one in self.objects if one["kind"] == "Pod"]
+        return self._at_home(pod)
+
+    def token(self, scope: str) -> str:
+        """One of the flag service's tokens."""
+        data = self.kubectl.get("secret", "pitwall-flags-tokens", self.namespace)["data"]
+        return base64.b64decode(data[scope]).decode()
+
+    def remove(self) -> None:
+        """Deletes what is not in the namespace; the namespace goes with the rest."""
+        for one in self.objects:
+            if "namespace" not in one["metadata"]:
+                self.kubectl("delete", one["kind"], one["metadata"]["name"], "--wait=false", check=False)
+
+    def _at_home(self, one: dict[str, Any]) -> dict[str, Any]:
+        aliases = [
+            {"ip": address, "hostnames": [f"pit-pitwall-{component}.{self.namespace}.svc"]}
+            for component, address in self.addresses.items()
+        ]
+        pod = one if one["kind"] == "Pod" else one.get("spec", {}).get("template")
+        if pod:
+            on_this_machine(pod, one["metadata"]["labels"]["app.kubernetes.io/component"], aliases)
+        return one
+
+    def _apply(self, objects: Sequence[Mapping[str, Any]]) -> None:
+        self.kubectl("apply", "--server-side", "-f", "-", manifest=objects)
+
+
+@contextmanager
+def installed(
+    kubectl: Kubectl, namespace: str, folder: Path, values: Mapping[str, Any] | None = None
+) -> Iterator[Installed]:
+    """The rendered chart, not applied yet, with a volume for the flag service's claim; removed afterwards."""
+    with _volume(kubectl, namespace, folder):
+        made = Installed(kubectl, namespace, values or {})
+        try:
+            yield made
+        finally:
+            made.remove()
+
+
+@contextmanager
+def _volume(kubectl: Kubectl, namespace: str, parent: Path) -> Iterator[None]:
+    folder = parent / "flags"
+    folder.mkdir()
+    folder.chmod(0o777)
+    parent.chmod(0o755)
+    claim = {"namespace": namespace, "name": "data-pit-pitwall-flags-0"}
+    spec = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": str(folder)}}
+    head = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}}
+    kubectl.apply({**head, "spec": {**spec, "claimRef": claim}})
+    try:
+        yield
+    finally:
+        kubectl("delete", "persistentvolume", namespace, "--wait=false", check=False)
