@@ -73,6 +73,12 @@ class GateStatus(Border):
     first_trial_time: Annotated[
         str, Field(max_length=40, description="When the candidate first counted; warmupSeconds begin here.")
     ] = ""
+    rule: Annotated[
+        str, Field(max_length=16, description="Hash of what is counted; after an edit of that the gate begins anew.")
+    ] = ""
+    begun_after: Annotated[
+        str, Field(max_length=40, description="The block after which it began anew; empty: it began with the run.")
+    ] = ""
     state: Annotated[dict[str, Any], Field(description="Sufficient statistics; decimals as strings.")] = {}
 
 

@@ -6,6 +6,7 @@ from pitwall_crds.status import Phase, RolloutStatus
 from pitwall_operator import run
 from pitwall_operator.observation import Observation, SplitSeen
 from pitwall_operator.reason import Reason
+from pitwall_operator.stages import stage_name
 
 
 def adopt(rollout: Rollout, seen: Observation) -> tuple[RolloutStatus, Reason | None]:
@@ -79,7 +80,7 @@ def obey(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutS
     match action.verb:
         case Verb.PROMOTE if status.candidate_variant:
             approved = status.model_copy(update={"approved_stage": status.stage_index})
-            stage = run.stage_name(rollout.spec, status.stage_index)
+            stage = stage_name(rollout.spec, status.stage_index)
             message = f"{actor} approved going on after stage {stage}"
             return run.note(approved, seen.now, EventReason.APPROVED, message, variant=status.candidate_variant)
         case Verb.ABORT if status.candidate_variant:

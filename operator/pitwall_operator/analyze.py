@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pitwall_crds.gate import Gate, OnHarm
-from pitwall_crds.rollout import RolloutSpec
+from pitwall_crds.rollout import Analysis, RolloutSpec
 from pitwall_crds.status import GateStatus, Phase, ProcessStatus, RolloutStatus, Verdict
 from pitwall_operator import moments, tails, users
 from pitwall_operator.evidence.counts import Counts
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
+from pitwall_operator.gates.rule import rule_of
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
 from pitwall_operator.observation import Observation, Reading, Unseen
 from pitwall_operator.observe import counters
@@ -78,12 +79,15 @@ def counting(spec: RolloutSpec, status: RolloutStatus) -> tuple[Gate, ...]:
     return gates
 
 
+def fresh_gate(gate: Gate, analysis: Analysis, begun_after: str = "") -> GateStatus:
+    """A gate about which nothing is known; `begun_after` is the last block, if the run has one."""
+    state = GateEvidence.start(gate, analysis).to_state()
+    return GateStatus(name=gate.name, rule=rule_of(gate), begun_after=begun_after, state=state)
+
+
 def fresh_gates(spec: RolloutSpec) -> tuple[GateStatus, ...]:
-    """Gates about which nothing is known."""
-    return tuple(
-        GateStatus(name=gate.name, state=GateEvidence.start(gate, spec.analysis).to_state())
-        for gate in spec.analysis.gates
-    )
+    """All gates at the start of a run."""
+    return tuple(fresh_gate(gate, spec.analysis) for gate in spec.analysis.gates)
 
 
 def _described(state: GateStatus, assessment: Assessment) -> GateStatus:
@@ -161,7 +165,7 @@ def close_block(
     status = _first_trials(status, grown, reading.time)
     begun = {gate.name: gate.first_trial_time for gate in status.gates}
     counts = {
-        gate.name: grown[gate.name]
+        gate.name: replace(grown[gate.name], shared=not spec.control.dedicated)
         for gate in spec.analysis.gates
         if gate.name in grown and _counts_now(gate, begun[gate.name], status.stage_start_time, reading.time)
     }

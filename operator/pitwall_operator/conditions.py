@@ -8,7 +8,7 @@ from pitwall_operator import moments
 from pitwall_operator.analyze import Judgement
 from pitwall_operator.observation import SplitSeen
 from pitwall_operator.reason import Reason
-from pitwall_operator.run import stage_name
+from pitwall_operator.stages import stage_name
 
 WAITING = "Waiting"
 """The word of a reason that passes by itself: pods start, a split is being set."""

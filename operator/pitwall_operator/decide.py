@@ -8,6 +8,7 @@ from pitwall_crds.status import RolloutStatus
 from pitwall_operator import conditions, moments
 from pitwall_operator.adopt import adopt, obey
 from pitwall_operator.analyze import Judgement, analyze
+from pitwall_operator.edits import fitted
 from pitwall_operator.effects import Announce, Effect
 from pitwall_operator.move import MOVING, move, unsettled
 from pitwall_operator.observation import Observation, Unseen
@@ -32,7 +33,8 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
     if seen.refused:
         idle, refused = Judgement(unmeasured=seen.refused), Reason(EventReason.INVALID, seen.refused)
         return Decision(conditions.describe(rollout, rollout.status, idle, refused, now=seen.now), (), idle)
-    rollout = rollout.model_copy(update={"status": not_in_the_future(rollout.status, seen.now)})
+    known = rollout.status.history
+    rollout = rollout.model_copy(update={"status": fitting(rollout, seen.now)})
     status, trouble = adopt(rollout, seen)
     status = obey(rollout, status, seen)
     status = grant(spec, status, seen)
@@ -44,9 +46,14 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
     announcements = tuple(
         Announce(EventReason(entry.reason), entry.message, warning=entry.reason in WARNINGS)
         for entry in status.history
-        if entry not in rollout.status.history
+        if entry not in known
     )
     return Decision(status, (*distance(spec, status, seen, why=why.message), *announcements), judgement)
+
+
+def fitting(rollout: Rollout, now: float) -> RolloutStatus:
+    """The status as this turn begins with it: healed of a clock that was set back and of edits during the run."""
+    return fitted(rollout.spec, not_in_the_future(rollout.status, now), now)
 
 
 def not_in_the_future(status: RolloutStatus, now: float) -> RolloutStatus:

@@ -12,10 +12,11 @@ from pitwall_crds.status import RolloutStatus
 from pitwall_operator import moments, tails
 from pitwall_operator.analyze import stage_context
 from pitwall_operator.decide import Decision
+from pitwall_operator.edits import fitted
 from pitwall_operator.effects import Announce
 from pitwall_operator.observe import counters
 from pitwall_operator.perform import Failure
-from pitwall_operator.run import stage_name
+from pitwall_operator.stages import stage_name
 
 Line = dict[str, Any]
 
@@ -54,6 +55,7 @@ def _gates(decision: Decision) -> Mapping[str, Line]:
         gate.name: {
             "verdict": gate.verdict,
             "message": gate.message,
+            "begun_after": gate.begun_after,
             "tail": gate.tail.model_dump(mode="json") if gate.tail else None,
             "evidence": [process.model_dump(mode="json", by_alias=True) for process in gate.evidence],
         }
@@ -68,8 +70,8 @@ def _users(decision: Decision) -> Line | None:
 
 
 def block_line(rollout: Rollout, before: RolloutStatus, decision: Decision) -> Line:
-    """One block's counts and the verdicts after it. `after` is the block before: of two lines with the same `after`
-    the later holds, which is what a restart between effects and status leaves behind."""
+    """One block's counts, the rules in force, and the verdicts after it. `after` is the block before: of two lines with
+    the same `after` the later holds, which is what a restart between effects and status leaves behind."""
     spec, counts = rollout.spec, decision.judgement.counts
     stage = stage_context(spec, before)
     return {
@@ -83,6 +85,7 @@ def block_line(rollout: Rollout, before: RolloutStatus, decision: Decision) -> L
             "kind": stage.kind,
             "canary_index": stage.canary_index,
         },
+        "analysis": spec.analysis.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         "queries": _queries(rollout, before),
         "counts": {gate: asdict(block) for gate, block in counts.items()},
         "users": _users(decision),
@@ -109,7 +112,7 @@ def decision_line(rollout: Rollout, decision: Decision, failures: Sequence[Failu
 
 def evidence_lines(rollout: Rollout, decision: Decision) -> Iterator[Line]:
     """What a turn adds to the record before anything is done: the run that began, the block that was closed."""
-    before = rollout.status
+    before = fitted(rollout.spec, rollout.status, 0.0)
     if decision.status.run_id != before.run_id and decision.status.candidate_variant:
         yield run_line(rollout, decision.status)
         before = decision.status.model_copy(update={"last_block_time": ""})

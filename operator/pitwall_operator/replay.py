@@ -4,7 +4,7 @@ Pure. The record alone suffices: a run's head holds the rules, every block its c
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pitwall_crds.rollout import Analysis
@@ -47,7 +47,7 @@ class Replayed:
 
 def _counts(data: Mapping[str, Any]) -> Counts:
     arms = {arm: Tally(**data[arm]) for arm in ("control", "candidate", "stable", "objective") if arm in data}
-    return Counts(**arms, pairs=Pairs(**data["pairs"]))
+    return Counts(**arms, pairs=Pairs(**data["pairs"]), shared=data.get("shared", False))
 
 
 def blocks_of(lines: Iterable[Line]) -> Iterator[tuple[Line, tuple[Line, ...]]]:
@@ -67,11 +67,40 @@ def blocks_of(lines: Iterable[Line]) -> Iterator[tuple[Line, tuple[Line, ...]]]:
         yield head, tuple(blocks[run].values())
 
 
+@dataclass(slots=True)
+class _Rules:
+    """The rules in force and every gate's evidence under them; both may change during a run, as specs are edited."""
+
+    raw: Mapping[str, Any]
+    evidence: dict[str, GateEvidence] = field(default_factory=dict)
+    begun_after: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._follow(Analysis.model_validate(self.raw))
+
+    def meet(self, block: Line) -> None:
+        """Do what the operator did before this block: restart gates that count something else, drop and add gates."""
+        begun = {name: gate.get("begun_after", "") for name, gate in block["gates"].items()}
+        moved = {name for name, when in begun.items() if self.begun_after.get(name, "") != when}
+        self.evidence = {name: known for name, known in self.evidence.items() if name not in moved}
+        self.begun_after = begun
+        raw = block.get("analysis", self.raw)
+        if moved or raw != self.raw:
+            self.raw = raw
+            self._follow(Analysis.model_validate(raw))
+
+    def _follow(self, analysis: Analysis) -> None:
+        states = {name: known.to_state() for name, known in self.evidence.items()}
+        self.evidence = {
+            gate.name: GateEvidence.from_state(gate, analysis, states.get(gate.name, {})) for gate in analysis.gates
+        }
+
+
 def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
-    analysis = Analysis.model_validate(head["analysis"])
-    evidence = {gate.name: GateEvidence.start(gate, analysis) for gate in analysis.gates}
-    ratio = UNCOUNTED
+    rules, ratio = _Rules(head["analysis"]), UNCOUNTED
     for block in blocks:
+        rules.meet(block)
+        evidence = rules.evidence
         for name, counts in block["counts"].items():
             evidence[name] = evidence[name].update(_counts(counts))
         users = block.get("users")

@@ -7,6 +7,7 @@ from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import FlaggedOff, HistoryEntry, Phase, RolloutStatus, Verdict
 from pitwall_operator import moments
 from pitwall_operator.analyze import fresh_gates
+from pitwall_operator.stages import stage_name, stage_phase
 
 HISTORY_LIMIT = 32
 FLAGGED_OFF_LIMIT = 16
@@ -16,21 +17,6 @@ def note(status: RolloutStatus, now: float, reason: EventReason, message: str, *
     """The status with one more line of history; the oldest line goes when there are too many."""
     entry = HistoryEntry(time=moments.to_text(now), reason=reason, message=message[:1024], variant=variant)
     return status.model_copy(update={"history": (*status.history, entry)[-HISTORY_LIMIT:]})
-
-
-def stage_name(spec: RolloutSpec, index: int) -> str:
-    """A stage as people call it: `shadow`, `1%`, `bake`."""
-    stage = spec.stages[index]
-    if stage.shadow:
-        return "shadow"
-    return f"{stage.weight / 100:g}%"
-
-
-def stage_phase(spec: RolloutSpec, index: int) -> Phase:
-    """The phase that a stage belongs to."""
-    if spec.stages[index].shadow:
-        return Phase.SHADOW
-    return Phase.BAKE if index == len(spec.stages) - 1 else Phase.CANARY
 
 
 def _salt(rollout: Rollout, revision: str) -> str:

@@ -52,6 +52,7 @@ class Counts:
     Attributes:
         stable: the stable sampler's other users, judged like the control, which is the same sampler.
         objective: the candidate's trials, bad where they miss the gate's absolute objective.
+        shared: whether control and stable answer from the same pods, so that nothing but chance tells them apart.
     """
 
     control: Tally = Tally()
@@ -59,6 +60,7 @@ class Counts:
     pairs: Pairs = Pairs()
     stable: Tally = Tally()
     objective: Tally = Tally()
+    shared: bool = False
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -67,7 +69,14 @@ class Counts:
             self.pairs + other.pairs,
             self.stable + other.stable,
             self.objective + other.objective,
+            self.shared or other.shared,
         )
+
+    @property
+    def reference(self) -> Tally:
+        """What single trials of the candidate are compared with: the control, and all of stable where pods are shared.
+        Never what whole blocks are compared with: those need an arm of equal size."""
+        return self.control + self.stable if self.shared else self.control
 
 
 NO_TRIALS = Tally()
