@@ -83,7 +83,7 @@ def judge(
 ) -> Outcome:
     """Both verdicts for every run. A block that could not be read is counted when the counters can be read again.
 
-    `pooled` takes everything that the stable sampler answered for the control; only Query mode may.
+    `pooled`: the control shares its pods with stable, so Query mode compares with everything that stable answered.
     """
     runs, count = blocks.trials.shape
     state = panel(metric, dependence, runs, FINAL_MARGIN)

@@ -5,6 +5,7 @@ from pathlib import Path
 POLICIES = {
     "pitwall, Block": ("#0b6e4f", "-", "o"),
     "pitwall, Query": ("#0b6e4f", "--", "s"),
+    "pitwall, Query, shared control": ("#4fae8c", "--", "*"),
     "flagger, threshold 1": ("#c1440e", "-", "^"),
     "flagger, threshold 5": ("#c1440e", "--", "v"),
     "argo, failureLimit 3": ("#b8860b", "-", "D"),

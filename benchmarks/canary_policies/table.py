@@ -26,7 +26,7 @@ OURS = {
     "pitwall, Block": BLOCK,
     "pitwall, Block of 30 s": {**BLOCK, "block_seconds": 30},
     "pitwall, Query": QUERY,
-    "pitwall, Query, all stable as control": {**QUERY, "pooled": True},
+    "pitwall, Query, shared control": {**QUERY, "pooled": True},
 }
 STRICT = {"margins": (200, 100, 25)}
 OURS_IN_A_RAMP = {
@@ -34,7 +34,7 @@ OURS_IN_A_RAMP = {
     "pitwall, Block, margins 200/100/25": {**BLOCK, **STRICT},
     "pitwall, Query": QUERY,
     "pitwall, Query, margins 200/100/25": {**QUERY, **STRICT},
-    "pitwall, Query, all stable as control": {**QUERY, "pooled": True},
+    "pitwall, Query, shared control": {**QUERY, "pooled": True},
 }
 RAMP = tuple(
     scenario

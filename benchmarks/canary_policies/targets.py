@@ -11,12 +11,15 @@ def targets(rows: list[dict]) -> list[dict]:
     """Each with name, promised, measured and kept."""
     return [
         _no_false_rollback(rows, "pitwall, Block", DIRTY),
-        _no_false_rollback(rows, "pitwall, Query", tuple(name for name in DIRTY if "correlation" not in name)),
+        *(
+            _no_false_rollback(rows, policy, tuple(name for name in DIRTY if "correlation" not in name))
+            for policy in ("pitwall, Query", "pitwall, Query, shared control")
+        ),
         _time_to_off(rows, "pitwall, Query", 30.0),
         _time_to_off(rows, "pitwall, Block", 120.0),
         *(
             _exposure(rows, mode, weight, scenarios, words)
-            for mode in ("pitwall, Query, all stable as control", "pitwall, Query", "pitwall, Block")
+            for mode in ("pitwall, Query, shared control", "pitwall, Query", "pitwall, Block")
             for weight in ("10%", "1→10→50%")
             for scenarios, words in ((DIRTY[:1], "on clean traffic"), (DIRTY, "on dirty traffic too"))
         ),

@@ -196,6 +196,17 @@ class World:
                 for signal in ("thumbs_down", "follow_up"):
                     self.counters.rate(variant, arm, signal, bad=counts[0], good=counts[1])
 
+    def to_canary(self) -> "World":
+        """A good candidate with its first users."""
+        self.apply("rollout-aks.yaml")
+        return self.until(lambda w: w.weight(Arm.CANDIDATE) > 0, self.good_block)
+
+    def reasons(self) -> list[str]:
+        return [entry.reason for entry in self.status.history]
+
+    def condition(self, kind: str) -> tuple[str, str]:
+        return next((c.status, c.reason) for c in self.status.conditions if c.type == kind)
+
     def until(self, done: Callable[["World"], bool], block: Callable[[], None], limit: int = 400) -> "World":
         """Turns with blocks until something holds; fails if it never does."""
         for _ in range(limit):

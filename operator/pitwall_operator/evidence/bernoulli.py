@@ -11,10 +11,10 @@ from typing import Any, Self
 
 from pitwall_operator.evidence.counts import NO_TRIALS, Counts, Tally
 from pitwall_operator.evidence.line import Claim, Line, log_likelihood_ratio
-from pitwall_operator.evidence.portfolio import Portfolio
+from pitwall_operator.evidence.portfolio import Portfolio, Wagered
 from pitwall_operator.evidence.process import State
 
-HARM_ODDS = (1.25, 1.5, 2.0, 3.0, 5.0)
+HARM_ODDS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Alternatives of harm: the odds on the line times these."""
 NON_INFERIOR_WAY = (0.0, 0.4)
 """Alternatives of non-inferiority: this share of the way from equality to the line."""
@@ -30,7 +30,7 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True)
-class BernoulliProcess:
+class BernoulliProcess(Wagered):
     """A portfolio of one plug-in and several fixed alternatives against the null on the other side of the line."""
 
     line: Line
@@ -46,19 +46,9 @@ class BernoulliProcess:
         fixed = HARM_ODDS if claim is Claim.HARM else NON_INFERIOR_WAY
         return cls(line, claim, prior, Portfolio.of(1 + len(fixed)))
 
-    @property
-    def log_e(self) -> float:
-        """Natural logarithm of the evidence now."""
-        return self.bets.log_e
-
-    @property
-    def peak_log_e(self) -> float:
-        """The largest log_e ever."""
-        return self.bets.peak_log_e
-
     def update(self, counts: Counts) -> Self:
         """The process after one more block; the block's alternatives come from the blocks before it."""
-        if not counts.control.trials + counts.candidate.trials:
+        if not counts.reference.trials + counts.candidate.trials:
             return self
         control = self._control_rate()
         gains = [self._log_factor(counts, control, candidate) for candidate in self._alternatives(control)]
@@ -66,7 +56,7 @@ class BernoulliProcess:
             self,
             # harm may begin at any time, so bets must be ready for it; innocence is a matter of the whole record
             bets=self.bets.after(gains, spread=self.claim is Claim.HARM),
-            control=_without_values(self.control + counts.control),
+            control=_without_values(self.control + counts.reference),
             candidate=_without_values(self.candidate + counts.candidate),
         )
 
@@ -86,7 +76,7 @@ class BernoulliProcess:
 
     def _log_factor(self, counts: Counts, control: float, candidate: float) -> float:
         """Log likelihood ratio of the block, 0 where the alternative is itself in the null."""
-        a, b = counts.control, counts.candidate
+        a, b = counts.reference, counts.candidate
         if not self.line.is_proven_side(self.claim, control, candidate):
             return 0.0
         null_control, null_candidate = self.line.project((a.trials, b.trials), control, candidate)

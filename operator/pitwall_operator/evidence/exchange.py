@@ -13,7 +13,7 @@ from math import ceil, copysign, exp, floor, lgamma, log, log1p, sqrt, tanh
 from typing import Any, Self
 
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.portfolio import Portfolio
+from pitwall_operator.evidence.portfolio import Portfolio, Wagered
 from pitwall_operator.evidence.process import State
 
 TILT_ODDS = (1.25, 1.5, 2.0, 3.0, 5.0)
@@ -90,21 +90,11 @@ EVEN_STAKES = Portfolio.of(len(BETS))
 
 
 @dataclass(frozen=True, slots=True)
-class ExchangeProcess:
+class ExchangeProcess(Wagered):
     """A portfolio of fair bets against: the candidate's blocks are at most `ratio` times as bad as the control's."""
 
     ratio: float = 1.0
     bets: Portfolio = EVEN_STAKES
-
-    @property
-    def log_e(self) -> float:
-        """Natural logarithm of the evidence now."""
-        return self.bets.log_e
-
-    @property
-    def peak_log_e(self) -> float:
-        """The largest log_e ever."""
-        return self.bets.peak_log_e
 
     def update(self, counts: Counts) -> Self:
         """The process after one more block; without trials in an arm, or without a bad event, nothing is learned."""

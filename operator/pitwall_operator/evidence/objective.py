@@ -11,7 +11,7 @@ from typing import Any, Self
 from pitwall_operator.evidence.bernoulli import HARM_ODDS
 from pitwall_operator.evidence.counts import Counts
 from pitwall_operator.evidence.line import Claim, log_likelihood_ratio
-from pitwall_operator.evidence.portfolio import Portfolio
+from pitwall_operator.evidence.portfolio import Portfolio, Wagered
 from pitwall_operator.evidence.process import State
 
 STAKES = {Claim.HARM: (0.01, 0.05, 0.2, 0.5, 0.9), Claim.NON_INFERIOR: (0.5, 0.98)}
@@ -21,39 +21,30 @@ ON_ODDS = Portfolio.of(len(HARM_ODDS))
 ON_STAKES = {claim: Portfolio.of(len(stakes)) for claim, stakes in STAKES.items()}
 
 
-def _check(limit: float) -> None:
-    if not 0 < limit < 1:
-        raise ValueError(f"an objective needs a limit above 0 and below 1, got {limit}")
-
-
 @dataclass(frozen=True, slots=True)
-class ObjectiveProcess:
-    """A portfolio over fixed odds of likelihood ratios against the limit. Exact where trials are independent.
-
-    The factor of one trial is linear in the true rate and 1 at the limit, so it is at most 1 on the null's side of it.
-    """
+class Objective(Wagered):
+    """A portfolio of bets that the rate is beyond the limit, in the claim's direction."""
 
     limit: float
     claim: Claim
     bets: Portfolio
 
     def __post_init__(self) -> None:
-        _check(self.limit)
+        if not 0 < self.limit < 1:
+            raise ValueError(f"an objective needs a limit above 0 and below 1, got {self.limit}")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveProcess(Objective):
+    """A portfolio over fixed odds of likelihood ratios against the limit. Exact where trials are independent.
+
+    The factor of one trial is linear in the true rate and 1 at the limit, so it is at most 1 on the null's side of it.
+    """
 
     @classmethod
     def start(cls, limit: float, claim: Claim) -> Self:
         """The process before the first block."""
         return cls(limit, claim, ON_ODDS)
-
-    @property
-    def log_e(self) -> float:
-        """Natural logarithm of the evidence now."""
-        return self.bets.log_e
-
-    @property
-    def peak_log_e(self) -> float:
-        """The largest log_e ever."""
-        return self.bets.peak_log_e
 
     def update(self, counts: Counts) -> Self:
         """The process after one more block of the candidate."""
@@ -76,7 +67,7 @@ class ObjectiveProcess:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectiveBlocks:
+class ObjectiveBlocks(Objective):
     """Bets on a block's bad share, which lies between 0 and 1: Waudby-Smith & Ramdas (arXiv 2010.09686).
 
     Fair whatever the correlation inside a block, from the first block on and for the rarest events, because a block is
@@ -84,28 +75,12 @@ class ObjectiveBlocks:
     A block with few trials is bet on with a part of the stake, so that it does not count as much as a large one.
     """
 
-    limit: float
-    claim: Claim
-    bets: Portfolio
     largest: int = 0
-
-    def __post_init__(self) -> None:
-        _check(self.limit)
 
     @classmethod
     def start(cls, limit: float, claim: Claim) -> Self:
         """The process before the first block."""
         return cls(limit, claim, ON_STAKES[claim])
-
-    @property
-    def log_e(self) -> float:
-        """Natural logarithm of the evidence now."""
-        return self.bets.log_e
-
-    @property
-    def peak_log_e(self) -> float:
-        """The largest log_e ever."""
-        return self.bets.peak_log_e
 
     def update(self, counts: Counts) -> Self:
         """The process after one more block of the candidate; one without trials is skipped."""

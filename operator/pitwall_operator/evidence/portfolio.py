@@ -52,6 +52,23 @@ class Portfolio:
         return cls(decimals(state["logs"]), state["rounds"], float(state["peak"]))
 
 
+class Wagered:
+    """An e-process whose evidence is the wealth of a portfolio."""
+
+    __slots__ = ()
+    bets: Portfolio
+
+    @property
+    def log_e(self) -> float:
+        """Natural logarithm of the evidence now."""
+        return self.bets.log_e
+
+    @property
+    def peak_log_e(self) -> float:
+        """The largest log_e ever."""
+        return self.bets.peak_log_e
+
+
 def log_mean_exp(logs: Sequence[float]) -> float:
     """Logarithm of the mean of e-values given by their logarithms."""
     top = max(logs)

@@ -87,7 +87,11 @@ class GateEvidence:
         arms = (seen.control, seen.candidate, seen.stable, seen.objective)
         pairs = [seen.pairs.total, seen.pairs.worse, seen.pairs.better]
         return {
-            "totals": {"arms": [[arm.trials, arm.bad, repr(arm.total)] for arm in arms], "pairs": pairs},
+            "totals": {
+                "arms": [[arm.trials, arm.bad, repr(arm.total)] for arm in arms],
+                "pairs": pairs,
+                "shared": seen.shared,
+            },
             "processes": {key: process.to_state() for key, process in self.processes.items()},
         }
 
@@ -105,5 +109,6 @@ class GateEvidence:
             Tally(trials, bad, float(total)) for trials, bad, total in state["totals"]["arms"]
         )
         stable, objective = others or (NO_TRIALS, NO_TRIALS)
-        totals = Counts(control, candidate, Pairs(*state["totals"]["pairs"]), stable, objective)
+        seen = state["totals"]
+        totals = Counts(control, candidate, Pairs(*seen["pairs"]), stable, objective, seen.get("shared", False))
         return replace(fresh, processes=processes, totals=totals)

@@ -43,10 +43,10 @@ def _by_growth(missing: float, growth: float) -> int | None:
 
 def _split_growth(process: BernoulliProcess, seen: Counts) -> float:
     """KL divergence from the present rates to the line, per candidate trial; 0 on the wrong side."""
-    control, candidate = _smooth(seen.control), _smooth(seen.candidate)
+    control, candidate = _smooth(seen.reference), _smooth(seen.candidate)
     if seen.candidate.trials == 0 or not process.line.is_proven_side(process.claim, control, candidate):
         return 0.0
-    trials = (seen.control.trials, seen.candidate.trials)
+    trials = (seen.reference.trials, seen.candidate.trials)
     null_control, null_candidate = process.line.project(trials, control, candidate)
     divergence = trials[0] * _divergence(control, null_control) + trials[1] * _divergence(candidate, null_candidate)
     return divergence / seen.candidate.trials

@@ -2,9 +2,9 @@
 
 from math import exp
 
-from pitwall_crds.gate import Gate, MeanMetric, QuantileMetric, RateMetric, Unit
+from pitwall_crds.gate import Dependence, Gate, MeanMetric, QuantileMetric, RateMetric, Unit
 from pitwall_crds.status import Verdict
-from pitwall_operator.evidence.counts import Counts
+from pitwall_operator.evidence.counts import Counts, Tally
 from pitwall_operator.gates.assessment import ProcessReading, StageKind
 
 BAD_TRIALS = {
@@ -53,12 +53,19 @@ def unequal(gate: Gate, seen: Counts, reading: ProcessReading) -> str:
 
 
 def _arms(gate: Gate, seen: Counts) -> str:
-    control, candidate = seen.control, seen.candidate
+    candidate, (name, control) = seen.candidate, _opposite(gate, seen)
     trials = f"{candidate.trials} {noun(gate)}"
     if gate.mean:
         what = MEANS[gate.mean.metric][2]
         return f"{_mean(gate, candidate.mean)} {what}, control {_mean(gate, control.mean)}, {trials}"
-    return f"{_share(candidate.rate)} of {_what(gate)}, control {_share(control.rate)}, {trials}"
+    return f"{_share(candidate.rate)} of {_what(gate)}, {name} {_share(control.rate)}, {trials}"
+
+
+def _opposite(gate: Gate, seen: Counts) -> tuple[str, Tally]:
+    """What the candidate is compared with, and its name."""
+    if gate.dependence is Dependence.QUERY and not gate.mean and seen.shared:
+        return "control and stable", seen.reference
+    return "control", seen.control
 
 
 def _pairs(gate: Gate, seen: Counts) -> str:
