@@ -28,6 +28,9 @@ class Judgement:
         unmeasured: why nothing could be measured, or empty.
         users: this block's new users; none if no block was closed, or there is no split.
         sample_ratio: whether users are split as the flag says.
+        stage_index: the stage that was judged.
+        stage: the same, as the gates know it; none without a candidate.
+        closed: whether a block was closed, be it an empty one.
     """
 
     assessments: Mapping[str, Assessment] = field(default_factory=dict)
@@ -35,6 +38,9 @@ class Judgement:
     unmeasured: str = ""
     users: UsersBlock | None = None
     sample_ratio: SampleRatio = UNCOUNTED
+    stage_index: int = 0
+    stage: StageContext | None = None
+    closed: bool = False
 
     @property
     def warning(self) -> str:
@@ -156,7 +162,8 @@ def close_block(
     spec: RolloutSpec, status: RolloutStatus, reading: Reading
 ) -> tuple[RolloutStatus, Mapping[str, Counts], UsersBlock | None]:
     """Evidence after the counts since the last block; nothing changes before a block is over."""
-    if reading.time - moments.to_epoch(status.last_block_time) < spec.analysis.block_seconds:
+    # a block that ended in the future ended before the clock was set back
+    if 0 <= reading.time - moments.to_epoch(status.last_block_time) < spec.analysis.block_seconds:
         return status, {}, None
     status = tails.freeze(spec, status, reading)
     cursor, grown = counters.advance(
@@ -225,11 +232,20 @@ def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tupl
     if not status.candidate_variant:
         return status, Judgement(unmeasured="no candidate")
     counts: Mapping[str, Counts] = {}
-    new_users, unmeasured = None, ""
+    new_users, unmeasured, last_block = None, "", status.last_block_time
     if isinstance(seen.reading, Unseen):
         unmeasured = seen.reading.reason
     else:
         status, counts, new_users = close_block(spec, status, seen.reading)
     ratio = users.sample_ratio(status)
     status, assessments = _assess(spec, status, seen.reading)
-    return status, Judgement(assessments, counts, unmeasured or ratio.mismatch(), new_users, ratio)
+    return status, Judgement(
+        assessments,
+        counts,
+        unmeasured or ratio.mismatch(),
+        new_users,
+        ratio,
+        status.stage_index,
+        stage_context(spec, status),
+        closed=status.last_block_time != last_block,
+    )

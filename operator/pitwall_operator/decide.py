@@ -62,10 +62,10 @@ def not_in_the_future(status: RolloutStatus, now: float) -> RolloutStatus:
     def heal(text: str) -> str:
         return moments.to_text(now) if moments.to_epoch(text) > now else text
 
-    if not any(moments.to_epoch(text) > now for text in (status.stage_start_time, status.last_block_time)):
+    if not any(moments.to_epoch(text) > now for text in (status.run_start_time, status.stage_start_time)):
         return status
     gates = tuple(gate.model_copy(update={"first_trial_time": heal(gate.first_trial_time)}) for gate in status.gates)
-    times = {name: heal(getattr(status, name)) for name in ("run_start_time", "stage_start_time", "last_block_time")}
+    times = {name: heal(getattr(status, name)) for name in ("run_start_time", "stage_start_time")}
     return status.model_copy(update={**times, "gates": gates})
 
 

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.status import GateStatus, RolloutStatus
 from pitwall_operator import moments, tails
-from pitwall_operator.analyze import stage_context
 from pitwall_operator.decide import Decision
-from pitwall_operator.edits import fitted
 from pitwall_operator.effects import Announce
 from pitwall_operator.observe import counters
 from pitwall_operator.perform import Failure
@@ -35,8 +33,8 @@ def run_line(rollout: Rollout, status: RolloutStatus) -> Line:
     }
 
 
-def _queries(rollout: Rollout, status: RolloutStatus) -> Mapping[str, Sequence[str]]:
-    known = {gate.name: gate.tail for gate in status.gates}
+def _queries(rollout: Rollout, status: RolloutStatus, gates: Sequence[GateStatus]) -> Mapping[str, Sequence[str]]:
+    known = {gate.name: gate.tail for gate in gates}
     return {
         gate.name: list(
             counters.queries(
@@ -72,8 +70,8 @@ def _users(decision: Decision) -> Line | None:
 def block_line(rollout: Rollout, before: RolloutStatus, decision: Decision) -> Line:
     """One block's counts, the rules in force, and the verdicts after it. `after` is the block before: of two lines with
     the same `after` the later holds, which is what a restart between effects and status leaves behind."""
-    spec, counts = rollout.spec, decision.judgement.counts
-    stage = stage_context(spec, before)
+    spec, counts, stage = rollout.spec, decision.judgement.counts, decision.judgement.stage
+    assert stage is not None
     return {
         "kind": "block",
         "time": decision.status.last_block_time,
@@ -81,12 +79,12 @@ def block_line(rollout: Rollout, before: RolloutStatus, decision: Decision) -> L
         "rollout": rollout.metadata.name,
         "run": before.run_id,
         "stage": {
-            "name": stage_name(spec, before.stage_index),
+            "name": stage_name(spec, decision.judgement.stage_index),
             "kind": stage.kind,
             "canary_index": stage.canary_index,
         },
         "analysis": spec.analysis.model_dump(mode="json", by_alias=True, exclude_defaults=True),
-        "queries": _queries(rollout, before),
+        "queries": _queries(rollout, before, decision.status.gates),
         "counts": {gate: asdict(block) for gate, block in counts.items()},
         "users": _users(decision),
         "gates": _gates(decision),
@@ -112,11 +110,11 @@ def decision_line(rollout: Rollout, decision: Decision, failures: Sequence[Failu
 
 def evidence_lines(rollout: Rollout, decision: Decision) -> Iterator[Line]:
     """What a turn adds to the record before anything is done: the run that began, the block that was closed."""
-    before = fitted(rollout.spec, rollout.status, 0.0)
+    before = rollout.status
     if decision.status.run_id != before.run_id and decision.status.candidate_variant:
         yield run_line(rollout, decision.status)
         before = decision.status.model_copy(update={"last_block_time": ""})
-    if decision.judgement.counts or decision.judgement.users:
+    if decision.judgement.closed:
         yield block_line(rollout, before, decision)
 
 

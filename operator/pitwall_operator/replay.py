@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pitwall_crds.gate import Gate
 from pitwall_crds.rollout import Analysis
 from pitwall_operator.evidence.counts import Counts, Pairs, Tally
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
@@ -51,58 +52,60 @@ def _counts(data: Mapping[str, Any]) -> Counts:
 
 
 def blocks_of(lines: Iterable[Line]) -> Iterator[tuple[Line, tuple[Line, ...]]]:
-    """Every run's head with its blocks. Of two blocks that follow the same one the later holds: a crash between effects
-    and status leaves the earlier behind."""
+    """Every run's head with its blocks. Of two in a row that follow the same block the later holds: a crash between
+    record and status leaves the earlier behind."""
     heads: dict[str, Line] = {}
-    blocks: dict[str, dict[str, Line]] = {}
+    blocks: dict[str, list[Line]] = {}
     for line in lines:
         if line.get("kind") == "run":
             heads[line["run"]] = line
-            blocks.setdefault(line["run"], {})
+            blocks.setdefault(line["run"], [])
         elif line.get("kind") == "block":
             if line["run"] not in heads:
                 raise UnreadableRecord(f"block of {line['time']} belongs to run {line['run']!r}, whose head is missing")
-            blocks[line["run"]][line["after"]] = line
+            known = blocks[line["run"]]
+            known[-1:] = [line] if known and known[-1]["after"] == line["after"] else [*known[-1:], line]
     for run, head in heads.items():
-        yield head, tuple(blocks[run].values())
+        yield head, tuple(blocks[run])
 
 
 @dataclass(slots=True)
-class _Rules:
-    """The rules in force and every gate's evidence under them; both may change during a run, as specs are edited."""
+class _Run:
+    """The rules in force and every gate's evidence; both change during a run whose spec is edited."""
 
     raw: Mapping[str, Any]
-    evidence: dict[str, GateEvidence] = field(default_factory=dict)
-    begun_after: dict[str, str] = field(default_factory=dict)
+    analysis: Analysis
+    kept: dict[str, GateEvidence] = field(default_factory=dict)
+    begun_after: Mapping[str, str] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._follow(Analysis.model_validate(self.raw))
-
-    def meet(self, block: Line) -> None:
-        """Do what the operator did before this block: restart gates that count something else, drop and add gates."""
-        begun = {name: gate.get("begun_after", "") for name, gate in block["gates"].items()}
-        moved = {name for name, when in begun.items() if self.begun_after.get(name, "") != when}
-        self.evidence = {name: known for name, known in self.evidence.items() if name not in moved}
-        self.begun_after = begun
+    def follow(self, block: Line) -> None:
+        """Take the block's rules; a gate that began anew is forgotten."""
         raw = block.get("analysis", self.raw)
-        if moved or raw != self.raw:
-            self.raw = raw
-            self._follow(Analysis.model_validate(raw))
+        if raw != self.raw:
+            self.raw, self.analysis = raw, Analysis.model_validate(raw)
+        begun = {name: gate.get("begun_after", "") for name, gate in block["gates"].items()}
+        self.kept = {name: known for name, known in self.kept.items() if self.begun_after.get(name) == begun.get(name)}
+        self.begun_after = begun
 
-    def _follow(self, analysis: Analysis) -> None:
-        states = {name: known.to_state() for name, known in self.evidence.items()}
-        self.evidence = {
-            gate.name: GateEvidence.from_state(gate, analysis, states.get(gate.name, {})) for gate in analysis.gates
-        }
+    def evidence(self, counts: Mapping[str, Mapping[str, Any]]) -> dict[str, GateEvidence]:
+        """Every gate after the block's counts. As in a status, only a gate that was counted takes to new margins."""
+        found = {gate.name: self._under_rules(gate) for gate in self.analysis.gates}
+        found |= {name: found[name].update(_counts(block)) for name, block in counts.items()}
+        self.kept |= {name: one for name, one in found.items() if name in counts or name not in self.kept}
+        return found
+
+    def _under_rules(self, gate: Gate) -> GateEvidence:
+        known = self.kept.get(gate.name)
+        if known is not None and known.analysis == self.analysis:
+            return known
+        return GateEvidence.from_state(gate, self.analysis, known.to_state() if known else {})
 
 
 def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
-    rules, ratio = _Rules(head["analysis"]), UNCOUNTED
+    run, ratio = _Run(head["analysis"], Analysis.model_validate(head["analysis"])), UNCOUNTED
     for block in blocks:
-        rules.meet(block)
-        evidence = rules.evidence
-        for name, counts in block["counts"].items():
-            evidence[name] = evidence[name].update(_counts(counts))
+        run.follow(block)
+        evidence = run.evidence(block["counts"])
         users = block.get("users")
         ratio = ratio.update(UsersBlock.from_state(users)) if users else UNCOUNTED
         stage = StageContext(StageKind(block["stage"]["kind"]), block["stage"]["canary_index"])

@@ -74,9 +74,9 @@ def test_a_clear_miss_and_a_clear_pass_are_proven(kind, claim, rate):
 
 def test_known_value_of_a_single_alternative():
     process = held_against(ObjectiveProcess.start(0.5, Claim.HARM), [Tally(4, 3)])
-    rates = [odds / (1 + odds) for odds in (1.25, 1.5, 2, 3, 5)]
+    rates = [odds / (1 + odds) for odds in (1.25, 1.5, 2, 3, 5, 10)]
     factors = [1, *(16 * rate**3 * (1 - rate) for rate in rates)]
-    assert process.log_e == pytest.approx(math.log(sum(factors) / 6))
+    assert process.log_e == pytest.approx(math.log(sum(factors) / 7))
 
 
 def test_known_value_of_a_block():
