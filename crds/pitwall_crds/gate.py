@@ -25,6 +25,10 @@ class RateMetric(StrEnum):
     TASK_ABANDONED = "TaskAbandoned"
 
 
+OF_ANSWERS = frozenset({RateMetric.THUMBS_DOWN, RateMetric.FOLLOW_UP, RateMetric.TASK_ABANDONED})
+"""What people think of an answer. The sampler makes the answer, whichever pods it ran on."""
+
+
 class MeanMetric(StrEnum):
     """Metrics whose mean can be gated."""
 
@@ -208,6 +212,11 @@ class Gate(Border):
         if self.mean and self.absolute_margin_basis_points:
             raise ValueError("absoluteMarginBasisPoints is a difference of rates: leave it out with mean")
         return self
+
+    @property
+    def is_about_answers(self) -> bool:
+        """Whether people's judgement of answers is counted, rather than how pods get on."""
+        return self.rate is not None and self.rate.metric in OF_ANSWERS
 
     @property
     def objective(self) -> float:

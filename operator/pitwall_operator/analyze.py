@@ -172,7 +172,7 @@ def close_block(
     status = _first_trials(status, grown, reading.time)
     begun = {gate.name: gate.first_trial_time for gate in status.gates}
     counts = {
-        gate.name: replace(grown[gate.name], shared=not spec.control.dedicated)
+        gate.name: replace(grown[gate.name], shared=gate.is_about_answers or not spec.control.dedicated)
         for gate in spec.analysis.gates
         if gate.name in grown and _counts_now(gate, begun[gate.name], status.stage_start_time, reading.time)
     }

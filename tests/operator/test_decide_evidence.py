@@ -174,3 +174,15 @@ def test_labels_that_come_late_are_weighed_only_once_all_could_have_arrived(worl
 
     assert weighed["thumbs-down"] == 0
     assert weighed["follow-up"] > 0
+
+
+def test_answers_are_compared_with_all_of_stable_and_pods_with_a_control_on_its_own(world):
+    world.to_canary()
+    assert world.rollout.spec.control.dedicated
+    counts = {}
+    while len(counts) < len(world.rollout.spec.analysis.gates):
+        world.good_block()
+        counts = world.turn().judgement.counts
+
+    shared = {name: seen.shared for name, seen in counts.items()}
+    assert shared == {"latency-p90": False, "errors": False, "thumbs-down": True, "follow-up": True}

@@ -52,7 +52,8 @@ class Counts:
     Attributes:
         stable: the stable sampler's other users, judged like the control, which is the same sampler.
         objective: the candidate's trials, bad where they miss the gate's absolute objective.
-        shared: whether control and stable answer from the same pods, so that nothing but chance tells them apart.
+        shared: whether nothing but chance tells control and stable apart: they answer from the same pods, or what is
+            counted does not depend on pods.
     """
 
     control: Tally = Tally()
@@ -74,7 +75,7 @@ class Counts:
 
     @property
     def reference(self) -> Tally:
-        """What single trials of the candidate are compared with: the control, and all of stable where pods are shared.
+        """What single trials of the candidate are compared with: the control, and all of stable where that is alike.
         Never what whole blocks are compared with: those need an arm of equal size."""
         return self.control + self.stable if self.shared else self.control
 
