@@ -29,8 +29,9 @@ Why the exposure promise is broken where it is: no test can prove p99 × 2 (8.3 
 (ln 200 divided by the KL divergence of one query). A peer that happens to be tuned to the true p99, on traffic that
 never drifts, looks after one minute, which exposes 60 queries at 1 % and 600 at 10 % of 100 rps. Once traffic
 drifts, spikes and comes in clumps, such a limit alarms on identical variants; the peers that then still keep 1 %
-expose several times as many. Taking the whole stable traffic for the control is faster, but wrong for whatever is
-correlated or starts cold."""
+expose several times as many. "Shared control" is Query mode where the control answers from stable's pods: it then
+compares with all of stable, which comes near the second bound. It is wrong for whatever is correlated or starts cold,
+as a dedicated control's rows show; and blocks need an arm of equal size."""
 
 
 def write(rows: list[dict], needed: list[dict], folder: Path, seconds: float) -> list[dict]:

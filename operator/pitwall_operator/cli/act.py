@@ -1,7 +1,7 @@
 """`pitwall promote`, `abort`, `retry`, `pause`, `resume`, `kill`, `release`: a word in; a changed spec or flag out."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -90,26 +90,31 @@ def resume(source: Source, rollout: NameArgument = None, output: OutputOption = 
     _set_paused(source, rollout, False, output)
 
 
-def kill(
-    source: Source,
-    rollout: NameArgument = None,
-    reason: ReasonOption = "kill switch",
-    flags: FlagsOption = None,
-    output: OutputOption = Output.TEXT,
-) -> None:
-    """Send everybody to the stable variant at once, without the operator; `release` ends it."""
-    _switch(source, rollout, True, reason, flags, output)
+def _flag_verb(name: str, words: str, *, killed: bool, default: str) -> Callable[..., None]:
+    """`kill` or `release`: what they take is the same."""
+
+    def verb(
+        source: Source,
+        rollout: NameArgument = None,
+        reason: ReasonOption = default,
+        flags: FlagsOption = None,
+        output: OutputOption = Output.TEXT,
+    ) -> None:
+        _switch(source, rollout, killed, reason, flags, output)
+
+    verb.__name__, verb.__doc__ = name, words
+    return verb
 
 
-def release(
-    source: Source,
-    rollout: NameArgument = None,
-    reason: ReasonOption = "kill switch released",
-    flags: FlagsOption = None,
-    output: OutputOption = Output.TEXT,
-) -> None:
-    """End a kill: the flag's split is in force again."""
-    _switch(source, rollout, False, reason, flags, output)
+kill = _flag_verb(
+    "kill",
+    "Send everybody to the stable variant at once, without the operator; `release` ends it.",
+    killed=True,
+    default="kill switch",
+)
+release = _flag_verb(
+    "release", "End a kill: the flag's split is in force again.", killed=False, default="kill switch released"
+)
 
 
 def _switch(
