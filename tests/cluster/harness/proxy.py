@@ -54,9 +54,8 @@ class Connection:
 
     def reset(self) -> None:
         for _, writer in (self.client, self.server):
-            open_socket = writer.get_extra_info("socket")
-            if open_socket is not None:
-                open_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            if not writer.is_closing():
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             writer.transport.abort()
 
 
