@@ -32,6 +32,9 @@ CACHE_FOLDER: Final = "/var/cache/pitwall"
 LEAVING_SECONDS: Final = 5
 """A pod that shall stop goes on serving for so long: gateways learn of its leaving a moment after it begins."""
 
+PROBE_SECONDS: Final = 5
+"""How long a probe may wait: where other pods load their models, a busy pod that answers is late now and then."""
+
 SPARE_SECONDS: Final = 10
 """What ending a process may take after its last answer."""
 
@@ -236,7 +239,7 @@ def _container(wanted: PoolSpec, defaults: Defaults) -> Object:
         "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
                             "capabilities": {"drop": ["ALL"]}},
         "startupProbe": _probe("/readyz", every=2, failures=max(1, defaults.startup_seconds // 2)),
-        "readinessProbe": _probe("/readyz", every=2, failures=3),
+        "readinessProbe": _probe("/readyz", every=5, failures=3),
         "livenessProbe": _probe("/healthz", every=10, failures=6),
         "lifecycle": {"preStop": {"sleep": {"seconds": LEAVING_SECONDS}}},
     }  # fmt: skip
@@ -254,7 +257,7 @@ def _probe(path: str, *, every: int, failures: int) -> Object:
     return {
         "httpGet": {"path": path, "port": "http"},
         "periodSeconds": every,
-        "timeoutSeconds": 2,
+        "timeoutSeconds": PROBE_SECONDS,
         "failureThreshold": failures,
     }
 
