@@ -80,7 +80,11 @@ def kubectl(own_control_plane: ControlPlane | None) -> kube.Kubectl:
 def crds(kubectl: kube.Kubectl) -> None:
     """Our resources, known to the API server."""
     kubectl("apply", "-f", str(ROOT / "crds"))
-    kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", *kube.CRDS)
+    # Not `kubectl wait`: it fails where it comes before the first condition.
+    until(
+        lambda: all(kube.condition(kubectl.get("crd", name), "Established") == "True" for name in kube.CRDS),
+        seconds=30, what="our resources",
+    )  # fmt: skip
     until(lambda: kube.is_explained(kubectl), seconds=30, what="the description of our resources")
 
 
