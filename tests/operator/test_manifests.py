@@ -114,6 +114,13 @@ def test_the_digest_changes_with_what_is_applied_and_with_nothing_else():
     assert len(digests) == 3
 
 
+@pytest.mark.parametrize(("probe", "seconds"), [("readinessProbe", 15), ("livenessProbe", 60)])
+def test_a_busy_pod_is_not_taken_for_dead_at_once(probe, seconds):
+    found = container(deployment())[probe]
+    assert found["timeoutSeconds"] == 5
+    assert found["failureThreshold"] * found["periodSeconds"] >= seconds
+
+
 def test_a_pod_that_shall_stop_serves_until_gateways_know_and_is_killed_only_after_its_last_answer():
     found = deployment(defaults=Defaults("registry.example/runtime:1", grace_seconds=40))
     arguments = container(found)["args"]
