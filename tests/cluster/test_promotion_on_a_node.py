@@ -43,10 +43,9 @@ PROOF_SECONDS = 240.0
 
 def variants() -> list[dict[str, Any]]:
     """The examples', with ten frames of the short film a second, and this machine's programs in their pods."""
-    return [
-        {**one, "spec": one["spec"] | {"decode": {"framesPerMinute": 600}, "runtime": {"template": runtime_template()}}}
-        for one in examples.variants()
-    ]
+    runtime = {"resources": {"requests": {"cpu": "300m"}}, "template": runtime_template()}
+    own = {"decode": {"framesPerMinute": 600}, "runtime": runtime}
+    return [{**one, "spec": one["spec"] | own} for one in examples.variants()]
 
 
 def rollout(file: str) -> dict[str, Any]:

@@ -22,6 +22,8 @@ PROGRAMS = ("containerd", "ctr", "runc", "ip", "unshare", "nsenter", "iptables",
 PLUGIN_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
 CGROUPS = Path("/sys/fs/cgroup")
 SOCKET = "/run/containerd/containerd.sock"
+CPU_SHARES = "8192"
+"""A node has its processors to itself: beside this machine's other processes it counts as eight of them."""
 CONTROLLERS = "+cpuset +cpu +io +memory +pids"
 
 
@@ -95,6 +97,9 @@ class Node:
 
     def _fill_cpusets(self) -> None:
         """A new cpuset is empty in the first version of cgroups; in the second, controllers must be handed down."""
+        share = CGROUPS / "cpu" / self.network.name / "cpu.shares"
+        if share.exists():
+            share.write_text(CPU_SHARES)
         for name in ("cpuset.cpus", "cpuset.mems"):
             own = CGROUPS / "cpuset" / self.network.name / name
             if own.exists():
