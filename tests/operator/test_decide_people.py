@@ -57,6 +57,18 @@ def test_an_action_is_carried_out_once(world):
     assert world.reasons().count(EventReason.ABORTED) == 1
 
 
+def test_a_retry_is_a_run_of_its_own_with_evidence_of_its_own(world):
+    world.to_canary()
+    before = world.status.run_id
+    world.want(action=Action(id="1", verb=Verb.ABORT))
+    world.turn()
+    world.want(action=Action(id="2", verb=Verb.RETRY))
+    world.turn()
+
+    assert world.status.run_id not in ("", before)
+    assert all(gate.state["totals"]["arms"][1] == [0, 0, "0.0"] for gate in world.status.gates)
+
+
 def test_the_kill_switch_takes_the_candidate_off_and_nobody_fights_it(world):
     world.to_canary()
     world.split = SplitSeen((Share(Arm.STABLE, "uniform-v1", 10_000),), "s", killed="version 9")
