@@ -107,7 +107,8 @@ def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
         run.follow(block)
         evidence = run.evidence(block["counts"])
         users = block.get("users")
-        ratio = ratio.update(UsersBlock.from_state(users)) if users else UNCOUNTED
+        if users:  # a split that comes back after a time without one goes on where it was
+            ratio = ratio.update(UsersBlock.from_state(users))
         stage = StageContext(StageKind(block["stage"]["kind"]), block["stage"]["canary_index"])
         yield Replayed(
             run=head["run"],
@@ -116,7 +117,7 @@ def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
             recorded=block["gates"],
             assessments={name: one.assess(stage) for name, one in evidence.items()},
             told_of_users=users["evidence"] if users else [],
-            ratio=ratio,
+            ratio=ratio if users else UNCOUNTED,
         )
 
 

@@ -147,6 +147,22 @@ def test_harm_that_is_proven_still_flags_off(world):
     )
 
 
+def test_replay_agrees_when_a_split_comes_back_after_an_abort_of_its_stage(world):
+    draw, written = random.Random(4), walk(world, 1.0, until=lambda w: w.status.stage == "1%")
+    stages = world.rollout.spec.stages
+    for shorter in (stages, (stages[0], *stages[2:]), stages):
+        world.want(stages=tuple(stage.model_copy(update={"min_seconds": 20}) for stage in shorter))
+        for _ in range(30):
+            if world.weight(Arm.CANDIDATE):
+                users_come(world, draw, count=40)
+            world.good_block()
+            before = world.rollout
+            written += json.loads(json.dumps(list(evidence_lines(before, world.turn()))))
+
+    assert any(block.ratio.users for block in replay(written))
+    assert [words for one in replay(written) for words in one.disagreements()] == []
+
+
 def test_replay_agrees_with_what_was_said_of_users(world):
     written = walk(world, 1.0, until=is_promoted)
     told = [line for line in written if line["kind"] == "block" and line["users"] and line["users"]["users"]]
