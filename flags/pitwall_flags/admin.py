@@ -20,6 +20,7 @@ router = APIRouter(prefix="/v1/flags", tags=["admin"], responses=documented(400,
 Key = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=254, description="Flag key.")]
 IdempotencyKey = Annotated[str, Header(max_length=64, description="A request with the same key is applied once.")]
 Version = Annotated[int, Query(ge=1, le=2_147_483_647)]
+Revision = Annotated[int | None, Query(ge=0, le=2**53, alias="changedAfter")]
 _anyone = Depends(may(*Scope))
 _writer = Depends(may(Scope.WRITE))
 _killer = Depends(may(Scope.KILL))
@@ -39,10 +40,15 @@ class Put(Reasoned):
 
 
 @router.get("", dependencies=[_anyone])
-async def list_flags(request: Request) -> dict[str, Any]:
-    """All flags at one revision."""
-    contents = await _store(request).contents()
-    return {"revision": contents.revision, "flags": [_shown(record) for record in contents.records]}
+async def list_flags(request: Request, changed_after: Revision = None) -> dict[str, Any]:
+    """All flags at one revision, or only what changed after an earlier one: flags as they are now, and those gone."""
+    store = _store(request)
+    if changed_after is None:
+        contents = await store.contents()
+        return {"revision": contents.revision, "flags": [_shown(record) for record in contents.records]}
+    newer = await store.newer(changed_after)
+    gone = [{"key": key, "version": version} for key, version in newer.gone.items()]
+    return {"revision": newer.revision, "flags": [_shown(record) for record in newer.records], "gone": gone}
 
 
 @router.get("/{key}", dependencies=[_anyone], responses=documented(404))

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from pitwall_flags.record import FlagRecord
+from pitwall_flags.record import FlagRecord, Newer
 
 __all__ = ["FlagClient", "FlagConflict", "FlagRecord", "FlagRejected", "FlagsUnreachable"]
 
@@ -57,8 +57,15 @@ class FlagClient:
 
     async def list(self) -> tuple[FlagRecord, ...]:
         """All flags. Raises FlagsUnreachable or FlagRejected."""
-        response = await self._send("GET", "/v1/flags")
-        return tuple(_read_record(flag) for flag in _body(response)["flags"])
+        return (await self.contents()).records
+
+    async def contents(self) -> Newer:
+        """All flags at one revision. Raises FlagsUnreachable or FlagRejected."""
+        return _newer(await self._send("GET", "/v1/flags"))
+
+    async def newer(self, revision: int) -> Newer:
+        """What changed after this revision. Raises FlagsUnreachable or FlagRejected."""
+        return _newer(await self._send("GET", f"/v1/flags?changedAfter={revision}"))
 
     async def put(
         self, key: str, document: Mapping[str, Any], *, expected_version: int | None, actor: str, reason: str
@@ -151,6 +158,12 @@ def _body(response: httpx.Response) -> dict[str, Any]:
         raise FlagRejected(f"{response.status_code}: {_words(response)}")
     body: dict[str, Any] = response.json()
     return body
+
+
+def _newer(response: httpx.Response) -> Newer:
+    body = _body(response)
+    gone = {flag["key"]: flag["version"] for flag in body.get("gone", ())}
+    return Newer(tuple(_read_record(flag) for flag in body["flags"]), gone, body["revision"])
 
 
 def _read_record(body: Mapping[str, Any]) -> FlagRecord:

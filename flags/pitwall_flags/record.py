@@ -65,3 +65,12 @@ class Contents:
     records: tuple[FlagRecord, ...]
     revision: int
     written_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Newer:
+    """What changed up to a revision since an earlier one: flags as they are at it, and versions of deletions by key."""
+
+    records: tuple[FlagRecord, ...]
+    gone: Mapping[str, int]
+    revision: int

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pitwall_flags.database import connect
 from pitwall_flags.journal import Journal
-from pitwall_flags.record import Action, Change, Contents, FlagRecord, Intent
+from pitwall_flags.record import Action, Change, Contents, FlagRecord, Intent, Newer
 from pitwall_flags.tables import changes, flags, revisions
 
 
@@ -76,6 +76,19 @@ class FlagStore:
             newest = (await connection.execute(last)).first()
         revision, at_ms = (newest.revision, newest.at_ms) if newest else (0, 0)
         return Contents(tuple(_record(row) for row in rows), revision, at_ms)
+
+    async def newer(self, revision: int) -> Newer:
+        """What changed after this revision, at the newest one."""
+        async with self._engine.connect() as connection:
+            await _repeatable(connection)
+            now = (await connection.execute(select(func.max(changes.c.revision)))).scalar()
+            last = func.max(changes.c.version).label("version")
+            query = select(changes.c.key, last).where(changes.c.revision > revision).group_by(changes.c.key)
+            versions = {row.key: row.version for row in await connection.execute(query)}
+            records = [found for key in sorted(versions) if (found := await _read(connection, key)) is not None]
+        there = {record.key for record in records}
+        gone = {key: version for key, version in versions.items() if key not in there}
+        return Newer(tuple(records), gone, int(now or 0))
 
     async def revision(self) -> int:
         """The number of the last change of any flag."""

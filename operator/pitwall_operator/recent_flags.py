@@ -1,10 +1,12 @@
-"""The flag service's flags, each read at most every few seconds; own writes are known at once.
+"""The flag service's flags as they were a second ago at most: one question a second for all rollouts, whoever asks.
 
-A moving rollout looks at its flags every second; nearly always nobody else wrote them. What somebody else does write
-(a kill, which gateways obey at once whatever the operator knows) is seen a few seconds later, and a write that relies
-on what is no longer so is refused by its version and repeated.
+A moving rollout looks at its flags every second; nearly always nobody wrote them. So all are read once, and from then
+on what changed; own writes are known at once. What somebody else writes (a kill, which gateways obey at once whatever
+the operator knows) is seen a second later, and a write that relies on what is no longer so is refused by its version
+and repeated. While nobody asks, nothing is read.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -14,8 +16,8 @@ import httpx
 from pitwall_flags.client import FlagClient
 from pitwall_flags.record import FlagRecord
 
-RECENT_SECONDS: Final = 3.0
-REMEMBERED: Final = 4096
+RECENT_SECONDS: Final = 1.0
+NEVER: Final = float("-inf")
 
 
 class RecentFlags(FlagClient):
@@ -32,26 +34,46 @@ class RecentFlags(FlagClient):
     ) -> None:
         super().__init__(url, token=token, timeout_seconds=timeout_seconds, transport=transport)
         self._clock = clock
-        self._known: dict[str, tuple[float, FlagRecord | None]] = {}
+        self._known: dict[str, FlagRecord] = {}
+        self._revision = -1
+        self._read_at = NEVER
+        self._reading: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> FlagRecord | None:
-        """The flag as it was at most three seconds ago. Raises FlagsUnreachable or FlagRejected."""
-        asked = self._clock()
-        read_at, known = self._known.get(key, (float("-inf"), None))
-        if asked - read_at < RECENT_SECONDS:
-            return known
-        self._known.pop(key, None)
-        found = await super().get(key)
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        self._known[key] = (asked, found)
-        return found
+        """The flag as it was at most a second ago. Raises FlagsUnreachable or FlagRejected."""
+        if self._clock() - self._read_at >= RECENT_SECONDS:
+            if self._reading is None or self._reading.done():
+                self._reading = asyncio.create_task(self._read())
+            await asyncio.shield(self._reading)
+        return self._known.get(key)
 
     async def put(
         self, key: str, document: Mapping[str, Any], *, expected_version: int | None, actor: str, reason: str
     ) -> FlagRecord:
-        """Write the flag; whatever comes of it, what was known of it no longer counts."""
-        self._known.pop(key, None)
-        written = await super().put(key, document, expected_version=expected_version, actor=actor, reason=reason)
-        self._known[key] = (self._clock(), written)
+        """Write the flag; where that fails, what was known no longer counts."""
+        try:
+            written = await super().put(key, document, expected_version=expected_version, actor=actor, reason=reason)
+        except BaseException:
+            self._read_at = NEVER
+            raise
+        self._learn(written)
         return written
+
+    async def _read(self) -> None:
+        asked = self._clock()
+        newer = await (self.newer(self._revision) if self._revision >= 0 else self.contents())
+        if newer.revision < self._revision:  # another database: what was known of the former one is worth nothing
+            self._known.clear()
+            newer = await self.contents()
+        for record in newer.records:
+            self._learn(record)
+        for key, version in newer.gone.items():
+            if key in self._known and self._known[key].version <= version:
+                del self._known[key]
+        self._revision, self._read_at = newer.revision, asked
+
+    def _learn(self, record: FlagRecord) -> None:
+        """Keep a record, unless a newer one is known: an own write overtakes a reading that was begun before it."""
+        known = self._known.get(record.key)
+        if known is None or known.version <= record.version:
+            self._known[record.key] = record

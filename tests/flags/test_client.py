@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUnreachable
+from pitwall_flags.record import Newer
 
 pytestmark = pytest.mark.slow
 WHO = {"actor": "operator", "reason": "stage 2"}
@@ -23,6 +24,19 @@ async def test_writes_are_read_back(client, key, split):
     written = await client.put(key, split(100), expected_version=None, **WHO)
     assert written == await client.get(key)
     assert key in [record.key for record in await client.list()]
+
+
+async def test_what_changed_since_a_revision_is_read_alone(client, key, split):
+    await client.put(key, split(100), expected_version=None, **WHO)
+    await client.put(f"{key}.shadow", split(100), expected_version=None, **WHO)
+    before = await client.contents()
+    assert {key, f"{key}.shadow"} <= {record.key for record in before.records}
+    written = await client.put(key, split(1000), expected_version=1, **WHO)
+    await client.delete(f"{key}.shadow", expected_version=1, **WHO)
+    newer = await client.newer(before.revision)
+    assert (newer.records, newer.gone) == ((written,), {f"{key}.shadow": 2})
+    assert newer.revision == before.revision + 2
+    assert await client.newer(newer.revision) == Newer((), {}, newer.revision)
 
 
 async def test_a_conflict_is_told_apart_from_a_refusal(client, key, split):

@@ -1,14 +1,16 @@
 """What passes the guard, and what is remembered of flags behind it: against an HTTP server in the process."""
 
+import asyncio
 import json
 import signal
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
 
-from pitwall_flags.client import FlagClient, FlagConflict
+from pitwall_flags.client import FlagClient, FlagConflict, FlagsUnreachable
 from pitwall_operator import guard as guards
 from pitwall_operator.guard import Guard, GuardedTransport, NotLeader
 from pitwall_operator.recent_flags import RECENT_SECONDS, RecentFlags
@@ -22,19 +24,32 @@ class Calls(Counter[tuple[str, str]]):
 
 
 class Service:
-    """A flag service that holds one flag."""
+    """A flag service that holds one flag; its revision is the flag's version."""
 
     def __init__(self) -> None:
-        self.version, self.asked = 1, 0
+        self.version, self.asked, self.gone, self.is_down = 1, 0, False, False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked += request.method == "GET"
+        if self.is_down:
+            return httpx.Response(503, json={"error": "out of order"})
+        if request.url.path == "/v1/flags":
+            return httpx.Response(200, json=self._contents(int(request.url.params.get("changedAfter", "0"))))
         if request.method == "PUT":
             if request.headers["if-match"] != f'"{self.version}"':
                 return httpx.Response(412, json={"error": f"the store has version {self.version}"})
             self.version += 1
         body = {"key": "f", "version": self.version, "killed": False, "document": {"v": self.version}}
         return httpx.Response(200, content=json.dumps(body))
+
+    def _contents(self, after: int) -> dict[str, Any]:
+        flag = {"key": "f", "version": self.version, "killed": False, "document": {}}
+        changed = self.version > after
+        return {
+            "revision": self.version,
+            "flags": [flag] if changed and not self.gone else [],
+            "gone": [{"key": "f", "version": self.version}] if changed and self.gone else [],
+        }
 
 
 @pytest.fixture
@@ -103,6 +118,41 @@ async def test_ones_own_write_is_known_at_once(flags, service):
     await flags.put("f", {}, expected_version=1, **WHO)
     assert (await flags.get("f")).version == 2
     assert service.asked == 1
+    await flags.close()
+
+
+async def test_all_who_ask_at_once_share_one_reading(flags, service):
+    found = await asyncio.gather(*(flags.get(key) for key in ("f", "g", "f", "h")))
+    assert [record and record.version for record in found] == [1, None, 1, None]
+    assert service.asked == 1
+    await flags.close()
+
+
+async def test_a_flag_that_was_deleted_is_gone(flags, service, clock):
+    assert await flags.get("f") is not None
+    service.gone, service.version = True, 2
+    clock[0] += RECENT_SECONDS
+    assert await flags.get("f") is None
+    await flags.close()
+
+
+async def test_another_database_is_read_from_its_start(flags, service, clock):
+    service.version = 7
+    await flags.get("f")
+    service.version = 3
+    clock[0] += RECENT_SECONDS
+    assert (await flags.get("f")).version == 3
+    await flags.close()
+
+
+async def test_what_is_too_old_is_not_told_while_the_service_is_away(flags, service, clock):
+    await flags.get("f")
+    service.is_down = True
+    clock[0] += RECENT_SECONDS
+    with pytest.raises(FlagsUnreachable, match="out of order"):
+        await flags.get("f")
+    service.is_down = False
+    assert (await flags.get("f")).version == 1
     await flags.close()
 
 

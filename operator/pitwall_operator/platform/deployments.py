@@ -160,7 +160,7 @@ class RolloutPools:
         key = (owner.namespace, pool_name(name, pool))
         self._refuse_foreign(key, owner)
         known = (await self.pools()).get(name, {}).get(pool)
-        image = await self._revision_image(owner, variant, revision)
+        image = await self._revision_image(owner, variant, revision, probably_new=known is None)
         if known is None or known.revision != revision:
             await self.shared.kube.apply(CONFIG_MAPS, manifests.config_map(owner, variant, revision))
             await self.shared.apply(SERVICES, manifests.service(owner, pool))
@@ -200,21 +200,26 @@ class RolloutPools:
         if other not in (None, self.rollout) and self.shared.cache.stays(other):
             raise KubeRefused(f"Deployment {key[1]!r} is run by Rollout {other[1]!r}; a variant has one Rollout")
 
-    async def _revision_image(self, owner: Owner, variant: SamplerVariant, revision: str) -> str:
+    async def _revision_image(self, owner: Owner, variant: SamplerVariant, revision: str, *, probably_new: bool) -> str:
         """The image that this revision runs for good; an upgrade of the operator changes no running variant."""
-        name = revision_name(owner.name, revision)
-        try:
-            found = await self.shared.kube.get(REVISIONS, owner.namespace, name)
-        except KubeNotFound:
+        found = None if probably_new else await self._kept_revision(owner, revision)
+        if found is None:
             image = variant.spec.runtime.image or self.shared.defaults.image
             number = max(1, variant.metadata.generation)
             kept = manifests.controller_revision(owner, variant, revision, image, number)
             try:
                 found = await self.shared.kube.create(REVISIONS, kept)
             except KubeConflict:
-                found = await self.shared.kube.get(REVISIONS, owner.namespace, name)
-            await self._forget_old_revisions(owner, revision)
+                found = await self.shared.kube.get(REVISIONS, owner.namespace, revision_name(owner.name, revision))
+            if number > KEPT_REVISIONS:  # each generation has one revision at most
+                await self._forget_old_revisions(owner, revision)
         return str(found["data"]["image"])
+
+    async def _kept_revision(self, owner: Owner, revision: str) -> Object | None:
+        try:
+            return await self.shared.kube.get(REVISIONS, owner.namespace, revision_name(owner.name, revision))
+        except KubeNotFound:
+            return None
 
     async def _forget_old_revisions(self, owner: Owner, newest: str) -> None:
         """Delete what was kept of revisions that nothing runs or returns to, but for the last few."""
