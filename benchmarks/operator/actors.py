@@ -1,11 +1,13 @@
-"""The rest of the cluster: what makes Deployments ready, and what counts questions. They cost the operator nothing."""
+"""The rest of the cluster: what makes pods ready, who watches, what counts. They cost the operator nothing."""
 
 import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -13,45 +15,95 @@ from aiohttp import web
 from benchmarks.operator import objects
 
 QUESTIONS_PER_SECOND: Final = 5.0
-SELECTOR: Final = "labelSelector=app.kubernetes.io/managed-by%3Dpitwall"
+WRITES: Final = frozenset({"create", "update", "patch", "delete"})
+Object = dict[str, Any]
+
+
+async def watched(session: aiohttp.ClientSession, url: str) -> AsyncIterator[tuple[str, Object]]:
+    """Every object as it is, and from then on every change, for ever."""
+    while True:
+        with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
+            async with session.get(f"{url}watch=1", timeout=aiohttp.ClientTimeout(total=None)) as response:
+                response.raise_for_status()
+                async for line in response.content:
+                    event = json.loads(line)
+                    if event["type"] in ("ADDED", "MODIFIED", "DELETED"):
+                        yield event["type"], event["object"]
+        await asyncio.sleep(0.2)  # a resource that was just defined is not served at once
+
+
+@dataclass
+class Watcher:
+    """Knows the status of every rollout."""
+
+    session: aiohttp.ClientSession
+    url: str
+    statuses: dict[str, Object] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        async for kind, found in watched(self.session, f"{self.url}?"):
+            name = found["metadata"]["name"]
+            if kind == "DELETED":
+                self.statuses.pop(name, None)
+            else:
+                self.statuses[name] = found.get("status") or {}
 
 
 @dataclass
 class Readiness:
-    """In place of kubelets: says of every Deployment that its pods are ready, and remembers when it first saw it."""
+    """In place of controllers and kubelets: says of every Deployment or ReplicaSet that its pods are ready, and
+    remembers when it first saw it."""
 
     session: aiohttp.ClientSession
-    server: str
+    url: str
+    selector: str
+    counts: tuple[str, ...]
     first_seen: dict[str, float] = field(default_factory=dict)
 
     async def run(self) -> None:
-        while True:
-            with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
-                await self._watch()
-
-    async def _watch(self) -> None:
-        url = f"{self.server}/apis/apps/v1/deployments?watch=1&{SELECTOR}"
         waiting: set[asyncio.Task[None]] = set()
-        async with self.session.get(url, timeout=aiohttp.ClientTimeout(total=None)) as response:
-            async for line in response.content:
-                event = json.loads(line)
-                if event["type"] not in ("ADDED", "MODIFIED"):
-                    continue
-                found = event["object"]
-                self.first_seen.setdefault(found["metadata"]["name"], time.time())
-                if found.get("status", {}).get("observedGeneration") != found["metadata"]["generation"]:
-                    task = asyncio.create_task(self._make_ready(found))
-                    waiting.add(task)
-                    task.add_done_callback(waiting.discard)
+        async for kind, found in watched(self.session, f"{self.url}?{self.selector}&"):
+            self.first_seen.setdefault(found["metadata"]["name"], time.time())
+            seen = found.get("status", {}).get("observedGeneration")
+            if kind != "DELETED" and seen != found["metadata"]["generation"]:
+                task = asyncio.create_task(self._make_ready(found))
+                waiting.add(task)
+                task.add_done_callback(waiting.discard)
 
-    async def _make_ready(self, found: dict[str, Any]) -> None:
+    async def _make_ready(self, found: Object) -> None:
         metadata, count = found["metadata"], found["spec"]["replicas"]
-        names = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
-        status = {"observedGeneration": metadata["generation"], **dict.fromkeys(names, count)}
-        url = f"{self.server}/apis/apps/v1/namespaces/{metadata['namespace']}/deployments/{metadata['name']}/status"
+        status = {"observedGeneration": metadata["generation"], **dict.fromkeys(self.counts, count)}
+        head, _, plural = self.url.rpartition("/")
+        url = f"{head}/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}/status"
         headers = {"Content-Type": "application/merge-patch+json"}
         async with self.session.patch(url, data=json.dumps({"status": status}), headers=headers) as response:
             await response.read()
+
+
+@dataclass
+class Audit:
+    """The API server's own account of who asked for what."""
+
+    log: Path
+    user: str
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _read: int = 0
+
+    def calls(self) -> Counter[tuple[str, str]]:
+        """The user's calls so far, by verb and resource."""
+        with self.log.open("rb") as file:
+            file.seek(self._read)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._read += len(line)
+                self._count(line)
+        return Counter(self.counts)
+
+    def _count(self, line: bytes) -> None:
+        event = json.loads(line)
+        if event["user"]["username"] == self.user:
+            self.counts[(event["verb"], event.get("objectRef", {}).get("resource", ""))] += 1
 
 
 @dataclass

@@ -43,6 +43,12 @@ class Module:
     dependency: str
     oldest: Version
     variables: tuple[str, ...] = ()
+    root: Path = HERE
+
+    @property
+    def source(self) -> Path:
+        """The folder."""
+        return self.root / self.folder
 
     @property
     def version(self) -> str:
@@ -50,7 +56,7 @@ class Module:
         if not self.dependency:
             return "v0"
         found = re.search(
-            rf"^\s*{re.escape(self.dependency)} (v\S+)", (HERE / self.folder / "go.mod").read_text(), re.MULTILINE
+            rf"^\s*{re.escape(self.dependency)} (v\S+)", (self.source / "go.mod").read_text(), re.MULTILINE
         )
         if found is None:
             raise BinaryError(f"{self.folder}/go.mod does not require {self.dependency}; add it and its tool line")
@@ -82,6 +88,10 @@ ETCD = Module("etcd", "go.etcd.io/etcd/server/v3", (3, 5))
 HELM = Module("helm", "helm.sh/helm/v4", (3, 14), ("helm.sh/helm/v4/internal/version.version={version}",))
 KUBECONFORM = Module("kubeconform", "github.com/yannh/kubeconform", (0, 6), ("main.version={version}",))
 PAUSE = Module("pause", "", (0, 0))
+ARGO = Module(
+    "argo-rollouts", "github.com/argoproj/argo-rollouts", (1, 10),
+    ("github.com/argoproj/argo-rollouts/utils/version.version={version}",), HERE.parent / "peers",
+)  # fmt: skip
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 NODE = ("kubelet", "kube-proxy", "pitwall-pause")
@@ -94,12 +104,16 @@ BINARIES = {
 } | {
     name: Binary(KUBERNETES, f"k8s.io/kubernetes/cmd/{name}") for name in (*CONTROL_PLANE[1:4], *NODE[:2])
 }  # fmt: skip
+PEERS = {"rollouts-controller": Binary(ARGO, "github.com/argoproj/argo-rollouts/cmd/rollouts-controller", ("version",))}
+"""What benchmarks compare with; built only where asked for by name."""
+
+KNOWN = BINARIES | PEERS
 
 
 def cache_folder(module: Module) -> Path:
     """Where a module's binaries lie: another pinned version is another folder."""
     root = Path(os.environ.get("PITWALL_KUBE_CACHE", Path.home() / ".cache" / "pitwall" / "kube"))
-    sources = hashlib.sha256(b"".join(path.read_bytes() for path in sorted((HERE / module.folder).iterdir())))
+    sources = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(module.source.iterdir())))
     return root / f"{module.folder}-{module.version}-{sources.hexdigest()[:12]}"
 
 
@@ -115,7 +129,7 @@ def version_of(path: Path, ask: Sequence[str]) -> Version | None:
 
 def find(name: str) -> Path | None:
     """The binary where it already is."""
-    binary = BINARIES[name]
+    binary = KNOWN[name]
     for variable in ("PITWALL_KUBE_BIN", "KUBEBUILDER_ASSETS"):
         given = Path(os.environ.get(variable) or os.devnull) / name
         if given.is_file():
@@ -137,7 +151,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def build(name: str) -> Path:
     """The binary, built into the cache folder; a half-built one is never seen there."""
-    binary = BINARIES[name]
+    binary = KNOWN[name]
     go = shutil.which("go")
     if go is None:
         raise BinaryError(f"{name} is not installed and cannot be built without Go: {GO_REMEDY}")
@@ -152,7 +166,7 @@ def build(name: str) -> Path:
         command = [go, "build", "-trimpath", "-ldflags", binary.module.linker_flags, "-o", unfinished, binary.package]
         environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly"}
         try:
-            subprocess.run(command, cwd=HERE / binary.module.folder, env=environment, check=True, timeout=BUILD_SECONDS)  # noqa: S603 - Go, and a package of the table above
+            subprocess.run(command, cwd=binary.module.source, env=environment, check=True, timeout=BUILD_SECONDS)  # noqa: S603 - Go, and a package of the table above
         except subprocess.SubprocessError as error:
             raise BinaryError(
                 f"{name} could not be built: {error}. The lines above say why; {GO_REMEDY} to a folder that holds it"
@@ -170,12 +184,14 @@ def say(line: str) -> None:
 def main() -> int:
     """Prints the paths of the binaries that were asked for, or of all."""
     parser = argparse.ArgumentParser(description="Find or build the Kubernetes binaries that tests start.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BINARIES)}; none is all")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(KNOWN)}; none is all but those of peers"
+    )
     parser.add_argument("--find", action="store_true", help="build nothing; fail where a binary is missing")
     options = parser.parse_args()
-    unknown = set(options.names) - set(BINARIES)
+    unknown = set(options.names) - set(KNOWN)
     if unknown:
-        parser.error(f"no such binary: {', '.join(sorted(unknown))}; there are {', '.join(BINARIES)}")
+        parser.error(f"no such binary: {', '.join(sorted(unknown))}; there are {', '.join(KNOWN)}")
     names = options.names or list(BINARIES)
     paths = {name: find(name) for name in names}
     missing = [name for name, path in paths.items() if path is None]
