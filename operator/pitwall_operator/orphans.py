@@ -65,7 +65,8 @@ def idle_pools(
     what serves, nothing is touched."""
     serving: dict[Key, set[str]] = {}
     for flag in flags:
-        owner, split = owner_of(flag), read_split(flag.document)
+        owner = owner_of(flag)
+        split = read_split(flag.document) if owner is not None and owner not in existing else None
         if owner is not None and split is not None:
             serving.setdefault(owner, set()).update(share.variant for share in split.shares if share.weight)
     for found in deployments:

@@ -41,11 +41,13 @@ class RecentFlags(FlagClient):
 
     async def get(self, key: str) -> FlagRecord | None:
         """The flag as it was at most a second ago. Raises FlagsUnreachable or FlagRejected."""
-        if self._clock() - self._read_at >= RECENT_SECONDS:
-            if self._reading is None or self._reading.done():
-                self._reading = asyncio.create_task(self._read())
-            await asyncio.shield(self._reading)
+        await self._refresh()
         return self._known.get(key)
+
+    async def list(self) -> tuple[FlagRecord, ...]:
+        """All flags as they were at most a second ago. Raises FlagsUnreachable or FlagRejected."""
+        await self._refresh()
+        return tuple(self._known.values())
 
     async def put(
         self, key: str, document: Mapping[str, Any], *, expected_version: int | None, actor: str, reason: str
@@ -58,6 +60,13 @@ class RecentFlags(FlagClient):
             raise
         self._learn(written)
         return written
+
+    async def _refresh(self) -> None:
+        if self._clock() - self._read_at < RECENT_SECONDS:
+            return
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+        await asyncio.shield(self._reading)
 
     async def _read(self) -> None:
         asked = self._clock()

@@ -124,6 +124,7 @@ async def test_ones_own_write_is_known_at_once(flags, service):
 async def test_all_who_ask_at_once_share_one_reading(flags, service):
     found = await asyncio.gather(*(flags.get(key) for key in ("f", "g", "f", "h")))
     assert [record and record.version for record in found] == [1, None, 1, None]
+    assert await flags.list() == (found[0],)
     assert service.asked == 1
     await flags.close()
 
