@@ -140,9 +140,25 @@ class Watch(threading.Thread):
         return judge
 
 
+class NoDiffs(kopf.DiffBaseStorage):
+    """Handlers of raw events need no diffs: nothing is remembered of an object, and no copy of it is made for that."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:  # noqa: ARG002 – as kopf calls it
+        """Nothing to compare."""
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002 – as kopf calls it
+        """Nothing was remembered."""
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Remember nothing."""
+
+
 def _settings(watching: Watching) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = NoDiffs()
     settings.process.ultimate_exiting_timeout = None
     settings.scanning.disabled = True
     settings.watching.server_timeout = WATCH_SECONDS
