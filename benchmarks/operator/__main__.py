@@ -32,6 +32,7 @@ async def measure(
         try:
             known = await system.known(bench)
             for size in sizes:
+                await system.settle(bench)
                 if size > known:
                     await system.fill(bench, known, size)
                 if not fill_only:

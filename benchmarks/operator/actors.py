@@ -22,7 +22,7 @@ Object = dict[str, Any]
 async def watched(session: aiohttp.ClientSession, url: str) -> AsyncIterator[tuple[str, Object]]:
     """Every object as it is, and from then on every change, for ever."""
     while True:
-        with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
+        with contextlib.suppress(aiohttp.ClientError, OSError):
             async with session.get(f"{url}watch=1", timeout=aiohttp.ClientTimeout(total=None)) as response:
                 response.raise_for_status()
                 async for line in response.content:
@@ -76,8 +76,9 @@ class Readiness:
         head, _, plural = self.url.rpartition("/")
         url = f"{head}/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}/status"
         headers = {"Content-Type": "application/merge-patch+json"}
-        async with self.session.patch(url, data=json.dumps({"status": status}), headers=headers) as response:
-            await response.read()
+        with contextlib.suppress(aiohttp.ClientError, OSError):  # the next event of the object, or watch, repeats it
+            async with self.session.patch(url, data=json.dumps({"status": status}), headers=headers) as response:
+                await response.read()
 
 
 @dataclass

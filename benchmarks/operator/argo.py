@@ -45,6 +45,7 @@ class ArgoRollouts:
         self.name = f"argo-rollouts {version}"
         self.definitions = tuple(sorted(Path(folder, "manifests", "crds").glob("*-crd.yaml")))
         self._prometheus = ""
+        self._moved: Sequence[int] = ()
 
     def processes(self, folder: Path, kubeconfig: Path, prometheus: str) -> tuple[Sequence[Process], Process, str]:
         self._prometheus = prometheus
@@ -57,8 +58,7 @@ class ArgoRollouts:
         """How many rollouts an earlier run left."""
         for number in range(objects.NAMESPACES):
             await bench.create(_analysis(number, self._prometheus))
-        await asyncio.sleep(2)
-        await bench.rest()
+        await asyncio.sleep(1)
         return len(bench.watcher.statuses)
 
     async def fill(self, bench: Bench, first: int, size: int) -> None:
@@ -71,8 +71,8 @@ class ArgoRollouts:
             )
 
     async def measure(self, bench: Bench, size: int, seconds: float, count: int) -> None:
-        """The same as of ours, without flags."""
-        await bench.rest()
+        """The same as of ours, but for flags and the time to a first effect."""
+        await bench.rest(min(5.0, seconds / 2))
         await steady(bench, size, "all at rest", seconds)
         numbers = range(size - count, size)
         names = [objects.rollout_of(n) for n in numbers]
@@ -80,7 +80,12 @@ class ArgoRollouts:
             await self._point(bench, numbers, "registry.example/runtime:2")
             await bench.all_are(names, partial(_is, "Paused"), seconds=180, what="paused in its step")
         await steady(bench, size, "2 % moving", seconds, moving=count)
-        await self._point(bench, numbers, "registry.example/runtime:1")
+        self._moved = numbers
+
+    async def settle(self, bench: Bench) -> None:
+        """Point the rollouts that were moved at what is stable again."""
+        names = [objects.rollout_of(n) for n in self._moved]
+        await self._point(bench, self._moved, "registry.example/runtime:1")
         await bench.all_are(names, partial(_is, "Healthy"), seconds=180, what="rest again")
 
     async def _point(self, bench: Bench, numbers: Sequence[int], image: str) -> None:

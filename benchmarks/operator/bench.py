@@ -65,6 +65,7 @@ class Bench:
     watcher: Watcher
     audit: Audit
     operator: Process
+    actors: list[asyncio.Task[None]] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
@@ -102,6 +103,8 @@ class Bench:
         """Seconds until it is so."""
         started = time.monotonic()
         while not await claim():
+            for actor in self.actors:
+                assert not actor.done(), f"an actor ended: {actor}"
             assert time.monotonic() - started < seconds, f"{what}: not within {seconds:.0f} s; see {self.folder}"
             await asyncio.sleep(every)
         return time.monotonic() - started
@@ -118,15 +121,15 @@ class Bench:
 
         return await self.until(done, seconds=seconds, what=what)
 
-    async def rest(self) -> None:
-        """Wait until the operator has written nothing for five seconds."""
+    async def rest(self, seconds: float = 5.0) -> None:
+        """Wait until the operator has written nothing for so long."""
         seen = [-1]
 
         async def unchanged() -> bool:
             seen.append(self.writes().total())
             return seen[-1] == seen[-2]
 
-        await self.until(unchanged, seconds=180, what="the operator at rest", every=5.0)
+        await self.until(unchanged, seconds=180, what="the operator at rest", every=seconds)
 
     def calls(self) -> Counter[tuple[str, str]]:
         """The operator's calls to the API server by verb and resource; those for its lease are left out."""
@@ -169,7 +172,8 @@ async def running(system: System, folder: Path) -> AsyncIterator[Bench]:
         bench = Bench(folder, plane, session, prometheus, questions, readiness, watcher, audit, operator)
         await _prepare(bench, system)
         for actor in (readiness.run(), watcher.run()):
-            stack.callback(asyncio.create_task(actor).cancel)
+            bench.actors.append(asyncio.create_task(actor))
+            stack.callback(bench.actors[-1].cancel)
         for process in (*beside, operator):
             stack.callback(process.start().stop)
         await _await(bench, ready)

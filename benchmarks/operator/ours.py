@@ -29,6 +29,7 @@ class Pitwall:
     counts = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
 
     def __init__(self) -> None:
+        self._moved: Sequence[int] = ()
         self.flags_url = f"http://127.0.0.1:{free_port()}"
         self.url = f"http://127.0.0.1:{free_port()}"
 
@@ -44,8 +45,10 @@ class Pitwall:
 
     async def known(self, bench: Bench) -> int:
         """How many rollouts an earlier run left, all of which had their first turn since the operator was started."""
-        await asyncio.sleep(2)
+        await asyncio.sleep(1)
         count = len(bench.watcher.statuses)
+        if not count:
+            return 0
 
         async def taken() -> bool:
             return await self.counter("pitwall_operator_turn_seconds_count") >= count
@@ -70,9 +73,9 @@ class Pitwall:
             await bench.all_are(map(objects.rollout_of, numbers), _is_ready, seconds=60 + size, what="all Ready")
 
     async def measure(self, bench: Bench, size: int, seconds: float, count: int) -> None:
-        """Everything at this size; so many rollouts move, and rest again in the end."""
+        """Everything at this size; so many rollouts move."""
         bench.tell(await self._first_effects(bench, size))
-        await bench.rest()
+        await bench.rest(min(5.0, seconds / 2))
         await steady(bench, size, "all at rest", seconds)
         numbers = [
             n for n in reversed(range(size)) if not bench.watcher.statuses[objects.rollout_of(n)].get("flaggedOff")
@@ -85,7 +88,7 @@ class Pitwall:
         calls = (await self._flag_calls() - flags) / seconds * 60
         bench.tell(Row(size, "flag-service calls, 2 % moving", calls, "/min"))
         bench.tell(await self._to_flag(bench, size, numbers))
-        await self._settle(bench, numbers)
+        self._moved = numbers
 
     async def _flag_calls(self) -> float:
         return await self.counter("pitwall_operator_api_calls_total", 'resource="(?:flags|journal)"')
@@ -149,8 +152,9 @@ class Pitwall:
             await bench.until(off, seconds=120, what="harm flagged off")
         return spread(size, "evidence → flag written (scrape 1 s, block 5 s)", list(samples.values()))
 
-    async def _settle(self, bench: Bench, numbers: Sequence[int]) -> None:
-        """Point moved rollouts at their stable variants again."""
+    async def settle(self, bench: Bench) -> None:
+        """Point the rollouts that were moved at their stable variants again."""
+        numbers = self._moved
         for number in numbers:
             bench.questions.moving.pop(number, None)
         await self._point(bench, numbers, objects.stable_of)
