@@ -19,9 +19,9 @@ FIRST_QUESTION = "What is this film about?"
 BASELINE_SECONDS = 6.0
 LINGER_SECONDS = 4.0
 PROBES = 30
-SPARE = 0.45
-"""Tasks per answering time of one question: with follow-ups and copies this fills about half of two cores."""
-MOST_TASKS_PER_SECOND = 60.0
+SPARE = 0.4
+"""Tasks per answering time of one question: with follow-ups and copies this fills about a third of two cores."""
+MOST_TASKS_PER_SECOND = 40.0
 LEAST_TASKS_PER_SECOND = 5.0
 
 
