@@ -186,7 +186,8 @@ def test_the_http_api_keeps_to_its_openapi_document(service):
     options = ["--max-examples", str(max(10, EXAMPLES // 30)), "--phases", "coverage,fuzzing", "--no-color"]
     # A flag document has rules that no JSON schema says (defaultVariant is one of the variants), hence one check less.
     options += ["--checks", "all", "--exclude-checks", "positive_data_acceptance", "--request-timeout", "10"]
-    command = [str(program), "run", f"{service.url}/openapi.json", *options]
+    config = Path(__file__).with_name("schemathesis.toml")
+    command = [str(program), f"--config-file={config}", "run", f"{service.url}/openapi.json", *options]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=Path(service.database.split("///")[1]).parent
     )

@@ -38,6 +38,8 @@ def on_this_machine(pod: dict[str, Any], component: str, aliases: Sequence[Mappi
     container |= {"image": RUNTIME_IMAGE, "volumeMounts": [*container.get("volumeMounts", []), *mounts]}
     if component != "test":
         container["command"] = entrypoint(component)
+    # Without a cluster's DNS, gRPC's own resolver waits for IPv6 addresses that /etc/hosts does not have.
+    container["env"] = [*container.get("env", []), {"name": "GRPC_DNS_RESOLVER", "value": "native"}]
     spec |= {"volumes": [*spec.get("volumes", []), *volumes], "hostAliases": list(aliases)}
 
 
