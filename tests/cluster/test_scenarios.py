@@ -27,7 +27,7 @@ def test_a_better_variant_is_promoted(scenario: Scenario):
     scenario.await_phase("Stable", variant="aks-v1")
 
     assert scenario.split() == {"aks-v1": FULL_WEIGHT}
-    assert scenario.condition("Ready") == "True"
+    scenario.kubectl("wait", "--for=condition=Ready", "rollout/sampler", "--timeout=60s", namespace=scenario.namespace)
     weights = [split.get("aks-v1", 0) for split in scenario.flags.history(scenario.flag)]
     assert weights == sorted(weights)
     assert {0, 1000, 5000, FULL_WEIGHT} == set(weights)
@@ -88,7 +88,7 @@ def test_an_outage_of_prometheus_is_unmeasured_and_moves_nothing(scenario: Scena
 
 def test_applying_the_same_file_again_changes_nothing(scenario: Scenario):
     scenario.start()
-    until(lambda: scenario.condition("Ready") == "True", seconds=10, what="Ready")
+    until(lambda: scenario.condition("Ready") == "True", seconds=60, what="Ready")
     before, since = scenario.rollout()["metadata"], scenario.await_rest()
 
     told = scenario.apply("rollout.yaml")
