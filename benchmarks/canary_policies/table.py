@@ -1,6 +1,6 @@
 """Scenarios and policies come in, rows of the table go out: one per policy, scenario, traffic and weight."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from zlib import crc32
 
@@ -90,7 +90,7 @@ def constant_weight(scenario: Scenario, per_minute: float, runs: int) -> Iterato
     def cell(policy: str) -> Cell:
         return Cell(policy, scenario, per_minute / WEIGHT, f"{WEIGHT:.0%}", runs)
 
-    for policy, options in OURS.items():
+    for policy, options in _as_deployed(OURS, scenario.metric):
         yield row(cell(policy), ours.judge(scenario.metric, blocks=recorded[0], **options))
     yield from _peers(cell, *recorded, scenario.metric)
 
@@ -101,9 +101,16 @@ def whole_ramp(scenario: Scenario, runs: int) -> Iterator[dict]:
     def cell(policy: str) -> Cell:
         return Cell(policy, scenario, ramp.RPS * 60, "1→10→50%", runs)
 
-    for policy, options in OURS_IN_A_RAMP.items():
+    for policy, options in _as_deployed(OURS_IN_A_RAMP, scenario.metric):
         yield row(cell(policy), ramp.judge(scenario, **options, runs=runs, seed=seed_of(scenario)))
     yield from _peers(cell, *ramp.peer_streams(scenario, runs=runs, seed=seed_of(scenario)), scenario.metric)
+
+
+def _as_deployed(policies: Mapping[str, dict], metric: Metric) -> Iterator[tuple[str, dict]]:
+    """Our policies; in Query mode opinions about answers are compared with all of stable, whatever the control."""
+    for policy, options in policies.items():
+        opinions = metric is Metric.THUMBS_DOWN and options["dependence"] is Dependence.QUERY
+        yield policy, {**options, "pooled": True} if opinions else options
 
 
 def _peers(cell: Callable[[str], Cell], blocks: Blocks, minutes: Minutes, metric: Metric) -> Iterator[dict]:
