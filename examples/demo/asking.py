@@ -1,10 +1,14 @@
-"""Asks the gateway with the OpenAI client: a question in, what the user gets to see out. Errors are values."""
+"""Asks the gateway with the OpenAI client: a question in, what the user gets to see out. Errors are values.
+
+Feedback is not part of OpenAI's API, so it is posted as any page would post it.
+"""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import httpx
 import openai
 from examples.demo.judge import NamedMoment
 
@@ -31,12 +35,14 @@ class Asker:
 
     def __init__(self, gateway_url: str, film_uri: str, *, timeout_seconds: float = 30.0) -> None:
         self._film = {"type": "video_url", "video_url": {"url": film_uri}}
+        self._feedback_url = f"{gateway_url.rstrip('/')}/v1/feedback"
+        self._http = openai.DefaultAsyncHttpxClient(trust_env=False, timeout=timeout_seconds)  # near, so no proxy
         self._client = openai.AsyncOpenAI(
             base_url=f"{gateway_url.rstrip('/')}/v1",
             api_key="not-checked",
             max_retries=0,  # a retry would hide an error from the evidence
             timeout=timeout_seconds,
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=False),  # the gateway is near; no proxy
+            http_client=self._http,
         )
 
     async def ask(self, text: str, *, user: str, session: str) -> Reply:
@@ -57,10 +63,10 @@ class Asker:
     async def tell(self, feedback: Mapping[str, str]) -> str:
         """Posts thumbs or the task's end; returns the error in words, empty when there is none."""
         try:
-            await self._client.post("/feedback", body=dict(feedback), cast_to=object)
-        except (openai.OpenAIError, ValueError) as error:
+            answer = await self._http.post(self._feedback_url, json=dict(feedback))
+        except httpx.HTTPError as error:
             return _in_words(error)
-        return ""
+        return "" if answer.is_success else f"HTTP {answer.status_code}: {answer.text[:200]}"
 
     async def close(self) -> None:
         """Closes the client's connections."""

@@ -4,7 +4,7 @@ import asyncio
 import collections
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 import httpx
@@ -60,7 +60,7 @@ class Audience:
                 took = [await self._timed(client, body) for _ in range(PROBES)]
                 self.rate = rate_for(statistics.median(took))
 
-    async def _timed(self, client: httpx.AsyncClient, body: dict[str, object]) -> float:
+    async def _timed(self, client: httpx.AsyncClient, body: Mapping[str, object]) -> float:
         started = time.perf_counter()
         await client.post(f"{self.gateway_url}/v1/chat/completions", json=body)
         return time.perf_counter() - started

@@ -145,7 +145,7 @@ async def test_feedback_that_is_not_taken_is_counted_and_said_once(gateway, film
 
     lost = await drive(gateway.url, FILM_URI, rate_per_second=40, stop=stop, seed=1, on_answer=seen.append)
 
-    assert lost == {"NotFoundError 404": len(gateway.feedback)}
+    assert lost == {"HTTP 404": len(gateway.feedback)}
     assert len(gateway.feedback) > 1
     assert [record.message.count("was not taken") for record in caplog.records] == [1]
 
