@@ -1,7 +1,8 @@
 """The flag service's flags as they were a second ago at most: one question a second for all rollouts, whoever asks.
 
-A moving rollout looks at its flags every second; nearly always nobody wrote them. So all are read once, and from then
-on what changed; own writes are known at once. What somebody else writes (a kill, which gateways obey at once whatever
+A moving rollout looks at its flags every second; nearly always nobody wrote them. So all are read at first and every
+five minutes (another database may stand behind the same address), and in between what changed; own writes are known at
+once. What somebody else writes (a kill, which gateways obey at once whatever
 the operator knows) is seen a second later, and a write that relies on what is no longer so is refused by its version
 and repeated. While nobody asks, nothing is read.
 """
@@ -17,6 +18,7 @@ from pitwall_flags.client import FlagClient
 from pitwall_flags.record import FlagRecord
 
 RECENT_SECONDS: Final = 1.0
+WHOLE_SECONDS: Final = 300.0
 NEVER: Final = float("-inf")
 
 
@@ -36,7 +38,7 @@ class RecentFlags(FlagClient):
         self._clock = clock
         self._known: dict[str, FlagRecord] = {}
         self._revision = -1
-        self._read_at = NEVER
+        self._read_at = self._whole_at = NEVER
         self._reading: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> FlagRecord | None:
@@ -70,10 +72,11 @@ class RecentFlags(FlagClient):
 
     async def _read(self) -> None:
         asked = self._clock()
-        newer = await (self.newer(self._revision) if self._revision >= 0 else self.contents())
-        if newer.revision < self._revision:  # another database: what was known of the former one is worth nothing
-            self._known.clear()
+        newer = None if asked - self._whole_at >= WHOLE_SECONDS else await self.newer(self._revision)
+        if newer is None or newer.revision < self._revision:  # a lower one: the database is another
             newer = await self.contents()
+            self._known.clear()
+            self._whole_at = asked
         for record in newer.records:
             self._learn(record)
         for key, version in newer.gone.items():

@@ -13,7 +13,7 @@ import pytest
 from pitwall_flags.client import FlagClient, FlagConflict, FlagsUnreachable
 from pitwall_operator import guard as guards
 from pitwall_operator.guard import Guard, GuardedTransport, NotLeader
-from pitwall_operator.recent_flags import RECENT_SECONDS, RecentFlags
+from pitwall_operator.recent_flags import RECENT_SECONDS, WHOLE_SECONDS, RecentFlags
 
 WHO = {"actor": "me", "reason": "because"}
 
@@ -24,10 +24,10 @@ class Calls(Counter[tuple[str, str]]):
 
 
 class Service:
-    """A flag service that holds one flag; its revision is the flag's version."""
+    """A flag service that holds one flag; its revision is the flag's version, or so much ahead of it."""
 
     def __init__(self) -> None:
-        self.version, self.asked, self.gone, self.is_down = 1, 0, False, False
+        self.version, self.ahead, self.asked, self.gone, self.is_down = 1, 0, 0, False, False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked += request.method == "GET"
@@ -46,7 +46,7 @@ class Service:
         flag = {"key": "f", "version": self.version, "killed": False, "document": {}}
         changed = self.version > after
         return {
-            "revision": self.version,
+            "revision": self.version + self.ahead,
             "flags": [flag] if changed and not self.gone else [],
             "gone": [{"key": "f", "version": self.version}] if changed and self.gone else [],
         }
@@ -142,6 +142,15 @@ async def test_another_database_is_read_from_its_start(flags, service, clock):
     await flags.get("f")
     service.version = 3
     clock[0] += RECENT_SECONDS
+    assert (await flags.get("f")).version == 3
+    await flags.close()
+
+
+async def test_another_database_that_is_ahead_is_noticed_too(flags, service, clock):
+    service.version = 7
+    await flags.get("f")
+    service.version, service.ahead = 3, 100
+    clock[0] += WHOLE_SECONDS
     assert (await flags.get("f")).version == 3
     await flags.close()
 
