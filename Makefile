@@ -23,7 +23,7 @@ demo: install ## The main job on one machine: promote AKS, then flag off a varia
 test: install ## Every test that can run here; installs the servers they need where it may
 	bash scripts/servers.sh
 	$(KUBE) || echo "Without these binaries the tests of tests/cluster are skipped." >&2
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --no-loadscope-reorder
 
 test-cluster: install ## Tests on a real Kubernetes; PITWALL_TEST_KUBECONFIG=FILE takes a given one
 	bash scripts/servers.sh

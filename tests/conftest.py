@@ -1,14 +1,30 @@
-"""Tests of one folder stay in one process, so that what a session starts is started once; `make test` runs two."""
+"""Which tests stay in one process, so that what they share is started once. `make test` runs several processes."""
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-TESTS = Path(__file__).parent
+MOVING = ("clocks", "crashes", "faults", "finalizers", "scenarios", "watches")
+"""Files of tests/cluster whose rollouts move on a pretended node."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Groups by folder, for `--dist loadgroup`."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).parts[0]))
+def place(nodeid: str) -> str:
+    """A test's place: those of one place share a process. The cluster has two, each with a control plane of its own."""
+    file = nodeid.partition("::")[0]
+    if not file.startswith("tests/cluster/"):
+        return file
+    return (
+        "rollouts" if file.removeprefix("tests/cluster/test_").removesuffix(".py") in MOVING else "resources and nodes"
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Places are given out in the order of their files: the cluster's, which take longest, near the beginning."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByPlace(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return place(nodeid)
+
+    return ByPlace(config, log)

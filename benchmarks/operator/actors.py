@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ import aiohttp
 from aiohttp import web
 from benchmarks.operator import objects
 
+AT_ONCE: Final = 16
 QUESTIONS_PER_SECOND: Final = 5.0
 WRITES: Final = frozenset({"create", "update", "patch", "delete"})
 Object = dict[str, Any]
@@ -59,6 +61,7 @@ class Readiness:
     selector: str
     counts: tuple[str, ...]
     first_seen: dict[str, float] = field(default_factory=dict)
+    _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def run(self) -> None:
         waiting: set[asyncio.Task[None]] = set()
@@ -75,10 +78,21 @@ class Readiness:
         status = {"observedGeneration": metadata["generation"], **dict.fromkeys(self.counts, count)}
         head, _, plural = self.url.rpartition("/")
         url = f"{head}/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}/status"
+        async with self._limit:
+            for pause in itertools.repeat(0.2):
+                if await self._is_taken(url, json.dumps({"status": status})):
+                    return
+                await asyncio.sleep(pause)
+
+    async def _is_taken(self, url: str, patch: str) -> bool:
+        """False where the API server was too busy; an object that is gone is no trouble."""
         headers = {"Content-Type": "application/merge-patch+json"}
-        with contextlib.suppress(aiohttp.ClientError, OSError):  # the next event of the object, or watch, repeats it
-            async with self.session.patch(url, data=json.dumps({"status": status}), headers=headers) as response:
+        try:
+            async with self.session.patch(url, data=patch, headers=headers) as response:
                 await response.read()
+                return response.status in (200, 404)
+        except (aiohttp.ClientError, OSError):
+            return False
 
 
 @dataclass

@@ -161,6 +161,8 @@ async def test_a_watch_that_is_silently_lost_is_noticed_and_nobody_waits_for_it(
     longest = 0.0
     async with following():
         await become(lambda: routes() == {"aks-v2": {"stable": []}}, "the pool")
+        runtimes.pod("aks-v2", 1)
+        await become(lambda: routes() == {"aks-v2": {"stable": urls(1)}}, "a change that only an open watch can bring")
         control_plane.apiserver.pause()
         until_lost = time.monotonic() + 20
         while "taken for lost" not in caplog.text and time.monotonic() < until_lost:
@@ -168,8 +170,8 @@ async def test_a_watch_that_is_silently_lost_is_noticed_and_nobody_waits_for_it(
             await asyncio.sleep(0.01)
             longest = max(longest, time.monotonic() - began)
         control_plane.apiserver.resume()
-        runtimes.pod("aks-v2", 1)
-        await become(lambda: routes() == {"aks-v2": {"stable": urls(1)}}, "a change after the loss")
+        runtimes.pod("aks-v2", 2)
+        await become(lambda: routes() == {"aks-v2": {"stable": urls(1, 2)}}, "a change after the loss")
 
     assert "taken for lost" in caplog.text
     assert longest < 1.5, "the event loop, which serves the users, was held up"

@@ -141,9 +141,13 @@ async def test_feedback_that_is_not_taken_is_counted_and_said_once(gateway, film
     gateway.answer = _knowing(film, right=lambda *_: True)
     gateway.feedback_status = 404
     stop, seen = asyncio.Event(), list[Exchange]()
-    asyncio.get_running_loop().call_later(0.5, stop.set)
 
-    lost = await drive(gateway.url, FILM_URI, rate_per_second=40, stop=stop, seed=1, on_answer=seen.append)
+    def record(exchange: Exchange) -> None:
+        seen.append(exchange)
+        if len(seen) == 5:
+            stop.set()
+
+    lost = await drive(gateway.url, FILM_URI, rate_per_second=40, stop=stop, seed=1, on_answer=record)
 
     assert lost == {"HTTP 404": len(gateway.feedback)}
     assert len(gateway.feedback) > 1
