@@ -6,6 +6,9 @@ STAMP := $(VENV)/.installed
 # Finds the Kubernetes binaries, or builds them once: about 6 minutes with Go.
 KUBE := $(BIN)/python scripts/kube/binaries.py > /dev/null
 
+# The demo and the tests start hundreds of processes; none of them should compile our code anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install demo test test-cluster test-fast check format lock generate clean
 
 help: ## List the targets

@@ -5,8 +5,6 @@ byte per row that says whether it is filled. The files are mapped shared, so a r
 there for all; its byte is set last. Writers hold the video's lock.
 """
 
-import shutil
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pitwall_runtime.drafts import drafted
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, FramePool
 
 _VIDEOS_IN_MEMORY = 16
@@ -103,23 +102,15 @@ class EmbedCache:
 
 def _create(folder: Path, count: int, shape: EmbeddingShape) -> None:
     """Empty arrays (sparse files), renamed into place; if another process was first, its folder stands."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
     layout: dict[str, tuple[tuple[int, ...], Any]] = {
         "vectors": ((count, shape.dimension), np.float32),
         "grids": ((count, shape.side, shape.side, shape.dimension), np.float16),
         "labels": ((count, shape.labels), np.int16),
         "present": ((count,), np.uint8),
     }
-    try:
+    with drafted(folder) as draft:
         for name, (size, kind) in layout.items():
             np.lib.format.open_memmap(draft / f"{name}.npy", mode="w+", dtype=kind, shape=size).flush()
-        draft.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _mapped(folder: Path) -> VideoEmbeddings:

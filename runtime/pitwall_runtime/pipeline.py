@@ -55,7 +55,7 @@ class Pipeline:
         encoder = encoders.build(spec.encoder, cache_dir)
         questions = QuestionStore.opened(cache_dir / "questions" / encoder.key)
         self.encoders = EncoderPool(encoder, spec.encoder.batch_size, telemetry.encoder_busy, questions)
-        self._engine = engines.build(spec.answer)
+        self._engine = engines.build(spec.answer, cache_dir)
         self.encoders.text("warm up")
 
     def answer(self, video: Video, question: str, arm: str) -> Result:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,10 @@ class Rendered:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.objects: list[Object] = [found for found in yaml.safe_load_all(text) if found]
+
+    @cached_property
+    def objects(self) -> list[Object]:
+        return [found for found in yaml.load_all(self.text, yaml.CSafeLoader) if found]
 
     def all(self, kind: str) -> list[Object]:
         return [found for found in self.objects if found["kind"] == kind]

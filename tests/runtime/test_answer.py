@@ -5,6 +5,7 @@ import http.server
 import io
 import json
 import threading
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -94,7 +95,7 @@ def model():
 
 def engine(model, path="/v1"):
     address = f"http://127.0.0.1:{model.server_port}{path}"
-    return build(AnswerSpec(engine="openai", endpoint_url=address, model="qwen", max_tokens=50))
+    return build(AnswerSpec(engine="openai", endpoint_url=address, model="qwen", max_tokens=50), Path("unused"))
 
 
 def test_the_server_sees_times_pictures_within_their_tokens_and_the_question(model):

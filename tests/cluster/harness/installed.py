@@ -72,7 +72,7 @@ class Installed:
             [*command, "--values=-"],
             input=yaml.safe_dump({**self.values, **own}), capture_output=True, check=True, text=True, timeout=60,
         ).stdout  # fmt: skip
-        self.objects = [one for one in yaml.safe_load_all(rendered) if one]
+        self.objects = [one for one in yaml.load_all(rendered, yaml.CSafeLoader) if one]
 
     def apply(self) -> None:
         """As `helm install` does it."""

@@ -107,4 +107,4 @@ class Kubectl:
 
 def as_yaml(manifest: object) -> str:
     """One object or a list of them as a YAML stream."""
-    return yaml.safe_dump_all(manifest if isinstance(manifest, list | tuple) else [manifest])
+    return str(yaml.dump_all(manifest if isinstance(manifest, list | tuple) else [manifest], Dumper=yaml.CSafeDumper))

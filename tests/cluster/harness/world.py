@@ -251,7 +251,9 @@ def grant(kubectl: Kubectl, helm: Path, namespace: str, *, cluster_wide: bool = 
         helm, "template", "pitwall", str(CHART), f"--namespace={namespace}", "--set=fullnameOverride=pitwall",
         *where, "--show-only=templates/operator/rbac.yaml",
     )  # fmt: skip
-    manifests = [each for each in yaml.safe_load_all(rendered) if each and each["kind"] != "ServiceAccount"]
+    manifests = [
+        each for each in yaml.load_all(rendered, yaml.CSafeLoader) if each and each["kind"] != "ServiceAccount"
+    ]
     for each in manifests:
         if each["kind"].endswith("Binding"):
             each["subjects"] = [{"kind": "User", "name": "operator", "apiGroup": "rbac.authorization.k8s.io"}]

@@ -1,0 +1,26 @@
+"""A folder that exists wholly or not at all, whoever else makes it at the same time."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def drafted(folder: Path) -> Iterator[Path]:
+    """A temporary folder to fill, renamed into place at the end; if another process was first, its folder stands.
+
+    Raises what the filling raises, or OSError where neither folder can stand; nothing is left behind then.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+    try:
+        yield draft
+        try:
+            draft.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
