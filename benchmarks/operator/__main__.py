@@ -20,7 +20,7 @@ from benchmarks.operator.table import save
 
 SYSTEMS = {"pitwall": Pitwall, "argo-rollouts": ArgoRollouts}
 MOVING_SHARE = 0.02
-QUICK = ([100], 5.0)
+QUICK = ([50], 5.0)
 WHOLE = ([1, 100, 1000, 5000], 60.0)
 
 
@@ -44,7 +44,7 @@ async def measure(
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.operator", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="5 seconds each, and by default 100 rollouts")
+    parser.add_argument("--quick", action="store_true", help="5 seconds each, and by default 50 rollouts")
     parser.add_argument("--sizes", type=int, nargs="+", help="default: 1 100 1000 5000")
     parser.add_argument("--seconds", type=float, help="how long to look on at rest, and in motion; default: 60")
     parser.add_argument("--system", choices=sorted(SYSTEMS), default="pitwall", help="default: pitwall")

@@ -37,7 +37,7 @@ def variant(number: int, name: str, frames: int) -> Object:
 
 
 def rollout(number: int, name: str) -> Object:
-    """One gate on errors, short blocks, and stages that nothing passes while the benchmark looks on."""
+    """One gate on errors, short blocks, stages that nothing passes meanwhile, pods that go at once."""
     gate = {"name": "errors", "rate": {"metric": "Errors"}, "marginPercent": 10, "dependence": "Query"}
     return {
         "apiVersion": API,
@@ -46,6 +46,7 @@ def rollout(number: int, name: str) -> Object:
         "spec": {
             "flag": flag_of(number),
             "variantRef": {"name": name},
+            "scaleDownDelaySeconds": 1,
             "stages": [
                 {"weightBasisPoints": 1000, "minSeconds": 86_400},
                 {"weightBasisPoints": 10_000, "bakeSeconds": 60},

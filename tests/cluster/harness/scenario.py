@@ -161,7 +161,7 @@ class Scenario:
         return plane.audit_position()
 
     def writes(self, since: int) -> list[Request]:
-        """What the operator asked the API server to change, beside its lease, from a line of the audit log on."""
+        """What the operator asked the API server to change, beside its lease, from a position in the audit log on."""
         asked = self.operator.plane.requests("operator", since=since)
         return [request for request in asked if request.is_write and request.resource != "leases"]
 
