@@ -58,7 +58,7 @@ class Screen:
     def _traffic(self) -> str:
         asked = self._watched.exchanges if self._watched else []
         recent = [e for e in asked[-1000:] if e.asked_at_seconds > time.time() - RECENT_SECONDS]
-        arms = Counter(f"{e.reply.variant} ({e.reply.arm})" for e in recent)
+        arms = Counter(f"{e.reply.variant} ({e.reply.arm})" if e.reply.variant else "not answered" for e in recent)
         shares = ", ".join(f"{name} {count}" for name, count in arms.most_common())
         return f"{len(asked)} questions asked, {len(recent) / RECENT_SECONDS:.0f} a second; last 5 s: {shares}"
 
