@@ -21,12 +21,12 @@ STAND_IN = "stand-in"
 GIVEN = "PITWALL_TEST_KUBECONFIG"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cluster")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def network() -> Iterator[Network | str]:
     """What joins a node to this machine, or why no node can run here."""
     reason = node_module.obstacle()
@@ -44,7 +44,7 @@ def network() -> Iterator[Network | str]:
         made.remove()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own_control_plane(folder: Path, network: Network | str) -> Iterator[ControlPlane | None]:
     """The control plane that this session started; None where a cluster was given."""
     if os.environ.get(GIVEN):
@@ -68,7 +68,7 @@ def control_plane(own_control_plane: ControlPlane | None) -> ControlPlane:
     return own_control_plane
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kubectl(own_control_plane: ControlPlane | None) -> kube.Kubectl:
     """`kubectl("get", "pods", namespace=…)` as the cluster's administrator; returns what it prints."""
     if own_control_plane is None:
@@ -76,7 +76,7 @@ def kubectl(own_control_plane: ControlPlane | None) -> kube.Kubectl:
     return kube.Kubectl(own_control_plane.paths["kubectl"], own_control_plane.kubeconfig)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def crds(kubectl: kube.Kubectl) -> None:
     """Our resources, known to the API server."""
     kubectl("apply", "-f", str(ROOT / "crds"))
@@ -88,7 +88,7 @@ def crds(kubectl: kube.Kubectl) -> None:
     until(lambda: kube.is_explained(kubectl), seconds=30, what="the description of our resources")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def real_node(own_control_plane: ControlPlane | None, network: Network | str, kubectl: kube.Kubectl) -> Iterator[Node]:
     """A real node, ready and cordoned; tests that need it are skipped where none can run."""
     if own_control_plane is None:
@@ -127,7 +127,7 @@ def namespace(kubectl: kube.Kubectl, crds: None) -> Iterator[str]:
     kubectl("delete", "namespace", name, "--wait=false", check=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def flag_service(folder: Path) -> Iterator[FlagService]:
     """The real flag service, one for all tests; each has a flag of its own."""
     made = FlagService(folder)
@@ -137,7 +137,7 @@ def flag_service(folder: Path) -> Iterator[FlagService]:
         made.process.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prometheus(folder: Path) -> Iterator[Prometheus]:
     """A real Prometheus that scrapes the tests' loads."""
     made = Prometheus(folder / "prometheus")
@@ -147,7 +147,7 @@ def prometheus(folder: Path) -> Iterator[Prometheus]:
         made.process.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pretended_node(own_control_plane: ControlPlane | None, folder: Path, kubectl: kube.Kubectl) -> Iterator[None]:
     """A node whose pods are ready as soon as they are placed, cordoned; see harness/stand_in.py."""
     if own_control_plane is None:

@@ -54,12 +54,12 @@ def running(*command: str, stdout: int = subprocess.DEVNULL) -> Iterator[subproc
             process.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def promtool() -> str:
     return program("promtool")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prometheus_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Base URL of a Prometheus that has scraped the exporter for a few seconds."""
     binary, folder, port = program("prometheus"), tmp_path_factory.mktemp("prometheus"), free_port()

@@ -1,13 +1,11 @@
 """Specs that are edited while a candidate is on its way: what is still about the same question stays."""
 
 import json
-import random
 
 import pytest
 
 from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.status import Phase, Verdict
-from pitwall_operator.decide import decide
 from pitwall_operator.record import evidence_lines
 from pitwall_operator.replay import replay
 from pitwall_operator.stages import stage_name
@@ -161,42 +159,3 @@ def test_a_candidate_far_ahead_survives_that_stages_behind_it_are_removed(world)
 
     assert world.status.stable_variant == "aks-v1"
     assert [words for block in replay(written) for words in block.disagreements()] == []
-
-
-def some_edit(chance, original):
-    """Gates that somebody might write next."""
-    one = chance.choice(original).name
-
-    def change(gates):
-        kind = chance.randrange(4)
-        if kind == 0:
-            return list(original)
-        if kind == 1:
-            return [gate for gate in gates if gate.name != one] or list(original)
-        fields = {"margin_percent": chance.choice((0, 50))} if kind == 2 else {"promote_margin_percent": (300, 60)}
-        return changed(one, **fields)(gates)
-
-    return change
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_a_record_replays_exactly_through_crashes_edits_and_clocks_that_are_set_back(world, seed):
-    chance, written = random.Random(seed), []
-    world.apply("rollout-aks.yaml")
-    original = world.rollout.spec.analysis.gates
-    for _ in range(90):
-        world.good_block()
-        if chance.random() < 0.08:
-            edit(world, some_edit(chance, original))
-        if chance.random() < 0.04:
-            world.now -= 30
-        if chance.random() < 0.2:  # the record was written, the status was not
-            world.now += 2
-            written += evidence_lines(world.rollout, decide(world.rollout, world.seen()))
-            continue
-        before = world.rollout
-        written += evidence_lines(before, world.turn(chance.choice([0.3, 1, 3])))
-
-    blocks = list(replay(json.loads(json.dumps(written))))
-    assert len(blocks) > 15
-    assert [words for block in blocks for words in block.disagreements()] == []

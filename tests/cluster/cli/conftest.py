@@ -8,7 +8,7 @@ from harness.kube import Kubectl
 from harness.plugin import Plugin
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def programs(folder: Path) -> Path:
     return harness.install(folder / "programs")
 
