@@ -75,5 +75,5 @@ def test_a_record_replays_exactly_whatever_happened(world, seed):
         written += evidence_lines(before, world.turn(chance.choice([0.3, 1, 3])))
 
     blocks = list(replay(json.loads(json.dumps(written))))
-    assert blocks
+    assert blocks or not any(line["kind"] == "block" for line in written)
     assert [words for block in blocks for words in block.disagreements()] == []
