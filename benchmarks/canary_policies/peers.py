@@ -3,7 +3,8 @@
 Flagger (fluxcd/flagger): pkg/controller/scheduler_metrics.go returns "failed" for a value outside thresholdRange, and
     also for an empty or NaN answer (ErrNoValuesFound) and for a query error; pkg/controller/scheduler.go adds one to
     status.failedChecks for it, halts the advance, and rolls back at failedChecks >= analysis.threshold (default 1; 5 in
-    most of its documentation). A good check never lowers the count.
+    most of its documentation). A good check never lowers the count. The limit is looked at when the next check is due,
+    an interval later; here it acts at once, in Flagger's favour.
 Argo Rollouts (argoproj/argo-rollouts): analysis/analysis.go fails a metric at failed > failureLimit (default 0), and
     errs at consecutiveError > consecutiveErrorLimit (default 4); both abort (rollout/analysis.go). An error does not
     count as a measurement and is retried after 10 s. NaN with a successCondition alone is a failed measurement.
