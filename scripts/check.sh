@@ -9,9 +9,11 @@ bin="${BIN:-.venv/bin}"
 if [ -e operator/__init__.py ]; then
   echo "operator/__init__.py must not exist: it would shadow the standard library's operator. Remove it." >&2; exit 1
 fi
-if find tests -name __init__.py | grep -q .; then
-  echo "tests/ must hold no __init__.py: a package tests/operator would shadow the standard library. Remove it." >&2; exit 1
-fi
+for package in tests tests/operator; do
+  if [ -e $package/__init__.py ]; then
+    echo "$package must hold no __init__.py: a package tests/operator would shadow the standard library. Remove it." >&2; exit 1
+  fi
+done
 before=$(git status --porcelain -- crds dashboards docs/resources.md charts/pitwall/files; git diff -- crds dashboards docs/resources.md charts/pitwall/files)
 BIN="$bin" bash scripts/generate.sh
 after=$(git status --porcelain -- crds dashboards docs/resources.md charts/pitwall/files; git diff -- crds dashboards docs/resources.md charts/pitwall/files)
