@@ -6,6 +6,12 @@ import pytest
 
 MOVING = ("clocks", "crashes", "faults", "finalizers", "scenarios", "watches")
 """Files of tests/cluster whose rollouts move on a pretended node."""
+FIRST = ("tests/cluster/", "tests/e2e/", "tests/runtime/test_film.py", "tests/runtime/test_local.py")
+"""What takes longest begins first, so that no process is left alone with it at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
 
 
 def place(nodeid: str) -> str:
@@ -20,7 +26,7 @@ def place(nodeid: str) -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Places are given out in the order of their files: the cluster's, which take longest, near the beginning."""
+    """Places are given out in the order of their files."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByPlace(LoadScopeScheduling):

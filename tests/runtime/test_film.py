@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pitwall_crds.variant import SamplerVariant
+from pitwall_runtime.ask import default_cache_dir
 from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.pipeline import Pipeline
 from pitwall_runtime.telemetry import Telemetry
@@ -25,7 +26,12 @@ def pipeline_of(cache, sampler, **parameters):
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("film")
+    """Frames and shots are made anew; embeddings come from the user's cache, which keeps them by encoder revision."""
+    folder, kept = tmp_path_factory.mktemp("film"), default_cache_dir()
+    for name in ("embeddings", "encoders", "locks"):
+        (kept / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(kept / name)
+    return folder
 
 
 @pytest.fixture(scope="module")
