@@ -4,6 +4,7 @@ The node's bridge, firewall rules and connection table stay inside and go with i
 pods and the cluster's Services by routes; pods reach what listens on `host`.
 """
 
+import fcntl
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 SLOTS = 200
 NAMESPACES = Path("/run/netns")
+LOCK = Path("/run/pitwall-network.lock")
 
 
 class NetworkError(Exception):
@@ -66,7 +68,13 @@ class Network:
 
 
 def create() -> Network:
-    """A network in the first free slot; what a killed session left behind is removed first."""
+    """A network in the first free slot; what a killed session left behind is removed first. One at a time."""
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _create()
+
+
+def _create() -> Network:
     taken = _slots_of_living_sessions()
     network = Network(next(slot for slot in range(SLOTS) if slot not in taken))
     try:
