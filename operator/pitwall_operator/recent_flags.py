@@ -2,9 +2,9 @@
 
 A moving rollout looks at its flags every second; nearly always nobody wrote them. So all are read at first and every
 five minutes (another database may stand behind the same address), and in between what changed; own writes are known at
-once. What somebody else writes (a kill, which gateways obey at once whatever
-the operator knows) is seen a second later, and a write that relies on what is no longer so is refused by its version
-and repeated. While nobody asks, nothing is read.
+once. What somebody else writes (a kill, which gateways obey at once whatever the operator knows) is seen a second
+later, and a write that relies on what is no longer so is refused by its version and repeated. While nobody asks,
+nothing is read.
 """
 
 import asyncio
@@ -37,6 +37,7 @@ class RecentFlags(FlagClient):
         super().__init__(url, token=token, timeout_seconds=timeout_seconds, transport=transport)
         self._clock = clock
         self._known: dict[str, FlagRecord] = {}
+        self._written: list[FlagRecord] = []
         self._revision = -1
         self._read_at = self._whole_at = NEVER
         self._reading: asyncio.Task[None] | None = None
@@ -61,6 +62,7 @@ class RecentFlags(FlagClient):
             self._read_at = NEVER
             raise
         self._learn(written)
+        self._written.append(written)
         return written
 
     async def _refresh(self) -> None:
@@ -72,12 +74,13 @@ class RecentFlags(FlagClient):
 
     async def _read(self) -> None:
         asked = self._clock()
+        self._written.clear()
         newer = None if asked - self._whole_at >= WHOLE_SECONDS else await self.newer(self._revision)
         if newer is None or newer.revision < self._revision:  # a lower one: the database is another
             newer = await self.contents()
             self._known.clear()
             self._whole_at = asked
-        for record in newer.records:
+        for record in (*newer.records, *self._written):
             self._learn(record)
         for key, version in newer.gone.items():
             if key in self._known and self._known[key].version <= version:

@@ -1,5 +1,6 @@
 """Builders of worlds for the decision core: everything irrelevant has a default."""
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from pitwall_operator.observation import (
     Unseen,
     VariantSeen,
 )
+from pitwall_operator.record import Line, evidence_lines
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 REVISION = "r1"
@@ -141,6 +143,14 @@ class World:
             self.obey(effect)
         self.rollout = self.rollout.model_copy(update={"status": decision.status})
         return decision
+
+    def turn_or_crash(self, chance: random.Random, crashes: float) -> list[Line]:
+        """What a turn adds to the record; so often the operator dies before it writes the status."""
+        before = self.rollout
+        if chance.random() < crashes:
+            self.now += 2
+            return evidence_lines(before, decide(before, self.seen()))
+        return evidence_lines(before, self.turn(chance.choice([0.3, 1, 3])))
 
     def obey(self, effect: object) -> None:
         self.applied.append(effect)

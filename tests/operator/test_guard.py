@@ -155,6 +155,27 @@ async def test_another_database_that_is_ahead_is_noticed_too(flags, service, clo
     await flags.close()
 
 
+async def test_ones_own_write_outlives_a_reading_of_all_that_began_before_it(service, clock):
+    """The reading's answer is as old as its question."""
+    reading, answered = asyncio.Event(), asyncio.Event()
+
+    async def slowly(request: httpx.Request) -> httpx.Response:
+        found = service(request)
+        if request.method == "GET":
+            reading.set()
+            await answered.wait()
+        return found
+
+    flags = RecentFlags("http://flags", transport=httpx.MockTransport(slowly), clock=lambda: clock[0])
+    asked = asyncio.create_task(flags.get("f"))
+    await reading.wait()
+    await flags.put("f", {}, expected_version=1, **WHO)
+    answered.set()
+
+    assert (await asked).version == 2
+    await flags.close()
+
+
 async def test_what_is_too_old_is_not_told_while_the_service_is_away(flags, service, clock):
     await flags.get("f")
     service.is_down = True

