@@ -6,6 +6,7 @@ import pytest
 from harness import plugin as harness
 from harness.kube import Kubectl
 from harness.plugin import Plugin
+from harness.told import CANARY, rollout
 
 
 @pytest.fixture(scope="package")
@@ -18,3 +19,11 @@ def pitwall(kubectl: Kubectl, namespace: str, programs: Path, tmp_path: Path) ->
     """`kubectl pitwall …` of the administrator, in the test's namespace."""
     mine = harness.in_namespace(kubectl.kubeconfig, namespace, tmp_path / "kubeconfig")
     return Plugin(programs, kubectl.binary, mine, tmp_path)
+
+
+@pytest.fixture
+def moving(kubectl: Kubectl, namespace: str) -> str:
+    """A Rollout at 10 %."""
+    kubectl.apply(rollout("sampler"), namespace)
+    kubectl.patch_status("rollout", "sampler", CANARY, namespace)
+    return "sampler"

@@ -1,100 +1,21 @@
 """`kubectl pitwall` on a real API server: what each verb shows and writes."""
 
 import json
-import os
-import pty
 import subprocess
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from harness.control_plane import ControlPlane
 from harness.kube import Kubectl, new_name
 from harness.plugin import Plugin
 from harness.processes import until
+from harness.told import CANARY, FLAGGED_OFF, START, rollout
 
 from pitwall_operator.cli.cluster import ATTEMPTS, Cluster
 from pitwall_operator.cli.context import Exit, Trouble
 from pitwall_operator.cli.kubeconfig import Target
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("crds")]
-
-ROOT = Path(__file__).parents[3]
-START = "2026-01-01T00:00:00.000Z"
-GATE = {
-    "name": "latency-p90",
-    "verdict": "Inconclusive",
-    "message": "8.1% of queries were slower than the p90 limit, control 10.2%, 340 queries, e=3.2 of 20",
-    "missingTrials": 1400,
-    "evidence": [
-        {"name": "harm", "logE": "0.1", "logThreshold": "6.2", "acting": True},
-        {"name": "non-inferiority", "logE": "1.16", "logThreshold": "3.0", "acting": True},
-    ],
-}
-CANARY = {
-    "observedGeneration": 1,
-    "phase": "Canary",
-    "stage": "10%",
-    "weight": "10%",
-    "stableVariant": "uniform-v1",
-    "candidateVariant": "aks-v1",
-    "stageIndex": 2,
-    "stageStartTime": START,
-    "verdict": "Inconclusive",
-    "reason": "latency-p90: about 1400 more queries needed",
-    "weights": [
-        {"arm": "candidate", "variant": "aks-v1", "weightBasisPoints": 1000},
-        {"arm": "control", "variant": "uniform-v1", "weightBasisPoints": 1000},
-        {"arm": "stable", "variant": "uniform-v1", "weightBasisPoints": 8000},
-    ],
-    "gates": [GATE],
-    "conditions": [
-        {"type": "Ready", "status": "False", "reason": "Canary", "lastTransitionTime": START, "observedGeneration": 1},
-        {"type": "Measured", "status": "Unknown", "reason": "Silent", "lastTransitionTime": START, "message": "why"},
-    ],
-    "history": [{"time": START, "reason": "StageEntered", "message": "10% of the traffic", "variant": "aks-v1"}],
-}
-FLAGGED_OFF = {
-    "observedGeneration": 1,
-    "phase": "FlaggedOff",
-    "stage": "flagged off",
-    "stableVariant": "uniform-v1",
-    "verdict": "Harmful",
-    "reason": "aks-v1 was flagged off by latency-p90",
-    "flaggedOff": [
-        {"variant": "aks-v1", "revision": "abc", "gate": "latency-p90", "message": "too slow, e=412", "time": START}
-    ],
-}
-
-
-def rollout(name: str, **spec: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "pitwall.dev/v1alpha1",
-        "kind": "Rollout",
-        "metadata": {"name": name},
-        "spec": {
-            "flag": f"flag.{name}",
-            "variantRef": {"name": "aks-v1"},
-            "stages": [
-                {"shadow": {"percent": 5}},
-                {"weightBasisPoints": 100},
-                {"weightBasisPoints": 1000, "minSeconds": 600, "maxSeconds": 3600, "approval": "Manual"},
-                {"weightBasisPoints": 10000, "bakeSeconds": 60},
-            ],
-            "analysis": {"gates": [{"name": "latency-p90", "quantile": {"metric": "QueryLatency", "perMille": 900}}]},
-            **spec,
-        },
-    }
-
-
-@pytest.fixture
-def moving(kubectl: Kubectl, namespace: str) -> str:
-    """A Rollout at 10 %."""
-    kubectl.apply(rollout("sampler"), namespace)
-    kubectl.patch_status("rollout", "sampler", CANARY, namespace)
-    return "sampler"
 
 
 def spec_of(kubectl: Kubectl, namespace: str, name: str = "sampler") -> dict[str, Any]:
@@ -295,112 +216,3 @@ def test_watch_tells_every_change_also_after_the_api_server_was_away(
         watching.communicate()
 
     assert [line["status"]["phase"] for line in (first, second)] == ["Canary", "FlaggedOff"]
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        pytest.param(("variant", "v", "--sampler", "uniform"), id="variant"),
-        pytest.param(
-            ("variant", "v", "--sampler", "aks", "--parameter", "peakThreshold=0.8", "--parameter", "maxDepth=5",
-             "--max-frames", "16", "--token-budget", "1024", "--encoder", "conse", "--engine", "openai",
-             "--endpoint-url", "http://vllm:8000/v1", "--model", "m", "--image", "i:1", "--replicas", "3",
-             "--gpus", "1"),
-            id="variant-with-everything",
-        ),
-        pytest.param(("rollout", "r", "--variant", "v"), id="rollout"),
-        pytest.param(
-            ("rollout", "r", "--variant", "v", "--flag", "f", "--shadow", "0", "--weights", "0.5,10,100",
-             "--approve", "10", "--stage-seconds", "60", "--bake-seconds", "86400",
-             "--gates", "latency-p999=5,selection-p50,errors=2,cold-queries",
-             "--no-dedicated-control", "--on-inconclusive", "FlagOff"),
-            id="rollout-with-everything",
-        ),
-    ],
-)  # fmt: skip
-def test_what_the_wizard_writes_is_accepted(pitwall: Plugin, kubectl: Kubectl, namespace: str, arguments: tuple[str]):
-    text = pitwall("create", *arguments)
-    (pitwall.folder / "made.yaml").write_text(text)
-    tried = kubectl("apply", "--dry-run=server", "-f", str(pitwall.folder / "made.yaml"), namespace=namespace)
-
-    assert "created (server dry run)" in tried
-    assert ": good" in pitwall("lint", "made.yaml")
-
-
-def test_the_wizard_asks_on_a_terminal_and_applies(pitwall: Plugin, kubectl: Kubectl, namespace: str):
-    ours, theirs = pty.openpty()
-    command = [str(pitwall.kubectl), "pitwall", "create", "variant", "asked", "--apply"]
-    running = subprocess.Popen(
-        command, env=pitwall.environment, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True
-    )
-    os.close(theirs)
-    os.write(ours, b"aks\nmany\n16\nlocal\n\n")
-    said, _ = running.communicate(timeout=60)
-    os.close(ours)
-    spec = kubectl.get("samplervariant", "asked", namespace)["spec"]
-
-    assert said.strip() == "samplervariant.pitwall.dev/asked created"
-    assert (spec["answer"]["engine"], spec["sampler"]["name"], spec["maxFrames"]) == ("local", "aks", 16)
-
-
-def test_apply_and_delete_are_kubectls(pitwall: Plugin, namespace: str):
-    file = str(ROOT / "examples" / "variants.yaml")
-    words = [pitwall("apply", "-f", file).split()[1] for _ in range(2)]
-    gone = pitwall("delete", "samplervariant", "dpp-v1")
-    again = pitwall("delete", "samplervariant", "dpp-v1", exits=Exit.NOT_FOUND)
-
-    assert words == ["created", "unchanged"]
-    assert "dpp-v1 deleted" in gone
-    assert "does not exist" in again
-
-
-def test_kubectl_completes_verbs_and_names(pitwall: Plugin, moving: str):
-    def completed(*words: str) -> list[str]:
-        done = pitwall.run(str(pitwall.kubectl), "__complete", "pitwall", *words)
-        return [line.split("\t")[0] for line in done.stdout.splitlines()]
-
-    assert completed("prom") == ["promote", ":4"]
-    assert completed("status", "") == ["sampler", ":4"]
-    assert completed("promote", "-n", "default", "") == [":4"]
-    assert "--reason" in completed("kill", "--")
-
-
-def test_bash_completes_by_the_printed_script(pitwall: Plugin, moving: str, namespace: str):
-    ask = (
-        f"source <(pitwall completion bash); COMP_WORDS=(pitwall status -n {namespace} sam); COMP_CWORD=4;"
-        " _pitwall_completion pitwall; echo ${COMPREPLY[@]}"
-    )  # fmt: skip
-
-    assert pitwall.run("bash", "-c", ask).stdout.strip() == "sampler"
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_shell_gets_a_script(pitwall: Plugin, shell: str):
-    assert "_PITWALL_COMPLETE" in pitwall("completion", shell)
-
-
-def test_the_dashboard_is_printed_or_located(pitwall: Plugin):
-    drawn = json.loads(pitwall("dashboard"))
-
-    assert drawn["uid"] == "pitwall"
-    assert pitwall("dashboard", "--url", "https://grafana/").strip() == "https://grafana/d/pitwall"
-
-
-def test_pitwall_speaks_of_a_cluster_when_told_so(pitwall: Plugin, moving: str, namespace: str):
-    told = pitwall.run("pitwall", "get", "-n", namespace)
-    untold = pitwall.run("pitwall", "get")
-    both = pitwall.run("pitwall", "get", "-n", namespace, "--state", "here")
-
-    assert "sampler" in told.stdout
-    assert (untold.returncode, both.returncode) == (Exit.NOT_RUNNING, Exit.BAD_INPUT)
-
-
-def test_the_first_kubeconfig_that_says_something_holds(pitwall: Plugin, moving: str, tmp_path: Path):
-    other = tmp_path / "second"
-    content = yaml.safe_load(pitwall.kubeconfig.read_text())
-    content["current-context"] = "nowhere"
-    other.write_text(yaml.safe_dump(content))
-    (tmp_path / "empty").touch()
-    files = os.pathsep.join(map(str, (tmp_path / "absent", tmp_path / "empty", pitwall.kubeconfig, other)))
-
-    assert "sampler" in replace(pitwall, variables={"KUBECONFIG": files})("get")
