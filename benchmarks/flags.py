@@ -30,11 +30,11 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.provider.no_op_provider import NoOpProvider
 
 from pitwall_flags.client import FlagClient
-from pitwall_flags.document import ArmShare, split_document
-from pitwall_flags.flagset import FlagSet
-from pitwall_flags.provider import PitwallProvider
-from pitwall_flags.record import Intent
-from pitwall_flags.store import FlagStore
+from pitwall_flags.flag.document import ArmShare, split_document
+from pitwall_flags.flag.flagset import FlagSet
+from pitwall_flags.flag.record import Intent
+from pitwall_flags.provider.provider import PitwallProvider
+from pitwall_flags.storage.store import FlagStore
 
 RESULTS = Path(__file__).parent / "results" / "flags.json"
 FLAG = "sampler.variant"

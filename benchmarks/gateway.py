@@ -25,7 +25,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from pitwall_runtime.gateway.serve import bind
+from pitwall_gateway.serve.server import bind
 
 RESULTS = Path(__file__).parent / "results" / "gateway.json"
 ROUNDS = 15
@@ -92,7 +92,7 @@ def _servers(folder: Path) -> Iterator[dict[str, str]]:
     files = ["--routes", str(folder / "routes.json"), "--state-dir", str(folder)]
     commands = [
         [sys.executable, __file__, "--serve", str(number)],
-        [sys.executable, "-m", "pitwall_runtime.gateway", "--port", str(port), *files],
+        [sys.executable, "-m", "pitwall_gateway", "--port", str(port), *files],
     ]
     with contextlib.ExitStack() as stack:
         for command in commands:

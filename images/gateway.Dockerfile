@@ -22,6 +22,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY crds/ crds/
 COPY flags/ flags/
 COPY operator/ operator/
+COPY gateway/ gateway/
 COPY runtime/ runtime/
 COPY dashboards/ dashboards/
 # The wheel needs no index: what builds it is already there, what it needs too.
@@ -37,4 +38,4 @@ COPY --from=build /venv /venv
 ENV PATH="/venv/bin:$PATH" HOME=/tmp USER=pitwall PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532
 EXPOSE 8080
-ENTRYPOINT ["python3", "-m", "pitwall_runtime.gateway"]
+ENTRYPOINT ["python3", "-m", "pitwall_gateway"]

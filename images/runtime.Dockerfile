@@ -23,6 +23,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY crds/ crds/
 COPY flags/ flags/
 COPY operator/ operator/
+COPY gateway/ gateway/
 COPY runtime/ runtime/
 COPY dashboards/ dashboards/
 # The wheel needs no index: what builds it is already there, what it needs too.

@@ -1,6 +1,6 @@
 """Remake the golden cut list: the sample film in, every cut that PySceneDetect finds on its native frames out.
 
-python scripts/golden_cuts.py ~/.cache/pitwall/media/bbb.mp4 > tests/runtime/golden/big_buck_bunny.cuts.json
+python scripts/golden_cuts.py ~/.cache/pitwall/media/bbb.mp4 > tests/runtime/pipeline/golden/big_buck_bunny.cuts.json
 """
 
 import json

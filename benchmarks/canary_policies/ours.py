@@ -10,9 +10,9 @@ from benchmarks.canary_policies.vectors import Bernoulli, Contrast, Exchange
 
 from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.rollout import Analysis
-from pitwall_operator.evidence.line import Claim, Line
+from pitwall_operator.evidence.null_boundary import Claim, Line
 from pitwall_operator.gates.budget import harm_log_threshold, promotion_log_threshold
-from pitwall_operator.gates.plan import BURST_MARGIN, fresh_processes, harm_key, harm_line, non_inferiority_line
+from pitwall_operator.gates.processes import BURST_MARGIN, fresh_processes, harm_key, harm_line, non_inferiority_line
 
 RULES = {
     Metric.LATENCY: {"quantile": QuantileRule(metric=QuantileMetric.QUERY_LATENCY)},

@@ -9,8 +9,8 @@ from scipy.special import log_ndtr, logsumexp, xlog1py, xlogy
 from pitwall_crds.gate import Dependence
 from pitwall_operator.evidence.bernoulli import ALMOST_ONE, HARM_ODDS, NON_INFERIOR_WAY, Prior
 from pitwall_operator.evidence.contrast import BURN_IN, EXPECTED_BLOCKS
-from pitwall_operator.evidence.exchange import BETS, thinned
-from pitwall_operator.evidence.line import BISECTIONS, TINY, Claim, Line
+from pitwall_operator.evidence.label_swap import BETS, thinned
+from pitwall_operator.evidence.null_boundary import BISECTIONS, TINY, Claim, Line
 from pitwall_operator.evidence.objective import STAKES, ObjectiveBlocks
 from pitwall_operator.evidence.portfolio import FIRST_ROUNDS
 

@@ -1,6 +1,6 @@
 """What the operator costs by the number of Rollouts, most of them at rest, two in a hundred moving.
 
-`python -m benchmarks.operator [--quick] [--sizes N …]` prints a table and puts its rows into
+`python -m benchmarks.operator_load [--quick] [--sizes N …]` prints a table and puts its rows into
 benchmarks/results/operator.json. Real: etcd, kube-apiserver, flag service (SQLite), Prometheus (scraping every second),
 operator. Acted: the pods (a watcher says that every Deployment is ready) and the questions (counters that grow as
 gateways' do). With --folder the cluster is kept, so that a later call goes on where this one ended.
@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from benchmarks.operator.argo import ArgoRollouts
-from benchmarks.operator.bench import running
-from benchmarks.operator.ours import Pitwall
-from benchmarks.operator.table import save
+from benchmarks.operator_load.argo import ArgoRollouts
+from benchmarks.operator_load.bench import running
+from benchmarks.operator_load.ours import Pitwall
+from benchmarks.operator_load.table import save
 
 SYSTEMS = {"pitwall": Pitwall, "argo-rollouts": ArgoRollouts}
 MOVING_SHARE = 0.02
@@ -43,7 +43,7 @@ async def measure(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.operator", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.operator_load", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="5 seconds each, and by default 50 rollouts")
     parser.add_argument("--sizes", type=int, nargs="+", help="default: 1 100 1000 5000")
     parser.add_argument("--seconds", type=float, help="how long to look on at rest, and in motion; default: 60")

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
-from benchmarks.operator import objects
+from benchmarks.operator_load import objects
 
 AT_ONCE: Final = 16
 QUESTIONS_PER_SECOND: Final = 5.0

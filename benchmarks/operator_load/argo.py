@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.operator import objects
-from benchmarks.operator.bench import Bench, Process, free_port, gather
-from benchmarks.operator.measures import filled, moved, steady
+from benchmarks.operator_load import objects
+from benchmarks.operator_load.bench import Bench, Process, free_port, gather
+from benchmarks.operator_load.measures import filled, moved, steady
 from harness import binaries
 
 API: Final = "argoproj.io/v1alpha1"

@@ -18,10 +18,10 @@ import aiohttp
 import httpx
 import psutil
 import yaml
-from benchmarks.operator import objects
-from benchmarks.operator.actors import WRITES, Audit, Questions, Readiness, Watcher
-from benchmarks.operator.objects import Object
-from benchmarks.operator.table import Row, show
+from benchmarks.operator_load import objects
+from benchmarks.operator_load.actors import WRITES, Audit, Questions, Readiness, Watcher
+from benchmarks.operator_load.objects import Object
+from benchmarks.operator_load.table import Row, show
 
 sys.path.append(str(Path(__file__).parents[2] / "tests" / "cluster"))
 from harness.control_plane import AUDIT_POLICY, ControlPlane

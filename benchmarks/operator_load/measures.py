@@ -5,8 +5,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from benchmarks.operator.bench import Bench
-from benchmarks.operator.table import Row
+from benchmarks.operator_load.bench import Bench
+from benchmarks.operator_load.table import Row
 
 
 async def steady(bench: Bench, size: int, words: str, seconds: float, *, moving: int = 0) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-from benchmarks.operator import objects
-from benchmarks.operator.bench import Bench, Process, free_port, gather
-from benchmarks.operator.measures import filled, moved, steady
-from benchmarks.operator.objects import Object
-from benchmarks.operator.table import Row, spread
+from benchmarks.operator_load import objects
+from benchmarks.operator_load.bench import Bench, Process, free_port, gather
+from benchmarks.operator_load.measures import filled, moved, steady
+from benchmarks.operator_load.objects import Object
+from benchmarks.operator_load.table import Row, spread
 
 PROBES: Final = 20
 

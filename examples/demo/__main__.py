@@ -18,9 +18,9 @@ from examples.demo.timeline import timeline
 
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import Phase
-from pitwall_operator.place import Place
-from pitwall_operator.platform.child import free_port
-from pitwall_operator.resources import Resources
+from pitwall_operator.machine.child import free_port
+from pitwall_operator.machine.resources import Resources
+from pitwall_operator.machine.state_folder import Place
 
 EXAMPLES = Path(__file__).parents[1]
 ROOT = EXAMPLES.parent

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.cli.show import View, screen
+from pitwall_operator.cli.commands.show import View, screen
 
 PIPE_WIDTH = 240
 RECENT_SECONDS = 5.0

@@ -7,14 +7,14 @@ from examples.demo.users import Exchange
 
 from pitwall_crds.names import EventReason
 from pitwall_crds.rollout import Rollout
-from pitwall_operator import moments
+from pitwall_operator.values import timestamps
 
 
 def timeline(rollout: Rollout, exchanges: Sequence[Exchange], started: float) -> Iterator[str]:
     """What was decided, when, on what evidence; and whom the bad variant reached. `started` is epoch seconds."""
     yield "\nTimeline (seconds since the start)"
     for entry in rollout.status.history:
-        yield f"  {moments.to_epoch(entry.time) - started:7.1f}  {entry.reason}: {entry.message}"
+        yield f"  {timestamps.to_epoch(entry.time) - started:7.1f}  {entry.reason}: {entry.message}"
     yield "\nWhat users saw"
     yield from _per_variant(exchanges)
     yield from _exposure(rollout, exchanges, started)
@@ -45,7 +45,7 @@ def _exposure(rollout: Rollout, exchanges: Sequence[Exchange], started: float) -
         yield "  answered nobody before it was flagged off"
         return
     onset = min(e.asked_at_seconds for e in reached)
-    decided = moments.to_epoch(off.time)
+    decided = timestamps.to_epoch(off.time)
     last = max(e.asked_at_seconds for e in reached)
     yield f"  its first user asked at {onset - started:.1f} s"
     yield f"  it was flagged off at {decided - started:.1f} s, {decided - onset:.1f} s after that onset"

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from pitwall_flags.record import FlagRecord, Newer
+from pitwall_flags.flag.record import FlagRecord, Newer
 
 __all__ = ["FlagClient", "FlagConflict", "FlagRecord", "FlagRejected", "FlagsUnreachable"]
 

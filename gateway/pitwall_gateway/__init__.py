@@ -1,1 +1,1 @@
-"""The gateway: questions of users in, answers of the assigned variant out, with telemetry of both."""
+"""Who is asked: questions of users in, answers of the assigned variant out, and the evidence counted on the way."""

@@ -1,18 +1,18 @@
-"""`python -m pitwall_runtime.gateway`: the command line in, a running gateway out."""
+"""`python -m pitwall_gateway`: the command line in, a running gateway out."""
 
 import logging
 import os
 import sys
 from collections.abc import Sequence
 
-from pitwall_runtime.gateway.app import build_app
-from pitwall_runtime.gateway.flags import FixedFlags, Flags
-from pitwall_runtime.gateway.follow import FollowedFlags
-from pitwall_runtime.gateway.parts import assemble
-from pitwall_runtime.gateway.serve import PortError, bind, serve
-from pitwall_runtime.gateway.settings import Settings, read_settings
+from pitwall_gateway.flags.port import FixedFlags, Flags
+from pitwall_gateway.flags.sync import FollowedFlags
+from pitwall_gateway.serve.app import build_app
+from pitwall_gateway.serve.server import PortError, bind, serve
+from pitwall_gateway.serve.settings import Settings, read_settings
+from pitwall_gateway.serve.wiring import assemble
 
-LOG = logging.getLogger("pitwall_runtime.gateway")
+LOG = logging.getLogger("pitwall_gateway")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,1 +1,1 @@
-"""How a question about a video is answered: the pipeline, its stages, and the gateway before them."""
+"""How a question about a video is answered: the pipeline and its stages."""

@@ -12,10 +12,10 @@ import pytest
 import yaml
 from harness import binaries
 
-from pitwall_flags import service as flags_service
-from pitwall_operator import cluster
-from pitwall_operator import settings as operator_settings
-from pitwall_runtime.gateway import settings as gateway_settings
+from pitwall_flags.service import __main__ as flags_service
+from pitwall_gateway.serve import settings as gateway_settings
+from pitwall_operator.cluster import __main__ as cluster
+from pitwall_operator.cluster import settings as operator_settings
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -171,10 +171,12 @@ def test_no_secret_stands_in_a_command_line(rendered):
 
 def test_a_set_of_namespaces_needs_no_right_outside_of_them(render):
     rendered = render("namespaced")
-    cluster = [one["kind"] for one in rendered.objects if one["kind"].startswith("Cluster") or "Webhook" in one["kind"]]
+    cluster_wide = [
+        one["kind"] for one in rendered.objects if one["kind"].startswith("Cluster") or "Webhook" in one["kind"]
+    ]
     places = {one["metadata"]["namespace"] for one in rendered.all("Role") + rendered.all("RoleBinding")}
 
-    assert cluster == []
+    assert cluster_wide == []
     assert places == {"race", "video-qa", "search"}
     assert rendered.all("CustomResourceDefinition") == []
 

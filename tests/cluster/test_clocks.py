@@ -8,7 +8,7 @@ from harness.clock import Clock
 from harness.processes import until
 from harness.scenario import CANARY, LONG_SECONDS, Scenario
 
-from pitwall_operator.moments import to_epoch
+from pitwall_operator.values.timestamps import to_epoch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 from harness.processes import Process, free_port, until
 
-from pitwall_runtime.gateway.endpoints import EndpointFollower, Pace
+from pitwall_gateway.pools.endpoints import EndpointFollower, Pace
 
 pytestmark = pytest.mark.slow
 SHORT = Pace(
@@ -191,7 +191,7 @@ async def test_a_missing_right_is_named_once_with_its_remedy(following, kubectl,
 
 def test_a_gateway_is_ready_once_a_pod_of_its_namespace_is(may_read, runtimes, namespace, control_plane, tmp_path):
     port = free_port()
-    command = [sys.executable, "-m", "pitwall_runtime.gateway", "--port", str(port), "--endpoints", namespace]
+    command = [sys.executable, "-m", "pitwall_gateway", "--port", str(port), "--endpoints", namespace]
     command += ["--routes", tmp_path / "routes.json", "--state-dir", tmp_path]
     environment = {**os.environ, "KUBECONFIG": str(control_plane.kubeconfig_of(GATEWAY))}
     gateway = Process(command, tmp_path / "gateway.log", environment).start()

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from pitwall_operator import lease as leases
-from pitwall_operator.guard import Guard, NotLeader
-from pitwall_operator.kube import CONFIG_MAPS, Kube, connect
-from pitwall_operator.lease import Lease
+from pitwall_operator.kube import lease as leases
+from pitwall_operator.kube.client import CONFIG_MAPS, Kube, connect
+from pitwall_operator.kube.fence import Guard, NotLeader
+from pitwall_operator.kube.lease import Lease
 
 pytestmark = pytest.mark.slow
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from pitwall_crds.load import revision_of
+from pitwall_crds.reading.load import revision_of
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.cache import CACHED, Cache
-from pitwall_operator.guard import Guard
-from pitwall_operator.kube import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kube, KubeRefused, connect
-from pitwall_operator.observation import Pool
-from pitwall_operator.platform.deployments import DRIFTED, Deployments, RolloutPools
-from pitwall_operator.platform.manifests import Defaults
+from pitwall_operator.kube.cache import CACHED, Cache
+from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kube, KubeRefused, connect
+from pitwall_operator.kube.deployments import DRIFTED, Deployments, RolloutPools
+from pitwall_operator.kube.fence import Guard
+from pitwall_operator.kube.manifests import Defaults
+from pitwall_operator.values.observation import Pool
 
 pytestmark = pytest.mark.slow
 

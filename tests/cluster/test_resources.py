@@ -10,8 +10,8 @@ import yaml
 from harness.examples import edited
 from harness.kube import CRDS, OPENAPI, Kubectl, RefusedError
 
-from pitwall_crds.render import KINDS
-from pitwall_crds.schema import fields
+from pitwall_crds.generate.render import KINDS
+from pitwall_crds.generate.schema import fields
 
 pytestmark = pytest.mark.slow
 

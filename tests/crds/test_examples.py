@@ -6,8 +6,8 @@ import jsonschema
 import pytest
 import yaml
 
-from pitwall_crds.load import load_file, spec_hash
-from pitwall_crds.render import KINDS, definition
+from pitwall_crds.generate.render import KINDS, definition
+from pitwall_crds.reading.load import load_file, spec_hash
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 SCHEMAS = {kind.model.__name__: definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"] for kind in KINDS}

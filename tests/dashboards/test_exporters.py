@@ -6,12 +6,12 @@ import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
-import pitwall_flags.telemetry  # noqa: F401 – registers the flags' metrics
-import pitwall_runtime.gateway.telemetry
-import pitwall_runtime.telemetry
+import pitwall_flags.provider.telemetry  # noqa: F401 – registers the flags' metrics
+import pitwall_gateway.values.telemetry
+import pitwall_runtime.pipeline.telemetry
 from pitwall_crds.metrics import SERIES, MetricType
 from pitwall_crds.names import Metric
-from pitwall_operator.metrics import Exported
+from pitwall_operator.machine.metrics import Exported
 
 OPTIONAL = {Metric.ROLLOUT_PHASE}
 """Shown and alerted on where it is exported, done without where it is not."""
@@ -30,11 +30,11 @@ def described(collectors: Iterable[object]) -> Registered:
 
 
 def gateway() -> Registered:
-    return of_registry(pitwall_runtime.gateway.telemetry.Telemetry()._registry)
+    return of_registry(pitwall_gateway.values.telemetry.Telemetry()._registry)
 
 
 def runtime() -> Registered:
-    return of_registry(pitwall_runtime.telemetry.Telemetry("aks", "candidate").registry)
+    return of_registry(pitwall_runtime.pipeline.telemetry.Telemetry("aks", "candidate").registry)
 
 
 def operator() -> Registered:

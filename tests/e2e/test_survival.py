@@ -15,11 +15,11 @@ import psutil
 import pytest
 from examples.demo.users import Exchange, drive
 
+from pitwall_crds.host import files
 from pitwall_crds.rollout import Rollout
-from pitwall_operator import files
-from pitwall_operator.place import Place
-from pitwall_operator.platform.child import free_port
-from pitwall_operator.resources import Resources
+from pitwall_operator.machine.child import free_port
+from pitwall_operator.machine.resources import Resources
+from pitwall_operator.machine.state_folder import Place
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 RUN = [sys.executable, "-c", "from pitwall_operator.cli.app import main; main()"]

@@ -19,7 +19,7 @@ from typing import IO, Any
 import httpx
 import pytest
 
-from pitwall_flags.document import ArmShare, split_document
+from pitwall_flags.flag.document import ArmShare, split_document
 
 READY = re.compile(r"flag service ready: http=\S+:(\d+) sync=\S+:(\d+)")
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUnreachable
-from pitwall_flags.record import Newer
+from pitwall_flags.flag.record import Newer
 
 pytestmark = pytest.mark.slow
 WHO = {"actor": "operator", "reason": "stage 2"}

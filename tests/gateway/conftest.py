@@ -19,11 +19,11 @@ import uvicorn
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse
 
-from pitwall_runtime.gateway.app import build_app
-from pitwall_runtime.gateway.flags import FixedFlags, Flags
-from pitwall_runtime.gateway.parts import assemble
-from pitwall_runtime.gateway.serve import bind
-from pitwall_runtime.gateway.settings import Rules, Settings
+from pitwall_gateway.flags.port import FixedFlags, Flags
+from pitwall_gateway.serve.app import build_app
+from pitwall_gateway.serve.server import bind
+from pitwall_gateway.serve.settings import Rules, Settings
+from pitwall_gateway.serve.wiring import assemble
 
 QUESTION = {"model": "pitwall", "messages": [{"role": "user", "content": "When does the rabbit wake up?"}]}
 

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from pitwall_runtime.gateway.serve import bind
+from pitwall_gateway.serve.server import bind
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def launch(pit):
     with contextlib.ExitStack() as stack:
 
         def start(port=0, *more):
-            command = [sys.executable, "-m", "pitwall_runtime.gateway", "--port", str(port), *more]
+            command = [sys.executable, "-m", "pitwall_gateway", "--port", str(port), *more]
             command += ["--routes", str(pit.routes), "--state-dir", str(pit.folder / "state")]
             process = stack.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
             stack.callback(process.kill)

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from pitwall_crds import names
-from pitwall_crds.load import load_file
 from pitwall_crds.names import Arm, Label, Metric
+from pitwall_crds.reading.load import load_file
 from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import RolloutStatus
-from pitwall_operator.decide import Decision, decide
-from pitwall_operator.effects import DrainVariant, RunVariant, SetShadow, SetSplit
-from pitwall_operator.observation import (
+from pitwall_operator.decision.decide import Decision, decide
+from pitwall_operator.record.lines import Line, evidence_lines
+from pitwall_operator.values.effects import DrainVariant, RunVariant, SetShadow, SetSplit
+from pitwall_operator.values.observation import (
     Observation,
     Pool,
     PoolSeen,
@@ -26,7 +27,6 @@ from pitwall_operator.observation import (
     Unseen,
     VariantSeen,
 )
-from pitwall_operator.record import Line, evidence_lines
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 REVISION = "r1"

@@ -1,4 +1,4 @@
-"""Types in; the reference of every field as Markdown out: `python -m pitwall_crds.reference docs/resources.md`."""
+"""The reference of every field as Markdown: `python -m pitwall_crds.generate.reference docs/resources.md`."""
 
 import argparse
 from collections.abc import Iterator
@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from pitwall_crds import names
-from pitwall_crds.render import KINDS, Kind, definition
-from pitwall_crds.schema import Schema, fields
+from pitwall_crds.generate.render import KINDS, Kind, definition
+from pitwall_crds.generate.schema import Schema, fields
 
 INTRODUCTION: Final = f"""\
 # Resources
 
-Made by `python -m pitwall_crds.reference docs/resources.md` from the types in crds/pitwall_crds; do not edit.
+Made by `python -m pitwall_crds.generate.reference docs/resources.md` from the types in crds/pitwall_crds; do not edit.
 
 Group and version: `{names.API_VERSION}`. The same files serve `kubectl apply -f` and `pitwall apply -f`; a file
 may hold several resources, separated by `---`. `kubectl explain rollouts.pitwall.dev.spec` shows the same words on a
@@ -86,7 +86,7 @@ def _escaped(text: str) -> str:
 
 def main() -> None:
     """Writes the reference into the file named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m pitwall_crds.reference", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pitwall_crds.generate.reference", description=main.__doc__)
     parser.add_argument("file", type=Path, help="the Markdown file, such as docs/resources.md")
     parser.parse_args().file.write_text(reference(), encoding="utf-8")
 

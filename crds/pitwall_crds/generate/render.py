@@ -1,4 +1,4 @@
-"""Types in; CustomResourceDefinition YAML out: `python -m pitwall_crds.render DIRECTORY` writes one file per kind."""
+"""CustomResourceDefinition YAML, one file per kind: `python -m pitwall_crds.generate.render DIRECTORY`."""
 
 import argparse
 from dataclasses import dataclass
@@ -8,12 +8,14 @@ from typing import Any, Final
 import yaml
 
 from pitwall_crds import names
+from pitwall_crds.generate.schema import Schema, structural_schema
 from pitwall_crds.resource import DNS_LABEL, Border
 from pitwall_crds.rollout import Rollout
-from pitwall_crds.schema import Schema, structural_schema
 from pitwall_crds.variant import SamplerVariant
 
-HEADER: Final = "# Made by `python -m pitwall_crds.render crds` from the types in crds/pitwall_crds; do not edit.\n"
+HEADER: Final = (
+    "# Made by `python -m pitwall_crds.generate.render crds` from the types in crds/pitwall_crds; do not edit.\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class _Dumper(yaml.SafeDumper):
 
 def main() -> None:
     """Writes the CRDs into the directory named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m pitwall_crds.render", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pitwall_crds.generate.render", description=main.__doc__)
     parser.add_argument("directory", type=Path, help="where the YAML files go, such as crds")
     for path in write_definitions(parser.parse_args().directory):
         print(path)

@@ -11,8 +11,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from pitwall_crds import names
-from pitwall_crds.parse import MAXIMUM_BYTES, Document, MalformedYaml, parse_documents
-from pitwall_crds.problems import Problem, floats_in, problems_of, shown, suggestion
+from pitwall_crds.reading.parse import MAXIMUM_BYTES, Document, MalformedYaml, parse_documents
+from pitwall_crds.reading.problems import Problem, floats_in, problems_of, shown, suggestion
 from pitwall_crds.resource import Border
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant

@@ -12,7 +12,7 @@ from jsonschema.exceptions import best_match
 from jsonschema.protocols import Validator
 from referencing import Registry, Resource
 
-from pitwall_flags.document import read_split
+from pitwall_flags.flag.document import read_split
 
 MAX_BYTES: Final = 65_536
 MAX_DEPTH: Final = 24
@@ -115,7 +115,7 @@ def _words(path: Any, message: str) -> str:
 @cache
 def _validator(definition: str) -> Validator:
     """A validator of one of flagd's definitions. `baseFlag` has plainer words than `anyFlag`, which implies it."""
-    texts = resources.files("pitwall_flags") / "schemas"
+    texts = resources.files("pitwall_flags.flag") / "schemas"
     flags, targeting = (json.loads((texts / name).read_text("utf-8")) for name in ("flags.json", "targeting.json"))
     # Beside a $ref at the root, draft 7 ignores $id: the relative reference is resolved against nothing.
     registry: Registry[Any] = Registry().with_resource("./targeting.json", Resource.from_contents(targeting))

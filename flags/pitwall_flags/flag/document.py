@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pitwall_crds.names import FULL_WEIGHT, Arm
-from pitwall_flags import bucket
+from pitwall_flags.flag import bucket
 
 ARM_ORDER: Final = (Arm.CANDIDATE, Arm.CONTROL, Arm.STABLE)
 """The order of the split: the candidate first, so that whoever has crossed over stays while its weight grows."""

@@ -12,8 +12,8 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import OpenFeatureError
 
 from pitwall_crds.names import FULL_WEIGHT
-from pitwall_flags import bucket
-from pitwall_flags.document import Split, read_split
+from pitwall_flags.flag import bucket
+from pitwall_flags.flag.document import Split, read_split
 
 Attributes = Mapping[str, Any]
 Metadata = Mapping[str, bool | int | float | str]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pitwall_flags.evaluate import Attributes, Fault, Metadata, Resolution, Rule, compile_rule, faulty
+from pitwall_flags.flag.evaluate import Attributes, Fault, Metadata, Resolution, Rule, compile_rule, faulty
 
 
 class FlagSet:

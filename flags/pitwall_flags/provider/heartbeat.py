@@ -13,7 +13,7 @@ ANSWER_SECONDS: Final = 3.0
 class Heartbeat:
     """Asks every BEAT_SECONDS while the context lasts. `answers` gets its time limit, and says whether an answer came.
 
-    gRPC's own keepalive does not notice a stopped process in Python (found by tests/flags/test_provider.py).
+    gRPC's own keepalive does not notice a stopped process in Python (found by tests/flags/provider/test_provider.py).
     """
 
     def __init__(self, answers: Callable[[float], bool], give_up: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from pitwall_flags.flagset import FlagSet
+from pitwall_flags.flag.flagset import FlagSet
 
 _log = logging.getLogger(__name__)
 

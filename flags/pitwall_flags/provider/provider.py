@@ -13,10 +13,10 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
 from openfeature.provider import AbstractProvider, Metadata
 
-from pitwall_flags import remember, telemetry
-from pitwall_flags.evaluate import Fault, Reason, Resolution
-from pitwall_flags.flagset import FlagSet
-from pitwall_flags.follow import Follower, Source
+from pitwall_flags.flag.evaluate import Fault, Reason, Resolution
+from pitwall_flags.flag.flagset import FlagSet
+from pitwall_flags.provider import last_known, telemetry
+from pitwall_flags.provider.sync_client import Follower, Source
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class PitwallProvider(AbstractProvider):
 
     def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002 - OpenFeature's signature
         """Load the last known flags and start to follow; returns within FIRST_FLAGS_SECONDS and never raises."""
-        known = remember.load(self._state_path)
+        known = last_known.load(self._state_path)
         if known and not self._flags.documents:
             self._flags = known[1]
         telemetry.STALE.set(1)
@@ -142,7 +142,7 @@ class PitwallProvider(AbstractProvider):
         if changed and not was_stale:
             self._observe_lag(flags)
         self._settled.set()
-        remember.save(self._state_path, text)
+        last_known.save(self._state_path, text)
         if was_stale:
             self.emit_provider_ready(ProviderEventDetails(message="following the flag service"))
         if changed:

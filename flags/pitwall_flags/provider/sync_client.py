@@ -12,7 +12,7 @@ from typing import Any, Final
 import grpc
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
-from pitwall_flags.heartbeat import ANSWER_SECONDS, Heartbeat
+from pitwall_flags.provider.heartbeat import ANSWER_SECONDS, Heartbeat
 
 _log = logging.getLogger(__name__)
 

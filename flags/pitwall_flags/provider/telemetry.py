@@ -6,7 +6,7 @@ from typing import Any, Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from pitwall_crds.names import Label, Metric
-from pitwall_flags.evaluate import Fault, Resolution
+from pitwall_flags.flag.evaluate import Fault, Resolution
 
 PROVIDER_NAME: Final = "pitwall"
 

@@ -19,12 +19,12 @@ import uvicorn
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2_grpc
 from sqlalchemy.exc import SQLAlchemyError
 
-from pitwall_flags.app import build_app
-from pitwall_flags.auth import TokenError, Tokens
-from pitwall_flags.publish import Publisher
-from pitwall_flags.store import FlagStore
-from pitwall_flags.sync import KEEP_ALIVE_OPTIONS, SyncService
-from pitwall_flags.upgrade import IgnoresUpgrades
+from pitwall_crds.host.http_upgrade import IgnoresUpgrades
+from pitwall_flags.service.app import build_app
+from pitwall_flags.service.auth import TokenError, Tokens
+from pitwall_flags.service.publish import Publisher
+from pitwall_flags.service.sync import KEEP_ALIVE_OPTIONS, SyncService
+from pitwall_flags.storage.store import FlagStore
 
 _log = logging.getLogger("pitwall_flags")
 

@@ -7,13 +7,13 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from pitwall_crds.resource import Border
-from pitwall_flags import check
-from pitwall_flags.answer import Problem, documented, may
-from pitwall_flags.auth import Scope
-from pitwall_flags.compare import differences
-from pitwall_flags.publish import Publisher
-from pitwall_flags.record import Change, FlagRecord, Intent
-from pitwall_flags.store import FlagStore, KilledFlagError, UnknownFlagError, VersionConflictError
+from pitwall_flags.flag import check
+from pitwall_flags.flag.compare import differences
+from pitwall_flags.flag.record import Change, FlagRecord, Intent
+from pitwall_flags.service.answer import Problem, documented, may
+from pitwall_flags.service.auth import Scope
+from pitwall_flags.service.publish import Publisher
+from pitwall_flags.storage.store import FlagStore, KilledFlagError, UnknownFlagError, VersionConflictError
 
 router = APIRouter(prefix="/v1/flags", tags=["admin"], responses=documented(400, 401, 403, 413, 422, 429, 503))
 

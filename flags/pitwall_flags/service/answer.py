@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from pitwall_flags.auth import Scope, Tokens, token_of
+from pitwall_flags.service.auth import Scope, Tokens, token_of
 
 MAX_BODY_BYTES: Final = 131_072
 

@@ -7,12 +7,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from pitwall_flags import admin, journal_api, ofrep
-from pitwall_flags.answer import MAX_BODY_BYTES, Problem, invalid_response, problem_response, refused_response
-from pitwall_flags.auth import Tokens
-from pitwall_flags.limits import Limits, RateLimit
-from pitwall_flags.publish import Publisher
-from pitwall_flags.store import FlagStore
+from pitwall_flags.service import admin, journal_api, ofrep
+from pitwall_flags.service.answer import MAX_BODY_BYTES, Problem, invalid_response, problem_response, refused_response
+from pitwall_flags.service.auth import Tokens
+from pitwall_flags.service.limits import Limits, RateLimit
+from pitwall_flags.service.publish import Publisher
+from pitwall_flags.storage.store import FlagStore
 
 
 def build_app(store: FlagStore, publisher: Publisher, tokens: Tokens, requests_per_second: float = 0) -> FastAPI:

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from pydantic import Field
 
 from pitwall_crds.resource import DNS_LABEL, Border
-from pitwall_flags.answer import Problem, documented, may
-from pitwall_flags.auth import Scope
-from pitwall_flags.journal import Journal, JournalConflictError
+from pitwall_flags.service.answer import Problem, documented, may
+from pitwall_flags.service.auth import Scope
+from pitwall_flags.storage.journal import Journal, JournalConflictError
 
 router = APIRouter(prefix="/v1/journal", tags=["journal"], responses=documented(400, 401, 403, 413, 422, 429, 503))
 

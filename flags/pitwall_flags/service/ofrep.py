@@ -11,13 +11,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.datastructures import Headers
 
-from pitwall_flags import ofrep_schema as schema
-from pitwall_flags import telemetry
-from pitwall_flags.answer import Problem, may, parse_object
-from pitwall_flags.auth import Scope, Tokens, token_of
-from pitwall_flags.evaluate import Attributes, Fault, Resolution
-from pitwall_flags.flagset import FlagSet
-from pitwall_flags.publish import Publisher, Snapshot
+from pitwall_flags.flag.evaluate import Attributes, Fault, Resolution
+from pitwall_flags.flag.flagset import FlagSet
+from pitwall_flags.provider import telemetry
+from pitwall_flags.service import ofrep_schema as schema
+from pitwall_flags.service.answer import Problem, may, parse_object
+from pitwall_flags.service.auth import Scope, Tokens, token_of
+from pitwall_flags.service.publish import Publisher, Snapshot
 
 SINGLE_PATH: Final = "/ofrep/v1/evaluate/flags/"
 EVENTS_PATH: Final = "/ofrep/v1/events"

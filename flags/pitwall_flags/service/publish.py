@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from pitwall_flags.evaluate import Metadata
-from pitwall_flags.flagset import FlagSet
-from pitwall_flags.record import Change, Contents
-from pitwall_flags.store import FlagStore
+from pitwall_flags.flag.evaluate import Metadata
+from pitwall_flags.flag.flagset import FlagSet
+from pitwall_flags.flag.record import Change, Contents
+from pitwall_flags.storage.store import FlagStore
 
 _log = logging.getLogger(__name__)
 

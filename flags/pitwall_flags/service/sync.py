@@ -7,8 +7,8 @@ import grpc
 from google.protobuf.struct_pb2 import Struct
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
-from pitwall_flags.auth import Scope, Tokens, token_of
-from pitwall_flags.publish import Publisher
+from pitwall_flags.service.auth import Scope, Tokens, token_of
+from pitwall_flags.service.publish import Publisher
 
 KEEP_ALIVE_OPTIONS = (
     ("grpc.so_reuseport", 0),  # two services on one port would share clients without a word

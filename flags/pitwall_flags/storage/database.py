@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from pitwall_flags import migrate
+from pitwall_flags.storage import migrate
 
 _POSTGRESQL: Final = {
     "timeout": 5,

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from pitwall_flags.tables import journal
+from pitwall_flags.storage.tables import journal
 
 KEEP_DAYS: Final = 90
 _DAY_MS: Final = 86_400_000

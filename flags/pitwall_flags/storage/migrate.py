@@ -22,7 +22,7 @@ async def to_newest(engine: AsyncEngine) -> None:
 def config(connection: Connection | None = None) -> Config:
     """Alembic's configuration, with the migrations of this package."""
     settings = Config()
-    settings.set_main_option("script_location", str(resources.files("pitwall_flags") / "migrations"))
+    settings.set_main_option("script_location", str(resources.files("pitwall_flags.storage") / "migrations"))
     settings.set_main_option("path_separator", "os")
     settings.attributes["connection"] = connection
     return settings

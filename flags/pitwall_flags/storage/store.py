@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from pitwall_flags.database import connect
-from pitwall_flags.journal import Journal
-from pitwall_flags.record import Action, Change, Contents, FlagRecord, Intent, Newer
-from pitwall_flags.tables import changes, flags, revisions
+from pitwall_flags.flag.record import Action, Change, Contents, FlagRecord, Intent, Newer
+from pitwall_flags.storage.database import connect
+from pitwall_flags.storage.journal import Journal
+from pitwall_flags.storage.tables import changes, flags, revisions
 
 
 class VersionConflictError(Exception):

@@ -9,10 +9,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pitwall_runtime.gateway.ledger import Ledger
-from pitwall_runtime.gateway.refusal import RefusedError
-from pitwall_runtime.gateway.session import Trial
-from pitwall_runtime.gateway.telemetry import Series, Telemetry
+from pitwall_gateway.feedback.ledger import Ledger
+from pitwall_gateway.feedback.session import Trial
+from pitwall_gateway.values.refusal import RefusedError
+from pitwall_gateway.values.telemetry import Series, Telemetry
 
 LOG = logging.getLogger(__name__)
 SWEEPS_PER_WINDOW = 20

@@ -13,9 +13,9 @@ from itertools import count
 from typing import TypeVar
 
 from pitwall_crds.names import Outcome, Signal
-from pitwall_runtime.gateway.session import QUERY, SESSION, Session, Trial
-from pitwall_runtime.gateway.telemetry import Series
-from pitwall_runtime.gateway.users import Users
+from pitwall_gateway.feedback.session import QUERY, SESSION, Session, Trial
+from pitwall_gateway.feedback.users import Users
+from pitwall_gateway.values.telemetry import Series
 
 T = TypeVar("T")
 

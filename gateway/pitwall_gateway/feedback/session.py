@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pitwall_crds.names import Outcome, Signal
-from pitwall_runtime.gateway.telemetry import Series
+from pitwall_gateway.values.telemetry import Series
 
 QUERY: Final = "query"
 SESSION: Final = "session"

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pitwall_crds.names import Outcome, Signal
-from pitwall_runtime.gateway.session import Trial
-from pitwall_runtime.gateway.telemetry import Series
+from pitwall_gateway.feedback.session import Trial
+from pitwall_gateway.values.telemetry import Series
 
 USER: Final = "user"
 DAY_SECONDS: Final = 86_400.0

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pitwall_crds.names import Arm
-from pitwall_runtime.gateway.census import Census
-from pitwall_runtime.gateway.flags import ERROR_REASON, Flags, Resolution
+from pitwall_gateway.flags.first_visits import Census
+from pitwall_gateway.flags.port import ERROR_REASON, Flags, Resolution
 
 LOG = logging.getLogger(__name__)
 SERVING_ARMS = frozenset({Arm.CANDIDATE, Arm.CONTROL, Arm.STABLE})

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pitwall_flags.document import read_split, split_name
+from pitwall_flags.flag.document import read_split, split_name
 
 CAPACITY = 200_000
 """Users remembered per split; whoever comes after so many is no longer counted, on any arm."""

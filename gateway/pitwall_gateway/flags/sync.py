@@ -7,8 +7,8 @@ from typing import Final
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 
-from pitwall_flags.provider import PitwallProvider
-from pitwall_runtime.gateway.flags import ERROR_REASON, Resolution
+from pitwall_flags.provider.provider import PitwallProvider
+from pitwall_gateway.flags.port import ERROR_REASON, Resolution
 
 DOMAIN: Final = "pitwall-gateway"
 

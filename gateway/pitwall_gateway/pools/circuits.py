@@ -5,9 +5,9 @@ import time
 from typing import Protocol
 
 from pitwall_crds.names import Arm
-from pitwall_runtime.gateway.answer import Failure, Fault, Reply
-from pitwall_runtime.gateway.breaker import Breaker, BreakerRule, Circuit
-from pitwall_runtime.gateway.upstream import Call
+from pitwall_gateway.pools.breaker import Breaker, BreakerRule, Circuit
+from pitwall_gateway.pools.upstream import Call
+from pitwall_gateway.values.answer import Failure, Fault, Reply
 
 LOG = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
-from pitwall_runtime.gateway.slices import SELECTOR, Slice, Slices, variants
+from pitwall_gateway.pools.slices import SELECTOR, Slice, Slices, variants
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse

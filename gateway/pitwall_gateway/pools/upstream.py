@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import httpx
 
 from pitwall_crds.names import Arm
-from pitwall_runtime.gateway.answer import Failure, Fault, Reply, read_reply
-from pitwall_runtime.gateway.routes import RouteTable
+from pitwall_gateway.pools.routes import RouteTable
+from pitwall_gateway.values.answer import Failure, Fault, Reply, read_reply
 
 LOG = logging.getLogger(__name__)
 PATH = "/v1/chat/completions"

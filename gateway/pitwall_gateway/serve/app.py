@@ -11,16 +11,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from pitwall_crds.names import Header
-from pitwall_runtime.gateway import openapi
-from pitwall_runtime.gateway.answer import Answer
-from pitwall_runtime.gateway.feedback import FeedbackReceipt, read_feedback
-from pitwall_runtime.gateway.parts import Parts
-from pitwall_runtime.gateway.question import Question, read_question
-from pitwall_runtime.gateway.receive import read_body
-from pitwall_runtime.gateway.refusal import RefusedError
-from pitwall_runtime.gateway.relay import Served
-from pitwall_runtime.gateway.respond import error_response, respond
-from pitwall_runtime.gateway.shadow import Copy
+from pitwall_gateway.feedback.feedback import FeedbackReceipt, read_feedback
+from pitwall_gateway.serve import openapi
+from pitwall_gateway.serve.receive import read_body
+from pitwall_gateway.serve.relay import Served
+from pitwall_gateway.serve.respond import error_response, respond
+from pitwall_gateway.serve.shadow import Copy
+from pitwall_gateway.serve.wiring import Parts
+from pitwall_gateway.values.answer import Answer
+from pitwall_gateway.values.question import Question, read_question
+from pitwall_gateway.values.refusal import RefusedError
 
 LOG = logging.getLogger(__name__)
 TEXT = "text/plain; version=0.0.4; charset=utf-8"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pitwall_runtime.gateway.feedback import FeedbackBody
+from pitwall_gateway.feedback.feedback import FeedbackBody
 
 ERROR: dict[str, Any] = {
     "type": "object",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 
-from pitwall_runtime.gateway.refusal import RefusedError
+from pitwall_gateway.values.refusal import RefusedError
 
 DRAIN_BODIES = 16
 """A body up to this many times the limit is read and thrown away, so that its sender can read the refusal."""

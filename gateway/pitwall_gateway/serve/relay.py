@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pitwall_crds.names import Arm, Header
-from pitwall_runtime.gateway.answer import Answer, Failure, Fault, Refusal, Reply
-from pitwall_runtime.gateway.assign import Assigner, Assignment
-from pitwall_runtime.gateway.guard import Guard
-from pitwall_runtime.gateway.question import Question
-from pitwall_runtime.gateway.telemetry import Series, Telemetry
-from pitwall_runtime.gateway.upstream import Call
+from pitwall_gateway.flags.assign import Assigner, Assignment
+from pitwall_gateway.pools.circuits import Guard
+from pitwall_gateway.pools.upstream import Call
+from pitwall_gateway.values.answer import Answer, Failure, Fault, Refusal, Reply
+from pitwall_gateway.values.question import Question
+from pitwall_gateway.values.telemetry import Series, Telemetry
 
 
 @dataclass(frozen=True, slots=True)

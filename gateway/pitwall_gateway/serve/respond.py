@@ -3,11 +3,11 @@
 from starlette.responses import Response
 
 from pitwall_crds.names import Header
-from pitwall_runtime.gateway.answer import Answer, Failure, Fault, Refusal
-from pitwall_runtime.gateway.question import Question
-from pitwall_runtime.gateway.refusal import error_body
-from pitwall_runtime.gateway.relay import Served
-from pitwall_runtime.gateway.stream import stream_events
+from pitwall_gateway.serve.relay import Served
+from pitwall_gateway.serve.stream import stream_events
+from pitwall_gateway.values.answer import Answer, Failure, Fault, Refusal
+from pitwall_gateway.values.question import Question
+from pitwall_gateway.values.refusal import error_body
 
 JSON = "application/json"
 RETRY_SECONDS = 2

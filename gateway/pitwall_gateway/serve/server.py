@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
-from pitwall_flags.upgrade import IgnoresUpgrades
+from pitwall_crds.host.http_upgrade import IgnoresUpgrades
 
 BACKLOG = 2048
 

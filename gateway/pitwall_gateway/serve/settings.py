@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pitwall_runtime.gateway.breaker import BreakerRule
-from pitwall_runtime.gateway.ledger import LedgerRule
-from pitwall_runtime.gateway.receive import BodyRule
-from pitwall_runtime.gateway.shadow import ShadowRule
-from pitwall_runtime.gateway.upstream import Limits
+from pitwall_gateway.feedback.ledger import LedgerRule
+from pitwall_gateway.pools.breaker import BreakerRule
+from pitwall_gateway.pools.upstream import Limits
+from pitwall_gateway.serve.receive import BodyRule
+from pitwall_gateway.serve.shadow import ShadowRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _rules(given: argparse.Namespace) -> Rules:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m pitwall_runtime.gateway",
+        prog="python -m pitwall_gateway",
         description="Assigns each question to a sampler variant, asks it, and measures what the user saw.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pitwall_crds.names import Arm, CacheResult, Header, Outcome
-from pitwall_runtime.gateway.answer import Answer
-from pitwall_runtime.gateway.guard import Asker
-from pitwall_runtime.gateway.telemetry import Series, Telemetry
-from pitwall_runtime.gateway.upstream import Call
+from pitwall_gateway.pools.circuits import Asker
+from pitwall_gateway.pools.upstream import Call
+from pitwall_gateway.values.answer import Answer
+from pitwall_gateway.values.telemetry import Series, Telemetry
 
 LOG = logging.getLogger(__name__)
 

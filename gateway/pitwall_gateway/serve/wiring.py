@@ -4,18 +4,18 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from pitwall_runtime.gateway.assign import Assigner
-from pitwall_runtime.gateway.endpoints import EndpointFollower
-from pitwall_runtime.gateway.feedback import Feedback
-from pitwall_runtime.gateway.flags import Flags
-from pitwall_runtime.gateway.guard import Guard
-from pitwall_runtime.gateway.ledger import Ledger
-from pitwall_runtime.gateway.relay import Relay
-from pitwall_runtime.gateway.routes import Routes, RouteTable
-from pitwall_runtime.gateway.settings import Settings
-from pitwall_runtime.gateway.shadow import Shadow
-from pitwall_runtime.gateway.telemetry import Telemetry
-from pitwall_runtime.gateway.upstream import Upstream
+from pitwall_gateway.feedback.feedback import Feedback
+from pitwall_gateway.feedback.ledger import Ledger
+from pitwall_gateway.flags.assign import Assigner
+from pitwall_gateway.flags.port import Flags
+from pitwall_gateway.pools.circuits import Guard
+from pitwall_gateway.pools.endpoints import EndpointFollower
+from pitwall_gateway.pools.routes import Routes, RouteTable
+from pitwall_gateway.pools.upstream import Upstream
+from pitwall_gateway.serve.relay import Relay
+from pitwall_gateway.serve.settings import Settings
+from pitwall_gateway.serve.shadow import Shadow
+from pitwall_gateway.values.telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from pitwall_runtime.gateway.refusal import RefusedError
+from pitwall_gateway.values.refusal import RefusedError
 
 KEY_CHARACTERS = 256
 """Longest `user` or session header: it is hashed for every flag and remembered for follow-ups."""

@@ -1,1 +1,1 @@
-"""The command line: `pitwall …`, embedded mode."""
+"""The command line: `pitwall …` and `kubectl pitwall …`."""

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from pitwall_operator.cli import act, ask, complete, create, dashboard, lifecycle, lint, look_back, show
-from pitwall_operator.cli.choose import (
+from pitwall_operator.cli.commands import act, ask, completion, create, dashboard, lifecycle, lint, look_back, show
+from pitwall_operator.cli.context import Exit, Trouble, problems
+from pitwall_operator.cli.sources.choose import (
     ContextOption,
     FolderOption,
     KubeconfigOption,
@@ -16,8 +17,7 @@ from pitwall_operator.cli.choose import (
     is_plugin,
     with_source,
 )
-from pitwall_operator.cli.context import Exit, Trouble, problems
-from pitwall_operator.resources import Refused
+from pitwall_operator.machine.resources import Refused
 
 Command = Callable[..., None]
 
@@ -37,7 +37,7 @@ BOTH_WORLDS: tuple[Command, ...] = (
 )  # fmt: skip
 ONE_MACHINE: tuple[Command, ...] = (
     lifecycle.up, lifecycle.down, lint.lint, look_back.replay, look_back.plot,
-    ask.ask, dashboard.dashboard, complete.completion,
+    ask.ask, dashboard.dashboard, completion.completion,
 )  # fmt: skip
 
 for command in BOTH_WORLDS:

@@ -22,22 +22,22 @@ from collections.abc import Sequence
 from prometheus_client import disable_created_metrics
 
 from pitwall_flags.client import FlagClient
-from pitwall_operator import admission, handlers, probes
-from pitwall_operator.admission import Review
-from pitwall_operator.announcer import Events
-from pitwall_operator.cache import Cache
-from pitwall_operator.cluster_metrics import OperatorMetrics
-from pitwall_operator.controller import Controller
-from pitwall_operator.guard import Guard, GuardedTransport
-from pitwall_operator.handlers import Watch, Watching, Webhook
-from pitwall_operator.kube import ROLLOUTS, VARIANTS, Kind, Kube, KubeError, Object, connect
-from pitwall_operator.lease import Lease
+from pitwall_operator.cluster import admission, handlers, probes
+from pitwall_operator.cluster.admission import Review
+from pitwall_operator.cluster.controller import Controller
+from pitwall_operator.cluster.handlers import Watch, Watching, Webhook
+from pitwall_operator.cluster.metrics import OperatorMetrics
+from pitwall_operator.cluster.recent_flags import RecentFlags
+from pitwall_operator.cluster.reconcile import Turns
+from pitwall_operator.cluster.settings import Settings, read
+from pitwall_operator.kube.cache import Cache
+from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, KubeError, Object, connect
+from pitwall_operator.kube.deployments import Deployments
+from pitwall_operator.kube.events import Events
+from pitwall_operator.kube.fence import Guard, GuardedTransport
+from pitwall_operator.kube.lease import Lease
 from pitwall_operator.observe.prometheus import Prometheus
-from pitwall_operator.platform.deployments import Deployments
-from pitwall_operator.reader import Reader
-from pitwall_operator.recent_flags import RecentFlags
-from pitwall_operator.settings import Settings, read
-from pitwall_operator.turns import Turns
+from pitwall_operator.observe.reader import Reader
 
 log = logging.getLogger("pitwall.operator")
 

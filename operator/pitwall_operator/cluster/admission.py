@@ -11,14 +11,14 @@ from typing import Final
 from pydantic import ValidationError
 
 from pitwall_crds.names import FULL_WEIGHT
-from pitwall_crds.problems import suggestion
+from pitwall_crds.reading.problems import suggestion
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator import claims
-from pitwall_operator.cache import Cache, Key, is_leaving, key_of
-from pitwall_operator.kube import ROLLOUTS, VARIANTS, Kind, Object
-from pitwall_operator.observation import Pool
-from pitwall_operator.observe.counters import measurable_in_shadow
+from pitwall_operator.decision import ownership
+from pitwall_operator.gates.counters import measurable_in_shadow
+from pitwall_operator.kube.cache import Cache, Key, is_leaving, key_of
+from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Object
+from pitwall_operator.values.observation import Pool
 
 NAME_LENGTH: Final = 63 - len("-candidate")
 """A Service's name has at most 63 characters, and the candidate pool's ends like this."""
@@ -105,7 +105,7 @@ def _rollout(rollout: Rollout, found: Object, cache: Cache) -> Review:
     if stored is not None:  # what it already serves counts too, and how old it is
         rollout = _as_stored(rollout, stored)
     others = _others(rollout, key, found, cache)
-    refused = claims.refusal(_newest(rollout) if stored is None else rollout, others)
+    refused = ownership.refusal(_newest(rollout) if stored is None else rollout, others)
     asked = (rollout.spec.variant_ref.name, *(one.variant_ref.name for one in rollout.spec.experiments))
     missing = [name for name in asked if cache.get(VARIANTS, (key[0], name)) is None]
     warnings = tuple(

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUnreachable
-from pitwall_operator import orphans
-from pitwall_operator.cache import CACHED, OWNED, Cache, Key, key_of, version_of
-from pitwall_operator.due import Due
-from pitwall_operator.kube import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kind, Kube, KubeError, Object
-from pitwall_operator.observation import Pool
-from pitwall_operator.perform import ACTOR
-from pitwall_operator.reader import Reader
-from pitwall_operator.turns import Overtaken, TurnFailed, Turns
+from pitwall_operator.cluster import orphans
+from pitwall_operator.cluster.reconcile import Overtaken, TurnFailed, Turns
+from pitwall_operator.cluster.work_queue import Due
+from pitwall_operator.kube.cache import CACHED, OWNED, Cache, Key, key_of, version_of
+from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kind, Kube, KubeError, Object
+from pitwall_operator.observe.reader import Reader
+from pitwall_operator.turn.perform import ACTOR
+from pitwall_operator.values.observation import Pool
 
 log = logging.getLogger("pitwall.controller")
 

@@ -17,9 +17,9 @@ from typing import Any, Final
 import kopf
 
 from pitwall_crds.names import GROUP, VERSION
-from pitwall_operator.admission import Review
-from pitwall_operator.controller import OWN_SELECTOR
-from pitwall_operator.kube import BUDGETS, DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS, Kind, Login, Object
+from pitwall_operator.cluster.admission import Review
+from pitwall_operator.cluster.controller import OWN_SELECTOR
+from pitwall_operator.kube.client import BUDGETS, DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS, Kind, Login, Object
 
 WATCHED: Final = (ROLLOUTS, VARIANTS, DEPLOYMENTS, SERVICES, BUDGETS)
 WATCH_SECONDS: Final = 300

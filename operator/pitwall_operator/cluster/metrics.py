@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from pitwall_crds.names import Label, Metric
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
-from pitwall_operator.cache import Key
+from pitwall_operator.kube.cache import Key
 
 NAMESPACE = "rollout_namespace"
 TURN_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

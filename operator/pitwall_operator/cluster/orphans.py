@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pitwall_crds.names import FULL_WEIGHT, Arm, ObjectLabel
-from pitwall_flags.document import ArmShare, read_split, shadow_document, split_document
-from pitwall_flags.record import FlagRecord
-from pitwall_operator.cache import Key, rollout_of
-from pitwall_operator.kube import Object
-from pitwall_operator.observation import Pool
-from pitwall_operator.perform import OWNER
+from pitwall_flags.flag.document import ArmShare, read_split, shadow_document, split_document
+from pitwall_flags.flag.record import FlagRecord
+from pitwall_operator.kube.cache import Key, rollout_of
+from pitwall_operator.kube.client import Object
+from pitwall_operator.turn.perform import OWNER
+from pitwall_operator.values.observation import Pool
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any, Final
 import httpx
 
 from pitwall_flags.client import FlagClient
-from pitwall_flags.record import FlagRecord
+from pitwall_flags.flag.record import FlagRecord
 
 RECENT_SECONDS: Final = 1.0
 WHOLE_SECONDS: Final = 300.0

@@ -13,27 +13,27 @@ from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 
-from pitwall_crds.load import revision_of
 from pitwall_crds.names import EventReason
+from pitwall_crds.reading.load import revision_of
 from pitwall_crds.resource import Condition, ConditionStatus
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import Phase, RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_flags.client import FlagClient
-from pitwall_operator import moments
-from pitwall_operator.admission import Known, variant_problems
-from pitwall_operator.announcer import Events
-from pitwall_operator.cache import Cache, Key, is_leaving, mentioned, version_of
-from pitwall_operator.cycle import Turn, World, turn
-from pitwall_operator.effects import Announce
-from pitwall_operator.kube import ROLLOUTS, VARIANTS, Kind, Kube, KubeConflict, KubeNotFound, Object
-from pitwall_operator.move import MOVING
-from pitwall_operator.observation import PoolSeen
-from pitwall_operator.platform.deployments import Deployments, kept_spec, ready_replicas
-from pitwall_operator.platform.manifests import PORT, pool_name
-from pitwall_operator.reader import Reader
-from pitwall_operator.record import Line
-from pitwall_operator.variant_status import describe_variant
+from pitwall_operator.cluster.admission import Known, variant_problems
+from pitwall_operator.decision.move import MOVING
+from pitwall_operator.decision.variant_status import describe_variant
+from pitwall_operator.kube.cache import Cache, Key, is_leaving, mentioned, version_of
+from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, KubeConflict, KubeNotFound, Object
+from pitwall_operator.kube.deployments import Deployments, kept_spec, ready_replicas
+from pitwall_operator.kube.events import Events
+from pitwall_operator.kube.manifests import PORT, pool_name
+from pitwall_operator.observe.reader import Reader
+from pitwall_operator.record.lines import Line
+from pitwall_operator.turn.turn import Turn, World, turn
+from pitwall_operator.values import timestamps
+from pitwall_operator.values.effects import Announce
+from pitwall_operator.values.observation import PoolSeen
 
 log = logging.getLogger("pitwall.turns")
 
@@ -261,7 +261,7 @@ class Turns:
             type="Ready",
             status=ConditionStatus.FALSE,
             observed_generation=generation,
-            last_transition_time=moments.to_text(self.kube.clock()),
+            last_transition_time=timestamps.to_text(self.kube.clock()),
             reason=EventReason.INVALID,
             message=f"the resource cannot be read: {said}"[:2048],
         ).to_yaml_dict()

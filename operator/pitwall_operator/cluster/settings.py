@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pitwall_operator.admission import Known
-from pitwall_operator.controller import WORKERS
-from pitwall_operator.platform.manifests import Defaults
+from pitwall_operator.cluster.admission import Known
+from pitwall_operator.cluster.controller import WORKERS
+from pitwall_operator.kube.manifests import Defaults
 
 TOKEN_VARIABLE: Final = "PITWALL_FLAGS_WRITE_TOKEN"  # noqa: S105 – the name of a variable
 BUILT_IN_SAMPLERS: Final = (

@@ -6,13 +6,20 @@ from dataclasses import dataclass, field, replace
 from pitwall_crds.gate import Gate, OnHarm
 from pitwall_crds.rollout import Analysis, RolloutSpec
 from pitwall_crds.status import GateStatus, Phase, ProcessStatus, RolloutStatus, Verdict
-from pitwall_operator import moments, tails, users
 from pitwall_operator.evidence.counts import Counts
-from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
+from pitwall_operator.gates import (
+    Assessment,
+    GateEvidence,
+    StageContext,
+    StageKind,
+    counters,
+    latency_thresholds,
+    new_users,
+)
 from pitwall_operator.gates.rule import rule_of
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
-from pitwall_operator.observation import Observation, Reading, Unseen
-from pitwall_operator.observe import counters
+from pitwall_operator.values import timestamps
+from pitwall_operator.values.observation import Observation, Reading, Unseen
 
 LAST_MARGIN = 16
 """Index of the last promote margin, whatever their number; the last one repeats."""
@@ -123,7 +130,7 @@ def _rows(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> dict[st
             gate.name: counters.totals(
                 source,
                 gate,
-                tails.edges_of(known[gate.name]),
+                latency_thresholds.edges_of(known[gate.name]),
                 stable=status.stable_variant,
                 candidate=status.candidate_variant,
             )
@@ -137,7 +144,7 @@ def _rows(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> dict[st
 def _first_trials(status: RolloutStatus, grown: Mapping[str, Counts], now: float) -> RolloutStatus:
     """The status with the time at which each gate's candidate was first seen."""
     gates = tuple(
-        gate.model_copy(update={"first_trial_time": moments.to_text(now)})
+        gate.model_copy(update={"first_trial_time": timestamps.to_text(now)})
         if not gate.first_trial_time
         and gate.name in grown
         and (grown[gate.name].candidate.trials or grown[gate.name].pairs.total)
@@ -151,11 +158,11 @@ def _counts_now(gate: Gate, first_trial_time: str, stage_start_time: str, now: f
     """Whether a gate's counts are about more than starting: the candidate is warm, and since the weight last grew the
     slowest label has had time to arrive (bad ones come sooner than good ones)."""
     delay = gate.rate.label_delay_seconds if gate.rate else 0
-    if now - moments.to_epoch(stage_start_time) < delay:
+    if now - timestamps.to_epoch(stage_start_time) < delay:
         return False
     if not gate.warmup_seconds:
         return True
-    return bool(first_trial_time) and now - moments.to_epoch(first_trial_time) >= gate.warmup_seconds
+    return bool(first_trial_time) and now - timestamps.to_epoch(first_trial_time) >= gate.warmup_seconds
 
 
 def close_block(
@@ -163,11 +170,11 @@ def close_block(
 ) -> tuple[RolloutStatus, Mapping[str, Counts], UsersBlock | None]:
     """Evidence after the counts since the last block; nothing changes before a block is over."""
     # a block that ended in the future ended before the clock was set back
-    if 0 <= reading.time - moments.to_epoch(status.last_block_time) < spec.analysis.block_seconds:
+    if 0 <= reading.time - timestamps.to_epoch(status.last_block_time) < spec.analysis.block_seconds:
         return status, {}, None
-    status = tails.freeze(spec, status, reading)
+    status = latency_thresholds.freeze(spec, status, reading)
     cursor, grown = counters.advance(
-        status.cursor, _rows(spec, status, reading), reading, run_start=moments.to_epoch(status.run_start_time)
+        status.cursor, _rows(spec, status, reading), reading, run_start=timestamps.to_epoch(status.run_start_time)
     )
     status = _first_trials(status, grown, reading.time)
     begun = {gate.name: gate.first_trial_time for gate in status.gates}
@@ -189,9 +196,9 @@ def close_block(
         else state
         for state in status.gates
     )
-    closed = {"cursor": cursor, "last_block_time": moments.to_text(reading.time), "gates": gates}
-    status, new_users = users.count(spec, status.model_copy(update=closed), reading)
-    return status, counts, new_users
+    closed = {"cursor": cursor, "last_block_time": timestamps.to_text(reading.time), "gates": gates}
+    status, users_block = new_users.count(spec, status.model_copy(update=closed), reading)
+    return status, counts, users_block
 
 
 def _explained(
@@ -201,7 +208,7 @@ def _explained(
     lacking = gate.quantile is not None and state.tail is None and assessment.verdict is Verdict.UNMEASURED
     if not lacking or isinstance(reading, Unseen):
         return assessment
-    return replace(assessment, message=tails.why_missing(gate, reading, stable))
+    return replace(assessment, message=latency_thresholds.why_missing(gate, reading, stable))
 
 
 def _assess(
@@ -232,18 +239,18 @@ def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tupl
     if not status.candidate_variant:
         return status, Judgement(unmeasured="no candidate")
     counts: Mapping[str, Counts] = {}
-    new_users, unmeasured, last_block = None, "", status.last_block_time
+    users_block, unmeasured, last_block = None, "", status.last_block_time
     if isinstance(seen.reading, Unseen):
         unmeasured = seen.reading.reason
     else:
-        status, counts, new_users = close_block(spec, status, seen.reading)
-    ratio = users.sample_ratio(status)
+        status, counts, users_block = close_block(spec, status, seen.reading)
+    ratio = new_users.sample_ratio(status)
     status, assessments = _assess(spec, status, seen.reading)
     return status, Judgement(
         assessments,
         counts,
         unmeasured or ratio.mismatch(),
-        new_users,
+        users_block,
         ratio,
         status.stage_index,
         stage_context(spec, status),

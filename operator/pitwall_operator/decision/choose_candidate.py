@@ -3,10 +3,10 @@
 from pitwall_crds.names import EventReason
 from pitwall_crds.rollout import Rollout, RolloutSpec, Verb
 from pitwall_crds.status import Phase, RolloutStatus
-from pitwall_operator import run
-from pitwall_operator.observation import Observation, SplitSeen
-from pitwall_operator.reason import Reason
-from pitwall_operator.stages import stage_name
+from pitwall_operator.decision import transitions
+from pitwall_operator.values.observation import Observation, SplitSeen
+from pitwall_operator.values.reason import Reason
+from pitwall_operator.values.stages import stage_name
 
 
 def adopt(rollout: Rollout, seen: Observation) -> tuple[RolloutStatus, Reason | None]:
@@ -28,14 +28,14 @@ def adopt(rollout: Rollout, seen: Observation) -> tuple[RolloutStatus, Reason | 
         return _stay_off(status, seen.now), None
     if not rollout.spec.schedule.is_open(seen.now):
         return status, Reason("OutsideSchedule", f"{name} waits: {closed(rollout.spec, seen.now)}")
-    return run.begin(rollout, declared.revision, seen.now), None
+    return transitions.begin(rollout, declared.revision, seen.now), None
 
 
 def _missing(status: RolloutStatus, name: str, now: float) -> tuple[RolloutStatus, Reason]:
     """A candidate whose resource is gone ends its run; a stable one goes on serving."""
     message = f"SamplerVariant {name!r} does not exist: apply it, or point spec.variantRef at one that does"
     if status.candidate_variant == name:
-        status = run.withdraw(status, now, why="its SamplerVariant was deleted")
+        status = transitions.withdraw(status, now, why="its SamplerVariant was deleted")
     return status, Reason("VariantMissing", message)
 
 
@@ -48,12 +48,12 @@ def closed(spec: RolloutSpec, now: float) -> str:
 
 def _stay(status: RolloutStatus, now: float) -> RolloutStatus:
     """The stable variant is desired; a run under way ends."""
-    settled = run.withdraw(status, now) if status.candidate_variant else status
+    settled = transitions.withdraw(status, now) if status.candidate_variant else status
     return settled.model_copy(update={"phase": Phase.STABLE})
 
 
 def _stay_off(status: RolloutStatus, now: float) -> RolloutStatus:
-    off = run.withdraw(status, now) if status.candidate_variant else status
+    off = transitions.withdraw(status, now) if status.candidate_variant else status
     phase = off.phase if off.phase in (Phase.FLAGGED_OFF, Phase.ABORTED) else Phase.FLAGGED_OFF
     return off.model_copy(update={"phase": phase})
 
@@ -63,7 +63,7 @@ def _first(status: RolloutStatus, identity: tuple[str, str], now: float) -> Roll
     first = status.model_copy(
         update={"stable_variant": name, "stable_revision": revision, "phase": Phase.STABLE}
     )  # fmt: skip
-    return run.note(
+    return transitions.note(
         first, now, EventReason.PROMOTED, f"{name} serves everybody: it is the first variant of this flag", variant=name
     )
 
@@ -72,7 +72,7 @@ def obey(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutS
     """The status after a person's request, carried out once per id, and after the kill switch."""
     action = rollout.spec.action
     if isinstance(seen.split, SplitSeen) and seen.split.killed and status.candidate_variant:
-        return run.abort(status, seen.now, why=f"the flag's kill switch was used: {seen.split.killed}")
+        return transitions.abort(status, seen.now, why=f"the flag's kill switch was used: {seen.split.killed}")
     if action is None or action.id == status.last_action_id:
         return status
     status = status.model_copy(update={"last_action_id": action.id})
@@ -82,9 +82,9 @@ def obey(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutS
             approved = status.model_copy(update={"approved_stage": status.stage_index})
             stage = stage_name(rollout.spec, status.stage_index)
             message = f"{actor} approved going on after stage {stage}"
-            return run.note(approved, seen.now, EventReason.APPROVED, message, variant=status.candidate_variant)
+            return transitions.note(approved, seen.now, EventReason.APPROVED, message, variant=status.candidate_variant)
         case Verb.ABORT if status.candidate_variant:
-            return run.abort(status, seen.now, why=f"{actor} asked for it")
+            return transitions.abort(status, seen.now, why=f"{actor} asked for it")
         case Verb.RETRY if not status.candidate_variant:
             return _retry(rollout, status, seen, actor)
     return status
@@ -95,11 +95,11 @@ def _retry(rollout: Rollout, status: RolloutStatus, seen: Observation, actor: st
     forgiven = tuple(off for off in status.flagged_off if off.variant != name)
     if forgiven == status.flagged_off or name not in seen.variants:
         return status
-    again = run.note(
+    again = transitions.note(
         status.model_copy(update={"flagged_off": forgiven}),
         seen.now,
         EventReason.APPROVED,
         f"{actor} asked for another try of {name}",
         variant=name,
     )
-    return run.begin(rollout.model_copy(update={"status": again}), seen.variants[name].revision, seen.now)
+    return transitions.begin(rollout.model_copy(update={"status": again}), seen.variants[name].revision, seen.now)

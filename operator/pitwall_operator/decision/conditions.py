@@ -4,11 +4,11 @@ from pitwall_crds.names import Arm
 from pitwall_crds.resource import Condition, ConditionStatus
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import ArmWeight, Phase, RolloutStatus, Verdict
-from pitwall_operator import moments
-from pitwall_operator.analyze import Judgement
-from pitwall_operator.observation import SplitSeen
-from pitwall_operator.reason import Reason
-from pitwall_operator.stages import stage_name
+from pitwall_operator.decision.analyze import Judgement
+from pitwall_operator.values import timestamps
+from pitwall_operator.values.observation import SplitSeen
+from pitwall_operator.values.reason import Reason
+from pitwall_operator.values.stages import stage_name
 
 WAITING = "Waiting"
 """The word of a reason that passes by itself: pods start, a split is being set."""
@@ -28,7 +28,7 @@ def _truth(claim: bool) -> ConditionStatus:
 def _condition(rollout: Rollout, kind: str, status: ConditionStatus, why: Reason, now: float) -> Condition:
     """The condition; its transition time moves only when its status does."""
     known = next((c for c in rollout.status.conditions if c.type == kind), None)
-    since = known.last_transition_time if known and known.status == status else moments.to_text(now)
+    since = known.last_transition_time if known and known.status == status else timestamps.to_text(now)
     return Condition(
         type=kind,
         status=status,

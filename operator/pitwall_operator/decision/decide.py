@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from pitwall_crds.names import EventReason
 from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import RolloutStatus
-from pitwall_operator import conditions, moments
-from pitwall_operator.adopt import adopt, obey
-from pitwall_operator.analyze import Judgement, analyze
-from pitwall_operator.edits import fitted
-from pitwall_operator.effects import Announce, Effect
-from pitwall_operator.move import MOVING, move, unsettled
-from pitwall_operator.observation import Observation, Unseen
-from pitwall_operator.reason import Reason
-from pitwall_operator.wanted import distance, wanted
+from pitwall_operator.decision import conditions
+from pitwall_operator.decision.analyze import Judgement, analyze
+from pitwall_operator.decision.choose_candidate import adopt, obey
+from pitwall_operator.decision.edits import fitted
+from pitwall_operator.decision.move import MOVING, move, unsettled
+from pitwall_operator.decision.wanted import distance, wanted
+from pitwall_operator.values import timestamps
+from pitwall_operator.values.effects import Announce, Effect
+from pitwall_operator.values.observation import Observation, Unseen
+from pitwall_operator.values.reason import Reason
 
 WARNINGS = frozenset({EventReason.FLAGGED_OFF, EventReason.ABORTED, EventReason.UNMEASURED, EventReason.INVALID})
 
@@ -60,9 +61,9 @@ def not_in_the_future(status: RolloutStatus, now: float) -> RolloutStatus:
     """The status after the clock was set back: what began later than now began now, so that nothing waits for it."""
 
     def heal(text: str) -> str:
-        return moments.to_text(now) if moments.to_epoch(text) > now else text
+        return timestamps.to_text(now) if timestamps.to_epoch(text) > now else text
 
-    if not any(moments.to_epoch(text) > now for text in (status.run_start_time, status.stage_start_time)):
+    if not any(timestamps.to_epoch(text) > now for text in (status.run_start_time, status.stage_start_time)):
         return status
     gates = tuple(gate.model_copy(update={"first_trial_time": heal(gate.first_trial_time)}) for gate in status.gates)
     times = {name: heal(getattr(status, name)) for name in ("run_start_time", "stage_start_time")}
@@ -82,5 +83,5 @@ def grant(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> Rollou
         return status
     granted = status.model_copy(update={"weights": in_force})
     if status.phase in MOVING and seen.split.shares == wanted(spec, status, seen).shares:
-        return granted.model_copy(update={"stage_start_time": moments.to_text(seen.now)})
+        return granted.model_copy(update={"stage_start_time": timestamps.to_text(seen.now)})
     return granted

@@ -8,10 +8,10 @@ from pitwall_crds.gate import Gate
 from pitwall_crds.names import Arm
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import GateStatus, Phase, RolloutStatus
-from pitwall_operator import run
-from pitwall_operator.analyze import fresh_gate
+from pitwall_operator.decision import transitions
+from pitwall_operator.decision.analyze import fresh_gate
 from pitwall_operator.gates.rule import rule_of
-from pitwall_operator.stages import stage_name, stage_phase
+from pitwall_operator.values.stages import stage_name, stage_phase
 
 
 def fitted(spec: RolloutSpec, status: RolloutStatus, now: float) -> RolloutStatus:
@@ -49,7 +49,7 @@ def _placed(spec: RolloutSpec, status: RolloutStatus, now: float) -> RolloutStat
     if status.stage == _word(spec, index):
         moved = status.model_copy(update={"stage_index": index, "phase": stage_phase(spec, index)})
     else:
-        moved = run.enter_stage(spec, status, now, index, why=why)
+        moved = transitions.enter_stage(spec, status, now, index, why=why)
     approved = index if status.approved_stage == status.stage_index else -1
     return moved.model_copy(update={"approved_stage": approved})
 

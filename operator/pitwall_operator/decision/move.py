@@ -3,11 +3,12 @@
 from pitwall_crds.gate import OnHarm
 from pitwall_crds.rollout import Approval, OnInconclusive, RolloutSpec
 from pitwall_crds.status import Phase, RolloutStatus, Verdict
-from pitwall_operator import moments, run
-from pitwall_operator.adopt import closed
-from pitwall_operator.analyze import Judgement
-from pitwall_operator.observation import Observation, Unseen
-from pitwall_operator.wanted import missing_capacity, stage_weight, wanted
+from pitwall_operator.decision import transitions
+from pitwall_operator.decision.analyze import Judgement
+from pitwall_operator.decision.choose_candidate import closed
+from pitwall_operator.decision.wanted import missing_capacity, stage_weight, wanted
+from pitwall_operator.values import timestamps
+from pitwall_operator.values.observation import Observation, Unseen
 
 MOVING = (Phase.SHADOW, Phase.CANARY, Phase.BAKE)
 
@@ -22,7 +23,7 @@ def move(
     for gate in spec.analysis.gates:
         if gate.name in harmful and gate.on_harm is OnHarm.FLAG_OFF:
             why = f"{gate.name} harmful: {judgement.assessments[gate.name].message}"
-            return run.flag_off(status, seen.now, gate=gate.name, why=why), why
+            return transitions.flag_off(status, seen.now, gate=gate.name, why=why), why
     held = _held(spec, status, seen, judgement)
     if held:
         return _at_deadline(spec, status, seen, judgement, held)
@@ -40,7 +41,7 @@ def _resting(status: RolloutStatus) -> str:
 
 
 def _elapsed(status: RolloutStatus, seen: Observation) -> float:
-    return seen.now - moments.to_epoch(status.stage_start_time)
+    return seen.now - timestamps.to_epoch(status.stage_start_time)
 
 
 def _blocked(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> str:
@@ -82,7 +83,7 @@ def _held(spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement
     least = max(stage.min_seconds, stage.bake_seconds if status.phase is Phase.BAKE else 0)
     if _elapsed(status, seen) < least:
         # A time rather than a countdown: a status that says the same is not written again.
-        end = moments.to_text(moments.to_epoch(status.stage_start_time) + least)
+        end = timestamps.to_text(timestamps.to_epoch(status.stage_start_time) + least)
         return f"nothing speaks against it; this stage lasts {least} s, until {end[11:19]} UTC"
     if stage.approval is Approval.MANUAL and not approved:
         return "waiting for a person to approve: pitwall promote"
@@ -125,7 +126,7 @@ def _at_deadline(
     verdict = Verdict.UNMEASURED if _blocked(spec, status, seen) else judgement.verdict
     match spec.on_inconclusive:
         case OnInconclusive.FLAG_OFF if verdict in (Verdict.INCONCLUSIVE, Verdict.HARMFUL):
-            return run.flag_off(status, seen.now, gate="", why=overdue), overdue
+            return transitions.flag_off(status, seen.now, gate="", why=overdue), overdue
         case OnInconclusive.PROMOTE if verdict is Verdict.INCONCLUSIVE:
             return _next(spec, status, seen, why=f"{overdue}; spec.onInconclusive is Promote")
         case _:
@@ -142,5 +143,5 @@ def _advance(
 
 def _next(spec: RolloutSpec, status: RolloutStatus, seen: Observation, *, why: str) -> tuple[RolloutStatus, str]:
     if status.stage_index + 1 < len(spec.stages):
-        return run.enter_stage(spec, status, seen.now, status.stage_index + 1, why=why), why
-    return run.promote(status, seen.now, why=why), why
+        return transitions.enter_stage(spec, status, seen.now, status.stage_index + 1, why=why), why
+    return transitions.promote(status, seen.now, why=why), why

@@ -5,9 +5,9 @@ import hashlib
 from pitwall_crds.names import EventReason
 from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import FlaggedOff, HistoryEntry, Phase, RolloutStatus, Verdict
-from pitwall_operator import moments
-from pitwall_operator.analyze import fresh_gates
-from pitwall_operator.stages import stage_name, stage_phase
+from pitwall_operator.decision.analyze import fresh_gates
+from pitwall_operator.values import timestamps
+from pitwall_operator.values.stages import stage_name, stage_phase
 
 HISTORY_LIMIT = 32
 FLAGGED_OFF_LIMIT = 16
@@ -15,7 +15,7 @@ FLAGGED_OFF_LIMIT = 16
 
 def note(status: RolloutStatus, now: float, reason: EventReason, message: str, *, variant: str = "") -> RolloutStatus:
     """The status with one more line of history; the oldest line goes when there are too many."""
-    entry = HistoryEntry(time=moments.to_text(now), reason=reason, message=message[:1024], variant=variant)
+    entry = HistoryEntry(time=timestamps.to_text(now), reason=reason, message=message[:1024], variant=variant)
     return status.model_copy(update={"history": (*status.history, entry)[-HISTORY_LIMIT:]})
 
 
@@ -31,7 +31,7 @@ def enter_stage(spec: RolloutSpec, status: RolloutStatus, now: float, index: int
         update={
             "stage_index": index,
             "phase": stage_phase(spec, index),
-            "stage_start_time": moments.to_text(now),
+            "stage_start_time": timestamps.to_text(now),
         }
     )
     message = f"{status.candidate_variant} enters stage {stage_name(spec, index)}: {why}"
@@ -45,7 +45,7 @@ def begin(rollout: Rollout, revision: str, now: float) -> RolloutStatus:
             "candidate_variant": rollout.spec.variant_ref.name,
             "candidate_revision": revision,
             "run_id": _salt(rollout, revision),
-            "run_start_time": moments.to_text(now),
+            "run_start_time": timestamps.to_text(now),
             "last_block_time": "",
             "gates": fresh_gates(rollout.spec),
             "cursor": {},
@@ -82,7 +82,7 @@ def flag_off(status: RolloutStatus, now: float, *, gate: str, why: str) -> Rollo
         revision=status.candidate_revision,
         gate=gate,
         message=why[:1024],
-        time=moments.to_text(now),
+        time=timestamps.to_text(now),
     )
     off = _without_candidate(status, Phase.FLAGGED_OFF).model_copy(
         update={"flagged_off": (*status.flagged_off, entry)[-FLAGGED_OFF_LIMIT:], "verdict": Verdict.HARMFUL}
@@ -103,7 +103,7 @@ def abort(status: RolloutStatus, now: float, *, why: str, revision: str = "") ->
         revision=revision or status.candidate_revision,
         gate="",
         message=why[:1024],
-        time=moments.to_text(now),
+        time=timestamps.to_text(now),
     )
     aborted = _without_candidate(status, Phase.ABORTED).model_copy(
         update={"flagged_off": (*status.flagged_off, entry)[-FLAGGED_OFF_LIMIT:]}

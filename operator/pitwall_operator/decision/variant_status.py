@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from pitwall_crds.load import revision_of
 from pitwall_crds.names import Arm
+from pitwall_crds.reading.load import revision_of
 from pitwall_crds.resource import Condition, ConditionStatus
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import Phase
 from pitwall_crds.variant import FiveMetrics, SamplerVariant, SamplerVariantStatus
-from pitwall_operator import moments
-from pitwall_operator.observation import Pool, PoolSeen
-from pitwall_operator.reason import Reason
+from pitwall_operator.values import timestamps
+from pitwall_operator.values.observation import Pool, PoolSeen
+from pitwall_operator.values.reason import Reason
 
 
 def describe_variant(
@@ -55,7 +55,7 @@ def _condition(variant: SamplerVariant, why: Reason, ready: bool, now: float) ->
         type="Ready",
         status=status,
         observed_generation=variant.metadata.generation,
-        last_transition_time=known.last_transition_time if known else moments.to_text(now),
+        last_transition_time=known.last_transition_time if known else timestamps.to_text(now),
         reason=why.word,
         message=why.message[:2048],
     )

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pitwall_crds.names import FULL_WEIGHT, Arm
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import Phase, RolloutStatus
-from pitwall_operator import moments
-from pitwall_operator.effects import DrainVariant, Effect, RunVariant, SetShadow, SetSplit
-from pitwall_operator.observation import (
+from pitwall_operator.values import timestamps
+from pitwall_operator.values.effects import DrainVariant, Effect, RunVariant, SetShadow, SetSplit
+from pitwall_operator.values.observation import (
     Observation,
     Pool,
     PoolSeen,
@@ -226,7 +226,7 @@ def _stands_in(goal: Wanted, declared: VariantSeen, variant: str, pool: Pool) ->
 
 def _kept(spec: RolloutSpec, status: RolloutStatus, seen: Observation, variant: str) -> bool:
     """Whether a variant was taken off so recently that somebody may want to look at its pods."""
-    ends = [moments.to_epoch(off.time) for off in status.flagged_off if off.variant == variant]
+    ends = [timestamps.to_epoch(off.time) for off in status.flagged_off if off.variant == variant]
     return bool(ends) and seen.now - max(ends) < spec.scale_down_delay_seconds
 
 

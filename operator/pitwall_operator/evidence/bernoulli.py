@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from pitwall_operator.evidence.counts import NO_TRIALS, Counts, Tally
-from pitwall_operator.evidence.line import Claim, Line, log_likelihood_ratio
+from pitwall_operator.evidence.null_boundary import Claim, Line, log_likelihood_ratio
 from pitwall_operator.evidence.portfolio import Portfolio, Wagered
 from pitwall_operator.evidence.process import State
 

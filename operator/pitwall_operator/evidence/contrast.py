@@ -16,7 +16,7 @@ from typing import Any, Self
 from scipy.special import log_ndtr
 
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.line import Claim, Line
+from pitwall_operator.evidence.null_boundary import Claim, Line
 from pitwall_operator.evidence.process import State
 
 BURN_IN = 30

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pitwall_operator.evidence.bernoulli import HARM_ODDS
 from pitwall_operator.evidence.counts import Counts
-from pitwall_operator.evidence.line import Claim, log_likelihood_ratio
+from pitwall_operator.evidence.null_boundary import Claim, log_likelihood_ratio
 from pitwall_operator.evidence.portfolio import Portfolio, Wagered
 from pitwall_operator.evidence.process import State
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 from scipy.special import betainc, betaln
 
 from pitwall_operator.evidence.counts import NO_PAIRS, Counts, Pairs
-from pitwall_operator.evidence.line import Claim
+from pitwall_operator.evidence.null_boundary import Claim
 from pitwall_operator.evidence.process import State
 
 FLOOR = -700.0

@@ -9,7 +9,7 @@ from pitwall_crds import names
 from pitwall_crds.gate import Gate, MeanMetric, QuantileMetric, RateMetric
 from pitwall_crds.names import Arm, CacheResult, Label, Metric, Outcome, Signal
 from pitwall_operator.evidence.counts import Counts, Pairs, Tally
-from pitwall_operator.observation import Reading, Source
+from pitwall_operator.values.observation import Reading, Source
 
 CURSOR_SOURCES = 64
 """How many processes a cursor remembers; the oldest are forgotten first."""

@@ -11,8 +11,8 @@ from pitwall_operator.evidence.counts import NO_TRIALS, NOTHING, Counts, Pairs, 
 from pitwall_operator.evidence.process import Process, State
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
 from pitwall_operator.gates.forecast import missing_trials
-from pitwall_operator.gates.panel import BURST, Role, aside_roles, calibration_role, harm_roles, proof_roles
-from pitwall_operator.gates.plan import calibrations, fresh_processes
+from pitwall_operator.gates.processes import calibrations, fresh_processes
+from pitwall_operator.gates.roles import BURST, Role, aside_roles, calibration_role, harm_roles, proof_roles
 from pitwall_operator.gates.words import need, sentence, unequal
 
 

@@ -5,9 +5,8 @@ import math
 from pitwall_crds.gate import Gate
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import RolloutStatus, TailStatus
-from pitwall_operator.gates import margin_edge, tail_edge
-from pitwall_operator.observation import Reading
-from pitwall_operator.observe import counters
+from pitwall_operator.gates import counters, margin_edge, tail_edge
+from pitwall_operator.values.observation import Reading
 
 HISTORY_PER_TAIL = 10
 """A threshold is frozen once the control's history holds this many queries beyond the quantile."""

@@ -6,11 +6,11 @@ from typing import Any
 from pitwall_crds.names import FULL_WEIGHT, Label, Metric
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import ArmWeight, RolloutStatus
-from pitwall_flags.document import split_name
-from pitwall_operator import moments
+from pitwall_flags.flag.document import split_name
+from pitwall_operator.gates import counters
 from pitwall_operator.gates.sample_ratio import GATEWAYS, SampleRatio, UsersBlock
-from pitwall_operator.observation import Reading, Source
-from pitwall_operator.observe import counters
+from pitwall_operator.values import timestamps
+from pitwall_operator.values.observation import Reading, Source
 
 STRAY_SECONDS = 120.0
 """A gateway follows a new split within a second, and its counters are read within a minute or so after that."""
@@ -83,7 +83,7 @@ def _all(source: Source, shares: Sequence[ArmWeight], **labels: str) -> int:
 
 def _strayed(status: RolloutStatus, reading: Reading, gateways: Mapping[str, Source]) -> dict[str, tuple[int, int]]:
     """Users under other splits by gateway: when this split had long been in force, and now. None before that."""
-    if reading.time < moments.to_epoch(status.stage_start_time) + STRAY_SECONDS:
+    if reading.time < timestamps.to_epoch(status.stage_start_time) + STRAY_SECONDS:
         return {}
     shares, split, kept = _served(status), _split(status), status.users.get("strays", {})
     before = kept["before"] if kept.get("split") == split else {}

@@ -1,16 +1,16 @@
 """A gate comes in, its e-processes go out, each under the key by which the status remembers it."""
 
 from pitwall_crds.gate import Dependence, Gate, RateMetric
+from pitwall_operator.evidence.baseline import RecordProcess
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.calibration import Calibration
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
-from pitwall_operator.evidence.exchange import ExchangeProcess
-from pitwall_operator.evidence.line import Claim, Line
+from pitwall_operator.evidence.label_swap import ExchangeProcess
+from pitwall_operator.evidence.null_boundary import Claim, Line
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import Against, PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
 from pitwall_operator.evidence.process import Process
-from pitwall_operator.evidence.record import RecordProcess
 
 BURST_MARGIN = 0.25
 """Burst guard: so much more of the candidate's queries fail than of the control's."""

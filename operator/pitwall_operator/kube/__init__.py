@@ -1,1 +1,1 @@
-"""What runs the variants' runtimes: one port, an adapter for child processes and one for Kubernetes."""
+"""The API server and what Pitwall keeps there: objects, pods, Events, the Lease."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pitwall_crds.names import FIELD_MANAGER
-from pitwall_operator.kube import BUDGETS, DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS, Kind, Object
-from pitwall_operator.platform.manifests import ROLLOUT_LABEL
+from pitwall_operator.kube.client import BUDGETS, DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS, Kind, Object
+from pitwall_operator.kube.manifests import ROLLOUT_LABEL
 
 Key = tuple[str, str]
 """Namespace and name."""

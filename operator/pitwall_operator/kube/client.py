@@ -16,8 +16,8 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from pitwall_crds import names
-from pitwall_operator.cluster_clock import ClusterClock
-from pitwall_operator.guard import Guard
+from pitwall_operator.kube.clock import ClusterClock
+from pitwall_operator.kube.fence import Guard
 
 Object = dict[str, Any]
 

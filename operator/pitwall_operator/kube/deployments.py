@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from pitwall_crds.names import MANAGED_BY, ObjectLabel
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.cache import Cache, Key, key_of, rollout_of
-from pitwall_operator.kube import (
+from pitwall_operator.kube import manifests, pods
+from pitwall_operator.kube.cache import Cache, Key, key_of, rollout_of
+from pitwall_operator.kube.client import (
     BUDGETS,
     CONFIG_MAPS,
     DEPLOYMENTS,
@@ -31,10 +32,9 @@ from pitwall_operator.kube import (
     KubeRefused,
     Object,
 )
-from pitwall_operator.observation import Pool, PoolSeen
-from pitwall_operator.platform import manifests, pods
-from pitwall_operator.platform.manifests import APPLIED, Defaults, Owner, PoolSpec, pool_name, revision_name
-from pitwall_operator.platform.port import Pools
+from pitwall_operator.kube.manifests import APPLIED, Defaults, Owner, PoolSpec, pool_name, revision_name
+from pitwall_operator.values.observation import Pool, PoolSeen
+from pitwall_operator.values.platform import Pools
 
 log = logging.getLogger("pitwall.deployments")
 

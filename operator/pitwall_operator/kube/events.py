@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from pitwall_crds.names import FIELD_MANAGER
-from pitwall_operator.effects import Announce
-from pitwall_operator.kube import EVENTS, Kube, KubeConflict, KubeError, Object
+from pitwall_operator.kube.client import EVENTS, Kube, KubeConflict, KubeError, Object
+from pitwall_operator.values.effects import Announce
 
 log = logging.getLogger("pitwall.events")
 

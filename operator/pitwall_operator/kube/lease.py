@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from pitwall_operator.kube import LEASES, Kube, KubeConflict, KubeError, KubeNotFound, Object
+from pitwall_operator.kube.client import LEASES, Kube, KubeConflict, KubeError, KubeNotFound, Object
 
 log = logging.getLogger("pitwall.lease")
 

@@ -14,8 +14,8 @@ import yaml
 
 from pitwall_crds.names import MANAGED_BY, Arm, ObjectLabel
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.kube import BUDGETS, CONFIG_MAPS, DEPLOYMENTS, REVISIONS, SERVICES, VARIANTS, Kind, Object
-from pitwall_operator.observation import Pool
+from pitwall_operator.kube.client import BUDGETS, CONFIG_MAPS, DEPLOYMENTS, REVISIONS, SERVICES, VARIANTS, Kind, Object
+from pitwall_operator.values.observation import Pool
 
 PORT: Final = 8000
 CONTAINER: Final = "runtime"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from pitwall_operator.kube import Object
+from pitwall_operator.kube.client import Object
 
 STARTING: Final = frozenset({"ContainerCreating", "PodInitializing"})
 WORDS: Final = 300

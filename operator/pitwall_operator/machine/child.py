@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from pitwall_operator.observation import Pool
+from pitwall_operator.values.observation import Pool
 
 TAIL_BYTES = 4096
 

@@ -1,7 +1,7 @@
 """The operator of one machine: YAML files in place of an API server, child processes in place of pods.
 
-`python -m pitwall_operator.embedded --state DIR` runs until SIGTERM. Everything it knows is in the state folder, so it
-may be killed and started again at any moment.
+`python -m pitwall_operator.machine.embedded --state DIR` runs until SIGTERM. Everything it knows is in the state
+folder, so it may be killed and started again at any moment.
 """
 
 import argparse
@@ -21,23 +21,23 @@ from typing import IO
 
 import httpx
 
-from pitwall_crds.load import InvalidResource, load_file, revision_of
+from pitwall_crds.reading.load import InvalidResource, load_file, revision_of
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
-from pitwall_operator import moments
-from pitwall_operator.cycle import World, turn
-from pitwall_operator.effects import Announce
-from pitwall_operator.metrics import Exported
-from pitwall_operator.observation import Reading, Unseen
-from pitwall_operator.observe.five import five_metrics
+from pitwall_operator.decision.variant_status import describe_variant
+from pitwall_operator.machine.metrics import Exported
+from pitwall_operator.machine.processes import Layout, Processes
+from pitwall_operator.machine.resources import Resources
+from pitwall_operator.machine.state_folder import Place
 from pitwall_operator.observe.scrape import scrape
-from pitwall_operator.place import Place
-from pitwall_operator.platform.processes import Layout, Processes
-from pitwall_operator.record import Line, Record
-from pitwall_operator.resources import Resources
-from pitwall_operator.variant_status import describe_variant
+from pitwall_operator.observe.variant_metrics import five_metrics
+from pitwall_operator.record.lines import Line, Record
+from pitwall_operator.turn.turn import World, turn
+from pitwall_operator.values import timestamps
+from pitwall_operator.values.effects import Announce
+from pitwall_operator.values.observation import Reading, Unseen
 
 log = logging.getLogger("pitwall.operator")
 
@@ -64,7 +64,7 @@ class StateFolder:
     def announce(self, effect: Announce) -> None:
         """One line of the event log."""
         line = {
-            "time": moments.to_text(time.time()),
+            "time": timestamps.to_text(time.time()),
             "type": "Warning" if effect.warning else "Normal",
             "reason": effect.reason,
             "message": effect.message,
@@ -182,7 +182,7 @@ async def serve(place: Place) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the operator process."""
-    parser = argparse.ArgumentParser(prog="pitwall_operator.embedded", description=__doc__)
+    parser = argparse.ArgumentParser(prog="pitwall_operator.machine.embedded", description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="the folder that `pitwall up` made")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

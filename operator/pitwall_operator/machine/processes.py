@@ -10,13 +10,13 @@ from pathlib import Path
 import httpx
 import yaml
 
+from pitwall_crds.host import files
 from pitwall_crds.names import Arm
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator import files
-from pitwall_operator.observation import Pool, PoolSeen
-from pitwall_operator.platform import child
-from pitwall_operator.platform.child import Child
-from pitwall_operator.platform.port import Pools
+from pitwall_operator.machine import child
+from pitwall_operator.machine.child import Child
+from pitwall_operator.values.observation import Pool, PoolSeen
+from pitwall_operator.values.platform import Pools
 
 READY_TIMEOUT_SECONDS = 2.0
 DRAIN_SECONDS = 5.0

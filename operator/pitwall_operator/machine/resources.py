@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from pitwall_crds.host import files
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
-from pitwall_operator import files
 
 Resource = SamplerVariant | Rollout
 KINDS: dict[str, type[SamplerVariant] | type[Rollout]] = {"SamplerVariant": SamplerVariant, "Rollout": Rollout}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pitwall_operator import files
+from pitwall_crds.host import files
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
-"""Keeps the embedded mode's services running: flag service, gateway, operator. `python -m pitwall_operator.supervisor`.
+"""Keeps the embedded mode's services running: flag service, gateway, operator.
 
-The services outlive a killed supervisor; the next one finds them by pid and creation time.
+`python -m pitwall_operator.machine.supervisor --state DIR`. The services outlive a killed supervisor; the next one
+finds them by pid and creation time.
 """
 
 import argparse
@@ -13,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pitwall_operator import files
-from pitwall_operator.place import Place
-from pitwall_operator.platform import child
-from pitwall_operator.platform.child import Child
+from pitwall_crds.host import files
+from pitwall_operator.machine import child
+from pitwall_operator.machine.child import Child
+from pitwall_operator.machine.state_folder import Place
 
 log = logging.getLogger("pitwall.supervisor")
 
@@ -50,13 +51,13 @@ def services(place: Place) -> tuple[Service, ...]:
         ),
         Service(
             "gateway",
-            "pitwall_runtime.gateway",
+            "pitwall_gateway",
             ("--port", str(ports["gateway"]), "--host", "127.0.0.1", "--flag", settings["flag"],
              "--flags-sync", f"127.0.0.1:{ports['sync']}", "--routes", str(place.run / "routes.json"),
              "--state-dir", str(place.state / "gateway"), "--follow-up-seconds", str(settings["follow_up_seconds"])),
             {"PITWALL_FLAGS_EVALUATE_TOKEN": tokens["evaluate"], "PROMETHEUS_DISABLE_CREATED_SERIES": "True"},
         ),
-        Service("operator", "pitwall_operator.embedded", ("--state", str(place.state))),
+        Service("operator", "pitwall_operator.machine.embedded", ("--state", str(place.state))),
     )  # fmt: skip
 
 
@@ -147,7 +148,7 @@ def stop_runtimes(place: Place) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the supervisor process."""
-    parser = argparse.ArgumentParser(prog="pitwall_operator.supervisor", description=__doc__)
+    parser = argparse.ArgumentParser(prog="pitwall_operator.machine.supervisor", description=__doc__)
     parser.add_argument("--state", type=Path, required=True)
     place = Place(parser.parse_args(arguments).state)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

@@ -18,10 +18,10 @@ from urllib3.util.retry import Retry
 
 from pitwall_crds.names import Label
 from pitwall_crds.variant import FiveMetrics
-from pitwall_operator.cache import Key
-from pitwall_operator.observation import Reading, Source, Unseen
-from pitwall_operator.observe import five, promql
+from pitwall_operator.kube.cache import Key
+from pitwall_operator.observe import promql, variant_metrics
 from pitwall_operator.observe.promql import Interest
+from pitwall_operator.values.observation import Reading, Source, Unseen
 
 log = logging.getLogger("pitwall.prometheus")
 
@@ -156,7 +156,7 @@ class Prometheus:
             for labels, value in answer:
                 key = (labels.get("namespace", ""), labels.get(Label.SAMPLER_VARIANT, ""))
                 found.setdefault(key, {})[name] = value
-        return {key: five.texts(values) for key, values in found.items()}
+        return {key: variant_metrics.texts(values) for key, values in found.items()}
 
     async def _moment(self) -> float | Unseen:
         """The moment to ask for, by Prometheus' clock: by another one, old counters could be taken for new ones."""

@@ -10,10 +10,10 @@ from typing import Final
 
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import FiveMetrics
-from pitwall_operator.cache import Key
-from pitwall_operator.observation import Reading, Unseen
+from pitwall_operator.kube.cache import Key
 from pitwall_operator.observe.prometheus import Prometheus, Snapshot
 from pitwall_operator.observe.promql import Interest, interest
+from pitwall_operator.values.observation import Reading, Unseen
 
 log = logging.getLogger("pitwall.reader")
 

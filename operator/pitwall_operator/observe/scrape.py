@@ -6,7 +6,7 @@ import time
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from pitwall_operator.observation import Reading, Source, Unseen
+from pitwall_operator.values.observation import Reading, Source, Unseen
 
 TIMEOUT_SECONDS = 3.0
 START_TIME = "process_start_time_seconds"

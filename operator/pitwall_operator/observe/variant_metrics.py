@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pitwall_crds import names
 from pitwall_crds.names import CacheResult, Label, Metric
 from pitwall_crds.variant import FiveMetrics
-from pitwall_operator.observation import Reading, Source
-from pitwall_operator.observe import counters
+from pitwall_operator.gates import counters
+from pitwall_operator.values.observation import Reading, Source
 
 EMPTY = Source(start_time=0.0, samples={})
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import GateStatus, Phase, Verdict
-from pitwall_operator import moments
+from pitwall_operator.values import timestamps
 
 if TYPE_CHECKING:  # a verb that reads no record need not wait for the statistics behind it
-    from pitwall_operator.record import Line
+    from pitwall_operator.record.lines import Line
 
 
 def odds(log_e: float) -> str:
@@ -87,7 +87,7 @@ def story(rollout: Rollout, lines: Sequence["Line"]) -> tuple[str, ...]:
 
 def age(since: str, now: float) -> str:
     """A duration as kubectl writes it: 45s, 12m, 3h, 4d."""
-    seconds = int(max(0.0, now - moments.to_epoch(since))) if since else 0
+    seconds = int(max(0.0, now - timestamps.to_epoch(since))) if since else 0
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= size * 2:
             return f"{seconds // size}{unit}"

@@ -9,12 +9,11 @@ from typing import Any
 
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import GateStatus, RolloutStatus
-from pitwall_operator import moments, tails
-from pitwall_operator.decide import Decision
-from pitwall_operator.effects import Announce
-from pitwall_operator.observe import counters
-from pitwall_operator.perform import Failure
-from pitwall_operator.stages import stage_name
+from pitwall_operator.decision.decide import Decision
+from pitwall_operator.gates import counters, latency_thresholds
+from pitwall_operator.values import timestamps
+from pitwall_operator.values.effects import Announce, Failure
+from pitwall_operator.values.stages import stage_name
 
 Line = dict[str, Any]
 
@@ -39,7 +38,7 @@ def _queries(rollout: Rollout, status: RolloutStatus, gates: Sequence[GateStatus
         gate.name: list(
             counters.queries(
                 gate,
-                tails.edges_of(known.get(gate.name)),
+                latency_thresholds.edges_of(known.get(gate.name)),
                 stable=status.stable_variant,
                 candidate=status.candidate_variant,
             )
@@ -97,7 +96,7 @@ def decision_line(rollout: Rollout, decision: Decision, failures: Sequence[Failu
     """What was done, and what could not be."""
     return {
         "kind": "decision",
-        "time": moments.to_text(now),
+        "time": timestamps.to_text(now),
         "rollout": rollout.metadata.name,
         "run": decision.status.run_id,
         "phase": decision.status.phase,

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pitwall_operator import moments
-from pitwall_operator.record import Line
-from pitwall_operator.replay import Replayed, UnreadableRecord, replay
+from pitwall_operator.record.lines import Line
+from pitwall_operator.record.replay import Replayed, UnreadableRecord, replay
+from pitwall_operator.values import timestamps
 
 COLORS = {
     "harm": "#c1443c",
@@ -43,8 +43,8 @@ def draw(lines: Iterable[Line], target: Path) -> None:
     size = (12, 2.5 * len(gates) + 0.8)
     figure, axes = plt.subplots(len(gates), 1, figsize=size, sharex=True, squeeze=False, layout="constrained")
     unit, seconds_per_unit = _unit(last)
-    start = moments.to_epoch(last[0].time)
-    times = [(moments.to_epoch(block.time) - start) / seconds_per_unit for block in last]
+    start = timestamps.to_epoch(last[0].time)
+    times = [(timestamps.to_epoch(block.time) - start) / seconds_per_unit for block in last]
     for axis, gate in zip(axes[:, 0], gates, strict=True):
         _bands(axis, last, times)
         _curves(axis, last, times, gate)
@@ -56,7 +56,7 @@ def draw(lines: Iterable[Line], target: Path) -> None:
 
 def _unit(blocks: Sequence[Replayed]) -> tuple[str, int]:
     """In what a run of this length is told, and how many seconds that is."""
-    seconds = moments.to_epoch(blocks[-1].time) - moments.to_epoch(blocks[0].time)
+    seconds = timestamps.to_epoch(blocks[-1].time) - timestamps.to_epoch(blocks[0].time)
     return ("hours", 3600) if seconds > 4 * 3600 else ("minutes", 60) if seconds > 600 else ("seconds", 1)
 
 

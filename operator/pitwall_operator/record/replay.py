@@ -12,7 +12,7 @@ from pitwall_crds.rollout import Analysis
 from pitwall_operator.evidence.counts import Counts, Pairs, Tally
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
-from pitwall_operator.record import Line
+from pitwall_operator.record.lines import Line
 
 
 class UnreadableRecord(ValueError):  # noqa: N818 – the file is wrong, not the program

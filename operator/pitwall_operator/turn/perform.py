@@ -6,9 +6,9 @@ from typing import Protocol
 
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUnreachable
-from pitwall_flags.document import ArmShare, shadow_document, split_document
-from pitwall_operator.effects import Announce, DrainVariant, Effect, RunVariant, SetShadow, SetSplit
-from pitwall_operator.platform.port import Platform
+from pitwall_flags.flag.document import ArmShare, shadow_document, split_document
+from pitwall_operator.values.effects import Announce, DrainVariant, Effect, Failure, RunVariant, SetShadow, SetSplit
+from pitwall_operator.values.platform import Platform
 
 ACTOR = "pitwall-operator"
 OWNER = "pitwallRollout"
@@ -20,17 +20,6 @@ class Announcer(Protocol):
 
     def announce(self, effect: Announce) -> None:
         """Tell."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An effect that could not be done now; the next cycle sees the distance again and repeats it."""
-
-    effect: Effect
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.effect}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

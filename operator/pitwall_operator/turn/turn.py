@@ -9,17 +9,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pitwall_crds.load import revision_of
 from pitwall_crds.names import FULL_WEIGHT, Arm
+from pitwall_crds.reading.load import revision_of
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient, FlagRejected, FlagsUnreachable
-from pitwall_flags.document import read_split
-from pitwall_operator import claims, conditions, record
-from pitwall_operator.analyze import Judgement
-from pitwall_operator.decide import Decision, decide
-from pitwall_operator.observation import (
+from pitwall_flags.flag.document import read_split
+from pitwall_operator.decision import conditions, ownership
+from pitwall_operator.decision.analyze import Judgement
+from pitwall_operator.decision.decide import Decision, decide
+from pitwall_operator.decision.wanted import experiment_flag, shadow_flag
+from pitwall_operator.record import lines
+from pitwall_operator.turn.perform import Announcer, Hands, perform
+from pitwall_operator.values.effects import Failure
+from pitwall_operator.values.observation import (
     Observation,
     Pool,
     PoolSeen,
@@ -30,10 +34,8 @@ from pitwall_operator.observation import (
     Unseen,
     VariantSeen,
 )
-from pitwall_operator.perform import Announcer, Failure, Hands, perform
-from pitwall_operator.platform.port import Platform, Pools
-from pitwall_operator.reason import Reason
-from pitwall_operator.wanted import experiment_flag, shadow_flag
+from pitwall_operator.values.platform import Platform, Pools
+from pitwall_operator.values.reason import Reason
 
 
 class Memory(Protocol):
@@ -42,7 +44,7 @@ class Memory(Protocol):
     async def write_status(self, resource: Rollout, status: RolloutStatus) -> None:
         """Store the status."""
 
-    async def append(self, rollout: Rollout, new: Sequence[record.Line]) -> None:
+    async def append(self, rollout: Rollout, new: Sequence[lines.Line]) -> None:
         """Add to the rollout's record."""
 
 
@@ -155,12 +157,12 @@ async def observe(
     pools = await world.platform.pools()
     return Observation(
         now=world.clock(),
-        variants=see_variants(declared, pools, claims.foreign(rollout, rivals), world.invalid),
+        variants=see_variants(declared, pools, ownership.foreign(rollout, rivals), world.invalid),
         split=await see_split(world.flags, rollout.spec.flag),
         shadow=await see_shadow(world.flags, shadow_flag(rollout.spec.flag)),
         reading=reading,
         experiments=await see_experiments(world.flags, rollout),
-        refused=claims.refusal(rollout, rivals),
+        refused=ownership.refusal(rollout, rivals),
     )
 
 
@@ -183,12 +185,12 @@ async def turn(
     decision = decide(rollout, seen)
     owner = f"{rollout.metadata.namespace}/{rollout.metadata.name}"
     try:
-        await world.memory.append(rollout, list(record.evidence_lines(rollout, decision)))
+        await world.memory.append(rollout, list(lines.evidence_lines(rollout, decision)))
     except FlagsUnreachable as error:
         await tell_unrecorded(rollout, world.memory, str(error), now=seen.now)
         raise
     await world.memory.write_status(rollout, decision.status)
     failures = await perform(decision.effects, Hands(world.flags, world.platform, world.announcer, revisions, owner))
     if decision.effects:
-        await world.memory.append(rollout, [record.decision_line(rollout, decision, failures, seen.now)])
+        await world.memory.append(rollout, [lines.decision_line(rollout, decision, failures, seen.now)])
     return Turn(decision, failures)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pitwall_crds.names import EventReason
-from pitwall_operator.observation import Pool, Share
+from pitwall_operator.values.observation import Pool, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +71,14 @@ class Announce:
 
 
 Effect = RunVariant | DrainVariant | SetSplit | SetShadow | Announce
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An effect that could not be done now; the next turn sees the distance again and repeats it."""
+
+    effect: Effect
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.effect}: {self.reason}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.observation import Pool, PoolSeen
+from pitwall_operator.values.observation import Pool, PoolSeen
 
 Pools = Mapping[str, Mapping[Pool, PoolSeen]]
 """Pools by variant name."""

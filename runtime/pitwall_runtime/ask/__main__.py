@@ -15,7 +15,7 @@ from pitwall_runtime.media import clock
 
 if TYPE_CHECKING:
     from pitwall_crds.variant import SamplerVariant
-    from pitwall_runtime.pipeline import Pipeline, Result
+    from pitwall_runtime.pipeline.pipeline import Pipeline, Result
 
 
 def default_cache_dir() -> Path:
@@ -43,7 +43,7 @@ def _variant(arguments: argparse.Namespace) -> "SamplerVariant":
     from pydantic import ValidationError
 
     from pitwall_crds.variant import SamplerVariant
-    from pitwall_runtime.variantfile import read_variant
+    from pitwall_runtime.pipeline.variant_file import read_variant
 
     if arguments.variant:
         return read_variant(arguments.variant)
@@ -59,9 +59,9 @@ def _variant(arguments: argparse.Namespace) -> "SamplerVariant":
 
 def _ask(arguments: argparse.Namespace) -> tuple["Pipeline", "Result"]:
     from pitwall_runtime.ingest.resolve import Resolver
+    from pitwall_runtime.pipeline.telemetry import Telemetry
     from pitwall_runtime.samplers import catalogue
     from pitwall_runtime.serve.schema import check_question
-    from pitwall_runtime.telemetry import Telemetry
 
     check_question(arguments.question.strip())
     _check_sheet(arguments.sheet)
@@ -71,7 +71,7 @@ def _ask(arguments: argparse.Namespace) -> tuple["Pipeline", "Result"]:
     remote = arguments.video.startswith(("http://", "https://"))
     video = resolver.resolve(arguments.video) if remote else resolver.local(Path(arguments.video))
 
-    from pitwall_runtime.pipeline import Pipeline
+    from pitwall_runtime.pipeline.pipeline import Pipeline
 
     pipeline = Pipeline(variant, arguments.cache_dir, Telemetry("ask", "stable"))
     return pipeline, pipeline.answer(video, arguments.question.strip(), "stable")
@@ -100,7 +100,7 @@ def _data(result: "Result") -> dict[str, Any]:
 
 
 def _save_sheet(pipeline: "Pipeline", result: "Result", target: Path) -> None:
-    from pitwall_runtime.sheet import save_sheet
+    from pitwall_runtime.ask.contact_sheet import save_sheet
 
     jpegs = [pipeline.store.jpeg(result.pool, index) for index in result.selection.indices]
     save_sheet(jpegs, [result.pool.seconds(index) for index in result.selection.indices], target)

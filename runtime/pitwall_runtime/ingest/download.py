@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from pitwall_runtime.errors import MediaBroken, MediaMissing, MediaRefused, MediaTooLarge
-from pitwall_runtime.ingest.guard import pinned_address, port_of
+from pitwall_runtime.ingest.ssrf import pinned_address, port_of
 from pitwall_runtime.media import Video
 
 _REDIRECTS = 3

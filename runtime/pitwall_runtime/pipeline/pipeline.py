@@ -13,18 +13,18 @@ from pitwall_crds.variant import SamplerVariant
 from pitwall_runtime.answer import catalogue as engines
 from pitwall_runtime.answer.moments import group
 from pitwall_runtime.answer.port import Brief
-from pitwall_runtime.embedcache import EmbedCache
 from pitwall_runtime.encode import catalogue as encoders
 from pitwall_runtime.encode.pool import EncoderPool
 from pitwall_runtime.encode.questions import QuestionStore
-from pitwall_runtime.framestore.disk import DiskFrameStore
 from pitwall_runtime.media import Answer, Evidence, FramePool, PoolSpec, Selection, Tokens, Video
-from pitwall_runtime.prepare import Preparation
+from pitwall_runtime.pipeline.prepare import Preparation
+from pitwall_runtime.pipeline.question_features import Relation
+from pitwall_runtime.pipeline.telemetry import Telemetry
 from pitwall_runtime.reduce import build as build_reducer
-from pitwall_runtime.relate import Relation
 from pitwall_runtime.samplers import catalogue as samplers
 from pitwall_runtime.samplers.contract import Evidences, SamplerContext
-from pitwall_runtime.telemetry import Telemetry
+from pitwall_runtime.stores.disk import DiskFrameStore
+from pitwall_runtime.stores.embed_cache import EmbedCache
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pitwall_runtime.decode.process import decode
-from pitwall_runtime.framestore.port import FrameStore, PoolWriter
-from pitwall_runtime.lock import exclusive
 from pitwall_runtime.media import Frame, FramePool, PoolSpec, Video
 from pitwall_runtime.segment import Segmenter
+from pitwall_runtime.stores.lock import exclusive
+from pitwall_runtime.stores.port import FrameStore, PoolWriter
 
 
 @dataclass(slots=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pitwall_runtime.embedcache import VideoEmbeddings
 from pitwall_runtime.encode.pool import EncoderPool
-from pitwall_runtime.lock import exclusive
 from pitwall_runtime.media import Embedded, Floats, FramePool
 from pitwall_runtime.reduce import Grids
+from pitwall_runtime.stores.embed_cache import VideoEmbeddings
+from pitwall_runtime.stores.lock import exclusive
 
 _CHUNK_FRAMES = 128
 """Frames encoded between two writes to the cache: an interrupted question keeps what it paid for."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pitwall_crds.load import InvalidResource, load_file
+from pitwall_crds.reading.load import InvalidResource, load_file
 from pitwall_crds.variant import SamplerVariant
 from pitwall_runtime.errors import BadVariant
 

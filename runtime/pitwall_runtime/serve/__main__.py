@@ -57,8 +57,8 @@ def _fail(message: str) -> int:
 
 
 def _read_variant(path: Path) -> "SamplerVariant":
+    from pitwall_runtime.pipeline.variant_file import read_variant
     from pitwall_runtime.samplers import catalogue
-    from pitwall_runtime.variantfile import read_variant
 
     variant = read_variant(path)
     catalogue.build(variant.spec.sampler)
@@ -70,7 +70,7 @@ def _load(engine: "Engine", cache_dir: Path, threads: int) -> None:
     try:
         import torch
 
-        from pitwall_runtime.pipeline import Pipeline
+        from pitwall_runtime.pipeline.pipeline import Pipeline
 
         torch.set_num_threads(threads)
         engine.pipeline = Pipeline(engine.variant, cache_dir, engine.telemetry)
@@ -92,13 +92,13 @@ def main() -> int:
 
     import uvicorn
 
-    from pitwall_flags.upgrade import IgnoresUpgrades
+    from pitwall_crds.host.http_upgrade import IgnoresUpgrades
     from pitwall_runtime.errors import Refused
     from pitwall_runtime.ingest.download import DownloadLimits
     from pitwall_runtime.ingest.resolve import Resolver
+    from pitwall_runtime.pipeline.telemetry import Telemetry
     from pitwall_runtime.serve.app import Engine, build_app
     from pitwall_runtime.serve.worker import QueueLimits, Worker
-    from pitwall_runtime.telemetry import Telemetry
 
     try:
         variant = _read_variant(arguments.variant)

@@ -16,10 +16,10 @@ from pitwall_crds.names import Arm, Header
 from pitwall_crds.variant import SamplerVariant
 from pitwall_runtime.errors import BadQuestion, Refused, Unavailable
 from pitwall_runtime.ingest.resolve import Resolver
-from pitwall_runtime.pipeline import Pipeline, Result
+from pitwall_runtime.pipeline.pipeline import Pipeline, Result
+from pitwall_runtime.pipeline.telemetry import Telemetry
 from pitwall_runtime.serve import schema
 from pitwall_runtime.serve.worker import Worker
-from pitwall_runtime.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS = "1"

@@ -1,1 +1,1 @@
-"""Frame store: decoded pool frames by handle, shared by every variant's process on a machine."""
+"""What outlives a question: decoded frames and their embeddings, shared by every variant's process on a machine."""

@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from pitwall_runtime.drafts import drafted
-from pitwall_runtime.framestore.port import PoolWriter
 from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Video
+from pitwall_runtime.stores.drafts import drafted
+from pitwall_runtime.stores.port import PoolWriter
 
 _QUALITY = 88
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pitwall_runtime.drafts import drafted
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, FramePool
+from pitwall_runtime.stores.drafts import drafted
 
 _VIDEOS_IN_MEMORY = 16
 _CENTRE_FRAMES = 64

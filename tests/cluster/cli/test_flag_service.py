@@ -15,13 +15,13 @@ from harness.kube import Kubectl
 from harness.plugin import Plugin
 
 from pitwall_crds.names import Arm
-from pitwall_flags.auth import VARIABLES, Scope
 from pitwall_flags.client import FlagClient, FlagRecord
-from pitwall_flags.document import ArmShare, split_document
-from pitwall_operator.cli.api import Api
+from pitwall_flags.flag.document import ArmShare, split_document
+from pitwall_flags.service.auth import VARIABLES, Scope
 from pitwall_operator.cli.context import Exit
-from pitwall_operator.cli.forward import LABELED, SECRET, SERVICE, flag_service
-from pitwall_operator.cli.kubeconfig import Target
+from pitwall_operator.cli.sources.api import Api
+from pitwall_operator.cli.sources.forward import LABELED, SECRET, SERVICE, flag_service
+from pitwall_operator.cli.sources.kubeconfig import Target
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("crds"), pytest.mark.timeout(300)]
 

@@ -11,9 +11,9 @@ from harness.plugin import Plugin
 from harness.processes import until
 from harness.told import CANARY, FLAGGED_OFF, START, rollout
 
-from pitwall_operator.cli.cluster import ATTEMPTS, Cluster
 from pitwall_operator.cli.context import Exit, Trouble
-from pitwall_operator.cli.kubeconfig import Target
+from pitwall_operator.cli.sources.cluster import ATTEMPTS, Cluster
+from pitwall_operator.cli.sources.kubeconfig import Target
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("crds")]
 

@@ -20,9 +20,9 @@ from threading import Thread
 from typing import Any
 
 from pitwall_crds.names import Arm, Outcome, Signal
-from pitwall_runtime.gateway.assign import Assigner
-from pitwall_runtime.gateway.follow import FollowedFlags
-from pitwall_runtime.gateway.telemetry import Series, Telemetry
+from pitwall_gateway.flags.assign import Assigner
+from pitwall_gateway.flags.sync import FollowedFlags
+from pitwall_gateway.values.telemetry import Series, Telemetry
 
 TICK_SECONDS = 0.05
 USUAL = {"seconds": 0.5, "errors": 0.0, "bad": 0.1, "seconds_ratio": 1.0}

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from harness import binaries
 
-from pitwall_crds.render import KINDS
+from pitwall_crds.generate.render import KINDS
 
 OPENAPI = "/openapi/v3/apis/pitwall.dev/v1alpha1"
 CRDS = ("samplervariants.pitwall.dev", "rollouts.pitwall.dev")

@@ -14,8 +14,8 @@ from harness.processes import until
 from harness.world import FlagService, Load, Operator, Prometheus
 
 from pitwall_crds.names import FULL_WEIGHT
-from pitwall_operator.record import Line
-from pitwall_operator.replay import replay
+from pitwall_operator.record.lines import Line
+from pitwall_operator.record.replay import replay
 
 LONG_SECONDS = 60.0
 QUIET_SECONDS = 2.0

@@ -17,7 +17,7 @@ from harness.images import RUNTIME_IMAGE
 from harness.kube import Kubectl
 from harness.processes import Process, free_port
 
-from pitwall_flags.document import read_split
+from pitwall_flags.flag.document import read_split
 
 CHART = Path(__file__).parents[3] / "charts" / "pitwall"
 START_SECONDS = 30.0

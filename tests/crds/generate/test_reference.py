@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pitwall_crds.reference import reference
+from pitwall_crds.generate.reference import reference
 
-COMMITTED = Path(__file__).parents[2] / "docs" / "resources.md"
+COMMITTED = Path(__file__).parents[3] / "docs" / "resources.md"
 
 
 def test_the_committed_reference_is_what_the_types_give():

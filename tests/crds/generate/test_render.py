@@ -10,10 +10,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from pitwall_crds.load import KINDS as MODELS
-from pitwall_crds.render import KINDS, Kind, definition, write_definitions
+from pitwall_crds.generate.render import KINDS, Kind, definition, write_definitions
+from pitwall_crds.reading.load import KINDS as MODELS
 
-COMMITTED = Path(__file__).parents[2] / "crds"
+COMMITTED = Path(__file__).parents[3] / "crds"
 CLIENT_SIDE_APPLY_LIMIT = 262_144
 
 GATE = {"name": "tokens", "mean": {"metric": "TokensPerQuery"}}

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
-from pitwall_crds.render import KINDS, Kind, definition
+from pitwall_crds.generate.render import KINDS, Kind, definition
+from pitwall_crds.generate.schema import fields, structural_schema
 from pitwall_crds.resource import Border, keyed_by
-from pitwall_crds.schema import fields, structural_schema
 
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
 INT_OR_STRING = "x-kubernetes-int-or-string"

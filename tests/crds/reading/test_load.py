@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pitwall_crds.load import InvalidResource, load_file, load_resources, spec_hash
+from pitwall_crds.reading.load import InvalidResource, load_file, load_resources, spec_hash
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
 

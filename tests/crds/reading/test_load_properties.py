@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pitwall_crds.load import InvalidResource, load_resources
+from pitwall_crds.reading.load import InvalidResource, load_resources
 
 WORDS = st.sampled_from(
     ["apiVersion", "kind", "metadata", "name", "spec", "sampler", "stages", "shadow", "percent", "flag", "variantRef",

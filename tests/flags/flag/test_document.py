@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from openfeature.contrib.tools.flagd.core import FlagdCore
 from openfeature.evaluation_context import EvaluationContext
 
-from pitwall_flags import bucket, check
-from pitwall_flags.document import ArmShare, Split, read_split, shadow_document, split_document
-from pitwall_flags.evaluate import Reason
-from pitwall_flags.flagset import FlagSet
+from pitwall_flags.flag import bucket, check
+from pitwall_flags.flag.document import ArmShare, Split, read_split, shadow_document, split_document
+from pitwall_flags.flag.evaluate import Reason
+from pitwall_flags.flag.flagset import FlagSet
 
 SALTS = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}\Z")
 KEYS = st.text(min_size=1, max_size=300)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pitwall_flags.evaluate import Fault, Reason
-from pitwall_flags.flagset import FlagSet
+from pitwall_flags.flag.evaluate import Fault, Reason
+from pitwall_flags.flag.flagset import FlagSet
 
 
 def one(value: str, **more) -> dict:

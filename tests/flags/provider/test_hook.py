@@ -8,9 +8,9 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
 from opentelemetry import trace
 
-from pitwall_flags.flagset import FlagSet
-from pitwall_flags.hook import EvaluationEvents
-from pitwall_flags.provider import PitwallProvider
+from pitwall_flags.flag.flagset import FlagSet
+from pitwall_flags.provider.hook import EvaluationEvents
+from pitwall_flags.provider.provider import PitwallProvider
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 import mmh3
 import pytest
 
-from pitwall_flags import bucket
 from pitwall_flags.client import FlagClient
-from pitwall_flags.document import read_split
-from pitwall_flags.flagset import FlagSet
+from pitwall_flags.flag import bucket
+from pitwall_flags.flag.document import read_split
+from pitwall_flags.flag.flagset import FlagSet
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 HERE = Path(__file__).parent / "java"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pitwall_flags.client import FlagClient
-from pitwall_flags.flagset import FlagSet
+from pitwall_flags.flag.flagset import FlagSet
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 HERE = Path(__file__).parent / "javascript"

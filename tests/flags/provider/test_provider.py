@@ -14,9 +14,9 @@ from openfeature.event import ProviderEvent
 from openfeature.flag_evaluation import Reason
 from openfeature.provider import ProviderStatus
 
-from pitwall_flags import telemetry
 from pitwall_flags.client import FlagClient
-from pitwall_flags.provider import FIRST_FLAGS_SECONDS, PitwallProvider
+from pitwall_flags.provider import telemetry
+from pitwall_flags.provider.provider import FIRST_FLAGS_SECONDS, PitwallProvider
 
 pytestmark = pytest.mark.slow
 FLAG = "sampler.variant"

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
-from pitwall_flags.auth import Scope, TokenError, Tokens, token_of
 from pitwall_flags.client import FlagClient, FlagRejected
-from pitwall_flags.provider import PitwallProvider
+from pitwall_flags.provider.provider import PitwallProvider
+from pitwall_flags.service.auth import Scope, TokenError, Tokens, token_of
 
 EVALUATE, WRITE, KILL = "evaluate-token-0123456789", "write-token-0123456789", "kill-token-0123456789"
 PLAIN = {

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from pitwall_flags.client import FlagClient
-from pitwall_flags.flagset import FlagSet
+from pitwall_flags.flag.flagset import FlagSet
 
 pytestmark = pytest.mark.slow
 FLAG = "sampler.variant"

@@ -18,10 +18,10 @@ from openfeature.contrib.tools.flagd.core import FlagdCore
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import OpenFeatureError
 
-from pitwall_flags import check
-from pitwall_flags.document import shadow_document
-from pitwall_flags.flagset import FlagSet
-from pitwall_flags.record import FlagRecord
+from pitwall_flags.flag import check
+from pitwall_flags.flag.document import shadow_document
+from pitwall_flags.flag.flagset import FlagSet
+from pitwall_flags.flag.record import FlagRecord
 
 EXAMPLES = int(os.environ.get("PITWALL_FUZZ_EXAMPLES", "300"))
 OPERATORS = [

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from pitwall_flags.limits import CLIENTS_REMEMBERED, RateLimit
+from pitwall_flags.service.limits import CLIENTS_REMEMBERED, RateLimit
 
 
 def test_a_client_may_burst_and_then_keeps_to_the_rate():

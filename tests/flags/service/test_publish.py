@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from pitwall_flags.document import shadow_document
-from pitwall_flags.publish import Publisher
-from pitwall_flags.record import Intent
-from pitwall_flags.store import FlagStore
+from pitwall_flags.flag.document import shadow_document
+from pitwall_flags.flag.record import Intent
+from pitwall_flags.service.publish import Publisher
+from pitwall_flags.storage.store import FlagStore
 
 pytestmark = pytest.mark.slow
 ME = Intent("me", "because")

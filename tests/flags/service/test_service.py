@@ -13,8 +13,8 @@ import pytest
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from pitwall_flags.client import FlagClient, FlagsUnreachable
-from pitwall_flags.provider import PitwallProvider
-from pitwall_flags.service import read_settings
+from pitwall_flags.provider.provider import PitwallProvider
+from pitwall_flags.service.__main__ import read_settings
 
 pytestmark = pytest.mark.slow
 WHO = {"actor": "kim", "reason": "a test"}

@@ -12,9 +12,9 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from pitwall_flags.client import FlagClient
-from pitwall_flags.document import read_split
-from pitwall_flags.flagset import FlagSet
-from pitwall_flags.sync import read_selector
+from pitwall_flags.flag.document import read_split
+from pitwall_flags.flag.flagset import FlagSet
+from pitwall_flags.service.sync import read_selector
 
 FLAG = "sampler.variant"
 

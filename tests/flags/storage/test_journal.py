@@ -9,8 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from pitwall_flags.client import FlagClient, FlagRejected
-from pitwall_flags.journal import JournalConflictError
-from pitwall_flags.store import FlagStore
+from pitwall_flags.storage.journal import JournalConflictError
+from pitwall_flags.storage.store import FlagStore
 
 pytestmark = pytest.mark.slow
 STREAM = "team/sampler"

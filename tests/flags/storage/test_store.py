@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from pitwall_flags import migrate, tables
-from pitwall_flags.document import read_split, shadow_document
-from pitwall_flags.record import Action, Intent
-from pitwall_flags.store import FlagStore, KilledFlagError, UnknownFlagError, VersionConflictError
+from pitwall_flags.flag.document import read_split, shadow_document
+from pitwall_flags.flag.record import Action, Intent
+from pitwall_flags.storage import migrate, tables
+from pitwall_flags.storage.store import FlagStore, KilledFlagError, UnknownFlagError, VersionConflictError
 
 pytestmark = pytest.mark.slow
 ME = Intent("me", "because")

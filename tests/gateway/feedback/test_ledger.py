@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from pitwall_crds.names import Arm, Outcome, Signal
-from pitwall_runtime.gateway.ledger import Ledger, LedgerRule
-from pitwall_runtime.gateway.telemetry import Series
+from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
+from pitwall_gateway.values.telemetry import Series
 
 STABLE = Series("uniform-v1", Arm.STABLE)
 CANDIDATE = Series("aks-v2", Arm.CANDIDATE)

@@ -3,8 +3,8 @@
 import pytest
 
 from pitwall_crds.names import Arm
-from pitwall_runtime.gateway.assign import Assigner, Assignment
-from pitwall_runtime.gateway.flags import FixedFlags
+from pitwall_gateway.flags.assign import Assigner, Assignment
+from pitwall_gateway.flags.port import FixedFlags
 
 FLAG = "sampler.variant"
 

@@ -2,9 +2,9 @@
 
 import json
 
-from pitwall_flags.document import ArmShare, split_document
-from pitwall_runtime.gateway.census import Census
-from pitwall_runtime.gateway.flags import FixedFlags
+from pitwall_flags.flag.document import ArmShare, split_document
+from pitwall_gateway.flags.first_visits import Census
+from pitwall_gateway.flags.port import FixedFlags
 
 
 def split(weight):

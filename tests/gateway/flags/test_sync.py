@@ -9,9 +9,9 @@ from collections import Counter
 
 import pytest
 
-from pitwall_flags.document import ArmShare, shadow_document, split_document
-from pitwall_runtime.gateway.assign import Assigner
-from pitwall_runtime.gateway.follow import FollowedFlags
+from pitwall_flags.flag.document import ArmShare, shadow_document, split_document
+from pitwall_gateway.flags.assign import Assigner
+from pitwall_gateway.flags.sync import FollowedFlags
 
 FLAG = "sampler.variant"
 CROWD = [f"user-{number}" for number in range(2_000)]

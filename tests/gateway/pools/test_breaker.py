@@ -2,7 +2,7 @@
 
 import pytest
 
-from pitwall_runtime.gateway.breaker import Breaker, BreakerRule, Circuit
+from pitwall_gateway.pools.breaker import Breaker, BreakerRule, Circuit
 
 RULE = BreakerRule(failures=3, open_seconds=5, longest_open_seconds=15)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pitwall_runtime.gateway.slices import Slice, Slices, variants
+from pitwall_gateway.pools.slices import Slice, Slices, variants
 
 
 def a_slice(name="aks-v2-x", pool="main", variant="aks-v2", created="2026-01-01T00:00:00Z", **fields):

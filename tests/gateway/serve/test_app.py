@@ -5,10 +5,10 @@ import json
 import openai
 import pytest
 
-from pitwall_runtime.gateway.flags import FixedFlags
-from pitwall_runtime.gateway.ledger import LedgerRule
-from pitwall_runtime.gateway.receive import BodyRule
-from pitwall_runtime.gateway.settings import Rules
+from pitwall_gateway.feedback.ledger import LedgerRule
+from pitwall_gateway.flags.port import FixedFlags
+from pitwall_gateway.serve.receive import BodyRule
+from pitwall_gateway.serve.settings import Rules
 
 SHORT_WINDOW = Rules(ledger=LedgerRule(window_seconds=0.3))
 SMALL_BODY = Rules(body=BodyRule(largest_bytes=2_000))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from pitwall_runtime.gateway.breaker import BreakerRule
-from pitwall_runtime.gateway.flags import FixedFlags
-from pitwall_runtime.gateway.settings import Rules
-from pitwall_runtime.gateway.upstream import Limits
+from pitwall_gateway.flags.port import FixedFlags
+from pitwall_gateway.pools.breaker import BreakerRule
+from pitwall_gateway.pools.upstream import Limits
+from pitwall_gateway.serve.settings import Rules
 
 CANDIDATE = {"sampler_variant": "aks-v2", "arm": "candidate"}
 PATIENT = Rules(breaker=BreakerRule(failures=1_000), limits=Limits(answer_seconds=0.5))

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from pitwall_runtime.gateway.answer import Answer
-from pitwall_runtime.gateway.flags import FixedFlags
-from pitwall_runtime.gateway.settings import Rules
-from pitwall_runtime.gateway.shadow import ShadowRule, paid_for
-from pitwall_runtime.gateway.upstream import Limits
+from pitwall_gateway.flags.port import FixedFlags
+from pitwall_gateway.pools.upstream import Limits
+from pitwall_gateway.serve.settings import Rules
+from pitwall_gateway.serve.shadow import ShadowRule, paid_for
+from pitwall_gateway.values.answer import Answer
 
 SHADOW = {"sampler_variant": "aks-v2"}
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pitwall_runtime.gateway.question import KEY_CHARACTERS, read_question
-from pitwall_runtime.gateway.refusal import RefusedError
+from pitwall_gateway.values.question import KEY_CHARACTERS, read_question
+from pitwall_gateway.values.refusal import RefusedError
 
 MESSAGES = [{"role": "user", "content": "when?"}]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pitwall_operator.record import Record
-from pitwall_operator.resources import Resources
+from pitwall_operator.machine.resources import Resources
+from pitwall_operator.record.lines import Record
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 BAD_SAMPLER = """
 apiVersion: pitwall.dev/v1alpha1
 kind: SamplerVariant

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pitwall_operator.cli.pods import pools_of
+from pitwall_operator.cli.sources.pods import pools_of
 
 LABELS = {"pitwall.dev/variant": "aks-v1", "pitwall.dev/pool": "main", "pitwall.dev/revision": "r1"}
 METADATA = {"name": "aks-v1", "namespace": "video-qa", "labels": LABELS}

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
-from pitwall_operator import settings
-from pitwall_operator.admission import Known, review
-from pitwall_operator.cache import Cache
-from pitwall_operator.kube import ROLLOUTS, VARIANTS
+from pitwall_operator.cluster import settings
+from pitwall_operator.cluster.admission import Known, review
+from pitwall_operator.kube.cache import Cache
+from pitwall_operator.kube.client import ROLLOUTS, VARIANTS
 from pitwall_runtime.reduce import REDUCERS
 from pitwall_runtime.samplers.catalogue import SAMPLERS
 
-ROLLOUT = yaml.safe_load((Path(__file__).parents[2] / "examples" / "rollout-aks.yaml").read_text())
+ROLLOUT = yaml.safe_load((Path(__file__).parents[3] / "examples" / "rollout-aks.yaml").read_text())
 KNOWN = settings.read(["--flags-url", "http://f", "--runtime-image", "i"]).known
 
 

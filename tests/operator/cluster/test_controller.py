@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from pitwall_flags.document import ArmShare, split_document
-from pitwall_flags.record import FlagRecord
-from pitwall_operator.cache import Cache
-from pitwall_operator.controller import Controller
-from pitwall_operator.kube import DEPLOYMENTS, ROLLOUTS, VARIANTS, KubeUnreachable
-from pitwall_operator.perform import OWNER
-from pitwall_operator.turns import Overtaken, TurnFailed
+from pitwall_flags.flag.document import ArmShare, split_document
+from pitwall_flags.flag.record import FlagRecord
+from pitwall_operator.cluster.controller import Controller
+from pitwall_operator.cluster.reconcile import Overtaken, TurnFailed
+from pitwall_operator.kube.cache import Cache
+from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS, KubeUnreachable
+from pitwall_operator.turn.perform import OWNER
 
 A, B = ("shop", "a"), ("shop", "b")
 

@@ -3,9 +3,9 @@
 from itertools import islice
 from typing import Any
 
-from pitwall_operator import handlers
-from pitwall_operator.handlers import Watching
-from pitwall_operator.settings import read
+from pitwall_operator.cluster import handlers
+from pitwall_operator.cluster.handlers import Watching
+from pitwall_operator.cluster.settings import read
 
 DAY = 86_400
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_operator.due import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, Due
+from pitwall_operator.cluster.work_queue import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, Due
 
 A, B = ("shop", "a"), ("shop", "b")
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from pitwall_crds.names import Arm, EventReason
 from pitwall_crds.status import Phase, Verdict
-from pitwall_operator.decide import decide
-from pitwall_operator.effects import Announce, DrainVariant, SetSplit
-from pitwall_operator.observation import Share, SplitSeen, Unseen
+from pitwall_operator.decision.decide import decide
+from pitwall_operator.values.effects import Announce, DrainVariant, SetSplit
+from pitwall_operator.values.observation import Share, SplitSeen, Unseen
 
 
 def test_a_good_variant_goes_through_every_stage_and_becomes_stable(world):

@@ -9,8 +9,8 @@ from pitwall_crds.resource import Reference
 from pitwall_crds.rollout import Action, Experiment, ShadowStage, Verb
 from pitwall_crds.schedule import Day, Schedule, Window
 from pitwall_crds.status import Phase
-from pitwall_operator.effects import SetSplit
-from pitwall_operator.observation import ShadowSeen, Share, SplitSeen
+from pitwall_operator.values.effects import SetSplit
+from pitwall_operator.values.observation import ShadowSeen, Share, SplitSeen
 
 
 def test_pause_holds_the_stage_but_harm_still_flags_off(world):

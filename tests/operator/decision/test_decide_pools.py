@@ -6,8 +6,8 @@ from pitwall_crds.names import Arm
 from pitwall_crds.resource import Reference
 from pitwall_crds.rollout import Action, Verb
 from pitwall_crds.status import Phase
-from pitwall_operator.effects import DrainVariant
-from pitwall_operator.observation import Pool, PoolSeen, Share
+from pitwall_operator.values.effects import DrainVariant
+from pitwall_operator.values.observation import Pool, PoolSeen, Share
 
 
 def test_the_first_variant_serves_everybody_once_it_is_ready(world):

@@ -6,9 +6,9 @@ import pytest
 
 from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.status import Phase, Verdict
-from pitwall_operator.record import evidence_lines
-from pitwall_operator.replay import replay
-from pitwall_operator.stages import stage_name
+from pitwall_operator.record.lines import evidence_lines
+from pitwall_operator.record.replay import replay
+from pitwall_operator.values.stages import stage_name
 
 SELECTION = Gate(name="selection", quantile=QuantileRule(metric=QuantileMetric.FRAME_SELECTION))
 AGAIN = Gate(name="again", rate=RateRule(metric=RateMetric.FOLLOW_UP))

@@ -1,36 +1,39 @@
 """Who may move a flag and run a variant's pods."""
 
+from pathlib import Path
+
 import pytest
 
+from pitwall_crds.reading.load import load_file
 from pitwall_crds.resource import Reference
-from pitwall_operator import claims
+from pitwall_operator.decision import ownership
 
-from .conftest import load_rollout
+EXAMPLE = Path(__file__).parents[3] / "examples" / "rollout-aks.yaml"
 
 
 def rollout(name="a", *, namespace="team", born="2026-01-01T00:00:00Z", flag="sampler.variant", variant="aks-v1"):
-    example = load_rollout("rollout-aks.yaml")
+    (example,) = load_file(EXAMPLE)
     metadata = example.metadata.model_copy(update={"name": name, "namespace": namespace, "creation_timestamp": born})
     spec = example.spec.model_copy(update={"flag": flag, "variant_ref": Reference(name=variant)})
     return example.model_copy(update={"metadata": metadata, "spec": spec})
 
 
 def test_a_rollout_alone_may_move():
-    assert claims.refusal(rollout(), [rollout()]) == ""
+    assert ownership.refusal(rollout(), [rollout()]) == ""
 
 
 @pytest.mark.parametrize("namespace", ["team", "other"])
 def test_a_flag_belongs_to_the_oldest_in_all_namespaces(namespace):
     elder, younger = rollout("z"), rollout("a", namespace=namespace, born="2026-02-01T00:00:00Z", variant="dpp-v1")
 
-    assert "already moved by Rollout team/z" in claims.refusal(younger, [elder, younger])
-    assert claims.refusal(elder, [elder, younger]) == ""
+    assert "already moved by Rollout team/z" in ownership.refusal(younger, [elder, younger])
+    assert ownership.refusal(elder, [elder, younger]) == ""
 
 
 def test_of_two_born_together_one_may_move():
     pair = [rollout("a"), rollout("b", variant="dpp-v1")]
 
-    assert [bool(claims.refusal(each, pair)) for each in pair] == [False, True]
+    assert [bool(ownership.refusal(each, pair)) for each in pair] == [False, True]
 
 
 def test_a_variant_belongs_to_one_rollout_of_its_namespace():
@@ -38,12 +41,12 @@ def test_a_variant_belongs_to_one_rollout_of_its_namespace():
     younger = rollout("b", flag="other.flag", born="2026-02-01T00:00:00Z")
     elsewhere = rollout("c", flag="third.flag", namespace="other", born="2026-03-01T00:00:00Z")
 
-    assert "'aks-v1' is already run by Rollout team/a" in claims.refusal(younger, [elder, younger, elsewhere])
-    assert claims.refusal(elsewhere, [elder, younger, elsewhere]) == ""
+    assert "'aks-v1' is already run by Rollout team/a" in ownership.refusal(younger, [elder, younger, elsewhere])
+    assert ownership.refusal(elsewhere, [elder, younger, elsewhere]) == ""
 
 
 def test_what_others_run_is_foreign_and_what_one_runs_oneself_is_not():
     mine, theirs = rollout("a"), rollout("b", flag="other.flag", variant="dpp-v1")
 
-    assert claims.foreign(mine, [mine, theirs]) == {"dpp-v1"}
-    assert claims.foreign(theirs, [mine, theirs]) == {"aks-v1"}
+    assert ownership.foreign(mine, [mine, theirs]) == {"dpp-v1"}
+    assert ownership.foreign(theirs, [mine, theirs]) == {"aks-v1"}

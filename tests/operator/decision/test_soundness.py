@@ -8,9 +8,9 @@ from pitwall_crds.gate import Gate
 from pitwall_crds.names import Arm
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Phase, Verdict
-from pitwall_operator.explain import evidence
-from pitwall_operator.record import evidence_lines
-from pitwall_operator.replay import replay
+from pitwall_operator.record.explain import evidence
+from pitwall_operator.record.lines import evidence_lines
+from pitwall_operator.record.replay import replay
 
 LATENCY = {"name": "latency-p90", "quantile": {"metric": "QueryLatency", "perMille": 900}, "marginPercent": 200}
 WIDE = {"promoteMarginPercent": [1000], "absoluteMarginBasisPoints": 2500, "dependence": "Query"}

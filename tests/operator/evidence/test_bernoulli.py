@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.line import Claim, Line
+from pitwall_operator.evidence.null_boundary import Claim, Line
 
 LINES = st.one_of(
     st.floats(1, 4).map(lambda ratio: Line(ratio=ratio)), st.floats(0, 0.3).map(lambda offset: Line(offset=offset))

@@ -11,9 +11,9 @@ from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.calibration import Calibration
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.exchange import ExchangeProcess
-from pitwall_operator.evidence.line import Claim, Line
-from pitwall_operator.gates.plan import calibration_key, fresh_processes
+from pitwall_operator.evidence.label_swap import ExchangeProcess
+from pitwall_operator.evidence.null_boundary import Claim, Line
+from pitwall_operator.gates.processes import calibration_key, fresh_processes
 
 BLOCK = ExchangeProcess()
 QUERY = BernoulliProcess.start(Line(), Claim.HARM, Prior(0.05, 10.0))

@@ -17,8 +17,8 @@ from pitwall_crds.gate import Dependence
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.exchange import ExchangeProcess
-from pitwall_operator.evidence.line import Claim, Line
+from pitwall_operator.evidence.label_swap import ExchangeProcess
+from pitwall_operator.evidence.null_boundary import Claim, Line
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 
 PRIOR = Prior(0.05, 10.0)

@@ -7,7 +7,7 @@ import pytest
 
 from pitwall_operator.evidence.contrast import BURN_IN, ContrastProcess, Measure, log_e_of_drift
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.line import Claim, Line
+from pitwall_operator.evidence.null_boundary import Claim, Line
 
 
 def arm(draw, rate, trials=40, correlation=0.05):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.exchange import BETS, ExchangeProcess, differences, sampled, thinned
+from pitwall_operator.evidence.label_swap import BETS, ExchangeProcess, differences, sampled, thinned
 
 TALLY = st.integers(1, 60).flatmap(lambda trials: st.builds(Tally, st.just(trials), st.integers(0, trials)))
 

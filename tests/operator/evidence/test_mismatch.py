@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pitwall_flags import bucket
+from pitwall_flags.flag import bucket
 from pitwall_operator.evidence.mismatch import MismatchProcess, log_bayes_factor
 
 SHARES = (0.1, 0.1, 0.8)

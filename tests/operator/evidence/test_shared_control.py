@@ -11,7 +11,7 @@ from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.line import Claim, Line
+from pitwall_operator.evidence.null_boundary import Claim, Line
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind
 
 CANARY = StageContext(StageKind.CANARY)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pitwall_operator.evidence.baseline import Record, RecordProcess
 from pitwall_operator.evidence.contrast import Measure
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.line import Claim
+from pitwall_operator.evidence.null_boundary import Claim
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
-from pitwall_operator.evidence.record import Record, RecordProcess
 
 
 def arm(draw, rate, trials=50):

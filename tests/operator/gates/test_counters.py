@@ -5,10 +5,10 @@ import pytest
 from pitwall_crds.gate import Gate
 from pitwall_crds.names import Label, Metric
 from pitwall_operator.evidence.counts import Counts, Pairs, Tally
-from pitwall_operator.observation import Reading, Source
-from pitwall_operator.observe import counters
-from pitwall_operator.observe.five import five_metrics, quantile
+from pitwall_operator.gates import counters
 from pitwall_operator.observe.scrape import parse
+from pitwall_operator.observe.variant_metrics import five_metrics, quantile
+from pitwall_operator.values.observation import Reading, Source
 
 ERRORS = Gate.model_validate({"name": "errors", "rate": {"metric": "Errors"}})
 RUN_START = 100.0

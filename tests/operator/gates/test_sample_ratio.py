@@ -9,11 +9,11 @@ import pytest
 
 from pitwall_crds.names import Arm, Metric
 from pitwall_crds.status import Phase, Verdict
-from pitwall_flags.document import split_name
+from pitwall_flags.flag.document import split_name
+from pitwall_operator.gates.new_users import STRAY_SECONDS
 from pitwall_operator.gates.sample_ratio import ALPHA, GATEWAYS, UNCOUNTED, SampleRatio, UsersBlock, log_threshold
-from pitwall_operator.record import evidence_lines
-from pitwall_operator.replay import replay
-from pitwall_operator.users import STRAY_SECONDS
+from pitwall_operator.record.lines import evidence_lines
+from pitwall_operator.record.replay import replay
 
 ARMS = (Arm.CANDIDATE, Arm.CONTROL, Arm.STABLE)
 SHARES = (0.1, 0.1, 0.8)

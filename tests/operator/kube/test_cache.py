@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from pitwall_operator.cache import Cache
-from pitwall_operator.kube import DEPLOYMENTS, ROLLOUTS, VARIANTS
-from pitwall_operator.platform.manifests import ROLLOUT_LABEL
+from pitwall_operator.kube.cache import Cache
+from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS
+from pitwall_operator.kube.manifests import ROLLOUT_LABEL
 
 
 def metadata(name: str, version: int, **more: object) -> dict[str, object]:

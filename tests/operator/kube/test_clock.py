@@ -6,7 +6,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from pitwall_operator.cluster_clock import ClusterClock
+from pitwall_operator.kube.clock import ClusterClock
 
 NOON = 1_700_000_000.0
 

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from pitwall_flags.client import FlagClient, FlagConflict, FlagsUnreachable
-from pitwall_operator import guard as guards
-from pitwall_operator.guard import Guard, GuardedTransport, NotLeader
-from pitwall_operator.recent_flags import RECENT_SECONDS, WHOLE_SECONDS, RecentFlags
+from pitwall_operator.cluster.recent_flags import RECENT_SECONDS, WHOLE_SECONDS, RecentFlags
+from pitwall_operator.kube import fence as guards
+from pitwall_operator.kube.fence import Guard, GuardedTransport, NotLeader
 
 WHO = {"actor": "me", "reason": "because"}
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from pitwall_crds.load import revision_of
+from pitwall_crds.reading.load import revision_of
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.observation import Pool
-from pitwall_operator.platform import manifests
-from pitwall_operator.platform.manifests import APPLIED, Defaults, Owner, PoolSpec, merge
+from pitwall_operator.kube import manifests
+from pitwall_operator.kube.manifests import APPLIED, Defaults, Owner, PoolSpec, merge
+from pitwall_operator.values.observation import Pool
 
 OWNER = Owner("shop", "aks-v1", "uid-1", "sampler")
 

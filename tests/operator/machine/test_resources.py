@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pitwall_crds.load import load_file
+from pitwall_crds.reading.load import load_file
 from pitwall_crds.status import GateStatus, Phase
-from pitwall_operator.resources import Applied, Refused, Resources
+from pitwall_operator.machine.resources import Applied, Refused, Resources
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 @pytest.fixture

@@ -18,17 +18,18 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, start_http_server
 
 from pitwall_crds import names
-from pitwall_crds.load import load_file
 from pitwall_crds.names import Metric
+from pitwall_crds.reading.load import load_file
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import TailStatus
-from pitwall_operator.analyze import fresh_gates
-from pitwall_operator.observation import Reading, Unseen
-from pitwall_operator.observe import counters, promql
+from pitwall_operator.decision.analyze import fresh_gates
+from pitwall_operator.gates import counters
+from pitwall_operator.observe import promql
 from pitwall_operator.observe.prometheus import Prometheus, Snapshot
 from pitwall_operator.observe.promql import Interest, interest
+from pitwall_operator.values.observation import Reading, Unseen
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 def moving(*, frozen: bool = False, name: str = "sampler", candidate: str = "aks-v1") -> Rollout:

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from pitwall_operator.plot import draw
-from pitwall_operator.record import Record, evidence_lines
-from pitwall_operator.replay import UnreadableRecord, replay
+from pitwall_operator.record.lines import Record, evidence_lines
+from pitwall_operator.record.plot import draw
+from pitwall_operator.record.replay import UnreadableRecord, replay
 
 
 def test_a_line_cut_short_by_a_crash_is_passed_over_and_does_not_spoil_the_next(tmp_path):

@@ -6,7 +6,7 @@ from pitwall_crds.variant import AnswerSpec
 from pitwall_runtime.answer.catalogue import build
 from pitwall_runtime.answer.moments import group
 from pitwall_runtime.answer.port import Brief
-from pitwall_runtime.ask import default_cache_dir
+from pitwall_runtime.ask.__main__ import default_cache_dir
 from pitwall_runtime.media import Evidence
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from pitwall_crds.variant import SamplerVariant
-from pitwall_runtime.ask import default_cache_dir
+from pitwall_runtime.ask.__main__ import default_cache_dir
 from pitwall_runtime.ingest.files import open_video
-from pitwall_runtime.pipeline import Pipeline
-from pitwall_runtime.telemetry import Telemetry
+from pitwall_runtime.pipeline.pipeline import Pipeline
+from pitwall_runtime.pipeline.telemetry import Telemetry
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

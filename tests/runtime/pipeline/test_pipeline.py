@@ -9,8 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pitwall_crds.names import Metric
 from pitwall_runtime.errors import BadVariant, NotAVideo
 from pitwall_runtime.ingest.files import open_video
-from pitwall_runtime.pipeline import Pipeline
-from pitwall_runtime.telemetry import Telemetry
+from pitwall_runtime.pipeline.pipeline import Pipeline
+from pitwall_runtime.pipeline.telemetry import Telemetry
 
 LIMIT = 1 << 30
 

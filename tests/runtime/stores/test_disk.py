@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from pitwall_runtime.framestore.disk import DiskFrameStore
 from pitwall_runtime.media import Frame, PoolSpec, Shot, Video
+from pitwall_runtime.stores.disk import DiskFrameStore
 
 SPEC = PoolSpec()
 

@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from pitwall_runtime.embedcache import EmbedCache
 from pitwall_runtime.media import Embedded, EmbeddingShape, FramePool, PoolSpec, Shot
+from pitwall_runtime.stores.embed_cache import EmbedCache
 
 SHAPE = EmbeddingShape(dimension=6, side=2, labels=3)
 

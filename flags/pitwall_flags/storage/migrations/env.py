@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from pitwall_flags.tables import metadata
+from pitwall_flags.storage.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from pitwall_crds.rollout import Rollout, Verb
+from pitwall_operator.cli.commands.show import NameArgument
 from pitwall_operator.cli.context import Exit, Output, OutputOption, console, fail, pick, print_json
-from pitwall_operator.cli.show import NameArgument
-from pitwall_operator.cli.source import Source
+from pitwall_operator.cli.sources.port import Source
 
 IdOption = Annotated[
     str | None,

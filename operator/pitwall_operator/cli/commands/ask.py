@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from pitwall_operator.cli.commands.lifecycle import default_cache
 from pitwall_operator.cli.context import Exit, Output, OutputOption, fail
-from pitwall_operator.cli.lifecycle import default_cache
 
 MODULE = "pitwall_runtime.ask"
 

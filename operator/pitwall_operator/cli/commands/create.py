@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from pitwall_crds.load import InvalidResource, load_resources
 from pitwall_crds.names import API_VERSION, FULL_WEIGHT
+from pitwall_crds.reading.load import InvalidResource, load_resources
 from pitwall_crds.rollout import OnInconclusive
 from pitwall_crds.variant import AnswerEngine
-from pitwall_operator.cli.choose import Choice
+from pitwall_operator.cli.commands.lifecycle import store
 from pitwall_operator.cli.context import Exit, fail
-from pitwall_operator.cli.lifecycle import store
+from pitwall_operator.cli.sources.choose import Choice
 
 ApplyOption = Annotated[bool, typer.Option("--apply", help="Apply it at once instead of printing it.")]
 NameArgument = Annotated[str, typer.Argument(help="Its name: lower-case letters, digits and '-'.")]

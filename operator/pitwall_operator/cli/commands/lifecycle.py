@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from pitwall_crds.load import InvalidResource, load_file
+from pitwall_crds.host import files
+from pitwall_crds.reading.load import InvalidResource, load_file
 from pitwall_crds.rollout import Rollout
-from pitwall_operator import files
+from pitwall_operator.cli.commands.show import KINDS
 from pitwall_operator.cli.context import (
     DEFAULT_STATE,
     Exit,
@@ -22,13 +23,12 @@ from pitwall_operator.cli.context import (
     fail,
     print_json,
 )
-from pitwall_operator.cli.folder import Folder
-from pitwall_operator.cli.show import KINDS
-from pitwall_operator.cli.source import Source
-from pitwall_operator.place import Place
-from pitwall_operator.platform import child
-from pitwall_operator.resources import Resource, Resources
-from pitwall_operator.supervisor import stop_all, stop_runtimes
+from pitwall_operator.cli.sources.folder import Folder
+from pitwall_operator.cli.sources.port import Source
+from pitwall_operator.machine import child
+from pitwall_operator.machine.resources import Resource, Resources
+from pitwall_operator.machine.state_folder import Place
+from pitwall_operator.machine.supervisor import stop_all, stop_runtimes
 
 FilesOption = Annotated[list[Path], typer.Option("--filename", "-f", help="YAML file or folder; may be repeated.")]
 CacheOption = Annotated[
@@ -168,7 +168,7 @@ def _write_settings(
 
 def _start(place: Place) -> None:
     pid, created = child.spawn(
-        "pitwall_operator.supervisor", ["--state", str(place.state)], place.logs / "supervisor.log", {}
+        "pitwall_operator.machine.supervisor", ["--state", str(place.state)], place.logs / "supervisor.log", {}
     )
     files.write_json(place.run / "supervisor.json", [pid, created])
 

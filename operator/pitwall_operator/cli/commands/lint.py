@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pitwall_operator.cli.commands.lifecycle import read
 from pitwall_operator.cli.context import Exit, Output, OutputOption, fail, print_json, print_lines
-from pitwall_operator.cli.lifecycle import read
-from pitwall_operator.resources import Resource
+from pitwall_operator.machine.resources import Resource
 
 if TYPE_CHECKING:
-    from pitwall_operator.admission import Review
+    from pitwall_operator.cluster.admission import Review
 
 
 def lint(
@@ -43,10 +43,10 @@ def _lines(resource: Resource, said: "Review") -> list[str]:
 
 def _reviews(found: Sequence[Resource]) -> list["Review"]:
     """The webhook's answer to each, in the order of the files: what comes first is the oldest."""
-    from pitwall_operator.admission import review
-    from pitwall_operator.cache import Cache
-    from pitwall_operator.kube import ROLLOUTS, VARIANTS
-    from pitwall_operator.settings import built_in
+    from pitwall_operator.cluster.admission import review
+    from pitwall_operator.cluster.settings import built_in
+    from pitwall_operator.kube.cache import Cache
+    from pitwall_operator.kube.client import ROLLOUTS, VARIANTS
 
     cache, kinds = Cache(), {kind.name: kind for kind in (ROLLOUTS, VARIANTS)}
     objects = []

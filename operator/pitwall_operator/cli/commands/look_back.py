@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pitwall_operator.cli.act import FlagsOption
+from pitwall_operator.cli.commands.act import FlagsOption
+from pitwall_operator.cli.commands.show import NameArgument
 from pitwall_operator.cli.context import Exit, Output, OutputOption, console, fail, pick, print_json
-from pitwall_operator.cli.show import NameArgument
-from pitwall_operator.cli.source import Source
+from pitwall_operator.cli.sources.port import Source
 
 if TYPE_CHECKING:
-    from pitwall_operator.record import Record
+    from pitwall_operator.record.lines import Record
 
 FileArgument = Annotated[Path, typer.Argument(help="A decision record, as `record` prints it.")]
 
@@ -25,7 +25,7 @@ def record(source: Source, rollout: NameArgument = None, flags: FlagsOption = No
 
 
 def _existing(file: Path) -> "Record":
-    from pitwall_operator.record import Record
+    from pitwall_operator.record.lines import Record
 
     if not file.is_file():
         fail(f"{file} is not a file; `pitwall record ROLLOUT > FILE` writes one", Exit.BAD_INPUT)
@@ -34,8 +34,8 @@ def _existing(file: Path) -> "Record":
 
 def replay(file: FileArgument, output: OutputOption = Output.TEXT) -> None:
     """Recompute every verdict from the recorded counts; exit status 1 if any differs."""
-    from pitwall_operator.replay import UnreadableRecord
-    from pitwall_operator.replay import replay as recompute
+    from pitwall_operator.record.replay import UnreadableRecord
+    from pitwall_operator.record.replay import replay as recompute
 
     try:
         blocks = list(recompute(_existing(file).read()))
@@ -62,8 +62,8 @@ def plot(
     """Draw the evidence of the last run over time, per gate, with thresholds and stages."""
     if out.suffix not in {".png", ".svg", ".pdf"}:
         fail(f"{out} must end in .png, .svg or .pdf", Exit.BAD_INPUT)
-    from pitwall_operator.plot import draw
-    from pitwall_operator.replay import UnreadableRecord
+    from pitwall_operator.record.plot import draw
+    from pitwall_operator.record.replay import UnreadableRecord
 
     try:
         draw(_existing(file).read(), out)

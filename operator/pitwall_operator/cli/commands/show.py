@@ -13,8 +13,6 @@ from rich.text import Text
 
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator import explain as story
-from pitwall_operator.cli.choose import rollout_names
 from pitwall_operator.cli.context import (
     Exit,
     Output,
@@ -27,10 +25,12 @@ from pitwall_operator.cli.context import (
     print_json,
     print_lines,
 )
-from pitwall_operator.cli.source import PoolView, Source
-from pitwall_operator.cli.tables import rollout_table, variant_table
-from pitwall_operator.cli.tree import tree
-from pitwall_operator.resources import Resource
+from pitwall_operator.cli.output.tables import rollout_table, variant_table
+from pitwall_operator.cli.output.tree import tree
+from pitwall_operator.cli.sources.choose import rollout_names
+from pitwall_operator.cli.sources.port import PoolView, Source
+from pitwall_operator.machine.resources import Resource
+from pitwall_operator.record import explain as story
 
 NameArgument = Annotated[
     str | None,

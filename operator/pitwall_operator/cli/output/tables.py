@@ -9,7 +9,7 @@ from rich.text import Text
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import Verdict
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator import explain as story
+from pitwall_operator.record import explain as story
 
 COLORS = {
     Verdict.HARMFUL: "bold red",

@@ -8,9 +8,9 @@ from rich.tree import Tree
 from pitwall_crds.resource import ConditionStatus
 from pitwall_crds.rollout import Approval, Rollout
 from pitwall_crds.status import GateStatus, ProcessStatus
-from pitwall_operator import explain as story
-from pitwall_operator.cli.source import PoolView
-from pitwall_operator.cli.tables import COLORS, percent, since, stage_words
+from pitwall_operator.cli.output.tables import COLORS, percent, since, stage_words
+from pitwall_operator.cli.sources.port import PoolView
+from pitwall_operator.record import explain as story
 
 GOOD_WHEN_FALSE = frozenset({"Degraded", "Progressing"})
 PODS_SHOWN = 8

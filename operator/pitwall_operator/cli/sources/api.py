@@ -13,7 +13,7 @@ from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from pitwall_operator.cli.context import Exit, Trouble
-from pitwall_operator.cli.kubeconfig import Target, load
+from pitwall_operator.cli.sources.kubeconfig import Target, load
 
 REQUEST_SECONDS: Final = (5.0, 20.0)
 """For the connection, and for every part of an answer."""

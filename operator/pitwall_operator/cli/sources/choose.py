@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from pitwall_operator.cli.context import DEFAULT_STATE, Exit, Trouble, fail
-from pitwall_operator.cli.folder import Folder
-from pitwall_operator.cli.source import Source
+from pitwall_operator.cli.sources.folder import Folder
+from pitwall_operator.cli.sources.port import Source
 
 PLUGIN = "kubectl-pitwall"
 
@@ -49,8 +49,8 @@ class Choice:
                 "--state is the embedded mode's and the other options are a cluster's; give one of both", Exit.BAD_INPUT
             )
         if cluster or (self.state is None and is_plugin()):
-            from pitwall_operator.cli.cluster import Cluster
-            from pitwall_operator.cli.kubeconfig import Target
+            from pitwall_operator.cli.sources.cluster import Cluster
+            from pitwall_operator.cli.sources.kubeconfig import Target
 
             return Cluster.open(Target(self.kubeconfig, self.context, self.namespace))
         return Folder(self.state or Path(os.environ.get("PITWALL_STATE") or DEFAULT_STATE))

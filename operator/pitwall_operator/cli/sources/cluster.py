@@ -12,19 +12,19 @@ from pydantic import ValidationError
 from pitwall_crds.names import API_VERSION, MANAGED_BY, ObjectLabel
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
-from pitwall_flags.auth import Scope
 from pitwall_flags.client import FlagClient
-from pitwall_operator.cli import flags
-from pitwall_operator.cli.api import APPLY, MERGE, Api
+from pitwall_flags.service.auth import Scope
 from pitwall_operator.cli.context import Exit, Trouble, fail, problems
-from pitwall_operator.cli.forward import flag_service
-from pitwall_operator.cli.kubeconfig import Target
-from pitwall_operator.cli.pods import pools_of
-from pitwall_operator.cli.source import Edit, PoolView
-from pitwall_operator.resources import KINDS, Applied, Resource
+from pitwall_operator.cli.sources import flags
+from pitwall_operator.cli.sources.api import APPLY, MERGE, Api
+from pitwall_operator.cli.sources.forward import flag_service
+from pitwall_operator.cli.sources.kubeconfig import Target
+from pitwall_operator.cli.sources.pods import pools_of
+from pitwall_operator.cli.sources.port import Edit, PoolView
+from pitwall_operator.machine.resources import KINDS, Applied, Resource
 
 if TYPE_CHECKING:
-    from pitwall_operator.record import Line
+    from pitwall_operator.record.lines import Line
 
 FIELD_MANAGER: Final = "pitwall-cli"
 """Owner of what the verbs write. Not `kubectl-…`: Flux undoes what managers of that prefix wrote."""

@@ -8,7 +8,7 @@ from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUn
 from pitwall_operator.cli.context import Exit, fail
 
 if TYPE_CHECKING:
-    from pitwall_operator.record import Line
+    from pitwall_operator.record.lines import Line
 
 
 async def switch(client: FlagClient, flag: str, *, killed: bool, actor: str, reason: str) -> None:

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pitwall_crds.host import files
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
-from pitwall_operator import files
 from pitwall_operator.cli.context import Exit, fail
-from pitwall_operator.cli.flags import switch
-from pitwall_operator.cli.source import Edit, Pod, PoolView
-from pitwall_operator.place import Place
-from pitwall_operator.platform.child import Child, alive
-from pitwall_operator.resources import Applied, Resource, Resources
+from pitwall_operator.cli.sources.flags import switch
+from pitwall_operator.cli.sources.port import Edit, Pod, PoolView
+from pitwall_operator.machine.child import Child, alive
+from pitwall_operator.machine.resources import Applied, Resource, Resources
+from pitwall_operator.machine.state_folder import Place
 
 if TYPE_CHECKING:
-    from pitwall_operator.record import Line
+    from pitwall_operator.record.lines import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Folder:
 
     def record(self, rollout: Rollout, *, service: str | None = None) -> Iterator["Line"]:  # noqa: ARG002
         """Read the record's file."""
-        from pitwall_operator.record import Record
+        from pitwall_operator.record.lines import Record
 
         return Record(Place(self.state).record(rollout.metadata.name)).read()
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from pitwall_flags.auth import VARIABLES, Scope
-from pitwall_operator.cli.api import Api
+from pitwall_flags.service.auth import VARIABLES, Scope
 from pitwall_operator.cli.context import Exit, Trouble, fail
+from pitwall_operator.cli.sources.api import Api
 
 SERVICE = "pitwall-flags"
 LABELED = {"labelSelector": "app.kubernetes.io/name=pitwall,app.kubernetes.io/component=flags"}

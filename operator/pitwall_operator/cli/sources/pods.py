@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pitwall_crds.names import ObjectLabel
-from pitwall_operator.cli.source import Pod, PoolView
+from pitwall_operator.cli.sources.port import Pod, PoolView
 
 Manifest = Mapping[str, Any]
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.resources import Applied, Resource
+from pitwall_operator.machine.resources import Applied, Resource
 
 if TYPE_CHECKING:
-    from pitwall_operator.record import Line
+    from pitwall_operator.record.lines import Line
 
 Edit = Callable[[Rollout], Mapping[str, Any]]
 """From a Rollout as it is now, the fields of its spec that shall change, as YAML spells them. May raise Trouble."""

@@ -1,0 +1,1 @@
+"""The generated files: CustomResourceDefinitions, their schemas, and the reference of every field."""

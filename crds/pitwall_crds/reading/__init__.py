@@ -1,0 +1,1 @@
+"""Users' YAML files, read with every problem told in the file's own words."""

@@ -1,0 +1,1 @@
+"""The flag service: admin API, OFREP and flagd sync over one store."""

@@ -1,0 +1,1 @@
+"""Flags, their audit trail and the decision records, in SQL."""

@@ -1,0 +1,1 @@
+"""Quality trials: thumbs, follow-up questions and completed tasks, each counted once."""

@@ -1,0 +1,1 @@
+"""Which arm and variant a user is assigned to."""

@@ -1,0 +1,1 @@
+"""The gateway's HTTP side, from the request to the response."""

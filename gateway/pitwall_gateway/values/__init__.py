@@ -1,0 +1,1 @@
+"""The nouns of a question's way: question, answer, refusal, what is counted."""

@@ -1,0 +1,1 @@
+"""The operator of a cluster: watch, queue, turn by turn; its admission reviews, probes and metrics."""

@@ -1,0 +1,1 @@
+"""The decision record: written line by line, replayed, explained, drawn."""

@@ -1,0 +1,1 @@
+"""One turn of one rollout: observe, decide, record, remember, perform."""

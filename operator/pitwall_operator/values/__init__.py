@@ -1,0 +1,1 @@
+"""The nouns that every other room shares: observations, effects, reasons, stages, times. Pure."""

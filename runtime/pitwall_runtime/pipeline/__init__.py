@@ -1,0 +1,1 @@
+"""The stages in order, and what one question costs in them."""
