@@ -49,7 +49,7 @@ SHORTHAND = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FlagsRow:
     """One measurement. p50 and p99 are in the unit; `per_second` is 0 where it has no meaning."""
 
     measure: str
@@ -86,11 +86,11 @@ def split(weight: int) -> dict[str, Any]:
     return split_document([ArmShare(*share) for share in shares], salt="run-1")
 
 
-def row(measure: str, subject: str, unit: str, samples: Sequence[float], wall_seconds: float = 0.0) -> Row:
+def row(measure: str, subject: str, unit: str, samples: Sequence[float], wall_seconds: float = 0.0) -> FlagsRow:
     """Percentiles (nearest rank) of samples that are already in the unit."""
     ordered, count = sorted(samples), len(samples)
     rate = count / wall_seconds if wall_seconds else 0.0
-    return Row(
+    return FlagsRow(
         measure,
         subject,
         unit,
@@ -125,7 +125,7 @@ def on_core(command: list[str], core: int | None) -> list[str]:
     return command if core is None or not shutil.which("taskset") else ["taskset", "-c", str(core), *command]
 
 
-def evaluations(size: Size) -> list[Row]:
+def evaluations(size: Size) -> list[FlagsRow]:
     """One evaluation in process: ours, its parts, and flagd's own Python evaluator."""
     flags = {"flags": {FLAG: split(1000), "shorthand": SHORTHAND}}
     core = FlagdCore()
@@ -174,7 +174,7 @@ def timed(call: Callable[[], object], count: int) -> list[float]:
     return samples
 
 
-async def ofrep(size: Size, folder: Path) -> list[Row]:
+async def ofrep(size: Size, folder: Path) -> list[FlagsRow]:
     """Single evaluations over OFREP by 16 connections; the server has one core, the load generator the other."""
     with ExitStack() as stack:
         ours, _, _ = stack.enter_context(service(folder, core=0))
@@ -267,7 +267,7 @@ async def put(url: str, document: dict[str, Any], version: int | None, key: str 
     await client.close()
 
 
-class Watching(PitwallProvider):
+class WatchedGateway(PitwallProvider):
     """A provider that notes when each version of the flag became visible."""
 
     def __init__(self, target: str, state_path: Path) -> None:
@@ -288,7 +288,7 @@ class Watching(PitwallProvider):
             return self.seen[version]
 
 
-async def propagation(folder: Path, flags: int, gateways: int, writes: int) -> list[Row]:
+async def propagation(folder: Path, flags: int, gateways: int, writes: int) -> list[FlagsRow]:
     """From the operator's call to the new split being visible in every gateway, all of them in this one process."""
     store = await FlagStore.open(f"sqlite+aiosqlite:///{folder}/flags.db")
     for number in range(flags - 1):
@@ -298,7 +298,7 @@ async def propagation(folder: Path, flags: int, gateways: int, writes: int) -> l
     began = time.perf_counter()
     with service(folder) as (url, sync, process):
         started = time.perf_counter() - began
-        providers = [Watching(sync, folder / f"gateway-{number}.json") for number in range(gateways)]
+        providers = [WatchedGateway(sync, folder / f"gateway-{number}.json") for number in range(gateways)]
         before = memory_mib(os.getpid())
         await asyncio.gather(*(asyncio.to_thread(provider.initialize, EvaluationContext()) for provider in providers))
         mine = memory_mib(os.getpid()) - before
@@ -317,7 +317,7 @@ async def propagation(folder: Path, flags: int, gateways: int, writes: int) -> l
     return rows
 
 
-async def lags(providers: Sequence[Watching], url: str, writes: int) -> list[float]:
+async def lags(providers: Sequence[WatchedGateway], url: str, writes: int) -> list[float]:
     """Milliseconds from each write's beginning to each provider's seeing it."""
     client, samples = FlagClient(url, timeout_seconds=30), []
     for version in range(1, writes + 1):
@@ -339,7 +339,7 @@ def memory_mib(pid: int) -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
-async def measure(size: Size) -> list[Row]:
+async def measure(size: Size) -> list[FlagsRow]:
     """Everything, one after the other."""
     rows = evaluations(size)
     with tempfile.TemporaryDirectory() as name:
@@ -352,7 +352,7 @@ async def measure(size: Size) -> list[Row]:
     return rows
 
 
-def report(rows: Sequence[Row]) -> None:
+def report(rows: Sequence[FlagsRow]) -> None:
     """Print the table and write the results."""
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     date = dt.datetime.now(dt.UTC).date().isoformat()

@@ -3,22 +3,22 @@
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.canary_policies.outcome import NEVER, Outcome
-from benchmarks.canary_policies.scenarios import Metric
+from benchmarks.canary_policies.outcome import NEVER, RampOutcome
+from benchmarks.canary_policies.scenarios import ScenarioMetric
 from benchmarks.canary_policies.traffic import BLOCK_SECONDS, Blocks
-from benchmarks.canary_policies.vectors import Bernoulli, Contrast, Exchange
+from benchmarks.canary_policies.vectors import Bernoulli, Contrast, LabelSwapVector
 
 from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.rollout import Analysis
-from pitwall_operator.evidence.null_boundary import Claim, Line
+from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.gates.budget import harm_log_threshold, promotion_log_threshold
 from pitwall_operator.gates.processes import BURST_MARGIN, fresh_processes, harm_key, harm_line, non_inferiority_line
 
 RULES = {
-    Metric.LATENCY: {"quantile": QuantileRule(metric=QuantileMetric.QUERY_LATENCY)},
-    Metric.ERRORS: {"rate": RateRule(metric=RateMetric.ERRORS), "absolute_margin_basis_points": 200},
-    Metric.THUMBS_DOWN: {"rate": RateRule(metric=RateMetric.THUMBS_DOWN)},
-    Metric.COLD: {"rate": RateRule(metric=RateMetric.COLD_QUERIES)},
+    ScenarioMetric.LATENCY: {"quantile": QuantileRule(metric=QuantileMetric.QUERY_LATENCY)},
+    ScenarioMetric.ERRORS: {"rate": RateRule(metric=RateMetric.ERRORS), "absolute_margin_basis_points": 200},
+    ScenarioMetric.THUMBS_DOWN: {"rate": RateRule(metric=RateMetric.THUMBS_DOWN)},
+    ScenarioMetric.COLD: {"rate": RateRule(metric=RateMetric.COLD_QUERIES)},
 }
 FINAL_MARGIN = (25,)
 """At a constant weight the tightest promote margin must be proven."""
@@ -27,7 +27,7 @@ WATCH_SECONDS = 1800
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class GatePanel:
     """The acting processes of one gate, for many runs."""
 
     harm: object
@@ -53,7 +53,9 @@ class Panel:
         return self.proofs[min(index, len(self.proofs) - 1)].log_e >= self.proof_threshold
 
 
-def panel(metric: Metric, dependence: Dependence, runs: int, margins: tuple[int, ...] | None = None) -> Panel:
+def panel(
+    metric: ScenarioMetric, dependence: Dependence, runs: int, margins: tuple[int, ...] | None = None
+) -> GatePanel:
     """The processes that a Gate of this metric starts, with the same lines, priors and thresholds."""
     more = {"promote_margin_percent": margins} if margins else {}
     gate = Gate(name="gate", dependence=dependence, **RULES[metric], **more)
@@ -62,13 +64,17 @@ def panel(metric: Metric, dependence: Dependence, runs: int, margins: tuple[int,
     prior = fresh_processes(gate)[harm_key(gate, Dependence.QUERY)].prior
     lines = [non_inferiority_line(gate, index) for index in indices]
     if dependence is Dependence.BLOCK:
-        harm = Exchange(harm_line(gate).ratio, runs)
+        harm = LabelSwapVector(harm_line(gate).ratio, runs)
         proofs = tuple(Contrast(line, Claim.NON_INFERIOR, runs) for line in lines)
     else:
         harm = Bernoulli(harm_line(gate), Claim.HARM, prior, runs)
         proofs = tuple(Bernoulli(line, Claim.NON_INFERIOR, prior, runs) for line in lines)
-    guard = Bernoulli(Line(offset=BURST_MARGIN), Claim.HARM, prior, runs) if metric is Metric.ERRORS else None
-    return Panel(
+    guard = (
+        Bernoulli(NullBoundary(offset=BURST_MARGIN), Claim.HARM, prior, runs)
+        if metric is ScenarioMetric.ERRORS
+        else None
+    )
+    return GatePanel(
         harm,
         guard,
         proofs,
@@ -79,8 +85,13 @@ def panel(metric: Metric, dependence: Dependence, runs: int, margins: tuple[int,
 
 
 def judge(
-    metric: Metric, dependence: Dependence, blocks: Blocks, *, block_seconds: int = BLOCK_SECONDS, pooled: bool = False
-) -> Outcome:
+    metric: ScenarioMetric,
+    dependence: Dependence,
+    blocks: Blocks,
+    *,
+    block_seconds: int = BLOCK_SECONDS,
+    pooled: bool = False,
+) -> RampOutcome:
     """Both verdicts for every run. A block that could not be read is counted when the counters can be read again.
 
     `pooled`: the control shares its pods with stable, so Query mode compares with everything that stable answered.
@@ -102,4 +113,4 @@ def judge(
         promoted = np.where(state.is_proven(0), np.minimum(promoted, max(now, WATCH_SECONDS)), promoted)
         if np.isfinite(off).all() or (now >= WATCH_SECONDS and np.isfinite(np.minimum(off, promoted)).all()):
             break
-    return Outcome.of(off, promoted, blocks.answered)
+    return RampOutcome.of(off, promoted, blocks.answered)

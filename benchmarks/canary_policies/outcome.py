@@ -9,7 +9,7 @@ NEVER = np.inf
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RampOutcome:
     """Seconds from the candidate's first query, infinity for never; only the first of the two happened."""
 
     off: np.ndarray
@@ -18,7 +18,7 @@ class Outcome:
     """Queries the candidate had answered when it was flagged off."""
 
     @classmethod
-    def of(cls, off: np.ndarray, promoted: np.ndarray, trials: np.ndarray) -> "Outcome":
+    def of(cls, off: np.ndarray, promoted: np.ndarray, trials: np.ndarray) -> "RampOutcome":
         """Keeps whichever came first; `trials` are queries per run and block."""
         first_off = np.where(off <= promoted, off, NEVER)
         first_promoted = np.where(promoted < off, promoted, NEVER)

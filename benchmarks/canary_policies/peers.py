@@ -19,7 +19,7 @@ Fixed limits (Flagger, Argo) are k times the stable's long-run value, known with
 """
 
 import numpy as np
-from benchmarks.canary_policies.outcome import NEVER, SECONDS_PER_MINUTE, Outcome, first_time
+from benchmarks.canary_policies.outcome import NEVER, SECONDS_PER_MINUTE, RampOutcome, first_time
 from benchmarks.canary_policies.traffic import Minutes
 
 CHECKS = 30
@@ -88,6 +88,6 @@ def z_test(minutes: Minutes) -> tuple[np.ndarray, np.ndarray]:
     return off, np.full(len(off), float(CHECKS * SECONDS_PER_MINUTE))
 
 
-def outcome(times: tuple[np.ndarray, np.ndarray], trials: np.ndarray) -> Outcome:
+def outcome(times: tuple[np.ndarray, np.ndarray], trials: np.ndarray) -> RampOutcome:
     """A peer's times as an outcome."""
-    return Outcome.of(*times, trials)
+    return RampOutcome.of(*times, trials)

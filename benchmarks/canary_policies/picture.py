@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks.canary_policies import ours, ramp
-from benchmarks.canary_policies.scenarios import Metric, Scenario, Truth
-from benchmarks.canary_policies.traffic import BLOCK_SECONDS, World
+from benchmarks.canary_policies.scenarios import ScenarioMetric, TrafficScenario, Truth
+from benchmarks.canary_policies.traffic import BLOCK_SECONDS, SimulatedTraffic
 
 from pitwall_crds.gate import Dependence
 
@@ -17,9 +17,12 @@ GREEN, RED, GREY = "#0b6e4f", "#c1440e", "#9a9a9a"
 BLOCKS = MINUTES * 60 // BLOCK_SECONDS
 
 
-def harm(scenario: Scenario, runs: int) -> np.ndarray:
+def harm(scenario: TrafficScenario, runs: int) -> np.ndarray:
     """(blocks, runs) log10 of the harm e-value at 10 % of 100 rps, Block mode."""
-    world, state = World(scenario, runs, BLOCKS, seed=12), ours.panel(scenario.metric, Dependence.BLOCK, runs)
+    world, state = (
+        SimulatedTraffic(scenario, runs, BLOCKS, seed=12),
+        ours.panel(scenario.metric, Dependence.BLOCK, runs),
+    )
     values = []
     for index in range(BLOCKS):
         trials = world.draw.poisson(TRIALS, runs)
@@ -28,10 +31,13 @@ def harm(scenario: Scenario, runs: int) -> np.ndarray:
     return np.array(values)
 
 
-def proof(scenario: Scenario) -> tuple[np.ndarray, list[int]]:
+def proof(scenario: TrafficScenario) -> tuple[np.ndarray, list[int]]:
     """(blocks, margins) log10 of the non-inferiority e-values of one ramp, and the blocks at which the weight grew."""
     count = ramp.LAST_BLOCK
-    world, state = World(scenario, 1, count, seed=5), ours.panel(scenario.metric, Dependence.BLOCK, 1, MARGINS)
+    world, state = (
+        SimulatedTraffic(scenario, 1, count, seed=5),
+        ours.panel(scenario.metric, Dependence.BLOCK, 1, MARGINS),
+    )
     values, steps = [], [0]
     for index in range(count):
         stage = len(steps) - 1
@@ -63,8 +69,10 @@ def draw(path: Path) -> None:
 
 
 def _draw_harm(axes) -> None:
-    late = Scenario("late", Truth.HARMFUL, Metric.LATENCY, slowdown=2.0, harm_from_minute=20.0, correlation=0.02)
-    same = Scenario("same", Truth.HARMLESS, Metric.LATENCY, correlation=0.02)
+    late = TrafficScenario(
+        "late", Truth.HARMFUL, ScenarioMetric.LATENCY, slowdown=2.0, harm_from_minute=20.0, correlation=0.02
+    )
+    same = TrafficScenario("same", Truth.HARMLESS, ScenarioMetric.LATENCY, correlation=0.02)
     minutes = np.arange(1, BLOCKS + 1) * BLOCK_SECONDS / 60
     axes.plot(minutes, harm(same, RUNS), color=GREY, lw=0.6, alpha=0.7)
     axes.plot([], [], color=GREY, label=f"{RUNS} identical variants")
@@ -78,7 +86,7 @@ def _draw_harm(axes) -> None:
 
 
 def _draw_proof(axes) -> None:
-    values, steps = proof(Scenario("same", Truth.HARMLESS, Metric.LATENCY, correlation=0.02))
+    values, steps = proof(TrafficScenario("same", Truth.HARMLESS, ScenarioMetric.LATENCY, correlation=0.02))
     minutes = np.arange(1, len(values) + 1) * BLOCK_SECONDS / 60
     edges = [step * BLOCK_SECONDS / 60 for step in steps]
     bands = zip(ramp.SHARES, itertools.pairwise(edges), ("#eef5f1", "#dcebe3", "#c9e0d5"), strict=True)

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import numpy as np
-from benchmarks.canary_policies.vectors import Bernoulli, Contrast, Objective
+from benchmarks.canary_policies.vectors import Bernoulli, Contrast, ObjectiveVector
 
 from pitwall_crds.gate import Dependence, Gate, RateMetric, RateRule
 from pitwall_crds.rollout import Analysis
 from pitwall_operator.evidence.bernoulli import Prior
-from pitwall_operator.evidence.null_boundary import Claim, Line
+from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.gates.budget import OBJECTIVE_HARM, harm_log_threshold, promotion_log_threshold
 
 TRIALS, RUNS, BLOCKS = 50, 400, 2400
@@ -33,7 +33,7 @@ def proofs() -> list[dict]:
 def _margins(draw: np.random.Generator, threshold: float) -> Iterator[dict]:
     for rate in RATES:
         for margin in MARGINS:
-            line = Line(ratio=1 + margin / 100)
+            line = NullBoundary(ratio=1 + margin / 100)
             for dependence, process in (
                 (Dependence.QUERY, Bernoulli(line, Claim.NON_INFERIOR, Prior(rate, TRIALS), RUNS)),
                 (Dependence.BLOCK, Contrast(line, Claim.NON_INFERIOR, RUNS)),
@@ -45,7 +45,7 @@ def _margins(draw: np.random.Generator, threshold: float) -> Iterator[dict]:
 def _objectives(draw: np.random.Generator, thresholds: dict[Claim, float]) -> Iterator[dict]:
     for rate, claim in ABOVE_AND_BELOW:
         for dependence in Dependence:
-            process = Objective(LIMIT, claim, dependence, RUNS)
+            process = ObjectiveVector(LIMIT, claim, dependence, RUNS)
             question = f"{100 * rate:g} %: {'above' if claim is Claim.HARM else 'below'} the objective of {LIMIT:.0%}"
             yield _row(question, dependence, _needed(process, thresholds[claim], draw, (rate, rate)))
 

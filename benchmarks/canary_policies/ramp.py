@@ -2,9 +2,9 @@
 
 import numpy as np
 from benchmarks.canary_policies import ours, peers
-from benchmarks.canary_policies.outcome import NEVER, Outcome
-from benchmarks.canary_policies.scenarios import Scenario
-from benchmarks.canary_policies.traffic import BLOCK_SECONDS, Blocks, Minutes, World, record
+from benchmarks.canary_policies.outcome import NEVER, RampOutcome
+from benchmarks.canary_policies.scenarios import TrafficScenario
+from benchmarks.canary_policies.traffic import BLOCK_SECONDS, Blocks, Minutes, SimulatedTraffic, record
 
 from pitwall_crds.gate import Dependence
 
@@ -18,16 +18,16 @@ LAST_BLOCK = 120 * 60 // BLOCK_SECONDS
 
 
 def judge(
-    scenario: Scenario,
+    scenario: TrafficScenario,
     dependence: Dependence,
     margins: tuple[int, ...] | None = None,
     *,
     pooled: bool = False,
     runs: int,
     seed: int,
-) -> Outcome:
+) -> RampOutcome:
     """Evidence is carried from stage to stage; promoted means sent to 100 %. Margins None are the gate's defaults."""
-    world = World(scenario, runs, LAST_BLOCK, seed)
+    world = SimulatedTraffic(scenario, runs, LAST_BLOCK, seed)
     state = ours.panel(scenario.metric, dependence, runs, margins)
     stage, entered = np.zeros(runs, int), np.zeros(runs)
     off, promoted = np.full(runs, NEVER), np.full(runs, NEVER)
@@ -46,10 +46,10 @@ def judge(
         step = running & ~np.isfinite(off) & proven & (now - entered >= STAGE_SECONDS)
         stage, entered = stage + step, np.where(step, now, entered)
         promoted = np.where(stage == len(SHARES), np.minimum(promoted, now), promoted)
-    return Outcome.of(off, promoted, answered)
+    return RampOutcome.of(off, promoted, answered)
 
 
-def _block(world: World, index: int, trials: np.ndarray, weight: np.ndarray, *, pooled: bool) -> tuple:
+def _block(world: SimulatedTraffic, index: int, trials: np.ndarray, weight: np.ndarray, *, pooled: bool) -> tuple:
     """Trials, control, candidate; and with everything of the stable as control, its trials."""
     control, candidate = world.block(index, trials)
     if not pooled:
@@ -58,7 +58,7 @@ def _block(world: World, index: int, trials: np.ndarray, weight: np.ndarray, *, 
     return trials, control + world.rest(index, others), candidate, trials + others
 
 
-def peer_streams(scenario: Scenario, *, runs: int, seed: int) -> tuple[Blocks, Minutes]:
+def peer_streams(scenario: TrafficScenario, *, runs: int, seed: int) -> tuple[Blocks, Minutes]:
     """What a peer sees whose weights follow the timetable."""
     per_minute = np.repeat(RPS * 60 * SHARES, PEER_MINUTES)
     assert len(per_minute) == peers.CHECKS

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.canary_policies.outcome import Outcome
-from benchmarks.canary_policies.scenarios import Scenario, Truth
+from benchmarks.canary_policies.outcome import RampOutcome
+from benchmarks.canary_policies.scenarios import TrafficScenario, Truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class Cell:
     """Where a row stands."""
 
     policy: str
-    scenario: Scenario
+    scenario: TrafficScenario
     per_minute: float
     weight: str
     runs: int
@@ -26,7 +26,7 @@ def interval(hits: int, runs: int) -> tuple[float, float]:
     return max(0.0, center - half), min(1.0, center + half)
 
 
-def row(cell: Cell, outcome: Outcome) -> dict[str, object]:
+def row(cell: Cell, outcome: RampOutcome) -> dict[str, object]:
     """One line of the table; shares with 95 % intervals, times in seconds, None where nothing happened."""
     off, promoted = np.isfinite(outcome.off), np.isfinite(outcome.promoted)
     harmful = cell.scenario.truth is Truth.HARMFUL

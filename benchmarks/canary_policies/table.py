@@ -6,9 +6,9 @@ from zlib import crc32
 
 import numpy as np
 from benchmarks.canary_policies import ours, peers, ramp
-from benchmarks.canary_policies.outcome import Outcome
+from benchmarks.canary_policies.outcome import RampOutcome
 from benchmarks.canary_policies.rows import Cell, row
-from benchmarks.canary_policies.scenarios import DIRT, TRAFFIC_LADDER, Metric, Scenario
+from benchmarks.canary_policies.scenarios import DIRT, TRAFFIC_LADDER, ScenarioMetric, TrafficScenario
 from benchmarks.canary_policies.traffic import Blocks, Minutes, record
 
 from pitwall_crds.gate import Dependence
@@ -54,12 +54,12 @@ RAMP = tuple(
 )
 
 
-def limit_of(metric: Metric, baseline: float, factor: float) -> float:
+def limit_of(metric: ScenarioMetric, baseline: float, factor: float) -> float:
     """A peer's fixed limit: a factor of the stable's value; for errors the usual success rate of 99 %."""
-    return ERROR_LIMIT if metric is Metric.ERRORS else factor * baseline
+    return ERROR_LIMIT if metric is ScenarioMetric.ERRORS else factor * baseline
 
 
-def rules(blocks, minutes, metric: Metric, factor: float) -> dict[str, Outcome]:
+def rules(blocks, minutes, metric: ScenarioMetric, factor: float) -> dict[str, RampOutcome]:
     """Every peer on one recording."""
     limit = limit_of(metric, minutes.baseline, factor)
     done = partial(peers.outcome, trials=blocks.answered)
@@ -70,13 +70,13 @@ def rules(blocks, minutes, metric: Metric, factor: float) -> dict[str, Outcome]:
     }
 
 
-def free_rules(blocks, minutes) -> dict[str, Outcome]:
+def free_rules(blocks, minutes) -> dict[str, RampOutcome]:
     """Peers without a fixed limit."""
     done = partial(peers.outcome, trials=blocks.answered)
     return {"kayenta, every 5 min": done(peers.kayenta(minutes)), "z-test, every minute": done(peers.z_test(minutes))}
 
 
-def constant_weight(scenario: Scenario, per_minute: float, runs: int) -> Iterator[dict]:
+def constant_weight(scenario: TrafficScenario, per_minute: float, runs: int) -> Iterator[dict]:
     """Rows of all policies at 10 %; a peer's row says its limit, as a factor of the stable's value."""
     flat = np.ones(HORIZON_MINUTES)
     recorded = record(
@@ -95,7 +95,7 @@ def constant_weight(scenario: Scenario, per_minute: float, runs: int) -> Iterato
     yield from _peers(cell, *recorded, scenario.metric)
 
 
-def whole_ramp(scenario: Scenario, runs: int) -> Iterator[dict]:
+def whole_ramp(scenario: TrafficScenario, runs: int) -> Iterator[dict]:
     """Rows of all policies over 1 → 10 → 50 %; Pitwall's also with 25 % demanded before full weight."""
 
     def cell(policy: str) -> Cell:
@@ -106,15 +106,15 @@ def whole_ramp(scenario: Scenario, runs: int) -> Iterator[dict]:
     yield from _peers(cell, *ramp.peer_streams(scenario, runs=runs, seed=seed_of(scenario)), scenario.metric)
 
 
-def _as_deployed(policies: Mapping[str, dict], metric: Metric) -> Iterator[tuple[str, dict]]:
+def _as_deployed(policies: Mapping[str, dict], metric: ScenarioMetric) -> Iterator[tuple[str, dict]]:
     """Our policies; in Query mode opinions about answers are compared with all of stable, whatever the control."""
     for policy, options in policies.items():
-        opinions = metric is Metric.THUMBS_DOWN and options["dependence"] is Dependence.QUERY
+        opinions = metric is ScenarioMetric.THUMBS_DOWN and options["dependence"] is Dependence.QUERY
         yield policy, {**options, "pooled": True} if opinions else options
 
 
-def _peers(cell: Callable[[str], Cell], blocks: Blocks, minutes: Minutes, metric: Metric) -> Iterator[dict]:
-    for factor in LIMITS if metric is not Metric.ERRORS else (USUAL_LIMIT,):
+def _peers(cell: Callable[[str], Cell], blocks: Blocks, minutes: Minutes, metric: ScenarioMetric) -> Iterator[dict]:
+    for factor in LIMITS if metric is not ScenarioMetric.ERRORS else (USUAL_LIMIT,):
         suffix = "" if factor == USUAL_LIMIT else f", limit × {factor:g}"
         for policy, outcome in rules(blocks, minutes, metric, factor).items():
             yield row(cell(policy + suffix), outcome)
@@ -122,19 +122,19 @@ def _peers(cell: Callable[[str], Cell], blocks: Blocks, minutes: Minutes, metric
         yield row(cell(policy), outcome)
 
 
-def seed_of(scenario: Scenario) -> int:
+def seed_of(scenario: TrafficScenario) -> int:
     """Fixed, and different for every scenario."""
     return crc32(scenario.name.encode())
 
 
-def jobs(traffic: tuple[float, ...] = PER_MINUTE) -> list[tuple[str, Scenario, float]]:
+def jobs(traffic: tuple[float, ...] = PER_MINUTE) -> list[tuple[str, TrafficScenario, float]]:
     """(kind, scenario, queries per minute of the candidate) of the whole table, the slow ones first."""
     ramps = [("ramp", scenario, 0.0) for scenario in RAMP]
     ladder = [("constant", scenario, rate) for scenario in TRAFFIC_LADDER for rate in traffic]
     return [*ramps, *ladder, *(("constant", scenario, USUAL) for scenario in DIRT)]
 
 
-def rows_of(job: tuple[str, Scenario, float], runs: int) -> list[dict]:
+def rows_of(job: tuple[str, TrafficScenario, float], runs: int) -> list[dict]:
     """All rows of one job; a plain function, so that processes can share the work."""
     kind, scenario, per_minute = job
     return list(whole_ramp(scenario, runs) if kind == "ramp" else constant_weight(scenario, per_minute, runs))

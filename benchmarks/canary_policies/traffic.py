@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from benchmarks.canary_policies.laws import TAIL, gate_edges
-from benchmarks.canary_policies.scenarios import Metric, Scenario
+from benchmarks.canary_policies.scenarios import ScenarioMetric, TrafficScenario
 
 BLOCK_SECONDS = 5
 BLOCKS_PER_MINUTE = 60 // BLOCK_SECONDS
@@ -45,10 +45,10 @@ class Minutes:
     """(2, runs, minutes) bad events of control and candidate, both beyond the control's edge."""
 
 
-class World:
+class SimulatedTraffic:
     """Draws blocks of a scenario for many runs at once, always in the same order for the same seed."""
 
-    def __init__(self, scenario: Scenario, runs: int, blocks: int, seed: int) -> None:
+    def __init__(self, scenario: TrafficScenario, runs: int, blocks: int, seed: int) -> None:
         self.scenario, self.runs = scenario, runs
         self.draw = np.random.default_rng(seed)
         self.minute = (np.arange(blocks) + 0.5) / BLOCKS_PER_MINUTE
@@ -78,7 +78,7 @@ class World:
     def rates(self, block: int) -> tuple[np.ndarray, np.ndarray]:
         """(control, candidate) probability of a bad event in this block, per run, before correlation."""
         s = self.scenario
-        if s.metric is Metric.LATENCY:
+        if s.metric is ScenarioMetric.LATENCY:
             slowdown = s.slowdown if self.harm[block] else 1.0
             control, candidate = self.scale[:, :, block]
             return s.law.survival(self.edges[0] / control), s.law.survival(self.edges[1] / (candidate * slowdown))
@@ -119,12 +119,12 @@ class World:
 
 
 def record(
-    scenario: Scenario, *, per_minute: np.ndarray, rest: np.ndarray, runs: int, seed: int
+    scenario: TrafficScenario, *, per_minute: np.ndarray, rest: np.ndarray, runs: int, seed: int
 ) -> tuple[Blocks, Minutes]:
     """Traffic of so many queries in each arm, minute by minute, and `rest` times as many beside the two arms."""
     per_block = np.repeat(per_minute / BLOCKS_PER_MINUTE, BLOCKS_PER_MINUTE)
     blocks = len(per_block)
-    world = World(scenario, runs, blocks, seed)
+    world = SimulatedTraffic(scenario, runs, blocks, seed)
     trials = world.draw.poisson(per_block, (runs, blocks))
     control, candidate, others = np.empty_like(trials), np.empty_like(trials), np.empty_like(trials)
     other_trials = world.draw.poisson(per_block * np.repeat(rest, BLOCKS_PER_MINUTE), trials.shape)
@@ -145,7 +145,7 @@ def record(
 def _by_minute(world, trials, control, candidate, seen) -> Minutes:
     total, bad_a, bad_b = (_grouped(values) for values in (trials, control, candidate))
     s = world.scenario
-    if s.metric is Metric.LATENCY:
+    if s.metric is ScenarioMetric.LATENCY:
         scale, slow = world.scale.reshape(2, world.runs, -1, BLOCKS_PER_MINUTE).max(axis=3)
         slow = slow * np.where(world.harm[::BLOCKS_PER_MINUTE], s.slowdown, 1.0)
         values = world.tail(bad_a, total, scale, world.edges[0]), world.tail(bad_b, total, slow, world.edges[1])
@@ -175,7 +175,7 @@ def _rate(world, bad, total):
         return np.where(bad + good > 0, bad / (bad + good), np.nan)
 
 
-def _after_labels(scenario: Scenario, blocks: Blocks) -> Blocks:
+def _after_labels(scenario: TrafficScenario, blocks: Blocks) -> Blocks:
     """Pitwall counts a trial when its label is final, so everything comes later by the delay, and unbiased."""
     late = int(scenario.label_delay_minutes * BLOCKS_PER_MINUTE)
     if not late:

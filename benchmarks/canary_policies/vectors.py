@@ -10,7 +10,7 @@ from pitwall_crds.gate import Dependence
 from pitwall_operator.evidence.bernoulli import ALMOST_ONE, HARM_ODDS, NON_INFERIOR_WAY, Prior
 from pitwall_operator.evidence.contrast import BURN_IN, EXPECTED_BLOCKS
 from pitwall_operator.evidence.label_swap import BETS, thinned
-from pitwall_operator.evidence.null_boundary import BISECTIONS, TINY, Claim, Line
+from pitwall_operator.evidence.null_boundary import BISECTIONS, TINY, Claim, NullBoundary
 from pitwall_operator.evidence.objective import STAKES, ObjectiveBlocks
 from pitwall_operator.evidence.portfolio import FIRST_ROUNDS
 
@@ -18,7 +18,7 @@ TABLE = 400
 """Counts per block up to which the exchange process looks its factors up."""
 
 
-class Portfolio:
+class PortfolioVector:
     """Wealth per bet and run."""
 
     def __init__(self, bets: int, runs: int, *, spread: bool) -> None:
@@ -42,10 +42,10 @@ class Portfolio:
 class Bernoulli:
     """Twin of BernoulliProcess."""
 
-    def __init__(self, line: Line, claim: Claim, prior: Prior, runs: int) -> None:
+    def __init__(self, line: NullBoundary, claim: Claim, prior: Prior, runs: int) -> None:
         self.line, self.claim, self.prior = line, claim, prior
         fixed = HARM_ODDS if claim is Claim.HARM else NON_INFERIOR_WAY
-        self.bets = Portfolio(1 + len(fixed), runs, spread=claim is Claim.HARM)
+        self.bets = PortfolioVector(1 + len(fixed), runs, spread=claim is Claim.HARM)
         self.seen = np.zeros((4, runs))
 
     @property
@@ -104,11 +104,11 @@ def _ratio(trials, bad, alternative, null):
     return xlogy(bad, alternative / null) + xlog1py(trials - bad, (null - alternative) / (1 - null))
 
 
-class Exchange:
+class LabelSwapVector:
     """Twin of ExchangeProcess for arms of equal size."""
 
     def __init__(self, ratio: float, runs: int) -> None:
-        self.bets = Portfolio(len(BETS), runs, spread=True)
+        self.bets = PortfolioVector(len(BETS), runs, spread=True)
         self.table = _factors(ratio)
 
     @property
@@ -141,7 +141,7 @@ def _factors(ratio: float) -> np.ndarray:
 class Contrast:
     """Twin of ContrastProcess on rates, for arms of equal size."""
 
-    def __init__(self, line: Line, claim: Claim, runs: int) -> None:
+    def __init__(self, line: NullBoundary, claim: Claim, runs: int) -> None:
         self.line, self.sign = line, 1.0 if claim is Claim.HARM else -1.0
         self.total, self.squares, self.least, self.blocks = (np.zeros(runs) for _ in range(4))
 
@@ -165,13 +165,13 @@ class Contrast:
         self.blocks += trials > 0
 
 
-class Objective:
+class ObjectiveVector:
     """Twin of ObjectiveProcess (Query) and ObjectiveBlocks (Block), for blocks of equal size."""
 
     def __init__(self, limit: float, claim: Claim, dependence: Dependence, runs: int) -> None:
         self.limit, self.claim, self.dependence = limit, claim, dependence
         bets = STAKES[claim] if dependence is Dependence.BLOCK else HARM_ODDS
-        self.bets = Portfolio(len(bets), runs, spread=claim is Claim.HARM)
+        self.bets = PortfolioVector(len(bets), runs, spread=claim is Claim.HARM)
         self.block = ObjectiveBlocks.start(limit, claim)
 
     @property

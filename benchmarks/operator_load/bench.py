@@ -21,7 +21,7 @@ import yaml
 from benchmarks.operator_load import objects
 from benchmarks.operator_load.actors import WRITES, Audit, Questions, Readiness, Watcher
 from benchmarks.operator_load.objects import Object
-from benchmarks.operator_load.table import Row, show
+from benchmarks.operator_load.table import OperatorRow, show
 
 sys.path.append(str(Path(__file__).parents[2] / "tests" / "cluster"))
 from harness.control_plane import AUDIT_POLICY, ControlPlane
@@ -66,10 +66,10 @@ class Bench:
     audit: Audit
     operator: Process
     actors: list[asyncio.Task[None]] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
+    rows: list[OperatorRow] = field(default_factory=list)
     _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    def tell(self, *rows: Row) -> None:
+    def tell(self, *rows: OperatorRow) -> None:
         """Print rows and keep them, each with the load of the machine now."""
         for row in rows:
             self.rows.append(replace(row, load_average=round(os.getloadavg()[0], 2)))

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from benchmarks.operator_load.bench import Bench
-from benchmarks.operator_load.table import Row
+from benchmarks.operator_load.table import OperatorRow
 
 
 async def steady(bench: Bench, size: int, words: str, seconds: float, *, moving: int = 0) -> None:
@@ -16,13 +16,13 @@ async def steady(bench: Bench, size: int, words: str, seconds: float, *, moving:
     minutes = (time.monotonic() - began) / 60
     spent, wrote = bench.cpu_seconds() - cpu, (bench.writes() - writes).total()
     bench.tell(
-        Row(size, f"CPU, {words}", spent / (minutes * 60), "cores"),
-        Row(size, f"resident memory, {words}", bench.memory_mib(), "MiB"),
-        Row(size, f"API calls, {words}", (bench.calls().total() - calls) / minutes, "/min"),
-        Row(size, f"API writes, {words}", wrote / minutes, "/min"),
+        OperatorRow(size, f"CPU, {words}", spent / (minutes * 60), "cores"),
+        OperatorRow(size, f"resident memory, {words}", bench.memory_mib(), "MiB"),
+        OperatorRow(size, f"API calls, {words}", (bench.calls().total() - calls) / minutes, "/min"),
+        OperatorRow(size, f"API writes, {words}", wrote / minutes, "/min"),
     )
     if moving:
-        bench.tell(Row(size, "API writes per moving Rollout", wrote / minutes / moving, "/min", count=moving))
+        bench.tell(OperatorRow(size, "API writes per moving Rollout", wrote / minutes / moving, "/min", count=moving))
 
 
 @asynccontextmanager
@@ -32,9 +32,11 @@ async def filled(bench: Bench, numbers: Sequence[int], size: int) -> AsyncIterat
     yield
     count = len(numbers)
     bench.tell(
-        Row(size, "applying until all are Ready", time.monotonic() - began, "s", count=count),
-        Row(size, "API calls of a first Rollout", (bench.calls().total() - calls) / count, "calls", count=count),
-        Row(size, "CPU of a first Rollout", 1000 * (bench.cpu_seconds() - cpu) / count, "ms", count=count),
+        OperatorRow(size, "applying until all are Ready", time.monotonic() - began, "s", count=count),
+        OperatorRow(
+            size, "API calls of a first Rollout", (bench.calls().total() - calls) / count, "calls", count=count
+        ),
+        OperatorRow(size, "CPU of a first Rollout", 1000 * (bench.cpu_seconds() - cpu) / count, "ms", count=count),
     )
 
 
@@ -45,7 +47,7 @@ async def moved(bench: Bench, numbers: Sequence[int], size: int) -> AsyncIterato
     yield
     count = len(numbers)
     bench.tell(
-        Row(size, "change → candidates get their share", time.monotonic() - began, "s", count=count),
-        Row(size, "API calls of a change", (bench.calls().total() - calls) / count, "calls", count=count),
-        Row(size, "CPU of a change", 1000 * (bench.cpu_seconds() - cpu) / count, "ms", count=count),
+        OperatorRow(size, "change → candidates get their share", time.monotonic() - began, "s", count=count),
+        OperatorRow(size, "API calls of a change", (bench.calls().total() - calls) / count, "calls", count=count),
+        OperatorRow(size, "CPU of a change", 1000 * (bench.cpu_seconds() - cpu) / count, "ms", count=count),
     )

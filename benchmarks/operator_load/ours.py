@@ -14,7 +14,7 @@ from benchmarks.operator_load import objects
 from benchmarks.operator_load.bench import Bench, Process, free_port, gather
 from benchmarks.operator_load.measures import filled, moved, steady
 from benchmarks.operator_load.objects import Object
-from benchmarks.operator_load.table import Row, spread
+from benchmarks.operator_load.table import OperatorRow, spread
 
 PROBES: Final = 20
 
@@ -86,14 +86,14 @@ class Pitwall:
         flags = await self._flag_calls()
         await steady(bench, size, "2 % moving", seconds, moving=len(numbers))
         calls = (await self._flag_calls() - flags) / seconds * 60
-        bench.tell(Row(size, "flag-service calls, 2 % moving", calls, "/min"))
+        bench.tell(OperatorRow(size, "flag-service calls, 2 % moving", calls, "/min"))
         bench.tell(await self._to_flag(bench, size, numbers))
         self._moved = numbers
 
     async def _flag_calls(self) -> float:
         return await self.counter("pitwall_operator_api_calls_total", 'resource="(?:flags|journal)"')
 
-    async def _first_effects(self, bench: Bench, size: int) -> Row:
+    async def _first_effects(self, bench: Bench, size: int) -> OperatorRow:
         """From the API server's answer to an applied Rollout until its Deployment exists."""
         samples, seen = [], bench.readiness.first_seen
         numbers = range(90_000 + size, 90_000 + size + PROBES)
@@ -129,7 +129,7 @@ class Pitwall:
             for n in numbers
         )  # fmt: skip
 
-    async def _to_flag(self, bench: Bench, size: int, numbers: Sequence[int]) -> Row:
+    async def _to_flag(self, bench: Bench, size: int, numbers: Sequence[int]) -> OperatorRow:
         """From the moment at which a counter shows harm until the flag says that nobody gets the variant."""
         samples: dict[str, float] = {}
         wanted = {objects.flag_of(number): objects.candidate_of(number) for number in numbers}

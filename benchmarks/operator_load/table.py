@@ -16,7 +16,7 @@ RESULTS: Final = Path(__file__).parents[1] / "results" / "operator.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class OperatorRow:
     """One measurement at one size; `load_average` is the machine's when it was taken."""
 
     rollouts: int
@@ -28,21 +28,21 @@ class Row:
     load_average: float = 0.0
 
 
-def spread(size: int, measure: str, samples: Sequence[float], unit: str = "s") -> Row:
+def spread(size: int, measure: str, samples: Sequence[float], unit: str = "s") -> OperatorRow:
     """The median and the 99th percentile."""
     ordered = sorted(samples)
-    return Row(
+    return OperatorRow(
         size, measure, statistics.median(ordered), unit, ordered[math.ceil(0.99 * len(ordered)) - 1], len(ordered)
     )
 
 
-def show(row: Row) -> None:
+def show(row: OperatorRow) -> None:
     p99 = f"   p99 {row.p99:.2f}, n={row.count}" if row.p99 else ""
     sys.stdout.write(f"{row.rollouts:6d}  {row.measure:56}{row.value:12.3f} {row.unit:6}{p99}\n")
     sys.stdout.flush()
 
 
-def save(system: str, rows: Sequence[Row]) -> None:
+def save(system: str, rows: Sequence[OperatorRow]) -> None:
     """Put the rows into the file, in place of those of the same system, size and measure."""
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     about = {"machine": machine, "date": dt.datetime.now(dt.UTC).date().isoformat()}

@@ -28,7 +28,7 @@ PALETTE: Final = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa337
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class QueryServer:
     """A Prometheus server and the span of time, in Unix seconds, that is drawn."""
 
     url: str
@@ -51,7 +51,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Curve:
     """One series: minutes since the start, and values in the panel's unit."""
 
     name: str
@@ -59,7 +59,7 @@ class Line:
     values: list[float]
 
 
-def draw(source: Source, path: Path) -> None:
+def draw(source: QueryServer, path: Path) -> None:
     """Draws every panel where it stands on the screen."""
     figure = Figure(figsize=(19.2, 10.8), dpi=100, facecolor="white")
     for panel, place in placed():
@@ -74,7 +74,7 @@ def draw(source: Source, path: Path) -> None:
     figure.savefig(path)
 
 
-def _fill(axes: Axes, panel: Panel, source: Source) -> None:
+def _fill(axes: Axes, panel: Panel, source: QueryServer) -> None:
     match panel.type:
         case PanelType.STAT:
             _stat(axes, panel, source)
@@ -84,7 +84,7 @@ def _fill(axes: Axes, panel: Panel, source: Source) -> None:
             _table(axes, panel, source)
 
 
-def _stat(axes: Axes, panel: Panel, source: Source) -> None:
+def _stat(axes: Axes, panel: Panel, source: QueryServer) -> None:
     axes.axis("off")
     found = [(query, series) for query in panel.queries for series in _present(source, query)]
     if panel.names_only:
@@ -94,7 +94,7 @@ def _stat(axes: Axes, panel: Panel, source: Source) -> None:
     axes.text(0.5, 0.5, text or panel.empty, fontsize=15, ha="center", va="center")
 
 
-def _lines(axes: Axes, panel: Panel, source: Source) -> None:
+def _lines(axes: Axes, panel: Panel, source: QueryServer) -> None:
     factor, sign = FACTORS.get(panel.unit, (1.0, ""))
     lines = [line for query in panel.queries for line in _drawn(source, query, factor)]
     if not lines:
@@ -115,7 +115,7 @@ def _lines(axes: Axes, panel: Panel, source: Source) -> None:
     axes.legend(fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.07), ncols=columns, frameon=False)
 
 
-def _stack(axes: Axes, lines: list[Line]) -> None:
+def _stack(axes: Axes, lines: list[Curve]) -> None:
     """Areas on top of each other; a series that is absent at a time counts as 0."""
     minutes = sorted({minute for line in lines for minute in line.minutes})
     known = [dict(zip(line.minutes, line.values, strict=True)) for line in lines]
@@ -124,7 +124,7 @@ def _stack(axes: Axes, lines: list[Line]) -> None:
     axes.stackplot(minutes, values, labels=[line.name for line in lines], colors=colours, step="post", alpha=0.8)
 
 
-def _plot(axes: Axes, panel: Panel, lines: list[Line]) -> None:
+def _plot(axes: Axes, panel: Panel, lines: list[Curve]) -> None:
     """Lines on the left axis, those of the panel's pattern on the right one; the legend holds both."""
     right = axes.twinx() if panel.right_axis else axes
     for index, line in enumerate(lines):
@@ -138,9 +138,9 @@ def _plot(axes: Axes, panel: Panel, lines: list[Line]) -> None:
         right.tick_params(labelsize=7)
 
 
-def _drawn(source: Source, query: Query, factor: float) -> list[Line]:
+def _drawn(source: QueryServer, query: Query, factor: float) -> list[Curve]:
     return [
-        Line(
+        Curve(
             _name(query, series),
             [(float(at) - source.start) / 60 for at, _ in series["values"]],
             [factor * float(value) for _, value in series["values"]],
@@ -149,7 +149,7 @@ def _drawn(source: Source, query: Query, factor: float) -> list[Line]:
     ]
 
 
-def _table(axes: Axes, panel: Panel, source: Source) -> None:
+def _table(axes: Axes, panel: Panel, source: QueryServer) -> None:
     axes.axis("off")
     rows: dict[tuple[str, ...], dict[str, str]] = {}
     for query in panel.queries:
@@ -167,7 +167,7 @@ def _table(axes: Axes, panel: Panel, source: Source) -> None:
     table.scale(1, 1.15)
 
 
-def _present(source: Source, query: Query) -> list[dict[str, Any]]:
+def _present(source: QueryServer, query: Query) -> list[dict[str, Any]]:
     """The series that still have a value at the end of the span."""
     latest = source.end - 2 * (source.end - source.start) / STEPS
     return [series for series in source.series(query.expression) if float(series["values"][-1][0]) >= latest]
@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30, help="how far back to draw (default 30)")
     parser.add_argument("--until", type=float, default=time.time(), help="Unix seconds at which to end (default now)")
     options = parser.parse_args()
-    source = Source(options.url.rstrip("/"), options.until - 60 * options.minutes, options.until)
+    source = QueryServer(options.url.rstrip("/"), options.until - 60 * options.minutes, options.until)
     try:
         draw(source, options.picture)
     except httpx.HTTPError as error:

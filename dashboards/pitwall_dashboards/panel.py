@@ -27,7 +27,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class GridPosition:
     """Where a panel stands on the 24-column grid; one row is 30 pixels and a gap of 8."""
 
     x: int
@@ -58,7 +58,7 @@ class Panel:
     columns: dict[str, str] = field(default_factory=dict)
 
 
-def grafana(panel: Panel, number: int, place: Place) -> Json:
+def grafana(panel: Panel, number: int, place: GridPosition) -> Json:
     """The panel as Grafana stores it."""
     is_series = panel.type is PanelType.TIME_SERIES
     return {

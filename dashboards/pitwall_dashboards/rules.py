@@ -5,10 +5,21 @@ from typing import Any, Final
 
 from pitwall_crds.names import Arm, CacheResult, Label, Metric, Outcome
 from pitwall_crds.status import Phase, Verdict
-from pitwall_dashboards.promql import NAMESPACE, SERIES_BY, Scope, equals, gauge, matches, mean, quantile, select, share
+from pitwall_dashboards.promql import (
+    NAMESPACE,
+    SERIES_BY,
+    SeriesScope,
+    equals,
+    gauge,
+    matches,
+    mean,
+    quantile,
+    select,
+    share,
+)
 
 WINDOW: Final = "5m"
-VARIANTS: Final = Scope((), WINDOW, (NAMESPACE, *SERIES_BY))
+VARIANTS: Final = SeriesScope((), WINDOW, (NAMESPACE, *SERIES_BY))
 
 RECORDED: Final = {
     f"sampler_variant:{Metric.QUERY_LATENCY}:p50_5m": quantile(VARIANTS, Metric.QUERY_LATENCY, "0.5"),
@@ -47,7 +58,7 @@ class Alert:
 
 
 def _verdict(verdict: Verdict) -> str:
-    scope = Scope((), WINDOW, (Label.ROLLOUT,))
+    scope = SeriesScope((), WINDOW, (Label.ROLLOUT,))
     return f"{gauge(scope, Metric.ROLLOUT_VERDICT, equals(Label.VERDICT, verdict))} == 1"
 
 
@@ -111,7 +122,7 @@ ALERTS: Final = (
     Alert(
         "PitwallVariantFails",
         share(
-            Scope((), WINDOW, (NAMESPACE, *SERIES_BY)), Metric.QUERIES, equals(Label.OUTCOME, Outcome.ERROR)
+            SeriesScope((), WINDOW, (NAMESPACE, *SERIES_BY)), Metric.QUERIES, equals(Label.OUTCOME, Outcome.ERROR)
         )
         + " > 0.05",
         "5m",

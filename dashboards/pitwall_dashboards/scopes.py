@@ -3,7 +3,7 @@
 from typing import Final
 
 from pitwall_crds.names import Label
-from pitwall_dashboards.promql import NAMESPACE, SERIES_BY, Scope, matches
+from pitwall_dashboards.promql import NAMESPACE, SERIES_BY, SeriesScope, matches
 
 QUALITY_WINDOW: Final = "10m"
 """Thumbs and follow-ups are rare beside queries; a shorter window would mostly show nothing."""
@@ -11,7 +11,7 @@ QUALITY_WINDOW: Final = "10m"
 FAILURE_WINDOW: Final = "5m"
 """Failures are rare too; a rate over seconds shows spikes and no level."""
 
-CHASSIS: Final = Scope(
+CHASSIS: Final = SeriesScope(
     (matches(NAMESPACE, "$namespace"), matches(Label.SAMPLER_VARIANT, "$sampler_variant")),
     "$__rate_interval",
     SERIES_BY,
@@ -19,11 +19,11 @@ CHASSIS: Final = Scope(
 """Gateway and runtime, kept apart by variant and arm."""
 
 BY_VARIANT: Final = CHASSIS.keeping(Label.SAMPLER_VARIANT)
-ROLLOUTS: Final = Scope((matches(Label.ROLLOUT, "$rollout"),), "$__rate_interval", (Label.ROLLOUT,))
+ROLLOUTS: Final = SeriesScope((matches(Label.ROLLOUT, "$rollout"),), "$__rate_interval", (Label.ROLLOUT,))
 """The operator. Its targets stand in its own namespace, so only the rollout's name selects."""
 
 PROCESSES: Final = ROLLOUTS.keeping(Label.ROLLOUT, Label.GATE, Label.PROCESS)
-EVERYTHING: Final = Scope((), "$__rate_interval", ())
+EVERYTHING: Final = SeriesScope((), "$__rate_interval", ())
 
 
 def legend(*labels: Label) -> str:

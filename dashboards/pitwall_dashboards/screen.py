@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pitwall_crds.names import Label, Metric
 from pitwall_dashboards import chassis, decisions
-from pitwall_dashboards.panel import DATASOURCE, Json, Panel, Place, grafana
+from pitwall_dashboards.panel import DATASOURCE, GridPosition, Json, Panel, grafana
 from pitwall_dashboards.promql import NAMESPACE
 
 COLUMNS: Final = 24
@@ -17,7 +17,7 @@ SCHEMA_VERSION: Final = 41
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PanelRow:
     """Panels side by side, equally high."""
 
     height: int
@@ -25,7 +25,7 @@ class Row:
 
 
 ROWS: Final = (
-    Row(
+    PanelRow(
         3,
         (
             decisions.VERDICT,
@@ -37,9 +37,9 @@ ROWS: Final = (
             decisions.DOWN,
         ),
     ),
-    Row(6, (chassis.LATENCY, chassis.SELECTION, chassis.TOKENS, chassis.CACHE, chassis.ENCODER)),
-    Row(7, (decisions.SPLIT, decisions.EVIDENCE, decisions.QUALITY)),
-    Row(6, (chassis.NOW, decisions.GATES, decisions.FALLBACKS, decisions.SHADOW)),
+    PanelRow(6, (chassis.LATENCY, chassis.SELECTION, chassis.TOKENS, chassis.CACHE, chassis.ENCODER)),
+    PanelRow(7, (decisions.SPLIT, decisions.EVIDENCE, decisions.QUALITY)),
+    PanelRow(6, (chassis.NOW, decisions.GATES, decisions.FALLBACKS, decisions.SHADOW)),
 )
 
 
@@ -76,13 +76,13 @@ def dashboard() -> Json:
     }
 
 
-def placed() -> tuple[tuple[Panel, Place], ...]:
+def placed() -> tuple[tuple[Panel, GridPosition], ...]:
     """Every panel with its place, row by row."""
     places, y = [], 0
     for row in ROWS:
         x = 0
         for panel in row.panels:
-            places.append((panel, Place(x, y, panel.width, row.height)))
+            places.append((panel, GridPosition(x, y, panel.width, row.height)))
             x += panel.width
         y += row.height
     return tuple(places)

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from examples.demo.audience import Audience
+from examples.demo.audience import DemoAudience
 from examples.demo.screen import Screen
 from examples.demo.timeline import timeline
 
@@ -20,7 +20,7 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import Phase
 from pitwall_operator.machine.child import free_port
 from pitwall_operator.machine.resources import Resources
-from pitwall_operator.machine.state_folder import Place
+from pitwall_operator.machine.state_folder import StateFolder
 
 EXAMPLES = Path(__file__).parents[1]
 ROOT = EXAMPLES.parent
@@ -56,7 +56,7 @@ class Demo:
     def __init__(self, state: Path, film: Path, *, rate: float | None = None, files: Path = EXAMPLES) -> None:
         self.state, self.film, self.files = state, film, files
         self.resources = Resources(state)
-        self.place = Place(state)
+        self.folder = StateFolder(state)
         self.rate = rate
         self.started = time.time()
 
@@ -92,7 +92,7 @@ class Demo:
 
     async def play(self, screen: Screen) -> int:
         """The whole job; 0 if both variants ended as they should."""
-        audience = Audience(self.place.gateway_url(), self.film.as_uri(), self.rate)
+        audience = DemoAudience(self.folder.gateway_url(), self.film.as_uri(), self.rate)
         screen.say(f"{STABLE} serves everybody. The first question decodes and embeds the film once …")
         await audience.first_question()
         screen.say(f"users come with {audience.rate:.0f} tasks a second")
@@ -110,7 +110,7 @@ class Demo:
         screen.close()
         return self.report(audience)
 
-    def report(self, audience: Audience) -> int:
+    def report(self, audience: DemoAudience) -> int:
         """The timeline, and whether both ended as they should."""
         rollout = self.rollout()
         for line in timeline(rollout, audience.exchanges, self.started):
@@ -120,7 +120,7 @@ class Demo:
         print(f"\n{BETTER} promoted on evidence: {'yes' if promoted else 'NO'}")
         print(f"{WORSE} flagged off on evidence: {'yes' if caught else 'NO'}")
         if not (promoted and caught):
-            print(f"It stands at {rollout.status.phase}: {rollout.status.reason}\nLogs: {self.place.logs}")
+            print(f"It stands at {rollout.status.phase}: {rollout.status.reason}\nLogs: {self.folder.logs}")
         return 0 if promoted and caught else 1
 
 

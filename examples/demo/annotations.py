@@ -14,7 +14,7 @@ class AnnotationError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class AnnotatedMoment:
     """Something seen in the film during [start_seconds, end_seconds)."""
 
     id: str
@@ -25,7 +25,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AnnotatedQuestion:
     """What a user asks, the ids of the moments that truly answer it, and how many different ones the answer needs."""
 
     id: str
@@ -40,8 +40,8 @@ class Annotations:
     """One film's moments by id, in film order, and the questions about it."""
 
     duration_seconds: float
-    moments: dict[str, Moment]
-    questions: tuple[Question, ...]
+    moments: dict[str, AnnotatedMoment]
+    questions: tuple[AnnotatedQuestion, ...]
 
 
 def load(folder: Path = FILM_FOLDER, *, film: str = "big_buck_bunny") -> Annotations:
@@ -67,9 +67,11 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _moment(row: dict[str, Any], duration_seconds: float) -> Moment:
+def _moment(row: dict[str, Any], duration_seconds: float) -> AnnotatedMoment:
     """One checked row of `moments`."""
-    moment = Moment(row["id"], float(row["start_seconds"]), float(row["end_seconds"]), row["seen"], tuple(row["tags"]))
+    moment = AnnotatedMoment(
+        row["id"], float(row["start_seconds"]), float(row["end_seconds"]), row["seen"], tuple(row["tags"])
+    )
     if not 0 <= moment.start_seconds < moment.end_seconds <= duration_seconds:
         raise AnnotationError(
             f"moment {moment.id} is [{moment.start_seconds}, {moment.end_seconds}); "
@@ -78,7 +80,7 @@ def _moment(row: dict[str, Any], duration_seconds: float) -> Moment:
     return moment
 
 
-def _question(row: dict[str, Any], moments: dict[str, Moment]) -> Question:
+def _question(row: dict[str, Any], moments: dict[str, AnnotatedMoment]) -> AnnotatedQuestion:
     """One checked row of `questions`, its tag replaced by the ids of the moments that carry it."""
     named = row.get("moments", [])
     unknown = [moment_id for moment_id in named if moment_id not in moments]
@@ -90,4 +92,4 @@ def _question(row: dict[str, Any], moments: dict[str, Moment]) -> Question:
             f"question {row['id']} names unknown moments {unknown} or needs {at_least} of {len(answers)}; "
             "name annotated moments, and at_least 1 or 2 of them"
         )
-    return Question(row["id"], row["ask"], row["follow_up"], answers, at_least)
+    return AnnotatedQuestion(row["id"], row["ask"], row["follow_up"], answers, at_least)

@@ -30,7 +30,7 @@ class Reply:
     error: str = ""
 
 
-class Asker:
+class FilmAsker:
     """One OpenAI client, shared by all users, asking about one film."""
 
     def __init__(self, gateway_url: str, film_uri: str, *, timeout_seconds: float = 30.0) -> None:

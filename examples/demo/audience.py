@@ -9,7 +9,7 @@ from typing import Self
 
 import httpx
 from examples.demo.screen import Screen
-from examples.demo.users import Exchange, drive
+from examples.demo.users import DemoExchange, drive
 
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
@@ -31,13 +31,13 @@ def rate_for(seconds_per_answer: float) -> float:
     return min(MOST_TASKS_PER_SECOND, max(LEAST_TASKS_PER_SECOND, SPARE / seconds_per_answer))
 
 
-class Audience:
+class DemoAudience:
     """Users from entering to leaving the context."""
 
     def __init__(self, gateway_url: str, film_uri: str, rate: float | None) -> None:
         """`rate` is in tasks per second; None takes what this machine answers with room to spare."""
         self.gateway_url, self.film_uri, self.rate = gateway_url, film_uri, rate
-        self.exchanges: list[Exchange] = []
+        self.exchanges: list[DemoExchange] = []
         self._stop = asyncio.Event()
         self._driving: asyncio.Task[collections.Counter[str]] | None = None
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from examples.demo.annotations import Annotations, Moment, Question
+from examples.demo.annotations import AnnotatedMoment, AnnotatedQuestion, Annotations
 
 TOLERANCE_SECONDS: Final = 1.0
 """How far beside an annotated moment a named one may lie: the annotations' accuracy and half a pool frame."""
@@ -28,7 +28,7 @@ class NamedMoment:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Satisfaction:
     """Whether the user is satisfied, the annotated moments hit, and the share of the moments read that hit one."""
 
     satisfied: bool
@@ -36,7 +36,7 @@ class Judgement:
     precision: float
 
 
-def judge(question: Question, answer_moments: Sequence[NamedMoment], annotations: Annotations) -> Judgement:
+def judge(question: AnnotatedQuestion, answer_moments: Sequence[NamedMoment], annotations: Annotations) -> Satisfaction:
     """The user's judgement of the first moments that the answer names.
 
     The named frame must lie inside an annotated moment of the question, or at most TOLERANCE_SECONDS beside it.
@@ -48,13 +48,13 @@ def judge(question: Question, answer_moments: Sequence[NamedMoment], annotations
     hits = [[moment.id for moment in truth if _shows(named, moment)] for named in read]
     frames_that_hit = sum(1 for hit in hits if hit)
     hit_moments = tuple(dict.fromkeys(moment_id for hit in hits for moment_id in hit))
-    return Judgement(
+    return Satisfaction(
         satisfied=min(frames_that_hit, len(hit_moments)) >= question.at_least,
         hit_moments=hit_moments,
         precision=frames_that_hit / len(read) if read else 0.0,
     )
 
 
-def _shows(named: NamedMoment, moment: Moment) -> bool:
+def _shows(named: NamedMoment, moment: AnnotatedMoment) -> bool:
     """The named frame lies in the annotated moment, widened by the tolerance."""
     return moment.start_seconds - TOLERANCE_SECONDS <= named.pts_seconds < moment.end_seconds + TOLERANCE_SECONDS

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-from examples.demo.users import Exchange
+from examples.demo.users import DemoExchange
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -22,7 +22,7 @@ LINES_APART_SECONDS = 5.0
 class Watched(Protocol):
     """Who has asked so far."""
 
-    exchanges: list[Exchange]
+    exchanges: list[DemoExchange]
 
 
 class Screen:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from examples.demo.users import Exchange, drive
+from examples.demo.users import DemoExchange, drive
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +23,16 @@ class ArmSummary:
     satisfied_share: float
 
 
-def summarize(exchanges: Iterable[Exchange]) -> tuple[ArmSummary, ...]:
+def summarize(exchanges: Iterable[DemoExchange]) -> tuple[ArmSummary, ...]:
     """One summary per variant and arm, of the questions that got an answer."""
-    by_arm: dict[tuple[str, str], list[Exchange]] = collections.defaultdict(list)
+    by_arm: dict[tuple[str, str], list[DemoExchange]] = collections.defaultdict(list)
     for exchange in exchanges:
         if not exchange.reply.error:
             by_arm[exchange.reply.variant, exchange.reply.arm].append(exchange)
     return tuple(_summary(variant, arm, answered) for (variant, arm), answered in sorted(by_arm.items()))
 
 
-def _summary(variant: str, arm: str, answered: Sequence[Exchange]) -> ArmSummary:
+def _summary(variant: str, arm: str, answered: Sequence[DemoExchange]) -> ArmSummary:
     """The summary of at least one answer."""
     latencies = sorted(exchange.reply.latency_seconds for exchange in answered)
     satisfied = sum(1 for exchange in answered if exchange.satisfied)
@@ -48,9 +48,9 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
 
 async def _run(
     gateway_url: str, film_uri: str, *, rate: float, seconds: float, seed: int
-) -> tuple[list[Exchange], collections.Counter[str]]:
+) -> tuple[list[DemoExchange], collections.Counter[str]]:
     """The exchanges of one run, and the feedback that was not taken."""
-    stop, exchanges = asyncio.Event(), list[Exchange]()
+    stop, exchanges = asyncio.Event(), list[DemoExchange]()
     asyncio.get_running_loop().call_later(seconds, stop.set)
     lost = await drive(gateway_url, film_uri, rate_per_second=rate, stop=stop, seed=seed, on_answer=exchanges.append)
     return exchanges, lost
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _print(exchanges, lost)
 
 
-def _print(exchanges: Sequence[Exchange], lost: collections.Counter[str]) -> None:
+def _print(exchanges: Sequence[DemoExchange], lost: collections.Counter[str]) -> None:
     """The table, then what went wrong, by kind."""
     print(f"{'VARIANT':<20} {'ARM':<10} {'ANSWERS':>8} {'P50':>8} {'P99':>8} {'SATISFIED':>10}")
     for row in summarize(exchanges):

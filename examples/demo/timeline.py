@@ -3,14 +3,14 @@
 import statistics
 from collections.abc import Iterator, Sequence
 
-from examples.demo.users import Exchange
+from examples.demo.users import DemoExchange
 
 from pitwall_crds.names import EventReason
 from pitwall_crds.rollout import Rollout
 from pitwall_operator.values import timestamps
 
 
-def timeline(rollout: Rollout, exchanges: Sequence[Exchange], started: float) -> Iterator[str]:
+def timeline(rollout: Rollout, exchanges: Sequence[DemoExchange], started: float) -> Iterator[str]:
     """What was decided, when, on what evidence; and whom the bad variant reached. `started` is epoch seconds."""
     yield "\nTimeline (seconds since the start)"
     for entry in rollout.status.history:
@@ -20,7 +20,7 @@ def timeline(rollout: Rollout, exchanges: Sequence[Exchange], started: float) ->
     yield from _exposure(rollout, exchanges, started)
 
 
-def _per_variant(exchanges: Sequence[Exchange]) -> Iterator[str]:
+def _per_variant(exchanges: Sequence[DemoExchange]) -> Iterator[str]:
     for variant in sorted({e.reply.variant for e in exchanges if e.reply.variant}):
         own = [e for e in exchanges if e.reply.variant == variant]
         judged = [e.satisfied for e in own if e.satisfied is not None]
@@ -35,7 +35,7 @@ def _per_variant(exchanges: Sequence[Exchange]) -> Iterator[str]:
     yield f"  {len(failed)} of {len(exchanges)} questions failed"
 
 
-def _exposure(rollout: Rollout, exchanges: Sequence[Exchange], started: float) -> Iterator[str]:
+def _exposure(rollout: Rollout, exchanges: Sequence[DemoExchange], started: float) -> Iterator[str]:
     off = next((h for h in reversed(rollout.status.history) if h.reason == EventReason.FLAGGED_OFF), None)
     if off is None:
         return

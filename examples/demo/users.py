@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from examples.demo import annotations
-from examples.demo.annotations import Annotations, Question
-from examples.demo.asking import Asker, Reply
+from examples.demo.annotations import AnnotatedQuestion, Annotations
+from examples.demo.asking import FilmAsker, Reply
 from examples.demo.judge import judge
 
 LOG = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Habits:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class DemoExchange:
     """One question and what became of it. `satisfied` is None where `error` says why there was nothing to judge."""
 
     asked_at_seconds: float  # Unix time
@@ -49,7 +49,7 @@ class Exchange:
     precision: float
 
 
-OnAnswer = Callable[[Exchange], None]
+OnAnswer = Callable[[DemoExchange], None]
 
 
 async def drive(
@@ -66,7 +66,7 @@ async def drive(
     `rate_per_second` counts tasks, i.e. questions without the follow-ups that bad answers provoke. Arrivals are
     Poisson. Returns the feedback that the gateway did not take, by kind of error. For other habits start a `Crowd`.
     """
-    asker = Asker(gateway_url, film_uri)
+    asker = FilmAsker(gateway_url, film_uri)
     crowd = Crowd(asker, annotations.load(), habits=Habits(), stop=stop, on_answer=on_answer)
     try:
         await crowd.arrive(rate_per_second, seed)
@@ -79,7 +79,7 @@ class Crowd:
     """The users who are there now."""
 
     def __init__(
-        self, asker: Asker, truth: Annotations, *, habits: Habits, stop: asyncio.Event, on_answer: OnAnswer
+        self, asker: FilmAsker, truth: Annotations, *, habits: Habits, stop: asyncio.Event, on_answer: OnAnswer
     ) -> None:
         self._asker, self._truth, self._habits = asker, truth, habits
         self._stop, self._on_answer = stop, on_answer
@@ -107,7 +107,7 @@ class Crowd:
                 return
             await self._pursue(visitor, question, session=f"{visitor.session}-{number}")
 
-    async def _pursue(self, visitor: "Visitor", question: Question, *, session: str) -> None:
+    async def _pursue(self, visitor: "Visitor", question: AnnotatedQuestion, *, session: str) -> None:
         """One task: the question, and once more in other words if the answer was bad and the user is patient."""
         last = await self._ask(visitor, question, session=session, is_follow_up=False)
         if last.satisfied is False and visitor.chance.random() < self._habits.follow_up_share:
@@ -119,13 +119,15 @@ class Crowd:
             await self._vote(visitor, last)
             await self._tell({"session": session, "task": "completed" if last.satisfied else "abandoned"})
 
-    async def _ask(self, visitor: "Visitor", question: Question, *, session: str, is_follow_up: bool) -> Exchange:
+    async def _ask(
+        self, visitor: "Visitor", question: AnnotatedQuestion, *, session: str, is_follow_up: bool
+    ) -> DemoExchange:
         """Asks, judges and records."""
         asked_at_seconds = time.time()
         text = question.follow_up if is_follow_up else question.ask
         reply = await self._answered(text, user=visitor.user, session=session)
         verdict = judge(question, reply.moments, self._truth)
-        exchange = Exchange(
+        exchange = DemoExchange(
             asked_at_seconds,
             visitor.user,
             session,
@@ -148,7 +150,7 @@ class Crowd:
         finally:
             self._in_flight -= 1
 
-    async def _vote(self, visitor: "Visitor", exchange: Exchange) -> None:
+    async def _vote(self, visitor: "Visitor", exchange: DemoExchange) -> None:
         """A thumb by users who vote: up exactly when the answer satisfied them."""
         if visitor.votes:
             thumbs = "up" if exchange.satisfied else "down"

@@ -8,27 +8,16 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.record import FlagRecord, Newer
 
-__all__ = ["FlagClient", "FlagConflict", "FlagRecord", "FlagRejected", "FlagsUnreachable"]
+__all__ = ["FlagClient", "FlagConflictError", "FlagRecord", "FlagRejectedError", "FlagsUnreachableError"]
 
 ATTEMPTS: Final = 4
 FIRST_PAUSE_SECONDS: Final = 0.1
 JOURNAL_LINES: Final = 4
 """Lines in one request: a block of sixteen gates has some 20 kB, a request may have 128."""
 _TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
-
-
-class FlagsUnreachable(Exception):  # noqa: N818 - named in the contract between operator and flags
-    """The flag service did not answer; nothing is known about the write but that it is applied at most once."""
-
-
-class FlagConflict(Exception):  # noqa: N818
-    """Somebody else wrote the flag meanwhile: read it again and decide anew."""
-
-
-class FlagRejected(Exception):  # noqa: N818
-    """The flag service refused, and trying again would not help; the message is the service's."""
 
 
 class FlagClient:
@@ -134,7 +123,7 @@ class FlagClient:
             if response.status_code not in _TRY_AGAIN:
                 return response
             trouble = f"status {response.status_code}: {_words(response)}"
-        raise FlagsUnreachable(
+        raise FlagsUnreachableError(
             f"{method} {self._url}{path} failed {ATTEMPTS} times ({trouble}); is the flag service up?"
         )
 
@@ -153,9 +142,9 @@ def _record(response: httpx.Response) -> FlagRecord:
 
 def _body(response: httpx.Response) -> dict[str, Any]:
     if response.status_code == 412:
-        raise FlagConflict(_words(response))
+        raise FlagConflictError(_words(response))
     if not response.is_success:
-        raise FlagRejected(f"{response.status_code}: {_words(response)}")
+        raise FlagRejectedError(f"{response.status_code}: {_words(response)}")
     body: dict[str, Any] = response.json()
     return body
 

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pitwall_gateway.flags.port import FixedFlags, Flags
 from pitwall_gateway.flags.sync import FollowedFlags
 from pitwall_gateway.serve.app import build_app
-from pitwall_gateway.serve.server import PortError, bind, serve
-from pitwall_gateway.serve.settings import Settings, read_settings
+from pitwall_gateway.serve.server import bind, serve
+from pitwall_gateway.serve.settings import GatewaySettings, read_settings
 from pitwall_gateway.serve.wiring import assemble
+from pitwall_gateway.values.errors import PortError
 
-LOG = logging.getLogger("pitwall_gateway")
+log = logging.getLogger("pitwall_gateway")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,12 +29,12 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     app = build_app(assemble(settings, _flags(settings)))
     host, port = listener.getsockname()[:2]
-    LOG.info("gateway listens on http://%s:%d", host, port)
+    log.info("gateway listens on http://%s:%d", host, port)
     serve(app, listener, grace_seconds=settings.grace_seconds)
     return 0
 
 
-def _flags(settings: Settings) -> Flags:
+def _flags(settings: GatewaySettings) -> Flags:
     """The flags to follow; without a flag service, none: stable answers everybody."""
     if not settings.flags_sync:
         return FixedFlags({})

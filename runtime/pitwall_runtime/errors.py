@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 
-class Refused(Exception):  # noqa: N818 – the question is at fault, not the program
+class RefusedError(Exception):
     """A question that cannot be answered. The message holds the value, the limit and the remedy."""
 
     status = HTTPStatus.BAD_REQUEST
@@ -14,54 +14,54 @@ class Refused(Exception):  # noqa: N818 – the question is at fault, not the pr
         self.message = message
 
 
-class BadQuestion(Refused):
+class BadQuestionError(RefusedError):
     """The request itself is wrong."""
 
     code = "bad_question"
 
 
-class MediaRefused(Refused):
+class MediaRefusedError(RefusedError):
     """The video's address may not be read: outside the media roots, a private network, an unknown scheme."""
 
     code = "media_refused"
 
 
-class MediaMissing(Refused):
+class MediaMissingError(RefusedError):
     """There is nothing at the video's address."""
 
     status = HTTPStatus.NOT_FOUND
     code = "media_missing"
 
 
-class MediaTooLarge(Refused):
+class MediaTooLargeError(RefusedError):
     """The video is larger or longer than the limits."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "media_too_large"
 
 
-class NotAVideo(Refused):
+class NotAVideoError(RefusedError):
     """The bytes are not a video that can be decoded."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "not_a_video"
 
 
-class MediaBroken(Refused):
+class MediaBrokenError(RefusedError):
     """The video begins well and then ends early, or cannot be decoded in time."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "media_broken"
 
 
-class Unavailable(Refused):
+class UnavailableError(RefusedError):
     """Not now: the queue is full, another process still prepares the video, or the language model does not answer."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "unavailable"
 
 
-class BadVariant(Refused):
+class BadVariantError(RefusedError):
     """The SamplerVariant cannot be served: an unknown sampler, a parameter out of bounds, weights that do not load."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY

@@ -134,7 +134,7 @@ class EmbeddingShape:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class VisualTokens:
     """Visual tokens of the chosen frames after reduction, [count, dimension], and the grid side each frame kept."""
 
     values: Floats

@@ -14,7 +14,7 @@ from harness.network import Network
 from harness.node import Node
 from harness.processes import Process, until
 from harness.scenario import Scenario
-from harness.world import FlagService, Load, Operator, Prometheus, grant
+from harness.world import FlagServiceProcess, Operator, Prometheus, QuestionLoad, grant
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = "stand-in"
@@ -128,9 +128,9 @@ def namespace(kubectl: kube.Kubectl, crds: None) -> Iterator[str]:
 
 
 @pytest.fixture(scope="package")
-def flag_service(folder: Path) -> Iterator[FlagService]:
+def flag_service(folder: Path) -> Iterator[FlagServiceProcess]:
     """The real flag service, one for all tests; each has a flag of its own."""
-    made = FlagService(folder)
+    made = FlagServiceProcess(folder)
     try:
         yield made.start()
     finally:
@@ -179,11 +179,11 @@ def operator_rights(kubectl: kube.Kubectl, namespace: str) -> None:
 
 @pytest.fixture
 def scenario(
-    kubectl: kube.Kubectl, namespace: str, control_plane: ControlPlane, flag_service: FlagService,
+    kubectl: kube.Kubectl, namespace: str, control_plane: ControlPlane, flag_service: FlagServiceProcess,
     prometheus: Prometheus, stand_in: None, operator_rights: None, tmp_path: Path,
 ) -> Iterator[Scenario]:  # fmt: skip
     """A namespace with an operator and users of its own; nothing is started or applied yet."""
-    load = Load(flag_service, prometheus, namespace, f"{namespace}.variant", tmp_path)
+    load = QuestionLoad(flag_service, prometheus, namespace, f"{namespace}.variant", tmp_path)
     operator = Operator(control_plane, flag_service, prometheus, namespace, tmp_path)
     made = Scenario(kubectl, namespace, flag_service, prometheus, load, operator)
     try:

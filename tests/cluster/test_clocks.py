@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness.clock import Clock
+from harness.clock import FakeTimeClock
 from harness.processes import until
 from harness.scenario import CANARY, LONG_SECONDS, Scenario
 
@@ -19,7 +19,7 @@ STAGES = [CANARY[0] | {"maxSeconds": 600}, CANARY[1]]
 
 
 def test_a_clock_that_is_set_an_hour_ahead_and_then_an_hour_behind(scenario: Scenario, tmp_path: Path):
-    clock = Clock(tmp_path / "clock")
+    clock = FakeTimeClock(tmp_path / "clock")
     operator = scenario.take_operator()
     operator.process.environment.update(clock.environment)
     scenario.start_canary(stages=STAGES, spec__onInconclusive="FlagOff")
@@ -45,7 +45,7 @@ def test_a_clock_that_is_set_an_hour_ahead_and_then_an_hour_behind(scenario: Sce
 
 def is_right_again(log: Path) -> bool:
     """Whether the last word about the clock is that it agrees."""
-    words = [line for line in log.read_text().splitlines() if "pitwall.clock" in line]
+    words = [line for line in log.read_text().splitlines() if "pitwall_operator.kube.clock" in line]
     return bool(words) and "agrees with" in words[-1]
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from pitwall_operator.kube import lease as leases
 from pitwall_operator.kube.client import CONFIG_MAPS, Kube, connect
-from pitwall_operator.kube.fence import Guard, NotLeader
+from pitwall_operator.kube.fence import Fence
 from pitwall_operator.kube.lease import Lease
+from pitwall_operator.values.errors import NotLeaderError
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +19,7 @@ class Counted:
         return
 
 
-class Clock:
+class LeaseClock:
     def __init__(self) -> None:
         self.now = 1000.0
 
@@ -28,14 +29,14 @@ class Clock:
 
 @pytest.fixture
 async def kube(kubectl, namespace) -> AsyncIterator[Kube]:
-    opened = await connect(kubectl.kubeconfig, Guard(lambda: True, Counted()))
+    opened = await connect(kubectl.kubeconfig, Fence(lambda: True, Counted()))
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> LeaseClock:
+    return LeaseClock()
 
 
 @pytest.fixture
@@ -112,16 +113,16 @@ async def test_a_wall_clock_that_jumps_changes_nothing(replica, kube, namespace,
 
 async def test_nothing_is_begun_by_a_replica_whose_lease_may_have_run_out(kubectl, namespace, replica, clock):
     a = replica("a")
-    fenced = await connect(kubectl.kubeconfig, Guard(a.may_act, Counted()))
+    fenced = await connect(kubectl.kubeconfig, Fence(a.may_act, Counted()))
     manifest = {
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": "x"}, "data": {"n": "1"},
     }  # fmt: skip
-    with pytest.raises(NotLeader):
+    with pytest.raises(NotLeaderError):
         await fenced.apply(CONFIG_MAPS, manifest)
     await a._try_once()
     await fenced.apply(CONFIG_MAPS, manifest)
     clock.now += leases.DURATION_SECONDS - leases.MARGIN_SECONDS
-    with pytest.raises(NotLeader):
+    with pytest.raises(NotLeaderError):
         await fenced.apply(CONFIG_MAPS, manifest)
     assert (await fenced.get(CONFIG_MAPS, namespace, "x"))["data"] == {"n": "1"}
     await fenced.close()

@@ -10,16 +10,17 @@ import pytest
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.cache import CACHED, Cache
-from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kube, KubeRefused, connect
+from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kube, connect
 from pitwall_operator.kube.deployments import DRIFTED, Deployments, RolloutPools
-from pitwall_operator.kube.fence import Guard
+from pitwall_operator.kube.fence import Fence
 from pitwall_operator.kube.manifests import Defaults
+from pitwall_operator.values.errors import KubeRefusedError
 from pitwall_operator.values.observation import Pool
 
 pytestmark = pytest.mark.slow
 
 
-class Calls(Counter[tuple[str, str]]):
+class PoolCalls(Counter[tuple[str, str]]):
     def count(self, verb: str, resource: str) -> None:
         self[(verb, resource)] += 1
 
@@ -28,18 +29,18 @@ class Calls(Counter[tuple[str, str]]):
 
 
 @pytest.fixture
-def calls() -> Calls:
-    return Calls()
+def calls() -> PoolCalls:
+    return PoolCalls()
 
 
 @pytest.fixture
 async def kube(kubectl, namespace, calls) -> AsyncIterator[Kube]:
-    opened = await connect(kubectl.kubeconfig, Guard(lambda: True, calls))
+    opened = await connect(kubectl.kubeconfig, Fence(lambda: True, calls))
     yield opened
     await opened.close()
 
 
-class World:
+class PoolWorld:
     """A variant, its rollout's pools, and a cache that is filled by lists in place of watches."""
 
     def __init__(self, kubectl: Any, namespace: str, kube: Kube) -> None:
@@ -71,11 +72,11 @@ class World:
 
 
 @pytest.fixture
-def world(kubectl, namespace, kube) -> World:
-    return World(kubectl, namespace, kube)
+def world(kubectl, namespace, kube) -> PoolWorld:
+    return PoolWorld(kubectl, namespace, kube)
 
 
-async def run(world: World, variant: SamplerVariant, replicas: int = 1, pool: Pool = Pool.MAIN) -> None:
+async def run(world: PoolWorld, variant: SamplerVariant, replicas: int = 1, pool: Pool = Pool.MAIN) -> None:
     await world.pools().run(variant, revision_of(variant), pool, replicas)
 
 
@@ -208,7 +209,7 @@ async def test_a_drained_pool_is_gone_and_the_others_stay(world, kubectl):
 async def test_a_name_that_belongs_to_another_variant_is_not_fought_for(world):
     await run(world, await world.declare("aks"), pool=Pool.CONTROL)
     other = await world.declare("aks-control")
-    with pytest.raises(KubeRefused, match="belongs to SamplerVariant 'aks'; give SamplerVariant 'aks-control'"):
+    with pytest.raises(KubeRefusedError, match="belongs to SamplerVariant 'aks'; give SamplerVariant 'aks-control'"):
         await run(world, other)
 
 
@@ -218,7 +219,7 @@ async def test_pools_of_another_rollout_are_neither_seen_nor_taken_while_it_exis
     assert await world.pools("other").pools() == {}
     head = {"namespace": world.namespace, "name": "sampler", "uid": "u", "resourceVersion": "1"}
     world.cache.put(ROLLOUTS, {"metadata": head, "spec": {"flag": "f"}})
-    with pytest.raises(KubeRefused, match="run by Rollout 'sampler'"):
+    with pytest.raises(KubeRefusedError, match="run by Rollout 'sampler'"):
         await world.pools("other").run(variant, revision_of(variant), Pool.MAIN, 1)
     world.cache.drop(ROLLOUTS, (world.namespace, "sampler"), 2)
     await world.pools("other").run(variant, revision_of(variant), Pool.MAIN, 1)

@@ -27,7 +27,7 @@ from harness.processes import until
 from harness.scenario import disagreements
 from harness.scraped import Scraped
 from harness.terminal import Terminal
-from harness.world import Flags, Prometheus
+from harness.world import FlagReader, Prometheus
 
 from pitwall_crds.names import FULL_WEIGHT
 
@@ -70,7 +70,7 @@ class Site:
     """The installed product, its users, and what can be seen of both."""
 
     chart: Installed
-    flags: Flags
+    flags: FlagReader
     audience: Audience
     terminal: Terminal
     deployments_seen: set[str] = field(default_factory=set)
@@ -195,7 +195,7 @@ def site(chart: Installed, kubectl: Kubectl, terminal: Terminal, film: Path, pro
     for text in QUESTIONS:
         first = httpx.post(f"{gateway}/v1/chat/completions", json=question(address, text), timeout=90, trust_env=False)
         assert first.status_code == httpx.codes.OK, first.text
-    flags = Flags(f"http://{chart.addresses['flags']}:8016", chart.token("evaluate"))
+    flags = FlagReader(f"http://{chart.addresses['flags']}:8016", chart.token("evaluate"))
     monitors = [one for one in chart.objects if one["kind"] == MONITOR]
     users = Audience(gateway, address, RATE)
     with Scraped(kubectl, chart.namespace, monitors, prometheus.targets / "pods.json"), users:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from harness.examples import edited
-from harness.kube import CRDS, OPENAPI, Kubectl, RefusedError
+from harness.kube import CRDS, OPENAPI, Kubectl, KubectlRefusedError
 
 from pitwall_crds.generate.render import KINDS
 from pitwall_crds.generate.schema import fields
@@ -207,7 +207,7 @@ def test_every_rule_is_tested():
 def test_the_api_server_refuses(kubectl: Kubectl, namespace: str, manifest: dict[str, Any], message: str):
     kubectl.apply([VARIANT, ROLLOUT], namespace)
 
-    with pytest.raises(RefusedError) as refusal:
+    with pytest.raises(KubectlRefusedError) as refusal:
         kubectl.apply(manifest, namespace)
 
     assert message in str(refusal.value)
@@ -217,7 +217,7 @@ def test_the_api_server_refuses(kubectl: Kubectl, namespace: str, manifest: dict
 def test_unknown_fields_are_refused_or_pruned(kubectl: Kubectl, namespace: str, manifest: dict[str, Any]):
     misspelt = edited(manifest, "spec.misspelt", 1)
 
-    with pytest.raises(RefusedError, match=r'unknown field "spec\.misspelt"'):
+    with pytest.raises(KubectlRefusedError, match=r'unknown field "spec\.misspelt"'):
         kubectl("apply", "--validate=strict", "-f", "-", manifest=misspelt, namespace=namespace)
     kubectl("apply", "--validate=ignore", "-f", "-", manifest=misspelt, namespace=namespace)
 

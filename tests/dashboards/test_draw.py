@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pitwall_dashboards.draw import Source, draw
+from pitwall_dashboards.draw import QueryServer, draw
 
 pytestmark = pytest.mark.slow
 COMMAND = (sys.executable, "-m", "pitwall_dashboards.draw")
@@ -16,8 +16,8 @@ COMMAND = (sys.executable, "-m", "pitwall_dashboards.draw")
 def test_a_picture_of_real_data_fills_a_1080p_screen(prometheus_url: str, tmp_path: Path, eventually):
     picture = tmp_path / "screen.png"
 
-    def lately() -> Source:
-        return Source(prometheus_url, time.time() - 60, time.time())
+    def lately() -> QueryServer:
+        return QueryServer(prometheus_url, time.time() - 60, time.time())
 
     eventually(lambda: lately().series("pitwall_rollout_weight_basis_points"), seconds=30, what="a scrape")
     draw(lately(), picture)

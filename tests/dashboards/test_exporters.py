@@ -11,7 +11,7 @@ import pitwall_gateway.values.telemetry
 import pitwall_runtime.pipeline.telemetry
 from pitwall_crds.metrics import SERIES, MetricType
 from pitwall_crds.names import Metric
-from pitwall_operator.machine.metrics import Exported
+from pitwall_operator.machine.metrics import EmbeddedMetrics
 
 OPTIONAL = {Metric.ROLLOUT_PHASE}
 """Shown and alerted on where it is exported, done without where it is not."""
@@ -30,15 +30,15 @@ def described(collectors: Iterable[object]) -> Registered:
 
 
 def gateway() -> Registered:
-    return of_registry(pitwall_gateway.values.telemetry.Telemetry()._registry)
+    return of_registry(pitwall_gateway.values.telemetry.GatewayTelemetry()._registry)
 
 
 def runtime() -> Registered:
-    return of_registry(pitwall_runtime.pipeline.telemetry.Telemetry("aks", "candidate").registry)
+    return of_registry(pitwall_runtime.pipeline.telemetry.RuntimeTelemetry("aks", "candidate").registry)
 
 
 def operator() -> Registered:
-    exported = Exported.listening(0)
+    exported = EmbeddedMetrics.listening(0)
     exported.close()
     return described(vars(exported).values())
 

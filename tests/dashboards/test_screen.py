@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from pitwall_dashboards.generate import write_files
-from pitwall_dashboards.panel import Place
+from pitwall_dashboards.panel import GridPosition
 from pitwall_dashboards.screen import COLUMNS, MAXIMUM_ROWS, ROWS, dashboard, placed
 
 COMMITTED = Path(__file__).parents[2] / "dashboards"
 
 
-def overlap(one: Place, other: Place) -> bool:
+def overlap(one: GridPosition, other: GridPosition) -> bool:
     apart = one.x + one.width <= other.x or other.x + other.width <= one.x
     above = one.y + one.height <= other.y or other.y + other.height <= one.y
     return not (apart or above)

@@ -13,13 +13,13 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from examples.demo.users import Exchange, drive
+from examples.demo.users import DemoExchange, drive
 
 from pitwall_crds.host import files
 from pitwall_crds.rollout import Rollout
 from pitwall_operator.machine.child import free_port
 from pitwall_operator.machine.resources import Resources
-from pitwall_operator.machine.state_folder import Place
+from pitwall_operator.machine.state_folder import StateFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 RUN = [sys.executable, "-c", "from pitwall_operator.cli.app import main; main()"]
@@ -41,16 +41,16 @@ class House:
 
     def __init__(self, state: Path, film: Path) -> None:
         self.state, self.film = state, film
-        self.place, self.resources = Place(state), Resources(state)
+        self.folder, self.resources = StateFolder(state), Resources(state)
 
     def rollout(self) -> Rollout:
         return self.resources.rollouts()[0]
 
     def service(self, name: str) -> int:
-        return int(files.read_json(self.place.run / "services.json", {})[name][0])
+        return int(files.read_json(self.folder.run / "services.json", {})[name][0])
 
     def runtimes(self, variant: str) -> list[int]:
-        return [c["pid"] for c in files.read_json(self.place.run / "processes.json", []) if c["variant"] == variant]
+        return [c["pid"] for c in files.read_json(self.folder.run / "processes.json", []) if c["variant"] == variant]
 
     def ask(self) -> httpx.Response:
         content = [
@@ -58,7 +58,7 @@ class House:
             {"type": "text", "text": "When do the arrows fly?"},
         ]
         body = {"model": "pitwall", "messages": [{"role": "user", "content": content}]}
-        url = f"{self.place.gateway_url()}/v1/chat/completions"
+        url = f"{self.folder.gateway_url()}/v1/chat/completions"
         return httpx.post(url, json=body, timeout=120.0, trust_env=False)
 
     def trials(self) -> dict[str, int]:
@@ -70,11 +70,11 @@ class House:
         return found
 
     @asynccontextmanager
-    async def users(self, rate: float = 15.0) -> AsyncIterator[list[Exchange]]:
-        stop, seen = asyncio.Event(), list[Exchange]()
+    async def users(self, rate: float = 15.0) -> AsyncIterator[list[DemoExchange]]:
+        stop, seen = asyncio.Event(), list[DemoExchange]()
         driving = asyncio.create_task(
             drive(
-                self.place.gateway_url(),
+                self.folder.gateway_url(),
                 self.film.as_uri(),
                 rate_per_second=rate,
                 stop=stop,
@@ -152,11 +152,11 @@ def test_a_dead_flag_service_keeps_nobody_from_an_answer(house):
 
 
 def test_a_killed_supervisor_is_followed_by_one_that_finds_everything_running(house):
-    supervisor = files.read_json(house.place.run / "supervisor.json", None)[0]
+    supervisor = files.read_json(house.folder.run / "supervisor.json", None)[0]
     gateway, runtimes = house.service("gateway"), set(house.runtimes("uniform-v1"))
     os.kill(supervisor, signal.SIGKILL)
     until(lambda: not psutil.pid_exists(supervisor) or psutil.Process(supervisor).status() == psutil.STATUS_ZOMBIE)
-    pitwall(house.state, "up", "-f", str(EXAMPLES / "variants.yaml"), "--port", str(house.place.port("gateway")))
+    pitwall(house.state, "up", "-f", str(EXAMPLES / "variants.yaml"), "--port", str(house.folder.port("gateway")))
 
     assert house.service("gateway") == gateway
     assert runtimes <= set(house.runtimes("uniform-v1"))
@@ -193,6 +193,6 @@ def test_a_bad_film_is_refused_in_words(house, url, status, words):
     address = url.replace("{root}", house.film.parent.as_uri())
     content = [{"type": "video_url", "video_url": {"url": address}}, {"type": "text", "text": "What is this?"}]
     body = {"model": "pitwall", "messages": [{"role": "user", "content": content}]}
-    answer = httpx.post(f"{house.place.gateway_url()}/v1/chat/completions", json=body, timeout=60.0, trust_env=False)
+    answer = httpx.post(f"{house.folder.gateway_url()}/v1/chat/completions", json=body, timeout=60.0, trust_env=False)
 
     assert (answer.status_code, words in answer.text) == (status, True), answer.text

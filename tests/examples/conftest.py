@@ -10,13 +10,13 @@ import pytest
 from examples.demo.annotations import Annotations, load
 
 
-class Gateway(ThreadingHTTPServer):
+class StandInGateway(ThreadingHTTPServer):
     """Answers as the gateway does: OpenAI shape, pitwall extension, x-pitwall-* headers."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", 0), GatewayHandler)
         self.answer: Any = None  # called with the request's body: (status, headers, body)
         self.asked: list[dict[str, Any]] = []
         self.feedback_status = 200
@@ -31,9 +31,9 @@ class Gateway(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
-class Handler(BaseHTTPRequestHandler):
+class GatewayHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Gateway
+    server: StandInGateway
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -58,8 +58,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def gateway() -> Iterator[Gateway]:
-    with Gateway() as server:
+def gateway() -> Iterator[StandInGateway]:
+    with StandInGateway() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield server

@@ -1,21 +1,21 @@
 """Judgements of hand-made answers."""
 
 import pytest
-from examples.demo.annotations import Annotations, Moment, Question
-from examples.demo.judge import Judgement, NamedMoment, judge
+from examples.demo.annotations import AnnotatedMoment, AnnotatedQuestion, Annotations
+from examples.demo.judge import NamedMoment, Satisfaction, judge
 
 FILM = Annotations(
     100.0,
     {
-        "apple": Moment("apple", 10.0, 20.0, "An apple.", ()),
-        "bite": Moment("bite", 15.0, 20.0, "A bite.", ()),
-        "kite": Moment("kite", 50.0, 51.0, "A kite.", ()),
-        "bird": Moment("bird", 80.0, 90.0, "A bird.", ()),
+        "apple": AnnotatedMoment("apple", 10.0, 20.0, "An apple.", ()),
+        "bite": AnnotatedMoment("bite", 15.0, 20.0, "A bite.", ()),
+        "kite": AnnotatedMoment("kite", 50.0, 51.0, "A kite.", ()),
+        "bird": AnnotatedMoment("bird", 80.0, 90.0, "A bird.", ()),
     },
     (),
 )
-ONE = Question("one", "?", "??", ("apple", "kite"), 1)
-TWO = Question("two", "?", "??", ("apple", "bite", "kite"), 2)
+ONE = AnnotatedQuestion("one", "?", "??", ("apple", "kite"), 1)
+TWO = AnnotatedQuestion("two", "?", "??", ("apple", "bite", "kite"), 2)
 
 
 def named(*pts_seconds: float) -> list[NamedMoment]:
@@ -43,8 +43,10 @@ def named(*pts_seconds: float) -> list[NamedMoment]:
         pytest.param(TWO, [0, 1, 12, 2, 3, 50], False, ("apple",), 0.2, id="sixth-is-not-read"),
     ],
 )
-def test_judgement(question: Question, pts: list[float], satisfied: bool, hits: tuple[str, ...], precision: float):
-    assert judge(question, named(*pts), FILM) == Judgement(satisfied, hits, pytest.approx(precision))
+def test_judgement(
+    question: AnnotatedQuestion, pts: list[float], satisfied: bool, hits: tuple[str, ...], precision: float
+):
+    assert judge(question, named(*pts), FILM) == Satisfaction(satisfied, hits, pytest.approx(precision))
 
 
 def test_the_frame_counts_not_the_span_it_stands_for() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from examples.demo.annotations import Annotations
-from examples.demo.asking import Asker
+from examples.demo.asking import FilmAsker
 from examples.demo.summary import main
-from examples.demo.users import Crowd, Exchange, Habits, Visitor, drive
+from examples.demo.users import Crowd, DemoExchange, Habits, Visitor, drive
 
 pytestmark = pytest.mark.slow  # real servers, real seconds
 
@@ -47,9 +47,11 @@ def _knowing(film: Annotations, *, right: Any) -> Any:
     return answer
 
 
-async def _visits(gateway: Any, film: Annotations, *, seconds: float = 1.0, habits: Habits = QUICK) -> list[Exchange]:
+async def _visits(
+    gateway: Any, film: Annotations, *, seconds: float = 1.0, habits: Habits = QUICK
+) -> list[DemoExchange]:
     """What a crowd records in a short time."""
-    stop, seen, asker = asyncio.Event(), list[Exchange](), Asker(gateway.url, FILM_URI, timeout_seconds=2.0)
+    stop, seen, asker = asyncio.Event(), list[DemoExchange](), FilmAsker(gateway.url, FILM_URI, timeout_seconds=2.0)
     asyncio.get_running_loop().call_later(seconds, stop.set)
     crowd = Crowd(asker, film, habits=habits, stop=stop, on_answer=seen.append)
     await crowd.arrive(40.0, seed=7)
@@ -140,9 +142,9 @@ async def test_an_error_is_recorded_not_raised_and_nobody_votes_on_it(gateway, f
 async def test_feedback_that_is_not_taken_is_counted_and_said_once(gateway, film, caplog) -> None:
     gateway.answer = _knowing(film, right=lambda *_: True)
     gateway.feedback_status = 404
-    stop, seen = asyncio.Event(), list[Exchange]()
+    stop, seen = asyncio.Event(), list[DemoExchange]()
 
-    def record(exchange: Exchange) -> None:
+    def record(exchange: DemoExchange) -> None:
         seen.append(exchange)
         if len(seen) == 5:
             stop.set()
@@ -155,7 +157,7 @@ async def test_feedback_that_is_not_taken_is_counted_and_said_once(gateway, film
 
 
 async def test_a_dead_gateway_is_an_error_in_the_record() -> None:
-    stop, seen = asyncio.Event(), list[Exchange]()
+    stop, seen = asyncio.Event(), list[DemoExchange]()
     asyncio.get_running_loop().call_later(0.5, stop.set)
     with socket.create_server(("127.0.0.1", 0)) as closed_at_once:
         port = closed_at_once.getsockname()[1]

@@ -5,7 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUnreachable
+from pitwall_flags.client import FlagClient
+from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.record import Newer
 
 pytestmark = pytest.mark.slow
@@ -41,9 +42,9 @@ async def test_what_changed_since_a_revision_is_read_alone(client, key, split):
 
 async def test_a_conflict_is_told_apart_from_a_refusal(client, key, split):
     await client.put(key, split(100), expected_version=None, **WHO)
-    with pytest.raises(FlagConflict, match="version 1"):
+    with pytest.raises(FlagConflictError, match="version 1"):
         await client.put(key, split(100), expected_version=4, **WHO)
-    with pytest.raises(FlagRejected, match=r"422.*state"):
+    with pytest.raises(FlagRejectedError, match=r"422.*state"):
         await client.put(key, {"variants": {}}, expected_version=1, **WHO)
 
 
@@ -56,7 +57,7 @@ async def test_a_kill_is_seen_by_the_next_writer(client, key, split):
 
 async def test_a_flag_is_deleted_once_though_answers_are_lost(shared_service, client, key, split):
     await client.put(key, split(100), expected_version=None, **WHO)
-    with pytest.raises(FlagConflict, match="version 1"):
+    with pytest.raises(FlagConflictError, match="version 1"):
         await client.delete(key, expected_version=4, **WHO)
     losing = FlagClient(shared_service.url, transport=LosesAnswers(2))
     await losing.delete(key, expected_version=1, actor="kim & co", reason="tidy up: 100 %")
@@ -67,7 +68,7 @@ async def test_a_flag_is_deleted_once_though_answers_are_lost(shared_service, cl
     assert (newest["actor"], newest["reason"], newest["version"]) == ("kim & co", "tidy up: 100 %", 2)
     await client.put(key, split(100), expected_version=None, **WHO)
     await client.kill(key, **WHO)
-    with pytest.raises(FlagRejected, match=r"409.*release"):
+    with pytest.raises(FlagRejectedError, match=r"409.*release"):
         await client.delete(key, expected_version=4, **WHO)
 
 
@@ -81,7 +82,7 @@ async def test_writes_begun_together_are_applied_in_the_order_they_were_begun(cl
 
 async def test_a_service_that_is_away_is_told_with_where_and_how_often():
     client = FlagClient("http://127.0.0.1:1", timeout_seconds=1.0)
-    with pytest.raises(FlagsUnreachable, match=r"http://127\.0\.0\.1:1/v1/flags/f failed 4 times"):
+    with pytest.raises(FlagsUnreachableError, match=r"http://127\.0\.0\.1:1/v1/flags/f failed 4 times"):
         await client.get("f")
     await client.close()
 
@@ -95,7 +96,7 @@ async def test_a_write_survives_a_restart_of_the_service_and_is_applied_once(ser
         try:
             record = await client.put("f", split(100), expected_version=1, **WHO)
             break
-        except FlagsUnreachable:
+        except FlagsUnreachableError:
             continue
     await restart
     assert record.version == 2

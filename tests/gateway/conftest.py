@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse
 from pitwall_gateway.flags.port import FixedFlags, Flags
 from pitwall_gateway.serve.app import build_app
 from pitwall_gateway.serve.server import bind
-from pitwall_gateway.serve.settings import Rules, Settings
+from pitwall_gateway.serve.settings import GatewaySettings, Rules
 from pitwall_gateway.serve.wiring import assemble
 
 QUESTION = {"model": "pitwall", "messages": [{"role": "user", "content": "When does the rabbit wake up?"}]}
@@ -142,7 +142,7 @@ class Pit:
 
     def open(self, flags: Flags, rules: Rules | None = None) -> Server:
         """Start the gateway."""
-        settings = Settings(port=0, routes=self.routes, state_dir=self.folder, rules=rules or Rules())
+        settings = GatewaySettings(port=0, routes=self.routes, state_dir=self.folder, rules=rules or Rules())
         server = Server(build_app(assemble(settings, flags))).start()
         self.url = server.url
         self.gateway = server

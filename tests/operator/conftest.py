@@ -19,10 +19,10 @@ from pitwall_operator.values.observation import (
     Observation,
     Pool,
     PoolSeen,
+    ProcessCounters,
     Reading,
     ShadowSeen,
     Share,
-    Source,
     SplitSeen,
     Unseen,
     VariantSeen,
@@ -129,7 +129,7 @@ class World:
             name: VariantSeen(revision, full_replicas=1, pools=self.pools.get(name, {}))
             for name, revision in self.revisions.items()
         }
-        source = Source(start_time=self.now - 1e6, samples=self.counters.samples())
+        source = ProcessCounters(start_time=self.now - 1e6, samples=self.counters.samples())
         reading = Unseen(self.blind) if self.blind else Reading(self.now, {"gateway": source})
         asked = {experiment.variant_ref.name for experiment in self.rollout.spec.experiments}
         experiments = {name: self.experiments.get(name, ShadowSeen()) for name in asked | set(self.status.experiments)}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pitwall_runtime.errors import BadVariant
+from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.reduce import build, keep_all, pool
 
 
@@ -43,5 +43,5 @@ def test_none_keeps_every_token():
 
 
 def test_an_unknown_reducer_is_told_which_there_are():
-    with pytest.raises(BadVariant, match="choose one of none, pool"):
+    with pytest.raises(BadVariantError, match="choose one of none, pool"):
         build("tome")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from pitwall_crds import names
-from pitwall_crds.generate.render import KINDS, Kind, definition
+from pitwall_crds.generate.render import KINDS, KindDescription, definition
 from pitwall_crds.generate.schema import Schema, fields
 
 INTRODUCTION: Final = f"""\
@@ -31,7 +31,7 @@ def reference() -> str:
     return "\n".join([INTRODUCTION, *(line for kind in KINDS for line in _kind(kind))]) + "\n"
 
 
-def _kind(kind: Kind) -> Iterator[str]:
+def _kind(kind: KindDescription) -> Iterator[str]:
     schema: Schema = definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     yield f"## {kind.model.__name__}"
     yield ""

@@ -30,7 +30,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class KindDescription:
     """What a CRD says beside its schema."""
 
     model: type[Border]
@@ -47,7 +47,7 @@ class Kind:
 _AGE: Final = Column("Age", ".metadata.creationTimestamp", "Time since creation.", type="date")
 
 KINDS: Final = (
-    Kind(
+    KindDescription(
         SamplerVariant,
         plural="samplervariants",
         short_name="pwv",
@@ -64,7 +64,7 @@ KINDS: Final = (
             _AGE,
         ),
     ),
-    Kind(
+    KindDescription(
         Rollout,
         plural="rollouts",
         short_name="pwr",
@@ -82,7 +82,7 @@ KINDS: Final = (
 )
 
 
-def definition(kind: Kind) -> dict[str, Any]:
+def definition(kind: KindDescription) -> dict[str, Any]:
     """One CustomResourceDefinition."""
     name = kind.model.__name__
     spec_names = {

@@ -11,7 +11,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from pitwall_crds import names
-from pitwall_crds.reading.parse import MAXIMUM_BYTES, Document, MalformedYaml, parse_documents
+from pitwall_crds.errors import InvalidResourceError, MalformedYamlError
+from pitwall_crds.reading.parse import MAXIMUM_BYTES, Document, parse_documents
 from pitwall_crds.reading.problems import Problem, floats_in, problems_of, shown, suggestion
 from pitwall_crds.resource import Border
 from pitwall_crds.rollout import Rollout
@@ -20,14 +21,6 @@ from pitwall_crds.variant import SamplerVariant
 Resource = SamplerVariant | Rollout
 
 KINDS: Final[dict[str, type[SamplerVariant] | type[Rollout]]] = {"SamplerVariant": SamplerVariant, "Rollout": Rollout}
-
-
-class InvalidResource(ValueError):  # noqa: N818 – what the user wrote is invalid, not the program
-    """A file cannot be used. The message has one line per problem: file, line, resource, field, value, remedy."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = tuple(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +35,11 @@ def load_resources(text: str, *, source: str) -> tuple[Resource, ...]:
     """The resources of a YAML stream in its order. `source` names the file in messages. Raises InvalidResource."""
     try:
         documents = parse_documents(text)
-    except MalformedYaml as error:
+    except MalformedYamlError as error:
         place = f":{error.line}:{error.column}" if error.line else ""
-        raise InvalidResource([f"{source}{place}: {error.message}"]) from None
+        raise InvalidResourceError([f"{source}{place}: {error.message}"]) from None
     if not documents:
-        raise InvalidResource([f"{source}: holds no resource; write a SamplerVariant or a Rollout into it"])
+        raise InvalidResourceError([f"{source}: holds no resource; write a SamplerVariant or a Rollout into it"])
     read = [_read(document) for document in documents]
     resources = [result for result in read if not isinstance(result, _Invalid)]
     lines = [
@@ -54,7 +47,7 @@ def load_resources(text: str, *, source: str) -> tuple[Resource, ...]:
     ]
     lines += [f"{source}: {words}" for words in _repeated(resources)]
     if lines:
-        raise InvalidResource(lines)
+        raise InvalidResourceError(lines)
     return tuple(resources)
 
 
@@ -65,11 +58,11 @@ def load_file(path: Path) -> tuple[Resource, ...]:
             content = file.read(MAXIMUM_BYTES + 1)
         text = content.decode("utf-8-sig")
     except OSError as error:
-        raise InvalidResource(
+        raise InvalidResourceError(
             [f"{path}: cannot be read ({error.strerror}); check the path and its permissions"]
         ) from None
     except UnicodeDecodeError as error:
-        raise InvalidResource([f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8 text"]) from None
+        raise InvalidResourceError([f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8 text"]) from None
     return load_resources(text, source=str(path))
 
 

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import yaml
 
+from pitwall_crds.errors import MalformedYamlError
+
 MAXIMUM_BYTES: Final = 1_048_576
 MAXIMUM_NODES: Final = 20_000
 MAXIMUM_DEPTH: Final = 48
@@ -14,14 +16,6 @@ _PREFIX: Final = "tag:yaml.org,2002:"
 _MERGE: Final = _PREFIX + "merge"
 _TEXT: Final = _PREFIX + "str"
 _TAGS: Final = frozenset(_PREFIX + name for name in ("str", "int", "float", "bool", "null", "map", "seq", "merge"))
-
-
-class MalformedYaml(ValueError):  # noqa: N818 – it names the text, as InvalidResource does
-    """The text is not YAML that Pitwall reads; `line` and `column` count from 1, 0 where unknown."""
-
-    def __init__(self, message: str, *, line: int = 0, column: int = 0) -> None:
-        super().__init__(message)
-        self.message, self.line, self.column = message, line, column
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +40,7 @@ def parse_documents(text: str) -> tuple[Document, ...]:
     """The documents of a stream, empty ones left out. Raises MalformedYaml."""
     size = len(text.encode("utf-8", errors="replace"))
     if size > MAXIMUM_BYTES:
-        raise MalformedYaml(f"the text has {size} bytes and must have at most {MAXIMUM_BYTES}; split the file")
+        raise MalformedYamlError(f"the text has {size} bytes and must have at most {MAXIMUM_BYTES}; split the file")
     try:
         return tuple(_documents(text))
     except yaml.MarkedYAMLError as error:
@@ -55,7 +49,7 @@ def parse_documents(text: str) -> tuple[Document, ...]:
         raise _at(mark, f"not valid YAML: {words}; check indentation, colons and quotes here") from None
     except yaml.YAMLError as error:
         words = " ".join(str(error).split())
-        raise MalformedYaml(f"not valid YAML: {words}; save the file as plain UTF-8 text") from None
+        raise MalformedYamlError(f"not valid YAML: {words}; save the file as plain UTF-8 text") from None
 
 
 class _Loader(yaml.SafeLoader):
@@ -154,10 +148,10 @@ def _shown(key: yaml.Node) -> str:
     return repr(key.value)[:60] if isinstance(key, yaml.ScalarNode) else "(a list or mapping)"
 
 
-def _at(mark: Any, message: str) -> MalformedYaml:
+def _at(mark: Any, message: str) -> MalformedYamlError:
     if mark is None:
-        return MalformedYaml(message)
-    return MalformedYaml(message, line=mark.line + 1, column=mark.column + 1)
+        return MalformedYamlError(message)
+    return MalformedYamlError(message, line=mark.line + 1, column=mark.column + 1)
 
 
 def _child(node: yaml.Node, step: str | int) -> yaml.Node | None:

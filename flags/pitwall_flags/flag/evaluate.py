@@ -19,7 +19,7 @@ Attributes = Mapping[str, Any]
 Metadata = Mapping[str, bool | int | float | str]
 
 
-class Reason(StrEnum):
+class ResolutionReason(StrEnum):
     """Why this value: the reasons of the OpenFeature specification that an evaluation here can have."""
 
     STATIC = "STATIC"
@@ -31,7 +31,7 @@ class Reason(StrEnum):
     ERROR = "ERROR"
 
 
-class Fault(StrEnum):
+class EvaluationFault(StrEnum):
     """Why there is no value: the error codes of the OpenFeature specification that an evaluation here can have."""
 
     FLAG_NOT_FOUND = "FLAG_NOT_FOUND"
@@ -43,21 +43,21 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Resolution:
+class FlagResolution:
     """What a flag says for one context. `value` is None when the caller's default applies."""
 
     value: Any
     variant: str
-    reason: Reason
+    reason: ResolutionReason
     metadata: Metadata
-    fault: Fault | None = None
+    fault: EvaluationFault | None = None
     message: str = ""
 
 
 class Rule(Protocol):
     """One compiled flag."""
 
-    def resolve(self, targeting_key: str, attributes: Attributes) -> Resolution:
+    def resolve(self, targeting_key: str, attributes: Attributes) -> FlagResolution:
         """The flag's answer for this context; never raises."""
 
 
@@ -66,16 +66,16 @@ class SplitRule:
 
     __slots__ = ("_default", "_edges", "_prefix")
 
-    def __init__(self, split: Split, default: Resolution, metadata: Metadata) -> None:
+    def __init__(self, split: Split, default: FlagResolution, metadata: Metadata) -> None:
         self._prefix = bucket.prefix(split.salt)
         self._default = default
         edges, edge = [], 0
         for share in split.shares:
             edge += share.weight
-            edges.append((edge, Resolution(share.variant, str(share.arm), Reason.SPLIT, metadata)))
+            edges.append((edge, FlagResolution(share.variant, str(share.arm), ResolutionReason.SPLIT, metadata)))
         self._edges = tuple(edges)
 
-    def resolve(self, targeting_key: str, attributes: Attributes) -> Resolution:  # noqa: ARG002 - a split asks the key only
+    def resolve(self, targeting_key: str, attributes: Attributes) -> FlagResolution:  # noqa: ARG002 - a split asks the key only
         """The arm whose buckets hold the key; without a key the default arm."""
         if not targeting_key:
             return self._default
@@ -97,34 +97,34 @@ class GeneralRule:
         self._metadata = metadata
         self._resolve = _typed(self._core, document["variants"])
 
-    def resolve(self, targeting_key: str, attributes: Attributes) -> Resolution:
+    def resolve(self, targeting_key: str, attributes: Attributes) -> FlagResolution:
         """flagd-core's answer; whatever it raises becomes a fault."""
         context = EvaluationContext(targeting_key or None, attributes)
         try:
             answer = self._resolve("flag", None, context)
         except OpenFeatureError as error:
-            return faulty(Fault(error.error_code.value), error.error_message or "", self._metadata)
+            return faulty(EvaluationFault(error.error_code.value), error.error_message or "", self._metadata)
         except (Exception, RecursionError) as error:  # a rule of another party must not stop a gateway
-            return faulty(Fault.GENERAL, f"{type(error).__name__}: {error}", self._metadata)
+            return faulty(EvaluationFault.GENERAL, f"{type(error).__name__}: {error}", self._metadata)
         if isinstance(answer.value, float) and not math.isfinite(answer.value):
-            return faulty(Fault.GENERAL, "the value is not a finite number", self._metadata)
-        return Resolution(answer.value, answer.variant or "", Reason(str(answer.reason)), self._metadata)
+            return faulty(EvaluationFault.GENERAL, "the value is not a finite number", self._metadata)
+        return FlagResolution(answer.value, answer.variant or "", ResolutionReason(str(answer.reason)), self._metadata)
 
 
 @dataclass(frozen=True, slots=True)
 class FaultyRule:
     """A document that no evaluator can use."""
 
-    resolution: Resolution
+    resolution: FlagResolution
 
-    def resolve(self, targeting_key: str, attributes: Attributes) -> Resolution:  # noqa: ARG002 - nothing is asked
+    def resolve(self, targeting_key: str, attributes: Attributes) -> FlagResolution:  # noqa: ARG002 - nothing is asked
         """Always the fault."""
         return self.resolution
 
 
-def faulty(fault: Fault, message: str, metadata: Metadata | None = None) -> Resolution:
+def faulty(fault: EvaluationFault, message: str, metadata: Metadata | None = None) -> FlagResolution:
     """A resolution without a value."""
-    return Resolution(None, "", Reason.ERROR, metadata or {}, fault, message)
+    return FlagResolution(None, "", ResolutionReason.ERROR, metadata or {}, fault, message)
 
 
 def compile_rule(document: Any, evaluators: Mapping[str, Any], set_metadata: Metadata) -> Rule:
@@ -135,9 +135,13 @@ def compile_rule(document: Any, evaluators: Mapping[str, Any], set_metadata: Met
         if split is None:
             return GeneralRule(document, evaluators, metadata)
         default = document["defaultVariant"]
-        return SplitRule(split, Resolution(document["variants"][default], default, Reason.DEFAULT, metadata), metadata)
+        return SplitRule(
+            split, FlagResolution(document["variants"][default], default, ResolutionReason.DEFAULT, metadata), metadata
+        )
     except (Exception, RecursionError) as error:  # documents come from outside
-        return FaultyRule(faulty(Fault.PARSE_ERROR, f"unusable flag definition: {type(error).__name__}: {error}"))
+        return FaultyRule(
+            faulty(EvaluationFault.PARSE_ERROR, f"unusable flag definition: {type(error).__name__}: {error}")
+        )
 
 
 def _typed(core: FlagdCore, variants: Mapping[str, Any]) -> Any:

@@ -4,7 +4,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pitwall_flags.flag.evaluate import Attributes, Fault, Metadata, Resolution, Rule, compile_rule, faulty
+from pitwall_flags.flag.evaluate import (
+    Attributes,
+    EvaluationFault,
+    FlagResolution,
+    Metadata,
+    Rule,
+    compile_rule,
+    faulty,
+)
 
 
 class FlagSet:
@@ -33,10 +41,12 @@ class FlagSet:
             raise ValueError(f"a flagd configuration is an object, not {type(configuration).__name__}")  # noqa: TRY004
         return cls(configuration, before)
 
-    def evaluate(self, key: str, targeting_key: str, attributes: Attributes) -> Resolution:
+    def evaluate(self, key: str, targeting_key: str, attributes: Attributes) -> FlagResolution:
         """What the flag says for this context; never raises."""
         rule = self._rules.get(key) or self._compile(key)
-        return rule.resolve(targeting_key, attributes) if rule else faulty(Fault.FLAG_NOT_FOUND, _missing(key))
+        return (
+            rule.resolve(targeting_key, attributes) if rule else faulty(EvaluationFault.FLAG_NOT_FOUND, _missing(key))
+        )
 
     def changed_keys(self, before: "FlagSet | None") -> list[str]:
         """Keys that were added, removed or changed since that set, sorted."""

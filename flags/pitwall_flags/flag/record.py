@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Action(StrEnum):
+class ChangeKind(StrEnum):
     """What a change did."""
 
     PUT = "put"
@@ -41,7 +41,7 @@ class Change:
     revision: int
     key: str
     version: int
-    action: Action
+    action: ChangeKind
     actor: str
     reason: str
     at_ms: int

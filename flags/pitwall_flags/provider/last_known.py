@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pitwall_flags.flag.flagset import FlagSet
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def load(path: Path) -> tuple[str, FlagSet] | None:
@@ -19,7 +19,7 @@ def load(path: Path) -> tuple[str, FlagSet] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        _log.warning("the last known flags in %s cannot be used (%s); waiting for the flag service", path, error)
+        log.warning("the last known flags in %s cannot be used (%s); waiting for the flag service", path, error)
         return None
 
 
@@ -39,7 +39,7 @@ def save(path: Path, text: str) -> bool:
                 Path(temporary).unlink()
             raise
     except (OSError, UnicodeError) as error:
-        _log.warning(
+        log.warning(
             "cannot keep the flags in %s (%s); a restart while the service is away would forget them", path, error
         )
         return False

@@ -13,17 +13,17 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
 from openfeature.provider import AbstractProvider, Metadata
 
-from pitwall_flags.flag.evaluate import Fault, Reason, Resolution
+from pitwall_flags.flag.evaluate import EvaluationFault, FlagResolution, ResolutionReason
 from pitwall_flags.flag.flagset import FlagSet
 from pitwall_flags.provider import last_known, telemetry
-from pitwall_flags.provider.sync_client import Follower, Source
+from pitwall_flags.provider.sync_client import SyncClient, SyncSource
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 FIRST_FLAGS_SECONDS: Final = 2.0
 """How long initialization waits for the first flags before it goes on with the last known ones, or none."""
 
-_ERROR_CODES: Final = {fault: ErrorCode(fault.value) for fault in Fault}
+_ERROR_CODES: Final = {fault: ErrorCode(fault.value) for fault in EvaluationFault}
 
 
 class PitwallProvider(AbstractProvider):
@@ -44,8 +44,8 @@ class PitwallProvider(AbstractProvider):
         self._flags = FlagSet({})
         self._stale = True
         self._settled = threading.Event()
-        self._source = Source(target, token, retry_seconds, selector, authority)
-        self._follower: Follower | None = None
+        self._source = SyncSource(target, token, retry_seconds, selector, authority)
+        self._follower: SyncClient | None = None
 
     @property
     def is_stale(self) -> bool:
@@ -66,7 +66,7 @@ class PitwallProvider(AbstractProvider):
         if known and not self._flags.documents:
             self._flags = known[1]
         telemetry.STALE.set(1)
-        self._follower = Follower(self._source, self._receive, self._lose)
+        self._follower = SyncClient(self._source, self._receive, self._lose)
         self._follower.start()
         self._settled.wait(FIRST_FLAGS_SECONDS)
 
@@ -126,8 +126,8 @@ class PitwallProvider(AbstractProvider):
             return FlagResolutionDetails(default, reason=resolution.reason, flag_metadata=resolution.metadata)
         if not fits(resolution.value):
             words = f"flag {key!r} holds a {type(resolution.value).__name__}; ask for that type"
-            return _faulty(default, resolution, Fault.TYPE_MISMATCH, words)
-        reason = Reason.STALE if self._stale else resolution.reason
+            return _faulty(default, resolution, EvaluationFault.TYPE_MISMATCH, words)
+        reason = ResolutionReason.STALE if self._stale else resolution.reason
         return FlagResolutionDetails(
             resolution.value, reason=reason, variant=resolution.variant, flag_metadata=resolution.metadata
         )
@@ -157,19 +157,21 @@ class PitwallProvider(AbstractProvider):
     def _lose(self, why: str) -> None:
         """The stream is lost. Told after every failed attempt, since the SDK says READY once initialization returns."""
         if not self._stale:
-            _log.warning("lost the flag service (%s); serving the last known flags", why)
+            log.warning("lost the flag service (%s); serving the last known flags", why)
         self._stale = True
         telemetry.STALE.set(1)
         self._settled.set()
         self.emit_provider_stale(ProviderEventDetails(message=f"the flag service is out of reach: {why}"))
 
 
-def _faulty(default: Any, resolution: Resolution, fault: Fault, message: str) -> FlagResolutionDetails[Any]:
+def _faulty(
+    default: Any, resolution: FlagResolution, fault: EvaluationFault, message: str
+) -> FlagResolutionDetails[Any]:
     return FlagResolutionDetails(
         default,
         error_code=_ERROR_CODES[fault],
         error_message=message,
-        reason=Reason.ERROR,
+        reason=ResolutionReason.ERROR,
         flag_metadata=resolution.metadata,
     )
 

@@ -14,7 +14,7 @@ from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from pitwall_flags.provider.heartbeat import ANSWER_SECONDS, Heartbeat
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 MAX_BACKOFF_FACTOR: Final = 8
 MESSAGE_BYTES: Final = 256 * 1024 * 1024
@@ -27,7 +27,7 @@ _OPTIONS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SyncSource:
     """Where flags come from: host:port, how to get in, and how long to wait before trying again."""
 
     target: str
@@ -37,10 +37,10 @@ class Source:
     authority: Path | None = None
 
 
-class Follower:
+class SyncClient:
     """A thread that reads the sync stream and reconnects until stopped. Callbacks run on that thread."""
 
-    def __init__(self, source: Source, on_flags: Callable[[str], None], on_lost: Callable[[str], None]) -> None:
+    def __init__(self, source: SyncSource, on_flags: Callable[[str], None], on_lost: Callable[[str], None]) -> None:
         self._source = source
         self._on_flags = on_flags
         self._on_lost = on_lost

@@ -6,7 +6,7 @@ from typing import Any, Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from pitwall_crds.names import Label, Metric
-from pitwall_flags.flag.evaluate import Fault, Resolution
+from pitwall_flags.flag.evaluate import EvaluationFault, FlagResolution
 
 PROVIDER_NAME: Final = "pitwall"
 
@@ -28,7 +28,7 @@ def _counted(flag: str, variant: str, reason: str) -> Any:
     return EVALUATIONS.labels(flag, variant, reason)
 
 
-def count(key: str, resolution: Resolution) -> None:
+def count(key: str, resolution: FlagResolution) -> None:
     """Count one evaluation. A key that is no flag is not a label: callers could make up any number of them."""
-    flag = "" if resolution.fault is Fault.FLAG_NOT_FOUND else key
+    flag = "" if resolution.fault is EvaluationFault.FLAG_NOT_FOUND else key
     _counted(flag, resolution.variant, resolution.reason).inc()

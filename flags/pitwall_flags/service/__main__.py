@@ -20,24 +20,21 @@ from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2_grpc
 from sqlalchemy.exc import SQLAlchemyError
 
 from pitwall_crds.host.http_upgrade import IgnoresUpgrades
+from pitwall_flags.errors import StartError, TokenError
 from pitwall_flags.service.app import build_app
-from pitwall_flags.service.auth import TokenError, Tokens
+from pitwall_flags.service.auth import AccessTokens
 from pitwall_flags.service.publish import Publisher
 from pitwall_flags.service.sync import KEEP_ALIVE_OPTIONS, SyncService
 from pitwall_flags.storage.store import FlagStore
 
-_log = logging.getLogger("pitwall_flags")
+log = logging.getLogger("pitwall_flags.service")
 
 GRACE_SECONDS = 3
 DATABASE_VARIABLE = "PITWALL_FLAGS_DATABASE"
 
 
-class CannotStart(Exception):  # noqa: N818 - what the user reads is the message
-    """The service cannot run as configured; the message says what to change."""
-
-
 @dataclass(frozen=True, slots=True)
-class Settings:
+class FlagServiceSettings:
     """What the command line says."""
 
     database: str
@@ -58,7 +55,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def read_settings(arguments: Sequence[str]) -> Settings:
+def read_settings(arguments: Sequence[str]) -> FlagServiceSettings:
     """The command line as settings; exits with a usage message when it is wrong."""
     parser = argparse.ArgumentParser(prog="python -m pitwall_flags.service", description=__doc__)
     database = os.environ.get(DATABASE_VARIABLE, "sqlite+aiosqlite:///pitwall-flags.db")
@@ -70,13 +67,13 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     parser.add_argument("--requests-per-second", type=float, default=1000.0, help="per client address; 0 is no limit")
     parser.add_argument("--tls-certificate", dest="certificate", type=Path, help="PEM, for HTTP and gRPC")
     parser.add_argument("--tls-private-key", dest="private_key", type=Path, help="PEM")
-    settings = Settings(**vars(parser.parse_args(arguments)))
+    settings = FlagServiceSettings(**vars(parser.parse_args(arguments)))
     if (settings.certificate is None) != (settings.private_key is None):
         parser.error("--tls-certificate and --tls-private-key go together")
     return settings
 
 
-async def serve(settings: Settings, tokens: Tokens, stop: asyncio.Event) -> None:
+async def serve(settings: FlagServiceSettings, tokens: AccessTokens, stop: asyncio.Event) -> None:
     """Run until `stop` is set. Raises CannotStart."""
     _refuse_open_service(settings, tokens)
     with _bound(settings.host, settings.http_port) as http_socket:
@@ -109,15 +106,15 @@ async def _until(stop: asyncio.Event, server: uvicorn.Server, listening: socket.
         await asyncio.gather(serving, watching, stopping, return_exceptions=True)
 
 
-def _refuse_open_service(settings: Settings, tokens: Tokens) -> None:
+def _refuse_open_service(settings: FlagServiceSettings, tokens: AccessTokens) -> None:
     if not tokens.is_open:
         return
     if not _is_loopback(settings.host):
-        raise CannotStart(
+        raise StartError(
             f"without tokens the service must be bound to loopback, not {settings.host}; set "
             "PITWALL_FLAGS_EVALUATE_TOKEN, PITWALL_FLAGS_WRITE_TOKEN and PITWALL_FLAGS_KILL_TOKEN, or --host 127.0.0.1"
         )
-    _log.warning("no tokens are set: everybody on this machine may write flags")
+    log.warning("no tokens are set: everybody on this machine may write flags")
 
 
 def _is_loopback(host: str) -> bool:
@@ -139,7 +136,7 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         listening.listen(1024)
         yield listening
     except (OSError, OverflowError) as error:
-        raise CannotStart(f"cannot listen on {host}:{port}: {error}; choose another --http-port") from error
+        raise StartError(f"cannot listen on {host}:{port}: {error}; choose another --http-port") from error
     finally:
         listening.close()
 
@@ -150,10 +147,10 @@ async def _open_store(url: str) -> FlagStore:
     except (SQLAlchemyError, OSError, ImportError, ValueError) as error:
         scheme = url.partition(":")[0]
         words = str(getattr(error, "orig", None) or error).splitlines()[:1]
-        raise CannotStart(f"cannot open the {scheme} database: {' '.join(words)}; see --database") from error
+        raise StartError(f"cannot open the {scheme} database: {' '.join(words)}; see --database") from error
 
 
-async def _start_sync(settings: Settings, publisher: Publisher, tokens: Tokens) -> tuple[Any, int]:
+async def _start_sync(settings: FlagServiceSettings, publisher: Publisher, tokens: AccessTokens) -> tuple[Any, int]:
     server = grpc.aio.server(options=KEEP_ALIVE_OPTIONS)
     sync_pb2_grpc.add_FlagSyncServiceServicer_to_server(SyncService(publisher, tokens), server)
     address = f"{settings.host}:{settings.sync_port}"
@@ -164,12 +161,12 @@ async def _start_sync(settings: Settings, publisher: Publisher, tokens: Tokens) 
         else:
             port = server.add_insecure_port(address)
     except (RuntimeError, OSError) as error:
-        raise CannotStart(f"cannot listen on {address}; choose another --sync-port") from error
+        raise StartError(f"cannot listen on {address}; choose another --sync-port") from error
     await server.start()
     return server, int(port)
 
 
-def _http_config(settings: Settings, app: Any) -> uvicorn.Config:
+def _http_config(settings: FlagServiceSettings, app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app, http=IgnoresUpgrades, log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=30, h11_max_incomplete_event_size=32_768,
@@ -182,7 +179,7 @@ def _announce(host: str, http_port: int, sync_port: int) -> None:
     sys.stdout.flush()
 
 
-async def _run(settings: Settings, tokens: Tokens) -> None:
+async def _run(settings: FlagServiceSettings, tokens: AccessTokens) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -196,9 +193,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         asyncio.run(
-            _run(read_settings(sys.argv[1:] if arguments is None else arguments), Tokens.from_environment(os.environ))
+            _run(
+                read_settings(sys.argv[1:] if arguments is None else arguments),
+                AccessTokens.from_environment(os.environ),
+            )
         )
-    except (CannotStart, TokenError) as error:
+    except (StartError, TokenError) as error:
         sys.stderr.write(f"pitwall flags: {error}\n")
         return 2
     return 0

@@ -7,13 +7,14 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from pitwall_crds.resource import Border
+from pitwall_flags.errors import KilledFlagError, ProblemError, UnknownFlagError, VersionConflictError
 from pitwall_flags.flag import check
 from pitwall_flags.flag.compare import differences
 from pitwall_flags.flag.record import Change, FlagRecord, Intent
-from pitwall_flags.service.answer import Problem, documented, may
-from pitwall_flags.service.auth import Scope
+from pitwall_flags.service.answer import documented, may
+from pitwall_flags.service.auth import TokenScope
 from pitwall_flags.service.publish import Publisher
-from pitwall_flags.storage.store import FlagStore, KilledFlagError, UnknownFlagError, VersionConflictError
+from pitwall_flags.storage.store import FlagStore
 
 router = APIRouter(prefix="/v1/flags", tags=["admin"], responses=documented(400, 401, 403, 413, 422, 429, 503))
 
@@ -21,9 +22,9 @@ Key = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=25
 IdempotencyKey = Annotated[str, Header(max_length=64, description="A request with the same key is applied once.")]
 Version = Annotated[int, Query(ge=1, le=2_147_483_647)]
 Revision = Annotated[int | None, Query(ge=0, le=2**53, alias="changedAfter")]
-_anyone = Depends(may(*Scope))
-_writer = Depends(may(Scope.WRITE))
-_killer = Depends(may(Scope.KILL))
+_anyone = Depends(may(*TokenScope))
+_writer = Depends(may(TokenScope.WRITE))
+_killer = Depends(may(TokenScope.KILL))
 
 
 class Reasoned(Border):
@@ -56,7 +57,7 @@ async def get_flag(request: Request, key: Key) -> Response:
     """One flag; the ETag is its version."""
     record = await _store(request).get(key)
     if record is None:
-        raise Problem(404, str(UnknownFlagError(key)))
+        raise ProblemError(404, str(UnknownFlagError(key)))
     return _answer(record)
 
 
@@ -72,7 +73,7 @@ async def put_flag(
     """Write a flag. If-Match (or If-None-Match: *) is required, so that no change is lost."""
     found = check.problems(body.document)
     if found:
-        raise Problem(422, "; ".join(found))
+        raise ProblemError(422, "; ".join(found))
     expected = _expected(if_match, if_none_match)
     intent = Intent(body.actor, body.reason, idempotency_key)
     try:
@@ -99,7 +100,7 @@ async def delete_flag(
     except VersionConflictError as conflict:
         raise _conflict(conflict) from conflict
     except KilledFlagError as error:
-        raise Problem(409, str(error)) from error
+        raise ProblemError(409, str(error)) from error
     await _publisher(request).refresh()
     return {"key": key, **_shown_change(change)}
 
@@ -114,7 +115,7 @@ async def history(
     """The flag's changes, newest first: who, when, why, before, after."""
     changes = await _store(request).history(key, before_version=before_version, limit=limit)
     if not changes and before_version is None:
-        raise Problem(404, str(UnknownFlagError(key)))
+        raise ProblemError(404, str(UnknownFlagError(key)))
     return {"key": key, "changes": [_shown_change(change) for change in changes]}
 
 
@@ -129,7 +130,7 @@ async def diff(
     found = [await _store(request).change(key, version) for version in (older, newer)]
     before, after = found
     if before is None or after is None:
-        raise Problem(404, f"flag {key!r} has no version {older if before is None else newer}; see its history")
+        raise ProblemError(404, f"flag {key!r} has no version {older if before is None else newer}; see its history")
     return {"key": key, "from": older, "to": newer, "differences": differences(before.after, after.after)}
 
 
@@ -149,7 +150,7 @@ async def _switch(request: Request, key: str, intent: Intent, *, killed: bool) -
     try:
         record = await _store(request).kill(key, killed=killed, intent=intent)
     except UnknownFlagError as error:
-        raise Problem(404, str(error)) from error
+        raise ProblemError(404, str(error)) from error
     await _publisher(request).refresh()
     return _answer(record)
 
@@ -164,14 +165,14 @@ def _expected(if_match: str, if_none_match: str) -> int | None:
 def _version(if_match: str, remedy: str) -> int:
     text = if_match.strip().strip('"')
     if not if_match:
-        raise Problem(428, remedy)
+        raise ProblemError(428, remedy)
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise Problem(400, f"If-Match must be a version number in quotes, not {if_match[:64]!r}")
+        raise ProblemError(400, f"If-Match must be a version number in quotes, not {if_match[:64]!r}")
     return int(text)
 
 
-def _conflict(conflict: VersionConflictError) -> Problem:
-    return Problem(412, str(conflict), {"ETag": f'"{conflict.actual}"'} if conflict.actual else None)
+def _conflict(conflict: VersionConflictError) -> ProblemError:
+    return ProblemError(412, str(conflict), {"ETag": f'"{conflict.actual}"'} if conflict.actual else None)
 
 
 def _answer(record: FlagRecord, *, created: bool = False) -> Response:

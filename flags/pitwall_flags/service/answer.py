@@ -11,18 +11,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from pitwall_flags.service.auth import Scope, Tokens, token_of
+from pitwall_flags.errors import ProblemError
+from pitwall_flags.service.auth import AccessTokens, TokenScope, token_of
 
 MAX_BODY_BYTES: Final = 131_072
-
-
-class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
-    """A request that cannot be fulfilled: the status, and words that say what would work."""
-
-    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.headers = headers
 
 
 _PROBLEM: Final = {
@@ -59,7 +51,7 @@ def _allowed(request: Request) -> str:
 
 async def problem_response(_request: Request, problem: Exception) -> Response:
     """A Problem as `{"error": "…"}`."""
-    assert isinstance(problem, Problem)
+    assert isinstance(problem, ProblemError)
     return JSONResponse({"error": str(problem)}, problem.status, problem.headers)
 
 
@@ -75,22 +67,24 @@ def parse_object(text: bytes) -> dict[str, Any]:
     try:
         body = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise Problem(400, f"the body is not JSON: {str(error)[:200]}") from error
+        raise ProblemError(400, f"the body is not JSON: {str(error)[:200]}") from error
     if not isinstance(body, dict):
-        raise Problem(400, f"the body must be a JSON object, not {type(body).__name__}")
+        raise ProblemError(400, f"the body must be a JSON object, not {type(body).__name__}")
     return body
 
 
-def may(*scopes: Scope) -> Callable[[Request], Awaitable[None]]:
+def may(*scopes: TokenScope) -> Callable[[Request], Awaitable[None]]:
     """A dependency that passes requests whose token has one of the scopes: 401 without token, 403 with another."""
 
     async def check(request: Request) -> None:
-        tokens: Tokens = request.app.state.tokens
+        tokens: AccessTokens = request.app.state.tokens
         token = token_of(request.headers)
         if not tokens.is_open and not token:
-            raise Problem(401, "send a token: Authorization: Bearer … or X-API-Key", {"WWW-Authenticate": "Bearer"})
+            raise ProblemError(
+                401, "send a token: Authorization: Bearer … or X-API-Key", {"WWW-Authenticate": "Bearer"}
+            )
         if not tokens.scopes(token) & set(scopes):
-            raise Problem(403, f"this token may not do that; it needs the scope {' or '.join(scopes)}")
+            raise ProblemError(403, f"this token may not do that; it needs the scope {' or '.join(scopes)}")
 
     return check
 

@@ -7,20 +7,21 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from pitwall_flags.errors import ProblemError
 from pitwall_flags.service import admin, journal_api, ofrep
-from pitwall_flags.service.answer import MAX_BODY_BYTES, Problem, invalid_response, problem_response, refused_response
-from pitwall_flags.service.auth import Tokens
-from pitwall_flags.service.limits import Limits, RateLimit
+from pitwall_flags.service.answer import MAX_BODY_BYTES, invalid_response, problem_response, refused_response
+from pitwall_flags.service.auth import AccessTokens
+from pitwall_flags.service.limits import RateLimit, RequestLimits
 from pitwall_flags.service.publish import Publisher
 from pitwall_flags.storage.store import FlagStore
 
 
-def build_app(store: FlagStore, publisher: Publisher, tokens: Tokens, requests_per_second: float = 0) -> FastAPI:
+def build_app(store: FlagStore, publisher: Publisher, tokens: AccessTokens, requests_per_second: float = 0) -> FastAPI:
     """The admin API, the journal, OFREP, health and metrics in one application."""
     app = FastAPI(title="Pitwall flags", version="1", redoc_url=None, docs_url=None)
     app.state.store, app.state.publisher, app.state.tokens = store, publisher, tokens
     app.state.journal = store.journal
-    app.add_exception_handler(Problem, problem_response)
+    app.add_exception_handler(ProblemError, problem_response)
     app.add_exception_handler(RequestValidationError, invalid_response)
     app.add_exception_handler(HTTPException, refused_response)
     app.add_exception_handler(SQLAlchemyError, _database_away)
@@ -32,7 +33,7 @@ def build_app(store: FlagStore, publisher: Publisher, tokens: Tokens, requests_p
     app.add_api_route("/readyz", _ready, response_class=PlainTextResponse, tags=["service"])
     app.add_api_route("/metrics", _metrics, response_class=PlainTextResponse, tags=["service"])
     app.add_middleware(ofrep.SingleEvaluations, publisher=publisher, tokens=tokens)
-    app.add_middleware(Limits, rate=RateLimit(requests_per_second), max_body_bytes=MAX_BODY_BYTES)
+    app.add_middleware(RequestLimits, rate=RateLimit(requests_per_second), max_body_bytes=MAX_BODY_BYTES)
     return app
 
 

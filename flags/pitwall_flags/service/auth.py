@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from pitwall_flags.errors import TokenError
+
 HASH_PREFIX: Final = "sha256:"
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-class Scope(StrEnum):
+class TokenScope(StrEnum):
     """What a token is for. Each is separate: a write token cannot kill, a kill token cannot move a split."""
 
     EVALUATE = "evaluate"
@@ -20,23 +22,19 @@ class Scope(StrEnum):
     KILL = "kill"
 
 
-VARIABLES: Final[Mapping[Scope, str]] = {
-    scope: f"PITWALL_FLAGS_{scope.upper()}_TOKEN" for scope in Scope
+VARIABLES: Final[Mapping[TokenScope, str]] = {
+    scope: f"PITWALL_FLAGS_{scope.upper()}_TOKEN" for scope in TokenScope
 }  # fmt: skip
 
 
-class TokenError(ValueError):
-    """A token cannot be used as configured."""
-
-
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class AccessTokens:
     """The digest of each scope's token; no digest at all means that the service is open (and bound to loopback)."""
 
-    digests: Mapping[Scope, bytes] = field(default_factory=dict, repr=False)
+    digests: Mapping[TokenScope, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Tokens":
+    def from_environment(cls, environment: Mapping[str, str]) -> "AccessTokens":
         """Tokens as configured: plain, or `sha256:` and the digest in hexadecimal. Raises TokenError."""
         given = {scope: environment.get(name, "") for scope, name in VARIABLES.items()}
         missing = [VARIABLES[scope] for scope, text in given.items() if not text]
@@ -52,10 +50,10 @@ class Tokens:
         """Whether everybody may do everything."""
         return not self.digests
 
-    def scopes(self, token: str) -> frozenset[Scope]:
+    def scopes(self, token: str) -> frozenset[TokenScope]:
         """What this token may do. Every digest is compared, in constant time, whatever matches."""
         if self.is_open:
-            return frozenset(Scope)
+            return frozenset(TokenScope)
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         return frozenset([scope for scope, known in self.digests.items() if hmac.compare_digest(digest, known)])
 

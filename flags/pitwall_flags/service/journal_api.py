@@ -6,9 +6,10 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from pydantic import Field
 
 from pitwall_crds.resource import DNS_LABEL, Border
-from pitwall_flags.service.answer import Problem, documented, may
-from pitwall_flags.service.auth import Scope
-from pitwall_flags.storage.journal import Journal, JournalConflictError
+from pitwall_flags.errors import JournalConflictError, ProblemError
+from pitwall_flags.service.answer import documented, may
+from pitwall_flags.service.auth import TokenScope
+from pitwall_flags.storage.journal import Journal
 
 router = APIRouter(prefix="/v1/journal", tags=["journal"], responses=documented(400, 401, 403, 413, 422, 429, 503))
 
@@ -22,7 +23,7 @@ class Lines(Border):
     lines: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=MOST_LINES)]
 
 
-@router.post("/{namespace}/{rollout}", dependencies=[Depends(may(Scope.WRITE))], responses=documented(409))
+@router.post("/{namespace}/{rollout}", dependencies=[Depends(may(TokenScope.WRITE))], responses=documented(409))
 async def append_lines(
     request: Request,
     namespace: Name,
@@ -36,11 +37,11 @@ async def append_lines(
     try:
         last = await _journal(request).append(f"{namespace}/{rollout}", body.lines, idempotency_key)
     except JournalConflictError as conflict:
-        raise Problem(409, str(conflict)) from conflict
+        raise ProblemError(409, str(conflict)) from conflict
     return {"last": last}
 
 
-@router.get("/{namespace}/{rollout}", dependencies=[Depends(may(*Scope))])
+@router.get("/{namespace}/{rollout}", dependencies=[Depends(may(*TokenScope))])
 async def read_lines(
     request: Request,
     namespace: Name,

@@ -35,7 +35,7 @@ class RateLimit:
         return wait
 
 
-class Limits:
+class RequestLimits:
     """ASGI middleware: 429 with Retry-After above the rate, 413 above the size, whatever Content-Length claims."""
 
     def __init__(self, app: Any, *, rate: RateLimit, max_body_bytes: int) -> None:

@@ -11,13 +11,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.datastructures import Headers
 
-from pitwall_flags.flag.evaluate import Attributes, Fault, Resolution
+from pitwall_flags.errors import ContextError, ProblemError
+from pitwall_flags.flag.evaluate import Attributes, EvaluationFault, FlagResolution
 from pitwall_flags.flag.flagset import FlagSet
 from pitwall_flags.provider import telemetry
 from pitwall_flags.service import ofrep_schema as schema
-from pitwall_flags.service.answer import Problem, may, parse_object
-from pitwall_flags.service.auth import Scope, Tokens, token_of
-from pitwall_flags.service.publish import Publisher, Snapshot
+from pitwall_flags.service.answer import may, parse_object
+from pitwall_flags.service.auth import AccessTokens, TokenScope, token_of
+from pitwall_flags.service.publish import FlagSnapshot, Publisher
 
 SINGLE_PATH: Final = "/ofrep/v1/evaluate/flags/"
 EVENTS_PATH: Final = "/ofrep/v1/events"
@@ -25,16 +26,8 @@ INACTIVITY_SECONDS: Final = 120
 KEEP_ALIVE_SECONDS: Final = 15.0
 
 router = APIRouter(tags=["OFREP"])
-_evaluator = Depends(may(Scope.EVALUATE))
-_STATUS = {Fault.FLAG_NOT_FOUND: 404}
-
-
-class ContextFault(Exception):  # noqa: N818 - becomes an evaluation failure
-    """The request has no context that flags can be evaluated for."""
-
-    def __init__(self, fault: Fault, message: str) -> None:
-        super().__init__(message)
-        self.fault = fault
+_evaluator = Depends(may(TokenScope.EVALUATE))
+_STATUS = {EvaluationFault.FLAG_NOT_FOUND: 404}
 
 
 @router.post(SINGLE_PATH + "{key:path}", dependencies=[_evaluator], openapi_extra=schema.SINGLE)
@@ -47,7 +40,7 @@ async def evaluate_flag(request: Request, key: str) -> Response:
 class SingleEvaluations:
     """ASGI middleware that answers single evaluations itself: the same function, without a framework's routing."""
 
-    def __init__(self, app: Any, *, publisher: Publisher, tokens: Tokens) -> None:
+    def __init__(self, app: Any, *, publisher: Publisher, tokens: AccessTokens) -> None:
         self._app = app
         self._publisher = publisher
         self._tokens = tokens
@@ -69,14 +62,14 @@ class SingleEvaluations:
     def _admits(self, scope: dict[str, Any]) -> bool:
         if self._tokens.is_open:
             return True
-        return Scope.EVALUATE in self._tokens.scopes(token_of(Headers(scope=scope)))
+        return TokenScope.EVALUATE in self._tokens.scopes(token_of(Headers(scope=scope)))
 
 
 def evaluate_one(flag_set: FlagSet, key: str, body: bytes) -> tuple[int, dict[str, Any]]:
     """The status and the answer to a single evaluation's body."""
     try:
         targeting_key, attributes = _context(body)
-    except ContextFault as fault:
+    except ContextError as fault:
         return 400, {"key": key, **_failure(fault.fault, str(fault))}
     resolution = flag_set.evaluate(key, targeting_key, attributes)
     telemetry.count(key, resolution)
@@ -88,7 +81,7 @@ async def evaluate_flags(request: Request, flagConfigEtag: str = "") -> Response
     """Evaluate all flags. The ETag stands for the result, so another context never gets a wrong 304."""
     try:
         targeting_key, attributes = _context(await request.body())
-    except ContextFault as fault:
+    except ContextError as fault:
         return JSONResponse(_failure(fault.fault, str(fault)), 400)
     snapshot = await _as_new_as(_publisher(request), flagConfigEtag)
     body = _bulk(snapshot, targeting_key, attributes)
@@ -102,7 +95,7 @@ async def evaluate_flags(request: Request, flagConfigEtag: str = "") -> Response
 async def events(request: Request, channel: str = "") -> Response:
     """Server-sent events: `refetchEvaluation` after every change. The URL is the secret; it came with a bulk answer."""
     if not hmac.compare_digest(channel.encode("utf-8", "surrogatepass"), _channel(request.app.state.tokens).encode()):
-        raise Problem(403, "take the URL of this stream from eventStreams of POST /ofrep/v1/evaluate/flags")
+        raise ProblemError(403, "take the URL of this stream from eventStreams of POST /ofrep/v1/evaluate/flags")
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(_frames(_publisher(request)), media_type="text/event-stream", headers=headers)
 
@@ -110,7 +103,7 @@ async def events(request: Request, channel: str = "") -> Response:
 async def _frames(publisher: Publisher) -> AsyncIterator[str]:
     """One frame for each snapshot after the present one, comments in between so that proxies keep the stream open."""
     followed = publisher.follow(publisher.snapshot.revision)
-    pending: asyncio.Task[Snapshot] | None = None
+    pending: asyncio.Task[FlagSnapshot] | None = None
     yield "retry: 1000\n\n"
     try:
         while True:
@@ -128,13 +121,13 @@ async def _frames(publisher: Publisher) -> AsyncIterator[str]:
             pending.cancel()
 
 
-def _frame(snapshot: Snapshot) -> str:
+def _frame(snapshot: FlagSnapshot) -> str:
     seconds = int(snapshot.flag_set.metadata["writtenAtMs"]) // 1000
     data = {"type": "refetchEvaluation", "etag": str(snapshot.revision), "lastModified": seconds}
     return f"id: {snapshot.revision}\nevent: message\ndata: {json.dumps(data)}\n\n"
 
 
-async def _as_new_as(publisher: Publisher, revision: str) -> Snapshot:
+async def _as_new_as(publisher: Publisher, revision: str) -> FlagSnapshot:
     """A snapshot that holds the change which an event announced, also when another replica announced it."""
     known = publisher.snapshot
     newer = revision.isascii() and revision.isdecimal() and len(revision) < 19 and int(revision) > known.revision
@@ -144,27 +137,27 @@ async def _as_new_as(publisher: Publisher, revision: str) -> Snapshot:
 def _context(body: bytes) -> tuple[str, Attributes]:
     try:
         context = parse_object(body).get("context")
-    except Problem as problem:
-        raise ContextFault(Fault.PARSE_ERROR, str(problem)) from problem
+    except ProblemError as problem:
+        raise ContextError(EvaluationFault.PARSE_ERROR, str(problem)) from problem
     if not isinstance(context, dict):
-        raise ContextFault(Fault.INVALID_CONTEXT, 'send {"context": {"targetingKey": "…"}}')
+        raise ContextError(EvaluationFault.INVALID_CONTEXT, 'send {"context": {"targetingKey": "…"}}')
     targeting_key = context.pop("targetingKey", None)
     if not targeting_key:
-        raise ContextFault(Fault.TARGETING_KEY_MISSING, "context.targetingKey is missing or empty")
+        raise ContextError(EvaluationFault.TARGETING_KEY_MISSING, "context.targetingKey is missing or empty")
     if not isinstance(targeting_key, str):
-        raise ContextFault(
-            Fault.INVALID_CONTEXT, f"context.targetingKey is a {type(targeting_key).__name__}, not a string"
+        raise ContextError(
+            EvaluationFault.INVALID_CONTEXT, f"context.targetingKey is a {type(targeting_key).__name__}, not a string"
         )
     return targeting_key, context
 
 
-def _bulk(snapshot: Snapshot, targeting_key: str, attributes: Attributes) -> dict[str, Any]:
+def _bulk(snapshot: FlagSnapshot, targeting_key: str, attributes: Attributes) -> dict[str, Any]:
     flag_set = snapshot.flag_set
     flags = [_shown(key, flag_set.evaluate(key, targeting_key, attributes)) for key in flag_set.documents]
     return {"flags": flags, "metadata": {"flagSetId": flag_set.metadata["flagSetId"]}}
 
 
-def _shown(key: str, resolution: Resolution) -> dict[str, Any]:
+def _shown(key: str, resolution: FlagResolution) -> dict[str, Any]:
     """The result as OFREP has it. `variant` is always there: the Python provider looks it up unconditionally."""
     if resolution.fault is not None:
         return {"key": key, **_failure(resolution.fault, resolution.message)}
@@ -173,23 +166,23 @@ def _shown(key: str, resolution: Resolution) -> dict[str, Any]:
     return {"key": key, "reason": resolution.reason.value, "variant": resolution.variant, **value, **metadata}
 
 
-def _failure(fault: Fault, message: str) -> dict[str, Any]:
-    code = Fault.GENERAL if fault is Fault.TYPE_MISMATCH else fault
-    return {"errorCode": code.value, "errorDetails": message}
+def _failure(fault: str, message: str) -> dict[str, Any]:
+    code = EvaluationFault.GENERAL if fault is EvaluationFault.TYPE_MISMATCH else fault
+    return {"errorCode": str(code), "errorDetails": message}
 
 
-def _status(resolution: Resolution) -> int:
+def _status(resolution: FlagResolution) -> int:
     return 200 if resolution.fault is None else _STATUS.get(resolution.fault, 400)
 
 
-def _event_stream(tokens: Tokens) -> dict[str, Any]:
+def _event_stream(tokens: AccessTokens) -> dict[str, Any]:
     endpoint = {"requestUri": f"{EVENTS_PATH}?channel={_channel(tokens)}"}
     return {"type": "sse", "endpoint": endpoint, "inactivityDelaySec": INACTIVITY_SECONDS}
 
 
-def _channel(tokens: Tokens) -> str:
+def _channel(tokens: AccessTokens) -> str:
     """The secret of the stream's URL: equal in all replicas, of no use as a token, new with a new evaluate token."""
-    return hmac.new(tokens.digests.get(Scope.EVALUATE, b"open"), b"ofrep-events", hashlib.sha256).hexdigest()[:40]
+    return hmac.new(tokens.digests.get(TokenScope.EVALUATE, b"open"), b"ofrep-events", hashlib.sha256).hexdigest()[:40]
 
 
 def _publisher(request: Request) -> Publisher:

@@ -14,7 +14,7 @@ from pitwall_flags.flag.flagset import FlagSet
 from pitwall_flags.flag.record import Change, Contents
 from pitwall_flags.storage.store import FlagStore
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 SCHEMA: Final = "https://flagd.dev/schema/v0/flags.json"
 
@@ -23,7 +23,7 @@ POLL_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class FlagSnapshot:
     """All flags at one revision: ready to evaluate, and as the flagd configuration that sync clients get."""
 
     revision: int
@@ -50,7 +50,7 @@ class Publisher:
         self._closed = False
         self.snapshot = _first(Contents((), -1, 0), flag_set_id)
 
-    async def refresh(self) -> Snapshot:
+    async def refresh(self) -> FlagSnapshot:
         """Read what was written since, publish it if anything was, and give the newest snapshot."""
         async with self._reading:
             known = self.snapshot
@@ -71,10 +71,10 @@ class Publisher:
                 if await self._store.revision() > self.snapshot.revision:
                     await self.refresh()
             except (OSError, SQLAlchemyError) as error:
-                _log.warning("cannot read flags, serving revision %s meanwhile: %s", self.snapshot.revision, error)
+                log.warning("cannot read flags, serving revision %s meanwhile: %s", self.snapshot.revision, error)
                 await asyncio.sleep(4 * POLL_SECONDS)
 
-    async def follow(self, after_revision: int = -2) -> AsyncIterator[Snapshot]:
+    async def follow(self, after_revision: int = -2) -> AsyncIterator[FlagSnapshot]:
         """The snapshot now, then each newer one that is there when the follower comes back; ends at close."""
         while not self._closed:
             snapshot = self.snapshot
@@ -98,13 +98,13 @@ class Publisher:
             self._changed.notify_all()
 
 
-def _first(contents: Contents, flag_set_id: str) -> Snapshot:
+def _first(contents: Contents, flag_set_id: str) -> FlagSnapshot:
     flags = {record.key: record.effective() for record in contents.records}
     metadata = _metadata(flag_set_id, max(contents.revision, 0), contents.written_at_ms)
     return _snapshot(contents.revision, flags, {key: _dump(flag) for key, flag in flags.items()}, metadata)
 
 
-def _next(known: Snapshot, changes: Sequence[Change]) -> Snapshot:
+def _next(known: FlagSnapshot, changes: Sequence[Change]) -> FlagSnapshot:
     """The snapshot after these changes. Only what changed is written anew: a write stays cheap beside 10 000 flags."""
     if not changes:
         return known
@@ -126,9 +126,9 @@ def _snapshot(
     fragments: Mapping[str, str],
     metadata: Metadata,
     before: FlagSet | None = None,
-) -> Snapshot:
+) -> FlagSnapshot:
     flag_set = FlagSet({"flags": flags, "metadata": metadata}, before)
-    return Snapshot(revision, flag_set, fragments, _configuration(fragments, metadata))
+    return FlagSnapshot(revision, flag_set, fragments, _configuration(fragments, metadata))
 
 
 def _metadata(flag_set_id: str, revision: int, written_at_ms: int) -> Metadata:

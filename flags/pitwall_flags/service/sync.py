@@ -7,7 +7,7 @@ import grpc
 from google.protobuf.struct_pb2 import Struct
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
-from pitwall_flags.service.auth import Scope, Tokens, token_of
+from pitwall_flags.service.auth import AccessTokens, TokenScope, token_of
 from pitwall_flags.service.publish import Publisher
 
 KEEP_ALIVE_OPTIONS = (
@@ -25,7 +25,7 @@ KEEP_ALIVE_OPTIONS = (
 class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):
     """The servicer that flagd's in-process providers of every language connect to."""
 
-    def __init__(self, publisher: Publisher, tokens: Tokens) -> None:
+    def __init__(self, publisher: Publisher, tokens: AccessTokens) -> None:
         self._publisher = publisher
         self._tokens = tokens
 
@@ -50,7 +50,7 @@ class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):
     async def _admit(self, request: Any, context: Any) -> str:
         """The key prefix that the caller selected, once its token is found good; otherwise the call ends here."""
         headers = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
-        if Scope.EVALUATE not in self._tokens.scopes(token_of(headers)):
+        if TokenScope.EVALUATE not in self._tokens.scopes(token_of(headers)):
             words = "send the evaluate token as metadata: authorization: Bearer … or x-api-key"
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, words)
         selector = headers.get("flagd-selector") or str(getattr(request, "selector", ""))

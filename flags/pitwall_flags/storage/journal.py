@@ -10,17 +10,11 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pitwall_flags.errors import JournalConflictError
 from pitwall_flags.storage.tables import journal
 
 KEEP_DAYS: Final = 90
 _DAY_MS: Final = 86_400_000
-
-
-class JournalConflictError(Exception):
-    """Two writers appended to one stream at once."""
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(f"somebody else wrote to the record of {stream!r} at the same time; send the lines again")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,36 +9,11 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from pitwall_flags.flag.record import Action, Change, Contents, FlagRecord, Intent, Newer
+from pitwall_flags.errors import KilledFlagError, UnknownFlagError, VersionConflictError
+from pitwall_flags.flag.record import Change, ChangeKind, Contents, FlagRecord, Intent, Newer
 from pitwall_flags.storage.database import connect
 from pitwall_flags.storage.journal import Journal
 from pitwall_flags.storage.tables import changes, flags, revisions
-
-
-class VersionConflictError(Exception):
-    """The flag is not at the version that the writer has seen."""
-
-    def __init__(self, key: str, expected: int | None, actual: int | None) -> None:
-        seen = "no such flag" if expected is None else f"version {expected}"
-        now = "no such flag" if actual is None else f"version {actual}"
-        super().__init__(
-            f"flag {key!r}: the writer expected {seen}, the store has {now}; read it again and decide anew"
-        )
-        self.actual = actual
-
-
-class UnknownFlagError(Exception):
-    """No flag has this key."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(f"no flag {key!r}; list the flags with GET /v1/flags")
-
-
-class KilledFlagError(Exception):
-    """The flag is killed; deleting it would undo the kill, since it could be made anew."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(f"flag {key!r} is killed and stays; release it with POST /v1/flags/{key}/release first")
 
 
 def _milliseconds() -> int:
@@ -129,12 +104,12 @@ class FlagStore:
                 raise VersionConflictError(key, expected_version, actual)
             killed = old.killed if old else await _born_killed(connection, key)
             new = FlagRecord(key, document, await _last_version(connection, key) + 1, killed)
-            await self._apply(connection, revision, old, new, Action.PUT, intent)
+            await self._apply(connection, revision, old, new, ChangeKind.PUT, intent)
             return new
 
     async def kill(self, key: str, *, killed: bool, intent: Intent) -> FlagRecord:
         """Kill or release a flag and its shadow and experiment flags (`key.…`), together. Raises UnknownFlagError."""
-        action = Action.KILL if killed else Action.RELEASE
+        action = ChangeKind.KILL if killed else ChangeKind.RELEASE
         async with self._write() as (connection, revision):
             if await _already_done(connection, key, intent):
                 return await _still_there(connection, key, UnknownFlagError(key))
@@ -165,7 +140,7 @@ class FlagStore:
                 raise KilledFlagError(key)
             await connection.execute(delete(flags).where(flags.c.key == key))
             gone = FlagRecord(key, {}, old.version + 1)
-            return await self._audit(connection, revision, old, gone, Action.DELETE, intent)
+            return await self._audit(connection, revision, old, gone, ChangeKind.DELETE, intent)
 
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[tuple[AsyncConnection, int]]:
@@ -185,7 +160,7 @@ class FlagStore:
         revision: int,
         old: FlagRecord | None,
         new: FlagRecord,
-        action: Action,
+        action: ChangeKind,
         intent: Intent,
     ) -> None:
         row = {"document": _dump(new.document), "version": new.version, "killed": new.killed}
@@ -201,11 +176,11 @@ class FlagStore:
         revision: int,
         old: FlagRecord | None,
         new: FlagRecord,
-        action: Action,
+        action: ChangeKind,
         intent: Intent,
     ) -> Change:
         before = old.effective() if old else None
-        after = None if action is Action.DELETE else new.effective()
+        after = None if action is ChangeKind.DELETE else new.effective()
         now = self._now_ms()
         change = Change(revision, new.key, new.version, action, intent.actor, intent.reason, now, before, after)
         entry = {
@@ -279,7 +254,7 @@ def _record(row: Row[Any]) -> FlagRecord:
 def _change(row: Row[Any]) -> Change:
     before = json.loads(row.before) if row.before else None
     return Change(
-        row.revision, row.key, row.version, Action(row.action), row.actor, row.reason, row.at_ms, before,
+        row.revision, row.key, row.version, ChangeKind(row.action), row.actor, row.reason, row.at_ms, before,
         json.loads(row.after),
     )  # fmt: skip
 

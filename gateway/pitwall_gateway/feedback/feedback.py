@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pitwall_gateway.feedback.ledger import Ledger
 from pitwall_gateway.feedback.session import Trial
-from pitwall_gateway.values.refusal import RefusedError
-from pitwall_gateway.values.telemetry import Series, Telemetry
+from pitwall_gateway.values.errors import RequestRefusedError
+from pitwall_gateway.values.telemetry import ArmSeries, GatewayTelemetry
 
-LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 SWEEPS_PER_WINDOW = 20
 
 
@@ -70,7 +70,7 @@ class FeedbackReceipt(BaseModel):
 class Feedback:
     """The ledger of answers with its clock, and a sweep that closes follow-up windows."""
 
-    def __init__(self, ledger: Ledger, telemetry: Telemetry) -> None:
+    def __init__(self, ledger: Ledger, telemetry: GatewayTelemetry) -> None:
         self._ledger = ledger
         self._telemetry = telemetry
         self._sweeper: asyncio.Task[None] | None = None
@@ -90,7 +90,7 @@ class Feedback:
         if session:
             self._count(self._ledger.asked(session, time.monotonic()))
 
-    def answered(self, answer_id: str, session: str, series: Series, user: str = "") -> None:
+    def answered(self, answer_id: str, session: str, series: ArmSeries, user: str = "") -> None:
         """The answer was given to this user, and counts on this series."""
         self._count(self._ledger.answered(answer_id, session, series, time.monotonic(), user))
 
@@ -116,13 +116,13 @@ class Feedback:
             already_known=tuple(name for name, some in trials.items() if not some),
         )
 
-    def _unknown(self, field: str, value: str, remedy: str) -> RefusedError:
+    def _unknown(self, field: str, value: str, remedy: str) -> RequestRefusedError:
         rule = self._ledger.rule
         message = (
             f"{field} {value[:64]!r} is unknown; this gateway remembers the last {rule.capacity} for "
             f"{rule.keep_seconds:g} s: send {remedy}, sooner"
         )
-        return RefusedError(404, message, code="unknown_" + field)
+        return RequestRefusedError(404, message, code="unknown_" + field)
 
     def _count(self, trials: Iterable[Trial]) -> None:
         for trial in trials:
@@ -143,4 +143,4 @@ def read_feedback(body: bytes) -> FeedbackBody:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the body"
         message = f'{where}: {first["msg"]}; send {{"answer_id": …, "thumbs": "up"|"down"}}'
-        raise RefusedError(400, message, code="invalid_feedback") from None
+        raise RequestRefusedError(400, message, code="invalid_feedback") from None

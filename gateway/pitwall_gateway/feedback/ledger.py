@@ -15,7 +15,7 @@ from typing import TypeVar
 from pitwall_crds.names import Outcome, Signal
 from pitwall_gateway.feedback.session import QUERY, SESSION, Session, Trial
 from pitwall_gateway.feedback.users import Users
-from pitwall_gateway.values.telemetry import Series
+from pitwall_gateway.values.telemetry import ArmSeries
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class LedgerRule:
 
 @dataclass(slots=True)
 class _Answer:
-    series: Series
+    series: ArmSeries
     session: Session | None
     at: float
     user: str = ""
@@ -62,7 +62,7 @@ class Ledger:
         self._touch(session, now)
         return trials + session.label(Signal.FOLLOW_UP, bad=True)
 
-    def answered(self, answer_id: str, session_name: str, series: Series, now: float, user: str = "") -> list[Trial]:
+    def answered(self, answer_id: str, session_name: str, series: ArmSeries, now: float, user: str = "") -> list[Trial]:
         """An answer was given; its window opens. A session that changes arm ends, and another begins."""
         session, trials = self._session_for(session_name, series, now)
         self._users.answered(user, series, now)
@@ -114,7 +114,7 @@ class Ledger:
         _forget(self._sessions, lambda session: session.last_at, now - self.rule.keep_seconds)
         return trials
 
-    def _session_for(self, name: str, series: Series, now: float) -> tuple[Session | None, list[Trial]]:
+    def _session_for(self, name: str, series: ArmSeries, now: float) -> tuple[Session | None, list[Trial]]:
         """The open session of this name and arm, begun if need be; no name, no session."""
         if not name:
             return None, []

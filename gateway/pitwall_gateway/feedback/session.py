@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pitwall_crds.names import Outcome, Signal
-from pitwall_gateway.values.telemetry import Series
+from pitwall_gateway.values.telemetry import ArmSeries
 
 QUERY: Final = "query"
 SESSION: Final = "session"
@@ -14,7 +14,7 @@ SESSION: Final = "session"
 class Trial:
     """One labelled quality event, to be counted on its series."""
 
-    series: Series
+    series: ArmSeries
     signal: Signal
     unit: str
     outcome: Outcome
@@ -26,10 +26,10 @@ class Session:
     whose session it is, or empty."""
 
     name: str
-    series: Series
+    series: ArmSeries
     last_at: float
     user: str = ""
-    open_answers: list[Series] = field(default_factory=list)
+    open_answers: list[ArmSeries] = field(default_factory=list)
     good: set[Signal] = field(default_factory=set)
     counted: set[Signal] = field(default_factory=set)
     task_told: bool = False

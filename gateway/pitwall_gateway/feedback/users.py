@@ -11,12 +11,12 @@ from typing import Final
 
 from pitwall_crds.names import Outcome, Signal
 from pitwall_gateway.feedback.session import Trial
-from pitwall_gateway.values.telemetry import Series
+from pitwall_gateway.values.telemetry import ArmSeries
 
 USER: Final = "user"
 DAY_SECONDS: Final = 86_400.0
 
-UserKey = tuple[str, Series]
+UserKey = tuple[str, ArmSeries]
 
 
 @dataclass(slots=True)
@@ -35,14 +35,14 @@ class Users:
         self._open: OrderedDict[UserKey, _Window] = OrderedDict()
         self._counted: OrderedDict[UserKey, float] = OrderedDict()
 
-    def answered(self, user: str, series: Series, now: float) -> None:
+    def answered(self, user: str, series: ArmSeries, now: float) -> None:
         """The user got an answer; callers without a name are nobody's users."""
         key = (user, series)
         is_known = key in self._open or key in self._counted
         if user and not is_known and len(self._open) + len(self._counted) < self._capacity:
             self._open[key] = _Window(now)
 
-    def complained(self, user: str, series: Series, signal: Signal) -> None:
+    def complained(self, user: str, series: ArmSeries, signal: Signal) -> None:
         """A bad label; after the user's window it changes nothing."""
         if window := self._open.get((user, series)):
             window.bad.add(signal)

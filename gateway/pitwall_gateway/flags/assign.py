@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pitwall_crds.names import Arm
-from pitwall_gateway.flags.first_visits import Census
-from pitwall_gateway.flags.port import ERROR_REASON, Flags, Resolution
+from pitwall_gateway.flags.first_visits import FirstVisits
+from pitwall_gateway.flags.port import ERROR_REASON, AssignedFlag, Flags
 
-LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 SERVING_ARMS = frozenset({Arm.CANDIDATE, Arm.CONTROL, Arm.STABLE})
 
 
@@ -31,7 +31,7 @@ class Assigner:
         self._serving_variant = serving_variant
         self._last_stable = ""
         self._complaint = ""
-        self._census = Census()
+        self._census = FirstVisits()
 
     def meets(self, user: str) -> str | None:
         """The present split's name at a user's first question under it, else None; a caller without a name is a new one
@@ -62,13 +62,13 @@ class Assigner:
         """The last stable variant that the flag named if it serves, else one that does; empty when none is known."""
         return self._serving_variant(self._last_stable)
 
-    def _complain(self, failed: Resolution | None) -> None:
+    def _complain(self, failed: AssignedFlag | None) -> None:
         """Log a failure when it begins and its end, not once a query."""
         complaint = "" if failed is None else failed.detail or f"it says {failed.variant!r} → {failed.value!r}"
         if complaint == self._complaint:
             return
         self._complaint = complaint
         if failed is None:
-            LOG.warning("flag %s: evaluated again", self._flag)
+            log.warning("flag %s: evaluated again", self._flag)
         else:
-            LOG.warning("flag %s: %s; answering with %s", self._flag, complaint, self.stable_variant() or "nobody")
+            log.warning("flag %s: %s; answering with %s", self._flag, complaint, self.stable_variant() or "nobody")

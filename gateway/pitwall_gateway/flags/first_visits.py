@@ -8,7 +8,7 @@ CAPACITY = 200_000
 """Users remembered per split; whoever comes after so many is no longer counted, on any arm."""
 
 
-class Census:
+class FirstVisits:
     """Who has been met since the split last changed. Nobody counts twice, so that counts per arm fit the weights.
 
     `split` names the split that users are met under; empty where the flag holds none.

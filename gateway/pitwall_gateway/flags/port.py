@@ -8,7 +8,7 @@ ERROR_REASON = "ERROR"
 
 
 @dataclass(frozen=True, slots=True)
-class Resolution:
+class AssignedFlag:
     """What a flag said for one user. On failure value and variant are empty and reason says ERROR."""
 
     value: str
@@ -20,7 +20,7 @@ class Resolution:
 class Flags(Protocol):
     """In-process flag evaluation: no call waits for the network, none raises."""
 
-    def resolve(self, key: str, targeting_key: str) -> Resolution:
+    def resolve(self, key: str, targeting_key: str) -> AssignedFlag:
         """The flag's value (a variant's name) and variant key (an arm) for this user."""
         ...
 
@@ -48,12 +48,12 @@ class FixedFlags:
         """Flag key → (variant key, value). The mapping is read at each resolution, so its owner may change it."""
         self._values = values
 
-    def resolve(self, key: str, targeting_key: str) -> Resolution:  # noqa: ARG002 – the same for every user
+    def resolve(self, key: str, targeting_key: str) -> AssignedFlag:  # noqa: ARG002 – the same for every user
         """The fixed value, or an error for an unknown flag."""
         if key not in self._values:
-            return Resolution("", "", ERROR_REASON, f"flag {key} is unknown")
+            return AssignedFlag("", "", ERROR_REASON, f"flag {key} is unknown")
         variant, value = self._values[key]
-        return Resolution(value, variant, "STATIC")
+        return AssignedFlag(value, variant, "STATIC")
 
     def keys(self) -> Collection[str]:
         """The keys of the mapping."""

@@ -8,7 +8,7 @@ from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 
 from pitwall_flags.provider.provider import PitwallProvider
-from pitwall_gateway.flags.port import ERROR_REASON, Resolution
+from pitwall_gateway.flags.port import ERROR_REASON, AssignedFlag
 
 DOMAIN: Final = "pitwall-gateway"
 
@@ -21,13 +21,13 @@ class FollowedFlags:
         self._provider = PitwallProvider(target, state_path=state_dir / "flags.json", token=token)
         self._client = api.get_client(DOMAIN)
 
-    def resolve(self, key: str, targeting_key: str) -> Resolution:
+    def resolve(self, key: str, targeting_key: str) -> AssignedFlag:
         """The flag's word for this user."""
         context = EvaluationContext(targeting_key=targeting_key)
         details = self._client.get_string_details(key, "", context)
         if details.error_code is not None:
-            return Resolution("", "", ERROR_REASON, details.error_message or details.error_code)
-        return Resolution(details.value, details.variant or "", details.reason or "")
+            return AssignedFlag("", "", ERROR_REASON, details.error_message or details.error_code)
+        return AssignedFlag(details.value, details.variant or "", details.reason or "")
 
     def keys(self) -> Collection[str]:
         """The keys of all flags that the service sent."""

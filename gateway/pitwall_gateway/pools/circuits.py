@@ -7,12 +7,12 @@ from typing import Protocol
 from pitwall_crds.names import Arm
 from pitwall_gateway.pools.breaker import Breaker, BreakerRule, Circuit
 from pitwall_gateway.pools.upstream import Call
-from pitwall_gateway.values.answer import Failure, Fault, Reply
+from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure
 
-LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
-class Asker(Protocol):
+class Answerer(Protocol):
     """Whoever answers a call: the upstream, or the guard before it."""
 
     async def ask(self, call: Call) -> Reply:
@@ -20,10 +20,10 @@ class Asker(Protocol):
         ...
 
 
-class Guard:
+class Circuits:
     """One circuit per (variant, arm). Stable has none: there is nobody else to ask."""
 
-    def __init__(self, upstream: Asker, rule: BreakerRule) -> None:
+    def __init__(self, upstream: Answerer, rule: BreakerRule) -> None:
         self._upstream = upstream
         self._rule = rule
         self._breakers: dict[tuple[str, Arm], Breaker] = {}
@@ -36,9 +36,11 @@ class Guard:
         breaker, admitted = self._breaker(key).admit(time.monotonic())
         self._breakers[key] = breaker
         if not admitted:
-            return Failure(Fault.CIRCUIT_OPEN, f"{call.variant} failed {self._rule.failures} times in a row")
+            return VariantFailure(
+                FailureKind.CIRCUIT_OPEN, f"{call.variant} failed {self._rule.failures} times in a row"
+            )
         reply = await self._upstream.ask(call)
-        self.told(call, failed=isinstance(reply, Failure))
+        self.told(call, failed=isinstance(reply, VariantFailure))
         return reply
 
     def told(self, call: Call, *, failed: bool) -> None:
@@ -48,7 +50,7 @@ class Guard:
         after = before.failed(time.monotonic()) if failed else before.succeeded()
         self._breakers[key] = after
         if Circuit.OPEN is after.circuit is not before.circuit:
-            LOG.warning("%s as %s: circuit open for %.0f s", call.variant, call.arm, after.wait_seconds)
+            log.warning("%s as %s: circuit open for %.0f s", call.variant, call.arm, after.wait_seconds)
 
     def _breaker(self, key: tuple[str, Arm]) -> Breaker:
         return self._breakers.get(key) or Breaker(self._rule)

@@ -16,20 +16,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import BaseModel, TypeAdapter
 
 from pitwall_gateway.pools.slices import SELECTOR, Slice, Slices, variants
+from pitwall_gateway.values.errors import WatchError, WatchExpiredError
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
     from kubernetes.aio.client import DiscoveryV1Api
 
-LOG = logging.getLogger(__name__)
-
-
-class WatchError(Exception):
-    """The API server did not serve the list or the watch; the message says why, and what to do if we know."""
-
-
-class ExpiredError(WatchError):
-    """The API server remembers no changes from that version on: list again."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +101,7 @@ class EndpointFollower:
             if not self._version:
                 await self._list(api)
             await self._watch(api)
-        except ExpiredError:
+        except WatchExpiredError:
             self._version = ""
 
     async def _list(self, api: "DiscoveryV1Api") -> None:
@@ -148,7 +141,7 @@ class EndpointFollower:
     def _take(self, event: _Change | _Failure) -> None:
         if isinstance(event, _Failure):
             if event.object.code == HTTPStatus.GONE:
-                raise ExpiredError(event.object.message)
+                raise WatchExpiredError(event.object.message)
             raise WatchError(f"the watch ended: {event.object.code} {event.object.message}")
         self._version = event.object.metadata.resource_version
         if event.type == "BOOKMARK":
@@ -164,7 +157,7 @@ class EndpointFollower:
             return
         text = (await response.text())[:300]
         if response.status == HTTPStatus.GONE:
-            raise ExpiredError(text)
+            raise WatchExpiredError(text)
         if response.status == HTTPStatus.FORBIDDEN:
             raise WatchError(
                 f"this service account may not read EndpointSlices in namespace {self._namespace}; "
@@ -180,7 +173,7 @@ class EndpointFollower:
             try:
                 await asyncio.to_thread(self._file.write, tuple(self._slices.values()))
             except OSError as error:
-                LOG.warning("routes file: %s; the gateway keeps the last valid routes", error)
+                log.warning("routes file: %s; the gateway keeps the last valid routes", error)
                 self._changed.set()
                 await asyncio.sleep(self._pace.first_backoff_seconds)
             await asyncio.sleep(self._pace.write_seconds)
@@ -189,14 +182,14 @@ class EndpointFollower:
         """Log the first failure of an outage; how long to wait before the next attempt."""
         if self._failures == 0:
             words = str(error) or type(error).__name__
-            LOG.warning("EndpointSlices of %s: %s; keeping the last known routes", self._namespace, words)
+            log.warning("EndpointSlices of %s: %s; keeping the last known routes", self._namespace, words)
         longest = min(self._pace.longest_backoff_seconds, self._pace.first_backoff_seconds * 2.0**self._failures)
         self._failures = min(self._failures + 1, 16)
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 – spreads the gateways' reconnects
 
     def _recovered(self) -> None:
         if self._failures:
-            LOG.warning("EndpointSlices of %s: followed again", self._namespace)
+            log.warning("EndpointSlices of %s: followed again", self._namespace)
         self._failures = 0
 
 

@@ -9,18 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from pitwall_crds.names import Arm
+from pitwall_gateway.values.errors import RoutesError
 
-LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.1
 """How often the file's stamp is compared."""
 AVOID_SECONDS = 2.0
 """How long a URL that refused a connection is passed over while another one is there."""
 
 Pools = Mapping[str, tuple[str, ...]]
-
-
-class RoutesError(Exception):
-    """The routes file cannot be understood; the message says where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +130,4 @@ class RouteTable:
             self.problem = ""
         except (OSError, UnicodeDecodeError, RoutesError) as error:
             self.problem = str(error)
-            LOG.warning("routes file %s: %s; keeping the last valid routes", self._path, error)
+            log.warning("routes file %s: %s; keeping the last valid routes", self._path, error)

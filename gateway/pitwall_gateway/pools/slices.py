@@ -36,7 +36,7 @@ class Conditions(_Part):
     ready: bool | None = None
 
 
-class Target(_Part):
+class EndpointTarget(_Part):
     """The pod behind an endpoint."""
 
     uid: str = ""
@@ -47,7 +47,7 @@ class Endpoint(_Part):
 
     addresses: Listed[str] = ()
     conditions: Conditions = Conditions()
-    target: Target = Field(default=Target(), alias="targetRef")
+    target: EndpointTarget = Field(default=EndpointTarget(), alias="targetRef")
 
     @property
     def is_ready(self) -> bool:
@@ -62,7 +62,7 @@ class Port(_Part):
     port: int | None = None
 
 
-class Metadata(_Part):
+class SliceMetadata(_Part):
     """Which slice it is, at which version."""
 
     name: str = ""
@@ -74,7 +74,7 @@ class Metadata(_Part):
 class Slice(_Part):
     """An EndpointSlice: some or all pods of one Service, in one address family."""
 
-    metadata: Metadata
+    metadata: SliceMetadata
     address_type: str = Field(default="IPv4", alias="addressType")
     endpoints: Listed[Endpoint] = ()
     ports: Listed[Port] = ()
@@ -107,7 +107,7 @@ class Slice(_Part):
 class Slices(_Part):
     """A list of EndpointSlices, at the version from which a watch goes on."""
 
-    metadata: Metadata
+    metadata: SliceMetadata
     items: Listed[Slice] = ()
 
 

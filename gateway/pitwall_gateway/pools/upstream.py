@@ -11,16 +11,16 @@ import httpx
 
 from pitwall_crds.names import Arm
 from pitwall_gateway.pools.routes import RouteTable
-from pitwall_gateway.values.answer import Failure, Fault, Reply, read_reply
+from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure, read_reply
 
-LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 PATH = "/v1/chat/completions"
 STALE_CONNECTION_SECONDS = 0.1
 """A kept connection that the runtime had closed fails within this time; only then is the call repeated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CallLimits:
     """What a call may take. `in_flight` is per (variant, arm), so that one that hangs cannot starve the others."""
 
     answer_seconds: float = 60.0
@@ -42,7 +42,7 @@ class Call:
 class Upstream:
     """The runtimes behind the gateway, as an HTTP client with bounds."""
 
-    def __init__(self, routes: RouteTable, limits: Limits) -> None:
+    def __init__(self, routes: RouteTable, limits: CallLimits) -> None:
         self._routes = routes
         self._limits = limits
         self._in_flight: Counter[tuple[str, Arm]] = Counter()
@@ -56,12 +56,12 @@ class Upstream:
         """The variant's reply, or a failure that says who did not answer and why."""
         urls = self._routes.current(time.monotonic()).urls(call.variant, call.arm)
         if not urls:
-            return Failure(Fault.UNROUTED, f"sampler variant {call.variant} has no URL in the routes file")
+            return VariantFailure(FailureKind.UNROUTED, f"sampler variant {call.variant} has no URL in the routes file")
         key = (call.variant, call.arm)
         limit = self._limits.in_flight
         if self._in_flight[key] >= limit:
-            return Failure(
-                Fault.SATURATED, f"sampler variant {call.variant} has {limit} questions under way, its limit"
+            return VariantFailure(
+                FailureKind.SATURATED, f"sampler variant {call.variant} has {limit} questions under way, its limit"
             )
         self._in_flight[key] += 1
         try:
@@ -113,15 +113,16 @@ class Upstream:
         finally:
             self._routes.end(url)
 
-    def _too_late(self, call: Call, url: str, waited: float) -> Failure:
-        LOG.warning("%s as %s at %s: no answer in %.1f s", call.variant, call.arm, url, waited)
+    def _too_late(self, call: Call, url: str, waited: float) -> VariantFailure:
+        log.warning("%s as %s at %s: no answer in %.1f s", call.variant, call.arm, url, waited)
         limit = self._limits.answer_seconds
-        return Failure(
-            Fault.TIMEOUT, f"sampler variant {call.variant} did not answer in {waited:.1f} s, the limit is {limit:g} s"
+        return VariantFailure(
+            FailureKind.TIMEOUT,
+            f"sampler variant {call.variant} did not answer in {waited:.1f} s, the limit is {limit:g} s",
         )
 
 
-def _unreachable(call: Call, url: str, error: Exception) -> Failure:
+def _unreachable(call: Call, url: str, error: Exception) -> VariantFailure:
     """A failure whose words may be shown to users; the log has the URL."""
-    LOG.warning("%s as %s at %s: %s", call.variant, call.arm, url, str(error) or type(error).__name__)
-    return Failure(Fault.UNREACHABLE, f"sampler variant {call.variant} cannot be reached")
+    log.warning("%s as %s at %s: %s", call.variant, call.arm, url, str(error) or type(error).__name__)
+    return VariantFailure(FailureKind.UNREACHABLE, f"sampler variant {call.variant} cannot be reached")

@@ -14,15 +14,15 @@ from pitwall_crds.names import Header
 from pitwall_gateway.feedback.feedback import FeedbackReceipt, read_feedback
 from pitwall_gateway.serve import openapi
 from pitwall_gateway.serve.receive import read_body
-from pitwall_gateway.serve.relay import Served
+from pitwall_gateway.serve.relay import RelayedAnswer
 from pitwall_gateway.serve.respond import error_response, respond
 from pitwall_gateway.serve.shadow import Copy
 from pitwall_gateway.serve.wiring import Parts
-from pitwall_gateway.values.answer import Answer
+from pitwall_gateway.values.answer import VariantAnswer
+from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.question import Question, read_question
-from pitwall_gateway.values.refusal import RefusedError
 
-LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -54,7 +54,7 @@ def _add_questions(app: FastAPI, parts: Parts) -> None:
         answer_id = "ans-" + secrets.token_hex(12)
         headers = _passed_on(request, answer_id)
         served = await parts.relay.answer(question, headers)
-        if not isinstance(served.reply, Answer):
+        if not isinstance(served.reply, VariantAnswer):
             return respond(served, question, answer_id)
         parts.feedback.answered(answer_id, question.session, served.assigned, question.user)
         response = respond(served, question, answer_id)
@@ -75,7 +75,7 @@ async def _receive(parts: Parts, request: Request) -> Question:
     try:
         body = await read_body(request, parts.settings.rules.body)
         return read_question(body, request.headers.get(Header.SESSION, ""))
-    except RefusedError as refused:
+    except RequestRefusedError as refused:
         parts.telemetry.refused(None, refused.status)
         raise
 
@@ -88,9 +88,9 @@ def _passed_on(request: Request, answer_id: str) -> dict[str, str]:
     return headers
 
 
-async def _copy(parts: Parts, question: Question, served: Served, headers: dict[str, str]) -> None:
+async def _copy(parts: Parts, question: Question, served: RelayedAnswer, headers: dict[str, str]) -> None:
     """Offer shadow copies; runs when the user has the whole answer."""
-    primary = served.reply if served.comparable and isinstance(served.reply, Answer) else None
+    primary = served.reply if served.comparable and isinstance(served.reply, VariantAnswer) else None
     for variant in parts.assigner.copies(question.targeting_key):
         if variant not in (served.assigned.variant, served.by.variant):
             parts.shadow.offer(Copy(variant, question.body, primary, headers))
@@ -127,8 +127,8 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
 def _add_errors(app: FastAPI) -> None:
     """Every error has OpenAI's shape, and none shows a traceback."""
 
-    @app.exception_handler(RefusedError)
-    async def refused(_: Request, error: RefusedError) -> Response:
+    @app.exception_handler(RequestRefusedError)
+    async def refused(_: Request, error: RequestRefusedError) -> Response:
         return error_response(error.status, error.message, error.code)
 
     @app.exception_handler(HTTPException)
@@ -140,5 +140,5 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> Response:
-        LOG.error("unexpected", exc_info=error)
+        log.error("unexpected", exc_info=error)
         return error_response(500, "the gateway failed on this request; its log has the reason", "internal")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 
-from pitwall_gateway.values.refusal import RefusedError
+from pitwall_gateway.values.errors import RequestRefusedError
 
 DRAIN_BODIES = 16
 """A body up to this many times the limit is read and thrown away, so that its sender can read the refusal."""
@@ -26,9 +26,9 @@ async def read_body(request: Request, rule: BodyRule) -> bytes:
             return await _read(request, rule.largest_bytes)
     except TimeoutError:
         message = f"the body did not arrive within {rule.seconds:g} s; send it in one go"
-        raise RefusedError(408, message, code="body_timeout") from None
+        raise RequestRefusedError(408, message, code="body_timeout") from None
     except ClientDisconnect:
-        raise RefusedError(400, "the sender hung up before the body was complete", code="hung_up") from None
+        raise RequestRefusedError(400, "the sender hung up before the body was complete", code="hung_up") from None
 
 
 async def _read(request: Request, largest: int) -> bytes:
@@ -47,6 +47,6 @@ async def _read(request: Request, largest: int) -> bytes:
     return b"".join(chunks)
 
 
-def _too_large(size: int, largest: int) -> RefusedError:
+def _too_large(size: int, largest: int) -> RequestRefusedError:
     message = f"the body has {size} bytes, the limit is {largest}; name the video by its URL and shorten the question"
-    return RefusedError(413, message, code="body_too_large")
+    return RequestRefusedError(413, message, code="body_too_large")

@@ -3,9 +3,9 @@
 from starlette.responses import Response
 
 from pitwall_crds.names import Header
-from pitwall_gateway.serve.relay import Served
+from pitwall_gateway.serve.relay import RelayedAnswer
 from pitwall_gateway.serve.stream import stream_events
-from pitwall_gateway.values.answer import Answer, Failure, Fault, Refusal
+from pitwall_gateway.values.answer import FailureKind, VariantAnswer, VariantFailure, VariantRefusal
 from pitwall_gateway.values.question import Question
 from pitwall_gateway.values.refusal import error_body
 
@@ -13,17 +13,17 @@ JSON = "application/json"
 RETRY_SECONDS = 2
 
 
-def respond(served: Served, question: Question, answer_id: str) -> Response:
+def respond(served: RelayedAnswer, question: Question, answer_id: str) -> Response:
     """The response to one question. Only an answer carries an answer id."""
     headers: dict[str, str] = {Header.VARIANT: served.by.variant, Header.ARM: served.by.arm}
     if served.fallback is not None:
         headers[Header.FALLBACK] = served.fallback
     match served.reply:
-        case Answer() as answer:
+        case VariantAnswer() as answer:
             return _answer(answer, question, {**headers, Header.ANSWER_ID: answer_id})
-        case Refusal(status=status, body=body):
+        case VariantRefusal(status=status, body=body):
             return Response(body, status, headers, media_type=JSON)
-        case Failure() as failure:
+        case VariantFailure() as failure:
             return _failure(failure, headers)
 
 
@@ -32,25 +32,25 @@ def error_response(status: int, message: str, code: str) -> Response:
     return Response(error_body(status, message, code=code), status, media_type=JSON)
 
 
-def _answer(answer: Answer, question: Question, headers: dict[str, str]) -> Response:
+def _answer(answer: VariantAnswer, question: Question, headers: dict[str, str]) -> Response:
     if question.stream:
         events = stream_events(answer.document, usage=question.stream_usage)
         return Response(events, 200, {**headers, "cache-control": "no-store"}, media_type="text/event-stream")
     return Response(answer.body, 200, headers, media_type=JSON)
 
 
-def _failure(failure: Failure, headers: dict[str, str]) -> Response:
+def _failure(failure: VariantFailure, headers: dict[str, str]) -> Response:
     status = _status(failure.fault)
     message = f"{failure.detail}; ask again in {RETRY_SECONDS} s, and if it lasts look at `pitwall status`"
     body = error_body(status, message, code=failure.fault)
     return Response(body, status, {**headers, "retry-after": str(RETRY_SECONDS)}, media_type=JSON)
 
 
-def _status(fault: Fault) -> int:
+def _status(fault: FailureKind) -> int:
     match fault:
-        case Fault.TIMEOUT:
+        case FailureKind.TIMEOUT:
             return 504
-        case Fault.UNROUTED | Fault.SATURATED | Fault.CIRCUIT_OPEN:
+        case FailureKind.UNROUTED | FailureKind.SATURATED | FailureKind.CIRCUIT_OPEN:
             return 503
-        case Fault.UNREACHABLE | Fault.STATUS | Fault.MALFORMED | Fault.REFUSED:
+        case FailureKind.UNREACHABLE | FailureKind.STATUS | FailureKind.MALFORMED | FailureKind.REFUSED:
             return 502

@@ -10,12 +10,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from pitwall_crds.host.http_upgrade import IgnoresUpgrades
+from pitwall_gateway.values.errors import PortError
 
 BACKLOG = 2048
-
-
-class PortError(Exception):
-    """The address cannot be bound; the message names it, why, and the remedy."""
 
 
 class _Server(uvicorn.Server):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pitwall_gateway.feedback.ledger import LedgerRule
 from pitwall_gateway.pools.breaker import BreakerRule
-from pitwall_gateway.pools.upstream import Limits
+from pitwall_gateway.pools.upstream import CallLimits
 from pitwall_gateway.serve.receive import BodyRule
 from pitwall_gateway.serve.shadow import ShadowRule
 
@@ -18,14 +18,14 @@ class Rules:
     """Every bound of the gateway, with its default."""
 
     body: BodyRule = field(default_factory=BodyRule)
-    limits: Limits = field(default_factory=Limits)
+    limits: CallLimits = field(default_factory=CallLimits)
     breaker: BreakerRule = field(default_factory=BreakerRule)
     shadow: ShadowRule = field(default_factory=ShadowRule)
     ledger: LedgerRule = field(default_factory=LedgerRule)
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class GatewaySettings:
     """Where to listen, whom to follow, what to remember where. An empty `flags_sync` or `endpoints` follows nobody."""
 
     port: int
@@ -39,10 +39,10 @@ class Settings:
     rules: Rules = field(default_factory=Rules)
 
 
-def read_settings(arguments: Sequence[str]) -> Settings:
+def read_settings(arguments: Sequence[str]) -> GatewaySettings:
     """The settings in the arguments; bad ones end the process with status 2 and one line."""
     given = _parser().parse_args(arguments)
-    return Settings(
+    return GatewaySettings(
         port=given.port,
         routes=given.routes,
         state_dir=given.state_dir,
@@ -59,7 +59,7 @@ def _rules(given: argparse.Namespace) -> Rules:
     keep = max(LedgerRule().keep_seconds, 2 * given.follow_up_seconds, given.user_seconds)
     return Rules(
         body=BodyRule(largest_bytes=given.max_body_bytes),
-        limits=Limits(answer_seconds=given.answer_seconds),
+        limits=CallLimits(answer_seconds=given.answer_seconds),
         breaker=BreakerRule(failures=given.breaker_failures),
         shadow=ShadowRule(queue=given.shadow_queue, concurrency=given.shadow_concurrency),
         ledger=LedgerRule(window_seconds=given.follow_up_seconds, user_seconds=given.user_seconds, keep_seconds=keep),

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pitwall_crds.names import Arm, CacheResult, Header, Outcome
-from pitwall_gateway.pools.circuits import Asker
+from pitwall_gateway.pools.circuits import Answerer
 from pitwall_gateway.pools.upstream import Call
-from pitwall_gateway.values.answer import Answer
-from pitwall_gateway.values.telemetry import Series, Telemetry
+from pitwall_gateway.values.answer import VariantAnswer
+from pitwall_gateway.values.telemetry import ArmSeries, GatewayTelemetry
 
-LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Copy:
 
     variant: str
     body: bytes
-    primary: Answer | None
+    primary: VariantAnswer | None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -35,7 +35,7 @@ class ShadowRule:
 class Shadow:
     """A queue with a few workers. Its answers are measured and thrown away."""
 
-    def __init__(self, upstream: Asker, telemetry: Telemetry, rule: ShadowRule) -> None:
+    def __init__(self, upstream: Answerer, telemetry: GatewayTelemetry, rule: ShadowRule) -> None:
         self._upstream = upstream
         self._telemetry = telemetry
         self._rule = rule
@@ -58,7 +58,7 @@ class Shadow:
         try:
             self._queue.put_nowait(copy)
         except asyncio.QueueFull:
-            self._telemetry.shadow_dropped(Series(copy.variant, Arm.SHADOW))
+            self._telemetry.shadow_dropped(ArmSeries(copy.variant, Arm.SHADOW))
             return False
         return True
 
@@ -68,13 +68,13 @@ class Shadow:
             try:
                 await self._ask(copy)
             except Exception:  # a worker outlives any single copy
-                LOG.exception("shadow copy for %s", copy.variant)
+                log.exception("shadow copy for %s", copy.variant)
 
     async def _ask(self, copy: Copy) -> None:
         headers = {**copy.headers, Header.ARM: Arm.SHADOW}
         reply = await self._upstream.ask(Call(copy.variant, Arm.SHADOW, copy.body, headers))
-        series = Series(copy.variant, Arm.SHADOW)
-        answer = reply if isinstance(reply, Answer) else None
+        series = ArmSeries(copy.variant, Arm.SHADOW)
+        answer = reply if isinstance(reply, VariantAnswer) else None
         if answer is None:
             self._telemetry.failed(series)
         else:
@@ -84,13 +84,13 @@ class Shadow:
         if copy.primary is not None and answer is not None:
             self._compare(series, answer, copy.primary)
 
-    def _compare(self, series: Series, shadow: Answer, primary: Answer) -> None:
+    def _compare(self, series: ArmSeries, shadow: VariantAnswer, primary: VariantAnswer) -> None:
         if not paid_for(primary, shadow):
             self._telemetry.shadow_latency_ratio(series, shadow.seconds / max(primary.seconds, 1e-6))
         if primary.tokens > 0 and shadow.tokens > 0:
             self._telemetry.shadow_tokens_ratio(series, shadow.tokens / primary.tokens)
 
 
-def paid_for(primary: Answer, shadow: Answer) -> bool:
+def paid_for(primary: VariantAnswer, shadow: VariantAnswer) -> bool:
     """True if the primary filled the cache that made the shadow fast: such a latency pair would flatter the shadow."""
     return primary.cache == CacheResult.COLD and shadow.cache == CacheResult.WARM

@@ -8,25 +8,25 @@ from pitwall_gateway.feedback.feedback import Feedback
 from pitwall_gateway.feedback.ledger import Ledger
 from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.flags.port import Flags
-from pitwall_gateway.pools.circuits import Guard
+from pitwall_gateway.pools.circuits import Circuits
 from pitwall_gateway.pools.endpoints import EndpointFollower
 from pitwall_gateway.pools.routes import Routes, RouteTable
 from pitwall_gateway.pools.upstream import Upstream
 from pitwall_gateway.serve.relay import Relay
-from pitwall_gateway.serve.settings import Settings
+from pitwall_gateway.serve.settings import GatewaySettings
 from pitwall_gateway.serve.shadow import Shadow
-from pitwall_gateway.values.telemetry import Telemetry
+from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Everything that the endpoints use."""
 
-    settings: Settings
+    settings: GatewaySettings
     flags: Flags
     routes: RouteTable
     assigner: Assigner
-    telemetry: Telemetry
+    telemetry: GatewayTelemetry
     relay: Relay
     shadow: Shadow
     feedback: Feedback
@@ -56,9 +56,9 @@ class Parts:
         await asyncio.to_thread(self.flags.close)
 
 
-def assemble(settings: Settings, flags: Flags) -> Parts:
+def assemble(settings: GatewaySettings, flags: Flags) -> Parts:
     """The parts for these settings. Users and shadow copies have connections of their own."""
-    rules, telemetry, routes = settings.rules, Telemetry(), RouteTable(settings.routes)
+    rules, telemetry, routes = settings.rules, GatewayTelemetry(), RouteTable(settings.routes)
     assigner = Assigner(flags, settings.flag, lambda last: routes.current(time.monotonic()).stable_variant(last))
     for_users, for_copies = Upstream(routes, rules.limits), Upstream(routes, rules.limits)
     return Parts(
@@ -67,7 +67,7 @@ def assemble(settings: Settings, flags: Flags) -> Parts:
         routes=routes,
         assigner=assigner,
         telemetry=telemetry,
-        relay=Relay(assigner, Guard(for_users, rules.breaker), telemetry),
+        relay=Relay(assigner, Circuits(for_users, rules.breaker), telemetry),
         shadow=Shadow(for_copies, telemetry, rules.shadow),
         feedback=Feedback(Ledger(rules.ledger), telemetry),
         upstreams=(for_users, for_copies),

@@ -9,7 +9,7 @@ TRANSIENT = frozenset({408, 425, 429})
 """Client-error statuses that are the runtime's state, not the question's fault."""
 
 
-class Fault(StrEnum):
+class FailureKind(StrEnum):
     """Why a variant did not answer; the values of the fallback header and of the label `reason`."""
 
     UNROUTED = "unrouted"
@@ -23,7 +23,7 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class VariantAnswer:
     """A chat completion, byte for byte. `seconds` of the call; `tokens` and `cache` are 0 and "" when not told."""
 
     body: bytes
@@ -34,7 +34,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class VariantRefusal:
     """The runtime's own error for a bad question (4xx), byte for byte."""
 
     status: int
@@ -42,30 +42,30 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class VariantFailure:
     """No answer. `detail` is for people: who, what, and the limit if one was passed."""
 
-    fault: Fault
+    fault: FailureKind
     detail: str
 
 
-Reply = Answer | Refusal | Failure
+Reply = VariantAnswer | VariantRefusal | VariantFailure
 
 
 def read_reply(status: int, body: bytes, seconds: float) -> Reply:
     """The outcome that an HTTP status and body stand for."""
     if status in TRANSIENT or status >= 500:
-        return Failure(Fault.STATUS, f"its runtime says {status}: {_words(body)}")
+        return VariantFailure(FailureKind.STATUS, f"its runtime says {status}: {_words(body)}")
     if 400 <= status < 500:
-        return Refusal(status, body)
+        return VariantRefusal(status, body)
     document = _object(body)
     if status != 200 or not _has_choices(document):
-        return Failure(Fault.MALFORMED, f"its runtime sent status {status} without a chat completion")
+        return VariantFailure(FailureKind.MALFORMED, f"its runtime sent status {status} without a chat completion")
     details = document.get("pitwall")
     if not isinstance(details, dict):
-        return Answer(body, document, seconds)
+        return VariantAnswer(body, document, seconds)
     tokens, cache = details.get("tokens"), details.get("cache")
-    return Answer(
+    return VariantAnswer(
         body, document, seconds, tokens if isinstance(tokens, int) else 0, cache if isinstance(cache, str) else ""
     )
 

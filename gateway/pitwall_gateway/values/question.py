@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from pitwall_gateway.values.refusal import RefusedError
+from pitwall_gateway.values.errors import RequestRefusedError
 
 KEY_CHARACTERS = 256
 """Longest `user` or session header: it is hashed for every flag and remembered for follow-ups."""
@@ -88,5 +88,5 @@ def _kind(value: object) -> str:
     return names.get(type(value), "a number")
 
 
-def _invalid(message: str, code: str = "invalid_body") -> RefusedError:
-    return RefusedError(400, message, code=code)
+def _invalid(message: str, code: str = "invalid_body") -> RequestRefusedError:
+    return RequestRefusedError(400, message, code=code)

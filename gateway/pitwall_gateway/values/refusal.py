@@ -11,16 +11,6 @@ class ErrorType(StrEnum):
     SERVER = "server_error"
 
 
-class RefusedError(Exception):
-    """A request that gets no answer; the message holds the value, the limit and the remedy."""
-
-    def __init__(self, status: int, message: str, *, code: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.code = code
-
-
 def error_body(status: int, message: str, *, code: str) -> bytes:
     """OpenAI's error object as JSON; the type follows from the HTTP status."""
     kind = ErrorType.SERVER if status >= 500 else ErrorType.INVALID_REQUEST

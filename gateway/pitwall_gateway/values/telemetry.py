@@ -12,14 +12,14 @@ VARIANT_ARM = (Label.SAMPLER_VARIANT, Label.ARM)
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class ArmSeries:
     """Whose series an event is counted on."""
 
     variant: str
     arm: Arm
 
 
-class Telemetry:
+class GatewayTelemetry:
     """The gateway's metrics in a registry of their own. Children are looked up once per label set."""
 
     def __init__(self) -> None:
@@ -40,50 +40,50 @@ class Telemetry:
         self._pairs = counter(Metric.SHADOW_PAIRS, "Shadow copies of answered questions", Label.OUTCOME)
         self._dropped = counter(Metric.SHADOW_DROPPED, "Shadow copies not sent because the queue was full")
 
-    def met(self, series: Series, split: str) -> None:
+    def met(self, series: ArmSeries, split: str) -> None:
         """A user was assigned for the first time under this split; those of the split before are history."""
         if split != self._split:
             self._users.clear()
             self._split = split
         self._users.labels(series.variant, series.arm, split).inc()
 
-    def answered(self, series: Series, seconds: float) -> None:
+    def answered(self, series: ArmSeries, seconds: float) -> None:
         """The assigned variant answered after this many seconds."""
         self._queries(series.variant, series.arm, Outcome.OK).inc()
         self._latency(series.variant, series.arm).observe(seconds)
 
-    def failed(self, series: Series) -> None:
+    def failed(self, series: ArmSeries) -> None:
         """The assigned variant did not answer."""
         self._queries(series.variant, series.arm, Outcome.ERROR).inc()
 
-    def fell_back(self, series: Series, reason: str, seconds: float) -> None:
+    def fell_back(self, series: ArmSeries, reason: str, seconds: float) -> None:
         """Stable answered for the assigned variant: an error, and a latency, of the assigned variant."""
         self.failed(series)
         self._fallbacks(series.variant, series.arm, reason).inc()
         self._latency(series.variant, series.arm).observe(seconds)
 
-    def refused(self, series: Series | None, status: int) -> None:
+    def refused(self, series: ArmSeries | None, status: int) -> None:
         """The question itself was at fault; nobody's error. RefusedError before the assignment: no series."""
         variant, arm = (series.variant, str(series.arm)) if series else ("", "")
         self._refusals(variant, arm, str(status)).inc()
 
-    def quality(self, series: Series, signal: Signal, unit: str, outcome: Outcome) -> None:
+    def quality(self, series: ArmSeries, signal: Signal, unit: str, outcome: Outcome) -> None:
         """One quality trial got its label."""
         self._quality(series.variant, series.arm, signal, unit, outcome).inc()
 
-    def shadow_pair(self, series: Series, outcome: Outcome) -> None:
+    def shadow_pair(self, series: ArmSeries, outcome: Outcome) -> None:
         """A copy of an answered question was answered too, or was not."""
         self._pairs(series.variant, series.arm, outcome).inc()
 
-    def shadow_latency_ratio(self, series: Series, ratio: float) -> None:
+    def shadow_latency_ratio(self, series: ArmSeries, ratio: float) -> None:
         """Shadow's seconds divided by the primary's."""
         self._latency_ratio(series.variant, series.arm).observe(ratio)
 
-    def shadow_tokens_ratio(self, series: Series, ratio: float) -> None:
+    def shadow_tokens_ratio(self, series: ArmSeries, ratio: float) -> None:
         """Shadow's tokens divided by the primary's."""
         self._tokens_ratio(series.variant, series.arm).observe(ratio)
 
-    def shadow_dropped(self, series: Series) -> None:
+    def shadow_dropped(self, series: ArmSeries) -> None:
         """A copy found the queue full."""
         self._dropped(series.variant, series.arm).inc()
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pitwall_operator.cli.commands import act, ask, completion, create, dashboard, lifecycle, lint, look_back, show
-from pitwall_operator.cli.context import Exit, Trouble, problems
+from pitwall_operator.cli.context import problems
 from pitwall_operator.cli.sources.choose import (
     ContextOption,
     FolderOption,
@@ -17,7 +17,7 @@ from pitwall_operator.cli.sources.choose import (
     is_plugin,
     with_source,
 )
-from pitwall_operator.machine.resources import Refused
+from pitwall_operator.values.errors import CommandError, Exit, ResourceRefusedError
 
 Command = Callable[..., None]
 
@@ -79,10 +79,10 @@ def main() -> None:
     """Run the command line; what the user can mend is said in a sentence, never as a traceback."""
     try:
         app(prog_name="kubectl pitwall" if is_plugin() else "pitwall")
-    except Trouble as error:
+    except CommandError as error:
         problems.print(f"[bold red]pitwall:[/] {error}" if problems.is_terminal else f"pitwall: {error}", markup=False)
         sys.exit(error.code)
-    except Refused as error:
+    except ResourceRefusedError as error:
         problems.print(f"pitwall: {error}", markup=False)
         sys.exit(Exit.BAD_INPUT)
     except (OSError, ValueError) as error:

@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections.abc import Iterable, Sequence
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -11,30 +11,9 @@ import typer
 from rich.console import Console
 
 from pitwall_crds.rollout import Rollout
+from pitwall_operator.values.errors import CommandError, Exit
 
 DEFAULT_STATE = ".pitwall"
-
-
-class Exit(IntEnum):
-    """Exit codes."""
-
-    OK = 0
-    FAILED = 1
-    BAD_INPUT = 2
-    NOT_RUNNING = 3
-    UNREACHABLE = 4
-    NOT_INSTALLED = 5
-    FORBIDDEN = 6
-    NOT_FOUND = 7
-    CONFLICT = 8
-
-
-class Trouble(Exception):  # noqa: N818 – a state of the world or of the input, not of the program
-    """A command cannot be carried out; the message holds the value, the limit and the remedy."""
-
-    def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class Output(StrEnum):
@@ -61,7 +40,7 @@ problems = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     """End the command with a message on standard error."""
-    raise Trouble(message, code)
+    raise CommandError(message, code)
 
 
 def pick(rollouts: Sequence[Rollout], name: str | None, place: str) -> Rollout:

@@ -25,31 +25,28 @@ from pitwall_flags.client import FlagClient
 from pitwall_operator.cluster import admission, handlers, probes
 from pitwall_operator.cluster.admission import Review
 from pitwall_operator.cluster.controller import Controller
-from pitwall_operator.cluster.handlers import Watch, Watching, Webhook
+from pitwall_operator.cluster.handlers import Watch, WatchPlan, Webhook
 from pitwall_operator.cluster.metrics import OperatorMetrics
 from pitwall_operator.cluster.recent_flags import RecentFlags
-from pitwall_operator.cluster.reconcile import Turns
-from pitwall_operator.cluster.settings import Settings, read
+from pitwall_operator.cluster.reconcile import Reconciler
+from pitwall_operator.cluster.settings import OperatorSettings, read
 from pitwall_operator.kube.cache import Cache
-from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, KubeError, Object, connect
+from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object, connect
 from pitwall_operator.kube.deployments import Deployments
 from pitwall_operator.kube.events import Events
-from pitwall_operator.kube.fence import Guard, GuardedTransport
+from pitwall_operator.kube.fence import Fence, FencedTransport
 from pitwall_operator.kube.lease import Lease
-from pitwall_operator.observe.prometheus import Prometheus
+from pitwall_operator.observe.prometheus import PrometheusSource
 from pitwall_operator.observe.reader import Reader
+from pitwall_operator.values.errors import KubeError, OperatorStoppedError
 
-log = logging.getLogger("pitwall.operator")
+log = logging.getLogger("pitwall_operator.cluster")
 
 FLAGS_TIMEOUT_SECONDS = 3.0
 WATCH_END_SECONDS = 8.0
 
 
-class OperatorFailed(RuntimeError):  # noqa: N818 – what the log reads is the message
-    """The process cannot go on; the message says why."""
-
-
-class Fence:
+class LeaseHolder:
     """Whether this replica may act: what its lease says, once there is one."""
 
     def __init__(self) -> None:
@@ -60,14 +57,14 @@ class Fence:
         return self.lease is not None and self.lease.may_act()
 
 
-async def run(settings: Settings, stopped: asyncio.Event) -> None:
+async def run(settings: OperatorSettings, stopped: asyncio.Event) -> None:
     """Run until told to stop; then end the turns, and give the lease back."""
-    metrics, fence = OperatorMetrics(), Fence()
-    guard = Guard(fence, metrics, Guard.crash_point(os.environ))
+    metrics, fence = OperatorMetrics(), LeaseHolder()
+    guard = Fence(fence, metrics, Fence.crash_point(os.environ))
     kube = await connect(settings.kubeconfig, guard, settings.context)
     flags = RecentFlags(
         settings.flags_url, token=settings.flags_token, timeout_seconds=FLAGS_TIMEOUT_SECONDS,
-        transport=GuardedTransport(guard),
+        transport=FencedTransport(guard),
     )  # fmt: skip
     prometheus = _prometheus(settings, kube)
     reader = Reader(prometheus, settings.read_seconds, settings.stale_seconds)
@@ -82,19 +79,19 @@ async def run(settings: Settings, stopped: asyncio.Event) -> None:
             prometheus.close()
 
 
-def _prometheus(settings: Settings, kube: Kube) -> Prometheus | None:
+def _prometheus(settings: OperatorSettings, kube: Kube) -> PrometheusSource | None:
     if not settings.prometheus_url:
         return None
-    return Prometheus(
+    return PrometheusSource(
         settings.prometheus_url, settings.prometheus_headers, settings.prometheus_timeout_seconds, kube.clock
     )
 
 
 def _controller(
-    settings: Settings, kube: Kube, flags: FlagClient, reader: Reader, metrics: OperatorMetrics
+    settings: OperatorSettings, kube: Kube, flags: FlagClient, reader: Reader, metrics: OperatorMetrics
 ) -> Controller:
     cache = Cache()
-    turns = Turns(
+    turns = Reconciler(
         kube, cache, flags, Deployments(kube, cache, settings.defaults), reader, Events(kube),
         metrics.statuses, settings.known, settings.resync_seconds,
     )  # fmt: skip
@@ -102,7 +99,7 @@ def _controller(
 
 
 async def _serve(
-    settings: Settings,
+    settings: OperatorSettings,
     kube: Kube,
     lease: Lease,
     controller: Controller,
@@ -144,17 +141,17 @@ def _complain(watch: Watch, tasks: Sequence[asyncio.Task[None]]) -> None:
     failed = [(task.get_name(), task.exception()) for task in tasks if not task.cancelled() and task.exception()]
     words = [f"{name}: {error!r}" for name, error in failed] + ([f"watch: {watch.trouble}"] if watch.trouble else [])
     if words:
-        raise OperatorFailed("; ".join(words))
+        raise OperatorStoppedError("; ".join(words))
 
 
-def _watching(settings: Settings, kube: Kube, controller: Controller) -> Watching:
+def _watching(settings: OperatorSettings, kube: Kube, controller: Controller) -> WatchPlan:
     def review(kind: Kind, operation: str, found: Object) -> Review:
         return admission.review(kind, operation, found, controller.cache, settings.known)
 
     webhook = None
     if settings.webhook_certificate is not None and settings.webhook_private_key is not None:
         webhook = Webhook(settings.webhook_port, settings.webhook_certificate, settings.webhook_private_key)
-    return Watching(
+    return WatchPlan(
         settings.namespaces, controller.changed, controller.deleted, review, kube.login, webhook,
         settings.watch_silence_seconds,
     )  # fmt: skip
@@ -186,7 +183,7 @@ async def _tell(metrics: OperatorMetrics, lease: Lease, stopped: asyncio.Event) 
             await asyncio.wait_for(stopped.wait(), 1.0)
 
 
-async def _main(settings: Settings) -> None:
+async def _main(settings: OperatorSettings) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -203,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     disable_created_metrics()  # type: ignore[no-untyped-call]
     try:
         asyncio.run(_main(settings))
-    except (OperatorFailed, OSError) as error:
+    except (OperatorStoppedError, OSError) as error:
         log.error("the operator ends: %s", error)  # noqa: TRY400 – the words say what is wrong
         return 1
     return 0

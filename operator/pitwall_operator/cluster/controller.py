@@ -12,17 +12,19 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUnreachable
+from pitwall_flags.client import FlagClient
+from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
 from pitwall_operator.cluster import orphans
-from pitwall_operator.cluster.reconcile import Overtaken, TurnFailed, Turns
-from pitwall_operator.cluster.work_queue import Due
+from pitwall_operator.cluster.reconcile import Reconciler
+from pitwall_operator.cluster.work_queue import WorkQueue
 from pitwall_operator.kube.cache import CACHED, OWNED, Cache, Key, key_of, version_of
-from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kind, Kube, KubeError, Object
+from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kind, Kube, Object
 from pitwall_operator.observe.reader import Reader
 from pitwall_operator.turn.perform import ACTOR
+from pitwall_operator.values.errors import KubeError, OvertakenError, TurnFailedError
 from pitwall_operator.values.observation import Pool
 
-log = logging.getLogger("pitwall.controller")
+log = logging.getLogger(__name__)
 
 WORKERS: Final = 16
 FIRST_SPREAD: Final = 0.005
@@ -50,12 +52,12 @@ class Controller:
     kube: Kube
     cache: Cache
     flags: FlagClient
-    turns: Turns
+    turns: Reconciler
     reader: Reader
     measures: Measures
     namespaces: tuple[str, ...] = ()
     workers: int = WORKERS
-    due: Due = field(default_factory=lambda: Due(time.monotonic))
+    queue: WorkQueue = field(default_factory=lambda: WorkQueue(time.monotonic))
     leading: bool = field(default=False, init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _sweep_soon: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -83,10 +85,10 @@ class Controller:
         if not self.leading:
             return
         for key in keys:
-            self.due.wake(key)
+            self.queue.wake(key)
         if kind is VARIANTS and not keys:
             namespace, name = key_of(found)
-            self.due.wake((namespace, f"{LONE}{name}"))
+            self.queue.wake((namespace, f"{LONE}{name}"))
         self._woken.set()
 
     # --- leading ---
@@ -95,9 +97,9 @@ class Controller:
         """Take turns whenever the lease is held, until told to stop."""
         while not stopped.is_set():
             if await _first(leading.wait(), stopped.wait()):
-                await self._reign(leading, stopped)
+                await self._lead_while_leased(leading, stopped)
 
-    async def _reign(self, leading: asyncio.Event, stopped: asyncio.Event) -> None:
+    async def _lead_while_leased(self, leading: asyncio.Event, stopped: asyncio.Event) -> None:
         """From taking the lease over to losing it."""
         try:
             await self._list_all()
@@ -122,7 +124,7 @@ class Controller:
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self.due.clear()
+            self.queue.clear()
             self.reader.clear()
 
     async def _list_all(self) -> None:
@@ -154,22 +156,22 @@ class Controller:
         for key, found in self.cache.objects[ROLLOUTS].items():
             moving = not found.get("status") or bool(found["status"].get("candidateVariant"))
             resting += not moving
-            self.due.wake(key, 0.0 if moving else resting * FIRST_SPREAD)
+            self.queue.wake(key, 0.0 if moving else resting * FIRST_SPREAD)
         for namespace, name in self.cache.objects[VARIANTS]:
             if not self.cache.rollouts_of_variant((namespace, name)):
                 resting += 1
-                self.due.wake((namespace, f"{LONE}{name}"), resting * FIRST_SPREAD)
+                self.queue.wake((namespace, f"{LONE}{name}"), resting * FIRST_SPREAD)
         self._woken.set()
 
     # --- work ---
 
     async def _work(self, over: asyncio.Event) -> None:
         while not over.is_set():
-            key = self.due.take()
+            key = self.queue.take()
             if key is None:
                 self._woken.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), min(1.0, self.due.wait_seconds()))
+                    await asyncio.wait_for(self._woken.wait(), min(1.0, self.queue.wait_seconds()))
                 continue
             await self._one(key)
 
@@ -178,31 +180,38 @@ class Controller:
         started, outcome = time.monotonic(), "done"
         try:
             await self._turn(key)
-        except Overtaken as error:
+        except OvertakenError as error:
             outcome = "overtaken"
             log.debug("%s/%s is taken again: %s", *key, error)
-            self.due.done(key, 0.0)
-        except (TurnFailed, KubeError, FlagsUnreachable, FlagRejected, FlagConflict, OSError) as error:
+            self.queue.done(key, 0.0)
+        except (
+            TurnFailedError,
+            KubeError,
+            FlagsUnreachableError,
+            FlagRejectedError,
+            FlagConflictError,
+            OSError,
+        ) as error:
             outcome = "failed"
-            log.warning("%s/%s: %s; again in %.1f s", *key, error, self.due.failed(key))
+            log.warning("%s/%s: %s; again in %.1f s", *key, error, self.queue.failed(key))
         except Exception:  # the queue must outlive whatever one turn meets
             outcome = "broken"
-            log.exception("%s/%s: this turn broke; again in %.1f s", *key, self.due.failed(key))
+            log.exception("%s/%s: this turn broke; again in %.1f s", *key, self.queue.failed(key))
         self.measures.turn(time.monotonic() - started, outcome)
-        self.measures.waiting(len(self.due))
+        self.measures.waiting(len(self.queue))
 
     async def _turn(self, key: Key) -> None:
         namespace, name = key
         if name.startswith(LONE):
             await self.turns.describe((namespace, name.removeprefix(LONE)))
-            self.due.forget(key)
+            self.queue.forget(key)
             return
         again = await self.turns.take(key)
         if again is None:
-            self.due.forget(key)
+            self.queue.forget(key)
             self._sweep_soon.set()
         else:
-            self.due.done(key, again)
+            self.queue.done(key, again)
 
     # --- what no event tells ---
 
@@ -212,7 +221,7 @@ class Controller:
             self._sweep_soon.clear()
             try:
                 again = self.turns.resync_seconds if await self._rest_orphans() else 2.0
-            except (FlagsUnreachable, FlagRejected, FlagConflict, OSError) as error:
+            except (FlagsUnreachableError, FlagRejectedError, FlagConflictError, OSError) as error:
                 log.warning("flags of deleted rollouts could not be brought to rest: %s", error)
                 again = 2.0
             await _first(over.wait(), self._sweep_soon.wait(), seconds=again)

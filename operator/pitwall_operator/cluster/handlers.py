@@ -46,7 +46,7 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
-class Watching:
+class WatchPlan:
     """What kopf is given.
 
     Attributes:
@@ -71,7 +71,7 @@ class Watching:
 class Watch(threading.Thread):
     """kopf in a thread and an event loop of its own: when it ends, it cancels every task of its loop."""
 
-    def __init__(self, watching: Watching) -> None:
+    def __init__(self, watching: WatchPlan) -> None:
         super().__init__(name="watch", daemon=True)
         self._watching = watching
         self._loop = asyncio.get_running_loop()
@@ -155,7 +155,7 @@ class NoDiffs(kopf.DiffBaseStorage):
         """Remember nothing."""
 
 
-def _settings(watching: Watching) -> kopf.OperatorSettings:
+def _settings(watching: WatchPlan) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.persistence.diffbase_storage = NoDiffs()

@@ -17,7 +17,7 @@ TURN_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 3
 
 
 @dataclass(slots=True, eq=False)
-class Statuses(Collector):
+class StatusGauges(Collector):
     """The newest status of every rollout that this replica decided on. Only what is true is shown."""
 
     known: dict[Key, RolloutStatus] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class OperatorMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.statuses = Statuses()
+        self.statuses = StatusGauges()
         self.registry.register(self.statuses)
         ProcessCollector(registry=self.registry)
         self._calls = Counter(

@@ -24,18 +24,19 @@ from pitwall_operator.cluster.admission import Known, variant_problems
 from pitwall_operator.decision.move import MOVING
 from pitwall_operator.decision.variant_status import describe_variant
 from pitwall_operator.kube.cache import Cache, Key, is_leaving, mentioned, version_of
-from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, KubeConflict, KubeNotFound, Object
+from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object
 from pitwall_operator.kube.deployments import Deployments, kept_spec, ready_replicas
 from pitwall_operator.kube.events import Events
 from pitwall_operator.kube.manifests import PORT, pool_name
 from pitwall_operator.observe.reader import Reader
 from pitwall_operator.record.lines import Line
-from pitwall_operator.turn.turn import Turn, World, turn
+from pitwall_operator.turn.turn import TurnPorts, TurnResult, turn
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce
+from pitwall_operator.values.errors import KubeConflictError, KubeNotFoundError, OvertakenError, TurnFailedError
 from pitwall_operator.values.observation import PoolSeen
 
-log = logging.getLogger("pitwall.turns")
+log = logging.getLogger(__name__)
 
 MOVING_SECONDS: Final = 1.0
 UNSETTLED_SECONDS: Final = 5.0
@@ -43,14 +44,6 @@ WORDS_SECONDS: Final = 5.0
 """A status of which only the words changed is written no more often than this."""
 METRICS_SECONDS: Final = 30.0
 REMEMBERED_SPECS: Final = 512
-
-
-class TurnFailed(Exception):  # noqa: N818 – a state of the world, not of the program
-    """Something of a turn could not be done; the message says what."""
-
-
-class Overtaken(Exception):  # noqa: N818
-    """Somebody else changed the rollout during the turn; it is to be taken again at once."""
 
 
 @dataclass(slots=True)
@@ -75,7 +68,7 @@ class Notebook:
         self.said.append(effect)
 
 
-class Statuses(Protocol):
+class StatusListener(Protocol):
     """Who wants to know every rollout's status."""
 
     def show(self, rollout: Rollout, status: RolloutStatus) -> None:
@@ -86,7 +79,7 @@ class Statuses(Protocol):
 
 
 @dataclass(slots=True)
-class Turns:
+class Reconciler:
     """What turns need, and what they may forget.
 
     Attributes:
@@ -101,7 +94,7 @@ class Turns:
     platform: Deployments
     reader: Reader
     events: Events
-    statuses: Statuses
+    statuses: StatusListener
     known: Known
     resync_seconds: float = 600.0
     clock: Callable[[], float] = time.monotonic
@@ -150,7 +143,7 @@ class Turns:
             await self._write_status(found, rollout, status)
 
         notebook = Notebook(self.flags, store)
-        world = World(self.flags, view, notebook, notebook, self._invalid(variants), self.kube.clock)
+        world = TurnPorts(self.flags, view, notebook, notebook, self._invalid(variants), self.kube.clock)
         reading = self.reader.reading(rollout)
         revisions = await self._revisions(rollout, variants)
         done = await turn(rollout, variants, revisions, world, reading, self._rivals(key, found))
@@ -159,10 +152,10 @@ class Turns:
         after = rollout.model_copy(update={"status": done.decision.status})
         await self._describe(key, names | _remembered(after), after)
         if done.failures:
-            raise TurnFailed("; ".join(str(failure) for failure in done.failures))
+            raise TurnFailedError("; ".join(str(failure) for failure in done.failures))
         return self._next(key, done)
 
-    def _next(self, key: Key, done: Turn) -> float:
+    def _next(self, key: Key, done: TurnResult) -> float:
         if done.decision.status.phase in MOVING:
             return MOVING_SECONDS
         acted = any(not isinstance(effect, Announce) for effect in done.decision.effects)
@@ -243,14 +236,14 @@ class Turns:
         key = (metadata["namespace"], metadata["name"])
         try:
             self.cache.put(kind, await self.kube.replace_status(kind, {**found, "status": status}))
-        except KubeNotFound:
+        except KubeNotFoundError:
             self.cache.drop(kind, key, version_of(found))
-        except KubeConflict as conflict:
+        except KubeConflictError as conflict:
             try:
                 self.cache.put(kind, await self.kube.get(kind, *key))
-            except KubeNotFound:
+            except KubeNotFoundError:
                 self.cache.drop(kind, key, version_of(found))
-            raise Overtaken(str(conflict)) from conflict
+            raise OvertakenError(str(conflict)) from conflict
 
     async def _refuse(self, found: Object, error: ValidationError) -> None:
         """Say in the status that a resource cannot be read, which the API server should have refused."""
@@ -300,7 +293,7 @@ class Turns:
     async def _write_variant(self, found: Object, status: SamplerVariantStatus) -> None:
         try:
             await self._put_status(VARIANTS, found, _as_json(status))
-        except Overtaken:
+        except OvertakenError:
             log.debug("%s was changed meanwhile; its status follows", found["metadata"]["name"])
 
 

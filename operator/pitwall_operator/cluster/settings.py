@@ -34,7 +34,7 @@ POD_NAME and POD_NAMESPACE (who this replica is, and where the Lease is).
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class OperatorSettings:
     """Everything that the command line and the environment say."""
 
     kubeconfig: Path | None
@@ -61,7 +61,7 @@ class Settings:
     known: Known
 
 
-def read(arguments: Sequence[str]) -> Settings:
+def read(arguments: Sequence[str]) -> OperatorSettings:
     """The settings; exits with a usage message where they are wrong."""
     parser = _parser()
     chosen = parser.parse_args(arguments)
@@ -72,7 +72,7 @@ def read(arguments: Sequence[str]) -> Settings:
              "stale_seconds", "lease_namespace", "lease_name", "identity", "port", "webhook_port",
              "webhook_certificate", "webhook_private_key", "resync_seconds", "watch_silence_seconds",
              "workers")  # fmt: skip
-    return Settings(
+    return OperatorSettings(
         **{name: getattr(chosen, name) for name in plain},
         namespaces=tuple(dict.fromkeys(chosen.namespace)),
         flags_token=os.environ.get(TOKEN_VARIABLE, ""),

@@ -14,7 +14,7 @@ JITTER: Final = 0.1
 
 
 @dataclass(slots=True)
-class Due:
+class WorkQueue:
     """Keys with the times at which they are due. One that is being worked on is not handed out again; if it is woken
     meanwhile, it is due again at once. Failures in a row are tried again later and later."""
 

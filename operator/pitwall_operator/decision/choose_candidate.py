@@ -1,22 +1,21 @@
-"""Whom the rollout is about: which variant is stable, which is candidate; and a person's requests. Pure."""
+"""Which variant is stable and which is the candidate."""
 
 from pitwall_crds.names import EventReason
-from pitwall_crds.rollout import Rollout, RolloutSpec, Verb
+from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import Phase, RolloutStatus
 from pitwall_operator.decision import transitions
-from pitwall_operator.values.observation import Observation, SplitSeen
-from pitwall_operator.values.reason import Reason
-from pitwall_operator.values.stages import stage_name
+from pitwall_operator.values.observation import Observation
+from pitwall_operator.values.reason import StatusReason
 
 
-def adopt(rollout: Rollout, seen: Observation) -> tuple[RolloutStatus, Reason | None]:
+def choose_candidate(rollout: Rollout, seen: Observation) -> tuple[RolloutStatus, StatusReason | None]:
     """The status with the desired variant as candidate or as stable; and what stands in the way, if anything."""
     status, name = rollout.status, rollout.spec.variant_ref.name
     declared = seen.variants.get(name)
     if declared is None or not declared.revision:
         return _missing(status, name, seen.now)
     if declared.invalid:
-        return status, Reason(EventReason.INVALID, f"SamplerVariant {name!r} is invalid: {declared.invalid}")
+        return status, StatusReason(EventReason.INVALID, f"SamplerVariant {name!r} is invalid: {declared.invalid}")
     identity = (name, declared.revision)
     if not status.stable_variant:
         return _first(status, identity, seen.now), None
@@ -27,16 +26,16 @@ def adopt(rollout: Rollout, seen: Observation) -> tuple[RolloutStatus, Reason | 
     if any(identity == (off.variant, off.revision) for off in status.flagged_off):
         return _stay_off(status, seen.now), None
     if not rollout.spec.schedule.is_open(seen.now):
-        return status, Reason("OutsideSchedule", f"{name} waits: {closed(rollout.spec, seen.now)}")
+        return status, StatusReason("OutsideSchedule", f"{name} waits: {closed(rollout.spec, seen.now)}")
     return transitions.begin(rollout, declared.revision, seen.now), None
 
 
-def _missing(status: RolloutStatus, name: str, now: float) -> tuple[RolloutStatus, Reason]:
+def _missing(status: RolloutStatus, name: str, now: float) -> tuple[RolloutStatus, StatusReason]:
     """A candidate whose resource is gone ends its run; a stable one goes on serving."""
     message = f"SamplerVariant {name!r} does not exist: apply it, or point spec.variantRef at one that does"
     if status.candidate_variant == name:
         status = transitions.withdraw(status, now, why="its SamplerVariant was deleted")
-    return status, Reason("VariantMissing", message)
+    return status, StatusReason("VariantMissing", message)
 
 
 def closed(spec: RolloutSpec, now: float) -> str:
@@ -66,40 +65,3 @@ def _first(status: RolloutStatus, identity: tuple[str, str], now: float) -> Roll
     return transitions.note(
         first, now, EventReason.PROMOTED, f"{name} serves everybody: it is the first variant of this flag", variant=name
     )
-
-
-def obey(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutStatus:
-    """The status after a person's request, carried out once per id, and after the kill switch."""
-    action = rollout.spec.action
-    if isinstance(seen.split, SplitSeen) and seen.split.killed and status.candidate_variant:
-        return transitions.abort(status, seen.now, why=f"the flag's kill switch was used: {seen.split.killed}")
-    if action is None or action.id == status.last_action_id:
-        return status
-    status = status.model_copy(update={"last_action_id": action.id})
-    actor = action.actor or "somebody"
-    match action.verb:
-        case Verb.PROMOTE if status.candidate_variant:
-            approved = status.model_copy(update={"approved_stage": status.stage_index})
-            stage = stage_name(rollout.spec, status.stage_index)
-            message = f"{actor} approved going on after stage {stage}"
-            return transitions.note(approved, seen.now, EventReason.APPROVED, message, variant=status.candidate_variant)
-        case Verb.ABORT if status.candidate_variant:
-            return transitions.abort(status, seen.now, why=f"{actor} asked for it")
-        case Verb.RETRY if not status.candidate_variant:
-            return _retry(rollout, status, seen, actor)
-    return status
-
-
-def _retry(rollout: Rollout, status: RolloutStatus, seen: Observation, actor: str) -> RolloutStatus:
-    name = rollout.spec.variant_ref.name
-    forgiven = tuple(off for off in status.flagged_off if off.variant != name)
-    if forgiven == status.flagged_off or name not in seen.variants:
-        return status
-    again = transitions.note(
-        status.model_copy(update={"flagged_off": forgiven}),
-        seen.now,
-        EventReason.APPROVED,
-        f"{actor} asked for another try of {name}",
-        variant=name,
-    )
-    return transitions.begin(rollout.model_copy(update={"status": again}), seen.variants[name].revision, seen.now)

@@ -7,7 +7,7 @@ from pitwall_crds.status import ArmWeight, Phase, RolloutStatus, Verdict
 from pitwall_operator.decision.analyze import Judgement
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import SplitSeen
-from pitwall_operator.values.reason import Reason
+from pitwall_operator.values.reason import StatusReason
 from pitwall_operator.values.stages import stage_name
 
 WAITING = "Waiting"
@@ -25,7 +25,7 @@ def _truth(claim: bool) -> ConditionStatus:
     return ConditionStatus.TRUE if claim else ConditionStatus.FALSE
 
 
-def _condition(rollout: Rollout, kind: str, status: ConditionStatus, why: Reason, now: float) -> Condition:
+def _condition(rollout: Rollout, kind: str, status: ConditionStatus, why: StatusReason, now: float) -> Condition:
     """The condition; its transition time moves only when its status does."""
     known = next((c for c in rollout.status.conditions if c.type == kind), None)
     since = known.last_transition_time if known and known.status == status else timestamps.to_text(now)
@@ -54,15 +54,15 @@ def _sample_ratio(rollout: Rollout, judgement: Judgement, now: float) -> Conditi
     """Whether users are split as the flag says."""
     ratio = judgement.sample_ratio
     if mismatch := ratio.mismatch():
-        return _condition(rollout, "SampleRatio", ConditionStatus.FALSE, Reason("Mismatch", mismatch), now)
+        return _condition(rollout, "SampleRatio", ConditionStatus.FALSE, StatusReason("Mismatch", mismatch), now)
     if not sum(ratio.users):
-        none = Reason("NoUsers", "users are counted while a split between arms is in force")
+        none = StatusReason("NoUsers", "users are counted while a split between arms is in force")
         return _condition(rollout, "SampleRatio", ConditionStatus.UNKNOWN, none, now)
-    return _condition(rollout, "SampleRatio", ConditionStatus.TRUE, Reason("AsConfigured", ratio.standing()), now)
+    return _condition(rollout, "SampleRatio", ConditionStatus.TRUE, StatusReason("AsConfigured", ratio.standing()), now)
 
 
 def describe(
-    rollout: Rollout, status: RolloutStatus, judgement: Judgement, why: Reason, *, now: float
+    rollout: Rollout, status: RolloutStatus, judgement: Judgement, why: StatusReason, *, now: float
 ) -> RolloutStatus:  # fmt: skip
     """The status with verdict, reason, conditions and observedGeneration.
 
@@ -89,7 +89,7 @@ def describe(
                 _condition(rollout, "Progressing", _truth(moving or why.word == WAITING), why, now),
                 _condition(rollout, "Degraded", _truth(off), why, now),
                 _condition(rollout, "Stalled", _truth(off), why, now),
-                _condition(rollout, "Measured", measured, Reason(verdict.value, told), now),
+                _condition(rollout, "Measured", measured, StatusReason(verdict.value, told), now),
                 _sample_ratio(rollout, judgement, now),
             ),
         }

@@ -7,14 +7,15 @@ from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decision import conditions
 from pitwall_operator.decision.analyze import Judgement, analyze
-from pitwall_operator.decision.choose_candidate import adopt, obey
+from pitwall_operator.decision.choose_candidate import choose_candidate
 from pitwall_operator.decision.edits import fitted
 from pitwall_operator.decision.move import MOVING, move, unsettled
+from pitwall_operator.decision.requests import obey
 from pitwall_operator.decision.wanted import distance, wanted
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce, Effect
 from pitwall_operator.values.observation import Observation, Unseen
-from pitwall_operator.values.reason import Reason
+from pitwall_operator.values.reason import StatusReason
 
 WARNINGS = frozenset({EventReason.FLAGGED_OFF, EventReason.ABORTED, EventReason.UNMEASURED, EventReason.INVALID})
 
@@ -32,17 +33,19 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
     """The next status and the effects; the same inputs give the same decision."""
     spec = rollout.spec
     if seen.refused:
-        idle, refused = Judgement(unmeasured=seen.refused), Reason(EventReason.INVALID, seen.refused)
+        idle, refused = Judgement(unmeasured=seen.refused), StatusReason(EventReason.INVALID, seen.refused)
         return Decision(conditions.describe(rollout, rollout.status, idle, refused, now=seen.now), (), idle)
     known = rollout.status.history
     rollout = rollout.model_copy(update={"status": fitting(rollout, seen.now)})
-    status, trouble = adopt(rollout, seen)
+    status, trouble = choose_candidate(rollout, seen)
     status = obey(rollout, status, seen)
     status = grant(spec, status, seen)
     status, judgement = analyze(spec, status, seen)
     status, reason = move(spec, status, seen, judgement)
     waiting = unsettled(spec, status, seen)
-    why = trouble or (Reason(conditions.WAITING, waiting) if waiting else Reason(status.phase.value, reason))
+    why = trouble or (
+        StatusReason(conditions.WAITING, waiting) if waiting else StatusReason(status.phase.value, reason)
+    )
     status = conditions.describe(rollout, status, judgement, why, now=seen.now)
     announcements = tuple(
         Announce(EventReason(entry.reason), entry.message, warning=entry.reason in WARNINGS)

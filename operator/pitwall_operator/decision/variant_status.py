@@ -10,7 +10,7 @@ from pitwall_crds.status import Phase
 from pitwall_crds.variant import FiveMetrics, SamplerVariant, SamplerVariantStatus
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import Pool, PoolSeen
-from pitwall_operator.values.reason import Reason
+from pitwall_operator.values.reason import StatusReason
 
 
 def describe_variant(
@@ -39,16 +39,18 @@ def describe_variant(
     )
 
 
-def _why(pools: Mapping[Pool, PoolSeen], ready: int, desired: int, off: str) -> Reason:
+def _why(pools: Mapping[Pool, PoolSeen], ready: int, desired: int, off: str) -> StatusReason:
     trouble = next((pool.trouble for pool in pools.values() if pool.trouble), "")
     if ready < desired:
-        return Reason("PodsNotReady", f"{ready} of {desired} replicas are ready" + (f": {trouble}" if trouble else ""))
+        return StatusReason(
+            "PodsNotReady", f"{ready} of {desired} replicas are ready" + (f": {trouble}" if trouble else "")
+        )
     if desired:
-        return Reason("PodsReady", f"{ready} of {desired} replicas are ready")
-    return Reason("FlaggedOff", off) if off else Reason("NotUsed", "no Rollout needs its pods now")
+        return StatusReason("PodsReady", f"{ready} of {desired} replicas are ready")
+    return StatusReason("FlaggedOff", off) if off else StatusReason("NotUsed", "no Rollout needs its pods now")
 
 
-def _condition(variant: SamplerVariant, why: Reason, ready: bool, now: float) -> Condition:
+def _condition(variant: SamplerVariant, why: StatusReason, ready: bool, now: float) -> Condition:
     status = ConditionStatus.TRUE if ready else ConditionStatus.FALSE
     known = next((c for c in variant.status.conditions if c.type == "Ready" and c.status == status), None)
     return Condition(

@@ -20,15 +20,15 @@ EXPECTED_WITHOUT_ONE = 7.0
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Baseline:
     """Sums over the control's blocks, of trials n and values v: n, v, v², v·n, n²."""
 
     sums: tuple[float, ...] = (0.0,) * 5
 
-    def with_block(self, trials: int, value: float) -> "Record":
+    def with_block(self, trials: int, value: float) -> "Baseline":
         """The record after one more block."""
         block = (trials, value, value * value, value * trials, trials * trials)
-        return Record(tuple(kept + new for kept, new in zip(self.sums, block, strict=True)))
+        return Baseline(tuple(kept + new for kept, new in zip(self.sums, block, strict=True)))
 
     @property
     def limit(self) -> float:
@@ -41,7 +41,7 @@ class Record:
         return mean + STANDARD_ERRORS * sqrt(residuals) / trials
 
 
-NO_RECORD = Record()
+NO_RECORD = Baseline()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class RecordProcess:
 
     ratio: float
     measure: Measure
-    record: Record = NO_RECORD
+    record: Baseline = NO_RECORD
     total: float = 0.0
     squares: float = 0.0
     blocks: int = 0
@@ -92,7 +92,7 @@ class RecordProcess:
         total, squares = decimals(state["drift"])
         return replace(
             self,
-            record=Record(decimals(state["record"])),
+            record=Baseline(decimals(state["record"])),
             total=total,
             squares=squares,
             blocks=state["blocks"],

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from pitwall_operator.evidence.counts import NO_TRIALS, Counts, Tally
-from pitwall_operator.evidence.null_boundary import Claim, Line, log_likelihood_ratio
-from pitwall_operator.evidence.portfolio import Portfolio, Wagered
+from pitwall_operator.evidence.null_boundary import Claim, NullBoundary, log_likelihood_ratio
+from pitwall_operator.evidence.portfolio import Portfolio, PortfolioProcess
 from pitwall_operator.evidence.process import State
 
 HARM_ODDS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -30,10 +30,10 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True)
-class BernoulliProcess(Wagered):
+class BernoulliProcess(PortfolioProcess):
     """A portfolio of one plug-in and several fixed alternatives against the null on the other side of the line."""
 
-    line: Line
+    line: NullBoundary
     claim: Claim
     prior: Prior
     bets: Portfolio
@@ -41,7 +41,7 @@ class BernoulliProcess(Wagered):
     candidate: Tally = NO_TRIALS
 
     @classmethod
-    def start(cls, line: Line, claim: Claim, prior: Prior) -> Self:
+    def start(cls, line: NullBoundary, claim: Claim, prior: Prior) -> Self:
         """The process before the first block."""
         fixed = HARM_ODDS if claim is Claim.HARM else NON_INFERIOR_WAY
         return cls(line, claim, prior, Portfolio.of(1 + len(fixed)))

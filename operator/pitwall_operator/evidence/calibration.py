@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pitwall_operator.evidence.counts import Counts
 from pitwall_operator.evidence.portfolio import log_mean_exp
-from pitwall_operator.evidence.process import Process, State
+from pitwall_operator.evidence.process import EProcess, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class Calibration:
     The mean of two e-processes is one, and alarms whichever of the arms is worse.
     """
 
-    there: Process
-    back: Process
+    there: EProcess
+    back: EProcess
     peak_log_e: float = 0.0
 
     @property

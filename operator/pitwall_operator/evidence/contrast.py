@@ -16,7 +16,7 @@ from typing import Any, Self
 from scipy.special import log_ndtr
 
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.null_boundary import Claim, Line
+from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.process import State
 
 BURN_IN = 30
@@ -46,7 +46,7 @@ def log_e_of_drift(total: float, squares: float, blocks: int) -> float:
 class ContrastProcess:
     """The running sum of weighted differences between the candidate's block mean and the line."""
 
-    line: Line
+    line: NullBoundary
     claim: Claim
     measure: Measure
     total: float = 0.0

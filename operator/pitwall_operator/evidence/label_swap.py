@@ -13,7 +13,7 @@ from math import ceil, copysign, exp, floor, lgamma, log, log1p, sqrt, tanh
 from typing import Any, Self
 
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.portfolio import Portfolio, Wagered
+from pitwall_operator.evidence.portfolio import Portfolio, PortfolioProcess
 from pitwall_operator.evidence.process import State
 
 TILT_ODDS = (1.25, 1.5, 2.0, 3.0, 5.0)
@@ -90,7 +90,7 @@ EVEN_STAKES = Portfolio.of(len(BETS))
 
 
 @dataclass(frozen=True, slots=True)
-class ExchangeProcess(Wagered):
+class LabelSwapProcess(PortfolioProcess):
     """A portfolio of fair bets against: the candidate's blocks are at most `ratio` times as bad as the control's."""
 
     ratio: float = 1.0

@@ -16,7 +16,7 @@ class Claim(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class NullBoundary:
     """candidate = ratio · control + offset. Either the ratio is 1 or the offset is 0; neither is below that."""
 
     ratio: float = 1.0

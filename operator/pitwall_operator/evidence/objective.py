@@ -11,7 +11,7 @@ from typing import Any, Self
 from pitwall_operator.evidence.bernoulli import HARM_ODDS
 from pitwall_operator.evidence.counts import Counts
 from pitwall_operator.evidence.null_boundary import Claim, log_likelihood_ratio
-from pitwall_operator.evidence.portfolio import Portfolio, Wagered
+from pitwall_operator.evidence.portfolio import Portfolio, PortfolioProcess
 from pitwall_operator.evidence.process import State
 
 STAKES = {Claim.HARM: (0.01, 0.05, 0.2, 0.5, 0.9), Claim.NON_INFERIOR: (0.5, 0.98)}
@@ -22,7 +22,7 @@ ON_STAKES = {claim: Portfolio.of(len(stakes)) for claim, stakes in STAKES.items(
 
 
 @dataclass(frozen=True, slots=True)
-class Objective(Wagered):
+class ObjectiveBets(PortfolioProcess):
     """A portfolio of bets that the rate is beyond the limit, in the claim's direction."""
 
     limit: float
@@ -35,7 +35,7 @@ class Objective(Wagered):
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectiveProcess(Objective):
+class ObjectiveProcess(ObjectiveBets):
     """A portfolio over fixed odds of likelihood ratios against the limit. Exact where trials are independent.
 
     The factor of one trial is linear in the true rate and 1 at the limit, so it is at most 1 on the null's side of it.
@@ -67,7 +67,7 @@ class ObjectiveProcess(Objective):
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectiveBlocks(Objective):
+class ObjectiveBlocks(ObjectiveBets):
     """Bets on a block's bad share, which lies between 0 and 1: Waudby-Smith & Ramdas (arXiv 2010.09686).
 
     Fair whatever the correlation inside a block, from the first block on and for the rarest events, because a block is

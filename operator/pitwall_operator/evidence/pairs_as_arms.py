@@ -6,14 +6,14 @@ from typing import Any, Self
 
 from pitwall_operator.evidence.counts import Counts, Pairs, Tally
 from pitwall_operator.evidence.paired import Against
-from pitwall_operator.evidence.process import Process, State
+from pitwall_operator.evidence.process import EProcess, State
 
 
 @dataclass(frozen=True, slots=True)
 class PairsAsArms:
     """A split process fed with pairs: worse ones are the candidate's bad events, the opposite ones the control's."""
 
-    process: Process
+    process: EProcess
     against: Against
 
     @property

@@ -52,7 +52,7 @@ class Portfolio:
         return cls(decimals(state["logs"]), state["rounds"], float(state["peak"]))
 
 
-class Wagered:
+class PortfolioProcess:
     """An e-process whose evidence is the wealth of a portfolio."""
 
     __slots__ = ()

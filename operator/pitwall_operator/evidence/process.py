@@ -9,7 +9,7 @@ State = dict[str, Any]
 """A process as JSON: integers, and decimals as their shortest exact text, so that restoring loses nothing."""
 
 
-class Process(Protocol):
+class EProcess(Protocol):
     """A bet against a null hypothesis, as a value."""
 
     @property

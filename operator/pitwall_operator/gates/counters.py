@@ -9,7 +9,7 @@ from pitwall_crds import names
 from pitwall_crds.gate import Gate, MeanMetric, QuantileMetric, RateMetric
 from pitwall_crds.names import Arm, CacheResult, Label, Metric, Outcome, Signal
 from pitwall_operator.evidence.counts import Counts, Pairs, Tally
-from pitwall_operator.values.observation import Reading, Source
+from pitwall_operator.values.observation import ProcessCounters, Reading
 
 CURSOR_SOURCES = 64
 """How many processes a cursor remembers; the oldest are forgotten first."""
@@ -46,7 +46,7 @@ class TailEdges:
     candidate: float
 
 
-def select(source: Source, name: str, **labels: str) -> Iterator[tuple[Mapping[str, str], float]]:
+def select(source: ProcessCounters, name: str, **labels: str) -> Iterator[tuple[Mapping[str, str], float]]:
     """Samples of one name whose labels include the given ones."""
     wanted = labels.items()
     for found, value in source.samples.get(name, ()):
@@ -54,12 +54,12 @@ def select(source: Source, name: str, **labels: str) -> Iterator[tuple[Mapping[s
             yield found, value
 
 
-def total(source: Source, name: str, **labels: str) -> float:
+def total(source: ProcessCounters, name: str, **labels: str) -> float:
     """Sum of the samples of one name whose labels include the given ones."""
     return sum(value for _, value in select(source, name, **labels))
 
 
-def cumulative(source: Source, metric: str, edges: Sequence[float], **labels: str) -> tuple[float, ...]:
+def cumulative(source: ProcessCounters, metric: str, edges: Sequence[float], **labels: str) -> tuple[float, ...]:
     """Observations at or below each edge, and last all of them; len(edges) + 1 numbers."""
     counts = dict.fromkeys((*edges, math.inf), 0.0)
     for found, value in select(source, f"{metric}_bucket", **labels):
@@ -69,7 +69,7 @@ def cumulative(source: Source, metric: str, edges: Sequence[float], **labels: st
     return tuple(counts.values())
 
 
-def beyond(source: Source, metric: str, edge: float, **labels: str) -> Tally:
+def beyond(source: ProcessCounters, metric: str, edge: float, **labels: str) -> Tally:
     """Observations of a histogram, and how many of them were above a bucket edge."""
     all_of_them = total(source, f"{metric}_count", **labels)
     below = sum(value for found, value in select(source, f"{metric}_bucket", **labels) if float(found["le"]) == edge)
@@ -97,7 +97,7 @@ def objective_edge(gate: Gate) -> float:
     return next((edge for edge in EDGES[rule.metric] if edge >= rule.objective_milliseconds / 1000), math.inf)
 
 
-def _tally(source: Source, gate: Gate, edge: float, *, arm: Arm, variant: str) -> Tally:
+def _tally(source: ProcessCounters, gate: Gate, edge: float, *, arm: Arm, variant: str) -> Tally:
     """One arm's trials; `edge` is where a quantile gate's bad ones begin."""
     scope: dict[str, str] = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
     if gate.rate is not None:
@@ -111,7 +111,7 @@ def _tally(source: Source, gate: Gate, edge: float, *, arm: Arm, variant: str) -
     return beyond(source, HISTOGRAMS[gate.quantile.metric], edge, **scope)
 
 
-def _objective(source: Source, gate: Gate, variant: str) -> Tally:
+def _objective(source: ProcessCounters, gate: Gate, variant: str) -> Tally:
     if not gate.objective:
         return Tally()
     return _tally(source, gate, objective_edge(gate), arm=Arm.CANDIDATE, variant=variant)
@@ -122,14 +122,14 @@ def ratio_edge(margin_percent: int) -> float:
     return min((edge for edge in names.RATIO_EDGES if edge >= 1 + margin_percent / 100), default=names.RATIO_EDGES[-1])
 
 
-def _ratio_pairs(source: Source, metric: str, margin_percent: int, scope: Mapping[str, str]) -> Pairs:
+def _ratio_pairs(source: ProcessCounters, metric: str, margin_percent: int, scope: Mapping[str, str]) -> Pairs:
     edge = ratio_edge(max(margin_percent, 5))
     worse = beyond(source, metric, edge, **scope)
     not_better = beyond(source, metric, round(1 / edge, 4), **scope)
     return Pairs(total=worse.trials, worse=worse.bad, better=not_better.trials - not_better.bad)
 
 
-def _pairs(source: Source, gate: Gate, variant: str) -> Pairs:
+def _pairs(source: ProcessCounters, gate: Gate, variant: str) -> Pairs:
     scope: dict[str, str] = {Label.SAMPLER_VARIANT: variant}
     if gate.quantile is not None and gate.quantile.metric is QuantileMetric.QUERY_LATENCY:
         return _ratio_pairs(source, Metric.SHADOW_LATENCY_RATIO, gate.margin_percent, scope)
@@ -151,7 +151,7 @@ def measurable_in_shadow(gate: Gate) -> bool:
     return gate.rate is not None and gate.rate.metric is RateMetric.ERRORS
 
 
-def totals(source: Source, gate: Gate, tail: TailEdges | None, *, stable: str, candidate: str) -> Counts:
+def totals(source: ProcessCounters, gate: Gate, tail: TailEdges | None, *, stable: str, candidate: str) -> Counts:
     """One gate's cumulative counts in one process; a quantile gate without thresholds has none."""
     if gate.quantile is not None and tail is None:
         return Counts(pairs=_pairs(source, gate, candidate))

@@ -8,7 +8,7 @@ from pitwall_crds.gate import Dependence, Gate
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
 from pitwall_operator.evidence.counts import NO_TRIALS, NOTHING, Counts, Pairs, Tally
-from pitwall_operator.evidence.process import Process, State
+from pitwall_operator.evidence.process import EProcess, State
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
 from pitwall_operator.gates.forecast import missing_trials
 from pitwall_operator.gates.processes import calibrations, fresh_processes
@@ -25,7 +25,7 @@ class GateEvidence:
 
     gate: Gate
     analysis: Analysis
-    processes: Mapping[str, Process]
+    processes: Mapping[str, EProcess]
     totals: Counts = NOTHING
 
     @classmethod

@@ -9,7 +9,7 @@ from pitwall_operator.evidence.null_boundary import log_likelihood_ratio
 from pitwall_operator.evidence.objective import STAKES, ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
-from pitwall_operator.evidence.process import Process
+from pitwall_operator.evidence.process import EProcess
 
 NEVER = 10**9
 """Trials that nobody waits for."""
@@ -18,7 +18,7 @@ HORIZON = 2.0**20
 """More than this many times the trials so far is never."""
 
 
-def missing_trials(process: Process, log_threshold: float, seen: Counts) -> int | None:
+def missing_trials(process: EProcess, log_threshold: float, seen: Counts) -> int | None:
     """Candidate trials (or pairs) until the proof; 0 if it is there, None where the present rates lead nowhere."""
     if process.peak_log_e >= log_threshold:
         return 0

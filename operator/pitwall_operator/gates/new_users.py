@@ -10,7 +10,7 @@ from pitwall_flags.flag.document import split_name
 from pitwall_operator.gates import counters
 from pitwall_operator.gates.sample_ratio import GATEWAYS, SampleRatio, UsersBlock
 from pitwall_operator.values import timestamps
-from pitwall_operator.values.observation import Reading, Source
+from pitwall_operator.values.observation import ProcessCounters, Reading
 
 STRAY_SECONDS = 120.0
 """A gateway follows a new split within a second, and its counters are read within a minute or so after that."""
@@ -25,7 +25,7 @@ def _split(status: RolloutStatus) -> str:
     return split_name(status.run_id, {share.arm: share.weight_basis_points for share in status.weights})
 
 
-def _met(source: Source, shares: Sequence[ArmWeight], split: str) -> tuple[int, ...]:
+def _met(source: ProcessCounters, shares: Sequence[ArmWeight], split: str) -> tuple[int, ...]:
     """All users that a gateway met under this split, by arm."""
     return tuple(
         round(
@@ -75,13 +75,15 @@ def _new(row: tuple[int, ...], known: Sequence[int]) -> tuple[int, ...]:
     return tuple(value if value < earlier else value - earlier for value, earlier in zip(row, before, strict=True))
 
 
-def _all(source: Source, shares: Sequence[ArmWeight], **labels: str) -> int:
+def _all(source: ProcessCounters, shares: Sequence[ArmWeight], **labels: str) -> int:
     """Users of this rollout's variants that a gateway met, under whatever split."""
     variants = {share.variant for share in shares}
     return round(sum(counters.total(source, Metric.USERS, **{Label.SAMPLER_VARIANT: v}, **labels) for v in variants))
 
 
-def _strayed(status: RolloutStatus, reading: Reading, gateways: Mapping[str, Source]) -> dict[str, tuple[int, int]]:
+def _strayed(
+    status: RolloutStatus, reading: Reading, gateways: Mapping[str, ProcessCounters]
+) -> dict[str, tuple[int, int]]:
     """Users under other splits by gateway: when this split had long been in force, and now. None before that."""
     if reading.time < timestamps.to_epoch(status.stage_start_time) + STRAY_SECONDS:
         return {}

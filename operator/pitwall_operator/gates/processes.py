@@ -5,12 +5,12 @@ from pitwall_operator.evidence.baseline import RecordProcess
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.calibration import Calibration
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
-from pitwall_operator.evidence.label_swap import ExchangeProcess
-from pitwall_operator.evidence.null_boundary import Claim, Line
+from pitwall_operator.evidence.label_swap import LabelSwapProcess
+from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import Against, PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
-from pitwall_operator.evidence.process import Process
+from pitwall_operator.evidence.process import EProcess
 
 BURST_MARGIN = 0.25
 """Burst guard: so much more of the candidate's queries fail than of the control's."""
@@ -75,21 +75,21 @@ def non_inferiority_key(gate: Gate, dependence: Dependence, canary_index: int) -
     return f"non-inferiority-{dependence.lower()}@{gate.margin_percent}+{promote_margin(gate, canary_index)}"
 
 
-def harm_line(gate: Gate) -> Line:
+def harm_line(gate: Gate) -> NullBoundary:
     """Candidate = (1 + margin) · control. A quantile's margin lies in the candidate's edge, so its line is 1 : 1."""
-    return Line() if gate.quantile else Line(ratio=1 + gate.margin_percent / 100)
+    return NullBoundary() if gate.quantile else NullBoundary(ratio=1 + gate.margin_percent / 100)
 
 
-def non_inferiority_line(gate: Gate, canary_index: int) -> Line:
+def non_inferiority_line(gate: Gate, canary_index: int) -> NullBoundary:
     """Candidate = (1 + promote margin) · control, or control + the absolute margin."""
     if gate.absolute_margin_basis_points:
-        return Line(offset=gate.absolute_margin_basis_points / 10_000)
-    return Line(ratio=1 + promote_margin(gate, canary_index) / 100)
+        return NullBoundary(offset=gate.absolute_margin_basis_points / 10_000)
+    return NullBoundary(ratio=1 + promote_margin(gate, canary_index) / 100)
 
 
-def fresh_processes(gate: Gate) -> dict[str, Process]:
+def fresh_processes(gate: Gate) -> dict[str, EProcess]:
     """Every process of a gate before the first block. All margins run from the start, so evidence carries over."""
-    processes: dict[str, Process] = {}
+    processes: dict[str, EProcess] = {}
     for dependence in Dependence:
         processes[harm_key(gate, dependence)] = _harm(gate, dependence, harm_line(gate))
         for claim in Claim:
@@ -99,7 +99,7 @@ def fresh_processes(gate: Gate) -> dict[str, Process]:
             processes[key] = _non_inferiority(gate, dependence, non_inferiority_line(gate, index))
     processes[record_key(gate)] = RecordProcess(1 + promote_margin(gate, 0) / 100, _measure(gate))
     if gate.rate and gate.rate.metric is RateMetric.ERRORS:
-        processes[burst_key()] = BernoulliProcess.start(Line(offset=BURST_MARGIN), Claim.HARM, _prior(gate))
+        processes[burst_key()] = BernoulliProcess.start(NullBoundary(offset=BURST_MARGIN), Claim.HARM, _prior(gate))
     if gate.objective:
         processes |= {objective_key(claim, gate): _objective(claim, gate) for claim in Claim}
     return processes | {
@@ -107,40 +107,40 @@ def fresh_processes(gate: Gate) -> dict[str, Process]:
     }
 
 
-def _harm(gate: Gate, dependence: Dependence, line: Line) -> Process:
+def _harm(gate: Gate, dependence: Dependence, line: NullBoundary) -> EProcess:
     """Means say nothing about single queries, so both kinds of dependence share the block process."""
     if gate.mean:
         return ContrastProcess(line, Claim.HARM, Measure.MEAN)
     if dependence is Dependence.BLOCK:
-        return ExchangeProcess(line.ratio)
+        return LabelSwapProcess(line.ratio)
     return BernoulliProcess.start(line, Claim.HARM, _prior(gate))
 
 
-def _objective(claim: Claim, gate: Gate) -> Process:
+def _objective(claim: Claim, gate: Gate) -> EProcess:
     if gate.dependence is Dependence.BLOCK:
         return ObjectiveBlocks.start(gate.objective, claim)
     return ObjectiveProcess.start(gate.objective, claim)
 
 
-def _calibration(gate: Gate, dependence: Dependence) -> Process:
+def _calibration(gate: Gate, dependence: Dependence) -> EProcess:
     """Both arms run the same sampler and are counted beyond the same edge, so the margin is one of shares here."""
-    line = Line(ratio=1 + gate.margin_percent / 100)
+    line = NullBoundary(ratio=1 + gate.margin_percent / 100)
     return Calibration(_harm(gate, dependence, line), _harm(gate, dependence, line))
 
 
-def _non_inferiority(gate: Gate, dependence: Dependence, line: Line) -> Process:
+def _non_inferiority(gate: Gate, dependence: Dependence, line: NullBoundary) -> EProcess:
     """About the mean on purpose: a candidate with rare large bursts loses few blocks, and yet is worse."""
     if gate.mean or dependence is Dependence.BLOCK:
         return ContrastProcess(line, Claim.NON_INFERIOR, _measure(gate))
     return BernoulliProcess.start(line, Claim.NON_INFERIOR, _prior(gate))
 
 
-def _paired(claim: Claim, gate: Gate, dependence: Dependence) -> Process:
+def _paired(claim: Claim, gate: Gate, dependence: Dependence) -> EProcess:
     """A copy that failed has no counterpart, since the stable's failures are not counted: harm is a majority."""
     against = Against.BETTER if claim is Claim.HARM and not gate.rate else Against.NOT_WORSE
     if dependence is Dependence.QUERY:
         return PairedProcess(claim, against)
-    process = ExchangeProcess() if claim is Claim.HARM else ContrastProcess(Line(), claim, Measure.RATE)
+    process = LabelSwapProcess() if claim is Claim.HARM else ContrastProcess(NullBoundary(), claim, Measure.RATE)
     return PairsAsArms(process, against)
 
 

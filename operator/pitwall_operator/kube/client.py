@@ -17,7 +17,13 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from pitwall_crds import names
 from pitwall_operator.kube.clock import ClusterClock
-from pitwall_operator.kube.fence import Guard
+from pitwall_operator.kube.fence import Fence
+from pitwall_operator.values.errors import (
+    KubeConflictError,
+    KubeNotFoundError,
+    KubeRefusedError,
+    KubeUnreachableError,
+)
 
 Object = dict[str, Any]
 
@@ -30,26 +36,6 @@ _HEADS: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 
 # The library is marked as typed, but these parts of it are not.
 _config: Any = config
-
-
-class KubeError(OSError):
-    """The API server did not do what was asked, and why."""
-
-
-class KubeUnreachable(KubeError):  # noqa: N818 – a state of the world, not of the program
-    """The API server did not answer, or cannot answer now."""
-
-
-class KubeNotFound(KubeError):  # noqa: N818 – a state of the world, not of the program
-    """There is no such object."""
-
-
-class KubeConflict(KubeError):  # noqa: N818 – a state of the world, not of the program
-    """Somebody else changed the object meanwhile, or it exists already."""
-
-
-class KubeRefused(KubeError):  # noqa: N818 – a state of the world, not of the program
-    """The API server refuses, and asking again would not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +65,7 @@ BUDGETS: Final = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"
 LEASES: Final = Kind("coordination.k8s.io/v1", "Lease", "leases")
 
 
-async def connect(kubeconfig: Path | None, guard: Guard, context: str | None = None) -> "Kube":
+async def connect(kubeconfig: Path | None, guard: Fence, context: str | None = None) -> "Kube":
     """The cluster of a kubeconfig file; without one, the cluster that this process runs in, else the user's own."""
     configuration = Configuration()
     if kubeconfig is not None:
@@ -108,7 +94,7 @@ class Login:
 class Kube:
     """An API server. Changing calls pass the guard."""
 
-    def __init__(self, api: ApiClient, guard: Guard) -> None:
+    def __init__(self, api: ApiClient, guard: Fence) -> None:
         self._api: Any = api
         self._guard = guard
         self.clock = ClusterClock()
@@ -142,7 +128,7 @@ class Kube:
         path = kinds[0].path().removesuffix(f"/{kinds[0].plural}")
         try:
             known = {found["name"] for found in (await self._send("GET", path)).get("resources", ())}
-        except KubeNotFound:
+        except KubeNotFoundError:
             return False
         return known >= {kind.plural for kind in kinds}
 
@@ -184,7 +170,7 @@ class Kube:
         body: Object = {"propagationPolicy": "Background", **({"preconditions": {"uid": uid}} if uid else {})}
         try:
             await self._change("delete", kind, kind.path(namespace, name), body)
-        except (KubeNotFound, KubeConflict):
+        except (KubeNotFoundError, KubeConflictError):
             return
 
     async def put_lease(self, manifest: Object) -> Object:
@@ -236,7 +222,7 @@ class Kube:
             content = await response.read()
         except (aiohttp.ClientError, OSError) as error:
             words = str(error) or type(error).__name__
-            raise KubeUnreachable(f"the API server did not answer {method} {path}: {words}") from error
+            raise KubeUnreachableError(f"the API server did not answer {method} {path}: {words}") from error
         return _outcome(method, path, response.status, content)
 
 
@@ -250,10 +236,10 @@ def _outcome(method: str, path: str, status: int, content: bytes) -> Object:
     words = f"{method} {path}: {answer.get('message', status)}"
     match status:
         case 404:
-            raise KubeNotFound(words)
+            raise KubeNotFoundError(words)
         case 409:
-            raise KubeConflict(words)
+            raise KubeConflictError(words)
         case 408 | 429 | 500 | 502 | 503 | 504:
-            raise KubeUnreachable(words)
+            raise KubeUnreachableError(words)
         case _:
-            raise KubeRefused(words)
+            raise KubeRefusedError(words)

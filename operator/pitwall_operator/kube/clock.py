@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-log = logging.getLogger("pitwall.clock")
+log = logging.getLogger(__name__)
 
 NOTABLE_SECONDS: Final = 30.0
 """A node's clock that is further away is worth a word: certificates and tokens are checked by it."""

@@ -26,17 +26,14 @@ from pitwall_operator.kube.client import (
     VARIANTS,
     Kind,
     Kube,
-    KubeConflict,
-    KubeError,
-    KubeNotFound,
-    KubeRefused,
     Object,
 )
-from pitwall_operator.kube.manifests import APPLIED, Defaults, Owner, PoolSpec, pool_name, revision_name
+from pitwall_operator.kube.manifests import APPLIED, Defaults, Owner, PoolRequest, pool_name, revision_name
+from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeNotFoundError, KubeRefusedError
 from pitwall_operator.values.observation import Pool, PoolSeen
 from pitwall_operator.values.platform import Pools
 
-log = logging.getLogger("pitwall.deployments")
+log = logging.getLogger(__name__)
 
 DRIFTED: Final = ""
 """The revision of a pool whose objects are not as they were applied."""
@@ -165,7 +162,7 @@ class RolloutPools:
             await self.shared.kube.apply(CONFIG_MAPS, manifests.config_map(owner, variant, revision))
             await self.shared.apply(SERVICES, manifests.service(owner, pool))
             await self.shared.apply(BUDGETS, manifests.disruption_budget(owner, pool))
-        wanted = PoolSpec(variant, revision, image, pool, replicas)
+        wanted = PoolRequest(variant, revision, image, pool, replicas)
         await self.shared.apply(DEPLOYMENTS, manifests.deployment(owner, wanted, self.shared.defaults))
 
     async def drain(self, variant: str, pool: Pool) -> None:
@@ -182,7 +179,7 @@ class RolloutPools:
         namespace, rollout = self.rollout
         found = self.shared.cache.get(VARIANTS, (namespace, variant))
         if found is None:
-            raise KubeNotFound(f"SamplerVariant {variant!r} does not exist in namespace {namespace!r}")
+            raise KubeNotFoundError(f"SamplerVariant {variant!r} does not exist in namespace {namespace!r}")
         return Owner(namespace, variant, found["metadata"]["uid"], rollout)
 
     def _refuse_foreign(self, key: Key, owner: Owner) -> None:
@@ -192,13 +189,13 @@ class RolloutPools:
             return
         holders = [ref for ref in found["metadata"].get("ownerReferences") or () if ref.get("controller")]
         if any(ref["uid"] != owner.uid for ref in holders):
-            raise KubeRefused(
+            raise KubeRefusedError(
                 f"Deployment {key[1]!r} belongs to {holders[0]['kind']} {holders[0]['name']!r}; "
                 f"give SamplerVariant {owner.name!r} another name"
             )
         other = rollout_of(found)
         if other not in (None, self.rollout) and self.shared.cache.stays(other):
-            raise KubeRefused(f"Deployment {key[1]!r} is run by Rollout {other[1]!r}; a variant has one Rollout")
+            raise KubeRefusedError(f"Deployment {key[1]!r} is run by Rollout {other[1]!r}; a variant has one Rollout")
 
     async def _revision_image(self, owner: Owner, variant: SamplerVariant, revision: str, *, probably_new: bool) -> str:
         """The image that this revision runs for good; an upgrade of the operator changes no running variant."""
@@ -209,7 +206,7 @@ class RolloutPools:
             kept = manifests.controller_revision(owner, variant, revision, image, number)
             try:
                 found = await self.shared.kube.create(REVISIONS, kept)
-            except KubeConflict:
+            except KubeConflictError:
                 found = await self.shared.kube.get(REVISIONS, owner.namespace, revision_name(owner.name, revision))
             if number > KEPT_REVISIONS:  # each generation has one revision at most
                 await self._forget_old_revisions(owner, revision)
@@ -218,7 +215,7 @@ class RolloutPools:
     async def _kept_revision(self, owner: Owner, revision: str) -> Object | None:
         try:
             return await self.shared.kube.get(REVISIONS, owner.namespace, revision_name(owner.name, revision))
-        except KubeNotFound:
+        except KubeNotFoundError:
             return None
 
     async def _forget_old_revisions(self, owner: Owner, newest: str) -> None:
@@ -249,7 +246,7 @@ async def kept_spec(kube: Kube, namespace: str, variant: str, revision: str) -> 
     """A revision's spec as it was kept when it was first run; None where it is gone."""
     try:
         found = await kube.get(REVISIONS, namespace, revision_name(variant, revision))
-    except KubeNotFound:
+    except KubeNotFoundError:
         return None
     return SamplerVariant.model_validate(found["data"]["spec"])
 

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from pitwall_crds.names import FIELD_MANAGER
-from pitwall_operator.kube.client import EVENTS, Kube, KubeConflict, KubeError, Object
+from pitwall_operator.kube.client import EVENTS, Kube, Object
 from pitwall_operator.values.effects import Announce
+from pitwall_operator.values.errors import KubeConflictError, KubeError
 
-log = logging.getLogger("pitwall.events")
+log = logging.getLogger(__name__)
 
 MESSAGE_BYTES: Final = 1000
 
@@ -33,7 +34,7 @@ class Events:
         event = self._event(rollout, effect)
         try:
             await self.kube.create(EVENTS, event)
-        except KubeConflict:
+        except KubeConflictError:
             await self._again(event)
         except KubeError as error:
             log.warning("an event could not be written: %s", error)

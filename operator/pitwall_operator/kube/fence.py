@@ -8,12 +8,10 @@ from typing import Final, Protocol
 
 import httpx
 
+from pitwall_operator.values.errors import NotLeaderError
+
 CRASH_VARIABLE: Final = "PITWALL_CRASH_AFTER_CALLS"
 """For tests: the process kills itself (SIGKILL) after this many changing calls, those for its lease not counted."""
-
-
-class NotLeader(OSError):  # noqa: N818 – a state of the world, not of the program
-    """Another replica may hold the lease now, so nothing may be changed from here."""
 
 
 class CallCounter(Protocol):
@@ -24,7 +22,7 @@ class CallCounter(Protocol):
 
 
 @dataclass(slots=True)
-class Guard:
+class Fence:
     """The fence that every changing call passes.
 
     Attributes:
@@ -46,7 +44,7 @@ class Guard:
     def begin(self, verb: str, resource: str) -> None:
         """Pass, or raise NotLeader."""
         if not self.may_act():
-            raise NotLeader(f"{verb} {resource} was not begun: the lease is not surely held by this replica")
+            raise NotLeaderError(f"{verb} {resource} was not begun: the lease is not surely held by this replica")
 
     def read(self, verb: str, resource: str) -> None:
         """Count a call that needs no leave: a read, or one for the lease."""
@@ -60,10 +58,10 @@ class Guard:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class GuardedTransport(httpx.AsyncBaseTransport):
+class FencedTransport(httpx.AsyncBaseTransport):
     """The flag client's way to the network, through the guard."""
 
-    def __init__(self, guard: Guard, inner: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, guard: Fence, inner: httpx.AsyncBaseTransport | None = None) -> None:
         self._guard = guard
         self._inner = inner or httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=8))
 

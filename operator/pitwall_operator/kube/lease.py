@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from pitwall_operator.kube.client import LEASES, Kube, KubeConflict, KubeError, KubeNotFound, Object
+from pitwall_operator.kube.client import LEASES, Kube, Object
+from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeNotFoundError
 
-log = logging.getLogger("pitwall.lease")
+log = logging.getLogger(__name__)
 
 DURATION_SECONDS: Final = 12.0
 RENEW_SECONDS: Final = 3.0
@@ -86,7 +87,7 @@ class Lease:
         """Whether the lease is ours after this call."""
         try:
             found = await self.kube.get(LEASES, self.namespace, self.name)
-        except KubeNotFound:
+        except KubeNotFoundError:
             await self.kube.put_lease(self._fresh())
             return True
         holder = found["spec"].get("holderIdentity") or ""
@@ -103,7 +104,7 @@ class Lease:
         }
         try:
             await self.kube.put_lease(found)
-        except KubeConflict:
+        except KubeConflictError:
             return False
         return True
 

@@ -157,7 +157,7 @@ def disruption_budget(owner: Owner, pool: Pool) -> Object:
 
 
 @dataclass(frozen=True, slots=True)
-class PoolSpec:
+class PoolRequest:
     """What a pool shall run."""
 
     variant: SamplerVariant
@@ -167,7 +167,7 @@ class PoolSpec:
     replicas: int
 
 
-def deployment(owner: Owner, wanted: PoolSpec, defaults: Defaults) -> Object:
+def deployment(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> Object:
     """The pool's pods, with the digest of all this in an annotation."""
     metadata = owner.pool_metadata(wanted.pool)
     metadata["labels"][ObjectLabel.REVISION] = wanted.revision
@@ -189,7 +189,7 @@ def digest(manifest: Object) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _template(owner: Owner, wanted: PoolSpec, defaults: Defaults) -> Object:
+def _template(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> Object:
     labels = {**_selector(owner.name, wanted.pool), ObjectLabel.REVISION: wanted.revision}
     spec: Object = {
         "automountServiceAccountToken": False,
@@ -213,7 +213,7 @@ def _template(owner: Owner, wanted: PoolSpec, defaults: Defaults) -> Object:
     return {"metadata": {"labels": labels}, "spec": spec}
 
 
-def _container(wanted: PoolSpec, defaults: Defaults) -> Object:
+def _container(wanted: PoolRequest, defaults: Defaults) -> Object:
     roots = [part for root in defaults.media_roots for part in ("--media-root", root)]
     hosts = [part for host in defaults.allowed_hosts for part in ("--allow-host", host)]
     mounts: list[Object] = [
@@ -262,7 +262,7 @@ def _probe(path: str, *, every: int, failures: int) -> Object:
     }
 
 
-def _volumes(owner: Owner, wanted: PoolSpec, defaults: Defaults) -> list[Object]:
+def _volumes(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> list[Object]:
     cache = dict(defaults.cache_volume) or {"emptyDir": {"sizeLimit": "8Gi"}}
     volumes: list[Object] = [
         {"name": "variant", "configMap": {"name": revision_name(owner.name, wanted.revision)}},

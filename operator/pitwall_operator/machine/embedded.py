@@ -21,25 +21,26 @@ from typing import IO
 
 import httpx
 
-from pitwall_crds.reading.load import InvalidResource, load_file, revision_of
+from pitwall_crds.errors import InvalidResourceError
+from pitwall_crds.reading.load import load_file, revision_of
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_operator.decision.variant_status import describe_variant
-from pitwall_operator.machine.metrics import Exported
-from pitwall_operator.machine.processes import Layout, Processes
+from pitwall_operator.machine.metrics import EmbeddedMetrics
+from pitwall_operator.machine.processes import Processes, ProcessFolders
 from pitwall_operator.machine.resources import Resources
-from pitwall_operator.machine.state_folder import Place
+from pitwall_operator.machine.state_folder import StateFolder
 from pitwall_operator.observe.scrape import scrape
 from pitwall_operator.observe.variant_metrics import five_metrics
-from pitwall_operator.record.lines import Line, Record
-from pitwall_operator.turn.turn import World, turn
+from pitwall_operator.record.lines import Line, RecordFile
+from pitwall_operator.turn.turn import TurnPorts, turn
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce
 from pitwall_operator.values.observation import Reading, Unseen
 
-log = logging.getLogger("pitwall.operator")
+log = logging.getLogger("pitwall_operator.machine.embedded")
 
 TURN_SECONDS = 0.5
 READING_SECONDS = 0.9
@@ -47,10 +48,10 @@ WINDOW_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class StateFolder:
+class FolderMemory:
     """Statuses, records and the event log, as files."""
 
-    place: Place
+    folder: StateFolder
     resources: Resources
 
     async def write_status(self, resource: Rollout, status: RolloutStatus) -> None:
@@ -59,7 +60,7 @@ class StateFolder:
 
     async def append(self, rollout: Rollout, new: Sequence[Line]) -> None:
         """Add to the rollout's record."""
-        Record(self.place.record(rollout.metadata.name)).append(new)
+        RecordFile(self.folder.record(rollout.metadata.name)).append(new)
 
     def announce(self, effect: Announce) -> None:
         """One line of the event log."""
@@ -69,21 +70,21 @@ class StateFolder:
             "reason": effect.reason,
             "message": effect.message,
         }
-        with self.place.events.open("a", encoding="utf-8") as events:
+        with self.folder.events.open("a", encoding="utf-8") as events:
             events.write(json.dumps(line) + "\n")
         log.log(logging.WARNING if effect.warning else logging.INFO, "%s: %s", effect.reason, effect.message)
 
 
 @dataclass(slots=True)
-class Operator:
+class EmbeddedOperator:
     """The loop's state; all of it can be lost."""
 
-    place: Place
+    folder: StateFolder
     resources: Resources
-    world: World
+    world: TurnPorts
     platform: Processes
     client: httpx.AsyncClient
-    exported: Exported
+    exported: EmbeddedMetrics
     readings: deque[Reading] = field(default_factory=deque)
 
     async def run(self, stopped: asyncio.Event) -> None:
@@ -114,7 +115,7 @@ class Operator:
         """The counters now; a reading of less than a second ago serves again, since parsing costs more than a turn."""
         if self.readings and time.time() - self.readings[-1].time < READING_SECONDS:
             return self.readings[-1]
-        reading = await scrape(self.client, (self.place.gateway_url(),), self.platform.targets())
+        reading = await scrape(self.client, (self.folder.gateway_url(),), self.platform.targets())
         if isinstance(reading, Reading):
             self._keep(reading)
         return reading
@@ -127,8 +128,8 @@ class Operator:
     def _revisions(self, declared: Sequence[SamplerVariant]) -> Mapping[tuple[str, str], SamplerVariant]:
         """Specs by (name, revision): the declared ones, and those that pools still run."""
         specs: dict[tuple[str, str], SamplerVariant] = {}
-        for path in self.place.revisions.glob("*.yaml"):
-            with contextlib.suppress(InvalidResource):
+        for path in self.folder.revisions.glob("*.yaml"):
+            with contextlib.suppress(InvalidResourceError):
                 specs.update({_key(v): v for v in load_file(path) if isinstance(v, SamplerVariant)})
         return specs | {_key(variant): variant for variant in declared}
 
@@ -147,10 +148,10 @@ def _key(variant: SamplerVariant) -> tuple[str, str]:
     return variant.metadata.name, revision_of(variant)
 
 
-def lock(place: Place) -> IO[str]:
+def lock(folder: StateFolder) -> IO[str]:
     """Hold the folder as its only operator, for as long as the returned file is open. Raises BlockingIOError."""
-    place.run.mkdir(parents=True, exist_ok=True)
-    held = (place.run / "operator.lock").open("w")
+    folder.run.mkdir(parents=True, exist_ok=True)
+    held = (folder.run / "operator.lock").open("w")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -159,22 +160,24 @@ def lock(place: Place) -> IO[str]:
     return held
 
 
-async def serve(place: Place) -> None:
+async def serve(folder: StateFolder) -> None:
     """Run the operator of a state folder until SIGTERM or SIGINT."""
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    settings = place.settings()
-    resources = Resources(place.state)
+    settings = folder.settings()
+    resources = Resources(folder.state)
     async with httpx.AsyncClient(trust_env=False) as client:
-        layout = Layout(place.state, Path(settings["cache"]), tuple(Path(root) for root in settings["media_roots"]))
+        layout = ProcessFolders(
+            folder.state, Path(settings["cache"]), tuple(Path(root) for root in settings["media_roots"])
+        )
         platform = Processes.adopt(layout, client)
-        flags = FlagClient(place.flags_url(), token=place.secrets()["write"])
-        folder = StateFolder(place, resources)
-        world = World(flags, platform, folder, folder)
-        exported = Exported.listening(place.port("operator"))
+        flags = FlagClient(folder.flags_url(), token=folder.secrets()["write"])
+        memory = FolderMemory(folder, resources)
+        world = TurnPorts(flags, platform, memory, memory)
+        exported = EmbeddedMetrics.listening(folder.port("operator"))
         try:
-            await Operator(place, resources, world, platform, client, exported).run(stopped)
+            await EmbeddedOperator(folder, resources, world, platform, client, exported).run(stopped)
         finally:
             await flags.close()
             exported.close()
@@ -187,14 +190,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    place = Place(chosen.state)
+    folder = StateFolder(chosen.state)
     try:
-        held = lock(place)
+        held = lock(folder)
     except BlockingIOError:
         sys.stderr.write(f"another operator already runs on {chosen.state}; stop it first (pitwall down)\n")
         return 2
     with held:
-        asyncio.run(serve(place))
+        asyncio.run(serve(folder))
     return 0
 
 

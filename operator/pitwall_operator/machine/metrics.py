@@ -10,7 +10,7 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import Phase, RolloutStatus, Verdict
 
 
-class Exported:
+class EmbeddedMetrics:
     """The gauges of the operator, and the port that shows them."""
 
     def __init__(self, server: WSGIServer, thread: Thread, registry: CollectorRegistry) -> None:
@@ -28,7 +28,7 @@ class Exported:
         self._threshold = Gauge(Metric.GATE_THRESHOLD, "From here on it is proof", processes, registry=registry)
 
     @classmethod
-    def listening(cls, port: int) -> "Exported":
+    def listening(cls, port: int) -> "EmbeddedMetrics":
         """The metrics of this process on http://127.0.0.1:port/metrics. Raises OSError if the port is taken."""
         registry = CollectorRegistry()
         server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)

@@ -31,7 +31,7 @@ PoolKey = tuple[str, Pool]
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ProcessFolders:
     """Where the embedded mode keeps what the processes share.
 
     Attributes:
@@ -71,21 +71,21 @@ class Goal:
 class Processes:
     """The `Platform` of the embedded mode."""
 
-    layout: Layout
+    layout: ProcessFolders
     client: httpx.AsyncClient
     children: list[Child] = field(default_factory=list)
     goals: dict[PoolKey, Goal] = field(default_factory=dict)
     ready: frozenset[int] = frozenset()
 
     @classmethod
-    def adopt(cls, layout: Layout, client: httpx.AsyncClient) -> "Processes":
+    def adopt(cls, layout: ProcessFolders, client: httpx.AsyncClient) -> "Processes":
         """The platform with the processes that an earlier operator left running."""
         known = [Child.from_json(data) for data in files.read_json(layout.processes, [])]
         return cls(layout, client, children=[c for c in known if child.alive(c.pid, c.created)])
 
     async def pools(self) -> Pools:
         """Every pool; dead processes are replaced, drained ones are stopped."""
-        self._bury()
+        self._forget_ended()
         for key in list(self.goals):
             self._replenish(key)
         await self._probe()
@@ -126,7 +126,7 @@ class Processes:
             now = time.time()
             self._remember(replace(c, draining_since=now) if c.pid in pids else c for c in self.children)
 
-    def _bury(self) -> None:
+    def _forget_ended(self) -> None:
         dead = [c for c in self.children if not child.alive(c.pid, c.created)]
         if not dead:
             return

@@ -14,15 +14,12 @@ from pitwall_crds.host import files
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
+from pitwall_operator.values.errors import ResourceRefusedError
 
 Resource = SamplerVariant | Rollout
 KINDS: dict[str, type[SamplerVariant] | type[Rollout]] = {"SamplerVariant": SamplerVariant, "Rollout": Rollout}
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Specs are read several times a second; libyaml needs a tenth of the time where it is there."""
-
-
-class Refused(ValueError):  # noqa: N818 – what is asked is refused, the program is not in error
-    """A resource cannot be taken as it is; the message says why and what helps."""
 
 
 class Applied(StrEnum):
@@ -50,7 +47,7 @@ class Resources:
         self._check(resource)
         known = self.get(resource.kind, resource.metadata.name)
         if isinstance(resource, Rollout) and isinstance(known, Rollout) and known.spec.flag != resource.spec.flag:
-            raise Refused(
+            raise ResourceRefusedError(
                 f"Rollout {resource.metadata.name!r} moves the flag {known.spec.flag!r}, which must not change to "
                 f"{resource.spec.flag!r}: its users are bucketed; delete the Rollout and apply it anew"
             )
@@ -69,7 +66,7 @@ class Resources:
         for other in self.rollouts():
             same_flag = other.spec.flag == resource.spec.flag
             if same_flag and other.metadata.name != resource.metadata.name:
-                raise Refused(
+                raise ResourceRefusedError(
                     f"Rollout {resource.metadata.name!r} uses the flag {resource.spec.flag!r}, which Rollout "
                     f"{other.metadata.name!r} already moves; a flag must have one Rollout: "
                     "delete one of them or name another flag"
@@ -86,7 +83,7 @@ class Resources:
         try:
             return KINDS[kind].model_validate(data)
         except ValidationError as error:
-            raise Refused(
+            raise ResourceRefusedError(
                 f"{path} or its status file was changed by hand and cannot be read: {error}. "
                 f"Delete {self._status_path(kind, name).name} or apply the resource anew"
             ) from None

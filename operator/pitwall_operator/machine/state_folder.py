@@ -9,7 +9,7 @@ from pitwall_crds.host import files
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StateFolder:
     """A state folder. `up` writes settings and secrets once; every process reads them."""
 
     state: Path

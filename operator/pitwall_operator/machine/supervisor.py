@@ -17,9 +17,9 @@ from pathlib import Path
 from pitwall_crds.host import files
 from pitwall_operator.machine import child
 from pitwall_operator.machine.child import Child
-from pitwall_operator.machine.state_folder import Place
+from pitwall_operator.machine.state_folder import StateFolder
 
-log = logging.getLogger("pitwall.supervisor")
+log = logging.getLogger("pitwall_operator.machine.supervisor")
 
 POLL_SECONDS = 0.3
 STOP_SECONDS = 10.0
@@ -27,7 +27,7 @@ LONGEST_BACKOFF_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceProcess:
     """A process that must run as long as the supervisor does."""
 
     name: str
@@ -36,36 +36,36 @@ class Service:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def services(place: Place) -> tuple[Service, ...]:
+def services(folder: StateFolder) -> tuple[ServiceProcess, ...]:
     """The services of a state folder, in the order in which they start."""
-    settings, tokens = place.settings(), place.secrets()
+    settings, tokens = folder.settings(), folder.secrets()
     ports = settings["ports"]
-    database = place.state / "flags.sqlite"
+    database = folder.state / "flags.sqlite"
     return (
-        Service(
+        ServiceProcess(
             "flags",
             "pitwall_flags.service",
             ("--database", f"sqlite+aiosqlite:///{database}", "--host", "127.0.0.1",
              "--http-port", str(ports["flags"]), "--sync-port", str(ports["sync"])),
             {f"PITWALL_FLAGS_{role.upper()}_TOKEN": token for role, token in tokens.items()},
         ),
-        Service(
+        ServiceProcess(
             "gateway",
             "pitwall_gateway",
             ("--port", str(ports["gateway"]), "--host", "127.0.0.1", "--flag", settings["flag"],
-             "--flags-sync", f"127.0.0.1:{ports['sync']}", "--routes", str(place.run / "routes.json"),
-             "--state-dir", str(place.state / "gateway"), "--follow-up-seconds", str(settings["follow_up_seconds"])),
+             "--flags-sync", f"127.0.0.1:{ports['sync']}", "--routes", str(folder.run / "routes.json"),
+             "--state-dir", str(folder.state / "gateway"), "--follow-up-seconds", str(settings["follow_up_seconds"])),
             {"PITWALL_FLAGS_EVALUATE_TOKEN": tokens["evaluate"], "PROMETHEUS_DISABLE_CREATED_SERIES": "True"},
         ),
-        Service("operator", "pitwall_operator.machine.embedded", ("--state", str(place.state))),
+        ServiceProcess("operator", "pitwall_operator.machine.embedded", ("--state", str(folder.state))),
     )  # fmt: skip
 
 
 @dataclass(slots=True)
-class Running:
+class RunningService:
     """A service's process, and how often it has died in a row."""
 
-    service: Service
+    service: ServiceProcess
     pid: int = 0
     created: float = 0.0
     started: float = 0.0
@@ -77,20 +77,20 @@ class Running:
 class Supervisor:
     """Starts what does not run, with a growing pause between tries; stops everything at the end."""
 
-    place: Place
-    running: list[Running]
+    folder: StateFolder
+    running: list[RunningService]
 
     @classmethod
-    def adopt(cls, place: Place) -> "Supervisor":
+    def adopt(cls, folder: StateFolder) -> "Supervisor":
         """A supervisor with the services that an earlier one left running."""
-        known = files.read_json(place.run / "services.json", {})
+        known = files.read_json(folder.run / "services.json", {})
         found = []
-        for service in services(place):
+        for service in services(folder):
             pid, created = known.get(service.name, (0, 0.0))
             if pid and not child.alive(pid, created):
                 pid, created = 0, 0.0
-            found.append(Running(service, pid, created))
-        return cls(place, found)
+            found.append(RunningService(service, pid, created))
+        return cls(folder, found)
 
     def keep(self) -> None:
         """Start every service that does not run and may be tried again."""
@@ -98,11 +98,11 @@ class Supervisor:
             if one.pid and child.alive(one.pid, one.created):
                 continue
             if one.pid:
-                self._mourn(one)
+                self._note_end(one)
             if time.time() >= one.not_before:
                 self._start(one)
 
-    def _mourn(self, one: Running) -> None:
+    def _note_end(self, one: RunningService) -> None:
         words = child.last_words(self._log(one))
         lived = time.time() - one.started
         one.failures = one.failures + 1 if lived < LONGEST_BACKOFF_SECONDS else 1
@@ -110,21 +110,21 @@ class Supervisor:
         one.pid, one.not_before = 0, time.time() + pause
         log.warning("%s ended after %.0f s (%s); starting it again in %.1f s", one.service.name, lived, words, pause)
 
-    def _start(self, one: Running) -> None:
+    def _start(self, one: RunningService) -> None:
         one.pid, one.created = child.spawn(
             one.service.module, list(one.service.arguments), self._log(one), one.service.environment
         )
         one.started = time.time()
         log.info("%s runs as pid %d", one.service.name, one.pid)
-        files.write_json(self.place.run / "services.json", {r.service.name: (r.pid, r.created) for r in self.running})
+        files.write_json(self.folder.run / "services.json", {r.service.name: (r.pid, r.created) for r in self.running})
 
-    def _log(self, one: Running) -> Path:
-        return self.place.logs / f"{one.service.name}.log"
+    def _log(self, one: RunningService) -> Path:
+        return self.folder.logs / f"{one.service.name}.log"
 
     def end(self) -> None:
         """Stop everything: services in reverse order of their start, then the runtimes."""
         stop_all([(one.pid, one.created) for one in reversed(self.running) if one.pid])
-        stop_runtimes(self.place)
+        stop_runtimes(self.folder)
 
 
 def stop_all(processes: Sequence[tuple[int, float]]) -> None:
@@ -138,9 +138,9 @@ def stop_all(processes: Sequence[tuple[int, float]]) -> None:
         child.stop(pid, created, signal.SIGKILL)
 
 
-def stop_runtimes(place: Place) -> None:
+def stop_runtimes(folder: StateFolder) -> None:
     """Stop the runtimes that the operator's platform left running."""
-    path = place.run / "processes.json"
+    path = folder.run / "processes.json"
     runtimes = [Child.from_json(data) for data in files.read_json(path, [])]
     stop_all([(runtime.pid, runtime.created) for runtime in runtimes])
     files.write_json(path, [])
@@ -150,12 +150,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the supervisor process."""
     parser = argparse.ArgumentParser(prog="pitwall_operator.machine.supervisor", description=__doc__)
     parser.add_argument("--state", type=Path, required=True)
-    place = Place(parser.parse_args(arguments).state)
+    folder = StateFolder(parser.parse_args(arguments).state)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    supervisor = Supervisor.adopt(place)
+    supervisor = Supervisor.adopt(folder)
     while not stopped.wait(POLL_SECONDS):
         supervisor.keep()
     supervisor.end()

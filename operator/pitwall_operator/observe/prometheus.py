@@ -21,9 +21,9 @@ from pitwall_crds.variant import FiveMetrics
 from pitwall_operator.kube.cache import Key
 from pitwall_operator.observe import promql, variant_metrics
 from pitwall_operator.observe.promql import Interest
-from pitwall_operator.values.observation import Reading, Source, Unseen
+from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
 
-log = logging.getLogger("pitwall.prometheus")
+log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = 5
 LAG_SECONDS: Final = 0.5
@@ -46,7 +46,7 @@ class _Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class CounterSnapshot:
     """All that was read at one moment, by the namespace in which it was scraped ('' where targets have none).
 
     Attributes:
@@ -90,12 +90,14 @@ def _counts_for(process: _Process, variants: frozenset[str]) -> bool:
     )
 
 
-def _source(process: _Process) -> Source:
-    return Source(process.start_time, {name: tuple(series.values()) for name, series in process.samples.items()})
+def _source(process: _Process) -> ProcessCounters:
+    return ProcessCounters(
+        process.start_time, {name: tuple(series.values()) for name, series in process.samples.items()}
+    )
 
 
 @dataclass(slots=True)
-class Prometheus:
+class PrometheusSource:
     """One Prometheus server. Queries run in threads, behind a timeout."""
 
     url: str
@@ -113,7 +115,7 @@ class Prometheus:
         """Close the connections."""
         self._client.close()
 
-    async def read(self, interests: Iterable[Interest]) -> Snapshot | Unseen:
+    async def read(self, interests: Iterable[Interest]) -> CounterSnapshot | Unseen:
         """Everything that these rollouts count, at one moment."""
         wanted = tuple(interests)
         moment = await self._moment()
@@ -140,7 +142,7 @@ class Prometheus:
         for labels, value in _series([ages]):
             if _identity(labels) in processes:
                 processes[_identity(labels)].scraped = value
-        return Snapshot(now, moment, processes, frozenset((one.namespace, one.variants) for one in wanted))
+        return CounterSnapshot(now, moment, processes, frozenset((one.namespace, one.variants) for one in wanted))
 
     async def five_metrics(self, variants: Sequence[str]) -> Mapping[Key, FiveMetrics] | Unseen:
         """The last observed five metrics by namespace and variant."""

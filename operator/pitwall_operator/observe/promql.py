@@ -17,7 +17,7 @@ from pitwall_crds.names import CacheResult, Label, Metric
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.gates import counters, latency_thresholds
-from pitwall_operator.values.observation import Source
+from pitwall_operator.values.observation import ProcessCounters
 
 START_TIME: Final = "process_start_time_seconds"
 PARTS: Final = ("_bucket", "_count", "_sum")
@@ -64,7 +64,7 @@ def _samples(gate: Gate, status: RolloutStatus) -> Mapping[str, Edges]:
     asked = _Asked()
     known = next((state.tail for state in status.gates if state.name == gate.name), None)
     tail = latency_thresholds.edges_of(known)
-    counters.totals(Source(0.0, asked), gate, tail, stable="stable", candidate="candidate")
+    counters.totals(ProcessCounters(0.0, asked), gate, tail, stable="stable", candidate="candidate")
     samples: dict[str, Edges] = dict.fromkeys(asked.names)
     if gate.quantile is None:
         return samples

@@ -11,11 +11,11 @@ from typing import Final
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import FiveMetrics
 from pitwall_operator.kube.cache import Key
-from pitwall_operator.observe.prometheus import Prometheus, Snapshot
+from pitwall_operator.observe.prometheus import CounterSnapshot, PrometheusSource
 from pitwall_operator.observe.promql import Interest, interest
 from pitwall_operator.values.observation import Reading, Unseen
 
-log = logging.getLogger("pitwall.reader")
+log = logging.getLogger(__name__)
 
 NO_PROMETHEUS: Final = Unseen("no Prometheus is configured: start the operator with --prometheus-url")
 FIVE_SECONDS: Final = 30.0
@@ -25,12 +25,12 @@ FIVE_SECONDS: Final = 30.0
 class Reader:
     """What was read last. A rollout says by each turn whether it is interested."""
 
-    prometheus: Prometheus | None
+    prometheus: PrometheusSource | None
     every_seconds: float = 1.0
     stale_seconds: float = 60.0
     clock: Callable[[], float] = time.monotonic
     _interests: dict[Key, Interest] = field(default_factory=dict)
-    _latest: Snapshot | Unseen = field(default_factory=lambda: Unseen("the first reading is on its way"))
+    _latest: CounterSnapshot | Unseen = field(default_factory=lambda: Unseen("the first reading is on its way"))
     _latest_at: float = 0.0
     _five: Mapping[Key, FiveMetrics] = field(default_factory=dict)
     _five_at: float = float("-inf")
@@ -74,7 +74,7 @@ class Reader:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopped.wait(), max(0.05, self.every_seconds - (self.clock() - started)))
 
-    async def _read(self, prometheus: Prometheus) -> None:
+    async def _read(self, prometheus: PrometheusSource) -> None:
         known = self._latest
         interests = tuple(self._interests.values())
         self._latest, self._latest_at = await prometheus.read(interests), self.clock()

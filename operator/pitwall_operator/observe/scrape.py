@@ -6,14 +6,14 @@ import time
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from pitwall_operator.values.observation import Reading, Source, Unseen
+from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
 
 TIMEOUT_SECONDS = 3.0
 START_TIME = "process_start_time_seconds"
 PREFIX = "pitwall_"
 
 
-def parse(text: str) -> Source:
+def parse(text: str) -> ProcessCounters:
     """A process's samples from the Prometheus text format. Raises ValueError on anything else."""
     samples: dict[str, list[tuple[dict[str, str], float]]] = {}
     start_time = 0.0
@@ -23,10 +23,10 @@ def parse(text: str) -> Source:
                 start_time = sample.value
             elif sample.name.startswith(PREFIX):
                 samples.setdefault(sample.name, []).append((sample.labels, sample.value))
-    return Source(start_time=start_time, samples=samples)
+    return ProcessCounters(start_time=start_time, samples=samples)
 
 
-async def _scrape(client: httpx.AsyncClient, target: str) -> Source | Unseen:
+async def _scrape(client: httpx.AsyncClient, target: str) -> ProcessCounters | Unseen:
     try:
         answer = await client.get(f"{target}/metrics", timeout=TIMEOUT_SECONDS)
         answer.raise_for_status()
@@ -40,9 +40,9 @@ async def scrape(client: httpx.AsyncClient, gateways: tuple[str, ...], runtimes:
     and what it counted meanwhile comes with its next answer."""
     targets = (*gateways, *runtimes)
     answers = await asyncio.gather(*(_scrape(client, target) for target in targets))
-    sources: dict[str, Source] = {}
+    sources: dict[str, ProcessCounters] = {}
     for target, answer in zip(targets, answers, strict=True):
-        if isinstance(answer, Source):
+        if isinstance(answer, ProcessCounters):
             sources[f"{target}@{answer.start_time:.0f}"] = answer
         elif target in gateways:
             return answer

@@ -7,9 +7,9 @@ from pitwall_crds import names
 from pitwall_crds.names import CacheResult, Label, Metric
 from pitwall_crds.variant import FiveMetrics
 from pitwall_operator.gates import counters
-from pitwall_operator.values.observation import Reading, Source
+from pitwall_operator.values.observation import ProcessCounters, Reading
 
-EMPTY = Source(start_time=0.0, samples={})
+EMPTY = ProcessCounters(start_time=0.0, samples={})
 
 
 def _grown(newer: Sequence[float], older: Sequence[float]) -> list[float]:

@@ -12,7 +12,7 @@ from pitwall_crds.status import GateStatus, RolloutStatus
 from pitwall_operator.decision.decide import Decision
 from pitwall_operator.gates import counters, latency_thresholds
 from pitwall_operator.values import timestamps
-from pitwall_operator.values.effects import Announce, Failure
+from pitwall_operator.values.effects import Announce, EffectFailure
 from pitwall_operator.values.stages import stage_name
 
 Line = dict[str, Any]
@@ -92,7 +92,7 @@ def block_line(rollout: Rollout, before: RolloutStatus, decision: Decision) -> L
     }
 
 
-def decision_line(rollout: Rollout, decision: Decision, failures: Sequence[Failure], now: float) -> Line:
+def decision_line(rollout: Rollout, decision: Decision, failures: Sequence[EffectFailure], now: float) -> Line:
     """What was done, and what could not be."""
     return {
         "kind": "decision",
@@ -117,7 +117,7 @@ def evidence_lines(rollout: Rollout, decision: Decision) -> Iterator[Line]:
         yield block_line(rollout, before, decision)
 
 
-class Record:
+class RecordFile:
     """A rollout's record file."""
 
     def __init__(self, path: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pitwall_operator.record.lines import Line
-from pitwall_operator.record.replay import Replayed, UnreadableRecord, replay
+from pitwall_operator.record.replay import Replayed, replay
 from pitwall_operator.values import timestamps
+from pitwall_operator.values.errors import UnreadableRecordError
 
 COLORS = {
     "harm": "#c1443c",
@@ -37,7 +38,7 @@ def draw(lines: Iterable[Line], target: Path) -> None:
 
     blocks = list(replay(lines))
     if not blocks:
-        raise UnreadableRecord("the record holds no block yet; wait until a candidate has been measured")
+        raise UnreadableRecordError("the record holds no block yet; wait until a candidate has been measured")
     last = [block for block in blocks if block.run == blocks[-1].run]
     gates = sorted(last[-1].assessments)
     size = (12, 2.5 * len(gates) + 0.8)

@@ -13,10 +13,7 @@ from pitwall_operator.evidence.counts import Counts, Pairs, Tally
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
 from pitwall_operator.record.lines import Line
-
-
-class UnreadableRecord(ValueError):  # noqa: N818 – the file is wrong, not the program
-    """A record cannot be replayed; the message names the line and what is missing."""
+from pitwall_operator.values.errors import UnreadableRecordError
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,9 @@ def blocks_of(lines: Iterable[Line]) -> Iterator[tuple[Line, tuple[Line, ...]]]:
             blocks.setdefault(line["run"], [])
         elif line.get("kind") == "block":
             if line["run"] not in heads:
-                raise UnreadableRecord(f"block of {line['time']} belongs to run {line['run']!r}, whose head is missing")
+                raise UnreadableRecordError(
+                    f"block of {line['time']} belongs to run {line['run']!r}, whose head is missing"
+                )
             known = blocks[line["run"]]
             known[-1:] = [line] if known and known[-1]["after"] == line["after"] else [*known[-1:], line]
     for run, head in heads.items():
@@ -127,4 +126,4 @@ def replay(lines: Iterable[Line]) -> Iterator[Replayed]:
         for head, blocks in blocks_of(lines):
             yield from _replay_run(head, blocks)
     except (KeyError, TypeError) as error:
-        raise UnreadableRecord(f"a line lacks {error}; is this a decision record of Pitwall?") from None
+        raise UnreadableRecordError(f"a line lacks {error}; is this a decision record of Pitwall?") from None

@@ -5,9 +5,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pitwall_crds.variant import SamplerVariant
-from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUnreachable
+from pitwall_flags.client import FlagClient
+from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.document import ArmShare, shadow_document, split_document
-from pitwall_operator.values.effects import Announce, DrainVariant, Effect, Failure, RunVariant, SetShadow, SetSplit
+from pitwall_operator.values.effects import (
+    Announce,
+    DrainVariant,
+    Effect,
+    EffectFailure,
+    RunVariant,
+    SetShadow,
+    SetSplit,
+)
+from pitwall_operator.values.errors import RevisionUnknownError
 from pitwall_operator.values.platform import Platform
 
 ACTOR = "pitwall-operator"
@@ -23,7 +33,7 @@ class Announcer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
+class EffectPorts:
     """What effects are done with.
 
     Attributes:
@@ -41,22 +51,18 @@ class Hands:
     owner: str = ""
 
 
-class RevisionUnknown(LookupError):  # noqa: N818 – a state of the world, not of the program
-    """A pool shall run a spec that nobody has any more."""
-
-
-async def perform(effects: Sequence[Effect], hands: Hands) -> tuple[Failure, ...]:
+async def perform(effects: Sequence[Effect], hands: EffectPorts) -> tuple[EffectFailure, ...]:
     """Do the effects in order. One that fails does not keep the others from being done: none relies on another."""
     failures = []
     for effect in effects:
         try:
             await _do(effect, hands)
-        except (FlagsUnreachable, FlagConflict, FlagRejected, RevisionUnknown, OSError) as error:
-            failures.append(Failure(effect, str(error)))
+        except (FlagsUnreachableError, FlagConflictError, FlagRejectedError, RevisionUnknownError, OSError) as error:
+            failures.append(EffectFailure(effect, str(error)))
     return tuple(failures)
 
 
-async def _do(effect: Effect, hands: Hands) -> None:
+async def _do(effect: Effect, hands: EffectPorts) -> None:
     match effect:
         case RunVariant(variant, revision, pool, replicas):
             await hands.platform.run(_spec(hands, variant, revision), revision, pool, replicas)
@@ -71,16 +77,16 @@ async def _do(effect: Effect, hands: Hands) -> None:
             hands.announcer.announce(effect)
 
 
-def _spec(hands: Hands, variant: str, revision: str) -> SamplerVariant:
+def _spec(hands: EffectPorts, variant: str, revision: str) -> SamplerVariant:
     try:
         return hands.revisions[(variant, revision)]
     except KeyError:
-        raise RevisionUnknown(
+        raise RevisionUnknownError(
             f"the spec of {variant!r} at revision {revision} is not kept any more; apply that spec again"
         ) from None
 
 
-async def _put(hands: Hands, key: str, document: Mapping[str, object], why: str) -> None:
+async def _put(hands: EffectPorts, key: str, document: Mapping[str, object], why: str) -> None:
     known = await hands.flags.get(key)
     version = known.version if known else None
     owned = {**document, "metadata": {OWNER: hands.owner}} if hands.owner else dict(document)

@@ -14,15 +14,16 @@ from pitwall_crds.reading.load import revision_of
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant
-from pitwall_flags.client import FlagClient, FlagRejected, FlagsUnreachable
+from pitwall_flags.client import FlagClient
+from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.document import read_split
 from pitwall_operator.decision import conditions, ownership
 from pitwall_operator.decision.analyze import Judgement
 from pitwall_operator.decision.decide import Decision, decide
 from pitwall_operator.decision.wanted import experiment_flag, shadow_flag
 from pitwall_operator.record import lines
-from pitwall_operator.turn.perform import Announcer, Hands, perform
-from pitwall_operator.values.effects import Failure
+from pitwall_operator.turn.perform import Announcer, EffectPorts, perform
+from pitwall_operator.values.effects import EffectFailure
 from pitwall_operator.values.observation import (
     Observation,
     Pool,
@@ -35,7 +36,7 @@ from pitwall_operator.values.observation import (
     VariantSeen,
 )
 from pitwall_operator.values.platform import Platform, Pools
-from pitwall_operator.values.reason import Reason
+from pitwall_operator.values.reason import StatusReason
 
 
 class Memory(Protocol):
@@ -49,7 +50,7 @@ class Memory(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class TurnPorts:
     """The ports of one turn.
 
     Attributes:
@@ -66,18 +67,18 @@ class World:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TurnResult:
     """What one turn did."""
 
     decision: Decision
-    failures: tuple[Failure, ...]
+    failures: tuple[EffectFailure, ...]
 
 
 async def see_split(flags: FlagClient, flag: str) -> SplitSeen | Unseen:
     """The traffic flag."""
     try:
         known = await flags.get(flag)
-    except (FlagsUnreachable, FlagRejected) as error:
+    except (FlagsUnreachableError, FlagRejectedError) as error:
         return Unseen(str(error))
     if known is None:
         return SplitSeen()
@@ -93,7 +94,7 @@ async def see_shadow(flags: FlagClient, flag: str) -> ShadowSeen | Unseen:
     """A flag of copies: the candidate's shadow, or an experiment."""
     try:
         known = await flags.get(flag)
-    except (FlagsUnreachable, FlagRejected) as error:
+    except (FlagsUnreachableError, FlagRejectedError) as error:
         return Unseen(str(error))
     split = read_split(known.document) if known else None
     shadow = (
@@ -149,7 +150,7 @@ def see_variants(
 async def observe(
     rollout: Rollout,
     declared: Sequence[SamplerVariant],
-    world: World,
+    world: TurnPorts,
     reading: Reading | Unseen,
     rivals: Sequence[Rollout] = (),
 ) -> Observation:
@@ -168,7 +169,7 @@ async def observe(
 
 async def tell_unrecorded(rollout: Rollout, memory: Memory, why: str, *, now: float) -> None:
     """Have the status say why nothing is decided: what cannot be recorded does not count, and all stays as it was."""
-    idle, waiting = Judgement(unmeasured=why), Reason(conditions.WAITING, f"nothing can be recorded: {why}")
+    idle, waiting = Judgement(unmeasured=why), StatusReason(conditions.WAITING, f"nothing can be recorded: {why}")
     await memory.write_status(rollout, conditions.describe(rollout, rollout.status, idle, waiting, now=now))
 
 
@@ -176,21 +177,23 @@ async def turn(
     rollout: Rollout,
     declared: Sequence[SamplerVariant],
     revisions: Mapping[tuple[str, str], SamplerVariant],
-    world: World,
+    world: TurnPorts,
     reading: Reading | Unseen,
     rivals: Sequence[Rollout] = (),
-) -> Turn:
+) -> TurnResult:
     """Observe, decide, record, remember, perform. `rivals` are the other rollouts, of all namespaces."""
     seen = await observe(rollout, declared, world, reading, rivals)
     decision = decide(rollout, seen)
     owner = f"{rollout.metadata.namespace}/{rollout.metadata.name}"
     try:
         await world.memory.append(rollout, list(lines.evidence_lines(rollout, decision)))
-    except FlagsUnreachable as error:
+    except FlagsUnreachableError as error:
         await tell_unrecorded(rollout, world.memory, str(error), now=seen.now)
         raise
     await world.memory.write_status(rollout, decision.status)
-    failures = await perform(decision.effects, Hands(world.flags, world.platform, world.announcer, revisions, owner))
+    failures = await perform(
+        decision.effects, EffectPorts(world.flags, world.platform, world.announcer, revisions, owner)
+    )
     if decision.effects:
         await world.memory.append(rollout, [lines.decision_line(rollout, decision, failures, seen.now)])
-    return Turn(decision, failures)
+    return TurnResult(decision, failures)

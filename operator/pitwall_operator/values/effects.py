@@ -74,7 +74,7 @@ Effect = RunVariant | DrainVariant | SetSplit | SetShadow | Announce
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class EffectFailure:
     """An effect that could not be done now; the next turn sees the distance again and repeats it."""
 
     effect: Effect

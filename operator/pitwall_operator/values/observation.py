@@ -74,7 +74,7 @@ class ShadowSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ProcessCounters:
     """One process's cumulative counters: by sample name, each labelled value. `start_time` is epoch seconds."""
 
     start_time: float
@@ -86,7 +86,7 @@ class Reading:
     """Raw counters of every process at one time (epoch seconds), by source identity."""
 
     time: float
-    sources: Mapping[str, Source]
+    sources: Mapping[str, ProcessCounters]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,6 @@ Pools = Mapping[str, Mapping[Pool, PoolSeen]]
 """Pools by variant name."""
 
 
-class PlatformUnreachable(OSError):  # noqa: N818 – a state of the world, not of the program
-    """The pools can be neither seen nor changed now."""
-
-
 class Platform(Protocol):
     """Runs pools of runtimes. Every call is idempotent and returns without waiting for readiness."""
 

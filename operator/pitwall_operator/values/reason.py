@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class StatusReason:
     """One CamelCase word for programs, and a sentence for people that names the remedy where there is one."""
 
     word: str

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pitwall_crds.variant import AnswerEngine, AnswerSpec
 from pitwall_runtime.answer.moments import MomentsEngine
-from pitwall_runtime.answer.port import Engine
+from pitwall_runtime.answer.port import AnsweringEngine
 
 
-def build(spec: AnswerSpec, cache_dir: Path) -> Engine:
+def build(spec: AnswerSpec, cache_dir: Path) -> AnsweringEngine:
     """Heavy engines are imported only when they are asked for."""
     match spec.engine:
         case AnswerEngine.MOMENTS:

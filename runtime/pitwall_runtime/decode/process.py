@@ -15,8 +15,8 @@ import numpy as np
 from pitwall_runtime import errors
 from pitwall_runtime.media import Frame, PoolSpec
 
-_REFUSALS: Final[dict[str, type[errors.Refused]]] = {
-    kind.__name__: kind for kind in (errors.NotAVideo, errors.MediaBroken, errors.MediaTooLarge)
+_REFUSALS: Final[dict[str, type[errors.RefusedError]]] = {
+    kind.__name__: kind for kind in (errors.NotAVideoError, errors.MediaBrokenError, errors.MediaTooLargeError)
 }
 
 
@@ -79,7 +79,7 @@ def _consume(records: Iterator[tuple[dict[str, Any], bytes]], on_frame: OnFrame,
                 raise _REFUSALS[record["type"]](record["message"])
             case "end":
                 return Timeline(time_base, record["end_pts"])
-    raise errors.MediaBroken(
+    raise errors.MediaBrokenError(
         f"decoding stopped after {frames} frames: it crashed, or took longer than the limit of {limit_seconds:g} s; "
         "send a shorter or re-encoded video"
     )

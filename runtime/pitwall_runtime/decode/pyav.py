@@ -11,7 +11,7 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from pitwall_runtime.errors import MediaBroken, MediaTooLarge, NotAVideo
+from pitwall_runtime.errors import MediaBrokenError, MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import Frame, PoolSpec, Rgb
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,gif,h264,hevc,ivf,mxf,nut,y4m"
@@ -46,7 +46,7 @@ def read(path: str, spec: PoolSpec) -> Iterator[Opening | Frame | Ending]:
     try:
         container = av.open(path, options=options)
     except FFmpegError as error:
-        raise NotAVideo(
+        raise NotAVideoError(
             f"no video can be read from this file ({error.strerror}); send an MP4, WebM, MKV or MOV file"
         ) from None
     with container:
@@ -59,10 +59,10 @@ def read(path: str, spec: PoolSpec) -> Iterator[Opening | Frame | Ending]:
 def _video_stream(container: InputContainer) -> VideoStream:
     streams = [stream for stream in container.streams.video if not stream.disposition & stream.disposition.attached_pic]
     if not streams:
-        raise NotAVideo("the file holds no video stream; send a file with moving pictures")
+        raise NotAVideoError("the file holds no video stream; send a file with moving pictures")
     stream = streams[0]
     if stream.width * stream.height > MAX_PIXELS:
-        raise MediaTooLarge(f"the video is {stream.width}×{stream.height}; the limit is 8192×4320, scale it down")
+        raise MediaTooLargeError(f"the video is {stream.width}×{stream.height}; the limit is 8192×4320, scale it down")
     stream.thread_type = "AUTO"
     return stream
 
@@ -71,7 +71,7 @@ def _opening(container: InputContainer, stream: VideoStream) -> Opening:
     time_base = stream.time_base or Fraction(1, 1000)
     seconds = float(stream.duration * time_base) if stream.duration else float(container.duration or 0) / 1e6
     if seconds > MAX_SECONDS:
-        raise MediaTooLarge(f"the video lasts {seconds:.0f} s; the limit is {MAX_SECONDS} s, send a part of it")
+        raise MediaTooLargeError(f"the video lasts {seconds:.0f} s; the limit is {MAX_SECONDS} s, send a part of it")
     return Opening(time_base, seconds)
 
 
@@ -94,10 +94,10 @@ def _pool(container: InputContainer, stream: VideoStream, opening: Opening, spec
         due = (elapsed // spec.interval + 1) * spec.interval
         sent += 1
         if sent > MAX_POOL_FRAMES:
-            raise MediaTooLarge(f"more than {MAX_POOL_FRAMES} pool frames; lower decode.framesPerMinute")
+            raise MediaTooLargeError(f"more than {MAX_POOL_FRAMES} pool frames; lower decode.framesPerMinute")
         yield Frame(pts, _pixels(frame, spec.height_pixels))
     if first is None:
-        raise NotAVideo("not one frame could be decoded; the file is damaged or its codec is unknown")
+        raise NotAVideoError("not one frame could be decoded; the file is damaged or its codec is unknown")
     _refuse_truncated(float((last - first + tick) * opening.time_base), opening.declared_seconds, spec)
     yield Ending(last + tick)
 
@@ -121,7 +121,7 @@ def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
 def _refuse_truncated(decoded_seconds: float, declared_seconds: float, spec: PoolSpec) -> None:
     missing = declared_seconds - decoded_seconds
     if missing > (1 - _COMPLETE_SHARE) * declared_seconds and missing > 2 * spec.interval:
-        raise MediaBroken(
+        raise MediaBrokenError(
             f"the video should last {declared_seconds:.0f} s but only {decoded_seconds:.0f} s can be decoded; "
             "it is truncated or damaged, upload it again"
         )

@@ -10,7 +10,7 @@ import sys
 from typing import Any, BinaryIO
 
 from pitwall_runtime.decode import pyav
-from pitwall_runtime.errors import Refused
+from pitwall_runtime.errors import RefusedError
 from pitwall_runtime.media import Frame, PoolSpec
 
 _CPU_SECONDS = 3600
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         for item in pyav.read(path, PoolSpec(int(frames_per_minute), int(height))):
             _send(out, *_describe(item))
         out.flush()
-    except Refused as refusal:
+    except RefusedError as refusal:
         _send(out, {"kind": "refused", "type": type(refusal).__name__, "message": refusal.message})
         out.flush()
     except BrokenPipeError:

@@ -11,7 +11,7 @@ from PIL import Image
 from torch.nn import functional
 
 from pitwall_crds.variant import EncoderSpec
-from pitwall_runtime.errors import BadVariant
+from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, Rgb
 
 _GRID_SIDE = 7
@@ -39,7 +39,7 @@ class OpenClip:
             )
             self._tokenizer = open_clip.get_tokenizer(name)
         except Exception as error:
-            raise BadVariant(f"encoder {spec.name!r} does not load from {spec.weights!r}: {error}") from None
+            raise BadVariantError(f"encoder {spec.name!r} does not load from {spec.weights!r}: {error}") from None
         self._model, self._transform = model.eval(), transform
         self.key = _key(spec, str(transform))
         self.label_names: Sequence[str] = ()
@@ -83,11 +83,13 @@ def _architecture(spec: EncoderSpec, known: Sequence[str]) -> str:
     names = {name.lower(): name for name in known}
     wanted = ARCHITECTURES.get(spec.name, spec.name)
     if wanted.lower() not in names:
-        raise BadVariant(
+        raise BadVariantError(
             f"unknown encoder {spec.name!r}; use conse, {', '.join(ARCHITECTURES)} or a model name of open_clip"
         )
     if not spec.weights:
-        raise BadVariant(f"encoder {spec.name!r} needs encoder.weights: a checkpoint's path, or a tag such as webli")
+        raise BadVariantError(
+            f"encoder {spec.name!r} needs encoder.weights: a checkpoint's path, or a tag such as webli"
+        )
     return names[wanted.lower()]
 
 

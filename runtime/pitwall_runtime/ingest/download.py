@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from pitwall_runtime.errors import MediaBroken, MediaMissing, MediaRefused, MediaTooLarge
+from pitwall_runtime.errors import MediaBrokenError, MediaMissingError, MediaRefusedError, MediaTooLargeError
 from pitwall_runtime.ingest.ssrf import pinned_address, port_of
 from pitwall_runtime.media import Video
 
@@ -44,15 +44,15 @@ def download(url: str, folder: Path, limits: DownloadLimits) -> Video:
                     url = urljoin(url, response.headers["location"])
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         reason = str(error) or type(error).__name__
-        raise MediaMissing(f"the video at {url[:200]!r} cannot be fetched: {reason}; check the address") from None
-    raise MediaRefused(f"{url[:200]!r} redirects more than {_REDIRECTS} times; give the final address")
+        raise MediaMissingError(f"the video at {url[:200]!r} cannot be fetched: {reason}; check the address") from None
+    raise MediaRefusedError(f"{url[:200]!r} redirects more than {_REDIRECTS} times; give the final address")
 
 
 def _get(client: httpx.Client, url: str, limits: DownloadLimits) -> AbstractContextManager[httpx.Response]:
     """A request to the pinned address that still names the host, in the header and in TLS."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or parts.username or parts.password:
-        raise MediaRefused(f"{url[:200]!r} must be http:// or https:// without a user name; give a plain address")
+        raise MediaRefusedError(f"{url[:200]!r} must be http:// or https:// without a user name; give a plain address")
     address = pinned_address(parts, limits.allowed_hosts)
     literal = f"[{address}]" if ":" in address else address
     pinned = parts._replace(netloc=f"{literal}:{port_of(parts)}", fragment="").geturl()
@@ -62,7 +62,9 @@ def _get(client: httpx.Client, url: str, limits: DownloadLimits) -> AbstractCont
 
 def _save(response: httpx.Response, url: str, folder: Path, limits: DownloadLimits, deadline: float) -> Video:
     if response.status_code != httpx.codes.OK:
-        raise MediaMissing(f"{url[:200]!r} answered {response.status_code}; check that it can be read without a login")
+        raise MediaMissingError(
+            f"{url[:200]!r} answered {response.status_code}; check that it can be read without a login"
+        )
     _check_size(int(response.headers.get("content-length", "0")), limits)
     folder.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=".part-", dir=folder)
@@ -85,9 +87,11 @@ def _save(response: httpx.Response, url: str, folder: Path, limits: DownloadLimi
 
 def _check_size(size: int, limits: DownloadLimits) -> None:
     if size > limits.max_bytes:
-        raise MediaTooLarge(f"the video has more than {limits.max_bytes} bytes; send a smaller one")
+        raise MediaTooLargeError(f"the video has more than {limits.max_bytes} bytes; send a smaller one")
 
 
 def _check_time(deadline: float, limits: DownloadLimits) -> None:
     if time.monotonic() > deadline:
-        raise MediaBroken(f"the download took longer than the limit of {limits.max_seconds:g} s; use a faster server")
+        raise MediaBrokenError(
+            f"the download took longer than the limit of {limits.max_seconds:g} s; use a faster server"
+        )

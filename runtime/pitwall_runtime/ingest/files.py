@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from pitwall_runtime.errors import MediaMissing, MediaRefused, MediaTooLarge
+from pitwall_runtime.errors import MediaMissingError, MediaRefusedError, MediaTooLargeError
 from pitwall_runtime.media import Video
 
 _CHUNK_BYTES = 1 << 20
@@ -17,14 +17,18 @@ def resolve_file(url: str, roots: Sequence[Path], max_bytes: int) -> Video:
     """The video behind a file:// URL. Links and `..` are followed first, then the result must lie under a root."""
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
-        raise MediaRefused(f"{url!r} names the host {parts.netloc!r}; a file address has three slashes: file:///path")
+        raise MediaRefusedError(
+            f"{url!r} names the host {parts.netloc!r}; a file address has three slashes: file:///path"
+        )
     path = Path(unquote(parts.path))
     if "\0" in str(path) or not path.is_absolute():
-        raise MediaRefused(f"{url!r} is not an absolute file address; write file:///absolute/path")
+        raise MediaRefusedError(f"{url!r} is not an absolute file address; write file:///absolute/path")
     real = path.resolve()
     if not any(real.is_relative_to(root.resolve()) for root in roots):
         allowed = ", ".join(map(str, roots)) or "none"
-        raise MediaRefused(f"{url!r} lies outside the media roots ({allowed}); put the video there or add --media-root")
+        raise MediaRefusedError(
+            f"{url!r} lies outside the media roots ({allowed}); put the video there or add --media-root"
+        )
     return open_video(real, max_bytes)
 
 
@@ -33,15 +37,17 @@ def open_video(path: Path, max_bytes: int) -> Video:
     try:
         status = path.stat()
     except OSError as error:
-        raise MediaMissing(f"no video at {str(path)!r} ({error.strerror}); check the name") from None
+        raise MediaMissingError(f"no video at {str(path)!r} ({error.strerror}); check the name") from None
     if not stat.S_ISREG(status.st_mode):
-        raise MediaRefused(f"{str(path)!r} is not a regular file; give the address of a video file")
+        raise MediaRefusedError(f"{str(path)!r} is not a regular file; give the address of a video file")
     if status.st_size > max_bytes:
-        raise MediaTooLarge(f"the video has {status.st_size} bytes; the limit is {max_bytes}, send a smaller one")
+        raise MediaTooLargeError(f"the video has {status.st_size} bytes; the limit is {max_bytes}, send a smaller one")
     try:
         digest = _digest(path, status.st_ino, status.st_size, status.st_mtime_ns)
     except OSError as error:
-        raise MediaMissing(f"the video at {str(path)!r} cannot be read ({error.strerror}); check permissions") from None
+        raise MediaMissingError(
+            f"the video at {str(path)!r} cannot be read ({error.strerror}); check permissions"
+        ) from None
     return Video(digest, path, status.st_size)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pitwall_runtime.errors import MediaRefused
+from pitwall_runtime.errors import MediaRefusedError
 from pitwall_runtime.ingest.download import DownloadLimits, download
 from pitwall_runtime.ingest.files import open_video, resolve_file
 from pitwall_runtime.media import Video
@@ -31,14 +31,16 @@ class Resolver:
         try:
             scheme = urlsplit(url).scheme
         except ValueError:
-            raise MediaRefused(f"{url[:200]!r} is not an address; write file:///path or https://host/path") from None
+            raise MediaRefusedError(
+                f"{url[:200]!r} is not an address; write file:///path or https://host/path"
+            ) from None
         match scheme:
             case "file":
                 return resolve_file(url, self.media_roots, self.limits.max_bytes)
             case "http" | "https":
                 return self._fetched(url)
             case _:
-                raise MediaRefused(f"scheme {scheme!r} of {url[:200]!r} is unknown; use file, http or https")
+                raise MediaRefusedError(f"scheme {scheme!r} of {url[:200]!r} is unknown; use file, http or https")
 
     def local(self, path: Path) -> Video:
         """The video at a path that the asker typed on this machine."""

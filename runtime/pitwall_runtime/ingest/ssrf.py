@@ -5,7 +5,7 @@ import socket
 from collections.abc import Set as AbstractSet
 from urllib.parse import SplitResult
 
-from pitwall_runtime.errors import MediaMissing, MediaRefused
+from pitwall_runtime.errors import MediaMissingError, MediaRefusedError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -24,7 +24,7 @@ def pinned_address(parts: SplitResult, allowed_hosts: AbstractSet[str]) -> str:
         return addresses[0]
     for address in addresses:
         if not is_public(ipaddress.ip_address(address)):
-            raise MediaRefused(
+            raise MediaRefusedError(
                 f"host {host!r} is not at a public address; "
                 "use a public address, or have the operator allow this host with --allow-host"
             )
@@ -36,7 +36,7 @@ def port_of(parts: SplitResult) -> int:
     try:
         port = parts.port
     except ValueError:
-        raise MediaRefused(f"the port in {parts.netloc!r} is not a number from 1 to 65535") from None
+        raise MediaRefusedError(f"the port in {parts.netloc!r} is not a number from 1 to 65535") from None
     return port or (443 if parts.scheme == "https" else 80)
 
 
@@ -59,9 +59,9 @@ def _hidden(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 def _resolve(host: str, port: int) -> list[str]:
     if not host:
-        raise MediaRefused("the address names no host; write https://host/path")
+        raise MediaRefusedError("the address names no host; write https://host/path")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise MediaMissing(f"host {host!r} cannot be resolved; check the name") from None
+        raise MediaMissingError(f"host {host!r} cannot be resolved; check the name") from None
     return [str(entry[4][0]).split("%", maxsplit=1)[0] for entry in found]

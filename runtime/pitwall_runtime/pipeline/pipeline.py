@@ -16,13 +16,13 @@ from pitwall_runtime.answer.port import Brief
 from pitwall_runtime.encode import catalogue as encoders
 from pitwall_runtime.encode.pool import EncoderPool
 from pitwall_runtime.encode.questions import QuestionStore
-from pitwall_runtime.media import Answer, Evidence, FramePool, PoolSpec, Selection, Tokens, Video
+from pitwall_runtime.media import Answer, Evidence, FramePool, PoolSpec, Selection, Video, VisualTokens
 from pitwall_runtime.pipeline.prepare import Preparation
-from pitwall_runtime.pipeline.question_features import Relation
-from pitwall_runtime.pipeline.telemetry import Telemetry
+from pitwall_runtime.pipeline.question_features import QuestionFeatures
+from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.reduce import build as build_reducer
 from pitwall_runtime.samplers import catalogue as samplers
-from pitwall_runtime.samplers.contract import Evidences, SamplerContext
+from pitwall_runtime.samplers.contract import FeatureSource, SamplerContext
 from pitwall_runtime.stores.disk import DiskFrameStore
 from pitwall_runtime.stores.embed_cache import EmbedCache
 
@@ -43,7 +43,7 @@ class Result:
 class Pipeline:
     """One variant's chassis: everything but the sampler is the same in every variant."""
 
-    def __init__(self, variant: SamplerVariant, cache_dir: Path, telemetry: Telemetry) -> None:
+    def __init__(self, variant: SamplerVariant, cache_dir: Path, telemetry: RuntimeTelemetry) -> None:
         spec = variant.spec
         self._spec, self._telemetry = spec, telemetry
         self._select = samplers.build(spec.sampler)
@@ -80,29 +80,31 @@ class Pipeline:
         cold = relation.misses > 0
         return Result(answer, pool, selection, tokens.count, prompt_tokens, stages, cold)
 
-    def _relate(self, pool: FramePool, question: str, arm: str) -> Relation:
+    def _relate(self, pool: FramePool, question: str, arm: str) -> QuestionFeatures:
         encoder = self.encoders.encoder
         rows = self._cache.open(pool, encoder.key, encoder.shape)
         lock = self.preparation.lock_of(pool.video_hash)
-        return Relation(pool, rows, self.encoders, self.store.jpeg, lock, question, arm)
+        return QuestionFeatures(pool, rows, self.encoders, self.store.jpeg, lock, question, arm)
 
-    def _context(self, pool: FramePool, relation: Relation, question: str) -> SamplerContext:
+    def _context(self, pool: FramePool, relation: QuestionFeatures, question: str) -> SamplerContext:
         return SamplerContext(
             pts_seconds=np.array(pool.pts, dtype=np.float64) * float(pool.time_base),
             shots=pool.shots,
             max_frames=self._spec.max_frames,
             seed=zlib.crc32(f"{pool.video_hash}\n{question}".encode()),
-            source=Evidences(relation.embeddings, relation.scores),
+            source=FeatureSource(relation.embeddings, relation.scores),
         )
 
-    def _brief(self, question: str, relation: Relation, evidence: list[Evidence], tokens: Tokens) -> Brief:
+    def _brief(
+        self, question: str, relation: QuestionFeatures, evidence: list[Evidence], tokens: VisualTokens
+    ) -> Brief:
         def jpegs() -> list[bytes]:
             return [self.store.jpeg(relation.pool, frame.index) for frame in evidence]
 
         return Brief(question, evidence, group(evidence), jpegs, max(1, tokens.count // max(1, len(evidence))))
 
 
-def _evidence(relation: Relation, selection: Selection) -> list[Evidence]:
+def _evidence(relation: QuestionFeatures, selection: Selection) -> list[Evidence]:
     """The chosen frames with times, shots, scores and labels, in time order."""
     pool = relation.pool
     scores = relation.scores_of(selection.indices)

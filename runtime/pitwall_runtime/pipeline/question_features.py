@@ -18,7 +18,7 @@ _CHUNK_FRAMES = 128
 
 
 @dataclass(slots=True)
-class Relation:
+class QuestionFeatures:
     """What a question's stages ask of the encoder and its cache, with the count of frames found and encoded."""
 
     pool: FramePool

@@ -42,7 +42,7 @@ class BusyWindow:
         return min(1.0, busy / _WINDOW_SECONDS)
 
 
-class Telemetry:
+class RuntimeTelemetry:
     """The runtime's series of one process. `home_arm` labels work that belongs to no single question."""
 
     def __init__(self, variant: str, home_arm: str) -> None:

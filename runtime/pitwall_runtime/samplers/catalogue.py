@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from pitwall_crds.variant import SamplerSpec
-from pitwall_runtime.errors import BadVariant
+from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Selection
 from pitwall_runtime.samplers import aks, dpp, topk, uniform
 from pitwall_runtime.samplers.contract import Sampler, SamplerContext
@@ -23,11 +23,11 @@ def build(spec: SamplerSpec) -> Callable[[SamplerContext], Selection]:
     """The sampler that `spec` names with its parameters bound. Raises BadVariant with what would be right."""
     sampler = SAMPLERS.get(spec.name)
     if sampler is None:
-        raise BadVariant(f"unknown sampler {spec.name!r}; choose one of {', '.join(sorted(SAMPLERS))}")
+        raise BadVariantError(f"unknown sampler {spec.name!r}; choose one of {', '.join(sorted(SAMPLERS))}")
     try:
         parameters = sampler.parameters.model_validate(dict(spec.parameters))
     except ValidationError as error:
-        raise BadVariant(f"sampler {spec.name!r}: {_explain(error)}") from None
+        raise BadVariantError(f"sampler {spec.name!r}: {_explain(error)}") from None
 
     def choose(context: SamplerContext) -> Selection:
         return check(sampler.select(context, parameters), context)
@@ -38,7 +38,7 @@ def build(spec: SamplerSpec) -> Callable[[SamplerContext], Selection]:
 def check(selection: Selection, context: SamplerContext) -> Selection:
     """The selection itself if it keeps the contract; a sampler that does not is a bug, said clearly."""
     if len(selection) != context.budget or (selection.indices and selection.indices[-1] >= context.pool_size):
-        raise BadVariant(
+        raise BadVariantError(
             f"the sampler chose {len(selection)} frames up to index {max(selection.indices, default=-1)}; "
             f"it must choose exactly {context.budget} of {context.pool_size}"
         )

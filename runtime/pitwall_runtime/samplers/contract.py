@@ -12,7 +12,7 @@ from pitwall_runtime.media import Floats, Selection, Shot
 
 
 @dataclass(frozen=True, slots=True)
-class Evidences:
+class FeatureSource:
     """Where scores and embeddings come from. Both are computed when first asked for, and not before."""
 
     embeddings: Callable[[], Floats]
@@ -31,7 +31,7 @@ class SamplerContext:
     shots: tuple[Shot, ...]
     max_frames: int
     seed: int
-    source: Evidences
+    source: FeatureSource
     asked: dict[str, int] = field(default_factory=dict)
 
     @property

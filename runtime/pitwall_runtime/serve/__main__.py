@@ -13,7 +13,7 @@ from pitwall_crds.names import Arm
 
 if TYPE_CHECKING:
     from pitwall_crds.variant import SamplerVariant
-    from pitwall_runtime.serve.app import Engine
+    from pitwall_runtime.serve.app import ServingState
 
 _BACKLOG = 256
 
@@ -65,7 +65,7 @@ def _read_variant(path: Path) -> "SamplerVariant":
     return variant
 
 
-def _load(engine: "Engine", cache_dir: Path, threads: int) -> None:
+def _load(engine: "ServingState", cache_dir: Path, threads: int) -> None:
     """Load the models beside the running server; the process ends if they do not load."""
     try:
         import torch
@@ -93,23 +93,23 @@ def main() -> int:
     import uvicorn
 
     from pitwall_crds.host.http_upgrade import IgnoresUpgrades
-    from pitwall_runtime.errors import Refused
+    from pitwall_runtime.errors import RefusedError
     from pitwall_runtime.ingest.download import DownloadLimits
     from pitwall_runtime.ingest.resolve import Resolver
-    from pitwall_runtime.pipeline.telemetry import Telemetry
-    from pitwall_runtime.serve.app import Engine, build_app
+    from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
+    from pitwall_runtime.serve.app import ServingState, build_app
     from pitwall_runtime.serve.worker import QueueLimits, Worker
 
     try:
         variant = _read_variant(arguments.variant)
-    except Refused as refusal:
+    except RefusedError as refusal:
         return _fail(refusal.message)
     limits = DownloadLimits(max_bytes=arguments.max_media_bytes, allowed_hosts=frozenset(arguments.allow_host))
-    engine = Engine(
+    engine = ServingState(
         variant=variant,
         arm=arguments.arm,
         resolver=Resolver(tuple(arguments.media_root), arguments.cache_dir / "downloads", limits),
-        telemetry=Telemetry(variant.metadata.name, arguments.arm),
+        telemetry=RuntimeTelemetry(variant.metadata.name, arguments.arm),
         worker=Worker(QueueLimits(arguments.workers, arguments.queue)),
     )
     loading = (engine, arguments.cache_dir, arguments.threads)

@@ -14,39 +14,39 @@ from starlette.exceptions import HTTPException
 
 from pitwall_crds.names import Arm, Header
 from pitwall_crds.variant import SamplerVariant
-from pitwall_runtime.errors import BadQuestion, Refused, Unavailable
+from pitwall_runtime.errors import BadQuestionError, RefusedError, UnavailableError
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.pipeline.pipeline import Pipeline, Result
-from pitwall_runtime.pipeline.telemetry import Telemetry
+from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve import schema
 from pitwall_runtime.serve.worker import Worker
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 _RETRY_SECONDS = "1"
 
 
 @dataclass(slots=True)
-class Engine:
+class ServingState:
     """What the application needs; `pipeline` is None until everything is loaded."""
 
     variant: SamplerVariant
     arm: str
     resolver: Resolver
-    telemetry: Telemetry
+    telemetry: RuntimeTelemetry
     worker: Worker
     pipeline: Pipeline | None = None
 
     def loaded(self) -> Pipeline:
         """The pipeline. Raises Unavailable while the models are loading."""
         if self.pipeline is None:
-            raise Unavailable("the models are still loading; ask again in a few seconds")
+            raise UnavailableError("the models are still loading; ask again in a few seconds")
         return self.pipeline
 
 
-def build_app(engine: Engine) -> FastAPI:
+def build_app(engine: ServingState) -> FastAPI:
     """The application around `engine`."""
     app = FastAPI(title="Pitwall runtime", docs_url=None, redoc_url=None)
-    app.add_exception_handler(Refused, _refuse)
+    app.add_exception_handler(RefusedError, _refuse)
     app.add_exception_handler(HTTPException, _refuse_route)
     app.add_exception_handler(Exception, _refuse_bug)
     app.add_api_route("/v1/chat/completions", _completion(engine), methods=["POST"], response_model=schema.ChatResponse)
@@ -57,7 +57,7 @@ def build_app(engine: Engine) -> FastAPI:
     return app
 
 
-def _completion(engine: Engine) -> Callable[[Request], object]:
+def _completion(engine: ServingState) -> Callable[[Request], object]:
     async def completion(request: Request) -> schema.ChatResponse:
         asked = _parse(await _body(request))
         address, question = schema.question_of(asked)
@@ -97,7 +97,7 @@ def _parse(body: bytes) -> schema.ChatRequest:
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"])) or "body"
-        raise BadQuestion(f"{where}: {problem['msg']}; send an OpenAI chat completion request") from None
+        raise BadQuestionError(f"{where}: {problem['msg']}; send an OpenAI chat completion request") from None
 
 
 def _arm(request: Request, home: str) -> str:
@@ -141,25 +141,25 @@ def _response(variant: SamplerVariant, result: Result) -> schema.ChatResponse:
     )
 
 
-def _models(engine: Engine) -> dict[str, object]:
+def _models(engine: ServingState) -> dict[str, object]:
     name = engine.variant.metadata.name
     return {"object": "list", "data": [{"id": name, "object": "model", "created": 0, "owned_by": "pitwall"}]}
 
 
-def _ready(engine: Engine) -> Response:
+def _ready(engine: ServingState) -> Response:
     loaded = engine.pipeline is not None
     status = HTTPStatus.OK if loaded else HTTPStatus.SERVICE_UNAVAILABLE
     return JSONResponse({"status": "ready" if loaded else "loading"}, status)
 
 
-def _metrics(engine: Engine) -> Response:
+def _metrics(engine: ServingState) -> Response:
     return Response(engine.telemetry.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+    assert isinstance(error, RefusedError)
     kind = "server_error" if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
-    headers = {"Retry-After": _RETRY_SECONDS} if isinstance(error, Unavailable) else None
+    headers = {"Retry-After": _RETRY_SECONDS} if isinstance(error, UnavailableError) else None
     return JSONResponse(schema.error_json(error.message, kind, error.code), error.status, headers)
 
 
@@ -171,6 +171,6 @@ async def _refuse_route(_: Request, error: Exception) -> Response:
 
 async def _refuse_bug(request: Request, error: Exception) -> Response:
     """A bug of ours: the log gets the whole story, the asker one sentence."""
-    _log.error("unexpected error on %s", request.url.path, exc_info=error)
+    log.error("unexpected error on %s", request.url.path, exc_info=error)
     body = schema.error_json("the runtime failed on this question; see its log", "server_error", "internal_error")
     return JSONResponse(body, HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pitwall_runtime.errors import BadQuestion
+from pitwall_runtime.errors import BadQuestionError
 
 MAX_QUESTION_CHARACTERS = 4000
 MAX_BODY_BYTES = 4 << 20
@@ -128,24 +128,24 @@ def error_json(message: str, kind: str, code: str) -> dict[str, Any]:
 def question_of(request: ChatRequest) -> tuple[str, str]:
     """(video address, question): the latest video and the last user message's words. Raises BadQuestion."""
     if request.stream:
-        raise BadQuestion("stream=true is not supported; send stream=false")
+        raise BadQuestionError("stream=true is not supported; send stream=false")
     users = [message for message in request.messages if message.role == "user"]
     if not users:
-        raise BadQuestion("no message has the role 'user'; send the question as one")
+        raise BadQuestionError("no message has the role 'user'; send the question as one")
     question = " ".join(part.text for part in _parts(users[-1]) if isinstance(part, TextPart)).strip()
     check_question(question)
     videos = [part.video_url.url for user in users for part in _parts(user) if isinstance(part, VideoPart)]
     if not videos:
-        raise BadQuestion("no video: add a content part {'type': 'video_url', 'video_url': {'url': …}}")
+        raise BadQuestionError("no video: add a content part {'type': 'video_url', 'video_url': {'url': …}}")
     return videos[-1], question
 
 
 def check_question(question: str) -> None:
     """Raises BadQuestion if there are no words or too many."""
     if not question:
-        raise BadQuestion("no question: add a content part {'type': 'text', 'text': …}")
+        raise BadQuestionError("no question: add a content part {'type': 'text', 'text': …}")
     if len(question) > MAX_QUESTION_CHARACTERS:
-        raise BadQuestion(
+        raise BadQuestionError(
             f"the question has {len(question)} characters; the limit is {MAX_QUESTION_CHARACTERS}, shorten it"
         )
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pitwall_runtime.errors import Unavailable
+from pitwall_runtime.errors import UnavailableError
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Worker:
         """The result of `work`. Raises Unavailable at once if the queue is full."""
         if not self._free.acquire(blocking=False):
             capacity = self._limits.threads + self._limits.waiting
-            raise Unavailable(f"{capacity} questions are already in progress or waiting; ask again in a second")
+            raise UnavailableError(f"{capacity} questions are already in progress or waiting; ask again in a second")
         future = self._threads.submit(work)
         # The place is given back when the work is done, not when an impatient client goes away.
         future.add_done_callback(lambda _: self._free.release())

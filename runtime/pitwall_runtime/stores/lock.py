@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pitwall_runtime.errors import Unavailable
+from pitwall_runtime.errors import UnavailableError
 
 _POLL_SECONDS = 0.05
 
@@ -19,7 +19,7 @@ def exclusive(path: Path, *, limit_seconds: float) -> Iterator[None]:
     with path.open("a") as file:
         while not _try(file.fileno()):
             if time.monotonic() > deadline:
-                raise Unavailable(
+                raise UnavailableError(
                     f"another process has been preparing this video for {limit_seconds:g} s; ask again in a minute"
                 )
             time.sleep(_POLL_SECONDS)

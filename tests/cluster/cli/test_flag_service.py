@@ -17,16 +17,16 @@ from harness.plugin import Plugin
 from pitwall_crds.names import Arm
 from pitwall_flags.client import FlagClient, FlagRecord
 from pitwall_flags.flag.document import ArmShare, split_document
-from pitwall_flags.service.auth import VARIABLES, Scope
-from pitwall_operator.cli.context import Exit
+from pitwall_flags.service.auth import VARIABLES, TokenScope
 from pitwall_operator.cli.sources.api import Api
 from pitwall_operator.cli.sources.forward import LABELED, SECRET, SERVICE, flag_service
-from pitwall_operator.cli.sources.kubeconfig import Target
+from pitwall_operator.cli.sources.kubeconfig import ClusterTarget
+from pitwall_operator.values.errors import Exit
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("crds"), pytest.mark.timeout(300)]
 
 FLAG = "sampler.variant"
-TOKENS = {scope: f"a-token-for-tests-{scope}" for scope in Scope}
+TOKENS = {scope: f"a-token-for-tests-{scope}" for scope in TokenScope}
 LABELS = dict(pair.split("=") for pair in LABELED["labelSelector"].split(","))
 LINES = [{"kind": "run", "run": "r1"}, {"kind": "block", "run": "r1", "after": ""}]
 ROLLOUT = {
@@ -62,7 +62,7 @@ def deployment() -> dict[str, Any]:
         "command": ["python", "-m", "pitwall_flags.service", "--host=0.0.0.0",
                     "--database=sqlite+aiosqlite:////tmp/flags.db"],
         "env": [{"name": VARIABLES[scope], "valueFrom": {"secretKeyRef": {"name": SECRET, "key": scope.value}}}
-                for scope in Scope],
+                for scope in TokenScope],
         "ports": [{"name": "http", "containerPort": 8016}],
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1},
         "volumeMounts": mounts,
@@ -122,11 +122,11 @@ def test_who_may_not_read_the_token_is_told_so(
 
 
 def test_a_url_needs_its_token(pitwall: Plugin):
-    assert VARIABLES[Scope.KILL] in pitwall("kill", "--flags", "http://127.0.0.1:1", exits=Exit.BAD_INPUT)
+    assert VARIABLES[TokenScope.KILL] in pitwall("kill", "--flags", "http://127.0.0.1:1", exits=Exit.BAD_INPUT)
 
 
 def test_a_url_that_does_not_answer_is_named(pitwall: Plugin):
-    named = replace(pitwall, variables={VARIABLES[Scope.KILL]: TOKENS[Scope.KILL]})
+    named = replace(pitwall, variables={VARIABLES[TokenScope.KILL]: TOKENS[TokenScope.KILL]})
 
     assert "is the flag service up?" in named("kill", "--flags", "http://127.0.0.1:1", exits=Exit.UNREACHABLE)
 
@@ -150,7 +150,10 @@ def test_kill_release_and_record_go_through_to_the_pod(
 async def _fill(pitwall: Plugin, namespace: str) -> None:
     """A flag and a record, as the operator writes them."""
     document = split_document([ArmShare(Arm.STABLE, "uniform-v1", 10_000)], salt="s")
-    with flag_service(Api.open(Target(pitwall.kubeconfig))[0], _options(pitwall), Scope.WRITE, None) as (url, token):
+    with flag_service(Api.open(ClusterTarget(pitwall.kubeconfig))[0], _options(pitwall), TokenScope.WRITE, None) as (
+        url,
+        token,
+    ):
         client = FlagClient(url, token=token)
         await client.put(FLAG, document, expected_version=None, actor="operator", reason="test")
         await client.append_journal(namespace, "sampler", LINES)
@@ -158,7 +161,10 @@ async def _fill(pitwall: Plugin, namespace: str) -> None:
 
 
 async def _flag(pitwall: Plugin) -> FlagRecord:
-    with flag_service(Api.open(Target(pitwall.kubeconfig))[0], _options(pitwall), Scope.WRITE, None) as (url, token):
+    with flag_service(Api.open(ClusterTarget(pitwall.kubeconfig))[0], _options(pitwall), TokenScope.WRITE, None) as (
+        url,
+        token,
+    ):
         client = FlagClient(url, token=token)
         found = await client.get(FLAG)
         await client.close()

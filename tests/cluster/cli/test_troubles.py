@@ -12,7 +12,7 @@ from harness import plugin as harness
 from harness.kube import Kubectl
 from harness.plugin import Plugin
 
-from pitwall_operator.cli.context import Exit
+from pitwall_operator.values.errors import Exit
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("crds")]
 

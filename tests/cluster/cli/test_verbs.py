@@ -11,9 +11,9 @@ from harness.plugin import Plugin
 from harness.processes import until
 from harness.told import CANARY, FLAGGED_OFF, START, rollout
 
-from pitwall_operator.cli.context import Exit, Trouble
 from pitwall_operator.cli.sources.cluster import ATTEMPTS, Cluster
-from pitwall_operator.cli.sources.kubeconfig import Target
+from pitwall_operator.cli.sources.kubeconfig import ClusterTarget
+from pitwall_operator.values.errors import CommandError, Exit
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("crds")]
 
@@ -164,7 +164,7 @@ def test_resume_undoes_pause(pitwall: Plugin, kubectl: Kubectl, moving: str, nam
 def test_a_change_is_worked_out_anew_when_somebody_was_faster(
     pitwall: Plugin, kubectl: Kubectl, moving: str, namespace: str
 ):
-    cluster = Cluster.open(Target(kubeconfig=pitwall.kubeconfig))
+    cluster = Cluster.open(ClusterTarget(kubeconfig=pitwall.kubeconfig))
     seen = []
 
     def change(current: Any) -> dict[str, Any]:
@@ -183,14 +183,14 @@ def test_a_change_is_worked_out_anew_when_somebody_was_faster(
 
 
 def test_a_change_that_is_always_overtaken_is_given_up(pitwall: Plugin, kubectl: Kubectl, moving: str, namespace: str):
-    cluster = Cluster.open(Target(kubeconfig=pitwall.kubeconfig))
+    cluster = Cluster.open(ClusterTarget(kubeconfig=pitwall.kubeconfig))
     numbers = iter(range(100))
 
     def change(_: Any) -> dict[str, Any]:
         kubectl("annotate", "--overwrite", "rollout", "sampler", f"n={next(numbers)}", namespace=namespace)
         return {"paused": True}
 
-    with pytest.raises(Trouble, match="nothing was written") as trouble:
+    with pytest.raises(CommandError, match="nothing was written") as trouble:
         cluster.edit(cluster.rollouts()[0], change)
 
     assert trouble.value.code is Exit.CONFLICT

@@ -22,7 +22,7 @@ def backdated() -> dict[str, str]:
     return {} if found is None else {"LD_PRELOAD": str(found), "FAKETIME": BEFORE_NOW}
 
 
-class Clock:
+class FakeTimeClock:
     """Ahead of the machine's by so many seconds; the monotonic clock goes on as it is."""
 
     def __init__(self, file: Path) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 from pitwall_crds.names import Arm, Outcome, Signal
 from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.flags.sync import FollowedFlags
-from pitwall_gateway.values.telemetry import Series, Telemetry
+from pitwall_gateway.values.telemetry import ArmSeries, GatewayTelemetry
 
 TICK_SECONDS = 0.05
 USUAL = {"seconds": 0.5, "errors": 0.0, "bad": 0.1, "seconds_ratio": 1.0}
@@ -53,11 +53,11 @@ class Behaviour:
         return USUAL | self._now().get("variants", {}).get(variant, {})
 
 
-class Load:
+class ExportedLoad:
     """Users who ask, and what is counted of them."""
 
     def __init__(self, assigner: Assigner, behaviour: Behaviour) -> None:
-        self.telemetry = Telemetry()
+        self.telemetry = GatewayTelemetry()
         self._assigner = assigner
         self._behaviour = behaviour
         self._dice = random.Random()
@@ -70,15 +70,15 @@ class Load:
         assignment = self._assigner.assign(user)
         if not assignment.variant:
             return
-        series = Series(assignment.variant, assignment.arm)
+        series = ArmSeries(assignment.variant, assignment.arm)
         split = self._assigner.meets(user)
         if split is not None:
             self.telemetry.met(series, split)
         self._answer(series)
         for copy in self._assigner.copies(user):
-            self._copy(Series(copy, Arm.SHADOW))
+            self._copy(ArmSeries(copy, Arm.SHADOW))
 
-    def _answer(self, series: Series) -> None:
+    def _answer(self, series: ArmSeries) -> None:
         does, dice = self._behaviour.of(series.variant), self._dice
         if dice.random() < does["errors"]:
             self.telemetry.failed(series)
@@ -88,7 +88,7 @@ class Load:
             outcome = Outcome.BAD if dice.random() < does["bad"] else Outcome.GOOD
             self.telemetry.quality(series, signal, "query", outcome)
 
-    def _copy(self, series: Series) -> None:
+    def _copy(self, series: ArmSeries) -> None:
         does, dice = self._behaviour.of(series.variant), self._dice
         failed = dice.random() < does["errors"]
         self.telemetry.shadow_pair(series, Outcome.ERROR if failed else Outcome.OK)
@@ -112,7 +112,7 @@ class Load:
             self.ask()
 
 
-def serve(telemetry: Telemetry, port: int) -> None:
+def serve(telemetry: GatewayTelemetry, port: int) -> None:
     class Scrape(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = telemetry.text()
@@ -138,7 +138,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO)
     flags = FollowedFlags(options.flags_sync, state_dir=options.behaviour.parent)
     flags.start()
-    load = Load(Assigner(flags, options.flag, lambda last: last), Behaviour(options.behaviour))
+    load = ExportedLoad(Assigner(flags, options.flag, lambda last: last), Behaviour(options.behaviour))
     serve(load.telemetry, options.port)
     load.run()
 

@@ -19,7 +19,7 @@ CRDS = ("samplervariants.pitwall.dev", "rollouts.pitwall.dev")
 COMMAND_SECONDS = 60
 
 
-class RefusedError(Exception):
+class KubectlRefusedError(Exception):
     """kubectl ended with an error; the message is what it said."""
 
 
@@ -80,7 +80,7 @@ class Kubectl:
             capture_output=True, check=False, text=True, timeout=COMMAND_SECONDS,
         )  # fmt: skip
         if check and done.returncode:
-            raise RefusedError(done.stderr.strip() or done.stdout.strip())
+            raise KubectlRefusedError(done.stderr.strip() or done.stdout.strip())
         return done.stdout + done.stderr
 
     def apply(self, manifest: object, namespace: str | None = None) -> str:

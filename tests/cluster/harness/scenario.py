@@ -11,7 +11,7 @@ from harness import examples
 from harness.control_plane import Request
 from harness.kube import Kubectl, condition
 from harness.processes import until
-from harness.world import FlagService, Load, Operator, Prometheus
+from harness.world import FlagServiceProcess, Operator, Prometheus, QuestionLoad
 
 from pitwall_crds.names import FULL_WEIGHT
 from pitwall_operator.record.lines import Line
@@ -41,9 +41,9 @@ class Scenario:
 
     kubectl: Kubectl
     namespace: str
-    flags: FlagService
+    flags: FlagServiceProcess
     prometheus: Prometheus
-    load: Load
+    load: QuestionLoad
     operator: Operator
     name: str = "sampler"
     replicas: list[Operator] = field(default_factory=list)

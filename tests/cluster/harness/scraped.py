@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from harness.kube import Kubectl, RefusedError
+from harness.kube import Kubectl, KubectlRefusedError
 
 EVERY_SECONDS = 2.0
 
@@ -40,7 +40,7 @@ class Scraped:
         while not self._stop.wait(EVERY_SECONDS):
             try:
                 pods = self.kubectl.list("pods", self.namespace)
-            except RefusedError:
+            except KubectlRefusedError:
                 continue
             targets = [target for monitor in self.monitors for pod in pods for target in _targets(monitor, pod)]
             unfinished = self.file.with_suffix(".unfinished")

@@ -39,7 +39,7 @@ def answers(url: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Flags:
+class FlagReader:
     """What a flag service tells of its flags and of what was decided."""
 
     url: str
@@ -70,7 +70,7 @@ class Flags:
         return ask(f"{self.url}/v1/{path}", headers=headers)
 
 
-class FlagService:
+class FlagServiceProcess:
     """The flag service; after a restart it is where it was and knows what it knew."""
 
     def __init__(self, folder: Path) -> None:
@@ -91,24 +91,24 @@ class FlagService:
         return f"127.0.0.1:{self.sync_port}"
 
     @property
-    def told(self) -> Flags:
-        return Flags(self.url)
+    def told(self) -> FlagReader:
+        return FlagReader(self.url)
 
-    def start(self) -> "FlagService":
+    def start(self) -> "FlagServiceProcess":
         self.process.start()
         self.process.await_ready(lambda: answers(f"{self.url}/readyz"), seconds=START_SECONDS, what="the flag service")
         return self
 
     def split(self, key: str) -> dict[str, int]:
-        """See Flags."""
+        """See FlagReader."""
         return self.told.split(key)
 
     def history(self, key: str) -> list[dict[str, int]]:
-        """See Flags."""
+        """See FlagReader."""
         return self.told.history(key)
 
     def journal(self, namespace: str, rollout: str) -> list[dict[str, Any]]:
-        """See Flags."""
+        """See FlagReader."""
         return self.told.journal(namespace, rollout)
 
 
@@ -155,10 +155,10 @@ class Prometheus:
 
 
 @dataclass
-class Load:
+class QuestionLoad:
     """The users of one test, behind its flag."""
 
-    flags: FlagService
+    flags: FlagServiceProcess
     prometheus: Prometheus
     namespace: str
     flag: str
@@ -182,7 +182,7 @@ class Load:
     def _target(self) -> Path:
         return self.prometheus.targets / f"{self.namespace}.json"
 
-    def start(self) -> "Load":
+    def start(self) -> "QuestionLoad":
         self.process.start()
         self._target.write_text(
             json.dumps([{"targets": [f"127.0.0.1:{self.port}"], "labels": {"namespace": self.namespace}}])
@@ -209,7 +209,7 @@ class Operator:
     """One replica of the operator, with the rights that the chart gives it and no more."""
 
     plane: ControlPlane
-    flags: FlagService
+    flags: FlagServiceProcess
     prometheus: Prometheus
     namespace: str
     folder: Path

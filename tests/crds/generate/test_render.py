@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from pitwall_crds.generate.render import KINDS, Kind, definition, write_definitions
+from pitwall_crds.generate.render import KINDS, KindDescription, definition, write_definitions
 from pitwall_crds.reading.load import KINDS as MODELS
 
 COMMITTED = Path(__file__).parents[3] / "crds"
@@ -167,7 +167,7 @@ def test_cel_rules_name_fields_of_their_schema():
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
-def test_the_committed_file_is_what_the_types_give(kind: Kind, tmp_path: Path):
+def test_the_committed_file_is_what_the_types_give(kind: KindDescription, tmp_path: Path):
     write_definitions(tmp_path)
 
     assert (tmp_path / kind.file_name).read_bytes() == (COMMITTED / kind.file_name).read_bytes()
@@ -175,12 +175,12 @@ def test_the_committed_file_is_what_the_types_give(kind: Kind, tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
-def test_a_definition_is_far_below_the_limit_of_client_side_apply(kind: Kind):
+def test_a_definition_is_far_below_the_limit_of_client_side_apply(kind: KindDescription):
     assert (COMMITTED / kind.file_name).stat().st_size < CLIENT_SIDE_APPLY_LIMIT // 4
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
-def test_columns_read_fields_that_exist(kind: Kind):
+def test_columns_read_fields_that_exist(kind: KindDescription):
     version = definition(kind)["spec"]["versions"][0]
     for column in version["additionalPrinterColumns"]:
         steps = re.sub(r"\[\?\(.*?\)\]", "[]", column["jsonPath"]).removeprefix(".").split(".")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
-from pitwall_crds.generate.render import KINDS, Kind, definition
+from pitwall_crds.generate.render import KINDS, KindDescription, definition
 from pitwall_crds.generate.schema import fields, structural_schema
 from pitwall_crds.resource import Border, keyed_by
 
@@ -20,7 +20,7 @@ KNOWN_KEYS = {
 """Everything the renderer may write: no `$ref`, `anyOf`, `title`, `default` or `const`."""
 
 
-def root(kind: Kind) -> dict[str, Any]:
+def root(kind: KindDescription) -> dict[str, Any]:
     schema: dict[str, Any] = definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return schema
 
@@ -70,12 +70,12 @@ def unbounded(node: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
-def test_schemas_are_structural_and_bounded(kind: Kind):
+def test_schemas_are_structural_and_bounded(kind: KindDescription):
     assert faults(root(kind)) == []
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
-def test_metadata_says_nothing_but_its_type_and_how_names_look(kind: Kind):
+def test_metadata_says_nothing_but_its_type_and_how_names_look(kind: KindDescription):
     metadata = root(kind)["properties"]["metadata"]
 
     assert metadata.keys() == {"type", "properties"}
@@ -83,14 +83,14 @@ def test_metadata_says_nothing_but_its_type_and_how_names_look(kind: Kind):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
-def test_every_field_is_described(kind: Kind):
+def test_every_field_is_described(kind: KindDescription):
     plain = [path for path, field, _ in fields(root(kind)) if not field.get("description")]
 
     assert plain == ["metadata"]  # the API server describes it, and refuses that anyone else does
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
-def test_list_keys_are_required_fields_of_the_entries(kind: Kind):
+def test_list_keys_are_required_fields_of_the_entries(kind: KindDescription):
     keyed = [node for _, node in nodes(root(kind)) if "x-kubernetes-list-map-keys" in node]
 
     assert keyed

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pitwall_crds.reading.load import InvalidResource, load_file, load_resources, spec_hash
+from pitwall_crds.errors import InvalidResourceError
+from pitwall_crds.reading.load import load_file, load_resources, spec_hash
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
 
@@ -39,7 +40,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
 
 
 def refusal(text: str) -> str:
-    with pytest.raises(InvalidResource) as caught:
+    with pytest.raises(InvalidResourceError) as caught:
         load_resources(text, source="f.yaml")
     return str(caught.value)
 
@@ -221,7 +222,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | 
     if content is not None:
         file.write_bytes(content)
 
-    with pytest.raises(InvalidResource) as caught:
+    with pytest.raises(InvalidResourceError) as caught:
         load_file(file)
 
     assert words in str(caught.value)

@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pitwall_crds.reading.load import InvalidResource, load_resources
+from pitwall_crds.errors import InvalidResourceError
+from pitwall_crds.reading.load import load_resources
 
 WORDS = st.sampled_from(
     ["apiVersion", "kind", "metadata", "name", "spec", "sampler", "stages", "shadow", "percent", "flag", "variantRef",
@@ -38,7 +39,7 @@ def lines_of(text: str) -> tuple[str, ...]:
     """What is said about a text; nothing if it is read."""
     try:
         load_resources(text, source="f.yaml")
-    except InvalidResource as error:
+    except InvalidResourceError as error:
         return error.lines or ("",)
     return ()
 

@@ -12,7 +12,7 @@ from openfeature.evaluation_context import EvaluationContext
 
 from pitwall_flags.flag import bucket, check
 from pitwall_flags.flag.document import ArmShare, Split, read_split, shadow_document, split_document
-from pitwall_flags.flag.evaluate import Reason
+from pitwall_flags.flag.evaluate import ResolutionReason
 from pitwall_flags.flag.flagset import FlagSet
 
 SALTS = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}\Z")
@@ -180,4 +180,4 @@ def test_another_salt_makes_other_guinea_pigs():
 @pytest.mark.parametrize("key", ["", None])
 def test_without_a_key_everybody_is_stable(key):
     resolution = FlagSet({"flags": {"f": split_of(5000)}}).evaluate("f", key or "", {})
-    assert (resolution.variant, resolution.value, resolution.reason) == ("stable", "old", Reason.DEFAULT)
+    assert (resolution.variant, resolution.value, resolution.reason) == ("stable", "old", ResolutionReason.DEFAULT)

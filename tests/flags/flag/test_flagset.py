@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pitwall_flags.flag.evaluate import Fault, Reason
+from pitwall_flags.flag.evaluate import EvaluationFault, ResolutionReason
 from pitwall_flags.flag.flagset import FlagSet
 
 
@@ -50,13 +50,13 @@ def test_shared_evaluators_of_a_flagd_configuration_are_used():
 def test_one_unusable_flag_does_not_spoil_the_others(document):
     flag_set = FlagSet({"flags": {"bad": document, "good": one("x")}})
     assert flag_set.evaluate("good", "u", {}).value == "x"
-    assert flag_set.evaluate("bad", "u", {}).reason in (Reason.ERROR, Reason.STATIC)
+    assert flag_set.evaluate("bad", "u", {}).reason in (ResolutionReason.ERROR, ResolutionReason.STATIC)
 
 
 def test_a_rule_that_fails_is_a_fault():
     flag_set = FlagSet({"flags": {"f": one("x", targeting={"nonsense": [1]})}})
     resolution = flag_set.evaluate("f", "u", {})
-    assert (resolution.fault, resolution.value) == (Fault.PARSE_ERROR, None)
+    assert (resolution.fault, resolution.value) == (EvaluationFault.PARSE_ERROR, None)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "7", '{"flags": []}', '{"metadata": 1}', "[" * 200_000])

@@ -56,7 +56,7 @@ def build(folder: Path) -> None:
     pytest.skip(f"mvn cannot get the pinned packages: {errors[:1]}")
 
 
-class Follower:
+class JavaFollower:
     """A Java process that evaluates one flag for many users."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -76,14 +76,14 @@ class Follower:
 
 
 @contextmanager
-def following(folder: Path, kind: str, url: str) -> Iterator[Follower]:
+def following(folder: Path, kind: str, url: str) -> Iterator[JavaFollower]:
     classes = os.pathsep.join(["target/classes", "target/dependency/*"])
     command = ["java", "-XX:TieredStopAtLevel=1", "-cp", classes, "Follow", kind, url, FLAG]
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
     process = subprocess.Popen(command, cwd=folder, env={**os.environ, **TOKENS}, **streams)
     try:
         assert process.stdout.readline() == "ready\n"
-        yield Follower(process)
+        yield JavaFollower(process)
         process.stdin.close()
         assert process.wait(20) == 0
     finally:

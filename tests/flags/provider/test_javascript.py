@@ -58,7 +58,7 @@ def javascript(request: pytest.FixtureRequest) -> Path:
     return folder
 
 
-class Follower:
+class JavaScriptFollower:
     """A Node.js process that evaluates one flag for many users."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -71,12 +71,12 @@ class Follower:
 
 
 @contextmanager
-def following(folder: Path, kind: str, address: str) -> Iterator[Follower]:
+def following(folder: Path, kind: str, address: str) -> Iterator[JavaScriptFollower]:
     command = ["node", "follow.js", kind, address, FLAG]
     process = subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout.readline() == "ready\n"
-        yield Follower(process)
+        yield JavaScriptFollower(process)
         process.stdin.close()
         assert process.wait(20) == 0
     finally:

@@ -9,9 +9,10 @@ import httpx
 import pytest
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
-from pitwall_flags.client import FlagClient, FlagRejected
+from pitwall_flags.client import FlagClient
+from pitwall_flags.errors import FlagRejectedError, TokenError
 from pitwall_flags.provider.provider import PitwallProvider
-from pitwall_flags.service.auth import Scope, TokenError, Tokens, token_of
+from pitwall_flags.service.auth import AccessTokens, TokenScope, token_of
 
 EVALUATE, WRITE, KILL = "evaluate-token-0123456789", "write-token-0123456789", "kill-token-0123456789"
 PLAIN = {
@@ -29,25 +30,31 @@ def digest(token: str) -> str:
 @pytest.mark.parametrize("environment", [PLAIN, {name: digest(token) for name, token in PLAIN.items()}])
 @pytest.mark.parametrize(
     ("token", "scopes"),
-    [(EVALUATE, {Scope.EVALUATE}), (WRITE, {Scope.WRITE}), (KILL, {Scope.KILL}), ("", set()), (EVALUATE + "x", set())],
+    [
+        (EVALUATE, {TokenScope.EVALUATE}),
+        (WRITE, {TokenScope.WRITE}),
+        (KILL, {TokenScope.KILL}),
+        ("", set()),
+        (EVALUATE + "x", set()),
+    ],
 )
 def test_each_token_has_its_own_scope(environment, token, scopes):
-    assert Tokens.from_environment(environment).scopes(token) == scopes
+    assert AccessTokens.from_environment(environment).scopes(token) == scopes
 
 
 def test_a_digest_is_no_token():
-    tokens = Tokens.from_environment(PLAIN)
+    tokens = AccessTokens.from_environment(PLAIN)
     assert tokens.scopes(digest(WRITE)) == frozenset()
 
 
 def test_without_tokens_everybody_may_everything():
-    assert Tokens.from_environment({}).scopes("") == frozenset(Scope)
+    assert AccessTokens.from_environment({}).scopes("") == frozenset(TokenScope)
 
 
 def test_only_digests_are_kept_and_none_is_shown():
-    tokens = Tokens.from_environment(PLAIN)
+    tokens = AccessTokens.from_environment(PLAIN)
     assert set(tokens.digests.values()) == {hashlib.sha256(token.encode()).digest() for token in PLAIN.values()}
-    assert repr(tokens) == "Tokens()"
+    assert repr(tokens) == "AccessTokens()"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +68,7 @@ def test_only_digests_are_kept_and_none_is_shown():
 )
 def test_unsafe_tokens_are_refused_without_being_shown(environment, words):
     with pytest.raises(TokenError, match=words) as refused:
-        Tokens.from_environment(environment)
+        AccessTokens.from_environment(environment)
     assert not any(token in str(refused.value) for token in environment.values())
 
 
@@ -140,7 +147,7 @@ async def test_no_token_is_ever_logged_or_answered(guarded, split):
     service, log = guarded
     writer = FlagClient(service.url, token=WRITE)
     await writer.put("secretive", split(0), expected_version=None, **WHO)
-    with pytest.raises(FlagRejected, match="403") as refused:
+    with pytest.raises(FlagRejectedError, match="403") as refused:
         await writer.kill("secretive", **WHO)
     await writer.close()
     shown = log.read_text() + str(refused.value)

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
-from pitwall_flags.client import FlagClient, FlagsUnreachable
+from pitwall_flags.client import FlagClient
+from pitwall_flags.errors import FlagsUnreachableError
 from pitwall_flags.provider.provider import PitwallProvider
 from pitwall_flags.service.__main__ import read_settings
 
@@ -97,7 +98,7 @@ async def test_evaluation_goes_on_while_the_database_is_away(postgres, service_o
                 assert answer.json()["value"] == "aks-v2"
                 refused = await http.get("/v1/flags")
                 assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-            with pytest.raises(FlagsUnreachable, match="database does not answer"):
+            with pytest.raises(FlagsUnreachableError, match="database does not answer"):
                 await client.put("f", split(0), expected_version=1, **WHO)
         finally:
             postgres.start()

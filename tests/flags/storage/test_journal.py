@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from pitwall_flags.client import FlagClient, FlagRejected
-from pitwall_flags.storage.journal import JournalConflictError
+from pitwall_flags.client import FlagClient
+from pitwall_flags.errors import FlagRejectedError, JournalConflictError
 from pitwall_flags.storage.store import FlagStore
 
 pytestmark = pytest.mark.slow
@@ -103,7 +103,7 @@ async def test_a_record_outlives_the_service(service):
 )
 async def test_what_is_no_record_is_refused(service, namespace, lines, words):
     client = FlagClient(service.url)
-    with pytest.raises(FlagRejected, match=words):
+    with pytest.raises(FlagRejectedError, match=words):
         await client.append_journal(namespace, "sampler", lines)
     await client.close()
 

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from pitwall_flags.errors import KilledFlagError, UnknownFlagError, VersionConflictError
 from pitwall_flags.flag.document import read_split, shadow_document
-from pitwall_flags.flag.record import Action, Intent
+from pitwall_flags.flag.record import ChangeKind, Intent
 from pitwall_flags.storage import migrate, tables
-from pitwall_flags.storage.store import FlagStore, KilledFlagError, UnknownFlagError, VersionConflictError
+from pitwall_flags.storage.store import FlagStore
 
 pytestmark = pytest.mark.slow
 ME = Intent("me", "because")
@@ -53,7 +54,7 @@ async def test_every_change_is_kept_with_who_when_why_before_and_after(store, sp
     await store.put("f", split(0), expected_version=None, intent=Intent("operator", "stage 1"))
     await store.put("f", split(100), expected_version=1, intent=Intent("kim", "by hand"))
     newest, oldest = await store.history("f")
-    assert (newest.actor, newest.reason, newest.action, newest.version) == ("kim", "by hand", Action.PUT, 2)
+    assert (newest.actor, newest.reason, newest.action, newest.version) == ("kim", "by hand", ChangeKind.PUT, 2)
     assert (oldest.before, newest.before) == (None, oldest.after)
     assert oldest.at_ms < newest.at_ms
     assert newest == await store.change("f", 2)

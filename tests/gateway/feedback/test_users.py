@@ -7,10 +7,10 @@ import pytest
 from pitwall_crds.names import Arm, Outcome, Signal
 from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
 from pitwall_gateway.feedback.users import DAY_SECONDS, Users
-from pitwall_gateway.values.telemetry import Series
+from pitwall_gateway.values.telemetry import ArmSeries
 
-STABLE = Series("uniform-v1", Arm.STABLE)
-CANDIDATE = Series("aks-v2", Arm.CANDIDATE)
+STABLE = ArmSeries("uniform-v1", Arm.STABLE)
+CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE)
 WINDOW = 60.0
 
 

@@ -3,7 +3,7 @@
 import json
 
 from pitwall_flags.flag.document import ArmShare, split_document
-from pitwall_gateway.flags.first_visits import Census
+from pitwall_gateway.flags.first_visits import FirstVisits
 from pitwall_gateway.flags.port import FixedFlags
 
 
@@ -16,13 +16,13 @@ TEN, FIFTY = split(1000), split(5000)
 
 
 def test_a_user_is_met_once_per_split():
-    census = Census()
+    census = FirstVisits()
 
     assert [census.meets("ann", TEN), census.meets("bob", TEN), census.meets("ann", TEN)] == [True, True, False]
 
 
 def test_another_split_meets_everybody_anew_and_an_equal_one_nobody():
-    census = Census()
+    census = FirstVisits()
     census.meets("ann", TEN)
 
     assert not census.meets("ann", json.loads(json.dumps(TEN)))
@@ -32,7 +32,7 @@ def test_another_split_meets_everybody_anew_and_an_equal_one_nobody():
 
 
 def test_a_flag_that_holds_no_split_has_no_name():
-    census = Census()
+    census = FirstVisits()
     census.meets("ann", TEN)
 
     assert census.meets("ann", {"state": "DISABLED"})
@@ -40,14 +40,14 @@ def test_a_flag_that_holds_no_split_has_no_name():
 
 
 def test_a_caller_without_a_name_is_a_new_one_each_time():
-    census = Census()
+    census = FirstVisits()
 
     assert census.meets("", TEN)
     assert census.meets("", TEN)
 
 
 def test_memory_is_bounded_and_nobody_counts_twice():
-    census = Census(capacity=3)
+    census = FirstVisits(capacity=3)
     first = [census.meets(f"user-{number}", TEN) for number in range(5)]
 
     assert first == [True, True, True, False, False]

@@ -19,7 +19,7 @@ USERS = CROWD[:20]
 pytestmark = pytest.mark.slow
 
 
-class FlagService:
+class SyncServiceProcess:
     """The flag service as a process, on free ports that it keeps over a restart."""
 
     def __init__(self, folder):
@@ -60,7 +60,7 @@ class FlagService:
 
 @pytest.fixture
 def service(tmp_path):
-    service = FlagService(tmp_path).start()
+    service = SyncServiceProcess(tmp_path).start()
     yield service
     service.kill()
 

@@ -6,7 +6,8 @@ import os
 import pytest
 
 from pitwall_crds.names import Arm
-from pitwall_gateway.pools.routes import AVOID_SECONDS, LOOK_SECONDS, Routes, RoutesError, RouteTable, parse_routes
+from pitwall_gateway.pools.routes import AVOID_SECONDS, LOOK_SECONDS, Routes, RouteTable, parse_routes
+from pitwall_gateway.values.errors import RoutesError
 
 ROUTES = Routes(
     {

@@ -4,11 +4,11 @@ import pytest
 
 from pitwall_gateway.flags.port import FixedFlags
 from pitwall_gateway.pools.breaker import BreakerRule
-from pitwall_gateway.pools.upstream import Limits
+from pitwall_gateway.pools.upstream import CallLimits
 from pitwall_gateway.serve.settings import Rules
 
 CANDIDATE = {"sampler_variant": "aks-v2", "arm": "candidate"}
-PATIENT = Rules(breaker=BreakerRule(failures=1_000), limits=Limits(answer_seconds=0.5))
+PATIENT = Rules(breaker=BreakerRule(failures=1_000), limits=CallLimits(answer_seconds=0.5))
 NERVOUS = Rules(breaker=BreakerRule(failures=2, open_seconds=0.4))
 
 
@@ -144,7 +144,7 @@ def test_a_candidate_that_recovers_gets_its_users_back(pit, duel):
 
 
 def test_a_candidate_that_hangs_cannot_take_more_than_its_share_of_calls(pit, duel):
-    rules = Rules(limits=Limits(answer_seconds=20, in_flight=1))
+    rules = Rules(limits=CallLimits(answer_seconds=20, in_flight=1))
     _, candidate = duel("candidate", rules=rules, hangs=True)
     with pit.in_background(lambda: pit.ask("ann")) as first:
         pit.until(lambda: candidate.seen, "the first question to arrive")

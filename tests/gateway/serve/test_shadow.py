@@ -5,10 +5,10 @@ import time
 import pytest
 
 from pitwall_gateway.flags.port import FixedFlags
-from pitwall_gateway.pools.upstream import Limits
+from pitwall_gateway.pools.upstream import CallLimits
 from pitwall_gateway.serve.settings import Rules
 from pitwall_gateway.serve.shadow import ShadowRule, paid_for
-from pitwall_gateway.values.answer import Answer
+from pitwall_gateway.values.answer import VariantAnswer
 
 SHADOW = {"sampler_variant": "aks-v2"}
 
@@ -45,7 +45,7 @@ def test_a_copy_without_answer_is_an_error_of_the_pair_and_no_users_matter(pit, 
 
 
 def test_a_hanging_shadow_delays_neither_users_nor_shutdown_and_overflow_is_dropped(pit, duel):
-    rules = Rules(shadow=ShadowRule(queue=2, concurrency=1), limits=Limits(answer_seconds=30))
+    rules = Rules(shadow=ShadowRule(queue=2, concurrency=1), limits=CallLimits(answer_seconds=30))
     _, candidate = duel("stable", shadow="aks-v2", rules=rules, hangs=True)
 
     pit.ask("ann")
@@ -106,7 +106,7 @@ def test_an_answer_of_the_same_variant_is_not_copied_to_it(pit):
     ],
 )
 def test_a_pair_whose_primary_filled_the_shadows_cache_flatters_the_shadow(primary, shadow, flatters):
-    assert paid_for(Answer(b"", {}, 1.0, 1, primary), Answer(b"", {}, 1.0, 1, shadow)) is flatters
+    assert paid_for(VariantAnswer(b"", {}, 1.0, 1, primary), VariantAnswer(b"", {}, 1.0, 1, shadow)) is flatters
 
 
 def test_a_flattering_pair_has_no_latency_ratio_but_counts_otherwise(pit, duel):

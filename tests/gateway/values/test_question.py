@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.question import KEY_CHARACTERS, read_question
-from pitwall_gateway.values.refusal import RefusedError
 
 MESSAGES = [{"role": "user", "content": "when?"}]
 
@@ -30,7 +30,7 @@ def body(**fields):
     ],
 )
 def test_what_no_runtime_could_answer_is_refused_with_the_reason(raw, words):
-    with pytest.raises(RefusedError, match=words) as caught:
+    with pytest.raises(RequestRefusedError, match=words) as caught:
         read_question(raw)
 
     assert caught.value.status == 400

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pitwall_operator.machine.resources import Resources
-from pitwall_operator.record.lines import Record
+from pitwall_operator.record.lines import RecordFile
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 BAD_SAMPLER = """
@@ -196,7 +196,7 @@ def test_promote_writes_an_action_that_says_who(pitwall, world, tmp_path):
 def test_the_record_is_printed_line_by_line(pitwall, tmp_path):
     pitwall("apply", "-f", EXAMPLES / "rollout.yaml")
     lines = [{"kind": "run", "run": "r"}, {"kind": "block", "run": "r"}]
-    Record(tmp_path / ".pitwall" / "records" / "sampler.jsonl").append(lines)
+    RecordFile(tmp_path / ".pitwall" / "records" / "sampler.jsonl").append(lines)
 
     assert [json.loads(line) for line in pitwall("record").stdout.splitlines()] == lines
 

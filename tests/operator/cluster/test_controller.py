@@ -11,10 +11,10 @@ import pytest
 from pitwall_flags.flag.document import ArmShare, split_document
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.cluster.controller import Controller
-from pitwall_operator.cluster.reconcile import Overtaken, TurnFailed
 from pitwall_operator.kube.cache import Cache
-from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS, KubeUnreachable
+from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS
 from pitwall_operator.turn.perform import OWNER
+from pitwall_operator.values.errors import KubeUnreachableError, OvertakenError, TurnFailedError
 
 A, B = ("shop", "a"), ("shop", "b")
 
@@ -24,7 +24,7 @@ def rollout(name: str, version: int = 1, variant: str = "aks", flag: str = "") -
     return {"metadata": metadata, "spec": {"flag": flag or name, "variantRef": {"name": variant}}}
 
 
-class Kube:
+class FakeKube:
     """The API server's lists."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Kube:
 
     async def pages(self, kind: Any, namespace: str = "", selector: str = "", *, heads: bool = False) -> Any:
         if self.down:
-            raise KubeUnreachable("down")
+            raise KubeUnreachableError("down")
         yield {"metadata": {"resourceVersion": "100"}, "items": self.items.get(kind.plural, [])}
 
 
@@ -80,7 +80,7 @@ class Turns:
         self.drained.append((variant, str(pool)))
 
 
-class Flags:
+class FakeFlags:
     def __init__(self) -> None:
         self.records: list[FlagRecord] = []
         self.written: list[str] = []
@@ -104,9 +104,9 @@ class Silent:
         return
 
 
-class World:
+class QueueWorld:
     def __init__(self, workers: int = 4) -> None:
-        self.kube, self.turns, self.flags, self.cache = Kube(), Turns(), Flags(), Cache()
+        self.kube, self.turns, self.flags, self.cache = FakeKube(), Turns(), FakeFlags(), Cache()
         silent: Any = Silent()
         parts: tuple[Any, ...] = (self.kube, self.cache, self.flags, self.turns, silent, silent)
         self.controller = Controller(*parts, workers=workers)
@@ -129,8 +129,8 @@ class World:
 
 
 @pytest.fixture
-async def world() -> World:
-    return World()
+async def world() -> QueueWorld:
+    return QueueWorld()
 
 
 async def test_without_the_lease_nothing_is_done_and_with_it_everything_is_looked_at(world):
@@ -160,7 +160,12 @@ async def test_who_loses_the_lease_stops_and_who_regains_it_looks_at_everything_
 
 @pytest.mark.parametrize(
     "trouble",
-    [TurnFailed("the flag service is away"), Overtaken("conflict"), KubeUnreachable("away"), ZeroDivisionError("bug")],
+    [
+        TurnFailedError("the flag service is away"),
+        OvertakenError("conflict"),
+        KubeUnreachableError("away"),
+        ZeroDivisionError("bug"),
+    ],
     ids=lambda trouble: type(trouble).__name__,
 )
 async def test_a_turn_that_fails_is_repeated_and_the_others_go_on(world, trouble):
@@ -184,7 +189,7 @@ async def test_news_during_a_turn_brings_another_and_never_a_second_one_at_once(
 
 
 async def test_no_more_turns_at_once_than_workers():
-    world = World(workers=3)
+    world = QueueWorld(workers=3)
     world.kube.items["rollouts"] = [rollout(f"r{number}") for number in range(20)]
     async with world.running():
         world.leading.set()

@@ -4,7 +4,7 @@ from itertools import islice
 from typing import Any
 
 from pitwall_operator.cluster import handlers
-from pitwall_operator.cluster.handlers import Watching
+from pitwall_operator.cluster.handlers import WatchPlan
 from pitwall_operator.cluster.settings import read
 
 DAY = 86_400
@@ -13,7 +13,7 @@ DAY = 86_400
 def settings_of(*arguments: str) -> Any:
     chosen = read(["--flags-url", "http://f", "--runtime-image", "i", *arguments])
     unused: Any = None
-    watching = Watching((), unused, unused, unused, unused, silence_seconds=chosen.watch_silence_seconds)
+    watching = WatchPlan((), unused, unused, unused, unused, silence_seconds=chosen.watch_silence_seconds)
     return handlers._settings(watching)
 
 

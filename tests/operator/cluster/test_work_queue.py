@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_operator.cluster.work_queue import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, Due
+from pitwall_operator.cluster.work_queue import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, WorkQueue
 
 A, B = ("shop", "a"), ("shop", "b")
 
 
-class Clock:
+class HandClock:
     def __init__(self) -> None:
         self.now = 100.0
 
@@ -21,13 +21,13 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Iterator[Clock]:
-    return Clock()
+def clock() -> Iterator[HandClock]:
+    return HandClock()
 
 
 @pytest.fixture
-def due(clock) -> Due:
-    return Due(clock, random.Random(1))
+def due(clock) -> WorkQueue:
+    return WorkQueue(clock, random.Random(1))
 
 
 def test_the_longest_due_comes_first(due, clock):
@@ -107,8 +107,8 @@ def test_what_is_forgotten_does_not_come_back(due, clock):
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 3)), max_size=60))
 def test_no_wake_is_lost(steps):
     """Whatever happens in whatever order, a key that was woken is handed out after its last wake."""
-    clock = Clock()
-    due = Due(clock, random.Random(0))
+    clock = HandClock()
+    due = WorkQueue(clock, random.Random(0))
     busy: set[tuple[str, str]] = set()
     owed: set[tuple[str, str]] = set()
     for action, number, seconds in steps:

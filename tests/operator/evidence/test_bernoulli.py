@@ -11,10 +11,11 @@ from scipy.optimize import minimize_scalar
 
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.null_boundary import Claim, Line
+from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 
 LINES = st.one_of(
-    st.floats(1, 4).map(lambda ratio: Line(ratio=ratio)), st.floats(0, 0.3).map(lambda offset: Line(offset=offset))
+    st.floats(1, 4).map(lambda ratio: NullBoundary(ratio=ratio)),
+    st.floats(0, 0.3).map(lambda offset: NullBoundary(offset=offset)),
 )
 RATES = st.floats(0.002, 0.9)
 SIZES = st.tuples(st.integers(1, 300), st.integers(1, 300))
@@ -59,10 +60,10 @@ def test_no_block_is_expected_to_grow_anywhere_in_the_null(line, trials, control
 @pytest.mark.parametrize(
     ("claim", "line", "rates"),
     [
-        pytest.param(Claim.HARM, Line(), (0.02, 0.02), id="harm-identical"),
-        pytest.param(Claim.HARM, Line(ratio=1.1), (0.2, 0.22), id="harm-at-its-margin"),
-        pytest.param(Claim.NON_INFERIOR, Line(ratio=1.5), (0.1, 0.15), id="non-inferiority-at-its-margin"),
-        pytest.param(Claim.NON_INFERIOR, Line(offset=0.05), (0.02, 0.07), id="difference-at-its-margin"),
+        pytest.param(Claim.HARM, NullBoundary(), (0.02, 0.02), id="harm-identical"),
+        pytest.param(Claim.HARM, NullBoundary(ratio=1.1), (0.2, 0.22), id="harm-at-its-margin"),
+        pytest.param(Claim.NON_INFERIOR, NullBoundary(ratio=1.5), (0.1, 0.15), id="non-inferiority-at-its-margin"),
+        pytest.param(Claim.NON_INFERIOR, NullBoundary(offset=0.05), (0.02, 0.07), id="difference-at-its-margin"),
     ],
 )
 def test_crossing_under_the_null_is_as_rare_as_promised(claim, line, rates):
@@ -85,17 +86,17 @@ def binomial(draw: random.Random, trials: int, rate: float) -> Tally:
 @pytest.mark.parametrize("claim", list(Claim))
 def test_restoring_at_every_block_changes_nothing(claim):
     draw = random.Random(3)
-    straight = restored = BernoulliProcess.start(Line(ratio=1.5), claim, Prior(0.01, 50.0))
+    straight = restored = BernoulliProcess.start(NullBoundary(ratio=1.5), claim, Prior(0.01, 50.0))
     for _ in range(50):
         block = Counts(binomial(draw, 40, 0.05), binomial(draw, draw.randint(0, 40), 0.1))
         straight = straight.update(block)
         state = json.loads(json.dumps(restored.update(block).to_state()))
-        restored = BernoulliProcess.start(Line(ratio=1.5), claim, Prior(0.01, 50.0)).restored(state)
+        restored = BernoulliProcess.start(NullBoundary(ratio=1.5), claim, Prior(0.01, 50.0)).restored(state)
         assert restored == straight
 
 
 def test_known_value_of_a_plug_in_block():
-    process = BernoulliProcess.start(Line(ratio=3), Claim.NON_INFERIOR, Prior(0.1, 10.0))
+    process = BernoulliProcess.start(NullBoundary(ratio=3), Claim.NON_INFERIOR, Prior(0.1, 10.0))
     process = process.update(Counts(Tally(90, 9), Tally(90, 14)))
     after = process.update(Counts(Tally(10, 1), Tally(10, 5)))
     # alternative (0.1, 0.15), projected onto candidate = 3 · control: root of 60 θ² − 44.5 θ + 2.5
@@ -114,12 +115,12 @@ def test_known_value_of_a_plug_in_block():
     ],
 )
 def test_a_block_without_both_arms_proves_nothing(block):
-    process = BernoulliProcess.start(Line(), Claim.HARM, Prior(0.01, 50.0)).update(block)
+    process = BernoulliProcess.start(NullBoundary(), Claim.HARM, Prior(0.01, 50.0)).update(block)
     assert process.log_e == pytest.approx(0)
 
 
 def test_a_crossing_is_never_forgotten():
-    process = BernoulliProcess.start(Line(), Claim.HARM, Prior(0.01, 50.0))
+    process = BernoulliProcess.start(NullBoundary(), Claim.HARM, Prior(0.01, 50.0))
     for _ in range(10):
         process = process.update(Counts(Tally(50, 0), Tally(50, 10)))
     peak = process.peak_log_e
@@ -132,7 +133,7 @@ def test_evidence_grows_faster_the_worse_the_candidate_is():
     draw = random.Random(1)
     logs = []
     for rate in (0.01, 0.03, 0.1):
-        process = BernoulliProcess.start(Line(), Claim.HARM, Prior(0.01, 50.0))
+        process = BernoulliProcess.start(NullBoundary(), Claim.HARM, Prior(0.01, 50.0))
         for _ in range(40):
             process = process.update(Counts(binomial(draw, 50, 0.01), binomial(draw, 50, rate)))
         logs.append(process.peak_log_e)

@@ -11,13 +11,13 @@ from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.calibration import Calibration
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.label_swap import ExchangeProcess
-from pitwall_operator.evidence.null_boundary import Claim, Line
+from pitwall_operator.evidence.label_swap import LabelSwapProcess
+from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.gates.processes import calibration_key, fresh_processes
 
-BLOCK = ExchangeProcess()
-QUERY = BernoulliProcess.start(Line(), Claim.HARM, Prior(0.05, 10.0))
-MEAN = ContrastProcess(Line(), Claim.HARM, Measure.MEAN)
+BLOCK = LabelSwapProcess()
+QUERY = BernoulliProcess.start(NullBoundary(), Claim.HARM, Prior(0.05, 10.0))
+MEAN = ContrastProcess(NullBoundary(), Claim.HARM, Measure.MEAN)
 
 
 def slices(draw, correlation, trials=60, rate=0.05):

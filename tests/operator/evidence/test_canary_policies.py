@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.canary_policies import peers, replay, traffic
-from benchmarks.canary_policies.outcome import Outcome
+from benchmarks.canary_policies.outcome import RampOutcome
 from benchmarks.canary_policies.scenarios import TRAFFIC_LADDER
-from benchmarks.canary_policies.traffic import Minutes, World
-from benchmarks.canary_policies.vectors import Bernoulli, Contrast, Exchange, Objective
+from benchmarks.canary_policies.traffic import Minutes, SimulatedTraffic
+from benchmarks.canary_policies.vectors import Bernoulli, Contrast, LabelSwapVector, ObjectiveVector
 
 from pitwall_crds.gate import Dependence
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.label_swap import ExchangeProcess
-from pitwall_operator.evidence.null_boundary import Claim, Line
+from pitwall_operator.evidence.label_swap import LabelSwapProcess
+from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 
 PRIOR = Prior(0.05, 10.0)
@@ -28,17 +28,17 @@ NEVER = float("inf")
 
 def pairs_of_processes(runs):
     for line, claim in [
-        (Line(), Claim.HARM),
-        (Line(ratio=1.1), Claim.HARM),
-        (Line(offset=0.25), Claim.HARM),
-        (Line(ratio=1.5), Claim.NON_INFERIOR),
-        (Line(offset=0.02), Claim.NON_INFERIOR),
+        (NullBoundary(), Claim.HARM),
+        (NullBoundary(ratio=1.1), Claim.HARM),
+        (NullBoundary(offset=0.25), Claim.HARM),
+        (NullBoundary(ratio=1.5), Claim.NON_INFERIOR),
+        (NullBoundary(offset=0.02), Claim.NON_INFERIOR),
     ]:
         yield Bernoulli(line, claim, PRIOR, runs), [BernoulliProcess.start(line, claim, PRIOR)] * runs
         if claim is Claim.NON_INFERIOR:
             yield Contrast(line, claim, runs), [ContrastProcess(line, claim, Measure.RATE)] * runs
     for ratio in (1.0, 1.1):
-        yield Exchange(ratio, runs), [ExchangeProcess(ratio)] * runs
+        yield LabelSwapVector(ratio, runs), [LabelSwapProcess(ratio)] * runs
 
 
 def test_vectorised_processes_equal_the_scalar_ones_block_by_block():
@@ -59,7 +59,7 @@ def test_vectorised_processes_equal_the_scalar_ones_block_by_block():
 @pytest.mark.parametrize("dependence", list(Dependence))
 def test_vectorised_objectives_equal_the_scalar_ones(claim, dependence):
     draw, kind = np.random.default_rng(8), ObjectiveBlocks if dependence is Dependence.BLOCK else ObjectiveProcess
-    vector, scalars = Objective(0.1, claim, dependence, 3), [kind.start(0.1, claim)] * 3
+    vector, scalars = ObjectiveVector(0.1, claim, dependence, 3), [kind.start(0.1, claim)] * 3
     for _ in range(40):
         bad = draw.binomial(20, [0.02, 0.1, 0.3])
         vector.update(np.full(3, 20), bad, bad)
@@ -69,7 +69,11 @@ def test_vectorised_objectives_equal_the_scalar_ones(claim, dependence):
 
 def test_vectorised_processes_equal_the_scalar_ones_for_arms_of_different_sizes():
     draw = np.random.default_rng(8)
-    for line, claim in [(Line(), Claim.HARM), (Line(ratio=2), Claim.NON_INFERIOR), (Line(offset=0.1), Claim.HARM)]:
+    for line, claim in [
+        (NullBoundary(), Claim.HARM),
+        (NullBoundary(ratio=2), Claim.NON_INFERIOR),
+        (NullBoundary(offset=0.1), Claim.HARM),
+    ]:
         vector, scalar = Bernoulli(line, claim, PRIOR, 1), BernoulliProcess.start(line, claim, PRIOR)
         for _ in range(40):
             sizes = draw.poisson([50, 4])
@@ -152,14 +156,14 @@ def test_z_test_alarms_beyond_the_one_sided_percent():
 
 def test_whoever_decides_first_decides():
     trials = np.full((2, 24), 10)
-    outcome = Outcome.of(np.array([60.0, 90.0]), np.array([90.0, 60.0]), trials)
+    outcome = RampOutcome.of(np.array([60.0, 90.0]), np.array([90.0, 60.0]), trials)
     assert outcome.off.tolist() == [60, NEVER]
     assert outcome.promoted.tolist() == [NEVER, 60]
     assert outcome.exposed[0] == 120
 
 
 def test_sample_p99_given_the_count_beyond_an_edge_follows_the_law():
-    world = World(TRAFFIC_LADDER[0], 20_000, 1, seed=4)
+    world = SimulatedTraffic(TRAFFIC_LADDER[0], 20_000, 1, seed=4)
     trials = np.full(20_000, 500)
     control, _ = world.block(0, trials)
     tail = world.tail(control, trials, np.ones(20_000), world.edges[0])

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.label_swap import BETS, ExchangeProcess, differences, sampled, thinned
+from pitwall_operator.evidence.label_swap import BETS, LabelSwapProcess, differences, sampled, thinned
 
 TALLY = st.integers(1, 60).flatmap(lambda trials: st.builds(Tally, st.just(trials), st.integers(0, trials)))
 
 
 @given(TALLY, TALLY)
 def test_swapping_the_labels_of_a_block_is_a_fair_bet(one, other):
-    there, back = ExchangeProcess().update(Counts(one, other)), ExchangeProcess().update(Counts(other, one))
+    there, back = LabelSwapProcess().update(Counts(one, other)), LabelSwapProcess().update(Counts(other, one))
     for gain, loss in zip(there.bets.logs, back.bets.logs, strict=True):
         assert (math.exp(gain) + math.exp(loss)) / 2 <= 1 + 1e-9
 
@@ -31,7 +31,7 @@ def test_a_candidate_at_its_margin_is_a_fair_bet(trials, rate, ratio):
             chance = binomial(trials, control, rate / ratio) * binomial(trials, candidate, rate)
             if chance > 1e-9:
                 block = Counts(Tally(trials, control), Tally(trials, candidate))
-                expected += chance * math.exp(ExchangeProcess(ratio).update(block).log_e)
+                expected += chance * math.exp(LabelSwapProcess(ratio).update(block).log_e)
     assert expected <= 1 + 1e-7
 
 
@@ -41,7 +41,7 @@ def test_arms_of_different_sizes_make_a_fair_bet(n, m, rate):
     expected = sum(
         binomial(n, control, rate)
         * binomial(m, candidate, rate)
-        * math.exp(ExchangeProcess().update(Counts(Tally(n, control), Tally(m, candidate))).log_e)
+        * math.exp(LabelSwapProcess().update(Counts(Tally(n, control), Tally(m, candidate))).log_e)
         for control in range(n + 1)
         for candidate in range(m + 1)
     )
@@ -77,7 +77,7 @@ def test_stakes_are_antisymmetric_and_never_all():
 def test_correlation_inside_a_block_raises_no_false_alarm(correlation):
     draw, alpha, runs, crossed = random.Random(17), 0.1, 250, 0
     for _ in range(runs):
-        process = ExchangeProcess()
+        process = LabelSwapProcess()
         for _ in range(80):
             process = process.update(Counts(arm(draw, 0.05, correlation), arm(draw, 0.05, correlation)))
         crossed += process.peak_log_e >= -math.log(alpha)
@@ -93,31 +93,31 @@ def arm(draw: random.Random, rate: float, correlation: float, trials: int = 40) 
 
 
 def test_a_worse_candidate_is_caught_within_a_few_blocks():
-    draw, process = random.Random(2), ExchangeProcess()
+    draw, process = random.Random(2), LabelSwapProcess()
     for _ in range(15):
         process = process.update(Counts(arm(draw, 0.02, 0.02), arm(draw, 0.2, 0.02)))
     assert process.peak_log_e > math.log(200)
 
 
 def test_one_lucky_block_does_not_end_the_process():
-    process = ExchangeProcess().update(Counts(Tally(500, 400), Tally(500, 0)))
+    process = LabelSwapProcess().update(Counts(Tally(500, 400), Tally(500, 0)))
     for _ in range(20):
         process = process.update(Counts(Tally(500, 5), Tally(500, 60)))
     assert process.log_e > 4.6
 
 
 def test_blocks_without_bad_events_or_without_an_arm_say_nothing():
-    process = ExchangeProcess()
+    process = LabelSwapProcess()
     for block in (Counts(Tally(9), Tally(9)), Counts(Tally(9, 3)), Counts(candidate=Tally(9, 3)), Counts()):
         assert process.update(block) is process
 
 
 def test_restoring_at_every_block_changes_nothing():
-    draw, straight = random.Random(3), ExchangeProcess(1.1)
+    draw, straight = random.Random(3), LabelSwapProcess(1.1)
     restored = straight
     for _ in range(40):
         block = Counts(arm(draw, 0.1, 0.02), arm(draw, 0.15, 0.02, trials=draw.randint(1, 60)))
         straight = straight.update(block)
         state = json.loads(json.dumps(restored.update(block).to_state()))
-        restored = ExchangeProcess(1.1).restored(state)
+        restored = LabelSwapProcess(1.1).restored(state)
         assert restored == straight

@@ -11,7 +11,7 @@ from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.null_boundary import Claim, Line
+from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind
 
 CANARY = StageContext(StageKind.CANARY)
@@ -41,12 +41,12 @@ def block(draw, size, rest, rates, *, shared=True):
 @pytest.mark.parametrize(
     ("claim", "line", "base", "depth"),
     [
-        pytest.param(Claim.HARM, Line(), 0.05, 1.0, id="harm-identical"),
-        pytest.param(Claim.HARM, Line(), 0.05, 0.6, id="harm-better"),
-        pytest.param(Claim.HARM, Line(ratio=1.1), 0.2, 1.0, id="harm-at-its-margin"),
-        pytest.param(Claim.NON_INFERIOR, Line(ratio=1.5), 0.1, 1.0, id="non-inferiority-at-its-margin"),
-        pytest.param(Claim.NON_INFERIOR, Line(ratio=3), 0.05, 1.0, id="non-inferiority-at-a-wide-margin"),
-        pytest.param(Claim.NON_INFERIOR, Line(offset=0.05), 0.05, 1.0, id="difference-at-its-margin"),
+        pytest.param(Claim.HARM, NullBoundary(), 0.05, 1.0, id="harm-identical"),
+        pytest.param(Claim.HARM, NullBoundary(), 0.05, 0.6, id="harm-better"),
+        pytest.param(Claim.HARM, NullBoundary(ratio=1.1), 0.2, 1.0, id="harm-at-its-margin"),
+        pytest.param(Claim.NON_INFERIOR, NullBoundary(ratio=1.5), 0.1, 1.0, id="non-inferiority-at-its-margin"),
+        pytest.param(Claim.NON_INFERIOR, NullBoundary(ratio=3), 0.05, 1.0, id="non-inferiority-at-a-wide-margin"),
+        pytest.param(Claim.NON_INFERIOR, NullBoundary(offset=0.05), 0.05, 1.0, id="difference-at-its-margin"),
     ],
 )
 def test_crossing_under_the_null_over_a_drifting_ramp_is_as_rare_as_promised(claim, line, base, depth):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_operator.evidence.baseline import Record, RecordProcess
+from pitwall_operator.evidence.baseline import Baseline, RecordProcess
 from pitwall_operator.evidence.contrast import Measure
 from pitwall_operator.evidence.counts import Counts, Tally
 from pitwall_operator.evidence.null_boundary import Claim
@@ -118,7 +118,7 @@ def test_an_objective_is_restored_exactly_at_every_block(kind, claim):
 
 
 def test_the_records_limit_is_three_standard_errors_above_the_mean():
-    record = Record()
+    record = Baseline()
     for value in (4.0, 6.0, 5.0, 5.0):
         record = record.with_block(10, value)
     assert record.limit == pytest.approx(0.5 + 3 * math.sqrt(2) / 40)

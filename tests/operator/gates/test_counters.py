@@ -8,19 +8,21 @@ from pitwall_operator.evidence.counts import Counts, Pairs, Tally
 from pitwall_operator.gates import counters
 from pitwall_operator.observe.scrape import parse
 from pitwall_operator.observe.variant_metrics import five_metrics, quantile
-from pitwall_operator.values.observation import Reading, Source
+from pitwall_operator.values.observation import ProcessCounters, Reading
 
 ERRORS = Gate.model_validate({"name": "errors", "rate": {"metric": "Errors"}})
 RUN_START = 100.0
 
 
-def source(bad: float, good: float, start_time: float = 0.0, arm: str = "candidate", variant: str = "b") -> Source:
+def source(
+    bad: float, good: float, start_time: float = 0.0, arm: str = "candidate", variant: str = "b"
+) -> ProcessCounters:
     scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
     samples = [({**scope, Label.OUTCOME: "error"}, bad), ({**scope, Label.OUTCOME: "ok"}, good)]
-    return Source(start_time, {Metric.QUERIES: samples})
+    return ProcessCounters(start_time, {Metric.QUERIES: samples})
 
 
-def advance(cursor, **sources: Source):
+def advance(cursor, **sources: ProcessCounters):
     reading = Reading(time=200.0, sources=sources)
     rows = {
         name: {"errors": counters.totals(found, ERRORS, None, stable="a", candidate="b")}
@@ -98,7 +100,7 @@ def test_a_tail_counts_each_arm_beyond_its_own_edge():
         samples.setdefault(f"{Metric.QUERY_LATENCY}_bucket", []).extend(below)
         samples.setdefault(f"{Metric.QUERY_LATENCY}_count", []).append((scope, 100))
 
-    found = counters.totals(Source(0.0, samples), gate, edges, stable="a", candidate="b")
+    found = counters.totals(ProcessCounters(0.0, samples), gate, edges, stable="a", candidate="b")
 
     assert (found.control.bad, found.candidate.bad) == (10, 3)
 
@@ -154,7 +156,7 @@ def test_a_label_counts_per_unit(unit):
         for outcome, value in (("bad", bad), ("good", good))
     ]
 
-    counted = counters.totals(Source(0.0, {Metric.QUALITY: samples}), gate, None, stable="a", candidate="b")
+    counted = counters.totals(ProcessCounters(0.0, {Metric.QUALITY: samples}), gate, None, stable="a", candidate="b")
 
     bad, good = numbers[unit.lower()]
     assert counted.candidate == Tally(bad + good, bad)
@@ -172,7 +174,7 @@ def test_stable_is_counted_beyond_the_controls_edge_and_an_objective_beyond_its_
         samples.setdefault(f"{Metric.QUERY_LATENCY}_count", []).append((scope, 100))
     edges = counters.TailEdges(control=0.1, candidate=0.2)
 
-    found = counters.totals(Source(0.0, samples), gate, edges, stable="a", candidate="b")
+    found = counters.totals(ProcessCounters(0.0, samples), gate, edges, stable="a", candidate="b")
 
     assert (found.stable, found.candidate, found.objective) == (Tally(100, 10), Tally(100, 3), Tally(100, 2))
 
@@ -240,7 +242,7 @@ def test_pairs_are_read_on_both_sides_of_equality():
         f"{Metric.SHADOW_LATENCY_RATIO}_count": [(scope, 100)],
     }
 
-    found = counters.totals(Source(0.0, samples), gate, None, stable="a", candidate="b")
+    found = counters.totals(ProcessCounters(0.0, samples), gate, None, stable="a", candidate="b")
 
     assert found.pairs == Pairs(total=100, worse=10, better=4)
 

@@ -10,20 +10,22 @@ from typing import Any
 import httpx
 import pytest
 
-from pitwall_flags.client import FlagClient, FlagConflict, FlagsUnreachable
+from pitwall_flags.client import FlagClient
+from pitwall_flags.errors import FlagConflictError, FlagsUnreachableError
 from pitwall_operator.cluster.recent_flags import RECENT_SECONDS, WHOLE_SECONDS, RecentFlags
 from pitwall_operator.kube import fence as guards
-from pitwall_operator.kube.fence import Guard, GuardedTransport, NotLeader
+from pitwall_operator.kube.fence import Fence, FencedTransport
+from pitwall_operator.values.errors import NotLeaderError
 
 WHO = {"actor": "me", "reason": "because"}
 
 
-class Calls(Counter[tuple[str, str]]):
+class FencedCalls(Counter[tuple[str, str]]):
     def count(self, verb: str, resource: str) -> None:
         self[(verb, resource)] += 1
 
 
-class Service:
+class RecordingService:
     """A flag service that holds one flag; its revision is the flag's version, or so much ahead of it."""
 
     def __init__(self) -> None:
@@ -53,22 +55,22 @@ class Service:
 
 
 @pytest.fixture
-def service() -> Service:
-    return Service()
+def service() -> RecordingService:
+    return RecordingService()
 
 
 @pytest.fixture
-def guarded(service) -> Callable[[Guard], GuardedTransport]:
-    return lambda guard: GuardedTransport(guard, httpx.MockTransport(service))
+def guarded(service) -> Callable[[Fence], FencedTransport]:
+    return lambda guard: FencedTransport(guard, httpx.MockTransport(service))
 
 
 async def test_reading_needs_no_lease_and_writing_does(guarded):
-    calls = Calls()
-    client = FlagClient("http://flags", transport=guarded(Guard(lambda: False, calls)))
+    calls = FencedCalls()
+    client = FlagClient("http://flags", transport=guarded(Fence(lambda: False, calls)))
     assert (await client.get("f")).version == 1
-    with pytest.raises(NotLeader, match="put flags was not begun"):
+    with pytest.raises(NotLeaderError, match="put flags was not begun"):
         await client.put("f", {}, expected_version=1, **WHO)
-    with pytest.raises(NotLeader, match="post journal"):
+    with pytest.raises(NotLeaderError, match="post journal"):
         await client.append_journal("shop", "sampler", [{"n": 1}])
     await client.close()
     assert calls == {("get", "flags"): 1}
@@ -77,7 +79,7 @@ async def test_reading_needs_no_lease_and_writing_does(guarded):
 async def test_the_test_hook_kills_after_the_nth_change_and_not_after_reads(guarded, monkeypatch):
     killed: list[signal.Signals] = []
     monkeypatch.setattr(guards.os, "kill", lambda _pid, number: killed.append(number))
-    client = FlagClient("http://flags", transport=guarded(Guard(lambda: True, Calls(), crash_after=2)))
+    client = FlagClient("http://flags", transport=guarded(Fence(lambda: True, FencedCalls(), crash_after=2)))
     await client.get("f")
     await client.put("f", {}, expected_version=1, **WHO)
     assert killed == []
@@ -88,9 +90,9 @@ async def test_the_test_hook_kills_after_the_nth_change_and_not_after_reads(guar
 
 
 def test_the_hook_is_off_unless_the_environment_says_otherwise():
-    assert Guard.crash_point({}) == 0
-    assert Guard.crash_point({guards.CRASH_VARIABLE: ""}) == 0
-    assert Guard.crash_point({guards.CRASH_VARIABLE: "7"}) == 7
+    assert Fence.crash_point({}) == 0
+    assert Fence.crash_point({guards.CRASH_VARIABLE: ""}) == 0
+    assert Fence.crash_point({guards.CRASH_VARIABLE: "7"}) == 7
 
 
 @pytest.fixture
@@ -180,7 +182,7 @@ async def test_what_is_too_old_is_not_told_while_the_service_is_away(flags, serv
     await flags.get("f")
     service.is_down = True
     clock[0] += RECENT_SECONDS
-    with pytest.raises(FlagsUnreachable, match="out of order"):
+    with pytest.raises(FlagsUnreachableError, match="out of order"):
         await flags.get("f")
     service.is_down = False
     assert (await flags.get("f")).version == 1
@@ -190,7 +192,7 @@ async def test_what_is_too_old_is_not_told_while_the_service_is_away(flags, serv
 async def test_a_refused_write_makes_the_next_look_a_real_one(flags, service):
     await flags.get("f")
     service.version = 5
-    with pytest.raises(FlagConflict):
+    with pytest.raises(FlagConflictError):
         await flags.put("f", {}, expected_version=1, **WHO)
     assert (await flags.get("f")).version == 5
     await flags.close()

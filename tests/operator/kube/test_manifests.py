@@ -7,7 +7,7 @@ import pytest
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube import manifests
-from pitwall_operator.kube.manifests import APPLIED, Defaults, Owner, PoolSpec, merge
+from pitwall_operator.kube.manifests import APPLIED, Defaults, Owner, PoolRequest, merge
 from pitwall_operator.values.observation import Pool
 
 OWNER = Owner("shop", "aks-v1", "uid-1", "sampler")
@@ -21,7 +21,7 @@ def variant(**runtime: Any) -> SamplerVariant:
 def deployment(pool: Pool = Pool.MAIN, defaults: Defaults | None = None, **runtime: Any) -> dict[str, Any]:
     declared = variant(**runtime)
     image = declared.spec.runtime.image or "registry.example/runtime:1"
-    wanted = PoolSpec(declared, revision_of(declared), image, pool, 3)
+    wanted = PoolRequest(declared, revision_of(declared), image, pool, 3)
     return manifests.deployment(OWNER, wanted, defaults or Defaults("registry.example/runtime:1"))
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.status import GateStatus, Phase
-from pitwall_operator.machine.resources import Applied, Refused, Resources
+from pitwall_operator.machine.resources import Applied, Resources
+from pitwall_operator.values.errors import ResourceRefusedError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -49,7 +50,7 @@ def test_two_rollouts_on_one_flag_are_refused(stored):
     rollout = stored.rollouts()[0]
     other = rollout.model_copy(update={"metadata": rollout.metadata.model_copy(update={"name": "other"})})
 
-    with pytest.raises(Refused, match=r"flag 'sampler.variant'.*'sampler' already moves"):
+    with pytest.raises(ResourceRefusedError, match=r"flag 'sampler.variant'.*'sampler' already moves"):
         stored.apply(other)
 
 

@@ -25,7 +25,7 @@ from pitwall_crds.status import TailStatus
 from pitwall_operator.decision.analyze import fresh_gates
 from pitwall_operator.gates import counters
 from pitwall_operator.observe import promql
-from pitwall_operator.observe.prometheus import Prometheus, Snapshot
+from pitwall_operator.observe.prometheus import CounterSnapshot, PrometheusSource
 from pitwall_operator.observe.promql import Interest, interest
 from pitwall_operator.values.observation import Reading, Unseen
 
@@ -82,7 +82,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Gateway:
+class ScrapedGateway:
     """A process that counts as a gateway does."""
 
     def __init__(self) -> None:
@@ -105,15 +105,15 @@ class Gateway:
 
 
 @pytest.fixture
-def gateway() -> Iterator[Gateway]:
-    started = Gateway()
+def gateway() -> Iterator[ScrapedGateway]:
+    started = ScrapedGateway()
     yield started
     with contextlib.suppress(OSError):
         started.end()
 
 
 @pytest.fixture
-def server(tmp_path: Path, gateway: Gateway) -> Iterator[str]:
+def server(tmp_path: Path, gateway: ScrapedGateway) -> Iterator[str]:
     """A Prometheus that scrapes the gateway four times a second."""
     binary = shutil.which("prometheus")
     if binary is None:
@@ -131,12 +131,12 @@ def server(tmp_path: Path, gateway: Gateway) -> Iterator[str]:
         process.wait(10)
 
 
-async def read(client: Prometheus, one: Interest, until: Callable[[Any], bool]) -> Any:
+async def read(client: PrometheusSource, one: Interest, until: Callable[[Any], bool]) -> Any:
     """What a rollout sees, as soon as it is so."""
     deadline = time.monotonic() + 20
     while True:
         snapshot = await client.read([one])
-        seen = snapshot.reading(one, stale_seconds=2.0) if isinstance(snapshot, Snapshot) else snapshot
+        seen = snapshot.reading(one, stale_seconds=2.0) if isinstance(snapshot, CounterSnapshot) else snapshot
         if until(seen):
             return seen
         assert time.monotonic() < deadline, seen
@@ -148,7 +148,7 @@ async def test_counters_are_read_as_they_were_counted(server, gateway):
     for _ in range(7):
         gateway.answer("uniform-v1", "control", 0.5)
     gateway.answer("aks-v1", "candidate", 30.0)
-    client, rollout = Prometheus(server), moving()
+    client, rollout = PrometheusSource(server), moving()
     reading = await read(client, interest(rollout), lambda seen: isinstance(seen, Reading))
     client.close()
 
@@ -166,7 +166,7 @@ async def test_counters_are_read_as_they_were_counted(server, gateway):
 @pytest.mark.slow
 async def test_a_gateway_that_ended_is_no_data_and_other_namespaces_are_not_seen(server, gateway):
     gateway.answer("uniform-v1", "stable", 0.5)
-    client, mine = Prometheus(server), interest(moving())
+    client, mine = PrometheusSource(server), interest(moving())
     await read(client, mine, lambda seen: isinstance(seen, Reading))
     elsewhere = Interest("elsewhere", mine.variants, mine.samples)
     unseen = await read(client, elsewhere, lambda seen: True)
@@ -184,11 +184,11 @@ async def test_a_gateway_that_ended_is_no_data_and_other_namespaces_are_not_seen
 @pytest.mark.slow
 async def test_samples_that_are_too_old_are_stale(server, gateway):
     gateway.answer("uniform-v1", "stable", 0.5)
-    client, mine = Prometheus(server), interest(moving())
+    client, mine = PrometheusSource(server), interest(moving())
     await read(client, mine, lambda seen: isinstance(seen, Reading))
     snapshot = await client.read([mine])
     client.close()
-    assert isinstance(snapshot, Snapshot)
+    assert isinstance(snapshot, CounterSnapshot)
     seen = snapshot.reading(mine, stale_seconds=-1.0)
     assert isinstance(seen, Unseen)
     assert seen.reason.startswith("stale: the newest sample is 0 s old")
@@ -198,7 +198,7 @@ async def test_samples_that_are_too_old_are_stale(server, gateway):
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0], ids=["an hour ahead", "an hour behind"])
 async def test_a_clock_that_is_wrong_here_reads_the_same_counters(server, gateway, ahead):
     """Each rollout's moment is by the clock that its decision goes by; Prometheus is asked by its own."""
-    client, mine = Prometheus(server, clock=lambda: time.time() + ahead), interest(moving())
+    client, mine = PrometheusSource(server, clock=lambda: time.time() + ahead), interest(moving())
     gateway.answer("aks-v1", "candidate", 0.5)
     seen = await read(client, mine, lambda seen: isinstance(seen, Reading))
     client.close()
@@ -207,7 +207,7 @@ async def test_a_clock_that_is_wrong_here_reads_the_same_counters(server, gatewa
 
 @pytest.mark.slow
 async def test_the_five_metrics_are_computed_for_all_variants_at_once(server, gateway):
-    client, deadline = Prometheus(server), time.monotonic() + 20
+    client, deadline = PrometheusSource(server), time.monotonic() + 20
     while True:
         gateway.answer("uniform-v1", "stable", 0.5)
         found = await client.five_metrics(["uniform-v1", "aks-v1"])
@@ -269,7 +269,7 @@ def answering() -> Iterator[Callable[..., str]]:
     ],
 )
 async def test_each_answer_that_is_none_has_its_words(answering, status, body, pause, words):
-    client = Prometheus(answering(status, body, pause), timeout_seconds=1)
+    client = PrometheusSource(answering(status, body, pause), timeout_seconds=1)
     seen = await client.read([interest(moving())])
     client.close()
     assert isinstance(seen, Unseen)
@@ -277,7 +277,7 @@ async def test_each_answer_that_is_none_has_its_words(answering, status, body, p
 
 
 async def test_a_refused_connection_is_down():
-    client = Prometheus(f"http://127.0.0.1:{free_port()}")
+    client = PrometheusSource(f"http://127.0.0.1:{free_port()}")
     seen = await client.read([interest(moving())])
     client.close()
     assert isinstance(seen, Unseen)

@@ -6,13 +6,14 @@ import random
 
 import pytest
 
-from pitwall_operator.record.lines import Record, evidence_lines
+from pitwall_operator.record.lines import RecordFile, evidence_lines
 from pitwall_operator.record.plot import draw
-from pitwall_operator.record.replay import UnreadableRecord, replay
+from pitwall_operator.record.replay import replay
+from pitwall_operator.values.errors import UnreadableRecordError
 
 
 def test_a_line_cut_short_by_a_crash_is_passed_over_and_does_not_spoil_the_next(tmp_path):
-    record = Record(tmp_path / "r.jsonl")
+    record = RecordFile(tmp_path / "r.jsonl")
     record.append([{"kind": "run"}])
     with record.path.open("a") as file:
         file.write('{"kind": "blo')
@@ -22,7 +23,7 @@ def test_a_line_cut_short_by_a_crash_is_passed_over_and_does_not_spoil_the_next(
 
 
 def test_reading_what_was_never_written_gives_nothing(tmp_path):
-    assert list(Record(tmp_path / "none.jsonl").read()) == []
+    assert list(RecordFile(tmp_path / "none.jsonl").read()) == []
 
 
 def test_a_run_leaves_its_head_and_its_blocks(world):
@@ -111,7 +112,7 @@ def test_a_record_with_crashes_between_any_block_and_its_status_is_whole(world, 
 def test_a_block_without_its_runs_head_cannot_be_replayed(world):
     headless = [line for line in run_through(world) if line["kind"] != "run"]
 
-    with pytest.raises(UnreadableRecord, match="head is missing"):
+    with pytest.raises(UnreadableRecordError, match="head is missing"):
         list(replay(headless))
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from pitwall_crds.names import Arm
 from pitwall_crds.status import Phase, Verdict
-from pitwall_flags.client import FlagsUnreachable
+from pitwall_flags.errors import FlagsUnreachableError
 from pitwall_operator.decision.decide import decide
 from pitwall_operator.record.lines import evidence_lines
 from pitwall_operator.turn.turn import see_variants, tell_unrecorded
@@ -23,7 +23,7 @@ class Kept:
         self.status = status
 
     async def append(self, rollout, new):
-        raise FlagsUnreachable(DOWN)
+        raise FlagsUnreachableError(DOWN)
 
 
 @pytest.fixture

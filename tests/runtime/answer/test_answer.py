@@ -14,7 +14,7 @@ from pitwall_crds.variant import AnswerSpec
 from pitwall_runtime.answer.catalogue import build
 from pitwall_runtime.answer.moments import MomentsEngine, group
 from pitwall_runtime.answer.port import Brief
-from pitwall_runtime.errors import Unavailable
+from pitwall_runtime.errors import UnavailableError
 from pitwall_runtime.media import Evidence
 
 
@@ -122,7 +122,7 @@ def test_the_server_sees_times_pictures_within_their_tokens_and_the_question(mod
     ],
 )
 def test_a_bad_server_is_named_with_its_reason(model, path, words):
-    with pytest.raises(Unavailable, match=words):
+    with pytest.raises(UnavailableError, match=words):
         engine(model, path).answer(brief(frame(10, 0.5)))
 
 
@@ -130,5 +130,5 @@ def test_a_dead_server_is_named(model):
     dead = engine(model)
     model.shutdown()
     model.server_close()
-    with pytest.raises(Unavailable, match="does not answer"):
+    with pytest.raises(UnavailableError, match="does not answer"):
         dead.answer(brief(frame(10, 0.5)))

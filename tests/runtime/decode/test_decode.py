@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pitwall_runtime.decode.process import decode
-from pitwall_runtime.errors import MediaBroken, NotAVideo
+from pitwall_runtime.errors import MediaBrokenError, NotAVideoError
 from pitwall_runtime.media import PoolSpec
 
 
@@ -98,14 +98,14 @@ def sound(path):
 def test_what_is_no_video_is_refused(tmp_path, make):
     path = tmp_path / "film.mp4"
     make(path)
-    with pytest.raises(NotAVideo):
+    with pytest.raises(NotAVideoError):
         frames_of(path)
 
 
 def test_a_cut_off_mp4_without_its_index_is_refused(clip, tmp_path):
     path = tmp_path / "cut.mp4"
     path.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
-    with pytest.raises(NotAVideo, match="no video can be read"):
+    with pytest.raises(NotAVideoError, match="no video can be read"):
         frames_of(path)
 
 
@@ -114,14 +114,14 @@ def test_a_video_that_ends_early_is_refused_with_both_lengths(make_clip, tmp_pat
     whole = make_clip(tmp_path / "whole.mp4", scenes, options={"movflags": "faststart"})
     path = tmp_path / "cut.mp4"
     path.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.7)])
-    with pytest.raises(MediaBroken, match=r"should last 60 s but only \d+ s can be decoded"):
+    with pytest.raises(MediaBrokenError, match=r"should last 60 s but only \d+ s can be decoded"):
         frames_of(path)
 
 
 def test_a_decoder_that_hangs_is_killed_when_the_clock_runs_out(tmp_path):
     os.mkfifo(tmp_path / "film.mp4")  # opening it blocks for as long as nobody writes
     started = time.monotonic()
-    with pytest.raises(MediaBroken, match=r"longer than the limit of 0\.7 s"):
+    with pytest.raises(MediaBrokenError, match=r"longer than the limit of 0\.7 s"):
         frames_of(tmp_path / "film.mp4", limit_seconds=0.7)
     assert time.monotonic() - started < 5
 

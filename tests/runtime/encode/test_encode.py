@@ -11,7 +11,7 @@ from pitwall_runtime.encode.catalogue import build
 from pitwall_runtime.encode.classnames import class_names
 from pitwall_runtime.encode.minilm import Bert, renamed
 from pitwall_runtime.encode.pool import EncoderPool
-from pitwall_runtime.errors import BadVariant
+from pitwall_runtime.errors import BadVariantError
 
 pytestmark = [
     pytest.mark.slow,
@@ -146,7 +146,7 @@ def test_other_weights_are_another_key(checkpoint, tmp_path):
 def test_weights_that_do_not_load_are_named(tmp_path, checkpoint):
     broken = tmp_path / "broken.pt"
     broken.write_bytes(b"not weights")
-    with pytest.raises(BadVariant, match=r"does not load from .*broken\.pt"):
+    with pytest.raises(BadVariantError, match=r"does not load from .*broken\.pt"):
         build(EncoderSpec(name="tiny-tower", weights=str(broken)), tmp_path)
-    with pytest.raises(BadVariant, match="does not load from"):
+    with pytest.raises(BadVariantError, match="does not load from"):
         build(EncoderSpec(name="tiny-tower", weights=str(tmp_path / "none.pt")), tmp_path)

@@ -9,14 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from pitwall_runtime.errors import BadQuestion, MediaBroken, MediaMissing, MediaRefused, MediaTooLarge, Refused
+from pitwall_runtime.errors import (
+    BadQuestionError,
+    MediaBrokenError,
+    MediaMissingError,
+    MediaRefusedError,
+    MediaTooLargeError,
+    RefusedError,
+)
 from pitwall_runtime.ingest.download import DownloadLimits
 from pitwall_runtime.ingest.resolve import Resolver
 
 CONTENT = b"not a video, but bytes" * 1000
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class VideoHandler(http.server.BaseHTTPRequestHandler):
     """A media server with bad habits, by path."""
 
     def do_GET(self):
@@ -66,7 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), VideoHandler)
     server.daemon_threads = True
     server.seen = []
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -112,13 +119,13 @@ def test_a_redirect_within_bounds_is_followed(resolver, address):
 @pytest.mark.parametrize(
     ("path", "refusal", "words"),
     [
-        pytest.param("/inside", MediaRefused, "not at a public address", id="redirect-to-metadata"),
-        pytest.param("/file", MediaRefused, "must be http:// or https://", id="redirect-to-a-file"),
-        pytest.param("/loop", MediaRefused, "redirects more than 3 times", id="redirect-loop"),
-        pytest.param("/gone", MediaMissing, "answered 404", id="not-found"),
-        pytest.param("/endless", MediaTooLarge, "more than 100000 bytes", id="endless"),
-        pytest.param("/slow", MediaBroken, "longer than the limit of 1 s", id="a-byte-at-a-time"),
-        pytest.param("/silent", MediaMissing, "cannot be fetched", id="no-answer"),
+        pytest.param("/inside", MediaRefusedError, "not at a public address", id="redirect-to-metadata"),
+        pytest.param("/file", MediaRefusedError, "must be http:// or https://", id="redirect-to-a-file"),
+        pytest.param("/loop", MediaRefusedError, "redirects more than 3 times", id="redirect-loop"),
+        pytest.param("/gone", MediaMissingError, "answered 404", id="not-found"),
+        pytest.param("/endless", MediaTooLargeError, "more than 100000 bytes", id="endless"),
+        pytest.param("/slow", MediaBrokenError, "longer than the limit of 1 s", id="a-byte-at-a-time"),
+        pytest.param("/silent", MediaMissingError, "cannot be fetched", id="no-answer"),
     ],
 )
 def test_bad_servers_are_refused_within_the_limits(resolver, address, path, refusal, words):
@@ -132,19 +139,19 @@ def test_bad_servers_are_refused_within_the_limits(resolver, address, path, refu
 def test_nobody_listens(resolver, server, address):
     server.shutdown()
     server.server_close()
-    with pytest.raises(MediaMissing, match="cannot be fetched"):
+    with pytest.raises(MediaMissingError, match="cannot be fetched"):
         resolver.resolve(f"{address}/film.mp4")
 
 
 def test_a_private_host_is_refused_without_a_connection(resolver, server):
-    with pytest.raises(MediaRefused, match="not at a public address"):
+    with pytest.raises(MediaRefusedError, match="not at a public address"):
         resolver.resolve(f"http://localhost:{server.server_port}/film.mp4")
     assert server.seen == []
 
 
 @pytest.mark.parametrize("url", ["http://user:secret@127.0.0.1/x", "ftp://example.org/x", "gopher:x", "x", "http://[x"])
 def test_strange_addresses_are_refused(resolver, url):
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         resolver.resolve(url)
 
 
@@ -167,16 +174,16 @@ def test_a_changed_file_has_a_new_identity(resolver):
 @pytest.mark.parametrize(
     ("name", "refusal"),
     [
-        pytest.param("../secret.mp4", MediaRefused, id="dot-dot"),
-        pytest.param("%2e%2e/secret.mp4", MediaRefused, id="dot-dot-encoded"),
-        pytest.param("link.mp4", MediaRefused, id="link-out-of-the-root"),
-        pytest.param("folder/link/secret.mp4", MediaRefused, id="linked-folder"),
-        pytest.param("pipe", MediaRefused, id="not-a-regular-file"),
-        pytest.param("folder", MediaRefused, id="a-folder"),
-        pytest.param("none.mp4", MediaMissing, id="missing"),
-        pytest.param("large.mp4", MediaTooLarge, id="too-large"),
-        pytest.param("a\0b", Refused, id="nul-byte"),
-        pytest.param("x" * 300, MediaMissing, id="name-too-long"),
+        pytest.param("../secret.mp4", MediaRefusedError, id="dot-dot"),
+        pytest.param("%2e%2e/secret.mp4", MediaRefusedError, id="dot-dot-encoded"),
+        pytest.param("link.mp4", MediaRefusedError, id="link-out-of-the-root"),
+        pytest.param("folder/link/secret.mp4", MediaRefusedError, id="linked-folder"),
+        pytest.param("pipe", MediaRefusedError, id="not-a-regular-file"),
+        pytest.param("folder", MediaRefusedError, id="a-folder"),
+        pytest.param("none.mp4", MediaMissingError, id="missing"),
+        pytest.param("large.mp4", MediaTooLargeError, id="too-large"),
+        pytest.param("a\0b", RefusedError, id="nul-byte"),
+        pytest.param("x" * 300, MediaMissingError, id="name-too-long"),
     ],
 )
 def test_nothing_outside_the_roots_is_read(resolver, tmp_path, name, refusal):
@@ -192,12 +199,12 @@ def test_nothing_outside_the_roots_is_read(resolver, tmp_path, name, refusal):
 
 
 def test_a_remote_host_in_a_file_address_is_refused(resolver):
-    with pytest.raises(MediaRefused, match="three slashes"):
+    with pytest.raises(MediaRefusedError, match="three slashes"):
         resolver.resolve("file://server/share/film.mp4")
 
 
 def test_every_refusal_has_a_status_and_a_code():
-    kinds = [BadQuestion, MediaRefused, MediaMissing, MediaTooLarge, MediaBroken]
+    kinds = [BadQuestionError, MediaRefusedError, MediaMissingError, MediaTooLargeError, MediaBrokenError]
     assert [(kind.status.value, kind.code) for kind in kinds] == [
         (400, "bad_question"),
         (400, "media_refused"),

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pitwall_runtime.errors import MediaMissing, MediaRefused
+from pitwall_runtime.errors import MediaMissingError, MediaRefusedError
 from pitwall_runtime.ingest.ssrf import is_public, pinned_address
 
 
@@ -45,17 +45,17 @@ def test_not_public(address):
     ["http://localhost/x", "http://127.1/x", "http://2130706433/x", "http://0x7f.0.0.1/x", "http://[::1]:80/x"],
 )
 def test_other_spellings_of_this_machine_are_refused(url):
-    with pytest.raises((MediaRefused, MediaMissing)):
+    with pytest.raises((MediaRefusedError, MediaMissingError)):
         pinned_address(urlsplit(url), frozenset())
 
 
 def test_an_allowed_host_is_allowed_on_its_port_only():
     assert pinned_address(urlsplit("http://127.0.0.1:9000/x"), {"127.0.0.1:9000"}) == "127.0.0.1"
-    with pytest.raises(MediaRefused, match="--allow-host"):
+    with pytest.raises(MediaRefusedError, match="--allow-host"):
         pinned_address(urlsplit("http://127.0.0.1:9001/x"), {"127.0.0.1:9000"})
 
 
 @pytest.mark.parametrize("url", ["http:///x", "http://no-such-host.invalid/x", "http://a:99999/x"])
 def test_nonsense_is_refused_in_words(url):
-    with pytest.raises((MediaRefused, MediaMissing)):
+    with pytest.raises((MediaRefusedError, MediaMissingError)):
         pinned_address(urlsplit(url), frozenset())

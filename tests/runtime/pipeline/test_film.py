@@ -11,7 +11,7 @@ from pitwall_crds.variant import SamplerVariant
 from pitwall_runtime.ask.__main__ import default_cache_dir
 from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.pipeline.pipeline import Pipeline
-from pitwall_runtime.pipeline.telemetry import Telemetry
+from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).parent / "golden" / "big_buck_bunny.cuts.json"
 def pipeline_of(cache, sampler, **parameters):
     spec = {"sampler": {"name": sampler, "parameters": parameters}, "maxFrames": 8}
     variant = SamplerVariant.model_validate({"metadata": {"name": sampler}, "spec": spec})
-    return Pipeline(variant, cache, Telemetry(sampler, "stable"))
+    return Pipeline(variant, cache, RuntimeTelemetry(sampler, "stable"))
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pitwall_crds.names import Metric
-from pitwall_runtime.errors import BadVariant, NotAVideo
+from pitwall_runtime.errors import BadVariantError, NotAVideoError
 from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.pipeline.pipeline import Pipeline
-from pitwall_runtime.pipeline.telemetry import Telemetry
+from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 
 LIMIT = 1 << 30
 
@@ -23,7 +23,7 @@ def video(clip):
 @pytest.fixture
 def make_pipeline(make_variant, tmp_path):
     def make(sampler="aks", **spec):
-        return Pipeline(make_variant(sampler, **spec), tmp_path / "cache", Telemetry(f"{sampler}-v1", "stable"))
+        return Pipeline(make_variant(sampler, **spec), tmp_path / "cache", RuntimeTelemetry(f"{sampler}-v1", "stable"))
 
     return make
 
@@ -143,7 +143,7 @@ def test_a_refused_video_leaves_no_trace_and_no_lock(make_pipeline, tmp_path):
     bad.write_bytes(b"nothing" * 100)
     pipeline = make_pipeline()
     for _ in range(2):
-        with pytest.raises(NotAVideo):
+        with pytest.raises(NotAVideoError):
             pipeline.answer(open_video(bad, LIMIT), "blue", "stable")
     assert [path.name for path in (tmp_path / "cache" / "frames").rglob("*") if path.is_file()] == []
 
@@ -160,5 +160,5 @@ def test_a_refused_video_leaves_no_trace_and_no_lock(make_pipeline, tmp_path):
 def test_a_variant_that_cannot_be_served_says_why(make_variant, tmp_path, spec, words):
     whole = {"sampler": {"name": "aks"}, "encoder": {"name": "colours"}, **spec}
     variant = make_variant().model_validate({"metadata": {"name": "x"}, "spec": whole})
-    with pytest.raises(BadVariant, match=words):
-        Pipeline(variant, tmp_path, Telemetry("x", "stable"))
+    with pytest.raises(BadVariantError, match=words):
+        Pipeline(variant, tmp_path, RuntimeTelemetry("x", "stable"))

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitwall_crds.variant import SamplerSpec
-from pitwall_runtime.errors import BadVariant
+from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Selection, Shot
 from pitwall_runtime.samplers.catalogue import SAMPLERS, build, check
-from pitwall_runtime.samplers.contract import Evidences, SamplerContext
+from pitwall_runtime.samplers.contract import FeatureSource, SamplerContext
 
 NAMES = sorted(SAMPLERS)
 
@@ -22,7 +22,7 @@ def context(scores, max_frames, *, seed=0):
     rows = np.random.default_rng(7).normal(size=(len(scores), 16)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     shots = (Shot(0, len(scores)),)
-    source = Evidences(lambda: rows, lambda: scores)
+    source = FeatureSource(lambda: rows, lambda: scores)
     return SamplerContext(np.arange(len(scores), dtype=float), shots, max_frames, seed, source)
 
 
@@ -118,7 +118,7 @@ def test_dpp_avoids_the_twin_that_topk_takes():
     rows = np.eye(6, dtype=np.float32)
     rows[1] = rows[0]
     scores = np.array([0.9, 0.9, 0.5, 0.4, 0.1, 0.1], np.float32)
-    source = Evidences(lambda: rows, lambda: scores)
+    source = FeatureSource(lambda: rows, lambda: scores)
     pool = SamplerContext(np.arange(6.0), (Shot(0, 6),), 2, 0, source)
     assert build(SamplerSpec(name="topk"))(pool).indices == (0, 1)
     assert build(SamplerSpec(name="dpp"))(pool).indices == (0, 2)
@@ -148,14 +148,14 @@ def test_the_exact_dpp_really_does_more_work():
     ],
 )
 def test_a_wrong_variant_is_told_what_would_be_right(name, parameters, words):
-    with pytest.raises(BadVariant) as refusal:
+    with pytest.raises(BadVariantError) as refusal:
         build(SamplerSpec(name=name, parameters=parameters))
     assert words in refusal.value.message
 
 
 @pytest.mark.parametrize("indices", [(0, 1), (0, 1, 2, 99)])
 def test_a_sampler_that_breaks_the_contract_is_caught(indices):
-    with pytest.raises(BadVariant, match="must choose exactly 4 of 80"):
+    with pytest.raises(BadVariantError, match="must choose exactly 4 of 80"):
         check(Selection(indices), context(curve(80, 4), 4))
 
 

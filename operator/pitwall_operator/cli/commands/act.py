@@ -8,8 +8,9 @@ import typer
 
 from pitwall_crds.rollout import Rollout, Verb
 from pitwall_operator.cli.commands.show import NameArgument
-from pitwall_operator.cli.context import Exit, Output, OutputOption, console, fail, pick, print_json
-from pitwall_operator.cli.sources.port import Source
+from pitwall_operator.cli.context import Output, OutputOption, console, fail, pick, print_json
+from pitwall_operator.cli.sources.port import ResourceSource
+from pitwall_operator.values.errors import Exit
 
 IdOption = Annotated[
     str | None,
@@ -26,7 +27,7 @@ FlagsOption = Annotated[
 ]
 
 
-def _ask(source: Source, verb: Verb, rollout: str | None, action_id: str | None, output: Output) -> None:
+def _ask(source: ResourceSource, verb: Verb, rollout: str | None, action_id: str | None, output: Output) -> None:
     chosen = pick(source.rollouts(), rollout, source.place)
     action = {"id": action_id or uuid.uuid4().hex[:12], "verb": verb.value, "actor": source.actor()}
 
@@ -54,38 +55,38 @@ def _say(chosen: Rollout, words: str, data: Mapping[str, Any], output: Output) -
 
 
 def promote(
-    source: Source, rollout: NameArgument = None, id_: IdOption = None, output: OutputOption = Output.TEXT
+    source: ResourceSource, rollout: NameArgument = None, id_: IdOption = None, output: OutputOption = Output.TEXT
 ) -> None:
     """Let the candidate into the next stage: approve a manual gate, or go on without proof. It is recorded."""
     _ask(source, Verb.PROMOTE, rollout, id_, output)
 
 
 def abort(
-    source: Source, rollout: NameArgument = None, id_: IdOption = None, output: OutputOption = Output.TEXT
+    source: ResourceSource, rollout: NameArgument = None, id_: IdOption = None, output: OutputOption = Output.TEXT
 ) -> None:
     """Take the candidate off; the stable variant serves everybody."""
     _ask(source, Verb.ABORT, rollout, id_, output)
 
 
 def retry(
-    source: Source, rollout: NameArgument = None, id_: IdOption = None, output: OutputOption = Output.TEXT
+    source: ResourceSource, rollout: NameArgument = None, id_: IdOption = None, output: OutputOption = Output.TEXT
 ) -> None:
     """Begin a flagged-off or aborted variant's run anew."""
     _ask(source, Verb.RETRY, rollout, id_, output)
 
 
-def _set_paused(source: Source, rollout: str | None, paused: bool, output: Output) -> None:
+def _set_paused(source: ResourceSource, rollout: str | None, paused: bool, output: Output) -> None:
     chosen = pick(source.rollouts(), rollout, source.place)
     source.edit(chosen, lambda _: {"paused": paused})
     _say(chosen, "paused; harm still flags off" if paused else "resumed", {"paused": paused}, output)
 
 
-def pause(source: Source, rollout: NameArgument = None, output: OutputOption = Output.TEXT) -> None:
+def pause(source: ResourceSource, rollout: NameArgument = None, output: OutputOption = Output.TEXT) -> None:
     """Stay in this stage. Proven harm still flags the candidate off."""
     _set_paused(source, rollout, True, output)
 
 
-def resume(source: Source, rollout: NameArgument = None, output: OutputOption = Output.TEXT) -> None:
+def resume(source: ResourceSource, rollout: NameArgument = None, output: OutputOption = Output.TEXT) -> None:
     """Go on after a pause."""
     _set_paused(source, rollout, False, output)
 
@@ -94,7 +95,7 @@ def _flag_verb(name: str, words: str, *, killed: bool, default: str) -> Callable
     """`kill` or `release`: what they take is the same."""
 
     def verb(
-        source: Source,
+        source: ResourceSource,
         rollout: NameArgument = None,
         reason: ReasonOption = default,
         flags: FlagsOption = None,
@@ -118,7 +119,7 @@ release = _flag_verb(
 
 
 def _switch(
-    source: Source, rollout: str | None, killed: bool, reason: str, service: str | None, output: Output
+    source: ResourceSource, rollout: str | None, killed: bool, reason: str, service: str | None, output: Output
 ) -> None:
     chosen = pick(source.rollouts(), rollout, source.place)
     flag = chosen.spec.flag

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from pitwall_operator.cli.commands.lifecycle import default_cache
-from pitwall_operator.cli.context import Exit, Output, OutputOption, fail
+from pitwall_operator.cli.context import Output, OutputOption, fail
+from pitwall_operator.values.errors import Exit
 
 MODULE = "pitwall_runtime.ask"
 

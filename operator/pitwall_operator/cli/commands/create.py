@@ -9,13 +9,15 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from pitwall_crds.errors import InvalidResourceError
 from pitwall_crds.names import API_VERSION, FULL_WEIGHT
-from pitwall_crds.reading.load import InvalidResource, load_resources
+from pitwall_crds.reading.load import load_resources
 from pitwall_crds.rollout import OnInconclusive
 from pitwall_crds.variant import AnswerEngine
 from pitwall_operator.cli.commands.lifecycle import store
-from pitwall_operator.cli.context import Exit, fail
-from pitwall_operator.cli.sources.choose import Choice
+from pitwall_operator.cli.context import fail
+from pitwall_operator.cli.sources.choose import SourceChoice
+from pitwall_operator.values.errors import Exit
 
 ApplyOption = Annotated[bool, typer.Option("--apply", help="Apply it at once instead of printing it.")]
 NameArgument = Annotated[str, typer.Argument(help="Its name: lower-case letters, digits and '-'.")]
@@ -34,7 +36,7 @@ TAILS = {"latency": "QueryLatency", "selection": "FrameSelection"}
 DEFAULT_GATES = "latency-p99=10,errors=1,thumbs-down=10,follow-up=15,tokens=10"
 
 
-class Engine(StrEnum):
+class EngineName(StrEnum):
     """Answer engines, as the variant's type has them."""
 
     MOMENTS = AnswerEngine.MOMENTS
@@ -54,14 +56,14 @@ def answer(given: Any, question: str, default: Any = None) -> Any:
 
 
 def variant(
-    choice: Choice,
+    choice: SourceChoice,
     name: NameArgument,
     sampler: Annotated[str | None, typer.Option(help="Frame sampler, such as uniform or aks.")] = None,
     parameter: Annotated[list[str] | None, typer.Option(help="Of the sampler, NAME=VALUE; may be repeated.")] = None,
     max_frames: Annotated[int | None, typer.Option(help="Frames it must choose.")] = None,
     token_budget: Annotated[int | None, typer.Option(help="Visual tokens a query may spend.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Image-text encoder, such as conse.")] = None,
-    engine: Annotated[Engine | None, typer.Option(help="Who answers.")] = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Who answers.")] = None,
     endpoint_url: Annotated[str | None, typer.Option(help="Of engine openai: base URL up to /v1.")] = None,
     model: Annotated[str | None, typer.Option(help="Of engine openai: the model's name.")] = None,
     image: Annotated[str | None, typer.Option(help="Container image; the operator's own if left out.")] = None,
@@ -72,7 +74,7 @@ def variant(
     """Write a SamplerVariant: one sampler with its parameters, and what runs it."""
     chosen_sampler = answer(sampler, "Sampler")
     frames = answer(max_frames, "Frames it must choose", 32)
-    chosen_engine = answer(engine, "Answer engine", Engine.MOMENTS).value
+    chosen_engine = answer(engine, "Answer engine", EngineName.MOMENTS).value
     endpoint = answer(endpoint_url, "Base URL of the OpenAI-compatible server") if chosen_engine == "openai" else None
     runtime = {
         "image": image,
@@ -104,7 +106,7 @@ def _parameter(text: str) -> tuple[str, Any]:
 
 
 def rollout(
-    choice: Choice,
+    choice: SourceChoice,
     name: NameArgument,
     flag: Annotated[str | None, typer.Option(help="The feature flag whose split it owns.")] = None,
     variant: Annotated[str | None, typer.Option(help="The SamplerVariant that should serve.")] = None,
@@ -173,14 +175,14 @@ def _gate(text: str) -> dict[str, Any]:
     return {"name": name, **rule, **allowed}
 
 
-def _finish(choice: Choice, kind: str, name: str, spec: Mapping[str, Any], *, apply: bool) -> None:
+def _finish(choice: SourceChoice, kind: str, name: str, spec: Mapping[str, Any], *, apply: bool) -> None:
     """Check what was said as a file would be, then print or apply it."""
     metadata = {"name": name, **({"namespace": choice.namespace} if choice.namespace else {})}
     document = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": _without_empty(spec)}
     text = yaml.safe_dump(document, sort_keys=False)
     try:
         found = load_resources(text, source=f"{kind.lower()}.yaml")
-    except InvalidResource as error:
+    except InvalidResourceError as error:
         fail("\n  ".join(["this is no resource yet:", *error.lines]), Exit.BAD_INPUT)
     if apply:
         store(choice.open(), found)

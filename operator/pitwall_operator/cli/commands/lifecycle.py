@@ -9,26 +9,19 @@ from typing import Annotated, Any
 import httpx
 import typer
 
+from pitwall_crds.errors import InvalidResourceError
 from pitwall_crds.host import files
-from pitwall_crds.reading.load import InvalidResource, load_file
+from pitwall_crds.reading.load import load_file
 from pitwall_crds.rollout import Rollout
 from pitwall_operator.cli.commands.show import KINDS
-from pitwall_operator.cli.context import (
-    DEFAULT_STATE,
-    Exit,
-    Output,
-    OutputOption,
-    StateOption,
-    console,
-    fail,
-    print_json,
-)
+from pitwall_operator.cli.context import DEFAULT_STATE, Output, OutputOption, StateOption, console, fail, print_json
 from pitwall_operator.cli.sources.folder import Folder
-from pitwall_operator.cli.sources.port import Source
+from pitwall_operator.cli.sources.port import ResourceSource
 from pitwall_operator.machine import child
 from pitwall_operator.machine.resources import Resource, Resources
-from pitwall_operator.machine.state_folder import Place
+from pitwall_operator.machine.state_folder import StateFolder
 from pitwall_operator.machine.supervisor import stop_all, stop_runtimes
+from pitwall_operator.values.errors import Exit
 
 FilesOption = Annotated[list[Path], typer.Option("--filename", "-f", help="YAML file or folder; may be repeated.")]
 CacheOption = Annotated[
@@ -45,7 +38,7 @@ def read(paths: Sequence[Path]) -> tuple[Resource, ...]:
         for file in sorted(path.glob("*.y*ml")) if path.is_dir() else [path]:
             try:
                 found += load_file(file)
-            except InvalidResource as error:
+            except InvalidResourceError as error:
                 complaints += error.lines
     if complaints:
         fail("\n  ".join(["these files cannot be used:", *complaints]), Exit.BAD_INPUT)
@@ -54,20 +47,20 @@ def read(paths: Sequence[Path]) -> tuple[Resource, ...]:
     return tuple(found)
 
 
-def store(source: Source, found: Sequence[Resource]) -> None:
+def store(source: ResourceSource, found: Sequence[Resource]) -> None:
     """Apply resources in order, and say for each what kubectl says. Raises Trouble or Refused."""
     for resource in found:
         done = source.apply(resource)
         console.print(f"{resource.kind.lower()}.pitwall.dev/{resource.metadata.name} {done}")
 
 
-def apply(source: Source, filename: FilesOption) -> None:
+def apply(source: ResourceSource, filename: FilesOption) -> None:
     """Store resources; the operator moves the world to them."""
     store(source, read(filename))
 
 
 def delete(
-    source: Source,
+    source: ResourceSource,
     kind: Annotated[str, typer.Argument(help="rollout or samplervariant.")],
     name: Annotated[str, typer.Argument(help="Its name.")],
 ) -> None:
@@ -90,15 +83,15 @@ def port_is_free(port: int) -> bool:
         return True
 
 
-def supervisor_of(place: Place) -> tuple[int, float] | None:
+def supervisor_of(folder: StateFolder) -> tuple[int, float] | None:
     """The running supervisor, or None."""
-    known = files.read_json(place.run / "supervisor.json", None)
+    known = files.read_json(folder.run / "supervisor.json", None)
     return (known[0], known[1]) if known and child.alive(known[0], known[1]) else None
 
 
-def survivors(place: Place) -> list[tuple[int, float]]:
+def survivors(folder: StateFolder) -> list[tuple[int, float]]:
     """Services that still run, whether or not their supervisor does."""
-    known = files.read_json(place.run / "services.json", {}).values()
+    known = files.read_json(folder.run / "services.json", {}).values()
     return [(pid, created) for pid, created in known if child.alive(pid, created)]
 
 
@@ -117,19 +110,19 @@ def up(
 ) -> None:
     """Start flag service, gateway, operator and the variants' runtimes on this machine; and apply files."""
     found = read(filename)
-    place = Place(state.resolve())
-    running = supervisor_of(place)
-    if running is None and not survivors(place):
-        _check_port(port, place)
+    folder = StateFolder(state.resolve())
+    running = supervisor_of(folder)
+    if running is None and not survivors(folder):
+        _check_port(port, folder)
         roots = [root.resolve() for root in (media_root or [Path.cwd(), default_cache() / "media"])]
-        _write_settings(place, found, port, follow_up_seconds, roots, (cache or default_cache()).resolve())
-    store(Folder(place.state), found)
+        _write_settings(folder, found, port, follow_up_seconds, roots, (cache or default_cache()).resolve())
+    store(Folder(folder.state), found)
     if running is None:
-        _start(place)
+        _start(folder)
     if wait:
-        _await(place)
-    console.print(f"gateway    {place.gateway_url()}/v1   (OpenAI-compatible)")
-    console.print(f"flags      {place.flags_url()}      state {place.state}")
+        _await(folder)
+    console.print(f"gateway    {folder.gateway_url()}/v1   (OpenAI-compatible)")
+    console.print(f"flags      {folder.flags_url()}      state {folder.state}")
 
 
 def default_cache() -> Path:
@@ -137,19 +130,19 @@ def default_cache() -> Path:
     return Path.home() / ".cache" / "pitwall"
 
 
-def _check_port(port: int, place: Place) -> None:
+def _check_port(port: int, folder: StateFolder) -> None:
     if not port_is_free(port):
         fail(f"port {port} is in use; choose another with --port, or stop what listens there", Exit.BAD_INPUT)
     try:
-        place.run.mkdir(parents=True, exist_ok=True)
+        folder.run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        fail(f"{place.state} cannot be made ({error.strerror}); choose another folder with --state", Exit.BAD_INPUT)
+        fail(f"{folder.state} cannot be made ({error.strerror}); choose another folder with --state", Exit.BAD_INPUT)
 
 
 def _write_settings(
-    place: Place, found: Sequence[Resource], port: int, follow_up_seconds: int, roots: list[Path], cache: Path
+    folder: StateFolder, found: Sequence[Resource], port: int, follow_up_seconds: int, roots: list[Path], cache: Path
 ) -> None:
-    known = [*Resources(place.state).rollouts(), *(r for r in found if isinstance(r, Rollout))]
+    known = [*Resources(folder.state).rollouts(), *(r for r in found if isinstance(r, Rollout))]
     flags = sorted({rollout.spec.flag for rollout in known})
     if len(flags) != 1:
         fail(
@@ -163,31 +156,31 @@ def _write_settings(
         "follow_up_seconds": follow_up_seconds,
         "ports": {"gateway": port, **{name: child.free_port() for name in ("flags", "sync", "operator")}},
     }
-    place.write_settings(settings)
+    folder.write_settings(settings)
 
 
-def _start(place: Place) -> None:
+def _start(folder: StateFolder) -> None:
     pid, created = child.spawn(
-        "pitwall_operator.machine.supervisor", ["--state", str(place.state)], place.logs / "supervisor.log", {}
+        "pitwall_operator.machine.supervisor", ["--state", str(folder.state)], folder.logs / "supervisor.log", {}
     )
-    files.write_json(place.run / "supervisor.json", [pid, created])
+    files.write_json(folder.run / "supervisor.json", [pid, created])
 
 
-def _await(place: Place) -> None:
+def _await(folder: StateFolder) -> None:
     """Wait until the gateway is ready and a variant serves; end the command with the reason where that fails."""
     deadline = time.monotonic() + START_SECONDS
-    resources = Resources(place.state)
+    resources = Resources(folder.state)
     with console.status("starting …") as shown:
         while time.monotonic() < deadline:
             serving = [r.status.stable_variant for r in resources.rollouts() if r.status.weights]
-            if serving and _answers(f"{place.gateway_url()}/readyz"):
+            if serving and _answers(f"{folder.gateway_url()}/readyz"):
                 return
             reasons = "; ".join(r.status.reason for r in resources.rollouts() if r.status.reason)
             shown.update(f"starting … {reasons}")
             time.sleep(0.2)
-    words = {log.stem: child.last_words(log) for log in sorted(place.logs.glob("*.log"))}
+    words = {log.stem: child.last_words(log) for log in sorted(folder.logs.glob("*.log"))}
     said = "\n  ".join(f"{name}: {line}" for name, line in words.items() if line)
-    fail(f"not ready after {START_SECONDS:.0f} s; the processes' last words:\n  {said}\nLogs: {place.logs}")
+    fail(f"not ready after {START_SECONDS:.0f} s; the processes' last words:\n  {said}\nLogs: {folder.logs}")
 
 
 def _answers(url: str) -> bool:
@@ -202,15 +195,15 @@ def down(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Stop everything that `up` started. Resources, flags, statuses and records stay."""
-    place = Place(state.resolve())
-    running = supervisor_of(place)
+    folder = StateFolder(state.resolve())
+    running = supervisor_of(folder)
     if running:
         stop_all([running])
-    left = survivors(place)
+    left = survivors(folder)
     stop_all(left)
-    if place.run.is_dir():
-        stop_runtimes(place)
+    if folder.run.is_dir():
+        stop_runtimes(folder)
     if output is Output.JSON:
         print_json({"stopped": bool(running or left)})
     else:
-        console.print("stopped" if running or left else f"nothing was running in {place.state}")
+        console.print("stopped" if running or left else f"nothing was running in {folder.state}")

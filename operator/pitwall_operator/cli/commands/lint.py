@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pitwall_operator.cli.commands.lifecycle import read
-from pitwall_operator.cli.context import Exit, Output, OutputOption, fail, print_json, print_lines
+from pitwall_operator.cli.context import Output, OutputOption, fail, print_json, print_lines
 from pitwall_operator.machine.resources import Resource
+from pitwall_operator.values.errors import Exit
 
 if TYPE_CHECKING:
     from pitwall_operator.cluster.admission import Review

@@ -8,38 +8,39 @@ import typer
 
 from pitwall_operator.cli.commands.act import FlagsOption
 from pitwall_operator.cli.commands.show import NameArgument
-from pitwall_operator.cli.context import Exit, Output, OutputOption, console, fail, pick, print_json
-from pitwall_operator.cli.sources.port import Source
+from pitwall_operator.cli.context import Output, OutputOption, console, fail, pick, print_json
+from pitwall_operator.cli.sources.port import ResourceSource
+from pitwall_operator.values.errors import Exit
 
 if TYPE_CHECKING:
-    from pitwall_operator.record.lines import Record
+    from pitwall_operator.record.lines import RecordFile
 
 FileArgument = Annotated[Path, typer.Argument(help="A decision record, as `record` prints it.")]
 
 
-def record(source: Source, rollout: NameArgument = None, flags: FlagsOption = None) -> None:
+def record(source: ResourceSource, rollout: NameArgument = None, flags: FlagsOption = None) -> None:
     """Print the decision record, one JSON object a line: every block, verdict and decision since the first run."""
     chosen = pick(source.rollouts(), rollout, source.place)
     for line in source.record(chosen, service=flags):
         typer.echo(json.dumps(line))
 
 
-def _existing(file: Path) -> "Record":
-    from pitwall_operator.record.lines import Record
+def _existing(file: Path) -> "RecordFile":
+    from pitwall_operator.record.lines import RecordFile
 
     if not file.is_file():
         fail(f"{file} is not a file; `pitwall record ROLLOUT > FILE` writes one", Exit.BAD_INPUT)
-    return Record(file)
+    return RecordFile(file)
 
 
 def replay(file: FileArgument, output: OutputOption = Output.TEXT) -> None:
     """Recompute every verdict from the recorded counts; exit status 1 if any differs."""
-    from pitwall_operator.record.replay import UnreadableRecord
     from pitwall_operator.record.replay import replay as recompute
+    from pitwall_operator.values.errors import UnreadableRecordError
 
     try:
         blocks = list(recompute(_existing(file).read()))
-    except UnreadableRecord as error:
+    except UnreadableRecordError as error:
         fail(f"{file}: {error}", Exit.BAD_INPUT)
     differences = [line for block in blocks for line in block.disagreements()]
     verdicts = sum(len(block.assessments) for block in blocks)
@@ -63,10 +64,10 @@ def plot(
     if out.suffix not in {".png", ".svg", ".pdf"}:
         fail(f"{out} must end in .png, .svg or .pdf", Exit.BAD_INPUT)
     from pitwall_operator.record.plot import draw
-    from pitwall_operator.record.replay import UnreadableRecord
+    from pitwall_operator.values.errors import UnreadableRecordError
 
     try:
         draw(_existing(file).read(), out)
-    except UnreadableRecord as error:
+    except UnreadableRecordError as error:
         fail(f"{file}: {error}", Exit.BAD_INPUT)
     console.print(f"wrote {out}")

@@ -13,24 +13,14 @@ from rich.text import Text
 
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.cli.context import (
-    Exit,
-    Output,
-    OutputOption,
-    Trouble,
-    console,
-    fail,
-    near,
-    pick,
-    print_json,
-    print_lines,
-)
+from pitwall_operator.cli.context import Output, OutputOption, console, fail, near, pick, print_json, print_lines
 from pitwall_operator.cli.output.tables import rollout_table, variant_table
 from pitwall_operator.cli.output.tree import tree
 from pitwall_operator.cli.sources.choose import rollout_names
-from pitwall_operator.cli.sources.port import PoolView, Source
+from pitwall_operator.cli.sources.port import PoolView, ResourceSource
 from pitwall_operator.machine.resources import Resource
 from pitwall_operator.record import explain as story
+from pitwall_operator.values.errors import CommandError, Exit
 
 NameArgument = Annotated[
     str | None,
@@ -61,7 +51,7 @@ class View:
         return [pool for pool in self.pools if pool.namespace == rollout.metadata.namespace]
 
 
-def look(source: Source, name: str | None, *, everywhere: bool) -> View:
+def look(source: ResourceSource, name: str | None, *, everywhere: bool) -> View:
     """What there is now. Who may not see pods sees the rest."""
     found = source.rollouts(everywhere=everywhere)
     chosen = found
@@ -72,7 +62,7 @@ def look(source: Source, name: str | None, *, everywhere: bool) -> View:
     unseen, pools = "", tuple[PoolView, ...]()
     try:
         pools = source.pools(everywhere=everywhere)
-    except Trouble as trouble:
+    except CommandError as trouble:
         if trouble.code is not Exit.FORBIDDEN:
             raise
         unseen = f"not shown: {trouble}"
@@ -107,7 +97,7 @@ def _kind(word: str) -> list[str]:
 
 
 def get(
-    source: Source,
+    source: ResourceSource,
     kind: Annotated[str, typer.Argument(help="rollouts, samplervariants, or all.")] = ALL,
     name: Annotated[str | None, typer.Argument(help="One resource by name.")] = None,
     all_namespaces: EverywhereOption = False,
@@ -133,7 +123,7 @@ def get(
 
 
 def status(
-    source: Source,
+    source: ResourceSource,
     rollout: NameArgument = None,
     all_namespaces: EverywhereOption = False,
     output: OutputOption = Output.TEXT,
@@ -148,7 +138,7 @@ def status(
 
 
 def watch(
-    source: Source,
+    source: ResourceSource,
     rollout: NameArgument = None,
     all_namespaces: EverywhereOption = False,
     seconds: Annotated[float, typer.Option(min=0.1, help="Pause between refreshes.")] = 1.0,
@@ -164,7 +154,7 @@ def watch(
             live.update(Group(screen(view), Text(trouble, style="red")), refresh=True)
 
 
-def _looks(source: Source, name: str | None, *, everywhere: bool, seconds: float) -> Iterator[tuple[View, str]]:
+def _looks(source: ResourceSource, name: str | None, *, everywhere: bool, seconds: float) -> Iterator[tuple[View, str]]:
     """The newest view, again and again; beside it why it is old, if it is. Raises Trouble at the first look only."""
     view = look(source, name, everywhere=everywhere)
     yield view, ""
@@ -174,7 +164,7 @@ def _looks(source: Source, name: str | None, *, everywhere: bool, seconds: float
         try:
             view, trouble = look(source, name, everywhere=everywhere), ""
             seen = time.monotonic()
-        except Trouble as problem:
+        except CommandError as problem:
             trouble = f"seen {time.monotonic() - seen:.0f} s ago: {problem}; trying again"
         yield view, trouble
 
@@ -189,7 +179,7 @@ def _print_changes(looks: Iterator[tuple[View, str]]) -> None:
                 typer.echo(json.dumps(data))
 
 
-def explain(source: Source, rollout: NameArgument = None) -> None:
+def explain(source: ResourceSource, rollout: NameArgument = None) -> None:
     """Tell in sentences what was decided, when, and on what evidence."""
     chosen = pick(source.rollouts(), rollout, source.place)
     lines = list(source.record(chosen)) if source.record_is_near else []
@@ -198,7 +188,7 @@ def explain(source: Source, rollout: NameArgument = None) -> None:
         print_lines(["", f"The whole record: kubectl pitwall record {chosen.metadata.name}"])
 
 
-def history(source: Source, rollout: NameArgument = None, output: OutputOption = Output.TEXT) -> None:
+def history(source: ResourceSource, rollout: NameArgument = None, output: OutputOption = Output.TEXT) -> None:
     """List every decision that changed something."""
     chosen = pick(source.rollouts(), rollout, source.place)
     if output is Output.JSON:

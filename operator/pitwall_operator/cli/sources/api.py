@@ -12,8 +12,8 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
-from pitwall_operator.cli.context import Exit, Trouble
-from pitwall_operator.cli.sources.kubeconfig import Target, load
+from pitwall_operator.cli.sources.kubeconfig import ClusterTarget, load
+from pitwall_operator.values.errors import CommandError, Exit
 
 REQUEST_SECONDS: Final = (5.0, 20.0)
 """For the connection, and for every part of an answer."""
@@ -41,14 +41,14 @@ class Api:
     client: client.ApiClient
 
     @classmethod
-    def open(cls, target: Target) -> tuple["Api", str]:
+    def open(cls, target: ClusterTarget) -> tuple["Api", str]:
         """The API server as kubectl would find it, and the context's namespace; nothing is asked of it yet."""
         settings = client.Configuration()
         try:
             namespace = load(target, settings)
         except ConfigException as error:
             words = f"the kubeconfig cannot be used: {error}; compare `kubectl config view`"
-            raise Trouble(words, Exit.BAD_INPUT) from None
+            raise CommandError(words, Exit.BAD_INPUT) from None
         settings.retries = urllib3.Retry(0)
         if not settings.verify_ssl:
             urllib3.disable_warnings(InsecureRequestWarning)  # the kubeconfig's owner decided so; kubectl is as quiet
@@ -106,24 +106,24 @@ class Api:
         except (HTTPError, OSError) as error:
             server = self.client.configuration.host
             words = f"no answer from {server} ({_cause(error)}); is the cluster up, and is this the right context?"
-            raise Trouble(words, Exit.UNREACHABLE) from None
+            raise CommandError(words, Exit.UNREACHABLE) from None
 
 
-def trouble_of(error: ApiException) -> Trouble:
+def trouble_of(error: ApiException) -> CommandError:
     """The API server's refusal in words."""
     status = _status(error)
     message = status.get("message") or error.reason or "no reason given"
     if error.status in (400, 422) or "denied the request" in message:
-        return Trouble(message, Exit.BAD_INPUT)
+        return CommandError(message, Exit.BAD_INPUT)
     if error.status == 404:
         named = (status.get("details") or {}).get("name")
-        return Trouble(message, Exit.NOT_FOUND) if named else Trouble(NOT_INSTALLED, Exit.NOT_INSTALLED)
+        return CommandError(message, Exit.NOT_FOUND) if named else CommandError(NOT_INSTALLED, Exit.NOT_INSTALLED)
     if "Apply failed" in message:
-        return Trouble(f"{message}; change them with the tool that they belong to", Exit.CONFLICT)
+        return CommandError(f"{message}; change them with the tool that they belong to", Exit.CONFLICT)
     remedy, code = REMEDIES.get(
         error.status or 0, (f"the API server answered {error.status}; try again", Exit.UNREACHABLE)
     )
-    return Trouble(f"{message}; {remedy}", code)
+    return CommandError(f"{message}; {remedy}", code)
 
 
 def _status(error: ApiException) -> dict[str, Any]:

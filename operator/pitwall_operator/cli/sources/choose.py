@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from pitwall_operator.cli.context import DEFAULT_STATE, Exit, Trouble, fail
+from pitwall_operator.cli.context import DEFAULT_STATE, fail
 from pitwall_operator.cli.sources.folder import Folder
-from pitwall_operator.cli.sources.port import Source
+from pitwall_operator.cli.sources.port import ResourceSource
+from pitwall_operator.values.errors import CommandError, Exit
 
 PLUGIN = "kubectl-pitwall"
 
@@ -32,7 +33,7 @@ CHOICE: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class SourceChoice:
     """What the user said about where to look."""
 
     namespace: str | None = None
@@ -41,7 +42,7 @@ class Choice:
     state: Path | None = None
     everywhere: bool = False
 
-    def open(self) -> Source:
+    def open(self) -> ResourceSource:
         """The cluster if it was called as kubectl's plugin or an option names one, else the folder. Raises Trouble."""
         cluster = self.everywhere or any(value is not None for value in (self.namespace, self.context, self.kubeconfig))
         if cluster and self.state is not None:
@@ -50,9 +51,9 @@ class Choice:
             )
         if cluster or (self.state is None and is_plugin()):
             from pitwall_operator.cli.sources.cluster import Cluster
-            from pitwall_operator.cli.sources.kubeconfig import Target
+            from pitwall_operator.cli.sources.kubeconfig import ClusterTarget
 
-            return Cluster.open(Target(self.kubeconfig, self.context, self.namespace))
+            return Cluster.open(ClusterTarget(self.kubeconfig, self.context, self.namespace))
         return Folder(self.state or Path(os.environ.get("PITWALL_STATE") or DEFAULT_STATE))
 
 
@@ -72,8 +73,8 @@ def with_source(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**given: Any) -> None:
         where = {name: given.pop(name) for name in CHOICE}
-        choice = Choice(**where, everywhere=given.get("all_namespaces", False))
-        command(choice if first.annotation is Choice else choice.open(), **given)
+        choice = SourceChoice(**where, everywhere=given.get("all_namespaces", False))
+        command(choice if first.annotation is SourceChoice else choice.open(), **given)
 
     run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
     return run
@@ -83,7 +84,7 @@ def rollout_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """For shell completion; where nothing can be found out, nothing is offered."""
     where: dict[str, Any] = {name: ctx.params.get(name) for name in CHOICE}
     try:
-        found = Choice(**where).open().rollouts()
-    except Trouble:
+        found = SourceChoice(**where).open().rollouts()
+    except CommandError:
         return []
     return [rollout.metadata.name for rollout in found if rollout.metadata.name.startswith(incomplete)]

@@ -13,15 +13,16 @@ from pitwall_crds.names import API_VERSION, MANAGED_BY, ObjectLabel
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
-from pitwall_flags.service.auth import Scope
-from pitwall_operator.cli.context import Exit, Trouble, fail, problems
+from pitwall_flags.service.auth import TokenScope
+from pitwall_operator.cli.context import fail, problems
 from pitwall_operator.cli.sources import flags
 from pitwall_operator.cli.sources.api import APPLY, MERGE, Api
 from pitwall_operator.cli.sources.forward import flag_service
-from pitwall_operator.cli.sources.kubeconfig import Target
+from pitwall_operator.cli.sources.kubeconfig import ClusterTarget
 from pitwall_operator.cli.sources.pods import pools_of
 from pitwall_operator.cli.sources.port import Edit, PoolView
 from pitwall_operator.machine.resources import KINDS, Applied, Resource
+from pitwall_operator.values.errors import CommandError, Exit
 
 if TYPE_CHECKING:
     from pitwall_operator.record.lines import Line
@@ -39,11 +40,11 @@ class Cluster:
     """A namespace, and the way to its API server."""
 
     api: Api
-    target: Target
+    target: ClusterTarget
     namespace: str
 
     @classmethod
-    def open(cls, target: Target) -> "Cluster":
+    def open(cls, target: ClusterTarget) -> "Cluster":
         """The cluster as kubectl would find it; nothing is asked of it yet. Raises Trouble."""
         api, namespace = Api.open(target)
         return cls(api, target, target.namespace or namespace)
@@ -77,7 +78,7 @@ class Cluster:
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         try:
             answer = self.api.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
-        except Trouble:
+        except CommandError:
             return getpass.getuser()
         return str(answer["status"]["userInfo"]["username"])[:128]
 
@@ -90,7 +91,7 @@ class Cluster:
             patch = {"metadata": {"resourceVersion": version}, "spec": change(Rollout.model_validate(data))}
             try:
                 self.api.patch(path, patch, kind=MERGE, manager=FIELD_MANAGER)
-            except Trouble as trouble:
+            except CommandError as trouble:
                 if trouble.code is not Exit.CONFLICT:
                     raise
             else:
@@ -123,14 +124,14 @@ class Cluster:
     def switch(self, flag: str, *, killed: bool, reason: str, service: str | None) -> None:
         """By the cluster's flag service, with the Secret's kill token."""
         actor = self.actor()
-        with flag_service(self.api, self.target.kubectl_options(), Scope.KILL, service) as (url, token):
+        with flag_service(self.api, self.target.kubectl_options(), TokenScope.KILL, service) as (url, token):
             client = FlagClient(url, token=token)
             asyncio.run(flags.switch(client, flag, killed=killed, actor=actor, reason=reason))
 
     def record(self, rollout: Rollout, *, service: str | None = None) -> Iterator["Line"]:
         """From the flag service's journal."""
         known = rollout.metadata
-        with flag_service(self.api, self.target.kubectl_options(), Scope.KILL, service) as (url, token):
+        with flag_service(self.api, self.target.kubectl_options(), TokenScope.KILL, service) as (url, token):
             yield from asyncio.run(flags.journal(FlagClient(url, token=token), known.namespace, known.name))
 
     def _all(self, kind: str, everywhere: bool) -> Iterator[Resource]:
@@ -148,7 +149,7 @@ class Cluster:
         """The resourceVersion, or None where there is no such resource."""
         try:
             return str(self.api.get(path)["metadata"]["resourceVersion"])
-        except Trouble as trouble:
+        except CommandError as trouble:
             if trouble.code is Exit.NOT_FOUND:
                 return None
             raise

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pitwall_flags.client import FlagClient, FlagConflict, FlagRejected, FlagsUnreachable
-from pitwall_operator.cli.context import Exit, fail
+from pitwall_flags.client import FlagClient
+from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
+from pitwall_operator.cli.context import fail
+from pitwall_operator.values.errors import Exit
 
 if TYPE_CHECKING:
     from pitwall_operator.record.lines import Line
@@ -34,7 +36,7 @@ async def journal(client: FlagClient, namespace: str, rollout: str) -> list["Lin
 def _in_sentences(asked: str) -> Iterator[None]:
     try:
         yield
-    except FlagsUnreachable as error:
+    except FlagsUnreachableError as error:
         fail(str(error), Exit.UNREACHABLE)
-    except (FlagRejected, FlagConflict) as error:
+    except (FlagRejectedError, FlagConflictError) as error:
         fail(f"the flag service refused {asked}: {error}")

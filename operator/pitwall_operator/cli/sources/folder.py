@@ -11,12 +11,13 @@ from pitwall_crds.host import files
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
-from pitwall_operator.cli.context import Exit, fail
+from pitwall_operator.cli.context import fail
 from pitwall_operator.cli.sources.flags import switch
 from pitwall_operator.cli.sources.port import Edit, Pod, PoolView
 from pitwall_operator.machine.child import Child, alive
 from pitwall_operator.machine.resources import Applied, Resource, Resources
-from pitwall_operator.machine.state_folder import Place
+from pitwall_operator.machine.state_folder import StateFolder
+from pitwall_operator.values.errors import Exit
 
 if TYPE_CHECKING:
     from pitwall_operator.record.lines import Line
@@ -81,7 +82,7 @@ class Folder:
 
     def switch(self, flag: str, *, killed: bool, reason: str, service: str | None) -> None:  # noqa: ARG002 – known here
         """By the flag service of this folder."""
-        where = Place(self.state)
+        where = StateFolder(self.state)
         if not where.settings():
             fail(f"nothing was started in {self.state}: `pitwall up -f FILE` starts it", Exit.NOT_RUNNING)
         client = FlagClient(where.flags_url(), token=where.secrets()["kill"])
@@ -89,9 +90,9 @@ class Folder:
 
     def record(self, rollout: Rollout, *, service: str | None = None) -> Iterator["Line"]:  # noqa: ARG002
         """Read the record's file."""
-        from pitwall_operator.record.lines import Record
+        from pitwall_operator.record.lines import RecordFile
 
-        return Record(Place(self.state).record(rollout.metadata.name)).read()
+        return RecordFile(StateFolder(self.state).record(rollout.metadata.name)).read()
 
     def _resources(self) -> Resources:
         if not (self.state / "resources").is_dir():

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from pitwall_flags.service.auth import VARIABLES, Scope
-from pitwall_operator.cli.context import Exit, Trouble, fail
+from pitwall_flags.service.auth import VARIABLES, TokenScope
+from pitwall_operator.cli.context import fail
 from pitwall_operator.cli.sources.api import Api
+from pitwall_operator.values.errors import CommandError, Exit
 
 SERVICE = "pitwall-flags"
 LABELED = {"labelSelector": "app.kubernetes.io/name=pitwall,app.kubernetes.io/component=flags"}
@@ -21,7 +22,7 @@ START_SECONDS = 20.0
 
 @contextmanager
 def flag_service(
-    api: Api, kubectl_options: Sequence[str], scope: Scope, named: str | None
+    api: Api, kubectl_options: Sequence[str], scope: TokenScope, named: str | None
 ) -> Iterator[tuple[str, str]]:
     """Base URL and token. `named` is a URL, NAMESPACE/SERVICE or nothing: then it is looked for. Raises Trouble."""
     token = os.environ.get(VARIABLES[scope], "")
@@ -43,7 +44,7 @@ def _find(api: Api, named: str | None) -> tuple[str, str]:
     hint = "name it by --flags NAMESPACE/SERVICE"
     try:
         found = [service["metadata"] for service in api.list("/api/v1/services", LABELED)]
-    except Trouble as trouble:
+    except CommandError as trouble:
         fail(f"the flag service could not be looked for: {trouble}; or {hint}", trouble.code)
     if len(found) != 1:
         places = ", ".join(f"{each['namespace']}/{each['name']}" for each in found)
@@ -54,7 +55,7 @@ def _find(api: Api, named: str | None) -> tuple[str, str]:
     return found[0]["namespace"], found[0]["name"]
 
 
-def _token(api: Api, namespace: str, scope: Scope) -> str:
+def _token(api: Api, namespace: str, scope: TokenScope) -> str:
     data = api.get(f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets/{SECRET}").get("data", {})
     if scope not in data:
         fail(f"Secret {namespace}/{SECRET} has no key {scope!r}; set {VARIABLES[scope]} instead", Exit.NOT_INSTALLED)

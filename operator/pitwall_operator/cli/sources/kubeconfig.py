@@ -8,14 +8,15 @@ from pathlib import Path
 import yaml
 from kubernetes import client, config
 
-from pitwall_operator.cli.context import Exit, fail, near
+from pitwall_operator.cli.context import fail, near
+from pitwall_operator.values.errors import Exit
 
 DEFAULT_FILE = Path.home() / ".kube" / "config"
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ClusterTarget:
     """A choice of cluster and namespace; None is what the kubeconfig says."""
 
     kubeconfig: Path | None = None
@@ -28,7 +29,7 @@ class Target:
         return [f"{option}={value}" for option, value in chosen.items() if value is not None]
 
 
-def load(target: Target, settings: client.Configuration) -> str:
+def load(target: ClusterTarget, settings: client.Configuration) -> str:
     """Fill in server and credentials; the context's namespace comes back. Raises Trouble or ConfigException."""
     named = str(target.kubeconfig) if target.kubeconfig else os.environ.get("KUBECONFIG", "")
     files = _files([Path(part).expanduser() for part in named.split(os.pathsep) if part] or [DEFAULT_FILE])

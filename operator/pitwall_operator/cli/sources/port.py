@@ -37,7 +37,7 @@ class PoolView:
     pods: tuple[Pod, ...] = ()
 
 
-class Source(Protocol):
+class ResourceSource(Protocol):
     """Where resources live, and how a person's word reaches them. Every method may raise Trouble."""
 
     @property

@@ -1,0 +1,31 @@
+"""Every exception of the gateway, as one tree."""
+
+
+class GatewayError(Exception):
+    """Whatever keeps the gateway from starting, from answering, or from finding its pods."""
+
+
+class WatchError(GatewayError):
+    """The API server did not serve the list or the watch; the message says why, and what to do if we know."""
+
+
+class WatchExpiredError(WatchError):
+    """The API server remembers no changes from that version on: list again."""
+
+
+class RoutesError(GatewayError):
+    """The routes file cannot be understood; the message says where."""
+
+
+class PortError(GatewayError):
+    """The address cannot be bound; the message names it, why, and the remedy."""
+
+
+class RequestRefusedError(GatewayError):
+    """A request that gets no answer; the message holds the value, the limit and the remedy."""
+
+    def __init__(self, status: int, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
