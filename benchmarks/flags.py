@@ -1,6 +1,6 @@
 """What a flag costs: one evaluation in process and over OFREP, a write until every gateway sees it, and 10 000 flags.
 
-Prints a table and writes benchmarks/results/flags.json, one flat row per measurement. `--quick` measures less.
+Prints a table and writes benchmarks/results/flags.json, or the --output, one flat row per measurement.
 flagd's own OFREP is measured in the same run, in turn with ours, when a `flagd` binary is on the PATH.
 """
 
@@ -29,6 +29,7 @@ from openfeature.contrib.tools.flagd.core import FlagdCore
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.provider.no_op_provider import NoOpProvider
 
+from pitwall_crds.host.sockets import free_port
 from pitwall_flags.client import FlagClient
 from pitwall_flags.flag.document import ArmShare, split_document
 from pitwall_flags.flag.flagset import FlagSet
@@ -74,6 +75,7 @@ class Size:
 
 FULL = Size(evaluations=100_000, seconds=5.0, gateways=50, writes=200, flags=10_000)
 QUICK = Size(evaluations=10_000, seconds=1.0, gateways=10, writes=20, flags=1_000)
+LEAST = Size(evaluations=200, seconds=0.1, gateways=2, writes=3, flags=20)
 
 
 def split(weight: int) -> dict[str, Any]:
@@ -221,12 +223,6 @@ def flagd(folder: Path) -> Iterator[str]:
         process.wait(20)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -352,7 +348,7 @@ async def measure(size: Size) -> list[FlagsRow]:
     return rows
 
 
-def report(rows: Sequence[FlagsRow]) -> None:
+def report(rows: Sequence[FlagsRow], output: Path) -> None:
     """Print the table and write the results."""
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     date = dt.datetime.now(dt.UTC).date().isoformat()
@@ -360,8 +356,8 @@ def report(rows: Sequence[FlagsRow]) -> None:
     load_average = round(os.getloadavg()[0], 2)
     extra = {"machine": machine, "date": date, "load_average": load_average, "note": note}
     found = [{"benchmark": "flags", **asdict(each), **extra} for each in rows]
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    output.parent.mkdir(exist_ok=True)
+    output.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     for each in rows:
         rate = f"{each.per_second:10.0f}/s" if each.per_second else " " * 12
         sys.stdout.write(f"{each.measure:32}{each.subject:54}{each.p50:12.3f}{each.p99:12.3f} {each.unit:4}{rate}\n")
@@ -370,8 +366,12 @@ def report(rows: Sequence[FlagsRow]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a minute instead of several")
-    report(asyncio.run(measure(QUICK if parser.parse_args().quick else FULL)))
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", dest="size", action="store_const", const=QUICK, default=FULL, help="20 seconds")
+    size.add_argument("--least", dest="size", action="store_const", const=LEAST, help="only shows that it runs")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="file for the rows; default: %(default)s")
+    chosen = parser.parse_args()
+    report(asyncio.run(measure(chosen.size)), chosen.output)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the gateway adds to a question: the same questions asked directly and through it, in turn, side by side.
 
-Prints a table and writes benchmarks/results/gateway.json, one flat row per measurement. `--quick` asks fewer.
+Prints a table and writes benchmarks/results/gateway.json, or the --output, one flat row per measurement.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from pitwall_gateway.serve.server import bind
+from pitwall_crds.host.sockets import listen
 
 RESULTS = Path(__file__).parent / "results" / "gateway.json"
 ROUNDS = 15
@@ -66,6 +66,7 @@ async def runtime(scope: dict[str, Any], receive: Any, send: Any) -> None:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--quick", action="store_true", help="a tenth of the questions")
+    arguments.add_argument("--output", type=Path, default=RESULTS, help="file for the rows; default: %(default)s")
     arguments.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.serve is not None:
@@ -75,17 +76,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, _servers(Path(folder)) as urls:
         rows = asyncio.run(_measure(urls, 300 if given.quick else 3_000))
     _print(rows)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    given.output.parent.mkdir(exist_ok=True)
+    given.output.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 @contextlib.contextmanager
 def _servers(folder: Path) -> Iterator[dict[str, str]]:
     """A runtime and a gateway as processes of their own."""
-    direct = bind("127.0.0.1", 0)
+    direct = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{direct.getsockname()[1]}"
     (folder / "routes.json").write_text(json.dumps({"variants": {"uniform-v1": {"stable": [url]}}}))
-    front = bind("127.0.0.1", 0)
+    front = listen("127.0.0.1", 0)
     port = front.getsockname()[1]
     front.close()
     number = direct.fileno()

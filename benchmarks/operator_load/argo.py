@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.operator_load import objects
-from benchmarks.operator_load.bench import Bench, Process, free_port, gather
+from benchmarks.operator_load.bench import Bench, Process, gather
 from benchmarks.operator_load.measures import filled, moved, steady
 from harness import binaries
+
+from pitwall_crds.host.sockets import free_port
 
 API: Final = "argoproj.io/v1alpha1"
 NAME: Final = "rollouts-controller"

@@ -23,9 +23,11 @@ from benchmarks.operator_load.actors import WRITES, Audit, Questions, Readiness,
 from benchmarks.operator_load.objects import Object
 from benchmarks.operator_load.table import OperatorRow, show
 
+from pitwall_crds.host.sockets import free_port
+
 sys.path.append(str(Path(__file__).parents[2] / "tests" / "cluster"))
 from harness.control_plane import AUDIT_POLICY, ControlPlane
-from harness.processes import Process, free_port
+from harness.processes import Process
 
 AT_ONCE: Final = 24
 USER: Final = "operator"

@@ -11,10 +11,12 @@ from typing import Final
 
 import httpx
 from benchmarks.operator_load import objects
-from benchmarks.operator_load.bench import Bench, Process, free_port, gather
+from benchmarks.operator_load.bench import Bench, Process, gather
 from benchmarks.operator_load.measures import filled, moved, steady
 from benchmarks.operator_load.objects import Object
 from benchmarks.operator_load.table import OperatorRow, spread
+
+from pitwall_crds.host.sockets import free_port
 
 PROBES: Final = 20
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a user's YAML file, as exceptions."""
+"""What can be wrong with a user's YAML file, or with the machine that a process runs on, as exceptions."""
 
 
 class ResourceError(ValueError):
@@ -19,3 +19,7 @@ class InvalidResourceError(ResourceError):
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
         self.lines = tuple(lines)
+
+
+class PortError(OSError):
+    """An address cannot be listened on; the message names it, the reason and the remedy."""

@@ -5,13 +5,13 @@ import os
 import sys
 from collections.abc import Sequence
 
+from pitwall_crds.host.http_server import serve
+from pitwall_crds.host.sockets import listen
 from pitwall_gateway.flags.port import FixedFlags, Flags
 from pitwall_gateway.flags.sync import FollowedFlags
 from pitwall_gateway.serve.app import build_app
-from pitwall_gateway.serve.server import bind, serve
 from pitwall_gateway.serve.settings import GatewaySettings, read_settings
 from pitwall_gateway.serve.wiring import assemble
-from pitwall_gateway.values.errors import PortError
 
 log = logging.getLogger("pitwall_gateway")
 
@@ -23,8 +23,8 @@ def main(arguments: Sequence[str]) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
-        listener = bind(settings.host, settings.port)
-    except (PortError, OSError) as error:
+        listener = listen(settings.host, settings.port)
+    except OSError as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 2
     app = build_app(assemble(settings, _flags(settings)))

@@ -11,8 +11,9 @@ import urllib.error
 import urllib.request
 
 import pytest
-from harness.processes import Process, free_port, until
+from harness.processes import Process, until
 
+from pitwall_crds.host.sockets import free_port
 from pitwall_gateway.pools.endpoints import EndpointFollower, Pace
 
 pytestmark = pytest.mark.slow

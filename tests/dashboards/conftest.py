@@ -1,7 +1,6 @@
 """A real Prometheus that scrapes a real process with every metric of Pitwall."""
 
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ import httpx
 import pytest
 import yaml
 
+from pitwall_crds.host.sockets import free_port
+
 START_SECONDS = 30.0
 
 
@@ -22,12 +23,6 @@ def program(name: str) -> str:
     if found is None:
         pytest.skip(f"{name} is not installed; as root, scripts/servers.sh installs it")
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(claim: Callable[[], object], *, seconds: float, what: str) -> None:

@@ -16,8 +16,8 @@ import pytest
 from examples.demo.users import DemoExchange, drive
 
 from pitwall_crds.host import files
+from pitwall_crds.host.sockets import free_port
 from pitwall_crds.rollout import Rollout
-from pitwall_operator.machine.child import free_port
 from pitwall_operator.machine.resources import Resources
 from pitwall_operator.machine.state_folder import StateFolder
 

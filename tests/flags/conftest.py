@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from typing import IO, Any
 import httpx
 import pytest
 
+from pitwall_crds.host.sockets import free_port
 from pitwall_flags.flag.document import ArmShare, split_document
 
 READY = re.compile(r"flag service ready: http=\S+:(\d+) sync=\S+:(\d+)")
@@ -175,12 +175,6 @@ def postgres() -> Iterator[Postgres]:
     finally:
         server.stop()
         shutil.rmtree(folder)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

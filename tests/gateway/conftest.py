@@ -19,9 +19,9 @@ import uvicorn
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse
 
+from pitwall_crds.host.sockets import listen
 from pitwall_gateway.flags.port import FixedFlags, Flags
 from pitwall_gateway.serve.app import build_app
-from pitwall_gateway.serve.server import bind
 from pitwall_gateway.serve.settings import GatewaySettings, Rules
 from pitwall_gateway.serve.wiring import assemble
 
@@ -32,7 +32,7 @@ class Server:
     """An ASGI application on a free port, in a thread of its own."""
 
     def __init__(self, app: Any, listener: socket.socket | None = None) -> None:
-        self.listener = listener or bind("127.0.0.1", 0)
+        self.listener = listener or listen("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)

@@ -10,14 +10,9 @@ import sys
 
 import pytest
 
-from pitwall_gateway.serve.server import bind
+from pitwall_crds.host.sockets import listen
 
 pytestmark = pytest.mark.slow
-
-
-def test_the_listener_names_its_protocol_so_that_asyncio_switches_nagle_off():
-    with bind("127.0.0.1", 0) as listener:
-        assert listener.proto == socket.IPPROTO_TCP
 
 
 @pytest.fixture
@@ -43,7 +38,7 @@ def listening_url(process):
 
 
 def test_a_port_in_use_is_one_clear_line_and_status_2(launch):
-    taken = bind("127.0.0.1", 0)
+    taken = listen("127.0.0.1", 0)
     process = launch(taken.getsockname()[1])
 
     _, error = process.communicate(timeout=30)

@@ -2,14 +2,13 @@
 
 import argparse
 import asyncio
-import contextlib
 import ipaddress
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,10 @@ import uvicorn
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2_grpc
 from sqlalchemy.exc import SQLAlchemyError
 
+from pitwall_crds.errors import PortError
+from pitwall_crds.host.http_server import GracefulServer
 from pitwall_crds.host.http_upgrade import IgnoresUpgrades
+from pitwall_crds.host.sockets import listen
 from pitwall_flags.errors import StartError, TokenError
 from pitwall_flags.service.app import build_app
 from pitwall_flags.service.auth import AccessTokens
@@ -47,14 +49,6 @@ class FlagServiceSettings:
     private_key: Path | None
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the service decides when to stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 def read_settings(arguments: Sequence[str]) -> FlagServiceSettings:
     """The command line as settings; exits with a usage message when it is wrong."""
     parser = argparse.ArgumentParser(prog="python -m pitwall_flags.service", description=__doc__)
@@ -74,16 +68,16 @@ def read_settings(arguments: Sequence[str]) -> FlagServiceSettings:
 
 
 async def serve(settings: FlagServiceSettings, tokens: AccessTokens, stop: asyncio.Event) -> None:
-    """Run until `stop` is set. Raises CannotStart."""
+    """Run until `stop` is set. Raises StartError or PortError."""
     _refuse_open_service(settings, tokens)
-    with _bound(settings.host, settings.http_port) as http_socket:
+    with listen(settings.host, settings.http_port, option="--http-port") as http_socket:
         store = await _open_store(settings.database)
         publisher = Publisher(store, settings.flag_set_id)
         try:
             await publisher.refresh()
             grpc_server, sync_port = await _start_sync(settings, publisher, tokens)
             app = build_app(store, publisher, tokens, settings.requests_per_second)
-            http_server = _Server(_http_config(settings, app))
+            http_server = GracefulServer(_http_config(settings, app), signals=())
             _announce(settings.host, http_socket.getsockname()[1], sync_port)
             await _until(stop, http_server, http_socket, publisher)
             await publisher.close()
@@ -122,23 +116,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-@contextlib.contextmanager
-def _bound(host: str, port: int) -> Iterator[socket.socket]:
-    """A listening socket, so that a taken port is known before anything else starts."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named because asyncio switches Nagle off (40 ms per answer) only where it is.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(1024)
-        yield listening
-    except (OSError, OverflowError) as error:
-        raise StartError(f"cannot listen on {host}:{port}: {error}; choose another --http-port") from error
-    finally:
-        listening.close()
 
 
 async def _open_store(url: str) -> FlagStore:
@@ -198,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 AccessTokens.from_environment(os.environ),
             )
         )
-    except (StartError, TokenError) as error:
+    except (StartError, TokenError, PortError) as error:
         sys.stderr.write(f"pitwall flags: {error}\n")
         return 2
     return 0

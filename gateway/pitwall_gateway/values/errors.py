@@ -17,10 +17,6 @@ class RoutesError(GatewayError):
     """The routes file cannot be understood; the message says where."""
 
 
-class PortError(GatewayError):
-    """The address cannot be bound; the message names it, why, and the remedy."""
-
-
 class RequestRefusedError(GatewayError):
     """A request that gets no answer; the message holds the value, the limit and the remedy."""
 

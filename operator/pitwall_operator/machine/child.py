@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -48,14 +47,6 @@ class Child:
     def from_json(cls, data: Mapping[str, Any]) -> "Child":
         """The child that `to_json` wrote."""
         return cls(**{**data, "pool": Pool(data["pool"])})
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def spawn(module: str, arguments: list[str], log: Path, environment: Mapping[str, str]) -> tuple[int, float]:

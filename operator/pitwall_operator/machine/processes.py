@@ -11,6 +11,7 @@ import httpx
 import yaml
 
 from pitwall_crds.host import files
+from pitwall_crds.host.sockets import free_port
 from pitwall_crds.names import Arm
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.machine import child
@@ -151,7 +152,7 @@ class Processes:
     def _start(self, key: PoolKey, goal: Goal) -> None:
         name, pool = key
         manifest = self._manifest(goal)
-        port = child.free_port()
+        port = free_port()
         log = self.layout.state / "logs" / f"{name}-{pool}.log"
         roots = [part for root in self.layout.media_roots for part in ("--media-root", str(root))]
         arm = ARMS[pool][0]

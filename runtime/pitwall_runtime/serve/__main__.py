@@ -3,19 +3,18 @@
 import argparse
 import logging
 import os
-import socket
 import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pitwall_crds.errors import PortError
+from pitwall_crds.host.sockets import listen
 from pitwall_crds.names import Arm
 
 if TYPE_CHECKING:
     from pitwall_crds.variant import SamplerVariant
     from pitwall_runtime.serve.app import ServingState
-
-_BACKLOG = 256
 
 
 def _arguments() -> argparse.Namespace:
@@ -33,21 +32,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--queue", type=int, default=32, help="questions that may wait; more get 503")
     parser.add_argument("--grace-seconds", type=int, default=10, help="how long running answers may take after SIGTERM")
     return parser.parse_args()
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """A listening socket, bound before anything heavy is loaded, so that a taken port is known at once."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named because asyncio switches Nagle off (40 ms per answer) only where it is.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise SystemExit(_fail(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port")) from None
-    return listener
 
 
 def _fail(message: str) -> int:
@@ -81,18 +65,19 @@ def _load(engine: "ServingState", cache_dir: Path, threads: int) -> None:
 
 
 def main() -> int:
-    """Serve until SIGTERM, then let running answers finish."""
+    """Serve until SIGTERM, then let running answers finish; 2 if it could not begin."""
     arguments = _arguments()
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", str(arguments.threads))
     os.environ.setdefault("TQDM_DISABLE", "1")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    listener = _bind(arguments.host, arguments.port)
+    try:
+        listener = listen(arguments.host, arguments.port)
+    except PortError as error:
+        return _fail(str(error))
 
-    import uvicorn
-
-    from pitwall_crds.host.http_upgrade import IgnoresUpgrades
+    from pitwall_crds.host.http_server import serve
     from pitwall_runtime.errors import RefusedError
     from pitwall_runtime.ingest.download import DownloadLimits
     from pitwall_runtime.ingest.resolve import Resolver
@@ -116,16 +101,10 @@ def main() -> int:
     threading.Thread(target=_load, args=loading, name="load", daemon=True).start()
     host, port = listener.getsockname()[:2]
     logging.getLogger(__name__).info("%s listens on http://%s:%s", variant.metadata.name, host, port)
-    config = uvicorn.Config(
-        build_app(engine),
-        http=IgnoresUpgrades,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=arguments.grace_seconds,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    serve(build_app(engine), listener, grace_seconds=arguments.grace_seconds)
     engine.worker.close()
-    return 0
+    logging.shutdown()
+    os._exit(0)  # an answer that outlasts the grace time would hold the process until it is done
 
 
 if __name__ == "__main__":

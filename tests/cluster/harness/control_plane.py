@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 import yaml
 from harness import binaries, clock
-from harness.processes import Process, free_port, until
+from harness.processes import Process, until
+
+from pitwall_crds.host.sockets import free_port
 
 READY_SECONDS = 60.0
 END_SECONDS = 2.0

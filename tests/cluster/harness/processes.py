@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +10,6 @@ from pathlib import Path
 
 STOP_SECONDS = 10.0
 LOG_LINES = 15
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def until(claim: Callable[[], object], *, seconds: float, what: str, every: float = 0.1) -> None:

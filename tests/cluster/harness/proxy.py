@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from harness.control_plane import ControlPlane
 from harness.plugin import with_server
-from harness.processes import free_port
+
+from pitwall_crds.host.sockets import free_port
 
 ANSWER_SECONDS = 10.0
 CHUNK_BYTES = 1 << 16

@@ -15,8 +15,9 @@ from harness import binaries
 from harness.control_plane import ControlPlane
 from harness.images import RUNTIME_IMAGE
 from harness.kube import Kubectl
-from harness.processes import Process, free_port
+from harness.processes import Process
 
+from pitwall_crds.host.sockets import free_port
 from pitwall_flags.flag.document import read_split
 
 CHART = Path(__file__).parents[3] / "charts" / "pitwall"

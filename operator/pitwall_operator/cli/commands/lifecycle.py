@@ -1,6 +1,5 @@
 """`pitwall up`, `down`, `apply`, `delete`, `lint`: files in; running services and stored resources out."""
 
-import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ import httpx
 import typer
 
 from pitwall_crds.errors import InvalidResourceError
-from pitwall_crds.host import files
+from pitwall_crds.host import files, sockets
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.rollout import Rollout
 from pitwall_operator.cli.commands.show import KINDS
@@ -72,17 +71,6 @@ def delete(
     console.print(f"{kind} {name} deleted", markup=False)
 
 
-def port_is_free(port: int) -> bool:
-    """Whether this machine's loopback port can be listened on."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
 def supervisor_of(folder: StateFolder) -> tuple[int, float] | None:
     """The running supervisor, or None."""
     known = files.read_json(folder.run / "supervisor.json", None)
@@ -131,7 +119,7 @@ def default_cache() -> Path:
 
 
 def _check_port(port: int, folder: StateFolder) -> None:
-    if not port_is_free(port):
+    if not sockets.is_free(port):
         fail(f"port {port} is in use; choose another with --port, or stop what listens there", Exit.BAD_INPUT)
     try:
         folder.run.mkdir(parents=True, exist_ok=True)
@@ -154,7 +142,7 @@ def _write_settings(
         "cache": str(cache),
         "media_roots": [str(root) for root in roots],
         "follow_up_seconds": follow_up_seconds,
-        "ports": {"gateway": port, **{name: child.free_port() for name in ("flags", "sync", "operator")}},
+        "ports": {"gateway": port, **{name: sockets.free_port() for name in ("flags", "sync", "operator")}},
     }
     folder.write_settings(settings)
 

@@ -1,0 +1,41 @@
+"""Addresses in, listening sockets out; and ports of this machine that nobody listens on."""
+
+import socket
+from typing import Final
+
+from pitwall_crds.errors import PortError
+
+BACKLOG: Final = 2048
+"""Connections that may wait to be accepted: more than a burst of a gateway's clients."""
+
+
+def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:
+    """A listening socket, so that a taken port is known before anything heavy starts. Raises PortError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named because asyncio switches Nagle off (40 ms per answer) only where it is.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or error
+        raise PortError(f"cannot listen on {host}:{port} ({reason}); choose another {option}, or 0") from None
+    return listener
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether the port can be listened on now."""
+    try:
+        listen(host, port).close()
+    except PortError:
+        return False
+    return True
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A TCP port that nobody listens on now; somebody else may take it before it is used."""
+    with listen(host, 0) as listener:
+        port: int = listener.getsockname()[1]
+    return port
