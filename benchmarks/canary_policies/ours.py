@@ -12,7 +12,13 @@ from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, Ra
 from pitwall_crds.rollout import Analysis
 from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.gates.budget import harm_log_threshold, promotion_log_threshold
-from pitwall_operator.gates.processes import BURST_MARGIN, fresh_processes, harm_key, harm_line, non_inferiority_line
+from pitwall_operator.gates.processes import (
+    BURST_MARGIN,
+    fresh_processes,
+    harm_boundary,
+    harm_key,
+    non_inferiority_boundary,
+)
 
 RULES = {
     ScenarioMetric.LATENCY: {"quantile": QuantileRule(metric=QuantileMetric.QUERY_LATENCY)},
@@ -62,12 +68,12 @@ def panel(
     indices = range(len(gate.promote_margin_percent))
     analysis = Analysis(gates=(gate,))
     prior = fresh_processes(gate)[harm_key(gate, Dependence.QUERY)].prior
-    lines = [non_inferiority_line(gate, index) for index in indices]
+    lines = [non_inferiority_boundary(gate, index) for index in indices]
     if dependence is Dependence.BLOCK:
-        harm = LabelSwapVector(harm_line(gate).ratio, runs)
+        harm = LabelSwapVector(harm_boundary(gate).ratio, runs)
         proofs = tuple(Contrast(line, Claim.NON_INFERIOR, runs) for line in lines)
     else:
-        harm = Bernoulli(harm_line(gate), Claim.HARM, prior, runs)
+        harm = Bernoulli(harm_boundary(gate), Claim.HARM, prior, runs)
         proofs = tuple(Bernoulli(line, Claim.NON_INFERIOR, prior, runs) for line in lines)
     guard = (
         Bernoulli(NullBoundary(offset=BURST_MARGIN), Claim.HARM, prior, runs)

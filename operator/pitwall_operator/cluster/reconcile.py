@@ -281,7 +281,7 @@ class Reconciler:
         if variant is None:
             return
         fresh = self.clock() - self._metrics_at.get(key, float("-inf")) >= METRICS_SECONDS
-        metrics = self.reader.five(key) if fresh else None
+        metrics = self.reader.variant_metrics(key) if fresh else None
         endpoint = f"http://{pool_name(key[1], next(iter(pools)))}.{key[0]}.svc:{PORT}" if pools else ""
         status = describe_variant(variant, pools, rollouts, metrics, now=self.kube.clock(), endpoint=endpoint)
         status = _with_problems(status, self._invalid([variant]).get(key[1], ""))

@@ -1,1 +1,4 @@
-"""The decision core: a spec, a status and an observation give the next status and the effects. Pure."""
+"""The decision core: from a Rollout's spec, status and observation, its next status and the effects to carry out.
+
+Pure: no clock, chance or I/O.
+"""

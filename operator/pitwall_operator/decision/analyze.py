@@ -1,4 +1,7 @@
-"""Status and observation in; status with this block's evidence, and the judgement of every gate, out. Pure."""
+"""Closes a block of counts when it is due, adds it to the evidence, and judges every gate.
+
+Pure: no clock, chance or I/O.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

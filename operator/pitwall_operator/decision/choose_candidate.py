@@ -1,4 +1,4 @@
-"""Which variant is stable and which is the candidate."""
+"""Chooses which variant is stable and which is the candidate."""
 
 from pitwall_crds.names import EventReason
 from pitwall_crds.rollout import Rollout, RolloutSpec

@@ -1,4 +1,7 @@
-"""A decided status in; the same status in Kubernetes' words (conditions, verdict, reason) out. Pure."""
+"""Describes a decided status in Kubernetes' terms: conditions, verdict and reason.
+
+Pure: no clock, chance or I/O.
+"""
 
 from pitwall_crds.names import Arm
 from pitwall_crds.resource import Condition, ConditionStatus

@@ -1,4 +1,7 @@
-"""Spec, status and observation in; the next status and the effects out. No clock, no randomness, no I/O."""
+"""Decides one reconciliation: the next status of a Rollout, and the effects that bring it about.
+
+Pure: no clock, chance or I/O.
+"""
 
 from dataclasses import dataclass
 
@@ -56,7 +59,7 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
 
 
 def fitting(rollout: Rollout, now: float) -> RolloutStatus:
-    """The status as this turn begins with it: healed of a clock that was set back and of edits during the run."""
+    """The status with which this reconciliation begins: healed of a clock that was set back and of edits."""
     return fitted(rollout.spec, not_in_the_future(rollout.status, now), now)
 
 

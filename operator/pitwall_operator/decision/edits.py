@@ -1,7 +1,7 @@
-"""A spec that was edited during a run and the status so far in; a status that fits the spec, out. Pure.
+"""Adapts the status of a running rollout to a spec that was edited meanwhile.
 
 Evidence stays as long as it is about the same question. A gate that counts something else begins anew. A candidate
-whose stage is gone goes back to one that gives it no more traffic than it has.
+whose stage is gone goes back to one that gives it no more traffic than it has. Pure: no clock, chance or I/O.
 """
 
 from pitwall_crds.gate import Gate

@@ -1,4 +1,7 @@
-"""Whether the rollout goes on, stays or goes back, and why, in words that a status shows. Pure."""
+"""Moves a rollout to its next stage, holds it, or rolls it back; and says why.
+
+Pure: no clock, chance or I/O.
+"""
 
 from pitwall_crds.gate import OnHarm
 from pitwall_crds.rollout import Approval, OnInconclusive, RolloutSpec

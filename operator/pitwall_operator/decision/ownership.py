@@ -1,4 +1,7 @@
-"""Which rollout a flag and a variant belong to: one each, the oldest. Pure."""
+"""Settles which Rollout owns a flag or a variant if several claim it: the oldest.
+
+Pure: no clock, chance or I/O.
+"""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,4 @@
-"""A person's requests: promote, abort, retry; and the kill switch."""
+"""Carries out what a person asked for: promote, abort, retry, and the kill switch."""
 
 from pitwall_crds.names import EventReason
 from pitwall_crds.rollout import Rollout, Verb

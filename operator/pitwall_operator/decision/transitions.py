@@ -1,4 +1,7 @@
-"""How a candidate's run begins and ends: transitions of the status, each with its line of history. Pure."""
+"""The transitions with which a candidate's run begins, changes stage and ends, each with its entry in the history.
+
+Pure: no clock, chance or I/O.
+"""
 
 import hashlib
 
@@ -14,7 +17,7 @@ FLAGGED_OFF_LIMIT = 16
 
 
 def note(status: RolloutStatus, now: float, reason: EventReason, message: str, *, variant: str = "") -> RolloutStatus:
-    """The status with one more line of history; the oldest line goes when there are too many."""
+    """The status with one more entry of history; the oldest goes when there are too many."""
     entry = HistoryEntry(time=timestamps.to_text(now), reason=reason, message=message[:1024], variant=variant)
     return status.model_copy(update={"history": (*status.history, entry)[-HISTORY_LIMIT:]})
 

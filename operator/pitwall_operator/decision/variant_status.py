@@ -1,4 +1,7 @@
-"""What is known of a SamplerVariant: its pods, its arm, its five metrics, why it is off. Pure."""
+"""Computes a SamplerVariant's status: its pods, arm and metrics, and why it is off if it is.
+
+Pure: no clock, chance or I/O.
+"""
 
 from collections.abc import Mapping, Sequence
 

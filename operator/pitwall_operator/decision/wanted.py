@@ -1,4 +1,7 @@
-"""What a status means for the world, and the effects that close the distance to what is seen. Pure."""
+"""Derives the desired state (split, copies, pools) from a status, and the effects that are still missing for it.
+
+Pure: no clock, chance or I/O.
+"""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -34,7 +37,7 @@ class PoolGoal:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The world that a status means.
+    """The desired state that a status means.
 
     Attributes:
         shares: the split, candidate first, summing to 10000.

@@ -1,6 +1,6 @@
-"""At full weight there is no control: blocks without one in, evidence that the candidate left the control's record out.
+"""Tests the candidate at full weight, where no control runs any more, against the control's earlier results.
 
-The record is the control's mean so far, plus three standard errors between blocks. It knows the hours in which it was
+The baseline is the control's mean so far, plus three standard errors between blocks. It knows the hours in which it was
 made and no others, so the ratio must leave room for the time of day. A control that was never bad proves no rate of 0:
 its rate may be as high as would show no bad trial once in a thousand times.
 """
@@ -26,13 +26,13 @@ class Baseline:
     sums: tuple[float, ...] = (0.0,) * 5
 
     def with_block(self, trials: int, value: float) -> "Baseline":
-        """The record after one more block."""
+        """The baseline after one more block."""
         block = (trials, value, value * value, value * trials, trials * trials)
         return Baseline(tuple(kept + new for kept, new in zip(self.sums, block, strict=True)))
 
     @property
     def limit(self) -> float:
-        """Mean value per trial plus three standard errors; 0 without a record."""
+        """Mean value per trial plus three standard errors; 0 without any block."""
         trials, value, value_squares, products, trial_squares = self.sums
         if not trials:
             return 0.0
@@ -41,16 +41,16 @@ class Baseline:
         return mean + STANDARD_ERRORS * sqrt(residuals) / trials
 
 
-NO_RECORD = Baseline()
+NO_BASELINE = Baseline()
 
 
 @dataclass(frozen=True, slots=True)
 class RecordProcess:
-    """The candidate's drift beyond `ratio` times the record: one number per block, asymptotic."""
+    """The candidate's drift beyond `ratio` times the baseline: one number per block, asymptotic."""
 
     ratio: float
     measure: Measure
-    record: Baseline = NO_RECORD
+    baseline: Baseline = NO_BASELINE
     total: float = 0.0
     squares: float = 0.0
     blocks: int = 0
@@ -62,10 +62,10 @@ class RecordProcess:
         return log_e_of_drift(self.total, self.squares, self.blocks)
 
     def update(self, counts: Counts) -> Self:
-        """The process after one more block: with a control it adds to the record, without one it is held against it."""
+        """The process after one more block: one with a control extends the baseline, any other is held against it."""
         control, candidate = counts.control, counts.candidate
         if control.trials:
-            return replace(self, record=self.record.with_block(control.trials, self._value(control)))
+            return replace(self, baseline=self.baseline.with_block(control.trials, self._value(control)))
         limit = self._limit()
         if not candidate.trials or limit <= 0:
             return self
@@ -74,10 +74,10 @@ class RecordProcess:
         return replace(after, peak_log_e=max(self.peak_log_e, after.log_e))
 
     def _limit(self) -> float:
-        trials = self.record.sums[0]
+        trials = self.baseline.sums[0]
         if self.measure is Measure.MEAN or not trials:
-            return self.record.limit
-        return max(self.record.limit, EXPECTED_WITHOUT_ONE / trials)
+            return self.baseline.limit
+        return max(self.baseline.limit, EXPECTED_WITHOUT_ONE / trials)
 
     def _value(self, tally: Tally) -> float:
         return tally.bad if self.measure is Measure.RATE else tally.total
@@ -85,14 +85,19 @@ class RecordProcess:
     def to_state(self) -> State:
         """The numbers that carry it over a restart."""
         drift = texts((self.total, self.squares))
-        return {"record": texts(self.record.sums), "drift": drift, "blocks": self.blocks, "peak": repr(self.peak_log_e)}
+        return {
+            "record": texts(self.baseline.sums),
+            "drift": drift,
+            "blocks": self.blocks,
+            "peak": repr(self.peak_log_e),
+        }
 
     def restored(self, state: Mapping[str, Any]) -> Self:
         """This process with the numbers of `to_state`."""
         total, squares = decimals(state["drift"])
         return replace(
             self,
-            record=Baseline(decimals(state["record"])),
+            baseline=Baseline(decimals(state["record"])),
             total=total,
             squares=squares,
             blocks=state["blocks"],

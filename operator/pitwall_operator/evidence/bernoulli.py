@@ -1,4 +1,4 @@
-"""Two streams of independent yes/no trials: block counts in, evidence that the candidate is beyond a line out.
+"""Tests whether the candidate's rate of bad trials is beyond a boundary, for yes/no trials that are independent.
 
 Turner, Ly & Grünwald (arXiv 2106.02693) and Turner & Grünwald (2203.09785): before each block choose an alternative
 from the past only, project it onto the null, multiply the likelihood ratios. Rates may drift; the null need only hold
@@ -15,9 +15,9 @@ from pitwall_operator.evidence.portfolio import Portfolio, PortfolioProcess
 from pitwall_operator.evidence.process import State
 
 HARM_ODDS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
-"""Alternatives of harm: the odds on the line times these."""
+"""Alternatives of harm: the odds on the boundary times these."""
 NON_INFERIOR_WAY = (0.0, 0.4)
-"""Alternatives of non-inferiority: this share of the way from equality to the line."""
+"""Alternatives of non-inferiority: this share of the way from equality to the boundary."""
 ALMOST_ONE = 1 - 1e-9
 
 
@@ -31,9 +31,9 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class BernoulliProcess(PortfolioProcess):
-    """A portfolio of one plug-in and several fixed alternatives against the null on the other side of the line."""
+    """A portfolio of one plug-in and several fixed alternatives against the null on the other side of the boundary."""
 
-    line: NullBoundary
+    boundary: NullBoundary
     claim: Claim
     prior: Prior
     bets: Portfolio
@@ -41,10 +41,10 @@ class BernoulliProcess(PortfolioProcess):
     candidate: Tally = NO_TRIALS
 
     @classmethod
-    def start(cls, line: NullBoundary, claim: Claim, prior: Prior) -> Self:
+    def start(cls, boundary: NullBoundary, claim: Claim, prior: Prior) -> Self:
         """The process before the first block."""
         fixed = HARM_ODDS if claim is Claim.HARM else NON_INFERIOR_WAY
-        return cls(line, claim, prior, Portfolio.of(1 + len(fixed)))
+        return cls(boundary, claim, prior, Portfolio.of(1 + len(fixed)))
 
     def update(self, counts: Counts) -> Self:
         """The process after one more block; the block's alternatives come from the blocks before it."""
@@ -68,7 +68,7 @@ class BernoulliProcess(PortfolioProcess):
         """Candidate rates to bet on: where it was so far, then the fixed ones."""
         seen = self.candidate
         plug_in = (seen.bad + self.prior.trials * control) / (seen.trials + self.prior.trials)
-        height = self.line.height(control)
+        height = self.boundary.height(control)
         if self.claim is Claim.HARM:
             base = min(height, ALMOST_ONE)
             return [plug_in, *(odds * base / (1 - base + odds * base) for odds in HARM_ODDS)]
@@ -77,9 +77,9 @@ class BernoulliProcess(PortfolioProcess):
     def _log_factor(self, counts: Counts, control: float, candidate: float) -> float:
         """Log likelihood ratio of the block, 0 where the alternative is itself in the null."""
         a, b = counts.reference, counts.candidate
-        if not self.line.is_proven_side(self.claim, control, candidate):
+        if not self.boundary.is_proven_side(self.claim, control, candidate):
             return 0.0
-        null_control, null_candidate = self.line.project((a.trials, b.trials), control, candidate)
+        null_control, null_candidate = self.boundary.project((a.trials, b.trials), control, candidate)
         return log_likelihood_ratio(a.trials, a.bad, control, null_control) + log_likelihood_ratio(
             b.trials, b.bad, candidate, null_candidate
         )

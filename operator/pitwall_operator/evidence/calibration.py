@@ -1,7 +1,8 @@
-"""Two arms of the *same* sampler in, evidence that they differ out: an A/A monitor that runs beside the rollout.
+"""An A/A test that runs beside the rollout and finds out whether two arms of the *same* sampler differ.
 
-If the process for independent trials alarms between equal arms, queries of a block are correlated: use Block. If even
-the block process alarms, arms differ for other reasons: give the control more pods, or make blocks longer.
+If the test for independent trials alarms between equal arms, queries of a block are correlated: set the gate's
+dependence to Block. If even the block test alarms, arms differ for other reasons: give the control more pods, or make
+blocks longer.
 """
 
 from collections.abc import Mapping

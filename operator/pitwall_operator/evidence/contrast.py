@@ -1,10 +1,9 @@
-"""Block means of two arms in, evidence that the candidate's mean is beyond a line out: asymptotic, blind to correlation
-inside a block.
+"""Tests block means: whether the candidate's mean is beyond a boundary, even if queries inside a block are correlated.
 
-One number per block, so trials of a block may depend on each other. Waudby-Smith et al. (arXiv 2103.06476) in the
-self-normalized form: the sum of squares stands for the variance, which only makes it more careful. Where nothing bad
-happens, blocks seem not to vary at all; so beside a line that is a difference of rates the variance of independent
-trials on that line counts as the least, lest thirty blocks of one query each prove a rate below 2 %.
+Asymptotic. One number per block, so trials of a block may depend on each other. Waudby-Smith et al. (arXiv 2103.06476)
+in the self-normalized form: the sum of squares stands for the variance, which only makes it more careful. Where nothing
+bad happens, blocks seem not to vary at all; so beside a boundary that is a difference of rates the variance of
+independent trials on that boundary counts as the least, lest thirty blocks of one query each prove a rate below 2 %.
 """
 
 from collections.abc import Mapping
@@ -44,9 +43,9 @@ def log_e_of_drift(total: float, squares: float, blocks: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ContrastProcess:
-    """The running sum of weighted differences between the candidate's block mean and the line."""
+    """The running sum of weighted differences between the candidate's block mean and the boundary."""
 
-    line: NullBoundary
+    boundary: NullBoundary
     claim: Claim
     measure: Measure
     total: float = 0.0
@@ -80,13 +79,13 @@ class ContrastProcess:
         return replace(after, peak_log_e=max(self.peak_log_e, after.log_e))
 
     def _gain(self, control: Tally, candidate: Tally) -> float:
-        """Distance from the line in the claim's direction, weighted by the harmonic mean of the arms' trials."""
-        distance = _weight(control, candidate) * (self._value(candidate) - self.line.height(self._value(control)))
+        """Distance from the boundary in the claim's direction, weighted by the harmonic mean of the arms' trials."""
+        distance = _weight(control, candidate) * (self._value(candidate) - self.boundary.height(self._value(control)))
         return distance if self.claim is Claim.HARM else -distance
 
     def _least(self, control: Tally, candidate: Tally) -> float:
-        """Variance of a gain on the line if the control is perfect and trials are independent; 0 for other lines."""
-        offset = self.line.offset if self.measure is Measure.RATE else 0.0
+        """Variance of a gain on the boundary if the control is perfect and trials are independent; 0 for ratios."""
+        offset = self.boundary.offset if self.measure is Measure.RATE else 0.0
         return _weight(control, candidate) ** 2 * offset * (1 - offset) / candidate.trials
 
     def _value(self, tally: Tally) -> float:

@@ -1,4 +1,4 @@
-"""Addable sufficient statistics: what one gate saw in one block, or in all blocks together."""
+"""The counts that the tests need (sufficient statistics): what one gate saw in one block, or in all blocks together."""
 
 from dataclasses import dataclass
 

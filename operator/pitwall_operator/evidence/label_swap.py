@@ -1,4 +1,4 @@
-"""Bad events of two equal-size arms in, evidence that the candidate's arm is worse out, however blocks are correlated.
+"""Permutation test of whether the candidate has more bad events than the control, valid however a block is correlated.
 
 If the candidate is harmless, which arm of a block is called candidate is a fair coin, whatever happened inside the
 block: bursts, queues, stalls. So a bet on any antisymmetric score of the block is fair. A margin ρ is removed by
@@ -101,7 +101,7 @@ class LabelSwapProcess(PortfolioProcess):
         if not (counts.control.trials and counts.candidate.trials and counts.control.bad + counts.candidate.bad):
             return self
         spread = differences(counts, self.ratio).items()
-        # the tails that were left out count as lost
+        # the outcomes beyond `_near` that were left out count as lost, so the bet stays fair
         gains = [log(sum(chance * (1 + bet(difference)) for difference, chance in spread)) for bet in BETS]
         return replace(self, bets=self.bets.after(gains))
 

@@ -1,6 +1,6 @@
-"""How many users each arm got, and how many it should, in; evidence that the split is not the configured one out.
+"""Tests whether users are split between the arms as configured (sample-ratio mismatch).
 
-Sequential sample-ratio mismatch: Dirichlet-multinomial Bayes factor, Lindon & Malek (NeurIPS 2022, arXiv 2011.03567).
+Sequential: the Dirichlet-multinomial Bayes factor of Lindon & Malek (NeurIPS 2022, arXiv 2011.03567).
 Count users or sessions: queries of one user come together, and would raise false alarms.
 """
 

@@ -1,4 +1,4 @@
-"""The border between two hypotheses, a line in the square of (control rate, candidate rate), and projection onto it."""
+"""The boundary between null and alternative hypothesis: a straight line in the (control rate, candidate rate) plane."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ BISECTIONS = 60
 
 
 class Claim(StrEnum):
-    """What a process tries to prove, i.e. on which side of the line its null hypothesis is *not*."""
+    """What a process tries to prove, i.e. on which side of the boundary its null hypothesis is *not*."""
 
     HARM = "harm"
     NON_INFERIOR = "non-inferior"
@@ -24,10 +24,10 @@ class NullBoundary:
 
     def __post_init__(self) -> None:
         if self.ratio < 1 or self.offset < 0 or (self.ratio > 1 and self.offset > 0):
-            raise ValueError(f"a line needs ratio >= 1 with offset 0, or ratio 1 with offset >= 0, got {self}")
+            raise ValueError(f"a boundary needs ratio >= 1 with offset 0, or ratio 1 with offset >= 0, got {self}")
 
     def height(self, control: float) -> float:
-        """The candidate's value on the line above a control's value."""
+        """The candidate's value on the boundary above a control's value."""
         return self.ratio * control + self.offset
 
     def is_proven_side(self, claim: Claim, control: float, candidate: float) -> bool:
@@ -36,7 +36,7 @@ class NullBoundary:
         return candidate > height if claim is Claim.HARM else candidate < height
 
     def project(self, trials: tuple[int, int], control: float, candidate: float) -> tuple[float, float]:
-        """The point of the line that is nearest by KL divergence, weighted by (control, candidate) trials."""
+        """The point of the boundary that is nearest by KL divergence, weighted by (control, candidate) trials."""
         nearest = self._nearest_by_ratio if self.offset == 0 else self._nearest_by_difference
         base = nearest(trials, control, candidate)
         return base, min(self.height(base), 1.0)
@@ -50,7 +50,7 @@ class NullBoundary:
         return 2 * constant / (linear + sqrt(max(linear * linear - 4 * square * constant, 0.0)))
 
     def _nearest_by_difference(self, trials: tuple[int, int], control: float, candidate: float) -> float:
-        """Root of the derivative of KL along the line, by bisection: KL is convex, so its derivative is monotone."""
+        """Root of the derivative of KL along the boundary, by bisection; KL is convex, so that is monotone."""
         n_a, n_b = trials
         low = min(max(min(control, candidate - self.offset), TINY), 1 - self.offset - TINY)
         high = min(max(control, candidate - self.offset, TINY), 1 - self.offset - TINY)

@@ -1,4 +1,4 @@
-"""One arm's yes/no trials and a limit on its rate in, evidence that the rate is above or below the limit out (an SLO).
+"""Tests the candidate's rate of bad trials against a fixed limit (a service-level objective), without any control.
 
 There is no control to take the blame for a bad minute: what the whole service suffers counts against the candidate.
 """

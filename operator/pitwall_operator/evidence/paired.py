@@ -1,4 +1,4 @@
-"""The same query answered by both samplers: counts of worse and better in, evidence for harm or non-inferiority out."""
+"""Tests shadowed queries, which both samplers answered: whether the candidate was worse more often than better."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

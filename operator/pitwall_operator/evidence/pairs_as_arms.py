@@ -1,4 +1,4 @@
-"""Pairs of a block in, the same block as two arms out, so that processes which survive correlation can judge pairs."""
+"""Adapter that presents a block of pairs as two arms, so that tests which allow correlation can judge pairs as well."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Gains of several bets in, their common wealth out: one e-value that follows whichever bet is right now.
+"""Combines several bets into one e-process that follows whichever bet is right now.
 
 The mean of e-processes is an e-process, and moving wealth between them changes no total. Each round a small part may
 be spread anew over all bets and cash: so a candidate that turns bad after hours without fault is still caught at once:

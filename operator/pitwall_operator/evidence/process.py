@@ -1,4 +1,4 @@
-"""What every e-process can do, and how its numbers are written down."""
+"""The interface of every e-process, and how its numbers are kept between restarts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self

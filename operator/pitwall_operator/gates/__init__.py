@@ -1,4 +1,4 @@
-"""A gate and its counts come in, a verdict with its reasons goes out."""
+"""Gates: the user's rules for one metric each, judged as harmful, non-inferior or inconclusive from its counts."""
 
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
 from pitwall_operator.gates.edges import margin_edge, tail_edge

@@ -1,4 +1,4 @@
-"""What a gate is asked (in which stage) and what it answers."""
+"""The types that pass through a gate: the stage it is asked about, and the assessment that it returns."""
 
 from dataclasses import dataclass
 from enum import StrEnum

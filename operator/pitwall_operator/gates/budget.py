@@ -1,4 +1,4 @@
-"""A gate and the analysis come in, the thresholds of its processes go out: α is spent once, whatever is looked at."""
+"""Divides the permitted false-alarm rate α over all gates and their tests, so that together they spend it once."""
 
 from math import log
 

@@ -1,4 +1,7 @@
-"""Cumulative counters of many processes in, counts per gate since the last block out. Pure."""
+"""Turns the cumulative Prometheus counters of many processes into each gate's counts since the last block.
+
+Pure: no clock, chance or I/O.
+"""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

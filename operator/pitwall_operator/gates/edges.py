@@ -1,4 +1,4 @@
-"""Histogram edges and counts come in, the edge at which a quantile gate counts bad events goes out.
+"""Chooses the histogram bucket edge beyond which a quantile gate counts an observation as bad.
 
 Counting beyond an edge needs no interpolation: with edges 2.5 and 5 s, a p99 of 3.2 s is reported as 4.2 s.
 """

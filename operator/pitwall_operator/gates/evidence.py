@@ -1,4 +1,4 @@
-"""One gate's evidence as a value: counts of a block come in, a verdict can be asked at any moment."""
+"""Collects all evidence of one gate, block by block, and gives its verdict at any moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from pitwall_operator.gates.words import need, sentence, unequal
 class GateEvidence:
     """All processes of one gate. Feed every block once; evidence is never reset, whatever stage comes next.
 
-    A shadow's block holds pairs only; a block without control trials is held against the control's record.
+    A shadow's block holds pairs only; a block without control trials is held against the control's baseline.
     """
 
     gate: Gate

@@ -1,4 +1,4 @@
-"""A process short of its threshold comes in, how many more candidate trials it needs at the present rates goes out."""
+"""Estimates how many more candidate trials a test needs, at the present rates, until it reaches its threshold."""
 
 from math import ceil, log, log1p
 
@@ -42,12 +42,12 @@ def _by_growth(missing: float, growth: float) -> int | None:
 
 
 def _split_growth(process: BernoulliProcess, seen: Counts) -> float:
-    """KL divergence from the present rates to the line, per candidate trial; 0 on the wrong side."""
+    """KL divergence from the present rates to the boundary, per candidate trial; 0 on the wrong side."""
     control, candidate = _smooth(seen.reference), _smooth(seen.candidate)
-    if seen.candidate.trials == 0 or not process.line.is_proven_side(process.claim, control, candidate):
+    if seen.candidate.trials == 0 or not process.boundary.is_proven_side(process.claim, control, candidate):
         return 0.0
     trials = (seen.reference.trials, seen.candidate.trials)
-    null_control, null_candidate = process.line.project(trials, control, candidate)
+    null_control, null_candidate = process.boundary.project(trials, control, candidate)
     divergence = trials[0] * _divergence(control, null_control) + trials[1] * _divergence(candidate, null_candidate)
     return divergence / seen.candidate.trials
 

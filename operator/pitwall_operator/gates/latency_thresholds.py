@@ -1,4 +1,7 @@
-"""Thresholds of quantile gates: the stable history in; edges beyond which a query counts as slow out. Pure."""
+"""Freezes, before a run, the threshold beyond which a quantile gate counts a query as slow.
+
+Pure: no clock, chance or I/O.
+"""
 
 import math
 

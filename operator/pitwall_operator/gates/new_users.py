@@ -1,4 +1,7 @@
-"""Status and reading in; the users that gateways saw for the first time since the last block, out. Pure."""
+"""Counts the users that each gateway saw for the first time since the last block, by arm.
+
+Pure: no clock, chance or I/O.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""A gate comes in, its e-processes go out, each under the key by which the status remembers it."""
+"""Builds a gate's e-processes, each under the key by which the Rollout's status remembers it."""
 
 from pitwall_crds.gate import Dependence, Gate, RateMetric
 from pitwall_operator.evidence.baseline import RecordProcess
@@ -75,12 +75,12 @@ def non_inferiority_key(gate: Gate, dependence: Dependence, canary_index: int) -
     return f"non-inferiority-{dependence.lower()}@{gate.margin_percent}+{promote_margin(gate, canary_index)}"
 
 
-def harm_line(gate: Gate) -> NullBoundary:
-    """Candidate = (1 + margin) · control. A quantile's margin lies in the candidate's edge, so its line is 1 : 1."""
+def harm_boundary(gate: Gate) -> NullBoundary:
+    """Candidate = (1 + margin) · control. A quantile's margin is in the candidate's edge, so its boundary is 1 : 1."""
     return NullBoundary() if gate.quantile else NullBoundary(ratio=1 + gate.margin_percent / 100)
 
 
-def non_inferiority_line(gate: Gate, canary_index: int) -> NullBoundary:
+def non_inferiority_boundary(gate: Gate, canary_index: int) -> NullBoundary:
     """Candidate = (1 + promote margin) · control, or control + the absolute margin."""
     if gate.absolute_margin_basis_points:
         return NullBoundary(offset=gate.absolute_margin_basis_points / 10_000)
@@ -91,12 +91,12 @@ def fresh_processes(gate: Gate) -> dict[str, EProcess]:
     """Every process of a gate before the first block. All margins run from the start, so evidence carries over."""
     processes: dict[str, EProcess] = {}
     for dependence in Dependence:
-        processes[harm_key(gate, dependence)] = _harm(gate, dependence, harm_line(gate))
+        processes[harm_key(gate, dependence)] = _harm(gate, dependence, harm_boundary(gate))
         for claim in Claim:
             processes[paired_key(claim, gate, dependence)] = _paired(claim, gate, dependence)
         for index in range(len(gate.promote_margin_percent)):
             key = non_inferiority_key(gate, dependence, index)
-            processes[key] = _non_inferiority(gate, dependence, non_inferiority_line(gate, index))
+            processes[key] = _non_inferiority(gate, dependence, non_inferiority_boundary(gate, index))
     processes[record_key(gate)] = RecordProcess(1 + promote_margin(gate, 0) / 100, _measure(gate))
     if gate.rate and gate.rate.metric is RateMetric.ERRORS:
         processes[burst_key()] = BernoulliProcess.start(NullBoundary(offset=BURST_MARGIN), Claim.HARM, _prior(gate))
@@ -107,13 +107,13 @@ def fresh_processes(gate: Gate) -> dict[str, EProcess]:
     }
 
 
-def _harm(gate: Gate, dependence: Dependence, line: NullBoundary) -> EProcess:
+def _harm(gate: Gate, dependence: Dependence, boundary: NullBoundary) -> EProcess:
     """Means say nothing about single queries, so both kinds of dependence share the block process."""
     if gate.mean:
-        return ContrastProcess(line, Claim.HARM, Measure.MEAN)
+        return ContrastProcess(boundary, Claim.HARM, Measure.MEAN)
     if dependence is Dependence.BLOCK:
-        return LabelSwapProcess(line.ratio)
-    return BernoulliProcess.start(line, Claim.HARM, _prior(gate))
+        return LabelSwapProcess(boundary.ratio)
+    return BernoulliProcess.start(boundary, Claim.HARM, _prior(gate))
 
 
 def _objective(claim: Claim, gate: Gate) -> EProcess:
@@ -124,15 +124,15 @@ def _objective(claim: Claim, gate: Gate) -> EProcess:
 
 def _calibration(gate: Gate, dependence: Dependence) -> EProcess:
     """Both arms run the same sampler and are counted beyond the same edge, so the margin is one of shares here."""
-    line = NullBoundary(ratio=1 + gate.margin_percent / 100)
-    return Calibration(_harm(gate, dependence, line), _harm(gate, dependence, line))
+    boundary = NullBoundary(ratio=1 + gate.margin_percent / 100)
+    return Calibration(_harm(gate, dependence, boundary), _harm(gate, dependence, boundary))
 
 
-def _non_inferiority(gate: Gate, dependence: Dependence, line: NullBoundary) -> EProcess:
+def _non_inferiority(gate: Gate, dependence: Dependence, boundary: NullBoundary) -> EProcess:
     """About the mean on purpose: a candidate with rare large bursts loses few blocks, and yet is worse."""
     if gate.mean or dependence is Dependence.BLOCK:
-        return ContrastProcess(line, Claim.NON_INFERIOR, _measure(gate))
-    return BernoulliProcess.start(line, Claim.NON_INFERIOR, _prior(gate))
+        return ContrastProcess(boundary, Claim.NON_INFERIOR, _measure(gate))
+    return BernoulliProcess.start(boundary, Claim.NON_INFERIOR, _prior(gate))
 
 
 def _paired(claim: Claim, gate: Gate, dependence: Dependence) -> EProcess:

@@ -1,4 +1,4 @@
-"""A gate and a stage come in, the processes that matter go out: which decide, at which threshold, which only show."""
+"""Says which tests of a gate decide in a stage, at which threshold, and which are only shown."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A gate comes in, a hash of what it counts goes out: counts under another one must not be subtracted from these."""
+"""A hash of what a gate counts: counts made under another rule must not be subtracted from these."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from pitwall_crds.gate import Gate
 
 
 def rule_of(gate: Gate) -> str:
-    """Equal as long as metric, unit, edges and objective are; margins that only move a line do not count."""
+    """Equal as long as metric, unit, edges and objective are; margins that only move a boundary do not count."""
     counted = gate.model_dump(mode="json", include={"quantile": True, "rate": True, "mean": True})
     if gate.rate:
         counted["rate"].pop("label_delay_seconds")

@@ -1,4 +1,4 @@
-"""Users per arm and gateway come in; whether users are split as the flag says, with the likely causes, goes out.
+"""Watches whether every gateway splits users as the flag says, and names the likely causes if one does not.
 
 Its error budget is its own (1 in 1000 rollouts), since it never flags off: it says that nothing can be concluded.
 """

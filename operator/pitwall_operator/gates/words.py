@@ -1,4 +1,4 @@
-"""A gate, its counts and a verdict come in, one plain sentence with numbers goes out."""
+"""Words a gate's verdict as one plain sentence with the numbers behind it."""
 
 from math import exp
 

@@ -33,7 +33,7 @@ from pitwall_operator.machine.processes import Processes, ProcessFolders
 from pitwall_operator.machine.resources import Resources
 from pitwall_operator.machine.state_folder import StateFolder
 from pitwall_operator.observe.scrape import scrape
-from pitwall_operator.observe.variant_metrics import five_metrics
+from pitwall_operator.observe.variant_metrics import metrics_between
 from pitwall_operator.record.lines import Line, RecordFile
 from pitwall_operator.turn.turn import TurnPorts, turn
 from pitwall_operator.values import timestamps
@@ -139,7 +139,7 @@ class EmbeddedOperator:
         fresh, now = len(self.readings) > 1, time.time()
         for variant in variants:
             name = variant.metadata.name
-            metrics = five_metrics(self.readings[-1], self.readings[0], name) if fresh else None
+            metrics = metrics_between(self.readings[-1], self.readings[0], name) if fresh else None
             status = describe_variant(variant, pools.get(name, {}), rollouts, metrics, now=now)
             self.resources.write_status(variant, status)
 

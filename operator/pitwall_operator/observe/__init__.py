@@ -1,1 +1,1 @@
-"""Raw counters in, blocks of counts out; one adapter per place that counters come from."""
+"""Reads the counters of gateways and runtimes, from Prometheus or straight from each process."""

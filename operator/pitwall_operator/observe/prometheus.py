@@ -1,6 +1,7 @@
-"""Counters as Prometheus collected them. In: what moving rollouts are interested in. Out: a reading per namespace, or
-in words that differ why there is none: Prometheus is down, it refuses, its answer makes no sense, there is no data,
-or the data is stale.
+"""Reads counters from a Prometheus server.
+
+What cannot be read is told apart by its cause: Prometheus is down, it refuses, its answer makes no sense, there is no
+data, or the data is stale.
 """
 
 import asyncio
@@ -144,9 +145,9 @@ class PrometheusSource:
                 processes[_identity(labels)].scraped = value
         return CounterSnapshot(now, moment, processes, frozenset((one.namespace, one.variants) for one in wanted))
 
-    async def five_metrics(self, variants: Sequence[str]) -> Mapping[Key, FiveMetrics] | Unseen:
-        """The last observed five metrics by namespace and variant."""
-        queries = promql.five_queries(variants)
+    async def variant_metrics(self, variants: Sequence[str]) -> Mapping[Key, FiveMetrics] | Unseen:
+        """The last observed metrics of every variant, by namespace and variant."""
+        queries = promql.variant_metric_queries(variants)
         moment = await self._moment()
         if isinstance(moment, Unseen):
             return moment
@@ -198,6 +199,6 @@ def _identity(labels: Mapping[str, str]) -> tuple[str, str]:
     """A process by the labels that its target has: namespace and pod where there are any; copies of a replicated
     Prometheus are one."""
     namespace, pod = labels.get("namespace", ""), labels.get("pod", "")
-    place = {name for name in labels if name not in _METRIC_LABELS and name not in _REPLICA_LABELS}
-    instance = labels.get("instance") or ",".join(f"{name}={labels[name]}" for name in sorted(place))
+    target = {name for name in labels if name not in _METRIC_LABELS and name not in _REPLICA_LABELS}
+    instance = labels.get("instance") or ",".join(f"{name}={labels[name]}" for name in sorted(target))
     return namespace, (f"{pod}/{instance}" if pod else instance)

@@ -1,7 +1,7 @@
-"""Moving rollouts in; the PromQL that reads their counters out. Pure.
+"""Builds the PromQL queries that read the counters of all moving rollouts.
 
 One query per metric family for all variants of all rollouts. What one family counts comes with one query, so that its
-sum, count and buckets are of the same moment.
+sum, count and buckets are of the same moment. Pure: no clock, chance or I/O.
 """
 
 import math
@@ -147,12 +147,12 @@ def _select_sources(interests: Iterable[Interest]) -> str:
     return _select(names, wanted)
 
 
-# --- the five metrics of a variant, computed by Prometheus ---
+# --- the metrics of a variant's status, computed by Prometheus ---
 
 WINDOW: Final = "2m"
 
 
-def five_queries(variants: Iterable[str]) -> Mapping[str, str]:
+def variant_metric_queries(variants: Iterable[str]) -> Mapping[str, str]:
     """By field of FiveMetrics, a query whose answer has one number per namespace and variant."""
     chosen = _one_of(Label.SAMPLER_VARIANT, variants)
     latency = _rate(Metric.QUERY_LATENCY + "_bucket", chosen, also=",le")

@@ -1,4 +1,4 @@
-"""The counters of all moving rollouts, read once a second for all of them together, whoever asks."""
+"""Reads the counters of all moving rollouts together, once a second, and hands each rollout its part."""
 
 import asyncio
 import contextlib
@@ -18,12 +18,12 @@ from pitwall_operator.values.observation import Reading, Unseen
 log = logging.getLogger(__name__)
 
 NO_PROMETHEUS: Final = Unseen("no Prometheus is configured: start the operator with --prometheus-url")
-FIVE_SECONDS: Final = 30.0
+VARIANT_METRICS_SECONDS: Final = 30.0
 
 
 @dataclass(slots=True)
 class Reader:
-    """What was read last. A rollout says by each turn whether it is interested."""
+    """What was read last. A rollout says at each reconciliation whether it is interested."""
 
     prometheus: PrometheusSource | None
     every_seconds: float = 1.0
@@ -32,8 +32,8 @@ class Reader:
     _interests: dict[Key, Interest] = field(default_factory=dict)
     _latest: CounterSnapshot | Unseen = field(default_factory=lambda: Unseen("the first reading is on its way"))
     _latest_at: float = 0.0
-    _five: Mapping[Key, FiveMetrics] = field(default_factory=dict)
-    _five_at: float = float("-inf")
+    _variant_metrics: Mapping[Key, FiveMetrics] = field(default_factory=dict)
+    _variant_metrics_at: float = float("-inf")
 
     def reading(self, rollout: Rollout) -> Reading | Unseen:
         """The newest reading, as this rollout sees it."""
@@ -50,11 +50,11 @@ class Reader:
             return Unseen(f"stale: Prometheus was last read {self.clock() - self._latest_at:.0f} s ago")
         return self._latest.reading(mine, self.stale_seconds)
 
-    def five(self, variant: Key) -> FiveMetrics | None:
+    def variant_metrics(self, variant: Key) -> FiveMetrics | None:
         """A variant's last observed metrics; None if they were not read lately."""
-        if self.clock() - self._five_at > 2 * FIVE_SECONDS:
+        if self.clock() - self._variant_metrics_at > 2 * VARIANT_METRICS_SECONDS:
             return None
-        return self._five.get(variant) or self._five.get(("", variant[1]))
+        return self._variant_metrics.get(variant) or self._variant_metrics.get(("", variant[1]))
 
     def forget(self, rollout: Key) -> None:
         """The rollout is gone."""
@@ -84,8 +84,8 @@ class Reader:
             return
         if isinstance(known, Unseen):
             log.info("Prometheus is read: %d processes", len(self._latest.processes))
-        if self.clock() - self._five_at >= FIVE_SECONDS:
+        if self.clock() - self._variant_metrics_at >= VARIANT_METRICS_SECONDS:
             variants = sorted({variant for one in interests for variant in one.variants})
-            found = await prometheus.five_metrics(variants)
+            found = await prometheus.variant_metrics(variants)
             if not isinstance(found, Unseen):
-                self._five, self._five_at = found, self.clock()
+                self._variant_metrics, self._variant_metrics_at = found, self.clock()

@@ -1,4 +1,4 @@
-"""Counters straight from the processes' /metrics. In: URLs. Out: a reading, or why there is none."""
+"""Scrapes counters straight from the processes' /metrics endpoints, for an operator that runs without Prometheus."""
 
 import asyncio
 import time

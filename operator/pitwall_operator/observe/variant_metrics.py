@@ -1,4 +1,7 @@
-"""Two readings in; the five metrics of a variant between them, as text with units, out. Pure."""
+"""Computes a variant's latest metrics between two readings, as text with units, for its status.
+
+Pure: no clock, chance or I/O.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -68,7 +71,7 @@ def _percent(part: float, whole: float) -> str:
     return f"{min(100.0, 100 * part / whole):.0f}%" if whole > 0 else ""
 
 
-def five_metrics(newer: Reading, older: Reading, variant: str) -> FiveMetrics:
+def metrics_between(newer: Reading, older: Reading, variant: str) -> FiveMetrics:
     """Latency p50 and p99, mean frame-selection time, mean tokens per query, cache-hit rate, encoder utilisation."""
     scope = {str(Label.SAMPLER_VARIANT): variant}
     latency = histogram(newer, older, Metric.QUERY_LATENCY, names.LATENCY_EDGES, **scope)

@@ -1,1 +1,1 @@
-"""The decision record: written line by line, replayed, explained, drawn."""
+"""The decision record, an append-only file: written, replayed, explained and plotted."""

@@ -1,4 +1,7 @@
-"""A rollout's status and record in; what happened, when and on what evidence, in plain sentences, out. Pure."""
+"""Explains a rollout in plain sentences: what happened, when, and on what evidence.
+
+Pure: no clock, chance or I/O.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence

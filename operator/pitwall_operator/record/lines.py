@@ -1,4 +1,4 @@
-"""The append-only decision record: one JSON line per run, block and decision; enough to recompute every verdict."""
+"""Writes and reads the decision record: a JSON line per run, block and decision, enough to recompute every verdict."""
 
 import json
 import os
@@ -108,7 +108,7 @@ def decision_line(rollout: Rollout, decision: Decision, failures: Sequence[Effec
 
 
 def evidence_lines(rollout: Rollout, decision: Decision) -> Iterator[Line]:
-    """What a turn adds to the record before anything is done: the run that began, the block that was closed."""
+    """What a reconciliation records before it does anything: the run that began, the block that was closed."""
     before = rollout.status
     if decision.status.run_id != before.run_id and decision.status.candidate_variant:
         yield run_line(rollout, decision.status)

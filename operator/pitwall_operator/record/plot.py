@@ -1,4 +1,4 @@
-"""A decision record in; a picture of the evidence over time, per gate, with thresholds and stage bands, out."""
+"""Plots a decision record: every gate's evidence over time, with thresholds and stages."""
 
 import itertools
 import math
@@ -30,7 +30,7 @@ BAND_COLORS = ("#f2f2f2", "#ffffff")
 
 
 def draw(lines: Iterable[Line], target: Path) -> None:
-    """Write the picture of a record's last run as PNG, SVG or PDF. Raises UnreadableRecord where there is nothing."""
+    """Write a record's last run as a PNG, SVG or PDF. Raises UnreadableRecordError where there is nothing to draw."""
     import matplotlib as mpl
 
     mpl.use("Agg")

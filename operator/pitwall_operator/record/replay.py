@@ -1,6 +1,6 @@
-"""A decision record in; every verdict recomputed from its counts, and where that disagrees with what was recorded, out.
+"""Recomputes every verdict of a decision record from its counts, and finds where that disagrees with what was recorded.
 
-Pure. The record alone suffices: a run's head holds the rules, every block its counts and its stage.
+Pure: the record alone suffices, since a run's head holds the rules, and every block its counts and its stage.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -121,7 +121,7 @@ def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
 
 
 def replay(lines: Iterable[Line]) -> Iterator[Replayed]:
-    """Every block of every run, recomputed. Raises UnreadableRecord."""
+    """Every block of every run, recomputed. Raises UnreadableRecordError."""
     try:
         for head, blocks in blocks_of(lines):
             yield from _replay_run(head, blocks)

@@ -7,7 +7,7 @@ from pitwall_crds.names import Label, Metric
 from pitwall_operator.evidence.counts import Counts, Pairs, Tally
 from pitwall_operator.gates import counters
 from pitwall_operator.observe.scrape import parse
-from pitwall_operator.observe.variant_metrics import five_metrics, quantile
+from pitwall_operator.observe.variant_metrics import metrics_between, quantile
 from pitwall_operator.values.observation import ProcessCounters, Reading
 
 ERRORS = Gate.model_validate({"name": "errors", "rate": {"metric": "Errors"}})
@@ -258,7 +258,7 @@ def test_quantile(counts, expected):
     assert quantile([1.0, 2.0], counts, 0.5) == expected
 
 
-def test_five_metrics_of_a_window():
+def test_a_variants_metrics_are_those_of_the_window():
     text = """
 pitwall_tokens_per_query_sum{{sampler_variant="a",arm="stable"}} {tokens}
 pitwall_tokens_per_query_count{{sampler_variant="a",arm="stable"}} {queries}
@@ -271,7 +271,7 @@ pitwall_encoder_busy_seconds_total{{sampler_variant="a",arm="stable"}} {busy}
     older = parse(text.format(tokens=0, queries=0, selecting=0, hits=0, misses=0, busy=0))
     newer = parse(text.format(tokens=1000, queries=10, selecting=0.02, hits=75, misses=25, busy=5))
 
-    found = five_metrics(Reading(110.0, {"a": newer}), Reading(100.0, {"a": older}), "a")
+    found = metrics_between(Reading(110.0, {"a": newer}), Reading(100.0, {"a": older}), "a")
 
     assert (found.tokens_per_query, found.frame_selection) == ("100", "2.0ms")
     assert (found.cache_hit_rate, found.encoder_utilization) == ("75%", "50%")
