@@ -14,8 +14,10 @@ for package in tests tests/operator; do
     echo "$package must hold no __init__.py: a package tests/operator would shadow the standard library. Remove it." >&2; exit 1
   fi
 done
-before=$(git status --porcelain -- crds dashboards docs/resources.md charts/pitwall/files; git diff -- crds dashboards docs/resources.md charts/pitwall/files)
+generated=(crds dashboards docs/resources.md docs/architecture.md docs/pictures/architecture.png charts/pitwall/files)
+state() { git status --porcelain -- "${generated[@]}"; git diff -- "${generated[@]}"; }
+before=$(state)
 BIN="$bin" bash scripts/generate.sh
-after=$(git status --porcelain -- crds dashboards docs/resources.md charts/pitwall/files; git diff -- crds dashboards docs/resources.md charts/pitwall/files)
+after=$(state)
 [ "$before" = "$after" ] || { echo "Generated files were out of date and have been remade. Commit them." >&2; exit 1; }
 echo "check: all good"

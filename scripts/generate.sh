@@ -5,4 +5,5 @@ python="${BIN:-.venv/bin}/python"
 "$python" -m pitwall_crds.generate.render crds
 "$python" -m pitwall_crds.generate.reference docs/resources.md
 "$python" -m pitwall_dashboards.generate dashboards
+"$python" scripts/architecture.py
 bash scripts/chart_files.sh
