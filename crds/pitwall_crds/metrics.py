@@ -26,6 +26,7 @@ class MetricDescription:
 
 _COUNTER, _GAUGE, _HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
 _ARM: Final = (Label.SAMPLER_VARIANT, Label.ARM)
+_RUN: Final = (*_ARM, Label.RUN)
 _ROLLOUT: Final = (Label.ROLLOUT,)
 _PROCESS: Final = (Label.ROLLOUT, Label.GATE, Label.PROCESS)
 
@@ -57,6 +58,51 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
         _COUNTER,
         (*_ARM, Label.SPLIT),
         "Users at their first question under a split, by the arm they got; only the split that the gateway follows.",
+    ),
+    Metric.EVIDENCE_QUERIES: MetricDescription(
+        _COUNTER, (*_RUN, Label.OUTCOME), "Questions of a run, by whether the assigned variant answered."
+    ),
+    Metric.EVIDENCE_WITHIN: MetricDescription(
+        _COUNTER, (*_RUN, Label.QUANTITY, Label.EDGE), "Questions of a run that took at most so many seconds."
+    ),
+    Metric.EVIDENCE_BEYOND: MetricDescription(
+        _COUNTER,
+        (*_RUN, Label.QUANTITY, Label.EDGE),
+        "Questions of a run that are known to take longer than so many seconds, answered or not.",
+    ),
+    Metric.EVIDENCE_VALUE: MetricDescription(
+        _COUNTER, (*_RUN, Label.QUANTITY), "Sum over a run's answers of what was measured, seconds or tokens."
+    ),
+    Metric.EVIDENCE_VALUED: MetricDescription(
+        _COUNTER, (*_RUN, Label.QUANTITY), "Answers of a run that this was measured of."
+    ),
+    Metric.EVIDENCE_CACHE_QUERIES: MetricDescription(
+        _COUNTER, (*_RUN, Label.RESULT), "Answers of a run; cold ones had a frame to encode."
+    ),
+    Metric.EVIDENCE_QUALITY: MetricDescription(
+        _COUNTER,
+        (*_RUN, Label.SIGNAL, Label.UNIT, Label.OUTCOME),
+        "Quality trials of a run whose label is known, counted once each.",
+    ),
+    Metric.EVIDENCE_PAIRS: MetricDescription(
+        _COUNTER, (*_RUN, Label.OUTCOME), "Copies of a run's questions, by whether the shadow answered."
+    ),
+    Metric.EVIDENCE_RATIO_WITHIN: MetricDescription(
+        _COUNTER,
+        (*_RUN, Label.QUANTITY, Label.EDGE),
+        "Pairs of a run in which the shadow's value was at most so many times the primary's.",
+    ),
+    Metric.EVIDENCE_RATIOS: MetricDescription(
+        _COUNTER, (*_RUN, Label.QUANTITY), "Pairs of a run of which both values are known."
+    ),
+    Metric.EVIDENCE_MEMORY: MetricDescription(
+        _GAUGE, (Label.SAMPLER_VARIANT,), "Seconds after which slow questions of a variant are no longer correlated."
+    ),
+    Metric.EVIDENCE_HISTORY: MetricDescription(
+        _GAUGE, (Label.SAMPLER_VARIANT,), "Seconds of history behind that estimate."
+    ),
+    Metric.LABEL_WINDOW: MetricDescription(
+        _GAUGE, (Label.UNIT,), "Seconds after an answer in which its labels may arrive, by the unit of a trial."
     ),
     Metric.TOKENS_PER_QUERY: MetricDescription(_HISTOGRAM, _ARM, "Visual tokens given to the answer engine."),
     Metric.FRAME_SELECTION: MetricDescription(_HISTOGRAM, _ARM, "Seconds that the sampler took to choose the frames."),

@@ -61,6 +61,9 @@ class Label(StrEnum):
     GATE = "gate"
     PROCESS = "process"
     SPLIT = "split"
+    RUN = "run"
+    QUANTITY = "quantity"
+    EDGE = "edge"
     FLAG = "flag"
     VARIANT = "variant"
     REASON = "reason"
@@ -69,7 +72,7 @@ class Label(StrEnum):
 
 
 class Metric(StrEnum):
-    """Every metric that Pitwall exports. All but the operator's and the flags' carry `sampler_variant` and `arm`."""
+    """Every metric that Pitwall exports. Those about questions carry `sampler_variant` and `arm`."""
 
     # gateway: what the user saw
     QUERY_LATENCY = "pitwall_query_latency_seconds"
@@ -82,6 +85,20 @@ class Metric(StrEnum):
     SHADOW_DROPPED = "pitwall_shadow_dropped_total"
     FALLBACKS = "pitwall_fallbacks_total"
     USERS = "pitwall_users_total"
+    # gateway: what gates weigh, by the run (the split's salt) to which the question was assigned
+    EVIDENCE_QUERIES = "pitwall_evidence_queries_total"
+    EVIDENCE_WITHIN = "pitwall_evidence_within_total"
+    EVIDENCE_BEYOND = "pitwall_evidence_beyond_total"
+    EVIDENCE_VALUE = "pitwall_evidence_value_total"
+    EVIDENCE_VALUED = "pitwall_evidence_valued_total"
+    EVIDENCE_CACHE_QUERIES = "pitwall_evidence_cache_queries_total"
+    EVIDENCE_QUALITY = "pitwall_evidence_quality_total"
+    EVIDENCE_PAIRS = "pitwall_evidence_pairs_total"
+    EVIDENCE_RATIO_WITHIN = "pitwall_evidence_ratio_within_total"
+    EVIDENCE_RATIOS = "pitwall_evidence_ratios_total"
+    EVIDENCE_MEMORY = "pitwall_evidence_memory_seconds"
+    EVIDENCE_HISTORY = "pitwall_evidence_history_seconds"
+    LABEL_WINDOW = "pitwall_label_window_seconds"
     # runtime: what it cost
     TOKENS_PER_QUERY = "pitwall_tokens_per_query"
     FRAME_SELECTION = "pitwall_frame_selection_seconds"
@@ -117,6 +134,15 @@ class Outcome(StrEnum):
     ERROR = "error"
     GOOD = "good"
     BAD = "bad"
+
+
+class Quantity(StrEnum):
+    """Values of the label `quantity`: what was measured of an answered question."""
+
+    LATENCY = "latency"
+    SELECTION = "selection"
+    TOKENS = "tokens"
+    ENCODER = "encoder"
 
 
 class CacheResult(StrEnum):
