@@ -1,6 +1,9 @@
 """The counts that the tests need (sufficient statistics): what one gate saw in one block, or in all blocks together."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,18 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True)
+class EdgeTallies:
+    """Both arms and stable at a further edge of a histogram: trials that are known there, and those beyond it."""
+
+    control: Tally = Tally()
+    candidate: Tally = Tally()
+    stable: Tally = Tally()
+
+    def __add__(self, other: "EdgeTallies") -> "EdgeTallies":
+        return EdgeTallies(self.control + other.control, self.candidate + other.candidate, self.stable + other.stable)
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """One gate's observations: both arms of the split, and the pairs of the shadow.
 
@@ -54,6 +69,7 @@ class Counts:
         objective: the candidate's trials, bad where they miss the gate's absolute objective.
         shared: whether nothing but chance tells control and stable apart: they answer from the same pods, or what is
             counted does not depend on pods.
+        edges: the arms at further edges, for a gate on a whole distribution.
     """
 
     control: Tally = Tally()
@@ -62,6 +78,7 @@ class Counts:
     stable: Tally = Tally()
     objective: Tally = Tally()
     shared: bool = False
+    edges: tuple[EdgeTallies, ...] = ()
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -71,6 +88,7 @@ class Counts:
             self.stable + other.stable,
             self.objective + other.objective,
             self.shared or other.shared,
+            tuple(a + b for a, b in zip_longest(self.edges, other.edges, fillvalue=EdgeTallies())),
         )
 
     @property
@@ -78,6 +96,35 @@ class Counts:
         """What single trials of the candidate are compared with: the control, and all of stable where that is alike.
         Never what whole blocks are compared with: those need an arm of equal size."""
         return self.control + self.stable if self.shared else self.control
+
+    def to_state(self) -> dict[str, Any]:
+        """These counts as JSON: arms as [trials, bad, sum], sums as exact texts."""
+        arms = (self.control, self.candidate, self.stable, self.objective)
+        state: dict[str, Any] = {
+            "arms": [_row(arm) for arm in arms],
+            "pairs": [self.pairs.total, self.pairs.worse, self.pairs.better],
+            "shared": self.shared,
+        }
+        if self.edges:
+            state["edges"] = [[_row(arm) for arm in (at.control, at.candidate, at.stable)] for at in self.edges]
+        return state
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Counts":
+        """The counts as `to_state` left them; arms that an older state does not know have no trials."""
+        arms = [_tally(row) for row in state["arms"]]
+        control, candidate, stable, objective = (*arms, *[Tally()] * (4 - len(arms)))
+        edges = tuple(EdgeTallies(*(_tally(row) for row in rows)) for rows in state.get("edges", ()))
+        return cls(control, candidate, Pairs(*state["pairs"]), stable, objective, state.get("shared", False), edges)
+
+
+def _row(tally: Tally) -> list[Any]:
+    return [tally.trials, tally.bad, repr(tally.total)]
+
+
+def _tally(row: Sequence[Any]) -> Tally:
+    trials, bad, total = row
+    return Tally(trials, bad, float(total))
 
 
 NO_TRIALS = Tally()

@@ -8,7 +8,7 @@ smaller has. Instead of drawing them, the factor is averaged over all draws; a m
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from math import ceil, copysign, exp, floor, lgamma, log, log1p, sqrt, tanh
 from typing import Any, Self
 
@@ -20,6 +20,9 @@ TILT_ODDS = (1.25, 1.5, 2.0, 3.0, 5.0)
 """Bets that would be optimal if trials were independent and the odds of a bad one this much higher."""
 SIGN_STAKES = (0.2, 0.5, 0.9)
 """Bets on the sign alone: what is left when a block's size of difference means nothing."""
+SIZE_STAKES = (0.5, 0.9)
+"""Bets in proportion to the difference, up to the largest one seen so far: for bad events that come in heaps, where few
+blocks decide the mean."""
 LARGEST_STAKE = 0.999
 """Never stake everything: one lucky block must not end a bet."""
 Bet = Callable[[int], float]
@@ -33,6 +36,11 @@ def tilt(difference: int, log_odds: float) -> float:
 def sign(difference: int, stake: float) -> float:
     """The same stake on whichever arm had more bad events; nothing on a tie."""
     return copysign(stake, difference) if difference else 0.0
+
+
+def size(difference: int, stake: float, largest: int) -> float:
+    """A stake in proportion to the difference; nothing before any difference was seen."""
+    return stake * max(-1.0, min(1.0, difference / largest)) if largest else 0.0
 
 
 BETS: tuple[Bet, ...] = (
@@ -86,24 +94,78 @@ def differences(counts: Counts, ratio: float) -> dict[int, float]:
     return spread
 
 
-EVEN_STAKES = Portfolio.of(len(BETS))
+@lru_cache(maxsize=65_536)
+def _spread(control: Tally, candidate: Tally, ratio: float) -> tuple[tuple[int, float], ...]:
+    """`differences` as pairs; most blocks of a night look like another one."""
+    return tuple(differences(Counts(control, candidate), ratio).items())
+
+
+@lru_cache(maxsize=65_536)
+def _steady_gains(control: Tally, candidate: Tally, ratio: float) -> tuple[float, ...]:
+    """Logarithms of the factors of the bets that do not depend on what was seen before. The tails that were left out of
+    the distribution count as lost."""
+    spread = _spread(control, candidate, ratio)
+    return tuple(log(sum(chance * (1 + bet(difference)) for difference, chance in spread)) for bet in BETS)
+
+
+EVEN_STAKES = Portfolio.of(len(BETS) + len(SIZE_STAKES))
 
 
 @dataclass(frozen=True, slots=True)
 class LabelSwapProcess(PortfolioProcess):
-    """A portfolio of fair bets against: the candidate's blocks are at most `ratio` times as bad as the control's."""
+    """A portfolio of fair bets. Null: in each block, swapping the arms' labels changes nothing once the candidate's bad
+    events are thinned by `ratio`."""
 
     ratio: float = 1.0
     bets: Portfolio = EVEN_STAKES
+    largest: int = 0
 
     def update(self, counts: Counts) -> Self:
         """The process after one more block; without trials in an arm, or without a bad event, nothing is learned."""
-        if not (counts.control.trials and counts.candidate.trials and counts.control.bad + counts.candidate.bad):
+        control, candidate = _without_value(counts.control), _without_value(counts.candidate)
+        if not (control.trials and candidate.trials and control.bad + candidate.bad):
             return self
-        spread = differences(counts, self.ratio).items()
-        # the outcomes beyond `_near` that were left out count as lost, so the bet stays fair
-        gains = [log(sum(chance * (1 + bet(difference)) for difference, chance in spread)) for bet in BETS]
-        return replace(self, bets=self.bets.after(gains))
+        steady = _steady_gains(control, candidate, self.ratio)
+        spread = _spread(control, candidate, self.ratio)
+        sized = tuple(
+            log(sum(chance * (1 + size(difference, stake, self.largest)) for difference, chance in spread))
+            for stake in SIZE_STAKES
+        )
+        likeliest = max(spread, key=lambda pair: pair[1])[0]
+        return replace(self, bets=self.bets.after((*steady, *sized)), largest=max(self.largest, abs(likeliest)))
+
+    def to_state(self) -> State:
+        """The numbers that carry it over a restart."""
+        return {"largest": self.largest, **self.bets.to_state()}
+
+    def restored(self, state: Mapping[str, Any]) -> Self:
+        """This process with the numbers of `to_state`."""
+        return replace(self, bets=Portfolio.from_state(state), largest=state["largest"])
+
+
+def _without_value(tally: Tally) -> Tally:
+    return Tally(tally.trials, tally.bad)
+
+
+MEAN_STAKES = Portfolio.of(len(SIGN_STAKES))
+
+
+@dataclass(frozen=True, slots=True)
+class MeanSwapProcess(PortfolioProcess):
+    """Fair bets on which arm's block mean is larger. Null: the arms are exchangeable once the candidate's mean is
+    divided by `ratio`. A heavy tail cannot break it, since only the sign is looked at."""
+
+    ratio: float = 1.0
+    bets: Portfolio = MEAN_STAKES
+
+    def update(self, counts: Counts) -> Self:
+        """The process after one more block; without trials in an arm nothing is learned."""
+        control, candidate = counts.control, counts.candidate
+        if not (control.trials and candidate.trials):
+            return self
+        difference = candidate.mean / self.ratio - control.mean
+        direction = (difference > 0) - (difference < 0)
+        return replace(self, bets=self.bets.after([log1p(sign(direction, stake)) for stake in SIGN_STAKES]))
 
     def to_state(self) -> State:
         """The numbers that carry it over a restart."""

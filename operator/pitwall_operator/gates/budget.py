@@ -5,7 +5,7 @@ from math import log
 from pitwall_crds.gate import Gate, OnHarm
 from pitwall_crds.rollout import Analysis
 
-SHARES = {"harm": 0.5, "paired-harm": 0.25, "record-harm": 0.125, "burst": 0.125}
+SHARES = {"harm": 0.625, "paired-harm": 0.25, "burst": 0.125}
 """How a gate divides its error budget over the ways in which harm can be proven."""
 OBJECTIVE_HARM = "objective-harm"
 OBJECTIVE_SHARE = 0.25

@@ -7,11 +7,11 @@ from typing import Any, Self
 from pitwall_crds.gate import Dependence, Gate
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
-from pitwall_operator.evidence.counts import NO_TRIALS, NOTHING, Counts, Pairs, Tally
+from pitwall_operator.evidence.counts import NOTHING, Counts
 from pitwall_operator.evidence.process import EProcess, State
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
 from pitwall_operator.gates.forecast import missing_trials
-from pitwall_operator.gates.processes import calibrations, fresh_processes
+from pitwall_operator.gates.processes import calibrations, fresh_processes, is_proof_of_stage
 from pitwall_operator.gates.roles import BURST, Role, aside_roles, calibration_role, harm_roles, proof_roles
 from pitwall_operator.gates.words import need, sentence, unequal
 
@@ -20,7 +20,7 @@ from pitwall_operator.gates.words import need, sentence, unequal
 class GateEvidence:
     """All processes of one gate. Feed every block once; evidence is never reset, whatever stage comes next.
 
-    A shadow's block holds pairs only; a block without control trials is held against the control's baseline.
+    A shadow's block holds pairs only.
     """
 
     gate: Gate
@@ -81,17 +81,16 @@ class GateEvidence:
     def _trials(self, stage: StageContext) -> int:
         return self.totals.pairs.total if stage.kind is StageKind.SHADOW else self.totals.candidate.trials
 
+    def renewed(self) -> Self:
+        """The evidence at the start of a stage: harm is remembered, what lets the candidate pass is proven anew."""
+        fresh = fresh_processes(self.gate)
+        proofs = {key: fresh[key] for key in self.processes if is_proof_of_stage(key)}
+        return replace(self, processes={**self.processes, **proofs})
+
     def to_state(self) -> State:
         """The few numbers that the Rollout's status keeps."""
-        seen = self.totals
-        arms = (seen.control, seen.candidate, seen.stable, seen.objective)
-        pairs = [seen.pairs.total, seen.pairs.worse, seen.pairs.better]
         return {
-            "totals": {
-                "arms": [[arm.trials, arm.bad, repr(arm.total)] for arm in arms],
-                "pairs": pairs,
-                "shared": seen.shared,
-            },
+            "totals": self.totals.to_state(),
             "processes": {key: process.to_state() for key, process in self.processes.items()},
         }
 
@@ -105,10 +104,4 @@ class GateEvidence:
         processes = {
             key: process.restored(kept[key]) if key in kept else process for key, process in fresh.processes.items()
         }
-        control, candidate, *others = (
-            Tally(trials, bad, float(total)) for trials, bad, total in state["totals"]["arms"]
-        )
-        stable, objective = others or (NO_TRIALS, NO_TRIALS)
-        seen = state["totals"]
-        totals = Counts(control, candidate, Pairs(*seen["pairs"]), stable, objective, seen.get("shared", False))
-        return replace(fresh, processes=processes, totals=totals)
+        return replace(fresh, processes=processes, totals=Counts.from_state(state["totals"]))

@@ -3,6 +3,7 @@
 from math import ceil, log, log1p
 
 from pitwall_operator.evidence.bernoulli import BernoulliProcess
+from pitwall_operator.evidence.conjunction import BothProcess
 from pitwall_operator.evidence.contrast import BURN_IN, ContrastProcess, log_e_of_drift
 from pitwall_operator.evidence.counts import Counts, Tally
 from pitwall_operator.evidence.null_boundary import log_likelihood_ratio
@@ -10,6 +11,7 @@ from pitwall_operator.evidence.objective import STAKES, ObjectiveBlocks, Objecti
 from pitwall_operator.evidence.paired import PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
 from pitwall_operator.evidence.process import EProcess
+from pitwall_operator.evidence.views import Carried, OfGoodTrials
 
 NEVER = 10**9
 """Trials that nobody waits for."""
@@ -23,6 +25,20 @@ def missing_trials(process: EProcess, log_threshold: float, seen: Counts) -> int
     if process.peak_log_e >= log_threshold:
         return 0
     match process:
+        case Carried():
+            return missing_trials(process.process, log_threshold, seen)
+        case PairsAsArms():
+            return missing_trials(process.process, log_threshold, process.as_arms(seen.pairs))
+        case OfGoodTrials():
+            return missing_trials(process.process, log_threshold, process.shown(seen))
+        case BothProcess():
+            return _latest(*(missing_trials(one, log_threshold, seen) for one in (process.first, process.second)))
+    return _of_one(process, log_threshold, seen)
+
+
+def _of_one(process: EProcess, log_threshold: float, seen: Counts) -> int | None:
+    """The same for a process that stands for itself."""
+    match process:
         case BernoulliProcess():
             return _by_growth(log_threshold - process.log_e, _split_growth(process, seen))
         case PairedProcess():
@@ -31,9 +47,12 @@ def missing_trials(process: EProcess, log_threshold: float, seen: Counts) -> int
             return _by_scaling(process, log_threshold, seen.candidate.trials)
         case ObjectiveProcess() | ObjectiveBlocks():
             return _by_growth(log_threshold - process.log_e, _objective_growth(process, seen.objective))
-        case PairsAsArms():
-            return missing_trials(process.process, log_threshold, process.as_arms(seen.pairs))
     return None
+
+
+def _latest(first: int | None, second: int | None) -> int | None:
+    """When both are there; never if one is never."""
+    return None if first is None or second is None else max(first, second)
 
 
 def _by_growth(missing: float, growth: float) -> int | None:

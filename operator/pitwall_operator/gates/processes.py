@@ -1,17 +1,25 @@
 """Builds a gate's e-processes, each under the key by which the Rollout's status remembers it."""
 
 from pitwall_crds.gate import Dependence, Gate, RateMetric
-from pitwall_operator.evidence.baseline import RecordProcess
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.calibration import Calibration
+from pitwall_operator.evidence.conjunction import BothProcess
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
-from pitwall_operator.evidence.label_swap import LabelSwapProcess
+from pitwall_operator.evidence.label_swap import LabelSwapProcess, MeanSwapProcess
+from pitwall_operator.evidence.mixture import MeanProcess
 from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import Against, PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
 from pitwall_operator.evidence.process import EProcess
+from pitwall_operator.evidence.views import AtEdge, Carried, OfGoodTrials
 
+LEAST_TRIALS = 3
+"""A block of both arms has at least so many trials of each; fewer wait for more."""
+FURTHER_PER_MILLE = (500, 750, 900, 950)
+"""Quantiles of stable's history whose edges a quantile gate bets on beside its own, if they are lower."""
+LEAST_GOOD_RATIO = 2.0
+"""Beside an absolute margin: the candidate must keep at least one good trial for so many of the control's."""
 BURST_MARGIN = 0.25
 """Burst guard: so much more of the candidate's queries fail than of the control's."""
 QUANTILE_PRIOR_TRIALS = 50.0
@@ -33,11 +41,6 @@ def harm_key(gate: Gate, dependence: Dependence) -> str:
 def paired_key(claim: Claim, gate: Gate, dependence: Dependence) -> str:
     """Where the status keeps a process on the shadow's pairs."""
     return f"paired-{claim}-{dependence.lower()}@{gate.margin_percent}"
-
-
-def record_key(gate: Gate) -> str:
-    """Where the status keeps the process that runs at full weight."""
-    return f"record-harm@{gate.margin_percent}"
 
 
 def burst_key() -> str:
@@ -88,18 +91,18 @@ def non_inferiority_boundary(gate: Gate, canary_index: int) -> NullBoundary:
 
 
 def fresh_processes(gate: Gate) -> dict[str, EProcess]:
-    """Every process of a gate before the first block. All margins run from the start, so evidence carries over."""
+    """Every process of a gate before the first block. All margins run from the start of a stage."""
     processes: dict[str, EProcess] = {}
     for dependence in Dependence:
-        processes[harm_key(gate, dependence)] = _harm(gate, dependence, harm_boundary(gate))
+        processes[harm_key(gate, dependence)] = _whole_blocks(gate, dependence, _harm(gate, dependence))
         for claim in Claim:
             processes[paired_key(claim, gate, dependence)] = _paired(claim, gate, dependence)
         for index in range(len(gate.promote_margin_percent)):
-            key = non_inferiority_key(gate, dependence, index)
-            processes[key] = _non_inferiority(gate, dependence, non_inferiority_boundary(gate, index))
-    processes[record_key(gate)] = RecordProcess(1 + promote_margin(gate, 0) / 100, _measure(gate))
+            proof = _non_inferiority(gate, dependence, non_inferiority_boundary(gate, index))
+            processes[non_inferiority_key(gate, dependence, index)] = _whole_blocks(gate, dependence, proof)
     if gate.rate and gate.rate.metric is RateMetric.ERRORS:
-        processes[burst_key()] = BernoulliProcess.start(NullBoundary(offset=BURST_MARGIN), Claim.HARM, _prior(gate))
+        burst = BernoulliProcess.start(NullBoundary(offset=BURST_MARGIN), Claim.HARM, _prior(gate))
+        processes[burst_key()] = Carried(burst)
     if gate.objective:
         processes |= {objective_key(claim, gate): _objective(claim, gate) for claim in Claim}
     return processes | {
@@ -107,13 +110,49 @@ def fresh_processes(gate: Gate) -> dict[str, EProcess]:
     }
 
 
-def _harm(gate: Gate, dependence: Dependence, boundary: NullBoundary) -> EProcess:
-    """Means say nothing about single queries, so both kinds of dependence share the block process."""
+def is_proof_of_stage(key: str) -> bool:
+    """Whether a process must begin anew with each stage: a candidate that turns worse when its weight grows must not
+    pass on what it proved before."""
+    return key.startswith(("non-inferiority-", f"objective-{Claim.NON_INFERIOR}-"))
+
+
+def _whole_blocks(gate: Gate, dependence: Dependence, process: EProcess) -> EProcess:
+    """Single trials may be judged as soon as both arms have one; a block's difference needs a few."""
+    return Carried(process, 1 if dependence is Dependence.QUERY and not gate.mean else LEAST_TRIALS)
+
+
+def _harm(gate: Gate, dependence: Dependence) -> EProcess:
+    """About the mean, and where blocks are correlated also about the coin that tells which arm is the candidate.
+
+    Means say nothing about single queries, so both kinds of dependence share the block process.
+    """
+    boundary = harm_boundary(gate)
     if gate.mean:
-        return ContrastProcess(boundary, Claim.HARM, Measure.MEAN)
-    if dependence is Dependence.BLOCK:
-        return LabelSwapProcess(boundary.ratio)
-    return BernoulliProcess.start(boundary, Claim.HARM, _prior(gate))
+        return BothProcess(MeanSwapProcess(boundary.ratio), ContrastProcess(boundary, Claim.HARM, Measure.MEAN))
+    trials = _at_all_edges(gate, BernoulliProcess.start(boundary, Claim.HARM, _prior(gate)))
+    if dependence is Dependence.QUERY:
+        return trials
+    return BothProcess(_at_all_edges(gate, LabelSwapProcess(boundary.ratio)), trials)
+
+
+def _at_all_edges(gate: Gate, process: EProcess) -> EProcess:
+    """The same bet at the gate's own edge and at lower ones: what slows all queries down shows there first."""
+    if gate.quantile is None:
+        return process
+    further = (AtEdge(_with_prior(process, per_mille), index) for index, per_mille in enumerate(further_edges(gate)))
+    return MeanProcess((process, *further))
+
+
+def further_edges(gate: Gate) -> tuple[int, ...]:
+    """Quantiles of stable's history, in per mille, whose edges a quantile gate looks at beside its own."""
+    own = gate.quantile.per_mille if gate.quantile else 0
+    return tuple(per_mille for per_mille in FURTHER_PER_MILLE if per_mille < own)
+
+
+def _with_prior(process: EProcess, per_mille: int) -> EProcess:
+    if not isinstance(process, BernoulliProcess):
+        return process
+    return BernoulliProcess.start(process.boundary, process.claim, Prior(1 - per_mille / 1000, QUANTILE_PRIOR_TRIALS))
 
 
 def _objective(claim: Claim, gate: Gate) -> EProcess:
@@ -125,14 +164,28 @@ def _objective(claim: Claim, gate: Gate) -> EProcess:
 def _calibration(gate: Gate, dependence: Dependence) -> EProcess:
     """Both arms run the same sampler and are counted beyond the same edge, so the margin is one of shares here."""
     boundary = NullBoundary(ratio=1 + gate.margin_percent / 100)
-    return Calibration(_harm(gate, dependence, boundary), _harm(gate, dependence, boundary))
+    process: EProcess
+    if gate.mean:
+        process = ContrastProcess(boundary, Claim.HARM, Measure.MEAN)
+    elif dependence is Dependence.BLOCK:
+        process = LabelSwapProcess(boundary.ratio)
+    else:
+        process = BernoulliProcess.start(boundary, Claim.HARM, _prior(gate))
+    return Calibration(process, process)
 
 
 def _non_inferiority(gate: Gate, dependence: Dependence, boundary: NullBoundary) -> EProcess:
-    """About the mean on purpose: a candidate with rare large bursts loses few blocks, and yet is worse."""
-    if gate.mean or dependence is Dependence.BLOCK:
-        return ContrastProcess(boundary, Claim.NON_INFERIOR, _measure(gate))
-    return BernoulliProcess.start(boundary, Claim.NON_INFERIOR, _prior(gate))
+    """About the mean, of bad trials and of good ones: no margin is so wide that a candidate without a good trial could
+    keep it. At a few bad trials in a hundred the good ones are proven long before."""
+    if gate.mean:
+        return ContrastProcess(boundary, Claim.NON_INFERIOR, Measure.MEAN)
+    good = NullBoundary(ratio=LEAST_GOOD_RATIO if boundary.offset else boundary.ratio)
+    if dependence is Dependence.BLOCK:
+        blocks = ContrastProcess(good, Claim.NON_INFERIOR, Measure.RATE)
+        return BothProcess(ContrastProcess(boundary, Claim.NON_INFERIOR, Measure.RATE), OfGoodTrials(blocks))
+    prior = _prior(gate)
+    trials = BernoulliProcess.start(good, Claim.NON_INFERIOR, Prior(1 - prior.rate, prior.trials))
+    return BothProcess(BernoulliProcess.start(boundary, Claim.NON_INFERIOR, prior), OfGoodTrials(trials, pooled=True))
 
 
 def _paired(claim: Claim, gate: Gate, dependence: Dependence) -> EProcess:
@@ -142,10 +195,6 @@ def _paired(claim: Claim, gate: Gate, dependence: Dependence) -> EProcess:
         return PairedProcess(claim, against)
     process = LabelSwapProcess() if claim is Claim.HARM else ContrastProcess(NullBoundary(), claim, Measure.RATE)
     return PairsAsArms(process, against)
-
-
-def _measure(gate: Gate) -> Measure:
-    return Measure.MEAN if gate.mean else Measure.RATE
 
 
 def _prior(gate: Gate) -> Prior:

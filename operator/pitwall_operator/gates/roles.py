@@ -15,12 +15,10 @@ from pitwall_operator.gates.processes import (
     non_inferiority_key,
     objective_key,
     paired_key,
-    record_key,
 )
 
 HARM = "harm"
 PAIRED_HARM = "paired-harm"
-RECORD_HARM = "record-harm"
 BURST = "burst"
 NON_INFERIORITY = "non-inferiority"
 PAIRED_NON_INFERIORITY = "paired-non-inferiority"
@@ -42,7 +40,6 @@ def harm_roles(gate: Gate, analysis: Analysis) -> tuple[Role, ...]:
     keys = {
         HARM: harm_key(gate, gate.dependence),
         PAIRED_HARM: paired_key(Claim.HARM, gate, gate.dependence),
-        RECORD_HARM: record_key(gate),
     }
     if gate.rate and gate.rate.metric is RateMetric.ERRORS:
         keys[BURST] = burst_key()

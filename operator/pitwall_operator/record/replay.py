@@ -9,7 +9,7 @@ from typing import Any
 
 from pitwall_crds.gate import Gate
 from pitwall_crds.rollout import Analysis
-from pitwall_operator.evidence.counts import Counts, Pairs, Tally
+from pitwall_operator.evidence.counts import Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
 from pitwall_operator.record.lines import Line
@@ -44,8 +44,11 @@ class Replayed:
 
 
 def _counts(data: Mapping[str, Any]) -> Counts:
-    arms = {arm: Tally(**data[arm]) for arm in ("control", "candidate", "stable", "objective") if arm in data}
-    return Counts(**arms, pairs=Pairs(**data["pairs"]), shared=data.get("shared", False))
+    control, candidate, stable, objective = (
+        Tally(**data.get(arm, {})) for arm in ("control", "candidate", "stable", "objective")
+    )
+    edges = tuple(EdgeTallies(**{arm: Tally(**at[arm]) for arm in at}) for at in data.get("edges", ()))
+    return Counts(control, candidate, Pairs(**data["pairs"]), stable, objective, data.get("shared", False), edges)
 
 
 def blocks_of(lines: Iterable[Line]) -> Iterator[tuple[Line, tuple[Line, ...]]]:

@@ -1,0 +1,40 @@
+"""Evidence that speaks only where two processes both do.
+
+The smaller of two e-values is an e-value under either null hypothesis: it is never larger than the one whose null is
+true. So a proof by both holds against everything that one of them already excludes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from pitwall_operator.evidence.counts import Counts
+from pitwall_operator.evidence.process import EProcess, State
+
+
+@dataclass(frozen=True, slots=True)
+class BothProcess:
+    """The minimum of two e-processes. Null: the union of theirs."""
+
+    first: EProcess
+    second: EProcess
+    peak_log_e: float = 0.0
+
+    @property
+    def log_e(self) -> float:
+        """Natural logarithm of the evidence now."""
+        return min(self.first.log_e, self.second.log_e)
+
+    def update(self, counts: Counts) -> Self:
+        """The process after one more block."""
+        after = replace(self, first=self.first.update(counts), second=self.second.update(counts))
+        return replace(after, peak_log_e=max(self.peak_log_e, after.log_e))
+
+    def to_state(self) -> State:
+        """The numbers that carry it over a restart."""
+        return {"first": self.first.to_state(), "second": self.second.to_state(), "peak": repr(self.peak_log_e)}
+
+    def restored(self, state: Mapping[str, Any]) -> Self:
+        """This process with the numbers of `to_state`."""
+        first, second = self.first.restored(state["first"]), self.second.restored(state["second"])
+        return replace(self, first=first, second=second, peak_log_e=float(state["peak"]))
