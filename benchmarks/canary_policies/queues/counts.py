@@ -1,0 +1,71 @@
+"""Questions and their ends come in; what the gateway shows every two seconds comes out, by arm and edge."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from benchmarks.canary_policies.queues.questions import Questions
+
+from pitwall_crds.names import LATENCY_EDGES
+from pitwall_operator.gates import margin_edge
+from pitwall_operator.gates.edges import tail_edge
+
+STEP_SECONDS = 2.0
+MARGIN_PERCENT = 10
+PER_MILLES = (500, 750, 900, 950, 990)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmCounts:
+    """What became known in each step. At an edge a trial is known when it is done, or older than the edge."""
+
+    within: np.ndarray
+    """(edges, runs, steps) questions that took at most the edge."""
+    beyond: np.ndarray
+    """(edges, runs, steps) questions that take longer, done or not."""
+    done: np.ndarray
+    """(runs, steps) questions that ended, well or not."""
+    errors: np.ndarray
+    """(runs, steps) those that failed."""
+    asked: np.ndarray
+    """(runs, steps) questions that arrived."""
+
+    @property
+    def trials(self) -> np.ndarray:
+        """(edges, runs, steps) whatever is known at an edge."""
+        return self.within + self.beyond
+
+
+def count(
+    questions: Questions, done: np.ndarray, edges: Sequence[float], arm: int, shape: tuple[int, int]
+) -> ArmCounts:
+    """One arm's counts; `shape` is (runs, steps)."""
+    mine = questions.arm == arm
+    run, at, end, failing = questions.run[mine], questions.at[mine], done[mine], questions.failing[mine]
+
+    def counted(when: np.ndarray, which: np.ndarray | slice) -> np.ndarray:
+        step = (when[which] / STEP_SECONDS).astype(np.int64)
+        seen = step < shape[1]
+        flat = run[which][seen] * shape[1] + step[seen]
+        return np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape).astype(np.int32)
+
+    everything = slice(None)
+    within, beyond = [], []
+    for edge in edges:
+        slow = end - at > edge
+        within.append(counted(end, ~slow))
+        beyond.append(counted(at + edge, slow))
+    return ArmCounts(
+        np.stack(within), np.stack(beyond), counted(end, everything), counted(end, failing), counted(at, everything)
+    )
+
+
+def edges_of(latencies: np.ndarray) -> tuple[float, ...]:
+    """A history's edges: the quantiles, rounded up to bucket edges as the operator does."""
+    cumulative = np.searchsorted(np.sort(latencies), LATENCY_EDGES, side="right").tolist()
+    return tuple(tail_edge(LATENCY_EDGES, [*cumulative, len(latencies)], per_mille) for per_mille in PER_MILLES)
+
+
+def candidate_edges(edges: Sequence[float]) -> tuple[float, ...]:
+    """Where the candidate's bad events begin: a margin above."""
+    return tuple(margin_edge(LATENCY_EDGES, edge, MARGIN_PERCENT) for edge in edges)

@@ -1,0 +1,100 @@
+"""`simulate` plays a scenario many times over, and `stable_edges` finds the edges in stable's own history."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from benchmarks.canary_policies.queues.counts import STEP_SECONDS, ArmCounts, candidate_edges, count, edges_of
+from benchmarks.canary_policies.queues.pods import FAR, completions, draw_stalls
+from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, Questions, draw_questions
+from benchmarks.canary_policies.queues.scenario import (
+    NOTHING_WRONG,
+    SLOTS,
+    STALL_EVERY_SECONDS,
+    QueueScenario,
+)
+
+QUESTIONS_AT_ONCE = 15_000_000
+"""Bounds the memory: so many questions are simulated at a time."""
+PILOT_RUNS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCounts:
+    """What one gateway showed of the three arms, in steps of two seconds."""
+
+    control: ArmCounts
+    candidate: ArmCounts
+    stable: ArmCounts
+    edges: tuple[float, ...]
+    candidate_edges: tuple[float, ...]
+
+
+def simulate(
+    scenario: QueueScenario, runs: int, seed: int, edges: tuple[float, ...], *, with_stable: bool = True
+) -> QueueCounts:
+    """All runs, in chunks that fit into memory. Without stable, a stable pool that serves no control is left out."""
+    chunk = max(1, min(runs, int(QUESTIONS_AT_ONCE / (scenario.rps * scenario.seconds))))
+    parts = [
+        _chunk(scenario, min(chunk, runs - first), np.random.default_rng([seed, first]), edges, with_stable)
+        for first in range(0, runs, chunk)
+    ]
+    arms = [_joined([part[arm] for part in parts]) for arm in (CONTROL, CANDIDATE, STABLE)]
+    return QueueCounts(*arms, edges, candidate_edges(edges))
+
+
+def stable_edges(scenario: QueueScenario, seed: int) -> tuple[float, ...]:
+    """From a history in which stable had all the traffic, and nothing was new."""
+    before = replace(scenario, weight=0.0, cold=1.0, effect=NOTHING_WRONG)
+    runs = max(2, min(PILOT_RUNS, int(QUESTIONS_AT_ONCE / (scenario.rps * scenario.seconds))))
+    draw = np.random.default_rng([seed, 1_000_003])
+    questions = draw_questions(before, runs, draw)
+    done = complete(before, questions, runs, draw)
+    return edges_of(done - questions.at)
+
+
+def complete(
+    scenario: QueueScenario, questions: Questions, runs: int, draw: np.random.Generator, *, with_stable: bool = True
+) -> np.ndarray:
+    """When every question is done; FAR for stable's where its pods were left out."""
+    done = np.full(len(questions.at), 2 * FAR)
+    for arms, pods, slots in pools(scenario):
+        if not with_stable and arms == (STABLE,):
+            continue
+        stalls = draw_stalls((runs, pods), scenario.stall_seconds, STALL_EVERY_SECONDS, scenario.seconds, draw)
+        mine = np.flatnonzero(np.isin(questions.arm, arms))
+        row, run = _rows(questions.run[mine], runs)
+        shape = (int(row.max(initial=-1)) + 1, runs)
+        at, size = np.full(shape, FAR), np.zeros(shape)
+        at[row, run], size[row, run] = questions.at[mine], questions.size[mine]
+        done[mine] = completions(at, size, stalls, slots)[row, run]
+    return done
+
+
+def pools(scenario: QueueScenario) -> Iterator[tuple[tuple[int, ...], int, int]]:
+    """(arms, pods, slots of a pod) of every pool."""
+    stable = (STABLE,) if scenario.dedicated else (STABLE, CONTROL)
+    yield stable, scenario.stable_pods, SLOTS
+    yield (CANDIDATE,), scenario.pods, scenario.arm_slots
+    if scenario.dedicated:
+        yield (CONTROL,), scenario.pods, scenario.arm_slots
+
+
+def _rows(run: np.ndarray, runs: int) -> tuple[np.ndarray, np.ndarray]:
+    """(place within the run, run) of questions in order of runs."""
+    first = np.searchsorted(run, np.arange(runs))
+    return np.arange(len(run)) - first[run], run
+
+
+def _chunk(scenario, runs, draw, edges, with_stable) -> dict[int, ArmCounts]:
+    questions = draw_questions(scenario, runs, draw)
+    done = complete(scenario, questions, runs, draw, with_stable=with_stable)
+    shape = (runs, int(scenario.seconds / STEP_SECONDS))
+    at = {CONTROL: edges, CANDIDATE: candidate_edges(edges), STABLE: edges}
+    return {arm: count(questions, done, at[arm], arm, shape) for arm in at}
+
+
+def _joined(parts: list[ArmCounts]) -> ArmCounts:
+    by_edge = (np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("within", "beyond"))
+    by_run = (np.concatenate([getattr(part, name) for part in parts]) for name in ("done", "errors", "asked"))
+    return ArmCounts(*by_edge, *by_run)

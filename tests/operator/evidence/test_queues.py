@@ -1,0 +1,171 @@
+"""The benchmark's queues: completion times equal those of a slow event loop, and what is counted is what was known."""
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from benchmarks.canary_policies.queues import trace
+from benchmarks.canary_policies.queues.counts import STEP_SECONDS, candidate_edges, count, edges_of
+from benchmarks.canary_policies.queues.pods import FAR, Stalls, completions, draw_stalls
+from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, Questions, activity, draw_questions
+from benchmarks.canary_policies.queues.scenario import Effect, QueueScenario
+from benchmarks.canary_policies.queues.simulate import complete, simulate, stable_edges
+
+TINY = 1e-9
+
+
+@dataclass
+class Pod:
+    stalls: list
+    slots: int
+    line: deque = field(default_factory=deque)
+    running: dict = field(default_factory=dict)
+
+    def is_stalled(self, now):
+        return any(begin <= now < begin + length for begin, length in self.stalls)
+
+    def next_event(self, now):
+        edges = [edge for begin, length in self.stalls for edge in (begin, begin + length) if edge > now]
+        ends = [] if self.is_stalled(now) else [now + left for left in self.running.values()]
+        return min([*edges, *ends], default=float("inf"))
+
+    def advance(self, now, then, done):
+        if not self.is_stalled(now):
+            for name in list(self.running):
+                self.running[name] -= then - now
+                if self.running[name] <= TINY:
+                    done[name] = then
+                    del self.running[name]
+        while not self.is_stalled(then) and self.line and len(self.running) < self.slots:
+            name, size = self.line.popleft()
+            self.running[name] = size
+
+    def take(self, name, size, now):
+        self.line.append((name, size))
+        self.advance(now, now, {})
+
+
+def event_loop(arrivals, sizes, stalls, slots):
+    """Second by second, job by job, as one would write it down: the pods of one run."""
+    pods = [Pod(list(stall), slots) for stall in stalls]
+    done, now, waiting, turn = {}, 0.0, deque(enumerate(zip(arrivals, sizes, strict=True))), 0
+    while len(done) < len(arrivals):
+        arrival = waiting[0][1][0] if waiting else float("inf")
+        then = min(arrival, *(pod.next_event(now) for pod in pods))
+        for pod in pods:
+            pod.advance(now, then, done)
+        now = then
+        if now == arrival:
+            name, (_, size) = waiting.popleft()
+            turn += 1
+            turned = [pods[(turn + offset) % len(pods)] for offset in range(len(pods))]
+            min(turned, key=lambda pod: len(pod.line) + len(pod.running)).take(name, size, now)
+    return [done[name] for name in range(len(arrivals))]
+
+
+@pytest.mark.parametrize(("pods", "slots"), [(1, 1), (1, 4), (2, 1), (3, 2)])
+def test_completion_times_equal_those_of_an_event_loop_with_stalls(pods, slots):
+    draw, runs, number = np.random.default_rng(pods * 10 + slots), 3, 150
+    arrivals = np.sort(draw.uniform(0, 100 / (pods * slots), (number, runs)), axis=0)
+    sizes = draw.lognormal(-0.8, 0.6, (number, runs))
+    stalls = draw_stalls((runs, pods), 4.0, 20.0, 200.0, draw)
+    done = completions(arrivals, sizes, stalls, slots)
+    for run in range(runs):
+        pairs = [list(zip(stalls.begin[run, pod], stalls.length[run, pod], strict=True)) for pod in range(pods)]
+        assert done[:, run] == pytest.approx(event_loop(arrivals[:, run], sizes[:, run], pairs, slots), abs=1e-6)
+
+
+def test_nothing_begins_or_ends_while_a_pod_stalls():
+    stalls = Stalls(np.full((1, 1, 1), 10.0), np.full((1, 1, 1), 5.0))
+    arrivals, sizes = np.array([[9.0], [9.5], [12.0], [16.0], [FAR]]), np.array([[1.0], [1.0], [1.0], [1.0], [0.0]])
+    assert completions(arrivals, sizes, stalls, 2)[:4, 0] == pytest.approx([10.0, 15.5, 16.0, 17.0])
+
+
+def one_run(at, arm, size):
+    number = len(at)
+    zeros = np.zeros(number, int)
+    return Questions(zeros, np.array(at), zeros, np.array(arm), np.array(size), np.zeros(number, bool), 1)
+
+
+def test_an_open_question_counts_as_beyond_an_edge_as_soon_as_it_is_older():
+    questions = one_run([1.0, 1.0, 3.0], [CANDIDATE] * 3, [30.0, 0.5, 5.0])
+    counts = count(questions, questions.at + questions.size, (4.0, 10.0), CANDIDATE, (1, 20))
+    steps = [np.flatnonzero(counts.beyond[edge, 0]).tolist() for edge in (0, 1)]
+    assert steps == [[int(5 / STEP_SECONDS), int(7 / STEP_SECONDS)], [int(11 / STEP_SECONDS)]]
+    assert counts.within[:, 0].sum(axis=1).tolist() == [1, 2]
+    assert counts.trials[:, 0].sum(axis=1).tolist() == [3, 3]
+
+
+def test_every_question_becomes_one_trial_at_every_edge():
+    scenario = QueueScenario("all", seconds=1200.0, stall_seconds=3.0, dedicated=True)
+    counts = simulate(scenario, 4, 7, (1.0, 2.0, 6.0))
+    for arm in (counts.control, counts.candidate, counts.stable):
+        asked, known = arm.asked.sum(axis=1), arm.trials.sum(axis=2)
+        assert (known <= asked).all()
+        assert (known >= asked - 20 - asked // 10).all()
+
+
+def test_a_share_of_users_asks_most_questions_and_stays_on_its_arm():
+    scenario = QueueScenario("sticky", sticky=True, seconds=3600.0)
+    questions = draw_questions(scenario, 3, np.random.default_rng(3))
+    shares = np.sort(activity(1000))[::-1]
+    assert shares[:10].sum() == pytest.approx(0.3)
+    for run in range(3):
+        mine = questions.run == run
+        arms = {}
+        for user, arm in zip(questions.user[mine], questions.arm[mine], strict=True):
+            assert arms.setdefault(user, arm) == arm
+        most = np.sort(np.bincount(questions.user[mine], minlength=questions.users))[::-1]
+        assert most[: questions.users // 100].sum() / most.sum() > 0.25
+
+
+def test_arms_of_the_same_law_are_equally_loaded_and_stable_is_half_busy():
+    scenario = QueueScenario("busy", rps=4.0, weight=0.25)
+    questions = draw_questions(scenario, 20, np.random.default_rng(5))
+    busy = questions.size.sum() / (20 * scenario.seconds * scenario.stable_pods * 4)
+    assert busy == pytest.approx(0.5, rel=0.05)
+    number = np.bincount(questions.arm, minlength=3) / len(questions.arm)
+    assert number == pytest.approx([0.25, 0.25, 0.5], abs=0.01)
+
+
+def test_the_tail_effect_doubles_the_ninety_ninth_percentile_of_service_times_and_not_the_median():
+    scenario = QueueScenario("tail", rps=20.0, weight=0.5, effect=Effect(tail=2.0))
+    questions = draw_questions(scenario, 4, np.random.default_rng(6))
+    sizes = [questions.size[questions.arm == arm] for arm in (CONTROL, CANDIDATE)]
+    ratio = [np.percentile(sizes[1], level) / np.percentile(sizes[0], level) for level in (50, 99)]
+    assert ratio == pytest.approx([1.0, 2.0], rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("burstiness", "per_second", "fano"),
+    [(trace.CONVERSATION, 5.53, {1: 1.39, 60: 16.1}), (trace.CODING, 2.57, {1: 13.2, 5: 47.5, 30: 124.0})],
+)
+def test_drawn_arrivals_are_as_bursty_as_the_trace_that_was_fitted(burstiness, per_second, fano):
+    runs, seconds = 60, 3600
+    run, at = trace.arrivals(burstiness, per_second, seconds, runs, np.random.default_rng(2))
+    for window, expected in fano.items():
+        numbers = np.bincount(run * (seconds // window) + (at / window).astype(int), minlength=runs * seconds // window)
+        assert numbers.var() / numbers.mean() == pytest.approx(expected, rel=0.35)
+
+
+def test_edges_are_bucket_edges_above_the_quantiles_and_the_candidates_a_margin_further():
+    edges = edges_of(np.linspace(0, 10, 1001))
+    assert [edge >= quantile for edge, quantile in zip(edges, (5.0, 7.5, 9.0, 9.5, 9.9), strict=True)] == [True] * 5
+    assert all(further >= 1.1 * edge for edge, further in zip(edges, candidate_edges(edges), strict=True))
+
+
+def test_the_same_seed_gives_the_same_counts_and_edges():
+    scenario = replace(QueueScenario("again", seconds=600.0), stall_seconds=3.0)
+    first, second = (simulate(scenario, 3, 11, stable_edges(scenario, 11)) for _ in range(2))
+    assert first.edges == second.edges
+    assert (first.control.beyond == second.control.beyond).all()
+
+
+def test_dedicated_pools_do_not_share_pods_with_stable():
+    scenario = QueueScenario("apart", seconds=600.0, dedicated=True)
+    draw = np.random.default_rng(1)
+    questions = draw_questions(scenario, 2, draw)
+    done = complete(scenario, questions, 2, draw, with_stable=False)
+    assert (done[questions.arm == STABLE] > FAR).all()
+    assert (done[questions.arm != STABLE] < FAR).all()
