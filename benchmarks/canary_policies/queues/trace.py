@@ -27,10 +27,11 @@ class Burstiness:
 
 
 POISSON = Burstiness(0.0, 1.0, 0.0, 1.0)
-CONVERSATION = Burstiness(0.018, 1.0, 0.048, 600.0)
+CONVERSATION = Burstiness(0.021, 2.0, 0.047, 590.0)
 """Azure's conversation service: 19 366 questions, gamma shape of gaps in five minutes 0.90."""
-CODING = Burstiness(4.3, 8.0, 0.25, 300.0)
-"""Azure's coding service: 8 819 questions, gamma shape of gaps in five minutes 0.25, three of four seconds empty."""
+CODING = Burstiness(4.3, 8.0, 0.08, 600.0)
+"""Azure's coding service: 8 819 questions, gamma shape of gaps in five minutes 0.25, three of four seconds empty. How
+long its slow factor lasts, one hour cannot tell."""
 
 
 def intensity(burstiness: Burstiness, runs: int, cells: int, draw: np.random.Generator) -> np.ndarray:
