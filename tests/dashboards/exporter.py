@@ -8,6 +8,7 @@ import random
 import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.utils import floatToGoString
 
 from pitwall_crds.metrics import SERIES, MetricType
 from pitwall_crds.names import (
@@ -19,6 +20,7 @@ from pitwall_crds.names import (
     CacheResult,
     Metric,
     Outcome,
+    Quantity,
     Signal,
 )  # fmt: skip
 from pitwall_crds.status import Phase, Verdict
@@ -35,6 +37,7 @@ EDGES = {
 }
 SERVED = {("uniform-v1", Arm.STABLE): 1.0, ("uniform-v1", Arm.CONTROL): 1.0, ("aks-v2", Arm.CANDIDATE): 0.93}
 SHADOWED = ("air-v1", Arm.SHADOW)
+RUN = "run-1"
 
 
 def exported(registry: CollectorRegistry) -> dict[Metric, Counter | Gauge | Histogram]:
@@ -57,7 +60,7 @@ def answer(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Rand
     where = (variant, arm)
     failed = dice.random() < 0.01
     metrics[Metric.QUERIES].labels(*where, Outcome.ERROR if failed else Outcome.OK).inc()
-    metrics[Metric.USERS].labels(*where, "run-1").inc()
+    metrics[Metric.USERS].labels(*where, RUN).inc()
     metrics[Metric.QUERY_LATENCY].labels(*where).observe(pace * dice.lognormvariate(-0.6, 0.35))
     metrics[Metric.FRAME_SELECTION].labels(*where).observe(dice.lognormvariate(-7.5 if pace < 1 else -9, 0.4))
     metrics[Metric.TOKENS_PER_QUERY].labels(*where).observe(dice.gauss(2000, 60))
@@ -76,6 +79,24 @@ def answer(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Rand
         metrics[Metric.FALLBACKS].labels(*where, "error").inc()
 
 
+def evidence(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Random) -> None:
+    """One query's worth of what gates weigh."""
+    where = (variant, arm, RUN)
+    metrics[Metric.EVIDENCE_QUERIES].labels(*where, Outcome.OK).inc()
+    metrics[Metric.EVIDENCE_CACHE_QUERIES].labels(*where, CacheResult.WARM).inc()
+    metrics[Metric.EVIDENCE_QUALITY].labels(*where, Signal.THUMBS_DOWN, "query", Outcome.GOOD).inc()
+    for quantity in (Quantity.TOKENS, Quantity.SELECTION, Quantity.ENCODER):
+        metrics[Metric.EVIDENCE_VALUE].labels(*where, quantity).inc(pace)
+        metrics[Metric.EVIDENCE_VALUED].labels(*where, quantity).inc()
+    seconds = pace * dice.lognormvariate(-0.6, 0.35)
+    for edge in LATENCY_EDGES:
+        side = Metric.EVIDENCE_WITHIN if seconds <= edge else Metric.EVIDENCE_BEYOND
+        metrics[side].labels(*where, Quantity.LATENCY, floatToGoString(edge)).inc()
+    if arm is Arm.STABLE:
+        metrics[Metric.EVIDENCE_MEMORY].labels(variant).set(5)
+        metrics[Metric.EVIDENCE_HISTORY].labels(variant).set(3600)
+
+
 def shadow(metrics: dict, dice: random.Random) -> None:
     """One copied query."""
     metrics[Metric.SHADOW_LATENCY_RATIO].labels(*SHADOWED).observe(dice.lognormvariate(0.1, 0.2))
@@ -83,6 +104,9 @@ def shadow(metrics: dict, dice: random.Random) -> None:
     metrics[Metric.SHADOW_PAIRS].labels(*SHADOWED, Outcome.OK).inc()
     metrics[Metric.SHADOW_DROPPED].labels(*SHADOWED).inc(0)
     metrics[Metric.REFUSALS].labels(*SHADOWED, "400").inc(0)
+    metrics[Metric.EVIDENCE_PAIRS].labels(*SHADOWED, RUN, Outcome.OK).inc()
+    metrics[Metric.EVIDENCE_RATIOS].labels(*SHADOWED, RUN, Quantity.LATENCY).inc()
+    metrics[Metric.EVIDENCE_RATIO_WITHIN].labels(*SHADOWED, RUN, Quantity.LATENCY, "1.5").inc()
 
 
 def decide(metrics: dict, elapsed: float) -> None:
@@ -116,9 +140,11 @@ def main() -> None:
     dice, start = random.Random(7), time.monotonic()
     metrics[Metric.FLAG_STALE].set(0)
     metrics[Metric.FLAG_PROPAGATION].observe(0.02)
+    metrics[Metric.LABEL_WINDOW].labels("query").set(120)
     while True:
         for (variant, arm), pace in SERVED.items():
             answer(metrics, variant, arm, pace, dice)
+            evidence(metrics, variant, arm, pace, dice)
         shadow(metrics, dice)
         metrics[Metric.FLAG_EVALUATIONS].labels("sampler.variant", "stable", "SPLIT").inc()
         decide(metrics, time.monotonic() - start)

@@ -11,10 +11,15 @@ import pitwall_gateway.values.telemetry
 import pitwall_runtime.pipeline.telemetry
 from pitwall_crds.metrics import SERIES, MetricType
 from pitwall_crds.names import Metric
+from pitwall_gateway.values.evidence import EvidenceCounters
+from pitwall_gateway.values.memory_gauges import MemoryGauges
 from pitwall_operator.machine.metrics import EmbeddedMetrics
 
 OPTIONAL = {Metric.ROLLOUT_PHASE}
 """Shown and alerted on where it is exported, done without where it is not."""
+
+OWN_COLLECTORS = (EvidenceCounters, MemoryGauges)
+"""Those that make their series when they are scraped."""
 
 Registered = dict[str, tuple[str, tuple[str, ...]]]
 
@@ -25,8 +30,11 @@ def of_registry(registry: CollectorRegistry) -> Registered:
 
 
 def described(collectors: Iterable[object]) -> Registered:
-    ours = [each for each in collectors if isinstance(each, MetricWrapperBase) and each._name.startswith("pitwall_")]
-    return {each._name: (each._type, tuple(map(str, each._labelnames))) for each in ours}
+    collectors = tuple(collectors)
+    metrics = [(each._name, each._type, each._labelnames) for each in collectors if isinstance(each, MetricWrapperBase)]
+    families = [family for each in collectors if isinstance(each, OWN_COLLECTORS) for family in each.describe()]
+    metrics += [(family.name, family.type, family._labelnames) for family in families]
+    return {name: (kind, tuple(map(str, labels))) for name, kind, labels in metrics if name.startswith("pitwall_")}
 
 
 def gateway() -> Registered:

@@ -10,9 +10,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pitwall_gateway.feedback.ledger import Ledger
-from pitwall_gateway.feedback.session import Trial
+from pitwall_gateway.feedback.session import QUERY, SESSION, Trial
+from pitwall_gateway.feedback.users import USER
 from pitwall_gateway.values.errors import RequestRefusedError
-from pitwall_gateway.values.telemetry import ArmSeries, GatewayTelemetry
+from pitwall_gateway.values.series import ArmSeries
+from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 log = logging.getLogger(__name__)
 SWEEPS_PER_WINDOW = 20
@@ -74,6 +76,9 @@ class Feedback:
         self._ledger = ledger
         self._telemetry = telemetry
         self._sweeper: asyncio.Task[None] | None = None
+        telemetry.label_window(QUERY, ledger.rule.window_seconds)
+        telemetry.label_window(SESSION, ledger.rule.window_seconds)
+        telemetry.label_window(USER, ledger.rule.user_seconds)
 
     def start(self) -> None:
         """Begin to close windows in the background; needs a running event loop."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from pitwall_crds.names import Outcome, Signal
 from pitwall_gateway.feedback.session import Trial
-from pitwall_gateway.values.telemetry import ArmSeries
+from pitwall_gateway.values.series import ArmSeries
 
 USER: Final = "user"
 DAY_SECONDS: Final = 86_400.0

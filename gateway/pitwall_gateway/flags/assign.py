@@ -7,18 +7,28 @@ from dataclasses import dataclass
 from pitwall_crds.names import Arm
 from pitwall_gateway.flags.first_visits import FirstVisits
 from pitwall_gateway.flags.port import ERROR_REASON, AssignedFlag, Flags
+from pitwall_gateway.flags.runs import RunReader
+from pitwall_gateway.values.series import ArmSeries
 
 log = logging.getLogger(__name__)
 SERVING_ARMS = frozenset({Arm.CANDIDATE, Arm.CONTROL, Arm.STABLE})
+LOOKS = 3
+"""A flag may change between its evaluation and a look at its document; then it is evaluated again, so many times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Who answers a user. An empty variant means that nothing is known to serve."""
+    """Who answers a user, and under which run. An empty variant means that nothing is known to serve."""
 
     arm: Arm
     variant: str
     reason: str
+    run: str = ""
+
+    @property
+    def series(self) -> ArmSeries:
+        """Whose series the question counts on."""
+        return ArmSeries(self.variant, self.arm, self.run)
 
 
 class Assigner:
@@ -32,6 +42,8 @@ class Assigner:
         self._last_stable = ""
         self._complaint = ""
         self._census = FirstVisits()
+        self._runs = RunReader()
+        self._shadow_runs = RunReader()
 
     def meets(self, user: str) -> str | None:
         """The present split's name at a user's first question under it, else None; a caller without a name is a new one
@@ -40,7 +52,7 @@ class Assigner:
 
     def assign(self, targeting_key: str) -> Assignment:
         """The flag's arm and variant; on any failure the last known stable variant with reason ERROR."""
-        resolution = self._flags.resolve(self._flag, targeting_key)
+        resolution, run = self._settled(self._flag, targeting_key, self._runs)
         if resolution.variant not in SERVING_ARMS or not resolution.value:
             self._complain(resolution)
             return Assignment(Arm.STABLE, self.stable_variant(), ERROR_REASON)
@@ -48,15 +60,30 @@ class Assigner:
         arm = Arm(resolution.variant)
         if arm is not Arm.CANDIDATE:
             self._last_stable = resolution.value
-        return Assignment(arm, resolution.value, resolution.reason)
+        return Assignment(arm, resolution.value, resolution.reason, run)
 
-    def copies(self, targeting_key: str) -> tuple[str, ...]:
-        """The variants that get a shadow copy of this user's question, each once."""
+    def copies(self, targeting_key: str) -> tuple[ArmSeries, ...]:
+        """The series of the shadow copies of this user's question, each variant once. Experiments have no run: nothing
+        is decided by them, and the candidate's pairs must be a fair sample."""
         prefix = f"{self._flag}.experiment."
+        keys = [key for key in self._flags.keys() if key.startswith(prefix)]  # noqa: SIM118 – a port
+        runs = {self._flags.resolve(key, targeting_key).value: "" for key in sorted(keys)}
         shadow = f"{self._flag}.shadow"
-        keys = [key for key in self._flags.keys() if key == shadow or key.startswith(prefix)]  # noqa: SIM118 – a port
-        values = (self._flags.resolve(key, targeting_key).value for key in sorted(keys))
-        return tuple(dict.fromkeys(value for value in values if value))
+        if shadow in self._flags.keys():  # noqa: SIM118 – a port
+            resolution, run = self._settled(shadow, targeting_key, self._shadow_runs)
+            runs[resolution.value] = run
+        return tuple(ArmSeries(variant, Arm.SHADOW, run) for variant, run in runs.items() if variant)
+
+    def _settled(self, key: str, targeting_key: str, runs: RunReader) -> tuple[AssignedFlag, str]:
+        """The flag's word and the run of the same document; a flag that changes all the time has no run."""
+        before = self._flags.document(key)
+        for _ in range(LOOKS):
+            resolution = self._flags.resolve(key, targeting_key)
+            after = self._flags.document(key)
+            if after is before:
+                return resolution, runs.read(before)
+            before = after
+        return resolution, ""
 
     def stable_variant(self) -> str:
         """The last stable variant that the flag named if it serves, else one that does; empty when none is known."""

@@ -91,9 +91,9 @@ def _passed_on(request: Request, answer_id: str) -> dict[str, str]:
 async def _copy(parts: Parts, question: Question, served: RelayedAnswer, headers: dict[str, str]) -> None:
     """Offer shadow copies; runs when the user has the whole answer."""
     primary = served.reply if served.comparable and isinstance(served.reply, VariantAnswer) else None
-    for variant in parts.assigner.copies(question.targeting_key):
-        if variant not in (served.assigned.variant, served.by.variant):
-            parts.shadow.offer(Copy(variant, question.body, primary, headers))
+    for series in parts.assigner.copies(question.targeting_key):
+        if series.variant not in (served.assigned.variant, served.by.variant):
+            parts.shadow.offer(Copy(series, question.body, primary, headers))
 
 
 def _add_feedback(app: FastAPI, parts: Parts) -> None:

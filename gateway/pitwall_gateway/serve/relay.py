@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pitwall_crds.names import Arm, Header
-from pitwall_gateway.flags.assign import Assigner, Assignment
+from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.pools.circuits import Circuits
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
 from pitwall_gateway.values.question import Question
-from pitwall_gateway.values.telemetry import ArmSeries, GatewayTelemetry
+from pitwall_gateway.values.series import ArmSeries
+from pitwall_gateway.values.tally import End
+from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,17 @@ class RelayedAnswer:
             isinstance(self.reply, VariantAnswer) and self.fallback is None and self.assigned.arm is not Arm.CANDIDATE
         )
 
+    @property
+    def end(self) -> End:
+        """How the question ended for its user."""
+        match self.reply:
+            case VariantRefusal():
+                return End.REFUSED
+            case VariantFailure():
+                return End.FAILED
+            case VariantAnswer():
+                return End.ANSWERED if self.fallback is None else End.FELL_BACK
+
 
 class Relay:
     """Asks the assigned variant, and stable in its place when it fails."""
@@ -41,17 +54,27 @@ class Relay:
     async def answer(self, question: Question, headers: Mapping[str, str]) -> RelayedAnswer:
         """What the user gets, already counted."""
         started = time.monotonic()
+        assigned = self._assigned(question)
+        waiting, end = self._telemetry.evidence.opened(assigned, started), End.ABANDONED
+        try:
+            served = await self._ask(assigned, question, headers)
+            end = served.end
+        finally:
+            seconds = time.monotonic() - started
+            self._telemetry.evidence.closed(waiting, end, seconds)
+        self._count(served, started, seconds)
+        return served
+
+    def _assigned(self, question: Question) -> ArmSeries:
+        """Whose series the question counts on; a user who is new under this split is counted as met."""
         assignment = self._assigner.assign(question.targeting_key)
         split = self._assigner.meets(question.user) if assignment.variant else None
         if split is not None:
-            self._telemetry.met(ArmSeries(assignment.variant, assignment.arm), split)
-        served = await self._ask(assignment, question, headers)
-        self._count(served, time.monotonic() - started)
-        return served
+            self._telemetry.met(assignment.series, split)
+        return assignment.series
 
-    async def _ask(self, assignment: Assignment, question: Question, headers: Mapping[str, str]) -> RelayedAnswer:
-        assigned = ArmSeries(assignment.variant, assignment.arm)
-        if not assignment.variant:
+    async def _ask(self, assigned: ArmSeries, question: Question, headers: Mapping[str, str]) -> RelayedAnswer:
+        if not assigned.variant:
             return RelayedAnswer(
                 VariantFailure(FailureKind.UNROUTED, "the routes file holds no URL"), assigned, assigned
             )
@@ -78,7 +101,7 @@ class Relay:
         self._guard.told(call, failed=True)
         return RelayedAnswer(reply, served.assigned, stable, FailureKind.REFUSED)
 
-    def _count(self, served: RelayedAnswer, seconds: float) -> None:
+    def _count(self, served: RelayedAnswer, started: float, seconds: float) -> None:
         match served.reply:
             case VariantRefusal(status=status):
                 self._telemetry.refused(served.assigned, status)
@@ -86,5 +109,7 @@ class Relay:
                 self._telemetry.failed(served.assigned)
             case VariantAnswer() if served.fallback is not None:
                 self._telemetry.fell_back(served.assigned, served.fallback, seconds)
-            case VariantAnswer():
+            case VariantAnswer() as answer:
                 self._telemetry.answered(served.assigned, seconds)
+                self._telemetry.evidence.measured(served.assigned, answer)
+                self._telemetry.memory.answered(served.assigned, started, seconds)

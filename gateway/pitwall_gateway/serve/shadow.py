@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,16 +10,19 @@ from pitwall_crds.names import Arm, CacheResult, Header, Outcome
 from pitwall_gateway.pools.circuits import Answerer
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.values.answer import VariantAnswer
-from pitwall_gateway.values.telemetry import ArmSeries, GatewayTelemetry
+from pitwall_gateway.values.series import ArmSeries
+from pitwall_gateway.values.tally import End
+from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A question for a shadow variant. `primary` is the answer to compare with, None if it may not be compared."""
+    """A question for a shadow variant, and the series it counts on. `primary` is the answer to compare with, None if it
+    may not be compared."""
 
-    variant: str
+    series: ArmSeries
     body: bytes
     primary: VariantAnswer | None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -58,7 +62,7 @@ class Shadow:
         try:
             self._queue.put_nowait(copy)
         except asyncio.QueueFull:
-            self._telemetry.shadow_dropped(ArmSeries(copy.variant, Arm.SHADOW))
+            self._telemetry.shadow_dropped(copy.series)
             return False
         return True
 
@@ -68,17 +72,23 @@ class Shadow:
             try:
                 await self._ask(copy)
             except Exception:  # a worker outlives any single copy
-                log.exception("shadow copy for %s", copy.variant)
+                log.exception("shadow copy for %s", copy.series.variant)
 
     async def _ask(self, copy: Copy) -> None:
-        headers = {**copy.headers, Header.ARM: Arm.SHADOW}
-        reply = await self._upstream.ask(Call(copy.variant, Arm.SHADOW, copy.body, headers))
-        series = ArmSeries(copy.variant, Arm.SHADOW)
-        answer = reply if isinstance(reply, VariantAnswer) else None
+        series, headers = copy.series, {**copy.headers, Header.ARM: Arm.SHADOW}
+        started = time.monotonic()
+        waiting, end = self._telemetry.evidence.copied(series), End.ABANDONED
+        try:
+            reply = await self._upstream.ask(Call(series.variant, series.arm, copy.body, headers))
+            answer = reply if isinstance(reply, VariantAnswer) else None
+            end = End.ANSWERED if answer else End.FAILED
+        finally:
+            self._telemetry.evidence.closed(waiting, end, time.monotonic() - started)
         if answer is None:
             self._telemetry.failed(series)
         else:
             self._telemetry.answered(series, answer.seconds)
+            self._telemetry.evidence.measured(series, answer)
         if copy.primary is not None:
             self._telemetry.shadow_pair(series, Outcome.OK if answer else Outcome.ERROR)
         if copy.primary is not None and answer is not None:
@@ -87,7 +97,7 @@ class Shadow:
     def _compare(self, series: ArmSeries, shadow: VariantAnswer, primary: VariantAnswer) -> None:
         if not paid_for(primary, shadow):
             self._telemetry.shadow_latency_ratio(series, shadow.seconds / max(primary.seconds, 1e-6))
-        if primary.tokens > 0 and shadow.tokens > 0:
+        if primary.tokens and shadow.tokens:
             self._telemetry.shadow_tokens_ratio(series, shadow.tokens / primary.tokens)
 
 

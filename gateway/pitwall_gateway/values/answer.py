@@ -8,6 +8,9 @@ from typing import Any
 TRANSIENT = frozenset({408, 425, 429})
 """Client-error statuses that are the runtime's state, not the question's fault."""
 
+LARGEST_AMOUNT = 1e12
+"""Seconds or tokens of one answer; whatever tells more is mistaken, and would drown all the others."""
+
 
 class FailureKind(StrEnum):
     """Why a variant did not answer; the values of the fallback header and of the label `reason`."""
@@ -24,13 +27,15 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VariantAnswer:
-    """A chat completion, byte for byte. `seconds` of the call; `tokens` and `cache` are 0 and "" when not told."""
+    """A chat completion, byte for byte. `seconds` of the call; what it does not tell of its cost is None, or ""."""
 
     body: bytes
     document: dict[str, Any]
     seconds: float
-    tokens: int = 0
+    tokens: int | None = None
     cache: str = ""
+    selection_seconds: float | None = None
+    encoder_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,23 @@ def read_reply(status: int, body: bytes, seconds: float) -> Reply:
     details = document.get("pitwall")
     if not isinstance(details, dict):
         return VariantAnswer(body, document, seconds)
-    tokens, cache = details.get("tokens"), details.get("cache")
+    tokens, cache, stages = details.get("tokens"), details.get("cache"), details.get("stages")
     return VariantAnswer(
-        body, document, seconds, tokens if isinstance(tokens, int) else 0, cache if isinstance(cache, str) else ""
+        body,
+        document,
+        seconds,
+        tokens=tokens if isinstance(tokens, int) and _amount(tokens) is not None else None,
+        cache=cache if isinstance(cache, str) else "",
+        selection_seconds=_amount(details.get("frame_selection_seconds")),
+        encoder_seconds=_amount(stages.get("encode")) if isinstance(stages, dict) else None,
     )
+
+
+def _amount(value: object) -> float | None:
+    """A number that can be added up for years, or None. JSON as Python reads it knows NaN, infinity and any integer."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= LARGEST_AMOUNT:
+        return None
+    return value
 
 
 def _has_choices(document: dict[str, Any]) -> bool:

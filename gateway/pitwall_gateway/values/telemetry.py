@@ -1,29 +1,31 @@
 """What happened to questions in, Prometheus text out; names, labels and edges come from pitwall_crds.names."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from pitwall_crds.names import LATENCY_EDGES, RATIO_EDGES, Arm, Label, Metric, Outcome, Signal
+from pitwall_crds.metrics import SERIES
+from pitwall_crds.names import LATENCY_EDGES, RATIO_EDGES, Label, Metric, Outcome, Quantity, Signal
+from pitwall_gateway.values.evidence import EvidenceCounters
+from pitwall_gateway.values.memory_gauges import MemoryGauges
+from pitwall_gateway.values.series import ArmSeries
 
 VARIANT_ARM = (Label.SAMPLER_VARIANT, Label.ARM)
 
 
-@dataclass(frozen=True, slots=True)
-class ArmSeries:
-    """Whose series an event is counted on."""
-
-    variant: str
-    arm: Arm
-
-
 class GatewayTelemetry:
-    """The gateway's metrics in a registry of their own. Children are looked up once per label set."""
+    """The gateway's metrics in a registry of their own. Children are looked up once per label set.
+
+    `evidence` is what gates weigh, by run; everything else is for people, for as long as the process lives.
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self.evidence = EvidenceCounters()
+        self.memory = MemoryGauges()
+        self._registry.register(self.evidence)
+        self._registry.register(self.memory)
         counter, ratio = self._counter, partial(self._histogram, edges=RATIO_EDGES)
         self._latency = self._histogram(Metric.QUERY_LATENCY, "Seconds from question to answer", LATENCY_EDGES)
         self._queries = counter(Metric.QUERIES, "Questions, by whether the assigned variant answered", Label.OUTCOME)
@@ -39,6 +41,12 @@ class GatewayTelemetry:
         self._tokens_ratio = ratio(Metric.SHADOW_TOKENS_RATIO, "Shadow tokens / primary tokens, same question")
         self._pairs = counter(Metric.SHADOW_PAIRS, "Shadow copies of answered questions", Label.OUTCOME)
         self._dropped = counter(Metric.SHADOW_DROPPED, "Shadow copies not sent because the queue was full")
+        about = SERIES[Metric.LABEL_WINDOW]
+        self._windows = Gauge(Metric.LABEL_WINDOW, about.about, about.labels, registry=self._registry)
+
+    def label_window(self, unit: str, seconds: float) -> None:
+        """Labels of this unit may arrive for so long after an answer."""
+        self._windows.labels(unit).set(seconds)
 
     def met(self, series: ArmSeries, split: str) -> None:
         """A user was assigned for the first time under this split; those of the split before are history."""
@@ -70,18 +78,22 @@ class GatewayTelemetry:
     def quality(self, series: ArmSeries, signal: Signal, unit: str, outcome: Outcome) -> None:
         """One quality trial got its label."""
         self._quality(series.variant, series.arm, signal, unit, outcome).inc()
+        self.evidence.quality(series, signal, unit, outcome)
 
     def shadow_pair(self, series: ArmSeries, outcome: Outcome) -> None:
         """A copy of an answered question was answered too, or was not."""
         self._pairs(series.variant, series.arm, outcome).inc()
+        self.evidence.pair(series, outcome)
 
     def shadow_latency_ratio(self, series: ArmSeries, ratio: float) -> None:
         """Shadow's seconds divided by the primary's."""
         self._latency_ratio(series.variant, series.arm).observe(ratio)
+        self.evidence.ratio(series, Quantity.LATENCY, ratio)
 
     def shadow_tokens_ratio(self, series: ArmSeries, ratio: float) -> None:
         """Shadow's tokens divided by the primary's."""
         self._tokens_ratio(series.variant, series.arm).observe(ratio)
+        self.evidence.ratio(series, Quantity.TOKENS, ratio)
 
     def shadow_dropped(self, series: ArmSeries) -> None:
         """A copy found the queue full."""

@@ -5,6 +5,7 @@ import pytest
 from pitwall_crds.names import Arm
 from pitwall_gateway.flags.assign import Assigner, Assignment
 from pitwall_gateway.flags.port import FixedFlags
+from pitwall_gateway.values.series import ArmSeries
 
 FLAG = "sampler.variant"
 
@@ -60,4 +61,6 @@ def test_copies_go_to_the_shadow_and_to_each_experiment_once():
         "other.variant.shadow": ("shadow", "not-ours"),
     }
 
-    assert assigner(values).copies("ann") == ("air-v1", "aks-v2")
+    copies = assigner(values).copies("ann")
+
+    assert copies == (ArmSeries("air-v1", Arm.SHADOW), ArmSeries("aks-v2", Arm.SHADOW))

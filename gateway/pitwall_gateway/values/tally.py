@@ -1,0 +1,103 @@
+"""What is counted of one arm's questions in one run."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pitwall_crds.names import LATENCY_EDGES, RATIO_EDGES, SELECTION_EDGES, CacheResult, Outcome, Quantity, Signal
+from pitwall_gateway.values.answer import VariantAnswer
+from pitwall_gateway.values.spread import Spread
+
+
+class End(StrEnum):
+    """How a question ended for its user."""
+
+    ANSWERED = "answered"
+    FELL_BACK = "fell back"
+    FAILED = "failed"
+    REFUSED = "refused"
+    ABANDONED = "abandoned"
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A question without an answer yet. `shown` is how many edges it had passed when it was last scraped."""
+
+    tally: "Tally | None"
+    started: float
+    shown: int = 0
+
+
+@dataclass(slots=True)
+class Mean:
+    """A sum, and of how many."""
+
+    total: float = 0.0
+    number: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Tally:
+    """The counts of one series. Nothing in it ever falls."""
+
+    outcomes: dict[Outcome, int] = field(default_factory=lambda: {Outcome.OK: 0, Outcome.ERROR: 0})
+    waiting: set[Waiting] = field(default_factory=set)
+    latency: Spread = field(default_factory=lambda: Spread(LATENCY_EDGES))
+    selection: Spread = field(default_factory=lambda: Spread(SELECTION_EDGES))
+    values: dict[Quantity, Mean] = field(default_factory=dict)
+    caches: dict[CacheResult, int] = field(default_factory=dict)
+    quality: dict[tuple[Signal, str, Outcome], int] = field(default_factory=dict)
+    pairs: dict[Outcome, int] = field(default_factory=dict)
+    ratios: dict[Quantity, Spread] = field(default_factory=dict)
+
+    def close(self, waiting: Waiting, end: End, seconds: float) -> None:
+        """The question ended after so many seconds.
+
+        Whoever got no answer is known to have waited so long, and no more. A refused question is nobody's trial: only
+        what a scrape has shown of it stays, because counters do not fall.
+        """
+        self.waiting.discard(waiting)
+        passed = max(self.latency.passed(seconds), waiting.shown)
+        match end:
+            case End.ANSWERED | End.FELL_BACK:
+                self.latency.ended(passed)
+            case End.FAILED | End.ABANDONED:
+                self.latency.gave_up(passed)
+            case End.REFUSED:
+                self.latency.gave_up(waiting.shown)
+        if end is End.ANSWERED:
+            self.outcomes[Outcome.OK] += 1
+        elif end in (End.FELL_BACK, End.FAILED):
+            self.outcomes[Outcome.ERROR] += 1
+
+    def measure(self, answer: VariantAnswer) -> None:
+        """What the answer tells of itself; what it does not tell is not counted."""
+        self._value(Quantity.TOKENS, answer.tokens)
+        self._value(Quantity.ENCODER, answer.encoder_seconds)
+        self._value(Quantity.SELECTION, answer.selection_seconds)
+        if answer.selection_seconds is not None:
+            self.selection.ended(self.selection.passed(answer.selection_seconds))
+        if answer.cache in (CacheResult.COLD, CacheResult.WARM):
+            result = CacheResult(answer.cache)
+            self.caches[result] = self.caches.get(result, 0) + 1
+
+    def ratio(self, quantity: Quantity, ratio: float) -> None:
+        """One pair's shadow value divided by the primary's."""
+        spread = self.ratios.get(quantity)
+        if spread is None:
+            spread = self.ratios[quantity] = Spread(RATIO_EDGES)
+        spread.ended(spread.passed(ratio))
+
+    def under_way(self, now: float) -> list[int]:
+        """How many edges each open question has passed; from now on they stay passed."""
+        for waiting in tuple(self.waiting):
+            waiting.shown = max(waiting.shown, self.latency.passed(now - waiting.started))
+        return [waiting.shown for waiting in tuple(self.waiting)]
+
+    def _value(self, quantity: Quantity, value: float | None) -> None:
+        if value is None:
+            return
+        mean = self.values.get(quantity)
+        if mean is None:
+            mean = self.values[quantity] = Mean()
+        mean.total += value
+        mean.number += 1
