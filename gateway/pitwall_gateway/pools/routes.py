@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,19 @@ class Routes:
         pools = self.variants.get(variant, {})
         wanted = pools.get(arm) or pools.get(Arm.STABLE)
         return wanted or next((urls for urls in pools.values() if urls), ())
+
+    def without(self, urls: Container[str]) -> "Routes":
+        """The routes that are left when these URLs are taken out."""
+        return Routes(
+            {
+                variant: {arm: tuple(url for url in pool if url not in urls) for arm, pool in pools.items()}
+                for variant, pools in self.variants.items()
+            }
+        )
+
+    def all_urls(self) -> frozenset[str]:
+        """Every URL of every pool."""
+        return frozenset(url for pools in self.variants.values() for urls in pools.values() for url in urls)
 
     def stable_variant(self, preferred: str = "") -> str:
         """The preferred variant if it has a URL, else the first with a stable pool, else with any pool, else empty."""
@@ -83,6 +96,7 @@ class RouteTable:
         self._busy: Counter[str] = Counter()
         self._avoid_until: dict[str, float] = {}
         self._turn = 0
+        self._new: set[str] = set()
         self.problem = "not read yet"
 
     def current(self, now: float) -> Routes:
@@ -95,6 +109,11 @@ class RouteTable:
             self._stamp = stamp
             self._read()
         return self._routes
+
+    def take_new(self) -> set[str]:
+        """The URLs that have come into the routes since this was last asked, and are still there."""
+        taken, self._new = self._new, set()
+        return taken
 
     def pick(self, urls: tuple[str, ...], now: float) -> str:
         """The URL with the fewest calls under way, in turn among equals; one that lately refused comes last."""
@@ -126,7 +145,8 @@ class RouteTable:
 
     def _read(self) -> None:
         try:
-            self._routes = parse_routes(self._path.read_text())
+            before, self._routes = self._routes.all_urls(), parse_routes(self._path.read_text())
+            self._new = (self._new | self._routes.all_urls() - before) & self._routes.all_urls()
             self.problem = ""
         except (OSError, UnicodeDecodeError, RoutesError) as error:
             self.problem = str(error)

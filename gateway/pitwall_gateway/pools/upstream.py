@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import httpx
@@ -39,11 +39,17 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+Urls = Callable[[str, Arm], Awaitable[tuple[str, ...]]]
+"""A variant and an arm in, the URLs of those who may be asked out."""
+
+
 class Upstream:
     """The runtimes behind the gateway, as an HTTP client with bounds."""
 
-    def __init__(self, routes: RouteTable, limits: CallLimits) -> None:
+    def __init__(self, routes: RouteTable, limits: CallLimits, urls: Urls | None = None) -> None:
+        """`urls` says who may be asked, and may take its time; without it, whoever is in the routes."""
         self._routes = routes
+        self._urls = urls or self._routed
         self._limits = limits
         self._in_flight: Counter[tuple[str, Arm]] = Counter()
         self._client = httpx.AsyncClient(
@@ -54,9 +60,6 @@ class Upstream:
 
     async def ask(self, call: Call) -> Reply:
         """The variant's reply, or a failure that says who did not answer and why."""
-        urls = self._routes.current(time.monotonic()).urls(call.variant, call.arm)
-        if not urls:
-            return VariantFailure(FailureKind.UNROUTED, f"sampler variant {call.variant} has no URL in the routes file")
         key = (call.variant, call.arm)
         limit = self._limits.in_flight
         if self._in_flight[key] >= limit:
@@ -65,13 +68,23 @@ class Upstream:
             )
         self._in_flight[key] += 1
         try:
-            return await self._ask_pool(call, urls)
+            urls = await self._urls(call.variant, call.arm)
+            if urls:
+                return await self._ask_pool(call, urls)
+            return VariantFailure(FailureKind.UNROUTED, f"sampler variant {call.variant} has no URL in the routes file")
         finally:
             self._in_flight[key] -= 1
+
+    async def ask_at(self, url: str, call: Call) -> Reply:
+        """The reply of this one URL; never raises."""
+        return await self._ask_again(call, url)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._client.aclose()
+
+    async def _routed(self, variant: str, arm: Arm) -> tuple[str, ...]:
+        return self._routes.current(time.monotonic()).urls(variant, arm)
 
     async def _ask_pool(self, call: Call, urls: tuple[str, ...]) -> Reply:
         """Ask one URL, and once more another way if the question cannot have reached it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pitwall_crds.names import Arm, Header
 from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.pools.circuits import Circuits
+from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
 from pitwall_gateway.values.question import Question
@@ -46,10 +47,13 @@ class RelayedAnswer:
 class Relay:
     """Asks the assigned variant, and stable in its place when it fails."""
 
-    def __init__(self, assigner: Assigner, guard: Circuits, telemetry: GatewayTelemetry) -> None:
+    def __init__(
+        self, assigner: Assigner, guard: Circuits, telemetry: GatewayTelemetry, recent: RecentQuestions
+    ) -> None:
         self._assigner = assigner
         self._guard = guard
         self._telemetry = telemetry
+        self._recent = recent
 
     async def answer(self, question: Question, headers: Mapping[str, str]) -> RelayedAnswer:
         """What the user gets, already counted."""
@@ -63,6 +67,8 @@ class Relay:
             seconds = time.monotonic() - started
             self._telemetry.evidence.closed(waiting, end, seconds)
         self._count(served, started, seconds)
+        if isinstance(served.reply, VariantAnswer):
+            self._recent.keep(question.body)
         return served
 
     def _assigned(self, question: Question) -> ArmSeries:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from pitwall_gateway.feedback.ledger import LedgerRule
 from pitwall_gateway.pools.breaker import BreakerRule
+from pitwall_gateway.pools.recent import BODIES
 from pitwall_gateway.pools.upstream import CallLimits
+from pitwall_gateway.pools.warmup import WarmRule
 from pitwall_gateway.serve.receive import BodyRule
 from pitwall_gateway.serve.shadow import ShadowRule
 
@@ -22,6 +24,7 @@ class Rules:
     breaker: BreakerRule = field(default_factory=BreakerRule)
     shadow: ShadowRule = field(default_factory=ShadowRule)
     ledger: LedgerRule = field(default_factory=LedgerRule)
+    warm: WarmRule = field(default_factory=WarmRule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ def _rules(given: argparse.Namespace) -> Rules:
         breaker=BreakerRule(failures=given.breaker_failures),
         shadow=ShadowRule(queue=given.shadow_queue, concurrency=given.shadow_concurrency),
         ledger=LedgerRule(window_seconds=given.follow_up_seconds, user_seconds=given.user_seconds, keep_seconds=keep),
+        warm=WarmRule(questions=given.warm_questions),
     )
 
 
@@ -90,6 +94,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--breaker-failures", type=_count, default=5, help="failures in a row that send a variant's users to stable")
     add("--shadow-queue", type=_count, default=64, help="shadow copies that may wait; more are dropped and counted")
     add("--shadow-concurrency", type=_count, default=2, help="shadow copies asked at once")
+    add(
+        "--warm-questions",
+        type=_few,
+        default=4,
+        help="recent questions that a new pod answers before it answers users; 0: none",
+    )
     return parser
 
 
@@ -111,6 +121,13 @@ def _seconds(text: str) -> float:
     if not 0 < seconds <= 86_400:
         raise argparse.ArgumentTypeError(f"{text} s; it must be more than 0 and at most 86400")
     return seconds
+
+
+def _few(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= BODIES:
+        raise argparse.ArgumentTypeError(f"{number}; it must be 0 to {BODIES}, as many as are remembered")
+    return number
 
 
 def _count(text: str) -> int:

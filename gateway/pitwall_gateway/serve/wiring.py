@@ -10,8 +10,10 @@ from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.flags.port import Flags
 from pitwall_gateway.pools.circuits import Circuits
 from pitwall_gateway.pools.endpoints import EndpointFollower
+from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.routes import Routes, RouteTable
 from pitwall_gateway.pools.upstream import Upstream
+from pitwall_gateway.pools.warmup import WarmUp
 from pitwall_gateway.serve.relay import Relay
 from pitwall_gateway.serve.settings import GatewaySettings
 from pitwall_gateway.serve.shadow import Shadow
@@ -30,7 +32,8 @@ class Parts:
     relay: Relay
     shadow: Shadow
     feedback: Feedback
-    upstreams: tuple[Upstream, Upstream]
+    upstreams: tuple[Upstream, ...]
+    warm_up: WarmUp
     endpoints: EndpointFollower | None = None
 
     def routes_now(self) -> Routes:
@@ -38,17 +41,19 @@ class Parts:
         return self.routes.current(time.monotonic())
 
     async def start(self) -> None:
-        """Follow the flags and the cluster's pods, work the shadow queue, close follow-up windows."""
+        """Follow the flags and the cluster's pods, work the shadow queue, close follow-up windows, warm new pods."""
         if self.endpoints:
             self.endpoints.start()
         await asyncio.to_thread(self.flags.start)
         self.shadow.start()
         self.feedback.start()
+        self.warm_up.start()
 
     async def close(self) -> None:
         """Stop everything that start began; waits for no copy."""
         if self.endpoints:
             await self.endpoints.close()
+        await self.warm_up.close()
         await self.shadow.close()
         await self.feedback.close()
         for upstream in self.upstreams:
@@ -57,19 +62,22 @@ class Parts:
 
 
 def assemble(settings: GatewaySettings, flags: Flags) -> Parts:
-    """The parts for these settings. Users and shadow copies have connections of their own."""
+    """The parts for these settings. Users, shadow copies and warm-ups have connections of their own."""
     rules, telemetry, routes = settings.rules, GatewayTelemetry(), RouteTable(settings.routes)
     assigner = Assigner(flags, settings.flag, lambda last: routes.current(time.monotonic()).stable_variant(last))
-    for_users, for_copies = Upstream(routes, rules.limits), Upstream(routes, rules.limits)
+    recent, for_warm_up = RecentQuestions(), Upstream(routes, rules.limits)
+    warm_up = WarmUp(routes, for_warm_up.ask_at, recent, rules.warm)
+    for_users, for_copies = (Upstream(routes, rules.limits, warm_up.urls) for _ in range(2))
     return Parts(
         settings=settings,
         flags=flags,
         routes=routes,
         assigner=assigner,
         telemetry=telemetry,
-        relay=Relay(assigner, Circuits(for_users, rules.breaker), telemetry),
+        relay=Relay(assigner, Circuits(for_users, rules.breaker), telemetry, recent),
         shadow=Shadow(for_copies, telemetry, rules.shadow),
         feedback=Feedback(Ledger(rules.ledger), telemetry),
-        upstreams=(for_users, for_copies),
+        upstreams=(for_users, for_copies, for_warm_up),
+        warm_up=warm_up,
         endpoints=EndpointFollower(settings.endpoints, settings.routes) if settings.endpoints else None,
     )
