@@ -37,14 +37,19 @@ class ArmCounts:
 
 
 def count(
-    questions: Questions, done: np.ndarray, edges: Sequence[float], arm: int, shape: tuple[int, int]
+    questions: Questions,
+    done: np.ndarray,
+    edges: Sequence[float],
+    arm: int,
+    shape: tuple[int, int],
+    step_seconds: float = STEP_SECONDS,
 ) -> ArmCounts:
     """One arm's counts; `shape` is (runs, steps)."""
     mine = questions.arm == arm
     run, at, end, failing = questions.run[mine], questions.at[mine], done[mine], questions.failing[mine]
 
     def counted(when: np.ndarray, which: np.ndarray | slice) -> np.ndarray:
-        step = (when[which] / STEP_SECONDS).astype(np.int64)
+        step = (when[which] / step_seconds).astype(np.int64)
         seen = step < shape[1]
         flat = run[which][seen] * shape[1] + step[seen]
         return np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape).astype(np.int32)

@@ -31,12 +31,15 @@ class Questions:
     users: int
 
 
-def draw_questions(scenario: QueueScenario, runs: int, draw: np.random.Generator) -> Questions:
-    """The arms of sticky users are drawn once per user and run."""
-    run, at = arrivals(scenario.burstiness, scenario.rps, scenario.seconds, runs, draw)
+def draw_questions(
+    scenario: QueueScenario, runs: int, draw: np.random.Generator, *, only_arms: bool = False
+) -> Questions:
+    """The arms of sticky users are drawn once per user and run. `only_arms`: nothing of stable's."""
+    share = 2 * scenario.weight if only_arms else 1.0
+    run, at = arrivals(scenario.burstiness, share * scenario.rps, scenario.seconds, runs, draw)
     users = max(100, int(scenario.rps * scenario.seconds / QUESTIONS_PER_USER))
     user = _users(scenario, run, users, draw)
-    ticket = draw.random((runs, users))[run, user] if scenario.sticky else draw.random(len(run))
+    ticket = draw.random((runs, users))[run, user] if scenario.sticky else draw.random(len(run)) * share
     arm = np.select([ticket < scenario.weight, ticket < 2 * scenario.weight], [CANDIDATE, CONTROL], STABLE)
     size = _sizes(scenario, (run, at, user, arm), runs, draw)
     if scenario.user_sigma:

@@ -31,16 +31,37 @@ class QueueCounts:
 
 
 def simulate(
-    scenario: QueueScenario, runs: int, seed: int, edges: tuple[float, ...], *, with_stable: bool = True
+    scenario: QueueScenario,
+    runs: int,
+    seed: int,
+    edges: tuple[float, ...],
+    *,
+    with_stable: bool = True,
+    step_seconds: float = STEP_SECONDS,
 ) -> QueueCounts:
-    """All runs, in chunks that fit into memory. Without stable, a stable pool that serves no control is left out."""
-    chunk = max(1, min(runs, int(QUESTIONS_AT_ONCE / (scenario.rps * scenario.seconds))))
-    parts = [
-        _chunk(scenario, min(chunk, runs - first), np.random.default_rng([seed, first]), edges, with_stable)
-        for first in range(0, runs, chunk)
-    ]
-    arms = [_joined([part[arm] for part in parts]) for arm in (CONTROL, CANDIDATE, STABLE)]
-    return QueueCounts(*arms, edges, candidate_edges(edges))
+    """All runs, in chunks that fit into memory. Without stable, pods that serve nobody else are left out."""
+    share = arms_share(scenario, with_stable=with_stable)
+    chunk = max(1, min(runs, int(QUESTIONS_AT_ONCE / (share * scenario.rps * scenario.seconds))))
+    shape = (chunk, int(scenario.seconds / step_seconds))
+    parts = []
+    for first in range(0, runs, chunk):
+        draw, number = np.random.default_rng([seed, first]), min(chunk, runs - first)
+        questions = draw_questions(scenario, number, draw, only_arms=share < 1)
+        done = complete(scenario, questions, number, draw, with_stable=with_stable)
+        at = {CONTROL: edges, CANDIDATE: candidate_edges(edges), STABLE: edges}
+        parts.append(
+            [
+                count(questions, done, at[arm], arm, (number, shape[1]), step_seconds)
+                for arm in (CONTROL, CANDIDATE, STABLE)
+            ]
+        )
+    return QueueCounts(*(_joined(list(arms)) for arms in zip(*parts, strict=True)), edges, candidate_edges(edges))
+
+
+def arms_share(scenario: QueueScenario, *, with_stable: bool) -> float:
+    """The share of the traffic that must be drawn: without stable, and with nothing that ties users, the arms' own."""
+    is_free = not (with_stable or scenario.sticky or scenario.user_sigma) and scenario.dedicated
+    return 2 * scenario.weight if is_free else 1.0
 
 
 def stable_edges(scenario: QueueScenario, seed: int) -> tuple[float, ...]:
@@ -84,14 +105,6 @@ def _rows(run: np.ndarray, runs: int) -> tuple[np.ndarray, np.ndarray]:
     """(place within the run, run) of questions in order of runs."""
     first = np.searchsorted(run, np.arange(runs))
     return np.arange(len(run)) - first[run], run
-
-
-def _chunk(scenario, runs, draw, edges, with_stable) -> dict[int, ArmCounts]:
-    questions = draw_questions(scenario, runs, draw)
-    done = complete(scenario, questions, runs, draw, with_stable=with_stable)
-    shape = (runs, int(scenario.seconds / STEP_SECONDS))
-    at = {CONTROL: edges, CANDIDATE: candidate_edges(edges), STABLE: edges}
-    return {arm: count(questions, done, at[arm], arm, shape) for arm in at}
 
 
 def _joined(parts: list[ArmCounts]) -> ArmCounts:

@@ -5,12 +5,33 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from benchmarks.canary_policies.queues import trace
+from benchmarks.canary_policies.queues import judge, trace
 from benchmarks.canary_policies.queues.counts import STEP_SECONDS, candidate_edges, count, edges_of
+from benchmarks.canary_policies.queues.labels import Labelling, label
 from benchmarks.canary_policies.queues.pods import FAR, Stalls, completions, draw_stalls
 from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, Questions, activity, draw_questions
 from benchmarks.canary_policies.queues.scenario import Effect, QueueScenario
 from benchmarks.canary_policies.queues.simulate import complete, simulate, stable_edges
+from benchmarks.canary_policies.queues.twins import (
+    ArmsBlock,
+    BothVector,
+    CarriedVector,
+    MeanVector,
+    SwapVector,
+    TrialsVector,
+)
+from benchmarks.canary_policies.vectors import Bernoulli
+
+from pitwall_crds.gate import Dependence
+from pitwall_crds.names import Signal
+from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
+from pitwall_operator.evidence.conjunction import BothProcess
+from pitwall_operator.evidence.counts import Counts, EdgeTallies, Tally
+from pitwall_operator.evidence.label_swap import LabelSwapProcess
+from pitwall_operator.evidence.mixture import MeanProcess
+from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
+from pitwall_operator.evidence.views import AtEdge, Carried
+from pitwall_operator.gates.processes import LEAST_TRIALS, fresh_processes, harm_key
 
 TINY = 1e-9
 
@@ -169,3 +190,70 @@ def test_dedicated_pools_do_not_share_pods_with_stable():
     done = complete(scenario, questions, 2, draw, with_stable=False)
     assert (done[questions.arm == STABLE] > FAR).all()
     assert (done[questions.arm != STABLE] < FAR).all()
+
+
+def random_blocks(draw, runs, *, equal):
+    for _ in range(80):
+        edges = []
+        for rate in (0.5, 0.1):
+            control = draw.poisson(3, runs)
+            candidate = control if equal else draw.poisson(5, runs)
+            stable = draw.poisson(20, runs)
+            edges.append(
+                ArmsBlock(
+                    (control, draw.binomial(control, rate)),
+                    (candidate, draw.binomial(candidate, np.minimum(rate * 1.5, 1))),
+                    (stable, draw.binomial(stable, rate)),
+                )
+            )
+        yield edges
+
+
+def tally(arm, run):
+    return Tally(int(arm[0][run]), int(arm[1][run]))
+
+
+def as_counts(edges, run):
+    *further, own = (EdgeTallies(*(tally(arm, run) for arm in edge.arms())) for edge in edges)
+    return Counts(own.control, own.candidate, stable=own.stable, shared=True, edges=tuple(further))
+
+
+@pytest.mark.parametrize(("dependence", "equal"), [(Dependence.BLOCK, True), (Dependence.QUERY, False)])
+def test_the_twins_of_a_gates_harm_equal_the_operators_process(dependence, equal):
+    draw, runs = np.random.default_rng(12), 3
+    further, own = Prior(0.5, 50.0), Prior(0.1, 50.0)
+    trials = [BernoulliProcess.start(NullBoundary(), Claim.HARM, prior) for prior in (further, own)]
+    scalar = MeanProcess((AtEdge(trials[0], 0), trials[1]))
+    twin = MeanVector(TrialsVector(Bernoulli(NullBoundary(), Claim.HARM, prior, runs)) for prior in (further, own))
+    if dependence is Dependence.BLOCK:
+        scalar = BothProcess(MeanProcess((AtEdge(LabelSwapProcess(), 0), LabelSwapProcess())), scalar)
+        twin = BothVector(MeanVector(SwapVector(1.0, runs, draw) for _ in trials), twin)
+    carried, scalars = CarriedVector(twin, 3), [Carried(scalar, 3)] * runs
+    for edges in random_blocks(draw, runs, equal=equal):
+        carried.update(edges)
+        scalars = [one.update(as_counts(edges, run)) for run, one in enumerate(scalars)]
+        assert carried.log_e == pytest.approx([one.log_e for one in scalars], rel=1e-7, abs=1e-7)
+    assert max(carried.log_e) > 1
+
+
+def test_the_judge_asks_the_processes_that_a_gate_acts_on():
+    key = harm_key(judge.GATE, Dependence.BLOCK)
+    carried = fresh_processes(judge.GATE)[key]
+    assert isinstance(carried, Carried)
+    assert isinstance(carried.process, BothProcess)
+    assert carried.least == LEAST_TRIALS
+    assert judge.PER_MILLES == (500, 750, 900, 950, 990)
+
+
+def test_the_ledger_labels_every_answer_once_per_query_and_bad_follow_ups_come_first():
+    scenario = QueueScenario("labels", seconds=900.0, sticky=True)
+    draw = np.random.default_rng(4)
+    questions = draw_questions(scenario, 1, draw)
+    done = complete(scenario, questions, 1, draw)
+    counted = label(questions, done, (1, 900), draw, Labelling())
+    follow_ups = counted[(Signal.FOLLOW_UP, "query")]
+    bad, good = (sum(part[arm].sum() for arm in part) for part in (follow_ups.bad, follow_ups.good))
+    assert bad + good <= (done < 1800).sum()
+    first = [np.flatnonzero(sum(part[arm][0] for arm in part))[0] for part in (follow_ups.bad, follow_ups.good)]
+    assert first[0] < first[1]
+    assert first[1] * STEP_SECONDS >= 120
