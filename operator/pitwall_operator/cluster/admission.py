@@ -15,6 +15,7 @@ from pitwall_crds.reading.problems import suggestion
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.decision import ownership
+from pitwall_operator.gates.advice import advice
 from pitwall_operator.gates.counters import measurable_in_shadow
 from pitwall_operator.kube.cache import Cache, Key, is_leaving, key_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Object
@@ -112,7 +113,8 @@ def _rollout(rollout: Rollout, found: Object, cache: Cache) -> Review:
         f"SamplerVariant {name!r} does not exist in namespace {key[0]!r} yet; the rollout waits for it"
         for name in missing
     )
-    return Review(refusals=(refused,) if refused else (), warnings=(*warnings, *_blind_stages(rollout)))
+    warnings = (*warnings, *_blind_stages(rollout), *advice(rollout.spec))
+    return Review(refusals=(refused,) if refused else (), warnings=warnings)
 
 
 def _blind_stages(rollout: Rollout) -> Iterator[str]:

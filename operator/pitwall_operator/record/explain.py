@@ -14,6 +14,9 @@ from pitwall_operator.values import timestamps
 if TYPE_CHECKING:  # a verb that reads no record need not wait for the statistics behind it
     from pitwall_operator.record.lines import Line
 
+WEIGHING = (Phase.SHADOW, Phase.CANARY, Phase.BAKE)
+"""Phases in which a candidate moves."""
+
 
 def odds(log_e: float) -> str:
     """An e-value as people read it: `e=412`, `e=3e+12`."""
@@ -74,6 +77,15 @@ def seen(lines: Iterable["Line"], run: str) -> str:
     return f"{len(blocks)} blocks were weighed; the candidate answered {trials} questions of users in them."
 
 
+def advised(rollout: Rollout) -> tuple[str, ...]:
+    """What its analysis cannot tell, while that matters: a candidate is being weighed by it."""
+    if rollout.status.phase not in WEIGHING:
+        return ()
+    from pitwall_operator.gates.advice import advice  # with it come the statistics, which other verbs need not wait for
+
+    return advice(rollout.spec)
+
+
 def story(rollout: Rollout, lines: Sequence["Line"]) -> tuple[str, ...]:
     """The whole story; `lines` is the record, or nothing where it was not read."""
     parts = [*standing(rollout), ""]
@@ -84,6 +96,8 @@ def story(rollout: Rollout, lines: Sequence["Line"]) -> tuple[str, ...]:
             *([f"  {seen(lines, rollout.status.run_id)}"] if lines else []),
             "",
         ]
+    if advice := advised(rollout):
+        parts += ["Advice", *(f"  {sentence}" for sentence in advice), ""]
     parts += ["What happened", *(f"  {line}" for line in timeline(rollout))]
     return tuple(parts)
 

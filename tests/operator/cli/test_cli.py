@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pitwall_operator.machine.resources import Resources
 from pitwall_operator.record.lines import RecordFile
@@ -207,9 +208,22 @@ def test_lint_says_what_the_webhook_would(pitwall, tmp_path):
     unknown = pitwall("lint", one_line_yaml(tmp_path, BAD_SAMPLER), "-o", "json")
 
     assert (good.returncode, alone.returncode, unknown.returncode) == (0, 0, 2)
-    assert "warning" not in good.stdout
+    assert "does not exist" not in good.stdout
     assert "SamplerVariant 'uniform-v1' does not exist" in alone.stdout
     assert "did you mean" in json.loads(unknown.stdout)[0]["refusals"][0]
+
+
+def test_lint_advises_and_lets_pass(pitwall, tmp_path):
+    wizard = pitwall("create", "rollout", "made", "--variant", "v", "--gates", "latency-p99,errors,follow-up,tokens")
+    asked = yaml.safe_load(wizard.stdout)
+    good = pitwall("lint", one_line_yaml(tmp_path, yaml.safe_dump(asked)))
+    asked["spec"]["analysis"]["blockSeconds"] = 5
+    short = pitwall("lint", one_line_yaml(tmp_path, yaml.safe_dump(asked)))
+
+    assert (good.returncode, short.returncode) == (0, 0)
+    assert good.stdout.count("warning") == 1, "only that v is not in the file"
+    assert "Rollout made: good" in short.stdout
+    assert "Rollout made: warning: gate latency-p99: blockSeconds 5: queues remember longer" in short.stdout
 
 
 def test_what_the_wizard_writes_can_be_applied(pitwall, tmp_path):

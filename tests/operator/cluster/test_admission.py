@@ -83,8 +83,9 @@ def test_a_missing_variant_is_a_warning_since_it_may_stand_later_in_the_file(cac
 
 def test_stages_that_measure_nothing_are_a_warning(cache):
     found = rollout()
+    found["spec"]["analysis"] = {"gates": [{"name": "tokens", "mean": {"metric": "TokensPerQuery"}}]}
     assert review(ROLLOUTS, "CREATE", found, cache, KNOWN).warnings == ()
-    follow_up = [gate for gate in found["spec"]["analysis"]["gates"] if gate["name"] == "follow-up"]
+    follow_up = [{"name": "follow-up", "rate": {"metric": "FollowUp"}}]
     stages = [found["spec"]["stages"][0], found["spec"]["stages"][-1]]
     blind = {**found, "spec": {**found["spec"], "stages": stages, "analysis": {"gates": follow_up}}}
 
@@ -94,6 +95,19 @@ def test_stages_that_measure_nothing_are_a_warning(cache):
     assert [words.partition(",")[0] for words in answer.warnings] == [
         "no gate (follow-up) can be measured on copies",
         "no stage has a weight below 10000",
+    ]
+
+
+def test_advice_is_a_warning_after_those_about_what_is_missing(cache):
+    found = rollout(variant="dpp-v1")
+    found["spec"]["analysis"] = {"gates": [{"name": "errors", "rate": {"metric": "Errors"}}]}
+
+    answer = review(ROLLOUTS, "CREATE", found, cache, KNOWN)
+
+    assert answer.refusals == ()
+    assert [words.partition(":")[0] for words in answer.warnings] == [
+        "SamplerVariant 'dpp-v1' does not exist in namespace 'shop' yet; the rollout waits for it",
+        "gate errors",
     ]
 
 

@@ -25,9 +25,9 @@ NameArgument = Annotated[str, typer.Argument(help="Its name: lower-case letters,
 GATES: Mapping[str, dict[str, Any]] = {
     "errors": {"rate": {"metric": "Errors"}},
     "cold-queries": {"rate": {"metric": "ColdQueries"}, "warmupSeconds": 600, "onHarm": "Hold"},
-    "thumbs-down": {"rate": {"metric": "ThumbsDown", "unit": "Session"}},
-    "follow-up": {"rate": {"metric": "FollowUp", "unit": "Session"}, "onHarm": "Hold"},
-    "abandoned": {"rate": {"metric": "TaskAbandoned", "unit": "Session"}, "onHarm": "Hold"},
+    "thumbs-down": {"rate": {"metric": "ThumbsDown"}},
+    "follow-up": {"rate": {"metric": "FollowUp"}, "onHarm": "Hold"},
+    "abandoned": {"rate": {"metric": "TaskAbandoned"}, "onHarm": "Hold"},
     "tokens": {"mean": {"metric": "TokensPerQuery"}, "onHarm": "Hold"},
 }
 """Gates by name; beside them latency-pNN and selection-pNN."""
