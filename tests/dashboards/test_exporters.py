@@ -38,7 +38,8 @@ def described(collectors: Iterable[object]) -> Registered:
 
 
 def gateway() -> Registered:
-    return of_registry(pitwall_gateway.values.telemetry.GatewayTelemetry()._registry)
+    telemetry = pitwall_gateway.values.telemetry.GatewayTelemetry()
+    return described([*telemetry._registry._collector_to_names, telemetry.evidence])
 
 
 def runtime() -> Registered:

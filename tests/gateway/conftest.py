@@ -20,6 +20,8 @@ from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse
 
 from pitwall_crds.host.sockets import listen
+from pitwall_crds.names import FULL_WEIGHT, Arm
+from pitwall_flags.flag.document import ArmShare, split_document
 from pitwall_gateway.flags.port import FixedFlags, Flags
 from pitwall_gateway.serve.app import build_app
 from pitwall_gateway.serve.settings import GatewaySettings, Rules
@@ -65,6 +67,7 @@ class Runtime:
     cache: str = "warm"
     status: int = 200
     words: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
     seen: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
@@ -87,7 +90,9 @@ class Runtime:
                 await asyncio.sleep(0.01)
             if self.status != 200:
                 return JSONResponse({"error": {"message": self.words, "type": "x", "code": "y"}}, self.status)
-            return JSONResponse(completion(self.name, self.tokens, self.cache))
+            answer = completion(self.name, self.tokens, self.cache)
+            answer["pitwall"].update(self.details)
+            return JSONResponse(answer)
 
         return app
 
@@ -190,6 +195,28 @@ def sum_of(text: str, name: str, labels: dict[str, str]) -> float:
     return total
 
 
+class SplitFlags(FixedFlags):
+    """Fixed flags whose documents are splits: `runs` gives a flag's salt, and may be changed while they are used."""
+
+    def __init__(self, values: dict[str, tuple[str, str]], runs: dict[str, str]) -> None:
+        super().__init__(values)
+        self.runs = runs
+        self._documents: dict[str, dict[str, Any]] = {}
+
+    def document(self, key: str) -> object:
+        salt = self.runs.get(key)
+        if salt is None:
+            return None
+        if salt not in self._documents:
+            self._documents[salt] = split_document([ArmShare(Arm.STABLE, "uniform-v1", FULL_WEIGHT)], salt=salt)
+        return self._documents[salt]
+
+
+@pytest.fixture
+def split_flags() -> type[SplitFlags]:
+    return SplitFlags
+
+
 @pytest.fixture
 def pit(tmp_path: Path) -> Iterator[Pit]:
     with contextlib.ExitStack() as stack:
@@ -202,12 +229,14 @@ def pit(tmp_path: Path) -> Iterator[Pit]:
 def duel(pit: Pit) -> Callable[..., tuple[Runtime, Runtime]]:
     """A gateway that sends everybody to one arm, with a stable and a candidate runtime behind it."""
 
-    def build(arm: str, *, shadow: str = "", rules: Rules | None = None, **candidate: Any) -> tuple[Runtime, Runtime]:
+    def build(
+        arm: str, *, shadow: str = "", rules: Rules | None = None, runs: dict[str, str] | None = None, **candidate: Any
+    ) -> tuple[Runtime, Runtime]:
         stable, fresh = pit.runtime("uniform-v1"), pit.runtime("aks-v2", **candidate)
         pit.route({"uniform-v1": {"stable": [stable.url]}, "aks-v2": {"candidate": [fresh.url]}})
         variant = "aks-v2" if arm == "candidate" else "uniform-v1"
         values = {"sampler.variant": (arm, variant), "sampler.variant.shadow": ("shadow", shadow)}
-        pit.open(FixedFlags(values), rules)
+        pit.open(SplitFlags(values, runs or {}), rules)
         return stable, fresh
 
     return build

@@ -1,6 +1,7 @@
 """Tallies in, Prometheus' metric families out, as the shared table of metrics describes them."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily
@@ -51,6 +52,24 @@ def expose(tallies: Iterable[tuple[ArmSeries, Tally]], now: float) -> Families:
         _expose_values(families, who, tally)
         _expose_pairs(families, who, tally)
     return list(families.values())
+
+
+def written(families: Families) -> bytes:
+    """The families in Prometheus' text format. prometheus-client's own hand takes several times as long, and users
+    wait while a scrape is written."""
+    lines = []
+    for family in families:
+        name = family.name + "_total"
+        labels = ",".join(f'{label}="%s"' for label in SERIES[Metric(name)].labels)
+        line = f"{name}{{{labels}}} %s\n"
+        lines.append(f"# HELP {name} {family.documentation}\n# TYPE {name} counter\n")
+        lines += [line % (*map(_escaped, sample.labels.values()), sample.value) for sample in family.samples]
+    return "".join(lines).encode()
+
+
+@lru_cache(maxsize=4096)
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def _expose_questions(families: Mapping[Metric, CounterMetricFamily], who: Named, tally: Tally, now: float) -> None:

@@ -6,6 +6,7 @@ longest answer holds.
 """
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -14,7 +15,6 @@ from operator import mul, sub
 from typing import Final
 
 from pitwall_crds.names import LATENCY_EDGES
-from pitwall_gateway.values.spread import Spread
 
 BATCH_SECONDS: Final = (2, 3, 5, 8, 12, 20, 30, 45, 60, 90, 120)
 QUANTILES: Final = (0.5, 0.9, 0.99)
@@ -51,21 +51,21 @@ class MemoryEstimator:
         self._asked = array("L", bytes(array("L").itemsize * HISTORY_SECONDS))
         self._slow = tuple(array("L", self._asked) for _ in QUANTILES)
         self._first: int | None = None
-        self._last = 0
+        self._last = -1
         self._lasted = [0] * (len(LATENCY_EDGES) + 1)
         self._learned = 0
         self._thresholds: tuple[int, ...] = ()
-        self._spread = Spread(LATENCY_EDGES)
 
     def answered(self, started: float, seconds: float) -> None:
         """A question asked at this time took so many seconds. Slowness belongs to the time at which it was asked: what
         waits for the end of a stall is answered all at once."""
-        passed = self._spread.passed(seconds)
+        passed = bisect_left(LATENCY_EDGES, seconds)
         self._learn(passed)
         second = int(started)
         if not self._thresholds or (self._first is not None and second <= self._last - HISTORY_SECONDS):
             return
-        self._advance(second)
+        if second != self._last:
+            self._advance(second)
         place = second % HISTORY_SECONDS
         self._asked[place] += 1
         for slow, threshold in zip(self._slow, self._thresholds, strict=True):

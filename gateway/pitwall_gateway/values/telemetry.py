@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import LATENCY_EDGES, RATIO_EDGES, Label, Metric, Outcome, Quantity, Signal
 from pitwall_gateway.values.evidence import EvidenceCounters
+from pitwall_gateway.values.exposition import written
 from pitwall_gateway.values.memory_gauges import MemoryGauges
 from pitwall_gateway.values.series import ArmSeries
 
@@ -24,7 +25,6 @@ class GatewayTelemetry:
         self._registry = CollectorRegistry()
         self.evidence = EvidenceCounters()
         self.memory = MemoryGauges()
-        self._registry.register(self.evidence)
         self._registry.register(self.memory)
         counter, ratio = self._counter, partial(self._histogram, edges=RATIO_EDGES)
         self._latency = self._histogram(Metric.QUERY_LATENCY, "Seconds from question to answer", LATENCY_EDGES)
@@ -101,7 +101,7 @@ class GatewayTelemetry:
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format, with what the flags and the process say of themselves."""
-        return generate_latest(self._registry) + generate_latest(REGISTRY)
+        return generate_latest(self._registry) + written(self.evidence.collect()) + generate_latest(REGISTRY)
 
     def _counter(self, name: Metric, words: str, *labels: Label) -> Callable[..., Counter]:
         return cache(Counter(name, words, (*VARIANT_ARM, *labels), registry=self._registry).labels)

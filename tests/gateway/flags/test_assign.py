@@ -64,3 +64,60 @@ def test_copies_go_to_the_shadow_and_to_each_experiment_once():
     copies = assigner(values).copies("ann")
 
     assert copies == (ArmSeries("air-v1", Arm.SHADOW), ArmSeries("aks-v2", Arm.SHADOW))
+
+
+def test_an_assignment_carries_the_run_of_its_split_and_a_copy_that_of_the_shadow(split_flags):
+    values = {FLAG: ("candidate", "aks-v2"), FLAG + ".shadow": ("shadow", "air-v1")}
+    runs = {FLAG: "run-1", FLAG + ".shadow": "run-2"}
+    subject = Assigner(split_flags(values, runs), FLAG, lambda last: last)
+
+    before = subject.assign("ann").series
+    copies = subject.copies("ann")
+    runs[FLAG] = "run-3"
+
+    assert before == ArmSeries("aks-v2", Arm.CANDIDATE, "run-1")
+    assert copies == (ArmSeries("air-v1", Arm.SHADOW, "run-2"),)
+    assert subject.assign("ann").series == ArmSeries("aks-v2", Arm.CANDIDATE, "run-3")
+
+
+def test_experiments_have_no_run_and_leave_the_candidates_pairs_alone(split_flags):
+    experiment = FLAG + ".experiment.aks-v2"
+    values = {FLAG + ".shadow": ("shadow", "aks-v2"), experiment: ("shadow", "aks-v2")}
+    subject = Assigner(split_flags(values, {FLAG + ".shadow": "run-1", experiment: "run-1"}), FLAG, lambda last: last)
+
+    both = subject.copies("ann")
+    values[FLAG + ".shadow"] = ("off", "")
+
+    assert both == (ArmSeries("aks-v2", Arm.SHADOW, "run-1"),)
+    assert subject.copies("ann") == (ArmSeries("aks-v2", Arm.SHADOW),)
+
+
+def test_a_failing_flag_assigns_without_a_run(split_flags):
+    subject = Assigner(split_flags({}, {FLAG: "run-1"}), FLAG, lambda last: "uniform-v1")
+
+    assert subject.assign("ann").series == ArmSeries("uniform-v1", Arm.STABLE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "arm", "run"), [(1, Arm.STABLE, "run-1"), (2, Arm.STABLE, "run-2"), (9, Arm.STABLE, "")]
+)
+def test_a_flag_that_changes_while_it_is_evaluated_is_evaluated_again(split_flags, changes, arm, run):
+    """Arm and run are of one document; a flag that never holds still assigns without a run."""
+
+    class Moving(split_flags):
+        looks = 0
+
+        def resolve(self, key, targeting_key):
+            told = super().resolve(key, targeting_key)
+            if self.looks < changes:
+                self.looks += 1
+                self.runs[FLAG] = f"run-{self.looks}"
+                values[FLAG] = ("stable", f"uniform-v{self.looks}")
+            return told
+
+    values = {FLAG: ("candidate", "aks-v2")}
+
+    found = Assigner(Moving(values, {FLAG: "run-0"}), FLAG, lambda last: last).assign("ann")
+
+    assert (found.arm, found.run) == (arm, run)
+    assert run in ("", found.variant.replace("uniform-v", "run-"))
