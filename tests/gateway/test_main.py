@@ -54,6 +54,7 @@ def test_a_port_in_use_is_one_clear_line_and_status_2(launch):
         (["--follow-up-seconds", "0"], "must be more than 0"),
         (["--shadow-queue", "0"], "must be at least 1"),
         (["--shadow-queue", "many"], "invalid"),
+        (["--warm-questions", "17"], "must be 0 to 16"),
     ],
 )
 def test_a_bad_setting_is_refused_with_its_limit(launch, arguments, words):

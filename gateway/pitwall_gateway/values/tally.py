@@ -90,7 +90,7 @@ class Tally:
     def under_way(self, now: float) -> list[int]:
         """How many edges each open question has passed; from now on they stay passed."""
         for waiting in tuple(self.waiting):
-            waiting.shown = max(waiting.shown, self.latency.passed(now - waiting.started))
+            waiting.shown = self.latency.passed(now - waiting.started)
         return [waiting.shown for waiting in tuple(self.waiting)]
 
     def _value(self, quantity: Quantity, value: float | None) -> None:

@@ -19,10 +19,12 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from pitwall_crds.names import Arm, Outcome, Signal
+from pitwall_crds.names import Outcome, Signal
 from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.flags.sync import FollowedFlags
-from pitwall_gateway.values.telemetry import ArmSeries, GatewayTelemetry
+from pitwall_gateway.values.series import ArmSeries
+from pitwall_gateway.values.tally import End
+from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 TICK_SECONDS = 0.05
 USUAL = {"seconds": 0.5, "errors": 0.0, "bad": 0.1, "seconds_ratio": 1.0}
@@ -70,20 +72,24 @@ class ExportedLoad:
         assignment = self._assigner.assign(user)
         if not assignment.variant:
             return
-        series = ArmSeries(assignment.variant, assignment.arm)
+        series = assignment.series
         split = self._assigner.meets(user)
         if split is not None:
             self.telemetry.met(series, split)
         self._answer(series)
         for copy in self._assigner.copies(user):
-            self._copy(ArmSeries(copy, Arm.SHADOW))
+            self._copy(copy)
 
     def _answer(self, series: ArmSeries) -> None:
         does, dice = self._behaviour.of(series.variant), self._dice
+        asked, seconds = self.telemetry.evidence.opened(series), does["seconds"] * dice.lognormvariate(0, 0.3)
         if dice.random() < does["errors"]:
             self.telemetry.failed(series)
+            self.telemetry.evidence.closed(asked, End.FAILED, 0.0)
             return
-        self.telemetry.answered(series, does["seconds"] * dice.lognormvariate(0, 0.3))
+        self.telemetry.answered(series, seconds)
+        self.telemetry.evidence.closed(asked, End.ANSWERED, seconds)
+        self.telemetry.memory.answered(series, time.monotonic(), seconds)
         for signal in (Signal.THUMBS_DOWN, Signal.FOLLOW_UP):
             outcome = Outcome.BAD if dice.random() < does["bad"] else Outcome.GOOD
             self.telemetry.quality(series, signal, "query", outcome)
@@ -91,6 +97,7 @@ class ExportedLoad:
     def _copy(self, series: ArmSeries) -> None:
         does, dice = self._behaviour.of(series.variant), self._dice
         failed = dice.random() < does["errors"]
+        self.telemetry.evidence.closed(self.telemetry.evidence.copied(series), End.ABANDONED, 0.0)
         self.telemetry.shadow_pair(series, Outcome.ERROR if failed else Outcome.OK)
         if not failed:
             self.telemetry.shadow_latency_ratio(series, does["seconds_ratio"] * dice.lognormvariate(0, 0.2))

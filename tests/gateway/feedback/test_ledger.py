@@ -166,3 +166,13 @@ def test_a_session_that_goes_on_is_kept_while_an_older_quiet_one_goes(ledger):
 
     assert ledger.knows_session("ann")
     assert not ledger.knows_session("bob")
+
+
+def test_labels_count_on_the_run_of_their_answer_and_a_session_ends_with_its_run(ledger):
+    runs = [ArmSeries("aks-v2", Arm.CANDIDATE, run) for run in ("run-1", "run-2")]
+    ledger.answered("a", "ann", runs[0], 0)
+    ended = ledger.answered("b", "ann", runs[1], 1)
+    thumbed = ledger.thumb("a", down=True)
+
+    assert {(trial.series.run, trial.outcome) for trial in ended} == {("run-1", Outcome.GOOD)}
+    assert {trial.series.run for trial in thumbed} == {"run-1"}

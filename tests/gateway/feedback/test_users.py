@@ -104,3 +104,13 @@ def test_labels_of_an_answer_and_of_a_session_are_their_users(complain, signal):
     found = {trial.signal: trial.outcome for trial in ledger.sweep(WINDOW) if trial.unit == "user"}
 
     assert found == {each: Outcome.BAD if each is signal else Outcome.GOOD for each in Signal}
+
+
+def test_a_user_of_another_run_is_another_user(users):
+    for run in ("run-1", "run-2"):
+        users.answered("ann", ArmSeries("aks-v2", Arm.CANDIDATE, run), 0)
+    users.complained("ann", ArmSeries("aks-v2", Arm.CANDIDATE, "run-1"), Signal.FOLLOW_UP)
+
+    bad = {trial.series.run for trial in users.sweep(WINDOW) if trial.outcome is Outcome.BAD}
+
+    assert bad == {"run-1"}

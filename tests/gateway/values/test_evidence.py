@@ -136,6 +136,15 @@ def test_a_question_without_an_answer_of_its_variant_is_known_to_have_waited(evi
     assert total(samples, Metric.EVIDENCE_QUERIES, outcome="ok") == 0
 
 
+def test_a_call_measured_shorter_than_it_was_seen_to_wait_counts_as_it_was_seen(evidence, clock):
+    waiting = evidence.opened(candidate(A))
+    clock.now += 1.2
+    before = total(scraped(evidence), Metric.EVIDENCE_BEYOND)
+    evidence.closed(waiting, End.ANSWERED, 0.1)
+
+    assert total(scraped(evidence), Metric.EVIDENCE_BEYOND) == before
+
+
 @pytest.mark.parametrize("end", [End.REFUSED, End.ABANDONED])
 def test_what_a_scrape_has_shown_of_an_uncounted_question_stays(evidence, clock, end):
     waiting = evidence.opened(candidate(A))

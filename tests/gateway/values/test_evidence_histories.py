@@ -107,7 +107,7 @@ class Process:
                 assert sum(found.get((side, arm, edge), 0) for side in sides) <= self.accounts[run]["asked", arm]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(st.lists(STEPS, max_size=40), min_size=1, max_size=3))
 def test_whatever_happens_the_last_scrapes_of_all_processes_add_up_to_what_happened(lives):
     """A restarted gateway begins at zero and keeps its own account: if each adds up, so does the sum."""
