@@ -1,12 +1,21 @@
 """Questions over HTTP, counted by the run that assigned them."""
 
+import asyncio
+
+import httpx
 import pytest
 
 from pitwall_crds.names import LATENCY_EDGES, Metric
 from pitwall_gateway.feedback.ledger import LedgerRule
+from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.pools.breaker import BreakerRule
+from pitwall_gateway.pools.circuits import Circuits
+from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.upstream import CallLimits
+from pitwall_gateway.serve.relay import Relay
 from pitwall_gateway.serve.settings import Rules
+from pitwall_gateway.values.question import Question
+from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 RUNS = {"sampler.variant": "run-1", "sampler.variant.shadow": "run-1"}
 CANDIDATE = {"sampler_variant": "aks-v2", "arm": "candidate", "run": "run-1"}
@@ -128,3 +137,43 @@ def test_the_time_in_which_labels_may_arrive_is_told(pit, duel, unit, seconds):
     duel("stable", rules=Rules(ledger=LedgerRule(window_seconds=7, user_seconds=70)))
 
     assert pit.metric(Metric.LABEL_WINDOW, unit=unit) == seconds
+
+
+def test_a_caller_who_leaves_is_counted_like_any_other_once_the_variant_has_answered(pit, duel):
+    _, candidate = duel("candidate", runs=RUNS, hangs=True)
+    with pytest.raises(httpx.ReadTimeout):
+        pit.client.post(pit.url + "/v1/chat/completions", json={"messages": [{}]}, timeout=0.3)
+    candidate.release.set()
+
+    pit.until(lambda: pit.metric(Metric.QUERIES, outcome="ok") == 1, "the answer that nobody reads")
+
+    assert pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE, outcome="ok") == 1
+    assert pit.metric(Metric.EVIDENCE_BEYOND, **CANDIDATE, edge="0.256") == 1
+
+
+class Silent:
+    """A runtime that never answers."""
+
+    async def ask(self, call):
+        await asyncio.Event().wait()
+
+
+async def test_a_question_that_is_cancelled_leaves_what_its_wait_has_proven(split_flags):
+    telemetry = GatewayTelemetry()
+    assigner = Assigner(split_flags({"sampler.variant": ("candidate", "aks-v2")}, RUNS), "sampler.variant", str)
+    relay = Relay(assigner, Circuits(Silent(), BreakerRule()), telemetry, RecentQuestions())
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(relay.answer(Question(b"{}", "ann", ""), {}), 0.01)
+    counted = [sum_of_evidence(telemetry, edge) for edge in ("0.001", "65.54")]
+
+    assert counted == [1, 0]
+    assert not [sample for sample in samples(telemetry, Metric.EVIDENCE_QUERIES) if sample.value]
+
+
+def samples(telemetry, metric):
+    return [sample for family in telemetry.evidence.collect() for sample in family.samples if sample.name == metric]
+
+
+def sum_of_evidence(telemetry, edge):
+    return sum(sample.value for sample in samples(telemetry, Metric.EVIDENCE_BEYOND) if sample.labels["edge"] == edge)
