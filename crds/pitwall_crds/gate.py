@@ -29,6 +29,10 @@ OF_ANSWERS = frozenset({RateMetric.THUMBS_DOWN, RateMetric.FOLLOW_UP, RateMetric
 """What people think of an answer. The sampler makes the answer, whichever pods it ran on."""
 
 
+SHARED_WARMUP_SECONDS = 600
+"""A cold start is over by then; a control on pods that have long been warm does not share it."""
+
+
 class MeanMetric(StrEnum):
     """Metrics whose mean can be gated."""
 
@@ -103,19 +107,20 @@ class RateRule(Border):
             "Errors and ColdQueries are counted per query: leave unit out, or set it to Query",
         ),
         (
-            "self.metric != 'TaskAbandoned' || (has(self.unit) && self.unit != 'Query')",
-            "a task belongs to a session: with TaskAbandoned set unit to Session or User",
+            "self.metric != 'TaskAbandoned' || !has(self.unit) || self.unit != 'Query'",
+            "a task belongs to a session: with TaskAbandoned set unit to Session or User, or leave it out",
         ),
     )
 
     metric: RateMetric
     unit: Annotated[
-        Unit,
+        Unit | None,
         Field(
             description="What one trial is: a query with its own label, a session, or a user (once a day and arm, an "
-            "hour after the first answer; bad if anything was bad in that hour)."
+            "hour after the first answer; bad if anything was bad in that hour). Default: User for what people think "
+            "of answers, since few users ask most questions; Query for Errors and ColdQueries."
         ),
-    ] = Unit.QUERY
+    ] = None
     objective_basis_points: Annotated[
         int,
         Field(
@@ -127,24 +132,31 @@ class RateRule(Border):
         ),
     ] = 0
     label_delay_seconds: Annotated[
-        int,
+        int | None,
         Field(
             ge=0,
             le=604_800,
             description="How long after the answer a label may arrive. Labels of this long after the weight grew are "
-            "not weighed, since bad ones come sooner than good ones.",
+            "not weighed, since bad ones come sooner than good ones. Default: the window that the gateway publishes.",
         ),
-    ] = 0
+    ] = None
 
     @model_validator(mode="after")
     def _unit_fits(self) -> "RateRule":
-        if self.metric in (RateMetric.ERRORS, RateMetric.COLD_QUERIES) and self.unit is not Unit.QUERY:
+        if self.metric not in OF_ANSWERS and self.unit not in (None, Unit.QUERY):
             raise ValueError(
                 f"Errors and ColdQueries are counted per query: leave unit out, or set it to Query, not {self.unit}"
             )
         if self.metric is RateMetric.TASK_ABANDONED and self.unit is Unit.QUERY:
-            raise ValueError("a task belongs to a session: with TaskAbandoned set unit to Session or User")
+            raise ValueError(
+                "a task belongs to a session: with TaskAbandoned set unit to Session or User, or leave it out"
+            )
         return self
+
+    @property
+    def trial(self) -> Unit:
+        """What one trial is, whether it was said or not."""
+        return self.unit or (Unit.USER if self.metric in OF_ANSWERS else Unit.QUERY)
 
 
 class MeanRule(Border):
@@ -198,9 +210,15 @@ class Gate(Border):
         int, Field(ge=0, le=10_000_000, description="No verdict before this many trials of the candidate.")
     ] = 0
     warmup_seconds: Annotated[
-        int,
-        Field(ge=0, le=604_800, description="Seconds left out of this gate from the candidate's first question on."),
-    ] = 0
+        int | None,
+        Field(
+            ge=0,
+            le=604_800,
+            description="Seconds left out of this gate, on both arms, from the candidate's first question on. Default: "
+            "0; but 600 for what depends on pods (latency, frame selection, encoder, cold queries) where the control "
+            "shares the stable's, which have long been warm.",
+        ),
+    ] = None
     dependence: Dependence = Dependence.BLOCK
     on_harm: OnHarm = OnHarm.FLAG_OFF
 
@@ -217,6 +235,19 @@ class Gate(Border):
     def is_about_answers(self) -> bool:
         """Whether people's judgement of answers is counted, rather than how pods get on."""
         return self.rate is not None and self.rate.metric in OF_ANSWERS
+
+    @property
+    def is_about_pods(self) -> bool:
+        """Whether what is counted depends on how warm and how loaded the pods are, beside the sampler."""
+        if self.mean is not None:
+            return self.mean.metric is not MeanMetric.TOKENS_PER_QUERY
+        return self.quantile is not None or (self.rate is not None and self.rate.metric is RateMetric.COLD_QUERIES)
+
+    def warmup(self, *, dedicated_control: bool) -> int:
+        """Seconds left out from the candidate's first question on, whether that was said or not."""
+        if self.warmup_seconds is not None:
+            return self.warmup_seconds
+        return SHARED_WARMUP_SECONDS if self.is_about_pods and not dedicated_control else 0
 
     @property
     def objective(self) -> float:

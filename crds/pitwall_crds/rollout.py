@@ -56,6 +56,15 @@ class Stage(Border):
     min_seconds: Annotated[Seconds, Field(description="How long the stage lasts at least, whatever the evidence.")] = 60
     max_seconds: Annotated[Seconds, Field(description="Deadline; 0 is none. Then spec.onInconclusive applies.")] = 0
     bake_seconds: Annotated[Seconds, Field(description="At full weight: how long to watch before it is stable.")] = 0
+    bake_control_basis_points: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=5000,
+            description="While baking, this share stays on the old sampler, so that there is something to compare "
+            "with. 0: nobody; then only objectives act.",
+        ),
+    ] = 500
     approval: Approval = Approval.AUTOMATIC
 
     @model_validator(mode="after")
@@ -91,9 +100,14 @@ class Analysis(Border):
     """What is measured, and which error probabilities are accepted."""
 
     block_seconds: Annotated[
-        int,
-        Field(ge=1, le=3600, description="Length of one block; queries of a block may be correlated, blocks are not."),
-    ] = 5
+        int | None,
+        Field(
+            ge=1,
+            le=3600,
+            description="Least length of one block; queries of a block may be correlated, blocks are not. Default: "
+            "what gateways measure of the stable variant's traffic, from 2 on; 30 until they have seen enough.",
+        ),
+    ] = None
     false_rollback_per_mille: Annotated[
         int, Field(ge=1, le=200, description="Chance of flagging off a harmless variant, over the whole rollout.")
     ] = 10

@@ -43,11 +43,20 @@ Decimal = Annotated[str, Field(max_length=32, pattern=r"^(-?[0-9.]+(e[-+]?[0-9]+
 """A number as text, written so that reading it back gives the same number."""
 
 
-class TailStatus(Border):
-    """A quantile gate's thresholds, frozen from the control's history: beyond them a query counts as bad."""
+class EdgeStatus(Border):
+    """One threshold of a quantile gate: beyond it a query counts as slow."""
 
     control: Annotated[Decimal, Field(description="Seconds, for the control arm.")]
     candidate: Annotated[Decimal, Field(description="Seconds, for the candidate.")]
+
+
+class TailStatus(EdgeStatus):
+    """A quantile gate's thresholds, frozen from the control's history: beyond them a query counts as bad."""
+
+    further: Annotated[
+        tuple[EdgeStatus, ...],
+        Field(max_length=8, description="At lower quantiles, where a change of the whole distribution shows first."),
+    ] = ()
 
 
 class ProcessStatus(Border):
@@ -78,6 +87,9 @@ class GateStatus(Border):
     ] = ""
     begun_after: Annotated[
         str, Field(max_length=40, description="The block after which it began anew; empty: it began with the run.")
+    ] = ""
+    proof_after: Annotated[
+        str, Field(max_length=40, description="The block after which the proof of the present stage began.")
     ] = ""
     state: Annotated[dict[str, Any], Field(description="Sufficient statistics; decimals as strings.")] = {}
 
@@ -129,6 +141,10 @@ class RolloutStatus(Border):
     last_block_time: Annotated[
         str, Field(max_length=40, description="End of the last block that was counted, RFC 3339.")
     ] = ""
+    block_seconds: Annotated[
+        int, Field(ge=0, le=3600, description="Least length of this run's blocks; it only ever grows.")
+    ] = 0
+    block_reason: Annotated[str, Field(max_length=128, description="Why blocks are so long.")] = ""
     weights: Annotated[
         tuple[ArmWeight, ...],
         Field(max_length=8, description="The split that is in force.", json_schema_extra=keyed_by("arm")),

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from pitwall_crds import names
-from pitwall_crds.names import Arm, Label, Metric
+from pitwall_crds.names import Arm, Label, Metric, Quantity
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decision.decide import Decision, decide
+from pitwall_operator.gates.counters import edge_text
 from pitwall_operator.record.lines import Line, evidence_lines
 from pitwall_operator.values.effects import DrainVariant, RunVariant, SetShadow, SetSplit
 from pitwall_operator.values.observation import (
@@ -39,53 +40,77 @@ def load_rollout(name: str) -> Rollout:
 
 @dataclass
 class Counters:
-    """Cumulative counters of one gateway, in the form that a scrape gives."""
+    """Cumulative counters of one gateway, in the form that a scrape gives: what it serves counts on the present run."""
 
-    latencies: dict[tuple[str, str], dict[float, int]] = field(default_factory=dict)
-    quality: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
-    pairs: dict[str, dict[float, int]] = field(default_factory=dict)
-    errors: dict[tuple[str, str], int] = field(default_factory=dict)
+    run: str = ""
+    latencies: dict[tuple[str, str, str], dict[float, int]] = field(default_factory=dict)
+    quality: dict[tuple[str, str, str, str], list[int]] = field(default_factory=dict)
+    pairs: dict[tuple[str, str], dict[float, int]] = field(default_factory=dict)
+    errors: dict[tuple[str, str, str], int] = field(default_factory=dict)
     users: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
     def meet(self, variant: str, arm: str, users: int, split: str) -> None:
         self.users[(variant, arm, split)] = self.users.get((variant, arm, split), 0) + users
 
     def serve(self, variant: str, arm: str, seconds: float, count: int = 1, errors: int = 0) -> None:
-        values = self.latencies.setdefault((variant, arm), {})
+        key = (variant, arm, self.run)
+        values = self.latencies.setdefault(key, {})
         values[seconds] = values.get(seconds, 0) + count
-        self.errors[(variant, arm)] = self.errors.get((variant, arm), 0) + errors
+        self.errors[key] = self.errors.get(key, 0) + errors
 
     def rate(self, variant: str, arm: str, signal: str, *, bad: int, good: int) -> None:
-        counts = self.quality.setdefault((variant, arm, signal), [0, 0])
+        counts = self.quality.setdefault((variant, arm, self.run, signal), [0, 0])
         counts[0] += bad
         counts[1] += good
 
     def pair(self, variant: str, ratio: float, count: int = 1) -> None:
-        values = self.pairs.setdefault(variant, {})
+        values = self.pairs.setdefault((variant, self.run), {})
         values[ratio] = values.get(ratio, 0) + count
 
     def samples(self) -> Mapping[str, list[tuple[Mapping[str, str], float]]]:
         found: dict[str, list[tuple[Mapping[str, str], float]]] = {}
-        for (variant, arm), values in self.latencies.items():
+        for (variant, arm, run), values in self.latencies.items():
             scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
             _histogram(found, Metric.QUERY_LATENCY, names.LATENCY_EDGES, values, scope)
-            failed = self.errors.get((variant, arm), 0)
-            queries = found.setdefault(Metric.QUERIES, [])
+            scope[Label.RUN] = run
+            _sides(found, values, {**scope, Label.QUANTITY: Quantity.LATENCY})
+            failed = self.errors.get((variant, arm, run), 0)
+            queries = found.setdefault(Metric.EVIDENCE_QUERIES, [])
             queries.append(({**scope, Label.OUTCOME: "error"}, failed))
             queries.append(({**scope, Label.OUTCOME: "ok"}, sum(values.values()) - failed))
-        for (variant, arm, signal), (bad, good) in self.quality.items():
-            scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm, Label.SIGNAL: signal, Label.UNIT: "query"}
-            quality = found.setdefault(Metric.QUALITY, [])
-            quality.append(({**scope, Label.OUTCOME: "bad"}, bad))
-            quality.append(({**scope, Label.OUTCOME: "good"}, good))
+        for (variant, arm, run, signal), (bad, good) in self.quality.items():
+            scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm, Label.RUN: run, Label.SIGNAL: signal}
+            quality = found.setdefault(Metric.EVIDENCE_QUALITY, [])
+            for unit in ("query", "session", "user"):
+                quality.append(({**scope, Label.UNIT: unit, Label.OUTCOME: "bad"}, bad))
+                quality.append(({**scope, Label.UNIT: unit, Label.OUTCOME: "good"}, good))
         for (variant, arm, split), users in self.users.items():
             scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm, Label.SPLIT: split}
             found.setdefault(Metric.USERS, []).append((scope, users))
-        for variant, ratios in self.pairs.items():
-            scope = {Label.SAMPLER_VARIANT: variant}
-            _histogram(found, Metric.SHADOW_LATENCY_RATIO, names.RATIO_EDGES, ratios, scope)
-            found.setdefault(Metric.SHADOW_PAIRS, []).append(({**scope, Label.OUTCOME: "ok"}, sum(ratios.values())))
+        for (variant, run), ratios in self.pairs.items():
+            scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: Arm.SHADOW, Label.RUN: run}
+            _ratios(found, ratios, {**scope, Label.QUANTITY: Quantity.LATENCY})
+            found.setdefault(Metric.EVIDENCE_PAIRS, []).append(({**scope, Label.OUTCOME: "ok"}, sum(ratios.values())))
         return found
+
+
+Samples = dict[str, list[tuple[Mapping[str, str], float]]]
+
+
+def _sides(found: Samples, values: Mapping[float, int], scope: Mapping[str, str]) -> None:
+    """How many values are within each edge, and how many beyond."""
+    for edge in names.LATENCY_EDGES:
+        at = {**scope, Label.EDGE: edge_text(edge)}
+        within = sum(count for value, count in values.items() if value <= edge)
+        found.setdefault(Metric.EVIDENCE_WITHIN, []).append((at, within))
+        found.setdefault(Metric.EVIDENCE_BEYOND, []).append((at, sum(values.values()) - within))
+
+
+def _ratios(found: Samples, values: Mapping[float, int], scope: Mapping[str, str]) -> None:
+    for edge in names.RATIO_EDGES:
+        within = sum(count for value, count in values.items() if value <= edge)
+        found.setdefault(Metric.EVIDENCE_RATIO_WITHIN, []).append(({**scope, Label.EDGE: edge_text(edge)}, within))
+    found.setdefault(Metric.EVIDENCE_RATIOS, []).append((scope, sum(values.values())))
 
 
 def _histogram(
@@ -162,6 +187,7 @@ class World:
                 self.pools[variant].pop(pool)
             case SetSplit(_, shares, salt, _):
                 self.split = SplitSeen(shares, salt)
+                self.counters.run = salt
             case SetShadow(flag, variant, percent, _, _) if flag.endswith(".shadow"):
                 self.shadow = ShadowSeen(variant, percent) if percent else ShadowSeen()
             case SetShadow(_, variant, percent, _, _):

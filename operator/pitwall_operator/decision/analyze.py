@@ -1,14 +1,17 @@
-"""Closes a block of counts when it is due, adds it to the evidence, and judges every gate.
+"""Judges every gate of a moving rollout by the evidence so far.
 
 Pure: no clock, chance or I/O.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pitwall_crds.gate import Gate, OnHarm
 from pitwall_crds.rollout import Analysis, RolloutSpec
 from pitwall_crds.status import GateStatus, Phase, ProcessStatus, RolloutStatus, Verdict
+from pitwall_operator.decision.closing import close_block, is_comparable
+from pitwall_operator.decision.wanted import replicas_of
 from pitwall_operator.evidence.counts import Counts
 from pitwall_operator.gates import (
     Assessment,
@@ -19,9 +22,9 @@ from pitwall_operator.gates import (
     latency_thresholds,
     new_users,
 )
+from pitwall_operator.gates.processes import is_proof_of_stage
 from pitwall_operator.gates.rule import rule_of
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
-from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import Observation, Reading, Unseen
 
 LAST_MARGIN = 16
@@ -81,15 +84,16 @@ def stage_context(spec: RolloutSpec, status: RolloutStatus) -> StageContext:
         case Phase.BAKE:
             return StageContext(kind=StageKind.BAKE, canary_index=LAST_MARGIN)
         case _ if status.stage_index + 2 == len(spec.stages):
-            # The last stage with a control: what is not proven here is never proven, since a bake has no control.
+            # The last stage before everybody: what is not proven here is never proven, since a bake asks for no proof.
             return StageContext(kind=StageKind.CANARY, canary_index=LAST_MARGIN)
         case _:
             return StageContext(kind=StageKind.CANARY, canary_index=max(status.stage_index - first_canary, 0))
 
 
-def counting(spec: RolloutSpec, status: RolloutStatus) -> tuple[Gate, ...]:
+def counting(spec: RolloutSpec, status: RolloutStatus, full_replicas: int) -> tuple[Gate, ...]:
     """The gates that decide in the current stage."""
-    gates = tuple(gate for gate in spec.analysis.gates if gate.on_harm is not OnHarm.OBSERVE)
+    acting = (gate for gate in spec.analysis.gates if gate.on_harm is not OnHarm.OBSERVE)
+    gates = tuple(gate for gate in acting if is_comparable(spec, status, gate, full_replicas))
     if status.phase is Phase.SHADOW:
         return tuple(gate for gate in gates if counters.measurable_in_shadow(gate))
     return gates
@@ -99,6 +103,21 @@ def fresh_gate(gate: Gate, analysis: Analysis, begun_after: str = "") -> GateSta
     """A gate about which nothing is known; `begun_after` is the last block, if the run has one."""
     state = GateEvidence.start(gate, analysis).to_state()
     return GateStatus(name=gate.name, rule=rule_of(gate), begun_after=begun_after, state=state)
+
+
+def at_stage_start(status: RolloutStatus) -> tuple[GateStatus, ...]:
+    """The gates when a stage begins: harm is remembered, what lets the candidate pass is to be proven anew."""
+    return tuple(
+        gate.model_copy(update={"proof_after": status.last_block_time, "state": _without_proof(gate.state)})
+        for gate in status.gates
+    )
+
+
+def _without_proof(state: Mapping[str, Any]) -> dict[str, Any]:
+    if not state:
+        return {}
+    kept = {key: known for key, known in state["processes"].items() if not is_proof_of_stage(key)}
+    return {**state, "processes": kept}
 
 
 def fresh_gates(spec: RolloutSpec) -> tuple[GateStatus, ...]:
@@ -126,84 +145,6 @@ def _described(state: GateStatus, assessment: Assessment) -> GateStatus:
     )
 
 
-def _rows(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> dict[str, dict[str, Counts]]:
-    known = {gate.name: gate.tail for gate in status.gates}
-    return {
-        identity: {
-            gate.name: counters.totals(
-                source,
-                gate,
-                latency_thresholds.edges_of(known[gate.name]),
-                stable=status.stable_variant,
-                candidate=status.candidate_variant,
-            )
-            for gate in spec.analysis.gates
-            if gate.quantile is None or known[gate.name] is not None
-        }
-        for identity, source in reading.sources.items()
-    }
-
-
-def _first_trials(status: RolloutStatus, grown: Mapping[str, Counts], now: float) -> RolloutStatus:
-    """The status with the time at which each gate's candidate was first seen."""
-    gates = tuple(
-        gate.model_copy(update={"first_trial_time": timestamps.to_text(now)})
-        if not gate.first_trial_time
-        and gate.name in grown
-        and (grown[gate.name].candidate.trials or grown[gate.name].pairs.total)
-        else gate
-        for gate in status.gates
-    )
-    return status.model_copy(update={"gates": gates})
-
-
-def _counts_now(gate: Gate, first_trial_time: str, stage_start_time: str, now: float) -> bool:
-    """Whether a gate's counts are about more than starting: the candidate is warm, and since the weight last grew the
-    slowest label has had time to arrive (bad ones come sooner than good ones)."""
-    delay = gate.rate.label_delay_seconds if gate.rate else 0
-    if now - timestamps.to_epoch(stage_start_time) < delay:
-        return False
-    if not gate.warmup_seconds:
-        return True
-    return bool(first_trial_time) and now - timestamps.to_epoch(first_trial_time) >= gate.warmup_seconds
-
-
-def close_block(
-    spec: RolloutSpec, status: RolloutStatus, reading: Reading
-) -> tuple[RolloutStatus, Mapping[str, Counts], UsersBlock | None]:
-    """Evidence after the counts since the last block; nothing changes before a block is over."""
-    # a block that ended in the future ended before the clock was set back
-    if 0 <= reading.time - timestamps.to_epoch(status.last_block_time) < spec.analysis.block_seconds:
-        return status, {}, None
-    status = latency_thresholds.freeze(spec, status, reading)
-    cursor, grown = counters.advance(
-        status.cursor, _rows(spec, status, reading), reading, run_start=timestamps.to_epoch(status.run_start_time)
-    )
-    status = _first_trials(status, grown, reading.time)
-    begun = {gate.name: gate.first_trial_time for gate in status.gates}
-    counts = {
-        gate.name: replace(grown[gate.name], shared=gate.is_about_answers or not spec.control.dedicated)
-        for gate in spec.analysis.gates
-        if gate.name in grown and _counts_now(gate, begun[gate.name], status.stage_start_time, reading.time)
-    }
-    rules = {gate.name: gate for gate in spec.analysis.gates}
-    gates = tuple(
-        state.model_copy(
-            update={
-                "state": GateEvidence.from_state(rules[state.name], spec.analysis, state.state)
-                .update(counts[state.name])
-                .to_state()
-            }
-        )
-        if state.name in counts
-        else state
-        for state in status.gates
-    )
-    closed = {"cursor": cursor, "last_block_time": timestamps.to_text(reading.time), "gates": gates}
-    status, users_block = new_users.count(spec, status.model_copy(update=closed), reading)
-    return status, counts, users_block
-
-
 def _explained(
     gate: Gate, state: GateStatus, assessment: Assessment, reading: Reading | Unseen, stable: str
 ) -> Assessment:
@@ -215,12 +156,11 @@ def _explained(
 
 
 def _assess(
-    spec: RolloutSpec, status: RolloutStatus, reading: Reading | Unseen
+    spec: RolloutSpec, status: RolloutStatus, reading: Reading | Unseen, deciding: Collection[str]
 ) -> tuple[RolloutStatus, dict[str, Assessment]]:
     """The status with every gate's verdict, and the assessments of those that decide in this stage."""
     stage = stage_context(spec, status)
     rules = {gate.name: gate for gate in spec.analysis.gates}
-    deciding = {gate.name for gate in counting(spec, status)}
     assessed = {
         state.name: _explained(
             rules[state.name],
@@ -243,12 +183,14 @@ def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tupl
         return status, Judgement(unmeasured="no candidate")
     counts: Mapping[str, Counts] = {}
     users_block, unmeasured, last_block = None, "", status.last_block_time
+    full_replicas = replicas_of(seen, status.candidate_variant)
     if isinstance(seen.reading, Unseen):
         unmeasured = seen.reading.reason
     else:
-        status, counts, users_block = close_block(spec, status, seen.reading)
+        status, counts, users_block = close_block(spec, status, seen.reading, full_replicas)
     ratio = new_users.sample_ratio(status)
-    status, assessments = _assess(spec, status, seen.reading)
+    deciding = {gate.name for gate in counting(spec, status, full_replicas)}
+    status, assessments = _assess(spec, status, seen.reading, deciding)
     return status, Judgement(
         assessments,
         counts,

@@ -10,6 +10,7 @@ from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import GateStatus, Phase, RolloutStatus
 from pitwall_operator.decision import transitions
 from pitwall_operator.decision.analyze import fresh_gate
+from pitwall_operator.gates.cursor import Cursor
 from pitwall_operator.gates.rule import rule_of
 from pitwall_operator.values.stages import stage_name, stage_phase
 
@@ -26,16 +27,14 @@ def _asked(spec: RolloutSpec, status: RolloutStatus) -> RolloutStatus:
     if gates == status.gates:
         return status
     same = {gate.name for gate in gates if gate.name in known and known[gate.name].begun_after == gate.begun_after}
-    cursor = {
-        source: {name: row for name, row in rows.items() if name in same} for source, rows in status.cursor.items()
-    }
+    cursor = Cursor.from_state(status.cursor).without(frozenset(same)).to_state()
     return status.model_copy(update={"gates": gates, "cursor": cursor})
 
 
 def _kept(spec: RolloutSpec, gate: Gate, known: GateStatus | None, last_block_time: str) -> GateStatus:
     """The gate's evidence, or none if it counts something else now; the candidate is as warm as it was."""
     rule = rule_of(gate)
-    if known is not None and known.rule in ("", rule):
+    if known is not None and (known.rule == rule or not (known.rule or known.state)):
         return known.model_copy(update={"rule": rule})
     since = known.first_trial_time if known else ""
     return fresh_gate(gate, spec.analysis, last_block_time).model_copy(update={"first_trial_time": since})

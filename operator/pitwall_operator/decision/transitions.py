@@ -8,7 +8,7 @@ import hashlib
 from pitwall_crds.names import EventReason
 from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import FlaggedOff, HistoryEntry, Phase, RolloutStatus, Verdict
-from pitwall_operator.decision.analyze import fresh_gates
+from pitwall_operator.decision.analyze import at_stage_start, fresh_gates
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.stages import stage_name, stage_phase
 
@@ -35,6 +35,7 @@ def enter_stage(spec: RolloutSpec, status: RolloutStatus, now: float, index: int
             "stage_index": index,
             "phase": stage_phase(spec, index),
             "stage_start_time": timestamps.to_text(now),
+            "gates": at_stage_start(status),
         }
     )
     message = f"{status.candidate_variant} enters stage {stage_name(spec, index)}: {why}"
@@ -50,6 +51,8 @@ def begin(rollout: Rollout, revision: str, now: float) -> RolloutStatus:
             "run_id": _salt(rollout, revision),
             "run_start_time": timestamps.to_text(now),
             "last_block_time": "",
+            "block_seconds": 0,
+            "block_reason": "",
             "gates": fresh_gates(rollout.spec),
             "cursor": {},
             "approved_stage": -1,

@@ -71,6 +71,12 @@ def stage_weight(spec: RolloutSpec, status: RolloutStatus) -> int:
     return spec.stages[status.stage_index].weight
 
 
+def bake_control(spec: RolloutSpec, status: RolloutStatus) -> int:
+    """The share that stays on the old sampler while the last stage bakes, for something to compare with."""
+    stage = spec.stages[status.stage_index]
+    return stage.bake_control_basis_points if status.phase is Phase.BAKE and stage.bake_seconds else 0
+
+
 def split(status: RolloutStatus, weight: int) -> tuple[Share, ...]:
     """Candidate, a control of the same size while there is room, and stable for the rest."""
     control = min(weight, FULL_WEIGHT - weight)
@@ -92,24 +98,28 @@ def candidate_pool(status: RolloutStatus) -> Pool:
     return Pool.CANDIDATE if status.candidate_variant == status.stable_variant else Pool.MAIN
 
 
-def _pools(spec: RolloutSpec, status: RolloutStatus, seen: Observation, weight: int) -> dict[PoolKey, PoolGoal]:
-    def full(variant: str) -> int:
-        return seen.variants[variant].full_replicas if variant in seen.variants else 1
+def replicas_of(seen: Observation, variant: str) -> int:
+    """Replicas of a variant that serves everybody."""
+    return seen.variants[variant].full_replicas if variant in seen.variants else 1
 
+
+def _pools(spec: RolloutSpec, status: RolloutStatus, seen: Observation, weight: int) -> dict[PoolKey, PoolGoal]:
     pools: dict[PoolKey, PoolGoal] = {}
     for experiment in spec.experiments:
         name = experiment.variant_ref.name
         if name in seen.variants and not seen.variants[name].invalid:
             pools[(name, Pool.MAIN)] = PoolGoal(seen.variants[name].revision, 1, Arm.SHADOW)
     if status.stable_variant:
-        stable = PoolGoal(status.stable_revision, full(status.stable_variant), Arm.STABLE)
+        stable = PoolGoal(status.stable_revision, replicas_of(seen, status.stable_variant), Arm.STABLE)
         pools[(status.stable_variant, Pool.MAIN)] = stable
     if status.candidate_variant:
-        replicas = replicas_for(full(status.candidate_variant), weight)
+        replicas = replicas_for(replicas_of(seen, status.candidate_variant), weight)
         candidate = PoolGoal(status.candidate_revision, replicas, Arm.CANDIDATE)
         pools[(status.candidate_variant, candidate_pool(status))] = candidate
-        if spec.control.dedicated and status.phase in (Phase.SHADOW, Phase.CANARY):
-            pools[(status.stable_variant, Pool.CONTROL)] = PoolGoal(status.stable_revision, replicas, Arm.CONTROL)
+        control = min(weight, FULL_WEIGHT - weight)
+        if spec.control.dedicated and (control or status.phase is Phase.SHADOW):
+            count = replicas_for(replicas_of(seen, status.candidate_variant), control)
+            pools[(status.stable_variant, Pool.CONTROL)] = PoolGoal(status.stable_revision, count, Arm.CONTROL)
     return pools
 
 
@@ -123,7 +133,7 @@ def _guarded(status: RolloutStatus, seen: Observation) -> frozenset[Arm]:
 
 def wanted(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> Wanted:
     """What the status means."""
-    weight = stage_weight(spec, status)
+    weight = stage_weight(spec, status) - bake_control(spec, status)
     shadow = ShadowSeen()
     stage = spec.stages[status.stage_index]
     if status.phase is Phase.SHADOW and stage.shadow and status.candidate_variant:

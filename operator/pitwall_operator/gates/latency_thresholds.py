@@ -7,8 +7,9 @@ import math
 
 from pitwall_crds.gate import Gate
 from pitwall_crds.rollout import RolloutSpec
-from pitwall_crds.status import RolloutStatus, TailStatus
+from pitwall_crds.status import EdgeStatus, RolloutStatus, TailStatus
 from pitwall_operator.gates import counters, margin_edge, tail_edge
+from pitwall_operator.gates.processes import further_edges
 from pitwall_operator.values.observation import Reading
 
 HISTORY_PER_TAIL = 10
@@ -28,12 +29,19 @@ def frozen(gate: Gate, known: TailStatus | None, reading: Reading, stable: str) 
     candidate = margin_edge(edges, control, gate.margin_percent)
     if math.isinf(candidate):
         return None  # beyond the last edge nothing could ever count as bad: not measured, rather than innocent
-    return TailStatus(control=repr(control), candidate=repr(candidate))
+    further = tuple(
+        EdgeStatus(control=repr(edge), candidate=repr(margin_edge(edges, edge, gate.margin_percent)))
+        for edge in (tail_edge(edges, history, per_mille) for per_mille in further_edges(gate))
+    )
+    return TailStatus(control=repr(control), candidate=repr(candidate), further=further)
 
 
 def edges_of(tail: TailStatus | None) -> counters.TailEdges | None:
     """A gate's thresholds as the counters need them."""
-    return counters.TailEdges(control=float(tail.control), candidate=float(tail.candidate)) if tail else None
+    if tail is None:
+        return None
+    further = tuple((float(edge.control), float(edge.candidate)) for edge in tail.further)
+    return counters.TailEdges(float(tail.control), float(tail.candidate), further)
 
 
 def why_missing(gate: Gate, reading: Reading, stable: str) -> str:

@@ -29,7 +29,7 @@ NOUNS = {Unit.QUERY: "queries", Unit.SESSION: "sessions", Unit.USER: "users"}
 
 def noun(gate: Gate) -> str:
     """What one trial of this gate is, in the plural."""
-    return NOUNS[gate.rate.unit] if gate.rate else NOUNS[Unit.QUERY]
+    return NOUNS[gate.rate.trial] if gate.rate else NOUNS[Unit.QUERY]
 
 
 def sentence(gate: Gate, verdict: Verdict, kind: StageKind, seen: Counts, reading: ProcessReading) -> str:

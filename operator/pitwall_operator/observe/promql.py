@@ -4,13 +4,12 @@ One query per metric family for all variants of all rollouts. What one family co
 sum, count and buckets are of the same moment. Pure: no clock, chance or I/O.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-
-from prometheus_client.utils import floatToGoString
 
 from pitwall_crds.gate import Gate
 from pitwall_crds.names import CacheResult, Label, Metric
@@ -21,6 +20,8 @@ from pitwall_operator.values.observation import ProcessCounters
 
 START_TIME: Final = "process_start_time_seconds"
 PARTS: Final = ("_bucket", "_count", "_sum")
+BY_EDGE: Final = (Metric.EVIDENCE_WITHIN, Metric.EVIDENCE_BEYOND)
+"""Families with a series per edge, of which gates need a few."""
 
 Edges = frozenset[str] | None
 """Histogram edges as the label `le` spells them; None stands for all."""
@@ -50,7 +51,7 @@ class _Asked(dict[str, Sequence[tuple[Mapping[str, str], float]]]):
 def interest(rollout: Rollout) -> Interest:
     """What the gates of a moving rollout count, and the users that tell whether the split is as configured."""
     status = rollout.status
-    samples: dict[str, Edges] = {Metric.USERS: None}
+    samples: dict[str, Edges] = dict.fromkeys((Metric.USERS, Metric.EVIDENCE_MEMORY, Metric.EVIDENCE_HISTORY))
     for gate in rollout.spec.analysis.gates:
         for name, edges in _samples(gate, status).items():
             known = samples.get(name, frozenset())
@@ -64,23 +65,16 @@ def _samples(gate: Gate, status: RolloutStatus) -> Mapping[str, Edges]:
     asked = _Asked()
     known = next((state.tail for state in status.gates if state.name == gate.name), None)
     tail = latency_thresholds.edges_of(known)
-    counters.totals(ProcessCounters(0.0, asked), gate, tail, stable="stable", candidate="candidate")
+    counters.totals(ProcessCounters(0.0, asked), gate, tail, counters.Run("stable", "candidate", "run"))
     samples: dict[str, Edges] = dict.fromkeys(asked.names)
     if gate.quantile is None:
         return samples
-    metric = counters.HISTOGRAMS[gate.quantile.metric]
-    bucket = f"{metric}_bucket"
-    samples |= {bucket: None, f"{metric}_count": None}
-    if tail is not None:
-        edges = (tail.control, tail.candidate, counters.objective_edge(gate))
-        samples[bucket] = frozenset(text for edge in edges if math.isfinite(edge) for text in spellings(edge))
-    return samples
-
-
-def spellings(edge: float) -> tuple[str, ...]:
-    """How exporters write an edge: `1.0`, or without the zero as Go does it."""
-    text: str = floatToGoString(edge)  # type: ignore[no-untyped-call]
-    return (text, text.removesuffix(".0")) if text.endswith(".0") else (text,)
+    if tail is None:
+        metric = counters.HISTOGRAMS[gate.quantile.metric]
+        return samples | {f"{metric}_bucket": None, f"{metric}_count": None}
+    edges = (tail.control, tail.candidate, counters.objective_edge(gate), *itertools.chain(*tail.further))
+    texts = frozenset(counters.edge_text(edge) for edge in edges if math.isfinite(edge))
+    return samples | dict.fromkeys(BY_EDGE, texts)
 
 
 def counter_queries(interests: Iterable[Interest]) -> tuple[str, ...]:
@@ -90,7 +84,7 @@ def counter_queries(interests: Iterable[Interest]) -> tuple[str, ...]:
     for one in wanted:
         for name in one.samples:
             families.setdefault(_family(name), set()).add(name)
-    return tuple(_family_query(names, wanted) for _, names in sorted(families.items()))
+    return (Metric.LABEL_WINDOW, *(_family_query(names, wanted) for _, names in sorted(families.items())))
 
 
 def _family(name: str) -> str:
@@ -114,19 +108,19 @@ def _needs_all(one: Interest, names: set[str]) -> bool:
 
 
 def _has_edges(name: str) -> bool:
-    return name.endswith("_bucket")
+    return name.endswith("_bucket") or name in BY_EDGE
 
 
 def _select(names: Iterable[str], interests: Iterable[Interest], edges: Iterable[str] = ()) -> str:
     variants = {variant for one in interests for variant in one.variants}
     matchers = [_one_of("__name__", names), _one_of(Label.SAMPLER_VARIANT, variants)]
     if edges:
-        matchers.append(_one_of("le", {"", *edges}))
+        matchers.append(_one_of(Label.EDGE, edges))
     return f"{{{','.join(matchers)}}}"
 
 
 def _one_of(label: str, values: Iterable[str]) -> str:
-    """A matcher; `le` without value matches samples that have no edge."""
+    """A matcher for any of these values."""
     pattern = "|".join(sorted(map(re.escape, values))).replace("\\", "\\\\").replace('"', '\\"')
     return f'{label}=~"{pattern}"'
 

@@ -9,8 +9,11 @@ from typing import Any
 
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import GateStatus, RolloutStatus
+from pitwall_operator.decision.closing import run_of
 from pitwall_operator.decision.decide import Decision
+from pitwall_operator.evidence.counts import Counts
 from pitwall_operator.gates import counters, latency_thresholds
+from pitwall_operator.gates.rule import FORMAT
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce, EffectFailure
 from pitwall_operator.values.stages import stage_name
@@ -22,6 +25,7 @@ def run_line(rollout: Rollout, status: RolloutStatus) -> Line:
     """The head of a run: what is compared with what, by which gates."""
     return {
         "kind": "run",
+        "format": FORMAT,
         "time": status.run_start_time,
         "rollout": rollout.metadata.name,
         "run": status.run_id,
@@ -33,16 +37,9 @@ def run_line(rollout: Rollout, status: RolloutStatus) -> Line:
 
 
 def _queries(rollout: Rollout, status: RolloutStatus, gates: Sequence[GateStatus]) -> Mapping[str, Sequence[str]]:
-    known = {gate.name: gate.tail for gate in gates}
+    known, run = {gate.name: gate.tail for gate in gates}, run_of(status)
     return {
-        gate.name: list(
-            counters.queries(
-                gate,
-                latency_thresholds.edges_of(known.get(gate.name)),
-                stable=status.stable_variant,
-                candidate=status.candidate_variant,
-            )
-        )
+        gate.name: list(counters.queries(gate, latency_thresholds.edges_of(known.get(gate.name)), run))
         for gate in rollout.spec.analysis.gates
     }
 
@@ -53,11 +50,17 @@ def _gates(decision: Decision) -> Mapping[str, Line]:
             "verdict": gate.verdict,
             "message": gate.message,
             "begun_after": gate.begun_after,
+            "proof_after": gate.proof_after,
             "tail": gate.tail.model_dump(mode="json") if gate.tail else None,
             "evidence": [process.model_dump(mode="json", by_alias=True) for process in gate.evidence],
         }
         for gate in decision.status.gates
     }
+
+
+def _counted(counts: Counts) -> Line:
+    """Counts as JSON reads them back."""
+    return {**asdict(counts), "edges": [asdict(at) for at in counts.edges]}
 
 
 def _users(decision: Decision) -> Line | None:
@@ -84,7 +87,8 @@ def block_line(rollout: Rollout, before: RolloutStatus, decision: Decision) -> L
         },
         "analysis": spec.analysis.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         "queries": _queries(rollout, before, decision.status.gates),
-        "counts": {gate: asdict(block) for gate, block in counts.items()},
+        "block_seconds": decision.status.block_seconds,
+        "counts": {gate: _counted(block) for gate, block in counts.items()},
         "users": _users(decision),
         "gates": _gates(decision),
         "verdict": decision.judgement.verdict,

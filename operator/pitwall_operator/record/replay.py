@@ -11,6 +11,7 @@ from pitwall_crds.gate import Gate
 from pitwall_crds.rollout import Analysis
 from pitwall_operator.evidence.counts import Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
+from pitwall_operator.gates.rule import FORMAT
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
 from pitwall_operator.record.lines import Line
 from pitwall_operator.values.errors import UnreadableRecordError
@@ -79,6 +80,7 @@ class _Run:
     analysis: Analysis
     kept: dict[str, GateEvidence] = field(default_factory=dict)
     begun_after: Mapping[str, str] = field(default_factory=dict)
+    proof_after: dict[str, str] = field(default_factory=dict)
 
     def follow(self, block: Line) -> None:
         """Take the block's rules; a gate that began anew is forgotten."""
@@ -88,6 +90,20 @@ class _Run:
         begun = {name: gate.get("begun_after", "") for name, gate in block["gates"].items()}
         self.kept = {name: known for name, known in self.kept.items() if self.begun_after.get(name) == begun.get(name)}
         self.begun_after = begun
+        self._begin_proofs(block, after=False)
+
+    def _begin_proofs(self, block: Line, *, after: bool) -> None:
+        """Have gates prove anew whose stage began: with the block before this one, or with this one once it counted."""
+        for name, gate in block["gates"].items():
+            since = gate.get("proof_after", "")
+            if self.proof_after.get(name, "") != since and (since == block["time"]) is after:
+                self.proof_after[name] = since
+                if name in self.kept:
+                    self.kept[name] = self.kept[name].renewed()
+
+    def end(self, block: Line) -> None:
+        """What the block's decision changes for the next one."""
+        self._begin_proofs(block, after=True)
 
     def evidence(self, counts: Mapping[str, Mapping[str, Any]]) -> dict[str, GateEvidence]:
         """Every gate after the block's counts. As in a status, only a gate that was counted takes to new margins."""
@@ -104,6 +120,11 @@ class _Run:
 
 
 def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
+    if head.get("format", 1) != FORMAT:
+        raise UnreadableRecordError(
+            f"run {head['run']} was recorded in format {head.get('format', 1)}, this version replays format {FORMAT}; "
+            "use the Pitwall that wrote it: 0.1 for format 1"
+        )
     run, ratio = _Run(head["analysis"], Analysis.model_validate(head["analysis"])), UNCOUNTED
     for block in blocks:
         run.follow(block)
@@ -121,6 +142,7 @@ def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
             told_of_users=users["evidence"] if users else [],
             ratio=ratio if users else UNCOUNTED,
         )
+        run.end(block)
 
 
 def replay(lines: Iterable[Line]) -> Iterator[Replayed]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pitwall_crds.names import Arm
+from pitwall_crds.names import Arm, Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,10 @@ class ProcessCounters:
 
     start_time: float
     samples: Mapping[str, Sequence[tuple[Mapping[str, str], float]]]
+
+    def counts_evidence(self, run: str) -> bool:
+        """Whether the process counts what gates weigh of this run, as gateways do."""
+        return any(labels.get(Label.RUN) == run for series in self.samples.values() for labels, _ in series)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,11 +78,11 @@ def test_an_edited_stable_variant_is_its_own_candidate_and_keeps_its_pods(world)
 
 def test_a_promoted_edit_serves_from_its_own_pods_until_the_main_pool_runs_it(world):
     edited(world)
-    world.until(lambda w: w.weight(Arm.CANDIDATE) == 10_000, lambda: world.good_block("uniform-v1", "uniform-v1"))
+    world.until(lambda w: w.weight(Arm.CANDIDATE) == 9500, lambda: world.good_block("uniform-v1", "uniform-v1"))
     world.pods_become_ready = False
     world.until(lambda w: w.status.stable_revision == "r2", lambda: world.good_block("uniform-v1", "uniform-v1"))
     assert world.pools["uniform-v1"][Pool.MAIN] == PoolSeen("r2", desired=1, ready=0)
-    assert world.weight(Arm.CANDIDATE) == 10_000
+    assert world.weight(Arm.CANDIDATE) == 9500
     assert Pool.CANDIDATE in world.pools["uniform-v1"]
 
     world.pools["uniform-v1"][Pool.MAIN] = PoolSeen("r2", desired=1, ready=1)

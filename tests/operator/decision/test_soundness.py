@@ -47,7 +47,8 @@ def test_what_is_below_its_objectives_is_promoted_and_replayed(guarded):
 
     assert {"objective", "objective-harm", "aa-block", "aa-query"} <= names
     assert [words for block in blocks for words in block.disagreements()] == []
-    told = next(line for line in written if line["kind"] == "block" and line["counts"]["errors"]["objective"]["trials"])
+    blocks = [line for line in written if line["kind"] == "block" and "errors" in line["counts"]]
+    told = next(line for line in blocks if line["counts"]["errors"]["objective"]["trials"])
     told["counts"]["errors"]["objective"]["bad"] += 1
     assert any("objective" in words for block in replay(written) for words in block.disagreements())
 
@@ -71,7 +72,9 @@ def test_an_objective_is_needed_to_pass(guarded):
     assert guarded.status.verdict is Verdict.INCONCLUSIVE
 
 
-def test_an_objective_flags_off_in_the_bake_where_no_control_is_left(guarded):
+def test_an_objective_flags_off_in_a_bake_without_control(guarded):
+    *stages, last = guarded.rollout.spec.stages
+    guarded.want(stages=(*stages, last.model_copy(update={"bake_control_basis_points": 0})))
     walk(guarded, guarded.good_block, until=lambda w: w.status.phase is Phase.BAKE and not w.weight(Arm.CONTROL))
 
     guarded.until(

@@ -11,7 +11,7 @@ from benchmarks.canary_policies.queues.labels import Labelling, label
 from benchmarks.canary_policies.queues.pods import FAR, Stalls, completions, draw_stalls
 from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, Questions, activity, draw_questions
 from benchmarks.canary_policies.queues.scenario import Effect, QueueScenario
-from benchmarks.canary_policies.queues.simulate import complete, simulate, stable_edges
+from benchmarks.canary_policies.queues.simulate import complete, simulate, stable_history
 from benchmarks.canary_policies.queues.twins import (
     ArmsBlock,
     BothVector,
@@ -178,7 +178,7 @@ def test_edges_are_bucket_edges_above_the_quantiles_and_the_candidates_a_margin_
 
 def test_the_same_seed_gives_the_same_counts_and_edges():
     scenario = replace(QueueScenario("again", seconds=600.0), stall_seconds=3.0)
-    first, second = (simulate(scenario, 3, 11, stable_edges(scenario, 11)) for _ in range(2))
+    first, second = (simulate(scenario, 3, 11, stable_history(scenario, 11).edges) for _ in range(2))
     assert first.edges == second.edges
     assert (first.control.beyond == second.control.beyond).all()
 
@@ -237,8 +237,8 @@ def test_the_twins_of_a_gates_harm_equal_the_operators_process(dependence, equal
 
 
 def test_the_judge_asks_the_processes_that_a_gate_acts_on():
-    key = harm_key(judge.GATE, Dependence.BLOCK)
-    carried = fresh_processes(judge.GATE)[key]
+    key = harm_key(judge.LATENCY, Dependence.BLOCK)
+    carried = fresh_processes(judge.LATENCY)[key]
     assert isinstance(carried, Carried)
     assert isinstance(carried.process, BothProcess)
     assert carried.least == LEAST_TRIALS

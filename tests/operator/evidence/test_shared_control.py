@@ -126,4 +126,4 @@ def test_a_sentence_names_what_was_compared_with():
     seen = Counts(control=Tally(100, 10), candidate=Tally(100, 10), stable=Tally(900, 190), shared=True)
     message = GateEvidence.start(gate, Analysis(gates=(gate,))).update(seen).assess(CANARY).message
 
-    assert "10.0% of queries got a thumbs-down, control and stable 20.0%" in message
+    assert "10.0% of users got a thumbs-down, control and stable 20.0%" in message

@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_operator.evidence.baseline import Baseline, RecordProcess
-from pitwall_operator.evidence.contrast import Measure
 from pitwall_operator.evidence.counts import Counts, Tally
 from pitwall_operator.evidence.null_boundary import Claim
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
@@ -115,41 +113,3 @@ def test_an_objective_is_restored_exactly_at_every_block(kind, claim):
         straight = straight.update(block)
         restored = kind.start(0.1, claim).restored(json.loads(json.dumps(restored.update(block).to_state())))
         assert restored == straight
-
-
-def test_the_records_limit_is_three_standard_errors_above_the_mean():
-    record = Baseline()
-    for value in (4.0, 6.0, 5.0, 5.0):
-        record = record.with_block(10, value)
-    assert record.limit == pytest.approx(0.5 + 3 * math.sqrt(2) / 40)
-
-
-@pytest.mark.parametrize(
-    ("rate", "is_harm"), [pytest.param(0.04, False, id="within-the-ratio"), pytest.param(0.2, True, id="beyond-it")]
-)
-def test_full_weight_is_held_against_the_record(rate, is_harm):
-    draw, process = random.Random(9), RecordProcess(2.0, Measure.RATE)
-    for _ in range(50):
-        process = process.update(Counts(arm(draw, 0.03), arm(draw, 0.03)))
-    assert process.log_e == 0
-    for _ in range(60):
-        process = process.update(Counts(candidate=arm(draw, rate)))
-    assert (process.peak_log_e > math.log(100)) is is_harm
-    assert RecordProcess(2.0, Measure.RATE).restored(process.to_state()) == process
-
-
-@pytest.mark.parametrize(
-    ("rate", "is_harm"), [pytest.param(0.001, False, id="as-rare-as-ever"), pytest.param(0.2, True, id="often")]
-)
-def test_a_control_without_a_single_failure_leaves_a_record_too(rate, is_harm):
-    draw, process = random.Random(9), RecordProcess(2.0, Measure.RATE)
-    for _ in range(60):
-        process = process.update(Counts(Tally(50), Tally(50)))
-    for _ in range(200):
-        process = process.update(Counts(candidate=arm(draw, rate)))
-    assert (process.peak_log_e > math.log(100)) is is_harm
-
-
-def test_without_a_record_nothing_can_be_broken():
-    process = RecordProcess(2.0, Measure.RATE)
-    assert process.update(Counts(candidate=Tally(50, 50))) is process

@@ -1,197 +1,138 @@
-"""Raw counters to counts per block."""
+"""What each gate weighs, read from a gateway's counters of one run."""
 
 import pytest
 
 from pitwall_crds.gate import Gate
-from pitwall_crds.names import Label, Metric
-from pitwall_operator.evidence.counts import Counts, Pairs, Tally
+from pitwall_operator.evidence.counts import Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.gates import counters
 from pitwall_operator.observe.scrape import parse
 from pitwall_operator.observe.variant_metrics import metrics_between, quantile
 from pitwall_operator.values.observation import ProcessCounters, Reading
 
-ERRORS = Gate.model_validate({"name": "errors", "rate": {"metric": "Errors"}})
-RUN_START = 100.0
+RUN = counters.Run("a", "b", "run-2")
+ERRORS = Gate.model_validate({"name": "errors", "rate": {"metric": "Errors", "objectiveBasisPoints": 100}})
+P99 = {"metric": "QueryLatency"}
 
 
-def source(
-    bad: float, good: float, start_time: float = 0.0, arm: str = "candidate", variant: str = "b"
-) -> ProcessCounters:
-    scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
-    samples = [({**scope, Label.OUTCOME: "error"}, bad), ({**scope, Label.OUTCOME: "ok"}, good)]
-    return ProcessCounters(start_time, {Metric.QUERIES: samples})
+def gateway(*lines: str) -> ProcessCounters:
+    """Counters in the form that a gateway shows them; `ARM` stands for the labels of an arm."""
+    return parse("\n".join(lines) + "\n")
 
 
-def advance(cursor, **sources: ProcessCounters):
-    reading = Reading(time=200.0, sources=sources)
-    rows = {
-        name: {"errors": counters.totals(found, ERRORS, None, stable="a", candidate="b")}
-        for name, found in sources.items()
-    }
-    return counters.advance(cursor, rows, reading, run_start=RUN_START)
+def scope(arm: str, variant: str = "", run: str = "run-2") -> str:
+    return f'sampler_variant="{variant or ("b" if arm in ("candidate", "shadow") else "a")}",arm="{arm}",run="{run}"'
 
 
-def candidate(grown) -> Tally:
-    return grown["errors"].candidate
+def failures(bad: int, good: int, labels: str) -> tuple[str, str]:
+    return (
+        f'pitwall_evidence_queries_total{{{labels},outcome="error"}} {bad}',
+        f'pitwall_evidence_queries_total{{{labels},outcome="ok"}} {good}',
+    )
 
 
-def test_a_process_older_than_the_run_starts_from_what_it_shows():
-    _, grown = advance({}, gateway=source(5, 95))
-
-    assert grown["errors"] == Counts(Tally(), Tally(), Pairs())
-
-
-def test_a_process_born_during_the_run_starts_from_zero():
-    _, grown = advance({}, gateway=source(5, 95, start_time=150.0))
-
-    assert candidate(grown) == Tally(trials=100, bad=5)
-
-
-def test_growth_is_what_came_since_the_last_block():
-    cursor, _ = advance({}, gateway=source(5, 95))
-    _, grown = advance(cursor, gateway=source(7, 103))
-
-    assert candidate(grown) == Tally(trials=10, bad=2)
-
-
-def test_a_counter_that_fell_was_reset_and_all_it_shows_is_new():
-    cursor, _ = advance({}, gateway=source(50, 950))
-    _, grown = advance(cursor, gateway=source(1, 9))
-
-    assert candidate(grown) == Tally(trials=10, bad=1)
-
-
-def test_a_process_that_is_missed_once_counts_with_its_next_answer():
-    cursor, _ = advance({}, one=source(0, 10), two=source(0, 10))
-    cursor, _ = advance(cursor, one=source(0, 20))
-    _, grown = advance(cursor, one=source(0, 20), two=source(3, 27))
-
-    assert candidate(grown) == Tally(trials=20, bad=3)
-
-
-def test_growth_is_summed_over_processes():
-    cursor, _ = advance({}, one=source(0, 0), two=source(0, 0))
-    _, grown = advance(cursor, one=source(1, 9), two=source(2, 8))
-
-    assert candidate(grown) == Tally(trials=20, bad=3)
-
-
-def test_other_arms_and_variants_do_not_count():
-    _, grown = advance({}, one=source(1, 9, 150.0, arm="shadow"), two=source(1, 9, 150.0, variant="c"))
-
-    assert candidate(grown) == Tally()
-
-
-def test_a_cursor_remembers_a_bounded_number_of_processes():
-    cursor = {}
-    for number in range(3 * counters.CURSOR_SOURCES):
-        cursor, _ = advance(cursor, **{f"pod-{number}": source(0, 1)})
-
-    assert len(cursor) == counters.CURSOR_SOURCES
-
-
-def test_a_tail_counts_each_arm_beyond_its_own_edge():
-    edges = counters.TailEdges(control=0.1, candidate=0.2)
-    gate = Gate.model_validate({"name": "p99", "quantile": {"metric": "QueryLatency"}})
-    samples: dict[str, list] = {}
-    for arm, variant in (("control", "a"), ("candidate", "b")):
-        scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
-        below = [({**scope, "le": le}, n) for le, n in (("0.1", 90), ("0.2", 97), ("+Inf", 100))]
-        samples.setdefault(f"{Metric.QUERY_LATENCY}_bucket", []).extend(below)
-        samples.setdefault(f"{Metric.QUERY_LATENCY}_count", []).append((scope, 100))
-
-    found = counters.totals(ProcessCounters(0.0, samples), gate, edges, stable="a", candidate="b")
-
-    assert (found.control.bad, found.candidate.bad) == (10, 3)
-
-
-RUNTIME = """
-pitwall_tokens_per_query_sum{{sampler_variant="{v}",arm="{arm}"}} {tokens}
-pitwall_tokens_per_query_count{{sampler_variant="{v}",arm="{arm}"}} {queries}
-pitwall_frame_selection_seconds_sum{{sampler_variant="{v}",arm="{arm}"}} {selecting}
-pitwall_frame_selection_seconds_count{{sampler_variant="{v}",arm="{arm}"}} {queries}
-pitwall_encoder_busy_seconds_total{{sampler_variant="{v}",arm="{arm}"}} {busy}
-"""
-
-
-def mean_gate(metric):
-    return Gate.model_validate({"name": "mean", "mean": {"metric": metric}})
-
-
-def runtime(queries, *, tokens=0.0, selecting=0.0, busy=0.0, arm="candidate", variant="b"):
-    text = RUNTIME.format(v=variant, arm=arm, queries=queries, tokens=tokens, selecting=selecting, busy=busy)
-    return parse(text)
+def sides(edge: str, within: int, beyond: int, labels: str) -> tuple[str, str]:
+    return (
+        f'pitwall_evidence_within_total{{{labels},quantity="latency",edge="{edge}"}} {within}',
+        f'pitwall_evidence_beyond_total{{{labels},quantity="latency",edge="{edge}"}} {beyond}',
+    )
 
 
 @pytest.mark.parametrize(
-    ("metric", "total"), [("TokensPerQuery", 900.0), ("FrameSelection", 0.5), ("EncoderUtilization", 3.0)]
+    "labels",
+    [
+        pytest.param(scope("shadow"), id="another-arm"),
+        pytest.param(scope("candidate", "c"), id="another-variant"),
+        pytest.param(scope("candidate", run="run-1"), id="another-run"),
+        pytest.param('sampler_variant="b",arm="candidate"', id="no-run"),
+    ],
 )
-def test_a_mean_is_a_sum_over_queries(metric, total):
-    found = runtime(10, tokens=900, selecting=0.5, busy=3)
-
-    counted = counters.totals(found, mean_gate(metric), None, stable="a", candidate="b")
-
-    assert counted == Counts(candidate=Tally(10, 0, total))
+def test_what_is_counted_elsewhere_does_not_count(labels):
+    assert counters.totals(gateway(*failures(5, 95, labels)), ERRORS, None, RUN) == Counts()
 
 
-def test_the_encoders_work_for_a_question_waits_for_its_answer():
-    """A block must not hold the seconds without the query, nor be skipped with them."""
-    gate, cursor, blocks = mean_gate("EncoderUtilization"), {}, []
-    for found in (runtime(10, busy=3), runtime(10, busy=7), runtime(11, busy=8), runtime(12, busy=8.5)):
-        rows = {"pod": {"mean": counters.totals(found, gate, None, stable="a", candidate="b")}}
-        cursor, grown = counters.advance(cursor, rows, Reading(1.0, {"pod": found}), run_start=RUN_START)
-        blocks.append(candidate({"errors": grown["mean"]}))
+def test_a_rate_counts_both_arms_stable_and_the_objective():
+    text = [line for arm in ("control", "candidate", "stable") for line in failures(5, 95, scope(arm))]
+    found = counters.totals(gateway(*text), ERRORS, None, RUN)
 
-    assert blocks == [Tally(), Tally(), Tally(1, 0, 5.0), Tally(1, 0, 0.5)]
+    assert {found.control, found.candidate, found.stable, found.objective} == {Tally(100, 5)}
 
 
-@pytest.mark.parametrize("unit", ["Query", "Session", "User"])
-def test_a_label_counts_per_unit(unit):
-    gate = Gate.model_validate({"name": "thumbs", "rate": {"metric": "ThumbsDown", "unit": unit}})
-    scope = {Label.SAMPLER_VARIANT: "b", Label.ARM: "candidate", Label.SIGNAL: "thumbs_down"}
+def test_a_tail_counts_each_arm_beyond_its_own_edge_and_beyond_further_ones():
+    gate = Gate.model_validate({"name": "p99", "quantile": P99})
+    edges = counters.TailEdges(control=0.1016, candidate=0.2032, further=((0.016, 0.032),))
+    text = [
+        line
+        for arm in ("control", "candidate", "stable")
+        for edge, within, beyond in (("0.016", 50, 52), ("0.032", 70, 32), ("0.1016", 90, 11), ("0.2032", 97, 3))
+        for line in sides(edge, within, beyond, scope(arm))
+    ]
+
+    found = counters.totals(gateway(*text), gate, edges, RUN)
+
+    assert (found.control, found.candidate, found.stable) == (Tally(101, 11), Tally(100, 3), Tally(101, 11))
+    assert found.edges == (EdgeTallies(Tally(102, 52), Tally(102, 32), Tally(102, 52)),)
+
+
+def test_an_open_question_is_a_trial_at_the_edges_that_it_has_passed_and_at_no_other():
+    """Nine answers, and one question that has been open for longer than a tenth of a second."""
+    gate = Gate.model_validate({"name": "p99", "quantile": P99})
+    text = (*sides("0.1016", 9, 1, scope("candidate")), *sides("1.024", 9, 0, scope("candidate")))
+
+    early, late = (
+        counters.totals(gateway(*text), gate, counters.TailEdges(0.1, edge), RUN).candidate for edge in (0.1016, 1.024)
+    )
+
+    assert (early, late) == (Tally(10, 1), Tally(9, 0))
+
+
+def test_without_thresholds_a_tail_counts_nothing():
+    gate = Gate.model_validate({"name": "p99", "quantile": P99})
+
+    assert counters.totals(gateway(*sides("0.1016", 9, 1, scope("candidate"))), gate, None, RUN) == Counts()
+
+
+def test_an_objective_is_counted_beyond_its_own_edge():
+    gate = Gate.model_validate({"name": "p99", "quantile": {**P99, "objectiveMilliseconds": 1900}})
+    assert counters.objective_edge(gate) == 2.048, "the next edge from 1.9 s on"
+    text = (*sides("0.2032", 97, 3, scope("candidate")), *sides("2.048", 98, 2, scope("candidate")))
+
+    found = counters.totals(gateway(*text), gate, counters.TailEdges(0.1016, 0.2032), RUN)
+
+    assert (found.candidate, found.objective) == (Tally(100, 3), Tally(100, 2))
+
+
+@pytest.mark.parametrize(
+    ("metric", "quantity"),
+    [("TokensPerQuery", "tokens"), ("FrameSelection", "selection"), ("EncoderUtilization", "encoder")],
+)
+def test_a_mean_is_a_sum_over_answers(metric, quantity):
+    gate = Gate.model_validate({"name": "mean", "mean": {"metric": metric}})
+    labels = f'{scope("candidate")},quantity="{quantity}"'
+    found = gateway(f"pitwall_evidence_value_total{{{labels}}} 900.5", f"pitwall_evidence_valued_total{{{labels}}} 10")
+
+    assert counters.totals(found, gate, None, RUN) == Counts(candidate=Tally(10, 0, 900.5))
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        pytest.param({"unit": "Query"}, Tally(44, 4), id="a-query"),
+        pytest.param({"unit": "Session"}, Tally(23, 3), id="a-session"),
+        pytest.param({"unit": "User"}, Tally(11, 2), id="a-user"),
+        pytest.param({}, Tally(11, 2), id="a-user-unless-said-otherwise"),
+    ],
+)
+def test_a_label_counts_per_unit(unit, expected):
+    gate = Gate.model_validate({"name": "thumbs", "rate": {"metric": "ThumbsDown", **unit}})
     numbers = {"query": (4, 40), "session": (3, 20), "user": (2, 9)}
-    samples = [
-        ({**scope, Label.UNIT: name, Label.OUTCOME: outcome}, value)
+    text = [
+        f'pitwall_evidence_quality_total{{{scope("candidate")},signal="thumbs_down",unit="{name}",'
+        f'outcome="{outcome}"}} {value}'
         for name, (bad, good) in numbers.items()
         for outcome, value in (("bad", bad), ("good", good))
     ]
 
-    counted = counters.totals(ProcessCounters(0.0, {Metric.QUALITY: samples}), gate, None, stable="a", candidate="b")
-
-    bad, good = numbers[unit.lower()]
-    assert counted.candidate == Tally(bad + good, bad)
-
-
-def test_stable_is_counted_beyond_the_controls_edge_and_an_objective_beyond_its_own():
-    rule = {"metric": "QueryLatency", "objectiveMilliseconds": 1900}
-    gate = Gate.model_validate({"name": "p99", "quantile": rule})
-    assert counters.objective_edge(gate) == 2.048, "the next edge from 1.9 s on"
-    samples: dict[str, list] = {}
-    for arm, variant in (("stable", "a"), ("candidate", "b")):
-        scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
-        below = [({**scope, "le": le}, n) for le, n in (("0.1", 90), ("0.2", 97), ("2.048", 98), ("+Inf", 100))]
-        samples.setdefault(f"{Metric.QUERY_LATENCY}_bucket", []).extend(below)
-        samples.setdefault(f"{Metric.QUERY_LATENCY}_count", []).append((scope, 100))
-    edges = counters.TailEdges(control=0.1, candidate=0.2)
-
-    found = counters.totals(ProcessCounters(0.0, samples), gate, edges, stable="a", candidate="b")
-
-    assert (found.stable, found.candidate, found.objective) == (Tally(100, 10), Tally(100, 3), Tally(100, 2))
-
-
-def test_an_objective_of_a_rate_is_about_the_same_trials():
-    gate = Gate.model_validate({"name": "errors", "rate": {"metric": "Errors", "objectiveBasisPoints": 100}})
-
-    found = counters.totals(source(5, 95), gate, None, stable="a", candidate="b")
-
-    assert found.objective == found.candidate == Tally(100, 5)
-
-
-def test_a_cursor_of_another_form_starts_from_what_is_shown():
-    cursor = {"gateway": {"errors": [0.0] * 9}}
-    _, grown = advance(cursor, gateway=source(5, 95))
-
-    assert grown["errors"] == Counts()
+    assert counters.totals(gateway(*text), gate, None, RUN).candidate == expected
 
 
 @pytest.mark.parametrize(
@@ -199,28 +140,26 @@ def test_a_cursor_of_another_form_starts_from_what_is_shown():
     [
         pytest.param(
             {"mean": {"metric": "EncoderUtilization"}},
-            ["pitwall_encoder_busy_seconds_total{", "pitwall_tokens_per_query_count{"],
+            ["pitwall_evidence_value_total{", "pitwall_evidence_valued_total{"],
             id="a-mean",
         ),
         pytest.param(
             {"rate": {"metric": "ThumbsDown", "unit": "User"}},
             [
-                'arm="control",signal="thumbs_down",unit="user",outcome="bad"}',
-                'pitwall_quality_total{sampler_variant="b"',
+                'arm="control",run="run-2",signal="thumbs_down",unit="user",outcome="bad"}',
+                'pitwall_evidence_quality_total{sampler_variant="b"',
             ],
             id="a-label",
         ),
         pytest.param(
             {"quantile": {"metric": "QueryLatency", "objectiveMilliseconds": 1900}},
-            ['arm="candidate",le="2.048"}', 'sampler_variant="a",arm="stable",le="0.1"}'],
+            ['arm="candidate",run="run-2",quantity="latency",edge="2.048"}', 'arm="stable",run="run-2"'],
             id="a-quantile-with-an-objective",
         ),
     ],
 )
 def test_what_is_read_is_told_as_selectors(rule, texts):
-    gate = Gate.model_validate({"name": "x", **rule})
-
-    told = counters.queries(gate, counters.TailEdges(0.1, 0.2), stable="a", candidate="b")
+    told = counters.queries(Gate.model_validate({"name": "x", **rule}), counters.TailEdges(0.1, 0.2), RUN)
 
     assert [text for text in texts if not any(text in query for query in told)] == []
 
@@ -235,16 +174,15 @@ def test_a_pair_is_worse_beyond_the_next_ratio_edge(margin_percent, edge):
 
 
 def test_pairs_are_read_on_both_sides_of_equality():
-    gate = Gate.model_validate({"name": "p99", "quantile": {"metric": "QueryLatency"}, "marginPercent": 100})
-    scope = {Label.SAMPLER_VARIANT: "b"}
-    samples = {
-        f"{Metric.SHADOW_LATENCY_RATIO}_bucket": [({**scope, "le": "0.5"}, 4), ({**scope, "le": "2.0"}, 90)],
-        f"{Metric.SHADOW_LATENCY_RATIO}_count": [(scope, 100)],
-    }
+    gate = Gate.model_validate({"name": "p99", "quantile": P99, "marginPercent": 100})
+    labels = f'{scope("shadow")},quantity="latency"'
+    found = gateway(
+        f'pitwall_evidence_ratio_within_total{{{labels},edge="0.5"}} 4',
+        f'pitwall_evidence_ratio_within_total{{{labels},edge="2.0"}} 90',
+        f"pitwall_evidence_ratios_total{{{labels}}} 100",
+    )
 
-    found = counters.totals(ProcessCounters(0.0, samples), gate, None, stable="a", candidate="b")
-
-    assert found.pairs == Pairs(total=100, worse=10, better=4)
+    assert counters.totals(found, gate, None, RUN).pairs == Pairs(total=100, worse=10, better=4)
 
 
 @pytest.mark.parametrize(

@@ -159,10 +159,13 @@ TABLE = [
     ),
     pytest.param(errors(), OUTAGE * 50, CANARY, Verdict.NON_INFERIOR, id="an-outage-of-both-arms-is-nobodys-harm"),
     pytest.param(
-        latency(), split(0.01, 0.01) + alone(0.01), BAKE, Verdict.INCONCLUSIVE, id="a-bake-like-the-record-goes-on"
+        latency(), split(0.01, 0.01) + split(0.01, 0.2), BAKE, Verdict.HARMFUL, id="a-bake-worse-than-control-is-harm"
     ),
     pytest.param(
-        latency(), split(0.01, 0.01) + alone(0.1), BAKE, Verdict.HARMFUL, id="a-bake-beyond-the-record-is-harm"
+        latency(), split(0.01, 0.01) + split(0.2, 0.2), BAKE, Verdict.NON_INFERIOR, id="a-bad-hour-of-both-arms-is-not"
+    ),
+    pytest.param(
+        latency(), split(0.01, 0.01) + alone(0.3), BAKE, Verdict.INCONCLUSIVE, id="without-control-nothing-is-compared"
     ),
     pytest.param(slo(**QUERY), missing_objective(0.06), CANARY, Verdict.HARMFUL, id="above-the-objective-is-harm"),
     pytest.param(slo(), missing_objective(0.06), CANARY, Verdict.HARMFUL, id="above-the-objective-even-if-correlated"),
@@ -193,11 +196,28 @@ TABLE = [
         mean(MeanMetric.ENCODER_UTILIZATION), values(2000, 3000), CANARY, Verdict.HARMFUL, id="a-busier-encoder-is-harm"
     ),
     pytest.param(
-        errors(absolute_margin_basis_points=200),
-        split(0.0, 0.0) + alone(0.3),
-        BAKE,
+        thumbs(margin_percent=25),
+        [Counts(Tally(50, 42), Tally(5, 5))] * 60,
+        CANARY,
+        Verdict.INCONCLUSIVE,
+        id="no-margin-covers-a-candidate-of-which-all-is-bad",
+    ),
+    pytest.param(
+        thumbs(**QUERY), [Counts(Tally(50, 42), Tally(5, 5))] * 9, CANARY, Verdict.INCONCLUSIVE, id="nor-for-queries"
+    ),
+    pytest.param(
+        errors(absolute_margin_basis_points=9_000, **QUERY),
+        [Counts(Tally(50, 10), Tally(50, 50))] * 2,
+        CANARY,
         Verdict.HARMFUL,
-        id="a-bake-that-fails-where-the-control-never-did-is-harm",
+        id="nor-an-absolute-one",
+    ),
+    pytest.param(
+        errors(),
+        [counts for _ in range(12) for counts in (Counts(control=Tally(1)), Counts(candidate=Tally(1, 1)))],
+        CANARY,
+        Verdict.HARMFUL,
+        id="a-failure-at-a-time-is-harm-though-arms-never-meet",
     ),
     pytest.param(thumbs(), [], SHADOW, Verdict.UNMEASURED, id="no-pairs-cannot-be-measured"),
 ]

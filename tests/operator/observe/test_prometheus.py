@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 
 from pitwall_crds import names
 from pitwall_crds.host.sockets import free_port
-from pitwall_crds.names import Metric
+from pitwall_crds.names import Metric, Quantity
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import TailStatus
@@ -36,7 +36,7 @@ def moving(*, frozen: bool = False, name: str = "sampler", candidate: str = "aks
     rollout = next(one for one in load_file(EXAMPLES / "rollout-aks.yaml") if isinstance(one, Rollout))
     gates = fresh_gates(rollout.spec)
     if frozen:
-        tail = TailStatus(control="1.016", candidate="1.0")
+        tail = TailStatus(control="1.024", candidate="1.0")
         gates = tuple(gate.model_copy(update={"tail": tail}) for gate in gates)
     status = rollout.status.model_copy(
         update={"stable_variant": "uniform-v1", "candidate_variant": candidate, "gates": gates}
@@ -51,24 +51,23 @@ def moving(*, frozen: bool = False, name: str = "sampler", candidate: str = "aks
 def test_what_is_read_is_what_the_gates_count():
     samples = interest(moving()).samples
     assert samples["pitwall_query_latency_seconds_bucket"] is None
-    assert {"pitwall_queries_total", "pitwall_quality_total", "pitwall_shadow_pairs_total"} <= samples.keys()
-    assert "pitwall_tokens_per_query_sum" not in samples  # no gate asks for it
+    assert {Metric.EVIDENCE_QUERIES, Metric.EVIDENCE_QUALITY, Metric.EVIDENCE_PAIRS} <= samples.keys()
+    assert Metric.EVIDENCE_VALUE not in samples  # no gate asks for it
 
 
 def test_frozen_thresholds_need_two_edges_instead_of_a_hundred():
-    edges = interest(moving(frozen=True)).samples["pitwall_query_latency_seconds_bucket"]
-    assert {"1.016", "1.0", "1"} <= edges
-    assert len(edges) <= 5
+    samples = interest(moving(frozen=True)).samples
+    assert samples[Metric.EVIDENCE_WITHIN] == samples[Metric.EVIDENCE_BEYOND] == {"1.024", "1.0"}
+    assert "pitwall_query_latency_seconds_bucket" not in samples  # the history is needed no more
 
 
 def test_one_query_per_family_for_all_rollouts():
     queries = promql.counter_queries([interest(moving()), interest(moving(frozen=True, candidate="dpp-v1"))])
-    latency = [query for query in queries if "pitwall_query_latency_seconds" in query]
+    latency = [query for query in queries if "pitwall_query_latency_seconds" in query or "evidence_beyond" in query]
     assert latency == [
+        '{__name__=~"pitwall_evidence_beyond_total",sampler_variant=~"dpp\\\\-v1|uniform\\\\-v1",edge=~"1\\\\.0|1\\\\.024"}',
         '{__name__=~"pitwall_query_latency_seconds_bucket|pitwall_query_latency_seconds_count",'
-        'sampler_variant=~"aks\\\\-v1|uniform\\\\-v1"} or '
-        '{__name__=~"pitwall_query_latency_seconds_bucket|pitwall_query_latency_seconds_count",'
-        'sampler_variant=~"dpp\\\\-v1|uniform\\\\-v1",le=~"|1|1\\\\.0|1\\\\.016"}'
+        'sampler_variant=~"aks\\\\-v1|uniform\\\\-v1"}',
     ]
     assert len(queries) == len({query.split(",")[0] for query in queries})
 
@@ -84,13 +83,20 @@ class ScrapedGateway:
         ProcessCollector(registry=registry)
         labels = ("sampler_variant", "arm")
         self.latency = Histogram(Metric.QUERY_LATENCY, "…", labels, registry=registry, buckets=names.LATENCY_EDGES)
-        self.queries = Counter(Metric.QUERIES, "…", (*labels, "outcome"), registry=registry)
+        run = (*labels, "run")
+        self.queries = Counter(Metric.EVIDENCE_QUERIES, "…", (*run, "outcome"), registry=registry)
+        self.beyond = Counter(Metric.EVIDENCE_BEYOND, "…", (*run, "quantity", "edge"), registry=registry)
+        self.window = Gauge(Metric.LABEL_WINDOW, "…", ("unit",), registry=registry)
+        self.window.labels("query").set(90)
         self.port = free_port()
         self._server, self._thread = start_http_server(self.port, addr="127.0.0.1", registry=registry)
 
     def answer(self, variant: str, arm: str, seconds: float) -> None:
         self.latency.labels(variant, arm).observe(seconds)
-        self.queries.labels(variant, arm, "ok").inc()
+        self.queries.labels(variant, arm, "run-1", "ok").inc()
+        for edge in names.LATENCY_EDGES:
+            if edge < seconds:
+                self.beyond.labels(variant, arm, "run-1", "latency", counters.edge_text(edge)).inc()
 
     def end(self) -> None:
         self._server.shutdown()
@@ -142,8 +148,9 @@ async def test_counters_are_read_as_they_were_counted(server, gateway):
     for _ in range(7):
         gateway.answer("uniform-v1", "control", 0.5)
     gateway.answer("aks-v1", "candidate", 30.0)
-    client, rollout = PrometheusSource(server), moving()
-    reading = await read(client, interest(rollout), lambda seen: isinstance(seen, Reading))
+    client = PrometheusSource(server)
+    reading = await read(client, interest(moving()), lambda seen: isinstance(seen, Reading))
+    frozen = await read(client, interest(moving(frozen=True)), lambda seen: isinstance(seen, Reading))
     client.close()
 
     (identity,) = reading.sources
@@ -153,8 +160,11 @@ async def test_counters_are_read_as_they_were_counted(server, gateway):
     edges = names.LATENCY_EDGES
     control = {"sampler_variant": "uniform-v1", "arm": "control"}
     assert counters.cumulative(source, Metric.QUERY_LATENCY, edges, **control)[-1] == 7
-    assert counters.beyond(source, Metric.QUERY_LATENCY, 1.016, sampler_variant="aks-v1", arm="candidate").bad == 1
-    assert counters.total(source, Metric.QUERIES, **control) == 7
+    assert counters.total(source, Metric.EVIDENCE_QUERIES, **control, run="run-1") == 7
+    assert counters.total(source, Metric.LABEL_WINDOW, unit="query") == 90
+    (gateway_alone,) = frozen.sources.values()
+    candidate = {"sampler_variant": "aks-v1", "arm": "candidate", "run": "run-1"}
+    assert counters.beyond(gateway_alone, Quantity.LATENCY, 1.024, **candidate).bad == 1
 
 
 @pytest.mark.slow

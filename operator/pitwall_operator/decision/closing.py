@@ -1,0 +1,115 @@
+"""Closes a block of counts when it is due, and adds it to the evidence of every gate that it says something about.
+
+Pure: no clock, chance or I/O.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pitwall_crds.gate import Gate
+from pitwall_crds.names import FULL_WEIGHT, Arm
+from pitwall_crds.rollout import RolloutSpec
+from pitwall_crds.status import RolloutStatus
+from pitwall_operator.decision.wanted import replicas_for
+from pitwall_operator.evidence.counts import Counts
+from pitwall_operator.gates import GateEvidence, blocks, counters, latency_thresholds, new_users
+from pitwall_operator.gates.cursor import Cursor
+from pitwall_operator.gates.sample_ratio import UsersBlock
+from pitwall_operator.values import timestamps
+from pitwall_operator.values.observation import Reading
+
+UNEQUAL_LOAD = 1.5
+"""From this ratio of the arms' load per pod on, latency says more about the load than about the sampler."""
+
+
+def run_of(status: RolloutStatus) -> counters.Run:
+    """Whose counters the present run weighs."""
+    return counters.Run(status.stable_variant, status.candidate_variant, status.run_id)
+
+
+def _rows(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> dict[str, dict[str, Counts]]:
+    known, run = {gate.name: gate.tail for gate in status.gates}, run_of(status)
+    gates = [gate for gate in spec.analysis.gates if gate.quantile is None or known[gate.name] is not None]
+    return {
+        identity: {
+            gate.name: counters.totals(source, gate, latency_thresholds.edges_of(known[gate.name]), run)
+            for gate in gates
+        }
+        for identity, source in reading.sources.items()
+        if source.counts_evidence(status.run_id)
+    }
+
+
+def _first_trials(status: RolloutStatus, grown: Mapping[str, Counts], now: float) -> RolloutStatus:
+    """The status with the time at which each gate's candidate was first seen."""
+    gates = tuple(
+        gate.model_copy(update={"first_trial_time": timestamps.to_text(now)})
+        if not gate.first_trial_time
+        and gate.name in grown
+        and (grown[gate.name].candidate.trials or grown[gate.name].pairs.total)
+        else gate
+        for gate in status.gates
+    )
+    return status.model_copy(update={"gates": gates})
+
+
+def is_comparable(spec: RolloutSpec, status: RolloutStatus, gate: Gate, full_replicas: int) -> bool:
+    """Whether the arms' pods carry about the same load, where that matters: slow under more load is no slower sampler.
+
+    A control that shares the stable's pods has more of them than it needs once the candidate has most of the traffic.
+    One with pods of its own has at least one, however small its share.
+    """
+    if not gate.is_about_pods:
+        return True
+    weights = {share.arm: share.weight_basis_points for share in status.weights}
+    candidate, control = weights.get(Arm.CANDIDATE, 0), weights.get(Arm.CONTROL, 0)
+    if not spec.control.dedicated:
+        return candidate <= FULL_WEIGHT // 2
+    loads = [weight / replicas_for(full_replicas, weight) for weight in (candidate, control)]
+    return not min(loads) or max(loads) / min(loads) <= UNEQUAL_LOAD
+
+
+def _counts_now(spec: RolloutSpec, status: RolloutStatus, gate: Gate, reading: Reading, full_replicas: int) -> bool:
+    """Whether a gate's counts are about more than starting: the candidate is warm, since the weight last grew the
+    slowest label has had time to arrive, and the arms' pods are loaded alike."""
+    if not is_comparable(spec, status, gate, full_replicas):
+        return False
+    if reading.time - timestamps.to_epoch(status.stage_start_time) < blocks.label_delay(gate, reading):
+        return False
+    warmup = gate.warmup(dedicated_control=spec.control.dedicated)
+    first = next(state.first_trial_time for state in status.gates if state.name == gate.name)
+    return not warmup or (bool(first) and reading.time - timestamps.to_epoch(first) >= warmup)
+
+
+def close_block(
+    spec: RolloutSpec, status: RolloutStatus, reading: Reading, full_replicas: int
+) -> tuple[RolloutStatus, Mapping[str, Counts], UsersBlock | None]:
+    """Evidence after the counts since the last block; nothing changes before a block is over."""
+    status = blocks.with_block_length(spec, status, reading)
+    # a block that ended in the future ended before the clock was set back
+    if 0 <= reading.time - timestamps.to_epoch(status.last_block_time) < status.block_seconds:
+        return status, {}, None
+    status = latency_thresholds.freeze(spec, status, reading)
+    cursor, grown = Cursor.from_state(status.cursor).advance(reading.time, _rows(spec, status, reading))
+    status = _first_trials(status, grown, reading.time)
+    counts = {
+        gate.name: replace(grown[gate.name], shared=gate.is_about_answers or not spec.control.dedicated)
+        for gate in spec.analysis.gates
+        if gate.name in grown and _counts_now(spec, status, gate, reading, full_replicas)
+    }
+    rules = {gate.name: gate for gate in spec.analysis.gates}
+    gates = tuple(
+        state.model_copy(
+            update={
+                "state": GateEvidence.from_state(rules[state.name], spec.analysis, state.state)
+                .update(counts[state.name])
+                .to_state()
+            }
+        )
+        if state.name in counts
+        else state
+        for state in status.gates
+    )
+    closed = {"cursor": cursor.to_state(), "last_block_time": timestamps.to_text(reading.time), "gates": gates}
+    status, users_block = new_users.count(spec, status.model_copy(update=closed), reading)
+    return status, counts, users_block

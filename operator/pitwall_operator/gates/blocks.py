@@ -1,0 +1,72 @@
+"""Chooses how long blocks last, and what of a stage's beginning is left out, from what gateways measure.
+
+Pure: no clock, chance or I/O.
+"""
+
+import math
+from typing import Final
+
+from pitwall_crds.gate import Gate, Unit
+from pitwall_crds.names import Label, Metric
+from pitwall_crds.rollout import RolloutSpec
+from pitwall_crds.status import RolloutStatus
+from pitwall_operator.gates import counters
+from pitwall_operator.values.observation import Reading
+
+UNKNOWN_SECONDS: Final = 30
+"""Block length until gateways have seen enough of the stable variant's traffic: longer than most queues remember."""
+LEAST_SECONDS: Final = 2
+LONGEST_SECONDS: Final = 3600
+USUAL_WINDOW_SECONDS: Final = 120
+"""How long gateways wait for a label unless they say otherwise."""
+
+
+def with_block_length(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> RolloutStatus:
+    """The status with the length of this run's blocks and its reason. Within a run it only ever grows."""
+    seconds, reason = _length(spec, status, reading)
+    if seconds <= status.block_seconds:
+        return status
+    return status.model_copy(update={"block_seconds": seconds, "block_reason": reason})
+
+
+def _length(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> tuple[int, str]:
+    if spec.analysis.block_seconds is not None:
+        return spec.analysis.block_seconds, "spec.analysis.blockSeconds"
+    memory, history = (_gauge(reading, name, status.stable_variant) for name in MEASURED)
+    if not memory:
+        return UNKNOWN_SECONDS, f"gateways have not seen enough of {status.stable_variant} to say that less will do"
+    seconds = min(max(math.ceil(memory), LEAST_SECONDS), LONGEST_SECONDS)
+    return seconds, f"slow queries of {status.stable_variant} are correlated over {memory:g} s ({history:.0f} s seen)"
+
+
+MEASURED: Final = (Metric.EVIDENCE_MEMORY, Metric.EVIDENCE_HISTORY)
+
+
+def _gauge(reading: Reading, name: str, variant: str) -> float:
+    """The largest that any gateway shows; 0 where none does."""
+    shown = (
+        value
+        for source in reading.sources.values()
+        for _, value in counters.select(source, name, **{Label.SAMPLER_VARIANT: variant})
+    )
+    return max(shown, default=0.0)
+
+
+def label_delay(gate: Gate, reading: Reading) -> float:
+    """Seconds after the weight grew in which a gate's labels are not weighed: bad ones come sooner than good ones.
+
+    A user's trials all come when the user's window has passed, good and bad at once, so nothing need be left out.
+    """
+    if gate.rate is None or not gate.is_about_answers:
+        return 0.0
+    if gate.rate.label_delay_seconds is not None:
+        return gate.rate.label_delay_seconds
+    if gate.rate.trial is Unit.USER:
+        return 0.0
+    unit = {Label.UNIT: gate.rate.trial.lower()}
+    windows = (
+        value
+        for source in reading.sources.values()
+        for _, value in counters.select(source, Metric.LABEL_WINDOW, **unit)
+    )
+    return max(windows, default=USUAL_WINDOW_SECONDS)

@@ -1,0 +1,110 @@
+"""Differences cumulative counters of a run between blocks, each trial once, however many gateways count and restart.
+
+Counters of a run begin at zero in every process, so what a process shows is what it counted. The cursor remembers each
+process's last row; one that was not seen for an hour is ended, and what it may show later is not counted again.
+Pure: no clock, chance or I/O.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, Final, Self
+
+from pitwall_operator.evidence.counts import Counts, EdgeTallies, Pairs, Tally
+
+ENDED_SECONDS: Final = 3600.0
+"""A process that was not seen for so long does not come back under the same start time."""
+ARMS: Final = 4
+"""Tallies in a row: control, candidate, stable, objective; further edges have the first three."""
+
+Row = Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Each live process's rows by gate and when it was last seen, and marks of those that ended."""
+
+    rows: Mapping[str, Mapping[str, Row]]
+    seen: Mapping[str, float]
+    ended: tuple[str, ...] = ()
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """The cursor as `to_state` left it; what an older version kept is about other counters, so nothing of it."""
+        return cls(state.get("rows", {}), state.get("seen", {}), tuple(state.get("ended", ())))
+
+    def to_state(self) -> dict[str, Any]:
+        """The cursor as JSON."""
+        return {"rows": self.rows, "seen": self.seen, "ended": list(self.ended)} if self.rows or self.ended else {}
+
+    def without(self, kept: frozenset[str]) -> Self:
+        """The cursor with the rows of these gates only."""
+        rows = {source: {gate: gates[gate] for gate in gates.keys() & kept} for source, gates in self.rows.items()}
+        return type(self)(rows, self.seen, self.ended)
+
+    def advance(self, now: float, rows: Mapping[str, Mapping[str, Counts]]) -> tuple[Self, dict[str, Counts]]:
+        """The next cursor, and each gate's counts since this one, summed over processes.
+
+        A gate that began to count in mid-run is not given what a process that is known had counted before.
+
+        Args:
+            now: epoch seconds.
+            rows: counts now, by process and gate.
+        """
+        kept, seen = dict(self.rows), dict(self.seen)
+        grown: dict[str, Counts] = {}
+        for identity, gates in rows.items():
+            if _mark(identity) in self.ended:
+                continue
+            before = kept.get(identity)
+            flat = {gate: _flatten(counts) for gate, counts in gates.items()}
+            for gate, row in flat.items():
+                start = before.get(gate, row) if before is not None else ()
+                grown[gate] = grown.get(gate, Counts()) + _unflatten(_since(row, start))
+            kept[identity], seen[identity] = {**(before or {}), **flat}, now
+        gone = [identity for identity, at in seen.items() if now - at > ENDED_SECONDS]
+        for identity in gone:
+            kept.pop(identity, None)
+            seen.pop(identity)
+        return type(self)(kept, seen, (*self.ended, *map(_mark, gone))), grown
+
+
+def _mark(identity: str) -> str:
+    """A short name for a process that ended; two of a thousand share one once in ten million rollouts."""
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def _flatten(counts: Counts) -> list[float]:
+    arms = (counts.control, counts.candidate, counts.stable, counts.objective)
+    edges = (tally for at in counts.edges for tally in (at.control, at.candidate, at.stable))
+    pairs = counts.pairs
+    return [
+        *(value for arm in arms for value in (arm.trials, arm.bad, arm.total)),
+        pairs.total, pairs.worse, pairs.better,
+        *(value for tally in edges for value in (tally.trials, tally.bad)),
+    ]  # fmt: skip
+
+
+def _since(now: Row, before: Row) -> list[float]:
+    """Growth of counters. One that fell was reset, so all it shows is new; a shorter row knew less."""
+    pairs = zip_longest(now, before[: len(now)], fillvalue=0.0)
+    return [value if value < earlier else value - earlier for value, earlier in pairs]
+
+
+def _unflatten(row: Row) -> Counts:
+    control, candidate, stable, objective = (_tally(row[at], row[at + 1], row[at + 2]) for at in range(0, 3 * ARMS, 3))
+    first = 3 * ARMS
+    total, worse, better = (round(value) for value in row[first : first + 3])
+    rest = [_tally(row[at], row[at + 1]) for at in range(first + 3, len(row), 2)]
+    edges = tuple(EdgeTallies(*rest[at : at + 3]) for at in range(0, len(rest), 3))
+    return Counts(control, candidate, _pairs(total, worse, better), stable, objective, edges=edges)
+
+
+def _tally(trials: float, bad: float, total: float = 0.0) -> Tally:
+    """Trials and bad ones are read as two series; a scrape between their increments must not show more bad than all."""
+    return Tally(round(trials), min(round(bad), round(trials)), total)
+
+
+def _pairs(total: int, worse: int, better: int) -> Pairs:
+    return Pairs(total, min(worse, total), min(better, total - min(worse, total)))

@@ -1,0 +1,124 @@
+"""Cursors: every trial of a run counts once, whatever the processes that count do."""
+
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitwall_operator.evidence.counts import Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.gates.cursor import ENDED_SECONDS, Cursor
+
+EMPTY = Cursor.from_state({})
+
+
+def rows(**processes: int):
+    """So many trials of the candidate, one in ten bad, in each process."""
+    return {name: {"errors": Counts(candidate=Tally(count, count // 10))} for name, count in processes.items()}
+
+
+def counted(grown) -> int:
+    return grown.get("errors", Counts()).candidate.trials
+
+
+def test_a_process_counts_from_zero_since_counters_of_a_run_begin_there():
+    _, grown = EMPTY.advance(0.0, rows(gateway=100))
+
+    assert grown["errors"].candidate == Tally(100, 10)
+
+
+def test_growth_is_what_came_since_the_last_block():
+    cursor, _ = EMPTY.advance(0.0, rows(gateway=100))
+    _, grown = cursor.advance(5.0, rows(gateway=130))
+
+    assert grown["errors"].candidate == Tally(30, 3)
+
+
+def test_a_process_that_is_missed_counts_with_its_next_answer():
+    cursor, _ = EMPTY.advance(0.0, rows(a=100, b=100))
+    cursor, missed = cursor.advance(5.0, rows(a=110))
+    _, grown = cursor.advance(10.0, rows(a=110, b=140))
+
+    assert (counted(missed), counted(grown)) == (10, 40)
+
+
+def test_a_process_that_ended_long_ago_is_not_counted_again():
+    cursor, _ = EMPTY.advance(0.0, rows(a=100, b=10))
+    cursor, _ = cursor.advance(ENDED_SECONDS + 1, rows(b=10))
+    cursor, grown = cursor.advance(ENDED_SECONDS + 6, rows(a=120, b=10))
+
+    assert counted(grown) == 0
+    assert set(cursor.rows) == {"b"}
+
+
+def test_a_gate_that_begins_in_mid_run_is_not_given_what_was_counted_before():
+    cursor, _ = EMPTY.advance(0.0, rows(gateway=100))
+    cursor = cursor.without(frozenset())
+    _, grown = cursor.advance(5.0, rows(gateway=130))
+
+    assert counted(grown) == 0
+
+
+def test_what_an_older_version_kept_is_nothing():
+    old = {"gateway@1": {"errors": [1.0] * 15}}
+
+    assert Cursor.from_state(old) == EMPTY
+
+
+def test_edges_that_were_not_known_before_count_from_zero():
+    now = Counts(control=Tally(10, 1), edges=(EdgeTallies(control=Tally(10, 4)),))
+    cursor, _ = EMPTY.advance(0.0, {"a": {"p99": Counts(control=Tally(4, 1))}})
+    _, grown = cursor.advance(5.0, {"a": {"p99": now}})
+
+    assert grown["p99"].control == Tally(6, 0)
+    assert grown["p99"].edges[0].control == Tally(10, 4)
+
+
+def test_a_scrape_between_two_increments_shows_no_more_bad_trials_than_trials():
+    cursor, _ = EMPTY.advance(0.0, {"a": {"p99": Counts(pairs=Pairs(10, 4, 2))}})
+    _, grown = cursor.advance(1.0, {"a": {"p99": Counts(pairs=Pairs(10, 4, 3))}})
+
+    assert grown["p99"].pairs == Pairs(0, 0, 0)
+
+
+@pytest.mark.parametrize("processes", [3, 500])
+def test_any_number_of_processes_that_come_and_go_count_each_trial_once(processes):
+    chance, cursor, truth, told = random.Random(processes), EMPTY, 0, 0
+    alive = {f"gateway-{number}": 0 for number in range(processes)}
+    for block in range(30):
+        for name in chance.sample(sorted(alive), k=processes // 3):
+            if chance.random() < 0.3:
+                del alive[name]
+                alive[f"gateway-{block}-{len(alive)}-{name}"] = 0
+        grown_by = {name: chance.randrange(5) for name in alive}
+        alive = {name: count + grown_by[name] for name, count in alive.items()}
+        truth += sum(grown_by.values())
+        cursor = Cursor.from_state(json.loads(json.dumps(cursor.to_state())))
+        cursor, grown = cursor.advance(5.0 * block, rows(**alive))
+        told += counted(grown)
+
+    assert told == truth
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 9), st.booleans()), max_size=6),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_counted_is_never_more_than_happened_and_all_of_it_once_everybody_was_read(history):
+    """Trials at some processes, some of which are not read in some blocks; in the end all are."""
+    shown, cursor, told = dict.fromkeys("abcd", 0), EMPTY, 0
+    for block, events in enumerate(history):
+        read = set()
+        for name, trials, is_read in events:
+            shown[name] += trials
+            read |= {name} if is_read else set()
+        cursor, grown = cursor.advance(5.0 * block, rows(**{name: shown[name] for name in read}))
+        told += counted(grown)
+        assert told <= sum(shown.values())
+    _, grown = cursor.advance(5.0 * len(history), rows(**shown))
+
+    assert told + counted(grown) == sum(shown.values())
