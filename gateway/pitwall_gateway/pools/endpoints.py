@@ -1,4 +1,4 @@
-"""A namespace in, the gateway's routes file out: the API server's EndpointSlices, watched beside the serving."""
+"""Keeps the routes file up to date in a cluster, by watching the EndpointSlices of the runtime pods."""
 
 import asyncio
 import contextlib
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
+from pitwall_crds.host.files import write_whole
 from pitwall_gateway.pools.slices import SELECTOR, Slice, Slices, variants
 from pitwall_gateway.values.errors import WatchError, WatchExpiredError
 
@@ -97,11 +98,14 @@ class EndpointFollower:
 
     async def _resume(self, api: "DiscoveryV1Api") -> None:
         """Go on from the last known version, or from a list when there is none."""
+        is_new = not self._version
         try:
-            if not self._version:
+            if is_new:
                 await self._list(api)
             await self._watch(api)
         except WatchExpiredError:
+            if is_new:
+                raise  # what was listed a moment ago is gone already: another list at once would not help
             self._version = ""
 
     async def _list(self, api: "DiscoveryV1Api") -> None:
@@ -205,10 +209,7 @@ class RoutesFile:
         text = json.dumps({"variants": variants(slices)})
         if text == self._written:
             return
-        fresh = self._path.with_name(f".{self._path.name}.new")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(text)
-        fresh.replace(self._path)
+        write_whole(self._path, text)
         self._written = text
 
 
