@@ -43,7 +43,7 @@ format: install ## Format and sort imports
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: install ## Remake the generated files: CRDs, dashboards, rules
+generate: install ## Remake the generated files: CRDs, their reference, dashboards, rules, the picture of the rooms
 	BIN=$(BIN) bash scripts/generate.sh
 
 lock: install ## Resolve the dependencies anew

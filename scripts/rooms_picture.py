@@ -1,6 +1,7 @@
 """The picture of the rooms: a panel per package, a box per room, an arrow from who imports to what is imported."""
 
 import hashlib
+import io
 import json
 import textwrap
 from collections import Counter, defaultdict
@@ -111,8 +112,20 @@ def draw(rooms: list[Room], picture: Path) -> None:
     axes.set_xlim(-0.3, 24.0)
     axes.set_ylim(-22.1, 0.3)
     picture.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(picture, metadata={"Software": None, DRAWN_FROM: digest(rooms)})
+    drawn = io.BytesIO()
+    figure.savefig(drawn)
     plt.close(figure)
+    _save(drawn, picture, digest(rooms))
+
+
+def _save(drawn: io.BytesIO, picture: Path, drawn_from: str) -> None:
+    """Few colors need a third of the bytes."""
+    from PIL import Image, PngImagePlugin
+
+    about = PngImagePlugin.PngInfo()
+    about.add_text(DRAWN_FROM, drawn_from)
+    with Image.open(drawn) as image:
+        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(picture, pnginfo=about, optimize=True)
 
 
 def _draw_package(axes: "Axes", package: str, rooms: Mapping[str, Room]) -> Frame:
