@@ -1,4 +1,4 @@
-"""Names that more than one process spells: group, labels, arms, headers, metrics, event reasons."""
+"""Names that more than one process uses: group, labels, arms, headers, metrics, event reasons."""
 
 from enum import StrEnum
 from typing import Final

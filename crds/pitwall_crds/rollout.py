@@ -1,4 +1,4 @@
-"""Rollout: how a variant reaches the users of a flag, stage by stage, and what is known on the way."""
+"""Rollout: how a variant reaches the users of a flag, stage by stage."""
 
 import itertools
 from enum import StrEnum

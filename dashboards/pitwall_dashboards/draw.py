@@ -1,4 +1,4 @@
-"""The dashboard's panels and a Prometheus server in; one picture of them out, for documents and for terminals alone.
+"""Draws the dashboard as a picture from a Prometheus server's data, for documents and for terminals.
 
 `python -m pitwall_dashboards.draw URL --minutes 5 picture.png` draws what the panel queries return. It is not Grafana.
 """

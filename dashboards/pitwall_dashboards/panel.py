@@ -1,4 +1,4 @@
-"""A panel's title, queries and looks in; Grafana's JSON for it out."""
+"""Describes a panel and renders it as Grafana's JSON."""
 
 import string
 from dataclasses import dataclass, field

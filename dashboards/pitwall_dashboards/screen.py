@@ -1,4 +1,4 @@
-"""The one screen: rows of panels in, Grafana's dashboard JSON out."""
+"""Lays the panels out on one screen, as Grafana's dashboard JSON."""
 
 from dataclasses import dataclass
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The nouns of the runtime: video, frame, shot, selection, tokens, moment, answer. Data only."""
+"""Types that the whole runtime shares: video, frame, shot, selection, tokens, moment, answer. Data only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A flag key and document come in, the problems that would break an evaluator go out."""
+"""Checks a flag document for problems that would break an evaluator."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Writes of operators and people come in over HTTP, audited records go out."""
+"""The admin API: operators and people write flags over HTTP, and every change is audited."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""ASGI requests come in; those that are too many or too large go back at once, the others pass."""
+"""Rejects requests that are too many or too large, as ASGI middleware."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""A user in, the assigned arm and variant out, and the variants that get a shadow copy; total: it never fails."""
+"""Assigns a user to an arm and a variant, and names the variants that get a shadow copy; it never fails."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Calls to variants in, replies out; a variant that keeps failing is left alone for a while."""
+"""Calls variants through a circuit breaker each, so that a variant which keeps failing is left alone for a while."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""The routes file in, one URL of a variant's pool out: rewritten by the platform, re-read when it changes."""
+"""Chooses a URL of a variant's pool from the routes file, which is read again whenever it changes."""
 
 import json
 import logging

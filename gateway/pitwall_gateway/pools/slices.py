@@ -1,4 +1,7 @@
-"""EndpointSlices in, the gateway's routes out. Pure."""
+"""Computes the gateway's routes from Kubernetes EndpointSlices.
+
+Pure: no clock, chance or I/O.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Final, TypeVar

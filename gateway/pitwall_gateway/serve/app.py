@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: the gateway's endpoints over its parts."""
+"""The gateway's HTTP application: questions, feedback, models, health and metrics."""
 
 import logging
 import secrets

@@ -1,4 +1,4 @@
-"""One question in, the answer that its user gets out: assign, ask, fall back to stable, count."""
+"""Answers one question: asks the assigned variant, falls back to stable, and counts the outcome."""
 
 import time
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The command line in, the gateway's settings out."""
+"""The gateway's settings, read from its command line."""
 
 import argparse
 import re

@@ -1,4 +1,4 @@
-"""Settings and flags in, the gateway's parts out, wired to each other; the composition root."""
+"""Builds the gateway's components from its settings and connects them (the composition root)."""
 
 import asyncio
 import time

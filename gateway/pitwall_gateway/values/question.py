@@ -1,4 +1,4 @@
-"""The body of a chat completion request in, the few facts that the gateway needs out; the rest stays untouched."""
+"""Reads from a chat completion request the few fields that the gateway needs, and leaves the rest untouched."""
 
 import json
 import secrets

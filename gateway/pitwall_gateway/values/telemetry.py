@@ -1,4 +1,4 @@
-"""What happened to questions in, Prometheus text out; names, labels and edges come from pitwall_crds.names."""
+"""The gateway's Prometheus metrics."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

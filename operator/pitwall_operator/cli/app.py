@@ -1,4 +1,4 @@
-"""The table of contents of the command line."""
+"""Registers every command of the command line."""
 
 import sys
 from collections.abc import Callable

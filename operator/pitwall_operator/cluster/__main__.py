@@ -1,4 +1,4 @@
-"""The operator of a cluster: `python -m pitwall_operator.cluster --flags-url URL --runtime-image IMAGE …`.
+"""Starts the operator in a cluster: `python -m pitwall_operator.cluster --flags-url URL --runtime-image IMAGE …`.
 
 What its service account needs (in the namespaces it watches, or cluster-wide):
 
@@ -137,7 +137,7 @@ async def _serve(
 
 
 def _complain(watch: Watch, tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Raise OperatorFailed with what ended the process, if that was not a signal."""
+    """Raise OperatorStoppedError with what ended the process, if that was not a signal."""
     failed = [(task.get_name(), task.exception()) for task in tasks if not task.cancelled() and task.exception()]
     words = [f"{name}: {error!r}" for name, error in failed] + ([f"watch: {watch.trouble}"] if watch.trouble else [])
     if words:

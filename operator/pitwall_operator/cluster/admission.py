@@ -1,7 +1,7 @@
-"""A resource that somebody wants to store, and what else there is, in; what speaks against it out. Pure.
+"""Reviews a resource before the API server stores it, for problems that neither schema nor CEL can express.
 
-Only what schema and CEL cannot say. What is refused here becomes a condition where the webhook is off; what only may
-be a mistake (a variant that comes later in the same file) is a warning.
+What is refused here becomes a condition where the webhook is off; what only may be a mistake (a variant that comes
+later in the same file) is a warning. Pure: no clock, chance or I/O.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

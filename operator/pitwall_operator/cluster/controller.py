@@ -1,6 +1,7 @@
-"""Turns for every rollout: which are due, so many at once, again later where one fails. Knows neither kopf nor HTTP.
+"""Works through the queue of rollouts: so many at once, and again later where one fails.
 
-Every replica keeps the cache and answers for it; only the one that holds the lease takes turns.
+Every replica keeps the cache and answers for it; only the one that holds the Lease reconciles. Knows neither kopf nor
+HTTP.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Flags and existing rollouts in; what must be written so that nobody is on a way that no rollout watches, out. Pure.
+"""Finds flags and pools whose Rollout is gone, and says what must be written so that their users return to stable.
 
 A flag remembers whose it is. When that Rollout is gone, its users go back to the stable variant and its copies end;
-the flag itself stays, since it says which variant serves.
+the flag itself stays, since it says which variant serves. Pure: no clock, chance or I/O.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

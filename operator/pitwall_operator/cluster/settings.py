@@ -1,4 +1,4 @@
-"""The command line of the cluster's operator in; its settings out."""
+"""The settings of the operator in a cluster, read from its command line."""
 
 import argparse
 import json

@@ -1,5 +1,7 @@
-"""What is known of the cluster's objects. In: watch events, lists and answers to own writes, in any order. Out: the
-newest known state of each object, and which rollouts a change concerns. No I/O."""
+"""Keeps the newest known state of the cluster's objects, and knows which rollouts a change concerns.
+
+Watch events, lists and answers to own writes may arrive in any order. Does no I/O.
+"""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping

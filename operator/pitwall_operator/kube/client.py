@@ -1,7 +1,7 @@
-"""Kubernetes objects as dictionaries, in and out: the few calls that the operator makes, each with a typed outcome.
+"""A small Kubernetes client: the few calls that the operator makes, each with a typed outcome.
 
-The generated models are passed over on purpose: turning one list of a thousand objects into them and back costs more
-than everything else that the operator does with it.
+Objects are dictionaries. The generated models are passed over on purpose: turning one list of a thousand objects into
+them and back costs more than everything else that the operator does with it.
 """
 
 import json
@@ -119,7 +119,7 @@ class Kube:
         )
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object:
-        """One object. Raises KubeNotFound and the others."""
+        """One object. Raises KubeNotFoundError and the others."""
         self._guard.read("get", kind.plural)
         return await self._send("GET", kind.path(namespace, name))
 
@@ -157,11 +157,11 @@ class Kube:
         return await self._change("patch", kind, path, manifest, query, "application/apply-patch+yaml")
 
     async def create(self, kind: Kind, manifest: Object) -> Object:
-        """A new object. Raises KubeConflict where there is one of this name."""
+        """A new object. Raises KubeConflictError where there is one of this name."""
         return await self._change("post", kind, kind.path(manifest["metadata"]["namespace"]), manifest)
 
     async def replace_status(self, kind: Kind, current: Object) -> Object:
-        """The object's status, if nobody changed the object meanwhile. Raises KubeConflict."""
+        """The object's status, if nobody changed the object meanwhile. Raises KubeConflictError."""
         head = current["metadata"]
         return await self._change("put", kind, kind.path(head["namespace"], head["name"], "status"), current)
 
@@ -174,7 +174,7 @@ class Kube:
             return
 
     async def put_lease(self, manifest: Object) -> Object:
-        """Write the lease, which is what the guard relies on, so it is written past it. Raises KubeConflict."""
+        """Write the lease, which is what the guard relies on, so it is written past it. Raises KubeConflictError."""
         head = manifest["metadata"]
         self._guard.read("put", LEASES.plural)
         if "resourceVersion" in head:

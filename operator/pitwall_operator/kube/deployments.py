@@ -1,4 +1,4 @@
-"""Runtimes as Deployments of a cluster. In: wanted pools. Out: objects by server-side apply, and what is seen of them.
+"""Runs the variants' pools as Deployments, by server-side apply.
 
 Nothing is read to see pools: the cache holds what the watches brought. An object that somebody else changed, or
 deleted, is seen as a pool of no revision, so the next decision runs it again.

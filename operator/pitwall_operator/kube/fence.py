@@ -1,4 +1,7 @@
-"""Asked before every call that changes the world: may this replica act? Counted after it; tests kill it there."""
+"""The fence before every changing call: only the replica that surely holds the Lease may make it.
+
+Calls are counted behind it, and tests kill the process there.
+"""
 
 import os
 import signal
@@ -42,7 +45,7 @@ class Fence:
         return int(environment.get(CRASH_VARIABLE, "0") or 0)
 
     def begin(self, verb: str, resource: str) -> None:
-        """Pass, or raise NotLeader."""
+        """Pass, or raise NotLeaderError."""
         if not self.may_act():
             raise NotLeaderError(f"{verb} {resource} was not begun: the lease is not surely held by this replica")
 

@@ -1,7 +1,7 @@
-"""A variant's revision in; the manifests of the pool that runs it out. Pure.
+"""Builds the Kubernetes manifests of a pool: Deployment, Service and PodDisruptionBudget.
 
 Pods run as an ordinary user without capabilities on a read-only root; `spec.runtime.template` is laid over the pod
-template (containers, volumes and the like merge by name, as `kubectl patch` does it).
+template (containers, volumes and the like merge by name, as `kubectl patch` does it). Pure: no clock, chance or I/O.
 """
 
 import hashlib

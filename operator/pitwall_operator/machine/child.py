@@ -1,4 +1,4 @@
-"""One runtime child process: started, found again after the operator's restart, asked whether it is ready, stopped."""
+"""Manages one runtime child process: starts it, finds it again after a restart, asks whether it is ready, stops it."""
 
 import os
 import signal

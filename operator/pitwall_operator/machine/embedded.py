@@ -1,7 +1,7 @@
-"""The operator of one machine: YAML files in place of an API server, child processes in place of pods.
+"""Runs the operator on one machine: `python -m pitwall_operator.machine.embedded --state DIR`, until SIGTERM.
 
-`python -m pitwall_operator.machine.embedded --state DIR` runs until SIGTERM. Everything it knows is in the state
-folder, so it may be killed and started again at any moment.
+YAML files stand for the API server, child processes for pods. Everything it knows is in the state folder, so it may be
+killed and started again at any moment.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Effects in; the world changed, and what could not be changed, out. Order: capacity, traffic, draining, words."""
+"""Carries out a decision's effects, in the order capacity, traffic, draining, announcements."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
-"""One turn: observe, decide, record, remember, perform.
+"""Reconciles one rollout: observes, decides, records, writes the status and performs the effects.
 
-The status is what shall be, and effects are the distance to it: it is written before they are begun. A crash in between
-leaves a distance, which the next turn closes; the other way round it would leave traffic that no status wants.
+The status is what shall be, and effects are what is still missing: it is written before they are begun. A crash in
+between leaves a difference, which the next reconciliation closes; the other way round it would leave traffic that no
+status wants.
 """
 
 import time
@@ -154,7 +155,7 @@ async def observe(
     reading: Reading | Unseen,
     rivals: Sequence[Rollout] = (),
 ) -> Observation:
-    """Everything that this turn's decision may depend on. Raises PlatformUnreachable."""
+    """Everything that this turn's decision may depend on. Raises PlatformUnreachableError."""
     pools = await world.platform.pools()
     return Observation(
         now=world.clock(),

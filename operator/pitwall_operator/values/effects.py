@@ -1,4 +1,4 @@
-"""What shall be done. Effects are absolute and idempotent: doing one twice is doing it once."""
+"""The effects that a decision can have. Each is absolute and idempotent: doing one twice is doing it once."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Every exception of the operator, as one tree; and the exit codes that its command line ends with."""
+"""All exceptions of the operator, and the exit codes of its command line."""
 
 from enum import IntEnum
 

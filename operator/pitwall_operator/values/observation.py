@@ -1,4 +1,4 @@
-"""What was seen of the world at one moment, or why it could not be seen. In: adapters. Out: values for `decide`."""
+"""What was observed of flags, pools and counters at one moment, or why it could not be: the input of a decision."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The port behind which runtimes run. In: wanted pools. Out: seen pools, and where their counters are."""
+"""The interface to whatever runs the variants' pools: Kubernetes Deployments or child processes."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -14,7 +14,7 @@ class Platform(Protocol):
     """Runs pools of runtimes. Every call is idempotent and returns without waiting for readiness."""
 
     async def pools(self) -> Pools:
-        """Every pool that runs, and how many of its replicas answer. Raises PlatformUnreachable."""
+        """Every pool that runs, and how many of its replicas answer. Raises PlatformUnreachableError."""
 
     async def run(self, variant: SamplerVariant, revision: str, pool: Pool, replicas: int) -> None:
         """Keep this many replicas of the pool, of this revision; surplus ones are drained."""

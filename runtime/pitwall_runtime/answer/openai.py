@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible server, such as vLLM: the chosen frames go out as JPEG images, words come back."""
+"""Asks an OpenAI-compatible server, such as vLLM, and sends it the chosen frames as JPEG images."""
 
 import base64
 import io
@@ -32,7 +32,7 @@ class OpenAiEngine:
         self._client = httpx.Client(timeout=_TIMEOUT, headers={"Authorization": f"Bearer {key}"} if key else {})
 
     def answer(self, brief: Brief) -> Answer:
-        """The server's words. Every failure becomes Unavailable, with the server's address and reason."""
+        """The server's words. Every failure becomes UnavailableError, with the server's address and reason."""
         body = {"model": self._model, "max_tokens": self._max_tokens, "messages": [self._message(brief)]}
         try:
             response = self._client.post(self._url, json=body)

@@ -1,4 +1,4 @@
-"""`python -m pitwall_runtime.ask VIDEO QUESTION`: one question to one video on this machine, without any server."""
+"""`python -m pitwall_runtime.ask VIDEO QUESTION`: answers one question about one video, without any server."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Local files: a file:// address in, a path under an allowed media root out."""
+"""Opens file:// videos, only below the allowed media roots."""
 
 import hashlib
 import stat

@@ -1,4 +1,4 @@
-"""The guard against server-side request forgery: a host in, one public address out, or a refusal."""
+"""Protects against server-side request forgery: resolves a host to one public address, or refuses it."""
 
 import ipaddress
 import socket

@@ -1,4 +1,4 @@
-"""The pipeline: a question about a video in, an answer out. The stages in order, on one page."""
+"""Answers a question about a video: all stages in order, on one page."""
 
 import time
 import zlib

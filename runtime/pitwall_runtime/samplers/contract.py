@@ -1,4 +1,4 @@
-"""What a sampler is given (times, shots, a budget, lazy scores and embeddings) and what it gives back (a Selection)."""
+"""The interface of every sampler: what it is given (times, shots, a budget, lazy scores) and what it returns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

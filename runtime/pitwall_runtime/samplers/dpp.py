@@ -1,4 +1,4 @@
-"""Determinantal point process: greedily adds the frame that widens the chosen set's volume, relevance times difference.
+"""Determinantal point process: greedily adds the frame that makes the selection most relevant and most diverse.
 
 Greedy MAP of L = diag(q) S diag(q), q = exp(sharpness * score / 2), S = cosine similarity (Kulesza & Taskar 2012).
 Two ways to the same frames: the incremental Cholesky of Chen et al., NeurIPS 2018, O(K²N + KND); and `exact`, which

@@ -1,4 +1,4 @@
-"""Local disk adapter: per pool one folder with `pool.json` and `frames.bin` (JPEGs end to end), renamed into place."""
+"""Keeps frame pools on the local disk: a folder with `pool.json` and `frames.bin` (JPEGs end to end) for each."""
 
 import io
 import json

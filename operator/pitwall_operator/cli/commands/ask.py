@@ -1,4 +1,4 @@
-"""`pitwall ask VIDEO QUESTION`: hands over to the runtime's own command, since the operator knows no frames."""
+"""`pitwall ask VIDEO QUESTION`: runs the runtime's own command, since the operator cannot decode videos."""
 
 import importlib.util
 import subprocess

@@ -1,4 +1,4 @@
-"""`pitwall create variant` and `create rollout`: flags, and on a terminal answers, in; YAML that can be applied out."""
+"""`pitwall create variant` and `create rollout`: write YAML to apply, from options and, on a terminal, from answers."""
 
 import re
 import sys
@@ -45,7 +45,7 @@ class EngineName(StrEnum):
 
 
 def answer(given: Any, question: str, default: Any = None) -> Any:
-    """What an option said; else a terminal's answer, of the default's type; else the default. Raises Trouble."""
+    """What an option said; else a terminal's answer, of the default's type; else the default. Raises CommandError."""
     if given is not None:
         return given
     if sys.stdin.isatty() and sys.stderr.isatty():

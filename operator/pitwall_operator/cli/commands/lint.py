@@ -1,4 +1,4 @@
-"""`pitwall lint FILE`: files in; what the admission webhook would say to them out, without a cluster."""
+"""`pitwall lint FILE`: says, without a cluster, what the admission webhook would say about files."""
 
 from collections.abc import Sequence
 from pathlib import Path

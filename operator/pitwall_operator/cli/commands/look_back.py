@@ -1,4 +1,4 @@
-"""`pitwall record`, `replay FILE`, `plot FILE`: a decision record in; its lines, its verdicts anew, a picture out."""
+"""Commands for the decision record: `pitwall record` prints it, `replay FILE` recomputes it, `plot FILE` draws it."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`pitwall get`, `status`, `watch`, `explain`, `history`: statuses in; tables, trees and sentences out."""
+"""Commands that show where rollouts stand: `pitwall get`, `status`, `watch`, `explain`, `history`."""
 
 import json
 import time
@@ -155,7 +155,7 @@ def watch(
 
 
 def _looks(source: ResourceSource, name: str | None, *, everywhere: bool, seconds: float) -> Iterator[tuple[View, str]]:
-    """The newest view, again and again; beside it why it is old, if it is. Raises Trouble at the first look only."""
+    """The newest view, again and again, and why it is old if it is. Raises CommandError at the first look only."""
     view = look(source, name, everywhere=everywhere)
     yield view, ""
     seen = time.monotonic()

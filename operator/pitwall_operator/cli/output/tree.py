@@ -1,4 +1,4 @@
-"""A Rollout and what runs for it in; a tree of stage, traffic, pods, gates and conditions out."""
+"""Prints a Rollout as a tree: its stage, traffic, pods, gates and conditions."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

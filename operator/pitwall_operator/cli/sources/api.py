@@ -1,4 +1,4 @@
-"""An API server in JSON: paths and objects in, objects out; a refusal, or no answer, is a sentence with the remedy."""
+"""A small client of the Kubernetes API server whose every failure is a sentence that names the remedy."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ REMEDIES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The way to an API server. Every method raises Trouble."""
+    """The way to an API server. Every method raises CommandError."""
 
     client: client.ApiClient
 

@@ -1,4 +1,4 @@
-"""Which Source a command speaks of: options in, the folder or the cluster out."""
+"""Chooses, from a command's options, whether it speaks of the embedded mode's folder or of a cluster."""
 
 import functools
 import inspect
@@ -43,7 +43,7 @@ class SourceChoice:
     everywhere: bool = False
 
     def open(self) -> ResourceSource:
-        """The cluster if it was called as kubectl's plugin or an option names one, else the folder. Raises Trouble."""
+        """The cluster if called as kubectl's plugin or an option names one, else the folder. Raises CommandError."""
         cluster = self.everywhere or any(value is not None for value in (self.namespace, self.context, self.kubeconfig))
         if cluster and self.state is not None:
             fail(

@@ -1,4 +1,4 @@
-"""A namespace of a cluster as a Source: resources of its API server, pods of its nodes."""
+"""Resources and pods in a namespace of a cluster, for the commands."""
 
 import asyncio
 import getpass
@@ -45,7 +45,7 @@ class Cluster:
 
     @classmethod
     def open(cls, target: ClusterTarget) -> "Cluster":
-        """The cluster as kubectl would find it; nothing is asked of it yet. Raises Trouble."""
+        """The cluster as kubectl would find it; nothing is asked of it yet. Raises CommandError."""
         api, namespace = Api.open(target)
         return cls(api, target, target.namespace or namespace)
 

@@ -1,4 +1,4 @@
-"""The embedded mode as a Source: files of one state folder, processes of one machine."""
+"""Resources and processes of the embedded mode, in a state folder, for the commands."""
 
 import asyncio
 import getpass

@@ -1,4 +1,4 @@
-"""The flag service of a cluster within reach: found by its Service, opened by its Secret, forwarded by kubectl."""
+"""Reaches a cluster's flag service from outside: finds its Service and Secret, and has kubectl forward a port."""
 
 import base64
 import os
@@ -24,7 +24,7 @@ START_SECONDS = 20.0
 def flag_service(
     api: Api, kubectl_options: Sequence[str], scope: TokenScope, named: str | None
 ) -> Iterator[tuple[str, str]]:
-    """Base URL and token. `named` is a URL, NAMESPACE/SERVICE or nothing: then it is looked for. Raises Trouble."""
+    """Base URL and token. `named` is a URL, NAMESPACE/SERVICE or empty: then it is looked for. Raises CommandError."""
     token = os.environ.get(VARIABLES[scope], "")
     if named and "://" in named:
         if not token:
