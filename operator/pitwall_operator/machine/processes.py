@@ -1,4 +1,4 @@
-"""Runtimes as child processes of one machine. In: wanted pools. Out: processes, and the gateway's routes file."""
+"""Runs the variants' pools as child processes, and writes the gateway's routes file."""
 
 import asyncio
 import signal
@@ -11,6 +11,7 @@ import httpx
 import yaml
 
 from pitwall_crds.host import files
+from pitwall_crds.host.backoff import Backoff
 from pitwall_crds.host.sockets import free_port
 from pitwall_crds.names import Arm
 from pitwall_crds.variant import SamplerVariant
@@ -22,8 +23,7 @@ from pitwall_operator.values.platform import Pools
 READY_TIMEOUT_SECONDS = 2.0
 DRAIN_SECONDS = 5.0
 KILL_SECONDS = 20.0
-FIRST_BACKOFF_SECONDS = 1.0
-LONGEST_BACKOFF_SECONDS = 60.0
+BACKOFF = Backoff(first_seconds=1.0, longest_seconds=60.0)
 
 ARMS = {Pool.MAIN: (Arm.STABLE,), Pool.CONTROL: (Arm.CONTROL,), Pool.CANDIDATE: (Arm.CANDIDATE, Arm.SHADOW)}
 """Arms that a pool answers for; the main pool answers for all that have none of their own."""
@@ -136,8 +136,7 @@ class Processes:
             goal = self.goals.get((lost.variant, lost.pool))
             if goal and not lost.draining:
                 goal.failures += 1
-                wait = min(FIRST_BACKOFF_SECONDS * 2 ** (goal.failures - 1), LONGEST_BACKOFF_SECONDS)
-                goal.not_before = time.time() + wait
+                goal.not_before = time.time() + BACKOFF.seconds(goal.failures)
                 goal.trouble = child.last_words(Path(lost.log)) or "the process ended without a word"
 
     def _replenish(self, key: PoolKey) -> None:
