@@ -54,7 +54,9 @@ class Cache:
         known = self.objects[kind].get(key)
         if known is not None and version_of(known) > version:
             return None
-        self._gone[(kind, key)] = version
+        self._gone[(kind, key)] = max(
+            version, self._gone.get((kind, key), -1)
+        )  # news of an earlier deletion may be late
         while len(self._gone) > TOMBSTONES:
             self._gone.popitem(last=False)
         if known is not None:
