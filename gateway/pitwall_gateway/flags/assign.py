@@ -31,12 +31,12 @@ class Assigner:
         self._serving_variant = serving_variant
         self._last_stable = ""
         self._complaint = ""
-        self._census = FirstVisits()
+        self._first_visits = FirstVisits()
 
     def meets(self, user: str) -> str | None:
         """The present split's name at a user's first question under it, else None; a caller without a name is a new one
         each time."""
-        return self._census.split if self._census.meets(user, self._flags.document(self._flag)) else None
+        return self._first_visits.split if self._first_visits.meets(user, self._flags.document(self._flag)) else None
 
     def assign(self, targeting_key: str) -> Assignment:
         """The flag's arm and variant; on any failure the last known stable variant with reason ERROR."""

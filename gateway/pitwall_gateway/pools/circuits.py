@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Answerer(Protocol):
-    """Whoever answers a call: the upstream, or the guard before it."""
+    """Whoever answers a call: the upstream, or the circuit breakers before it."""
 
     async def ask(self, call: Call) -> Reply:
         """The reply; never raises."""

@@ -19,8 +19,8 @@ from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """Everything that the endpoints use."""
+class Wiring:
+    """Every component of the gateway, connected; what the endpoints use."""
 
     settings: GatewaySettings
     flags: Flags
@@ -56,12 +56,12 @@ class Parts:
         await asyncio.to_thread(self.flags.close)
 
 
-def assemble(settings: GatewaySettings, flags: Flags) -> Parts:
-    """The parts for these settings. Users and shadow copies have connections of their own."""
+def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
+    """The components for these settings, connected. Users and shadow copies have connections of their own."""
     rules, telemetry, routes = settings.rules, GatewayTelemetry(), RouteTable(settings.routes)
     assigner = Assigner(flags, settings.flag, lambda last: routes.current(time.monotonic()).stable_variant(last))
     for_users, for_copies = Upstream(routes, rules.limits), Upstream(routes, rules.limits)
-    return Parts(
+    return Wiring(
         settings=settings,
         flags=flags,
         routes=routes,

@@ -63,7 +63,7 @@ class GatewayTelemetry:
         self._latency(series.variant, series.arm).observe(seconds)
 
     def refused(self, series: ArmSeries | None, status: int) -> None:
-        """The question itself was at fault; nobody's error. RefusedError before the assignment: no series."""
+        """The question itself was at fault; nobody's error. Without a series it was refused before the assignment."""
         variant, arm = (series.variant, str(series.arm)) if series else ("", "")
         self._refusals(variant, arm, str(status)).inc()
 

@@ -143,10 +143,10 @@ class Reconciler:
             await self._write_status(found, rollout, status)
 
         notebook = Notebook(self.flags, store)
-        world = TurnPorts(self.flags, view, notebook, notebook, self._invalid(variants), self.kube.clock)
+        ports = TurnPorts(self.flags, view, notebook, notebook, self._invalid(variants), self.kube.clock)
         reading = self.reader.reading(rollout)
         revisions = await self._revisions(rollout, variants)
-        done = await turn(rollout, variants, revisions, world, reading, self._rivals(key, found))
+        done = await turn(rollout, variants, revisions, ports, reading, self._rivals(key, found))
         for effect in notebook.said:
             await self.events.announce(found, effect)
         after = rollout.model_copy(update={"status": done.decision.status})

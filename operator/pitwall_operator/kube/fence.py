@@ -62,23 +62,23 @@ class Fence:
 
 
 class FencedTransport(httpx.AsyncBaseTransport):
-    """The flag client's way to the network, through the guard."""
+    """The flag client's way to the network, through the fence."""
 
-    def __init__(self, guard: Fence, inner: httpx.AsyncBaseTransport | None = None) -> None:
-        self._guard = guard
+    def __init__(self, fence: Fence, inner: httpx.AsyncBaseTransport | None = None) -> None:
+        self._fence = fence
         self._inner = inner or httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=8))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send, unless it would change something and this replica may not."""
         verb, resource = request.method.lower(), _resource(request.url.path)
         if verb == "get":
-            self._guard.read(verb, resource)
+            self._fence.read(verb, resource)
             return await self._inner.handle_async_request(request)
-        self._guard.begin(verb, resource)
+        self._fence.begin(verb, resource)
         try:
             return await self._inner.handle_async_request(request)
         finally:
-            self._guard.changed(verb, resource)
+            self._fence.changed(verb, resource)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -151,19 +151,19 @@ def see_variants(
 async def observe(
     rollout: Rollout,
     declared: Sequence[SamplerVariant],
-    world: TurnPorts,
+    ports: TurnPorts,
     reading: Reading | Unseen,
     rivals: Sequence[Rollout] = (),
 ) -> Observation:
     """Everything that this turn's decision may depend on. Raises PlatformUnreachableError."""
-    pools = await world.platform.pools()
+    pools = await ports.platform.pools()
     return Observation(
-        now=world.clock(),
-        variants=see_variants(declared, pools, ownership.foreign(rollout, rivals), world.invalid),
-        split=await see_split(world.flags, rollout.spec.flag),
-        shadow=await see_shadow(world.flags, shadow_flag(rollout.spec.flag)),
+        now=ports.clock(),
+        variants=see_variants(declared, pools, ownership.foreign(rollout, rivals), ports.invalid),
+        split=await see_split(ports.flags, rollout.spec.flag),
+        shadow=await see_shadow(ports.flags, shadow_flag(rollout.spec.flag)),
         reading=reading,
-        experiments=await see_experiments(world.flags, rollout),
+        experiments=await see_experiments(ports.flags, rollout),
         refused=ownership.refusal(rollout, rivals),
     )
 
@@ -178,23 +178,23 @@ async def turn(
     rollout: Rollout,
     declared: Sequence[SamplerVariant],
     revisions: Mapping[tuple[str, str], SamplerVariant],
-    world: TurnPorts,
+    ports: TurnPorts,
     reading: Reading | Unseen,
     rivals: Sequence[Rollout] = (),
 ) -> TurnResult:
     """Observe, decide, record, remember, perform. `rivals` are the other rollouts, of all namespaces."""
-    seen = await observe(rollout, declared, world, reading, rivals)
+    seen = await observe(rollout, declared, ports, reading, rivals)
     decision = decide(rollout, seen)
     owner = f"{rollout.metadata.namespace}/{rollout.metadata.name}"
     try:
-        await world.memory.append(rollout, list(lines.evidence_lines(rollout, decision)))
+        await ports.memory.append(rollout, list(lines.evidence_lines(rollout, decision)))
     except FlagsUnreachableError as error:
-        await tell_unrecorded(rollout, world.memory, str(error), now=seen.now)
+        await tell_unrecorded(rollout, ports.memory, str(error), now=seen.now)
         raise
-    await world.memory.write_status(rollout, decision.status)
+    await ports.memory.write_status(rollout, decision.status)
     failures = await perform(
-        decision.effects, EffectPorts(world.flags, world.platform, world.announcer, revisions, owner)
+        decision.effects, EffectPorts(ports.flags, ports.platform, ports.announcer, revisions, owner)
     )
     if decision.effects:
-        await world.memory.append(rollout, [lines.decision_line(rollout, decision, failures, seen.now)])
+        await ports.memory.append(rollout, [lines.decision_line(rollout, decision, failures, seen.now)])
     return TurnResult(decision, failures)
