@@ -177,11 +177,12 @@ async def test_a_watch_that_is_silently_lost_is_noticed_and_nobody_waits_for_it(
     assert longest < 0.5, "the event loop, which serves the users, did work of its own"
 
 
-async def test_a_missing_right_is_named_once_with_its_remedy(following, kubectl, namespace, routes, caplog):
+async def test_a_missing_right_is_named_once_with_its_remedy(following, control_plane, namespace, routes, caplog):
     caplog.set_level(logging.WARNING)
+    since = control_plane.audit_position()
     async with following():
         await become(lambda: "service account" in caplog.text, "the warning")
-        await asyncio.sleep(3 * SHORT.backoff.longest_seconds)
+        await become(lambda: len(control_plane.requests(GATEWAY, since=since)) >= 4, "attempts that say nothing more")
 
     warnings = [record.message for record in caplog.records if namespace in record.message]
     assert len(warnings) == 1

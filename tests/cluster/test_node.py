@@ -93,8 +93,8 @@ def test_a_runtime_becomes_ready_answers_and_is_restarted(kubectl: Kubectl, name
     pod = only_pod(kubectl, namespace)
     name = pod["metadata"]["name"]
 
-    until(lambda: answers(f"http://{pod['status']['podIP']}:8000/readyz"), seconds=5, what="the pod")
-    until(lambda: answers(f"http://{service}:8000/readyz"), seconds=10, what="the Service")
+    until(lambda: answers(f"http://{pod['status']['podIP']}:8000/readyz"), seconds=60, what="the pod")
+    until(lambda: answers(f"http://{service}:8000/readyz"), seconds=60, what="the Service")
     assert "uniform-v1 is ready" in kubectl("logs", name, namespace=namespace)
     told = kubectl("exec", name, "--", "python", "-c", "print('inside')", namespace=namespace)
     assert told.strip() == "inside"
@@ -144,7 +144,7 @@ def test_a_node_leaves_nothing_behind(node: Node, kubectl: Kubectl, namespace: s
     assert ip_address(address) in ip_network(network.pods)
     assert not ip_network(network.pods).overlaps(ip_network(node.network.pods))
     assert [name for _, name in processes if "containerd-shim" in name]
-    until(lambda: not any(Path(f"/proc/{number}").exists() for number, _ in processes), seconds=5, what="their end")
+    until(lambda: not any(Path(f"/proc/{number}").exists() for number, _ in processes), seconds=60, what="their end")
     assert list(CGROUPS.glob(f"*/{network.name}")) == []
     assert not second.folder.exists()
     assert not network.path.exists()

@@ -14,7 +14,7 @@ import yaml
 
 from pitwall_crds.host.sockets import free_port
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 def program(name: str) -> str:

@@ -106,7 +106,7 @@ def completion(name: str, tokens: int, cache: str) -> dict[str, Any]:
     }
 
 
-def until(claim: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
+def until(claim: Callable[[], Any], what: str, seconds: float = 60.0) -> None:
     """Wait for a claim to become true, up to a deadline."""
     deadline = time.monotonic() + seconds
     while not claim():

@@ -30,9 +30,11 @@ class FakeKube:
     def __init__(self) -> None:
         self.items: dict[str, list[dict[str, Any]]] = {}
         self.down = False
+        self.refused = 0
 
     async def pages(self, kind: Any, namespace: str = "", selector: str = "", *, heads: bool = False) -> Any:
         if self.down:
+            self.refused += 1
             raise KubeUnreachableError("down")
         yield {"metadata": {"resourceVersion": "100"}, "items": self.items.get(kind.plural, [])}
 
@@ -120,10 +122,10 @@ class QueueWorld:
         finally:
             self.turns.open.set()
             self.stopped.set()
-            await asyncio.wait_for(task, 15)
+            await asyncio.wait_for(task, 60)
 
     async def until(self, claim: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not claim():  # noqa: ASYNC110 – the claims are about the world, not about one event
                 await asyncio.sleep(0.005)
 
@@ -223,7 +225,7 @@ async def test_an_api_server_that_is_away_is_asked_again(world):
     world.kube.down = True
     async with world.running():
         world.leading.set()
-        await asyncio.sleep(0.05)
+        await world.until(lambda: world.kube.refused > 1)
         world.kube.down = False
         await world.until(lambda: world.turns.taken[A])
 
