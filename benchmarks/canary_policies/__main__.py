@@ -1,4 +1,4 @@
-"""`python -m benchmarks.canary_policies [--quick] [--output DIR] [--streams DIR]`."""
+"""Runs the comparison: `python -m benchmarks.canary_policies [--quick] [--output DIR] [--streams DIR]`."""
 
 import argparse
 import datetime as dt

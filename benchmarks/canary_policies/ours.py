@@ -1,4 +1,4 @@
-"""Pitwall on recorded blocks: one gate at one weight, in Block or in Query mode, at a real analysis' thresholds."""
+"""Pitwall's policy: one gate at one weight, in Block or Query mode, at a real analysis' thresholds."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.canary_policies.picture FILE.png`: evidence over time, as docs/statistics.md shows it."""
+"""Draws docs/statistics.md's picture of evidence over time: `python -m benchmarks.canary_policies.picture FILE.png`."""
 
 import itertools
 import sys

@@ -1,4 +1,4 @@
-"""The default ramp, 1 → 10 → 50 → 100 %: weights that follow the verdicts, for Pitwall; a fixed timetable for peers."""
+"""Simulates the default ramp, 1 → 10 → 50 → 100 %: Pitwall's weights follow its verdicts, others' a timetable."""
 
 import numpy as np
 from benchmarks.canary_policies import ours, peers

@@ -1,4 +1,4 @@
-"""A scenario, a weight and a seed come in; per block and per minute, what both arms showed comes out, for many runs."""
+"""Simulates traffic: what both arms showed per block and per minute, for many runs of one scenario."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the operator costs by the number of Rollouts, most of them at rest, two in a hundred moving.
+"""Measures what the operator costs by the number of Rollouts, most of them at rest, two in a hundred moving.
 
 `python -m benchmarks.operator_load [--quick] [--sizes N …]` prints a table and puts its rows into
 benchmarks/results/operator_load.json, or the --output.

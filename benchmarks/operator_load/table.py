@@ -1,4 +1,4 @@
-"""Rows, printed as they come, and kept beside those of other systems and sizes."""
+"""Prints rows of results as they come, and keeps them beside those of other systems and sizes."""
 
 import datetime as dt
 import json

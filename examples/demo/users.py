@@ -1,4 +1,4 @@
-"""Many simulated users: a gateway and a film in, one Exchange per question out; their votes follow the annotated truth.
+"""Simulates many users who ask the gateway and vote by the annotated truth.
 
 Run alone: python -m examples.demo.users --gateway http://127.0.0.1:PORT --film FILE --rate 20 --seconds 30
 """

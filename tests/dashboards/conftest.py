@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes a real process with every metric of Pitwall."""
+"""Fixtures: a real Prometheus that scrapes a real process with every metric of Pitwall."""
 
 import shutil
 import subprocess

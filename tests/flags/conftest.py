@@ -1,4 +1,4 @@
-"""Real flag services, started and stopped by the tests."""
+"""Fixtures: real flag services, started and stopped by the tests."""
 
 import os
 import re

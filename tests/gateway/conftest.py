@@ -1,4 +1,4 @@
-"""A gateway and its runtimes as real HTTP servers on free ports, for the tests beside this file."""
+"""Fixtures: a gateway and its runtimes as real HTTP servers on free ports."""
 
 import asyncio
 import contextlib

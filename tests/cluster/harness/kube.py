@@ -1,4 +1,4 @@
-"""kubectl as tests use it."""
+"""Runs kubectl for tests."""
 
 import json
 import secrets

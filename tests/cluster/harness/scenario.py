@@ -1,4 +1,4 @@
-"""One test's rollout: its namespace, its users, its operator, and what can be seen of it."""
+"""One test's rollout: its namespace, users and operator, and helpers to observe it."""
 
 import json
 import secrets
