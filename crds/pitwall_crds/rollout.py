@@ -185,7 +185,7 @@ class RolloutSpec(Border):
         Field(
             min_length=1,
             max_length=128,
-            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+            pattern=names.FLAG_KEY,
             description="The feature flag whose split this rollout owns, such as sampler.variant.",
         ),
     ]

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pitwall_crds.names import Arm
+from pitwall_crds.names import Arm, experiment_flag, shadow_flag
 from pitwall_gateway.flags.first_visits import FirstVisits
 from pitwall_gateway.flags.port import ERROR_REASON, AssignedFlag, Flags
 
@@ -52,8 +52,7 @@ class Assigner:
 
     def copies(self, targeting_key: str) -> tuple[str, ...]:
         """The variants that get a shadow copy of this user's question, each once."""
-        prefix = f"{self._flag}.experiment."
-        shadow = f"{self._flag}.shadow"
+        shadow, prefix = shadow_flag(self._flag), experiment_flag(self._flag, "")
         keys = [key for key in self._flags.keys() if key == shadow or key.startswith(prefix)]  # noqa: SIM118 – a port
         values = (self._flags.resolve(key, targeting_key).value for key in sorted(keys))
         return tuple(dict.fromkeys(value for value in values if value))

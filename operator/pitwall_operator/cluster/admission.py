@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from pitwall_crds.names import FULL_WEIGHT
+from pitwall_crds.names import FULL_WEIGHT, Pool
 from pitwall_crds.reading.problems import suggestion
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
@@ -18,7 +18,6 @@ from pitwall_operator.decision import ownership
 from pitwall_operator.gates.counters import measurable_in_shadow
 from pitwall_operator.kube.cache import Cache, Key, is_leaving, key_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Object
-from pitwall_operator.values.observation import Pool
 
 NAME_LENGTH: Final = 63 - len("-candidate")
 """A Service's name has at most 63 characters, and the candidate pool's ends like this."""

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from pitwall_crds.names import Pool
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
 from pitwall_operator.cluster import orphans
@@ -23,7 +24,6 @@ from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kind, 
 from pitwall_operator.observe.reader import Reader
 from pitwall_operator.turn.perform import ACTOR
 from pitwall_operator.values.errors import KubeError, OvertakenError, TurnFailedError
-from pitwall_operator.values.observation import Pool
 
 log = logging.getLogger(__name__)
 

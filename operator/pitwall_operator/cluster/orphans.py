@@ -8,13 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pitwall_crds.names import FULL_WEIGHT, Arm, ObjectLabel
+from pitwall_crds.names import FULL_WEIGHT, Arm, ObjectLabel, Pool
 from pitwall_flags.flag.document import ArmShare, read_split, shadow_document, split_document
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.kube.cache import Key, rollout_of
 from pitwall_operator.kube.client import Object
 from pitwall_operator.turn.perform import OWNER
-from pitwall_operator.values.observation import Pool
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pitwall_crds.names import MANAGED_BY, ObjectLabel
+from pitwall_crds.names import MANAGED_BY, ObjectLabel, Pool
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube import manifests, pods
 from pitwall_operator.kube.cache import Cache, Key, key_of, rollout_of
@@ -30,7 +30,7 @@ from pitwall_operator.kube.client import (
 )
 from pitwall_operator.kube.manifests import APPLIED, Defaults, Owner, PoolRequest, pool_name, revision_name
 from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeNotFoundError, KubeRefusedError
-from pitwall_operator.values.observation import Pool, PoolSeen
+from pitwall_operator.values.observation import PoolSeen
 from pitwall_operator.values.platform import Pools
 
 log = logging.getLogger(__name__)

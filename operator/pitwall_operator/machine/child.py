@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from pitwall_operator.values.observation import Pool
+from pitwall_crds.names import Pool
 
 TAIL_BYTES = 4096
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pitwall_crds.names import FULL_WEIGHT, Arm
+from pitwall_crds.names import FULL_WEIGHT, Arm, Pool, experiment_flag, shadow_flag
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
@@ -21,13 +21,11 @@ from pitwall_flags.flag.document import read_split
 from pitwall_operator.decision import conditions, ownership
 from pitwall_operator.decision.analyze import Judgement
 from pitwall_operator.decision.decide import Decision, decide
-from pitwall_operator.decision.wanted import experiment_flag, shadow_flag
 from pitwall_operator.record import lines
 from pitwall_operator.turn.perform import Announcer, EffectPorts, perform
 from pitwall_operator.values.effects import EffectFailure
 from pitwall_operator.values.observation import (
     Observation,
-    Pool,
     PoolSeen,
     Reading,
     ShadowSeen,

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pitwall_crds.names import EventReason
-from pitwall_operator.values.observation import Pool, Share
+from pitwall_crds.names import EventReason, Pool
+from pitwall_operator.values.observation import Share
 
 
 @dataclass(frozen=True, slots=True)

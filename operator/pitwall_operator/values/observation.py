@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from pitwall_crds.names import Arm
+from pitwall_crds.names import Arm, Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,15 +11,6 @@ class Unseen:
     """Could not look, and why. Never good and never bad."""
 
     reason: str
-
-
-class Pool(StrEnum):
-    """Runtime processes (pods) of one variant that share a purpose."""
-
-    MAIN = "main"
-    CONTROL = "control"
-    CANDIDATE = "candidate"
-    """Only while a variant of the same name is stable: its edited spec proves itself beside the old one."""
 
 
 @dataclass(frozen=True, slots=True)

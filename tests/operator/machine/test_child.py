@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pitwall_crds.names import Pool
 from pitwall_operator.machine import child
 from pitwall_operator.machine.child import Child
-from pitwall_operator.values.observation import Pool
 
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # it shall outlive us
 

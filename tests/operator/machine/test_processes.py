@@ -10,11 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pitwall_crds.names import Pool
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.machine import child, processes
 from pitwall_operator.machine.processes import DRAIN_SECONDS, KILL_SECONDS, Processes, ProcessFolders
-from pitwall_operator.values.observation import Pool, PoolSeen
+from pitwall_operator.values.observation import PoolSeen
 
 VARIANT = next(
     one
