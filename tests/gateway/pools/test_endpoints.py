@@ -43,7 +43,7 @@ class ApiServer:
         self.refusals: list[tuple[int, str]] = []
         self.lists = 0
         self.asked: list[dict[str, str]] = []
-        self.hangs = False
+        self.hangs = self.hangs_before_watches = False
         self.ended = asyncio.Event()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -56,6 +56,8 @@ class ApiServer:
                 await self.ended.wait()
             return web.json_response({"metadata": {"resourceVersion": "7"}, "items": self.items})
         self.asked.append(dict(request.query))
+        if self.hangs_before_watches:
+            await self.ended.wait()
         response = web.StreamResponse()
         await response.prepare(request)
         if self.watches:
@@ -211,6 +213,14 @@ async def test_a_list_that_does_not_come_is_given_up_and_asked_for_again(server,
 
     assert "the connection is taken for lost" in caplog.text
     assert followed.urls() is None, "nothing is known, so nothing is written"
+
+
+async def test_a_watch_that_does_not_begin_is_taken_for_lost(server, followed, caplog):
+    server.hangs_before_watches = True
+    followed.follower.start()
+    await followed.until(lambda: server.lists == 2)
+
+    assert "did not begin a watch within 0.3 s; the connection is taken for lost" in caplog.text
 
 
 async def test_a_watch_that_outlives_its_time_is_taken_for_lost(server, followed, caplog):
