@@ -99,7 +99,7 @@ async def test_windows_are_closed_in_the_background_until_the_gateway_ends():
     desk = Desk(window_seconds=0.05)
     desk.feedback.start()
     desk.feedback.answered("ans-1", "ann", CANDIDATE)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not desk.counted():  # noqa: ASYNC110 - metrics have no event
             await asyncio.sleep(0.01)
     await desk.feedback.close()

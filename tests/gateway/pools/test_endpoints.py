@@ -15,7 +15,7 @@ from pitwall_gateway.pools.endpoints import EndpointFollower, Pace, RoutesFile
 from pitwall_gateway.pools.slices import Slice
 
 QUICK = Pace(
-    list_seconds=0.3, watch_seconds=1, slack_seconds=0.1, backoff=Backoff(0.02, 0.05, spread=(0.5, 1.0)),
+    list_seconds=1.5, watch_seconds=1, slack_seconds=0.1, backoff=Backoff(0.02, 0.05, spread=(0.5, 1.0)),
     write_seconds=0.001,
 )  # fmt: skip
 
@@ -112,7 +112,7 @@ class Followed:
         return json.loads(self.path.read_text())["variants"].get("aks-v2", {}).get("stable")
 
     async def until(self, claim: Callable[[], object]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not claim():  # noqa: ASYNC110 - files and logs have no event
                 await asyncio.sleep(0.005)
 
@@ -218,14 +218,14 @@ async def test_a_list_that_does_not_come_is_given_up_and_asked_for_again(server,
 async def test_a_watch_that_does_not_begin_is_taken_for_lost(server, followed, caplog):
     server.hangs_before_watches = True
     followed.follower.start()
-    await followed.until(lambda: server.lists == 2)
+    await followed.until(lambda: server.lists >= 2)
 
-    assert "did not begin a watch within 0.3 s; the connection is taken for lost" in caplog.text
+    assert "did not begin a watch within 1.5 s; the connection is taken for lost" in caplog.text
 
 
 async def test_a_watch_that_outlives_its_time_is_taken_for_lost(server, followed, caplog):
     followed.follower.start()
-    await followed.until(lambda: server.lists == 2)
+    await followed.until(lambda: server.lists >= 2)
 
     assert "the connection is taken for lost" in caplog.text
 

@@ -35,7 +35,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", port), Ready).serve_forever()
 '''
 
 
-def wait_for(claim: Callable[[], object], *, seconds: float = 20.0) -> None:
+def wait_for(claim: Callable[[], object], *, seconds: float = 60.0) -> None:
     """Until a claim about other processes holds."""
     deadline = time.monotonic() + seconds
     while not claim():
