@@ -1,0 +1,109 @@
+"""Which of three outcomes a runtime's reply is, whatever it sends."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitwall_gateway.values.answer import FailureKind, VariantAnswer, VariantFailure, VariantRefusal, read_reply
+
+WHOLE = {"choices": [{"index": 0, "message": {"content": "at 12 s"}}], "pitwall": {"tokens": 90, "cache": "cold"}}
+
+
+def body(**changes) -> bytes:
+    return json.dumps({**WHOLE, **changes}).encode()
+
+
+def test_an_answer_is_kept_byte_for_byte_with_what_it_tells_of_itself():
+    raw = body()
+
+    assert read_reply(200, raw, 0.5) == VariantAnswer(raw, WHOLE, 0.5, 90, "cold")
+
+
+@pytest.mark.parametrize(
+    ("details", "tokens", "cache"),
+    [
+        pytest.param({}, 0, "", id="nothing is told"),
+        pytest.param(None, 0, "", id="null"),
+        pytest.param([90, "warm"], 0, "", id="a list"),
+        pytest.param({"tokens": "90", "cache": 1}, 0, "", id="of other types"),
+        pytest.param({"tokens": 90.5, "cache": None}, 0, "", id="parts of tokens"),
+        pytest.param({"tokens": -3, "cache": "warm"}, -3, "warm", id="fewer tokens than none"),
+    ],
+)
+def test_what_a_runtime_tells_wrongly_of_its_cost_costs_no_answer(details, tokens, cache):
+    reply = read_reply(200, body(pitwall=details), 0.5)
+
+    assert isinstance(reply, VariantAnswer)
+    assert (reply.tokens, reply.cache) == (tokens, cache)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"<html>", id="a page"),
+        pytest.param(b"\xff\xfe\x00", id="no text"),
+        pytest.param(b"[]", id="a list"),
+        pytest.param(b"[" * 100_000, id="nested without end"),
+        pytest.param(b"9" * 5_000, id="a number of 5000 digits"),
+        pytest.param(b"{}", id="no choices"),
+        pytest.param(body(choices=[]), id="an empty list of choices"),
+        pytest.param(body(choices="yes"), id="choices as text"),
+        pytest.param(body(choices=["yes"]), id="a choice as text"),
+        pytest.param(body(choices=[{"index": 0}, None]), id="one choice of two"),
+    ],
+)
+def test_a_200_without_a_chat_completion_is_malformed(raw):
+    reply = read_reply(200, raw, 0.5)
+
+    assert isinstance(reply, VariantFailure)
+    assert reply.fault is FailureKind.MALFORMED
+
+
+@pytest.mark.parametrize("status", [201, 204, 206, 301, 302, 304, 399])
+def test_no_other_success_is_an_answer_even_with_a_completion(status):
+    assert isinstance(read_reply(status, body(), 0.5), VariantFailure)
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 413, 415, 422, 499])
+def test_the_fault_of_the_question_is_a_refusal(status):
+    assert read_reply(status, b"words", 0.5) == VariantRefusal(status, b"words")
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
+def test_the_state_of_the_runtime_is_a_failure(status):
+    reply = read_reply(status, b"words", 0.5)
+
+    assert reply == VariantFailure(FailureKind.STATUS, f"its runtime says {status}: words")
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        pytest.param(b'{"error": {"message": "out of memory"}}', "out of memory", id="OpenAI's shape"),
+        pytest.param(b'{"error": "boom"}', '{"error": "boom"}', id="another shape"),
+        pytest.param(b'{"error": {"message": ""}}', '{"error": {"message": ""}}', id="an empty message"),
+        pytest.param(b"\xffboom", "\ufffdboom", id="no text"),
+        pytest.param(b"x" * 10_000, "x" * 200, id="a long page"),
+    ],
+)
+def test_a_failure_is_told_in_the_runtimes_words_as_far_as_it_has_any(raw, words):
+    assert read_reply(500, raw, 0.5) == VariantFailure(FailureKind.STATUS, f"its runtime says 500: {words}")
+
+
+KEYS = st.sampled_from(["choices", "pitwall", "error"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner),
+).map(lambda value: json.dumps(value).encode())
+
+
+@given(st.integers(100, 599), st.binary(max_size=60) | VALUES)
+def test_any_reply_is_one_of_the_three(status, raw):
+    reply = read_reply(status, raw, 0.1)
+
+    assert isinstance(reply, VariantAnswer | VariantRefusal | VariantFailure)
+    assert isinstance(reply, VariantAnswer) <= (status == 200)
+    assert isinstance(reply, VariantRefusal) <= (400 <= status < 500)
