@@ -146,7 +146,12 @@ def _body(response: httpx.Response) -> dict[str, Any]:
         raise FlagConflictError(_words(response))
     if not response.is_success:
         raise FlagRejectedError(f"{response.status_code}: {_words(response)}")
-    body: dict[str, Any] = response.json()
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise FlagRejectedError(f"{response.status_code}: {_words(response)}; is this the flag service?")
     return body
 
 
