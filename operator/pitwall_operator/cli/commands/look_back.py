@@ -40,9 +40,9 @@ def replay(file: FileArgument, output: OutputOption = Output.TEXT) -> None:
 
     try:
         blocks = list(recompute(_existing(file).read()))
+        differences = [line for block in blocks for line in block.disagreements()]
     except UnreadableRecordError as error:
         fail(f"{file}: {error}", Exit.BAD_INPUT)
-    differences = [line for block in blocks for line in block.disagreements()]
     verdicts = sum(len(block.assessments) for block in blocks)
     if output is Output.JSON:
         print_json({"blocks": len(blocks), "verdicts": verdicts, "differences": differences})

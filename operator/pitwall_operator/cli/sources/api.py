@@ -94,7 +94,18 @@ class Api:
             text = answer.response.data.decode()
             if not 200 <= answer.status < 300:
                 raise ApiException(status=answer.status, reason=answer.reason, body=text)
-        found: dict[str, Any] = json.loads(text)
+        return self._object(text)
+
+    def _object(self, text: str) -> dict[str, Any]:
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            words = (
+                f"{self.client.configuration.host} does not answer as an API server does; is this the right context?"
+            )
+            raise CommandError(words, Exit.UNREACHABLE)
         return found
 
     @contextmanager

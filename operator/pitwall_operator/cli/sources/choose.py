@@ -14,7 +14,7 @@ import typer
 from pitwall_operator.cli.context import DEFAULT_STATE, fail
 from pitwall_operator.cli.sources.folder import Folder
 from pitwall_operator.cli.sources.port import ResourceSource
-from pitwall_operator.values.errors import CommandError, Exit
+from pitwall_operator.values.errors import Exit, OperatorError
 
 PLUGIN = "kubectl-pitwall"
 
@@ -85,6 +85,6 @@ def rollout_names(ctx: typer.Context, incomplete: str) -> list[str]:
     where: dict[str, Any] = {name: ctx.params.get(name) for name in CHOICE}
     try:
         found = SourceChoice(**where).open().rollouts()
-    except CommandError:
+    except OperatorError:
         return []
     return [rollout.metadata.name for rollout in found if rollout.metadata.name.startswith(incomplete)]

@@ -64,7 +64,10 @@ def _contexts(files: Sequence[Path]) -> tuple[str, dict[str, str]]:
             data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         except yaml.YAMLError as error:
             fail(f"kubeconfig {file} is not YAML: {error}", Exit.BAD_INPUT)
-        current = current or data.get("current-context", "")
-        for entry in data.get("contexts") or []:
-            namespaces.setdefault(entry["name"], (entry.get("context") or {}).get("namespace") or "default")
+        try:
+            current = current or data.get("current-context", "")
+            for entry in data.get("contexts") or []:
+                namespaces.setdefault(entry["name"], (entry.get("context") or {}).get("namespace") or "default")
+        except (AttributeError, KeyError, TypeError):
+            fail(f"{file} is no kubeconfig; compare `kubectl config view`", Exit.BAD_INPUT)
     return current, namespaces
