@@ -1,4 +1,4 @@
-"""A JUnit report of pytest in, the slowest tests and the cost of each folder of tests out."""
+"""Lists the slowest tests and the cost of each folder of tests, from pytest's JUnit report."""
 
 import sys
 from collections import Counter

@@ -17,7 +17,7 @@ from examples.demo.annotations import AnnotatedQuestion, Annotations
 from examples.demo.asking import FilmAsker, Reply
 from examples.demo.judge import judge
 
-LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 2.0
 """How long a question already asked may still be answered after the stop."""
@@ -162,7 +162,7 @@ class Crowd:
             kind = error.partition(":")[0]
             self.lost_feedback[kind] += 1
             if self.lost_feedback[kind] == 1:
-                LOG.warning("feedback %s was not taken: %s", feedback, error)
+                log.warning("feedback %s was not taken: %s", feedback, error)
 
     async def _thinks(self, visitor: "Visitor") -> bool:
         """Waits like a person who reads; True when the crowd has been stopped meanwhile."""

@@ -1,4 +1,4 @@
-"""Failures in a row in, the pause before the next attempt out: twice as long each time, up to a limit."""
+"""Exponential back-off: how long to pause after failures in a row, doubling up to a limit."""
 
 import itertools
 import random

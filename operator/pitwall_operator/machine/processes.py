@@ -182,7 +182,7 @@ class Processes:
         try:
             answer = await self.client.get(f"{candidate.url}/readyz", timeout=READY_TIMEOUT_SECONDS)
         except httpx.HTTPError:
-            # A busy process that was ready stays so; one that is gone is buried by its pid.
+            # A busy process that was ready stays so; one that is gone is given up by its pid.
             return candidate.pid in self.ready
         return answer.status_code == httpx.codes.OK
 

@@ -35,7 +35,7 @@ def download(url: str, folder: Path, limits: DownloadLimits) -> Video:
     deadline = time.monotonic() + limits.max_seconds
     timeout = httpx.Timeout(limits.read_seconds, connect=limits.connect_seconds)
     try:
-        # No proxies from the environment: a proxy would resolve the name again, past the guard.
+        # No proxies from the environment: a proxy would resolve the name again, past the check of its address.
         with httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False) as client:
             for _ in range(_REDIRECTS + 1):
                 with _get(client, url, limits) as response:

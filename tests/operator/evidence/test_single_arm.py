@@ -1,4 +1,4 @@
-"""Processes without a concurrent control: an objective, and the control's record after full weight."""
+"""Processes without a concurrent control: an objective, and the control's baseline after full weight."""
 
 import json
 import math
@@ -117,17 +117,17 @@ def test_an_objective_is_restored_exactly_at_every_block(kind, claim):
         assert restored == straight
 
 
-def test_the_records_limit_is_three_standard_errors_above_the_mean():
-    record = Baseline()
+def test_the_baselines_limit_is_three_standard_errors_above_the_mean():
+    baseline = Baseline()
     for value in (4.0, 6.0, 5.0, 5.0):
-        record = record.with_block(10, value)
-    assert record.limit == pytest.approx(0.5 + 3 * math.sqrt(2) / 40)
+        baseline = baseline.with_block(10, value)
+    assert baseline.limit == pytest.approx(0.5 + 3 * math.sqrt(2) / 40)
 
 
 @pytest.mark.parametrize(
     ("rate", "is_harm"), [pytest.param(0.04, False, id="within-the-ratio"), pytest.param(0.2, True, id="beyond-it")]
 )
-def test_full_weight_is_held_against_the_record(rate, is_harm):
+def test_full_weight_is_held_against_the_baseline(rate, is_harm):
     draw, process = random.Random(9), RecordProcess(2.0, Measure.RATE)
     for _ in range(50):
         process = process.update(Counts(arm(draw, 0.03), arm(draw, 0.03)))
@@ -141,7 +141,7 @@ def test_full_weight_is_held_against_the_record(rate, is_harm):
 @pytest.mark.parametrize(
     ("rate", "is_harm"), [pytest.param(0.001, False, id="as-rare-as-ever"), pytest.param(0.2, True, id="often")]
 )
-def test_a_control_without_a_single_failure_leaves_a_record_too(rate, is_harm):
+def test_a_control_without_a_single_failure_leaves_a_baseline_too(rate, is_harm):
     draw, process = random.Random(9), RecordProcess(2.0, Measure.RATE)
     for _ in range(60):
         process = process.update(Counts(Tally(50), Tally(50)))
@@ -150,6 +150,6 @@ def test_a_control_without_a_single_failure_leaves_a_record_too(rate, is_harm):
     assert (process.peak_log_e > math.log(100)) is is_harm
 
 
-def test_without_a_record_nothing_can_be_broken():
+def test_without_a_baseline_nothing_can_be_broken():
     process = RecordProcess(2.0, Measure.RATE)
     assert process.update(Counts(candidate=Tally(50, 50))) is process

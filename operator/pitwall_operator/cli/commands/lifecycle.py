@@ -54,7 +54,7 @@ def store(source: ResourceSource, found: Sequence[Resource]) -> None:
 
 
 def apply(source: ResourceSource, filename: FilesOption) -> None:
-    """Store resources; the operator moves the world to them."""
+    """Store resources; the operator then acts on them."""
     store(source, read(filename))
 
 

@@ -91,8 +91,8 @@ class Cluster:
             patch = {"metadata": {"resourceVersion": version}, "spec": change(Rollout.model_validate(data))}
             try:
                 self.api.patch(path, patch, kind=MERGE, manager=FIELD_MANAGER)
-            except CommandError as trouble:
-                if trouble.code is not Exit.CONFLICT:
+            except CommandError as error:
+                if error.code is not Exit.CONFLICT:
                     raise
             else:
                 return
@@ -149,8 +149,8 @@ class Cluster:
         """The resourceVersion, or None where there is no such resource."""
         try:
             return str(self.api.get(path)["metadata"]["resourceVersion"])
-        except CommandError as trouble:
-            if trouble.code is Exit.NOT_FOUND:
+        except CommandError as error:
+            if error.code is Exit.NOT_FOUND:
                 return None
             raise
 

@@ -44,8 +44,8 @@ def _find(api: Api, named: str | None) -> tuple[str, str]:
     hint = "name it by --flags NAMESPACE/SERVICE"
     try:
         found = [service["metadata"] for service in api.list("/api/v1/services", LABELED)]
-    except CommandError as trouble:
-        fail(f"the flag service could not be looked for: {trouble}; or {hint}", trouble.code)
+    except CommandError as error:
+        fail(f"the flag service could not be looked for: {error}; or {hint}", error.code)
     if len(found) != 1:
         places = ", ".join(f"{each['namespace']}/{each['name']}" for each in found)
         fail(
