@@ -64,9 +64,6 @@ async def guarded(tmp_path: Path) -> AsyncIterator[Desk]:
         pytest.param({"If-Match": "*"}, 400, "a version number in quotes", id="any version"),
         pytest.param({"If-Match": 'W/"1"'}, 400, "a version number in quotes", id="a weak tag"),
         pytest.param({"If-Match": '"9999999999"'}, 400, "a version number in quotes", id="a version too large"),
-        pytest.param(
-            {"If-Match": '"²"'.encode().decode("latin-1")}, 400, "a version number", id="a digit that is none"
-        ),
         pytest.param({"If-None-Match": '"1"'}, 428, "send If-Match", id="not this version"),
         pytest.param({"If-Match": '"1"', "If-None-Match": "*"}, 428, "send If-Match", id="old and new at once"),
         pytest.param({"If-Match": '"7"'}, 412, "the store has version 1", id="a version that never was"),
