@@ -39,6 +39,7 @@ class OpenAiEngine:
             response.raise_for_status()
             reply = response.json()
             text = str(reply["choices"][0]["message"]["content"] or "")
+            spent = _completion_tokens(reply, text)
         except httpx.HTTPStatusError as error:
             reason = f"{error.response.status_code}: {error.response.text[:300]}"
             raise UnavailableError(f"the answer server {self._url} refused with {reason}; check answer.model") from None
@@ -47,11 +48,11 @@ class OpenAiEngine:
             raise UnavailableError(
                 f"the answer server {self._url} does not answer ({reason}); check that it runs"
             ) from None
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, AttributeError):
             raise UnavailableError(
                 f"the answer server {self._url} sent no chat completion; check answer.endpointUrl"
             ) from None
-        return Answer(text, brief.moments, _completion_tokens(reply, text))
+        return Answer(text, brief.moments, spent)
 
     def _message(self, brief: Brief) -> dict[str, Any]:
         side = _PIXELS_PER_TOKEN_SIDE * max(1, isqrt(brief.tokens_per_frame))
