@@ -168,13 +168,9 @@ class EventReason(StrEnum):
     STAGE_STARTED = "StageStarted"
     PROMOTED = "Promoted"
     FLAGGED_OFF = "FlaggedOff"
-    HELD = "Held"
-    RESUMED = "Resumed"
     ABORTED = "Aborted"
     APPROVED = "Approved"
-    UNMEASURED = "Unmeasured"
     INVALID = "InvalidSpec"
-    VARIANT_NOT_READY = "VariantNotReady"
 
 
 def _geometric_edges(first: float, last: float, steps_per_doubling: int) -> tuple[float, ...]:

@@ -153,7 +153,7 @@ async def observe(
     reading: Reading | Unseen,
     rivals: Sequence[Rollout] = (),
 ) -> Observation:
-    """Everything that this turn's decision may depend on. Raises PlatformUnreachableError."""
+    """Everything that this turn's decision may depend on. Raises OSError."""
     pools = await ports.platform.pools()
     return Observation(
         now=ports.clock(),

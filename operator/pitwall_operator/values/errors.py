@@ -39,10 +39,6 @@ class RevisionUnknownError(OperatorError, LookupError):
     """A pool shall run a spec that nobody has any more."""
 
 
-class PlatformUnreachableError(OperatorError, OSError):
-    """The pools can be neither seen nor changed now."""
-
-
 class UnreadableRecordError(OperatorError, ValueError):
     """A record cannot be replayed; the message names the line and what is missing."""
 

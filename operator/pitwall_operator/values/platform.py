@@ -15,7 +15,7 @@ class Platform(Protocol):
     """Runs pools of runtimes. Every call is idempotent and returns without waiting for readiness."""
 
     async def pools(self) -> Pools:
-        """Every pool that runs, and how many of its replicas answer. Raises PlatformUnreachableError."""
+        """Every pool that runs, and how many of its replicas answer. Raises OSError."""
 
     async def run(self, variant: SamplerVariant, revision: str, pool: Pool, replicas: int) -> None:
         """Keep this many replicas of the pool, of this revision; surplus ones are drained."""

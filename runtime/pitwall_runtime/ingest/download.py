@@ -77,7 +77,7 @@ def _save(response: httpx.Response, url: str, folder: Path, limits: DownloadLimi
         draft.flush()
         path = folder / digest.hexdigest()
         os.replace(draft.name, path)
-    return Video(digest.hexdigest(), path, size)
+    return Video(digest.hexdigest(), path)
 
 
 def _check_size(size: int, limits: DownloadLimits) -> None:

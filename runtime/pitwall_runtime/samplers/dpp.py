@@ -37,7 +37,7 @@ def select(context: SamplerContext, parameters: DppParameters) -> Selection:
     """Exactly `budget` frames, greedy MAP."""
     rows = _quality_rows(context.embeddings(), context.scores(), float(parameters.sharpness))
     greedy = _greedy_exact if parameters.exact else _greedy_cholesky
-    return Selection(tuple(sorted(greedy(rows, context.budget))), {"arithmetic": greedy.__name__.strip("_")})
+    return Selection(tuple(sorted(greedy(rows, context.budget))))
 
 
 def _quality_rows(embeddings: Floats, scores: Floats, sharpness: float) -> Rows:

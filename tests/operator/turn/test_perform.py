@@ -10,7 +10,7 @@ from pitwall_flags.client import FlagClient
 from pitwall_flags.flag.document import read_split
 from pitwall_operator.turn.perform import OWNER, EffectPorts, perform
 from pitwall_operator.values.effects import Announce, DrainVariant, RunVariant, SetShadow, SetSplit
-from pitwall_operator.values.errors import KubeConflictError, PlatformUnreachableError
+from pitwall_operator.values.errors import KubeConflictError, KubeUnreachableError
 from pitwall_operator.values.observation import Share
 
 RUN = RunVariant("aks-v1", "r1", Pool.MAIN, 2)
@@ -103,7 +103,7 @@ async def test_nothing_to_do_is_nothing_done(ports, hands):
 @pytest.mark.parametrize(
     ("trouble", "words"),
     [
-        pytest.param(PlatformUnreachableError("no answer"), "no answer", id="the platform is away"),
+        pytest.param(KubeUnreachableError("no answer"), "no answer", id="the platform is away"),
         pytest.param(KubeConflictError("changed meanwhile"), "changed meanwhile", id="a conflict"),
         pytest.param(OSError("disk full"), "disk full", id="the disk is full"),
     ],
