@@ -130,6 +130,14 @@ def _process_options(group: Any) -> None:
     group.add_argument("--workers", type=int, default=WORKERS, help="rollouts that are worked on at once")
 
 
+def _volume(text: str) -> dict[str, Any]:
+    """A Kubernetes volume source. Raises ValueError where it is none, which argparse tells."""
+    source = json.loads(text)
+    if not isinstance(source, dict):
+        raise ValueError(f"{text} is no JSON object")  # noqa: TRY004 – argparse knows ValueError
+    return source
+
+
 def _runtime_options(group: Any) -> None:
     group.add_argument("--runtime-image", required=True, help="for variants that name none")
     group.add_argument("--image-pull-policy", default="", help="empty is Kubernetes' own rule")
@@ -138,11 +146,11 @@ def _runtime_options(group: Any) -> None:
     group.add_argument("--media-root", action="append", default=[], help="folder that file:// may read; repeatable")
     group.add_argument("--allow-host", action="append", default=[], help="host[:port] allowed although private")
     group.add_argument(
-        "--cache-volume", type=json.loads, default={}, metavar="JSON",
+        "--cache-volume", type=_volume, default={}, metavar="JSON",
         help='a volume source such as {"persistentVolumeClaim": {"claimName": "cache"}}; default: emptyDir of 8 GiB',
     )  # fmt: skip
     group.add_argument(
-        "--media-volume", type=json.loads, default={}, metavar="JSON",
+        "--media-volume", type=_volume, default={}, metavar="JSON",
         help="a volume source, mounted read-only at the first media root",
     )  # fmt: skip
     group.add_argument("--startup-seconds", type=int, default=600, help="how long loading the models may take")
