@@ -1,4 +1,4 @@
-"""What this version's runtime has built in, for those who must know it without the runtime."""
+"""What the runtime of this version has built in, for packages that do not import the runtime."""
 
 from collections.abc import Mapping
 from typing import Final
