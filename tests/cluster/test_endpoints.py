@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from harness.kube import admits_pods
 from harness.processes import Process, until
 
 from pitwall_crds.host.backoff import Backoff
@@ -62,6 +63,7 @@ class Runtimes:
 def runtimes(kubectl, namespace):
     """Its pods are on a node of their own, since the endpoints controller passes over pods of no node."""
     kubectl.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": namespace}})
+    until(lambda: admits_pods(kubectl, namespace), seconds=60, what="the namespace's service account")
     yield Runtimes(kubectl, namespace)
     kubectl("delete", "node", namespace, check=False)
 

@@ -45,6 +45,11 @@ def is_ready_node(kubectl: "Kubectl", name: str) -> bool:
     return bool(found) and condition(json.loads(found), "Ready") == "True"
 
 
+def admits_pods(kubectl: "Kubectl", namespace: str) -> bool:
+    """Whether a new namespace has the service account without which the API server refuses pods."""
+    return bool(kubectl("get", "serviceaccount", "default", "--ignore-not-found", namespace=namespace).strip())
+
+
 @contextmanager
 def uncordoned(kubectl: "Kubectl", node: str) -> Iterator[None]:
     """Lets pods be placed on a node for a while: a real node and one that pretends must not share a test's pods."""

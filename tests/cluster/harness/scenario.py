@@ -71,7 +71,8 @@ class Scenario:
         self.operator.start()
         self.apply(file)
         self.await_phase("Stable")
-        until(self.split, seconds=LONG_SECONDS, what="the flag")  # a status is written before what it means is done
+        # A status is written before what it means is done.
+        self.await_status(lambda _: bool(self.split()), "the flag", 2 * LONG_SECONDS)
 
     def start_canary(
         self, file: str = "rollout-aks.yaml", stages: Sequence[Mapping[str, int]] = CANARY, **edits: object
