@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+REPORT := .pytest_cache/tests.xml
 STAMP := $(VENV)/.installed
 # Finds the Kubernetes binaries, or builds them once: about 6 minutes with Go.
 KUBE := $(BIN)/python scripts/kube/binaries.py > /dev/null
@@ -9,7 +10,7 @@ KUBE := $(BIN)/python scripts/kube/binaries.py > /dev/null
 # The demo and the tests start hundreds of processes; none of them should compile our code anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test test-cluster test-fast check format lock generate clean
+.PHONY: help install demo test test-costs test-cluster test-fast soak check format lock generate clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,15 +27,23 @@ demo: install ## The main job on one machine: promote AKS, then flag off a varia
 test: install ## Every test that can run here; installs the servers they need where it may
 	bash scripts/servers.sh
 	$(KUBE) || echo "Without these binaries the tests of tests/cluster are skipped." >&2
-	$(BIN)/python -m pytest --numprocesses 3 --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --no-loadscope-reorder --junitxml=$(REPORT) -m "not soak"
+
+test-costs: install ## The ten slowest tests and the cost of each folder, from the last `make test`
+	@$(BIN)/python scripts/costs.py $(REPORT)
+
+soak: install ## The exhaustive tests, which `make test` leaves to smaller versions of them
+	bash scripts/servers.sh
+	$(KUBE)
+	$(BIN)/python -m pytest -m soak
 
 test-cluster: install ## Tests on a real Kubernetes; PITWALL_TEST_KUBECONFIG=FILE takes a given one
 	bash scripts/servers.sh
 	$(KUBE)
-	$(BIN)/python -m pytest tests/cluster
+	$(BIN)/python -m pytest -m "not soak" tests/cluster
 
 test-fast: install ## Tests without models, films and servers
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not soak"
 
 check: install ## Format, lint, strict types, layer contracts, generated files unchanged
 	BIN=$(BIN) bash scripts/check.sh
@@ -43,7 +52,7 @@ format: install ## Format and sort imports
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: install ## Remake the generated files: CRDs, dashboards, rules
+generate: install ## Remake the generated files: CRDs, their reference, dashboards, rules, the picture of the rooms
 	BIN=$(BIN) bash scripts/generate.sh
 
 lock: install ## Resolve the dependencies anew

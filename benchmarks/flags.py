@@ -1,4 +1,4 @@
-"""What a flag costs: one evaluation in process and over OFREP, a write until every gateway sees it, and 10 000 flags.
+"""Measures what a flag costs: an evaluation in process and over OFREP, a write until gateways see it, 10 000 flags.
 
 Prints a table and writes benchmarks/results/flags.json, or the --output, one flat row per measurement.
 flagd's own OFREP is measured in the same run, in turn with ours, when a `flagd` binary is on the PATH.

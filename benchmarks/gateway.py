@@ -1,4 +1,4 @@
-"""What the gateway adds to a question: the same questions asked directly and through it, in turn, side by side.
+"""Measures what the gateway adds to a question: the same questions directly and through it, in turn.
 
 Prints a table and writes benchmarks/results/gateway.json, or the --output, one flat row per measurement.
 """

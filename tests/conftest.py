@@ -1,4 +1,4 @@
-"""Which tests stay in one process, so that what they share is started once. `make test` runs several processes."""
+"""Keeps tests that share a server in one process, since `make test` runs several processes."""
 
 from typing import Any
 

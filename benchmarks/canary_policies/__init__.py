@@ -1,1 +1,1 @@
-"""The same traffic through Pitwall's gate and the rules of its peers: who flags off what, when, and at whose cost."""
+"""Compares Pitwall's gates with other canary tools on the same traffic: who rolls back what, when, and at what cost."""

@@ -1,4 +1,4 @@
-"""Latency laws of one query, in units of the median or of the p99; and where Pitwall's gate counts bad events."""
+"""Latency distributions of simulated queries, and the bucket edges at which Pitwall's gate counts bad events."""
 
 from dataclasses import dataclass
 

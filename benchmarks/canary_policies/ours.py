@@ -1,4 +1,4 @@
-"""Pitwall on recorded blocks: one gate at one weight, in Block or in Query mode, at a real analysis' thresholds."""
+"""Pitwall's policy: one gate at one weight, in Block or Query mode, at a real analysis' thresholds."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ WATCH_SECONDS = 1800
 
 
 @dataclass(frozen=True, slots=True)
-class GatePanel:
+class GateRoles:
     """The acting processes of one gate, for many runs."""
 
     harm: object
@@ -59,30 +59,30 @@ class GatePanel:
         return self.proofs[min(index, len(self.proofs) - 1)].log_e >= self.proof_threshold
 
 
-def panel(
+def roles(
     metric: ScenarioMetric, dependence: Dependence, runs: int, margins: tuple[int, ...] | None = None
-) -> GatePanel:
-    """The processes that a Gate of this metric starts, with the same lines, priors and thresholds."""
+) -> GateRoles:
+    """The processes that a Gate of this metric starts, with the same boundaries, priors and thresholds."""
     more = {"promote_margin_percent": margins} if margins else {}
     gate = Gate(name="gate", dependence=dependence, **RULES[metric], **more)
     indices = range(len(gate.promote_margin_percent))
     analysis = Analysis(gates=(gate,))
     prior = fresh_processes(gate)[harm_key(gate, Dependence.QUERY)].prior
-    lines = [non_inferiority_boundary(gate, index) for index in indices]
+    boundaries = [non_inferiority_boundary(gate, index) for index in indices]
     if dependence is Dependence.BLOCK:
         harm = LabelSwapVector(harm_boundary(gate).ratio, runs)
-        proofs = tuple(Contrast(line, Claim.NON_INFERIOR, runs) for line in lines)
+        proofs = tuple(Contrast(boundary, Claim.NON_INFERIOR, runs) for boundary in boundaries)
     else:
         harm = Bernoulli(harm_boundary(gate), Claim.HARM, prior, runs)
-        proofs = tuple(Bernoulli(line, Claim.NON_INFERIOR, prior, runs) for line in lines)
-    guard = (
+        proofs = tuple(Bernoulli(boundary, Claim.NON_INFERIOR, prior, runs) for boundary in boundaries)
+    burst = (
         Bernoulli(NullBoundary(offset=BURST_MARGIN), Claim.HARM, prior, runs)
         if metric is ScenarioMetric.ERRORS
         else None
     )
-    return GatePanel(
+    return GateRoles(
         harm,
-        guard,
+        burst,
         proofs,
         harm_log_threshold(gate, analysis, "harm"),
         harm_log_threshold(gate, analysis, "burst"),
@@ -103,7 +103,7 @@ def judge(
     `pooled`: the control shares its pods with stable, so Query mode compares with everything that stable answered.
     """
     runs, count = blocks.trials.shape
-    state = panel(metric, dependence, runs, FINAL_MARGIN)
+    state = roles(metric, dependence, runs, FINAL_MARGIN)
     arms = (blocks.trials, blocks.control, blocks.candidate)
     arms = (blocks.trials, blocks.pool, blocks.candidate, blocks.pool_trials) if pooled else arms
     off, promoted = np.full(runs, NEVER), np.full(runs, NEVER)

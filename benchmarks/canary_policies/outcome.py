@@ -1,4 +1,4 @@
-"""What a policy did in every run: when it flagged off or promoted, and how many queries the candidate had answered."""
+"""A policy's outcome in every run: when it rolled back or promoted, and how many queries the candidate had answered."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The peers' rules on per-minute checks, written from their sources; every default is theirs unless said otherwise.
+"""The policies of other tools (Flagger, Argo Rollouts, Kayenta, a z-test), written from their sources and defaults.
 
 Flagger (fluxcd/flagger): pkg/controller/scheduler_metrics.go returns "failed" for a value outside thresholdRange, and
     also for an empty or NaN answer (ErrNoValuesFound) and for a query error; pkg/controller/scheduler.go adds one to

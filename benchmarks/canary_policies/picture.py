@@ -1,4 +1,4 @@
-"""`python -m benchmarks.canary_policies.picture FILE.png`: evidence over time, as docs/statistics.md shows it."""
+"""Draws docs/statistics.md's picture of evidence over time: `python -m benchmarks.canary_policies.picture FILE.png`."""
 
 import itertools
 import sys
@@ -19,14 +19,14 @@ BLOCKS = MINUTES * 60 // BLOCK_SECONDS
 
 def harm(scenario: TrafficScenario, runs: int) -> np.ndarray:
     """(blocks, runs) log10 of the harm e-value at 10 % of 100 rps, Block mode."""
-    world, state = (
+    traffic, state = (
         SimulatedTraffic(scenario, runs, BLOCKS, seed=12),
-        ours.panel(scenario.metric, Dependence.BLOCK, runs),
+        ours.roles(scenario.metric, Dependence.BLOCK, runs),
     )
     values = []
     for index in range(BLOCKS):
-        trials = world.draw.poisson(TRIALS, runs)
-        state.harm.update(trials, *world.block(index, trials))
+        trials = traffic.draw.poisson(TRIALS, runs)
+        state.harm.update(trials, *traffic.block(index, trials))
         values.append(state.harm.log_e / np.log(10))
     return np.array(values)
 
@@ -34,15 +34,15 @@ def harm(scenario: TrafficScenario, runs: int) -> np.ndarray:
 def proof(scenario: TrafficScenario) -> tuple[np.ndarray, list[int]]:
     """(blocks, margins) log10 of the non-inferiority e-values of one ramp, and the blocks at which the weight grew."""
     count = ramp.LAST_BLOCK
-    world, state = (
+    traffic, state = (
         SimulatedTraffic(scenario, 1, count, seed=5),
-        ours.panel(scenario.metric, Dependence.BLOCK, 1, MARGINS),
+        ours.roles(scenario.metric, Dependence.BLOCK, 1, MARGINS),
     )
     values, steps = [], [0]
     for index in range(count):
         stage = len(steps) - 1
-        trials = world.draw.poisson(ramp.RPS * ramp.SHARES[stage] * BLOCK_SECONDS, 1)
-        state.update(trials, *world.block(index, trials))
+        trials = traffic.draw.poisson(ramp.RPS * ramp.SHARES[stage] * BLOCK_SECONDS, 1)
+        state.update(trials, *traffic.block(index, trials))
         values.append([process.log_e[0] / np.log(10) for process in state.proofs])
         if state.is_proven(stage)[0] and (index - steps[-1]) * BLOCK_SECONDS >= ramp.STAGE_SECONDS:
             steps.append(index + 1)

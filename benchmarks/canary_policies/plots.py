@@ -1,4 +1,4 @@
-"""Rows come in, two pictures go out: false alarms, and time until off, by traffic."""
+"""Plots the results: false alarms, and the time until a harmful candidate is off, by traffic."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How many trials a proof takes, in blocks of 50: for planners, beside the policies. One dictionary per question."""
+"""Measures how many trials each kind of proof takes, for people who plan a rollout."""
 
 from collections.abc import Iterator
 
@@ -33,10 +33,10 @@ def proofs() -> list[dict]:
 def _margins(draw: np.random.Generator, threshold: float) -> Iterator[dict]:
     for rate in RATES:
         for margin in MARGINS:
-            line = NullBoundary(ratio=1 + margin / 100)
+            boundary = NullBoundary(ratio=1 + margin / 100)
             for dependence, process in (
-                (Dependence.QUERY, Bernoulli(line, Claim.NON_INFERIOR, Prior(rate, TRIALS), RUNS)),
-                (Dependence.BLOCK, Contrast(line, Claim.NON_INFERIOR, RUNS)),
+                (Dependence.QUERY, Bernoulli(boundary, Claim.NON_INFERIOR, Prior(rate, TRIALS), RUNS)),
+                (Dependence.BLOCK, Contrast(boundary, Claim.NON_INFERIOR, RUNS)),
             ):
                 question = f"equal at {100 * rate:g} %: at most {margin} % worse"
                 yield _row(question, dependence, _needed(process, threshold, draw, (rate, rate)))

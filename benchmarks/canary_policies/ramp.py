@@ -1,4 +1,4 @@
-"""The default ramp, 1 → 10 → 50 → 100 %: weights that follow the verdicts, for Pitwall; a fixed timetable for peers."""
+"""Simulates the default ramp, 1 → 10 → 50 → 100 %: Pitwall's weights follow its verdicts, others' a timetable."""
 
 import numpy as np
 from benchmarks.canary_policies import ours, peers
@@ -27,8 +27,8 @@ def judge(
     seed: int,
 ) -> RampOutcome:
     """Evidence is carried from stage to stage; promoted means sent to 100 %. Margins None are the gate's defaults."""
-    world = SimulatedTraffic(scenario, runs, LAST_BLOCK, seed)
-    state = ours.panel(scenario.metric, dependence, runs, margins)
+    traffic = SimulatedTraffic(scenario, runs, LAST_BLOCK, seed)
+    state = ours.roles(scenario.metric, dependence, runs, margins)
     stage, entered = np.zeros(runs, int), np.zeros(runs)
     off, promoted = np.full(runs, NEVER), np.full(runs, NEVER)
     answered = np.zeros((runs, LAST_BLOCK), int)
@@ -37,8 +37,8 @@ def judge(
         if not running.any():
             break
         weight = SHARES[np.minimum(stage, len(SHARES) - 1)]
-        trials = world.draw.poisson(RPS * weight * BLOCK_SECONDS) * running
-        state.update(*_block(world, index, trials, weight, pooled=pooled))
+        trials = traffic.draw.poisson(RPS * weight * BLOCK_SECONDS) * running
+        state.update(*_block(traffic, index, trials, weight, pooled=pooled))
         answered[:, index] = trials
         now = (index + 1) * BLOCK_SECONDS
         off = np.where(running & state.is_harmful(), now, off)
@@ -49,13 +49,13 @@ def judge(
     return RampOutcome.of(off, promoted, answered)
 
 
-def _block(world: SimulatedTraffic, index: int, trials: np.ndarray, weight: np.ndarray, *, pooled: bool) -> tuple:
+def _block(traffic: SimulatedTraffic, index: int, trials: np.ndarray, weight: np.ndarray, *, pooled: bool) -> tuple:
     """Trials, control, candidate; and with everything of the stable as control, its trials."""
-    control, candidate = world.block(index, trials)
+    control, candidate = traffic.block(index, trials)
     if not pooled:
         return trials, control, candidate
-    others = world.draw.poisson(RPS * (1 - 2 * weight) * BLOCK_SECONDS) * (trials > 0)
-    return trials, control + world.rest(index, others), candidate, trials + others
+    others = traffic.draw.poisson(RPS * (1 - 2 * weight) * BLOCK_SECONDS) * (trials > 0)
+    return trials, control + traffic.rest(index, others), candidate, trials + others
 
 
 def peer_streams(scenario: TrafficScenario, *, runs: int, seed: int) -> tuple[Blocks, Minutes]:

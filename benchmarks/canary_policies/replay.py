@@ -1,4 +1,4 @@
-"""A recorded stream comes in (JSON lines), every policy's decisions go out, each with its moment and its reason.
+"""Replays a recorded stream (JSON lines) through every policy and prints their decisions, each with time and reason.
 
 The first line is a header, every further line a block; counts are of that block alone, histograms are cumulative by
 edge as in Prometheus (the last count is of all). Seconds count from the first block's beginning.

@@ -1,4 +1,4 @@
-"""Rows, proofs and targets come in; JSON, markdown and plots go out."""
+"""Writes the results as JSON, Markdown and plots."""
 
 import json
 from pathlib import Path

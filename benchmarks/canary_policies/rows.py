@@ -1,4 +1,4 @@
-"""An outcome of many runs comes in, one line of the table goes out."""
+"""Summarizes the outcome of many runs as one row of the results."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What may happen to a candidate and to its traffic: each scenario differs from sound traffic in one thing."""
+"""The simulated scenarios: each differs from sound traffic in one thing."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

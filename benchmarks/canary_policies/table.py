@@ -1,4 +1,4 @@
-"""Scenarios and policies come in, rows of the table go out: one per policy, scenario, traffic and weight."""
+"""Computes the results: one row per policy, scenario, traffic and weight."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial

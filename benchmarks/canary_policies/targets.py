@@ -1,4 +1,4 @@
-"""The table comes in; for each promise of the project, the number that keeps or breaks it goes out."""
+"""Checks the results against the project's promises: for each, the number that keeps or breaks it."""
 
 from collections.abc import Callable, Iterable
 

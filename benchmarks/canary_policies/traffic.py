@@ -1,4 +1,4 @@
-"""A scenario, a weight and a seed come in; per block and per minute, what both arms showed comes out, for many runs."""
+"""Simulates traffic: what both arms showed per block and per minute, for many runs of one scenario."""
 
 from dataclasses import dataclass
 
@@ -124,17 +124,17 @@ def record(
     """Traffic of so many queries in each arm, minute by minute, and `rest` times as many beside the two arms."""
     per_block = np.repeat(per_minute / BLOCKS_PER_MINUTE, BLOCKS_PER_MINUTE)
     blocks = len(per_block)
-    world = SimulatedTraffic(scenario, runs, blocks, seed)
-    trials = world.draw.poisson(per_block, (runs, blocks))
+    traffic = SimulatedTraffic(scenario, runs, blocks, seed)
+    trials = traffic.draw.poisson(per_block, (runs, blocks))
     control, candidate, others = np.empty_like(trials), np.empty_like(trials), np.empty_like(trials)
-    other_trials = world.draw.poisson(per_block * np.repeat(rest, BLOCKS_PER_MINUTE), trials.shape)
+    other_trials = traffic.draw.poisson(per_block * np.repeat(rest, BLOCKS_PER_MINUTE), trials.shape)
     for index in range(blocks):
-        control[:, index], candidate[:, index] = world.block(index, trials[:, index])
-        others[:, index] = world.rest(index, other_trials[:, index])
+        control[:, index], candidate[:, index] = traffic.block(index, trials[:, index])
+        others[:, index] = traffic.rest(index, other_trials[:, index])
     seen = np.ones(blocks, bool)
     first, last = (int(minute * BLOCKS_PER_MINUTE) for minute in scenario.outage_minutes)
     seen[first:last] = False
-    by_minute = _by_minute(world, trials, control, candidate, seen)
+    by_minute = _by_minute(traffic, trials, control, candidate, seen)
     answered = trials.copy()
     if scenario.reset_minute:
         _lose_to_a_reset(scenario, trials, control, candidate)
@@ -142,31 +142,31 @@ def record(
     return _after_labels(scenario, Blocks(trials, control, candidate, *pool, seen, answered)), by_minute
 
 
-def _by_minute(world, trials, control, candidate, seen) -> Minutes:
+def _by_minute(traffic, trials, control, candidate, seen) -> Minutes:
     total, bad_a, bad_b = (_grouped(values) for values in (trials, control, candidate))
-    s = world.scenario
+    s = traffic.scenario
     if s.metric is ScenarioMetric.LATENCY:
-        scale, slow = world.scale.reshape(2, world.runs, -1, BLOCKS_PER_MINUTE).max(axis=3)
-        slow = slow * np.where(world.harm[::BLOCKS_PER_MINUTE], s.slowdown, 1.0)
-        values = world.tail(bad_a, total, scale, world.edges[0]), world.tail(bad_b, total, slow, world.edges[1])
+        scale, slow = traffic.scale.reshape(2, traffic.runs, -1, BLOCKS_PER_MINUTE).max(axis=3)
+        slow = slow * np.where(traffic.harm[::BLOCKS_PER_MINUTE], s.slowdown, 1.0)
+        values = traffic.tail(bad_a, total, scale, traffic.edges[0]), traffic.tail(bad_b, total, slow, traffic.edges[1])
         baseline = float(s.law.upper_quantile(TAIL))
-        bad_b = bad_b + _between_edges(world, total - bad_b, slow)
+        bad_b = bad_b + _between_edges(traffic, total - bad_b, slow)
     else:
-        values = _rate(world, bad_a, total), _rate(world, bad_b, total)
+        values = _rate(traffic, bad_a, total), _rate(traffic, bad_b, total)
         baseline = s.base_rate
     reachable = seen.reshape(-1, BLOCKS_PER_MINUTE).all(axis=1)
     return Minutes(*values, baseline, reachable, total, np.stack([bad_a, bad_b]))
 
 
-def _between_edges(world, within, scale):
+def _between_edges(traffic, within, scale):
     """How many of the queries within the candidate's edge lie beyond the control's."""
-    low, high = (world.scenario.law.survival(edge / scale) for edge in world.edges)
-    return world.draw.binomial(within, np.clip((low - high) / np.maximum(1 - high, 1e-12), 0, 1))
+    low, high = (traffic.scenario.law.survival(edge / scale) for edge in traffic.edges)
+    return traffic.draw.binomial(within, np.clip((low - high) / np.maximum(1 - high, 1e-12), 0, 1))
 
 
-def _rate(world, bad, total):
+def _rate(traffic, bad, total):
     """Bad share of the labels that a per-minute query sees. Bad labels come at once, good ones when the window ends."""
-    delay = world.scenario.label_delay_minutes
+    delay = traffic.scenario.label_delay_minutes
     good = total - bad
     if delay:
         late = int(delay)

@@ -15,7 +15,7 @@ from pitwall_operator.evidence.objective import STAKES, ObjectiveBlocks
 from pitwall_operator.evidence.portfolio import FIRST_ROUNDS
 
 TABLE = 400
-"""Counts per block up to which the exchange process looks its factors up."""
+"""Counts per block up to which the label-swap process looks its factors up."""
 
 
 class PortfolioVector:
@@ -42,8 +42,8 @@ class PortfolioVector:
 class Bernoulli:
     """Twin of BernoulliProcess."""
 
-    def __init__(self, line: NullBoundary, claim: Claim, prior: Prior, runs: int) -> None:
-        self.line, self.claim, self.prior = line, claim, prior
+    def __init__(self, boundary: NullBoundary, claim: Claim, prior: Prior, runs: int) -> None:
+        self.boundary, self.claim, self.prior = boundary, claim, prior
         fixed = HARM_ODDS if claim is Claim.HARM else NON_INFERIOR_WAY
         self.bets = PortfolioVector(1 + len(fixed), runs, spread=claim is Claim.HARM)
         self.seen = np.zeros((4, runs))
@@ -60,7 +60,7 @@ class Bernoulli:
         rate = (self.seen[1] + guess.trials * guess.rate) / (self.seen[0] + guess.trials)
         plug_in = (self.seen[3] + guess.trials * rate) / (self.seen[2] + guess.trials)
         star = np.stack([plug_in, *self._fixed(rate)])
-        height = self.line.height(rate)
+        height = self.boundary.height(rate)
         proven = star > height if self.claim is Claim.HARM else star < height
         base, above = self._project((control_trials, trials), rate, star)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -69,31 +69,31 @@ class Bernoulli:
         self.seen += np.stack([control_trials, control, trials, candidate])
 
     def _fixed(self, rate):
-        height = self.line.height(rate)
+        height = self.boundary.height(rate)
         if self.claim is Claim.HARM:
             base = np.minimum(height, ALMOST_ONE)
             return [odds * base / (1 - base + odds * base) for odds in HARM_ODDS]
         return [np.minimum(rate + way * (height - rate), ALMOST_ONE) for way in NON_INFERIOR_WAY]
 
     def _project(self, trials, rate, star):
-        """Onto the line."""
-        if self.line.offset:
+        """Onto the boundary."""
+        if self.boundary.offset:
             base = self._bisect(trials, rate, star)
         else:
-            (n_a, n_b), ratio = trials, self.line.ratio
+            (n_a, n_b), ratio = trials, self.boundary.ratio
             linear = n_a * (1 + ratio * rate) + n_b * (ratio + star)
             constant = n_a * rate + n_b * star
             root = np.sqrt(np.maximum(linear**2 - 4 * ratio * (n_a + n_b) * constant, 0))
             base = 2 * constant / np.maximum(linear + root, TINY)
-        return base, np.minimum(self.line.height(base), 1.0)
+        return base, np.minimum(self.boundary.height(base), 1.0)
 
     def _bisect(self, trials, rate, star):
-        top = 1 - self.line.offset - TINY
-        low = np.clip(np.minimum(rate, star - self.line.offset), TINY, top)
-        high = np.clip(np.maximum(rate, star - self.line.offset), TINY, top)
+        top = 1 - self.boundary.offset - TINY
+        low = np.clip(np.minimum(rate, star - self.boundary.offset), TINY, top)
+        high = np.clip(np.maximum(rate, star - self.boundary.offset), TINY, top)
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
-            above = middle + self.line.offset
+            above = middle + self.boundary.offset
             slope = trials[0] * (rate - middle) / (middle * (1 - middle))
             slope = slope + trials[1] * (star - above) / (above * (1 - above))
             low, high = np.where(slope > 0, middle, low), np.where(slope > 0, high, middle)
@@ -105,7 +105,7 @@ def _ratio(trials, bad, alternative, null):
 
 
 class LabelSwapVector:
-    """Twin of ExchangeProcess for arms of equal size."""
+    """Twin of LabelSwapProcess for arms of equal size."""
 
     def __init__(self, ratio: float, runs: int) -> None:
         self.bets = PortfolioVector(len(BETS), runs, spread=True)
@@ -141,8 +141,8 @@ def _factors(ratio: float) -> np.ndarray:
 class Contrast:
     """Twin of ContrastProcess on rates, for arms of equal size."""
 
-    def __init__(self, line: NullBoundary, claim: Claim, runs: int) -> None:
-        self.line, self.sign = line, 1.0 if claim is Claim.HARM else -1.0
+    def __init__(self, boundary: NullBoundary, claim: Claim, runs: int) -> None:
+        self.boundary, self.sign = boundary, 1.0 if claim is Claim.HARM else -1.0
         self.total, self.squares, self.least, self.blocks = (np.zeros(runs) for _ in range(4))
 
     @property
@@ -158,10 +158,10 @@ class Contrast:
 
     def update(self, trials, control, candidate) -> None:
         """One block."""
-        gain = self.sign * (candidate - self.line.ratio * control - self.line.offset * trials)
+        gain = self.sign * (candidate - self.boundary.ratio * control - self.boundary.offset * trials)
         self.total += gain
         self.squares += gain**2
-        self.least += trials * self.line.offset * (1 - self.line.offset)
+        self.least += trials * self.boundary.offset * (1 - self.boundary.offset)
         self.blocks += trials > 0
 
 

@@ -1,1 +1,1 @@
-"""What the operator costs on a real API server, by the number of Rollouts."""
+"""Measures what the operator costs on a real API server, by the number of Rollouts."""

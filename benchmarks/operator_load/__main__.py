@@ -1,9 +1,10 @@
-"""What the operator costs by the number of Rollouts, most of them at rest, two in a hundred moving.
+"""Measures what the operator costs by the number of Rollouts, most of them at rest, two in a hundred moving.
 
 `python -m benchmarks.operator_load [--quick] [--sizes N …]` prints a table and puts its rows into
-benchmarks/results/operator.json. Real: etcd, kube-apiserver, flag service (SQLite), Prometheus (scraping every second),
-operator. Acted: the pods (a watcher says that every Deployment is ready) and the questions (counters that grow as
-gateways' do). With --folder the cluster is kept, so that a later call goes on where this one ended.
+benchmarks/results/operator_load.json, or the --output.
+Real: etcd, kube-apiserver, flag service (SQLite), Prometheus (scraping every second), operator.
+Acted: the pods (a watcher says that every Deployment is ready) and the questions (counters that grow as gateways' do).
+With --folder the cluster is kept, so that a later call goes on where this one ended.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 from benchmarks.operator_load.argo import ArgoRollouts
 from benchmarks.operator_load.bench import running
 from benchmarks.operator_load.ours import Pitwall
-from benchmarks.operator_load.table import save
+from benchmarks.operator_load.table import RESULTS, save
 
 SYSTEMS = {"pitwall": Pitwall, "argo-rollouts": ArgoRollouts}
 MOVING_SHARE = 0.02
@@ -25,7 +26,7 @@ WHOLE = ([1, 100, 1000, 5000], 60.0)
 
 
 async def measure(
-    system: Pitwall | ArgoRollouts, folder: Path, sizes: Sequence[int], seconds: float, *, fill_only: bool
+    system: Pitwall | ArgoRollouts, folder: Path, sizes: Sequence[int], seconds: float, chosen: argparse.Namespace
 ) -> None:
     """Sizes one after the other on the same, growing cluster. Rows are told as they come."""
     async with running(system, folder) as bench:
@@ -35,11 +36,11 @@ async def measure(
                 await system.settle(bench)
                 if size > known:
                     await system.fill(bench, known, size)
-                if not fill_only:
+                if not chosen.fill_only:
                     await system.measure(bench, size, seconds, max(1, round(size * MOVING_SHARE)))
                 known = max(known, size)
         finally:
-            save(system.name, bench.rows)
+            save(system.name, bench.rows, chosen.output)
 
 
 def main() -> None:
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("--system", choices=sorted(SYSTEMS), default="pitwall", help="default: pitwall")
     parser.add_argument("--folder", type=Path, help="keep the cluster here; default: a temporary one")
     parser.add_argument("--fill-only", action="store_true", help="apply the rollouts and end")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="file for the rows; default: %(default)s")
     chosen = parser.parse_args()
     sizes, seconds = QUICK if chosen.quick else WHOLE
     folder = chosen.folder and chosen.folder.resolve()
@@ -58,9 +60,7 @@ def main() -> None:
     with nullcontext(folder) if folder else tempfile.TemporaryDirectory(prefix="pitwall-bench-") as name:
         asyncio.run(
             measure(
-                SYSTEMS[chosen.system](), Path(name), sorted(chosen.sizes or sizes),
-                chosen.seconds or seconds,
-                fill_only=chosen.fill_only,
+                SYSTEMS[chosen.system](), Path(name), sorted(chosen.sizes or sizes), chosen.seconds or seconds, chosen
             )
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The rest of the cluster: what makes pods ready, who watches, what counts. They cost the operator nothing."""
+"""Plays the rest of the cluster: makes pods ready, watches, and counts queries, at no cost to the operator."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Argo Rollouts' controller on the same bench, with as many of its own Rollouts.
+"""Runs Argo Rollouts' controller on the same bench, with as many of its own Rollouts.
 
 Not the same work: its Rollouts own ReplicaSets, whose readiness is acted here, and it has neither flag service nor
 evidence; a moving one is paused in a step while its background AnalysisRun asks Prometheus every five seconds.

@@ -1,4 +1,4 @@
-"""A control plane, a Prometheus and the operator to be measured, all real; and what is done with them."""
+"""Starts a real control plane, a Prometheus and the operator to be measured, and drives them."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What is measured of every system alike: what a first rollout, a change and the passing of time cost."""
+"""Measures every system alike: what a first rollout, a change and the passing of time cost."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""How many, in; the resources that are applied out. Pure."""
+"""Builds the resources that are applied, for a given number of Rollouts. Pure."""
 
 from typing import Any, Final
 

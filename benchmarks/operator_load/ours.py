@@ -1,4 +1,4 @@
-"""Pitwall on the bench: its processes, its rollouts, and what is measured of them."""
+"""Runs Pitwall on the bench: its processes, its rollouts, and what is measured of them."""
 
 import asyncio
 import json

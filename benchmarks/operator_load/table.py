@@ -1,4 +1,4 @@
-"""Rows, printed as they come, and kept beside those of other systems and sizes."""
+"""Prints rows of results as they come, and keeps them beside those of other systems and sizes."""
 
 import datetime as dt
 import json
@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-RESULTS: Final = Path(__file__).parents[1] / "results" / "operator.json"
+RESULTS: Final = Path(__file__).parents[1] / "results" / "operator_load.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,19 @@ def show(row: OperatorRow) -> None:
     sys.stdout.flush()
 
 
-def save(system: str, rows: Sequence[OperatorRow]) -> None:
+def save(system: str, rows: Sequence[OperatorRow], output: Path = RESULTS) -> None:
     """Put the rows into the file, in place of those of the same system, size and measure."""
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     about = {"machine": machine, "date": dt.datetime.now(dt.UTC).date().isoformat()}
-    new: list[dict[str, Any]] = [{"benchmark": "operator", "system": system, **asdict(row), **about} for row in rows]
+    new: list[dict[str, Any]] = [
+        {"benchmark": "operator_load", "system": system, **asdict(row), **about} for row in rows
+    ]
     replaced = {_name(row) for row in new}
-    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    known = json.loads(output.read_text()) if output.exists() else []
     kept = [row for row in known if _name(row) not in replaced]
     found = sorted([*kept, *new], key=lambda row: (row["system"], row["rollouts"]))
-    RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    sys.stdout.write(f"{machine}; written to {RESULTS}\n")
+    output.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    sys.stdout.write(f"{machine}; written to {output}\n")
 
 
 def _name(row: dict[str, Any]) -> tuple[str, int, str]:

@@ -1,1 +1,1 @@
-"""What a user may ask: the types of SamplerVariant and Rollout, and every name that two processes share."""
+"""The custom resources that users write (SamplerVariant and Rollout), and every name that two processes share."""

@@ -1,4 +1,4 @@
-"""What can be wrong with a user's YAML file, or with the machine that a process runs on, as exceptions."""
+"""Exceptions for YAML files that cannot be used, and for what is wrong with the machine that a process runs on."""
 
 
 class ResourceError(ValueError):

@@ -1,4 +1,4 @@
-"""Gates: one metric's rule each; what is compared, by which margin, and what follows from proven harm."""
+"""Gate: the rule for one metric, with what is compared, by which margin, and what happens on proven harm."""
 
 from enum import StrEnum
 from typing import Annotated

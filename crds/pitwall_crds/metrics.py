@@ -1,4 +1,4 @@
-"""What every exported metric is: type, labels and meaning, for those who export, query or document it."""
+"""Describes every exported metric: type, labels and meaning, for those who export, query or document it."""
 
 from dataclasses import dataclass
 from enum import StrEnum

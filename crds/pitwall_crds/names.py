@@ -1,5 +1,6 @@
-"""Names that more than one process spells: group, labels, arms, headers, metrics, event reasons."""
+"""Names that more than one process uses: group, labels, arms, headers, metrics, event reasons."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -20,6 +21,39 @@ class Arm(StrEnum):
     CONTROL = "control"
     STABLE = "stable"
     SHADOW = "shadow"
+
+
+class Pool(StrEnum):
+    """Runtime processes (pods) of one variant that share a purpose."""
+
+    MAIN = "main"
+    CONTROL = "control"
+    CANDIDATE = "candidate"
+    """Only while a variant of the same name is stable: its edited spec proves itself beside the old one."""
+
+
+POOL_ARMS: Final[Mapping[Pool, tuple[Arm, ...]]] = {
+    Pool.MAIN: (Arm.STABLE,),
+    Pool.CONTROL: (Arm.CONTROL,),
+    Pool.CANDIDATE: (Arm.CANDIDATE, Arm.SHADOW),
+}
+"""The arms that a pool serves; work that no request names counts for the first.
+
+A variant without the pool of its own for an arm is served by its main pool.
+"""
+
+FLAG_KEY: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What the key of a feature flag must match."""
+
+
+def shadow_flag(flag: str) -> str:
+    """The key of the flag of the candidate's copies."""
+    return f"{flag}.shadow"
+
+
+def experiment_flag(flag: str, variant: str) -> str:
+    """The key of the flag of an experiment's copies; without a variant, what all these keys begin with."""
+    return f"{flag}.experiment.{variant}"
 
 
 class Header(StrEnum):
@@ -160,13 +194,9 @@ class EventReason(StrEnum):
     STAGE_STARTED = "StageStarted"
     PROMOTED = "Promoted"
     FLAGGED_OFF = "FlaggedOff"
-    HELD = "Held"
-    RESUMED = "Resumed"
     ABORTED = "Aborted"
     APPROVED = "Approved"
-    UNMEASURED = "Unmeasured"
     INVALID = "InvalidSpec"
-    VARIANT_NOT_READY = "VariantNotReady"
 
 
 def _geometric_edges(first: float, last: float, steps_per_doubling: int) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""What every resource has: metadata, conditions, and the pydantic settings that make a border type strict."""
+"""What every resource has: metadata, conditions, and pydantic settings that forbid unknown fields."""
 
 from enum import StrEnum
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Rollout: how a variant reaches the users of a flag, stage by stage, and what is known on the way."""
+"""Rollout: how a variant reaches the users of a flag, stage by stage."""
 
 import itertools
 from enum import StrEnum
@@ -199,7 +199,7 @@ class RolloutSpec(Border):
         Field(
             min_length=1,
             max_length=128,
-            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+            pattern=names.FLAG_KEY,
             description="The feature flag whose split this rollout owns, such as sampler.variant.",
         ),
     ]

@@ -1,4 +1,4 @@
-"""When a rollout may move on: weekly windows in a time zone. Harm flags off at any time."""
+"""Schedule: the weekly windows in which a rollout may move on. Harm flags off at any time."""
 
 from datetime import datetime, time, timedelta
 from enum import StrEnum

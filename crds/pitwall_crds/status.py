@@ -1,4 +1,4 @@
-"""What is known of a Rollout: where it stands, each gate's evidence, and what was decided."""
+"""The status of a Rollout: where it stands, each gate's evidence, and what was decided."""
 
 from enum import StrEnum
 from typing import Annotated, Any

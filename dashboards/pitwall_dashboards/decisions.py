@@ -1,4 +1,4 @@
-"""Panels about what the operator decides, and on which evidence."""
+"""Panels about the operator's decisions and the evidence behind them."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The dashboard's panels and a Prometheus server in; one picture of them out, for documents and for terminals alone.
+"""Draws the dashboard as a picture from a Prometheus server's data, for documents and for terminals.
 
 `python -m pitwall_dashboards.draw URL --minutes 5 picture.png` draws what the panel queries return. It is not Grafana.
 """
@@ -62,11 +62,11 @@ class Curve:
 def draw(source: QueryServer, path: Path) -> None:
     """Draws every panel where it stands on the screen."""
     figure = Figure(figsize=(19.2, 10.8), dpi=100, facecolor="white")
-    for panel, place in placed():
-        left, bottom = place.x / COLUMNS, 0.025 + 0.965 * (1 - (place.y + place.height) / MAXIMUM_ROWS)
+    for panel, position in placed():
+        left, bottom = position.x / COLUMNS, 0.025 + 0.965 * (1 - (position.y + position.height) / MAXIMUM_ROWS)
         box = (0.035, 0.055, -0.045, -0.085) if panel.type is PanelType.TIME_SERIES else (0.008, 0.02, -0.016, -0.05)
         scale = 0.02 if panel.right_axis else 0.0  # room for the right axis's numbers
-        size = (place.width / COLUMNS + box[2] - scale, place.height / MAXIMUM_ROWS * 0.965 + box[3])
+        size = (position.width / COLUMNS + box[2] - scale, position.height / MAXIMUM_ROWS * 0.965 + box[3])
         axes = figure.add_axes((left + box[0], bottom + box[1], *size))
         axes.set_title(panel.title, fontsize=9, loc="left", fontweight="bold")
         _fill(axes, panel, source)

@@ -1,4 +1,4 @@
-"""`python -m pitwall_dashboards.generate DIRECTORY` writes the Grafana dashboard and the Prometheus rules."""
+"""Writes the Grafana dashboard and the Prometheus rules: `python -m pitwall_dashboards.generate DIRECTORY`."""
 
 import argparse
 import json

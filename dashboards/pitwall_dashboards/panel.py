@@ -1,4 +1,4 @@
-"""A panel's title, queries and looks in; Grafana's JSON for it out."""
+"""Describes a panel and renders it as Grafana's JSON."""
 
 import string
 from dataclasses import dataclass, field
@@ -58,7 +58,7 @@ class Panel:
     columns: dict[str, str] = field(default_factory=dict)
 
 
-def grafana(panel: Panel, number: int, place: GridPosition) -> Json:
+def grafana(panel: Panel, number: int, position: GridPosition) -> Json:
     """The panel as Grafana stores it."""
     is_series = panel.type is PanelType.TIME_SERIES
     return {
@@ -67,7 +67,7 @@ def grafana(panel: Panel, number: int, place: GridPosition) -> Json:
         "title": panel.title,
         "description": panel.about,
         "datasource": DATASOURCE,
-        "gridPos": {"x": place.x, "y": place.y, "w": place.width, "h": place.height},
+        "gridPos": {"x": position.x, "y": position.y, "w": position.width, "h": position.height},
         "targets": [_target(panel, index, query) for index, query in enumerate(panel.queries)],
         "fieldConfig": {"defaults": _defaults(panel, drawn=is_series), "overrides": _overrides(panel)},
         "options": _options(panel),

@@ -1,4 +1,4 @@
-"""Names of metrics and labels in; PromQL expressions out. The same builders serve the dashboard and the rules."""
+"""Builds PromQL expressions, the same for the dashboard and for the rules."""
 
 from dataclasses import dataclass
 from typing import Final

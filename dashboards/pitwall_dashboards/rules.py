@@ -1,4 +1,4 @@
-"""Recording and alert rules: names of metrics in, a Prometheus rule file's groups out."""
+"""The Prometheus recording and alert rules."""
 
 from dataclasses import dataclass
 from typing import Any, Final

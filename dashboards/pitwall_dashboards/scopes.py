@@ -23,7 +23,6 @@ ROLLOUTS: Final = SeriesScope((matches(Label.ROLLOUT, "$rollout"),), "$__rate_in
 """The operator. Its targets stand in its own namespace, so only the rollout's name selects."""
 
 PROCESSES: Final = ROLLOUTS.keeping(Label.ROLLOUT, Label.GATE, Label.PROCESS)
-EVERYTHING: Final = SeriesScope((), "$__rate_interval", ())
 
 
 def legend(*labels: Label) -> str:

@@ -1,4 +1,4 @@
-"""The one screen: rows of panels in, Grafana's dashboard JSON out."""
+"""Lays the panels out on one screen, as Grafana's dashboard JSON."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -72,12 +72,12 @@ def dashboard() -> Json:
         "links": [],
         "annotations": {"list": [_annotation()]},
         "templating": {"list": _variables()},
-        "panels": [grafana(panel, number, place) for number, (panel, place) in enumerate(placed(), start=1)],
+        "panels": [grafana(panel, number, position) for number, (panel, position) in enumerate(placed(), start=1)],
     }
 
 
 def placed() -> tuple[tuple[Panel, GridPosition], ...]:
-    """Every panel with its place, row by row."""
+    """Every panel with its position, row by row."""
     places, y = [], 0
     for row in ROWS:
         x = 0

@@ -1,1 +1,1 @@
-"""The main job on one machine: simulated users in, their judged answers and a promoted sampler out."""
+"""The demo: a rollout on one machine, with simulated users who ask about a real film."""

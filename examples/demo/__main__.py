@@ -1,4 +1,4 @@
-"""`make demo`: the main job on one machine. A better sampler is promoted, a worse one is flagged off; both by evidence.
+"""`make demo`: promotes a better sampler and flags a worse one off on one machine, both by evidence.
 
 Starts flag service, gateway, operator and runtimes from the files in examples/, lets simulated users ask about a real
 film, applies one Rollout after the other and shows what is decided. Exit status 0 only if both end as they should.

@@ -1,4 +1,4 @@
-"""The film's annotated moments and questions: YAML in, frozen values out; a wrong file is explained."""
+"""Loads the film's annotated moments and questions, and explains what is wrong with a bad file."""
 
 from dataclasses import dataclass
 from pathlib import Path

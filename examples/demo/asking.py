@@ -1,4 +1,4 @@
-"""Asks the gateway with the OpenAI client: a question in, what the user gets to see out. Errors are values.
+"""Asks the gateway through the OpenAI client and returns what the user gets to see. Errors are values.
 
 Feedback is not part of OpenAI's API, so it is posted as any page would post it.
 """

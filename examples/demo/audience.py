@@ -1,4 +1,4 @@
-"""The simulated users of one demo: they ask while it runs; what they saw is kept."""
+"""Runs the demo's simulated users while it lasts, and keeps what they saw."""
 
 import asyncio
 import collections

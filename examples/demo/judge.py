@@ -1,4 +1,4 @@
-"""Judges an answer: a question, the moments the answer names and the annotated truth in, a judgement out. Pure."""
+"""Judges an answer by the annotated truth about the film. Pure: no clock, chance or I/O."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

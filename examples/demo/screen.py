@@ -1,4 +1,4 @@
-"""What the demo shows while it runs: a live screen on a terminal, a line per change elsewhere."""
+"""Shows the demo while it runs: a live screen on a terminal, a line per change elsewhere."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A run of the simulated users on the command line: gateway, film and rate in, one line per variant and arm out."""
+"""Runs the simulated users from the command line and prints one line per variant and arm."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""A finished rollout and what the users saw in; the story with its numbers out. Pure."""
+"""Tells the story of a finished rollout, with the numbers that its users saw. Pure: no clock, chance or I/O."""
 
 import statistics
 from collections.abc import Iterator, Sequence

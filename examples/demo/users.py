@@ -1,4 +1,4 @@
-"""Many simulated users: a gateway and a film in, one Exchange per question out; their votes follow the annotated truth.
+"""Simulates many users who ask the gateway and vote by the annotated truth.
 
 Run alone: python -m examples.demo.users --gateway http://127.0.0.1:PORT --film FILE --rate 20 --seconds 30
 """
@@ -17,7 +17,7 @@ from examples.demo.annotations import AnnotatedQuestion, Annotations
 from examples.demo.asking import FilmAsker, Reply
 from examples.demo.judge import judge
 
-LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 2.0
 """How long a question already asked may still be answered after the stop."""
@@ -162,7 +162,7 @@ class Crowd:
             kind = error.partition(":")[0]
             self.lost_feedback[kind] += 1
             if self.lost_feedback[kind] == 1:
-                LOG.warning("feedback %s was not taken: %s", feedback, error)
+                log.warning("feedback %s was not taken: %s", feedback, error)
 
     async def _thinks(self, visitor: "Visitor") -> bool:
         """Waits like a person who reads; True when the crowd has been stopped meanwhile."""

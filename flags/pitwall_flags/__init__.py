@@ -1,1 +1,1 @@
-"""Who gets which sampler: flag documents, the service that keeps them, and the provider that evaluates them."""
+"""Feature flags that say who gets which sampler: documents, the service that keeps them, and the clients' provider."""

@@ -1,4 +1,4 @@
-"""The operator's writes come in, are sent in order and applied once; records come out."""
+"""The operator's client of the flag service: writes in order, each applied once."""
 
 import asyncio
 import uuid
@@ -8,13 +8,14 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from pitwall_crds.host.backoff import Backoff
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.record import FlagRecord, Newer
 
 __all__ = ["FlagClient", "FlagConflictError", "FlagRecord", "FlagRejectedError", "FlagsUnreachableError"]
 
 ATTEMPTS: Final = 4
-FIRST_PAUSE_SECONDS: Final = 0.1
+BACKOFF: Final = Backoff(first_seconds=0.1, longest_seconds=0.4)
 JOURNAL_LINES: Final = 4
 """Lines in one request: a block of sixteen gates has some 20 kB, a request may have 128."""
 _TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
@@ -40,26 +41,26 @@ class FlagClient:
         self._url = url
 
     async def get(self, key: str) -> FlagRecord | None:
-        """The flag, or None when there is none. Raises FlagsUnreachable or FlagRejected."""
+        """The flag, or None when there is none. Raises FlagsUnreachableError or FlagRejectedError."""
         response = await self._send("GET", _path(key))
         return None if response.status_code == 404 else _record(response)
 
     async def list(self) -> tuple[FlagRecord, ...]:
-        """All flags. Raises FlagsUnreachable or FlagRejected."""
+        """All flags. Raises FlagsUnreachableError or FlagRejectedError."""
         return (await self.contents()).records
 
     async def contents(self) -> Newer:
-        """All flags at one revision. Raises FlagsUnreachable or FlagRejected."""
+        """All flags at one revision. Raises FlagsUnreachableError or FlagRejectedError."""
         return _newer(await self._send("GET", "/v1/flags"))
 
     async def newer(self, revision: int) -> Newer:
-        """What changed after this revision. Raises FlagsUnreachable or FlagRejected."""
+        """What changed after this revision. Raises FlagsUnreachableError or FlagRejectedError."""
         return _newer(await self._send("GET", f"/v1/flags?changedAfter={revision}"))
 
     async def put(
         self, key: str, document: Mapping[str, Any], *, expected_version: int | None, actor: str, reason: str
     ) -> FlagRecord:
-        """Write the flag if it is at this version (None: if there is none). Raises FlagConflict and the others."""
+        """Write the flag if it is at this version (None: if there is none). Raises FlagConflictError and the others."""
         seen = {"If-None-Match": "*"} if expected_version is None else {"If-Match": f'"{expected_version}"'}
         body = {"document": document, "actor": actor, "reason": reason}
         async with self._writing:
@@ -67,22 +68,22 @@ class FlagClient:
         return _record(response)
 
     async def delete(self, key: str, *, expected_version: int, actor: str, reason: str) -> None:
-        """Remove the flag if it is at this version. Raises FlagConflict; FlagRejected, also while it is killed."""
+        """Remove the flag if at this version. Raises FlagConflictError, or FlagRejectedError while it is killed."""
         seen = {"If-Match": f'"{expected_version}"', "Idempotency-Key": uuid.uuid4().hex}
         path = f"{_path(key)}?{urlencode({'actor': actor, 'reason': reason})}"
         async with self._writing:
             _body(await self._send("DELETE", path, headers=seen))
 
     async def kill(self, key: str, *, actor: str, reason: str) -> FlagRecord:
-        """Give everybody the default variant until released. Raises FlagsUnreachable or FlagRejected."""
+        """Give everybody the default variant until released. Raises FlagsUnreachableError or FlagRejectedError."""
         return await self._switch(f"{_path(key)}/kill", actor, reason)
 
     async def release(self, key: str, *, actor: str, reason: str) -> FlagRecord:
-        """End a kill. Raises FlagsUnreachable or FlagRejected."""
+        """End a kill. Raises FlagsUnreachableError or FlagRejectedError."""
         return await self._switch(f"{_path(key)}/release", actor, reason)
 
     async def append_journal(self, namespace: str, rollout: str, lines: Sequence[Mapping[str, Any]]) -> None:
-        """Add to a rollout's decision record. Raises FlagsUnreachable, FlagConflict or FlagRejected."""
+        """Add to a rollout's decision record. Raises FlagsUnreachableError, FlagConflictError or FlagRejectedError."""
         for start in range(0, len(lines), JOURNAL_LINES):
             body = {"lines": list(lines[start : start + JOURNAL_LINES])}
             path, once = _journal_path(namespace, rollout), {"Idempotency-Key": uuid.uuid4().hex}
@@ -90,7 +91,7 @@ class FlagClient:
                 _body(await self._send("POST", path, body, once))
 
     async def read_journal(self, namespace: str, rollout: str) -> AsyncIterator[Mapping[str, Any]]:
-        """A rollout's decision record, oldest line first. Raises FlagsUnreachable or FlagRejected."""
+        """A rollout's decision record, oldest line first. Raises FlagsUnreachableError or FlagRejectedError."""
         last, more = 0, True
         while more:
             page = _body(await self._send("GET", f"{_journal_path(namespace, rollout)}?after={last}"))
@@ -114,7 +115,7 @@ class FlagClient:
         trouble = ""
         for attempt in range(ATTEMPTS):
             if attempt:
-                await asyncio.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+                await asyncio.sleep(BACKOFF.seconds(attempt))
             try:
                 response = await self._http.request(method, path, json=body, headers=headers)
             except httpx.HTTPError as error:
@@ -145,7 +146,12 @@ def _body(response: httpx.Response) -> dict[str, Any]:
         raise FlagConflictError(_words(response))
     if not response.is_success:
         raise FlagRejectedError(f"{response.status_code}: {_words(response)}")
-    body: dict[str, Any] = response.json()
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise FlagRejectedError(f"{response.status_code}: {_words(response)}; is this the flag service?")
     return body
 
 

@@ -1,4 +1,4 @@
-"""Every exception of the flags, as one tree."""
+"""All exceptions of the flags."""
 
 
 class FlagsError(Exception):

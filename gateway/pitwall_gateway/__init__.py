@@ -1,1 +1,1 @@
-"""Who is asked: questions of users in, answers of the assigned variant out, and the evidence counted on the way."""
+"""The gateway: passes questions to the variant that the flag assigns, and counts what the rollout is judged by."""

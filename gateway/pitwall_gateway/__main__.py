@@ -1,4 +1,4 @@
-"""`python -m pitwall_gateway`: the command line in, a running gateway out."""
+"""Starts the gateway: `python -m pitwall_gateway`."""
 
 import logging
 import os

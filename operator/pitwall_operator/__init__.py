@@ -1,1 +1,1 @@
-"""How a rollout moves: observe, weigh the evidence, decide, perform."""
+"""The operator: moves a rollout by observing, weighing the evidence, deciding and carrying the decision out."""

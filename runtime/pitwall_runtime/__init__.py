@@ -1,1 +1,1 @@
-"""How a question about a video is answered: the pipeline and its stages."""
+"""The runtime: answers questions about videos with the frame sampler of one variant."""

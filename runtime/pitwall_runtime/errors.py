@@ -1,4 +1,4 @@
-"""Refusals: why a question cannot be answered, as values with an HTTP status, a code and a message for the asker."""
+"""All reasons why a question cannot be answered, with HTTP status, code and a message for the caller."""
 
 from http import HTTPStatus
 

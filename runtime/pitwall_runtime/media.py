@@ -1,7 +1,6 @@
-"""The nouns of the runtime: video, frame, shot, selection, tokens, moment, answer. Data only."""
+"""Types that the whole runtime shares: video, frame, shot, selection, tokens, moment, answer. Data only."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,7 +19,6 @@ class Video:
 
     content_hash: str
     path: Path
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +91,9 @@ class FramePool:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Pool frames a sampler chose: sorted, unique, and how it came to them."""
+    """Pool frames that a sampler chose: sorted and unique."""
 
     indices: tuple[int, ...]
-    diagnostics: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rising = all(earlier < later for earlier, later in zip(self.indices, self.indices[1:], strict=False))

@@ -1,4 +1,4 @@
-"""Reduce: the chosen frames' token grids in, at most a budget of visual tokens out."""
+"""Reduces the chosen frames' token grids to a budget of visual tokens."""
 
 from collections.abc import Callable
 from math import isqrt
@@ -47,7 +47,7 @@ REDUCERS: Final[dict[str, Reduce]] = {"pool": pool, "none": keep_all}
 
 
 def build(name: str) -> Reduce:
-    """The reducer of that name. Raises BadVariant with the names there are."""
+    """The reducer of that name. Raises BadVariantError with the names there are."""
     if name not in REDUCERS:
         raise BadVariantError(f"unknown reducer {name!r}; choose one of {', '.join(sorted(REDUCERS))}")
     return REDUCERS[name]

@@ -1,4 +1,4 @@
-"""Segment: pool frames in, one at a time, shots out. PySceneDetect's detectors on the frames already decoded."""
+"""Cuts the pool frames into shots, with PySceneDetect's detectors on frames that are already decoded."""
 
 from fractions import Fraction
 

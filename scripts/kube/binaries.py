@@ -1,4 +1,4 @@
-"""Find the Kubernetes binaries that tests start, and build those that are missing, once.
+"""Finds the Kubernetes binaries that tests start, and builds those that are missing, once.
 
     python scripts/kube/binaries.py [--find] [NAME …]    # prints {"name": "path"}; progress on stderr
 

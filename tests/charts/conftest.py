@@ -1,4 +1,4 @@
-"""The chart as Helm renders it."""
+"""Renders the chart with Helm for the tests of this folder."""
 
 import json
 import subprocess

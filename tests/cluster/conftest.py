@@ -1,4 +1,4 @@
-"""A real Kubernetes for the tests of this folder, started once for a session, and what they need beside it."""
+"""Fixtures: a real Kubernetes control plane, started once for a session, and the services beside it."""
 
 import os
 import sys

@@ -257,6 +257,6 @@ def test_who_may_view_or_edit_a_namespace_may_view_or_edit_rollouts(release, kub
     ann = Rights(release, "ann")
 
     until(
-        lambda: ann.may("list", "rollouts.pitwall.dev", release.namespace), seconds=20, what="the view role's new rule"
+        lambda: ann.may("list", "rollouts.pitwall.dev", release.namespace), seconds=60, what="the view role's new rule"
     )
     assert not ann.may("create", "rollouts.pitwall.dev", release.namespace)

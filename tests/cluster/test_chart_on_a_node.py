@@ -39,7 +39,7 @@ def refusal(kubectl, namespace):
     variant["spec"]["sampler"]["name"] = "unifrom"
     try:
         kubectl("apply", "--dry-run=server", "-f", "-", namespace=namespace, manifest=variant)
-    except kube.RefusedError as error:
+    except kube.KubectlRefusedError as error:
         return str(error)
     return ""
 
@@ -48,7 +48,7 @@ def test_the_chart_serves_the_first_variant_and_refuses_an_unknown_sampler(chart
     chart.apply()
     chart.await_ready("operator", 1)
     chart.await_ready("flags", 1)
-    until(lambda: refusal(kubectl, namespace), seconds=30, what="a word of the webhook")
+    until(lambda: refusal(kubectl, namespace), seconds=60, what="a word of the webhook")
 
     kubectl("apply", "-f", "-", namespace=namespace, manifest=resources())
     chart.await_ready("gateway", 1)

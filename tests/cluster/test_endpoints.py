@@ -11,15 +11,17 @@ import urllib.error
 import urllib.request
 
 import pytest
+from harness.kube import admits_pods
 from harness.processes import Process, until
 
+from pitwall_crds.host.backoff import Backoff
 from pitwall_crds.host.sockets import free_port
 from pitwall_gateway.pools.endpoints import EndpointFollower, Pace
 
 pytestmark = pytest.mark.slow
-SHORT = Pace(
-    list_seconds=2.0, watch_seconds=2, slack_seconds=0.5, first_backoff_seconds=0.1, longest_backoff_seconds=0.5
-)
+SHORT = Pace(list_seconds=2.0, watch_seconds=2, slack_seconds=0.5, backoff=Backoff(0.1, 0.5, spread=(0.5, 1.0)))
+LOST_SECONDS = 60.0
+"""A watch is lost while it is open, or before the server has begun it: either is noticed within a few seconds."""
 GATEWAY = "operator"
 """The harness's user that may do nothing unless a Role says so."""
 
@@ -61,6 +63,7 @@ class Runtimes:
 def runtimes(kubectl, namespace):
     """Its pods are on a node of their own, since the endpoints controller passes over pods of no node."""
     kubectl.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": namespace}})
+    until(lambda: admits_pods(kubectl, namespace), seconds=60, what="the namespace's service account")
     yield Runtimes(kubectl, namespace)
     kubectl("delete", "node", namespace, check=False)
 
@@ -101,7 +104,7 @@ def following(control_plane, namespace, routes, monkeypatch):
     return follow
 
 
-async def become(claim, what, seconds=20.0):
+async def become(claim, what, seconds=60.0):
     await asyncio.to_thread(until, claim, seconds=seconds, what=what, every=0.02)
 
 
@@ -145,7 +148,7 @@ async def test_the_last_known_routes_stay_while_the_api_server_is_away(
     async with following():
         await become(lambda: routes() == {"aks-v2": {"stable": urls(1)}}, "the pod")
         control_plane.stop_apiserver()
-        await asyncio.sleep(2 * SHORT.longest_backoff_seconds)
+        await asyncio.sleep(2 * SHORT.backoff.longest_seconds)
         kept = routes()
         control_plane.apiserver.start()
         await asyncio.to_thread(control_plane.await_ready)
@@ -162,27 +165,26 @@ async def test_a_watch_that_is_silently_lost_is_noticed_and_nobody_waits_for_it(
     longest = 0.0
     async with following():
         await become(lambda: routes() == {"aks-v2": {"stable": []}}, "the pool")
-        runtimes.pod("aks-v2", 1)
-        await become(lambda: routes() == {"aks-v2": {"stable": urls(1)}}, "a change that only an open watch can bring")
         control_plane.apiserver.pause()
-        until_lost = time.monotonic() + 20
+        until_lost = time.monotonic() + LOST_SECONDS
         while "taken for lost" not in caplog.text and time.monotonic() < until_lost:
-            began = time.monotonic()
+            began = time.thread_time()
             await asyncio.sleep(0.01)
-            longest = max(longest, time.monotonic() - began)
+            longest = max(longest, time.thread_time() - began)
         control_plane.apiserver.resume()
         runtimes.pod("aks-v2", 2)
-        await become(lambda: routes() == {"aks-v2": {"stable": urls(1, 2)}}, "a change after the loss")
+        await become(lambda: routes() == {"aks-v2": {"stable": urls(2)}}, "a change after the loss")
 
     assert "taken for lost" in caplog.text
-    assert longest < 1.5, "the event loop, which serves the users, was held up"
+    assert longest < 0.5, "the event loop, which serves the users, did work of its own"
 
 
-async def test_a_missing_right_is_named_once_with_its_remedy(following, kubectl, namespace, routes, caplog):
+async def test_a_missing_right_is_named_once_with_its_remedy(following, control_plane, namespace, routes, caplog):
     caplog.set_level(logging.WARNING)
+    since = control_plane.audit_position()
     async with following():
         await become(lambda: "service account" in caplog.text, "the warning")
-        await asyncio.sleep(3 * SHORT.longest_backoff_seconds)
+        await become(lambda: len(control_plane.requests(GATEWAY, since=since)) >= 4, "attempts that say nothing more")
 
     warnings = [record.message for record in caplog.records if namespace in record.message]
     assert len(warnings) == 1
@@ -207,10 +209,10 @@ def test_a_gateway_is_ready_once_a_pod_of_its_namespace_is(may_read, runtimes, n
             return 0
 
     try:
-        until(lambda: status() == 503, seconds=30, what="a gateway without routes")
+        until(lambda: status() == 503, seconds=60, what="a gateway without routes")
         runtimes.service("aks-v2")
         runtimes.pod("aks-v2", 1)
-        until(lambda: status() == 200, seconds=30, what="a ready gateway")
+        until(lambda: status() == 200, seconds=60, what="a ready gateway")
     finally:
         gateway.stop()
     assert gateway.exit_status == 0

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from harness import network as networks
 from harness.images import RUNTIME_IMAGE, host_mounts
-from harness.kube import Kubectl, as_yaml, condition
+from harness.kube import Kubectl, admits_pods, as_yaml, condition
 from harness.node import CGROUPS, Node
 from harness.processes import until
 
@@ -93,14 +93,14 @@ def test_a_runtime_becomes_ready_answers_and_is_restarted(kubectl: Kubectl, name
     pod = only_pod(kubectl, namespace)
     name = pod["metadata"]["name"]
 
-    until(lambda: answers(f"http://{pod['status']['podIP']}:8000/readyz"), seconds=5, what="the pod")
-    until(lambda: answers(f"http://{service}:8000/readyz"), seconds=10, what="the Service")
+    until(lambda: answers(f"http://{pod['status']['podIP']}:8000/readyz"), seconds=60, what="the pod")
+    until(lambda: answers(f"http://{service}:8000/readyz"), seconds=60, what="the Service")
     assert "uniform-v1 is ready" in kubectl("logs", name, namespace=namespace)
     told = kubectl("exec", name, "--", "python", "-c", "print('inside')", namespace=namespace)
     assert told.strip() == "inside"
 
     kubectl("exec", name, "--", "python", "-c", "import os; os.kill(1, 15)", namespace=namespace)
-    until(lambda: restarts(only_pod(kubectl, namespace)) == 1, seconds=30, what="a restart")
+    until(lambda: restarts(only_pod(kubectl, namespace)) == 1, seconds=60, what="a restart")
     until(lambda: answers(f"http://{service}:8000/readyz"), seconds=READY_SECONDS, what="the restarted pod")
 
 
@@ -116,9 +116,10 @@ def test_pods_reach_the_api_server(kubectl: Kubectl, namespace: str):
     )
     container = {"name": "ask", "image": RUNTIME_IMAGE, "command": ["python", "-c", ask], "volumeMounts": mounts}
     spec = {"containers": [container], "volumes": volumes, "restartPolicy": "Never"}
+    until(lambda: admits_pods(kubectl, namespace), seconds=60, what="the namespace's service account")
     kubectl.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "ask"}, "spec": spec}, namespace)
 
-    kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=30s", "pod/ask", namespace=namespace)
+    kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=55s", "pod/ask", namespace=namespace)
 
     assert "gitVersion" in kubectl("logs", "ask", namespace=namespace)
 
@@ -132,6 +133,7 @@ def test_a_node_leaves_nothing_behind(node: Node, kubectl: Kubectl, namespace: s
     second = Node(network, node.kubeconfig, name="second")
     try:
         second.start()
+        until(lambda: admits_pods(kubectl, namespace), seconds=60, what="the namespace's service account")
         kubectl.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "sleep"}, "spec": spec}, namespace)
         kubectl("wait", "--for=condition=Ready", "--timeout=50s", "pod/sleep", namespace=namespace)
         address = kubectl.get("pod", "sleep", namespace)["status"]["podIP"]
@@ -144,7 +146,7 @@ def test_a_node_leaves_nothing_behind(node: Node, kubectl: Kubectl, namespace: s
     assert ip_address(address) in ip_network(network.pods)
     assert not ip_network(network.pods).overlaps(ip_network(node.network.pods))
     assert [name for _, name in processes if "containerd-shim" in name]
-    until(lambda: not any(Path(f"/proc/{number}").exists() for number, _ in processes), seconds=5, what="their end")
+    until(lambda: not any(Path(f"/proc/{number}").exists() for number, _ in processes), seconds=60, what="their end")
     assert list(CGROUPS.glob(f"*/{network.name}")) == []
     assert not second.folder.exists()
     assert not network.path.exists()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pitwall_crds.names import Pool
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.cache import CACHED, Cache
@@ -15,7 +16,6 @@ from pitwall_operator.kube.deployments import DRIFTED, Deployments, RolloutPools
 from pitwall_operator.kube.fence import Fence
 from pitwall_operator.kube.manifests import Defaults
 from pitwall_operator.values.errors import KubeRefusedError
-from pitwall_operator.values.observation import Pool
 
 pytestmark = pytest.mark.slow
 

@@ -231,7 +231,7 @@ def test_a_variant_that_works_too_hard_is_flagged_off(site: Site):
     told = type_("kubectl get rollouts.pitwall.dev,samplervariants -o wide")
     until(lambda: set(site.ready()) == {stable}, seconds=60, what="the end of the regressed variant's pods")
     before = len(site.audience.exchanges)
-    until(lambda: len(site.audience.exchanges) > before + RATE, seconds=20, what="more users")
+    until(lambda: len(site.audience.exchanges) > before + RATE, seconds=60, what="more users")
     explained = type_("kubectl pitwall explain")
 
     assert site.flags.split(FLAG) == {stable: FULL_WEIGHT}

@@ -43,7 +43,7 @@ def test_a_regressed_variant_is_flagged_off_and_stays_off_until_a_retry(scenario
     scenario.await_phase("FlaggedOff", variant="uniform-v1")
     off = scenario.status()
     told = scenario.kubectl("get", "samplervariant", "dpp-v1", "-o", "wide", namespace=scenario.namespace)
-    until(lambda: set(scenario.deployments()) == {"uniform-v1"}, seconds=30, what="the regressed pods' end")
+    until(lambda: set(scenario.deployments()) == {"uniform-v1"}, seconds=60, what="the regressed pods' end")
 
     assert scenario.split() == {"uniform-v1": FULL_WEIGHT}
     assert off["flaggedOff"][0]["gate"] == "latency-p90"
@@ -121,7 +121,7 @@ def test_a_deleted_candidate_gives_everybody_back_to_the_stable_one(scenario: Sc
 
     scenario.kubectl("delete", "samplervariant", "aks-v1", namespace=scenario.namespace)
 
-    until(lambda: scenario.split() == {"uniform-v1": FULL_WEIGHT}, seconds=30, what="the way back")
+    until(lambda: scenario.split() == {"uniform-v1": FULL_WEIGHT}, seconds=60, what="the way back")
     until(lambda: set(scenario.deployments()) == {"uniform-v1"}, seconds=60, what="the candidate's pods' end")
     assert scenario.status()["stableVariant"] == "uniform-v1"
 
@@ -137,7 +137,7 @@ def test_a_second_rollout_on_the_same_flag_is_refused_and_does_nothing(scenario:
         told = scenario.kubectl.get("rollout", "second", scenario.namespace).get("status", {}).get("conditions", ())
         return next((each for each in told if each["type"] == "Ready"), {})
 
-    until(lambda: refusal().get("reason") == "InvalidSpec", seconds=10, what="a refusal")
+    until(lambda: refusal().get("reason") == "InvalidSpec", seconds=60, what="a refusal")
     assert f"already moved by Rollout {scenario.namespace}/sampler" in refusal()["message"]
     assert scenario.flags.history(scenario.flag) == before
     assert set(scenario.deployments()) == {"uniform-v1"}
@@ -149,12 +149,12 @@ def test_an_experiment_only_gets_copies(scenario: Scenario):
 
     scenario.apply("rollout.yaml", spec__experiments=shadowed)
     flag = f"{scenario.flag}.experiment.dpp-v1"
-    until(lambda: scenario.flags.split(flag).get("dpp-v1") == 2000, seconds=30, what="copies")
+    until(lambda: scenario.flags.split(flag).get("dpp-v1") == 2000, seconds=60, what="copies")
 
     assert scenario.split() == {"uniform-v1": FULL_WEIGHT}
     assert any(name.startswith("dpp-v1") for name in scenario.deployments())
     scenario.apply("rollout.yaml")
-    until(lambda: not scenario.flags.split(flag).get("dpp-v1"), seconds=30, what="the copies' end")
+    until(lambda: not scenario.flags.split(flag).get("dpp-v1"), seconds=60, what="the copies' end")
 
 
 def test_a_deleted_namespace_leaves_the_flag_with_the_stable_variant(
@@ -170,7 +170,7 @@ def test_a_deleted_namespace_leaves_the_flag_with_the_stable_variant(
 
     kubectl("delete", "namespace", scenario.namespace, "--wait=false")
 
-    until(lambda: scenario.split() == {"uniform-v1": FULL_WEIGHT}, seconds=40, what="the way back")
+    until(lambda: scenario.split() == {"uniform-v1": FULL_WEIGHT}, seconds=60, what="the way back")
     until(
         lambda: "NotFound" in kubectl("get", "namespace", scenario.namespace, check=False),
         seconds=60, what="the namespace's end",

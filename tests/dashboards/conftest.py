@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes a real process with every metric of Pitwall."""
+"""Fixtures: a real Prometheus that scrapes a real process with every metric of Pitwall."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ import yaml
 
 from pitwall_crds.host.sockets import free_port
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 def program(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A process that exports every metric of Pitwall, moving like a rollout: `python exporter.py` prints its port.
+"""Exports every metric of Pitwall, moving like a rollout: `python exporter.py` prints its port.
 
 Three arms answer queries, one experiment runs in shadow; the candidate's weight climbs, its evidence grows.
 """

@@ -19,7 +19,7 @@ def test_a_picture_of_real_data_fills_a_1080p_screen(prometheus_url: str, tmp_pa
     def lately() -> QueryServer:
         return QueryServer(prometheus_url, time.time() - 60, time.time())
 
-    eventually(lambda: lately().series("pitwall_rollout_weight_basis_points"), seconds=30, what="a scrape")
+    eventually(lambda: lately().series("pitwall_rollout_weight_basis_points"), seconds=60, what="a scrape")
     draw(lately(), picture)
 
     header = picture.read_bytes()[:24]

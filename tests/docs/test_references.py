@@ -17,7 +17,7 @@ PATH = re.compile(r"(?<![\w/.:$~<-])((?:[\w.-]+/)+(?:[\w.-]*\w)?)(?![\w/<{*-])")
 DOTTED = re.compile(r"\bpitwall_(?:crds|flags|operator|gateway|runtime|dashboards)(?:\.\w+)+")
 FILE = re.compile(r"(?<![\w/.*<{-])((?:[\w.-]+/)*\w+\.py)\b")
 FOLDER = re.compile(r"\w\w+/")
-COMMAND = re.compile(r"\bpython -m ([\w.]+)")
+COMMAND = re.compile(r"\bpython -m ([a-z0-9_.]+)(?![A-Z.])\b")
 
 FORBIDDEN = {"operator/__init__.py"}
 """Named because they must not exist."""

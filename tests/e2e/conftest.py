@@ -1,4 +1,4 @@
-"""The whole house on the real film: everything starts from the example files."""
+"""Fixtures: the whole system on the real film, started from the example files."""
 
 import re
 import shutil

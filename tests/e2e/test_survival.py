@@ -119,8 +119,8 @@ def house(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hous
 
 
 async def test_evidence_survives_an_operator_killed_in_the_middle_of_a_stage(house):
-    async with house.users():
-        await asyncio.sleep(5.0)
+    async with house.users() as seen:
+        await eventually(lambda: len(seen) >= 60)
         pitwall(house.state, "apply", "-f", str(EXAMPLES / "rollout-aks.yaml"))
         await eventually(lambda: house.trials().get("errors", 0) > 20)
         before, run = house.trials(), house.rollout().status.run_id

@@ -1,4 +1,4 @@
-"""A small real gateway: HTTP on a free port, answers prepared, every request kept."""
+"""Fixtures: a small HTTP gateway on a free port with prepared answers, which keeps every request."""
 
 import json
 import threading

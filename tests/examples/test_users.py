@@ -47,13 +47,16 @@ def _knowing(film: Annotations, *, right: Any) -> Any:
     return answer
 
 
-async def _visits(
-    gateway: Any, film: Annotations, *, seconds: float = 1.0, habits: Habits = QUICK
-) -> list[DemoExchange]:
-    """What a crowd records in a short time."""
-    stop, seen, asker = asyncio.Event(), list[DemoExchange](), FilmAsker(gateway.url, FILM_URI, timeout_seconds=2.0)
-    asyncio.get_running_loop().call_later(seconds, stop.set)
-    crowd = Crowd(asker, film, habits=habits, stop=stop, on_answer=seen.append)
+async def _visits(gateway: Any, film: Annotations, *, answers: int = 40, habits: Habits = QUICK) -> list[DemoExchange]:
+    """What a crowd records until it had so many answers."""
+    stop, seen, asker = asyncio.Event(), list[DemoExchange](), FilmAsker(gateway.url, FILM_URI, timeout_seconds=5.0)
+
+    def note(exchange: DemoExchange) -> None:
+        seen.append(exchange)
+        if len(seen) >= answers:
+            stop.set()
+
+    crowd = Crowd(asker, film, habits=habits, stop=stop, on_answer=note)
     await crowd.arrive(40.0, seed=7)
     await asker.close()
     return seen
@@ -70,7 +73,7 @@ async def test_a_question_is_an_openai_request_with_the_film_the_user_and_a_sess
         assert body["session"].startswith(body["user"])
     assert {exchange.reply.arm for exchange in seen} == {"candidate"}
     assert {exchange.reply.variant for exchange in seen} == {"aks-v1"}
-    assert all(0 < exchange.reply.latency_seconds < 2 for exchange in seen)
+    assert all(0 < exchange.reply.latency_seconds < 5 for exchange in seen)
 
 
 async def test_users_with_right_answers_are_satisfied_vote_up_and_complete(gateway, film) -> None:
@@ -99,7 +102,7 @@ async def test_users_with_wrong_answers_vote_down_ask_again_or_abandon(gateway, 
 async def test_every_vote_follows_the_judgement_of_the_answer_it_names(gateway, film) -> None:
     gateway.answer = _knowing(film, right=lambda question, is_follow_up: is_follow_up or len(question.id) % 2 == 0)
 
-    seen = await _visits(gateway, film, seconds=1.5)
+    seen = await _visits(gateway, film, answers=60)
 
     judged = {exchange.reply.answer_id: exchange.satisfied for exchange in seen}
     votes = {vote["answer_id"]: vote["thumbs"] for vote in gateway.feedback if "thumbs" in vote}
@@ -131,7 +134,7 @@ async def test_a_follow_up_stays_in_its_session_and_a_new_task_opens_another(gat
 async def test_an_error_is_recorded_not_raised_and_nobody_votes_on_it(gateway, film, answer, words) -> None:
     gateway.answer = lambda body: answer
 
-    seen = await _visits(gateway, film, seconds=0.4)
+    seen = await _visits(gateway, film, answers=16)
 
     assert seen
     assert all(exchange.satisfied is None for exchange in seen)
@@ -172,11 +175,11 @@ async def test_a_slow_gateway_is_not_asked_without_bound_and_does_not_hold_up_th
     released = threading.Event()
 
     def slow(body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
-        released.wait(10)
+        released.wait(100)
         return 200, HEADERS, _answer(1.0)
 
     gateway.answer = slow
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(60):
         seen = await _visits(gateway, film, habits=Habits(most_in_flight=3))
     released.set()
 

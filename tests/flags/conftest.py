@@ -1,4 +1,4 @@
-"""Real flag services, started and stopped by the tests."""
+"""Fixtures: real flag services, started and stopped by the tests."""
 
 import os
 import re
@@ -66,7 +66,7 @@ class Service:
             return 0
         self.process.terminate()
         try:
-            return self.process.wait(15)
+            return self.process.wait(30)
         finally:
             self.process.kill()
             self.process.stdout.close()
@@ -93,7 +93,7 @@ def service(tmp_path: Path, service_on: Any) -> Iterator[Service]:
 def eventually() -> Callable[..., None]:
     """Poll until a condition holds, with a deadline."""
 
-    def wait(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    def wait(condition: Callable[[], object], seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"not true within {seconds} s"
@@ -132,10 +132,10 @@ class Postgres:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command = [str(self.binaries / "postgres"), "-D", str(self.folder / "data"), *options]
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL, user=postgres_user(), cwd="/")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         ready = [str(self.binaries / "pg_isready"), "-h", "127.0.0.1", "-p", str(self.port), "-q"]
         while subprocess.run(ready, check=False).returncode:
-            assert time.monotonic() < deadline, "PostgreSQL did not start within 30 s"
+            assert time.monotonic() < deadline, "PostgreSQL did not start within 60 s"
             time.sleep(0.05)
 
     def stop(self) -> None:

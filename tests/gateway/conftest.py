@@ -1,4 +1,4 @@
-"""A gateway and its runtimes as real HTTP servers on free ports, for the tests beside this file."""
+"""Fixtures: a gateway and its runtimes as real HTTP servers on free ports."""
 
 import asyncio
 import contextlib
@@ -111,7 +111,7 @@ def completion(name: str, tokens: int, cache: str) -> dict[str, Any]:
     }
 
 
-def until(claim: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
+def until(claim: Callable[[], Any], what: str, seconds: float = 60.0) -> None:
     """Wait for a claim to become true, up to a deadline."""
     deadline = time.monotonic() + seconds
     while not claim():

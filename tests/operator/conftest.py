@@ -1,4 +1,4 @@
-"""Builders of worlds for the decision core: everything irrelevant has a default."""
+"""Builds simulated environments for the decision core, with a default for everything irrelevant."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pitwall_crds import names
-from pitwall_crds.names import Arm, Label, Metric, Quantity
+from pitwall_crds.names import Arm, Label, Metric, Pool, Quantity
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import RolloutStatus
@@ -18,7 +18,6 @@ from pitwall_operator.record.lines import Line, evidence_lines
 from pitwall_operator.values.effects import DrainVariant, RunVariant, SetShadow, SetSplit
 from pitwall_operator.values.observation import (
     Observation,
-    Pool,
     PoolSeen,
     ProcessCounters,
     Reading,

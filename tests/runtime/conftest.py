@@ -1,4 +1,4 @@
-"""Real material for the runtime's tests: generated clips, the sample films, and variants."""
+"""Fixtures: generated clips, the sample films, and variants."""
 
 import importlib.util
 from collections.abc import Callable, Sequence

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.reduce import build, keep_all, pool
@@ -45,3 +47,31 @@ def test_none_keeps_every_token():
 def test_an_unknown_reducer_is_told_which_there_are():
     with pytest.raises(BadVariantError, match="choose one of none, pool"):
         build("tome")
+
+
+@settings(max_examples=80, deadline=None)
+@given(frames=st.integers(1, 40), side=st.integers(1, 7), budget=st.integers(1, 600))
+def test_any_budget_is_kept_and_never_wasted_on_fewer_than_it_could_hold(frames, side, budget):
+    tokens = pool(grids(frames, side), budget)
+
+    assert 1 <= tokens.count <= min(budget, frames * side * side)
+    if budget < frames:
+        assert (tokens.count, tokens.side) == (budget, 1)
+    else:
+        larger = tokens.side + 1
+        assert tokens.count == frames * tokens.side**2
+        assert tokens.side == side or frames * larger**2 > budget
+
+
+@settings(max_examples=40, deadline=None)
+@given(frames=st.integers(1, 12), side=st.integers(1, 6), budget=st.integers(1, 200), value=st.floats(-4, 4, width=16))
+def test_tokens_of_one_value_keep_it(frames, side, budget, value):
+    same = np.full((frames, side, side, 3), value, np.float16)
+
+    np.testing.assert_allclose(pool(same, budget).values, float(np.float16(value)), rtol=1e-3, atol=1e-6)
+
+
+def test_where_frames_merge_each_counts_once():
+    source = np.arange(6, dtype=np.float16).reshape(6, 1, 1, 1)
+
+    assert pool(source, 3).values.ravel().tolist() == [0.5, 2.5, 4.5]

@@ -4,6 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pitwall_runtime.media import Frame, PoolSpec, Shot
 from pitwall_runtime.segment import Segmenter
@@ -51,3 +53,32 @@ def test_shots_tile_any_pool():
     assert shots[0].start == 0
     assert shots[-1].end == 40
     assert all(earlier.end == later.start for earlier, later in pairwise(shots))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    colours=st.lists(st.sampled_from([RED, BLUE, GREY]), min_size=1, max_size=25),
+    rate=st.sampled_from([6, 60, 240, 480]),
+)
+def test_shots_tile_any_film_in_order_and_watching_again_gives_the_same(colours, rate):
+    images = [np.full((12, 16, 3), colour, np.uint8) for colour in colours]
+    shots, again = (shots_of(images, PoolSpec(rate, 240)) for _ in range(2))
+
+    assert shots == again
+    assert (shots[0].start, shots[-1].end) == (0, len(images))
+    assert all(earlier.end == later.start for earlier, later in pairwise(shots))
+    if len(set(colours)) == 1:
+        assert len(shots) == 1
+
+
+def test_a_higher_threshold_never_cuts_more():
+    images = [np.full((12, 16, 3), level, np.uint8) for level in (0, 60, 10, 200, 190, 90, 255, 0)]
+    counts = []
+    for threshold in (5.0, 27.0, 60.0, 250.0):
+        segmenter = Segmenter(PoolSpec(), threshold)
+        for number, image in enumerate(images):
+            segmenter.watch(Frame(number, image))
+        counts.append(len(segmenter.shots()))
+
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[-1] == 1

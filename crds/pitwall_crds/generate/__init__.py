@@ -1,1 +1,1 @@
-"""The generated files: CustomResourceDefinitions, their schemas, and the reference of every field."""
+"""Generates files from the types: CustomResourceDefinitions, their schemas, and the reference of every field."""

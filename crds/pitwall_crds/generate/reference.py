@@ -1,4 +1,4 @@
-"""The reference of every field as Markdown: `python -m pitwall_crds.generate.reference docs/resources.md`."""
+"""Writes the reference of every field as Markdown: `python -m pitwall_crds.generate.reference docs/resources.md`."""
 
 import argparse
 from collections.abc import Iterator

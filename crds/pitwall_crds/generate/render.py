@@ -1,4 +1,4 @@
-"""CustomResourceDefinition YAML, one file per kind: `python -m pitwall_crds.generate.render DIRECTORY`."""
+"""Writes the CustomResourceDefinitions as YAML, one per kind: `python -m pitwall_crds.generate.render DIRECTORY`."""
 
 import argparse
 from dataclasses import dataclass

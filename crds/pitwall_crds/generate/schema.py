@@ -1,4 +1,4 @@
-"""A border type in; its structural OpenAPI schema out, as apiextensions.k8s.io/v1 demands it.
+"""Derives the structural OpenAPI schema that apiextensions.k8s.io/v1 demands from a resource's type.
 
 Structural means: no references, no alternatives of types, no titles, no closed objects. Defaults are told in the
 descriptions and not set, because a server that fills them into list entries makes every GitOps tool see a difference.

@@ -1,4 +1,4 @@
-"""An ASGI application and a listening socket in, a server with a graceful end out."""
+"""Serves an ASGI application with uvicorn on a given socket, and ends it gracefully."""
 
 import asyncio
 import contextlib

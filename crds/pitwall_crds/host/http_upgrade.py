@@ -1,4 +1,4 @@
-"""HTTP/1.1 requests that offer an upgrade come in; they are served as if they had not offered it (RFC 9110, 7.8).
+"""Serves HTTP/1.1 requests that offer an upgrade as if they had not offered it (RFC 9110, 7.8).
 
 Every JDK's HTTP client offers HTTP/2 (`Upgrade: h2c`) with its requests. httptools stops reading there, and uvicorn
 would hand on such a request without its body.

@@ -1,4 +1,4 @@
-"""Addresses in, listening sockets out; and ports of this machine that nobody listens on."""
+"""Opens listening sockets, and finds ports of this machine that nobody listens on."""
 
 import socket
 from typing import Final

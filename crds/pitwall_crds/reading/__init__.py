@@ -1,1 +1,1 @@
-"""Users' YAML files, read with every problem told in the file's own words."""
+"""Reads users' YAML files and reports every problem in the file's own words."""

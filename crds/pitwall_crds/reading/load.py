@@ -1,4 +1,4 @@
-"""YAML files in; validated SamplerVariants and Rollouts out, or every problem at once in the file's own words."""
+"""Loads and validates SamplerVariants and Rollouts from YAML, or reports every problem at once."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ class _Invalid:
 
 
 def load_resources(text: str, *, source: str) -> tuple[Resource, ...]:
-    """The resources of a YAML stream in its order. `source` names the file in messages. Raises InvalidResource."""
+    """The resources of a YAML stream in its order. `source` names the file in messages. Raises InvalidResourceError."""
     try:
         documents = parse_documents(text)
     except MalformedYamlError as error:
@@ -52,7 +52,7 @@ def load_resources(text: str, *, source: str) -> tuple[Resource, ...]:
 
 
 def load_file(path: Path) -> tuple[Resource, ...]:
-    """The resources of a file. Raises InvalidResource, also where the file cannot be read."""
+    """The resources of a file. Raises InvalidResourceError, also where the file cannot be read."""
     try:
         with path.open("rb") as file:
             content = file.read(MAXIMUM_BYTES + 1)

@@ -1,4 +1,4 @@
-"""YAML text in; plain documents that know their line numbers out. Refuses what could mislead or exhaust a reader."""
+"""Parses YAML into plain documents with line numbers, and refuses what could mislead or exhaust a reader."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Document:
 
 
 def parse_documents(text: str) -> tuple[Document, ...]:
-    """The documents of a stream, empty ones left out. Raises MalformedYaml."""
+    """The documents of a stream, empty ones left out. Raises MalformedYamlError."""
     size = len(text.encode("utf-8", errors="replace"))
     if size > MAXIMUM_BYTES:
         raise MalformedYamlError(f"the text has {size} bytes and must have at most {MAXIMUM_BYTES}; split the file")

@@ -1,4 +1,4 @@
-"""Validation errors in; sentences out that name field, value, limit and remedy in the words of the YAML file."""
+"""Words validation errors as sentences that name field, value, limit and remedy."""
 
 import difflib
 import json

@@ -1,1 +1,1 @@
-"""A flag: its document, how it is checked and how it is evaluated. Pure."""
+"""Flag documents: how they are built, checked and evaluated. Pure: no clock, chance or I/O."""

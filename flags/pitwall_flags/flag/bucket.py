@@ -1,4 +1,4 @@
-"""A salt and a targeting key come in, the bucket goes out; the same number in every flagd evaluator.
+"""Computes a user's bucket from a salt and the targeting key, the same in every flagd evaluator.
 
 Evaluators hash different bytes: flagd-core 2.0 for Python hashes the canonical CBOR of the bucketing value,
 Go's and JavaScript's hash its UTF-8 text (docs/decisions/0004-one-bucket-in-every-language.md). CBOR is the text with a

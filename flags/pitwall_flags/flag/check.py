@@ -1,7 +1,6 @@
-"""A flag key and document come in, the problems that would break an evaluator go out."""
+"""Checks a flag document for problems that would break an evaluator."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
@@ -19,13 +18,6 @@ MAX_DEPTH: Final = 24
 MAX_NODES: Final = 4_000
 
 ITERATIONS: Final = frozenset({"map", "filter", "reduce", "all", "none", "some"})
-
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,253}")
-
-
-def key_problem(key: str) -> str | None:
-    """Why this is no flag key, or None."""
-    return None if _KEY.fullmatch(key) else f"flag key {key!r} must match {_KEY.pattern}"
 
 
 def problems(document: Mapping[str, Any]) -> list[str]:

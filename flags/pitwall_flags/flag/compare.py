@@ -1,4 +1,4 @@
-"""Two JSON values come in, the paths where they differ go out."""
+"""Finds the paths at which two JSON values differ."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Arms and weights come in, a flagd flag definition goes out, and back."""
+"""Builds flagd flag definitions from arms and weights, and reads them back."""
 
 import re
 from collections.abc import Mapping, Sequence

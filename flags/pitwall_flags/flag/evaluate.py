@@ -1,4 +1,4 @@
-"""A flag, a targeting key and attributes come in, a resolution goes out; it never raises."""
+"""Evaluates a flag for one user; it never raises."""
 
 import json
 import math

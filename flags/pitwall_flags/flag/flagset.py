@@ -1,4 +1,4 @@
-"""A flagd configuration comes in, an immutable set of flags that can be evaluated goes out."""
+"""An immutable set of flags, parsed from a flagd configuration and ready to be evaluated."""
 
 import json
 from collections.abc import Mapping

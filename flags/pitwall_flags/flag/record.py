@@ -1,4 +1,4 @@
-"""What the store knows of a flag, and what changed it: the nouns of store, admin API and client."""
+"""Types that the store, the admin API and the client share: a flag's record and its changes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

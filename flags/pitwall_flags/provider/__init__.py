@@ -1,1 +1,1 @@
-"""The OpenFeature provider that every gateway carries, and how it keeps up with the service."""
+"""The OpenFeature provider inside every gateway, and how it keeps up with the flag service."""

@@ -1,4 +1,4 @@
-"""A question that a living service answers comes in; when it stays unanswered, the stream is given up."""
+"""Checks that the flag service behind a sync stream is alive, and gives the stream up if it does not answer."""
 
 import threading
 from collections.abc import Callable

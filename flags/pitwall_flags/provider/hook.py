@@ -1,4 +1,4 @@
-"""OpenFeature evaluations come in, `feature_flag.evaluation` events go out to the current OpenTelemetry span."""
+"""Records flag evaluations as `feature_flag.evaluation` events on the current OpenTelemetry span."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final

@@ -1,11 +1,9 @@
-"""A flag configuration comes in and survives a restart on disk; the last known one comes out."""
+"""Keeps the last known flag configuration on disk, so that a gateway can start without the flag service."""
 
 import logging
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
+from pitwall_crds.host import files
 from pitwall_flags.flag.flagset import FlagSet
 
 log = logging.getLogger(__name__)
@@ -26,18 +24,7 @@ def load(path: Path) -> tuple[str, FlagSet] | None:
 def save(path: Path, text: str) -> bool:
     """Replace the file in one step, so that a crash leaves the old or the new; False (and a log line) when it fails."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(temporary).unlink()
-            raise
+        files.write_whole(path, text, mode=0o600)
     except (OSError, UnicodeError) as error:
         log.warning(
             "cannot keep the flags in %s (%s); a restart while the service is away would forget them", path, error

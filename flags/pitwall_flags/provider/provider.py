@@ -1,4 +1,4 @@
-"""The OpenFeature provider of a gateway: flags come in by the sync stream, evaluations go out without any I/O."""
+"""The OpenFeature provider of a gateway: follows the sync stream and evaluates flags without any I/O."""
 
 import logging
 import threading

@@ -1,8 +1,7 @@
-"""A sync address comes in; every flag configuration it sends, and every loss of it, is handed on, for ever."""
+"""Follows a flagd sync stream, and reports every new configuration and every loss of the connection."""
 
 import json
 import logging
-import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, Final
 import grpc
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
+from pitwall_crds.host.backoff import Backoff
 from pitwall_flags.provider.heartbeat import ANSWER_SECONDS, Heartbeat
 
 log = logging.getLogger(__name__)
@@ -63,16 +63,15 @@ class SyncClient:
             self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
-        failures = 0
+        failures, retry_seconds = 0, self._source.retry_seconds
+        backoff = Backoff(retry_seconds, MAX_BACKOFF_FACTOR * retry_seconds, spread=(0.8, 1.2))
         while not self._stopping.is_set():
             received, why = self._follow_once()
             if self._stopping.is_set():
                 return
             failures = 0 if received else failures + 1
             self._on_lost(why)
-            factor = min(2 ** max(failures - 1, 0), MAX_BACKOFF_FACTOR)
-            jitter = random.uniform(0.8, 1.2)  # noqa: S311 - spreads reconnects, protects nothing
-            self._stopping.wait(self._source.retry_seconds * factor * jitter)
+            self._stopping.wait(backoff.seconds(failures))
 
     def _follow_once(self) -> tuple[bool, str]:
         """One stream from connect to loss: whether it brought flags, and why it ended."""

@@ -1,4 +1,4 @@
-"""Evaluations, losses of the flag service and the lag of changes come in, Prometheus metrics go out."""
+"""The provider's Prometheus metrics: evaluations, losses of the flag service, and the lag of changes."""
 
 from functools import lru_cache
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The command line comes in, a running flag service comes out: HTTP (admin, OFREP) and gRPC (flagd sync)."""
+"""Starts the flag service: HTTP for admin API and OFREP, gRPC for flagd sync."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""Writes of operators and people come in over HTTP, audited records go out."""
+"""The admin API: operators and people write flags over HTTP, and every change is audited."""
 
 from typing import Annotated, Any
 
@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
+from pitwall_crds.names import FLAG_KEY
 from pitwall_crds.resource import Border
 from pitwall_flags.errors import KilledFlagError, ProblemError, UnknownFlagError, VersionConflictError
 from pitwall_flags.flag import check
@@ -18,7 +19,7 @@ from pitwall_flags.storage.store import FlagStore
 
 router = APIRouter(prefix="/v1/flags", tags=["admin"], responses=documented(400, 401, 403, 413, 422, 429, 503))
 
-Key = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=254, description="Flag key.")]
+Key = Annotated[str, Path(pattern=FLAG_KEY, max_length=254, description="Flag key.")]
 IdempotencyKey = Annotated[str, Header(max_length=64, description="A request with the same key is applied once.")]
 Version = Annotated[int, Query(ge=1, le=2_147_483_647)]
 Revision = Annotated[int | None, Query(ge=0, le=2**53, alias="changedAfter")]

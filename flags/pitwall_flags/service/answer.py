@@ -1,4 +1,4 @@
-"""Problems come in, the service's JSON answers go out; shared by the admin API and OFREP."""
+"""JSON answers and error bodies that the admin API and OFREP share."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -63,7 +63,7 @@ async def invalid_response(_request: Request, invalid: Exception) -> Response:
 
 
 def parse_object(text: bytes) -> dict[str, Any]:
-    """A request's body as a JSON object. Raises Problem: 400 when it is none."""
+    """A request's body as a JSON object. Raises ProblemError: 400 when it is none."""
     try:
         body = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

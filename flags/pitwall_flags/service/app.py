@@ -1,4 +1,4 @@
-"""A store, a publisher and tokens come in, the HTTP application goes out."""
+"""Builds the flag service's HTTP application."""
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError

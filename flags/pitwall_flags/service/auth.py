@@ -1,4 +1,4 @@
-"""A request's token comes in, what it may do goes out. Tokens are kept as SHA-256 digests only."""
+"""Says what a request's token permits. Tokens are kept as SHA-256 digests only."""
 
 import hashlib
 import hmac

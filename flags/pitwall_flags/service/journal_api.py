@@ -1,4 +1,4 @@
-"""The operator's decision records over HTTP: lines are appended in order, and read page by page."""
+"""The operator's decision records over HTTP: lines are appended in order and read page by page."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""ASGI requests come in; those that are too many or too large go back at once, the others pass."""
+"""Rejects requests that are too many or too large, as ASGI middleware."""
 
 import math
 import time
@@ -14,7 +14,7 @@ UNLIMITED_PATHS: Final = ("/healthz", "/readyz", "/metrics")
 
 
 class RateLimit:
-    """A token bucket for each client address: `per_second` on average, twice as many at once. 0 is no limit."""
+    """A token bucket for each client address: `per_second` on average, twice as many or 1 at once. 0 is no limit."""
 
     def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_second
@@ -25,7 +25,7 @@ class RateLimit:
         """0 when the request may pass; else how long until the next one may."""
         if not self._per_second:
             return 0.0
-        now, burst = self._clock(), 2 * self._per_second
+        now, burst = self._clock(), max(1.0, 2 * self._per_second)
         left, since = self._buckets.pop(client, (burst, now))
         left = min(burst, left + (now - since) * self._per_second)
         wait = 0.0 if left >= 1 else (1 - left) / self._per_second

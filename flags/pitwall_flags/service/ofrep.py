@@ -1,4 +1,4 @@
-"""OFREP 0.3.0: a context comes in over HTTP, evaluated flags go out; one, all, or a sign to ask again."""
+"""The OpenFeature Remote Evaluation Protocol (OFREP 0.3.0) over HTTP: evaluates one flag or all of them."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about the OFREP endpoints (bodies are read by hand, for speed)."""
+"""Describes the OFREP endpoints in the OpenAPI document (their bodies are read by hand, for speed)."""
 
 from typing import Any, Final
 

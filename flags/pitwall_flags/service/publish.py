@@ -1,4 +1,4 @@
-"""The store's contents come in, snapshots go out to everybody who follows, never an older one after a newer one."""
+"""Publishes snapshots of the store to everybody who follows, never an older one after a newer one."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""flagd.sync.v1 over gRPC: whoever follows gets the whole flag set now and after every change."""
+"""Serves flagd.sync.v1 over gRPC: a client gets the whole flag set at once and after every change."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,1 +1,1 @@
-"""Flags, their audit trail and the decision records, in SQL."""
+"""Keeps flags, their audit trail and the decision records in a SQL database."""

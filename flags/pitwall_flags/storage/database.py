@@ -1,4 +1,4 @@
-"""A database URL comes in, an engine whose database has the newest schema goes out."""
+"""Opens the database of a URL and brings its schema up to date."""
 
 from pathlib import Path
 from typing import Any, Final

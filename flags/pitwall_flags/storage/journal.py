@@ -1,4 +1,4 @@
-"""Lines of a decision record come in and are kept in order, once each; pages of them go out."""
+"""Keeps the lines of decision records in order, once each, and reads them page by page."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""An engine comes in; its database has the newest schema afterwards."""
+"""Migrates a database to the newest schema."""
 
 from importlib import resources
 

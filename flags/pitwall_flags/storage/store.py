@@ -1,4 +1,4 @@
-"""Writes come in, are numbered, audited and kept in SQL; records and changes go out."""
+"""The store of flags: numbers, audits and keeps every write, and reads flags and changes back."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The service's tables: the flags as they are, and every change that made them so."""
+"""The SQL tables: the flags as they are, and every change that made them so."""
 
 from typing import Final
 

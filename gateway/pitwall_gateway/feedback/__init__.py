@@ -1,1 +1,1 @@
-"""Quality trials: thumbs, follow-up questions and completed tasks, each counted once."""
+"""Quality feedback: thumbs, follow-up questions and completed tasks, each counted once."""

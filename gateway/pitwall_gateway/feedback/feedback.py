@@ -1,4 +1,4 @@
-"""A feedback body in, what was counted out; quality trials go to the telemetry."""
+"""Takes users' feedback in and exports the quality trials that follow from it."""
 
 import asyncio
 import logging

@@ -1,8 +1,9 @@
-"""Answers, further questions, thumbs and task events in, quality trials out; pure, time comes in as seconds.
+"""Turns answers, further questions, thumbs and task events into quality trials.
 
 A trial is counted once, when its label is known. Per question: thumbs as they come; a follow-up is bad when the
 session's next question arrives within the window, good when the window passes. Per session: bad at the first bad
 label of a signal, good when the session ends (its window passes) with good labels only. Per user: see users.
+Pure: time comes in as seconds.
 """
 
 from collections import OrderedDict

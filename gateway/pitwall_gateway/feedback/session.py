@@ -1,4 +1,7 @@
-"""Labels of one session in, its quality trials out: one bad or one good per signal; pure."""
+"""Judges one session: at most one quality trial per signal, bad or good.
+
+Pure: no clock, chance or I/O.
+"""
 
 from dataclasses import dataclass, field
 from typing import Final

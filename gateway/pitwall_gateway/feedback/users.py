@@ -1,8 +1,8 @@
-"""Answers and bad labels of users in, one quality trial per signal, user and arm out; pure, time comes in as seconds.
+"""Judges users: one quality trial per signal, user and arm.
 
 A user's window opens with the first answer and takes the labels of that time. When it has passed, the user counts once:
 bad on a signal if any label was bad, else good. Both come at the same moment, so that early complaints do not stand
-alone. Then the user does not count again on this arm for a day.
+alone. Then the user does not count again on this arm for a day. Pure: time comes in as seconds.
 """
 
 from collections import OrderedDict

@@ -1,1 +1,1 @@
-"""Which arm and variant a user is assigned to."""
+"""Assigns users to arms and variants by evaluating the flags."""

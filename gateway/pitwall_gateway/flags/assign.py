@@ -1,10 +1,10 @@
-"""A user in, the assigned arm and variant out, and the variants that get a shadow copy; total: it never fails."""
+"""Assigns a user to an arm and a variant, and names the variants that get a shadow copy; it never fails."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pitwall_crds.names import Arm
+from pitwall_crds.names import Arm, experiment_flag, shadow_flag
 from pitwall_gateway.flags.first_visits import FirstVisits
 from pitwall_gateway.flags.port import ERROR_REASON, AssignedFlag, Flags
 from pitwall_gateway.flags.runs import RunReader
@@ -41,14 +41,14 @@ class Assigner:
         self._serving_variant = serving_variant
         self._last_stable = ""
         self._complaint = ""
-        self._census = FirstVisits()
+        self._first_visits = FirstVisits()
         self._runs = RunReader()
         self._shadow_runs = RunReader()
 
     def meets(self, user: str) -> str | None:
         """The present split's name at a user's first question under it, else None; a caller without a name is a new one
         each time."""
-        return self._census.split if self._census.meets(user, self._flags.document(self._flag)) else None
+        return self._first_visits.split if self._first_visits.meets(user, self._flags.document(self._flag)) else None
 
     def assign(self, targeting_key: str) -> Assignment:
         """The flag's arm and variant; on any failure the last known stable variant with reason ERROR."""
@@ -65,10 +65,10 @@ class Assigner:
     def copies(self, targeting_key: str) -> tuple[ArmSeries, ...]:
         """The series of the shadow copies of this user's question, each variant once. Experiments have no run: nothing
         is decided by them, and the candidate's pairs must be a fair sample."""
-        prefix = f"{self._flag}.experiment."
+        prefix = experiment_flag(self._flag, "")
         keys = [key for key in self._flags.keys() if key.startswith(prefix)]  # noqa: SIM118 – a port
         runs = {self._flags.resolve(key, targeting_key).value: "" for key in sorted(keys)}
-        shadow = f"{self._flag}.shadow"
+        shadow = shadow_flag(self._flag)
         if shadow in self._flags.keys():  # noqa: SIM118 – a port
             resolution, run = self._settled(shadow, targeting_key, self._shadow_runs)
             runs[resolution.value] = run

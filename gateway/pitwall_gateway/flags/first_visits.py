@@ -1,4 +1,7 @@
-"""Users in; whether each is met for the first time under the present split, out. Pure, in bounded memory."""
+"""Tells whether a user is seen for the first time under the present split, in bounded memory.
+
+Pure: no clock, chance or I/O.
+"""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""A flag key and a user in, a resolution out: the port to the flags, and its fixed adapter without a service."""
+"""The gateway's interface to the flags, and fixed flags for a gateway without a flag service."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

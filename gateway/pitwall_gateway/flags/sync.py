@@ -1,4 +1,4 @@
-"""A flag service's address in, the port `Flags` out: OpenFeature's client over the in-process provider."""
+"""Follows the flag service, through OpenFeature and our in-process provider."""
 
 from collections.abc import Collection
 from pathlib import Path

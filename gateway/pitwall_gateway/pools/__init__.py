@@ -1,1 +1,1 @@
-"""The runtime pods of every variant: where they are, and how they are asked."""
+"""The runtime pods of every variant: where they are, and how they are called."""

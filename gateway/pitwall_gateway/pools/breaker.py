@@ -1,7 +1,12 @@
-"""Outcomes of calls to one (variant, arm) in, "may be called now" out; pure, time comes in as seconds."""
+"""A circuit breaker: whether a variant that keeps failing may be called now.
+
+Pure: time comes in as seconds.
+"""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from pitwall_crds.host.backoff import Backoff
 
 
 class Circuit(StrEnum):
@@ -23,13 +28,18 @@ class BreakerRule:
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """One circuit. `since` is when it opened or when its trial began; failures are counted in a row."""
+    """One circuit. `since` is when it opened or when its trial began; failures and openings are counted in a row."""
 
     rule: BreakerRule
     circuit: Circuit = Circuit.CLOSED
     failures: int = 0
     since: float = 0.0
-    wait_seconds: float = 0.0
+    openings: int = 0
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long the circuit stays open before a trial."""
+        return Backoff(self.rule.open_seconds, self.rule.longest_open_seconds).seconds(self.openings)
 
     def admit(self, now: float) -> tuple["Breaker", bool]:
         """The circuit after asking whether a call may start, and the answer. A trial that never ended is repeated."""
@@ -52,11 +62,8 @@ class Breaker:
             case Circuit.OPEN:
                 return self
             case Circuit.HALF_OPEN:
-                wait = min(2 * self.wait_seconds, self.rule.longest_open_seconds)
-                return replace(self, circuit=Circuit.OPEN, since=now, wait_seconds=wait)
+                return replace(self, circuit=Circuit.OPEN, since=now, openings=self.openings + 1)
             case Circuit.CLOSED if failures < self.rule.failures:
                 return replace(self, failures=failures)
             case Circuit.CLOSED:
-                return replace(
-                    self, circuit=Circuit.OPEN, failures=failures, since=now, wait_seconds=self.rule.open_seconds
-                )
+                return replace(self, circuit=Circuit.OPEN, failures=failures, since=now, openings=1)

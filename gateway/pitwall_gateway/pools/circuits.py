@@ -1,4 +1,4 @@
-"""Calls to variants in, replies out; a variant that keeps failing is left alone for a while."""
+"""Calls variants through a circuit breaker each, so that a variant which keeps failing is left alone for a while."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Answerer(Protocol):
-    """Whoever answers a call: the upstream, or the guard before it."""
+    """Whoever answers a call: the upstream, or the circuit breakers before it."""
 
     async def ask(self, call: Call) -> Reply:
         """The reply; never raises."""

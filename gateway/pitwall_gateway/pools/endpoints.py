@@ -1,4 +1,4 @@
-"""A namespace in, the gateway's routes file out: the API server's EndpointSlices, watched beside the serving."""
+"""Keeps the routes file up to date in a cluster, by watching the EndpointSlices of the runtime pods."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,6 @@ import importlib
 import json
 import logging
 import os
-import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
+from pitwall_crds.host.backoff import Backoff
+from pitwall_crds.host.files import write_whole
 from pitwall_gateway.pools.slices import SELECTOR, Slice, Slices, variants
 from pitwall_gateway.values.errors import WatchError, WatchExpiredError
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from kubernetes.aio.client import DiscoveryV1Api
 
 log = logging.getLogger(__name__)
+
+BACKOFF: Final = Backoff(first_seconds=0.5, longest_seconds=15.0, spread=(0.5, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,7 @@ class Pace:
     """The server ends a watch after this time and a new one resumes it: so a silently lost one is noticed."""
     slack_seconds: float = 5.0
     """How much later than that the client ends it."""
-    first_backoff_seconds: float = 0.5
-    longest_backoff_seconds: float = 15.0
+    backoff: Backoff = BACKOFF
     write_seconds: float = 0.05
     """The shortest time between two writes of the file: a hundred pods that become ready are a few writes."""
 
@@ -97,15 +99,18 @@ class EndpointFollower:
 
     async def _resume(self, api: "DiscoveryV1Api") -> None:
         """Go on from the last known version, or from a list when there is none."""
+        is_new = not self._version
         try:
-            if not self._version:
+            if is_new:
                 await self._list(api)
             await self._watch(api)
         except WatchExpiredError:
+            if is_new:
+                raise  # what was listed a moment ago is gone already: another list at once would not help
             self._version = ""
 
     async def _list(self, api: "DiscoveryV1Api") -> None:
-        async with asyncio.timeout(self._pace.list_seconds):
+        async with within(self._pace.list_seconds, "the API server did not answer"):
             response = await api.list_namespaced_endpoint_slice_without_preload_content(
                 self._namespace, label_selector=SELECTOR
             )
@@ -119,24 +124,22 @@ class EndpointFollower:
     async def _watch(self, api: "DiscoveryV1Api") -> None:
         """Take the changes in until the server ends the watch."""
         seconds = self._pace.watch_seconds
-        async with asyncio.timeout(self._pace.list_seconds):
-            response = await api.list_namespaced_endpoint_slice_without_preload_content(
-                self._namespace,
-                label_selector=SELECTOR,
-                watch=True,
-                allow_watch_bookmarks=True,
-                resource_version=self._version,
-                timeout_seconds=seconds,
-            )
-        async with response:
-            await self._refuse_unless_ok(response)
+        async with contextlib.AsyncExitStack() as stack:
+            async with within(self._pace.list_seconds, "the API server did not begin a watch"):
+                response = await api.list_namespaced_endpoint_slice_without_preload_content(
+                    self._namespace,
+                    label_selector=SELECTOR,
+                    watch=True,
+                    allow_watch_bookmarks=True,
+                    resource_version=self._version,
+                    timeout_seconds=seconds,
+                )
+                await stack.enter_async_context(response)
+                await self._refuse_unless_ok(response)
             self._recovered()
-            try:
-                async with asyncio.timeout(seconds + self._pace.slack_seconds):
-                    async for line in response.content:
-                        self._take(_EVENT.validate_json(line))
-            except TimeoutError:
-                raise WatchError(f"the watch did not end after {seconds} s; the connection is taken for lost") from None
+            async with within(seconds + self._pace.slack_seconds, "the watch did not end"):
+                async for line in response.content:
+                    self._take(_EVENT.validate_json(line))
 
     def _take(self, event: _Change | _Failure) -> None:
         if isinstance(event, _Failure):
@@ -175,7 +178,7 @@ class EndpointFollower:
             except OSError as error:
                 log.warning("routes file: %s; the gateway keeps the last valid routes", error)
                 self._changed.set()
-                await asyncio.sleep(self._pace.first_backoff_seconds)
+                await asyncio.sleep(self._pace.backoff.first_seconds)
             await asyncio.sleep(self._pace.write_seconds)
 
     def _failed(self, error: Exception) -> float:
@@ -183,9 +186,8 @@ class EndpointFollower:
         if self._failures == 0:
             words = str(error) or type(error).__name__
             log.warning("EndpointSlices of %s: %s; keeping the last known routes", self._namespace, words)
-        longest = min(self._pace.longest_backoff_seconds, self._pace.first_backoff_seconds * 2.0**self._failures)
-        self._failures = min(self._failures + 1, 16)
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311 – spreads the gateways' reconnects
+        self._failures += 1
+        return self._pace.backoff.seconds(self._failures)
 
     def _recovered(self) -> None:
         if self._failures:
@@ -205,11 +207,18 @@ class RoutesFile:
         text = json.dumps({"variants": variants(slices)})
         if text == self._written:
             return
-        fresh = self._path.with_name(f".{self._path.name}.new")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(text)
-        fresh.replace(self._path)
+        write_whole(self._path, text)
         self._written = text
+
+
+@contextlib.asynccontextmanager
+async def within(seconds: float, words: str) -> AsyncIterator[None]:
+    """Raises WatchError in these words once it takes longer: a silent loss is told as plainly as a loud one."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise WatchError(f"{words} within {seconds:g} s; the connection is taken for lost") from None
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""The routes file in, one URL of a variant's pool out: rewritten by the platform, re-read when it changes."""
+"""Chooses a URL of a variant's pool from the routes file, which is read again whenever it changes."""
 
 import json
 import logging
@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pitwall_crds.names import Arm
 from pitwall_gateway.values.errors import RoutesError
@@ -62,7 +63,7 @@ def parse_routes(text: str) -> Routes:
     """The routes of a file's text; raises RoutesError."""
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RoutesError(f"not JSON: {error}") from None
     variants = document.get("variants") if isinstance(document, dict) else None
     if not isinstance(variants, dict):
@@ -80,9 +81,18 @@ def _urls(where: str, urls: Any) -> tuple[str, ...]:
     if not isinstance(urls, list):
         raise RoutesError(f"{where} must be a list of URLs")
     for url in urls:
-        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-            raise RoutesError(f"{where} holds {url!r}; a URL starts with http:// or https://")
+        if not isinstance(url, str) or not _is_url(url):
+            raise RoutesError(f"{where} holds {url!r}; a URL starts with http:// or https://, then host and port")
     return tuple(url.rstrip("/") for url in urls)
+
+
+def _is_url(text: str) -> bool:
+    """Whether a client can call it; one with an impossible port would raise what no caller expects."""
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
 
 
 class RouteTable:

@@ -1,22 +1,18 @@
-"""EndpointSlices in, the gateway's routes out. Pure."""
+"""Computes the gateway's routes from Kubernetes EndpointSlices.
 
-from collections.abc import Iterable, Mapping
+Pure: no clock, chance or I/O.
+"""
+
+from collections.abc import Iterable
 from typing import Annotated, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from pitwall_crds.names import MANAGED_BY, Arm, ObjectLabel
+from pitwall_crds.names import MANAGED_BY, POOL_ARMS, Arm, ObjectLabel, Pool
 
 SELECTOR: Final = f"{ObjectLabel.MANAGED_BY}={MANAGED_BY}"
 """Selects the EndpointSlices of the runtimes' Services; their labels are the Services'."""
 PORT_NAME: Final = "http"
-
-ARMS: Final[Mapping[str, tuple[Arm, ...]]] = {
-    "main": (Arm.STABLE,),
-    "control": (Arm.CONTROL,),
-    "candidate": (Arm.CANDIDATE, Arm.SHADOW),
-}
-"""The arms that a pool serves. A variant without the pool of its own for an arm is served by its main pool."""
 
 Item = TypeVar("Item")
 Listed = Annotated[tuple[Item, ...], BeforeValidator(lambda value: value or ())]
@@ -87,7 +83,8 @@ class Slice(_Part):
     @property
     def arms(self) -> tuple[Arm, ...]:
         """The arms that the slice's pool serves; none for an unknown pool."""
-        return ARMS.get(self.metadata.labels.get(ObjectLabel.POOL, ""), ())
+        pool = self.metadata.labels.get(ObjectLabel.POOL, "")
+        return POOL_ARMS[Pool(pool)] if pool in POOL_ARMS else ()
 
     def urls(self) -> dict[str, str]:
         """The ready endpoints' URLs by pod, so that a pod with two addresses or in two slices counts once."""

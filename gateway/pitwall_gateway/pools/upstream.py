@@ -1,4 +1,4 @@
-"""One call to a variant's pool: arm, variant and body in, a reply out; no call outlives its limit, none raises."""
+"""Calls a variant's pool over HTTP, within a time limit, and with a second URL if the first refuses."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: the gateway's endpoints over its parts."""
+"""The gateway's HTTP application: questions, feedback, models, health and metrics."""
 
 import logging
 import secrets
@@ -17,7 +17,7 @@ from pitwall_gateway.serve.receive import read_body
 from pitwall_gateway.serve.relay import RelayedAnswer
 from pitwall_gateway.serve.respond import error_response, respond
 from pitwall_gateway.serve.shadow import Copy
-from pitwall_gateway.serve.wiring import Parts
+from pitwall_gateway.serve.wiring import Wiring
 from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.question import Question, read_question
@@ -26,57 +26,57 @@ log = logging.getLogger(__name__)
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def build_app(parts: Parts) -> FastAPI:
-    """The gateway as an ASGI application; its lifespan starts and stops the parts."""
+def build_app(wiring: Wiring) -> FastAPI:
+    """The gateway as an ASGI application; its lifespan starts and stops what it is made of."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await parts.start()
+        await wiring.start()
         try:
             yield
         finally:
-            await parts.close()
+            await wiring.close()
 
     app = FastAPI(title="Pitwall gateway", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
-    _add_questions(app, parts)
-    _add_feedback(app, parts)
-    _add_health(app, parts)
+    _add_questions(app, wiring)
+    _add_feedback(app, wiring)
+    _add_health(app, wiring)
     _add_errors(app)
     return app
 
 
-def _add_questions(app: FastAPI, parts: Parts) -> None:
+def _add_questions(app: FastAPI, wiring: Wiring) -> None:
     @app.post("/v1/chat/completions", **openapi.QUESTION)
     async def complete(request: Request) -> Response:
         """An answer by the sampler variant that the flag assigns to this user."""
-        question = await _receive(parts, request)
-        parts.feedback.asked(question.session)
+        question = await _receive(wiring, request)
+        wiring.feedback.asked(question.session)
         answer_id = "ans-" + secrets.token_hex(12)
         headers = _passed_on(request, answer_id)
-        served = await parts.relay.answer(question, headers)
+        served = await wiring.relay.answer(question, headers)
         if not isinstance(served.reply, VariantAnswer):
             return respond(served, question, answer_id)
-        parts.feedback.answered(answer_id, question.session, served.assigned, question.user)
+        wiring.feedback.answered(answer_id, question.session, served.assigned, question.user)
         response = respond(served, question, answer_id)
-        response.background = BackgroundTask(_copy, parts, question, served, headers)
+        response.background = BackgroundTask(_copy, wiring, question, served, headers)
         return response
 
     @app.get("/v1/models")
     async def models() -> JSONResponse:
         """The one model that a client names; which sampler serves is the flag's matter."""
-        variants = sorted(parts.routes_now().variants)
-        details = {"flag": parts.settings.flag, "variants": variants}
+        variants = sorted(wiring.routes_now().variants)
+        details = {"flag": wiring.settings.flag, "variants": variants}
         model = {"id": "pitwall", "object": "model", "created": 0, "owned_by": "pitwall", "pitwall": details}
         return JSONResponse({"object": "list", "data": [model]})
 
 
-async def _receive(parts: Parts, request: Request) -> Question:
-    """The question of a request; raises RefusedError, counted."""
+async def _receive(wiring: Wiring, request: Request) -> Question:
+    """The question of a request; raises RequestRefusedError, counted."""
     try:
-        body = await read_body(request, parts.settings.rules.body)
+        body = await read_body(request, wiring.settings.rules.body)
         return read_question(body, request.headers.get(Header.SESSION, ""))
     except RequestRefusedError as refused:
-        parts.telemetry.refused(None, refused.status)
+        wiring.telemetry.refused(None, refused.status)
         raise
 
 
@@ -88,22 +88,22 @@ def _passed_on(request: Request, answer_id: str) -> dict[str, str]:
     return headers
 
 
-async def _copy(parts: Parts, question: Question, served: RelayedAnswer, headers: dict[str, str]) -> None:
+async def _copy(wiring: Wiring, question: Question, served: RelayedAnswer, headers: dict[str, str]) -> None:
     """Offer shadow copies; runs when the user has the whole answer."""
     primary = served.reply if served.comparable and isinstance(served.reply, VariantAnswer) else None
-    for series in parts.assigner.copies(question.targeting_key):
+    for series in wiring.assigner.copies(question.targeting_key):
         if series.variant not in (served.assigned.variant, served.by.variant):
-            parts.shadow.offer(Copy(series, question.body, primary, headers))
+            wiring.shadow.offer(Copy(series, question.body, primary, headers))
 
 
-def _add_feedback(app: FastAPI, parts: Parts) -> None:
+def _add_feedback(app: FastAPI, wiring: Wiring) -> None:
     @app.post("/v1/feedback", **openapi.FEEDBACK)
     async def feedback(request: Request) -> FeedbackReceipt:
         """Thumbs on an answer, or the end of a session's task; a repeated one changes nothing."""
-        return parts.feedback.take(read_feedback(await read_body(request, parts.settings.rules.body)))
+        return wiring.feedback.take(read_feedback(await read_body(request, wiring.settings.rules.body)))
 
 
-def _add_health(app: FastAPI, parts: Parts) -> None:
+def _add_health(app: FastAPI, wiring: Wiring) -> None:
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
         """The process answers."""
@@ -112,16 +112,16 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
     @app.get("/readyz", responses={503: {"description": "No runtime is configured yet"}})
     async def readyz() -> Response:
         """At least one runtime is configured; none is called."""
-        if parts.routes_now().has_url():
+        if wiring.routes_now().has_url():
             return JSONResponse({"status": "ready"})
-        problem = parts.routes.problem or "it holds no URL"
-        message = f"routes file {parts.settings.routes.name}: {problem}; start a variant, or wait for the operator"
+        problem = wiring.routes.problem or "it holds no URL"
+        message = f"routes file {wiring.settings.routes.name}: {problem}; start a variant, or wait for the operator"
         return error_response(503, message, "no_routes")
 
     @app.get("/metrics", response_class=Response)
     async def metrics() -> Response:
         """Prometheus text."""
-        return Response(parts.telemetry.text(), media_type=TEXT)
+        return Response(wiring.telemetry.text(), media_type=TEXT)
 
 
 def _add_errors(app: FastAPI) -> None:

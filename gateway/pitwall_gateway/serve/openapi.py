@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of bodies that the gateway reads by itself, for speed."""
+"""Describes, in the OpenAPI document, the request bodies that the gateway parses by itself for speed."""
 
 from typing import Any
 

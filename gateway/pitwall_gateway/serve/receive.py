@@ -1,4 +1,4 @@
-"""An HTTP request in, its body out, within a size and a time."""
+"""Reads a request's body within a size and a time limit."""
 
 import asyncio
 from dataclasses import dataclass

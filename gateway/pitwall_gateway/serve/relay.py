@@ -1,4 +1,4 @@
-"""One question in, the answer that its user gets out: assign, ask, fall back to stable, count."""
+"""Answers one question: asks the assigned variant, falls back to stable, and counts the outcome."""
 
 import time
 from collections.abc import Mapping
@@ -48,10 +48,10 @@ class Relay:
     """Asks the assigned variant, and stable in its place when it fails."""
 
     def __init__(
-        self, assigner: Assigner, guard: Circuits, telemetry: GatewayTelemetry, recent: RecentQuestions
+        self, assigner: Assigner, circuits: Circuits, telemetry: GatewayTelemetry, recent: RecentQuestions
     ) -> None:
         self._assigner = assigner
-        self._guard = guard
+        self._circuits = circuits
         self._telemetry = telemetry
         self._recent = recent
 
@@ -85,7 +85,7 @@ class Relay:
                 VariantFailure(FailureKind.UNROUTED, "the routes file holds no URL"), assigned, assigned
             )
         call = Call(assigned.variant, assigned.arm, question.body, {**headers, Header.ARM: assigned.arm})
-        reply = await self._guard.ask(call)
+        reply = await self._circuits.ask(call)
         if isinstance(reply, VariantAnswer) or assigned.arm is Arm.STABLE:
             return RelayedAnswer(reply, assigned, assigned)
         return await self._fall_back(RelayedAnswer(reply, assigned, assigned), call)
@@ -97,14 +97,14 @@ class Relay:
         """
         stable = ArmSeries(self._assigner.stable_variant(), Arm.STABLE)
         headers = {**call.headers, Header.ARM: Arm.STABLE}
-        reply = await self._guard.ask(replace(call, variant=stable.variant, arm=stable.arm, headers=headers))
+        reply = await self._circuits.ask(replace(call, variant=stable.variant, arm=stable.arm, headers=headers))
         if isinstance(reply, VariantFailure):
             return served
         if isinstance(served.reply, VariantFailure):
             return RelayedAnswer(reply, served.assigned, stable, served.reply.fault)
         if isinstance(reply, VariantRefusal):
             return served
-        self._guard.told(call, failed=True)
+        self._circuits.told(call, failed=True)
         return RelayedAnswer(reply, served.assigned, stable, FailureKind.REFUSED)
 
     def _count(self, served: RelayedAnswer, started: float, seconds: float) -> None:

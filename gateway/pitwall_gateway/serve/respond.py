@@ -1,4 +1,4 @@
-"""What was served in, the HTTP response out: the answer or the error, with headers that say who spoke."""
+"""Builds the HTTP response: the answer or the error, with headers that name the variant and arm."""
 
 from starlette.responses import Response
 

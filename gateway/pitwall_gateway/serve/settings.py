@@ -1,4 +1,4 @@
-"""The command line in, the gateway's settings out."""
+"""The gateway's settings, read from its command line."""
 
 import argparse
 import re
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pitwall_crds.resource import DNS_LABEL
 from pitwall_gateway.feedback.ledger import LedgerRule
 from pitwall_gateway.pools.breaker import BreakerRule
 from pitwall_gateway.pools.recent import BODIES
@@ -104,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _namespace(text: str) -> str:
-    if text and not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", text):
+    if text and (len(text) > 63 or not re.fullmatch(DNS_LABEL, text)):
         raise argparse.ArgumentTypeError(f"{text!r} is no namespace; it must be a DNS label of at most 63 characters")
     return text
 

@@ -1,4 +1,4 @@
-"""Answered questions in, comparisons with a shadow variant out; bounded, and never in a user's way."""
+"""Sends copies of answered questions to a shadow variant and compares the two answers, without delaying any user."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""A complete chat completion in, the same as server-sent events out: one chunk of text per choice, then the end."""
+"""Turns a complete chat completion into a stream of server-sent events, as OpenAI's API does."""
 
 import json
 from typing import Any

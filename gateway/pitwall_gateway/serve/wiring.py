@@ -1,4 +1,4 @@
-"""Settings and flags in, the gateway's parts out, wired to each other; the composition root."""
+"""Builds the gateway's components from its settings and connects them (the composition root)."""
 
 import asyncio
 import time
@@ -21,8 +21,8 @@ from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """Everything that the endpoints use."""
+class Wiring:
+    """Every component of the gateway, connected; what the endpoints use."""
 
     settings: GatewaySettings
     flags: Flags
@@ -61,14 +61,14 @@ class Parts:
         await asyncio.to_thread(self.flags.close)
 
 
-def assemble(settings: GatewaySettings, flags: Flags) -> Parts:
-    """The parts for these settings. Users, shadow copies and warm-ups have connections of their own."""
+def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
+    """The components for these settings, connected. Users, shadow copies and warm-ups have connections of their own."""
     rules, telemetry, routes = settings.rules, GatewayTelemetry(), RouteTable(settings.routes)
     assigner = Assigner(flags, settings.flag, lambda last: routes.current(time.monotonic()).stable_variant(last))
     recent, for_warm_up = RecentQuestions(), Upstream(routes, rules.limits)
     warm_up = WarmUp(routes, for_warm_up.ask_at, recent, rules.warm)
     for_users, for_copies = (Upstream(routes, rules.limits, warm_up.urls) for _ in range(2))
-    return Parts(
+    return Wiring(
         settings=settings,
         flags=flags,
         routes=routes,

@@ -1,1 +1,1 @@
-"""The nouns of a question's way: question, answer, refusal, what is counted."""
+"""Types that the whole gateway shares: questions, answers, errors and telemetry."""

@@ -1,4 +1,4 @@
-"""What a runtime sent back in, one of three outcomes out: an answer, a refusal, or a failure."""
+"""Reads a runtime's reply as one of three outcomes: an answer, a refusal or a failure."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Every exception of the gateway, as one tree."""
+"""All exceptions of the gateway."""
 
 
 class GatewayError(Exception):

@@ -1,4 +1,4 @@
-"""The body of a chat completion request in, the few facts that the gateway needs out; the rest stays untouched."""
+"""Reads from a chat completion request the few fields that the gateway needs, and leaves the rest untouched."""
 
 import json
 import secrets
@@ -26,7 +26,7 @@ class Question:
 
 
 def read_question(body: bytes, session_header: str = "") -> Question:
-    """The question in an OpenAI-shaped body; raises RefusedError (400) for what no runtime could answer."""
+    """The question in an OpenAI-shaped body; raises RequestRefusedError (400) for what no runtime could answer."""
     document = _parse(body)
     messages = document.get("messages")
     if not isinstance(messages, list) or not messages:

@@ -1,4 +1,4 @@
-"""RefusedError requests in, OpenAI-shaped error bodies out."""
+"""Error bodies in OpenAI's shape, for requests that the gateway refuses."""
 
 import json
 from enum import StrEnum

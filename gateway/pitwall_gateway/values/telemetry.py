@@ -1,4 +1,4 @@
-"""What happened to questions in, Prometheus text out; names, labels and edges come from pitwall_crds.names."""
+"""The gateway's Prometheus metrics."""
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -71,7 +71,7 @@ class GatewayTelemetry:
         self._latency(series.variant, series.arm).observe(seconds)
 
     def refused(self, series: ArmSeries | None, status: int) -> None:
-        """The question itself was at fault; nobody's error. RefusedError before the assignment: no series."""
+        """The question itself was at fault; nobody's error. Without a series it was refused before the assignment."""
         variant, arm = (series.variant, str(series.arm)) if series else ("", "")
         self._refusals(variant, arm, str(status)).inc()
 

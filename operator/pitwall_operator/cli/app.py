@@ -1,4 +1,4 @@
-"""The table of contents of the command line."""
+"""Registers every command of the command line."""
 
 import sys
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from pitwall_operator.cli.commands import act, ask, completion, create, dashboard, lifecycle, lint, look_back, show
 from pitwall_operator.cli.context import problems
@@ -80,7 +81,7 @@ def main() -> None:
     try:
         app(prog_name="kubectl pitwall" if is_plugin() else "pitwall")
     except CommandError as error:
-        problems.print(f"[bold red]pitwall:[/] {error}" if problems.is_terminal else f"pitwall: {error}", markup=False)
+        problems.print(Text.assemble(("pitwall:", "bold red"), f" {error}"))
         sys.exit(error.code)
     except ResourceRefusedError as error:
         problems.print(f"pitwall: {error}", markup=False)

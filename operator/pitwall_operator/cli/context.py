@@ -1,4 +1,4 @@
-"""What every command needs: the output format, and troubles that end it with a sentence and a code."""
+"""Options, output formats and error handling that all commands share."""
 
 import difflib
 import json
@@ -44,7 +44,7 @@ def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
 
 
 def pick(rollouts: Sequence[Rollout], name: str | None, place: str) -> Rollout:
-    """The named Rollout, or the only one. Raises Trouble where that is not clear."""
+    """The named Rollout, or the only one. Raises CommandError where that is not clear."""
     known = {rollout.metadata.name: rollout for rollout in rollouts}
     if name is None and len(known) == 1:
         return rollouts[0]

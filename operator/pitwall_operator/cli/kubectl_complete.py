@@ -1,4 +1,4 @@
-"""`kubectl_complete-pitwall`: the program that kubectl asks for its plugin's words."""
+"""`kubectl_complete-pitwall`: the program that kubectl runs to complete `kubectl pitwall …`."""
 
 import shlex
 import sys

@@ -1,1 +1,1 @@
-"""The operator of a cluster: watch, queue, turn by turn; its admission reviews, probes and metrics."""
+"""The operator in a Kubernetes cluster: watches, work queue, reconciliation, admission reviews, probes and metrics."""

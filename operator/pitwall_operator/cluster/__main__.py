@@ -1,4 +1,4 @@
-"""The operator of a cluster: `python -m pitwall_operator.cluster --flags-url URL --runtime-image IMAGE …`.
+"""Starts the operator in a cluster: `python -m pitwall_operator.cluster --flags-url URL --runtime-image IMAGE …`.
 
 What its service account needs (in the namespaces it watches, or cluster-wide):
 
@@ -59,16 +59,16 @@ class LeaseHolder:
 
 async def run(settings: OperatorSettings, stopped: asyncio.Event) -> None:
     """Run until told to stop; then end the turns, and give the lease back."""
-    metrics, fence = OperatorMetrics(), LeaseHolder()
-    guard = Fence(fence, metrics, Fence.crash_point(os.environ))
-    kube = await connect(settings.kubeconfig, guard, settings.context)
+    metrics, holder = OperatorMetrics(), LeaseHolder()
+    fence = Fence(holder, metrics, Fence.crash_point(os.environ))
+    kube = await connect(settings.kubeconfig, fence, settings.context)
     flags = RecentFlags(
         settings.flags_url, token=settings.flags_token, timeout_seconds=FLAGS_TIMEOUT_SECONDS,
-        transport=FencedTransport(guard),
+        transport=FencedTransport(fence),
     )  # fmt: skip
     prometheus = _prometheus(settings, kube)
     reader = Reader(prometheus, settings.read_seconds, settings.stale_seconds)
-    lease = fence.lease = Lease(kube, settings.lease_namespace, settings.lease_name, settings.identity)
+    lease = holder.lease = Lease(kube, settings.lease_namespace, settings.lease_name, settings.identity)
     controller = _controller(settings, kube, flags, reader, metrics)
     try:
         await _serve(settings, kube, lease, controller, metrics, stopped)
@@ -91,11 +91,11 @@ def _controller(
     settings: OperatorSettings, kube: Kube, flags: FlagClient, reader: Reader, metrics: OperatorMetrics
 ) -> Controller:
     cache = Cache()
-    turns = Reconciler(
+    reconciler = Reconciler(
         kube, cache, flags, Deployments(kube, cache, settings.defaults), reader, Events(kube),
         metrics.statuses, settings.known, settings.resync_seconds,
     )  # fmt: skip
-    return Controller(kube, cache, flags, turns, reader, metrics, settings.namespaces, settings.workers)
+    return Controller(kube, cache, flags, reconciler, reader, metrics, settings.namespaces, settings.workers)
 
 
 async def _serve(
@@ -137,7 +137,7 @@ async def _serve(
 
 
 def _complain(watch: Watch, tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Raise OperatorFailed with what ended the process, if that was not a signal."""
+    """Raise OperatorStoppedError with what ended the process, if that was not a signal."""
     failed = [(task.get_name(), task.exception()) for task in tasks if not task.cancelled() and task.exception()]
     words = [f"{name}: {error!r}" for name, error in failed] + ([f"watch: {watch.trouble}"] if watch.trouble else [])
     if words:

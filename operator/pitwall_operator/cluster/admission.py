@@ -1,7 +1,7 @@
-"""A resource that somebody wants to store, and what else there is, in; what speaks against it out. Pure.
+"""Reviews a resource before the API server stores it, for problems that neither schema nor CEL can express.
 
-Only what schema and CEL cannot say. What is refused here becomes a condition where the webhook is off; what only may
-be a mistake (a variant that comes later in the same file) is a warning.
+What is refused here becomes a condition where the webhook is off; what only may be a mistake (a variant that comes
+later in the same file) is a warning. Pure: no clock, chance or I/O.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from pitwall_crds.names import FULL_WEIGHT
+from pitwall_crds.names import FULL_WEIGHT, Pool
 from pitwall_crds.reading.problems import suggestion
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
@@ -19,7 +19,6 @@ from pitwall_operator.gates.advice import advice
 from pitwall_operator.gates.counters import measurable_in_shadow
 from pitwall_operator.kube.cache import Cache, Key, is_leaving, key_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Object
-from pitwall_operator.values.observation import Pool
 
 NAME_LENGTH: Final = 63 - len("-candidate")
 """A Service's name has at most 63 characters, and the candidate pool's ends like this."""

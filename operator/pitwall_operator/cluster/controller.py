@@ -1,6 +1,7 @@
-"""Turns for every rollout: which are due, so many at once, again later where one fails. Knows neither kopf nor HTTP.
+"""Works through the queue of rollouts: so many at once, and again later where one fails.
 
-Every replica keeps the cache and answers for it; only the one that holds the lease takes turns.
+Every replica keeps the cache and answers for it; only the one that holds the Lease reconciles. Knows neither kopf nor
+HTTP.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from pitwall_crds.names import Pool
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
 from pitwall_operator.cluster import orphans
@@ -22,7 +24,6 @@ from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kind, 
 from pitwall_operator.observe.reader import Reader
 from pitwall_operator.turn.perform import ACTOR
 from pitwall_operator.values.errors import KubeError, OvertakenError, TurnFailedError
-from pitwall_operator.values.observation import Pool
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Controller:
     kube: Kube
     cache: Cache
     flags: FlagClient
-    turns: Reconciler
+    reconciler: Reconciler
     reader: Reader
     measures: Measures
     namespaces: tuple[str, ...] = ()
@@ -79,7 +80,7 @@ class Controller:
             if kind is ROLLOUTS:
                 self._sweep_soon.set()
             if kind in OWNED:
-                self.turns.platform.forget(kind, key_of(found))
+                self.reconciler.platform.forget(kind, key_of(found))
 
     def _wake(self, kind: Kind, found: Object, keys: frozenset[Key]) -> None:
         if not self.leading:
@@ -203,10 +204,10 @@ class Controller:
     async def _turn(self, key: Key) -> None:
         namespace, name = key
         if name.startswith(LONE):
-            await self.turns.describe((namespace, name.removeprefix(LONE)))
+            await self.reconciler.describe((namespace, name.removeprefix(LONE)))
             self.queue.forget(key)
             return
-        again = await self.turns.take(key)
+        again = await self.reconciler.take(key)
         if again is None:
             self.queue.forget(key)
             self._sweep_soon.set()
@@ -220,7 +221,7 @@ class Controller:
         while not over.is_set():
             self._sweep_soon.clear()
             try:
-                again = self.turns.resync_seconds if await self._rest_orphans() else 2.0
+                again = self.reconciler.resync_seconds if await self._rest_orphans() else 2.0
             except (FlagsUnreachableError, FlagRejectedError, FlagConflictError, OSError) as error:
                 log.warning("flags of deleted rollouts could not be brought to rest: %s", error)
                 again = 2.0
@@ -239,7 +240,7 @@ class Controller:
         left = list(orphans.idle_pools(flags, self.cache.objects[DEPLOYMENTS].values(), existing))
         for rollout, variant, pool in left:
             log.info("Rollout %s/%s is gone: %s (%s) is drained", *rollout, variant, pool)
-            await self.turns.platform.of(rollout).drain(variant, Pool(pool))
+            await self.reconciler.platform.of(rollout).drain(variant, Pool(pool))
         return True
 
     def _watches(self, namespace: str) -> bool:
@@ -248,7 +249,7 @@ class Controller:
     async def _audit(self, over: asyncio.Event) -> None:
         """Find what the watches missed, now and then, by the names and versions of all objects."""
         while not over.is_set():
-            pause = self.turns.resync_seconds * random.uniform(0.9, 1.1)  # noqa: S311 – no secret
+            pause = self.reconciler.resync_seconds * random.uniform(0.9, 1.1)  # noqa: S311 – no secret
             if await _first(over.wait(), seconds=pause):
                 return
             try:

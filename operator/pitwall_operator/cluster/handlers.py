@@ -1,4 +1,4 @@
-"""kopf's part: watch streams in, news for the controller out; admission reviews in, answers out.
+"""Connects kopf to the controller: watch events become changes of the cache, and admission requests are answered.
 
 Nothing else knows kopf. Only raw events are handled: no finalizers, annotations or stored progress, so that an object
 which rests costs no write. There is no peering either: every replica watches, the Lease says which one acts.
@@ -6,16 +6,16 @@ which rests costs no write. There is no peering either: every replica watches, t
 
 import asyncio
 import dataclasses
-import itertools
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import kopf
 
+from pitwall_crds.host.backoff import Backoff
 from pitwall_crds.names import GROUP, VERSION
 from pitwall_operator.cluster.admission import Review
 from pitwall_operator.cluster.controller import OWN_SELECTOR
@@ -25,15 +25,8 @@ WATCHED: Final = (ROLLOUTS, VARIANTS, DEPLOYMENTS, SERVICES, BUDGETS)
 WATCH_SECONDS: Final = 300
 SLACK_SECONDS: Final = 15
 PAGE_SIZE: Final = 500
-FIRST_PAUSES: Final = (0.2, 0.5, 1.0, 2.0)
-LONGEST_PAUSE: Final = 4.0
-
-
-class Pauses:
-    """Seconds between attempts to reach the API server again: few, and without end, however long it is away."""
-
-    def __iter__(self) -> Iterator[float]:
-        return itertools.chain(FIRST_PAUSES, itertools.repeat(LONGEST_PAUSE))
+RECONNECTS: Final = Backoff(first_seconds=0.25, longest_seconds=4.0)
+"""Between attempts to reach the API server again: few, and without end, however long it is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +64,9 @@ class WatchPlan:
 class Watch(threading.Thread):
     """kopf in a thread and an event loop of its own: when it ends, it cancels every task of its loop."""
 
-    def __init__(self, watching: WatchPlan) -> None:
+    def __init__(self, plan: WatchPlan) -> None:
         super().__init__(name="watch", daemon=True)
-        self._watching = watching
+        self._plan = plan
         self._loop = asyncio.get_running_loop()
         self._told_to_stop = threading.Event()
         self.ready = threading.Event()
@@ -93,42 +86,42 @@ class Watch(threading.Thread):
         self._told_to_stop.set()
 
     async def _operate(self) -> None:
-        watching = self._watching
+        plan = self._plan
         await kopf.operator(
             registry=self._registry(),
-            settings=_settings(watching),
+            settings=_settings(plan),
             standalone=True,
-            clusterwide=not watching.namespaces,
-            namespaces=watching.namespaces,
+            clusterwide=not plan.namespaces,
+            namespaces=plan.namespaces,
             stop_flag=self._told_to_stop,
             ready_flag=self.ready,
         )
 
     def _registry(self) -> kopf.OperatorRegistry:
-        registry, watching = kopf.OperatorRegistry(), self._watching
+        registry, plan = kopf.OperatorRegistry(), self._plan
 
         async def login(**_: Any) -> kopf.ConnectionInfo:
-            return kopf.ConnectionInfo(**dataclasses.asdict(await watching.login()))
+            return kopf.ConnectionInfo(**dataclasses.asdict(await plan.login()))
 
         kopf.on.login(registry=registry)(login)
         for kind in WATCHED:
             group, _, version = kind.api_version.rpartition("/")
             kopf.on.event(group, version, kind.plural, registry=registry, id=kind.plural)(self._news(kind))
-        if watching.webhook is not None:
+        if plan.webhook is not None:
             for kind in (ROLLOUTS, VARIANTS):
                 kopf.on.validate(GROUP, VERSION, kind.plural, registry=registry, id=kind.plural)(self._judge(kind))
         return registry
 
     def _news(self, kind: Kind) -> Any:
         async def news(event: Any, **_: Any) -> None:
-            tell = self._watching.deleted if event["type"] == "DELETED" else self._watching.changed
+            tell = self._plan.deleted if event["type"] == "DELETED" else self._plan.changed
             self._loop.call_soon_threadsafe(tell, kind, event["object"])
 
         return news
 
     def _judge(self, kind: Kind) -> Any:
         async def ask(operation: str, found: Object) -> Review:
-            return self._watching.review(kind, operation, found)
+            return self._plan.review(kind, operation, found)
 
         async def judge(body: Any, operation: str, warnings: list[str], **_: Any) -> None:
             asked = asyncio.run_coroutine_threadsafe(ask(operation, dict(body)), self._loop)
@@ -155,7 +148,7 @@ class NoDiffs(kopf.DiffBaseStorage):
         """Remember nothing."""
 
 
-def _settings(watching: WatchPlan) -> kopf.OperatorSettings:
+def _settings(plan: WatchPlan) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.persistence.diffbase_storage = NoDiffs()
@@ -163,20 +156,20 @@ def _settings(watching: WatchPlan) -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.watching.server_timeout = WATCH_SECONDS
     settings.watching.client_timeout = WATCH_SECONDS + SLACK_SECONDS
-    settings.watching.inactivity_timeout = watching.silence_seconds
+    settings.watching.inactivity_timeout = plan.silence_seconds
     settings.watching.chunk_size = PAGE_SIZE
     settings.queueing.idle_timeout = 0.1
     settings.networking.request_timeout = 30
-    settings.networking.error_backoffs = Pauses()
+    settings.networking.error_backoffs = RECONNECTS
     for kind in (DEPLOYMENTS, SERVICES, BUDGETS):
         settings.watching.label_selectors[kind.plural] = OWN_SELECTOR
-    if watching.webhook is not None:
+    if plan.webhook is not None:
         settings.admission.managed = None
         settings.admission.server = kopf.WebhookServer(
             addr="0.0.0.0",  # noqa: S104 – the API server calls from outside
-            port=watching.webhook.port,
-            certfile=watching.webhook.certificate,
-            pkeyfile=watching.webhook.private_key,
+            port=plan.webhook.port,
+            certfile=plan.webhook.certificate,
+            pkeyfile=plan.webhook.private_key,
         )
     return settings
 

@@ -1,4 +1,4 @@
-"""Statuses, calls and turns in; the operator's metrics in a cluster out, made when they are scraped."""
+"""Exports the metrics of the operator in a cluster, computed when they are scraped."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

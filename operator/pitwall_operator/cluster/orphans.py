@@ -1,20 +1,19 @@
-"""Flags and existing rollouts in; what must be written so that nobody is on a way that no rollout watches, out. Pure.
+"""Finds flags and pools whose Rollout is gone, and says what must be written so that their users return to stable.
 
 A flag remembers whose it is. When that Rollout is gone, its users go back to the stable variant and its copies end;
-the flag itself stays, since it says which variant serves.
+the flag itself stays, since it says which variant serves. Pure: no clock, chance or I/O.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pitwall_crds.names import FULL_WEIGHT, Arm, ObjectLabel
+from pitwall_crds.names import FULL_WEIGHT, Arm, ObjectLabel, Pool
 from pitwall_flags.flag.document import ArmShare, read_split, shadow_document, split_document
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.kube.cache import Key, rollout_of
 from pitwall_operator.kube.client import Object
 from pitwall_operator.turn.perform import OWNER
-from pitwall_operator.values.observation import Pool
 
 
 @dataclass(frozen=True, slots=True)

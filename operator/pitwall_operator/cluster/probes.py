@@ -1,4 +1,4 @@
-"""The operator's own HTTP: /healthz, /readyz and /metrics."""
+"""Serves the operator's own HTTP endpoints: /healthz, /readyz and /metrics."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""The flag service's flags as they were a second ago at most: one question a second for all rollouts, whoever asks.
+"""Caches the flag service's flags for a second, so that all rollouts together ask it once a second.
 
 A moving rollout looks at its flags every second; nearly always nobody wrote them. So all are read at first and every
 five minutes (another database may stand behind the same address), and in between what changed; own writes are known at
@@ -43,12 +43,12 @@ class RecentFlags(FlagClient):
         self._reading: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> FlagRecord | None:
-        """The flag as it was at most a second ago. Raises FlagsUnreachable or FlagRejected."""
+        """The flag as it was at most a second ago. Raises FlagsUnreachableError or FlagRejectedError."""
         await self._refresh()
         return self._known.get(key)
 
     async def list(self) -> tuple[FlagRecord, ...]:
-        """All flags as they were at most a second ago. Raises FlagsUnreachable or FlagRejected."""
+        """All flags as they were at most a second ago. Raises FlagsUnreachableError or FlagRejectedError."""
         await self._refresh()
         return tuple(self._known.values())
 

@@ -1,7 +1,7 @@
-"""One rollout's turn in a cluster: its objects from the cache, the decision, then record, status, effects and Events.
+"""Reconciles one Rollout in a cluster: observes, decides, then writes record, status, effects and Events.
 
 The status is written only if it says something new, and before the effects: a replica that was overtaken does nothing.
-A crash anywhere leaves lines that the next turn repeats, or a distance that it closes.
+A crash anywhere leaves lines that the next reconciliation repeats, or a difference that it closes.
 """
 
 import logging
@@ -55,7 +55,7 @@ class Notebook:
     said: list[Announce] = field(default_factory=list)
 
     async def write_status(self, resource: Rollout, status: RolloutStatus) -> None:
-        """Store the status. Raises Overtaken."""
+        """Store the status. Raises OvertakenError."""
         await self.store(resource, status)
 
     async def append(self, rollout: Rollout, new: Sequence[Line]) -> None:
@@ -105,7 +105,7 @@ class Reconciler:
     async def take(self, key: Key) -> float | None:
         """Take a rollout's turn; in how many seconds the next one is due, None if the rollout is gone.
 
-        Raises TurnFailed, Overtaken, and what the API server or the flag service raise.
+        Raises TurnFailedError, OvertakenError, and what the API server or the flag service raise.
         """
         found = self.cache.get(ROLLOUTS, key)
         if found is None or is_leaving(found):
@@ -143,10 +143,10 @@ class Reconciler:
             await self._write_status(found, rollout, status)
 
         notebook = Notebook(self.flags, store)
-        world = TurnPorts(self.flags, view, notebook, notebook, self._invalid(variants), self.kube.clock)
+        ports = TurnPorts(self.flags, view, notebook, notebook, self._invalid(variants), self.kube.clock)
         reading = self.reader.reading(rollout)
         revisions = await self._revisions(rollout, variants)
-        done = await turn(rollout, variants, revisions, world, reading, self._rivals(key, found))
+        done = await turn(rollout, variants, revisions, ports, reading, self._rivals(key, found))
         for effect in notebook.said:
             await self.events.announce(found, effect)
         after = rollout.model_copy(update={"status": done.decision.status})
@@ -231,7 +231,7 @@ class Reconciler:
         await self._put_status(ROLLOUTS, found, _as_json(status))
 
     async def _put_status(self, kind: Kind, found: Object, status: Object) -> None:
-        """Raises Overtaken after reading the object that somebody else changed."""
+        """Raises OvertakenError after reading the object that somebody else changed."""
         metadata = found["metadata"]
         key = (metadata["namespace"], metadata["name"])
         try:

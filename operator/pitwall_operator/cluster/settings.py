@@ -1,4 +1,4 @@
-"""The command line of the cluster's operator in; its settings out."""
+"""The settings of the operator in a cluster, read from its command line."""
 
 import argparse
 import json
@@ -9,22 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pitwall_crds import builtin
 from pitwall_operator.cluster.admission import Known
 from pitwall_operator.cluster.controller import WORKERS
 from pitwall_operator.kube.manifests import Defaults
 
 TOKEN_VARIABLE: Final = "PITWALL_FLAGS_WRITE_TOKEN"  # noqa: S105 – the name of a variable
-BUILT_IN_SAMPLERS: Final = (
-    "uniform:",
-    "topk:",
-    "aks:peakThreshold,deviationThreshold,maxDepth",
-    "dpp:sharpness,exact",
+ANY: Final[frozenset[str]] = frozenset()
+BUILT_IN: Final = Known(
+    samplers=frozenset(builtin.SAMPLERS), reducers=builtin.REDUCERS, encoders=ANY, parameters=builtin.SAMPLERS
 )
-"""What this version's runtime has; a test compares it with the runtime's catalogue."""
-
-BUILT_IN_REDUCERS: Final = ("pool", "none")
-BUILT_IN_ENCODERS: Final = ("*",)
-"""Beside the packaged ones, every name that open_clip knows."""
+"""What this version's own runtime image has; beside the packaged encoders, every one that open_clip knows."""
 
 DESCRIPTION: Final = """\
 The operator of a cluster. Every replica watches and answers admission reviews; the one that holds the Lease acts.
@@ -135,6 +130,14 @@ def _process_options(group: Any) -> None:
     group.add_argument("--workers", type=int, default=WORKERS, help="rollouts that are worked on at once")
 
 
+def _volume(text: str) -> dict[str, Any]:
+    """A Kubernetes volume source. Raises ValueError where it is none, which argparse tells."""
+    source = json.loads(text)
+    if not isinstance(source, dict):
+        raise ValueError(f"{text} is no JSON object")  # noqa: TRY004 – argparse knows ValueError
+    return source
+
+
 def _runtime_options(group: Any) -> None:
     group.add_argument("--runtime-image", required=True, help="for variants that name none")
     group.add_argument("--image-pull-policy", default="", help="empty is Kubernetes' own rule")
@@ -143,11 +146,11 @@ def _runtime_options(group: Any) -> None:
     group.add_argument("--media-root", action="append", default=[], help="folder that file:// may read; repeatable")
     group.add_argument("--allow-host", action="append", default=[], help="host[:port] allowed although private")
     group.add_argument(
-        "--cache-volume", type=json.loads, default={}, metavar="JSON",
+        "--cache-volume", type=_volume, default={}, metavar="JSON",
         help='a volume source such as {"persistentVolumeClaim": {"claimName": "cache"}}; default: emptyDir of 8 GiB',
     )  # fmt: skip
     group.add_argument(
-        "--media-volume", type=json.loads, default={}, metavar="JSON",
+        "--media-volume", type=_volume, default={}, metavar="JSON",
         help="a volume source, mounted read-only at the first media root",
     )  # fmt: skip
     group.add_argument("--startup-seconds", type=int, default=600, help="how long loading the models may take")
@@ -175,23 +178,20 @@ def _defaults(chosen: argparse.Namespace) -> Defaults:
     )
 
 
-def built_in() -> Known:
-    """What this version's own runtime image has."""
-    return _known(argparse.Namespace(known_sampler=None, known_reducer=None, known_encoder=None))
-
-
 def _known(chosen: argparse.Namespace) -> Known:
-    samplers = dict(_sampler(text) for text in chosen.known_sampler or BUILT_IN_SAMPLERS)
+    """What the runtime image is said to have; where nothing is said, what this version has."""
+    samplers = dict(_sampler(text) for text in chosen.known_sampler or ())
+    parameters = {name: parameters for name, parameters in samplers.items() if parameters is not None}
     return Known(
-        samplers=_names(samplers),
-        reducers=_names(chosen.known_reducer or BUILT_IN_REDUCERS),
-        encoders=_names(chosen.known_encoder or BUILT_IN_ENCODERS),
-        parameters={name: parameters for name, parameters in samplers.items() if parameters is not None},
+        samplers=_names(samplers) if samplers else BUILT_IN.samplers,
+        reducers=_names(chosen.known_reducer) if chosen.known_reducer else BUILT_IN.reducers,
+        encoders=_names(chosen.known_encoder) if chosen.known_encoder else BUILT_IN.encoders,
+        parameters=parameters if samplers else BUILT_IN.parameters,
     )
 
 
 def _names(names: Any) -> frozenset[str]:
-    return frozenset() if "*" in names else frozenset(names)
+    return ANY if "*" in names else frozenset(names)
 
 
 def _sampler(text: str) -> tuple[str, frozenset[str] | None]:

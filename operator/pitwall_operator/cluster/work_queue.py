@@ -1,4 +1,4 @@
-"""Which rollout is due when. In: wakes, outcomes. Out: the next key. Pure but for clock and dice."""
+"""The work queue: which rollout is reconciled when, with back-off after failures."""
 
 import heapq
 import random
@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from pitwall_crds.host.backoff import Backoff
 from pitwall_operator.kube.cache import Key
 
-FIRST_BACKOFF_SECONDS: Final = 0.5
-LONGEST_BACKOFF_SECONDS: Final = 60.0
+BACKOFF: Final = Backoff(first_seconds=0.5, longest_seconds=60.0, spread=(0.5, 1.0))
 JITTER: Final = 0.1
 
 
@@ -64,8 +64,7 @@ class WorkQueue:
     def failed(self, key: Key) -> float:
         """The work failed; in how many seconds it is tried again, whoever wakes the key meanwhile."""
         count = self._failures[key] = self._failures.get(key, 0) + 1
-        longest = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(count - 1, 16))
-        pause = longest * self.dice.uniform(0.5, 1.0)
+        pause = BACKOFF.seconds(count, self.dice)
         self._busy[key] = None
         self._end(key, pause)
         return pause

@@ -20,7 +20,7 @@ from pitwall_operator.values.effects import Announce, Effect
 from pitwall_operator.values.observation import Observation, Unseen
 from pitwall_operator.values.reason import StatusReason
 
-WARNINGS = frozenset({EventReason.FLAGGED_OFF, EventReason.ABORTED, EventReason.UNMEASURED, EventReason.INVALID})
+WARNINGS = frozenset({EventReason.FLAGGED_OFF, EventReason.ABORTED, EventReason.INVALID})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ Pure: no clock, chance or I/O.
 
 from collections.abc import Mapping, Sequence
 
-from pitwall_crds.names import Arm
+from pitwall_crds.names import Arm, Pool
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.resource import Condition, ConditionStatus
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import Phase
 from pitwall_crds.variant import FiveMetrics, SamplerVariant, SamplerVariantStatus
 from pitwall_operator.values import timestamps
-from pitwall_operator.values.observation import Pool, PoolSeen
+from pitwall_operator.values.observation import PoolSeen
 from pitwall_operator.values.reason import StatusReason
 
 

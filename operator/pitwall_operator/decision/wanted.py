@@ -7,21 +7,12 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pitwall_crds.names import FULL_WEIGHT, Arm
+from pitwall_crds.names import FULL_WEIGHT, Arm, Pool, experiment_flag, shadow_flag
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import Phase, RolloutStatus
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import DrainVariant, Effect, RunVariant, SetShadow, SetSplit
-from pitwall_operator.values.observation import (
-    Observation,
-    Pool,
-    PoolSeen,
-    ShadowSeen,
-    Share,
-    SplitSeen,
-    Unseen,
-    VariantSeen,
-)
+from pitwall_operator.values.observation import Observation, PoolSeen, ShadowSeen, Share, SplitSeen, Unseen, VariantSeen
 
 PoolKey = tuple[str, Pool]
 
@@ -52,16 +43,6 @@ class Wanted:
     pools: dict[PoolKey, PoolGoal]
     guarded: frozenset[Arm]
     experiments: Mapping[str, int] = field(default_factory=dict)
-
-
-def shadow_flag(flag: str) -> str:
-    """The flag that copies questions to the candidate."""
-    return f"{flag}.shadow"
-
-
-def experiment_flag(flag: str, variant: str) -> str:
-    """The flag that copies questions to a further variant."""
-    return f"{flag}.experiment.{variant}"
 
 
 def stage_weight(spec: RolloutSpec, status: RolloutStatus) -> int:

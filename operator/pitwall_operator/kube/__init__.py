@@ -1,1 +1,1 @@
-"""The API server and what Pitwall keeps there: objects, pods, Events, the Lease."""
+"""Access to the Kubernetes API: objects, pods, Events, and the Lease that elects a leader."""

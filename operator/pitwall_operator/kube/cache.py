@@ -1,5 +1,7 @@
-"""What is known of the cluster's objects. In: watch events, lists and answers to own writes, in any order. Out: the
-newest known state of each object, and which rollouts a change concerns. No I/O."""
+"""Keeps the newest known state of the cluster's objects, and knows which rollouts a change concerns.
+
+Watch events, lists and answers to own writes may arrive in any order. Does no I/O.
+"""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
@@ -52,7 +54,9 @@ class Cache:
         known = self.objects[kind].get(key)
         if known is not None and version_of(known) > version:
             return None
-        self._gone[(kind, key)] = version
+        self._gone[(kind, key)] = max(
+            version, self._gone.get((kind, key), -1)
+        )  # news of an earlier deletion may be late
         while len(self._gone) > TOMBSTONES:
             self._gone.popitem(last=False)
         if known is not None:

@@ -1,7 +1,7 @@
-"""Kubernetes objects as dictionaries, in and out: the few calls that the operator makes, each with a typed outcome.
+"""A small Kubernetes client: the few calls that the operator makes, each with a typed outcome.
 
-The generated models are passed over on purpose: turning one list of a thousand objects into them and back costs more
-than everything else that the operator does with it.
+Objects are dictionaries. The generated models are passed over on purpose: turning one list of a thousand objects into
+them and back costs more than everything else that the operator does with it.
 """
 
 import json
@@ -65,7 +65,7 @@ BUDGETS: Final = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"
 LEASES: Final = Kind("coordination.k8s.io/v1", "Lease", "leases")
 
 
-async def connect(kubeconfig: Path | None, guard: Fence, context: str | None = None) -> "Kube":
+async def connect(kubeconfig: Path | None, fence: Fence, context: str | None = None) -> "Kube":
     """The cluster of a kubeconfig file; without one, the cluster that this process runs in, else the user's own."""
     configuration = Configuration()
     if kubeconfig is not None:
@@ -75,7 +75,7 @@ async def connect(kubeconfig: Path | None, guard: Fence, context: str | None = N
             _config.load_incluster_config(client_configuration=configuration)
         except _config.ConfigException:
             await _config.load_kube_config(context=context, client_configuration=configuration)
-    return Kube(ApiClient(configuration), guard)
+    return Kube(ApiClient(configuration), fence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,11 @@ class Login:
 
 
 class Kube:
-    """An API server. Changing calls pass the guard."""
+    """An API server. Changing calls pass the fence."""
 
-    def __init__(self, api: ApiClient, guard: Fence) -> None:
+    def __init__(self, api: ApiClient, fence: Fence) -> None:
         self._api: Any = api
-        self._guard = guard
+        self._fence = fence
         self.clock = ClusterClock()
 
     async def close(self) -> None:
@@ -119,8 +119,8 @@ class Kube:
         )
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object:
-        """One object. Raises KubeNotFound and the others."""
-        self._guard.read("get", kind.plural)
+        """One object. Raises KubeNotFoundError and the others."""
+        self._fence.read("get", kind.plural)
         return await self._send("GET", kind.path(namespace, name))
 
     async def serves(self, *kinds: Kind) -> bool:
@@ -138,7 +138,7 @@ class Kube:
         """A list, page by page, all of one resourceVersion; `heads` asks for the objects' metadata alone."""
         query = {"limit": str(PAGE_SIZE), **({"labelSelector": selector} if selector else {})}
         while True:
-            self._guard.read("list", kind.plural)
+            self._fence.read("list", kind.plural)
             page = await self._send(
                 "GET", kind.path(namespace), query=query, accept=_HEADS if heads else _OBJECTS,
                 timeout_seconds=LIST_TIMEOUT_SECONDS,
@@ -157,11 +157,11 @@ class Kube:
         return await self._change("patch", kind, path, manifest, query, "application/apply-patch+yaml")
 
     async def create(self, kind: Kind, manifest: Object) -> Object:
-        """A new object. Raises KubeConflict where there is one of this name."""
+        """A new object. Raises KubeConflictError where there is one of this name."""
         return await self._change("post", kind, kind.path(manifest["metadata"]["namespace"]), manifest)
 
     async def replace_status(self, kind: Kind, current: Object) -> Object:
-        """The object's status, if nobody changed the object meanwhile. Raises KubeConflict."""
+        """The object's status, if nobody changed the object meanwhile. Raises KubeConflictError."""
         head = current["metadata"]
         return await self._change("put", kind, kind.path(head["namespace"], head["name"], "status"), current)
 
@@ -174,9 +174,9 @@ class Kube:
             return
 
     async def put_lease(self, manifest: Object) -> Object:
-        """Write the lease, which is what the guard relies on, so it is written past it. Raises KubeConflict."""
+        """Write the lease, which is what the fence relies on, so it is written past it. Raises KubeConflictError."""
         head = manifest["metadata"]
-        self._guard.read("put", LEASES.plural)
+        self._fence.read("put", LEASES.plural)
         if "resourceVersion" in head:
             return await self._send("PUT", LEASES.path(head["namespace"], head["name"]), manifest)
         return await self._send("POST", LEASES.path(head["namespace"]), manifest)
@@ -190,11 +190,11 @@ class Kube:
         query: Mapping[str, str] | None = None,
         content_type: str = _OBJECTS,
     ) -> Object:
-        self._guard.begin(verb, kind.plural)
+        self._fence.begin(verb, kind.plural)
         try:
             return await self._send(verb.upper(), path, body, query, content_type)
         finally:
-            self._guard.changed(verb, kind.plural)
+            self._fence.changed(verb, kind.plural)
 
     async def _send(  # noqa: PLR0913 – HTTP has as many parts
         self,
@@ -228,18 +228,20 @@ class Kube:
 
 def _outcome(method: str, path: str, status: int, content: bytes) -> Object:
     try:
-        answer: Object = json.loads(content)
+        answer = json.loads(content)
     except ValueError:
-        answer = {"message": content[:500].decode(errors="replace")}
-    if 200 <= status < 300:
+        answer = None
+    if 200 <= status < 300 and isinstance(answer, dict):
         return answer
+    if not isinstance(answer, dict):  # a proxy or a login page answered in its own words
+        answer = {"message": content[:500].decode(errors="replace") or status}
     words = f"{method} {path}: {answer.get('message', status)}"
     match status:
         case 404:
             raise KubeNotFoundError(words)
         case 409:
             raise KubeConflictError(words)
-        case 408 | 429 | 500 | 502 | 503 | 504:
+        case 200 | 201 | 202 | 408 | 429 | 500 | 502 | 503 | 504:
             raise KubeUnreachableError(words)
         case _:
             raise KubeRefusedError(words)

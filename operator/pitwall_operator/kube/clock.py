@@ -1,7 +1,8 @@
-"""What time it is in a cluster. In: the dates of the API server's answers. Out: epoch seconds by its clock.
+"""Tells the time by the API server's clock, which all replicas share.
 
-Objects' timestamps and what every replica writes down are by that one clock, carried on by this process's monotonic
-one. A node whose own clock is set, or is wrong, therefore neither ends a stage early nor passes a deadline.
+It is read from the dates of the server's answers and carried on by this process's monotonic clock. Objects' timestamps
+and what every replica writes down are by that one clock, so a node whose own clock is set, or is wrong, neither ends a
+stage early nor passes a deadline.
 """
 
 import logging

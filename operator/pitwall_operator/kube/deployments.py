@@ -1,4 +1,4 @@
-"""Runtimes as Deployments of a cluster. In: wanted pools. Out: objects by server-side apply, and what is seen of them.
+"""Runs the variants' pools as Deployments, by server-side apply.
 
 Nothing is read to see pools: the cache holds what the watches brought. An object that somebody else changed, or
 deleted, is seen as a pool of no revision, so the next decision runs it again.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pitwall_crds.names import MANAGED_BY, ObjectLabel
+from pitwall_crds.names import MANAGED_BY, ObjectLabel, Pool
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube import manifests, pods
 from pitwall_operator.kube.cache import Cache, Key, key_of, rollout_of
@@ -30,7 +30,7 @@ from pitwall_operator.kube.client import (
 )
 from pitwall_operator.kube.manifests import APPLIED, Defaults, Owner, PoolRequest, pool_name, revision_name
 from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeNotFoundError, KubeRefusedError
-from pitwall_operator.values.observation import Pool, PoolSeen
+from pitwall_operator.values.observation import PoolSeen
 from pitwall_operator.values.platform import Pools
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Announcements in; Kubernetes Events out. One Event per rollout, reason and message: a repeated one is counted."""
+"""Writes announcements as Kubernetes Events, and counts a repeated one instead of writing it twice."""
 
 import hashlib
 import logging

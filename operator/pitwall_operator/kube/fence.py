@@ -1,4 +1,7 @@
-"""Asked before every call that changes the world: may this replica act? Counted after it; tests kill it there."""
+"""The fence before every changing call: only the replica that surely holds the Lease may make it.
+
+Calls are counted behind it, and tests kill the process there.
+"""
 
 import os
 import signal
@@ -42,7 +45,7 @@ class Fence:
         return int(environment.get(CRASH_VARIABLE, "0") or 0)
 
     def begin(self, verb: str, resource: str) -> None:
-        """Pass, or raise NotLeader."""
+        """Pass, or raise NotLeaderError."""
         if not self.may_act():
             raise NotLeaderError(f"{verb} {resource} was not begun: the lease is not surely held by this replica")
 
@@ -59,23 +62,23 @@ class Fence:
 
 
 class FencedTransport(httpx.AsyncBaseTransport):
-    """The flag client's way to the network, through the guard."""
+    """The flag client's way to the network, through the fence."""
 
-    def __init__(self, guard: Fence, inner: httpx.AsyncBaseTransport | None = None) -> None:
-        self._guard = guard
+    def __init__(self, fence: Fence, inner: httpx.AsyncBaseTransport | None = None) -> None:
+        self._fence = fence
         self._inner = inner or httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=8))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send, unless it would change something and this replica may not."""
         verb, resource = request.method.lower(), _resource(request.url.path)
         if verb == "get":
-            self._guard.read(verb, resource)
+            self._fence.read(verb, resource)
             return await self._inner.handle_async_request(request)
-        self._guard.begin(verb, resource)
+        self._fence.begin(verb, resource)
         try:
             return await self._inner.handle_async_request(request)
         finally:
-            self._guard.changed(verb, resource)
+            self._fence.changed(verb, resource)
 
     async def aclose(self) -> None:
         """Close the connections."""

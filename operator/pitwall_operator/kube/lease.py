@@ -1,4 +1,4 @@
-"""Which replica acts: the holder of a Lease. In: other replicas' renewals. Out: whether this one may act now.
+"""Leader election: decides by a Lease which replica may act.
 
 Only the monotonic clock decides, so a clock that jumps cannot elect two. The times in the Lease are for people: a
 candidate takes a Lease over when it saw no change of it for a whole duration by its own clock; a holder stops acting

@@ -1,7 +1,7 @@
-"""A variant's revision in; the manifests of the pool that runs it out. Pure.
+"""Builds the Kubernetes manifests of a pool: Deployment, Service and PodDisruptionBudget.
 
 Pods run as an ordinary user without capabilities on a read-only root; `spec.runtime.template` is laid over the pod
-template (containers, volumes and the like merge by name, as `kubectl patch` does it).
+template (containers, volumes and the like merge by name, as `kubectl patch` does it). Pure: no clock, chance or I/O.
 """
 
 import hashlib
@@ -12,10 +12,9 @@ from typing import Any, Final
 
 import yaml
 
-from pitwall_crds.names import MANAGED_BY, Arm, ObjectLabel
+from pitwall_crds.names import MANAGED_BY, POOL_ARMS, ObjectLabel, Pool
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.client import BUDGETS, CONFIG_MAPS, DEPLOYMENTS, REVISIONS, SERVICES, VARIANTS, Kind, Object
-from pitwall_operator.values.observation import Pool
 
 PORT: Final = 8000
 CONTAINER: Final = "runtime"
@@ -25,7 +24,6 @@ APPLIED: Final = "pitwall.dev/applied"
 ROLLOUT_LABEL: Final = "pitwall.dev/rollout"
 """Label of what belongs to a pool: the Rollout of the same namespace whose turns run and drain it."""
 
-ARMS: Final[Mapping[Pool, Arm]] = {Pool.MAIN: Arm.STABLE, Pool.CONTROL: Arm.CONTROL, Pool.CANDIDATE: Arm.CANDIDATE}
 USER: Final = 65532
 VARIANT_FOLDER: Final = "/etc/pitwall"
 CACHE_FOLDER: Final = "/var/cache/pitwall"
@@ -227,7 +225,7 @@ def _container(wanted: PoolRequest, defaults: Defaults) -> Object:
         "name": CONTAINER,
         "image": wanted.image,
         "command": ["python", "-m", "pitwall_runtime.serve"],
-        "args": ["--variant", f"{VARIANT_FOLDER}/variant.yaml", "--arm", ARMS[wanted.pool].value, "--host", "0.0.0.0",  # noqa: S104 – in a pod
+        "args": ["--variant", f"{VARIANT_FOLDER}/variant.yaml", "--arm", POOL_ARMS[wanted.pool][0], "--host", "0.0.0.0",  # noqa: S104 – in a pod
                  "--port", str(PORT), "--cache-dir", CACHE_FOLDER, "--grace-seconds", str(defaults.grace_seconds),
                  *roots, *hosts],
         "env": [{"name": "HOME", "value": CACHE_FOLDER},

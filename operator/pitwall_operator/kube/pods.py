@@ -1,4 +1,7 @@
-"""Pods that are not ready in; what keeps them, in words, out. Pure."""
+"""Says in words why pods are not ready.
+
+Pure: no clock, chance or I/O.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final

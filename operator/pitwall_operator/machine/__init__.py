@@ -1,1 +1,1 @@
-"""The operator of one machine: files in place of an API server, child processes in place of pods."""
+"""The embedded mode: the operator on one machine, with files for an API server and child processes for pods."""

@@ -1,4 +1,4 @@
-"""One runtime child process: started, found again after the operator's restart, asked whether it is ready, stopped."""
+"""Manages one runtime child process: starts it, finds it again after a restart, asks whether it is ready, stops it."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from pitwall_operator.values.observation import Pool
+from pitwall_crds.names import Pool
 
 TAIL_BYTES = 4096
 

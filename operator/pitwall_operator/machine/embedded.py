@@ -1,7 +1,7 @@
-"""The operator of one machine: YAML files in place of an API server, child processes in place of pods.
+"""Runs the operator on one machine: `python -m pitwall_operator.machine.embedded --state DIR`, until SIGTERM.
 
-`python -m pitwall_operator.machine.embedded --state DIR` runs until SIGTERM. Everything it knows is in the state
-folder, so it may be killed and started again at any moment.
+YAML files stand for the API server, child processes for pods. Everything it knows is in the state folder, so it may be
+killed and started again at any moment.
 """
 
 import argparse
@@ -81,10 +81,10 @@ class EmbeddedOperator:
 
     folder: StateFolder
     resources: Resources
-    world: TurnPorts
+    ports: TurnPorts
     platform: Processes
     client: httpx.AsyncClient
-    exported: EmbeddedMetrics
+    metrics: EmbeddedMetrics
     readings: deque[Reading] = field(default_factory=deque)
 
     async def run(self, stopped: asyncio.Event) -> None:
@@ -105,8 +105,8 @@ class EmbeddedOperator:
         reading = await self._read()
         rollouts = self.resources.rollouts()
         for rollout in rollouts:
-            done = await turn(rollout, variants, self._revisions(variants), self.world, reading, rollouts)
-            self.exported.show(rollout, done.decision.status)
+            done = await turn(rollout, variants, self._revisions(variants), self.ports, reading, rollouts)
+            self.metrics.show(rollout, done.decision.status)
             for failure in done.failures:
                 log.warning("could not %s; trying again", failure)
         await self._describe(variants)
@@ -174,13 +174,13 @@ async def serve(folder: StateFolder) -> None:
         platform = Processes.adopt(layout, client)
         flags = FlagClient(folder.flags_url(), token=folder.secrets()["write"])
         memory = FolderMemory(folder, resources)
-        world = TurnPorts(flags, platform, memory, memory)
-        exported = EmbeddedMetrics.listening(folder.port("operator"))
+        ports = TurnPorts(flags, platform, memory, memory)
+        metrics = EmbeddedMetrics.listening(folder.port("operator"))
         try:
-            await EmbeddedOperator(folder, resources, world, platform, client, exported).run(stopped)
+            await EmbeddedOperator(folder, resources, ports, platform, client, metrics).run(stopped)
         finally:
             await flags.close()
-            exported.close()
+            metrics.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

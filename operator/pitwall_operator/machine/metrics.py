@@ -1,4 +1,4 @@
-"""Rollout statuses in; the operator's own Prometheus metrics out."""
+"""Exports the metrics of the operator in the embedded mode."""
 
 from threading import Thread
 from wsgiref.simple_server import WSGIServer

@@ -1,4 +1,4 @@
-"""Runtimes as child processes of one machine. In: wanted pools. Out: processes, and the gateway's routes file."""
+"""Runs the variants' pools as child processes, and writes the gateway's routes file."""
 
 import asyncio
 import signal
@@ -11,22 +11,19 @@ import httpx
 import yaml
 
 from pitwall_crds.host import files
+from pitwall_crds.host.backoff import Backoff
 from pitwall_crds.host.sockets import free_port
-from pitwall_crds.names import Arm
+from pitwall_crds.names import POOL_ARMS, Pool
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.machine import child
 from pitwall_operator.machine.child import Child
-from pitwall_operator.values.observation import Pool, PoolSeen
+from pitwall_operator.values.observation import PoolSeen
 from pitwall_operator.values.platform import Pools
 
 READY_TIMEOUT_SECONDS = 2.0
 DRAIN_SECONDS = 5.0
 KILL_SECONDS = 20.0
-FIRST_BACKOFF_SECONDS = 1.0
-LONGEST_BACKOFF_SECONDS = 60.0
-
-ARMS = {Pool.MAIN: (Arm.STABLE,), Pool.CONTROL: (Arm.CONTROL,), Pool.CANDIDATE: (Arm.CANDIDATE, Arm.SHADOW)}
-"""Arms that a pool answers for; the main pool answers for all that have none of their own."""
+BACKOFF = Backoff(first_seconds=1.0, longest_seconds=60.0)
 
 PoolKey = tuple[str, Pool]
 
@@ -136,8 +133,7 @@ class Processes:
             goal = self.goals.get((lost.variant, lost.pool))
             if goal and not lost.draining:
                 goal.failures += 1
-                wait = min(FIRST_BACKOFF_SECONDS * 2 ** (goal.failures - 1), LONGEST_BACKOFF_SECONDS)
-                goal.not_before = time.time() + wait
+                goal.not_before = time.time() + BACKOFF.seconds(goal.failures)
                 goal.trouble = child.last_words(Path(lost.log)) or "the process ended without a word"
 
     def _replenish(self, key: PoolKey) -> None:
@@ -155,7 +151,7 @@ class Processes:
         port = free_port()
         log = self.layout.state / "logs" / f"{name}-{pool}.log"
         roots = [part for root in self.layout.media_roots for part in ("--media-root", str(root))]
-        arm = ARMS[pool][0]
+        arm = POOL_ARMS[pool][0]
         pid, created = child.spawn(
             "pitwall_runtime.serve",
             ["--variant", str(manifest), "--arm", arm, "--port", str(port), "--host", "127.0.0.1",
@@ -186,7 +182,7 @@ class Processes:
         try:
             answer = await self.client.get(f"{candidate.url}/readyz", timeout=READY_TIMEOUT_SECONDS)
         except httpx.HTTPError:
-            # A busy process that was ready stays so; one that is gone is buried by its pid.
+            # A busy process that was ready stays so; one that is gone is given up by its pid.
             return candidate.pid in self.ready
         return answer.status_code == httpx.codes.OK
 
@@ -221,7 +217,7 @@ class Processes:
         routes: dict[str, dict[str, list[str]]] = {}
         for c in self.children:
             if c.pid in self.ready and not c.draining:
-                for arm in ARMS[c.pool]:
+                for arm in POOL_ARMS[c.pool]:
                     routes.setdefault(c.variant, {}).setdefault(arm, []).append(c.url)
         content: Mapping[str, object] = {"variants": routes}
         if files.read_json(self.layout.routes, None) != content:

@@ -1,14 +1,12 @@
-"""Resources as files of one folder, in place of an API server: specs by the user, statuses by the operator."""
+"""Keeps resources as files of one folder: specs written by the user, statuses by the operator."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from pitwall_crds.host import files
 from pitwall_crds.rollout import Rollout
@@ -76,13 +74,12 @@ class Resources:
         """A resource with its status, or None."""
         path = self._spec_path(kind, name)
         try:
-            data: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 – it is a safe loader
+            data = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 – it is a safe loader
+            status = files.read_json(self._status_path(kind, name), {})
+            return KINDS[kind].model_validate({**data, "status": status})
         except FileNotFoundError:
             return None
-        data["status"] = files.read_json(self._status_path(kind, name), {})
-        try:
-            return KINDS[kind].model_validate(data)
-        except ValidationError as error:
+        except (yaml.YAMLError, TypeError, ValueError) as error:  # no YAML, no mapping, no JSON, no such resource
             raise ResourceRefusedError(
                 f"{path} or its status file was changed by hand and cannot be read: {error}. "
                 f"Delete {self._status_path(kind, name).name} or apply the resource anew"
@@ -90,6 +87,8 @@ class Resources:
 
     def delete(self, kind: str, name: str) -> bool:
         """Forget a resource; whether there was one."""
+        if "/" in name:  # it would name a file elsewhere
+            return False
         path = self._spec_path(kind, name)
         existed = path.exists()
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Where the embedded mode keeps its things, and on which ports its processes listen."""
+"""The layout of the embedded mode's state folder: its files, secrets and ports."""
 
 import secrets
 from dataclasses import dataclass

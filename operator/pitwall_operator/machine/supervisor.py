@@ -1,4 +1,4 @@
-"""Keeps the embedded mode's services running: flag service, gateway, operator.
+"""Keeps the embedded mode's services running: flag service, gateway and operator.
 
 `python -m pitwall_operator.machine.supervisor --state DIR`. The services outlive a killed supervisor; the next one
 finds them by pid and creation time.
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pitwall_crds.host import files
+from pitwall_crds.host.backoff import Backoff
 from pitwall_operator.machine import child
 from pitwall_operator.machine.child import Child
 from pitwall_operator.machine.state_folder import StateFolder
@@ -23,7 +24,7 @@ log = logging.getLogger("pitwall_operator.machine.supervisor")
 
 POLL_SECONDS = 0.3
 STOP_SECONDS = 10.0
-LONGEST_BACKOFF_SECONDS = 30.0
+BACKOFF = Backoff(first_seconds=0.5, longest_seconds=30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,8 @@ class Supervisor:
     def _note_end(self, one: RunningService) -> None:
         words = child.last_words(self._log(one))
         lived = time.time() - one.started
-        one.failures = one.failures + 1 if lived < LONGEST_BACKOFF_SECONDS else 1
-        pause = min(0.5 * 2 ** (one.failures - 1), LONGEST_BACKOFF_SECONDS)
+        one.failures = one.failures + 1 if lived < BACKOFF.longest_seconds else 1
+        pause = BACKOFF.seconds(one.failures)
         one.pid, one.not_before = 0, time.time() + pause
         log.warning("%s ended after %.0f s (%s); starting it again in %.1f s", one.service.name, lived, words, pause)
 

@@ -145,11 +145,13 @@ class RecordFile:
             return existing.read(1) == b"\n"
 
     def read(self) -> Iterator[Line]:
-        """Every whole line; one that a crash cut short is passed over."""
+        """Every whole line; what a crash or a power cut left of one, and what is no line of ours, is passed over."""
         if not self.path.exists():
             return
-        for line in self.path.read_text(encoding="utf-8").splitlines():
+        for text in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                yield json.loads(line)
+                line = json.loads(text)
             except json.JSONDecodeError:
                 continue
+            if isinstance(line, dict):
+                yield line

@@ -4,6 +4,7 @@ Pure: the record alone suffices, since a run's head holds the rules, and every b
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +31,11 @@ class Replayed:
     ratio: SampleRatio
 
     def disagreements(self) -> Iterator[str]:
-        """What differs, one sentence each; numbers must be equal to the last digit."""
+        """What differs, one sentence each; numbers must be equal to the last digit. Raises UnreadableRecordError."""
+        with _in_a_sentence():
+            yield from self._disagreements()
+
+    def _disagreements(self) -> Iterator[str]:
         for name, assessment in self.assessments.items():
             known = self.recorded[name]
             if known["verdict"] != assessment.verdict:
@@ -147,8 +152,19 @@ def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
 
 def replay(lines: Iterable[Line]) -> Iterator[Replayed]:
     """Every block of every run, recomputed. Raises UnreadableRecordError."""
-    try:
+    with _in_a_sentence():
         for head, blocks in blocks_of(lines):
             yield from _replay_run(head, blocks)
+
+
+@contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    """Whatever keeps a line from being read is said as what it is: a record that is none, or was changed."""
+    try:
+        yield
+    except UnreadableRecordError:
+        raise
     except (KeyError, TypeError) as error:
         raise UnreadableRecordError(f"a line lacks {error}; is this a decision record of Pitwall?") from None
+    except ValueError as error:
+        raise UnreadableRecordError(f"a line was changed and cannot be read: {error}") from None

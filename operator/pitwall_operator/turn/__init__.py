@@ -1,1 +1,1 @@
-"""One turn of one rollout: observe, decide, record, remember, perform."""
+"""One reconciliation of one rollout: observe, decide, record, write the status, perform the effects."""

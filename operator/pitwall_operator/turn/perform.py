@@ -1,4 +1,4 @@
-"""Effects in; the world changed, and what could not be changed, out. Order: capacity, traffic, draining, words."""
+"""Carries out a decision's effects, in the order capacity, traffic, draining, announcements."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,43 +51,43 @@ class EffectPorts:
     owner: str = ""
 
 
-async def perform(effects: Sequence[Effect], hands: EffectPorts) -> tuple[EffectFailure, ...]:
+async def perform(effects: Sequence[Effect], ports: EffectPorts) -> tuple[EffectFailure, ...]:
     """Do the effects in order. One that fails does not keep the others from being done: none relies on another."""
     failures = []
     for effect in effects:
         try:
-            await _do(effect, hands)
+            await _do(effect, ports)
         except (FlagsUnreachableError, FlagConflictError, FlagRejectedError, RevisionUnknownError, OSError) as error:
             failures.append(EffectFailure(effect, str(error)))
     return tuple(failures)
 
 
-async def _do(effect: Effect, hands: EffectPorts) -> None:
+async def _do(effect: Effect, ports: EffectPorts) -> None:
     match effect:
         case RunVariant(variant, revision, pool, replicas):
-            await hands.platform.run(_spec(hands, variant, revision), revision, pool, replicas)
+            await ports.platform.run(_spec(ports, variant, revision), revision, pool, replicas)
         case DrainVariant(variant, pool):
-            await hands.platform.drain(variant, pool)
+            await ports.platform.drain(variant, pool)
         case SetSplit(flag, shares, salt, why):
             arms = [ArmShare(share.arm, share.variant, share.weight) for share in shares]
-            await _put(hands, flag, split_document(arms, salt=salt), why)
+            await _put(ports, flag, split_document(arms, salt=salt), why)
         case SetShadow(flag, variant, percent, salt, why):
-            await _put(hands, flag, shadow_document(variant, percent, salt=salt), why)
+            await _put(ports, flag, shadow_document(variant, percent, salt=salt), why)
         case Announce():
-            hands.announcer.announce(effect)
+            ports.announcer.announce(effect)
 
 
-def _spec(hands: EffectPorts, variant: str, revision: str) -> SamplerVariant:
+def _spec(ports: EffectPorts, variant: str, revision: str) -> SamplerVariant:
     try:
-        return hands.revisions[(variant, revision)]
+        return ports.revisions[(variant, revision)]
     except KeyError:
         raise RevisionUnknownError(
             f"the spec of {variant!r} at revision {revision} is not kept any more; apply that spec again"
         ) from None
 
 
-async def _put(hands: EffectPorts, key: str, document: Mapping[str, object], why: str) -> None:
-    known = await hands.flags.get(key)
+async def _put(ports: EffectPorts, key: str, document: Mapping[str, object], why: str) -> None:
+    known = await ports.flags.get(key)
     version = known.version if known else None
-    owned = {**document, "metadata": {OWNER: hands.owner}} if hands.owner else dict(document)
-    await hands.flags.put(key, owned, expected_version=version, actor=ACTOR, reason=why or "reconciled")
+    owned = {**document, "metadata": {OWNER: ports.owner}} if ports.owner else dict(document)
+    await ports.flags.put(key, owned, expected_version=version, actor=ACTOR, reason=why or "reconciled")

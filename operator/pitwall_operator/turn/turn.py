@@ -1,7 +1,8 @@
-"""One turn: observe, decide, record, remember, perform.
+"""Reconciles one rollout: observes, decides, records, writes the status and performs the effects.
 
-The status is what shall be, and effects are the distance to it: it is written before they are begun. A crash in between
-leaves a distance, which the next turn closes; the other way round it would leave traffic that no status wants.
+The status is what shall be, and effects are what is still missing: it is written before they are begun. A crash in
+between leaves a difference, which the next reconciliation closes; the other way round it would leave traffic that no
+status wants.
 """
 
 import time
@@ -9,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pitwall_crds.names import FULL_WEIGHT, Arm
+from pitwall_crds.names import FULL_WEIGHT, Arm, Pool, experiment_flag, shadow_flag
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
@@ -20,13 +21,11 @@ from pitwall_flags.flag.document import read_split
 from pitwall_operator.decision import conditions, ownership
 from pitwall_operator.decision.analyze import Judgement
 from pitwall_operator.decision.decide import Decision, decide
-from pitwall_operator.decision.wanted import experiment_flag, shadow_flag
 from pitwall_operator.record import lines
 from pitwall_operator.turn.perform import Announcer, EffectPorts, perform
 from pitwall_operator.values.effects import EffectFailure
 from pitwall_operator.values.observation import (
     Observation,
-    Pool,
     PoolSeen,
     Reading,
     ShadowSeen,
@@ -150,19 +149,19 @@ def see_variants(
 async def observe(
     rollout: Rollout,
     declared: Sequence[SamplerVariant],
-    world: TurnPorts,
+    ports: TurnPorts,
     reading: Reading | Unseen,
     rivals: Sequence[Rollout] = (),
 ) -> Observation:
-    """Everything that this turn's decision may depend on. Raises PlatformUnreachable."""
-    pools = await world.platform.pools()
+    """Everything that this turn's decision may depend on. Raises OSError."""
+    pools = await ports.platform.pools()
     return Observation(
-        now=world.clock(),
-        variants=see_variants(declared, pools, ownership.foreign(rollout, rivals), world.invalid),
-        split=await see_split(world.flags, rollout.spec.flag),
-        shadow=await see_shadow(world.flags, shadow_flag(rollout.spec.flag)),
+        now=ports.clock(),
+        variants=see_variants(declared, pools, ownership.foreign(rollout, rivals), ports.invalid),
+        split=await see_split(ports.flags, rollout.spec.flag),
+        shadow=await see_shadow(ports.flags, shadow_flag(rollout.spec.flag)),
         reading=reading,
-        experiments=await see_experiments(world.flags, rollout),
+        experiments=await see_experiments(ports.flags, rollout),
         refused=ownership.refusal(rollout, rivals),
     )
 
@@ -177,23 +176,23 @@ async def turn(
     rollout: Rollout,
     declared: Sequence[SamplerVariant],
     revisions: Mapping[tuple[str, str], SamplerVariant],
-    world: TurnPorts,
+    ports: TurnPorts,
     reading: Reading | Unseen,
     rivals: Sequence[Rollout] = (),
 ) -> TurnResult:
     """Observe, decide, record, remember, perform. `rivals` are the other rollouts, of all namespaces."""
-    seen = await observe(rollout, declared, world, reading, rivals)
+    seen = await observe(rollout, declared, ports, reading, rivals)
     decision = decide(rollout, seen)
     owner = f"{rollout.metadata.namespace}/{rollout.metadata.name}"
     try:
-        await world.memory.append(rollout, list(lines.evidence_lines(rollout, decision)))
+        await ports.memory.append(rollout, list(lines.evidence_lines(rollout, decision)))
     except FlagsUnreachableError as error:
-        await tell_unrecorded(rollout, world.memory, str(error), now=seen.now)
+        await tell_unrecorded(rollout, ports.memory, str(error), now=seen.now)
         raise
-    await world.memory.write_status(rollout, decision.status)
+    await ports.memory.write_status(rollout, decision.status)
     failures = await perform(
-        decision.effects, EffectPorts(world.flags, world.platform, world.announcer, revisions, owner)
+        decision.effects, EffectPorts(ports.flags, ports.platform, ports.announcer, revisions, owner)
     )
     if decision.effects:
-        await world.memory.append(rollout, [lines.decision_line(rollout, decision, failures, seen.now)])
+        await ports.memory.append(rollout, [lines.decision_line(rollout, decision, failures, seen.now)])
     return TurnResult(decision, failures)

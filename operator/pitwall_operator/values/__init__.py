@@ -1,1 +1,1 @@
-"""The nouns that every other room shares: observations, effects, reasons, stages, times. Pure."""
+"""Types that the whole operator shares: observations, effects, reasons, stages and times. Pure."""

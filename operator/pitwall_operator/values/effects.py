@@ -1,9 +1,9 @@
-"""What shall be done. Effects are absolute and idempotent: doing one twice is doing it once."""
+"""The effects that a decision can have. Each is absolute and idempotent: doing one twice is doing it once."""
 
 from dataclasses import dataclass
 
-from pitwall_crds.names import EventReason
-from pitwall_operator.values.observation import Pool, Share
+from pitwall_crds.names import EventReason, Pool
+from pitwall_operator.values.observation import Share
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Every exception of the operator, as one tree; and the exit codes that its command line ends with."""
+"""All exceptions of the operator, and the exit codes of its command line."""
 
 from enum import IntEnum
 
@@ -37,10 +37,6 @@ class KubeRefusedError(KubeError):
 
 class RevisionUnknownError(OperatorError, LookupError):
     """A pool shall run a spec that nobody has any more."""
-
-
-class PlatformUnreachableError(OperatorError, OSError):
-    """The pools can be neither seen nor changed now."""
 
 
 class UnreadableRecordError(OperatorError, ValueError):

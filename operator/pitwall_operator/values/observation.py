@@ -1,10 +1,9 @@
-"""What was seen of the world at one moment, or why it could not be seen. In: adapters. Out: values for `decide`."""
+"""What was observed of flags, pools and counters at one moment, or why it could not be: the input of a decision."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from pitwall_crds.names import Arm, Label
+from pitwall_crds.names import Arm, Label, Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,15 +11,6 @@ class Unseen:
     """Could not look, and why. Never good and never bad."""
 
     reason: str
-
-
-class Pool(StrEnum):
-    """Runtime processes (pods) of one variant that share a purpose."""
-
-    MAIN = "main"
-    CONTROL = "control"
-    CANDIDATE = "candidate"
-    """Only while a variant of the same name is stable: its edited spec proves itself beside the old one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
-"""The port behind which runtimes run. In: wanted pools. Out: seen pools, and where their counters are."""
+"""The interface to whatever runs the variants' pools: Kubernetes Deployments or child processes."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
+from pitwall_crds.names import Pool
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.values.observation import Pool, PoolSeen
+from pitwall_operator.values.observation import PoolSeen
 
 Pools = Mapping[str, Mapping[Pool, PoolSeen]]
 """Pools by variant name."""
@@ -14,7 +15,7 @@ class Platform(Protocol):
     """Runs pools of runtimes. Every call is idempotent and returns without waiting for readiness."""
 
     async def pools(self) -> Pools:
-        """Every pool that runs, and how many of its replicas answer. Raises PlatformUnreachable."""
+        """Every pool that runs, and how many of its replicas answer. Raises OSError."""
 
     async def run(self, variant: SamplerVariant, revision: str, pool: Pool, replicas: int) -> None:
         """Keep this many replicas of the pool, of this revision; surplus ones are drained."""

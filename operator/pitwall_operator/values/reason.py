@@ -1,4 +1,4 @@
-"""Why something stands where it stands, as a condition says it."""
+"""The reason of a condition: one word for programs, and a sentence for people."""
 
 from dataclasses import dataclass
 

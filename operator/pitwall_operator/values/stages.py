@@ -1,4 +1,7 @@
-"""A stage's name and phase, as the spec has it. Pure."""
+"""The name and the phase of a rollout's stage.
+
+Pure: no clock, chance or I/O.
+"""
 
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import Phase

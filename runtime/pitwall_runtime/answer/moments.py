@@ -1,4 +1,4 @@
-"""The engine without a language model: groups the chosen frames into moments and says the best ones with times."""
+"""Answers without a language model: groups the chosen frames into moments and names the best ones with their times."""
 
 from collections.abc import Sequence
 from itertools import pairwise

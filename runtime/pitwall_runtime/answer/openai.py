@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible server, such as vLLM: the chosen frames go out as JPEG images, words come back."""
+"""Asks an OpenAI-compatible server, such as vLLM, and sends it the chosen frames as JPEG images."""
 
 import base64
 import io
@@ -32,13 +32,14 @@ class OpenAiEngine:
         self._client = httpx.Client(timeout=_TIMEOUT, headers={"Authorization": f"Bearer {key}"} if key else {})
 
     def answer(self, brief: Brief) -> Answer:
-        """The server's words. Every failure becomes Unavailable, with the server's address and reason."""
+        """The server's words. Every failure becomes UnavailableError, with the server's address and reason."""
         body = {"model": self._model, "max_tokens": self._max_tokens, "messages": [self._message(brief)]}
         try:
             response = self._client.post(self._url, json=body)
             response.raise_for_status()
             reply = response.json()
             text = str(reply["choices"][0]["message"]["content"] or "")
+            spent = _completion_tokens(reply, text)
         except httpx.HTTPStatusError as error:
             reason = f"{error.response.status_code}: {error.response.text[:300]}"
             raise UnavailableError(f"the answer server {self._url} refused with {reason}; check answer.model") from None
@@ -47,11 +48,11 @@ class OpenAiEngine:
             raise UnavailableError(
                 f"the answer server {self._url} does not answer ({reason}); check that it runs"
             ) from None
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, AttributeError):
             raise UnavailableError(
                 f"the answer server {self._url} sent no chat completion; check answer.endpointUrl"
             ) from None
-        return Answer(text, brief.moments, _completion_tokens(reply, text))
+        return Answer(text, brief.moments, spent)
 
     def _message(self, brief: Brief) -> dict[str, Any]:
         side = _PIXELS_PER_TOKEN_SIDE * max(1, isqrt(brief.tokens_per_frame))

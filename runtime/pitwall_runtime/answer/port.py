@@ -1,4 +1,4 @@
-"""What an answer engine is given and must give back."""
+"""The interface of every answer engine."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,4 +26,4 @@ class AnsweringEngine(Protocol):
     """Turns a brief into an answer."""
 
     def answer(self, brief: Brief) -> Answer:
-        """The answer. Raises Unavailable if a server it needs does not answer."""
+        """The answer. Raises UnavailableError if a server it needs does not answer."""

@@ -1,1 +1,1 @@
-"""One question to one video, without any server: `python -m pitwall_runtime.ask`."""
+"""Asks one question about one video, without any server: `python -m pitwall_runtime.ask`."""

@@ -1,4 +1,4 @@
-"""`python -m pitwall_runtime.ask VIDEO QUESTION`: one question to one video on this machine, without any server."""
+"""`python -m pitwall_runtime.ask VIDEO QUESTION`: answers one question about one video, without any server."""
 
 import argparse
 import json
@@ -6,10 +6,13 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pitwall_crds.builtin import DEFAULT_SAMPLER, SAMPLERS
+from pitwall_crds.variant import AnswerEngine
 from pitwall_runtime.errors import BadQuestionError, MediaMissingError, RefusedError
 from pitwall_runtime.media import clock
 
@@ -24,14 +27,21 @@ def default_cache_dir() -> Path:
     return Path(cache) if cache else Path.home() / ".cache" / "pitwall"
 
 
+def _one_of(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}"
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pitwall_runtime.ask", description="Ask one question of one video.")
     parser.add_argument("video", help="a video file, or an http(s) address")
     parser.add_argument("question", help='what to look for, e.g. "a butterfly"')
     parser.add_argument("--variant", type=Path, help="a SamplerVariant file; replaces the next four options")
-    parser.add_argument("--sampler", default="aks", help="uniform, aks, topk or dpp (default: %(default)s)")
+    parser.add_argument("--sampler", default=DEFAULT_SAMPLER, help=f"{_one_of(SAMPLERS)} (default: %(default)s)")
     parser.add_argument("--max-frames", type=int, default=8, help="frames to choose (default: %(default)s)")
-    parser.add_argument("--engine", default="moments", help="moments, local or openai (default: %(default)s)")
+    parser.add_argument(
+        "--engine", default=AnswerEngine.MOMENTS, help=f"{_one_of(AnswerEngine)} (default: %(default)s)"
+    )
     parser.add_argument("--endpoint", default="", help="base URL of an OpenAI-compatible server, for --engine openai")
     parser.add_argument("--sheet", type=Path, help="save a contact sheet of the chosen frames as PNG")
     parser.add_argument("--output", choices=("text", "json"), default="text")

@@ -1,4 +1,4 @@
-"""Contact sheet: pictures with their times in, one PNG out."""
+"""Draws a contact sheet: the chosen frames with their times in one PNG."""
 
 import io
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""Decode: a video file in, its pool frames out, once, in a process of its own."""
+"""Decodes a video into its pool of frames, once, in a process of its own."""

@@ -1,4 +1,4 @@
-"""Starts the decoding process, reads its frames, and kills it when the wall clock runs out."""
+"""Runs the decoder in a child process, reads its frames, and kills it when its time runs out."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ OnFrame = Callable[[Frame], None]
 def decode(path: Path, spec: PoolSpec, on_frame: OnFrame, *, limit_seconds: float = 600.0) -> Timeline:
     """Hands every pool frame to `on_frame`, in time order, and returns the timeline.
 
-    Raises NotAVideo, MediaBroken (also when `limit_seconds` of wall time run out) or MediaTooLarge.
+    Raises NotAVideoError, MediaBrokenError (also when `limit_seconds` of wall time run out) or MediaTooLargeError.
     """
     command = [sys.executable, "-m", "pitwall_runtime.decode.worker"]
     command += [str(path), str(spec.frames_per_minute), str(spec.height_pixels)]

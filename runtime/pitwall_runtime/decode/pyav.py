@@ -1,4 +1,4 @@
-"""PyAV reader: a file in, one sequential pass, pool frames with exact times out."""
+"""Decodes a video with PyAV in one sequential pass, into pool frames with exact times."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,7 +41,10 @@ class Ending:
 
 
 def read(path: str, spec: PoolSpec) -> Iterator[Opening | Frame | Ending]:
-    """One Opening, the pool frames in time order, one Ending. Raises NotAVideo, MediaBroken or MediaTooLarge."""
+    """One Opening, the pool frames in time order, one Ending.
+
+    Raises NotAVideoError, MediaBrokenError or MediaTooLargeError.
+    """
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     try:
         container = av.open(path, options=options)

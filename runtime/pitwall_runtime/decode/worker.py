@@ -1,4 +1,4 @@
-"""The decoding process: `python -m pitwall_runtime.decode.worker FILE FRAMES_PER_MINUTE HEIGHT`, records on stdout.
+"""The decoder's process: `python -m pitwall_runtime.decode.worker FILE FRAMES_PER_MINUTE HEIGHT` writes to stdout.
 
 Each record is one line of JSON; a `frame` record is followed by its pixels. A decoder that hangs or eats memory is
 bounded by the parent's clock and by the limits set here.

@@ -1,1 +1,1 @@
-"""Encode: pictures and questions in, vectors of one joint space out."""
+"""Encoders: turn pictures and questions into vectors of one joint space."""

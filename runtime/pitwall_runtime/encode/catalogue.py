@@ -1,4 +1,4 @@
-"""Every encoder family by name. `siglip…` names are open_clip models; anything else open_clip knows works as well."""
+"""Loads an encoder by name. `siglip…` names are open_clip models; anything else open_clip knows works as well."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from pitwall_runtime.encode.port import Encoder
 
 
 def build(spec: EncoderSpec, cache_dir: Path) -> Encoder:
-    """The encoder that `spec` names, loaded. Raises BadVariant if its weights do not load."""
+    """The encoder that `spec` names, loaded. Raises BadVariantError if its weights do not load."""
     encoder: Encoder
     match spec.name:
         case "conse":

@@ -1,6 +1,6 @@
-"""An encoder that knows only colours: pictures and colour words in one space of five numbers. No weights, no torch.
+"""A simple encoder that knows only colours: pictures and colour words in one space of five numbers.
 
-For tests and dry runs of the chassis, where it stands beside the port as a real, if simple-minded, encoder.
+For tests and dry runs: it needs neither weights nor torch, but is a real encoder all the same.
 """
 
 from collections.abc import Sequence

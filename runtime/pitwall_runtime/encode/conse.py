@@ -1,4 +1,4 @@
-"""ConSE: pictures and words meet in the space of a text encoder, through the names of a classifier's classes.
+"""ConSE: places pictures in the space of a text encoder, through the names of a classifier's classes.
 
 Norouzi et al. 2013 (arXiv 1312.5650): an image is the convex combination of its likeliest classes' name embeddings.
 Classifier: EfficientNet-lite0; text: MiniLM. Both come inside packages, so this encoder needs no download.
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from pitwall_crds.host.files import whole_file
 from pitwall_crds.variant import EncoderSpec
 from pitwall_runtime.encode.classnames import class_names
 from pitwall_runtime.encode.efficientnet import load_classifier
@@ -77,10 +78,8 @@ class Conse:
             vectors: Floats = np.load(path)
             return vectors
         vectors = self._text.encode(self.label_names)
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{np.random.default_rng().integers(1 << 62)}.npy")
-        np.save(draft, vectors)
-        draft.replace(path)
+        with whole_file(path, durable=False) as output:
+            np.save(output, vectors)
         return vectors
 
 

@@ -1,4 +1,4 @@
-"""EfficientNet-lite0 for inference: packaged weights in, a classifier with its batch norms folded away out."""
+"""EfficientNet-lite0 for inference, with its batch norms folded into the convolutions."""
 
 from typing import Any
 

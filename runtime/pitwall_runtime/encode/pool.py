@@ -1,4 +1,4 @@
-"""The encoder pool: batches frames for one encoder, remembers questions, and tells how long it was busy."""
+"""Shares one encoder between questions: batches frames, remembers question vectors, and counts how long it was busy."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""What an encoder must do. Its key names everything that changes its numbers: it is part of every cache key."""
+"""The interface of every encoder. Its key names everything that changes its numbers, as part of every cache key."""
 
 from collections.abc import Sequence
 from typing import Protocol

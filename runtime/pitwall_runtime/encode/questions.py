@@ -1,16 +1,16 @@
-"""Question vectors on disk, shared by the processes of all variants: a new variant does not begin colder than the old.
+"""Keeps question vectors on disk for all variants' processes, so that a new variant does not begin colder than the old.
 
 Files are named by the question's hash; the text itself is not stored.
 """
 
 import hashlib
-import os
-import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pitwall_crds.host.files import whole_file
 from pitwall_runtime.media import Floats
 
 LIMIT = 20_000
@@ -46,13 +46,8 @@ class QuestionStore:
 
     def put(self, question: str, vector: Floats) -> None:
         """Store a vector whole or not at all; a full disk costs speed later, not the answer now."""
-        handle, draft = tempfile.mkstemp(dir=self.folder, suffix=".draft")
-        try:
-            with os.fdopen(handle, "wb") as output:
-                np.save(output, vector, allow_pickle=False)
-            os.replace(draft, self._path(question))
-        except OSError:
-            Path(draft).unlink(missing_ok=True)
+        with suppress(OSError), whole_file(self._path(question), mode=0o600, durable=False) as output:
+            np.save(output, vector, allow_pickle=False)
 
 
 def _age(path: Path) -> float:

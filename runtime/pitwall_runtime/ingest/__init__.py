@@ -1,1 +1,1 @@
-"""Ingest: a video's address in, a video on disk out; or a clear refusal."""
+"""Fetches a question's video to the disk, or refuses it with a clear reason."""

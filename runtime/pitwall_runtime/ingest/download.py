@@ -1,8 +1,7 @@
-"""Download: an http(s) address in, a video file on disk out; pinned address, bounded size and time, checked hops."""
+"""Downloads a video over http(s): pinned address, limited size and time, every redirect checked."""
 
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
@@ -12,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from pitwall_crds.host.files import drafted_file
 from pitwall_runtime.errors import MediaBrokenError, MediaMissingError, MediaRefusedError, MediaTooLargeError
 from pitwall_runtime.ingest.ssrf import pinned_address, port_of
 from pitwall_runtime.media import Video
@@ -35,7 +35,7 @@ def download(url: str, folder: Path, limits: DownloadLimits) -> Video:
     deadline = time.monotonic() + limits.max_seconds
     timeout = httpx.Timeout(limits.read_seconds, connect=limits.connect_seconds)
     try:
-        # No proxies from the environment: a proxy would resolve the name again, past the guard.
+        # No proxies from the environment: a proxy would resolve the name again, past the check of its address.
         with httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False) as client:
             for _ in range(_REDIRECTS + 1):
                 with _get(client, url, limits) as response:
@@ -66,23 +66,18 @@ def _save(response: httpx.Response, url: str, folder: Path, limits: DownloadLimi
             f"{url[:200]!r} answered {response.status_code}; check that it can be read without a login"
         )
     _check_size(int(response.headers.get("content-length", "0")), limits)
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=".part-", dir=folder)
-    draft = Path(name)
-    try:
-        digest, size = hashlib.sha256(), 0
-        with os.fdopen(descriptor, "wb") as file:
-            for chunk in response.iter_raw():
-                size += len(chunk)
-                _check_size(size, limits)
-                _check_time(deadline, limits)
-                digest.update(chunk)
-                file.write(chunk)
+    digest, size = hashlib.sha256(), 0
+    with drafted_file(folder, prefix=".part-") as draft:
+        for chunk in response.iter_raw():
+            size += len(chunk)
+            _check_size(size, limits)
+            _check_time(deadline, limits)
+            digest.update(chunk)
+            draft.write(chunk)
+        draft.flush()
         path = folder / digest.hexdigest()
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return Video(digest.hexdigest(), path, size)
+        os.replace(draft.name, path)
+    return Video(digest.hexdigest(), path)
 
 
 def _check_size(size: int, limits: DownloadLimits) -> None:

@@ -1,4 +1,4 @@
-"""Local files: a file:// address in, a path under an allowed media root out."""
+"""Opens file:// videos, only below the allowed media roots."""
 
 import hashlib
 import stat
@@ -48,7 +48,7 @@ def open_video(path: Path, max_bytes: int) -> Video:
         raise MediaMissingError(
             f"the video at {str(path)!r} cannot be read ({error.strerror}); check permissions"
         ) from None
-    return Video(digest, path, status.st_size)
+    return Video(digest, path)
 
 
 @lru_cache(maxsize=4096)

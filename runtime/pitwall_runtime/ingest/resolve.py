@@ -1,4 +1,4 @@
-"""Resolve: the `video_url` of a question in, a video on disk out, whatever the scheme."""
+"""Brings the video behind a question's `video_url` to the disk, whatever its scheme."""
 
 import threading
 import time
@@ -27,7 +27,7 @@ class Resolver:
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def resolve(self, url: str) -> Video:
-        """The video at `url`. Raises MediaRefused, MediaMissing, MediaTooLarge or MediaBroken."""
+        """The video at `url`. Raises MediaRefusedError, MediaMissingError, MediaTooLargeError or MediaBrokenError."""
         try:
             scheme = urlsplit(url).scheme
         except ValueError:

@@ -1,4 +1,4 @@
-"""The guard against server-side request forgery: a host in, one public address out, or a refusal."""
+"""Protects against server-side request forgery: resolves a host to one public address, or refuses it."""
 
 import ipaddress
 import socket
@@ -46,6 +46,8 @@ def is_public(address: Address) -> bool:
         hidden = _hidden(address)
         if hidden is not None:
             return is_public(hidden)
+        if address.is_site_local:  # fec0::/10, private addresses of old, which the library takes for global ones
+            return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

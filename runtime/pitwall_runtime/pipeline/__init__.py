@@ -1,1 +1,1 @@
-"""The stages in order, and what one question costs in them."""
+"""The pipeline: its stages in order, and what one question costs in them."""

@@ -1,4 +1,4 @@
-"""The pipeline: a question about a video in, an answer out. The stages in order, on one page."""
+"""Answers a question about a video: all stages in order, on one page."""
 
 import time
 import zlib
@@ -63,51 +63,51 @@ class Pipeline:
         stages: dict[str, float] = {}
         with _timed(stages, "prepare"):
             pool = self.preparation.pool(video)
-            relation = self._relate(pool, question, arm)
+            features = self._features(pool, question, arm)
         with _timed(stages, "select"):
-            selection = self._select(self._context(pool, relation, question))
+            selection = self._select(self._context(pool, features, question))
         # A sampler that asks for scores may have caused encoding: that is the encoder's time, not the sampler's.
-        stages["select"] -= relation.encode_seconds
+        stages["select"] -= features.encode_seconds
         with _timed(stages, "score"):
-            evidence = _evidence(relation, selection)
+            evidence = _evidence(features, selection)
         with _timed(stages, "reduce"):
-            tokens = self._reduce(relation.grids_of(selection.indices), self._spec.reducer.token_budget)
+            tokens = self._reduce(features.grids_of(selection.indices), self._spec.reducer.token_budget)
         with _timed(stages, "answer"):
-            answer = self._engine.answer(self._brief(question, relation, evidence, tokens))
-        stages["encode"] = relation.encode_seconds
+            answer = self._engine.answer(self._brief(question, features, evidence, tokens))
+        stages["encode"] = features.encode_seconds
         prompt_tokens = tokens.count + _words(question)
-        self._telemetry.question(arm, stages, tokens.count, relation.hits, relation.misses)
-        cold = relation.misses > 0
+        self._telemetry.question(arm, stages, tokens.count, features.hits, features.misses)
+        cold = features.misses > 0
         return Result(answer, pool, selection, tokens.count, prompt_tokens, stages, cold)
 
-    def _relate(self, pool: FramePool, question: str, arm: str) -> QuestionFeatures:
+    def _features(self, pool: FramePool, question: str, arm: str) -> QuestionFeatures:
         encoder = self.encoders.encoder
         rows = self._cache.open(pool, encoder.key, encoder.shape)
         lock = self.preparation.lock_of(pool.video_hash)
         return QuestionFeatures(pool, rows, self.encoders, self.store.jpeg, lock, question, arm)
 
-    def _context(self, pool: FramePool, relation: QuestionFeatures, question: str) -> SamplerContext:
+    def _context(self, pool: FramePool, features: QuestionFeatures, question: str) -> SamplerContext:
         return SamplerContext(
             pts_seconds=np.array(pool.pts, dtype=np.float64) * float(pool.time_base),
             shots=pool.shots,
             max_frames=self._spec.max_frames,
             seed=zlib.crc32(f"{pool.video_hash}\n{question}".encode()),
-            source=FeatureSource(relation.embeddings, relation.scores),
+            source=FeatureSource(features.embeddings, features.scores),
         )
 
     def _brief(
-        self, question: str, relation: QuestionFeatures, evidence: list[Evidence], tokens: VisualTokens
+        self, question: str, features: QuestionFeatures, evidence: list[Evidence], tokens: VisualTokens
     ) -> Brief:
         def jpegs() -> list[bytes]:
-            return [self.store.jpeg(relation.pool, frame.index) for frame in evidence]
+            return [self.store.jpeg(features.pool, frame.index) for frame in evidence]
 
         return Brief(question, evidence, group(evidence), jpegs, max(1, tokens.count // max(1, len(evidence))))
 
 
-def _evidence(relation: QuestionFeatures, selection: Selection) -> list[Evidence]:
+def _evidence(features: QuestionFeatures, selection: Selection) -> list[Evidence]:
     """The chosen frames with times, shots, scores and labels, in time order."""
-    pool = relation.pool
-    scores = relation.scores_of(selection.indices)
+    pool = features.pool
+    scores = features.scores_of(selection.indices)
     return [
         Evidence(
             index=index,
@@ -115,7 +115,7 @@ def _evidence(relation: QuestionFeatures, selection: Selection) -> list[Evidence
             end_seconds=pool.seconds(index + 1),
             shot=pool.shot_of(index).start,
             score=float(score),
-            labels=relation.labels_of(index),
+            labels=features.labels_of(index),
         )
         for index, score in zip(selection.indices, scores, strict=True)
     ]

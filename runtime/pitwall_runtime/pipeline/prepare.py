@@ -1,4 +1,4 @@
-"""Prepare: a video in, its frame pool out; decoded, cut into shots and stored once for all processes."""
+"""Prepares a video's pool of frames: decoded, cut into shots and stored once for all processes."""
 
 from dataclasses import dataclass
 from pathlib import Path

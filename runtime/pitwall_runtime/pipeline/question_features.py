@@ -1,4 +1,4 @@
-"""Relate: one question and one pool in; scores, embeddings and token grids out, encoding only the frames asked for."""
+"""Computes what the stages need for one question: scores, embeddings and token grids, only of the frames asked for."""
 
 import time
 from collections.abc import Callable

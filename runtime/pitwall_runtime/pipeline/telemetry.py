@@ -1,4 +1,4 @@
-"""Telemetry: what one question cost in, Prometheus series out, by variant and arm."""
+"""The runtime's Prometheus metrics, by variant and arm."""
 
 import threading
 import time

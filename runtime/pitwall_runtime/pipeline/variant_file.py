@@ -1,4 +1,4 @@
-"""Variant file: a path in, the one SamplerVariant in it out, or what is wrong with it."""
+"""Reads the SamplerVariant from a YAML file."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pitwall_runtime.errors import BadVariantError
 
 
 def read_variant(path: Path) -> SamplerVariant:
-    """The SamplerVariant in a YAML file. Raises BadVariant with file, line and remedy."""
+    """The SamplerVariant in a YAML file. Raises BadVariantError with file, line and remedy."""
     try:
         resources = load_file(path)
     except InvalidResourceError as error:

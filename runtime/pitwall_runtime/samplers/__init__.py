@@ -1,1 +1,1 @@
-"""The swap point: which pool frames a question is answered from."""
+"""Frame samplers: choose the pool frames that a question is answered from. This is what a rollout swaps."""

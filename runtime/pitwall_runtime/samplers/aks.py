@@ -45,7 +45,7 @@ def select(context: SamplerContext, parameters: AksParameters) -> Selection:
     scores = context.scores()
     low, high = float(scores.min()), float(scores.max())
     if high - low < 1e-9 or context.budget == context.pool_size:
-        return Selection(tuple(spread(0, context.pool_size, context.budget)), {"fallback": "uniform"})
+        return Selection(tuple(spread(0, context.pool_size, context.budget)))
     normal = (scores - low) / (high - low)
     leaves = _split(normal, context.budget, parameters)
     quotas = _quotas(leaves, context.budget)
@@ -54,7 +54,7 @@ def select(context: SamplerContext, parameters: AksParameters) -> Selection:
         for leaf, quota in zip(leaves, quotas, strict=True)
         for offset in best(normal[leaf.start : leaf.end], quota)
     ]
-    return Selection(tuple(chosen), {"leaves": str(len(leaves))})
+    return Selection(tuple(chosen))
 
 
 def _split(normal: Floats, budget: int, parameters: AksParameters) -> list[Leaf]:

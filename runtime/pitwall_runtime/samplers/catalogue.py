@@ -1,4 +1,4 @@
-"""Every sampler by name, with its parameter schema. A plain dictionary: add a line to add a sampler."""
+"""Builds a sampler by name. A plain dictionary: add a line to add a sampler."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -20,7 +20,7 @@ SAMPLERS: Final[Mapping[str, Sampler]] = {
 
 
 def build(spec: SamplerSpec) -> Callable[[SamplerContext], Selection]:
-    """The sampler that `spec` names with its parameters bound. Raises BadVariant with what would be right."""
+    """The sampler that `spec` names with its parameters bound. Raises BadVariantError with what would be right."""
     sampler = SAMPLERS.get(spec.name)
     if sampler is None:
         raise BadVariantError(f"unknown sampler {spec.name!r}; choose one of {', '.join(sorted(SAMPLERS))}")

@@ -1,7 +1,7 @@
-"""What a sampler is given (times, shots, a budget, lazy scores and embeddings) and what it gives back (a Selection)."""
+"""The interface of every sampler: what it is given (times, shots, a budget, lazy scores) and what it returns."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,6 @@ class SamplerContext:
     max_frames: int
     seed: int
     source: FeatureSource
-    asked: dict[str, int] = field(default_factory=dict)
 
     @property
     def pool_size(self) -> int:
@@ -46,12 +45,10 @@ class SamplerContext:
 
     def embeddings(self) -> Floats:
         """Unit embeddings of the whole pool; the first call may have to encode frames."""
-        self.asked["embeddings"] = self.asked.get("embeddings", 0) + 1
         return self.source.embeddings()
 
     def scores(self) -> Floats:
         """Relevance of each pool frame to the question; NaN counts as least relevant."""
-        self.asked["scores"] = self.asked.get("scores", 0) + 1
         raw = np.asarray(self.source.scores(), dtype=np.float32)
         return np.nan_to_num(raw, nan=float(np.nanmin(raw)) if np.isfinite(raw).any() else 0.0)
 

@@ -1,4 +1,4 @@
-"""Determinantal point process: greedily adds the frame that widens the chosen set's volume, relevance times difference.
+"""Determinantal point process: greedily adds the frame that makes the selection most relevant and most diverse.
 
 Greedy MAP of L = diag(q) S diag(q), q = exp(sharpness * score / 2), S = cosine similarity (Kulesza & Taskar 2012).
 Two ways to the same frames: the incremental Cholesky of Chen et al., NeurIPS 2018, O(K²N + KND); and `exact`, which
@@ -37,7 +37,7 @@ def select(context: SamplerContext, parameters: DppParameters) -> Selection:
     """Exactly `budget` frames, greedy MAP."""
     rows = _quality_rows(context.embeddings(), context.scores(), float(parameters.sharpness))
     greedy = _greedy_exact if parameters.exact else _greedy_cholesky
-    return Selection(tuple(sorted(greedy(rows, context.budget))), {"arithmetic": greedy.__name__.strip("_")})
+    return Selection(tuple(sorted(greedy(rows, context.budget))))
 
 
 def _quality_rows(embeddings: Floats, scores: Floats, sharpness: float) -> Rows:

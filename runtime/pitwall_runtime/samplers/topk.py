@@ -1,4 +1,4 @@
-"""Top-k: the K most relevant frames. Strong on one moment, blind to the second."""
+"""Top-k: takes the K most relevant frames. Strong on one moment, blind to the second."""
 
 import numpy as np
 

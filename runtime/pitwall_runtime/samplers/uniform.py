@@ -1,4 +1,4 @@
-"""Uniform: the middle frame of each of K equal stretches. Knows nothing of the question, costs nothing."""
+"""Uniform: takes the middle frame of each of K equal stretches. Ignores the question and costs nothing."""
 
 from pitwall_crds.resource import Border
 from pitwall_runtime.media import Selection

@@ -1,1 +1,1 @@
-"""Serve: one variant behind an OpenAI-shaped HTTP interface. `python -m pitwall_runtime.serve --help`."""
+"""Serves one variant over an OpenAI-shaped HTTP API: `python -m pitwall_runtime.serve --help`."""

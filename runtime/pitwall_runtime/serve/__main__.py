@@ -1,4 +1,4 @@
-"""`python -m pitwall_runtime.serve`: a SamplerVariant file in, a serving process out."""
+"""Starts the server of one SamplerVariant: `python -m pitwall_runtime.serve`."""
 
 import argparse
 import logging

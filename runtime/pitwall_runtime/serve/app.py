@@ -1,4 +1,4 @@
-"""The HTTP application of one variant: questions in, answers, health and metrics out."""
+"""The runtime's HTTP application: chat completions, health and metrics."""
 
 import logging
 import time
@@ -37,7 +37,7 @@ class ServingState:
     pipeline: Pipeline | None = None
 
     def loaded(self) -> Pipeline:
-        """The pipeline. Raises Unavailable while the models are loading."""
+        """The pipeline. Raises UnavailableError while the models are loading."""
         if self.pipeline is None:
             raise UnavailableError("the models are still loading; ask again in a few seconds")
         return self.pipeline

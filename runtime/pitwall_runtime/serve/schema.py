@@ -1,4 +1,4 @@
-"""The HTTP border: what of OpenAI's chat completion is read and written, and Pitwall's extension of the answer."""
+"""The HTTP schema: what is read and written of OpenAI's chat completion, and Pitwall's extension of the answer."""
 
 from typing import Annotated, Any, Literal
 
@@ -126,7 +126,7 @@ def error_json(message: str, kind: str, code: str) -> dict[str, Any]:
 
 
 def question_of(request: ChatRequest) -> tuple[str, str]:
-    """(video address, question): the latest video and the last user message's words. Raises BadQuestion."""
+    """(video address, question): the latest video and the last user message's words. Raises BadQuestionError."""
     if request.stream:
         raise BadQuestionError("stream=true is not supported; send stream=false")
     users = [message for message in request.messages if message.role == "user"]
@@ -141,7 +141,7 @@ def question_of(request: ChatRequest) -> tuple[str, str]:
 
 
 def check_question(question: str) -> None:
-    """Raises BadQuestion if there are no words or too many."""
+    """Raises BadQuestionError if there are no words or too many."""
     if not question:
         raise BadQuestionError("no question: add a content part {'type': 'text', 'text': …}")
     if len(question) > MAX_QUESTION_CHARACTERS:

@@ -1,4 +1,4 @@
-"""The queue between HTTP and the pipeline: a few threads, a bounded number of questions, a refusal beyond."""
+"""A bounded queue with a few threads between HTTP and the pipeline, which refuses questions when it is full."""
 
 import asyncio
 import threading
@@ -29,7 +29,7 @@ class Worker:
         self._free = threading.BoundedSemaphore(limits.threads + limits.waiting)
 
     async def run(self, work: Callable[[], T]) -> T:
-        """The result of `work`. Raises Unavailable at once if the queue is full."""
+        """The result of `work`. Raises UnavailableError at once if the queue is full."""
         if not self._free.acquire(blocking=False):
             capacity = self._limits.threads + self._limits.waiting
             raise UnavailableError(f"{capacity} questions are already in progress or waiting; ask again in a second")

@@ -1,1 +1,1 @@
-"""What outlives a question: decoded frames and their embeddings, shared by every variant's process on a machine."""
+"""Stores that outlive a question: decoded frames and their embeddings, shared by all processes of a machine."""

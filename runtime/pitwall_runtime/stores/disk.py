@@ -1,8 +1,9 @@
-"""Local disk adapter: per pool one folder with `pool.json` and `frames.bin` (JPEGs end to end), renamed into place."""
+"""Keeps frame pools on the local disk: a folder with `pool.json` and `frames.bin` (JPEGs end to end) for each."""
 
 import io
 import json
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from fractions import Fraction
@@ -47,7 +48,10 @@ class DiskWriter:
             "shots": [[shot.start, shot.end] for shot in shots],
             "offsets": self._offsets,
         }
-        (self._folder / "pool.json").write_text(json.dumps(contents))
+        with (self._folder / "pool.json").open("w") as table:
+            json.dump(contents, table)
+            table.flush()
+            os.fsync(table.fileno())
         return FramePool(self._video.content_hash, self._spec, time_base, tuple(self._pts), end_pts, shots)
 
     def close(self) -> None:
@@ -63,16 +67,20 @@ class DiskFrameStore:
         self._load = lru_cache(maxsize=64)(_load)
 
     def find(self, video: Video, spec: PoolSpec) -> FramePool | None:
-        """The pool, from memory or from disk; None if nobody decoded it yet."""
+        """The pool, from memory or from disk; None if nobody decoded it yet, or what is left of it is damaged."""
         folder = self._folder(video.content_hash, spec)
-        if not (folder / "pool.json").is_file():
+        try:
+            return self._load(folder, video.content_hash, spec)[0]
+        except (OSError, ValueError, LookupError, TypeError):
             return None
-        return self._load(folder, video.content_hash, spec)[0]
 
     def write(self, video: Video, spec: PoolSpec, fill: Callable[[PoolWriter], FramePool]) -> FramePool:
-        """Fill a temporary folder, then rename it into place."""
+        """Fill a temporary folder, then rename it into place; a damaged pool makes way for it."""
+        folder = self._folder(video.content_hash, spec)
+        if self.find(video, spec) is None:
+            shutil.rmtree(folder, ignore_errors=True)
         with (
-            drafted(self._folder(video.content_hash, spec)) as draft,
+            drafted(folder) as draft,
             closing(DiskWriter(draft, video, spec)) as writer,
         ):
             return fill(writer)

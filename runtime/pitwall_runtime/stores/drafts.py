@@ -1,4 +1,4 @@
-"""A folder that exists wholly or not at all, whoever else makes it at the same time."""
+"""Creates a folder wholly or not at all, whoever else makes it at the same time."""
 
 import shutil
 import tempfile

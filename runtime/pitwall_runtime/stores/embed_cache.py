@@ -1,4 +1,4 @@
-"""Embed cache: embeddings of pool frames by (video hash, pts, encoder key, pool key), on disk, shared, memory-mapped.
+"""Caches embeddings of pool frames on disk, memory-mapped and shared by all processes.
 
 One folder per (video, pool, encoder) with three arrays, one row per pool frame (the pool lists each row's pts), and a
 byte per row that says whether it is filled. The files are mapped shared, so a row that one process fills is at once

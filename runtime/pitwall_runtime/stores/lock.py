@@ -1,4 +1,4 @@
-"""A lock between processes: a path in, exclusive access until the block ends, or a refusal at the deadline."""
+"""A file lock between processes, which gives up at a deadline."""
 
 import fcntl
 import time

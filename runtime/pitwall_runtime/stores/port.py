@@ -1,4 +1,4 @@
-"""What a frame store must do. Handles are (pool, index); pixels travel as JPEG."""
+"""The interface of every frame store. Handles are (pool, index); pixels travel as JPEG."""
 
 from collections.abc import Callable
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""The command line as kubectl's plugin, in a namespace of its own."""
+"""Fixtures: the command line as kubectl's plugin, in a namespace of its own."""
 
 from pathlib import Path
 

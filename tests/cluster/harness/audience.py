@@ -1,4 +1,4 @@
-"""Users who ask a gateway real questions about a real film, and what each of them saw."""
+"""Simulates users who ask a gateway real questions about a real film, and keeps what each of them saw."""
 
 import asyncio
 import collections

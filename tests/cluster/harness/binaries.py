@@ -1,4 +1,4 @@
-"""Paths of the programs that the cluster's tests start, or a skip that names what is missing."""
+"""Finds the programs that the cluster's tests start, or skips the test and names what is missing."""
 
 import json
 import subprocess

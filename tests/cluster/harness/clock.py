@@ -1,4 +1,4 @@
-"""The wall clock of one process, which a test sets while it runs: by libfaketime, which Debian packages."""
+"""Sets the wall clock of one process while it runs, by libfaketime, which Debian packages."""
 
 from pathlib import Path
 

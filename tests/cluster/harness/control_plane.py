@@ -1,4 +1,4 @@
-"""A real control plane on free ports: etcd, kube-apiserver, kube-controller-manager, kube-scheduler."""
+"""Starts a real control plane on free ports: etcd, kube-apiserver, kube-controller-manager, kube-scheduler."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The example files as a test applies them: shorter, on a flag of the test's own."""
+"""Prepares the example files for a test: shorter, and on a flag of the test's own."""
 
 import copy
 from pathlib import Path

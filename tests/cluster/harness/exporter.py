@@ -1,10 +1,10 @@
-"""The load of a test: invented users behind a real gateway's counters. `exporter.py --help`.
+"""Generates a test's load: simulated users behind a real gateway's counters. `exporter.py --help`.
 
 It plays the part of users, gateway and runtimes, so that a rollout has traffic without models and films. What is real:
 the flags are followed from the real flag service by the gateway's own provider, every user is assigned by the gateway's
-own assigner, counted by its census and exported by its telemetry. What is invented: that a question came (Poisson), how
-long its answer took, whether it failed, whether the user liked it. The numbers come from a JSON file that a test may
-rewrite at any time: {"rate": 500, "variants": {"dpp-v1": {"seconds": 2.0, "errors": 0.1, "bad": 0.3}}}.
+own assigner, which also tells their first visit, and exported by its telemetry. What is invented: that a question came
+(Poisson), how long its answer took, whether it failed, whether the user liked it. The numbers come from a JSON file
+that a test may rewrite at any time: {"rate": 500, "variants": {"dpp-v1": {"seconds": 2.0, "errors": 0.1, "bad": 0.3}}}.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Container images without a registry: an OCI layout in a tar file, written with the standard library alone.
+"""Builds container images without a registry: an OCI layout in a tar file, with the standard library alone.
 
 The runtime's image holds nothing but empty folders: the machine's own /usr, the interpreter, the virtual environment
 and the source are mounted into its pods, read-only, so that it is made in a moment and always runs the present source.

@@ -1,4 +1,4 @@
-"""What the chart installs, on the real node: its objects with this machine's programs instead of images."""
+"""Installs the chart on the real node, with this machine's programs instead of images."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""kubectl as tests use it."""
+"""Runs kubectl for tests."""
 
 import json
 import secrets
@@ -43,6 +43,11 @@ def is_ready_node(kubectl: "Kubectl", name: str) -> bool:
     """Whether pods can be placed on a node."""
     found = kubectl("get", "node", name, "-o", "json", "--ignore-not-found")
     return bool(found) and condition(json.loads(found), "Ready") == "True"
+
+
+def admits_pods(kubectl: "Kubectl", namespace: str) -> bool:
+    """Whether a new namespace has the service account without which the API server refuses pods."""
+    return bool(kubectl("get", "serviceaccount", "default", "--ignore-not-found", namespace=namespace).strip())
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A network namespace for a node, joined to this machine by one pair of virtual interfaces.
+"""Creates a network namespace for a node, joined to this machine by one pair of virtual interfaces.
 
 The node's bridge, firewall rules and connection table stay inside and go with it. This machine reaches the node, its
 pods and the cluster's Services by routes; pods reach what listens on `host`.

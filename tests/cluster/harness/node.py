@@ -1,4 +1,4 @@
-"""A real node on this machine: containerd, kubelet and kube-proxy in namespaces of their own."""
+"""Runs a real node on this machine: containerd, kubelet and kube-proxy in namespaces of their own."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Our command line as a person has it: kubectl's plugin on PATH, a kubeconfig, no state folder."""
+"""Runs our command line as a person has it: as kubectl's plugin on PATH, with a kubeconfig and no state folder."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Server processes of a test session: each with its own log, ended even when the session is interrupted."""
+"""Starts server processes, each with its own log, and ends them even when the test session is interrupted."""
 
 import os
 import shutil

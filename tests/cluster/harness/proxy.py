@@ -1,4 +1,4 @@
-"""A way to the API server that can be cut, or on which watches fall silent. It ends TLS, to tell requests apart."""
+"""A proxy before the API server that can be cut, or that silences watches. It ends TLS, to tell requests apart."""
 
 import asyncio
 import contextlib

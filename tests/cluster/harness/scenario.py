@@ -1,4 +1,4 @@
-"""One test's rollout: its namespace, its users, its operator, and what can be seen of it."""
+"""One test's rollout: its namespace, users and operator, and helpers to observe it."""
 
 import json
 import secrets
@@ -71,7 +71,8 @@ class Scenario:
         self.operator.start()
         self.apply(file)
         self.await_phase("Stable")
-        until(self.split, seconds=LONG_SECONDS, what="the flag")  # a status is written before what it means is done
+        # A status is written before what it means is done.
+        self.await_status(lambda _: bool(self.split()), "the flag", 2 * LONG_SECONDS)
 
     def start_canary(
         self, file: str = "rollout-aks.yaml", stages: Sequence[Mapping[str, int]] = CANARY, **edits: object

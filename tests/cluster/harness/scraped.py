@@ -1,4 +1,4 @@
-"""The chart's PodMonitors in, a real Prometheus' targets out, as the Prometheus operator finds and labels them.
+"""Derives a real Prometheus' targets from the chart's PodMonitors, as the Prometheus operator would.
 
 Debian's Prometheus is built without Kubernetes' service discovery, so this follows the pods in its place.
 """

@@ -1,4 +1,4 @@
-"""A node that only says it runs what it is given: `stand_in.py KUBECONFIG NAME` plays kubelet until it is ended.
+"""A node that only reports its pods as running: `stand_in.py KUBECONFIG NAME` plays kubelet until it is ended.
 
 The scheduler, the Deployment, ReplicaSet and EndpointSlice controllers are real; only the last step, a container that
 starts and answers its probe, is told instead of done. A pod whose image ends in `:broken` never becomes ready.

@@ -1,4 +1,4 @@
-"""A person's terminal: commands as they are typed, and a transcript of them with their output."""
+"""Runs commands as a person types them in a terminal, and keeps a transcript with their output."""
 
 import shlex
 from dataclasses import dataclass

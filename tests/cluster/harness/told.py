@@ -1,4 +1,4 @@
-"""A Rollout as it is written, and statuses as an operator would leave them, for who only reads."""
+"""Builds Rollouts and statuses as an operator would leave them, for tests of commands that only read."""
 
 from typing import Any
 

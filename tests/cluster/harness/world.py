@@ -1,4 +1,4 @@
-"""What an operator needs beside Kubernetes, each a real process: flag service, Prometheus, load, operator."""
+"""Starts what an operator needs beside Kubernetes, each a real process: flag service, Prometheus, load, operator."""
 
 import json
 import shutil

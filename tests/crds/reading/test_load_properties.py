@@ -1,4 +1,4 @@
-"""Whatever a file holds, reading it gives resources or an InvalidResource, never another error."""
+"""Whatever a file holds, reading it gives resources or an InvalidResourceError, never another error."""
 
 import json
 from typing import Any

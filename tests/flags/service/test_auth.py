@@ -134,7 +134,7 @@ def test_the_sync_stream_wants_the_evaluate_token(guarded, split, tmp_path, even
         stub = sync_pb2_grpc.FlagSyncServiceStub(channel)
         for metadata in ((), (("authorization", f"Bearer {WRITE}"),)):
             with pytest.raises(grpc.RpcError) as refused:
-                stub.FetchAllFlags(sync_pb2.FetchAllFlagsRequest(), timeout=5, metadata=metadata)
+                stub.FetchAllFlags(sync_pb2.FetchAllFlagsRequest(), timeout=60, metadata=metadata)
             assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
     provider = PitwallProvider(service.sync, state_path=tmp_path / "flags.json", token=EVALUATE, retry_seconds=0.05)
     provider.initialize(None)

@@ -44,13 +44,13 @@ async def test_flagd_follows_a_live_change_and_agrees_on_every_user(service, spl
     client = FlagClient(service.url)
     who = {"actor": "test", "reason": "move the split"}
     await client.put(FLAG, split(0), expected_version=None, **who)
-    with httpx.Client(base_url=flagd, timeout=5, trust_env=False) as http:
-        eventually(lambda: arm(http, "user-1") == "stable", seconds=20)
+    with httpx.Client(base_url=flagd, timeout=30, trust_env=False) as http:
+        eventually(lambda: arm(http, "user-1") == "stable", seconds=60)
         document = split(3000)
         flags = FlagSet({"flags": {FLAG: document}})
         first = next(user for user in USERS if flags.evaluate(FLAG, user, {}).variant == "candidate")
         await client.put(FLAG, document, expected_version=1, **who)
-        eventually(lambda: arm(http, first) == "candidate", seconds=20)
+        eventually(lambda: arm(http, first) == "candidate", seconds=60)
         differing = [user for user in USERS if arm(http, user) != flags.evaluate(FLAG, user, {}).variant]
     assert [user for user in differing if user.isascii()] == []
     await client.close()

@@ -1,6 +1,6 @@
 """Fuzzers: whatever a document or a request holds, the service neither fails nor hangs.
 
-PITWALL_FUZZ_EXAMPLES sets how many documents are made; docs/flags.md tells of the largest run.
+`make soak` makes PITWALL_FUZZ_EXAMPLES documents; docs/flags.md tells of the largest run.
 """
 
 import json
@@ -23,7 +23,11 @@ from pitwall_flags.flag.document import shadow_document
 from pitwall_flags.flag.flagset import FlagSet
 from pitwall_flags.flag.record import FlagRecord
 
-EXAMPLES = int(os.environ.get("PITWALL_FUZZ_EXAMPLES", "300"))
+MANY = int(os.environ.get("PITWALL_FUZZ_EXAMPLES", "3000"))
+AMOUNTS = [
+    pytest.param(100, id="some", marks=pytest.mark.timeout(240)),
+    pytest.param(MANY, id="many", marks=[pytest.mark.soak, pytest.mark.timeout(0)]),
+]
 OPERATORS = [
     "if",
     "==",
@@ -136,18 +140,13 @@ def agree_with_flagd(document, key, context, ours):
     assert (theirs.value, theirs.variant) == (ours.value, ours.variant)
 
 
-fuzzing = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+whatever = st.one_of(documents, damaged_splits(), json_values.filter(lambda value: isinstance(value, dict)))
 
 
-@pytest.mark.timeout(0 if EXAMPLES > 1000 else 240)
-@given(
-    st.one_of(documents, damaged_splits(), json_values.filter(lambda value: isinstance(value, dict))),
-    st.text(),
-    contexts,
-)
-@fuzzing
-def test_any_document_is_refused_in_words_or_evaluated_totally(document, key, context):
-    judge(document, key, context)
+@pytest.mark.parametrize("examples", AMOUNTS)
+def test_any_document_is_refused_in_words_or_evaluated_totally(examples):
+    fuzzing = settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    fuzzing(given(whatever, st.text(), contexts)(judge))()
 
 
 @pytest.mark.parametrize(
@@ -176,14 +175,14 @@ def test_a_deep_rule_costs_little(operator):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(0 if EXAMPLES > 1000 else 400)
-def test_the_http_api_keeps_to_its_openapi_document(service):
+@pytest.mark.parametrize("examples", AMOUNTS)
+def test_the_http_api_keeps_to_its_openapi_document(service, examples):
     with httpx.Client(base_url=service.url) as http:
         for key in ("0", "00", "A"):  # keys that the generator makes, so that it gets beyond "not found"
             body = {"document": shadow_document("air-v1", 5, salt="s"), "actor": "fuzzer", "reason": "a flag to find"}
             assert http.put(f"/v1/flags/{key}", json=body, headers={"If-None-Match": "*"}).status_code == 201
     program = Path(sys.executable).with_name("schemathesis")
-    options = ["--max-examples", str(max(10, EXAMPLES // 30)), "--phases", "coverage,fuzzing", "--no-color"]
+    options = ["--max-examples", str(max(5, examples // 30)), "--phases", "coverage,fuzzing", "--no-color"]
     # A flag document has rules that no JSON schema says (defaultVariant is one of the variants), hence one check less.
     options += ["--checks", "all", "--exclude-checks", "positive_data_acceptance", "--request-timeout", "10"]
     config = Path(__file__).with_name("schemathesis.toml")

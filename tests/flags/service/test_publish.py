@@ -74,7 +74,7 @@ async def test_refreshes_at_once_publish_each_revision_once_and_in_order(store, 
         await publisher.refresh()
 
     await asyncio.gather(*(write(number) for number in range(10)))
-    await asyncio.wait_for(following, 5)
+    await asyncio.wait_for(following, 60)
     assert seen == sorted(set(seen))
     assert seen[-1] == 10
 
@@ -86,4 +86,4 @@ async def test_closing_ends_followers(store):
     await asyncio.sleep(0)
     await publisher.close()
     with pytest.raises(StopAsyncIteration):
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 60)

@@ -61,7 +61,7 @@ def test_it_stops_at_once_and_in_order_with_clients_connected(service, tmp_path,
     eventually(lambda: not provider.is_stale)
     began = time.monotonic()
     assert service.stop() == 0
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 30  # with a client connected, it could wait for ever
     eventually(lambda: provider.is_stale)
     provider.shutdown()
 
@@ -133,7 +133,7 @@ def test_http_and_sync_speak_tls(certificate, service_on, tmp_path, eventually):
         eventually(lambda: not provider.is_stale)
         provider.shutdown()
         with grpc.insecure_channel(service.sync) as channel, pytest.raises(grpc.RpcError):
-            sync_pb2_grpc.FlagSyncServiceStub(channel).FetchAllFlags(sync_pb2.FetchAllFlagsRequest(), timeout=3)
+            sync_pb2_grpc.FlagSyncServiceStub(channel).FetchAllFlags(sync_pb2.FetchAllFlagsRequest(), timeout=30)
 
 
 def test_evaluations_are_counted_by_flag_variant_and_reason(http, key, split):

@@ -76,13 +76,13 @@ def stub(service):
 @pytest.mark.slow
 async def test_fetch_all_and_the_stream_agree_and_name_the_set(service, stub, split):
     await write(service, FLAG, split(100))
-    fetched = stub.FetchAllFlags(sync_pb2.FetchAllFlagsRequest(), timeout=5)
-    stream = stub.SyncFlags(sync_pb2.SyncFlagsRequest(), timeout=5)
+    fetched = stub.FetchAllFlags(sync_pb2.FetchAllFlagsRequest(), timeout=60)
+    stream = stub.SyncFlags(sync_pb2.SyncFlagsRequest(), timeout=60)
     streamed = next(stream)
     stream.cancel()
     assert streamed.flag_configuration == fetched.flag_configuration
     assert dict(streamed.sync_context) == {"flagSetId": "pitwall"}
-    assert dict(stub.GetMetadata(sync_pb2.GetMetadataRequest(), timeout=5).metadata) == {"flagSetId": "pitwall"}
+    assert dict(stub.GetMetadata(sync_pb2.GetMetadataRequest(), timeout=60).metadata) == {"flagSetId": "pitwall"}
     configuration = json.loads(fetched.flag_configuration)
     assert configuration["metadata"]["flagSetId"] == "pitwall"
     assert read_split(configuration["flags"][FLAG]) == read_split(split(100))
@@ -97,7 +97,7 @@ async def test_a_selector_selects_by_prefix(service, stub, split, request_select
     for key in ("a.x", "b.x"):
         await write(service, key, split(0))
     request = sync_pb2.FetchAllFlagsRequest(selector=request_selector)
-    fetched = stub.FetchAllFlags(request, timeout=5, metadata=metadata)
+    fetched = stub.FetchAllFlags(request, timeout=60, metadata=metadata)
     assert list(json.loads(fetched.flag_configuration)["flags"]) == ["a.x"]
 
 
@@ -105,7 +105,7 @@ async def test_a_selector_selects_by_prefix(service, stub, split, request_select
 @pytest.mark.parametrize("selector", ["source=x", "flagSetId=other"])
 def test_a_selector_that_selects_nothing_we_have_is_refused(stub, selector):
     with pytest.raises(grpc.RpcError) as refused:
-        stub.FetchAllFlags(sync_pb2.FetchAllFlagsRequest(selector=selector), timeout=5)
+        stub.FetchAllFlags(sync_pb2.FetchAllFlagsRequest(selector=selector), timeout=60)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 

@@ -16,42 +16,42 @@ TEN, FIFTY = split(1000), split(5000)
 
 
 def test_a_user_is_met_once_per_split():
-    census = FirstVisits()
+    visits = FirstVisits()
 
-    assert [census.meets("ann", TEN), census.meets("bob", TEN), census.meets("ann", TEN)] == [True, True, False]
+    assert [visits.meets("ann", TEN), visits.meets("bob", TEN), visits.meets("ann", TEN)] == [True, True, False]
 
 
 def test_another_split_meets_everybody_anew_and_an_equal_one_nobody():
-    census = FirstVisits()
-    census.meets("ann", TEN)
+    visits = FirstVisits()
+    visits.meets("ann", TEN)
 
-    assert not census.meets("ann", json.loads(json.dumps(TEN)))
-    assert census.split == "run-1 candidate=1000 stable=9000"
-    assert census.meets("ann", FIFTY)
-    assert census.split == "run-1 candidate=5000 stable=5000"
+    assert not visits.meets("ann", json.loads(json.dumps(TEN)))
+    assert visits.split == "run-1 candidate=1000 stable=9000"
+    assert visits.meets("ann", FIFTY)
+    assert visits.split == "run-1 candidate=5000 stable=5000"
 
 
 def test_a_flag_that_holds_no_split_has_no_name():
-    census = FirstVisits()
-    census.meets("ann", TEN)
+    visits = FirstVisits()
+    visits.meets("ann", TEN)
 
-    assert census.meets("ann", {"state": "DISABLED"})
-    assert census.split == ""
+    assert visits.meets("ann", {"state": "DISABLED"})
+    assert visits.split == ""
 
 
 def test_a_caller_without_a_name_is_a_new_one_each_time():
-    census = FirstVisits()
+    visits = FirstVisits()
 
-    assert census.meets("", TEN)
-    assert census.meets("", TEN)
+    assert visits.meets("", TEN)
+    assert visits.meets("", TEN)
 
 
 def test_memory_is_bounded_and_nobody_counts_twice():
-    census = FirstVisits(capacity=3)
-    first = [census.meets(f"user-{number}", TEN) for number in range(5)]
+    visits = FirstVisits(capacity=3)
+    first = [visits.meets(f"user-{number}", TEN) for number in range(5)]
 
     assert first == [True, True, True, False, False]
-    assert not any(census.meets(f"user-{number}", TEN) for number in range(5))
+    assert not any(visits.meets(f"user-{number}", TEN) for number in range(5))
 
 
 def test_users_are_exported_by_the_arm_they_got(pit):

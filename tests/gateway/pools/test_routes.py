@@ -54,6 +54,13 @@ def test_a_variant_without_stable_pool_serves_if_there_is_no_other():
         ('{"variants": {"a": []}}', "variant a"),
         ('{"variants": {"a": {"stable": "http://x"}}}', "a.stable must be a list"),
         ('{"variants": {"a": {"stable": ["ftp://x"]}}}', "'ftp://x'"),
+        ('{"variants": {"a": {"stable": ["http://"]}}}', "'http://'"),
+        ('{"variants": {"a": {"stable": ["http://x:99999999"]}}}', "'http://x:99999999'"),
+        ('{"variants": {"a": {"stable": ["http://x:port"]}}}', "'http://x:port'"),
+        ('{"variants": {"a": {"stable": ["http://[::1"]}}}', "then host and port"),
+        ('{"variants": {"a": {"stable": [7]}}}', "a.stable holds 7"),
+        ('{"variants": null}', "top level"),
+        ("[" * 100_000, "not JSON"),
     ],
 )
 def test_a_bad_file_is_refused_with_the_place(text, words):
@@ -78,7 +85,16 @@ def test_a_change_of_the_file_is_seen(path):
     assert table.current(LOOK_SECONDS).urls("a", Arm.STABLE) == ("http://two",)
 
 
-@pytest.mark.parametrize("break_it", [lambda path: path.write_text("{"), lambda path: path.unlink()])
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        pytest.param(lambda path: path.write_text("{"), id="half a file"),
+        pytest.param(lambda path: path.write_bytes(b"\xff\xfe"), id="no text"),
+        pytest.param(lambda path: path.write_text("[" * 100_000), id="nested without end"),
+        pytest.param(lambda path: path.unlink(), id="removed"),
+        pytest.param(lambda path: (path.unlink(), path.mkdir()), id="a folder in its place"),
+    ],
+)
 def test_a_broken_or_lost_file_keeps_the_last_valid_routes_and_says_so(path, break_it):
     table = RouteTable(path)
     table.current(0.0)
@@ -122,3 +138,52 @@ def test_a_url_that_refused_is_passed_over_for_a_moment_but_not_if_it_is_the_onl
     assert {table.pick(("http://a", "http://b"), 1.0) for _ in range(4)} == {"http://b"}
     assert table.pick(("http://a",), 1.0) == "http://a"
     assert "http://a" in {table.pick(("http://a", "http://b"), AVOID_SECONDS + 1) for _ in range(4)}
+
+
+def test_a_broken_file_is_complained_of_once_and_its_repair_is_noticed(path, caplog):
+    table = RouteTable(path)
+    path.write_text("{")
+    for look in range(5):
+        table.current(look * LOOK_SECONDS)
+    path.write_text(json.dumps({"variants": {"a": {"stable": ["http://two"]}}}))
+
+    assert table.current(9.0).urls("a", Arm.STABLE) == ("http://two",)
+    assert table.problem == ""
+    assert caplog.text.count("keeping the last valid routes") == 1
+
+
+def test_the_file_is_looked_at_no_more_often_than_it_can_change(path):
+    table = RouteTable(path)
+    table.current(0.0)
+    path.unlink()
+
+    assert table.current(LOOK_SECONDS / 2).has_url()
+    assert table.problem == "", "nobody has looked yet"
+
+
+def test_a_url_in_use_twice_is_idle_only_when_both_calls_have_ended(path):
+    table = RouteTable(path)
+    for _ in range(2):
+        table.begin("http://a")
+    table.end("http://a")
+
+    assert table.pick(("http://a", "http://b"), 0.0) == "http://b"
+    assert table.pick(("http://a", "http://b"), 0.0) == "http://b"
+
+
+def test_a_call_that_ends_after_its_url_was_forgotten_is_no_fault(path):
+    table = RouteTable(path)
+    table.begin("http://a")
+    table.end("http://a")
+    table.end("http://a")
+
+    assert {table.pick(("http://a", "http://b"), 0.0) for _ in range(4)} == {"http://a", "http://b"}
+
+
+def test_when_every_url_refused_lately_the_one_with_the_fewest_calls_is_asked(path):
+    table = RouteTable(path)
+    table.refused("http://a", 0.0)
+    table.refused("http://b", 0.1)
+    table.begin("http://a")
+
+    assert {table.pick(("http://a", "http://b"), 0.2) for _ in range(4)} == {"http://b"}

@@ -10,7 +10,7 @@ from pitwall_gateway.flags.port import FixedFlags
 from pitwall_gateway.serve.receive import BodyRule
 from pitwall_gateway.serve.settings import Rules
 
-SHORT_WINDOW = Rules(ledger=LedgerRule(window_seconds=0.3))
+SHORT_WINDOW = Rules(ledger=LedgerRule(window_seconds=2))
 SMALL_BODY = Rules(body=BodyRule(largest_bytes=2_000))
 
 

@@ -1,43 +1,109 @@
-"""What an answer tells of its cost is believed only if it can be added up."""
+"""Which of three outcomes a runtime's reply is, whatever it sends."""
 
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pitwall_gateway.values.answer import VariantAnswer, read_reply
+from pitwall_gateway.values.answer import FailureKind, VariantAnswer, VariantFailure, VariantRefusal, read_reply
 
-
-def answer(text):
-    """A chat completion whose `pitwall` object is this JSON text."""
-    return read_reply(200, f'{{"choices": [{{"index": 0}}], "pitwall": {text}}}'.encode(), 0.5)
-
-
-def test_tokens_selection_encoder_and_cache_are_read():
-    details = {"tokens": 12, "frame_selection_seconds": 0.25, "cache": "cold", "stages": {"encode": 1, "select": 0.25}}
-
-    found = answer(json.dumps(details))
-
-    assert (found.tokens, found.selection_seconds, found.encoder_seconds, found.cache) == (12, 0.25, 1, "cold")
+WHOLE = {"choices": [{"index": 0, "message": {"content": "at 12 s"}}], "pitwall": {"tokens": 90, "cache": "cold"}}
 
 
-@pytest.mark.parametrize(
-    "value", ["null", "-1", "-0.5", "NaN", "Infinity", "1e400", "1e13", "true", '"7"', "[7]", "9" * 400]
-)
-def test_an_impossible_amount_is_none_and_the_answer_is_an_answer(value):
-    found = answer(f'{{"tokens": {value}, "frame_selection_seconds": {value}, "stages": {{"encode": {value}}}}}')
+def body(**changes) -> bytes:
+    return json.dumps({**WHOLE, **changes}).encode()
 
-    assert isinstance(found, VariantAnswer)
-    assert (found.tokens, found.selection_seconds, found.encoder_seconds) == (None, None, None)
+
+def test_an_answer_is_kept_byte_for_byte_with_what_it_tells_of_itself():
+    raw = body()
+
+    assert read_reply(200, raw, 0.5) == VariantAnswer(raw, WHOLE, 0.5, 90, "cold")
 
 
 @pytest.mark.parametrize(
-    "details", ["null", "[]", '"x"', "{}", '{"stages": []}', '{"stages": "encode"}', '{"cache": 7}']
+    ("details", "tokens", "cache"),
+    [
+        pytest.param({}, 0, "", id="nothing is told"),
+        pytest.param(None, 0, "", id="null"),
+        pytest.param([90, "warm"], 0, "", id="a list"),
+        pytest.param({"tokens": "90", "cache": 1}, 0, "", id="of other types"),
+        pytest.param({"tokens": 90.5, "cache": None}, 0, "", id="parts of tokens"),
+        pytest.param({"tokens": -3, "cache": "warm"}, -3, "warm", id="fewer tokens than none"),
+    ],
 )
-def test_missing_or_misshapen_details_are_none(details):
-    found = answer(details)
+def test_what_a_runtime_tells_wrongly_of_its_cost_costs_no_answer(details, tokens, cache):
+    reply = read_reply(200, body(pitwall=details), 0.5)
 
-    assert (found.tokens, found.selection_seconds, found.encoder_seconds, found.cache) == (None, None, None, "")
+    assert isinstance(reply, VariantAnswer)
+    assert (reply.tokens, reply.cache) == (tokens, cache)
 
 
-def test_tokens_are_whole():
-    assert answer('{"tokens": 7.5}').tokens is None
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"<html>", id="a page"),
+        pytest.param(b"\xff\xfe\x00", id="no text"),
+        pytest.param(b"[]", id="a list"),
+        pytest.param(b"[" * 100_000, id="nested without end"),
+        pytest.param(b"9" * 5_000, id="a number of 5000 digits"),
+        pytest.param(b"{}", id="no choices"),
+        pytest.param(body(choices=[]), id="an empty list of choices"),
+        pytest.param(body(choices="yes"), id="choices as text"),
+        pytest.param(body(choices=["yes"]), id="a choice as text"),
+        pytest.param(body(choices=[{"index": 0}, None]), id="one choice of two"),
+    ],
+)
+def test_a_200_without_a_chat_completion_is_malformed(raw):
+    reply = read_reply(200, raw, 0.5)
+
+    assert isinstance(reply, VariantFailure)
+    assert reply.fault is FailureKind.MALFORMED
+
+
+@pytest.mark.parametrize("status", [201, 204, 206, 301, 302, 304, 399])
+def test_no_other_success_is_an_answer_even_with_a_completion(status):
+    assert isinstance(read_reply(status, body(), 0.5), VariantFailure)
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 413, 415, 422, 499])
+def test_the_fault_of_the_question_is_a_refusal(status):
+    assert read_reply(status, b"words", 0.5) == VariantRefusal(status, b"words")
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
+def test_the_state_of_the_runtime_is_a_failure(status):
+    reply = read_reply(status, b"words", 0.5)
+
+    assert reply == VariantFailure(FailureKind.STATUS, f"its runtime says {status}: words")
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        pytest.param(b'{"error": {"message": "out of memory"}}', "out of memory", id="OpenAI's shape"),
+        pytest.param(b'{"error": "boom"}', '{"error": "boom"}', id="another shape"),
+        pytest.param(b'{"error": {"message": ""}}', '{"error": {"message": ""}}', id="an empty message"),
+        pytest.param(b"\xffboom", "\ufffdboom", id="no text"),
+        pytest.param(b"x" * 10_000, "x" * 200, id="a long page"),
+    ],
+)
+def test_a_failure_is_told_in_the_runtimes_words_as_far_as_it_has_any(raw, words):
+    assert read_reply(500, raw, 0.5) == VariantFailure(FailureKind.STATUS, f"its runtime says 500: {words}")
+
+
+KEYS = st.sampled_from(["choices", "pitwall", "error"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner),
+).map(lambda value: json.dumps(value).encode())
+
+
+@given(st.integers(100, 599), st.binary(max_size=60) | VALUES)
+def test_any_reply_is_one_of_the_three(status, raw):
+    reply = read_reply(status, raw, 0.1)
+
+    assert isinstance(reply, VariantAnswer | VariantRefusal | VariantFailure)
+    assert isinstance(reply, VariantAnswer) <= (status == 200)
+    assert isinstance(reply, VariantRefusal) <= (400 <= status < 500)

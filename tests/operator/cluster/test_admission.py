@@ -11,8 +11,6 @@ from pitwall_operator.cluster import settings
 from pitwall_operator.cluster.admission import Known, review
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS
-from pitwall_runtime.reduce import REDUCERS
-from pitwall_runtime.samplers.catalogue import SAMPLERS
 
 ROLLOUT = yaml.safe_load((Path(__file__).parents[3] / "examples" / "rollout-aks.yaml").read_text())
 KNOWN = settings.read(["--flags-url", "http://f", "--runtime-image", "i"]).known
@@ -35,15 +33,6 @@ def cache() -> Cache:
     cache = Cache()
     cache.put(VARIANTS, variant())
     return cache
-
-
-def test_the_operator_knows_what_its_runtime_has():
-    """It must not import the runtime, so the two lists are compared here."""
-    assert KNOWN.samplers == set(SAMPLERS)
-    assert KNOWN.reducers == set(REDUCERS)
-    for name, sampler in SAMPLERS.items():
-        fields = sampler.parameters.model_fields.items()
-        assert KNOWN.parameters[name] == {info.alias or field for field, info in fields}
 
 
 @pytest.mark.parametrize(
@@ -152,3 +141,44 @@ def test_what_is_being_deleted_holds_nobody_up(cache):
     broken = variant(sampler={"name": "akz"})
     assert review(VARIANTS, "UPDATE", broken, cache, KNOWN).refusals
     assert not review(VARIANTS, "UPDATE", {**broken, "metadata": broken["metadata"] | gone}, cache, KNOWN).refusals
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "words"),
+    [
+        pytest.param(VARIANTS, variant(maxFrames=0), "spec.maxFrames", id="a number out of bounds"),
+        pytest.param(VARIANTS, variant(frobnicate=1), "spec.frobnicate", id="an unknown field"),
+        pytest.param(ROLLOUTS, {**rollout(), "spec": {}}, "spec.flag", id="an empty spec"),
+        pytest.param(ROLLOUTS, {**rollout(), "spec": {**rollout()["spec"], "stages": []}}, "stages", id="no stages"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_its_field(cache, kind, found, words):
+    answer = review(kind, "CREATE", found, cache, KNOWN)
+
+    assert 1 <= len(answer.refusals) <= 8
+    assert any(words in refusal for refusal in answer.refusals)
+    assert answer.warnings == ()
+
+
+@pytest.mark.parametrize("operation", ["CREATE", "UPDATE"])
+def test_a_rival_that_this_version_cannot_read_holds_nobody_up(cache, operation):
+    cache.put(ROLLOUTS, {**rollout("broken"), "spec": {"flag": "f", "variantRef": {"name": "aks-v1"}}})
+
+    assert review(ROLLOUTS, operation, rollout("second"), cache, KNOWN).refusals == ()
+
+
+def test_a_stored_state_that_this_version_cannot_read_does_not_hold_up_its_mending(cache):
+    cache.put(ROLLOUTS, {**rollout("first"), "status": {"phase": "Asleep"}})
+
+    assert review(ROLLOUTS, "UPDATE", rollout("first"), cache, KNOWN).refusals == ()
+
+
+def test_several_problems_are_told_at_once(cache):
+    found = variant(f"{'x' * 50}-control", sampler={"name": "akz"}, reducer={"name": "pol"})
+
+    assert len(review(VARIANTS, "CREATE", found, cache, KNOWN).refusals) == 4
+
+
+def test_deleting_what_nobody_uses_is_no_warning(cache):
+    assert review(VARIANTS, "DELETE", variant("dpp-v1"), cache, KNOWN).warnings == ()
+    assert review(ROLLOUTS, "DELETE", rollout(), cache, KNOWN).warnings == ()

@@ -30,14 +30,16 @@ class FakeKube:
     def __init__(self) -> None:
         self.items: dict[str, list[dict[str, Any]]] = {}
         self.down = False
+        self.refused = 0
 
     async def pages(self, kind: Any, namespace: str = "", selector: str = "", *, heads: bool = False) -> Any:
         if self.down:
+            self.refused += 1
             raise KubeUnreachableError("down")
         yield {"metadata": {"resourceVersion": "100"}, "items": self.items.get(kind.plural, [])}
 
 
-class Turns:
+class FakeReconciler:
     """Turns that are counted, and end as told."""
 
     def __init__(self) -> None:
@@ -73,7 +75,7 @@ class Turns:
     def forget(self, kind: Any, key: tuple[str, str]) -> None:
         return
 
-    def of(self, rollout: tuple[str, str]) -> "Turns":
+    def of(self, rollout: tuple[str, str]) -> "FakeReconciler":
         return self
 
     async def drain(self, variant: str, pool: str) -> None:
@@ -106,10 +108,10 @@ class Silent:
 
 class QueueWorld:
     def __init__(self, workers: int = 4) -> None:
-        self.kube, self.turns, self.flags, self.cache = FakeKube(), Turns(), FakeFlags(), Cache()
+        self.kube, self.reconciler, self.flags, self.cache = FakeKube(), FakeReconciler(), FakeFlags(), Cache()
         silent: Any = Silent()
-        parts: tuple[Any, ...] = (self.kube, self.cache, self.flags, self.turns, silent, silent)
-        self.controller = Controller(*parts, workers=workers)
+        ports: tuple[Any, ...] = (self.kube, self.cache, self.flags, self.reconciler, silent, silent)
+        self.controller = Controller(*ports, workers=workers)
         self.leading, self.stopped = asyncio.Event(), asyncio.Event()
 
     @asynccontextmanager
@@ -118,12 +120,12 @@ class QueueWorld:
         try:
             yield
         finally:
-            self.turns.open.set()
+            self.reconciler.open.set()
             self.stopped.set()
-            await asyncio.wait_for(task, 15)
+            await asyncio.wait_for(task, 60)
 
     async def until(self, claim: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not claim():  # noqa: ASYNC110 – the claims are about the world, not about one event
                 await asyncio.sleep(0.005)
 
@@ -138,24 +140,24 @@ async def test_without_the_lease_nothing_is_done_and_with_it_everything_is_looke
     async with world.running():
         world.controller.changed(ROLLOUTS, rollout("a"))
         with suppress(TimeoutError):
-            await asyncio.wait_for(world.until(lambda: world.turns.taken), 0.1)
-        assert not world.turns.taken
+            await asyncio.wait_for(world.until(lambda: world.reconciler.taken), 0.1)
+        assert not world.reconciler.taken
         world.leading.set()
-        await world.until(lambda: world.turns.taken[A] and world.turns.taken[B])
+        await world.until(lambda: world.reconciler.taken[A] and world.reconciler.taken[B])
 
 
 async def test_who_loses_the_lease_stops_and_who_regains_it_looks_at_everything_again(world):
     world.kube.items["rollouts"] = [rollout("a")]
     async with world.running():
         world.leading.set()
-        await world.until(lambda: world.turns.taken[A])
+        await world.until(lambda: world.reconciler.taken[A])
         world.leading.clear()
         await world.until(lambda: not world.controller.leading)
-        taken = world.turns.taken[A]
+        taken = world.reconciler.taken[A]
         world.controller.changed(ROLLOUTS, rollout("a", 7))
-        assert world.turns.taken[A] == taken
+        assert world.reconciler.taken[A] == taken
         world.leading.set()
-        await world.until(lambda: world.turns.taken[A] > taken)
+        await world.until(lambda: world.reconciler.taken[A] > taken)
 
 
 @pytest.mark.parametrize(
@@ -170,22 +172,22 @@ async def test_who_loses_the_lease_stops_and_who_regains_it_looks_at_everything_
 )
 async def test_a_turn_that_fails_is_repeated_and_the_others_go_on(world, trouble):
     world.kube.items["rollouts"] = [rollout("a"), rollout("b")]
-    world.turns.outcomes[A] = [trouble]
+    world.reconciler.outcomes[A] = [trouble]
     async with world.running():
         world.leading.set()
-        await world.until(lambda: world.turns.taken[A] == 2 and world.turns.taken[B] == 1)
+        await world.until(lambda: world.reconciler.taken[A] == 2 and world.reconciler.taken[B] == 1)
 
 
 async def test_news_during_a_turn_brings_another_and_never_a_second_one_at_once(world):
     world.kube.items["rollouts"] = [rollout("a")]
-    world.turns.open.clear()
+    world.reconciler.open.clear()
     async with world.running():
         world.leading.set()
-        await world.until(lambda: world.turns.running[A])
+        await world.until(lambda: world.reconciler.running[A])
         for version in range(2, 12):
             world.controller.changed(ROLLOUTS, rollout("a", version))
-        world.turns.open.set()
-        await world.until(lambda: world.turns.taken[A] == 2)
+        world.reconciler.open.set()
+        await world.until(lambda: world.reconciler.taken[A] == 2)
 
 
 async def test_no_more_turns_at_once_than_workers():
@@ -193,19 +195,19 @@ async def test_no_more_turns_at_once_than_workers():
     world.kube.items["rollouts"] = [rollout(f"r{number}") for number in range(20)]
     async with world.running():
         world.leading.set()
-        await world.until(lambda: world.turns.taken.total() == 20)
-    assert world.turns.most_at_once == 3
+        await world.until(lambda: world.reconciler.taken.total() == 20)
+    assert world.reconciler.most_at_once == 3
 
 
 async def test_a_changed_variant_wakes_its_rollout_and_a_lone_one_is_described(world):
     world.kube.items["rollouts"] = [rollout("a", variant="aks")]
     async with world.running():
         world.leading.set()
-        await world.until(lambda: world.turns.taken[A] == 1)
+        await world.until(lambda: world.reconciler.taken[A] == 1)
         for number, name in enumerate(("aks", "lone")):
             metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": str(50 + number)}
             world.controller.changed(VARIANTS, {"metadata": metadata, "spec": {}})
-        await world.until(lambda: world.turns.taken[A] == 2 and world.turns.described == [("shop", "lone")])
+        await world.until(lambda: world.reconciler.taken[A] == 2 and world.reconciler.described == [("shop", "lone")])
 
 
 async def test_what_was_deleted_while_nobody_watched_is_forgotten(world):
@@ -213,9 +215,9 @@ async def test_what_was_deleted_while_nobody_watched_is_forgotten(world):
     world.kube.items["rollouts"] = [rollout("a")]
     async with world.running():
         world.leading.set()
-        await world.until(lambda: world.turns.taken[A])
+        await world.until(lambda: world.reconciler.taken[A])
     assert world.cache.get(ROLLOUTS, ("shop", "ghost")) is None
-    assert not world.turns.taken[("shop", "ghost")]
+    assert not world.reconciler.taken[("shop", "ghost")]
 
 
 async def test_an_api_server_that_is_away_is_asked_again(world):
@@ -223,9 +225,9 @@ async def test_an_api_server_that_is_away_is_asked_again(world):
     world.kube.down = True
     async with world.running():
         world.leading.set()
-        await asyncio.sleep(0.05)
+        await world.until(lambda: world.kube.refused > 1)
         world.kube.down = False
-        await world.until(lambda: world.turns.taken[A])
+        await world.until(lambda: world.reconciler.taken[A])
 
 
 def marked(found: dict[str, Any], version: int) -> dict[str, Any]:
@@ -245,13 +247,13 @@ async def test_a_deleted_rollouts_users_go_back_and_its_idle_pods_go(world, with
     world.flags.records = [FlagRecord("a", document, 4)]
     async with world.running():
         world.leading.set()
-        await world.until(lambda: world.turns.taken[A])
+        await world.until(lambda: world.reconciler.taken[A])
         assert world.flags.written == []
         if with_finalizer:
-            world.turns.outcomes[A] = [None]
+            world.reconciler.outcomes[A] = [None]
             world.controller.changed(ROLLOUTS, marked(rollout("a"), 200))
         else:
             world.controller.deleted(ROLLOUTS, rollout("a", 200))
         await world.until(lambda: world.flags.written == ["a"])
-        await world.until(lambda: world.turns.drained == [("aks", "main")])
+        await world.until(lambda: world.reconciler.drained == [("aks", "main")])
     assert world.cache.get(DEPLOYMENTS, ("shop", "aks")) is not None

@@ -13,8 +13,8 @@ DAY = 86_400
 def settings_of(*arguments: str) -> Any:
     chosen = read(["--flags-url", "http://f", "--runtime-image", "i", *arguments])
     unused: Any = None
-    watching = WatchPlan((), unused, unused, unused, unused, silence_seconds=chosen.watch_silence_seconds)
-    return handlers._settings(watching)
+    plan = WatchPlan((), unused, unused, unused, unused, silence_seconds=chosen.watch_silence_seconds)
+    return handlers._settings(plan)
 
 
 def test_an_api_server_that_is_away_is_asked_again_soon_and_for_ever():

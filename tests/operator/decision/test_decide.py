@@ -1,4 +1,4 @@
-"""The decision core against worlds that obey at once: the way of a candidate, good or bad."""
+"""The decision core in simulated environments that obey at once: the way of a candidate, good or bad."""
 
 from collections.abc import Callable
 

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from pitwall_crds.names import Arm
+from pitwall_crds.names import Arm, Pool
 from pitwall_crds.resource import Reference
 from pitwall_crds.rollout import Action, Verb
 from pitwall_crds.status import Phase
 from pitwall_operator.values.effects import DrainVariant
-from pitwall_operator.values.observation import Pool, PoolSeen, Share
+from pitwall_operator.values.observation import PoolSeen, Share
 
 
 def test_the_first_variant_serves_everybody_once_it_is_ready(world):

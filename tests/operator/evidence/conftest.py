@@ -1,4 +1,4 @@
-"""Makes the benchmark's modules importable, whose formulas are held equal to the operator's; and tests patient."""
+"""Makes the benchmark's modules importable, whose formulas are compared with ours, and gives these tests more time."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Processes without a concurrent control: an objective, and the control's record after full weight."""
+"""Processes without a concurrent control: an objective, and the control's baseline after full weight."""
 
 import json
 import math

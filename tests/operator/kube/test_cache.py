@@ -3,7 +3,10 @@
 import itertools
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from pitwall_operator.kube import cache as caches
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS
 from pitwall_operator.kube.manifests import ROLLOUT_LABEL
@@ -85,3 +88,82 @@ def test_a_deployment_is_kept_slim_and_remembers_who_else_sets_its_spec(cache):
     assert kept["strangers"] == ["kubectl-edit"]
     assert "template" not in kept["spec"]
     assert [found["metadata"]["name"] for found in cache.deployments_of(("shop", "sampler"))] == ["aks"]
+
+
+STEP = st.tuples(st.sampled_from(["a", "b", "c"]), st.sampled_from(["aks", "dpp", "topk"]), st.booleans())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(STEP, min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_any_order_of_news_ends_in_the_same_state(steps, chance):
+    """Every watch, list and answer may arrive twice and in any order; what is known at the end is the last of each,
+    and the indexes say of the objects what the objects say of themselves."""
+    news = list(enumerate(steps, start=1))
+    last = {name: (version, variant, is_there) for version, (name, variant, is_there) in news}
+    shuffled = [*news, *chance.sample(news, len(news) // 2)]
+    chance.shuffle(shuffled)
+
+    cache = Cache()
+    for version, (name, variant, is_there) in shuffled:
+        if is_there:
+            cache.put(ROLLOUTS, rollout(version, variant, flag=variant, name=name))
+        else:
+            cache.drop(ROLLOUTS, ("shop", name), version)
+
+    expected = {("shop", name): variant for name, (_, variant, is_there) in last.items() if is_there}
+    known = {key: found["spec"]["variantRef"]["name"] for key, found in cache.objects[ROLLOUTS].items()}
+    assert known == expected
+    for variant in ("aks", "dpp", "topk"):
+        owners = {key for key, asked in expected.items() if asked == variant}
+        assert cache.rollouts_of_variant(("shop", variant)) == cache.rollouts_of_flag(variant) == owners
+
+
+def test_only_so_many_deletions_are_remembered(cache):
+    for number in range(caches.TOMBSTONES + 10):
+        cache.drop(ROLLOUTS, ("shop", f"r{number}"), number + 1)
+
+    assert not cache.put(ROLLOUTS, rollout(1, name=f"r{caches.TOMBSTONES}"))
+    assert cache.put(ROLLOUTS, rollout(1, name="r0")), "the oldest was forgotten; a list would correct it"
+
+
+def test_who_is_leaving_stays_no_longer_and_asks_for_nothing(cache):
+    cache.put(ROLLOUTS, rollout(1, name="stays"))
+    leaving = rollout(2, name="leaves")
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    cache.put(ROLLOUTS, leaving)
+
+    assert cache.staying_rollouts() == {("shop", "stays")}
+    assert not cache.stays(("shop", "never-was"))
+
+
+@pytest.mark.parametrize(
+    ("namespace", "missing"),
+    [("", {("shop", "a"), ("other", "b")}), ("shop", {("shop", "a")}), ("empty", set())],
+)
+def test_a_list_of_one_namespace_says_nothing_of_the_others(cache, namespace, missing):
+    cache.put(ROLLOUTS, rollout(1, name="a"))
+    elsewhere = rollout(2, name="b")
+    elsewhere["metadata"]["namespace"] = "other"
+    cache.put(ROLLOUTS, elsewhere)
+
+    assert set(cache.missing_from(ROLLOUTS, [], 9, namespace)) == missing
+
+
+def test_a_rollout_mentions_what_it_asks_for_serves_tries_and_copies_to():
+    found = rollout(1, "dpp", stable="uniform")
+    found["spec"]["experiments"] = [{"variantRef": {"name": "topk"}}]
+    found["status"] |= {"candidateVariant": "aks", "experiments": ["old"]}
+
+    assert caches.mentioned(found) == {"dpp", "uniform", "topk", "aks", "old"}
+    assert caches.mentioned({"metadata": {}, "spec": None, "status": None}) == frozenset()
+
+
+def test_a_deployment_of_nobodys_concerns_nobody(cache):
+    assert cache.concerned(DEPLOYMENTS, deployment(1, labels={"app": "x"})) == frozenset()
+
+
+def test_late_news_of_an_earlier_deletion_does_not_open_the_door_to_what_came_before_the_last_one(cache):
+    cache.drop(ROLLOUTS, ("shop", "sampler"), 5)
+    cache.drop(ROLLOUTS, ("shop", "sampler"), 3)
+
+    assert not cache.put(ROLLOUTS, rollout(4))

@@ -1,4 +1,4 @@
-"""What passes the guard, and what is remembered of flags behind it: against an HTTP server in the process."""
+"""What passes the fence, and what is remembered of flags behind it: against an HTTP server in the process."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ import pytest
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagsUnreachableError
 from pitwall_operator.cluster.recent_flags import RECENT_SECONDS, WHOLE_SECONDS, RecentFlags
-from pitwall_operator.kube import fence as guards
+from pitwall_operator.kube import fence as fences
 from pitwall_operator.kube.fence import Fence, FencedTransport
 from pitwall_operator.values.errors import NotLeaderError
 
@@ -60,13 +60,13 @@ def service() -> RecordingService:
 
 
 @pytest.fixture
-def guarded(service) -> Callable[[Fence], FencedTransport]:
-    return lambda guard: FencedTransport(guard, httpx.MockTransport(service))
+def fenced(service) -> Callable[[Fence], FencedTransport]:
+    return lambda fence: FencedTransport(fence, httpx.MockTransport(service))
 
 
-async def test_reading_needs_no_lease_and_writing_does(guarded):
+async def test_reading_needs_no_lease_and_writing_does(fenced):
     calls = FencedCalls()
-    client = FlagClient("http://flags", transport=guarded(Fence(lambda: False, calls)))
+    client = FlagClient("http://flags", transport=fenced(Fence(lambda: False, calls)))
     assert (await client.get("f")).version == 1
     with pytest.raises(NotLeaderError, match="put flags was not begun"):
         await client.put("f", {}, expected_version=1, **WHO)
@@ -76,10 +76,10 @@ async def test_reading_needs_no_lease_and_writing_does(guarded):
     assert calls == {("get", "flags"): 1}
 
 
-async def test_the_test_hook_kills_after_the_nth_change_and_not_after_reads(guarded, monkeypatch):
+async def test_the_test_hook_kills_after_the_nth_change_and_not_after_reads(fenced, monkeypatch):
     killed: list[signal.Signals] = []
-    monkeypatch.setattr(guards.os, "kill", lambda _pid, number: killed.append(number))
-    client = FlagClient("http://flags", transport=guarded(Fence(lambda: True, FencedCalls(), crash_after=2)))
+    monkeypatch.setattr(fences.os, "kill", lambda _pid, number: killed.append(number))
+    client = FlagClient("http://flags", transport=fenced(Fence(lambda: True, FencedCalls(), crash_after=2)))
     await client.get("f")
     await client.put("f", {}, expected_version=1, **WHO)
     assert killed == []
@@ -91,8 +91,8 @@ async def test_the_test_hook_kills_after_the_nth_change_and_not_after_reads(guar
 
 def test_the_hook_is_off_unless_the_environment_says_otherwise():
     assert Fence.crash_point({}) == 0
-    assert Fence.crash_point({guards.CRASH_VARIABLE: ""}) == 0
-    assert Fence.crash_point({guards.CRASH_VARIABLE: "7"}) == 7
+    assert Fence.crash_point({fences.CRASH_VARIABLE: ""}) == 0
+    assert Fence.crash_point({fences.CRASH_VARIABLE: "7"}) == 7
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from pitwall_crds.names import Pool
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube import manifests
 from pitwall_operator.kube.manifests import APPLIED, Defaults, Owner, PoolRequest, merge
-from pitwall_operator.values.observation import Pool
 
 OWNER = Owner("shop", "aks-v1", "uid-1", "sampler")
 
@@ -167,3 +167,75 @@ def test_everything_goes_when_the_variant_goes():
 )  # fmt: skip
 def test_merging(base, overlay, merged):
     assert merge(base, overlay) == merged
+
+
+INSTALLED = Defaults(
+    "registry.example/runtime:1",
+    image_pull_policy="Always",
+    image_pull_secrets=("one", "two"),
+    service_account="runtime",
+    media_roots=("/films", "/clips"),
+    allowed_hosts=("minio:9000",),
+    cache_volume={"persistentVolumeClaim": {"claimName": "cache"}},
+    media_volume={"nfs": {"server": "nas", "path": "/films"}},
+)
+
+
+def test_what_the_installation_says_reaches_every_pod():
+    found = deployment(defaults=INSTALLED)
+    pod, runtime = found["spec"]["template"]["spec"], container(found)
+    volumes = {volume.pop("name"): volume for volume in pod["volumes"]}
+    arguments = " ".join(runtime["args"])
+
+    assert pod["serviceAccountName"] == "runtime"
+    assert pod["imagePullSecrets"] == [{"name": "one"}, {"name": "two"}]
+    assert runtime["imagePullPolicy"] == "Always"
+    assert "--media-root /films --media-root /clips --allow-host minio:9000" in arguments
+    assert volumes["cache"] == INSTALLED.cache_volume
+    assert volumes["media"] == INSTALLED.media_volume
+    assert {"name": "media", "mountPath": "/films", "readOnly": True} in runtime["volumeMounts"]
+
+
+def test_a_media_volume_without_a_place_is_not_mounted():
+    found = deployment(defaults=Defaults("i", media_volume={"emptyDir": {}}))
+
+    assert "media" not in {volume["name"] for volume in found["spec"]["template"]["spec"]["volumes"]}
+    assert "media" not in {mount["name"] for mount in container(found)["volumeMounts"]}
+
+
+def test_an_installation_that_says_nothing_leaves_kubernetes_own_rules():
+    found = deployment()
+
+    assert "imagePullPolicy" not in container(found)
+    assert not {"serviceAccountName", "imagePullSecrets"} & found["spec"]["template"]["spec"].keys()
+
+
+@pytest.mark.parametrize(
+    ("base", "overlay", "merged"),
+    [
+        pytest.param({"a": 1}, {}, {"a": 1}, id="an empty overlay changes nothing"),
+        pytest.param({}, {"a": None, "b": 1}, {"b": 1}, id="null adds nothing"),
+        pytest.param({"a": {"b": 1}}, {"a": None}, {}, id="null removes a whole mapping"),
+        pytest.param({"a": {"b": 1}}, {"a": 5}, {"a": 5}, id="a value replaces a mapping"),
+        pytest.param({"env": [{"name": "A", "value": "1"}]}, {"env": [{"name": "A", "value": None}]},
+                     {"env": [{"name": "A"}]}, id="null removes within a named entry"),
+        pytest.param({"env": [{"name": "A"}, {"name": "B"}]}, {"env": []}, {"env": [{"name": "A"}, {"name": "B"}]},
+                     id="an empty list of named entries removes none"),
+        pytest.param({"containers": "none"}, {"containers": [{"name": "a"}]}, {"containers": [{"name": "a"}]},
+                     id="a list where none was expected"),
+        pytest.param({"args": ["--a"]}, {"args": ["--b", "--c"]}, {"args": ["--b", "--c"]}, id="arguments"),
+    ],
+)  # fmt: skip
+def test_merging_at_the_edges(base, overlay, merged):
+    before = str(base)
+
+    assert merge(base, overlay) == merged
+    assert str(base) == before, "the base is not written to"
+
+
+def test_laying_the_same_over_it_twice_is_laying_it_once():
+    overlay = {"metadata": {"labels": {"team": "video"}}, "spec": {"containers": [{"name": "runtime", "tty": True}]}}
+    base = deployment()["spec"]["template"]
+
+    assert merge(merge(base, overlay), overlay) == merge(base, overlay)
+    assert merge(base, base) == base

@@ -49,3 +49,45 @@ def pod(*, container: dict[str, Any] | None = None, unscheduled: str = "") -> di
 )
 def test_words(found, words):
     assert trouble_of([pod(), found]) == words
+
+
+def test_an_init_container_is_heard_before_the_others():
+    found = pod(container={"state": {"waiting": {"reason": "PodInitializing"}}})
+    found["status"]["initContainerStatuses"] = [{"state": {"terminated": {"exitCode": 1, "reason": "Error"}}}]
+
+    assert trouble_of([found]) == "pod aks-v1-7f ended with status 1: Error (0 restarts)"
+
+
+@pytest.mark.parametrize(
+    ("container", "words"),
+    [
+        pytest.param({"state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}, "", id="it ended well"),
+        pytest.param(
+            {"state": {"terminated": {"exitCode": 3}}}, "ended with status 3 (0 restarts)", id="no word at all"
+        ),
+        pytest.param(
+            {"state": {"waiting": {"reason": "ErrImagePull"}}}, ": ErrImagePull", id="a reason without message"
+        ),
+        pytest.param({"state": {"waiting": {}}}, "", id="it waits for nothing that is known"),
+        pytest.param({"state": None, "lastState": None}, "", id="nothing is known of it"),
+    ],
+)
+def test_a_container_that_says_little_is_told_with_what_there_is(container, words):
+    said = trouble_of([pod(container=container)])
+
+    assert said.removeprefix("pod aks-v1-7f").strip() == words.strip()
+
+
+def test_no_pods_and_pods_without_status_are_no_trouble():
+    assert trouble_of([]) == trouble_of([{"metadata": {"name": "x"}}]) == ""
+
+
+def test_a_long_story_is_cut():
+    assert len(trouble_of([pod(unscheduled="x" * 1000)])) == 300
+
+
+def test_a_pod_that_was_scheduled_is_none_of_the_schedulers():
+    found = pod()
+    found["status"]["conditions"] = [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "False"}]
+
+    assert trouble_of([found]) == ""

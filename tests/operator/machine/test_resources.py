@@ -67,3 +67,64 @@ def test_a_status_that_could_not_be_read_again_does_not_replace_one_that_can(sto
     with pytest.raises(ValueError, match="missingTrials"):
         stored.write_status(rollout, rollout.status.model_copy(update={"gates": (gate,)}))
     assert stored.rollouts()[0].status == rollout.status
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "words"),
+    [
+        pytest.param(".yaml", "a: [", "cannot be read", id="a spec that is not YAML"),
+        pytest.param(".yaml", "", "cannot be read", id="an empty spec"),
+        pytest.param(".yaml", "just words", "cannot be read", id="a spec that is no mapping"),
+        pytest.param(".yaml", "kind: Rollout\nspec: {}\n", "cannot be read", id="a spec without what it needs"),
+        pytest.param(".status.json", '{"phase": "Sta', "cannot be read", id="half a status"),
+        pytest.param(".status.json", '{"phase": "Asleep"}', "cannot be read", id="a phase that nobody knows"),
+        pytest.param(".status.json", "[1]", "cannot be read", id="a status that is no mapping"),
+    ],
+)
+def test_a_file_that_was_broken_by_hand_is_named_with_the_remedy(stored, suffix, content, words):
+    path = stored.root / "resources" / "rollout" / f"sampler{suffix}"
+    path.write_text(content)
+
+    with pytest.raises(ResourceRefusedError, match=words) as refusal:
+        stored.rollouts()
+    assert "sampler.yaml" in str(refusal.value)
+    assert "Delete sampler.status.json or apply the resource anew" in str(refusal.value)
+
+
+def test_a_broken_resource_can_be_deleted_and_applied_anew(stored):
+    (stored.root / "resources" / "rollout" / "sampler.yaml").write_text("a: [")
+
+    assert stored.delete("Rollout", "sampler")
+    assert [stored.apply(one) for one in load_file(EXAMPLES / "rollout.yaml")] == [Applied.CREATED]
+
+
+def test_a_flag_cannot_change_under_its_users(stored):
+    rollout = stored.rollouts()[0]
+    moved = rollout.model_copy(update={"spec": rollout.spec.model_copy(update={"flag": "another"})})
+
+    with pytest.raises(ResourceRefusedError, match=r"moves the flag 'sampler.variant', which must not change"):
+        stored.apply(moved)
+    assert stored.rollouts()[0].spec.flag == "sampler.variant"
+
+
+@pytest.mark.parametrize("name", ["../rollout/sampler", "../../elsewhere", "/etc/hosts"])
+def test_a_name_with_a_slash_names_no_resource(stored, tmp_path, name):
+    (tmp_path / "elsewhere.yaml").write_text("mine: true")
+
+    assert not stored.delete("SamplerVariant", name)
+    assert (tmp_path / "elsewhere.yaml").exists()
+    assert len(stored.rollouts()) == 1
+
+
+def test_other_files_in_the_folder_are_none_of_ours(stored):
+    (stored.root / "resources" / "rollout" / "notes.txt").write_text("remember the milk")
+    (stored.root / "resources" / "rollout" / "orphan.status.json").write_text("{}")
+
+    assert [one.metadata.name for one in stored.rollouts()] == ["sampler"]
+
+
+def test_an_unchanged_status_is_not_written_again(stored):
+    rollout = stored.rollouts()[0]
+    stored.write_status(rollout, rollout.status)
+
+    assert not (stored.root / "resources" / "rollout" / "sampler.status.json").exists()

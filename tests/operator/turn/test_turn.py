@@ -2,13 +2,13 @@
 
 import pytest
 
-from pitwall_crds.names import Arm
+from pitwall_crds.names import Arm, Pool
 from pitwall_crds.status import Phase, Verdict
 from pitwall_flags.errors import FlagsUnreachableError
 from pitwall_operator.decision.decide import decide
 from pitwall_operator.record.lines import evidence_lines
 from pitwall_operator.turn.turn import see_variants, tell_unrecorded
-from pitwall_operator.values.observation import Pool, PoolSeen
+from pitwall_operator.values.observation import PoolSeen
 
 DOWN = "POST /v1/journal failed 4 times; is the flag service up?"
 

@@ -64,6 +64,9 @@ class Model(http.server.BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append(body)
         reply = {"choices": [{"message": {"content": "At 0:10."}}], "usage": {"completion_tokens": 4}}
+        if self.path in getattr(self.server, "replies", {}):
+            self._send(*self.server.replies[self.path])
+            return
         match self.path:
             case "/v1/chat/completions":
                 self._send(200, json.dumps(reply))
@@ -132,3 +135,83 @@ def test_a_dead_server_is_named(model):
     model.server_close()
     with pytest.raises(UnavailableError, match="does not answer"):
         dead.answer(brief(frame(10, 0.5)))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param({}, id="no choices"),
+        pytest.param([], id="a list"),
+        pytest.param(None, id="null"),
+        pytest.param({"choices": [{}]}, id="no message"),
+        pytest.param({"choices": [{"message": "hello"}]}, id="a message that is text"),
+        pytest.param({"choices": {"0": 1}}, id="choices that are none"),
+        pytest.param({"choices": [{"message": {"content": "x"}}], "usage": [1]}, id="a usage that is a list"),
+        pytest.param(
+            {"choices": [{"message": {"content": "x"}}], "usage": {"completion_tokens": "many"}}, id="tokens in words"
+        ),
+    ],
+)
+def test_a_reply_that_is_no_chat_completion_is_a_refusal_and_no_bug(model, reply):
+    model.replies = {"/odd/chat/completions": (200, json.dumps(reply))}
+
+    with pytest.raises(UnavailableError, match=r"sent no chat completion; check answer\.endpointUrl"):
+        engine(model, "/odd").answer(brief(frame(10, 0.5)))
+
+
+@pytest.mark.parametrize(
+    ("reply", "text", "tokens"),
+    [
+        pytest.param({"choices": [{"message": {"content": None}}]}, "", 0, id="nothing said"),
+        pytest.param({"choices": [{"message": {"content": "at one"}}]}, "at one", 2, id="no usage"),
+        pytest.param({"choices": [{"message": {"content": "a b c"}}], "usage": None}, "a b c", 3, id="usage null"),
+        pytest.param(
+            {"choices": [{"message": {"content": "a"}}], "usage": {"completion_tokens": 9}}, "a", 9, id="told"
+        ),
+    ],
+)
+def test_tokens_are_the_servers_or_the_words(model, reply, text, tokens):
+    model.replies = {"/v2/chat/completions": (200, json.dumps(reply))}
+    answer = engine(model, "/v2").answer(brief(frame(10, 0.5)))
+
+    assert (answer.text, answer.completion_tokens) == (text, tokens)
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 429, 500, 503])
+def test_every_refusal_is_told_with_its_status_and_words(model, status):
+    model.replies = {"/no/chat/completions": (status, "x" * 1000 + "END")}
+
+    with pytest.raises(UnavailableError, match=rf"refused with {status}: x+; check answer\.model") as refusal:
+        engine(model, "/no").answer(brief(frame(10, 0.5)))
+    assert "END" not in refusal.value.message
+
+
+def test_a_picture_within_its_tokens_is_sent_as_it_is(model):
+    small = jpeg(20, 20)
+    engine(model).answer(Brief("q", [frame(1, 0.5)], (), lambda: [small], 1))
+    [asked] = model.asked
+    [url] = [part["image_url"]["url"] for part in asked["messages"][0]["content"] if part["type"] == "image_url"]
+
+    assert base64.b64decode(url.removeprefix("data:image/jpeg;base64,")) == small
+
+
+@pytest.mark.parametrize(
+    ("seconds", "count"),
+    [
+        pytest.param([], 0, id="none"),
+        pytest.param([5], 1, id="one"),
+        pytest.param([1, 2, 3, 4], 1, id="a row"),
+        pytest.param([1, 5, 9], 1, id="just near enough"),
+        pytest.param([1, 6, 11], 3, id="each too far"),
+    ],
+)
+def test_how_many_moments_frames_make(seconds, count):
+    moments = group([frame(at, 0.1 * number) for number, at in enumerate(seconds)])
+
+    assert len(moments) == count
+    assert [m.score for m in moments] == sorted((m.score for m in moments), reverse=True)
+    assert all(m.start_seconds <= m.pts_seconds < m.end_seconds for m in moments)
+
+
+def test_of_equal_moments_the_earlier_is_told_first():
+    assert [m.start_seconds for m in group([frame(50, 0.5), frame(10, 0.5, shot=1), frame(90, 0.5)])] == [10, 50, 90]

@@ -9,7 +9,7 @@ from pitwall_runtime.answer.port import Brief
 from pitwall_runtime.ask.__main__ import default_cache_dir
 from pitwall_runtime.media import Evidence
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.filterwarnings("ignore")]
 
 
 def test_smollm_answers_in_words_within_its_tokens():

@@ -123,7 +123,7 @@ def test_a_decoder_that_hangs_is_killed_when_the_clock_runs_out(tmp_path):
     started = time.monotonic()
     with pytest.raises(MediaBrokenError, match=r"longer than the limit of 0\.7 s"):
         frames_of(tmp_path / "film.mp4", limit_seconds=0.7)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60  # it would hang for ever
 
 
 def test_a_failing_consumer_ends_the_decoder_too(clip):

@@ -39,7 +39,7 @@ class VideoHandler(http.server.BaseHTTPRequestHandler):
         elif self.path in drips:
             self._drip(*drips[self.path])
         elif self.path == "/silent":
-            time.sleep(5)
+            self.server.ended.wait()
         elif self.path == "/film.mp4":
             self._send(200, CONTENT)
         else:
@@ -75,9 +75,10 @@ class VideoHandler(http.server.BaseHTTPRequestHandler):
 def server():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), VideoHandler)
     server.daemon_threads = True
-    server.seen = []
+    server.seen, server.ended = [], threading.Event()
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
+    server.ended.set()
     server.shutdown()
     server.server_close()
 
@@ -113,7 +114,7 @@ def test_the_same_address_is_fetched_once(resolver, address, server):
 
 
 def test_a_redirect_within_bounds_is_followed(resolver, address):
-    assert resolver.resolve(f"{address}/hop").size_bytes == len(CONTENT)
+    assert resolver.resolve(f"{address}/hop").path.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_bad_servers_are_refused_within_the_limits(resolver, address, path, refu
     started = time.monotonic()
     with pytest.raises(refusal, match=words):
         resolver.resolve(address + path)
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 60  # they would drip and be silent for longer
     assert leftovers(resolver) == []
 
 
@@ -216,4 +217,4 @@ def test_every_refusal_has_a_status_and_a_code():
 
 def test_the_local_path_of_the_command_line_needs_no_root(resolver, tmp_path):
     (tmp_path / "mine.mp4").write_bytes(CONTENT)
-    assert resolver.local(Path(tmp_path / "mine.mp4")).size_bytes == len(CONTENT)
+    assert resolver.local(Path(tmp_path / "mine.mp4")).path.read_bytes() == CONTENT

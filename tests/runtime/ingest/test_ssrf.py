@@ -59,3 +59,32 @@ def test_an_allowed_host_is_allowed_on_its_port_only():
 def test_nonsense_is_refused_in_words(url):
     with pytest.raises((MediaRefusedError, MediaMissingError)):
         pinned_address(urlsplit(url), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        pytest.param("192.0.2.1", False, id="documentation"),
+        pytest.param("198.18.0.1", False, id="benchmarking"),
+        pytest.param("203.0.113.9", False, id="documentation-3"),
+        pytest.param("240.0.0.1", False, id="reserved"),
+        pytest.param("172.15.255.255", True, id="just-below-private-172"),
+        pytest.param("172.32.0.0", True, id="just-above-private-172"),
+        pytest.param("100.128.0.0", True, id="just-above-carrier-grade-nat"),
+        pytest.param("11.0.0.0", True, id="just-above-private-10"),
+        pytest.param("::", False, id="unspecified-6"),
+        pytest.param("::ffff:8.8.8.8", True, id="public-mapped-into-6"),
+        pytest.param("2002:808:808::", True, id="public-in-6to4"),
+        pytest.param("64:ff9b:1::a00:1", False, id="private-behind-local-nat64"),
+        pytest.param("2001:db8::1", False, id="documentation-6"),
+        pytest.param("fec0::1", False, id="site-local-6"),
+    ],
+)
+def test_at_the_edges_of_the_ranges(address, public):
+    assert is_public(ipaddress.ip_address(address)) is public
+
+
+@pytest.mark.parametrize("port", ["0x50", "-1", "65536", "8o"])
+def test_a_port_that_is_none_is_refused_in_words(port):
+    with pytest.raises((MediaRefusedError, MediaMissingError, ValueError), match=r"port|1 to 65535"):
+        pinned_address(urlsplit(f"http://example.org:{port}/x"), frozenset())

@@ -1,9 +1,13 @@
 """Pools are stored whole or not at all, and read by any process."""
 
+import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pitwall_runtime.media import Frame, PoolSpec, Shot, Video
 from pitwall_runtime.stores.disk import DiskFrameStore
@@ -13,7 +17,7 @@ SPEC = PoolSpec()
 
 @pytest.fixture
 def video(tmp_path):
-    return Video("ab" * 32, tmp_path / "film.mp4", 1)
+    return Video("ab" * 32, tmp_path / "film.mp4")
 
 
 def fill_with(count):
@@ -50,3 +54,60 @@ def test_a_failure_on_the_way_leaves_nothing(tmp_path, video):
         store.write(video, SPEC, fail)
     assert store.find(video, SPEC) is None
     assert [path for path in (tmp_path / "frames").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "is_there"),
+    [
+        pytest.param("", False, id="an empty table of contents, as a power cut leaves it"),
+        pytest.param('{"pts": [0,', False, id="half a table"),
+        pytest.param("{}", False, id="a table without entries"),
+        pytest.param("[1, 2]", False, id="another file"),
+        pytest.param(None, False, id="no table at all"),
+    ],
+)
+def test_a_damaged_pool_counts_as_none_and_is_decoded_anew(tmp_path, video, content, is_there):
+    root = tmp_path / "frames"
+    DiskFrameStore(root).write(video, SPEC, fill_with(3))
+    table = root / video.content_hash / SPEC.key / "pool.json"
+    table.unlink() if content is None else table.write_text(content)
+    store = DiskFrameStore(root)
+
+    assert (store.find(video, SPEC) is not None) is is_there
+    written = store.write(video, SPEC, fill_with(5))
+    assert DiskFrameStore(root).find(video, SPEC) == written
+    assert store.jpeg(written, 4).startswith(b"\xff\xd8")
+
+
+def test_two_that_write_at_once_leave_one_whole_pool(tmp_path, video):
+    """Each fills a folder of its own; whoever is second finds the first's and drops its own."""
+    gate = threading.Barrier(4)
+
+    def write(_):
+        def fill(writer):
+            gate.wait()
+            return fill_with(6)(writer)
+
+        return DiskFrameStore(tmp_path / "frames").write(video, SPEC, fill)
+
+    with ThreadPoolExecutor(4) as threads:
+        written = set(threads.map(write, range(4)))
+
+    assert written == {DiskFrameStore(tmp_path / "frames").find(video, SPEC)}
+    assert [path.name for path in (tmp_path / "frames" / video.content_hash).iterdir()] == [SPEC.key]
+
+
+def test_a_place_where_no_folder_can_be_made_is_an_error_of_the_system(tmp_path, video):
+    (tmp_path / "frames").write_text("a file stands here")
+
+    with pytest.raises(OSError, match="frames"):
+        DiskFrameStore(tmp_path / "frames").write(video, SPEC, fill_with(1))
+    assert DiskFrameStore(tmp_path / "frames").find(video, SPEC) is None
+
+
+def test_every_frame_is_read_back_as_itself(tmp_path, video):
+    store = DiskFrameStore(tmp_path / "frames")
+    pool = store.write(video, SPEC, fill_with(20))
+    shades = [np.asarray(Image.open(io.BytesIO(store.jpeg(pool, index)))).mean() for index in range(20)]
+
+    assert shades == pytest.approx([number * 10 for number in range(20)], abs=2)

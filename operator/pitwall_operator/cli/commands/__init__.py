@@ -1,1 +1,1 @@
-"""The verbs, one file for those that belong together."""
+"""The commands, one module for those that belong together."""

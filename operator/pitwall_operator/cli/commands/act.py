@@ -1,4 +1,4 @@
-"""`pitwall promote`, `abort`, `retry`, `pause`, `resume`, `kill`, `release`: a word in; a changed spec or flag out."""
+"""Commands that change a rollout or its flag: `promote`, `abort`, `retry`, `pause`, `resume`, `kill`, `release`."""
 
 import uuid
 from collections.abc import Callable, Mapping

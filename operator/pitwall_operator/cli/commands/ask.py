@@ -1,4 +1,4 @@
-"""`pitwall ask VIDEO QUESTION`: hands over to the runtime's own command, since the operator knows no frames."""
+"""`pitwall ask VIDEO QUESTION`: runs the runtime's own command, since the operator cannot decode videos."""
 
 import importlib.util
 import subprocess
@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from pitwall_crds.builtin import DEFAULT_SAMPLER, SAMPLERS
+from pitwall_crds.variant import AnswerEngine
 from pitwall_operator.cli.commands.lifecycle import default_cache
 from pitwall_operator.cli.context import Output, OutputOption, fail
 from pitwall_operator.values.errors import Exit
@@ -18,9 +20,9 @@ MODULE = "pitwall_runtime.ask"
 def ask(
     video: Annotated[str, typer.Argument(help="A film: path or URL.")],
     question: Annotated[str, typer.Argument(help="What to ask about it.")],
-    sampler: Annotated[str, typer.Option(help="Which frame sampler.")] = "aks",
+    sampler: Annotated[str, typer.Option(help=f"One of {', '.join(SAMPLERS)}.")] = DEFAULT_SAMPLER,
     max_frames: Annotated[int, typer.Option(min=1, max=1024, help="How many frames it may choose.")] = 8,
-    engine: Annotated[str, typer.Option(help="moments, local or openai.")] = "moments",
+    engine: Annotated[AnswerEngine, typer.Option(help="Who answers.")] = AnswerEngine.MOMENTS,
     sheet: Annotated[Path | None, typer.Option(help="Save a contact sheet of the chosen frames (PNG).")] = None,
     cache: Annotated[
         Path | None, typer.Option(envvar="PITWALL_CACHE", help="Folder for frames and embeddings.")

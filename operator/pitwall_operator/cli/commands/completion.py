@@ -1,4 +1,4 @@
-"""`pitwall completion SHELL`: the script that a shell reads to complete our commands."""
+"""`pitwall completion SHELL`: prints the script that completes our commands in a shell."""
 
 import contextlib
 import os

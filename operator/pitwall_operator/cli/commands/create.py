@@ -1,14 +1,14 @@
-"""`pitwall create variant` and `create rollout`: flags, and on a terminal answers, in; YAML that can be applied out."""
+"""`pitwall create variant` and `create rollout`: write YAML to apply, from options and, on a terminal, from answers."""
 
 import re
 import sys
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 import yaml
 
+from pitwall_crds.builtin import SAMPLERS
 from pitwall_crds.errors import InvalidResourceError
 from pitwall_crds.names import API_VERSION, FULL_WEIGHT
 from pitwall_crds.reading.load import load_resources
@@ -36,16 +36,8 @@ TAILS = {"latency": "QueryLatency", "selection": "FrameSelection"}
 DEFAULT_GATES = "latency-p99=10,errors=1,thumbs-down=10,follow-up=15,tokens=10"
 
 
-class EngineName(StrEnum):
-    """Answer engines, as the variant's type has them."""
-
-    MOMENTS = AnswerEngine.MOMENTS
-    LOCAL = AnswerEngine.LOCAL
-    OPENAI = AnswerEngine.OPENAI
-
-
 def answer(given: Any, question: str, default: Any = None) -> Any:
-    """What an option said; else a terminal's answer, of the default's type; else the default. Raises Trouble."""
+    """What an option said; else a terminal's answer, of the default's type; else the default. Raises CommandError."""
     if given is not None:
         return given
     if sys.stdin.isatty() and sys.stderr.isatty():
@@ -58,12 +50,14 @@ def answer(given: Any, question: str, default: Any = None) -> Any:
 def variant(
     choice: SourceChoice,
     name: NameArgument,
-    sampler: Annotated[str | None, typer.Option(help="Frame sampler, such as uniform or aks.")] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help=f"Frame sampler: {', '.join(SAMPLERS)}, or one of an own image.")
+    ] = None,
     parameter: Annotated[list[str] | None, typer.Option(help="Of the sampler, NAME=VALUE; may be repeated.")] = None,
     max_frames: Annotated[int | None, typer.Option(help="Frames it must choose.")] = None,
     token_budget: Annotated[int | None, typer.Option(help="Visual tokens a query may spend.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Image-text encoder, such as conse.")] = None,
-    engine: Annotated[EngineName | None, typer.Option(help="Who answers.")] = None,
+    engine: Annotated[AnswerEngine | None, typer.Option(help="Who answers.")] = None,
     endpoint_url: Annotated[str | None, typer.Option(help="Of engine openai: base URL up to /v1.")] = None,
     model: Annotated[str | None, typer.Option(help="Of engine openai: the model's name.")] = None,
     image: Annotated[str | None, typer.Option(help="Container image; the operator's own if left out.")] = None,
@@ -74,7 +68,7 @@ def variant(
     """Write a SamplerVariant: one sampler with its parameters, and what runs it."""
     chosen_sampler = answer(sampler, "Sampler")
     frames = answer(max_frames, "Frames it must choose", 32)
-    chosen_engine = answer(engine, "Answer engine", EngineName.MOMENTS).value
+    chosen_engine = answer(engine, "Answer engine", AnswerEngine.MOMENTS).value
     endpoint = answer(endpoint_url, "Base URL of the OpenAI-compatible server") if chosen_engine == "openai" else None
     runtime = {
         "image": image,
@@ -155,7 +149,7 @@ def rollout(
 def _basis_points(text: str) -> int:
     try:
         return round(float(text.strip().removesuffix("%")) * FULL_WEIGHT / 100)
-    except ValueError:
+    except (ValueError, OverflowError):
         fail(f"{text!r} must be a percentage, such as 10 or 0.5", Exit.BAD_INPUT)
 
 

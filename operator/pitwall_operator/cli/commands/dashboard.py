@@ -1,4 +1,4 @@
-"""`pitwall dashboard`: the Grafana dashboard as JSON to import, or the place where it already hangs."""
+"""`pitwall dashboard`: prints the Grafana dashboard as JSON to import, or the address where it already is."""
 
 import json
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`pitwall up`, `down`, `apply`, `delete`, `lint`: files in; running services and stored resources out."""
+"""Commands that start, stop and fill the embedded mode or a cluster: `pitwall up`, `down`, `apply`, `delete`."""
 
 import time
 from collections.abc import Sequence
@@ -47,14 +47,14 @@ def read(paths: Sequence[Path]) -> tuple[Resource, ...]:
 
 
 def store(source: ResourceSource, found: Sequence[Resource]) -> None:
-    """Apply resources in order, and say for each what kubectl says. Raises Trouble or Refused."""
+    """Apply resources in order, and say for each what kubectl says. Raises CommandError or ResourceRefusedError."""
     for resource in found:
         done = source.apply(resource)
         console.print(f"{resource.kind.lower()}.pitwall.dev/{resource.metadata.name} {done}")
 
 
 def apply(source: ResourceSource, filename: FilesOption) -> None:
-    """Store resources; the operator moves the world to them."""
+    """Store resources; the operator then acts on them."""
     store(source, read(filename))
 
 

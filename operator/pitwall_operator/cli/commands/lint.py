@@ -1,4 +1,4 @@
-"""`pitwall lint FILE`: files in; what the admission webhook would say to them out, without a cluster."""
+"""`pitwall lint FILE`: says, without a cluster, what the admission webhook would say about files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +45,7 @@ def _lines(resource: Resource, said: "Review") -> list[str]:
 def _reviews(found: Sequence[Resource]) -> list["Review"]:
     """The webhook's answer to each, in the order of the files: what comes first is the oldest."""
     from pitwall_operator.cluster.admission import review
-    from pitwall_operator.cluster.settings import built_in
+    from pitwall_operator.cluster.settings import BUILT_IN
     from pitwall_operator.kube.cache import Cache
     from pitwall_operator.kube.client import ROLLOUTS, VARIANTS
 
@@ -57,4 +57,4 @@ def _reviews(found: Sequence[Resource]) -> list["Review"]:
         manifest["metadata"] = {**place, "resourceVersion": str(number), "creationTimestamp": f"{number:06}"}
         cache.put(kinds[resource.kind], manifest)
         objects.append((kinds[resource.kind], manifest))
-    return [review(kind, "CREATE", manifest, cache, built_in()) for kind, manifest in objects]
+    return [review(kind, "CREATE", manifest, cache, BUILT_IN) for kind, manifest in objects]

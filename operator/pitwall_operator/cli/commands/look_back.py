@@ -1,4 +1,4 @@
-"""`pitwall record`, `replay FILE`, `plot FILE`: a decision record in; its lines, its verdicts anew, a picture out."""
+"""Commands for the decision record: `pitwall record` prints it, `replay FILE` recomputes it, `plot FILE` draws it."""
 
 import json
 from pathlib import Path
@@ -40,9 +40,9 @@ def replay(file: FileArgument, output: OutputOption = Output.TEXT) -> None:
 
     try:
         blocks = list(recompute(_existing(file).read()))
+        differences = [line for block in blocks for line in block.disagreements()]
     except UnreadableRecordError as error:
         fail(f"{file}: {error}", Exit.BAD_INPUT)
-    differences = [line for block in blocks for line in block.disagreements()]
     verdicts = sum(len(block.assessments) for block in blocks)
     if output is Output.JSON:
         print_json({"blocks": len(blocks), "verdicts": verdicts, "differences": differences})

@@ -1,4 +1,4 @@
-"""`pitwall get`, `status`, `watch`, `explain`, `history`: statuses in; tables, trees and sentences out."""
+"""Commands that show where rollouts stand: `pitwall get`, `status`, `watch`, `explain`, `history`."""
 
 import json
 import time
@@ -62,10 +62,10 @@ def look(source: ResourceSource, name: str | None, *, everywhere: bool) -> View:
     unseen, pools = "", tuple[PoolView, ...]()
     try:
         pools = source.pools(everywhere=everywhere)
-    except CommandError as trouble:
-        if trouble.code is not Exit.FORBIDDEN:
+    except CommandError as error:
+        if error.code is not Exit.FORBIDDEN:
             raise
-        unseen = f"not shown: {trouble}"
+        unseen = f"not shown: {error}"
     place = "this cluster" if everywhere else source.place
     return View(chosen, source.variants(everywhere=everywhere), pools, unseen, place=place, everywhere=everywhere)
 
@@ -150,23 +150,23 @@ def watch(
         _print_changes(looks)
         return
     with Live(screen(next(looks)[0]), console=console, screen=console.is_terminal, auto_refresh=False) as live:
-        for view, trouble in looks:
-            live.update(Group(screen(view), Text(trouble, style="red")), refresh=True)
+        for view, notice in looks:
+            live.update(Group(screen(view), Text(notice, style="red")), refresh=True)
 
 
 def _looks(source: ResourceSource, name: str | None, *, everywhere: bool, seconds: float) -> Iterator[tuple[View, str]]:
-    """The newest view, again and again; beside it why it is old, if it is. Raises Trouble at the first look only."""
+    """The newest view, again and again, and why it is old if it is. Raises CommandError at the first look only."""
     view = look(source, name, everywhere=everywhere)
     yield view, ""
     seen = time.monotonic()
     while True:
         time.sleep(seconds)
         try:
-            view, trouble = look(source, name, everywhere=everywhere), ""
+            view, notice = look(source, name, everywhere=everywhere), ""
             seen = time.monotonic()
         except CommandError as problem:
-            trouble = f"seen {time.monotonic() - seen:.0f} s ago: {problem}; trying again"
-        yield view, trouble
+            notice = f"seen {time.monotonic() - seen:.0f} s ago: {problem}; trying again"
+        yield view, notice
 
 
 def _print_changes(looks: Iterator[tuple[View, str]]) -> None:

@@ -1,1 +1,1 @@
-"""What the verbs print: tables and trees."""
+"""What the commands print: tables and trees."""

@@ -1,4 +1,4 @@
-"""Statuses in; tables as kubectl prints them, out."""
+"""Prints statuses as tables, the way kubectl does."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A Rollout and what runs for it in; a tree of stage, traffic, pods, gates and conditions out."""
+"""Prints a Rollout as a tree: its stage, traffic, pods, gates and conditions."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -60,7 +60,9 @@ def _stage(rollout: Rollout) -> Iterator[str]:
     if not status.candidate_variant:
         yield f"{stage_words(rollout)}  {status.reason}".rstrip()
         return
-    stage, last = spec.stages[status.stage_index], len(spec.stages)
+    last = len(spec.stages)
+    number = min(status.stage_index, last - 1)  # the spec may have fewer since the operator looked
+    stage = spec.stages[number]
     limits = [f"at least {stage.min_seconds} s"]
     limits += [f"at most {stage.max_seconds} s, then {spec.on_inconclusive}"] if stage.max_seconds else []
     limits += [f"bakes {stage.bake_seconds} s"] if stage.bake_seconds else []
@@ -68,7 +70,7 @@ def _stage(rollout: Rollout) -> Iterator[str]:
         approved = status.approved_stage >= status.stage_index
         limits += ["approved by a person" if approved else "needs a person's `promote`"]
     begun = f"since {since(status.stage_start_time)}" if status.stage_start_time else "not begun"
-    yield f"{status.stage_index + 1} of {last}: {stage_words(rollout)}, {begun}; {'; '.join(limits)}"
+    yield f"{number + 1} of {last}: {stage_words(rollout)}, {begun}; {'; '.join(limits)}"
     if status.reason:
         yield status.reason
 

@@ -1,1 +1,1 @@
-"""What the verbs speak of: a folder of the embedded mode, or a namespace of a cluster."""
+"""Where commands read and write: the state folder of the embedded mode, or a namespace of a cluster."""

@@ -1,4 +1,4 @@
-"""An API server in JSON: paths and objects in, objects out; a refusal, or no answer, is a sentence with the remedy."""
+"""A small client of the Kubernetes API server whose every failure is a sentence that names the remedy."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ REMEDIES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The way to an API server. Every method raises Trouble."""
+    """The way to an API server. Every method raises CommandError."""
 
     client: client.ApiClient
 
@@ -94,7 +94,18 @@ class Api:
             text = answer.response.data.decode()
             if not 200 <= answer.status < 300:
                 raise ApiException(status=answer.status, reason=answer.reason, body=text)
-        found: dict[str, Any] = json.loads(text)
+        return self._object(text)
+
+    def _object(self, text: str) -> dict[str, Any]:
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            words = (
+                f"{self.client.configuration.host} does not answer as an API server does; is this the right context?"
+            )
+            raise CommandError(words, Exit.UNREACHABLE)
         return found
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Which Source a command speaks of: options in, the folder or the cluster out."""
+"""Chooses, from a command's options, whether it speaks of the embedded mode's folder or of a cluster."""
 
 import functools
 import inspect
@@ -14,7 +14,7 @@ import typer
 from pitwall_operator.cli.context import DEFAULT_STATE, fail
 from pitwall_operator.cli.sources.folder import Folder
 from pitwall_operator.cli.sources.port import ResourceSource
-from pitwall_operator.values.errors import CommandError, Exit
+from pitwall_operator.values.errors import Exit, OperatorError
 
 PLUGIN = "kubectl-pitwall"
 
@@ -43,7 +43,7 @@ class SourceChoice:
     everywhere: bool = False
 
     def open(self) -> ResourceSource:
-        """The cluster if it was called as kubectl's plugin or an option names one, else the folder. Raises Trouble."""
+        """The cluster if called as kubectl's plugin or an option names one, else the folder. Raises CommandError."""
         cluster = self.everywhere or any(value is not None for value in (self.namespace, self.context, self.kubeconfig))
         if cluster and self.state is not None:
             fail(
@@ -85,6 +85,6 @@ def rollout_names(ctx: typer.Context, incomplete: str) -> list[str]:
     where: dict[str, Any] = {name: ctx.params.get(name) for name in CHOICE}
     try:
         found = SourceChoice(**where).open().rollouts()
-    except CommandError:
+    except OperatorError:
         return []
     return [rollout.metadata.name for rollout in found if rollout.metadata.name.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""A namespace of a cluster as a Source: resources of its API server, pods of its nodes."""
+"""Resources and pods in a namespace of a cluster, for the commands."""
 
 import asyncio
 import getpass
@@ -45,7 +45,7 @@ class Cluster:
 
     @classmethod
     def open(cls, target: ClusterTarget) -> "Cluster":
-        """The cluster as kubectl would find it; nothing is asked of it yet. Raises Trouble."""
+        """The cluster as kubectl would find it; nothing is asked of it yet. Raises CommandError."""
         api, namespace = Api.open(target)
         return cls(api, target, target.namespace or namespace)
 
@@ -91,8 +91,8 @@ class Cluster:
             patch = {"metadata": {"resourceVersion": version}, "spec": change(Rollout.model_validate(data))}
             try:
                 self.api.patch(path, patch, kind=MERGE, manager=FIELD_MANAGER)
-            except CommandError as trouble:
-                if trouble.code is not Exit.CONFLICT:
+            except CommandError as error:
+                if error.code is not Exit.CONFLICT:
                     raise
             else:
                 return
@@ -149,8 +149,8 @@ class Cluster:
         """The resourceVersion, or None where there is no such resource."""
         try:
             return str(self.api.get(path)["metadata"]["resourceVersion"])
-        except CommandError as trouble:
-            if trouble.code is Exit.NOT_FOUND:
+        except CommandError as error:
+            if error.code is Exit.NOT_FOUND:
                 return None
             raise
 

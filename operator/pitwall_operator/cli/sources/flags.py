@@ -1,4 +1,4 @@
-"""The flag service as the command line uses it: its kill switch and its decision records; troubles in sentences."""
+"""Reaches the flag service for the commands: its kill switch and its decision records."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def switch(client: FlagClient, flag: str, *, killed: bool, actor: str, reason: str) -> None:
-    """Throw the kill switch, or release it. Closes the client. Raises Trouble."""
+    """Throw the kill switch, or release it. Closes the client. Raises CommandError."""
     verb, change = ("kill", client.kill) if killed else ("release", client.release)
     with _in_sentences(f"to {verb} {flag}"):
         try:
@@ -24,7 +24,7 @@ async def switch(client: FlagClient, flag: str, *, killed: bool, actor: str, rea
 
 
 async def journal(client: FlagClient, namespace: str, rollout: str) -> list["Line"]:
-    """A rollout's decision record as the service keeps it, oldest line first. Closes the client. Raises Trouble."""
+    """A rollout's decision record in the service, oldest line first. Closes the client. Raises CommandError."""
     with _in_sentences(f"to show the record of {namespace}/{rollout}"):
         try:
             return [dict(line) async for line in client.read_journal(namespace, rollout)]

@@ -1,4 +1,4 @@
-"""The embedded mode as a Source: files of one state folder, processes of one machine."""
+"""Resources and processes of the embedded mode, in a state folder, for the commands."""
 
 import asyncio
 import getpass
@@ -82,10 +82,10 @@ class Folder:
 
     def switch(self, flag: str, *, killed: bool, reason: str, service: str | None) -> None:  # noqa: ARG002 – known here
         """By the flag service of this folder."""
-        where = StateFolder(self.state)
-        if not where.settings():
+        folder = StateFolder(self.state)
+        if not folder.settings():
             fail(f"nothing was started in {self.state}: `pitwall up -f FILE` starts it", Exit.NOT_RUNNING)
-        client = FlagClient(where.flags_url(), token=where.secrets()["kill"])
+        client = FlagClient(folder.flags_url(), token=folder.secrets()["kill"])
         asyncio.run(switch(client, flag, killed=killed, actor=self.actor(), reason=reason))
 
     def record(self, rollout: Rollout, *, service: str | None = None) -> Iterator["Line"]:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""The flag service of a cluster within reach: found by its Service, opened by its Secret, forwarded by kubectl."""
+"""Reaches a cluster's flag service from outside: finds its Service and Secret, and has kubectl forward a port."""
 
 import base64
 import os
@@ -24,7 +24,7 @@ START_SECONDS = 20.0
 def flag_service(
     api: Api, kubectl_options: Sequence[str], scope: TokenScope, named: str | None
 ) -> Iterator[tuple[str, str]]:
-    """Base URL and token. `named` is a URL, NAMESPACE/SERVICE or nothing: then it is looked for. Raises Trouble."""
+    """Base URL and token. `named` is a URL, NAMESPACE/SERVICE or empty: then it is looked for. Raises CommandError."""
     token = os.environ.get(VARIABLES[scope], "")
     if named and "://" in named:
         if not token:
@@ -44,8 +44,8 @@ def _find(api: Api, named: str | None) -> tuple[str, str]:
     hint = "name it by --flags NAMESPACE/SERVICE"
     try:
         found = [service["metadata"] for service in api.list("/api/v1/services", LABELED)]
-    except CommandError as trouble:
-        fail(f"the flag service could not be looked for: {trouble}; or {hint}", trouble.code)
+    except CommandError as error:
+        fail(f"the flag service could not be looked for: {error}; or {hint}", error.code)
     if len(found) != 1:
         places = ", ".join(f"{each['namespace']}/{each['name']}" for each in found)
         fail(

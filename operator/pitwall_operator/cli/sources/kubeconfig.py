@@ -1,4 +1,4 @@
-"""Which cluster is meant, by the rules that kubectl has for it."""
+"""Finds out which cluster and namespace are meant, by kubectl's own rules."""
 
 import os
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class ClusterTarget:
 
 
 def load(target: ClusterTarget, settings: client.Configuration) -> str:
-    """Fill in server and credentials; the context's namespace comes back. Raises Trouble or ConfigException."""
+    """Fill in server and credentials; the context's namespace comes back. Raises CommandError or ConfigException."""
     named = str(target.kubeconfig) if target.kubeconfig else os.environ.get("KUBECONFIG", "")
     files = _files([Path(part).expanduser() for part in named.split(os.pathsep) if part] or [DEFAULT_FILE])
     if not files and not named and "KUBERNETES_SERVICE_HOST" in os.environ:
@@ -64,7 +64,10 @@ def _contexts(files: Sequence[Path]) -> tuple[str, dict[str, str]]:
             data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         except yaml.YAMLError as error:
             fail(f"kubeconfig {file} is not YAML: {error}", Exit.BAD_INPUT)
-        current = current or data.get("current-context", "")
-        for entry in data.get("contexts") or []:
-            namespaces.setdefault(entry["name"], (entry.get("context") or {}).get("namespace") or "default")
+        try:
+            current = current or data.get("current-context", "")
+            for entry in data.get("contexts") or []:
+                namespaces.setdefault(entry["name"], (entry.get("context") or {}).get("namespace") or "default")
+        except (AttributeError, KeyError, TypeError):
+            fail(f"{file} is no kubeconfig; compare `kubectl config view`", Exit.BAD_INPUT)
     return current, namespaces

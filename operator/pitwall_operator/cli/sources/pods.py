@@ -1,4 +1,4 @@
-"""Deployments and pods of an API server in; the pools of every variant, and why a pod does not answer, out."""
+"""Groups a cluster's Deployments and pods into the pools of every variant, and says why a pod does not answer."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

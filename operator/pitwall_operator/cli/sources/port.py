@@ -1,4 +1,4 @@
-"""The port between the verbs and what they speak of: a cluster's API server, or the embedded mode's folder."""
+"""The interface between the commands and where resources are: a cluster or the embedded mode's folder."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pitwall_operator.record.lines import Line
 
 Edit = Callable[[Rollout], Mapping[str, Any]]
-"""From a Rollout as it is now, the fields of its spec that shall change, as YAML spells them. May raise Trouble."""
+"""From the present Rollout, the fields of its spec that shall change, as YAML spells them. May raise CommandError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class PoolView:
 
 
 class ResourceSource(Protocol):
-    """Where resources live, and how a person's word reaches them. Every method may raise Trouble."""
+    """Where resources live, and how a person's word reaches them. Every method may raise CommandError."""
 
     @property
     def place(self) -> str:

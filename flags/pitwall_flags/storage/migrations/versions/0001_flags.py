@@ -1,4 +1,4 @@
-"""Flags, their append-only audit trail, and the counter that orders all writes."""
+"""Creates the tables of flags, of their append-only audit trail, and of the counter that orders all writes."""
 
 import sqlalchemy as sa
 from alembic import op

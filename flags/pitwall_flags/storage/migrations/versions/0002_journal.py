@@ -1,4 +1,4 @@
-"""The operator's decision records: numbered lines of each rollout, never changed."""
+"""Creates the table of the operator's decision records: numbered lines of each rollout, never changed."""
 
 import sqlalchemy as sa
 from alembic import op

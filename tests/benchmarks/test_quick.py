@@ -1,0 +1,83 @@
+"""Every benchmark runs as it stands, and says of each number where and when it was measured."""
+
+import datetime as dt
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import binaries
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+ROOT = Path(__file__).parents[2]
+RUN_SECONDS = 200
+"""Each takes less than 20 s on two quiet cores; the rest is for machines that have other work."""
+
+
+def rows(benchmark: str, output: Path, *options: str) -> list[dict[str, Any]]:
+    """What the benchmark wrote."""
+    command = [sys.executable, "-m", f"benchmarks.{benchmark}", "--output", str(output), *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    file = output / "canary_policies.json" if output.is_dir() else output
+    found = json.loads(file.read_text())
+    return list(found["rows"] if isinstance(found, dict) else found)
+
+
+def assert_each_says_where_and_when(found: list[dict[str, Any]]) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    for row in found:
+        assert "cores, Python 3." in row["machine"], row
+        assert today - dt.date.fromisoformat(row["date"]) <= dt.timedelta(days=1), row
+
+
+def test_what_a_flag_costs_is_measured(tmp_path):
+    found = rows("flags", tmp_path / "flags.json", "--least")
+
+    assert_each_says_where_and_when(found)
+    measured = {row["measure"] for row in found}
+    assert {"evaluation in process", "OFREP single evaluation", "write until visible", "service start"} <= measured
+    assert all(row["p50"] > 0 and row["p99"] >= row["p50"] and row["count"] > 0 for row in found)
+
+
+def test_what_the_gateway_adds_is_measured(tmp_path):
+    found = rows("gateway", tmp_path / "gateway.json", "--quick")
+
+    assert_each_says_where_and_when(found)
+    assert {(row["way"], row["concurrency"]) for row in found} == {
+        (way, concurrency) for way in ("direct", "gateway") for concurrency in (1, 8)
+    }
+    assert all(row["p50_ms"] > 0 and row["questions"] == 300 for row in found)
+
+
+def test_what_the_operator_costs_is_measured_and_kept_beside_other_sizes(tmp_path):
+    binaries.found(*binaries.CONTROL_PLANE)
+    if not shutil.which("prometheus"):
+        pytest.skip("prometheus is not installed")
+    output = tmp_path / "operator_load.json"
+    other = {"system": "pitwall", "rollouts": 1, "measure": "known before"}
+    output.write_text(json.dumps([other]))
+
+    found = rows("operator_load", output, "--sizes", "2", "--seconds", "1")
+
+    assert found.pop(0) == other
+    assert_each_says_where_and_when(found)
+    measured = {row["measure"]: row["value"] for row in found}
+    assert measured["API calls of a first Rollout"] > 0
+    assert measured["evidence → flag written (scrape 1 s, block 5 s)"] > 0
+    assert {row["rollouts"] for row in found} == {2}
+
+
+def test_canary_policies_are_compared_on_the_same_traffic(tmp_path):
+    found = rows("canary_policies", tmp_path, "--least")
+
+    assert_each_says_where_and_when(found)
+    assert {"pitwall, Block", "pitwall, Query", "flagger, threshold 1", "kayenta, every 5 min"} <= {
+        row["policy"] for row in found
+    }
+    assert {row["runs"] for row in found} == {20}
+    assert (tmp_path / "canary_policies.md").read_text().startswith("# Canary policies on the same traffic")
+    assert list(tmp_path.glob("*.png"))

@@ -1,0 +1,95 @@
+"""Files that are whole at every moment."""
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pitwall_crds.host import files
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "made" / "state.json"
+
+
+def test_what_was_written_is_read_and_the_folder_is_made(path):
+    files.write_json(path, {"a": [1]})
+
+    assert files.read_json(path, None) == {"a": [1]}
+    assert [entry.name for entry in path.parent.iterdir()] == ["state.json"]
+
+
+def test_a_file_that_is_not_there_reads_as_the_default(path):
+    assert files.read_json(path, ()) == ()
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_the_mode_is_the_one_asked_for(path, mode):
+    files.write_whole(path, "…", mode=mode)
+
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_filling_that_fails_leaves_the_old_file_and_no_draft(path):
+    files.write_whole(path, "old")
+
+    with pytest.raises(ValueError, match="fill"), files.whole_file(path) as output:  # noqa: PT012 – it fails half-way
+        output.write(b"half of the")
+        raise ValueError("cannot fill it")
+
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_reader_sees_the_old_text_until_the_new_one_is_whole(path):
+    files.write_whole(path, "old")
+
+    with files.whole_file(path, durable=False) as output:
+        output.write(b"new")
+        output.flush()
+        assert path.read_text() == "old"
+
+    assert path.read_text() == "new"
+
+
+def test_readers_never_see_half_a_file(tmp_path):
+    path = tmp_path / "settings.json"
+    files.write_json(path, {"n": 0, "filler": "x" * 20_000})
+
+    def write(number: int) -> None:
+        files.write_json(path, {"n": number, "filler": "x" * 20_000})
+
+    with ThreadPoolExecutor(4) as threads:
+        writing = [threads.submit(write, number) for number in range(40)]
+        read = [files.read_json(path, None) for _ in range(200)]
+        assert [one.result() for one in writing] == [None] * 40
+
+    assert all(len(one["filler"]) == 20_000 for one in read)
+    assert os.listdir(tmp_path) == ["settings.json"], "no draft is left behind"
+
+
+def test_a_text_that_cannot_be_encoded_leaves_the_old_file(path):
+    files.write_whole(path, "old")
+
+    with pytest.raises(UnicodeEncodeError):
+        files.write_whole(path, "\ud800")
+
+    assert path.read_text() == "old"
+
+
+def test_a_draft_keeps_the_name_that_it_was_given(tmp_path):
+    with files.drafted_file(tmp_path) as draft:
+        draft.write(b"content")
+        (tmp_path / draft.name).rename(tmp_path / "named-by-its-content")
+
+    assert [entry.name for entry in tmp_path.iterdir()] == ["named-by-its-content"]
+    assert (tmp_path / "named-by-its-content").read_bytes() == b"content"
+
+
+def test_a_draft_that_nobody_renamed_is_gone(tmp_path):
+    with files.drafted_file(tmp_path) as draft:
+        draft.write(b"content")
+
+    assert list(tmp_path.iterdir()) == []

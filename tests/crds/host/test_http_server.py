@@ -1,0 +1,43 @@
+"""A server ends gracefully: what is under way is answered, and the process goes on."""
+
+import asyncio
+import os
+import signal
+
+import httpx
+import pytest
+import uvicorn
+
+from pitwall_crds.host.http_server import GracefulServer
+from pitwall_crds.host.sockets import listen
+
+
+class SlowApp:
+    """An ASGI application that answers once it is let."""
+
+    def __init__(self):
+        self.begun, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, scope, receive, send):
+        self.begun.set()
+        await self.may_answer.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"done"})
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGUSR1,), ()], ids=["on its signal", "told by its owner"])
+async def test_an_answer_under_way_is_finished(signals):
+    app, listener = SlowApp(), listen("127.0.0.1", 0)
+    server = GracefulServer(uvicorn.Config(app, lifespan="off", log_level="error"), signals=signals)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    async with httpx.AsyncClient(trust_env=False) as client:
+        asked = asyncio.create_task(client.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=30))
+        await asyncio.wait_for(app.begun.wait(), 30)
+        if signals:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        else:
+            server.should_exit = True
+        app.may_answer.set()
+
+        assert (await asked).text == "done"
+    await asyncio.wait_for(serving, 30)

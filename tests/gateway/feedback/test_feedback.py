@@ -1,0 +1,142 @@
+"""Feedback bodies: what is refused counts nothing, and what was counted reaches the metrics."""
+
+import asyncio
+
+import pytest
+
+from pitwall_crds.names import Arm
+from pitwall_gateway.feedback.feedback import Feedback, FeedbackBody, read_feedback
+from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
+from pitwall_gateway.values.errors import RequestRefusedError
+from pitwall_gateway.values.telemetry import ArmSeries, GatewayTelemetry
+
+CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE)
+
+
+class Desk:
+    """Feedback with the metrics that it writes."""
+
+    def __init__(self, window_seconds: float = 60.0) -> None:
+        self.telemetry = GatewayTelemetry()
+        self.feedback = Feedback(Ledger(LedgerRule(window_seconds=window_seconds)), self.telemetry)
+
+    def counted(self) -> list[str]:
+        lines = self.telemetry.text().decode().splitlines()
+        return [line for line in lines if line.startswith("pitwall_quality_total{")]
+
+    def take(self, **fields: str):
+        return self.feedback.take(FeedbackBody.model_validate(fields))
+
+
+@pytest.fixture
+def desk() -> Desk:
+    desk = Desk()
+    desk.feedback.answered("ans-1", "ann", CANDIDATE, "ann")
+    desk.feedback.answered("ans-2", "bob", CANDIDATE, "bob")
+    return desk
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        pytest.param({"answer_id": "ans-9", "thumbs": "up"}, "unknown_answer_id", id="an answer nobody got"),
+        pytest.param({"session": "eve", "task": "completed"}, "unknown_session", id="a session nobody has"),
+        pytest.param(
+            {"answer_id": "ans-1", "thumbs": "down", "session": "eve", "task": "abandoned"},
+            "unknown_session",
+            id="a known answer beside an unknown session",
+        ),
+        pytest.param(
+            {"answer_id": "ans-9", "thumbs": "down", "session": "ann", "task": "abandoned"},
+            "unknown_answer_id",
+            id="a known session beside an unknown answer",
+        ),
+    ],
+)
+def test_what_is_partly_unknown_is_refused_whole(desk, fields, code):
+    with pytest.raises(RequestRefusedError) as caught:
+        desk.take(**fields)
+
+    assert (caught.value.status, caught.value.code) == (404, code)
+    assert desk.counted() == []
+
+
+def test_a_hostile_name_is_shown_short_and_escaped(desk):
+    with pytest.raises(RequestRefusedError) as caught:
+        desk.take(session="\x1b[31m" + "x" * 200, task="completed")
+
+    assert "\x1b" not in caught.value.message
+    assert len(caught.value.message) < 400
+
+
+def test_the_task_of_a_session_may_come_before_between_and_after_its_thumbs(desk):
+    first = desk.take(session="ann", task="abandoned")
+    both = desk.take(answer_id="ans-1", thumbs="down", session="ann", task="completed")
+    last = desk.take(answer_id="ans-1", thumbs="up", session="ann", task="completed")
+
+    assert (first.counted, first.already_known) == (("task",), ())
+    assert (both.counted, both.already_known) == (("thumbs",), ("task",))
+    assert (last.counted, last.already_known) == ((), ("thumbs", "task"))
+    assert [line.split()[-1] for line in desk.counted()] == ["1.0"] * 3, "task, thumb of the answer, thumb of ann"
+
+
+def test_a_thumb_on_anothers_answer_counts_on_the_session_that_got_it(desk):
+    """The answer's id is its key: a stranger's session beside it does not take the label along."""
+    desk.take(answer_id="ans-2", thumbs="down", session="ann", task="completed")
+    desk.take(answer_id="ans-1", thumbs="down")
+
+    bad = [line for line in desk.counted() if 'signal="thumbs_down"' in line and 'unit="session"' in line]
+    assert [line.split()[-1] for line in bad] == ["2.0"], "one for each session, none twice for ann"
+
+
+def test_a_question_without_a_session_is_nobodys_follow_up(desk):
+    desk.feedback.asked("")
+
+    assert desk.counted() == []
+
+
+async def test_windows_are_closed_in_the_background_until_the_gateway_ends():
+    desk = Desk(window_seconds=0.05)
+    desk.feedback.start()
+    desk.feedback.answered("ans-1", "ann", CANDIDATE)
+    async with asyncio.timeout(60):
+        while not desk.counted():  # noqa: ASYNC110 - metrics have no event
+            await asyncio.sleep(0.01)
+    await desk.feedback.close()
+
+    assert all('outcome="good"' in line for line in desk.counted())
+
+
+async def test_what_was_never_started_is_closed_without_a_word():
+    await Desk().feedback.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        pytest.param(b"", "the body", id="nothing"),
+        pytest.param(b"{", "the body", id="half a body"),
+        pytest.param(b"\xff\xfe", "the body", id="no text"),
+        pytest.param(b"[" * 50_000, "the body", id="nested without end"),
+        pytest.param(b'{"answer_id": 7, "thumbs": "up"}', "answer_id", id="a number for an id"),
+        pytest.param(b'{"answer_id": "' + b"x" * 257 + b'", "thumbs": "up"}', "answer_id", id="an id too long"),
+        pytest.param(b'{"session": "' + b"x" * 257 + b'", "task": "completed"}', "session", id="a session too long"),
+        pytest.param(b'{"session": "ann", "task": "done"}', "task", id="an end that is none"),
+        pytest.param(b'{"answer_id": "a", "thumbs": "up", "arm": "candidate"}', "arm", id="choosing one's own arm"),
+        pytest.param(
+            b'{"answer_id": "", "thumbs": "down"}', "the body: Value error, thumbs need answer_id", id="an empty id"
+        ),
+    ],
+)
+def test_a_body_that_is_no_feedback_names_what_is_wrong(body, words):
+    with pytest.raises(RequestRefusedError) as caught:
+        read_feedback(body)
+
+    assert caught.value.status == 400
+    assert caught.value.message.startswith(words)
+
+
+def test_the_longest_names_are_taken():
+    body = read_feedback(b'{"answer_id": "' + b"x" * 256 + b'", "thumbs": "up"}')
+
+    assert len(body.answer_id) == 256

@@ -1,0 +1,130 @@
+"""Which calls pass to a variant that fails, and which of its arms are told apart."""
+
+import asyncio
+
+import pytest
+
+from pitwall_crds.names import Arm
+from pitwall_gateway.pools.breaker import BreakerRule
+from pitwall_gateway.pools.circuits import Circuits
+from pitwall_gateway.pools.upstream import Call
+from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
+
+ANSWER = VariantAnswer(b"{}", {}, 0.1)
+BROKEN = VariantFailure(FailureKind.STATUS, "its runtime says 500: boom")
+PATIENT = BreakerRule(failures=2, open_seconds=3_600, longest_open_seconds=3_600)
+AT_ONCE = BreakerRule(failures=2, open_seconds=0)
+
+
+def call(arm: Arm = Arm.CANDIDATE, variant: str = "aks-v2") -> Call:
+    return Call(variant, arm, b"{}")
+
+
+class Pool:
+    """Whoever stands behind the circuits: replies as it is told, after `gate` if there is one."""
+
+    def __init__(self, reply: Reply = BROKEN) -> None:
+        self.reply = reply
+        self.asked: list[Call] = []
+        self.gate: asyncio.Event | None = None
+
+    async def ask(self, call: Call) -> Reply:
+        self.asked.append(call)
+        if self.gate:
+            await self.gate.wait()
+        return self.reply
+
+
+async def test_after_so_many_failures_in_a_row_nobody_is_asked():
+    pool = Pool()
+    circuits = Circuits(pool, PATIENT)
+
+    replies = [await circuits.ask(call()) for _ in range(4)]
+
+    assert [reply.fault.value for reply in replies] == ["status", "status", "circuit-open", "circuit-open"]
+    assert replies[-1].detail == "aks-v2 failed 2 times in a row"
+    assert len(pool.asked) == 2
+
+
+@pytest.mark.parametrize("reply", [ANSWER, VariantRefusal(400, b"{}")], ids=["an answer", "a refusal of a question"])
+async def test_a_variant_that_answers_in_between_is_not_cut_off(reply):
+    pool = Pool()
+    circuits = Circuits(pool, PATIENT)
+    for said in (BROKEN, reply, BROKEN, reply, BROKEN):
+        pool.reply = said
+
+        assert await circuits.ask(call()) is said
+
+
+async def test_stable_is_asked_however_often_it_fails():
+    circuits = Circuits(Pool(), PATIENT)
+
+    assert {(await circuits.ask(call(Arm.STABLE))).fault for _ in range(9)} == {FailureKind.STATUS}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(call(Arm.CONTROL), id="another arm of the variant"),
+        pytest.param(call(variant="scene-v3"), id="another variant on the arm"),
+    ],
+)
+async def test_a_circuit_is_of_one_variant_on_one_arm(other):
+    circuits = Circuits(Pool(), PATIENT)
+    for _ in range(3):
+        await circuits.ask(call())
+
+    assert (await circuits.ask(other)).fault is FailureKind.STATUS
+
+
+async def test_of_many_questions_at_once_one_is_the_trial():
+    pool = Pool()
+    brief = BreakerRule(failures=1, open_seconds=0.05, longest_open_seconds=3_600)
+    circuits = Circuits(pool, brief)
+    await circuits.ask(call())
+    pool.gate = asyncio.Event()
+    replies: list[Reply] = []
+    async with asyncio.timeout(10):
+        while len(pool.asked) < 2:  # the wait is over when the trial is under way
+            trial = asyncio.create_task(circuits.ask(call()))
+            await asyncio.sleep(0.001)
+        replies = await asyncio.gather(*(circuits.ask(call()) for _ in range(5)))
+        pool.gate.set()
+
+        assert await trial is BROKEN
+
+    assert {reply.fault for reply in replies} == {FailureKind.CIRCUIT_OPEN}
+
+
+async def test_a_trial_that_succeeds_lets_everybody_in_again():
+    pool = Pool()
+    circuits = Circuits(pool, AT_ONCE)
+    for _ in range(2):
+        await circuits.ask(call())
+    pool.reply = ANSWER
+
+    assert [await circuits.ask(call()) for _ in range(3)] == [ANSWER] * 3
+
+
+async def test_an_opening_is_logged_once_however_many_fail_together(caplog):
+    pool = Pool()
+    pool.gate = asyncio.Event()
+    circuits = Circuits(pool, PATIENT)
+    asked = [asyncio.create_task(circuits.ask(call())) for _ in range(6)]
+    while len(pool.asked) < 6:  # noqa: ASYNC110 - a few rounds of the loop
+        await asyncio.sleep(0)
+    pool.gate.set()
+    await asyncio.gather(*asked)
+
+    assert caplog.text.count("circuit open for 3600 s") == 1
+
+
+async def test_refusals_that_stable_contradicts_never_open_it_alone():
+    """Each was first counted as an answer, so that they are not in a row: gates judge them, the circuit does not."""
+    pool = Pool(VariantRefusal(400, b"{}"))
+    circuits = Circuits(pool, PATIENT)
+    for _ in range(5):
+        await circuits.ask(call())
+        circuits.told(call(), failed=True)
+
+    assert isinstance(await circuits.ask(call()), VariantRefusal)

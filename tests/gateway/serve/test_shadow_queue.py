@@ -1,0 +1,188 @@
+"""The queue of copies alone: what overflows, what breaks, and what is counted of each."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from pitwall_crds.names import Arm
+from pitwall_gateway.pools.upstream import Call
+from pitwall_gateway.serve.shadow import Copy, Shadow, ShadowRule
+from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
+from pitwall_gateway.values.telemetry import GatewayTelemetry
+
+
+def an_answer(seconds: float = 1.0, tokens: int = 100, cache: str = "warm") -> VariantAnswer:
+    return VariantAnswer(b"{}", {}, seconds, tokens, cache)
+
+
+def copy(primary: VariantAnswer | None = None, number: int = 0) -> Copy:
+    return Copy("aks-v2", str(number).encode(), primary, {"x-pitwall-arm": "stable", "traceparent": "00-1"})
+
+
+class Pool:
+    """The shadow's pods: each call gets the next reply, once the gate is open."""
+
+    def __init__(self, *replies: Reply | Exception) -> None:
+        self.replies = list(replies)
+        self.calls: list[Call] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.under_way = self.most_at_once = 0
+
+    async def ask(self, call: Call) -> Reply:
+        self.calls.append(call)
+        self.under_way += 1
+        self.most_at_once = max(self.most_at_once, self.under_way)
+        try:
+            await self.gate.wait()
+            await asyncio.sleep(0)
+        finally:
+            self.under_way -= 1
+        reply = self.replies.pop(0) if self.replies else an_answer()
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+
+class Track:
+    """A shadow over a pool, with its metrics."""
+
+    def __init__(self, pool: Pool, rule: ShadowRule | None = None) -> None:
+        self.pool = pool
+        self.telemetry = GatewayTelemetry()
+        self.shadow = Shadow(pool, self.telemetry, rule or ShadowRule())
+
+    def metric(self, name: str) -> float:
+        lines = self.telemetry.text().decode().splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"pitwall_{name}{{"))
+
+    async def settle(self, calls: int) -> None:
+        """Wait until so many calls were begun and all of them have ended."""
+        async with asyncio.timeout(10):
+            while len(self.pool.calls) < calls or self.pool.under_way:  # noqa: ASYNC110 - rounds of the loop
+                await asyncio.sleep(0)
+            for _ in range(5):
+                await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def build() -> AsyncIterator:
+    tracks: list[Track] = []
+
+    def make(*replies: Reply | Exception, rule: ShadowRule | None = None) -> Track:
+        tracks.append(Track(Pool(*replies), rule))
+        tracks[-1].shadow.start()
+        return tracks[-1]
+
+    yield make
+    for track in tracks:
+        await track.shadow.close()
+
+
+async def test_a_full_queue_drops_the_newest_at_once_and_counts_it(build):
+    track = build(rule=ShadowRule(queue=2, concurrency=1))
+    track.pool.gate.clear()
+    kept = [track.shadow.offer(copy(number=number)) for number in range(5)]
+    track.pool.gate.set()
+    await track.settle(2)
+
+    assert kept == [True, True, False, False, False]
+    assert [call.body for call in track.pool.calls] == [b"0", b"1"]
+    assert track.metric("shadow_dropped_total") == 3
+
+
+async def test_no_more_copies_are_under_way_than_the_rule_allows(build):
+    track = build(rule=ShadowRule(queue=64, concurrency=3))
+    for number in range(20):
+        track.shadow.offer(copy(number=number))
+    await track.settle(20)
+
+    assert track.pool.most_at_once == 3
+
+
+async def test_a_copy_is_sent_as_a_shadow_whatever_arm_was_asked_before(build):
+    track = build()
+    track.shadow.offer(copy())
+    await track.settle(1)
+
+    (call,) = track.pool.calls
+    assert (call.variant, call.arm) == ("aks-v2", Arm.SHADOW)
+    assert call.headers == {"x-pitwall-arm": "shadow", "traceparent": "00-1"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "ok", "error"),
+    [
+        pytest.param(an_answer(), 1, 0, id="an answer"),
+        pytest.param(VariantRefusal(400, b""), 0, 1, id="a refusal"),
+        pytest.param(VariantFailure(FailureKind.TIMEOUT, "late"), 0, 1, id="a failure"),
+    ],
+)
+async def test_each_copy_is_a_query_of_the_shadow(build, reply, ok, error):
+    track = build(reply)
+    track.shadow.offer(copy(an_answer()))
+    await track.settle(1)
+    text = track.telemetry.text().decode()
+
+    assert ('outcome="ok"' in text, 'outcome="error"' in text) == (bool(ok), bool(error))
+    assert track.metric("shadow_pairs_total") == 1
+    assert track.metric("shadow_latency_ratio_count") == ok
+
+
+@pytest.mark.parametrize(
+    ("primary", "shadow", "latency", "tokens"),
+    [
+        pytest.param(an_answer(2.0, 100), an_answer(1.0, 150), 0.5, 1.5, id="both are told"),
+        pytest.param(an_answer(2.0, 0), an_answer(1.0, 150), 0.5, 0.0, id="the primary tells no tokens"),
+        pytest.param(an_answer(2.0, 100), an_answer(1.0, -5), 0.5, 0.0, id="the shadow tells impossible tokens"),
+        pytest.param(an_answer(2.0, cache="cold"), an_answer(1.0), 0.0, 1.0, id="the primary filled the cache"),
+    ],
+)
+async def test_the_ratios_are_those_that_both_sides_allow(build, primary, shadow, latency, tokens):
+    track = build(shadow)
+    track.shadow.offer(copy(primary))
+    await track.settle(1)
+
+    assert track.metric("shadow_latency_ratio_sum") == pytest.approx(latency)
+    assert track.metric("shadow_tokens_ratio_sum") == pytest.approx(tokens)
+
+
+async def test_a_primary_that_took_no_time_is_no_division_by_zero(build):
+    track = build(an_answer(0.5))
+    track.shadow.offer(copy(an_answer(0.0)))
+    await track.settle(1)
+
+    assert track.metric("shadow_latency_ratio_count") == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(RuntimeError("a fault of ours"), id="a fault of ours"),
+        pytest.param(an_answer(tokens=10**400), id="more tokens than a number holds"),
+    ],
+)
+async def test_a_copy_that_breaks_ends_no_worker(build, fault, caplog):
+    track = build(fault, rule=ShadowRule(concurrency=1))
+    for number in range(3):
+        track.shadow.offer(copy(an_answer(tokens=1), number))
+    await track.settle(3)
+
+    assert caplog.text.count("shadow copy for aks-v2") == 1
+    assert track.metric("shadow_pairs_total") >= 2
+
+
+async def test_closing_gives_up_what_waits_and_what_is_under_way():
+    track = Track(Pool(), ShadowRule(queue=4, concurrency=1))
+    track.shadow.start()
+    track.pool.gate.clear()
+    for number in range(3):
+        track.shadow.offer(copy(an_answer(), number))
+    while not track.pool.calls:  # noqa: ASYNC110 - a few rounds of the loop
+        await asyncio.sleep(0)
+    await track.shadow.close()
+    await track.shadow.close()
+
+    assert track.pool.under_way == 0
+    assert track.metric("shadow_pairs_total") == 0

@@ -1,0 +1,43 @@
+"""What an answer tells of its cost is believed only if it can be added up."""
+
+import json
+
+import pytest
+
+from pitwall_gateway.values.answer import VariantAnswer, read_reply
+
+
+def answer(text):
+    """A chat completion whose `pitwall` object is this JSON text."""
+    return read_reply(200, f'{{"choices": [{{"index": 0}}], "pitwall": {text}}}'.encode(), 0.5)
+
+
+def test_tokens_selection_encoder_and_cache_are_read():
+    details = {"tokens": 12, "frame_selection_seconds": 0.25, "cache": "cold", "stages": {"encode": 1, "select": 0.25}}
+
+    found = answer(json.dumps(details))
+
+    assert (found.tokens, found.selection_seconds, found.encoder_seconds, found.cache) == (12, 0.25, 1, "cold")
+
+
+@pytest.mark.parametrize(
+    "value", ["null", "-1", "-0.5", "NaN", "Infinity", "1e400", "1e13", "true", '"7"', "[7]", "9" * 400]
+)
+def test_an_impossible_amount_is_none_and_the_answer_is_an_answer(value):
+    found = answer(f'{{"tokens": {value}, "frame_selection_seconds": {value}, "stages": {{"encode": {value}}}}}')
+
+    assert isinstance(found, VariantAnswer)
+    assert (found.tokens, found.selection_seconds, found.encoder_seconds) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    "details", ["null", "[]", '"x"', "{}", '{"stages": []}', '{"stages": "encode"}', '{"cache": 7}']
+)
+def test_missing_or_misshapen_details_are_none(details):
+    found = answer(details)
+
+    assert (found.tokens, found.selection_seconds, found.encoder_seconds, found.cache) == (None, None, None, "")
+
+
+def test_tokens_are_whole():
+    assert answer('{"tokens": 7.5}').tokens is None

@@ -1,0 +1,172 @@
+"""Every verb on an empty, a broken and a whole state folder: a sentence and an exit code, whatever lies there."""
+
+import json
+
+import pytest
+
+VERBS = ["status", "explain", "history", "promote", "abort", "retry", "pause", "resume", "kill", "release", "record"]
+ON_RESOURCES = ["get", *VERBS]
+
+
+@pytest.mark.parametrize("verb", ON_RESOURCES)
+def test_where_nothing_was_ever_started_the_way_to_start_is_said(say, verb):
+    said = say(verb)
+
+    assert said.code == 3
+    assert ".pitwall holds no resources: start with `pitwall up -f FILE`" in said.err
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "status"])
+def test_a_folder_without_a_rollout_says_so(say, tmp_path, verb):
+    (tmp_path / ".pitwall" / "resources").mkdir(parents=True)
+    said = say(verb)
+
+    assert said.code == 7
+    assert "there is no Rollout in .pitwall; apply one, or look elsewhere" in said.err
+
+
+def test_an_empty_folder_has_an_empty_list_and_an_empty_status(say, tmp_path):
+    (tmp_path / ".pitwall" / "resources").mkdir(parents=True)
+
+    assert say("get").out == "nothing in .pitwall\n"
+    assert "no Rollout in .pitwall" in say("status").out
+    assert json.loads(say("get", "-o", "json").out) == json.loads(say("status", "-o", "json").out) == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_misspelled_rollout_is_guessed(say, stored, verb):
+    said = say(verb, "sampelr")
+
+    assert said.code == 7
+    assert "Rollout 'sampelr' does not exist in .pitwall; did you mean sampler?" in said.err
+
+
+@pytest.mark.parametrize("verb", ON_RESOURCES)
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        pytest.param("sampler.yaml", "a: [", id="half YAML"),
+        pytest.param("sampler.yaml", "", id="an empty spec"),
+        pytest.param("sampler.status.json", '{"phase":', id="half a status"),
+        pytest.param("sampler.status.json", '{"phase": "Asleep"}', id="an unknown phase"),
+    ],
+)
+def test_a_broken_file_is_named_with_the_remedy(say, stored, verb, file, content):
+    (stored.root / "resources" / "rollout" / file).write_text(content)
+    said = say(verb)
+
+    assert said.code == 2
+    assert "sampler.yaml or its status file was changed by hand" in said.err
+    assert "Delete sampler.status.json or apply the resource anew" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        pytest.param(("get", "pods"), 2, "unknown kind 'pods'; use rollouts, samplervariants or all", id="get a kind"),
+        pytest.param(("get", "rollouts", "x"), 7, "rollouts 'x' does not exist in .pitwall; known: sampler", id="get"),
+        pytest.param(("get", "pwv", "aks-v2"), 7, "did you mean aks-v1", id="get a variant"),
+        pytest.param(
+            ("delete", "pod", "x"), 2, "unknown kind 'pod'; use rollout or samplervariant", id="delete a kind"
+        ),
+        pytest.param(("delete", "rollout", "x"), 7, "rollout 'x' does not exist", id="delete what is not there"),
+        pytest.param(("delete", "rollout", "../x"), 7, "does not exist", id="delete elsewhere"),
+        pytest.param(("promote",), 1, "rollout sampler has no candidate to promote", id="promote nothing"),
+        pytest.param(("abort",), 1, "rollout sampler has no candidate to abort", id="abort nothing"),
+        pytest.param(("kill",), 3, "nothing was started in .pitwall: `pitwall up -f FILE` starts it", id="kill"),
+        pytest.param(("apply", "-f", "none.yaml"), 2, "none.yaml: cannot be read", id="apply what is not there"),
+        pytest.param(("apply", "-f", ".pitwall"), 2, "no resources in .pitwall", id="apply a folder without files"),
+        pytest.param(("lint", "none.yaml"), 2, "none.yaml: cannot be read", id="lint what is not there"),
+        pytest.param(("replay", "none.jsonl"), 2, "none.jsonl is not a file; `pitwall record", id="replay nothing"),
+        pytest.param(("plot", "none.jsonl"), 2, "none.jsonl is not a file", id="plot nothing"),
+        pytest.param(("plot", "x", "-o", "x.gif"), 2, "x.gif must end in .png, .svg or .pdf", id="plot a gif"),
+        pytest.param(("ask", "a"), 2, "Missing argument", id="ask without a question"),
+        pytest.param(("ask", "a", "b", "--max-frames", "0"), 2, "greater than or equal to 1", id="ask for none"),
+        pytest.param(("up", "-f", "x", "--port", "0"), 2, "greater than or equal to 1", id="up on port 0"),
+        pytest.param(("frobnicate",), 2, "No such command 'frobnicate'", id="no such verb"),
+        pytest.param(("promote", "--id", "x" * 65), 1, "has no candidate", id="an id that is too long"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_its_code(say, stored, arguments, code, words):
+    said = say(*arguments)
+
+    assert said.code == code
+    assert words in " ".join(said.err.replace("│", " ").split())
+
+
+def test_retrying_what_is_on_its_way_is_refused(say, stored, world):
+    world.to_canary()
+    stored.apply(world.rollout)
+    stored.write_status(stored.rollouts()[0], world.status)
+    said = say("retry")
+
+    assert (said.code, said.err.strip()) == (
+        1,
+        "pitwall: aks-v1 is on its way; only a variant that is off can be retried",
+    )
+
+
+def test_which_of_two_rollouts_must_be_said(say, stored):
+    one = stored.rollouts()[0]
+    spec = one.spec.model_copy(update={"flag": "other"})
+    stored.apply(one.model_copy(update={"spec": spec, "metadata": one.metadata.model_copy(update={"name": "zwei"})}))
+    said = say("pause")
+
+    assert said.code == 2
+    assert "there are 2 Rollouts in .pitwall, name one of them: sampler, zwei" in said.err
+
+
+def test_a_flag_service_that_does_not_answer_is_told_from_one_that_refuses(say, stored):
+    (stored.root / "run").mkdir()
+    (stored.root / "run" / "settings.json").write_text(json.dumps({"ports": {"flags": 9}}))
+    said = say("kill", "--reason", "panic")
+
+    assert said.code == 4
+    assert said.err.startswith("pitwall: ")
+
+
+def test_settings_that_are_broken_end_in_a_sentence(say, stored):
+    (stored.root / "run").mkdir()
+    (stored.root / "run" / "settings.json").write_text('{"ports"')
+    said = say("kill")
+
+    assert said.code == 1
+    assert said.err.startswith("pitwall: JSONDecodeError")
+
+
+def test_a_second_rollout_on_the_flag_is_refused(say, stored, as_file):
+    manifest = stored.rollouts()[0].to_manifest()
+    manifest["metadata"] = {"name": "second"}
+    said = say("apply", "-f", as_file(manifest))
+
+    assert said.code == 2
+    assert "which Rollout 'sampler' already moves; a flag must have one Rollout" in said.err
+
+
+def test_deleting_says_what_was_deleted(say, stored):
+    assert say("delete", "pwr", "sampler").out == "pwr sampler deleted\n"
+    assert stored.rollouts() == ()
+
+
+def test_history_of_a_rollout_that_decided_nothing(say, stored):
+    assert say("history").out == "nothing was decided yet\n"
+    assert json.loads(say("history", "-o", "json").out) == []
+
+
+def test_version_and_help_need_no_folder(say):
+    assert say("--version").out.strip()
+    assert say("--help").code == say("-h").code == 0
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_for_each_shell(say, shell):
+    said = say("completion", shell)
+
+    assert said.code == 0
+    assert "pitwall" in said.out
+
+
+def test_the_dashboard_is_json_to_import_or_an_address(say):
+    drawn = json.loads(say("dashboard").out)
+
+    assert say("dashboard", "--url", "http://grafana/").out == f"http://grafana/d/{drawn['uid']}\n"

@@ -1,0 +1,104 @@
+"""The command line of the operator: what is wrong ends with a usage message, what is left out has its default."""
+
+import pytest
+
+from pitwall_operator.cluster import settings
+from pitwall_operator.cluster.settings import TOKEN_VARIABLE, OperatorSettings
+
+NEEDED = ("--flags-url", "http://f", "--runtime-image", "i:1")
+
+
+def read(*arguments: str) -> OperatorSettings:
+    return settings.read([*NEEDED, *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param([], "--flags-url, --runtime-image", id="nothing said"),
+        pytest.param([*NEEDED[:2]], "--runtime-image", id="no image"),
+        pytest.param([*NEEDED, "--port", "http"], "invalid int value: 'http'", id="a port in words"),
+        pytest.param([*NEEDED, "--read-seconds", "often"], "invalid float value: 'often'", id="a pause in words"),
+        pytest.param([*NEEDED, "--cache-volume", "{"], "--cache-volume", id="half JSON"),
+        pytest.param([*NEEDED, "--cache-volume", "[1]"], "--cache-volume", id="a volume that is a list"),
+        pytest.param([*NEEDED, "--media-volume", '"nfs"'], "--media-volume", id="a volume that is a word"),
+        pytest.param([*NEEDED, "--webhook-certificate", "c"], "go together", id="a certificate without its key"),
+        pytest.param([*NEEDED, "--webhook-private-key", "k"], "go together", id="a key without its certificate"),
+        pytest.param([*NEEDED, "--frobnicate"], "unrecognized arguments: --frobnicate", id="an unknown option"),
+    ],
+)
+def test_what_is_wrong_is_told_with_the_usage(capsys, arguments, words):
+    with pytest.raises(SystemExit) as end:
+        settings.read(arguments)
+
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert said.startswith("usage: python -m pitwall_operator.cluster")
+    assert words in said
+
+
+def test_what_is_left_out_watches_everything_and_measures_nothing(monkeypatch):
+    for name in (TOKEN_VARIABLE, "PITWALL_PROMETHEUS_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    found = read()
+
+    assert (found.namespaces, found.prometheus_url, found.prometheus_headers, found.flags_token) == ((), "", {}, "")
+    assert (found.webhook_certificate, found.kubeconfig) == (None, None)
+    assert found.defaults.image == "i:1"
+    assert "aks" in found.known.samplers
+
+
+def test_secrets_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv(TOKEN_VARIABLE, "write")
+    monkeypatch.setenv("PITWALL_PROMETHEUS_TOKEN", "read")
+    found = read()
+
+    assert found.flags_token == "write"
+    assert found.prometheus_headers == {"Authorization": "Bearer read"}
+
+
+def test_who_this_is_comes_from_the_pod(monkeypatch):
+    monkeypatch.setenv("POD_NAME", "pitwall-0")
+    monkeypatch.setenv("POD_NAMESPACE", "ops")
+    assert (read().identity, read().lease_namespace) == ("pitwall-0", "ops")
+    monkeypatch.delenv("POD_NAME")
+
+    assert read().identity.rpartition("-")[2].isdigit(), "two processes of one host differ"
+    assert read("--identity", "me").identity == "me"
+
+
+def test_a_namespace_that_is_named_twice_is_watched_once():
+    assert read("--namespace", "a", "--namespace", "b", "--namespace", "a").namespaces == ("a", "b")
+
+
+def test_what_pods_get_is_what_was_said():
+    found = read(
+        "--media-root", "/films", "--media-root", "/clips", "--allow-host", "minio:9000", "--image-pull-secret", "s",
+        "--cache-volume", '{"emptyDir": {}}', "--grace-seconds", "7",
+    ).defaults  # fmt: skip
+
+    assert (found.media_roots, found.allowed_hosts) == (("/films", "/clips"), ("minio:9000",))
+    assert found.image_pull_secrets == ("s",)
+    assert (found.cache_volume, found.media_volume, found.grace_seconds) == ({"emptyDir": {}}, {}, 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "parameters"),
+    [
+        ("aks:a,b", "aks", {"a", "b"}),
+        ("aks:", "aks", set()),
+        ("aks", "aks", None),
+        ("aks:a,,", "aks", {"a"}),
+    ],
+)
+def test_a_sampler_with_its_parameters_none_or_any(text, name, parameters):
+    known = read("--known-sampler", text).known
+
+    assert known.samplers == {name}
+    assert known.parameters.get(name) == parameters
+
+
+def test_a_star_knows_everything():
+    known = read("--known-sampler", "*", "--known-reducer", "*").known
+
+    assert (known.samplers, known.reducers) == (frozenset(), frozenset())

@@ -1,0 +1,324 @@
+"""Pools as Deployments: what is applied, what counts as changed by others, what is refused, and what is in the way."""
+
+import re
+from typing import Any
+
+import pytest
+
+from pitwall_crds.names import Pool
+from pitwall_crds.reading.load import revision_of
+from pitwall_crds.variant import SamplerVariant
+from pitwall_operator.kube.cache import Cache
+from pitwall_operator.kube.client import (
+    BUDGETS,
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    PODS,
+    REVISIONS,
+    ROLLOUTS,
+    SERVICES,
+    VARIANTS,
+)
+from pitwall_operator.kube.deployments import PODS_SECONDS, Deployments, kept_spec, ready_replicas, trouble
+from pitwall_operator.kube.manifests import APPLIED, ROLLOUT_LABEL, Defaults
+from pitwall_operator.values.errors import KubeNotFoundError, KubeRefusedError
+from pitwall_operator.values.observation import PoolSeen
+
+KEY, ROLLOUT = ("shop", "aks-v1"), ("shop", "sampler")
+LABELS = {
+    "pitwall.dev/variant": "aks-v1",
+    "pitwall.dev/pool": "main",
+    "pitwall.dev/revision": "r1",
+    ROLLOUT_LABEL: "sampler",
+}
+OURS = {"manager": "pitwall-operator", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
+THEIRS = {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {}}}
+
+
+def variant(generation: int = 1, **runtime: Any) -> SamplerVariant:
+    head = {"name": "aks-v1", "namespace": "shop", "uid": "u-aks", "generation": generation}
+    return SamplerVariant.model_validate({"metadata": head, "spec": {"sampler": {"name": "aks"}, "runtime": runtime}})
+
+
+def head(version: int = 1, **more: Any) -> dict[str, Any]:
+    return {
+        "namespace": "shop", "name": "aks-v1", "uid": "u1", "generation": 1, "resourceVersion": str(version),
+        "labels": LABELS, "annotations": {APPLIED: "d"}, "managedFields": [OURS], **more,
+    }  # fmt: skip
+
+
+def deployment(version: int = 1, *, ready: int = 1, replicas: int = 1, **more: Any) -> dict[str, Any]:
+    status = {"observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas, "readyReplicas": ready}
+    return {"metadata": head(version, **more), "spec": {"replicas": replicas}, "status": status}
+
+
+@pytest.fixture
+def cache() -> Cache:
+    made = Cache()
+    made.put(VARIANTS, {"metadata": {"namespace": "shop", "name": "aks-v1", "uid": "u-aks", "resourceVersion": "1"}})
+    return made
+
+
+@pytest.fixture
+def now() -> list[float]:
+    return [0.0]
+
+
+@pytest.fixture
+async def deployments(kube, cache, now) -> Deployments:
+    return Deployments(kube, cache, Defaults("runtime:1"), clock=lambda: now[0])
+
+
+def serve(api, revision: str) -> None:
+    """Let every write succeed as it was sent."""
+    versions = iter(range(10, 10_000))
+
+    def stored(body):
+        metadata = {**body["metadata"], "uid": "u1", "generation": 1, "resourceVersion": str(next(versions))}
+        return 200, {**body, "metadata": metadata}
+
+    for kind in (SERVICES, BUDGETS, DEPLOYMENTS):
+        api.answers[("PATCH", kind.path(*KEY))] = stored
+    api.answers[("PATCH", CONFIG_MAPS.path("shop", f"aks-v1-{revision}"))] = stored
+    api.answers[("POST", REVISIONS.path("shop"))] = stored
+
+
+def place(cache: Cache, **more: Any) -> None:
+    cache.put(DEPLOYMENTS, deployment(**more))
+    for kind in (SERVICES, BUDGETS):
+        cache.put(kind, {"metadata": head(), "spec": {}})
+
+
+async def test_a_pool_is_made_whole_its_deployment_last(deployments, api):
+    declared = variant()
+    revision = revision_of(declared)
+    serve(api, revision)
+    await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 2)
+
+    written = [target.partition("?")[0].rsplit("/", 2)[-2] for method, target in api.asked() if method == "PATCH"]
+    assert written == ["configmaps", "services", "poddisruptionbudgets", "deployments"]
+    assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN] == PoolSeen(revision, 2, 0)
+
+
+async def test_scaling_a_pool_that_is_as_it_was_applied_writes_its_deployment_alone(deployments, api):
+    declared = variant()
+    revision = revision_of(declared)
+    serve(api, revision)
+    await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 2)
+    [kept] = [body for method, _, body in api.calls if method == "POST"]
+    api.on("GET", REVISIONS.path("shop", f"aks-v1-{revision}"), 200, kept)
+    api.calls.clear()
+    await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 3)
+
+    [written] = [target for method, target in api.asked() if method != "GET"]
+    assert written.startswith(DEPLOYMENTS.path(*KEY))
+    assert api.calls[-1][2]["spec"]["replicas"] == 3
+
+
+async def test_a_revision_keeps_the_image_that_it_began_with(deployments, api):
+    """An upgrade of the operator brings another image; what runs does not change with it."""
+    declared = variant()
+    revision = revision_of(declared)
+    serve(api, revision)
+    api.on("POST", REVISIONS.path("shop"), 409, {"message": "exists"})
+    api.on("GET", REVISIONS.path("shop", f"aks-v1-{revision}"), 200, {"data": {"image": "runtime:0"}})
+    await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 1)
+
+    assert api.calls[-1][2]["spec"]["template"]["spec"]["containers"][0]["image"] == "runtime:0"
+
+
+@pytest.mark.parametrize(
+    ("more", "applied_by_us"),
+    [
+        pytest.param({}, True, id="nobody else touched it"),
+        pytest.param({"managedFields": [OURS, THEIRS]}, False, id="somebody edited its spec"),
+        pytest.param({"annotations": {}}, False, id="it was never applied by us"),
+        pytest.param({"deletionTimestamp": "2026-01-01T00:00:00Z"}, False, id="it is going away"),
+    ],
+)
+async def test_after_a_restart_an_object_counts_as_ours_by_what_it_says_itself(deployments, cache, more, applied_by_us):
+    place(cache, **more)
+
+    assert deployments.is_as_applied(DEPLOYMENTS, KEY) is applied_by_us
+
+
+async def test_a_new_generation_that_we_did_not_write_is_a_change(deployments, cache):
+    place(cache)
+    assert deployments.is_as_applied(DEPLOYMENTS, KEY)
+    cache.put(DEPLOYMENTS, deployment(2, ready=0))
+    assert deployments.is_as_applied(DEPLOYMENTS, KEY), "another status is none"
+    cache.put(DEPLOYMENTS, deployment(3, generation=2))
+    assert not deployments.is_as_applied(DEPLOYMENTS, KEY)
+
+
+async def test_what_is_missing_or_made_anew_is_a_change(deployments, cache):
+    place(cache)
+    assert deployments.is_as_applied(SERVICES, KEY)
+    cache.drop(SERVICES, KEY, 5)
+    assert not deployments.is_as_applied(SERVICES, KEY)
+    cache.put(SERVICES, {"metadata": head(6, uid="another"), "spec": {}})
+    assert not deployments.is_as_applied(SERVICES, KEY)
+
+
+async def test_a_pool_whose_service_somebody_deleted_is_of_no_revision(deployments, cache):
+    place(cache)
+    assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN] == PoolSeen("r1", 1, 1)
+    cache.drop(SERVICES, KEY, 5)
+
+    assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN] == PoolSeen("", 1, 1)
+    cache.drop(VARIANTS, KEY, 9)
+    assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN].revision == "r1", "it goes with its variant"
+
+
+async def test_strange_and_leaving_deployments_are_no_pools(deployments, cache):
+    place(cache, deletionTimestamp="2026-01-01T00:00:00Z")
+    cache.put(DEPLOYMENTS, deployment(2, name="x", labels={**LABELS, "pitwall.dev/pool": "blue"}))
+
+    assert await deployments.of(ROLLOUT).pools() == {}
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        pytest.param(
+            {"ownerReferences": [{"controller": True, "uid": "u-x", "kind": "Helm", "name": "old"}]},
+            "Deployment 'aks-v1' belongs to Helm 'old'; give SamplerVariant 'aks-v1' another name",
+            id="somebody elses",
+        ),
+        pytest.param(
+            {"labels": {**LABELS, ROLLOUT_LABEL: "other"}},
+            "Deployment 'aks-v1' is run by Rollout 'other'; a variant has one Rollout",
+            id="another rollouts",
+        ),
+    ],
+)
+async def test_a_name_that_is_taken_is_not_fought_for(deployments, cache, api, more, words):
+    cache.put(ROLLOUTS, {"metadata": {"namespace": "shop", "name": "other", "resourceVersion": "1"}, "spec": {}})
+    place(cache, **more)
+
+    with pytest.raises(KubeRefusedError, match=re.escape(words)):
+        await deployments.of(ROLLOUT).run(variant(), "r1", Pool.MAIN, 1)
+    assert api.calls == []
+
+
+async def test_a_pool_whose_rollout_is_gone_may_be_taken_over(deployments, cache, api):
+    place(cache, labels={**LABELS, ROLLOUT_LABEL: "gone"})
+    declared = variant()
+    serve(api, revision_of(declared))
+    await deployments.of(ROLLOUT).run(declared, revision_of(declared), Pool.MAIN, 1)
+
+    assert api.calls[-1][2]["metadata"]["labels"][ROLLOUT_LABEL] == "sampler"
+
+
+async def test_a_variant_that_is_gone_cannot_be_run(deployments, cache):
+    cache.drop(VARIANTS, KEY, 5)
+
+    with pytest.raises(KubeNotFoundError, match="SamplerVariant 'aks-v1' does not exist in namespace 'shop'"):
+        await deployments.of(ROLLOUT).run(variant(), "r1", Pool.MAIN, 1)
+
+
+async def test_draining_deletes_the_budget_first_and_forgets(deployments, cache, api):
+    place(cache)
+    assert deployments.is_as_applied(DEPLOYMENTS, KEY)
+    await deployments.of(ROLLOUT).drain("aks-v1", Pool.MAIN)
+
+    assert [target.rsplit("/", 2)[-2] for _, target in api.asked()] == [
+        "poddisruptionbudgets",
+        "deployments",
+        "services",
+    ]
+    assert (DEPLOYMENTS, KEY) not in deployments.applied
+
+
+async def test_pods_that_are_not_ready_are_asked_now_and_then(deployments, cache, api, now):
+    place(cache, ready=0)
+    pods = PODS.path("shop")
+    waiting = {"state": {"waiting": {"reason": "ErrImagePull"}}}
+    pod = {"metadata": {"name": "p"}, "status": {"containerStatuses": [waiting]}}
+    api.on("GET", pods, 200, {"metadata": {}, "items": [pod]})
+    seen = [await deployments.of(ROLLOUT).pools() for _ in range(3)]
+
+    assert {one["aks-v1"][Pool.MAIN].trouble for one in seen} == {"pod p: ErrImagePull"}
+    assert len(api.calls) == 1
+    now[0] += PODS_SECONDS
+    api.on("GET", pods, 403, {"message": "forbidden"})
+    assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN].trouble == "pod p: ErrImagePull"
+    cache.put(DEPLOYMENTS, deployment(2, ready=1))
+    assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN].trouble == ""
+
+
+async def test_old_revisions_go_but_what_is_needed_and_the_last_five_stay(deployments, cache, api):
+    place(cache)
+    declared = variant(generation=9)
+    revision = revision_of(declared)
+    serve(api, revision)
+    stored = {"namespace": "shop", "name": "sampler", "resourceVersion": "1"}
+    cache.put(ROLLOUTS, {"metadata": stored, "spec": {}, "status": {"stableRevision": "old1"}})
+    kept = [
+        {"metadata": {"namespace": "shop", "name": f"aks-v1-old{n}", "creationTimestamp": f"2026-01-0{n + 1}",
+                      "labels": {"pitwall.dev/revision": f"old{n}"}}}
+        for n in range(8)
+    ]  # fmt: skip
+    api.on("GET", REVISIONS.path("shop"), 200, {"metadata": {}, "items": kept[::-1]})
+    await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 1)
+
+    gone = [target.rsplit("/", 1)[-1] for method, target in api.asked() if method == "DELETE"]
+    assert gone == ["aks-v1-old0", "aks-v1-old0", "aks-v1-old2", "aks-v1-old2"]
+
+
+async def test_old_revisions_that_cannot_be_listed_stay_and_the_pool_runs(deployments, cache, api, caplog):
+    declared = variant(generation=9)
+    revision = revision_of(declared)
+    serve(api, revision)
+    api.on("GET", REVISIONS.path("shop"), 403, {"message": "forbidden"})
+    await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 1)
+
+    assert api.asked()[-1][0] == "PATCH"
+    assert "old revisions of shop/aks-v1 stay" in caplog.text
+
+
+async def test_a_kept_spec_comes_back_as_it_was_or_not_at_all(kube, api):
+    declared = variant()
+    api.on("GET", REVISIONS.path("shop", "aks-v1-r1"), 200, {"data": {"spec": declared.to_manifest()}})
+
+    assert (await kept_spec(kube, "shop", "aks-v1", "r1")).spec == declared.spec
+    assert await kept_spec(kube, "shop", "aks-v1", "r2") is None
+
+
+@pytest.mark.parametrize(
+    ("generation", "observed", "counts", "ready"),
+    [
+        pytest.param(1, 0, (0, 0, 0), 0, id="just made"),
+        pytest.param(2, 1, (3, 3, 3), 0, id="not yet looked at"),
+        pytest.param(1, 1, (3, 3, 2), 2, id="one still loads"),
+        pytest.param(1, 1, (4, 1, 3), 0, id="the ready ones may all be old"),
+        pytest.param(1, 1, (4, 2, 3), 1, id="one at least is new"),
+        pytest.param(1, 1, (2, 2, 9), 2, id="never more than there are"),
+    ],
+)
+def test_only_pods_that_are_surely_of_the_new_template_count(generation, observed, counts, ready):
+    status = dict(zip(("replicas", "updatedReplicas", "readyReplicas"), counts, strict=True))
+    found = {"metadata": {"generation": generation}, "status": {"observedGeneration": observed, **status}}
+
+    assert ready_replicas(found) == ready
+
+
+def test_a_deployment_without_a_status_has_nothing_ready():
+    assert ready_replicas({"metadata": {"generation": 1}}) == 0
+
+
+@pytest.mark.parametrize(
+    ("conditions", "words"),
+    [
+        pytest.param([], "", id="nothing said"),
+        pytest.param([{"type": "Progressing", "status": "True"}], "", id="it is getting on"),
+        pytest.param([{"type": "Available", "status": "False"}], "", id="what matters elsewhere"),
+        pytest.param([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "m"}],
+                     "ProgressDeadlineExceeded: m", id="it is not getting on"),
+        pytest.param([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "quota"}],
+                     "FailedCreate: quota", id="pods cannot be made"),
+        pytest.param([{"type": "ReplicaFailure", "status": "True"}], ": ", id="without a word"),
+    ],
+)  # fmt: skip
+def test_what_a_deployment_says_of_itself(conditions, words):
+    assert trouble({"status": {"conditions": conditions}}) == words

@@ -1,0 +1,150 @@
+"""The operator of one machine: one per folder, its memory in files, its loop not ended by what one turn meets."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pitwall_crds.names import EventReason
+from pitwall_crds.reading.load import load_file, revision_of
+from pitwall_flags.client import FlagClient
+from pitwall_operator.machine import embedded
+from pitwall_operator.machine.embedded import EmbeddedOperator, FolderMemory, lock, main
+from pitwall_operator.machine.metrics import EmbeddedMetrics
+from pitwall_operator.machine.processes import Processes, ProcessFolders
+from pitwall_operator.machine.resources import Resources
+from pitwall_operator.turn.turn import TurnPorts
+from pitwall_operator.values.effects import Announce
+from pitwall_operator.values.observation import Reading, Unseen
+
+pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # it shall outlive us
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def test_a_second_operator_on_the_folder_is_refused_in_words(folder, capsys):
+    with lock(folder):
+        assert main(["--state", str(folder.state)]) == 2
+
+    assert capsys.readouterr().err == (
+        f"another operator already runs on {folder.state}; stop it first (pitwall down)\n"
+    )
+
+
+def test_the_folder_is_free_once_its_operator_is_gone(folder):
+    lock(folder).close()
+    lock(folder).close()
+
+
+def test_the_folder_is_free_although_its_operator_was_killed(folder, until):
+    """The kernel lets go; nobody has to remove a file."""
+    code = (
+        "import sys, time; from pathlib import Path; from pitwall_operator.machine.embedded import lock\n"
+        "from pitwall_operator.machine.state_folder import StateFolder\n"
+        "held = lock(StateFolder(Path(sys.argv[1]))); print('held', flush=True); time.sleep(600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(folder.state)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    with pytest.raises(BlockingIOError):
+        lock(folder)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+
+    lock(folder).close()
+
+
+def test_announcements_are_lines_of_the_event_log(folder, caplog):
+    caplog.set_level(logging.INFO)
+    memory = FolderMemory(folder, Resources(folder.state))
+    memory.announce(Announce(EventReason.PROMOTED, "aks-v1 serves everybody"))
+    memory.announce(Announce(EventReason.FLAGGED_OFF, "worse\nby far", warning=True))
+
+    lines = [json.loads(line) for line in folder.events.read_text().splitlines()]
+    assert [(line["type"], line["reason"], line["message"]) for line in lines] == [
+        ("Normal", "Promoted", "aks-v1 serves everybody"),
+        ("Warning", "FlaggedOff", "worse\nby far"),
+    ]
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
+
+
+@pytest.fixture
+async def operator(folder, fake_runtime, leaves_nothing):
+    """An operator to whom neither flag service nor gateway answers."""
+    resources = Resources(folder.state)
+    for name in ("variants.yaml", "rollout.yaml"):
+        for resource in load_file(EXAMPLES / name):
+            resources.apply(resource)
+    exported = EmbeddedMetrics.listening(folder.port("operator"))
+    async with httpx.AsyncClient(trust_env=False) as client:
+        platform = Processes.adopt(ProcessFolders(folder.state, folder.state / "cache", ()), client)
+        flags = FlagClient(folder.flags_url(), token="t", timeout_seconds=0.2)
+        memory = FolderMemory(folder, resources)
+        world = TurnPorts(flags, platform, memory, memory)
+        yield EmbeddedOperator(folder, resources, world, platform, client, exported)
+        await flags.close()
+    exported.close()
+
+
+async def test_a_flag_service_that_is_away_keeps_nothing_else_from_being_done(operator):
+    await operator.once()
+
+    [rollout] = operator.resources.rollouts()
+    assert rollout.status.weights == ()
+    assert [one.variant for one in operator.platform.children] == ["uniform-v1"]
+    assert [one.status.ready for one in operator.resources.variants()] == ["0/0", "0/0", "0/1"]
+
+
+async def test_a_turn_that_fails_does_not_end_the_loop(operator, folder, caplog, monkeypatch):
+    """A resource that nobody can read stops the turns, not the process; mended, they go on."""
+    monkeypatch.setattr(embedded, "TURN_SECONDS", 0.01)
+    spec = folder.state / "resources" / "rollout" / "sampler.yaml"
+    good = spec.read_text()
+    spec.write_text(good.replace("flag:", "flagg:"))
+    stopped = asyncio.Event()
+    running = asyncio.create_task(operator.run(stopped))
+    async with asyncio.timeout(60):
+        while "this turn failed" not in caplog.text:  # noqa: ASYNC110 – the claim is about the log
+            await asyncio.sleep(0.01)
+        spec.write_text(good)
+        while not operator.resources.rollouts()[0].status.conditions:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        stopped.set()
+        await running
+    assert "was changed by hand and cannot be read" in caplog.text
+
+
+async def test_specs_that_pools_still_run_are_known_beside_the_declared_and_broken_files_are_passed_over(operator):
+    [declared, *_] = operator.resources.variants()
+    older = declared.model_copy(update={"spec": declared.spec.model_copy(update={"max_frames": 3})})
+    folder = operator.folder.revisions
+    folder.mkdir(parents=True)
+    (folder / "old.yaml").write_text(json.dumps(older.to_manifest()))
+    (folder / "broken.yaml").write_text("a: [")
+
+    specs = operator._revisions([declared])
+
+    name = declared.metadata.name
+    assert set(specs) == {(name, revision_of(older)), (name, revision_of(declared))}
+
+
+async def test_readings_are_kept_for_a_window_and_no_longer(operator):
+    for second in range(0, 60, 5):
+        operator._keep(Reading(float(second), {}))
+
+    assert operator.readings[-1].time == 55
+    assert 55 - operator.readings[0].time >= embedded.WINDOW_SECONDS
+    assert 55 - operator.readings[1].time <= embedded.WINDOW_SECONDS
+
+
+async def test_a_gateway_that_does_not_answer_is_no_reading_and_none_is_kept(operator):
+    seen = await operator._read()
+
+    assert isinstance(seen, Unseen)
+    assert "/metrics cannot be read" in seen.reason
+    assert not operator.readings

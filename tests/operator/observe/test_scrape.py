@@ -1,0 +1,140 @@
+"""Counters straight from /metrics: whatever a process answers, there is a reading or a sentence why not."""
+
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pitwall_operator.observe.scrape import parse, scrape
+from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
+
+GOOD = """
+# HELP pitwall_queries_total Questions.
+# TYPE pitwall_queries_total counter
+pitwall_queries_total{arm="stable",outcome="ok"} 12
+pitwall_queries_total{arm="stable",outcome="error"} 1e0
+process_start_time_seconds 1700000000.5
+python_gc_objects_total 9
+"""
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[..., str]]:
+    servers = []
+
+    def start(body: str | bytes, status: int = 200) -> str:
+        content = body.encode() if isinstance(body, str) else body
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+async def client():
+    async with httpx.AsyncClient(trust_env=False) as made:
+        yield made
+
+
+def test_only_pitwalls_samples_and_the_start_are_kept():
+    found = parse(GOOD)
+
+    assert found.start_time == 1_700_000_000.5
+    assert found.samples == {
+        "pitwall_queries_total": [
+            ({"arm": "stable", "outcome": "ok"}, 12.0),
+            ({"arm": "stable", "outcome": "error"}, 1.0),
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('pitwall_x{arm="a', id="a label that does not end"),
+        pytest.param("pitwall_x", id="no value"),
+        pytest.param("pitwall_x twelve", id="a value that is no number"),
+        pytest.param("<html><body>log in</body></html>", id="a login page"),
+        pytest.param('{"status": "ok"}', id="JSON"),
+        pytest.param("# TYPE pitwall_x wrong\npitwall_x 1", id="a type that nobody knows"),
+    ],
+)
+def test_what_is_no_exposition_is_a_value_error(text):
+    with pytest.raises(ValueError):  # noqa: PT011 – the words are the library's
+        parse(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet='pitwall_x{}=",\\ 019.eE+-#\n', max_size=60))
+def test_any_text_is_read_or_refused_and_never_anything_else(text):
+    try:
+        found = parse(text)
+    except ValueError:
+        return
+    assert isinstance(found, ProcessCounters)
+
+
+def test_an_empty_exposition_is_a_process_that_has_counted_nothing():
+    assert parse("") == ProcessCounters(0.0, {})
+
+
+async def test_all_processes_make_one_reading_each_by_address_and_start(client, answering):
+    gateway, runtime = answering(GOOD), answering("process_start_time_seconds 7")
+    seen = await scrape(client, (gateway,), (runtime,))
+
+    assert isinstance(seen, Reading)
+    assert set(seen.sources) == {f"{gateway}@1700000000", f"{runtime}@7"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        pytest.param(GOOD, 503, "503", id="it is not ready"),
+        pytest.param("pitwall_x{", 200, "cannot be read", id="half an exposition"),
+        pytest.param(b"\xff\xfe\x00", 200, "cannot be read", id="bytes"),
+    ],
+)
+async def test_a_gateway_that_answers_badly_is_no_reading_and_is_named(client, answering, body, status, words):
+    gateway = answering(body, status)
+    seen = await scrape(client, (gateway,), (answering(GOOD),))
+
+    assert isinstance(seen, Unseen)
+    assert seen.reason.startswith(f"{gateway}/metrics cannot be read")
+    assert words in seen.reason
+
+
+async def test_a_runtime_that_does_not_answer_is_left_out(client, answering):
+    gateway = answering(GOOD)
+    seen = await scrape(client, (gateway,), ("http://127.0.0.1:9", answering("pitwall_x{")))
+
+    assert isinstance(seen, Reading)
+    assert set(seen.sources) == {f"{gateway}@1700000000"}
+
+
+async def test_nobody_listens(client):
+    seen = await scrape(client, ("http://127.0.0.1:9",), ())
+
+    assert isinstance(seen, Unseen)
+    assert "http://127.0.0.1:9/metrics cannot be read: " in seen.reason

@@ -1,0 +1,147 @@
+"""Effects are done one by one; one that fails is told and keeps none of the others from being done."""
+
+import json
+
+import httpx
+import pytest
+
+from pitwall_crds.names import Arm, EventReason, Pool
+from pitwall_flags.client import FlagClient
+from pitwall_flags.flag.document import read_split
+from pitwall_operator.turn.perform import OWNER, EffectPorts, perform
+from pitwall_operator.values.effects import Announce, DrainVariant, RunVariant, SetShadow, SetSplit
+from pitwall_operator.values.errors import KubeConflictError, KubeUnreachableError
+from pitwall_operator.values.observation import Share
+
+RUN = RunVariant("aks-v1", "r1", Pool.MAIN, 2)
+DRAIN = DrainVariant("aks-v1", Pool.CONTROL)
+SPLIT = SetSplit("f", (Share(Arm.CANDIDATE, "aks-v1", 100), Share(Arm.STABLE, "uniform-v1", 9900)), "salt", "stage 1%")
+SHADOW = SetShadow("f.shadow", "aks-v1", 5, "salt", "")
+TELL = Announce(EventReason.PROMOTED, "aks-v1 serves everybody")
+
+
+class Flags:
+    """A flag service that holds what is written, and answers as told."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, dict] = {}
+        self.status = 200
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        key = request.url.path.removeprefix("/v1/flags/")
+        if self.status != 200:
+            return httpx.Response(self.status, json={"error": f"answer {self.status}"})
+        if request.method == "PUT":
+            body = json.loads(request.content)
+            version = self.known.get(key, {"version": 0})["version"] + 1
+            self.known[key] = {"key": key, "version": version, "killed": False, **body}
+        if key not in self.known:
+            return httpx.Response(404, json={"error": "no such flag"})
+        return httpx.Response(200, json=self.known[key])
+
+
+class Hands:
+    """A platform and an announcer that write down what they are told."""
+
+    def __init__(self) -> None:
+        self.done: list[object] = []
+        self.trouble: Exception | None = None
+
+    async def run(self, variant, revision, pool, replicas):
+        if self.trouble:
+            raise self.trouble
+        self.done.append(("run", variant, revision, pool, replicas))
+
+    async def drain(self, variant, pool):
+        self.done.append(("drain", variant, pool))
+
+    def announce(self, effect):
+        self.done.append(effect)
+
+
+@pytest.fixture
+def flags() -> Flags:
+    return Flags()
+
+
+@pytest.fixture
+def hands() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+async def ports(flags, hands):
+    client = FlagClient("http://flags", transport=httpx.MockTransport(flags))
+    yield EffectPorts(client, hands, hands, {("aks-v1", "r1"): "the spec"}, owner="shop/sampler")
+    await client.close()
+
+
+async def test_each_effect_reaches_its_port_in_order(ports, hands, flags):
+    assert await perform([RUN, SPLIT, SHADOW, DRAIN, TELL], ports) == ()
+
+    assert hands.done == [("run", "the spec", "r1", Pool.MAIN, 2), ("drain", "aks-v1", Pool.CONTROL), TELL]
+    split = read_split(flags.known["f"]["document"])
+    assert [(share.arm, share.variant, share.weight) for share in split.shares] == [
+        ("candidate", "aks-v1", 100), ("stable", "uniform-v1", 9900),
+    ]  # fmt: skip
+    assert flags.known["f.shadow"]["document"]["metadata"] == {OWNER: "shop/sampler"}
+
+
+async def test_doing_an_effect_twice_is_doing_it_once(ports, flags):
+    await perform([SPLIT], ports)
+    first = flags.known["f"]["document"]
+    await perform([SPLIT], ports)
+
+    assert flags.known["f"]["document"] == first
+
+
+async def test_nothing_to_do_is_nothing_done(ports, hands):
+    assert await perform([], ports) == ()
+    assert hands.done == []
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        pytest.param(KubeUnreachableError("no answer"), "no answer", id="the platform is away"),
+        pytest.param(KubeConflictError("changed meanwhile"), "changed meanwhile", id="a conflict"),
+        pytest.param(OSError("disk full"), "disk full", id="the disk is full"),
+    ],
+)
+async def test_a_platform_that_fails_keeps_no_other_effect_from_being_done(ports, hands, trouble, words):
+    hands.trouble = trouble
+    [failure] = await perform([RUN, DRAIN, TELL], ports)
+
+    assert str(failure) == f"run 2 main replica(s) of aks-v1: {words}"
+    assert hands.done == [("drain", "aks-v1", Pool.CONTROL), TELL]
+
+
+@pytest.mark.parametrize("status", [400, 401, 412])
+async def test_a_flag_service_that_refuses_keeps_no_other_effect_from_being_done(ports, hands, flags, status):
+    flags.status = status
+    failures = await perform([SPLIT, RUN, TELL], ports)
+
+    assert [failure.effect for failure in failures] == [SPLIT]
+    assert f"answer {status}" in failures[0].reason
+    assert len(hands.done) == 2
+
+
+async def test_a_spec_that_nobody_kept_is_told_with_the_remedy(ports):
+    [failure] = await perform([RunVariant("dpp-v1", "r9", Pool.MAIN, 1)], ports)
+
+    assert failure.reason == "the spec of 'dpp-v1' at revision r9 is not kept any more; apply that spec again"
+
+
+@pytest.mark.parametrize(
+    ("effect", "words"),
+    [
+        (RUN, "run 2 main replica(s) of aks-v1"),
+        (DRAIN, "drain aks-v1 (control)"),
+        (SPLIT, "split f: candidate aks-v1 1%, stable uniform-v1 99%"),
+        (SHADOW, "shadow f.shadow: 5% to aks-v1"),
+        (SetShadow("f.shadow", "", 0, "s", ""), "shadow f.shadow: 0% to nobody"),
+        (TELL, "Promoted: aks-v1 serves everybody"),
+    ],
+)
+def test_effects_read_as_sentences(effect, words):
+    assert str(effect) == words

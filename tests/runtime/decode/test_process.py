@@ -1,0 +1,72 @@
+"""The decoding process: killed in the middle, or told to decode what cannot be, it ends in a refusal."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from pitwall_runtime.decode.process import decode
+from pitwall_runtime.errors import MediaBrokenError, NotAVideoError
+from pitwall_runtime.media import PoolSpec
+
+
+def workers() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if "pitwall_runtime.decode.worker" in one.cmdline()]
+
+
+def test_a_decoder_that_is_killed_in_the_middle_is_a_refusal_with_the_count_of_frames(make_clip, tmp_path):
+    """As by the kernel when memory runs out."""
+    clip = make_clip(tmp_path / "long.mp4", [("red", 60), ("blue", 60)])
+    seen = []
+
+    def kill_at_the_third(frame):
+        seen.append(frame)
+        if len(seen) == 3:
+            for one in workers():
+                os.kill(one.pid, signal.SIGKILL)
+
+    with pytest.raises(MediaBrokenError, match=r"decoding stopped after \d+ frames: it crashed"):
+        decode(clip, PoolSpec(480, 2000), kill_at_the_third)
+    assert workers() == []
+
+
+def test_no_decoder_is_left_behind_after_a_refusal(tmp_path):
+    (tmp_path / "x.mp4").write_bytes(b"no film")
+
+    with pytest.raises(NotAVideoError):
+        decode(tmp_path / "x.mp4", PoolSpec(), lambda _: None)
+    assert workers() == []
+
+
+def test_a_film_that_is_gone_is_no_video(tmp_path):
+    with pytest.raises(NotAVideoError, match="No such file"):
+        decode(tmp_path / "gone.mp4", PoolSpec(), lambda _: None)
+
+
+def test_damage_in_the_middle_is_passed_over_or_refused_but_never_a_crash(clip, tmp_path):
+    whole = clip.read_bytes()
+    for number, start in enumerate(range(100, len(whole) - 400, max(1, len(whole) // 6))):
+        path = tmp_path / f"{number}.mp4"
+        path.write_bytes(whole[:start] + b"\xff" * 200 + whole[start + 200 :])
+        frames = []
+        try:
+            timeline = decode(path, PoolSpec(), frames.append, limit_seconds=30)
+        except (NotAVideoError, MediaBrokenError):
+            continue
+        assert [frame.pts for frame in frames] == sorted({frame.pts for frame in frames})
+        assert timeline.end_pts > frames[-1].pts
+
+
+def test_the_worker_says_in_one_record_why_it_refuses(tmp_path):
+    (tmp_path / "x.mp4").write_bytes(b"")
+    command = [sys.executable, "-m", "pitwall_runtime.decode.worker", str(tmp_path / "x.mp4"), "60", "240"]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    record = json.loads(done.stdout)
+
+    assert done.returncode == 0
+    assert (record["kind"], record["type"]) == ("refused", "NotAVideoError")
+    assert done.stderr == b""

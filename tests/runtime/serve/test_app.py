@@ -1,0 +1,194 @@
+"""The HTTP application within this process: before anything is loaded, when the queue is full, and for odd requests."""
+
+import asyncio
+import threading
+
+import httpx
+import pytest
+
+from pitwall_crds.names import Header
+from pitwall_runtime.errors import BadQuestionError, UnavailableError
+from pitwall_runtime.ingest.resolve import Resolver
+from pitwall_runtime.pipeline.telemetry import BusyWindow, RuntimeTelemetry
+from pitwall_runtime.serve import schema
+from pitwall_runtime.serve.app import ServingState, build_app
+from pitwall_runtime.serve.schema import ChatRequest, question_of
+from pitwall_runtime.serve.worker import QueueLimits, Worker
+
+VIDEO = {"type": "video_url", "video_url": {"url": "file:///a.mp4"}}
+ASKED = {"messages": [{"role": "user", "content": [{"type": "text", "text": "where"}, VIDEO]}]}
+
+
+@pytest.fixture
+def state(make_variant, tmp_path):
+    """A serving process whose models are not loaded."""
+    worker = Worker(QueueLimits(1, 0))
+    telemetry = RuntimeTelemetry("aks-v1", "stable")
+    yield ServingState(make_variant(), "stable", Resolver((tmp_path,), tmp_path / "downloads"), telemetry, worker)
+    worker.close()
+
+
+@pytest.fixture
+async def client(state):
+    transport = httpx.ASGITransport(build_app(state), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://runtime") as made:
+        yield made
+
+
+class Broken:
+    def answer(self, *_):
+        raise ZeroDivisionError("a bug")
+
+
+async def test_before_the_models_are_loaded_it_lives_and_is_not_ready(client):
+    health, ready = await client.get("/healthz"), await client.get("/readyz")
+    asked = await client.post("/v1/chat/completions", json=ASKED)
+
+    assert (health.status_code, ready.status_code, ready.json()) == (200, 503, {"status": "loading"})
+    assert (asked.status_code, asked.headers["retry-after"]) == (503, "1")
+    assert asked.json()["error"]["type"] == "server_error"
+    assert "still loading" in asked.json()["error"]["message"]
+
+
+async def test_a_malformed_question_is_refused_before_anything_is_loaded(client):
+    assert (await client.post("/v1/chat/completions", json={"messages": []})).status_code == 400
+
+
+async def test_a_bug_is_one_sentence_to_the_asker_and_the_whole_story_in_the_log(client, state, tmp_path, caplog):
+    state.pipeline = Broken()
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    video = {"type": "video_url", "video_url": {"url": f"file://{tmp_path}/a.mp4"}}
+    body = {"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}, video]}]}
+    answer = await client.post("/v1/chat/completions", json=body)
+
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "internal_error"
+    assert "a bug" not in answer.text
+    assert "ZeroDivisionError: a bug" in caplog.text
+
+
+async def test_metrics_are_there_from_the_start(client):
+    assert "pitwall_encoder_busy_seconds_total" in (await client.get("/metrics")).text
+
+
+async def test_a_full_queue_refuses_at_once_and_is_free_again_when_the_work_is_done():
+    worker, started, go = Worker(QueueLimits(threads=1, waiting=1)), threading.Event(), threading.Event()
+
+    def work() -> str:
+        started.set()
+        assert go.wait(20)
+        return "done"
+
+    running = [asyncio.create_task(worker.run(work)) for _ in range(2)]
+    await asyncio.to_thread(started.wait, 20)
+    with pytest.raises(UnavailableError, match="2 questions are already in progress or waiting"):
+        await worker.run(work)
+    go.set()
+
+    assert await asyncio.gather(*running) == ["done", "done"]
+    assert await worker.run(lambda: 7) == 7
+    worker.close()
+
+
+async def test_a_client_that_goes_away_does_not_free_the_place_of_its_work():
+    worker, started, go = Worker(QueueLimits(threads=1, waiting=0)), threading.Event(), threading.Event()
+    task = asyncio.create_task(worker.run(lambda: (started.set(), go.wait(20))))
+    await asyncio.to_thread(started.wait, 20)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(UnavailableError):
+        await worker.run(lambda: None)
+    go.set()
+    worker.close()
+
+
+async def test_work_that_fails_gives_its_place_back():
+    worker = Worker(QueueLimits(threads=1, waiting=0))
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            await worker.run(lambda: 1 // 0)
+    worker.close()
+
+
+def request(*messages, **more) -> ChatRequest:
+    return ChatRequest.model_validate({"messages": list(messages), **more})
+
+
+def user(*parts) -> dict:
+    return {"role": "user", "content": list(parts)}
+
+
+def text(words: str) -> dict:
+    return {"type": "text", "text": words}
+
+
+def video(url: str) -> dict:
+    return {"type": "video_url", "video_url": {"url": url}}
+
+
+@pytest.mark.parametrize(
+    ("messages", "found"),
+    [
+        pytest.param([user(text("q"), video("v"))], ("v", "q"), id="one message"),
+        pytest.param([user(video("v"), text("a"), text("b"))], ("v", "a b"), id="words in parts"),
+        pytest.param([user(video("v"), text("a")), user(text("b"))], ("v", "b"), id="the video of an earlier message"),
+        pytest.param([user(video("v")), user(video("w"), text("q"))], ("w", "q"), id="the latest video"),
+        pytest.param([user(video("v")), {"role": "user", "content": " q "}], ("v", "q"), id="plain words"),
+        pytest.param(
+            [user(video("v"), text("q")), {"role": "assistant", "content": "x"}], ("v", "q"), id="an answer last"
+        ),
+        pytest.param([{"role": "system", "content": None}, user(video("v"), text("q"))], ("v", "q"), id="empty system"),
+    ],
+)
+def test_what_is_asked_about_what(messages, found):
+    assert question_of(request(*messages)) == found
+
+
+@pytest.mark.parametrize(
+    ("messages", "more", "words"),
+    [
+        pytest.param([user(text("q"), video("v"))], {"stream": True}, "stream=false", id="a stream"),
+        pytest.param([{"role": "system", "content": "x"}], {}, "role 'user'", id="nobody asks"),
+        pytest.param([user(video("v"))], {}, "no question", id="no words"),
+        pytest.param([user(text("  \n"), video("v"))], {}, "no question", id="blank words"),
+        pytest.param([user(text("q"), video("v")), user(video("w"))], {}, "no question", id="no words in the last"),
+        pytest.param([user(text("q"))], {}, "no video", id="no video"),
+        pytest.param([{"role": "user", "content": None}], {}, "no question", id="nothing at all"),
+        pytest.param([user(text("x" * 4001), video("v"))], {}, "4001 characters; the limit is 4000", id="too long"),
+    ],
+)
+def test_what_is_no_question_is_told_what_to_send(messages, more, words):
+    with pytest.raises(BadQuestionError, match=words):
+        question_of(request(*messages, **more))
+
+
+def test_the_longest_question_is_a_question():
+    assert schema.check_question("x" * schema.MAX_QUESTION_CHARACTERS) is None
+
+
+@pytest.mark.parametrize("said", ["made-up", "", "STABLE", "stable "])
+async def test_an_unknown_arm_is_this_processs_own(client, state, said):
+    await client.post("/v1/chat/completions", json=ASKED, headers={Header.ARM: said})
+
+    assert 'arm="made-up"' not in state.telemetry.exposition().decode()
+
+
+def test_the_busy_share_stays_between_none_and_all():
+    window = BusyWindow()
+    assert window.share() == 0
+    window.add(1.5)
+    assert window.share() == pytest.approx(0.1, abs=0.01)
+    for _ in range(20):
+        window.add(100.0)
+    assert window.share() == 1
+
+
+@pytest.mark.parametrize(("hits", "misses", "cold", "warm"), [(0, 4, 1, 0), (4, 0, 0, 1), (3, 1, 1, 0), (0, 0, 0, 1)])
+def test_a_question_is_cold_as_soon_as_one_frame_was_missing(hits, misses, cold, warm):
+    telemetry = RuntimeTelemetry("aks-v1", "stable")
+    telemetry.question("control", {"select": 0.1}, 16, hits, misses)
+    said = telemetry.exposition().decode()
+
+    assert ('result="cold",sampler_variant="aks-v1"} 1.0' in said) is bool(cold)
+    assert ('result="warm",sampler_variant="aks-v1"} 1.0' in said) is bool(warm)
