@@ -72,7 +72,7 @@ BAD = {
     "difference-of-means": resource("Rollout", ROLLOUT, analysis__gates=[GATE | {"absoluteMarginBasisPoints": 100}]),
     "errors-per-user": resource("Rollout", ROLLOUT, analysis__gates=[{"name": "x", "rate": RATE | {"unit": "User"}}]),
     "tasks-per-query": resource(
-        "Rollout", ROLLOUT, analysis__gates=[{"name": "x", "rate": {"metric": "TaskAbandoned"}}]
+        "Rollout", ROLLOUT, analysis__gates=[{"name": "x", "rate": {"metric": "TaskAbandoned", "unit": "Query"}}]
     ),
     "selection-of-a-minute": resource(
         "Rollout",
@@ -138,7 +138,7 @@ def test_a_bad_resource_is_refused(bad: dict[str, Any]):
         ("gate-with-two-rules", "must set exactly one of quantile, rate and mean"),
         ("difference-of-means", "absoluteMarginBasisPoints is a difference of rates: leave it out with mean"),
         ("errors-per-user", "Errors and ColdQueries are counted per query"),
-        ("tasks-per-query", "with TaskAbandoned set unit to Session or User"),
+        ("tasks-per-query", "with TaskAbandoned set unit to Session or User, or leave it out"),
         ("selection-of-a-minute", "frame selection is measured up to 16 s: set objectiveMilliseconds to at most 16000"),
         ("openai-without-server", "answer.engine openai must name a server: set endpointUrl or endpointRef"),
     ],

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -9,15 +10,18 @@ from pitwall_crds.names import Arm
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.serve.shadow import Copy, Shadow, ShadowRule
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
+from pitwall_gateway.values.series import ArmSeries
 from pitwall_gateway.values.telemetry import GatewayTelemetry
 
+SERIES = ArmSeries("aks-v2", Arm.SHADOW, run="run-1")
 
-def an_answer(seconds: float = 1.0, tokens: int = 100, cache: str = "warm") -> VariantAnswer:
+
+def an_answer(seconds: float = 1.0, tokens: int | None = 100, cache: str = "warm") -> VariantAnswer:
     return VariantAnswer(b"{}", {}, seconds, tokens, cache)
 
 
 def copy(primary: VariantAnswer | None = None, number: int = 0) -> Copy:
-    return Copy("aks-v2", str(number).encode(), primary, {"x-pitwall-arm": "stable", "traceparent": "00-1"})
+    return Copy(SERIES, str(number).encode(), primary, {"x-pitwall-arm": "stable", "traceparent": "00-1"})
 
 
 class Pool:
@@ -53,9 +57,10 @@ class Track:
         self.telemetry = GatewayTelemetry()
         self.shadow = Shadow(pool, self.telemetry, rule or ShadowRule())
 
-    def metric(self, name: str) -> float:
+    def metric(self, name: str, label: str = "") -> float:
         lines = self.telemetry.text().decode().splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"pitwall_{name}{{"))
+        found = [line for line in lines if line.startswith(f"pitwall_{name}{{") and label in line]
+        return sum(float(line.split()[-1]) for line in found)
 
     async def settle(self, calls: int) -> None:
         """Wait until so many calls were begun and all of them have ended."""
@@ -123,19 +128,32 @@ async def test_each_copy_is_a_query_of_the_shadow(build, reply, ok, error):
     track = build(reply)
     track.shadow.offer(copy(an_answer()))
     await track.settle(1)
-    text = track.telemetry.text().decode()
 
-    assert ('outcome="ok"' in text, 'outcome="error"' in text) == (bool(ok), bool(error))
-    assert track.metric("shadow_pairs_total") == 1
+    for family in ("queries_total", "shadow_pairs_total", "evidence_queries_total", "evidence_pairs_total"):
+        counted = track.metric(family, 'outcome="ok"'), track.metric(family, 'outcome="error"')
+        assert counted == (ok, error), family
     assert track.metric("shadow_latency_ratio_count") == ok
+
+
+async def test_a_copy_is_evidence_of_the_run_that_it_carries_and_of_no_other(build):
+    track = build()
+    track.shadow.offer(copy(an_answer()))
+    track.shadow.offer(replace(copy(an_answer()), series=replace(SERIES, run="")))
+    await track.settle(2)
+    labels = 'sampler_variant="aks-v2",arm="shadow",run="run-1"'
+
+    assert track.metric("shadow_pairs_total") == 2
+    assert track.metric("evidence_pairs_total") == 1
+    assert f'pitwall_evidence_pairs_total{{{labels},outcome="ok"}} 1' in track.telemetry.text().decode()
 
 
 @pytest.mark.parametrize(
     ("primary", "shadow", "latency", "tokens"),
     [
         pytest.param(an_answer(2.0, 100), an_answer(1.0, 150), 0.5, 1.5, id="both are told"),
-        pytest.param(an_answer(2.0, 0), an_answer(1.0, 150), 0.5, 0.0, id="the primary tells no tokens"),
-        pytest.param(an_answer(2.0, 100), an_answer(1.0, -5), 0.5, 0.0, id="the shadow tells impossible tokens"),
+        pytest.param(an_answer(2.0, None), an_answer(1.0, 150), 0.5, 0.0, id="the primary tells no tokens"),
+        pytest.param(an_answer(2.0, 0), an_answer(1.0, 150), 0.5, 0.0, id="the primary took no tokens"),
+        pytest.param(an_answer(2.0, 100), an_answer(1.0, None), 0.5, 0.0, id="the shadow tells no tokens"),
         pytest.param(an_answer(2.0, cache="cold"), an_answer(1.0), 0.0, 1.0, id="the primary filled the cache"),
     ],
 )

@@ -22,24 +22,6 @@ def test_an_answer_is_kept_byte_for_byte_with_what_it_tells_of_itself():
 
 
 @pytest.mark.parametrize(
-    ("details", "tokens", "cache"),
-    [
-        pytest.param({}, 0, "", id="nothing is told"),
-        pytest.param(None, 0, "", id="null"),
-        pytest.param([90, "warm"], 0, "", id="a list"),
-        pytest.param({"tokens": "90", "cache": 1}, 0, "", id="of other types"),
-        pytest.param({"tokens": 90.5, "cache": None}, 0, "", id="parts of tokens"),
-        pytest.param({"tokens": -3, "cache": "warm"}, -3, "warm", id="fewer tokens than none"),
-    ],
-)
-def test_what_a_runtime_tells_wrongly_of_its_cost_costs_no_answer(details, tokens, cache):
-    reply = read_reply(200, body(pitwall=details), 0.5)
-
-    assert isinstance(reply, VariantAnswer)
-    assert (reply.tokens, reply.cache) == (tokens, cache)
-
-
-@pytest.mark.parametrize(
     "raw",
     [
         pytest.param(b"", id="nothing"),

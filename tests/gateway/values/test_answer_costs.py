@@ -21,7 +21,7 @@ def test_tokens_selection_encoder_and_cache_are_read():
 
 
 @pytest.mark.parametrize(
-    "value", ["null", "-1", "-0.5", "NaN", "Infinity", "1e400", "1e13", "true", '"7"', "[7]", "9" * 400]
+    "value", ["null", "-1", "-0.5", "NaN", "Infinity", "1e400", "1e13", "true", '"7"', "[7]", "{}", "9" * 400]
 )
 def test_an_impossible_amount_is_none_and_the_answer_is_an_answer(value):
     found = answer(f'{{"tokens": {value}, "frame_selection_seconds": {value}, "stages": {{"encode": {value}}}}}')
@@ -31,7 +31,7 @@ def test_an_impossible_amount_is_none_and_the_answer_is_an_answer(value):
 
 
 @pytest.mark.parametrize(
-    "details", ["null", "[]", '"x"', "{}", '{"stages": []}', '{"stages": "encode"}', '{"cache": 7}']
+    "details", ["null", "[]", '[90, "warm"]', '"x"', "{}", '{"stages": []}', '{"stages": "encode"}', '{"cache": 7}']
 )
 def test_missing_or_misshapen_details_are_none(details):
     found = answer(details)
@@ -39,5 +39,12 @@ def test_missing_or_misshapen_details_are_none(details):
     assert (found.tokens, found.selection_seconds, found.encoder_seconds, found.cache) == (None, None, None, "")
 
 
-def test_tokens_are_whole():
-    assert answer('{"tokens": 7.5}').tokens is None
+@pytest.mark.parametrize("tokens", ["7.5", "90.0"])
+def test_tokens_are_whole(tokens):
+    assert answer(f'{{"tokens": {tokens}}}').tokens is None
+
+
+def test_an_impossible_amount_leaves_the_others_as_they_are():
+    found = answer('{"tokens": -3, "frame_selection_seconds": 0.25, "cache": "warm"}')
+
+    assert (found.tokens, found.selection_seconds, found.cache) == (None, 0.25, "warm")

@@ -1,26 +1,30 @@
-"""The queries: quoted so that no name can change their meaning, one per family, edges as exporters spell them."""
+"""The queries: quoted so that no name can change their meaning, one per family, edges as gateways spell them."""
 
 import pytest
 
+from pitwall_crds.names import Metric
+from pitwall_gateway.values import exposition
+from pitwall_operator.gates import counters
 from pitwall_operator.observe import promql
 from pitwall_operator.observe.promql import Interest
 
 A = Interest("shop", frozenset({"aks-v1"}), {"pitwall_queries_total": None})
+WITHIN, BEYOND = str(Metric.EVIDENCE_WITHIN), str(Metric.EVIDENCE_BEYOND)
+
+
+def family_queries(*interests: Interest) -> tuple[str, ...]:
+    """Those beside the label window, which is always asked for."""
+    first, *others = promql.counter_queries(interests)
+    assert first == Metric.LABEL_WINDOW
+    return tuple(others)
 
 
 @pytest.mark.parametrize(
-    ("edge", "texts"),
-    [
-        (1.0, ("1.0", "1")),
-        (0.5, ("0.5",)),
-        (1.016, ("1.016",)),
-        (100.0, ("100.0", "100")),
-        (1e-05, ("1e-05",)),
-        (float("inf"), ("+Inf",)),
-    ],
+    ("edge", "text"), [(1.0, "1.0"), (0.5, "0.5"), (1.016, "1.016"), (100.0, "100.0"), (1e-05, "1e-05"), (1e6, "1e+06")]
 )
-def test_an_edge_is_asked_for_as_python_and_as_go_spell_it(edge, texts):
-    assert promql.spellings(edge) == texts
+def test_an_edge_is_spelled_as_gateways_spell_it(edge, text):
+    assert counters.edge_text(edge) == text
+    assert exposition.edge_names([edge]) == (text,)
 
 
 @pytest.mark.parametrize(
@@ -32,47 +36,59 @@ def test_an_edge_is_asked_for_as_python_and_as_go_spell_it(edge, texts):
     ],
 )
 def test_no_name_changes_the_meaning_of_a_query(variant, pattern):
-    [query] = promql.counter_queries([Interest("shop", frozenset({variant}), {"pitwall_queries_total": None})])
+    [query] = family_queries(Interest("shop", frozenset({variant}), {"pitwall_queries_total": None}))
 
     assert query == '{__name__=~"pitwall_queries_total",sampler_variant=~"' + pattern + '"}'
 
 
-def test_nobody_asks_nothing():
-    assert promql.counter_queries([]) == ()
+def test_nobody_asks_for_the_label_window_alone():
+    assert promql.counter_queries([]) == (Metric.LABEL_WINDOW,)
 
 
 def test_two_rollouts_that_ask_the_same_share_a_query():
     other = Interest("shop", frozenset({"dpp-v1"}), {"pitwall_queries_total": None})
-    [query] = promql.counter_queries([A, other])
+    [query] = family_queries(A, other)
 
     assert query.endswith(r'sampler_variant=~"aks\\-v1|dpp\\-v1"}')
 
 
 def test_a_family_is_read_with_one_query_so_that_its_parts_are_of_one_moment():
     parts = {f"pitwall_tokens_{part}": None for part in ("bucket", "sum", "count")}
-    queries = promql.counter_queries([Interest("shop", frozenset({"a"}), parts), A])
+    queries = family_queries(Interest("shop", frozenset({"a"}), parts), A)
 
     assert len(queries) == 2
     assert "pitwall_tokens_bucket|pitwall_tokens_count|pitwall_tokens_sum" in queries[1]
 
 
-def test_where_one_needs_all_edges_and_another_few_each_gets_its_own():
-    few = Interest("shop", frozenset({"b"}), {"pitwall_l_bucket": frozenset({"1.0"}), "pitwall_l_count": None})
-    whole = Interest("shop", frozenset({"a"}), {"pitwall_l_bucket": None, "pitwall_l_count": None})
-    [query] = promql.counter_queries([few, whole])
+@pytest.mark.parametrize("family", [*promql.BY_EDGE, "pitwall_l_bucket"])
+def test_where_one_needs_all_edges_and_another_few_each_gets_its_own(family):
+    few = Interest("shop", frozenset({"b"}), {str(family): frozenset({"1.0"})})
+    whole = Interest("shop", frozenset({"a"}), {str(family): None})
+    [query] = family_queries(few, whole)
     first, second = query.split(" or ")
 
-    assert "le=" not in first
-    assert second.endswith(r'sampler_variant=~"b",le=~"|1\\.0"}')
+    assert "edge=" not in first
+    assert second.endswith(r'sampler_variant=~"b",edge=~"1\\.0"}')
 
 
-def test_processes_are_found_by_what_they_count_and_never_by_buckets():
-    asked = Interest("shop", frozenset({"a"}), {"pitwall_l_bucket": None, "pitwall_l_count": None})
+def test_those_that_need_a_few_edges_share_a_query_per_family():
+    one = Interest("shop", frozenset({"a"}), dict.fromkeys((WITHIN, BEYOND), frozenset({"1.0"})))
+    other = Interest("shop", frozenset({"b"}), dict.fromkeys((WITHIN, BEYOND), frozenset({"0.5"})))
+    queries = family_queries(one, other)
+
+    assert queries == tuple(
+        f'{{__name__=~"{family}",sampler_variant=~"a|b",edge=~"0\\\\.5|1\\\\.0"}}' for family in (BEYOND, WITHIN)
+    )
+
+
+def test_processes_are_found_by_what_they_count_and_never_by_series_of_edges():
+    asked = Interest("shop", frozenset({"a"}), dict.fromkeys((WITHIN, BEYOND, "pitwall_l_bucket", "pitwall_l_count")))
     start, age = promql.source_query([asked]), promql.age_query([asked])
 
     assert start.startswith("process_start_time_seconds and on (job, instance) {")
     assert age.startswith("timestamp(process_start_time_seconds) and on (job, instance) {")
-    assert "_bucket" not in start + age
+    assert '{__name__=~"pitwall_l_count",' in start
+    assert not any(name in start + age for name in (WITHIN, BEYOND, "_bucket"))
 
 
 def test_the_five_queries_are_by_namespace_and_variant():
