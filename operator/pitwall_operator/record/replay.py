@@ -166,5 +166,5 @@ def _in_a_sentence() -> Iterator[None]:
         raise
     except (KeyError, TypeError) as error:
         raise UnreadableRecordError(f"a line lacks {error}; is this a decision record of Pitwall?") from None
-    except ValueError as error:
+    except (ValueError, AttributeError, ArithmeticError) as error:  # other types, or numbers beyond all bounds
         raise UnreadableRecordError(f"a line was changed and cannot be read: {error}") from None

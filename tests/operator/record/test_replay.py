@@ -11,20 +11,24 @@ from pitwall_operator.record.replay import replay
 from pitwall_operator.values.errors import UnreadableRecordError
 
 
+def blocks(lines: list[dict]) -> list[dict]:
+    return [line for line in lines if line["kind"] == "block"]
+
+
+def weighed(lines: list[dict]) -> list[dict]:
+    return [line for line in blocks(lines) if line["counts"]]
+
+
 @pytest.fixture
 def record(world) -> list[dict]:
-    """A run's head and its first blocks."""
+    """A run's head and its first blocks, up to the second that was weighed: those of the warm-up are not."""
     world.apply("rollout-aks.yaml")
     written: list[dict] = []
-    while sum(line["kind"] == "block" for line in written) < 4:
+    while len(weighed(written)) < 2:
         world.good_block()
         before = world.rollout
         written += evidence_lines(before, world.turn())
     return json.loads(json.dumps(written))
-
-
-def blocks(lines: list[dict]) -> list[dict]:
-    return [line for line in lines if line["kind"] == "block"]
 
 
 def without_counts(lines):
@@ -48,11 +52,38 @@ def with_rules_that_are_none(lines):
 
 
 def with_counts_of_an_unknown_gate(lines):
-    blocks(lines)[0]["counts"]["vibes"] = next(iter(blocks(lines)[0]["counts"].values()))
+    counts = weighed(lines)[0]["counts"]
+    counts["vibes"] = next(iter(counts.values()))
 
 
 def with_a_tally_of_words(lines):
-    next(iter(blocks(lines)[0]["counts"].values()))["pairs"] = "many"
+    next(iter(weighed(lines)[0]["counts"].values()))["pairs"] = "many"
+
+
+def with_more_trials_than_a_number_holds(lines):
+    next(iter(weighed(lines)[0]["counts"].values()))["pairs"] = {"total": 10**400, "worse": 10**399, "better": 0}
+
+
+def with_a_list_of_counts(lines):
+    weighed(lines)[0]["counts"] = list(weighed(lines)[0]["counts"].values())
+
+
+def with_counts_that_are_words(lines):
+    counts = weighed(lines)[0]["counts"]
+    counts[next(iter(counts))] = "many"
+
+
+def with_gates_by_number(lines):
+    blocks(lines)[0]["gates"] = list(blocks(lines)[0]["gates"].values())
+
+
+def with_a_gate_of_words(lines):
+    gates = blocks(lines)[0]["gates"]
+    gates[next(iter(gates))] = "Harmful"
+
+
+def with_a_line_of_words(lines):
+    lines[1] = "a block"
 
 
 def without_its_head(lines):
@@ -63,7 +94,9 @@ def without_its_head(lines):
     "damage",
     [
         without_counts, without_a_gates_verdict, without_a_gate, with_a_strange_stage, with_rules_that_are_none,
-        with_counts_of_an_unknown_gate, with_a_tally_of_words, without_its_head,
+        with_counts_of_an_unknown_gate, with_a_tally_of_words, with_more_trials_than_a_number_holds,
+        with_a_list_of_counts, with_counts_that_are_words, with_gates_by_number, with_a_gate_of_words,
+        with_a_line_of_words, without_its_head,
     ],
 )  # fmt: skip
 def test_a_damaged_record_is_refused_in_a_sentence(record, damage):
@@ -79,7 +112,7 @@ def test_a_record_of_two_runs_is_replayed_run_by_run(record):
         line["run"] = "another"
     found = list(replay([*record, *second]))
 
-    assert [block.run for block in found] == [record[0]["run"]] * 4 + ["another"] * 4
+    assert [block.run for block in found] == [run for run in (record[0]["run"], "another") for _ in blocks(record)]
     assert [words for block in found for words in block.disagreements()] == []
 
 
@@ -95,7 +128,7 @@ def test_runs_whose_lines_are_mixed_are_told_apart(record):
 def test_lines_of_decisions_are_passed_over(record):
     decision = {"kind": "decision", "run": record[0]["run"], "effects": []}
 
-    assert len(list(replay([decision, *record, decision]))) == 4
+    assert len(list(replay([decision, *record, decision]))) == len(blocks(record))
 
 
 @pytest.mark.parametrize(
