@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import GateStatus, HistoryEntry, Phase, ProcessStatus, TailStatus, Verdict
 from pitwall_operator.record import explain
 
@@ -92,6 +93,29 @@ def test_a_story_has_its_parts_and_leaves_out_what_there_is_not(world):
     told = explain.story(world.rollout, [])
     assert told.index("Evidence") < told.index("What happened")
     assert not any("blocks were weighed" in line for line in told)
+
+
+ADVICE = "  gate errors: absoluteMarginBasisPoints 0: errors normally never happen"
+
+
+def in_phase(phase: str, margin: int) -> Rollout:
+    errors = {"name": "errors", "rate": {"metric": "Errors"}, "absoluteMarginBasisPoints": margin}
+    stages = [{"weightBasisPoints": weight} for weight in (100, 10_000)]
+    spec = {"flag": "f", "variantRef": {"name": "v"}, "stages": stages, "analysis": {"gates": [errors]}}
+    return Rollout.model_validate({"metadata": {"name": "r"}, "spec": spec, "status": {"phase": phase}})
+
+
+@pytest.mark.parametrize("phase", ["Shadow", "Canary", "Bake"])
+def test_advice_stands_in_the_story_while_a_candidate_moves(phase):
+    told = explain.story(in_phase(phase, margin=0), ())
+
+    assert told[told.index("Advice") + 1].startswith(ADVICE)
+    assert "Advice" not in explain.story(in_phase(phase, margin=100), ())
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Stable", "FlaggedOff", "Aborted", "Invalid"])
+def test_advice_is_spared_where_nothing_is_weighed(phase):
+    assert "Advice" not in explain.story(in_phase(phase, margin=0), ())
 
 
 def line(after: str, trials: int, run: str = "r") -> dict:
