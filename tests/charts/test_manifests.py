@@ -150,6 +150,13 @@ def test_every_command_line_is_understood_by_its_program(rendered):
     assert gateway.flags_sync == f"{host}:{flags.sync_port}"
 
 
+@pytest.mark.parametrize(("said", "questions"), [({}, 4), ({"gateway.warmQuestions": 0}, 0)], ids=["nothing", "none"])
+def test_the_gateway_is_told_how_many_questions_warm_a_new_pod(render, said, questions):
+    told = gateway_settings.read_settings(render(**said).arguments("gateway"))
+
+    assert told.rules.warm.questions == questions
+
+
 def test_the_operator_is_told_what_the_values_say_of_runtimes(render):
     with mock.patch.dict(os.environ, {"POD_NAME": "operator-1", "POD_NAMESPACE": "race"}):
         told = operator_settings.read(render("everything").arguments("operator"))

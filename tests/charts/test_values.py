@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pitwall_gateway.pools.recent import BODIES
+
 CHART = Path(__file__).parents[2] / "charts" / "pitwall"
 pytestmark = pytest.mark.slow
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -133,6 +135,7 @@ def test_every_value_changes_what_is_rendered(rendering, name):
         pytest.param({"prometheus.url": "prometheus:9090"}, "/prometheus/url.*pattern", id="an-address-without-http"),
         pytest.param({"flags.requestsPerSecond": "many"}, "/flags/requestsPerSecond.*number", id="text-for-a-number"),
         pytest.param({"operator.image.digest": "sha256:12"}, "/operator/image/digest", id="half-a-digest"),
+        pytest.param({"gateway.warmQuestions": BODIES + 1}, "/gateway/warmQuestions.*maximum", id="too-many"),
         pytest.param({"watch.namespaces": [""]}, "/watch/namespaces/0", id="a-namespace-without-a-name"),
         pytest.param(
             {"flags.replicas": 2}, "SQLite serves one replica; set flags.database.postgresql.existingSecret",
