@@ -60,6 +60,8 @@ class ExportedLoad:
 
     def __init__(self, assigner: Assigner, behaviour: Behaviour) -> None:
         self.telemetry = GatewayTelemetry()
+        for unit in ("query", "session", "user"):
+            self.telemetry.label_window(unit, 0.0)  # labels come with the answer here
         self._assigner = assigner
         self._behaviour = behaviour
         self._dice = random.Random()
