@@ -45,6 +45,8 @@ class Counters:
     latencies: dict[tuple[str, str, str], dict[float, int]] = field(default_factory=dict)
     quality: dict[tuple[str, str, str, str], list[int]] = field(default_factory=dict)
     pairs: dict[tuple[str, str], dict[float, int]] = field(default_factory=dict)
+    spent: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
+    failed_copies: dict[tuple[str, str], int] = field(default_factory=dict)
     errors: dict[tuple[str, str, str], int] = field(default_factory=dict)
     users: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
@@ -65,6 +67,14 @@ class Counters:
     def pair(self, variant: str, ratio: float, count: int = 1) -> None:
         values = self.pairs.setdefault((variant, self.run), {})
         values[ratio] = values.get(ratio, 0) + count
+
+    def spend(self, variant: str, arm: str, tokens: float) -> None:
+        answers = self.spent.setdefault((variant, arm, self.run), [0, 0.0])
+        answers[0] += 1
+        answers[1] += tokens
+
+    def fail_copy(self, variant: str) -> None:
+        self.failed_copies[(variant, self.run)] = self.failed_copies.get((variant, self.run), 0) + 1
 
     def samples(self) -> Mapping[str, list[tuple[Mapping[str, str], float]]]:
         found: dict[str, list[tuple[Mapping[str, str], float]]] = {}
@@ -90,6 +100,13 @@ class Counters:
             scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: Arm.SHADOW, Label.RUN: run}
             _ratios(found, ratios, {**scope, Label.QUANTITY: Quantity.LATENCY})
             found.setdefault(Metric.EVIDENCE_PAIRS, []).append(({**scope, Label.OUTCOME: "ok"}, sum(ratios.values())))
+        for (variant, arm, run), (answers, tokens) in self.spent.items():
+            scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm, Label.RUN: run, Label.QUANTITY: Quantity.TOKENS}
+            found.setdefault(Metric.EVIDENCE_VALUED, []).append((scope, answers))
+            found.setdefault(Metric.EVIDENCE_VALUE, []).append((scope, tokens))
+        for (variant, run), failed in self.failed_copies.items():
+            scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: Arm.SHADOW, Label.RUN: run, Label.OUTCOME: "error"}
+            found.setdefault(Metric.EVIDENCE_PAIRS, []).append((scope, failed))
         return found
 
 
@@ -138,6 +155,7 @@ class World:
     split: SplitSeen | Unseen = field(default_factory=SplitSeen)
     shadow: ShadowSeen | Unseen = field(default_factory=ShadowSeen)
     counters: Counters = field(default_factory=Counters)
+    further: dict[str, Counters] = field(default_factory=dict)
     experiments: dict[str, ShadowSeen] = field(default_factory=dict)
     refused: str = ""
     blind: str = ""
@@ -153,8 +171,9 @@ class World:
             name: VariantSeen(revision, full_replicas=1, pools=self.pools.get(name, {}))
             for name, revision in self.revisions.items()
         }
-        source = ProcessCounters(start_time=self.now - 1e6, samples=self.counters.samples())
-        reading = Unseen(self.blind) if self.blind else Reading(self.now, {"gateway": source})
+        processes = {"gateway": self.counters, **self.further}
+        sources = {name: ProcessCounters(self.now - 1e6, counters.samples()) for name, counters in processes.items()}
+        reading = Unseen(self.blind) if self.blind else Reading(self.now, sources)
         asked = {experiment.variant_ref.name for experiment in self.rollout.spec.experiments}
         experiments = {name: self.experiments.get(name, ShadowSeen()) for name in asked | set(self.status.experiments)}
         return Observation(self.now, variants, self.split, self.shadow, reading, experiments, self.refused)
