@@ -96,7 +96,9 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
         _COUNTER, (*_RUN, Label.QUANTITY), "Pairs of a run of which both values are known."
     ),
     Metric.EVIDENCE_MEMORY: MetricDescription(
-        _GAUGE, (Label.SAMPLER_VARIANT,), "Seconds after which slow questions of a variant are no longer correlated."
+        _GAUGE,
+        (Label.SAMPLER_VARIANT,),
+        "Seconds after which slow questions of a variant at one pod are no longer correlated.",
     ),
     Metric.EVIDENCE_HISTORY: MetricDescription(
         _GAUGE, (Label.SAMPLER_VARIANT,), "Seconds of history behind that estimate."

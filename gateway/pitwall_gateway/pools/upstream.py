@@ -11,7 +11,8 @@ import httpx
 
 from pitwall_crds.names import Arm
 from pitwall_gateway.pools.routes import RouteTable
-from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure, read_reply
+from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure, VariantRefusal, read_reply
+from pitwall_gateway.values.series import ArmSeries
 
 log = logging.getLogger(__name__)
 PATH = "/v1/chat/completions"
@@ -43,13 +44,21 @@ Urls = Callable[[str, Arm], Awaitable[tuple[str, ...]]]
 """A variant and an arm in, the URLs of those who may be asked out."""
 
 
+Answered = Callable[[ArmSeries, str, float, float], None]
+"""Hears whom a call was for, the URL, when it was asked, and the seconds until its answer or failure."""
+
+
 class Upstream:
     """The runtimes behind the gateway, as an HTTP client with bounds."""
 
-    def __init__(self, routes: RouteTable, limits: CallLimits, urls: Urls | None = None) -> None:
-        """`urls` says who may be asked, and may take its time; without it, whoever is in the routes."""
+    def __init__(
+        self, routes: RouteTable, limits: CallLimits, urls: Urls | None = None, answered: Answered | None = None
+    ) -> None:
+        """`urls` says who may be asked, and may take its time; without it, whoever is in the routes. `answered` hears
+        of every URL's answers and failures; of what the caller abandons, or is at fault for, it hears nothing."""
         self._routes = routes
         self._urls = urls or self._routed
+        self._answered = answered or (lambda *_: None)
         self._limits = limits
         self._in_flight: Counter[tuple[str, Arm]] = Counter()
         self._client = httpx.AsyncClient(
@@ -114,6 +123,18 @@ class Upstream:
         self._routes.begin(url)
         started = time.monotonic()
         try:
+            reply = await self._exchange(call, url, started)
+        except (httpx.ConnectError, httpx.RemoteProtocolError):
+            self._tell(call, url, started)
+            raise
+        finally:
+            self._routes.end(url)
+        if not isinstance(reply, VariantRefusal):
+            self._tell(call, url, started)
+        return reply
+
+    async def _exchange(self, call: Call, url: str, started: float) -> Reply:
+        try:
             async with asyncio.timeout(self._limits.answer_seconds):
                 response = await self._client.post(url + PATH, content=call.body, headers=call.headers)
             return read_reply(response.status_code, response.content, time.monotonic() - started)
@@ -123,8 +144,9 @@ class Upstream:
             return self._too_late(call, url, time.monotonic() - started)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return _unreachable(call, url, error)
-        finally:
-            self._routes.end(url)
+
+    def _tell(self, call: Call, url: str, started: float) -> None:
+        self._answered(ArmSeries(call.variant, call.arm), url, started, time.monotonic() - started)
 
     def _too_late(self, call: Call, url: str, waited: float) -> VariantFailure:
         log.warning("%s as %s at %s: no answer in %.1f s", call.variant, call.arm, url, waited)

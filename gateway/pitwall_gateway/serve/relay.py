@@ -66,7 +66,7 @@ class Relay:
         finally:
             seconds = time.monotonic() - started
             self._telemetry.evidence.closed(waiting, end, seconds)
-        self._count(served, started, seconds)
+        self._count(served, seconds)
         if isinstance(served.reply, VariantAnswer):
             self._recent.keep(question.body)
         return served
@@ -107,7 +107,7 @@ class Relay:
         self._circuits.told(call, failed=True)
         return RelayedAnswer(reply, served.assigned, stable, FailureKind.REFUSED)
 
-    def _count(self, served: RelayedAnswer, started: float, seconds: float) -> None:
+    def _count(self, served: RelayedAnswer, seconds: float) -> None:
         match served.reply:
             case VariantRefusal(status=status):
                 self._telemetry.refused(served.assigned, status)
@@ -118,4 +118,3 @@ class Relay:
             case VariantAnswer() as answer:
                 self._telemetry.answered(served.assigned, seconds)
                 self._telemetry.evidence.measured(served.assigned, answer)
-                self._telemetry.memory.answered(served.assigned, started, seconds)

@@ -67,7 +67,8 @@ def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
     assigner = Assigner(flags, settings.flag, lambda last: routes.current(time.monotonic()).stable_variant(last))
     recent, for_warm_up = RecentQuestions(), Upstream(routes, rules.limits)
     warm_up = WarmUp(routes, for_warm_up.ask_at, recent, rules.warm)
-    for_users, for_copies = (Upstream(routes, rules.limits, warm_up.urls) for _ in range(2))
+    for_users = Upstream(routes, rules.limits, warm_up.urls, telemetry.memory.answered)
+    for_copies = Upstream(routes, rules.limits, warm_up.urls)
     return Wiring(
         settings=settings,
         flags=flags,

@@ -1,5 +1,6 @@
 """Answered questions of stable's variants in, Prometheus gauges of their memory out."""
 
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -13,6 +14,7 @@ from pitwall_crds.names import Arm, Metric
 from pitwall_gateway.values.memory import MemoryEstimate, MemoryEstimator
 from pitwall_gateway.values.series import ArmSeries
 
+log = logging.getLogger(__name__)
 VARIANTS: Final = 2
 """The stable variant, and the one before it."""
 FRESH_SECONDS: Final = 10.0
@@ -28,8 +30,9 @@ class MemoryGauges(Collector):
         self._estimators: OrderedDict[str, MemoryEstimator] = OrderedDict()
         self._estimates: dict[str, tuple[float, MemoryEstimate | None]] = {}
 
-    def answered(self, series: ArmSeries, started: float, seconds: float) -> None:
-        """A user's question that was asked at this time got its answer after so many seconds."""
+    def answered(self, series: ArmSeries, url: str, started: float, seconds: float) -> None:
+        """A user's question that was asked of the pod at this URL at this time got its answer, or was given up, after
+        so many seconds."""
         if series.arm not in (Arm.STABLE, Arm.CONTROL):
             return
         estimator = self._estimators.get(series.variant)
@@ -39,7 +42,7 @@ class MemoryGauges(Collector):
         if len(self._estimators) > VARIANTS:
             dropped, _ = self._estimators.popitem(last=False)
             self._estimates.pop(dropped, None)
-        estimator.answered(started, seconds)
+        estimator.answered(url, started, seconds)
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """The memory of each variant that has enough history."""
@@ -59,6 +62,9 @@ class MemoryGauges(Collector):
         if now - made >= FRESH_SECONDS:
             estimate = self._estimators[variant].estimate(now)
             self._estimates[variant] = (now, estimate)
+            if estimate:
+                words = "%s: slowness lasts %d s, by %d s of %d pods"
+                log.debug(words, variant, estimate.memory_seconds, estimate.history_seconds, estimate.pods)
         return estimate
 
 

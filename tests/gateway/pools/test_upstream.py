@@ -14,6 +14,7 @@ from pitwall_crds.names import Arm
 from pitwall_gateway.pools.routes import RouteTable
 from pitwall_gateway.pools.upstream import Call, CallLimits, Upstream
 from pitwall_gateway.values.answer import FailureKind, VariantAnswer, VariantFailure, VariantRefusal
+from pitwall_gateway.values.series import ArmSeries
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ANSWER = json.dumps({"choices": [{"index": 0}], "pitwall": {"tokens": 7, "cache": "warm"}}).encode()
@@ -58,6 +59,7 @@ class Pool:
         self.stack = stack
         self.table = RouteTable(path)
         self.calls = 0
+        self.heard: list[tuple[ArmSeries, str, float, float]] = []
         self.serving: set[asyncio.Task[None] | None] = set()
 
     async def close(self) -> None:
@@ -94,7 +96,7 @@ class Pool:
 
     def upstream(self, *urls: str, limits: CallLimits = LIMITS) -> Upstream:
         self.path.write_text(json.dumps({"variants": {"aks-v2": {"candidate": urls}}}))
-        upstream = Upstream(self.table, limits)
+        upstream = Upstream(self.table, limits, answered=lambda *heard: self.heard.append(heard))
         self.stack.push_async_callback(upstream.close)
         return upstream
 
@@ -258,3 +260,35 @@ async def test_routes_that_change_while_a_call_is_under_way_leave_it_alone(pool)
 
     assert refused.fault is FailureKind.UNROUTED
     assert isinstance(await asked, VariantAnswer)
+
+
+async def test_every_url_that_answers_or_fails_is_told_with_its_wait(pool, dead):
+    slow, quick = await pool.runtime(hangs), await pool.runtime(sends(http(200, ANSWER)))
+
+    before = time.monotonic()
+    await pool.upstream(slow).ask(CALL)
+    upstream = pool.upstream(dead, quick)
+    await upstream.ask(CALL)
+    await upstream.ask(CALL)
+
+    assert {series for series, *_ in pool.heard} == {ArmSeries("aks-v2", Arm.CANDIDATE)}
+    assert [url for _, url, *_ in pool.heard if url != dead] == [slow, quick, quick]
+    assert dead in [url for _, url, *_ in pool.heard]
+    assert LIMITS.answer_seconds <= pool.heard[0][3] < time.monotonic() - before
+    assert all(before <= started <= time.monotonic() for _, _, started, _ in pool.heard)
+
+
+async def test_a_question_at_fault_itself_tells_nothing_of_its_pod(pool):
+    await pool.upstream(await pool.runtime(sends(http(422, b"no")))).ask(CALL)
+
+    assert pool.heard == []
+
+
+async def test_a_question_that_its_caller_abandons_tells_nothing_of_its_pod(pool):
+    asked = asyncio.create_task(pool.upstream(await pool.runtime(hangs)).ask(CALL))
+    await pool.until(lambda: pool.calls)
+    asked.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert pool.heard == []
