@@ -1,4 +1,4 @@
-"""Runs the comparison: `python -m benchmarks.canary_policies [--quick] [--output DIR] [--streams DIR]`."""
+"""Runs the comparison: `python -m benchmarks.canary_policies [--quick] [--queues] [--output DIR] [--streams DIR]`."""
 
 import argparse
 import datetime as dt
@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.canary_policies import proofs, replay, report, table, targets
+from benchmarks.canary_policies.queues import evaluate
 
 RESULTS = Path(__file__).parents[1] / "results"
 RUNS, QUICK_RUNS, LEAST_RUNS = 2000, 200, 20
@@ -28,9 +29,12 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder for JSON, markdown and plots")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--streams", type=Path, help="judge recorded streams (*.jsonl, see replay.py) instead")
+    parser.add_argument("--queues", action="store_true", help="traffic with queues, stalls and users instead")
     arguments = parser.parse_args()
     if arguments.streams:
         return _replay(arguments.streams)
+    if arguments.queues:
+        return evaluate.main(quick=arguments.quick, out=arguments.output, processes=arguments.processes)
     start = time.monotonic()
     jobs, runs = table.jobs(), RUNS
     if arguments.quick:

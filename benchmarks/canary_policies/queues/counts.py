@@ -35,6 +35,11 @@ class ArmCounts:
         """(edges, runs, steps) whatever is known at an edge."""
         return self.within + self.beyond
 
+    def of_runs(self, which: np.ndarray) -> "ArmCounts":
+        """Some of the runs."""
+        by_edge = (self.within[:, which], self.beyond[:, which])
+        return ArmCounts(*by_edge, self.done[which], self.errors[which], self.asked[which])
+
 
 def count(
     questions: Questions,

@@ -1,8 +1,10 @@
 """Counts of many runs come in; when each run flags its candidate off comes out, for a mode and a length of blocks."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+from benchmarks.canary_policies.queues.grid import Measured
 from benchmarks.canary_policies.queues.simulate import QueueCounts
 from benchmarks.canary_policies.queues.twins import (
     ArmsBlock,
@@ -14,77 +16,102 @@ from benchmarks.canary_policies.queues.twins import (
 )
 from benchmarks.canary_policies.vectors import Bernoulli
 
-from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule
+from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.rollout import Analysis
 from pitwall_operator.evidence.bernoulli import Prior
-from pitwall_operator.evidence.null_boundary import Claim
+from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.gates.budget import harm_log_threshold
-from pitwall_operator.gates.processes import LEAST_TRIALS, QUANTILE_PRIOR_TRIALS, further_edges, harm_boundary
+from pitwall_operator.gates.processes import (
+    BURST_MARGIN,
+    LEAST_TRIALS,
+    QUANTILE_PRIOR_TRIALS,
+    RATE_PRIOR_TRIALS,
+    RATE_PRIORS,
+    further_edges,
+    harm_boundary,
+)
 
 NEVER = np.inf
-GATE = Gate(name="latency", quantile=QuantileRule(metric=QuantileMetric.QUERY_LATENCY))
-PER_MILLES = (*further_edges(GATE), GATE.quantile.per_mille)
-THRESHOLD = harm_log_threshold(GATE, Analysis(gates=(GATE,)), "harm")
+GATES = {
+    Measured.LATENCY: Gate(name="latency", quantile=QuantileRule(metric=QuantileMetric.QUERY_LATENCY)),
+    Measured.ERRORS: Gate(name="errors", rate=RateRule(metric=RateMetric.ERRORS), absolute_margin_basis_points=200),
+    Measured.THUMBS_DOWN: Gate(name="thumbs", rate=RateRule(metric=RateMetric.THUMBS_DOWN)),
+    Measured.FOLLOW_UP: Gate(name="follow-up", rate=RateRule(metric=RateMetric.FOLLOW_UP)),
+}
+LATENCY = GATES[Measured.LATENCY]
+PER_MILLES = (*further_edges(LATENCY), LATENCY.quantile.per_mille)
+THRESHOLD = harm_log_threshold(LATENCY, Analysis(gates=(LATENCY,)), "harm")
 
 
-def harm_process(dependence: Dependence, runs: int, draw: np.random.Generator) -> CarriedVector:
-    """What a quantile gate acts on, with the operator's boundary, priors and least trials."""
-    boundary = harm_boundary(GATE)
-    trials = MeanVector(
-        TrialsVector(Bernoulli(boundary, Claim.HARM, Prior(1 - per_mille / 1000, QUANTILE_PRIOR_TRIALS), runs))
-        for per_mille in PER_MILLES
-    )
-    if dependence is Dependence.QUERY:
-        return CarriedVector(trials, 1)
-    swaps = MeanVector(SwapVector(boundary.ratio, runs, draw) for _ in PER_MILLES)
-    return CarriedVector(BothVector(swaps, trials), LEAST_TRIALS)
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Counts in blocks of so many steps. `shared`: stable is like the control, so single trials are compared with both;
+    `warmup_seconds` are left out at the beginning."""
+
+    counts: QueueCounts
+    steps_per_block: int
+    step_seconds: float
+    shared: bool = False
+    warmup_seconds: float = 0.0
+
+    def blocks(self, measured: Measured) -> Iterator[tuple[float, list[ArmsBlock]]]:
+        """(second at which it ends, the block at every edge; the gate's own edge is the last)."""
+        arms = (self.counts.control, self.counts.candidate, self.counts.stable)
+        sums = [[np.cumsum(values, axis=2) for values in _trials_and_bad(arm, measured)] for arm in arms]
+        first = int(self.warmup_seconds / self.step_seconds)
+        for begin in range(first, sums[0][0].shape[2] - self.steps_per_block + 1, self.steps_per_block):
+            end = begin + self.steps_per_block
+            parts = [[_between(total, begin, end) for total in arm] for arm in sums]
+            if not self.shared:
+                parts[2] = [np.zeros_like(values) for values in parts[2]]
+            edges = zip(*(zip(*arm, strict=True) for arm in parts), strict=True)
+            yield end * self.step_seconds, [ArmsBlock(*edge) for edge in edges]
 
 
-def seconds_until_off(
-    counts: QueueCounts,
-    dependence: Dependence,
-    steps_per_block: int,
-    *,
-    step_seconds: float,
-    shared: bool = False,
-    warmup_seconds: float = 0.0,
-) -> np.ndarray:
-    """Per run; infinity for never. `shared`: stable answers from the control's pods, so it counts beside it."""
-    runs = counts.control.done.shape[0]
-    process = harm_process(dependence, runs, np.random.default_rng(runs))
+def seconds_until_off(reading: Reading, dependence: Dependence, measured: Measured = Measured.LATENCY) -> np.ndarray:
+    """Per run; infinity for never."""
+    runs = reading.counts.control.done.shape[0]
+    limits = acting(measured, dependence, runs, np.random.default_rng(runs))
     off = np.full(runs, NEVER)
-    for end, blocks in blocks_of(counts, steps_per_block, shared=shared, skipped=int(warmup_seconds / step_seconds)):
-        process.update(blocks)
-        crossed = process.log_e >= THRESHOLD
-        off = np.where(crossed, np.minimum(off, end * step_seconds), off)
+    for now, blocks in reading.blocks(measured):
+        for process, threshold in limits:
+            process.update(blocks)
+            off = np.where(process.log_e >= threshold, np.minimum(off, now), off)
         if np.isfinite(off).all():
             break
     return off
 
 
-def blocks_of(
-    counts: QueueCounts, steps_per_block: int, *, shared: bool, skipped: int = 0
-) -> Iterator[tuple[int, list[ArmsBlock]]]:
-    """(step at which it ends, the block at every edge)."""
-    arms = (counts.control, counts.candidate, counts.stable)
-    sums = [[np.cumsum(values, axis=2) for values in (arm.trials, arm.beyond)] for arm in arms]
-    steps = counts.control.done.shape[1]
-    for end in range(skipped + steps_per_block, steps + 1, steps_per_block):
-        begin = end - steps_per_block
+def acting(
+    measured: Measured, dependence: Dependence, runs: int, draw: np.random.Generator
+) -> list[tuple[CarriedVector, float]]:
+    """(process, threshold) of all that a gate acts on, with the operator's boundary, priors and least trials."""
+    gate = GATES[measured]
+    analysis, boundary = Analysis(gates=(gate,)), harm_boundary(gate)
+    trials = MeanVector(TrialsVector(Bernoulli(boundary, Claim.HARM, prior, runs)) for prior in _priors(gate))
+    if dependence is Dependence.QUERY:
+        harm = CarriedVector(trials, 1)
+    else:
+        swaps = MeanVector(SwapVector(boundary.ratio, runs, draw) for _ in _priors(gate))
+        harm = CarriedVector(BothVector(swaps, trials), LEAST_TRIALS)
+    found = [(harm, harm_log_threshold(gate, analysis, "harm"))]
+    if measured is Measured.ERRORS:
+        burst = Bernoulli(NullBoundary(offset=BURST_MARGIN), Claim.HARM, _priors(gate)[0], runs)
+        found.append((CarriedVector(MeanVector([TrialsVector(burst)]), 1), harm_log_threshold(gate, analysis, "burst")))
+    return found
 
-        def between(total: np.ndarray, begin: int = begin, end: int = end) -> np.ndarray:
-            return total[:, :, end - 1] - (total[:, :, begin - 1] if begin else 0)
 
-        control, candidate, stable = ([between(total) for total in arm] for arm in sums)
-        nothing = np.zeros_like(stable[0][0])
-        yield (
-            end,
-            [
-                ArmsBlock(
-                    (control[0][edge], control[1][edge]),
-                    (candidate[0][edge], candidate[1][edge]),
-                    (stable[0][edge], stable[1][edge]) if shared else (nothing, nothing),
-                )
-                for edge in range(len(counts.edges))
-            ],
-        )
+def _priors(gate: Gate) -> list[Prior]:
+    """One per edge."""
+    if gate.rate:
+        return [Prior(RATE_PRIORS[gate.rate.metric], RATE_PRIOR_TRIALS)]
+    return [Prior(1 - per_mille / 1000, QUANTILE_PRIOR_TRIALS) for per_mille in PER_MILLES]
+
+
+def _trials_and_bad(arm, measured: Measured) -> tuple[np.ndarray, np.ndarray]:
+    """(edges, runs, steps)."""
+    return (arm.trials, arm.beyond) if measured is Measured.LATENCY else (arm.done[None], arm.errors[None])
+
+
+def _between(total: np.ndarray, begin: int, end: int) -> np.ndarray:
+    return total[:, :, end - 1] - (total[:, :, begin - 1] if begin else 0)

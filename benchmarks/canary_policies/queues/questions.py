@@ -58,7 +58,7 @@ def _sizes(scenario: QueueScenario, of: tuple[np.ndarray, ...], runs: int, draw:
         phase = draw.random(runs)[run]
         size *= 1 + scenario.drift * np.sin(2 * np.pi * (at / DRIFT_SECONDS + phase))
     if scenario.cold > 1:
-        is_new = (arm == CANDIDATE) | (scenario.cold_arms & (arm == CONTROL))
+        is_new = (arm == CANDIDATE) | (scenario.dedicated & (arm == CONTROL))
         size *= np.where(is_new, 1 + (scenario.cold - 1) * np.exp(-at / COLD_SECONDS), 1.0)
     effect = scenario.effect
     wrong = (arm == CANDIDATE) & (at >= effect.from_second)

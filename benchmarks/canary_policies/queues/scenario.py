@@ -47,6 +47,8 @@ class QueueScenario:
     dedicated: bool = False
     arm_slots: int = SLOTS
     """Slots of a pod of the candidate and of a dedicated control."""
+    utilization: float = UTILIZATION
+    """Busy share of stable's pods before the rollout."""
     stall_seconds: float = 0.0
     """Mean length of a stall; each pod has one every ten minutes."""
     cold: float = 1.0
@@ -61,15 +63,10 @@ class QueueScenario:
 
     @property
     def stable_pods(self) -> int:
-        """Enough for all the traffic at about half of their capacity."""
-        return max(1, round(self.rps * MEAN_OF_MEDIAN / (SLOTS * UTILIZATION)))
+        """As many as come nearest to the utilization at a median service time of 1 s."""
+        return max(1, round(self.rps * MEAN_OF_MEDIAN / (SLOTS * self.utilization)))
 
     @property
     def median_seconds(self) -> float:
-        """The median service time that keeps stable's pods busy for exactly half of the time."""
-        return UTILIZATION * SLOTS * self.stable_pods / self.rps / MEAN_OF_MEDIAN
-
-    @property
-    def cold_arms(self) -> bool:
-        """Whether the control's pods are as new as the candidate's."""
-        return self.dedicated
+        """The median service time at which that many pods are busy for exactly that share."""
+        return self.utilization * SLOTS * self.stable_pods / self.rps / MEAN_OF_MEDIAN

@@ -1,10 +1,11 @@
-"""`simulate` plays a scenario many times over, and `stable_edges` finds the edges in stable's own history."""
+"""`simulate` plays a scenario many times over, and `stable_history` tells what was known before."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from benchmarks.canary_policies.queues.counts import STEP_SECONDS, ArmCounts, candidate_edges, count, edges_of
+from benchmarks.canary_policies.queues.memory import memories
 from benchmarks.canary_policies.queues.pods import FAR, completions, draw_stalls
 from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, Questions, draw_questions
 from benchmarks.canary_policies.queues.scenario import (
@@ -16,7 +17,8 @@ from benchmarks.canary_policies.queues.scenario import (
 
 QUESTIONS_AT_ONCE = 15_000_000
 """Bounds the memory: so many questions are simulated at a time."""
-PILOT_RUNS = 16
+PILOT_RUNS, PILOT_QUESTIONS = 16, 1_500_000
+HISTORY_SECONDS = 7200.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class QueueCounts:
     stable: ArmCounts
     edges: tuple[float, ...]
     candidate_edges: tuple[float, ...]
+
+    def of_runs(self, which: np.ndarray) -> "QueueCounts":
+        """Some of the runs."""
+        arms = (arm.of_runs(which) for arm in (self.control, self.candidate, self.stable))
+        return QueueCounts(*arms, self.edges, self.candidate_edges)
 
 
 def simulate(
@@ -64,14 +71,23 @@ def arms_share(scenario: QueueScenario, *, with_stable: bool) -> float:
     return 2 * scenario.weight if is_free else 1.0
 
 
-def stable_edges(scenario: QueueScenario, seed: int) -> tuple[float, ...]:
-    """From a history in which stable had all the traffic, and nothing was new."""
-    before = replace(scenario, weight=0.0, cold=1.0, effect=NOTHING_WRONG)
-    runs = max(2, min(PILOT_RUNS, int(QUESTIONS_AT_ONCE / (scenario.rps * scenario.seconds))))
+@dataclass(frozen=True, slots=True)
+class StableHistory:
+    """What was known of stable before the rollout."""
+
+    edges: tuple[float, ...]
+    memories: list[int]
+    """How long slowness lasts, in seconds, as each run's gateway estimated it."""
+
+
+def stable_history(scenario: QueueScenario, seed: int) -> StableHistory:
+    """Two hours in which stable had all the traffic, and nothing was new; edges are those of all runs together."""
+    before = replace(scenario, weight=0.0, cold=1.0, effect=NOTHING_WRONG, seconds=HISTORY_SECONDS)
+    runs = max(2, min(PILOT_RUNS, int(PILOT_QUESTIONS / (before.rps * before.seconds))))
     draw = np.random.default_rng([seed, 1_000_003])
     questions = draw_questions(before, runs, draw)
     done = complete(before, questions, runs, draw)
-    return edges_of(done - questions.at)
+    return StableHistory(edges_of(done - questions.at), memories(questions, done, runs, before.seconds))
 
 
 def complete(

@@ -1,0 +1,138 @@
+"""The cells of the table: in which traffic candidates that are stable's twins are tried, and in which harmful ones."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import product
+
+from benchmarks.canary_policies.queues.scenario import Effect, QueueScenario
+from benchmarks.canary_policies.queues.trace import CODING, POISSON
+
+HOUR = 3600.0
+LATE_SECONDS = 600.0
+"""What a gate on pods leaves out where the control shares warm ones."""
+
+
+class Measured(StrEnum):
+    """What the one gate looks at."""
+
+    LATENCY = "latency"
+    ERRORS = "errors"
+    THUMBS_DOWN = "thumbs-down"
+    FOLLOW_UP = "follow-up"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCell:
+    """One row of the table, but for the mode."""
+
+    scenario: QueueScenario
+    measured: Measured = Measured.LATENCY
+    is_harmful: bool = False
+    step_seconds: float = 1.0
+    warmup_seconds: float = 0.0
+    unit: str = "query"
+
+
+def cells(*, quick: bool) -> list[QueueCell]:
+    """The whole table, or a small part of it."""
+    wanted = (*_twins(), *_oddities(), *_harmful(), *_opinions())
+    return [cell for cell in wanted if cell.scenario.name in QUICK] if quick else list(wanted)
+
+
+def _twins() -> Iterator[QueueCell]:
+    """Queues and stalls of pods, where nothing is wrong."""
+    for rps, weight, dedicated, stall in product((2.0, 10.0), (0.01, 0.1, 0.5), (True, False), (3.0, 15.0)):
+        base = QueueScenario("identical", rps, weight, dedicated=dedicated, stall_seconds=stall)
+        for pods in {1, 2} if weight < 0.5 else {base.stable_pods, 2 * base.stable_pods}:
+            control = "dedicated" if dedicated else "shared"
+            name = f"identical, {rps:g} rps, {weight:.0%}, {pods} pods, {control} control, stalls {stall:g} s"
+            yield QueueCell(replace(base, name=name, pods=pods), warmup_seconds=0.0 if dedicated else LATE_SECONDS)
+    for weight in (0.01, 0.1):
+        yield QueueCell(
+            QueueScenario(
+                f"identical, 100 rps, {weight:.0%}, dedicated control, stalls 15 s",
+                100.0, weight, pods=max(1, round(60 * weight)), dedicated=True, stall_seconds=15.0, seconds=HOUR,
+            )
+        )  # fmt: skip
+
+
+def _oddities() -> Iterator[QueueCell]:
+    """What else may happen to a sound candidate."""
+    usual = QueueScenario("", 2.0, 0.1, dedicated=True, stall_seconds=3.0)
+    shared = replace(usual, dedicated=False)
+    yield QueueCell(replace(usual, name="identical, independent questions", burstiness=POISSON, stall_seconds=0.0))
+    for weight in (0.1, 0.5):
+        bursts = replace(usual, burstiness=CODING, utilization=0.1, weight=weight)
+        yield QueueCell(replace(bursts, name=f"identical, bursts of a coding service, {weight:.0%}"))
+    yield QueueCell(replace(usual, name="identical, cold start of both arms", cold=2.0))
+    cold = replace(shared, cold=2.0)
+    yield QueueCell(replace(cold, name="identical, cold start, shared control"), warmup_seconds=LATE_SECONDS)
+    yield QueueCell(replace(cold, name="identical, cold start, shared control, nothing left out"))
+    for weight in (0.1, 0.5):
+        yield QueueCell(replace(usual, name=f"identical, the system drifts, {weight:.0%}", drift=0.3, weight=weight))
+        users = replace(usual, sticky=True, user_sigma=0.3, weight=weight)
+        yield QueueCell(replace(users, name=f"identical, sticky users with slow videos of their own, {weight:.0%}"))
+
+
+def _harmful() -> Iterator[QueueCell]:
+    """Candidates that must be flagged off, and what fails altogether."""
+    effects = {
+        "p99 × 2": Effect(tail=2.0),
+        "all × 1.25": Effect(slower=1.25),
+        "all × 1.5": Effect(slower=1.5),
+        "all × 2": Effect(slower=2.0),
+    }
+    for (name, effect), ((rps, weight), hours), stall in product(effects.items(), HARMED.items(), (0.0, 3.0, 15.0)):
+        scenario = QueueScenario(
+            f"{name}, {rps:g} rps, {weight:.0%}, stalls {stall:g} s",
+            rps, weight, dedicated=True, stall_seconds=stall, effect=effect, seconds=hours * HOUR,
+        )  # fmt: skip
+        pods = scenario.stable_pods if weight == 0.5 else 1
+        yield QueueCell(replace(scenario, pods=pods), is_harmful=True, step_seconds=_step(scenario.seconds))
+    for (rps, weight), hours in HARMED.items():
+        scenario = QueueScenario(
+            f"every question fails, {rps:g} rps, {weight:.0%}", rps, weight, dedicated=True,
+            effect=Effect(failing=1.0), seconds=hours * HOUR / 4,
+        )  # fmt: skip
+        yield QueueCell(scenario, Measured.ERRORS, is_harmful=True)
+    failing = QueueScenario("as many errors on both arms: none", 2.0, 0.1, dedicated=True)
+    yield QueueCell(failing, Measured.ERRORS)
+
+
+HARMED = {(2.0, 0.01): 24.0, (2.0, 0.1): 6.0, (2.0, 0.5): 2.0, (10.0, 0.01): 8.0, (10.0, 0.1): 2.0, (10.0, 0.5): 1.0}
+"""Hours by (rps, weight)."""
+
+
+def _opinions() -> Iterator[QueueCell]:
+    """Labels of sticky users; what the arm's pods do does not matter, so the control is all of stable."""
+    usual = QueueScenario("", 2.0, 0.1, sticky=True, seconds=4 * HOUR)
+    worse = replace(usual, effect=Effect(thumbs_down=3.0))
+    for unit in ("query", "session", "user"):
+        window = 3600.0 if unit == "user" else 120.0
+        for measured in (Measured.THUMBS_DOWN, Measured.FOLLOW_UP):
+            name = f"identical {measured}, unit {unit}"
+            yield QueueCell(replace(usual, name=name), measured, warmup_seconds=window, unit=unit)
+        name = f"thumbs-down: odds × 3, unit {unit}"
+        yield QueueCell(replace(worse, name=name), Measured.THUMBS_DOWN, True, warmup_seconds=window, unit=unit)
+    name = "identical follow-up, unit query, no delay"
+    yield QueueCell(replace(usual, name=name), Measured.FOLLOW_UP, warmup_seconds=0.0)
+
+
+def _step(seconds: float) -> float:
+    """Long histories are kept in coarser steps."""
+    return 1.0 if seconds <= 2 * HOUR else 10.0
+
+
+QUICK = frozenset(
+    {
+        "identical, 2 rps, 50%, 1 pods, dedicated control, stalls 15 s",
+        "identical, 2 rps, 10%, 1 pods, dedicated control, stalls 3 s",
+        "identical, independent questions",
+        "identical, cold start, shared control",
+        "p99 × 2, 2 rps, 10%, stalls 3 s",
+        "all × 2, 2 rps, 10%, stalls 3 s",
+        "every question fails, 2 rps, 1%",
+        "identical thumbs-down, unit query",
+    }
+)

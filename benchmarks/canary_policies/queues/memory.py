@@ -1,0 +1,24 @@
+"""Stable's history comes in; how long the gateway's own estimator says that slowness lasts comes out, per run."""
+
+import numpy as np
+from benchmarks.canary_policies.queues.questions import Questions
+
+from pitwall_gateway.values.memory import MemoryEstimator
+
+UNKNOWN_SECONDS = 30
+"""The length of blocks while the history is too short."""
+
+
+def memories(questions: Questions, done: np.ndarray, runs: int, seconds: float) -> list[int]:
+    """Least lengths of blocks, one per run of the history."""
+    return [_memory(questions, done, run, seconds) for run in range(runs)]
+
+
+def _memory(questions: Questions, done: np.ndarray, run: int, seconds: float) -> int:
+    mine = np.flatnonzero((questions.run == run) & (done <= seconds))
+    mine = mine[np.argsort(done[mine], kind="stable")]
+    estimator = MemoryEstimator()
+    for at, end in zip(questions.at[mine].tolist(), done[mine].tolist(), strict=True):
+        estimator.answered(at, end - at)
+    estimate = estimator.estimate(seconds)
+    return estimate.memory_seconds if estimate else UNKNOWN_SECONDS
