@@ -9,7 +9,7 @@ from scipy.special import log_ndtr, logsumexp, xlog1py, xlogy
 from pitwall_crds.gate import Dependence
 from pitwall_operator.evidence.bernoulli import ALMOST_ONE, HARM_ODDS, NON_INFERIOR_WAY, Prior
 from pitwall_operator.evidence.contrast import BURN_IN, EXPECTED_BLOCKS
-from pitwall_operator.evidence.label_swap import BETS, thinned
+from pitwall_operator.evidence.label_swap import BETS, SIZE_STAKES, thinned
 from pitwall_operator.evidence.null_boundary import BISECTIONS, TINY, Claim, NullBoundary
 from pitwall_operator.evidence.objective import STAKES, ObjectiveBlocks
 from pitwall_operator.evidence.portfolio import FIRST_ROUNDS
@@ -108,8 +108,10 @@ class LabelSwapVector:
     """Twin of LabelSwapProcess for arms of equal size."""
 
     def __init__(self, ratio: float, runs: int) -> None:
-        self.bets = PortfolioVector(len(BETS), runs, spread=True)
-        self.table = _factors(ratio)
+        self.bets = PortfolioVector(len(BETS) + len(SIZE_STAKES), runs, spread=True)
+        self.kept, self.table = _factors(ratio)
+        self.likeliest = self.kept.argmax(axis=1)
+        self.largest = np.zeros(runs, int)
 
     @property
     def log_e(self):
@@ -120,12 +122,23 @@ class LabelSwapVector:
         """One block."""
         if max(control.max(), candidate.max()) >= TABLE:
             raise ValueError(f"at most {TABLE - 1} bad events per block and arm can be looked up; use shorter blocks")
-        gains = self.table[:, candidate, control]
-        self.bets.after(gains, (trials > 0) & (control + candidate > 0))
+        active = (trials > 0) & (control + candidate > 0)
+        gains = np.concatenate([self.table[:, candidate, control], self._sized(control, candidate)])
+        self.bets.after(gains, active)
+        difference = np.abs(self.likeliest[candidate] - control)
+        self.largest = np.where(active, np.maximum(self.largest, difference), self.largest)
+
+    def _sized(self, control, candidate):
+        """Gains of the bets in proportion to the difference."""
+        most = candidate.max() + 1
+        difference = np.arange(most) - control[:, None]
+        part = np.clip(difference / np.maximum(self.largest, 1)[:, None], -1, 1) * (self.largest > 0)[:, None]
+        mean = (self.kept[candidate, :most] * part).sum(axis=1)
+        return np.log(self.kept[candidate].sum(axis=1) + np.array(SIZE_STAKES)[:, None] * mean)
 
 
-def _factors(ratio: float) -> np.ndarray:
-    """ln of each bet's factor by (bad events of the candidate, of the control)."""
+def _factors(ratio: float) -> tuple[np.ndarray, np.ndarray]:
+    """How many of so many bad events are kept, and ln of each bet's factor by (candidate's, control's bad events)."""
     kept = np.zeros((TABLE, TABLE))
     for events in range(TABLE):
         for count, chance in thinned(events, 1 / ratio).items():
@@ -135,7 +148,24 @@ def _factors(ratio: float) -> np.ndarray:
         by_difference = np.array([1 + bet(difference) for difference in range(-TABLE, TABLE + 1)])
         difference = np.arange(TABLE)[:, None] - np.arange(TABLE)[None, :]
         factors.append(np.log(kept @ by_difference[difference + TABLE]))
-    return np.stack(factors)
+    return kept, np.stack(factors)
+
+
+class BothVector:
+    """Twin of BothProcess."""
+
+    def __init__(self, first, second) -> None:
+        self.first, self.second = first, second
+
+    @property
+    def log_e(self):
+        """Per run."""
+        return np.minimum(self.first.log_e, self.second.log_e)
+
+    def update(self, *block) -> None:
+        """One block."""
+        self.first.update(*block)
+        self.second.update(*block)
 
 
 class Contrast:

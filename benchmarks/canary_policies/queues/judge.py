@@ -8,13 +8,12 @@ from benchmarks.canary_policies.queues.grid import Measured
 from benchmarks.canary_policies.queues.simulate import QueueCounts
 from benchmarks.canary_policies.queues.twins import (
     ArmsBlock,
-    BothVector,
     CarriedVector,
     MeanVector,
     SwapVector,
     TrialsVector,
 )
-from benchmarks.canary_policies.vectors import Bernoulli
+from benchmarks.canary_policies.vectors import Bernoulli, BothVector
 
 from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.rollout import Analysis

@@ -106,23 +106,6 @@ class MeanVector:
             part.update(block)
 
 
-class BothVector:
-    """Twin of BothProcess."""
-
-    def __init__(self, first: MeanVector, second: MeanVector) -> None:
-        self.first, self.second = first, second
-
-    @property
-    def log_e(self) -> np.ndarray:
-        """Per run."""
-        return np.minimum(self.first.log_e, self.second.log_e)
-
-    def update(self, blocks: Sequence[ArmsBlock]) -> None:
-        """One block at every edge."""
-        self.first.update(blocks)
-        self.second.update(blocks)
-
-
 class CarriedVector:
     """Twin of Carried: the last edge is the gate's own, whose trials say when a block is whole."""
 

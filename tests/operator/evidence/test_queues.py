@@ -14,13 +14,12 @@ from benchmarks.canary_policies.queues.scenario import Effect, QueueScenario
 from benchmarks.canary_policies.queues.simulate import complete, simulate, stable_history
 from benchmarks.canary_policies.queues.twins import (
     ArmsBlock,
-    BothVector,
     CarriedVector,
     MeanVector,
     SwapVector,
     TrialsVector,
 )
-from benchmarks.canary_policies.vectors import Bernoulli
+from benchmarks.canary_policies.vectors import Bernoulli, BothVector
 
 from pitwall_crds.gate import Dependence
 from pitwall_crds.names import Signal
