@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from benchmarks.canary_policies.queues import judge, trace
+from benchmarks.canary_policies.queues import evaluate, judge, trace
 from benchmarks.canary_policies.queues.counts import STEP_SECONDS, candidate_edges, count, edges_of
+from benchmarks.canary_policies.queues.grid import QUICK, QueueCell, cells
 from benchmarks.canary_policies.queues.labels import Labelling, label
 from benchmarks.canary_policies.queues.pods import FAR, Stalls, completions, draw_stalls
 from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, Questions, activity, draw_questions
@@ -256,3 +257,20 @@ def test_the_ledger_labels_every_answer_once_per_query_and_bad_follow_ups_come_f
     first = [np.flatnonzero(sum(part[arm][0] for arm in part))[0] for part in (follow_ups.bad, follow_ups.good)]
     assert first[0] < first[1]
     assert first[1] * STEP_SECONDS >= 120
+
+
+def test_a_row_tells_how_many_were_flagged_off_and_whom_that_cost():
+    scenario = QueueScenario("row", weight=0.5, seconds=1200.0, dedicated=True, effect=Effect(slower=4.0))
+    rows = evaluate.rows_of(QueueCell(scenario, is_harmful=True), runs=4)
+    assert [row["mode"] for row in rows] == list(evaluate.MODES)
+    for row in rows:
+        assert row["off"] == 1.0
+        assert 0 < row["exposed_p50"] < row["seconds_p90"] * scenario.rps * scenario.weight * 2
+    sound = evaluate.rows_of(QueueCell(replace(scenario, name="sound", effect=Effect())), runs=4)[0]
+    assert (sound["off"], sound["off_upper"], sound["seconds_p50"]) == (0.0, pytest.approx(0.527, abs=0.001), None)
+
+
+def test_the_names_of_the_quick_table_are_in_the_whole_one():
+    assert {cell.scenario.name for cell in cells(quick=True)} == QUICK
+    names = [cell.scenario.name for cell in cells(quick=False)]
+    assert len(names) == len(set(names))
