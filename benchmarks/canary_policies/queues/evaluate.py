@@ -20,21 +20,24 @@ from scipy.stats import beta
 from pitwall_crds.gate import Dependence
 
 FILE = "canary_policies_queues.json"
-RUNS, QUICK_RUNS = 200, 60
-LABEL_RUNS = 60
+RUNS, HARMFUL_RUNS, LABEL_RUNS, QUICK_RUNS = 300, 100, 100, 60
+"""Three hundred runs without a false alarm exclude 1 %; how soon a harmful candidate is off needs fewer."""
 CONFIDENCE = 0.95
 MODES = {
-    "Block, as long as the memory": (Dependence.BLOCK, None),
-    "Block of 30 s": (Dependence.BLOCK, 30),
-    "Block of 5 s": (Dependence.BLOCK, 5),
-    "Query, blocks of 30 s": (Dependence.QUERY, 30),
+    "Block, as long as stable's memory": (Dependence.BLOCK, 0),
+    "Block, as long as stable's memory, at least 30 s": (Dependence.BLOCK, 30),
+    "Block of 30 s": (Dependence.BLOCK, None),
+    "Block of 5 s": (Dependence.BLOCK, None),
+    "Query, blocks of 30 s": (Dependence.QUERY, None),
 }
+"""(dependence, the least length of blocks that follow the memory, or none)."""
+FIXED = {"Block of 30 s": 30, "Block of 5 s": 5, "Query, blocks of 30 s": 30}
 
 
 def main(*, quick: bool, out: Path, processes: int) -> int:
     """Prints the rows, and writes them."""
     start, rows = time.monotonic(), []
-    work = partial(rows_of, runs=QUICK_RUNS if quick else RUNS)
+    work = partial(rows_of, runs=QUICK_RUNS if quick else None)
     with ProcessPoolExecutor(processes) as pool:
         for some in pool.map(work, cells(quick=quick)):
             rows += some
@@ -47,11 +50,12 @@ def main(*, quick: bool, out: Path, processes: int) -> int:
     return 0
 
 
-def rows_of(cell: QueueCell, runs: int) -> list[dict]:
-    """All modes on one recording."""
-    seed = crc32(cell.scenario.name.encode())
-    if cell.measured in (Measured.THUMBS_DOWN, Measured.FOLLOW_UP):
-        counts, memories, step = labelled_counts(cell, min(runs, LABEL_RUNS), seed), [30], STEP_SECONDS
+def rows_of(cell: QueueCell, runs: int | None) -> list[dict]:
+    """All modes on one recording of so many runs, or as many as the cell needs."""
+    seed, is_opinion = crc32(cell.scenario.name.encode()), cell.measured in (Measured.THUMBS_DOWN, Measured.FOLLOW_UP)
+    runs = runs or (LABEL_RUNS if is_opinion else HARMFUL_RUNS if cell.is_harmful else RUNS)
+    if is_opinion:
+        counts, memories, step = labelled_counts(cell, runs, seed), [30], STEP_SECONDS
     else:
         history = stable_history(cell.scenario, seed)
         if not np.isfinite(history.edges).all():
@@ -63,12 +67,14 @@ def rows_of(cell: QueueCell, runs: int) -> list[dict]:
 
 
 def _modes(cell: QueueCell, counts: QueueCounts, memories: list[int], step: float) -> Iterator[dict]:
-    for mode, (dependence, seconds) in MODES.items():
-        if cell.measured is not Measured.LATENCY and seconds != 30:
+    runs = counts.control.done.shape[0]
+    for mode, (dependence, least) in MODES.items():
+        fixed = FIXED.get(mode)
+        if cell.measured is not Measured.LATENCY and fixed != 30:
             continue  # what people think, and what fails, is not slow for longer than it is
-        lengths = np.resize(memories if seconds is None else [seconds], counts.control.done.shape[0])
-        if step > 5 and seconds == 5:
+        if fixed and fixed < step:
             continue
+        lengths = np.resize([fixed] if fixed else np.maximum(memories, least), runs)
         yield {**_about(cell), "mode": mode, **_outcome(cell, counts, dependence, lengths, step)}
 
 
