@@ -7,8 +7,8 @@ from benchmarks.canary_policies.vectors import Bernoulli, Contrast, ObjectiveVec
 
 from pitwall_crds.gate import Dependence, Gate, RateMetric, RateRule
 from pitwall_crds.rollout import Analysis
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import Prior
-from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.gates.budget import OBJECTIVE_HARM, harm_log_threshold, promotion_log_threshold
 
 TRIALS, RUNS, BLOCKS = 50, 400, 2400

@@ -27,7 +27,7 @@ from benchmarks.canary_policies.traffic import Minutes
 from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
-from pitwall_operator.evidence.counts import Counts, Tally
+from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind, margin_edge, tail_edge
 
 FINAL = StageContext(StageKind.CANARY, 3)

@@ -7,12 +7,12 @@ import numpy as np
 from scipy.special import log_ndtr, logsumexp, xlog1py, xlogy
 
 from pitwall_crds.gate import Dependence
+from pitwall_operator.evidence.basis.null_boundary import BISECTIONS, TINY, Claim, NullBoundary
+from pitwall_operator.evidence.basis.portfolio import FIRST_ROUNDS
 from pitwall_operator.evidence.bernoulli import ALMOST_ONE, HARM_ODDS, NON_INFERIOR_WAY, Prior
 from pitwall_operator.evidence.contrast import BURN_IN, EXPECTED_BLOCKS
 from pitwall_operator.evidence.label_swap import BETS, SIZE_STAKES, thinned
-from pitwall_operator.evidence.null_boundary import BISECTIONS, TINY, Claim, NullBoundary
 from pitwall_operator.evidence.objective import STAKES, ObjectiveBlocks
-from pitwall_operator.evidence.portfolio import FIRST_ROUNDS
 
 TABLE = 400
 """Counts per block up to which the label-swap process looks its factors up."""

@@ -7,12 +7,12 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 import pitwall_flags.provider.telemetry  # noqa: F401 – registers the flags' metrics
-import pitwall_gateway.values.telemetry
+import pitwall_gateway.counting.telemetry
 import pitwall_runtime.pipeline.telemetry
 from pitwall_crds.metrics import SERIES, MetricType
 from pitwall_crds.names import Metric
-from pitwall_gateway.values.evidence import EvidenceCounters
-from pitwall_gateway.values.memory_gauges import MemoryGauges
+from pitwall_gateway.counting.evidence import EvidenceCounters
+from pitwall_gateway.counting.memory_gauges import MemoryGauges
 from pitwall_operator.machine.metrics import EmbeddedMetrics
 
 OPTIONAL = {Metric.ROLLOUT_PHASE}
@@ -38,7 +38,7 @@ def described(collectors: Iterable[object]) -> Registered:
 
 
 def gateway() -> Registered:
-    telemetry = pitwall_gateway.values.telemetry.GatewayTelemetry()
+    telemetry = pitwall_gateway.counting.telemetry.GatewayTelemetry()
     return described([*telemetry._registry._collector_to_names, telemetry.evidence])
 
 

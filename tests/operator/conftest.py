@@ -13,7 +13,7 @@ from pitwall_crds.reading.load import load_file
 from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decision.decide import Decision, decide
-from pitwall_operator.gates.counters import edge_text
+from pitwall_operator.gates.counting.counters import edge_text
 from pitwall_operator.record.lines import Line, evidence_lines
 from pitwall_operator.values.effects import DrainVariant, RunVariant, SetShadow, SetSplit
 from pitwall_operator.values.observation import (

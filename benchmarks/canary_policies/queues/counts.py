@@ -8,7 +8,7 @@ from benchmarks.canary_policies.queues.questions import Questions
 
 from pitwall_crds.names import LATENCY_EDGES
 from pitwall_operator.gates import margin_edge
-from pitwall_operator.gates.edges import tail_edge
+from pitwall_operator.gates.counting.edges import tail_edge
 
 STEP_SECONDS = 2.0
 MARGIN_PERCENT = 10

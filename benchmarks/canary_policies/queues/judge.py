@@ -17,8 +17,8 @@ from benchmarks.canary_policies.vectors import Bernoulli, BothVector
 
 from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.rollout import Analysis
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import Prior
-from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.gates.budget import harm_log_threshold
 from pitwall_operator.gates.processes import (
     BURST_MARGIN,

@@ -13,9 +13,9 @@ from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STAB
 from benchmarks.canary_policies.queues.scenario import NOTHING_WRONG, Effect
 
 from pitwall_crds.names import Arm, Outcome, Signal
+from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
 from pitwall_gateway.feedback.session import Trial
-from pitwall_gateway.values.series import ArmSeries
 
 ARMS = {CONTROL: Arm.CONTROL, CANDIDATE: Arm.CANDIDATE, STABLE: Arm.STABLE}
 VARIANTS = {CONTROL: "stable", CANDIDATE: "candidate", STABLE: "stable"}

@@ -3,7 +3,7 @@
 import numpy as np
 from benchmarks.canary_policies.queues.questions import Questions
 
-from pitwall_gateway.values.memory import MemoryEstimator
+from pitwall_gateway.counting.memory import MemoryEstimator
 
 UNKNOWN_SECONDS = 30
 """The length of blocks while the history is too short."""

@@ -8,10 +8,10 @@ from typing import Final
 from prometheus_client.registry import Collector
 
 from pitwall_crds.names import Outcome, Quantity, Signal
+from pitwall_gateway.counting.exposition import Families, counter_families, expose
+from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.tally import End, Tally, Waiting
 from pitwall_gateway.values.answer import VariantAnswer
-from pitwall_gateway.values.exposition import Families, counter_families, expose
-from pitwall_gateway.values.series import ArmSeries
-from pitwall_gateway.values.tally import End, Tally, Waiting
 
 RUNS: Final = 2
 """The present run, and the last one for labels that come late."""

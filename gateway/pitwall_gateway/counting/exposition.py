@@ -9,9 +9,9 @@ from prometheus_client.utils import floatToGoString
 
 from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import LATENCY_EDGES, RATIO_EDGES, SELECTION_EDGES, Metric, Quantity
-from pitwall_gateway.values.series import ArmSeries
-from pitwall_gateway.values.spread import Spread
-from pitwall_gateway.values.tally import Tally
+from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.spread import Spread
+from pitwall_gateway.counting.tally import Tally
 
 EVIDENCE: Final = (
     Metric.EVIDENCE_QUERIES, Metric.EVIDENCE_WITHIN, Metric.EVIDENCE_BEYOND, Metric.EVIDENCE_VALUE,

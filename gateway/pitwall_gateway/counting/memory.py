@@ -15,7 +15,7 @@ from math import inf, sqrt
 from typing import Final
 
 from pitwall_crds.names import LATENCY_EDGES
-from pitwall_gateway.values.pod_history import BATCH_SECONDS, LATEST, SEGMENT_SECONDS, SEGMENTS, PodHistory, Sums
+from pitwall_gateway.counting.pod_history import BATCH_SECONDS, LATEST, SEGMENT_SECONDS, SEGMENTS, PodHistory, Sums
 
 QUANTILES: Final = (0.5, 0.9, 0.99)
 PODS: Final = 64

@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 
 from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import Arm, Metric
-from pitwall_gateway.values.memory import MemoryEstimate, MemoryEstimator
-from pitwall_gateway.values.series import ArmSeries
+from pitwall_gateway.counting.memory import MemoryEstimate, MemoryEstimator
+from pitwall_gateway.counting.series import ArmSeries
 
 log = logging.getLogger(__name__)
 VARIANTS: Final = 2

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pitwall_crds.names import LATENCY_EDGES, RATIO_EDGES, SELECTION_EDGES, CacheResult, Outcome, Quantity, Signal
+from pitwall_gateway.counting.spread import Spread
 from pitwall_gateway.values.answer import VariantAnswer
-from pitwall_gateway.values.spread import Spread
 
 
 class End(StrEnum):

@@ -7,10 +7,10 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import LATENCY_EDGES, RATIO_EDGES, Label, Metric, Outcome, Quantity, Signal
-from pitwall_gateway.values.evidence import EvidenceCounters
-from pitwall_gateway.values.exposition import written
-from pitwall_gateway.values.memory_gauges import MemoryGauges
-from pitwall_gateway.values.series import ArmSeries
+from pitwall_gateway.counting.evidence import EvidenceCounters
+from pitwall_gateway.counting.exposition import written
+from pitwall_gateway.counting.memory_gauges import MemoryGauges
+from pitwall_gateway.counting.series import ArmSeries
 
 VARIANT_ARM = (Label.SAMPLER_VARIANT, Label.ARM)
 

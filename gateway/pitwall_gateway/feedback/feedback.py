@@ -9,12 +9,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.feedback.ledger import Ledger
 from pitwall_gateway.feedback.session import QUERY, SESSION, Trial
 from pitwall_gateway.feedback.users import USER
 from pitwall_gateway.values.errors import RequestRefusedError
-from pitwall_gateway.values.series import ArmSeries
-from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 log = logging.getLogger(__name__)
 SWEEPS_PER_WINDOW = 20

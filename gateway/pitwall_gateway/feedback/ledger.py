@@ -14,9 +14,9 @@ from itertools import count
 from typing import TypeVar
 
 from pitwall_crds.names import Outcome, Signal
+from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.session import QUERY, SESSION, Session, Trial
 from pitwall_gateway.feedback.users import Users
-from pitwall_gateway.values.series import ArmSeries
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pitwall_crds.names import Outcome, Signal
-from pitwall_gateway.values.series import ArmSeries
+from pitwall_gateway.counting.series import ArmSeries
 
 QUERY: Final = "query"
 SESSION: Final = "session"

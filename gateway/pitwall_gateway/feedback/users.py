@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pitwall_crds.names import Outcome, Signal
+from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.session import Trial
-from pitwall_gateway.values.series import ArmSeries
 
 USER: Final = "user"
 DAY_SECONDS: Final = 86_400.0

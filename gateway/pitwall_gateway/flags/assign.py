@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pitwall_crds.names import Arm, experiment_flag, shadow_flag
+from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.flags.first_visits import FirstVisits
 from pitwall_gateway.flags.port import ERROR_REASON, AssignedFlag, Flags
 from pitwall_gateway.flags.runs import RunReader
-from pitwall_gateway.values.series import ArmSeries
 
 log = logging.getLogger(__name__)
 SERVING_ARMS = frozenset({Arm.CANDIDATE, Arm.CONTROL, Arm.STABLE})

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import httpx
 
 from pitwall_crds.names import Arm
+from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.pools.routes import RouteTable
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure, VariantRefusal, read_reply
-from pitwall_gateway.values.series import ArmSeries
 
 log = logging.getLogger(__name__)
 PATH = "/v1/chat/completions"

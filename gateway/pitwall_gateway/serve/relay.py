@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pitwall_crds.names import Arm, Header
+from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.tally import End
+from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.pools.circuits import Circuits
 from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
 from pitwall_gateway.values.question import Question
-from pitwall_gateway.values.series import ArmSeries
-from pitwall_gateway.values.tally import End
-from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 
 @dataclass(frozen=True, slots=True)

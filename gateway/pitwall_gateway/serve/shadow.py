@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pitwall_crds.names import Arm, CacheResult, Header, Outcome
+from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.tally import End
+from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.pools.circuits import Answerer
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.values.answer import VariantAnswer
-from pitwall_gateway.values.series import ArmSeries
-from pitwall_gateway.values.tally import End
-from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 log = logging.getLogger(__name__)
 

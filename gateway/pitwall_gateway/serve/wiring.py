@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.feedback.feedback import Feedback
 from pitwall_gateway.feedback.ledger import Ledger
 from pitwall_gateway.flags.assign import Assigner
@@ -17,7 +18,6 @@ from pitwall_gateway.pools.warmup import WarmUp
 from pitwall_gateway.serve.relay import Relay
 from pitwall_gateway.serve.settings import GatewaySettings
 from pitwall_gateway.serve.shadow import Shadow
-from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.decision import ownership
 from pitwall_operator.gates.advice import advice
-from pitwall_operator.gates.counters import measurable_in_shadow
+from pitwall_operator.gates.counting.counters import measurable_in_shadow
 from pitwall_operator.kube.cache import Cache, Key, is_leaving, key_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Object
 

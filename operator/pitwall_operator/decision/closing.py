@@ -11,9 +11,10 @@ from pitwall_crds.names import FULL_WEIGHT, Arm
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decision.wanted import replicas_for
-from pitwall_operator.evidence.counts import Counts
-from pitwall_operator.gates import GateEvidence, blocks, counters, latency_thresholds, new_users
-from pitwall_operator.gates.cursor import Cursor
+from pitwall_operator.evidence.basis.counts import Counts
+from pitwall_operator.gates import GateEvidence
+from pitwall_operator.gates.counting import blocks, counters, latency_thresholds, new_users
+from pitwall_operator.gates.counting.cursor import Cursor
 from pitwall_operator.gates.sample_ratio import UsersBlock
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import Reading

@@ -10,7 +10,7 @@ from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import GateStatus, Phase, RolloutStatus
 from pitwall_operator.decision import transitions
 from pitwall_operator.decision.analyze import fresh_gate
-from pitwall_operator.gates.cursor import Cursor
+from pitwall_operator.gates.counting.cursor import Cursor
 from pitwall_operator.gates.rule import rule_of
 from pitwall_operator.values.stages import stage_name, stage_phase
 

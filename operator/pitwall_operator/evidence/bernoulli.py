@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from pitwall_operator.evidence.counts import NO_TRIALS, Counts, Tally
-from pitwall_operator.evidence.null_boundary import Claim, NullBoundary, log_likelihood_ratio
-from pitwall_operator.evidence.portfolio import Portfolio, PortfolioProcess
-from pitwall_operator.evidence.process import State
+from pitwall_operator.evidence.basis.counts import NO_TRIALS, Counts, Tally
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary, log_likelihood_ratio
+from pitwall_operator.evidence.basis.portfolio import Portfolio, PortfolioProcess
+from pitwall_operator.evidence.basis.process import State
 
 HARM_ODDS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Alternatives of harm: the odds on the boundary times these."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from pitwall_operator.evidence.counts import Counts
-from pitwall_operator.evidence.process import EProcess, State
+from pitwall_operator.evidence.basis.counts import Counts
+from pitwall_operator.evidence.basis.process import EProcess, State
 
 
 @dataclass(frozen=True, slots=True)

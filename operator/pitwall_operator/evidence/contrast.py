@@ -14,9 +14,9 @@ from typing import Any, Self
 
 from scipy.special import log_ndtr
 
-from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
-from pitwall_operator.evidence.process import State
+from pitwall_operator.evidence.basis.counts import Counts, Tally
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
+from pitwall_operator.evidence.basis.process import State
 
 BURN_IN = 30
 """Blocks before the normal approximation is trusted."""

@@ -12,9 +12,9 @@ from functools import lru_cache, partial
 from math import ceil, copysign, exp, floor, lgamma, log, log1p, sqrt, tanh
 from typing import Any, Self
 
-from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.portfolio import Portfolio, PortfolioProcess
-from pitwall_operator.evidence.process import State
+from pitwall_operator.evidence.basis.counts import Counts, Tally
+from pitwall_operator.evidence.basis.portfolio import Portfolio, PortfolioProcess
+from pitwall_operator.evidence.basis.process import State
 
 TILT_ODDS = (1.25, 1.5, 2.0, 3.0, 5.0)
 """Bets that would be optimal if trials were independent and the odds of a bad one this much higher."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from math import lgamma, log
 from typing import Any, Self
 
-from pitwall_operator.evidence.process import State
+from pitwall_operator.evidence.basis.process import State
 
 CONCENTRATION = 100.0
 """Prior users per split: deviations of about a tenth are looked for first."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from math import log1p
 from typing import Any, Self
 
+from pitwall_operator.evidence.basis.counts import Counts
+from pitwall_operator.evidence.basis.null_boundary import Claim, log_likelihood_ratio
+from pitwall_operator.evidence.basis.portfolio import Portfolio, PortfolioProcess
+from pitwall_operator.evidence.basis.process import State
 from pitwall_operator.evidence.bernoulli import HARM_ODDS
-from pitwall_operator.evidence.counts import Counts
-from pitwall_operator.evidence.null_boundary import Claim, log_likelihood_ratio
-from pitwall_operator.evidence.portfolio import Portfolio, PortfolioProcess
-from pitwall_operator.evidence.process import State
 
 STAKES = {Claim.HARM: (0.01, 0.05, 0.2, 0.5, 0.9), Claim.NON_INFERIOR: (0.5, 0.98)}
 """Shares of the wealth that a bet on a block may lose at most; a block that is bad throughout is rare, so to prove that

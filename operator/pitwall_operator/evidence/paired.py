@@ -8,9 +8,9 @@ from typing import Any, Self
 
 from scipy.special import betainc, betaln
 
-from pitwall_operator.evidence.counts import NO_PAIRS, Counts, Pairs
-from pitwall_operator.evidence.null_boundary import Claim
-from pitwall_operator.evidence.process import State
+from pitwall_operator.evidence.basis.counts import NO_PAIRS, Counts, Pairs
+from pitwall_operator.evidence.basis.null_boundary import Claim
+from pitwall_operator.evidence.basis.process import State
 
 FLOOR = -700.0
 """Below this a log e-value only says "none"; the counts are kept, so it can still rise again."""

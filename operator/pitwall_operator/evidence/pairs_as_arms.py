@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from pitwall_operator.evidence.counts import Counts, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Counts, Pairs, Tally
+from pitwall_operator.evidence.basis.process import EProcess, State
 from pitwall_operator.evidence.paired import Against
-from pitwall_operator.evidence.process import EProcess, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Any, Self
 from pitwall_crds.gate import Dependence, Gate
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
-from pitwall_operator.evidence.counts import NOTHING, Counts
-from pitwall_operator.evidence.process import EProcess, State
+from pitwall_operator.evidence.basis.counts import NOTHING, Counts
+from pitwall_operator.evidence.basis.process import EProcess, State
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
 from pitwall_operator.gates.forecast import missing_trials
 from pitwall_operator.gates.processes import calibrations, fresh_processes, is_proof_of_stage

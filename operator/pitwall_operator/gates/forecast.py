@@ -2,15 +2,15 @@
 
 from math import ceil, log, log1p
 
+from pitwall_operator.evidence.basis.counts import Counts, Tally
+from pitwall_operator.evidence.basis.null_boundary import log_likelihood_ratio
+from pitwall_operator.evidence.basis.process import EProcess
 from pitwall_operator.evidence.bernoulli import BernoulliProcess
 from pitwall_operator.evidence.conjunction import BothProcess
 from pitwall_operator.evidence.contrast import BURN_IN, ContrastProcess, log_e_of_drift
-from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.null_boundary import log_likelihood_ratio
 from pitwall_operator.evidence.objective import STAKES, ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
-from pitwall_operator.evidence.process import EProcess
 from pitwall_operator.evidence.views import Carried, OfGoodTrials
 
 NEVER = 10**9

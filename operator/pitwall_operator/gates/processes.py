@@ -1,17 +1,17 @@
 """Builds a gate's e-processes, each under the key by which the Rollout's status remembers it."""
 
 from pitwall_crds.gate import Dependence, Gate, RateMetric
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
+from pitwall_operator.evidence.basis.process import EProcess
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.calibration import Calibration
 from pitwall_operator.evidence.conjunction import BothProcess
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
 from pitwall_operator.evidence.label_swap import LabelSwapProcess, MeanSwapProcess
 from pitwall_operator.evidence.mixture import MeanProcess
-from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import Against, PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
-from pitwall_operator.evidence.process import EProcess
 from pitwall_operator.evidence.views import AtEdge, Carried, OfGoodTrials
 
 LEAST_TRIALS = 3

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pitwall_crds.gate import Dependence, Gate, RateMetric
 from pitwall_crds.rollout import Analysis
-from pitwall_operator.evidence.null_boundary import Claim
+from pitwall_operator.evidence.basis.null_boundary import Claim
 from pitwall_operator.gates.assessment import StageContext, StageKind
 from pitwall_operator.gates.budget import OBJECTIVE_HARM, harm_log_threshold, promotion_log_threshold
 from pitwall_operator.gates.processes import (

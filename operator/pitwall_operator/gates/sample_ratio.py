@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from math import log
 from typing import Any, Self
 
+from pitwall_operator.evidence.basis.process import State, decimals, texts
 from pitwall_operator.evidence.mismatch import MismatchProcess
-from pitwall_operator.evidence.process import State, decimals, texts
 
 ALPHA = 0.001
 GATEWAYS = 32

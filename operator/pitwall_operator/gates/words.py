@@ -4,7 +4,7 @@ from math import exp
 
 from pitwall_crds.gate import Dependence, Gate, MeanMetric, QuantileMetric, RateMetric, Unit
 from pitwall_crds.status import Verdict
-from pitwall_operator.evidence.counts import Counts, Tally
+from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.gates.assessment import ProcessReading, StageKind
 
 BAD_TRIALS = {

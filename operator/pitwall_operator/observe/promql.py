@@ -15,7 +15,7 @@ from pitwall_crds.gate import Gate
 from pitwall_crds.names import CacheResult, Label, Metric
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
-from pitwall_operator.gates import counters, latency_thresholds
+from pitwall_operator.gates.counting import counters, latency_thresholds
 from pitwall_operator.values.observation import ProcessCounters
 
 START_TIME: Final = "process_start_time_seconds"

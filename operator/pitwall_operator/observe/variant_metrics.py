@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pitwall_crds import names
 from pitwall_crds.names import CacheResult, Label, Metric
 from pitwall_crds.variant import FiveMetrics
-from pitwall_operator.gates import counters
+from pitwall_operator.gates.counting import counters
 from pitwall_operator.values.observation import ProcessCounters, Reading
 
 EMPTY = ProcessCounters(start_time=0.0, samples={})

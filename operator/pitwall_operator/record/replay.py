@@ -10,7 +10,7 @@ from typing import Any
 
 from pitwall_crds.gate import Gate
 from pitwall_crds.rollout import Analysis
-from pitwall_operator.evidence.counts import Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.rule import FORMAT
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock

@@ -20,11 +20,11 @@ from threading import Thread
 from typing import Any
 
 from pitwall_crds.names import Outcome, Signal
+from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.tally import End
+from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.flags.sync import FollowedFlags
-from pitwall_gateway.values.series import ArmSeries
-from pitwall_gateway.values.tally import End
-from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 TICK_SECONDS = 0.05
 USUAL = {"seconds": 0.5, "errors": 0.0, "bad": 0.1, "seconds_ratio": 1.0}

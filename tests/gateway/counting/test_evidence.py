@@ -6,11 +6,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import LATENCY_EDGES, Arm, Metric, Outcome, Quantity, Signal
+from pitwall_gateway.counting.evidence import SERIES_PER_RUN, EvidenceCounters
+from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.tally import End
+from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.values.answer import VariantAnswer
-from pitwall_gateway.values.evidence import SERIES_PER_RUN, EvidenceCounters
-from pitwall_gateway.values.series import ArmSeries
-from pitwall_gateway.values.tally import End
-from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 A, B, C = "run-a", "run-b", "run-c"
 SECOND = next(str(edge) for edge in LATENCY_EDGES if edge >= 1.0)

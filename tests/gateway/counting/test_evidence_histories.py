@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitwall_crds.names import LATENCY_EDGES, Arm, Metric, Outcome, Signal
-from pitwall_gateway.values.evidence import EvidenceCounters
-from pitwall_gateway.values.series import ArmSeries
-from pitwall_gateway.values.tally import End
+from pitwall_gateway.counting.evidence import EvidenceCounters
+from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.tally import End
 
 RUNS = ("run-a", "run-b", "run-c")
 EDGES = tuple(str(edge) for edge in LATENCY_EDGES)

@@ -7,9 +7,9 @@ import random
 import pytest
 
 from pitwall_crds.names import Arm
-from pitwall_gateway.values.memory import BATCH_SECONDS, PODS, MemoryEstimator
-from pitwall_gateway.values.memory_gauges import FRESH_SECONDS, MemoryGauges
-from pitwall_gateway.values.series import ArmSeries
+from pitwall_gateway.counting.memory import BATCH_SECONDS, PODS, MemoryEstimator
+from pitwall_gateway.counting.memory_gauges import FRESH_SECONDS, MemoryGauges
+from pitwall_gateway.counting.series import ArmSeries
 
 START = 50_000.0
 POD = "http://pod"

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from pitwall_crds.names import Arm
+from pitwall_gateway.counting.telemetry import ArmSeries, GatewayTelemetry
 from pitwall_gateway.feedback.feedback import Feedback, FeedbackBody, read_feedback
 from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
 from pitwall_gateway.values.errors import RequestRefusedError
-from pitwall_gateway.values.telemetry import ArmSeries, GatewayTelemetry
 
 CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE)
 

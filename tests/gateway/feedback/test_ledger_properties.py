@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitwall_crds.names import Arm, Outcome, Signal
+from pitwall_gateway.counting.telemetry import ArmSeries
 from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
 from pitwall_gateway.feedback.session import QUERY, SESSION, Trial
-from pitwall_gateway.values.telemetry import ArmSeries
 
 ARMS = (ArmSeries("uniform-v1", Arm.STABLE), ArmSeries("aks-v2", Arm.CANDIDATE))
 NAMES = st.sampled_from(["", "ann", "bob", "cleo"])

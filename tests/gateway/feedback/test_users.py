@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from pitwall_crds.names import Arm, Outcome, Signal
+from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
 from pitwall_gateway.feedback.users import DAY_SECONDS, Users
-from pitwall_gateway.values.series import ArmSeries
 
 STABLE = ArmSeries("uniform-v1", Arm.STABLE)
 CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE)

@@ -3,9 +3,9 @@
 import pytest
 
 from pitwall_crds.names import Arm
+from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.flags.assign import Assigner, Assignment
 from pitwall_gateway.flags.port import FixedFlags
-from pitwall_gateway.values.series import ArmSeries
 
 FLAG = "sampler.variant"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from pitwall_crds.names import Arm
+from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.pools.routes import RouteTable
 from pitwall_gateway.pools.upstream import Call, CallLimits, Upstream
 from pitwall_gateway.values.answer import FailureKind, VariantAnswer, VariantFailure, VariantRefusal
-from pitwall_gateway.values.series import ArmSeries
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ANSWER = json.dumps({"choices": [{"index": 0}], "pitwall": {"tokens": 7, "cache": "warm"}}).encode()

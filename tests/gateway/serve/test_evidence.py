@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from pitwall_crds.names import LATENCY_EDGES, Metric
+from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.feedback.ledger import LedgerRule
 from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.pools.breaker import BreakerRule
@@ -15,7 +16,6 @@ from pitwall_gateway.pools.upstream import CallLimits
 from pitwall_gateway.serve.relay import Relay
 from pitwall_gateway.serve.settings import Rules
 from pitwall_gateway.values.question import Question
-from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 RUNS = {"sampler.variant": "run-1", "sampler.variant.shadow": "run-1"}
 CANDIDATE = {"sampler_variant": "aks-v2", "arm": "candidate", "run": "run-1"}

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from pitwall_crds.names import Arm
+from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.serve.shadow import Copy, Shadow, ShadowRule
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
-from pitwall_gateway.values.series import ArmSeries
-from pitwall_gateway.values.telemetry import GatewayTelemetry
 
 SERIES = ArmSeries("aks-v2", Arm.SHADOW, run="run-1")
 

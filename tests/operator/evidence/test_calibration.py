@@ -7,12 +7,12 @@ import random
 import pytest
 
 from pitwall_crds.gate import Dependence, Gate
+from pitwall_operator.evidence.basis.counts import Counts, Tally
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.calibration import Calibration
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
-from pitwall_operator.evidence.counts import Counts, Tally
 from pitwall_operator.evidence.label_swap import LabelSwapProcess
-from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.gates.processes import calibration_key, fresh_processes
 
 BLOCK = LabelSwapProcess()

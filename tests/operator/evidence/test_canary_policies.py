@@ -14,11 +14,11 @@ from benchmarks.canary_policies.traffic import Minutes, SimulatedTraffic
 from benchmarks.canary_policies.vectors import Bernoulli, Contrast, LabelSwapVector, ObjectiveVector
 
 from pitwall_crds.gate import Dependence
+from pitwall_operator.evidence.basis.counts import Counts, Tally
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
-from pitwall_operator.evidence.counts import Counts, Tally
 from pitwall_operator.evidence.label_swap import LabelSwapProcess
-from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 
 PRIOR = Prior(0.05, 10.0)

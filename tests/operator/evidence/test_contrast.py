@@ -5,9 +5,9 @@ import random
 
 import pytest
 
+from pitwall_operator.evidence.basis.counts import Counts, Tally
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.contrast import BURN_IN, ContrastProcess, Measure, log_e_of_drift
-from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 
 
 def arm(draw, rate, trials=40, correlation=0.05):

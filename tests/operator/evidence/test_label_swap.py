@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pitwall_operator.evidence.counts import Counts, Tally
+from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.evidence.label_swap import BETS, LabelSwapProcess, differences, sampled, thinned
 
 TALLY = st.integers(1, 60).flatmap(lambda trials: st.builds(Tally, st.just(trials), st.integers(0, trials)))

@@ -6,8 +6,8 @@ import random
 import pytest
 from scipy.integrate import quad
 
-from pitwall_operator.evidence.counts import Counts, Pairs
-from pitwall_operator.evidence.null_boundary import Claim
+from pitwall_operator.evidence.basis.counts import Counts, Pairs
+from pitwall_operator.evidence.basis.null_boundary import Claim
 from pitwall_operator.evidence.paired import Against, PairedProcess, log_e_of_majority
 
 

@@ -24,12 +24,12 @@ from benchmarks.canary_policies.vectors import Bernoulli, BothVector
 
 from pitwall_crds.gate import Dependence
 from pitwall_crds.names import Signal
+from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.conjunction import BothProcess
-from pitwall_operator.evidence.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.label_swap import LabelSwapProcess
 from pitwall_operator.evidence.mixture import MeanProcess
-from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.views import AtEdge, Carried
 from pitwall_operator.gates.processes import LEAST_TRIALS, fresh_processes, harm_key
 

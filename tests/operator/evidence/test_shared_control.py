@@ -9,9 +9,9 @@ import pytest
 from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
+from pitwall_operator.evidence.basis.counts import Counts, Tally
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
-from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind
 
 CANARY = StageContext(StageKind.CANARY)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_operator.evidence.counts import Counts, Tally
-from pitwall_operator.evidence.null_boundary import Claim
+from pitwall_operator.evidence.basis.counts import Counts, Tally
+from pitwall_operator.evidence.basis.null_boundary import Claim
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 
 

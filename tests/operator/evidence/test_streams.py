@@ -8,7 +8,7 @@ import pytest
 from pitwall_crds.gate import Dependence, Gate
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
-from pitwall_operator.evidence.counts import Counts, EdgeTallies, Tally
+from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind
 
 LAST_STAGE = StageContext(StageKind.CANARY, 3)

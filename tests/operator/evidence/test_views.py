@@ -6,13 +6,13 @@ import random
 
 import pytest
 
+from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.conjunction import BothProcess
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
-from pitwall_operator.evidence.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.label_swap import LabelSwapProcess, MeanSwapProcess
 from pitwall_operator.evidence.mixture import MeanProcess
-from pitwall_operator.evidence.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.views import AtEdge, Carried, OfGoodTrials
 
 PRIOR = Prior(0.05, 10.0)

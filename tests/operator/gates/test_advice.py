@@ -6,7 +6,7 @@ import pytest
 
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_operator.gates.advice import LONGEST, MOST, advice
-from pitwall_operator.gates.counters import EDGES, objective_edge
+from pitwall_operator.gates.counting.counters import EDGES, objective_edge
 
 LATENCY = {"name": "latency", "quantile": {"metric": "QueryLatency"}}
 ERRORS = {"name": "errors", "rate": {"metric": "Errors"}, "absoluteMarginBasisPoints": 100}

@@ -20,7 +20,7 @@ from pitwall_crds.gate import (
 )
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
-from pitwall_operator.evidence.counts import Counts, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Counts, Pairs, Tally
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind, margin_edge, tail_edge
 from pitwall_operator.gates.budget import OBJECTIVE_HARM, SHARES, harm_log_threshold
 

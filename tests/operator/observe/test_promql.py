@@ -3,8 +3,8 @@
 import pytest
 
 from pitwall_crds.names import Metric
-from pitwall_gateway.values import exposition
-from pitwall_operator.gates import counters
+from pitwall_gateway.counting import exposition
+from pitwall_operator.gates.counting import counters
 from pitwall_operator.observe import promql
 from pitwall_operator.observe.promql import Interest
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import exp, log
 from typing import Any, Self
 
-from pitwall_operator.evidence.process import State, decimals, texts
+from pitwall_operator.evidence.basis.process import State, decimals, texts
 
 FIRST_ROUNDS = 200
 """The part spread anew in round t is 1 / (t + this): hardly anything at first, and never too much in total."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 
-from pitwall_operator.evidence.counts import Counts
+from pitwall_operator.evidence.basis.counts import Counts
 
 State = dict[str, Any]
 """A process as JSON: integers, and decimals as their shortest exact text, so that restoring loses nothing."""

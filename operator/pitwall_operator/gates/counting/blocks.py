@@ -10,7 +10,7 @@ from pitwall_crds.gate import Gate, Unit
 from pitwall_crds.names import Label, Metric
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import RolloutStatus
-from pitwall_operator.gates import counters
+from pitwall_operator.gates.counting import counters
 from pitwall_operator.values.observation import Reading
 
 UNKNOWN_SECONDS: Final = 30

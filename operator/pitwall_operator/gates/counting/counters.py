@@ -12,7 +12,7 @@ from prometheus_client.utils import floatToGoString
 from pitwall_crds import names
 from pitwall_crds.gate import Gate, MeanMetric, QuantileMetric, RateMetric
 from pitwall_crds.names import Arm, CacheResult, Label, Metric, Outcome, Quantity, Signal
-from pitwall_operator.evidence.counts import Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.values.observation import ProcessCounters, Reading
 
 SIGNALS = {

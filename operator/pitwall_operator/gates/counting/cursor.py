@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Final, Self
 
-from pitwall_operator.evidence.counts import Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
 
 ENDED_SECONDS: Final = 3600.0
 """A process that was not seen for so long does not come back under the same start time."""

@@ -8,7 +8,8 @@ import math
 from pitwall_crds.gate import Gate
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import EdgeStatus, RolloutStatus, TailStatus
-from pitwall_operator.gates import counters, margin_edge, tail_edge
+from pitwall_operator.gates import margin_edge, tail_edge
+from pitwall_operator.gates.counting import counters
 from pitwall_operator.gates.processes import further_edges
 from pitwall_operator.values.observation import Reading
 

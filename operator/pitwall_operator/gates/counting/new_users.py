@@ -10,7 +10,7 @@ from pitwall_crds.names import FULL_WEIGHT, Label, Metric
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import ArmWeight, RolloutStatus
 from pitwall_flags.flag.document import split_name
-from pitwall_operator.gates import counters
+from pitwall_operator.gates.counting import counters
 from pitwall_operator.gates.sample_ratio import GATEWAYS, SampleRatio, UsersBlock
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import ProcessCounters, Reading

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_operator.evidence.portfolio import Portfolio, log_mean_exp
+from pitwall_operator.evidence.basis.portfolio import Portfolio, log_mean_exp
 
 GAINS = st.lists(st.tuples(st.floats(-3, 3), st.floats(-3, 3)), max_size=20)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from pitwall_crds.gate import Gate
-from pitwall_operator.evidence.counts import Counts, EdgeTallies, Pairs, Tally
-from pitwall_operator.gates import counters
+from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.gates.counting import counters
 from pitwall_operator.observe.scrape import parse
 from pitwall_operator.observe.variant_metrics import metrics_between, quantile
 from pitwall_operator.values.observation import ProcessCounters, Reading

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_operator.evidence.counts import Counts, EdgeTallies, Pairs, Tally
-from pitwall_operator.gates.cursor import ENDED_SECONDS, Cursor
+from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.gates.counting.cursor import ENDED_SECONDS, Cursor
 
 EMPTY = Cursor.from_state({})
 
