@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from pitwall_operator.cli.commands import act, ask, completion, create, dashboard, lifecycle, lint, look_back, show
+from pitwall_operator.cli.commands import (
+    act,
+    ask,
+    completion,
+    create,
+    dashboard,
+    lifecycle,
+    lint,
+    look_back,
+    plan,
+    show,
+)
 from pitwall_operator.cli.context import problems
 from pitwall_operator.cli.sources.choose import (
     ContextOption,
@@ -37,7 +48,7 @@ BOTH_WORLDS: tuple[Command, ...] = (
     lifecycle.apply, lifecycle.delete, look_back.record,
 )  # fmt: skip
 ONE_MACHINE: tuple[Command, ...] = (
-    lifecycle.up, lifecycle.down, lint.lint, look_back.replay, look_back.plot,
+    lifecycle.up, lifecycle.down, lint.lint, plan.plan, look_back.replay, look_back.plot,
     ask.ask, dashboard.dashboard, completion.completion,
 )  # fmt: skip
 

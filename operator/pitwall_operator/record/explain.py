@@ -7,9 +7,10 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from pitwall_crds.gate import OnHarm
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import GateStatus, Phase, Verdict
-from pitwall_operator.values import timestamps
+from pitwall_operator.values import about, timestamps
 
 if TYPE_CHECKING:  # a verb that reads no record need not wait for the statistics behind it
     from pitwall_operator.record.lines import Line
@@ -77,6 +78,28 @@ def seen(lines: Iterable["Line"], run: str) -> str:
     return f"{len(blocks)} blocks were weighed; the candidate answered {trials} questions of users in them."
 
 
+def remaining(rollout: Rollout, lines: Iterable["Line"]) -> str:
+    """How much longer this stage needs if trials come as they did in it; empty where nothing can be said of that."""
+    status = rollout.status
+    if status.phase not in (Phase.SHADOW, Phase.CANARY):
+        return ""
+    pairs = status.phase is Phase.SHADOW
+    blocks = {line["after"]: line for line in lines if line["kind"] == "block" and line["run"] == status.run_id}
+    here = [block for block in blocks.values() if block["time"] > status.stage_start_time]
+    observed = {gate.name for gate in rollout.spec.analysis.gates if gate.on_harm is OnHarm.OBSERVE}
+    waits: dict[str, float] = {}
+    for gate in status.gates:
+        counted = [block["counts"][gate.name] for block in here if gate.name in block["counts"]]
+        trials = sum(counts["pairs"]["total"] if pairs else counts["candidate"]["trials"] for counts in counted)
+        if gate.missing_trials > 0 and trials and gate.name not in observed:
+            since = timestamps.to_epoch(here[-1]["time"]) - timestamps.to_epoch(status.stage_start_time)
+            waits[gate.name] = gate.missing_trials * since / trials
+    if not waits:
+        return ""
+    slowest = max(waits, key=lambda name: waits[name])
+    return f"At the present rates this stage needs {about.duration(waits[slowest])} more, for {slowest}."
+
+
 def advised(rollout: Rollout) -> tuple[str, ...]:
     """What its analysis cannot tell, while that matters: a candidate is being weighed by it."""
     if rollout.status.phase not in WEIGHING:
@@ -94,6 +117,7 @@ def story(rollout: Rollout, lines: Sequence["Line"]) -> tuple[str, ...]:
             "Evidence",
             *(f"  {line}" for line in evidence(rollout)),
             *([f"  {seen(lines, rollout.status.run_id)}"] if lines else []),
+            *(f"  {sentence}" for sentence in [remaining(rollout, lines)] if sentence),
             "",
         ]
     if advice := advised(rollout):

@@ -209,6 +209,8 @@ def test_lint_says_what_the_webhook_would(pitwall, tmp_path):
 
     assert (good.returncode, alone.returncode, unknown.returncode) == (0, 0, 2)
     assert "does not exist" not in good.stdout
+    assert "pitwall plan" in good.stdout
+    assert "pitwall plan" not in unknown.stdout
     assert "SamplerVariant 'uniform-v1' does not exist" in alone.stdout
     assert "did you mean" in json.loads(unknown.stdout)[0]["refusals"][0]
 

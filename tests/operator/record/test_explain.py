@@ -172,3 +172,40 @@ def test_the_timeline_is_told_oldest_first(world):
     found = world.rollout.model_copy(update={"status": world.status.model_copy(update={"history": entries})})
 
     assert list(explain.timeline(found)) == ["t0  Promoted: m0", "t1  Promoted: m1", "t2  Promoted: m2"]
+
+
+def moving(missing: dict[str, int], phase: str = "Canary", on_harm: str = "FlagOff") -> Rollout:
+    gates = [{"name": name, "rate": {"metric": "Errors"}, "onHarm": on_harm} for name in missing]
+    stages = [{"weightBasisPoints": weight} for weight in (100, 10_000)]
+    spec = {"flag": "f", "variantRef": {"name": "v"}, "stages": stages, "analysis": {"gates": gates}}
+    status = {
+        "phase": phase,
+        "runId": "r",
+        "stageStartTime": "2026-01-01T00:00:00.000Z",
+        "gates": [{"name": name, "missingTrials": trials} for name, trials in missing.items()],
+    }
+    return Rollout.model_validate({"metadata": {"name": "r"}, "spec": spec, "status": status})
+
+
+def block(minute: int, trials: int) -> dict:
+    counts = {"candidate": {"trials": trials}, "pairs": {"total": 2 * trials}}
+    time = f"2026-01-01T00:{minute:02}:00.000Z"
+    return {"kind": "block", "run": "r", "after": time, "time": time, "counts": {"a": counts, "b": counts}}
+
+
+@pytest.mark.parametrize(
+    ("rollout", "words"),
+    [
+        (moving({"a": 300, "b": 100}), "At the present rates this stage needs about 5 hours more, for a."),
+        (moving({"a": 300, "b": 100}, "Shadow"), "At the present rates this stage needs about 2 hours more, for a."),
+        (moving({"a": 0, "b": -1}), ""),
+        (moving({"a": 300}, "Bake"), ""),
+        (moving({"a": 300}, on_harm="Observe"), ""),
+    ],
+)
+def test_how_much_longer_a_stage_needs(rollout, words):
+    lines = [block(0, 999), block(10, 4), block(20, 16)]  # the first one belongs to the stage before
+
+    assert explain.remaining(rollout, lines) == words
+    assert explain.remaining(rollout, []) == ""
+    assert (f"  {words}" in explain.story(rollout, lines)) == bool(words)

@@ -31,6 +31,8 @@ def lint(
         )
     else:
         print_lines(line for one, said in reviews for line in _lines(one, said))
+        if any(one.kind == "Rollout" and not said.refusals for one, said in reviews):
+            print_lines([f"How long will it take? pitwall plan {' '.join(map(str, filename))}"])
     refused = sum(bool(said.refusals) for _, said in reviews)
     if refused:
         fail(f"{refused} of {len(reviews)} resources would be refused", Exit.BAD_INPUT)

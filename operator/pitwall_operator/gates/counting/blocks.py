@@ -39,6 +39,12 @@ def _length(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> tuple
     return seconds, f"slow queries of {status.stable_variant} are correlated over {memory:g} s ({history:.0f} s seen)"
 
 
+def memory(reading: Reading, variant: str) -> float:
+    """The length of blocks that gateways' measurements ask for; 0 where they do not know."""
+    measured = _gauge(reading, Metric.EVIDENCE_MEMORY, variant)
+    return float(min(max(math.ceil(measured), LEAST_SECONDS), LONGEST_SECONDS)) if measured else 0.0
+
+
 MEASURED: Final = (Metric.EVIDENCE_MEMORY, Metric.EVIDENCE_HISTORY)
 
 

@@ -142,6 +142,12 @@ def _tally(source: ProcessCounters, gate: Gate, edge: float, scope: dict[str, st
     return beyond(source, TIMES[gate.quantile.metric], edge, **scope)
 
 
+def of_variant(source: ProcessCounters, gate: Gate, variant: str, arms: Sequence[Arm]) -> Tally:
+    """What a gate on a rate or a mean would have counted of a variant on these arms, in all runs still known."""
+    scopes: list[dict[str, str]] = [{Label.SAMPLER_VARIANT: variant, Label.ARM: arm} for arm in arms]
+    return sum((_tally(source, gate, math.inf, scope) for scope in scopes), start=Tally())
+
+
 def _further(source: ProcessCounters, gate: Gate, tail: TailEdges | None, run: Run) -> tuple[EdgeTallies, ...]:
     return tuple(
         EdgeTallies(

@@ -1,0 +1,110 @@
+"""Finds what is known of a rollout's present traffic: said by options, measured by the embedded gateway, or assumed."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import exp
+from pathlib import Path
+
+import httpx
+
+from pitwall_crds.gate import Gate
+from pitwall_crds.rollout import Rollout
+from pitwall_operator.cli.context import fail, near
+from pitwall_operator.gates.expected import GateNow, TrafficNow, assumed
+from pitwall_operator.gates.present import Z99, Present, measure
+from pitwall_operator.machine.resources import Resources
+from pitwall_operator.machine.state_folder import StateFolder
+from pitwall_operator.observe.scrape import scrape
+from pitwall_operator.values.errors import Exit
+from pitwall_operator.values.observation import Reading, Unseen
+
+USUAL_QUESTIONS_PER_SECOND = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the options say of the traffic, by gate."""
+
+    questions_per_second: float | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
+    trials: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One thing that is known, and how: said, measured or assumed."""
+
+    topic: str
+    what: str
+    how: str
+
+
+def check(said: Said, gates: Mapping[str, Gate]) -> None:
+    """Ends the command where an option names a gate that is not there, or counts no bad trials."""
+    for option, values in (("--rate", said.rates), ("--trials-per-question", said.trials)):
+        for name in values:
+            if name not in gates:
+                fail(f"{option} {name}: there is no such gate{near(name, gates)}", Exit.BAD_INPUT)
+            if gates[name].rate is None:
+                fail(f"{option} {name}: only gates on a rate have one", Exit.BAD_INPUT)
+
+
+def present(state: Path, rollout: Rollout) -> tuple[Present | None, str]:
+    """What the gateway of a folder has counted; or nothing, and why."""
+    folder = StateFolder(state)
+    if not folder.settings():
+        return None, f"nothing runs in {state}"
+    stored = Resources(state).get("Rollout", rollout.metadata.name)
+    stable = stored.status.stable_variant if isinstance(stored, Rollout) else ""
+    if not stable:
+        return None, f"{rollout.metadata.name} has no stable variant in {state}"
+    reading = asyncio.run(_read(folder.gateway_url()))
+    if not isinstance(reading, Reading):
+        return None, reading.reason
+    found = measure(rollout.spec.analysis, reading, stable)
+    return found, "" if found else f"the gateway of {state} has seen too few questions"
+
+
+async def _read(gateway: str) -> Reading | Unseen:
+    async with httpx.AsyncClient() as client:
+        return await scrape(client, (gateway,), ())
+
+
+def together(gates: Mapping[str, Gate], said: Said, found: Present | None) -> tuple[TrafficNow, tuple[Known, ...]]:
+    """The traffic to plan with, and how each part of it is known."""
+    measured = found.measured if found else {}
+    base = found.traffic if found else TrafficNow(USUAL_QUESTIONS_PER_SECOND)
+    known, now = [], {}
+    if said.questions_per_second is not None:
+        base = replace(base, questions_per_second=said.questions_per_second)
+    how = "said" if said.questions_per_second is not None else "measured" if found else "assumed"
+    known.append(Known("traffic", f"{base.questions_per_second:.3g} questions a second", how))
+    for name, gate in gates.items():
+        now[name] = _with(said, name, base.of(gate))
+        known += _of_gate(said, gate, now[name], measured.get(name, ""))
+    return replace(base, gates=now), tuple(known)
+
+
+def _with(said: Said, name: str, now: GateNow) -> GateNow:
+    rate = said.rates[name] / 100 if name in said.rates else now.bad_rate
+    return replace(now, bad_rate=rate, trials_per_question=said.trials.get(name, now.trials_per_question))
+
+
+def _of_gate(said: Said, gate: Gate, now: GateNow, measured: str) -> Iterator[Known]:
+    if gate.rate is None:
+        spread = f"values of single queries differ by {100 * now.spread:.0f}%"
+        usual = spread if gate.mean else f"p99 is {exp(Z99 * now.spread):.1f} times p50"
+        yield Known(gate.name, measured or usual, "measured" if measured else "assumed")
+        return
+    usual_gate = assumed(gate)
+    for what, given, is_usual in (
+        (f"{100 * now.bad_rate:.3g}% bad", gate.name in said.rates, now.bad_rate == usual_gate.bad_rate),
+        (
+            f"{now.trials_per_question:.3g} trials a question",
+            gate.name in said.trials,
+            now.trials_per_question == usual_gate.trials_per_question,
+        ),
+    ):
+        how = "said" if given else "assumed" if is_usual else "measured"
+        yield Known(gate.name, what, how)
