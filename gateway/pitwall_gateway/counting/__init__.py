@@ -1,0 +1,1 @@
+"""What the gateway counts: evidence by run, the memory of the traffic, and the metrics that show both."""

@@ -1,0 +1,1 @@
+"""What gates weigh: read from gateways' counters, by run, between two blocks. Pure: no clock, chance or I/O."""
