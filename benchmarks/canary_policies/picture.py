@@ -14,7 +14,7 @@ from pitwall_crds.gate import Gate, QuantileMetric, QuantileRule
 from pitwall_crds.names import LATENCY_EDGES
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
-from pitwall_operator.evidence.counts import Counts, EdgeTallies, Tally
+from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.gates import GateEvidence, ProcessReading, StageContext, StageKind, margin_edge, tail_edge
 from pitwall_operator.gates.processes import further_edges
 from pitwall_operator.gates.roles import HARM, NON_INFERIORITY

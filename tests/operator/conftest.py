@@ -42,6 +42,7 @@ class Counters:
     """Cumulative counters of one gateway, in the form that a scrape gives: what it serves counts on the present run."""
 
     run: str = ""
+    window_seconds: float = 4.0
     latencies: dict[tuple[str, str, str], dict[float, int]] = field(default_factory=dict)
     quality: dict[tuple[str, str, str, str], list[int]] = field(default_factory=dict)
     pairs: dict[tuple[str, str], dict[float, int]] = field(default_factory=dict)
@@ -93,6 +94,8 @@ class Counters:
             for unit in ("query", "session", "user"):
                 quality.append(({**scope, Label.UNIT: unit, Label.OUTCOME: "bad"}, bad))
                 quality.append(({**scope, Label.UNIT: unit, Label.OUTCOME: "good"}, good))
+        windows = [({Label.UNIT: unit}, self.window_seconds) for unit in ("query", "session", "user")]
+        found[Metric.LABEL_WINDOW] = windows
         for (variant, arm, split), users in self.users.items():
             scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm, Label.SPLIT: split}
             found.setdefault(Metric.USERS, []).append((scope, users))

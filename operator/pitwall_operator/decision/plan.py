@@ -15,9 +15,10 @@ from pitwall_crds.status import ArmWeight, Phase, RolloutStatus
 from pitwall_operator.decision.analyze import counting, stage_context
 from pitwall_operator.decision.closing import is_comparable
 from pitwall_operator.decision.wanted import bake_control, split, stage_weight
-from pitwall_operator.gates import GateEvidence, StageContext, StageKind, blocks, counters
+from pitwall_operator.gates import GateEvidence, StageContext, StageKind
+from pitwall_operator.gates.counting import blocks, counters
+from pitwall_operator.gates.counting.expected import Flow, TrafficNow, imagined, step_seconds
 from pitwall_operator.gates.course import Course, Ending, Goal, acting, follow
-from pitwall_operator.gates.expected import Flow, TrafficNow, imagined, step_seconds
 from pitwall_operator.gates.processes import promote_margin
 from pitwall_operator.gates.roles import harm_roles, proof_roles
 from pitwall_operator.values.stages import stage_name, stage_phase

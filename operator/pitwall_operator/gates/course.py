@@ -10,7 +10,7 @@ from typing import Final
 
 from pitwall_crds.gate import Gate
 from pitwall_crds.rollout import Analysis
-from pitwall_operator.evidence.counts import Counts
+from pitwall_operator.evidence.basis.counts import Counts
 from pitwall_operator.gates.assessment import StageContext, StageKind
 from pitwall_operator.gates.evidence import GateEvidence
 from pitwall_operator.gates.roles import BURST, Role, harm_roles, proof_roles

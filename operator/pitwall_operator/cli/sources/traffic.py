@@ -11,8 +11,8 @@ import httpx
 from pitwall_crds.gate import Gate
 from pitwall_crds.rollout import Rollout
 from pitwall_operator.cli.context import fail, near
-from pitwall_operator.gates.expected import GateNow, TrafficNow, assumed
-from pitwall_operator.gates.present import Z99, Present, measure
+from pitwall_operator.gates.counting.expected import GateNow, TrafficNow, assumed
+from pitwall_operator.gates.counting.present import Z99, Present, measure
 from pitwall_operator.machine.resources import Resources
 from pitwall_operator.machine.state_folder import StateFolder
 from pitwall_operator.observe.scrape import scrape

@@ -14,8 +14,8 @@ import numpy as np
 from scipy.stats import binom, norm, poisson, qmc
 
 from pitwall_crds.gate import Gate, RateMetric, Unit
-from pitwall_operator.evidence.counts import Counts, EdgeTallies, Pairs, Tally
-from pitwall_operator.gates.blocks import USUAL_WINDOW_SECONDS
+from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.gates.counting.blocks import USUAL_WINDOW_SECONDS
 from pitwall_operator.gates.processes import RATE_PRIORS, further_edges
 
 USER_WINDOW_SECONDS: Final = 3600.0

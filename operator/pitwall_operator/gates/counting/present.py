@@ -11,10 +11,10 @@ from typing import Final
 from pitwall_crds.gate import Gate
 from pitwall_crds.names import Arm, Label, Metric
 from pitwall_crds.rollout import Analysis
-from pitwall_operator.evidence.counts import Tally
-from pitwall_operator.gates import blocks, counters
-from pitwall_operator.gates.edges import tail_edge
-from pitwall_operator.gates.expected import GateNow, TrafficNow, assumed
+from pitwall_operator.evidence.basis.counts import Tally
+from pitwall_operator.gates.counting import blocks, counters
+from pitwall_operator.gates.counting.edges import tail_edge
+from pitwall_operator.gates.counting.expected import GateNow, TrafficNow, assumed
 from pitwall_operator.values.observation import Reading
 
 ENOUGH: Final = 100

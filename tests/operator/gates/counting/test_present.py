@@ -3,8 +3,8 @@
 import pytest
 
 from pitwall_crds.rollout import Analysis
-from pitwall_operator.gates.expected import assumed
-from pitwall_operator.gates.present import measure
+from pitwall_operator.gates.counting.expected import assumed
+from pitwall_operator.gates.counting.present import measure
 from pitwall_operator.observe.scrape import parse
 from pitwall_operator.values.observation import Reading
 
