@@ -1,6 +1,9 @@
 """Cells come in, rows of the table go out: how often a stable's twin is flagged off, and how soon a harmful one is."""
 
+import datetime as dt
 import json
+import os
+import platform
 import sys
 import time
 from collections.abc import Iterator
@@ -24,8 +27,8 @@ RUNS, HARMFUL_RUNS, LABEL_RUNS, QUICK_RUNS = 300, 100, 100, 60
 """Three hundred runs without a false alarm exclude 1 %; how soon a harmful candidate is off needs fewer."""
 CONFIDENCE = 0.95
 MODES = {
-    "Block, as long as stable's memory": (Dependence.BLOCK, 0),
-    "Block, as long as stable's memory, at least 30 s": (Dependence.BLOCK, 30),
+    "Block, as long as stable's pods remember": (Dependence.BLOCK, 0),
+    "Block, as long as stable's pods remember, at least 30 s": (Dependence.BLOCK, 30),
     "Block of 30 s": (Dependence.BLOCK, None),
     "Block of 5 s": (Dependence.BLOCK, None),
     "Query, blocks of 30 s": (Dependence.QUERY, None),
@@ -40,14 +43,21 @@ def main(*, quick: bool, out: Path, processes: int) -> int:
     work = partial(rows_of, runs=QUICK_RUNS if quick else None)
     with ProcessPoolExecutor(processes) as pool:
         for some in pool.map(work, cells(quick=quick)):
-            rows += some
+            rows += [{**row, **about_machine()} for row in some]
+            (out / FILE).write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")  # a run may be ended early
             sys.stdout.writelines(_line(row) + "\n" for row in some)
             sys.stdout.flush()
     seconds = time.monotonic() - start
-    table = {"seconds": round(seconds), "threshold_log_e": judge.THRESHOLD, "confidence": CONFIDENCE, "rows": rows}
-    (out / FILE).write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n")
     sys.stdout.write(f"{len(rows)} rows in {seconds:.0f} s, written to {out / FILE}\n")
     return 0
+
+
+def about_machine() -> dict[str, str]:
+    """Where and when a row was measured."""
+    return {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+    }
 
 
 def rows_of(cell: QueueCell, runs: int | None) -> list[dict]:

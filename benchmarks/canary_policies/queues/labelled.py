@@ -16,7 +16,7 @@ def labelled_counts(cell: QueueCell, runs: int, seed: int) -> QueueCounts:
     """As counts of failures: a bad label is an error."""
     draw, shape = np.random.default_rng(seed), (runs, int(cell.scenario.seconds / STEP_SECONDS))
     questions = draw_questions(cell.scenario, runs, draw)
-    done = complete(cell.scenario, questions, runs, draw)
+    done, _ = complete(cell.scenario, questions, runs, draw)
     labelling = Labelling(effect=cell.scenario.effect)
     counted = label(questions, done, shape, draw, labelling)[(SIGNALS[cell.measured], cell.unit)]
 

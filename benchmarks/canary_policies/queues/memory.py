@@ -9,16 +9,16 @@ UNKNOWN_SECONDS = 30
 """The length of blocks while the history is too short."""
 
 
-def memories(questions: Questions, done: np.ndarray, runs: int, seconds: float) -> list[int]:
+def memories(questions: Questions, done: np.ndarray, pod: np.ndarray, seconds: float) -> list[int]:
     """Least lengths of blocks, one per run of the history."""
-    return [_memory(questions, done, run, seconds) for run in range(runs)]
+    return [_memory(questions, done, pod, run, seconds) for run in range(int(questions.run.max()) + 1)]
 
 
-def _memory(questions: Questions, done: np.ndarray, run: int, seconds: float) -> int:
+def _memory(questions: Questions, done: np.ndarray, pod: np.ndarray, run: int, seconds: float) -> int:
     mine = np.flatnonzero((questions.run == run) & (done <= seconds))
     mine = mine[np.argsort(done[mine], kind="stable")]
     estimator = MemoryEstimator()
-    for at, end in zip(questions.at[mine].tolist(), done[mine].tolist(), strict=True):
-        estimator.answered(at, end - at)
+    for at, end, by in zip(questions.at[mine].tolist(), done[mine].tolist(), pod[mine].tolist(), strict=True):
+        estimator.answered(f"pod-{by}", at, end - at)
     estimate = estimator.estimate(seconds)
     return estimate.memory_seconds if estimate else UNKNOWN_SECONDS

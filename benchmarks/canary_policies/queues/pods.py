@@ -40,9 +40,11 @@ def draw_stalls(
     return Stalls(np.where(late, 10 * FAR, begin), np.where(late, 0.0, length))
 
 
-def completions(arrivals: np.ndarray, sizes: np.ndarray, stalls: Stalls, slots: int) -> np.ndarray:
-    """(questions, runs) when each question is done; arrivals of a run in order, filled up with FAR."""
-    return (_one_pod if stalls.begin.shape[1] == 1 else _many_pods)(arrivals, sizes, stalls, slots)
+def completions(arrivals: np.ndarray, sizes: np.ndarray, stalls: Stalls, slots: int) -> tuple[np.ndarray, np.ndarray]:
+    """(questions, runs) when each question is done, and by which pod; arrivals in order, filled up with FAR."""
+    if stalls.begin.shape[1] == 1:
+        return _one_pod(arrivals, sizes, stalls, slots), np.zeros(arrivals.shape, int)
+    return _many_pods(arrivals, sizes, stalls, slots)
 
 
 def _one_pod(arrivals: np.ndarray, sizes: np.ndarray, stalls: Stalls, slots: int) -> np.ndarray:
@@ -66,7 +68,7 @@ def _one_pod(arrivals: np.ndarray, sizes: np.ndarray, stalls: Stalls, slots: int
     return done
 
 
-def _many_pods(arrivals: np.ndarray, sizes: np.ndarray, stalls: Stalls, slots: int) -> np.ndarray:
+def _many_pods(arrivals: np.ndarray, sizes: np.ndarray, stalls: Stalls, slots: int) -> tuple[np.ndarray, np.ndarray]:
     number, runs = arrivals.shape
     pods = stalls.begin.shape[1]
     first, turns = np.arange(runs) * pods, np.arange(pods)
@@ -74,7 +76,7 @@ def _many_pods(arrivals: np.ndarray, sizes: np.ndarray, stalls: Stalls, slots: i
     free = np.zeros((runs * pods, slots))
     recent, places = np.zeros((REMEMBERED, runs, pods)), np.zeros(runs * pods, int)
     flat_recent = recent.reshape(REMEMBERED, -1)
-    done = np.empty((number, runs))
+    done, by = np.empty((number, runs)), np.empty((number, runs), int)
     for index in range(number):
         at = arrivals[index]
         busy = (recent > at[:, None]).view(np.int8).sum(axis=0, dtype=np.int32)
@@ -83,11 +85,11 @@ def _many_pods(arrivals: np.ndarray, sizes: np.ndarray, stalls: Stalls, slots: i
         slot = lines.argmin(axis=1)
         end = np.maximum(clock.working(pod, at), lines.min(axis=1)) + sizes[index]
         free[pod, slot] = end
-        done[index] = clock.real(pod, end)
+        done[index], by[index] = clock.real(pod, end), pod - first
         place = places[pod]
         flat_recent[place, pod] = done[index]
         places[pod] = (place + 1) % REMEMBERED
-    return done
+    return done, by
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def main() -> int:
 def _told(scenario: QueueScenario) -> str:
     draw = np.random.default_rng(1)
     questions = draw_questions(scenario, RUNS, draw)
-    done = complete(scenario, questions, RUNS, draw)
+    done, _ = complete(scenario, questions, RUNS, draw)
     parts = []
     for name, arm, pods in (("stable", STABLE, scenario.stable_pods), ("candidate", CANDIDATE, scenario.pods)):
         mine = questions.arm == arm

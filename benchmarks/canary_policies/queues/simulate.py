@@ -54,7 +54,7 @@ def simulate(
     for first in range(0, runs, chunk):
         draw, number = np.random.default_rng([seed, first]), min(chunk, runs - first)
         questions = draw_questions(scenario, number, draw, only_arms=share < 1)
-        done = complete(scenario, questions, number, draw, with_stable=with_stable)
+        done, _ = complete(scenario, questions, number, draw, with_stable=with_stable)
         at = {CONTROL: edges, CANDIDATE: candidate_edges(edges), STABLE: edges}
         parts.append(
             [
@@ -86,15 +86,15 @@ def stable_history(scenario: QueueScenario, seed: int) -> StableHistory:
     runs = max(2, min(PILOT_RUNS, int(PILOT_QUESTIONS / (before.rps * before.seconds))))
     draw = np.random.default_rng([seed, 1_000_003])
     questions = draw_questions(before, runs, draw)
-    done = complete(before, questions, runs, draw)
-    return StableHistory(edges_of(done - questions.at), memories(questions, done, runs, before.seconds))
+    done, pod = complete(before, questions, runs, draw)
+    return StableHistory(edges_of(done - questions.at), memories(questions, done, pod, before.seconds))
 
 
 def complete(
     scenario: QueueScenario, questions: Questions, runs: int, draw: np.random.Generator, *, with_stable: bool = True
-) -> np.ndarray:
-    """When every question is done; FAR for stable's where its pods were left out."""
-    done = np.full(len(questions.at), 2 * FAR)
+) -> tuple[np.ndarray, np.ndarray]:
+    """When every question is done, FAR for stable's where its pods were left out; and by which pod of its pool."""
+    done, pod = np.full(len(questions.at), 2 * FAR), np.zeros(len(questions.at), int)
     for arms, pods, slots in pools(scenario):
         if not with_stable and arms == (STABLE,):
             continue
@@ -104,8 +104,8 @@ def complete(
         shape = (int(row.max(initial=-1)) + 1, runs)
         at, size = np.full(shape, FAR), np.zeros(shape)
         at[row, run], size[row, run] = questions.at[mine], questions.size[mine]
-        done[mine] = completions(at, size, stalls, slots)[row, run]
-    return done
+        done[mine], pod[mine] = (found[row, run] for found in completions(at, size, stalls, slots))
+    return done, pod
 
 
 def pools(scenario: QueueScenario) -> Iterator[tuple[tuple[int, ...], int, int]]:
