@@ -22,7 +22,7 @@ COMMON: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class PicturePanel:
     """Where a package stands in the picture: its corner above left, and how many rooms fit into a row."""
 
     x: float
@@ -31,7 +31,7 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PictureFrame:
     """The outline of a package's panel; `y` is its upper edge."""
 
     x: float
@@ -66,16 +66,16 @@ COLORS: Final = {
 BROAD: Final = "simple,head_width=1.4,tail_width=0.6,head_length=1"
 STYLE: Final = "round,pad=0,rounding_size=0.12"
 PANELS: Final = {
-    "operator": Panel(0.0, 0.0, 2),
-    "gateway": Panel(7.1, 0.0, 3),
-    "runtime": Panel(15.6, 0.0, 3),
-    "flags": Panel(6.2, -7.4, 3),
-    "dashboards": Panel(0.0, -12.1, 1),
-    "crds": Panel(0.0, -15.0, 9),
+    "operator": PicturePanel(0.0, 0.0, 2),
+    "gateway": PicturePanel(7.1, 0.0, 3),
+    "runtime": PicturePanel(15.6, 0.0, 3),
+    "flags": PicturePanel(6.2, -7.4, 3),
+    "dashboards": PicturePanel(0.0, -12.1, 1),
+    "crds": PicturePanel(0.0, -15.0, 9),
 }
 
 
-def places(rooms: Mapping[str, Room], panel: Panel) -> tuple[dict[str, tuple[float, float]], float]:
+def places(rooms: Mapping[str, Room], panel: PicturePanel) -> tuple[dict[str, tuple[float, float]], float]:
     """The corner above left of each room's box, highest level first, and the height of the whole panel."""
     by_level: dict[int, list[str]] = defaultdict(list)
     for name, level in levels(rooms).items():
@@ -128,7 +128,7 @@ def _save(drawn: io.BytesIO, picture: Path, drawn_from: str) -> None:
         image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(picture, pnginfo=about, optimize=True)
 
 
-def _draw_package(axes: "Axes", package: str, rooms: Mapping[str, Room]) -> Frame:
+def _draw_package(axes: "Axes", package: str, rooms: Mapping[str, Room]) -> PictureFrame:
     """One panel with its rooms."""
     from matplotlib.patches import FancyBboxPatch
 
@@ -144,7 +144,7 @@ def _draw_package(axes: "Axes", package: str, rooms: Mapping[str, Room]) -> Fram
     for name, corner in found.items():
         note = f"imported by {notes[name]} rooms here" if name in notes else ""
         _draw_room(axes, rooms[name], corner, color, note)
-    return Frame(panel.x, panel.y, width, height)
+    return PictureFrame(panel.x, panel.y, width, height)
 
 
 def _noted(rooms: Mapping[str, Room], package: str) -> dict[str, int]:
@@ -186,7 +186,7 @@ def _draw_arrow(axes: "Axes", start: tuple[float, float], end: tuple[float, floa
     axes.annotate("", xy=(to_x + BOX_WIDTH / 2, to_y), xytext=begin, zorder=2, arrowprops=look)
 
 
-def _draw_between(axes: "Axes", frames: Mapping[str, Frame], rooms: list[Room]) -> None:
+def _draw_between(axes: "Axes", frames: Mapping[str, PictureFrame], rooms: list[Room]) -> None:
     """A broad arrow from each package to each that it imports."""
     for upper, lower in _pairs(rooms):
         others = [frame for name, frame in frames.items() if name not in (upper, lower)]
@@ -195,7 +195,9 @@ def _draw_between(axes: "Axes", frames: Mapping[str, Frame], rooms: list[Room]) 
         axes.annotate("", xy=end, xytext=start, zorder=5, arrowprops=look)
 
 
-def _ends(upper: Frame, lower: Frame, others: Iterable[Frame]) -> tuple[tuple[float, float], tuple[float, float]]:
+def _ends(
+    upper: PictureFrame, lower: PictureFrame, others: Iterable[PictureFrame]
+) -> tuple[tuple[float, float], tuple[float, float]]:
     """Where an arrow begins and ends: straight down where nothing stands between, else to the side."""
     steps = [upper.x + at * 0.1 for at in range(2, int(upper.width * 10) - 1)]
     free = [

@@ -14,7 +14,7 @@ from pitwall_operator.values.errors import NotLeaderError
 pytestmark = pytest.mark.slow
 
 
-class Counted:
+class CountedLease:
     def count(self, verb: str, resource: str) -> None:
         return
 
@@ -29,7 +29,7 @@ class LeaseClock:
 
 @pytest.fixture
 async def kube(kubectl, namespace) -> AsyncIterator[Kube]:
-    opened = await connect(kubectl.kubeconfig, Fence(lambda: True, Counted()))
+    opened = await connect(kubectl.kubeconfig, Fence(lambda: True, CountedLease()))
     yield opened
     await opened.close()
 
@@ -113,7 +113,7 @@ async def test_a_wall_clock_that_jumps_changes_nothing(replica, kube, namespace,
 
 async def test_nothing_is_begun_by_a_replica_whose_lease_may_have_run_out(kubectl, namespace, replica, clock):
     a = replica("a")
-    fenced = await connect(kubectl.kubeconfig, Fence(a.may_act, Counted()))
+    fenced = await connect(kubectl.kubeconfig, Fence(a.may_act, CountedLease()))
     manifest = {
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": "x"}, "data": {"n": "1"},
     }  # fmt: skip

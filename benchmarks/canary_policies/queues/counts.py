@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.canary_policies.queues.questions import Questions
+from benchmarks.canary_policies.queues.questions import QueueQuestions
 
 from pitwall_crds.names import LATENCY_EDGES
 from pitwall_operator.gates import margin_edge
@@ -42,7 +42,7 @@ class ArmCounts:
 
 
 def count(
-    questions: Questions,
+    questions: QueueQuestions,
     done: np.ndarray,
     edges: Sequence[float],
     arm: int,

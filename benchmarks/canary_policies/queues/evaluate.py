@@ -93,7 +93,7 @@ def _outcome(cell: QueueCell, counts: QueueCounts, dependence: Dependence, lengt
     off = np.full(runs, judge.NEVER)
     for length in np.unique(lengths):
         which = np.flatnonzero(lengths == length)
-        blocks = judge.Reading(
+        blocks = judge.QueueReading(
             counts.of_runs(which),
             max(1, int(np.ceil(length / step))),
             step,

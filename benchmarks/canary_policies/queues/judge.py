@@ -43,7 +43,7 @@ THRESHOLD = harm_log_threshold(LATENCY, Analysis(gates=(LATENCY,)), "harm")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class QueueReading:
     """Counts in blocks of so many steps. `shared`: stable is like the control, so single trials are compared with both;
     `warmup_seconds` are left out at the beginning."""
 
@@ -67,7 +67,9 @@ class Reading:
             yield end * self.step_seconds, [ArmsBlock(*edge) for edge in edges]
 
 
-def seconds_until_off(reading: Reading, dependence: Dependence, measured: Measured = Measured.LATENCY) -> np.ndarray:
+def seconds_until_off(
+    reading: QueueReading, dependence: Dependence, measured: Measured = Measured.LATENCY
+) -> np.ndarray:
     """Per run; infinity for never."""
     runs = reading.counts.control.done.shape[0]
     limits = acting(measured, dependence, runs, np.random.default_rng(runs))

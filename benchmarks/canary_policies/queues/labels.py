@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from benchmarks.canary_policies.queues.counts import STEP_SECONDS
-from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, Questions
+from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, QueueQuestions
 from benchmarks.canary_policies.queues.scenario import NOTHING_WRONG, Effect
 
 from pitwall_crds.names import Arm, Outcome, Signal
@@ -51,7 +51,7 @@ class LabelCounts:
 
 
 def label(
-    questions: Questions, done: np.ndarray, shape: tuple[int, int], draw: np.random.Generator, labelling: Labelling
+    questions: QueueQuestions, done: np.ndarray, shape: tuple[int, int], draw: np.random.Generator, labelling: Labelling
 ) -> dict[tuple[Signal, str], LabelCounts]:
     """By signal and unit; `shape` is (runs, steps)."""
     counted: dict[tuple[Signal, str, Outcome], dict[int, np.ndarray]] = {}

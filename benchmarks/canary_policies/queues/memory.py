@@ -1,7 +1,7 @@
 """Stable's history comes in; how long the gateway's own estimator says that slowness lasts comes out, per run."""
 
 import numpy as np
-from benchmarks.canary_policies.queues.questions import Questions
+from benchmarks.canary_policies.queues.questions import QueueQuestions
 
 from pitwall_gateway.counting.memory import MemoryEstimator
 
@@ -9,12 +9,12 @@ UNKNOWN_SECONDS = 30
 """The length of blocks while the history is too short."""
 
 
-def memories(questions: Questions, done: np.ndarray, pod: np.ndarray, seconds: float) -> list[int]:
+def memories(questions: QueueQuestions, done: np.ndarray, pod: np.ndarray, seconds: float) -> list[int]:
     """Least lengths of blocks, one per run of the history."""
     return [_memory(questions, done, pod, run, seconds) for run in range(int(questions.run.max()) + 1)]
 
 
-def _memory(questions: Questions, done: np.ndarray, pod: np.ndarray, run: int, seconds: float) -> int:
+def _memory(questions: QueueQuestions, done: np.ndarray, pod: np.ndarray, run: int, seconds: float) -> int:
     mine = np.flatnonzero((questions.run == run) & (done <= seconds))
     mine = mine[np.argsort(done[mine], kind="stable")]
     estimator = MemoryEstimator()

@@ -17,7 +17,7 @@ SLOWEST = 0.97
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
+class QueueQuestions:
     """Flat arrays, in order of run and time."""
 
     run: np.ndarray
@@ -33,7 +33,7 @@ class Questions:
 
 def draw_questions(
     scenario: QueueScenario, runs: int, draw: np.random.Generator, *, only_arms: bool = False
-) -> Questions:
+) -> QueueQuestions:
     """The arms of sticky users are drawn once per user and run. `only_arms`: nothing of stable's."""
     share = 2 * scenario.weight if only_arms else 1.0
     run, at = arrivals(scenario.burstiness, share * scenario.rps, scenario.seconds, runs, draw)
@@ -47,7 +47,7 @@ def draw_questions(
         size *= slow[run, user]
     wrong = (arm == CANDIDATE) & (at >= scenario.effect.from_second)
     failing = wrong & (draw.random(len(run)) < scenario.effect.failing)
-    return Questions(run, at, user, arm.astype(np.int8), size, failing, users)
+    return QueueQuestions(run, at, user, arm.astype(np.int8), size, failing, users)
 
 
 def _sizes(scenario: QueueScenario, of: tuple[np.ndarray, ...], runs: int, draw: np.random.Generator) -> np.ndarray:

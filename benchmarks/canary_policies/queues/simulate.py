@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.canary_policies.queues.counts import STEP_SECONDS, ArmCounts, candidate_edges, count, edges_of
 from benchmarks.canary_policies.queues.memory import memories
 from benchmarks.canary_policies.queues.pods import FAR, completions, draw_stalls
-from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, Questions, draw_questions
+from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, QueueQuestions, draw_questions
 from benchmarks.canary_policies.queues.scenario import (
     NOTHING_WRONG,
     SLOTS,
@@ -91,7 +91,12 @@ def stable_history(scenario: QueueScenario, seed: int) -> StableHistory:
 
 
 def complete(
-    scenario: QueueScenario, questions: Questions, runs: int, draw: np.random.Generator, *, with_stable: bool = True
+    scenario: QueueScenario,
+    questions: QueueQuestions,
+    runs: int,
+    draw: np.random.Generator,
+    *,
+    with_stable: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """When every question is done, FAR for stable's where its pods were left out; and by which pod of its pool."""
     done, pod = np.full(len(questions.at), 2 * FAR), np.zeros(len(questions.at), int)

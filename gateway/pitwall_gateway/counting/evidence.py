@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from pitwall_crds.names import Outcome, Quantity, Signal
 from pitwall_gateway.counting.exposition import Families, counter_families, expose
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.counting.tally import End, Tally, Waiting
+from pitwall_gateway.counting.tally import End, RunTally, Waiting
 from pitwall_gateway.values.answer import VariantAnswer
 
 RUNS: Final = 2
@@ -28,7 +28,7 @@ class EvidenceCounters(Collector):
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._runs: OrderedDict[str, dict[ArmSeries, Tally]] = OrderedDict()
+        self._runs: OrderedDict[str, dict[ArmSeries, RunTally]] = OrderedDict()
 
     def opened(self, series: ArmSeries, started: float | None = None) -> Waiting:
         """A user's question was assigned; its split is the present one."""
@@ -74,18 +74,18 @@ class EvidenceCounters(Collector):
         """The metrics' names, without series."""
         return list(counter_families().values())
 
-    def _waiting(self, tally: Tally | None, started: float | None) -> Waiting:
+    def _waiting(self, tally: RunTally | None, started: float | None) -> Waiting:
         waiting = Waiting(tally, self._clock() if started is None else started)
         if tally is not None:
             tally.waiting.add(waiting)
         return waiting
 
-    def _known(self, series: ArmSeries) -> Tally | None:
+    def _known(self, series: ArmSeries) -> RunTally | None:
         """The series' counts, if its run is still kept."""
         tallies = self._runs.get(series.run)
         return None if tallies is None else self._tally(tallies, series)
 
-    def _begun(self, series: ArmSeries, *, present: bool) -> Tally | None:
+    def _begun(self, series: ArmSeries, *, present: bool) -> RunTally | None:
         """The series' counts; an unknown run begins at zero."""
         if not series.run:
             return None
@@ -101,8 +101,8 @@ class EvidenceCounters(Collector):
         return self._tally(tallies, series)
 
     @staticmethod
-    def _tally(tallies: dict[ArmSeries, Tally], series: ArmSeries) -> Tally | None:
+    def _tally(tallies: dict[ArmSeries, RunTally], series: ArmSeries) -> RunTally | None:
         tally = tallies.get(series)
         if tally is None and len(tallies) < SERIES_PER_RUN:
-            tally = tallies[series] = Tally()
+            tally = tallies[series] = RunTally()
         return tally

@@ -11,7 +11,7 @@ from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import LATENCY_EDGES, RATIO_EDGES, SELECTION_EDGES, Metric, Quantity
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.spread import Spread
-from pitwall_gateway.counting.tally import Tally
+from pitwall_gateway.counting.tally import RunTally
 
 EVIDENCE: Final = (
     Metric.EVIDENCE_QUERIES, Metric.EVIDENCE_WITHIN, Metric.EVIDENCE_BEYOND, Metric.EVIDENCE_VALUE,
@@ -43,7 +43,7 @@ def counter_families() -> dict[Metric, CounterMetricFamily]:
     }
 
 
-def expose(tallies: Iterable[tuple[ArmSeries, Tally]], now: float) -> Families:
+def expose(tallies: Iterable[tuple[ArmSeries, RunTally]], now: float) -> Families:
     """Every count of these series at this moment."""
     families = counter_families()
     for series, tally in tallies:
@@ -72,7 +72,7 @@ def _escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-def _expose_questions(families: Mapping[Metric, CounterMetricFamily], who: Named, tally: Tally, now: float) -> None:
+def _expose_questions(families: Mapping[Metric, CounterMetricFamily], who: Named, tally: RunTally, now: float) -> None:
     for outcome, number in tuple(tally.outcomes.items()):
         families[Metric.EVIDENCE_QUERIES].add_metric((*who, outcome), number)
     still_open = tally.under_way(now)
@@ -96,7 +96,7 @@ def _expose_spread(
         beyond.add_metric((*who, name), outside)
 
 
-def _expose_values(families: Mapping[Metric, CounterMetricFamily], who: Named, tally: Tally) -> None:
+def _expose_values(families: Mapping[Metric, CounterMetricFamily], who: Named, tally: RunTally) -> None:
     for quantity, mean in tuple(tally.values.items()):
         families[Metric.EVIDENCE_VALUE].add_metric((*who, quantity), mean.total)
         families[Metric.EVIDENCE_VALUED].add_metric((*who, quantity), mean.number)
@@ -104,7 +104,7 @@ def _expose_values(families: Mapping[Metric, CounterMetricFamily], who: Named, t
         families[Metric.EVIDENCE_CACHE_QUERIES].add_metric((*who, result), number)
 
 
-def _expose_pairs(families: Mapping[Metric, CounterMetricFamily], who: Named, tally: Tally) -> None:
+def _expose_pairs(families: Mapping[Metric, CounterMetricFamily], who: Named, tally: RunTally) -> None:
     for outcome, number in tuple(tally.pairs.items()):
         families[Metric.EVIDENCE_PAIRS].add_metric((*who, outcome), number)
     for quantity, spread in tuple(tally.ratios.items()):

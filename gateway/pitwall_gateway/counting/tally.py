@@ -22,7 +22,7 @@ class End(StrEnum):
 class Waiting:
     """A question without an answer yet. `shown` is how many edges it had passed when it was last scraped."""
 
-    tally: "Tally | None"
+    tally: "RunTally | None"
     started: float
     shown: int = 0
 
@@ -36,7 +36,7 @@ class Mean:
 
 
 @dataclass(slots=True, eq=False)
-class Tally:
+class RunTally:
     """The counts of one series. Nothing in it ever falls."""
 
     outcomes: dict[Outcome, int] = field(default_factory=lambda: {Outcome.OK: 0, Outcome.ERROR: 0})

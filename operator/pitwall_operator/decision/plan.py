@@ -18,7 +18,7 @@ from pitwall_operator.decision.wanted import bake_control, split, stage_weight
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.counting import blocks, counters
 from pitwall_operator.gates.counting.expected import Flow, TrafficNow, imagined, step_seconds
-from pitwall_operator.gates.course import Course, Ending, Goal, acting, follow
+from pitwall_operator.gates.course import Course, CourseEnding, ProofGoal, acting, follow
 from pitwall_operator.gates.processes import promote_margin
 from pitwall_operator.gates.roles import harm_roles, proof_roles
 from pitwall_operator.values.stages import stage_name, stage_phase
@@ -123,7 +123,7 @@ def _leg(spec: RolloutSpec, traffic: TrafficNow, index: int, full_replicas: int)
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class PlannedCandidate:
     """What a gate has seen of a candidate that is so many times as bad as the stable variant."""
 
     factor: float
@@ -174,8 +174,8 @@ def gate_plan(spec: RolloutSpec, traffic: TrafficNow, gate: Gate, leg: Leg) -> G
         return GatePlan(gate.name, None, reason=reason)
     proofs = proof_roles(gate, spec.analysis, leg.context)
     evidence = acting(gate, spec.analysis, [leg.context], harm=False)
-    course, step = _run(spec, traffic, gate, leg, Goal(proofs), Candidate(1.0, evidence))
-    if course.ending is not Ending.PASSED:
+    course, step = _run(spec, traffic, gate, leg, ProofGoal(proofs), PlannedCandidate(1.0, evidence))
+    if course.ending is not CourseEnding.PASSED:
         return GatePlan(gate.name, None, reason=_unproven(traffic, gate, leg))
     per_second = traffic.of(gate).trials_per_question * leg.flow.candidate or leg.flow.copies
     seconds = course.blocks * step
@@ -183,13 +183,13 @@ def gate_plan(spec: RolloutSpec, traffic: TrafficNow, gate: Gate, leg: Leg) -> G
 
 
 def _run(
-    spec: RolloutSpec, traffic: TrafficNow, gate: Gate, leg: Leg, goal: Goal, candidate: Candidate
+    spec: RolloutSpec, traffic: TrafficNow, gate: Gate, leg: Leg, goal: ProofGoal, candidate: PlannedCandidate
 ) -> tuple[Course, float]:
     """One gate through one stage, and how long its blocks are; the goal's least time is in seconds here."""
     now, flow = traffic.of(gate), _shared(spec, gate, leg.flow)
     step = step_seconds(now, flow, block_seconds(spec, traffic))
     counted = imagined(gate, now, flow, candidate.factor, step)
-    due = Goal(goal.proofs, goal.harms, goal.least_blocks / step)
+    due = ProofGoal(goal.proofs, goal.harms, goal.least_blocks / step)
     return follow(candidate.evidence, due, counted, leg.context.kind), step
 
 
@@ -247,12 +247,12 @@ def bad_plan(
             left_out = _left_out(spec, traffic, gate, leg)
             decides = gate.name in leg.deciding and leg.context.kind is not StageKind.BAKE
             proofs = proof_roles(gate, spec.analysis, leg.context) if decides else ()
-            goal = Goal(proofs, harm_roles(gate, spec.analysis), max(lasts - left_out, 0.0))
-            course, step = _run(spec, traffic, gate, leg, goal, Candidate(factor, evidence.renewed()))
+            goal = ProofGoal(proofs, harm_roles(gate, spec.analysis), max(lasts - left_out, 0.0))
+            course, step = _run(spec, traffic, gate, leg, goal, PlannedCandidate(factor, evidence.renewed()))
             evidence, lasts = course.evidence, left_out + course.blocks * step
-            if course.ending is Ending.HELD:
+            if course.ending is CourseEnding.HELD:
                 return BadPlan(gate.name, factor, None, stage=stage.name, reason=f"held at {stage.name}, never proven")
-            if course.ending is Ending.FOUND:
+            if course.ending is CourseEnding.FOUND:
                 reached = questions + leg.flow.candidate * lasts
                 held = "then held until a person acts" if gate.on_harm is OnHarm.HOLD else ""
                 return BadPlan(gate.name, factor, reached, seconds + lasts, stage.name, held)

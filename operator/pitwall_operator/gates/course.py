@@ -21,7 +21,7 @@ HORIZON: Final = 300
 """More than this many times as long as that is never."""
 
 
-class Ending(StrEnum):
+class CourseEnding(StrEnum):
     """What became of a candidate in a stage."""
 
     FOUND = "found"
@@ -33,13 +33,13 @@ class Ending(StrEnum):
 class Course:
     """How a stage went for one gate, after how many blocks, and the evidence that goes on to the next."""
 
-    ending: Ending
+    ending: CourseEnding
     blocks: float
     evidence: GateEvidence
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class ProofGoal:
     """When a stage ends for a candidate: when harm is proven, or all proofs are there and so many blocks over."""
 
     proofs: Sequence[Role]
@@ -59,7 +59,7 @@ def acting(gate: Gate, analysis: Analysis, stages: Sequence[StageContext], *, ha
     return replace(whole, processes={key: process for key, process in whole.processes.items() if key in keys})
 
 
-def follow(evidence: GateEvidence, goal: Goal, blocks: Iterator[Counts], kind: StageKind) -> Course:
+def follow(evidence: GateEvidence, goal: ProofGoal, blocks: Iterator[Counts], kind: StageKind) -> Course:
     """One stage."""
     proven: float | None = None
     middle = evidence
@@ -67,17 +67,19 @@ def follow(evidence: GateEvidence, goal: Goal, blocks: Iterator[Counts], kind: S
         evidence = evidence.update(next(blocks))
         enough = _trials(evidence, kind) >= evidence.gate.minimum_trials
         if any(_has_crossed(evidence, role) and (enough or role.name == BURST) for role in goal.harms):
-            return Course(Ending.FOUND, number, evidence)
+            return Course(CourseEnding.FOUND, number, evidence)
         if proven is None and enough and all(_has_crossed(evidence, role) for role in goal.proofs):
             proven = number
         if proven is not None and number >= goal.least_blocks:
-            return Course(Ending.PASSED, number, evidence)
+            return Course(CourseEnding.PASSED, number, evidence)
         if number == MOST_BLOCKS // 2:
             middle = evidence
     return _later(evidence, middle, goal, proven, kind)
 
 
-def _later(evidence: GateEvidence, middle: GateEvidence, goal: Goal, proven: float | None, kind: StageKind) -> Course:
+def _later(
+    evidence: GateEvidence, middle: GateEvidence, goal: ProofGoal, proven: float | None, kind: StageKind
+) -> Course:
     """What comes of evidence that grows on as it did; a `proven` stage only lasts its time."""
     least = evidence.gate.minimum_trials / max(_trials(evidence, kind), 1e-9) * MOST_BLOCKS
 
@@ -98,10 +100,10 @@ def _later(evidence: GateEvidence, middle: GateEvidence, goal: Goal, proven: flo
         proven = max(known, default=0.0) if len(known) == len(times) else None
     passed = goal.passing(proven)
     if found is not None and (passed is None or found <= passed):
-        return Course(Ending.FOUND, found, evidence)
+        return Course(CourseEnding.FOUND, found, evidence)
     if passed is not None and passed < float("inf"):
-        return Course(Ending.PASSED, passed, evidence)
-    return Course(Ending.HELD, 0.0, evidence)
+        return Course(CourseEnding.PASSED, passed, evidence)
+    return Course(CourseEnding.HELD, 0.0, evidence)
 
 
 def _has_crossed(evidence: GateEvidence, role: Role) -> bool:

@@ -11,13 +11,13 @@ from pitwall_crds.reading.parse import parse_documents
 from pitwall_crds.reading.problems import Problem, floats_in, problems_of, shown, suggestion
 
 
-class Leaf(BaseModel, extra="forbid"):
+class FieldLeaf(BaseModel, extra="forbid"):
     count: int = Field(ge=1, le=9, default=1)
     word: str = Field(min_length=2, max_length=4, pattern="^[a-z]+$", default="ab")
 
 
 class Tree(BaseModel, extra="forbid"):
-    leaves: tuple[Leaf, ...] = Field(default=(), max_length=2)
+    leaves: tuple[FieldLeaf, ...] = Field(default=(), max_length=2)
     either: bool | int | None = None
     size: float = Field(gt=0, default=1)
     names: dict[str, str] = {}

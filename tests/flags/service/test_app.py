@@ -20,7 +20,7 @@ WHY = {"actor": "kim", "reason": "by hand"}
 ANN = {"context": {"targetingKey": "ann"}}
 
 
-class Desk:
+class FlagsDesk:
     """The application over a database of its own, and a client of it."""
 
     def __init__(self, store: FlagStore, tokens: AccessTokens) -> None:
@@ -35,9 +35,9 @@ class Desk:
         return await self.http.put(f"/v1/flags/{key}", json={"document": document, **WHY}, headers={**seen, **headers})
 
 
-async def opened(folder: Path, tokens: AccessTokens) -> AsyncIterator[Desk]:
+async def opened(folder: Path, tokens: AccessTokens) -> AsyncIterator[FlagsDesk]:
     store = await FlagStore.open(f"sqlite+aiosqlite:///{folder}/flags.db")
-    desk = Desk(store, tokens)
+    desk = FlagsDesk(store, tokens)
     await desk.publisher.refresh()
     yield desk
     await desk.http.aclose()
@@ -45,13 +45,13 @@ async def opened(folder: Path, tokens: AccessTokens) -> AsyncIterator[Desk]:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+async def desk(tmp_path: Path) -> AsyncIterator[FlagsDesk]:
     async for desk in opened(tmp_path, AccessTokens()):
         yield desk
 
 
 @pytest.fixture
-async def guarded(tmp_path: Path) -> AsyncIterator[Desk]:
+async def guarded(tmp_path: Path) -> AsyncIterator[FlagsDesk]:
     async for desk in opened(tmp_path, TOKENS):
         yield desk
 
@@ -237,7 +237,7 @@ async def test_a_database_that_fails_stops_writes_in_words_and_no_evaluation(des
 
 
 async def test_a_service_is_ready_only_when_it_has_read_its_flags(desk):
-    fresh = Desk(desk.store, AccessTokens())
+    fresh = FlagsDesk(desk.store, AccessTokens())
     before = await fresh.http.get("/readyz")
     await fresh.publisher.refresh()
     after = await fresh.http.get("/readyz")

@@ -27,7 +27,7 @@ STEPS = st.one_of(
 )
 
 
-class Process:
+class CountingProcess:
     """A gateway process, and an account of what happened in it, kept the plain way."""
 
     def __init__(self, now):
@@ -113,7 +113,7 @@ def test_whatever_happens_the_last_scrapes_of_all_processes_add_up_to_what_happe
     """A restarted gateway begins at zero and keeps its own account: if each adds up, so does the sum."""
     now = 1000.0
     for steps in lives:
-        process = Process(now)
+        process = CountingProcess(now)
         for name, *what in steps:
             getattr(process, name)(*what)
         process.scrape()

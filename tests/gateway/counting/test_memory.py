@@ -16,7 +16,7 @@ POD = "http://pod"
 DAY = 86_400.0
 
 
-class Pod:
+class SimulatedPod:
     """It stands still as a whole now and then; else whoever asks is served at once."""
 
     def __init__(self, dice, mean, gap):
@@ -42,7 +42,7 @@ class Pod:
 def traffic(seed, rate, end, pods=1, mean=0.0, gap=600.0):
     """Poisson questions as (URL, asked, seconds), in the order of their answers; each goes to the least busy pod."""
     dice = random.Random(seed)
-    fleet, at, told = [Pod(dice, mean, gap) for _ in range(pods)], 0.0, []
+    fleet, at, told = [SimulatedPod(dice, mean, gap) for _ in range(pods)], 0.0, []
     while (at := at + dice.expovariate(rate)) < end:
         turned = range(len(told), len(told) + pods)
         chosen = min(turned, key=lambda turn: fleet[turn % pods].busy(at)) % pods

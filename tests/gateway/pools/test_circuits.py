@@ -20,7 +20,7 @@ def call(arm: Arm = Arm.CANDIDATE, variant: str = "aks-v2") -> Call:
     return Call(variant, arm, b"{}")
 
 
-class Pool:
+class CircuitPool:
     """Whoever stands behind the circuits: replies as it is told, after `gate` if there is one."""
 
     def __init__(self, reply: Reply = BROKEN) -> None:
@@ -36,7 +36,7 @@ class Pool:
 
 
 async def test_after_so_many_failures_in_a_row_nobody_is_asked():
-    pool = Pool()
+    pool = CircuitPool()
     circuits = Circuits(pool, PATIENT)
 
     replies = [await circuits.ask(call()) for _ in range(4)]
@@ -48,7 +48,7 @@ async def test_after_so_many_failures_in_a_row_nobody_is_asked():
 
 @pytest.mark.parametrize("reply", [ANSWER, VariantRefusal(400, b"{}")], ids=["an answer", "a refusal of a question"])
 async def test_a_variant_that_answers_in_between_is_not_cut_off(reply):
-    pool = Pool()
+    pool = CircuitPool()
     circuits = Circuits(pool, PATIENT)
     for said in (BROKEN, reply, BROKEN, reply, BROKEN):
         pool.reply = said
@@ -57,7 +57,7 @@ async def test_a_variant_that_answers_in_between_is_not_cut_off(reply):
 
 
 async def test_stable_is_asked_however_often_it_fails():
-    circuits = Circuits(Pool(), PATIENT)
+    circuits = Circuits(CircuitPool(), PATIENT)
 
     assert {(await circuits.ask(call(Arm.STABLE))).fault for _ in range(9)} == {FailureKind.STATUS}
 
@@ -70,7 +70,7 @@ async def test_stable_is_asked_however_often_it_fails():
     ],
 )
 async def test_a_circuit_is_of_one_variant_on_one_arm(other):
-    circuits = Circuits(Pool(), PATIENT)
+    circuits = Circuits(CircuitPool(), PATIENT)
     for _ in range(3):
         await circuits.ask(call())
 
@@ -78,7 +78,7 @@ async def test_a_circuit_is_of_one_variant_on_one_arm(other):
 
 
 async def test_of_many_questions_at_once_one_is_the_trial():
-    pool = Pool()
+    pool = CircuitPool()
     brief = BreakerRule(failures=1, open_seconds=0.05, longest_open_seconds=3_600)
     circuits = Circuits(pool, brief)
     await circuits.ask(call())
@@ -97,7 +97,7 @@ async def test_of_many_questions_at_once_one_is_the_trial():
 
 
 async def test_a_trial_that_succeeds_lets_everybody_in_again():
-    pool = Pool()
+    pool = CircuitPool()
     circuits = Circuits(pool, AT_ONCE)
     for _ in range(2):
         await circuits.ask(call())
@@ -107,7 +107,7 @@ async def test_a_trial_that_succeeds_lets_everybody_in_again():
 
 
 async def test_an_opening_is_logged_once_however_many_fail_together(caplog):
-    pool = Pool()
+    pool = CircuitPool()
     pool.gate = asyncio.Event()
     circuits = Circuits(pool, PATIENT)
     asked = [asyncio.create_task(circuits.ask(call())) for _ in range(6)]
@@ -121,7 +121,7 @@ async def test_an_opening_is_logged_once_however_many_fail_together(caplog):
 
 async def test_refusals_that_stable_contradicts_never_open_it_alone():
     """Each was first counted as an answer, so that they are not in a row: gates judge them, the circuit does not."""
-    pool = Pool(VariantRefusal(400, b"{}"))
+    pool = CircuitPool(VariantRefusal(400, b"{}"))
     circuits = Circuits(pool, PATIENT)
     for _ in range(5):
         await circuits.ask(call())

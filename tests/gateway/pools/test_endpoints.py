@@ -34,7 +34,7 @@ def event(kind: str, slice_: dict[str, Any]) -> dict[str, Any]:
     return {"type": kind, "object": slice_}
 
 
-class ApiServer:
+class EndpointsApiServer:
     """Answers lists with `items`, and each watch with the next of `watches`; the last one is held open."""
 
     def __init__(self) -> None:
@@ -78,8 +78,8 @@ def lines(*events: dict[str, Any] | bytes) -> Callable[[web.StreamResponse], Any
 
 
 @pytest.fixture
-async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiServer]:
-    server = ApiServer()
+async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[EndpointsApiServer]:
+    server = EndpointsApiServer()
     app = web.Application()
     app.router.add_get("/apis/discovery.k8s.io/v1/namespaces/video/endpointslices", server.answer)
     runner = web.AppRunner(app, shutdown_timeout=1)
@@ -122,7 +122,7 @@ class Followed:
 
 
 @pytest.fixture
-async def followed(server: ApiServer, tmp_path: Path) -> AsyncIterator[Followed]:
+async def followed(server: EndpointsApiServer, tmp_path: Path) -> AsyncIterator[Followed]:
     followed = Followed(tmp_path / "gateway" / "routes.json")
     yield followed
     await followed.follower.close()

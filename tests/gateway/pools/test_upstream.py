@@ -51,7 +51,7 @@ async def trickles(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         await asyncio.sleep(0.02)
 
 
-class Pool:
+class RuntimePool:
     """The runtimes of one variant as bare sockets, and the upstream that calls them."""
 
     def __init__(self, path: Path, stack: contextlib.AsyncExitStack) -> None:
@@ -102,9 +102,9 @@ class Pool:
 
 
 @pytest.fixture
-async def pool(tmp_path: Path) -> AsyncIterator[Pool]:
+async def pool(tmp_path: Path) -> AsyncIterator[RuntimePool]:
     async with contextlib.AsyncExitStack() as stack:
-        pool = Pool(tmp_path / "routes.json", stack)
+        pool = RuntimePool(tmp_path / "routes.json", stack)
         stack.push_async_callback(pool.close)
         yield pool
 

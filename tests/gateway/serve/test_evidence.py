@@ -151,7 +151,7 @@ def test_a_caller_who_leaves_is_counted_like_any_other_once_the_variant_has_answ
     assert pit.metric(Metric.EVIDENCE_BEYOND, **CANDIDATE, edge="0.256") == 1
 
 
-class Silent:
+class SilentVariant:
     """A runtime that never answers."""
 
     async def ask(self, call):
@@ -161,7 +161,7 @@ class Silent:
 async def test_a_question_that_is_cancelled_leaves_what_its_wait_has_proven(split_flags):
     telemetry = GatewayTelemetry()
     assigner = Assigner(split_flags({"sampler.variant": ("candidate", "aks-v2")}, RUNS), "sampler.variant", str)
-    relay = Relay(assigner, Circuits(Silent(), BreakerRule()), telemetry, RecentQuestions())
+    relay = Relay(assigner, Circuits(SilentVariant(), BreakerRule()), telemetry, RecentQuestions())
 
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(relay.answer(Question(b"{}", "ann", ""), {}), 0.01)

@@ -24,7 +24,7 @@ def copy(primary: VariantAnswer | None = None, number: int = 0) -> Copy:
     return Copy(SERIES, str(number).encode(), primary, {"x-pitwall-arm": "stable", "traceparent": "00-1"})
 
 
-class Pool:
+class ShadowPool:
     """The shadow's pods: each call gets the next reply, once the gate is open."""
 
     def __init__(self, *replies: Reply | Exception) -> None:
@@ -52,7 +52,7 @@ class Pool:
 class Track:
     """A shadow over a pool, with its metrics."""
 
-    def __init__(self, pool: Pool, rule: ShadowRule | None = None) -> None:
+    def __init__(self, pool: ShadowPool, rule: ShadowRule | None = None) -> None:
         self.pool = pool
         self.telemetry = GatewayTelemetry()
         self.shadow = Shadow(pool, self.telemetry, rule or ShadowRule())
@@ -76,7 +76,7 @@ async def build() -> AsyncIterator:
     tracks: list[Track] = []
 
     def make(*replies: Reply | Exception, rule: ShadowRule | None = None) -> Track:
-        tracks.append(Track(Pool(*replies), rule))
+        tracks.append(Track(ShadowPool(*replies), rule))
         tracks[-1].shadow.start()
         return tracks[-1]
 
@@ -192,7 +192,7 @@ async def test_a_copy_that_breaks_ends_no_worker(build, fault, caplog):
 
 
 async def test_closing_gives_up_what_waits_and_what_is_under_way():
-    track = Track(Pool(), ShadowRule(queue=4, concurrency=1))
+    track = Track(ShadowPool(), ShadowRule(queue=4, concurrency=1))
     track.shadow.start()
     track.pool.gate.clear()
     for number in range(3):

@@ -17,7 +17,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 @dataclass(frozen=True)
-class Said:
+class SaidOnTerminal:
     """What a command printed, and its exit code."""
 
     code: int
@@ -26,13 +26,13 @@ class Said:
 
 
 @pytest.fixture
-def say(monkeypatch, capsys, tmp_path) -> Callable[..., Said]:
+def say(monkeypatch, capsys, tmp_path) -> Callable[..., SaidOnTerminal]:
     """Runs a command line in an empty folder; whatever it meets must end in a sentence, so nothing may be raised."""
     monkeypatch.chdir(tmp_path)
     for name in ("PITWALL_STATE", "KUBECONFIG", "PITWALL_FLAGS", "PITWALL_GRAFANA_URL"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(*arguments: object) -> Said:
+    def run(*arguments: object) -> SaidOnTerminal:
         monkeypatch.setattr(sys, "argv", ["pitwall", *map(str, arguments)])
         code = 0
         try:
@@ -42,7 +42,7 @@ def say(monkeypatch, capsys, tmp_path) -> Callable[..., Said]:
         finally:
             os.environ.pop("_PITWALL_COMPLETE", None)  # a question of a shell, which `completion` asks itself
         out, err = capsys.readouterr()
-        return Said(code, out, err)
+        return SaidOnTerminal(code, out, err)
 
     return run
 

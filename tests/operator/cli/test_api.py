@@ -17,7 +17,7 @@ from pitwall_operator.values.errors import CommandError, Exit
 def server():
     """Answers everything with what `answer` says."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class ApiHandler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             status, body = self.server.answer(self.path)
             self.send_response(status)
@@ -30,7 +30,7 @@ def server():
         def log_message(self, *_):
             pass
 
-    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), ApiHandler)
     thread = threading.Thread(target=made.serve_forever, args=(0.01,))
     thread.start()
     yield made

@@ -21,7 +21,7 @@ MEDIAN_SECONDS, SPREAD = 4.0, 0.5
 
 
 @dataclass
-class Candidate:
+class QuietCandidate:
     """How it does beside stable: times slower, and how often it fails; `from_weight` on, before that like stable."""
 
     slower: float = 1.0
@@ -35,13 +35,13 @@ class QuietService:
     """A world that is asked once a minute on average, by day more than by night."""
 
     world: Any
-    candidate: Candidate
+    candidate: QuietCandidate
     chance: random.Random
     began: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.world.apply("low-traffic.yaml")
-        self._answer(1440, "uniform-v1", Arm.STABLE, Candidate())
+        self._answer(1440, "uniform-v1", Arm.STABLE, QuietCandidate())
         self.began = self.world.now
 
     @property
@@ -84,17 +84,17 @@ class QuietService:
         (share,) = self.chance.choices(shares, [share.weight for share in shares])
         return share.variant, share.arm
 
-    def _now(self) -> Candidate:
-        return self.candidate if self.world.weight(Arm.CANDIDATE) >= self.candidate.from_weight else Candidate()
+    def _now(self) -> QuietCandidate:
+        return self.candidate if self.world.weight(Arm.CANDIDATE) >= self.candidate.from_weight else QuietCandidate()
 
     def _ask(self, questions: int) -> None:
         for _ in range(questions):
             variant, arm = self._assigned()
-            self._answer(1, variant, arm, self._now() if arm is Arm.CANDIDATE else Candidate())
+            self._answer(1, variant, arm, self._now() if arm is Arm.CANDIDATE else QuietCandidate())
             if self.world.shadow.variant:
                 self._copy(self._now())
 
-    def _answer(self, count: int, variant: str, arm: Arm, sampler: Candidate) -> None:
+    def _answer(self, count: int, variant: str, arm: Arm, sampler: QuietCandidate) -> None:
         for _ in range(count):
             failed = self.chance.random() < sampler.errors
             self.world.counters.serve(variant, arm, self._seconds() * sampler.slower, errors=int(failed))
@@ -103,7 +103,7 @@ class QuietService:
         """Rounded to 6 %, so that few different numbers are counted."""
         return MEDIAN_SECONDS * 1.06 ** round(self.chance.gauss(0, SPREAD) / math.log(1.06))
 
-    def _copy(self, sampler: Candidate) -> None:
+    def _copy(self, sampler: QuietCandidate) -> None:
         """The same question to both: what it costs is mostly the question's own."""
         if self.chance.random() < sampler.errors:
             self.world.counters.fail_copy("aks-v1")
@@ -121,7 +121,7 @@ class QuietService:
 @pytest.fixture
 def quiet(world) -> Callable[..., QuietService]:
     """The service at the moment at which a candidate of this kind is applied."""
-    return lambda seed, **candidate: QuietService(world, Candidate(**candidate), random.Random(seed))
+    return lambda seed, **candidate: QuietService(world, QuietCandidate(**candidate), random.Random(seed))
 
 
 @pytest.mark.parametrize("seed", range(4))

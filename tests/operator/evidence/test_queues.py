@@ -10,7 +10,14 @@ from benchmarks.canary_policies.queues.counts import STEP_SECONDS, candidate_edg
 from benchmarks.canary_policies.queues.grid import QUICK, QueueCell, cells
 from benchmarks.canary_policies.queues.labels import Labelling, label
 from benchmarks.canary_policies.queues.pods import FAR, Stalls, completions, draw_stalls
-from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, Questions, activity, draw_questions
+from benchmarks.canary_policies.queues.questions import (
+    CANDIDATE,
+    CONTROL,
+    STABLE,
+    QueueQuestions,
+    activity,
+    draw_questions,
+)
 from benchmarks.canary_policies.queues.scenario import Effect, QueueScenario
 from benchmarks.canary_policies.queues.simulate import complete, simulate, stable_history
 from benchmarks.canary_policies.queues.twins import (
@@ -37,7 +44,7 @@ TINY = 1e-9
 
 
 @dataclass
-class Pod:
+class SlowPod:
     stalls: list
     slots: int
     line: deque = field(default_factory=deque)
@@ -69,7 +76,7 @@ class Pod:
 
 def event_loop(arrivals, sizes, stalls, slots):
     """Second by second, job by job, as one would write it down: the pods of one run."""
-    pods = [Pod(list(stall), slots) for stall in stalls]
+    pods = [SlowPod(list(stall), slots) for stall in stalls]
     done, now, waiting, turn = {}, 0.0, deque(enumerate(zip(arrivals, sizes, strict=True))), 0
     while len(done) < len(arrivals):
         arrival = waiting[0][1][0] if waiting else float("inf")
@@ -106,7 +113,7 @@ def test_nothing_begins_or_ends_while_a_pod_stalls():
 def one_run(at, arm, size):
     number = len(at)
     zeros = np.zeros(number, int)
-    return Questions(zeros, np.array(at), zeros, np.array(arm), np.array(size), np.zeros(number, bool), 1)
+    return QueueQuestions(zeros, np.array(at), zeros, np.array(arm), np.array(size), np.zeros(number, bool), 1)
 
 
 def test_an_open_question_counts_as_beyond_an_edge_as_soon_as_it_is_older():

@@ -29,7 +29,7 @@ def answering() -> Iterator[Callable[..., str]]:
     def start(body: str | bytes, status: int = 200) -> str:
         content = body.encode() if isinstance(body, str) else body
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class ExpositionHandler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
@@ -39,7 +39,7 @@ def answering() -> Iterator[Callable[..., str]]:
             def log_message(self, *_: object) -> None:
                 return
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), ExpositionHandler)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         servers.append((server, thread))

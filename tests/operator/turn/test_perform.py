@@ -20,7 +20,7 @@ SHADOW = SetShadow("f.shadow", "aks-v1", 5, "salt", "")
 TELL = Announce(EventReason.PROMOTED, "aks-v1 serves everybody")
 
 
-class Flags:
+class RecordedFlags:
     """A flag service that holds what is written, and answers as told."""
 
     def __init__(self) -> None:
@@ -60,8 +60,8 @@ class Hands:
 
 
 @pytest.fixture
-def flags() -> Flags:
-    return Flags()
+def flags() -> RecordedFlags:
+    return RecordedFlags()
 
 
 @pytest.fixture

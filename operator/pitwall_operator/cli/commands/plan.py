@@ -26,7 +26,7 @@ from pitwall_operator.machine.resources import Resource
 from pitwall_operator.values.errors import Exit
 
 if TYPE_CHECKING:  # a verb that plans nothing need not wait for the statistics
-    from pitwall_operator.cli.sources.traffic import Said
+    from pitwall_operator.cli.sources.traffic import SaidTraffic
 
 RatesOption = Annotated[
     list[str] | None,
@@ -53,14 +53,14 @@ def plan(
     From what the gateway of the embedded mode has counted, if it runs; what was not measured (of a cluster: nothing is)
     comes from the options, or is assumed. The output says which.
     """
-    from pitwall_operator.cli.sources.traffic import Said
+    from pitwall_operator.cli.sources.traffic import SaidTraffic
 
     found = read(filename)
     rollouts = [resource for resource in found if isinstance(resource, Rollout)]
     if not rollouts:
         fail(f"there is no Rollout in {', '.join(map(str, filename))}", Exit.BAD_INPUT)
     rates = _by_gate("--rate", rate, most=100.0)
-    said = Said(questions_per_second, rates, _by_gate("--trials-per-question", trials_per_question))
+    said = SaidTraffic(questions_per_second, rates, _by_gate("--trials-per-question", trials_per_question))
     made = [_planned(rollout, found, said, state, output) for rollout in rollouts]
     if output is Output.JSON:
         print_json(made)
@@ -87,7 +87,9 @@ def _replicas(rollout: Rollout, found: Sequence[Resource]) -> int:
     return next((one.spec.runtime.replicas for one in named if one.metadata.name == wanted), 1)
 
 
-def _planned(rollout: Rollout, found: Sequence[Resource], said: "Said", state: Path, output: Output) -> dict[str, Any]:
+def _planned(
+    rollout: Rollout, found: Sequence[Resource], said: "SaidTraffic", state: Path, output: Output
+) -> dict[str, Any]:
     """One Rollout's plan, for programs; printed for people unless it is for programs."""
     from pitwall_operator.cli.output.plan import bad_table, known_lines, stage_table
     from pitwall_operator.cli.sources.traffic import check, present, together

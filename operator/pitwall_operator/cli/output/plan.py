@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 
 from pitwall_operator.cli.output.tables import table
-from pitwall_operator.cli.sources.traffic import Known
+from pitwall_operator.cli.sources.traffic import KnownTraffic
 from pitwall_operator.decision.plan import BadPlan, StagePlan
 from pitwall_operator.values.about import duration, number
 
 HOWS = ("said", "measured", "assumed")
 
 
-def known_lines(known: Sequence[Known]) -> Iterator[str]:
+def known_lines(known: Sequence[KnownTraffic]) -> Iterator[str]:
     """What was said, measured and assumed, a line each."""
     for how in HOWS:
         topics: dict[str, list[str]] = {}

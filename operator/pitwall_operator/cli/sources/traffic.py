@@ -23,7 +23,7 @@ USUAL_QUESTIONS_PER_SECOND = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SaidTraffic:
     """What the options say of the traffic, by gate."""
 
     questions_per_second: float | None = None
@@ -32,7 +32,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownTraffic:
     """One thing that is known, and how: said, measured or assumed."""
 
     topic: str
@@ -40,7 +40,7 @@ class Known:
     how: str
 
 
-def check(said: Said, gates: Mapping[str, Gate]) -> None:
+def check(said: SaidTraffic, gates: Mapping[str, Gate]) -> None:
     """Ends the command where an option names a gate that is not there, or counts no bad trials."""
     for option, values in (("--rate", said.rates), ("--trials-per-question", said.trials)):
         for name in values:
@@ -71,7 +71,9 @@ async def _read(gateway: str) -> Reading | Unseen:
         return await scrape(client, (gateway,), ())
 
 
-def together(gates: Mapping[str, Gate], said: Said, found: Present | None) -> tuple[TrafficNow, tuple[Known, ...]]:
+def together(
+    gates: Mapping[str, Gate], said: SaidTraffic, found: Present | None
+) -> tuple[TrafficNow, tuple[KnownTraffic, ...]]:
     """The traffic to plan with, and how each part of it is known."""
     measured = found.measured if found else {}
     base = found.traffic if found else TrafficNow(USUAL_QUESTIONS_PER_SECOND)
@@ -79,23 +81,23 @@ def together(gates: Mapping[str, Gate], said: Said, found: Present | None) -> tu
     if said.questions_per_second is not None:
         base = replace(base, questions_per_second=said.questions_per_second)
     how = "said" if said.questions_per_second is not None else "measured" if found else "assumed"
-    known.append(Known("traffic", f"{base.questions_per_second:.3g} questions a second", how))
+    known.append(KnownTraffic("traffic", f"{base.questions_per_second:.3g} questions a second", how))
     for name, gate in gates.items():
         now[name] = _with(said, name, base.of(gate))
         known += _of_gate(said, gate, now[name], measured.get(name, ""))
     return replace(base, gates=now), tuple(known)
 
 
-def _with(said: Said, name: str, now: GateNow) -> GateNow:
+def _with(said: SaidTraffic, name: str, now: GateNow) -> GateNow:
     rate = said.rates[name] / 100 if name in said.rates else now.bad_rate
     return replace(now, bad_rate=rate, trials_per_question=said.trials.get(name, now.trials_per_question))
 
 
-def _of_gate(said: Said, gate: Gate, now: GateNow, measured: str) -> Iterator[Known]:
+def _of_gate(said: SaidTraffic, gate: Gate, now: GateNow, measured: str) -> Iterator[KnownTraffic]:
     if gate.rate is None:
         spread = f"values of single queries differ by {100 * now.spread:.0f}%"
         usual = spread if gate.mean else f"p99 is {exp(Z99 * now.spread):.1f} times p50"
-        yield Known(gate.name, measured or usual, "measured" if measured else "assumed")
+        yield KnownTraffic(gate.name, measured or usual, "measured" if measured else "assumed")
         return
     usual_gate = assumed(gate)
     for what, given, is_usual in (
@@ -107,4 +109,4 @@ def _of_gate(said: Said, gate: Gate, now: GateNow, measured: str) -> Iterator[Kn
         ),
     ):
         how = "said" if given else "assumed" if is_usual else "measured"
-        yield Known(gate.name, what, how)
+        yield KnownTraffic(gate.name, what, how)
