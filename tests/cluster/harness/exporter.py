@@ -29,6 +29,8 @@ from pitwall_gateway.flags.sync import FollowedFlags
 TICK_SECONDS = 0.05
 USUAL = {"seconds": 0.5, "errors": 0.0, "bad": 0.1, "seconds_ratio": 1.0}
 RATE = 500.0
+ONE_POD = "http://127.0.0.1:1"
+"""Every answer is said to come from the same pod, for nothing here makes a pod slower than its siblings."""
 
 
 @dataclass
@@ -91,7 +93,7 @@ class ExportedLoad:
             return
         self.telemetry.answered(series, seconds)
         self.telemetry.evidence.closed(asked, End.ANSWERED, seconds)
-        self.telemetry.memory.answered(series, time.monotonic(), seconds)
+        self.telemetry.memory.answered(series, ONE_POD, time.monotonic(), seconds)
         for signal in (Signal.THUMBS_DOWN, Signal.FOLLOW_UP):
             outcome = Outcome.BAD if dice.random() < does["bad"] else Outcome.GOOD
             self.telemetry.quality(series, signal, "query", outcome)
