@@ -6,7 +6,7 @@ import numpy as np
 from benchmarks.canary_policies.outcome import NEVER, RampOutcome
 from benchmarks.canary_policies.scenarios import ScenarioMetric
 from benchmarks.canary_policies.traffic import BLOCK_SECONDS, Blocks
-from benchmarks.canary_policies.vectors import Bernoulli, Contrast, LabelSwapVector
+from benchmarks.canary_policies.vectors import Bernoulli, BothVector, Contrast, LabelSwapVector
 
 from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.rollout import Analysis
@@ -14,9 +14,8 @@ from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.gates.budget import harm_log_threshold, promotion_log_threshold
 from pitwall_operator.gates.processes import (
     BURST_MARGIN,
-    fresh_processes,
+    bernoulli_prior,
     harm_boundary,
-    harm_key,
     non_inferiority_boundary,
 )
 
@@ -62,18 +61,19 @@ class GateRoles:
 def roles(
     metric: ScenarioMetric, dependence: Dependence, runs: int, margins: tuple[int, ...] | None = None
 ) -> GateRoles:
-    """The processes that a Gate of this metric starts, with the same boundaries, priors and thresholds."""
+    """The processes that a Gate of this metric starts, with the same boundaries, priors and thresholds: those of
+    latency at p99 alone."""
     more = {"promote_margin_percent": margins} if margins else {}
     gate = Gate(name="gate", dependence=dependence, **RULES[metric], **more)
     indices = range(len(gate.promote_margin_percent))
     analysis = Analysis(gates=(gate,))
-    prior = fresh_processes(gate)[harm_key(gate, Dependence.QUERY)].prior
+    prior = bernoulli_prior(gate)
     boundaries = [non_inferiority_boundary(gate, index) for index in indices]
+    harm = Bernoulli(harm_boundary(gate), Claim.HARM, prior, runs)
     if dependence is Dependence.BLOCK:
-        harm = LabelSwapVector(harm_boundary(gate).ratio, runs)
+        harm = BothVector(LabelSwapVector(harm_boundary(gate).ratio, runs), harm)
         proofs = tuple(Contrast(boundary, Claim.NON_INFERIOR, runs) for boundary in boundaries)
     else:
-        harm = Bernoulli(harm_boundary(gate), Claim.HARM, prior, runs)
         proofs = tuple(Bernoulli(boundary, Claim.NON_INFERIOR, prior, runs) for boundary in boundaries)
     burst = (
         Bernoulli(NullBoundary(offset=BURST_MARGIN), Claim.HARM, prior, runs)

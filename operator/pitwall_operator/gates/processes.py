@@ -101,7 +101,7 @@ def fresh_processes(gate: Gate) -> dict[str, EProcess]:
             proof = _non_inferiority(gate, dependence, non_inferiority_boundary(gate, index))
             processes[non_inferiority_key(gate, dependence, index)] = _whole_blocks(gate, dependence, proof)
     if gate.rate and gate.rate.metric is RateMetric.ERRORS:
-        burst = BernoulliProcess.start(NullBoundary(offset=BURST_MARGIN), Claim.HARM, _prior(gate))
+        burst = BernoulliProcess.start(NullBoundary(offset=BURST_MARGIN), Claim.HARM, bernoulli_prior(gate))
         processes[burst_key()] = Carried(burst)
     if gate.objective:
         processes |= {objective_key(claim, gate): _objective(claim, gate) for claim in Claim}
@@ -129,7 +129,7 @@ def _harm(gate: Gate, dependence: Dependence) -> EProcess:
     boundary = harm_boundary(gate)
     if gate.mean:
         return BothProcess(MeanSwapProcess(boundary.ratio), ContrastProcess(boundary, Claim.HARM, Measure.MEAN))
-    trials = _at_all_edges(gate, BernoulliProcess.start(boundary, Claim.HARM, _prior(gate)))
+    trials = _at_all_edges(gate, BernoulliProcess.start(boundary, Claim.HARM, bernoulli_prior(gate)))
     if dependence is Dependence.QUERY:
         return trials
     return BothProcess(_at_all_edges(gate, LabelSwapProcess(boundary.ratio)), trials)
@@ -170,7 +170,7 @@ def _calibration(gate: Gate, dependence: Dependence) -> EProcess:
     elif dependence is Dependence.BLOCK:
         process = LabelSwapProcess(boundary.ratio)
     else:
-        process = BernoulliProcess.start(boundary, Claim.HARM, _prior(gate))
+        process = BernoulliProcess.start(boundary, Claim.HARM, bernoulli_prior(gate))
     return Calibration(process, process)
 
 
@@ -183,7 +183,7 @@ def _non_inferiority(gate: Gate, dependence: Dependence, boundary: NullBoundary)
     if dependence is Dependence.BLOCK:
         blocks = ContrastProcess(good, Claim.NON_INFERIOR, Measure.RATE)
         return BothProcess(ContrastProcess(boundary, Claim.NON_INFERIOR, Measure.RATE), OfGoodTrials(blocks))
-    prior = _prior(gate)
+    prior = bernoulli_prior(gate)
     trials = BernoulliProcess.start(good, Claim.NON_INFERIOR, Prior(1 - prior.rate, prior.trials))
     return BothProcess(BernoulliProcess.start(boundary, Claim.NON_INFERIOR, prior), OfGoodTrials(trials, pooled=True))
 
@@ -197,7 +197,8 @@ def _paired(claim: Claim, gate: Gate, dependence: Dependence) -> EProcess:
     return PairsAsArms(process, against)
 
 
-def _prior(gate: Gate) -> Prior:
+def bernoulli_prior(gate: Gate) -> Prior:
+    """What is expected of a gate's bad trials before any was seen."""
     if gate.quantile:
         return Prior(1 - gate.quantile.per_mille / 1000, QUANTILE_PRIOR_TRIALS)
     assert gate.rate is not None
