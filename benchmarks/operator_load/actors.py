@@ -15,6 +15,8 @@ import aiohttp
 from aiohttp import web
 from benchmarks.operator_load import objects
 
+from pitwall_crds.names import Metric
+
 AT_ONCE: Final = 16
 QUESTIONS_PER_SECOND: Final = 5.0
 WRITES: Final = frozenset({"create", "update", "patch", "delete"})
@@ -125,7 +127,8 @@ class Audit:
 class Questions:
     """In place of gateways: counters of moving rollouts, as text for Prometheus."""
 
-    moving: dict[int, float] = field(default_factory=dict)
+    moving: dict[int, tuple[float, str]] = field(default_factory=dict)
+    """By number: since when, and the id of the run."""
     harmed: dict[int, float] = field(default_factory=dict)
     port: int = 0
     _runner: web.AppRunner | None = None
@@ -152,14 +155,14 @@ class Questions:
     async def _metrics(self, _: web.Request) -> web.Response:
         lines = [f"process_start_time_seconds {self._started:.3f}"]
         now = time.time()
-        for number, since in self.moving.items():
+        for number, (since, run) in self.moving.items():
             asked = QUESTIONS_PER_SECOND * (now - since)
             failed = 1000.0 if number in self.harmed else 0.0
-            lines += _counter(objects.stable_of(number), "control", asked, asked * 0.01)
-            lines += _counter(objects.candidate_of(number), "candidate", asked, asked * 0.01 + failed)
+            lines += _counter(objects.stable_of(number), "control", run, asked, asked * 0.01)
+            lines += _counter(objects.candidate_of(number), "candidate", run, asked, asked * 0.01 + failed)
         return web.Response(text="\n".join(lines) + "\n", content_type="text/plain")
 
 
-def _counter(variant: str, arm: str, good: float, bad: float) -> list[str]:
-    name = f'pitwall_queries_total{{sampler_variant="{variant}",arm="{arm}"'
+def _counter(variant: str, arm: str, run: str, good: float, bad: float) -> list[str]:
+    name = f'{Metric.EVIDENCE_QUERIES}{{sampler_variant="{variant}",arm="{arm}",run="{run}"'
     return [f'{name},outcome="ok"}} {int(good)}', f'{name},outcome="error"}} {int(bad)}']

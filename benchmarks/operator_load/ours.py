@@ -122,7 +122,8 @@ class Pitwall:
         await self._point(bench, numbers, objects.candidate_of)
         names = map(objects.rollout_of, numbers)
         await bench.all_are(names, lambda status: status.get("weight") == "10%", seconds=180, what="10 %")
-        bench.questions.moving.update(dict.fromkeys(numbers, time.time()))
+        runs = {number: bench.watcher.statuses[objects.rollout_of(number)]["runId"] for number in numbers}
+        bench.questions.moving.update({number: (time.time(), run) for number, run in runs.items()})
 
     async def _point(self, bench: Bench, numbers: Sequence[int], variant_of: Callable[[int], str]) -> None:
         await gather(

@@ -59,7 +59,7 @@ def rollout(file: str) -> dict[str, Any]:
     errors = made["spec"]["analysis"]["gates"][1]
     gates = [made["spec"]["analysis"]["gates"][0] | HARD_MARGIN.get(file, {}), errors]
     warm = [gate | {"warmupSeconds": 8} for gate in gates] if "shadow" in made["spec"]["stages"][0] else gates
-    thumbs = errors | {"name": "thumbs-down", "rate": {"metric": "ThumbsDown"}}
+    thumbs = errors | {"name": "thumbs-down", "rate": {"metric": "ThumbsDown", "unit": "Query"}}
     return examples.edited(
         examples.edited(made, "spec.analysis.gates", [*warm, thumbs]), "spec.scaleDownDelaySeconds", 3
     )

@@ -94,8 +94,8 @@ RULES = [
         id="errors-are-per-query",
     ),
     pytest.param(
-        edited(ROLLOUT, f"{GATE}.0.rate.metric", "TaskAbandoned"),
-        "a task belongs to a session: with TaskAbandoned set unit to Session or User",
+        edited(ROLLOUT, f"{GATE}.0.rate", {"metric": "TaskAbandoned", "unit": "Query"}),
+        "a task belongs to a session: with TaskAbandoned set unit to Session or User, or leave it out",
         id="tasks-are-per-session",
     ),
     pytest.param(
