@@ -54,12 +54,13 @@ def variants() -> list[dict[str, Any]]:
 
 
 def rollout(file: str) -> dict[str, Any]:
-    """The example without follow-ups, for which users would have to stay; thumbs are gated as errors are."""
+    """The example without follow-ups, for which users would have to stay; thumbs, given at once, are gated as errors
+    are."""
     made = examples.rollout(file, FLAG)
     errors = made["spec"]["analysis"]["gates"][1]
     gates = [made["spec"]["analysis"]["gates"][0] | HARD_MARGIN.get(file, {}), errors]
     warm = [gate | {"warmupSeconds": 8} for gate in gates] if "shadow" in made["spec"]["stages"][0] else gates
-    thumbs = errors | {"name": "thumbs-down", "rate": {"metric": "ThumbsDown", "unit": "Query"}}
+    thumbs = errors | {"name": "thumbs-down", "rate": {"metric": "ThumbsDown", "unit": "Query", "labelDelaySeconds": 2}}
     return examples.edited(
         examples.edited(made, "spec.analysis.gates", [*warm, thumbs]), "spec.scaleDownDelaySeconds", 3
     )
