@@ -39,6 +39,8 @@ FILMS = "/srv/films"
 RATE = 25.0
 """Users a second; each asks one question and gives a thumb."""
 PROOF_SECONDS = 150.0
+BAKE_CONTROL = 500
+"""Basis points that stay with the old sampler while the last stage bakes."""
 TOO_MANY = {"dpp-v1": {"maxFrames": 40}}
 """On a film this short the example's twenty frames cost a tenth of a second, which its margins allow."""
 HARD_MARGIN = {"rollout-dpp.yaml": {"marginPercent": 150}}
@@ -215,7 +217,7 @@ def test_a_better_variant_is_promoted_by_the_answers_of_real_pods(site: Site):
 
     weights = [split.get("aks-v1", 0) for split in site.flags.history(FLAG)]
     assert weights == sorted(weights)
-    assert {0, 1000, 5000, FULL_WEIGHT} == set(weights)
+    assert {0, 1000, 5000, FULL_WEIGHT - BAKE_CONTROL, FULL_WEIGHT} == set(weights)
     assert {("uniform-v1", "control"), ("aks-v1", "candidate")} <= site.audience.answered().keys()
     assert site.deployments_seen >= {"uniform-v1", "uniform-v1-control", "aks-v1"}
     assert "uniform-v1  control  1/1 ready" in status
