@@ -96,8 +96,9 @@ def differences(counts: Counts, ratio: float) -> dict[int, float]:
 
 @lru_cache(maxsize=65_536)
 def _spread(control: Tally, candidate: Tally, ratio: float) -> tuple[tuple[int, float], ...]:
-    """`differences` as pairs; most blocks of a night look like another one."""
-    return tuple(differences(Counts(control, candidate), ratio).items())
+    """`differences` as pairs; most blocks of a night look like another one. Equal counts of another type, numpy's for
+    one, share an entry, and what is kept in states must be plain."""
+    return tuple((int(by), chance) for by, chance in differences(Counts(control, candidate), ratio).items())
 
 
 @lru_cache(maxsize=65_536)

@@ -133,7 +133,7 @@ class Scenario:
     def assert_promoted_once(self, variant: str = "aks-v1") -> None:
         """The end that every way must have: the candidate serves, was promoted once, and the record is whole."""
         self.await_phase("Stable", variant=variant, seconds=2 * LONG_SECONDS)
-        assert self.split() == {variant: FULL_WEIGHT}
+        self.await_status(lambda _: self.split() == {variant: FULL_WEIGHT}, "the end of the bake's control")
         reasons = [entry["reason"] for entry in self.status()["history"] if entry["variant"] == variant]
         assert reasons.count("Promoted") == 1
         self.assert_record_is_whole()
