@@ -212,7 +212,7 @@ def test_a_better_variant_is_promoted_by_the_answers_of_real_pods(site: Site):
     site.await_status("the first users of the candidate", stage="10%")
     status = type_("kubectl pitwall status")
     site.await_status("a promotion", phase="Stable", stableVariant="aks-v1")
-    site.await_status("the end of the bake's control", weight="100%")
+    site.await_status("the end of the bake's control", reason="aks-v1 serves everybody")
     told = type_("kubectl get rollouts.pitwall.dev,samplervariants")
     until(lambda: set(site.ready()) == {"aks-v1"}, seconds=60, what="the end of the pods that nobody needs")
 
