@@ -1,5 +1,7 @@
 """The service's HTTP application: every refusal of the admin API and of OFREP, and a database that fails."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -234,6 +236,15 @@ async def test_a_database_that_fails_stops_writes_in_words_and_no_evaluation(des
     assert (written.status_code, written.headers["retry-after"]) == (503, "1")
     assert "evaluation goes on" in written.json()["error"]
     assert (asked.status_code, asked.json()["value"]) == (200, "uniform-v1")
+    await asyncio.to_thread(end_of_connections)
+
+
+def end_of_connections() -> None:
+    """A connection that could not be opened still tells its loop so, from a thread of its own."""
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            thread.join(30)
+            assert not thread.is_alive()
 
 
 async def test_a_service_is_ready_only_when_it_has_read_its_flags(desk):
