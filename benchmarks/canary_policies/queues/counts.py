@@ -9,10 +9,12 @@ from benchmarks.canary_policies.queues.questions import QueueQuestions
 from pitwall_crds.names import LATENCY_EDGES
 from pitwall_operator.gates import margin_edge
 from pitwall_operator.gates.counting.edges import tail_edge
+from pitwall_operator.gates.processes import FURTHER_PER_MILLE
 
 STEP_SECONDS = 2.0
 MARGIN_PERCENT = 10
-PER_MILLES = (500, 750, 900, 950, 990)
+GATED_PER_MILLE = 990
+PER_MILLES = (*FURTHER_PER_MILLE, GATED_PER_MILLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from benchmarks.canary_policies.queues.counts import PER_MILLES
 from benchmarks.canary_policies.queues.grid import Measured
 from benchmarks.canary_policies.queues.simulate import QueueCounts
 from benchmarks.canary_policies.queues.twins import (
@@ -23,11 +24,9 @@ from pitwall_operator.gates.budget import harm_log_threshold
 from pitwall_operator.gates.processes import (
     BURST_MARGIN,
     LEAST_TRIALS,
-    QUANTILE_PRIOR_TRIALS,
-    RATE_PRIOR_TRIALS,
-    RATE_PRIORS,
-    further_edges,
+    bernoulli_prior,
     harm_boundary,
+    quantile_prior,
 )
 
 NEVER = np.inf
@@ -38,7 +37,6 @@ GATES = {
     Measured.FOLLOW_UP: Gate(name="follow-up", rate=RateRule(metric=RateMetric.FOLLOW_UP)),
 }
 LATENCY = GATES[Measured.LATENCY]
-PER_MILLES = (*further_edges(LATENCY), LATENCY.quantile.per_mille)
 THRESHOLD = harm_log_threshold(LATENCY, Analysis(gates=(LATENCY,)), "harm")
 
 
@@ -104,9 +102,7 @@ def acting(
 
 def _priors(gate: Gate) -> list[Prior]:
     """One per edge."""
-    if gate.rate:
-        return [Prior(RATE_PRIORS[gate.rate.metric], RATE_PRIOR_TRIALS)]
-    return [Prior(1 - per_mille / 1000, QUANTILE_PRIOR_TRIALS) for per_mille in PER_MILLES]
+    return [bernoulli_prior(gate)] if gate.rate else [quantile_prior(per_mille) for per_mille in PER_MILLES]
 
 
 def _trials_and_bad(arm, measured: Measured) -> tuple[np.ndarray, np.ndarray]:

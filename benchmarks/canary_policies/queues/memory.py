@@ -4,9 +4,7 @@ import numpy as np
 from benchmarks.canary_policies.queues.questions import QueueQuestions
 
 from pitwall_gateway.counting.memory import MemoryEstimator
-
-UNKNOWN_SECONDS = 30
-"""The length of blocks while the history is too short."""
+from pitwall_operator.gates.counting.blocks import UNKNOWN_SECONDS
 
 
 def memories(questions: QueueQuestions, done: np.ndarray, pod: np.ndarray, seconds: float) -> list[int]:

@@ -152,7 +152,7 @@ def further_edges(gate: Gate) -> tuple[int, ...]:
 def _with_prior(process: EProcess, per_mille: int) -> EProcess:
     if not isinstance(process, BernoulliProcess):
         return process
-    return BernoulliProcess.start(process.boundary, process.claim, Prior(1 - per_mille / 1000, QUANTILE_PRIOR_TRIALS))
+    return BernoulliProcess.start(process.boundary, process.claim, quantile_prior(per_mille))
 
 
 def _objective(claim: Claim, gate: Gate) -> EProcess:
@@ -200,6 +200,11 @@ def _paired(claim: Claim, gate: Gate, dependence: Dependence) -> EProcess:
 def bernoulli_prior(gate: Gate) -> Prior:
     """What is expected of a gate's bad trials before any was seen."""
     if gate.quantile:
-        return Prior(1 - gate.quantile.per_mille / 1000, QUANTILE_PRIOR_TRIALS)
+        return quantile_prior(gate.quantile.per_mille)
     assert gate.rate is not None
     return Prior(RATE_PRIORS[gate.rate.metric], RATE_PRIOR_TRIALS)
+
+
+def quantile_prior(per_mille: int) -> Prior:
+    """What is expected beyond a quantile of stable's own history."""
+    return Prior(1 - per_mille / 1000, QUANTILE_PRIOR_TRIALS)

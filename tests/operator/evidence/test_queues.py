@@ -38,7 +38,7 @@ from pitwall_operator.evidence.conjunction import BothProcess
 from pitwall_operator.evidence.label_swap import LabelSwapProcess
 from pitwall_operator.evidence.mixture import MeanProcess
 from pitwall_operator.evidence.views import AtEdge, Carried
-from pitwall_operator.gates.processes import LEAST_TRIALS, fresh_processes, harm_key
+from pitwall_operator.gates.processes import LEAST_TRIALS, fresh_processes, further_edges, harm_key
 
 TINY = 1e-9
 
@@ -249,7 +249,7 @@ def test_the_judge_asks_the_processes_that_a_gate_acts_on():
     assert isinstance(carried, Carried)
     assert isinstance(carried.process, BothProcess)
     assert carried.least == LEAST_TRIALS
-    assert judge.PER_MILLES == (500, 750, 900, 950, 990)
+    assert (*further_edges(judge.LATENCY), judge.LATENCY.quantile.per_mille) == judge.PER_MILLES
 
 
 def test_the_ledger_labels_every_answer_once_per_query_and_bad_follow_ups_come_first():
