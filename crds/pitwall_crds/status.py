@@ -145,6 +145,13 @@ class RolloutStatus(Border):
         int, Field(ge=0, le=3600, description="Least length of this run's blocks; it only ever grows.")
     ] = 0
     block_reason: Annotated[str, Field(max_length=128, description="Why blocks are so long.")] = ""
+    plan: Annotated[
+        tuple[Annotated[str, Field(max_length=256)], ...],
+        Field(
+            max_length=8,
+            description="How long this run takes and whom a bad candidate reaches, by the traffic when it began.",
+        ),
+    ] = ()
     weights: Annotated[
         tuple[ArmWeight, ...],
         Field(max_length=8, description="The split that is in force.", json_schema_extra=keyed_by("arm")),

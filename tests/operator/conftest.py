@@ -21,6 +21,7 @@ from pitwall_operator.values.observation import (
     PoolSeen,
     ProcessCounters,
     Reading,
+    RunPlan,
     ShadowSeen,
     Share,
     SplitSeen,
@@ -161,6 +162,7 @@ class World:
     further: dict[str, Counters] = field(default_factory=dict)
     experiments: dict[str, ShadowSeen] = field(default_factory=dict)
     refused: str = ""
+    plan: RunPlan | None = None
     blind: str = ""
     pods_become_ready: bool = True
     applied: list[object] = field(default_factory=list)
@@ -179,7 +181,7 @@ class World:
         reading = Unseen(self.blind) if self.blind else Reading(self.now, sources)
         asked = {experiment.variant_ref.name for experiment in self.rollout.spec.experiments}
         experiments = {name: self.experiments.get(name, ShadowSeen()) for name in asked | set(self.status.experiments)}
-        return Observation(self.now, variants, self.split, self.shadow, reading, experiments, self.refused)
+        return Observation(self.now, variants, self.split, self.shadow, reading, experiments, self.refused, self.plan)
 
     def turn(self, seconds: float = 1.0) -> Decision:
         """Let time pass, decide, obey."""

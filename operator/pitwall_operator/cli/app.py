@@ -45,10 +45,10 @@ create_app = typer.Typer(no_args_is_help=True, help="Write a variant or a rollou
 BOTH_WORLDS: tuple[Command, ...] = (
     show.get, show.status, show.watch, show.explain, show.history,
     act.promote, act.abort, act.retry, act.pause, act.resume, act.kill, act.release,
-    lifecycle.apply, lifecycle.delete, look_back.record,
+    lifecycle.apply, lifecycle.delete, look_back.record, plan.plan,
 )  # fmt: skip
 ONE_MACHINE: tuple[Command, ...] = (
-    lifecycle.up, lifecycle.down, lint.lint, plan.plan, look_back.replay, look_back.plot,
+    lifecycle.up, lifecycle.down, lint.lint, look_back.replay, look_back.plot,
     ask.ask, dashboard.dashboard, completion.completion,
 )  # fmt: skip
 

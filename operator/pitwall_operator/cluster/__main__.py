@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from prometheus_client import disable_created_metrics
 
@@ -27,6 +28,7 @@ from pitwall_operator.cluster.admission import Review
 from pitwall_operator.cluster.controller import Controller
 from pitwall_operator.cluster.handlers import Watch, WatchPlan, Webhook
 from pitwall_operator.cluster.metrics import OperatorMetrics
+from pitwall_operator.cluster.plan_warnings import plan_warnings
 from pitwall_operator.cluster.recent_flags import RecentFlags
 from pitwall_operator.cluster.reconcile import Reconciler
 from pitwall_operator.cluster.settings import OperatorSettings, read
@@ -145,8 +147,12 @@ def _complain(watch: Watch, tasks: Sequence[asyncio.Task[None]]) -> None:
 
 
 def _watching(settings: OperatorSettings, kube: Kube, controller: Controller) -> WatchPlan:
-    def review(kind: Kind, operation: str, found: Object) -> Review:
-        return admission.review(kind, operation, found, controller.cache, settings.known)
+    async def review(kind: Kind, operation: str, found: Object) -> Review:
+        answer = admission.review(kind, operation, found, controller.cache, settings.known)
+        if answer.refusals:
+            return answer
+        planned = await plan_warnings(kind, operation, found, controller.cache, controller.reader)
+        return replace(answer, warnings=(*answer.warnings, *planned))
 
     webhook = None
     if settings.webhook_certificate is not None and settings.webhook_private_key is not None:

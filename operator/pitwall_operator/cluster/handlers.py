@@ -55,7 +55,7 @@ class WatchPlan:
     namespaces: tuple[str, ...]
     changed: Callable[[Kind, Object], None]
     deleted: Callable[[Kind, Object], None]
-    review: Callable[[Kind, str, Object], Review]
+    review: Callable[[Kind, str, Object], Awaitable[Review]]
     login: Callable[[], Awaitable[Login]]
     webhook: Webhook | None = None
     silence_seconds: float = 70.0
@@ -121,7 +121,7 @@ class Watch(threading.Thread):
 
     def _judge(self, kind: Kind) -> Any:
         async def ask(operation: str, found: Object) -> Review:
-            return self._plan.review(kind, operation, found)
+            return await self._plan.review(kind, operation, found)
 
         async def judge(body: Any, operation: str, warnings: list[str], **_: Any) -> None:
             asked = asyncio.run_coroutine_threadsafe(ask(operation, dict(body)), self._loop)

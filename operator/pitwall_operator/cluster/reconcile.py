@@ -30,6 +30,7 @@ from pitwall_operator.kube.events import Events
 from pitwall_operator.kube.manifests import PORT, pool_name
 from pitwall_operator.observe.reader import Reader
 from pitwall_operator.record.lines import Line
+from pitwall_operator.turn.run_planner import RunPlanner
 from pitwall_operator.turn.turn import TurnPorts, TurnResult, turn
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce
@@ -98,6 +99,7 @@ class Reconciler:
     known: Known
     resync_seconds: float = 600.0
     clock: Callable[[], float] = time.monotonic
+    planner: RunPlanner = field(default_factory=RunPlanner)
     _words_at: dict[Key, float] = field(default_factory=dict)
     _metrics_at: dict[Key, float] = field(default_factory=dict)
     _specs: OrderedDict[tuple[str, str, str], SamplerVariant] = field(default_factory=OrderedDict)
@@ -143,7 +145,8 @@ class Reconciler:
             await self._write_status(found, rollout, status)
 
         notebook = Notebook(self.flags, store)
-        ports = TurnPorts(self.flags, view, notebook, notebook, self._invalid(variants), self.kube.clock)
+        invalid = self._invalid(variants)
+        ports = TurnPorts(self.flags, view, notebook, notebook, invalid, self.kube.clock, self.planner)
         reading = self.reader.reading(rollout)
         revisions = await self._revisions(rollout, variants)
         done = await turn(rollout, variants, revisions, ports, reading, self._rivals(key, found))

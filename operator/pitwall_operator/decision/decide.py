@@ -42,7 +42,7 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
     rollout = rollout.model_copy(update={"status": fitting(rollout, seen.now)})
     status, trouble = choose_candidate(rollout, seen)
     status = obey(rollout, status, seen)
-    status = grant(spec, status, seen)
+    status = planned(grant(spec, status, seen), seen)
     status, judgement = analyze(spec, status, seen)
     status, reason = move(spec, status, seen, judgement)
     waiting = unsettled(spec, status, seen)
@@ -56,6 +56,13 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
         if entry not in known
     )
     return Decision(status, (*distance(spec, status, seen, why=why.message), *announcements), judgement)
+
+
+def planned(status: RolloutStatus, seen: Observation) -> RolloutStatus:
+    """The status with the plan of its run, once there is one; a plan of a former run is not shown."""
+    if seen.plan is None or seen.plan.run != status.run_id:
+        return status
+    return status.model_copy(update={"plan": seen.plan.sentences})
 
 
 def fitting(rollout: Rollout, now: float) -> RolloutStatus:

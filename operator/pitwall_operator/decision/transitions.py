@@ -53,6 +53,7 @@ def begin(rollout: Rollout, revision: str, now: float) -> RolloutStatus:
             "last_block_time": "",
             "block_seconds": 0,
             "block_reason": "",
+            "plan": (),
             "gates": fresh_gates(rollout.spec),
             "cursor": {},
             "approved_stage": -1,

@@ -49,19 +49,28 @@ class _Asked(dict[str, Sequence[tuple[Mapping[str, str], float]]]):
 
 
 def interest(rollout: Rollout) -> Interest:
-    """What the gates of a moving rollout count, and the users that tell whether the split is as configured."""
+    """What the gates of a moving rollout count, and the users that tell whether the split is as configured.
+
+    Until a run is planned, also how many questions come and how long they take.
+    """
     status = rollout.status
     samples: dict[str, Edges] = dict.fromkeys((Metric.USERS, Metric.EVIDENCE_MEMORY, Metric.EVIDENCE_HISTORY))
+    is_planned = bool(status.plan)
+    if not is_planned:
+        samples[Metric.QUERIES] = None
     for gate in rollout.spec.analysis.gates:
-        for name, edges in _samples(gate, status).items():
+        for name, edges in _samples(gate, status, whole=not is_planned).items():
             known = samples.get(name, frozenset())
             samples[name] = None if known is None or edges is None else known | edges
     variants = frozenset({status.stable_variant, status.candidate_variant} - {""})
     return Interest(rollout.metadata.namespace, variants, samples)
 
 
-def _samples(gate: Gate, status: RolloutStatus) -> Mapping[str, Edges]:
-    """The gate's own counting is asked, so what is read cannot differ from what is counted."""
+def _samples(gate: Gate, status: RolloutStatus, *, whole: bool) -> Mapping[str, Edges]:
+    """The gate's own counting is asked, so what is read cannot differ from what is counted.
+
+    `whole`: of a quantile, the whole histogram too when its thresholds are known.
+    """
     asked = _Asked()
     known = next((state.tail for state in status.gates if state.name == gate.name), None)
     tail = latency_thresholds.edges_of(known)
@@ -69,9 +78,11 @@ def _samples(gate: Gate, status: RolloutStatus) -> Mapping[str, Edges]:
     samples: dict[str, Edges] = dict.fromkeys(asked.names)
     if gate.quantile is None:
         return samples
-    if tail is None:
+    if whole or tail is None:
         metric = counters.HISTOGRAMS[gate.quantile.metric]
-        return samples | {f"{metric}_bucket": None, f"{metric}_count": None}
+        samples |= {f"{metric}_bucket": None, f"{metric}_count": None}
+    if tail is None:
+        return samples
     edges = (tail.control, tail.candidate, counters.objective_edge(gate), *itertools.chain(*tail.further))
     texts = frozenset(counters.edge_text(edge) for edge in edges if math.isfinite(edge))
     return samples | dict.fromkeys(BY_EDGE, texts)

@@ -50,6 +50,14 @@ class Reader:
             return Unseen(f"stale: Prometheus was last read {self.clock() - self._latest_at:.0f} s ago")
         return self._latest.reading(mine, self.stale_seconds)
 
+    async def look(self, rollout: Rollout) -> Reading | Unseen:
+        """A reading of its own, for one who asks before a candidate moves."""
+        if self.prometheus is None:
+            return NO_PROMETHEUS
+        mine = interest(rollout)
+        snapshot = await self.prometheus.read((mine,))
+        return snapshot if isinstance(snapshot, Unseen) else snapshot.reading(mine, self.stale_seconds)
+
     def variant_metrics(self, variant: Key) -> FiveMetrics | None:
         """A variant's last observed metrics; None if they were not read lately."""
         if self.clock() - self._variant_metrics_at > 2 * VARIANT_METRICS_SECONDS:

@@ -120,6 +120,8 @@ def story(rollout: Rollout, lines: Sequence["Line"]) -> tuple[str, ...]:
             *(f"  {sentence}" for sentence in [remaining(rollout, lines)] if sentence),
             "",
         ]
+    if rollout.status.plan and rollout.status.phase in WEIGHING:
+        parts += ["Plan when this run began", *(f"  {sentence}" for sentence in rollout.status.plan), ""]
     if advice := advised(rollout):
         parts += ["Advice", *(f"  {sentence}" for sentence in advice), ""]
     parts += ["What happened", *(f"  {line}" for line in timeline(rollout))]

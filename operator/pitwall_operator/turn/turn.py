@@ -23,6 +23,7 @@ from pitwall_operator.decision.analyze import Judgement
 from pitwall_operator.decision.decide import Decision, decide
 from pitwall_operator.record import lines
 from pitwall_operator.turn.perform import Announcer, EffectPorts, perform
+from pitwall_operator.turn.run_planner import RunPlanner
 from pitwall_operator.values.effects import EffectFailure
 from pitwall_operator.values.observation import (
     Observation,
@@ -55,6 +56,7 @@ class TurnPorts:
     Attributes:
         invalid: why declared variants cannot run, by name, where the platform knows beforehand.
         clock: epoch seconds.
+        planner: plans every run when it has begun.
     """
 
     flags: FlagClient
@@ -63,6 +65,7 @@ class TurnPorts:
     memory: Memory
     invalid: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
+    planner: RunPlanner = field(default_factory=RunPlanner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +158,17 @@ async def observe(
 ) -> Observation:
     """Everything that this turn's decision may depend on. Raises OSError."""
     pools = await ports.platform.pools()
+    variants = see_variants(declared, pools, ownership.foreign(rollout, rivals), ports.invalid)
+    candidate = variants.get(rollout.status.candidate_variant)
     return Observation(
         now=ports.clock(),
-        variants=see_variants(declared, pools, ownership.foreign(rollout, rivals), ports.invalid),
+        variants=variants,
         split=await see_split(ports.flags, rollout.spec.flag),
         shadow=await see_shadow(ports.flags, shadow_flag(rollout.spec.flag)),
         reading=reading,
         experiments=await see_experiments(ports.flags, rollout),
         refused=ownership.refusal(rollout, rivals),
+        plan=ports.planner.of(rollout, reading, candidate.full_replicas if candidate else 1),
     )
 
 

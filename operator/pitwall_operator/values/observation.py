@@ -84,6 +84,14 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPlan:
+    """How long a run will take and whom a bad candidate would reach, in sentences, by the traffic when it began."""
+
+    run: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """Everything that a decision may depend on besides spec and status.
 
@@ -95,6 +103,7 @@ class Observation:
         reading: raw counters.
         experiments: the flags of further variants' copies, by variant.
         refused: why this rollout may not move anything at all; empty if it may.
+        plan: the run's plan, once it is made.
     """
 
     now: float
@@ -104,3 +113,4 @@ class Observation:
     reading: Reading | Unseen
     experiments: Mapping[str, ShadowSeen] | Unseen = field(default_factory=dict)
     refused: str = ""
+    plan: RunPlan | None = None

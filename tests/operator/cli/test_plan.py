@@ -45,7 +45,7 @@ def test_a_plan_is_told_in_numbers_for_people(say, given):
     assert (said.code, said.err) == (0, "")
     assert "said      traffic: 0.02 questions a second; thumbs: 4% bad" in said.out
     assert "assumed   p99: p99 is 3.2 times p50; thumbs: 0.02 trials a question" in said.out
-    assert "(nothing runs in .pitwall)" in said.out
+    assert "(.pitwall holds no resources" in said.out
     assert "shadow   copies   about" in said.out
     assert "trials, then a person approves" in said.out
     assert "no user: found in shadow, about" in said.out

@@ -39,7 +39,12 @@ def moving(*, frozen: bool = False, name: str = "sampler", candidate: str = "aks
         tail = TailStatus(control="1.024", candidate="1.0")
         gates = tuple(gate.model_copy(update={"tail": tail}) for gate in gates)
     status = rollout.status.model_copy(
-        update={"stable_variant": "uniform-v1", "candidate_variant": candidate, "gates": gates}
+        update={
+            "stable_variant": "uniform-v1",
+            "candidate_variant": candidate,
+            "gates": gates,
+            "plan": ("about 3 days",) if frozen else (),
+        }
     )
     metadata = rollout.metadata.model_copy(update={"namespace": "shop", "name": name})
     return rollout.model_copy(update={"status": status, "metadata": metadata})
@@ -59,6 +64,15 @@ def test_frozen_thresholds_need_two_edges_instead_of_a_hundred():
     samples = interest(moving(frozen=True)).samples
     assert samples[Metric.EVIDENCE_WITHIN] == samples[Metric.EVIDENCE_BEYOND] == {"1.024", "1.0"}
     assert "pitwall_query_latency_seconds_bucket" not in samples  # the history is needed no more
+
+
+def test_until_a_run_is_planned_the_traffic_is_read_too():
+    frozen = moving(frozen=True)
+    unplanned = interest(frozen.model_copy(update={"status": frozen.status.model_copy(update={"plan": ()})})).samples
+    assert Metric.QUERIES not in interest(frozen).samples
+    assert unplanned[Metric.QUERIES] is None
+    assert unplanned["pitwall_query_latency_seconds_bucket"] is None
+    assert unplanned[Metric.EVIDENCE_BEYOND] == {"1.024", "1.0"}
 
 
 def test_one_query_per_family_for_all_rollouts():

@@ -12,21 +12,20 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.cli.commands.lifecycle import read
 from pitwall_operator.cli.context import (
-    DEFAULT_STATE,
     Output,
     OutputOption,
-    StateOption,
     console,
     fail,
     print_json,
     print_lines,
 )
-from pitwall_operator.cli.sources.choose import is_plugin
+from pitwall_operator.cli.sources.choose import SourceChoice
 from pitwall_operator.machine.resources import Resource
 from pitwall_operator.values.errors import Exit
 
 if TYPE_CHECKING:  # a verb that plans nothing need not wait for the statistics
     from pitwall_operator.cli.sources.traffic import SaidTraffic
+    from pitwall_operator.gates.counting.present import Present
 
 RatesOption = Annotated[
     list[str] | None,
@@ -38,22 +37,29 @@ TrialsOption = Annotated[
 ]
 
 
+PrometheusOption = Annotated[
+    str | None,
+    typer.Option("--prometheus-url", envvar="PITWALL_PROMETHEUS_URL", help="In a cluster: measure the traffic there."),
+]
+
+
 def plan(
+    choice: SourceChoice,
     filename: Annotated[list[Path], typer.Argument(help="YAML files or folders with a Rollout.")],
     questions_per_second: Annotated[
         float | None, typer.Option(min=0.0, help="Questions now. Default: as measured, or 1.")
     ] = None,
     rate: RatesOption = None,
     trials_per_question: TrialsOption = None,
-    state: StateOption = Path(DEFAULT_STATE),
+    prometheus_url: PrometheusOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Say how long each stage takes, and how many questions a bad candidate would answer, before anything starts.
 
-    From what the gateway of the embedded mode has counted, if it runs; what was not measured (of a cluster: nothing is)
-    comes from the options, or is assumed. The output says which.
+    From what gateways have counted: the embedded one if it runs, those of a cluster by way of its Prometheus. What was
+    not measured comes from the options, or is assumed. The output says which.
     """
-    from pitwall_operator.cli.sources.traffic import SaidTraffic
+    from pitwall_operator.cli.sources.traffic import SaidTraffic, present
 
     found = read(filename)
     rollouts = [resource for resource in found if isinstance(resource, Rollout)]
@@ -61,7 +67,10 @@ def plan(
         fail(f"there is no Rollout in {', '.join(map(str, filename))}", Exit.BAD_INPUT)
     rates = _by_gate("--rate", rate, most=100.0)
     said = SaidTraffic(questions_per_second, rates, _by_gate("--trials-per-question", trials_per_question))
-    made = [_planned(rollout, found, said, state, output) for rollout in rollouts]
+    made = []
+    for rollout in rollouts:
+        counted = present(choice, rollout, prometheus_url)
+        made.append(_planned(rollout, found, said, counted, output))
     if output is Output.JSON:
         print_json(made)
 
@@ -88,19 +97,26 @@ def _replicas(rollout: Rollout, found: Sequence[Resource]) -> int:
 
 
 def _planned(
-    rollout: Rollout, found: Sequence[Resource], said: "SaidTraffic", state: Path, output: Output
+    rollout: Rollout,
+    found: Sequence[Resource],
+    said: "SaidTraffic",
+    counted: tuple["Present | None", str],
+    output: Output,
 ) -> dict[str, Any]:
-    """One Rollout's plan, for programs; printed for people unless it is for programs."""
+    """One Rollout's plan, for programs; printed for people unless it is for programs.
+
+    `counted` is what was measured, or why nothing was.
+    """
     from pitwall_operator.cli.output.plan import bad_table, known_lines, stage_table
-    from pitwall_operator.cli.sources.traffic import check, present, together
-    from pitwall_operator.decision.plan import plan as make
-    from pitwall_operator.decision.plan_help import what_would_help
+    from pitwall_operator.cli.sources.traffic import check, together
+    from pitwall_operator.planning.plan import plan as make
+    from pitwall_operator.planning.remedies import what_would_help
 
     spec, replicas = rollout.spec, _replicas(rollout, found)
     gates = {gate.name: gate for gate in spec.analysis.gates}
     check(said, gates)
-    counted, why = (None, "of a cluster nothing is measured yet") if is_plugin() else present(state, rollout)
-    traffic, known = together(gates, said, counted)
+    measured, why = counted
+    traffic, known = together(gates, said, measured)
     planned = make(spec, traffic, full_replicas=replicas)
     helps = what_would_help(spec, traffic, planned, full_replicas=replicas)
     if output is Output.TEXT:

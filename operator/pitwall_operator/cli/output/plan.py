@@ -6,7 +6,7 @@ from rich.table import Table
 
 from pitwall_operator.cli.output.tables import table
 from pitwall_operator.cli.sources.traffic import KnownTraffic
-from pitwall_operator.decision.plan import BadPlan, StagePlan
+from pitwall_operator.planning.plan import BadPlan, StagePlan
 from pitwall_operator.values.about import duration, number
 
 HOWS = ("said", "measured", "assumed")

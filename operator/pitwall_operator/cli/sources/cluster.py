@@ -26,6 +26,7 @@ from pitwall_operator.values.errors import CommandError, Exit
 
 if TYPE_CHECKING:
     from pitwall_operator.record.lines import Line
+    from pitwall_operator.values.observation import Reading, Unseen
 
 FIELD_MANAGER: Final = "pitwall-cli"
 """Owner of what the verbs write. Not `kubectl-…`: Flux undoes what managers of that prefix wrote."""
@@ -127,6 +128,20 @@ class Cluster:
         with flag_service(self.api, self.target.kubectl_options(), TokenScope.KILL, service) as (url, token):
             client = FlagClient(url, token=token)
             asyncio.run(flags.switch(client, flag, killed=killed, actor=actor, reason=reason))
+
+    def reading(self, rollout: Rollout, *, prometheus: str | None = None) -> "Reading | Unseen":
+        """From Prometheus, which knows what every gateway counts."""
+        from pitwall_operator.observe.prometheus import PrometheusSource
+        from pitwall_operator.observe.reader import Reader
+        from pitwall_operator.values.observation import Unseen
+
+        if prometheus is None:
+            return Unseen("of a cluster, give --prometheus-url to have its traffic measured")
+        source = PrometheusSource(prometheus)
+        try:
+            return asyncio.run(Reader(source).look(rollout))
+        finally:
+            source.close()
 
     def record(self, rollout: Rollout, *, service: str | None = None) -> Iterator["Line"]:
         """From the flag service's journal."""

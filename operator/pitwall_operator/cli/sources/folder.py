@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
+
 from pitwall_crds.host import files
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
@@ -21,6 +23,7 @@ from pitwall_operator.values.errors import Exit
 
 if TYPE_CHECKING:
     from pitwall_operator.record.lines import Line
+    from pitwall_operator.values.observation import Reading, Unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,21 @@ class Folder:
             fail(f"nothing was started in {self.state}: `pitwall up -f FILE` starts it", Exit.NOT_RUNNING)
         client = FlagClient(folder.flags_url(), token=folder.secrets()["kill"])
         asyncio.run(switch(client, flag, killed=killed, actor=self.actor(), reason=reason))
+
+    def reading(self, rollout: Rollout, *, prometheus: str | None = None) -> "Reading | Unseen":  # noqa: ARG002
+        """From the gateway of this folder."""
+        from pitwall_operator.observe.scrape import scrape
+        from pitwall_operator.values.observation import Unseen
+
+        folder = StateFolder(self.state)
+        if not folder.settings():
+            return Unseen(f"nothing runs in {self.state}")
+
+        async def read() -> "Reading | Unseen":
+            async with httpx.AsyncClient(trust_env=False) as client:
+                return await scrape(client, (folder.gateway_url(),), ())
+
+        return asyncio.run(read())
 
     def record(self, rollout: Rollout, *, service: str | None = None) -> Iterator["Line"]:  # noqa: ARG002
         """Read the record's file."""

@@ -10,6 +10,7 @@ from pitwall_operator.machine.resources import Applied, Resource
 
 if TYPE_CHECKING:
     from pitwall_operator.record.lines import Line
+    from pitwall_operator.values.observation import Reading, Unseen
 
 Edit = Callable[[Rollout], Mapping[str, Any]]
 """From the present Rollout, the fields of its spec that shall change, as YAML spells them. May raise CommandError."""
@@ -71,6 +72,9 @@ class ResourceSource(Protocol):
 
     def switch(self, flag: str, *, killed: bool, reason: str, service: str | None) -> None:
         """Throw a flag's kill switch, or release it. `service` says where the flag service is."""
+
+    def reading(self, rollout: Rollout, *, prometheus: str | None = None) -> "Reading | Unseen":
+        """What gateways have counted of its variants. `prometheus` says where it is read in a cluster."""
 
     def record(self, rollout: Rollout, *, service: str | None = None) -> Iterator["Line"]:
         """The decision record, oldest line first."""

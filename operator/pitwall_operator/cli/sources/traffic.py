@@ -1,23 +1,17 @@
-"""Finds what is known of a rollout's present traffic: said by options, measured by the embedded gateway, or assumed."""
+"""Finds what is known of a rollout's present traffic: said by options, measured by gateways, or assumed."""
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import exp
-from pathlib import Path
-
-import httpx
 
 from pitwall_crds.gate import Gate
 from pitwall_crds.rollout import Rollout
 from pitwall_operator.cli.context import fail, near
+from pitwall_operator.cli.sources.choose import SourceChoice
 from pitwall_operator.gates.counting.expected import GateNow, TrafficNow, assumed
 from pitwall_operator.gates.counting.present import Z99, Present, measure
-from pitwall_operator.machine.resources import Resources
-from pitwall_operator.machine.state_folder import StateFolder
-from pitwall_operator.observe.scrape import scrape
-from pitwall_operator.values.errors import Exit
-from pitwall_operator.values.observation import Reading, Unseen
+from pitwall_operator.values.errors import CommandError, Exit
+from pitwall_operator.values.observation import Reading
 
 USUAL_QUESTIONS_PER_SECOND = 1.0
 
@@ -50,25 +44,21 @@ def check(said: SaidTraffic, gates: Mapping[str, Gate]) -> None:
                 fail(f"{option} {name}: only gates on a rate have one", Exit.BAD_INPUT)
 
 
-def present(state: Path, rollout: Rollout) -> tuple[Present | None, str]:
-    """What the gateway of a folder has counted; or nothing, and why."""
-    folder = StateFolder(state)
-    if not folder.settings():
-        return None, f"nothing runs in {state}"
-    stored = Resources(state).get("Rollout", rollout.metadata.name)
-    stable = stored.status.stable_variant if isinstance(stored, Rollout) else ""
-    if not stable:
-        return None, f"{rollout.metadata.name} has no stable variant in {state}"
-    reading = asyncio.run(_read(folder.gateway_url()))
+def present(choice: SourceChoice, rollout: Rollout, prometheus: str | None) -> tuple[Present | None, str]:
+    """What gateways have counted of the variant that serves now; or nothing, and why."""
+    try:
+        source = choice.open()
+        stored = next((one for one in source.rollouts() if one.metadata.name == rollout.metadata.name), None)
+    except CommandError as error:
+        return None, str(error)
+    stable = stored.status.stable_variant if stored else ""
+    if stored is None or not stable:
+        return None, f"{rollout.metadata.name} has no stable variant in {source.place}"
+    reading = source.reading(stored.model_copy(update={"spec": rollout.spec}), prometheus=prometheus)
     if not isinstance(reading, Reading):
         return None, reading.reason
     found = measure(rollout.spec.analysis, reading, stable)
-    return found, "" if found else f"the gateway of {state} has seen too few questions"
-
-
-async def _read(gateway: str) -> Reading | Unseen:
-    async with httpx.AsyncClient() as client:
-        return await scrape(client, (gateway,), ())
+    return found, "" if found else f"the gateways of {source.place} have seen too few questions"
 
 
 def together(

@@ -3,9 +3,9 @@
 import pytest
 
 from pitwall_crds.rollout import RolloutSpec
-from pitwall_operator.decision.plan import Plan, plan
-from pitwall_operator.decision.plan_help import what_would_help
 from pitwall_operator.gates.counting.expected import GateNow, TrafficNow
+from pitwall_operator.planning.plan import Plan, plan
+from pitwall_operator.planning.remedies import what_would_help
 from pitwall_operator.values.about import DAY
 
 P99 = {"name": "p99", "quantile": {"metric": "QueryLatency"}}

@@ -9,9 +9,9 @@ from typing import Final
 
 from pitwall_crds.gate import Gate
 from pitwall_crds.rollout import RolloutSpec
-from pitwall_operator.decision.plan import GatePlan, Leg, Plan, StagePlan, block_seconds, gate_plan, legs
 from pitwall_operator.gates.counting.expected import TrafficNow, step_seconds
 from pitwall_operator.gates.processes import promote_margin
+from pitwall_operator.planning.plan import GatePlan, Leg, Plan, StagePlan, block_seconds, gate_plan, legs
 from pitwall_operator.values.about import DAY, duration
 from pitwall_operator.values.stages import stage_name
 
