@@ -1,15 +1,19 @@
 """What the runtime of this version has built in, for packages that do not import the runtime."""
 
+import json
 from collections.abc import Mapping
-from typing import Final
+from importlib.resources import files
+from typing import Any, Final
+
+CATALOGUE: Final[tuple[Mapping[str, Any], ...]] = tuple(
+    json.loads(files("pitwall_crds").joinpath("samplers.json").read_text(encoding="utf-8"))
+)
+"""The built-in samplers as `pitwall_runtime.samplers.describe` writes them; `make generate` remakes the file."""
 
 SAMPLERS: Final[Mapping[str, frozenset[str]]] = {
-    "uniform": frozenset(),
-    "topk": frozenset(),
-    "aks": frozenset({"peakThreshold", "deviationThreshold", "maxDepth"}),
-    "dpp": frozenset({"sharpness", "exact"}),
+    entry["name"]: frozenset(entry["parameters"].get("properties", ())) for entry in CATALOGUE
 }
-"""Samplers and their parameters; the runtime's tests hold its catalogue to this table."""
+"""Samplers and the names of their parameters."""
 
 DEFAULT_SAMPLER: Final = "aks"
 """Where a command line names none."""

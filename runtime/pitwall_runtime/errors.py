@@ -61,6 +61,21 @@ class UnavailableError(RefusedError):
     code = "unavailable"
 
 
+class SamplerFailedError(RefusedError):
+    """The sampler did not choose as it must: it raised, hung, or broke the contract. The variant's fault."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    code = "sampler_failed"
+
+
+class AllowanceSpentError(SamplerFailedError):
+    """A sampler asks for more than its allowance; one that catches this goes on with its best so far."""
+
+
+class NoModelError(SamplerFailedError):
+    """A sampler asks a model where the variant has none; one that catches this goes on without."""
+
+
 class BadVariantError(RefusedError):
     """The SamplerVariant cannot be served: an unknown sampler, a parameter out of bounds, weights that do not load."""
 

@@ -1,6 +1,7 @@
 """Types that the whole runtime shares: video, frame, shot, selection, tokens, moment, answer. Data only."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -89,16 +90,41 @@ class FramePool:
         raise IndexError(f"frame {index} is in no shot of a pool of {len(self)}")
 
 
+Diagnostic = bool | int | float | str | tuple[float, ...]
+"""A word, a number or a curve of numbers about why a sampler chose as it did."""
+
+MOST_HALVINGS = 4
+"""A side of 16 regions halved four times is one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Pool frames that a sampler chose: sorted and unique."""
+    """Pool frames that a sampler chose: sorted and unique.
+
+    `tiers` may have one entry per frame, how often its side is halved: 0 whole, 1 a quarter of the tokens, 2 a
+    sixteenth. `diagnostics` say why, for people; `pts_seconds` are filled in by the runtime.
+    """
 
     indices: tuple[int, ...]
+    tiers: tuple[int, ...] = ()
+    diagnostics: Mapping[str, Diagnostic] = field(default_factory=dict)
+    pts_seconds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         rising = all(earlier < later for earlier, later in zip(self.indices, self.indices[1:], strict=False))
         if not rising or (self.indices and self.indices[0] < 0):
             raise ValueError(f"a selection is sorted, unique and not negative, got {self.indices[:8]}")
+        known = all(0 <= tier <= MOST_HALVINGS for tier in self.tiers)
+        if self.tiers and not (known and len(self.tiers) == len(self.indices)):
+            raise ValueError(
+                f"tiers are none or one of 0..{MOST_HALVINGS} per frame; "
+                f"got {self.tiers[:8]} for {len(self.indices)} frames"
+            )
+
+    @classmethod
+    def of(cls, chosen: Iterable[int], **diagnostics: Diagnostic) -> "Selection":
+        """The selection of these frames in time order, whatever order and integers they come in."""
+        return cls(tuple(sorted(int(index) for index in chosen)), diagnostics=diagnostics)
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -22,7 +22,7 @@ from pitwall_runtime.pipeline.question_features import QuestionFeatures
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.reduce import build as build_reducer
 from pitwall_runtime.samplers import catalogue as samplers
-from pitwall_runtime.samplers.contract import FeatureSource, SamplerContext
+from pitwall_runtime.samplers.contract import SamplerContext
 from pitwall_runtime.stores.disk import DiskFrameStore
 from pitwall_runtime.stores.embed_cache import EmbedCache
 
@@ -46,7 +46,7 @@ class Pipeline:
     def __init__(self, variant: SamplerVariant, cache_dir: Path, telemetry: RuntimeTelemetry) -> None:
         spec = variant.spec
         self._spec, self._telemetry = spec, telemetry
-        self._select = samplers.build(spec.sampler)
+        self._sampler = samplers.build(spec.sampler)
         self._reduce = build_reducer(spec.reducer.name)
         pool_spec = PoolSpec(spec.decode.frames_per_minute, spec.decode.height_pixels)
         self.store = DiskFrameStore(cache_dir / "frames")
@@ -65,7 +65,7 @@ class Pipeline:
             pool = self.preparation.pool(video)
             features = self._features(pool, question, arm)
         with _timed(stages, "select"):
-            selection = self._select(self._context(pool, features, question))
+            selection = self._sampler.choose(self._context(pool, features, question))
         # A sampler that asks for scores may have caused encoding: that is the encoder's time, not the sampler's.
         stages["select"] -= features.encode_seconds
         with _timed(stages, "score"):
@@ -87,12 +87,15 @@ class Pipeline:
         return QuestionFeatures(pool, rows, self.encoders, self.store.jpeg, lock, question, arm)
 
     def _context(self, pool: FramePool, features: QuestionFeatures, question: str) -> SamplerContext:
+        edges = np.array([*pool.pts, pool.end_pts], dtype=np.float64) * float(pool.time_base)
         return SamplerContext(
-            pts_seconds=np.array(pool.pts, dtype=np.float64) * float(pool.time_base),
+            pts_seconds=edges[:-1],
+            durations_seconds=np.diff(edges),
             shots=pool.shots,
+            question=question,
             max_frames=self._spec.max_frames,
             seed=zlib.crc32(f"{pool.video_hash}\n{question}".encode()),
-            source=FeatureSource(features.embeddings, features.scores),
+            features=features,
         )
 
     def _brief(
@@ -107,7 +110,7 @@ class Pipeline:
 def _evidence(features: QuestionFeatures, selection: Selection) -> list[Evidence]:
     """The chosen frames with times, shots, scores and labels, in time order."""
     pool = features.pool
-    scores = features.scores_of(selection.indices)
+    scores = features.scores(selection.indices)
     return [
         Evidence(
             index=index,

@@ -10,6 +10,7 @@ import numpy as np
 from pitwall_runtime.encode.pool import EncoderPool
 from pitwall_runtime.media import Embedded, Floats, FramePool
 from pitwall_runtime.reduce import Grids
+from pitwall_runtime.samplers.contract import Indices
 from pitwall_runtime.stores.embed_cache import VideoEmbeddings
 from pitwall_runtime.stores.lock import exclusive
 
@@ -38,31 +39,33 @@ class QuestionFeatures:
         """Frames that were looked up and already there."""
         return len(self._seen) - self.misses
 
-    def embeddings(self) -> Floats:
-        """Centred unit embeddings of the whole pool."""
-        self.require(range(len(self.pool)))
-        return self.rows.all_centred()
+    def embeddings(self, indices: Indices | None = None) -> Floats:
+        """Centred unit embeddings of the given frames, or of the whole pool; needs no others but the video's centre."""
+        if indices is None:
+            self.require(range(len(self.pool)))
+            return self.rows.all_centred()
+        rows = [int(index) for index in indices]
+        self.require([*self.rows.centre_rows(), *rows])
+        return self.rows.centred(rows)
 
-    def scores(self) -> Floats:
-        """Relevance of each pool frame to the question, -1 to 1."""
-        embeddings = self.embeddings()
-        regions = self.rows.all_centred_regions() if self._regions_compare else None
-        return self._relevance(embeddings, regions)
+    def scores(self, indices: Indices | None = None, query: str = "") -> Floats:
+        """Relevance to the question, or to another text, of the given frames or of the whole pool, -1 to 1."""
+        embeddings = self.embeddings(indices)
+        regions = self._regions(indices) if self._regions_compare else None
+        return self._relevance(embeddings, regions, query or self.question)
 
-    def scores_of(self, indices: tuple[int, ...]) -> Floats:
-        """The same for the given frames alone; needs no other frames than the video's centre."""
-        self.require([*self.rows.centre_rows(), *indices])
-        rows = list(indices)
-        regions = self.rows.centred_regions(rows) if self._regions_compare else None
-        return self._relevance(self.rows.centred(rows), regions)
+    def _regions(self, indices: Indices | None) -> Floats:
+        if indices is None:
+            return self.rows.all_centred_regions()
+        return self.rows.centred_regions([int(index) for index in indices])
 
-    def _relevance(self, embeddings: Floats, regions: Floats | None) -> Floats:
-        """Cosine with the question; where regions compare, the mean of the whole frame's and the best region's."""
-        question = self._question_vector()
-        whole: Floats = embeddings @ question
+    def _relevance(self, embeddings: Floats, regions: Floats | None, query: str) -> Floats:
+        """Cosine with the text; where regions compare, the mean of the whole frame's and the best region's."""
+        vector = self._text_vector(query)
+        whole: Floats = embeddings @ vector
         if regions is None:
             return whole
-        best: Floats = (regions @ question).max(axis=1)
+        best: Floats = (regions @ vector).max(axis=1)
         return np.asarray((whole + best) / 2, dtype=np.float32)
 
     @property
@@ -97,8 +100,8 @@ class QuestionFeatures:
     def _encoded(self, indices: list[int]) -> Embedded:
         return self.encoders.images([self.jpeg(self.pool, index) for index in indices], self.arm)
 
-    def _question_vector(self) -> Floats:
+    def _text_vector(self, text: str) -> Floats:
         started = time.perf_counter()
-        vector = self.encoders.text(self.question, self.arm)
+        vector = self.encoders.text(text, self.arm)
         self.encode_seconds += time.perf_counter() - started
         return vector

@@ -1,48 +1,127 @@
-"""Builds a sampler by name. A plain dictionary: add a line to add a sampler."""
+"""Finds a sampler by name: built in, or a plug-in of an installed package; checks what it declares and what it chose.
 
-from collections.abc import Callable, Mapping
-from typing import Final
+A line of BUILT_IN has the form of an entry point: a plug-in is declared in its package's pyproject.toml as
+
+    [project.entry-points."pitwall.samplers"]
+    name = "module:attribute"
+"""
+
+import asyncio
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from pitwall_crds.variant import SamplerSpec
-from pitwall_runtime.errors import BadVariantError
+from pitwall_runtime.errors import BadVariantError, SamplerFailedError
 from pitwall_runtime.media import Selection
-from pitwall_runtime.samplers import aks, dpp, topk, uniform
-from pitwall_runtime.samplers.contract import Sampler, SamplerContext
+from pitwall_runtime.samplers.contract import CONTRACT, Sampler, SamplerContext
 
-SAMPLERS: Final[Mapping[str, Sampler]] = {
-    "uniform": Sampler(uniform.select, uniform.UniformParameters),
-    "topk": Sampler(topk.select, topk.TopKParameters),
-    "aks": Sampler(aks.select, aks.AksParameters),
-    "dpp": Sampler(dpp.select, dpp.DppParameters),
+GROUP: Final = "pitwall.samplers"
+_HERE: Final = "pitwall_runtime.samplers"
+
+BUILT_IN: Final[Mapping[str, str]] = {
+    "uniform": f"{_HERE}.coverage.uniform:SAMPLER",
+    "topk": f"{_HERE}.relevance.topk:SAMPLER",
+    "aks": f"{_HERE}.relevance.aks:SAMPLER",
+    "dpp": f"{_HERE}.diversity.dpp:SAMPLER",
 }
+"""Samplers of this package; they are imported when they are asked for."""
 
 
-def build(spec: SamplerSpec) -> Callable[[SamplerContext], Selection]:
+@dataclass(frozen=True, slots=True)
+class BoundSampler:
+    """A sampler with its parameters, ready to choose."""
+
+    sampler: Sampler
+    parameters: Any
+
+    def choose(self, context: SamplerContext) -> Selection:
+        """Exactly `context.budget` frames with their times. Raises SamplerFailedError if the contract is broken."""
+        chosen = self.sampler.select(context, self.parameters)
+        selection = asyncio.run(_awaited(chosen)) if inspect.isawaitable(chosen) else chosen
+        return check(self.sampler.name, selection, context)
+
+
+async def _awaited(chosen: Any) -> Selection:
+    selection: Selection = await chosen
+    return selection
+
+
+def build(spec: SamplerSpec) -> BoundSampler:
     """The sampler that `spec` names with its parameters bound. Raises BadVariantError with what would be right."""
-    sampler = SAMPLERS.get(spec.name)
-    if sampler is None:
-        raise BadVariantError(f"unknown sampler {spec.name!r}; choose one of {', '.join(sorted(SAMPLERS))}")
+    sampler = find(spec.name)
     try:
-        parameters = sampler.parameters.model_validate(dict(spec.parameters))
+        return BoundSampler(sampler, sampler.parameters.model_validate(dict(spec.parameters)))
     except ValidationError as error:
         raise BadVariantError(f"sampler {spec.name!r}: {_explain(error)}") from None
 
-    def choose(context: SamplerContext) -> Selection:
-        return check(sampler.select(context, parameters), context)
 
-    return choose
+def names() -> list[str]:
+    """All samplers that can be asked for here, built in or installed."""
+    return sorted({*BUILT_IN, *(one.name for one in entry_points(group=GROUP))})
 
 
-def check(selection: Selection, context: SamplerContext) -> Selection:
-    """The selection itself if it keeps the contract; a sampler that does not is a bug, said clearly."""
-    if len(selection) != context.budget or (selection.indices and selection.indices[-1] >= context.pool_size):
+def find(name: str) -> Sampler:
+    """The declared sampler. Raises BadVariantError: unknown, claimed twice, not importable, or no sampler at all."""
+    claims = _claims(name)
+    if not claims:
+        raise BadVariantError(f"unknown sampler {name!r}; choose one of {', '.join(names())}")
+    if len(claims) > 1:
         raise BadVariantError(
-            f"the sampler chose {len(selection)} frames up to index {max(selection.indices, default=-1)}; "
-            f"it must choose exactly {context.budget} of {context.pool_size}"
+            f"sampler {name!r} is claimed by {' and '.join(map(_origin, claims))}; "
+            f"rename the entry point of all but one, or uninstall the others"
         )
-    return selection
+    return _load(claims[0])
+
+
+def _claims(name: str) -> list[EntryPoint]:
+    built_in = [EntryPoint(name, BUILT_IN[name], GROUP)] if name in BUILT_IN else []
+    return [*built_in, *entry_points(group=GROUP, name=name)]
+
+
+def _origin(claim: EntryPoint) -> str:
+    package = f"package {claim.dist.name} {claim.dist.version}" if claim.dist else "pitwall itself"
+    return f"{package} ({claim.value})"
+
+
+def _load(claim: EntryPoint) -> Sampler:
+    where = f"sampler {claim.name!r} of {_origin(claim)}"
+    try:
+        found = claim.load()
+    except Exception as error:  # whatever a plug-in's module does when it is imported is the variant's trouble
+        reason = f"{type(error).__name__}: {error}"
+        raise BadVariantError(f"{where} cannot be imported: {reason}; install what it needs into the image") from error
+    if not isinstance(found, Sampler):
+        raise BadVariantError(f"{where} is a {type(found).__name__}; the entry point must name a contract.Sampler")
+    if found.name != claim.name:
+        raise BadVariantError(f"{where} calls itself {found.name!r}; entry point and Sampler.name must be the same")
+    if found.contract != CONTRACT:
+        raise BadVariantError(
+            f"{where} was written for version {found.contract} of the contract, this runtime speaks {CONTRACT}; "
+            f"install versions that go together"
+        )
+    return found
+
+
+def check(name: str, selection: object, context: SamplerContext) -> Selection:
+    """The selection with its times if it keeps the contract. Raises SamplerFailedError with what is wrong."""
+    if not isinstance(selection, Selection):
+        raise SamplerFailedError(f"sampler {name!r} gave a {type(selection).__name__}; it must return a Selection")
+    if len(selection) != context.budget:
+        raise SamplerFailedError(
+            f"sampler {name!r} chose {len(selection)} frames; it must choose exactly {context.budget} "
+            f"of {context.pool_size}"
+        )
+    if selection.indices and selection.indices[-1] >= context.pool_size:
+        raise SamplerFailedError(
+            f"sampler {name!r} chose frame {selection.indices[-1]}; the pool's last is {context.pool_size - 1}"
+        )
+    times = tuple(float(context.pts_seconds[index]) for index in selection.indices)
+    return replace(selection, pts_seconds=times)
 
 
 def _explain(error: ValidationError) -> str:

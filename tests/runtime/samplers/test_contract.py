@@ -1,119 +1,126 @@
-"""What every sampler keeps for any scores, any embeddings and any budget, by property."""
+"""What a sampler is given: finite scores, features on demand, allowances that hold, the same chance again."""
 
-from itertools import pairwise
+import asyncio
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
-from pitwall_crds.variant import SamplerSpec
-from pitwall_runtime.media import Shot
-from pitwall_runtime.samplers.aks import AksParameters, Leaf, _quotas, _split
-from pitwall_runtime.samplers.catalogue import SAMPLERS, build
-from pitwall_runtime.samplers.contract import FeatureSource, SamplerContext
-from pitwall_runtime.samplers.topk import best
-from pitwall_runtime.samplers.uniform import spread
+from pitwall_runtime.errors import AllowanceSpentError, NoModelError
+from pitwall_runtime.media import Selection
+from pitwall_runtime.samplers.contract import Allowance
+from pitwall_runtime.samplers.offline import ArrayFeatures, offline_context
 
-pytestmark = pytest.mark.filterwarnings("ignore:All-NaN")
-POOL = st.integers(1, 150)
-ANY = st.one_of(st.just(float("nan")), st.floats(-1, 1, width=32))
+INFINITY = float("inf")
 
 
-def context(scores, rows, budget: int, seed: int = 0) -> SamplerContext:
-    source = FeatureSource(lambda: rows, lambda: scores)
-    return SamplerContext(np.arange(len(scores), dtype=float), (Shot(0, len(scores)),), budget, seed, source)
+class Raw:
+    """Features as a broken encoder gives them."""
+
+    def __init__(self, scores, rows=None):
+        self._scores, self._rows = np.array(scores, np.float32), rows
+
+    def scores(self, indices, query):
+        return self._scores if indices is None else self._scores[list(indices)]
+
+    def embeddings(self, indices):
+        return self._rows
 
 
-@st.composite
-def pools(draw):
-    """Scores with holes, and embeddings of which some are equal and some are nothing."""
-    count = draw(POOL)
-    scores = draw(arrays.arrays(np.float32, count, elements=ANY))
-    kinds = draw(st.integers(1, 6))
-    rows = np.random.default_rng(draw(st.integers(0, 9))).normal(size=(kinds, 8)).astype(np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    rows[0] *= draw(st.sampled_from([0.0, 1.0]))
-    return scores, rows[np.arange(count) % kinds]
+class Parrot:
+    """A model that repeats what it was asked."""
 
-
-@settings(max_examples=120, deadline=None)
-@given(pool=pools(), budget=st.integers(1, 200), seed=st.integers(0, 3), name=st.sampled_from(sorted(SAMPLERS)))
-def test_sorted_unique_in_range_exactly_the_budget_and_the_same_again(pool, budget, seed, name):
-    scores, rows = pool
-    first, second = (build(SamplerSpec(name=name))(context(scores, rows, budget, seed)).indices for _ in range(2))
-
-    assert list(first) == sorted(set(first))
-    assert len(first) == min(budget, len(scores))
-    assert 0 <= first[0] <= first[-1] < len(scores)
-    assert first == second
-
-
-@settings(max_examples=40, deadline=None)
-@given(pool=pools(), name=st.sampled_from(sorted(SAMPLERS)))
-def test_a_budget_of_one_and_a_budget_beyond_the_pool(pool, name):
-    scores, rows = pool
-    choose = build(SamplerSpec(name=name))
-
-    assert len(choose(context(scores, rows, 1))) == 1
-    assert choose(context(scores, rows, len(scores) + 1)).indices == tuple(range(len(scores)))
-
-
-@given(
-    scores=arrays.arrays(np.float32, st.integers(1, 60), elements=st.floats(-1, 1, width=32)), count=st.integers(1, 60)
-)
-def test_no_frame_that_topk_leaves_out_is_better_than_one_that_it_takes(scores, count):
-    taken = best(scores, min(count, len(scores)))
-    left = [index for index in range(len(scores)) if index not in taken]
-
-    assert not left or scores[left].max() <= scores[taken].min()
-
-
-@given(start=st.integers(0, 50), length=st.integers(1, 200), part=st.floats(0.01, 1))
-def test_uniform_frames_are_as_far_apart_as_they_can_be(start, length, part):
-    count = max(1, int(length * part))
-    chosen = spread(start, start + length, count)
-    gaps = np.diff(chosen)
-
-    assert chosen[0] >= start
-    assert chosen[-1] < start + length
-    assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
-
-
-@given(
-    scores=arrays.arrays(np.float32, st.integers(1, 300), elements=st.floats(0, 1, width=32)),
-    budget=st.integers(1, 64),
-    depth=st.integers(0, 10),
-)
-def test_the_leaves_of_aks_tile_the_pool_and_share_the_whole_budget(scores, budget, depth):
-    budget = min(budget, len(scores))
-    leaves = _split(scores, budget, AksParameters(max_depth=depth))
-    quotas = _quotas(leaves, budget)
-
-    assert (leaves[0].start, leaves[-1].end) == (0, len(scores))
-    assert all(one.end == two.start for one, two in pairwise(leaves))
-    assert sum(quotas) == budget
-    assert all(0 <= quota <= leaf.end - leaf.start for quota, leaf in zip(quotas, leaves, strict=True))
-
-
-def test_a_leaf_that_is_too_small_gives_its_share_to_the_others():
-    assert _quotas([Leaf(0, 1, 1), Leaf(1, 100, 1)], 8) == [1, 7]
+    async def ask(self, prompt, indices):
+        return f"{prompt} {list(indices)}"
 
 
 @pytest.mark.parametrize(
     ("raw", "seen"),
     [
         pytest.param([0.5, np.nan, -0.5], [0.5, -0.5, -0.5], id="a hole counts as the least"),
+        pytest.param([0.5, INFINITY, -INFINITY, 0.25], [0.5, 0.5, 0.25, 0.25], id="infinities are the extremes"),
         pytest.param([np.nan, np.nan], [0, 0], id="nothing but holes"),
         pytest.param([0.25], [0.25], id="one"),
     ],
 )
-def test_scores_have_no_holes(raw, seen):
-    assert context(np.array(raw), None, 1).scores().tolist() == seen
+def test_scores_are_finite(raw, seen):
+    assert offline_context(raw, 1, features=Raw(raw)).scores().tolist() == seen
+
+
+def test_embeddings_are_finite():
+    rows = np.array([[1, 0], [np.nan, INFINITY]], np.float32)
+
+    assert offline_context([0, 0], 1, features=Raw([0, 0], rows)).embeddings().tolist() == [[1, 0], [0, 0]]
+
+
+def test_frames_are_scored_one_by_one_and_by_other_texts():
+    features = ArrayFeatures([0.1, 0.2, 0.3], queries={"a bow": np.array([0.9, 0.8, 0.7], np.float32)})
+    context = offline_context([0, 0, 0], 1, features=features)
+
+    assert context.score([2, 0]).tolist() == pytest.approx([0.3, 0.1])
+    assert context.score(np.array([1]), "a bow").tolist() == pytest.approx([0.8])
+
+
+def test_a_frame_counts_once_against_the_allowance_and_more_is_refused():
+    context = offline_context(np.arange(9), 2, allowance=Allowance(scored_frames=3))
+    context.score([1, 2])
+    context.score([2, 3])
+    with pytest.raises(AllowanceSpentError, match="4 frames would be scored, 3 are allowed"):
+        context.score([4])
+
+    assert context.score([1, 3]).tolist() == [1, 3]
+
+
+def test_the_whole_pool_is_more_than_a_small_allowance():
+    with pytest.raises(AllowanceSpentError):
+        offline_context(np.arange(9), 2, allowance=Allowance(scored_frames=3)).scores()
+
+
+def test_calls_of_the_model_are_counted():
+    context = offline_context([0, 0], 1, model=Parrot(), allowance=Allowance(model_calls=1))
+
+    assert asyncio.run(context.ask("which?", [1])) == "which? [1]"
+    with pytest.raises(AllowanceSpentError, match="all 1 calls"):
+        asyncio.run(context.ask("again?", [1]))
+
+
+def test_without_a_model_there_is_nobody_to_ask():
+    with pytest.raises(NoModelError, match=r"set answer\.engine to openai"):
+        asyncio.run(offline_context([0], 1).ask("who?"))
+
+
+def test_the_encoders_time_is_not_the_samplers_own():
+    class Slow(Raw):
+        def scores(self, indices, query):
+            context.meter.started -= 5  # as if five seconds went by in here
+            context.meter.feature_seconds += 5
+            return super().scores(indices, query)
+
+    context = offline_context([0, 0], 1, features=Slow([0, 0]), allowance=Allowance(milliseconds=4000))
+    context.scores()
+
+    assert 0 < context.milliseconds_left <= 4000
 
 
 def test_the_same_question_draws_the_same_numbers():
-    one, other = (context(np.zeros(3), None, 1, seed) for seed in (7, 8))
+    one, same, other = (offline_context([0], 1, seed=seed).random().random(4).tolist() for seed in (7, 7, 8))
 
-    assert one.random().random(4).tolist() == one.random().random(4).tolist() != other.random().random(4).tolist()
+    assert one == same != other
+
+
+def test_a_video_ends_when_its_last_frame_does():
+    context = offline_context([0, 0, 0], 1, pts_seconds=np.array([0.0, 2.0, 5.0]))
+
+    assert context.durations_seconds.tolist() == [2, 3, 3]
+    assert context.end_seconds == 8
+
+
+def test_a_selection_may_be_given_in_any_order_with_reasons():
+    selection = Selection.of(np.array([5, 2]), threshold=0.5)
+
+    assert (selection.indices, dict(selection.diagnostics)) == ((2, 5), {"threshold": 0.5})
+
+
+@pytest.mark.parametrize("tiers", [(0,), (0, -1), (0, 9)])
+def test_tiers_are_one_per_frame_and_no_side_is_halved_to_nothing(tiers):
+    with pytest.raises(ValueError, match=r"tiers are none or one of 0\.\.4 per frame"):
+        Selection((1, 2), tiers)

@@ -14,9 +14,9 @@ from pydantic import Field
 
 from pitwall_crds.resource import Border
 from pitwall_runtime.media import Floats, Selection
-from pitwall_runtime.samplers.contract import SamplerContext
-from pitwall_runtime.samplers.topk import best
-from pitwall_runtime.samplers.uniform import spread
+from pitwall_runtime.samplers.contract import Input, Sampler, SamplerContext, Stability
+from pitwall_runtime.samplers.coverage.uniform import spread
+from pitwall_runtime.samplers.relevance.topk import best
 
 
 class AksParameters(Border):
@@ -45,7 +45,7 @@ def select(context: SamplerContext, parameters: AksParameters) -> Selection:
     scores = context.scores()
     low, high = float(scores.min()), float(scores.max())
     if high - low < 1e-9 or context.budget == context.pool_size:
-        return Selection(tuple(spread(0, context.pool_size, context.budget)))
+        return Selection.of(spread(0, context.pool_size, context.budget))
     normal = (scores - low) / (high - low)
     leaves = _split(normal, context.budget, parameters)
     quotas = _quotas(leaves, context.budget)
@@ -54,7 +54,7 @@ def select(context: SamplerContext, parameters: AksParameters) -> Selection:
         for leaf, quota in zip(leaves, quotas, strict=True)
         for offset in best(normal[leaf.start : leaf.end], quota)
     ]
-    return Selection(tuple(chosen))
+    return Selection.of(chosen)
 
 
 def _split(normal: Floats, budget: int, parameters: AksParameters) -> list[Leaf]:
@@ -93,3 +93,15 @@ def _quotas(leaves: list[Leaf], budget: int) -> list[int]:
                 quotas[k] += 1
                 missing -= 1
     return quotas
+
+
+SAMPLER = Sampler(
+    name="aks",
+    select=select,
+    parameters=AksParameters,
+    contract=1,
+    stability=Stability.STABLE,
+    summary="Halves the video until a stretch has a clear peak, and takes the best frames of each stretch.",
+    source="Tang et al., CVPR 2025, arXiv 2502.21271",
+    uses=frozenset({Input.SCORES}),
+)

@@ -4,7 +4,7 @@ import numpy as np
 
 from pitwall_crds.resource import Border
 from pitwall_runtime.media import Floats, Selection
-from pitwall_runtime.samplers.contract import SamplerContext
+from pitwall_runtime.samplers.contract import Input, Sampler, SamplerContext, Stability
 
 
 class TopKParameters(Border):
@@ -19,4 +19,15 @@ def best(scores: Floats, count: int) -> list[int]:
 def select(context: SamplerContext, parameters: TopKParameters) -> Selection:
     """The `budget` best-scored frames."""
     del parameters
-    return Selection(tuple(best(context.scores(), context.budget)))
+    return Selection.of(best(context.scores(), context.budget))
+
+
+SAMPLER = Sampler(
+    name="topk",
+    select=select,
+    parameters=TopKParameters,
+    contract=1,
+    stability=Stability.STABLE,
+    summary="The K most relevant frames.",
+    uses=frozenset({Input.SCORES}),
+)

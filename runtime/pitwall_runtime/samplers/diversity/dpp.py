@@ -14,7 +14,7 @@ from pydantic import Field
 
 from pitwall_crds.resource import Border
 from pitwall_runtime.media import Floats, Selection
-from pitwall_runtime.samplers.contract import SamplerContext
+from pitwall_runtime.samplers.contract import Input, Sampler, SamplerContext, Stability
 
 Rows = npt.NDArray[np.float64]
 
@@ -37,7 +37,7 @@ def select(context: SamplerContext, parameters: DppParameters) -> Selection:
     """Exactly `budget` frames, greedy MAP."""
     rows = _quality_rows(context.embeddings(), context.scores(), float(parameters.sharpness))
     greedy = _greedy_exact if parameters.exact else _greedy_cholesky
-    return Selection(tuple(sorted(greedy(rows, context.budget))))
+    return Selection.of(greedy(rows, context.budget))
 
 
 def _quality_rows(embeddings: Floats, scores: Floats, sharpness: float) -> Rows:
@@ -78,3 +78,15 @@ def _log_volume(rows: Rows) -> float:
     """log det of the frames' kernel, from its eigenvalues: near-equal frames do not upset it."""
     eigenvalues = np.linalg.eigvalsh(rows @ rows.T + _RIDGE * np.eye(len(rows)))
     return float(np.log(np.maximum(eigenvalues, _RIDGE * _RIDGE)).sum())
+
+
+SAMPLER = Sampler(
+    name="dpp",
+    select=select,
+    parameters=DppParameters,
+    contract=1,
+    stability=Stability.BETA,
+    summary="Adds, one by one, the frame that is most relevant and least like those already chosen.",
+    source="Chen et al., NeurIPS 2018; Kulesza and Taskar 2012",
+    uses=frozenset({Input.SCORES, Input.EMBEDDINGS}),
+)

@@ -2,7 +2,7 @@
 
 from pitwall_crds.resource import Border
 from pitwall_runtime.media import Selection
-from pitwall_runtime.samplers.contract import SamplerContext
+from pitwall_runtime.samplers.contract import Sampler, SamplerContext, Stability
 
 
 class UniformParameters(Border):
@@ -21,4 +21,14 @@ def spread(start: int, end: int, count: int) -> list[int]:
 def select(context: SamplerContext, parameters: UniformParameters) -> Selection:
     """`budget` frames evenly over the pool."""
     del parameters
-    return Selection(tuple(spread(0, context.pool_size, context.budget)))
+    return Selection.of(spread(0, context.pool_size, context.budget))
+
+
+SAMPLER = Sampler(
+    name="uniform",
+    select=select,
+    parameters=UniformParameters,
+    contract=1,
+    stability=Stability.STABLE,
+    summary="The middle frames of K equal stretches.",
+)
