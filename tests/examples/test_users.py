@@ -18,7 +18,7 @@ from examples.demo.users import Crowd, DemoExchange, Habits, Visitor, drive
 pytestmark = pytest.mark.slow  # real servers, real seconds
 
 FILM_URI = "file:///films/film.mp4"
-QUICK = Habits(population=50, think_seconds=0.01)
+QUICK = Habits(population=50, think_seconds=0.01, most_in_flight=10_000)  # a slow machine turns nobody away
 HEADERS = {"x-pitwall-arm": "candidate", "x-pitwall-variant": "aks-v1", "x-pitwall-fallback": ""}
 
 
@@ -49,7 +49,7 @@ def _knowing(film: Annotations, *, right: Any) -> Any:
 
 async def _visits(gateway: Any, film: Annotations, *, answers: int = 40, habits: Habits = QUICK) -> list[DemoExchange]:
     """What a crowd records until it had so many answers."""
-    stop, seen, asker = asyncio.Event(), list[DemoExchange](), FilmAsker(gateway.url, FILM_URI, timeout_seconds=5.0)
+    stop, seen, asker = asyncio.Event(), list[DemoExchange](), FilmAsker(gateway.url, FILM_URI, timeout_seconds=60.0)
 
     def note(exchange: DemoExchange) -> None:
         seen.append(exchange)
@@ -73,7 +73,7 @@ async def test_a_question_is_an_openai_request_with_the_film_the_user_and_a_sess
         assert body["session"].startswith(body["user"])
     assert {exchange.reply.arm for exchange in seen} == {"candidate"}
     assert {exchange.reply.variant for exchange in seen} == {"aks-v1"}
-    assert all(0 < exchange.reply.latency_seconds < 5 for exchange in seen)
+    assert all(0 < exchange.reply.latency_seconds < 60 for exchange in seen)
 
 
 async def test_users_with_right_answers_are_satisfied_vote_up_and_complete(gateway, film) -> None:
@@ -145,27 +145,32 @@ async def test_an_error_is_recorded_not_raised_and_nobody_votes_on_it(gateway, f
 async def test_feedback_that_is_not_taken_is_counted_and_said_once(gateway, film, caplog) -> None:
     gateway.answer = _knowing(film, right=lambda *_: True)
     gateway.feedback_status = 404
-    stop, seen = asyncio.Event(), list[DemoExchange]()
+    stop, asker = asyncio.Event(), FilmAsker(gateway.url, FILM_URI, timeout_seconds=60.0)
 
-    def record(exchange: DemoExchange) -> None:
-        seen.append(exchange)
-        if len(seen) == 5:
+    def record(_: DemoExchange) -> None:
+        if crowd.lost_feedback.total() > 2:
             stop.set()
 
-    lost = await drive(gateway.url, FILM_URI, rate_per_second=40, stop=stop, seed=1, on_answer=record)
+    crowd = Crowd(asker, film, habits=QUICK, stop=stop, on_answer=record)
+    await crowd.arrive(40.0, seed=1)
+    await asker.close()
 
-    assert lost == {"HTTP 404": len(gateway.feedback)}
-    assert len(gateway.feedback) > 1
+    assert crowd.lost_feedback.keys() == {"HTTP 404"}
+    assert 2 < crowd.lost_feedback.total() <= len(gateway.feedback)
     assert [record.message.count("was not taken") for record in caplog.records] == [1]
 
 
 async def test_a_dead_gateway_is_an_error_in_the_record() -> None:
     stop, seen = asyncio.Event(), list[DemoExchange]()
-    asyncio.get_running_loop().call_later(0.5, stop.set)
+
+    def record(exchange: DemoExchange) -> None:
+        seen.append(exchange)
+        stop.set()
+
     with socket.create_server(("127.0.0.1", 0)) as closed_at_once:
         port = closed_at_once.getsockname()[1]
 
-    await drive(f"http://127.0.0.1:{port}", FILM_URI, rate_per_second=20, stop=stop, seed=1, on_answer=seen.append)
+    await drive(f"http://127.0.0.1:{port}", FILM_URI, rate_per_second=20, stop=stop, seed=1, on_answer=record)
 
     assert seen
     assert all("APIConnectionError" in exchange.reply.error for exchange in seen)
