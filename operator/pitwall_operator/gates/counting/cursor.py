@@ -5,7 +5,10 @@ process's last row; one that was not seen for an hour is ended, and what it may 
 Pure: no clock, chance or I/O.
 """
 
+import base64
 import hashlib
+import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -17,6 +20,10 @@ ENDED_SECONDS: Final = 3600.0
 """A process that was not seen for so long does not come back under the same start time."""
 ARMS: Final = 4
 """Tallies in a row: control, candidate, stable, objective; further edges have the first three."""
+
+PLAIN_LENGTH: Final = 32_768
+"""A longer cursor is packed: an API server stores objects of up to 1.5 MB, and thousands of gateways may come and go."""
+PACKED: Final = "packed"
 
 Row = Sequence[float]
 
@@ -32,11 +39,16 @@ class Cursor:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """The cursor as `to_state` left it; what an older version kept is about other counters, so nothing of it."""
+        state = _unpacked(state[PACKED]) if PACKED in state else state
         return cls(state.get("rows", {}), state.get("seen", {}), tuple(state.get("ended", ())))
 
     def to_state(self) -> dict[str, Any]:
-        """The cursor as JSON."""
-        return {"rows": self.rows, "seen": self.seen, "ended": list(self.ended)} if self.rows or self.ended else {}
+        """The cursor as JSON: plain, or packed where many processes would make the status too large to be stored."""
+        if not self.rows and not self.ended:
+            return {}
+        state = {"rows": self.rows, "seen": self.seen, "ended": list(self.ended)}
+        text = json.dumps(state, separators=(",", ":"))
+        return state if len(text) <= PLAIN_LENGTH else {PACKED: _packed(text)}
 
     def without(self, kept: frozenset[str]) -> Self:
         """The cursor with the rows of these gates only."""
@@ -68,6 +80,15 @@ class Cursor:
             kept.pop(identity, None)
             seen.pop(identity)
         return type(self)(kept, seen, (*self.ended, *map(_mark, gone))), grown
+
+
+def _packed(text: str) -> str:
+    return base64.b64encode(zlib.compress(text.encode())).decode()
+
+
+def _unpacked(text: str) -> Mapping[str, Any]:
+    state: Mapping[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
+    return state
 
 
 def _mark(identity: str) -> str:

@@ -122,3 +122,33 @@ def test_counted_is_never_more_than_happened_and_all_of_it_once_everybody_was_re
     _, grown = cursor.advance(5.0 * len(history), rows(**shown))
 
     assert told + counted(grown) == sum(shown.values())
+
+
+def test_a_day_of_autoscaled_gateways_fits_into_an_object_of_the_api_server():
+    """Three thousand processes within the hour, with five gates of which two have four further edges."""
+    chance = random.Random(3000)
+
+    def tally() -> Tally:
+        trials = chance.randrange(1000)  # a hundred questions a second for an hour, by five hundred at a time
+        return Tally(trials, chance.randrange(trials + 1), round(chance.random() * trials, 3))
+
+    def one(gate: int) -> Counts:
+        edges = tuple(EdgeTallies(tally(), tally(), tally()) for _ in range(4 if gate < 2 else 0))
+        return Counts(tally(), tally(), Pairs(9, 2, 3), tally(), tally(), edges=edges)
+
+    shown = {f"shop/gateway-{number:05d}/10.0.{number % 250}.7:9464@{number}": number for number in range(3000)}
+    counts = {identity: {f"gate-{gate}": one(gate) for gate in range(5)} for identity in shown}
+    cursor, _ = EMPTY.advance(0.0, counts)
+
+    stored = json.dumps(cursor.to_state())
+
+    assert len(stored) < 1_200_000  # etcd takes 1.5 MB
+    again, grown = Cursor.from_state(json.loads(stored)).advance(5.0, counts)
+    assert not any(gate.candidate.trials or gate.control.bad or gate.pairs.total for gate in grown.values())
+    assert again.rows == cursor.rows
+
+
+def test_a_cursor_of_few_gateways_can_be_read_by_people():
+    cursor, _ = EMPTY.advance(0.0, rows(gateway=100))
+
+    assert cursor.to_state()["rows"]["gateway"]["errors"][3:5] == [100, 10]
