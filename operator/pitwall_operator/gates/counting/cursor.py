@@ -22,7 +22,7 @@ ARMS: Final = 4
 """Tallies in a row: control, candidate, stable, objective; further edges have the first three."""
 
 PLAIN_LENGTH: Final = 32_768
-"""A longer cursor is packed: an API server stores objects of up to 1.5 MB, and thousands of gateways may come and go."""
+"""A longer cursor is packed: etcd takes objects of up to 1.5 MB, and thousands of gateways may come and go."""
 PACKED: Final = "packed"
 
 Row = Sequence[float]

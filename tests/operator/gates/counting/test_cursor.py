@@ -129,7 +129,7 @@ def test_a_day_of_autoscaled_gateways_fits_into_an_object_of_the_api_server():
     chance = random.Random(3000)
 
     def tally() -> Tally:
-        trials = chance.randrange(1000)  # a hundred questions a second for an hour, by five hundred at a time
+        trials = chance.randrange(1000)
         return Tally(trials, chance.randrange(trials + 1), round(chance.random() * trials, 3))
 
     def one(gate: int) -> Counts:
