@@ -197,6 +197,7 @@ class EventReason(StrEnum):
     ABORTED = "Aborted"
     APPROVED = "Approved"
     INVALID = "InvalidSpec"
+    BROKEN = "TurnBroke"
 
 
 def _geometric_edges(first: float, last: float, steps_per_doubling: int) -> tuple[float, ...]:

@@ -1,9 +1,10 @@
 """What every resource has: metadata, conditions, and pydantic settings that forbid unknown fields."""
 
+import json
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
@@ -45,6 +46,33 @@ def cel_rules(*rules: tuple[str, str]) -> ConfigDict:
 def keyed_by(field: str) -> JsonDict:
     """Makes a list one of named entries: the API server refuses a name twice, and appliers merge by name."""
     return {"x-kubernetes-list-map-keys": [field]}
+
+
+MAXIMUM_PACKED: Final = 1_048_576
+"""Characters of the longest memory in a status: the counters of a hundred gateways under sixteen gates are a third."""
+
+
+def _unpacked(value: object) -> object:
+    """The mapping in a JSON text. A mapping is left as it is: statuses of older versions hold one."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value or "{}")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"must be a JSON object as text: {str(error)[:200]}") from None
+
+
+def _packed(value: dict[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+Packed = Annotated[
+    dict[str, Any],
+    BeforeValidator(_unpacked),
+    PlainSerializer(_packed, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "maxLength": MAXIMUM_PACKED}),
+]
+"""A mapping of the operator's own that is stored as one JSON text, whose depth troubles no reader of the object."""
 
 
 class Metadata(Border):

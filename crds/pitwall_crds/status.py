@@ -1,12 +1,12 @@
 """The status of a Rollout: where it stands, each gate's evidence, and what was decided."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from pitwall_crds import names
-from pitwall_crds.resource import Border, Condition, Name, keyed_by
+from pitwall_crds.resource import Border, Condition, Name, Packed, keyed_by
 
 
 class Verdict(StrEnum):
@@ -91,7 +91,7 @@ class GateStatus(Border):
     proof_after: Annotated[
         str, Field(max_length=40, description="The block after which the proof of the present stage began.")
     ] = ""
-    state: Annotated[dict[str, Any], Field(description="Sufficient statistics; decimals as strings.")] = {}
+    state: Annotated[Packed, Field(description="Sufficient statistics as JSON; decimals as strings.")] = {}
 
 
 class HistoryEntry(Border):
@@ -164,10 +164,10 @@ class RolloutStatus(Border):
         tuple[GateStatus, ...],
         Field(max_length=16, description="The evidence per gate.", json_schema_extra=keyed_by("name")),
     ] = ()
-    cursor: Annotated[dict[str, Any], Field(description="Raw counters at the end of the last block.")] = {}
+    cursor: Annotated[Packed, Field(description="Raw counters at the end of the last block, as JSON.")] = {}
     users: Annotated[
-        dict[str, Any],
-        Field(description="Users per arm under the present split, by gateway, and whether they fit its weights."),
+        Packed,
+        Field(description="Users per arm under the present split, by gateway, and whether they fit its weights; JSON."),
     ] = {}
     experiments: Annotated[
         tuple[Name, ...], Field(max_length=16, description="Variants that get copies beside the candidate.")

@@ -73,6 +73,9 @@ class Publisher:
             except (OSError, SQLAlchemyError) as error:
                 log.warning("cannot read flags, serving revision %s meanwhile: %s", self.snapshot.revision, error)
                 await asyncio.sleep(4 * POLL_SECONDS)
+            except Exception:  # what is served must follow again once this is mended, whatever it is
+                log.exception("cannot publish flags, serving revision %s meanwhile", self.snapshot.revision)
+                await asyncio.sleep(4 * POLL_SECONDS)
 
     async def follow(self, after_revision: int = -2) -> AsyncIterator[FlagSnapshot]:
         """The snapshot now, then each newer one that is there when the follower comes back; ends at close."""

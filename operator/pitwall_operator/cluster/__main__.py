@@ -108,20 +108,21 @@ async def _serve(
     metrics: OperatorMetrics,
     stopped: asyncio.Event,
 ) -> None:
-    watch = Watch(_watching(settings, kube, controller))
+    watch, background = Watch(_watching(settings, kube, controller)), controller.background
     server = await probes.serve(
-        settings.port, metrics.registry, healthy=lambda: watch.trouble,
+        settings.port, metrics.registry, healthy=lambda: watch.trouble or background.trouble(),
         ready=lambda: "" if watch.ready.is_set() else "the watches are being opened",
     )  # fmt: skip
     await _definitions(kube, stopped)
     watch.start()
     end_election = asyncio.Event()
-    election = asyncio.create_task(lease.keep(end_election), name="lease")
-    work = [
-        asyncio.create_task(controller.lead(lease.leading, stopped), name="turns"),
-        asyncio.create_task(controller.reader.keep_reading(stopped), name="reader"),
-        asyncio.create_task(_tell(metrics, lease, stopped), name="leader metric"),
-    ]
+    election = asyncio.create_task(background.keep("lease", lambda: lease.keep(end_election), end_election))
+    rounds = {
+        "turns": lambda: controller.lead(lease.leading, stopped),
+        "reader": lambda: controller.reader.keep_reading(stopped),
+        "leader metric": lambda: _tell(metrics, lease, stopped),
+    }
+    work = [asyncio.create_task(background.keep(name, begin, stopped), name=name) for name, begin in rounds.items()]
     endings = [asyncio.create_task(stopped.wait()), asyncio.create_task(watch.ended.wait())]
     await asyncio.wait({election, *work, *endings}, return_when=asyncio.FIRST_COMPLETED)
     stopped.set()

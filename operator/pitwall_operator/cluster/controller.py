@@ -11,18 +11,18 @@ import random
 import time
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Protocol
 
-from pitwall_crds.names import Pool
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
-from pitwall_operator.cluster import orphans
 from pitwall_operator.cluster.reconcile import Reconciler
+from pitwall_operator.cluster.sweep import Sweep
+from pitwall_operator.cluster.tasks import BackgroundTasks
 from pitwall_operator.cluster.work_queue import WorkQueue
 from pitwall_operator.kube.cache import CACHED, OWNED, Cache, Key, key_of, version_of
-from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kind, Kube, Object
+from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object
 from pitwall_operator.observe.reader import Reader
-from pitwall_operator.turn.perform import ACTOR
 from pitwall_operator.values.errors import KubeError, OvertakenError, TurnFailedError
 
 log = logging.getLogger(__name__)
@@ -30,8 +30,12 @@ log = logging.getLogger(__name__)
 WORKERS: Final = 16
 FIRST_SPREAD: Final = 0.005
 """Seconds between the first turns of rollouts that rest, after a replica began to lead."""
+SWEEP: Final = "sweep"
+COMPARISON: Final = "comparison"
 OWN_SELECTOR: Final = "app.kubernetes.io/managed-by=pitwall"
 GRACE_SECONDS: Final = 8.0
+HANGING_SECONDS: Final = 120.0
+"""A round of the sweep or of the comparison that takes so much longer than its pause does not come to an end."""
 LONE: Final = "~"
 """Before the name of a variant in the queue; no object's name has it."""
 
@@ -59,6 +63,7 @@ class Controller:
     namespaces: tuple[str, ...] = ()
     workers: int = WORKERS
     queue: WorkQueue = field(default_factory=lambda: WorkQueue(time.monotonic))
+    background: BackgroundTasks = field(default_factory=BackgroundTasks)
     leading: bool = field(default=False, init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _sweep_soon: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -111,8 +116,12 @@ class Controller:
         self.leading = True
         self._wake_all()
         over = asyncio.Event()
-        tasks = [asyncio.create_task(self._work(over)) for _ in range(self.workers)]
-        tasks += [asyncio.create_task(self._sweep(over)), asyncio.create_task(self._audit(over))]
+        rounds = {f"worker {number}": self._work for number in range(self.workers)}
+        rounds |= {SWEEP: self._sweep, COMPARISON: self._audit}
+        tasks = [
+            asyncio.create_task(self.background.keep(name, partial(begin, over), over))
+            for name, begin in rounds.items()
+        ]
         try:
             while leading.is_set() and not stopped.is_set():
                 with contextlib.suppress(TimeoutError):
@@ -155,7 +164,8 @@ class Controller:
         """Those that move first; those that rest one after the other."""
         resting = 0
         for key, found in self.cache.objects[ROLLOUTS].items():
-            moving = not found.get("status") or bool(found["status"].get("candidateVariant"))
+            status = found.get("status")
+            moving = not isinstance(status, dict) or not status or bool(status.get("candidateVariant"))
             resting += not moving
             self.queue.wake(key, 0.0 if moving else resting * FIRST_SPREAD)
         for namespace, name in self.cache.objects[VARIANTS]:
@@ -195,11 +205,19 @@ class Controller:
         ) as error:
             outcome = "failed"
             log.warning("%s/%s: %s; again in %.1f s", *key, error, self.queue.failed(key))
-        except Exception:  # the queue must outlive whatever one turn meets
+        except Exception as error:  # the queue must outlive whatever one turn meets
             outcome = "broken"
             log.exception("%s/%s: this turn broke; again in %.1f s", *key, self.queue.failed(key))
+            await self._tell_broken(key, error)
         self.measures.turn(time.monotonic() - started, outcome)
         self.measures.waiting(len(self.queue))
+
+    async def _tell_broken(self, key: Key, error: Exception) -> None:
+        """Whoever looks at the object sees why nothing moves; where even that cannot be written, the log has it."""
+        try:
+            await self.reconciler.tell_broken(key, error)
+        except Exception:  # it was only to be told
+            log.exception("%s/%s: its condition could not be written", *key)
 
     async def _turn(self, key: Key) -> None:
         namespace, name = key
@@ -217,31 +235,17 @@ class Controller:
     # --- what no event tells ---
 
     async def _sweep(self, over: asyncio.Event) -> None:
-        """Bring flags whose rollout is gone to rest: at once when one was deleted, and now and then in any case."""
+        """Bring what deleted rollouts left to rest: at once when one was deleted, and now and then in any case."""
+        sweep = Sweep(self.cache, self.flags, self.reconciler.platform.of, self._watches)
         while not over.is_set():
             self._sweep_soon.clear()
             try:
-                again = self.reconciler.resync_seconds if await self._rest_orphans() else 2.0
-            except (FlagsUnreachableError, FlagRejectedError, FlagConflictError, OSError) as error:
+                again = self.reconciler.resync_seconds if await sweep.once() else 2.0
+            except (FlagsUnreachableError, FlagRejectedError, OSError) as error:
                 log.warning("flags of deleted rollouts could not be brought to rest: %s", error)
                 again = 2.0
+            self.background.alive(SWEEP, again + HANGING_SECONDS)
             await _first(over.wait(), self._sweep_soon.wait(), seconds=again)
-
-    async def _rest_orphans(self) -> bool:
-        """Bring orphaned flags to rest, then drain what serves nobody; whether there is nothing left to do."""
-        existing, flags = self.cache.staying_rollouts(), await self.flags.list()
-        resting = list(orphans.to_rest(flags, existing, self._watches))
-        for rest in resting:
-            log.info("Rollout %s is gone: its flag %s goes back to stable", rest.owner, rest.flag)
-            why = f"Rollout {rest.owner} is gone"
-            await self.flags.put(rest.flag, rest.document, expected_version=rest.version, actor=ACTOR, reason=why)
-        if resting:
-            return False
-        left = list(orphans.idle_pools(flags, self.cache.objects[DEPLOYMENTS].values(), existing))
-        for rollout, variant, pool in left:
-            log.info("Rollout %s/%s is gone: %s (%s) is drained", *rollout, variant, pool)
-            await self.reconciler.platform.of(rollout).drain(variant, Pool(pool))
-        return True
 
     def _watches(self, namespace: str) -> bool:
         return not self.namespaces or namespace in self.namespaces
@@ -250,6 +254,7 @@ class Controller:
         """Find what the watches missed, now and then, by the names and versions of all objects."""
         while not over.is_set():
             pause = self.reconciler.resync_seconds * random.uniform(0.9, 1.1)  # noqa: S311 – no secret
+            self.background.alive(COMPARISON, pause + HANGING_SECONDS)
             if await _first(over.wait(), seconds=pause):
                 return
             try:

@@ -8,6 +8,7 @@ import asyncio
 import dataclasses
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ WATCHED: Final = (ROLLOUTS, VARIANTS, DEPLOYMENTS, SERVICES, BUDGETS)
 WATCH_SECONDS: Final = 300
 SLACK_SECONDS: Final = 15
 PAGE_SIZE: Final = 500
+BEAT_SECONDS: Final = 1.0
+SILENT_SECONDS: Final = 60.0
+"""A thread whose event loop has not come round for so long is stuck: it brings no news and answers no review."""
 RECONNECTS: Final = Backoff(first_seconds=0.25, longest_seconds=4.0)
 """Between attempts to reach the API server again: few, and without end, however long it is away."""
 
@@ -71,22 +75,43 @@ class Watch(threading.Thread):
         self._told_to_stop = threading.Event()
         self.ready = threading.Event()
         self.ended = asyncio.Event()
-        self.trouble = ""
+        self._failure = ""
+        self._beat_at = float("inf")
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is watched; empty if all is well, or nothing was begun yet."""
+        silent = time.monotonic() - self._beat_at
+        if self._failure or self._told_to_stop.is_set():
+            return self._failure
+        if self.ident is not None and not self.is_alive():
+            return "the watches have ended"
+        return f"the watches have not moved for {silent:.0f} s" if silent > SILENT_SECONDS else ""
 
     def run(self) -> None:
         """Watch until told to stop, or until kopf cannot go on."""
         try:
             asyncio.run(self._operate())
         except Exception as error:
-            self.trouble = f"{type(error).__name__}: {error}"
+            self._failure = f"{type(error).__name__}: {error}"
         self._loop.call_soon_threadsafe(self.ended.set)
 
     def stop(self) -> None:
         """Let it end."""
         self._told_to_stop.set()
 
+    async def _beat(self) -> None:
+        while True:
+            self._beat_at = time.monotonic()
+            await asyncio.sleep(BEAT_SECONDS)
+
     async def _operate(self) -> None:
         plan = self._plan
+        beating = asyncio.create_task(self._beat())
+        await self._kopf(plan)
+        beating.cancel()
+
+    async def _kopf(self, plan: WatchPlan) -> None:
         await kopf.operator(
             registry=self._registry(),
             settings=_settings(plan),

@@ -28,7 +28,8 @@ class Rest:
 
 def owner_of(flag: FlagRecord) -> Key | None:
     """The rollout that a flag belongs to."""
-    namespace, slash, name = str((flag.document.get("metadata") or {}).get(OWNER, "")).partition("/")
+    metadata = flag.document.get("metadata")
+    namespace, slash, name = str(metadata.get(OWNER, "") if isinstance(metadata, Mapping) else "").partition("/")
     return (namespace, name) if slash else None
 
 

@@ -248,9 +248,20 @@ class Reconciler:
                 self.cache.drop(kind, key, version_of(found))
             raise OvertakenError(str(conflict)) from conflict
 
+    async def tell_broken(self, key: Key, error: Exception) -> None:
+        """Say in a rollout's status that its turn broke; all else that the status says stays."""
+        found = self.cache.get(ROLLOUTS, key)
+        if found is not None:
+            said = f"its turn broke, so nothing moves; the operator's log says where: {type(error).__name__}: {error}"
+            await self._say_not_ready(found, EventReason.BROKEN, said, {"reason": said[:256]})
+
     async def _refuse(self, found: Object, error: ValidationError) -> None:
         """Say in the status that a resource cannot be read, which the API server should have refused."""
         said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:4])
+        words = {"phase": Phase.INVALID.value, "reason": said[:256]}
+        await self._say_not_ready(found, EventReason.INVALID, f"the resource cannot be read: {said}", words)
+
+    async def _say_not_ready(self, found: Object, reason: EventReason, said: str, words: Object) -> None:
         known = found.get("status") or {}
         generation = found["metadata"].get("generation", 0)
         ready = Condition(
@@ -258,15 +269,15 @@ class Reconciler:
             status=ConditionStatus.FALSE,
             observed_generation=generation,
             last_transition_time=timestamps.to_text(self.kube.clock()),
-            reason=EventReason.INVALID,
-            message=f"the resource cannot be read: {said}"[:2048],
+            reason=reason,
+            message=said[:2048],
         ).to_yaml_dict()
         before: Object = next((one for one in known.get("conditions", ()) if one.get("type") == "Ready"), {})
         if {**before, "lastTransitionTime": ""} == {**ready, "lastTransitionTime": ""}:
             return
         others = [one for one in known.get("conditions", ()) if one.get("type") != "Ready"]
-        words = {"phase": Phase.INVALID.value, "reason": said[:256], "observedGeneration": generation}
-        await self._put_status(ROLLOUTS, found, {**known, **words, "conditions": [ready, *others]})
+        whole = {**known, **words, "observedGeneration": generation, "conditions": [ready, *others]}
+        await self._put_status(ROLLOUTS, found, whole)
 
     # --- variants ---
 

@@ -136,12 +136,21 @@ def version_of(found: Object) -> int:
 
 
 def mentioned(rollout: Object) -> frozenset[str]:
-    """Variants that a rollout asks for or still uses."""
-    spec, status = rollout.get("spec") or {}, rollout.get("status") or {}
-    asked = (spec, *(spec.get("experiments") or ()))
-    names = {part.get("variantRef", {}).get("name", "") for part in asked}
-    names |= {status.get("stableVariant", ""), status.get("candidateVariant", ""), *status.get("experiments", ())}
-    return frozenset(names - {""})
+    """Variants that a rollout asks for or still uses. What is of no known shape mentions none: who reads the object
+    whole says what is wrong with it."""
+    spec, status = _mapping(rollout.get("spec")), _mapping(rollout.get("status"))
+    asked = (spec, *map(_mapping, _sequence(spec.get("experiments"))))
+    names = [_mapping(part.get("variantRef")).get("name") for part in asked]
+    names += [status.get("stableVariant"), status.get("candidateVariant"), *_sequence(status.get("experiments"))]
+    return frozenset(name for name in names if isinstance(name, str) and name)
+
+
+def _mapping(found: Any) -> Mapping[str, Any]:
+    return found if isinstance(found, Mapping) else {}
+
+
+def _sequence(found: Any) -> Iterable[Any]:
+    return found if isinstance(found, list) else ()
 
 
 def rollout_of(owned: Object) -> Key | None:
@@ -177,8 +186,8 @@ def _strangers(fields: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _flag(rollout: Object) -> str:
-    flag: str = (rollout.get("spec") or {}).get("flag", "")
-    return flag
+    flag = _mapping(rollout.get("spec")).get("flag")
+    return flag if isinstance(flag, str) else ""
 
 
 def _mark(index: dict[Any, set[Key]], where: Any, key: Key, *, present: bool) -> None:

@@ -22,6 +22,7 @@ from typing import IO
 import httpx
 
 from pitwall_crds.errors import InvalidResourceError
+from pitwall_crds.names import EventReason
 from pitwall_crds.reading.load import load_file, revision_of
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
@@ -35,7 +36,7 @@ from pitwall_operator.machine.state_folder import StateFolder
 from pitwall_operator.observe.scrape import scrape
 from pitwall_operator.observe.variant_metrics import metrics_between
 from pitwall_operator.record.lines import Line, RecordFile
-from pitwall_operator.turn.turn import TurnPorts, turn
+from pitwall_operator.turn.turn import TurnPorts, tell_standstill, turn
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce
 from pitwall_operator.values.observation import Reading, Unseen
@@ -86,6 +87,7 @@ class EmbeddedOperator:
     client: httpx.AsyncClient
     metrics: EmbeddedMetrics
     readings: deque[Reading] = field(default_factory=deque)
+    troubles: dict[str, str] = field(default_factory=dict)
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Take turns until told to stop. A turn that fails is logged and the next one starts afresh."""
@@ -100,16 +102,45 @@ class EmbeddedOperator:
                 await asyncio.wait_for(stopped.wait(), max(left, 0.01))
 
     async def once(self) -> None:
-        """One turn of every rollout, then the variants' statuses."""
+        """One turn of every rollout, then the variants' statuses. What is wrong with one holds up no other."""
+        for broken in self.resources.unreadable():
+            self._tell(f"{broken.kind}/{broken.name}", broken.words)
         variants = self.resources.variants()
         reading = await self._read()
         rollouts = self.resources.rollouts()
         for rollout in rollouts:
-            done = await turn(rollout, variants, self._revisions(variants), self.ports, reading, rollouts)
-            self.metrics.show(rollout, done.decision.status)
-            for failure in done.failures:
-                log.warning("could not %s; trying again", failure)
+            try:
+                await self._turn(rollout, variants, reading, rollouts)
+            except Exception as error:  # the others' turns must come whatever one meets
+                await self._tell_broken(rollout, error)
         await self._describe(variants)
+
+    async def _turn(
+        self,
+        rollout: Rollout,
+        variants: Sequence[SamplerVariant],
+        reading: Reading | Unseen,
+        rollouts: Sequence[Rollout],
+    ) -> None:
+        done = await turn(rollout, variants, self._revisions(variants), self.ports, reading, rollouts)
+        self.metrics.show(rollout, done.decision.status)
+        for failure in done.failures:
+            log.warning("could not %s; trying again", failure)
+        self.troubles.pop(f"Rollout/{rollout.metadata.name}", None)
+
+    async def _tell_broken(self, rollout: Rollout, error: Exception) -> None:
+        """Its status says why nothing moves; where even that cannot be written, the event log does."""
+        words = f"{type(error).__name__}: {error}"
+        log.error("Rollout %s: its turn broke; the next one starts afresh", rollout.metadata.name, exc_info=error)
+        self._tell(f"Rollout/{rollout.metadata.name}", words)
+        with contextlib.suppress(OSError, ValueError):
+            await tell_standstill(rollout, self.ports.memory, f"its turn broke: {words}"[:256], now=time.time())
+
+    def _tell(self, what: str, words: str) -> None:
+        """One event for each trouble, however many turns it lasts."""
+        if self.troubles.get(what) != words:
+            self.troubles[what] = words
+            self.ports.announcer.announce(Announce(EventReason.BROKEN, f"{what} stands still: {words}", warning=True))
 
     async def _read(self) -> Reading | Unseen:
         """The counters now; a reading of less than a second ago serves again, since parsing costs more than a turn."""

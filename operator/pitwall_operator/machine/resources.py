@@ -29,6 +29,15 @@ class Applied(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableResource:
+    """A resource whose files somebody broke: it stands still, with its users where they are, until they are mended."""
+
+    kind: str
+    name: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resources:
     """The folder. Each write replaces a whole file, so readers need no lock."""
 
@@ -79,7 +88,13 @@ class Resources:
             return KINDS[kind].model_validate({**data, "status": status})
         except FileNotFoundError:
             return None
-        except (yaml.YAMLError, TypeError, ValueError) as error:  # no YAML, no mapping, no JSON, no such resource
+        except (
+            yaml.YAMLError,
+            TypeError,
+            ValueError,
+            RecursionError,
+            OSError,
+        ) as error:  # whatever a file may hold, or be
             raise ResourceRefusedError(
                 f"{path} or its status file was changed by hand and cannot be read: {error}. "
                 f"Delete {self._status_path(kind, name).name} or apply the resource anew"
@@ -95,19 +110,27 @@ class Resources:
         self._status_path(kind, name).unlink(missing_ok=True)
         return existed
 
-    def _all(self, kind: str) -> Iterator[Resource]:
+    def _all(self, kind: str) -> Iterator[Resource | UnreadableResource]:
         for path in sorted((self.root / "resources" / kind.lower()).glob("*.yaml")):
-            resource = self.get(kind, path.stem)
+            try:
+                resource = self.get(kind, path.stem)
+            except ResourceRefusedError as error:
+                yield UnreadableResource(kind, path.stem, str(error))
+                continue
             if resource is not None:
                 yield resource
 
     def variants(self) -> tuple[SamplerVariant, ...]:
-        """Every SamplerVariant, by name."""
+        """Every SamplerVariant that can be read, by name."""
         return tuple(found for found in self._all("SamplerVariant") if isinstance(found, SamplerVariant))
 
     def rollouts(self) -> tuple[Rollout, ...]:
-        """Every Rollout, by name."""
+        """Every Rollout that can be read, by name."""
         return tuple(found for found in self._all("Rollout") if isinstance(found, Rollout))
+
+    def unreadable(self) -> tuple[UnreadableResource, ...]:
+        """Every resource whose files cannot be read, and what helps."""
+        return tuple(found for kind in KINDS for found in self._all(kind) if isinstance(found, UnreadableResource))
 
     def write_status(self, resource: Resource, status: RolloutStatus | SamplerVariantStatus) -> None:
         """Store what is known of a resource; nothing is written when nothing changed."""

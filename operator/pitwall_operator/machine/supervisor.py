@@ -96,12 +96,20 @@ class Supervisor:
     def keep(self) -> None:
         """Start every service that does not run and may be tried again."""
         for one in self.running:
-            if one.pid and child.alive(one.pid, one.created):
-                continue
-            if one.pid:
-                self._note_end(one)
-            if time.time() >= one.not_before:
-                self._start(one)
+            try:
+                self._keep(one)
+            except OSError as error:  # no memory, no disk, no process left: later there may be
+                one.failures += 1
+                one.not_before = time.time() + BACKOFF.seconds(one.failures)
+                log.warning("%s could not be started: %s", one.service.name, error)
+
+    def _keep(self, one: RunningService) -> None:
+        if one.pid and child.alive(one.pid, one.created):
+            return
+        if one.pid:
+            self._note_end(one)
+        if time.time() >= one.not_before:
+            self._start(one)
 
     def _note_end(self, one: RunningService) -> None:
         words = child.last_words(self._log(one))

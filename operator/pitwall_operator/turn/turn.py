@@ -172,10 +172,15 @@ async def observe(
     )
 
 
-async def tell_unrecorded(rollout: Rollout, memory: Memory, why: str, *, now: float) -> None:
-    """Have the status say why nothing is decided: what cannot be recorded does not count, and all stays as it was."""
-    idle, waiting = Judgement(unmeasured=why), StatusReason(conditions.WAITING, f"nothing can be recorded: {why}")
+async def tell_standstill(rollout: Rollout, memory: Memory, why: str, *, now: float) -> None:
+    """Have the status say why nothing is decided, and all stays as it was."""
+    idle, waiting = Judgement(unmeasured=why), StatusReason(conditions.WAITING, why)
     await memory.write_status(rollout, conditions.describe(rollout, rollout.status, idle, waiting, now=now))
+
+
+async def tell_unrecorded(rollout: Rollout, memory: Memory, why: str, *, now: float) -> None:
+    """Have the status say that what cannot be recorded does not count."""
+    await tell_standstill(rollout, memory, f"nothing can be recorded: {why}", now=now)
 
 
 async def turn(

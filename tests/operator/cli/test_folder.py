@@ -55,7 +55,9 @@ def test_a_broken_file_is_named_with_the_remedy(say, stored, verb, file, content
     (stored.root / "resources" / "rollout" / file).write_text(content)
     said = say(verb)
 
-    assert said.code == 2
+    assert said.code == (0 if verb in ("get", "status") else 7), (
+        "what can be read is shown; nothing is done to the rest"
+    )
     assert "sampler.yaml or its status file was changed by hand" in said.err
     assert "Delete sampler.status.json or apply the resource anew" in said.err
 

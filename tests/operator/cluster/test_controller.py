@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from pitwall_crds.host.backoff import Backoff
+from pitwall_flags.errors import FlagRejectedError
 from pitwall_flags.flag.document import ArmShare, split_document
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.cluster.controller import Controller
@@ -49,6 +51,7 @@ class FakeReconciler:
         self.most_at_once = 0
         self.outcomes: dict[tuple[str, str], list[Any]] = {}
         self.described: list[tuple[str, str]] = []
+        self.told_broken: list[tuple[tuple[str, str], str]] = []
         self.platform = self
         self.drained: list[tuple[str, str]] = []
         self.open = asyncio.Event()
@@ -72,6 +75,10 @@ class FakeReconciler:
     async def describe(self, key: tuple[str, str]) -> None:
         self.described.append(key)
 
+    async def tell_broken(self, key: tuple[str, str], error: Exception) -> None:
+        self.told_broken.append((key, str(error)))
+        raise KubeUnreachableError("and that cannot be written either")
+
     def forget(self, kind: Any, key: tuple[str, str]) -> None:
         return
 
@@ -86,13 +93,20 @@ class FakeFlags:
     def __init__(self) -> None:
         self.records: list[FlagRecord] = []
         self.written: list[str] = []
+        self.refused: set[str] = set()
+        self.fault: Exception | None = None
 
     async def list(self) -> tuple[FlagRecord, ...]:
+        if self.fault:
+            raise self.fault
         return tuple(self.records)
 
     async def put(self, key: str, document: Any, *, expected_version: int, actor: str, reason: str) -> None:
+        if key in self.refused:
+            raise FlagRejectedError("403: another's")
         self.written.append(key)
-        self.records = [FlagRecord(key, document, expected_version + 1)]
+        new = FlagRecord(key, document, expected_version + 1)
+        self.records = [*(known for known in self.records if known.key != key), new]
 
 
 class Silent:
@@ -176,6 +190,8 @@ async def test_a_turn_that_fails_is_repeated_and_the_others_go_on(world, trouble
     async with world.running():
         world.leading.set()
         await world.until(lambda: world.reconciler.taken[A] == 2 and world.reconciler.taken[B] == 1)
+    broke = isinstance(trouble, ZeroDivisionError)
+    assert world.reconciler.told_broken == ([(A, "bug")] if broke else [])
 
 
 async def test_news_during_a_turn_brings_another_and_never_a_second_one_at_once(world):
@@ -257,3 +273,50 @@ async def test_a_deleted_rollouts_users_go_back_and_its_idle_pods_go(world, with
         await world.until(lambda: world.flags.written == ["a"])
         await world.until(lambda: world.reconciler.drained == [("aks", "main")])
     assert world.cache.get(DEPLOYMENTS, ("shop", "aks")) is not None
+
+
+JUNK = [
+    pytest.param({"spec": {"variantRef": "aks", "flag": 7, "experiments": {"a": 1}}}, id="scalars for mappings"),
+    pytest.param({"spec": [], "status": "Stable"}, id="lists and words for mappings"),
+    pytest.param({"spec": {"experiments": [1, None, {"variantRef": {"name": ["x"]}}]}}, id="entries of no shape"),
+    pytest.param({"spec": None, "status": {"experiments": "all", "stableVariant": {}}}, id="nulls"),
+]
+
+
+@pytest.mark.parametrize("content", JUNK)
+async def test_an_object_of_no_shape_stops_nobody_else(world, content):
+    world.kube.items["rollouts"] = [{**rollout("a"), **content}, rollout("b")]
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: world.reconciler.taken[B])
+        world.controller.changed(ROLLOUTS, {**rollout("a", 7), **content})
+        await world.until(lambda: world.reconciler.taken[A] >= 1)
+
+
+async def test_a_sweep_that_breaks_is_begun_again_and_makes_the_process_unhealthy_until_it_goes_well(world):
+    world.kube.items["rollouts"] = [rollout("a")]
+    world.controller.background.again = Backoff(0.001, 0.001)
+    world.flags.fault = ZeroDivisionError("no such sweep")
+    async with world.running():
+        world.leading.set()
+        await world.until(world.controller.background.trouble)
+        assert "sweep failed" in world.controller.background.trouble()
+        assert "no such sweep" in world.controller.background.trouble()
+        world.flags.fault = None
+        await world.until(lambda: not world.controller.background.trouble())
+    assert world.controller.background.trouble() == ""
+
+
+async def test_a_flag_that_cannot_be_brought_to_rest_holds_up_no_other(world):
+    shares = [ArmShare("candidate", "aks", 1000), ArmShare("stable", "uniform", 9000)]
+    document = {**split_document(shares, salt="s"), "metadata": {OWNER: "shop/gone"}}
+    odd = {**document, "metadata": [OWNER]}
+    world.flags.records = [
+        FlagRecord("odd", odd, 1),
+        FlagRecord("refused", document, 4),
+        FlagRecord("good", document, 4),
+    ]
+    world.flags.refused = {"refused"}
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: "good" in world.flags.written)

@@ -1,10 +1,13 @@
 """How the API server is watched: never given up, and never believed when it is silent for long."""
 
+import asyncio
 from itertools import islice
 from typing import Any
 
+import pytest
+
 from pitwall_operator.cluster import handlers
-from pitwall_operator.cluster.handlers import WatchPlan
+from pitwall_operator.cluster.handlers import Watch, WatchPlan
 from pitwall_operator.cluster.settings import read
 
 DAY = 86_400
@@ -28,3 +31,37 @@ def test_an_api_server_that_is_away_is_asked_again_soon_and_for_ever():
 def test_a_silent_watch_outlives_a_bookmark_and_no_more():
     assert 60 < settings_of().watching.inactivity_timeout < 75
     assert settings_of("--watch-silence-seconds=5").watching.inactivity_timeout == 5
+
+
+async def failing(*_: Any) -> None:
+    raise RecursionError("an object without an end")
+
+
+async def ending(*_: Any) -> None:
+    return
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [(failing, "RecursionError: an object without an end"), (ending, "the watches have ended")],
+    ids=["with an exception", "without a word"],
+)
+async def test_a_watch_that_ends_is_trouble_that_healthz_tells(monkeypatch, end, words):
+    unused: Any = None
+    watch = Watch(WatchPlan((), unused, unused, unused, unused))
+    monkeypatch.setattr(watch, "_kopf", end)
+    assert watch.trouble == "", "it was not begun yet"
+
+    watch.start()
+    await asyncio.wait_for(watch.ended.wait(), 60)
+    await asyncio.to_thread(watch.join, 60)
+
+    assert watch.trouble == words
+
+
+async def test_a_watch_whose_loop_stands_still_is_trouble(monkeypatch):
+    unused: Any = None
+    watch = Watch(WatchPlan((), unused, unused, unused, unused))
+    watch._beat_at = handlers.time.monotonic() - 2 * handlers.SILENT_SECONDS
+
+    assert watch.trouble.startswith("the watches have not moved for 1")

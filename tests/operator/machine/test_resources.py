@@ -79,16 +79,22 @@ def test_a_status_that_could_not_be_read_again_does_not_replace_one_that_can(sto
         pytest.param(".status.json", '{"phase": "Sta', "cannot be read", id="half a status"),
         pytest.param(".status.json", '{"phase": "Asleep"}', "cannot be read", id="a phase that nobody knows"),
         pytest.param(".status.json", "[1]", "cannot be read", id="a status that is no mapping"),
+        pytest.param(".status.json", "[" * 100_000, "cannot be read", id="a status without an end to its depth"),
+        pytest.param(".status.json", '{"cursor": "[[[["}', "cursor", id="a memory that is no JSON"),
     ],
 )
 def test_a_file_that_was_broken_by_hand_is_named_with_the_remedy(stored, suffix, content, words):
     path = stored.root / "resources" / "rollout" / f"sampler{suffix}"
     path.write_text(content)
 
-    with pytest.raises(ResourceRefusedError, match=words) as refusal:
-        stored.rollouts()
-    assert "sampler.yaml" in str(refusal.value)
-    assert "Delete sampler.status.json or apply the resource anew" in str(refusal.value)
+    [told] = stored.unreadable()
+
+    assert (told.kind, told.name) == ("Rollout", "sampler")
+    assert words in told.words
+    assert "sampler.yaml" in told.words
+    assert "Delete sampler.status.json or apply the resource anew" in told.words
+    assert stored.rollouts() == ()
+    assert len(stored.variants()) == 3, "the others are read as before"
 
 
 def test_a_broken_resource_can_be_deleted_and_applied_anew(stored):

@@ -74,7 +74,13 @@ def with_source(command: Callable[..., None]) -> Callable[..., None]:
     def run(**given: Any) -> None:
         where = {name: given.pop(name) for name in CHOICE}
         choice = SourceChoice(**where, everywhere=given.get("all_namespaces", False))
-        command(choice if first.annotation is SourceChoice else choice.open(), **given)
+        if first.annotation is SourceChoice:
+            command(choice, **given)
+            return
+        source = choice.open()
+        if isinstance(source, Folder):
+            source.tell_unreadable()
+        command(source, **given)
 
     run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
     return run

@@ -13,7 +13,7 @@ from pitwall_crds.host import files
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
-from pitwall_operator.cli.context import fail
+from pitwall_operator.cli.context import fail, problems
 from pitwall_operator.cli.sources.flags import switch
 from pitwall_operator.cli.sources.port import Edit, Pod, PoolView
 from pitwall_operator.machine.child import Child, alive
@@ -49,6 +49,11 @@ class Folder:
     def variants(self, *, everywhere: bool = False) -> tuple[SamplerVariant, ...]:  # noqa: ARG002
         """All SamplerVariants."""
         return self._resources().variants()
+
+    def tell_unreadable(self) -> None:
+        """Say on standard error which resources stand still because their files are broken."""
+        for broken in Resources(self.state).unreadable():
+            problems.print(f"{broken.kind} {broken.name} stands still: {broken.words}", markup=False)
 
     def pools(self, *, everywhere: bool = False) -> tuple[PoolView, ...]:  # noqa: ARG002
         """The runtimes that are alive; ready are those that the gateway's routes name."""
