@@ -65,6 +65,8 @@ class Header(StrEnum):
     SESSION = "x-pitwall-session"
     FALLBACK = "x-pitwall-fallback"
     TRACE = "traceparent"
+    DEADLINE = "pitwall-deadline-ms"
+    """Milliseconds that are left for the answer, when the request is sent."""
 
 
 class ObjectLabel(StrEnum):

@@ -54,6 +54,30 @@ class MediaBrokenError(RefusedError):
     code = "media_broken"
 
 
+class MediaOriginError(RefusedError):
+    """The server that holds the video does not give it: it wants a login, fails, is too busy, or stalls.
+
+    A client error on purpose: the video's server is the asker's choice and must not count against the variant.
+    """
+
+    status = HTTPStatus.FAILED_DEPENDENCY
+    code = "media_origin"
+
+
+class StorageFullError(RefusedError):
+    """The cache's disk is full, and nothing on it may be evicted."""
+
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+    code = "storage_full"
+
+
+class TooLateError(RefusedError):
+    """The question's deadline has passed, or its asker has left."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    code = "deadline_exceeded"
+
+
 class UnavailableError(RefusedError):
     """Not now: the queue is full, another process still prepares the video, or the language model does not answer."""
 

@@ -1,7 +1,11 @@
-"""Fixtures: generated clips, the sample films, and variants."""
+"""Fixtures: generated clips, the sample films, variants, and a web server with whatever habits a test gives it."""
 
 import importlib.util
-from collections.abc import Callable, Sequence
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -115,3 +119,101 @@ def make_variant() -> Callable[..., SamplerVariant]:
         return SamplerVariant.model_validate({"metadata": {"name": f"{sampler}-v1"}, "spec": whole})
 
     return make
+
+
+Talk = Callable[[socket.socket, "WildServer"], None]
+
+
+@dataclass
+class WildServer:
+    """Accepts until the test ends; each path has a talk of its own. `ended` frees talks that wait."""
+
+    listener: socket.socket
+    talks: dict[str, Talk] = field(default_factory=dict)
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    open_now: int = 0
+    most_at_once: int = 0
+    ended: threading.Event = field(default_factory=threading.Event)
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def url(self, path: str, talk: Talk | bytes | None = None) -> str:
+        if isinstance(talk, bytes):
+            sent = talk
+            self.talks[path] = lambda connection, _: connection.sendall(sent)
+        elif talk:
+            self.talks[path] = talk
+        return f"http://{self.host}{path}"
+
+    def asked(self, path: str) -> list[dict[str, str]]:
+        """The headers of every request for `path`."""
+        return [headers for asked, headers in self.requests if asked == path]
+
+    def serve(self) -> None:
+        while not self.ended.is_set():
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection, self.guard:
+            self.open_now += 1
+            self.most_at_once = max(self.most_at_once, self.open_now)
+            self.guard.release()
+            try:
+                path, headers = _request(connection)
+                self.requests.append((path, headers))
+                self.talks[path](connection, self)
+            except OSError:
+                pass
+            finally:
+                self.guard.acquire()
+                self.open_now -= 1
+
+
+def _request(connection: socket.socket) -> tuple[str, dict[str, str]]:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(4096)
+        if not piece:
+            raise OSError("the client left")
+        data += piece
+    first, *lines = data.decode("latin-1").split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines if ": " in line)
+    return first.split(" ")[1], {name.lower(): value for name, value in headers.items()}
+
+
+@contextmanager
+def listening() -> Iterator[WildServer]:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        server = WildServer(listener)
+        threading.Thread(target=server.serve, daemon=True).start()
+        yield server
+        server.ended.set()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def wild() -> Iterator[WildServer]:
+    """A web server that answers as its test says, byte by byte, and counts who asks."""
+    with listening() as server:
+        yield server
+
+
+@pytest.fixture
+def other_wild() -> Iterator[WildServer]:
+    """A second one."""
+    with listening() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def lasting_wild() -> Iterator[WildServer]:
+    """One for all tests of a module."""
+    with listening() as server:
+        yield server

@@ -39,9 +39,15 @@ class LocalEngine:
         prompt = self._tokenizer.apply_chat_template(_messages(brief), add_generation_prompt=True, tokenize=False)
         inputs = self._tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
         with self._one_at_a_time:
+            brief.deadline.check()
             output = self._model.generate(
-                **inputs, max_new_tokens=self._max_tokens, do_sample=False, pad_token_id=self._tokenizer.eos_token_id
+                **inputs,
+                max_new_tokens=self._max_tokens,
+                do_sample=False,
+                pad_token_id=self._tokenizer.eos_token_id,
+                stopping_criteria=[lambda tokens, _: torch.full((len(tokens),), brief.deadline.remaining() <= 0)],
             )
+        brief.deadline.check()
         words = output[0, inputs["input_ids"].shape[1] :]
         text = str(self._tokenizer.decode(words, skip_special_tokens=True)).strip()
         found = f" [{say(brief.moments[0])}]" if brief.moments else ""

@@ -1,8 +1,10 @@
 """Asks an OpenAI-compatible server, such as vLLM, and sends it the chosen frames as JPEG images."""
 
+import asyncio
 import base64
 import io
 import os
+from contextlib import suppress
 from math import isqrt
 from typing import Any
 
@@ -11,10 +13,12 @@ from PIL import Image
 
 from pitwall_crds.variant import AnswerSpec
 from pitwall_runtime.answer.port import Brief
+from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import UnavailableError
 from pitwall_runtime.media import Answer, clock
 
-_TIMEOUT = httpx.Timeout(120.0, connect=5.0)
+_LIMIT_SECONDS = 120.0
+_CONNECT_SECONDS = 5.0
 _PIXELS_PER_TOKEN_SIDE = 28
 """Qwen2-VL and its heirs spend one token on 28 × 28 pixels; a frame is never sent larger than its tokens can hold."""
 
@@ -29,13 +33,13 @@ class OpenAiEngine:
         self._model = spec.model
         self._max_tokens = spec.max_tokens
         key = os.environ.get("PITWALL_ANSWER_API_KEY", "")
-        self._client = httpx.Client(timeout=_TIMEOUT, headers={"Authorization": f"Bearer {key}"} if key else {})
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
 
     def answer(self, brief: Brief) -> Answer:
         """The server's words. Every failure becomes UnavailableError, with the server's address and reason."""
         body = {"model": self._model, "max_tokens": self._max_tokens, "messages": [self._message(brief)]}
         try:
-            response = self._client.post(self._url, json=body)
+            response = asyncio.run(self._posted(body, brief.deadline))
             response.raise_for_status()
             reply = response.json()
             text = str(reply["choices"][0]["message"]["content"] or "")
@@ -43,6 +47,14 @@ class OpenAiEngine:
         except httpx.HTTPStatusError as error:
             reason = f"{error.response.status_code}: {error.response.text[:300]}"
             raise UnavailableError(f"the answer server {self._url} refused with {reason}; check answer.model") from None
+        except TimeoutError:
+            brief.deadline.check()
+            raise UnavailableError(
+                f"the answer server {self._url} took longer than {_LIMIT_SECONDS:g} s; make maxTokens or maxFrames less"
+            ) from None
+        except asyncio.CancelledError:
+            brief.deadline.check()
+            raise
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
             raise UnavailableError(
@@ -53,6 +65,24 @@ class OpenAiEngine:
                 f"the answer server {self._url} sent no chat completion; check answer.endpointUrl"
             ) from None
         return Answer(text, brief.moments, spent)
+
+    async def _posted(self, body: dict[str, Any], deadline: Deadline) -> httpx.Response:
+        """The response, whole. Ends at the deadline, and as soon as the asker leaves: the connection is closed then,
+        and a language-model server stops working on a request whose connection is closed."""
+        loop, asking = asyncio.get_running_loop(), asyncio.current_task()
+        assert asking is not None
+
+        def stop() -> None:
+            with suppress(RuntimeError):  # the loop has just ended: there is nothing left to stop
+                loop.call_soon_threadsafe(asking.cancel)
+
+        withdraw = deadline.when_given_up(stop)
+        try:
+            timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS)
+            async with asyncio.timeout(deadline.within(_LIMIT_SECONDS)), httpx.AsyncClient(timeout=timeout) as client:
+                return await client.post(self._url, json=body, headers=self._headers)
+        finally:
+            withdraw()
 
     def _message(self, brief: Brief) -> dict[str, Any]:
         side = _PIXELS_PER_TOKEN_SIDE * max(1, isqrt(brief.tokens_per_frame))

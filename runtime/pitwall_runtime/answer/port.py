@@ -1,9 +1,10 @@
 """The interface of every answer engine."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.media import Answer, Evidence, Moment
 
 
@@ -12,7 +13,7 @@ class Brief:
     """One question with the chosen frames, in time order, and their moments, best first.
 
     `jpegs` reads the frames' pictures; an engine that needs none never causes a read. `tokens_per_frame` is what the
-    reducer left of each frame's budget.
+    reducer left of each frame's budget. `deadline` is the question's.
     """
 
     question: str
@@ -20,10 +21,11 @@ class Brief:
     moments: tuple[Moment, ...]
     jpegs: Callable[[], list[bytes]]
     tokens_per_frame: int
+    deadline: Deadline = field(default_factory=Deadline)
 
 
 class AnsweringEngine(Protocol):
     """Turns a brief into an answer."""
 
     def answer(self, brief: Brief) -> Answer:
-        """The answer. Raises UnavailableError if a server it needs does not answer."""
+        """The answer. Raises UnavailableError if a server it needs does not answer, TooLateError at the deadline."""

@@ -1,83 +1,161 @@
 """Downloads a video over http(s): pinned address, limited size and time, every redirect checked."""
 
+import asyncio
 import hashlib
 import os
-import time
+from collections.abc import AsyncIterator, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from typing import IO, Final
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpx
 
 from pitwall_crds.host.files import drafted_file
-from pitwall_runtime.errors import MediaBrokenError, MediaMissingError, MediaRefusedError, MediaTooLargeError
+from pitwall_runtime.errors import MediaOriginError, MediaRefusedError, MediaTooLargeError
+from pitwall_runtime.ingest.origin import HEAD_BYTES, refuse_status, shown, what_else
 from pitwall_runtime.ingest.ssrf import pinned_address, port_of
 from pitwall_runtime.media import Video
 
-_REDIRECTS = 3
+_REDIRECTS: Final = 3
+_MOST_VALIDATOR: Final = 512
+"""Characters of an ETag or a date that are worth remembering."""
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadLimits:
-    """How much and how long, and which private hosts are allowed after all."""
+    """How much and how long, how many at once, and which private hosts are allowed after all.
+
+    Attributes:
+        max_seconds: one download, redirects and headers included.
+        header_seconds: name, connection, TLS and the whole head of one response, whatever comes before it.
+        read_seconds: between two pieces of the body.
+        at_once: downloads under way.
+        per_host: of them, from one host.
+        waiting_per_host: downloads that may wait for their host; more are refused.
+    """
 
     max_bytes: int = 2 << 30
     max_seconds: float = 120.0
-    connect_seconds: float = 5.0
+    header_seconds: float = 15.0
     read_seconds: float = 15.0
+    at_once: int = 16
+    per_host: int = 2
+    waiting_per_host: int = 16
     allowed_hosts: AbstractSet[str] = frozenset()
 
 
-def download(url: str, folder: Path, limits: DownloadLimits) -> Video:
-    """Fetch `url` into `folder`, named by its content. Every hop of a redirect is checked like the first address."""
-    deadline = time.monotonic() + limits.max_seconds
-    timeout = httpx.Timeout(limits.read_seconds, connect=limits.connect_seconds)
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What an address led to; `headers` of the final response ask later whether it has changed.
+
+    `video` is None where the server says that what is known has not changed (304).
+    """
+
+    video: Video | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+async def download(url: str, folder: Path, limits: DownloadLimits, validators: Mapping[str, str]) -> Fetched:
+    """Fetch `url` into `folder`, named by its content. Every hop of a redirect is checked like the first address.
+
+    `validators` are If-None-Match and the like, sent along. The caller bounds the time of the whole.
+    Raises MediaMissingError, MediaOriginError, MediaRefusedError, MediaTooLargeError, NotAVideoError or OSError.
+    """
+    first = url
     try:
         # No proxies from the environment: a proxy would resolve the name again, past the check of its address.
-        with httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False) as client:
+        async with httpx.AsyncClient(timeout=limits.read_seconds, trust_env=False, follow_redirects=False) as client:
             for _ in range(_REDIRECTS + 1):
-                with _get(client, url, limits) as response:
+                async with _answered(client, url, limits, validators) as response:
                     if not response.has_redirect_location:
-                        return _save(response, url, folder, limits, deadline)
+                        return await _taken(response, url, folder, limits)
                     url = urljoin(url, response.headers["location"])
+    except httpx.TimeoutException:
+        raise _stalled(url, limits.read_seconds) from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        reason = str(error) or type(error).__name__
-        raise MediaMissingError(f"the video at {url[:200]!r} cannot be fetched: {reason}; check the address") from None
-    raise MediaRefusedError(f"{url[:200]!r} redirects more than {_REDIRECTS} times; give the final address")
+        raise MediaOriginError(f"{shown(url)} cannot be fetched: {_words(error)}; check address and server") from None
+    raise MediaRefusedError(f"{shown(first)} redirects more than {_REDIRECTS} times; give the final address")
 
 
-def _get(client: httpx.Client, url: str, limits: DownloadLimits) -> AbstractContextManager[httpx.Response]:
-    """A request to the pinned address that still names the host, in the header and in TLS."""
+def _stalled(url: str, seconds: float) -> MediaOriginError:
+    return MediaOriginError(f"{shown(url)}: its server sent nothing useful for {seconds:g} s; use a faster server")
+
+
+def _words(error: Exception) -> str:
+    """A library's reason without the address that was connected to, which is nobody's business."""
+    return str(error).split(" [")[0][:100] or type(error).__name__
+
+
+@asynccontextmanager
+async def _answered(
+    client: httpx.AsyncClient, url: str, limits: DownloadLimits, validators: Mapping[str, str]
+) -> AsyncIterator[httpx.Response]:
+    """The head of the response of a pinned address. The request still names the host, in the header and in TLS."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or parts.username or parts.password:
-        raise MediaRefusedError(f"{url[:200]!r} must be http:// or https:// without a user name; give a plain address")
-    address = pinned_address(parts, limits.allowed_hosts)
+        raise MediaRefusedError(f"{shown(url)} must be http:// or https:// without a user name; give a plain address")
+    try:
+        # One clock for all that precedes the body: interim responses without end would each renew a read's own.
+        async with asyncio.timeout(limits.header_seconds):
+            request = await _request(client, parts, limits, validators)
+            response = await client.send(request, stream=True)
+    except TimeoutError:
+        raise _stalled(url, limits.header_seconds) from None
+    try:
+        yield response
+    finally:
+        await response.aclose()
+
+
+async def _request(
+    client: httpx.AsyncClient, parts: SplitResult, limits: DownloadLimits, validators: Mapping[str, str]
+) -> httpx.Request:
+    address = await asyncio.to_thread(pinned_address, parts, limits.allowed_hosts)
     literal = f"[{address}]" if ":" in address else address
     pinned = parts._replace(netloc=f"{literal}:{port_of(parts)}", fragment="").geturl()
-    headers = {"Host": parts.netloc, "Accept-Encoding": "identity"}
-    return client.stream("GET", pinned, headers=headers, extensions={"sni_hostname": parts.hostname})
+    headers = {"Host": parts.netloc, "Accept-Encoding": "identity", **validators}
+    return client.build_request("GET", pinned, headers=headers, extensions={"sni_hostname": parts.hostname})
 
 
-def _save(response: httpx.Response, url: str, folder: Path, limits: DownloadLimits, deadline: float) -> Video:
-    if response.status_code != httpx.codes.OK:
-        raise MediaMissingError(
-            f"{url[:200]!r} answered {response.status_code}; check that it can be read without a login"
-        )
-    _check_size(int(response.headers.get("content-length", "0")), limits)
-    digest, size = hashlib.sha256(), 0
+async def _taken(response: httpx.Response, url: str, folder: Path, limits: DownloadLimits) -> Fetched:
+    if response.status_code == HTTPStatus.NOT_MODIFIED:
+        return Fetched(None)
+    refuse_status(response.status_code, url, response.headers.get("retry-after", ""))
+    declared = response.headers.get("content-length", "0")
+    _check_size(int(declared) if declared.isdecimal() else 0, limits)
     with drafted_file(folder, prefix=".part-") as draft:
-        for chunk in response.iter_raw():
-            size += len(chunk)
-            _check_size(size, limits)
-            _check_time(deadline, limits)
-            digest.update(chunk)
-            draft.write(chunk)
+        digest = await _saved(response, draft, limits)
         draft.flush()
-        path = folder / digest.hexdigest()
+        path = folder / digest
         os.replace(draft.name, path)
-    return Video(digest.hexdigest(), path)
+    return Fetched(Video(digest, path), _validators(response.headers))
+
+
+async def _saved(response: httpx.Response, draft: IO[bytes], limits: DownloadLimits) -> str:
+    """Write the body; what is no video by its first bytes is not read to its end."""
+    digest, size, head = hashlib.sha256(), 0, b""
+    async for piece in response.aiter_raw():
+        size += len(piece)
+        _check_size(size, limits)
+        digest.update(piece)
+        draft.write(piece)
+        if len(head) < HEAD_BYTES:
+            head += piece[: HEAD_BYTES - len(head)]
+            if len(head) == HEAD_BYTES:
+                _check_kind(head)
+    if size < HEAD_BYTES:
+        _check_kind(head)
+    return digest.hexdigest()
+
+
+def _check_kind(head: bytes) -> None:
+    refusal = what_else(head)
+    if refusal:
+        raise refusal
 
 
 def _check_size(size: int, limits: DownloadLimits) -> None:
@@ -85,8 +163,7 @@ def _check_size(size: int, limits: DownloadLimits) -> None:
         raise MediaTooLargeError(f"the video has more than {limits.max_bytes} bytes; send a smaller one")
 
 
-def _check_time(deadline: float, limits: DownloadLimits) -> None:
-    if time.monotonic() > deadline:
-        raise MediaBrokenError(
-            f"the download took longer than the limit of {limits.max_seconds:g} s; use a faster server"
-        )
+def _validators(headers: httpx.Headers) -> dict[str, str]:
+    """What to send with the next request for the same address, so that an unchanged file is not sent again."""
+    sent = {"If-None-Match": headers.get("etag", ""), "If-Modified-Since": headers.get("last-modified", "")}
+    return {name: value for name, value in sent.items() if 0 < len(value) <= _MOST_VALIDATOR}

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pitwall_runtime.errors import MediaMissingError, MediaRefusedError, MediaTooLargeError
+from pitwall_runtime.ingest.origin import HEAD_BYTES, what_else
 from pitwall_runtime.media import Video
 
 _CHUNK_BYTES = 1 << 20
@@ -33,7 +34,7 @@ def resolve_file(url: str, roots: Sequence[Path], max_bytes: int) -> Video:
 
 
 def open_video(path: Path, max_bytes: int) -> Video:
-    """The video at a trusted path: exists, is a regular file, is not empty, fits the limit."""
+    """The video at a trusted path: exists, is a regular file, fits the limit, does not begin like something else."""
     try:
         status = path.stat()
     except OSError as error:
@@ -43,20 +44,24 @@ def open_video(path: Path, max_bytes: int) -> Video:
     if status.st_size > max_bytes:
         raise MediaTooLargeError(f"the video has {status.st_size} bytes; the limit is {max_bytes}, send a smaller one")
     try:
-        digest = _digest(path, status.st_ino, status.st_size, status.st_mtime_ns)
+        digest, head = _digest(path, status.st_ino, status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise MediaMissingError(
             f"the video at {str(path)!r} cannot be read ({error.strerror}); check permissions"
         ) from None
+    refusal = what_else(head)
+    if refusal:
+        raise refusal
     return Video(digest, path)
 
 
 @lru_cache(maxsize=4096)
-def _digest(path: Path, inode: int, size: int, mtime_ns: int) -> str:
-    """SHA-256 of the file; remembered for as long as inode, size and modification time stay the same."""
+def _digest(path: Path, inode: int, size: int, mtime_ns: int) -> tuple[str, bytes]:
+    """SHA-256 and beginning of the file; remembered as long as inode, size and modification time stay the same."""
     del inode, size, mtime_ns
-    digest = hashlib.sha256()
+    digest, head = hashlib.sha256(), b""
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
+            head = head or chunk[:HEAD_BYTES]
             digest.update(chunk)
-    return digest.hexdigest()
+    return digest.hexdigest(), head

@@ -1,59 +1,73 @@
 """Brings the video behind a question's `video_url` to the disk, whatever its scheme."""
 
-import threading
-import time
-from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import MediaRefusedError
-from pitwall_runtime.ingest.download import DownloadLimits, download
+from pitwall_runtime.ingest.download import DownloadLimits
+from pitwall_runtime.ingest.fetcher import Fetcher
 from pitwall_runtime.ingest.files import open_video, resolve_file
+from pitwall_runtime.ingest.origin import shown
 from pitwall_runtime.media import Video
 
-_FRESH_SECONDS = 300.0
-_REMEMBERED = 1024
+_READERS = 4
+"""Local files digested at once."""
 
 
 @dataclass(slots=True)
 class Resolver:
-    """Turns addresses into videos. A downloaded address counts as known for five minutes."""
+    """Turns addresses into videos. A downloaded address counts as known for five minutes, then its server is asked."""
 
     media_roots: tuple[Path, ...]
     downloads: Path
     limits: DownloadLimits = field(default_factory=DownloadLimits)
-    _known: OrderedDict[str, tuple[float, Video]] = field(default_factory=OrderedDict)
-    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _fetcher: Fetcher = field(init=False)
+    _readers: ThreadPoolExecutor = field(init=False)
 
-    def resolve(self, url: str) -> Video:
-        """The video at `url`. Raises MediaRefusedError, MediaMissingError, MediaTooLargeError or MediaBrokenError."""
+    def __post_init__(self) -> None:
+        self._fetcher = Fetcher(self.downloads, self.limits)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ingest")
+
+    def submit(self, url: str, deadline: Deadline) -> "Future[Video]":
+        """The video at `url`, some time; what goes wrong is the future's exception, a RefusedError or OSError."""
         try:
-            scheme = urlsplit(url).scheme
-        except ValueError:
-            raise MediaRefusedError(
-                f"{url[:200]!r} is not an address; write file:///path or https://host/path"
-            ) from None
-        match scheme:
-            case "file":
-                return resolve_file(url, self.media_roots, self.limits.max_bytes)
-            case "http" | "https":
-                return self._fetched(url)
-            case _:
-                raise MediaRefusedError(f"scheme {scheme!r} of {url[:200]!r} is unknown; use file, http or https")
+            remote = self._is_remote(url)
+        except MediaRefusedError as refusal:
+            failed: Future[Video] = Future()
+            failed.set_exception(refusal)
+            return failed
+        if remote:
+            return self._fetcher.submit(url, deadline)
+        return self._readers.submit(resolve_file, url, self.media_roots, self.limits.max_bytes)
+
+    def resolve(self, url: str, deadline: Deadline | None = None) -> Video:
+        """`submit` for who has nothing else to do."""
+        if self._is_remote(url):
+            return self._fetcher.fetch(url, deadline or Deadline())
+        return resolve_file(url, self.media_roots, self.limits.max_bytes)
 
     def local(self, path: Path) -> Video:
         """The video at a path that the asker typed on this machine."""
         return open_video(path.resolve(), self.limits.max_bytes)
 
-    def _fetched(self, url: str) -> Video:
-        with self._guard:
-            known = self._known.get(url)
-        if known and time.monotonic() - known[0] < _FRESH_SECONDS and known[1].path.exists():
-            return known[1]
-        video = download(url, self.downloads, self.limits)
-        with self._guard:
-            self._known[url] = (time.monotonic(), video)
-            while len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-        return video
+    def reject(self, video: Video) -> None:
+        """It cannot be decoded: if it was downloaded, it does not stay."""
+        self._fetcher.forget(video)
+
+    def _is_remote(self, url: str) -> bool:
+        try:
+            scheme = urlsplit(url).scheme
+        except ValueError:
+            raise MediaRefusedError(
+                f"{shown(url)} is not an address; write file:///path or https://host/path"
+            ) from None
+        match scheme:
+            case "file":
+                return False
+            case "http" | "https":
+                return True
+            case _:
+                raise MediaRefusedError(f"scheme {scheme!r} of {shown(url)} is unknown; use file, http or https")

@@ -13,6 +13,7 @@ from pitwall_crds.variant import SamplerVariant
 from pitwall_runtime.answer import catalogue as engines
 from pitwall_runtime.answer.moments import group
 from pitwall_runtime.answer.port import Brief
+from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.encode import catalogue as encoders
 from pitwall_runtime.encode.pool import EncoderPool
 from pitwall_runtime.encode.questions import QuestionStore
@@ -58,12 +59,25 @@ class Pipeline:
         self._engine = engines.build(spec.answer, cache_dir)
         self.encoders.text("warm up")
 
-    def answer(self, video: Video, question: str, arm: str) -> Result:
-        """ingest ▶ [decode ▶ frame store ▶ segment] ▶ SAMPLER ▶ [encode ▶ embed cache] ▶ reduce ▶ answer."""
-        stages: dict[str, float] = {}
+    def answer(
+        self,
+        video: Video,
+        question: str,
+        arm: str,
+        *,
+        deadline: Deadline | None = None,
+        ingest_seconds: float = 0.0,
+    ) -> Result:
+        """ingest ▶ [decode ▶ frame store ▶ segment] ▶ SAMPLER ▶ [encode ▶ embed cache] ▶ reduce ▶ answer.
+
+        `deadline` holds for all of them together; `ingest_seconds` is what bringing the video here took.
+        Raises a RefusedError: TooLateError at the deadline, otherwise what the stages raise.
+        """
+        deadline = deadline or Deadline()
+        stages = {"ingest": ingest_seconds}
         with _timed(stages, "prepare"):
-            pool = self.preparation.pool(video)
-            features = self._features(pool, question, arm)
+            pool = self.preparation.pool(video, deadline)
+            features = self._features(pool, question, arm, deadline)
         with _timed(stages, "select"):
             selection = self._sampler.choose(self._context(pool, features, question))
         # A sampler that asks for scores may have caused encoding: that is the encoder's time, not the sampler's.
@@ -80,11 +94,11 @@ class Pipeline:
         cold = features.misses > 0
         return Result(answer, pool, selection, tokens.count, prompt_tokens, stages, cold)
 
-    def _features(self, pool: FramePool, question: str, arm: str) -> QuestionFeatures:
+    def _features(self, pool: FramePool, question: str, arm: str, deadline: Deadline) -> QuestionFeatures:
         encoder = self.encoders.encoder
         rows = self._cache.open(pool, encoder.key, encoder.shape)
         lock = self.preparation.lock_of(pool.video_hash)
-        return QuestionFeatures(pool, rows, self.encoders, self.store.jpeg, lock, question, arm)
+        return QuestionFeatures(pool, rows, self.encoders, self.store.jpeg, lock, question, arm, deadline)
 
     def _context(self, pool: FramePool, features: QuestionFeatures, question: str) -> SamplerContext:
         edges = np.array([*pool.pts, pool.end_pts], dtype=np.float64) * float(pool.time_base)
@@ -104,7 +118,8 @@ class Pipeline:
         def jpegs() -> list[bytes]:
             return [self.store.jpeg(features.pool, frame.index) for frame in evidence]
 
-        return Brief(question, evidence, group(evidence), jpegs, max(1, tokens.count // max(1, len(evidence))))
+        per_frame = max(1, tokens.count // max(1, len(evidence)))
+        return Brief(question, evidence, group(evidence), jpegs, per_frame, features.deadline)
 
 
 def _evidence(features: QuestionFeatures, selection: Selection) -> list[Evidence]:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.decode.process import decode
+from pitwall_runtime.errors import MediaBrokenError
 from pitwall_runtime.media import Frame, FramePool, PoolSpec, Video
 from pitwall_runtime.segment import Segmenter
 from pitwall_runtime.stores.lock import exclusive
@@ -20,29 +22,40 @@ class Preparation:
     limit_seconds: float = 600.0
     videos_decoded: int = 0
 
-    def pool(self, video: Video) -> FramePool:
-        """The video's pool, from the store or decoded now. Whoever comes second waits for the first."""
+    def pool(self, video: Video, deadline: Deadline | None = None) -> FramePool:
+        """The video's pool, from the store or decoded now. Whoever comes second waits for the first.
+
+        Raises what `decode` raises, UnavailableError, or TooLateError once the deadline has passed.
+        """
+        deadline = deadline or Deadline()
         known = self.store.find(video, self.spec)
         if known:
             return known
-        with exclusive(self.lock_of(video.content_hash), limit_seconds=self.limit_seconds):
+        lock = self.lock_of(video.content_hash)
+        with exclusive(lock, limit_seconds=self.limit_seconds, deadline=deadline):
             known = self.store.find(video, self.spec)
             if known:
                 return known
+            deadline.check()
             self.videos_decoded += 1
-            return self.store.write(video, self.spec, lambda writer: self._fill(video, writer))
+            return self.store.write(video, self.spec, lambda writer: self._fill(video, writer, deadline))
 
     def lock_of(self, video_hash: str) -> Path:
         """The lock that whoever writes anything about this video holds."""
         return self.locks / f"{video_hash}.lock"
 
-    def _fill(self, video: Video, writer: PoolWriter) -> FramePool:
+    def _fill(self, video: Video, writer: PoolWriter, deadline: Deadline) -> FramePool:
         """One pass: each frame is watched for cuts and stored as it comes out of the decoder."""
         segmenter = Segmenter(self.spec)
 
         def on_frame(frame: Frame) -> None:
+            deadline.check()
             segmenter.watch(frame)
             writer.add(frame)
 
-        timeline = decode(video.path, self.spec, on_frame, limit_seconds=self.limit_seconds)
+        try:
+            timeline = decode(video.path, self.spec, on_frame, limit_seconds=deadline.within(self.limit_seconds))
+        except MediaBrokenError:
+            deadline.check()  # the decoder was stopped because the question's time is over: the file may be fine
+            raise
         return writer.commit(timeline.time_base, timeline.end_pts, segmenter.shots())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.encode.pool import EncoderPool
 from pitwall_runtime.media import Embedded, Floats, FramePool
 from pitwall_runtime.reduce import Grids
@@ -29,6 +30,7 @@ class QuestionFeatures:
     lock: Path
     question: str
     arm: str = ""
+    deadline: Deadline = field(default_factory=Deadline)
     limit_seconds: float = 600.0
     encode_seconds: float = 0.0
     misses: int = 0
@@ -89,10 +91,11 @@ class QuestionFeatures:
         if not self.rows.missing(fresh):
             return
         started = time.perf_counter()
-        with exclusive(self.lock, limit_seconds=self.limit_seconds):
+        with exclusive(self.lock, limit_seconds=self.limit_seconds, deadline=self.deadline):
             missing = sorted(self.rows.missing(fresh))
             self.misses += len(missing)
             for start in range(0, len(missing), _CHUNK_FRAMES):
+                self.deadline.check()
                 chunk = missing[start : start + _CHUNK_FRAMES]
                 self.rows.fill(chunk, self._encoded(chunk))
         self.encode_seconds += time.perf_counter() - started

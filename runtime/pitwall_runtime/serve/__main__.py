@@ -30,6 +30,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="threads per numeric library")
     parser.add_argument("--workers", type=int, default=2, help="questions worked on at once")
     parser.add_argument("--queue", type=int, default=32, help="questions that may wait; more get 503")
+    parser.add_argument(
+        "--deadline-seconds", type=float, default=600.0, help="the most that one answer may take, everything included"
+    )
     parser.add_argument("--grace-seconds", type=int, default=10, help="how long running answers may take after SIGTERM")
     return parser.parse_args()
 
@@ -96,6 +99,7 @@ def main() -> int:
         resolver=Resolver(tuple(arguments.media_root), arguments.cache_dir / "downloads", limits),
         telemetry=RuntimeTelemetry(variant.metadata.name, arguments.arm),
         worker=Worker(QueueLimits(arguments.workers, arguments.queue)),
+        deadline_seconds=arguments.deadline_seconds,
     )
     loading = (engine, arguments.cache_dir, arguments.threads)
     threading.Thread(target=_load, args=loading, name="load", daemon=True).start()

@@ -1,5 +1,6 @@
 """The runtime's HTTP application: chat completions, health and metrics."""
 
+import asyncio
 import logging
 import time
 import uuid
@@ -14,20 +15,33 @@ from starlette.exceptions import HTTPException
 
 from pitwall_crds.names import Arm, Header
 from pitwall_crds.variant import SamplerVariant
-from pitwall_runtime.errors import BadQuestionError, RefusedError, UnavailableError
+from pitwall_runtime.deadline import Deadline
+from pitwall_runtime.errors import (
+    BadQuestionError,
+    MediaBrokenError,
+    MediaTooLargeError,
+    NotAVideoError,
+    RefusedError,
+    UnavailableError,
+)
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.pipeline.pipeline import Pipeline, Result
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve import schema
+from pitwall_runtime.serve.leaving import while_asked
 from pitwall_runtime.serve.worker import Worker
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = "1"
+_MOST_DIGITS = 12
 
 
 @dataclass(slots=True)
 class ServingState:
-    """What the application needs; `pipeline` is None until everything is loaded."""
+    """What the application needs; `pipeline` is None until everything is loaded.
+
+    `deadline_seconds` holds for questions whose caller says nothing, and is the most that one may say.
+    """
 
     variant: SamplerVariant
     arm: str
@@ -35,6 +49,7 @@ class ServingState:
     telemetry: RuntimeTelemetry
     worker: Worker
     pipeline: Pipeline | None = None
+    deadline_seconds: float = 600.0
 
     def loaded(self) -> Pipeline:
         """The pipeline. Raises UnavailableError while the models are loading."""
@@ -59,23 +74,39 @@ def build_app(engine: ServingState) -> FastAPI:
 
 def _completion(engine: ServingState) -> Callable[[Request], object]:
     async def completion(request: Request) -> schema.ChatResponse:
+        deadline = _deadline(request, engine.deadline_seconds)
         asked = _parse(await _body(request))
         address, question = schema.question_of(asked)
-        pipeline = engine.loaded()
         arm = _arm(request, engine.arm)
-        result = await engine.worker.run(lambda: _answer(engine.resolver, pipeline, address, question, arm))
+        result = await while_asked(request, deadline, _answer(engine, address, question, arm, deadline))
         return _response(engine.variant, result)
 
     return completion
 
 
-def _answer(resolver: Resolver, pipeline: Pipeline, address: str, question: str, arm: str) -> Result:
+async def _answer(engine: ServingState, address: str, question: str, arm: str, deadline: Deadline) -> Result:
+    """Fetching has places of its own: a question takes one of the workers' only once its video is here."""
+    pipeline = engine.loaded()
     started = time.perf_counter()
-    video = resolver.resolve(address)
+    video = await asyncio.wrap_future(engine.resolver.submit(address, deadline))
     ingest = time.perf_counter() - started
-    result = pipeline.answer(video, question, arm)
-    result.stages["ingest"] = ingest
-    return result
+
+    def work() -> Result:
+        deadline.check()
+        return pipeline.answer(video, question, arm, deadline=deadline, ingest_seconds=ingest)
+
+    try:
+        return await engine.worker.run(work)
+    except (NotAVideoError, MediaBrokenError, MediaTooLargeError):
+        engine.resolver.reject(video)
+        raise
+
+
+def _deadline(request: Request, longest_seconds: float) -> Deadline:
+    """What the caller leaves for the answer, in milliseconds; nonsense and more than the limit are the limit."""
+    said = request.headers.get(Header.DEADLINE, "")
+    known = said.isascii() and said.isdecimal() and len(said) <= _MOST_DIGITS
+    return Deadline(min(int(said) / 1000, longest_seconds) if known else longest_seconds)
 
 
 async def _body(request: Request) -> bytes:

@@ -29,7 +29,10 @@ class Worker:
         self._free = threading.BoundedSemaphore(limits.threads + limits.waiting)
 
     async def run(self, work: Callable[[], T]) -> T:
-        """The result of `work`. Raises UnavailableError at once if the queue is full."""
+        """The result of `work`. Raises UnavailableError at once if the queue is full.
+
+        Work that nobody waits for any more is not begun; work that has begun ends at its own checks of its deadline.
+        """
         if not self._free.acquire(blocking=False):
             capacity = self._limits.threads + self._limits.waiting
             raise UnavailableError(f"{capacity} questions are already in progress or waiting; ask again in a second")

@@ -13,6 +13,7 @@ from pitwall_runtime.errors import (
     BadQuestionError,
     MediaBrokenError,
     MediaMissingError,
+    MediaOriginError,
     MediaRefusedError,
     MediaTooLargeError,
     RefusedError,
@@ -91,7 +92,9 @@ def address(server):
 @pytest.fixture
 def resolver(server, tmp_path):
     allowed = frozenset({f"127.0.0.1:{server.server_port}"})
-    limits = DownloadLimits(max_bytes=100_000, max_seconds=1.0, read_seconds=0.5, allowed_hosts=allowed)
+    limits = DownloadLimits(
+        max_bytes=100_000, max_seconds=1.0, header_seconds=0.5, read_seconds=0.5, allowed_hosts=allowed
+    )
     root = tmp_path / "media"
     root.mkdir()
     return Resolver((root,), tmp_path / "downloads", limits)
@@ -125,8 +128,8 @@ def test_a_redirect_within_bounds_is_followed(resolver, address):
         pytest.param("/loop", MediaRefusedError, "redirects more than 3 times", id="redirect-loop"),
         pytest.param("/gone", MediaMissingError, "answered 404", id="not-found"),
         pytest.param("/endless", MediaTooLargeError, "more than 100000 bytes", id="endless"),
-        pytest.param("/slow", MediaBrokenError, "longer than the limit of 1 s", id="a-byte-at-a-time"),
-        pytest.param("/silent", MediaMissingError, "cannot be fetched", id="no-answer"),
+        pytest.param("/slow", MediaOriginError, "longer than the limit of 1 s", id="a-byte-at-a-time"),
+        pytest.param("/silent", MediaOriginError, "sent nothing useful for 0.5 s", id="no-answer"),
     ],
 )
 def test_bad_servers_are_refused_within_the_limits(resolver, address, path, refusal, words):
@@ -140,7 +143,7 @@ def test_bad_servers_are_refused_within_the_limits(resolver, address, path, refu
 def test_nobody_listens(resolver, server, address):
     server.shutdown()
     server.server_close()
-    with pytest.raises(MediaMissingError, match="cannot be fetched"):
+    with pytest.raises(MediaOriginError, match="cannot be fetched: "):
         resolver.resolve(f"{address}/film.mp4")
 
 

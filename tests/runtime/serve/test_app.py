@@ -36,7 +36,7 @@ async def client(state):
 
 
 class Broken:
-    def answer(self, *_):
+    def answer(self, *_, **__):
         raise ZeroDivisionError("a bug")
 
 

@@ -7,9 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import openai
@@ -27,11 +29,12 @@ class Served:
 
     process: subprocess.Popen
     url: str
+    cache: Path
 
-    def chat(self, question, address, *, headers=None, **body):
+    def chat(self, question, address, *, headers=None, timeout=60, **body):
         parts = [{"type": "text", "text": question}, {"type": "video_url", "video_url": {"url": address}}]
         request = {"model": "any", "messages": [{"role": "user", "content": parts}], **body}
-        return httpx.post(f"{self.url}/v1/chat/completions", json=request, headers=headers, timeout=60)
+        return httpx.post(f"{self.url}/v1/chat/completions", json=request, headers=headers, timeout=timeout)
 
 
 def command(*options):
@@ -56,7 +59,7 @@ def start(folder, variant, media_root, *options):
     for line in process.stderr:
         if found := re.search(r"http://127\.0\.0\.1:\d+", line):
             break
-    served = Served(process, found.group())
+    served = Served(process, found.group(), folder / "cache")
     deadline = time.monotonic() + READY_SECONDS
     while httpx.get(f"{served.url}/readyz").status_code != 200:
         assert time.monotonic() < deadline
@@ -193,6 +196,95 @@ def test_sigterm_lets_a_running_answer_finish(tmp_path, make_variant, make_clip)
         assert served.process.wait(timeout=15) == 0
     finally:
         stop(served)
+
+
+def never(connection, _):
+    """Takes the request and says nothing until the client leaves."""
+    while connection.recv(65536):
+        pass
+
+
+def answers(connection, _):
+    body = b'{"choices": [{"message": {"content": "there"}}]}'
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+
+def drip(connection, wild):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n\0\0\0\x20ftypisom")
+    while not wild.ended.wait(0.05):
+        connection.sendall(b"x")
+
+
+def until(condition):
+    latest = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < latest, "this was waited for in vain"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory, clip, lasting_wild):
+    """A runtime with one worker and no queue; the wild server is its language model and holds its videos."""
+    from pitwall_crds.variant import SamplerVariant
+
+    spec = {"sampler": {"name": "aks"}, "maxFrames": 4, "encoder": {"name": "colours"}}
+    spec["answer"] = {"engine": "openai", "endpointUrl": lasting_wild.url("/v1"), "model": "m"}
+    variant = SamplerVariant.model_validate({"metadata": {"name": "narrow"}, "spec": spec})
+    folder = tmp_path_factory.mktemp("narrow")
+    options = ("--workers", "1", "--queue", "0", "--allow-host", lasting_wild.host)
+    running = start(folder, variant, clip.parent, *options)
+    yield running
+    stop(running)
+
+
+def test_the_callers_deadline_ends_a_question_wherever_it_waits(narrow, clip, lasting_wild):
+    soon = {Header.DEADLINE: "1500"}
+    lasting_wild.url("/v1/chat/completions", never)
+    unanswered = narrow.chat("blue", clip.as_uri(), headers=soon)
+    assert (unanswered.status_code, unanswered.json()["error"]["code"]) == (504, "deadline_exceeded")
+    assert "within its 1.5 s" in unanswered.json()["error"]["message"]
+    until(lambda: lasting_wild.open_now == 0)
+
+    fetched = narrow.chat("blue", lasting_wild.url("/slow.mp4", drip), headers=soon)
+    assert (fetched.status_code, fetched.json()["error"]["code"]) == (424, "media_origin")
+    until(lambda: lasting_wild.open_now == 0)
+
+
+def test_a_client_that_leaves_frees_the_worker_and_the_language_model(narrow, clip, lasting_wild):
+    lasting_wild.url("/v1/chat/completions", never)
+    for _ in range(2):  # the second one finds the only worker free
+        asked = len(lasting_wild.asked("/v1/chat/completions"))
+        with pytest.raises(httpx.ReadTimeout):
+            narrow.chat("blue", clip.as_uri(), timeout=3)
+        assert len(lasting_wild.asked("/v1/chat/completions")) == asked + 1
+        until(lambda: lasting_wild.open_now == 0)
+
+
+def test_slow_downloads_keep_no_question_from_its_answer(narrow, clip, lasting_wild):
+    lasting_wild.url("/v1/chat/completions", answers)
+    answered = threading.Event()
+
+    def slow(connection, _):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n\0\0\0\x20ftypisom")
+        while not answered.wait(0.05):
+            connection.sendall(b"x")
+
+    with ThreadPoolExecutor(6) as threads:
+        urls = [lasting_wild.url(f"/{number}.mp4", slow) for number in range(6)]
+        waiting = [threads.submit(narrow.chat, "blue", url) for url in urls]
+        until(lambda: lasting_wild.open_now == 2)
+        assert narrow.chat("blue", clip.as_uri()).status_code == 200
+        assert not any(chat.done() for chat in waiting)
+        answered.set()
+        assert [chat.result(timeout=60).status_code for chat in waiting] == [424] * 6
+
+
+def test_a_downloaded_file_that_is_no_video_does_not_stay(narrow, lasting_wild):
+    body = b"\0\0\0\x20ftypisom" + bytes(5000)
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    refused = narrow.chat("blue", lasting_wild.url("/film.mp4", head + body))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (415, "not_a_video")
+    assert [path.name for path in (narrow.cache / "downloads").glob("*") if path.is_file()] == []
 
 
 def run(*options):

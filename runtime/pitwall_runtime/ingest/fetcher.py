@@ -1,0 +1,165 @@
+"""Fetches remote videos in a thread of its own: so many at once, so many per host, each address once for all who wait.
+
+Downloads are not answers: a slow server takes a place here and none among the questions.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import Counter
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pitwall_runtime.deadline import Deadline
+from pitwall_runtime.errors import MediaOriginError
+from pitwall_runtime.ingest.addresses import AddressBook, KnownAddress
+from pitwall_runtime.ingest.download import DownloadLimits, download
+from pitwall_runtime.ingest.origin import shown
+from pitwall_runtime.media import Video
+
+
+@dataclass(slots=True)
+class Flight:
+    """One download under way, and how many wait for it."""
+
+    task: "asyncio.Task[Video]"
+    waiting: int = 0
+
+
+class Fetcher:
+    """Downloads into `folder`. Its thread starts with the first download and ends with the process."""
+
+    def __init__(self, folder: Path, limits: DownloadLimits) -> None:
+        self.folder, self.limits = folder, limits
+        self._book = AddressBook(folder / "addresses")
+        self._flights: dict[str, Flight] = {}
+        self._of_host: Counter[str] = Counter()
+        self._host_places: dict[str, asyncio.Semaphore] = {}
+        self._places = asyncio.Semaphore(limits.at_once)
+        self._guard = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def submit(self, url: str, deadline: Deadline) -> "Future[Video]":
+        """The video at `url`, some time. Cancel the future to stop waiting; the last one to leave stops the download.
+
+        Fails with what `download` raises, or MediaOriginError if the deadline passes or too many wait for the host.
+        """
+        return asyncio.run_coroutine_threadsafe(self._wait(url, deadline), self._running())
+
+    def fetch(self, url: str, deadline: Deadline) -> Video:
+        """`submit` for who has nothing else to do."""
+        future = self.submit(url, deadline)
+        withdraw = deadline.when_given_up(lambda: _cancel(future))
+        try:
+            return future.result()
+        except (CancelledError, FutureTimeoutError):
+            deadline.check()
+            raise
+        finally:
+            withdraw()
+
+    def forget(self, video: Video) -> None:
+        """Delete a download that turned out to be of no use."""
+        path = self.folder / video.content_hash
+        if video.path == path:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._guard:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="downloads", daemon=True).start()
+            return self._loop
+
+    async def _wait(self, url: str, deadline: Deadline) -> Video:
+        flight = self._flights.get(url) or self._take_off(url)
+        flight.waiting += 1
+        try:
+            async with asyncio.timeout(min(deadline.remaining(), _LONGEST_WAIT_SECONDS)):
+                return await asyncio.shield(flight.task)
+        except TimeoutError:
+            raise MediaOriginError(
+                f"{shown(url)} was not fetched within the question's {deadline.seconds:g} s; "
+                "use a faster server, or put the video into the queue with POST /v1/videos first"
+            ) from None
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.task.done():
+                self._flights.pop(url, None)
+                flight.task.cancel()
+
+    def _take_off(self, url: str) -> Flight:
+        host = _host(url)
+        if self._of_host[host] >= self.limits.per_host + self.limits.waiting_per_host:
+            raise MediaOriginError(
+                f"{self._of_host[host]} downloads from {host!r} are under way or waiting; ask again in a minute"
+            )
+        flight = Flight(asyncio.get_running_loop().create_task(self._video(url, host)))
+        self._of_host[host] += 1
+        self._flights[url] = flight
+        flight.task.add_done_callback(lambda task: self._landed(url, host, task))
+        return flight
+
+    def _landed(self, url: str, host: str, task: "asyncio.Task[Video]") -> None:
+        if not task.cancelled():
+            task.exception()  # seen: whoever waited has it
+        flight = self._flights.get(url)
+        if flight and flight.task is task:
+            del self._flights[url]
+        self._of_host[host] -= 1
+        if self._of_host[host] <= 0:
+            del self._of_host[host]
+            self._host_places.pop(host, None)
+
+    async def _video(self, url: str, host: str) -> Video:
+        known = await asyncio.to_thread(self._known, url)
+        if known and known.fresh(time.time()):
+            return self._stored(known)
+        place = self._host_places.setdefault(host, asyncio.Semaphore(self.limits.per_host))
+        async with place, self._places:
+            try:
+                async with asyncio.timeout(self.limits.max_seconds):
+                    return await self._fetched(url, known)
+            except TimeoutError:
+                raise MediaOriginError(
+                    f"{shown(url)}: the download took longer than the limit of {self.limits.max_seconds:g} s; "
+                    "use a faster server or a smaller video"
+                ) from None
+
+    async def _fetched(self, url: str, known: KnownAddress | None) -> Video:
+        fetched = await download(url, self.folder, self.limits, known.validators if known else {})
+        if fetched.video is None:
+            if known is None:
+                raise MediaOriginError(f"{shown(url)} answered 304 to a request without conditions; use another server")
+            self._book.note(url, known.content_hash, known.validators)
+            return self._stored(known)
+        self._book.note(url, fetched.video.content_hash, fetched.headers)
+        return fetched.video
+
+    def _known(self, url: str) -> KnownAddress | None:
+        """What is known of the address, if its video is still there."""
+        known = self._book.find(url)
+        return known if known and self._stored(known).path.is_file() else None
+
+    def _stored(self, known: KnownAddress) -> Video:
+        return Video(known.content_hash, self.folder / known.content_hash)
+
+
+_LONGEST_WAIT_SECONDS = 7 * 86_400.0
+"""Without a deadline; asyncio takes no infinite timeout."""
+
+
+def _cancel(future: "Future[Video]") -> None:
+    future.cancel()
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "")[:253]
+    except ValueError:
+        return ""

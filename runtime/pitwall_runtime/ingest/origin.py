@@ -1,0 +1,66 @@
+"""Says in the asker's terms what a video's server answered: a login, a missing file, an overload, a web page."""
+
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+from pitwall_runtime.errors import MediaMissingError, MediaOriginError, NotAVideoError, RefusedError
+
+HEAD_BYTES: Final = 1024
+"""As much of a file's beginning as tells what it is not."""
+
+_GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_CLOSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED})
+_BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
+_KINDS: Final[tuple[tuple[bytes, str], ...]] = (
+    (b"version https://git-lfs", "is a Git LFS pointer, not the film: fetch it with `git lfs pull` and send that"),
+    (b"\x1f\x8b", "is compressed with gzip: unpack it and send the video inside"),
+    (b"pk\x03\x04", "is a ZIP archive: unpack it and send the video inside"),
+    (b"%pdf-", "is a PDF document: send a video file"),
+    (b"#extm3u", "is a playlist, which names other addresses: give the address of one video file, such as an MP4"),
+    (b"<!doctype html", "is a web page, perhaps a login or a player: give the address of the video file itself"),
+    (b"<html", "is a web page, perhaps a login or a player: give the address of the video file itself"),
+    (b"<?xml", "is an XML document, perhaps an error message: give the address of the video file itself"),
+    (b'{"', "is a JSON document, perhaps an error message: give the address of the video file itself"),
+)
+
+
+def shown(url: str) -> str:
+    """An address as messages and logs may hold it: without the query, which often is a signature or a token."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return repr(url.split("?", maxsplit=1)[0][:200])
+    short = parts._replace(query="…" if parts.query else "", fragment="").geturl()
+    return repr(short[:200])
+
+
+def refuse_status(status: int, url: str, retry_after: str = "") -> None:
+    """Raises what the status of a video's server means for the asker, unless it is 200."""
+    where = shown(url)
+    if status == HTTPStatus.OK:
+        return
+    if status in _GONE:
+        raise MediaMissingError(f"{where} answered {status}: there is no such file; check the address")
+    if status in _CLOSED:
+        raise MediaOriginError(
+            f"{where} answered {status}: it cannot be read without a login; give a public or a signed address"
+        )
+    if status in _BUSY:
+        pause = f" after {retry_after} s" if retry_after.isdecimal() else " in a minute"
+        raise MediaOriginError(f"{where} answered {status}: its server is too busy; ask again{pause}")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise MediaOriginError(f"{where} answered {status}: its server fails; ask again later, or use another server")
+    raise MediaOriginError(f"{where} answered {status} and not with a file; give the address of the video file itself")
+
+
+def what_else(head: bytes) -> RefusedError | None:
+    """The refusal of a file whose beginning shows that it is no video; None if it may be one."""
+    if not head:
+        return NotAVideoError("the file is empty; upload it again")
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
+    for mark, words in _KINDS:
+        if start.startswith(mark):
+            return NotAVideoError(f"the file {words}")
+    return None

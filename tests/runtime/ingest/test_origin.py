@@ -1,0 +1,285 @@
+"""Servers of the world, from a login page to one that never finishes its headers: each ends in time, in clear words."""
+
+import gzip
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pitwall_runtime.deadline import Deadline
+from pitwall_runtime.errors import (
+    MediaMissingError,
+    MediaOriginError,
+    NotAVideoError,
+    TooLateError,
+)
+from pitwall_runtime.ingest.addresses import FRESH_SECONDS
+from pitwall_runtime.ingest.download import DownloadLimits
+from pitwall_runtime.ingest.fetcher import Fetcher
+from pitwall_runtime.ingest.origin import shown
+
+
+def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    head = "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers))
+    return head.encode() + b"\r\n" + body
+
+
+BODY = b"\0\0\0\x20ftypisom" + bytes(5000)
+DEADLINE_SECONDS = 60.0
+"""Far beyond every limit below, and what a hang would take."""
+
+
+def limits(wild, **more) -> DownloadLimits:
+    return DownloadLimits(
+        **{
+            "max_seconds": 2.0,
+            "header_seconds": 0.5,
+            "read_seconds": 0.5,
+            "allowed_hosts": frozenset({wild.host}),
+            **more,
+        }
+    )
+
+
+def files(fetcher: Fetcher) -> list[str]:
+    """What lies in the folder of the downloads, drafts included."""
+    return [path.name for path in fetcher.folder.rglob("*") if path.is_file() and path.parent.name != "addresses"]
+
+
+@pytest.fixture
+def fetcher(wild, tmp_path):
+    return Fetcher(tmp_path / "downloads", limits(wild))
+
+
+@pytest.mark.parametrize(
+    ("answer", "refusal", "words"),
+    [
+        pytest.param(response(b"", status="401 Unauthorized"), MediaOriginError, "without a login", id="401"),
+        pytest.param(response(b"", status="403 Forbidden"), MediaOriginError, "signed address", id="403"),
+        pytest.param(response(b"", status="404 Not Found"), MediaMissingError, "check the address", id="404"),
+        pytest.param(response(b"", status="410 Gone"), MediaMissingError, "no such file", id="410"),
+        pytest.param(
+            response(b"", "Retry-After: 7", status="429 Too Many Requests"), MediaOriginError, "after 7 s", id="429"
+        ),
+        pytest.param(response(b"", status="500 Internal Server Error"), MediaOriginError, "server fails", id="500"),
+        pytest.param(response(b"", status="503 Service Unavailable"), MediaOriginError, "too busy", id="503"),
+        pytest.param(response(b"", status="206 Partial Content"), MediaOriginError, "not with a file", id="206"),
+        pytest.param(b"HTTP/1.1 304 Not Modified\r\n\r\n", MediaOriginError, "without conditions", id="304 unasked"),
+        pytest.param(
+            response(b"<!DOCTYPE html><title>Sign in</title>"), NotAVideoError, "a web page, perhaps a login", id="html"
+        ),
+        pytest.param(
+            response(b"\xef\xbb\xbf\n<HTML>" + bytes(3000)), NotAVideoError, "web page", id="html with a mark"
+        ),
+        pytest.param(response(b""), NotAVideoError, "is empty", id="empty"),
+        pytest.param(response(gzip.compress(BODY)), NotAVideoError, "compressed with gzip", id="gzip"),
+        pytest.param(
+            response(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+            NotAVideoError,
+            "git lfs pull",
+            id="lfs",
+        ),
+        pytest.param(response(b"#EXTM3U\n#EXT-X-VERSION:3\n"), NotAVideoError, "playlist", id="playlist"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + BODY,
+            MediaOriginError,
+            "cannot be fetched",
+            id="cut off",
+        ),
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", MediaOriginError, "cannot be fetched", id="not http"),
+        pytest.param(b"", MediaOriginError, "cannot be fetched", id="hangs up"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nX: " + b"x" * 2_000_000, MediaOriginError, "cannot be fetched", id="2 MB of header"
+        ),
+        pytest.param(
+            b"HTTP/1.1 302 Found\r\nLocation: http://[\r\n\r\n", MediaOriginError, "cannot be fetched", id="nowhere"
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Length: -7\r\n\r\n",
+            MediaOriginError,
+            "cannot be fetched",
+            id="negative length",
+        ),
+    ],
+)
+def test_what_a_server_answers_is_told_in_the_askers_terms(wild, fetcher, answer, refusal, words):
+    with pytest.raises(refusal, match=words) as told:
+        fetcher.fetch(wild.url("/film.mp4?token=secret", answer), Deadline(DEADLINE_SECONDS))
+    assert 400 <= told.value.status < 500, "the asker's server is not the variant's fault"
+    assert "secret" not in told.value.message
+    assert files(fetcher) == []
+
+
+def slow_header(connection, wild):
+    for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Slow: " + b"x" * 100_000:
+        connection.sendall(bytes([byte]))
+        if wild.ended.wait(0.02):
+            return
+
+
+def endless_interim(connection, wild):
+    while not wild.ended.wait(0.001):
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 20)
+
+
+def silent(_, wild):
+    wild.ended.wait()
+
+
+def drip(connection, wild):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n\0\0\0\x20ftypisom")
+    while not wild.ended.wait(0.05):
+        connection.sendall(b"x")
+
+
+def stalls(connection, wild):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + BODY)
+    wild.ended.wait()
+
+
+WAYS_TO_HANG = [slow_header, endless_interim, silent, drip, stalls]
+
+
+@pytest.mark.parametrize("talk", WAYS_TO_HANG, ids=lambda talk: talk.__name__)
+def test_a_server_that_never_finishes_ends_at_the_limits(wild, fetcher, talk):
+    started = time.monotonic()
+    with pytest.raises(MediaOriginError, match="use a faster server"):
+        fetcher.fetch(wild.url("/film.mp4", talk), Deadline(DEADLINE_SECONDS))
+    assert time.monotonic() - started < DEADLINE_SECONDS / 2
+    assert files(fetcher) == []
+
+
+@pytest.mark.parametrize("talk", WAYS_TO_HANG, ids=lambda talk: talk.__name__)
+def test_the_questions_deadline_ends_it_before_the_limits(wild, tmp_path, talk):
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, header_seconds=500.0, read_seconds=500.0))
+    with pytest.raises(MediaOriginError, match=r"within the question's 0\.3 s"):
+        fetcher.fetch(wild.url("/film.mp4", talk), Deadline(0.3))
+
+
+def test_an_asker_who_leaves_stops_the_download(wild, fetcher):
+    deadline = Deadline(DEADLINE_SECONDS)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(fetcher.fetch, wild.url("/film.mp4", drip), deadline)
+        until(lambda: wild.asked("/film.mp4"))
+        deadline.give_up()
+        with pytest.raises(TooLateError, match="has left"):
+            waiting.result(timeout=DEADLINE_SECONDS)
+    until(lambda: wild.open_now == 0)
+    assert files(fetcher) == []
+
+
+def test_a_slow_server_does_not_hold_up_another(wild, other_wild, tmp_path):
+    """A host that drips, asked more often than there are places for one host, and a film from another."""
+    slow = other_wild
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, allowed_hosts=frozenset({wild.host, "localhost"})))
+    address = slow.url("/").replace("127.0.0.1", "localhost")
+    stuck = []
+    for number in range(10):
+        slow.url(f"/{number}", drip)
+        stuck.append(fetcher.submit(f"{address}{number}", Deadline(DEADLINE_SECONDS)))
+    until(lambda: slow.open_now == 2)
+    video = fetcher.fetch(wild.url("/film.mp4", response(BODY)), Deadline(DEADLINE_SECONDS))
+    for future in stuck:
+        future.cancel()
+    until(lambda: slow.open_now == 0)
+    assert video.path.read_bytes() == BODY
+    assert slow.most_at_once == 2
+
+
+def test_who_would_wait_too_long_for_a_host_is_told_at_once(wild, tmp_path):
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, per_host=1, waiting_per_host=2))
+    stuck = [fetcher.submit(wild.url(f"/{number}", drip), Deadline(DEADLINE_SECONDS)) for number in range(3)]
+    with pytest.raises(MediaOriginError, match=r"3 downloads from '127\.0\.0\.1' are under way or waiting"):
+        fetcher.fetch(wild.url("/one-more", response(BODY)), Deadline(DEADLINE_SECONDS))
+    for future in stuck:
+        future.cancel()
+    wild.url("/again", response(BODY))
+    until(lambda: fetched(fetcher, wild.url("/again")))
+
+
+def fetched(fetcher, url) -> bool:
+    try:
+        return fetcher.fetch(url, Deadline(DEADLINE_SECONDS)).path.is_file()
+    except MediaOriginError:
+        return False
+
+
+def test_twenty_who_ask_for_one_address_cause_one_download(wild, fetcher):
+    go = threading.Event()
+
+    def talk(connection, _):
+        go.wait(DEADLINE_SECONDS)
+        connection.sendall(response(BODY))
+
+    url = wild.url("/film.mp4", talk)
+    futures = [fetcher.submit(url, Deadline(DEADLINE_SECONDS)) for _ in range(20)]
+    futures[0].cancel()
+    go.set()
+    assert {future.result(timeout=DEADLINE_SECONDS).path.read_bytes() for future in futures[1:]} == {BODY}
+    assert len(wild.requests) == 1
+
+
+def test_an_unchanged_file_is_asked_for_and_not_sent_again(wild, tmp_path, monkeypatch):
+    def talk(connection, server):
+        known = server.requests[-1][1].get("if-none-match") == '"v1"'
+        connection.sendall(
+            b'HTTP/1.1 304 Not Modified\r\nETag: "v1"\r\n\r\n' if known else response(BODY, 'ETag: "v1"')
+        )
+
+    url = wild.url("/film.mp4", talk)
+    first = Fetcher(tmp_path, limits(wild)).fetch(url, Deadline(DEADLINE_SECONDS))
+    fresh = Fetcher(tmp_path, limits(wild)).fetch(url, Deadline(DEADLINE_SECONDS))
+    assert (fresh, len(wild.requests)) == (first, 1), "another process finds it fresh"
+
+    later = time.time() + FRESH_SECONDS + 1
+    monkeypatch.setattr("time.time", lambda: later)
+    again = Fetcher(tmp_path, limits(wild)).fetch(url, Deadline(DEADLINE_SECONDS))
+    assert (again, wild.requests[-1][1]["if-none-match"]) == (first, '"v1"')
+
+    first.path.unlink()
+    assert Fetcher(tmp_path, limits(wild)).fetch(url, Deadline(DEADLINE_SECONDS)).path.read_bytes() == BODY
+    assert "if-none-match" not in wild.requests[-1][1], "what is gone cannot be unchanged"
+
+
+def test_a_changed_file_is_fetched_anew(wild, tmp_path, monkeypatch):
+    bodies = [BODY, BODY + b"more"]
+    url = wild.url(
+        "/film.mp4", lambda connection, server: connection.sendall(response(bodies[len(server.requests) - 1]))
+    )
+    first = Fetcher(tmp_path, limits(wild)).fetch(url, Deadline(DEADLINE_SECONDS))
+    monkeypatch.setattr("time.time", lambda: first.path.stat().st_mtime + 2 * FRESH_SECONDS)
+    assert Fetcher(tmp_path, limits(wild)).fetch(url, Deadline(DEADLINE_SECONDS)).path.read_bytes() == bodies[1]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"hash": 1}', '{"hash": "x", "validators": 7, "checkedAt": "y"}'])
+def test_a_damaged_memory_of_addresses_costs_a_download(wild, fetcher, content):
+    url = wild.url("/film.mp4", response(BODY))
+    fetcher.fetch(url, Deadline(DEADLINE_SECONDS))
+    next((fetcher.folder / "addresses").iterdir()).write_text(content)
+    assert fetcher.fetch(url, Deadline(DEADLINE_SECONDS)).path.read_bytes() == BODY
+    assert len(wild.requests) == 2
+
+
+def test_what_turned_out_to_be_no_video_does_not_stay(wild, fetcher):
+    video = fetcher.fetch(wild.url("/film.mp4", response(BODY)), Deadline(DEADLINE_SECONDS))
+    fetcher.forget(video)
+    assert files(fetcher) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://h/a.mp4?X-Amz-Signature=abc#t", "'https://h/a.mp4?…'"),
+        ("http://[x?key=abc", "'http://[x'"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(url, words):
+    assert shown(url) == words
+
+
+def until(condition, seconds=DEADLINE_SECONDS):
+    latest = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < latest, "this was waited for in vain"
+        time.sleep(0.005)
