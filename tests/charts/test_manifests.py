@@ -1,9 +1,11 @@
 """What the chart's objects say, for every values file beside this test."""
 
+import itertools
 import json
 import os
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -14,12 +16,14 @@ from harness import binaries
 
 from pitwall_flags.service import __main__ as flags_service
 from pitwall_gateway.serve import settings as gateway_settings
-from pitwall_operator.cluster import __main__ as cluster
 from pitwall_operator.cluster import settings as operator_settings
+from pitwall_operator.kube import rights
+from pitwall_operator.kube.rights import Right
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "pitwall"
+ADMINISTRATOR = ROOT / "examples" / "install" / "administrator.yaml"
 SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / "v1.36.0-local-strict"
 OF_OTHERS = "PodMonitor,PrometheusRule,Certificate,Issuer"
 """Kinds whose schemas are not Kubernetes' own."""
@@ -166,6 +170,8 @@ def test_the_operator_is_told_what_the_values_say_of_runtimes(render):
     assert told.defaults.image_pull_secrets == ("registry",)
     assert told.defaults.media_volume == {"persistentVolumeClaim": {"claimName": "films", "readOnly": True}}
     assert set(told.defaults.cache_volume) == {"ephemeral"}
+    assert told.defaults.of("search").media_volume["persistentVolumeClaim"]["claimName"] == "search-films"
+    assert told.defaults.of("search").cache_volume == told.defaults.cache_volume
     assert told.known.parameters["ours"] == {"depth", "width"}
 
 
@@ -188,37 +194,43 @@ def test_a_set_of_namespaces_needs_no_right_outside_of_them(render):
     assert rendered.all("CustomResourceDefinition") == []
 
 
-def _documented():
-    """(group, resource) → verbs, as the operator's module lists what it uses."""
-    groups = re.findall(r"^\* (?!in the)(.*?)(?=^\*|\Z)", cluster.__doc__, re.MULTILINE | re.DOTALL)
-    for text in groups:
-        group, _, rest = re.sub(r"\(.*?\)", "", " ".join(text.split())).partition(":")
-        known = {"where OwnerReferencesPermissionEnforcement is on": "pitwall.dev", '""': ""}
-        for part in rest.split(";"):
-            resources, _, verbs = part.partition(":")
-            for resource in resources.split(","):
-                yield (known.get(group.strip(), group.strip()), resource.strip()), set(verbs.strip().split(", "))
-
-
-RIGHTS = dict(_documented())
-
-
 @pytest.mark.parametrize("case", ["default", "namespaced", "everything"])
-def test_nobody_is_given_more_than_the_operator_uses(render, case):
-    rights = {
-        (group, resource): set(rule["verbs"])
-        for role in render(case).all("ClusterRole") + render(case).all("Role")
-        for rule in role["rules"]
-        if role["metadata"]["name"].endswith("-operator")
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    }
+def test_nobody_is_given_more_than_he_uses(render, case):
+    roles = render(case).all("ClusterRole") + render(case).all("Role")
+    given = {part: set(_given(roles, part)) for part in ("-operator", "-operator-lease", "-gateway")}
 
-    assert not any("*" in [*key, *verbs] for key, verbs in rights.items())
-    assert ("", "secrets") not in rights
-    assert rights == RIGHTS
-    assert rights["pitwall.dev", "rollouts"] == {"get", "list", "watch"}, "the operator never writes a spec"
-    assert rights["pitwall.dev", "rollouts/status"] == {"update"}
+    assert {replace(right, name="") for right in given["-operator-lease"]} == rights.LEASE
+    assert given["-operator"] == rights.OPERATOR
+    assert given["-gateway"] == rights.GATEWAY
+    assert not any("*" in str(right) for right in rights.INSTALLER)
+    assert not any(right.resource == "secrets" for right in rights.OPERATOR)
+    ours = {right for right in rights.OPERATOR if right.group == "pitwall.dev" and "/" not in right.resource}
+    assert {right.verb for right in ours} == {"get", "list", "watch"}, "the operator never writes a spec"
+
+
+def _given(roles, suffix):
+    for role in roles:
+        if role["metadata"]["name"].endswith(suffix):
+            for rule in role["rules"]:
+                for group, resource, verb in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"]):
+                    yield Right(group, resource, verb, *rule.get("resourceNames", ()))
+
+
+def test_who_installs_in_a_namespace_must_be_able_to_make_whatever_the_chart_makes_there(render):
+    makes = {right.resource for right in rights.INSTALLER if right.verb == "create"}
+    kinds = {one["kind"].lower() for one in render("namespaced").objects}
+
+    assert {f"{kind}s" for kind in kinds} <= makes
+
+
+def test_the_administrators_part_gives_namespaces_admins_what_they_lack_and_nothing_of_the_cluster(render):
+    (role,) = [one for one in yaml.safe_load_all(ADMINISTRATOR.read_text()) if one]
+
+    assert role["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-admin"] == "true"
+    ours = {right for right in rights.INSTALLER if right.group == "pitwall.dev"}
+    given = set(_given([role], ""))
+    assert ours <= given
+    assert {right.group for right in given} <= {right.group for right in rights.INSTALLER}
 
 
 def test_a_budget_stands_where_there_are_several_pods(render):

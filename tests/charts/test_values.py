@@ -13,7 +13,17 @@ CHART = Path(__file__).parents[2] / "charts" / "pitwall"
 pytestmark = pytest.mark.slow
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
-FREE = {"resources", "affinity", "nodeSelector", "annotations", "labels", "mediaVolume", "cacheVolume", "issuerRef"}
+FREE = {
+    "resources",
+    "affinity",
+    "nodeSelector",
+    "annotations",
+    "labels",
+    "mediaVolume",
+    "cacheVolume",
+    "volumesIn",
+    "issuerRef",
+}
 
 
 def leaves(values, path=()):
@@ -64,6 +74,7 @@ def another(path, value):
     samples = {
         "digest": "sha256:" + "b" * 64, "size": "7Gi", "interval": "7s", "url": "https://elsewhere",
         "mediaRoots": ["/x"], "issuerRef": {"name": "x"},
+        "volumesIn": {"search": {"cacheVolume": {"emptyDir": {}}}},
         "pullSecrets": [{"name": "x"}], "tolerations": [{"key": "x"}], "clients": [{"podSelector": {}}],
         "scrapers": [{"podSelector": {}}], "affinity": {"podAffinity": {}},
     }  # fmt: skip
@@ -133,6 +144,7 @@ def test_every_value_changes_what_is_rendered(rendering, name):
         pytest.param({"operator.replicas": 0}, "/operator/replicas.*minimum", id="nobody-would-act"),
         pytest.param({"gateway.namespace": "Video_QA"}, "/gateway/namespace.*pattern", id="no-namespace"),
         pytest.param({"prometheus.url": "prometheus:9090"}, "/prometheus/url.*pattern", id="an-address-without-http"),
+        pytest.param({"runtime.volumesIn": {"search": {}}}, "/runtime/volumesIn/search", id="volumes-that-are-none"),
         pytest.param({"flags.requestsPerSecond": "many"}, "/flags/requestsPerSecond.*number", id="text-for-a-number"),
         pytest.param({"operator.image.digest": "sha256:12"}, "/operator/image/digest", id="half-a-digest"),
         pytest.param({"gateway.warmQuestions": BODIES + 1}, "/gateway/warmQuestions.*maximum", id="too-many"),

@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 import time
-import urllib.error
 import urllib.request
 
 import pytest
@@ -192,27 +191,27 @@ async def test_a_missing_right_is_named_once_with_its_remedy(following, control_
     assert routes() is None
 
 
-def test_a_gateway_is_ready_once_a_pod_of_its_namespace_is(may_read, runtimes, namespace, control_plane, tmp_path):
+def test_a_gateway_is_ready_before_any_pod_is_and_tells_which_variants_have_one(
+    may_read, runtimes, namespace, control_plane, tmp_path
+):
     port = free_port()
     command = [sys.executable, "-m", "pitwall_gateway", "--port", str(port), "--endpoints", namespace]
     command += ["--routes", tmp_path / "routes.json", "--state-dir", tmp_path]
     environment = {**os.environ, "KUBECONFIG": str(control_plane.kubeconfig_of(GATEWAY))}
     gateway = Process(command, tmp_path / "gateway.log", environment).start()
 
-    def status():
+    def ready_variants():
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-                return answer.status
-        except urllib.error.HTTPError as error:
-            return error.code
+                return json.load(answer)["variants"]
         except OSError:
-            return 0
+            return None
 
     try:
-        until(lambda: status() == 503, seconds=60, what="a gateway without routes")
+        until(lambda: ready_variants() == [], seconds=60, what="a ready gateway without routes")
         runtimes.service("aks-v2")
         runtimes.pod("aks-v2", 1)
-        until(lambda: status() == 200, seconds=60, what="a ready gateway")
+        until(lambda: ready_variants() == ["aks-v2"], seconds=60, what="the pod's variant")
     finally:
         gateway.stop()
     assert gateway.exit_status == 0

@@ -54,9 +54,9 @@ class Routes:
         anything = [name for name, pools in self.variants.items() if any(pools.values())]
         return next(iter(serving + anything), "")
 
-    def has_url(self) -> bool:
-        """True if at least one URL is configured."""
-        return any(urls for pools in self.variants.values() for urls in pools.values())
+    def having_urls(self) -> list[str]:
+        """The names of the variants that somebody can be sent to, sorted."""
+        return sorted(name for name, pools in self.variants.items() if any(pools.values()))
 
 
 def parse_routes(text: str) -> Routes:

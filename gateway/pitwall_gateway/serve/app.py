@@ -24,6 +24,7 @@ from pitwall_gateway.values.question import Question, read_question
 
 log = logging.getLogger(__name__)
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
+NO_RUNTIME = "no runtime is ready yet: questions get 503 until a SamplerVariant's pods are"
 
 
 def build_app(wiring: Wiring) -> FastAPI:
@@ -109,13 +110,16 @@ def _add_health(app: FastAPI, wiring: Wiring) -> None:
         """The process answers."""
         return JSONResponse({"status": "ok"})
 
-    @app.get("/readyz", responses={503: {"description": "No runtime is configured yet"}})
+    @app.get("/readyz", responses={503: {"description": "Where runtimes are is not known yet"}})
     async def readyz() -> Response:
-        """At least one runtime is configured; none is called."""
-        if wiring.routes_now().has_url():
-            return JSONResponse({"status": "ready"})
-        problem = wiring.routes.problem or "it holds no URL"
-        message = f"routes file {wiring.settings.routes.name}: {problem}; start a variant, or wait for the operator"
+        """It is known where runtimes are, though there may be none yet; none is called."""
+        variants = wiring.routes_now().having_urls()
+        if variants or not wiring.routes.problem:
+            detail = "" if variants else NO_RUNTIME
+            return JSONResponse({"status": "ready", "variants": variants, "detail": detail})
+        message = (
+            f"routes file {wiring.settings.routes.name}: {wiring.routes.problem}; wait for the operator, or see the log"
+        )
         return error_response(503, message, "no_routes")
 
     @app.get("/metrics", response_class=Response)

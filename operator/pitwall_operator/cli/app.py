@@ -18,6 +18,7 @@ from pitwall_operator.cli.commands import (
     lint,
     look_back,
     plan,
+    rights,
     show,
 )
 from pitwall_operator.cli.context import problems
@@ -52,8 +53,12 @@ ONE_MACHINE: tuple[Command, ...] = (
     ask.ask, dashboard.dashboard, completion.completion,
 )  # fmt: skip
 
+CLUSTER: tuple[Command, ...] = (rights.check_rights,)
+
 for command in BOTH_WORLDS:
     app.command()(with_source(command))
+for command in CLUSTER:
+    app.command()(command)
 for command in ONE_MACHINE:
     app.command()(command)
 for command in (create.variant, create.rollout):
@@ -83,7 +88,7 @@ def common(
     """
     given = {"namespace": namespace, "context": context, "kubeconfig": kubeconfig, "state": state}
     said = {name: value for name, value in given.items() if value is not None}
-    names = [command.__name__ for command in BOTH_WORLDS]
+    names = [command.__name__.replace("_", "-") for command in (*BOTH_WORLDS, *CLUSTER)]
     ctx.default_map = dict.fromkeys(names, said) | {"create": {"variant": said, "rollout": said}}
 
 

@@ -1,14 +1,6 @@
 """Starts the operator in a cluster: `python -m pitwall_operator.cluster --flags-url URL --runtime-image IMAGE …`.
 
-What its service account needs (in the namespaces it watches, or cluster-wide):
-
-* pitwall.dev: rollouts, samplervariants: get, list, watch; rollouts/status, samplervariants/status: update
-* apps: deployments: get, list, watch, create, patch, delete; controllerrevisions: get, list, create, delete
-* "" (core): services: get, list, watch, create, patch, delete; configmaps: create, patch, delete;
-  events: get, create, patch; pods: list (to say why they are not ready; it may be left out)
-* policy: poddisruptionbudgets: get, list, watch, create, patch, delete
-* in the Lease's namespace, coordination.k8s.io: leases: get, create, update
-* where OwnerReferencesPermissionEnforcement is on: samplervariants/finalizers: update
+What its service account needs is in `pitwall_operator.kube.rights`; `pitwall check-rights --of operator` asks for it.
 """
 
 import asyncio

@@ -138,6 +138,12 @@ def _volume(text: str) -> dict[str, Any]:
     return source
 
 
+def _volume_in(text: str) -> tuple[str, dict[str, Any]]:
+    """`namespace={…}`. Raises ValueError where it is none, which argparse tells."""
+    namespace, _, source = text.partition("=")
+    return namespace, _volume(source)
+
+
 def _runtime_options(group: Any) -> None:
     group.add_argument("--runtime-image", required=True, help="for variants that name none")
     group.add_argument("--image-pull-policy", default="", help="empty is Kubernetes' own rule")
@@ -153,6 +159,11 @@ def _runtime_options(group: Any) -> None:
         "--media-volume", type=_volume, default={}, metavar="JSON",
         help="a volume source, mounted read-only at the first media root",
     )  # fmt: skip
+    for volume in ("cache", "media"):
+        group.add_argument(
+            f"--{volume}-volume-in", type=_volume_in, action="append", default=[], metavar="NAMESPACE=JSON",
+            help=f"the {volume} volume of that namespace's runtimes, in place of the general one; repeatable",
+        )  # fmt: skip
     group.add_argument("--startup-seconds", type=int, default=600, help="how long loading the models may take")
     group.add_argument("--grace-seconds", type=int, default=60, help="how long running answers may take at the end")
     group.add_argument(
@@ -173,6 +184,8 @@ def _defaults(chosen: argparse.Namespace) -> Defaults:
         allowed_hosts=tuple(chosen.allow_host),
         cache_volume=chosen.cache_volume,
         media_volume=chosen.media_volume,
+        cache_volumes=dict(chosen.cache_volume_in),
+        media_volumes=dict(chosen.media_volume_in),
         startup_seconds=chosen.startup_seconds,
         grace_seconds=chosen.grace_seconds,
     )

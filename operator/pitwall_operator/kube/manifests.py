@@ -7,7 +7,7 @@ template (containers, volumes and the like merge by name, as `kubectl patch` doe
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import yaml
@@ -50,6 +50,8 @@ class Defaults:
         allowed_hosts: hosts that videos may be fetched from although their addresses are private.
         cache_volume: a Kubernetes volume source for frames and embeddings; an empty one is an emptyDir of 8 GiB.
         media_volume: a Kubernetes volume source, mounted read-only at the first media root.
+        cache_volumes: by namespace, in the cache volume's place: a claim is its namespace's own.
+        media_volumes: by namespace, in the media volume's place.
         startup_seconds: how long loading the models may take.
         grace_seconds: how long running answers may take after a pod was asked to stop.
     """
@@ -62,8 +64,18 @@ class Defaults:
     allowed_hosts: tuple[str, ...] = ()
     cache_volume: Mapping[str, Any] = field(default_factory=dict)
     media_volume: Mapping[str, Any] = field(default_factory=dict)
+    cache_volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    media_volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     startup_seconds: int = 600
     grace_seconds: int = 60
+
+    def of(self, namespace: str) -> "Defaults":
+        """The same for one namespace, with its own volumes."""
+        return replace(
+            self,
+            cache_volume=self.cache_volumes.get(namespace, self.cache_volume),
+            media_volume=self.media_volumes.get(namespace, self.media_volume),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +179,7 @@ class PoolRequest:
 
 def deployment(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> Object:
     """The pool's pods, with the digest of all this in an annotation."""
+    defaults = defaults.of(owner.namespace)
     metadata = owner.pool_metadata(wanted.pool)
     metadata["labels"][ObjectLabel.REVISION] = wanted.revision
     spec = {

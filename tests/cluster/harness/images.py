@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import platform
 import sys
 import tarfile
@@ -43,7 +44,10 @@ def write_runtime(tar: Path) -> None:
     folders = [str(folder).lstrip("/") for folder in mounted_folders()]
     layer = _layer(folders=[*folders, "etc", "proc", "sys", "dev", "tmp", "var/cache/pitwall"], links=links)
     path = f"{Path(sys.prefix) / 'bin'}:/usr/local/bin:/usr/bin:/bin"
-    _write(tar, RUNTIME_IMAGE, layer, environment={"PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp"})
+    environment = {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp"}
+    # Whoever tests one checkout with another's environment says so by PYTHONPATH.
+    source = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
+    _write(tar, RUNTIME_IMAGE, layer, environment={**environment, **source})
 
 
 def write_pause(tar: Path, program: Path) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -56,6 +57,7 @@ class Installed:
     kubectl: Kubectl
     namespace: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    release: str = "pit"
     addresses: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,19 +69,40 @@ class Installed:
             "watch": {"namespaces": [self.namespace]},
             "runtime": {"image": image, **self.values.get("runtime", {})},
         }
-        command = [binaries.found("helm")["helm"], "template", "pit", CHART, f"--namespace={self.namespace}"]
+        command = [binaries.found("helm")["helm"], "template", self.release, CHART, f"--namespace={self.namespace}"]
         rendered = subprocess.run(
             [*command, "--values=-"],
             input=yaml.safe_dump({**self.values, **own}), capture_output=True, check=True, text=True, timeout=60,
         ).stdout  # fmt: skip
         self.objects = [one for one in yaml.load_all(rendered, yaml.CSafeLoader) if one]
 
+    @property
+    def name(self) -> str:
+        """What the chart's names begin with."""
+        return self.release if "pitwall" in self.release else f"{self.release}-pitwall"
+
+    def make_services(self) -> None:
+        """Makes the Services, as Helm marks what it has made, and remembers their addresses."""
+        whose = {"meta.helm.sh/release-name": self.release, "meta.helm.sh/release-namespace": self.namespace}
+        services = [one for one in self.objects if one["kind"] == "Service"]
+        for one in services:
+            one["metadata"]["annotations"] = {**one["metadata"].get("annotations", {}), **whose}
+        self._apply(services)
+        for component in COMPONENTS:
+            service = self.kubectl.get("service", f"{self.name}-{component}", self.namespace)
+            self.addresses[component] = service["spec"]["clusterIP"]
+
+    def write_chart(self, folder: Path) -> None:
+        """A chart of the same objects with this machine's programs, for Helm to install."""
+        (folder / "templates").mkdir(parents=True)
+        shutil.copy(CHART / "Chart.yaml", folder)
+        at_home = [self._at_home(one) for one in self.objects if one["kind"] != MONITOR]
+        text = str(yaml.dump_all(at_home, Dumper=yaml.CSafeDumper))
+        (folder / "templates" / "all.yaml").write_text(text.replace("{{", '{{ "{{" }}'))
+
     def apply(self) -> None:
         """As `helm install` does it."""
-        self._apply([one for one in self.objects if one["kind"] == "Service"])
-        for component in COMPONENTS:
-            service = self.kubectl.get("service", f"pit-pitwall-{component}", self.namespace)
-            self.addresses[component] = service["spec"]["clusterIP"]
+        self.make_services()
         later = [one for one in self.objects if one["kind"] not in ("Service", "Pod", MONITOR)]
         self._apply([self._at_home(one) for one in later])
 
@@ -120,7 +143,7 @@ class Installed:
 
     def _at_home(self, one: dict[str, Any]) -> dict[str, Any]:
         aliases = [
-            {"ip": address, "hostnames": [f"pit-pitwall-{component}.{self.namespace}.svc"]}
+            {"ip": address, "hostnames": [f"{self.name}-{component}.{self.namespace}.svc"]}
             for component, address in self.addresses.items()
         ]
         pod = one if one["kind"] == "Pod" else one.get("spec", {}).get("template")
@@ -134,11 +157,11 @@ class Installed:
 
 @contextmanager
 def installed(
-    kubectl: Kubectl, namespace: str, folder: Path, values: Mapping[str, Any] | None = None
+    kubectl: Kubectl, namespace: str, folder: Path, values: Mapping[str, Any] | None = None, release: str = "pit"
 ) -> Iterator[Installed]:
     """The rendered chart, not applied yet, with a volume for the flag service's claim; removed afterwards."""
-    with _volume(kubectl, namespace, folder):
-        made = Installed(kubectl, namespace, values or {})
+    made = Installed(kubectl, namespace, values or {}, release)
+    with _volume(made, folder):
         try:
             yield made
         finally:
@@ -146,12 +169,13 @@ def installed(
 
 
 @contextmanager
-def _volume(kubectl: Kubectl, namespace: str, parent: Path) -> Iterator[None]:
+def _volume(made: Installed, parent: Path) -> Iterator[None]:
+    kubectl, namespace = made.kubectl, made.namespace
     folder = parent / "flags"
     folder.mkdir()
     folder.chmod(0o777)
     parent.chmod(0o755)
-    claim = {"namespace": namespace, "name": "data-pit-pitwall-flags-0"}
+    claim = {"namespace": namespace, "name": f"data-{made.name}-flags-0"}
     spec = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": str(folder)}}
     head = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}}
     kubectl.apply({**head, "spec": {**spec, "claimRef": claim}})

@@ -106,10 +106,10 @@ def test_a_broken_or_lost_file_keeps_the_last_valid_routes_and_says_so(path, bre
 
 def test_a_file_that_comes_later_is_read(tmp_path):
     table = RouteTable(tmp_path / "routes.json")
-    assert not table.current(0.0).has_url()
+    assert not table.current(0.0).having_urls()
     (tmp_path / "routes.json").write_text(json.dumps({"variants": {"a": {"stable": ["http://one"]}}}))
 
-    assert table.current(1.0).has_url()
+    assert table.current(1.0).having_urls()
 
 
 def test_idle_urls_take_turns(path):
@@ -157,7 +157,7 @@ def test_the_file_is_looked_at_no_more_often_than_it_can_change(path):
     table.current(0.0)
     path.unlink()
 
-    assert table.current(LOOK_SECONDS / 2).has_url()
+    assert table.current(LOOK_SECONDS / 2).having_urls()
     assert table.problem == "", "nobody has looked yet"
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from pitwall_gateway.feedback.ledger import LedgerRule
 from pitwall_gateway.flags.port import FixedFlags
+from pitwall_gateway.serve.app import NO_RUNTIME
 from pitwall_gateway.serve.receive import BodyRule
 from pitwall_gateway.serve.settings import Rules
 
@@ -129,16 +130,31 @@ def test_an_unknown_path_is_refused_in_openai_shape(pit, duel):
     assert "GET /v1/nothing" in pit.client.get(pit.url + "/v1/nothing").json()["error"]["message"]
 
 
-def test_ready_means_that_a_runtime_is_configured(pit):
+def test_ready_means_that_it_is_known_where_runtimes_are(pit):
+    pit.open(FixedFlags({}))
+    ready = lambda: pit.client.get(pit.url + "/readyz")  # noqa: E731
+
+    unknown = ready()
+    pit.route({})
+    pit.until(lambda: ready().status_code == 200, "the routes to be read")
+    none = ready().json()
+    pit.route({"uniform-v1": {"stable": ["http://127.0.0.1:9"]}, "aks-v1": {"candidate": []}})
+    pit.until(lambda: ready().json()["variants"], "the new routes")
+
+    assert unknown.status_code == 503
+    assert "routes.json" in unknown.json()["error"]["message"]
+    assert (none["variants"], none["detail"]) == ([], NO_RUNTIME)
+    assert ready().json() == {"status": "ready", "variants": ["uniform-v1"], "detail": ""}
+    assert pit.client.get(pit.url + "/healthz").status_code == 200
+
+
+def test_a_routes_file_that_cannot_be_read_is_no_knowledge(pit):
+    pit.routes.write_text("{")
     pit.open(FixedFlags({}))
 
-    before = pit.client.get(pit.url + "/readyz")
-    pit.route({"uniform-v1": {"stable": ["http://127.0.0.1:9"]}})
-    pit.until(lambda: pit.client.get(pit.url + "/readyz").status_code == 200, "the routes to be read")
+    answer = pit.client.get(pit.url + "/readyz")
 
-    assert before.status_code == 503
-    assert "routes.json" in before.json()["error"]["message"]
-    assert pit.client.get(pit.url + "/healthz").status_code == 200
+    assert answer.status_code == 503
 
 
 def test_without_any_route_a_question_gets_a_clear_503(pit):

@@ -39,6 +39,14 @@
 {{- with $runtime.mediaVolume }}
 - {{ printf "--media-volume=%s" (toJson .) | quote }}
 {{- end }}
+{{- range $namespace, $volumes := $runtime.volumesIn }}
+{{- with $volumes.cacheVolume }}
+- {{ printf "--cache-volume-in=%s=%s" $namespace (toJson .) | quote }}
+{{- end }}
+{{- with $volumes.mediaVolume }}
+- {{ printf "--media-volume-in=%s=%s" $namespace (toJson .) | quote }}
+{{- end }}
+{{- end }}
 - --startup-seconds={{ $runtime.startupSeconds }}
 - --grace-seconds={{ $runtime.graceSeconds }}
 {{- range $runtime.known.samplers }}

@@ -161,7 +161,7 @@ def _await(folder: StateFolder) -> None:
     with console.status("starting …") as shown:
         while time.monotonic() < deadline:
             serving = [r.status.stable_variant for r in resources.rollouts() if r.status.weights]
-            if serving and _answers(f"{folder.gateway_url()}/readyz"):
+            if serving and _has_variants(f"{folder.gateway_url()}/readyz"):
                 return
             reasons = "; ".join(r.status.reason for r in resources.rollouts() if r.status.reason)
             shown.update(f"starting … {reasons}")
@@ -171,11 +171,13 @@ def _await(folder: StateFolder) -> None:
     fail(f"not ready after {START_SECONDS:.0f} s; the processes' last words:\n  {said}\nLogs: {folder.logs}")
 
 
-def _answers(url: str) -> bool:
+def _has_variants(url: str) -> bool:
+    """Whether a gateway knows a runtime to ask."""
     try:
-        return httpx.get(url, timeout=1.0, trust_env=False).status_code == httpx.codes.OK
+        answer = httpx.get(url, timeout=1.0, trust_env=False)
     except httpx.HTTPError:
         return False
+    return answer.status_code == httpx.codes.OK and bool(answer.json()["variants"])
 
 
 def down(
