@@ -25,7 +25,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from pitwall_crds.host.sockets import listen
+from pitwall_crds.host.sockets import free_port, listen
 
 RESULTS = Path(__file__).parent / "results" / "gateway.json"
 ROUNDS = 15
@@ -51,6 +51,14 @@ class Sample:
     seconds: tuple[float, ...]
     wall_seconds: float
     gateway_cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Where questions go, by way, and where the gateway shows its metrics."""
+
+    ways: dict[str, str]
+    metrics: str
 
 
 async def runtime(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -81,46 +89,56 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def _servers(folder: Path) -> Iterator[dict[str, str]]:
+def _servers(folder: Path) -> Iterator[Urls]:
     """A runtime and a gateway as processes of their own."""
     direct = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{direct.getsockname()[1]}"
     (folder / "routes.json").write_text(json.dumps({"variants": {"uniform-v1": {"stable": [url]}}}))
-    front = listen("127.0.0.1", 0)
-    port = front.getsockname()[1]
-    front.close()
+    port, metrics = free_port(), free_port()
     number = direct.fileno()
     files = ["--routes", str(folder / "routes.json"), "--state-dir", str(folder)]
     commands = [
         [sys.executable, __file__, "--serve", str(number)],
-        [sys.executable, "-m", "pitwall_gateway", "--port", str(port), *files],
+        [
+            sys.executable,
+            "-m",
+            "pitwall_gateway",
+            "--port",
+            str(port),
+            "--metrics-port",
+            str(metrics),
+            "--no-authentication",
+            *files,
+        ],
     ]
     with contextlib.ExitStack() as stack:
         for command in commands:
             process = stack.enter_context(subprocess.Popen(command, pass_fds=[number], stderr=subprocess.DEVNULL))  # noqa: S603 - our own
             stack.callback(process.terminate)
-        yield {"direct": url, "gateway": f"http://127.0.0.1:{port}"}
+        yield Urls({"direct": url, "gateway": f"http://127.0.0.1:{port}"}, f"http://127.0.0.1:{metrics}")
 
 
-async def _measure(urls: dict[str, str], questions: int) -> list[dict[str, Any]]:
-    async with _clients(urls) as clients:
+async def _measure(urls: Urls, questions: int) -> list[dict[str, Any]]:
+    async with _clients(urls.ways) as clients:
         samples = []
         for concurrency in (1, 8):
-            for way in urls:
+            for way in clients:
                 await _ask(clients[way], concurrency, questions // 10)
-            samples += await _in_turn(clients, concurrency, questions)
+            samples += await _in_turn(clients, urls.metrics, concurrency, questions)
     return [_row(sample, baseline) for sample, baseline in zip(samples, _baselines(samples), strict=True)]
 
 
-async def _in_turn(clients: dict[str, httpx.AsyncClient], concurrency: int, questions: int) -> list[Sample]:
+async def _in_turn(
+    clients: dict[str, httpx.AsyncClient], metrics: str, concurrency: int, questions: int
+) -> list[Sample]:
     """Both ways in short rounds by turns, so that a busy machine is busy for both."""
     seconds: dict[str, list[float]] = {way: [] for way in clients}
     walls, cpus = dict.fromkeys(clients, 0.0), dict.fromkeys(clients, 0.0)
     for _ in range(ROUNDS):
         for way, client in clients.items():
-            before = await _gateway_cpu(clients["gateway"])
+            before = await _gateway_cpu(clients["gateway"], metrics)
             some, wall = await _ask(client, concurrency, questions // ROUNDS)
-            cpus[way] += await _gateway_cpu(clients["gateway"]) - before
+            cpus[way] += await _gateway_cpu(clients["gateway"], metrics) - before
             walls[way] += wall
             seconds[way] += some
     return [Sample(way, concurrency, tuple(seconds[way]), walls[way], cpus[way]) for way in clients]
@@ -147,9 +165,9 @@ async def _until_up(client: httpx.AsyncClient) -> None:
     raise TimeoutError(f"{client.base_url} did not answer within 60 s")
 
 
-async def _gateway_cpu(client: httpx.AsyncClient) -> float:
+async def _gateway_cpu(client: httpx.AsyncClient, metrics: str) -> float:
     """Processor seconds that the gateway has used, by its own metrics."""
-    text = (await client.get("/metrics")).text
+    text = (await client.get(metrics + "/metrics")).text
     found = re.search(r"^process_cpu_seconds_total (\S+)$", text, re.MULTILINE)
     return float(found[1]) if found else float("nan")
 

@@ -37,5 +37,5 @@ COPY --from=build /venv /venv
 # The root file system is read-only in the cluster: what wants a home has /tmp, what wants a user's name has one.
 ENV PATH="/venv/bin:$PATH" HOME=/tmp USER=pitwall PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532
-EXPOSE 8080
+EXPOSE 8080 9090
 ENTRYPOINT ["python3", "-m", "pitwall_gateway"]

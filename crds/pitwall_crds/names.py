@@ -64,6 +64,8 @@ class Header(StrEnum):
     ANSWER_ID = "x-pitwall-answer-id"
     SESSION = "x-pitwall-session"
     FALLBACK = "x-pitwall-fallback"
+    IDENTITY = "x-pitwall-identity"
+    """A signed token that says for which user and session a caller speaks."""
     TRACE = "traceparent"
     DEADLINE = "pitwall-deadline-ms"
     """Milliseconds that are left for the answer, when the request is sent."""

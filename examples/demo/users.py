@@ -154,7 +154,7 @@ class Crowd:
         """A thumb by users who vote: up exactly when the answer satisfied them."""
         if visitor.votes:
             thumbs = "up" if exchange.satisfied else "down"
-            await self._tell({"answer_id": exchange.reply.answer_id, "thumbs": thumbs})
+            await self._tell({"answer_id": exchange.reply.answer_id, "session": exchange.session, "thumbs": thumbs})
 
     async def _tell(self, feedback: dict[str, str]) -> None:
         """Posts feedback; what is not taken is counted, and said once per kind of error."""

@@ -2,16 +2,18 @@
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Sequence
 
-from pitwall_crds.host.http_server import serve
+from pitwall_crds.host.http_server import SecondApp, serve
 from pitwall_crds.host.sockets import listen
 from pitwall_gateway.flags.port import FixedFlags, Flags
 from pitwall_gateway.flags.sync import FollowedFlags
-from pitwall_gateway.serve.app import build_app
+from pitwall_gateway.serve.app import build_app, build_metrics_app
 from pitwall_gateway.serve.settings import GatewaySettings, read_settings
 from pitwall_gateway.serve.wiring import assemble
+from pitwall_gateway.values.errors import CallersError
 
 log = logging.getLogger("pitwall_gateway")
 
@@ -23,15 +25,25 @@ def main(arguments: Sequence[str]) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
+        wiring = assemble(settings, _flags(settings))
         listener = listen(settings.host, settings.port)
-    except OSError as error:
+        metrics_listener = listen(settings.host, settings.metrics_port, option="--metrics-port")
+    except (OSError, CallersError) as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 2
-    app = build_app(assemble(settings, _flags(settings)))
-    host, port = listener.getsockname()[:2]
-    log.info("gateway listens on http://%s:%d", host, port)
-    serve(app, listener, grace_seconds=settings.grace_seconds)
+    log.info(
+        "gateway listens on %s and shows its metrics on %s/metrics", _address(listener), _address(metrics_listener)
+    )
+    if settings.rules.callers.is_open:
+        log.warning("--no-authentication: everybody on this machine may ask and vote")
+    metrics = SecondApp(build_metrics_app(wiring), metrics_listener)
+    serve(build_app(wiring), listener, grace_seconds=settings.grace_seconds, beside=(metrics,))
     return 0
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{host}:{port}"
 
 
 def _flags(settings: GatewaySettings) -> Flags:

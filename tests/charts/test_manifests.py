@@ -1,5 +1,6 @@
 """What the chart's objects say, for every values file beside this test."""
 
+import hashlib
 import itertools
 import json
 import os
@@ -148,7 +149,7 @@ def test_every_command_line_is_understood_by_its_program(rendered):
     assert ports["operator"]["http"] == operator.port
     assert ports["operator"].get("webhook", operator.webhook_port) == operator.webhook_port
     assert ports["flags"] == {"http": flags.http_port, "sync": flags.sync_port}
-    assert ports["gateway"] == {"http": gateway.port}
+    assert ports["gateway"] == {"http": gateway.port, "metrics": gateway.metrics_port}
     host = rendered.one("Service", "-flags")["metadata"]["name"] + ".race.svc"
     assert operator.flags_url == f"http://{host}:{flags.http_port}"
     assert gateway.flags_sync == f"{host}:{flags.sync_port}"
@@ -173,6 +174,37 @@ def test_the_operator_is_told_what_the_values_say_of_runtimes(render):
     assert told.defaults.of("search").media_volume["persistentVolumeClaim"]["claimName"] == "search-films"
     assert told.defaults.of("search").cache_volume == told.defaults.cache_volume
     assert told.known.parameters["ours"] == {"depth", "width"}
+
+
+def test_the_gateway_gets_the_digest_of_the_key_that_was_made_and_not_the_key(render):
+    rendered = render("default")
+    secret = rendered.one("Secret", "-gateway-callers")["stringData"]
+    (caller,) = json.loads(secret["callers.json"])["callers"]
+    volumes = {one["name"]: one for one in rendered.pods()["gateway"]["spec"]["volumes"]}
+
+    assert caller["keys"] == ["sha256:" + hashlib.sha256(secret["key"].encode()).hexdigest()]
+    assert len(secret["key"]) == 48
+    assert [item["key"] for item in volumes["callers"]["secret"]["items"]] == ["callers.json"]
+
+
+def test_what_a_gateway_counted_is_shown_to_those_who_scrape_alone(render):
+    rendered = render("everything")
+    ingress = rendered.one("NetworkPolicy", "-gateway")["spec"]["ingress"]
+
+    assert "metrics" not in [port["name"] for port in rendered.one("Service", "-gateway")["spec"]["ports"]]
+    assert rendered.one("PodMonitor", "-gateway")["spec"]["podMetricsEndpoints"][0]["port"] == "metrics"
+    assert [[port["port"] for port in rule["ports"]] for rule in ingress if "from" in rule] == [["metrics"]]
+
+
+def test_tokens_need_an_issuer_and_an_audience(render):
+    tokens = {"gateway.tokens.keys": "https://idp/jwks", "gateway.tokens.issuer": "https://idp"}
+    told = gateway_settings.read_settings(
+        render(**tokens, **{"gateway.tokens.audience": "pitwall"}).arguments("gateway")
+    )
+
+    assert told.rules.callers.tokens.issuer == "https://idp"
+    with pytest.raises(Exception, match=r"needs gateway\.tokens\.audience"):
+        render(**tokens)
 
 
 def test_no_secret_stands_in_a_command_line(rendered):

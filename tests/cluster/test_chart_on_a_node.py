@@ -52,7 +52,8 @@ def test_the_chart_serves_the_first_variant_and_refuses_an_unknown_sampler(chart
 
     kubectl("apply", "-f", "-", namespace=namespace, manifest=resources())
     chart.await_ready("gateway", 1)
-    models = httpx.get(f"http://{chart.addresses['gateway']}/v1/models", timeout=5).json()["data"]
+    key = {"authorization": f"Bearer {chart.api_key()}"}
+    models = httpx.get(f"http://{chart.addresses['gateway']}/v1/models", headers=key, timeout=5).json()["data"]
     rollout = kubectl.get("rollout", "sampler", namespace)
     kubectl("apply", "-f", "-", manifest=chart.test_pod())
     kubectl(

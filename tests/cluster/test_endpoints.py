@@ -195,7 +195,16 @@ def test_a_gateway_is_ready_before_any_pod_is_and_tells_which_variants_have_one(
     may_read, runtimes, namespace, control_plane, tmp_path
 ):
     port = free_port()
-    command = [sys.executable, "-m", "pitwall_gateway", "--port", str(port), "--endpoints", namespace]
+    command = [
+        sys.executable,
+        "-m",
+        "pitwall_gateway",
+        "--port",
+        str(port),
+        "--endpoints",
+        namespace,
+        "--no-authentication",
+    ]
     command += ["--routes", tmp_path / "routes.json", "--state-dir", tmp_path]
     environment = {**os.environ, "KUBECONFIG": str(control_plane.kubeconfig_of(GATEWAY))}
     gateway = Process(command, tmp_path / "gateway.log", environment).start()

@@ -196,11 +196,14 @@ def site(chart: Installed, kubectl: Kubectl, terminal: Terminal, film: Path, pro
     chart.await_ready("gateway", 1)
     gateway, address = f"http://{chart.addresses['gateway']}", f"file://{FILMS}/{film.name}"
     for text in QUESTIONS:
-        first = httpx.post(f"{gateway}/v1/chat/completions", json=question(address, text), timeout=90, trust_env=False)
+        headers = {"authorization": f"Bearer {chart.api_key()}"}
+        first = httpx.post(
+            f"{gateway}/v1/chat/completions", json=question(address, text), headers=headers, timeout=90, trust_env=False
+        )
         assert first.status_code == httpx.codes.OK, first.text
     flags = FlagReader(f"http://{chart.addresses['flags']}:8016", chart.token("evaluate"))
     monitors = [one for one in chart.objects if one["kind"] == MONITOR]
-    users = Audience(gateway, address, RATE)
+    users = Audience(gateway, address, RATE, chart.api_key())
     with Scraped(kubectl, chart.namespace, monitors, prometheus.targets / "pods.json"), users:
         yield Site(chart, flags, users, terminal)
 

@@ -25,7 +25,7 @@ from pitwall_flags.flag.document import ArmShare, split_document
 from pitwall_gateway.flags.port import FixedFlags, Flags
 from pitwall_gateway.serve.app import build_app
 from pitwall_gateway.serve.settings import GatewaySettings, Rules
-from pitwall_gateway.serve.wiring import assemble
+from pitwall_gateway.serve.wiring import Wiring, assemble
 
 QUESTION = {"model": "pitwall", "messages": [{"role": "user", "content": "When does the rabbit wake up?"}]}
 
@@ -129,6 +129,7 @@ class Pit:
         self._last_calls = contextlib.ExitStack()
         self.url = ""
         self.gateway: Server | None = None
+        self.wiring: Wiring | None = None
         self.client = stack.enter_context(httpx.Client(timeout=20, trust_env=False))
 
     def runtime(self, name: str, **behaviour: Any) -> Runtime:
@@ -145,10 +146,13 @@ class Pit:
         fresh.write_text(json.dumps({"variants": variants}))
         fresh.replace(self.routes)
 
-    def open(self, flags: Flags, rules: Rules | None = None) -> Server:
-        """Start the gateway."""
-        settings = GatewaySettings(port=0, routes=self.routes, state_dir=self.folder, rules=rules or Rules())
-        server = Server(build_app(assemble(settings, flags))).start()
+    def open(self, flags: Flags, rules: Rules | None = None, *, shows_assignment: bool = True) -> Server:
+        """Start the gateway; by default one that tells who answered."""
+        settings = GatewaySettings(
+            port=0, routes=self.routes, state_dir=self.folder, rules=rules or Rules(), shows_assignment=shows_assignment
+        )
+        self.wiring = assemble(settings, flags)
+        server = Server(build_app(self.wiring)).start()
         self.url = server.url
         self.gateway = server
         self._stop_at_the_end(server)
@@ -176,13 +180,14 @@ class Pit:
         with ThreadPoolExecutor(1) as pool:
             yield pool.submit(work)
 
-    def feedback(self, **body: Any) -> httpx.Response:
+    def feedback(self, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
         """Send feedback."""
-        return self.client.post(self.url + "/v1/feedback", json=body)
+        return self.client.post(self.url + "/v1/feedback", json=body, headers=headers)
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of all series of a metric that carry these labels."""
-        return sum_of(self.client.get(self.url + "/metrics").text, name, labels)
+        assert self.wiring is not None
+        return sum_of(self.wiring.telemetry.text().decode(), name, labels)
 
 
 def sum_of(text: str, name: str, labels: dict[str, str]) -> float:

@@ -21,7 +21,7 @@ def launch(pit):
     with contextlib.ExitStack() as stack:
 
         def start(port=0, *more):
-            command = [sys.executable, "-m", "pitwall_gateway", "--port", str(port), *more]
+            command = [sys.executable, "-m", "pitwall_gateway", "--port", str(port), "--no-authentication", *more]
             command += ["--routes", str(pit.routes), "--state-dir", str(pit.folder / "state")]
             process = stack.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
             stack.callback(process.kill)
@@ -97,6 +97,23 @@ def test_sigterm_does_not_wait_for_a_hanging_runtime_longer_than_the_grace(pit, 
 
     assert process.returncode == 0
     assert asked.exception() or asked.result().status_code >= 500
+
+
+def test_metrics_are_on_a_port_of_their_own(pit, launch):
+    runtime = pit.runtime("uniform-v1")
+    pit.route({"uniform-v1": {"stable": [runtime.url]}})
+    process = launch()
+    for line in process.stderr:
+        if found := re.search(r"listens on (http://\S+) and shows its metrics on (http://\S+)", line):
+            break
+    pit.url, metrics = found.groups()
+    assert pit.ask("ann").status_code == 200
+
+    assert pit.client.get(pit.url + "/metrics").status_code == 404
+    assert "pitwall_queries_total{" in pit.client.get(metrics).text
+    assert pit.client.post(metrics.replace("/metrics", "/v1/chat/completions")).status_code == 404
+    process.terminate()
+    assert process.wait(timeout=30) == 0
 
 
 def test_the_body_of_a_request_that_offers_an_upgrade_is_read(launch):

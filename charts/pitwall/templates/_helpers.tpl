@@ -145,6 +145,11 @@ readinessProbe:
 {{- .Values.gateway.namespace | default .Release.Namespace -}}
 {{- end -}}
 
+{{/* The Secret with the digests of the callers' API keys. */}}
+{{- define "pitwall.gateway.callers" -}}
+{{- .Values.gateway.callers.existingSecret | default (printf "%s-gateway-callers" (include "pitwall.fullname" .)) -}}
+{{- end -}}
+
 {{- define "pitwall.webhook.secret" -}}
 {{- .Values.webhook.existingSecret | default (printf "%s-webhook" (include "pitwall.fullname" .)) -}}
 {{- end -}}

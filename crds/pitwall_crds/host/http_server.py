@@ -5,7 +5,8 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 import uvicorn
 
@@ -34,14 +35,40 @@ class GracefulServer(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-def serve(app: Any, listener: socket.socket, *, grace_seconds: float) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the answers under way, for at most the grace time."""
-    config = uvicorn.Config(
+@dataclass(frozen=True, slots=True)
+class SecondApp:
+    """An ASGI application and the socket on which it is served."""
+
+    app: Any
+    listener: socket.socket
+
+
+def serve(app: Any, listener: socket.socket, *, grace_seconds: float, beside: Sequence[SecondApp] = ()) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the answers under way, for at most the grace time. What is served
+    beside has no lifespan of its own, and ends when the application has."""
+    asyncio.run(_serve(SecondApp(app, listener), beside, grace_seconds))
+
+
+async def _serve(site: SecondApp, beside: Sequence[SecondApp], grace_seconds: float) -> None:
+    servers = [GracefulServer(_config(each.app, grace_seconds, lifespan="off"), signals=()) for each in beside]
+    tasks = [
+        asyncio.create_task(server.serve(sockets=[each.listener])) for server, each in zip(servers, beside, strict=True)
+    ]
+    try:
+        await GracefulServer(_config(site.app, grace_seconds, lifespan="on")).serve(sockets=[site.listener])
+    finally:
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*tasks)
+
+
+def _config(app: Any, grace_seconds: float, *, lifespan: Literal["on", "off"]) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         http=IgnoresUpgrades,
         log_level="warning",
         access_log=False,
-        lifespan="on",
+        server_header=False,
+        lifespan=lifespan,
         timeout_graceful_shutdown=max(1, round(grace_seconds)),
     )
-    asyncio.run(GracefulServer(config).serve(sockets=[listener]))

@@ -1,5 +1,6 @@
 """Opens listening sockets, and finds ports of this machine that nobody listens on."""
 
+import ipaddress
 import socket
 from typing import Final
 
@@ -39,3 +40,11 @@ def free_port(host: str = "127.0.0.1") -> int:
     with listen(host, 0) as listener:
         port: int = listener.getsockname()[1]
     return port
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on this address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import ipaddress
 import logging
 import os
 import signal
@@ -21,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pitwall_crds.errors import PortError
 from pitwall_crds.host.http_server import GracefulServer
 from pitwall_crds.host.http_upgrade import IgnoresUpgrades
-from pitwall_crds.host.sockets import listen
+from pitwall_crds.host.sockets import is_loopback, listen
 from pitwall_flags.errors import StartError, TokenError
 from pitwall_flags.service.app import build_app
 from pitwall_flags.service.auth import AccessTokens
@@ -103,19 +102,12 @@ async def _until(stop: asyncio.Event, server: uvicorn.Server, listening: socket.
 def _refuse_open_service(settings: FlagServiceSettings, tokens: AccessTokens) -> None:
     if not tokens.is_open:
         return
-    if not _is_loopback(settings.host):
+    if not is_loopback(settings.host):
         raise StartError(
             f"without tokens the service must be bound to loopback, not {settings.host}; set "
             "PITWALL_FLAGS_EVALUATE_TOKEN, PITWALL_FLAGS_WRITE_TOKEN and PITWALL_FLAGS_KILL_TOKEN, or --host 127.0.0.1"
         )
     log.warning("no tokens are set: everybody on this machine may write flags")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 async def _open_store(url: str) -> FlagStore:

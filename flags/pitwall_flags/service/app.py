@@ -7,11 +7,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from pitwall_crds.host.rate_limit import RateLimit
 from pitwall_flags.errors import ProblemError
 from pitwall_flags.service import admin, journal_api, ofrep
 from pitwall_flags.service.answer import MAX_BODY_BYTES, invalid_response, problem_response, refused_response
 from pitwall_flags.service.auth import AccessTokens
-from pitwall_flags.service.limits import RateLimit, RequestLimits
+from pitwall_flags.service.limits import RequestLimits
 from pitwall_flags.service.publish import Publisher
 from pitwall_flags.storage.store import FlagStore
 

@@ -11,10 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
-from pitwall_gateway.feedback.ledger import Ledger
+from pitwall_gateway.feedback.answer_ids import AnswerIds
+from pitwall_gateway.feedback.ledger import FollowUp, Ledger
 from pitwall_gateway.feedback.session import QUERY, SESSION, Trial
 from pitwall_gateway.feedback.users import USER
 from pitwall_gateway.values.errors import RequestRefusedError
+from pitwall_gateway.values.question import Question
+from pitwall_gateway.values.speaker import LOCAL, Speaker
 
 log = logging.getLogger(__name__)
 SWEEPS_PER_WINDOW = 20
@@ -43,7 +46,11 @@ class FeedbackBody(BaseModel):
     thumbs: Thumbs | None = None
     session: Annotated[
         str,
-        Field(max_length=256, description="The session header of its questions, or their `user` field without one."),
+        Field(
+            max_length=256,
+            description="The session header of the questions, or their `user` field without one. Thumbs need it too "
+            "where the question had one, unless a token says it.",
+        ),
     ] = ""
     task: Task | None = None
 
@@ -75,6 +82,7 @@ class Feedback:
     def __init__(self, ledger: Ledger, telemetry: GatewayTelemetry) -> None:
         self._ledger = ledger
         self._telemetry = telemetry
+        self._ids = AnswerIds()
         self._sweeper: asyncio.Task[None] | None = None
         telemetry.label_window(QUERY, ledger.rule.window_seconds)
         telemetry.label_window(SESSION, ledger.rule.window_seconds)
@@ -90,36 +98,55 @@ class Feedback:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
 
-    def asked(self, session: str) -> None:
-        """A question of this session arrived."""
-        if session:
-            self._count(self._ledger.asked(session, time.monotonic()))
+    def asked(self, visit: str) -> FollowUp | None:
+        """A question of this session arrived; whether it is a follow-up is settled when it ends."""
+        follow_up, trials = self._ledger.asked(visit, time.monotonic())
+        self._count(trials)
+        return follow_up
 
-    def answered(self, answer_id: str, session: str, series: ArmSeries, user: str = "") -> None:
-        """The answer was given to this user, and counts on this series."""
-        self._count(self._ledger.answered(answer_id, session, series, time.monotonic(), user))
+    def settle(self, follow_up: FollowUp | None, *, answered: bool) -> None:
+        """The question ended: only an answered one follows those before it."""
+        if follow_up is not None:
+            self._count(self._ledger.settle(follow_up, time.monotonic(), answered=answered))
 
-    def take(self, body: FeedbackBody) -> FeedbackReceipt:
-        """Count what is new; raises RefusedError (404) for an unknown answer or session, before anything is counted."""
+    def new_answer(self, question: Question) -> str:
+        """An id for the answer to come, which is of use to this caller in this session alone."""
+        return self._ids.new(question.visit)
+
+    def answered(self, answer_id: str, question: Question, series: ArmSeries) -> None:
+        """The answer was given, and counts on this series."""
+        given = self._ledger.answered(answer_id, question.visit, series, time.monotonic(), question.party)
+        self._count(given)
+
+    def take(self, body: FeedbackBody, speaker: Speaker = LOCAL) -> FeedbackReceipt:
+        """Count what is new. Raises RefusedError (404), before anything is counted, for an answer or a session that is
+        unknown or another's: which of both is not told."""
         trials: dict[str, list[Trial]] = {}
-        if body.task is not None and not self._ledger.knows_session(body.session):
+        visit = speaker.visit(speaker.session or body.session or speaker.user)
+        if body.task is not None and not self._ledger.knows_session(visit):
             raise self._unknown(
                 "session",
                 body.session,
                 "the x-pitwall-session header of a recent question, or its `user` field without one",
             )
         if body.thumbs is not None:
-            thumbed = self._ledger.thumb(body.answer_id, down=body.thumbs is Thumbs.DOWN)
+            thumbed = self._thumb(body, visit)
             if thumbed is None:
-                raise self._unknown("answer_id", body.answer_id, "the x-pitwall-answer-id header of a recent answer")
+                remedy = "the x-pitwall-answer-id header of a recent answer, and as session that of its question"
+                raise self._unknown("answer_id", body.answer_id, remedy)
             trials["thumbs"] = thumbed
         if body.task is not None:
-            trials["task"] = self._ledger.task(body.session, abandoned=body.task is Task.ABANDONED) or []
+            trials["task"] = self._ledger.task(visit, abandoned=body.task is Task.ABANDONED) or []
         self._count(trial for some in trials.values() for trial in some)
         return FeedbackReceipt(
             counted=tuple(name for name, some in trials.items() if some),
             already_known=tuple(name for name, some in trials.items() if not some),
         )
+
+    def _thumb(self, body: FeedbackBody, visit: str) -> list[Trial] | None:
+        if not self._ids.belongs(body.answer_id, visit):
+            return None
+        return self._ledger.thumb(body.answer_id, down=body.thumbs is Thumbs.DOWN)
 
     def _unknown(self, field: str, value: str, remedy: str) -> RequestRefusedError:
         rule = self._ledger.rule

@@ -17,6 +17,7 @@ from pitwall_crds.names import Outcome, Signal
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.session import QUERY, SESSION, Session, Trial
 from pitwall_gateway.feedback.users import Users
+from pitwall_gateway.values.speaker import NOBODY, Party
 
 T = TypeVar("T")
 
@@ -36,8 +37,16 @@ class _Answer:
     series: ArmSeries
     session: Session | None
     at: float
-    user: str = ""
+    party: Party = NOBODY
     thumbed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A question under way that may turn out to follow up on these answers of its session."""
+
+    session: Session
+    followed: tuple[ArmSeries, ...]
 
 
 class Ledger:
@@ -51,27 +60,47 @@ class Ledger:
         self._tickets = count()
         self._users = Users(rule.user_seconds, rule.capacity)
 
-    def asked(self, session_name: str, now: float) -> list[Trial]:
-        """A question arrived: a follow-up to every answer of its session whose window is open."""
+    def asked(self, session_name: str, now: float) -> tuple[FollowUp | None, list[Trial]]:
+        """A question arrived: perhaps a follow-up to every answer of its session whose window is open. They wait for
+        how the question ends."""
         trials = self.sweep(now)
         session = self._sessions.get(session_name)
         if session is None or session.closed or not session.open_answers:
-            return trials
-        trials += [Trial(series, Signal.FOLLOW_UP, QUERY, Outcome.BAD) for series in session.open_answers]
+            return None, trials
+        followed = tuple(session.open_answers)
         session.open_answers.clear()
-        self._users.complained(session.user, session.series, Signal.FOLLOW_UP)
-        self._touch(session, now)
-        return trials + session.label(Signal.FOLLOW_UP, bad=True)
+        return FollowUp(session, followed), trials
 
-    def answered(self, answer_id: str, session_name: str, series: ArmSeries, now: float, user: str = "") -> list[Trial]:
+    def settle(self, follow_up: FollowUp, now: float, *, answered: bool) -> list[Trial]:
+        """The question ended. An answered one was a follow-up; any other leaves all as if it had not been asked."""
+        session = follow_up.session
+        if answered:
+            self._users.complained(session.party, session.series, Signal.FOLLOW_UP)
+            if not session.closed:
+                self._touch(session, now)
+            trials = [
+                Trial(series, Signal.FOLLOW_UP, QUERY, Outcome.BAD, session.party) for series in follow_up.followed
+            ]
+            return trials + session.label(Signal.FOLLOW_UP, bad=True)
+        if session.closed:
+            trials = [
+                Trial(series, Signal.FOLLOW_UP, QUERY, Outcome.GOOD, session.party) for series in follow_up.followed
+            ]
+            return trials + session.label(Signal.FOLLOW_UP, bad=False)
+        session.open_answers.extend(follow_up.followed)
+        return []
+
+    def answered(
+        self, answer_id: str, session_name: str, series: ArmSeries, now: float, party: Party = NOBODY
+    ) -> list[Trial]:
         """An answer was given; its window opens. A session that changes arm ends, and another begins."""
         session, trials = self._session_for(session_name, series, now)
-        self._users.answered(user, series, now)
+        self._users.answered(party, series, now)
         if session is not None:
             self._touch(session, now)
-            session.user = user
+            session.party = party
             session.open_answers.append(series)
-        self._answers[answer_id] = _Answer(series, session, now, user)
+        self._answers[answer_id] = _Answer(series, session, now, party)
         _shrink(self._answers, self.rule.capacity)
         return trials
 
@@ -84,8 +113,9 @@ class Ledger:
             return []
         answer.thumbed = True
         if down:
-            self._users.complained(answer.user, answer.series, Signal.THUMBS_DOWN)
-        trials = [Trial(answer.series, Signal.THUMBS_DOWN, QUERY, Outcome.BAD if down else Outcome.GOOD)]
+            self._users.complained(answer.party, answer.series, Signal.THUMBS_DOWN)
+        outcome = Outcome.BAD if down else Outcome.GOOD
+        trials = [Trial(answer.series, Signal.THUMBS_DOWN, QUERY, outcome, answer.party)]
         return trials + (answer.session.label(Signal.THUMBS_DOWN, bad=down) if answer.session else [])
 
     def knows_session(self, session_name: str) -> bool:
@@ -101,9 +131,9 @@ class Ledger:
             return []
         session.task_told = True
         if abandoned:
-            self._users.complained(session.user, session.series, Signal.TASK_ABANDONED)
+            self._users.complained(session.party, session.series, Signal.TASK_ABANDONED)
         outcome = Outcome.BAD if abandoned else Outcome.GOOD
-        return [Trial(session.series, Signal.TASK_ABANDONED, SESSION, outcome)]
+        return [Trial(session.series, Signal.TASK_ABANDONED, SESSION, outcome, session.party)]
 
     def sweep(self, now: float) -> list[Trial]:
         """Close the sessions and users whose window has passed, and forget what is too old."""
@@ -132,7 +162,8 @@ class Ledger:
     def _touch(self, session: Session, now: float) -> None:
         """The session is alive: its window starts anew, and it is the last to be forgotten."""
         session.last_at = now
-        self._sessions.move_to_end(session.name)
+        if self._sessions.get(session.name) is session:
+            self._sessions.move_to_end(session.name)
 
     def _window_passed(self, session: Session, now: float) -> list[Trial]:
         """Close a session whose window has really passed; one that was touched meanwhile gets a later look."""

@@ -12,11 +12,12 @@ from typing import Final
 from pitwall_crds.names import Outcome, Signal
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.session import Trial
+from pitwall_gateway.values.speaker import Party
 
 USER: Final = "user"
 DAY_SECONDS: Final = 86_400.0
 
-UserKey = tuple[str, ArmSeries]
+UserKey = tuple[Party, ArmSeries]
 
 
 @dataclass(slots=True)
@@ -35,14 +36,14 @@ class Users:
         self._open: OrderedDict[UserKey, _Window] = OrderedDict()
         self._counted: OrderedDict[UserKey, float] = OrderedDict()
 
-    def answered(self, user: str, series: ArmSeries, now: float) -> None:
+    def answered(self, user: Party, series: ArmSeries, now: float) -> None:
         """The user got an answer; callers without a name are nobody's users."""
         key = (user, series)
         is_known = key in self._open or key in self._counted
-        if user and not is_known and len(self._open) + len(self._counted) < self._capacity:
+        if user.person and not is_known and len(self._open) + len(self._counted) < self._capacity:
             self._open[key] = _Window(now)
 
-    def complained(self, user: str, series: ArmSeries, signal: Signal) -> None:
+    def complained(self, user: Party, series: ArmSeries, signal: Signal) -> None:
         """A bad label; after the user's window it changes nothing."""
         if window := self._open.get((user, series)):
             window.bad.add(signal)
@@ -54,7 +55,7 @@ class Users:
             (user, series), window = self._open.popitem(last=False)
             self._counted[(user, series)] = window.since
             outcomes = ((signal, Outcome.BAD if signal in window.bad else Outcome.GOOD) for signal in Signal)
-            trials += [Trial(series, signal, USER, outcome) for signal, outcome in outcomes]
+            trials += [Trial(series, signal, USER, outcome, user) for signal, outcome in outcomes]
         while self._counted and next(iter(self._counted.values())) + DAY_SECONDS <= now:
             self._counted.popitem(last=False)
         return trials

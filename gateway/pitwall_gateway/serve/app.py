@@ -1,14 +1,15 @@
 """The gateway's HTTP application: questions, feedback, models, health and metrics."""
 
 import logging
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.types import Lifespan
 
 from pitwall_crds.names import Header
 from pitwall_gateway.feedback.feedback import FeedbackReceipt, read_feedback
@@ -21,6 +22,7 @@ from pitwall_gateway.serve.wiring import Wiring
 from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.question import Question, read_question
+from pitwall_gateway.values.speaker import Speaker
 
 log = logging.getLogger(__name__)
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -38,10 +40,27 @@ def build_app(wiring: Wiring) -> FastAPI:
         finally:
             await wiring.close()
 
-    app = FastAPI(title="Pitwall gateway", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = _bare("Pitwall gateway", lifespan)
     _add_questions(app, wiring)
     _add_feedback(app, wiring)
     _add_health(app, wiring)
+    return app
+
+
+def build_metrics_app(wiring: Wiring) -> FastAPI:
+    """What the operators of the gateway read, on a port of its own: a run's salt and every arm's counts are in it."""
+    app = _bare("Pitwall gateway's metrics")
+
+    @app.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """Prometheus text."""
+        return Response(wiring.telemetry.text(), media_type=TEXT)
+
+    return app
+
+
+def _bare(title: str, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+    app = FastAPI(title=title, version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     _add_errors(app)
     return app
 
@@ -50,35 +69,57 @@ def _add_questions(app: FastAPI, wiring: Wiring) -> None:
     @app.post("/v1/chat/completions", **openapi.QUESTION)
     async def complete(request: Request) -> Response:
         """An answer by the sampler variant that the flag assigns to this user."""
-        question = await _receive(wiring, request)
-        wiring.feedback.asked(question.session)
-        answer_id = "ans-" + secrets.token_hex(12)
-        headers = _passed_on(request, answer_id)
-        served = await wiring.relay.answer(question, headers)
-        if not isinstance(served.reply, VariantAnswer):
-            return respond(served, question, answer_id)
-        wiring.feedback.answered(answer_id, question.session, served.assigned, question.user)
-        response = respond(served, question, answer_id)
-        response.background = BackgroundTask(_copy, wiring, question, served, headers)
-        return response
+        try:
+            speaker = await _admitted(wiring, request)
+            with wiring.admission.question(speaker):
+                body = await read_body(request, wiring.settings.rules.body)
+                question = read_question(body, request.headers.get(Header.SESSION, ""), speaker)
+                return await _answer(wiring, request, question)
+        except RequestRefusedError as refused:
+            wiring.telemetry.refused(None, refused.status)
+            raise
 
-    @app.get("/v1/models")
-    async def models() -> JSONResponse:
+    @app.get("/v1/models", responses=openapi.UNAUTHORIZED)
+    async def models(request: Request) -> JSONResponse:
         """The one model that a client names; which sampler serves is the flag's matter."""
-        variants = sorted(wiring.routes_now().variants)
-        details = {"flag": wiring.settings.flag, "variants": variants}
-        model = {"id": "pitwall", "object": "model", "created": 0, "owned_by": "pitwall", "pitwall": details}
+        await _admitted(wiring, request)
+        model: dict[str, Any] = {"id": "pitwall", "object": "model", "created": 0, "owned_by": "pitwall"}
+        if wiring.settings.shows_assignment:
+            model["pitwall"] = {"flag": wiring.settings.flag, "variants": sorted(wiring.routes_now().variants)}
         return JSONResponse({"object": "list", "data": [model]})
 
 
-async def _receive(wiring: Wiring, request: Request) -> Question:
-    """The question of a request; raises RequestRefusedError, counted."""
+async def _admitted(wiring: Wiring, request: Request) -> Speaker:
+    """Who asks, before anything of a body is read; raises RequestRefusedError."""
+    speaker = await wiring.authenticator.speaker(request.headers)
+    wiring.admission.request(speaker)
+    return speaker
+
+
+async def _answer(wiring: Wiring, request: Request, question: Question) -> Response:
+    """The question's answer or error; what is thought of it later is bound to who asked."""
+    follow_up, answered = wiring.feedback.asked(question.visit), False
     try:
-        body = await read_body(request, wiring.settings.rules.body)
-        return read_question(body, request.headers.get(Header.SESSION, ""))
-    except RequestRefusedError as refused:
-        wiring.telemetry.refused(None, refused.status)
-        raise
+        answer_id = wiring.feedback.new_answer(question)
+        headers = _passed_on(request, answer_id)
+        served = await wiring.relay.answer(question, headers)
+        answered = isinstance(served.reply, VariantAnswer)
+    finally:
+        wiring.feedback.settle(follow_up, answered=answered)
+    _log_failure(served, answer_id)
+    response = respond(served, question, answer_id, shows=wiring.settings.shows_assignment)
+    if answered:
+        wiring.feedback.answered(answer_id, question, served.assigned)
+        response.background = BackgroundTask(_copy, wiring, question, served, headers)
+    return response
+
+
+def _log_failure(served: RelayedAnswer, answer_id: str) -> None:
+    """One line for each question that its assigned variant did not answer, under the id that its user saw."""
+    if served.failure is not None:
+        ended = "stable answered" if isinstance(served.reply, VariantAnswer) else "nobody answered"
+        failed = f"{served.assigned.variant} as {served.assigned.arm}"
+        log.warning("%s: %s: %s (%s); %s", answer_id, failed, served.failure.detail, served.failure.fault, ended)
 
 
 def _passed_on(request: Request, answer_id: str) -> dict[str, str]:
@@ -101,7 +142,8 @@ def _add_feedback(app: FastAPI, wiring: Wiring) -> None:
     @app.post("/v1/feedback", **openapi.FEEDBACK)
     async def feedback(request: Request) -> FeedbackReceipt:
         """Thumbs on an answer, or the end of a session's task; a repeated one changes nothing."""
-        return wiring.feedback.take(read_feedback(await read_body(request, wiring.settings.rules.body)))
+        speaker = await _admitted(wiring, request)
+        return wiring.feedback.take(read_feedback(await read_body(request, wiring.settings.rules.body)), speaker)
 
 
 def _add_health(app: FastAPI, wiring: Wiring) -> None:
@@ -117,15 +159,8 @@ def _add_health(app: FastAPI, wiring: Wiring) -> None:
         if variants or not wiring.routes.problem:
             detail = "" if variants else NO_RUNTIME
             return JSONResponse({"status": "ready", "variants": variants, "detail": detail})
-        message = (
-            f"routes file {wiring.settings.routes.name}: {wiring.routes.problem}; wait for the operator, or see the log"
-        )
+        message = "it is not known where runtimes are; wait for the operator, or see the log"
         return error_response(503, message, "no_routes")
-
-    @app.get("/metrics", response_class=Response)
-    async def metrics() -> Response:
-        """Prometheus text."""
-        return Response(wiring.telemetry.text(), media_type=TEXT)
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -133,7 +168,9 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestRefusedError)
     async def refused(_: Request, error: RequestRefusedError) -> Response:
-        return error_response(error.status, error.message, error.code)
+        response = error_response(error.status, error.message, error.code)
+        response.headers.update(error.headers)
+        return response
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:

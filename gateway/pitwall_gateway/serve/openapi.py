@@ -48,13 +48,23 @@ QUESTION: dict[str, Any] = {
             "content": {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}},
         },
         **_errors(
-            s400="Not a question", s404="No such video", s408="The body did not arrive", s413="Too large",
-            s415="Not a video", s422="Not decodable", s502="No runtime answered", s503="No runtime", s504="Too late",
+            s400="Not a question", s401="Not a caller", s404="No such video", s408="The body did not arrive",
+            s413="Too large", s415="Not a video", s422="Not decodable", s429="Too many", s502="No runtime answered",
+            s503="No runtime", s504="Too late",
         ),
     },
 }  # fmt: skip
 
+UNAUTHORIZED = _errors(s401="Not a caller", s429="Too many")
+
 FEEDBACK: dict[str, Any] = {
     "openapi_extra": _body(FeedbackBody.model_json_schema()),
-    "responses": _errors(s400="Not feedback", s404="Unknown answer or session", s408="Too slow", s413="Too large"),
+    "responses": _errors(
+        s400="Not feedback",
+        s401="Not a caller",
+        s404="Unknown answer or session",
+        s408="Too slow",
+        s413="Too large",
+        s429="Too many",
+    ),
 }

@@ -18,12 +18,18 @@ from pitwall_gateway.values.question import Question
 
 @dataclass(frozen=True, slots=True)
 class RelayedAnswer:
-    """What a user gets. `assigned` is whose series it counts on, `by` who really answered; they differ on fallback."""
+    """What a user gets. `assigned` is whose series it counts on, `by` who really answered; they differ on fallback.
+    `failure` is why the assigned variant did not answer."""
 
     reply: Reply
     assigned: ArmSeries
     by: ArmSeries
-    fallback: FailureKind | None = None
+    failure: VariantFailure | None = None
+
+    @property
+    def fallback(self) -> FailureKind | None:
+        """Why another one answered than was assigned; None if none did."""
+        return self.failure.fault if self.failure and isinstance(self.reply, VariantAnswer) else None
 
     @property
     def comparable(self) -> bool:
@@ -81,14 +87,14 @@ class Relay:
 
     async def _ask(self, assigned: ArmSeries, question: Question, headers: Mapping[str, str]) -> RelayedAnswer:
         if not assigned.variant:
-            return RelayedAnswer(
-                VariantFailure(FailureKind.UNROUTED, "the routes file holds no URL"), assigned, assigned
-            )
+            nobody = VariantFailure(FailureKind.UNROUTED, "the routes file holds no URL")
+            return RelayedAnswer(nobody, assigned, assigned, nobody)
         call = Call(assigned.variant, assigned.arm, question.body, {**headers, Header.ARM: assigned.arm})
         reply = await self._circuits.ask(call)
+        served = RelayedAnswer(reply, assigned, assigned, reply if isinstance(reply, VariantFailure) else None)
         if isinstance(reply, VariantAnswer) or assigned.arm is Arm.STABLE:
-            return RelayedAnswer(reply, assigned, assigned)
-        return await self._fall_back(RelayedAnswer(reply, assigned, assigned), call)
+            return served
+        return await self._fall_back(served, call)
 
     async def _fall_back(self, served: RelayedAnswer, call: Call) -> RelayedAnswer:
         """Stable's word on a question that its assigned variant did not answer.
@@ -101,11 +107,12 @@ class Relay:
         if isinstance(reply, VariantFailure):
             return served
         if isinstance(served.reply, VariantFailure):
-            return RelayedAnswer(reply, served.assigned, stable, served.reply.fault)
-        if isinstance(reply, VariantRefusal):
+            return RelayedAnswer(reply, served.assigned, stable, served.reply)
+        if isinstance(reply, VariantRefusal) or isinstance(served.reply, VariantAnswer):
             return served
         self._circuits.told(call, failed=True)
-        return RelayedAnswer(reply, served.assigned, stable, FailureKind.REFUSED)
+        failure = VariantFailure(FailureKind.REFUSED, f"refuses what stable answers: {served.reply.message}")
+        return RelayedAnswer(reply, served.assigned, stable, failure)
 
     def _count(self, served: RelayedAnswer, seconds: float) -> None:
         match served.reply:

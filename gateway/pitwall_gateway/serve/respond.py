@@ -1,5 +1,8 @@
 """Builds the HTTP response: the answer or the error, with headers that name the variant and arm."""
 
+import json
+from dataclasses import replace
+
 from starlette.responses import Response
 
 from pitwall_crds.names import Header
@@ -10,26 +13,38 @@ from pitwall_gateway.values.question import Question
 from pitwall_gateway.values.refusal import error_body
 
 JSON = "application/json"
+MODEL = "pitwall"
 RETRY_SECONDS = 2
 
 
-def respond(served: RelayedAnswer, question: Question, answer_id: str) -> Response:
-    """The response to one question. Only an answer carries an answer id."""
-    headers: dict[str, str] = {Header.VARIANT: served.by.variant, Header.ARM: served.by.arm}
-    if served.fallback is not None:
-        headers[Header.FALLBACK] = served.fallback
+def respond(served: RelayedAnswer, question: Question, answer_id: str, *, shows: bool) -> Response:
+    """The response to one question; `shows` is whether it says who answered. Only an answer takes opinions by its
+    id."""
+    headers: dict[str, str] = {Header.ANSWER_ID: answer_id}
+    if shows:
+        headers |= {Header.VARIANT: served.by.variant, Header.ARM: served.by.arm}
+        if served.fallback is not None:
+            headers[Header.FALLBACK] = served.fallback
     match served.reply:
         case VariantAnswer() as answer:
-            return _answer(answer, question, {**headers, Header.ANSWER_ID: answer_id})
-        case VariantRefusal(status=status, body=body):
-            return Response(body, status, headers, media_type=JSON)
-        case VariantFailure() as failure:
-            return _failure(failure, headers)
+            return _answer(answer if shows else _anonymous(answer), question, headers)
+        case VariantRefusal(status=status, message=message, code=code):
+            return Response(error_body(status, message, code=code), status, headers, media_type=JSON)
+        case VariantFailure(fault=fault):
+            return _failure(fault, headers, answer_id)
 
 
 def error_response(status: int, message: str, code: str) -> Response:
     """An OpenAI-shaped error."""
     return Response(error_body(status, message, code=code), status, media_type=JSON)
+
+
+def _anonymous(answer: VariantAnswer) -> VariantAnswer:
+    """The answer without the names that tell its arm: whoever sees them may ask until they get the one they want."""
+    document = {**answer.document, "model": MODEL}
+    if isinstance(details := document.get("pitwall"), dict):
+        document["pitwall"] = {key: value for key, value in details.items() if key != "sampler_variant"}
+    return replace(answer, document=document, body=json.dumps(document).encode())
 
 
 def _answer(answer: VariantAnswer, question: Question, headers: dict[str, str]) -> Response:
@@ -39,18 +54,19 @@ def _answer(answer: VariantAnswer, question: Question, headers: dict[str, str]) 
     return Response(answer.body, 200, headers, media_type=JSON)
 
 
-def _failure(failure: VariantFailure, headers: dict[str, str]) -> Response:
-    status = _status(failure.fault)
-    message = f"{failure.detail}; ask again in {RETRY_SECONDS} s, and if it lasts look at `pitwall status`"
-    body = error_body(status, message, code=failure.fault)
+def _failure(fault: FailureKind, headers: dict[str, str], answer_id: str) -> Response:
+    """No answer, in words that name nobody: the log has who failed and why, under the answer's id."""
+    status, code = _kind(fault)
+    message = f"no answer ({code}); ask again in {RETRY_SECONDS} s, and if it lasts tell its operator {answer_id}"
+    body = error_body(status, message, code=code)
     return Response(body, status, {**headers, "retry-after": str(RETRY_SECONDS)}, media_type=JSON)
 
 
-def _status(fault: FailureKind) -> int:
+def _kind(fault: FailureKind) -> tuple[int, str]:
     match fault:
         case FailureKind.TIMEOUT:
-            return 504
+            return 504, "timeout"
         case FailureKind.UNROUTED | FailureKind.SATURATED | FailureKind.CIRCUIT_OPEN:
-            return 503
+            return 503, "unavailable"
         case FailureKind.UNREACHABLE | FailureKind.STATUS | FailureKind.MALFORMED | FailureKind.REFUSED:
-            return 502
+            return 502, "failed"

@@ -2,11 +2,14 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from pitwall_crds.host.sockets import is_loopback
 from pitwall_crds.resource import DNS_LABEL
+from pitwall_gateway.callers.rule import CallerLimits, CallerRule, TokenRule
 from pitwall_gateway.feedback.ledger import LedgerRule
 from pitwall_gateway.pools.breaker import BreakerRule
 from pitwall_gateway.pools.recent import BODIES
@@ -26,11 +29,13 @@ class Rules:
     shadow: ShadowRule = field(default_factory=ShadowRule)
     ledger: LedgerRule = field(default_factory=LedgerRule)
     warm: WarmRule = field(default_factory=WarmRule)
+    callers: CallerRule = field(default_factory=CallerRule)
 
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """Where to listen, whom to follow, what to remember where. An empty `flags_sync` or `endpoints` follows nobody."""
+    """Where to listen, whom to follow, what to remember where. An empty `flags_sync` or `endpoints` follows nobody.
+    `shows_assignment` tells callers which arm and variant they got."""
 
     port: int
     routes: Path
@@ -40,12 +45,17 @@ class GatewaySettings:
     flags_sync: str = ""
     endpoints: str = ""
     grace_seconds: float = 10.0
+    metrics_port: int = 0
+    shows_assignment: bool = False
     rules: Rules = field(default_factory=Rules)
 
 
 def read_settings(arguments: Sequence[str]) -> GatewaySettings:
     """The settings in the arguments; bad ones end the process with status 2 and one line."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if problem := _trouble(given):
+        parser.error(problem)
     return GatewaySettings(
         port=given.port,
         routes=given.routes,
@@ -55,6 +65,8 @@ def read_settings(arguments: Sequence[str]) -> GatewaySettings:
         flags_sync=given.flags_sync,
         endpoints=given.endpoints,
         grace_seconds=given.grace_seconds,
+        metrics_port=given.metrics_port,
+        shows_assignment=given.show_assignment,
         rules=_rules(given),
     )
 
@@ -68,7 +80,47 @@ def _rules(given: argparse.Namespace) -> Rules:
         shadow=ShadowRule(queue=given.shadow_queue, concurrency=given.shadow_concurrency),
         ledger=LedgerRule(window_seconds=given.follow_up_seconds, user_seconds=given.user_seconds, keep_seconds=keep),
         warm=WarmRule(questions=given.warm_questions),
+        callers=_callers(given),
     )
+
+
+def _callers(given: argparse.Namespace) -> CallerRule:
+    if given.no_authentication:
+        return CallerRule()
+    return CallerRule(
+        file=given.callers,
+        tokens=TokenRule(
+            keys=given.token_keys,
+            issuer=given.token_issuer,
+            audience=given.token_audience,
+            caller_claim=given.token_caller_claim,
+            user_claim=given.token_user_claim,
+            session_claim=given.token_session_claim,
+        ),
+        limits=CallerLimits(
+            requests_per_second=given.caller_requests_per_second,
+            questions_per_day=given.caller_questions_per_day,
+            questions_at_once=given.caller_questions_at_once,
+        ),
+    )
+
+
+def _trouble(given: argparse.Namespace) -> str:
+    """What of the arguments does not go together; empty if all does."""
+    if given.no_authentication and (given.callers or given.token_keys):
+        return "--no-authentication lets everybody in: leave it out, or --callers and --token-keys"
+    if given.no_authentication and not is_loopback(given.host):
+        return (
+            f"--no-authentication is for one machine: listen on --host 127.0.0.1, not {given.host}, or give --callers"
+        )
+    if not (given.no_authentication or given.callers or given.token_keys):
+        return (
+            "nobody could ask: give --callers FILE (API keys) or --token-keys (signed tokens); on your own machine "
+            "--no-authentication lets everybody in"
+        )
+    if given.token_keys and not (given.token_issuer and given.token_audience):
+        return "--token-keys needs --token-issuer and --token-audience: without them anybody's token would do"
+    return ""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,6 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--port", type=_port, required=True, help="port to listen on; 0 takes a free one")
     add("--host", default="127.0.0.1", help="address to listen on")
+    add("--metrics-port", type=_port, default=0, help="port of /metrics, on the same address; 0 takes a free one")
+    add("--show-assignment", action="store_true", help="tell callers which arm and variant answered")
+    _add_caller_options(add)
     add("--flag", default="sampler.variant", help="key of the traffic flag")
     add("--flags-sync", default="", help="HOST:PORT of the flag service's sync stream; empty: stable for everybody")
     add("--routes", type=Path, required=True, help="JSON file of variants, arms and URLs; re-read when it changes")
@@ -102,6 +157,41 @@ def _parser() -> argparse.ArgumentParser:
         help="recent questions that a new pod answers before it answers users; 0: none",
     )
     return parser
+
+
+def _add_caller_options(add: Callable[..., object]) -> None:
+    add("--no-authentication", action="store_true", help="let everybody ask; only on a loopback address")
+    add("--callers", type=Path, help="JSON file of callers and the digests of their API keys; re-read when it changes")
+    add("--token-keys", type=_key_source, default="", help="JWKS file or https URL: take signed tokens (JWT)")
+    add("--token-issuer", default="", help="the only issuer of tokens")
+    add("--token-audience", default="", help="whom tokens must be meant for")
+    add("--token-caller-claim", default="azp", help="claim that names the application; without it, the audience")
+    add("--token-user-claim", default="sub", help="claim that names the user")
+    add("--token-session-claim", default="sid", help="claim that names the session, if any")
+    add("--caller-requests-per-second", type=_limit, default=100.0, help="of one caller; 0: no limit")
+    add("--caller-questions-per-day", type=_whole, default=0, help="of one caller at this gateway; 0: no limit")
+    add("--caller-questions-at-once", type=_whole, default=256, help="of one caller at this gateway; 0: no limit")
+
+
+def _key_source(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme in ("", "https") or (url.scheme == "http" and is_loopback(url.hostname or "")):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r}: keys come from a file or by https, so that nobody can change them")
+
+
+def _limit(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text}; it must be 0 to 1000000")
+    return number
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number}; it must be 0 or more")
+    return number
 
 
 def _namespace(text: str) -> str:

@@ -4,6 +4,9 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from pitwall_gateway.callers.admission import Admission
+from pitwall_gateway.callers.authenticate import Authenticator
+from pitwall_gateway.callers.keys import Callers
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.feedback.feedback import Feedback
 from pitwall_gateway.feedback.ledger import Ledger
@@ -32,6 +35,8 @@ class Wiring:
     relay: Relay
     shadow: Shadow
     feedback: Feedback
+    authenticator: Authenticator
+    admission: Admission
     upstreams: tuple[Upstream, ...]
     warm_up: WarmUp
     endpoints: EndpointFollower | None = None
@@ -62,9 +67,11 @@ class Wiring:
 
 
 def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
-    """The components for these settings, connected. Users, shadow copies and warm-ups have connections of their own."""
+    """The components for these settings, connected. Users, shadow copies and warm-ups have connections of their own.
+    Raises CallersError where nobody could be let in."""
     rules, telemetry, routes = settings.rules, GatewayTelemetry(), RouteTable(settings.routes)
     assigner = Assigner(flags, settings.flag, lambda last: routes.current(time.monotonic()).stable_variant(last))
+    callers = Callers(rules.callers.file, rules.callers.limits)
     recent, for_warm_up = RecentQuestions(), Upstream(routes, rules.limits)
     warm_up = WarmUp(routes, for_warm_up.ask_at, recent, rules.warm)
     for_users = Upstream(routes, rules.limits, warm_up.urls, telemetry.memory.answered)
@@ -78,6 +85,8 @@ def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
         relay=Relay(assigner, Circuits(for_users, rules.breaker), telemetry, recent),
         shadow=Shadow(for_copies, telemetry, rules.shadow),
         feedback=Feedback(Ledger(rules.ledger), telemetry),
+        authenticator=Authenticator(rules.callers, callers),
+        admission=Admission(callers),
         upstreams=(for_users, for_copies, for_warm_up),
         warm_up=warm_up,
         endpoints=EndpointFollower(settings.endpoints, settings.routes) if settings.endpoints else None,

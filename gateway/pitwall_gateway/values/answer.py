@@ -8,6 +8,9 @@ from typing import Any
 TRANSIENT = frozenset({408, 425, 429})
 """Client-error statuses that are the runtime's state, not the question's fault."""
 
+LONGEST_WORDS = 1_000
+"""Characters of a runtime's error that are told on."""
+
 LARGEST_AMOUNT = 1e12
 """Seconds or tokens of one answer; whatever tells more is mistaken, and would drown all the others."""
 
@@ -40,10 +43,11 @@ class VariantAnswer:
 
 @dataclass(frozen=True, slots=True)
 class VariantRefusal:
-    """The runtime's own error for a bad question (4xx), byte for byte."""
+    """The runtime's own error for a bad question (4xx): its words to the caller, and nothing else that it sent."""
 
     status: int
-    body: bytes
+    message: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def read_reply(status: int, body: bytes, seconds: float) -> Reply:
     if status in TRANSIENT or status >= 500:
         return VariantFailure(FailureKind.STATUS, f"its runtime says {status}: {_words(body)}")
     if 400 <= status < 500:
-        return VariantRefusal(status, body)
+        return _refusal(status, body)
     document = _object(body)
     if status != 200 or not _has_choices(document):
         return VariantFailure(FailureKind.MALFORMED, f"its runtime sent status {status} without a chat completion")
@@ -101,8 +105,17 @@ def _object(body: bytes) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
+def _refusal(status: int, body: bytes) -> VariantRefusal:
+    error = _object(body).get("error")
+    said = error if isinstance(error, dict) else {}
+    message, code = said.get("message"), said.get("code")
+    if not isinstance(message, str) or not message:
+        message = f"the question was refused ({status}) without a reason"
+    return VariantRefusal(status, message[:LONGEST_WORDS], code[:64] if isinstance(code, str) else "refused")
+
+
 def _words(body: bytes) -> str:
-    """The message of an OpenAI-shaped error, or the beginning of whatever was sent."""
+    """The message of an OpenAI-shaped error, or the beginning of whatever was sent; for the log."""
     error = _object(body).get("error")
     message = error.get("message") if isinstance(error, dict) else None
-    return str(message) if message else body[:200].decode(errors="replace")
+    return str(message)[:LONGEST_WORDS] if message else body[:200].decode(errors="replace")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pitwall_gateway.values.errors import RequestRefusedError
+from pitwall_gateway.values.speaker import LOCAL, Party, Speaker
 
 KEY_CHARACTERS = 256
 """Longest `user` or session header: it is hashed for every flag and remembered for follow-ups."""
@@ -15,30 +16,42 @@ KEY_CHARACTERS = 256
 class Question:
     """One question on its way. The targeting key is the user (sticky assignment); the session is one visit of theirs
     (follow-ups). Each stands in for the other where only one is given; without both, the key is random and `user` is
-    empty."""
+    empty. What a token says of them stands above what the caller writes."""
 
     body: bytes
     targeting_key: str
     session: str
     user: str = ""
+    speaker: Speaker = LOCAL
     stream: bool = False
     stream_usage: bool = False
 
+    @property
+    def visit(self) -> str:
+        """The session, told from those of other callers."""
+        return self.speaker.visit(self.session)
 
-def read_question(body: bytes, session_header: str = "") -> Question:
+    @property
+    def party(self) -> Party:
+        """Whose question it is."""
+        return self.speaker.party(self.user)
+
+
+def read_question(body: bytes, session_header: str = "", speaker: Speaker = LOCAL) -> Question:
     """The question in an OpenAI-shaped body; raises RequestRefusedError (400) for what no runtime could answer."""
     document = _parse(body)
     messages = document.get("messages")
     if not isinstance(messages, list) or not messages:
         raise _invalid(f"messages is {_kind(messages)}; it must be a list with at least one message")
-    user = _identity("user", document.get("user"))
-    session = _identity("x-pitwall-session", session_header) or user
+    user = speaker.user or _identity("user", document.get("user"))
+    session = speaker.session or _identity("x-pitwall-session", session_header) or user
     stream = _stream(document)
     return Question(
         body=_unstreamed(document) if stream else body,
         targeting_key=user or session or secrets.token_hex(16),
         session=session,
         user=user or session,
+        speaker=speaker,
         stream=stream,
         stream_usage=stream and _wants_usage(document),
     )

@@ -146,7 +146,7 @@ class EmbeddedOperator:
         """The counters now; a reading of less than a second ago serves again, since parsing costs more than a turn."""
         if self.readings and time.time() - self.readings[-1].time < READING_SECONDS:
             return self.readings[-1]
-        reading = await scrape(self.client, (self.folder.gateway_url(),), self.platform.targets())
+        reading = await scrape(self.client, (self.folder.metrics_url(),), self.platform.targets())
         if isinstance(reading, Reading):
             self._keep(reading)
         return reading

@@ -48,12 +48,16 @@ class StateFolder:
         files.write_json(self.run / "settings.json", settings)
 
     def port(self, process: str) -> int:
-        """The TCP port of `gateway`, `flags`, `sync` or `operator`."""
+        """The TCP port of `gateway`, `metrics`, `flags`, `sync` or `operator`."""
         return int(self.settings()["ports"][process])
 
     def gateway_url(self) -> str:
         """Where questions go."""
         return f"http://127.0.0.1:{self.port('gateway')}"
+
+    def metrics_url(self) -> str:
+        """Where the gateway shows what it counts."""
+        return f"http://127.0.0.1:{self.port('metrics')}"
 
     def flags_url(self) -> str:
         """The flag service's HTTP side."""

@@ -54,6 +54,7 @@ def services(folder: StateFolder) -> tuple[ServiceProcess, ...]:
             "gateway",
             "pitwall_gateway",
             ("--port", str(ports["gateway"]), "--host", "127.0.0.1", "--flag", settings["flag"],
+             "--metrics-port", str(ports["metrics"]), "--no-authentication", "--show-assignment",
              "--flags-sync", f"127.0.0.1:{ports['sync']}", "--routes", str(folder.run / "routes.json"),
              "--state-dir", str(folder.state / "gateway"), "--follow-up-seconds", str(settings["follow_up_seconds"])),
             {"PITWALL_FLAGS_EVALUATE_TOKEN": tokens["evaluate"], "PROMETHEUS_DISABLE_CREATED_SERIES": "True"},

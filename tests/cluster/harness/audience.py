@@ -52,6 +52,7 @@ class Audience:
     gateway: str
     film: str
     rate: float
+    api_key: str
     exchanges: list[Exchange] = field(default_factory=list)
     turned_away: int = 0
     lost_thumbs: int = 0
@@ -78,7 +79,10 @@ class Audience:
 
     async def _come(self) -> None:
         dice, visits = random.Random(), set[asyncio.Task[None]]()
-        async with httpx.AsyncClient(base_url=self.gateway, trust_env=False, timeout=TIMEOUT_SECONDS) as client:
+        headers = {"authorization": f"Bearer {self.api_key}"}
+        async with httpx.AsyncClient(
+            base_url=self.gateway, headers=headers, trust_env=False, timeout=TIMEOUT_SECONDS
+        ) as client:
             while self._going:
                 await asyncio.sleep(dice.expovariate(self.rate))
                 if len(visits) >= MOST_IN_FLIGHT:
@@ -101,6 +105,7 @@ class Audience:
         self.exchanges.append(exchange)
         thumb = {
             "answer_id": answer.headers.get(Header.ANSWER_ID),
+            "session": user,
             "thumbs": "up" if exchange.names_moments else "down",
         }
         await self._vote(client, thumb)

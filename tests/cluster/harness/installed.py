@@ -65,7 +65,7 @@ class Installed:
         own = {
             "crds": {"install": False},
             "operator": {"replicas": 1},
-            "gateway": {"replicas": 1, **self.values.get("gateway", {})},
+            "gateway": {"replicas": 1, "showAssignment": True, **self.values.get("gateway", {})},
             "watch": {"namespaces": [self.namespace]},
             "runtime": {"image": image, **self.values.get("runtime", {})},
         }
@@ -134,6 +134,11 @@ class Installed:
         """One of the flag service's tokens."""
         data = self.kubectl.get("secret", "pitwall-flags-tokens", self.namespace)["data"]
         return base64.b64decode(data[scope]).decode()
+
+    def api_key(self) -> str:
+        """The key of the caller that the chart made."""
+        data = self.kubectl.get("secret", "pit-pitwall-gateway-callers", self.namespace)["data"]
+        return base64.b64decode(data["key"]).decode()
 
     def remove(self) -> None:
         """Deletes what is not in the namespace; the namespace goes with the rest."""

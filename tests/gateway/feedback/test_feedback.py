@@ -9,6 +9,8 @@ from pitwall_gateway.counting.telemetry import ArmSeries, GatewayTelemetry
 from pitwall_gateway.feedback.feedback import Feedback, FeedbackBody, read_feedback
 from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
 from pitwall_gateway.values.errors import RequestRefusedError
+from pitwall_gateway.values.question import Question
+from pitwall_gateway.values.speaker import LOCAL, Speaker
 
 CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE)
 
@@ -19,20 +21,28 @@ class Desk:
     def __init__(self, window_seconds: float = 60.0) -> None:
         self.telemetry = GatewayTelemetry()
         self.feedback = Feedback(Ledger(LedgerRule(window_seconds=window_seconds)), self.telemetry)
+        self.ids = {}
+
+    def answer(self, session: str, speaker: Speaker = LOCAL) -> str:
+        """Somebody gets an answer in this session; its id."""
+        question = Question(b"", session, session, session, speaker)
+        answer_id = self.feedback.new_answer(question)
+        self.feedback.answered(answer_id, question, CANDIDATE)
+        return answer_id
 
     def counted(self) -> list[str]:
         lines = self.telemetry.text().decode().splitlines()
         return [line for line in lines if line.startswith("pitwall_quality_total{")]
 
-    def take(self, **fields: str):
-        return self.feedback.take(FeedbackBody.model_validate(fields))
+    def take(self, speaker: Speaker = LOCAL, **fields: str):
+        fields["answer_id"] = self.ids.get(fields.get("answer_id", ""), fields.get("answer_id", ""))
+        return self.feedback.take(FeedbackBody.model_validate(fields), speaker)
 
 
 @pytest.fixture
 def desk() -> Desk:
     desk = Desk()
-    desk.feedback.answered("ans-1", "ann", CANDIDATE, "ann")
-    desk.feedback.answered("ans-2", "bob", CANDIDATE, "bob")
+    desk.ids = {"ans-1": desk.answer("ann"), "ans-2": desk.answer("bob")}
     return desk
 
 
@@ -80,13 +90,42 @@ def test_the_task_of_a_session_may_come_before_between_and_after_its_thumbs(desk
     assert [line.split()[-1] for line in desk.counted()] == ["1.0"] * 3, "task, thumb of the answer, thumb of ann"
 
 
-def test_a_thumb_on_anothers_answer_counts_on_the_session_that_got_it(desk):
-    """The answer's id is its key: a stranger's session beside it does not take the label along."""
-    desk.take(answer_id="ans-2", thumbs="down", session="ann", task="completed")
-    desk.take(answer_id="ans-1", thumbs="down")
+@pytest.mark.parametrize(
+    ("speaker", "session"),
+    [
+        pytest.param(LOCAL, "ann", id="in another session"),
+        pytest.param(LOCAL, "", id="in no session"),
+        pytest.param(Speaker("other-app"), "bob", id="as another application"),
+        pytest.param(Speaker("local", user="bob"), "bob", id="as a vouched user of the same name"),
+    ],
+)
+def test_nobody_says_what_another_thinks_of_an_answer(desk, speaker, session):
+    with pytest.raises(RequestRefusedError) as caught:
+        desk.take(speaker, answer_id="ans-2", thumbs="down", session=session)
 
-    bad = [line for line in desk.counted() if 'signal="thumbs_down"' in line and 'unit="session"' in line]
-    assert [line.split()[-1] for line in bad] == ["2.0"], "one for each session, none twice for ann"
+    assert (caught.value.status, desk.counted()) == (404, [])
+
+
+@pytest.mark.parametrize("speaker", [Speaker("other-app"), Speaker("local", user="eve")])
+def test_nobody_ends_anothers_task(desk, speaker):
+    with pytest.raises(RequestRefusedError) as caught:
+        desk.take(speaker, session="ann", task="abandoned")
+
+    assert (caught.value.status, desk.counted()) == (404, [])
+
+
+def test_a_vouched_user_needs_to_name_no_session(desk):
+    ann = Speaker("app", user="ann")
+    answer_id = desk.answer("ann", ann)
+
+    assert desk.take(ann, answer_id=answer_id, thumbs="up").counted == ("thumbs",)
+
+
+def test_the_session_of_a_token_stands_above_the_one_that_is_claimed(desk):
+    ann = Speaker("app", user="ann", session="s-1")
+    answer_id = desk.answer("s-1", ann)
+
+    assert desk.take(ann, answer_id=answer_id, thumbs="up", session="s-2").counted == ("thumbs",)
 
 
 def test_a_question_without_a_session_is_nobodys_follow_up(desk):
@@ -98,7 +137,7 @@ def test_a_question_without_a_session_is_nobodys_follow_up(desk):
 async def test_windows_are_closed_in_the_background_until_the_gateway_ends():
     desk = Desk(window_seconds=0.05)
     desk.feedback.start()
-    desk.feedback.answered("ans-1", "ann", CANDIDATE)
+    desk.answer("ann")
     async with asyncio.timeout(60):
         while not desk.counted():  # noqa: ASYNC110 - metrics have no event
             await asyncio.sleep(0.01)

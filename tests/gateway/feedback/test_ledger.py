@@ -18,6 +18,12 @@ def ledger() -> Ledger:
     return Ledger(LedgerRule(window_seconds=WINDOW, keep_seconds=100, capacity=3))
 
 
+def asks(ledger, session, now):
+    """A question of this session that is answered at once, and what it settles."""
+    follow_up, trials = ledger.asked(session, now)
+    return trials + (ledger.settle(follow_up, now, answered=True) if follow_up else [])
+
+
 def told(trials):
     """Trials as comparable words."""
     return Counter((trial.signal.value, trial.unit, trial.outcome.value) for trial in trials)
@@ -26,7 +32,7 @@ def told(trials):
 def test_a_further_question_within_the_window_is_a_bad_follow_up_of_question_and_session(ledger):
     ledger.answered("a", "ann", STABLE, 0)
 
-    trials = ledger.asked("ann", WINDOW - 1)
+    trials = asks(ledger, "ann", WINDOW - 1)
 
     assert told(trials) == {("follow_up", "query", "bad"): 1, ("follow_up", "session", "bad"): 1}
 
@@ -42,7 +48,7 @@ def test_a_window_that_passes_is_a_good_follow_up_of_question_and_session(ledger
 def test_a_question_after_the_window_is_no_follow_up_even_if_no_sweep_came_between(ledger):
     ledger.answered("a", "ann", STABLE, 0)
 
-    trials = ledger.asked("ann", WINDOW + 1)
+    trials = asks(ledger, "ann", WINDOW + 1)
 
     assert {trial.outcome for trial in trials} == {Outcome.GOOD}
 
@@ -50,7 +56,7 @@ def test_a_question_after_the_window_is_no_follow_up_even_if_no_sweep_came_betwe
 def test_a_session_counts_one_bad_follow_up_however_often_it_asks(ledger):
     trials = []
     for number in range(4):
-        trials += ledger.asked("ann", number)
+        trials += asks(ledger, "ann", number)
         trials += ledger.answered(str(number), "ann", STABLE, number)
     trials += ledger.sweep(100)
 
@@ -64,7 +70,7 @@ def test_a_session_counts_one_bad_follow_up_however_often_it_asks(ledger):
 def test_a_question_of_another_session_is_no_follow_up(ledger):
     ledger.answered("a", "ann", STABLE, 0)
 
-    assert ledger.asked("bob", 1) == []
+    assert asks(ledger, "bob", 1) == []
 
 
 def test_a_caller_without_session_has_thumbs_but_no_follow_up(ledger):
@@ -115,7 +121,7 @@ def test_a_first_thumb_after_the_session_ended_settles_it_at_once(ledger, down):
 
 def test_a_user_who_crosses_to_another_arm_begins_a_new_session_there(ledger):
     ledger.answered("a", "ann", STABLE, 0)
-    ledger.asked("ann", 1)
+    asks(ledger, "ann", 1)
     ledger.answered("b", "ann", CANDIDATE, 2)
 
     late = ledger.sweep(2 + WINDOW)
@@ -126,7 +132,7 @@ def test_a_user_who_crosses_to_another_arm_begins_a_new_session_there(ledger):
 def test_a_follow_up_counts_against_the_answer_it_follows_not_the_one_to_come(ledger):
     ledger.answered("a", "ann", CANDIDATE, 0)
 
-    assert {trial.series for trial in ledger.asked("ann", 1)} == {CANDIDATE}
+    assert {trial.series for trial in asks(ledger, "ann", 1)} == {CANDIDATE}
 
 
 @pytest.mark.parametrize(("abandoned", "outcome"), [(True, "bad"), (False, "good")])
@@ -160,7 +166,7 @@ def test_a_session_that_goes_on_is_kept_while_an_older_quiet_one_goes(ledger):
     ledger.answered("a", "ann", STABLE, 0)
     ledger.answered("b", "bob", STABLE, 1)
     for now in range(5, 105, 5):
-        ledger.asked("ann", now)
+        asks(ledger, "ann", now)
         ledger.answered(f"a{now}", "ann", STABLE, now)
     ledger.sweep(105)
 
@@ -176,3 +182,21 @@ def test_labels_count_on_the_run_of_their_answer_and_a_session_ends_with_its_run
 
     assert {(trial.series.run, trial.outcome) for trial in ended} == {("run-1", Outcome.GOOD)}
     assert {trial.series.run for trial in thumbed} == {"run-1"}
+
+
+def test_a_question_that_nobody_answered_is_no_follow_up_and_leaves_the_window_as_it_was(ledger):
+    ledger.answered("a", "ann", STABLE, 0)
+    refused, _ = ledger.asked("ann", 5)
+
+    assert ledger.settle(refused, 6, answered=False) == []
+    assert told(ledger.sweep(WINDOW)) == {("follow_up", "query", "good"): 1, ("follow_up", "session", "good"): 1}
+
+
+@pytest.mark.parametrize(("answered", "outcome"), [(True, "bad"), (False, "good")])
+def test_a_question_that_outlasts_the_window_is_settled_by_its_end(ledger, answered, outcome):
+    ledger.answered("a", "ann", STABLE, 0)
+    slow, _ = ledger.asked("ann", WINDOW - 1)
+
+    assert ledger.sweep(WINDOW + 1) == []
+    settled = ledger.settle(slow, WINDOW + 5, answered=answered)
+    assert told(settled) == {("follow_up", "query", outcome): 1, ("follow_up", "session", outcome): 1}

@@ -10,6 +10,7 @@ from pitwall_crds.names import Arm, Outcome, Signal
 from pitwall_gateway.counting.telemetry import ArmSeries
 from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
 from pitwall_gateway.feedback.session import QUERY, SESSION, Trial
+from pitwall_gateway.values.speaker import Party
 
 ARMS = (ArmSeries("uniform-v1", Arm.STABLE), ArmSeries("aks-v2", Arm.CANDIDATE))
 NAMES = st.sampled_from(["", "ann", "bob", "cleo"])
@@ -41,10 +42,14 @@ class Story:
         kind, first, second = event
         match kind:
             case "question":
-                self.trials += self.ledger.asked(first, self.now)
+                follow_up, swept = self.ledger.asked(first, self.now)
+                self.trials += swept
+                if follow_up:
+                    self.trials += self.ledger.settle(follow_up, self.now, answered=True)
                 answer_id = f"ans-{len(self.answers)}"
                 self.answers.append((first, second))
-                self.trials += self.ledger.answered(answer_id, first, second, self.now, user=first)
+                party = Party("app", first)
+                self.trials += self.ledger.answered(answer_id, first, second, self.now, party)
             case "thumb":
                 self.trials += self.ledger.thumb(f"ans-{first}", down=second) or []
             case "task":

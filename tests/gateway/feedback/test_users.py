@@ -8,10 +8,20 @@ from pitwall_crds.names import Arm, Outcome, Signal
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
 from pitwall_gateway.feedback.users import DAY_SECONDS, Users
+from pitwall_gateway.values.speaker import Party
 
 STABLE = ArmSeries("uniform-v1", Arm.STABLE)
 CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE)
 WINDOW = 60.0
+
+
+def who(name: str) -> Party:
+    return Party("app", name)
+
+
+def follow_up(ledger):
+    asked, trials = ledger.asked("visit", 5)
+    return trials + ledger.settle(asked, 5, answered=True)
 
 
 @pytest.fixture
@@ -27,38 +37,38 @@ def told(trials):
 
 
 def test_nobody_counts_before_the_window_has_passed(users):
-    users.answered("ann", CANDIDATE, 0)
-    users.complained("ann", CANDIDATE, Signal.THUMBS_DOWN)
+    users.answered(who("ann"), CANDIDATE, 0)
+    users.complained(who("ann"), CANDIDATE, Signal.THUMBS_DOWN)
 
     assert users.sweep(WINDOW - 0.1) == []
 
 
 def test_then_a_user_counts_once_for_every_signal_whatever_the_number_of_labels(users):
     for now in (0, 10, 20):
-        users.answered("ann", CANDIDATE, now)
-        users.complained("ann", CANDIDATE, Signal.THUMBS_DOWN)
+        users.answered(who("ann"), CANDIDATE, now)
+        users.complained(who("ann"), CANDIDATE, Signal.THUMBS_DOWN)
 
     assert told(users.sweep(WINDOW)) == {
         ("candidate", "thumbs_down", "bad"): 1,
         ("candidate", "follow_up", "good"): 1,
         ("candidate", "task_abandoned", "good"): 1,
     }
-    users.answered("ann", CANDIDATE, WINDOW + 1)
+    users.answered(who("ann"), CANDIDATE, WINDOW + 1)
     assert users.sweep(5 * WINDOW) == []
 
 
 def test_the_next_day_a_user_counts_again(users):
-    users.answered("ann", CANDIDATE, 0)
+    users.answered(who("ann"), CANDIDATE, 0)
     users.sweep(DAY_SECONDS)
-    users.answered("ann", CANDIDATE, DAY_SECONDS)
+    users.answered(who("ann"), CANDIDATE, DAY_SECONDS)
 
     assert len(users.sweep(DAY_SECONDS + WINDOW)) == len(Signal)
 
 
 def test_a_user_who_crosses_over_counts_on_both_arms(users):
-    users.answered("ann", STABLE, 0)
-    users.answered("ann", CANDIDATE, 1)
-    users.complained("ann", CANDIDATE, Signal.FOLLOW_UP)
+    users.answered(who("ann"), STABLE, 0)
+    users.answered(who("ann"), CANDIDATE, 1)
+    users.complained(who("ann"), CANDIDATE, Signal.FOLLOW_UP)
 
     counted = told(users.sweep(WINDOW + 1))
 
@@ -66,22 +76,22 @@ def test_a_user_who_crosses_over_counts_on_both_arms(users):
 
 
 def test_a_label_after_the_window_changes_nothing(users):
-    users.answered("ann", STABLE, 0)
+    users.answered(who("ann"), STABLE, 0)
     users.sweep(WINDOW)
-    users.complained("ann", STABLE, Signal.THUMBS_DOWN)
+    users.complained(who("ann"), STABLE, Signal.THUMBS_DOWN)
 
     assert users.sweep(10 * WINDOW) == []
 
 
 def test_memory_is_bounded_and_who_came_first_stays(users):
     for number in range(5):
-        users.answered(f"user-{number}", STABLE, number)
+        users.answered(who(f"user-{number}"), STABLE, number)
 
     assert len(users.sweep(WINDOW + 9)) == 3 * len(Signal)
 
 
 def test_callers_without_a_name_are_nobodys_users(users):
-    users.answered("", STABLE, 0)
+    users.answered(who(""), STABLE, 0)
 
     assert users.sweep(WINDOW) == []
 
@@ -90,7 +100,7 @@ def test_callers_without_a_name_are_nobodys_users(users):
     ("complain", "signal"),
     [
         pytest.param(lambda ledger: ledger.thumb("a", down=True), Signal.THUMBS_DOWN, id="thumb"),
-        pytest.param(lambda ledger: ledger.asked("visit", 5), Signal.FOLLOW_UP, id="follow-up"),
+        pytest.param(follow_up, Signal.FOLLOW_UP, id="follow-up"),
         pytest.param(lambda ledger: ledger.task("visit", abandoned=True), Signal.TASK_ABANDONED, id="task"),
         pytest.param(lambda ledger: ledger.thumb("a", down=False), None, id="thumbs-up"),
         pytest.param(lambda ledger: ledger.task("visit", abandoned=False), None, id="task-done"),
@@ -98,7 +108,7 @@ def test_callers_without_a_name_are_nobodys_users(users):
 )
 def test_labels_of_an_answer_and_of_a_session_are_their_users(complain, signal):
     ledger = Ledger(LedgerRule(window_seconds=10, user_seconds=WINDOW, keep_seconds=100))
-    ledger.answered("a", "visit", CANDIDATE, 0, "ann")
+    ledger.answered("a", "visit", CANDIDATE, 0, who("ann"))
     complain(ledger)
 
     found = {trial.signal: trial.outcome for trial in ledger.sweep(WINDOW) if trial.unit == "user"}
@@ -108,8 +118,8 @@ def test_labels_of_an_answer_and_of_a_session_are_their_users(complain, signal):
 
 def test_a_user_of_another_run_is_another_user(users):
     for run in ("run-1", "run-2"):
-        users.answered("ann", ArmSeries("aks-v2", Arm.CANDIDATE, run), 0)
-    users.complained("ann", ArmSeries("aks-v2", Arm.CANDIDATE, "run-1"), Signal.FOLLOW_UP)
+        users.answered(who("ann"), ArmSeries("aks-v2", Arm.CANDIDATE, run), 0)
+    users.complained(who("ann"), ArmSeries("aks-v2", Arm.CANDIDATE, "run-1"), Signal.FOLLOW_UP)
 
     bad = {trial.series.run for trial in users.sweep(WINDOW) if trial.outcome is Outcome.BAD}
 

@@ -46,7 +46,9 @@ async def test_after_so_many_failures_in_a_row_nobody_is_asked():
     assert len(pool.asked) == 2
 
 
-@pytest.mark.parametrize("reply", [ANSWER, VariantRefusal(400, b"{}")], ids=["an answer", "a refusal of a question"])
+@pytest.mark.parametrize(
+    "reply", [ANSWER, VariantRefusal(400, "no", "refused")], ids=["an answer", "a refusal of a question"]
+)
 async def test_a_variant_that_answers_in_between_is_not_cut_off(reply):
     pool = CircuitPool()
     circuits = Circuits(pool, PATIENT)
@@ -121,7 +123,7 @@ async def test_an_opening_is_logged_once_however_many_fail_together(caplog):
 
 async def test_refusals_that_stable_contradicts_never_open_it_alone():
     """Each was first counted as an answer, so that they are not in a row: gates judge them, the circuit does not."""
-    pool = CircuitPool(VariantRefusal(400, b"{}"))
+    pool = CircuitPool(VariantRefusal(400, "no", "refused"))
     circuits = Circuits(pool, PATIENT)
     for _ in range(5):
         await circuits.ask(call())

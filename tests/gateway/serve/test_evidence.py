@@ -102,7 +102,7 @@ def test_a_thumb_counts_on_the_run_that_earned_it(pit, duel):
     runs["sampler.variant"] = "run-2"
     pit.ask("ann")
 
-    pit.feedback(answer_id=earlier, thumbs="down")
+    pit.feedback(answer_id=earlier, session="ann", thumbs="down")
 
     thumbs = {"signal": "thumbs_down", "unit": "query", "outcome": "bad"}
     assert pit.metric(Metric.EVIDENCE_QUALITY, **CANDIDATE, **thumbs) == 1

@@ -7,7 +7,7 @@ import pytest
 from pitwall_gateway.__main__ import main
 from pitwall_gateway.serve.settings import read_settings
 
-NEEDED = ("--port", "0", "--routes", "routes.json", "--state-dir", "state")
+NEEDED = ("--port", "0", "--routes", "routes.json", "--state-dir", "state", "--callers", "callers.json")
 
 
 def test_what_is_not_said_has_its_default():
@@ -89,6 +89,8 @@ def test_what_cannot_be_guessed_must_be_said(capsys, missing):
     ("arguments", "words"),
     [
         pytest.param(("--state-dir", "{folder}/file/state"), "gateway: ", id="a state folder inside a file"),
+        pytest.param(("--callers", "{folder}/nobody.json"), "nobody.json: No such file", id="callers in no file"),
+        pytest.param(("--callers", "{folder}/file"), "callers file", id="callers in an empty file"),
         pytest.param(("--host", "256.1.1.1"), "cannot listen on 256.1.1.1:0", id="an address that is none"),
         pytest.param(("--host", "192.0.2.1"), "cannot listen on 192.0.2.1:0", id="an address of another machine"),
     ],
@@ -96,7 +98,9 @@ def test_what_cannot_be_guessed_must_be_said(capsys, missing):
 def test_a_gateway_that_cannot_begin_says_so_in_one_line(tmp_path, capsys, arguments, words):
     (tmp_path / "file").write_text("")
     places = [argument.format(folder=tmp_path) for argument in arguments]
+    (tmp_path / "callers.json").write_text('{"callers": []}')
     usual = ["--port", "0", "--routes", str(tmp_path / "r.json"), "--state-dir", str(tmp_path / "state")]
+    usual += ["--callers", str(tmp_path / "callers.json")]
 
     status = main([*usual, *places])
 
@@ -104,3 +108,35 @@ def test_a_gateway_that_cannot_begin_says_so_in_one_line(tmp_path, capsys, argum
     assert status == 2
     assert words in error
     assert len(error.splitlines()) == 1
+
+
+UNSAID = NEEDED[:-2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param((), "nobody could ask: give --callers FILE", id="nothing said of callers"),
+        pytest.param(("--no-authentication", "--host", "0.0.0.0"), "is for one machine", id="open to the world"),
+        pytest.param(("--no-authentication", "--callers", "c.json"), "lets everybody in", id="open and closed"),
+        pytest.param(("--token-keys", "https://idp/jwks"), "--token-issuer and --token-audience", id="any issuer"),
+        pytest.param(("--token-keys", "http://idp/jwks"), "by https", id="keys that anybody on the way can change"),
+        pytest.param(("--callers", "c.json", "--caller-requests-per-second", "nan"), "0 to 1000000", id="no rate"),
+        pytest.param(("--callers", "c.json", "--caller-questions-per-day", "-1"), "0 or more", id="a negative quota"),
+    ],
+)
+def test_who_may_ask_must_be_said_and_must_make_sense(capsys, arguments, words):
+    with pytest.raises(SystemExit) as caught:
+        read_settings((*UNSAID, *arguments))
+
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_on_a_loopback_address_everybody_may_be_let_in_and_only_when_asked_for(host):
+    rule = read_settings((*UNSAID, "--no-authentication", "--host", host)).rules.callers
+
+    assert rule.is_open
+    assert not read_settings(NEEDED).rules.callers.is_open
+    assert not read_settings(NEEDED).shows_assignment

@@ -120,7 +120,7 @@ async def test_a_copy_is_sent_as_a_shadow_whatever_arm_was_asked_before(build):
     ("reply", "ok", "error"),
     [
         pytest.param(an_answer(), 1, 0, id="an answer"),
-        pytest.param(VariantRefusal(400, b""), 0, 1, id="a refusal"),
+        pytest.param(VariantRefusal(400, "no", "refused"), 0, 1, id="a refusal"),
         pytest.param(VariantFailure(FailureKind.TIMEOUT, "late"), 0, 1, id="a failure"),
     ],
 )

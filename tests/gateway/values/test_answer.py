@@ -51,7 +51,16 @@ def test_no_other_success_is_an_answer_even_with_a_completion(status):
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413, 415, 422, 499])
 def test_the_fault_of_the_question_is_a_refusal(status):
-    assert read_reply(status, b"words", 0.5) == VariantRefusal(status, b"words")
+    said = b'{"error": {"message": "no such film", "code": "not_found", "path": "/secret"}}'
+
+    assert read_reply(status, said, 0.5) == VariantRefusal(status, "no such film", "not_found")
+
+
+@pytest.mark.parametrize("raw", [b"", b"<html>10.0.0.7</html>", b'{"error": "/srv/films"}', b"\xff", b'{"error": {}}'])
+def test_of_a_refusal_in_no_known_shape_nothing_is_told_on(raw):
+    assert read_reply(404, raw, 0.5) == VariantRefusal(
+        404, "the question was refused (404) without a reason", "refused"
+    )
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])

@@ -109,7 +109,7 @@ def test_what_the_gateway_of_the_folder_counted_is_used(say, given, stored, tmp_
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         folder = tmp_path / ".pitwall"
-        files.write_json(folder / "run" / "settings.json", {"ports": {"gateway": server.server_address[1]}})
+        files.write_json(folder / "run" / "settings.json", {"ports": {"metrics": server.server_address[1]}})
         unknown = say("plan", given).out
         stored.write_status(stored.rollouts()[0], RolloutStatus(stable_variant="uniform-v1"))
         known = say("plan", given).out

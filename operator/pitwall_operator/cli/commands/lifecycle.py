@@ -142,7 +142,7 @@ def _write_settings(
         "cache": str(cache),
         "media_roots": [str(root) for root in roots],
         "follow_up_seconds": follow_up_seconds,
-        "ports": {"gateway": port, **{name: sockets.free_port() for name in ("flags", "sync", "operator")}},
+        "ports": {"gateway": port, **{name: sockets.free_port() for name in ("metrics", "flags", "sync", "operator")}},
     }
     folder.write_settings(settings)
 

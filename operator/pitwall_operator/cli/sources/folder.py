@@ -107,7 +107,7 @@ class Folder:
 
         async def read() -> "Reading | Unseen":
             async with httpx.AsyncClient(trust_env=False) as client:
-                return await scrape(client, (folder.gateway_url(),), ())
+                return await scrape(client, (folder.metrics_url(),), ())
 
         return asyncio.run(read())
 

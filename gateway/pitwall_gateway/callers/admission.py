@@ -1,0 +1,66 @@
+"""Holds callers to what they may ask: a rate, a number of questions a day, and a number at once."""
+
+import contextlib
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from pitwall_crds.host.rate_limit import RateLimit
+from pitwall_gateway.callers.keys import Callers
+from pitwall_gateway.values.errors import RequestRefusedError
+from pitwall_gateway.values.speaker import Speaker
+
+DAY_SECONDS = 86_400
+
+
+class Admission:
+    """Counts what each caller asks of this gateway; a day ends at midnight UTC."""
+
+    def __init__(self, callers: Callers, clock: Callable[[], float] = time.time) -> None:
+        self._callers = callers
+        self._clock = clock
+        self._rates: dict[float, RateLimit] = {}
+        self._day = 0
+        self._asked: Counter[str] = Counter()
+        self._under_way: Counter[str] = Counter()
+
+    def request(self, speaker: Speaker) -> None:
+        """One more request. Raises RequestRefusedError (429) above the caller's rate."""
+        rate = self._callers.limits_of(speaker.caller).requests_per_second
+        if not rate:
+            return
+        wait = self._rates.setdefault(rate, RateLimit(rate)).seconds_to_wait(speaker.caller)
+        if wait:
+            raise _too_many(f"more than {rate:g} requests a second", wait, "rate_limit_exceeded")
+
+    @contextlib.contextmanager
+    def question(self, speaker: Speaker) -> Iterator[None]:
+        """One more question, for as long as it is under way. Raises RequestRefusedError (429)."""
+        caller, limits = speaker.caller, self._callers.limits_of(speaker.caller)
+        self._begin_day()
+        if limits.questions_per_day and self._asked[caller] >= limits.questions_per_day:
+            rest = DAY_SECONDS - self._clock() % DAY_SECONDS
+            raise _too_many(f"{limits.questions_per_day} questions today, the quota", rest, "quota_exceeded")
+        if limits.questions_at_once and self._under_way[caller] >= limits.questions_at_once:
+            raise _too_many(f"{limits.questions_at_once} questions under way", 1.0, "too_many_at_once")
+        self._asked[caller] += 1
+        self._under_way[caller] += 1
+        try:
+            yield
+        finally:
+            self._under_way[caller] -= 1
+            if not self._under_way[caller]:
+                del self._under_way[caller]
+
+    def _begin_day(self) -> None:
+        day = int(self._clock() // DAY_SECONDS)
+        if day != self._day:
+            self._day, self._asked = day, Counter()
+
+
+def _too_many(what: str, wait: float, code: str) -> RequestRefusedError:
+    seconds = max(1, math.ceil(wait))
+    return RequestRefusedError(
+        429, f"{what}; ask again in {seconds} s", code=code, headers={"retry-after": str(seconds)}
+    )

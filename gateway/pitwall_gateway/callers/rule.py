@@ -1,0 +1,46 @@
+"""What is asked of callers before they may ask: the settings of authentication."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class CallerLimits:
+    """How much one caller may ask; 0 is no limit. `share` is the largest part of an arm's trials that may be theirs."""
+
+    requests_per_second: float = 0.0
+    questions_per_day: int = 0
+    questions_at_once: int = 0
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRule:
+    """Whose signed tokens (JWT) are taken. `keys` is a JWKS file or URL; no keys, no tokens.
+
+    Attributes:
+        caller_claim: says which application asks; a token without it is its audience's.
+        user_claim: says for which user.
+        session_claim: says for which session; may be missing.
+    """
+
+    keys: str = ""
+    issuer: str = ""
+    audience: str = ""
+    caller_claim: str = "azp"
+    user_claim: str = "sub"
+    session_claim: str = "sid"
+
+
+@dataclass(frozen=True, slots=True)
+class CallerRule:
+    """How callers prove who they are. With neither file nor tokens everybody may ask, which is for one machine only."""
+
+    file: Path | None = None
+    tokens: TokenRule = field(default_factory=TokenRule)
+    limits: CallerLimits = field(default_factory=CallerLimits)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody is asked who they are."""
+        return self.file is None and not self.tokens.keys

@@ -1,0 +1,32 @@
+"""Makes the ids of answers, bound to who got them: nobody else can say what they think of the answer."""
+
+import hashlib
+import hmac
+import secrets
+from typing import Final
+
+PREFIX: Final = "ans-"
+_NONCE_BYTES: Final = 12
+_MARK_BYTES: Final = 12
+
+
+class AnswerIds:
+    """Ids that hold an HMAC-SHA-256 (RFC 2104) of caller and session, by a key that lives as long as the process."""
+
+    def __init__(self, key: bytes = b"") -> None:
+        self._key = key or secrets.token_bytes(32)
+
+    def new(self, visit: str) -> str:
+        """An id for an answer in this caller's session."""
+        nonce = secrets.token_hex(_NONCE_BYTES)
+        return f"{PREFIX}{nonce}{self._mark(nonce, visit)}"
+
+    def belongs(self, answer_id: str, visit: str) -> bool:
+        """Whether the answer was given in this caller's session."""
+        said = answer_id.removeprefix(PREFIX)
+        nonce, mark = said[: 2 * _NONCE_BYTES], said[2 * _NONCE_BYTES :]
+        return hmac.compare_digest(mark.encode(), self._mark(nonce, visit).encode())
+
+    def _mark(self, nonce: str, visit: str) -> str:
+        digest = hmac.new(self._key, f"{nonce}|{visit}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+        return digest.hexdigest()[: 2 * _MARK_BYTES]

@@ -1,0 +1,37 @@
+"""Who speaks: the authenticated caller, and the user and session that a token vouches for."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Whose question, and so whose trial: the caller, and the person told from those of other callers, or empty."""
+
+    caller: str = ""
+    person: str = ""
+
+
+NOBODY: Final = Party()
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """`caller` is an application; `user` and `session` stand in a signed token, and are empty where the caller's own
+    word counts. A vouched user's sessions are theirs alone."""
+
+    caller: str
+    user: str = ""
+    session: str = ""
+
+    def party(self, user: str) -> Party:
+        """This caller with this user; an empty one is nobody."""
+        return Party(self.caller, repr((self.caller, user)) if user else "")
+
+    def visit(self, session: str) -> str:
+        """A session's name among those of all callers and vouched users; empty for none."""
+        return repr((self.caller, self.user, session)) if session else ""
+
+
+LOCAL: Final = Speaker("local")
+"""Everybody, where nobody is asked who they are."""

@@ -1,0 +1,68 @@
+"""What a caller may ask: above it, 429 and when to come back; others are not held up."""
+
+import pytest
+
+from pitwall_gateway.callers.admission import Admission
+from pitwall_gateway.callers.keys import Callers
+from pitwall_gateway.callers.rule import CallerLimits
+from pitwall_gateway.values.errors import RequestRefusedError
+from pitwall_gateway.values.speaker import Speaker
+
+WEB, APP = Speaker("web"), Speaker("app")
+EVENING = 86_400.0 * 20_000 + 86_000
+
+
+def admission(clock=lambda: EVENING, **limits):
+    return Admission(Callers(None, CallerLimits(**limits)), clock)
+
+
+def refused(act):
+    with pytest.raises(RequestRefusedError) as caught:
+        act()
+    return caught.value.status, caught.value.code, int(caught.value.headers["retry-after"])
+
+
+def ask(gate, speaker=WEB):
+    with gate.question(speaker):
+        pass
+
+
+def test_above_its_rate_a_caller_is_told_when_to_come_back_and_others_are_not():
+    gate = admission(requests_per_second=0.5)
+    gate.request(WEB)
+
+    assert refused(lambda: gate.request(WEB)) == (429, "rate_limit_exceeded", 2)
+    gate.request(APP)
+
+
+def test_a_quota_lasts_until_midnight():
+    now = [EVENING]
+    gate = admission(lambda: now[0], questions_per_day=2)
+    ask(gate)
+    ask(gate)
+
+    assert refused(lambda: ask(gate)) == (429, "quota_exceeded", 400)
+    ask(gate, APP)
+    now[0] += 400
+    ask(gate)
+
+
+def test_only_so_many_at_once_and_a_place_is_free_again_however_a_question_ends():
+    gate = admission(questions_at_once=1)
+
+    def fails():
+        with gate.question(WEB):
+            assert refused(lambda: ask(gate)) == (429, "too_many_at_once", 1)
+            ask(gate, APP)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    ask(gate)
+
+
+def test_zero_is_no_limit():
+    gate = admission()
+    for _ in range(1000):
+        gate.request(WEB)
+        ask(gate)
