@@ -6,14 +6,16 @@ import numpy as np
 from benchmarks.canary_policies.outcome import NEVER, RampOutcome
 from benchmarks.canary_policies.scenarios import ScenarioMetric
 from benchmarks.canary_policies.traffic import BLOCK_SECONDS, Blocks
-from benchmarks.canary_policies.vectors import Bernoulli, BothVector, Contrast, LabelSwapVector
+from benchmarks.canary_policies.vectors import Bernoulli, BothVector, Contrast, GoodTrialsVector, LabelSwapVector
 
 from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.rollout import Analysis
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
+from pitwall_operator.evidence.bernoulli import Prior
 from pitwall_operator.gates.budget import harm_log_threshold, promotion_log_threshold
 from pitwall_operator.gates.processes import (
     BURST_MARGIN,
+    LEAST_GOOD_RATIO,
     bernoulli_prior,
     harm_boundary,
     non_inferiority_boundary,
@@ -55,7 +57,12 @@ class GateRoles:
 
     def is_proven(self, index: int) -> np.ndarray:
         """Per run, for the promote margin of this canary stage."""
-        return self.proofs[min(index, len(self.proofs) - 1)].log_e >= self.proof_threshold
+        return self.proofs[min(index, len(self.proofs) - 1)].peak_log_e >= self.proof_threshold
+
+    def begin_stage(self, runs: np.ndarray) -> None:
+        """What lets a candidate pass is proven anew in the next stage; harm is remembered."""
+        for proof in self.proofs:
+            proof.restart(runs)
 
 
 def roles(
@@ -72,9 +79,7 @@ def roles(
     harm = Bernoulli(harm_boundary(gate), Claim.HARM, prior, runs)
     if dependence is Dependence.BLOCK:
         harm = BothVector(LabelSwapVector(harm_boundary(gate).ratio, runs), harm)
-        proofs = tuple(Contrast(boundary, Claim.NON_INFERIOR, runs) for boundary in boundaries)
-    else:
-        proofs = tuple(Bernoulli(boundary, Claim.NON_INFERIOR, prior, runs) for boundary in boundaries)
+    proofs = tuple(_proof(boundary, dependence, prior, runs) for boundary in boundaries)
     burst = (
         Bernoulli(NullBoundary(offset=BURST_MARGIN), Claim.HARM, prior, runs)
         if metric is ScenarioMetric.ERRORS
@@ -88,6 +93,17 @@ def roles(
         harm_log_threshold(gate, analysis, "burst"),
         promotion_log_threshold(analysis),
     )
+
+
+def _proof(boundary: NullBoundary, dependence: Dependence, prior: Prior, runs: int) -> BothVector:
+    """Non-inferiority of bad trials, and of good ones."""
+    good = NullBoundary(ratio=LEAST_GOOD_RATIO if boundary.offset else boundary.ratio)
+    if dependence is Dependence.BLOCK:
+        first, second = (Contrast(one, Claim.NON_INFERIOR, runs) for one in (boundary, good))
+    else:
+        first = Bernoulli(boundary, Claim.NON_INFERIOR, prior, runs)
+        second = Bernoulli(good, Claim.NON_INFERIOR, Prior(1 - prior.rate, prior.trials), runs)
+    return BothVector(first, GoodTrialsVector(second))
 
 
 def judge(

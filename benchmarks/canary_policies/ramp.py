@@ -26,7 +26,7 @@ def judge(
     runs: int,
     seed: int,
 ) -> RampOutcome:
-    """Evidence is carried from stage to stage; promoted means sent to 100 %. Margins None are the gate's defaults."""
+    """Evidence of harm is carried from stage to stage; promoted means sent to 100 %. Margins None are the defaults."""
     traffic = SimulatedTraffic(scenario, runs, LAST_BLOCK, seed)
     state = ours.roles(scenario.metric, dependence, runs, margins)
     stage, entered = np.zeros(runs, int), np.zeros(runs)
@@ -45,6 +45,7 @@ def judge(
         proven = np.choose(np.minimum(stage, len(SHARES) - 1), [state.is_proven(i) for i in range(len(SHARES))])
         step = running & ~np.isfinite(off) & proven & (now - entered >= STAGE_SECONDS)
         stage, entered = stage + step, np.where(step, now, entered)
+        state.begin_stage(step)
         promoted = np.where(stage == len(SHARES), np.minimum(promoted, now), promoted)
     return RampOutcome.of(off, promoted, answered)
 

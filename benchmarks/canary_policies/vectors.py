@@ -38,6 +38,10 @@ class PortfolioVector:
         self.log_e = np.where(active, mean, self.log_e)
         self.rounds += active
 
+    def restart(self, runs: np.ndarray) -> None:
+        """Begin anew in these runs."""
+        self.logs[:, runs], self.rounds[runs], self.log_e[runs] = 0.0, 0.0, 0.0
+
 
 class Bernoulli:
     """Twin of BernoulliProcess."""
@@ -67,6 +71,11 @@ class Bernoulli:
             gains = _ratio(control_trials, control, rate, base) + _ratio(trials, candidate, star, above)
         self.bets.after(np.where(proven, gains, 0.0), control_trials + trials > 0)
         self.seen += np.stack([control_trials, control, trials, candidate])
+
+    def restart(self, runs) -> None:
+        """Begin anew in these runs."""
+        self.bets.restart(runs)
+        self.seen[:, runs] = 0.0
 
     def _fixed(self, rate):
         height = self.boundary.height(rate)
@@ -151,11 +160,35 @@ def _factors(ratio: float) -> tuple[np.ndarray, np.ndarray]:
     return kept, np.stack(factors)
 
 
+class GoodTrialsVector:
+    """Twin of OfGoodTrials: good trials for bad ones, the arms in each other's place."""
+
+    def __init__(self, process) -> None:
+        self.process = process
+
+    @property
+    def log_e(self):
+        """Per run."""
+        return self.process.log_e
+
+    def update(self, trials, control, candidate, control_trials=None) -> None:
+        """One block."""
+        if control_trials is None:
+            self.process.update(trials, trials - candidate, trials - control)
+        else:
+            self.process.update(control_trials, trials - candidate, control_trials - control, trials)
+
+    def restart(self, runs) -> None:
+        """Begin anew in these runs."""
+        self.process.restart(runs)
+
+
 class BothVector:
     """Twin of BothProcess."""
 
     def __init__(self, first, second) -> None:
         self.first, self.second = first, second
+        self.peak_log_e = np.zeros_like(first.log_e)
 
     @property
     def log_e(self):
@@ -166,6 +199,13 @@ class BothVector:
         """One block."""
         self.first.update(*block)
         self.second.update(*block)
+        self.peak_log_e = np.maximum(self.peak_log_e, self.log_e)
+
+    def restart(self, runs) -> None:
+        """Begin anew in these runs."""
+        self.first.restart(runs)
+        self.second.restart(runs)
+        self.peak_log_e[runs] = 0.0
 
 
 class Contrast:
@@ -193,6 +233,11 @@ class Contrast:
         self.squares += gain**2
         self.least += trials * self.boundary.offset * (1 - self.boundary.offset)
         self.blocks += trials > 0
+
+    def restart(self, runs) -> None:
+        """Begin anew in these runs."""
+        for numbers in (self.total, self.squares, self.least, self.blocks):
+            numbers[runs] = 0.0
 
 
 class ObjectiveVector:

@@ -7,19 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.canary_policies import peers, replay, traffic
+from benchmarks.canary_policies import ours, peers, replay, traffic
 from benchmarks.canary_policies.outcome import RampOutcome
-from benchmarks.canary_policies.scenarios import TRAFFIC_LADDER
+from benchmarks.canary_policies.scenarios import TRAFFIC_LADDER, ScenarioMetric
 from benchmarks.canary_policies.traffic import Minutes, SimulatedTraffic
 from benchmarks.canary_policies.vectors import Bernoulli, Contrast, LabelSwapVector, ObjectiveVector
 
-from pitwall_crds.gate import Dependence
+from pitwall_crds.gate import Dependence, Gate
 from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
 from pitwall_operator.evidence.label_swap import LabelSwapProcess
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
+from pitwall_operator.gates.processes import fresh_processes, non_inferiority_key
 
 PRIOR = Prior(0.05, 10.0)
 ROOT = Path(__file__).parents[3]
@@ -81,6 +82,27 @@ def test_vectorised_processes_equal_the_scalar_ones_for_arms_of_different_sizes(
             vector.update(sizes[1:], np.array([control]), np.array([candidate]), sizes[:1])
             scalar = scalar.update(Counts(Tally(sizes[0], control), Tally(sizes[1], candidate)))
             assert vector.log_e[0] == pytest.approx(scalar.log_e, rel=1e-7, abs=1e-7)
+
+
+@pytest.mark.parametrize("dependence", list(Dependence))
+@pytest.mark.parametrize("metric", [ScenarioMetric.LATENCY, ScenarioMetric.ERRORS])
+def test_what_lets_a_candidate_pass_equals_the_gates_own_proof_and_begins_anew_with_a_stage(metric, dependence):
+    gate = Gate(name="gate", dependence=dependence, promote_margin_percent=(50,), **ours.RULES[metric])
+    key, draw = non_inferiority_key(gate, dependence, 0), np.random.default_rng(3)
+    vector = ours.roles(metric, dependence, 2, (50,)).proofs[0]
+    scalars = [fresh_processes(gate)[key]] * 2
+    for block in range(80):
+        if block == 30:  # the second run enters a stage
+            vector.restart(np.array([False, True]))
+            scalars[1] = fresh_processes(gate)[key]
+        trials = draw.poisson(200, 2)
+        control, candidate = draw.binomial(trials, 0.02), draw.binomial(trials, 0.02)
+        vector.update(trials, control, candidate)
+        counts = [Counts(Tally(n, a), Tally(n, b)) for n, a, b in zip(trials, control, candidate, strict=True)]
+        scalars = [scalar.update(one) for scalar, one in zip(scalars, counts, strict=True)]
+        peaks = [scalar.peak_log_e for scalar in scalars]
+        assert vector.peak_log_e == pytest.approx(peaks, rel=1e-6, abs=1e-6)
+    assert max(peaks) > 0
 
 
 def minutes(candidate, control=None, reachable=None, baseline=1.0):
