@@ -27,8 +27,8 @@ class MetricDescription:
 _COUNTER, _GAUGE, _HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
 _ARM: Final = (Label.SAMPLER_VARIANT, Label.ARM)
 _RUN: Final = (*_ARM, Label.RUN)
-_ROLLOUT: Final = (Label.ROLLOUT,)
-_PROCESS: Final = (Label.ROLLOUT, Label.GATE, Label.PROCESS)
+_ROLLOUT: Final = (Label.ROLLOUT_NAMESPACE, Label.ROLLOUT)
+_PROCESS: Final = (*_ROLLOUT, Label.GATE, Label.PROCESS)
 
 SERIES: Final[dict[Metric, MetricDescription]] = {
     Metric.QUERY_LATENCY: MetricDescription(_HISTOGRAM, _ARM, "Seconds from question to answer, as the user saw them."),

@@ -96,6 +96,8 @@ class Label(StrEnum):
     UNIT = "unit"
     STAGE = "stage"
     ROLLOUT = "rollout"
+    ROLLOUT_NAMESPACE = "rollout_namespace"
+    """Of the Rollout; the label `namespace`, which Prometheus gives, is the exporting process's."""
     GATE = "gate"
     PROCESS = "process"
     SPLIT = "split"

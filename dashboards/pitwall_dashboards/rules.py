@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pitwall_crds.names import Arm, CacheResult, Label, Metric, Outcome
+from pitwall_crds.names import CacheResult, Label, Metric, Outcome
 from pitwall_crds.status import Phase, Verdict
 from pitwall_dashboards.promql import (
     NAMESPACE,
@@ -20,6 +20,8 @@ from pitwall_dashboards.promql import (
 
 WINDOW: Final = "5m"
 VARIANTS: Final = SeriesScope((), WINDOW, (NAMESPACE, *SERIES_BY))
+OWNERS: Final = (Label.ROLLOUT_NAMESPACE, Label.ROLLOUT)
+"""What tells the Rollouts of a cluster apart."""
 
 RECORDED: Final = {
     f"sampler_variant:{Metric.QUERY_LATENCY}:p50_5m": quantile(VARIANTS, Metric.QUERY_LATENCY, "0.5"),
@@ -58,25 +60,30 @@ class Alert:
 
 
 def _verdict(verdict: Verdict) -> str:
-    scope = SeriesScope((), WINDOW, (Label.ROLLOUT,))
+    scope = SeriesScope((), WINDOW, OWNERS)
     return f"{gauge(scope, Metric.ROLLOUT_VERDICT, equals(Label.VERDICT, verdict))} == 1"
 
 
-def _moving() -> str:
-    """Rollouts with a candidate on its way; a finished one keeps its last verdict."""
-    underway = matches(Label.PHASE, "|".join((Phase.SHADOW, Phase.CANARY, Phase.BAKE)))
-    return (
-        f"({select(Metric.ROLLOUT_WEIGHT, (equals(Label.ARM, Arm.CANDIDATE),))} > 0"
-        f" or {select(Metric.ROLLOUT_PHASE, (underway,))} == 1)"
-    )
+MOVING: Final = (Phase.SHADOW, Phase.CANARY, Phase.BAKE)
 
 
-_ROLLOUT: Final = "Rollout {{ $labels.rollout }}"
+def _so(*phases: Phase) -> str:
+    """Only of Rollouts that are in one of these phases: one that is done may keep its last verdict."""
+    among = select(Metric.ROLLOUT_PHASE, (matches(Label.PHASE, "|".join(phases)),))
+    return f"on ({', '.join(OWNERS)}) {among} == 1"
+
+
+def _owned(expression: str) -> str:
+    """What is told of a namespace's processes, for those who own the Rollouts there."""
+    return f'label_replace({expression}, "{Label.ROLLOUT_NAMESPACE}", "$1", "{NAMESPACE}", "(.*)")'
+
+
+_ROLLOUT: Final = "Rollout {{ $labels.rollout_namespace }}/{{ $labels.rollout }}"
 
 ALERTS: Final = (
     Alert(
         "PitwallTargetDown",
-        'up{job=~".*pitwall.*"} == 0',
+        _owned('up{job=~".*pitwall.*"} == 0'),
         "2m",
         "critical",
         "{{ $labels.job }} {{ $labels.instance }} does not answer",
@@ -85,7 +92,7 @@ ALERTS: Final = (
     ),
     Alert(
         "PitwallFlagsStale",
-        f"{Metric.FLAG_STALE} == 1",
+        _owned(f"{Metric.FLAG_STALE} == 1"),
         "2m",
         "warning",
         "{{ $labels.instance }} serves stale flags",
@@ -94,7 +101,7 @@ ALERTS: Final = (
     ),
     Alert(
         "PitwallRolloutUnmeasured",
-        f"{_verdict(Verdict.UNMEASURED)} and on ({Label.ROLLOUT}) {_moving()}",
+        f"{_verdict(Verdict.UNMEASURED)} and {_so(*MOVING)}",
         "15m",
         "warning",
         f"{_ROLLOUT} cannot be measured",
@@ -103,7 +110,7 @@ ALERTS: Final = (
     ),
     Alert(
         "PitwallRolloutInconclusive",
-        f"{_verdict(Verdict.INCONCLUSIVE)} and on ({Label.ROLLOUT}) {_moving()}",
+        f"{_verdict(Verdict.INCONCLUSIVE)} and {_so(*MOVING)}",
         "6h",
         "info",
         f"{_ROLLOUT} proves nothing",
@@ -112,19 +119,16 @@ ALERTS: Final = (
     ),
     Alert(
         "PitwallVariantHarmful",
-        _verdict(Verdict.HARMFUL),
+        f"{_verdict(Verdict.HARMFUL)} and {_so(*MOVING, Phase.FLAGGED_OFF)}",
         "0m",
         "warning",
         f"{_ROLLOUT}: its candidate is proven worse",
         "A gate proved harm. Where the gate says FlagOff, users are back on stable already. `kubectl pitwall explain` "
-        "shows the evidence; a new spec or `kubectl pitwall retry` starts again.",
+        "shows the evidence; a new spec or `kubectl pitwall retry` starts again, and ends this alert.",
     ),
     Alert(
         "PitwallVariantFails",
-        share(
-            SeriesScope((), WINDOW, (NAMESPACE, *SERIES_BY)), Metric.QUERIES, equals(Label.OUTCOME, Outcome.ERROR)
-        )
-        + " > 0.05",
+        _owned(share(VARIANTS, Metric.QUERIES, equals(Label.OUTCOME, Outcome.ERROR)) + " > 0.05"),
         "5m",
         "warning",
         "{{ $labels.sampler_variant }} fails {{ $value | humanizePercentage }} of its questions",
@@ -136,7 +140,7 @@ ALERTS: Final = (
 
 def rule_file() -> dict[str, Any]:
     """The groups, as `rule_files` and PrometheusRule take them."""
-    records = [{"record": name, "expr": expression} for name, expression in RECORDED.items()]
+    records = [{"record": name, "expr": _owned(expression)} for name, expression in RECORDED.items()]
     return {
         "groups": [
             {"name": "pitwall-variants", "interval": "30s", "rules": records},

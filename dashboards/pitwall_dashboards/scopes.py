@@ -19,8 +19,12 @@ CHASSIS: Final = SeriesScope(
 """Gateway and runtime, kept apart by variant and arm."""
 
 BY_VARIANT: Final = CHASSIS.keeping(Label.SAMPLER_VARIANT)
-ROLLOUTS: Final = SeriesScope((matches(Label.ROLLOUT, "$rollout"),), "$__rate_interval", (Label.ROLLOUT,))
-"""The operator. Its targets stand in its own namespace, so only the rollout's name selects."""
+ROLLOUTS: Final = SeriesScope(
+    (matches(Label.ROLLOUT_NAMESPACE, "$namespace"), matches(Label.ROLLOUT, "$rollout")),
+    "$__rate_interval",
+    (Label.ROLLOUT,),
+)
+"""The operator. Its targets stand in its own namespace; the Rollout's is a label of its own."""
 
 PROCESSES: Final = ROLLOUTS.keeping(Label.ROLLOUT, Label.GATE, Label.PROCESS)
 

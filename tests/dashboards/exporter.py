@@ -38,6 +38,7 @@ EDGES = {
 SERVED = {("uniform-v1", Arm.STABLE): 1.0, ("uniform-v1", Arm.CONTROL): 1.0, ("aks-v2", Arm.CANDIDATE): 0.93}
 SHADOWED = ("air-v1", Arm.SHADOW)
 RUN = "run-1"
+NAMESPACE = "video-qa"
 
 
 def exported(registry: CollectorRegistry) -> dict[Metric, Counter | Gauge | Histogram]:
@@ -117,18 +118,18 @@ def decide(metrics: dict, elapsed: float) -> None:
     control = min(candidate, 10_000 - candidate)
     shares = {Arm.CANDIDATE: candidate, Arm.CONTROL: control, Arm.STABLE: 10_000 - candidate - control}
     for variant, arm in SERVED:
-        metrics[Metric.ROLLOUT_WEIGHT].labels("sampler", arm, variant).set(shares[arm])
+        metrics[Metric.ROLLOUT_WEIGHT].labels(NAMESPACE, "sampler", arm, variant).set(shares[arm])
     verdict = Verdict.NON_INFERIOR if within > 0.9 else Verdict.INCONCLUSIVE
     phase = Phase.SHADOW if stage == 0 else Phase.CANARY
     for each in Verdict:
-        metrics[Metric.ROLLOUT_VERDICT].labels("sampler", each).set(each is verdict)
+        metrics[Metric.ROLLOUT_VERDICT].labels(NAMESPACE, "sampler", each).set(each is verdict)
     for each in Phase:
-        metrics[Metric.ROLLOUT_PHASE].labels("sampler", each).set(each is phase)
+        metrics[Metric.ROLLOUT_PHASE].labels(NAMESPACE, "sampler", each).set(each is phase)
     for gate, pace in (("latency-p99", 1.1), ("thumbs-down", 1.0), ("tokens", 1.4)):
         for process, gain in (("harm", -2.0), ("non-inferiority", 7.0)):
             log_e = gain * min(1.0, pace * within) + 0.3 * math.sin(elapsed + pace)
-            metrics[Metric.GATE_LOG_E].labels("sampler", gate, process).set(log_e)
-            metrics[Metric.GATE_THRESHOLD].labels("sampler", gate, process).set(6.0)
+            metrics[Metric.GATE_LOG_E].labels(NAMESPACE, "sampler", gate, process).set(log_e)
+            metrics[Metric.GATE_THRESHOLD].labels(NAMESPACE, "sampler", gate, process).set(6.0)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pitwall_dashboards.rules import ALERTS, RECORDED
+from pitwall_dashboards.rules import ALERTS, RECORDED, rule_file
 
 RULES = Path(__file__).parents[2] / "dashboards" / "rules.yaml"
 
@@ -17,15 +17,15 @@ def series(name: str, values: str, **labels: str) -> dict[str, str]:
     return {"series": f"{name}{{{matchers}}}", "values": values}
 
 
-def verdict(value: str, values: str = "1x900") -> dict[str, str]:
-    return series("pitwall_rollout_verdict", values, rollout="sampler", verdict=value)
+def verdict(value: str, values: str = "1x900", namespace: str = "video-qa") -> dict[str, str]:
+    return series("pitwall_rollout_verdict", values, rollout_namespace=namespace, rollout="sampler", verdict=value)
 
 
-WEIGHT = series(
-    "pitwall_rollout_weight_basis_points", "100x900", rollout="sampler", arm="candidate", sampler_variant="a"
-)
-SHADOW = series("pitwall_rollout_phase", "1x900", rollout="sampler", phase="Shadow")
-STABLE = series("pitwall_rollout_phase", "1x900", rollout="sampler", phase="Stable")
+def phase(name: str, values: str = "1x900", namespace: str = "video-qa") -> dict[str, str]:
+    return series("pitwall_rollout_phase", values, rollout_namespace=namespace, rollout="sampler", phase=name)
+
+
+CANARY, SHADOW, STABLE, OFF = phase("Canary"), phase("Shadow"), phase("Stable"), phase("FlaggedOff")
 AKS = {"sampler_variant": "aks", "arm": "candidate"}
 
 
@@ -34,6 +34,10 @@ def errors(failed: int, served: int) -> list[dict[str, str]]:
         series("pitwall_queries_total", f"0+{count}x900", **AKS, outcome=outcome)
         for outcome, count in (("error", failed), ("ok", served))
     ]
+
+
+def rule_name(rule: dict[str, Any]) -> str:
+    return str(rule.get("alert") or rule["record"])
 
 
 def run(promtool: str, folder: Path, test: dict[str, Any]) -> None:
@@ -77,18 +81,27 @@ def test_promtool_accepts_the_rules(promtool: str):
         ),
         pytest.param("PitwallFlagsStale", [series("pitwall_flags_stale", "1x90", instance="g")], 3, True, id="stale"),
         pytest.param("PitwallFlagsStale", [series("pitwall_flags_stale", "0x90", instance="g")], 9, False, id="fresh"),
-        pytest.param("PitwallRolloutUnmeasured", [verdict("Unmeasured"), WEIGHT], 16, True, id="unmeasured-in-canary"),
+        pytest.param("PitwallRolloutUnmeasured", [verdict("Unmeasured"), CANARY], 16, True, id="unmeasured-in-canary"),
         pytest.param("PitwallRolloutUnmeasured", [verdict("Unmeasured"), SHADOW], 16, True, id="unmeasured-in-shadow"),
-        pytest.param("PitwallRolloutUnmeasured", [verdict("Unmeasured"), WEIGHT], 10, False, id="unmeasured-briefly"),
+        pytest.param("PitwallRolloutUnmeasured", [verdict("Unmeasured"), CANARY], 10, False, id="unmeasured-briefly"),
         pytest.param("PitwallRolloutUnmeasured", [verdict("Unmeasured"), STABLE], 60, False, id="unmeasured-when-done"),
         pytest.param(
-            "PitwallRolloutInconclusive", [verdict("Inconclusive"), WEIGHT], 361, True, id="inconclusive-for-long"
+            "PitwallRolloutInconclusive", [verdict("Inconclusive"), CANARY], 361, True, id="inconclusive-for-long"
         ),
         pytest.param(
-            "PitwallRolloutInconclusive", [verdict("Inconclusive"), WEIGHT], 300, False, id="inconclusive-as-usual"
+            "PitwallRolloutInconclusive", [verdict("Inconclusive"), CANARY], 300, False, id="inconclusive-as-usual"
         ),
-        pytest.param("PitwallVariantHarmful", [verdict("Harmful")], 1, True, id="harm-at-once"),
-        pytest.param("PitwallVariantHarmful", [verdict("Harmful", "0x90")], 9, False, id="no-harm"),
+        pytest.param("PitwallVariantHarmful", [verdict("Harmful"), OFF], 1, True, id="harm-at-once"),
+        pytest.param("PitwallVariantHarmful", [verdict("Harmful"), CANARY], 1, True, id="harm-that-is-held"),
+        pytest.param("PitwallVariantHarmful", [verdict("Harmful"), STABLE], 1, False, id="harm-that-is-over"),
+        pytest.param(
+            "PitwallVariantHarmful",
+            [verdict("Harmful"), phase("FlaggedOff", "1x9 0x90"), phase("Stable", "0x9 1x90")],
+            9,
+            False,
+            id="harm-until-another-variant-serves",
+        ),
+        pytest.param("PitwallVariantHarmful", [verdict("Harmful", "0x90"), OFF], 9, False, id="no-harm"),
         pytest.param("PitwallVariantFails", errors(10, 90), 11, True, id="ten-percent-fail"),
         pytest.param("PitwallVariantFails", errors(1, 99), 11, False, id="one-percent-fails"),
     ],
@@ -163,3 +176,35 @@ def test_a_recorded_value(promtool: str, tmp_path: Path, record: str, given: lis
     }
 
     run(promtool, tmp_path, {"input_series": given, "promql_expr_test": [test]})
+
+
+def test_two_rollouts_of_one_name_are_two_alerts_for_two_owners(promtool: str, tmp_path: Path):
+    given = [
+        verdict("Harmful", namespace="search"),
+        phase("FlaggedOff", namespace="search"),
+        verdict("Harmful"),
+        STABLE,
+    ]
+    fired = 'count by (rollout_namespace) (ALERTS{alertname="PitwallVariantHarmful"})'
+    owner = [{"labels": '{rollout_namespace="search"}', "value": 1}]
+
+    run(
+        promtool, tmp_path,
+        {"input_series": given, "promql_expr_test": [{"expr": fired, "eval_time": "2m", "exp_samples": owner}]},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", [rule for group in rule_file()["groups"] for rule in group["rules"]], ids=rule_name)
+def test_every_rule_tells_the_namespace_of_the_rollouts(rule: dict[str, Any]):
+    assert "rollout_namespace" in rule["expr"]
+
+
+def test_a_recorded_value_names_the_namespace_whose_processes_it_is_about(promtool: str, tmp_path: Path):
+    counted = series("pitwall_embed_cache_lookups_total", "0+1x40", **AKS, namespace="search", result="hit")
+    asked = "count by (rollout_namespace, namespace) (sampler_variant:pitwall_embed_cache_lookups_total:hit_share_5m)"
+    told = [{"labels": '{rollout_namespace="search",namespace="search"}', "value": 1}]
+
+    run(
+        promtool, tmp_path,
+        {"input_series": [counted], "promql_expr_test": [{"expr": asked, "eval_time": "20m", "exp_samples": told}]},
+    )  # fmt: skip

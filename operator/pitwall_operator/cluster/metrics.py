@@ -12,7 +12,6 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.kube.cache import Key
 
-NAMESPACE = "rollout_namespace"
 TURN_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -32,7 +31,7 @@ class StatusGauges(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The gauges of all rollouts."""
-        whose = (NAMESPACE, Label.ROLLOUT)
+        whose = (Label.ROLLOUT_NAMESPACE, Label.ROLLOUT)
         weight = GaugeMetricFamily(
             Metric.ROLLOUT_WEIGHT, "Share of the traffic", labels=(*whose, Label.ARM, Label.SAMPLER_VARIANT)
         )
@@ -85,5 +84,7 @@ class OperatorMetrics:
         self._queue.set(count)
 
     def leads(self, leading: bool) -> None:
-        """Whether this replica takes turns."""
+        """Whether this replica takes turns; one that does not knows nothing new of any rollout, and says nothing."""
+        if not leading:
+            self.statuses.known.clear()
         self._leader.set(leading)

@@ -15,15 +15,14 @@ class EmbeddedMetrics:
 
     def __init__(self, server: WSGIServer, thread: Thread, registry: CollectorRegistry) -> None:
         self._server, self._thread = server, thread
-        labels = (Label.ROLLOUT, Label.ARM, Label.SAMPLER_VARIANT)
+        whose = (Label.ROLLOUT_NAMESPACE, Label.ROLLOUT)
+        labels = (*whose, Label.ARM, Label.SAMPLER_VARIANT)
         self._weight = Gauge(Metric.ROLLOUT_WEIGHT, "Share of the traffic", labels, registry=registry)
         self._verdict = Gauge(
-            Metric.ROLLOUT_VERDICT, "1 for the current verdict", (Label.ROLLOUT, Label.VERDICT), registry=registry
+            Metric.ROLLOUT_VERDICT, "1 for the current verdict", (*whose, Label.VERDICT), registry=registry
         )
-        self._phase = Gauge(
-            Metric.ROLLOUT_PHASE, "1 for the current phase", (Label.ROLLOUT, Label.PHASE), registry=registry
-        )
-        processes = (Label.ROLLOUT, Label.GATE, Label.PROCESS)
+        self._phase = Gauge(Metric.ROLLOUT_PHASE, "1 for the current phase", (*whose, Label.PHASE), registry=registry)
+        processes = (*whose, Label.GATE, Label.PROCESS)
         self._evidence = Gauge(Metric.GATE_LOG_E, "Evidence, natural logarithm", processes, registry=registry)
         self._threshold = Gauge(Metric.GATE_THRESHOLD, "From here on it is proof", processes, registry=registry)
 
@@ -36,19 +35,19 @@ class EmbeddedMetrics:
 
     def show(self, rollout: Rollout, status: RolloutStatus) -> None:
         """Make the gauges say what the status says."""
-        name = rollout.metadata.name
+        namespace, name = whose = rollout.metadata.namespace, rollout.metadata.name
         for gauge in (self._weight, self._evidence, self._threshold):
-            gauge.remove_by_labels({Label.ROLLOUT: name})
+            gauge.remove_by_labels({Label.ROLLOUT_NAMESPACE: namespace, Label.ROLLOUT: name})
         for share in status.weights:
-            self._weight.labels(name, share.arm, share.variant).set(share.weight_basis_points)
+            self._weight.labels(*whose, share.arm, share.variant).set(share.weight_basis_points)
         for verdict in Verdict:
-            self._verdict.labels(name, verdict).set(verdict is status.verdict)
+            self._verdict.labels(*whose, verdict).set(verdict is status.verdict)
         for phase in Phase:
-            self._phase.labels(name, phase).set(phase is status.phase)
+            self._phase.labels(*whose, phase).set(phase is status.phase)
         for gate in status.gates:
             for process in gate.evidence:
-                self._evidence.labels(name, gate.name, process.name).set(float(process.log_e))
-                self._threshold.labels(name, gate.name, process.name).set(float(process.log_threshold))
+                self._evidence.labels(*whose, gate.name, process.name).set(float(process.log_e))
+                self._threshold.labels(*whose, gate.name, process.name).set(float(process.log_threshold))
 
     def close(self) -> None:
         """Free the port."""

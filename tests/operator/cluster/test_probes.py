@@ -89,6 +89,15 @@ def test_only_what_is_true_of_a_rollout_is_shown_and_nothing_once_it_is_gone(met
     assert gauges(metrics, Metric.ROLLOUT_PHASE) == gauges(metrics, Metric.GATE_LOG_E) == {}
 
 
+def test_a_replica_that_leads_no_more_tells_of_no_rollout(metrics, world):
+    metrics.statuses.show(world.rollout, world.status)
+    metrics.leads(True)
+    assert gauges(metrics, Metric.ROLLOUT_VERDICT)
+    metrics.leads(False)
+
+    assert gauges(metrics, Metric.ROLLOUT_VERDICT) == {}
+
+
 def test_the_evidence_of_a_run_that_is_over_is_shown_no_more(metrics, world):
     world.to_canary()
     over = world.status.model_copy(update={"candidate_variant": ""})

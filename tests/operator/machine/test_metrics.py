@@ -30,12 +30,14 @@ def scraped(url: str, name: str) -> dict[tuple[str, ...], float]:
 def test_the_gauges_follow_the_status(exported, world):
     metrics, url = exported
     metrics.show(world.rollout, world.status)
-    assert scraped(url, Metric.ROLLOUT_WEIGHT) == {("stable", "sampler", "uniform-v1"): 10_000}
+    assert scraped(url, Metric.ROLLOUT_WEIGHT) == {("stable", "sampler", "default", "uniform-v1"): 10_000}
     world.to_canary().until(lambda w: len(w.status.weights) > 1, world.good_block)
     metrics.show(world.rollout, world.status)
 
     weights = scraped(url, Metric.ROLLOUT_WEIGHT)
-    assert weights == {(one.arm, "sampler", one.variant): one.weight_basis_points for one in world.status.weights}
+    assert weights == {
+        (one.arm, "sampler", "default", one.variant): one.weight_basis_points for one in world.status.weights
+    }
     phases = scraped(url, Metric.ROLLOUT_PHASE)
     assert [key[0] for key, value in phases.items() if value] == ["Canary"]
     assert len(scraped(url, Metric.GATE_LOG_E)) == len(scraped(url, Metric.GATE_THRESHOLD)) > 0
