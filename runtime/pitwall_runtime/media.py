@@ -22,6 +22,13 @@ class Video:
     path: Path
 
 
+TICKS = 90_000
+"""Ticks between two instants of a pool: each instant is a whole number of them, whatever the rate."""
+
+_EDITION = 2
+"""Raised when the same video gives another pool than before, so that no cache mixes the two."""
+
+
 @dataclass(frozen=True, slots=True)
 class PoolSpec:
     """How a video is decoded into its frame pool: pool rate and height. Part of every cache key."""
@@ -31,21 +38,34 @@ class PoolSpec:
 
     @property
     def key(self) -> str:
-        """A name for folders, e.g. `60fpm-240px`."""
-        return f"{self.frames_per_minute}fpm-{self.height_pixels}px"
+        """A name for folders, e.g. `60fpm-240px-2`."""
+        return f"{self.frames_per_minute}fpm-{self.height_pixels}px-{_EDITION}"
 
     @property
     def interval(self) -> Fraction:
         """Seconds between pool frames."""
         return Fraction(60, self.frames_per_minute)
 
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds of one tick."""
+        return self.interval / TICKS
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One decoded frame: its exact presentation time in ticks, and its pixels."""
+    """What a viewer sees at one instant: the instant in ticks from the first picture, and the picture."""
 
     pts: int
     image: Rgb
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A stretch of a video, [start_seconds, end_seconds), that could not be decoded, or only with visible faults."""
+
+    start_seconds: float
+    end_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +82,10 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class FramePool:
-    """What is known of a decoded video without touching pixels: exact times and shots.
+    """What is known of a decoded video without touching pixels: exact times, shots, and what is damaged.
 
-    `pts` are integer ticks of `time_base` seconds, strictly increasing; the last frame shows until `end_pts`.
+    `pts` are integer ticks of `time_base` seconds, strictly increasing; the last frame shows until `end_pts`. Instants
+    at which a damaged video shows nothing that is known have no frame.
     """
 
     video_hash: str
@@ -73,6 +94,7 @@ class FramePool:
     pts: tuple[int, ...]
     end_pts: int
     shots: tuple[Shot, ...]
+    damage: tuple[Damage, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pts)

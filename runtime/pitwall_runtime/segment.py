@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import cv2
 import numpy as np
 from scenedetect import ContentDetector, FrameTimecode
 
@@ -28,12 +29,13 @@ class Segmenter:
         self._detector = ContentDetector(threshold=threshold or default, min_scene_len=shortest)
         self._starts = [0]
         self._count = 0
+        self._size: tuple[int, int] | None = None
 
     def watch(self, frame: Frame) -> None:
         """Compare `frame` with the one before it."""
         position = FrameTimecode(self._count, fps=self._rate)
         self._count += 1
-        self._note(self._detector.process_frame(position, _bgr(frame.image)))
+        self._note(self._detector.process_frame(position, self._bgr(frame.image)))
 
     def shots(self) -> tuple[Shot, ...]:
         """Shots that tile the frames watched so far, half-open, in pool indices."""
@@ -46,6 +48,10 @@ class Segmenter:
     def _note(self, cuts: list[FrameTimecode]) -> None:
         self._starts += [int(cut.frame_num) for cut in cuts]
 
-
-def _bgr(image: Rgb) -> Rgb:
-    return np.ascontiguousarray(image[:, :, ::-1])
+    def _bgr(self, image: Rgb) -> Rgb:
+        """Blue first, as detectors want it, and of the first picture's size: a video may change its own."""
+        height, width = image.shape[:2]
+        self._size = self._size or (width, height)
+        if self._size != (width, height):
+            image = np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        return np.ascontiguousarray(image[:, :, ::-1])

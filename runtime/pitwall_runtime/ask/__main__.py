@@ -95,13 +95,18 @@ def _check_sheet(target: Path | None) -> None:
 
 def _tell(result: "Result") -> str:
     frames = " ".join(clock(result.pool.seconds(index)) for index in result.selection.indices)
-    return f"{result.answer.text}\nframes: {frames}"
+    told = f"{result.answer.text}\nframes: {frames}"
+    if result.pool.damage:
+        stretches = ", ".join(f"{clock(one.start_seconds)} to {clock(one.end_seconds)}" for one in result.pool.damage)
+        told += f"\ndamaged, could not be decoded or only in part: {stretches}"
+    return told
 
 
 def _data(result: "Result") -> dict[str, Any]:
     return {
         "answer": result.answer.text,
         "moments": [asdict(moment) for moment in result.answer.moments],
+        "damage": [asdict(stretch) for stretch in result.pool.damage],
         "frames": [result.pool.seconds(index) for index in result.selection.indices],
         "tokens": result.visual_tokens,
         "cache": "cold" if result.cold else "warm",

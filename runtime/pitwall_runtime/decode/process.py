@@ -13,41 +13,53 @@ from typing import IO, Any, Final
 import numpy as np
 
 from pitwall_runtime import errors
-from pitwall_runtime.media import Frame, PoolSpec
+from pitwall_runtime.decode.port import Limits
+from pitwall_runtime.media import Damage, Frame, PoolSpec, Rgb
 
 _REFUSALS: Final[dict[str, type[errors.RefusedError]]] = {
-    kind.__name__: kind for kind in (errors.NotAVideoError, errors.MediaBrokenError, errors.MediaTooLargeError)
+    kind.__name__: kind
+    for kind in (errors.NotAVideoError, errors.MediaBrokenError, errors.MediaTooLargeError, errors.BadVariantError)
 }
+DEFAULT_BACKEND: Final = "pyav"
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What holds for all frames of a decoded video: the length of a tick, and where the last frame stops showing."""
+    """What holds for a whole video: the length of a tick, where the last frame stops showing, what is damaged."""
 
     time_base: Fraction
     end_pts: int
+    damage: tuple[Damage, ...] = ()
 
 
 OnFrame = Callable[[Frame], None]
 
 
-def decode(path: Path, spec: PoolSpec, on_frame: OnFrame, *, limit_seconds: float = 600.0) -> Timeline:
+def decode(
+    path: Path,
+    spec: PoolSpec,
+    on_frame: OnFrame,
+    *,
+    backend: str = DEFAULT_BACKEND,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> Timeline:
     """Hands every pool frame to `on_frame`, in time order, and returns the timeline.
 
-    Raises NotAVideoError, MediaBrokenError (also when `limit_seconds` of wall time run out) or MediaTooLargeError.
+    Raises NotAVideoError, MediaBrokenError (also when the wall time runs out), MediaTooLargeError, or BadVariantError
+    when the backend cannot run here.
     """
     command = [sys.executable, "-m", "pitwall_runtime.decode.worker"]
-    command += [str(path), str(spec.frames_per_minute), str(spec.height_pixels)]
+    command += [str(path), backend, str(spec.frames_per_minute), str(spec.height_pixels), str(limits.memory_bytes)]
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, the path is one argument
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
-    watchdog = threading.Timer(limit_seconds, process.kill)
+    watchdog = threading.Timer(limits.wall_seconds, process.kill)
     watchdog.daemon = True
     watchdog.start()
     try:
         assert process.stdout is not None
         with process.stdout as stream:
-            return _consume(_records(stream), on_frame, limit_seconds)
+            return _consume(_records(stream), spec, on_frame, limits)
     finally:
         watchdog.cancel()
         process.kill()
@@ -66,20 +78,24 @@ def _records(stream: IO[bytes]) -> Iterator[tuple[dict[str, Any], bytes]]:
         yield record, payload
 
 
-def _consume(records: Iterator[tuple[dict[str, Any], bytes]], on_frame: OnFrame, limit_seconds: float) -> Timeline:
-    time_base, frames = Fraction(1, 1000), 0
+def _consume(
+    records: Iterator[tuple[dict[str, Any], bytes]], spec: PoolSpec, on_frame: OnFrame, limits: Limits
+) -> Timeline:
+    image: Rgb = np.empty((0, 0, 3), np.uint8)
+    frames = 0
     for record, payload in records:
         match record["kind"]:
-            case "start":
-                time_base = Fraction(*record["time_base"])
-            case "frame":
+            case "frame" | "held" as kind:
+                if kind == "frame":
+                    image = np.frombuffer(payload, np.uint8).reshape(record["shape"])
                 frames += 1
-                on_frame(Frame(record["pts"], np.frombuffer(payload, np.uint8).reshape(record["shape"])))
+                on_frame(Frame(record["pts"], image))
             case "refused":
                 raise _REFUSALS[record["type"]](record["message"])
             case "end":
-                return Timeline(time_base, record["end_pts"])
+                damage = tuple(Damage(*stretch) for stretch in record["damage"])
+                return Timeline(spec.time_base, record["end_pts"], damage)
     raise errors.MediaBrokenError(
-        f"decoding stopped after {frames} frames: it crashed, or took longer than the limit of {limit_seconds:g} s; "
-        "send a shorter or re-encoded video"
+        f"decoding stopped after {frames} frames: it crashed, or took longer than the limit of "
+        f"{limits.wall_seconds:g} s; send a shorter or re-encoded video"
     )

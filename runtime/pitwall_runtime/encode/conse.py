@@ -6,6 +6,7 @@ Classifier: EfficientNet-lite0; text: MiniLM. Both come inside packages, so this
 
 import hashlib
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from pitwall_crds.variant import EncoderSpec
 from pitwall_runtime.encode.classnames import class_names
 from pitwall_runtime.encode.efficientnet import load_classifier
 from pitwall_runtime.encode.minilm import DIMENSION, MiniLm
+from pitwall_runtime.encode.port import joined
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, Rgb
 
 _SHORT_SIDE_PX = 224
@@ -50,9 +52,13 @@ class Conse:
     def encode_images(self, images: Sequence[Rgb]) -> Embedded:
         """One vector a picture, and one for each of 4 × 4 regions of it, all in MiniLM's space."""
         torch.set_num_threads(1)  # of this thread: the pool works on several batches side by side
-        features = self._classifier.extract_features(
-            torch.cat([_prepared(image) for image in images]).contiguous(memory_format=torch.channels_last)
-        )
+        prepared = [_prepared(image) for image in images]
+        # A video may change its shape in the middle; a batch has one.
+        batches = [torch.cat(list(batch)) for _, batch in groupby(prepared, key=lambda one: one.shape)]
+        return joined([self._encode_batch(batch) for batch in batches])
+
+    def _encode_batch(self, batch: torch.Tensor) -> Embedded:
+        features = self._classifier.extract_features(batch.contiguous(memory_format=torch.channels_last))
         regions = functional.adaptive_avg_pool2d(features, _GRID_SIDE).permute(0, 2, 3, 1)
         probabilities = self._probabilities(features.mean((2, 3)))
         vectors = self._combine(probabilities)

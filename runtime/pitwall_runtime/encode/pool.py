@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 import numpy as np
 from PIL import Image
 
-from pitwall_runtime.encode.port import Encoder
+from pitwall_runtime.encode.port import Encoder, joined
 from pitwall_runtime.encode.questions import QuestionStore
 from pitwall_runtime.media import Embedded, Floats, Rgb
 
@@ -44,11 +44,7 @@ class EncoderPool:
         batches = [jpegs[start : start + self._batch_size] for start in range(0, len(jpegs), self._batch_size)]
         parts = list(self._workers.map(partial(self._encode_batch, arm=arm), batches))
         self.frames_encoded += len(jpegs)
-        return Embedded(
-            np.concatenate([part.vectors for part in parts]),
-            np.concatenate([part.grids for part in parts]),
-            np.concatenate([part.labels for part in parts]),
-        )
+        return joined(parts)
 
     def text(self, question: str, arm: str = "") -> Floats:
         """Unit vector of a question; the same question costs nothing the second time."""

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, Rgb
 
 
@@ -26,3 +28,12 @@ class Encoder(Protocol):
 
     def encode_text(self, text: str) -> Floats:
         """Unit vector [D] of a question."""
+
+
+def joined(parts: Sequence[Embedded]) -> Embedded:
+    """Batches end to end."""
+    return Embedded(
+        np.concatenate([part.vectors for part in parts]),
+        np.concatenate([part.grids for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+    )

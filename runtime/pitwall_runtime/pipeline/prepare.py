@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pitwall_runtime.deadline import Deadline
-from pitwall_runtime.decode.process import decode
+from pitwall_runtime.decode.port import Limits
+from pitwall_runtime.decode.process import DEFAULT_BACKEND, decode
 from pitwall_runtime.errors import MediaBrokenError
 from pitwall_runtime.media import Frame, FramePool, PoolSpec, Video
 from pitwall_runtime.segment import Segmenter
@@ -20,6 +21,7 @@ class Preparation:
     locks: Path
     spec: PoolSpec
     limit_seconds: float = 600.0
+    backend: str = DEFAULT_BACKEND
     videos_decoded: int = 0
 
     def pool(self, video: Video, deadline: Deadline | None = None) -> FramePool:
@@ -53,9 +55,10 @@ class Preparation:
             segmenter.watch(frame)
             writer.add(frame)
 
+        limits = Limits(wall_seconds=deadline.within(self.limit_seconds))
         try:
-            timeline = decode(video.path, self.spec, on_frame, limit_seconds=deadline.within(self.limit_seconds))
+            timeline = decode(video.path, self.spec, on_frame, backend=self.backend, limits=limits)
         except MediaBrokenError:
             deadline.check()  # the decoder was stopped because the question's time is over: the file may be fine
             raise
-        return writer.commit(timeline.time_base, timeline.end_pts, segmenter.shots())
+        return writer.commit(timeline.time_base, timeline.end_pts, segmenter.shots(), timeline.damage)

@@ -5,7 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -164,6 +164,7 @@ def _response(variant: SamplerVariant, result: Result) -> schema.ChatResponse:
             answer_engine=variant.spec.answer.engine,
             moments=moments,
             frames=tuple(result.pool.seconds(index) for index in result.selection.indices),
+            damage=tuple(schema.DamageOut(**asdict(stretch)) for stretch in result.pool.damage),
             tokens=result.visual_tokens,
             frame_selection_seconds=result.stages["select"],
             cache="cold" if result.cold else "warm",

@@ -64,6 +64,13 @@ class MomentOut(Part):
     score: float
 
 
+class DamageOut(Part):
+    """A stretch of the video, [start_seconds, end_seconds), that could not be decoded, or only with visible faults."""
+
+    start_seconds: float
+    end_seconds: float
+
+
 class Extension(Part):
     """What Pitwall adds to a chat completion."""
 
@@ -71,6 +78,7 @@ class Extension(Part):
     answer_engine: str
     moments: tuple[MomentOut, ...]
     frames: tuple[float, ...]
+    damage: tuple[DamageOut, ...]
     tokens: int
     frame_selection_seconds: float
     cache: Literal["cold", "warm"]

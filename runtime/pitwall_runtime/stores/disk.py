@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Video
+from pitwall_runtime.media import Damage, Frame, FramePool, PoolSpec, Shot, Video
 from pitwall_runtime.stores.drafts import drafted
 from pitwall_runtime.stores.port import PoolWriter
 
@@ -37,7 +37,9 @@ class DiskWriter:
         self._pts.append(frame.pts)
         self._offsets.append(self._offsets[-1] + buffer.tell())
 
-    def commit(self, time_base: Fraction, end_pts: int, shots: tuple[Shot, ...]) -> FramePool:
+    def commit(
+        self, time_base: Fraction, end_pts: int, shots: tuple[Shot, ...], damage: tuple[Damage, ...] = ()
+    ) -> FramePool:
         """Write the table of contents; the folder is renamed by the store."""
         self._frames.flush()
         os.fsync(self._frames.fileno())
@@ -46,13 +48,14 @@ class DiskWriter:
             "pts": self._pts,
             "endPts": end_pts,
             "shots": [[shot.start, shot.end] for shot in shots],
+            "damage": [[stretch.start_seconds, stretch.end_seconds] for stretch in damage],
             "offsets": self._offsets,
         }
         with (self._folder / "pool.json").open("w") as table:
             json.dump(contents, table)
             table.flush()
             os.fsync(table.fileno())
-        return FramePool(self._video.content_hash, self._spec, time_base, tuple(self._pts), end_pts, shots)
+        return FramePool(self._video.content_hash, self._spec, time_base, tuple(self._pts), end_pts, shots, damage)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -100,6 +103,7 @@ class DiskFrameStore:
 def _load(folder: Path, video_hash: str, spec: PoolSpec) -> tuple[FramePool, tuple[int, ...]]:
     contents = json.loads((folder / "pool.json").read_text())
     shots = tuple(Shot(start, end) for start, end in contents["shots"])
+    damage = tuple(Damage(*stretch) for stretch in contents.get("damage", ()))
     time_base = Fraction(*contents["timeBase"])
-    pool = FramePool(video_hash, spec, time_base, tuple(contents["pts"]), contents["endPts"], shots)
+    pool = FramePool(video_hash, spec, time_base, tuple(contents["pts"]), contents["endPts"], shots, damage)
     return pool, tuple(contents["offsets"])

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Protocol
 
-from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Video
+from pitwall_runtime.media import Damage, Frame, FramePool, PoolSpec, Shot, Video
 
 
 class PoolWriter(Protocol):
@@ -13,7 +13,9 @@ class PoolWriter(Protocol):
     def add(self, frame: Frame) -> None:
         """Store one frame."""
 
-    def commit(self, time_base: Fraction, end_pts: int, shots: tuple[Shot, ...]) -> FramePool:
+    def commit(
+        self, time_base: Fraction, end_pts: int, shots: tuple[Shot, ...], damage: tuple[Damage, ...] = ()
+    ) -> FramePool:
         """Make the whole pool visible at once."""
 
 

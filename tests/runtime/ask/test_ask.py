@@ -44,6 +44,21 @@ def test_json_and_a_contact_sheet(ask, clip, tmp_path):
     assert red[2] < 60
 
 
+def test_what_is_damaged_is_told(ask, make_clip, tmp_path):
+    """The end of a film is missing, as after an upload that broke off."""
+    scenes = [("red", 5), ("green", 5), ("blue", 5), ("yellow", 5)] * 3
+    content = make_clip(tmp_path / "whole.mp4", scenes, options={"movflags": "faststart"}).read_bytes()
+    pictures = content.index(b"mdat")
+    (tmp_path / "cut.mp4").write_bytes(content[: pictures + (len(content) - pictures) * 3 // 4])
+
+    words, data = (ask(tmp_path / "cut.mp4", "where is blue", "--output", output).stdout for output in ("text", "json"))
+
+    (lost,) = json.loads(data)["damage"]
+    assert 25 < lost["start_seconds"] < lost["end_seconds"] == 60
+    assert words.splitlines()[-1].startswith("damaged, could not be decoded or only in part: 0:")
+    assert words.splitlines()[-1].endswith(" to 1:00")
+
+
 @pytest.mark.parametrize(
     ("video", "question", "more", "words"),
     [

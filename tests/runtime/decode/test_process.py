@@ -9,6 +9,7 @@ import sys
 import psutil
 import pytest
 
+from pitwall_runtime.decode.port import Limits
 from pitwall_runtime.decode.process import decode
 from pitwall_runtime.errors import MediaBrokenError, NotAVideoError
 from pitwall_runtime.media import PoolSpec
@@ -43,7 +44,7 @@ def test_no_decoder_is_left_behind_after_a_refusal(tmp_path):
 
 
 def test_a_film_that_is_gone_is_no_video(tmp_path):
-    with pytest.raises(NotAVideoError, match="No such file"):
+    with pytest.raises(NotAVideoError, match="still there"):
         decode(tmp_path / "gone.mp4", PoolSpec(), lambda _: None)
 
 
@@ -54,7 +55,7 @@ def test_damage_in_the_middle_is_passed_over_or_refused_but_never_a_crash(clip, 
         path.write_bytes(whole[:start] + b"\xff" * 200 + whole[start + 200 :])
         frames = []
         try:
-            timeline = decode(path, PoolSpec(), frames.append, limit_seconds=30)
+            timeline = decode(path, PoolSpec(), frames.append, limits=Limits(wall_seconds=30))
         except (NotAVideoError, MediaBrokenError):
             continue
         assert [frame.pts for frame in frames] == sorted({frame.pts for frame in frames})
@@ -63,7 +64,16 @@ def test_damage_in_the_middle_is_passed_over_or_refused_but_never_a_crash(clip, 
 
 def test_the_worker_says_in_one_record_why_it_refuses(tmp_path):
     (tmp_path / "x.mp4").write_bytes(b"")
-    command = [sys.executable, "-m", "pitwall_runtime.decode.worker", str(tmp_path / "x.mp4"), "60", "240"]
+    command = [
+        sys.executable,
+        "-m",
+        "pitwall_runtime.decode.worker",
+        str(tmp_path / "x.mp4"),
+        "pyav",
+        "60",
+        "240",
+        "3221225472",
+    ]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     record = json.loads(done.stdout)
 

@@ -1,0 +1,141 @@
+"""Turns pictures as they come out of a decoder into pool frames: what is seen at each instant, and what is damaged."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pitwall_runtime.decode.port import MAX_POOL_FRAMES, MAX_SECONDS, Ended
+from pitwall_runtime.errors import MediaBrokenError, MediaTooLargeError, NotAVideoError
+from pitwall_runtime.media import TICKS, Damage, Frame, PoolSpec, Rgb
+
+_LEAST_SHARE = Fraction(1, 2)
+"""A video of which less than this can be decoded is refused: an answer would be about another film."""
+
+_TOLERANCE_SECONDS = Fraction(1, 2)
+"""Writers round a video's declared length; an end that comes no earlier than this is whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One picture on the video's own clock, in its ticks.
+
+    `duration` is how long the file says it is shown. `faulty` pictures are smeared; `after_loss` says that pictures
+    before this one may be missing, so that the one before it must not be held longer than its duration.
+    """
+
+    start: int
+    duration: int
+    image: Callable[[], Rgb]
+    faulty: bool = False
+    after_loss: bool = False
+
+
+class Instants:
+    """Takes pictures in display order and gives the pool's frames.
+
+    `lost_from` is where the video should have begun, if its first pictures could not be decoded.
+    """
+
+    def __init__(self, spec: PoolSpec, time_base: Fraction, lost_from: int | None = None) -> None:
+        self._time_base = time_base
+        self._step = spec.interval / time_base
+        self._origin, self._lost_from = 0, lost_from
+        self._held: Shown | None = None
+        self._dark = False
+        """Faulty pictures after a loss are made of nothing: they stay dark until a whole picture comes."""
+        self._next = 0
+        self._damage: list[tuple[int, int]] = []
+        self._missing = 0
+
+    def show(self, shown: Shown) -> Iterator[Frame]:
+        """The frames of all instants at which the picture before this one was seen."""
+        held = self._held
+        if held is None:
+            self._begin(shown.start)
+        elif shown.start <= held.start:
+            return
+        else:
+            lost = shown.after_loss and held.start + held.duration < shown.start
+            until = held.start + held.duration if lost else shown.start
+            yield from self._hold(held, until)
+            self._lose(until, shown.start)
+            self._dark = shown.faulty and (lost or self._dark)
+        self._held = shown
+
+    def close(
+        self, last_end: int, declared_end: int | None = None, *, after_loss: bool = False
+    ) -> Iterator[Frame | Ended]:
+        """The last picture's frames, and the end.
+
+        `last_end`: where the pictures that are in the file end, whether they were decoded or not; `after_loss` says
+        that some may have failed. `declared_end`: where the file says that the video ends.
+        """
+        held = self._held
+        if held is None:
+            raise NotAVideoError(
+                "not one picture could be decoded: the file is damaged, or its codec is unknown; "
+                "send it again, or re-encode it as MP4 with H.264"
+            )
+        known = last_end > held.start and not after_loss
+        end = last_end if known else held.start + held.duration
+        yield from self._hold(held, end)
+        self._lose(end, last_end)
+        whole = max(end, last_end)
+        if declared_end is not None and (declared_end - whole) * self._time_base > _TOLERANCE_SECONDS:
+            self._lose(whole, declared_end)
+            whole = declared_end
+        self._refuse_ruins(whole)
+        yield Ended(round((end - self._origin) / self._step * TICKS), self._stretches())
+
+    def _begin(self, start: int) -> None:
+        self._origin = start
+        if self._lost_from is not None and self._lost_from < start:
+            self._origin = self._lost_from
+            self._lose(self._origin, start)
+
+    def _hold(self, shown: Shown, until: int) -> Iterator[Frame]:
+        if self._dark:
+            self._lose(shown.start, until)
+            return
+        if shown.faulty:
+            self._damage.append((shown.start, until))
+        if (until - self._origin) * self._time_base > MAX_SECONDS:
+            raise MediaTooLargeError(f"the video lasts longer than the limit of {MAX_SECONDS} s; send a part of it")
+        start, end, image = shown.start - self._origin, until - self._origin, None
+        # Of a picture that follows a loss, the instants before its start are passed over: nobody knows what was there.
+        self._next = max(self._next, -int(-start // self._step))
+        while self._next * self._step < end:
+            if self._next >= MAX_POOL_FRAMES:
+                raise MediaTooLargeError(f"more than {MAX_POOL_FRAMES} pool frames; lower decode.framesPerMinute")
+            if image is None:
+                image = shown.image()
+            yield Frame(self._next * TICKS, image)
+            self._next += 1
+
+    def _lose(self, start: int, end: int) -> None:
+        if start < end:
+            self._damage.append((start, end))
+            self._missing += end - start
+
+    def _refuse_ruins(self, end: int) -> None:
+        whole = end - self._origin
+        if whole and Fraction(whole - self._missing, whole) < _LEAST_SHARE:
+            seconds = float(whole * self._time_base)
+            decoded = float((whole - self._missing) * self._time_base)
+            raise MediaBrokenError(
+                f"the video should last {seconds:.0f} s but only {decoded:.0f} s can be decoded; "
+                "it is truncated or damaged, upload it again"
+            )
+
+    def _stretches(self) -> tuple[Damage, ...]:
+        """What is damaged, in seconds from the first picture, stretches that touch joined."""
+        joined: list[tuple[int, int]] = []
+        for start, end in sorted(self._damage):
+            if joined and start <= joined[-1][1]:
+                joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+            else:
+                joined.append((start, end))
+        return tuple(Damage(self._seconds(start), self._seconds(end)) for start, end in joined)
+
+    def _seconds(self, ticks: int) -> float:
+        return round(float((ticks - self._origin) * self._time_base), 3)

@@ -1,0 +1,1 @@
+"""Decodes with FFmpeg's own libraries, through PyAV: the default, and the measure of the other decoders."""

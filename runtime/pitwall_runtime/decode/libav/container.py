@@ -1,0 +1,147 @@
+"""Opens a video file: which containers are read, which stream is the film, and where the file says that it ends."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from pitwall_runtime.decode.libav.diagnosis import why_unreadable
+from pitwall_runtime.decode.port import MAX_PIXELS, MAX_SECONDS
+from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
+
+if TYPE_CHECKING:
+    VideoPacket = Packet[VideoStream]
+else:
+    VideoPacket = Packet  # generic for type checkers only
+
+CONTAINERS: Final = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,flv,live_flv,ogg,asf,gif,apng,"
+    "h264,hevc,vvc,av1,obu,ivf,mxf,nut,yuv4mpegpipe,dv,vc1,vc1test,rm,wtv"
+)
+"""Demuxers that read one file. Playlists and concatenations, which open further addresses, are not among them."""
+
+_THREADS: Final = min(8, os.cpu_count() or 1)
+_DEFAULT_TRACK_BONUS: Final = 5_000_000
+_DAMAGED_READS: Final = 64
+"""Unreadable places after which the rest of the file is given up."""
+
+_ALL_STREAMS = ("matroska", "avi", "flv", "asf")
+"""Containers that declare one length for all their streams: it is the longest stream that must reach it."""
+
+
+class Source:
+    """An open video: its packets, and what the container says about the film's clock."""
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self.container, self.stream = container, stream
+        self.time_base = stream.time_base or Fraction(1, 90_000)
+        rate = stream.average_rate or stream.codec_context.framerate or Fraction(25)
+        self.tick = max(1, round(1 / rate / self.time_base))
+        self.lost = False
+        name = container.format.name
+        self._indexed, self._declares_for_all = name.startswith("mov"), name.startswith(_ALL_STREAMS)
+        self.restarts = name in ("mpegts", "mpeg", "ogg")
+        """Whether the container's clock may begin anew in the middle, as in joined broadcast recordings."""
+        self._pictures, self._last, self._last_end = 0, -(1 << 62), -(1 << 62)
+        self._reached: Fraction | None = None
+
+    def packets(self) -> Iterator[VideoPacket]:
+        """The film's packets, and at last the empty one that flushes the decoder. `lost` tells of unreadable places."""
+        wanted: list[Stream] = [self.stream]
+        if self._declares_for_all:
+            wanted += self.container.streams.audio
+        for _ in range(_DAMAGED_READS):
+            try:
+                for packet in self.container.demux(wanted):
+                    if packet.pts is not None and packet.time_base:
+                        end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                        self._reached = end if self._reached is None else max(self._reached, end)
+                    if packet.stream_index == self.stream.index:
+                        yield cast("VideoPacket", packet)
+            except FFmpegError:
+                self.lost = True
+            else:
+                return
+
+    def note(self, packet: VideoPacket) -> None:
+        """Remember where the film's pictures end. The packet's times are on the film's clock."""
+        self._pictures += 1 if packet.size else 0
+        if packet.pts is not None and not packet.is_discard:
+            self._last = max(self._last, packet.pts)
+            self._last_end = max(self._last_end, packet.pts + self.duration_of(packet.duration))
+
+    def duration_of(self, said: int | None) -> int:
+        """How long a picture is shown, from what its packet says. An MP4 with B-frames says it of another picture: it
+        keeps the distance to the next one in decoding order."""
+        misplaced = self._indexed and self.stream.codec_context.has_b_frames
+        return self.tick if misplaced or not said else said
+
+    def ends(self) -> tuple[int, int | None]:
+        """Where the pictures in the file end, and where the file says that the film ends (None if it does not say)."""
+        declared = self._declared_end()
+        if declared and self._indexed and self._pictures >= self.stream.frames > 0 and declared > self._last:
+            return declared, None
+        return self._last_end, declared
+
+    def _declared_end(self) -> int | None:
+        if self._indexed:
+            return self.stream.duration and (self.stream.start_time or 0) + self.stream.duration
+        if not self._declares_for_all or not self.container.duration or self._reached is None:
+            return None
+        declared = Fraction(self.container.duration, av.time_base)
+        if not self.container.format.name.startswith("matroska"):
+            declared += Fraction(self.container.start_time or 0, av.time_base)
+        # Whatever reaches furthest shows whether the file is whole; if it is, the film ends where its pictures end.
+        return int(declared / self.time_base) if declared - self._reached > 1 else None
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Source]:
+    """The film in the file at `path`. Raises NotAVideoError or MediaTooLargeError."""
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+    try:
+        container = av.open(path, options=options)
+    except (FFmpegError, OSError) as error:
+        raise NotAVideoError(why_unreadable(Path(path), getattr(error, "strerror", None) or str(error))) from None
+    with container:
+        stream = _film(container)
+        if stream.duration and stream.time_base and stream.duration * stream.time_base > MAX_SECONDS:
+            seconds = float(stream.duration * stream.time_base)
+            raise MediaTooLargeError(
+                f"the video lasts {seconds:.0f} s; the limit is {MAX_SECONDS} s, send a part of it"
+            )
+        stream.thread_type, stream.thread_count = "AUTO", _THREADS
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        yield Source(container, stream)
+
+
+def _film(container: InputContainer) -> VideoStream:
+    """The stream that ffmpeg takes by itself: the largest picture, the default track first; never a cover."""
+    covers = ("attached_pic", "timed_thumbnails", "still_image")
+    streams = [
+        stream
+        for stream in container.streams.video
+        if not any(stream.disposition & getattr(stream.disposition, name) for name in covers)
+    ]
+    if not streams:
+        what = "only a cover picture" if container.streams.video else "no video stream"
+        raise NotAVideoError(f"the file holds {what}, no moving pictures; send the video itself")
+    film = max(streams, key=_rank)
+    if film.width * film.height > MAX_PIXELS:
+        raise MediaTooLargeError(f"the video is {film.width}×{film.height}; the limit is 8192×4320, scale it down")
+    return film
+
+
+def _rank(stream: VideoStream) -> tuple[int, int]:
+    """As ffmpeg's choice of a stream: pixels, and a bonus for the default track. The first of equals is taken."""
+    default = bool(stream.disposition & stream.disposition.default)
+    return stream.width * stream.height + _DEFAULT_TRACK_BONUS * default, -stream.index

@@ -1,0 +1,49 @@
+"""Looks ahead in the packets to tell which pictures are seen at an instant of the pool; the others need less work."""
+
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+
+from pitwall_runtime.decode.libav.container import VideoPacket
+
+_AHEAD_PACKETS = 36
+"""More than twice the deepest reordering of any codec (16), so the next picture in display order is among them."""
+
+
+class Foresight:
+    """Packets in decoding order, each with whether its picture is seen at an instant.
+
+    Until `start` is known nothing is ruled out, nor for packets without times.
+    """
+
+    def __init__(self, packets: Iterator[VideoPacket], step: Fraction) -> None:
+        self._packets, self._step = packets, step
+        self._ahead: deque[VideoPacket] = deque()
+        self._behind: deque[int] = deque(maxlen=_AHEAD_PACKETS)
+        self.start: int | None = None
+        """When the first picture is shown, in ticks; the instants count from it."""
+
+    def __iter__(self) -> Iterator[tuple[VideoPacket, bool]]:
+        for packet in self._packets:
+            self._ahead.append(packet)
+            if len(self._ahead) > _AHEAD_PACKETS:
+                yield self._take()
+        while self._ahead:
+            yield self._take()
+
+    def _take(self) -> tuple[VideoPacket, bool]:
+        packet = self._ahead.popleft()
+        seen = self._is_seen(packet)
+        if packet.pts is not None:
+            self._behind.append(packet.pts)
+        return packet, seen
+
+    def _is_seen(self, packet: VideoPacket) -> bool:
+        if self.start is None or packet.pts is None:
+            return True
+        later = [other.pts for other in self._ahead if other.pts is not None and other.pts > packet.pts]
+        later += [pts for pts in self._behind if pts > packet.pts]
+        if not later:
+            return True
+        # An instant lies in [pts, next) exactly if one more of them is passed at `next` than at `pts`.
+        return -((self.start - packet.pts) // self._step) != -((self.start - min(later)) // self._step)

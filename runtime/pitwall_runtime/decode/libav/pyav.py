@@ -1,0 +1,117 @@
+"""The PyAV decoder: one sequential pass over the file, in which only pictures that matter are decoded in full."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import partial
+
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+
+from pitwall_runtime.decode.instants import Instants, Shown
+from pitwall_runtime.decode.libav.clock import FilmClock
+from pitwall_runtime.decode.libav.container import Source, VideoPacket, opened
+from pitwall_runtime.decode.libav.deinterlace import Deinterlacer, Picture
+from pitwall_runtime.decode.libav.foresight import Foresight
+from pitwall_runtime.decode.libav.upright import Upright
+from pitwall_runtime.decode.port import Ended
+from pitwall_runtime.media import Frame, PoolSpec
+
+
+class PyAv:
+    """Decodes with the FFmpeg that PyAV brings along."""
+
+    def read(self, path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
+        """See `Decoder.read`."""
+        with opened(path) as source:
+            reader = _Reader(source, spec)
+            yield from reader.frames()
+
+
+class _Reader:
+    """One pass over one file."""
+
+    def __init__(self, source: Source, spec: PoolSpec) -> None:
+        self._source, self._codec, self._spec = source, source.stream.codec_context, spec
+        self._upright, self._deinterlacer = Upright(spec.height_pixels), Deinterlacer()
+        self._foresight = Foresight(self._clean_packets(), spec.interval / source.time_base)
+        self._first_aspect = self._codec.sample_aspect_ratio
+        self._shown_until = 0
+        """Where the latest picture stops showing."""
+        self._lost_from: int | None = None
+        self._suspect = False
+        """From a damaged place of the file on until the next key frame: pictures may be missing."""
+        self._unsound = False
+        """From a decoding error or a missing picture on until the next key frame: pictures are smeared."""
+
+    def frames(self) -> Iterator[Frame | Ended]:
+        instants: Instants | None = None
+        for picture in self._even():
+            if instants is None:
+                instants = Instants(self._spec, self._source.time_base, self._lost_from)
+            yield from instants.show(
+                Shown(
+                    picture.start,
+                    picture.duration,
+                    partial(self._upright.rgb, picture.frame, picture.pixel_aspect),
+                    picture.faulty,
+                    picture.after_loss,
+                )
+            )
+        instants = instants or Instants(self._spec, self._source.time_base)
+        yield from instants.close(*self._source.ends(), after_loss=self._unsound or self._suspect)
+
+    def _clean_packets(self) -> Iterator[VideoPacket]:
+        clock = FilmClock(self._source)
+        for packet in self._source.packets():
+            clock.set_right(packet)
+            self._source.note(packet)
+            yield packet
+
+    def _even(self) -> Iterator[Picture]:
+        """Deinterlaced pictures."""
+        for picture in self._pictures():
+            yield from self._deinterlacer.put(picture)
+        yield from self._deinterlacer.flush()
+
+    def _pictures(self) -> Iterator[Picture]:
+        for packet, seen in self._foresight:
+            for frame in self._decoded(packet, needed=seen or self._unsound or self._suspect):
+                picture = self._picture(frame)
+                if self._foresight.start is None and not frame.interlaced_frame:
+                    self._foresight.start = picture.start if self._lost_from is None else self._lost_from
+                yield picture
+
+    def _decoded(self, packet: VideoPacket, *, needed: bool) -> list[VideoFrame]:
+        if packet.is_corrupt or self._source.lost:
+            self._suspect, self._source.lost = True, False
+        if not needed and self._source.stream.codec.intra_only:
+            return []
+        self._codec.skip_frame = "DEFAULT" if needed else "NONREF"
+        try:
+            return self._codec.decode(packet if packet.size else None)
+        except FFmpegError:
+            self._unsound = True
+            if self._foresight.start is None and self._lost_from is None and packet.is_keyframe:
+                self._lost_from = packet.pts
+            return []
+
+    def _picture(self, frame: VideoFrame) -> Picture:
+        start, duration = self._times(frame)
+        after_loss = self._unsound or self._suspect
+        missing = after_loss and start > self._shown_until
+        self._unsound = frame.is_corrupt or ((self._unsound or missing) and not frame.key_frame)
+        self._suspect = self._suspect and not frame.key_frame
+        self._shown_until = start + duration
+        return Picture(start, duration, frame, self._pixel_aspect(), self._unsound, after_loss or self._unsound)
+
+    def _times(self, frame: VideoFrame) -> tuple[int, int]:
+        """When the picture is shown and for how long. Where the container keeps no times, pictures are counted."""
+        duration = self._source.duration_of(frame.duration)
+        start = frame.pts if frame.pts is not None else frame.dts
+        return (self._shown_until if start is None else start), duration
+
+    def _pixel_aspect(self) -> Fraction:
+        """The container's word, unless the pictures themselves have changed theirs since."""
+        now = self._codec.sample_aspect_ratio
+        aspect = now if now != self._first_aspect else self._source.stream.sample_aspect_ratio
+        return aspect or Fraction(1)

@@ -1,0 +1,100 @@
+"""Turns decoded pictures into pool pictures: upright, in the aspect that people see, scaled down, RGB."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.video.frame import VideoFrame
+
+from pitwall_runtime.decode.libav import tone
+from pitwall_runtime.decode.libav.chain import FilterChain
+from pitwall_runtime.media import Rgb
+
+_UNIT = 1 << 16
+"""1.0 in a display matrix."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a chain is built for; a picture of another kind needs another one."""
+
+    width: int
+    height: int
+    format: str
+    colorspace: int
+    color_range: int
+    transfer: int
+    pixel_aspect: Fraction
+    matrix: tuple[int, ...]
+
+
+class Upright:
+    """Makes pool pictures of at most `height` pixels, through one chain of filters for each kind of picture."""
+
+    def __init__(self, height: int) -> None:
+        self._height = height
+        self._kind: _Kind | None = None
+        self._chain: FilterChain | None = None
+
+    def rgb(self, frame: VideoFrame, pixel_aspect: Fraction) -> Rgb:
+        """[height, width, 3]. Pictures change their size and shape in mid-stream; each gets its own."""
+        kind = _Kind(
+            frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, frame.color_trc,
+            pixel_aspect, _matrix(frame),
+        )  # fmt: skip
+        if kind != self._kind or self._chain is None:
+            self._kind, self._chain = kind, FilterChain(frame, _filters(kind, self._height))
+        self._chain.push(frame)
+        made = self._chain.pull()
+        assert made is not None, "each picture in gives one picture out"
+        image = made.to_ndarray()
+        if kind.transfer in (tone.PQ, tone.HLG):
+            return tone.to_sdr(np.asarray(image, dtype=np.uint16), kind.transfer)
+        return np.ascontiguousarray(image, dtype=np.uint8)
+
+
+def _matrix(frame: VideoFrame) -> tuple[int, ...]:
+    """The display matrix, row by row, 9 integers; empty where there is none."""
+    # The stubs take the container of side data for a dictionary by name; it goes by type.
+    kinds: Any = frame.side_data
+    for data in kinds:
+        if data.type is Type.DISPLAYMATRIX:
+            return tuple(int(number) for number in np.frombuffer(bytes(data), "<i4")[:9])
+    return ()
+
+
+def _filters(kind: _Kind, height: int) -> list[tuple[str, str]]:
+    turns, sideways = _turns(kind.matrix)
+    width, height = _size(kind, height, sideways=sideways)
+    pixels = "rgb48le" if kind.transfer in (tone.PQ, tone.HLG) else "rgb24"
+    return [("scale", f"{width}:{height}:flags=bicubic"), *turns, ("format", pixels)]
+
+
+def _turns(matrix: tuple[int, ...]) -> tuple[list[tuple[str, str]], bool]:
+    """The filters that set a picture upright, and whether they swap width and height; ffmpeg's own rules
+    (`-autorotate`, fftools/ffmpeg_filter.c)."""
+    if not matrix:
+        return [], False
+    a, b, c, d = (matrix[place] / _UNIT for place in (0, 1, 3, 4))
+    theta = round(np.degrees(np.arctan2(b, a))) % 360 if (a, b) != (0.0, 0.0) else 0
+    if theta in (90, 270):
+        flipped = c > 0 if theta == 90 else c < 0
+        name = {90: ("clock", "cclock_flip"), 270: ("cclock", "clock_flip")}[theta][flipped]
+        return [("transpose", name)], True
+    if theta == 180:
+        return [("hflip", "")] * (a < 0) + [("vflip", "")] * (d < 0), False
+    if theta:
+        return [("rotate", f"{theta}*PI/180")], False
+    return [("vflip", "")] * (d < 0), False
+
+
+def _size(kind: _Kind, height: int, *, sideways: bool) -> tuple[int, int]:
+    """Width and height before turning. The upright picture has the pool's height, or its own if that is less."""
+    wide, high = kind.width * kind.pixel_aspect, Fraction(kind.height)
+    if sideways:
+        wide, high = high, wide
+    rows = max(2, min(height, round(high)))
+    columns = max(2, round(rows * wide / high / 2) * 2)
+    return (rows, columns) if sideways else (columns, rows)

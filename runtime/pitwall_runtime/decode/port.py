@@ -1,0 +1,42 @@
+"""The contract of every decoder: a video becomes the stream of pool frames that a viewer would see."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from pitwall_runtime.media import Damage, Frame, PoolSpec
+
+MAX_PIXELS: Final = 8192 * 4320
+MAX_POOL_FRAMES: Final = 50_000
+MAX_SECONDS: Final = 12 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Where the last picture stops showing, in the pool's ticks, and which stretches are damaged."""
+
+    end_pts: int
+    damage: tuple[Damage, ...] = ()
+
+
+class Decoder(Protocol):
+    """One way to decode. All of them pass the same tests (tests/runtime/decode), or refuse what they cannot do."""
+
+    def read(self, path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
+        """The frame of each instant 0, 1/rate, …, in order, then one Ended.
+
+        An instant's frame is the picture that a player shows then, counted from the first picture: upright, in the
+        aspect that people see, standard dynamic range, no comb of interlaced fields. A picture that is held is there
+        as often as it is seen, as the same array. An instant at which nothing that was decoded is seen has no frame.
+
+        Raises NotAVideoError, MediaBrokenError, MediaTooLargeError, or UnsupportedVideoError before the first frame.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one decoding may use: wall-clock seconds, and bytes of memory for the decoding process."""
+
+    wall_seconds: float = 600.0
+    memory_bytes: int = 3 << 30

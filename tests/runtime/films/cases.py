@@ -1,0 +1,148 @@
+"""What a player shows of people's videos: a film each, and which picture is seen at every whole second."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from films.making import H264, TONE, Maker, at_times, encode, every, film, gif, join, remux, turned
+
+
+@dataclass(frozen=True)
+class Case:
+    """A film, the number seen at each whole second, its end, and what else must hold.
+
+    `slack`: frames by which a number may differ, where the clock itself was cut. `aspects`: (second, width by height).
+    """
+
+    suffix: str
+    make: Maker
+    numbers: Sequence[int]
+    end: float
+    slack: int = 0
+    aspects: Sequence[tuple[int, float]] = ()
+
+
+def at_rate(seconds: int, rate: int = 25) -> list[int]:
+    return [rate * second for second in range(seconds)]
+
+
+def _size_change_webm(out: Path) -> None:
+    fast = {"deadline": "realtime", "cpu-used": "8"}
+    at_times(out, "libvpx", [((320, 180), every(50, 40)), ((640, 360), every(50, 40, 50))], options=fast)
+
+
+def _size_change_ts(out: Path) -> None:
+    def second(part: Path) -> None:
+        encode(part, range(50, 100), 25, *H264, "-output_ts_offset", 2, size=(240, 320))
+
+    join(out, film(50), second)
+
+
+def _aspect_change_ts(out: Path) -> None:
+    """A broadcast that goes from 4:3 to 16:9 without changing its pixels."""
+
+    def part(numbers: range, aspect: str, offset: float) -> Maker:
+        more = ("-vf", f"setsar={aspect}", "-output_ts_offset", offset)
+        return lambda out: encode(out, numbers, 25, *H264, *more, size=(720, 576))
+
+    join(out, part(range(50), "16/15", 0), part(range(50, 100), "64/45", 2))
+
+
+def _audio_longer(out: Path) -> None:
+    video = ("-c:v", "libvpx", "-deadline", "realtime") if out.suffix == ".webm" else ("-c:v", "copy")
+    remux(out, film(100), *TONE, "-map", "0:v", "-map", "1:a", *video, "-c:a", "libvorbis")
+
+
+def _late_picture(out: Path) -> None:
+    before = (*TONE, "-itsoffset", 8)
+    remux(out, film(100), "-map", 1, "-map", 0, "-c:v", "copy", "-c:a", "libvorbis", before=before)
+
+
+def _copied(count: int, *options: object) -> Maker:
+    return lambda out: remux(out, film(count, 25, "-bf", 3), "-c", "copy", *options)
+
+
+def _slides(out: Path) -> None:
+    at_times(out, "libx264", [((320, 240), [(0, 0), (1, 2000), (2, 5000)])], last=9_000, options={"bf": "0"})
+
+
+def _held_slides(out: Path) -> None:
+    """A screen recording: it moves for two seconds, then slides are held three seconds each. For how long the last one
+    is held is not in the file: an MP4 with B-frames keeps distances in decoding order."""
+    frames = [(n, round(n * 1000 / 30)) for n in range(60)] + [(60 + n, 2000 + 3000 * n) for n in range(6)]
+    at_times(out, "libx264", [((320, 240), frames)], last=3000)
+
+
+def _irregular(out: Path) -> None:
+    frames = enumerate((0, 40, 900, 1050, 1100, 4500, 4600, 5200))
+    at_times(out, "libx264", [((320, 240), list(frames))], last=300)
+
+
+def _sixteen_b_frames(out: Path) -> None:
+    fixed = ("-bf", 16, "-b_strategy", 0, "-sc_threshold", 0, "-x264-params", "b-pyramid=none:b-adapt=0")
+    encode(out, range(60), 10, "-c:v", "libx264", "-pix_fmt", "yuv420p", *fixed, size=(160, 120))
+
+
+def _thumbnail_first(out: Path) -> None:
+    thumbnails = ("-f", "lavfi", "-i", "color=c=magenta:s=64x48:d=4:r=1")
+    maps = ("-map", 1, "-map", 0, "-c:v:0", "mjpeg", "-pix_fmt:v:0", "yuvj420p", "-c:v:1", "copy")
+    remux(out, film(100, size=(640, 480)), *thumbnails, *maps, "-disposition:v:0", 0, "-disposition:v:1", "default")
+
+
+def _matrix(entries: tuple[int, int, int, int], flip: str = "", **more) -> Maker:
+    def make(out: Path) -> None:
+        encode(out, range(75), 25, *H264, flip=flip, **more)
+        turned(out, entries)
+
+    return make
+
+
+def _edit_list(out: Path) -> None:
+    """The first second and a half is cut away by the MP4's edit list, in the middle of a group of pictures."""
+    remux(out, film(150, 25, "-bf", 2, "-g", 100), "-c", "copy", before=("-ss", 1.52))
+
+
+def _interlaced(out: Path) -> None:
+    encode(out, range(100), 25, "-vf", "setfield=tff", *H264, "-flags", "+ildct+ilme", "-x264-params", "tff=1")
+
+
+CASES = {
+    "plain": Case("mp4", film(100), at_rate(4), 4, aspects=[(0, 4 / 3)]),
+    "a size that changes in a call": Case(
+        "webm", _size_change_webm, at_rate(4), 4, aspects=[(0, 16 / 9), (3, 16 / 9)]
+    ),
+    "a phone turned while it streams": Case("ts", _size_change_ts, at_rate(4), 4, aspects=[(1, 4 / 3), (3, 3 / 4)]),
+    "a broadcast whose aspect changes": Case("ts", _aspect_change_ts, at_rate(4), 4, aspects=[(1, 4 / 3), (3, 16 / 9)]),
+    "sound longer than the pictures, MKV": Case("mkv", _audio_longer, at_rate(4), 4),
+    "sound longer than the pictures, WebM": Case("webm", _audio_longer, at_rate(4), 4),
+    "pictures that begin after the sound": Case("mkv", _late_picture, at_rate(4), 4),
+    "a clock that begins at an hour": Case(
+        "mkv", _copied(100, "-output_ts_offset", 3600, "-avoid_negative_ts", "disabled"), at_rate(4), 4
+    ),
+    "slides": Case("mp4", _slides, [0, 0, 1, 1, 1, *[2] * 9], 14),
+    "slides held in a screen recording": Case(
+        "mp4", _held_slides, [0, 30, *(60 + n // 3 for n in range(16))], 17.2
+    ),
+    "irregular times": Case("mp4", _irregular, [0, 2, 4, 4, 4, 6], 5.5),
+    "durations of a GIF": Case("gif", lambda out: gif(out, (1000, 2000, 3000)), [0, 76, 76, 152, 152, 152], 6),
+    "durations of an APNG": Case("apng", lambda out: gif(out, (1000, 2000, 3000)), [0, 76, 76, 152, 152, 152], 6),
+    "sixteen B-frames": Case("mp4", _sixteen_b_frames, at_rate(6, 10), 6),
+    "joined recordings": Case(
+        "ts", lambda out: join(out, film(100), lambda part: encode(part, range(100, 200), 25, *H264)), at_rate(8), 8, 1
+    ),
+    "a clock that wraps": Case("ts", _copied(100, "-output_ts_offset", 95_441), at_rate(4), 4),
+    "the end of the clock": Case("ts", _copied(50, "-output_ts_offset", "95439.5"), at_rate(2), 2),
+    "a recorder's clock": Case("ts", _copied(100, "-muxdelay", 0, "-output_ts_offset", 47_000), at_rate(4), 4),
+    "a thumbnail before the film": Case("mkv", _thumbnail_first, at_rate(4), 4, aspects=[(0, 4 / 3)]),
+    "a raw stream of 25 a second": Case("h264", film(100, 25, "-bf", 3), at_rate(4), 4),
+    "a raw stream of 10 a second": Case("h264", film(40, 10, "-bf", 0), at_rate(4, 10), 4),
+    "mirrored": Case("mp4", _matrix((-1, 0, 0, 1), "x"), at_rate(3), 3, aspects=[(0, 4 / 3)]),
+    "upside down": Case("mp4", _matrix((1, 0, 0, -1), "y"), at_rate(3), 3, aspects=[(0, 4 / 3)]),
+    "wide pixels": Case(
+        "mp4", lambda out: encode(out, range(50), 25, "-vf", "setsar=64/45", *H264, size=(720, 576)),
+        at_rate(2), 2, aspects=[(0, 16 / 9)],
+    ),
+    "cut by an edit list": Case("mp4", _edit_list, [38, 63, 88, 113, 138], 4.48),
+    "interlaced": Case("ts", _interlaced, at_rate(4), 4, 1),
+}  # fmt: skip
+"""By name. Each stands for a kind that people report."""
