@@ -202,6 +202,11 @@ class EventReason(StrEnum):
     FLAGGED_OFF = "FlaggedOff"
     ABORTED = "Aborted"
     APPROVED = "Approved"
+    WITHDRAWN = "Withdrawn"
+    ADOPTED = "Adopted"
+    IGNORED = "Ignored"
+    REFUSED = "Refused"
+    DEADLINE = "ProgressDeadlineExceeded"
     INVALID = "InvalidSpec"
     BROKEN = "TurnBroke"
 

@@ -140,6 +140,13 @@ class OnInconclusive(StrEnum):
     FLAG_OFF = "FlagOff"
 
 
+class OnDeadline(StrEnum):
+    """What happens when pods are not ready, or a split is not in force, for spec.progressDeadlineSeconds."""
+
+    HOLD = "Hold"
+    FLAG_OFF = "FlagOff"
+
+
 class Verb(StrEnum):
     """What a person may ask of a rollout, once per id."""
 
@@ -223,6 +230,20 @@ class RolloutSpec(Border):
     ] = 30
     analysis: Analysis
     on_inconclusive: OnInconclusive = OnInconclusive.HOLD
+    progress_deadline_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=31_536_000,
+            description="How long pods and splits may be waited for before the Rollout is Stalled; 0: for ever.",
+        ),
+    ] = 600
+    on_deadline: Annotated[
+        OnDeadline,
+        Field(
+            description="Then: Hold goes on waiting and says so; FlagOff takes a candidate off that never got ready."
+        ),
+    ] = OnDeadline.HOLD
     paused: Annotated[
         bool, Field(description="Holds the present split; evidence is still gathered, and a kill switch still works.")
     ] = False

@@ -104,13 +104,14 @@ class HistoryEntry(Border):
 
 
 class FlaggedOff(Border):
-    """A variant that was proven worse; it stays off until its spec changes or a retry is asked."""
+    """A variant that was taken off; it stays off until its spec changes or a retry is asked."""
 
     variant: Annotated[Name, Field(description="The variant's name.")]
-    revision: Annotated[str, Field(max_length=64, description="Hash of the spec that was proven worse.")]
-    gate: Annotated[str, Field(max_length=63, description="The gate that proved it.")]
+    revision: Annotated[str, Field(max_length=64, description="Hash of the spec that was taken off.")]
+    gate: Annotated[str, Field(max_length=63, description="The gate that proved it worse; empty if none did.")]
     message: Annotated[str, Field(max_length=1024, description="The evidence in a sentence.")]
     time: Annotated[str, Field(max_length=40, description="When, RFC 3339.")]
+    aborted: Annotated[bool, Field(description="A person took it off, or the kill switch did; not evidence.")] = False
 
 
 class RolloutStatus(Border):
@@ -138,6 +139,20 @@ class RolloutStatus(Border):
     ] = ""
     stage_index: Annotated[int, Field(ge=0, le=16, description="Index of the present stage in spec.stages.")] = 0
     stage_start_time: Annotated[str, Field(max_length=40, description="When the present stage began, RFC 3339.")] = ""
+    stage_entered_time: Annotated[
+        str,
+        Field(
+            max_length=40,
+            description="When the present stage was decided on, RFC 3339: waiting for capacity counts for maxSeconds.",
+        ),
+    ] = ""
+    waiting_since: Annotated[
+        str,
+        Field(
+            max_length=40,
+            description="Since when pods or a split are waited for, RFC 3339; progressDeadlineSeconds begin here.",
+        ),
+    ] = ""
     last_block_time: Annotated[
         str, Field(max_length=40, description="End of the last block that was counted, RFC 3339.")
     ] = ""
@@ -152,6 +167,13 @@ class RolloutStatus(Border):
             description="How long this run takes and whom a bad candidate reaches, by the traffic when it began.",
         ),
     ] = ()
+    disturbed: Annotated[
+        str,
+        Field(
+            max_length=256,
+            description="Why the present block will not be weighed: what happened to pods by no fault of their own.",
+        ),
+    ] = ""
     weights: Annotated[
         tuple[ArmWeight, ...],
         Field(max_length=8, description="The split that is in force.", json_schema_extra=keyed_by("arm")),
@@ -184,7 +206,7 @@ class RolloutStatus(Border):
     conditions: Annotated[
         tuple[Condition, ...],
         Field(
-            max_length=8,
+            max_length=12,
             description="Ready, Progressing and what stands in their way.",
             json_schema_extra=keyed_by("type"),
         ),

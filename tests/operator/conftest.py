@@ -10,7 +10,8 @@ import pytest
 from pitwall_crds import names
 from pitwall_crds.names import Arm, Label, Metric, Pool, Quantity
 from pitwall_crds.reading.load import load_file
-from pitwall_crds.rollout import Rollout, RolloutSpec
+from pitwall_crds.resource import Reference
+from pitwall_crds.rollout import Action, Rollout, RolloutSpec, Verb
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decision.decide import Decision, decide
 from pitwall_operator.gates.counting.counters import edge_text
@@ -18,6 +19,7 @@ from pitwall_operator.record.lines import Line, evidence_lines
 from pitwall_operator.values.effects import DrainVariant, RunVariant, SetShadow, SetSplit
 from pitwall_operator.values.observation import (
     Observation,
+    Past,
     PoolSeen,
     ProcessCounters,
     Reading,
@@ -165,6 +167,10 @@ class World:
     plan: RunPlan | None = None
     blind: str = ""
     pods_become_ready: bool = True
+    stuck: set[tuple[str, str]] = field(default_factory=set)
+    flags_refuse: bool = False
+    past: Past | Unseen = field(default_factory=Past)
+    failures: tuple[str, ...] = ()
     applied: list[object] = field(default_factory=list)
 
     @property
@@ -181,7 +187,10 @@ class World:
         reading = Unseen(self.blind) if self.blind else Reading(self.now, sources)
         asked = {experiment.variant_ref.name for experiment in self.rollout.spec.experiments}
         experiments = {name: self.experiments.get(name, ShadowSeen()) for name in asked | set(self.status.experiments)}
-        return Observation(self.now, variants, self.split, self.shadow, reading, experiments, self.refused, self.plan)
+        past, failures = self.past, self.failures
+        return Observation(
+            self.now, variants, self.split, self.shadow, reading, experiments, self.refused, self.plan, past, failures
+        )
 
     def turn(self, seconds: float = 1.0) -> Decision:
         """Let time pass, decide, obey."""
@@ -204,17 +213,58 @@ class World:
         self.applied.append(effect)
         match effect:
             case RunVariant(variant, revision, pool, replicas):
-                ready = replicas if self.pods_become_ready else 0
+                ready = replicas if self.pods_become_ready and (variant, revision) not in self.stuck else 0
                 self.pools.setdefault(variant, {})[pool] = PoolSeen(revision, replicas, ready)
             case DrainVariant(variant, pool):
                 self.pools[variant].pop(pool)
+            case SetSplit() if self.flags_refuse:
+                return
             case SetSplit(_, shares, salt, _):
-                self.split = SplitSeen(shares, salt)
+                killed = self.split.killed if isinstance(self.split, SplitSeen) else ""
+                self.split = SplitSeen(shares, salt, killed)
                 self.counters.run = salt
-            case SetShadow(flag, variant, percent, _, _) if flag.endswith(".shadow"):
-                self.shadow = ShadowSeen(variant, percent) if percent else ShadowSeen()
+            case SetShadow(flag, variant, percent, salt, _) if flag.endswith(".shadow"):
+                self.shadow = ShadowSeen(variant, percent, salt) if percent else ShadowSeen()
             case SetShadow(_, variant, percent, _, _):
                 self.experiments[variant] = ShadowSeen(variant, percent) if percent else ShadowSeen()
+
+    def kill(self) -> None:
+        """The kill switch, as the flag service carries it out: everybody is on stable, for good."""
+        assert isinstance(self.split, SplitSeen)
+        rest = (Share(Arm.STABLE, self.split.default, names.FULL_WEIGHT),)
+        self.split = SplitSeen(rest, self.split.salt, "version 9", self.split.salt)
+        self.shadow = ShadowSeen()
+
+    def release(self) -> None:
+        """The end of a kill: what was written last applies."""
+        assert isinstance(self.split, SplitSeen)
+        self.split = replace(self.split, killed="")
+
+    def make_anew(self, past: Past | None = None) -> None:
+        """The Rollout is deleted and applied again, as by `kubectl replace --force` or from a backup."""
+        metadata = self.rollout.metadata.model_copy(update={"uid": self.rollout.metadata.uid + "'"})
+        self.rollout = self.rollout.model_copy(update={"status": RolloutStatus(), "metadata": metadata})
+        self.past = past or Past()
+
+    def edit(self, variant: str, revision: str) -> None:
+        """Another spec of a variant is applied."""
+        self.revisions[variant] = revision
+
+    def point_at(self, variant: str) -> None:
+        """Edit spec.variantRef."""
+        self.want(variant_ref=Reference(name=variant))
+
+    def ask(self, verb: Verb) -> None:
+        """A person's request."""
+        self.want(action=Action(id=f"{self.now}", verb=verb, actor="ada"))
+
+    def start_pods(self) -> None:
+        """All pods of all pools become ready."""
+        self.stuck.clear()
+        self.pods_become_ready = True
+        for pools in self.pools.values():
+            for pool, seen in pools.items():
+                pools[pool] = replace(seen, ready=seen.desired)
 
     def want(self, **spec: object) -> None:
         """Edit the Rollout's spec."""

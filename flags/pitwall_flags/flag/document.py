@@ -13,6 +13,9 @@ ARM_ORDER: Final = (Arm.CANDIDATE, Arm.CONTROL, Arm.STABLE)
 
 SHADOW_OFF: Final = "off"
 
+KILLED_SALT: Final = "pitwallKilledSalt"
+"""Metadata of a flag: the salt of the split that a kill took away."""
+
 _SALT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 
 
@@ -71,6 +74,35 @@ def read_split(document: Mapping[str, Any]) -> Split | None:
         return split if same and _readable(split) else None
     except (KeyError, TypeError, IndexError, ValueError, AttributeError):
         return None
+
+
+def at_rest(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The document with everybody on stable, or without copies; None if it is so already, or is no split of ours. Its
+    other metadata stays."""
+    split = read_split(document)
+    if split is None:
+        return None
+    if any(share.arm == Arm.SHADOW and share.weight for share in split.shares):
+        return {**document, **shadow_document("", 0, salt=split.salt)}
+    stable = split.variant_of(Arm.STABLE)
+    if stable and any(share.weight for share in split.shares if share.arm == Arm.CANDIDATE):
+        return {**document, **split_document([ArmShare(Arm.STABLE, stable, FULL_WEIGHT)], salt=split.salt)}
+    return None
+
+
+def killed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document as a kill leaves it: a split of ours is at rest for good, so that the release exposes nobody anew,
+    and remembers which run was killed; any other flag is as it was."""
+    split = read_split(document)
+    if split is None:
+        return dict(document)
+    metadata = {**document.get("metadata", {}), KILLED_SALT: split.salt}
+    return {**(at_rest(document) or document), "metadata": metadata}
+
+
+def killed_salt(document: Mapping[str, Any]) -> str:
+    """The salt that was in force when the flag was last killed; empty if it never was, or was written since."""
+    return str((document.get("metadata") or {}).get(KILLED_SALT, ""))
 
 
 def _readable(split: Split) -> bool:

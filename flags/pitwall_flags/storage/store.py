@@ -10,6 +10,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pitwall_flags.errors import KilledFlagError, UnknownFlagError, VersionConflictError
+from pitwall_flags.flag import document
 from pitwall_flags.flag.record import Change, ChangeKind, Contents, FlagRecord, Intent, Newer
 from pitwall_flags.storage.database import connect
 from pitwall_flags.storage.journal import Journal
@@ -108,7 +109,8 @@ class FlagStore:
             return new
 
     async def kill(self, key: str, *, killed: bool, intent: Intent) -> FlagRecord:
-        """Kill or release a flag and its shadow and experiment flags (`key.…`), together. Raises UnknownFlagError."""
+        """Kill or release a flag and its shadow and experiment flags (`key.…`), together. A kill leaves a split at
+        rest, so a release exposes nobody to what was killed. Raises UnknownFlagError."""
         action = ChangeKind.KILL if killed else ChangeKind.RELEASE
         async with self._write() as (connection, revision):
             if await _already_done(connection, key, intent):
@@ -117,7 +119,10 @@ class FlagStore:
             if main is None:
                 raise UnknownFlagError(key)
             family = [main, *await _read_family(connection, key)]
-            made = [FlagRecord(old.key, old.document, old.version + 1, killed) for old in family]
+            made = [
+                FlagRecord(old.key, document.killed(old.document) if killed else old.document, old.version + 1, killed)
+                for old in family
+            ]
             for offset, (old, new) in enumerate(zip(family, made, strict=True)):
                 await self._apply(connection, revision + offset, old, new, action, intent)
             await _set_revision(connection, revision + len(made) - 1)

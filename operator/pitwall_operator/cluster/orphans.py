@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pitwall_crds.names import FULL_WEIGHT, Arm, ObjectLabel, Pool
-from pitwall_flags.flag.document import ArmShare, read_split, shadow_document, split_document
+from pitwall_crds.names import ObjectLabel, Pool
+from pitwall_flags.flag.document import at_rest, read_split
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.kube.cache import Key, rollout_of
 from pitwall_operator.kube.client import Object
@@ -39,23 +39,9 @@ def to_rest(flags: Iterable[FlagRecord], existing: Collection[Key], is_ours: Cal
         owner = owner_of(flag)
         if owner is None or owner in existing or not is_ours(owner[0]):
             continue
-        document = _at_rest(flag.document)
+        document = at_rest(flag.document)
         if document is not None:
-            kept = {**document, "metadata": flag.document["metadata"]}
-            yield Rest(flag.key, flag.version, kept, "/".join(owner))
-
-
-def _at_rest(document: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The document with everybody on stable, or without copies; None if it is so already."""
-    split = read_split(document)
-    if split is None:
-        return None
-    if any(share.arm == Arm.SHADOW and share.weight for share in split.shares):
-        return shadow_document("", 0, salt=split.salt)
-    stable = next((share.variant for share in split.shares if share.arm == Arm.STABLE), "")
-    if stable and any(share.weight for share in split.shares if share.arm == Arm.CANDIDATE):
-        return split_document([ArmShare(Arm.STABLE, stable, FULL_WEIGHT)], salt=split.salt)
-    return None
+            yield Rest(flag.key, flag.version, document, "/".join(owner))
 
 
 def idle_pools(

@@ -7,7 +7,7 @@ A crash anywhere leaves lines that the next reconciliation repeats, or a differe
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -64,6 +64,10 @@ class Notebook:
         if new:
             await self.flags.append_journal(rollout.metadata.namespace, rollout.metadata.name, new)
 
+    def recorded(self, rollout: Rollout) -> AsyncIterator[Mapping[str, Any]]:
+        """The rollout's record, oldest line first."""
+        return self.flags.read_journal(rollout.metadata.namespace, rollout.metadata.name)
+
     def announce(self, effect: Announce) -> None:
         """Keep an announcement."""
         self.said.append(effect)
@@ -103,6 +107,7 @@ class Reconciler:
     _words_at: dict[Key, float] = field(default_factory=dict)
     _metrics_at: dict[Key, float] = field(default_factory=dict)
     _specs: OrderedDict[tuple[str, str, str], SamplerVariant] = field(default_factory=OrderedDict)
+    _failures: dict[Key, tuple[str, ...]] = field(default_factory=dict)
 
     async def take(self, key: Key) -> float | None:
         """Take a rollout's turn; in how many seconds the next one is due, None if the rollout is gone.
@@ -126,6 +131,7 @@ class Reconciler:
         self.reader.forget(key)
         self.statuses.forget(key)
         self._words_at.pop(key, None)
+        self._failures.pop(key, None)
 
     async def describe(self, key: Key) -> None:
         """The status of a variant that no rollout mentions."""
@@ -137,7 +143,7 @@ class Reconciler:
 
     async def _take(self, key: Key, found: Object, rollout: Rollout) -> float:
         view = self.platform.of(key)
-        names = mentioned(found) | frozenset(await view.pools())
+        names = mentioned(found) | frozenset(await view.pools()) | self._unmentioned(key, rollout)
         variants = [variant for name in sorted(names) if (variant := self._variant((key[0], name)))]
 
         async def store(rollout: Rollout, status: RolloutStatus) -> None:
@@ -145,8 +151,8 @@ class Reconciler:
             await self._write_status(found, rollout, status)
 
         notebook = Notebook(self.flags, store)
-        invalid = self._invalid(variants)
-        ports = TurnPorts(self.flags, view, notebook, notebook, invalid, self.kube.clock, self.planner)
+        invalid, failures = self._invalid(variants), self._failures
+        ports = TurnPorts(self.flags, view, notebook, notebook, invalid, self.kube.clock, self.planner, failures)
         reading = self.reader.reading(rollout)
         revisions = await self._revisions(rollout, variants)
         done = await turn(rollout, variants, revisions, ports, reading, self._rivals(key, found))
@@ -168,6 +174,12 @@ class Reconciler:
         return self.resync_seconds if settled else UNSETTLED_SECONDS
 
     # --- what a turn needs ---
+
+    def _unmentioned(self, key: Key, rollout: Rollout) -> frozenset[str]:
+        """Variants that may serve although a Rollout that was made anew does not say so: all of its namespace."""
+        if rollout.status.stable_variant:
+            return frozenset()
+        return frozenset(name for namespace, name in self.cache.objects[VARIANTS] if namespace == key[0])
 
     def _variant(self, key: Key) -> SamplerVariant | None:
         found = self.cache.get(VARIANTS, key)

@@ -1,41 +1,60 @@
-"""Chooses which variant is stable and which is the candidate."""
+"""Chooses which variant is stable and which is the candidate.
 
-from pitwall_crds.names import EventReason
+Pure: no clock, chance or I/O.
+"""
+
+from pitwall_crds.names import Arm, EventReason
 from pitwall_crds.rollout import Rollout, RolloutSpec
-from pitwall_crds.status import Phase, RolloutStatus
+from pitwall_crds.status import FlaggedOff, Phase, RolloutStatus, Verdict
 from pitwall_operator.decision import transitions
-from pitwall_operator.values.observation import Observation
-from pitwall_operator.values.reason import StatusReason
+from pitwall_operator.decision.goal.capacity import arms_to_fill, missing_capacity
+from pitwall_operator.decision.goal.wanted import wanted
+from pitwall_operator.values.observation import Observation, SplitSeen, Unseen
+from pitwall_operator.values.reason import WAITING, StatusReason
+
+Choice = tuple[RolloutStatus, StatusReason | None]
+"""The status, and what stands in the way, if anything."""
 
 
-def choose_candidate(rollout: Rollout, seen: Observation) -> tuple[RolloutStatus, StatusReason | None]:
+def choose_candidate(rollout: Rollout, seen: Observation) -> Choice:
     """The status with the desired variant as candidate or as stable; and what stands in the way, if anything."""
     status, name = rollout.status, rollout.spec.variant_ref.name
+    if not status.stable_variant:
+        status, trouble = _known_to_serve(status, seen)
+        if trouble:
+            return status, trouble
     declared = seen.variants.get(name)
     if declared is None or not declared.revision:
         return _missing(status, name, seen.now)
     if declared.invalid:
         return status, StatusReason(EventReason.INVALID, f"SamplerVariant {name!r} is invalid: {declared.invalid}")
     identity = (name, declared.revision)
+    off = entry_of(status, identity)
+    if off is not None:
+        return _stay_off(status, off, seen.now)
     if not status.stable_variant:
-        return _first(status, identity, seen.now), None
+        return _first(rollout.spec, status, identity, seen)
+    return _desired(rollout.model_copy(update={"status": status}), identity, seen)
+
+
+def _desired(rollout: Rollout, identity: tuple[str, str], seen: Observation) -> Choice:
+    """A variant that may serve is stable already, or the candidate already, or its run begins as soon as it may."""
+    status = rollout.status
     if identity == (status.stable_variant, status.stable_revision):
         return _stay(status, seen.now), None
     if identity == (status.candidate_variant, status.candidate_revision):
         return status, None
-    if any(identity == (off.variant, off.revision) for off in status.flagged_off):
-        return _stay_off(status, seen.now), None
-    if not rollout.spec.schedule.is_open(seen.now):
-        return status, StatusReason("OutsideSchedule", f"{name} waits: {closed(rollout.spec, seen.now)}")
-    return transitions.begin(rollout, declared.revision, seen.now), None
+    obstacle = _obstacle(rollout.spec, status, seen)
+    if obstacle is None:
+        return transitions.begin(rollout, identity[1], seen.now), None
+    if status.candidate_variant:
+        status = transitions.withdraw(status, seen.now, why=transitions.replaced_by(status, *identity))
+    return status, StatusReason(obstacle.word, f"{identity[0]} waits: {obstacle.message}")
 
 
-def _missing(status: RolloutStatus, name: str, now: float) -> tuple[RolloutStatus, StatusReason]:
-    """A candidate whose resource is gone ends its run; a stable one goes on serving."""
-    message = f"SamplerVariant {name!r} does not exist: apply it, or point spec.variantRef at one that does"
-    if status.candidate_variant == name:
-        status = transitions.withdraw(status, now, why="its SamplerVariant was deleted")
-    return status, StatusReason("VariantMissing", message)
+def entry_of(status: RolloutStatus, identity: tuple[str, str]) -> FlaggedOff | None:
+    """The last entry that keeps this variant and revision off, if any does."""
+    return next((off for off in reversed(status.flagged_off) if identity == (off.variant, off.revision)), None)
 
 
 def closed(spec: RolloutSpec, now: float) -> str:
@@ -45,23 +64,72 @@ def closed(spec: RolloutSpec, now: float) -> str:
     return f"outside of spec.schedule, {when}"
 
 
+def _obstacle(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> StatusReason | None:
+    """Why no run may begin now."""
+    if isinstance(seen.split, SplitSeen) and seen.split.killed:
+        return StatusReason("Killed", f"the flag's kill switch is on ({seen.split.killed}); pitwall release ends it")
+    goal = wanted(spec, status, seen)
+    if not status.candidate_variant and Arm.STABLE in arms_to_fill(status, goal, seen):
+        why = missing_capacity(status, goal, seen)
+        words = f"{status.stable_variant} does not serve everybody yet"
+        return StatusReason(WAITING, f"{words}: {why}" if why else words)
+    if not spec.schedule.is_open(seen.now):
+        return StatusReason("OutsideSchedule", closed(spec, seen.now))
+    return None
+
+
+def _known_to_serve(status: RolloutStatus, seen: Observation) -> Choice:
+    """What the flag and the record know of a rollout whose status knows nothing: it may have been made anew, and what
+    serves already is stable, whatever is asked for first."""
+    if isinstance(seen.split, Unseen):
+        return status, StatusReason(WAITING, f"nobody knows yet what serves: {seen.split.reason}")
+    if isinstance(seen.past, Unseen):
+        return status, StatusReason(WAITING, f"nobody knows yet what was decided before: {seen.past.reason}")
+    update = {"flagged_off": status.flagged_off or seen.past.flagged_off, "run_id": status.run_id or seen.past.last_run}
+    status = status.model_copy(update=update)
+    serving = seen.variants.get(seen.split.default)
+    main = serving.pools.get(transitions.SERVING_POOL) if serving else None
+    revision = (main.revision if main else "") or (serving.revision if serving else "")
+    if not revision:
+        return status, None
+    return transitions.adopt(status, seen.now, seen.split.default, revision, seen.split.salt), None
+
+
+def _missing(status: RolloutStatus, name: str, now: float) -> tuple[RolloutStatus, StatusReason]:
+    """A candidate whose resource is gone ends its run; a stable one goes on serving."""
+    message = f"SamplerVariant {name!r} does not exist: apply it, or point spec.variantRef at one that does"
+    if status.candidate_variant:
+        why = "its SamplerVariant was deleted" if status.candidate_variant == name else f"the spec asks for {name} now"
+        status = transitions.withdraw(status, now, why=why)
+    return status, StatusReason("VariantMissing", message)
+
+
 def _stay(status: RolloutStatus, now: float) -> RolloutStatus:
-    """The stable variant is desired; a run under way ends."""
-    settled = transitions.withdraw(status, now) if status.candidate_variant else status
-    return settled.model_copy(update={"phase": Phase.STABLE})
+    """The stable variant is desired; a run under way ends. What was proven of another variant is not said of this."""
+    if status.candidate_variant:
+        return transitions.withdraw(status, now, why=f"the spec asks for {status.stable_variant} again")
+    if status.phase is Phase.STABLE:
+        return status
+    return status.model_copy(update={"phase": Phase.STABLE, "verdict": Verdict.UNMEASURED})
 
 
-def _stay_off(status: RolloutStatus, now: float) -> RolloutStatus:
-    off = transitions.withdraw(status, now) if status.candidate_variant else status
-    phase = off.phase if off.phase in (Phase.FLAGGED_OFF, Phase.ABORTED) else Phase.FLAGGED_OFF
-    return off.model_copy(update={"phase": phase})
+def _stay_off(status: RolloutStatus, off: FlaggedOff, now: float) -> Choice:
+    if status.candidate_variant:
+        status = transitions.withdraw(status, now, why=f"the spec asks for {off.variant} now, which is off")
+    verdict = Verdict.HARMFUL if off.gate else Verdict.UNMEASURED
+    phase = Phase.ABORTED if off.aborted else Phase.FLAGGED_OFF
+    status = status.model_copy(update={"phase": phase, "verdict": verdict})
+    if status.stable_variant:
+        return status, None
+    words = f"{off.variant} was taken off ({off.message}) and nothing else is known to serve"
+    return status, StatusReason(phase, f"{words}: point spec.variantRef at another variant, or pitwall retry")
 
 
-def _first(status: RolloutStatus, identity: tuple[str, str], now: float) -> RolloutStatus:
-    name, revision = identity
-    first = status.model_copy(
-        update={"stable_variant": name, "stable_revision": revision, "phase": Phase.STABLE}
-    )  # fmt: skip
-    return transitions.note(
-        first, now, EventReason.PROMOTED, f"{name} serves everybody: it is the first variant of this flag", variant=name
-    )
+def _first(spec: RolloutSpec, status: RolloutStatus, identity: tuple[str, str], seen: Observation) -> Choice:
+    """Nothing ever served: the variant is stable as soon as its pods are ready, and may be corrected until then."""
+    waiting = missing_capacity(status, wanted(spec, status, seen), seen)
+    if waiting:
+        return status.model_copy(update={"phase": Phase.PENDING}), StatusReason(
+            WAITING, f"waiting for capacity: {waiting}"
+        )
+    return transitions.serve_first(status, seen.now, *identity), None

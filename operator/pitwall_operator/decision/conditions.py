@@ -3,18 +3,32 @@
 Pure: no clock, chance or I/O.
 """
 
-from pitwall_crds.names import Arm
+from dataclasses import dataclass
+
+from pitwall_crds.names import Arm, EventReason
 from pitwall_crds.resource import Condition, ConditionStatus
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import ArmWeight, Phase, RolloutStatus, Verdict
 from pitwall_operator.decision.analyze import Judgement
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import SplitSeen
-from pitwall_operator.values.reason import StatusReason
+from pitwall_operator.values.reason import WAITING, StatusReason
 from pitwall_operator.values.stages import stage_name
 
-WAITING = "Waiting"
-"""The word of a reason that passes by itself: pods start, a split is being set."""
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a status tells beside where it stands.
+
+    Attributes:
+        killed: which version of the flag is killed; empty if none is, None if that cannot be seen.
+        refused: what could not be done, in the words of whoever refused it.
+        late: why waiting has taken too long.
+    """
+
+    killed: str | None = None
+    refused: str = ""
+    late: str = ""
 
 
 def weights(split: SplitSeen) -> tuple[ArmWeight, ...]:
@@ -42,8 +56,10 @@ def _condition(rollout: Rollout, kind: str, status: ConditionStatus, why: Status
     )
 
 
-def stage_word(rollout: Rollout, status: RolloutStatus) -> str:
-    """The stage as people call it: shadow, 1%, bake; stable, flagged off, aborted where nothing moves."""
+def stage_word(rollout: Rollout, status: RolloutStatus, killed: str | None) -> str:
+    """The stage as people call it: shadow, 1%, bake; killed, stable, flagged off, aborted where nothing moves."""
+    if killed:
+        return "killed"
     match status.phase:
         case Phase.SHADOW | Phase.CANARY:
             return stage_name(rollout.spec, status.stage_index)
@@ -64,17 +80,44 @@ def _sample_ratio(rollout: Rollout, judgement: Judgement, now: float) -> Conditi
     return _condition(rollout, "SampleRatio", ConditionStatus.TRUE, StatusReason("AsConfigured", ratio.standing()), now)
 
 
+def _killed(rollout: Rollout, status: RolloutStatus, killed: str | None, now: float) -> Condition:
+    """Whether the flag's kill switch is on."""
+    if killed is None:
+        unseen = StatusReason("FlagUnseen", "the flag could not be looked at")
+        return _condition(rollout, "Killed", ConditionStatus.UNKNOWN, unseen, now)
+    if not killed:
+        return _condition(rollout, "Killed", ConditionStatus.FALSE, StatusReason("NotKilled", ""), now)
+    words = f"the flag {rollout.spec.flag} is killed ({killed}): {status.stable_variant or 'its default'} serves "
+    told = StatusReason("Killed", words + "everybody, and nothing begins until pitwall release")
+    return _condition(rollout, "Killed", ConditionStatus.TRUE, told, now)
+
+
+def _applied(rollout: Rollout, refused: str, now: float) -> Condition:
+    """Whether all that was to be done could be done."""
+    told = StatusReason(EventReason.REFUSED, refused) if refused else StatusReason("Done", "")
+    return _condition(rollout, "Applied", _truth(not refused), told, now)
+
+
 def describe(
-    rollout: Rollout, status: RolloutStatus, judgement: Judgement, why: StatusReason, *, now: float
-) -> RolloutStatus:  # fmt: skip
+    rollout: Rollout,
+    status: RolloutStatus,
+    judgement: Judgement,
+    why: StatusReason,
+    *,
+    now: float,
+    circumstances: Circumstances = Circumstances(),
+) -> RolloutStatus:
     """The status with verdict, reason, conditions and observedGeneration.
 
     Ready: the desired variant serves everybody. Progressing: a candidate is on its way. Degraded: the desired
-    variant is off; Stalled says the same to kstatus, which knows no other word for it. Measured: there is evidence to
-    decide on. SampleRatio: users are split as the flag says.
+    variant is off, or its pods are overdue; Stalled says the same to kstatus, which knows no other word for it.
+    Measured: there is evidence to decide on. SampleRatio: users are split as the flag says. Killed: the flag's kill
+    switch is on. Applied: all that was to be done could be done.
     """
     moving = bool(status.candidate_variant)
     off = status.phase in (Phase.FLAGGED_OFF, Phase.ABORTED)
+    stalled = StatusReason(EventReason.DEADLINE, circumstances.late) if circumstances.late and not off else why
+    bad = off or bool(circumstances.late)
     verdict = judgement.verdict if moving else status.verdict
     arrived = status.phase is Phase.STABLE and why.word == Phase.STABLE
     weight = sum(share.weight_basis_points for share in status.weights if share.arm is Arm.CANDIDATE)
@@ -83,17 +126,19 @@ def describe(
     return status.model_copy(
         update={
             "observed_generation": rollout.metadata.generation,
-            "stage": stage_word(rollout, status),
+            "stage": stage_word(rollout, status, circumstances.killed),
             "weight": f"{weight / 100:g}%",
             "verdict": verdict,
             "reason": why.message[:256],
             "conditions": (
                 _condition(rollout, "Ready", _truth(arrived), why, now),
                 _condition(rollout, "Progressing", _truth(moving or why.word == WAITING), why, now),
-                _condition(rollout, "Degraded", _truth(off), why, now),
-                _condition(rollout, "Stalled", _truth(off), why, now),
+                _condition(rollout, "Degraded", _truth(bad), stalled, now),
+                _condition(rollout, "Stalled", _truth(bad), stalled, now),
                 _condition(rollout, "Measured", measured, StatusReason(verdict.value, told), now),
                 _sample_ratio(rollout, judgement, now),
+                _killed(rollout, status, circumstances.killed, now),
+                _applied(rollout, circumstances.refused, now),
             ),
         }
     )

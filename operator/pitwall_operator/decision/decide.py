@@ -7,20 +7,25 @@ from dataclasses import dataclass
 
 from pitwall_crds.names import EventReason
 from pitwall_crds.rollout import Rollout, RolloutSpec
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.status import Phase, RolloutStatus
 from pitwall_operator.decision import conditions
 from pitwall_operator.decision.analyze import Judgement, analyze
 from pitwall_operator.decision.choose_candidate import choose_candidate
 from pitwall_operator.decision.edits import fitted
-from pitwall_operator.decision.move import MOVING, move, unsettled
-from pitwall_operator.decision.requests import obey
-from pitwall_operator.decision.wanted import distance, wanted
+from pitwall_operator.decision.goal.distance import distance
+from pitwall_operator.decision.goal.wanted import wanted
+from pitwall_operator.decision.move import MOVING, move
+from pitwall_operator.decision.requests import forgive, heed_kill, obey
+from pitwall_operator.decision.troubles import refusals, tell_refusals
+from pitwall_operator.decision.waiting import meet_deadline, overdue, remember_waiting, waits_for
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce, Effect
 from pitwall_operator.values.observation import Observation, Unseen
-from pitwall_operator.values.reason import StatusReason
+from pitwall_operator.values.reason import WAITING, StatusReason
 
-WARNINGS = frozenset({EventReason.FLAGGED_OFF, EventReason.ABORTED, EventReason.INVALID})
+WARNINGS = frozenset(
+    {EventReason.FLAGGED_OFF, EventReason.ABORTED, EventReason.DEADLINE, EventReason.IGNORED, EventReason.INVALID}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +41,49 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
     """The next status and the effects; the same inputs give the same decision."""
     spec = rollout.spec
     if seen.refused:
-        idle, refused = Judgement(unmeasured=seen.refused), StatusReason(EventReason.INVALID, seen.refused)
-        return Decision(conditions.describe(rollout, rollout.status, idle, refused, now=seen.now), (), idle)
-    known = rollout.status.history
+        idle, invalid = Judgement(unmeasured=seen.refused), StatusReason(EventReason.INVALID, seen.refused)
+        return Decision(conditions.describe(rollout, rollout.status, idle, invalid, now=seen.now), (), idle)
+    before = rollout.status
     rollout = rollout.model_copy(update={"status": fitting(rollout, seen.now)})
-    status, trouble = choose_candidate(rollout, seen)
-    status = obey(rollout, status, seen)
+    status, trouble = _chosen(rollout, seen)
     status = planned(grant(spec, status, seen), seen)
+    status, late = _on_time(spec, status, seen)
     status, judgement = analyze(spec, status, seen)
     status, reason = move(spec, status, seen, judgement)
-    waiting = unsettled(spec, status, seen)
-    why = trouble or (
-        StatusReason(conditions.WAITING, waiting) if waiting else StatusReason(status.phase.value, reason)
-    )
-    status = conditions.describe(rollout, status, judgement, why, now=seen.now)
-    announcements = tuple(
+    unserved = waits_for(spec, status, seen) if status.phase is Phase.STABLE else ""
+    why = trouble or (StatusReason(WAITING, unserved) if unserved else StatusReason(status.phase.value, reason))
+    refused = refusals(spec, status, seen)
+    around = conditions.Circumstances(_killed(seen), refused, late)
+    status = conditions.describe(rollout, status, judgement, why, now=seen.now, circumstances=around)
+    told = (*_announcements(before, status), *tell_refusals(before, refused))
+    return Decision(status, (*distance(spec, status, seen, why=why.message), *told), judgement)
+
+
+def _chosen(rollout: Rollout, seen: Observation) -> tuple[RolloutStatus, StatusReason | None]:
+    """Who is stable and who the candidate after the kill switch, what the spec names, and a person's request."""
+    status = forgive(rollout, heed_kill(rollout.status, seen), seen)
+    status, trouble = choose_candidate(rollout.model_copy(update={"status": status}), seen)
+    return obey(rollout, status, seen), trouble
+
+
+def _on_time(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tuple[RolloutStatus, str]:
+    """The status after the deadline of what waits for pods, and why that has taken too long, if it has."""
+    waiting = waits_for(spec, status, seen)
+    status = remember_waiting(spec, status, seen, waiting)
+    late = overdue(spec, status, seen, waiting)
+    return meet_deadline(spec, status, seen, late), late
+
+
+def _killed(seen: Observation) -> str | None:
+    return None if isinstance(seen.split, Unseen) else seen.split.killed
+
+
+def _announcements(before: RolloutStatus, status: RolloutStatus) -> tuple[Announce, ...]:
+    return tuple(
         Announce(EventReason(entry.reason), entry.message, warning=entry.reason in WARNINGS)
         for entry in status.history
-        if entry not in known
+        if entry not in before.history
     )
-    return Decision(status, (*distance(spec, status, seen, why=why.message), *announcements), judgement)
 
 
 def planned(status: RolloutStatus, seen: Observation) -> RolloutStatus:

@@ -8,8 +8,8 @@ from pitwall_crds.rollout import Approval, OnInconclusive, RolloutSpec
 from pitwall_crds.status import Phase, RolloutStatus, Verdict
 from pitwall_operator.decision import transitions
 from pitwall_operator.decision.analyze import Judgement
-from pitwall_operator.decision.choose_candidate import closed
-from pitwall_operator.decision.wanted import missing_capacity, stage_weight, wanted
+from pitwall_operator.decision.choose_candidate import closed, entry_of
+from pitwall_operator.decision.waiting import waits_for
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import Observation, Unseen
 
@@ -21,7 +21,8 @@ def move(
 ) -> tuple[RolloutStatus, str]:
     """The status after this judgement, and why it is so."""
     if status.phase not in MOVING:
-        return status, _resting(status)
+        return status, _resting(spec, status, seen)
+    status = status.model_copy(update={"verdict": judgement.verdict})
     harmful = judgement.having(Verdict.HARMFUL)
     for gate in spec.analysis.gates:
         if gate.name in harmful and gate.on_harm is OnHarm.FLAG_OFF:
@@ -33,10 +34,12 @@ def move(
     return _advance(spec, status, seen, judgement)
 
 
-def _resting(status: RolloutStatus) -> str:
+def _resting(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> str:
     match status.phase:
         case Phase.FLAGGED_OFF | Phase.ABORTED if status.flagged_off:
-            return status.flagged_off[-1].message
+            name = spec.variant_ref.name
+            revision = seen.variants[name].revision if name in seen.variants else ""
+            return (entry_of(status, (name, revision)) or status.flagged_off[-1]).message
         case Phase.STABLE:
             return f"{status.stable_variant} serves everybody"
         case _:
@@ -44,33 +47,23 @@ def _resting(status: RolloutStatus) -> str:
 
 
 def _elapsed(status: RolloutStatus, seen: Observation) -> float:
+    """Seconds since the stage's traffic began."""
     return seen.now - timestamps.to_epoch(status.stage_start_time)
+
+
+def _is_overdue(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> bool:
+    """Whether the stage's deadline passed; what was waited for capacity counts."""
+    limit, entered = spec.stages[status.stage_index].max_seconds, status.stage_entered_time or status.stage_start_time
+    return bool(limit) and seen.now - timestamps.to_epoch(entered) >= limit
 
 
 def _blocked(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> str:
     """What keeps the stage from having begun at all; empty if its traffic flows."""
     if spec.paused:
         return "paused"
-    goal = wanted(spec, status, seen)
-    capacity = missing_capacity(goal, seen)
-    if capacity:
-        return f"waiting for capacity: {capacity}"
     if isinstance(seen.split, Unseen):
         return f"the split cannot be seen: {seen.split.reason}"
-    if seen.split.shares != goal.shares:
-        return f"waiting for the split to become {stage_weight(spec, status) / 100:g}%"
-    return ""
-
-
-def unsettled(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> str:
-    """Why a stable variant does not serve everybody yet; empty if it does, as far as can be seen."""
-    if status.phase is not Phase.STABLE or isinstance(seen.split, Unseen) or seen.split.killed:
-        return ""
-    goal = wanted(spec, status, seen)
-    if seen.split.shares == goal.shares:
-        return ""
-    capacity = missing_capacity(goal, seen)
-    return f"waiting for capacity: {capacity}" if capacity else "waiting for the split to become stable only"
+    return waits_for(spec, status, seen)
 
 
 def _held(spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement: Judgement) -> str:
@@ -123,7 +116,7 @@ def _at_deadline(
     """What the deadline does to a stage that is held: only measured evidence is judged, so what could not be measured,
     waits for capacity or waits for a person is held on; and what a gate holds for harm is never promoted."""
     stage = spec.stages[status.stage_index]
-    if not stage.max_seconds or _elapsed(status, seen) < stage.max_seconds or spec.paused:
+    if not _is_overdue(spec, status, seen) or spec.paused:
         return status, held
     overdue = f"deadline of {stage.max_seconds} s passed without proof ({held})"
     verdict = Verdict.UNMEASURED if _blocked(spec, status, seen) else judgement.verdict

@@ -1,45 +1,81 @@
-"""Carries out what a person asked for: promote, abort, retry, and the kill switch."""
+"""Carries out what a person asked for: promote, abort, retry, and the kill switch; and says what changes nothing.
+
+Pure: no clock, chance or I/O.
+"""
 
 from pitwall_crds.names import EventReason
-from pitwall_crds.rollout import Rollout, Verb
+from pitwall_crds.rollout import Action, Rollout, Verb
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decision import transitions
-from pitwall_operator.values.observation import Observation, SplitSeen
+from pitwall_operator.values.observation import Observation, Unseen
 from pitwall_operator.values.stages import stage_name
 
 
+def heed_kill(status: RolloutStatus, seen: Observation) -> RolloutStatus:
+    """The status after the flag's kill switch: what is on its way is off, also where the kill was released before it
+    was seen; and so is a variant that was promoted a moment ago, while the flag still names the one before it."""
+    if isinstance(seen.split, Unseen):
+        return status
+    killed, split = seen.split.killed, seen.split
+    if status.candidate_variant and (killed or split.killed_run == status.run_id):
+        return transitions.abort(status, seen.now, why=f"the flag's kill switch was used: {killed or 'released since'}")
+    before = seen.variants.get(split.default)
+    if not killed or before is None or split.default == status.stable_variant or not status.stable_variant:
+        return status
+    main = before.pools.get(transitions.SERVING_POOL)
+    revision = (main.revision if main else "") or before.revision
+    why = f"the flag's kill switch was used before it served everybody: {killed}"
+    return transitions.revoke(status, seen.now, split.default, revision, why=why)
+
+
+def forgive(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutStatus:
+    """The status after a person asked for another try of what is off: it may begin again as soon as anything may."""
+    action, name = rollout.spec.action, rollout.spec.variant_ref.name
+    if action is None or action.id == status.last_action_id or action.verb is not Verb.RETRY:
+        return status
+    status = status.model_copy(update={"last_action_id": action.id})
+    forgiven = tuple(off for off in status.flagged_off if off.variant != name)
+    if forgiven == status.flagged_off:
+        return _ignore(status, action, seen.now, f"{name} is not off")
+    if status.candidate_variant:
+        return _ignore(status, action, seen.now, f"{status.candidate_variant} is on its way")
+    again = status.model_copy(update={"flagged_off": forgiven})
+    message = f"{_actor(action)} asked for another try of {name}"
+    return transitions.note(again, seen.now, EventReason.APPROVED, message, variant=name)
+
+
 def obey(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutStatus:
-    """The status after a person's request, carried out once per id, and after the kill switch."""
+    """The status after a person's promote or abort, carried out once per id."""
     action = rollout.spec.action
-    if isinstance(seen.split, SplitSeen) and seen.split.killed and status.candidate_variant:
-        return transitions.abort(status, seen.now, why=f"the flag's kill switch was used: {seen.split.killed}")
     if action is None or action.id == status.last_action_id:
         return status
     status = status.model_copy(update={"last_action_id": action.id})
-    actor = action.actor or "somebody"
-    match action.verb:
-        case Verb.PROMOTE if status.candidate_variant:
-            approved = status.model_copy(update={"approved_stage": status.stage_index})
-            stage = stage_name(rollout.spec, status.stage_index)
-            message = f"{actor} approved going on after stage {stage}"
-            return transitions.note(approved, seen.now, EventReason.APPROVED, message, variant=status.candidate_variant)
-        case Verb.ABORT if status.candidate_variant:
-            return transitions.abort(status, seen.now, why=f"{actor} asked for it")
-        case Verb.RETRY if not status.candidate_variant:
-            return _retry(rollout, status, seen, actor)
-    return status
+    if not status.candidate_variant:
+        return _ignore(status, action, seen.now, _at_rest(rollout, status))
+    if action.verb is Verb.ABORT:
+        return transitions.abort(status, seen.now, why=f"{_actor(action)} asked for it")
+    stage = stage_name(rollout.spec, status.stage_index)
+    if status.approved_stage == status.stage_index:
+        return _ignore(status, action, seen.now, f"going on after stage {stage} is approved already")
+    approved = status.model_copy(update={"approved_stage": status.stage_index})
+    message = f"{_actor(action)} approved going on after stage {stage}"
+    return transitions.note(approved, seen.now, EventReason.APPROVED, message, variant=status.candidate_variant)
 
 
-def _retry(rollout: Rollout, status: RolloutStatus, seen: Observation, actor: str) -> RolloutStatus:
+def _at_rest(rollout: Rollout, status: RolloutStatus) -> str:
+    """Why there is nothing to promote or abort."""
     name = rollout.spec.variant_ref.name
-    forgiven = tuple(off for off in status.flagged_off if off.variant != name)
-    if forgiven == status.flagged_off or name not in seen.variants:
-        return status
-    again = transitions.note(
-        status.model_copy(update={"flagged_off": forgiven}),
-        seen.now,
-        EventReason.APPROVED,
-        f"{actor} asked for another try of {name}",
-        variant=name,
-    )
-    return transitions.begin(rollout.model_copy(update={"status": again}), seen.variants[name].revision, seen.now)
+    if not status.stable_variant:
+        return f"nothing serves yet, and {name} will once its pods are ready"
+    if status.stable_variant == name:
+        return f"nothing is on its way, {name} serves everybody"
+    return f"nothing is on its way; {name} is not, {status.stable_variant} serves everybody"
+
+
+def _ignore(status: RolloutStatus, action: Action, now: float, why: str) -> RolloutStatus:
+    message = f"{_actor(action)} asked to {action.verb.lower()}, which changes nothing: {why}"
+    return transitions.note(status, now, EventReason.IGNORED, message)
+
+
+def _actor(action: Action) -> str:
+    return action.actor or "somebody"

@@ -5,7 +5,7 @@ Pure: no clock, chance or I/O.
 
 import hashlib
 
-from pitwall_crds.names import EventReason
+from pitwall_crds.names import EventReason, Pool
 from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import FlaggedOff, HistoryEntry, Phase, RolloutStatus, Verdict
 from pitwall_operator.decision.analyze import at_stage_start, fresh_gates
@@ -14,6 +14,8 @@ from pitwall_operator.values.stages import stage_name, stage_phase
 
 HISTORY_LIMIT = 32
 FLAGGED_OFF_LIMIT = 16
+SERVING_POOL = Pool.MAIN
+"""The pool of a variant that serves everybody."""
 
 
 def note(status: RolloutStatus, now: float, reason: EventReason, message: str, *, variant: str = "") -> RolloutStatus:
@@ -23,8 +25,10 @@ def note(status: RolloutStatus, now: float, reason: EventReason, message: str, *
 
 
 def _salt(rollout: Rollout, revision: str) -> str:
-    """A new order of users for every run; the same when a crash made its begin be decided again."""
-    wanted = (rollout.spec.flag, rollout.spec.variant_ref.name, revision, rollout.status.run_id)
+    """A new order of users for every run, also of a Rollout that was made anew under the same name; the same when a
+    crash made its begin be decided again."""
+    status, metadata = rollout.status, rollout.metadata
+    wanted = (metadata.uid, rollout.spec.flag, rollout.spec.variant_ref.name, revision, status.run_id)
     return hashlib.sha256("|".join(wanted).encode()).hexdigest()[:12]
 
 
@@ -35,6 +39,8 @@ def enter_stage(spec: RolloutSpec, status: RolloutStatus, now: float, index: int
             "stage_index": index,
             "phase": stage_phase(spec, index),
             "stage_start_time": timestamps.to_text(now),
+            "stage_entered_time": timestamps.to_text(now),
+            "waiting_since": "",
             "gates": at_stage_start(status),
         }
     )
@@ -43,10 +49,13 @@ def enter_stage(spec: RolloutSpec, status: RolloutStatus, now: float, index: int
 
 
 def begin(rollout: Rollout, revision: str, now: float) -> RolloutStatus:
-    """The status at the start of a candidate's run; all evidence begins anew."""
-    status = rollout.status.model_copy(
+    """The status at the start of a candidate's run; all evidence begins anew, and a run under way ends."""
+    name, status = rollout.spec.variant_ref.name, rollout.status
+    if status.candidate_variant:
+        status = withdraw(status, now, why=replaced_by(status, name, revision))
+    status = status.model_copy(
         update={
-            "candidate_variant": rollout.spec.variant_ref.name,
+            "candidate_variant": name,
             "candidate_revision": revision,
             "run_id": _salt(rollout, revision),
             "run_start_time": timestamps.to_text(now),
@@ -65,13 +74,57 @@ def begin(rollout: Rollout, revision: str, now: float) -> RolloutStatus:
 
 def _without_candidate(status: RolloutStatus, phase: Phase) -> RolloutStatus:
     return status.model_copy(
-        update={"candidate_variant": "", "candidate_revision": "", "phase": phase, "stage_index": 0, "cursor": {}}
+        update={
+            "candidate_variant": "",
+            "candidate_revision": "",
+            "phase": phase,
+            "stage_index": 0,
+            "cursor": {},
+            "waiting_since": "",
+            "disturbed": "",
+            "verdict": Verdict.UNMEASURED,
+        }
     )
+
+
+def replaced_by(status: RolloutStatus, variant: str, revision: str) -> str:
+    """Why a run ends when the spec asks for another variant or revision than its candidate's."""
+    if variant == status.candidate_variant:
+        return f"its spec was edited, {revision} follows {status.candidate_revision}"
+    return f"the spec asks for {variant} now"
+
+
+def serve_first(status: RolloutStatus, now: float, variant: str, revision: str) -> RolloutStatus:
+    """The first variant of a flag is ready and serves everybody."""
+    first = status.model_copy(
+        update={"stable_variant": variant, "stable_revision": revision, "phase": Phase.STABLE, "waiting_since": ""}
+    )
+    message = f"{variant} serves everybody: it is the first variant of this flag"
+    return note(first, now, EventReason.PROMOTED, message, variant=variant)
+
+
+def adopt(status: RolloutStatus, now: float, variant: str, revision: str, run: str) -> RolloutStatus:
+    """A Rollout that was made anew finds what serves."""
+    adopted = status.model_copy(
+        update={
+            "stable_variant": variant,
+            "stable_revision": revision,
+            "run_id": status.run_id or run,
+            "phase": Phase.STABLE,
+        }
+    )
+    message = f"{variant} serves already, as the flag says; this Rollout was made anew"
+    return note(adopted, now, EventReason.ADOPTED, message, variant=variant)
 
 
 def promote(status: RolloutStatus, now: float, *, why: str) -> RolloutStatus:
     """The candidate becomes the stable variant."""
-    winner = {"stable_variant": status.candidate_variant, "stable_revision": status.candidate_revision}
+    proven = status.verdict if status.verdict is Verdict.NON_INFERIOR else Verdict.UNMEASURED
+    winner = {
+        "stable_variant": status.candidate_variant,
+        "stable_revision": status.candidate_revision,
+        "verdict": proven,
+    }
     promoted = _without_candidate(status, Phase.STABLE).model_copy(update=winner)
     return note(
         promoted,
@@ -91,8 +144,9 @@ def flag_off(status: RolloutStatus, now: float, *, gate: str, why: str) -> Rollo
         message=why[:1024],
         time=timestamps.to_text(now),
     )
+    verdict = Verdict.HARMFUL if gate else Verdict.UNMEASURED  # a deadline says nothing of the sampler
     off = _without_candidate(status, Phase.FLAGGED_OFF).model_copy(
-        update={"flagged_off": (*status.flagged_off, entry)[-FLAGGED_OFF_LIMIT:], "verdict": Verdict.HARMFUL}
+        update={"flagged_off": (*status.flagged_off, entry)[-FLAGGED_OFF_LIMIT:], "verdict": verdict}
     )
     return note(
         off,
@@ -103,31 +157,35 @@ def flag_off(status: RolloutStatus, now: float, *, gate: str, why: str) -> Rollo
     )
 
 
-def abort(status: RolloutStatus, now: float, *, why: str, revision: str = "") -> RolloutStatus:
+def abort(status: RolloutStatus, now: float, *, why: str) -> RolloutStatus:
     """A person (or the kill switch) took the candidate off; it stays off like a harmful one, with another reason."""
+    return _aborted(status, now, status.candidate_variant, status.candidate_revision, why=why)
+
+
+def revoke(status: RolloutStatus, now: float, stable: str, revision: str, *, why: str) -> RolloutStatus:
+    """What was promoted a moment ago is off, and the variant before it is stable again."""
+    before = {"stable_variant": stable, "stable_revision": revision}
+    return _aborted(status, now, status.stable_variant, status.stable_revision, why=why).model_copy(update=before)
+
+
+def _aborted(status: RolloutStatus, now: float, variant: str, revision: str, *, why: str) -> RolloutStatus:
     entry = FlaggedOff(
-        variant=status.candidate_variant,
-        revision=revision or status.candidate_revision,
+        variant=variant,
+        revision=revision,
         gate="",
         message=why[:1024],
         time=timestamps.to_text(now),
+        aborted=True,
     )
     aborted = _without_candidate(status, Phase.ABORTED).model_copy(
         update={"flagged_off": (*status.flagged_off, entry)[-FLAGGED_OFF_LIMIT:]}
     )
-    return note(
-        aborted,
-        now,
-        EventReason.ABORTED,
-        f"{status.candidate_variant} was aborted: {why}",
-        variant=status.candidate_variant,
-    )
+    return note(aborted, now, EventReason.ABORTED, f"{variant} was aborted: {why}", variant=variant)
 
 
-def withdraw(status: RolloutStatus, now: float, *, why: str = "") -> RolloutStatus:
-    """The candidate's run ends without a verdict, by default because the spec asks for the stable variant again."""
-    why = why or f"the spec asks for {status.stable_variant} again"
+def withdraw(status: RolloutStatus, now: float, *, why: str) -> RolloutStatus:
+    """The candidate's run ends without a verdict, because the spec asks for something else."""
     message = f"{status.candidate_variant} was withdrawn: {why}"
     return note(
-        _without_candidate(status, Phase.STABLE), now, EventReason.ABORTED, message, variant=status.candidate_variant
+        _without_candidate(status, Phase.STABLE), now, EventReason.WITHDRAWN, message, variant=status.candidate_variant
     )

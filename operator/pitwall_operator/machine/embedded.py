@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -62,6 +62,11 @@ class FolderMemory:
     async def append(self, rollout: Rollout, new: Sequence[Line]) -> None:
         """Add to the rollout's record."""
         RecordFile(self.folder.record(rollout.metadata.name)).append(new)
+
+    async def recorded(self, rollout: Rollout) -> AsyncIterator[Line]:
+        """The rollout's record, oldest line first."""
+        for line in RecordFile(self.folder.record(rollout.metadata.name)).read():
+            yield line
 
     def announce(self, effect: Announce) -> None:
         """One line of the event log."""

@@ -31,6 +31,7 @@ def run_line(rollout: Rollout, status: RolloutStatus) -> Line:
         "run": status.run_id,
         "stable": status.stable_variant,
         "candidate": status.candidate_variant,
+        "candidate_revision": status.candidate_revision,
         "analysis": rollout.spec.analysis.model_dump(mode="json", by_alias=True),
         "stages": [stage.model_dump(mode="json", by_alias=True) for stage in rollout.spec.stages],
     }
@@ -111,14 +112,24 @@ def decision_line(rollout: Rollout, decision: Decision, failures: Sequence[Effec
     }
 
 
+def _off_lines(rollout: Rollout, decision: Decision) -> Iterator[Line]:
+    """What was taken off: a Rollout that is made anew learns it from here."""
+    for entry in decision.status.flagged_off:
+        if entry not in rollout.status.flagged_off:
+            told = entry.model_dump(mode="json", by_alias=True)
+            yield {"kind": "off", "time": entry.time, "rollout": rollout.metadata.name, "entry": told}
+
+
 def evidence_lines(rollout: Rollout, decision: Decision) -> Iterator[Line]:
-    """What a reconciliation records before it does anything: the run that began, the block that was closed."""
+    """What a reconciliation records before it does anything: the run that began, the block that was closed, what was
+    taken off. A line that a crash leaves behind is repeated without harm."""
     before = rollout.status
     if decision.status.run_id != before.run_id and decision.status.candidate_variant:
         yield run_line(rollout, decision.status)
         before = decision.status.model_copy(update={"last_block_time": ""})
     if decision.judgement.closed:
         yield block_line(rollout, before, decision)
+    yield from _off_lines(rollout, decision)
 
 
 class RecordFile:

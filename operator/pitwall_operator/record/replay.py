@@ -15,6 +15,7 @@ from pitwall_operator.gates import Assessment, GateEvidence, StageContext, Stage
 from pitwall_operator.gates.rule import FORMAT
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
 from pitwall_operator.record.lines import Line
+from pitwall_operator.record.runs import runs_of
 from pitwall_operator.values.errors import UnreadableRecordError
 
 
@@ -55,26 +56,6 @@ def _counts(data: Mapping[str, Any]) -> Counts:
     )
     edges = tuple(EdgeTallies(**{arm: Tally(**at[arm]) for arm in at}) for at in data.get("edges", ()))
     return Counts(control, candidate, Pairs(**data["pairs"]), stable, objective, data.get("shared", False), edges)
-
-
-def blocks_of(lines: Iterable[Line]) -> Iterator[tuple[Line, tuple[Line, ...]]]:
-    """Every run's head with its blocks. Of two in a row that follow the same block the later holds: a crash between
-    record and status leaves the earlier behind."""
-    heads: dict[str, Line] = {}
-    blocks: dict[str, list[Line]] = {}
-    for line in lines:
-        if line.get("kind") == "run":
-            heads[line["run"]] = line
-            blocks.setdefault(line["run"], [])
-        elif line.get("kind") == "block":
-            if line["run"] not in heads:
-                raise UnreadableRecordError(
-                    f"block of {line['time']} belongs to run {line['run']!r}, whose head is missing"
-                )
-            known = blocks[line["run"]]
-            known[-1:] = [line] if known and known[-1]["after"] == line["after"] else [*known[-1:], line]
-    for run, head in heads.items():
-        yield head, tuple(blocks[run])
 
 
 @dataclass(slots=True)
@@ -151,10 +132,18 @@ def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
 
 
 def replay(lines: Iterable[Line]) -> Iterator[Replayed]:
-    """Every block of every run, recomputed. Raises UnreadableRecordError."""
+    """Every block of every run that can be recomputed, as `missing` says which cannot. Raises UnreadableRecordError."""
     with _in_a_sentence():
-        for head, blocks in blocks_of(lines):
-            yield from _replay_run(head, blocks)
+        for run in runs_of(lines):
+            if run.blocks:
+                yield from _replay_run(run.head, run.blocks)
+
+
+def missing(lines: Iterable[Line]) -> tuple[str, ...]:
+    """What a record lacks, one sentence each: a lost database, or lines that were forgotten by age. Raises
+    UnreadableRecordError."""
+    with _in_a_sentence():
+        return tuple(words for run in runs_of(lines) for words in run.told())
 
 
 @contextmanager

@@ -6,9 +6,9 @@ status wants.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from pitwall_crds.names import FULL_WEIGHT, Arm, Pool, experiment_flag, shadow_flag
 from pitwall_crds.reading.load import revision_of
@@ -17,16 +17,18 @@ from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
-from pitwall_flags.flag.document import read_split
+from pitwall_flags.flag.document import killed_salt, read_split
 from pitwall_operator.decision import conditions, ownership
 from pitwall_operator.decision.analyze import Judgement
 from pitwall_operator.decision.decide import Decision, decide
 from pitwall_operator.record import lines
+from pitwall_operator.record.past import past
 from pitwall_operator.turn.perform import Announcer, EffectPorts, perform
 from pitwall_operator.turn.run_planner import RunPlanner
 from pitwall_operator.values.effects import EffectFailure
 from pitwall_operator.values.observation import (
     Observation,
+    Past,
     PoolSeen,
     Reading,
     ShadowSeen,
@@ -36,7 +38,7 @@ from pitwall_operator.values.observation import (
     VariantSeen,
 )
 from pitwall_operator.values.platform import Platform, Pools
-from pitwall_operator.values.reason import StatusReason
+from pitwall_operator.values.reason import WAITING, StatusReason
 
 
 class Memory(Protocol):
@@ -48,6 +50,9 @@ class Memory(Protocol):
     async def append(self, rollout: Rollout, new: Sequence[lines.Line]) -> None:
         """Add to the rollout's record."""
 
+    def recorded(self, rollout: Rollout) -> AsyncIterator[Mapping[str, Any]]:
+        """The rollout's record, oldest line first. Raises FlagsUnreachableError or FlagRejectedError."""
+
 
 @dataclass(frozen=True, slots=True)
 class TurnPorts:
@@ -57,6 +62,7 @@ class TurnPorts:
         invalid: why declared variants cannot run, by name, where the platform knows beforehand.
         clock: epoch seconds.
         planner: plans every run when it has begun.
+        failures: what could not be done in a rollout's turn before, by namespace and name; a turn keeps it up to date.
     """
 
     flags: FlagClient
@@ -66,6 +72,7 @@ class TurnPorts:
     invalid: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
     planner: RunPlanner = field(default_factory=RunPlanner)
+    failures: MutableMapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +91,12 @@ async def see_split(flags: FlagClient, flag: str) -> SplitSeen | Unseen:
         return Unseen(str(error))
     if known is None:
         return SplitSeen()
-    killed = f"version {known.version}" if known.killed else ""
+    killed, before = f"version {known.version}" if known.killed else "", killed_salt(known.document)
     split = read_split(known.document)
     if split is None:
-        return SplitSeen(killed=killed)
+        return SplitSeen(killed=killed, killed_run=before)
     shares = tuple(Share(Arm(share.arm), share.variant, share.weight) for share in split.shares)
-    return SplitSeen(shares=shares, salt=split.salt, killed=killed)
+    return SplitSeen(shares=shares, salt=split.salt, killed=killed, killed_run=before)
 
 
 async def see_shadow(flags: FlagClient, flag: str) -> ShadowSeen | Unseen:
@@ -102,7 +109,9 @@ async def see_shadow(flags: FlagClient, flag: str) -> ShadowSeen | Unseen:
     shadow = (
         next((share for share in split.shares if share.arm == Arm.SHADOW and share.weight), None) if split else None
     )
-    return ShadowSeen(shadow.variant, shadow.weight * 100 // FULL_WEIGHT) if shadow else ShadowSeen()
+    if split is None or shadow is None:
+        return ShadowSeen()
+    return ShadowSeen(shadow.variant, shadow.weight * 100 // FULL_WEIGHT, split.salt)
 
 
 async def see_experiments(flags: FlagClient, rollout: Rollout) -> Mapping[str, ShadowSeen] | Unseen:
@@ -169,12 +178,29 @@ async def observe(
         experiments=await see_experiments(ports.flags, rollout),
         refused=ownership.refusal(rollout, rivals),
         plan=ports.planner.of(rollout, reading, candidate.full_replicas if candidate else 1),
+        past=await see_past(rollout, ports.memory),
+        failures=tuple(ports.failures.get(_key(rollout), ())),
     )
+
+
+async def see_past(rollout: Rollout, memory: Memory) -> Past | Unseen:
+    """What the record tells of a rollout whose status knows nothing yet; else nothing, since the status knows more."""
+    known = rollout.status
+    if known.stable_variant or known.run_id or known.flagged_off:
+        return Past()
+    try:
+        return await past(memory.recorded(rollout))
+    except (FlagsUnreachableError, FlagRejectedError) as error:
+        return Unseen(str(error))
+
+
+def _key(rollout: Rollout) -> tuple[str, str]:
+    return rollout.metadata.namespace, rollout.metadata.name
 
 
 async def tell_standstill(rollout: Rollout, memory: Memory, why: str, *, now: float) -> None:
     """Have the status say why nothing is decided, and all stays as it was."""
-    idle, waiting = Judgement(unmeasured=why), StatusReason(conditions.WAITING, why)
+    idle, waiting = Judgement(unmeasured=why), StatusReason(WAITING, why)
     await memory.write_status(rollout, conditions.describe(rollout, rollout.status, idle, waiting, now=now))
 
 
@@ -204,6 +230,7 @@ async def turn(
     failures = await perform(
         decision.effects, EffectPorts(ports.flags, ports.platform, ports.announcer, revisions, owner)
     )
+    ports.failures[_key(rollout)] = tuple(str(failure) for failure in failures)
     if decision.effects:
         await ports.memory.append(rollout, [lines.decision_line(rollout, decision, failures, seen.now)])
     return TurnResult(decision, failures)

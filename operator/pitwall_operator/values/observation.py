@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pitwall_crds.names import Arm, Label, Pool
+from pitwall_crds.status import FlaggedOff
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +16,20 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True)
 class PoolSeen:
-    """One pool: how many replicas run, how many of them answer, and which revision they run."""
+    """One pool: how many replicas run, how many of them answer, and which revision they run.
+
+    Attributes:
+        trouble: why not all of them answer, in words.
+        refusal: what the platform says where it refuses to make some of them, such as a quota's words.
+        fault: what befell those that do not answer by no fault of their own; empty where they have themselves to blame.
+    """
 
     revision: str
     desired: int
     ready: int
     trouble: str = ""
+    refusal: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +57,45 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class SplitSeen:
-    """The traffic flag as the flag service holds it; no shares if it does not exist yet."""
+    """The traffic flag as the flag service holds it; no shares if it does not exist yet.
+
+    Attributes:
+        salt: of the draw; the run's id while a run has candidate and control.
+        killed: which version of the flag is killed; empty if it is not.
+        killed_run: the salt that was in force when the flag was last killed, also after its release.
+    """
 
     shares: tuple[Share, ...] = ()
     salt: str = ""
     killed: str = ""
+    killed_run: str = ""
+
+    @property
+    def default(self) -> str:
+        """The variant that everybody gets while the flag is killed: stable's."""
+        return next((share.variant for share in self.shares if share.arm is Arm.STABLE), "")
 
 
 @dataclass(frozen=True, slots=True)
 class ShadowSeen:
-    """The shadow flag: which variant gets copies, and how many percent."""
+    """The shadow flag: which variant gets copies, how many percent, and for which run."""
 
     variant: str = ""
     percent: int = 0
+    salt: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the decision record tells of a rollout whose status tells nothing: it was made anew.
+
+    Attributes:
+        flagged_off: variants that were taken off and not tried again since.
+        last_run: the id of its last run; empty if it had none.
+    """
+
+    flagged_off: tuple[FlaggedOff, ...] = ()
+    last_run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +139,8 @@ class Observation:
         experiments: the flags of further variants' copies, by variant.
         refused: why this rollout may not move anything at all; empty if it may.
         plan: the run's plan, once it is made.
+        past: what the record tells of a rollout that was made anew.
+        failures: what could not be done in the turn before, in the words of whoever refused it.
     """
 
     now: float
@@ -114,3 +151,5 @@ class Observation:
     experiments: Mapping[str, ShadowSeen] | Unseen = field(default_factory=dict)
     refused: str = ""
     plan: RunPlan | None = None
+    past: Past | Unseen = field(default_factory=Past)
+    failures: tuple[str, ...] = ()

@@ -1,6 +1,10 @@
 """The reason of a condition: one word for programs, and a sentence for people."""
 
 from dataclasses import dataclass
+from typing import Final
+
+WAITING: Final = "Waiting"
+"""The word of a reason that passes by itself: pods start, a split is being set."""
 
 
 @dataclass(frozen=True, slots=True)

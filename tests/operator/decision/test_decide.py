@@ -117,6 +117,6 @@ def test_conditions_say_the_same_in_kubernetes_words(world: object, fork: Callab
 
     assert said == {
         "Ready": "False", "Progressing": "True", "Degraded": "False", "Stalled": "False", "Measured": "True",
-        "SampleRatio": "Unknown",
+        "SampleRatio": "Unknown", "Killed": "False", "Applied": "True",
     }  # fmt: skip
     assert all(c.observed_generation == world.rollout.metadata.generation for c in world.status.conditions)

@@ -9,7 +9,6 @@ import pytest
 from pitwall_operator.record.lines import RecordFile, evidence_lines
 from pitwall_operator.record.plot import draw
 from pitwall_operator.record.replay import replay
-from pitwall_operator.values.errors import UnreadableRecordError
 
 
 def test_a_line_cut_short_by_a_crash_is_passed_over_and_does_not_spoil_the_next(tmp_path):
@@ -107,13 +106,6 @@ def test_a_record_with_crashes_between_any_block_and_its_status_is_whole(world, 
     blocks = list(replay(json.loads(json.dumps(written))))
     assert len({block.run for block in blocks}) == 1
     assert [words for block in blocks for words in block.disagreements()] == []
-
-
-def test_a_block_without_its_runs_head_cannot_be_replayed(world):
-    headless = [line for line in run_through(world) if line["kind"] != "run"]
-
-    with pytest.raises(UnreadableRecordError, match="head is missing"):
-        list(replay(headless))
 
 
 def test_the_evidence_is_drawn(world, tmp_path):

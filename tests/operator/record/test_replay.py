@@ -7,7 +7,7 @@ import pytest
 
 from pitwall_operator.record.lines import RecordFile, evidence_lines
 from pitwall_operator.record.plot import draw
-from pitwall_operator.record.replay import replay
+from pitwall_operator.record.replay import missing, replay
 from pitwall_operator.values.errors import UnreadableRecordError
 
 
@@ -86,30 +86,61 @@ def with_a_line_of_words(lines):
     lines[1] = "a block"
 
 
-def without_its_head(lines):
-    del lines[0]
-
-
 @pytest.mark.parametrize(
     "damage",
     [
         without_counts, without_a_gates_verdict, without_a_gate, with_a_strange_stage, with_rules_that_are_none,
         with_counts_of_an_unknown_gate, with_a_tally_of_words, with_more_trials_than_a_number_holds,
         with_a_list_of_counts, with_counts_that_are_words, with_gates_by_number, with_a_gate_of_words,
-        with_a_line_of_words, without_its_head,
+        with_a_line_of_words,
     ],
 )  # fmt: skip
 def test_a_damaged_record_is_refused_in_a_sentence(record, damage):
     damage(record)
 
-    with pytest.raises(UnreadableRecordError, match=r"a line lacks|a line was changed|head is missing"):
+    with pytest.raises(UnreadableRecordError, match=r"a line lacks|a line was changed"):
         [words for block in replay(record) for words in block.disagreements()]
 
 
-def test_a_record_of_two_runs_is_replayed_run_by_run(record):
+def another(record):
+    """The same again, as another run."""
     second = copy.deepcopy(record)
     for line in second:
         line["run"] = "another"
+    return second
+
+
+@pytest.mark.parametrize(
+    ("place", "kept", "words"),
+    [
+        pytest.param(0, 0, "its head is missing, so {all} of its blocks", id="the head"),
+        pytest.param(1, 0, "between its head and", id="the first block"),
+        pytest.param(2, 1, "the blocks between", id="a block in the middle"),
+    ],
+)
+def test_what_a_lost_database_took_is_told_and_the_rest_is_judged(record, place, kept, words):
+    left = [*record[:place], *record[place + 1 :], *another(record)]
+    found = list(replay(left))
+    [told] = missing(left)
+
+    assert told.startswith(f"run {record[0]['run']}: ")
+    assert words.format(all=len(blocks(record))) in told
+    runs = [block.run for block in found]
+    assert (runs.count(record[0]["run"]), runs.count("another")) == (kept, len(blocks(record)))
+    assert [words for block in found for words in block.disagreements()] == []
+
+
+def test_two_runs_of_one_id_are_told_apart(record):
+    """An older version gave a Rollout that was made anew its first run's id again."""
+    found = list(replay([*record, *copy.deepcopy(record)]))
+
+    assert len(found) == 2 * len(blocks(record))
+    assert [words for block in found for words in block.disagreements()] == []
+    assert missing([*record, *record]) == ()
+
+
+def test_a_record_of_two_runs_is_replayed_run_by_run(record):
+    second = another(record)
     found = list(replay([*record, *second]))
 
     assert [block.run for block in found] == [run for run in (record[0]["run"], "another") for _ in blocks(record)]
@@ -117,9 +148,7 @@ def test_a_record_of_two_runs_is_replayed_run_by_run(record):
 
 
 def test_runs_whose_lines_are_mixed_are_told_apart(record):
-    second = copy.deepcopy(record)
-    for line in second:
-        line["run"] = "another"
+    second = another(record)
     mixed = [line for pair in zip(record, second, strict=True) for line in pair]
 
     assert [words for block in replay(mixed) for words in block.disagreements()] == []

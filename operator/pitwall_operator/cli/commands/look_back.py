@@ -34,20 +34,23 @@ def _existing(file: Path) -> "RecordFile":
 
 
 def replay(file: FileArgument, output: OutputOption = Output.TEXT) -> None:
-    """Recompute every verdict from the recorded counts; exit status 1 if any differs."""
+    """Recompute every verdict from the recorded counts; exit status 1 if any differs. What is missing is told."""
+    from pitwall_operator.record.replay import missing
     from pitwall_operator.record.replay import replay as recompute
     from pitwall_operator.values.errors import UnreadableRecordError
 
     try:
-        blocks = list(recompute(_existing(file).read()))
+        lines = list(_existing(file).read())
+        blocks, lacking = list(recompute(lines)), missing(lines)
         differences = [line for block in blocks for line in block.disagreements()]
     except UnreadableRecordError as error:
         fail(f"{file}: {error}", Exit.BAD_INPUT)
     verdicts = sum(len(block.assessments) for block in blocks)
     if output is Output.JSON:
-        print_json({"blocks": len(blocks), "verdicts": verdicts, "differences": differences})
+        found = {"blocks": len(blocks), "verdicts": verdicts, "differences": differences, "missing": list(lacking)}
+        print_json(found)
     else:
-        for line in differences[:20]:
+        for line in (*lacking, *differences[:20]):
             console.print(line, markup=False)
         console.print(f"{verdicts} verdicts in {len(blocks)} blocks recomputed, {len(differences)} differ")
     if not blocks:

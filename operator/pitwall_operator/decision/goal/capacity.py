@@ -1,0 +1,89 @@
+"""Says which arms wait for pods, and which split may be in force meanwhile: nobody is sent to pods that are not ready.
+
+An arm is one of a variant *and* a revision. A split names variants only; the revisions of its candidate and control are
+those of its run, whose id is the split's salt. Pure: no clock, chance or I/O.
+"""
+
+from pitwall_crds.names import FULL_WEIGHT, Arm, Pool
+from pitwall_crds.status import RolloutStatus
+from pitwall_operator.decision.goal.wanted import PoolGoal, PoolKey, Wanted
+from pitwall_operator.values.observation import Observation, PoolSeen, Share, SplitSeen, Unseen
+
+
+def running(seen: Observation, key: PoolKey) -> PoolSeen | None:
+    """A pool as it is seen."""
+    variant, pool = key
+    return seen.variants[variant].pools.get(pool) if variant in seen.variants else None
+
+
+def ready(seen: Observation, key: PoolKey, goal: PoolGoal) -> int:
+    """Replicas that answer with the revision that is wanted."""
+    pool = running(seen, key)
+    return pool.ready if pool and pool.revision == goal.revision else 0
+
+
+def share_of(split: SplitSeen, arm: Arm) -> Share | None:
+    """An arm's share, if anybody is on it."""
+    return next((share for share in split.shares if share.arm is arm and share.weight), None)
+
+
+def is_served_beside(status: RolloutStatus, seen: Observation) -> bool:
+    """Whether users have an edit of the stable variant that was promoted from the pods it proved itself on."""
+    beside = running(seen, (status.stable_variant, Pool.CANDIDATE))
+    if isinstance(seen.split, Unseen) or beside is None or not beside.ready:
+        return False
+    share = share_of(seen.split, Arm.CANDIDATE)
+    return share is not None and share.variant == status.stable_variant and beside.revision == status.stable_revision
+
+
+def arms_to_fill(status: RolloutStatus, goal: Wanted, seen: Observation) -> frozenset[Arm]:
+    """Arms that would get more users, or users of another variant or revision, than they have.
+
+    The way back to the stable variant is never one of them: whoever is on it has pods already, or is nobody's.
+    """
+    if isinstance(seen.split, Unseen):
+        return frozenset()
+    filling = set[Arm]()
+    for share in goal.shares:
+        known = share_of(seen.split, share.arm)
+        if share.arm is Arm.STABLE:
+            if seen.split.default != share.variant or is_served_beside(status, seen):
+                filling.add(share.arm)
+        elif not known or known.variant != share.variant or seen.split.salt != goal.run or known.weight < share.weight:
+            filling.add(share.arm)
+    return frozenset(filling)
+
+
+def missing_capacity(status: RolloutStatus, goal: Wanted, seen: Observation) -> str:
+    """Why the split must not become the wanted one yet, in words; empty if nothing is missing."""
+    filling = arms_to_fill(status, goal, seen)
+    for key, pool_goal in goal.pools.items():
+        answering = ready(seen, key, pool_goal)
+        if pool_goal.arm in filling and answering < pool_goal.replicas:
+            pool = running(seen, key)
+            trouble = f": {pool.trouble}" if pool and pool.trouble else ""
+            return f"{key[0]} ({key[1]}) has {answering} of {pool_goal.replicas} replicas ready{trouble}"
+    return ""
+
+
+def grantable(status: RolloutStatus, goal: Wanted, split: SplitSeen, seen: Observation) -> tuple[Share, ...]:
+    """The split that may be in force now: the wanted one once its pods are ready, until then a safe one.
+
+    Meanwhile each arm keeps what it has and may have: users of a run that has ended go back to stable at once. Where
+    stable itself waits, everybody stays where they are.
+    """
+    if not missing_capacity(status, goal, seen):
+        return goal.shares
+    stable = next((share for share in goal.shares if share.arm is Arm.STABLE), None)
+    if stable is None or Arm.STABLE in arms_to_fill(status, goal, seen):
+        return split.shares
+    kept = tuple(
+        Share(share.arm, share.variant, min(share.weight, known.weight))
+        for share in goal.shares
+        if share.arm is not Arm.STABLE
+        and split.salt == goal.run
+        and (known := share_of(split, share.arm))
+        and known.variant == share.variant
+    )
+    rest = FULL_WEIGHT - sum(share.weight for share in kept)
+    return (*kept, Share(Arm.STABLE, stable.variant, rest))

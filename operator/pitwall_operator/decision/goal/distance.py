@@ -1,0 +1,131 @@
+"""Computes the effects that are still missing from what is seen to what a status means.
+
+Pure: no clock, chance or I/O.
+"""
+
+from collections.abc import Iterator
+
+from pitwall_crds.names import Arm, Pool, experiment_flag, shadow_flag
+from pitwall_crds.rollout import RolloutSpec
+from pitwall_crds.status import RolloutStatus
+from pitwall_operator.decision.goal.capacity import grantable, ready, running, share_of
+from pitwall_operator.decision.goal.wanted import PoolKey, Wanted, candidate_pool, wanted
+from pitwall_operator.values import timestamps
+from pitwall_operator.values.effects import DrainVariant, Effect, RunVariant, SetShadow, SetSplit
+from pitwall_operator.values.observation import Observation, PoolSeen, ShadowSeen, Unseen, VariantSeen
+
+
+def distance(spec: RolloutSpec, status: RolloutStatus, seen: Observation, *, why: str) -> tuple[Effect, ...]:
+    """Effects from what is seen to what the status means: capacity first, then traffic, then draining."""
+    if seen.refused:
+        return ()
+    goal = wanted(spec, status, seen)
+    return (
+        *_run_effects(goal, seen),
+        *_split_effects(spec, status, goal, seen, why),
+        *_shadow_effects(spec, status, goal, seen, why),
+        *_drain_effects(spec, status, goal, seen),
+    )
+
+
+def _run_effects(goal: Wanted, seen: Observation) -> Iterator[RunVariant]:
+    for key, pool_goal in goal.pools.items():
+        variant, pool = key
+        if variant not in seen.variants or not pool_goal.revision:
+            continue
+        known = running(seen, key)
+        if known is not None and _serves_another_run(goal, seen, key, known):
+            continue
+        if known is None or (known.desired, known.revision) != (pool_goal.replicas, pool_goal.revision):
+            yield RunVariant(variant, pool_goal.revision, pool, pool_goal.replicas)
+
+
+def _serves_another_run(goal: Wanted, seen: Observation, key: PoolKey, known: PoolSeen) -> bool:
+    """Whether users of a run that has ended are still sent to a pool that shall run another revision: it must not
+    change under them, so their way back to stable comes first."""
+    if goal.pools[key].arm is not Arm.CANDIDATE or known.revision in ("", goal.pools[key].revision):
+        return False
+    if isinstance(seen.split, Unseen):
+        return True
+    share = share_of(seen.split, Arm.CANDIDATE)
+    return share is not None and share.variant == key[0] and seen.split.salt != goal.run
+
+
+def _split_effects(
+    spec: RolloutSpec, status: RolloutStatus, goal: Wanted, seen: Observation, why: str
+) -> Iterator[SetSplit]:
+    if isinstance(seen.split, Unseen) or not status.stable_variant:
+        return
+    salt = goal.run or seen.split.salt or status.run_id or spec.flag
+    shares = grantable(status, goal, seen.split, seen)
+    if shares and (seen.split.shares, seen.split.salt) != (shares, salt):
+        yield SetSplit(spec.flag, shares, salt, why)
+
+
+def _shadow_effects(
+    spec: RolloutSpec, status: RolloutStatus, goal: Wanted, seen: Observation, why: str
+) -> Iterator[SetShadow]:
+    if not isinstance(seen.shadow, Unseen):
+        yield from _candidate_copies(spec, status, goal, seen, seen.shadow, why)
+    if isinstance(seen.experiments, Unseen):
+        return
+    for variant, copies in seen.experiments.items():
+        percent = goal.experiments.get(variant, 0)
+        answers = variant in seen.variants and seen.variants[variant].ready(Pool.MAIN) > 0
+        if copies.percent != percent and (answers or not percent):
+            flag = experiment_flag(spec.flag, variant)
+            yield SetShadow(flag, variant, percent, _experiment_salt(variant), "an experiment in shadow")
+
+
+def _experiment_salt(variant: str) -> str:
+    """A draw of its own: whose questions are copied must not depend on who has the candidate."""
+    return f"copies-{variant}"[:64]
+
+
+def _candidate_copies(
+    spec: RolloutSpec, status: RolloutStatus, goal: Wanted, seen: Observation, copies: ShadowSeen, why: str
+) -> Iterator[SetShadow]:
+    """The candidate's copies begin when its pods answer; those of another run end at once."""
+    flag, salt = shadow_flag(spec.flag), goal.run or status.run_id or spec.flag
+    if copies == goal.shadow and (not copies.variant or copies.salt == goal.run):
+        return
+    key = (goal.shadow.variant, candidate_pool(status))
+    if not goal.shadow.variant or ready(seen, key, goal.pools[key]):
+        yield SetShadow(flag, goal.shadow.variant, goal.shadow.percent, salt, why)
+    elif copies.variant and (copies.variant, copies.salt) != (goal.shadow.variant, goal.run):
+        yield SetShadow(flag, "", 0, salt, why)
+
+
+def _in_use(seen: Observation, variant: str, pool: Pool) -> bool:
+    """Whether users may still be sent to this pool; if the flag cannot be seen, they may."""
+    if isinstance(seen.split, Unseen) or isinstance(seen.shadow, Unseen) or isinstance(seen.experiments, Unseen):
+        return True
+    copies = seen.experiments.get(variant, ShadowSeen())
+    arms = {share.arm for share in seen.split.shares if share.weight and share.variant == variant}
+    match pool:
+        case Pool.CONTROL:
+            return Arm.CONTROL in arms
+        case Pool.CANDIDATE:
+            return Arm.CANDIDATE in arms or seen.shadow.variant == variant
+        case Pool.MAIN:
+            return bool(arms) or seen.shadow.variant == variant or copies.percent > 0
+
+
+def _stands_in(goal: Wanted, declared: VariantSeen, variant: str, pool: Pool) -> bool:
+    """Whether this pool answers for another one of the same variant that is wanted and not ready just now."""
+    others = [other for name, other in goal.pools if name == variant and other is not pool]
+    return declared.ready(pool) > 0 and bool(others) and all(declared.ready(other) == 0 for other in others)
+
+
+def _kept(spec: RolloutSpec, status: RolloutStatus, seen: Observation, variant: str) -> bool:
+    """Whether a variant was taken off so recently that somebody may want to look at its pods."""
+    ends = [timestamps.to_epoch(off.time) for off in status.flagged_off if off.variant == variant]
+    return bool(ends) and seen.now - max(ends) < spec.scale_down_delay_seconds
+
+
+def _drain_effects(spec: RolloutSpec, status: RolloutStatus, goal: Wanted, seen: Observation) -> Iterator[DrainVariant]:
+    for variant, declared in seen.variants.items():
+        for pool in declared.pools:
+            unwanted = (variant, pool) not in goal.pools and not _in_use(seen, variant, pool)
+            if unwanted and not _stands_in(goal, declared, variant, pool) and not _kept(spec, status, seen, variant):
+                yield DrainVariant(variant, pool)

@@ -1,0 +1,58 @@
+"""What a Rollout that was made anew learns from the record."""
+
+import json
+
+import pytest
+
+from pitwall_crds.rollout import Action, Verb
+from pitwall_operator.record.lines import evidence_lines
+from pitwall_operator.record.past import past
+from pitwall_operator.values.observation import Past
+
+
+async def told(lines) -> Past:
+    async def each():
+        for line in json.loads(json.dumps(lines)):
+            yield line
+
+    return await past(each())
+
+
+def walk(world, turns: int = 4) -> list:
+    written = []
+    for _ in range(turns):
+        before = world.rollout
+        written += evidence_lines(before, world.turn())
+    return written
+
+
+def ask(world, number: str, verb: Verb) -> None:
+    world.want(action=Action(id=number, verb=verb))
+
+
+async def test_what_was_taken_off_and_the_last_run(world):
+    world.apply("rollout-aks.yaml")
+    written = walk(world)
+    run = world.status.run_id
+    ask(world, "1", Verb.ABORT)
+    written += walk(world)
+    found = await told(written)
+
+    assert found.last_run == run
+    assert [(off.variant, off.revision, off.aborted) for off in found.flagged_off] == [("aks-v1", "r1", True)]
+
+
+async def test_what_was_tried_again_since_is_not_off(world):
+    world.apply("rollout-aks.yaml")
+    written = walk(world)
+    ask(world, "1", Verb.ABORT)
+    written += walk(world)
+    ask(world, "2", Verb.RETRY)
+    written += walk(world)
+
+    assert (await told(written)).flagged_off == ()
+
+
+@pytest.mark.parametrize("line", [{}, {"kind": "off"}, {"kind": "off", "entry": 7}, {"kind": "run"}], ids=str)
+async def test_a_line_that_says_nothing_keeps_nothing_off(line):
+    assert await told([line]) == Past()
