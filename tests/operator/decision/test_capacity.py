@@ -229,7 +229,7 @@ class Walk:
         assert not grown or serving.ready, "users sent to pods that are not ready"
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(12, 300))])
 def test_in_whatever_order_it_happens(cold_world, seed):
     walk = Walk(cold_world, random.Random(seed))
     cold_world.want(stages=(Stage(weight_basis_points=2000), Stage(weight_basis_points=10_000, bake_seconds=30)))

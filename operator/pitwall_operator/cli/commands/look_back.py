@@ -54,7 +54,7 @@ def replay(file: FileArgument, output: OutputOption = Output.TEXT) -> None:
             console.print(line, markup=False)
         console.print(f"{verdicts} verdicts in {len(blocks)} blocks recomputed, {len(differences)} differ")
     if not blocks:
-        fail(f"{file} holds no block to recompute", Exit.BAD_INPUT)
+        fail("; ".join((f"{file} holds no block to recompute", *lacking)), Exit.BAD_INPUT)
     if differences:
         raise typer.Exit(Exit.FAILED)
 
