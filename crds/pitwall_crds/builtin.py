@@ -8,7 +8,7 @@ from typing import Any, Final
 CATALOGUE: Final[tuple[Mapping[str, Any], ...]] = tuple(
     json.loads(files("pitwall_crds").joinpath("samplers.json").read_text(encoding="utf-8"))
 )
-"""The built-in samplers as `pitwall_runtime.samplers.describe` writes them; `make generate` remakes the file."""
+"""The built-in samplers as `pitwall_runtime.plugins.describe` writes them; `make generate` remakes the file."""
 
 SAMPLERS: Final[Mapping[str, frozenset[str]]] = {
     entry["name"]: frozenset(entry["parameters"].get("properties", ())) for entry in CATALOGUE

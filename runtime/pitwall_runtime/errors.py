@@ -92,6 +92,10 @@ class SamplerFailedError(RefusedError):
     code = "sampler_failed"
 
 
+class SamplerHangsError(SamplerFailedError):
+    """The sampler had not chosen when its time was long over."""
+
+
 class AllowanceSpentError(SamplerFailedError):
     """A sampler asks for more than its allowance; one that catches this goes on with its best so far."""
 

@@ -1,9 +1,9 @@
 """The table of what the runtime has built in, which others read without the runtime."""
 
 from pitwall_crds import builtin
+from pitwall_runtime.plugins.describe import describe
 from pitwall_runtime.reduce import REDUCERS
 from pitwall_runtime.samplers.catalogue import BUILT_IN, find
-from pitwall_runtime.samplers.describe import describe
 
 
 def test_the_table_is_the_catalogue_as_it_describes_itself():

@@ -19,6 +19,7 @@ from pitwall_operator.cli.commands import (
     look_back,
     plan,
     rights,
+    samplers,
     show,
 )
 from pitwall_operator.cli.context import problems
@@ -50,7 +51,7 @@ BOTH_WORLDS: tuple[Command, ...] = (
 )  # fmt: skip
 ONE_MACHINE: tuple[Command, ...] = (
     lifecycle.up, lifecycle.down, lint.lint, look_back.replay, look_back.plot,
-    ask.ask, dashboard.dashboard, completion.completion,
+    ask.ask, samplers.check_sampler, dashboard.dashboard, completion.completion,
 )  # fmt: skip
 
 CLUSTER: tuple[Command, ...] = (rights.check_rights,)

@@ -6,19 +6,17 @@ A line of BUILT_IN has the form of an entry point: a plug-in is declared in its 
     name = "module:attribute"
 """
 
-import asyncio
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from pitwall_crds.variant import SamplerSpec
 from pitwall_runtime.errors import BadVariantError, SamplerFailedError
 from pitwall_runtime.media import Selection
 from pitwall_runtime.samplers.contract import CONTRACT, Sampler, SamplerContext
+from pitwall_runtime.samplers.guard import Guard
+from pitwall_runtime.samplers.parameters import parse
 
 GROUP: Final = "pitwall.samplers"
 _HERE: Final = "pitwall_runtime.samplers"
@@ -38,26 +36,21 @@ class BoundSampler:
 
     sampler: Sampler
     parameters: Any
+    guard: Guard
 
     def choose(self, context: SamplerContext) -> Selection:
-        """Exactly `context.budget` frames with their times. Raises SamplerFailedError if the contract is broken."""
-        chosen = self.sampler.select(context, self.parameters)
-        selection = asyncio.run(_awaited(chosen)) if inspect.isawaitable(chosen) else chosen
-        return check(self.sampler.name, selection, context)
+        """Exactly `context.budget` frames with their times. Raises SamplerFailedError whatever goes wrong."""
+        return check(self.sampler.name, self.guard.run(context, self.parameters), context)
 
 
-async def _awaited(chosen: Any) -> Selection:
-    selection: Selection = await chosen
-    return selection
+def bind(sampler: Sampler, parameters: Mapping[str, Any]) -> BoundSampler:
+    """The sampler with these parameters. Raises BadVariantError with those that are wrong."""
+    return BoundSampler(sampler, parse(sampler, parameters), Guard(sampler))
 
 
 def build(spec: SamplerSpec) -> BoundSampler:
     """The sampler that `spec` names with its parameters bound. Raises BadVariantError with what would be right."""
-    sampler = find(spec.name)
-    try:
-        return BoundSampler(sampler, sampler.parameters.model_validate(dict(spec.parameters)))
-    except ValidationError as error:
-        raise BadVariantError(f"sampler {spec.name!r}: {_explain(error)}") from None
+    return bind(find(spec.name), spec.parameters)
 
 
 def names() -> list[str]:
@@ -122,10 +115,3 @@ def check(name: str, selection: object, context: SamplerContext) -> Selection:
         )
     times = tuple(float(context.pts_seconds[index]) for index in selection.indices)
     return replace(selection, pts_seconds=times)
-
-
-def _explain(error: ValidationError) -> str:
-    return "; ".join(
-        f"parameter {'.'.join(map(str, problem['loc']))} = {problem['input']!r}: {problem['msg']}"
-        for problem in error.errors()
-    )

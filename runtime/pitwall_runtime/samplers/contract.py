@@ -3,9 +3,11 @@
 Version 1. Everything that a plug-in needs to import stands here; `Selection` is in `pitwall_runtime.media`.
 """
 
+import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
-from pitwall_runtime.errors import AllowanceSpentError, NoModelError
+from pitwall_runtime.errors import AllowanceSpentError, NoModelError, RefusedError
 from pitwall_runtime.media import Floats, Selection, Shot
 
 CONTRACT: Final = 1
@@ -110,11 +112,28 @@ class Meter:
     feature_seconds: float = 0.0
     model_calls: int = 0
     scored: set[tuple[str, int]] = field(default_factory=set)
+    refused: RefusedError | None = None
+    _encoding_since: float | None = None
 
     @property
     def own_milliseconds(self) -> float:
-        """Time since the start without the encoder's."""
-        return (time.perf_counter() - self.started - self.feature_seconds) * 1000
+        """Time since the start without the encoder's, which may be at work just now."""
+        now, since = time.perf_counter(), self._encoding_since
+        encoding = now - since if since is not None else 0.0
+        return (now - self.started - self.feature_seconds - encoding) * 1000
+
+    @contextmanager
+    def encoding(self) -> Iterator[None]:
+        """What happens inside is the encoder's time, and its refusal (no more time, say) not the sampler's fault."""
+        began = self._encoding_since = time.perf_counter()
+        try:
+            yield
+        except RefusedError as error:
+            self.refused = error
+            raise
+        finally:
+            self.feature_seconds += time.perf_counter() - began
+            self._encoding_since = None
 
 
 @dataclass(slots=True)
@@ -161,9 +180,8 @@ class SamplerContext:
 
     def embeddings(self, indices: Indices | None = None) -> Floats:
         """Unit embeddings [M, D] of the given frames, or of the whole pool; frames that nobody encoded yet are now."""
-        started = time.perf_counter()
-        rows = np.asarray(self.features.embeddings(indices), dtype=np.float32)
-        self.meter.feature_seconds += time.perf_counter() - started
+        with self.meter.encoding():
+            rows = np.asarray(self.features.embeddings(indices), dtype=np.float32)
         return rows if np.isfinite(rows).all() else np.nan_to_num(rows, nan=0.0, posinf=0.0, neginf=0.0)
 
     def scores(self, query: str = "") -> Floats:
@@ -183,15 +201,20 @@ class SamplerContext:
     async def ask(self, prompt: str, indices: Sequence[int] = ()) -> str:
         """What the model says to these frames. For `async` samplers; counts against `model_calls`.
 
-        Raises NoModelError where the variant has none, AllowanceSpentError when the calls are spent, and
-        UnavailableError if the model does not answer.
+        Raises NoModelError where the variant has none, AllowanceSpentError when calls or time are spent (a slow answer
+        is cut off), and UnavailableError if the model does not answer.
         """
         if self.model is None:
             raise NoModelError("this variant has no model that can be shown frames; set answer.engine to openai")
         if self.meter.model_calls >= self.allowance.model_calls:
             raise AllowanceSpentError(f"all {self.allowance.model_calls} calls of the model are spent")
         self.meter.model_calls += 1
-        return await self.model.ask(prompt, indices)
+        try:
+            return await asyncio.wait_for(self.model.ask(prompt, indices), max(0.0, self.milliseconds_left / 1000))
+        except TimeoutError:
+            raise AllowanceSpentError(
+                f"the {self.allowance.milliseconds:g} ms of choosing are over, and the model had not answered yet"
+            ) from None
 
     def random(self) -> np.random.Generator:
         """A generator that draws the same numbers for the same question."""
@@ -201,9 +224,8 @@ class SamplerContext:
         text = query or self.question
         wanted = range(self.pool_size) if indices is None else [int(index) for index in indices]
         self._count_scored({(text, index) for index in wanted})
-        started = time.perf_counter()
-        raw = np.asarray(self.features.scores(indices, text), dtype=np.float32)
-        self.meter.feature_seconds += time.perf_counter() - started
+        with self.meter.encoding():
+            raw = np.asarray(self.features.scores(indices, text), dtype=np.float32)
         return finite(raw)
 
     def _count_scored(self, asked: set[tuple[str, int]]) -> None:
@@ -237,13 +259,15 @@ Select = Callable[[SamplerContext, Any], Selection | Awaitable[Selection]]
 class Sampler:
     """The declaration of a sampler: what the catalogue or an entry point of the group `pitwall.samplers` names.
 
-    `contract` is the version that it was written for. `uses` is what it looks at; without an optional signal it must
-    still choose. `summary` says the idea in a sentence, `source` where it comes from.
+    `parameters` is a pydantic model, of which `select` gets an instance, or a JSON schema (draft 2020-12) of an object,
+    of which it gets a mapping with the defaults filled in. `contract` is the version that it was written for. `uses` is
+    what it looks at; without an optional signal it must still choose. `summary` says the idea in a sentence, `source`
+    where it comes from.
     """
 
     name: str
     select: Select
-    parameters: type[BaseModel]
+    parameters: type[BaseModel] | Mapping[str, Any]
     contract: int
     stability: Stability
     summary: str

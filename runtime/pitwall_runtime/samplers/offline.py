@@ -23,12 +23,17 @@ class ArrayFeatures:
 
     def embeddings(self, indices: Indices | None) -> Floats:
         """The rows as given; without any, the same row for every frame."""
-        return self._embeddings if indices is None else self._embeddings[np.asarray(indices, dtype=np.intp)]
+        return rows_of(self._embeddings, indices)
 
     def scores(self, indices: Indices | None, query: str) -> Floats:
         """The scores of a known text, else those of the question."""
-        scores = self._queries.get(query, self._scores)
-        return scores if indices is None else scores[np.asarray(indices, dtype=np.intp)]
+        return rows_of(self._queries.get(query, self._scores), indices)
+
+
+def rows_of(array: Floats, indices: Indices | None) -> Floats:
+    """The given rows, or all of them."""
+    rows: Floats = array if indices is None else array[np.asarray(indices, dtype=np.intp)]
+    return rows
 
 
 def offline_context(

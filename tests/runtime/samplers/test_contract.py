@@ -89,13 +89,13 @@ def test_without_a_model_there_is_nobody_to_ask():
 
 
 def test_the_encoders_time_is_not_the_samplers_own():
-    class Slow(Raw):
+    class SlowFeatures(Raw):
         def scores(self, indices, query):
             context.meter.started -= 5  # as if five seconds went by in here
             context.meter.feature_seconds += 5
             return super().scores(indices, query)
 
-    context = offline_context([0, 0], 1, features=Slow([0, 0]), allowance=Allowance(milliseconds=4000))
+    context = offline_context([0, 0], 1, features=SlowFeatures([0, 0]), allowance=Allowance(milliseconds=4000))
     context.scores()
 
     assert 0 < context.milliseconds_left <= 4000

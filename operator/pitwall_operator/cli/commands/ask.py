@@ -1,8 +1,5 @@
 """`pitwall ask VIDEO QUESTION`: runs the runtime's own command, since the operator cannot decode videos."""
 
-import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +8,8 @@ import typer
 from pitwall_crds.builtin import DEFAULT_SAMPLER, SAMPLERS
 from pitwall_crds.variant import AnswerEngine
 from pitwall_operator.cli.commands.lifecycle import default_cache
-from pitwall_operator.cli.context import Output, OutputOption, fail
-from pitwall_operator.values.errors import Exit
-
-MODULE = "pitwall_runtime.ask"
+from pitwall_operator.cli.context import Output, OutputOption
+from pitwall_operator.cli.sources.runtime import run_runtime
 
 
 def ask(
@@ -30,10 +25,7 @@ def ask(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Ask one question about a film, here and now; prints the answer with times."""
-    if importlib.util.find_spec("pitwall_runtime") is None or importlib.util.find_spec("torch") is None:
-        fail("the runtime is not installed here: pip install 'pitwall[runtime]'", Exit.BAD_INPUT)
     arguments = ["--sampler", sampler, "--max-frames", str(max_frames), "--engine", engine, "--output", output]
     arguments += ["--cache-dir", str(cache or default_cache())]
     arguments += ["--sheet", str(sheet)] if sheet else []
-    done = subprocess.run([sys.executable, "-m", MODULE, *arguments, "--", video, question], check=False)  # noqa: S603
-    raise typer.Exit(done.returncode)
+    run_runtime("ask", *arguments, "--", video, question, needs="torch")

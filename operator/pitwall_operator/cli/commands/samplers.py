@@ -1,0 +1,20 @@
+"""`pitwall check-sampler`: what authors of samplers need; the runtime does the work."""
+
+from typing import Annotated
+
+import typer
+
+from pitwall_operator.cli.context import Output, OutputOption
+from pitwall_operator.cli.sources.runtime import run_runtime
+
+
+def check_sampler(
+    name: Annotated[str, typer.Argument(help="A sampler's name, or module:attribute.")],
+    seconds: Annotated[float, typer.Option(help="That choosing from a film may take.")] = 5.0,
+    ten_hours_seconds: Annotated[float, typer.Option(help="The same for ten hours of video.")] = 20.0,
+    mebibytes: Annotated[float, typer.Option(help="Memory that choosing may take.")] = 1024.0,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Try a sampler in every situation that the contract names; exit status 1 if it breaks a rule."""
+    limits = ("--seconds", str(seconds), "--ten-hours-seconds", str(ten_hours_seconds), "--mebibytes", str(mebibytes))
+    run_runtime("check-sampler", *limits, "--output", output, "--", name)

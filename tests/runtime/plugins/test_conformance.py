@@ -1,0 +1,113 @@
+"""The suite finds each broken rule, in which situation and at which line, and nothing where nothing is wrong."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from pitwall_runtime.plugins.conformance import conform
+from pitwall_runtime.plugins.rules import Clause, SuiteLimits
+from pitwall_runtime.plugins.situations import all_situations, situation
+
+
+def load():
+    path = Path(__file__).with_name("wrong_samplers.py")
+    spec = importlib.util.spec_from_file_location("wrong_samplers", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+wrong = load()
+SHORT = [one for one in all_situations() if not one.is_long]
+
+
+def found(sampler, limits=None):
+    return conform(sampler, limits, SHORT).findings
+
+
+def test_a_sampler_that_keeps_every_rule_has_no_findings():
+    result = conform(wrong.EVEN)
+
+    assert result.findings == ()
+    assert result.situations == len(all_situations())
+
+
+@pytest.mark.parametrize(
+    ("select", "rule", "situation_name", "line"),
+    [
+        (
+            wrong.too_few,
+            Clause.EXACTLY,
+            "a budget of 1",
+            "return Selection.of(spread(0, context.pool_size, count)",
+        ),
+        (wrong.too_many, Clause.EXACTLY, "a film", "return Selection.of(range(min("),
+        (wrong.foreign, Clause.EXACTLY, "a film", "return Selection.of(np.linspace"),
+        (wrong.a_list, Clause.EXACTLY, "a film", "return spread("),
+        (wrong.global_chance, Clause.REPEATS, "a film", "return Selection.of(np.random.choice("),
+        (wrong.remembers, Clause.FORGETS, "a film", "return Selection.of((index + shift)"),
+        (wrong.mumbles, Clause.DIAGNOSTICS, "a film", "return Selection.of(even("),
+    ],
+)
+def test_a_wrong_choice_is_told_with_the_line_that_returned_it(select, rule, situation_name, line):
+    first = next(finding for finding in found(wrong.made(select)) if finding.rule is rule)
+
+    assert first.situation == situation_name
+    assert f"wrong_samplers.py:{line_number(line)}" in first.line
+    assert line in first.line
+
+
+@pytest.mark.parametrize(
+    ("select", "situation_name", "line"),
+    [
+        (wrong.twice, "as many frames as the budget", "return Selection.of(np.linspace"),
+        (wrong.unsorted, "a film", "return Selection(tuple("),
+        (wrong.writes, "a film", "scores -= scores.min()"),
+        (wrong.needs_a_shot, "one shot", "assert len(context.shots) > 1"),
+        (wrong.trusts_the_model, "a model that talks nonsense", "return even(context, parameters) if int(words)"),
+    ],
+)
+def test_an_error_is_told_with_the_line_that_led_to_it(select, situation_name, line):
+    errors = [one for one in found(wrong.made(select)) if one.rule is Clause.ENDS and one.situation == situation_name]
+
+    assert line in errors[0].message
+
+
+def test_what_is_asked_for_in_secret_is_told_with_the_line_that_asks():
+    secrets = [one for one in found(wrong.made(wrong.asks_in_secret, uses=())) if one.rule is Clause.USES]
+
+    assert secrets[0].message == "asks for embeddings, which `uses` does not name"
+    assert "`context.embeddings()`" in secrets[0].line
+
+
+def test_one_that_waits_forever_is_cut_off():
+    hanging = [situation("a budget of 7", budget=7)]
+    limits = SuiteLimits(film_seconds=0.05)
+
+    findings = conform(wrong.made(wrong.waits_forever), limits, hanging).findings
+    assert [one.rule for one in findings] == [Clause.IN_TIME]
+    assert "`await asyncio.sleep(3600)`" in findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule", "words"),
+    [
+        ({"name": "My Sampler"}, Clause.DECLARATION, "no DNS label"),
+        ({"summary": "."}, Clause.DECLARATION, "one sentence"),
+        ({"uses": ("pictures",)}, Clause.DECLARATION, "are not all Inputs"),
+        ({"parameters": wrong.Undescribed}, Clause.PARAMETERS, "parameter 'depth' has no description"),
+        ({"parameters": wrong.Required}, Clause.PARAMETERS, "Field required"),
+        ({"parameters": {"properties": {"x": {"description": "y" * 20_000}}}}, Clause.PARAMETERS, "fit a status"),
+    ],
+)
+def test_a_declaration_that_cannot_be_shown_is_told(changes, rule, words):
+    findings = conform(wrong.made(wrong.even, **changes), None, SHORT[:1]).findings
+
+    assert [one.rule for one in findings] == [rule]
+    assert words in findings[0].message
+
+
+def line_number(code):
+    lines = Path(wrong.__file__).read_text().splitlines()
+    return next(number for number, line in enumerate(lines, start=1) if code in line)
