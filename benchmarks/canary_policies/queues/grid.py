@@ -36,7 +36,7 @@ class QueueCell:
 
 def cells(*, quick: bool) -> list[QueueCell]:
     """The whole table, or a small part of it."""
-    wanted = (*_twins(), *_oddities(), *_harmful(), *_opinions())
+    wanted = (*_twins(), *_oddities(), *_harmful(), *_fast(), *_opinions())
     return [cell for cell in wanted if cell.scenario.name in QUICK] if quick else list(wanted)
 
 
@@ -75,15 +75,17 @@ def _oddities() -> Iterator[QueueCell]:
         yield QueueCell(replace(users, name=f"identical, sticky users with slow videos of their own, {weight:.0%}"))
 
 
+EFFECTS = {
+    "p99 × 2": Effect(tail=2.0),
+    "all × 1.25": Effect(slower=1.25),
+    "all × 1.5": Effect(slower=1.5),
+    "all × 2": Effect(slower=2.0),
+}
+
+
 def _harmful() -> Iterator[QueueCell]:
     """Candidates that must be flagged off, and what fails altogether."""
-    effects = {
-        "p99 × 2": Effect(tail=2.0),
-        "all × 1.25": Effect(slower=1.25),
-        "all × 1.5": Effect(slower=1.5),
-        "all × 2": Effect(slower=2.0),
-    }
-    for (name, effect), ((rps, weight), hours), stall in product(effects.items(), HARMED.items(), (0.0, 3.0, 15.0)):
+    for (name, effect), ((rps, weight), hours), stall in product(EFFECTS.items(), HARMED.items(), (0.0, 3.0, 15.0)):
         scenario = QueueScenario(
             f"{name}, {rps:g} rps, {weight:.0%}, stalls {stall:g} s",
             rps, weight, dedicated=True, stall_seconds=stall, effect=effect, seconds=hours * HOUR,
@@ -98,6 +100,17 @@ def _harmful() -> Iterator[QueueCell]:
         yield QueueCell(scenario, Measured.ERRORS, is_harmful=True)
     failing = QueueScenario("as many errors on both arms: none", 2.0, 0.1, dedicated=True)
     yield QueueCell(failing, Measured.ERRORS)
+
+
+def _fast() -> Iterator[QueueCell]:
+    """Harmful candidates where a hundred questions come every second: with and without queues and stalls."""
+    usual = QueueScenario("", 100.0, 0.1, pods=6, dedicated=True, seconds=HOUR / 4)
+    for name, effect in EFFECTS.items():
+        for words, traffic in (
+            ("independent questions", replace(usual, burstiness=POISSON, stall_seconds=0.0)),
+            ("stalls 3 s", replace(usual, stall_seconds=3.0)),
+        ):
+            yield QueueCell(replace(traffic, name=f"{name}, 100 rps, 10%, {words}", effect=effect), is_harmful=True)
 
 
 HARMED = {(2.0, 0.01): 24.0, (2.0, 0.1): 6.0, (2.0, 0.5): 2.0, (10.0, 0.01): 8.0, (10.0, 0.1): 2.0, (10.0, 0.5): 1.0}
