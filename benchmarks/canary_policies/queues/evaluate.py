@@ -6,8 +6,9 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from zlib import crc32
@@ -25,6 +26,10 @@ from pitwall_crds.gate import Dependence
 FILE = "canary_policies_queues.json"
 RUNS, HARMFUL_RUNS, LABEL_RUNS, QUICK_RUNS = 300, 100, 100, 60
 """Three hundred runs without a false alarm exclude 1 %; how soon a harmful candidate is off needs fewer."""
+PROMISED_RUNS = 2000
+"""Of the default mode where nothing is wrong: what is promised is shown."""
+RUNS_AT_ONCE = 250
+"""Bounds the memory."""
 CONFIDENCE = 0.95
 MODES = {
     "Block, as long as stable's pods remember": (Dependence.BLOCK, 0),
@@ -34,6 +39,7 @@ MODES = {
     "Query, blocks of 30 s": (Dependence.QUERY, None),
 }
 """(dependence, the least length of blocks that follow the memory, or none)."""
+DEFAULT = next(iter(MODES))
 FIXED = {"Block of 30 s": 30, "Block of 5 s": 5, "Query, blocks of 30 s": 30}
 
 
@@ -60,36 +66,74 @@ def about_machine() -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class ModeRuns:
+    """Some runs in one mode: when each was off, how many questions its candidate had been asked then, block lengths."""
+
+    off: np.ndarray
+    exposed: np.ndarray
+    lengths: np.ndarray
+
+    @classmethod
+    def joined(cls, parts: Sequence["ModeRuns"]) -> "ModeRuns":
+        """All of them."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
+
+
 def rows_of(cell: QueueCell, runs: int | None) -> list[dict]:
-    """All modes on one recording of so many runs, or as many as the cell needs."""
-    seed, is_opinion = crc32(cell.scenario.name.encode()), cell.measured in (Measured.THUMBS_DOWN, Measured.FOLLOW_UP)
-    runs = runs or (LABEL_RUNS if is_opinion else HARMFUL_RUNS if cell.is_harmful else RUNS)
-    if is_opinion:
-        counts, memories, step = labelled_counts(cell, runs, seed), [30], STEP_SECONDS
-    else:
-        history = stable_history(cell.scenario, seed)
-        if not np.isfinite(history.edges).all():
-            return [{"scenario": cell.scenario.name, "unmeasured": "the p99 lies beyond the last edge"}]
-        step, memories = cell.step_seconds, history.memories
-        with_stable = not cell.scenario.dedicated
-        counts = simulate(cell.scenario, runs, seed, history.edges, with_stable=with_stable, step_seconds=step)
-    return list(_modes(cell, counts, memories, step))
+    """All modes on the same recordings of so many runs, or as many as each needs."""
+    wanted = _wanted(cell, runs)
+    seen: dict[str, list[ModeRuns]] = {mode: [] for mode in wanted}
+    try:
+        for first, counts, memories, step in _recordings(cell, max(wanted.values())):
+            at_once = counts.control.done.shape[0]
+            for mode, needed in wanted.items():
+                mine = counts.of_runs(np.arange(min(at_once, needed - first))) if needed > first else None
+                if mine is not None and (FIXED.get(mode) or step) >= step:
+                    seen[mode].append(_judged(cell, mine, mode, np.roll(memories, -first), step))
+    except UnmeasuredError as error:
+        return [{"scenario": cell.scenario.name, "unmeasured": str(error)}]
+    return [{**_about(cell), "mode": mode, **_outcome(ModeRuns.joined(parts))} for mode, parts in seen.items() if parts]
 
 
-def _modes(cell: QueueCell, counts: QueueCounts, memories: list[int], step: float) -> Iterator[dict]:
-    runs = counts.control.done.shape[0]
-    for mode, (dependence, least) in MODES.items():
-        fixed = FIXED.get(mode)
-        if cell.measured is not Measured.LATENCY and fixed != 30:
-            continue  # what people think, and what fails, is not slow for longer than it is
-        if fixed and fixed < step:
-            continue
-        lengths = np.resize([fixed] if fixed else np.maximum(memories, least), runs)
-        yield {**_about(cell), "mode": mode, **_outcome(cell, counts, dependence, lengths, step)}
+def _wanted(cell: QueueCell, runs: int | None) -> dict[str, int]:
+    """Runs by mode. What people think, and what fails, is not slow for longer than it is: one length of blocks."""
+    is_opinion = cell.measured in (Measured.THUMBS_DOWN, Measured.FOLLOW_UP)
+    usual = runs or (LABEL_RUNS if is_opinion else HARMFUL_RUNS if cell.is_harmful else RUNS)
+    if cell.measured is not Measured.LATENCY:
+        return {mode: usual for mode in MODES if FIXED.get(mode) == 30}
+    promised = runs or (HARMFUL_RUNS if cell.is_harmful else PROMISED_RUNS)
+    return {mode: promised if mode == DEFAULT else usual for mode in MODES}
 
 
-def _outcome(cell: QueueCell, counts: QueueCounts, dependence: Dependence, lengths: np.ndarray, step: float) -> dict:
-    runs = len(lengths)
+class UnmeasuredError(Exception):
+    """A cell that no gate could judge."""
+
+
+def _recordings(cell: QueueCell, runs: int) -> Iterator[tuple[int, QueueCounts, list[int], float]]:
+    """(first run, counts, lengths of blocks, seconds of a step) of so many runs, some at a time.
+
+    Raises UnmeasuredError.
+    """
+    seed = crc32(cell.scenario.name.encode())
+    if cell.measured in (Measured.THUMBS_DOWN, Measured.FOLLOW_UP):
+        yield 0, labelled_counts(cell, runs, seed), [30], STEP_SECONDS
+        return
+    history = stable_history(cell.scenario, seed)
+    if not np.isfinite(history.edges).all():
+        raise UnmeasuredError("the p99 lies beyond the last edge")
+    step, with_stable = cell.step_seconds, not cell.scenario.dedicated
+    for first in range(0, runs, RUNS_AT_ONCE):
+        number = min(RUNS_AT_ONCE, runs - first)
+        counts = simulate(
+            cell.scenario, number, seed + first, history.edges, with_stable=with_stable, step_seconds=step
+        )
+        yield first, counts, history.memories, step
+
+
+def _judged(cell: QueueCell, counts: QueueCounts, mode: str, memories: Sequence[int], step: float) -> ModeRuns:
+    runs, (dependence, least), fixed = counts.control.done.shape[0], MODES[mode], FIXED.get(mode)
+    lengths = np.resize([fixed] if fixed else np.maximum(memories, least), runs)
     off = np.full(runs, judge.NEVER)
     for length in np.unique(lengths):
         which = np.flatnonzero(lengths == length)
@@ -103,11 +147,16 @@ def _outcome(cell: QueueCell, counts: QueueCounts, dependence: Dependence, lengt
         off[which] = judge.seconds_until_off(blocks, dependence, cell.measured)
     asked = np.cumsum(counts.candidate.asked, axis=1)
     last = np.clip(np.where(np.isfinite(off), off, 0) / step, 1, asked.shape[1]).astype(int) - 1
-    exposed = asked[np.arange(runs), last][np.isfinite(off)]
-    hits = int(np.isfinite(off).sum())
+    return ModeRuns(off, asked[np.arange(runs), last], lengths)
+
+
+def _outcome(seen: ModeRuns) -> dict:
+    off, runs = seen.off, len(seen.off)
+    exposed = seen.exposed[np.isfinite(off)]
+    hits = len(exposed)
     upper = float(beta.ppf(CONFIDENCE, hits + 1, runs - hits)) if hits < runs else 1.0
     return {
-        "median_block_seconds": float(np.median(lengths)),
+        "median_block_seconds": float(np.median(seen.lengths)),
         "runs": runs,
         "off": hits / runs,
         "off_upper": round(upper, 4),

@@ -14,8 +14,9 @@ from benchmarks.canary_policies.queues.scenario import NOTHING_WRONG, Effect
 
 from pitwall_crds.names import Arm, Outcome, Signal
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
+from pitwall_gateway.feedback.ledger import FollowUp, Ledger, LedgerRule
 from pitwall_gateway.feedback.session import Trial
+from pitwall_gateway.values.speaker import Party
 
 ARMS = {CONTROL: Arm.CONTROL, CANDIDATE: Arm.CANDIDATE, STABLE: Arm.STABLE}
 VARIANTS = {CONTROL: "stable", CANDIDATE: "candidate", STABLE: "stable"}
@@ -100,13 +101,16 @@ def _one_run(questions, done, which_run, thumbs, rule) -> Iterable[tuple[int, Tr
     order = order[: np.searchsorted(when[order], steps * STEP_SECONDS)]
     series = [ArmSeries(VARIANTS[arm], ARMS[arm]) for arm in questions.arm[mine].tolist()]
     users, down = [f"user-{user}" for user in questions.user[mine]], thumbs[1]
-    ledger = Ledger(rule)
+    ledger, open_questions = Ledger(rule), dict[int, FollowUp | None]()
     for now, what, index in zip(when[order].tolist(), kind[order].tolist(), which[order].tolist(), strict=True):
         match what:
             case 0:
-                trials = ledger.asked(users[index], now)
+                open_questions[index], trials = ledger.asked(users[index], now)
             case 1:
-                trials = ledger.answered(str(index), users[index], series[index], now, users[index])
+                follow_up = open_questions.pop(index)
+                trials = ledger.settle(follow_up, now, answered=True) if follow_up else []
+                party = Party("app", users[index])
+                trials += ledger.answered(str(index), users[index], series[index], now, party)
             case 2:
                 trials = ledger.thumb(str(index), down=bool(down[index])) or []
             case _:
