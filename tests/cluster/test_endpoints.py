@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
 import sys
 import time
 import urllib.request
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -103,7 +105,11 @@ def following(control_plane, namespace, routes, monkeypatch):
         finally:
             await follower.close()
 
-    return follow
+    yield follow
+    # aiohttp leaves the socket of a connection that was given up while it was being opened to the garbage collector
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 async def become(claim, what, seconds=60.0):

@@ -195,12 +195,17 @@ def site(chart: Installed, kubectl: Kubectl, terminal: Terminal, film: Path, pro
     terminal("kubectl apply -f variants.yaml -f rollout.yaml")
     chart.await_ready("gateway", 1)
     gateway, address = f"http://{chart.addresses['gateway']}", f"file://{FILMS}/{film.name}"
+    headers = {"authorization": f"Bearer {chart.api_key()}"}
+
+    def ask(text: str) -> httpx.Response:
+        body, url = question(address, text), f"{gateway}/v1/chat/completions"
+        return httpx.post(url, json=body, headers=headers, timeout=90, trust_env=False)
+
+    # a gateway is ready before any variant is
+    until(lambda: ask(QUESTIONS[0]).status_code == httpx.codes.OK, seconds=300, every=1.0, what="the first answer")
     for text in QUESTIONS:
-        headers = {"authorization": f"Bearer {chart.api_key()}"}
-        first = httpx.post(
-            f"{gateway}/v1/chat/completions", json=question(address, text), headers=headers, timeout=90, trust_env=False
-        )
-        assert first.status_code == httpx.codes.OK, first.text
+        answer = ask(text)
+        assert answer.status_code == httpx.codes.OK, answer.text
     flags = FlagReader(f"http://{chart.addresses['flags']}:8016", chart.token("evaluate"))
     monitors = [one for one in chart.objects if one["kind"] == MONITOR]
     users = Audience(gateway, address, RATE, chart.api_key())
