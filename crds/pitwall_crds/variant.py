@@ -1,11 +1,13 @@
 """SamplerVariant: one frame sampler with its parameters, and the runtime that answers with it."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from pitwall_crds import names
+from pitwall_crds.pod.amounts import ResourceRequirements
+from pitwall_crds.pod.template import PodTemplate
 from pitwall_crds.resource import Border, Condition, Metadata, Name, Reference, Resource, cel_rules, keyed_by
 
 ParameterValue = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[str, Field(max_length=256)]
@@ -91,22 +93,6 @@ class AnswerSpec(Border):
         return self
 
 
-Quantity = (
-    Annotated[int, Field(ge=0, le=2**53)]
-    | Annotated[str, Field(max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei)?$")]
-)
-"""Kubernetes' number with a unit: 1, "500m", "16Gi"."""
-
-Quantities = Annotated[dict[Annotated[str, Field(max_length=317)], Quantity], Field(max_length=32)]
-
-
-class ResourceRequirements(Border):
-    """What the runtime container may use and what is kept for it; GPUs and MIG slices are named as the cluster does."""
-
-    limits: Annotated[Quantities, Field(description="At most this much, such as nvidia.com/gpu: 1.")] = {}
-    requests: Annotated[Quantities, Field(description="At least this much, such as memory: 8Gi.")] = {}
-
-
 class RuntimeSpec(Border):
     """The pods (embedded: processes) that run the pipeline with this sampler."""
 
@@ -115,7 +101,7 @@ class RuntimeSpec(Border):
     ] = ""
     replicas: Annotated[int, Field(ge=1, le=1000, description="At full weight; fewer while the weight is small.")] = 1
     resources: ResourceRequirements = ResourceRequirements()
-    template: Annotated[dict[str, Any], Field(description="Overlay on the pod template.")] = {}
+    template: PodTemplate = PodTemplate()
 
 
 class SamplerVariantSpec(Border):

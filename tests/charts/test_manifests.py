@@ -19,6 +19,7 @@ from pitwall_flags.service import __main__ as flags_service
 from pitwall_gateway.serve import settings as gateway_settings
 from pitwall_operator.cluster import settings as operator_settings
 from pitwall_operator.kube import rights
+from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance
 from pitwall_operator.kube.rights import Right
 
 pytestmark = pytest.mark.slow
@@ -174,6 +175,15 @@ def test_the_operator_is_told_what_the_values_say_of_runtimes(render):
     assert told.defaults.of("search").media_volume["persistentVolumeClaim"]["claimName"] == "search-films"
     assert told.defaults.of("search").cache_volume == told.defaults.cache_volume
     assert told.known.parameters["ours"] == {"depth", "width"}
+    assert told.defaults.allowed == told.known.allowed
+    assert told.defaults.allowed == TemplateAllowance(True, True, True, ("/films",), ("reads",), ("hub",))
+
+
+def test_variants_may_reach_beyond_their_pods_by_nothing_unless_it_is_said(render):
+    with mock.patch.dict(os.environ, {"POD_NAME": "operator-1", "POD_NAMESPACE": "race"}):
+        told = operator_settings.read(render("default").arguments("operator"))
+
+    assert told.defaults.allowed == NOTHING_ALLOWED
 
 
 def test_the_gateway_gets_the_digest_of_the_key_that_was_made_and_not_the_key(render):

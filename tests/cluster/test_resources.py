@@ -225,6 +225,31 @@ def test_unknown_fields_are_refused_or_pruned(kubectl: Kubectl, namespace: str, 
     assert kept["spec"] == manifest["spec"]
 
 
+DEEP = '{"a":' * 3000 + "1" + "}" * 3000
+"""Deeper than Python's readers go, less deep than the API server's."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        pytest.param(VARIANT, '"runtime": {"template": {"spec": {"free": %s}}}', id="a pod template"),
+        pytest.param(VARIANT, '"runtime": {"free": %s}', id="beside known fields"),
+        pytest.param(ROLLOUT, '"free": %s', id="a rollout"),
+    ],
+)
+def test_no_object_can_be_deeper_than_its_schema(
+    kubectl: Kubectl, namespace: str, tmp_path: Path, kind: Any, field: str
+):
+    spec = json.dumps(kind["spec"]).removesuffix("}")
+    head = json.dumps({name: value for name, value in kind.items() if name != "spec"}).removesuffix("}")
+    file = tmp_path / "deep.json"
+    file.write_text(f'{head}, "spec": {spec}, {field % DEEP}}}}}')
+
+    kubectl("create", "--validate=ignore", "-f", str(file), namespace=namespace)
+
+    assert "free" not in json.dumps(kubectl.get(kind["kind"], kind["metadata"]["name"], namespace))
+
+
 def test_status_is_written_only_through_its_subresource(kubectl: Kubectl, namespace: str):
     kubectl.apply([VARIANT, ROLLOUT | {"status": {"stableVariant": "sneaked-in"}}], namespace)
     sneaked = kubectl.get("rollout", "sampler", namespace).get("status", {})

@@ -166,6 +166,11 @@ readinessProbe:
 {{- if and .Values.webhook.existingSecret .Values.webhook.certManager.enabled -}}
 {{- fail "webhook.existingSecret and webhook.certManager.enabled exclude each other: choose one source of the certificate" -}}
 {{- end -}}
+{{- range .Values.runtime.allow.secrets -}}
+{{- if has . (list (include "pitwall.flags.tokens" $) (include "pitwall.webhook.secret" $)) -}}
+{{- fail (printf "runtime.allow.secrets names %s, which holds Pitwall's own keys: whoever may write a SamplerVariant could read it" .) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.webhook.existingSecret (not .Values.webhook.caBundle) -}}
 {{- fail "webhook.existingSecret needs webhook.caBundle: base64 of the PEM that signed its certificate" -}}
 {{- end -}}

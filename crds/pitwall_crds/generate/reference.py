@@ -73,6 +73,8 @@ def _type(field: Schema) -> str:
             return f"text, at most {most}"
         case {"type": "object", "additionalProperties": _, "maxProperties": most}:
             return f"map, at most {most}"
+        case {"x-kubernetes-int-or-string": True}:
+            return "integer or text"
     return "object" if field["type"] == "object" else _plain(field)
 
 

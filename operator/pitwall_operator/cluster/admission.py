@@ -4,24 +4,20 @@ What is refused here becomes a condition where the webhook is off; what only may
 later in the same file) is a warning. Pure: no clock, chance or I/O.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from pitwall_crds.names import FULL_WEIGHT, Pool
-from pitwall_crds.reading.problems import suggestion
+from pitwall_crds.names import FULL_WEIGHT
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.decision import ownership
+from pitwall_operator.decision.runnable import Known, variant_problems
 from pitwall_operator.gates.advice import advice
 from pitwall_operator.gates.counting.counters import measurable_in_shadow
 from pitwall_operator.kube.cache import Cache, Key, is_leaving, key_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Object
-
-NAME_LENGTH: Final = 63 - len("-candidate")
-"""A Service's name has at most 63 characters, and the candidate pool's ends like this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +26,6 @@ class Review:
 
     refusals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the operator's own runtime image can run; an empty set says nothing."""
-
-    samplers: Collection[str] = ()
-    reducers: Collection[str] = ()
-    encoders: Collection[str] = ()
-    parameters: Mapping[str, Collection[str]] = field(default_factory=dict)
-    """Parameters by sampler; one that is not listed takes any."""
 
 
 def review(kind: Kind, operation: str, found: Object, cache: Cache, known: Known) -> Review:
@@ -60,39 +45,6 @@ def review(kind: Kind, operation: str, found: Object, cache: Cache, known: Known
 def _spec_of(found: Object) -> Object:
     """Without the status, which is not the user's."""
     return {name: value for name, value in found.items() if name != "status"}
-
-
-def variant_problems(variant: SamplerVariant, known: Known) -> tuple[str, ...]:
-    """Why a variant cannot run. With an image of its own it may name what this operator does not know."""
-    name, spec = variant.metadata.name, variant.spec
-    problems = []
-    if len(name) > NAME_LENGTH:
-        problems.append(
-            f"metadata.name {name!r} has {len(name)} characters; at most {NAME_LENGTH} leave room for Services"
-        )
-    problems += [
-        f"metadata.name {name!r} must not end with -{pool}: pools of other variants are called so"
-        for pool in (Pool.CONTROL, Pool.CANDIDATE)
-        if name.endswith(f"-{pool}")
-    ]
-    if spec.runtime.image:
-        return tuple(problems)
-    remedy = "or set spec.runtime.image to an image that has it"
-    for path, asked, choices in (
-        ("sampler", spec.sampler.name, known.samplers),
-        ("reducer", spec.reducer.name, known.reducers),
-        ("encoder", spec.encoder.name, known.encoders),
-    ):
-        if choices and asked not in choices:
-            offered = suggestion(asked, sorted(choices))
-            problems.append(f"spec.{path}.name {asked!r} is unknown{offered}; choose one of {_list(choices)}, {remedy}")
-    allowed = known.parameters.get(spec.sampler.name)
-    if allowed is not None:
-        problems += [
-            f"spec.sampler.parameters.{one} is not a parameter of {spec.sampler.name}; it takes {_list(allowed)}"
-            for one in sorted(set(spec.sampler.parameters) - set(allowed))
-        ]
-    return tuple(problems)
 
 
 def _list(names: Collection[str]) -> str:

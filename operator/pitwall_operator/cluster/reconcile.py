@@ -20,8 +20,8 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import Phase, RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_flags.client import FlagClient
-from pitwall_operator.cluster.admission import Known, variant_problems
 from pitwall_operator.decision.move import MOVING
+from pitwall_operator.decision.runnable import Known, variant_problems
 from pitwall_operator.decision.variant_status import describe_variant
 from pitwall_operator.kube.cache import Cache, Key, is_leaving, mentioned, version_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object

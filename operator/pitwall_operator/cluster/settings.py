@@ -9,18 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pitwall_crds import builtin
-from pitwall_operator.cluster.admission import Known
 from pitwall_operator.cluster.controller import WORKERS
+from pitwall_operator.decision.runnable import ANY, BUILT_IN, Known
+from pitwall_operator.kube.allowed import TemplateAllowance
 from pitwall_operator.kube.manifests import Defaults
 
 TOKEN_VARIABLE: Final = "PITWALL_FLAGS_WRITE_TOKEN"  # noqa: S105 – the name of a variable
-ANY: Final[frozenset[str]] = frozenset()
-BUILT_IN: Final = Known(
-    samplers=frozenset(builtin.SAMPLERS), reducers=builtin.REDUCERS, encoders=ANY, parameters=builtin.SAMPLERS
-)
-"""What this version's own runtime image has; beside the packaged encoders, every one that open_clip knows."""
-
 DESCRIPTION: Final = """\
 The operator of a cluster. Every replica watches and answers admission reviews; the one that holds the Lease acts.
 Environment: PITWALL_FLAGS_WRITE_TOKEN (the flag service's write token), PITWALL_PROMETHEUS_TOKEN (a bearer token),
@@ -87,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     _service_options(parser.add_argument_group("services"))
     _process_options(parser.add_argument_group("this process"))
     _runtime_options(parser.add_argument_group("runtime pods"))
+    _template_options(parser.add_argument_group("what spec.runtime.template may say beyond its pods"))
     return parser
 
 
@@ -174,6 +169,23 @@ def _runtime_options(group: Any) -> None:
     group.add_argument("--known-encoder", action="append", metavar="NAME", help="the same for encoders")
 
 
+def _template_options(group: Any) -> None:
+    switches = {
+        "privileged": "root, capabilities, privilege escalation",
+        "host-network": "the node's network, processes and shared memory",
+        "init-containers": "containers that run before the runtime",
+    }
+    for name, words in switches.items():
+        group.add_argument(f"--allow-{name}", action="store_true", help=words)
+    lists = {
+        "host-path": ("PATH", "this path of the node and all below it"),
+        "service-account": ("NAME", "to run as this account of the variant's namespace"),
+        "secret": ("NAME", "to read this Secret of the variant's namespace"),
+    }
+    for name, (metavar, words) in lists.items():
+        group.add_argument(f"--allow-{name}", action="append", default=[], metavar=metavar, help=f"{words}; repeatable")
+
+
 def _defaults(chosen: argparse.Namespace) -> Defaults:
     return Defaults(
         image=chosen.runtime_image,
@@ -188,6 +200,18 @@ def _defaults(chosen: argparse.Namespace) -> Defaults:
         media_volumes=dict(chosen.media_volume_in),
         startup_seconds=chosen.startup_seconds,
         grace_seconds=chosen.grace_seconds,
+        allowed=_allowed(chosen),
+    )
+
+
+def _allowed(chosen: argparse.Namespace) -> TemplateAllowance:
+    return TemplateAllowance(
+        privileged=chosen.allow_privileged,
+        host_network=chosen.allow_host_network,
+        init_containers=chosen.allow_init_containers,
+        host_paths=tuple(chosen.allow_host_path),
+        service_accounts=tuple(chosen.allow_service_account),
+        secrets=tuple(chosen.allow_secret),
     )
 
 
@@ -200,6 +224,7 @@ def _known(chosen: argparse.Namespace) -> Known:
         reducers=_names(chosen.known_reducer) if chosen.known_reducer else BUILT_IN.reducers,
         encoders=_names(chosen.known_encoder) if chosen.known_encoder else BUILT_IN.encoders,
         parameters=parameters if samplers else BUILT_IN.parameters,
+        allowed=_allowed(chosen),
     )
 
 

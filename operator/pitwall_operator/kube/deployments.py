@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from pitwall_crds.names import MANAGED_BY, ObjectLabel, Pool
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube import manifests, pods
+from pitwall_operator.kube.allowed import template_problems
 from pitwall_operator.kube.cache import Cache, Key, key_of, rollout_of
 from pitwall_operator.kube.client import (
     BUDGETS,
@@ -153,6 +156,7 @@ class RolloutPools:
     async def run(self, variant: SamplerVariant, revision: str, pool: Pool, replicas: int) -> None:
         """Keep this many replicas of the pool, of this revision. Raises KubeError."""
         name = variant.metadata.name
+        self._refuse_reaching(variant)
         owner = self._owner(name)
         key = (owner.namespace, pool_name(name, pool))
         self._refuse_foreign(key, owner)
@@ -181,6 +185,12 @@ class RolloutPools:
         if found is None:
             raise KubeNotFoundError(f"SamplerVariant {variant!r} does not exist in namespace {namespace!r}")
         return Owner(namespace, variant, found["metadata"]["uid"], rollout)
+
+    def _refuse_reaching(self, variant: SamplerVariant) -> None:
+        """What the administrator does not allow is not run, be it from a webhook that was off or an older version."""
+        problems = template_problems(variant.spec.runtime.template, self.shared.defaults.allowed)
+        if problems:
+            raise KubeRefusedError(f"SamplerVariant {variant.metadata.name!r}: {'; '.join(problems)}")
 
     def _refuse_foreign(self, key: Key, owner: Owner) -> None:
         """A name that is taken must not be fought for."""
@@ -243,12 +253,16 @@ class RolloutPools:
 
 
 async def kept_spec(kube: Kube, namespace: str, variant: str, revision: str) -> SamplerVariant | None:
-    """A revision's spec as it was kept when it was first run; None where it is gone."""
+    """A revision's spec as it was kept when it was first run; None where it is gone, or nobody can read it any more."""
     try:
         found = await kube.get(REVISIONS, namespace, revision_name(variant, revision))
     except KubeNotFoundError:
         return None
-    return SamplerVariant.model_validate(found["data"]["spec"])
+    try:
+        return SamplerVariant.model_validate(found["data"]["spec"])
+    except (ValidationError, KeyError, TypeError) as error:
+        log.warning("the kept revision %s of %s/%s cannot be read: %s", revision, namespace, variant, error)
+        return None
 
 
 def ready_replicas(deployment: Object) -> int:

@@ -1,7 +1,8 @@
 """Builds the Kubernetes manifests of a pool: Deployment, Service and PodDisruptionBudget.
 
 Pods run as an ordinary user without capabilities on a read-only root; `spec.runtime.template` is laid over the pod
-template (containers, volumes and the like merge by name, as `kubectl patch` does it). Pure: no clock, chance or I/O.
+template (containers, volumes and the like merge by name, as `kubectl patch` does it); containers that it adds are
+confined alike. Pure: no clock, chance or I/O.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import yaml
 
 from pitwall_crds.names import MANAGED_BY, POOL_ARMS, ObjectLabel, Pool
 from pitwall_crds.variant import SamplerVariant
+from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance
 from pitwall_operator.kube.client import BUDGETS, CONFIG_MAPS, DEPLOYMENTS, REVISIONS, SERVICES, VARIANTS, Kind, Object
 
 PORT: Final = 8000
@@ -25,6 +27,9 @@ ROLLOUT_LABEL: Final = "pitwall.dev/rollout"
 """Label of what belongs to a pool: the Rollout of the same namespace whose turns run and drain it."""
 
 USER: Final = 65532
+CONFINEMENT: Final[Mapping[str, Any]] = {
+    "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+}  # fmt: skip
 VARIANT_FOLDER: Final = "/etc/pitwall"
 CACHE_FOLDER: Final = "/var/cache/pitwall"
 LEAVING_SECONDS: Final = 5
@@ -54,6 +59,7 @@ class Defaults:
         media_volumes: by namespace, in the media volume's place.
         startup_seconds: how long loading the models may take.
         grace_seconds: how long running answers may take after a pod was asked to stop.
+        allowed: what variants may say of their pods although it reaches beyond them.
     """
 
     image: str
@@ -68,6 +74,7 @@ class Defaults:
     media_volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     startup_seconds: int = 600
     grace_seconds: int = 60
+    allowed: TemplateAllowance = NOTHING_ALLOWED
 
     def of(self, namespace: str) -> "Defaults":
         """The same for one namespace, with its own volumes."""
@@ -182,13 +189,14 @@ def deployment(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> Object:
     defaults = defaults.of(owner.namespace)
     metadata = owner.pool_metadata(wanted.pool)
     metadata["labels"][ObjectLabel.REVISION] = wanted.revision
+    overlay = wanted.variant.spec.runtime.template.to_yaml_dict()
     spec = {
         "replicas": wanted.replicas,
         "revisionHistoryLimit": 2,
         "progressDeadlineSeconds": defaults.startup_seconds + 60,
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
         "selector": {"matchLabels": _selector(owner.name, wanted.pool)},
-        "template": merge(_template(owner, wanted, defaults), wanted.variant.spec.runtime.template),
+        "template": _confined(merge(_template(owner, wanted, defaults), overlay)),
     }
     manifest = _object(DEPLOYMENTS, metadata, spec=spec)
     metadata["annotations"] = {APPLIED: digest(manifest)}
@@ -198,6 +206,15 @@ def deployment(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> Object:
 def digest(manifest: Object) -> str:
     """What tells one manifest from another."""
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _confined(template: Object) -> Object:
+    """The template with every container confined as ours is, but for what it says of itself."""
+    spec = template["spec"]
+    for containers in (spec["containers"], spec.get("initContainers", ())):
+        for container in containers:
+            container["securityContext"] = merge(CONFINEMENT, container.get("securityContext") or {})
+    return template
 
 
 def _template(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> Object:
@@ -247,8 +264,7 @@ def _container(wanted: PoolRequest, defaults: Defaults) -> Object:
         "resources": _resources(wanted.variant),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
-        "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
-                            "capabilities": {"drop": ["ALL"]}},
+        "securityContext": dict(CONFINEMENT),
         "startupProbe": _probe("/readyz", every=2, failures=max(1, defaults.startup_seconds // 2)),
         "readinessProbe": _probe("/readyz", every=5, failures=3),
         "livenessProbe": _probe("/healthz", every=10, failures=6),

@@ -67,7 +67,11 @@ class Installed:
             "operator": {"replicas": 1},
             "gateway": {"replicas": 1, "showAssignment": True, **self.values.get("gateway", {})},
             "watch": {"namespaces": [self.namespace]},
-            "runtime": {"image": image, **self.values.get("runtime", {})},
+            "runtime": {
+                "image": image,
+                "allow": {"hostPaths": [one["hostPath"]["path"] for one in host_mounts()[0]]},
+                **self.values.get("runtime", {}),
+            },
         }
         command = [binaries.found("helm")["helm"], "template", self.release, CHART, f"--namespace={self.namespace}"]
         rendered = subprocess.run(

@@ -176,7 +176,7 @@ def test_the_committed_file_is_what_the_types_give(kind: KindDescription, tmp_pa
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
 def test_a_definition_is_far_below_the_limit_of_client_side_apply(kind: KindDescription):
-    assert (COMMITTED / kind.file_name).stat().st_size < CLIENT_SIDE_APPLY_LIMIT // 4
+    assert (COMMITTED / kind.file_name).stat().st_size < CLIENT_SIDE_APPLY_LIMIT // 2
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)

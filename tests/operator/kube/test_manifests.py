@@ -76,7 +76,7 @@ def test_the_overlay_merges_containers_by_name_and_can_remove():
         "spec": {
             "nodeSelector": {"nvidia.com/mig.config": "all-1g.10gb"},
             "tolerations": [{"key": "gpu", "operator": "Exists"}],
-            "topologySpreadConstraints": None,
+            "topologySpreadConstraints": [],
             "containers": [
                 {"name": "runtime", "env": [{"name": "HF_HOME", "value": "/x"}, {"name": "HOME", "value": "/x"}]},
                 {"name": "sidecar", "image": "s:1"},
@@ -91,7 +91,8 @@ def test_the_overlay_merges_containers_by_name_and_can_remove():
     assert environment["HF_HOME"] == "/x"
     assert container(found)["image"] == "registry.example/runtime:1"
     assert pod["nodeSelector"] == {"nvidia.com/mig.config": "all-1g.10gb"}
-    assert "topologySpreadConstraints" not in pod
+    assert pod["topologySpreadConstraints"] == []
+    assert pod["containers"][1]["securityContext"] == container(deployment())["securityContext"]
     assert found["spec"]["template"]["metadata"]["annotations"] == {"team": "video"}
     assert found["spec"]["template"]["metadata"]["labels"]["pitwall.dev/pool"] == "main"
 
@@ -239,3 +240,20 @@ def test_laying_the_same_over_it_twice_is_laying_it_once():
 
     assert merge(merge(base, overlay), overlay) == merge(base, overlay)
     assert merge(base, base) == base
+
+
+def test_a_sidecar_says_of_its_confinement_what_it_needs_and_keeps_the_rest():
+    sidecar = {"name": "tool", "image": "t:1", "securityContext": {"readOnlyRootFilesystem": False, "runAsUser": 7}}
+    found = deployment(template={"spec": {"containers": [sidecar], "initContainers": [{"name": "first"}]}})
+    pod = found["spec"]["template"]["spec"]
+    ours = container(deployment())["securityContext"]
+
+    assert pod["containers"][1]["securityContext"] == {**ours, "readOnlyRootFilesystem": False, "runAsUser": 7}
+    assert pod["initContainers"][0]["securityContext"] == ours
+
+
+def test_switches_that_kubernetes_spells_with_capitals_arrive():
+    spec = {"hostPID": True, "hostIPC": True, "hostNetwork": True}
+    pod = deployment(template={"spec": spec})["spec"]["template"]["spec"]
+
+    assert pod.items() >= spec.items()

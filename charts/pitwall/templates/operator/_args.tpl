@@ -47,6 +47,20 @@
 - {{ printf "--media-volume-in=%s=%s" $namespace (toJson .) | quote }}
 {{- end }}
 {{- end }}
+{{- range $name, $switch := dict "privileged" "privileged" "hostNetwork" "host-network" "initContainers" "init-containers" }}
+{{- if index $runtime.allow $name }}
+- --allow-{{ $switch }}
+{{- end }}
+{{- end }}
+{{- range $runtime.allow.hostPaths }}
+- --allow-host-path={{ . }}
+{{- end }}
+{{- range $runtime.allow.serviceAccounts }}
+- --allow-service-account={{ . }}
+{{- end }}
+{{- range $runtime.allow.secrets }}
+- --allow-secret={{ . }}
+{{- end }}
 - --startup-seconds={{ $runtime.startupSeconds }}
 - --grace-seconds={{ $runtime.graceSeconds }}
 {{- range $runtime.known.samplers }}

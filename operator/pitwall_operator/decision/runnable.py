@@ -1,0 +1,84 @@
+"""Says why a SamplerVariant cannot run, before anything is tried: what the runtime does not have, what is not allowed.
+
+Pure: no clock, chance or I/O.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pitwall_crds import builtin
+from pitwall_crds.names import Pool
+from pitwall_crds.reading.problems import suggestion
+from pitwall_crds.variant import SamplerVariant
+from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance, template_problems
+
+NAME_LENGTH: Final = 63 - len("-candidate")
+"""A Service's name has at most 63 characters, and the candidate pool's ends like this."""
+SERVICE_NAME: Final = re.compile("[a-z]([-a-z0-9]*[a-z0-9])?")
+"""RFC 1035: a Service's name begins with a letter, other than most names in Kubernetes."""
+ANY: Final[frozenset[str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the operator's own runtime image can run; an empty set says nothing.
+
+    Attributes:
+        parameters: by sampler; one that is not listed takes any.
+        allowed: what the administrator allows pods beyond what the operator gives them.
+    """
+
+    samplers: Collection[str] = ()
+    reducers: Collection[str] = ()
+    encoders: Collection[str] = ()
+    parameters: Mapping[str, Collection[str]] = field(default_factory=dict)
+    allowed: TemplateAllowance = NOTHING_ALLOWED
+
+
+BUILT_IN: Final = Known(
+    samplers=frozenset(builtin.SAMPLERS), reducers=builtin.REDUCERS, encoders=ANY, parameters=builtin.SAMPLERS
+)
+"""What this version's own runtime image has; beside the packaged encoders, every one that open_clip knows."""
+
+
+def variant_problems(variant: SamplerVariant, known: Known) -> tuple[str, ...]:
+    """Why a variant cannot run. With an image of its own it may name what this operator does not know."""
+    problems = [
+        *_name_problems(variant.metadata.name),
+        *template_problems(variant.spec.runtime.template, known.allowed),
+    ]
+    if not variant.spec.runtime.image:
+        problems += _unknown(variant, known)
+    return tuple(problems)
+
+
+def _name_problems(name: str) -> Iterator[str]:
+    if len(name) > NAME_LENGTH:
+        yield f"metadata.name {name!r} has {len(name)} characters; at most {NAME_LENGTH} leave room for Services"
+    if not SERVICE_NAME.fullmatch(name):
+        yield f"metadata.name {name!r} must begin with a letter, since the pods' Service is called so (RFC 1035)"
+    for pool in (Pool.CONTROL, Pool.CANDIDATE):
+        if name.endswith(f"-{pool}"):
+            yield f"metadata.name {name!r} must not end with -{pool}: pools of other variants are called so"
+
+
+def _unknown(variant: SamplerVariant, known: Known) -> Iterator[str]:
+    spec = variant.spec
+    remedy = "or set spec.runtime.image to an image that has it"
+    for path, asked, choices in (
+        ("sampler", spec.sampler.name, known.samplers),
+        ("reducer", spec.reducer.name, known.reducers),
+        ("encoder", spec.encoder.name, known.encoders),
+    ):
+        if choices and asked not in choices:
+            offered = suggestion(asked, sorted(choices))
+            yield f"spec.{path}.name {asked!r} is unknown{offered}; choose one of {_list(choices)}, {remedy}"
+    takes = known.parameters.get(spec.sampler.name, spec.sampler.parameters)
+    for one in sorted(set(spec.sampler.parameters) - set(takes)):
+        yield f"spec.sampler.parameters.{one} is not a parameter of {spec.sampler.name}; it takes {_list(takes)}"
+
+
+def _list(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,129 @@
+"""Says what of a variant's pod template reaches beyond its pods and is not allowed by the cluster's administrator.
+
+Pure: no clock, chance or I/O.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from pitwall_crds.pod.container import Container, ContainerSecurity
+from pitwall_crds.pod.template import PodSecurity, PodTemplate, TemplateSpec
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateAllowance:
+    """What the administrator allows every variant; nothing by default.
+
+    Attributes:
+        privileged: root, capabilities, privilege escalation, no seccomp.
+        host_network: the node's network, processes and shared memory.
+        init_containers: containers that run before the runtime.
+        host_paths: paths of the node, with all below them.
+        service_accounts: names of accounts that pods may run as.
+        secrets: names of Secrets that pods may read.
+    """
+
+    privileged: bool = False
+    host_network: bool = False
+    init_containers: bool = False
+    host_paths: tuple[str, ...] = ()
+    service_accounts: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+
+NOTHING_ALLOWED: Final = TemplateAllowance()
+
+
+def template_problems(template: PodTemplate, allowed: TemplateAllowance) -> tuple[str, ...]:
+    """Every part of the template that is not allowed, with what would allow it."""
+    return tuple(
+        f"spec.runtime.template.spec.{path} {value}is not allowed here; the cluster's administrator allows it by "
+        f"runtime.allow.{switch} of the chart"
+        for path, value, switch in _reaching(template.spec, allowed)
+    )
+
+
+Reach = tuple[str, str, str]
+"""Where it stands, its value (with a space) if it has one, and the chart's value that allows it."""
+
+
+def _reaching(spec: TemplateSpec, allowed: TemplateAllowance) -> Iterator[Reach]:
+    yield from _hosts(spec, allowed)
+    yield from _secrets(spec, allowed)
+    yield from _accounts(spec, allowed)
+    if spec.init_containers and not allowed.init_containers:
+        yield "initContainers", "", "initContainers"
+    if not allowed.privileged:
+        yield from _loosened("securityContext", spec.security_context)
+        for place, container in _containers(spec):
+            yield from _loosened(f"{place}.securityContext", container.security_context)
+
+
+def _containers(spec: TemplateSpec) -> Iterator[tuple[str, Container]]:
+    for field, containers in (("containers", spec.containers), ("initContainers", spec.init_containers)):
+        for index, container in enumerate(containers):
+            yield f"{field}[{index}]", container
+
+
+def _hosts(spec: TemplateSpec, allowed: TemplateAllowance) -> Iterator[Reach]:
+    hosts = {"hostNetwork": spec.host_network, "hostPID": spec.host_pid, "hostIPC": spec.host_ipc}
+    for name, asked in hosts.items():
+        if asked and not allowed.host_network:
+            yield name, "", "hostNetwork"
+    for index, volume in enumerate(spec.volumes):
+        if volume.host_path is not None and not _is_below(volume.host_path.path, allowed.host_paths):
+            yield f"volumes[{index}].hostPath", f"{volume.host_path.path!r} ", "hostPaths"
+
+
+def _is_below(path: str, roots: Iterable[str]) -> bool:
+    """Whether a path lies at or below an allowed one; dots that lead up are never allowed."""
+    asked = PurePosixPath(path)
+    return ".." not in asked.parts and any(asked.is_relative_to(PurePosixPath(root)) for root in roots)
+
+
+def _accounts(spec: TemplateSpec, allowed: TemplateAllowance) -> Iterator[Reach]:
+    account = spec.service_account_name
+    if account and account not in allowed.service_accounts:
+        yield "serviceAccountName", f"{account!r} ", "serviceAccounts"
+    if spec.automount_service_account_token and not (account and account in allowed.service_accounts):
+        yield "automountServiceAccountToken", "", "serviceAccounts"
+
+
+def _secrets(spec: TemplateSpec, allowed: TemplateAllowance) -> Iterator[Reach]:
+    for place, name in _secret_names(spec):
+        if name not in allowed.secrets:
+            yield place, f"{name!r} ", "secrets"
+
+
+def _secret_names(spec: TemplateSpec) -> Iterator[tuple[str, str]]:
+    for index, one in enumerate(spec.image_pull_secrets):
+        yield f"imagePullSecrets[{index}]", one.name
+    for index, volume in enumerate(spec.volumes):
+        if volume.secret is not None:
+            yield f"volumes[{index}].secret", volume.secret.secret_name
+    for place, container in _containers(spec):
+        for index, variable in enumerate(container.env):
+            source = variable.value_from.secret_key_ref if variable.value_from is not None else None
+            if source is not None:
+                yield f"{place}.env[{index}].valueFrom.secretKeyRef", source.name
+
+
+def _loosened(place: str, security: ContainerSecurity | PodSecurity | None) -> Iterator[Reach]:
+    if security is None:
+        return
+    if security.run_as_user == 0:
+        yield f"{place}.runAsUser", "0 ", "privileged"
+    if security.run_as_non_root is False:
+        yield f"{place}.runAsNonRoot", "false ", "privileged"
+    if security.seccomp_profile is not None and security.seccomp_profile.type == "Unconfined":
+        yield f"{place}.seccompProfile", "Unconfined ", "privileged"
+    if isinstance(security, ContainerSecurity):
+        for name, asked in (
+            ("privileged", security.privileged),
+            ("allowPrivilegeEscalation", security.allow_privilege_escalation),
+            ("capabilities.add", bool(security.capabilities and security.capabilities.add)),
+        ):
+            if asked:
+                yield f"{place}.{name}", "", "privileged"

@@ -1,0 +1,162 @@
+"""What a pod template may say: everything that stays inside its pods, and beyond them what the administrator allows."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pitwall_crds.pod.template import PodTemplate
+from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance, template_problems
+
+HARMLESS = {
+    "metadata": {"labels": {"team": "video"}, "annotations": {"note": "a"}},
+    "spec": {
+        "nodeSelector": {"gpu": "h200"},
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [{"matchExpressions": [{"key": "pool", "operator": "In", "values": ["a"]}]}]
+                }
+            },
+            "podAntiAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": [
+                    {
+                        "weight": 5,
+                        "podAffinityTerm": {"topologyKey": "zone", "labelSelector": {"matchLabels": {"a": "b"}}},
+                    }
+                ]
+            },
+        },
+        "runtimeClassName": "nvidia",
+        "securityContext": {"fsGroup": 2000, "runAsUser": 1000},
+        "containers": [
+            {
+                "name": "runtime",
+                "env": [
+                    {"name": "HF_HOME", "value": "/var/cache/pitwall/hub"},
+                    {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+                    {"name": "URL", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "url"}}},
+                ],
+                "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],
+                "securityContext": {"readOnlyRootFilesystem": False, "capabilities": {"drop": ["ALL"]}},
+            },
+            {"name": "sidecar", "image": "s:1", "ports": [{"name": "http", "containerPort": 80}]},
+        ],
+        "volumes": [
+            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}},
+            {"name": "films", "persistentVolumeClaim": {"claimName": "films", "readOnly": True}},
+            {"name": "own", "ephemeral": {"volumeClaimTemplate": {"spec": {"accessModes": ["ReadWriteOnce"]}}}},
+        ],
+    },
+}
+
+
+def template(**spec: Any) -> PodTemplate:
+    return PodTemplate.model_validate({"spec": spec})
+
+
+def container(**content: Any) -> PodTemplate:
+    return template(containers=[{"name": "runtime", **content}])
+
+
+def security(**content: Any) -> PodTemplate:
+    return container(securityContext=content)
+
+
+def secret_variable(name: str) -> PodTemplate:
+    return container(env=[{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": name, "key": "write"}}}])
+
+
+def host_path(path: str) -> PodTemplate:
+    return template(volumes=[{"name": "host", "hostPath": {"path": path}}])
+
+
+REACHING = [
+    pytest.param(security(privileged=True), "privileged", "containers[0].securityContext.privileged", id="privileged"),
+    pytest.param(security(allowPrivilegeEscalation=True), "privileged", "allowPrivilegeEscalation", id="escalation"),
+    pytest.param(security(capabilities={"add": ["SYS_ADMIN"]}), "privileged", "capabilities.add", id="capabilities"),
+    pytest.param(security(runAsUser=0), "privileged", "runAsUser 0", id="root by number"),
+    pytest.param(security(runAsNonRoot=False), "privileged", "runAsNonRoot false", id="root by leave"),
+    pytest.param(security(seccompProfile={"type": "Unconfined"}), "privileged", "seccompProfile", id="every call"),
+    pytest.param(template(securityContext={"runAsUser": 0}), "privileged", "spec.securityContext", id="pod root"),
+    pytest.param(
+        template(containers=[{"name": "tool", "securityContext": {"privileged": True}}]), "privileged",
+        "containers[0].securityContext.privileged", id="a privileged sidecar",
+    ),
+    pytest.param(template(hostNetwork=True), "hostNetwork", "hostNetwork", id="the node's network"),
+    pytest.param(template(hostPID=True), "hostNetwork", "hostPID", id="the node's processes"),
+    pytest.param(template(hostIPC=True), "hostNetwork", "hostIPC", id="the node's memory"),
+    pytest.param(template(initContainers=[{"name": "first"}]), "initContainers", "initContainers", id="init"),
+    pytest.param(host_path("/"), "hostPaths", "volumes[0].hostPath '/'", id="a path of the node"),
+    pytest.param(template(serviceAccountName="admin"), "serviceAccounts", "'admin'", id="an account"),
+    pytest.param(template(automountServiceAccountToken=True), "serviceAccounts", "automount", id="an account's token"),
+    pytest.param(secret_variable("keys"), "secrets", "env[0].valueFrom.secretKeyRef 'keys'", id="a secret variable"),
+    pytest.param(
+        template(volumes=[{"name": "s", "secret": {"secretName": "keys"}}]), "secrets", "volumes[0].secret 'keys'",
+        id="a secret file",
+    ),
+    pytest.param(template(imagePullSecrets=[{"name": "keys"}]), "secrets", "imagePullSecrets[0]", id="pull secret"),
+]  # fmt: skip
+EVERYTHING = TemplateAllowance(True, True, True, ("/",), ("admin",), ("keys",))
+
+
+def test_what_stays_inside_its_pods_is_allowed():
+    assert template_problems(PodTemplate.model_validate(HARMLESS), NOTHING_ALLOWED) == ()
+    assert template_problems(PodTemplate(), NOTHING_ALLOWED) == ()
+    assert PodTemplate.model_validate(HARMLESS).to_yaml_dict() == HARMLESS
+
+
+@pytest.mark.parametrize(("asked", "switch", "place"), REACHING)
+def test_what_reaches_beyond_is_refused_with_its_place_and_what_would_allow_it(asked, switch, place):
+    [words] = template_problems(asked, NOTHING_ALLOWED)
+
+    assert place in words
+    assert f"runtime.allow.{switch} of the chart" in words
+
+
+@pytest.mark.parametrize(("asked", "switch", "place"), [one for one in REACHING if one.id != "an account's token"])
+def test_each_is_allowed_by_its_own_switch_and_by_no_other(asked, switch, place):
+    values = {
+        "privileged": ("privileged", True), "hostNetwork": ("host_network", True),
+        "initContainers": ("init_containers", True), "hostPaths": ("host_paths", ("/",)),
+        "serviceAccounts": ("service_accounts", ("admin",)), "secrets": ("secrets", ("keys",)),
+    }  # fmt: skip
+    for name, (field, value) in values.items():
+        allowed = template_problems(asked, TemplateAllowance(**{field: value})) == ()
+        assert allowed == (name == switch), name
+
+
+def test_a_token_is_mounted_for_an_allowed_account_alone():
+    asked = template(serviceAccountName="admin", automountServiceAccountToken=True)
+
+    assert template_problems(asked, EVERYTHING) == ()
+    assert len(template_problems(template(automountServiceAccountToken=True), EVERYTHING)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/films", True), ("/films/", True), ("/films/old", True), ("/films-of-others", False), ("/", False),
+     ("/films/../etc", False), ("films", False), ("", False), ("//films", False), ("/films/./a", True)],
+)  # fmt: skip
+def test_a_path_is_allowed_at_and_below_its_root(path, allowed):
+    assert (template_problems(host_path(path), TemplateAllowance(host_paths=("/films",))) == ()) is allowed
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param({"spec": {"shareProcessNamespace": True}}, id="a field that is not on the list"),
+        pytest.param({"spec": {"volumes": [{"name": "p", "projected": {"sources": []}}]}}, id="a token by projection"),
+        pytest.param({"spec": {"volumes": [{"name": "p", "csi": {"driver": "d"}}]}}, id="a driver of the node"),
+        pytest.param({"spec": {"nodeName": "control-plane"}}, id="a node past the scheduler"),
+        pytest.param({"spec": {"containers": [{"name": "runtime", "envFrom": [{}]}]}}, id="a Secret as variables"),
+        pytest.param({"spec": {"containers": [{"name": "runtime", "lifecycle": {}}]}}, id="hooks"),
+        pytest.param({"spec": {"nodeSelector": {"a": {"b": "c"}}}}, id="nesting where text belongs"),
+        pytest.param({"spec": {"containers": [{"name": "c"}] * 9}}, id="too many containers"),
+        pytest.param({"spec": {"nodeSelector": {f"k{n}": "v" for n in range(65)}}}, id="too many labels"),
+    ],
+)
+def test_what_is_not_on_the_list_cannot_be_said(content):
+    with pytest.raises(ValidationError):
+        PodTemplate.model_validate(content)
