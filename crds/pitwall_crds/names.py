@@ -46,14 +46,26 @@ FLAG_KEY: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """What the key of a feature flag must match."""
 
 
+SHADOW_SUFFIX: Final = ".shadow"
+EXPERIMENT_INFIX: Final = ".experiment."
+
+
 def shadow_flag(flag: str) -> str:
     """The key of the flag of the candidate's copies."""
-    return f"{flag}.shadow"
+    return f"{flag}{SHADOW_SUFFIX}"
 
 
 def experiment_flag(flag: str, variant: str) -> str:
     """The key of the flag of an experiment's copies; without a variant, what all these keys begin with."""
-    return f"{flag}.experiment.{variant}"
+    return f"{flag}{EXPERIMENT_INFIX}{variant}"
+
+
+def main_flag(key: str) -> str:
+    """The flag whose copies a key is about; empty for a flag that is about no copies."""
+    head, found, _ = key.partition(EXPERIMENT_INFIX)
+    if found:
+        return head
+    return key.removesuffix(SHADOW_SUFFIX) if key.endswith(SHADOW_SUFFIX) else ""
 
 
 class Header(StrEnum):

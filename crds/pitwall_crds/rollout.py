@@ -13,6 +13,10 @@ from pitwall_crds.schedule import Schedule
 from pitwall_crds.status import RolloutStatus
 
 MAXIMUM_STAGES = 16
+RESERVED_FLAG = (
+    f"flag must not end with {names.SHADOW_SUFFIX} or contain {names.EXPERIMENT_INFIX}: "
+    "the flags of another rollout's copies are called so"
+)
 
 WeightBasisPoints = Annotated[int, Field(ge=1, le=names.FULL_WEIGHT)]
 Seconds = Annotated[int, Field(ge=0, le=31_536_000)]
@@ -196,6 +200,10 @@ class RolloutSpec(Border):
             "experiments must name different variants, and not the one in variantRef",
         ),
         (
+            f"!self.flag.endsWith('{names.SHADOW_SUFFIX}') && !self.flag.contains('{names.EXPERIMENT_INFIX}')",
+            RESERVED_FLAG,
+        ),
+        (
             "self.flag == oldSelf.flag",
             "flag must not change: its users are bucketed; delete the Rollout and apply it anew",
         ),
@@ -261,6 +269,12 @@ class RolloutSpec(Border):
             raise ValueError(f"stages must climb, got weightBasisPoints {weights}")
         if weights[-1] != names.FULL_WEIGHT:
             raise ValueError(f"the last stage must have weightBasisPoints {names.FULL_WEIGHT}, got {weights[-1]}")
+        return self
+
+    @model_validator(mode="after")
+    def _flag_is_nobodys_copy(self) -> "RolloutSpec":
+        if names.main_flag(self.flag):
+            raise ValueError(RESERVED_FLAG)
         return self
 
     @model_validator(mode="after")

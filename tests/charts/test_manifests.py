@@ -179,6 +179,19 @@ def test_the_operator_is_told_what_the_values_say_of_runtimes(render):
     assert told.defaults.allowed == TemplateAllowance(True, True, True, ("/films",), ("reads",), ("hub",))
 
 
+def test_keys_are_where_no_runtime_may_be_and_prefixes_are_bound(render):
+    with mock.patch.dict(os.environ, {"POD_NAME": "operator-1", "POD_NAMESPACE": "race"}):
+        apart, together = (
+            operator_settings.read(render(case).arguments("operator")) for case in ("everything", "default")
+        )
+
+    assert apart.known.keys_in == "race"
+    assert together.known.keys_in == "", "one namespace holds all"
+    assert apart.known.prefixes.by_namespace == {"video-qa": ("sampler.", "video.")}
+    assert together.known.prefixes.by_namespace == {}
+    assert flags_service.read_settings(render("everything").arguments("flags")).flag_sets.name == "sets.json"
+
+
 def test_variants_may_reach_beyond_their_pods_by_nothing_unless_it_is_said(render):
     with mock.patch.dict(os.environ, {"POD_NAME": "operator-1", "POD_NAMESPACE": "race"}):
         told = operator_settings.read(render("default").arguments("operator"))

@@ -12,6 +12,7 @@ from harness.kube import CRDS, OPENAPI, Kubectl, KubectlRefusedError
 
 from pitwall_crds.generate.render import KINDS
 from pitwall_crds.generate.schema import fields
+from pitwall_crds.rollout import RESERVED_FLAG
 
 pytestmark = pytest.mark.slow
 
@@ -125,6 +126,7 @@ RULES = [
         "absoluteMarginBasisPoints is a difference of rates: leave it out with mean",
         id="means-have-no-rates",
     ),
+    pytest.param(edited(ROLLOUT, "spec.flag", "sampler.variant.shadow"), RESERVED_FLAG, id="copies-have-flags"),
     pytest.param(
         edited(ROLLOUT, "spec.flag", "sampler.other"),
         "flag must not change: its users are bucketed; delete the Rollout and apply it anew",

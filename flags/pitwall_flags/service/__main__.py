@@ -44,6 +44,7 @@ class FlagServiceSettings:
     sync_port: int
     flag_set_id: str
     requests_per_second: float
+    flag_sets: Path | None
     certificate: Path | None
     private_key: Path | None
 
@@ -58,6 +59,7 @@ def read_settings(arguments: Sequence[str]) -> FlagServiceSettings:
     parser.add_argument("--sync-port", type=int, default=8015, help="flagd.sync.v1; 0 takes a free port")
     parser.add_argument("--flag-set-id", default="pitwall")
     parser.add_argument("--requests-per-second", type=float, default=1000.0, help="per client address; 0 is no limit")
+    parser.add_argument("--flag-sets", type=Path, metavar="FILE", help="JSON: tokens that are for some flags alone")
     parser.add_argument("--tls-certificate", dest="certificate", type=Path, help="PEM, for HTTP and gRPC")
     parser.add_argument("--tls-private-key", dest="private_key", type=Path, help="PEM")
     settings = FlagServiceSettings(**vars(parser.parse_args(arguments)))
@@ -161,12 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
-        asyncio.run(
-            _run(
-                read_settings(sys.argv[1:] if arguments is None else arguments),
-                AccessTokens.from_environment(os.environ),
-            )
-        )
+        settings = read_settings(sys.argv[1:] if arguments is None else arguments)
+        asyncio.run(_run(settings, AccessTokens.from_environment(os.environ, settings.flag_sets)))
     except (StartError, TokenError, PortError) as error:
         sys.stderr.write(f"pitwall flags: {error}\n")
         return 2

@@ -1,5 +1,6 @@
 """The admin API: operators and people write flags over HTTP, and every change is audited."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -12,8 +13,8 @@ from pitwall_flags.errors import KilledFlagError, ProblemError, UnknownFlagError
 from pitwall_flags.flag import check
 from pitwall_flags.flag.compare import differences
 from pitwall_flags.flag.record import Change, FlagRecord, Intent
-from pitwall_flags.service.answer import documented, may
-from pitwall_flags.service.auth import TokenScope
+from pitwall_flags.service.answer import documented, etags_of, may
+from pitwall_flags.service.auth import Roots, TokenScope, covers
 from pitwall_flags.service.publish import Publisher
 from pitwall_flags.storage.store import FlagStore
 
@@ -23,7 +24,8 @@ Key = Annotated[str, Path(pattern=FLAG_KEY, max_length=254, description="Flag ke
 IdempotencyKey = Annotated[str, Header(max_length=64, description="A request with the same key is applied once.")]
 Version = Annotated[int, Query(ge=1, le=2_147_483_647)]
 Revision = Annotated[int | None, Query(ge=0, le=2**53, alias="changedAfter")]
-_anyone = Depends(may(*TokenScope))
+_reader = Depends(may(TokenScope.WRITE, TokenScope.KILL))
+"""Whoever only evaluates needs no documents, and nobody's reasons for changing them."""
 _writer = Depends(may(TokenScope.WRITE))
 _killer = Depends(may(TokenScope.KILL))
 
@@ -41,19 +43,19 @@ class Put(Reasoned):
     document: dict[str, Any]
 
 
-@router.get("", dependencies=[_anyone])
+@router.get("", dependencies=[_reader])
 async def list_flags(request: Request, changed_after: Revision = None) -> dict[str, Any]:
     """All flags at one revision, or only what changed after an earlier one: flags as they are now, and those gone."""
-    store = _store(request)
+    store, roots = _store(request), request.state.roots
     if changed_after is None:
         contents = await store.contents()
-        return {"revision": contents.revision, "flags": [_shown(record) for record in contents.records]}
+        return {"revision": contents.revision, "flags": _shown_of(roots, contents.records)}
     newer = await store.newer(changed_after)
-    gone = [{"key": key, "version": version} for key, version in newer.gone.items()]
-    return {"revision": newer.revision, "flags": [_shown(record) for record in newer.records], "gone": gone}
+    gone = [{"key": key, "version": version} for key, version in newer.gone.items() if covers(roots, key)]
+    return {"revision": newer.revision, "flags": _shown_of(roots, newer.records), "gone": gone}
 
 
-@router.get("/{key}", dependencies=[_anyone], responses=documented(404))
+@router.get("/{key}", dependencies=[_reader], responses=documented(404))
 async def get_flag(request: Request, key: Key) -> Response:
     """One flag; the ETag is its version."""
     record = await _store(request).get(key)
@@ -106,7 +108,7 @@ async def delete_flag(
     return {"key": key, **_shown_change(change)}
 
 
-@router.get("/{key}/history", dependencies=[_anyone], responses=documented(404))
+@router.get("/{key}/history", dependencies=[_reader], responses=documented(404))
 async def history(
     request: Request,
     key: Key,
@@ -120,7 +122,7 @@ async def history(
     return {"key": key, "changes": [_shown_change(change) for change in changes]}
 
 
-@router.get("/{key}/diff", dependencies=[_anyone], responses=documented(404))
+@router.get("/{key}/diff", dependencies=[_reader], responses=documented(404))
 async def diff(
     request: Request,
     key: Key,
@@ -164,9 +166,9 @@ def _expected(if_match: str, if_none_match: str) -> int | None:
 
 
 def _version(if_match: str, remedy: str) -> int:
-    text = if_match.strip().strip('"')
     if not if_match:
         raise ProblemError(428, remedy)
+    text = etags_of(if_match)[0].strip('"') if "," not in if_match else ""
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise ProblemError(400, f"If-Match must be a version number in quotes, not {if_match[:64]!r}")
     return int(text)
@@ -178,6 +180,10 @@ def _conflict(conflict: VersionConflictError) -> ProblemError:
 
 def _answer(record: FlagRecord, *, created: bool = False) -> Response:
     return JSONResponse(_shown(record), 201 if created else 200, {"ETag": f'"{record.version}"'})
+
+
+def _shown_of(roots: Roots, records: Iterable[FlagRecord]) -> list[dict[str, Any]]:
+    return [_shown(record) for record in records if covers(roots, record.key)]
 
 
 def _shown(record: FlagRecord) -> dict[str, Any]:

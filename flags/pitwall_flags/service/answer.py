@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from pitwall_flags.errors import ProblemError
-from pitwall_flags.service.auth import AccessTokens, TokenScope, token_of
+from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, TokenScope, covers, token_of
 
 MAX_BODY_BYTES: Final = 131_072
 
@@ -73,8 +73,15 @@ def parse_object(text: bytes) -> dict[str, Any]:
     return body
 
 
-def may(*scopes: TokenScope) -> Callable[[Request], Awaitable[None]]:
-    """A dependency that passes requests whose token has one of the scopes: 401 without token, 403 with another."""
+def etags_of(header: str) -> list[str]:
+    """The entity tags of an If-Match or If-None-Match header, weak ones as what they stand for (RFC 9110, 8.8.3.2):
+    a proxy that compresses an answer makes its tag weak."""
+    return [tag.strip().removeprefix("W/") for tag in header.split(",")]
+
+
+def may(*scopes: TokenScope, everywhere: bool = False) -> Callable[[Request], Awaitable[None]]:
+    """A dependency that passes requests whose token has one of the scopes for the flag of the path, or for all flags
+    where `everywhere` is asked: 401 without token, 403 with another. `request.state.roots` says for which flags."""
 
     async def check(request: Request) -> None:
         tokens: AccessTokens = request.app.state.tokens
@@ -83,8 +90,12 @@ def may(*scopes: TokenScope) -> Callable[[Request], Awaitable[None]]:
             raise ProblemError(
                 401, "send a token: Authorization: Bearer … or X-API-Key", {"WWW-Authenticate": "Bearer"}
             )
-        if not tokens.scopes(token) & set(scopes):
+        roots = request.state.roots = tokens.roots(token, scopes)
+        if not roots:
             raise ProblemError(403, f"this token may not do that; it needs the scope {' or '.join(scopes)}")
+        key = request.path_params.get("key")
+        if (key is not None and not covers(roots, key)) or (everywhere and roots != ALL_FLAGS):
+            raise ProblemError(403, f"this token is for {', '.join(map(repr, sorted(roots)))} alone")
 
     return check
 

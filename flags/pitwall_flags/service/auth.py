@@ -1,13 +1,17 @@
-"""Says what a request's token permits. Tokens are kept as SHA-256 digests only."""
+"""Says what a request's token permits, and for which flags. Tokens are kept as SHA-256 digests only."""
 
 import hashlib
 import hmac
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Final
 
+from pitwall_crds.names import FLAG_KEY, main_flag
 from pitwall_flags.errors import TokenError
 
 HASH_PREFIX: Final = "sha256:"
@@ -27,23 +31,53 @@ VARIABLES: Final[Mapping[TokenScope, str]] = {
 }  # fmt: skip
 
 
+Roots = frozenset[str]
+"""Which flags: a key and what belongs to it (`sampler.variant`), all that begin so (`search.`), or all (``)."""
+ALL_FLAGS: Final[Roots] = frozenset({""})
+
+
+def covers(roots: Roots, key: str) -> bool:
+    """Whether a flag is among these."""
+    main = main_flag(key)
+    return any(not root or root in (key, main) or (root.endswith(".") and key.startswith(root)) for root in roots)
+
+
+@dataclass(frozen=True, slots=True)
+class FlagSetTokens:
+    """The tokens of one flag set: which flags, and the digest of each scope that has a token."""
+
+    roots: Roots
+    digests: Mapping[TokenScope, bytes] = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class AccessTokens:
-    """The digest of each scope's token; no digest at all means that the service is open (and bound to loopback)."""
+    """The digest of each scope's token; no digest at all means that the service is open (and bound to loopback).
+
+    Attributes:
+        digests: tokens for all flags.
+        sets: tokens for some of them.
+    """
 
     digests: Mapping[TokenScope, bytes] = field(default_factory=dict, repr=False)
+    sets: tuple[FlagSetTokens, ...] = field(default=(), repr=False)
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "AccessTokens":
-        """Tokens as configured: plain, or `sha256:` and the digest in hexadecimal. Raises TokenError."""
+    def from_environment(cls, environment: Mapping[str, str], sets: Path | None = None) -> "AccessTokens":
+        """Tokens as configured: plain, or `sha256:` and the digest in hexadecimal; those of flag sets from a file.
+
+        Raises TokenError.
+        """
         given = {scope: environment.get(name, "") for scope, name in VARIABLES.items()}
         missing = [VARIABLES[scope] for scope, text in given.items() if not text]
-        if missing and len(missing) < len(given):
+        if missing and (len(missing) < len(given) or sets is not None):
             raise TokenError(f"{', '.join(missing)} must be set too: with tokens, every scope needs its own")
         digests = {scope: _digest_of(VARIABLES[scope], text) for scope, text in given.items() if text}
-        if len(set(digests.values())) < len(digests):
-            raise TokenError("the evaluate, write and kill tokens must differ")
-        return cls(digests)
+        found = tuple(_read_sets(sets)) if sets is not None else ()
+        every = [*digests.values(), *(digest for one in found for digest in one.digests.values())]
+        if len(set(every)) < len(every):
+            raise TokenError("the evaluate, write and kill tokens must differ, those of every flag set too")
+        return cls(digests, found)
 
     @property
     def is_open(self) -> bool:
@@ -51,11 +85,56 @@ class AccessTokens:
         return not self.digests
 
     def scopes(self, token: str) -> frozenset[TokenScope]:
-        """What this token may do. Every digest is compared, in constant time, whatever matches."""
+        """What this token may do, with whichever flags."""
+        return frozenset(scope for scope in TokenScope if self.roots(token, (scope,)))
+
+    def roots(self, token: str, scopes: Collection[TokenScope]) -> Roots:
+        """With which flags this token may do any of this. Every digest is compared, in constant time."""
         if self.is_open:
-            return frozenset(TokenScope)
+            return ALL_FLAGS
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-        return frozenset([scope for scope, known in self.digests.items() if hmac.compare_digest(digest, known)])
+        found: set[str] = set()
+        for one in (FlagSetTokens(ALL_FLAGS, self.digests), *self.sets):
+            matching = [scope for scope, known in one.digests.items() if hmac.compare_digest(digest, known)]
+            if not set(matching).isdisjoint(scopes):
+                found |= one.roots
+        return frozenset(found)
+
+
+def _read_sets(path: Path) -> Iterator[FlagSetTokens]:
+    """`{"search": {"flags": ["search."], "evaluate": "sha256:…", "write": "…"}}`. Raises TokenError."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise TokenError(f"the flag sets of {path} cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise TokenError(f"{path} must hold an object of flag sets by name")
+    sets = {name: _flag_set(f"{path}: flag set {name!r}", one) for name, one in content.items()}
+    for (name, one), (other, two) in permutations(sets.items(), 2):
+        shared = [root for root in two.roots if covers(one.roots, root)]
+        if shared and TokenScope.WRITE in one.digests and TokenScope.WRITE in two.digests:
+            raise TokenError(
+                f"{path}: the flag sets {name!r} and {other!r} may both write {shared[0]!r}; keep them apart"
+            )
+    yield from sets.values()
+
+
+def _flag_set(where: str, content: Any) -> FlagSetTokens:
+    known = {"flags", *TokenScope}
+    if not isinstance(content, dict) or not set(content) <= known:
+        raise TokenError(f"{where} must hold flags and any of {', '.join(TokenScope)}")
+    roots = content.get("flags")
+    if not isinstance(roots, list) or not roots:
+        raise TokenError(f'{where}: flags must list keys, or what keys begin with, such as "search."')
+    for root in roots:
+        if not isinstance(root, str) or not re.fullmatch(FLAG_KEY, root):
+            raise TokenError(f"{where}: {root!r} is no flag key, nor what one begins with")
+    texts = {scope: content[scope] for scope in TokenScope if scope in content}
+    if not texts or not all(isinstance(text, str) for text in texts.values()):
+        raise TokenError(f"{where} has no token: give any of {', '.join(TokenScope)}, each as text")
+    return FlagSetTokens(
+        frozenset(roots), {scope: _digest_of(f"{where}, {scope}", text) for scope, text in texts.items()}
+    )
 
 
 def token_of(headers: Mapping[str, str]) -> str:

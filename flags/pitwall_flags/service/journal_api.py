@@ -15,6 +15,8 @@ router = APIRouter(prefix="/v1/journal", tags=["journal"], responses=documented(
 
 Name = Annotated[str, Path(pattern=DNS_LABEL, min_length=1, max_length=63)]
 MOST_LINES = 256
+_writer = Depends(may(TokenScope.WRITE, everywhere=True))
+_reader = Depends(may(TokenScope.WRITE, TokenScope.KILL, everywhere=True))
 
 
 class Lines(Border):
@@ -23,7 +25,7 @@ class Lines(Border):
     lines: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=MOST_LINES)]
 
 
-@router.post("/{namespace}/{rollout}", dependencies=[Depends(may(TokenScope.WRITE))], responses=documented(409))
+@router.post("/{namespace}/{rollout}", dependencies=[_writer], responses=documented(409))
 async def append_lines(
     request: Request,
     namespace: Name,
@@ -41,7 +43,7 @@ async def append_lines(
     return {"last": last}
 
 
-@router.get("/{namespace}/{rollout}", dependencies=[Depends(may(*TokenScope))])
+@router.get("/{namespace}/{rollout}", dependencies=[_reader])
 async def read_lines(
     request: Request,
     namespace: Name,

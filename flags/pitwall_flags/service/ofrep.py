@@ -16,8 +16,8 @@ from pitwall_flags.flag.evaluate import Attributes, EvaluationFault, FlagResolut
 from pitwall_flags.flag.flagset import FlagSet
 from pitwall_flags.provider import telemetry
 from pitwall_flags.service import ofrep_schema as schema
-from pitwall_flags.service.answer import may, parse_object
-from pitwall_flags.service.auth import AccessTokens, TokenScope, token_of
+from pitwall_flags.service.answer import etags_of, may, parse_object
+from pitwall_flags.service.auth import AccessTokens, Roots, TokenScope, covers, token_of
 from pitwall_flags.service.publish import FlagSnapshot, Publisher
 
 SINGLE_PATH: Final = "/ofrep/v1/evaluate/flags/"
@@ -48,21 +48,22 @@ class SingleEvaluations:
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Answer, or hand over what is another request, or one without the right token (for the words of refusal)."""
         single = scope["type"] == "http" and scope["method"] == "POST" and scope["path"].startswith(SINGLE_PATH)
-        if not single or not self._admits(scope):
+        key = scope["path"].removeprefix(SINGLE_PATH) if single else ""
+        if not single or not self._admits(scope, key):
             await self._app(scope, receive, send)
             return
         message = await receive()
-        flag_set, key = self._publisher.snapshot.flag_set, scope["path"].removeprefix(SINGLE_PATH)
+        flag_set = self._publisher.snapshot.flag_set
         status, answer = evaluate_one(flag_set, key, message.get("body", b""))
         body = json.dumps(answer, separators=(",", ":")).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _admits(self, scope: dict[str, Any]) -> bool:
+    def _admits(self, scope: dict[str, Any], key: str) -> bool:
         if self._tokens.is_open:
             return True
-        return TokenScope.EVALUATE in self._tokens.scopes(token_of(Headers(scope=scope)))
+        return covers(self._tokens.roots(token_of(Headers(scope=scope)), (TokenScope.EVALUATE,)), key)
 
 
 def evaluate_one(flag_set: FlagSet, key: str, body: bytes) -> tuple[int, dict[str, Any]]:
@@ -84,9 +85,9 @@ async def evaluate_flags(request: Request, flagConfigEtag: str = "") -> Response
     except ContextError as fault:
         return JSONResponse(_failure(fault.fault, str(fault)), 400)
     snapshot = await _as_new_as(_publisher(request), flagConfigEtag)
-    body = _bulk(snapshot, targeting_key, attributes)
+    body = _bulk(snapshot, targeting_key, attributes, request.state.roots)
     etag = f'"{hashlib.sha256(json.dumps(body).encode()).hexdigest()[:32]}"'
-    if etag in [part.strip() for part in request.headers.get("if-none-match", "").split(",")]:
+    if etag in etags_of(request.headers.get("if-none-match", "")):
         return Response(None, 304, {"ETag": etag})
     return JSONResponse({**body, "eventStreams": [_event_stream(request.app.state.tokens)]}, 200, {"ETag": etag})
 
@@ -151,9 +152,10 @@ def _context(body: bytes) -> tuple[str, Attributes]:
     return targeting_key, context
 
 
-def _bulk(snapshot: FlagSnapshot, targeting_key: str, attributes: Attributes) -> dict[str, Any]:
+def _bulk(snapshot: FlagSnapshot, targeting_key: str, attributes: Attributes, roots: Roots) -> dict[str, Any]:
     flag_set = snapshot.flag_set
-    flags = [_shown(key, flag_set.evaluate(key, targeting_key, attributes)) for key in flag_set.documents]
+    keys = [key for key in flag_set.documents if covers(roots, key)]
+    flags = [_shown(key, flag_set.evaluate(key, targeting_key, attributes)) for key in keys]
     return {"flags": flags, "metadata": {"flagSetId": flag_set.metadata["flagSetId"]}}
 
 

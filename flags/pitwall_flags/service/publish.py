@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pitwall_flags.flag.evaluate import Metadata
 from pitwall_flags.flag.flagset import FlagSet
 from pitwall_flags.flag.record import Change, Contents
+from pitwall_flags.service.auth import ALL_FLAGS, Roots, covers
 from pitwall_flags.storage.store import FlagStore
 
 log = logging.getLogger(__name__)
@@ -31,11 +32,11 @@ class FlagSnapshot:
     fragments: Mapping[str, str]
     configuration: str
 
-    def select(self, prefix: str) -> str:
-        """The configuration with the flags of this key prefix only."""
-        if not prefix:
+    def select(self, prefix: str, roots: Roots = ALL_FLAGS) -> str:
+        """The configuration with the flags of this key prefix only, of those that the caller may see."""
+        if not prefix and roots == ALL_FLAGS:
             return self.configuration
-        chosen = {key: text for key, text in self.fragments.items() if key.startswith(prefix)}
+        chosen = {key: text for key, text in self.fragments.items() if key.startswith(prefix) and covers(roots, key)}
         return _configuration(chosen, self.flag_set.metadata)
 
 

@@ -7,7 +7,7 @@ import grpc
 from google.protobuf.struct_pb2 import Struct
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
-from pitwall_flags.service.auth import AccessTokens, TokenScope, token_of
+from pitwall_flags.service.auth import AccessTokens, Roots, TokenScope, token_of
 from pitwall_flags.service.publish import Publisher
 
 KEEP_ALIVE_OPTIONS = (
@@ -31,31 +31,34 @@ class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):
 
     async def SyncFlags(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - flagd's name
         """Stream the selected flags, whole, at every change."""
-        prefix = await self._admit(request, context)
+        prefix, roots = await self._admit(request, context)
         async for snapshot in self._publisher.follow():
             yield sync_pb2.SyncFlagsResponse(
-                flag_configuration=snapshot.select(prefix), sync_context=_sync_context(self._publisher.flag_set_id)
+                flag_configuration=snapshot.select(prefix, roots),
+                sync_context=_sync_context(self._publisher.flag_set_id),
             )
 
     async def FetchAllFlags(self, request: Any, context: Any) -> Any:  # noqa: N802 - flagd's name
         """The selected flags as they are."""
-        prefix = await self._admit(request, context)
-        return sync_pb2.FetchAllFlagsResponse(flag_configuration=self._publisher.snapshot.select(prefix))
+        prefix, roots = await self._admit(request, context)
+        return sync_pb2.FetchAllFlagsResponse(flag_configuration=self._publisher.snapshot.select(prefix, roots))
 
     async def GetMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802 - flagd's name
         """The deprecated way to the static context; older providers still ask."""
         await self._admit(request, context)
         return sync_pb2.GetMetadataResponse(metadata=_sync_context(self._publisher.flag_set_id))
 
-    async def _admit(self, request: Any, context: Any) -> str:
-        """The key prefix that the caller selected, once its token is found good; otherwise the call ends here."""
+    async def _admit(self, request: Any, context: Any) -> tuple[str, Roots]:
+        """The key prefix that the caller selected and the flags that it may see, once its token is found good;
+        otherwise the call ends here."""
         headers = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
-        if TokenScope.EVALUATE not in self._tokens.scopes(token_of(headers)):
+        roots = self._tokens.roots(token_of(headers), (TokenScope.EVALUATE,))
+        if not roots:
             words = "send the evaluate token as metadata: authorization: Bearer … or x-api-key"
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, words)
         selector = headers.get("flagd-selector") or str(getattr(request, "selector", ""))
         try:
-            return read_selector(selector, self._publisher.flag_set_id)
+            return read_selector(selector, self._publisher.flag_set_id), roots
         except ValueError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             raise AssertionError from error

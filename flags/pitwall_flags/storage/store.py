@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from pitwall_crds.names import experiment_flag, main_flag, shadow_flag
 from pitwall_flags.errors import KilledFlagError, UnknownFlagError, VersionConflictError
 from pitwall_flags.flag import document
 from pitwall_flags.flag.record import Change, ChangeKind, Contents, FlagRecord, Intent, Newer
@@ -109,7 +110,7 @@ class FlagStore:
             return new
 
     async def kill(self, key: str, *, killed: bool, intent: Intent) -> FlagRecord:
-        """Kill or release a flag and its shadow and experiment flags (`key.…`), together. A kill leaves a split at
+        """Kill or release a flag and its shadow and experiment flags, together. A kill leaves a split at
         rest, so a release exposes nobody to what was killed. Raises UnknownFlagError."""
         action = ChangeKind.KILL if killed else ChangeKind.RELEASE
         async with self._write() as (connection, revision):
@@ -241,14 +242,15 @@ async def _read(connection: AsyncConnection, key: str) -> FlagRecord | None:
 
 async def _born_killed(connection: AsyncConnection, key: str) -> bool:
     """Whether a new flag belongs to a killed one: a shadow flag made after the kill must not send copies either."""
-    parts = key.split(".")
-    above = [".".join(parts[:length]) for length in range(1, len(parts))]
-    query = select(flags.c.key).where(flags.c.key.in_(above), flags.c.killed).limit(1)
-    return bool(above) and (await connection.execute(query)).first() is not None
+    main = main_flag(key)
+    query = select(flags.c.key).where(flags.c.key == main, flags.c.killed)
+    return bool(main) and (await connection.execute(query)).first() is not None
 
 
 async def _read_family(connection: AsyncConnection, key: str) -> Sequence[FlagRecord]:
-    query = select(flags).where(flags.c.key.startswith(f"{key}.", autoescape=True)).order_by(flags.c.key)
+    """The flags of a flag's copies. What merely begins alike (`a` and `a.b`) may be another team's."""
+    experiments = flags.c.key.startswith(experiment_flag(key, ""), autoescape=True)
+    query = select(flags).where((flags.c.key == shadow_flag(key)) | experiments).order_by(flags.c.key)
     return [_record(row) for row in await connection.execute(query)]
 
 

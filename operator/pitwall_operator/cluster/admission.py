@@ -37,7 +37,7 @@ def review(kind: Kind, operation: str, found: Object, cache: Cache, known: Known
             return Review()
         if kind is VARIANTS:
             return Review(refusals=variant_problems(SamplerVariant.model_validate(_spec_of(found)), known))
-        return _rollout(Rollout.model_validate(_spec_of(found)), found, cache)
+        return _rollout(Rollout.model_validate(_spec_of(found)), found, cache, known)
     except ValidationError as error:
         return Review(refusals=tuple(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:8]))
 
@@ -51,13 +51,14 @@ def _list(names: Collection[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _rollout(rollout: Rollout, found: Object, cache: Cache) -> Review:
+def _rollout(rollout: Rollout, found: Object, cache: Cache, known: Known) -> Review:
     key = (rollout.metadata.namespace, rollout.metadata.name)
     stored = cache.get(ROLLOUTS, key)
     if stored is not None:  # what it already serves counts too, and how old it is
         rollout = _as_stored(rollout, stored)
     others = _others(rollout, key, found, cache)
-    refused = ownership.refusal(_newest(rollout) if stored is None else rollout, others)
+    refused = known.prefixes.refusal(key[0], rollout.spec.flag)
+    refused = refused or ownership.refusal(_newest(rollout) if stored is None else rollout, others)
     asked = (rollout.spec.variant_ref.name, *(one.variant_ref.name for one in rollout.spec.experiments))
     missing = [name for name in asked if cache.get(VARIANTS, (key[0], name)) is None]
     warnings = tuple(

@@ -13,7 +13,7 @@ from pitwall_flags.flag.document import at_rest, read_split
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.kube.cache import Key, rollout_of
 from pitwall_operator.kube.client import Object
-from pitwall_operator.turn.perform import OWNER
+from pitwall_operator.turn.perform import owner_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +26,10 @@ class Rest:
     owner: str
 
 
-def owner_of(flag: FlagRecord) -> Key | None:
-    """The rollout that a flag belongs to."""
-    metadata = flag.document.get("metadata")
-    namespace, slash, name = str(metadata.get(OWNER, "") if isinstance(metadata, Mapping) else "").partition("/")
-    return (namespace, name) if slash else None
-
-
 def to_rest(flags: Iterable[FlagRecord], existing: Collection[Key], is_ours: Callable[[str], bool]) -> Iterator[Rest]:
     """What to write; `is_ours` says whether a namespace is one that this operator watches."""
     for flag in flags:
-        owner = owner_of(flag)
+        owner = owner_of(flag.document)
         if owner is None or owner in existing or not is_ours(owner[0]):
             continue
         document = at_rest(flag.document)
@@ -51,7 +44,7 @@ def idle_pools(
     what serves, nothing is touched."""
     serving: dict[Key, set[str]] = {}
     for flag in flags:
-        owner = owner_of(flag)
+        owner = owner_of(flag.document)
         split = read_split(flag.document) if owner is not None and owner not in existing else None
         if owner is not None and split is not None:
             serving.setdefault(owner, set()).update(share.variant for share in split.shares if share.weight)

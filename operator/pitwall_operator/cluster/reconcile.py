@@ -152,7 +152,9 @@ class Reconciler:
 
         notebook = Notebook(self.flags, store)
         invalid, failures = self._invalid(variants), self._failures
-        ports = TurnPorts(self.flags, view, notebook, notebook, invalid, self.kube.clock, self.planner, failures)
+        ports = TurnPorts(
+            self.flags, view, notebook, notebook, invalid, self.kube.clock, self.planner, failures, self.known.prefixes
+        )
         reading = self.reader.reading(rollout)
         revisions = await self._revisions(rollout, variants)
         done = await turn(rollout, variants, revisions, ports, reading, self._rivals(key, found))

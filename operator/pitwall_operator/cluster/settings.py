@@ -3,13 +3,16 @@
 import argparse
 import json
 import os
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pitwall_crds.names import FLAG_KEY
 from pitwall_operator.cluster.controller import WORKERS
+from pitwall_operator.decision.ownership import FlagPrefixes
 from pitwall_operator.decision.runnable import ANY, BUILT_IN, Known
 from pitwall_operator.kube.allowed import TemplateAllowance
 from pitwall_operator.kube.manifests import Defaults
@@ -101,6 +104,10 @@ def _cluster_options(group: Any) -> None:
 
 def _service_options(group: Any) -> None:
     group.add_argument("--flags-url", required=True, help="the flag service's HTTP address")
+    group.add_argument(
+        "--flag-prefix", type=_flag_prefix, action="append", default=[], metavar="NAMESPACE=PREFIX",
+        help="flags of this namespace begin so, and no other namespace's may; repeatable",
+    )  # fmt: skip
     group.add_argument("--prometheus-url", default="", help="empty: nothing is measured, so nothing is promoted")
     group.add_argument("--prometheus-timeout-seconds", type=int, default=5, help="of one query")
     group.add_argument("--read-seconds", type=float, default=1.0, help="between two readings of all moving rollouts")
@@ -123,6 +130,21 @@ def _process_options(group: Any) -> None:
         help="a watch that brings nothing for so long, not even the bookmark of each minute, is opened anew",
     )  # fmt: skip
     group.add_argument("--workers", type=int, default=WORKERS, help="rollouts that are worked on at once")
+
+
+def _flag_prefix(text: str) -> tuple[str, str]:
+    """Namespace and prefix. Raises ValueError where it is neither, which argparse tells."""
+    namespace, equals, prefix = text.partition("=")
+    if not equals or not namespace or not re.fullmatch(FLAG_KEY, prefix) or not prefix.endswith("."):
+        raise ValueError(f"{text} is no NAMESPACE=PREFIX with a dot at its end")
+    return namespace, prefix
+
+
+def _prefixes(chosen: argparse.Namespace) -> FlagPrefixes:
+    found: dict[str, tuple[str, ...]] = {}
+    for namespace, prefix in chosen.flag_prefix:
+        found[namespace] = (*found.get(namespace, ()), prefix)
+    return FlagPrefixes(found)
 
 
 def _volume(text: str) -> dict[str, Any]:
@@ -159,6 +181,10 @@ def _runtime_options(group: Any) -> None:
             f"--{volume}-volume-in", type=_volume_in, action="append", default=[], metavar="NAMESPACE=JSON",
             help=f"the {volume} volume of that namespace's runtimes, in place of the general one; repeatable",
         )  # fmt: skip
+    group.add_argument(
+        "--no-runtimes-in", default="", metavar="NAMESPACE",
+        help="the namespace that holds the flag tokens: whoever may run pods beside them can read them",
+    )  # fmt: skip
     group.add_argument("--startup-seconds", type=int, default=600, help="how long loading the models may take")
     group.add_argument("--grace-seconds", type=int, default=60, help="how long running answers may take at the end")
     group.add_argument(
@@ -225,6 +251,8 @@ def _known(chosen: argparse.Namespace) -> Known:
         encoders=_names(chosen.known_encoder) if chosen.known_encoder else BUILT_IN.encoders,
         parameters=parameters if samplers else BUILT_IN.parameters,
         allowed=_allowed(chosen),
+        keys_in=chosen.no_runtimes_in,
+        prefixes=_prefixes(chosen),
     )
 
 

@@ -3,11 +3,50 @@
 Pure: no clock, chance or I/O.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 from pitwall_crds.rollout import Rollout
 
 Age = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagPrefixes:
+    """What the flags of a namespace must begin with, where the cluster's administrator says so, and no other's may."""
+
+    by_namespace: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def refusal(self, namespace: str, flag: str) -> str:
+        """Why a rollout of this namespace may not move this flag; empty if it may."""
+        own = self.by_namespace.get(namespace, ())
+        if own and not flag.startswith(own):
+            return f"the flags of namespace {namespace!r} begin with {' or '.join(own)}, and {flag!r} does not"
+        for other, prefixes in sorted(self.by_namespace.items()):
+            if other != namespace and not own and flag.startswith(prefixes):
+                return f"the flag {flag!r} is of namespace {other!r}, whose flags begin with {' or '.join(prefixes)}"
+        return ""
+
+
+NO_PREFIXES: Final = FlagPrefixes()
+
+
+def foreign_flag(rollout: Rollout, owner: tuple[str, str] | None, *, is_split: bool) -> str:
+    """Why a flag that exists is not this rollout's to move; empty if it is.
+
+    A flag belongs for good to the namespace whose Rollout made it, also when that Rollout is gone: its users are there.
+
+    Args:
+        owner: namespace and name of the Rollout that the flag remembers.
+        is_split: whether it is a flag as rollouts write it.
+    """
+    flag, remedy = rollout.spec.flag, "name another flag, or have the flag deleted by whoever may write it"
+    if owner is not None and owner[0] != rollout.metadata.namespace:
+        return f"the flag {flag!r} belongs to Rollout {'/'.join(owner)} of another namespace; {remedy}"
+    if owner is None and not is_split and not rollout.status.weights:
+        return f"the flag {flag!r} exists and is no rollout's: somebody else's clients may ask for it; {remedy}"
+    return ""
 
 
 def age(rollout: Rollout) -> Age:

@@ -12,6 +12,7 @@ from pitwall_crds import builtin
 from pitwall_crds.names import Pool
 from pitwall_crds.reading.problems import suggestion
 from pitwall_crds.variant import SamplerVariant
+from pitwall_operator.decision.ownership import NO_PREFIXES, FlagPrefixes
 from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance, template_problems
 
 NAME_LENGTH: Final = 63 - len("-candidate")
@@ -28,6 +29,8 @@ class Known:
     Attributes:
         parameters: by sampler; one that is not listed takes any.
         allowed: what the administrator allows pods beyond what the operator gives them.
+        keys_in: the namespace that holds Pitwall's own keys, where no runtime may be; empty: none is kept free.
+        prefixes: what flags must begin with, by namespace.
     """
 
     samplers: Collection[str] = ()
@@ -35,6 +38,8 @@ class Known:
     encoders: Collection[str] = ()
     parameters: Mapping[str, Collection[str]] = field(default_factory=dict)
     allowed: TemplateAllowance = NOTHING_ALLOWED
+    keys_in: str = ""
+    prefixes: FlagPrefixes = NO_PREFIXES
 
 
 BUILT_IN: Final = Known(
@@ -49,6 +54,8 @@ def variant_problems(variant: SamplerVariant, known: Known) -> tuple[str, ...]:
         *_name_problems(variant.metadata.name),
         *template_problems(variant.spec.runtime.template, known.allowed),
     ]
+    if variant.metadata.namespace == known.keys_in:
+        problems.append(f"namespace {known.keys_in!r} holds Pitwall's own keys: no runtime may be there")
     if not variant.spec.runtime.image:
         problems += _unknown(variant, known)
     return tuple(problems)

@@ -25,6 +25,13 @@ OWNER = "pitwallRollout"
 """Metadata of a flag: which Rollout moves it, as `namespace/name`."""
 
 
+def owner_of(document: Mapping[str, object]) -> tuple[str, str] | None:
+    """Namespace and name of the Rollout that a flag belongs to."""
+    metadata = document.get("metadata")
+    namespace, slash, name = str(metadata.get(OWNER, "") if isinstance(metadata, Mapping) else "").partition("/")
+    return (namespace, name) if slash else None
+
+
 class Announcer(Protocol):
     """Where people read what happened."""
 
@@ -89,5 +96,8 @@ def _spec(ports: EffectPorts, variant: str, revision: str) -> SamplerVariant:
 async def _put(ports: EffectPorts, key: str, document: Mapping[str, object], why: str) -> None:
     known = await ports.flags.get(key)
     version = known.version if known else None
+    owner = owner_of(known.document) if known else None
+    if owner is not None and ports.owner and owner[0] != ports.owner.partition("/")[0]:
+        raise FlagRejectedError(f"flag {key!r} belongs to Rollout {'/'.join(owner)} of another namespace")
     owned = {**document, "metadata": {OWNER: ports.owner}} if ports.owner else dict(document)
     await ports.flags.put(key, owned, expected_version=version, actor=ACTOR, reason=why or "reconciled")

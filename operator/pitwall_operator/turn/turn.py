@@ -23,7 +23,7 @@ from pitwall_operator.decision.analyze import Judgement
 from pitwall_operator.decision.decide import Decision, decide
 from pitwall_operator.record import lines
 from pitwall_operator.record.past import past
-from pitwall_operator.turn.perform import Announcer, EffectPorts, perform
+from pitwall_operator.turn.perform import Announcer, EffectPorts, owner_of, perform
 from pitwall_operator.turn.run_planner import RunPlanner
 from pitwall_operator.values.effects import EffectFailure
 from pitwall_operator.values.observation import (
@@ -63,6 +63,7 @@ class TurnPorts:
         clock: epoch seconds.
         planner: plans every run when it has begun.
         failures: what could not be done in a rollout's turn before, by namespace and name; a turn keeps it up to date.
+        prefixes: what flags must begin with, by namespace.
     """
 
     flags: FlagClient
@@ -73,6 +74,7 @@ class TurnPorts:
     clock: Callable[[], float] = time.time
     planner: RunPlanner = field(default_factory=RunPlanner)
     failures: MutableMapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    prefixes: ownership.FlagPrefixes = ownership.NO_PREFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ async def observe(
         shadow=await see_shadow(ports.flags, shadow_flag(rollout.spec.flag)),
         reading=reading,
         experiments=await see_experiments(ports.flags, rollout),
-        refused=ownership.refusal(rollout, rivals),
+        refused=await _refusal(rollout, rivals, ports),
         plan=ports.planner.of(rollout, reading, candidate.full_replicas if candidate else 1),
         past=await see_past(rollout, ports.memory),
         failures=tuple(ports.failures.get(_key(rollout), ())),
@@ -196,6 +198,22 @@ async def see_past(rollout: Rollout, memory: Memory) -> Past | Unseen:
 
 def _key(rollout: Rollout) -> tuple[str, str]:
     return rollout.metadata.namespace, rollout.metadata.name
+
+
+async def _refusal(rollout: Rollout, rivals: Sequence[Rollout], ports: TurnPorts) -> str:
+    """Why this rollout may move nothing; empty if it may."""
+    refused = ports.prefixes.refusal(rollout.metadata.namespace, rollout.spec.flag)
+    refused = refused or ownership.refusal(rollout, rivals)
+    if refused:
+        return refused
+    try:
+        known = await ports.flags.get(rollout.spec.flag)
+    except (FlagsUnreachableError, FlagRejectedError):
+        return ""  # then the split is unseen too, and nothing is decided
+    if known is None:
+        return ""
+    is_split = read_split(known.document) is not None
+    return ownership.foreign_flag(rollout, owner_of(known.document), is_split=is_split)
 
 
 async def tell_standstill(rollout: Rollout, memory: Memory, why: str, *, now: float) -> None:

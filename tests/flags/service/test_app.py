@@ -64,7 +64,8 @@ async def guarded(tmp_path: Path) -> AsyncIterator[FlagsDesk]:
         pytest.param({}, 428, "send If-Match", id="no version at all"),
         pytest.param({"If-Match": '"x"'}, 400, "a version number in quotes", id="a version that is none"),
         pytest.param({"If-Match": "*"}, 400, "a version number in quotes", id="any version"),
-        pytest.param({"If-Match": 'W/"1"'}, 400, "a version number in quotes", id="a weak tag"),
+        pytest.param({"If-Match": 'W/"7"'}, 412, "the store has version 1", id="a weak tag of another version"),
+        pytest.param({"If-Match": '"1", "2"'}, 400, "a version number in quotes", id="several versions"),
         pytest.param({"If-Match": '"9999999999"'}, 400, "a version number in quotes", id="a version too large"),
         pytest.param({"If-None-Match": '"1"'}, 428, "send If-Match", id="not this version"),
         pytest.param({"If-Match": '"1"', "If-None-Match": "*"}, 428, "send If-Match", id="old and new at once"),
@@ -136,7 +137,11 @@ async def test_a_request_that_is_repeated_after_its_flag_is_gone_is_a_conflict_a
 
 @pytest.mark.parametrize(
     ("scope", "refused"),
-    [("evaluate", {"put", "kill", "delete"}), ("write", {"kill", "evaluate"}), ("kill", {"put", "delete", "evaluate"})],
+    [
+        ("evaluate", {"put", "kill", "delete", "read"}),
+        ("write", {"kill", "evaluate"}),
+        ("kill", {"put", "delete", "evaluate"}),
+    ],
 )
 async def test_a_token_does_what_it_is_for_and_nothing_else(guarded, split, scope, refused):
     headers = {"Authorization": f"Bearer {scope}-token-of-the-tests"}

@@ -2,8 +2,11 @@
 
 import pytest
 
+from pitwall_crds.resource import Metadata
+from pitwall_crds.variant import SamplerSpec, SamplerVariant, SamplerVariantSpec
 from pitwall_operator.cluster import settings
 from pitwall_operator.cluster.settings import TOKEN_VARIABLE, OperatorSettings
+from pitwall_operator.decision.runnable import variant_problems
 
 NEEDED = ("--flags-url", "http://f", "--runtime-image", "i:1")
 
@@ -24,6 +27,8 @@ def read(*arguments: str) -> OperatorSettings:
         pytest.param([*NEEDED, "--media-volume", '"nfs"'], "--media-volume", id="a volume that is a word"),
         pytest.param([*NEEDED, "--webhook-certificate", "c"], "go together", id="a certificate without its key"),
         pytest.param([*NEEDED, "--webhook-private-key", "k"], "go together", id="a key without its certificate"),
+        pytest.param([*NEEDED, "--flag-prefix", "search"], "--flag-prefix", id="a prefix of nobody"),
+        pytest.param([*NEEDED, "--flag-prefix", "search=search"], "--flag-prefix", id="a prefix without an end"),
         pytest.param([*NEEDED, "--frobnicate"], "unrecognized arguments: --frobnicate", id="an unknown option"),
     ],
 )
@@ -35,6 +40,11 @@ def test_what_is_wrong_is_told_with_the_usage(capsys, arguments, words):
     assert end.value.code == 2
     assert said.startswith("usage: python -m pitwall_operator.cluster")
     assert words in said
+
+
+def variant(namespace: str) -> SamplerVariant:
+    metadata = Metadata(name="uniform-v1", namespace=namespace)
+    return SamplerVariant(metadata=metadata, spec=SamplerVariantSpec(sampler=SamplerSpec(name="uniform")))
 
 
 def test_what_is_left_out_watches_everything_and_measures_nothing(monkeypatch):
@@ -102,3 +112,18 @@ def test_a_star_knows_everything():
     known = read("--known-sampler", "*", "--known-reducer", "*").known
 
     assert (known.samplers, known.reducers) == (frozenset(), frozenset())
+
+
+def test_prefixes_are_collected_by_namespace():
+    found = read("--flag-prefix=search=search.", "--flag-prefix=shop=shop.", "--flag-prefix=search=find.")
+
+    assert found.known.prefixes.by_namespace == {"search": ("search.", "find."), "shop": ("shop.",)}
+
+
+def test_the_namespace_of_the_keys_has_no_runtimes():
+    known = read("--no-runtimes-in=pitwall").known
+
+    [words] = variant_problems(variant("pitwall"), known)
+    assert words == "namespace 'pitwall' holds Pitwall's own keys: no runtime may be there"
+    assert variant_problems(variant("search"), known) == ()
+    assert variant_problems(variant("pitwall"), read().known) == ()

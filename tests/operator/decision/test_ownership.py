@@ -50,3 +50,50 @@ def test_what_others_run_is_foreign_and_what_one_runs_oneself_is_not():
 
     assert ownership.foreign(mine, [mine, theirs]) == {"dpp-v1"}
     assert ownership.foreign(theirs, [mine, theirs]) == {"aks-v1"}
+
+
+PREFIXES = ownership.FlagPrefixes({"search": ("search.", "find."), "shop": ("shop.",)})
+
+
+@pytest.mark.parametrize(
+    ("namespace", "flag", "words"),
+    [
+        pytest.param("search", "search.variant", "", id="its own"),
+        pytest.param("search", "find.variant", "", id="its other own"),
+        pytest.param(
+            "search", "shop.variant", "begin with search. or find., and 'shop.variant' does not", id="another's"
+        ),
+        pytest.param("search", "searchlight", "begin with search. or find.", id="what merely begins alike"),
+        pytest.param("team", "search.variant", "is of namespace 'search', whose flags begin with", id="a stranger"),
+        pytest.param("team", "sampler.variant", "", id="what nobody has"),
+    ],
+)
+def test_a_prefix_is_bound_to_its_namespace(namespace, flag, words):
+    refused = PREFIXES.refusal(namespace, flag)
+
+    assert words in refused
+    assert bool(refused) == bool(words)
+    assert ownership.NO_PREFIXES.refusal(namespace, flag) == ""
+
+
+@pytest.mark.parametrize(
+    ("owner", "is_split", "words"),
+    [
+        pytest.param(("team", "a"), True, "", id="its own"),
+        pytest.param(("team", "earlier"), True, "", id="of an earlier rollout of the namespace"),
+        pytest.param(("other", "a"), True, "belongs to Rollout other/a of another namespace", id="another namespace's"),
+        pytest.param(None, True, "", id="a split that remembers nobody"),
+        pytest.param(None, False, "exists and is no rollout's", id="a flag of somebody's own"),
+    ],
+)
+def test_a_flag_that_exists_belongs_to_the_namespace_that_made_it(owner, is_split, words):
+    refused = ownership.foreign_flag(rollout(), owner, is_split=is_split)
+
+    assert words in refused
+    assert bool(refused) == bool(words)
+
+
+def test_a_flag_that_a_person_changed_under_a_rollout_stays_its_own(world):
+    world.to_canary()
+
+    assert ownership.foreign_flag(world.rollout, None, is_split=False) == ""

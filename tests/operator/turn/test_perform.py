@@ -1,6 +1,7 @@
 """Effects are done one by one; one that fails is told and keeps none of the others from being done."""
 
 import json
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -145,3 +146,22 @@ async def test_a_spec_that_nobody_kept_is_told_with_the_remedy(ports):
 )
 def test_effects_read_as_sentences(effect, words):
     assert str(effect) == words
+
+
+@pytest.mark.parametrize("effect", [SPLIT, SHADOW], ids=["split", "shadow"])
+async def test_a_flag_of_another_namespace_is_not_written_though_everything_else_is_done(ports, flags, hands, effect):
+    await perform([effect], replace(ports, owner="other/sampler"))
+    theirs = dict(flags.known[effect.flag])
+
+    [failure] = await perform([effect, RUN], ports)
+
+    assert "belongs to Rollout other/sampler of another namespace" in str(failure)
+    assert flags.known[effect.flag] == theirs
+    assert len(hands.done) == 1
+
+
+async def test_a_flag_of_an_earlier_rollout_of_the_namespace_is_taken_over(ports, flags):
+    await perform([SPLIT], replace(ports, owner="shop/earlier"))
+
+    assert await perform([SPLIT], ports) == ()
+    assert flags.known["f"]["document"]["metadata"] == {OWNER: "shop/sampler"}

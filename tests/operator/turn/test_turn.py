@@ -3,12 +3,16 @@
 import pytest
 
 from pitwall_crds.names import Arm, Pool
-from pitwall_crds.status import Phase, Verdict
+from pitwall_crds.status import Phase, RolloutStatus, Verdict
 from pitwall_flags.errors import FlagsUnreachableError
+from pitwall_flags.flag.document import ArmShare, split_document
+from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.decision.decide import decide
+from pitwall_operator.decision.ownership import FlagPrefixes
 from pitwall_operator.record.lines import evidence_lines
-from pitwall_operator.turn.turn import see_variants, tell_unrecorded
-from pitwall_operator.values.observation import PoolSeen
+from pitwall_operator.turn.perform import OWNER
+from pitwall_operator.turn.turn import TurnPorts, observe, see_variants, tell_unrecorded
+from pitwall_operator.values.observation import PoolSeen, Unseen
 
 DOWN = "POST /v1/journal failed 4 times; is the flag service up?"
 
@@ -24,6 +28,10 @@ class Kept:
 
     async def append(self, rollout, new):
         raise FlagsUnreachableError(DOWN)
+
+    async def recorded(self, rollout):
+        for line in ():
+            yield line
 
 
 @pytest.fixture
@@ -68,3 +76,59 @@ def test_a_deleted_variant_that_serves_on_is_not_scaled():
     left = {"uniform-v1": {Pool.MAIN: PoolSeen("r1", desired=4, ready=4)}}
 
     assert see_variants((), left)["uniform-v1"].full_replicas == 4
+
+
+class Empty:
+    """A platform without pools."""
+
+    async def pools(self):
+        return {}
+
+
+class KeptFlags:
+    """Flags that are as they are."""
+
+    def __init__(self, **documents):
+        self.documents = documents
+
+    async def get(self, key):
+        document = self.documents.get(key)
+        return FlagRecord(key, document, 3) if document is not None else None
+
+
+def owned_by(owner: str) -> dict[str, object]:
+    return {**split_document([ArmShare("stable", "uniform-v1", 10_000)], salt="s"), "metadata": {OWNER: owner}}
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        pytest.param(None, "", id="no flag yet"),
+        pytest.param(owned_by("default/gone"), "", id="left behind in the same namespace"),
+        pytest.param(owned_by("other/gone"), "belongs to Rollout other/gone of another namespace", id="another's"),
+        pytest.param({"state": "ENABLED", "variants": {"on": True}}, "is no rollout's", id="somebody's own flag"),
+    ],
+)
+async def test_a_rollout_applied_anew_takes_no_flag_of_another_namespace(world, document, words):
+    """The owner is in the flag, so it is the same whether the Rollout that made it still exists."""
+    world.apply("rollout-aks.yaml")
+    fresh = world.rollout.model_copy(update={"status": RolloutStatus()})
+    flags = KeptFlags(**({fresh.spec.flag: document} if document else {}))
+    ports = TurnPorts(flags, Empty(), None, Kept())
+
+    seen = await observe(fresh, [], ports, Unseen("nothing"))
+
+    assert words in seen.refused
+    assert bool(seen.refused) == bool(words)
+    if words:
+        assert decide(fresh, seen).effects == ()
+
+
+async def test_a_flag_with_another_namespaces_prefix_is_refused_before_anything_is_read(world):
+    world.apply("rollout-aks.yaml")
+    prefixes = FlagPrefixes({"search": ("sampler.",)})
+    ports = TurnPorts(KeptFlags(), Empty(), None, Kept(), prefixes=prefixes)
+
+    seen = await observe(world.rollout, [], ports, Unseen("nothing"))
+
+    assert "is of namespace 'search'" in seen.refused

@@ -61,6 +61,14 @@
 {{- range $runtime.allow.secrets }}
 - --allow-secret={{ . }}
 {{- end }}
+{{- range $namespace, $prefixes := .Values.flags.prefixes }}
+{{- range $prefixes }}
+- --flag-prefix={{ $namespace }}={{ . }}
+{{- end }}
+{{- end }}
+{{- if ne (include "pitwall.gateway.namespace" .) .Release.Namespace }}
+- --no-runtimes-in={{ .Release.Namespace }}
+{{- end }}
 - --startup-seconds={{ $runtime.startupSeconds }}
 - --grace-seconds={{ $runtime.graceSeconds }}
 {{- range $runtime.known.samplers }}
