@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -59,11 +59,20 @@ class Fetched:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-async def download(url: str, folder: Path, limits: DownloadLimits, validators: Mapping[str, str]) -> Fetched:
+@dataclass(frozen=True, slots=True)
+class DownloadFolder:
+    """Where downloads lie, and what is called before more is written; it raises StorageFullError if that may not be."""
+
+    path: Path
+    grow: Callable[[int], None]
+
+
+async def download(url: str, folder: DownloadFolder, limits: DownloadLimits, validators: Mapping[str, str]) -> Fetched:
     """Fetch `url` into `folder`, named by its content. Every hop of a redirect is checked like the first address.
 
     `validators` are If-None-Match and the like, sent along. The caller bounds the time of the whole.
-    Raises MediaMissingError, MediaOriginError, MediaRefusedError, MediaTooLargeError, NotAVideoError or OSError.
+    Raises MediaMissingError, MediaOriginError, MediaRefusedError, MediaTooLargeError, NotAVideoError, StorageFullError
+    or OSError.
     """
     first = url
     try:
@@ -121,26 +130,29 @@ async def _request(
     return client.build_request("GET", pinned, headers=headers, extensions={"sni_hostname": parts.hostname})
 
 
-async def _taken(response: httpx.Response, url: str, folder: Path, limits: DownloadLimits) -> Fetched:
+async def _taken(response: httpx.Response, url: str, folder: DownloadFolder, limits: DownloadLimits) -> Fetched:
     if response.status_code == HTTPStatus.NOT_MODIFIED:
         return Fetched(None)
     refuse_status(response.status_code, url, response.headers.get("retry-after", ""))
     declared = response.headers.get("content-length", "0")
     _check_size(int(declared) if declared.isdecimal() else 0, limits)
-    with drafted_file(folder, prefix=".part-") as draft:
-        digest = await _saved(response, draft, limits)
+    with drafted_file(folder.path, prefix=".part-") as draft:
+        digest = await _saved(response, draft, folder.grow, limits)
         draft.flush()
-        path = folder / digest
+        path = folder.path / digest
         os.replace(draft.name, path)
     return Fetched(Video(digest, path), _validators(response.headers))
 
 
-async def _saved(response: httpx.Response, draft: IO[bytes], limits: DownloadLimits) -> str:
+async def _saved(
+    response: httpx.Response, draft: IO[bytes], grow: Callable[[int], None], limits: DownloadLimits
+) -> str:
     """Write the body; what is no video by its first bytes is not read to its end."""
     digest, size, head = hashlib.sha256(), 0, b""
     async for piece in response.aiter_raw():
         size += len(piece)
         _check_size(size, limits)
+        grow(len(piece))
         digest.update(piece)
         draft.write(piece)
         if len(head) < HEAD_BYTES:

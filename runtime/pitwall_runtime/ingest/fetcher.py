@@ -8,6 +8,7 @@ import contextlib
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pitwall_runtime.deadline import Deadline
-from pitwall_runtime.errors import MediaOriginError
+from pitwall_runtime.errors import MediaOriginError, StorageFullError
 from pitwall_runtime.ingest.addresses import AddressBook, KnownAddress
-from pitwall_runtime.ingest.download import DownloadLimits, download
+from pitwall_runtime.ingest.download import DownloadFolder, DownloadLimits, download
 from pitwall_runtime.ingest.origin import shown
 from pitwall_runtime.media import Video
+from pitwall_runtime.stores.eviction import Quota
+from pitwall_runtime.stores.lock import held
 
 
 @dataclass(slots=True)
@@ -33,8 +36,9 @@ class Flight:
 class Fetcher:
     """Downloads into `folder`. Its thread starts with the first download and ends with the process."""
 
-    def __init__(self, folder: Path, limits: DownloadLimits) -> None:
+    def __init__(self, folder: Path, limits: DownloadLimits, quota: Quota | None = None) -> None:
         self.folder, self.limits = folder, limits
+        self._quota = quota or Quota(folder.parent)
         self._book = AddressBook(folder / "addresses")
         self._flights: dict[str, Flight] = {}
         self._of_host: Counter[str] = Counter()
@@ -61,6 +65,20 @@ class Fetcher:
             raise
         finally:
             withdraw()
+
+    @contextlib.contextmanager
+    def keeping(self, video: Video) -> Iterator[bool]:
+        """Keep a download from eviction while the `with` lasts; False if it has been evicted already."""
+        if video.path.parent != self.folder:
+            yield True
+            return
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(held(video.path))
+            except FileNotFoundError:
+                yield False
+                return
+            yield True
 
     def forget(self, video: Video) -> None:
         """Delete a download that turned out to be of no use."""
@@ -132,7 +150,13 @@ class Fetcher:
                 ) from None
 
     async def _fetched(self, url: str, known: KnownAddress | None) -> Video:
-        fetched = await download(url, self.folder, self.limits, known.validators if known else {})
+        folder = DownloadFolder(self.folder, self._quota.grow)
+        try:
+            fetched = await download(url, folder, self.limits, known.validators if known else {})
+        except OSError as error:
+            if not await asyncio.to_thread(self._quota.make_room, error):
+                raise
+            raise StorageFullError("the cache's disk is full; ask again, or have it enlarged") from None
         if fetched.video is None:
             if known is None:
                 raise MediaOriginError(f"{shown(url)} answered 304 to a request without conditions; use another server")

@@ -1,6 +1,7 @@
 """Brings the video behind a question's `video_url` to the disk, whatever its scheme."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from pitwall_runtime.ingest.fetcher import Fetcher
 from pitwall_runtime.ingest.files import open_video, resolve_file
 from pitwall_runtime.ingest.origin import shown
 from pitwall_runtime.media import Video
+from pitwall_runtime.stores.eviction import Quota
 
 _READERS = 4
 """Local files digested at once."""
@@ -24,11 +26,12 @@ class Resolver:
     media_roots: tuple[Path, ...]
     downloads: Path
     limits: DownloadLimits = field(default_factory=DownloadLimits)
+    quota: Quota | None = None
     _fetcher: Fetcher = field(init=False)
     _readers: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
-        self._fetcher = Fetcher(self.downloads, self.limits)
+        self._fetcher = Fetcher(self.downloads, self.limits, self.quota)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ingest")
 
     def submit(self, url: str, deadline: Deadline) -> "Future[Video]":
@@ -52,6 +55,10 @@ class Resolver:
     def local(self, path: Path) -> Video:
         """The video at a path that the asker typed on this machine."""
         return open_video(path.resolve(), self.limits.max_bytes)
+
+    def keeping(self, video: Video) -> AbstractContextManager[bool]:
+        """Keep the video's file from eviction while the `with` lasts; False if it has been evicted already."""
+        return self._fetcher.keeping(video)
 
     def reject(self, video: Video) -> None:
         """It cannot be decoded: if it was downloaded, it does not stay."""

@@ -3,7 +3,7 @@
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,9 @@ from pitwall_runtime.reduce import build as build_reducer
 from pitwall_runtime.samplers import catalogue as samplers
 from pitwall_runtime.samplers.contract import SamplerContext
 from pitwall_runtime.stores.disk import DiskFrameStore
-from pitwall_runtime.stores.embed_cache import EmbedCache
+from pitwall_runtime.stores.embed_cache import HOT_BYTES, EmbedCache
+from pitwall_runtime.stores.eviction import EntryKind, Quota
+from pitwall_runtime.stores.memory import MemoryFrameStore, SpillingFrameStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,24 @@ class Result:
 class Pipeline:
     """One variant's chassis: everything but the sampler is the same in every variant."""
 
-    def __init__(self, variant: SamplerVariant, cache_dir: Path, telemetry: RuntimeTelemetry) -> None:
-        spec = variant.spec
+    def __init__(
+        self,
+        variant: SamplerVariant,
+        cache_dir: Path,
+        telemetry: RuntimeTelemetry,
+        *,
+        quota: Quota | None = None,
+        hot_bytes: int = HOT_BYTES,
+    ) -> None:
+        """`quota` bounds the cache's folder, `hot_bytes` the embeddings in memory. Raises BadVariantError."""
+        spec, quota = variant.spec, quota or Quota(cache_dir)
         self._spec, self._telemetry = spec, telemetry
         self._sampler = samplers.build(spec.sampler)
         self._reduce = build_reducer(spec.reducer.name)
         pool_spec = PoolSpec(spec.decode.frames_per_minute, spec.decode.height_pixels)
-        self.store = DiskFrameStore(cache_dir / "frames")
+        self.store = SpillingFrameStore(DiskFrameStore(cache_dir / EntryKind.FRAMES, quota), MemoryFrameStore())
         self.preparation = Preparation(self.store, cache_dir / "locks", pool_spec)
-        self._cache = EmbedCache(cache_dir / "embeddings")
+        self._cache = EmbedCache(cache_dir / EntryKind.EMBEDDINGS, quota, hot_bytes=hot_bytes)
         encoder = encoders.build(spec.encoder, cache_dir)
         questions = QuestionStore.opened(cache_dir / "questions" / encoder.key)
         self.encoders = EncoderPool(encoder, spec.encoder.batch_size, telemetry.encoder_busy, questions)
@@ -75,11 +86,15 @@ class Pipeline:
         """
         deadline = deadline or Deadline()
         stages = {"ingest": ingest_seconds}
-        with _timed(stages, "prepare"):
-            pool = self.preparation.pool(video, deadline)
-            features = self._features(pool, question, arm, deadline)
+        with ExitStack() as using:
+            with _timed(stages, "prepare"):
+                pool = using.enter_context(self.preparation.held(video, deadline))
+                features = using.enter_context(self._features(pool, question, arm, deadline))
+            return self._answer(pool, features, stages)
+
+    def _answer(self, pool: FramePool, features: QuestionFeatures, stages: dict[str, float]) -> Result:
         with _timed(stages, "select"):
-            selection = self._sampler.choose(self._context(pool, features, question))
+            selection = self._sampler.choose(self._context(pool, features, features.question))
         # A sampler that asks for scores may have caused encoding: that is the encoder's time, not the sampler's.
         stages["select"] -= features.encode_seconds
         with _timed(stages, "score"):
@@ -87,18 +102,19 @@ class Pipeline:
         with _timed(stages, "reduce"):
             tokens = self._reduce(features.grids_of(selection.indices), self._spec.reducer.token_budget)
         with _timed(stages, "answer"):
-            answer = self._engine.answer(self._brief(question, features, evidence, tokens))
+            answer = self._engine.answer(self._brief(features.question, features, evidence, tokens))
         stages["encode"] = features.encode_seconds
-        prompt_tokens = tokens.count + _words(question)
-        self._telemetry.question(arm, stages, tokens.count, features.hits, features.misses)
+        prompt_tokens = tokens.count + _words(features.question)
+        self._telemetry.question(features.arm, stages, tokens.count, features.hits, features.misses)
         cold = features.misses > 0
         return Result(answer, pool, selection, tokens.count, prompt_tokens, stages, cold)
 
-    def _features(self, pool: FramePool, question: str, arm: str, deadline: Deadline) -> QuestionFeatures:
+    @contextmanager
+    def _features(self, pool: FramePool, question: str, arm: str, deadline: Deadline) -> Iterator[QuestionFeatures]:
         encoder = self.encoders.encoder
-        rows = self._cache.open(pool, encoder.key, encoder.shape)
         lock = self.preparation.lock_of(pool.video_hash)
-        return QuestionFeatures(pool, rows, self.encoders, self.store.jpeg, lock, question, arm, deadline)
+        with self._cache.opened(pool, encoder.key, encoder.shape) as rows:
+            yield QuestionFeatures(pool, rows, self.encoders, self.store.jpeg, lock, question, arm, deadline)
 
     def _context(self, pool: FramePool, features: QuestionFeatures, question: str) -> SamplerContext:
         edges = np.array([*pool.pts, pool.end_pts], dtype=np.float64) * float(pool.time_base)

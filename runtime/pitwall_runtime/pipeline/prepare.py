@@ -1,16 +1,20 @@
 """Prepares a video's pool of frames: decoded, cut into shots and stored once for all processes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.decode.port import Limits
 from pitwall_runtime.decode.process import DEFAULT_BACKEND, decode
-from pitwall_runtime.errors import MediaBrokenError
+from pitwall_runtime.errors import MediaBrokenError, UnavailableError
 from pitwall_runtime.media import Frame, FramePool, PoolSpec, Video
 from pitwall_runtime.segment import Segmenter
 from pitwall_runtime.stores.lock import exclusive
 from pitwall_runtime.stores.port import FrameStore, PoolWriter
+
+_TRIES = 3
 
 
 @dataclass(slots=True)
@@ -41,6 +45,17 @@ class Preparation:
             deadline.check()
             self.videos_decoded += 1
             return self.store.write(video, self.spec, lambda writer: self._fill(video, writer, deadline))
+
+    @contextmanager
+    def held(self, video: Video, deadline: Deadline | None = None) -> Iterator[FramePool]:
+        """`pool`, kept from eviction while the `with` lasts. Raises what `pool` raises."""
+        for _ in range(_TRIES):
+            self.pool(video, deadline)
+            with self.store.hold(video, self.spec) as pool:
+                if pool:
+                    yield pool
+                    return
+        raise UnavailableError("the video's frames are evicted as soon as they are made; have the cache enlarged")
 
     def lock_of(self, video_hash: str) -> Path:
         """The lock that whoever writes anything about this video holds."""

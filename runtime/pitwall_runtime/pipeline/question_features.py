@@ -53,21 +53,12 @@ class QuestionFeatures:
     def scores(self, indices: Indices | None = None, query: str = "") -> Floats:
         """Relevance to the question, or to another text, of the given frames or of the whole pool, -1 to 1."""
         embeddings = self.embeddings(indices)
-        regions = self._regions(indices) if self._regions_compare else None
-        return self._relevance(embeddings, regions, query or self.question)
-
-    def _regions(self, indices: Indices | None) -> Floats:
-        if indices is None:
-            return self.rows.all_centred_regions()
-        return self.rows.centred_regions([int(index) for index in indices])
-
-    def _relevance(self, embeddings: Floats, regions: Floats | None, query: str) -> Floats:
-        """Cosine with the text; where regions compare, the mean of the whole frame's and the best region's."""
-        vector = self._text_vector(query)
+        vector = self._text_vector(query or self.question)
         whole: Floats = embeddings @ vector
-        if regions is None:
+        if not self._regions_compare:
             return whole
-        best: Floats = (regions @ vector).max(axis=1)
+        # Where regions compare: the mean of the whole frame's cosine with the text and the best region's.
+        best = self.rows.best_regions(vector, None if indices is None else [int(index) for index in indices])
         return np.asarray((whole + best) / 2, dtype=np.float32)
 
     @property
@@ -77,12 +68,12 @@ class QuestionFeatures:
     def grids_of(self, indices: tuple[int, ...]) -> Grids:
         """Token grids of the given frames."""
         self.require(indices)
-        return np.asarray(self.rows.grids[list(indices)])
+        return self.rows.grids_of(indices)
 
     def labels_of(self, index: int) -> tuple[str, ...]:
         """Class names of one frame, likeliest first."""
         names = self.encoders.encoder.label_names
-        return tuple(names[number] for number in self.rows.labels[index] if 0 <= number < len(names))
+        return tuple(names[number] for number in self.rows.labels_of([index])[0] if 0 <= number < len(names))
 
     def require(self, indices: range | list[int] | tuple[int, ...]) -> None:
         """Make the rows of `indices` present; encodes those that no process has encoded yet."""

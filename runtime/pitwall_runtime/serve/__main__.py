@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from pitwall_crds.errors import PortError
 from pitwall_crds.host.sockets import listen
 from pitwall_crds.names import Arm
+from pitwall_runtime.stores.options import add_cache_options, quota_of
 
 if TYPE_CHECKING:
     from pitwall_crds.variant import SamplerVariant
     from pitwall_runtime.serve.app import ServingState
+    from pitwall_runtime.stores.eviction import Quota
 
 
 def _arguments() -> argparse.Namespace:
@@ -27,6 +29,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--media-root", type=Path, action="append", default=[], help="folder that file:// may read")
     parser.add_argument("--allow-host", action="append", default=[], help="host[:port] allowed although it is private")
     parser.add_argument("--max-media-bytes", type=int, default=2 << 30)
+    add_cache_options(parser)
     parser.add_argument("--threads", type=int, default=1, help="threads per numeric library")
     parser.add_argument("--workers", type=int, default=2, help="questions worked on at once")
     parser.add_argument("--queue", type=int, default=32, help="questions that may wait; more get 503")
@@ -52,15 +55,17 @@ def _read_variant(path: Path) -> "SamplerVariant":
     return variant
 
 
-def _load(engine: "ServingState", cache_dir: Path, threads: int) -> None:
+def _load(engine: "ServingState", arguments: argparse.Namespace, quota: "Quota") -> None:
     """Load the models beside the running server; the process ends if they do not load."""
     try:
         import torch
 
         from pitwall_runtime.pipeline.pipeline import Pipeline
 
-        torch.set_num_threads(threads)
-        engine.pipeline = Pipeline(engine.variant, cache_dir, engine.telemetry)
+        torch.set_num_threads(arguments.threads)
+        engine.pipeline = Pipeline(
+            engine.variant, arguments.cache_dir, engine.telemetry, quota=quota, hot_bytes=arguments.hot_bytes
+        )
     except Exception as error:
         logging.getLogger(__name__).debug("loading failed", exc_info=error)
         os._exit(_fail(f"variant {engine.variant.metadata.name!r} does not load: {error}"))
@@ -92,17 +97,17 @@ def main() -> int:
         variant = _read_variant(arguments.variant)
     except RefusedError as refusal:
         return _fail(refusal.message)
+    quota = quota_of(arguments, arguments.cache_dir)
     limits = DownloadLimits(max_bytes=arguments.max_media_bytes, allowed_hosts=frozenset(arguments.allow_host))
     engine = ServingState(
         variant=variant,
         arm=arguments.arm,
-        resolver=Resolver(tuple(arguments.media_root), arguments.cache_dir / "downloads", limits),
+        resolver=Resolver(tuple(arguments.media_root), arguments.cache_dir / "downloads", limits, quota),
         telemetry=RuntimeTelemetry(variant.metadata.name, arguments.arm),
         worker=Worker(QueueLimits(arguments.workers, arguments.queue)),
         deadline_seconds=arguments.deadline_seconds,
     )
-    loading = (engine, arguments.cache_dir, arguments.threads)
-    threading.Thread(target=_load, args=loading, name="load", daemon=True).start()
+    threading.Thread(target=_load, args=(engine, arguments, quota), name="load", daemon=True).start()
     host, port = listener.getsockname()[:2]
     logging.getLogger(__name__).info("%s listens on http://%s:%s", variant.metadata.name, host, port)
     serve(build_app(engine), listener, grace_seconds=arguments.grace_seconds)

@@ -34,6 +34,7 @@ from pitwall_runtime.serve.worker import Worker
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = "1"
 _MOST_DIGITS = 12
+_TRIES = 3
 
 
 @dataclass(slots=True)
@@ -88,18 +89,23 @@ async def _answer(engine: ServingState, address: str, question: str, arm: str, d
     """Fetching has places of its own: a question takes one of the workers' only once its video is here."""
     pipeline = engine.loaded()
     started = time.perf_counter()
-    video = await asyncio.wrap_future(engine.resolver.submit(address, deadline))
-    ingest = time.perf_counter() - started
 
     def work() -> Result:
         deadline.check()
         return pipeline.answer(video, question, arm, deadline=deadline, ingest_seconds=ingest)
 
-    try:
-        return await engine.worker.run(work)
-    except (NotAVideoError, MediaBrokenError, MediaTooLargeError):
-        engine.resolver.reject(video)
-        raise
+    for _ in range(_TRIES):
+        video = await asyncio.wrap_future(engine.resolver.submit(address, deadline))
+        ingest = time.perf_counter() - started
+        with engine.resolver.keeping(video) as kept:
+            if not kept:
+                continue
+            try:
+                return await engine.worker.run(work)
+            except (NotAVideoError, MediaBrokenError, MediaTooLargeError):
+                engine.resolver.reject(video)
+                raise
+    raise UnavailableError("the video is evicted as soon as it is fetched; have the cache enlarged")
 
 
 def _deadline(request: Request, longest_seconds: float) -> Deadline:

@@ -1,41 +1,42 @@
 """Keeps frame pools on the local disk: a folder with `pool.json` and `frames.bin` (JPEGs end to end) for each."""
 
-import io
 import json
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
-
+from pitwall_runtime.errors import StorageFullError
 from pitwall_runtime.media import Damage, Frame, FramePool, PoolSpec, Shot, Video
 from pitwall_runtime.stores.drafts import drafted
+from pitwall_runtime.stores.eviction import LEASE, Quota
+from pitwall_runtime.stores.jpegs import check_size, encoded
+from pitwall_runtime.stores.lock import held
 from pitwall_runtime.stores.port import PoolWriter
-
-_QUALITY = 88
 
 
 class DiskWriter:
     """Appends JPEGs to a file in a temporary folder."""
 
-    def __init__(self, folder: Path, video: Video, spec: PoolSpec) -> None:
-        self._folder, self._video, self._spec = folder, video, spec
+    def __init__(self, folder: Path, video: Video, spec: PoolSpec, grow: Callable[[int], None]) -> None:
+        self._folder, self._video, self._spec, self._grow = folder, video, spec, grow
+        (folder / LEASE).touch()
         self._frames: BinaryIO = (folder / "frames.bin").open("wb")
         self._pts: list[int] = []
         self._offsets = [0]
 
     def add(self, frame: Frame) -> None:
         """Encode and append one frame."""
-        buffer = io.BytesIO()
-        Image.fromarray(frame.image).save(buffer, "JPEG", quality=_QUALITY)
-        self._frames.write(buffer.getbuffer())
+        jpeg = encoded(frame)
+        check_size(self._offsets[-1] + len(jpeg))
+        self._grow(len(jpeg))
+        self._frames.write(jpeg)
         self._pts.append(frame.pts)
-        self._offsets.append(self._offsets[-1] + buffer.tell())
+        self._offsets.append(self._offsets[-1] + len(jpeg))
 
     def commit(
         self, time_base: Fraction, end_pts: int, shots: tuple[Shot, ...], damage: tuple[Damage, ...] = ()
@@ -65,33 +66,49 @@ class DiskWriter:
 class DiskFrameStore:
     """Frame pools under one folder: `<root>/<video hash>/<pool key>/`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, quota: Quota | None = None) -> None:
         self._root = root
-        self._load = lru_cache(maxsize=64)(_load)
+        self._quota = quota or Quota(root.parent)
 
     def find(self, video: Video, spec: PoolSpec) -> FramePool | None:
         """The pool, from memory or from disk; None if nobody decoded it yet, or what is left of it is damaged."""
-        folder = self._folder(video.content_hash, spec)
         try:
-            return self._load(folder, video.content_hash, spec)[0]
+            return _contents(self._folder(video.content_hash, spec), video.content_hash, spec)[0]
         except (OSError, ValueError, LookupError, TypeError):
             return None
 
     def write(self, video: Video, spec: PoolSpec, fill: Callable[[PoolWriter], FramePool]) -> FramePool:
-        """Fill a temporary folder, then rename it into place; a damaged pool makes way for it."""
+        """Fill a temporary folder, then rename it into place; a damaged pool makes way for it.
+
+        Raises StorageFullError where the disk or the quota has no room, MediaTooLargeError for a pool beyond the bound,
+        other OSErrors of the system, and what `fill` raises.
+        """
         folder = self._folder(video.content_hash, spec)
         if self.find(video, spec) is None:
             shutil.rmtree(folder, ignore_errors=True)
-        with (
-            drafted(folder) as draft,
-            closing(DiskWriter(draft, video, spec)) as writer,
-        ):
-            return fill(writer)
+        try:
+            with drafted(folder) as draft, closing(DiskWriter(draft, video, spec, self._quota.grow)) as writer:
+                return fill(writer)
+        except OSError as error:
+            if not self._quota.make_room(error):
+                raise
+            raise StorageFullError("the cache's disk is full; free some of it, or enlarge it") from None
+
+    @contextmanager
+    def hold(self, video: Video, spec: PoolSpec) -> Iterator[FramePool | None]:
+        """The pool, kept from eviction while the `with` lasts; None if it is not there (any more)."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(held(self._folder(video.content_hash, spec) / LEASE))
+            except (FileNotFoundError, NotADirectoryError):
+                yield None
+                return
+            yield self.find(video, spec)
 
     def jpeg(self, pool: FramePool, index: int) -> bytes:
         """One frame's JPEG."""
         folder = self._folder(pool.video_hash, pool.spec)
-        offsets = self._load(folder, pool.video_hash, pool.spec)[1]
+        offsets = _contents(folder, pool.video_hash, pool.spec)[1]
         with (folder / "frames.bin").open("rb") as frames:
             frames.seek(offsets[index])
             return frames.read(offsets[index + 1] - offsets[index])
@@ -100,7 +117,15 @@ class DiskFrameStore:
         return self._root / video_hash / spec.key
 
 
-def _load(folder: Path, video_hash: str, spec: PoolSpec) -> tuple[FramePool, tuple[int, ...]]:
+def _contents(folder: Path, video_hash: str, spec: PoolSpec) -> tuple[FramePool, tuple[int, ...]]:
+    """The table of contents; read again when the file is another one. Raises OSError, ValueError and the like."""
+    status = (folder / "pool.json").stat()
+    return _read(folder, video_hash, spec, (status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+@lru_cache(maxsize=64)
+def _read(folder: Path, video_hash: str, spec: PoolSpec, version: tuple[int, ...]) -> tuple[FramePool, tuple[int, ...]]:
+    del version
     contents = json.loads((folder / "pool.json").read_text())
     shots = tuple(Shot(start, end) for start, end in contents["shots"])
     damage = tuple(Damage(*stretch) for stretch in contents.get("damage", ()))

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -13,8 +13,7 @@ def drafted(folder: Path) -> Iterator[Path]:
 
     Raises what the filling raises, or OSError where neither folder can stand; nothing is left behind then.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+    draft = _draft_beside(folder)
     try:
         yield draft
         try:
@@ -24,3 +23,11 @@ def drafted(folder: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _draft_beside(folder: Path) -> Path:
+    while True:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # An eviction may remove the parent, which is empty, just now.
+        with suppress(FileNotFoundError):
+            return Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))

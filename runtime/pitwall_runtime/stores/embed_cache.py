@@ -1,121 +1,250 @@
-"""Caches embeddings of pool frames on disk, memory-mapped and shared by all processes.
+"""Caches embeddings of pool frames on disk, shared by all processes, and what is asked often in memory.
 
 One folder per (video, pool, encoder) with three arrays, one row per pool frame (the pool lists each row's pts), and a
-byte per row that says whether it is filled. The files are mapped shared, so a row that one process fills is at once
-there for all; its byte is set last. Writers hold the video's lock.
+byte per row that says whether it is filled; it is written last. Writers hold the video's lock. Rows that the disk has
+no room for live in memory, for as long as a question needs them: that costs time, never an answer.
 """
 
+import shutil
 import threading
-from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from pitwall_runtime.errors import StorageFullError
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, FramePool
 from pitwall_runtime.stores.drafts import drafted
+from pitwall_runtime.stores.eviction import LEASE, Quota, is_full
+from pitwall_runtime.stores.hot import HotArrays
+from pitwall_runtime.stores.lock import held
+from pitwall_runtime.stores.rows import RowFile
 
-_VIDEOS_IN_MEMORY = 16
-_CENTRE_FRAMES = 64
+HOT_BYTES: Final = 1 << 30
+"""Of embeddings in memory, where the one who opens the cache says nothing."""
 
+_CENTRE_FRAMES: Final = 64
+_BLOCK_BYTES: Final = 32 << 20
+"""Of frames' regions that are computed together; all of a long film's are gigabytes."""
 
-@dataclass(slots=True)
-class VideoEmbeddings:
-    """One video's rows, mapped, and what was computed from all of them."""
-
-    vectors: npt.NDArray[np.float32]
-    grids: npt.NDArray[np.float16]
-    labels: npt.NDArray[np.int16]
-    present: npt.NDArray[np.uint8]
-    _hot: Floats | None = None
-    _hot_regions: Floats | None = None
-    _centre: Floats | None = None
-    _region_centre: Floats | None = None
-
-    def missing(self, rows: Iterable[int]) -> list[int]:
-        """Those of `rows` that nobody has filled yet."""
-        return [row for row in rows if not self.present[row]]
-
-    def fill(self, rows: list[int], embedded: Embedded) -> None:
-        """Write rows; they count as present only once they are whole."""
-        self.vectors[rows] = embedded.vectors
-        self.grids[rows] = embedded.grids
-        self.labels[rows] = embedded.labels
-        self.present[rows] = 1
-
-    def centre_rows(self) -> list[int]:
-        """The evenly spread rows whose mean is the video's centre; the same ones for every question and sampler."""
-        count = len(self.present)
-        spread = np.linspace(0, count - 1, min(count, _CENTRE_FRAMES)).astype(int)
-        return sorted({int(row) for row in spread})
-
-    def centred(self, rows: list[int]) -> Floats:
-        """Unit vectors of `rows` after subtracting the video's centre: what sets a frame apart within its video."""
-        if self._centre is None:
-            self._centre = self.vectors[self.centre_rows()].mean(0)
-        return _unit(self.vectors[rows] - self._centre)
-
-    def centred_regions(self, rows: list[int]) -> Floats:
-        """[rows, regions, D]: the same for the regions of each frame, around the regions' own centre."""
-        if self._region_centre is None:
-            self._region_centre = self.grids[self.centre_rows()].astype(np.float32).mean((0, 1, 2))
-        regions = self.grids[rows].astype(np.float32) - self._region_centre
-        return _unit(regions.reshape(len(rows), -1, regions.shape[-1]))
-
-    def all_centred(self) -> Floats:
-        """`centred` of every row, kept in memory. Every row must be present."""
-        if self._hot is None:
-            self._hot = self.centred(list(range(len(self.present))))
-        return self._hot
-
-    def all_centred_regions(self) -> Floats:
-        """`centred_regions` of every row, kept in memory. Every row must be present."""
-        if self._hot_regions is None:
-            self._hot_regions = self.centred_regions(list(range(len(self.present))))
-        return self._hot_regions
+_TRIES: Final = 5
 
 
-class EmbedCache:
-    """Opens videos' embeddings, creating empty ones, and keeps the recent ones mapped."""
+@dataclass(frozen=True, slots=True)
+class RowFolder:
+    """The files of one video's rows under one encoder."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._open: OrderedDict[Path, VideoEmbeddings] = OrderedDict()
-        self._guard = threading.Lock()
+    path: Path
+    vectors: RowFile
+    grids: RowFile
+    labels: RowFile
+    present: RowFile
 
-    def open(self, pool: FramePool, encoder_key: str, shape: EmbeddingShape) -> VideoEmbeddings:
-        """The rows of one video under one encoder."""
-        folder = self._root / pool.video_hash / pool.spec.key / encoder_key
-        with self._guard:
-            if folder not in self._open:
-                if not folder.is_dir():
-                    _create(folder, len(pool), shape)
-                self._open[folder] = _mapped(folder)
-            self._open.move_to_end(folder)
-            while len(self._open) > _VIDEOS_IN_MEMORY:
-                self._open.popitem(last=False)
-            return self._open[folder]
+    @classmethod
+    def opened(cls, path: Path) -> "RowFolder":
+        """Raises OSError or ValueError where it is missing or damaged."""
+        return cls(path, *(RowFile.opened(path / f"{name}.npy") for name in ("vectors", "grids", "labels", "present")))
+
+    def fits(self, count: int, shape: EmbeddingShape) -> bool:
+        """Whether the files are those of so many frames of this shape."""
+        return {name: file.shape for name, file in self.files().items()} == {
+            name: size for name, (size, _) in layout(count, shape).items()
+        }
+
+    def files(self) -> dict[str, RowFile]:
+        """The arrays by name."""
+        return {"vectors": self.vectors, "grids": self.grids, "labels": self.labels, "present": self.present}
+
+    def filled(self) -> npt.NDArray[np.uint8]:
+        """A byte per row, as it is now."""
+        return self.present.read(range(self.present.shape[0]))
 
 
-def _create(folder: Path, count: int, shape: EmbeddingShape) -> None:
-    """Empty arrays (sparse files), renamed into place; if another process was first, its folder stands."""
-    layout: dict[str, tuple[tuple[int, ...], Any]] = {
+def layout(count: int, shape: EmbeddingShape) -> dict[str, tuple[tuple[int, ...], Any]]:
+    """Sizes and types of the arrays of `count` frames."""
+    return {
         "vectors": ((count, shape.dimension), np.float32),
         "grids": ((count, shape.side, shape.side, shape.dimension), np.float16),
         "labels": ((count, shape.labels), np.int16),
         "present": ((count,), np.uint8),
     }
+
+
+@dataclass(slots=True)
+class VideoEmbeddings:
+    """One video's rows under one encoder, and what was computed from them. `folder` is None where the disk is full."""
+
+    count: int
+    shape: EmbeddingShape
+    folder: RowFolder | None
+    hot: HotArrays
+    key: str
+    grow: Callable[[int], None]
+    _spilled: dict[int, Embedded] = field(default_factory=dict)
+    _centre: Floats | None = None
+    _region_centre: Floats | None = None
+
+    def missing(self, rows: Iterable[int]) -> list[int]:
+        """Those of `rows` that nobody has filled yet."""
+        wanted = list(rows)
+        if self.folder is None:
+            return [row for row in wanted if row not in self._spilled]
+        filled = self.folder.filled() if wanted else np.zeros(0, np.uint8)
+        return [row for row in wanted if not filled[row] and row not in self._spilled]
+
+    def fill(self, rows: list[int], embedded: Embedded) -> None:
+        """Store rows; they count as present only once they are whole. A full disk leaves them in memory."""
+        try:
+            self._write(rows, embedded)
+        except (StorageFullError, OSError) as error:
+            if isinstance(error, OSError) and not is_full(error):
+                raise
+            for place, row in enumerate(rows):
+                one = slice(place, place + 1)
+                self._spilled[row] = Embedded(embedded.vectors[one], embedded.grids[one], embedded.labels[one])
+
+    def _write(self, rows: list[int], embedded: Embedded) -> None:
+        if self.folder is None:
+            raise StorageFullError("there is no room for the folder itself")
+        self.grow(embedded.vectors.nbytes + embedded.grids.nbytes + embedded.labels.nbytes)
+        self.folder.vectors.write(rows, embedded.vectors)
+        self.folder.grids.write(rows, embedded.grids)
+        self.folder.labels.write(rows, embedded.labels)
+        self.folder.present.write(rows, np.ones(len(rows), np.uint8))
+
+    def vectors_of(self, rows: Sequence[int]) -> Floats:
+        """[rows, D] as the encoder made them."""
+        return self._read("vectors", rows)
+
+    def grids_of(self, rows: Sequence[int]) -> npt.NDArray[np.float16]:
+        """[rows, side, side, D] as the encoder made them."""
+        return self._read("grids", rows)
+
+    def labels_of(self, rows: Sequence[int]) -> npt.NDArray[np.int16]:
+        """[rows, L] as the encoder made them."""
+        return self._read("labels", rows)
+
+    def _read(self, name: str, rows: Sequence[int]) -> npt.NDArray[Any]:
+        if self.folder is not None and not self._spilled:
+            return self.folder.files()[name].read(rows)
+        size, kind = layout(len(rows), self.shape)[name]
+        found = np.zeros(size, kind)
+        for place, row in enumerate(rows):
+            if row in self._spilled:
+                found[place] = getattr(self._spilled[row], name)[0]
+            elif self.folder is not None:
+                found[place] = self.folder.files()[name].read([row])[0]
+        return found
+
+    def centre_rows(self) -> list[int]:
+        """The evenly spread rows whose mean is the video's centre; the same ones for every question and sampler."""
+        spread = np.linspace(0, self.count - 1, min(self.count, _CENTRE_FRAMES)).astype(int)
+        return sorted({int(row) for row in spread})
+
+    def centred(self, rows: Sequence[int]) -> Floats:
+        """Unit vectors of `rows` after subtracting the video's centre: what sets a frame apart within its video."""
+        if self._centre is None:
+            self._centre = self.vectors_of(self.centre_rows()).mean(0)
+        return _unit(self.vectors_of(rows) - self._centre)
+
+    def centred_regions(self, rows: Sequence[int]) -> Floats:
+        """[rows, regions, D]: the same for the regions of each frame, around the regions' own centre."""
+        if self._region_centre is None:
+            self._region_centre = self.grids_of(self.centre_rows()).astype(np.float32).mean((0, 1, 2))
+        regions = self.grids_of(rows).astype(np.float32) - self._region_centre
+        return _unit(regions.reshape(len(rows), -1, regions.shape[-1]))
+
+    def all_centred(self) -> Floats:
+        """`centred` of every row, kept in memory while there is room. Every row must be present."""
+        return self.hot.get((self.key, "frames"), lambda: self.centred(range(self.count)))
+
+    def best_regions(self, vector: Floats, rows: Sequence[int] | None = None) -> Floats:
+        """Each frame's best cosine of a region with a unit `vector`, of the given rows or of all (all present then)."""
+        if rows is not None:
+            return _best(self.centred_regions(rows), vector)
+        frames = max(1, _BLOCK_BYTES // (4 * self.shape.side**2 * self.shape.dimension))
+        starts = range(0, self.count, frames)
+        return np.concatenate([_best(self._region_block(start, start + frames), vector) for start in starts])
+
+    def _region_block(self, start: int, end: int) -> Floats:
+        rows = range(start, min(end, self.count))
+        return self.hot.get((self.key, "regions", start), lambda: self.centred_regions(rows))
+
+
+class EmbedCache:
+    """Opens videos' embeddings, creating empty ones. `hot_bytes` bounds what all of them hold in memory together."""
+
+    def __init__(self, root: Path, quota: Quota | None = None, *, hot_bytes: int = HOT_BYTES) -> None:
+        self._root = root
+        self._quota = quota or Quota(root.parent)
+        self.hot = HotArrays(hot_bytes)
+        self._open: dict[Path, tuple[VideoEmbeddings, int]] = {}
+        self._guard = threading.Lock()
+
+    @contextmanager
+    def opened(self, pool: FramePool, encoder_key: str, shape: EmbeddingShape) -> Iterator[VideoEmbeddings]:
+        """The rows of one video under one encoder, kept from eviction while the `with` lasts; shared by its users."""
+        path = self._root / pool.video_hash / pool.spec.key / encoder_key
+        with ExitStack() as stack:
+            folder = self._held(path, len(pool), shape, stack)
+            yield stack.enter_context(self._shared(path, len(pool), shape, folder))
+
+    @contextmanager
+    def _shared(
+        self, path: Path, count: int, shape: EmbeddingShape, folder: RowFolder | None
+    ) -> Iterator[VideoEmbeddings]:
+        with self._guard:
+            known, users = self._open.get(path, (None, 0))
+            rows = known or VideoEmbeddings(count, shape, folder, self.hot, str(path), self._quota.grow)
+            self._open[path] = rows, users + 1
+        try:
+            yield rows
+        finally:
+            with self._guard:
+                rows, users = self._open[path]
+                if users > 1:
+                    self._open[path] = rows, users - 1
+                else:
+                    del self._open[path]
+
+    def _held(self, path: Path, count: int, shape: EmbeddingShape, stack: ExitStack) -> RowFolder | None:
+        """The folder, made anew where it is missing or damaged; None where the disk has no room for it."""
+        for _ in range(_TRIES):
+            try:
+                with ExitStack() as attempt:
+                    attempt.enter_context(held(path / LEASE))
+                    folder = RowFolder.opened(path)
+                    if folder.fits(count, shape):
+                        stack.push(attempt.pop_all())
+                        return folder
+                shutil.rmtree(path, ignore_errors=True)
+            except ValueError:
+                shutil.rmtree(path, ignore_errors=True)
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+            try:
+                _create(path, count, shape)
+            except OSError as error:
+                if not self._quota.make_room(error):
+                    raise
+        return None
+
+
+def _create(folder: Path, count: int, shape: EmbeddingShape) -> None:
+    """Empty arrays, renamed into place; if another process was first, its folder stands."""
     with drafted(folder) as draft:
-        for name, (size, kind) in layout.items():
-            np.lib.format.open_memmap(draft / f"{name}.npy", mode="w+", dtype=kind, shape=size).flush()
+        (draft / LEASE).touch()
+        for name, (size, kind) in layout(count, shape).items():
+            RowFile.create(draft / f"{name}.npy", size, kind)
 
 
-def _mapped(folder: Path) -> VideoEmbeddings:
-    arrays = [np.load(folder / f"{name}.npy", mmap_mode="r+") for name in ("vectors", "grids", "labels", "present")]
-    return VideoEmbeddings(*arrays)
+def _best(regions: Floats, vector: Floats) -> Floats:
+    best: Floats = (regions @ vector).max(axis=1)
+    return best
 
 
 def _unit(rows: Floats) -> Floats:

@@ -1,10 +1,12 @@
-"""A file lock between processes, which gives up at its limit or at the question's deadline."""
+"""Locks between processes, released when their holder dies: to write alone, and to keep what is used from eviction."""
 
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import UnavailableError
@@ -14,27 +16,66 @@ _POLL_SECONDS = 0.05
 
 @contextmanager
 def exclusive(path: Path, *, limit_seconds: float, deadline: Deadline | None = None) -> Iterator[None]:
-    """Hold `path` alone, across threads and processes. The kernel lets go when a holder dies.
+    """Hold `path` alone, across threads and processes.
 
     Raises UnavailableError at the limit, TooLateError at the question's deadline.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     latest = time.monotonic() + limit_seconds
-    with path.open("a") as file:
-        while not _try(file.fileno()):
-            if deadline:
-                deadline.check()
-            if time.monotonic() > latest:
-                raise UnavailableError(
-                    f"another process has been preparing this video for {limit_seconds:g} s; ask again in a minute"
-                )
-            time.sleep(_POLL_SECONDS)
-        yield
+    while True:
+        with path.open("a") as file:
+            while not _try(file.fileno(), fcntl.LOCK_EX):
+                if deadline:
+                    deadline.check()
+                if time.monotonic() > latest:
+                    raise UnavailableError(
+                        f"another process has been preparing this video for {limit_seconds:g} s; ask again in a minute"
+                    )
+                time.sleep(_POLL_SECONDS)
+            if _stands_at(file, path):
+                yield
+                return
 
 
-def _try(descriptor: int) -> bool:
+@contextmanager
+def held(lease: Path) -> Iterator[None]:
+    """Keep what `lease` stands for from being evicted, together with others who use it; it counts as used now.
+
+    Raises FileNotFoundError if it has been evicted.
+    """
+    while True:
+        # "a" makes the lease of a folder that an earlier version wrote; a file itself must be there already.
+        with lease.open("ab" if lease.name.startswith(".") else "r+b") as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_SH)
+            if _stands_at(file, lease):
+                os.utime(file.fileno())
+                yield
+                return
+
+
+@contextmanager
+def unused(lease: Path) -> Iterator[bool]:
+    """Whether nobody holds `lease`; if so, nobody can for as long as the `with` lasts."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file = lease.open("ab" if lease.name.startswith(".") else "r+b")
+    except OSError:
+        yield False
+        return
+    with file:
+        yield _try(file.fileno(), fcntl.LOCK_EX) and _stands_at(file, lease)
+
+
+def _stands_at(file: IO[bytes] | IO[str], path: Path) -> bool:
+    """Whether the open file is still the one at `path`: it may have been deleted while we waited for its lock."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _try(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

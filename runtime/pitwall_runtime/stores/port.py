@@ -1,6 +1,7 @@
 """The interface of every frame store. Handles are (pool, index); pixels travel as JPEG."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from typing import Protocol
 
@@ -26,7 +27,13 @@ class FrameStore(Protocol):
         """The pool if it was decoded before, by any process."""
 
     def write(self, video: Video, spec: PoolSpec, fill: Callable[[PoolWriter], FramePool]) -> FramePool:
-        """Let `fill` write a new pool; on an error nothing remains of it."""
+        """Let `fill` write a new pool; on an error nothing remains of it.
+
+        Raises StorageFullError, and what `fill` raises.
+        """
+
+    def hold(self, video: Video, spec: PoolSpec) -> AbstractContextManager[FramePool | None]:
+        """The pool, kept from eviction while the `with` lasts; None if it is not there (any more)."""
 
     def jpeg(self, pool: FramePool, index: int) -> bytes:
         """The JPEG of one pool frame."""

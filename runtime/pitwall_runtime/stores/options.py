@@ -1,0 +1,53 @@
+"""The command-line options of the cache folder, and the thread that keeps it within them."""
+
+import argparse
+import logging
+import shutil
+import threading
+from pathlib import Path
+from typing import Final
+
+from pitwall_runtime.stores.eviction import CacheLimits, Quota, disk_bytes
+
+log = logging.getLogger(__name__)
+
+_SHARE_OF_FREE: Final = 0.8
+_SWEEP_SECONDS: Final = 30.0
+_DAY_SECONDS: Final = 86_400.0
+
+
+def add_cache_options(parser: argparse.ArgumentParser) -> None:
+    """`--cache-bytes`, `--cache-days`, `--hot-bytes`."""
+    parser.add_argument(
+        "--cache-bytes",
+        type=int,
+        default=0,
+        help="what the cache folder may hold, everything counted; 0 takes 80 %% of what the disk has free at the start",
+    )
+    parser.add_argument(
+        "--cache-days", type=float, default=30.0, help="what nobody used for so long is deleted (default: %(default)s)"
+    )
+    parser.add_argument("--hot-bytes", type=int, default=1 << 30, help="of embeddings in memory (default: %(default)s)")
+
+
+def quota_of(arguments: argparse.Namespace, cache_dir: Path) -> Quota:
+    """The quota that the options ask for, which a thread keeps from now on until the process ends."""
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    limit = arguments.cache_bytes or _all_there_is(cache_dir)
+    quota = Quota(cache_dir, CacheLimits(limit, arguments.cache_days * _DAY_SECONDS))
+    threading.Thread(target=_sweep, args=(quota,), name="sweep", daemon=True).start()
+    return quota
+
+
+def _all_there_is(cache_dir: Path) -> int:
+    return disk_bytes(cache_dir) + int(shutil.disk_usage(cache_dir).free * _SHARE_OF_FREE)
+
+
+def _sweep(quota: Quota) -> None:
+    never = threading.Event()
+    while True:
+        try:
+            quota.sweep()
+        except OSError as error:
+            log.warning("the cache %s could not be swept: %s", quota.root, error)
+        never.wait(_SWEEP_SECONDS)
