@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from kubernetes.utils import parse_quantity
+
 from pitwall_crds.names import FLAG_KEY
 from pitwall_operator.cluster.controller import WORKERS
 from pitwall_operator.decision.ownership import FlagPrefixes
@@ -161,6 +163,13 @@ def _volume_in(text: str) -> tuple[str, dict[str, Any]]:
     return namespace, _volume(source)
 
 
+def _size(text: str) -> str:
+    """An amount of bytes as Kubernetes writes it. Raises ValueError where it is none, which argparse tells."""
+    if parse_quantity(text) < 1:  # type: ignore[no-untyped-call]
+        raise ValueError(f"{text} is no size")
+    return text
+
+
 def _runtime_options(group: Any) -> None:
     group.add_argument("--runtime-image", required=True, help="for variants that name none")
     group.add_argument("--image-pull-policy", default="", help="empty is Kubernetes' own rule")
@@ -170,8 +179,9 @@ def _runtime_options(group: Any) -> None:
     group.add_argument("--allow-host", action="append", default=[], help="host[:port] allowed although private")
     group.add_argument(
         "--cache-volume", type=_volume, default={}, metavar="JSON",
-        help='a volume source such as {"persistentVolumeClaim": {"claimName": "cache"}}; default: emptyDir of 8 GiB',
+        help='a volume source such as {"persistentVolumeClaim": {"claimName": "cache"}}; default: an emptyDir',
     )  # fmt: skip
+    group.add_argument("--cache-size", type=_size, default="8Gi", help="of that volume (default: %(default)s)")
     group.add_argument(
         "--media-volume", type=_volume, default={}, metavar="JSON",
         help="a volume source, mounted read-only at the first media root",
@@ -221,6 +231,7 @@ def _defaults(chosen: argparse.Namespace) -> Defaults:
         media_roots=tuple(chosen.media_root),
         allowed_hosts=tuple(chosen.allow_host),
         cache_volume=chosen.cache_volume,
+        cache_size=chosen.cache_size,
         media_volume=chosen.media_volume,
         cache_volumes=dict(chosen.cache_volume_in),
         media_volumes=dict(chosen.media_volume_in),

@@ -9,9 +9,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Final
 
 import yaml
+from kubernetes.utils import parse_quantity
 
 from pitwall_crds.names import MANAGED_BY, POOL_ARMS, ObjectLabel, Pool
 from pitwall_crds.variant import SamplerVariant
@@ -32,6 +34,7 @@ CONFINEMENT: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 VARIANT_FOLDER: Final = "/etc/pitwall"
 CACHE_FOLDER: Final = "/var/cache/pitwall"
+CACHE_SHARE: Final = Decimal("0.8")
 LEAVING_SECONDS: Final = 5
 """A pod that shall stop goes on serving for so long: gateways learn of its leaving a moment after it begins."""
 
@@ -53,7 +56,8 @@ class Defaults:
         service_account: of the pods; they need no API access, so none is mounted.
         media_roots: folders inside the pod that `file://` URLs may be read from.
         allowed_hosts: hosts that videos may be fetched from although their addresses are private.
-        cache_volume: a Kubernetes volume source for frames and embeddings; an empty one is an emptyDir of 8 GiB.
+        cache_volume: a Kubernetes volume source for frames and embeddings; an empty one is an emptyDir.
+        cache_size: of that volume, as Kubernetes writes it; runtimes evict from their cache well before.
         media_volume: a Kubernetes volume source, mounted read-only at the first media root.
         cache_volumes: by namespace, in the cache volume's place: a claim is its namespace's own.
         media_volumes: by namespace, in the media volume's place.
@@ -69,6 +73,7 @@ class Defaults:
     media_roots: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     cache_volume: Mapping[str, Any] = field(default_factory=dict)
+    cache_size: str = "8Gi"
     media_volume: Mapping[str, Any] = field(default_factory=dict)
     cache_volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     media_volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -256,7 +261,8 @@ def _container(wanted: PoolRequest, defaults: Defaults) -> Object:
         "image": wanted.image,
         "command": ["python", "-m", "pitwall_runtime.serve"],
         "args": ["--variant", f"{VARIANT_FOLDER}/variant.yaml", "--arm", POOL_ARMS[wanted.pool][0], "--host", "0.0.0.0",  # noqa: S104 – in a pod
-                 "--port", str(PORT), "--cache-dir", CACHE_FOLDER, "--grace-seconds", str(defaults.grace_seconds),
+                 "--port", str(PORT), "--cache-dir", CACHE_FOLDER, "--cache-bytes", str(_cache_bytes(defaults)),
+                 "--grace-seconds", str(defaults.grace_seconds),
                  *roots, *hosts],
         "env": [{"name": "HOME", "value": CACHE_FOLDER},
                 {"name": "PROMETHEUS_DISABLE_CREATED_SERIES", "value": "True"}],
@@ -275,6 +281,12 @@ def _container(wanted: PoolRequest, defaults: Defaults) -> Object:
     return container
 
 
+def _cache_bytes(defaults: Defaults) -> int:
+    """What a runtime may keep: a pod whose emptyDir grows beyond its size is evicted, so some room is left."""
+    size: Decimal = parse_quantity(defaults.cache_size)  # type: ignore[no-untyped-call]
+    return int(size * CACHE_SHARE)
+
+
 def _resources(variant: SamplerVariant) -> Object:
     asked = variant.spec.runtime.resources.model_dump(mode="json", by_alias=True)
     return {kind: {name: str(amount) for name, amount in amounts.items()} for kind, amounts in asked.items() if amounts}
@@ -290,7 +302,7 @@ def _probe(path: str, *, every: int, failures: int) -> Object:
 
 
 def _volumes(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> list[Object]:
-    cache = dict(defaults.cache_volume) or {"emptyDir": {"sizeLimit": "8Gi"}}
+    cache = dict(defaults.cache_volume) or {"emptyDir": {"sizeLimit": defaults.cache_size}}
     volumes: list[Object] = [
         {"name": "variant", "configMap": {"name": revision_name(owner.name, wanted.revision)}},
         {"name": "cache", **cache},

@@ -23,6 +23,8 @@ def read(*arguments: str) -> OperatorSettings:
         pytest.param([*NEEDED, "--port", "http"], "invalid int value: 'http'", id="a port in words"),
         pytest.param([*NEEDED, "--read-seconds", "often"], "invalid float value: 'often'", id="a pause in words"),
         pytest.param([*NEEDED, "--cache-volume", "{"], "--cache-volume", id="half JSON"),
+        pytest.param([*NEEDED, "--cache-size", "eight"], "--cache-size", id="no size"),
+        pytest.param([*NEEDED, "--cache-size", "0"], "--cache-size", id="no room at all"),
         pytest.param([*NEEDED, "--cache-volume", "[1]"], "--cache-volume", id="a volume that is a list"),
         pytest.param([*NEEDED, "--media-volume", '"nfs"'], "--media-volume", id="a volume that is a word"),
         pytest.param([*NEEDED, "--webhook-certificate", "c"], "go together", id="a certificate without its key"),
@@ -84,11 +86,12 @@ def test_a_namespace_that_is_named_twice_is_watched_once():
 def test_what_pods_get_is_what_was_said():
     found = read(
         "--media-root", "/films", "--media-root", "/clips", "--allow-host", "minio:9000", "--image-pull-secret", "s",
-        "--cache-volume", '{"emptyDir": {}}', "--grace-seconds", "7",
+        "--cache-volume", '{"emptyDir": {}}', "--grace-seconds", "7", "--cache-size", "20Gi",
     ).defaults  # fmt: skip
 
     assert (found.media_roots, found.allowed_hosts) == (("/films", "/clips"), ("minio:9000",))
     assert found.image_pull_secrets == ("s",)
+    assert found.cache_size == "20Gi"
     assert (found.cache_volume, found.media_volume, found.grace_seconds) == ({"emptyDir": {}}, {}, 7)
 
 

@@ -1,5 +1,7 @@
 """The stages together: what is known is not done again; what is missing is done once, whoever asks."""
 
+import contextlib
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +13,7 @@ from pitwall_runtime.errors import BadVariantError, NotAVideoError
 from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
+from pitwall_runtime.stores.eviction import CacheLimits, Quota
 
 LIMIT = 1 << 30
 
@@ -162,3 +165,30 @@ def test_a_variant_that_cannot_be_served_says_why(make_variant, tmp_path, spec, 
     variant = make_variant().model_validate({"metadata": {"name": "x"}, "spec": whole})
     with pytest.raises(BadVariantError, match=words):
         Pipeline(variant, tmp_path, RuntimeTelemetry("x", "stable"))
+
+
+def test_a_cache_that_holds_two_of_six_films_costs_no_answer(make_variant, make_clip, clips, tmp_path):
+    """Each question evicts what others have just used; all are asked at once, twice."""
+    films = [open_video(make_clip(clips / f"film{n}.mp4", [("red", 3 + n), ("blue", 3)]), LIMIT) for n in range(6)]
+    quota = Quota(tmp_path, CacheLimits(120_000))
+    pipeline = Pipeline(make_variant(), tmp_path, RuntimeTelemetry("aks-v1", "stable"), quota=quota, hot_bytes=1000)
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda film: pipeline.answer(film, "blue", "stable"), films * 2))
+    assert all(3 + n <= answer.answer.moments[0].pts_seconds for n, answer in enumerate(answers[:6]))
+    assert [answer.answer for answer in answers[:6]] == [answer.answer for answer in answers[6:]]
+    assert pipeline.preparation.videos_decoded > 6, "some were evicted, or this proves nothing"
+
+
+def test_a_full_disk_costs_no_answer(make_variant, video, tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "pitwall", str(folder)], check=False).returncode:
+        pytest.skip("no file system may be mounted here")
+    try:
+        pipeline = Pipeline(make_variant(), folder / "cache", RuntimeTelemetry("aks-v1", "stable"))
+        with (folder / "filler").open("wb") as filler, contextlib.suppress(OSError):
+            filler.write(bytes(2 << 20))
+        for question, start in (("blue", 10), ("red", 0)):
+            assert start <= pipeline.answer(video, question, "stable").answer.moments[0].pts_seconds < start + 5
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)

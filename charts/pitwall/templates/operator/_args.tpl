@@ -36,6 +36,7 @@
 {{- with $runtime.cacheVolume }}
 - {{ printf "--cache-volume=%s" (toJson .) | quote }}
 {{- end }}
+- --cache-size={{ $runtime.cacheSize }}
 {{- with $runtime.mediaVolume }}
 - {{ printf "--media-volume=%s" (toJson .) | quote }}
 {{- end }}
