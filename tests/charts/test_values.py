@@ -72,8 +72,8 @@ def another(path, value):
     for name in path:
         node = node.get("properties", {}).get(name, {})
     samples = {
-        "cacheSize": "7Gi", "digest": "sha256:" + "b" * 64, "keys": "https://elsewhere/keys", "size": "7Gi", "interval": "7s", "url": "https://elsewhere",
-        "mediaRoots": ["/x"], "issuerRef": {"name": "x"},
+        "digest": "sha256:" + "b" * 64, "keys": "https://elsewhere/keys", "size": "7Gi", "interval": "7s", "url": "https://elsewhere",
+        "cacheSize": "7Gi", "mediaRoots": ["/x"], "issuerRef": {"name": "x"},
         "volumesIn": {"search": {"cacheVolume": {"emptyDir": {}}}},
         "pullSecrets": [{"name": "x"}], "tolerations": [{"key": "x"}], "clients": [{"podSelector": {}}],
         "scrapers": [{"podSelector": {}}], "affinity": {"podAffinity": {}},

@@ -152,12 +152,24 @@ class Quota:
 def entries(root: Path) -> Iterator[CacheEntry]:
     """Every entry of a cache folder, in no order; one that is deleted meanwhile is passed over."""
     for kind, depth in _DEPTH.items():
-        for path in root.glob("/".join([kind.value, *["*"] * depth])):
-            relative = path.relative_to(root / kind)
-            if any(part.startswith(".") for part in relative.parts) or path.is_dir() is (kind is EntryKind.DOWNLOADS):
-                continue
-            with suppress(OSError):
-                yield CacheEntry(kind, path, relative.parts[0], disk_bytes(path), _used_at(path))
+        for path in _below(root / kind, depth):
+            if path.is_dir() is not (kind is EntryKind.DOWNLOADS):
+                with suppress(OSError):
+                    video_hash = path.relative_to(root / kind).parts[0]
+                    yield CacheEntry(kind, path, video_hash, disk_bytes(path), _used_at(path))
+
+
+def _below(folder: Path, depth: int) -> Iterator[Path]:
+    """What lies so many folders down and is not hidden. Unlike `Path.glob`, it bears folders that vanish meanwhile."""
+    try:
+        names = [name for name in os.listdir(folder) if not name.startswith(".")]
+    except OSError:
+        return
+    for name in names:
+        if depth == 1:
+            yield folder / name
+        else:
+            yield from _below(folder / name, depth - 1)
 
 
 def disk_bytes(path: Path) -> int:
@@ -174,15 +186,20 @@ def disk_bytes(path: Path) -> int:
 
 def delete_abandoned(root: Path, now: float) -> None:
     """Delete what dead processes left: drafts, half downloads, half evictions, and locks that nobody holds."""
-    for pattern in (".draft-*", ".part-*", ".evicted-*"):
-        for path in root.rglob(pattern):
-            with suppress(OSError):
-                if now - path.stat().st_mtime > _ABANDONED_SECONDS and not _written_lately(path, now):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for path in (root / "locks").glob("*.lock"):
+    for parent, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            if name.startswith((".draft-", ".part-", ".evicted-")):
+                with suppress(OSError):
+                    _delete_if_old(Path(parent, name), now)
+    for path in _below(root / "locks", 1):
         with suppress(OSError):
             if now - path.stat().st_mtime > _ABANDONED_SECONDS:
                 _unlink_unused(path)
+
+
+def _delete_if_old(path: Path, now: float) -> None:
+    if now - path.stat().st_mtime > _ABANDONED_SECONDS and not _written_lately(path, now):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _unlink_unused(lock: Path) -> None:

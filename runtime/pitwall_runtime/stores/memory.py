@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from pitwall_runtime.errors import StorageFullError
-from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Video
+from pitwall_runtime.media import Damage, Frame, FramePool, PoolSpec, Shot, Video
 from pitwall_runtime.stores.jpegs import encoded
 from pitwall_runtime.stores.port import FrameStore, PoolWriter
 
@@ -48,9 +48,11 @@ class MemoryWriter:
         self.jpegs.append(jpeg)
         self.pts.append(frame.pts)
 
-    def commit(self, time_base: Fraction, end_pts: int, shots: tuple[Shot, ...]) -> FramePool:
+    def commit(
+        self, time_base: Fraction, end_pts: int, shots: tuple[Shot, ...], damage: tuple[Damage, ...] = ()
+    ) -> FramePool:
         """The pool; the store makes it visible."""
-        return FramePool(self.video.content_hash, self.spec, time_base, tuple(self.pts), end_pts, shots)
+        return FramePool(self.video.content_hash, self.spec, time_base, tuple(self.pts), end_pts, shots, damage)
 
 
 class MemoryFrameStore:
