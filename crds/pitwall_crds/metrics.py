@@ -119,6 +119,12 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
         _COUNTER, (*_ARM, Label.RESULT), "Queries; cold ones had a frame to encode."
     ),
     Metric.STAGE_DURATION: MetricDescription(_HISTOGRAM, (*_ARM, Label.STAGE), "Seconds in one stage of the pipeline."),
+    Metric.INGEST_QUEUE: MetricDescription(
+        _GAUGE, (Label.STATE,), "Videos in the ingest queue: waiting, taken by a worker, or dead."
+    ),
+    Metric.INGEST_JOBS: MetricDescription(
+        _COUNTER, (Label.OUTCOME,), "Ingest jobs that ended at this worker: ready, failed, or to be tried again."
+    ),
     Metric.ROLLOUT_WEIGHT: MetricDescription(
         _GAUGE, (*_ROLLOUT, Label.ARM, Label.SAMPLER_VARIANT), "An arm's share of 10000."
     ),

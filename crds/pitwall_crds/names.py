@@ -121,6 +121,7 @@ class Label(StrEnum):
     REASON = "reason"
     VERDICT = "verdict"
     PHASE = "phase"
+    STATE = "state"
 
 
 class Metric(StrEnum):
@@ -159,6 +160,9 @@ class Metric(StrEnum):
     CACHE_LOOKUPS = "pitwall_embed_cache_lookups_total"
     CACHE_QUERIES = "pitwall_embed_cache_queries_total"
     STAGE_DURATION = "pitwall_stage_duration_seconds"
+    # ingest workers: what waits, and what came of it
+    INGEST_QUEUE = "pitwall_ingest_queue_videos"
+    INGEST_JOBS = "pitwall_ingest_jobs_total"
     # operator: what it decided
     ROLLOUT_WEIGHT = "pitwall_rollout_weight_basis_points"
     ROLLOUT_VERDICT = "pitwall_rollout_verdict"

@@ -104,6 +104,22 @@ class NoModelError(SamplerFailedError):
     """A sampler asks a model where the variant has none; one that catches this goes on without."""
 
 
+class QueueFullError(UnavailableError):
+    """The ingest queue holds as many jobs as it may."""
+
+    code = "queue_full"
+
+
+class QueueAwayError(UnavailableError):
+    """The server of the ingest queue does not answer."""
+
+    code = "queue_unavailable"
+
+
+class QueueAddressError(BadQuestionError):
+    """The address of an ingest queue cannot be understood, or the library for it is not installed."""
+
+
 class BadVariantError(RefusedError):
     """The SamplerVariant cannot be served: an unknown sampler, a parameter out of bounds, weights that do not load."""
 

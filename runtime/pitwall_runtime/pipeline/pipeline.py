@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.names import Arm
+from pitwall_crds.variant import AnswerEngine, SamplerVariant
 from pitwall_runtime.answer import catalogue as engines
 from pitwall_runtime.answer.moments import group
 from pitwall_runtime.answer.port import Brief
@@ -28,6 +29,8 @@ from pitwall_runtime.stores.disk import DiskFrameStore
 from pitwall_runtime.stores.embed_cache import HOT_BYTES, EmbedCache
 from pitwall_runtime.stores.eviction import EntryKind, Quota
 from pitwall_runtime.stores.memory import MemoryFrameStore, SpillingFrameStore
+
+_STEP_FRAMES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,19 @@ class Pipeline:
                 features = using.enter_context(self._features(pool, question, arm, deadline))
             return self._answer(pool, features, stages)
 
+    def prepare(self, video: Video, deadline: Deadline) -> Iterator[tuple[float, float]]:
+        """Everything that a question would wait for: pool, shots and all embeddings.
+
+        Yields after each step the video's seconds and the share of its frames that is embedded, 0 to 1. Raises what
+        `answer` raises; what is done stays done.
+        """
+        with self.preparation.held(video, deadline) as pool, self._features(pool, "", "", deadline) as features:
+            yield pool.seconds(len(pool)), 0.0
+            for start in range(0, len(pool), _STEP_FRAMES):
+                end = min(start + _STEP_FRAMES, len(pool))
+                features.require(range(start, end))
+                yield pool.seconds(len(pool)), end / len(pool)
+
     def _answer(self, pool: FramePool, features: QuestionFeatures, stages: dict[str, float]) -> Result:
         with _timed(stages, "select"):
             selection = self._sampler.choose(self._context(pool, features, features.question))
@@ -136,6 +152,14 @@ class Pipeline:
 
         per_frame = max(1, tokens.count // max(1, len(evidence)))
         return Brief(question, evidence, group(evidence), jpegs, per_frame, features.deadline)
+
+
+def preparing_pipeline(variant: SamplerVariant, cache_dir: Path, *, quota: Quota, hot_bytes: int) -> Pipeline:
+    """A pipeline that only prepares: no language model is loaded. Raises BadVariantError."""
+    silent = variant.spec.answer.model_copy(update={"engine": AnswerEngine.MOMENTS})
+    preparing = variant.model_copy(update={"spec": variant.spec.model_copy(update={"answer": silent})})
+    telemetry = RuntimeTelemetry(variant.metadata.name, Arm.STABLE)
+    return Pipeline(preparing, cache_dir, telemetry, quota=quota, hot_bytes=hot_bytes)
 
 
 def _evidence(features: QuestionFeatures, selection: Selection) -> list[Evidence]:

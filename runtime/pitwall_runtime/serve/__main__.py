@@ -29,6 +29,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--media-root", type=Path, action="append", default=[], help="folder that file:// may read")
     parser.add_argument("--allow-host", action="append", default=[], help="host[:port] allowed although it is private")
     parser.add_argument("--max-media-bytes", type=int, default=2 << 30)
+    parser.add_argument(
+        "--queue-url", default="", help="of the ingest queue (docs/ingest.md); default: a file in the cache"
+    )
+    parser.add_argument("--book-url", default="", help="of the states of its videos; default: where the queue is")
     add_cache_options(parser)
     parser.add_argument("--threads", type=int, default=1, help="threads per numeric library")
     parser.add_argument("--workers", type=int, default=2, help="questions worked on at once")
@@ -72,6 +76,31 @@ def _load(engine: "ServingState", arguments: argparse.Namespace, quota: "Quota")
     logging.getLogger(__name__).info("%s is ready", engine.variant.metadata.name)
 
 
+def _state(arguments: argparse.Namespace, quota: "Quota") -> "ServingState":
+    """What the application needs, without the models. Raises BadVariantError or QueueAddressError."""
+    from pitwall_runtime.ingest.desk import IngestDesk
+    from pitwall_runtime.ingest.download import DownloadLimits
+    from pitwall_runtime.ingest.queue.catalogue import open_book, open_queue
+    from pitwall_runtime.ingest.resolve import Resolver
+    from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
+    from pitwall_runtime.serve.app import ServingState
+    from pitwall_runtime.serve.worker import QueueLimits, Worker
+
+    variant = _read_variant(arguments.variant)
+    queue = open_queue(arguments.queue_url, arguments.cache_dir)
+    book = open_book(arguments.book_url, arguments.queue_url, arguments.cache_dir)
+    limits = DownloadLimits(max_bytes=arguments.max_media_bytes, allowed_hosts=frozenset(arguments.allow_host))
+    return ServingState(
+        variant=variant,
+        arm=arguments.arm,
+        resolver=Resolver(tuple(arguments.media_root), arguments.cache_dir / "downloads", limits, quota),
+        telemetry=RuntimeTelemetry(variant.metadata.name, arguments.arm),
+        worker=Worker(QueueLimits(arguments.workers, arguments.queue)),
+        deadline_seconds=arguments.deadline_seconds,
+        desk=IngestDesk(queue, book),
+    )
+
+
 def main() -> int:
     """Serve until SIGTERM, then let running answers finish; 2 if it could not begin."""
     arguments = _arguments()
@@ -87,29 +116,16 @@ def main() -> int:
 
     from pitwall_crds.host.http_server import serve
     from pitwall_runtime.errors import RefusedError
-    from pitwall_runtime.ingest.download import DownloadLimits
-    from pitwall_runtime.ingest.resolve import Resolver
-    from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
-    from pitwall_runtime.serve.app import ServingState, build_app
-    from pitwall_runtime.serve.worker import QueueLimits, Worker
+    from pitwall_runtime.serve.app import build_app
 
+    quota = quota_of(arguments, arguments.cache_dir)
     try:
-        variant = _read_variant(arguments.variant)
+        engine = _state(arguments, quota)
     except RefusedError as refusal:
         return _fail(refusal.message)
-    quota = quota_of(arguments, arguments.cache_dir)
-    limits = DownloadLimits(max_bytes=arguments.max_media_bytes, allowed_hosts=frozenset(arguments.allow_host))
-    engine = ServingState(
-        variant=variant,
-        arm=arguments.arm,
-        resolver=Resolver(tuple(arguments.media_root), arguments.cache_dir / "downloads", limits, quota),
-        telemetry=RuntimeTelemetry(variant.metadata.name, arguments.arm),
-        worker=Worker(QueueLimits(arguments.workers, arguments.queue)),
-        deadline_seconds=arguments.deadline_seconds,
-    )
     threading.Thread(target=_load, args=(engine, arguments, quota), name="load", daemon=True).start()
     host, port = listener.getsockname()[:2]
-    logging.getLogger(__name__).info("%s listens on http://%s:%s", variant.metadata.name, host, port)
+    logging.getLogger(__name__).info("%s listens on http://%s:%s", engine.variant.metadata.name, host, port)
     serve(build_app(engine), listener, grace_seconds=arguments.grace_seconds)
     engine.worker.close()
     logging.shutdown()

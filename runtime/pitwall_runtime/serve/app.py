@@ -5,6 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 
@@ -22,13 +23,16 @@ from pitwall_runtime.errors import (
     MediaTooLargeError,
     NotAVideoError,
     RefusedError,
+    TooLateError,
     UnavailableError,
 )
+from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.pipeline.pipeline import Pipeline, Result
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve import schema
 from pitwall_runtime.serve.leaving import while_asked
+from pitwall_runtime.serve.videos import add_video_routes
 from pitwall_runtime.serve.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -41,7 +45,8 @@ _TRIES = 3
 class ServingState:
     """What the application needs; `pipeline` is None until everything is loaded.
 
-    `deadline_seconds` holds for questions whose caller says nothing, and is the most that one may say.
+    `deadline_seconds` holds for questions whose caller says nothing, and is the most that one may say. A video that
+    cannot be prepared within its question's deadline is sent to the `desk`, so that the next question finds it.
     """
 
     variant: SamplerVariant
@@ -51,6 +56,7 @@ class ServingState:
     worker: Worker
     pipeline: Pipeline | None = None
     deadline_seconds: float = 600.0
+    desk: IngestDesk | None = None
 
     def loaded(self) -> Pipeline:
         """The pipeline. Raises UnavailableError while the models are loading."""
@@ -66,6 +72,8 @@ def build_app(engine: ServingState) -> FastAPI:
     app.add_exception_handler(HTTPException, _refuse_route)
     app.add_exception_handler(Exception, _refuse_bug)
     app.add_api_route("/v1/chat/completions", _completion(engine), methods=["POST"], response_model=schema.ChatResponse)
+    if engine.desk:
+        add_video_routes(app, engine.desk, _body)
     app.add_api_route("/v1/models", lambda: _models(engine), methods=["GET"])
     app.add_api_route("/healthz", lambda: {"status": "ok"}, methods=["GET"])
     app.add_api_route("/readyz", lambda: _ready(engine), methods=["GET"])
@@ -79,7 +87,11 @@ def _completion(engine: ServingState) -> Callable[[Request], object]:
         asked = _parse(await _body(request))
         address, question = schema.question_of(asked)
         arm = _arm(request, engine.arm)
-        result = await while_asked(request, deadline, _answer(engine, address, question, arm, deadline))
+        try:
+            result = await while_asked(request, deadline, _answer(engine, address, question, arm, deadline))
+        except TooLateError:
+            await _prepare_later(engine, address)
+            raise
         return _response(engine.variant, result)
 
     return completion
@@ -106,6 +118,13 @@ async def _answer(engine: ServingState, address: str, question: str, arm: str, d
                 engine.resolver.reject(video)
                 raise
     raise UnavailableError("the video is evicted as soon as it is fetched; have the cache enlarged")
+
+
+async def _prepare_later(engine: ServingState, address: str) -> None:
+    """The queue has the time that the question had not; where it cannot, the question's refusal says enough."""
+    if engine.desk:
+        with suppress(RefusedError):
+            await asyncio.to_thread(engine.desk.submit, address)
 
 
 def _deadline(request: Request, longest_seconds: float) -> Deadline:

@@ -1,0 +1,139 @@
+"""What is known of every video that was sent to the queue: its state, its progress, and why it failed."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from pitwall_crds.host.files import read_json, write_json
+from pitwall_runtime.errors import QueueAwayError
+
+_KEPT_SECONDS: Final = 30 * 86_400
+
+
+class VideoState(StrEnum):
+    """Where a video stands. Ready and failed are final until it is sent again."""
+
+    QUEUED = "queued"
+    FETCHING = "fetching"
+    DECODING = "decoding"
+    ENCODING = "encoding"
+    READY = "ready"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        """Whether no worker will do anything about it."""
+        return self in (VideoState.READY, VideoState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRecord:
+    """One video of the queue.
+
+    Attributes:
+        variants: by name, the share of the pool's frames that is embedded, 0 to 1.
+        error, error_code: of the last attempt; empty if it went well.
+        attempts: how often a worker began.
+    """
+
+    id: str
+    state: VideoState = VideoState.QUEUED
+    content_hash: str = ""
+    seconds: float = 0.0
+    variants: Mapping[str, float] = field(default_factory=dict)
+    attempts: int = 0
+    error: str = ""
+    error_code: str = ""
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+    def to_data(self) -> dict[str, Any]:
+        """As it is stored."""
+        return asdict(self)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "VideoRecord":
+        """Raises TypeError or ValueError for what is no record."""
+        return cls(**{**data, "state": VideoState(data["state"])})
+
+
+def video_id(url: str) -> str:
+    """The id of the video at an address: the same address has the same."""
+    return f"vid_{hashlib.sha256(url.encode(errors='surrogatepass')).hexdigest()[:32]}"
+
+
+class VideoBook(Protocol):
+    """Where records are kept. Methods raise QueueAwayError where it cannot be reached."""
+
+    def find(self, key: str) -> VideoRecord | None:
+        """The record; None where there is none, or one that cannot be read."""
+
+    def put(self, record: VideoRecord) -> None:
+        """Replace the record."""
+
+
+def change(book: VideoBook, record: VideoRecord, **changes: Any) -> VideoRecord:
+    """Store the record with these changes, as changed now."""
+    changed = replace(record, **changes, updated_at=time.time())
+    book.put(changed)
+    return changed
+
+
+@dataclass(frozen=True, slots=True)
+class FolderBook:
+    """A file per video, for the processes of one machine or one shared volume."""
+
+    folder: Path
+
+    def find(self, key: str) -> VideoRecord | None:
+        """The record; None where there is none, or one that cannot be read."""
+        with suppress(OSError, ValueError, TypeError, LookupError):
+            return VideoRecord.from_data(read_json(self._path(key), None))
+        return None
+
+    def put(self, record: VideoRecord) -> None:
+        """Replace the record."""
+        try:
+            write_json(self._path(record.id), record.to_data(), mode=0o600)
+        except OSError as error:
+            raise QueueAwayError(f"the state of videos cannot be written ({error.strerror}); try again later") from None
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()[:40]}.json"
+
+
+class RedisBook:
+    """A key per video, for many machines; kept for thirty days after the last change."""
+
+    def __init__(self, url: str) -> None:
+        import redis
+
+        self._errors = redis.RedisError
+        self._client = redis.Redis.from_url(url, decode_responses=True, socket_timeout=10, socket_connect_timeout=10)
+
+    def find(self, key: str) -> VideoRecord | None:
+        """The record; None where there is none, or one that cannot be read."""
+        try:
+            found: Any = self._client.get(f"pitwall:video:{key}")
+        except self._errors as error:
+            raise _away(error) from None
+        with suppress(ValueError, TypeError, LookupError):
+            return VideoRecord.from_data(json.loads(found))
+        return None
+
+    def put(self, record: VideoRecord) -> None:
+        """Replace the record."""
+        try:
+            self._client.set(f"pitwall:video:{record.id}", json.dumps(record.to_data()), ex=_KEPT_SECONDS)
+        except self._errors as error:
+            raise _away(error) from None
+
+
+def _away(error: Exception) -> QueueAwayError:
+    return QueueAwayError(f"the state of videos is not reachable ({type(error).__name__}); try again later")

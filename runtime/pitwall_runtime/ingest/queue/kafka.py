@@ -1,0 +1,228 @@
+"""The ingest queue in Kafka: a topic, a consumer group, and a topic of dead letters.
+
+A worker takes one job at a time and commits its offset when it is done, so a job of a worker that died is delivered
+again once the group has noticed (the session's timeout). Jobs spread over partitions: at most that many workers work.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from pitwall_runtime.errors import QueueAwayError, QueueFullError
+from pitwall_runtime.ingest.queue.port import DeadLetter, Delivery, IngestJob, QueueDepth
+
+T = TypeVar("T")
+
+_GROUP: Final = "pitwall-ingest"
+_PARTITIONS: Final = 8
+_SERVER_SECONDS: Final = 10.0
+_COUNT_SECONDS: Final = 1.0
+"""How old the depth may be by which a new job is admitted."""
+
+
+class KafkaQueue:
+    """`settings` are librdkafka's own, such as security.protocol; bootstrap.servers is one of them."""
+
+    def __init__(
+        self,
+        topic: str,
+        settings: dict[str, Any],
+        *,
+        visibility_seconds: float = 45.0,
+        max_waiting: int = 10_000,
+    ) -> None:
+        self._topic, self._dead, self._max_waiting = topic, f"{topic}.dead", max_waiting
+        self._settings = {**settings, "log_level": 3}
+        self._session_ms = int(visibility_seconds * 1000)
+        self._producer = Producer({**self._settings, "enable.idempotence": True, "acks": "all"})
+        self._consumer: Consumer | None = None
+        self._counted: tuple[float, int] = (-1e9, 0)
+        self._topics_are_there = False
+        self._early: list[Message] = []
+
+    def put(self, job: IngestJob) -> None:
+        """Add a job, durably. Raises QueueFullError, by a count that is up to a second old."""
+        if time.monotonic() - self._counted[0] > _COUNT_SECONDS:
+            self._counted = time.monotonic(), self.depth().waiting
+        counted_at, waiting = self._counted
+        if waiting >= self._max_waiting:
+            raise QueueFullError(f"{waiting} videos wait already, the limit; send this one again in a minute")
+        self._send(self._topic, job.id, job.to_json())
+        self._counted = counted_at, waiting + 1
+
+    def take(self, wait_seconds: float) -> Delivery | None:
+        """The next job of this worker's partitions; None if none came in time."""
+        message: Message | None = self._asked(lambda: self._polled(wait_seconds))
+        return Delivery(IngestJob.from_json(_value(message)), message) if message else None
+
+    def _polled(self, wait_seconds: float) -> Message | None:
+        if self._early:
+            return self._early.pop(0)
+        consumer = self._joined()
+        consumer.resume(consumer.assignment())
+        latest = time.monotonic() + wait_seconds
+        while True:
+            message = consumer.poll(max(0.0, latest - time.monotonic()))
+            if message is None:
+                return None
+            error = message.error()
+            if error is None:
+                return message
+            if not error.retriable() and error.code() != KafkaError._PARTITION_EOF:
+                raise KafkaException(error)
+
+    def extend(self, delivery: Delivery) -> None:
+        """This worker still works on it: its group must hear from it, and no other job may come."""
+        del delivery
+
+        def beat() -> None:
+            consumer = self._joined()
+            consumer.pause(consumer.assignment())
+            message = consumer.poll(0)
+            if message and not message.error():
+                self._early.append(message)  # of a partition that has just become this worker's
+
+        self._asked(beat)
+
+    def done(self, delivery: Delivery) -> None:
+        """It needs no more work."""
+        self._asked(lambda: self._commit(delivery.receipt))
+
+    def again(self, delivery: Delivery) -> None:
+        """Somebody shall try it once more, behind those who wait. Sent before it is committed, so never lost."""
+        self._send(self._topic, delivery.job.id, delivery.job.to_json())
+        self.done(delivery)
+
+    def bury(self, delivery: Delivery, reason: str) -> None:
+        """It cannot be done: keep it among the dead letters. Sent before it is committed, so never lost."""
+        body = json.dumps({"job": delivery.job.to_json(), "reason": reason})
+        self._send(self._dead, delivery.job.id, body)
+        self.done(delivery)
+
+    def depth(self) -> QueueDepth:
+        """How much is not done yet; Kafka does not tell what of it is being worked on."""
+        return self._asked(lambda: QueueDepth(self._lag(), 0, self._length(self._dead)))
+
+    def dead_letters(self, limit: int) -> list[DeadLetter]:
+        """The newest dead letters of each partition, up to `limit` in all."""
+        return self._asked(lambda: self._newest(self._dead, limit))
+
+    def close(self) -> None:
+        """Leave the group, so that others get this worker's partitions at once."""
+        if self._consumer:
+            self._consumer.close()
+        self._producer.flush(_SERVER_SECONDS)
+
+    def _commit(self, message: Message) -> None:
+        self._joined().commit(message=message, asynchronous=False)
+
+    def _joined(self) -> Consumer:
+        if self._consumer is None:
+            self._make_topics()
+            self._consumer = Consumer(
+                {
+                    **self._settings,
+                    "group.id": _GROUP,
+                    "enable.auto.commit": False,
+                    "auto.offset.reset": "earliest",
+                    "session.timeout.ms": self._session_ms,
+                    "heartbeat.interval.ms": max(100, self._session_ms // 10),
+                }
+            )
+            self._consumer.subscribe([self._topic])
+        return self._consumer
+
+    def _make_topics(self) -> None:
+        if self._topics_are_there:
+            return
+        admin = AdminClient(self._settings)
+        known = admin.list_topics(timeout=_SERVER_SECONDS).topics
+        wanted = [NewTopic(name, _PARTITIONS) for name in (self._topic, self._dead) if name not in known]
+        for future in admin.create_topics(wanted).values() if wanted else ():
+            try:
+                future.result(_SERVER_SECONDS)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+        self._topics_are_there = True
+
+    def _send(self, topic: str, key: str, body: str) -> None:
+        failed: list[KafkaError] = []
+
+        def told(error: KafkaError | None, _: Message) -> None:
+            if error:
+                failed.append(error)
+
+        def send() -> None:
+            self._make_topics()
+            self._producer.produce(topic, body.encode(), key.encode(), on_delivery=told)
+            if self._producer.flush(_SERVER_SECONDS) or failed:
+                raise KafkaException(failed[0] if failed else KafkaError(KafkaError._TIMED_OUT))
+
+        self._asked(send)
+
+    def _partitions(self, consumer: Consumer, topic: str) -> list[TopicPartition]:
+        found = consumer.list_topics(topic, timeout=_SERVER_SECONDS).topics[topic].partitions
+        return [TopicPartition(topic, number) for number in found]
+
+    def _reader(self) -> Consumer:
+        self._make_topics()
+        return Consumer({**self._settings, "group.id": _GROUP, "enable.auto.commit": False})
+
+    def _lag(self) -> int:
+        reader = self._reader()
+        try:
+            committed = reader.committed(self._partitions(reader, self._topic), timeout=_SERVER_SECONDS)
+            ends = [reader.get_watermark_offsets(place, timeout=_SERVER_SECONDS) for place in committed]
+            return sum(high - max(place.offset, low) for place, (low, high) in zip(committed, ends, strict=True))
+        finally:
+            reader.close()
+
+    def _length(self, topic: str) -> int:
+        reader = self._reader()
+        try:
+            ends = [
+                reader.get_watermark_offsets(place, timeout=_SERVER_SECONDS)
+                for place in self._partitions(reader, topic)
+            ]
+            return sum(high - low for low, high in ends)
+        finally:
+            reader.close()
+
+    def _newest(self, topic: str, limit: int) -> list[DeadLetter]:
+        reader = self._reader()
+        try:
+            places, expected = [], 0
+            for place in self._partitions(reader, topic):
+                low, high = reader.get_watermark_offsets(place, timeout=_SERVER_SECONDS)
+                place.offset = max(low, high - limit)
+                expected += high - place.offset
+                places.append(place)
+            reader.assign(places)
+            messages = reader.consume(expected, timeout=_SERVER_SECONDS) if expected else []
+            found = sorted(
+                (message for message in messages if not message.error()), key=lambda one: -one.timestamp()[1]
+            )
+            return [_dead_letter(_value(message)) for message in found[:limit]]
+        finally:
+            reader.close()
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except KafkaException as error:
+            raise QueueAwayError(f"the ingest queue does not answer ({error.args[0]}); try again later") from None
+
+
+def _value(message: Message) -> bytes:
+    value = message.value()
+    return value if isinstance(value, bytes) else b""
+
+
+def _dead_letter(body: bytes) -> DeadLetter:
+    data = json.loads(body)
+    return DeadLetter(IngestJob.from_json(data["job"]), str(data["reason"]))

@@ -1,0 +1,132 @@
+"""The ingest queue of one machine, in an SQLite file: durable, shared by all processes, and in need of no server."""
+
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pitwall_runtime.errors import QueueAwayError, QueueFullError
+from pitwall_runtime.ingest.queue.port import DeadLetter, Delivery, IngestJob, QueueDepth
+
+_POLL_SECONDS: Final = 0.1
+_DEAD_KEPT: Final = 10_000
+_TABLES: Final = """
+    CREATE TABLE IF NOT EXISTS jobs (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, visible_at REAL NOT NULL, receipt TEXT);
+    CREATE INDEX IF NOT EXISTS jobs_visible ON jobs (visible_at, number);
+    CREATE TABLE IF NOT EXISTS dead (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, reason TEXT NOT NULL);
+"""
+
+
+@dataclass(slots=True)
+class LocalQueue:
+    """Jobs in the order in which they became visible. Safe among threads and processes of one machine."""
+
+    path: Path
+    visibility_seconds: float = 60.0
+    max_waiting: int = 10_000
+    _connection: sqlite3.Connection | None = None
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def put(self, job: IngestJob) -> None:
+        """Add a job, durably. Raises QueueFullError."""
+        with self._transaction() as connection:
+            (count,) = connection.execute("SELECT count(*) FROM jobs").fetchone()
+            if count >= self.max_waiting:
+                raise QueueFullError(f"{count} videos wait already, the limit; send this one again in a minute")
+            connection.execute("INSERT INTO jobs (body, visible_at) VALUES (?, ?)", (job.to_json(), time.time()))
+
+    def take(self, wait_seconds: float) -> Delivery | None:
+        """The next job, for this worker alone for the visibility time; None if none came in time."""
+        latest = time.monotonic() + wait_seconds
+        while True:
+            delivery = self._next()
+            if delivery or time.monotonic() >= latest:
+                return delivery
+            time.sleep(_POLL_SECONDS)
+
+    def _next(self) -> Delivery | None:
+        now, receipt = time.time(), uuid.uuid4().hex
+        with self._transaction() as connection:
+            found = connection.execute(
+                "UPDATE jobs SET visible_at = ?, receipt = ? WHERE number = "
+                "(SELECT number FROM jobs WHERE visible_at <= ? ORDER BY visible_at, number LIMIT 1) RETURNING body",
+                (now + self.visibility_seconds, receipt, now),
+            ).fetchone()
+        return Delivery(IngestJob.from_json(found[0]), receipt) if found else None
+
+    def extend(self, delivery: Delivery) -> None:
+        """This worker still works on it."""
+        self._change(
+            "UPDATE jobs SET visible_at = ? WHERE receipt = ?", time.time() + self.visibility_seconds, delivery
+        )
+
+    def done(self, delivery: Delivery) -> None:
+        """It needs no more work."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM jobs WHERE receipt = ?", (delivery.receipt,))
+
+    def again(self, delivery: Delivery) -> None:
+        """Somebody shall try it once more, behind those who wait."""
+        self._change("UPDATE jobs SET visible_at = ?, receipt = NULL WHERE receipt = ?", time.time(), delivery)
+
+    def bury(self, delivery: Delivery, reason: str) -> None:
+        """It cannot be done: keep it among the dead letters, the newest ten thousand."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM jobs WHERE receipt = ?", (delivery.receipt,))
+            connection.execute("INSERT INTO dead (body, reason) VALUES (?, ?)", (delivery.job.to_json(), reason))
+            connection.execute("DELETE FROM dead WHERE number <= (SELECT max(number) FROM dead) - ?", (_DEAD_KEPT,))
+
+    def depth(self) -> QueueDepth:
+        """How much there is to do."""
+        with self._transaction() as connection:
+            counted = connection.execute(
+                "SELECT count(*), sum(visible_at > ?), (SELECT count(*) FROM dead) FROM jobs", (time.time(),)
+            ).fetchone()
+        every, taken, dead = (int(count or 0) for count in counted)
+        return QueueDepth(every - taken, taken, dead)
+
+    def dead_letters(self, limit: int) -> list[DeadLetter]:
+        """The newest dead letters."""
+        with self._transaction() as connection:
+            found = connection.execute(
+                "SELECT body, reason FROM dead ORDER BY number DESC LIMIT ?", (limit,)
+            ).fetchall()
+        return [DeadLetter(IngestJob.from_json(body), reason) for body, reason in found]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._guard:
+            if self._connection:
+                self._connection.close()
+            self._connection = None
+
+    def _change(self, statement: str, when: float, delivery: Delivery) -> None:
+        with self._transaction() as connection:
+            connection.execute(statement, (when, delivery.receipt))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._guard:
+            try:
+                connection = self._opened()
+                connection.execute("BEGIN IMMEDIATE")
+                with connection:
+                    yield connection
+            except sqlite3.Error as error:
+                raise QueueAwayError(f"the ingest queue's file {self.path.name} cannot be used: {error}") from None
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(_TABLES)
+            self._connection = connection
+        return self._connection

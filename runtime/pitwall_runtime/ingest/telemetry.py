@@ -1,0 +1,53 @@
+"""The ingest worker's Prometheus metrics: the queue's depth, by which an autoscaler sizes the workers, and outcomes."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+
+from pitwall_crds.names import Label, Metric
+from pitwall_runtime.errors import QueueAwayError
+from pitwall_runtime.ingest.queue.port import QueueDepth
+
+_FRESH_SECONDS: Final = 5.0
+
+
+class IngestTelemetry:
+    """The series of one worker. `depth` is asked at most every five seconds; a queue that is away has no sample."""
+
+    def __init__(self, depth: Callable[[], QueueDepth]) -> None:
+        self.registry = CollectorRegistry()
+        self._depth = depth
+        self._known: tuple[float, QueueDepth] | None = None
+        self._ended = Counter(Metric.INGEST_JOBS, "Ingest jobs that ended.", (Label.OUTCOME,), registry=self.registry)
+        self.registry.register(self)
+
+    def ended(self, outcome: str) -> None:
+        """A job ended: ready, failed or again."""
+        self._ended.labels(outcome).inc()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Prometheus' collector."""
+        try:
+            depth = self._now()
+        except QueueAwayError:
+            return
+        family = GaugeMetricFamily(Metric.INGEST_QUEUE, "Videos in the ingest queue, by state.", labels=(Label.STATE,))
+        for state, count in (("waiting", depth.waiting), ("taken", depth.taken), ("dead", depth.dead)):
+            family.add_metric((state,), count)
+        yield family
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Nothing is asked of the queue when the collector is registered."""
+        yield from ()
+
+    def serve(self, host: str, port: int) -> None:
+        """Serve /metrics in a thread of its own."""
+        start_http_server(port, host, self.registry)
+
+    def _now(self) -> QueueDepth:
+        if self._known is None or time.monotonic() - self._known[0] > _FRESH_SECONDS:
+            self._known = time.monotonic(), self._depth()
+        return self._known[1]

@@ -1,0 +1,165 @@
+"""Prepares the queue's videos one after the other: fetched, decoded, cut into shots, and embedded for every variant."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pitwall_runtime.deadline import Deadline
+from pitwall_runtime.errors import (
+    MediaBrokenError,
+    MediaOriginError,
+    MediaTooLargeError,
+    NotAVideoError,
+    QueueAwayError,
+    RefusedError,
+    StorageFullError,
+    TooLateError,
+    UnavailableError,
+)
+from pitwall_runtime.ingest.queue.book import VideoBook, VideoRecord, VideoState, change
+from pitwall_runtime.ingest.queue.port import Delivery, IngestQueue
+from pitwall_runtime.ingest.resolve import Resolver
+from pitwall_runtime.media import Video
+from pitwall_runtime.pipeline.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+
+_PASSING = (MediaOriginError, StorageFullError, TooLateError, UnavailableError)
+"""Refusals that another try may not meet."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkLimits:
+    """How long a video may take, how often it is tried, and how often the queue hears that work goes on."""
+
+    video_seconds: float = 3600.0
+    attempts: int = 5
+    beat_seconds: float = 15.0
+    wait_seconds: float = 5.0
+    pause_seconds: float = 2.0
+
+
+@dataclass(slots=True)
+class IngestWorker:
+    """One worker. `pipelines` by variant; `told` hears how each job ended: ready, failed or again."""
+
+    queue: IngestQueue
+    book: VideoBook
+    resolver: Resolver
+    pipelines: Mapping[str, Pipeline]
+    limits: WorkLimits = field(default_factory=WorkLimits)
+    told: Callable[[str], None] = lambda _: None
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _deadline: Deadline = field(default_factory=Deadline)
+
+    def run(self) -> None:
+        """Work until `stop`. A queue that is away is tried again; nothing ends the worker but being stopped."""
+        while not self._stopping.is_set():
+            try:
+                self.step()
+            except QueueAwayError as error:
+                log.warning("%s", error.message)
+                self._stopping.wait(self.limits.pause_seconds)
+
+    def stop(self) -> None:
+        """End soon: the job under way goes back to the queue, and what it has prepared is kept."""
+        self._stopping.set()
+        self._deadline.give_up()
+
+    def step(self) -> bool:
+        """Do one job; whether there was one. Raises QueueAwayError."""
+        delivery = self.queue.take(self.limits.wait_seconds)
+        if delivery is None:
+            return False
+        job = delivery.job
+        record = self.book.find(job.id) or VideoRecord(job.id, created_at=job.submitted_at)
+        if record.attempts >= self.limits.attempts:
+            # It ended every worker that tried it, or failed so often: the last error is known, if there was one.
+            self._fail(
+                delivery, record, record.error or "every worker that tried it ended", record.error_code or "crash"
+            )
+            return True
+        # Counted before anything is tried: a video that kills its worker must not do so for ever.
+        record = change(self.book, record, state=VideoState.FETCHING, attempts=record.attempts + 1)
+        self._deadline = Deadline(self.limits.video_seconds)
+        if self._stopping.is_set():
+            self._deadline.give_up()
+        with self._beating(delivery):
+            self._work(delivery, record)
+        return True
+
+    def _work(self, delivery: Delivery, record: VideoRecord) -> None:
+        try:
+            record = self._prepared(delivery, record)
+        except _PASSING as error:
+            self._retry(delivery, record, error.message, error.code)
+        except RefusedError as error:
+            self._fail(delivery, record, error.message, error.code)
+        except Exception:
+            log.exception("preparing %s failed", record.id)
+            self._retry(delivery, record, "the worker failed on this video; see its log", "internal_error")
+        else:
+            change(self.book, record, state=VideoState.READY, error="", error_code="")
+            self.queue.done(delivery)
+            self.told("ready")
+            log.info("%s is ready: %.0f s of video for %s", record.id, record.seconds, ", ".join(self.pipelines))
+
+    def _prepared(self, delivery: Delivery, record: VideoRecord) -> VideoRecord:
+        video = self.resolver.resolve(delivery.job.url, self._deadline)
+        with self.resolver.keeping(video) as kept:
+            if not kept:
+                raise StorageFullError("the video is evicted as soon as it is fetched; have the cache enlarged")
+            record = change(self.book, record, state=VideoState.DECODING, content_hash=video.content_hash)
+            try:
+                for name, pipeline in self.pipelines.items():
+                    record = self._embedded(pipeline, name, video, record)
+            except (NotAVideoError, MediaBrokenError, MediaTooLargeError):
+                self.resolver.reject(video)
+                raise
+        return record
+
+    def _embedded(self, pipeline: Pipeline, name: str, video: Video, record: VideoRecord) -> VideoRecord:
+        for seconds, share in pipeline.prepare(video, self._deadline):
+            variants = {**record.variants, name: round(share, 3)}
+            record = change(self.book, record, state=VideoState.ENCODING, seconds=seconds, variants=variants)
+        return record
+
+    def _retry(self, delivery: Delivery, record: VideoRecord, words: str, code: str) -> None:
+        if self._stopping.is_set():
+            change(self.book, record, state=VideoState.QUEUED, attempts=record.attempts - 1)
+            self.queue.again(delivery)
+        elif record.attempts >= self.limits.attempts:
+            self._fail(delivery, record, words, code)
+        else:
+            change(self.book, record, state=VideoState.QUEUED, error=words, error_code=code)
+            self.queue.again(delivery)
+            self.told("again")
+            self._stopping.wait(self.limits.pause_seconds)
+
+    def _fail(self, delivery: Delivery, record: VideoRecord, words: str, code: str) -> None:
+        change(self.book, record, state=VideoState.FAILED, error=words, error_code=code)
+        self.queue.bury(delivery, words)
+        self.told("failed")
+        log.info("%s cannot be prepared after %d attempts: %s", record.id, record.attempts, words)
+
+    @contextmanager
+    def _beating(self, delivery: Delivery) -> Iterator[None]:
+        """Tell the queue every few seconds that work goes on, so that it gives the job to nobody else."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(self.limits.beat_seconds):
+                try:
+                    self.queue.extend(delivery)
+                except QueueAwayError as error:
+                    log.warning("%s", error.message)
+
+        beating = threading.Thread(target=beat, name="beat", daemon=True)
+        beating.start()
+        try:
+            yield
+        finally:
+            over.set()
+            beating.join()

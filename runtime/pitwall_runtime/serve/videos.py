@@ -1,0 +1,103 @@
+"""The HTTP side of the ingest queue: send videos to be prepared, and see where they stand."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field, ValidationError
+
+from pitwall_runtime.errors import BadQuestionError, MediaMissingError, RefusedError
+from pitwall_runtime.ingest.desk import IngestDesk
+from pitwall_runtime.ingest.queue.book import VideoRecord, VideoState
+from pitwall_runtime.serve.schema import Part, error_json
+
+MAX_BATCH = 1000
+
+Asked = TypeVar("Asked", bound=BaseModel)
+Url = Annotated[str, Field(min_length=1, max_length=8192)]
+
+
+class VideoRequest(Part):
+    """One video to prepare."""
+
+    url: Url
+
+
+class BatchRequest(Part):
+    """Several of them."""
+
+    urls: Annotated[tuple[Url, ...], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class VideoOut(Part):
+    """Where a video stands. `variants`: the share of its frames that is embedded, 0 to 1, by variant."""
+
+    id: str
+    object: str = "video"
+    status: VideoState
+    content_hash: str
+    seconds: float
+    variants: Mapping[str, float]
+    attempts: int
+    error: Mapping[str, str] | None
+    created_at: int
+    updated_at: int
+
+
+def add_video_routes(app: FastAPI, desk: IngestDesk, body_of: Callable[[Request], Awaitable[bytes]]) -> None:
+    """`POST /v1/videos`, `POST /v1/videos/batch`, `GET /v1/videos/{id}`; `body_of` reads a body within its limit."""
+
+    async def submit(request: Request) -> Response:
+        asked = _parsed(VideoRequest, await body_of(request))
+        record = await asyncio.to_thread(desk.submit, asked.url)
+        return JSONResponse(_out(record), HTTPStatus.ACCEPTED)
+
+    async def submit_batch(request: Request) -> Response:
+        asked = _parsed(BatchRequest, await body_of(request))
+        data = await asyncio.to_thread(lambda: [_submitted(desk, url) for url in asked.urls])
+        return JSONResponse({"object": "list", "data": data}, HTTPStatus.ACCEPTED)
+
+    async def find(video_id: str) -> Response:
+        record = await asyncio.to_thread(desk.find, video_id)
+        if record is None:
+            raise MediaMissingError("there is no video of this id; send its url with POST /v1/videos first")
+        return JSONResponse(_out(record))
+
+    app.add_api_route("/v1/videos", submit, methods=["POST"])
+    app.add_api_route("/v1/videos/batch", submit_batch, methods=["POST"])
+    app.add_api_route("/v1/videos/{video_id}", find, methods=["GET"])
+
+
+def _parsed(kind: type[Asked], body: bytes) -> Asked:
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, problem["loc"])) or "body"
+        raise BadQuestionError(f'{where}: {problem["msg"]}; send {{"url": …}}, or {{"urls": […]}} to /batch') from None
+
+
+def _submitted(desk: IngestDesk, url: str) -> dict[str, Any]:
+    """One of a batch: what is wrong with it does not concern the others."""
+    try:
+        return _out(desk.submit(url))
+    except RefusedError as refusal:
+        return error_json(refusal.message, "invalid_request_error", refusal.code)
+
+
+def _out(record: VideoRecord) -> dict[str, Any]:
+    error = {"code": record.error_code, "message": record.error} if record.error else None
+    return VideoOut(
+        id=record.id,
+        status=record.state,
+        content_hash=record.content_hash,
+        seconds=record.seconds,
+        variants=record.variants,
+        attempts=record.attempts,
+        error=error,
+        created_at=int(record.created_at),
+        updated_at=int(record.updated_at),
+    ).model_dump(mode="json")

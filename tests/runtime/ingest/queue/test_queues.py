@@ -1,0 +1,287 @@
+"""One conformance suite for every ingest queue, each with the real server behind it where there is one for it."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pitwall_runtime.errors import QueueAddressError, QueueAwayError, QueueFullError
+from pitwall_runtime.ingest.queue.catalogue import open_queue
+from pitwall_runtime.ingest.queue.local import LocalQueue
+from pitwall_runtime.ingest.queue.port import IngestJob, QueueDepth
+
+VISIBILITY_SECONDS = {"local": 2.0, "redis": 2.0, "sqs": 2.0, "kafka": 6.0}
+"""Kafka's group takes no shorter session."""
+
+PATIENCE_SECONDS = 60.0
+
+
+def job(number=0):
+    return IngestJob(f"vid_{number}", f"https://films.example/{number}.mp4?key=ü", 1_700_000_000.5)
+
+
+def until(condition):
+    latest = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < latest, "this was waited for in vain"
+        time.sleep(0.05)
+
+
+def listens(port) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def local(tmp_path_factory):
+    path = tmp_path_factory.mktemp("local") / "queue.sqlite"
+    yield lambda name, **more: LocalQueue(path.with_name(f"{name}.sqlite"), **more)
+
+
+def redis(tmp_path_factory):
+    server = shutil.which("redis-server")
+    if not server:
+        pytest.skip("there is no redis-server here")
+    from pitwall_runtime.ingest.queue.redis_streams import RedisQueue
+
+    port, folder = free_port(), tmp_path_factory.mktemp("redis")
+    command = [server, "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "yes"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        until(lambda: listens(port))
+        yield lambda name, **more: RedisQueue(f"redis://127.0.0.1:{port}/0", name, **more)
+        process.terminate()
+
+
+def sqs(_):
+    pytest.importorskip("boto3")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", free_port())
+    from pitwall_runtime.ingest.queue.sqs import SqsQueue
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        server.start()
+        endpoint = "http://{}:{}".format(*server.get_host_and_port())
+        yield lambda name, **more: SqsQueue(name, region="eu-west-1", endpoint=endpoint, **more)
+        server.stop()
+
+
+def kafka(_):
+    """librdkafka's mock of a cluster: Kafka's protocol over TCP, groups and rebalancing included."""
+    confluent_kafka = pytest.importorskip("confluent_kafka")
+    from pitwall_runtime.ingest.queue.kafka import KafkaQueue
+
+    keeper = confluent_kafka.Producer({"bootstrap.servers": "", "test.mock.num.brokers": 1, "log_level": 3})
+    (broker,) = keeper.list_topics(timeout=10).brokers.values()
+    settings = {"bootstrap.servers": f"{broker.host}:{broker.port}"}
+
+    def opened(name, **more):
+        for topic in (name, f"{name}.dead"):  # the mock makes topics that are asked about, not those that are created
+            keeper.list_topics(topic, timeout=10)
+        return KafkaQueue(name, settings, **more)
+
+    yield opened
+
+
+SERVERS = {"local": local, "redis": redis, "sqs": sqs, "kafka": kafka}
+
+
+@pytest.fixture(scope="module", params=list(SERVERS))
+def server(request, tmp_path_factory):
+    """Opens queues of one kind, by name."""
+    yield from SERVERS[request.param](tmp_path_factory)
+
+
+@pytest.fixture
+def visibility(request):
+    """Seconds after which a job that nobody extends is given to somebody else."""
+    return VISIBILITY_SECONDS[request.node.callspec.params["server"]]
+
+
+@pytest.fixture
+def open_one(server, visibility):
+    """Opens the same new queue as often as asked, as several processes would."""
+    name, opened = f"q-{uuid.uuid4().hex[:12]}", []
+
+    def open_it(**more):
+        opened.append(server(name, **{"visibility_seconds": visibility, **more}))
+        return opened[-1]
+
+    yield open_it
+    for queue in opened:
+        queue.close()
+
+
+def take(queue):
+    """The next job; a group may take seconds to begin."""
+    latest = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < latest:
+        delivery = queue.take(1)
+        if delivery:
+            return delivery
+    raise AssertionError("no job came")
+
+
+def test_a_job_arrives_as_it_was_put_and_is_gone_when_it_is_done(open_one):
+    open_one().put(job())
+    worker = open_one()
+    delivery = take(worker)
+    assert delivery.job == job()
+    worker.done(delivery)
+    assert worker.take(1) is None
+    assert worker.depth() == QueueDepth(0, 0, 0)
+
+
+def test_every_job_is_done_by_some_worker(open_one):
+    queue, done = open_one(), []
+    for number in range(12):
+        queue.put(job(number))
+
+    def work(worker):
+        while len(done) < 12:
+            delivery = worker.take(1)
+            if delivery:
+                worker.done(delivery)
+                done.append(delivery.job.id)
+
+    workers = [open_one() for _ in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(work, workers))
+    assert sorted(set(done)) == sorted(f"vid_{number}" for number in range(12))
+
+
+def test_a_job_that_is_being_worked_on_is_given_to_nobody_else(open_one, visibility):
+    queue, other = open_one(), open_one()
+    queue.put(job())
+    delivery = take(queue)
+    latest = time.monotonic() + 1.5 * visibility
+    while time.monotonic() < latest:  # longer than the visibility: the beats are what keeps it
+        queue.extend(delivery)
+        assert other.take(0.5) is None
+    queue.done(delivery)
+    assert queue.depth().waiting == 0
+
+
+def test_another_try_comes_back(open_one):
+    queue = open_one()
+    queue.put(job())
+    for _ in range(3):
+        queue.again(take(queue))
+    queue.done(take(queue))
+    until(lambda: queue.depth() == QueueDepth(0, 0, 0))
+
+
+def test_what_cannot_be_done_is_kept_with_its_reason(open_one):
+    queue = open_one()
+    for number in range(3):
+        queue.put(job(number))
+        queue.bury(take(queue), f"no video: {number}")
+    until(lambda: queue.depth() == QueueDepth(0, 0, 3))
+    letters = queue.dead_letters(10)
+    assert {(letter.job.id, letter.reason) for letter in letters} == {(f"vid_{n}", f"no video: {n}") for n in range(3)}
+    until(lambda: len(queue.dead_letters(2)) == 2)
+
+
+def test_a_full_queue_refuses(open_one):
+    queue = open_one(max_waiting=2)
+    queue.put(job(1))
+    queue.put(job(2))
+    with pytest.raises(QueueFullError, match="videos wait already"):
+        queue.put(job(3))
+
+
+def test_depth_counts_what_waits(open_one):
+    queue = open_one()
+    for number in range(5):
+        queue.put(job(number))
+    until(lambda: open_one().depth().waiting == 5)
+
+
+def test_the_job_of_a_worker_that_was_killed_comes_back(open_one, visibility):
+    """kill -9 of a real process that has taken it; the queue's server and its data live on."""
+    queue = open_one()
+    queue.put(job(7))
+    with worker_process(queue, visibility) as process:
+        assert process.stdout.readline() == "vid_7\n"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    survivor = open_one()
+    delivery = take(survivor)
+    assert delivery.job == job(7)
+    survivor.done(delivery)
+    until(lambda: survivor.depth() == QueueDepth(0, 0, 0))
+
+
+def worker_process(queue, visibility):
+    """A process that takes a job of the same queue and works on it for ever."""
+    kind = type(queue)
+    arguments, more = reopening(queue, {"visibility_seconds": visibility})
+    code = (
+        "import json, pathlib, sys, time\n"
+        f"from {kind.__module__} import {kind.__name__}\n"
+        "arguments, more = json.loads(sys.argv[1])\n"
+        + ("arguments[0] = pathlib.Path(arguments[0])\n" if kind is LocalQueue else "")
+        + f"queue = {kind.__name__}(*arguments, **more)\n"
+        "while not (found := queue.take(1)): pass\n"
+        "print(found.job.id, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", code, json.dumps([arguments, more])]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
+
+
+def reopening(queue, more):
+    """The arguments that open the same queue in another process."""
+    match type(queue).__name__:
+        case "LocalQueue":
+            return [str(queue.path)], more
+        case "RedisQueue":
+            found = queue._client.connection_pool.connection_kwargs
+            return [f"redis://{found['host']}:{found['port']}/0", queue._stream], more
+        case "SqsQueue":
+            return [queue._name], {**more, "region": "eu-west-1", "endpoint": queue._client.meta.endpoint_url}
+        case _:
+            return [queue._topic, {"bootstrap.servers": queue._settings["bootstrap.servers"]}], more
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("rabbit://x", "use sqlite:///, redis://, sqs:// or kafka://"),
+        ("http://[", "is no address"),
+    ],
+)
+def test_an_address_that_is_no_queue_is_told_what_is_one(tmp_path, address, words):
+    with pytest.raises(QueueAddressError, match=words):
+        open_queue(address, tmp_path)
+
+
+def test_a_server_that_is_away_is_told(tmp_path):
+    queue = open_queue(f"redis://127.0.0.1:{free_port()}/0", tmp_path)
+    with pytest.raises(QueueAwayError, match="does not answer"):
+        queue.put(job())
+    queue.close()
+
+
+def test_a_file_that_is_no_queue_is_told(tmp_path):
+    (tmp_path / "ingest.sqlite").write_bytes(b"something else" * 1000)
+    with pytest.raises(QueueAwayError, match=r"ingest\.sqlite cannot be used"):
+        open_queue("", tmp_path).put(job())
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "7", '{"id": 1}', '{"id": "a", "url": "b", "submitted_at": null}'])
+def test_what_is_no_job_is_refused(text):
+    with pytest.raises(ValueError, match=r"job|Expecting|property"):
+        IngestJob.from_json(text)

@@ -1,0 +1,245 @@
+"""The ingest worker: a video sent once is prepared once for every variant, whatever happens to workers on the way."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+import httpx
+import pytest
+import yaml
+
+from pitwall_crds.names import Metric
+from pitwall_runtime.deadline import Deadline
+from pitwall_runtime.errors import BadQuestionError, MediaOriginError
+from pitwall_runtime.ingest.__main__ import main
+from pitwall_runtime.ingest.desk import IngestDesk
+from pitwall_runtime.ingest.queue.book import FolderBook, VideoRecord, VideoState, change
+from pitwall_runtime.ingest.queue.local import LocalQueue
+from pitwall_runtime.ingest.queue.port import QueueDepth
+from pitwall_runtime.ingest.resolve import Resolver
+from pitwall_runtime.ingest.worker import IngestWorker, WorkLimits
+from pitwall_runtime.pipeline.pipeline import Pipeline, preparing_pipeline
+from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
+from pitwall_runtime.stores.eviction import Quota
+
+PATIENCE_SECONDS = 90.0
+
+
+def until(condition):
+    latest = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < latest, "this was waited for in vain"
+        time.sleep(0.02)
+
+
+@dataclass
+class Ingest:
+    """A desk and a worker of one cache folder."""
+
+    desk: IngestDesk
+    worker: IngestWorker
+    ended: list[str]
+
+
+@pytest.fixture
+def ingest(tmp_path, clip, make_variant):
+    cache, ended = tmp_path / "cache", []
+    queue, book = LocalQueue(cache / "ingest.sqlite"), FolderBook(cache / "videos")
+    pipelines = {
+        name: preparing_pipeline(make_variant(name), cache, quota=Quota(cache), hot_bytes=1 << 20)
+        for name in ("aks", "uniform")
+    }
+    limits = WorkLimits(attempts=3, wait_seconds=0, pause_seconds=0.01)
+    worker = IngestWorker(
+        queue, book, Resolver((clip.parent,), cache / "downloads"), pipelines, limits, told=ended.append
+    )
+    yield Ingest(IngestDesk(queue, book), worker, ended)
+    queue.close()
+
+
+def test_a_prepared_video_is_warm_for_the_first_question(ingest, clip, make_variant, tmp_path):
+    sent = ingest.desk.submit(clip.as_uri())
+    assert (sent.state, ingest.worker.queue.depth()) == (VideoState.QUEUED, QueueDepth(1, 0, 0))
+    assert ingest.worker.step()
+    record = ingest.desk.find(sent.id)
+    assert (record.state, record.seconds, record.variants) == (VideoState.READY, 20, {"aks": 1.0, "uniform": 1.0})
+    assert ingest.worker.queue.depth() == QueueDepth(0, 0, 0)
+
+    pipeline = Pipeline(make_variant("aks"), tmp_path / "cache", RuntimeTelemetry("aks", "stable"))
+    video = ingest.worker.resolver.resolve(clip.as_uri())
+    assert not pipeline.answer(video, "blue", "stable").cold
+    assert (pipeline.preparation.videos_decoded, pipeline.encoders.frames_encoded) == (0, 0)
+
+
+def test_who_sends_the_same_video_again_while_it_waits_changes_nothing(ingest, clip):
+    first = ingest.desk.submit(clip.as_uri())
+    assert ingest.desk.submit(clip.as_uri()) == first
+    assert ingest.worker.queue.depth().waiting == 1
+
+
+def test_the_same_content_under_another_name_is_not_prepared_twice(ingest, clip):
+    copy = clip.with_name("a-copy.mp4")
+    shutil.copy(clip, copy)
+    ids = [ingest.desk.submit(path.as_uri()).id for path in (clip, copy)]
+    ids.append(ingest.desk.submit(clip.as_uri()).id)
+    while ingest.worker.step():
+        pass
+    records = [ingest.desk.find(key) for key in ids]
+    assert {record.state for record in records} == {VideoState.READY}
+    assert len({record.content_hash for record in records}) == 1
+    assert sum(pipeline.preparation.videos_decoded for pipeline in ingest.worker.pipelines.values()) == 1
+
+
+def test_a_ready_video_that_is_sent_again_is_looked_at_again(ingest, clip):
+    key = ingest.desk.submit(clip.as_uri()).id
+    ingest.worker.step()
+    assert ingest.desk.submit(clip.as_uri()).state is VideoState.QUEUED
+    assert ingest.worker.step()
+    assert ingest.desk.find(key).state is VideoState.READY
+
+
+def test_what_is_no_video_is_told_once_and_kept_with_its_reason(ingest, clip):
+    bad = clip.with_name("bad.mp4")
+    bad.write_bytes(b"\0\0\0\x20ftypisom" + bytes(3000))
+    key = ingest.desk.submit(bad.as_uri()).id
+    assert ingest.worker.step()
+    record = ingest.desk.find(key)
+    assert (record.state, record.attempts) == (VideoState.FAILED, 1)
+    assert record.error_code in {"not_a_video", "media_broken"}
+    assert [letter.reason for letter in ingest.worker.queue.dead_letters(5)] == [record.error]
+    assert ingest.ended == ["failed"]
+
+
+def test_what_may_pass_is_tried_again_and_not_for_ever(ingest, clip, monkeypatch):
+    def away(*_):
+        raise MediaOriginError("its server fails")
+
+    monkeypatch.setattr(ingest.worker, "resolver", type("Away", (), {"resolve": away})())
+    key = ingest.desk.submit(clip.as_uri()).id
+    while ingest.worker.step():
+        pass
+    record = ingest.desk.find(key)
+    assert (record.state, record.attempts, record.error) == (VideoState.FAILED, 3, "its server fails")
+    assert ingest.ended == ["again", "again", "failed"]
+
+
+def test_a_bug_is_tried_again_and_ends_among_the_dead(ingest, clip, monkeypatch):
+    monkeypatch.setattr(ingest.worker, "pipelines", {"broken": None})
+    key = ingest.desk.submit(clip.as_uri()).id
+    while ingest.worker.step():
+        pass
+    assert ingest.desk.find(key).error_code == "internal_error"
+    assert ingest.worker.queue.depth() == QueueDepth(0, 0, 1)
+
+
+def test_a_video_that_ends_every_worker_is_given_up(ingest, clip):
+    key = ingest.desk.submit(clip.as_uri()).id
+    change(
+        ingest.worker.book, ingest.desk.find(key), state=VideoState.DECODING, attempts=3
+    )  # as three crashes leave it
+    assert ingest.worker.step()
+    record = ingest.desk.find(key)
+    assert (record.state, record.error) == (VideoState.FAILED, "every worker that tried it ended")
+
+
+def test_a_worker_that_is_stopped_gives_its_job_back(ingest, clip, monkeypatch):
+    started = threading.Event()
+
+    def slow(_, deadline: Deadline):
+        started.set()
+        until(lambda: deadline.given_up)
+        deadline.check()
+
+    monkeypatch.setattr(ingest.worker, "resolver", type("Slow", (), {"resolve": lambda self, *a: slow(*a)})())
+    key = ingest.desk.submit(clip.as_uri()).id
+    running = threading.Thread(target=ingest.worker.run)
+    running.start()
+    assert started.wait(PATIENCE_SECONDS)
+    ingest.worker.stop()
+    running.join(PATIENCE_SECONDS)
+    assert (ingest.desk.find(key).state, ingest.desk.find(key).attempts) == (VideoState.QUEUED, 0)
+    assert ingest.worker.queue.depth() == QueueDepth(1, 0, 0)
+
+
+@pytest.mark.parametrize("url", ["", "film.mp4", "ftp://x/y", "http://[", "javascript:alert(1)"])
+def test_what_is_no_address_is_refused_at_the_desk(ingest, url):
+    with pytest.raises(BadQuestionError, match="https://"):
+        ingest.desk.submit(url)
+    assert ingest.worker.queue.depth().waiting == 0
+
+
+def test_a_record_whose_job_was_lost_is_sent_again(ingest, clip):
+    sent = ingest.desk.submit(clip.as_uri())
+    ingest.worker.queue.done(ingest.worker.queue.take(0))
+    ingest.worker.book.put(VideoRecord(sent.id, updated_at=time.time() - 4000))
+    ingest.desk.submit(clip.as_uri())
+    assert ingest.worker.queue.depth().waiting == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"id": 7}', '{"id": "x", "state": "lost"}'])
+def test_a_damaged_record_counts_as_none(ingest, clip, content):
+    sent = ingest.desk.submit(clip.as_uri())
+    next(ingest.worker.book.folder.iterdir()).write_text(content)
+    assert ingest.desk.find(sent.id) is None
+
+
+def worker_process(tmp_path, clip, variant, *options):
+    path = tmp_path / "variant.yaml"
+    path.write_text(yaml.safe_dump(variant.to_yaml_dict() | {"apiVersion": variant.api_version, "kind": variant.kind}))
+    command = [sys.executable, "-m", "pitwall_runtime.ingest", "work", "--variant", path, "--cache-dir"]
+    command += [tmp_path / "cache", "--media-root", clip.parent, *options]
+    return subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, text=True)
+
+
+def test_what_a_killed_worker_had_is_done_by_the_next(tmp_path, clip, make_variant, wild, capsys):
+    """kill -9 of a real process while the video's server drips; the next worker finds the whole film there."""
+    cache, film = tmp_path / "cache", clip.read_bytes()
+    desk = IngestDesk(LocalQueue(cache / "ingest.sqlite"), FolderBook(cache / "videos"))
+
+    def drips(connection, server):
+        connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(film)}\r\n\r\n".encode() + film[:2000])
+        server.ended.wait()
+
+    key = desk.submit(wild.url("/film.mp4", drips)).id
+    options = ("--allow-host", wild.host)
+    with worker_process(tmp_path, clip, make_variant(), *options) as process:
+        until(lambda: wild.asked("/film.mp4"))
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert desk.find(key).state is VideoState.FETCHING
+    assert desk.queue.depth() == QueueDepth(0, 1, 0)
+    with sqlite3.connect(cache / "ingest.sqlite") as connection:  # the visibility time has passed
+        connection.execute("UPDATE jobs SET visible_at = 0")
+    connection.close()
+
+    wild.url("/film.mp4", f"HTTP/1.1 200 OK\r\nContent-Length: {len(film)}\r\n\r\n".encode() + film)
+    port = free_port()
+    with worker_process(tmp_path, clip, make_variant(), *options, "--metrics-port", str(port)) as process:
+        until(lambda: desk.find(key).state is VideoState.READY)
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE_SECONDS)
+        assert process.returncode == 0
+    assert desk.find(key).attempts == 2
+    assert f'{Metric.INGEST_QUEUE}{{state="waiting"}} 0.0' in metrics
+    desk.queue.close()
+    assert main(["status", "--cache-dir", str(cache)]) == 0
+    assert json.loads(capsys.readouterr().out) == {"waiting": 0, "taken": 0, "dead": 0, "letters": []}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def test_a_queue_that_cannot_be_opened_is_one_line(tmp_path, capsys):
+    assert main(["status", "--cache-dir", str(tmp_path), "--queue-url", "rabbit://x"]) == 2
+    assert capsys.readouterr().err.startswith("pitwall ingest: 'rabbit://x' is no queue")
