@@ -11,6 +11,6 @@ $compile requirements/install.in -o requirements/install.lock
 for component in operator gateway flags; do
   $compile --extra "$component" pyproject.toml -c requirements/dev.lock -o "requirements/$component.lock"
 done
-$compile --extra siglip pyproject.toml requirements/headless.in -c requirements/constraints.in -c requirements/dev.lock \
+$compile --extra siglip --extra redis --extra sqs --extra kafka --extra s3 pyproject.toml requirements/headless.in -c requirements/constraints.in -c requirements/dev.lock \
   --override requirements/overrides.in -o requirements/runtime.lock
 $compile requirements/build.in -c requirements/dev.lock -o requirements/build.lock
