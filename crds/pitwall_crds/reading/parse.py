@@ -1,5 +1,6 @@
 """Parses YAML into plain documents with line numbers, and refuses what could mislead or exhaust a reader."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -99,11 +100,19 @@ class _Loader(yaml.SafeLoader):
         return self._expanded.get(alias.anchor, 0)
 
 
-# Dates stay text, as in JSON: nothing in a resource is a date object.
+# As kubectl reads it: dates stay text, and so do times, which YAML 1.1 takes for numbers to the base of 60.
+_OTHERS: Final = frozenset(_PREFIX + name for name in ("timestamp", "value", "int", "float"))
+_FLOATS: Final = (
+    r"[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?", r"[-+]?\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?",
+    r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+", r"[-+]?\.(?:inf|Inf|INF)", r"\.(?:nan|NaN|NAN)",
+)  # fmt: skip
+_INTEGERS: Final = (r"[-+]?0b[0-1_]+", r"[-+]?0[0-7_]*", r"[-+]?0x[0-9a-fA-F_]+", r"[-+]?[1-9][0-9_]*")
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_PREFIX + "timestamp", _PREFIX + "value")]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OTHERS]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+for _kind, _forms in (("float", _FLOATS), ("int", _INTEGERS)):
+    _Loader.add_implicit_resolver(_PREFIX + _kind, re.compile(f"^(?:{'|'.join(_forms)})$"), list("-+0123456789."))
 
 
 def _documents(text: str) -> Iterator[Document]:

@@ -16,6 +16,7 @@ from pitwall_flags.flag.document import read_split
 MAX_BYTES: Final = 65_536
 MAX_DEPTH: Final = 24
 MAX_NODES: Final = 4_000
+MAX_WEIGHT: Final = 2**31 - 1
 
 ITERATIONS: Final = frozenset({"map", "filter", "reduce", "all", "none", "some"})
 
@@ -86,9 +87,53 @@ def _beyond_schema(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"defaultVariant {default!r} is not one of the variants {sorted(variants)}"
     if any("log" in node for node in _objects(document.get("targeting"))):
         yield "targeting must not use log: it would write users' attributes to the evaluator's output"
+    yield from _beyond_variants(document.get("targeting"), variants)
+    yield from _beyond_weights(document.get("targeting"))
     unknown = sorted(set(document) - {"state", "variants", "defaultVariant", "targeting", "metadata"})
     if unknown:
         yield f"unknown fields {unknown}; a flag has state, variants, defaultVariant, targeting and metadata"
+
+
+def _beyond_variants(targeting: Any, variants: Mapping[str, Any]) -> Iterator[str]:
+    """Variants that the targeting may answer with and the flag does not have: whoever is sent there gets an error."""
+    missing = sorted({name for name in _answers(targeting) if name not in variants})
+    if missing:
+        yield f"targeting answers with {missing}, which are not among the variants {sorted(variants)}"
+
+
+def _answers(rule: Any) -> Iterator[str]:
+    """The variants that a rule names as its answer; what it computes is known at evaluation only."""
+    match rule:
+        case str():
+            yield rule
+        case {"if": [*branches]}:
+            yield from (name for branch in _outcomes(branches) for name in _answers(branch))
+        case {"fractional": [*shares]}:
+            yield from (share[0] for share in shares if isinstance(share, list) and share and isinstance(share[0], str))
+
+
+def _outcomes(branches: list[Any]) -> list[Any]:
+    """What `if` may answer: after each condition, and the last of an odd number."""
+    return [*branches[1::2], *(branches[-1:] if len(branches) % 2 else ())]
+
+
+def _beyond_weights(targeting: Any) -> Iterator[str]:
+    """Weights that evaluators count in 32 bits, alone and together."""
+    for node in _objects(targeting):
+        shares = node.get("fractional")
+        weights = [_weight(share) for share in shares] if isinstance(shares, list) else []
+        if any(weight < 0 for weight in weights) or sum(weights) > MAX_WEIGHT:
+            yield f"fractional weighs {weights}; each must be 0 or more, and all together at most {MAX_WEIGHT}"
+
+
+def _weight(share: Any) -> int:
+    """A share's weight as it is written; 1 where none is, 0 where it is computed, or this is no share."""
+    match share:
+        case [_]:
+            return 1
+        case [_, int(weight)] if not isinstance(weight, bool):
+            return weight
+    return 0
 
 
 def _objects(node: Any) -> Iterator[Mapping[str, Any]]:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -45,6 +46,7 @@ class FlagServiceSettings:
     flag_set_id: str
     requests_per_second: float
     flag_sets: Path | None
+    cors_origin: list[str]
     certificate: Path | None
     private_key: Path | None
 
@@ -60,12 +62,23 @@ def read_settings(arguments: Sequence[str]) -> FlagServiceSettings:
     parser.add_argument("--flag-set-id", default="pitwall")
     parser.add_argument("--requests-per-second", type=float, default=1000.0, help="per client address; 0 is no limit")
     parser.add_argument("--flag-sets", type=Path, metavar="FILE", help="JSON: tokens that are for some flags alone")
+    parser.add_argument(
+        "--cors-origin", action="append", default=[], type=_origin, metavar="ORIGIN",
+        help="pages of this origin, such as https://app.example.com, may evaluate from a browser; repeatable",
+    )  # fmt: skip
     parser.add_argument("--tls-certificate", dest="certificate", type=Path, help="PEM, for HTTP and gRPC")
     parser.add_argument("--tls-private-key", dest="private_key", type=Path, help="PEM")
     settings = FlagServiceSettings(**vars(parser.parse_args(arguments)))
     if (settings.certificate is None) != (settings.private_key is None):
         parser.error("--tls-certificate and --tls-private-key go together")
     return settings
+
+
+def _origin(text: str) -> str:
+    """Scheme, host and port as a browser names them, or * for every page. Raises ValueError, which argparse tells."""
+    if text != "*" and not re.fullmatch(r"https?://[^/?#@\s]+", text):
+        raise ValueError(f"{text} is no origin")
+    return text
 
 
 async def serve(settings: FlagServiceSettings, tokens: AccessTokens, stop: asyncio.Event) -> None:
@@ -77,7 +90,7 @@ async def serve(settings: FlagServiceSettings, tokens: AccessTokens, stop: async
         try:
             await publisher.refresh()
             grpc_server, sync_port = await _start_sync(settings, publisher, tokens)
-            app = build_app(store, publisher, tokens, settings.requests_per_second)
+            app = build_app(store, publisher, tokens, settings.requests_per_second, settings.cors_origin)
             http_server = GracefulServer(_http_config(settings, app), signals=())
             _announce(settings.host, http_socket.getsockname()[1], sync_port)
             await _until(stop, http_server, http_socket, publisher)

@@ -1,5 +1,7 @@
 """Builds the flag service's HTTP application."""
 
+from collections.abc import Sequence
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -17,8 +19,18 @@ from pitwall_flags.service.publish import Publisher
 from pitwall_flags.storage.store import FlagStore
 
 
-def build_app(store: FlagStore, publisher: Publisher, tokens: AccessTokens, requests_per_second: float = 0) -> FastAPI:
-    """The admin API, the journal, OFREP, health and metrics in one application."""
+def build_app(
+    store: FlagStore,
+    publisher: Publisher,
+    tokens: AccessTokens,
+    requests_per_second: float = 0,
+    cors_origins: Sequence[str] = (),
+) -> FastAPI:
+    """The admin API, the journal, OFREP, health and metrics in one application.
+
+    Args:
+        cors_origins: web pages of these origins may evaluate from a browser; none may do anything else.
+    """
     app = FastAPI(title="Pitwall flags", version="1", redoc_url=None, docs_url=None)
     app.state.store, app.state.publisher, app.state.tokens = store, publisher, tokens
     app.state.journal = store.journal
@@ -35,6 +47,8 @@ def build_app(store: FlagStore, publisher: Publisher, tokens: AccessTokens, requ
     app.add_api_route("/metrics", _metrics, response_class=PlainTextResponse, tags=["service"])
     app.add_middleware(ofrep.SingleEvaluations, publisher=publisher, tokens=tokens)
     app.add_middleware(RequestLimits, rate=RateLimit(requests_per_second), max_body_bytes=MAX_BODY_BYTES)
+    if cors_origins:
+        app.add_middleware(ofrep.CrossOrigin, origins=cors_origins)
     return app
 
 

@@ -4,12 +4,13 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
 
 from pitwall_flags.errors import ContextError, ProblemError
 from pitwall_flags.flag.evaluate import Attributes, EvaluationFault, FlagResolution
@@ -35,6 +36,24 @@ async def evaluate_flag(request: Request, key: str) -> Response:
     """Evaluate one flag."""
     status, answer = evaluate_one(_publisher(request).snapshot.flag_set, key, await request.body())
     return JSONResponse(answer, status)
+
+
+class CrossOrigin:
+    """ASGI middleware that lets pages of these origins evaluate flags from a browser, refusals included; to the rest
+    of the service browsers send no page."""
+
+    def __init__(self, app: Any, *, origins: Sequence[str]) -> None:
+        self._app = app
+        self._open = CORSMiddleware(
+            app, allow_origins=list(origins), allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-API-Key"],
+            expose_headers=["ETag", "Retry-After"], max_age=600,
+        )  # fmt: skip
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Answer a browser's question beforehand, or hand the request over and mark its answer."""
+        evaluates = scope["type"] == "http" and scope["path"].startswith("/ofrep/")
+        await (self._open if evaluates else self._app)(scope, receive, send)
 
 
 class SingleEvaluations:

@@ -11,6 +11,7 @@ from rich.text import Text
 from pitwall_operator.cli.commands import (
     act,
     ask,
+    clients,
     completion,
     create,
     dashboard,
@@ -50,7 +51,7 @@ BOTH_WORLDS: tuple[Command, ...] = (
     lifecycle.apply, lifecycle.delete, look_back.record, plan.plan,
 )  # fmt: skip
 ONE_MACHINE: tuple[Command, ...] = (
-    lifecycle.up, lifecycle.down, lint.lint, look_back.replay, look_back.plot,
+    lifecycle.up, lifecycle.down, clients.clients, lint.lint, look_back.replay, look_back.plot,
     ask.ask, samplers.check_sampler, dashboard.dashboard, completion.completion,
 )  # fmt: skip
 
@@ -90,7 +91,9 @@ def common(
     given = {"namespace": namespace, "context": context, "kubeconfig": kubeconfig, "state": state}
     said = {name: value for name, value in given.items() if value is not None}
     names = [command.__name__.replace("_", "-") for command in (*BOTH_WORLDS, *CLUSTER)]
-    ctx.default_map = dict.fromkeys(names, said) | {"create": {"variant": said, "rollout": said}}
+    of_folder = {"state": state} if state is not None else {}
+    machine = {command.__name__: of_folder for command in ONE_MACHINE}
+    ctx.default_map = machine | dict.fromkeys(names, said) | {"create": {"variant": said, "rollout": said}}
 
 
 def main() -> None:

@@ -1,40 +1,13 @@
-"""Finds flags and pools whose Rollout is gone, and says what must be written so that their users return to stable.
+"""Finds the pools that deleted rollouts left behind and that serve nobody. Pure: no clock, chance or I/O."""
 
-A flag remembers whose it is. When that Rollout is gone, its users go back to the stable variant and its copies end;
-the flag itself stays, since it says which variant serves. Pure: no clock, chance or I/O.
-"""
-
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
 
 from pitwall_crds.names import ObjectLabel, Pool
-from pitwall_flags.flag.document import at_rest, read_split
+from pitwall_flags.flag.document import read_split
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.kube.cache import Key, rollout_of
 from pitwall_operator.kube.client import Object
 from pitwall_operator.turn.perform import owner_of
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """A flag as it must be now that its rollout is gone."""
-
-    flag: str
-    version: int
-    document: Mapping[str, Any]
-    owner: str
-
-
-def to_rest(flags: Iterable[FlagRecord], existing: Collection[Key], is_ours: Callable[[str], bool]) -> Iterator[Rest]:
-    """What to write; `is_ours` says whether a namespace is one that this operator watches."""
-    for flag in flags:
-        owner = owner_of(flag.document)
-        if owner is None or owner in existing or not is_ours(owner[0]):
-            continue
-        document = at_rest(flag.document)
-        if document is not None:
-            yield Rest(flag.key, flag.version, document, "/".join(owner))
 
 
 def idle_pools(

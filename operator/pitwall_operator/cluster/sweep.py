@@ -8,9 +8,9 @@ from pitwall_crds.names import Pool
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
 from pitwall_operator.cluster import orphans
-from pitwall_operator.cluster.orphans import Rest
 from pitwall_operator.kube.cache import Cache, Key
 from pitwall_operator.kube.client import DEPLOYMENTS
+from pitwall_operator.turn.gone import Rest, to_rest
 from pitwall_operator.turn.perform import ACTOR
 from pitwall_operator.values.errors import KubeError
 from pitwall_operator.values.platform import Platform
@@ -38,7 +38,7 @@ class Sweep:
         Raises FlagsUnreachableError or FlagRejectedError where the flags cannot be listed.
         """
         existing, flags = self.cache.staying_rollouts(), await self.flags.list()
-        resting = list(orphans.to_rest(flags, existing, self.watches))
+        resting = list(to_rest(flags, existing, self.watches))
         for rest in resting:
             await self._rest(rest)
         if resting:

@@ -57,7 +57,7 @@ def variant_problems(variant: SamplerVariant, known: Known) -> tuple[str, ...]:
     if variant.metadata.namespace == known.keys_in:
         problems.append(f"namespace {known.keys_in!r} holds Pitwall's own keys: no runtime may be there")
     if not variant.spec.runtime.image:
-        problems += _unknown(variant, known)
+        problems += unknown_parts(variant, known)
     return tuple(problems)
 
 
@@ -71,7 +71,8 @@ def _name_problems(name: str) -> Iterator[str]:
             yield f"metadata.name {name!r} must not end with -{pool}: pools of other variants are called so"
 
 
-def _unknown(variant: SamplerVariant, known: Known) -> Iterator[str]:
+def unknown_parts(variant: SamplerVariant, known: Known) -> Iterator[str]:
+    """What the variant names that the runtime does not have, and what it has."""
     spec = variant.spec
     remedy = "or set spec.runtime.image to an image that has it"
     for path, asked, choices in (

@@ -33,6 +33,7 @@ from pitwall_operator.machine.metrics import EmbeddedMetrics
 from pitwall_operator.machine.processes import Processes, ProcessFolders
 from pitwall_operator.machine.resources import Resources
 from pitwall_operator.machine.state_folder import StateFolder
+from pitwall_operator.machine.sweep import MachineSweep
 from pitwall_operator.observe.scrape import scrape
 from pitwall_operator.observe.variant_metrics import metrics_between
 from pitwall_operator.record.lines import Line, RecordFile
@@ -93,6 +94,10 @@ class EmbeddedOperator:
     metrics: EmbeddedMetrics
     readings: deque[Reading] = field(default_factory=deque)
     troubles: dict[str, str] = field(default_factory=dict)
+    sweep: MachineSweep = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sweep = MachineSweep(self.ports.flags, self.platform, self.resources)
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Take turns until told to stop. A turn that fails is logged and the next one starts afresh."""
@@ -119,6 +124,7 @@ class EmbeddedOperator:
             except Exception as error:  # the others' turns must come whatever one meets
                 await self._tell_broken(rollout, error)
         await self._describe(variants)
+        await self.sweep.once()
 
     async def _turn(
         self,

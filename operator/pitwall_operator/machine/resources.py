@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Final
 
 import yaml
 
@@ -12,12 +14,23 @@ from pitwall_crds.host import files
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
+from pitwall_operator.decision.runnable import BUILT_IN, Known, unknown_parts
 from pitwall_operator.values.errors import ResourceRefusedError
 
 Resource = SamplerVariant | Rollout
 KINDS: dict[str, type[SamplerVariant] | type[Rollout]] = {"SamplerVariant": SamplerVariant, "Rollout": Rollout}
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Specs are read several times a second; libyaml needs a tenth of the time where it is there."""
+
+
+SAMPLER_PLUGINS: Final = "pitwall.samplers"
+"""The entry points by which packages add samplers to the runtime of this machine."""
+
+
+def on_this_machine() -> Known:
+    """What the runtime of this environment has: the built-in parts, and samplers of installed packages."""
+    plugins = frozenset(entry.name for entry in entry_points(group=SAMPLER_PLUGINS))
+    return replace(BUILT_IN, samplers=frozenset(BUILT_IN.samplers) | plugins)
 
 
 class Applied(StrEnum):
@@ -69,6 +82,9 @@ class Resources:
 
     def _check(self, resource: Resource) -> None:
         if not isinstance(resource, Rollout):
+            problems = "; ".join(unknown_parts(resource, on_this_machine()))
+            if problems:
+                raise ResourceRefusedError(f"SamplerVariant {resource.metadata.name!r}: {problems}")
             return
         for other in self.rollouts():
             same_flag = other.spec.flag == resource.spec.flag

@@ -47,7 +47,8 @@ def services(folder: StateFolder) -> tuple[ServiceProcess, ...]:
             "flags",
             "pitwall_flags.service",
             ("--database", f"sqlite+aiosqlite:///{database}", "--host", "127.0.0.1",
-             "--http-port", str(ports["flags"]), "--sync-port", str(ports["sync"])),
+             "--http-port", str(ports["flags"]), "--sync-port", str(ports["sync"]),
+             *(part for origin in settings.get("web_origins", ()) for part in ("--cors-origin", origin))),
             {f"PITWALL_FLAGS_{role.upper()}_TOKEN": token for role, token in tokens.items()},
         ),
         ServiceProcess(

@@ -6,6 +6,7 @@ import pytest
 
 from pitwall_crds.errors import InvalidResourceError
 from pitwall_crds.reading.load import load_file, load_resources, spec_hash
+from pitwall_crds.reading.parse import parse_documents
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
 
@@ -236,3 +237,31 @@ def test_a_revision_ignores_order_and_defaults_but_no_change():
     assert spec_hash(variant.spec) == spec_hash(same.spec)
     assert spec_hash(variant.spec) != spec_hash(other.spec)
     assert len(spec_hash(variant.spec)) == 12
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        pytest.param("22:30", "22:30", id="a time is text and not 1350"),
+        pytest.param("22:30:15", "22:30:15", id="a time with seconds"),
+        pytest.param("1:2.5", "1:2.5", id="a time with a fraction"),
+        pytest.param("00:00", "00:00", id="midnight"),
+        pytest.param("2026-01-01", "2026-01-01", id="a date"),
+        pytest.param("2026-01-01T22:30:00Z", "2026-01-01T22:30:00Z", id="a moment"),
+        pytest.param("10", 10, id="a number"),
+        pytest.param("-7", -7, id="a negative number"),
+        pytest.param("010", 8, id="an octal number"),
+        pytest.param("09", "09", id="no octal number"),
+        pytest.param("0x1f", 31, id="a hexadecimal number"),
+        pytest.param("1_000", 1000, id="a number with a mark"),
+        pytest.param("1.5", 1.5, id="a fraction"),
+        pytest.param("1e3", 1000.0, id="a power"),
+        pytest.param("on", True, id="a word of YAML 1.1"),
+        pytest.param("~", None, id="nothing"),
+    ],
+)
+def test_a_plain_value_means_what_kubectl_takes_it_for(written: str, read: object):
+    (document,) = parse_documents(f"value: {written}\nlist: [{written}]\n")
+
+    assert document.data == {"value": read, "list": [read]}
+    assert type(document.data["value"]) is type(read)

@@ -16,6 +16,10 @@ def nested(depth: int) -> object:
     return rule
 
 
+def shares(*weighed: list[object]) -> dict[str, object]:
+    return {"fractional": list(weighed)}
+
+
 def loop(inner: object) -> dict[str, object]:
     return {"some": [[1], inner]}
 
@@ -30,6 +34,11 @@ def loop(inner: object) -> dict[str, object]:
         pytest.param(PLAIN | {"targeting": nested(MAX_DEPTH - 2)}, id="as deep as allowed"),
         pytest.param(PLAIN | {"targeting": loop({"==": [{"var": ""}, 1]})}, id="one loop"),
         pytest.param(PLAIN | {"targeting": {"if": [loop(True), "a", loop(True), "b", "a"]}}, id="two loops in a row"),
+        pytest.param(PLAIN | {"targeting": shares(["a", 2**31 - 2], ["b", 1])}, id="weights as large as they may be"),
+        pytest.param(PLAIN | {"targeting": shares(["a"], ["b"])}, id="shares without a weight"),
+        pytest.param(PLAIN | {"targeting": shares(["a", {"var": "w"}], ["b", 5])}, id="a weight that is computed"),
+        pytest.param(PLAIN | {"targeting": {"if": [{"var": "vip"}, None, "b"]}}, id="null is the default"),
+        pytest.param(PLAIN | {"targeting": {"if": [{"==": [{"var": "c"}, "de"]}, "a", "b"]}}, id="words in conditions"),
         pytest.param(shadow_document("aks-v2", 5, salt="run-1"), id="a shadow of ours"),
         pytest.param(shadow_document("aks-v2", 5, salt="r") | {"metadata": {"owner": "x"}}, id="ours with metadata"),
     ],
@@ -45,6 +54,19 @@ def test_a_good_flag_has_no_problem(document):
         pytest.param({"state": "ENABLED"}, "document: ", id="no variants"),
         pytest.param(
             PLAIN | {"variants": {"a": "x", "b": 1}}, "must all be booleans, all numbers", id="variants of two types"
+        ),
+        pytest.param(PLAIN | {"targeting": {"if": [True, "z", "a"]}}, "answers with ['z']", id="no such answer"),
+        pytest.param(PLAIN | {"targeting": {"if": [True, "a", "z"]}}, "answers with ['z']", id="at last"),
+        pytest.param(
+            PLAIN | {"targeting": {"if": [True, shares(["a", 1], ["z", 1]), "y"]}},
+            "answers with ['y', 'z']",
+            id="no such share",
+        ),
+        pytest.param(PLAIN | {"targeting": shares(["a", 2**31], ["b", 1])}, "weighs [2147483648, 1]", id="too heavy"),
+        pytest.param(
+            PLAIN | {"targeting": shares(["a", 2**31 - 1], ["b", 1])},
+            "all together at most 2147483647",
+            id="weights too large together",
         ),
         pytest.param(
             PLAIN | {"defaultVariant": "c"}, "'c' is not one of the variants ['a', 'b']", id="no such default"

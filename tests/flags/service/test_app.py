@@ -25,10 +25,10 @@ ANN = {"context": {"targetingKey": "ann"}}
 class FlagsDesk:
     """The application over a database of its own, and a client of it."""
 
-    def __init__(self, store: FlagStore, tokens: AccessTokens) -> None:
+    def __init__(self, store: FlagStore, tokens: AccessTokens, origins: tuple[str, ...] = ()) -> None:
         self.store = store
         self.publisher = Publisher(store, "tests")
-        self.app = build_app(store, self.publisher, tokens)
+        self.app = build_app(store, self.publisher, tokens, cors_origins=origins)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://flags")
 
@@ -281,3 +281,67 @@ async def test_no_refusal_repeats_what_was_sent(desk):
     assert answer.status_code == 422
     assert "hunter2" not in answer.text
     assert "token" in answer.json()["error"]
+
+
+async def test_a_tag_that_a_compressing_proxy_made_weak_still_stands_for_its_version(desk, split):
+    await desk.put("f", split(0))
+    answer = await desk.http.put("/v1/flags/f", json={"document": split(100), **WHY}, headers={"If-Match": 'W/"1"'})
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"2"')
+
+    first = await desk.http.post("/ofrep/v1/evaluate/flags", json=ANN)
+    weak = {"If-None-Match": f'"other", W/{first.headers["ETag"]}'}
+    assert (await desk.http.post("/ofrep/v1/evaluate/flags", json=ANN, headers=weak)).status_code == 304
+
+
+PAGE = "https://app.example.com"
+
+
+@pytest.fixture
+async def browsed(guarded: FlagsDesk) -> AsyncIterator[FlagsDesk]:
+    desk = FlagsDesk(guarded.store, TOKENS, (PAGE,))
+    await desk.publisher.refresh()
+    yield desk
+    await desk.http.aclose()
+
+
+def preflight(origin: str, method: str = "POST") -> dict[str, str]:
+    asked = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": "authorization,content-type"}
+    return {"Origin": origin, **asked}
+
+
+async def test_a_page_of_an_allowed_origin_may_evaluate_and_sees_tags_and_refusals(browsed, split):
+    await browsed.publisher.refresh()
+    asked = await browsed.http.options("/ofrep/v1/evaluate/flags", headers=preflight(PAGE))
+    token = {"Authorization": "Bearer evaluate-token-of-the-tests", "Origin": PAGE}
+    answer = await browsed.http.post("/ofrep/v1/evaluate/flags", json=ANN, headers=token)
+    refused = await browsed.http.post("/ofrep/v1/evaluate/flags/f", json=ANN, headers={"Origin": PAGE})
+
+    assert asked.status_code == 200
+    assert "authorization" in asked.headers["Access-Control-Allow-Headers"].lower()
+    assert answer.status_code == 200
+    assert refused.status_code == 401
+    for one in (asked, answer, refused):
+        assert one.headers["Access-Control-Allow-Origin"] == PAGE
+    assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.parametrize(
+    ("path", "origin"),
+    [
+        pytest.param("/ofrep/v1/evaluate/flags", "https://evil.example.com", id="another origin"),
+        pytest.param("/v1/flags/f", PAGE, id="the admin API"),
+        pytest.param("/v1/flags/f/kill", PAGE, id="the kill switch"),
+        pytest.param("/metrics", PAGE, id="the metrics"),
+    ],
+)
+async def test_no_other_page_and_no_other_path_is_opened_to_browsers(browsed, path, origin):
+    asked = await browsed.http.options(path, headers=preflight(origin))
+    read = await browsed.http.get(path, headers={"Origin": origin})
+
+    assert "access-control-allow-origin" not in {*asked.headers, *read.headers}
+
+
+async def test_without_origins_no_page_is_let_in(desk):
+    answer = await desk.http.post("/ofrep/v1/evaluate/flags", json=ANN, headers={"Origin": PAGE})
+
+    assert "access-control-allow-origin" not in answer.headers

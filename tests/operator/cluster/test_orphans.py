@@ -4,7 +4,8 @@ import pytest
 
 from pitwall_flags.flag.document import ArmShare, read_split, shadow_document, split_document
 from pitwall_flags.flag.record import FlagRecord
-from pitwall_operator.cluster.orphans import idle_pools, to_rest
+from pitwall_operator.cluster.orphans import idle_pools
+from pitwall_operator.turn.gone import to_rest
 from pitwall_operator.turn.perform import OWNER
 
 

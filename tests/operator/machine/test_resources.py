@@ -1,11 +1,13 @@
 """Resources in a folder, as kubectl and an API server treat them."""
 
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.status import GateStatus, Phase
+from pitwall_operator.machine import resources
 from pitwall_operator.machine.resources import Applied, Resources
 from pitwall_operator.values.errors import ResourceRefusedError
 
@@ -134,3 +136,29 @@ def test_an_unchanged_status_is_not_written_again(stored):
     stored.write_status(rollout, rollout.status)
 
     assert not (stored.root / "resources" / "rollout" / "sampler.status.json").exists()
+
+
+def variant_of(stored: Resources, **sampler: object) -> object:
+    known = stored.variants()[0]
+    spec = known.spec.model_copy(update={"sampler": known.spec.sampler.model_copy(update=sampler)})
+    return known.model_copy(update={"metadata": known.metadata.model_copy(update={"name": "new-v1"}), "spec": spec})
+
+
+@pytest.mark.parametrize(
+    ("sampler", "words"),
+    [
+        pytest.param({"name": "akz"}, r"spec.sampler.name 'akz' is unknown; did you mean \"aks\"", id="a sampler"),
+        pytest.param({"name": "uniform", "parameters": {"depth": 3}}, "depth is not a parameter", id="a word"),
+    ],
+)
+def test_what_the_runtime_does_not_have_is_refused_before_it_is_stored(stored, sampler, words):
+    with pytest.raises(ResourceRefusedError, match=words):
+        stored.apply(variant_of(stored, **sampler))
+    assert len(stored.variants()) == 3
+
+
+def test_a_sampler_of_an_installed_package_is_known(stored, monkeypatch):
+    plugin = EntryPoint("ours", "package:sampler", resources.SAMPLER_PLUGINS)
+    monkeypatch.setattr(resources, "entry_points", lambda group: (plugin,))
+
+    assert stored.apply(variant_of(stored, name="ours", parameters={"depth": 3})) is Applied.CREATED

@@ -94,6 +94,10 @@ def up(
     follow_up_seconds: Annotated[
         int, typer.Option(min=1, help="A second question within this time counts as a follow-up.")
     ] = 120,
+    web_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Pages of this origin may evaluate flags, such as http://localhost:3000; may be repeated."),
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the first variant serves.")] = True,
 ) -> None:
     """Start flag service, gateway, operator and the variants' runtimes on this machine; and apply files."""
@@ -104,6 +108,7 @@ def up(
         _check_port(port, folder)
         roots = [root.resolve() for root in (media_root or [Path.cwd(), default_cache() / "media"])]
         _write_settings(folder, found, port, follow_up_seconds, roots, (cache or default_cache()).resolve())
+        folder.write_settings({**folder.settings(), "web_origins": web_origin or []})
     store(Folder(folder.state), found)
     if running is None:
         _start(folder)
@@ -111,6 +116,7 @@ def up(
         _await(folder)
     console.print(f"gateway    {folder.gateway_url()}/v1   (OpenAI-compatible)")
     console.print(f"flags      {folder.flags_url()}      state {folder.state}")
+    console.print(f"flagd sync 127.0.0.1:{folder.port('sync')}      OpenFeature clients: `pitwall clients`")
 
 
 def default_cache() -> Path:
