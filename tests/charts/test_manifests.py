@@ -265,7 +265,7 @@ def test_nobody_is_given_more_than_he_uses(render, case):
 
 def _given(roles, suffix):
     for role in roles:
-        if role["metadata"]["name"].endswith(suffix):
+        if role["metadata"]["name"].partition(".")[0].endswith(suffix):
             for rule in role["rules"]:
                 for group, resource, verb in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"]):
                     yield Right(group, resource, verb, *rule.get("resourceNames", ()))
@@ -275,7 +275,7 @@ def test_who_installs_in_a_namespace_must_be_able_to_make_whatever_the_chart_mak
     makes = {right.resource for right in rights.INSTALLER if right.verb == "create"}
     kinds = {one["kind"].lower() for one in render("namespaced").objects}
 
-    assert {f"{kind}s" for kind in kinds} <= makes
+    assert {f"{kind}s".replace("ys", "ies") for kind in kinds} <= makes
 
 
 def test_the_administrators_part_gives_namespaces_admins_what_they_lack_and_nothing_of_the_cluster(render):
@@ -320,16 +320,131 @@ def test_the_rules_and_the_dashboard_are_those_of_the_repository(render):
     assert rendered.one("ConfigMap", "-dashboards")["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
+OURS = {
+    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "race"}},
+    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "pitwall", "app.kubernetes.io/instance": "pit"}},
+}
+"""This release's pods: the label alone could be put on a pod by anybody, so the namespace is said too."""
+
+
+def policy(rendered, component):
+    found = rendered.one("NetworkPolicy", f"-{component}")["spec"]
+    assert found["policyTypes"] == ["Ingress", "Egress"]
+    return found
+
+
 def test_who_reaches_flags_and_runtimes(render):
     rendered = render("everything")
-    (pods, scraping) = rendered.one("NetworkPolicy", "-flags")["spec"]["ingress"]
-    (asking,) = rendered.one("NetworkPolicy", "-runtimes")["spec"]["ingress"]
-    ours = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "pitwall"}}, "namespaceSelector": {}}
+    (pods, scraping) = policy(rendered, "flags")["ingress"]
+    (asking,) = policy(rendered, "runtimes")["ingress"]
 
-    assert pods["from"] == [ours, {"namespaceSelector": {"matchLabels": {"team": "search"}}}]
+    assert pods["from"] == [OURS, {"namespaceSelector": {"matchLabels": {"team": "search"}}}]
     assert [port["port"] for port in scraping["ports"]] == ["http"]
-    assert ours in asking["from"]
+    assert OURS in asking["from"]
     assert rendered.one("NetworkPolicy", "-runtimes")["metadata"]["namespace"] == "video-qa"
+
+
+def test_policies_are_there_unless_they_are_switched_off(render):
+    names = {one["metadata"]["name"] for one in render("default").all("NetworkPolicy")}
+
+    assert names == {f"pit-pitwall-{component}" for component in ("operator", "flags", "gateway", "runtimes")}
+    assert render("default", **{"networkPolicies.enabled": False}).all("NetworkPolicy") == []
+
+
+def ports(rules):
+    return {port["port"] for rule in rules for port in rule.get("ports", ())}
+
+
+def test_where_each_component_may_go(render):
+    rendered = render("everything")
+    leaves = {name: policy(rendered, name)["egress"] for name in ("operator", "flags", "gateway", "runtimes")}
+
+    assert ports(leaves["operator"]) == {53, 443, 6443, 8015, 8016, 9090}
+    assert ports(leaves["flags"]) == {53, 5432}
+    assert ports(leaves["gateway"]) == {53, 443, 6443, 8000, 8015, 8016}
+    assert leaves["runtimes"][1:] == [{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]
+    to_flags = [rule for rule in leaves["gateway"] if {"port": 8015} in rule.get("ports", ())]
+    assert [rule["to"] for rule in to_flags] == [[OURS]]
+
+
+def test_by_default_runtimes_go_everywhere_but_to_the_nodes_metadata_service(render):
+    (rule,) = policy(render("default"), "runtimes")["egress"][1:]
+
+    assert rule["to"][0]["ipBlock"] == {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}
+
+
+@pytest.mark.parametrize(
+    ("values", "failure"),
+    [
+        ({}, "Fail"),
+        ({"operator.replicas": 1}, "Ignore"),
+        ({"operator.replicas": 3}, "Fail"),
+        ({"webhook.failurePolicy": "Ignore"}, "Ignore"),
+        ({"operator.replicas": 1, "webhook.failurePolicy": "Fail"}, "Fail"),
+    ],
+)
+def test_two_operators_or_more_judge_everything_and_a_deletion_never_waits(render, values, failure):
+    (found,) = render("default", **values).all("ValidatingWebhookConfiguration")
+    policies = {hook["name"]: hook["failurePolicy"] for hook in found["webhooks"]}
+
+    assert policies.pop("used.samplervariants.pitwall.dev") == "Ignore"
+    assert policies == {"rollouts.pitwall.dev": failure, "samplervariants.pitwall.dev": failure}
+
+
+def cluster_wide(helm, release, namespace):
+    text = helm("template", release, CHART, "--namespace", namespace)
+    objects = [one for one in yaml.safe_load_all(text) if one]
+    return {
+        (one["kind"], one["metadata"]["name"])
+        for one in objects
+        if one["kind"].startswith("Cluster") or "Webhook" in one["kind"]
+    }
+
+
+def test_two_releases_share_no_object_of_the_cluster_however_they_are_called(helm):
+    """Namespace and name, joined by a hyphen, are the same for these."""
+    one, two = cluster_wide(helm, "b-pitwall", "a"), cluster_wide(helm, "pitwall", "a-b")
+
+    assert len(one) == len(two) > 3
+    assert one & two == set()
+
+
+@pytest.mark.parametrize("release", ["a" * 53, "pitwall-" + "b" * 45, "x-" * 25 + "pit"])
+def test_a_release_name_as_long_as_helm_allows_leaves_room_in_every_name(helm, release):
+    text = helm("template", release, CHART, "--namespace", "n" * 63)
+    objects = [one for one in yaml.safe_load_all(text) if one]
+
+    for one in objects:
+        limit = (
+            253
+            if one["kind"] in ("Secret", "ConfigMap") or one["kind"].startswith(("Cluster", "Valid", "Custom"))
+            else 63
+        )
+        assert len(one["metadata"]["name"]) <= limit, one["metadata"]["name"]
+        assert all(len(value) <= 63 for value in one["metadata"]["labels"].values())
+    (workload,) = [one for one in objects if one["kind"] == "StatefulSet"]
+    assert len(workload["metadata"]["name"]) + len("-0123456789") <= 63, "pods bear it with a hash as a label"
+
+
+def test_long_releases_of_one_namespace_share_no_object(helm):
+    def names(release):
+        text = helm("template", release, CHART, "--namespace", "race")
+        return {
+            (one["kind"], one["metadata"]["name"])
+            for one in yaml.safe_load_all(text)
+            if one and one["kind"] != "CustomResourceDefinition" and one["metadata"]["name"] != "pitwall-flags-tokens"
+        }
+
+    assert names("a" * 52 + "b") & names("a" * 52 + "c") == set()
+
+
+def test_a_release_that_services_cannot_be_called_after_is_refused_with_the_remedy(helm):
+    with pytest.raises(Exception, match=r"begins with a digit.*set fullnameOverride"):
+        helm("template", "1st", CHART, "--namespace", "race")
+
+    assert "name: first-operator" in helm(
+        "template", "1st", CHART, "--namespace", "race", "--set", "fullnameOverride=first"
+    )
 
 
 def test_a_digest_takes_the_tags_place(render):

@@ -76,10 +76,13 @@ def another(path, value):
         "cacheSize": "7Gi", "mediaRoots": ["/x"], "issuerRef": {"name": "x"},
         "volumesIn": {"search": {"cacheVolume": {"emptyDir": {}}}},
         "pullSecrets": [{"name": "x"}], "tolerations": [{"key": "x"}], "clients": [{"podSelector": {}}],
+        "prefixes": {"other": ["x."]}, "apiServerPorts": [{"port": 8443}],
         "scrapers": [{"podSelector": {}}], "affinity": {"podAffinity": {}},
     }  # fmt: skip
     if "enum" in node:
         return next(choice for choice in node["enum"] if choice != value)
+    if path[:2] == ("networkPolicies", "egress"):
+        return [{"ports": [{"port": 99}]}]
     if path[-1] in samples:
         return samples[path[-1]]
     if isinstance(value, bool):
@@ -117,7 +120,7 @@ WHERE_READ = {
     "monitoring.podMonitors": {"monitoring.podMonitors.enabled": True},
     "monitoring.rules": {"monitoring.rules.enabled": True},
     "monitoring.dashboards": {"monitoring.dashboards.enabled": True},
-    "networkPolicies": {"networkPolicies.enabled": True},
+    "flags.sets.key": {"flags.sets.existingSecret": "x"},
     "prometheus.tokenSecret.key": {"prometheus.tokenSecret.name": "x"},
     "flags.database.postgresql.key": {"flags.database.postgresql.existingSecret": "x"},
     "flags.replicas": {"flags.database.postgresql.existingSecret": "x"},

@@ -55,7 +55,7 @@ class Release:
         return found
 
     def webhooks(self) -> list[dict[str, Any]]:
-        name = f"{self.namespace}-{NAME}-pitwall-operator"
+        name = f"{NAME}-pitwall-operator.{self.namespace}"
         found: list[dict[str, Any]] = self.kubectl.get("validatingwebhookconfiguration", name)["webhooks"]
         return found
 
@@ -136,7 +136,7 @@ def test_an_upgrade_brings_newer_resource_types(release, kubectl, tmp_path):
 
 
 def test_uninstalling_leaves_users_resources_and_flags_and_nothing_else(release, kubectl):
-    release.upgrade("--set=networkPolicies.enabled=true", "--set=gateway.autoscaling.enabled=true")
+    release.upgrade("--set=gateway.autoscaling.enabled=true")
     claim = "persistentvolumeclaim/data-pit-pitwall-flags-0"
     until(lambda: claim in release.objects(), seconds=30, what="the flag service's volume claim")
     kubectl.apply(VARIANT, release.namespace)

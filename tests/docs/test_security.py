@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "security.md").read_text()
 NAMED = re.compile(r"`((?:[\w-]+/)*test_\w+\.py)(?:::(\w+))?`")
-HOMES = (ROOT, ROOT / "tests", ROOT / "tests" / "gateway")
+HOMES = (ROOT, ROOT / "tests", ROOT / "tests" / "gateway", ROOT / "tests" / "operator")
 
 
 def rows() -> list[str]:

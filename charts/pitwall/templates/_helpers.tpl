@@ -1,11 +1,23 @@
 {{- define "pitwall.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
-{{- else if contains "pitwall" .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-pitwall" (.Release.Name | trunc 32 | trimSuffix "-") -}}
+{{- $name := ternary .Release.Name (printf "%s-pitwall" .Release.Name) (contains "pitwall" .Release.Name) -}}
+{{- /* A name that is cut keeps a mark of the whole: two long releases of one namespace must not share objects. */ -}}
+{{- if gt (len $name) 40 -}}
+{{- $name = printf "%s-%s" ($name | trunc 31 | trimSuffix "-") (sha256sum $name | trunc 8) -}}
 {{- end -}}
+{{- $name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The name of an object of the whole cluster. No namespace holds a dot, so no two releases share one. Call with (list $ "name"). */}}
+{{- define "pitwall.clusterwide" -}}
+{{- printf "%s.%s" (index . 1) (index . 0).Release.Namespace -}}
+{{- end -}}
+
+{{- define "pitwall.webhook.failurePolicy" -}}
+{{- .Values.webhook.failurePolicy | default (ternary "Fail" "Ignore" (ge (.Values.operator.replicas | int) 2)) -}}
 {{- end -}}
 
 {{/* Labels that never change: selectors. Call with (list $ "component"). */}}
@@ -162,6 +174,9 @@ readinessProbe:
 {{- end -}}
 {{- if and .Values.gateway.autoscaling.enabled (gt (.Values.gateway.autoscaling.minReplicas | int) (.Values.gateway.autoscaling.maxReplicas | int)) -}}
 {{- fail "gateway.autoscaling.minReplicas must not exceed gateway.autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- if not (regexMatch "^[a-z]" (include "pitwall.fullname" .)) -}}
+{{- fail (printf "the release %s begins with a digit, and Services are called after it, which begin with a letter (RFC 1035): set fullnameOverride" .Release.Name) -}}
 {{- end -}}
 {{- if and .Values.webhook.existingSecret .Values.webhook.certManager.enabled -}}
 {{- fail "webhook.existingSecret and webhook.certManager.enabled exclude each other: choose one source of the certificate" -}}

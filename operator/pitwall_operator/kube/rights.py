@@ -70,6 +70,7 @@ _MADE: Final = frozenset(
         *_rights("", "secrets", (*_KEPT, "list", "update")),
         *_rights("apps", "deployments statefulsets", _KEPT),
         *_rights("policy", "poddisruptionbudgets", _KEPT),
+        *_rights("networking.k8s.io", "networkpolicies", _KEPT),
         *_rights("rbac.authorization.k8s.io", "roles rolebindings", _KEPT),
         *_rights("", "pods", _KEPT),
         *_rights("", "pods/log", ("get",)),
