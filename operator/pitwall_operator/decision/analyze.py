@@ -175,7 +175,7 @@ def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tupl
     if not status.candidate_variant:
         return status, Judgement(unmeasured="no candidate")
     counts: Mapping[str, Counts] = {}
-    users_block, unmeasured, last_block = None, "", status.last_block_time
+    users_block, unmeasured, last_block, disturbed = None, "", status.last_block_time, status.disturbed
     full_replicas = replicas_of(seen, status.candidate_variant)
     if isinstance(seen.reading, Unseen):
         unmeasured = seen.reading.reason
@@ -187,7 +187,7 @@ def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tupl
     return status, Judgement(
         assessments,
         counts,
-        unmeasured or ratio.mismatch(),
+        unmeasured or disturbed or ratio.mismatch(),
         users_block,
         ratio,
         status.stage_index,

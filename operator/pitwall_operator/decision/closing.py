@@ -85,7 +85,8 @@ def _counts_now(spec: RolloutSpec, status: RolloutStatus, gate: Gate, reading: R
 def close_block(
     spec: RolloutSpec, status: RolloutStatus, reading: Reading, full_replicas: int
 ) -> tuple[RolloutStatus, Mapping[str, Counts], UsersBlock | None]:
-    """Evidence after the counts since the last block; nothing changes before a block is over."""
+    """Evidence after the counts since the last block; nothing changes before a block is over, and what a disturbed one
+    counted is not weighed."""
     status = blocks.with_block_length(spec, status, reading)
     # a block that ended in the future ended before the clock was set back
     if 0 <= reading.time - timestamps.to_epoch(status.last_block_time) < status.block_seconds:
@@ -96,7 +97,7 @@ def close_block(
     counts = {
         gate.name: replace(grown[gate.name], shared=gate.is_about_answers or not spec.control.dedicated)
         for gate in spec.analysis.gates
-        if gate.name in grown and _counts_now(spec, status, gate, reading, full_replicas)
+        if gate.name in grown and not status.disturbed and _counts_now(spec, status, gate, reading, full_replicas)
     }
     rules = {gate.name: gate for gate in spec.analysis.gates}
     gates = tuple(
@@ -111,6 +112,7 @@ def close_block(
         else state
         for state in status.gates
     )
-    closed = {"cursor": cursor.to_state(), "last_block_time": timestamps.to_text(reading.time), "gates": gates}
+    ended = timestamps.to_text(reading.time)
+    closed = {"cursor": cursor.to_state(), "last_block_time": ended, "gates": gates, "disturbed": ""}
     status, users_block = new_users.count(spec, status.model_copy(update=closed), reading)
     return status, counts, users_block

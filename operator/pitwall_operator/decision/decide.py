@@ -11,10 +11,12 @@ from pitwall_crds.status import Phase, RolloutStatus
 from pitwall_operator.decision import conditions
 from pitwall_operator.decision.analyze import Judgement, analyze
 from pitwall_operator.decision.choose_candidate import choose_candidate
+from pitwall_operator.decision.disturbance import remember_disturbance
 from pitwall_operator.decision.edits import fitted
 from pitwall_operator.decision.goal.distance import distance
 from pitwall_operator.decision.goal.wanted import wanted
 from pitwall_operator.decision.move import MOVING, move
+from pitwall_operator.decision.plausible import UNREADABLE, plausible, readable
 from pitwall_operator.decision.requests import forgive, heed_kill, obey
 from pitwall_operator.decision.troubles import refusals, tell_refusals
 from pitwall_operator.decision.waiting import meet_deadline, overdue, remember_waiting, waits_for
@@ -24,7 +26,14 @@ from pitwall_operator.values.observation import Observation, Unseen
 from pitwall_operator.values.reason import WAITING, StatusReason
 
 WARNINGS = frozenset(
-    {EventReason.FLAGGED_OFF, EventReason.ABORTED, EventReason.DEADLINE, EventReason.IGNORED, EventReason.INVALID}
+    {
+        EventReason.FLAGGED_OFF,
+        EventReason.ABORTED,
+        EventReason.DEADLINE,
+        EventReason.IGNORED,
+        EventReason.BROKEN,
+        EventReason.INVALID,
+    }
 )
 
 
@@ -48,7 +57,8 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
     status, trouble = _chosen(rollout, seen)
     status = planned(grant(spec, status, seen), seen)
     status, late = _on_time(spec, status, seen)
-    status, judgement = analyze(spec, status, seen)
+    status = remember_disturbance(spec, status, seen)
+    status, judgement = _analyzed(spec, status, seen)
     status, reason = move(spec, status, seen, judgement)
     unserved = waits_for(spec, status, seen) if status.phase is Phase.STABLE else ""
     why = trouble or (StatusReason(WAITING, unserved) if unserved else StatusReason(status.phase.value, reason))
@@ -74,6 +84,14 @@ def _on_time(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tup
     return meet_deadline(spec, status, seen, late), late
 
 
+def _analyzed(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tuple[RolloutStatus, Judgement]:
+    """The judgement; a memory that cannot be read is forgotten first."""
+    try:
+        return analyze(spec, status, seen)
+    except UNREADABLE:
+        return analyze(spec, readable(spec, status, seen.now), seen)
+
+
 def _killed(seen: Observation) -> str | None:
     return None if isinstance(seen.split, Unseen) else seen.split.killed
 
@@ -94,8 +112,10 @@ def planned(status: RolloutStatus, seen: Observation) -> RolloutStatus:
 
 
 def fitting(rollout: Rollout, now: float) -> RolloutStatus:
-    """The status with which this reconciliation begins: healed of a clock that was set back and of edits."""
-    return fitted(rollout.spec, not_in_the_future(rollout.status, now), now)
+    """The status with which this reconciliation begins: healed of what cannot be, of a clock that was set back and of
+    edits."""
+    status = plausible(rollout.spec, rollout.status, now)
+    return fitted(rollout.spec, not_in_the_future(status, now), now)
 
 
 def not_in_the_future(status: RolloutStatus, now: float) -> RolloutStatus:

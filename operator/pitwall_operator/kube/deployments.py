@@ -43,13 +43,24 @@ DRIFTED: Final = ""
 
 POOLS: Final = frozenset(pool.value for pool in Pool)
 
-PODS_SECONDS: Final = 10.0
+PODS_SECONDS: Final = 5.0
 """Pods that are not ready are looked at no more often than this."""
+
+REFUSALS: Final = frozenset({"FailedCreate", "FailedDelete"})
+"""Reasons of a Deployment whose pods somebody refuses: a quota, a policy, a webhook."""
 
 KEPT_REVISIONS: Final = 5
 """So many revisions of a variant are kept although nothing runs them."""
 
 Mark = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PodsTrouble:
+    """Why pods are not ready, and what befell them by no fault of their own."""
+
+    words: str = ""
+    fault: str = ""
 
 
 @dataclass(slots=True)
@@ -61,7 +72,7 @@ class Deployments:
     defaults: Defaults
     applied: dict[tuple[Kind, Key], Mark] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
-    _words: dict[Key, tuple[float, str]] = field(default_factory=dict)
+    _words: dict[Key, tuple[float, PodsTrouble]] = field(default_factory=dict)
 
     def of(self, rollout: Key) -> "RolloutPools":
         """The pools that one rollout decides on."""
@@ -83,23 +94,25 @@ class Deployments:
         self.forget(kind, key)
         await self.kube.delete(kind, *key)
 
-    async def trouble(self, found: Object) -> str:
-        """What keeps a Deployment's pods, asked of them now and then; empty where they may not be listed."""
-        key, ready = key_of(found), ready_replicas(found)
-        if ready >= int(found["spec"]["replicas"]):
+    async def trouble(self, found: Object) -> PodsTrouble:
+        """What keeps a Deployment's pods, asked of them now and then. Where they cannot be listed, nobody knows whose
+        fault it is."""
+        key, wanted = key_of(found), int(found["spec"]["replicas"])
+        if ready_replicas(found) >= wanted:
             self._words.pop(key, None)
-            return ""
-        asked_at, words = self._words.get(key, (float("-inf"), ""))
+            return PodsTrouble()
+        asked_at, known = self._words.get(key, (float("-inf"), PodsTrouble()))
         if self.clock() - asked_at < PODS_SECONDS:
-            return words
+            return known
         labels = found["metadata"]["labels"]
         selector = ",".join(f"{label}={labels[label]}" for label in (ObjectLabel.VARIANT, ObjectLabel.POOL))
+        known = PodsTrouble(known.words, "its pods cannot be looked at")
         with contextlib.suppress(KubeError):
             async for page in self.kube.pages(PODS, key[0], selector):
-                words = pods.trouble_of(page["items"])
+                known = PodsTrouble(pods.trouble_of(page["items"]), pods.fault_of(page["items"], wanted))
                 break
-        self._words[key] = (self.clock(), words)
-        return words
+        self._words[key] = (self.clock(), known)
+        return known
 
     def is_as_applied(self, kind: Kind, key: Key) -> bool:
         """Whether the object is there and nobody else changed what we set. After a restart nothing is remembered: then
@@ -146,11 +159,14 @@ class RolloutPools:
         whole = self.shared.cache.get(VARIANTS, owner) is None or all(
             self.shared.is_as_applied(kind, key) for kind in (DEPLOYMENTS, SERVICES, BUDGETS)
         )
+        told, pods_trouble = trouble(found), await self.shared.trouble(found)
         return PoolSeen(
             revision=found["metadata"]["labels"].get(ObjectLabel.REVISION, DRIFTED) if whole else DRIFTED,
             desired=int(found["spec"]["replicas"]),
             ready=ready_replicas(found),
-            trouble=trouble(found) or await self.shared.trouble(found),
+            trouble=told or pods_trouble.words,
+            refusal=told if told.startswith(tuple(REFUSALS)) else "",
+            fault=pods_trouble.fault,
         )
 
     async def run(self, variant: SamplerVariant, revision: str, pool: Pool, replicas: int) -> None:

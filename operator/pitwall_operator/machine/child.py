@@ -80,6 +80,32 @@ def alive(pid: int, created: float) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a process ended: by which signal, 0 if it ended by itself, None where nobody saw it."""
+
+    signal: int | None
+
+    @property
+    def fault(self) -> str:
+        """Whose doing it was, if not its own: nobody sends these signals to themselves."""
+        if self.signal is None:
+            return "nobody saw how its process ended"
+        outside = self.signal in (signal.SIGKILL, signal.SIGTERM)
+        return f"its process was ended from outside by {signal.Signals(self.signal).name}" if outside else ""
+
+
+def ending(pid: int, created: float) -> Ending | None:
+    """How that very process ended; None while it runs. It is told once, to whoever started the process."""
+    try:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:  # an earlier operator started it
+        return None if alive(pid, created) else Ending(None)
+    if not ended:
+        return None
+    return Ending(os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
+
+
 def _reap(pid: int) -> None:
     try:
         os.waitpid(pid, os.WNOHANG)

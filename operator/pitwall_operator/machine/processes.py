@@ -63,6 +63,7 @@ class Goal:
     failures: int = 0
     not_before: float = 0.0
     trouble: str = ""
+    fault: str = ""
 
 
 @dataclass(slots=True)
@@ -125,16 +126,17 @@ class Processes:
             self._remember(replace(c, draining_since=now) if c.pid in pids else c for c in self.children)
 
     def _forget_ended(self) -> None:
-        dead = [c for c in self.children if not child.alive(c.pid, c.created)]
+        dead = {c: how for c in self.children if (how := child.ending(c.pid, c.created))}
         if not dead:
             return
         self._remember(c for c in self.children if c not in dead)
-        for lost in dead:
+        for lost, how in dead.items():
             goal = self.goals.get((lost.variant, lost.pool))
             if goal and not lost.draining:
                 goal.failures += 1
                 goal.not_before = time.time() + BACKOFF.seconds(goal.failures)
                 goal.trouble = child.last_words(Path(lost.log)) or "the process ended without a word"
+                goal.fault = how.fault
 
     def _replenish(self, key: PoolKey) -> None:
         goal = self.goals[key]
@@ -176,7 +178,7 @@ class Processes:
         self.ready = frozenset(c.pid for c, ready in zip(self.children, answers, strict=True) if ready)
         for key, goal in self.goals.items():
             if any(c.pid in self.ready for c in self._of(key)):
-                goal.failures, goal.trouble = 0, ""
+                goal.failures, goal.trouble, goal.fault = 0, "", ""
 
     async def _is_ready(self, candidate: Child) -> bool:
         try:
@@ -210,6 +212,7 @@ class Processes:
                 desired=goal.replicas if goal else 0,
                 ready=sum(c.pid in self.ready and c.revision == revision for c in running),
                 trouble=goal.trouble if goal else "",
+                fault=goal.fault if goal else "",
             )
         return seen
 

@@ -91,6 +91,7 @@ def block_line(rollout: Rollout, before: RolloutStatus, decision: Decision) -> L
         "block_seconds": decision.status.block_seconds,
         "counts": {gate: _counted(block) for gate, block in counts.items()},
         "users": _users(decision),
+        "unmeasured": decision.judgement.unmeasured,
         "gates": _gates(decision),
         "verdict": decision.judgement.verdict,
         "reason": decision.status.reason,

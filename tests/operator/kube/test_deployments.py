@@ -97,7 +97,8 @@ async def test_a_pool_is_made_whole_its_deployment_last(deployments, api):
 
     written = [target.partition("?")[0].rsplit("/", 2)[-2] for method, target in api.asked() if method == "PATCH"]
     assert written == ["configmaps", "services", "poddisruptionbudgets", "deployments"]
-    assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN] == PoolSeen(revision, 2, 0)
+    told = "its pods cannot be looked at"
+    assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN] == PoolSeen(revision, 2, 0, fault=told)
 
 
 async def test_scaling_a_pool_that_is_as_it_was_applied_writes_its_deployment_alone(deployments, api):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pitwall_operator.kube.pods import trouble_of
+from pitwall_operator.kube.pods import fault_of, trouble_of
 
 
 def pod(*, container: dict[str, Any] | None = None, unscheduled: str = "") -> dict[str, Any]:
@@ -91,3 +91,53 @@ def test_a_pod_that_was_scheduled_is_none_of_the_schedulers():
     found["status"]["conditions"] = [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "False"}]
 
     assert trouble_of([found]) == ""
+
+
+# --- whose fault it is ---
+
+
+def unready(
+    name: str = "runtime", *, conditions: tuple[dict[str, Any], ...] = (), limited: bool = False, **container: Any
+):
+    found = pod(container={"name": name, "ready": False, **container})
+    found["status"]["conditions"] = [{"type": "Ready", "status": "False"}, *conditions]
+    limits = {"limits": {"memory": "1Gi"}} if limited else {}
+    return {**found, "spec": {"containers": [{"name": name, "resources": limits}]}}
+
+
+CRASHED = {"terminated": {"exitCode": 1, "reason": "Error"}}
+KILLED = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+RUNNING = {"running": {"startedAt": "2027-01-01T00:00:00Z"}}
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        pytest.param(unready(lastState=CRASHED, state=RUNNING), "", id="it crashed and starts again"),
+        pytest.param(unready(state=CRASHED), "", id="it crashed"),
+        pytest.param(unready(state=RUNNING, started=True), "", id="it runs and fails its probe"),
+        pytest.param(unready(state=KILLED, limited=True), "", id="it took more memory than it may"),
+        pytest.param(unready(state=KILLED), "pod aks-v1-7f was killed for memory that others took", id="a neighbour did"),
+        pytest.param(unready(state=RUNNING, started=False), "pod aks-v1-7f starts", id="it takes another's place"),
+        pytest.param(unready(state=RUNNING, ready=True), "pod aks-v1-7f is on a node that does not answer", id="lost node"),
+        pytest.param(
+            unready(state=CRASHED, conditions=({"type": "DisruptionTarget", "status": "True", "reason": "Evicted"},)),
+            "pod aks-v1-7f was taken by the platform: Evicted", id="evicted while it ended",
+        ),
+        pytest.param({"metadata": {"name": "x", "deletionTimestamp": "now"}}, "1 of 1 pods are gone", id="being deleted"),
+        pytest.param({"metadata": {"name": "x"}}, "pod x starts", id="just made"),
+    ],
+)  # fmt: skip
+def test_whose_fault_it_is(found, words):
+    assert fault_of([found], 1) == words
+
+
+def test_one_pod_that_crashes_is_enough_to_blame_the_application():
+    assert fault_of([unready(state=RUNNING, ready=True), unready(state=CRASHED)], 2) == ""
+
+
+def test_pods_that_nobody_has_are_gone():
+    assert fault_of([], 3) == "3 of 3 pods are gone"
+    ready = pod(container={"ready": True, "state": RUNNING})
+    ready["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    assert fault_of([ready], 1) == "its pods were taken away"

@@ -128,6 +128,25 @@ async def test_a_process_that_dies_is_said_with_its_last_words_and_tried_again_l
     assert (goal.failures, goal.trouble) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("how", "fault"),
+    [
+        pytest.param(signal.SIGKILL, "its process was ended from outside by SIGKILL", id="somebody took its memory"),
+        pytest.param(signal.SIGSEGV, "", id="a fault of its own"),
+    ],
+)
+async def test_whose_fault_the_end_of_a_process_was(platform, how, fault):
+    await platform.run(VARIANT, "r1", Pool.MAIN, 1)
+    await seen(platform, Pool.MAIN, PoolSeen("r1", 1, 1))
+    os.kill(platform.children[0].pid, how)
+    for _ in range(5000):
+        lost = (await platform.pools())["aks-v1"][Pool.MAIN]
+        if not lost.ready:
+            break
+
+    assert (lost.ready, lost.fault) == (0, fault)
+
+
 async def test_the_pause_grows_with_every_death_up_to_a_minute(platform, fake_runtime, monkeypatch):
     (fake_runtime / "broken").touch()
     now = [1000.0]
