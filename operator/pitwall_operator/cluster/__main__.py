@@ -103,7 +103,7 @@ async def _serve(
     watch, background = Watch(_watching(settings, kube, controller)), controller.background
     server = await probes.serve(
         settings.port, metrics.registry, healthy=lambda: watch.trouble or background.trouble(),
-        ready=lambda: "" if watch.ready.is_set() else "the watches are being opened",
+        ready=lambda: controller.refused or ("" if watch.ready.is_set() else "the watches are being opened"),
     )  # fmt: skip
     await _definitions(kube, stopped)
     watch.start()
@@ -117,6 +117,8 @@ async def _serve(
     work = [asyncio.create_task(background.keep(name, begin, stopped), name=name) for name, begin in rounds.items()]
     endings = [asyncio.create_task(stopped.wait()), asyncio.create_task(watch.ended.wait())]
     await asyncio.wait({election, *work, *endings}, return_when=asyncio.FIRST_COMPLETED)
+    if watch.trouble and controller.leading:
+        await controller.tell_standstill(watch.trouble)
     stopped.set()
     await asyncio.gather(*work, return_exceptions=True)
     end_election.set()

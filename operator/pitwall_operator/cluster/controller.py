@@ -23,7 +23,7 @@ from pitwall_operator.cluster.work_queue import WorkQueue
 from pitwall_operator.kube.cache import CACHED, OWNED, Cache, Key, key_of, version_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object
 from pitwall_operator.observe.reader import Reader
-from pitwall_operator.values.errors import KubeError, OvertakenError, TurnFailedError
+from pitwall_operator.values.errors import KubeError, KubeRefusedError, OvertakenError, TurnFailedError
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ class Controller:
     queue: WorkQueue = field(default_factory=lambda: WorkQueue(time.monotonic))
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
     leading: bool = field(default=False, init=False)
+    refused: str = field(default="", init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _sweep_soon: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -75,7 +76,8 @@ class Controller:
         known = self.cache.get(kind, key_of(found))
         before = self.cache.concerned(kind, known) if known is not None else frozenset()
         if self.cache.put(kind, found):
-            self._wake(kind, found, before | self.cache.concerned(kind, found))
+            edited = kind in (ROLLOUTS, VARIANTS) and _generation(known) != _generation(found)
+            self._wake(kind, found, before | self.cache.concerned(kind, found), edited=edited)
 
     def deleted(self, kind: Kind, found: Object) -> None:
         """An object is gone."""
@@ -87,11 +89,11 @@ class Controller:
             if kind in OWNED:
                 self.reconciler.platform.forget(kind, key_of(found))
 
-    def _wake(self, kind: Kind, found: Object, keys: frozenset[Key]) -> None:
+    def _wake(self, kind: Kind, found: Object, keys: frozenset[Key], *, edited: bool = False) -> None:
         if not self.leading:
             return
         for key in keys:
-            self.queue.wake(key)
+            self.queue.wake(key, edited=edited)
         if kind is VARIANTS and not keys:
             namespace, name = key_of(found)
             self.queue.wake((namespace, f"{LONE}{name}"))
@@ -111,8 +113,11 @@ class Controller:
             await self._list_all()
         except KubeError as error:
             log.warning("cannot lead yet: %s", error)
+            if isinstance(error, KubeRefusedError):
+                await self.tell_standstill(str(error))
             await asyncio.sleep(1.0)
             return
+        self.refused = ""
         self.leading = True
         self._wake_all()
         over = asyncio.Event()
@@ -136,6 +141,19 @@ class Controller:
             await asyncio.gather(*tasks, return_exceptions=True)
             self.queue.clear()
             self.reader.clear()
+
+    async def tell_standstill(self, words: str) -> None:
+        """An operator that may not do what it needs to says so: to probes, and once on every Rollout that it sees."""
+        if words == self.refused:
+            return
+        self.refused = words
+        try:
+            for namespace in self.namespaces or ("",):
+                async for page in self._pages(ROLLOUTS, namespace):
+                    for found in page["items"]:
+                        await self.reconciler.tell_standstill(found, words)
+        except (KubeError, OvertakenError) as also:
+            log.warning("no Rollout could be told so: %s", also)
 
     async def _list_all(self) -> None:
         """Everything as it is now: what the watches brought may lack what happened while nobody watched."""
@@ -278,6 +296,11 @@ class Controller:
         known = self.cache.get(kind, key_of(head))
         if known is None or version_of(known) < version_of(head):
             self.changed(kind, await self.kube.get(kind, *key_of(head)))
+
+
+def _generation(found: Object | None) -> int:
+    """Which spec an object has; its status changes no generation."""
+    return int(found["metadata"].get("generation", 0)) if found is not None else 0
 
 
 async def _first(*waits: Coroutine[Any, Any, object], seconds: float | None = None) -> bool:

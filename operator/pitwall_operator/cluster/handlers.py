@@ -27,6 +27,8 @@ WATCH_SECONDS: Final = 300
 SLACK_SECONDS: Final = 15
 PAGE_SIZE: Final = 500
 BEAT_SECONDS: Final = 1.0
+WATCHER: Final = "watcher for "
+"""How kopf calls the tasks that watch."""
 SILENT_SECONDS: Final = 60.0
 """A thread whose event loop has not come round for so long is stuck: it brings no news and answers no review."""
 RECONNECTS: Final = Backoff(first_seconds=0.25, longest_seconds=4.0)
@@ -101,8 +103,16 @@ class Watch(threading.Thread):
         self._told_to_stop.set()
 
     async def _beat(self) -> None:
+        """Say that the loop lives, and end it when a watch has ended: kopf goes on without, and nobody would see what
+        is applied from then on. A definition that was deleted ends its watch, also where it was made anew."""
+        watches = set[asyncio.Task[Any]]()
         while True:
             self._beat_at = time.monotonic()
+            watches |= {task for task in asyncio.all_tasks() if task.get_name().startswith(WATCHER)}
+            ended = [task for task in watches if task.done() and not task.cancelled()]
+            if ended and not self._told_to_stop.is_set():
+                self._failure = "; ".join(sorted(map(_last_words, ended)))
+                self._told_to_stop.set()
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _operate(self) -> None:
@@ -156,6 +166,12 @@ class Watch(threading.Thread):
                 raise kopf.AdmissionError("; ".join(answer.refusals), code=422)
 
         return judge
+
+
+def _last_words(watch: asyncio.Task[Any]) -> str:
+    error = watch.exception()
+    why = f"{type(error).__name__}: {error}" if error else "without a word"
+    return f"the {watch.get_name()} has ended ({why})"
 
 
 class NoDiffs(kopf.DiffBaseStorage):

@@ -158,8 +158,8 @@ class Reconciler:
         reading = self.reader.reading(rollout)
         revisions = await self._revisions(rollout, variants)
         done = await turn(rollout, variants, revisions, ports, reading, self._rivals(key, found))
-        for effect in notebook.said:
-            await self.events.announce(found, effect)
+        told = [await self.events.announce(found, effect) for effect in notebook.said]
+        self._failures[key] = (*self._failures.get(key, ()), *filter(None, told))
         after = rollout.model_copy(update={"status": done.decision.status})
         await self._describe(key, names | _remembered(after), after)
         if done.failures:
@@ -268,6 +268,12 @@ class Reconciler:
         if found is not None:
             said = f"its turn broke, so nothing moves; the operator's log says where: {type(error).__name__}: {error}"
             await self._say_not_ready(found, EventReason.BROKEN, said, {"reason": said[:256]})
+
+    async def tell_standstill(self, found: Object, words: str) -> None:
+        """Say in a rollout's status, and as an Event, what keeps the operator itself from moving anything."""
+        said = f"the operator cannot do what it needs to, so nothing moves: {words}"
+        await self._say_not_ready(found, EventReason.REFUSED, said, {"reason": said[:256]})
+        await self.events.announce(found, Announce(EventReason.REFUSED, said, warning=True))
 
     async def _refuse(self, found: Object, error: ValidationError) -> None:
         """Say in the status that a resource cannot be read, which the API server should have refused."""

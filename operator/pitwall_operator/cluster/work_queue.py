@@ -16,7 +16,8 @@ JITTER: Final = 0.1
 @dataclass(slots=True)
 class WorkQueue:
     """Keys with the times at which they are due. One that is being worked on is not handed out again; if it is woken
-    meanwhile, it is due again at once. Failures in a row are tried again later and later."""
+    meanwhile, it is due again at once. Failures in a row are tried again later and later, unless somebody edited what
+    failed."""
 
     clock: Callable[[], float]
     dice: random.Random = field(default_factory=random.Random)
@@ -24,11 +25,14 @@ class WorkQueue:
     _heap: list[tuple[float, Key]] = field(default_factory=list)
     _busy: dict[Key, float | None] = field(default_factory=dict)
     _failures: dict[Key, int] = field(default_factory=dict)
+    _edited: set[Key] = field(default_factory=set)
 
-    def wake(self, key: Key, after: float = 0.0) -> None:
-        """Make a key due after this time, if it is not due earlier."""
+    def wake(self, key: Key, after: float = 0.0, *, edited: bool = False) -> None:
+        """Make a key due after this time, if it is not due earlier. What was edited is due whatever fails meanwhile."""
         at = self.clock() + after
         if key in self._busy:
+            if edited:
+                self._edited.add(key)
             known = self._busy[key]
             self._busy[key] = at if known is None else min(known, at)
         elif at < self._times.get(key, float("inf")):
@@ -62,9 +66,9 @@ class WorkQueue:
         self._end(key, again_after * self.dice.uniform(1 - JITTER, 1 + JITTER))
 
     def failed(self, key: Key) -> float:
-        """The work failed; in how many seconds it is tried again, whoever wakes the key meanwhile."""
-        count = self._failures[key] = self._failures.get(key, 0) + 1
-        pause = BACKOFF.seconds(count, self.dice)
+        """The work failed; in how many seconds it is tried again, whoever woke the key meanwhile but by an edit."""
+        count = self._failures[key] = 0 if key in self._edited else self._failures.get(key, 0) + 1
+        pause = BACKOFF.seconds(count, self.dice) if count else 0.0
         self._busy[key] = None
         self._end(key, pause)
         return pause
@@ -74,16 +78,18 @@ class WorkQueue:
         self._times.pop(key, None)
         self._failures.pop(key, None)
         self._busy.pop(key, None)
+        self._edited.discard(key)
 
     def clear(self) -> None:
         """Nothing is due."""
-        for known in (self._times, self._heap, self._busy, self._failures):
+        for known in (self._times, self._heap, self._busy, self._failures, self._edited):
             known.clear()
 
     def __len__(self) -> int:
         return len(self._times) + len(self._busy)
 
     def _end(self, key: Key, again_after: float) -> None:
+        self._edited.discard(key)
         woken = self._busy.pop(key, None)
         at = self.clock() + again_after
         self.wake(key, max(0.0, (at if woken is None else min(at, woken)) - self.clock()))

@@ -10,7 +10,7 @@ from typing import Final
 from pitwall_crds.names import FIELD_MANAGER
 from pitwall_operator.kube.client import EVENTS, Kube, Object
 from pitwall_operator.values.effects import Announce
-from pitwall_operator.values.errors import KubeConflictError, KubeError
+from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeRefusedError
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,8 @@ class Events:
     kube: Kube
     instance: str = field(default_factory=socket.gethostname)
 
-    async def announce(self, rollout: Object, effect: Announce) -> None:
-        """Tell."""
+    async def announce(self, rollout: Object, effect: Announce) -> str:
+        """Tell; why that was refused, empty if it was not."""
         log.log(
             logging.WARNING if effect.warning else logging.INFO,
             "%s/%s %s: %s", rollout["metadata"]["namespace"], rollout["metadata"]["name"], effect.reason,
@@ -38,6 +38,8 @@ class Events:
             await self._again(event)
         except KubeError as error:
             log.warning("an event could not be written: %s", error)
+            return f"an Event could not be written: {error}" if isinstance(error, KubeRefusedError) else ""
+        return ""
 
     async def _again(self, event: Object) -> None:
         head = event["metadata"]

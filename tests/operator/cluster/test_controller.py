@@ -16,7 +16,7 @@ from pitwall_operator.cluster.controller import Controller
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS
 from pitwall_operator.turn.perform import OWNER
-from pitwall_operator.values.errors import KubeUnreachableError, OvertakenError, TurnFailedError
+from pitwall_operator.values.errors import KubeRefusedError, KubeUnreachableError, OvertakenError, TurnFailedError
 
 A, B = ("shop", "a"), ("shop", "b")
 
@@ -33,8 +33,11 @@ class FakeKube:
         self.items: dict[str, list[dict[str, Any]]] = {}
         self.down = False
         self.refused = 0
+        self.forbidden: set[str] = set()
 
     async def pages(self, kind: Any, namespace: str = "", selector: str = "", *, heads: bool = False) -> Any:
+        if kind.plural in self.forbidden:
+            raise KubeRefusedError(f"{kind.plural} is forbidden: the user cannot list them")
         if self.down:
             self.refused += 1
             raise KubeUnreachableError("down")
@@ -51,6 +54,7 @@ class FakeReconciler:
         self.most_at_once = 0
         self.outcomes: dict[tuple[str, str], list[Any]] = {}
         self.described: list[tuple[str, str]] = []
+        self.told: list[tuple[str, str]] = []
         self.told_broken: list[tuple[tuple[str, str], str]] = []
         self.platform = self
         self.drained: list[tuple[str, str]] = []
@@ -71,6 +75,9 @@ class FakeReconciler:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    async def tell_standstill(self, found: Any, words: str) -> None:
+        self.told.append((found["metadata"]["name"], words))
 
     async def describe(self, key: tuple[str, str]) -> None:
         self.described.append(key)
@@ -234,6 +241,20 @@ async def test_what_was_deleted_while_nobody_watched_is_forgotten(world):
         await world.until(lambda: world.reconciler.taken[A])
     assert world.cache.get(ROLLOUTS, ("shop", "ghost")) is None
     assert not world.reconciler.taken[("shop", "ghost")]
+
+
+async def test_what_the_operator_may_not_look_at_is_told_on_every_rollout_once_and_by_its_probe(world):
+    world.kube.items["rollouts"] = [rollout("a"), rollout("b")]
+    world.kube.forbidden = {"poddisruptionbudgets"}
+    world.leading.set()
+    async with world.running():
+        await world.until(lambda: len(world.reconciler.told) == 2)
+        assert "poddisruptionbudgets is forbidden" in world.controller.refused
+        world.kube.forbidden.clear()
+        await world.until(lambda: world.reconciler.taken[A])
+
+    assert sorted(name for name, _ in world.reconciler.told) == ["a", "b"]
+    assert world.controller.refused == ""
 
 
 async def test_an_api_server_that_is_away_is_asked_again(world):

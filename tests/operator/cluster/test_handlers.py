@@ -65,3 +65,27 @@ async def test_a_watch_whose_loop_stands_still_is_trouble(monkeypatch):
     watch._beat_at = handlers.time.monotonic() - 2 * handlers.SILENT_SECONDS
 
     assert watch.trouble.startswith("the watches have not moved for 1")
+
+
+async def losing_a_watch(*_: Any) -> None:
+    """As kopf goes on when the definition of a resource is deleted: one watcher ends, the others stay."""
+
+    async def gone() -> None:
+        await asyncio.sleep(0)
+        raise LookupError("404 page not found")
+
+    watchers = [asyncio.create_task(gone(), name="watcher for rollouts.v1alpha1.pitwall.dev@None")]
+    watchers += [asyncio.create_task(asyncio.sleep(3600), name=f"watcher for {kind}@None") for kind in "ab"]
+    await asyncio.gather(*watchers, return_exceptions=True)
+
+
+async def test_a_watch_that_ends_alone_is_trouble_too(monkeypatch):
+    unused: Any = None
+    watch = Watch(WatchPlan((), unused, unused, unused, unused))
+    monkeypatch.setattr(handlers, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(watch, "_kopf", losing_a_watch)
+
+    watch.start()
+    assert await asyncio.to_thread(watch._told_to_stop.wait, 60)
+
+    assert "watcher for rollouts.v1alpha1.pitwall.dev@None has ended (LookupError: 404 page not found)" in watch.trouble

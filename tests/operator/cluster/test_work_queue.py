@@ -88,6 +88,19 @@ def test_the_echo_of_ones_own_failed_work_does_not_shorten_the_pause(queue):
     assert queue.take() is None
 
 
+def test_an_edit_during_work_that_fails_is_worked_on_at_once_and_as_if_nothing_had_failed(queue):
+    for _ in range(5):
+        queue.wake(A)
+        queue.take()
+        queue.failed(A)
+    queue.wake(A)
+    queue.take()
+    queue.wake(A, edited=True)
+    assert queue.failed(A) == 0.0
+    assert queue.take() == A
+    assert 0 < queue.failed(A) <= BACKOFF.first_seconds
+
+
 def test_news_after_a_failure_is_acted_on_at_once(queue):
     queue.wake(A)
     queue.take()

@@ -96,17 +96,16 @@ def test_a_pod_that_was_scheduled_is_none_of_the_schedulers():
 # --- whose fault it is ---
 
 
-def unready(
-    name: str = "runtime", *, conditions: tuple[dict[str, Any], ...] = (), limited: bool = False, **container: Any
-):
-    found = pod(container={"name": name, "ready": False, **container})
+def unready(*, conditions: tuple[dict[str, Any], ...] = (), limited: bool = False, **container: Any) -> dict[str, Any]:
+    found = pod(container={"name": "runtime", "ready": False, **container})
     found["status"]["conditions"] = [{"type": "Ready", "status": "False"}, *conditions]
     limits = {"limits": {"memory": "1Gi"}} if limited else {}
-    return {**found, "spec": {"containers": [{"name": name, "resources": limits}]}}
+    return {**found, "spec": {"containers": [{"name": "runtime", "resources": limits}]}}
 
 
 CRASHED = {"terminated": {"exitCode": 1, "reason": "Error"}}
 KILLED = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+LOST = "pod aks-v1-7f is on a node that does not answer"
 RUNNING = {"running": {"startedAt": "2027-01-01T00:00:00Z"}}
 
 
@@ -117,14 +116,14 @@ RUNNING = {"running": {"startedAt": "2027-01-01T00:00:00Z"}}
         pytest.param(unready(state=CRASHED), "", id="it crashed"),
         pytest.param(unready(state=RUNNING, started=True), "", id="it runs and fails its probe"),
         pytest.param(unready(state=KILLED, limited=True), "", id="it took more memory than it may"),
-        pytest.param(unready(state=KILLED), "pod aks-v1-7f was killed for memory that others took", id="a neighbour did"),
+        pytest.param(unready(state=KILLED), "pod aks-v1-7f was killed for memory that others took", id="neighbours"),
         pytest.param(unready(state=RUNNING, started=False), "pod aks-v1-7f starts", id="it takes another's place"),
-        pytest.param(unready(state=RUNNING, ready=True), "pod aks-v1-7f is on a node that does not answer", id="lost node"),
+        pytest.param(unready(state=RUNNING, ready=True), LOST, id="a lost node"),
         pytest.param(
             unready(state=CRASHED, conditions=({"type": "DisruptionTarget", "status": "True", "reason": "Evicted"},)),
             "pod aks-v1-7f was taken by the platform: Evicted", id="evicted while it ended",
         ),
-        pytest.param({"metadata": {"name": "x", "deletionTimestamp": "now"}}, "1 of 1 pods are gone", id="being deleted"),
+        pytest.param({"metadata": {"name": "x", "deletionTimestamp": "now"}}, "1 of 1 pods are gone", id="leaving"),
         pytest.param({"metadata": {"name": "x"}}, "pod x starts", id="just made"),
     ],
 )  # fmt: skip
