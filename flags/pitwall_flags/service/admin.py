@@ -145,7 +145,7 @@ async def kill(request: Request, key: Key, body: Reasoned, idempotency_key: Idem
 
 @router.post("/{key}/release", dependencies=[_killer], responses=documented(404))
 async def release(request: Request, key: Key, body: Reasoned, idempotency_key: IdempotencyKey = "") -> Response:
-    """End a kill: what was written last applies again."""
+    """End a kill: what was written last applies again. A kill left a split at rest, so nobody is exposed anew."""
     return await _switch(request, key, Intent(body.actor, body.reason, idempotency_key), killed=False)
 
 

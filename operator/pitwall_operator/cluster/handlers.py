@@ -95,7 +95,7 @@ class Watch(threading.Thread):
         try:
             asyncio.run(self._operate())
         except Exception as error:
-            self._failure = f"{type(error).__name__}: {error}"
+            self._failure = self._failure or f"{type(error).__name__}: {error}"
         self._loop.call_soon_threadsafe(self.ended.set)
 
     def stop(self) -> None:

@@ -179,11 +179,19 @@ class RolloutPools:
         known = (await self.pools()).get(name, {}).get(pool)
         image = await self._revision_image(owner, variant, revision, probably_new=known is None)
         if known is None or known.revision != revision:
-            await self.shared.kube.apply(CONFIG_MAPS, manifests.config_map(owner, variant, revision))
+            await self._keep_file(manifests.config_map(owner, variant, revision))
             await self.shared.apply(SERVICES, manifests.service(owner, pool))
             await self.shared.apply(BUDGETS, manifests.disruption_budget(owner, pool))
         wanted = PoolRequest(variant, revision, image, pool, replicas)
         await self.shared.apply(DEPLOYMENTS, manifests.deployment(owner, wanted, self.shared.defaults))
+
+    async def _keep_file(self, manifest: Object) -> None:
+        """The file of a revision. One that another version wrote says the same in other words, and stays."""
+        try:
+            await self.shared.kube.apply(CONFIG_MAPS, manifest)
+        except KubeRefusedError as error:
+            if "immutable" not in str(error):
+                raise
 
     async def drain(self, variant: str, pool: Pool) -> None:
         """Delete the pool. Its pods leave the EndpointSlices at once and have their grace period to finish."""

@@ -16,6 +16,7 @@ import yaml
 from kubernetes.utils import parse_quantity
 
 from pitwall_crds.names import MANAGED_BY, POOL_ARMS, ObjectLabel, Pool
+from pitwall_crds.resource import Metadata
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance
 from pitwall_operator.kube.client import BUDGETS, CONFIG_MAPS, DEPLOYMENTS, REVISIONS, SERVICES, VARIANTS, Kind, Object
@@ -151,9 +152,12 @@ def controller_revision(owner: Owner, variant: SamplerVariant, revision: str, im
 
 
 def config_map(owner: Owner, variant: SamplerVariant, revision: str) -> Object:
-    """The file that the revision's pods read."""
+    """The file that the revision's pods read: the same whenever that revision is run again, however often the variant
+    was edited or scaled meanwhile, since it cannot be changed."""
     metadata = owner.metadata(revision_name(owner.name, revision), {ObjectLabel.REVISION: revision})
-    text = yaml.safe_dump(variant.to_manifest(), sort_keys=False)
+    spec = variant.spec.model_copy(update={"runtime": variant.spec.runtime.model_copy(update={"replicas": 1})})
+    named = SamplerVariant(metadata=Metadata(name=owner.name, namespace=owner.namespace), spec=spec)
+    text = yaml.safe_dump(named.to_manifest(), sort_keys=False)
     return _object(CONFIG_MAPS, metadata, immutable=True, data={"variant.yaml": text})
 
 

@@ -142,7 +142,7 @@ def test_kill_release_and_record_go_through_to_the_pod(
 
     assert killed["killed"] is True
     assert asyncio.run(_flag(pitwall)).killed is True
-    assert "split is in force again" in pitwall("release")
+    assert "what was killed stays off" in pitwall("release")
     assert asyncio.run(_flag(pitwall)).killed is False
     assert recorded == LINES
 

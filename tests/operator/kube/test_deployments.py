@@ -83,6 +83,21 @@ def serve(api, revision: str) -> None:
     api.answers[("POST", REVISIONS.path("shop"))] = stored
 
 
+async def test_a_revision_whose_file_an_older_version_wrote_is_run_all_the_same(deployments, api):
+    declared = variant()
+    revision = revision_of(declared)
+    serve(api, revision)
+    name = f"aks-v1-{revision}"
+    words = f'ConfigMap "{name}" is invalid: data: Forbidden: field is immutable when `immutable` is set'
+    api.answers[("PATCH", CONFIG_MAPS.path("shop", name))] = (422, {"message": words})
+    await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 1)
+    assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN].desired == 1
+
+    api.answers[("PATCH", CONFIG_MAPS.path("shop", name))] = (403, {"message": "forbidden"})
+    with pytest.raises(KubeRefusedError, match="forbidden"):
+        await deployments.of(ROLLOUT).run(declared, revision, Pool.CANDIDATE, 1)
+
+
 def place(cache: Cache, **more: Any) -> None:
     cache.put(DEPLOYMENTS, deployment(**more))
     for kind in (SERVICES, BUDGETS):

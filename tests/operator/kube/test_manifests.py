@@ -154,6 +154,19 @@ def test_everything_goes_when_the_variant_goes():
         assert found["metadata"]["namespace"] == "shop"
 
 
+def test_a_revisions_file_is_the_same_whenever_it_is_run_again():
+    first = variant()
+    runtime = first.spec.runtime.model_copy(update={"replicas": 7})
+    later = first.model_copy(
+        update={
+            "metadata": first.metadata.model_copy(update={"generation": 9, "annotations": {"applied": "again"}}),
+            "spec": first.spec.model_copy(update={"runtime": runtime}),
+        }
+    )
+
+    assert manifests.config_map(OWNER, later, "r") == manifests.config_map(OWNER, first, "r")
+
+
 @pytest.mark.parametrize(
     ("base", "overlay", "merged"),
     [

@@ -1,6 +1,5 @@
 """Effects are done one by one; one that fails is told and keeps none of the others from being done."""
 
-import json
 from dataclasses import replace
 
 import httpx
@@ -19,55 +18,6 @@ DRAIN = DrainVariant("aks-v1", Pool.CONTROL)
 SPLIT = SetSplit("f", (Share(Arm.CANDIDATE, "aks-v1", 100), Share(Arm.STABLE, "uniform-v1", 9900)), "salt", "stage 1%")
 SHADOW = SetShadow("f.shadow", "aks-v1", 5, "salt", "")
 TELL = Announce(EventReason.PROMOTED, "aks-v1 serves everybody")
-
-
-class RecordedFlags:
-    """A flag service that holds what is written, and answers as told."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, dict] = {}
-        self.status = 200
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        key = request.url.path.removeprefix("/v1/flags/")
-        if self.status != 200:
-            return httpx.Response(self.status, json={"error": f"answer {self.status}"})
-        if request.method == "PUT":
-            body = json.loads(request.content)
-            version = self.known.get(key, {"version": 0})["version"] + 1
-            self.known[key] = {"key": key, "version": version, "killed": False, **body}
-        if key not in self.known:
-            return httpx.Response(404, json={"error": "no such flag"})
-        return httpx.Response(200, json=self.known[key])
-
-
-class Hands:
-    """A platform and an announcer that write down what they are told."""
-
-    def __init__(self) -> None:
-        self.done: list[object] = []
-        self.trouble: Exception | None = None
-
-    async def run(self, variant, revision, pool, replicas):
-        if self.trouble:
-            raise self.trouble
-        self.done.append(("run", variant, revision, pool, replicas))
-
-    async def drain(self, variant, pool):
-        self.done.append(("drain", variant, pool))
-
-    def announce(self, effect):
-        self.done.append(effect)
-
-
-@pytest.fixture
-def flags() -> RecordedFlags:
-    return RecordedFlags()
-
-
-@pytest.fixture
-def hands() -> Hands:
-    return Hands()
 
 
 @pytest.fixture

@@ -1,9 +1,16 @@
 """One turn: what cannot be recorded is not decided, and the status says why."""
 
+from pathlib import Path
+
+import httpx
 import pytest
 
-from pitwall_crds.names import Arm, Pool
+from pitwall_crds.names import Arm, EventReason, Pool
+from pitwall_crds.reading.load import load_file, revision_of
+from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import Phase, RolloutStatus, Verdict
+from pitwall_crds.variant import SamplerVariant
+from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagsUnreachableError
 from pitwall_flags.flag.document import ArmShare, split_document
 from pitwall_flags.flag.record import FlagRecord
@@ -11,9 +18,13 @@ from pitwall_operator.decision.decide import decide
 from pitwall_operator.decision.ownership import FlagPrefixes
 from pitwall_operator.record.lines import evidence_lines
 from pitwall_operator.turn.perform import OWNER
-from pitwall_operator.turn.turn import TurnPorts, observe, see_variants, tell_unrecorded
+from pitwall_operator.turn.turn import TurnPorts, observe, see_variants, tell_unrecorded, turn
+from pitwall_operator.values.effects import Announce
+from pitwall_operator.values.errors import KubeRefusedError
 from pitwall_operator.values.observation import PoolSeen, Unseen
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
+NOW = "2027-01-01T00:00:00Z"
 DOWN = "POST /v1/journal failed 4 times; is the flag service up?"
 
 
@@ -132,3 +143,77 @@ async def test_a_flag_with_another_namespaces_prefix_is_refused_before_anything_
     seen = await observe(world.rollout, [], ports, Unseen("nothing"))
 
     assert "is of namespace 'search'" in seen.refused
+
+
+# --- a whole turn ---
+
+
+class Notes(Kept):
+    """A memory that keeps the last status, and lines in the flag service's journal."""
+
+    def __init__(self, flags):
+        super().__init__()
+        self.flags = flags
+
+    async def append(self, rollout, new):
+        await self.flags.append_journal("shop", "sampler", new)
+
+    def recorded(self, rollout):
+        return self.flags.read_journal("shop", "sampler")
+
+
+@pytest.fixture
+async def take(flags, hands):
+    """Takes turns of the example's first Rollout; returns its status after each."""
+    client = FlagClient("http://flags", transport=httpx.MockTransport(flags))
+    notes = Notes(client)
+    ports = TurnPorts(client, hands, hands, notes)
+    resources = [*load_file(EXAMPLES / "variants.yaml"), *load_file(EXAMPLES / "rollout.yaml")]
+    variants = [one for one in resources if isinstance(one, SamplerVariant)]
+    [rollout] = [one for one in resources if isinstance(one, Rollout)]
+    revisions = {(one.metadata.name, revision_of(one)): one for one in variants}
+
+    async def again(**status):
+        known = notes.status or RolloutStatus()
+        present = rollout.model_copy(update={"status": known.model_copy(update=status)})
+        await turn(present, variants, revisions, ports, Unseen("nothing is measured"))
+        return notes.status
+
+    yield again
+    await client.close()
+
+
+def condition(status, kind: str):
+    return next(one for one in status.conditions if one.type == kind)
+
+
+async def test_what_the_platform_refuses_stands_in_the_next_turns_status_and_goes_when_it_goes_well(take, hands):
+    hands.trouble = KubeRefusedError('deployments.apps "uniform-v1" is forbidden: no right to create it')
+    await take()
+    refused = await take()
+    assert condition(refused, "Applied").status == "False"
+    assert 'deployments.apps "uniform-v1" is forbidden' in condition(refused, "Applied").message
+    assert [one.reason for one in hands.done if isinstance(one, Announce)] == [EventReason.REFUSED]
+
+    hands.trouble = None
+    await take()
+    assert condition(await take(), "Applied").status == "True"
+
+
+async def test_a_rollout_that_was_made_anew_reads_its_record(take, flags):
+    [first] = [one for one in load_file(EXAMPLES / "variants.yaml") if one.metadata.name == "uniform-v1"]
+    revision = revision_of(first)
+    entry = {"variant": "uniform-v1", "revision": revision, "gate": "errors", "message": "worse", "time": NOW}
+    flags.lines = [{"kind": "off", "entry": entry}]
+    status = await take()
+
+    assert status.phase is Phase.FLAGGED_OFF
+    assert "uniform-v1 was taken off (worse) and nothing else is known to serve" in status.reason
+
+
+async def test_while_the_flag_service_is_away_nothing_is_taken_for_the_first(take, flags, hands):
+    flags.status = 503
+    status = await take()
+
+    assert status.stable_variant == ""
+    assert "nobody knows yet what serves" in status.reason

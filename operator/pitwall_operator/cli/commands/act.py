@@ -114,7 +114,10 @@ kill = _flag_verb(
     default="kill switch",
 )
 release = _flag_verb(
-    "release", "End a kill: the flag's split is in force again.", killed=False, default="kill switch released"
+    "release",
+    "End a kill: what was killed stays off.",
+    killed=False,
+    default="kill switch released",
 )
 
 
@@ -124,5 +127,5 @@ def _switch(
     chosen = pick(source.rollouts(), rollout, source.place)
     flag = chosen.spec.flag
     source.switch(flag, killed=killed, reason=reason, service=service)
-    words = "is killed: everybody gets the stable variant" if killed else "is released: its split is in force again"
+    words = "is killed: everybody gets the stable variant" if killed else "is released: what was killed stays off"
     _say(chosen, f"flag {flag} {words}", {"flag": flag, "killed": killed}, output)

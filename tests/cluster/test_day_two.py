@@ -1,0 +1,194 @@
+"""The worst day on a real Kubernetes: mistakes that are corrected, Rollouts that are made anew, refusals, kills."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from harness import examples
+from harness.kube import Kubectl
+from harness.processes import until
+from harness.scenario import CANARY, Scenario
+
+from pitwall_crds.names import FULL_WEIGHT
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+BROKEN = "registry.example/pitwall-runtime:broken"
+"""The stand-in never has such a pod ready."""
+SOON = 30.0
+LONG = [{"weightBasisPoints": 2000, "minSeconds": 9999}, CANARY[1]]
+"""A canary that stays one."""
+ONLY_STABLE = {"uniform-v1": FULL_WEIGHT}
+
+
+def with_image(scenario: Scenario, variant: str, image: str | None) -> None:
+    scenario.patch("samplervariant", variant, {"spec": {"runtime": {"image": image}}})
+
+
+def replaced(scenario: Scenario) -> None:
+    """`kubectl replace --force`: deleted and made anew, as a restored backup or a GitOps tool does it."""
+    found = scenario.rollout()
+    anew = {**found, "metadata": {"name": scenario.name, "namespace": scenario.namespace}}
+    anew.pop("status")
+    scenario.kubectl("replace", "--force", "-f", "-", namespace=scenario.namespace, manifest=anew)
+
+
+def events(scenario: Scenario, reason: str) -> list[str]:
+    return [each["message"] for each in scenario.kubectl.list("events", scenario.namespace) if each["reason"] == reason]
+
+
+def switch(scenario: Scenario, what: str) -> None:
+    """`pitwall kill` and `pitwall release`."""
+    body = {"actor": "sre", "reason": "a bad feeling"}
+    url = f"{scenario.flags.url}/v1/flags/{scenario.flag}/{what}"
+    httpx.post(url, json=body, timeout=10, trust_env=False).raise_for_status()
+
+
+def test_an_edited_candidate_has_no_users_until_its_own_pods_are_ready(scenario: Scenario):
+    scenario.start_canary(stages=LONG)
+    first = scenario.status()["runId"]
+
+    with_image(scenario, "aks-v1", BROKEN)
+    scenario.await_status(lambda status: status["runId"] != first, "a run of its own", SOON)
+    scenario.await_status(lambda status: "waiting for capacity: aks-v1" in status["reason"], "waiting", SOON)
+    assert scenario.split() == ONLY_STABLE
+    with_image(scenario, "aks-v1", None)
+
+    scenario.await_status(lambda _: scenario.split().get("aks-v1") == 2000, "users of the repaired candidate", SOON)
+    withdrawn = [entry["message"] for entry in scenario.status()["history"] if entry["reason"] == "Withdrawn"]
+    assert all("its spec was edited" in message for message in withdrawn)
+    assert len(withdrawn) == 2
+
+
+def test_a_rollout_made_anew_respects_the_flag_and_what_was_taken_off(scenario: Scenario):
+    scenario.start_canary(stages=LONG)
+    first = scenario.status()["runId"]
+
+    replaced(scenario)
+    scenario.await_status(lambda status: status.get("runId", first) != first, "another run", SOON)
+    scenario.await_status(lambda _: scenario.split().get("aks-v1") == 2000, "the candidate's users", SOON)
+    assert scenario.status()["stableVariant"] == "uniform-v1"
+    scenario.ask("Abort")
+    scenario.await_phase("Aborted")
+    replaced(scenario)
+
+    scenario.await_phase("Aborted")
+    scenario.await_status(lambda _: scenario.split() == ONLY_STABLE, "everybody on stable", SOON)
+    assert all(split.get("aks-v1", 0) <= 2000 for split in scenario.flags.history(scenario.flag))
+    runs = [line["run"] for line in scenario.journal() if line["kind"] == "run"]
+    assert len(runs) == len(set(runs)) == 2
+
+
+def test_a_kill_is_shown_and_a_release_brings_back_nobody(scenario: Scenario):
+    scenario.start_canary(stages=LONG)
+    killed = scenario.status()["runId"]
+
+    switch(scenario, "kill")
+    scenario.await_phase("Aborted")
+    assert scenario.status()["stage"] == "killed"
+    assert scenario.condition("Killed") == "True"
+    scenario.apply("rollout-dpp.yaml", spec__stages=LONG)
+    scenario.await_status(lambda status: "kill switch is on" in status["reason"], "the next one waits", SOON)
+    switch(scenario, "release")
+
+    scenario.await_status(lambda _: scenario.split().get("dpp-v1") == 2000, "what was applied after the kill", SOON)
+    assert scenario.status()["runId"] != killed
+    assert "aks-v1" not in scenario.split()
+
+
+def test_what_gets_no_pods_is_stalled_by_its_deadline(scenario: Scenario):
+    scenario.start()
+    scenario.apply("rollout-aks.yaml", spec__stages=LONG, spec__progressDeadlineSeconds=2)
+    with_image(scenario, "aks-v1", BROKEN)
+
+    scenario.kubectl(
+        "wait", "--for=condition=Stalled", "rollout/sampler", "--timeout=60s", namespace=scenario.namespace
+    )
+    assert "no progress for 2 s" in json.dumps(scenario.rollout()["status"]["conditions"])
+    until(lambda: events(scenario, "ProgressDeadlineExceeded"), seconds=SOON, what="a Warning")
+    scenario.patch("rollout", scenario.name, {"spec": {"onDeadline": "FlagOff"}})
+    scenario.await_phase("FlaggedOff")
+    assert scenario.status()["verdict"] == "Unmeasured"
+
+
+def test_what_a_quota_refuses_is_told_in_its_words(scenario: Scenario):
+    scenario.start()
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "small"},
+        "spec": {"hard": {"pods": "1"}},
+    }
+    scenario.kubectl.apply([quota], scenario.namespace)
+
+    scenario.apply("rollout-aks.yaml", spec__stages=LONG)
+    scenario.await_status(lambda _: scenario.condition("Applied") == "False", "a condition", SOON)
+    told = next(each for each in scenario.rollout()["status"]["conditions"] if each["type"] == "Applied")
+    assert "exceeded quota: small" in told["message"]
+    until(lambda: "exceeded quota" in "".join(events(scenario, "Refused")), seconds=SOON, what="a Warning")
+    scenario.kubectl("delete", "resourcequota", "small", namespace=scenario.namespace)
+
+    scenario.await_status(lambda _: scenario.split().get("aks-v1") == 2000, "the candidate's users", 2 * SOON)
+    scenario.await_status(lambda _: scenario.condition("Applied") == "True", "the condition's end", SOON)
+
+
+@pytest.mark.soak
+def test_a_broken_first_variant_can_be_corrected(scenario: Scenario):
+    scenario.load.start()
+    scenario.operator.start()
+    variants = [examples.edited(each, "spec.runtime.image", BROKEN) for each in examples.variants()]
+    scenario.kubectl.apply([*variants, examples.rollout("rollout.yaml", scenario.flag)], scenario.namespace)
+    scenario.await_phase("Pending")
+    assert scenario.status()["stableVariant"] == ""
+    assert scenario.split() == {}
+
+    with_image(scenario, "uniform-v1", None)
+    scenario.await_phase("Stable", variant="uniform-v1", seconds=SOON)
+    scenario.await_status(lambda _: scenario.split() == ONLY_STABLE, "the flag", SOON)
+
+
+@pytest.mark.soak
+def test_a_right_that_is_missing_is_told_in_the_api_servers_words(scenario: Scenario):
+    scenario.start()
+    [role] = [each for each in scenario.kubectl.list("roles", scenario.namespace) if "deployments" in json.dumps(each)]
+    poorer = [rule for rule in role["rules"] if "deployments" not in rule["resources"]]
+    poorer.append({"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]})
+    scenario.patch("role", role["metadata"]["name"], {"rules": poorer})
+
+    scenario.apply("rollout-aks.yaml", spec__stages=LONG)
+    scenario.await_status(lambda _: scenario.condition("Applied") == "False", "a condition", SOON)
+    told = next(each for each in scenario.rollout()["status"]["conditions"] if each["type"] == "Applied")
+    assert "cannot patch resource" in told["message"]
+    until(lambda: "cannot patch" in "".join(events(scenario, "Refused")), seconds=SOON, what="a Warning")
+    scenario.patch("role", role["metadata"]["name"], {"rules": role["rules"]})
+
+    scenario.await_status(lambda _: scenario.split().get("aks-v1") == 2000, "the candidate's users", 4 * SOON)
+
+
+@pytest.fixture
+def mended_crds(kubectl: Kubectl) -> Iterator[list[dict[str, Any]]]:
+    """The definitions, which the test may delete: other tests need them."""
+    found = [kubectl.get("crd", name) for name in ("rollouts.pitwall.dev", "samplervariants.pitwall.dev")]
+    kept = [{**each, "metadata": {"name": each["metadata"]["name"]}, "status": None} for each in found]
+    for each in kept:
+        each.pop("status")
+    yield kept
+    kubectl.apply(kept, "default")
+
+
+@pytest.mark.soak
+def test_definitions_that_were_deleted_and_made_anew_are_watched_again(
+    scenario: Scenario, kubectl: Kubectl, mended_crds: list[dict[str, Any]]
+):
+    scenario.start()
+    kubectl("delete", "crd", *(each["metadata"]["name"] for each in mended_crds), "--wait=true")
+    until(lambda: scenario.operator.process.has_ended, seconds=2 * SOON, what="the operator's end")
+    assert "watcher for" in scenario.operator.process.last_words()
+
+    kubectl.apply(mended_crds, "default")
+    scenario.operator.start()
+    until(lambda: "created" in scenario.apply("rollout.yaml"), seconds=SOON, what="our resources")
+    scenario.await_phase("Stable", variant="uniform-v1")
+    assert scenario.split() == ONLY_STABLE
