@@ -96,7 +96,7 @@ def killed(document: Mapping[str, Any]) -> dict[str, Any]:
     split = read_split(document)
     if split is None:
         return dict(document)
-    metadata = {**document.get("metadata", {}), KILLED_SALT: split.salt}
+    metadata = {**(document.get("metadata") or {}), KILLED_SALT: split.salt}
     return {**(at_rest(document) or document), "metadata": metadata}
 
 

@@ -8,12 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pitwall_crds.gate import OnHarm
+from pitwall_crds.names import EventReason
+from pitwall_crds.resource import ConditionStatus
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import GateStatus, Phase, Verdict
 from pitwall_operator.values import about, timestamps
 
 if TYPE_CHECKING:  # a verb that reads no record need not wait for the statistics behind it
     from pitwall_operator.record.lines import Line
+
+TOLD = {ConditionStatus.TRUE: ("Killed", "Stalled"), ConditionStatus.FALSE: ("Applied",)}
+"""Conditions that a story must not leave out."""
 
 WEIGHING = (Phase.SHADOW, Phase.CANARY, Phase.BAKE)
 """Phases in which a candidate moves."""
@@ -54,6 +59,19 @@ def standing(rollout: Rollout) -> Iterator[str]:
         case _:
             yield f"{status.candidate_variant} is on its way to replace {status.stable_variant}: stage {status.stage}."
             yield f"Verdict so far: {status.verdict}. {status.reason}"
+    yield from (
+        f"{condition.type}: {condition.message}"
+        for condition in status.conditions
+        if condition.type in TOLD.get(condition.status, ()) and condition.message not in ("", status.reason)
+    )
+
+
+def heading(rollout: Rollout) -> str:
+    """Whose evidence follows: a run that has ended is not about what serves now."""
+    started = [entry.variant for entry in rollout.status.history if entry.reason == EventReason.STAGE_STARTED]
+    if rollout.status.phase in WEIGHING or not started:
+        return "Evidence"
+    return f"Evidence of the last run, about {started[-1]}"
 
 
 def timeline(rollout: Rollout) -> Iterator[str]:
@@ -114,7 +132,7 @@ def story(rollout: Rollout, lines: Sequence["Line"]) -> tuple[str, ...]:
     parts = [*standing(rollout), ""]
     if rollout.status.gates:
         parts += [
-            "Evidence",
+            heading(rollout),
             *(f"  {line}" for line in evidence(rollout)),
             *([f"  {seen(lines, rollout.status.run_id)}"] if lines else []),
             *(f"  {sentence}" for sentence in [remaining(rollout, lines)] if sentence),

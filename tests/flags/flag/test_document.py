@@ -11,7 +11,16 @@ from openfeature.contrib.tools.flagd.core import FlagdCore
 from openfeature.evaluation_context import EvaluationContext
 
 from pitwall_flags.flag import bucket, check
-from pitwall_flags.flag.document import ArmShare, Split, read_split, shadow_document, split_document
+from pitwall_flags.flag.document import (
+    ArmShare,
+    Split,
+    at_rest,
+    killed,
+    killed_salt,
+    read_split,
+    shadow_document,
+    split_document,
+)
 from pitwall_flags.flag.evaluate import ResolutionReason
 from pitwall_flags.flag.flagset import FlagSet
 
@@ -38,6 +47,44 @@ def test_the_candidate_comes_first_whatever_the_order_of_the_shares():
     assert split == Split(
         (ArmShare("candidate", "new", 100), ArmShare("control", "old", 100), ArmShare("stable", "old", 9800)), "run-1"
     )
+
+
+REST = split_document([ArmShare("stable", "old", 10_000)], salt="run-1")
+
+
+@pytest.mark.parametrize(
+    ("document", "rest"),
+    [
+        pytest.param(split_of(100), REST, id="a canary"),
+        pytest.param(REST, None, id="at rest already"),
+        pytest.param(shadow_document("new", 5, salt="x"), shadow_document("", 0, salt="x"), id="copies"),
+        pytest.param(shadow_document("", 0, salt="x"), None, id="no copies"),
+        pytest.param({"state": "ENABLED", "variants": {"on": True}, "defaultVariant": "on"}, None, id="somebody's own"),
+    ],
+)
+def test_a_flag_at_rest_has_everybody_on_stable_and_copies_nothing(document, rest):
+    assert at_rest(document) == rest
+
+
+def test_a_kill_leaves_a_split_at_rest_and_remembers_the_run_and_whose_it_was():
+    owned = {**split_of(100), "metadata": {"pitwallRollout": "shop/sampler"}}
+    left = killed(owned)
+
+    assert read_split(left) == read_split(REST)
+    assert left["metadata"]["pitwallRollout"] == "shop/sampler"
+    assert killed_salt(left) == "run-1"
+    assert killed(left) == left, "twice is once"
+    assert killed_salt(owned) == killed_salt({"metadata": None}) == ""
+
+
+def test_a_kill_changes_no_flag_that_is_no_split_of_ours():
+    own = {
+        "state": "ENABLED",
+        "variants": {"on": True, "off": False},
+        "defaultVariant": "off",
+        "targeting": {"var": "x"},
+    }
+    assert killed(own) == own
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from pitwall_flags.errors import KilledFlagError, UnknownFlagError, VersionConflictError
-from pitwall_flags.flag.document import read_split, shadow_document
+from pitwall_flags.flag.document import killed_salt, read_split, shadow_document
 from pitwall_flags.flag.record import ChangeKind, Intent
 from pitwall_flags.storage import migrate, tables
 from pitwall_flags.storage.store import FlagStore
@@ -112,6 +112,18 @@ async def test_a_kill_takes_the_shadow_flags_along_and_wins_over_later_writes(st
     released = await store.kill("s", killed=False, intent=ME)
     assert read_split(released.effective()).shares[0].weight == 10_000
     assert await store.revision() == 8
+
+
+async def test_a_release_exposes_nobody_to_what_was_killed(store, split):
+    await store.put("s", split(5000), expected_version=None, intent=ME)
+    await store.put("s.shadow", shadow_document("air-v1", 5, salt="x"), expected_version=None, intent=ME)
+    await store.kill("s", killed=True, intent=ME)
+    await store.kill("s", killed=False, intent=ME)
+    records = {record.key: record.document for record in (await store.contents()).records}
+
+    assert [(share.arm, share.weight) for share in read_split(records["s"]).shares] == [("stable", 10_000)]
+    assert all(share.weight == 0 for share in read_split(records["s.shadow"]).shares if share.arm == "shadow")
+    assert killed_salt(records["s"]) == read_split(split(5000)).salt
 
 
 async def test_a_shadow_flag_made_after_the_kill_sends_no_copies_either(store, split):

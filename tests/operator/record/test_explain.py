@@ -35,6 +35,26 @@ def test_where_it_stands(world, phase, words):
     assert standing(world, phase=phase, **more) == words
 
 
+def test_a_kill_and_what_is_refused_are_part_of_the_story(world):
+    """Whoever asks what goes on must not have to look for the conditions."""
+    world.kill()
+    world.failures = ("run 1 main replica(s) of aks-v1: forbidden",)
+    world.turn()
+    told = tuple(explain.standing(world.rollout))
+
+    assert told[1].startswith("Killed: the flag sampler.variant is killed (version 9): uniform-v1 serves everybody")
+    assert told[2] == "Applied: run 1 main replica(s) of aks-v1: forbidden"
+
+
+def test_evidence_of_a_run_that_has_ended_says_whose_it_is(world):
+    world.to_canary()
+    assert explain.heading(world.rollout) == "Evidence"
+    world.point_at("uniform-v1")
+    world.turn()
+
+    assert explain.heading(world.rollout) == "Evidence of the last run, about aks-v1"
+
+
 def test_every_phase_has_a_sentence(world):
     assert all(standing(world, phase=phase) for phase in Phase)
 
