@@ -98,6 +98,7 @@ def test_a_kill_is_shown_and_a_release_brings_back_nobody(scenario: Scenario):
     assert "aks-v1" not in scenario.split()
 
 
+@pytest.mark.soak
 def test_what_gets_no_pods_is_stalled_by_its_deadline(scenario: Scenario):
     scenario.start()
     scenario.apply("rollout-aks.yaml", spec__stages=LONG, spec__progressDeadlineSeconds=2)
