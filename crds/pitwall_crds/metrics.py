@@ -115,6 +115,11 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
     Metric.CACHE_LOOKUPS: MetricDescription(
         _COUNTER, (*_ARM, Label.RESULT), "Frames looked up in the embed cache: hit or miss."
     ),
+    Metric.CACHE_TIERS: MetricDescription(
+        _COUNTER,
+        (*_ARM, Label.TIER, Label.RESULT),
+        "Frames looked up in a tier of the embed cache (local, redis, s3); a slower one is asked for what is missing.",
+    ),
     Metric.CACHE_QUERIES: MetricDescription(
         _COUNTER, (*_ARM, Label.RESULT), "Queries; cold ones had a frame to encode."
     ),

@@ -122,6 +122,7 @@ class Label(StrEnum):
     VERDICT = "verdict"
     PHASE = "phase"
     STATE = "state"
+    TIER = "tier"
 
 
 class Metric(StrEnum):
@@ -159,6 +160,7 @@ class Metric(StrEnum):
     ENCODER_UTILIZATION = "pitwall_encoder_utilization_ratio"
     CACHE_LOOKUPS = "pitwall_embed_cache_lookups_total"
     CACHE_QUERIES = "pitwall_embed_cache_queries_total"
+    CACHE_TIERS = "pitwall_embed_cache_tier_lookups_total"
     STAGE_DURATION = "pitwall_stage_duration_seconds"
     # ingest workers: what waits, and what came of it
     INGEST_QUEUE = "pitwall_ingest_queue_videos"

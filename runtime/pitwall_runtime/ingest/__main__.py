@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pitwall_runtime.errors import RefusedError
 from pitwall_runtime.ingest.queue.catalogue import open_book, open_queue
 from pitwall_runtime.ingest.queue.port import IngestQueue
-from pitwall_runtime.stores.options import add_cache_options, quota_of
+from pitwall_runtime.stores.options import add_cache_options, quota_of, shared_of
 
 if TYPE_CHECKING:
     from pitwall_crds.variant import SamplerVariant
@@ -101,12 +101,15 @@ def _worker(arguments: argparse.Namespace, queue: IngestQueue, telemetry: "Inges
     limits = DownloadLimits(max_bytes=arguments.max_media_bytes, allowed_hosts=frozenset(arguments.allow_host))
 
     made: dict[str, Pipeline] = {}
+    shared = shared_of(arguments)
 
     def pipeline(variant: "SamplerVariant") -> "Pipeline":
         """Variants that decode and encode alike share one: what it prepares is theirs too."""
         alike = variant.spec.decode.model_dump_json() + variant.spec.encoder.model_dump_json()
         if alike not in made:
-            made[alike] = preparing_pipeline(variant, arguments.cache_dir, quota=quota, hot_bytes=arguments.hot_bytes)
+            made[alike] = preparing_pipeline(
+                variant, arguments.cache_dir, quota=quota, hot_bytes=arguments.hot_bytes, shared=shared
+            )
         return made[alike]
 
     variants = [read_variant(path) for path in arguments.variant]

@@ -29,6 +29,8 @@ from pitwall_runtime.stores.disk import DiskFrameStore
 from pitwall_runtime.stores.embed_cache import HOT_BYTES, EmbedCache
 from pitwall_runtime.stores.eviction import EntryKind, Quota
 from pitwall_runtime.stores.memory import MemoryFrameStore, SpillingFrameStore
+from pitwall_runtime.stores.shared import Shared
+from pitwall_runtime.stores.shared_frames import SharedFrameStore
 
 _STEP_FRAMES = 512
 
@@ -57,16 +59,21 @@ class Pipeline:
         *,
         quota: Quota | None = None,
         hot_bytes: int = HOT_BYTES,
+        shared: Shared | None = None,
     ) -> None:
-        """`quota` bounds the cache's folder, `hot_bytes` the embeddings in memory. Raises BadVariantError."""
+        """`quota` bounds the cache's folder, `hot_bytes` the embeddings in memory; `shared` is what machines share.
+
+        Raises BadVariantError.
+        """
         spec, quota = variant.spec, quota or Quota(cache_dir)
         self._spec, self._telemetry = spec, telemetry
         self._sampler = samplers.build(spec.sampler)
         self._reduce = build_reducer(spec.reducer.name)
         pool_spec = PoolSpec(spec.decode.frames_per_minute, spec.decode.height_pixels)
-        self.store = SpillingFrameStore(DiskFrameStore(cache_dir / EntryKind.FRAMES, quota), MemoryFrameStore())
+        disk = DiskFrameStore(cache_dir / EntryKind.FRAMES, quota)
+        self.store = SpillingFrameStore(SharedFrameStore(disk, shared) if shared else disk, MemoryFrameStore())
         self.preparation = Preparation(self.store, cache_dir / "locks", pool_spec)
-        self._cache = EmbedCache(cache_dir / EntryKind.EMBEDDINGS, quota, hot_bytes=hot_bytes)
+        self._cache = EmbedCache(cache_dir / EntryKind.EMBEDDINGS, quota, hot_bytes=hot_bytes, shared=shared)
         encoder = encoders.build(spec.encoder, cache_dir)
         questions = QuestionStore.opened(cache_dir / "questions" / encoder.key)
         self.encoders = EncoderPool(encoder, spec.encoder.batch_size, telemetry.encoder_busy, questions)
@@ -121,7 +128,7 @@ class Pipeline:
             answer = self._engine.answer(self._brief(features.question, features, evidence, tokens))
         stages["encode"] = features.encode_seconds
         prompt_tokens = tokens.count + _words(features.question)
-        self._telemetry.question(features.arm, stages, tokens.count, features.hits, features.misses)
+        self._telemetry.question(features.arm, stages, tokens.count, features.hits, features.misses, features.brought)
         cold = features.misses > 0
         return Result(answer, pool, selection, tokens.count, prompt_tokens, stages, cold)
 
@@ -154,12 +161,14 @@ class Pipeline:
         return Brief(question, evidence, group(evidence), jpegs, per_frame, features.deadline)
 
 
-def preparing_pipeline(variant: SamplerVariant, cache_dir: Path, *, quota: Quota, hot_bytes: int) -> Pipeline:
+def preparing_pipeline(
+    variant: SamplerVariant, cache_dir: Path, *, quota: Quota, hot_bytes: int, shared: Shared | None = None
+) -> Pipeline:
     """A pipeline that only prepares: no language model is loaded. Raises BadVariantError."""
     silent = variant.spec.answer.model_copy(update={"engine": AnswerEngine.MOMENTS})
     preparing = variant.model_copy(update={"spec": variant.spec.model_copy(update={"answer": silent})})
     telemetry = RuntimeTelemetry(variant.metadata.name, Arm.STABLE)
-    return Pipeline(preparing, cache_dir, telemetry, quota=quota, hot_bytes=hot_bytes)
+    return Pipeline(preparing, cache_dir, telemetry, quota=quota, hot_bytes=hot_bytes, shared=shared)
 
 
 def _evidence(features: QuestionFeatures, selection: Selection) -> list[Evidence]:

@@ -43,7 +43,6 @@ class Preparation:
             if known:
                 return known
             deadline.check()
-            self.videos_decoded += 1
             return self.store.write(video, self.spec, lambda writer: self._fill(video, writer, deadline))
 
     @contextmanager
@@ -64,6 +63,7 @@ class Preparation:
     def _fill(self, video: Video, writer: PoolWriter, deadline: Deadline) -> FramePool:
         """One pass: each frame is watched for cuts and stored as it comes out of the decoder."""
         segmenter = Segmenter(self.spec)
+        self.videos_decoded += 1
 
         def on_frame(frame: Frame) -> None:
             deadline.check()

@@ -1,6 +1,7 @@
 """Computes what the stages need for one question: scores, embeddings and token grids, only of the frames asked for."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,9 @@ class QuestionFeatures:
     limit_seconds: float = 600.0
     encode_seconds: float = 0.0
     misses: int = 0
+    brought: Counter[str] = field(default_factory=Counter)
+    """Frames by the shared tier that had them, whether or not this machine had room to keep them."""
+
     _seen: set[int] = field(default_factory=set)
 
     @property
@@ -83,12 +87,16 @@ class QuestionFeatures:
             return
         started = time.perf_counter()
         with exclusive(self.lock, limit_seconds=self.limit_seconds, deadline=self.deadline):
+            # Bringing happens under the video's lock: whoever waits for it finds what was brought.
+            self.brought.update(self.rows.bring(sorted(self.rows.missing(fresh))))
             missing = sorted(self.rows.missing(fresh))
             self.misses += len(missing)
             for start in range(0, len(missing), _CHUNK_FRAMES):
                 self.deadline.check()
                 chunk = missing[start : start + _CHUNK_FRAMES]
-                self.rows.fill(chunk, self._encoded(chunk))
+                embedded = self._encoded(chunk)
+                self.rows.fill(chunk, embedded)
+                self.rows.share(chunk, embedded)
         self.encode_seconds += time.perf_counter() - started
 
     def _encoded(self, indices: list[int]) -> Embedded:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -54,6 +55,9 @@ class RuntimeTelemetry:
         self._stages = self._histogram(Metric.STAGE_DURATION, "Seconds per stage.", LATENCY_EDGES, Label.STAGE)
         self._busy = self._counter(Metric.ENCODER_BUSY, "Seconds the encoder worked.")
         self._lookups = self._counter(Metric.CACHE_LOOKUPS, "Frames looked up in the embed cache.", Label.RESULT)
+        self._tiers = self._counter(
+            Metric.CACHE_TIERS, "Frames looked up in each tier of the embed cache.", Label.TIER, Label.RESULT
+        )
         self._queries = self._counter(Metric.CACHE_QUERIES, "Queries by cache state.", Label.RESULT)
         gauge = Gauge(Metric.ENCODER_UTILIZATION, "Busy share of the last 15 seconds.", _BOTH, registry=self.registry)
         gauge.labels(variant, home_arm).set_function(self._window.share)
@@ -64,8 +68,16 @@ class RuntimeTelemetry:
         self._window.add(seconds)
         self._busy.labels(self._variant, arm or self._home_arm).inc(seconds)
 
-    def question(self, arm: str, stages: Mapping[str, float], tokens: int, hits: int, misses: int) -> None:
-        """One answered question: its tokens, its stages' seconds, its cache lookups."""
+    def question(
+        self,
+        arm: str,
+        stages: Mapping[str, float],
+        tokens: int,
+        hits: int,
+        misses: int,
+        brought: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """One answered question: its tokens, its stages' seconds, its cache lookups and what shared tiers brought."""
         labels = (self._variant, arm)
         self._tokens.labels(*labels).observe(tokens)
         self._selection.labels(*labels).observe(stages["select"])
@@ -73,7 +85,17 @@ class RuntimeTelemetry:
             self._stages.labels(*labels, stage).observe(seconds)
         self._lookups.labels(*labels, CacheResult.HIT).inc(hits)
         self._lookups.labels(*labels, CacheResult.MISS).inc(misses)
+        self._count_tiers(labels, hits, misses, brought)
         self._queries.labels(*labels, CacheResult.COLD if misses else CacheResult.WARM).inc()
+
+    def _count_tiers(self, labels: tuple[str, str], hits: int, misses: int, brought: Mapping[str, int]) -> None:
+        """Each tier is asked for what the ones before it did not have: this machine first."""
+        here = hits - sum(brought.values())
+        asked = hits + misses
+        for tier, found in {"local": here, **brought}.items():
+            self._tiers.labels(*labels, tier, CacheResult.HIT).inc(found)
+            self._tiers.labels(*labels, tier, CacheResult.MISS).inc(asked - found)
+            asked -= found
 
     def exposition(self) -> bytes:
         """All series as Prometheus text."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pitwall_crds.errors import PortError
 from pitwall_crds.host.sockets import listen
 from pitwall_crds.names import Arm
-from pitwall_runtime.stores.options import add_cache_options, quota_of
+from pitwall_runtime.stores.options import add_cache_options, quota_of, shared_of
 
 if TYPE_CHECKING:
     from pitwall_crds.variant import SamplerVariant
@@ -68,7 +68,12 @@ def _load(engine: "ServingState", arguments: argparse.Namespace, quota: "Quota")
 
         torch.set_num_threads(arguments.threads)
         engine.pipeline = Pipeline(
-            engine.variant, arguments.cache_dir, engine.telemetry, quota=quota, hot_bytes=arguments.hot_bytes
+            engine.variant,
+            arguments.cache_dir,
+            engine.telemetry,
+            quota=quota,
+            hot_bytes=arguments.hot_bytes,
+            shared=shared_of(arguments),
         )
     except Exception as error:
         logging.getLogger(__name__).debug("loading failed", exc_info=error)

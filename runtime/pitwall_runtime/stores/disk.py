@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from fractions import Fraction
 from functools import lru_cache
@@ -93,6 +93,34 @@ class DiskFrameStore:
             if not self._quota.make_room(error):
                 raise
             raise StorageFullError("the cache's disk is full; free some of it, or enlarge it") from None
+
+    def adopt(
+        self,
+        video: Video,
+        spec: PoolSpec,
+        names: Sequence[str],
+        fetch: Callable[[str, Path, Callable[[int], None]], None],
+    ) -> FramePool | None:
+        """The pool whose files `fetch` brings from elsewhere; None if it raises FileNotFoundError, or that is damaged.
+
+        Raises StorageFullError.
+        """
+        folder = self._folder(video.content_hash, spec)
+        try:
+            with drafted(folder) as draft:
+                (draft / LEASE).touch()
+                for name in names:
+                    fetch(name, draft / name, self._quota.grow)
+        except FileNotFoundError:
+            return None
+        found = self.find(video, spec)
+        if found is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        return found
+
+    def file_of(self, pool: FramePool, name: str) -> Path:
+        """Where one of a pool's files lies."""
+        return self._folder(pool.video_hash, pool.spec) / name
 
     @contextmanager
     def hold(self, video: Video, spec: PoolSpec) -> Iterator[FramePool | None]:

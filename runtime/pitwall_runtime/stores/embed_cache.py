@@ -23,6 +23,7 @@ from pitwall_runtime.stores.eviction import LEASE, Quota, is_full
 from pitwall_runtime.stores.hot import HotArrays
 from pitwall_runtime.stores.lock import held
 from pitwall_runtime.stores.rows import RowFile
+from pitwall_runtime.stores.shared import Shared
 
 HOT_BYTES: Final = 1 << 30
 """Of embeddings in memory, where the one who opens the cache says nothing."""
@@ -84,6 +85,8 @@ class VideoEmbeddings:
     hot: HotArrays
     key: str
     grow: Callable[[int], None]
+    shared: Shared = field(default_factory=Shared)
+    place: str = ""
     _spilled: dict[int, Embedded] = field(default_factory=dict)
     _centre: Floats | None = None
     _region_centre: Floats | None = None
@@ -106,6 +109,39 @@ class VideoEmbeddings:
             for place, row in enumerate(rows):
                 one = slice(place, place + 1)
                 self._spilled[row] = Embedded(embedded.vectors[one], embedded.grids[one], embedded.labels[one])
+
+    def bring(self, rows: list[int]) -> dict[str, int]:
+        """Fill those of `rows` that another machine has shared; how many each tier had. Costs nothing without tiers."""
+        found = self.shared.read_rows(self.place, rows)
+        for values in found.values():
+            whole = sorted(row for row, value in values.items() if len(value) == self._row_bytes())
+            if whole:
+                self.fill(whole, self._unpacked([values[row] for row in whole]))
+        return {tier: len(values) for tier, values in found.items()}
+
+    def share(self, rows: list[int], embedded: Embedded) -> None:
+        """Give new rows to the other machines, if there are any."""
+        if self.shared.tiers:
+            parts = (embedded.vectors, embedded.grids, embedded.labels)
+            packed = (b"".join(part[place].tobytes() for part in parts) for place in range(len(rows)))
+            self.shared.write_rows(self.place, dict(zip(rows, packed, strict=True)))
+
+    def _row_bytes(self) -> int:
+        sizes = [(int(np.prod(size[1:])), np.dtype(kind)) for size, kind in self._packing(1)]
+        return sum(count * kind.itemsize for count, kind in sizes)
+
+    def _packing(self, count: int) -> list[tuple[tuple[int, ...], Any]]:
+        sizes = layout(count, self.shape)
+        return [sizes["vectors"], sizes["grids"], sizes["labels"]]
+
+    def _unpacked(self, values: list[bytes]) -> Embedded:
+        block = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
+        parts, start = [], 0
+        for size, kind in self._packing(len(values)):
+            width = int(np.prod(size[1:])) * np.dtype(kind).itemsize
+            parts.append(np.ascontiguousarray(block[:, start : start + width]).view(kind).reshape(size))
+            start += width
+        return Embedded(*parts)
 
     def _write(self, rows: list[int], embedded: Embedded) -> None:
         if self.folder is None:
@@ -178,8 +214,10 @@ class VideoEmbeddings:
 class EmbedCache:
     """Opens videos' embeddings, creating empty ones. `hot_bytes` bounds what all of them hold in memory together."""
 
-    def __init__(self, root: Path, quota: Quota | None = None, *, hot_bytes: int = HOT_BYTES) -> None:
-        self._root = root
+    def __init__(
+        self, root: Path, quota: Quota | None = None, *, hot_bytes: int = HOT_BYTES, shared: Shared | None = None
+    ) -> None:
+        self._root, self._shared_stores = root, shared or Shared()
         self._quota = quota or Quota(root.parent)
         self.hot = HotArrays(hot_bytes)
         self._open: dict[Path, tuple[VideoEmbeddings, int]] = {}
@@ -199,7 +237,10 @@ class EmbedCache:
     ) -> Iterator[VideoEmbeddings]:
         with self._guard:
             known, users = self._open.get(path, (None, 0))
-            rows = known or VideoEmbeddings(count, shape, folder, self.hot, str(path), self._quota.grow)
+            place = path.relative_to(self._root).as_posix()
+            rows = known or VideoEmbeddings(
+                count, shape, folder, self.hot, str(path), self._quota.grow, self._shared_stores, place
+            )
             self._open[path] = rows, users + 1
         try:
             yield rows

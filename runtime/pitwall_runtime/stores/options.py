@@ -7,7 +7,9 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.stores.eviction import CacheLimits, Quota, disk_bytes
+from pitwall_runtime.stores.shared import Shared, open_shared
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +19,11 @@ _DAY_SECONDS: Final = 86_400.0
 
 
 def add_cache_options(parser: argparse.ArgumentParser) -> None:
-    """`--cache-bytes`, `--cache-days`, `--hot-bytes`."""
+    """`--cache-bytes`, `--cache-days`, `--hot-bytes`; `--shared-url` and `--hot-url` of what machines share."""
+    parser.add_argument(
+        "--shared-url", default="", help="object storage that machines share: s3://BUCKET/PREFIX?endpoint=URL"
+    )
+    parser.add_argument("--hot-url", default="", help="Redis before it, for embeddings: redis://HOST/0")
     parser.add_argument(
         "--cache-bytes",
         type=int,
@@ -28,6 +34,14 @@ def add_cache_options(parser: argparse.ArgumentParser) -> None:
         "--cache-days", type=float, default=30.0, help="what nobody used for so long is deleted (default: %(default)s)"
     )
     parser.add_argument("--hot-bytes", type=int, default=1 << 30, help="of embeddings in memory (default: %(default)s)")
+
+
+def shared_of(arguments: argparse.Namespace) -> Shared:
+    """What the options say that machines share. Raises BadVariantError where the library for it is missing."""
+    try:
+        return open_shared(arguments.shared_url, arguments.hot_url)
+    except (ModuleNotFoundError, ValueError) as error:
+        raise BadVariantError(f"--shared-url or --hot-url cannot be used: {error}; install pitwall[s3,redis]") from None
 
 
 def quota_of(arguments: argparse.Namespace, cache_dir: Path) -> Quota:

@@ -1,0 +1,246 @@
+"""What machines share: pools and embeddings in object storage, and rows that are asked often in Redis before it.
+
+Both only save work: whatever they do not have, or do not answer in time, is made again. Objects are never changed, so
+nothing needs a lock; two machines that meet a video at the same time may both prepare it.
+"""
+
+import hashlib
+import json
+import logging
+import struct
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+from pitwall_runtime.errors import RefusedError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+RowIndex = dict[int, tuple[str, int, int]]
+"""Object, start and length of each row."""
+
+_REST_SECONDS: Final = 30.0
+"""For so long a server that failed is not asked: each question would wait for it again."""
+
+_REDIS_SECONDS: Final = 2.0
+_REDIS_BATCH: Final = 256
+_DAY_SECONDS: Final = 86_400
+_PLACES_REMEMBERED: Final = 64
+_HEADER: Final = struct.Struct("<I")
+_HEADER_BYTES: Final = 64 << 10
+
+
+class RowTier(Protocol):
+    """A place that keeps rows of embeddings as bytes; `place` names video, pool and encoder."""
+
+    name: str
+
+    def read(self, place: str, rows: Sequence[int]) -> dict[int, bytes]:
+        """Those of `rows` that are there, in few requests. May raise anything: that counts as none."""
+
+    def write(self, place: str, rows: Mapping[int, bytes]) -> None:
+        """Keep rows. May raise anything: then they are not kept."""
+
+
+class RedisRows:
+    """A key per row, for a day after its last reading or writing."""
+
+    name = "redis"
+
+    def __init__(self, url: str) -> None:
+        import redis
+
+        self._client: Any = redis.Redis.from_url(
+            url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
+        )
+
+    def read(self, place: str, rows: Sequence[int]) -> dict[int, bytes]:
+        """Those of `rows` that are there: one MGET for each 256."""
+        found: dict[int, bytes] = {}
+        for start in range(0, len(rows), _REDIS_BATCH):
+            batch = rows[start : start + _REDIS_BATCH]
+            values = self._client.mget([self._key(place, row) for row in batch])
+            found |= {row: value for row, value in zip(batch, values, strict=True) if value is not None}
+        return found
+
+    def write(self, place: str, rows: Mapping[int, bytes]) -> None:
+        """Keep rows, in one exchange."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for row, value in rows.items():
+                pipeline.set(self._key(place, row), value, ex=_DAY_SECONDS)
+            pipeline.execute()
+
+    def _key(self, place: str, row: int) -> str:
+        return f"pitwall:row:{place}:{row}"
+
+
+class ObjectRows:
+    """Objects of many rows each, with a table of their rows at the head; which object has which row is listed once."""
+
+    name = "s3"
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self._known: OrderedDict[str, RowIndex] = OrderedDict()
+
+    def read(self, place: str, rows: Sequence[int]) -> dict[int, bytes]:
+        """Those of `rows` that are there: one request per object, of the ranges that are needed."""
+        import obstore
+
+        index = self._known.get(place) or {}
+        if any(row not in index for row in rows):
+            index = self._listed(place)
+            self._remember(place, index)
+        wanted: dict[str, list[tuple[int, int, int]]] = {}
+        for row in rows:
+            if row in index:
+                path, start, length = index[row]
+                wanted.setdefault(path, []).append((row, start, length))
+        found: dict[int, bytes] = {}
+        for path, pieces in wanted.items():
+            starts, lengths = [start for _, start, _ in pieces], [length for _, _, length in pieces]
+            values = obstore.get_ranges(self._store, path, starts=starts, lengths=lengths)
+            found |= {row: bytes(value) for (row, _, _), value in zip(pieces, values, strict=True)}
+        return found
+
+    def write(self, place: str, rows: Mapping[int, bytes]) -> None:
+        """One object, named by its content."""
+        import obstore
+
+        head = json.dumps([[row, len(value)] for row, value in rows.items()]).encode()
+        body = _HEADER.pack(len(head)) + head + b"".join(rows.values())
+        path = f"embeddings/{place}/{hashlib.sha256(body).hexdigest()[:32]}"
+        obstore.put(self._store, path, body)
+        self._remember(place, {**self._known.get(place, {}), **_table(path, head)})
+
+    def _remember(self, place: str, index: RowIndex) -> None:
+        self._known[place] = index
+        self._known.move_to_end(place)
+        while len(self._known) > _PLACES_REMEMBERED:
+            self._known.popitem(last=False)
+
+    def _listed(self, place: str) -> RowIndex:
+        import obstore
+
+        index: RowIndex = {}
+        for batch in obstore.list(self._store, prefix=f"embeddings/{place}/"):
+            for found in batch:
+                length = min(_HEADER_BYTES, found["size"])
+                begin = bytes(obstore.get_range(self._store, found["path"], start=0, length=length))
+                (size,) = _HEADER.unpack_from(begin)
+                if _HEADER.size + size > len(begin):
+                    begin = bytes(obstore.get_range(self._store, found["path"], start=0, length=_HEADER.size + size))
+                table = _table(found["path"], begin[_HEADER.size : _HEADER.size + size])
+                if found["size"] == max((start + length for _, start, length in table.values()), default=0):
+                    index |= table
+        return index
+
+
+def _table(path: str, head: bytes) -> RowIndex:
+    """(object, start, length) of each row that the head of an object names."""
+    table: RowIndex = {}
+    start = _HEADER.size + len(head)
+    for row, length in json.loads(head):
+        table[int(row)] = (path, start, int(length))
+        start += length
+    return table
+
+
+@dataclass(slots=True)
+class Shared:
+    """The tiers, fastest first, and the objects of pools. A tier that fails is left alone for half a minute."""
+
+    tiers: Sequence[RowTier] = ()
+    objects: Any = None
+    _rest_until: dict[str, float] = field(default_factory=dict)
+
+    def read_rows(self, place: str, rows: Sequence[int]) -> dict[str, dict[int, bytes]]:
+        """What each tier has of `rows`, by its name; what a slower one has is kept in the faster ones, too."""
+        found: dict[str, dict[int, bytes]] = {}
+        missing = list(rows)
+        for number, tier in enumerate(self.tiers):
+            if not missing:
+                break
+            here = self._tried(tier.name, partial(tier.read, place, missing)) or {}
+            found[tier.name] = here
+            missing = [row for row in missing if row not in here]
+            if here:
+                self._write(self.tiers[:number], place, here)
+        return found
+
+    def write_rows(self, place: str, rows: Mapping[int, bytes]) -> None:
+        """Keep rows in every tier."""
+        self._write(self.tiers, place, rows)
+
+    def fetch(self, path: str, target: Path, grow: Callable[[int], None]) -> bool:
+        """Write an object to a file, asking `grow` before each piece; False where it is not there or cannot be had."""
+        import obstore
+
+        def copy() -> bool:
+            with target.open("wb") as file:
+                for piece in obstore.get(self.objects, path):
+                    grow(len(piece))
+                    file.write(piece)
+            return True
+
+        return self.objects is not None and bool(self._tried("s3", copy))
+
+    def keep(self, path: str, source: Path) -> None:
+        """Keep a file as an object, if that is possible."""
+        import obstore
+
+        if self.objects is not None:
+            self._tried("s3", lambda: obstore.put(self.objects, path, source))
+
+    def _write(self, tiers: Iterable[RowTier], place: str, rows: Mapping[int, bytes]) -> None:
+        for tier in tiers:
+            self._tried(tier.name, partial(tier.write, place, rows))
+
+    def _tried(self, name: str, ask: Callable[[], T]) -> T | None:
+        if time.monotonic() < self._rest_until.get(name, 0.0):
+            return None
+        try:
+            return ask()
+        except FileNotFoundError:
+            return None
+        except RefusedError:
+            raise  # this machine's disk is full, which is not the tier's fault
+        except BaseException as error:
+            # A panic of obstore's Rust is no Exception.
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            log.warning("shared store %s is left alone for %g s: %s", name, _REST_SECONDS, error)
+            self._rest_until[name] = time.monotonic() + _REST_SECONDS
+            return None
+
+
+def open_shared(objects_url: str, redis_url: str) -> Shared:
+    """The shared stores at `s3://BUCKET/PREFIX?endpoint=…` (or any address that obstore knows) and `redis://…`.
+
+    Empty addresses are left out. Credentials come from the environment, as for every client of S3.
+    """
+    tiers: list[RowTier] = [RedisRows(redis_url)] if redis_url else []
+    if not objects_url:
+        return Shared(tiers)
+    store = _object_store(objects_url)
+    return Shared([*tiers, ObjectRows(store)], store)
+
+
+def _object_store(address: str) -> Any:
+    from obstore.store import from_url
+
+    parts = urlsplit(address)
+    plain, options = parts._replace(query="").geturl(), dict(parse_qsl(parts.query))
+    if parts.scheme in ("file", "memory"):
+        return from_url(plain)
+    client = {"timeout": "30s", "connect_timeout": "2s", "allow_http": options.get("endpoint", "").startswith("http:")}
+    retries = {"max_retries": 1, "retry_timeout": timedelta(seconds=5)}
+    return from_url(plain, config=options, client_options=client, retry_config=retries)  # type: ignore[call-overload]

@@ -1,0 +1,49 @@
+"""Keeps pools on the disk and shares them through object storage: what one machine decoded, none decodes again."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
+
+from pitwall_runtime.media import FramePool, PoolSpec, Video
+from pitwall_runtime.stores.disk import DiskFrameStore
+from pitwall_runtime.stores.port import PoolWriter
+from pitwall_runtime.stores.shared import Shared
+
+_FILES: Final = ("frames.bin", "pool.json")
+"""The table of contents is shared last: who finds it finds the frames."""
+
+
+class SharedFrameStore:
+    """A disk store that asks the objects before it lets a pool be made, and gives them what was made."""
+
+    def __init__(self, disk: DiskFrameStore, shared: Shared) -> None:
+        self._disk, self._shared = disk, shared
+
+    def find(self, video: Video, spec: PoolSpec) -> FramePool | None:
+        """The pool if it is on this machine."""
+        return self._disk.find(video, spec)
+
+    def write(self, video: Video, spec: PoolSpec, fill: Callable[[PoolWriter], FramePool]) -> FramePool:
+        """The pool from the objects, else from `fill`. Raises what the disk's store raises."""
+        place = f"frames/{video.content_hash}/{spec.key}"
+
+        def fetch(name: str, target: Path, grow: Callable[[int], None]) -> None:
+            if not self._shared.fetch(f"{place}/{name}", target, grow):
+                raise FileNotFoundError(name)
+
+        known = self._disk.adopt(video, spec, _FILES, fetch)
+        if known:
+            return known
+        pool = self._disk.write(video, spec, fill)
+        for name in _FILES:
+            self._shared.keep(f"{place}/{name}", self._disk.file_of(pool, name))
+        return pool
+
+    def hold(self, video: Video, spec: PoolSpec) -> AbstractContextManager[FramePool | None]:
+        """The pool, kept from eviction while the `with` lasts; None if it is not on this machine (any more)."""
+        return self._disk.hold(video, spec)
+
+    def jpeg(self, pool: FramePool, index: int) -> bytes:
+        """One frame's JPEG."""
+        return self._disk.jpeg(pool, index)

@@ -1,0 +1,185 @@
+"""What one machine made, another finds, in object storage and in Redis before it; to lose either costs only time."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from pitwall_crds.variant import SamplerVariant
+from pitwall_runtime.ingest.files import open_video
+from pitwall_runtime.pipeline.pipeline import Pipeline
+from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
+from pitwall_runtime.stores.shared import ObjectRows, Shared, open_shared
+
+obstore = pytest.importorskip("obstore")
+
+PATIENCE_SECONDS = 60.0
+
+
+def until(condition):
+    latest = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < latest, "this was waited for in vain"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def listens(port) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """An S3 server: moto's, over HTTP."""
+    boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto.server")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        patch.setenv("AWS_REGION", "us-east-1")
+        server = moto.ThreadedMotoServer("127.0.0.1", free_port())
+        server.start()
+        endpoint = "http://{}:{}".format(*server.get_host_and_port())
+        boto3.client("s3", region_name="us-east-1", endpoint_url=endpoint).create_bucket(Bucket="films")
+        yield f"s3://films/cache?endpoint={endpoint}"
+        server.stop()
+
+
+@pytest.fixture
+def redis_server(tmp_path):
+    if not shutil.which("redis-server"):
+        pytest.skip("there is no redis-server here")
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--dir", str(tmp_path), "--save", ""]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        until(lambda: listens(port))
+        yield process, f"redis://127.0.0.1:{port}/0"
+        process.kill()
+
+
+@pytest.fixture
+def machine(tmp_path, make_variant):
+    """A pipeline with a cache folder of its own."""
+
+    def make(name, shared, variant: SamplerVariant | None = None) -> Pipeline:
+        telemetry = RuntimeTelemetry("aks-v1", "stable")
+        return Pipeline(variant or make_variant("aks"), tmp_path / name, telemetry, shared=shared)
+
+    return make
+
+
+def work(pipeline):
+    return pipeline.preparation.videos_decoded, pipeline.encoders.frames_encoded
+
+
+def tiers(pipeline):
+    """Hits by tier."""
+    found = {}
+    for line in pipeline._telemetry.exposition().decode().splitlines():
+        if line.startswith("pitwall_embed_cache_tier_lookups_total{") and 'result="hit"' in line:
+            found[line.split('tier="')[1].split('"')[0]] = float(line.rsplit(" ", 1)[1])
+    return found
+
+
+def test_what_one_machine_made_another_does_not_make_again(machine, s3, clip):
+    video = open_video(clip, 1 << 30)
+    first = machine("one", open_shared(s3, ""))
+    answer = first.answer(video, "blue", "stable")
+    other = machine("two", open_shared(s3, ""))
+    again = other.answer(video, "blue", "stable")
+    assert (work(first), work(other)) == ((1, 20), (0, 0))
+    assert (again.answer, again.cold) == (answer.answer, False)
+    assert tiers(other) == {"local": 0, "s3": 20}
+
+
+def test_redis_is_asked_before_the_objects_and_its_loss_costs_no_answer(machine, s3, redis_server, clip, caplog):
+    process, url = redis_server
+    video = open_video(clip, 1 << 30)
+    machine("one", open_shared(s3, url)).answer(video, "blue", "stable")
+    warm = machine("two", open_shared(s3, url))
+    expected = warm.answer(video, "red", "stable").answer
+    assert tiers(warm) == {"local": 0, "redis": 20}
+
+    process.kill()
+    process.wait()
+    alone = machine("three", open_shared(s3, url))
+    assert alone.answer(video, "red", "stable").answer == expected
+    assert work(alone) == (0, 0)
+    assert tiers(alone) == {"local": 0, "redis": 0, "s3": 20}
+    assert caplog.text.count("shared store redis is left alone") == 1
+
+
+def test_without_any_shared_store_everything_is_made_again(machine, s3, redis_server, clip):
+    process, url = redis_server
+    process.kill()
+    process.wait()
+    gone = f"s3://films/cache?endpoint=http://127.0.0.1:{free_port()}"
+    pipeline = machine("alone", open_shared(gone, url))
+    video = open_video(clip, 1 << 30)
+    assert 10 <= pipeline.answer(video, "blue", "stable").answer.moments[0].pts_seconds < 15
+    assert work(pipeline) == (1, 20)
+
+
+def test_a_damaged_object_counts_as_none(machine, tmp_path, clip):
+    (tmp_path / "objects").mkdir()
+    address = f"file://{tmp_path}/objects"
+    video = open_video(clip, 1 << 30)
+    expected = machine("one", open_shared(address, "")).answer(video, "blue", "stable").answer
+    for path in (tmp_path / "objects").rglob("*"):
+        if path.is_file():
+            os.truncate(path, path.stat().st_size // 2)
+    other = machine("two", open_shared(address, ""))
+    assert other.answer(video, "blue", "stable").answer == expected
+
+
+def test_rows_are_read_from_whatever_objects_hold_them(tmp_path):
+    store = obstore.store.LocalStore(str(tmp_path))
+    rows = ObjectRows(store)
+    rows.write("v/p/e", {1: b"one", 5: b"fives"})
+    rows.write("v/p/e", {2: b"two", 70_000: b"many"})
+    fresh = ObjectRows(obstore.store.LocalStore(str(tmp_path)))
+    assert fresh.read("v/p/e", [2, 5, 9, 70_000]) == {2: b"two", 5: b"fives", 70_000: b"many"}
+    assert fresh.read("v/p/other", [1]) == {}
+
+
+def test_the_head_of_a_large_object_is_read_whole(tmp_path):
+    store = obstore.store.LocalStore(str(tmp_path))
+    values = {row: row.to_bytes(4, "little") for row in range(20_000)}
+    ObjectRows(store).write("v/p/e", values)
+    assert ObjectRows(store).read("v/p/e", [0, 19_999]) == {0: values[0], 19_999: values[19_999]}
+
+
+class Away:
+    name = "away"
+
+    def __init__(self):
+        self.asked = 0
+
+    def read(self, place, rows):
+        self.asked += 1
+        raise OSError("no route")
+
+    write = read
+
+
+def test_a_tier_that_fails_is_left_alone_for_a_while(tmp_path):
+    away, behind = Away(), ObjectRows(obstore.store.LocalStore(str(tmp_path)))
+    behind.write("p", {1: b"x"})
+    shared = Shared((away, behind))
+    for _ in range(5):
+        assert shared.read_rows("p", [1]) == {"away": {}, "s3": {1: b"x"}}
+    assert away.asked == 1
+
+
+def test_nothing_is_shared_where_nothing_is_named():
+    shared = open_shared("", "")
+    assert shared.read_rows("p", [1, 2]) == {}
+    assert shared.fetch("x", Path("/nowhere"), lambda _: None) is False
