@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install what some tests start: PostgreSQL, Prometheus, what a Kubernetes node needs, libfaketime, ffmpeg. Idempotent; where they cannot be
+# Install what some tests start: PostgreSQL, Prometheus, Redis, what a Kubernetes node needs, libfaketime, ffmpeg. Idempotent; where they cannot be
 # installed, say so: those tests are then skipped by name.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
@@ -34,6 +34,12 @@ fi
 if ! command -v ffmpeg > /dev/null; then
   # Writes the decoders' test films, and is what their frames are compared with.
   install ffmpeg ffmpeg || true
+fi
+if ! command -v redis-server > /dev/null; then
+  # Only the binary: the tests start a server of their own.
+  if install Redis redis-server; then
+    if [ -d /run/systemd/system ]; then systemctl disable --now redis-server; else service redis-server stop > /dev/null 2>&1 || true; fi
+  fi
 fi
 if ! compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1" > /dev/null && [ "$(uname -s)" = Linux ]; then
   # Sets the clock of one process of a test.

@@ -81,3 +81,11 @@ def test_canary_policies_are_compared_on_the_same_traffic(tmp_path):
     assert {row["runs"] for row in found} == {20}
     assert (tmp_path / "canary_policies.md").read_text().startswith("# Canary policies on the same traffic")
     assert list(tmp_path.glob("*.png"))
+
+
+def test_what_the_ingest_queues_carry_is_measured(tmp_path):
+    found = rows("ingest_queue", tmp_path / "ingest_queue.json", "--quick")
+
+    assert_each_says_where_and_when(found)
+    assert {"put", "take and finish"} <= {row["measure"] for row in found if row["queue"] == "SQLite"}
+    assert all(row["value"] > 0 for row in found if row["unit"] == "jobs/s")
