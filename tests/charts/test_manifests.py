@@ -21,6 +21,7 @@ from pitwall_operator.cluster import settings as operator_settings
 from pitwall_operator.kube import rights
 from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance
 from pitwall_operator.kube.rights import Right
+from pitwall_runtime.ingest.__main__ import ingest_options
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -121,7 +122,24 @@ def test_every_pod_is_confined(rendered):
 def test_only_pods_that_speak_to_the_api_server_have_a_token(rendered):
     mounts = {name: pod["spec"].get("automountServiceAccountToken", True) for name, pod in rendered.pods().items()}
 
+    assert mounts.pop("ingest", False) is False
     assert mounts == {"operator": True, "gateway": True, "flags": False, "test": False}
+
+
+def test_ingest_workers_and_runtimes_share_a_queue_and_stores_that_they_understand(render):
+    rendered = render("everything")
+    with mock.patch.dict(os.environ, {operator_settings.TOKEN_VARIABLE: "x"}):
+        runtimes = operator_settings.read(rendered.arguments("operator")).defaults
+    worker = ingest_options(rendered.arguments("ingest"))
+
+    assert set(runtimes.arguments) <= set(rendered.arguments("ingest"))
+    assert worker.queue_url == "redis://queue.video-qa.svc:6379/0?stream=films"
+    assert (worker.shared_url, worker.hot_url) == (
+        "s3://films/pitwall?endpoint=https://s3.example",
+        "redis://queue.video-qa.svc:6379/1",
+    )
+    assert worker.cache_bytes == 20 * 2**30 * 4 // 5
+    assert [path.name for path in worker.variant] == ["aks-v1.yaml"]
 
 
 def test_selectors_find_the_pods_of_their_component_only(rendered):

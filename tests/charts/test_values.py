@@ -75,6 +75,7 @@ def another(path, value):
         "digest": "sha256:" + "b" * 64, "keys": "https://elsewhere/keys", "size": "7Gi", "interval": "7s", "url": "https://elsewhere",
         "cacheSize": "7Gi", "mediaRoots": ["/x"], "issuerRef": {"name": "x"},
         "volumesIn": {"search": {"cacheVolume": {"emptyDir": {}}}},
+        "variants": {"aks-v1": {"sampler": {"name": "aks"}}},
         "pullSecrets": [{"name": "x"}], "tolerations": [{"key": "x"}], "clients": [{"podSelector": {}}],
         "prefixes": {"other": ["x."]}, "apiServerPorts": [{"port": 8443}],
         "scrapers": [{"podSelector": {}}], "affinity": {"podAffinity": {}},
@@ -124,6 +125,7 @@ WHERE_READ = {
     "prometheus.tokenSecret.key": {"prometheus.tokenSecret.name": "x"},
     "flags.database.postgresql.key": {"flags.database.postgresql.existingSecret": "x"},
     "flags.replicas": {"flags.database.postgresql.existingSecret": "x"},
+    "ingest": {"ingest.enabled": True, "ingest.queueUrl": "redis://queue/0"},
     "runtime.mediaVolume": {"runtime.mediaRoots": ["/media"]},
 }  # fmt: skip
 """What must be said besides, for a value to matter; everything below a path is meant."""

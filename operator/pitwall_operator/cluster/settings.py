@@ -181,6 +181,13 @@ def _runtime_options(group: Any) -> None:
         "--cache-volume", type=_volume, default={}, metavar="JSON",
         help='a volume source such as {"persistentVolumeClaim": {"claimName": "cache"}}; default: an emptyDir',
     )  # fmt: skip
+    group.add_argument(
+        "--runtime-argument",
+        action="append",
+        default=[],
+        metavar="OPTION",
+        help="one more of every runtime's; repeatable",
+    )
     group.add_argument("--cache-size", type=_size, default="8Gi", help="of that volume (default: %(default)s)")
     group.add_argument(
         "--media-volume", type=_volume, default={}, metavar="JSON",
@@ -232,6 +239,7 @@ def _defaults(chosen: argparse.Namespace) -> Defaults:
         allowed_hosts=tuple(chosen.allow_host),
         cache_volume=chosen.cache_volume,
         cache_size=chosen.cache_size,
+        arguments=tuple(chosen.runtime_argument),
         media_volume=chosen.media_volume,
         cache_volumes=dict(chosen.cache_volume_in),
         media_volumes=dict(chosen.media_volume_in),

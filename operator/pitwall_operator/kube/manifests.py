@@ -59,6 +59,7 @@ class Defaults:
         allowed_hosts: hosts that videos may be fetched from although their addresses are private.
         cache_volume: a Kubernetes volume source for frames and embeddings; an empty one is an emptyDir.
         cache_size: of that volume, as Kubernetes writes it; runtimes evict from their cache well before.
+        arguments: more options of every runtime, such as the ingest queue's address.
         media_volume: a Kubernetes volume source, mounted read-only at the first media root.
         cache_volumes: by namespace, in the cache volume's place: a claim is its namespace's own.
         media_volumes: by namespace, in the media volume's place.
@@ -75,6 +76,7 @@ class Defaults:
     allowed_hosts: tuple[str, ...] = ()
     cache_volume: Mapping[str, Any] = field(default_factory=dict)
     cache_size: str = "8Gi"
+    arguments: tuple[str, ...] = ()
     media_volume: Mapping[str, Any] = field(default_factory=dict)
     cache_volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     media_volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -267,7 +269,7 @@ def _container(wanted: PoolRequest, defaults: Defaults) -> Object:
         "args": ["--variant", f"{VARIANT_FOLDER}/variant.yaml", "--arm", POOL_ARMS[wanted.pool][0], "--host", "0.0.0.0",  # noqa: S104 – in a pod
                  "--port", str(PORT), "--cache-dir", CACHE_FOLDER, "--cache-bytes", str(_cache_bytes(defaults)),
                  "--grace-seconds", str(defaults.grace_seconds),
-                 *roots, *hosts],
+                 *roots, *hosts, *defaults.arguments],
         "env": [{"name": "HOME", "value": CACHE_FOLDER},
                 {"name": "PROMETHEUS_DISABLE_CREATED_SERIES", "value": "True"}],
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pitwall_runtime.pipeline.pipeline import Pipeline
 
 
-def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+def ingest_options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line, of the process if none is given."""
     parser = argparse.ArgumentParser(prog="python -m pitwall_runtime.ingest", description="The ingest queue.")
     commands = parser.add_subparsers(dest="command", required=True)
     work = commands.add_parser("work", help="prepare the videos of the queue until SIGTERM")
@@ -124,7 +125,7 @@ def _worker(arguments: argparse.Namespace, queue: IngestQueue, telemetry: "Inges
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Work until SIGTERM, or show: 0; 2 with one line if it cannot begin."""
-    chosen = _arguments(arguments)
+    chosen = ingest_options(arguments)
     try:
         return _status(chosen) if chosen.command == "status" else _work(chosen)
     except RefusedError as refusal:

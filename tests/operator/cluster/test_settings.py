@@ -87,11 +87,12 @@ def test_what_pods_get_is_what_was_said():
     found = read(
         "--media-root", "/films", "--media-root", "/clips", "--allow-host", "minio:9000", "--image-pull-secret", "s",
         "--cache-volume", '{"emptyDir": {}}', "--grace-seconds", "7", "--cache-size", "20Gi",
+        "--runtime-argument=--queue-url=redis://queue/0",
     ).defaults  # fmt: skip
 
     assert (found.media_roots, found.allowed_hosts) == (("/films", "/clips"), ("minio:9000",))
     assert found.image_pull_secrets == ("s",)
-    assert found.cache_size == "20Gi"
+    assert (found.cache_size, found.arguments) == ("20Gi", ("--queue-url=redis://queue/0",))
     assert (found.cache_volume, found.media_volume, found.grace_seconds) == ({"emptyDir": {}}, {}, 7)
 
 

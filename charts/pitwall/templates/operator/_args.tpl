@@ -70,6 +70,11 @@
 {{- if ne (include "pitwall.gateway.namespace" .) .Release.Namespace }}
 - --no-runtimes-in={{ .Release.Namespace }}
 {{- end }}
+{{- if .Values.ingest.enabled }}
+{{- range include "pitwall.ingest.stores" . | fromYamlArray }}
+- {{ printf "--runtime-argument=%s" . | quote }}
+{{- end }}
+{{- end }}
 - --startup-seconds={{ $runtime.startupSeconds }}
 - --grace-seconds={{ $runtime.graceSeconds }}
 {{- range $runtime.known.samplers }}
