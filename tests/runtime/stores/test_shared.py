@@ -1,9 +1,11 @@
 """What one machine made, another finds, in object storage and in Redis before it; to lose either costs only time."""
 
+import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -37,20 +39,42 @@ def listens(port) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
+KEYS = {"accessKey": "test", "secretKey": "test"}
+IDENTITY = {"identities": [{"name": "test", "credentials": [KEYS], "actions": ["Admin", "Read", "Write", "List"]}]}
+
+
 @pytest.fixture(scope="module")
-def s3():
-    """An S3 server: moto's, over HTTP."""
-    boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto.server")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "test")
-        patch.setenv("AWS_REGION", "us-east-1")
-        server = moto.ThreadedMotoServer("127.0.0.1", free_port())
-        server.start()
-        endpoint = "http://{}:{}".format(*server.get_host_and_port())
-        boto3.client("s3", region_name="us-east-1", endpoint_url=endpoint).create_bucket(Bucket="films")
-        yield f"s3://films/cache?endpoint={endpoint}"
-        server.stop()
+def s3(tmp_path_factory):
+    """A real S3 server: SeaweedFS."""
+    weed, boto3 = shutil.which("weed", path=str(Path(sys.executable).parent)), pytest.importorskip("boto3")
+    if not weed:
+        pytest.skip("there is no SeaweedFS here")
+    folder, ports = tmp_path_factory.mktemp("weed"), [free_port() for _ in range(4)]
+    (folder / "s3.json").write_text(json.dumps(IDENTITY))
+    names = ("master.port", "volume.port", "filer.port", "s3.port")
+    command = [weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-filer", "-s3", f"-s3.config={folder}/s3.json"]
+    command += [f"-{name}={port}" for name, port in zip(names, ports, strict=True)]
+    command += [f"-{name}.grpc={free_port()}" for name in names] + [f"-s3.port.iceberg={free_port()}"]
+    endpoint = f"http://127.0.0.1:{ports[3]}"
+    with pytest.MonkeyPatch.context() as patch, (folder / "log").open("wb") as log:
+        for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "REGION": "us-east-1"}.items():
+            patch.setenv(f"AWS_{name}", value)
+        with subprocess.Popen(command, stdout=log, stderr=log) as process:
+            client = boto3.client("s3", region_name="us-east-1", endpoint_url=endpoint)
+            until(lambda: bucket_made(client))
+            client.close()
+            yield f"s3://films/cache?endpoint={endpoint}"
+            process.kill()
+
+
+def bucket_made(client) -> bool:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        client.create_bucket(Bucket="films")
+    except (BotoCoreError, ClientError):
+        return False
+    return True
 
 
 @pytest.fixture
