@@ -34,6 +34,7 @@ LABEL org.opencontainers.image.title="pitwall-flags" \
       org.opencontainers.image.description="Who gets which frame sampler" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /venv /venv
+COPY LICENSE images/notices/flags.md images/notices/flags.cdx.json /usr/share/doc/pitwall/
 # The root file system is read-only in the cluster: what wants a home has /tmp, what wants a user's name has one.
 ENV PATH="/venv/bin:$PATH" HOME=/tmp USER=pitwall PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532

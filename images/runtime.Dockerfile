@@ -35,6 +35,7 @@ LABEL org.opencontainers.image.title="pitwall-runtime" \
       org.opencontainers.image.description="Answers questions about videos with one frame sampler" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /venv /venv
+COPY LICENSE images/notices/runtime.md images/notices/runtime.cdx.json /usr/share/doc/pitwall/
 # The root file system is read-only in the cluster: what wants a home has /tmp, what wants a user's name has one.
 ENV PATH="/venv/bin:$PATH" HOME=/tmp USER=pitwall PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility

@@ -14,7 +14,7 @@ for package in tests tests/operator; do
     echo "$package must hold no __init__.py: a package tests/operator would shadow the standard library. Remove it." >&2; exit 1
   fi
 done
-generated=(crds dashboards docs/resources.md docs/architecture.md docs/pictures/architecture.png charts/pitwall/files)
+generated=(crds dashboards docs/resources.md docs/architecture.md docs/pictures/architecture.png charts/pitwall/files images/notices)
 state() { git status --porcelain -- "${generated[@]}"; git diff -- "${generated[@]}"; }
 before=$(state)
 BIN="$bin" bash scripts/generate.sh

@@ -7,4 +7,5 @@ python="${BIN:-.venv/bin}/python"
 "$python" -m pitwall_crds.generate.reference docs/resources.md
 "$python" -m pitwall_dashboards.generate dashboards
 "$python" scripts/architecture.py
+"$python" scripts/notices.py images/notices
 bash scripts/chart_files.sh

@@ -1,6 +1,7 @@
 """What the Dockerfiles promise: a pinned base, locked packages, an ordinary user, and a program that starts."""
 
 import importlib.metadata
+import importlib.util
 import json
 import re
 import subprocess
@@ -131,3 +132,66 @@ def test_the_entry_point_starts_with_the_images_packages_alone(component, tmp_pa
 
 def test_only_the_runtime_carries_torch():
     assert [component for component in COMPONENTS if "torch" in pins(component)] == ["runtime"]
+
+
+@pytest.fixture(scope="module")
+def notices():
+    """The script that tells what is in the images."""
+    spec = importlib.util.spec_from_file_location("notices", ROOT / "scripts" / "notices.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["notices"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_an_image_says_of_every_package_which_licence_it_has(notices, component):
+    """A wheel that begins to bundle a library whose licence nobody has looked up ends the script here."""
+    locked = pins(component) | (pins("models") if component == "runtime" else {})
+    told = notices.packages(component)
+
+    assert {one.name: one.version for one in told} == locked
+    assert [one.name for one in told if one.licence in ("", "UNKNOWN", "see the package")] == []
+    assert all(notices.licence_of(name) for one in told for name in one.libraries)
+    assert (ROOT / "images" / "notices" / f"{component}.md").read_text() == notices.notice(component)
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_bill_of_materials_lists_the_lock_and_refers_to_nothing_that_is_not_there(component):
+    bill = json.loads((ROOT / "images" / "notices" / f"{component}.cdx.json").read_text())
+    locked = pins(component) | (pins("models") if component == "runtime" else {})
+    references = [one["bom-ref"] for one in bill["components"]]
+
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    assert {one["purl"] for one in bill["components"]} == {f"pkg:pypi/{name}@{pin}" for name, pin in locked.items()}
+    assert len(set(references)) == len(references)
+    assert all(set(one["dependsOn"]) <= set(references) for one in bill["dependencies"])
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_an_image_carries_its_notice_and_its_bill(component):
+    (copied,) = [text for name, text in instructions(component) if name == "COPY" and "/usr/share/doc/pitwall/" in text]
+
+    assert copied.split()[:-1] == [
+        "LICENSE", f"images/notices/{component}.md", f"images/notices/{component}.cdx.json",
+    ]  # fmt: skip
+
+
+def test_the_notice_says_of_the_decoder_what_the_decoder_says_of_itself():
+    """And what it does not say: that it is linked with libraries under the GPL."""
+    from av._core import library_meta
+
+    codec, notice = library_meta["libavcodec"], (ROOT / "images" / "notices" / "runtime.md").read_text()
+    page = (ROOT / "docs" / "licences.md").read_text()
+
+    assert codec["license"] == "LGPL version 3 or later"
+    assert f"{codec['license']} {'enable-libx264' in codec['configuration']}\n" in page
+    assert "libx264 (GPL-2.0-or-later)" in notice
+    assert "so what is conveyed together is under the GPL" in notice.replace("\n", " ")
+
+
+def test_only_the_runtime_carries_what_is_no_free_software():
+    notices = {component: (ROOT / "images" / "notices" / f"{component}.md").read_text() for component in COMPONENTS}
+
+    assert [component for component, text in notices.items() if "Not free software" in text] == ["runtime"]
+    assert [component for component, text in notices.items() if "libx264" in text] == ["runtime"]
