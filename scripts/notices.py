@@ -51,8 +51,8 @@ LIBRARIES: Final = {
 
 NOTES: Final = {
     "av": "Its FFmpeg was built with version 3 of the LGPL and says so of itself. But libavcodec is linked with "
-    "libx264 and libx265, which are under the GPL, so what is conveyed together is under the GPL, version 3. docs/licences.md "
-    "tells how to have a decoder without them.",
+    "libx264 and libx265, which are under the GPL, so what is conveyed together is under the GPL, version 3. "
+    "docs/licences.md tells how to have a decoder without them.",
     "opencv-python-headless": "It bundles an FFmpeg of its own (LGPL), which Pitwall does not call.",
     "torch": "With the NVIDIA libraries below it makes up most of the image.",
 }
@@ -124,8 +124,8 @@ def _head(image: str) -> Iterator[str]:
     yield ""
     yield "Made by `python scripts/notices.py images/notices` from the locks; do not edit. The same for programs, as"
     yield f"CycloneDX: `{image}.cdx.json`. Pitwall itself is under Apache-2.0. The base image (Python on Debian) has"
-    yield "packages of its own, whose licences are in its `/usr/share/doc`. The licence texts of what follows are in the"
-    yield "packages' folders in `/venv`."
+    yield "packages of its own, whose licences are in its `/usr/share/doc`. The licence texts of what follows are in"
+    yield "the packages' folders in `/venv`."
     yield ""
 
 

@@ -1,8 +1,10 @@
 """The operator's client of the flag service: writes in order, each applied once."""
 
 import asyncio
+import ssl
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -21,6 +23,11 @@ JOURNAL_LINES: Final = 4
 _TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
 
 
+def trusting(authority: Path | None) -> ssl.SSLContext:
+    """What trusts the certificates that this authority signed, or the system's authorities. Raises OSError."""
+    return ssl.create_default_context(cafile=str(authority) if authority else None)
+
+
 class FlagClient:
     """The admin API. One write at a time: a retried write is never overtaken by a later one."""
 
@@ -31,11 +38,14 @@ class FlagClient:
         token: str = "",
         timeout_seconds: float = 5.0,
         transport: httpx.AsyncBaseTransport | None = None,
+        authority: Path | None = None,
     ) -> None:
+        """`authority` is the PEM of who signed the service's certificate; none: the system's."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.AsyncClient(
-            base_url=url, headers=headers, timeout=timeout_seconds, trust_env=False, transport=transport
-        )
+            base_url=url, headers=headers, timeout=timeout_seconds, trust_env=False, transport=transport,
+            verify=trusting(authority),
+        )  # fmt: skip
         self._writing = asyncio.Lock()
         self._journaling = asyncio.Semaphore(4)
         self._url = url

@@ -51,7 +51,9 @@ def _flags(settings: GatewaySettings) -> Flags:
     if not settings.flags_sync:
         return FixedFlags({})
     token = os.environ.get("PITWALL_FLAGS_EVALUATE_TOKEN", "")
-    return FollowedFlags(settings.flags_sync, state_dir=settings.state_dir, token=token)
+    return FollowedFlags(
+        settings.flags_sync, state_dir=settings.state_dir, token=token, authority=settings.flags_authority
+    )
 
 
 if __name__ == "__main__":

@@ -170,7 +170,9 @@ def test_every_command_line_is_understood_by_its_program(rendered):
     assert ports["flags"] == {"http": flags.http_port, "sync": flags.sync_port}
     assert ports["gateway"] == {"http": gateway.port, "metrics": gateway.metrics_port}
     host = rendered.one("Service", "-flags")["metadata"]["name"] + ".race.svc"
-    assert operator.flags_url == f"http://{host}:{flags.http_port}"
+    scheme = "https" if flags.certificate else "http"
+    assert operator.flags_url == f"{scheme}://{host}:{flags.http_port}"
+    assert bool(operator.flags_authority) == bool(gateway.flags_authority) == bool(flags.certificate)
     assert gateway.flags_sync == f"{host}:{flags.sync_port}"
 
 
@@ -463,6 +465,34 @@ def test_a_release_that_services_cannot_be_called_after_is_refused_with_the_reme
     assert "name: first-operator" in helm(
         "template", "1st", CHART, "--namespace", "race", "--set", "fullnameOverride=first"
     )
+
+
+def test_with_tls_everybody_who_calls_the_flag_service_knows_who_signed_its_certificate(render):
+    rendered = render("tls")
+    made = rendered.one("Secret", "-flags-tls")["data"]
+    pods = rendered.pods()
+    known = {
+        name: {volume["name"]: volume["secret"] for volume in pod["spec"]["volumes"] if "secret" in volume}
+        for name, pod in pods.items()
+        if name != "flags"
+    }
+    (container,) = pods["flags"]["spec"]["containers"]
+    probes = [container[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")]
+
+    assert set(made) == {"ca.crt", "tls.crt", "tls.key"}
+    assert {one["flags-authority"]["secretName"] for one in known.values()} == {"pit-pitwall-flags-tls"}
+    assert {probe["scheme"] for probe in probes} == {"HTTPS"}
+    items = [item["key"] for one in known.values() for item in one["flags-authority"]["items"]]
+    assert set(items) == {"ca.crt"}, "the key stays with the service"
+    monitor = rendered.one("PodMonitor", "-flags")["spec"]["podMetricsEndpoints"][0]
+    assert (monitor["scheme"], monitor["tlsConfig"]["serverName"]) == ("https", "pit-pitwall-flags.race.svc")
+
+
+def test_cert_manager_makes_the_flag_services_certificate_where_it_is_asked_to(render):
+    rendered = render("tls", **{"flags.tls.certManager.enabled": True})
+
+    assert rendered.one("Certificate", "-flags-tls")["spec"]["dnsNames"][0] == "pit-pitwall-flags.race.svc"
+    assert [one for one in rendered.all("Secret") if one["metadata"]["name"].endswith("-flags-tls")] == []
 
 
 def test_a_digest_takes_the_tags_place(render):

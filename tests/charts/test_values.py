@@ -121,6 +121,8 @@ WHERE_READ = {
     "monitoring.podMonitors": {"monitoring.podMonitors.enabled": True},
     "monitoring.rules": {"monitoring.rules.enabled": True},
     "monitoring.dashboards": {"monitoring.dashboards.enabled": True},
+    "flags.tls.certManager.issuerRef": {"flags.tls.enabled": True, "flags.tls.certManager.enabled": True},
+    "flags.tls": {"flags.tls.enabled": True},
     "flags.sets.key": {"flags.sets.existingSecret": "x"},
     "prometheus.tokenSecret.key": {"prometheus.tokenSecret.name": "x"},
     "flags.database.postgresql.key": {"flags.database.postgresql.existingSecret": "x"},

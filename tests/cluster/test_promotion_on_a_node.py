@@ -206,7 +206,7 @@ def site(chart: Installed, kubectl: Kubectl, terminal: Terminal, film: Path, pro
     for text in QUESTIONS:
         answer = ask(text)
         assert answer.status_code == httpx.codes.OK, answer.text
-    flags = FlagReader(f"http://{chart.addresses['flags']}:8016", chart.token("evaluate"))
+    flags = FlagReader(f"http://{chart.addresses['flags']}:8016", chart.token("kill"))
     monitors = [one for one in chart.objects if one["kind"] == MONITOR]
     users = Audience(gateway, address, RATE, chart.api_key())
     with Scraped(kubectl, chart.namespace, monitors, prometheus.targets / "pods.json"), users:

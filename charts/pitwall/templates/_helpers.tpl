@@ -133,6 +133,15 @@ readinessProbe:
 {{- end -}}
 {{- end -}}
 
+{{/* The Secret with the flag service's certificate: tls.crt, tls.key, ca.crt. */}}
+{{- define "pitwall.flags.tls.secret" -}}
+{{- .Values.flags.tls.existingSecret | default (printf "%s-flags-tls" (include "pitwall.fullname" .)) -}}
+{{- end -}}
+
+{{- define "pitwall.flags.scheme" -}}
+{{- ternary "https" "http" .Values.flags.tls.enabled -}}
+{{- end -}}
+
 {{- define "pitwall.flags.httpPort" -}}
 {{- ternary 8016 (.Values.flags.external.httpPort | int) .Values.flags.enabled -}}
 {{- end -}}
@@ -150,6 +159,15 @@ readinessProbe:
 {{- define "pitwall.flags.token" -}}
 - name: PITWALL_FLAGS_{{ index . 1 | upper }}_TOKEN
   valueFrom: {secretKeyRef: {name: {{ include "pitwall.flags.tokens" (index . 0) }}, key: {{ index . 1 }}}}
+{{- end -}}
+
+{{/* What trusts the flag service, as a volume and its mount. */}}
+{{- define "pitwall.flags.authority.volume" -}}
+- {name: flags-authority, secret: {secretName: {{ include "pitwall.flags.tls.secret" . }}, defaultMode: 0440, items: [{key: ca.crt, path: ca.crt}]}}
+{{- end -}}
+
+{{- define "pitwall.flags.authority.mount" -}}
+- {name: flags-authority, mountPath: /etc/pitwall/flags, readOnly: true}
 {{- end -}}
 
 {{/* The namespace whose runtimes the gateway asks. */}}
@@ -185,6 +203,12 @@ readinessProbe:
 {{- if has . (list (include "pitwall.flags.tokens" $) (include "pitwall.webhook.secret" $)) -}}
 {{- fail (printf "runtime.allow.secrets names %s, which holds Pitwall's own keys: whoever may write a SamplerVariant could read it" .) -}}
 {{- end -}}
+{{- end -}}
+{{- if and .Values.flags.tls.existingSecret .Values.flags.tls.certManager.enabled -}}
+{{- fail "flags.tls.existingSecret and flags.tls.certManager.enabled exclude each other: choose one source of the certificate" -}}
+{{- end -}}
+{{- if and .Values.flags.tls.enabled (not .Values.flags.enabled) (not .Values.flags.tls.existingSecret) -}}
+{{- fail "flags.tls.enabled with a flag service of another release needs flags.tls.existingSecret: a Secret with the ca.crt that signed its certificate" -}}
 {{- end -}}
 {{- if and .Values.webhook.existingSecret (not .Values.webhook.caBundle) -}}
 {{- fail "webhook.existingSecret needs webhook.caBundle: base64 of the PEM that signed its certificate" -}}

@@ -16,9 +16,9 @@ DOMAIN: Final = "pitwall-gateway"
 class FollowedFlags:
     """Flags as the service last sent them, evaluated in this process; kept on disk for a start without the service."""
 
-    def __init__(self, target: str, *, state_dir: Path, token: str = "") -> None:
-        """`target` is the HOST:PORT of the service's sync stream."""
-        self._provider = PitwallProvider(target, state_path=state_dir / "flags.json", token=token)
+    def __init__(self, target: str, *, state_dir: Path, token: str = "", authority: Path | None = None) -> None:
+        """`target` is the HOST:PORT of the service's sync stream, `authority` who signed its certificate."""
+        self._provider = PitwallProvider(target, state_path=state_dir / "flags.json", token=token, authority=authority)
         self._client = api.get_client(DOMAIN)
 
     def resolve(self, key: str, targeting_key: str) -> AssignedFlag:

@@ -43,6 +43,7 @@ class GatewaySettings:
     host: str = "127.0.0.1"
     flag: str = "sampler.variant"
     flags_sync: str = ""
+    flags_authority: Path | None = None
     endpoints: str = ""
     grace_seconds: float = 10.0
     metrics_port: int = 0
@@ -63,6 +64,7 @@ def read_settings(arguments: Sequence[str]) -> GatewaySettings:
         host=given.host,
         flag=given.flag,
         flags_sync=given.flags_sync,
+        flags_authority=given.flags_authority,
         endpoints=given.endpoints,
         grace_seconds=given.grace_seconds,
         metrics_port=given.metrics_port,
@@ -137,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_caller_options(add)
     add("--flag", default="sampler.variant", help="key of the traffic flag")
     add("--flags-sync", default="", help="HOST:PORT of the flag service's sync stream; empty: stable for everybody")
+    add("--flags-authority", type=Path, help="PEM of who signed the flag service's certificate; none: without TLS")
     add("--routes", type=Path, required=True, help="JSON file of variants, arms and URLs; re-read when it changes")
     add("--endpoints", type=_namespace, default="", help="namespace whose runtime pods are written to --routes")
     add("--state-dir", type=Path, required=True, help="folder for the last known flags")

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from prometheus_client import disable_created_metrics
 
-from pitwall_flags.client import FlagClient
+from pitwall_flags.client import FlagClient, trusting
 from pitwall_operator.cluster import admission, handlers, probes
 from pitwall_operator.cluster.admission import Review
 from pitwall_operator.cluster.controller import Controller
@@ -58,7 +58,7 @@ async def run(settings: OperatorSettings, stopped: asyncio.Event) -> None:
     kube = await connect(settings.kubeconfig, fence, settings.context)
     flags = RecentFlags(
         settings.flags_url, token=settings.flags_token, timeout_seconds=FLAGS_TIMEOUT_SECONDS,
-        transport=FencedTransport(fence),
+        transport=FencedTransport(fence, verify=trusting(settings.flags_authority)),
     )  # fmt: skip
     prometheus = _prometheus(settings, kube)
     reader = Reader(prometheus, settings.read_seconds, settings.stale_seconds)

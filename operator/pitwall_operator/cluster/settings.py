@@ -36,6 +36,7 @@ class OperatorSettings:
     namespaces: tuple[str, ...]
     flags_url: str
     flags_token: str
+    flags_authority: Path | None
     prometheus_url: str
     prometheus_headers: dict[str, str]
     prometheus_timeout_seconds: int
@@ -62,7 +63,8 @@ def read(arguments: Sequence[str]) -> OperatorSettings:
     if (chosen.webhook_certificate is None) != (chosen.webhook_private_key is None):
         parser.error("--webhook-certificate and --webhook-private-key go together")
     token = os.environ.get("PITWALL_PROMETHEUS_TOKEN", "")
-    plain = ("kubeconfig", "context", "flags_url", "prometheus_url", "prometheus_timeout_seconds", "read_seconds",
+    plain = ("kubeconfig", "context", "flags_url", "flags_authority", "prometheus_url",
+             "prometheus_timeout_seconds", "read_seconds",
              "stale_seconds", "lease_namespace", "lease_name", "identity", "port", "webhook_port",
              "webhook_certificate", "webhook_private_key", "resync_seconds", "watch_silence_seconds",
              "workers")  # fmt: skip
@@ -106,6 +108,9 @@ def _cluster_options(group: Any) -> None:
 
 def _service_options(group: Any) -> None:
     group.add_argument("--flags-url", required=True, help="the flag service's HTTP address")
+    group.add_argument(
+        "--flags-authority", type=Path, metavar="FILE", help="PEM of who signed the flag service's certificate (https)"
+    )
     group.add_argument(
         "--flag-prefix", type=_flag_prefix, action="append", default=[], metavar="NAMESPACE=PREFIX",
         help="flags of this namespace begin so, and no other namespace's may; repeatable",

@@ -5,6 +5,7 @@ Calls are counted behind it, and tests kill the process there.
 
 import os
 import signal
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -64,9 +65,11 @@ class Fence:
 class FencedTransport(httpx.AsyncBaseTransport):
     """The flag client's way to the network, through the fence."""
 
-    def __init__(self, fence: Fence, inner: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, fence: Fence, inner: httpx.AsyncBaseTransport | None = None, verify: ssl.SSLContext | bool = True
+    ) -> None:
         self._fence = fence
-        self._inner = inner or httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=8))
+        self._inner = inner or httpx.AsyncHTTPTransport(verify=verify, limits=httpx.Limits(max_connections=8))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send, unless it would change something and this replica may not."""

@@ -136,6 +136,19 @@ def test_http_and_sync_speak_tls(certificate, service_on, tmp_path, eventually):
             sync_pb2_grpc.FlagSyncServiceStub(channel).FetchAllFlags(sync_pb2.FetchAllFlagsRequest(), timeout=30)
 
 
+async def test_the_operators_client_takes_no_certificate_but_its_authoritys(certificate, service_on, tmp_path):
+    key, authority = certificate
+    options = ("--tls-certificate", str(authority), "--tls-private-key", str(key))
+    with service_on(tmp_path, options=options) as service:
+        address = service.url.replace("http:", "https:")
+        knowing, trusting = FlagClient(address, authority=authority), FlagClient(address)
+        assert (await knowing.contents()).records == ()
+        with pytest.raises(FlagsUnreachableError, match="CERTIFICATE_VERIFY_FAILED"):
+            await trusting.contents()
+        await knowing.close()
+        await trusting.close()
+
+
 def test_evaluations_are_counted_by_flag_variant_and_reason(http, key, split):
     http.put(f"/v1/flags/{key}", json={"document": split(10_000), **WHO}, headers={"If-None-Match": "*"})
     for _ in range(3):

@@ -1,7 +1,10 @@
 {{- define "pitwall.operator.args" -}}
 {{- $webhook := .Values.webhook -}}
 {{- $runtime := .Values.runtime -}}
-- --flags-url=http://{{ include "pitwall.flags.host" . }}:{{ include "pitwall.flags.httpPort" . }}
+- --flags-url={{ include "pitwall.flags.scheme" . }}://{{ include "pitwall.flags.host" . }}:{{ include "pitwall.flags.httpPort" . }}
+{{- if .Values.flags.tls.enabled }}
+- --flags-authority=/etc/pitwall/flags/ca.crt
+{{- end }}
 - --lease-name={{ include "pitwall.fullname" . }}-operator
 - --port=8080
 - --resync-seconds={{ .Values.operator.resyncSeconds }}

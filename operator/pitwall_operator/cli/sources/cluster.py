@@ -17,7 +17,7 @@ from pitwall_flags.service.auth import TokenScope
 from pitwall_operator.cli.context import fail, problems
 from pitwall_operator.cli.sources import flags
 from pitwall_operator.cli.sources.api import APPLY, MERGE, Api
-from pitwall_operator.cli.sources.forward import flag_service
+from pitwall_operator.cli.sources.forward import flag_service, flags_authority
 from pitwall_operator.cli.sources.kubeconfig import ClusterTarget
 from pitwall_operator.cli.sources.pods import pools_of
 from pitwall_operator.cli.sources.port import Edit, PoolView
@@ -126,7 +126,7 @@ class Cluster:
         """By the cluster's flag service, with the Secret's kill token."""
         actor = self.actor()
         with flag_service(self.api, self.target.kubectl_options(), TokenScope.KILL, service) as (url, token):
-            client = FlagClient(url, token=token)
+            client = FlagClient(url, token=token, authority=flags_authority())
             asyncio.run(flags.switch(client, flag, killed=killed, actor=actor, reason=reason))
 
     def reading(self, rollout: Rollout, *, prometheus: str | None = None) -> "Reading | Unseen":
@@ -147,7 +147,9 @@ class Cluster:
         """From the flag service's journal."""
         known = rollout.metadata
         with flag_service(self.api, self.target.kubectl_options(), TokenScope.KILL, service) as (url, token):
-            yield from asyncio.run(flags.journal(FlagClient(url, token=token), known.namespace, known.name))
+            yield from asyncio.run(
+                flags.journal(FlagClient(url, token=token, authority=flags_authority()), known.namespace, known.name)
+            )
 
     def _all(self, kind: str, everywhere: bool) -> Iterator[Resource]:
         """Every resource; one that this version cannot read is told, and does not hide the others."""

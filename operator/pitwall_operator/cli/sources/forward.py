@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import quote
 
 from pitwall_flags.service.auth import VARIABLES, TokenScope
@@ -17,7 +18,14 @@ from pitwall_operator.values.errors import CommandError, Exit
 SERVICE = "pitwall-flags"
 LABELED = {"labelSelector": "app.kubernetes.io/name=pitwall,app.kubernetes.io/component=flags"}
 SECRET = "pitwall-flags-tokens"  # noqa: S105 – a name
+AUTHORITY_VARIABLE = "PITWALL_FLAGS_AUTHORITY"
 START_SECONDS = 20.0
+
+
+def flags_authority() -> Path | None:
+    """Who signed the flag service's certificate, where it has one: the chart's flags.tls."""
+    given = os.environ.get(AUTHORITY_VARIABLE, "")
+    return Path(given) if given else None
 
 
 @contextmanager
@@ -83,7 +91,7 @@ def _forwarded(options: Sequence[str], service: str) -> Iterator[str]:
                 f"the flag service cannot be reached: {said}",
                 Exit.FORBIDDEN if "forbidden" in said else Exit.UNREACHABLE,
             )
-        yield f"http://127.0.0.1:{forwarding[1]}"
+        yield f"{'https' if flags_authority() else 'http'}://127.0.0.1:{forwarding[1]}"
     finally:
         watchdog.cancel()
         running.kill()
