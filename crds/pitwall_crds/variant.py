@@ -13,6 +13,21 @@ from pitwall_crds.resource import Border, Condition, Metadata, Name, Reference, 
 ParameterValue = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[str, Field(max_length=256)]
 
 
+class AllowanceSpec(Border):
+    """What choosing the frames of one question may cost, beside the encoder's work."""
+
+    milliseconds: Annotated[
+        int,
+        Field(ge=1, le=600_000, description="Of the sampler's own, a model's answers included; then it is cut off."),
+    ] = 30_000
+    model_calls: Annotated[
+        int, Field(ge=0, le=1000, description="How often it may ask the answer engine about frames.")
+    ] = 8
+    scored_frames: Annotated[
+        int, Field(ge=0, le=2**31, description="How many frames it may compare with a text; 0 is as many as there are.")
+    ] = 0
+
+
 class SamplerSpec(Border):
     """Which sampler, and its parameters; the sampler's own schema parses and bounds them."""
 
@@ -21,6 +36,7 @@ class SamplerSpec(Border):
         dict[Annotated[str, Field(max_length=64)], ParameterValue],
         Field(max_length=32, description="Integers, booleans or decimal strings; never floats."),
     ] = {}
+    allowance: AllowanceSpec = AllowanceSpec()
 
 
 class DecodeSpec(Border):

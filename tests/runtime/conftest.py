@@ -2,8 +2,9 @@
 
 import importlib.util
 import socket
+import textwrap
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -119,6 +120,22 @@ def make_variant() -> Callable[..., SamplerVariant]:
         return SamplerVariant.model_validate({"metadata": {"name": f"{sampler}-v1"}, "spec": whole})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def write_package() -> Callable[..., Path]:
+    """Leaves a package with samplers as pip would: a module, and metadata with its entry points."""
+
+    def write(site: Path, package: str, entries: Mapping[str, str], code: str) -> Path:
+        info = site / f"{package}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (site / f"{package}.py").write_text(textwrap.dedent(code))
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        lines = "\n".join(f"{name} = {package}:{attribute}" for name, attribute in entries.items())
+        (info / "entry_points.txt").write_text(f"[pitwall.samplers]\n{lines}\n")
+        return site
+
+    return write
 
 
 Talk = Callable[[socket.socket, "WildServer"], None]

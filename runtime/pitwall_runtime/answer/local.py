@@ -22,6 +22,8 @@ _MOMENTS_SHOWN = 3
 class LocalEngine:
     """Greedy decoding on the CPU. The model sees labels and times, no pixels."""
 
+    sees_frames = False
+
     def __init__(self, max_tokens: int, cache_dir: Path) -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 

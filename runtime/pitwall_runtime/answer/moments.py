@@ -45,6 +45,8 @@ def say(moment: Moment) -> str:
 class MomentsEngine:
     """Answers with times and labels. It does not reason: it finds."""
 
+    sees_frames = False
+
     def answer(self, brief: Brief) -> Answer:
         """The best moments in one or two sentences."""
         if not brief.moments:

@@ -26,6 +26,8 @@ _PIXELS_PER_TOKEN_SIDE = 28
 class OpenAiEngine:
     """POST <endpoint>/chat/completions. The key, if any, comes from PITWALL_ANSWER_API_KEY."""
 
+    sees_frames = True
+
     def __init__(self, spec: AnswerSpec) -> None:
         # A reference is a Service in the same namespace; its name resolves there.
         base = spec.endpoint_url or (f"http://{spec.endpoint_ref.name}/v1" if spec.endpoint_ref else "")

@@ -25,7 +25,9 @@ class Brief:
 
 
 class AnsweringEngine(Protocol):
-    """Turns a brief into an answer."""
+    """Turns a brief into an answer. `sees_frames`: a model looks at the pictures, so it can be asked about them."""
+
+    sees_frames: bool
 
     def answer(self, brief: Brief) -> Answer:
         """The answer. Raises UnavailableError if a server it needs does not answer, TooLateError at the deadline."""

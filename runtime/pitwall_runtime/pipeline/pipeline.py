@@ -18,13 +18,15 @@ from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.encode import catalogue as encoders
 from pitwall_runtime.encode.pool import EncoderPool
 from pitwall_runtime.encode.questions import QuestionStore
+from pitwall_runtime.errors import SamplerHangsError
 from pitwall_runtime.media import Answer, Evidence, FramePool, PoolSpec, Selection, Video, VisualTokens
+from pitwall_runtime.pipeline.frame_model import EngineModel
 from pitwall_runtime.pipeline.prepare import Preparation
 from pitwall_runtime.pipeline.question_features import QuestionFeatures
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.reduce import build as build_reducer
 from pitwall_runtime.samplers import catalogue as samplers
-from pitwall_runtime.samplers.contract import SamplerContext
+from pitwall_runtime.samplers.contract import Allowance, SamplerContext
 from pitwall_runtime.stores.disk import DiskFrameStore
 from pitwall_runtime.stores.embed_cache import HOT_BYTES, EmbedCache
 from pitwall_runtime.stores.eviction import EntryKind, Quota
@@ -46,6 +48,23 @@ class Result:
     prompt_tokens: int
     stages: dict[str, float]
     cold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskedQuestion:
+    """A question whose video is prepared and kept in the cache until it is closed, with what each stage took so far."""
+
+    question: str
+    pool: FramePool
+    features: QuestionFeatures
+    stages: dict[str, float]
+    using: ExitStack
+
+    def __enter__(self) -> "AskedQuestion":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.using.close()
 
 
 class Pipeline:
@@ -80,6 +99,16 @@ class Pipeline:
         self._engine = engines.build(spec.answer, cache_dir)
         self.encoders.text("warm up")
 
+    @property
+    def waits(self) -> bool:
+        """Whether choosing mostly waits for a model, and so needs no place among those that compute."""
+        return self._sampler.sampler.is_async
+
+    @property
+    def hanging(self) -> int:
+        """How many choices hang, each with a thread that nobody can end."""
+        return self._sampler.guard.hanging
+
     def answer(
         self,
         video: Video,
@@ -94,13 +123,26 @@ class Pipeline:
         `deadline` holds for all of them together; `ingest_seconds` is what bringing the video here took.
         Raises a RefusedError: TooLateError at the deadline, otherwise what the stages raise.
         """
+        with self.begin(video, question, arm, deadline=deadline, ingest_seconds=ingest_seconds) as asked:
+            return self.finish(asked, self.choose(asked))
+
+    def begin(
+        self,
+        video: Video,
+        question: str,
+        arm: str,
+        *,
+        deadline: Deadline | None = None,
+        ingest_seconds: float = 0.0,
+    ) -> AskedQuestion:
+        """`answer` up to the sampler. Whoever begins closes what is kept for the question: `with` does."""
         deadline = deadline or Deadline()
         stages = {"ingest": ingest_seconds}
         with ExitStack() as using:
             with _timed(stages, "prepare"):
                 pool = using.enter_context(self.preparation.held(video, deadline))
                 features = using.enter_context(self._features(pool, question, arm, deadline))
-            return self._answer(pool, features, stages)
+            return AskedQuestion(question, pool, features, stages, using.pop_all())
 
     def prepare(self, video: Video, deadline: Deadline) -> Iterator[tuple[float, float]]:
         """Everything that a question would wait for: pool, shots and all embeddings.
@@ -115,11 +157,23 @@ class Pipeline:
                 features.require(range(start, end))
                 yield pool.seconds(len(pool)), end / len(pool)
 
-    def _answer(self, pool: FramePool, features: QuestionFeatures, stages: dict[str, float]) -> Result:
-        with _timed(stages, "select"):
-            selection = self._sampler.choose(self._context(pool, features, features.question))
+    def choose(self, asked: AskedQuestion) -> Selection:
+        """The sampler's part; one that `waits` leaves the processor to others meanwhile."""
+        deadline = asked.features.deadline
+        deadline.check()
+        with _timed(asked.stages, "select"):
+            try:
+                selection = self._sampler.choose(self._context(asked.pool, asked.features, asked.question))
+            except SamplerHangsError:
+                deadline.check()  # cut off by the question's deadline, not by the sampler's allowance
+                raise
         # A sampler that asks for scores may have caused encoding: that is the encoder's time, not the sampler's.
-        stages["select"] -= features.encode_seconds
+        asked.stages["select"] -= asked.features.encode_seconds
+        return selection
+
+    def finish(self, asked: AskedQuestion, selection: Selection) -> Result:
+        """`answer` from the chosen frames on."""
+        pool, features, stages = asked.pool, asked.features, asked.stages
         with _timed(stages, "score"):
             evidence = _evidence(features, selection)
         with _timed(stages, "reduce"):
@@ -141,6 +195,7 @@ class Pipeline:
 
     def _context(self, pool: FramePool, features: QuestionFeatures, question: str) -> SamplerContext:
         edges = np.array([*pool.pts, pool.end_pts], dtype=np.float64) * float(pool.time_base)
+        limits = self._spec.sampler.allowance
         return SamplerContext(
             pts_seconds=edges[:-1],
             durations_seconds=np.diff(edges),
@@ -149,7 +204,18 @@ class Pipeline:
             max_frames=self._spec.max_frames,
             seed=zlib.crc32(f"{pool.video_hash}\n{question}".encode()),
             features=features,
+            allowance=Allowance(
+                milliseconds=features.deadline.within(limits.milliseconds / 1000) * 1000,
+                model_calls=limits.model_calls,
+                scored_frames=limits.scored_frames or None,
+            ),
+            model=self._model(features),
         )
+
+    def _model(self, features: QuestionFeatures) -> EngineModel | None:
+        """The answer engine, for samplers that ask about frames; None where it sees none."""
+        tokens = max(1, self._spec.reducer.token_budget // self._spec.max_frames)
+        return EngineModel(self._engine, features, self.store.jpeg, tokens) if self._engine.sees_frames else None
 
     def _brief(
         self, question: str, features: QuestionFeatures, evidence: list[Evidence], tokens: VisualTokens

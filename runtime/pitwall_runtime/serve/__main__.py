@@ -133,6 +133,7 @@ def main() -> int:
     logging.getLogger(__name__).info("%s listens on http://%s:%s", engine.variant.metadata.name, host, port)
     serve(build_app(engine), listener, grace_seconds=arguments.grace_seconds)
     engine.worker.close()
+    engine.waiting.close()
     logging.shutdown()
     os._exit(0)  # an answer that outlasts the grace time would hold the process until it is done
 

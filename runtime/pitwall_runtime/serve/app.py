@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -23,17 +23,19 @@ from pitwall_runtime.errors import (
     MediaTooLargeError,
     NotAVideoError,
     RefusedError,
+    SamplerFailedError,
     TooLateError,
     UnavailableError,
 )
 from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.resolve import Resolver
-from pitwall_runtime.pipeline.pipeline import Pipeline, Result
+from pitwall_runtime.pipeline.pipeline import AskedQuestion, Pipeline, Result
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve import schema
 from pitwall_runtime.serve.leaving import while_asked
+from pitwall_runtime.serve.sampler_health import SamplerHealth
 from pitwall_runtime.serve.videos import add_video_routes
-from pitwall_runtime.serve.worker import Worker
+from pitwall_runtime.serve.worker import QueueLimits, Worker
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = "1"
@@ -45,6 +47,7 @@ _TRIES = 3
 class ServingState:
     """What the application needs; `pipeline` is None until everything is loaded.
 
+    `waiting` has the places of samplers that wait for a model.
     `deadline_seconds` holds for questions whose caller says nothing, and is the most that one may say. A video that
     cannot be prepared within its question's deadline is sent to the `desk`, so that the next question finds it.
     """
@@ -55,6 +58,8 @@ class ServingState:
     telemetry: RuntimeTelemetry
     worker: Worker
     pipeline: Pipeline | None = None
+    waiting: Worker = field(default_factory=lambda: Worker(QueueLimits(threads=64, waiting=64)))
+    health: SamplerHealth = field(default_factory=SamplerHealth)
     deadline_seconds: float = 600.0
     desk: IngestDesk | None = None
 
@@ -75,6 +80,7 @@ def build_app(engine: ServingState) -> FastAPI:
     if engine.desk:
         add_video_routes(app, engine.desk, _body)
     app.add_api_route("/v1/models", lambda: _models(engine), methods=["GET"])
+    app.add_api_route("/v1/samplers", lambda: engine.health.published(engine.variant), methods=["GET"])
     app.add_api_route("/healthz", lambda: {"status": "ok"}, methods=["GET"])
     app.add_api_route("/readyz", lambda: _ready(engine), methods=["GET"])
     app.add_api_route("/metrics", lambda: _metrics(engine), methods=["GET"])
@@ -102,9 +108,13 @@ async def _answer(engine: ServingState, address: str, question: str, arm: str, d
     pipeline = engine.loaded()
     started = time.perf_counter()
 
-    def work() -> Result:
+    def at_once() -> Result:
         deadline.check()
         return pipeline.answer(video, question, arm, deadline=deadline, ingest_seconds=ingest)
+
+    def begin() -> AskedQuestion:
+        deadline.check()
+        return pipeline.begin(video, question, arm, deadline=deadline, ingest_seconds=ingest)
 
     for _ in range(_TRIES):
         video = await asyncio.wrap_future(engine.resolver.submit(address, deadline))
@@ -113,7 +123,10 @@ async def _answer(engine: ServingState, address: str, question: str, arm: str, d
             if not kept:
                 continue
             try:
-                return await engine.worker.run(work)
+                return await (_in_parts(engine, pipeline, begin) if pipeline.waits else engine.worker.run(at_once))
+            except SamplerFailedError as failure:
+                engine.health.failed(failure, pipeline.hanging)
+                raise
             except (NotAVideoError, MediaBrokenError, MediaTooLargeError):
                 engine.resolver.reject(video)
                 raise
@@ -125,6 +138,13 @@ async def _prepare_later(engine: ServingState, address: str) -> None:
     if engine.desk:
         with suppress(RefusedError):
             await asyncio.to_thread(engine.desk.submit, address)
+
+
+async def _in_parts(engine: ServingState, pipeline: Pipeline, begin: Callable[[], AskedQuestion]) -> Result:
+    """A place of the workers' before and after the sampler, none while it waits for its model."""
+    with await engine.worker.run(begin) as asked:
+        selection = await engine.waiting.run(lambda: pipeline.choose(asked))
+        return await engine.worker.run(lambda: pipeline.finish(asked, selection))
 
 
 def _deadline(request: Request, longest_seconds: float) -> Deadline:

@@ -1,7 +1,6 @@
 """A sampler is found by name, built in or of an installed package; whatever is wrong is said with its remedy."""
 
 import sys
-import textwrap
 
 import pytest
 
@@ -34,18 +33,11 @@ GOOD = """
 
 
 @pytest.fixture
-def installed(tmp_path, monkeypatch):
-    """Installs a package as pip would leave it: a module, and metadata with its entry points."""
+def installed(tmp_path, monkeypatch, write_package):
+    """Installs a package for the rest of the test."""
 
     def install(package, entries, code=GOOD):
-        site = tmp_path / package
-        info = site / f"{package}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (site / f"{package}.py").write_text(textwrap.dedent(code))
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        lines = "\n".join(f"{name} = {package}:{attribute}" for name, attribute in entries.items())
-        (info / "entry_points.txt").write_text(f"[pitwall.samplers]\n{lines}\n")
-        monkeypatch.syspath_prepend(str(site))
+        monkeypatch.syspath_prepend(str(write_package(tmp_path / package, package, entries, code)))
         monkeypatch.delitem(sys.modules, package, raising=False)
 
     return install
