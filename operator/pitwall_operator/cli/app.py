@@ -52,7 +52,8 @@ BOTH_WORLDS: tuple[Command, ...] = (
 )  # fmt: skip
 ONE_MACHINE: tuple[Command, ...] = (
     lifecycle.up, lifecycle.down, clients.clients, lint.lint, look_back.replay, look_back.plot,
-    ask.ask, samplers.check_sampler, dashboard.dashboard, completion.completion,
+    ask.ask, dashboard.dashboard, completion.completion,
+    samplers.new_sampler, samplers.check_sampler,
 )  # fmt: skip
 
 CLUSTER: tuple[Command, ...] = (rights.check_rights,)

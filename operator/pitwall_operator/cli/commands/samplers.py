@@ -1,11 +1,20 @@
-"""`pitwall check-sampler`: what authors of samplers need; the runtime does the work."""
+"""`pitwall new-sampler` and `check-sampler`: what authors of samplers need; the runtime does the work."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pitwall_operator.cli.context import Output, OutputOption
 from pitwall_operator.cli.sources.runtime import run_runtime
+
+
+def new_sampler(
+    name: Annotated[str, typer.Argument(help="Its name: lower-case letters, digits and '-'.")],
+    folder: Annotated[Path | None, typer.Option(help="Where; a new folder of that name if left out.")] = None,
+) -> None:
+    """Write a package with a working sampler, its tests, a Dockerfile and a SamplerVariant."""
+    run_runtime("new-sampler", *(("--folder", str(folder)) if folder else ()), "--", name)
 
 
 def check_sampler(
