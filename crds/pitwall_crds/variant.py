@@ -1,7 +1,7 @@
 """SamplerVariant: one frame sampler with its parameters, and the runtime that answers with it."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -153,6 +153,29 @@ class FiveMetrics(Border):
     )
 
 
+class Stability(StrEnum):
+    """How far a sampler may be trusted: alpha may change or go, beta keeps its parameters, stable its choices too."""
+
+    ALPHA = "alpha"
+    BETA = "beta"
+    STABLE = "stable"
+
+
+class SamplerEntry(Border):
+    """A sampler as a runtime image describes it, for those who cannot import it."""
+
+    name: Annotated[Name, Field(description="As a SamplerVariant names it.")]
+    contract: Annotated[int, Field(ge=1, le=1000, description="The version of the contract that it was written for.")]
+    stability: Annotated[Stability, Field(description="How far it may be trusted.")]
+    summary: Annotated[str, Field(max_length=300, description="Its idea in a sentence.")] = ""
+    source: Annotated[str, Field(max_length=300, description="Where it comes from.")] = ""
+    uses: Annotated[
+        tuple[Annotated[str, Field(max_length=32)], ...],
+        Field(max_length=16, description="What it looks at, such as scores, embeddings or model."),
+    ] = ()
+    parameters: Annotated[dict[str, Any], Field(description="Its parameters as a JSON schema.")] = {}
+
+
 class SamplerVariantStatus(Border):
     """The observed variant."""
 
@@ -172,6 +195,19 @@ class SamplerVariantStatus(Border):
             description="Which share of the traffic it gets: stable, control, candidate or shadow; empty is none.",
         ),
     ] = ""
+    stability: Annotated[str, Field(max_length=16, description="Its sampler's: alpha, beta or stable.")] = ""
+    image_samplers: Annotated[
+        tuple[SamplerEntry, ...],
+        Field(
+            max_length=64,
+            description="Samplers of its image that the operator's version does not have, as its pods describe them.",
+            json_schema_extra=keyed_by("name"),
+        ),
+    ] = ()
+    broken_samplers: Annotated[
+        tuple[Annotated[str, Field(max_length=512)], ...],
+        Field(max_length=16, description="Why others that are installed in its image cannot serve."),
+    ] = ()
     flagged_off: Annotated[str, Field(max_length=1024, description="Why, if this variant was flagged off.")] = ""
     metrics: FiveMetrics = FiveMetrics()
     conditions: Annotated[

@@ -60,6 +60,7 @@ KINDS: Final = (
             Column("Tokens", ".status.metrics.tokensPerQuery", "Visual tokens per query."),
             Column("Hit", ".status.metrics.cacheHitRate", "Share of frames found in the embed cache."),
             Column("Encoder", ".status.metrics.encoderUtilization", "Busy share of the encoder."),
+            Column("Stability", ".status.stability", "How far the sampler may be trusted.", priority=1),
             Column("Flagged off", ".status.flaggedOff", "Why it was flagged off.", priority=1),
             _AGE,
         ),

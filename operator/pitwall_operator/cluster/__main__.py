@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
+import httpx
 from prometheus_client import disable_created_metrics
 
 from pitwall_flags.client import FlagClient, trusting
@@ -32,6 +33,7 @@ from pitwall_operator.kube.fence import Fence, FencedTransport
 from pitwall_operator.kube.lease import Lease
 from pitwall_operator.observe.prometheus import PrometheusSource
 from pitwall_operator.observe.reader import Reader
+from pitwall_operator.observe.samplers import SamplerReader
 from pitwall_operator.values.errors import KubeError, OperatorStoppedError
 
 log = logging.getLogger("pitwall_operator.cluster")
@@ -63,10 +65,13 @@ async def run(settings: OperatorSettings, stopped: asyncio.Event) -> None:
     prometheus = _prometheus(settings, kube)
     reader = Reader(prometheus, settings.read_seconds, settings.stale_seconds)
     lease = holder.lease = Lease(kube, settings.lease_namespace, settings.lease_name, settings.identity)
+    runtimes = httpx.AsyncClient(trust_env=False)
     controller = _controller(settings, kube, flags, reader, metrics)
+    controller.reconciler.samplers = SamplerReader(runtimes)
     try:
         await _serve(settings, kube, lease, controller, metrics, stopped)
     finally:
+        await runtimes.aclose()
         await flags.close()
         await kube.close()
         if prometheus is not None:

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from pitwall_crds.names import FULL_WEIGHT
 from pitwall_crds.rollout import Rollout
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant import SamplerEntry, SamplerVariant
 from pitwall_operator.decision import ownership
-from pitwall_operator.decision.runnable import Known, variant_problems
+from pitwall_operator.decision.runnable import Known, image_problems, variant_problems
 from pitwall_operator.gates.advice import advice
 from pitwall_operator.gates.counting.counters import measurable_in_shadow
 from pitwall_operator.kube.cache import Cache, Key, is_leaving, key_of
@@ -36,7 +36,7 @@ def review(kind: Kind, operation: str, found: Object, cache: Cache, known: Known
         if is_leaving(found):  # whoever takes the last finalizer away must not be held up by what it asked for
             return Review()
         if kind is VARIANTS:
-            return Review(refusals=variant_problems(SamplerVariant.model_validate(_spec_of(found)), known))
+            return _variant(SamplerVariant.model_validate(_spec_of(found)), cache, known)
         return _rollout(Rollout.model_validate(_spec_of(found)), found, cache, known)
     except ValidationError as error:
         return Review(refusals=tuple(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:8]))
@@ -45,6 +45,31 @@ def review(kind: Kind, operation: str, found: Object, cache: Cache, known: Known
 def _spec_of(found: Object) -> Object:
     """Without the status, which is not the user's."""
     return {name: value for name, value in found.items() if name != "status"}
+
+
+def _variant(variant: SamplerVariant, cache: Cache, known: Known) -> Review:
+    """What its own image's samplers say of it is a warning where the image may have changed since they said so."""
+    refusals, image = variant_problems(variant, known), variant.spec.runtime.image
+    if not image:
+        return Review(refusals)
+    said = known.image or image_samplers(variant, cache)
+    own = tuple(image_problems(variant, said, known)) if said else ()
+    if known.image or "@sha256:" in image:
+        return Review((*refusals, *own))
+    return Review(refusals, own)
+
+
+def image_samplers(variant: SamplerVariant, cache: Cache) -> Sequence[SamplerEntry]:
+    """What other variants of the namespace with the same image know of it, from their pods."""
+    for (namespace, _), found in cache.objects[VARIANTS].items():
+        status, spec = found.get("status") or {}, found.get("spec") or {}
+        same = (spec.get("runtime") or {}).get("image") == variant.spec.runtime.image
+        if same and namespace == variant.metadata.namespace and status.get("imageSamplers"):
+            try:
+                return [SamplerEntry.model_validate(entry) for entry in status["imageSamplers"]]
+            except ValidationError:
+                continue
+    return ()
 
 
 def _list(names: Collection[str]) -> str:

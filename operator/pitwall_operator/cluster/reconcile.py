@@ -29,6 +29,7 @@ from pitwall_operator.kube.deployments import Deployments, kept_spec, ready_repl
 from pitwall_operator.kube.events import Events
 from pitwall_operator.kube.manifests import PORT, pool_name
 from pitwall_operator.observe.reader import Reader
+from pitwall_operator.observe.samplers import SamplerReader
 from pitwall_operator.record.lines import Line
 from pitwall_operator.turn.run_planner import RunPlanner
 from pitwall_operator.turn.turn import TurnPorts, TurnResult, turn
@@ -36,6 +37,7 @@ from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce
 from pitwall_operator.values.errors import KubeConflictError, KubeNotFoundError, OvertakenError, TurnFailedError
 from pitwall_operator.values.observation import PoolSeen
+from pitwall_operator.values.samplers_said import SamplersSaid, VariantNews
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +92,7 @@ class Reconciler:
     Attributes:
         statuses: told every status that was decided, for the operator's own metrics.
         known: what the runtime image can run.
+        samplers: asks ready pods which samplers they have; None asks nobody.
         resync_seconds: when a rollout that rests is looked at again.
     """
 
@@ -104,6 +107,7 @@ class Reconciler:
     resync_seconds: float = 600.0
     clock: Callable[[], float] = time.monotonic
     planner: RunPlanner = field(default_factory=RunPlanner)
+    samplers: SamplerReader | None = None
     _words_at: dict[Key, float] = field(default_factory=dict)
     _metrics_at: dict[Key, float] = field(default_factory=dict)
     _specs: OrderedDict[tuple[str, str, str], SamplerVariant] = field(default_factory=OrderedDict)
@@ -317,12 +321,19 @@ class Reconciler:
         fresh = self.clock() - self._metrics_at.get(key, float("-inf")) >= METRICS_SECONDS
         metrics = self.reader.variant_metrics(key) if fresh else None
         endpoint = f"http://{pool_name(key[1], next(iter(pools)))}.{key[0]}.svc:{PORT}" if pools else ""
-        status = describe_variant(variant, pools, rollouts, metrics, now=self.kube.clock(), endpoint=endpoint)
+        said = await self._ask_samplers(key, pools, endpoint)
+        news = VariantNews(metrics, said)
+        status = describe_variant(variant, pools, rollouts, news, now=self.kube.clock(), endpoint=endpoint)
         status = _with_problems(status, self._invalid([variant]).get(key[1], ""))
         if metrics is not None:
             self._metrics_at[key] = self.clock()
         if status != variant.status:
             await self._write_variant(found, status)
+
+    async def _ask_samplers(self, key: Key, pools: Mapping[Any, PoolSeen], endpoint: str) -> SamplersSaid | None:
+        if self.samplers is None or not any(pool.ready for pool in pools.values()):
+            return None
+        return await self.samplers.ask(key, endpoint)
 
     async def _write_variant(self, found: Object, status: SamplerVariantStatus) -> None:
         try:

@@ -274,6 +274,7 @@ def _known(chosen: argparse.Namespace) -> Known:
         reducers=_names(chosen.known_reducer) if chosen.known_reducer else BUILT_IN.reducers,
         encoders=_names(chosen.known_encoder) if chosen.known_encoder else BUILT_IN.encoders,
         parameters=parameters if samplers else BUILT_IN.parameters,
+        schemas={} if samplers else BUILT_IN.schemas,
         allowed=_allowed(chosen),
         keys_in=chosen.no_runtimes_in,
         prefixes=_prefixes(chosen),

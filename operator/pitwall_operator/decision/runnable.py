@@ -4,15 +4,16 @@ Pure: no clock, chance or I/O.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from pitwall_crds import builtin
 from pitwall_crds.names import Pool
 from pitwall_crds.reading.problems import suggestion
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant import SamplerEntry, SamplerVariant
 from pitwall_operator.decision.ownership import NO_PREFIXES, FlagPrefixes
+from pitwall_operator.decision.parameters import Schema, parameter_problems
 from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance, template_problems
 
 NAME_LENGTH: Final = 63 - len("-candidate")
@@ -28,6 +29,8 @@ class Known:
 
     Attributes:
         parameters: by sampler; one that is not listed takes any.
+        schemas: the parameters' JSON schemas by sampler, where they are known.
+        image: what variants' own images have, where somebody asked one: `pitwall-runtime catalogue --json`.
         allowed: what the administrator allows pods beyond what the operator gives them.
         keys_in: the namespace that holds Pitwall's own keys, where no runtime may be; empty: none is kept free.
         prefixes: what flags must begin with, by namespace.
@@ -37,13 +40,19 @@ class Known:
     reducers: Collection[str] = ()
     encoders: Collection[str] = ()
     parameters: Mapping[str, Collection[str]] = field(default_factory=dict)
+    schemas: Mapping[str, Schema] = field(default_factory=dict)
+    image: Sequence[SamplerEntry] = ()
     allowed: TemplateAllowance = NOTHING_ALLOWED
     keys_in: str = ""
     prefixes: FlagPrefixes = NO_PREFIXES
 
 
 BUILT_IN: Final = Known(
-    samplers=frozenset(builtin.SAMPLERS), reducers=builtin.REDUCERS, encoders=ANY, parameters=builtin.SAMPLERS
+    samplers=frozenset(builtin.SAMPLERS),
+    reducers=builtin.REDUCERS,
+    encoders=ANY,
+    parameters=builtin.SAMPLERS,
+    schemas={entry["name"]: entry["parameters"] for entry in builtin.CATALOGUE},
 )
 """What this version's own runtime image has; beside the packaged encoders, every one that open_clip knows."""
 
@@ -83,9 +92,23 @@ def unknown_parts(variant: SamplerVariant, known: Known) -> Iterator[str]:
         if choices and asked not in choices:
             offered = suggestion(asked, sorted(choices))
             yield f"spec.{path}.name {asked!r} is unknown{offered}; choose one of {_list(choices)}, {remedy}"
+    if spec.sampler.name in known.schemas:
+        yield from parameter_problems(spec.sampler, known.schemas[spec.sampler.name])
+        return
     takes = known.parameters.get(spec.sampler.name, spec.sampler.parameters)
     for one in sorted(set(spec.sampler.parameters) - set(takes)):
         yield f"spec.sampler.parameters.{one} is not a parameter of {spec.sampler.name}; it takes {_list(takes)}"
+
+
+def image_problems(variant: SamplerVariant, said: Sequence[SamplerEntry], known: Known) -> Iterator[str]:
+    """Why it will not start, as its own image describes its samplers; this version's own are taken to be there."""
+    spec = variant.spec.sampler
+    schemas = {**known.schemas, **{entry.name: entry.parameters for entry in said}}
+    if spec.name in schemas:
+        yield from parameter_problems(spec, schemas[spec.name])
+        return
+    offered = suggestion(spec.name, sorted(schemas))
+    yield f"spec.sampler.name {spec.name!r} is not in the image{offered}; it has {_list(schemas)}"
 
 
 def _list(names: Collection[str]) -> str:

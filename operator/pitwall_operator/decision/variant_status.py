@@ -4,28 +4,36 @@ Pure: no clock, chance or I/O.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
+from pitwall_crds import builtin
 from pitwall_crds.names import Arm, Pool
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.resource import Condition, ConditionStatus
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import Phase
-from pitwall_crds.variant import FiveMetrics, SamplerVariant, SamplerVariantStatus
+from pitwall_crds.variant import SamplerEntry, SamplerVariant, SamplerVariantStatus
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import PoolSeen
 from pitwall_operator.values.reason import StatusReason
+from pitwall_operator.values.samplers_said import SamplersSaid, VariantNews
+
+MOST_CATALOGUE_BYTES: Final = 65_536
+"""A status holds other things too, and is sent to all who watch."""
+
+SAMPLER_WORKS: Final = "SamplerWorks"
 
 
 def describe_variant(
     variant: SamplerVariant,
     pools: Mapping[Pool, PoolSeen],
     rollouts: Sequence[Rollout],
-    metrics: FiveMetrics | None,
+    news: VariantNews,
     *,
     now: float,
     endpoint: str = "",
 ) -> SamplerVariantStatus:
-    """The status; `metrics` None keeps the last observed ones. Ready: every pod that should answer does."""
+    """The status; what is no news stays as last observed. Ready: every pod that should answer does."""
     ready = sum(pool.ready for pool in pools.values())
     desired = sum(pool.desired for pool in pools.values())
     off = _flagged_off(variant, rollouts)
@@ -36,9 +44,13 @@ def describe_variant(
         ready=f"{ready}/{desired}",
         endpoint=endpoint,
         arm=_arm(variant.metadata.name, rollouts),
+        **_samplers(variant, news.said),
         flagged_off=off,
-        metrics=metrics or variant.status.metrics,
-        conditions=(_condition(variant, _why(pools, ready, desired, off), ready >= desired > 0, now),),
+        metrics=news.metrics or variant.status.metrics,
+        conditions=(
+            _condition(variant, "Ready", _why(pools, ready, desired, off), ready >= desired > 0, now),
+            *_works(variant, news.said, now),
+        ),
     )
 
 
@@ -53,11 +65,54 @@ def _why(pools: Mapping[Pool, PoolSeen], ready: int, desired: int, off: str) -> 
     return StatusReason("FlaggedOff", off) if off else StatusReason("NotUsed", "no Rollout needs its pods now")
 
 
-def _condition(variant: SamplerVariant, why: StatusReason, ready: bool, now: float) -> Condition:
-    status = ConditionStatus.TRUE if ready else ConditionStatus.FALSE
-    known = next((c for c in variant.status.conditions if c.type == "Ready" and c.status == status), None)
+def _samplers(variant: SamplerVariant, said: SamplersSaid | None) -> dict[str, Any]:
+    """What the pods said of their image's samplers; until they do, what is known of the sampler by its name."""
+    known = {entry["name"]: entry for entry in builtin.CATALOGUE}
+    if said is None:
+        usual = known.get(variant.spec.sampler.name, {}).get("stability", "") if not variant.spec.runtime.image else ""
+        return {
+            "stability": variant.status.stability or usual,
+            "image_samplers": variant.status.image_samplers,
+            "broken_samplers": variant.status.broken_samplers,
+        }
+    own = [entry for entry in said.samplers if entry.name == variant.spec.sampler.name]
+    others = [entry for entry in said.samplers if entry.name != variant.spec.sampler.name]
+    strange = [entry for entry in (*own, *others) if known.get(entry.name) != entry.model_dump(mode="json")]
+    return {
+        "stability": own[0].stability if own else "",
+        "image_samplers": _that_fit(strange),
+        "broken_samplers": tuple(words[:512] for words in said.broken[:16]),
+    }
+
+
+def _that_fit(entries: Sequence[SamplerEntry]) -> tuple[SamplerEntry, ...]:
+    """The first ones, as many as a status may hold."""
+    kept, size = [], 0
+    for entry in entries[:64]:
+        size += len(entry.model_dump_json())
+        if size > MOST_CATALOGUE_BYTES:
+            break
+        kept.append(entry)
+    return tuple(kept)
+
+
+def _works(variant: SamplerVariant, said: SamplersSaid | None, now: float) -> tuple[Condition, ...]:
+    """Whether the sampler chose as it must, once it has failed a question; which line failed, and what to do."""
+    known = tuple(one for one in variant.status.conditions if one.type == SAMPLER_WORKS)
+    if said is None:
+        return known
+    if said.served.failures:
+        words = f"{said.served.failures} questions fell back: {said.served.last_failure}"
+        return (_condition(variant, SAMPLER_WORKS, StatusReason("SamplerFailed", words), False, now),)
+    good = StatusReason("SamplerChose", "no question failed since the pod that was asked began")
+    return (_condition(variant, SAMPLER_WORKS, good, True, now),) if known else ()
+
+
+def _condition(variant: SamplerVariant, kind: str, why: StatusReason, good: bool, now: float) -> Condition:
+    status = ConditionStatus.TRUE if good else ConditionStatus.FALSE
+    known = next((c for c in variant.status.conditions if c.type == kind and c.status == status), None)
     return Condition(
-        type="Ready",
+        type=kind,
         status=status,
         observed_generation=variant.metadata.generation,
         last_transition_time=known.last_transition_time if known else timestamps.to_text(now),

@@ -34,6 +34,7 @@ from pitwall_operator.machine.processes import Processes, ProcessFolders
 from pitwall_operator.machine.resources import Resources
 from pitwall_operator.machine.state_folder import StateFolder
 from pitwall_operator.machine.sweep import MachineSweep
+from pitwall_operator.observe.samplers import SamplerReader
 from pitwall_operator.observe.scrape import scrape
 from pitwall_operator.observe.variant_metrics import metrics_between
 from pitwall_operator.record.lines import Line, RecordFile
@@ -41,6 +42,7 @@ from pitwall_operator.turn.turn import TurnPorts, tell_standstill, turn
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce
 from pitwall_operator.values.observation import Reading, Unseen
+from pitwall_operator.values.samplers_said import SamplersSaid, VariantNews
 
 log = logging.getLogger("pitwall_operator.machine.embedded")
 
@@ -92,12 +94,14 @@ class EmbeddedOperator:
     platform: Processes
     client: httpx.AsyncClient
     metrics: EmbeddedMetrics
+    samplers: SamplerReader = field(init=False)
     readings: deque[Reading] = field(default_factory=deque)
     troubles: dict[str, str] = field(default_factory=dict)
     sweep: MachineSweep = field(init=False)
 
     def __post_init__(self) -> None:
         self.sweep = MachineSweep(self.ports.flags, self.platform, self.resources)
+        self.samplers = SamplerReader(self.client)
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Take turns until told to stop. A turn that fails is logged and the next one starts afresh."""
@@ -182,8 +186,13 @@ class EmbeddedOperator:
         for variant in variants:
             name = variant.metadata.name
             metrics = metrics_between(self.readings[-1], self.readings[0], name) if fresh else None
-            status = describe_variant(variant, pools.get(name, {}), rollouts, metrics, now=now)
+            news = VariantNews(metrics, await self._ask_samplers(name))
+            status = describe_variant(variant, pools.get(name, {}), rollouts, news, now=now)
             self.resources.write_status(variant, status)
+
+    async def _ask_samplers(self, name: str) -> SamplersSaid | None:
+        answering = self.platform.answering(name)
+        return await self.samplers.ask(name, answering[0]) if answering else None
 
 
 def _key(variant: SamplerVariant) -> tuple[str, str]:

@@ -110,6 +110,10 @@ class Processes:
         """Base URLs of every process that answers, draining ones included: what they counted still counts."""
         return tuple(c.url for c in self.children if c.pid in self.ready)
 
+    def answering(self, variant: str) -> tuple[str, ...]:
+        """Base URLs of this variant's processes that are ready."""
+        return tuple(c.url for c in self.children if c.variant == variant and c.pid in self.ready and not c.draining)
+
     # --- children ---
 
     def _of(self, key: PoolKey) -> list[Child]:

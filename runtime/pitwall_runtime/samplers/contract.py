@@ -16,22 +16,20 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
+from pitwall_crds.variant import Stability
 from pitwall_runtime.errors import AllowanceSpentError, NoModelError, RefusedError
 from pitwall_runtime.media import Floats, Selection, Shot
+
+__all__ = [
+    "CONTRACT", "Allowance", "Caption", "Detection", "FeatureSource", "FrameModel", "Indices", "Input", "Meter",
+    "Sampler", "SamplerContext", "Seconds", "Select", "Signals", "Stability", "finite",
+]  # fmt: skip
 
 CONTRACT: Final = 1
 """The version of this contract. It grows when a sampler written for the last one could break."""
 
 Seconds = npt.NDArray[np.float64]
 Indices = Sequence[int] | npt.NDArray[np.integer[Any]]
-
-
-class Stability(StrEnum):
-    """How far a sampler may be trusted: alpha may change or go, beta keeps its parameters, stable its choices too."""
-
-    ALPHA = "alpha"
-    BETA = "beta"
-    STABLE = "stable"
 
 
 class Input(StrEnum):

@@ -215,6 +215,23 @@ def test_lint_says_what_the_webhook_would(pitwall, tmp_path):
     assert "did you mean" in json.loads(unknown.stdout)[0]["refusals"][0]
 
 
+def test_lint_knows_what_an_image_has_from_its_catalogue(pitwall, tmp_path):
+    depth = {"properties": {"depth": {"type": "integer", "description": "How deep."}}}
+    entry = {"name": "paper", "contract": 1, "stability": "alpha", "parameters": depth}
+    (tmp_path / "catalogue.json").write_text(json.dumps({"samplers": [entry], "broken": []}))
+    (tmp_path / "none.json").write_text("[]")
+    spec = {"sampler": {"name": "paper", "parameters": {"dept": 3}}, "runtime": {"image": "paper:1"}}
+    variant = {"apiVersion": "pitwall.dev/v1alpha1", "kind": "SamplerVariant", "metadata": {"name": "p"}, "spec": spec}
+    file = one_line_yaml(tmp_path, yaml.safe_dump(variant))
+    known = pitwall("lint", file, "--catalogue", tmp_path / "catalogue.json")
+    unknown = pitwall("lint", file)
+    wrong = pitwall("lint", file, "--catalogue", tmp_path / "none.json")
+
+    assert (known.returncode, unknown.returncode, wrong.returncode) == (2, 0, 2)
+    assert 'dept is not a parameter of paper; did you mean "depth"?; it takes depth' in known.stdout
+    assert "is no catalogue" in " ".join(wrong.stderr.split())
+
+
 def test_lint_advises_and_lets_pass(pitwall, tmp_path):
     wizard = pitwall("create", "rollout", "made", "--variant", "v", "--gates", "latency-p99,errors,follow-up,tokens")
     asked = yaml.safe_load(wizard.stdout)

@@ -42,8 +42,13 @@ def cache() -> Cache:
         pytest.param(variant(reducer={"name": "pol"}), "reducer.name 'pol' is unknown", id="reducer"),
         pytest.param(
             variant(sampler={"name": "aks", "parameters": {"maxDept": 5}}),
-            "maxDept is not a parameter of aks; it takes deviationThreshold, maxDepth, peakThreshold",
+            'maxDept is not a parameter of aks; did you mean "maxDepth".*takes deviationThreshold, maxDepth, peakThr',
             id="parameter",
+        ),
+        pytest.param(
+            variant(sampler={"name": "aks", "parameters": {"maxDepth": 99}}),
+            "maxDepth = 99: 99 is greater than the maximum of 10",
+            id="value",
         ),
         pytest.param(variant("x" * 54), "54 characters; at most 53", id="long name"),
         pytest.param(variant("aks-control"), "must not end with -control", id="name of another pool"),
@@ -58,6 +63,53 @@ def test_a_variant_that_cannot_run_is_refused_with_the_remedy(cache, found, word
 def test_an_image_of_its_own_may_bring_samplers_of_its_own(cache):
     found = variant(sampler={"name": "paper", "parameters": {"x": 1}}, runtime={"image": "paper:1"})
     assert review(VARIANTS, "CREATE", found, cache, KNOWN).refusals == ()
+
+
+ENTRY = {
+    "name": "paper",
+    "contract": 1,
+    "stability": "alpha",
+    "parameters": {"properties": {"depth": {"type": "integer", "maximum": 9, "description": "How deep."}}},
+}
+
+
+@pytest.fixture
+def told(cache: Cache) -> Cache:
+    """A variant with an image of its own whose pods have described its samplers."""
+    for image in ("paper:1", "paper@sha256:" + "a" * 64):
+        known = variant(image[:7].replace("@", "-").replace(":", "-"), runtime={"image": image})
+        cache.put(VARIANTS, {**known, "status": {"imageSamplers": [ENTRY]}})
+    return cache
+
+
+@pytest.mark.parametrize(
+    ("sampler", "words"),
+    [
+        ({"name": "paper", "parameters": {"depht": 1}}, 'depht is not a parameter of paper; did you mean "depth"'),
+        ({"name": "paper", "parameters": {"depth": 10}}, r"depth = 10: 10 is greater than the maximum of 9 \(How deep"),
+        ({"name": "papre"}, "'papre' is not in the image; did you mean .paper.* it has aks, "),
+    ],
+)
+def test_what_pods_of_the_same_image_have_said_explains_a_new_variant(told, sampler, words):
+    tagged = review(VARIANTS, "CREATE", variant("new", sampler=sampler, runtime={"image": "paper:1"}), told, KNOWN)
+    pinned = variant("new", sampler=sampler, runtime={"image": "paper@sha256:" + "a" * 64})
+    exactly = review(VARIANTS, "CREATE", pinned, told, KNOWN)
+
+    assert (tagged.refusals, exactly.warnings) == ((), ())
+    assert re.search(words, tagged.warnings[0])
+    assert re.search(words, exactly.refusals[0])
+
+
+def test_what_another_namespace_has_asked_stays_there(told):
+    stranger = variant("new", sampler={"name": "papre"}, runtime={"image": "paper:1"})
+    stranger["metadata"]["namespace"] = "other"
+
+    assert review(VARIANTS, "CREATE", stranger, told, KNOWN).warnings == ()
+
+
+def test_built_in_samplers_are_taken_to_be_in_every_image(told):
+    found = variant("new", sampler={"name": "aks", "parameters": {"maxDepth": 5}}, runtime={"image": "paper:1"})
+    assert review(VARIANTS, "CREATE", found, told, KNOWN).warnings == ()
 
 
 def test_an_operator_that_is_told_nothing_refuses_nothing(cache):

@@ -14,6 +14,8 @@ import httpx
 import pytest
 import yaml
 
+from pitwall_operator.values.samplers_said import SamplersSaid
+
 pytestmark = pytest.mark.slow
 
 CODE = """
@@ -128,7 +130,9 @@ def test_one_that_raises_refuses_that_question_and_tells_the_operator_which_line
     assert bad.json()["error"]["code"] == "sampler_failed"
     assert re.search(r"'raises' raised ValueError: .* at .*paper\.py:\d+: `return Sel", bad.json()["error"]["message"])
     assert told["served"] == {"name": "raises", "failures": 1, "lastFailure": bad.json()["error"]["message"]}
-    assert {"asks", "raises", "aks"} <= {one["name"] for one in told["samplers"]}
+    understood = SamplersSaid.model_validate(told)
+    assert {"asks", "raises", "aks"} <= {one.name for one in understood.samplers}
+    assert understood.served.failures == 1
 
 
 def test_a_process_full_of_hanging_choices_ends_and_its_last_words_say_where(serve, clip):

@@ -1,11 +1,14 @@
 """`pitwall lint FILE`: says, without a cluster, what the admission webhook would say about files."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pitwall_crds.variant import SamplerEntry
 from pitwall_operator.cli.commands.lifecycle import read
 from pitwall_operator.cli.context import Output, OutputOption, fail, print_json, print_lines
 from pitwall_operator.machine.resources import Resource
@@ -17,11 +20,15 @@ if TYPE_CHECKING:
 
 def lint(
     filename: Annotated[list[Path], typer.Argument(help="YAML files or folders; they are checked together.")],
+    catalogue: Annotated[
+        Path | None,
+        typer.Option(help="What an own image has: the output of pitwall-runtime catalogue --json."),
+    ] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Check files without applying them, as the admission webhook would if they were all there is."""
     found = read(filename)
-    reviews = list(zip(found, _reviews(found), strict=True))
+    reviews = list(zip(found, _reviews(found, _catalogue(catalogue)), strict=True))
     if output is Output.JSON:
         print_json(
             [
@@ -44,7 +51,18 @@ def _lines(resource: Resource, said: "Review") -> list[str]:
     return [*(problems or [f"{title}: good"]), *(f"{title}: warning: {warning}" for warning in said.warnings)]
 
 
-def _reviews(found: Sequence[Resource]) -> list["Review"]:
+def _catalogue(file: Path | None) -> Sequence[SamplerEntry]:
+    """The samplers of an image, from a file. Raises CommandError where it is no catalogue."""
+    if file is None:
+        return ()
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        return [SamplerEntry.model_validate(entry) for entry in said["samplers"]]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        fail(f"{file} is no catalogue ({error}); write one with `pitwall-runtime catalogue --json`", Exit.BAD_INPUT)
+
+
+def _reviews(found: Sequence[Resource], image: Sequence[SamplerEntry]) -> list["Review"]:
     """The webhook's answer to each, in the order of the files: what comes first is the oldest."""
     from pitwall_operator.cluster.admission import review
     from pitwall_operator.decision.runnable import BUILT_IN
@@ -59,4 +77,4 @@ def _reviews(found: Sequence[Resource]) -> list["Review"]:
         manifest["metadata"] = {**place, "resourceVersion": str(number), "creationTimestamp": f"{number:06}"}
         cache.put(kinds[resource.kind], manifest)
         objects.append((kinds[resource.kind], manifest))
-    return [review(kind, "CREATE", manifest, cache, BUILT_IN) for kind, manifest in objects]
+    return [review(kind, "CREATE", manifest, cache, replace(BUILT_IN, image=image)) for kind, manifest in objects]

@@ -82,7 +82,7 @@ def variant_table(variants: Sequence[SamplerVariant], *, everywhere: bool = Fals
         made.add_row(
             *([variant.metadata.namespace] if everywhere else []),
             variant.metadata.name,
-            variant.spec.sampler.name,
+            _sampler(variant),
             f"{status.ready_replicas}/{status.desired_replicas}",
             Text("flagged off", style="red") if status.flagged_off else status.arm or "–",
             metrics.latency_p50 or "–",
@@ -94,6 +94,12 @@ def variant_table(variants: Sequence[SamplerVariant], *, everywhere: bool = Fals
             since(variant.metadata.creation_timestamp),
         )
     return made
+
+
+def _sampler(variant: SamplerVariant) -> str:
+    """Its name; how far it may be trusted where that is not far."""
+    stability = variant.status.stability
+    return f"{variant.spec.sampler.name} ({stability})" if stability in {"alpha", "beta"} else variant.spec.sampler.name
 
 
 def _namespace(everywhere: bool) -> list[str]:
