@@ -10,6 +10,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "ask": ("pitwall_runtime.ask.__main__", "ask one question about one video"),
     "catalogue": ("pitwall_runtime.plugins.describe", "list the samplers that are built in or installed"),
     "new-sampler": ("pitwall_runtime.plugins.scaffold", "write a package with a sampler to begin with"),
+    "sample": ("pitwall_runtime.plugins.sample", "choose frames from plain arrays"),
     "check-sampler": ("pitwall_runtime.plugins.check_sampler", "try a sampler in every situation"),
 }
 

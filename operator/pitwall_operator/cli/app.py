@@ -53,7 +53,7 @@ BOTH_WORLDS: tuple[Command, ...] = (
 ONE_MACHINE: tuple[Command, ...] = (
     lifecycle.up, lifecycle.down, clients.clients, lint.lint, look_back.replay, look_back.plot,
     ask.ask, dashboard.dashboard, completion.completion,
-    samplers.new_sampler, samplers.check_sampler,
+    samplers.new_sampler, samplers.check_sampler, samplers.sample,
 )  # fmt: skip
 
 CLUSTER: tuple[Command, ...] = (rights.check_rights,)

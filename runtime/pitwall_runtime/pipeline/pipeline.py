@@ -26,6 +26,7 @@ from pitwall_runtime.pipeline.question_features import QuestionFeatures
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.reduce import build as build_reducer
 from pitwall_runtime.samplers import catalogue as samplers
+from pitwall_runtime.samplers.catalogue import BoundSampler
 from pitwall_runtime.samplers.contract import Allowance, SamplerContext
 from pitwall_runtime.stores.disk import DiskFrameStore
 from pitwall_runtime.stores.embed_cache import HOT_BYTES, EmbedCache
@@ -157,13 +158,14 @@ class Pipeline:
                 features.require(range(start, end))
                 yield pool.seconds(len(pool)), end / len(pool)
 
-    def choose(self, asked: AskedQuestion) -> Selection:
-        """The sampler's part; one that `waits` leaves the processor to others meanwhile."""
+    def choose(self, asked: AskedQuestion, sampler: BoundSampler | None = None) -> Selection:
+        """The sampler's part, the variant's own or another's; one that `waits` leaves the processor to others."""
         deadline = asked.features.deadline
         deadline.check()
         with _timed(asked.stages, "select"):
             try:
-                selection = self._sampler.choose(self._context(asked.pool, asked.features, asked.question))
+                context = self._context(asked.pool, asked.features, asked.question)
+                selection = (sampler or self._sampler).choose(context)
             except SamplerHangsError:
                 deadline.check()  # cut off by the question's deadline, not by the sampler's allowance
                 raise

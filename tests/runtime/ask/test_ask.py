@@ -1,4 +1,4 @@
-"""The command line: an answer with times and a contact sheet, or one clear line and exit status 2."""
+"""The command line: answers with times and a sheet, or one clear line and exit status 2."""
 
 import json
 import subprocess
@@ -32,16 +32,23 @@ def test_an_answer_with_times(ask, clip):
     assert done.stderr == ""
 
 
-def test_json_and_a_contact_sheet(ask, clip, tmp_path):
-    done = ask(clip, "where is blue", "--output", "json", "--sheet", tmp_path / "sheet.png")
-    answer = json.loads(done.stdout)
+def test_two_samplers_answer_on_the_same_video_and_share_a_sheet(ask, clip, tmp_path):
+    done = ask(clip, "where is blue", "--output", "json", "--sampler", "uniform", "--sampler", "aks:maxDepth=0",
+               "--sheet", tmp_path / "sheet.png")  # fmt: skip
+    own, uniform, flat = json.loads(done.stdout)["samplers"]
+
+    assert [one["sampler"] for one in (own, uniform, flat)] == ["aks-v1", "uniform", "aks:maxDepth=0"]
+    assert uniform["indices"] == [2, 6, 10, 14, 18]
+    assert all(10 <= at < 15 for at in flat["frames"])
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width == 1600
+
+
+def test_one_sampler_gives_one_object(ask, clip):
+    answer = json.loads(ask(clip, "where is blue", "--output", "json").stdout)
+
     assert len(answer["frames"]) == 5
     assert 10 <= answer["moments"][0]["pts_seconds"] < 15
-    sheet = Image.open(tmp_path / "sheet.png")
-    assert sheet.size == (4 * 100, 2 * 68)
-    red = sheet.getpixel((60, 50))
-    assert red[0] > 180
-    assert red[2] < 60
 
 
 def test_what_is_damaged_is_told(ask, make_clip, tmp_path):
@@ -68,6 +75,9 @@ def test_what_is_damaged_is_told(ask, make_clip, tmp_path):
         pytest.param("http://127.0.0.1/x.mp4", "q", (), "not at a public address", id="private"),
         pytest.param("colours.mp4", "  ", (), "no question", id="blank"),
         pytest.param("colours.mp4", "x" * 5000, (), "limit is 4000", id="too-long"),
+        pytest.param("colours.mp4", "q", ("--sampler", "akz"), "unknown sampler 'akz'", id="no such sampler"),
+        pytest.param("colours.mp4", "q", ("--sampler", "aks:depth"), "'depth' is no PARAMETER=VALUE", id="no value"),
+        pytest.param("colours.mp4", "q", ("--sampler", "aks:maxDepth=99"), "maxDepth = 99", id="too deep"),
         pytest.param("colours.mp4", "q", ("--sheet", "/no/such/folder/x.png"), "does not exist", id="no-folder"),
     ],
 )
