@@ -180,10 +180,14 @@ class EmbeddingShape:
 
 @dataclass(frozen=True, slots=True)
 class VisualTokens:
-    """Visual tokens of the chosen frames after reduction, [count, dimension], and the grid side each frame kept."""
+    """Visual tokens of the chosen frames after reduction, [count, dimension].
+
+    `side` is the largest grid side that a frame kept, `per_frame` how many tokens each did (1 where frames merged).
+    """
 
     values: Floats
     side: int
+    per_frame: tuple[int, ...]
 
     @property
     def count(self) -> int:

@@ -71,6 +71,25 @@ def test_tokens_of_one_value_keep_it(frames, side, budget, value):
     np.testing.assert_allclose(pool(same, budget).values, float(np.float16(value)), rtol=1e-3, atol=1e-6)
 
 
+@settings(max_examples=80, deadline=None)
+@given(tiers=st.lists(st.integers(0, 4), min_size=1, max_size=20), side=st.integers(1, 7), budget=st.integers(20, 600))
+def test_frames_of_lower_tiers_are_smaller_and_the_rest_gets_what_they_save(tiers, side, budget):
+    source = grids(len(tiers), side)
+    tokens, plain = pool(source, budget, tiers), pool(source, budget)
+
+    assert tokens.count == sum(tokens.per_frame) <= budget
+    assert [max(1, tokens.side >> tier) ** 2 for tier in tiers] == list(tokens.per_frame)
+    assert tokens.side >= plain.side
+
+
+def test_a_frames_tokens_do_not_depend_on_the_others_tiers():
+    source = grids(3, 4)
+    mixed = pool(source, 24, (0, 1, 1)).values
+
+    np.testing.assert_allclose(mixed[:16], pool(source[:1], 16).values)
+    np.testing.assert_allclose(mixed[16:20], pool(source[1:2], 4).values)
+
+
 def test_where_frames_merge_each_counts_once():
     source = np.arange(6, dtype=np.float16).reshape(6, 1, 1, 1)
 

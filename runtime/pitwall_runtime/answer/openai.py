@@ -87,9 +87,9 @@ class OpenAiEngine:
             withdraw()
 
     def _message(self, brief: Brief) -> dict[str, Any]:
-        side = _PIXELS_PER_TOKEN_SIDE * max(1, isqrt(brief.tokens_per_frame))
         parts: list[dict[str, Any]] = []
-        for frame, jpeg in zip(brief.evidence, brief.jpegs(), strict=True):
+        for frame, jpeg, tokens in zip(brief.evidence, brief.jpegs(), brief.tokens_per_frame, strict=True):
+            side = _PIXELS_PER_TOKEN_SIDE * max(1, isqrt(tokens))
             parts.append({"type": "text", "text": f"[{clock(frame.seconds)}]"})
             parts.append({"type": "image_url", "image_url": {"url": _data_url(_bounded(jpeg, side * side))}})
         parts.append({"type": "text", "text": f"These are frames of a video with their times. {brief.question}"})

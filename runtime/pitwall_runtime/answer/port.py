@@ -13,14 +13,14 @@ class Brief:
     """One question with the chosen frames, in time order, and their moments, best first.
 
     `jpegs` reads the frames' pictures; an engine that needs none never causes a read. `tokens_per_frame` is what the
-    reducer left of each frame's budget. `deadline` is the question's.
+    reducer left to each frame. `deadline` is the question's.
     """
 
     question: str
     evidence: Sequence[Evidence]
     moments: tuple[Moment, ...]
     jpegs: Callable[[], list[bytes]]
-    tokens_per_frame: int
+    tokens_per_frame: Sequence[int]
     deadline: Deadline = field(default_factory=Deadline)
 
 

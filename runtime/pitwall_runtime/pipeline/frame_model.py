@@ -38,4 +38,6 @@ class EngineModel:
             Evidence(index, pool.seconds(index), pool.seconds(index + 1), pool.shot_of(index).start, 0.0, ())
             for index in indices
         ]
-        return self.engine.answer(Brief(prompt, frames, (), jpegs, self.tokens_per_frame, deadline)).text
+        return self.engine.answer(
+            Brief(prompt, frames, (), jpegs, (self.tokens_per_frame,) * len(frames), deadline)
+        ).text

@@ -179,7 +179,9 @@ class Pipeline:
         with _timed(stages, "score"):
             evidence = _evidence(features, selection)
         with _timed(stages, "reduce"):
-            tokens = self._reduce(features.grids_of(selection.indices), self._spec.reducer.token_budget)
+            tokens = self._reduce(
+                features.grids_of(selection.indices), self._spec.reducer.token_budget, selection.tiers
+            )
         with _timed(stages, "answer"):
             answer = self._engine.answer(self._brief(features.question, features, evidence, tokens))
         stages["encode"] = features.encode_seconds
@@ -225,8 +227,7 @@ class Pipeline:
         def jpegs() -> list[bytes]:
             return [self.store.jpeg(features.pool, frame.index) for frame in evidence]
 
-        per_frame = max(1, tokens.count // max(1, len(evidence)))
-        return Brief(question, evidence, group(evidence), jpegs, per_frame, features.deadline)
+        return Brief(question, evidence, group(evidence), jpegs, tokens.per_frame, features.deadline)
 
 
 def preparing_pipeline(

@@ -23,7 +23,9 @@ def frame(seconds, score, *, shot=0, labels=("bow", "hare", "nut")):
 
 
 def brief(*evidence, tokens_per_frame=16):
-    return Brief("a bow", evidence, group(evidence), lambda: [jpeg(640, 360)] * len(evidence), tokens_per_frame)
+    return Brief(
+        "a bow", evidence, group(evidence), lambda: [jpeg(640, 360)] * len(evidence), [tokens_per_frame] * len(evidence)
+    )
 
 
 def jpeg(width, height):
@@ -188,7 +190,7 @@ def test_every_refusal_is_told_with_its_status_and_words(model, status):
 
 def test_a_picture_within_its_tokens_is_sent_as_it_is(model):
     small = jpeg(20, 20)
-    engine(model).answer(Brief("q", [frame(1, 0.5)], (), lambda: [small], 1))
+    engine(model).answer(Brief("q", [frame(1, 0.5)], (), lambda: [small], [1]))
     [asked] = model.asked
     [url] = [part["image_url"]["url"] for part in asked["messages"][0]["content"] if part["type"] == "image_url"]
 

@@ -15,10 +15,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.filterwarn
 def test_smollm_answers_in_words_within_its_tokens():
     evidence = [Evidence(0, 316.0, 317.0, 0, 0.6, ("bow", "arrow")), Evidence(9, 445.0, 446.0, 9, 0.4, ("fence",))]
     engine = build(AnswerSpec(engine="local", max_tokens=40), default_cache_dir())
-    answer = engine.answer(Brief("When is there a bow?", evidence, group(evidence), list, 16))
+    answer = engine.answer(Brief("When is there a bow?", evidence, group(evidence), list, [16] * len(evidence)))
     assert 0 < answer.completion_tokens <= 40
     assert answer.text.endswith(" [5:16–5:17 (bow, arrow)]")
     assert len(answer.text.split()) > 5
     assert answer.moments[0].pts_seconds == 316.0
-    again = engine.answer(Brief("When is there a bow?", evidence, group(evidence), list, 16))
+    again = engine.answer(Brief("When is there a bow?", evidence, group(evidence), list, [16] * len(evidence)))
     assert again.text == answer.text

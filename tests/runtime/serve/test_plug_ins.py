@@ -47,7 +47,7 @@ CODE = """
 """
 
 
-class Process:
+class PlugInProcess:
     """A serving process with plug-ins installed."""
 
     def __init__(self, command, environment):
@@ -95,7 +95,7 @@ def serve(tmp_path, clip, make_variant, write_package):
         (tmp_path / "variant.yaml").write_text(yaml.safe_dump(variant))
         command = [sys.executable, "-m", "pitwall_runtime", "serve", "--variant", tmp_path / "variant.yaml",
                    "--port", 0, "--cache-dir", tmp_path / "cache", "--media-root", clip.parent, *options]  # fmt: skip
-        started.append(Process(list(map(str, command)), environment))
+        started.append(PlugInProcess(list(map(str, command)), environment))
         return started[-1]
 
     yield start
