@@ -8,17 +8,21 @@ In a test of your package:
 `pitwall check-sampler` runs the same in a process of its own, which may hang, crash or grow.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Selection
 from pitwall_runtime.plugins import rules
 from pitwall_runtime.plugins.rules import Clause, Finding, SuiteLimits
-from pitwall_runtime.plugins.situations import Situation, all_situations
+from pitwall_runtime.plugins.situations import Situation, all_situations, situation
 from pitwall_runtime.samplers.catalogue import BoundSampler, bind
 from pitwall_runtime.samplers.contract import Sampler
+from pitwall_runtime.samplers.parameters import parse, schema_of
 
 MOST_HANGING = 3
 """Runs that hang take processor time from those that follow; after so many nothing more can be learnt."""
@@ -77,17 +81,41 @@ def try_all(
     yield Tried("", tuple(declared) if first == 0 else (), 0.0, 0.0)
     if any(finding.situation == "no parameters" for finding in declared):
         return  # nothing can be run without parameters
-    bound, known = bind(sampler, {}), None
-    for number, one in islice(enumerate(situations), first, None):
+    usual, known = bind(sampler, {}), None
+    together = [*situations, *at_bounds(sampler)]
+    for number, one in islice(enumerate(together), first, None):
         begins(number, one.name)
+        bound = bind(sampler, one.parameters) if one.parameters else usual
         outcome, mebibytes = _measured(bound, one, limits)
-        known = known or ((one, outcome.selection) if outcome.selection else None)
+        if known is None and bound is usual and outcome.selection:
+            known = (one, outcome.selection)
         yield Tried(one.name, _with_memory(outcome.findings, one, mebibytes, limits), outcome.seconds, mebibytes)
         if bound.guard.hanging >= MOST_HANGING:
             return
     if known:
-        begins(len(situations), "the first one again, four at once")
-        yield _again(bound, *known, limits)
+        begins(len(together), "the first one again, four at once")
+        yield _again(usual, *known, limits)
+
+
+def at_bounds(sampler: Sampler) -> Iterator[Situation]:
+    """A film with each parameter at the least and the greatest that its schema allows, and at each of its choices."""
+    for name, one in schema_of(sampler).get("properties", {}).items():
+        for value in dict.fromkeys(_extremes(one)):
+            with suppress(BadVariantError):  # the schema may say less than the sampler's own checks
+                parse(sampler, {name: value})
+                yield replace(situation(f"a film with {name} = {value}"), parameters={name: value})
+
+
+def _extremes(schema: Mapping[str, Any]) -> Iterator[bool | int | str]:
+    """What a SamplerVariant may hold of them: decimals as text."""
+    for one in (schema, *schema.get("anyOf", ())):
+        if one.get("type") == "boolean":
+            yield from (False, True)
+        yield from (value for value in one.get("enum", ()) if isinstance(value, str))
+        for bound in ("minimum", "maximum"):
+            if bound in one:
+                value = one[bound]
+                yield int(value) if float(value).is_integer() else str(value)
 
 
 def _again(bound: BoundSampler, one: Situation, selection: Selection, limits: SuiteLimits) -> Tried:

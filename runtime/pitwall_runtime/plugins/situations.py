@@ -1,7 +1,7 @@
 """The situations that every sampler must choose in: ordinary ones, awkward ones, and ten hours of video."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
@@ -60,11 +60,12 @@ class CannedModel:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """A question on a video, made anew for every run; `is_long` may take longer."""
+    """A question on a video, made anew for every run; `is_long` may take longer. `parameters` are the sampler's."""
 
     name: str
     make: Callable[[], SamplerContext]
     is_long: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=4)

@@ -133,7 +133,10 @@ def _home_of(select: Any) -> str:
     package = str(getattr(select, "__module__", type(select).__module__)).partition(".")[0]
     module = sys.modules.get(package)
     folders = list(getattr(module, "__path__", ()))
-    return folders[0] + "/" if folders else str(getattr(module, "__file__", "") or "")
+    if folders:
+        return f"{folders[0]}/"
+    code = getattr(select, "__code__", None)
+    return str(getattr(module, "__file__", None) or (code.co_filename if code else "?"))
 
 
 _OURS = frozenset({__file__, inspect.getfile(SamplerContext)})

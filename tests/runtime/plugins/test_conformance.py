@@ -74,6 +74,13 @@ def test_an_error_is_told_with_the_line_that_led_to_it(select, situation_name, l
     assert line in errors[0].message
 
 
+def test_parameters_are_tried_at_their_bounds():
+    only, *others = conform(wrong.made(wrong.too_far, wrong.Bounded), None, SHORT[:1]).findings
+
+    assert (only.rule, only.situation) == (Clause.EXACTLY, "a film with depth = 2")
+    assert others == []
+
+
 def test_what_is_asked_for_in_secret_is_told_with_the_line_that_asks():
     secrets = [one for one in found(wrong.made(wrong.asks_in_secret, uses=())) if one.rule is Clause.USES]
 

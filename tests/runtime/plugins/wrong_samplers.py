@@ -43,6 +43,14 @@ def too_few(context, parameters):
     return Selection.of(spread(0, context.pool_size, count) if count else ())
 
 
+def too_far(context, parameters):
+    return Selection.of(spread(0, context.pool_size, context.budget)[parameters.depth :])
+
+
+class Bounded(BaseModel):
+    depth: int = Field(default=0, ge=0, le=2, description="How many to leave out.")
+
+
 def too_many(context, parameters):
     return Selection.of(range(min(context.pool_size, context.max_frames + 1)))
 
