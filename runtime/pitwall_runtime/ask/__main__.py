@@ -96,8 +96,9 @@ def main() -> int:
         from pitwall_runtime.ask.asking import ask, draw
 
         asked = ask(arguments)
-        if arguments.sheet:
-            draw(asked, arguments.sheet)
+        with asked.question:
+            if arguments.sheet:
+                draw(asked, arguments.sheet)
     except RefusedError as refusal:
         print(f"pitwall ask: {refusal.message}", file=sys.stderr)
         return 2

@@ -103,9 +103,10 @@ class _Sheet:
         points = [(self._middle(index), self._y(index)) for index in range(len(data.scores))]
         if len(points) > 1:
             self._draw.line(points, fill=CURVE, width=2, joint="curve")
-        for row, colour in self._coloured():
+        for number, (row, colour) in enumerate(self._coloured()):
+            radius = 5 + 3 * (len(data.rows) - 1 - number)  # a frame that several chose shows all their colours
             for index in row.indices:
-                self._dot(self._middle(index), self._y(index), colour)
+                self._dot(self._middle(index), self._y(index), radius, colour)
         for value, y in ((self._low + self._span, self._top), (self._low, self._bottom)):
             self._text((LEFT - 12, y - 8), _score(value), PALE, 14, anchor="ra")
         self._axis()
@@ -124,10 +125,9 @@ class _Sheet:
         """One sampler's frames with time and score; a ring marks those that another one chose too."""
         row, colour = self._data.rows[number], COLOURS[number % len(COLOURS)]
         others = {index for other in self._data.rows if other is not row for index in other.indices}
-        shared = (
-            f", {len(others & set(row.indices))} of them also chosen by another" if len(self._data.rows) > 1 else ""
-        )
-        self._text((MARGIN, top + 8), f"{row.name}: {len(row.indices)} frames{shared}", colour, 20)
+        shared = len(others & set(row.indices))
+        also = f", {shared or 'none'} also chosen by another (ringed)" if len(self._data.rows) > 1 else ""
+        self._text((MARGIN, top + 8), f"{_cut(row.name, 60)}: {len(row.indices)} frames{also}", colour, 20)
         self._text((WIDTH - MARGIN, top + 12), _reasons(row.diagnostics), PALE, 14, anchor="ra")
         tall = max((one.height for one in images), default=0) + 24 + GAP
         for place, (index, image) in enumerate(zip(row.indices, images, strict=True)):
@@ -167,8 +167,8 @@ class _Sheet:
     def _y(self, index: int) -> float:
         return self._bottom - (float(self._data.scores[index]) - self._low) / self._span * CURVE_HEIGHT
 
-    def _dot(self, x: float, y: float, colour: str) -> None:
-        self._draw.ellipse((x - 5, y - 5, x + 5, y + 5), fill=colour, outline="white")
+    def _dot(self, x: float, y: float, radius: int, colour: str) -> None:
+        self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
     def _text(self, at: tuple[float, float], words: str, colour: str = INK, size: int = 18, anchor: str = "la") -> None:
         self._draw.text(at, words, fill=colour, font=ImageFont.load_default(size=size), anchor=anchor)
