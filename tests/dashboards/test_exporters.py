@@ -14,11 +14,13 @@ from pitwall_crds.names import Metric
 from pitwall_gateway.counting.evidence import EvidenceCounters
 from pitwall_gateway.counting.memory_gauges import MemoryGauges
 from pitwall_operator.machine.metrics import EmbeddedMetrics
+from pitwall_runtime.ingest.queue.port import QueueDepth
+from pitwall_runtime.ingest.telemetry import IngestTelemetry
 
 OPTIONAL = {Metric.ROLLOUT_PHASE}
 """Shown and alerted on where it is exported, done without where it is not."""
 
-OWN_COLLECTORS = (EvidenceCounters, MemoryGauges)
+OWN_COLLECTORS = (EvidenceCounters, MemoryGauges, IngestTelemetry)
 """Those that make their series when they are scraped."""
 
 Registered = dict[str, tuple[str, tuple[str, ...]]]
@@ -46,6 +48,10 @@ def runtime() -> Registered:
     return of_registry(pitwall_runtime.pipeline.telemetry.RuntimeTelemetry("aks", "candidate").registry)
 
 
+def ingest() -> Registered:
+    return of_registry(IngestTelemetry(lambda: QueueDepth(0, 0, 0)).registry)
+
+
 def operator() -> Registered:
     exported = EmbeddedMetrics.listening(0)
     exported.close()
@@ -56,7 +62,7 @@ def flags() -> Registered:
     return of_registry(REGISTRY)
 
 
-@pytest.mark.parametrize("registered", [gateway, runtime, operator, flags])
+@pytest.mark.parametrize("registered", [gateway, runtime, ingest, operator, flags])
 def test_a_process_registers_what_is_promised(registered):
     found = registered()
 
@@ -67,7 +73,7 @@ def test_a_process_registers_what_is_promised(registered):
 
 
 def test_every_promised_metric_is_registered_by_some_process():
-    found = {name for registered in (gateway, runtime, operator, flags) for name in registered()}
+    found = {name for registered in (gateway, runtime, ingest, operator, flags) for name in registered()}
 
     missing = {metric for metric in SERIES if metric.removesuffix("_total") not in found}
     assert missing <= OPTIONAL

@@ -34,14 +34,14 @@ class IngestTelemetry:
             depth = self._now()
         except QueueAwayError:
             return
-        family = GaugeMetricFamily(Metric.INGEST_QUEUE, "Videos in the ingest queue, by state.", labels=(Label.STATE,))
+        (family,) = self.describe()
         for state, count in (("waiting", depth.waiting), ("taken", depth.taken), ("dead", depth.dead)):
             family.add_metric((state,), count)
         yield family
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
-        """Nothing is asked of the queue when the collector is registered."""
-        yield from ()
+        """The family without samples: nothing is asked of the queue when the collector is registered."""
+        yield GaugeMetricFamily(Metric.INGEST_QUEUE, "Videos in the ingest queue, by state.", labels=(Label.STATE,))
 
     def serve(self, host: str, port: int) -> None:
         """Serve /metrics in a thread of its own."""
