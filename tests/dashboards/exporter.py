@@ -71,6 +71,7 @@ def answer(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Rand
     for _ in range(32):
         hit = dice.random() < (0.2 if cold else 0.98)
         metrics[Metric.CACHE_LOOKUPS].labels(*where, CacheResult.HIT if hit else CacheResult.MISS).inc()
+        metrics[Metric.CACHE_TIERS].labels(*where, "local", CacheResult.HIT if hit else CacheResult.MISS).inc()
     metrics[Metric.ENCODER_BUSY].labels(*where).inc(0.05)
     metrics[Metric.ENCODER_UTILIZATION].labels(*where).set(0.55 + 0.1 * math.sin(time.time() / 20) + 0.05 * pace)
     for index, signal in enumerate(Signal):
@@ -110,6 +111,12 @@ def shadow(metrics: dict, dice: random.Random) -> None:
     metrics[Metric.EVIDENCE_RATIO_WITHIN].labels(*SHADOWED, RUN, Quantity.LATENCY, "1.5").inc()
 
 
+def prepare(metrics: dict) -> None:
+    """One video of the ingest queue."""
+    metrics[Metric.INGEST_JOBS].labels("ready").inc()
+    metrics[Metric.INGEST_QUEUE].labels("waiting").set(3)
+
+
 def decide(metrics: dict, elapsed: float) -> None:
     """What the operator would export at this time."""
     stage = min(int(elapsed / STAGE_SECONDS), len(WEIGHTS) - 1)
@@ -147,6 +154,7 @@ def main() -> None:
             answer(metrics, variant, arm, pace, dice)
             evidence(metrics, variant, arm, pace, dice)
         shadow(metrics, dice)
+        prepare(metrics)
         metrics[Metric.FLAG_EVALUATIONS].labels("sampler.variant", "stable", "SPLIT").inc()
         decide(metrics, time.monotonic() - start)
         time.sleep(TICK_SECONDS)
