@@ -23,9 +23,27 @@ _HERE: Final = "pitwall_runtime.samplers"
 
 BUILT_IN: Final[Mapping[str, str]] = {
     "uniform": f"{_HERE}.coverage.uniform:SAMPLER",
+    "shot-uniform": f"{_HERE}.coverage.shot_uniform:SAMPLER",
+    "key-frames": f"{_HERE}.coverage.key_frames:SAMPLER",
     "topk": f"{_HERE}.relevance.topk:SAMPLER",
     "aks": f"{_HERE}.relevance.aks:SAMPLER",
+    "bolt": f"{_HERE}.relevance.bolt:SAMPLER",
+    "focus": f"{_HERE}.relevance.focus:SAMPLER",
+    "qframe": f"{_HERE}.relevance.qframe:SAMPLER",
+    "mmr": f"{_HERE}.diversity.mmr:SAMPLER",
     "dpp": f"{_HERE}.diversity.dpp:SAMPLER",
+    "adard": f"{_HERE}.diversity.adard:SAMPLER",
+    "mdp3": f"{_HERE}.diversity.mdp3:SAMPLER",
+    "gift": f"{_HERE}.diversity.gift:SAMPLER",
+    "qca": f"{_HERE}.segments.qca:SAMPLER",
+    "wfs-sb": f"{_HERE}.segments.wfs_sb:SAMPLER",
+    "quota": f"{_HERE}.segments.quota:SAMPLER",
+    "router": f"{_HERE}.composed.router:SAMPLER",
+    "logic-tree": f"{_HERE}.composed.logic_tree:SAMPLER",
+    "expansion": f"{_HERE}.composed.expansion:SAMPLER",
+    "learned": f"{_HERE}.composed.learned:SAMPLER",
+    "air": f"{_HERE}.composed.air:SAMPLER",
+    "frame-thinker": f"{_HERE}.composed.frame_thinker:SAMPLER",
 }
 """Samplers of this package; they are imported when they are asked for."""
 

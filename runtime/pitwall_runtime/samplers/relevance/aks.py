@@ -14,9 +14,9 @@ from pydantic import Field
 
 from pitwall_crds.resource import Border
 from pitwall_runtime.media import Floats, Selection
+from pitwall_runtime.samplers.arithmetic.curve import Curve, Positions, evenly, is_flat, unit_range
+from pitwall_runtime.samplers.arithmetic.quotas import largest_remainders
 from pitwall_runtime.samplers.contract import Input, Sampler, SamplerContext, Stability
-from pitwall_runtime.samplers.coverage.uniform import spread
-from pitwall_runtime.samplers.relevance.topk import best
 
 
 class AksParameters(Border):
@@ -32,67 +32,60 @@ class AksParameters(Border):
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
-    """Frames [start, end) that are not split further, and the depth they were reached at."""
+class Leaves:
+    """L stretches [edges[k], edges[k + 1]) that tile the pool, and how often each was halved [L]."""
 
-    start: int
-    end: int
-    depth: int
+    edges: Positions
+    depths: Positions
+
+
+def choose(scores: Floats, budget: int, parameters: AksParameters) -> Positions:
+    """`budget` ≤ N frames in time order."""
+    if is_flat(scores):
+        return evenly(len(scores), budget)
+    normal = unit_range(scores)
+    leaves = split(normal, budget, parameters)
+    lengths = np.diff(leaves.edges)
+    quotas = largest_remainders(0.5**leaves.depths, budget, lengths)
+    leaf = np.repeat(np.arange(len(lengths)), lengths)
+    order = np.argsort(2.0 * leaf - normal, kind="stable")  # leaf by leaf, the best first
+    rank = np.arange(len(normal)) - np.repeat(leaves.edges[:-1], lengths)
+    return np.sort(order[rank < np.repeat(quotas, lengths)])
+
+
+def split(normal: Curve, budget: int, parameters: AksParameters) -> Leaves:
+    """Judge and halve, one depth after the other, until every stretch has a peak or is deep enough."""
+    sums = np.concatenate([[0.0], np.cumsum(normal)])
+    edges, depths = np.array([0, len(normal)]), np.zeros(1, dtype=np.int64)
+    is_open = np.ones(1, dtype=bool)
+    for depth in range(min(parameters.max_depth, budget.bit_length() - 1)):
+        lengths = np.diff(edges)
+        means = np.diff(sums[edges]) / lengths
+        # The mean of the best frames is at most the maximum, so that few stretches need more than it.
+        maybe = is_open & (np.maximum.reduceat(normal, edges[:-1]) - means > float(parameters.peak_threshold))
+        for at in np.flatnonzero(maybe):
+            is_open[at] = not _has_peak(normal[edges[at] : edges[at + 1]], budget, parameters)
+        halved = is_open & (lengths >= 2)
+        if not halved.any():
+            break
+        copies = 1 + halved
+        middles = (edges[:-1] + edges[1:])[halved] // 2
+        depths = np.repeat(np.where(halved, depth + 1, depths), copies)
+        is_open = np.repeat(is_open, copies)
+        edges = np.sort(np.concatenate([edges, middles]))
+    return Leaves(edges, depths)
+
+
+def _has_peak(stretch: Curve, budget: int, parameters: AksParameters) -> bool:
+    count = min(budget, len(stretch))
+    top = np.partition(stretch, len(stretch) - count)[len(stretch) - count :]
+    rises = float(top.mean() - stretch.mean()) > float(parameters.peak_threshold)
+    return bool(rises and float(stretch.std()) > float(parameters.deviation_threshold))
 
 
 def select(context: SamplerContext, parameters: AksParameters) -> Selection:
     """Exactly `budget` frames: most from stretches with a clear peak, some from everywhere."""
-    scores = context.scores()
-    low, high = float(scores.min()), float(scores.max())
-    if high - low < 1e-9 or context.budget == context.pool_size:
-        return Selection.of(spread(0, context.pool_size, context.budget))
-    normal = (scores - low) / (high - low)
-    leaves = _split(normal, context.budget, parameters)
-    quotas = _quotas(leaves, context.budget)
-    chosen = [
-        leaf.start + offset
-        for leaf, quota in zip(leaves, quotas, strict=True)
-        for offset in best(normal[leaf.start : leaf.end], quota)
-    ]
-    return Selection.of(chosen)
-
-
-def _split(normal: Floats, budget: int, parameters: AksParameters) -> list[Leaf]:
-    """Judge and split: leaves in time order that tile the pool."""
-    deepest = min(parameters.max_depth, budget.bit_length() - 1)
-    stack, leaves = [Leaf(0, len(normal), 0)], []
-    while stack:
-        leaf = stack.pop()
-        if leaf.depth >= deepest or leaf.end - leaf.start < 2 or _has_peak(normal, leaf, budget, parameters):
-            leaves.append(leaf)
-            continue
-        middle = (leaf.start + leaf.end) // 2
-        stack += [Leaf(middle, leaf.end, leaf.depth + 1), Leaf(leaf.start, middle, leaf.depth + 1)]
-    return leaves
-
-
-def _has_peak(normal: Floats, leaf: Leaf, budget: int, parameters: AksParameters) -> bool:
-    stretch = normal[leaf.start : leaf.end]
-    count = min(budget, len(stretch))
-    top = np.partition(stretch, len(stretch) - count)[len(stretch) - count :]
-    rises = float(top.mean() - stretch.mean()) > parameters.peak_threshold
-    return bool(rises and float(stretch.std()) > parameters.deviation_threshold)
-
-
-def _quotas(leaves: list[Leaf], budget: int) -> list[int]:
-    """Budget shared by 2^-depth with largest remainders, never more than a leaf holds."""
-    deepest = max(leaf.depth for leaf in leaves)
-    shares = [budget << (deepest - leaf.depth) for leaf in leaves]
-    unit = 1 << deepest
-    quotas = [min(share // unit, leaf.end - leaf.start) for share, leaf in zip(shares, leaves, strict=True)]
-    order = sorted(range(len(leaves)), key=lambda k: (-(shares[k] % unit), k))
-    missing = budget - sum(quotas)
-    while missing:
-        for k in order:
-            if missing and quotas[k] < leaves[k].end - leaves[k].start:
-                quotas[k] += 1
-                missing -= 1
-    return quotas
+    return Selection.of(choose(context.scores(), context.budget, parameters))
 
 
 SAMPLER = Sampler(

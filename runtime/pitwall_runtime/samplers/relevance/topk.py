@@ -1,19 +1,13 @@
 """Top-k: takes the K most relevant frames. Strong on one moment, blind to the second."""
 
-import numpy as np
-
 from pitwall_crds.resource import Border
-from pitwall_runtime.media import Floats, Selection
+from pitwall_runtime.media import Selection
+from pitwall_runtime.samplers.arithmetic.curve import best
 from pitwall_runtime.samplers.contract import Input, Sampler, SamplerContext, Stability
 
 
 class TopKParameters(Border):
     """Top-k has none."""
-
-
-def best(scores: Floats, count: int) -> list[int]:
-    """Positions of the `count` largest scores; the earlier one wins a tie."""
-    return sorted(np.argsort(-scores, kind="stable")[:count].tolist())
 
 
 def select(context: SamplerContext, parameters: TopKParameters) -> Selection:

@@ -1,7 +1,5 @@
 """AKS splits until a stretch has a peak, and gives back the whole budget where the published form loses frames."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,9 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pitwall_crds.variant import SamplerSpec
+from pitwall_runtime.samplers.arithmetic.curve import unit_range
 from pitwall_runtime.samplers.catalogue import build
 from pitwall_runtime.samplers.offline import offline_context
-from pitwall_runtime.samplers.relevance.aks import AksParameters, Leaf, _quotas, _split
+from pitwall_runtime.samplers.relevance.aks import AksParameters, split
 
 
 def curve(length, *peaks):
@@ -50,16 +49,30 @@ def test_aks_without_depth_is_topk():
     budget=st.integers(1, 64),
     depth=st.integers(0, 10),
 )
-def test_the_leaves_of_aks_tile_the_pool_and_share_the_whole_budget(scores, budget, depth):
+def test_the_leaves_of_aks_tile_the_pool_and_are_halved_while_they_have_no_peak(scores, budget, depth):
     budget = min(budget, len(scores))
-    leaves = _split(scores, budget, AksParameters(max_depth=depth))
-    quotas = _quotas(leaves, budget)
+    normal = unit_range(scores)
+    leaves = split(normal, budget, AksParameters(max_depth=depth))
 
-    assert (leaves[0].start, leaves[-1].end) == (0, len(scores))
-    assert all(one.end == two.start for one, two in pairwise(leaves))
-    assert sum(quotas) == budget
-    assert all(0 <= quota <= leaf.end - leaf.start for quota, leaf in zip(quotas, leaves, strict=True))
+    assert (leaves.edges.tolist(), leaves.depths.tolist()) == by_definition(normal, budget, depth)
 
 
-def test_a_leaf_that_is_too_small_gives_its_share_to_the_others():
-    assert _quotas([Leaf(0, 1, 1), Leaf(1, 100, 1)], 8) == [1, 7]
+def by_definition(normal, budget, depth):
+    """Judge and split, one stretch after the other: the edges and depths of the leaves in time order."""
+    deepest = min(depth, budget.bit_length() - 1)
+    stack, edges, depths = [(0, len(normal), 0)], [0], []
+    while stack:
+        start, end, at = stack.pop()
+        stretch = np.sort(normal[start:end])[::-1]
+        if at >= deepest or end - start < 2 or stretch[:budget].mean() - stretch.mean() > 0.8:
+            edges.append(end)
+            depths.append(at)
+            continue
+        middle = (start + end) // 2
+        stack += [(middle, end, at + 1), (start, middle, at + 1)]
+    return edges, depths
+
+
+def test_a_leaf_takes_its_best_frames():
+    # No peak at depth 0 or 1, so four leaves of three frames, and K = 4 gives one to each.
+    assert choose(np.array([0, 0.2, 0.1, 0.5, 0.4, 0.6, 1.0, 0.9, 0.8, 0.3, 0.3, 0.2]), 4) == (1, 5, 6, 9)

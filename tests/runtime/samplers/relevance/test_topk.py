@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pitwall_crds.variant import SamplerSpec
+from pitwall_runtime.samplers.arithmetic.curve import best
 from pitwall_runtime.samplers.catalogue import build
 from pitwall_runtime.samplers.offline import offline_context
-from pitwall_runtime.samplers.relevance.topk import best
 
 
 def test_topk_takes_the_best():

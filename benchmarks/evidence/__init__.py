@@ -1,0 +1,1 @@
+"""Which sampler finds the evidence: recall of the moments that answer a question, without any language model."""

@@ -1,0 +1,1 @@
+"""Arithmetic that several samplers share: curves, quotas, peaks, wavelets, spreading. Plain arrays in and out."""
