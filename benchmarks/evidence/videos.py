@@ -18,6 +18,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.signal import lfilter
 
 Floats = npt.NDArray[np.float32]
 Interval = tuple[float, float]
@@ -152,10 +153,6 @@ def _bump(
 
 
 def _noise(generator: np.random.Generator, length: int, world: MadeUpWorld) -> npt.NDArray[np.float64]:
-    steps = generator.normal(size=length)
-    drift = np.empty(length)
-    value = 0.0
-    for second in range(length):
-        value = 0.9 * value + np.sqrt(1 - 0.81) * steps[second]
-        drift[second] = value
-    return world.noise * generator.normal(size=length) + world.drift * drift
+    drift = lfilter([np.sqrt(1 - 0.9**2)], [1.0, -0.9], generator.normal(size=length))
+    noise: npt.NDArray[np.float64] = world.noise * generator.normal(size=length) + world.drift * drift
+    return noise

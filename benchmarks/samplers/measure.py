@@ -19,7 +19,7 @@ from pitwall_runtime.samplers.contract import Sampler, SamplerContext
 from pitwall_runtime.samplers.offline import offline_context
 
 POOLS, BUDGETS, DIMENSIONS = (600, 3600, 36_000), (8, 32, 64), (768, 1152)
-SECONDS_A_CELL, MOST_RUNS, LEAST_RUNS = 0.6, 200, 20
+SECONDS_A_CELL, MOST_RUNS, LEAST_RUNS = 0.3, 200, 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ def write(rows: Sequence[CostRow], output: Path) -> int:
     }
     output.parent.mkdir(parents=True, exist_ok=True)
     content = [{"benchmark": "samplers", **asdict(row), **about} for row in rows]
-    output.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in content)
+    output.write_text(f"[\n{lines}\n]\n")
     sys.stdout.write(f"{'sampler':18}{''.join(f'{column:>11}' for column in COLUMNS)}\n")
     for row in sorted(rows, key=lambda row: (row.sampler, row.dimension, row.n)):
         if row.budget == 64:

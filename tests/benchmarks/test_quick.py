@@ -22,7 +22,7 @@ def rows(benchmark: str, output: Path, *options: str) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", f"benchmarks.{benchmark}", "--output", str(output), *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    file = output / "canary_policies.json" if output.is_dir() else output
+    file = output / f"{benchmark}.json" if output.is_dir() else output
     found = json.loads(file.read_text())
     return list(found["rows"] if isinstance(found, dict) else found)
 
@@ -89,3 +89,20 @@ def test_what_the_ingest_queues_carry_is_measured(tmp_path):
     assert_each_says_where_and_when(found)
     assert {"put", "take and finish"} <= {row["measure"] for row in found if row["queue"] == "SQLite"}
     assert all(row["value"] > 0 for row in found if row["unit"] == "jobs/s")
+def test_what_choosing_costs_is_measured(tmp_path):
+    found = rows("samplers", tmp_path / "samplers.json", "--quick")
+
+    assert_each_says_where_and_when(found)
+    assert {"uniform", "quota", "air"} <= {row["sampler"] for row in found}
+    assert {(row["n"], row["budget"], row["dimension"]) for row in found} == {(600, 64, 1152), (3600, 64, 1152)}
+    assert all(0 < row["p50_ms"] <= row["p99_ms"] and row["mib"] > 0 and row["chosen"] == 64 for row in found)
+
+
+def test_which_sampler_finds_the_evidence_is_measured(tmp_path):
+    found = rows("evidence", tmp_path, "--quick")
+
+    assert_each_says_where_and_when(found)
+    assert {row["budget"] for row in found} == {8, 16, 32, 64}
+    recall = {row["sampler"]: row["recall"] for row in found if (row["stratum"], row["budget"]) == ("all", 64)}
+    assert recall["quota"] > recall["uniform"] > 0.2
+    assert (tmp_path / "evidence.png").stat().st_size > 20_000

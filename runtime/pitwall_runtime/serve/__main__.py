@@ -81,6 +81,14 @@ def _load(engine: "ServingState", arguments: argparse.Namespace, quota: "Quota")
     logging.getLogger(__name__).info("%s is ready", engine.variant.metadata.name)
 
 
+def _limit_threads(threads: int) -> None:
+    """Before the libraries are imported that read it."""
+    for library in ("OMP", "MKL"):  # torch
+        os.environ.setdefault(f"{library}_NUM_THREADS", str(threads))
+    # numpy: a sampler's products are so small that threads waiting for each other take ten times as long.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def _state(arguments: argparse.Namespace, quota: "Quota") -> "ServingState":
     """What the application needs, without the models. Raises BadVariantError or QueueAddressError."""
     from pitwall_runtime.ingest.desk import IngestDesk
@@ -109,8 +117,7 @@ def _state(arguments: argparse.Namespace, quota: "Quota") -> "ServingState":
 def main() -> int:
     """Serve until SIGTERM, then let running answers finish; 2 if it could not begin."""
     arguments = _arguments()
-    for library in ("OMP", "OPENBLAS", "MKL"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", str(arguments.threads))
+    _limit_threads(arguments.threads)
     os.environ.setdefault("TQDM_DISABLE", "1")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -18,8 +18,9 @@ def fill_by_score(scores: npt.NDArray[np.floating[Any]], chosen: Positions, budg
     taken[chosen] = True
     missing = min(budget, len(scores)) - int(taken.sum())
     gap = max(gap_frames, 1)
+    least = np.maximum(scores, np.finfo(scores.dtype).min)  # minus infinity marks frames that are taken or too near
     while missing > 0:
-        open_scores = np.where(_near(taken, gap - 1), -np.inf, scores)
+        open_scores = np.where(_near(taken, gap - 1), -np.inf, least)
         while missing > 0:
             pick = int(np.argmax(open_scores))
             if open_scores[pick] == -np.inf:

@@ -13,7 +13,8 @@ from pitwall_runtime.samplers.arithmetic.curve import Positions
 RIDGE: Final = 1e-6
 """Added to the diagonal, so that equal rows keep the kernel positive definite."""
 
-_LEAST_GAIN: Final = RIDGE * RIDGE
+_LEAST_GAIN: Final = RIDGE
+"""With the ridge no row adds less; what is below is a rounding error, and must not be divided by."""
 
 
 def greedy_volume(

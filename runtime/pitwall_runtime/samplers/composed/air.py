@@ -3,7 +3,7 @@
 Zou et al., ICLR 2026 (arXiv 2510.04428), without its reasons: two Gaussians set the threshold, intervals between
 candidates are ranked by relevance, change and length, twelve frames a round are rated from 1 to 5, those above 3 stay
 and their neighbours become candidates. It ends after six rounds, with the budget full, or when calls or time are spent;
-what is missing then comes from `quota`, whose frames are also asked about when the model likes nothing of the events.
+what is missing then comes from `quota`, whose frames, and evenly spread ones, are asked about when no event is left.
 """
 
 import re
@@ -143,7 +143,7 @@ def ratings(reply: str, count: int) -> dict[int, int]:
 async def select(context: SamplerContext, parameters: AirParameters) -> Selection:
     """Exactly `budget` frames: those that the model likes, then those of `quota`."""
     scores: Floats = context.scores()
-    usual = tuple(quota.along(scores, context).tolist())
+    usual = (*quota.along(scores, context).tolist(), *evenly(context.pool_size, context.budget).tolist())
     curve, seconds = scores.astype(np.float64), context.pts_seconds
     search = AirSearch(context.question, curve, seconds, context.budget, parameters, usual)
     ended = await converse(context, search)

@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from pitwall_runtime.samplers.arithmetic.curve import Curve
 
-_STEPS = 60
+_STEPS = 40
 _LEAST_SHARE = 1e-6
-_MOST_VALUES = 2048
+_MOST_VALUES = 512
 """Of more values every n-th one by size is enough."""
 
 

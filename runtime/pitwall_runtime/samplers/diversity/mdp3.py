@@ -19,8 +19,8 @@ from pitwall_runtime.samplers.arithmetic.curve import Curve, Positions, candidat
 from pitwall_runtime.samplers.contract import Input, Sampler, SamplerContext, Stability
 
 _WIDTHS: Final = tuple(2.0**power for power in range(-3, 2))
-_LEAST: Final = 1e-9
-"""Of a squared diagonal of the Cholesky factor: equal frames add next to nothing, and not minus infinity."""
+_LEAST: Final = 1e-6
+"""Of a squared diagonal of the Cholesky factor: equal frames add next to nothing, and divide by no rounding error."""
 
 
 class Mdp3Parameters(Border):
@@ -53,7 +53,7 @@ def kernel(squared_distances: Curve) -> Curve:
 
 def choose(scores: Floats, rows: Floats, budget: int, parameters: Mdp3Parameters) -> Positions:
     """`budget` ≤ M of M frames in time order: cosines with the question [M], unit rows [M, D]."""
-    likeness = kernel(np.maximum(2.0 - 2.0 * (rows @ rows.T).astype(np.float64), 0.0))
+    likeness = kernel(_squared_distances(rows.astype(np.float64)))
     relevance = 2.0 / float(parameters.diversity) * np.log(kernel(np.maximum(2.0 - 2.0 * scores.astype(np.float64), 0)))
     plans = Plans(np.full(budget + 1, -np.inf), np.zeros((budget + 1, budget), dtype=np.int64))
     plans.values[0] = 0.0
@@ -61,6 +61,13 @@ def choose(scores: Floats, rows: Floats, budget: int, parameters: Mdp3Parameters
         stretch = np.arange(start, min(start + parameters.stretch_frames, len(rows)))
         plans = _extended(plans, stretch, likeness, relevance)
     return np.sort(plans.picks[budget])
+
+
+def _squared_distances(rows: Curve) -> Curve:
+    lengths = np.einsum("nd,nd->n", rows, rows)
+    squares: Curve = np.maximum(lengths[:, None] + lengths[None, :] - 2.0 * (rows @ rows.T), 0.0)
+    np.fill_diagonal(squares, 0.0)
+    return squares
 
 
 def _extended(plans: Plans, stretch: Positions, likeness: Curve, relevance: Curve) -> Plans:

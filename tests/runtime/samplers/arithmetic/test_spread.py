@@ -20,6 +20,12 @@ def test_filled_by_score_with_a_gap_until_none_is_left():
     assert fill_by_score(falling, np.array([], dtype=int), 2, gap_frames=9).tolist() == [0, 4]
 
 
+def test_frames_that_are_worth_nothing_are_taken_last():
+    scores = np.array([-np.inf, -np.inf, 1.0, -np.inf])
+
+    assert fill_by_score(scores, np.array([], dtype=int), 3, gap_frames=2).tolist() == [0, 1, 2]
+
+
 @given(
     scores=arrays.arrays(np.float64, st.integers(1, 40), elements=st.floats(-1, 1)),
     budget=st.integers(1, 50),
