@@ -87,7 +87,7 @@ def told(cache: Cache) -> Cache:
     [
         ({"name": "paper", "parameters": {"depht": 1}}, 'depht is not a parameter of paper; did you mean "depth"'),
         ({"name": "paper", "parameters": {"depth": 10}}, r"depth = 10: 10 is greater than the maximum of 9 \(How deep"),
-        ({"name": "papre"}, "'papre' is not in the image; did you mean .paper.* it has aks, "),
+        ({"name": "papre"}, "'papre' is not in the image; did you mean .paper.* it has adard, "),
     ],
 )
 def test_what_pods_of_the_same_image_have_said_explains_a_new_variant(told, sampler, words):

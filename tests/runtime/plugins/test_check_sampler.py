@@ -71,7 +71,9 @@ def test_what_is_no_sampler_is_refused_in_a_sentence():
     done = check("no-such-sampler")
 
     assert done.returncode == 2
-    assert done.stderr.startswith("pitwall check-sampler: unknown sampler 'no-such-sampler'; choose one of adard, air, aks")
+    assert done.stderr.startswith(
+        "pitwall check-sampler: unknown sampler 'no-such-sampler'; choose one of adard, air, aks"
+    )
     assert done.stderr.count("\n") == 1
 
 
