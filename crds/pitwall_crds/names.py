@@ -91,6 +91,8 @@ class ObjectLabel(StrEnum):
     VARIANT = "pitwall.dev/variant"
     POOL = "pitwall.dev/pool"
     REVISION = "pitwall.dev/revision"
+    INSTANCE = "pitwall.dev/instance"
+    """Of a Rollout or SamplerVariant: which of several operators it is for; without it, the one without a name."""
 
 
 MANAGED_BY: Final = "pitwall"

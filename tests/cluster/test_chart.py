@@ -184,7 +184,8 @@ OPERATOR_MUST_NOT = [
     ("update,patch,create,delete", "samplervariants.pitwall.dev"),
     ("get,list,watch,create", "secrets"), ("get,list", "configmaps"), ("create,delete,get", "pods"),
     ("create", "pods/exec"), ("create,update,patch", "roles.rbac.authorization.k8s.io"), ("get,list", "namespaces"),
-    ("list", "leases.coordination.k8s.io"), ("create", "serviceaccounts/token"), ("impersonate", "users"),
+    ("update,delete,patch", "leases.coordination.k8s.io"), ("create", "serviceaccounts/token"),
+    ("impersonate", "users"),
 ]  # fmt: skip
 
 
@@ -237,6 +238,7 @@ def test_the_operator_may_what_it_needs_and_no_more(release, everywhere):
     assert operator.denied(OPERATOR_MUST_NOT, release.namespace) == pairs(OPERATOR_MUST_NOT)
     assert operator.may("get", "leases.coordination.k8s.io", release.namespace, "pit-pitwall-operator")
     assert not operator.may("create", "leases.coordination.k8s.io", "default")
+    assert operator.may("list", "leases.coordination.k8s.io", "default") == everywhere
 
 
 def test_the_gateway_may_read_where_pods_are_in_one_namespace_and_nothing_else(release):

@@ -120,6 +120,11 @@ readinessProbe:
 {{- $given.name | default (ternary (printf "%s-operator" (include "pitwall.fullname" .)) "default" $given.create) -}}
 {{- end -}}
 
+{{/* The Lease by which an operator claims a namespace; see operator/pitwall_operator/kube/claims.py. */}}
+{{- define "pitwall.operator.claim" -}}
+pitwall-claim-{{ .Values.operator.instance | default "default" }}
+{{- end -}}
+
 {{- define "pitwall.gateway.serviceAccount" -}}
 {{- $given := .Values.gateway.serviceAccount -}}
 {{- $given.name | default (ternary (printf "%s-gateway" (include "pitwall.fullname" .)) "default" $given.create) -}}

@@ -26,6 +26,7 @@ from pitwall_operator.cluster.recent_flags import RecentFlags
 from pitwall_operator.cluster.reconcile import Reconciler
 from pitwall_operator.cluster.settings import OperatorSettings, read
 from pitwall_operator.kube.cache import Cache
+from pitwall_operator.kube.claims import Claims, OperatorScope
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object, connect
 from pitwall_operator.kube.deployments import Deployments
 from pitwall_operator.kube.events import Events
@@ -86,13 +87,18 @@ def _prometheus(settings: OperatorSettings, kube: Kube) -> PrometheusSource | No
     )
 
 
+def _claims(settings: OperatorSettings, kube: Kube) -> Claims:
+    owner = f"{settings.lease_namespace}/{settings.lease_name}"
+    return Claims(kube, OperatorScope(owner, settings.lease_namespace, settings.instance, settings.namespaces))
+
+
 def _controller(
     settings: OperatorSettings, kube: Kube, flags: FlagClient, reader: Reader, metrics: OperatorMetrics
 ) -> Controller:
     cache = Cache()
     reconciler = Reconciler(
         kube, cache, flags, Deployments(kube, cache, settings.defaults), reader, Events(kube),
-        metrics.statuses, settings.known, settings.resync_seconds,
+        metrics.statuses, settings.known, _claims(settings, kube), settings.resync_seconds,
     )  # fmt: skip
     return Controller(kube, cache, flags, reconciler, reader, metrics, settings.namespaces, settings.workers)
 
@@ -116,6 +122,7 @@ async def _serve(
     election = asyncio.create_task(background.keep("lease", lambda: lease.keep(end_election), end_election))
     rounds = {
         "turns": lambda: controller.lead(lease.leading, stopped),
+        "claims": lambda: controller.reconciler.claims.keep(lease.leading, stopped, controller.wake_all),
         "reader": lambda: controller.reader.keep_reading(stopped),
         "leader metric": lambda: _tell(metrics, lease, stopped),
     }

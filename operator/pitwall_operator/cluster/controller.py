@@ -110,6 +110,7 @@ class Controller:
     async def _lead_while_leased(self, leading: asyncio.Event, stopped: asyncio.Event) -> None:
         """From taking the lease over to losing it."""
         try:
+            await self.reconciler.claims.settle()
             await self._list_all()
         except KubeError as error:
             log.warning("cannot lead yet: %s", error)
@@ -119,7 +120,7 @@ class Controller:
             return
         self.refused = ""
         self.leading = True
-        self._wake_all()
+        self.wake_all()
         over = asyncio.Event()
         rounds = {f"worker {number}": self._work for number in range(self.workers)}
         rounds |= {SWEEP: self._sweep, COMPARISON: self._audit}
@@ -178,7 +179,7 @@ class Controller:
             if known is not None:
                 self._wake(kind, known, self.cache.concerned(kind, known))
 
-    def _wake_all(self) -> None:
+    def wake_all(self) -> None:
         """Those that move first; those that rest one after the other."""
         resting = 0
         for key, found in self.cache.objects[ROLLOUTS].items():

@@ -20,10 +20,12 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import Phase, RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_flags.client import FlagClient
+from pitwall_operator.decision.conditions import with_contest
 from pitwall_operator.decision.move import MOVING
 from pitwall_operator.decision.runnable import Known, variant_problems
 from pitwall_operator.decision.variant_status import describe_variant
 from pitwall_operator.kube.cache import Cache, Key, is_leaving, mentioned, version_of
+from pitwall_operator.kube.claims import Claims
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object
 from pitwall_operator.kube.deployments import Deployments, kept_spec, ready_replicas
 from pitwall_operator.kube.events import Events
@@ -92,6 +94,7 @@ class Reconciler:
     Attributes:
         statuses: told every status that was decided, for the operator's own metrics.
         known: what the runtime image can run.
+        claims: which resources are this operator's.
         samplers: asks ready pods which samplers they have; None asks nobody.
         resync_seconds: when a rollout that rests is looked at again.
     """
@@ -104,6 +107,7 @@ class Reconciler:
     events: Events
     statuses: StatusListener
     known: Known
+    claims: Claims
     resync_seconds: float = 600.0
     clock: Callable[[], float] = time.monotonic
     planner: RunPlanner = field(default_factory=RunPlanner)
@@ -122,6 +126,9 @@ class Reconciler:
         if found is None or is_leaving(found):
             self._forget(key)
             return None
+        if not self.claims.are_ours(found):
+            self._forget(key)
+            return self.resync_seconds
         try:
             rollout = Rollout.model_validate(found)
         except ValidationError as error:
@@ -142,7 +149,7 @@ class Reconciler:
         found = self.cache.get(VARIANTS, key)
         if found is None:
             self._metrics_at.pop(key, None)
-        elif not self.cache.rollouts_of_variant(key):
+        elif not self.cache.rollouts_of_variant(key) and self.claims.are_ours(found):
             await self._describe_one(found, {}, ())
 
     async def _take(self, key: Key, found: Object, rollout: Rollout) -> float:
@@ -152,6 +159,7 @@ class Reconciler:
 
         async def store(rollout: Rollout, status: RolloutStatus) -> None:
             self.statuses.show(rollout, status)
+            status = with_contest(rollout, status, self.claims.contested(key[0]), now=self.kube.clock())
             await self._write_status(found, rollout, status)
 
         notebook = Notebook(self.flags, store)

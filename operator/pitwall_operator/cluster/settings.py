@@ -34,6 +34,7 @@ class OperatorSettings:
     kubeconfig: Path | None
     context: str | None
     namespaces: tuple[str, ...]
+    instance: str
     flags_url: str
     flags_token: str
     flags_authority: Path | None
@@ -63,7 +64,7 @@ def read(arguments: Sequence[str]) -> OperatorSettings:
     if (chosen.webhook_certificate is None) != (chosen.webhook_private_key is None):
         parser.error("--webhook-certificate and --webhook-private-key go together")
     token = os.environ.get("PITWALL_PROMETHEUS_TOKEN", "")
-    plain = ("kubeconfig", "context", "flags_url", "flags_authority", "prometheus_url",
+    plain = ("kubeconfig", "context", "instance", "flags_url", "flags_authority", "prometheus_url",
              "prometheus_timeout_seconds", "read_seconds",
              "stale_seconds", "lease_namespace", "lease_name", "identity", "port", "webhook_port",
              "webhook_certificate", "webhook_private_key", "resync_seconds", "watch_silence_seconds",
@@ -98,6 +99,10 @@ def _cluster_options(group: Any) -> None:
     group.add_argument(
         "--namespace", action="append", default=[], metavar="NAME", help="watch this one only; repeatable; none is all"
     )
+    group.add_argument(
+        "--instance", default="", metavar="NAME",
+        help="take care of what is labelled pitwall.dev/instance=NAME alone; empty: of what has no such label",
+    )  # fmt: skip
     group.add_argument("--lease-namespace", default=os.environ.get("POD_NAMESPACE", "default"))
     group.add_argument("--lease-name", default="pitwall-operator", help="one Lease for each set of replicas")
     group.add_argument(

@@ -142,3 +142,11 @@ def describe(
             ),
         }
     )
+
+
+def with_contest(rollout: Rollout, status: RolloutStatus, rival: str, *, now: float) -> RolloutStatus:
+    """The status with what is wrong about who takes care of it: another operator wants to; nothing where none does."""
+    if not rival:
+        return status
+    contested = _condition(rollout, "Contested", ConditionStatus.TRUE, StatusReason("AnotherOperator", rival), now)
+    return status.model_copy(update={"conditions": (*status.conditions, contested)})

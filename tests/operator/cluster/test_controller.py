@@ -56,10 +56,13 @@ class FakeReconciler:
         self.described: list[tuple[str, str]] = []
         self.told: list[tuple[str, str]] = []
         self.told_broken: list[tuple[tuple[str, str], str]] = []
-        self.platform = self
+        self.platform = self.claims = self
         self.drained: list[tuple[str, str]] = []
         self.open = asyncio.Event()
         self.open.set()
+
+    async def settle(self) -> bool:
+        return False
 
     async def take(self, key: tuple[str, str]) -> float | None:
         assert not self.running[key], "two turns of one rollout at once"

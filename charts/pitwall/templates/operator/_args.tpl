@@ -6,6 +6,9 @@
 - --flags-authority=/etc/pitwall/flags/ca.crt
 {{- end }}
 - --lease-name={{ include "pitwall.fullname" . }}-operator
+{{- with .Values.operator.instance }}
+- --instance={{ . }}
+{{- end }}
 - --port=8080
 - --resync-seconds={{ .Values.operator.resyncSeconds }}
 - --workers={{ .Values.operator.workers }}

@@ -1,0 +1,79 @@
+"""Several operators in one cluster: each has its own Rollouts, and where two want the same, people are told."""
+
+from typing import Any
+
+import pytest
+from harness import binaries, world
+from harness.control_plane import ControlPlane
+from harness.kube import Kubectl
+from harness.processes import until
+from harness.scenario import Scenario
+from harness.world import Operator
+
+from pitwall_operator.kube.claims import RENEW_SECONDS
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+NOTICED = 6 * RENEW_SECONDS
+
+
+def another(scenario: Scenario, plane: ControlPlane, name: str, **changes: Any) -> Operator:
+    """One more operator beside the scenario's own, of another release."""
+    own = scenario.operator
+    options = (f"--lease-name={name}", *changes.pop("options", ()))
+    made = Operator(plane, own.flags, own.prometheus, own.namespace, own.folder, name, options=options, **changes)
+    scenario.replicas.append(made)
+    return made.start().await_ready()
+
+
+def acted_as(scenario: Scenario, operator: Operator) -> bool:
+    """Whether an operator decides on the scenario's Rollout: it tells its verdict then."""
+    told = world.ask(f"http://127.0.0.1:{operator.port}/metrics").text
+    return f'pitwall_rollout_phase{{phase="Stable",rollout="sampler",rollout_namespace="{scenario.namespace}"}}' in told
+
+
+def test_an_operator_of_the_cluster_keeps_out_of_a_namespace_that_has_one(
+    scenario: Scenario, control_plane: ControlPlane, kubectl: Kubectl
+):
+    world.grant(kubectl, binaries.found("helm")["helm"], world.LEASE_NAMESPACE, cluster_wide=True)
+    wide = another(scenario, control_plane, "wide", cluster_wide=True)
+    scenario.apply("rollout.yaml")
+    until(lambda: acted_as(scenario, wide), seconds=60, what="the operator of the cluster at work")
+
+    scenario.start()
+    until(lambda: acted_as(scenario, scenario.operator), seconds=60, what="the namespace's own operator at work")
+    until(lambda: not acted_as(scenario, wide), seconds=NOTICED, what="the operator of the cluster to keep out")
+    assert scenario.condition("Contested") == "Unknown", "the two are apart"
+
+    scenario.operator.process.stop()
+    until(lambda: acted_as(scenario, wide), seconds=2 * NOTICED, what="the operator of the cluster at work again")
+
+
+def test_of_two_operators_of_one_namespace_the_second_does_nothing_and_the_first_tells_of_it(
+    scenario: Scenario, control_plane: ControlPlane
+):
+    scenario.start()
+    second = another(scenario, control_plane, "second")
+
+    until(
+        lambda: scenario.condition("Contested") == "True", seconds=NOTICED, what="a condition that tells of the other"
+    )
+    [told] = [one for one in scenario.status()["conditions"] if one["type"] == "Contested"]
+    assert f"operator {scenario.namespace}/second watches this namespace too" in told["message"]
+    assert not acted_as(scenario, second)
+
+    second.process.stop()
+    until(
+        lambda: scenario.condition("Contested") == "Unknown",
+        seconds=2 * NOTICED,
+        what="an end of the condition's cause",
+    )
+
+
+def test_an_instance_takes_what_is_labelled_for_it_alone(scenario: Scenario, control_plane: ControlPlane):
+    scenario.start()
+    blue = another(scenario, control_plane, "blue", options=("--instance=blue",))
+
+    scenario.kubectl("label", "rollout", "sampler", "pitwall.dev/instance=blue", namespace=scenario.namespace)
+
+    until(lambda: acted_as(scenario, blue), seconds=60, what="the instance at work")
+    until(lambda: not acted_as(scenario, scenario.operator), seconds=60, what="the other operator's end of it")

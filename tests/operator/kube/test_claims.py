@@ -1,0 +1,167 @@
+"""Which Rollouts are whose, where several operators run in one cluster."""
+
+import copy
+
+import pytest
+
+from pitwall_operator.kube.claims import DURATION_SECONDS, EVERYWHERE, Claims, OperatorScope
+from pitwall_operator.values.errors import (
+    KubeConflictError,
+    KubeNotFoundError,
+    KubeRefusedError,
+    KubeUnreachableError,
+)
+
+
+class LeasesKube:
+    """The Leases of a cluster, with optimistic locking."""
+
+    def __init__(self, now: list[float]) -> None:
+        self.now, self.leases, self.version, self.trouble = now, {}, 0, None
+
+    def clock(self) -> float:
+        return self.now[0]
+
+    async def get(self, kind, namespace, name):
+        if self.trouble:
+            raise self.trouble
+        if (namespace, name) not in self.leases:
+            raise KubeNotFoundError(name)
+        return copy.deepcopy(self.leases[namespace, name])
+
+    async def pages(self, kind, namespace="", selector="", *, heads=False):
+        if self.trouble:
+            raise self.trouble
+        label, _, value = selector.partition("=")
+        found = [one for one in self.leases.values() if one["metadata"]["labels"].get(label) == value]
+        yield {"items": copy.deepcopy(found)}
+
+    async def put_lease(self, manifest):
+        key = (manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        known = self.leases.get(key)
+        if known and known["metadata"]["resourceVersion"] != manifest["metadata"].get("resourceVersion"):
+            raise KubeConflictError("somebody was faster")
+        self.version += 1
+        created = known["metadata"]["creationTimestamp"] if known else f"{self.version:03}"
+        metadata = {**manifest["metadata"], "resourceVersion": str(self.version), "creationTimestamp": created}
+        self.leases[key] = {**copy.deepcopy(manifest), "metadata": metadata}
+
+
+@pytest.fixture
+def now() -> list[float]:
+    return [1000.0]
+
+
+@pytest.fixture
+def kube(now) -> LeasesKube:
+    return LeasesKube(now)
+
+
+@pytest.fixture
+def operator(kube, now):
+    """Makes operators of one cluster: by home, and by what they are for."""
+
+    def make(home: str, *namespaces: str, instance: str = "") -> Claims:
+        return Claims(kube, OperatorScope(f"{home}/op", home, instance, namespaces), lambda: now[0])
+
+    return make
+
+
+def rollout(namespace: str, instance: str = "") -> dict:
+    labels = {"pitwall.dev/instance": instance} if instance else {}
+    return {"metadata": {"namespace": namespace, "labels": labels}}
+
+
+async def test_an_operator_takes_care_of_its_own_instance_alone(operator):
+    unnamed, blue = operator("a"), operator("b", instance="blue")
+    for each in (unnamed, blue):
+        await each.settle()
+
+    assert unnamed.are_ours(rollout("shop"))
+    assert not unnamed.are_ours(rollout("shop", "blue"))
+    assert blue.are_ours(rollout("shop", "blue"))
+    assert not blue.are_ours(rollout("shop"))
+    assert not unnamed.contested("shop")
+
+
+async def test_one_of_the_whole_cluster_keeps_out_of_a_namespace_that_is_claimed(operator, kube, now):
+    wide, scoped = operator("a"), operator("shop", "shop", "search")
+    await wide.settle()
+    assert wide.are_ours(rollout("shop"))
+    await scoped.settle()
+
+    assert await wide.settle(), "something changed"
+    assert not wide.are_ours(rollout("shop"))
+    assert not wide.are_ours(rollout("search"))
+    assert wide.are_ours(rollout("elsewhere"))
+    assert scoped.are_ours(rollout("shop"))
+    assert not scoped.contested("shop"), "the two are apart"
+
+    now[0] += DURATION_SECONDS + 1  # the other one is gone
+    await wide.settle()
+    assert wide.are_ours(rollout("shop"))
+
+
+async def test_of_two_that_claim_a_namespace_the_first_has_it_and_tells_of_the_other(operator, now):
+    first, second = operator("a", "shop"), operator("b", "shop", "search")
+    await first.settle()
+    await second.settle()
+    await first.settle()
+
+    assert first.are_ours(rollout("shop"))
+    assert not second.are_ours(rollout("shop"))
+    assert second.are_ours(rollout("search"))
+    assert "operator b/op watches this namespace too" in first.contested("shop")
+    assert not second.contested("search")
+
+    now[0] += DURATION_SECONDS + 1  # the second one has gone
+    await first.settle()
+    assert not first.contested("shop")
+
+
+async def test_the_second_takes_over_when_the_first_is_gone(operator, now):
+    first, second = operator("a", "shop"), operator("b", "shop")
+    await first.settle()
+    for _ in range(6):
+        await second.settle()
+        assert not second.are_ours(rollout("shop"))
+        now[0] += DURATION_SECONDS / 6
+    now[0] += 1
+    await second.settle()
+
+    assert second.are_ours(rollout("shop"))
+    assert await first.settle()
+    assert not first.are_ours(rollout("shop"))
+
+
+async def test_of_two_for_the_whole_cluster_the_first_has_it_whoever_looks_first(operator):
+    first, second = operator("z"), operator("a")
+    await first.settle()
+    await second.settle()
+    await first.settle()
+
+    assert first.are_ours(rollout("shop"))
+    assert not second.are_ours(rollout("shop"))
+    assert "operator a/op" in first.contested("shop")
+    assert second.rivals == {EVERYWHERE: "z/op"}
+
+
+async def test_what_cannot_be_found_out_stays_as_it_was(operator, kube):
+    first, second = operator("a", "shop"), operator("b", "shop")
+    await first.settle()
+    await second.settle()
+    kube.trouble = KubeUnreachableError("down")
+
+    assert not await second.settle()
+    assert not second.are_ours(rollout("shop"))
+    assert first.are_ours(rollout("shop"))
+
+
+async def test_without_the_rights_an_operator_works_and_says_what_is_missing_once(operator, kube, caplog):
+    kube.trouble = KubeRefusedError("leases is forbidden")
+    alone = operator("a", "shop")
+    await alone.settle()
+    await alone.settle()
+
+    assert alone.are_ours(rollout("shop"))
+    assert caplog.text.count("give this one the rights on leases") == 1
