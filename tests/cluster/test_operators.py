@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from harness import binaries, world
 from harness.control_plane import ControlPlane
-from harness.kube import Kubectl
 from harness.processes import until
 from harness.scenario import Scenario
 from harness.world import Operator
@@ -16,10 +15,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 NOTICED = 6 * RENEW_SECONDS
 
 
-def another(scenario: Scenario, plane: ControlPlane, name: str, **changes: Any) -> Operator:
+def another(scenario: Scenario, plane: ControlPlane, name: str, instance: str = "", **changes: Any) -> Operator:
     """One more operator beside the scenario's own, of another release."""
-    own = scenario.operator
-    options = (f"--lease-name={name}", *changes.pop("options", ()))
+    own, helm = scenario.operator, binaries.found("helm")["helm"]
+    wide = changes.get("cluster_wide", False)
+    home = world.LEASE_NAMESPACE if wide else scenario.namespace
+    world.grant(scenario.kubectl, helm, home, cluster_wide=wide, name=name, instance=instance)
+    options = (f"--lease-name={name}-operator", f"--instance={instance}")
     made = Operator(plane, own.flags, own.prometheus, own.namespace, own.folder, name, options=options, **changes)
     scenario.replicas.append(made)
     return made.start().await_ready()
@@ -32,14 +34,14 @@ def acted_as(scenario: Scenario, operator: Operator) -> bool:
 
 
 def test_an_operator_of_the_cluster_keeps_out_of_a_namespace_that_has_one(
-    scenario: Scenario, control_plane: ControlPlane, kubectl: Kubectl
+    scenario: Scenario, control_plane: ControlPlane
 ):
-    world.grant(kubectl, binaries.found("helm")["helm"], world.LEASE_NAMESPACE, cluster_wide=True)
     wide = another(scenario, control_plane, "wide", cluster_wide=True)
     scenario.apply("rollout.yaml")
     until(lambda: acted_as(scenario, wide), seconds=60, what="the operator of the cluster at work")
 
     scenario.start()
+    scenario.operator.await_ready()
     until(lambda: acted_as(scenario, scenario.operator), seconds=60, what="the namespace's own operator at work")
     until(lambda: not acted_as(scenario, wide), seconds=NOTICED, what="the operator of the cluster to keep out")
     assert scenario.condition("Contested") == "Unknown", "the two are apart"
@@ -58,7 +60,7 @@ def test_of_two_operators_of_one_namespace_the_second_does_nothing_and_the_first
         lambda: scenario.condition("Contested") == "True", seconds=NOTICED, what="a condition that tells of the other"
     )
     [told] = [one for one in scenario.status()["conditions"] if one["type"] == "Contested"]
-    assert f"operator {scenario.namespace}/second watches this namespace too" in told["message"]
+    assert f"operator {scenario.namespace}/second-operator watches this namespace too" in told["message"]
     assert not acted_as(scenario, second)
 
     second.process.stop()
@@ -71,9 +73,10 @@ def test_of_two_operators_of_one_namespace_the_second_does_nothing_and_the_first
 
 def test_an_instance_takes_what_is_labelled_for_it_alone(scenario: Scenario, control_plane: ControlPlane):
     scenario.start()
-    blue = another(scenario, control_plane, "blue", options=("--instance=blue",))
+    blue = another(scenario, control_plane, "blue", "blue")
 
     scenario.kubectl("label", "rollout", "sampler", "pitwall.dev/instance=blue", namespace=scenario.namespace)
+    scenario.operator.await_ready()
 
     until(lambda: acted_as(scenario, blue), seconds=60, what="the instance at work")
     until(lambda: not acted_as(scenario, scenario.operator), seconds=60, what="the other operator's end of it")

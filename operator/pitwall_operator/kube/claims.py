@@ -97,17 +97,18 @@ class Claims:
     async def settle(self) -> bool:
         """Claim what is to be claimed, and learn what is another's; whether that changed. What cannot be found out
         stays as it was."""
-        before, self._contested = dict(self.rivals), {}
+        before, contested, self._contested = dict(self.rivals), self._contested, {}
         try:
             await (self._claim_each() if self.scope.namespaces else self._claim_the_rest())
         except KubeRefusedError as error:
             self._say(f"other operators cannot be kept apart: {error}; give this one the rights on leases")
         except KubeError as error:
+            self._contested = contested
             log.warning("claims cannot be renewed: %s", error)
         if self.rivals != before:
             whose = ", ".join(f"{place or 'the cluster'} is {rival}'s" for place, rival in sorted(self.rivals.items()))
             log.warning("claims: %s", whose or "no namespace is another operator's")
-        return self.rivals != before
+        return (self.rivals, self._contested) != (before, contested)
 
     async def _claim_each(self) -> None:
         for namespace in self.scope.namespaces:

@@ -62,7 +62,7 @@ def uncordoned(kubectl: "Kubectl", node: str) -> Iterator[None]:
 
 def condition(resource: dict[str, Any], kind: str) -> str:
     """The status of one condition; Unknown where it is not told."""
-    told = resource.get("status", {}).get("conditions", ())
+    told = (resource.get("status") or {}).get("conditions") or ()
     return next((each["status"] for each in told if each["type"] == kind), "Unknown")
 
 

@@ -245,12 +245,15 @@ class Operator:
         ]  # fmt: skip
 
 
-def grant(kubectl: Kubectl, helm: Path, namespace: str, *, cluster_wide: bool = False) -> None:
+def grant(
+    kubectl: Kubectl, helm: Path, namespace: str,
+    *, cluster_wide: bool = False, name: str = "pitwall", instance: str = "",
+) -> None:  # fmt: skip
     """Gives the user `operator` what the chart gives the operator's service account, in one namespace or in all."""
     where = [] if cluster_wide else [f"--set=watch.namespaces={{{namespace}}}"]
     rendered = binaries.output(
-        helm, "template", "pitwall", str(CHART), f"--namespace={namespace}", "--set=fullnameOverride=pitwall",
-        *where, "--show-only=templates/operator/rbac.yaml",
+        helm, "template", "pitwall", str(CHART), f"--namespace={namespace}", f"--set=fullnameOverride={name}",
+        f"--set=operator.instance={instance}", *where, "--show-only=templates/operator/rbac.yaml",
     )  # fmt: skip
     manifests = [
         each for each in yaml.load_all(rendered, yaml.CSafeLoader) if each and each["kind"] != "ServiceAccount"

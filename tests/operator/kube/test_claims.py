@@ -106,7 +106,7 @@ async def test_of_two_that_claim_a_namespace_the_first_has_it_and_tells_of_the_o
     first, second = operator("a", "shop"), operator("b", "shop", "search")
     await first.settle()
     await second.settle()
-    await first.settle()
+    assert await first.settle(), "there is something to tell"
 
     assert first.are_ours(rollout("shop"))
     assert not second.are_ours(rollout("shop"))
