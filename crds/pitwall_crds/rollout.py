@@ -157,6 +157,7 @@ class Verb(StrEnum):
     PROMOTE = "Promote"
     ABORT = "Abort"
     RETRY = "Retry"
+    UNDO = "Undo"
 
 
 class Action(Border):
@@ -172,6 +173,17 @@ class Action(Border):
     ]
     verb: Verb
     actor: Annotated[str, Field(max_length=128, description="Who asks, for the record.")] = ""
+    reason: Annotated[str, Field(max_length=256, description="Why, for the record.")] = ""
+    full: Annotated[
+        bool, Field(description="Promote: to everybody at once, past all stages and without their proof.")
+    ] = False
+    over_basis_points: Annotated[
+        tuple[WeightBasisPoints, ...],
+        Field(
+            max_length=MAXIMUM_STAGES,
+            description="Undo: over the stages of these weights, each for its minSeconds; empty is at once.",
+        ),
+    ] = ()
 
 
 class RolloutSpec(Border):
@@ -252,6 +264,14 @@ class RolloutSpec(Border):
             description="Then: Hold goes on waiting and says so; FlagOff takes a candidate off that never got ready."
         ),
     ] = OnDeadline.HOLD
+    rollback_window_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=31_536_000,
+            description="A variant that served everybody within this time needs no stages to come back; 0: it does.",
+        ),
+    ] = 0
     paused: Annotated[
         bool, Field(description="Holds the present split; evidence is still gathered, and a kill switch still works.")
     ] = False

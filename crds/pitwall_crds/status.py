@@ -114,6 +114,25 @@ class FlaggedOff(Border):
     aborted: Annotated[bool, Field(description="A person took it off, or the kill switch did; not evidence.")] = False
 
 
+class ServedVariant(Border):
+    """A variant that served everybody before the present one."""
+
+    variant: Annotated[Name, Field(description="The variant's name.")]
+    revision: Annotated[str, Field(max_length=64, description="Hash of the spec that served.")]
+    until: Annotated[str, Field(max_length=40, description="When another one took its place, RFC 3339.")]
+
+
+class FastTrack(Border):
+    """A run that passes stages without proof: somebody asked for it, or the variant served lately."""
+
+    stages: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=16)], ...],
+        Field(max_length=16, description="Indices of the stages that it passes; the last is the last of spec.stages."),
+    ]
+    reason: Annotated[str, Field(max_length=512, description="Who asked, and why; or when it served.")]
+    undo: Annotated[bool, Field(description="Whether it takes back a promotion: then no gate stops it.")] = False
+
+
 class RolloutStatus(Border):
     """What is known. It is the whole memory of the decision."""
 
@@ -194,6 +213,13 @@ class RolloutStatus(Border):
     experiments: Annotated[
         tuple[Name, ...], Field(max_length=16, description="Variants that get copies beside the candidate.")
     ] = ()
+    served: Annotated[
+        tuple[ServedVariant, ...],
+        Field(
+            max_length=8, description="What served everybody before, oldest first; pitwall undo returns to the last."
+        ),
+    ] = ()
+    fast_track: FastTrack | None = None
     flagged_off: Annotated[
         tuple[FlaggedOff, ...], Field(max_length=16, description="Variants that were proven worse.")
     ] = ()

@@ -47,7 +47,7 @@ create_app = typer.Typer(no_args_is_help=True, help="Write a variant or a rollou
 
 BOTH_WORLDS: tuple[Command, ...] = (
     show.get, show.status, show.watch, show.explain, show.history,
-    act.promote, act.abort, act.retry, act.pause, act.resume, act.kill, act.release,
+    act.promote, act.undo, act.abort, act.retry, act.pause, act.resume, act.kill, act.release,
     lifecycle.apply, lifecycle.delete, look_back.record, plan.plan,
 )  # fmt: skip
 ONE_MACHINE: tuple[Command, ...] = (

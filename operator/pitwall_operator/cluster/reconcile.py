@@ -190,9 +190,9 @@ class Reconciler:
     # --- what a turn needs ---
 
     def _unmentioned(self, key: Key, rollout: Rollout) -> frozenset[str]:
-        """Variants that may serve although a Rollout that was made anew does not say so: all of its namespace."""
+        """Variants that may serve again, or serve although a Rollout that was made anew does not say so: then all."""
         if rollout.status.stable_variant:
-            return frozenset()
+            return frozenset(known.variant for known in rollout.status.served)
         return frozenset(name for namespace, name in self.cache.objects[VARIANTS] if namespace == key[0])
 
     def _variant(self, key: Key) -> SamplerVariant | None:

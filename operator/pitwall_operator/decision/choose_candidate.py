@@ -9,6 +9,7 @@ from pitwall_crds.status import FlaggedOff, Phase, RolloutStatus, Verdict
 from pitwall_operator.decision import transitions
 from pitwall_operator.decision.goal.capacity import arms_to_fill, missing_capacity
 from pitwall_operator.decision.goal.wanted import wanted
+from pitwall_operator.decision.shortcuts import served_lately
 from pitwall_operator.values.observation import Observation, SplitSeen, Unseen
 from pitwall_operator.values.reason import WAITING, StatusReason
 
@@ -30,6 +31,8 @@ def choose_candidate(rollout: Rollout, seen: Observation) -> Choice:
         return status, StatusReason(EventReason.INVALID, f"SamplerVariant {name!r} is invalid: {declared.invalid}")
     identity = (name, declared.revision)
     off = entry_of(status, identity)
+    if off is not None and status.fast_track is not None and status.fast_track.undo:
+        return status, None  # what is asked for is being undone
     if off is not None:
         return _stay_off(status, off, seen.now)
     if not status.stable_variant:
@@ -44,9 +47,10 @@ def _desired(rollout: Rollout, identity: tuple[str, str], seen: Observation) -> 
         return _stay(status, seen.now), None
     if identity == (status.candidate_variant, status.candidate_revision):
         return status, None
-    obstacle = _obstacle(rollout.spec, status, seen)
+    track = served_lately(rollout.spec, status, identity, seen.now)
+    obstacle = _obstacle(rollout.spec, status, seen, is_return=track is not None)
     if obstacle is None:
-        return transitions.begin(rollout, identity[1], seen.now), None
+        return transitions.begin(rollout, identity[1], seen.now, track=track), None
     if status.candidate_variant:
         status = transitions.withdraw(status, seen.now, why=transitions.replaced_by(status, *identity))
     return status, StatusReason(obstacle.word, f"{identity[0]} waits: {obstacle.message}")
@@ -64,8 +68,10 @@ def closed(spec: RolloutSpec, now: float) -> str:
     return f"outside of spec.schedule, {when}"
 
 
-def _obstacle(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> StatusReason | None:
-    """Why no run may begin now."""
+def _obstacle(
+    spec: RolloutSpec, status: RolloutStatus, seen: Observation, *, is_return: bool
+) -> StatusReason | None:  # fmt: skip
+    """Why no run may begin now. A way back waits for no window."""
     if isinstance(seen.split, SplitSeen) and seen.split.killed:
         return StatusReason("Killed", f"the flag's kill switch is on ({seen.split.killed}); pitwall release ends it")
     goal = wanted(spec, status, seen)
@@ -73,7 +79,7 @@ def _obstacle(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> St
         why = missing_capacity(status, goal, seen)
         words = f"{status.stable_variant} does not serve everybody yet"
         return StatusReason(WAITING, f"{words}: {why}" if why else words)
-    if not spec.schedule.is_open(seen.now):
+    if not is_return and not spec.schedule.is_open(seen.now):
         return StatusReason("OutsideSchedule", closed(spec, seen.now))
     return None
 

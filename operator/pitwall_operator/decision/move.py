@@ -9,6 +9,7 @@ from pitwall_crds.status import Phase, RolloutStatus, Verdict
 from pitwall_operator.decision import transitions
 from pitwall_operator.decision.analyze import Judgement
 from pitwall_operator.decision.choose_candidate import closed, entry_of
+from pitwall_operator.decision.shortcuts import following
 from pitwall_operator.decision.waiting import waits_for
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import Observation, Unseen
@@ -24,8 +25,9 @@ def move(
         return status, _resting(spec, status, seen)
     status = status.model_copy(update={"verdict": judgement.verdict})
     harmful = judgement.having(Verdict.HARMFUL)
+    undoes = status.fast_track is not None and status.fast_track.undo
     for gate in spec.analysis.gates:
-        if gate.name in harmful and gate.on_harm is OnHarm.FLAG_OFF:
+        if gate.name in harmful and gate.on_harm is OnHarm.FLAG_OFF and not undoes:
             why = f"{gate.name} harmful: {judgement.assessments[gate.name].message}"
             return transitions.flag_off(status, seen.now, gate=gate.name, why=why), why
     held = _held(spec, status, seen, judgement)
@@ -71,6 +73,8 @@ def _held(spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement
     stage = spec.stages[status.stage_index]
     approved = status.approved_stage == status.stage_index
     blocked = _blocked(spec, status, seen)
+    if status.fast_track is not None:
+        return blocked or _before_the_next(spec, status, seen)
     if blocked or (approved and stage.approval is Approval.AUTOMATIC):
         return blocked
     unproven = _unproven(status, judgement)
@@ -86,6 +90,14 @@ def _held(spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement
     if not spec.schedule.is_open(seen.now):
         return f"proven, but {closed(spec, seen.now)}"
     return ""
+
+
+def _before_the_next(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> str:
+    """How long a run on a fast track stays in a stage; it bakes nowhere."""
+    least = 0 if status.phase is Phase.BAKE else spec.stages[status.stage_index].min_seconds
+    if status.stage_index not in (status.fast_track.stages if status.fast_track else ()):
+        return ""
+    return f"this stage lasts {least} s" if _elapsed(status, seen) < least else ""
 
 
 def _unproven(status: RolloutStatus, judgement: Judgement) -> str:
@@ -132,12 +144,15 @@ def _at_deadline(
 def _advance(
     spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement: Judgement
 ) -> tuple[RolloutStatus, str]:  # fmt: skip
+    if status.fast_track is not None:
+        return _next(spec, status, seen, why=status.fast_track.reason)
     if status.approved_stage == status.stage_index and judgement.verdict is not Verdict.NON_INFERIOR:
         return _next(spec, status, seen, why="a person promoted it")
     return _next(spec, status, seen, why=_proof(judgement))
 
 
 def _next(spec: RolloutSpec, status: RolloutStatus, seen: Observation, *, why: str) -> tuple[RolloutStatus, str]:
-    if status.stage_index + 1 < len(spec.stages):
-        return transitions.enter_stage(spec, status, seen.now, status.stage_index + 1, why=why), why
+    index = following(spec, status)
+    if index is not None:
+        return transitions.enter_stage(spec, status, seen.now, index, why=why), why
     return transitions.promote(status, seen.now, why=why), why

@@ -6,7 +6,7 @@ Pure: no clock, chance or I/O.
 from pitwall_crds.names import EventReason
 from pitwall_crds.rollout import Action, Rollout, Verb
 from pitwall_crds.status import RolloutStatus
-from pitwall_operator.decision import transitions
+from pitwall_operator.decision import shortcuts, transitions
 from pitwall_operator.values.observation import Observation, Unseen
 from pitwall_operator.values.stages import stage_name
 
@@ -50,16 +50,43 @@ def obey(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutS
     if action is None or action.id == status.last_action_id:
         return status
     status = status.model_copy(update={"last_action_id": action.id})
+    if action.verb is Verb.UNDO:
+        return _undo(rollout, status, action, seen)
     if not status.candidate_variant:
         return _ignore(status, action, seen.now, _at_rest(rollout, status))
     if action.verb is Verb.ABORT:
         return transitions.abort(status, seen.now, why=f"{_actor(action)} asked for it")
+    if action.full:
+        return _promote_in_full(rollout, status, action, seen)
     stage = stage_name(rollout.spec, status.stage_index)
     if status.approved_stage == status.stage_index:
         return _ignore(status, action, seen.now, f"going on after stage {stage} is approved already")
     approved = status.model_copy(update={"approved_stage": status.stage_index})
     message = f"{_actor(action)} approved going on after stage {stage}"
     return transitions.note(approved, seen.now, EventReason.APPROVED, message, variant=status.candidate_variant)
+
+
+def _undo(rollout: Rollout, status: RolloutStatus, action: Action, seen: Observation) -> RolloutStatus:
+    if status.candidate_variant:
+        why = f"{status.candidate_variant} is on its way and not promoted; pitwall abort takes it off"
+        return _ignore(status, action, seen.now, why)
+    target = shortcuts.before(status, seen)
+    if isinstance(target, str):
+        return _ignore(status, action, seen.now, target)
+    return shortcuts.undo(rollout, status, action, target, seen.now)
+
+
+def _promote_in_full(rollout: Rollout, status: RolloutStatus, action: Action, seen: Observation) -> RolloutStatus:
+    why = f"{_actor(action)} promoted it in full, past all stages" + (f": {action.reason}" if action.reason else "")
+    track = shortcuts.at_once(rollout.spec, why)
+    if status.fast_track is not None and status.fast_track.undo:
+        return _ignore(status, action, seen.now, "it is on its way back already")
+    message = f"{why}; until then {status.verdict}"
+    hurried = status.model_copy(update={"fast_track": track})
+    hurried = transitions.note(hurried, seen.now, EventReason.APPROVED, message, variant=status.candidate_variant)
+    if status.stage_index == track.stages[0]:
+        return hurried
+    return transitions.enter_stage(rollout.spec, hurried, seen.now, track.stages[0], why=why)
 
 
 def _at_rest(rollout: Rollout, status: RolloutStatus) -> str:

@@ -7,13 +7,22 @@ import hashlib
 
 from pitwall_crds.names import EventReason, Pool
 from pitwall_crds.rollout import Rollout, RolloutSpec
-from pitwall_crds.status import FlaggedOff, HistoryEntry, Phase, RolloutStatus, Verdict
+from pitwall_crds.status import (
+    FastTrack,
+    FlaggedOff,
+    HistoryEntry,
+    Phase,
+    RolloutStatus,
+    ServedVariant,
+    Verdict,
+)
 from pitwall_operator.decision.analyze import at_stage_start, fresh_gates
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.stages import stage_name, stage_phase
 
 HISTORY_LIMIT = 32
 FLAGGED_OFF_LIMIT = 16
+SERVED_LIMIT = 8
 SERVING_POOL = Pool.MAIN
 """The pool of a variant that serves everybody."""
 
@@ -48,8 +57,9 @@ def enter_stage(spec: RolloutSpec, status: RolloutStatus, now: float, index: int
     return note(entered, now, EventReason.STAGE_STARTED, message, variant=status.candidate_variant)
 
 
-def begin(rollout: Rollout, revision: str, now: float) -> RolloutStatus:
-    """The status at the start of a candidate's run; all evidence begins anew, and a run under way ends."""
+def begin(rollout: Rollout, revision: str, now: float, *, track: FastTrack | None = None) -> RolloutStatus:
+    """The status at the start of a candidate's run; all evidence begins anew, and a run under way ends. One on a fast
+    track begins where that does."""
     name, status = rollout.spec.variant_ref.name, rollout.status
     if status.candidate_variant:
         status = withdraw(status, now, why=replaced_by(status, name, revision))
@@ -66,9 +76,12 @@ def begin(rollout: Rollout, revision: str, now: float) -> RolloutStatus:
             "gates": fresh_gates(rollout.spec),
             "cursor": {},
             "approved_stage": -1,
+            "fast_track": track,
             "verdict": Verdict.UNMEASURED,
         }
     )
+    if track is not None:
+        return enter_stage(rollout.spec, status, now, track.stages[0], why=track.reason)
     return enter_stage(rollout.spec, status, now, 0, why=f"it is to replace {status.stable_variant}")
 
 
@@ -82,6 +95,7 @@ def _without_candidate(status: RolloutStatus, phase: Phase) -> RolloutStatus:
             "cursor": {},
             "waiting_since": "",
             "disturbed": "",
+            "fast_track": None,
             "verdict": Verdict.UNMEASURED,
         }
     )
@@ -124,6 +138,7 @@ def promote(status: RolloutStatus, now: float, *, why: str) -> RolloutStatus:
         "stable_variant": status.candidate_variant,
         "stable_revision": status.candidate_revision,
         "verdict": proven,
+        "served": _served(status, now),
     }
     promoted = _without_candidate(status, Phase.STABLE).model_copy(update=winner)
     return note(
@@ -133,6 +148,14 @@ def promote(status: RolloutStatus, now: float, *, why: str) -> RolloutStatus:
         f"{status.candidate_variant} serves everybody: {why}",
         variant=status.candidate_variant,
     )
+
+
+def _served(status: RolloutStatus, now: float) -> tuple[ServedVariant, ...]:
+    """What served before, with what serves until now as the last; each once."""
+    known = (status.stable_variant, status.stable_revision)
+    others = (one for one in status.served if (one.variant, one.revision) != known)
+    last = ServedVariant(variant=known[0], revision=known[1], until=timestamps.to_text(now))
+    return (*others, last)[-SERVED_LIMIT:]
 
 
 def flag_off(status: RolloutStatus, now: float, *, gate: str, why: str) -> RolloutStatus:

@@ -256,7 +256,8 @@ class RolloutPools:
         """Delete what was kept of revisions that nothing runs or returns to, but for the last few."""
         status = (self.shared.cache.get(ROLLOUTS, self.rollout) or {}).get("status") or {}
         running = {found["metadata"]["labels"].get(ObjectLabel.REVISION) for found in self._deployments()}
-        needed = {newest, status.get("stableRevision"), status.get("candidateRevision"), *running}
+        served = {one.get("revision") for one in status.get("served") or ()}
+        needed = {newest, *served, status.get("stableRevision"), status.get("candidateRevision"), *running}
         selector = f"{ObjectLabel.MANAGED_BY}={MANAGED_BY},{ObjectLabel.VARIANT}={owner.name}"
         try:
             kept = [

@@ -4,7 +4,11 @@ import json
 
 import pytest
 
-VERBS = ["status", "explain", "history", "promote", "abort", "retry", "pause", "resume", "kill", "release", "record"]
+from pitwall_crds.rollout import Verb
+from pitwall_crds.status import ServedVariant
+
+ASKED = ["promote", "undo", "abort", "retry", "pause", "resume", "kill", "release"]
+VERBS = ["status", "explain", "history", *ASKED, "record"]
 ON_RESOURCES = ["get", *VERBS]
 
 
@@ -94,6 +98,25 @@ def test_what_cannot_be_done_is_said_with_its_code(say, stored, arguments, code,
 
     assert said.code == code
     assert words in " ".join(said.err.replace("│", " ").split())
+
+
+def test_an_undo_is_asked_with_all_that_an_action_can_say(say, stored):
+    served = ServedVariant(variant="aks-v1", revision="r", until="2026-11-29T10:00:00.000Z")
+    known = stored.rollouts()[0].status.model_copy(update={"served": (served,)})
+    stored.write_status(stored.rollouts()[0], known)
+    unknown, asked = say("undo", "--over", "7"), say("undo", "--over", "10,50", "--reason", "it is slow")
+    action = stored.rollouts()[0].spec.action
+
+    assert (unknown.code, asked.code) == (2, 0)
+    assert "has no stage of 7%; it has 1, 10, 50, 100" in unknown.err
+    assert (action.verb, action.over_basis_points, action.reason) == (Verb.UNDO, (1000, 5000), "it is slow")
+
+
+def test_undoing_before_anything_served_is_refused(say, stored):
+    said = say("undo")
+
+    assert said.code == 1
+    assert "nothing served before" in said.err
 
 
 def test_retrying_what_is_on_its_way_is_refused(say, stored, world):

@@ -1,4 +1,4 @@
-"""Commands that change a rollout or its flag: `promote`, `abort`, `retry`, `pause`, `resume`, `kill`, `release`."""
+"""Commands that change a rollout or its flag: what people ask of a candidate, and the kill switch."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -16,6 +16,7 @@ IdOption = Annotated[
     str | None,
     typer.Option("--id", help="The same id is carried out once; a new one is made if left out.", show_default=False),
 ]
+WhyOption = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
 ReasonOption = Annotated[str, typer.Option(help="Why; it is kept in the flag's audit trail.")]
 FlagsOption = Annotated[
     str | None,
@@ -27,9 +28,15 @@ FlagsOption = Annotated[
 ]
 
 
-def _ask(source: ResourceSource, verb: Verb, rollout: str | None, action_id: str | None, output: Output) -> None:
+PLAIN: Mapping[str, Any] = {"reason": "", "full": False, "overBasisPoints": []}
+"""What an action says unless asked otherwise; all is written, since a patch would leave what an earlier one said."""
+
+
+def _ask(
+    source: ResourceSource, verb: Verb, rollout: str | None, action_id: str | None, output: Output, **more: Any
+) -> None:
     chosen = pick(source.rollouts(), rollout, source.place)
-    action = {"id": action_id or uuid.uuid4().hex[:12], "verb": verb.value, "actor": source.actor()}
+    action = {"id": action_id or uuid.uuid4().hex[:12], "verb": verb.value, "actor": source.actor(), **PLAIN, **more}
 
     def change(current: Rollout) -> Mapping[str, Any]:
         _check(verb, current)
@@ -41,10 +48,33 @@ def _ask(source: ResourceSource, verb: Verb, rollout: str | None, action_id: str
 
 def _check(verb: Verb, chosen: Rollout) -> None:
     moving = bool(chosen.status.candidate_variant)
+    if verb is Verb.UNDO:
+        _check_undo(chosen)
+        return
     if verb is Verb.RETRY and moving:
         fail(f"{chosen.status.candidate_variant} is on its way; only a variant that is off can be retried", Exit.FAILED)
     if verb is not Verb.RETRY and not moving:
         fail(f"rollout {chosen.metadata.name} has no candidate to {verb.lower()}", Exit.FAILED)
+
+
+def _check_undo(chosen: Rollout) -> None:
+    status = chosen.status
+    if status.candidate_variant:
+        fail(f"{status.candidate_variant} is on its way and not promoted; pitwall abort takes it off", Exit.FAILED)
+    if not status.served:
+        fail(f"nothing served before {status.stable_variant or 'now'}, so there is nothing to go back to", Exit.FAILED)
+
+
+def _weights(chosen: Rollout, over: str | None) -> list[int]:
+    """The stages that `--over 10,50` names, in basis points."""
+    stages = {f"{stage.weight / 100:g}": stage.weight for stage in chosen.spec.stages if stage.weight}
+    asked = [part.strip().removesuffix("%") for part in (over or "").split(",") if part.strip()]
+    unknown = [part for part in asked if part not in stages]
+    if unknown:
+        fail(
+            f"rollout {chosen.metadata.name} has no stage of {unknown[0]}%; it has {', '.join(stages)}", Exit.BAD_INPUT
+        )
+    return [stages[part] for part in asked]
 
 
 def _say(chosen: Rollout, words: str, data: Mapping[str, Any], output: Output) -> None:
@@ -55,10 +85,32 @@ def _say(chosen: Rollout, words: str, data: Mapping[str, Any], output: Output) -
 
 
 def promote(
-    source: ResourceSource, rollout: NameArgument = None, id_: IdOption = None, output: OutputOption = Output.TEXT
+    source: ResourceSource,
+    rollout: NameArgument = None,
+    full: Annotated[bool, typer.Option("--full", help="To everybody at once, past all stages.")] = False,
+    reason: WhyOption = "",
+    id_: IdOption = None,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Let the candidate into the next stage: approve a manual gate, or go on without proof. It is recorded."""
-    _ask(source, Verb.PROMOTE, rollout, id_, output)
+    _ask(source, Verb.PROMOTE, rollout, id_, output, full=full, reason=reason)
+
+
+def undo(
+    source: ResourceSource,
+    rollout: NameArgument = None,
+    over: Annotated[
+        str | None,
+        typer.Option(help="Over these stages of the rollout, each for its minSeconds: 10,50.", show_default="at once"),
+    ] = None,
+    reason: WhyOption = "",
+    id_: IdOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Go back to the variant that served before the present one, as soon as its pods are ready, without proof."""
+    chosen = pick(source.rollouts(), rollout, source.place)
+    weights = _weights(chosen, over)
+    _ask(source, Verb.UNDO, chosen.metadata.name, id_, output, overBasisPoints=weights, reason=reason)
 
 
 def abort(

@@ -53,7 +53,8 @@ def stage_weight(spec: RolloutSpec, status: RolloutStatus) -> int:
 def bake_control(spec: RolloutSpec, status: RolloutStatus) -> int:
     """The share that stays on the old sampler while the last stage bakes, for something to compare with."""
     stage = spec.stages[status.stage_index]
-    return stage.bake_control_basis_points if status.phase is Phase.BAKE and stage.bake_seconds else 0
+    bakes = status.phase is Phase.BAKE and stage.bake_seconds and status.fast_track is None
+    return stage.bake_control_basis_points if bakes else 0
 
 
 def split(status: RolloutStatus, weight: int) -> tuple[Share, ...]:
