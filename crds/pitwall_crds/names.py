@@ -95,6 +95,9 @@ class ObjectLabel(StrEnum):
     """Of a Rollout or SamplerVariant: which of several operators it is for; without it, the one without a name."""
 
 
+RUNTIME_NAME: Final = "pitwall-runtime"
+"""The value of the label NAME on runtime pods."""
+
 MANAGED_BY: Final = "pitwall"
 """The value of the label `managed-by` on everything that the operator owns."""
 

@@ -220,6 +220,10 @@ class RolloutStatus(Border):
         ),
     ] = ()
     fast_track: FastTrack | None = None
+    full_replicas: Annotated[
+        int,
+        Field(ge=0, le=1000, description="Pods that served everybody when the run began; the run's share is of these."),
+    ] = 0
     flagged_off: Annotated[
         tuple[FlaggedOff, ...], Field(max_length=16, description="Variants that were proven worse.")
     ] = ()

@@ -109,6 +109,28 @@ class AnswerSpec(Border):
         return self
 
 
+class Scaling(Border):
+    """Says that something else drives `replicas` by the /scale subresource: an HPA, KEDA."""
+
+    model_config = cel_rules(
+        (
+            "self.maxReplicas >= (has(self.minReplicas) ? self.minReplicas : 1)",
+            "scaling.maxReplicas must be at least scaling.minReplicas",
+        )
+    )
+
+    min_replicas: Annotated[int, Field(ge=1, le=1000, description="No fewer, whatever replicas says.")] = 1
+    max_replicas: Annotated[int, Field(ge=1, le=1000, description="No more, whatever replicas says.")]
+
+    @model_validator(mode="after")
+    def _bounds_are_ordered(self) -> "Scaling":
+        if self.max_replicas < self.min_replicas:
+            raise ValueError(
+                f"scaling.maxReplicas must be at least scaling.minReplicas {self.min_replicas}, not {self.max_replicas}"
+            )
+        return self
+
+
 class RuntimeSpec(Border):
     """The pods (embedded: processes) that run the pipeline with this sampler."""
 
@@ -116,6 +138,13 @@ class RuntimeSpec(Border):
         str, Field(max_length=512, description="Container image; empty takes the operator's own runtime image.")
     ] = ""
     replicas: Annotated[int, Field(ge=1, le=1000, description="At full weight; fewer while the weight is small.")] = 1
+    scaling: Annotated[
+        Scaling | None,
+        Field(
+            description="With it, an autoscaler sets replicas, as pods for the present traffic; the operator keeps "
+            "at least as many as the weight needs."
+        ),
+    ] = None
     resources: ResourceRequirements = ResourceRequirements()
     template: PodTemplate = PodTemplate()
 
@@ -183,6 +212,11 @@ class SamplerVariantStatus(Border):
         int, Field(ge=0, le=2**53, description="The metadata.generation that this status is about.")
     ] = 0
     ready_replicas: Annotated[int, Field(ge=0, le=1_000_000, description="Pods that can answer.")] = 0
+    replicas: Annotated[
+        int,
+        Field(ge=0, le=1_000_000, description="Pods of the main pool, for /scale; no control pods."),
+    ] = 0
+    selector: Annotated[str, Field(max_length=512, description="Selects these pods, for /scale.")] = ""
     desired_replicas: Annotated[
         int, Field(ge=0, le=1_000_000, description="Pods that should run at the present weight.")
     ] = 0

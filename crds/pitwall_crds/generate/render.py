@@ -30,6 +30,23 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class ScalePaths:
+    """Where /scale finds what an autoscaler reads and writes."""
+
+    replicas: str
+    observed: str
+    selector: str
+
+    def subresource(self) -> dict[str, str]:
+        """As a CRD spells it."""
+        return {
+            "specReplicasPath": self.replicas,
+            "statusReplicasPath": self.observed,
+            "labelSelectorPath": self.selector,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class KindDescription:
     """What a CRD says beside its schema."""
 
@@ -37,6 +54,7 @@ class KindDescription:
     plural: str
     short_name: str
     columns: tuple[Column, ...]
+    scale: ScalePaths | None = None
 
     @property
     def file_name(self) -> str:
@@ -51,6 +69,7 @@ KINDS: Final = (
         SamplerVariant,
         plural="samplervariants",
         short_name="pwv",
+        scale=ScalePaths(".spec.runtime.replicas", ".status.replicas", ".status.selector"),
         columns=(
             Column("Sampler", ".spec.sampler.name", "Which sampler runs."),
             Column("Ready", ".status.ready", "Pods that can answer, of those that should run."),
@@ -98,7 +117,7 @@ def definition(kind: KindDescription) -> dict[str, Any]:
         "name": names.VERSION,
         "served": True,
         "storage": True,
-        "subresources": {"status": {}},
+        "subresources": {"status": {}, **({"scale": kind.scale.subresource()} if kind.scale else {})},
         "additionalPrinterColumns": [_column(column) for column in kind.columns],
         "schema": {"openAPIV3Schema": _root_schema(kind.model)},
     }

@@ -76,8 +76,8 @@ def spec_hash(spec: Border) -> str:
 
 
 def revision_of(variant: SamplerVariant) -> str:
-    """What a variant's pods run. The number of replicas is left out: scaling is no new revision."""
-    runtime = variant.spec.runtime.model_copy(update={"replicas": 1})
+    """What a variant's pods run. The number of replicas, and who sets it, is left out: scaling is no new revision."""
+    runtime = variant.spec.runtime.model_copy(update={"replicas": 1, "scaling": None})
     return spec_hash(variant.spec.model_copy(update={"runtime": runtime}))
 
 

@@ -10,7 +10,7 @@ from pitwall_crds.gate import Gate
 from pitwall_crds.names import FULL_WEIGHT, Arm
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import RolloutStatus
-from pitwall_operator.decision.goal.wanted import replicas_for
+from pitwall_operator.decision.goal.scale import replicas_for
 from pitwall_operator.evidence.basis.counts import Counts
 from pitwall_operator.gates import GateEvidence
 from pitwall_operator.gates.counting import blocks, counters, latency_thresholds, new_users

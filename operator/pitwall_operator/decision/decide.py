@@ -14,6 +14,7 @@ from pitwall_operator.decision.choose_candidate import choose_candidate
 from pitwall_operator.decision.disturbance import remember_disturbance
 from pitwall_operator.decision.edits import fitted
 from pitwall_operator.decision.goal.distance import distance
+from pitwall_operator.decision.goal.scale import remember_full
 from pitwall_operator.decision.goal.wanted import wanted
 from pitwall_operator.decision.move import MOVING, move
 from pitwall_operator.decision.plausible import UNREADABLE, plausible, readable
@@ -55,6 +56,7 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
     before = rollout.status
     rollout = rollout.model_copy(update={"status": fitting(rollout, seen.now)})
     status, trouble = _chosen(rollout, seen)
+    status = remember_full(status, seen)
     status = planned(grant(spec, status, seen), seen)
     status, late = _on_time(spec, status, seen)
     status = remember_disturbance(spec, status, seen)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pitwall_crds import builtin
-from pitwall_crds.names import Arm, Pool
+from pitwall_crds.names import MANAGED_BY, RUNTIME_NAME, Arm, ObjectLabel, Pool
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.resource import Condition, ConditionStatus
 from pitwall_crds.rollout import Rollout
@@ -40,6 +40,8 @@ def describe_variant(
     return SamplerVariantStatus(
         observed_generation=variant.metadata.generation,
         ready_replicas=ready,
+        replicas=pools[Pool.MAIN].desired if Pool.MAIN in pools else 0,
+        selector=_selector(variant.metadata.name),
         desired_replicas=desired,
         ready=f"{ready}/{desired}",
         endpoint=endpoint,
@@ -52,6 +54,15 @@ def describe_variant(
             *_works(variant, news.said, now),
         ),
     )
+
+
+def _selector(name: str) -> str:
+    """The pods of a variant's main pool, as /scale hands them to an autoscaler."""
+    labels = {
+        ObjectLabel.NAME: RUNTIME_NAME, ObjectLabel.MANAGED_BY: MANAGED_BY,
+        ObjectLabel.VARIANT: name, ObjectLabel.POOL: Pool.MAIN,
+    }  # fmt: skip
+    return ",".join(f"{label}={value}" for label, value in labels.items())
 
 
 def _why(pools: Mapping[Pool, PoolSeen], ready: int, desired: int, off: str) -> StatusReason:

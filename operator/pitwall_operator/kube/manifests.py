@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 from kubernetes.utils import parse_quantity
 
-from pitwall_crds.names import MANAGED_BY, POOL_ARMS, ObjectLabel, Pool
+from pitwall_crds.names import MANAGED_BY, POOL_ARMS, RUNTIME_NAME, ObjectLabel, Pool
 from pitwall_crds.resource import Metadata
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance
@@ -132,7 +132,7 @@ def revision_name(variant: str, revision: str) -> str:
 
 def _common(variant: str) -> dict[str, str]:
     return {
-        ObjectLabel.NAME: "pitwall-runtime",
+        ObjectLabel.NAME: RUNTIME_NAME,
         ObjectLabel.MANAGED_BY: MANAGED_BY,
         ObjectLabel.VARIANT: variant,
     }

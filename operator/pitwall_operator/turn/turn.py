@@ -31,6 +31,7 @@ from pitwall_operator.values.observation import (
     Past,
     PoolSeen,
     Reading,
+    ScaleBounds,
     ShadowSeen,
     Share,
     SplitSeen,
@@ -141,6 +142,7 @@ def see_variants(
         variant.metadata.name: VariantSeen(
             revision=revision_of(variant),
             full_replicas=variant.spec.runtime.replicas,
+            scaling=_bounds(variant),
             pools=pools.get(variant.metadata.name, none),
             invalid=(invalid or {}).get(variant.metadata.name, ""),
         )
@@ -252,3 +254,8 @@ async def turn(
     if decision.effects:
         await ports.memory.append(rollout, [lines.decision_line(rollout, decision, failures, seen.now)])
     return TurnResult(decision, failures)
+
+
+def _bounds(variant: SamplerVariant) -> ScaleBounds | None:
+    scaling = variant.spec.runtime.scaling
+    return ScaleBounds(scaling.min_replicas, scaling.max_replicas) if scaling else None

@@ -33,6 +33,18 @@ class PoolSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class ScaleBounds:
+    """How many pods an autoscaler may ask for."""
+
+    least: int
+    most: int
+
+    def held(self, replicas: int) -> int:
+        """So many, within the bounds."""
+        return max(self.least, min(replicas, self.most))
+
+
+@dataclass(frozen=True, slots=True)
 class VariantSeen:
     """A SamplerVariant as it is declared now, and its pools."""
 
@@ -40,6 +52,7 @@ class VariantSeen:
     full_replicas: int
     pools: Mapping[Pool, PoolSeen] = field(default_factory=dict)
     invalid: str = ""
+    scaling: ScaleBounds | None = None
 
     def ready(self, pool: Pool) -> int:
         """Replicas of this pool that answer."""

@@ -193,6 +193,10 @@ class ControlPlane:
             "-addext", names, "-addext", "basicConstraints=critical,CA:FALSE",
             "-keyout", "server.key", "-out", "server.crt",
         )  # fmt: skip
+        self._openssl(
+            "req", "-x509", *key, "-subj", "/CN=aggregator", "-CA", "ca.crt", "-CAkey", "ca.key",
+            "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "aggregator.key", "-out", "aggregator.crt",
+        )  # fmt: skip
         self._openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", "tokens.key")
         self._openssl("pkey", "-in", "tokens.key", "-pubout", "-out", "tokens.pub")
 
@@ -230,6 +234,12 @@ class ControlPlane:
             "--kubelet-preferred-address-types=InternalIP", "--allow-privileged=true", "--shutdown-delay-duration=0s",
             f"--audit-policy-file={self.folder / 'audit.yaml'}", f"--audit-log-path={self.audit_log}",
             "--audit-log-mode=blocking",
+            # So that it hands requests for metrics on to who serves them, by the addresses of that Service.
+            "--enable-aggregator-routing=true", f"--requestheader-client-ca-file={self.authority}",
+            f"--proxy-client-cert-file={self.folder / 'aggregator.crt'}",
+            f"--proxy-client-key-file={self.folder / 'aggregator.key'}",
+            "--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
         ]  # fmt: skip
 
     def _manager_command(self, name: str, options: tuple[str, ...]) -> list[str | Path]:
@@ -246,6 +256,8 @@ class ControlPlane:
             f"--cluster-cidr={self.pods}",
             f"--service-cluster-ip-range={self.services}",
             "--concurrent-gc-syncs=4",
+            "--horizontal-pod-autoscaler-sync-period=2s",
+            "--horizontal-pod-autoscaler-downscale-stabilization=2s",
         )
 
 

@@ -3,13 +3,13 @@
 Pure: no clock, chance or I/O.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pitwall_crds.names import FULL_WEIGHT, Arm, Pool
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import Phase, RolloutStatus
+from pitwall_operator.decision.goal.scale import candidate_replicas, control_replicas, stable_replicas
 from pitwall_operator.values.observation import Observation, ShadowSeen, Share
 
 PoolKey = tuple[str, Pool]
@@ -68,19 +68,9 @@ def split(status: RolloutStatus, weight: int) -> tuple[Share, ...]:
     return tuple(share for share in shares if share.weight or share.arm is Arm.STABLE)
 
 
-def replicas_for(full_replicas: int, weight: int) -> int:
-    """Replicas that carry this weight; at least one."""
-    return max(1, math.ceil(full_replicas * weight / FULL_WEIGHT))
-
-
 def candidate_pool(status: RolloutStatus) -> Pool:
     """Where the candidate runs: beside the main pool while that is the stable one of the same name."""
     return Pool.CANDIDATE if status.candidate_variant == status.stable_variant else Pool.MAIN
-
-
-def replicas_of(seen: Observation, variant: str) -> int:
-    """Replicas of a variant that serves everybody."""
-    return seen.variants[variant].full_replicas if variant in seen.variants else 1
 
 
 def _experiment_pools(spec: RolloutSpec, seen: Observation) -> dict[PoolKey, PoolGoal]:
@@ -93,15 +83,15 @@ def _experiment_pools(spec: RolloutSpec, seen: Observation) -> dict[PoolKey, Poo
 
 
 def _pools(spec: RolloutSpec, status: RolloutStatus, seen: Observation, weight: int) -> dict[PoolKey, PoolGoal]:
-    stable = PoolGoal(status.stable_revision, replicas_of(seen, status.stable_variant), Arm.STABLE)
+    stable = PoolGoal(status.stable_revision, stable_replicas(status, seen), Arm.STABLE)
     pools = {(status.stable_variant, Pool.MAIN): stable}
     if status.candidate_variant:
-        replicas = replicas_for(replicas_of(seen, status.candidate_variant), weight)
+        replicas = candidate_replicas(status, seen, weight)
         candidate = PoolGoal(status.candidate_revision, replicas, Arm.CANDIDATE)
         pools[(status.candidate_variant, candidate_pool(status))] = candidate
         control = min(weight, FULL_WEIGHT - weight)
         if spec.control.dedicated and (control or status.phase is Phase.SHADOW):
-            count = replicas_for(replicas_of(seen, status.candidate_variant), control)
+            count = control_replicas(status, seen, weight, control)
             pools[(status.stable_variant, Pool.CONTROL)] = PoolGoal(status.stable_revision, count, Arm.CONTROL)
     return pools
 
