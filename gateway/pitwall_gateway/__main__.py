@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Sequence
 
+from pitwall_crds.host import logs
 from pitwall_crds.host.http_server import SecondApp, serve
 from pitwall_crds.host.sockets import listen
 from pitwall_gateway.flags.port import FixedFlags, Flags
@@ -21,8 +22,7 @@ log = logging.getLogger("pitwall_gateway")
 def main(arguments: Sequence[str]) -> int:
     """Run until stopped; 0 after a graceful end, 2 if it could not begin."""
     settings = read_settings(arguments)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.set_up({"httpx": logging.WARNING})
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         wiring = assemble(settings, _flags(settings))

@@ -39,7 +39,7 @@ def pods(scenario: Scenario, variant: str) -> int:
     return scenario.kubectl.get("samplervariant", variant, scenario.namespace).get("status", {}).get("readyReplicas", 0)
 
 
-def scaled(variant: str, least: int, most: int) -> dict[str, Any]:
+def scaled(least: int, most: int) -> dict[str, Any]:
     return {"spec": {"runtime": {"scaling": {"minReplicas": least, "maxReplicas": most}}}}
 
 
@@ -49,7 +49,7 @@ def test_an_autoscaler_drives_a_variants_pods_between_the_bounds_and_the_operato
     metrics.values[LOAD] = 31
     scenario.start()
     for variant in ("uniform-v1", "aks-v1"):
-        scenario.patch("samplervariant", variant, scaled(variant, 2, 5))
+        scenario.patch("samplervariant", variant, scaled(2, 5))
     scenario.kubectl.apply(autoscaler("uniform-v1", 9), scenario.namespace)
 
     try:
@@ -78,6 +78,7 @@ def test_an_autoscaler_drives_a_variants_pods_between_the_bounds_and_the_operato
 
 def test_kubectl_scales_a_variant_as_it_scales_a_deployment(scenario: Scenario):
     scenario.start()
+    scenario.patch("samplervariant", "uniform-v1", scaled(1, 5))
     scenario.kubectl("scale", "samplervariant/uniform-v1", "--replicas=3", namespace=scenario.namespace)
 
     until(lambda: pods(scenario, "uniform-v1") == 3, seconds=60, what="three pods")

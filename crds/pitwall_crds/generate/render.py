@@ -119,7 +119,7 @@ def definition(kind: KindDescription) -> dict[str, Any]:
         "storage": True,
         "subresources": {"status": {}, **({"scale": kind.scale.subresource()} if kind.scale else {})},
         "additionalPrinterColumns": [_column(column) for column in kind.columns],
-        "schema": {"openAPIV3Schema": _root_schema(kind.model)},
+        "schema": {"openAPIV3Schema": _scalable(_root_schema(kind.model), kind.scale)},
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -139,6 +139,16 @@ def write_definitions(directory: Path) -> tuple[Path, ...]:
         path.write_text(HEADER + body, encoding="utf-8")
         written.append(path)
     return tuple(written)
+
+
+def _scalable(schema: Schema, scale: ScalePaths | None) -> Schema:
+    """The schema with a stored default of the one field that /scale reads: it answers nothing where that is absent."""
+    if scale is not None:
+        node = schema
+        for name in scale.replicas.split(".")[1:]:
+            node = node["properties"][name]
+        node["default"] = 1
+    return schema
 
 
 def _root_schema(model: type[Border]) -> Schema:

@@ -19,6 +19,7 @@ from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2_grpc
 from sqlalchemy.exc import SQLAlchemyError
 
 from pitwall_crds.errors import PortError
+from pitwall_crds.host import logs
 from pitwall_crds.host.http_server import GracefulServer
 from pitwall_crds.host.http_upgrade import IgnoresUpgrades
 from pitwall_crds.host.sockets import is_loopback, listen
@@ -173,8 +174,7 @@ async def _run(settings: FlagServiceSettings, tokens: AccessTokens) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the service until SIGTERM or SIGINT; 0 after a graceful stop, 2 when it cannot start."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logs.set_up({"alembic": logging.WARNING})
     try:
         settings = read_settings(sys.argv[1:] if arguments is None else arguments)
         asyncio.run(_run(settings, AccessTokens.from_environment(os.environ, settings.flag_sets)))

@@ -15,6 +15,7 @@ from dataclasses import replace
 import httpx
 from prometheus_client import disable_created_metrics
 
+from pitwall_crds.host import logs
 from pitwall_flags.client import FlagClient, trusting
 from pitwall_operator.cluster import admission, handlers, probes
 from pitwall_operator.cluster.admission import Review
@@ -206,9 +207,7 @@ async def _main(settings: OperatorSettings) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the operator process."""
     settings = read(sys.argv[1:] if arguments is None else arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("httpx", "aiohttp.access"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logs.set_up({"httpx": logging.WARNING, "aiohttp.access": logging.WARNING})
     handlers.quiet()
     disable_created_metrics()  # type: ignore[no-untyped-call]
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitwall_crds.errors import PortError
+from pitwall_crds.host import logs
 from pitwall_crds.host.sockets import listen
 from pitwall_crds.names import Arm
 from pitwall_runtime.stores.options import add_cache_options, quota_of, shared_of
@@ -119,8 +120,7 @@ def main() -> int:
     arguments = _arguments()
     _limit_threads(arguments.threads)
     os.environ.setdefault("TQDM_DISABLE", "1")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.set_up({"httpx": logging.WARNING})
     try:
         listener = listen(arguments.host, arguments.port)
     except PortError as error:

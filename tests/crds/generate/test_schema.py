@@ -25,6 +25,10 @@ def root(kind: KindDescription) -> dict[str, Any]:
     return schema
 
 
+SCALED = ".spec.runtime.replicas"
+"""The one field with a stored default; see docs/decisions/0014-replicas-are-stored.md."""
+
+
 def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """Every schema below and including one."""
     yield path, schema
@@ -39,7 +43,8 @@ def faults(schema: dict[str, Any]) -> list[str]:
     """What is not structural, or costs CEL and etcd without a bound."""
     found = []
     for path, node in nodes(schema):
-        found += [f"{path}: {key} is not allowed" for key in node.keys() - KNOWN_KEYS]
+        allowed = KNOWN_KEYS | ({"default"} if path == SCALED else set())
+        found += [f"{path}: {key} is not allowed" for key in node.keys() - allowed]
         untyped = node.get(PRESERVE) or node.get(INT_OR_STRING)
         if "type" not in node and not untyped:
             found.append(f"{path}: no type")
