@@ -157,7 +157,8 @@ def config_map(owner: Owner, variant: SamplerVariant, revision: str) -> Object:
     """The file that the revision's pods read: the same whenever that revision is run again, however often the variant
     was edited or scaled meanwhile, since it cannot be changed."""
     metadata = owner.metadata(revision_name(owner.name, revision), {ObjectLabel.REVISION: revision})
-    spec = variant.spec.model_copy(update={"runtime": variant.spec.runtime.model_copy(update={"replicas": 1})})
+    runtime = variant.spec.runtime.model_copy(update={"replicas": 1, "scaling": None})
+    spec = variant.spec.model_copy(update={"runtime": runtime})
     named = SamplerVariant(metadata=Metadata(name=owner.name, namespace=owner.namespace), spec=spec)
     text = yaml.safe_dump(named.to_manifest(), sort_keys=False)
     return _object(CONFIG_MAPS, metadata, immutable=True, data={"variant.yaml": text})

@@ -270,3 +270,15 @@ def test_switches_that_kubernetes_spells_with_capitals_arrive():
     pod = deployment(template={"spec": spec})["spec"]["template"]["spec"]
 
     assert pod.items() >= spec.items()
+
+
+def test_scaling_changes_no_revision_and_no_file_of_one():
+    scaled = declared_variant(replicas=7, scaling={"minReplicas": 1, "maxReplicas": 9})
+
+    assert revision_of(scaled) == revision_of(declared_variant(replicas=2))
+    assert manifests.config_map(OWNER, scaled, "r") == manifests.config_map(OWNER, declared_variant(replicas=2), "r")
+
+
+def declared_variant(**runtime: object) -> SamplerVariant:
+    data = {"metadata": {"name": "aks-v1"}, "spec": {"sampler": {"name": "aks"}, "runtime": runtime}}
+    return SamplerVariant.model_validate(data)
