@@ -8,7 +8,8 @@ from pitwall_crds.names import Arm, Pool
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decision.goal.capacity import running
-from pitwall_operator.decision.goal.wanted import PoolKey, candidate_pool, replicas_for, replicas_of
+from pitwall_operator.decision.goal.scale import replicas_for, replicas_of
+from pitwall_operator.decision.goal.wanted import PoolKey, candidate_pool
 from pitwall_operator.values.observation import Observation, Share, Unseen
 
 

@@ -54,28 +54,49 @@ def count(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> tuple[R
     gateways = {name: source for name, source in reading.sources.items() if _all(source, shares)}
     if len(shares) < 2 or not (gateways or ratio.gateways):
         return status, None
-    known = {name: process.users for name, process in ratio.gateways}
+    shown = {name: _met(source, shares, split) for name, source in gateways.items()}
+    known = {name: process.users for name, process in ratio.gateways} | _last_shown(status, split)
     strayed = _strayed(status, reading, gateways)
     block = UsersBlock(
         split=split,
         stages=len(spec.stages),
         arms=tuple(share.arm for share in shares),
         shares=tuple(share.weight_basis_points / FULL_WEIGHT for share in shares),
-        users=tuple(
-            (name, _new(_met(source, shares, split), known.get(name, ()))) for name, source in gateways.items()
-        ),
+        users=tuple((name, _new(row, known.get(name, ()))) for name, row in shown.items()),
         astray=tuple((name, now - before) for name, (before, now) in strayed.items()),
     )
     users: dict[str, Any] = {"evidence": ratio.update(block).to_state()}
+    fallen = {
+        name: row for name, row in (_last_shown(status, split) | shown).items() if _differs(ratio, block, name, row)
+    }
+    if fallen:
+        users["shown"] = {"split": split, "rows": dict(list(fallen.items())[:GATEWAYS])}
     if strayed:
         users["strays"] = {"split": split, "before": {name: before for name, (before, _) in strayed.items()}}
     return status.model_copy(update={"users": users}), block
 
 
+def _last_shown(status: RolloutStatus, split: str) -> dict[str, tuple[int, ...]]:
+    """What gateways showed last whose counters fell: it is not what they have counted in all."""
+    kept = status.users.get("shown", {})
+    return {name: tuple(row) for name, row in kept["rows"].items()} if kept.get("split") == split else {}
+
+
+def _differs(ratio: SampleRatio, block: UsersBlock, name: str, row: tuple[int, ...]) -> bool:
+    """Whether a gateway shows something else than what it has counted in all."""
+    before = dict(ratio.gateways).get(name)
+    new = dict(block.users).get(name, (0,) * len(row))
+    counted = tuple(map(sum, zip(before.users, new, strict=True))) if before else new
+    return counted != row
+
+
 def _new(row: tuple[int, ...], known: Sequence[int]) -> tuple[int, ...]:
-    """Users since the last block; a counter that fell was reset, so all it shows is new."""
+    """Users since the last block. Where one arm's counter fell, the process began anew with those of all arms, also
+    where one has grown past what it was by now."""
     before = known or (0,) * len(row)
-    return tuple(value if value < earlier else value - earlier for value, earlier in zip(row, before, strict=True))
+    if any(value < earlier for value, earlier in zip(row, before, strict=True)):
+        return row
+    return tuple(value - earlier for value, earlier in zip(row, before, strict=True))
 
 
 def _all(source: ProcessCounters, shares: Sequence[ArmWeight], **labels: str) -> int:
