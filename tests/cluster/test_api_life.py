@@ -8,8 +8,11 @@ from harness.kube import Kubectl
 from harness.processes import until
 from harness.scenario import CANARY, FEW, Scenario
 
+from pitwall_crds.reading.load import load_file, revision_of
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 ROOT = Path(__file__).parents[2]
+[UNIFORM] = [one for one in load_file(ROOT / "examples" / "variants.yaml") if one.metadata.name == "uniform-v1"]
 FORMER = Path(__file__).parent / "former"
 """The CRDs of release 0.1, as they were."""
 
@@ -43,7 +46,7 @@ def former_status(revision: str) -> dict[str, Any]:
 def test_an_upgrade_needs_no_step_by_hand(former_crds: None, scenario: Scenario):
     scenario.apply("rollout.yaml")
     kubectl, namespace = scenario.kubectl, scenario.namespace
-    kubectl.patch_status("rollout", "sampler", former_status("0" * 12), namespace)
+    kubectl.patch_status("rollout", "sampler", former_status(revision_of(UNIFORM)), namespace)
     assert scenario.status()["cursor"] == {"sources": {"gateway": {"time": "1"}}}
 
     kubectl("replace", "-f", str(ROOT / "crds"))
