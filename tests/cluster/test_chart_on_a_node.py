@@ -54,12 +54,14 @@ def test_the_chart_serves_the_first_variant_and_refuses_an_unknown_sampler(chart
     chart.await_ready("gateway", 1)
     key = {"authorization": f"Bearer {chart.api_key()}"}
     models = httpx.get(f"http://{chart.addresses['gateway']}/v1/models", headers=key, timeout=5).json()["data"]
-    rollout = kubectl.get("rollout", "sampler", namespace)
     kubectl("apply", "-f", "-", manifest=chart.test_pod())
     kubectl(
         "wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s", "pod/pit-pitwall-test", namespace=namespace
     )
 
     assert "'unifrom' is unknown" in refusal(kubectl, namespace)
-    assert rollout["status"]["stableVariant"] == "uniform-v1"
+    until(
+        lambda: kubectl.get("rollout", "sampler", namespace)["status"].get("stableVariant") == "uniform-v1",
+        seconds=60, what="the variant as the stable one",
+    )  # fmt: skip
     assert models[0]["pitwall"]["variants"] == ["uniform-v1"]
