@@ -39,8 +39,19 @@ class SamplerSpec(Border):
     allowance: AllowanceSpec = AllowanceSpec()
 
 
+class DecodeBackend(StrEnum):
+    """pyav reads everything. torchcodec, decord and nvdec read plain videos and leave all others to pyav."""
+
+    PYAV = "pyav"
+    TORCHCODEC = "torchcodec"
+    DECORD = "decord"
+    NVDEC = "nvdec"
+
+
 class DecodeSpec(Border):
     """How densely and how large a video is decoded into the frame pool, once."""
+
+    backend: DecodeBackend = DecodeBackend.PYAV
 
     frames_per_minute: Annotated[int, Field(ge=1, le=1800, description="Pool rate; 60 is one frame a second.")] = 60
     height_pixels: Annotated[int, Field(ge=64, le=1080, description="Pool frames are scaled to this height.")] = 240

@@ -125,3 +125,10 @@ class BadVariantError(RefusedError):
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "bad_variant"
+
+
+class UnsupportedVideoError(RefusedError):
+    """A decoder cannot show this video rightly; another one can, and takes over."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "unsupported_video"

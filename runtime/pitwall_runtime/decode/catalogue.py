@@ -1,10 +1,13 @@
 """All decoders by name; each is imported when it is first asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from pitwall_runtime.decode.port import Decoder
-from pitwall_runtime.errors import BadVariantError
+from pitwall_runtime.decode.port import Decoder, Ended
+from pitwall_runtime.errors import BadVariantError, UnsupportedVideoError
+from pitwall_runtime.media import Frame, PoolSpec
+
+DEFAULT: Final = "pyav"
 
 
 def _pyav() -> Decoder:
@@ -13,7 +16,30 @@ def _pyav() -> Decoder:
     return PyAv()
 
 
-DECODERS: Final[dict[str, Callable[[], Decoder]]] = {"pyav": _pyav}
+def _torchcodec() -> Decoder:
+    from pitwall_runtime.decode.with_torchcodec import TorchCodec
+
+    return TorchCodec()
+
+
+def _decord() -> Decoder:
+    from pitwall_runtime.decode.with_decord import Decord
+
+    return Decord()
+
+
+def _nvdec() -> Decoder:
+    from pitwall_runtime.decode.nvdec import Nvdec
+
+    return Nvdec()
+
+
+DECODERS: Final[dict[str, Callable[[], Decoder]]] = {
+    DEFAULT: _pyav,
+    "torchcodec": _torchcodec,
+    "decord": _decord,
+    "nvdec": _nvdec,
+}
 
 
 def build(name: str) -> Decoder:
@@ -21,3 +47,19 @@ def build(name: str) -> Decoder:
     if name not in DECODERS:
         raise BadVariantError(f"unknown decode.backend {name!r}; use one of {', '.join(DECODERS)}")
     return DECODERS[name]()
+
+
+def read(name: str, path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
+    """The video's pool from the decoder of this name. Of a video that it cannot show rightly, PyAV reads what is left.
+
+    Raises what `Decoder.read` raises but UnsupportedVideoError, and BadVariantError.
+    """
+    last = -1
+    try:
+        for item in build(name).read(path, spec):
+            last = item.pts if isinstance(item, Frame) else last
+            yield item
+    except UnsupportedVideoError:
+        for item in build(DEFAULT).read(path, spec):
+            if isinstance(item, Ended) or item.pts > last:
+                yield item

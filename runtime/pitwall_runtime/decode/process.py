@@ -13,6 +13,7 @@ from typing import IO, Any, Final
 import numpy as np
 
 from pitwall_runtime import errors
+from pitwall_runtime.decode.catalogue import DEFAULT
 from pitwall_runtime.decode.port import Limits
 from pitwall_runtime.media import Damage, Frame, PoolSpec, Rgb
 
@@ -20,7 +21,6 @@ _REFUSALS: Final[dict[str, type[errors.RefusedError]]] = {
     kind.__name__: kind
     for kind in (errors.NotAVideoError, errors.MediaBrokenError, errors.MediaTooLargeError, errors.BadVariantError)
 }
-DEFAULT_BACKEND: Final = "pyav"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def decode(
     spec: PoolSpec,
     on_frame: OnFrame,
     *,
-    backend: str = DEFAULT_BACKEND,
+    backend: str = DEFAULT,
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Timeline:
     """Hands every pool frame to `on_frame`, in time order, and returns the timeline.

@@ -38,9 +38,9 @@ class _Writer:
 
 
 def _decode(path: str, backend: str, spec: PoolSpec, writer: _Writer) -> None:
-    from pitwall_runtime.decode.catalogue import build
+    from pitwall_runtime.decode.catalogue import read
 
-    for item in build(backend).read(path, spec):
+    for item in read(backend, path, spec):
         if isinstance(item, Ended):
             writer.record({"kind": "end", "end_pts": item.end_pts, "damage": [astuple(one) for one in item.damage]})
         else:

@@ -15,6 +15,7 @@ from pitwall_runtime.answer import catalogue as engines
 from pitwall_runtime.answer.moments import group
 from pitwall_runtime.answer.port import Brief
 from pitwall_runtime.deadline import Deadline
+from pitwall_runtime.decode import catalogue as decoders
 from pitwall_runtime.encode import catalogue as encoders
 from pitwall_runtime.encode.pool import EncoderPool
 from pitwall_runtime.encode.questions import QuestionStore
@@ -92,7 +93,8 @@ class Pipeline:
         pool_spec = PoolSpec(spec.decode.frames_per_minute, spec.decode.height_pixels)
         disk = DiskFrameStore(cache_dir / EntryKind.FRAMES, quota)
         self.store = SpillingFrameStore(SharedFrameStore(disk, shared) if shared else disk, MemoryFrameStore())
-        self.preparation = Preparation(self.store, cache_dir / "locks", pool_spec)
+        decoders.build(spec.decode.backend)  # a decoder that cannot run here is known before the first question
+        self.preparation = Preparation(self.store, cache_dir / "locks", pool_spec, backend=spec.decode.backend)
         self._cache = EmbedCache(cache_dir / EntryKind.EMBEDDINGS, quota, hot_bytes=hot_bytes, shared=shared)
         encoder = encoders.build(spec.encoder, cache_dir)
         questions = QuestionStore.opened(cache_dir / "questions" / encoder.key)

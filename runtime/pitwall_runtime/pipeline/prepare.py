@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pitwall_runtime.deadline import Deadline
+from pitwall_runtime.decode.catalogue import DEFAULT as DEFAULT_DECODER
 from pitwall_runtime.decode.port import Limits
-from pitwall_runtime.decode.process import DEFAULT_BACKEND, decode
+from pitwall_runtime.decode.process import decode
 from pitwall_runtime.errors import MediaBrokenError, UnavailableError
 from pitwall_runtime.media import Frame, FramePool, PoolSpec, Video
 from pitwall_runtime.segment import Segmenter
@@ -25,7 +26,7 @@ class Preparation:
     locks: Path
     spec: PoolSpec
     limit_seconds: float = 600.0
-    backend: str = DEFAULT_BACKEND
+    backend: str = DEFAULT_DECODER
     videos_decoded: int = 0
 
     def pool(self, video: Video, deadline: Deadline | None = None) -> FramePool:

@@ -100,7 +100,11 @@ class QuestionFeatures:
         self.encode_seconds += time.perf_counter() - started
 
     def _encoded(self, indices: list[int]) -> Embedded:
-        return self.encoders.images([self.jpeg(self.pool, index) for index in indices], self.arm)
+        """A picture that is held stands in the pool at every instant; it is encoded once."""
+        jpegs = [self.jpeg(self.pool, index) for index in indices]
+        place = {jpeg: number for number, jpeg in enumerate(dict.fromkeys(jpegs))}
+        made, rows = self.encoders.images(list(place), self.arm), [place[jpeg] for jpeg in jpegs]
+        return Embedded(made.vectors[rows], made.grids[rows], made.labels[rows])
 
     def _text_vector(self, text: str) -> Floats:
         started = time.perf_counter()

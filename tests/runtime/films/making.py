@@ -112,9 +112,10 @@ def turned(file: Path, entries: tuple[int, int, int, int]) -> None:
 
 
 def gif(out: Path, milliseconds: Sequence[int]) -> None:
-    """One picture after the other, each shown so long; GIF, APNG or WebP by the name."""
+    """One picture after the other, each shown so long; GIF, APNG, WebP or AVIF by the name."""
     images = [Image.fromarray(picture(75 * n + n)) for n in range(len(milliseconds))]
-    images[0].save(out, save_all=True, append_images=images[1:], duration=list(milliseconds), loop=0, lossless=True)
+    more = {"lossless": True} if out.suffix == ".webp" else {}
+    images[0].save(out, save_all=True, append_images=images[1:], duration=list(milliseconds), **more)
 
 
 def hollow(file: Path, first: float, last: float) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -34,6 +35,11 @@ _DEFAULT_TRACK_BONUS: Final = 5_000_000
 _DAMAGED_READS: Final = 64
 """Unreadable places after which the rest of the file is given up."""
 
+_UNKNOWN: Final = 1 << 62
+
+_HOLE_BYTES: Final = 1500
+"""More than stands between two packets of a whole file: headers, tables, an index entry."""
+
 _ALL_STREAMS = ("matroska", "avi", "flv", "asf")
 """Containers that declare one length for all their streams: it is the longest stream that must reach it."""
 
@@ -46,54 +52,80 @@ class Source:
         self.time_base = stream.time_base or Fraction(1, 90_000)
         rate = stream.average_rate or stream.codec_context.framerate or Fraction(25)
         self.tick = max(1, round(1 / rate / self.time_base))
-        self.lost = False
+        self._lost = False
         name = container.format.name
-        self._indexed, self._declares_for_all = name.startswith("mov"), name.startswith(_ALL_STREAMS)
+        self.indexed, self._declares_for_all = name.startswith("mov"), name.startswith(_ALL_STREAMS)
         self.restarts = name in ("mpegts", "mpeg", "ogg")
         """Whether the container's clock may begin anew in the middle, as in joined broadcast recordings."""
+        self.keeps_display_times = name != "avi"
+        """AVI knows only when pictures are decoded; what FFmpeg makes of it is wrong where B-frames are packed."""
         self._pictures, self._last, self._last_end = 0, -(1 << 62), -(1 << 62)
         self._reached: Fraction | None = None
+        self._reads_all = self._declares_for_all or self.restarts
+        self._bytes_end = self._hole = 0
+        self._shown_until = _UNKNOWN
 
     def packets(self) -> Iterator[VideoPacket]:
-        """The film's packets, and at last the empty one that flushes the decoder. `lost` tells of unreadable places."""
-        wanted: list[Stream] = [self.stream]
-        if self._declares_for_all:
-            wanted += self.container.streams.audio
+        """The film's packets, and at last the empty one that flushes the decoder. The first one after an unreadable
+        place is marked as corrupt."""
+        wanted = list(self.container.streams) if self._reads_all else [self.stream]
         for _ in range(_DAMAGED_READS):
             try:
                 for packet in self.container.demux(wanted):
-                    if packet.pts is not None and packet.time_base:
-                        end = (packet.pts + (packet.duration or 0)) * packet.time_base
-                        self._reached = end if self._reached is None else max(self._reached, end)
-                    if packet.stream_index == self.stream.index:
+                    self._follow(packet)
+                    if packet.stream.index == self.stream.index:
+                        _refuse_encrypted(packet)
+                        self._find_hole(packet)
+                        if self._lost:
+                            packet.is_corrupt, self._lost = True, False
                         yield cast("VideoPacket", packet)
             except FFmpegError:
-                self.lost = True
+                self._lost = True
             else:
                 return
+
+    def _follow(self, packet: "Packet[Stream]") -> None:
+        """Remember how far packets reach, in time and in the file, whichever stream they are of."""
+        if packet.pts is not None and packet.time_base:
+            end = (packet.pts + (packet.duration or 0)) * packet.time_base
+            self._reached = end if self._reached is None else max(self._reached, end)
+        if packet.pos is not None:
+            self._hole = max(self._hole, packet.pos - self._bytes_end if self._bytes_end else 0)
+            self._bytes_end = packet.pos + packet.size
+
+    def _find_hole(self, packet: "Packet[Stream]") -> None:
+        """Some demuxers pass over damaged bytes without a word. A picture that comes late after bytes that nobody read
+        is one after a loss; if nothing was passed over, the picture before it was held."""
+        if packet.pts is None:
+            return
+        if self._reads_all and self._hole > _HOLE_BYTES and packet.pts > self._shown_until + self.tick // 2:
+            self._lost = True
+        self._hole = 0
+        end = packet.pts + (packet.duration or self.tick)
+        self._shown_until = end if self._shown_until == _UNKNOWN else max(self._shown_until, end)
 
     def note(self, packet: VideoPacket) -> None:
         """Remember where the film's pictures end. The packet's times are on the film's clock."""
         self._pictures += 1 if packet.size else 0
-        if packet.pts is not None and not packet.is_discard:
+        if packet.pts is not None and not packet.is_discard and self.keeps_display_times:
             self._last = max(self._last, packet.pts)
             self._last_end = max(self._last_end, packet.pts + self.duration_of(packet.duration))
 
     def duration_of(self, said: int | None) -> int:
         """How long a picture is shown, from what its packet says. An MP4 with B-frames says it of another picture: it
         keeps the distance to the next one in decoding order."""
-        misplaced = self._indexed and self.stream.codec_context.has_b_frames
+        misplaced = self.indexed and self.stream.codec_context.has_b_frames
         return self.tick if misplaced or not said else said
 
     def ends(self) -> tuple[int, int | None]:
         """Where the pictures in the file end, and where the file says that the film ends (None if it does not say)."""
         declared = self._declared_end()
-        if declared and self._indexed and self._pictures >= self.stream.frames > 0 and declared > self._last:
+        if declared and self.indexed and self._pictures >= self.stream.frames > 0 and declared > self._last:
             return declared, None
         return self._last_end, declared
 
     def _declared_end(self) -> int | None:
-        if self._indexed:
+        if self.indexed:
             return self.stream.duration and (self.stream.start_time or 0) + self.stream.duration
         if not self._declares_for_all or not self.container.duration or self._reached is None:
             return None
@@ -105,11 +137,12 @@ class Source:
 
 
 @contextmanager
-def opened(path: str) -> Iterator[Source]:
-    """The film in the file at `path`. Raises NotAVideoError or MediaTooLargeError."""
+def opened(path: str, accelerator: HWAccel | None = None) -> Iterator[Source]:
+    """The film in the file at `path`. Raises NotAVideoError or MediaTooLargeError, and NotImplementedError if the
+    accelerator cannot decode it."""
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     try:
-        container = av.open(path, options=options)
+        container = av.open(path, options=options, hwaccel=accelerator)
     except (FFmpegError, OSError) as error:
         raise NotAVideoError(why_unreadable(Path(path), getattr(error, "strerror", None) or str(error))) from None
     with container:
@@ -122,6 +155,13 @@ def opened(path: str) -> Iterator[Source]:
         stream.thread_type, stream.thread_count = "AUTO", _THREADS
         stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         yield Source(container, stream)
+
+
+def _refuse_encrypted(packet: "Packet[Stream]") -> None:
+    if packet.size and packet.has_sidedata("encryption_info"):
+        raise NotAVideoError(
+            "the film is encrypted (DRM): its pictures cannot be seen without a key; send a copy without protection"
+        )
 
 
 def _film(container: InputContainer) -> VideoStream:
@@ -141,7 +181,10 @@ def _film(container: InputContainer) -> VideoStream:
     return film
 
 
-def _rank(stream: VideoStream) -> tuple[int, int]:
-    """As ffmpeg's choice of a stream: pixels, and a bonus for the default track. The first of equals is taken."""
+def _rank(stream: VideoStream) -> tuple[bool, int, int]:
+    """As ffmpeg's choice of a stream: pixels, and a bonus for the default track. The first of equals is taken.
+
+    A single picture, as the preview in an animated AVIF, comes last.
+    """
     default = bool(stream.disposition & stream.disposition.default)
-    return stream.width * stream.height + _DEFAULT_TRACK_BONUS * default, -stream.index
+    return stream.frames != 1, stream.width * stream.height + _DEFAULT_TRACK_BONUS * default, -stream.index

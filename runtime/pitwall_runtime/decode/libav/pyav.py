@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
 
+import numpy as np
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
@@ -13,8 +14,11 @@ from pitwall_runtime.decode.libav.container import Source, VideoPacket, opened
 from pitwall_runtime.decode.libav.deinterlace import Deinterlacer, Picture
 from pitwall_runtime.decode.libav.foresight import Foresight
 from pitwall_runtime.decode.libav.upright import Upright
+from pitwall_runtime.decode.libav.webp import is_webp, read_webp
 from pitwall_runtime.decode.port import Ended
 from pitwall_runtime.media import Frame, PoolSpec
+
+_BYTES_PER_PIXEL = 4
 
 
 class PyAv:
@@ -22,21 +26,26 @@ class PyAv:
 
     def read(self, path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
         """See `Decoder.read`."""
+        if is_webp(path):
+            yield from read_webp(path, spec)
+            return
         with opened(path) as source:
-            reader = _Reader(source, spec)
-            yield from reader.frames()
+            yield from FilmReader(source, spec).frames()
 
 
-class _Reader:
+class FilmReader:
     """One pass over one file."""
 
     def __init__(self, source: Source, spec: PoolSpec) -> None:
         self._source, self._codec, self._spec = source, source.stream.codec_context, spec
         self._upright, self._deinterlacer = Upright(spec.height_pixels), Deinterlacer()
         self._foresight = Foresight(self._clean_packets(), spec.interval / source.time_base)
+        self._may_skip = source.keeps_display_times or source.stream.codec.intra_only
         self._first_aspect = self._codec.sample_aspect_ratio
+        self._begun = False
         self._shown_until = 0
         """Where the latest picture stops showing."""
+        self._first_sent: int | None = None
         self._lost_from: int | None = None
         self._suspect = False
         """From a damaged place of the file on until the next key frame: pictures may be missing."""
@@ -44,6 +53,7 @@ class _Reader:
         """From a decoding error or a missing picture on until the next key frame: pictures are smeared."""
 
     def frames(self) -> Iterator[Frame | Ended]:
+        """The pool, as `Decoder.read` gives it."""
         instants: Instants | None = None
         for picture in self._even():
             if instants is None:
@@ -77,22 +87,26 @@ class _Reader:
         for packet, seen in self._foresight:
             for frame in self._decoded(packet, needed=seen or self._unsound or self._suspect):
                 picture = self._picture(frame)
-                if self._foresight.start is None and not frame.interlaced_frame:
+                if self._may_skip and self._foresight.start is None and not frame.interlaced_frame:
                     self._foresight.start = picture.start if self._lost_from is None else self._lost_from
                 yield picture
 
     def _decoded(self, packet: VideoPacket, *, needed: bool) -> list[VideoFrame]:
-        if packet.is_corrupt or self._source.lost:
-            self._suspect, self._source.lost = True, False
+        if packet.is_corrupt:
+            self._suspect, packet.is_corrupt = True, False
         if not needed and self._source.stream.codec.intra_only:
             return []
+        if not self._begun and self._first_sent is None and (packet.is_keyframe or self._source.indexed):
+            self._first_sent = packet.pts
         self._codec.skip_frame = "DEFAULT" if needed else "NONREF"
         try:
             return self._codec.decode(packet if packet.size else None)
         except FFmpegError:
+            # Decoders call it invalid data when they get no memory for a picture: then there is none here either.
+            np.empty(self._codec.width * self._codec.height * _BYTES_PER_PIXEL, np.uint8)
             self._unsound = True
-            if self._foresight.start is None and self._lost_from is None and packet.is_keyframe:
-                self._lost_from = packet.pts
+            if not self._begun:
+                self._lost_from = self._first_sent
             return []
 
     def _picture(self, frame: VideoFrame) -> Picture:
@@ -101,13 +115,13 @@ class _Reader:
         missing = after_loss and start > self._shown_until
         self._unsound = frame.is_corrupt or ((self._unsound or missing) and not frame.key_frame)
         self._suspect = self._suspect and not frame.key_frame
-        self._shown_until = start + duration
+        self._begun, self._shown_until = True, start + duration
         return Picture(start, duration, frame, self._pixel_aspect(), self._unsound, after_loss or self._unsound)
 
     def _times(self, frame: VideoFrame) -> tuple[int, int]:
         """When the picture is shown and for how long. Where the container keeps no times, pictures are counted."""
         duration = self._source.duration_of(frame.duration)
-        start = frame.pts if frame.pts is not None else frame.dts
+        start = frame.dts if frame.pts is None or not self._source.keeps_display_times else frame.pts
         return (self._shown_until if start is None else start), duration
 
     def _pixel_aspect(self) -> Fraction:

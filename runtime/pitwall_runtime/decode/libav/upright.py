@@ -42,7 +42,7 @@ class Upright:
         """[height, width, 3]. Pictures change their size and shape in mid-stream; each gets its own."""
         kind = _Kind(
             frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, frame.color_trc,
-            pixel_aspect, _matrix(frame),
+            pixel_aspect, display_matrix(frame),
         )  # fmt: skip
         if kind != self._kind or self._chain is None:
             self._kind, self._chain = kind, FilterChain(frame, _filters(kind, self._height))
@@ -55,7 +55,7 @@ class Upright:
         return np.ascontiguousarray(image, dtype=np.uint8)
 
 
-def _matrix(frame: VideoFrame) -> tuple[int, ...]:
+def display_matrix(frame: VideoFrame) -> tuple[int, ...]:
     """The display matrix, row by row, 9 integers; empty where there is none."""
     # The stubs take the container of side data for a dictionary by name; it goes by type.
     kinds: Any = frame.side_data
@@ -91,10 +91,15 @@ def _turns(matrix: tuple[int, ...]) -> tuple[list[tuple[str, str]], bool]:
 
 
 def _size(kind: _Kind, height: int, *, sideways: bool) -> tuple[int, int]:
-    """Width and height before turning. The upright picture has the pool's height, or its own if that is less."""
+    """Width and height before turning."""
     wide, high = kind.width * kind.pixel_aspect, Fraction(kind.height)
     if sideways:
-        wide, high = high, wide
+        rows, columns = size_of(high, wide, height)[::-1]
+        return rows, columns
+    return size_of(wide, high, height)
+
+
+def size_of(wide: Fraction | int, high: Fraction | int, height: int) -> tuple[int, int]:
+    """(width, height) of a pool picture: the pool's height, or the picture's own if that is less."""
     rows = max(2, min(height, round(high)))
-    columns = max(2, round(rows * wide / high / 2) * 2)
-    return (rows, columns) if sideways else (columns, rows)
+    return max(2, round(rows * Fraction(wide) / Fraction(high) / 2) * 2), rows

@@ -1,0 +1,50 @@
+"""Reads animated WebP, the one kind of moving picture that FFmpeg cannot read, with Pillow."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from pitwall_runtime.decode.instants import Instants, Shown
+from pitwall_runtime.decode.libav.upright import size_of
+from pitwall_runtime.decode.port import MAX_PIXELS, Ended
+from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
+from pitwall_runtime.media import Frame, PoolSpec, Rgb
+
+_MILLISECOND = Fraction(1, 1000)
+_LEAST_MILLISECONDS = 1
+
+
+def is_webp(path: str) -> bool:
+    """Whether the file begins as WebP does."""
+    if not Path(path).is_file():
+        return False
+    with Path(path).open("rb") as file:
+        head = file.read(12)
+    return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+
+
+def read_webp(path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
+    """See `Decoder.read`; times are the pictures' own durations, end to end."""
+    instants, at = Instants(spec, _MILLISECOND), 0
+    try:
+        with Image.open(path, formats=("WEBP",)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise MediaTooLargeError(f"the picture is {image.width}×{image.height}; the limit is 8192×4320")
+            for number in range(getattr(image, "n_frames", 1)):
+                image.seek(number)
+                image.load()
+                duration = max(_LEAST_MILLISECONDS, round(image.info.get("duration", 0)))
+                yield from instants.show(Shown(at, duration, partial(_rgb, image.convert("RGB"), spec.height_pixels)))
+                at += duration
+    except (UnidentifiedImageError, OSError, EOFError, SyntaxError) as error:
+        raise NotAVideoError(f"the WebP picture is damaged ({error}); send it again") from None
+    yield from instants.close(at)
+
+
+def _rgb(image: Image.Image, height: int) -> Rgb:
+    size = size_of(image.width, image.height, height)
+    return np.array(image if size == image.size else image.resize(size, Image.Resampling.BICUBIC))

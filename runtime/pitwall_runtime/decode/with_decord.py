@@ -1,0 +1,59 @@
+"""Decodes plain videos with decord; all others with PyAV. For comparison: decord has had no release since 2021."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from pitwall_runtime.decode.indexed import Fetch, read_indexed
+from pitwall_runtime.decode.port import Ended
+from pitwall_runtime.errors import BadVariantError
+from pitwall_runtime.media import Frame, PoolSpec
+
+_LEAST_SIDE = 64
+"""Smaller pictures crash its scaler."""
+
+
+class Decord:
+    """Raises BadVariantError where decord is not installed."""
+
+    def __init__(self) -> None:
+        try:
+            import decord  # noqa: F401 - found out now, not at the first video
+        except (ImportError, OSError) as error:
+            raise BadVariantError(
+                f"decode.backend decord cannot run here: install the extra 'decord'; {str(error).splitlines()[0]}"
+            ) from None
+
+    def read(self, path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
+        """See `Decoder.read`."""
+        return read_indexed(path, spec, _opened)
+
+
+def _opened(path: str, _: int, size: tuple[int, int]) -> tuple[int, Fetch]:
+    """It chooses the stream by itself: where that is another one, it finds another number of pictures."""
+    import decord
+
+    width, height = size
+    if min(size) < _LEAST_SIDE:
+        raise ValueError(f"{width}×{height} is too small for decord")
+    decord.logging.set_level(decord.logging.QUIET)
+    with _told():
+        reader = decord.VideoReader(path, width=width, height=height)
+
+    def fetch(numbers: Sequence[int]) -> np.ndarray:
+        with _told():
+            return np.asarray(reader.get_batch(list(numbers)).asnumpy(), dtype=np.uint8)
+
+    return len(reader), fetch
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Its own errors, as one that Python knows."""
+    from decord import DECORDError
+
+    try:
+        yield
+    except DECORDError as error:
+        raise ValueError(str(error).splitlines()[0]) from None

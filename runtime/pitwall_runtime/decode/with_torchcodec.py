@@ -1,0 +1,46 @@
+"""Decodes plain videos with torchcodec; all others with PyAV."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pitwall_runtime.decode.indexed import Fetch, read_indexed
+from pitwall_runtime.decode.port import Ended
+from pitwall_runtime.errors import BadVariantError
+from pitwall_runtime.media import Frame, PoolSpec
+
+
+class TorchCodec:
+    """Raises BadVariantError where torchcodec, or the FFmpeg libraries that it looks for, are not installed."""
+
+    def __init__(self) -> None:
+        try:
+            import torchcodec.decoders  # noqa: F401 - found out now, not at the first video
+        except (ImportError, RuntimeError, OSError) as error:
+            raise BadVariantError(
+                "decode.backend torchcodec cannot run here: install the extra 'torchcodec' and FFmpeg's libraries "
+                f"(versions 4 to 9); {str(error).splitlines()[0]}"
+            ) from None
+
+    def read(self, path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
+        """See `Decoder.read`."""
+        return read_indexed(path, spec, _opened)
+
+
+def _opened(path: str, stream: int, size: tuple[int, int]) -> tuple[int, Fetch]:
+    from torchcodec.decoders import VideoDecoder
+    from torchcodec.transforms import Resize
+
+    width, height = size
+    decoder = VideoDecoder(
+        path,
+        stream_index=stream,
+        dimension_order="NHWC",
+        transforms=[Resize((height, width))],
+        num_ffmpeg_threads=0,
+    )
+
+    def fetch(numbers: Sequence[int]) -> np.ndarray:
+        return np.asarray(decoder.get_frames_at(list(numbers)).data.numpy(), dtype=np.uint8)
+
+    return int(decoder.metadata.num_frames or 0), fetch

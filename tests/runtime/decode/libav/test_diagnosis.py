@@ -1,0 +1,84 @@
+"""What people send in place of a video, and what they read then."""
+
+import gzip
+import io
+import zipfile
+
+import av
+import numpy as np
+import pytest
+from films.making import H264, encode
+from PIL import Image
+
+from pitwall_runtime.decode.process import decode
+from pitwall_runtime.errors import NotAVideoError
+from pitwall_runtime.media import PoolSpec
+
+
+def archive():
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w") as file:
+        file.writestr("film.mp4", b"...")
+    return kept.getvalue()
+
+
+def still():
+    kept = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(kept, "JPEG")
+    return kept.getvalue()
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(b"", r"empty \(0 bytes\)", id="empty"),
+        pytest.param(b"\n<!DOCTYPE html><title>Sign in</title>", "HTML page, not a video: probably", id="login"),
+        pytest.param(b"<html><body>403", "give the address of the file itself", id="error-page"),
+        pytest.param(LFS, "run `git lfs pull`", id="lfs"),
+        pytest.param(gzip.compress(b"x" * 500), "gzip archive: unpack it", id="gzip"),
+        pytest.param(archive(), "ZIP archive: unpack it", id="zip"),
+        pytest.param(b"#EXTM3U\nhttp://169.254.169.254/x.ts", "playlist, which names other addresses", id="hls"),
+        pytest.param(b"ffconcat version 1.0\nfile /etc/passwd\n", "playlist", id="concat"),
+        pytest.param(b'{"error": "not found"}', "JSON text", id="json"),
+        pytest.param(b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "XML document", id="s3-error"),
+        pytest.param(b"%PDF-1.7 ...", "PDF document", id="pdf"),
+        pytest.param(still(), "still picture, no video", id="jpeg"),
+        pytest.param(bytes(10_000), "only zeros", id="zeros"),
+        pytest.param(b"\x00\x00\x00\x18ftypmp42" + bytes(500), r"its index \(moov\) is missing", id="no-index"),
+        pytest.param(np.random.default_rng(1).bytes(50_000), "no video can be read from this file", id="noise"),
+        pytest.param(b"These are notes, not a film.\n" * 50, "send an MP4, WebM, MKV or MOV file", id="text"),
+    ],
+)
+def test_what_is_no_video_is_named(tmp_path, content, words):
+    path = tmp_path / "film.mp4"
+    path.write_bytes(content)
+    with pytest.raises(NotAVideoError, match=words):
+        decode(path, PoolSpec(), lambda _: None)
+
+
+def test_a_song_with_a_cover_holds_no_moving_pictures(tmp_path):
+    path = tmp_path / "song.mp4"
+    with av.open(str(path), "w") as container:
+        sound, cover = container.add_stream("aac", rate=44100), container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
+        cover.disposition = cover.disposition.attached_pic
+        frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), format="fltp", layout="stereo")
+        frame.sample_rate = 44100
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode())
+        container.mux(cover.encode(av.VideoFrame(64, 64, "yuvj420p")))
+        container.mux(cover.encode())
+    with pytest.raises(NotAVideoError, match="no moving pictures"):
+        decode(path, PoolSpec(), lambda _: None)
+
+
+def test_an_encrypted_film_is_called_that(tmp_path):
+    path = tmp_path / "drm.mp4"
+    key = "76a6c65c5ea762046bd749a2e632ccbb"
+    encrypted = ("-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key, "-encryption_kid", key)
+    encode(path, range(50), 25, *H264, *encrypted)
+    with pytest.raises(NotAVideoError, match="encrypted"):
+        decode(path, PoolSpec(), lambda _: None)

@@ -1,0 +1,115 @@
+"""Pictures stand upright and as dark as people see them, held against ffmpeg's own."""
+
+import numpy as np
+import pytest
+from films.making import encode, ffmpeg, film, turned
+from films.numbered import picture, read
+
+from pitwall_runtime.decode.libav import tone
+from pitwall_runtime.decode.process import decode
+from pitwall_runtime.media import PoolSpec
+
+TURNS = {
+    "not at all": (1, 0, 0, 1),
+    "a quarter": (0, 1, -1, 0),
+    "half": (-1, 0, 0, -1),
+    "three quarters": (0, -1, 1, 0),
+    "mirrored": (-1, 0, 0, 1),
+    "upside down in a mirror": (1, 0, 0, -1),
+    "a quarter, mirrored": (0, 1, 1, 0),
+    "three quarters, mirrored": (0, -1, -1, 0),
+}
+
+
+def first_frame(path, height=240):
+    frames = []
+    decode(path, PoolSpec(60, height), frames.append)
+    return frames[0].image
+
+
+@pytest.mark.parametrize("name", TURNS)
+def test_all_eight_ways_to_hold_a_camera_look_as_ffmpeg_shows_them(tmp_path, name):
+    path = tmp_path / "turned.mp4"
+    film(1)(path)
+    turned(path, TURNS[name])
+    ours = first_frame(path)
+    high, wide = ours.shape[:2]
+    theirs = ffmpeg(
+        "-i", path, "-frames:v", 1, "-vf", f"scale={wide}:{high}", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"
+    )
+    theirs = np.frombuffer(theirs, np.uint8).reshape(high, wide, 3)
+
+    assert (wide > high) == (name.split(",")[0] not in ("a quarter", "three quarters"))
+    assert np.abs(ours.astype(int) - theirs).mean() < 4  # ffmpeg turns first and scales then
+
+
+@pytest.mark.parametrize(("transfer", "brightest"), [("smpte2084", 247), ("arib-std-b67", 166)])
+def test_high_dynamic_range_is_as_bright_as_in_ffmpegs_tone_mapping(tmp_path, transfer, brightest):
+    """A grey wedge up to three quarters of the code: highlights of 1000 cd/m² in PQ, paper white in HLG."""
+    path = tmp_path / "hdr.mp4"
+    colours = f"log-level=error:colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc"
+    wedge = "color=s=256x64:d=1:r=5,format=yuv420p10le,geq=lum='64+876*0.75*X/W':cb=512:cr=512"
+    ffmpeg("-f", "lavfi", "-i", wedge, "-c:v", "libx265", "-x265-params", colours, "-pix_fmt", "yuv420p10le", path)
+    mapped = (
+        "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0:peak=4.926,"
+        "zscale=t=bt709:m=bt709:r=tv,format=rgb24"
+    )
+    theirs = ffmpeg("-i", path, "-frames:v", 1, "-vf", mapped, "-f", "rawvideo", "-")
+    theirs = np.frombuffer(theirs, np.uint8).reshape(64, 256, 3)[32].mean(1)
+    ours = first_frame(path)[32].mean(1)
+
+    assert (np.diff(ours) >= -1).all()
+    assert np.abs(ours - theirs).mean() < 16
+    assert ours[:8].mean() < 8
+    assert ours[-8:].mean() == pytest.approx(brightest, abs=5)
+
+
+@pytest.mark.parametrize("transfer", [tone.PQ, tone.HLG])
+def test_tone_mapping_keeps_grey_grey_and_colours_their_hue(transfer):
+    grey = np.repeat(np.linspace(0, 65535, 64, dtype=np.uint16)[None, :, None], 3, axis=2)
+    mapped = tone.to_sdr(grey, transfer)
+    assert np.ptp(mapped.astype(int), axis=-1).max() <= 1
+    assert mapped[0, 0].max() == 0
+    assert mapped[0, -1].min() == 255
+    red = np.zeros((1, 1, 3), np.uint16)
+    red[..., 0] = 30_000
+    assert tone.to_sdr(red, transfer)[0, 0].argmax() == 0
+
+
+def test_interlaced_motion_has_no_comb(tmp_path):
+    """A bar that moves eight pixels a field: its edge is torn in every second line before, and not after."""
+    path, size = tmp_path / "fields.ts", (320, 240)
+    numbers = range(100)
+
+    def fields(number):
+        image = np.full((size[1], size[0], 3), 30, np.uint8)
+        at = 20 + number * 8 % 200
+        image[:, at : at + 60] = 220
+        return image.tobytes()
+
+    tear = (
+        "-vf",
+        "tinterlace=interleave_top,setfield=tff",
+        "-c:v",
+        "mpeg2video",
+        "-b:v",
+        "8M",
+        "-flags",
+        "+ildct+ilme",
+    )
+    ffmpeg(
+        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "320x240", "-r", 50, "-i", "-", *tear, path,
+        pixels=map(fields, numbers),
+    )  # fmt: skip
+    image = first_frame(path).astype(int)[8:-8].mean(2)
+    comb = np.abs(image[1:-1] - (image[:-2] + image[2:]) / 2)
+    assert (comb > 40).mean() < 0.01
+
+
+def test_pictures_that_change_their_size_are_scaled_each_to_the_pools_height(tmp_path):
+    path = tmp_path / "wide.mp4"
+    encode(path, range(25), 25, "-vf", "setsar=2", "-c:v", "libx264", "-pix_fmt", "yuv420p", size=(640, 480))
+    image = first_frame(path, height=120)
+    assert image.shape == (120, 320, 3)
+    assert read(image).aspect == pytest.approx(8 / 3, rel=0.03)
+    assert np.abs(image[::4, ::8].astype(int) - picture(0, 40, 30)).mean() < 12
