@@ -68,10 +68,10 @@ class Source:
     def packets(self) -> Iterator[VideoPacket]:
         """The film's packets, and at last the empty one that flushes the decoder. The first one after an unreadable
         place is marked as corrupt."""
-        wanted = list(self.container.streams) if self._reads_all else [self.stream]
+        wanted = [] if self._reads_all else [self.stream]
         for _ in range(_DAMAGED_READS):
             try:
-                for packet in self.container.demux(wanted):
+                for packet in self.container.demux(*wanted):
                     self._follow(packet)
                     if packet.stream.index == self.stream.index:
                         _refuse_encrypted(packet)
@@ -79,7 +79,7 @@ class Source:
                         if self._lost:
                             packet.is_corrupt, self._lost = True, False
                         yield cast("VideoPacket", packet)
-            except FFmpegError:
+            except (FFmpegError, IndexError):  # the latter where damage makes up a stream that was not there before
                 self._lost = True
             else:
                 return
@@ -142,7 +142,7 @@ def opened(path: str, accelerator: HWAccel | None = None) -> Iterator[Source]:
     accelerator cannot decode it."""
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     try:
-        container = av.open(path, options=options, hwaccel=accelerator)
+        container = av.open(path, options=options, hwaccel=accelerator, metadata_errors="replace")
     except (FFmpegError, OSError) as error:
         raise NotAVideoError(why_unreadable(Path(path), getattr(error, "strerror", None) or str(error))) from None
     with container:
@@ -167,14 +167,15 @@ def _refuse_encrypted(packet: "Packet[Stream]") -> None:
 def _film(container: InputContainer) -> VideoStream:
     """The stream that ffmpeg takes by itself: the largest picture, the default track first; never a cover."""
     covers = ("attached_pic", "timed_thumbnails", "still_image")
+    # FFmpeg knows no decoder for a stream without a codec.
     streams = [
         stream
         for stream in container.streams.video
-        if not any(stream.disposition & getattr(stream.disposition, name) for name in covers)
+        if stream.codec_context and not any(stream.disposition & getattr(stream.disposition, name) for name in covers)
     ]
     if not streams:
-        what = "only a cover picture" if container.streams.video else "no video stream"
-        raise NotAVideoError(f"the file holds {what}, no moving pictures; send the video itself")
+        what = "only a cover picture, or of an unknown codec," if container.streams.video else "no video stream,"
+        raise NotAVideoError(f"the file holds {what} no moving pictures; send the video itself")
     film = max(streams, key=_rank)
     if film.width * film.height > MAX_PIXELS:
         raise MediaTooLargeError(f"the video is {film.width}×{film.height}; the limit is 8192×4320, scale it down")
