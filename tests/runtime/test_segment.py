@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitwall_runtime.media import Frame, PoolSpec, Shot
-from pitwall_runtime.segment import Segmenter
+from pitwall_runtime.segment import DETECTIONS, DETECTORS, Detection, Preset, Segmenter, preset_for
 
 
 def shots_of(images, spec=PoolSpec()):  # noqa: B008
@@ -75,10 +75,44 @@ def test_a_higher_threshold_never_cuts_more():
     images = [np.full((12, 16, 3), level, np.uint8) for level in (0, 60, 10, 200, 190, 90, 255, 0)]
     counts = []
     for threshold in (5.0, 27.0, 60.0, 250.0):
-        segmenter = Segmenter(PoolSpec(), threshold)
+        segmenter = Segmenter(PoolSpec(), Detection("content", threshold, threshold))
         for number, image in enumerate(images):
             segmenter.watch(Frame(number, image))
         counts.append(len(segmenter.shots()))
 
     assert counts == sorted(counts, reverse=True)
     assert counts[0] > counts[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("short_side", "overloaded", "preset"),
+    [
+        pytest.param(240, False, Preset.QUALITY, id="small"),
+        pytest.param(320, True, Preset.QUALITY, id="small-when-overloaded"),
+        pytest.param(321, False, Preset.DEFAULT, id="middle"),
+        pytest.param(720, True, Preset.DEFAULT, id="middle-when-overloaded"),
+        pytest.param(1080, False, Preset.DEFAULT, id="large"),
+        pytest.param(1080, True, Preset.FAST, id="large-when-overloaded"),
+    ],
+)
+def test_the_short_side_decides_how_carefully_cuts_are_looked_for(short_side, overloaded, preset):
+    assert preset_for(short_side, overloaded=overloaded) is preset
+
+
+@pytest.mark.parametrize("preset", Preset)
+def test_every_preset_finds_a_plain_cut_also_where_the_picture_changes_its_size(preset):
+    segmenter = Segmenter(PoolSpec(), DETECTIONS[preset])
+    large = [np.full((96, 128, 3), RED, np.uint8)] * 3
+    for number, image in enumerate(plain(RED, 5) + large + plain(BLUE, 4)):
+        segmenter.watch(Frame(number, image))
+    assert segmenter.shots() == (Shot(0, 8), Shot(8, 12))
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_every_detector_of_pyscenedetect_watches_a_film_to_its_end(name):
+    threshold = {"content": 30, "adaptive": 3, "threshold": 12, "hash": 0.35, "histogram": 0.2}[name]
+    segmenter = Segmenter(PoolSpec(), Detection(name, threshold, threshold))
+    noise = np.random.default_rng(2).integers(0, 255, (20, 48, 64, 3), dtype=np.uint8)
+    for number, image in enumerate(noise):
+        segmenter.watch(Frame(number, image))
+    assert segmenter.shots()[-1].end == 20

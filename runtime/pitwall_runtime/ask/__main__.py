@@ -34,7 +34,7 @@ def _one_of(names: Iterable[str]) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pitwall_runtime.ask", description="Ask one question of one video.")
-    parser.add_argument("video", help="a video file, or an http(s) address")
+    parser.add_argument("video", help="a video file, or a file:// or http(s):// address")
     parser.add_argument("question", help='what to look for, e.g. "a butterfly"')
     parser.add_argument("--variant", type=Path, help="a SamplerVariant file; its sampler comes before any --sampler")
     parser.add_argument(
@@ -46,6 +46,9 @@ def _arguments() -> argparse.Namespace:
         "--engine", default=AnswerEngine.MOMENTS, help=f"{_one_of(AnswerEngine)} (default: %(default)s)"
     )
     parser.add_argument("--endpoint", default="", help="base URL of an OpenAI-compatible server, for --engine openai")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="HOST", help="host[:port] allowed although it is private"
+    )
     parser.add_argument("--sheet", type=Path, help="save a PNG: scores, shots, and what each sampler chose")
     parser.add_argument("--output", choices=("text", "json"), default="text")
     parser.add_argument("--cache-dir", type=Path, default=default_cache_dir(), help="default: %(default)s")

@@ -14,7 +14,9 @@ from pitwall_crds.builtin import DEFAULT_SAMPLER
 from pitwall_crds.variant import SamplerSpec, SamplerVariant
 from pitwall_runtime.ask.sheet import SheetData, SheetRow, save_sheet
 from pitwall_runtime.errors import BadQuestionError, MediaMissingError
+from pitwall_runtime.ingest.download import DownloadLimits
 from pitwall_runtime.ingest.resolve import Resolver
+from pitwall_runtime.media import Video
 from pitwall_runtime.pipeline.pipeline import AskedQuestion, Pipeline, Result
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.pipeline.variant_file import read_variant
@@ -44,9 +46,7 @@ def ask(arguments: argparse.Namespace) -> Asked:
     specs = _specs(arguments)
     variant = _variant(arguments, next(iter(specs.values())))
     samplers = {label: catalogue.build(spec) for label, spec in specs.items()}
-    resolver = Resolver((), arguments.cache_dir / "downloads")
-    remote = arguments.video.startswith(("http://", "https://"))
-    video = resolver.resolve(arguments.video) if remote else resolver.local(Path(arguments.video))
+    video = _video(arguments)
     pipeline = Pipeline(variant, arguments.cache_dir, RuntimeTelemetry("ask", "stable"))
     asked = pipeline.begin(video, words, "stable")
     results = {}
@@ -54,6 +54,14 @@ def ask(arguments: argparse.Namespace) -> Asked:
         own = replace(asked, stages=dict(asked.stages))
         results[label] = pipeline.finish(own, pipeline.choose(own, sampler))
     return Asked(pipeline, asked, results)
+
+
+def _video(arguments: argparse.Namespace) -> Video:
+    """The film, by path or by address. Who asks here may read what the shell lets them read: all folders are roots."""
+    limits = DownloadLimits(allowed_hosts=frozenset(arguments.allow_host))
+    resolver = Resolver((Path("/"),), arguments.cache_dir / "downloads", limits)
+    is_address = "://" in arguments.video
+    return resolver.resolve(arguments.video) if is_address else resolver.local(Path(arguments.video))
 
 
 def draw(asked: Asked, target: Path) -> None:

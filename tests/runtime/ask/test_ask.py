@@ -3,6 +3,9 @@
 import json
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
@@ -51,6 +54,23 @@ def test_one_sampler_gives_one_object(ask, clip):
     assert 10 <= answer["moments"][0]["pts_seconds"] < 15
 
 
+@pytest.fixture
+def server(clip):
+    """A web server of this machine that has the clips."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(clip.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running.server_address[1]
+        running.shutdown()
+
+
+def test_a_film_has_a_path_or_an_address_however_it_is_written(ask, clip, server):
+    by_file = ask(f"FILE://{clip}", "where is blue")
+    by_web = ask(f"HTTP://127.0.0.1:{server}/{clip.name}", "where is blue", "--allow-host", f"127.0.0.1:{server}")
+    assert by_file.stderr == by_web.stderr == ""
+    assert by_file.stdout == by_web.stdout == ask(clip, "where is blue").stdout
+
+
 def test_what_is_damaged_is_told(ask, make_clip, tmp_path):
     """The end of a film is missing, as after an upload that broke off."""
     scenes = [("red", 5), ("green", 5), ("blue", 5), ("yellow", 5)] * 3
@@ -71,6 +91,7 @@ def test_what_is_damaged_is_told(ask, make_clip, tmp_path):
     [
         pytest.param("none.mp4", "q", (), "check the name", id="missing"),
         pytest.param("note.mp4", "q", (), "no video can be read", id="no-video"),
+        pytest.param("page.mp4", "q", (), "a web page, perhaps a login", id="a-login-page"),
         pytest.param(".", "q", (), "not a regular file", id="a-folder"),
         pytest.param("http://127.0.0.1/x.mp4", "q", (), "not at a public address", id="private"),
         pytest.param("colours.mp4", "  ", (), "no question", id="blank"),
@@ -83,6 +104,7 @@ def test_what_is_damaged_is_told(ask, make_clip, tmp_path):
 )
 def test_bad_input_is_one_line_and_exit_2(ask, clip, video, question, more, words):
     (clip.parent / "note.mp4").write_text("not a film")
+    (clip.parent / "page.mp4").write_text("<!doctype html><title>Sign in</title>")
     path = video if video.startswith("http") else clip.parent / video
     done = ask(path, question, *more)
     assert done.returncode == 2

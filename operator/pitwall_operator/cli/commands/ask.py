@@ -24,6 +24,9 @@ def ask(
     ] = None,
     max_frames: Annotated[int, typer.Option(min=1, max=1024, help="How many frames it may choose.")] = 8,
     engine: Annotated[AnswerEngine, typer.Option(help="Who answers.")] = AnswerEngine.MOMENTS,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="HOST[:PORT] to fetch from although it is private; may be repeated.")
+    ] = None,
     sheet: Annotated[Path | None, typer.Option(help="Save a PNG: scores, shots, and what each sampler chose.")] = None,
     cache: Annotated[
         Path | None, typer.Option(envvar="PITWALL_CACHE", help="Folder for frames and embeddings.")
@@ -35,4 +38,5 @@ def ask(
     arguments += ["--max-frames", str(max_frames), "--engine", engine, "--output", output]
     arguments += ["--cache-dir", str(cache or default_cache())]
     arguments += ["--sheet", str(sheet)] if sheet else []
+    arguments += [part for host in allow_host or () for part in ("--allow-host", host)]
     run_runtime("ask", *arguments, "--", video, question, needs="torch")

@@ -10,21 +10,14 @@ _SEND = "send an MP4, WebM, MKV or MOV file"
 def why_unreadable(path: Path, reason: str) -> str:
     """One sentence about the file at `path`, which FFmpeg refused with `reason`."""
     try:
-        size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except OSError as error:
         return f"the video cannot be read ({error.strerror}); check that it is still there"
-    if size == 0:
-        return "the file is empty (0 bytes); the upload did not arrive, send it again"
     for fits, sentence in _KINDS:
         if fits(head):
             return sentence
     return f"no video can be read from this file ({reason}); {_SEND}"
-
-
-def _starts(*beginnings: bytes) -> Callable[[bytes], bool]:
-    return lambda head: head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(beginnings)
 
 
 def _begins_as_mp4(head: bytes) -> bool:
@@ -33,26 +26,13 @@ def _begins_as_mp4(head: bytes) -> bool:
 
 _KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (
-        _starts(b"<!doctype html", b"<html", b"<head", b"<script"),
-        "this is an HTML page, not a video: probably a login or error page; give the address of the file itself",
+        lambda head: head[:6] == b"7z\xbc\xaf\x27\x1c" or head[:4] == b"Rar!",
+        f"this is an archive: unpack it first, then {_SEND}",
     ),
     (
-        _starts(b"version https://git-lfs"),
-        "this is a Git LFS pointer, not the video: run `git lfs pull`, or give the address of the stored object",
-    ),
-    (lambda head: head[:2] == b"\x1f\x8b", f"this is a gzip archive: unpack it first, then {_SEND}"),
-    (lambda head: head[:4] in (b"PK\x03\x04", b"PK\x05\x06"), f"this is a ZIP archive: unpack it first, then {_SEND}"),
-    (lambda head: head[:6] == b"7z\xbc\xaf\x27\x1c" or head[:4] == b"Rar!", f"this is an archive: unpack it, {_SEND}"),
-    (
-        _starts(b"#extm3u", b"ffconcat", b"[playlist]"),
+        lambda head: head.startswith((b"ffconcat", b"[playlist]")),
         "this is a playlist, which names other addresses: give the address of the video file itself",
     ),
-    (
-        _starts(b"<?xml", b"<mpd", b"<error"),
-        "this is an XML document, not a video: perhaps an error or a manifest; check the address",
-    ),
-    (_starts(b"{", b"["), "this is JSON text, not a video: perhaps an error message; check the address"),
-    (lambda head: head[:5] == b"%PDF-", f"this is a PDF document, not a video; {_SEND}"),
     (
         lambda head: head[:3] == b"\xff\xd8\xff" or head[:8] == b"\x89PNG\r\n\x1a\n",
         f"this is a still picture, no video can be read from it; {_SEND}",
@@ -64,3 +44,4 @@ _KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     ),
     (lambda head: not head.strip(b"\0"), "the file holds only zeros: the download was never filled in; send it again"),
 )
+"""What begins as a video might. What does not is refused before it comes here, see `ingest/origin.py`."""
