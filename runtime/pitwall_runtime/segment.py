@@ -43,7 +43,7 @@ class Preset(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
+class CutDetection:
     """A detector with its thresholds, between sparse frames and between native ones.
 
     Between frames a second apart motion alone changes a picture: the threshold rises. `rows` is the height at which
@@ -56,10 +56,10 @@ class Detection:
     rows: int | None = None
 
 
-DETECTIONS: Final[Mapping[Preset, Detection]] = {
-    Preset.QUALITY: Detection("content", 36.0, 27.0),
-    Preset.DEFAULT: Detection("content", 33.0, 27.0, rows=64),
-    Preset.FAST: Detection("histogram", 0.3, 0.2, rows=64),
+DETECTIONS: Final[Mapping[Preset, CutDetection]] = {
+    Preset.QUALITY: CutDetection("content", 36.0, 27.0),
+    Preset.DEFAULT: CutDetection("content", 33.0, 27.0, rows=64),
+    Preset.FAST: CutDetection("histogram", 0.3, 0.2, rows=64),
 }
 
 
@@ -74,7 +74,7 @@ class Segmenter:
     """Watches pool frames pass by and remembers where shots begin. Without a `detection`, the first picture's size
     decides which preset is used."""
 
-    def __init__(self, spec: PoolSpec, detection: Detection | None = None, *, overloaded: bool = False) -> None:
+    def __init__(self, spec: PoolSpec, detection: CutDetection | None = None, *, overloaded: bool = False) -> None:
         self._rate = Fraction(spec.frames_per_minute, 60)
         self._detection, self._overloaded = detection, overloaded
         self._detector: Any = None

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitwall_runtime.media import Frame, PoolSpec, Shot
-from pitwall_runtime.segment import DETECTIONS, DETECTORS, Detection, Preset, Segmenter, preset_for
+from pitwall_runtime.segment import DETECTIONS, DETECTORS, CutDetection, Preset, Segmenter, preset_for
 
 
 def shots_of(images, spec=PoolSpec()):  # noqa: B008
@@ -75,7 +75,7 @@ def test_a_higher_threshold_never_cuts_more():
     images = [np.full((12, 16, 3), level, np.uint8) for level in (0, 60, 10, 200, 190, 90, 255, 0)]
     counts = []
     for threshold in (5.0, 27.0, 60.0, 250.0):
-        segmenter = Segmenter(PoolSpec(), Detection("content", threshold, threshold))
+        segmenter = Segmenter(PoolSpec(), CutDetection("content", threshold, threshold))
         for number, image in enumerate(images):
             segmenter.watch(Frame(number, image))
         counts.append(len(segmenter.shots()))
@@ -111,7 +111,7 @@ def test_every_preset_finds_a_plain_cut_also_where_the_picture_changes_its_size(
 @pytest.mark.parametrize("name", DETECTORS)
 def test_every_detector_of_pyscenedetect_watches_a_film_to_its_end(name):
     threshold = {"content": 30, "adaptive": 3, "threshold": 12, "hash": 0.35, "histogram": 0.2}[name]
-    segmenter = Segmenter(PoolSpec(), Detection(name, threshold, threshold))
+    segmenter = Segmenter(PoolSpec(), CutDetection(name, threshold, threshold))
     noise = np.random.default_rng(2).integers(0, 255, (20, 48, 64, 3), dtype=np.uint8)
     for number, image in enumerate(noise):
         segmenter.watch(Frame(number, image))
