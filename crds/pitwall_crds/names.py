@@ -1,5 +1,6 @@
 """Names that more than one process uses: group, labels, arms, headers, metrics, event reasons."""
 
+import hashlib
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
@@ -66,6 +67,17 @@ def main_flag(key: str) -> str:
     if found:
         return head
     return key.removesuffix(SHADOW_SUFFIX) if key.endswith(SHADOW_SUFFIX) else ""
+
+
+def copies_salt(run: str, flag: str) -> str:
+    """The salt of a flag of copies: the run, and a draw of its own, lest the users of every arm, shadow and experiment
+    be the same ones."""
+    return f"{run}/{hashlib.sha256(flag.encode()).hexdigest()[:12]}"
+
+
+def run_of(salt: str) -> str:
+    """The run that a flag's salt belongs to."""
+    return salt.partition("/")[0]
 
 
 class Header(StrEnum):

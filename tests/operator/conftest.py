@@ -165,6 +165,7 @@ class World:
     experiments: dict[str, ShadowSeen] = field(default_factory=dict)
     refused: str = ""
     plan: RunPlan | None = None
+    nonce: str = ""
     blind: str = ""
     pods_become_ready: bool = True
     stuck: set[tuple[str, str]] = field(default_factory=set)
@@ -189,7 +190,17 @@ class World:
         experiments = {name: self.experiments.get(name, ShadowSeen()) for name in asked | set(self.status.experiments)}
         past, failures = self.past, self.failures
         return Observation(
-            self.now, variants, self.split, self.shadow, reading, experiments, self.refused, self.plan, past, failures
+            self.now,
+            variants,
+            self.split,
+            self.shadow,
+            reading,
+            experiments,
+            self.refused,
+            self.plan,
+            past,
+            failures,
+            self.nonce,
         )
 
     def turn(self, seconds: float = 1.0) -> Decision:
@@ -293,7 +304,7 @@ class World:
     ) -> None:  # fmt: skip
         self.counters.serve(stable, Arm.STABLE, 0.01, 18)
         self.counters.serve(stable, Arm.STABLE, 0.1, 2)
-        if self.shadow == ShadowSeen(candidate, 50):
+        if isinstance(self.shadow, ShadowSeen) and (self.shadow.variant, self.shadow.percent) == (candidate, 50):
             self.counters.pair(candidate, candidate_seconds / 0.01, 20)
         for arm, variant, seconds, counts in (
             (Arm.CONTROL, stable, 0.01, (2, 8)),

@@ -67,7 +67,7 @@ def read_split(document: Mapping[str, Any]) -> Split | None:
     """The split that this module wrote as a document, or None when the document is anything else (killed included)."""
     try:
         fractional = document["targeting"]["if"][1]["fractional"]
-        salt = bucket.salt_of(fractional[0]["cat"][1]["substr"][0]["cat"][0])
+        salt = bucket.salt_of(fractional[0]["if"][2]["cat"][1]["substr"][0]["cat"][0])
         shares = tuple(ArmShare(arm, document["variants"][arm], weight) for arm, weight in fractional[1:])
         split = Split(shares, salt or "")
         same = document["targeting"] == _targeting(split) and document["state"] == "ENABLED"
@@ -127,8 +127,16 @@ def _fractional(split: Split, *, default: str) -> dict[str, Any]:
 
 def _targeting(split: Split) -> dict[str, Any]:
     """JSONLogic: without a targeting key the default; else flagd's `fractional` over the same bytes everywhere."""
-    key = {"var": "targetingKey"}
-    text = {"substr": [{"cat": [bucket.prefix(split.salt), key]}, -bucket.TEXT_LENGTH]}
-    header = {"fractional": [{"cat": [bucket.PROBE]}, [bucket.CBOR_HEADER, 1], ["", 1]]}
+    key, before = {"var": "targetingKey"}, bucket.prefix(split.salt)
+    short = {"substr": [{"cat": [before, key]}, -bucket.TEXT_LENGTH]}
+    long = {"substr": [{"cat": [before, key, bucket.LONG_END]}, 0, bucket.LONG_TEXT_LENGTH]}
+    filled = {"cat": [key, bucket.NO_CHARACTER * (bucket.SHORT_KEY + 1)]}
+    is_long = {"!==": [{"substr": [filled, bucket.SHORT_KEY, 1]}, bucket.NO_CHARACTER]}
+    text = {"if": [is_long, _with_header(bucket.LONG_CBOR_HEADER, long), _with_header(bucket.CBOR_HEADER, short)]}
     weights = [[str(share.arm), share.weight] for share in split.shares]
-    return {"if": [key, {"fractional": [{"cat": [header, text]}, *weights]}]}
+    return {"if": [key, {"fractional": [text, *weights]}]}
+
+
+def _with_header(header: str, text: Mapping[str, Any]) -> dict[str, Any]:
+    """The text, behind its CBOR header where the evaluator hashes texts as they are."""
+    return {"cat": [{"fractional": [{"cat": [bucket.PROBE]}, [header, 1], ["", 1]]}, text]}

@@ -1,6 +1,7 @@
 """Reads from a chat completion request the few fields that the gateway needs, and leaves the rest untouched."""
 
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.speaker import LOCAL, Party, Speaker
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 KEY_CHARACTERS = 256
 """Longest `user` or session header: it is hashed for every flag and remembered for follow-ups."""
 
@@ -74,6 +76,8 @@ def _identity(name: str, value: object) -> str:
         raise _invalid(
             f"{name} has {len(value)} characters, the limit is {KEY_CHARACTERS}; send a stable id or its hash"
         )
+    if value and _CONTROL.search(value):
+        raise _invalid(f"{name} holds a control character; send a stable id or its hash")
     return value or ""
 
 

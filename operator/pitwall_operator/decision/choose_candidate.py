@@ -50,7 +50,7 @@ def _desired(rollout: Rollout, identity: tuple[str, str], seen: Observation) -> 
     track = served_lately(rollout.spec, status, identity, seen.now)
     obstacle = _obstacle(rollout.spec, status, seen, is_return=track is not None)
     if obstacle is None:
-        return transitions.begin(rollout, identity[1], seen.now, track=track), None
+        return transitions.begin(rollout, identity[1], seen.now, seen.nonce, track=track), None
     if status.candidate_variant:
         status = transitions.withdraw(status, seen.now, why=transitions.replaced_by(status, *identity))
     return status, StatusReason(obstacle.word, f"{identity[0]} waits: {obstacle.message}")

@@ -73,7 +73,7 @@ def _undo(rollout: Rollout, status: RolloutStatus, action: Action, seen: Observa
     target = shortcuts.before(status, seen)
     if isinstance(target, str):
         return _ignore(status, action, seen.now, target)
-    return shortcuts.undo(rollout, status, action, target, seen.now)
+    return shortcuts.undo(rollout, status, action, target, seen)
 
 
 def _promote_in_full(rollout: Rollout, status: RolloutStatus, action: Action, seen: Observation) -> RolloutStatus:

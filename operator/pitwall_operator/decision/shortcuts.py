@@ -46,11 +46,13 @@ def before(status: RolloutStatus, seen: Observation) -> ServedVariant | str:
     return left[-1]
 
 
-def undo(rollout: Rollout, status: RolloutStatus, action: Action, target: ServedVariant, now: float) -> RolloutStatus:
+def undo(
+    rollout: Rollout, status: RolloutStatus, action: Action, target: ServedVariant, seen: Observation
+) -> RolloutStatus:
     """The stable variant is off, and the one before it serves again: when its pods are ready, or over stages."""
     spec, undone = rollout.spec, (status.stable_variant, status.stable_revision)
     why = f"{action.actor or 'somebody'} undid it" + (f": {action.reason}" if action.reason else "")
-    revoked = transitions.revoke(status, now, target.variant, target.revision, why=why)
+    revoked = transitions.revoke(status, seen.now, target.variant, target.revision, why=why)
     stages = _stages(spec, action)
     if not stages:
         return revoked
@@ -58,7 +60,7 @@ def undo(rollout: Rollout, status: RolloutStatus, action: Action, target: Served
     asked = spec.model_copy(update={"variant_ref": Reference(name=target.variant)})
     track = FastTrack(stages=(*stages, len(spec.stages) - 1), reason=why[:512], undo=True)
     wanted = rollout.model_copy(update={"spec": asked, "status": undone_serves})
-    return transitions.begin(wanted, target.revision, now, track=track)
+    return transitions.begin(wanted, target.revision, seen.now, seen.nonce, track=track)
 
 
 def _stages(spec: RolloutSpec, action: Action) -> tuple[int, ...]:

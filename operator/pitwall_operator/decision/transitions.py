@@ -33,12 +33,12 @@ def note(status: RolloutStatus, now: float, reason: EventReason, message: str, *
     return status.model_copy(update={"history": (*status.history, entry)[-HISTORY_LIMIT:]})
 
 
-def _salt(rollout: Rollout, revision: str) -> str:
-    """A new order of users for every run, also of a Rollout that was made anew under the same name; the same when a
-    crash made its begin be decided again."""
+def _salt(rollout: Rollout, revision: str, nonce: str) -> str:
+    """A new order of users for every run, which nobody can compute beforehand. A crash before the status is written
+    leaves nothing by it, so another one may be drawn then."""
     status, metadata = rollout.status, rollout.metadata
-    wanted = (metadata.uid, rollout.spec.flag, rollout.spec.variant_ref.name, revision, status.run_id)
-    return hashlib.sha256("|".join(wanted).encode()).hexdigest()[:12]
+    wanted = (metadata.uid, rollout.spec.flag, rollout.spec.variant_ref.name, revision, status.run_id, nonce)
+    return hashlib.sha256("|".join(wanted).encode()).hexdigest()[:16]
 
 
 def enter_stage(spec: RolloutSpec, status: RolloutStatus, now: float, index: int, *, why: str) -> RolloutStatus:
@@ -57,7 +57,9 @@ def enter_stage(spec: RolloutSpec, status: RolloutStatus, now: float, index: int
     return note(entered, now, EventReason.STAGE_STARTED, message, variant=status.candidate_variant)
 
 
-def begin(rollout: Rollout, revision: str, now: float, *, track: FastTrack | None = None) -> RolloutStatus:
+def begin(
+    rollout: Rollout, revision: str, now: float, nonce: str, *, track: FastTrack | None = None
+) -> RolloutStatus:
     """The status at the start of a candidate's run; all evidence begins anew, and a run under way ends. One on a fast
     track begins where that does."""
     name, status = rollout.spec.variant_ref.name, rollout.status
@@ -67,7 +69,7 @@ def begin(rollout: Rollout, revision: str, now: float, *, track: FastTrack | Non
         update={
             "candidate_variant": name,
             "candidate_revision": revision,
-            "run_id": _salt(rollout, revision),
+            "run_id": _salt(rollout, revision, nonce),
             "run_start_time": timestamps.to_text(now),
             "last_block_time": "",
             "block_seconds": 0,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pitwall_crds.names import copies_salt
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
@@ -78,8 +79,8 @@ async def _do(effect: Effect, ports: EffectPorts) -> None:
         case SetSplit(flag, shares, salt, why):
             arms = [ArmShare(share.arm, share.variant, share.weight) for share in shares]
             await _put(ports, flag, split_document(arms, salt=salt), why)
-        case SetShadow(flag, variant, percent, salt, why):
-            await _put(ports, flag, shadow_document(variant, percent, salt=salt), why)
+        case SetShadow(flag, variant, percent, run, why):
+            await _put(ports, flag, shadow_document(variant, percent, salt=copies_salt(run, flag)), why)
         case Announce():
             ports.announcer.announce(effect)
 

@@ -5,12 +5,13 @@ between leaves a difference, which the next reconciliation closes; the other way
 status wants.
 """
 
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pitwall_crds.names import FULL_WEIGHT, Arm, Pool, experiment_flag, shadow_flag
+from pitwall_crds.names import FULL_WEIGHT, Arm, Pool, experiment_flag, run_of, shadow_flag
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
@@ -114,7 +115,7 @@ async def see_shadow(flags: FlagClient, flag: str) -> ShadowSeen | Unseen:
     )
     if split is None or shadow is None:
         return ShadowSeen()
-    return ShadowSeen(shadow.variant, shadow.weight * 100 // FULL_WEIGHT, split.salt)
+    return ShadowSeen(shadow.variant, shadow.weight * 100 // FULL_WEIGHT, run_of(split.salt))
 
 
 async def see_experiments(flags: FlagClient, rollout: Rollout) -> Mapping[str, ShadowSeen] | Unseen:
@@ -181,6 +182,7 @@ async def observe(
         reading=reading,
         experiments=await see_experiments(ports.flags, rollout),
         refused=await _refusal(rollout, rivals, ports),
+        nonce=secrets.token_hex(16),
         plan=ports.planner.of(rollout, reading, candidate.full_replicas if candidate else 1),
         past=await see_past(rollout, ports.memory),
         failures=tuple(ports.failures.get(_key(rollout), ())),

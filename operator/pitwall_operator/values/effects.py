@@ -46,12 +46,13 @@ class SetSplit:
 
 @dataclass(frozen=True, slots=True)
 class SetShadow:
-    """Copy a share of the stable's questions to a variant; percent 0 ends it. `flag` is the copies' own flag."""
+    """Copy a share of the stable's questions to a variant; percent 0 ends it. `flag` is the copies' own, `run` is what
+    they count for; whose questions are copied is a draw of its own."""
 
     flag: str
     variant: str
     percent: int
-    salt: str
+    run: str
     why: str
 
     def __str__(self) -> str:

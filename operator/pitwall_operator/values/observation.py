@@ -154,6 +154,7 @@ class Observation:
         plan: the run's plan, once it is made.
         past: what the record tells of a rollout that was made anew.
         failures: what could not be done in the turn before, in the words of whoever refused it.
+        nonce: chance for what must not be guessed: the salt of a run that begins.
     """
 
     now: float
@@ -166,3 +167,4 @@ class Observation:
     plan: RunPlan | None = None
     past: Past | Unseen = field(default_factory=Past)
     failures: tuple[str, ...] = ()
+    nonce: str = ""

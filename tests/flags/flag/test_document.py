@@ -25,7 +25,7 @@ from pitwall_flags.flag.evaluate import ResolutionReason
 from pitwall_flags.flag.flagset import FlagSet
 
 SALTS = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}\Z")
-KEYS = st.text(min_size=1, max_size=300)
+KEYS = st.text(min_size=1, max_size=300) | st.text("ab.|", min_size=55, max_size=70)
 WEIGHTS = st.integers(0, 5000)
 
 
@@ -184,7 +184,10 @@ def test_flagds_own_evaluator_gives_the_same_arm(key, salt, weight):
 @given(st.text(st.characters(min_codepoint=0, max_codepoint=127), min_size=1, max_size=300), SALTS)
 def test_text_evaluators_hash_the_same_bytes(key, salt):
     """Go and JavaScript hash the UTF-8 text of the bucketing value, which for them begins with the header."""
-    text = bucket.CBOR_HEADER + (bucket.prefix(salt) + key)[-bucket.TEXT_LENGTH :]
+    is_long = bucket.is_long(key)
+    header = bucket.LONG_CBOR_HEADER if is_long else bucket.CBOR_HEADER
+    text = header + bucket.hashed_text(bucket.prefix(salt), key)
+    assert len(text) - len(header) == (bucket.LONG_TEXT_LENGTH if is_long else bucket.TEXT_LENGTH)
     assert bucket.bucket(bucket.prefix(salt), key, 10_000) == (mmh3.hash(text, 0, False) * 10_000) >> 32
 
 
@@ -214,6 +217,26 @@ def test_shares_are_binomial(salt, weight):
     inside = sum(bucket.bucket(text_prefix, f"user-{number}", 10_000) < weight for number in range(users))
     share = weight / 10_000
     assert abs(inside - users * share) < 6 * math.sqrt(users * share * (1 - share))
+
+
+@pytest.mark.parametrize("length", [1, 61, 62, 113, 125, 126, 200, 256, 1023])
+def test_keys_of_any_length_keep_the_salt_and_stay_distinct(length):
+    """Keys that differ in their first character only, as addresses and tokens do, are drawn apart and anew by run."""
+    keys = [str(number).zfill(5)[:length].ljust(length, "x") for number in range(3000)] if length > 4 else ["a", "b"]
+    texts = {bucket.hashed_text(bucket.prefix(salt), key) for salt in ("run-1", "run-2") for key in keys}
+    assert len(texts) == 2 * len(keys)
+    if length > 4:
+        first, second = (
+            {key for key in keys if bucket.bucket(bucket.prefix(salt), key, 10) == 0} for salt in ("run-1", "run-2")
+        )
+        assert 180 < len(first) < 420
+        assert len(first & second) < 80
+
+
+@given(st.text("a.|", min_size=62, max_size=66), st.text("a.|", min_size=62, max_size=66))
+def test_padding_is_never_taken_for_a_part_of_a_long_key(one, other):
+    texts = {bucket.hashed_text(bucket.prefix("run-1"), key) for key in (one, other)}
+    assert len(texts) == len({one, other})
 
 
 def test_another_salt_makes_other_guinea_pigs():

@@ -120,7 +120,7 @@ def older(document, users):
 
 
 def _older_arm(split, user):
-    text = (bucket.prefix(split.salt) + user)[-bucket.TEXT_LENGTH :]
+    text = bucket.hashed_text(bucket.prefix(split.salt), user)
     left = abs(mmh3.hash(text)) / (2**31 - 1) * 10_000
     for share in split.shares:
         left -= share.weight

@@ -14,6 +14,9 @@ from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import DrainVariant, Effect, RunVariant, SetShadow, SetSplit
 from pitwall_operator.values.observation import Observation, PoolSeen, ShadowSeen, Unseen, VariantSeen
 
+NO_RUN = "none"
+"""What copies count for where there is no run, as those of experiments do."""
+
 
 def distance(spec: RolloutSpec, status: RolloutStatus, seen: Observation, *, why: str) -> tuple[Effect, ...]:
     """Effects from what is seen to what the status means: capacity first, then traffic, then draining."""
@@ -74,26 +77,21 @@ def _shadow_effects(
         answers = variant in seen.variants and seen.variants[variant].ready(Pool.MAIN) > 0
         if copies.percent != percent and (answers or not percent):
             flag = experiment_flag(spec.flag, variant)
-            yield SetShadow(flag, variant, percent, _experiment_salt(variant), "an experiment in shadow")
-
-
-def _experiment_salt(variant: str) -> str:
-    """A draw of its own: whose questions are copied must not depend on who has the candidate."""
-    return f"copies-{variant}"[:64]
+            yield SetShadow(flag, variant, percent, NO_RUN, "an experiment in shadow")
 
 
 def _candidate_copies(
     spec: RolloutSpec, status: RolloutStatus, goal: Wanted, seen: Observation, copies: ShadowSeen, why: str
 ) -> Iterator[SetShadow]:
     """The candidate's copies begin when its pods answer; those of another run end at once."""
-    flag, salt = shadow_flag(spec.flag), goal.run or status.run_id or spec.flag
+    flag, run = shadow_flag(spec.flag), goal.run or status.run_id or NO_RUN
     if copies == goal.shadow and (not copies.variant or copies.salt == goal.run):
         return
     key = (goal.shadow.variant, candidate_pool(status))
     if not goal.shadow.variant or ready(seen, key, goal.pools[key]):
-        yield SetShadow(flag, goal.shadow.variant, goal.shadow.percent, salt, why)
+        yield SetShadow(flag, goal.shadow.variant, goal.shadow.percent, run, why)
     elif copies.variant and (copies.variant, copies.salt) != (goal.shadow.variant, goal.run):
-        yield SetShadow(flag, "", 0, salt, why)
+        yield SetShadow(flag, "", 0, run, why)
 
 
 def _in_use(seen: Observation, variant: str, pool: Pool) -> bool:
