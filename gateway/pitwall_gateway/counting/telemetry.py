@@ -1,6 +1,8 @@
 """The gateway's Prometheus metrics."""
 
+import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -11,7 +13,10 @@ from pitwall_gateway.counting.evidence import EvidenceCounters
 from pitwall_gateway.counting.exposition import written
 from pitwall_gateway.counting.memory_gauges import MemoryGauges
 from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.shares import Excess, ShareRule, Shares
+from pitwall_gateway.values.speaker import NOBODY, Party
 
+log = logging.getLogger(__name__)
 VARIANT_ARM = (Label.SAMPLER_VARIANT, Label.ARM)
 
 
@@ -21,7 +26,9 @@ class GatewayTelemetry:
     `evidence` is what gates weigh, by run; everything else is for people, for as long as the process lives.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shares: Shares | None = None) -> None:
+        self._shares = shares or Shares(ShareRule(), lambda _: 1.0)
+        self._told: set[tuple[str, Excess]] = set()
         self._registry = CollectorRegistry()
         self.evidence = EvidenceCounters()
         self.memory = MemoryGauges()
@@ -41,6 +48,7 @@ class GatewayTelemetry:
         self._tokens_ratio = ratio(Metric.SHADOW_TOKENS_RATIO, "Shadow tokens / primary tokens, same question")
         self._pairs = counter(Metric.SHADOW_PAIRS, "Shadow copies of answered questions", Label.OUTCOME)
         self._dropped = counter(Metric.SHADOW_DROPPED, "Shadow copies not sent because the queue was full")
+        self._capped = counter(Metric.EVIDENCE_CAPPED, SERIES[Metric.EVIDENCE_CAPPED].about, Label.REASON)
         about = SERIES[Metric.LABEL_WINDOW]
         self._windows = Gauge(Metric.LABEL_WINDOW, about.about, about.labels, registry=self._registry)
 
@@ -54,6 +62,25 @@ class GatewayTelemetry:
             self._users.clear()
             self._split = split
         self._users.labels(series.variant, series.arm, split).inc()
+
+    def weighed(self, series: ArmSeries, kind: str, party: Party) -> ArmSeries:
+        """The series of one more trial of this party; without a run, and so nobody's evidence, where the party has its
+        share already."""
+        excess = self._shares.take(series, kind, party)
+        if excess is None:
+            return series
+        self._capped(series.variant, series.arm, excess).inc()
+        if (series.run, excess) not in self._told:
+            self._told = {told for told in self._told if told[0] == series.run} | {(series.run, excess)}
+            who = party.person if excess is Excess.USER else party.caller
+            log.warning(
+                "%r has its share of what counts of %s as %s (%s): more of it does not, until others have more",
+                who,
+                series.variant,
+                series.arm,
+                kind,
+            )
+        return replace(series, run="")
 
     def answered(self, series: ArmSeries, seconds: float) -> None:
         """The assigned variant answered after this many seconds."""
@@ -75,10 +102,10 @@ class GatewayTelemetry:
         variant, arm = (series.variant, str(series.arm)) if series else ("", "")
         self._refusals(variant, arm, str(status)).inc()
 
-    def quality(self, series: ArmSeries, signal: Signal, unit: str, outcome: Outcome) -> None:
-        """One quality trial got its label."""
+    def quality(self, series: ArmSeries, signal: Signal, unit: str, outcome: Outcome, party: Party = NOBODY) -> None:
+        """One quality trial of this party got its label."""
         self._quality(series.variant, series.arm, signal, unit, outcome).inc()
-        self.evidence.quality(series, signal, unit, outcome)
+        self.evidence.quality(self.weighed(series, f"{signal} {unit}", party), signal, unit, outcome)
 
     def shadow_pair(self, series: ArmSeries, outcome: Outcome) -> None:
         """A copy of an answered question was answered too, or was not."""

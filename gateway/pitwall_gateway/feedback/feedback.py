@@ -158,7 +158,7 @@ class Feedback:
 
     def _count(self, trials: Iterable[Trial]) -> None:
         for trial in trials:
-            self._telemetry.quality(trial.series, trial.signal, trial.unit, trial.outcome)
+            self._telemetry.quality(trial.series, trial.signal, trial.unit, trial.outcome, trial.party)
 
     async def _sweep(self) -> None:
         pause = min(max(self._ledger.rule.window_seconds / SWEEPS_PER_WINDOW, 0.05), 1.0)

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Lifespan
 
 from pitwall_crds.names import Header
+from pitwall_gateway.counting.shares import COPY
 from pitwall_gateway.feedback.feedback import FeedbackReceipt, read_feedback
 from pitwall_gateway.serve import openapi
 from pitwall_gateway.serve.receive import read_body
@@ -135,7 +136,8 @@ async def _copy(wiring: Wiring, question: Question, served: RelayedAnswer, heade
     primary = served.reply if served.comparable and isinstance(served.reply, VariantAnswer) else None
     for series in wiring.assigner.copies(question.targeting_key):
         if series.variant not in (served.assigned.variant, served.by.variant):
-            wiring.shadow.offer(Copy(series, question.body, primary, headers))
+            counted = wiring.telemetry.weighed(series, COPY, question.party)
+            wiring.shadow.offer(Copy(counted, question.body, primary, headers))
 
 
 def _add_feedback(app: FastAPI, wiring: Wiring) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from pitwall_crds.names import Arm, Header
 from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.shares import QUESTION
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.flags.assign import Assigner
@@ -83,7 +84,7 @@ class Relay:
         split = self._assigner.meets(question.user) if assignment.variant else None
         if split is not None:
             self._telemetry.met(assignment.series, split)
-        return assignment.series
+        return self._telemetry.weighed(assignment.series, QUESTION, question.party)
 
     async def _ask(self, assigned: ArmSeries, question: Question, headers: Mapping[str, str]) -> RelayedAnswer:
         if not assigned.variant:

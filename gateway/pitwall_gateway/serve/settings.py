@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pitwall_crds.host.sockets import is_loopback
 from pitwall_crds.resource import DNS_LABEL
 from pitwall_gateway.callers.rule import CallerLimits, CallerRule, TokenRule
+from pitwall_gateway.counting.shares import ShareRule
 from pitwall_gateway.feedback.ledger import LedgerRule
 from pitwall_gateway.pools.breaker import BreakerRule
 from pitwall_gateway.pools.recent import BODIES
@@ -30,6 +31,7 @@ class Rules:
     ledger: LedgerRule = field(default_factory=LedgerRule)
     warm: WarmRule = field(default_factory=WarmRule)
     callers: CallerRule = field(default_factory=CallerRule)
+    shares: ShareRule = field(default_factory=ShareRule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def _rules(given: argparse.Namespace) -> Rules:
         ledger=LedgerRule(window_seconds=given.follow_up_seconds, user_seconds=given.user_seconds, keep_seconds=keep),
         warm=WarmRule(questions=given.warm_questions),
         callers=_callers(given),
+        shares=ShareRule() if given.no_authentication else ShareRule(user=given.user_share),
     )
 
 
@@ -103,6 +106,7 @@ def _callers(given: argparse.Namespace) -> CallerRule:
             requests_per_second=given.caller_requests_per_second,
             questions_per_day=given.caller_questions_per_day,
             questions_at_once=given.caller_questions_at_once,
+            share=given.caller_share,
         ),
     )
 
@@ -174,6 +178,16 @@ def _add_caller_options(add: Callable[..., object]) -> None:
     add("--caller-requests-per-second", type=_limit, default=100.0, help="of one caller; 0: no limit")
     add("--caller-questions-per-day", type=_whole, default=0, help="of one caller at this gateway; 0: no limit")
     add("--caller-questions-at-once", type=_whole, default=256, help="of one caller at this gateway; 0: no limit")
+
+    add("--caller-share", type=_part, default=1.0, help="largest part of an arm's trials that may be one caller's")
+    add("--user-share", type=_part, default=0.05, help="largest part of an arm's trials that may be one user's")
+
+
+def _part(text: str) -> float:
+    part = float(text)
+    if not 0 <= part <= 1:
+        raise argparse.ArgumentTypeError(f"{text}; it must be 0 to 1, where 1 is no limit")
+    return part
 
 
 def _key_source(text: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pitwall_gateway.callers.admission import Admission
 from pitwall_gateway.callers.authenticate import Authenticator
 from pitwall_gateway.callers.keys import Callers
+from pitwall_gateway.counting.shares import Shares
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.feedback.feedback import Feedback
 from pitwall_gateway.feedback.ledger import Ledger
@@ -69,9 +70,10 @@ class Wiring:
 def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
     """The components for these settings, connected. Users, shadow copies and warm-ups have connections of their own.
     Raises CallersError where nobody could be let in."""
-    rules, telemetry, routes = settings.rules, GatewayTelemetry(), RouteTable(settings.routes)
+    rules, routes = settings.rules, RouteTable(settings.routes)
     assigner = Assigner(flags, settings.flag, lambda last: routes.current(time.monotonic()).stable_variant(last))
     callers = Callers(rules.callers.file, rules.callers.limits)
+    telemetry = GatewayTelemetry(Shares(rules.shares, lambda caller: callers.limits_of(caller).share))
     recent, for_warm_up = RecentQuestions(), Upstream(routes, rules.limits)
     warm_up = WarmUp(routes, for_warm_up.ask_at, recent, rules.warm)
     for_users = Upstream(routes, rules.limits, warm_up.urls, telemetry.memory.answered)

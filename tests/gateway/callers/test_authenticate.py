@@ -4,6 +4,7 @@ import jwt
 import pytest
 
 from pitwall_gateway.callers.rule import CallerRule
+from pitwall_gateway.counting.shares import ShareRule
 from pitwall_gateway.serve.settings import Rules
 
 WEB, APP = "w" * 40, "a" * 40
@@ -137,3 +138,21 @@ def test_by_default_nothing_tells_a_caller_which_arm_answered(pit, callers_file,
     assert [answer.status_code for answer in shown] == [200, 200, 200, 404, 200, 200, 502]
     seen = "".join(f"{answer.headers} {answer.text.replace('says aks-v2', '')}" for answer in shown)
     assert [name for name in ("aks-v2", "salt-of-the-run", "x-pitwall-arm", '"candidate"') if name in seen] == []
+
+
+def test_one_user_who_votes_all_day_cannot_carry_a_bad_variant_on(pit, duel, callers_file):
+    """A variant was voted from 1 % to 50 % by whoever asked and voted most."""
+    rules = Rules(callers=CallerRule(callers_file(web={"keys": [WEB]})), shares=ShareRule(user=0.05))
+    duel("candidate", rules=rules, runs={"sampler.variant": "run-1"})
+    for number in range(60):
+        user = "loud" if number % 2 else f"user-{number}"
+        answer_id = pit.ask(user, headers=bearer(WEB)).headers["x-pitwall-answer-id"]
+        thumbs = "up" if user == "loud" else "down"
+        pit.feedback(bearer(WEB), answer_id=answer_id, session=user, thumbs=thumbs)
+
+    votes = {"signal": "thumbs_down", "unit": "query", "run": "run-1"}
+    assert pit.metric("pitwall_evidence_quality_total", **votes, outcome="bad") == 30
+    assert pit.metric("pitwall_evidence_quality_total", **votes, outcome="good") == 3
+    assert pit.metric("pitwall_evidence_queries_total", run="run-1") == 30 + 10
+    assert pit.metric("pitwall_evidence_capped_total", reason="user") >= 20
+    assert pit.metric("pitwall_quality_total", signal="thumbs_down", unit="query", outcome="good") == 30

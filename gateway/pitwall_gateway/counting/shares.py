@@ -1,0 +1,108 @@
+"""Keeps any one user or caller from having more than a share of what gates weigh.
+
+A trial counts while its party has no more than the share of all that counted, or not yet a few. Whether it does depends
+on who and when, never on what is said. Pure: no clock, chance or I/O.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.values.speaker import Party
+
+QUESTION: Final = "question"
+COPY: Final = "copy"
+RUNS: Final = 2
+REMEMBERED: Final = 2048
+"""Parties remembered per kind of trial. Whoever has more than a 2048th of all is among them (Misra and Gries 1982)."""
+
+
+class Excess(StrEnum):
+    """Whose share is used up; values of the label `reason`."""
+
+    USER = "user"
+    CALLER = "caller"
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRule:
+    """The largest part of an arm's trials of one kind that may be one user's, and how many always count. 1 is no limit.
+
+    Attributes:
+        user: the part; callers have theirs in their own limits.
+        first_questions: questions and copies that always count.
+        first_labels: labels of each signal that always count.
+    """
+
+    user: float = 1.0
+    first_questions: int = 10
+    first_labels: int = 3
+
+
+class Frequent:
+    """How often each of many came, for those who came often: at most a `capacity`th of all too low."""
+
+    __slots__ = ("_capacity", "_counts")
+
+    def __init__(self, capacity: int = REMEMBERED) -> None:
+        self._capacity = capacity
+        self._counts: dict[str, int] = {}
+
+    def count(self, name: str) -> int:
+        """How often this one came."""
+        return self._counts.get(name, 0)
+
+    def add(self, name: str) -> None:
+        """This one came once more."""
+        if name in self._counts or len(self._counts) < self._capacity:
+            self._counts[name] = self._counts.get(name, 0) + 1
+        else:
+            self._counts = {known: count - 1 for known, count in self._counts.items() if count > 1}
+
+
+@dataclass(slots=True)
+class _Kind:
+    total: int = 0
+    callers: Frequent = field(default_factory=Frequent)
+    persons: Frequent = field(default_factory=Frequent)
+
+
+class Shares:
+    """Who has how much of each kind of trial, by arm and run; of the present run and the last."""
+
+    def __init__(self, rule: ShareRule, caller_share: Callable[[str], float]) -> None:
+        self._rule = rule
+        self._caller_share = caller_share
+        self._runs: OrderedDict[str, dict[tuple[ArmSeries, str], _Kind]] = OrderedDict()
+
+    def take(self, series: ArmSeries, kind: str, party: Party) -> Excess | None:
+        """Count one more trial of this party, or say whose share is used up."""
+        if not series.run:
+            return None
+        known = self._kind(series, kind)
+        first = self._rule.first_questions if kind in (QUESTION, COPY) else self._rule.first_labels
+        if self._is_over(known.persons.count(party.person), known.total, self._rule.user, first) and party.person:
+            return Excess.USER
+        # Of a caller without users so many count at first as of ten users.
+        if self._is_over(known.callers.count(party.caller), known.total, self._caller_share(party.caller), 10 * first):
+            return Excess.CALLER
+        known.total += 1
+        known.callers.add(party.caller)
+        if party.person:
+            known.persons.add(party.person)
+        return None
+
+    @staticmethod
+    def _is_over(count: int, total: int, share: float, first: int) -> bool:
+        return share < 1 and count >= first and count + 1 > share * (total + 1)
+
+    def _kind(self, series: ArmSeries, kind: str) -> _Kind:
+        kinds = self._runs.get(series.run)
+        if kinds is None:
+            kinds = self._runs[series.run] = {}
+            if len(self._runs) > RUNS:
+                self._runs.popitem(last=False)
+        return kinds.setdefault((series, kind), _Kind())

@@ -1,0 +1,89 @@
+"""No user and no caller has more than a share of what gates weigh, whatever they ask or vote."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pitwall_crds.names import Arm
+from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.shares import QUESTION, Excess, Frequent, ShareRule, Shares
+from pitwall_gateway.values.speaker import Party
+
+CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE, "run-1")
+RULE = ShareRule(user=0.05, first_questions=10, first_labels=3)
+
+
+def anybody(number):
+    return Party("web", f"user-{number}")
+
+
+def shares(rule=RULE, caller_share=lambda _: 1.0):
+    return Shares(rule, caller_share)
+
+
+@pytest.mark.parametrize(("kind", "few"), [(QUESTION, 10), ("thumbs_down query", 3)])
+def test_alone_a_user_counts_a_few_times(kind, few):
+    kept = shares()
+    taken = [kept.take(CANDIDATE, kind, anybody(1)) for _ in range(40)]
+
+    assert taken == [None] * few + [Excess.USER] * (40 - few)
+
+
+@pytest.mark.parametrize("pace", [1, 5, 50], ids="{} for each vote of others".format)
+def test_a_user_who_votes_all_the_time_has_a_twentieth_of_the_votes(pace):
+    kept, counted = shares(), Counter()
+    for number in range(2000):
+        counted["others"] += kept.take(CANDIDATE, "thumbs_down query", anybody(number)) is None
+        for _ in range(pace):
+            counted["one"] += kept.take(CANDIDATE, "thumbs_down query", Party("web", "loud")) is None
+
+    assert counted["others"] == 2000
+    assert counted["one"] <= 0.05 * counted.total() + 1
+
+
+def test_a_caller_with_a_share_is_held_to_it_and_others_are_not():
+    kept = shares(caller_share=lambda caller: 0.1 if caller == "partner" else 1.0)
+    counted = Counter()
+    for number in range(3000):
+        for caller in ("partner", "web"):
+            counted[caller] += kept.take(CANDIDATE, QUESTION, Party(caller, f"{caller}-{number}")) is None
+
+    assert counted["web"] == 3000
+    assert counted["partner"] <= max(100, 0.1 * counted.total() + 1)
+
+
+def test_a_caller_without_users_is_no_user():
+    kept = shares()
+
+    assert {kept.take(CANDIDATE, QUESTION, Party("batch")) for _ in range(500)} == {None}
+
+
+def test_every_run_and_arm_begins_anew_and_old_runs_are_forgotten():
+    kept = shares()
+    others = [replace(CANDIDATE, arm=Arm.CONTROL), replace(CANDIDATE, run="run-2"), replace(CANDIDATE, run="run-3")]
+    for series in (CANDIDATE, *others):
+        assert [kept.take(series, QUESTION, anybody(1)) for _ in range(11)][-2:] == [None, Excess.USER]
+
+    assert len(kept._runs) == 2
+
+
+def test_what_belongs_to_no_run_is_not_counted():
+    kept = shares()
+
+    assert {kept.take(replace(CANDIDATE, run=""), QUESTION, anybody(1)) for _ in range(50)} == {None}
+    assert not kept._runs
+
+
+@given(st.lists(st.integers(0, 40), max_size=400))
+@settings(deadline=None)
+def test_who_came_often_is_known_well_enough_in_little_memory(names):
+    frequent, truth = Frequent(capacity=8), Counter(map(str, names))
+    for name in names:
+        frequent.add(str(name))
+
+    assert len(frequent._counts) <= 8
+    for name, count in truth.items():
+        assert count - len(names) / 8 <= frequent.count(name) <= count
