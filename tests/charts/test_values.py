@@ -89,7 +89,7 @@ def another(path, value):
     if isinstance(value, bool):
         return not value
     if isinstance(value, int | float):
-        return value + 1 if value < node.get("maximum", value + 1) else value - 1
+        return value + 1 if value + 1 <= node.get("maximum", value + 1) else value / 2
     return {str: "other", list: ["other"], dict: {"other": "7"}}[type(value)]
 
 
