@@ -95,7 +95,7 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
     Metric.EVIDENCE_RATIOS: MetricDescription(
         _COUNTER, (*_RUN, Label.QUANTITY), "Pairs of a run of which both values are known."
     ),
-    Metric.EVIDENCE_CAPPED: MetricDescription(
+    Metric.CAPPED_TRIALS: MetricDescription(
         _COUNTER,
         (*_ARM, Label.REASON),
         "Trials that do not count because their user or caller has its share of them already.",

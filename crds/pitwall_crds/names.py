@@ -168,7 +168,7 @@ class Metric(StrEnum):
     EVIDENCE_RATIO_WITHIN = "pitwall_evidence_ratio_within_total"
     EVIDENCE_RATIOS = "pitwall_evidence_ratios_total"
     EVIDENCE_MEMORY = "pitwall_evidence_memory_seconds"
-    EVIDENCE_CAPPED = "pitwall_evidence_capped_total"
+    CAPPED_TRIALS = "pitwall_capped_trials_total"
     EVIDENCE_HISTORY = "pitwall_evidence_history_seconds"
     LABEL_WINDOW = "pitwall_label_window_seconds"
     # runtime: what it cost

@@ -72,6 +72,8 @@ class Runtime:
     headers: list[dict[str, str]] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
     hangs: bool = False
+    fails_first: int = 0
+    left: int = 0
     server: Server | None = None
 
     @property
@@ -86,8 +88,14 @@ class Runtime:
         async def complete(request: Request) -> Any:
             self.seen.append(await request.json())
             self.headers.append(dict(request.headers))
-            while self.hangs and not self.release.is_set():  # noqa: ASYNC110 - released from another thread
+            while self.hangs and not self.release.is_set():
+                if await request.is_disconnected():
+                    self.left += 1
+                    return JSONResponse({}, 499)
                 await asyncio.sleep(0.01)
+            if self.fails_first:
+                self.fails_first -= 1
+                return JSONResponse({"error": {"message": "not yet"}}, 500)
             if self.status != 200:
                 return JSONResponse({"error": {"message": self.words, "type": "x", "code": "y"}}, self.status)
             answer = completion(self.name, self.tokens, self.cache)

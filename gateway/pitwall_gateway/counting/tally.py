@@ -15,6 +15,7 @@ class End(StrEnum):
     FELL_BACK = "fell back"
     FAILED = "failed"
     REFUSED = "refused"
+    UNMEASURED = "unmeasured"
     ABANDONED = "abandoned"
 
 
@@ -52,8 +53,8 @@ class RunTally:
     def close(self, waiting: Waiting, end: End, seconds: float) -> None:
         """The question ended after so many seconds.
 
-        Whoever got no answer is known to have waited so long, and no more. A refused question is nobody's trial: only
-        what a scrape has shown of it stays, because counters do not fall.
+        Whoever got no answer is known to have waited so long, and no more. A question that is refused, or of which
+        nothing can be said, is nobody's trial: only what a scrape has shown of it stays, because counters do not fall.
         """
         self.waiting.discard(waiting)
         passed = max(self.latency.passed(seconds), waiting.shown)
@@ -62,7 +63,7 @@ class RunTally:
                 self.latency.ended(passed)
             case End.FAILED | End.ABANDONED:
                 self.latency.gave_up(passed)
-            case End.REFUSED:
+            case End.REFUSED | End.UNMEASURED:
                 self.latency.gave_up(waiting.shown)
         if end is End.ANSWERED:
             self.outcomes[Outcome.OK] += 1

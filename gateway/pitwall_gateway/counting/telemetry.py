@@ -48,7 +48,7 @@ class GatewayTelemetry:
         self._tokens_ratio = ratio(Metric.SHADOW_TOKENS_RATIO, "Shadow tokens / primary tokens, same question")
         self._pairs = counter(Metric.SHADOW_PAIRS, "Shadow copies of answered questions", Label.OUTCOME)
         self._dropped = counter(Metric.SHADOW_DROPPED, "Shadow copies not sent because the queue was full")
-        self._capped = counter(Metric.EVIDENCE_CAPPED, SERIES[Metric.EVIDENCE_CAPPED].about, Label.REASON)
+        self._capped = counter(Metric.CAPPED_TRIALS, SERIES[Metric.CAPPED_TRIALS].about, Label.REASON)
         about = SERIES[Metric.LABEL_WINDOW]
         self._windows = Gauge(Metric.LABEL_WINDOW, about.about, about.labels, registry=self._registry)
 

@@ -1,8 +1,11 @@
-"""Calls variants through a circuit breaker each, so that a variant which keeps failing is left alone for a while."""
+"""Calls variants through circuit breakers, so that a variant which keeps failing a caller is left alone for a while."""
 
 import logging
 import time
-from typing import Protocol
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from pitwall_crds.names import Arm
 from pitwall_gateway.pools.breaker import Breaker, BreakerRule, Circuit
@@ -10,6 +13,14 @@ from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure
 
 log = logging.getLogger(__name__)
+CIRCUITS: Final = 4096
+"""Kept at most; whoever was asked longest ago is forgotten, and so closed."""
+PODS: Final = 256
+"""URLs that a circuit remembers to have met."""
+
+Key = tuple[str, Arm, str]
+Pool = Callable[[str, Arm], tuple[str, ...]]
+"""A variant and an arm in, the URLs of its pods out."""
 
 
 class Answerer(Protocol):
@@ -20,37 +31,65 @@ class Answerer(Protocol):
         ...
 
 
-class Circuits:
-    """One circuit per (variant, arm). Stable has none: there is nobody else to ask."""
+@dataclass(slots=True)
+class _Line:
+    """A circuit, and the pods that it knows."""
 
-    def __init__(self, upstream: Answerer, rule: BreakerRule) -> None:
+    breaker: Breaker
+    pods: set[str] = field(default_factory=set)
+
+
+class Circuits:
+    """One circuit per variant, arm and caller, so that nobody's questions cut others off. Stable has none: there is
+    nobody else to ask.
+
+    A pod that a circuit has not met, be it a new one or one of another revision, closes it. A failure opens it only
+    once it is told to count: a question that stable fails too says nothing of the variant.
+    """
+
+    def __init__(self, upstream: Answerer, rule: BreakerRule, pool: Pool = lambda *_: ()) -> None:
         self._upstream = upstream
         self._rule = rule
-        self._breakers: dict[tuple[str, Arm], Breaker] = {}
+        self._pool = pool
+        self._lines: OrderedDict[Key, _Line] = OrderedDict()
 
     async def ask(self, call: Call) -> Reply:
-        """The upstream's reply, or a failure at once while the circuit is open."""
+        """The upstream's reply, or a failure at once while the circuit is open. An answer or a refusal closes it; what
+        a failure means, the caller tells by `failed`."""
         if call.arm is Arm.STABLE:
             return await self._upstream.ask(call)
-        key = (call.variant, call.arm)
-        breaker, admitted = self._breaker(key).admit(time.monotonic())
-        self._breakers[key] = breaker
+        line = self._line(call)
+        line.breaker, admitted = line.breaker.admit(time.monotonic())
         if not admitted:
-            return VariantFailure(
-                FailureKind.CIRCUIT_OPEN, f"{call.variant} failed {self._rule.failures} times in a row"
-            )
+            # Until the first trial the failures speak for the next calls too; later nothing is known of them.
+            words = f"{call.variant} failed {self._rule.failures} times in a row"
+            return VariantFailure(FailureKind.CIRCUIT_OPEN, words, counts=line.breaker.openings <= 1)
         reply = await self._upstream.ask(call)
-        self.told(call, failed=isinstance(reply, VariantFailure))
+        if not isinstance(reply, VariantFailure):
+            line.breaker = line.breaker.succeeded()
         return reply
 
-    def told(self, call: Call, *, failed: bool) -> None:
-        """Remember how a call ended."""
-        key = (call.variant, call.arm)
-        before = self._breaker(key)
-        after = before.failed(time.monotonic()) if failed else before.succeeded()
-        self._breakers[key] = after
-        if Circuit.OPEN is after.circuit is not before.circuit:
-            log.warning("%s as %s: circuit open for %.0f s", call.variant, call.arm, after.wait_seconds)
+    def failed(self, call: Call) -> None:
+        """A call failed, and stable could answer its question."""
+        line = self._line(call)
+        before = line.breaker
+        line.breaker = before.failed(time.monotonic())
+        if Circuit.OPEN is line.breaker.circuit is not before.circuit:
+            wait = line.breaker.wait_seconds
+            log.warning("%s as %s for %s: circuit open for %.0f s", call.variant, call.arm, call.caller or "all", wait)
 
-    def _breaker(self, key: tuple[str, Arm]) -> Breaker:
-        return self._breakers.get(key) or Breaker(self._rule)
+    def _line(self, call: Call) -> _Line:
+        key = (call.variant, call.arm, call.caller)
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = _Line(Breaker(self._rule))
+            if len(self._lines) > CIRCUITS:
+                self._lines.popitem(last=False)
+        else:
+            self._lines.move_to_end(key)
+        pods = self._pool(call.variant, call.arm)
+        if not line.pods.issuperset(pods):
+            if line.pods:
+                line.breaker = Breaker(self._rule)
+            line.pods = line.pods.union(pods) if len(line.pods) < PODS else set(pods)
+        return line

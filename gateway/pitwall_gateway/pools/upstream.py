@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import httpx
 
-from pitwall_crds.names import Arm
+from pitwall_crds.names import Arm, Header
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.pools.routes import RouteTable
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure, VariantRefusal, read_reply
@@ -25,6 +26,7 @@ class CallLimits:
     """What a call may take. `in_flight` is per (variant, arm), so that one that hangs cannot starve the others."""
 
     answer_seconds: float = 60.0
+    reply_bytes: int = 16_777_216
     connect_seconds: float = 2.0
     in_flight: int = 128
     connections: int = 1024
@@ -32,12 +34,14 @@ class CallLimits:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One question for one variant."""
+    """One question of one caller for one variant, to be answered before `ends` (time.monotonic), if that is said."""
 
     variant: str
     arm: Arm
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    caller: str = ""
+    ends: float = math.inf
 
 
 Urls = Callable[[str, Arm], Awaitable[tuple[str, ...]]]
@@ -76,17 +80,25 @@ class Upstream:
                 FailureKind.SATURATED, f"sampler variant {call.variant} has {limit} questions under way, its limit"
             )
         self._in_flight[key] += 1
+        call = self._bounded(call)
         try:
-            urls = await self._urls(call.variant, call.arm)
+            async with asyncio.timeout(_left(call)):
+                urls = await self._urls(call.variant, call.arm)
             if urls:
                 return await self._ask_pool(call, urls)
             return VariantFailure(FailureKind.UNROUTED, f"sampler variant {call.variant} has no URL in the routes file")
+        except TimeoutError:
+            return VariantFailure(FailureKind.TIMEOUT, f"no pod of sampler variant {call.variant} was warm in time")
         finally:
             self._in_flight[key] -= 1
 
     async def ask_at(self, url: str, call: Call) -> Reply:
         """The reply of this one URL; never raises."""
-        return await self._ask_again(call, url)
+        return await self._ask_again(self._bounded(call), url)
+
+    def _bounded(self, call: Call) -> Call:
+        """The call, to end with the limit at the latest."""
+        return replace(call, ends=min(call.ends, time.monotonic() + self._limits.answer_seconds))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -134,27 +146,52 @@ class Upstream:
         return reply
 
     async def _exchange(self, call: Call, url: str, started: float) -> Reply:
+        limit = _left(call)
+        headers = {**call.headers, Header.DEADLINE: str(max(1, int(1000 * limit)))}
         try:
-            async with asyncio.timeout(self._limits.answer_seconds):
-                response = await self._client.post(url + PATH, content=call.body, headers=call.headers)
-            return read_reply(response.status_code, response.content, time.monotonic() - started)
+            async with (
+                asyncio.timeout(limit),
+                self._client.stream("POST", url + PATH, content=call.body, headers=headers) as response,
+            ):
+                content = await self._content(response)
+            if content is None:
+                return self._too_large(call, url)
+            return read_reply(response.status_code, content, time.monotonic() - started)
         except (httpx.ConnectError, httpx.RemoteProtocolError):
             raise
         except (TimeoutError, httpx.TimeoutException):
-            return self._too_late(call, url, time.monotonic() - started)
+            return self._too_late(call, url, time.monotonic() - started, limit)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return _unreachable(call, url, error)
 
     def _tell(self, call: Call, url: str, started: float) -> None:
         self._answered(ArmSeries(call.variant, call.arm), url, started, time.monotonic() - started)
 
-    def _too_late(self, call: Call, url: str, waited: float) -> VariantFailure:
+    async def _content(self, response: httpx.Response) -> bytes | None:
+        """The body; None if it is too large."""
+        content = bytearray()
+        async for part in response.aiter_bytes():
+            content += part
+            if len(content) > self._limits.reply_bytes:
+                return None
+        return bytes(content)
+
+    def _too_large(self, call: Call, url: str) -> VariantFailure:
+        words = f"sampler variant {call.variant} sent more than {self._limits.reply_bytes} bytes"
+        log.warning("%s as %s at %s: %s", call.variant, call.arm, url, words)
+        return VariantFailure(FailureKind.MALFORMED, words)
+
+    def _too_late(self, call: Call, url: str, waited: float, limit: float) -> VariantFailure:
         log.warning("%s as %s at %s: no answer in %.1f s", call.variant, call.arm, url, waited)
-        limit = self._limits.answer_seconds
         return VariantFailure(
             FailureKind.TIMEOUT,
-            f"sampler variant {call.variant} did not answer in {waited:.1f} s, the limit is {limit:g} s",
+            f"sampler variant {call.variant} did not answer in {waited:.1f} s, the limit is {limit:.3g} s",
         )
+
+
+def _left(call: Call) -> float:
+    """Seconds that are left for the call; hardly any when none is."""
+    return max(0.001, call.ends - time.monotonic())
 
 
 def _unreachable(call: Call, url: str, error: Exception) -> VariantFailure:

@@ -1,6 +1,7 @@
 """The gateway's HTTP application: questions, feedback, models, health and metrics."""
 
 import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from pitwall_crds.names import Header
 from pitwall_gateway.counting.shares import COPY
 from pitwall_gateway.feedback.feedback import FeedbackReceipt, read_feedback
 from pitwall_gateway.serve import openapi
+from pitwall_gateway.serve.leaving import while_wanted
 from pitwall_gateway.serve.receive import read_body
 from pitwall_gateway.serve.relay import RelayedAnswer
 from pitwall_gateway.serve.respond import error_response, respond
@@ -75,7 +77,7 @@ def _add_questions(app: FastAPI, wiring: Wiring) -> None:
             with wiring.admission.question(speaker):
                 body = await read_body(request, wiring.settings.rules.body)
                 question = read_question(body, request.headers.get(Header.SESSION, ""), speaker)
-                return await _answer(wiring, request, question)
+                return await while_wanted(request, _answer(wiring, request, question))
         except RequestRefusedError as refused:
             wiring.telemetry.refused(None, refused.status)
             raise
@@ -103,16 +105,22 @@ async def _answer(wiring: Wiring, request: Request, question: Question) -> Respo
     try:
         answer_id = wiring.feedback.new_answer(question)
         headers = _passed_on(request, answer_id)
-        served = await wiring.relay.answer(question, headers)
+        served = await wiring.relay.answer(question, headers, _seconds_left(request))
         answered = isinstance(served.reply, VariantAnswer)
     finally:
         wiring.feedback.settle(follow_up, answered=answered)
     _log_failure(served, answer_id)
     response = respond(served, question, answer_id, shows=wiring.settings.shows_assignment)
     if answered:
-        wiring.feedback.answered(answer_id, question, served.assigned)
+        wiring.feedback.answered(answer_id, question, served.counted)
         response.background = BackgroundTask(_copy, wiring, question, served, headers)
     return response
+
+
+def _seconds_left(request: Request) -> float:
+    """What the caller says of its patience; endless if it says nothing that can be read."""
+    said = request.headers.get(Header.DEADLINE, "")
+    return int(said) / 1000 if said.isascii() and said.isdigit() and len(said) < 10 else math.inf
 
 
 def _log_failure(served: RelayedAnswer, answer_id: str) -> None:

@@ -1,8 +1,10 @@
 """Answers one question: asks the assigned variant, falls back to stable, and counts the outcome."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from pitwall_crds.names import Arm, Header
 from pitwall_gateway.counting.series import ArmSeries
@@ -41,34 +43,53 @@ class RelayedAnswer:
 
     @property
     def end(self) -> End:
-        """How the question ended for its user."""
+        """How the question ended for its user. What stable fails too, in whatever way, says nothing of any variant."""
         match self.reply:
             case VariantRefusal():
                 return End.REFUSED
             case VariantFailure():
-                return End.FAILED
+                return End.UNMEASURED
             case VariantAnswer():
-                return End.ANSWERED if self.fallback is None else End.FELL_BACK
+                if self.failure is None:
+                    return End.ANSWERED
+                return End.FELL_BACK if self.failure.counts else End.UNMEASURED
+
+    @property
+    def counted(self) -> ArmSeries:
+        """Whose series opinions of this answer count on."""
+        return replace(self.assigned, run="") if self.end is End.UNMEASURED else self.assigned
+
+
+FIRST_PART: Final = 2 / 3
+"""Of a question's time, what the assigned variant has; the rest is for stable, should it fail."""
+HOPELESS: Final = frozenset({FailureKind.UNROUTED, FailureKind.SATURATED})
+"""What asking the same pool once more does not mend."""
 
 
 class Relay:
     """Asks the assigned variant, and stable in its place when it fails."""
 
     def __init__(
-        self, assigner: Assigner, circuits: Circuits, telemetry: GatewayTelemetry, recent: RecentQuestions
+        self,
+        assigner: Assigner,
+        circuits: Circuits,
+        telemetry: GatewayTelemetry,
+        recent: RecentQuestions,
+        answer_seconds: float,
     ) -> None:
         self._assigner = assigner
         self._circuits = circuits
         self._telemetry = telemetry
         self._recent = recent
+        self._answer_seconds = answer_seconds
 
-    async def answer(self, question: Question, headers: Mapping[str, str]) -> RelayedAnswer:
-        """What the user gets, already counted."""
+    async def answer(self, question: Question, headers: Mapping[str, str], seconds: float = math.inf) -> RelayedAnswer:
+        """What the user gets, already counted. It is there within these seconds, or within the usual ones."""
         started = time.monotonic()
         assigned = self._assigned(question)
         waiting, end = self._telemetry.evidence.opened(assigned, started), End.ABANDONED
         try:
-            served = await self._ask(assigned, question, headers)
+            served = await self._ask(assigned, question, headers, started + min(seconds, self._answer_seconds))
             end = served.end
         finally:
             seconds = time.monotonic() - started
@@ -86,33 +107,45 @@ class Relay:
             self._telemetry.met(assignment.series, split)
         return self._telemetry.weighed(assignment.series, QUESTION, question.party)
 
-    async def _ask(self, assigned: ArmSeries, question: Question, headers: Mapping[str, str]) -> RelayedAnswer:
+    async def _ask(
+        self, assigned: ArmSeries, question: Question, headers: Mapping[str, str], ends: float
+    ) -> RelayedAnswer:
         if not assigned.variant:
             nobody = VariantFailure(FailureKind.UNROUTED, "the routes file holds no URL")
             return RelayedAnswer(nobody, assigned, assigned, nobody)
-        call = Call(assigned.variant, assigned.arm, question.body, {**headers, Header.ARM: assigned.arm})
+        now = time.monotonic()
+        call = Call(
+            assigned.variant,
+            assigned.arm,
+            question.body,
+            {**headers, Header.ARM: assigned.arm},
+            question.speaker.caller,
+            now + (ends - now) * FIRST_PART,
+        )
         reply = await self._circuits.ask(call)
         served = RelayedAnswer(reply, assigned, assigned, reply if isinstance(reply, VariantFailure) else None)
-        if isinstance(reply, VariantAnswer) or assigned.arm is Arm.STABLE:
+        if isinstance(reply, VariantAnswer) or (assigned.arm is Arm.STABLE and not _may_mend(reply)):
             return served
-        return await self._fall_back(served, call)
+        return await self._fall_back(served, call, ends)
 
-    async def _fall_back(self, served: RelayedAnswer, call: Call) -> RelayedAnswer:
-        """Stable's word on a question that its assigned variant did not answer.
+    async def _fall_back(self, served: RelayedAnswer, call: Call, ends: float) -> RelayedAnswer:
+        """Stable's word on a question that its assigned variant did not answer, asked once; on a question of stable's
+        own it is another try, so that the same can be said of every arm: it failed what stable answers.
 
-        A question that stable refuses too is at fault itself; what only the assigned variant refuses counts against it.
+        A question that stable fails or refuses too is nobody's evidence.
         """
         stable = ArmSeries(self._assigner.stable_variant(), Arm.STABLE)
         headers = {**call.headers, Header.ARM: Arm.STABLE}
-        reply = await self._circuits.ask(replace(call, variant=stable.variant, arm=stable.arm, headers=headers))
+        reply = await self._circuits.ask(
+            replace(call, variant=stable.variant, arm=stable.arm, headers=headers, ends=ends)
+        )
         if isinstance(reply, VariantFailure):
             return served
-        if isinstance(served.reply, VariantFailure):
-            return RelayedAnswer(reply, served.assigned, stable, served.reply)
-        if isinstance(reply, VariantRefusal) or isinstance(served.reply, VariantAnswer):
-            return served
-        self._circuits.told(call, failed=True)
-        failure = VariantFailure(FailureKind.REFUSED, f"refuses what stable answers: {served.reply.message}")
+        if isinstance(reply, VariantRefusal):
+            return RelayedAnswer(reply, served.assigned, stable) if served.failure else served
+        failure = served.failure or _contradicted(served.reply)
+        if call.arm is not Arm.STABLE and failure.fault is not FailureKind.CIRCUIT_OPEN:
+            self._circuits.failed(call)
         return RelayedAnswer(reply, served.assigned, stable, failure)
 
     def _count(self, served: RelayedAnswer, seconds: float) -> None:
@@ -126,3 +159,14 @@ class Relay:
             case VariantAnswer() as answer:
                 self._telemetry.answered(served.assigned, seconds)
                 self._telemetry.evidence.measured(served.assigned, answer)
+
+
+def _may_mend(reply: Reply) -> bool:
+    """Whether stable may answer at a second try what it failed at the first."""
+    return isinstance(reply, VariantFailure) and reply.fault not in HOPELESS
+
+
+def _contradicted(reply: Reply) -> VariantFailure:
+    """The failure of a variant that refused what stable answers."""
+    words = reply.message if isinstance(reply, VariantRefusal) else ""
+    return VariantFailure(FailureKind.REFUSED, f"refuses what stable answers: {words}")

@@ -52,10 +52,12 @@ class VariantRefusal:
 
 @dataclass(frozen=True, slots=True)
 class VariantFailure:
-    """No answer. `detail` is for people: who, what, and the limit if one was passed."""
+    """No answer. `detail` is for those who read the log: who, what, and the limit if one was passed. `counts` is
+    whether it says something of the variant."""
 
     fault: FailureKind
     detail: str
+    counts: bool = True
 
 
 Reply = VariantAnswer | VariantRefusal | VariantFailure

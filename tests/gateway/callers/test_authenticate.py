@@ -154,5 +154,5 @@ def test_one_user_who_votes_all_day_cannot_carry_a_bad_variant_on(pit, duel, cal
     assert pit.metric("pitwall_evidence_quality_total", **votes, outcome="bad") == 30
     assert pit.metric("pitwall_evidence_quality_total", **votes, outcome="good") == 3
     assert pit.metric("pitwall_evidence_queries_total", run="run-1") == 30 + 10
-    assert pit.metric("pitwall_evidence_capped_total", reason="user") >= 20
+    assert pit.metric("pitwall_capped_trials_total", reason="user") >= 20
     assert pit.metric("pitwall_quality_total", signal="thumbs_down", unit="query", outcome="good") == 30

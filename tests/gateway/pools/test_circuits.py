@@ -16,8 +16,16 @@ PATIENT = BreakerRule(failures=2, open_seconds=3_600, longest_open_seconds=3_600
 AT_ONCE = BreakerRule(failures=2, open_seconds=0)
 
 
-def call(arm: Arm = Arm.CANDIDATE, variant: str = "aks-v2") -> Call:
-    return Call(variant, arm, b"{}")
+def call(arm: Arm = Arm.CANDIDATE, variant: str = "aks-v2", caller: str = "web") -> Call:
+    return Call(variant, arm, b"{}", caller=caller)
+
+
+async def ask(circuits: Circuits, asked: Call) -> Reply:
+    """One call whose failure counts, since stable can answer its question."""
+    reply = await circuits.ask(asked)
+    if isinstance(reply, VariantFailure) and reply.fault is not FailureKind.CIRCUIT_OPEN:
+        circuits.failed(asked)
+    return reply
 
 
 class CircuitPool:
@@ -39,7 +47,7 @@ async def test_after_so_many_failures_in_a_row_nobody_is_asked():
     pool = CircuitPool()
     circuits = Circuits(pool, PATIENT)
 
-    replies = [await circuits.ask(call()) for _ in range(4)]
+    replies = [await ask(circuits, call()) for _ in range(4)]
 
     assert [reply.fault.value for reply in replies] == ["status", "status", "circuit-open", "circuit-open"]
     assert replies[-1].detail == "aks-v2 failed 2 times in a row"
@@ -55,13 +63,13 @@ async def test_a_variant_that_answers_in_between_is_not_cut_off(reply):
     for said in (BROKEN, reply, BROKEN, reply, BROKEN):
         pool.reply = said
 
-        assert await circuits.ask(call()) is said
+        assert await ask(circuits, call()) is said
 
 
 async def test_stable_is_asked_however_often_it_fails():
     circuits = Circuits(CircuitPool(), PATIENT)
 
-    assert {(await circuits.ask(call(Arm.STABLE))).fault for _ in range(9)} == {FailureKind.STATUS}
+    assert {(await ask(circuits, call(Arm.STABLE))).fault for _ in range(9)} == {FailureKind.STATUS}
 
 
 @pytest.mark.parametrize(
@@ -69,28 +77,29 @@ async def test_stable_is_asked_however_often_it_fails():
     [
         pytest.param(call(Arm.CONTROL), id="another arm of the variant"),
         pytest.param(call(variant="scene-v3"), id="another variant on the arm"),
+        pytest.param(call(caller="other-app"), id="another caller"),
     ],
 )
-async def test_a_circuit_is_of_one_variant_on_one_arm(other):
+async def test_a_circuit_is_of_one_variant_on_one_arm_for_one_caller(other):
     circuits = Circuits(CircuitPool(), PATIENT)
     for _ in range(3):
-        await circuits.ask(call())
+        await ask(circuits, call())
 
-    assert (await circuits.ask(other)).fault is FailureKind.STATUS
+    assert (await ask(circuits, other)).fault is FailureKind.STATUS
 
 
 async def test_of_many_questions_at_once_one_is_the_trial():
     pool = CircuitPool()
     brief = BreakerRule(failures=1, open_seconds=0.05, longest_open_seconds=3_600)
     circuits = Circuits(pool, brief)
-    await circuits.ask(call())
+    await ask(circuits, call())
     pool.gate = asyncio.Event()
     replies: list[Reply] = []
     async with asyncio.timeout(10):
         while len(pool.asked) < 2:  # the wait is over when the trial is under way
-            trial = asyncio.create_task(circuits.ask(call()))
+            trial = asyncio.create_task(ask(circuits, call()))
             await asyncio.sleep(0.001)
-        replies = await asyncio.gather(*(circuits.ask(call()) for _ in range(5)))
+        replies = await asyncio.gather(*(ask(circuits, call()) for _ in range(5)))
         pool.gate.set()
 
         assert await trial is BROKEN
@@ -102,17 +111,17 @@ async def test_a_trial_that_succeeds_lets_everybody_in_again():
     pool = CircuitPool()
     circuits = Circuits(pool, AT_ONCE)
     for _ in range(2):
-        await circuits.ask(call())
+        await ask(circuits, call())
     pool.reply = ANSWER
 
-    assert [await circuits.ask(call()) for _ in range(3)] == [ANSWER] * 3
+    assert [await ask(circuits, call()) for _ in range(3)] == [ANSWER] * 3
 
 
 async def test_an_opening_is_logged_once_however_many_fail_together(caplog):
     pool = CircuitPool()
     pool.gate = asyncio.Event()
     circuits = Circuits(pool, PATIENT)
-    asked = [asyncio.create_task(circuits.ask(call())) for _ in range(6)]
+    asked = [asyncio.create_task(ask(circuits, call())) for _ in range(6)]
     while len(pool.asked) < 6:  # noqa: ASYNC110 - a few rounds of the loop
         await asyncio.sleep(0)
     pool.gate.set()
@@ -126,7 +135,57 @@ async def test_refusals_that_stable_contradicts_never_open_it_alone():
     pool = CircuitPool(VariantRefusal(400, "no", "refused"))
     circuits = Circuits(pool, PATIENT)
     for _ in range(5):
-        await circuits.ask(call())
-        circuits.told(call(), failed=True)
+        await ask(circuits, call())
+        circuits.failed(call())
 
-    assert isinstance(await circuits.ask(call()), VariantRefusal)
+    assert isinstance(await ask(circuits, call()), VariantRefusal)
+
+
+async def test_a_question_that_stable_fails_too_opens_nothing():
+    """One odd video a second would cut everybody off from a good candidate."""
+    pool = CircuitPool()
+    circuits = Circuits(pool, PATIENT)
+    for _ in range(50):
+        await circuits.ask(call())
+
+    assert len(pool.asked) == 50
+
+
+async def test_a_new_pod_closes_the_circuit_and_one_that_comes_back_does_not():
+    pods = ["http://a"]
+    circuits = Circuits(CircuitPool(), PATIENT, lambda *_: tuple(pods))
+
+    async def faults(number: int = 3) -> list[str]:
+        return [(await ask(circuits, call())).fault.value for _ in range(number)]
+
+    assert await faults() == ["status", "status", "circuit-open"]
+    pods.append("http://b")
+    assert await faults() == ["status", "status", "circuit-open"]
+    pods.remove("http://a")
+    assert await faults(1) == ["circuit-open"]
+    pods.append("http://a")
+    assert await faults(1) == ["circuit-open"]
+
+
+async def test_what_an_open_circuit_refuses_counts_until_its_first_trial_and_no_longer():
+    pool = CircuitPool()
+    brief = BreakerRule(failures=1, open_seconds=0.05, longest_open_seconds=3_600)
+    circuits = Circuits(pool, brief)
+    await ask(circuits, call())
+    assert (await ask(circuits, call())).counts
+    async with asyncio.timeout(10):
+        while len(pool.asked) < 2:
+            await ask(circuits, call())
+            await asyncio.sleep(0.001)
+
+    refused = await ask(circuits, call())
+    assert (refused.fault, refused.counts) == (FailureKind.CIRCUIT_OPEN, False)
+
+
+async def test_memory_is_bounded_however_many_callers_come(monkeypatch):
+    monkeypatch.setattr("pitwall_gateway.pools.circuits.CIRCUITS", 10)
+    circuits = Circuits(CircuitPool(), PATIENT)
+    for number in range(50):
+        await ask(circuits, call(caller=f"app-{number}"))
+
+    assert len(circuits._lines) == 10

@@ -64,15 +64,40 @@ def test_a_fallback_is_an_error_and_a_wait_of_the_candidate_and_nothing_of_what_
     assert pit.metric(Metric.EVIDENCE_VALUED) == pit.metric(Metric.EVIDENCE_CACHE_QUERIES) == 0
 
 
-def test_a_question_that_nobody_answers_is_an_error_known_to_have_waited(pit, duel):
-    stable, _ = duel("candidate", runs=RUNS, rules=PATIENT, hangs=True)
-    stable.status = 500
+@pytest.mark.parametrize("arm", ["candidate", "control", "stable"])
+@pytest.mark.parametrize(
+    ("candidates", "stables"),
+    [
+        pytest.param({"status": 500}, {"status": 500}, id="broken for both"),
+        pytest.param({"hangs": True}, {"status": 500}, id="endless for one and broken for the other"),
+        pytest.param({"status": 404}, {"status": 500}, id="refused by one and broken for the other"),
+        pytest.param({"status": 500}, {"status": 404}, id="broken for one and refused by the other"),
+        pytest.param({"status": 204}, {"hangs": True}, id="answered with nothing by one and endless for the other"),
+    ],
+)
+def test_an_odd_question_is_nobodys_evidence_whatever_it_does_to_whom(pit, duel, arm, candidates, stables):
+    """One odd video a second once flagged off any candidate."""
+    stable, _ = duel(arm, runs=RUNS, rules=PATIENT, **candidates)
+    for name, value in stables.items():
+        setattr(stable, name, value)
 
-    assert pit.ask("ann").status_code == 504
+    for _ in range(3):
+        assert pit.ask("ann").status_code in (404, 502, 504)
 
-    assert pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE, outcome="error") == 1
-    assert pit.metric(Metric.EVIDENCE_BEYOND, **CANDIDATE, edge="0.256") == 1
-    assert pit.metric(Metric.EVIDENCE_WITHIN) == 0
+    assert pit.metric(Metric.EVIDENCE_QUERIES) == pit.metric(Metric.EVIDENCE_WITHIN) == 0
+    assert pit.metric(Metric.EVIDENCE_BEYOND) == 0
+
+
+def test_stable_that_answers_at_the_second_try_has_failed_once_like_any_other(pit, duel):
+    """Else stable's errors would not count where the candidate's do."""
+    stable, _ = duel("stable", runs=RUNS)
+    stable.fails_first = 1
+
+    answer = pit.ask("ann")
+
+    assert (answer.status_code, answer.headers["x-pitwall-fallback"]) == (200, "status")
+    assert pit.metric(Metric.EVIDENCE_QUERIES, arm="stable", outcome="error") == 1
+    assert pit.metric(Metric.EVIDENCE_QUERIES) == 1
 
 
 def test_a_question_at_fault_is_nobodys_trial(pit, duel):
@@ -139,16 +164,37 @@ def test_the_time_in_which_labels_may_arrive_is_told(pit, duel, unit, seconds):
     assert pit.metric(Metric.LABEL_WINDOW, unit=unit) == seconds
 
 
-def test_a_caller_who_leaves_is_counted_like_any_other_once_the_variant_has_answered(pit, duel):
+def test_when_a_caller_leaves_the_runtime_is_free_at_once_and_only_the_wait_counts(pit, duel):
     _, candidate = duel("candidate", runs=RUNS, hangs=True)
     with pytest.raises(httpx.ReadTimeout):
         pit.client.post(pit.url + "/v1/chat/completions", json={"messages": [{}]}, timeout=0.3)
-    candidate.release.set()
 
-    pit.until(lambda: pit.metric(Metric.QUERIES, outcome="ok") == 1, "the answer that nobody reads")
+    pit.until(lambda: candidate.left, "the runtime to see that nobody waits")
+    pit.until(lambda: pit.metric(Metric.REFUSALS, reason="499") == 1, "the gateway to have done")
 
-    assert pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE, outcome="ok") == 1
+    assert pit.metric(Metric.QUERIES) == pit.metric(Metric.EVIDENCE_QUERIES) == 0
     assert pit.metric(Metric.EVIDENCE_BEYOND, **CANDIDATE, edge="0.256") == 1
+
+
+def test_every_call_has_the_time_that_is_left_and_stables_try_has_some(pit, duel):
+    stable, candidate = duel("candidate", runs=RUNS, rules=Rules(limits=CallLimits(answer_seconds=3)), hangs=True)
+
+    assert pit.ask("ann").status_code == 200
+
+    first, second = (int(one.headers[0]["pitwall-deadline-ms"]) for one in (candidate, stable))
+    assert 1500 < first <= 2000
+    assert 0 < second <= 1000
+
+
+def test_a_caller_may_say_how_long_it_waits_but_not_longer_than_the_limit(pit, duel):
+    _, candidate = duel("candidate", runs=RUNS)
+
+    for said in ("3000", "999999999", "soon", "-1"):
+        assert pit.ask("ann", headers={"pitwall-deadline-ms": said}).status_code == 200
+
+    left = [int(seen["pitwall-deadline-ms"]) for seen in candidate.headers]
+    assert 1000 < left[0] <= 2000
+    assert all(30_000 < each <= 40_000 for each in left[1:])
 
 
 class SilentVariant:
@@ -161,7 +207,7 @@ class SilentVariant:
 async def test_a_question_that_is_cancelled_leaves_what_its_wait_has_proven(split_flags):
     telemetry = GatewayTelemetry()
     assigner = Assigner(split_flags({"sampler.variant": ("candidate", "aks-v2")}, RUNS), "sampler.variant", str)
-    relay = Relay(assigner, Circuits(SilentVariant(), BreakerRule()), telemetry, RecentQuestions())
+    relay = Relay(assigner, Circuits(SilentVariant(), BreakerRule()), telemetry, RecentQuestions(), 60.0)
 
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(relay.answer(Question(b"{}", "ann", ""), {}), 0.01)
