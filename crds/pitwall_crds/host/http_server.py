@@ -5,11 +5,12 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import uvicorn
 
+from pitwall_crds.host.http_guard import connections_allowed
 from pitwall_crds.host.http_upgrade import IgnoresUpgrades
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -49,6 +50,15 @@ def serve(app: Any, listener: socket.socket, *, grace_seconds: float, beside: Se
     asyncio.run(_serve(SecondApp(app, listener), beside, grace_seconds))
 
 
+def guarded_http() -> type[IgnoresUpgrades]:
+    """The protocol of every server of ours: within its limits, and no more connections than the system has files."""
+
+    class Guarded(IgnoresUpgrades):
+        limits = replace(IgnoresUpgrades.limits, total=connections_allowed(IgnoresUpgrades.limits.total))
+
+    return Guarded
+
+
 async def _serve(site: SecondApp, beside: Sequence[SecondApp], grace_seconds: float) -> None:
     servers = [GracefulServer(_config(each.app, grace_seconds, lifespan="off"), signals=()) for each in beside]
     tasks = [
@@ -65,7 +75,7 @@ async def _serve(site: SecondApp, beside: Sequence[SecondApp], grace_seconds: fl
 def _config(app: Any, grace_seconds: float, *, lifespan: Literal["on", "off"]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=IgnoresUpgrades,
+        http=guarded_http(),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -5,14 +5,14 @@ would hand on such a request without its body.
 """
 
 import httptools
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from pitwall_crds.host.http_guard import GuardedProtocol, GuardedSlowProtocol
 
 
-class IgnoresUpgrades(HttpToolsProtocol):
+class IgnoresUpgrades(GuardedProtocol):
     """uvicorn's fast parser; a connection whose client offers an upgrade goes on with its other one."""
 
-    def data_received(self, data: bytes) -> None:
+    def parse(self, data: bytes) -> None:
         """Parse; hand the connection over at the end of the headers that offer an upgrade."""
         self._unset_keepalive_if_required()
         try:
@@ -32,10 +32,12 @@ class IgnoresUpgrades(HttpToolsProtocol):
             self.transport.close()  # a pipelined offer: two parsers would write into each other's answers
             return
         self.connections.discard(self)
+        self._arriving.stop()
+        self._refused = True  # what comes now is the other parser's
         head = b"%s %s HTTP/1.1\r\n" % (self.scope["method"].encode(), self.url)
         kept = (header for header in self.headers if header[0] not in _OFFER)
         fields = b"".join(b"%s: %s\r\n" % header for header in kept)
-        protocol = H11Protocol(self.config, self.server_state, self.app_state)
+        protocol = GuardedSlowProtocol(self.config, self.server_state, self.app_state)
         protocol.connection_made(self.transport)
         self.transport.set_protocol(protocol)
         protocol.data_received(head + fields + b"\r\n" + rest)

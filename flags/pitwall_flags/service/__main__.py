@@ -20,8 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pitwall_crds.errors import PortError
 from pitwall_crds.host import logs
-from pitwall_crds.host.http_server import GracefulServer
-from pitwall_crds.host.http_upgrade import IgnoresUpgrades
+from pitwall_crds.host.http_server import GracefulServer, guarded_http
 from pitwall_crds.host.sockets import is_loopback, listen
 from pitwall_flags.errors import StartError, TokenError
 from pitwall_flags.service.app import build_app
@@ -153,7 +152,7 @@ async def _start_sync(settings: FlagServiceSettings, publisher: Publisher, token
 
 def _http_config(settings: FlagServiceSettings, app: Any) -> uvicorn.Config:
     return uvicorn.Config(
-        app, http=IgnoresUpgrades, log_config=None, access_log=False, server_header=False,
+        app, http=guarded_http(), log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=30, h11_max_incomplete_event_size=32_768,
         lifespan="off", ssl_certfile=settings.certificate, ssl_keyfile=settings.private_key,
     )  # fmt: skip

@@ -1,0 +1,180 @@
+"""Bounds what one HTTP connection, one peer and all together may take of a server: bytes of headers, time, connections.
+
+uvicorn's fast parser has no such bounds: it would collect headers of any size, wait for them for ever, and accept
+connections until the process has no file left to open.
+"""
+
+import asyncio
+import resource
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+FILES: Final = 65_536
+"""Open files that a server asks its system for."""
+SPARE_FILES: Final = 128
+"""Files that are left for everything but its clients."""
+FRAMING: Final = 8
+"""Bytes around a byte of a chunked body: the worst that an honest client sends is chunks of one byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What clients may take.
+
+    Attributes:
+        header_bytes: of one request, the trailers of its body included.
+        header_seconds: from the connection, or the request's first byte, to the end of its headers.
+        body_seconds: from there to the end of the body.
+        reading_seconds: how long a client may leave an answer unread.
+        per_peer: connections of one address.
+        total: connections of all.
+    """
+
+    header_bytes: int = 65_536
+    header_seconds: float = 10.0
+    body_seconds: float = 60.0
+    reading_seconds: float = 60.0
+    per_peer: int = 512
+    total: int = 2048
+
+
+def connections_allowed(wanted: int) -> int:
+    """So many connections, or as many as the system has files for; it is asked for more first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    aim = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < aim:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (aim, hard))
+    return min(wanted, max(16, aim - SPARE_FILES))
+
+
+class _Owner(Protocol):
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+
+
+class _Timer:
+    """Ends a connection when a time is over."""
+
+    def __init__(self, owner: _Owner) -> None:
+        self._owner = owner
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self, seconds: float) -> None:
+        """Begin anew."""
+        self.stop()
+        self._handle = self._owner.loop.call_later(seconds, self._owner.transport.abort)
+
+    def stop(self) -> None:
+        """All came in time."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is counting."""
+        return self._handle is not None
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's fast parser within limits. Make a class with other `limits` for another server."""
+
+    limits = ConnectionLimits()
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._arriving, self._leaving = _Timer(self), _Timer(self)
+        self._around = 0
+        self._refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, or turn it away."""
+        super().connection_made(transport)
+        peer = self.client[0] if self.client else ""
+        same = sum(1 for other in self.connections if (other.client or ("",))[0] == peer)
+        if len(self.connections) > self.limits.total or (peer and same > self.limits.per_peer):
+            self._refuse(503, "too many connections")
+        else:
+            self._arriving.start(self.limits.header_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._arriving.stop()
+        self._leaving.stop()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and count what is no body."""
+        if self._refused:
+            return
+        if not self._arriving.runs and (self.cycle is None or not self.cycle.more_body):
+            self._arriving.start(self.limits.header_seconds)
+        self._around += len(data)
+        self.parse(data)
+        if self._around > self.limits.header_bytes and not self._refused:
+            self._refuse(431, f"the headers have more than {self.limits.header_bytes} bytes")
+
+    def parse(self, data: bytes) -> None:
+        """Hand data to the parser."""
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """The body has a time of its own."""
+        self._arriving.start(self.limits.body_seconds)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """What is body is for the application to bound."""
+        self._around = max(0, self._around - (1 + FRAMING) * len(body))
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is here; the next one counts anew."""
+        self._around = 0
+        self._arriving.stop()
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        self._leaving.start(self.limits.reading_seconds)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._leaving.stop()
+        super().resume_writing()
+
+    def _refuse(self, status: int, why: str) -> None:
+        self._refused = True
+        if self.cycle is None or self.cycle.response_complete:
+            lines = (f"HTTP/1.1 {status} Refused", "connection: close", "retry-after: 1", f"content-length: {len(why)}")
+            self.transport.write("\r\n".join((*lines, "", why)).encode())
+        self.transport.close()
+
+
+class GuardedSlowProtocol(H11Protocol):
+    """uvicorn's other parser, for connections that the fast one handed over. It bounds headers by itself."""
+
+    limits = ConnectionLimits()
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._arriving = _Timer(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; the headers of a further request have their time too."""
+        if not self._arriving.runs:
+            self._arriving.start(self.limits.header_seconds)
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._arriving.stop()
+            if self.cycle.more_body:
+                self._arriving.start(self.limits.body_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._arriving.stop()
+        super().connection_lost(exc)
