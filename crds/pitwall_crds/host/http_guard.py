@@ -79,6 +79,12 @@ class _Timer:
         return self._handle is not None
 
 
+def _peer(connection: object) -> str:
+    """The address of the other side; empty for one that has none."""
+    client: tuple[str, int] | None = getattr(connection, "client", None)
+    return client[0] if client else ""
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's fast parser within limits. Make a class with other `limits` for another server."""
 
@@ -93,8 +99,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or turn it away."""
         super().connection_made(transport)
-        peer = self.client[0] if self.client else ""
-        same = sum(1 for other in self.connections if (other.client or ("",))[0] == peer)
+        peer = _peer(self)
+        same = sum(1 for other in self.connections if _peer(other) == peer)
         if len(self.connections) > self.limits.total or (peer and same > self.limits.per_peer):
             self._refuse(503, "too many connections")
         else:

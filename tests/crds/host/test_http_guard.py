@@ -34,21 +34,21 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 @dataclass
-class Site:
+class AttackedServer:
     """A served application, and clients that speak to it in bytes."""
 
     port: int
     server: GracefulServer
     stack: contextlib.AsyncExitStack
 
-    async def client(self) -> "Client":
+    async def client(self) -> "RawClient":
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         self.stack.callback(writer.close)
-        return Client(reader, writer)
+        return RawClient(reader, writer)
 
 
 @dataclass
-class Client:
+class RawClient:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
@@ -71,7 +71,7 @@ class Client:
 async def serve() -> AsyncIterator[Callable[..., Any]]:
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(limits: ConnectionLimits) -> Site:
+        async def start(limits: ConnectionLimits) -> AttackedServer:
             protocol = type("Limited", (IgnoresUpgrades,), {"limits": limits})
             listener = listen("127.0.0.1", 0)
             config = uvicorn.Config(app, http=protocol, lifespan="off", log_level="critical", timeout_keep_alive=1)
@@ -83,12 +83,12 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
                 await asyncio.wait_for(serving, 30)
 
             stack.push_async_callback(end)
-            return Site(listener.getsockname()[1], server, stack)
+            return AttackedServer(listener.getsockname()[1], server, stack)
 
         yield start
 
 
-async def still_serves(site: Site) -> bool:
+async def still_serves(site: AttackedServer) -> bool:
     client = await site.client()
     await client.send(GET + b"Connection: close\r\n\r\n")
     return (await client.rest()).startswith(b"HTTP/1.1 200")

@@ -69,3 +69,14 @@ def test_a_streaming_request_is_asked_for_in_one_piece():
     assert json.loads(question.body) == {"messages": MESSAGES, "top_p": 1}
     assert question.stream
     assert question.stream_usage
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\n", "\x7f", "\x9b"])
+@pytest.mark.parametrize("where", ["user", "session"])
+def test_an_identity_with_a_control_character_is_refused(where, character):
+    name = f"ann{character}[31m"
+    body = json.dumps({"messages": [{}], **({"user": name} if where == "user" else {})}).encode()
+    with pytest.raises(RequestRefusedError, match="control character") as caught:
+        read_question(body, name if where == "session" else "")
+
+    assert character not in caught.value.message
