@@ -1,7 +1,6 @@
 """Calls a variant's pool over HTTP, within a time limit, and with a second URL if the first refuses."""
 
 import asyncio
-import logging
 import math
 import time
 from collections import Counter
@@ -15,7 +14,6 @@ from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.pools.routes import RouteTable
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure, VariantRefusal, read_reply
 
-log = logging.getLogger(__name__)
 PATH = "/v1/chat/completions"
 STALE_CONNECTION_SECONDS = 0.1
 """A kept connection that the runtime had closed fails within this time; only then is the call repeated."""
@@ -156,7 +154,8 @@ class Upstream:
                 content = await self._content(response)
             if content is None:
                 return self._too_large(call, url)
-            return read_reply(response.status_code, content, time.monotonic() - started)
+            reply = read_reply(response.status_code, content, time.monotonic() - started)
+            return replace(reply, detail=f"{url}: {reply.detail}") if isinstance(reply, VariantFailure) else reply
         except (httpx.ConnectError, httpx.RemoteProtocolError):
             raise
         except (TimeoutError, httpx.TimeoutException):
@@ -177,15 +176,13 @@ class Upstream:
         return bytes(content)
 
     def _too_large(self, call: Call, url: str) -> VariantFailure:
-        words = f"sampler variant {call.variant} sent more than {self._limits.reply_bytes} bytes"
-        log.warning("%s as %s at %s: %s", call.variant, call.arm, url, words)
+        words = f"sampler variant {call.variant} sent more than {self._limits.reply_bytes} bytes at {url}"
         return VariantFailure(FailureKind.MALFORMED, words)
 
     def _too_late(self, call: Call, url: str, waited: float, limit: float) -> VariantFailure:
-        log.warning("%s as %s at %s: no answer in %.1f s", call.variant, call.arm, url, waited)
         return VariantFailure(
             FailureKind.TIMEOUT,
-            f"sampler variant {call.variant} did not answer in {waited:.1f} s, the limit is {limit:.3g} s",
+            f"sampler variant {call.variant} did not answer in {waited:.1f} s, the limit is {limit:.3g} s at {url}",
         )
 
 
@@ -195,6 +192,7 @@ def _left(call: Call) -> float:
 
 
 def _unreachable(call: Call, url: str, error: Exception) -> VariantFailure:
-    """A failure whose words may be shown to users; the log has the URL."""
-    log.warning("%s as %s at %s: %s", call.variant, call.arm, url, str(error) or type(error).__name__)
-    return VariantFailure(FailureKind.UNREACHABLE, f"sampler variant {call.variant} cannot be reached")
+    words = str(error) or type(error).__name__
+    return VariantFailure(
+        FailureKind.UNREACHABLE, f"sampler variant {call.variant} cannot be reached at {url}: {words}"
+    )

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from pitwall_crds.host.logs import fields
 from pitwall_crds.names import Arm, Header
 from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.routes import RouteTable
@@ -85,7 +86,9 @@ class WarmUp:
         count."""
         try:
             for body in bodies:
-                if isinstance(await self._send(url, Call("warm-up", Arm.SHADOW, body, HEADERS)), VariantFailure):
+                reply = await self._send(url, Call("warm-up", Arm.SHADOW, body, HEADERS))
+                if isinstance(reply, VariantFailure):
+                    log.warning("warm-up failed", extra=fields(url=url, cause=reply.detail))
                     break
             log.info("%s is warm after %.1f s", url, time.monotonic() - self._since[url])
         finally:

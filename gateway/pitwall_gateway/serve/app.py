@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import Lifespan
 
+from pitwall_crds.host.logs import fields
 from pitwall_crds.names import Header
 from pitwall_gateway.counting.shares import COPY
 from pitwall_gateway.feedback.feedback import FeedbackReceipt, read_feedback
@@ -125,10 +126,17 @@ def _seconds_left(request: Request) -> float:
 
 def _log_failure(served: RelayedAnswer, answer_id: str) -> None:
     """One line for each question that its assigned variant did not answer, under the id that its user saw."""
-    if served.failure is not None:
-        ended = "stable answered" if isinstance(served.reply, VariantAnswer) else "nobody answered"
-        failed = f"{served.assigned.variant} as {served.assigned.arm}"
-        log.warning("%s: %s: %s (%s); %s", answer_id, failed, served.failure.detail, served.failure.fault, ended)
+    if served.failure is None:
+        return
+    ended = "stable answered instead" if isinstance(served.reply, VariantAnswer) else "nobody answered"
+    said = fields(
+        answer_id=answer_id,
+        variant=served.assigned.variant,
+        arm=served.assigned.arm,
+        fault=served.failure.fault,
+        cause=served.failure.detail,
+    )
+    log.warning("%s", ended, extra=said)
 
 
 def _passed_on(request: Request, answer_id: str) -> dict[str, str]:

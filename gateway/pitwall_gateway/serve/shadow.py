@@ -6,13 +6,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pitwall_crds.host.logs import fields
 from pitwall_crds.names import Arm, CacheResult, Header, Outcome
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.pools.circuits import Answerer
 from pitwall_gateway.pools.upstream import Call
-from pitwall_gateway.values.answer import VariantAnswer
+from pitwall_gateway.values.answer import VariantAnswer, VariantFailure
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,11 @@ class Shadow:
         try:
             reply = await self._upstream.ask(Call(series.variant, series.arm, copy.body, headers))
             answer = reply if isinstance(reply, VariantAnswer) else None
+            if isinstance(reply, VariantFailure):
+                answer_id = headers.get(Header.ANSWER_ID, "")
+                log.warning(
+                    "copy failed", extra=fields(answer_id=answer_id, variant=series.variant, cause=reply.detail)
+                )
             end = End.ANSWERED if answer else End.FAILED
         finally:
             self._telemetry.evidence.closed(waiting, end, time.monotonic() - started)

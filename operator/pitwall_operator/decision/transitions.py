@@ -57,9 +57,7 @@ def enter_stage(spec: RolloutSpec, status: RolloutStatus, now: float, index: int
     return note(entered, now, EventReason.STAGE_STARTED, message, variant=status.candidate_variant)
 
 
-def begin(
-    rollout: Rollout, revision: str, now: float, nonce: str, *, track: FastTrack | None = None
-) -> RolloutStatus:
+def begin(rollout: Rollout, revision: str, now: float, nonce: str, *, track: FastTrack | None = None) -> RolloutStatus:
     """The status at the start of a candidate's run; all evidence begins anew, and a run under way ends. One on a fast
     track begins where that does."""
     name, status = rollout.spec.variant_ref.name, rollout.status

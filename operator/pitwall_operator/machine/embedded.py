@@ -22,6 +22,7 @@ from typing import IO
 import httpx
 
 from pitwall_crds.errors import InvalidResourceError
+from pitwall_crds.host import logs
 from pitwall_crds.names import EventReason
 from pitwall_crds.reading.load import load_file, revision_of
 from pitwall_crds.rollout import Rollout
@@ -239,8 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pitwall_operator.machine.embedded", description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="the folder that `pitwall up` made")
     chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.set_up({"httpx": logging.WARNING})
     folder = StateFolder(chosen.state)
     try:
         held = lock(folder)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pitwall_crds.host import files
+from pitwall_crds.host import files, logs
 from pitwall_crds.host.backoff import Backoff
 from pitwall_operator.machine import child
 from pitwall_operator.machine.child import Child
@@ -162,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pitwall_operator.machine.supervisor", description=__doc__)
     parser.add_argument("--state", type=Path, required=True)
     folder = StateFolder(parser.parse_args(arguments).state)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.set_up({"httpx": logging.WARNING})
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
