@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import Lifespan
 
-from pitwall_crds.host.logs import fields
+from pitwall_crds.host.logs import fields, printable
 from pitwall_crds.names import Header
 from pitwall_gateway.counting.shares import COPY
 from pitwall_gateway.feedback.feedback import FeedbackReceipt, read_feedback
@@ -192,7 +192,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        message = f"{request.method} {request.url.path[:200]}: {error.detail}; see GET /openapi.json"
+        message = f"{request.method} {printable(request.url.path[:200])}: {error.detail}; see GET /openapi.json"
         response = error_response(error.status_code, message, "http_error")
         response.headers.update(error.headers or {})
         return response

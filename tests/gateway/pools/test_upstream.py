@@ -18,7 +18,7 @@ from pitwall_gateway.values.answer import FailureKind, VariantAnswer, VariantFai
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ANSWER = json.dumps({"choices": [{"index": 0}], "pitwall": {"tokens": 7, "cache": "warm"}}).encode()
-LIMITS = CallLimits(answer_seconds=0.3, connect_seconds=0.3, in_flight=2)
+LIMITS = CallLimits(answer_seconds=0.3, reply_bytes=4096, connect_seconds=0.3, in_flight=2)
 CALL = Call("aks-v2", Arm.CANDIDATE, b"{}")
 
 
@@ -49,6 +49,13 @@ async def trickles(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         writer.write(b" ")
         await writer.drain()
         await asyncio.sleep(0.02)
+
+
+async def hints(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Always about to answer, as fast as the socket takes it."""
+    while not writer.is_closing():
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" * 100)
+        await writer.drain()
 
 
 class RuntimePool:
@@ -128,6 +135,8 @@ def dead() -> str:
         pytest.param(
             sends(http(200, b"no gzip", "content-encoding: gzip")), FailureKind.UNREACHABLE, id="a body of another code"
         ),
+        pytest.param(hints, FailureKind.TIMEOUT, id="a runtime that hints for ever"),
+        pytest.param(sends(http(200, b"x" * 5000)), FailureKind.MALFORMED, id="more than an answer may have"),
         pytest.param(sends(http(200, b"")), FailureKind.MALFORMED, id="an empty answer"),
         pytest.param(sends(http(302, b"", "location: http://x/")), FailureKind.MALFORMED, id="a redirect"),
         pytest.param(sends(http(503, b"loading")), FailureKind.STATUS, id="a runtime that is not ready"),
