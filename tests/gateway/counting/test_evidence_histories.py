@@ -65,7 +65,7 @@ class CountingProcess:
         if answered or end is End.FAILED:
             account[Metric.EVIDENCE_QUERIES, arm, "ok" if end is End.ANSWERED else "error"] += 1
         for place, edge in enumerate(LATENCY_EDGES):
-            known = place < seen if end is End.REFUSED else seconds > edge
+            known = place < seen if end in (End.REFUSED, End.UNMEASURED) else seconds > edge
             account[Metric.EVIDENCE_BEYOND, arm, EDGES[place]] += known
             account[Metric.EVIDENCE_WITHIN, arm, EDGES[place]] += answered and seconds <= edge
 
