@@ -108,3 +108,14 @@ def test_which_sampler_finds_the_evidence_is_measured(tmp_path):
     recall = {row["sampler"]: row["recall"] for row in found if (row["stratum"], row["budget"]) == ("all", 64)}
     assert recall["quota"] > recall["uniform"] > 0.2
     assert (tmp_path / "evidence.png").stat().st_size > 20_000
+
+
+def test_how_fast_films_become_pools_is_measured_beside_ffmpeg(tmp_path):
+    if not shutil.which("ffmpeg"):
+        pytest.skip("ffmpeg is not installed")
+    found = rows("pipeline", tmp_path / "pipeline.json", "--quick")
+
+    assert_each_says_where_and_when(found)
+    assert {row["decoder"] for row in found} == {"ffmpeg -f null", "pyav"}
+    assert all(row["pool_frames"] > 0 for row in found if row["decoder"] == "pyav")
+    assert all(row["native_frames_per_second"] > 0 for row in found)
