@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from pitwall_crds.names import FULL_WEIGHT
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerEntry, SamplerVariant
-from pitwall_operator.decision import ownership
-from pitwall_operator.decision.runnable import Known, image_problems, variant_problems
+from pitwall_operator.decision.permission import ownership
+from pitwall_operator.decision.permission.runnable import Known, image_problems, variant_problems
 from pitwall_operator.gates.advice import advice
 from pitwall_operator.gates.counting.counters import measurable_in_shadow
 from pitwall_operator.kube.cache import Cache, Key, is_leaving, key_of

@@ -20,10 +20,10 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import Phase, RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_flags.client import FlagClient
-from pitwall_operator.decision.conditions import with_contest
-from pitwall_operator.decision.move import MOVING
-from pitwall_operator.decision.runnable import Known, variant_problems
-from pitwall_operator.decision.variant_status import describe_variant
+from pitwall_operator.decision.permission.runnable import Known, variant_problems
+from pitwall_operator.decision.steps.move import MOVING
+from pitwall_operator.decision.telling.conditions import with_contest
+from pitwall_operator.decision.telling.variant_status import describe_variant
 from pitwall_operator.kube.cache import Cache, Key, is_leaving, mentioned, version_of
 from pitwall_operator.kube.claims import Claims
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object

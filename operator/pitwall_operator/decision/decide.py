@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pitwall_crds.names import EventReason
 from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import Phase, RolloutStatus
-from pitwall_operator.decision import conditions
-from pitwall_operator.decision.analyze import Judgement, analyze
-from pitwall_operator.decision.choose_candidate import choose_candidate
-from pitwall_operator.decision.disturbance import remember_disturbance
-from pitwall_operator.decision.edits import fitted
 from pitwall_operator.decision.goal.distance import distance
 from pitwall_operator.decision.goal.scale import remember_full
 from pitwall_operator.decision.goal.wanted import wanted
-from pitwall_operator.decision.move import MOVING, move
-from pitwall_operator.decision.plausible import UNREADABLE, plausible, readable
-from pitwall_operator.decision.requests import forgive, heed_kill, obey
-from pitwall_operator.decision.troubles import refusals, tell_refusals
-from pitwall_operator.decision.waiting import meet_deadline, overdue, remember_waiting, waits_for
+from pitwall_operator.decision.steps.choose_candidate import choose_candidate
+from pitwall_operator.decision.steps.edits import fitted
+from pitwall_operator.decision.steps.move import MOVING, move
+from pitwall_operator.decision.steps.plausible import UNREADABLE, plausible, readable
+from pitwall_operator.decision.steps.requests import forgive, heed_kill, obey
+from pitwall_operator.decision.steps.waiting import meet_deadline, overdue, remember_waiting, waits_for
+from pitwall_operator.decision.telling import conditions
+from pitwall_operator.decision.telling.troubles import refusals, tell_refusals
+from pitwall_operator.decision.weighing.analyze import Judgement, analyze
+from pitwall_operator.decision.weighing.disturbance import remember_disturbance
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce, Effect
 from pitwall_operator.values.observation import Observation, Unseen

@@ -29,7 +29,7 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
-from pitwall_operator.decision.variant_status import describe_variant
+from pitwall_operator.decision.telling.variant_status import describe_variant
 from pitwall_operator.machine.metrics import EmbeddedMetrics
 from pitwall_operator.machine.processes import Processes, ProcessFolders
 from pitwall_operator.machine.resources import Resources

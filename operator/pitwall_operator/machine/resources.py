@@ -14,7 +14,7 @@ from pitwall_crds.host import files
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
-from pitwall_operator.decision.runnable import BUILT_IN, Known, unknown_parts
+from pitwall_operator.decision.permission.runnable import BUILT_IN, Known, unknown_parts
 from pitwall_operator.values.errors import ResourceRefusedError
 
 Resource = SamplerVariant | Rollout

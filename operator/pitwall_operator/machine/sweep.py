@@ -7,7 +7,7 @@ from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.document import read_split
 from pitwall_flags.flag.record import FlagRecord
-from pitwall_operator.decision.ownership import claimed
+from pitwall_operator.decision.permission.ownership import claimed
 from pitwall_operator.machine.resources import Resources
 from pitwall_operator.turn.gone import to_rest
 from pitwall_operator.turn.perform import ACTOR

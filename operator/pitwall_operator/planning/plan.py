@@ -12,9 +12,9 @@ from pitwall_crds.gate import Gate, OnHarm
 from pitwall_crds.names import FULL_WEIGHT, Arm
 from pitwall_crds.rollout import Approval, RolloutSpec
 from pitwall_crds.status import ArmWeight, Phase, RolloutStatus
-from pitwall_operator.decision.analyze import counting, stage_context
-from pitwall_operator.decision.closing import is_comparable
 from pitwall_operator.decision.goal.wanted import bake_control, split, stage_weight
+from pitwall_operator.decision.weighing.analyze import counting, stage_context
+from pitwall_operator.decision.weighing.closing import is_comparable
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.counting import blocks, counters
 from pitwall_operator.gates.counting.expected import Flow, TrafficNow, imagined, step_seconds

@@ -9,8 +9,8 @@ from typing import Any
 
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import GateStatus, RolloutStatus
-from pitwall_operator.decision.closing import run_of
 from pitwall_operator.decision.decide import Decision
+from pitwall_operator.decision.weighing.closing import run_of
 from pitwall_operator.evidence.basis.counts import Counts
 from pitwall_operator.gates.counting import counters, latency_thresholds
 from pitwall_operator.gates.rule import FORMAT

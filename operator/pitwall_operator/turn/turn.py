@@ -19,9 +19,10 @@ from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.document import killed_salt, read_split
-from pitwall_operator.decision import conditions, ownership
-from pitwall_operator.decision.analyze import Judgement
 from pitwall_operator.decision.decide import Decision, decide
+from pitwall_operator.decision.permission import ownership
+from pitwall_operator.decision.telling import conditions
+from pitwall_operator.decision.weighing.analyze import Judgement
 from pitwall_operator.record import lines
 from pitwall_operator.record.past import past
 from pitwall_operator.turn.perform import Announcer, EffectPorts, owner_of, perform

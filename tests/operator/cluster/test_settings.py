@@ -6,7 +6,7 @@ from pitwall_crds.resource import Metadata
 from pitwall_crds.variant import SamplerSpec, SamplerVariant, SamplerVariantSpec
 from pitwall_operator.cluster import settings
 from pitwall_operator.cluster.settings import TOKEN_VARIABLE, OperatorSettings
-from pitwall_operator.decision.runnable import variant_problems
+from pitwall_operator.decision.permission.runnable import variant_problems
 
 NEEDED = ("--flags-url", "http://f", "--runtime-image", "i:1")
 

@@ -5,7 +5,7 @@ import pytest
 from pitwall_crds.names import Arm
 from pitwall_crds.rollout import OnInconclusive
 from pitwall_crds.status import Phase, Verdict
-from pitwall_operator.decision.analyze import LAST_MARGIN, stage_context
+from pitwall_operator.decision.weighing.analyze import LAST_MARGIN, stage_context
 
 
 def test_nothing_measured_is_neither_good_nor_bad(world):

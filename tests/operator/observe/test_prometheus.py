@@ -22,7 +22,7 @@ from pitwall_crds.names import Metric, Quantity
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import TailStatus
-from pitwall_operator.decision.analyze import fresh_gates
+from pitwall_operator.decision.weighing.analyze import fresh_gates
 from pitwall_operator.gates.counting import counters
 from pitwall_operator.observe import promql
 from pitwall_operator.observe.prometheus import CounterSnapshot, PrometheusSource

@@ -15,7 +15,7 @@ from pitwall_flags.errors import FlagsUnreachableError
 from pitwall_flags.flag.document import ArmShare, split_document
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.decision.decide import decide
-from pitwall_operator.decision.ownership import FlagPrefixes
+from pitwall_operator.decision.permission.ownership import FlagPrefixes
 from pitwall_operator.record.lines import evidence_lines
 from pitwall_operator.turn.perform import OWNER
 from pitwall_operator.turn.turn import TurnPorts, observe, see_variants, tell_unrecorded, turn

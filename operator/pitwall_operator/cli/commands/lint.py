@@ -65,7 +65,7 @@ def _catalogue(file: Path | None) -> Sequence[SamplerEntry]:
 def _reviews(found: Sequence[Resource], image: Sequence[SamplerEntry]) -> list["Review"]:
     """The webhook's answer to each, in the order of the files: what comes first is the oldest."""
     from pitwall_operator.cluster.admission import review
-    from pitwall_operator.decision.runnable import BUILT_IN
+    from pitwall_operator.decision.permission.runnable import BUILT_IN
     from pitwall_operator.kube.cache import Cache
     from pitwall_operator.kube.client import ROLLOUTS, VARIANTS
 

@@ -6,7 +6,7 @@ import pytest
 
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.resource import Reference
-from pitwall_operator.decision import ownership
+from pitwall_operator.decision.permission import ownership
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "rollout-aks.yaml"
 

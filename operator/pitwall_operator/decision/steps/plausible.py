@@ -9,8 +9,8 @@ from typing import Final
 from pitwall_crds.names import EventReason
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import GateStatus, Phase, RolloutStatus
-from pitwall_operator.decision import transitions
-from pitwall_operator.decision.analyze import fresh_gate
+from pitwall_operator.decision.steps import transitions
+from pitwall_operator.decision.weighing.analyze import fresh_gate
 from pitwall_operator.gates import GateEvidence
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.stages import stage_phase

@@ -8,8 +8,8 @@ from pitwall_crds.gate import Gate
 from pitwall_crds.names import Arm
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import GateStatus, Phase, RolloutStatus
-from pitwall_operator.decision import transitions
-from pitwall_operator.decision.analyze import fresh_gate
+from pitwall_operator.decision.steps import transitions
+from pitwall_operator.decision.weighing.analyze import fresh_gate
 from pitwall_operator.gates.counting.cursor import Cursor
 from pitwall_operator.gates.rule import rule_of
 from pitwall_operator.values.stages import stage_name, stage_phase

@@ -6,11 +6,11 @@ Pure: no clock, chance or I/O.
 from pitwall_crds.gate import OnHarm
 from pitwall_crds.rollout import Approval, OnInconclusive, RolloutSpec
 from pitwall_crds.status import Phase, RolloutStatus, Verdict
-from pitwall_operator.decision import transitions
-from pitwall_operator.decision.analyze import Judgement
-from pitwall_operator.decision.choose_candidate import closed, entry_of
-from pitwall_operator.decision.shortcuts import following
-from pitwall_operator.decision.waiting import waits_for
+from pitwall_operator.decision.steps import transitions
+from pitwall_operator.decision.steps.choose_candidate import closed, entry_of
+from pitwall_operator.decision.steps.shortcuts import following
+from pitwall_operator.decision.steps.waiting import waits_for
+from pitwall_operator.decision.weighing.analyze import Judgement
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import Observation, Unseen
 

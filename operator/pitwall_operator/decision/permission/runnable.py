@@ -12,8 +12,8 @@ from pitwall_crds import builtin
 from pitwall_crds.names import Pool
 from pitwall_crds.reading.problems import suggestion
 from pitwall_crds.variant import SamplerEntry, SamplerVariant
-from pitwall_operator.decision.ownership import NO_PREFIXES, FlagPrefixes
-from pitwall_operator.decision.parameters import Schema, parameter_problems
+from pitwall_operator.decision.permission.ownership import NO_PREFIXES, FlagPrefixes
+from pitwall_operator.decision.permission.parameters import Schema, parameter_problems
 from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance, template_problems
 
 NAME_LENGTH: Final = 63 - len("-candidate")

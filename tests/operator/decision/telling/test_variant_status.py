@@ -5,7 +5,7 @@ import pytest
 from pitwall_crds.builtin import CATALOGUE
 from pitwall_crds.resource import ConditionStatus
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.decision.variant_status import MOST_CATALOGUE_BYTES, describe_variant
+from pitwall_operator.decision.telling.variant_status import MOST_CATALOGUE_BYTES, describe_variant
 from pitwall_operator.values.samplers_said import SamplersSaid, VariantNews
 
 NOTHING = VariantNews()

@@ -7,7 +7,7 @@ from pitwall_crds.names import FULL_WEIGHT
 from pitwall_crds.resource import Reference
 from pitwall_crds.rollout import Action, Rollout, RolloutSpec
 from pitwall_crds.status import FastTrack, RolloutStatus, ServedVariant
-from pitwall_operator.decision import transitions
+from pitwall_operator.decision.steps import transitions
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import Observation
 

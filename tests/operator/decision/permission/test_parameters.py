@@ -4,7 +4,7 @@ import pytest
 
 from pitwall_crds.builtin import CATALOGUE
 from pitwall_crds.variant import SamplerSpec
-from pitwall_operator.decision.parameters import parameter_problems
+from pitwall_operator.decision.permission.parameters import parameter_problems
 
 AKS = next(entry["parameters"] for entry in CATALOGUE if entry["name"] == "aks")
 BOMB = {

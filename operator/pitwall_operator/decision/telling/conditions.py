@@ -9,7 +9,7 @@ from pitwall_crds.names import Arm, EventReason
 from pitwall_crds.resource import Condition, ConditionStatus
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import ArmWeight, Phase, RolloutStatus, Verdict
-from pitwall_operator.decision.analyze import Judgement
+from pitwall_operator.decision.weighing.analyze import Judgement
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import SplitSeen
 from pitwall_operator.values.reason import WAITING, StatusReason

@@ -10,8 +10,8 @@ from typing import Any
 from pitwall_crds.gate import Gate, OnHarm
 from pitwall_crds.rollout import Analysis, RolloutSpec
 from pitwall_crds.status import GateStatus, Phase, ProcessStatus, RolloutStatus, Verdict
-from pitwall_operator.decision.closing import close_block, is_comparable
 from pitwall_operator.decision.goal.scale import replicas_of
+from pitwall_operator.decision.weighing.closing import close_block, is_comparable
 from pitwall_operator.evidence.basis.counts import Counts
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.counting import counters, latency_thresholds, new_users

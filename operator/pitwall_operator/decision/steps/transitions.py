@@ -16,7 +16,7 @@ from pitwall_crds.status import (
     ServedVariant,
     Verdict,
 )
-from pitwall_operator.decision.analyze import at_stage_start, fresh_gates
+from pitwall_operator.decision.weighing.analyze import at_stage_start, fresh_gates
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.stages import stage_name, stage_phase
 

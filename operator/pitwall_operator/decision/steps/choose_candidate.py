@@ -6,10 +6,10 @@ Pure: no clock, chance or I/O.
 from pitwall_crds.names import Arm, EventReason
 from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import FlaggedOff, Phase, RolloutStatus, Verdict
-from pitwall_operator.decision import transitions
 from pitwall_operator.decision.goal.capacity import arms_to_fill, missing_capacity
 from pitwall_operator.decision.goal.wanted import wanted
-from pitwall_operator.decision.shortcuts import served_lately
+from pitwall_operator.decision.steps import transitions
+from pitwall_operator.decision.steps.shortcuts import served_lately
 from pitwall_operator.values.observation import Observation, SplitSeen, Unseen
 from pitwall_operator.values.reason import WAITING, StatusReason
 
