@@ -8,7 +8,7 @@ from pitwall_crds.reading.load import load_file
 from pitwall_crds.resource import Reference
 from pitwall_operator.decision.permission import ownership
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "rollout-aks.yaml"
+EXAMPLE = Path(__file__).parents[4] / "examples" / "rollout-aks.yaml"
 
 
 def rollout(name="a", *, namespace="team", born="2026-01-01T00:00:00Z", flag="sampler.variant", variant="aks-v1"):
