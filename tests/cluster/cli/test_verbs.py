@@ -116,7 +116,8 @@ def test_an_action_is_written_once_with_id_and_actor(
     found = kubectl.get("rollout", "sampler", namespace)
 
     assert "id the-id" in said
-    assert found["spec"]["action"] == {"id": "the-id", "verb": verb.capitalize(), "actor": "admin"}
+    told = {"id": "the-id", "verb": verb.capitalize(), "actor": "admin"}
+    assert found["spec"]["action"] == {**told, "full": False, "overBasisPoints": [], "reason": ""}
     assert found["status"]["phase"] == "Canary"
 
 

@@ -191,7 +191,8 @@ def test_promote_writes_an_action_that_says_who(pitwall, world, tmp_path):
     [stored] = json.loads(pitwall("get", "rollouts", "-o", "json").stdout)
 
     assert json.loads(done.stdout)["action"] == stored["spec"]["action"]
-    assert stored["spec"]["action"] == {"id": "the-id", "verb": "Promote", "actor": getpass.getuser()}
+    told = {"id": "the-id", "verb": "Promote", "actor": getpass.getuser()}
+    assert stored["spec"]["action"] == {**told, "full": False, "overBasisPoints": [], "reason": ""}
 
 
 def test_the_record_is_printed_line_by_line(pitwall, tmp_path):
