@@ -33,6 +33,7 @@ def acted_as(scenario: Scenario, operator: Operator) -> bool:
     return f'pitwall_rollout_phase{{phase="Stable",rollout="sampler",rollout_namespace="{scenario.namespace}"}}' in told
 
 
+@pytest.mark.soak
 def test_an_operator_of_the_cluster_keeps_out_of_a_namespace_that_has_one(
     scenario: Scenario, control_plane: ControlPlane
 ):

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -26,8 +26,12 @@ def drafted(folder: Path) -> Iterator[Path]:
 
 
 def _draft_beside(folder: Path) -> Path:
-    while True:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # An eviction may remove the parent, which is empty, just now.
-        with suppress(FileNotFoundError):
+    while True:  # an eviction may remove the parent, which is empty, after it was made or while it is looked at
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
             return Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+        except FileNotFoundError:
+            continue
+        except FileExistsError:
+            if folder.parent.is_file():
+                raise

@@ -94,6 +94,8 @@ async def test_what_is_no_video_is_refused(client, path, body):
 
 
 class TooSlow:
+    waits = False
+
     def answer(self, *_, **__):
         raise TooLateError("not in time")
 

@@ -98,7 +98,14 @@ def kafka(_):
 SERVERS = {"local": local, "redis": redis, "sqs": sqs, "kafka": kafka}
 
 
-@pytest.fixture(scope="module", params=list(SERVERS))
+ALWAYS = ("local", "redis", "sqs")
+"""Kafka's groups move partitions when a consumer joins, which takes long, and may give a job in work to another."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(one, marks=() if one in ALWAYS else pytest.mark.soak) for one in SERVERS],
+)
 def server(request, tmp_path_factory):
     """Opens queues of one kind, by name."""
     yield from SERVERS[request.param](tmp_path_factory)
