@@ -102,10 +102,11 @@ class Site:
         last: dict[str, Any] = {}
 
         def holds() -> bool:
-            split = self.flags.split(FLAG)
+            before = self.flags.split(FLAG)
             status, ready = self._seen()
             self.deployments_seen |= ready.keys()
-            assert all(ready.get(variant) for variant in split), f"{split} with {ready}"
+            sent_to = before.keys() & self.flags.split(FLAG).keys()  # all the while that pods were looked at
+            assert all(ready.get(variant) for variant in sent_to), f"{sent_to} with {ready}"
             last.update(status)
             return all(last.get(name) == value for name, value in wanted.items())
 
