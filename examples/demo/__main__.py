@@ -26,7 +26,7 @@ EXAMPLES = Path(__file__).parents[1]
 ROOT = EXAMPLES.parent
 STABLE, BETTER, WORSE = "uniform-v1", "aks-v1", "dpp-v1"
 FOLLOW_UP_SECONDS = 4
-STEP_SECONDS = 300.0
+STEP_SECONDS = 600.0
 
 
 def pitwall(*arguments: str) -> None:
