@@ -44,6 +44,13 @@ def refusal(kubectl, namespace):
     return ""
 
 
+def variants(chart):
+    """Those that the gateway names; it is ready before there is any."""
+    key = {"authorization": f"Bearer {chart.api_key()}"}
+    models = httpx.get(f"http://{chart.addresses['gateway']}/v1/models", headers=key, timeout=5).json()["data"]
+    return models[0]["pitwall"]["variants"]
+
+
 def test_the_chart_serves_the_first_variant_and_refuses_an_unknown_sampler(chart, kubectl, namespace):
     chart.apply()
     chart.await_ready("operator", 1)
@@ -52,8 +59,7 @@ def test_the_chart_serves_the_first_variant_and_refuses_an_unknown_sampler(chart
 
     kubectl("apply", "-f", "-", namespace=namespace, manifest=resources())
     chart.await_ready("gateway", 1)
-    key = {"authorization": f"Bearer {chart.api_key()}"}
-    models = httpx.get(f"http://{chart.addresses['gateway']}/v1/models", headers=key, timeout=5).json()["data"]
+    until(lambda: variants(chart) == ["uniform-v1"], seconds=60, what="the variant in the list of models")
     kubectl("apply", "-f", "-", manifest=chart.test_pod())
     kubectl(
         "wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s", "pod/pit-pitwall-test", namespace=namespace
@@ -64,4 +70,3 @@ def test_the_chart_serves_the_first_variant_and_refuses_an_unknown_sampler(chart
         lambda: kubectl.get("rollout", "sampler", namespace)["status"].get("stableVariant") == "uniform-v1",
         seconds=60, what="the variant as the stable one",
     )  # fmt: skip
-    assert models[0]["pitwall"]["variants"] == ["uniform-v1"]
