@@ -113,6 +113,11 @@ class AnswerSpec(Border):
     ] = ""
     max_tokens: Annotated[int, Field(ge=1, le=32_768, description="Tokens that an answer may have.")] = 128
 
+    @property
+    def sees_frames(self) -> bool:
+        """Whether a model looks at pictures, and so can be asked about them."""
+        return self.engine is AnswerEngine.OPENAI
+
     @model_validator(mode="after")
     def _openai_needs_an_endpoint(self) -> "AnswerSpec":
         if self.engine is AnswerEngine.OPENAI and not (self.endpoint_url or self.endpoint_ref):
@@ -212,6 +217,10 @@ class SamplerEntry(Border):
     uses: Annotated[
         tuple[Annotated[str, Field(max_length=32)], ...],
         Field(max_length=16, description="What it looks at, such as scores, embeddings or model."),
+    ] = ()
+    needs: Annotated[
+        tuple[Annotated[str, Field(max_length=32)], ...],
+        Field(max_length=16, description="What of this it cannot do without: such a variant is refused."),
     ] = ()
     parameters: Annotated[dict[str, Any], Field(description="Its parameters as a JSON schema.")] = {}
 

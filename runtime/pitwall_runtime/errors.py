@@ -47,6 +47,13 @@ class NotAVideoError(RefusedError):
     code = "not_a_video"
 
 
+class BadSubtitlesError(RefusedError):
+    """The file of subtitles that a question names holds none that can be read."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "bad_subtitles"
+
+
 class MediaBrokenError(RefusedError):
     """The video begins well and then ends early, or cannot be decoded in time."""
 

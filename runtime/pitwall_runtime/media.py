@@ -15,11 +15,24 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
+class Caption:
+    """Words that are shown or said during [start_seconds, end_seconds): a subtitle, or a line of speech recognition."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Video:
-    """A video on disk. Its identity is the SHA-256 of its bytes, never its name."""
+    """A video on disk. Its identity is the SHA-256 of its bytes, never its name.
+
+    `subtitles` came beside it, in a file of their own, and stand in for those inside; None: there is no such file.
+    """
 
     content_hash: str
     path: Path
+    subtitles: tuple[Caption, ...] | None = None
 
 
 TICKS = 90_000
@@ -54,10 +67,15 @@ class PoolSpec:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a viewer sees at one instant: the instant in ticks from the first picture, and the picture."""
+    """What a viewer sees at one instant: the instant in ticks from the first picture, and the picture.
+
+    `key`: it is the first frame to show a picture that the video's encoder stored whole (an I-frame), or one that
+    follows it before the next instant.
+    """
 
     pts: int
     image: Rgb
+    key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,17 @@ class Damage:
 
     start_seconds: float
     end_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What holds for a whole video: the length of a tick, where the last frame stops showing, and what is beside its
+    pictures: damaged stretches, and the subtitles that the file holds."""
+
+    time_base: Fraction
+    end_pts: int
+    damage: tuple[Damage, ...] = ()
+    subtitles: tuple[Caption, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +111,10 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class FramePool:
-    """What is known of a decoded video without touching pixels: exact times, shots, and what is damaged.
+    """What is known of a decoded video without touching pixels: exact times, shots, key frames, and what the file says.
 
     `pts` are integer ticks of `time_base` seconds, strictly increasing; the last frame shows until `end_pts`. Instants
-    at which a damaged video shows nothing that is known have no frame.
+    at which a damaged video shows nothing that is known have no frame. `key_frames` are the frames with `Frame.key`.
     """
 
     video_hash: str
@@ -95,6 +124,8 @@ class FramePool:
     end_pts: int
     shots: tuple[Shot, ...]
     damage: tuple[Damage, ...] = ()
+    key_frames: tuple[int, ...] = ()
+    subtitles: tuple[Caption, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pts)

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from av.error import FFmpegError
@@ -19,7 +20,7 @@ from pitwall_runtime.decode.libav.tone import HLG, PQ
 from pitwall_runtime.decode.libav.upright import display_matrix, size_of
 from pitwall_runtime.decode.port import MAX_POOL_FRAMES, Ended
 from pitwall_runtime.errors import UnsupportedVideoError
-from pitwall_runtime.media import TICKS, Frame, PoolSpec, Rgb
+from pitwall_runtime.media import TICKS, Caption, Frame, PoolSpec, Rgb
 
 _BATCH = 32
 """Pictures fetched at once: bounds memory, and lets the first of them go out early."""
@@ -37,14 +38,16 @@ fetch them."""
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a file's packets tell: when each picture begins, in display order, where the last one ends, which
-    stream is the film, and the size of pool pictures."""
+    """What a file's packets tell: when each picture begins, in display order, which are key pictures, where the last
+    one ends, which stream is the film, the size of pool pictures, and the subtitles."""
 
     starts: tuple[int, ...]
+    keys: tuple[int, ...]
     end: int
     time_base: Fraction
     stream: int
     size: tuple[int, int]
+    subtitles: tuple[Caption, ...]
 
 
 def survey(path: str, height: int) -> Survey:
@@ -56,24 +59,32 @@ def survey(path: str, height: int) -> Survey:
             raise UnsupportedVideoError("each picture stands alone, so PyAV skips whole ones, which is faster")
         size = size_of(source.stream.width, source.stream.height, height)
         try:
-            starts = sorted(_starts(source))
+            pictures = sorted(_starts(source))
         except FFmpegError as error:
             raise UnsupportedVideoError(f"a key picture does not decode: {error}") from None
         end, declared = source.ends()
-        if not starts or (declared and declared > end + source.tick):
+        if not pictures or (declared and declared > end + source.tick):
             raise UnsupportedVideoError("the file is damaged or ends early")
-        return Survey(tuple(starts), end, source.time_base, source.stream.index, size)
+        return Survey(
+            starts=tuple(start for start, _ in pictures),
+            keys=tuple(number for number, (_, key) in enumerate(pictures) if key),
+            end=end,
+            time_base=source.time_base,
+            stream=source.stream.index,
+            size=size,
+            subtitles=source.captions(pictures[0][0]),
+        )
 
 
-def _starts(source: Source) -> Iterator[int]:
-    """When each picture begins, in decoding order."""
+def _starts(source: Source) -> Iterator[tuple[int, bool]]:
+    """When each picture begins, and whether it is a key picture, in decoding order."""
     size = source.stream.width, source.stream.height  # the stream's own follow the latest picture
     for packet in source.packets():
         source.note(packet)
         if packet.is_corrupt or (packet.size and (packet.pts is None or packet.is_discard)):
             raise UnsupportedVideoError("some pictures have no times, are damaged, or are cut away by an edit list")
         if packet.pts is not None:
-            yield packet.pts
+            yield packet.pts, packet.is_keyframe
         if packet.is_keyframe or not packet.size:
             for frame in source.stream.codec_context.decode(packet if packet.size else None):
                 _check_plain(frame, size, source.stream)
@@ -92,6 +103,7 @@ def read_indexed(path: str, spec: PoolSpec, open_video: OpenVideo) -> Iterator[F
     """The pool of a plain video; see `Decoder.read`. Raises UnsupportedVideoError for any other, also in the middle."""
     known = survey(path, spec.height_pixels)
     numbers = _numbers(known, spec)
+    keys = _keys(known, numbers)
     try:
         count, fetch = open_video(path, known.stream, known.size)
         if count != len(known.starts):
@@ -102,11 +114,12 @@ def read_indexed(path: str, spec: PoolSpec, open_video: OpenVideo) -> Iterator[F
             pictures = dict(zip(distinct, fetch(distinct), strict=True))
             images: dict[int, Rgb] = {number: np.ascontiguousarray(one) for number, one in pictures.items()}
             for number in batch:
-                yield Frame(position * TICKS, images[number])
+                yield Frame(position * TICKS, images[number], keys[position])
                 position += 1
     except (RuntimeError, ValueError, OSError) as error:
         raise UnsupportedVideoError(f"it does not decode without faults: {str(error)[:200]}") from None
-    yield Ended(round((known.end - known.starts[0]) * known.time_base / spec.interval * TICKS))
+    end = round((known.end - known.starts[0]) * known.time_base / spec.interval * TICKS)
+    yield Ended(end, subtitles=known.subtitles)
 
 
 def _numbers(known: Survey, spec: PoolSpec) -> list[int]:
@@ -118,6 +131,12 @@ def _numbers(known: Survey, spec: PoolSpec) -> list[int]:
             raise UnsupportedVideoError("it has more pool frames than the limit")
         found.append(bisect_right(known.starts, origin + len(found) * step) - 1)
     return found
+
+
+def _keys(known: Survey, numbers: list[int]) -> list[bool]:
+    """Of each instant, whether a key picture began since the one before it."""
+    begun = [0, *(bisect_right(known.keys, number) for number in numbers)]
+    return [before < now for before, now in pairwise(begun)]
 
 
 def _batches(numbers: list[int]) -> Iterator[list[int]]:

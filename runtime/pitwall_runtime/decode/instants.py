@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from pitwall_runtime.decode.port import MAX_POOL_FRAMES, MAX_SECONDS, Ended
 from pitwall_runtime.errors import MediaBrokenError, MediaTooLargeError, NotAVideoError
-from pitwall_runtime.media import TICKS, Damage, Frame, PoolSpec, Rgb
+from pitwall_runtime.media import TICKS, Caption, Damage, Frame, PoolSpec, Rgb
 
 _LEAST_SHARE = Fraction(1, 2)
 """A video of which less than this can be decoded is refused: an answer would be about another film."""
@@ -20,7 +20,8 @@ class Shown:
     """One picture on the video's own clock, in its ticks.
 
     `duration` is how long the file says it is shown. `faulty` pictures are smeared; `after_loss` says that pictures
-    before this one may be missing, so that the one before it must not be held longer than its duration.
+    before this one may be missing, so that the one before it must not be held longer than its duration. `key` pictures
+    are those that the video's encoder stored whole.
     """
 
     start: int
@@ -28,6 +29,7 @@ class Shown:
     image: Callable[[], Rgb]
     faulty: bool = False
     after_loss: bool = False
+    key: bool = False
 
 
 class Instants:
@@ -44,6 +46,8 @@ class Instants:
         self._dark = False
         """Faulty pictures after a loss are made of nothing: they stay dark until a whole picture comes."""
         self._next = 0
+        self._key = False
+        """A key picture has begun since the latest frame, and nothing was lost since."""
         self._damage: list[tuple[int, int]] = []
         self._missing = 0
 
@@ -60,15 +64,21 @@ class Instants:
             yield from self._hold(held, until)
             self._lose(until, shown.start)
             self._dark = shown.faulty and (lost or self._dark)
-        self._held = shown
+        self._held, self._key = shown, self._key or shown.key
 
     def close(
-        self, last_end: int, declared_end: int | None = None, *, after_loss: bool = False
+        self,
+        last_end: int,
+        declared_end: int | None = None,
+        *,
+        after_loss: bool = False,
+        captions: Callable[[int], tuple[Caption, ...]] = lambda _: (),
     ) -> Iterator[Frame | Ended]:
         """The last picture's frames, and the end.
 
         `last_end`: where the pictures that are in the file end, whether they were decoded or not; `after_loss` says
-        that some may have failed. `declared_end`: where the file says that the video ends.
+        that some may have failed. `declared_end`: where the file says that the video ends. `captions` gives the file's
+        subtitles, counted from a tick of the video's clock.
         """
         held = self._held
         if held is None:
@@ -85,7 +95,7 @@ class Instants:
             self._lose(whole, declared_end)
             whole = declared_end
         self._refuse_ruins(whole)
-        yield Ended(round((end - self._origin) / self._step * TICKS), self._stretches())
+        yield Ended(round((end - self._origin) / self._step * TICKS), self._stretches(), captions(self._origin))
 
     def _begin(self, start: int) -> None:
         self._origin = start
@@ -109,13 +119,14 @@ class Instants:
                 raise MediaTooLargeError(f"more than {MAX_POOL_FRAMES} pool frames; lower decode.framesPerMinute")
             if image is None:
                 image = shown.image()
-            yield Frame(self._next * TICKS, image)
-            self._next += 1
+            yield Frame(self._next * TICKS, image, self._key)
+            self._next, self._key = self._next + 1, False
 
     def _lose(self, start: int, end: int) -> None:
         if start < end:
             self._damage.append((start, end))
             self._missing += end - start
+            self._key = False
 
     def _refuse_ruins(self, end: int) -> None:
         whole = end - self._origin

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from pitwall_runtime.media import Damage, Frame, PoolSpec
+from pitwall_runtime.media import Caption, Damage, Frame, PoolSpec
 
 MAX_PIXELS: Final = 8192 * 4320
 MAX_POOL_FRAMES: Final = 50_000
@@ -13,10 +13,11 @@ MAX_SECONDS: Final = 12 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Where the last picture stops showing, in the pool's ticks, and which stretches are damaged."""
+    """Where the last picture stops showing, in the pool's ticks; damaged stretches, and the file's own subtitles."""
 
     end_pts: int
     damage: tuple[Damage, ...] = ()
+    subtitles: tuple[Caption, ...] = ()
 
 
 class Decoder(Protocol):
@@ -28,6 +29,7 @@ class Decoder(Protocol):
         An instant's frame is the picture that a player shows then, counted from the first picture: upright, in the
         aspect that people see, standard dynamic range, no comb of interlaced fields. A picture that is held is there
         as often as it is seen, as the same array. An instant at which nothing that was decoded is seen has no frame.
+        Where a key picture begins, the next frame is marked as such, unless something was lost between them.
 
         Raises NotAVideoError, MediaBrokenError, MediaTooLargeError, or UnsupportedVideoError before the first frame.
         """

@@ -5,8 +5,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -15,21 +13,12 @@ import numpy as np
 from pitwall_runtime import errors
 from pitwall_runtime.decode.catalogue import DEFAULT
 from pitwall_runtime.decode.port import Limits
-from pitwall_runtime.media import Damage, Frame, PoolSpec, Rgb
+from pitwall_runtime.media import Caption, Damage, Frame, PoolSpec, Rgb, Timeline
 
 _REFUSALS: Final[dict[str, type[errors.RefusedError]]] = {
     kind.__name__: kind
     for kind in (errors.NotAVideoError, errors.MediaBrokenError, errors.MediaTooLargeError, errors.BadVariantError)
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """What holds for a whole video: the length of a tick, where the last frame stops showing, what is damaged."""
-
-    time_base: Fraction
-    end_pts: int
-    damage: tuple[Damage, ...] = ()
 
 
 OnFrame = Callable[[Frame], None]
@@ -89,12 +78,13 @@ def _consume(
                 if kind == "frame":
                     image = np.frombuffer(payload, np.uint8).reshape(record["shape"])
                 frames += 1
-                on_frame(Frame(record["pts"], image))
+                on_frame(Frame(record["pts"], image, record["key"]))
             case "refused":
                 raise _REFUSALS[record["type"]](record["message"])
             case "end":
-                damage = tuple(Damage(*stretch) for stretch in record["damage"])
-                return Timeline(spec.time_base, record["end_pts"], damage)
+                damage = tuple(Damage(**stretch) for stretch in record["damage"])
+                subtitles = tuple(Caption(**caption) for caption in record["subtitles"])
+                return Timeline(spec.time_base, record["end_pts"], damage, subtitles)
     raise errors.MediaBrokenError(
         f"decoding stopped after {frames} frames: it crashed, or took longer than the limit of "
         f"{limits.wall_seconds:g} s; send a shorter or re-encoded video"

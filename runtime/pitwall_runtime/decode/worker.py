@@ -7,7 +7,7 @@ memory is bounded by the parent's clock and by the limits set here.
 import json
 import resource
 import sys
-from dataclasses import astuple
+from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from pitwall_runtime.decode.port import Ended
@@ -25,10 +25,11 @@ class _Writer:
         self._last: Rgb | None = None
 
     def frame(self, frame: Frame) -> None:
+        told = {"pts": frame.pts, "key": frame.key}
         if frame.image is self._last:
-            self.record({"kind": "held", "pts": frame.pts})
+            self.record({"kind": "held", **told})
             return
-        self.record({"kind": "frame", "pts": frame.pts, "shape": list(frame.image.shape)}, frame.image.tobytes())
+        self.record({"kind": "frame", **told, "shape": list(frame.image.shape)}, frame.image.tobytes())
         self._last = frame.image
 
     def record(self, record: dict[str, Any], payload: bytes = b"") -> None:
@@ -42,7 +43,7 @@ def _decode(path: str, backend: str, spec: PoolSpec, writer: _Writer) -> None:
 
     for item in read(backend, path, spec):
         if isinstance(item, Ended):
-            writer.record({"kind": "end", "end_pts": item.end_pts, "damage": [astuple(one) for one in item.damage]})
+            writer.record({"kind": "end", **asdict(item)})
         else:
             writer.frame(item)
 

@@ -1,17 +1,30 @@
-"""Opens file:// videos, only below the allowed media roots."""
+"""Opens file:// videos and the subtitles beside them, only below the allowed media roots."""
 
 import hashlib
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from pitwall_runtime.errors import MediaMissingError, MediaRefusedError, MediaTooLargeError
+from pitwall_runtime.errors import (
+    BadSubtitlesError,
+    MediaMissingError,
+    MediaRefusedError,
+    MediaTooLargeError,
+    RefusedError,
+)
 from pitwall_runtime.ingest.origin import HEAD_BYTES, what_else
-from pitwall_runtime.media import Video
+from pitwall_runtime.media import Caption, Video
+
+MOST_SUBTITLE_BYTES: Final = 4 << 20
+"""Those of a long film have a tenth of a megabyte."""
 
 _CHUNK_BYTES = 1 << 20
+_SUBTITLES: Final = (".srt", ".vtt", ".ass")
 
 
 def resolve_file(url: str, roots: Sequence[Path], max_bytes: int) -> Video:
@@ -30,7 +43,40 @@ def resolve_file(url: str, roots: Sequence[Path], max_bytes: int) -> Video:
         raise MediaRefusedError(
             f"{url!r} lies outside the media roots ({allowed}); put the video there or add --media-root"
         )
-    return open_video(real, max_bytes)
+    return with_subtitles(open_video(real, max_bytes), roots)
+
+
+def with_subtitles(video: Video, roots: Sequence[Path]) -> Video:
+    """The video with the captions of the file that lies beside it under the same name: film.srt beside film.mp4.
+
+    One that cannot be read, or that leads out of the roots, counts as none: nobody asked for it.
+    """
+    for suffix in _SUBTITLES:
+        path = video.path.with_suffix(suffix)
+        with suppress(RefusedError, OSError):
+            real = path.resolve(strict=True)
+            if any(real.is_relative_to(root.resolve()) for root in roots):
+                return replace(video, subtitles=captions_of(real))
+    return video
+
+
+def captions_of(path: Path) -> tuple[Caption, ...]:
+    """What a file of subtitles says. Raises BadSubtitlesError, or OSError if it has gone."""
+    status = path.stat()
+    if status.st_size > MOST_SUBTITLE_BYTES:
+        raise BadSubtitlesError(f"the subtitles have {status.st_size} bytes; the limit is {MOST_SUBTITLE_BYTES}")
+    return _captions(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _captions(path: Path, inode: int, size: int, mtime_ns: int) -> tuple[Caption, ...]:
+    del inode, size, mtime_ns
+    from pitwall_runtime.decode.libav.captions import read_captions
+
+    try:
+        return read_captions(path.read_bytes())
+    except ValueError as error:
+        raise BadSubtitlesError(f"the subtitles are {error}; send them as .srt or .vtt") from None
 
 
 def open_video(path: Path, max_bytes: int) -> Video:

@@ -1,5 +1,6 @@
 """Brings the video behind a question's `video_url` to the disk, whatever its scheme."""
 
+import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -7,12 +8,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pitwall_runtime.deadline import Deadline
-from pitwall_runtime.errors import MediaRefusedError
+from pitwall_runtime.errors import MediaRefusedError, RefusedError, UnavailableError
 from pitwall_runtime.ingest.download import DownloadLimits
 from pitwall_runtime.ingest.fetcher import Fetcher
-from pitwall_runtime.ingest.files import open_video, resolve_file
+from pitwall_runtime.ingest.files import captions_of, open_video, resolve_file, with_subtitles
 from pitwall_runtime.ingest.origin import shown
-from pitwall_runtime.media import Video
+from pitwall_runtime.media import Caption, Video
 from pitwall_runtime.stores.eviction import Quota
 
 _READERS = 4
@@ -54,7 +55,18 @@ class Resolver:
 
     def local(self, path: Path) -> Video:
         """The video at a path that the asker typed on this machine."""
-        return open_video(path.resolve(), self.limits.max_bytes)
+        return with_subtitles(open_video(path.resolve(), self.limits.max_bytes), self.media_roots)
+
+    async def subtitles(self, url: str, deadline: Deadline) -> tuple[Caption, ...]:
+        """The captions of the file at `url`, fetched as a video is. Raises a RefusedError that names the field."""
+        try:
+            file = await asyncio.wrap_future(self.submit(url, deadline))
+            with self.keeping(file) as kept:
+                if not kept:
+                    raise UnavailableError("they are evicted as soon as they are fetched; have the cache enlarged")
+                return await asyncio.to_thread(captions_of, file.path)
+        except RefusedError as refusal:
+            raise type(refusal)(f"video_url.subtitles_url: {refusal.message}") from None
 
     def keeping(self, video: Video) -> AbstractContextManager[bool]:
         """Keep the video's file from eviction while the `with` lasts; False if it has been evicted already."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pitwall_crds.builtin import unmet_needs
 from pitwall_crds.names import Arm
 from pitwall_crds.variant import AnswerEngine, SamplerVariant
 from pitwall_runtime.answer import catalogue as engines
@@ -19,16 +20,17 @@ from pitwall_runtime.decode import catalogue as decoders
 from pitwall_runtime.encode import catalogue as encoders
 from pitwall_runtime.encode.pool import EncoderPool
 from pitwall_runtime.encode.questions import QuestionStore
-from pitwall_runtime.errors import SamplerHangsError
-from pitwall_runtime.media import Answer, Evidence, FramePool, PoolSpec, Selection, Video, VisualTokens
+from pitwall_runtime.errors import BadVariantError, SamplerHangsError
+from pitwall_runtime.media import Answer, Caption, Evidence, FramePool, PoolSpec, Selection, Video, VisualTokens
 from pitwall_runtime.pipeline.frame_model import EngineModel
 from pitwall_runtime.pipeline.prepare import Preparation
 from pitwall_runtime.pipeline.question_features import QuestionFeatures
+from pitwall_runtime.pipeline.sub_questions import parts
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.reduce import build as build_reducer
 from pitwall_runtime.samplers import catalogue as samplers
 from pitwall_runtime.samplers.catalogue import BoundSampler
-from pitwall_runtime.samplers.contract import Allowance, SamplerContext
+from pitwall_runtime.samplers.contract import Allowance, SamplerContext, Signals
 from pitwall_runtime.stores.disk import DiskFrameStore
 from pitwall_runtime.stores.embed_cache import HOT_BYTES, EmbedCache
 from pitwall_runtime.stores.eviction import EntryKind, Quota
@@ -58,6 +60,7 @@ class AskedQuestion:
 
     question: str
     pool: FramePool
+    subtitles: tuple[Caption, ...]
     features: QuestionFeatures
     stages: dict[str, float]
     using: ExitStack
@@ -100,6 +103,7 @@ class Pipeline:
         questions = QuestionStore.opened(cache_dir / "questions" / encoder.key)
         self.encoders = EncoderPool(encoder, spec.encoder.batch_size, telemetry.encoder_busy, questions)
         self._engine = engines.build(spec.answer, cache_dir)
+        self._refuse_unmet(self._sampler)
         self.encoders.text("warm up")
 
     @property
@@ -145,7 +149,8 @@ class Pipeline:
             with _timed(stages, "prepare"):
                 pool = using.enter_context(self.preparation.held(video, deadline))
                 features = using.enter_context(self._features(pool, question, arm, deadline))
-            return AskedQuestion(question, pool, features, stages, using.pop_all())
+            subtitles = pool.subtitles if video.subtitles is None else video.subtitles
+            return AskedQuestion(question, pool, subtitles, features, stages, using.pop_all())
 
     def prepare(self, video: Video, deadline: Deadline) -> Iterator[tuple[float, float]]:
         """Everything that a question would wait for: pool, shots and all embeddings.
@@ -161,13 +166,17 @@ class Pipeline:
                 yield pool.seconds(len(pool)), end / len(pool)
 
     def choose(self, asked: AskedQuestion, sampler: BoundSampler | None = None) -> Selection:
-        """The sampler's part, the variant's own or another's; one that `waits` leaves the processor to others."""
+        """The sampler's part, the variant's own or another one; one that `waits` leaves the processor to others.
+
+        Raises what the encoder and the sampler raise, and BadVariantError for another sampler that needs more.
+        """
+        if sampler:
+            self._refuse_unmet(sampler)
         deadline = asked.features.deadline
         deadline.check()
         with _timed(asked.stages, "select"):
             try:
-                context = self._context(asked.pool, asked.features, asked.question)
-                selection = (sampler or self._sampler).choose(context)
+                selection = (sampler or self._sampler).choose(self._context(asked))
             except SamplerHangsError:
                 deadline.check()  # cut off by the question's deadline, not by the sampler's allowance
                 raise
@@ -199,7 +208,15 @@ class Pipeline:
         with self._cache.opened(pool, encoder.key, encoder.shape) as rows:
             yield QuestionFeatures(pool, rows, self.encoders, self.store.jpeg, lock, question, arm, deadline)
 
-    def _context(self, pool: FramePool, features: QuestionFeatures, question: str) -> SamplerContext:
+    def _refuse_unmet(self, sampler: BoundSampler) -> None:
+        """Raises BadVariantError if the sampler cannot do without something that this variant does not have."""
+        declared = sampler.sampler
+        problems = list(unmet_needs(declared.name, declared.needs, has_model=self._engine.sees_frames))
+        if problems:
+            raise BadVariantError("; ".join(problems))
+
+    def _context(self, asked: AskedQuestion) -> SamplerContext:
+        pool, features, question = asked.pool, asked.features, asked.question
         edges = np.array([*pool.pts, pool.end_pts], dtype=np.float64) * float(pool.time_base)
         limits = self._spec.sampler.allowance
         return SamplerContext(
@@ -210,6 +227,8 @@ class Pipeline:
             max_frames=self._spec.max_frames,
             seed=zlib.crc32(f"{pool.video_hash}\n{question}".encode()),
             features=features,
+            sub_questions=parts(question),
+            signals=Signals(key_frames=pool.key_frames, subtitles=asked.subtitles),
             allowance=Allowance(
                 milliseconds=features.deadline.within(limits.milliseconds / 1000) * 1000,
                 model_calls=limits.model_calls,

@@ -77,4 +77,4 @@ class Preparation:
         except MediaBrokenError:
             deadline.check()  # the decoder was stopped because the question's time is over: the file may be fine
             raise
-        return writer.commit(timeline.time_base, timeline.end_pts, segmenter.shots(), timeline.damage)
+        return writer.commit(timeline, segmenter.shots())

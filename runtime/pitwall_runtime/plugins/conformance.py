@@ -19,7 +19,7 @@ from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Selection
 from pitwall_runtime.plugins import rules
 from pitwall_runtime.plugins.rules import Clause, Finding, SuiteLimits
-from pitwall_runtime.plugins.situations import Situation, all_situations, situation
+from pitwall_runtime.plugins.situations import Situation, all_situations, provided, situation
 from pitwall_runtime.samplers.catalogue import BoundSampler, bind
 from pitwall_runtime.samplers.contract import Sampler
 from pitwall_runtime.samplers.parameters import parse, schema_of
@@ -82,7 +82,7 @@ def try_all(
     if any(finding.situation == "no parameters" for finding in declared):
         return  # nothing can be run without parameters
     usual, known = bind(sampler, {}), None
-    together = [*situations, *at_bounds(sampler)]
+    together = [provided(one, sampler.needs) for one in (*situations, *at_bounds(sampler))]
     for number, one in islice(enumerate(together), first, None):
         begins(number, one.name)
         bound = bind(sampler, one.parameters) if one.parameters else usual

@@ -17,7 +17,7 @@ from pitwall_runtime.samplers.parameters import schema_of
 
 
 def describe(sampler: Sampler) -> dict[str, Any]:
-    """Name, version of the contract, stability, idea, source, what it looks at, and its parameters as JSON schema."""
+    """Name, version of the contract, stability, idea, source, inputs, and parameters as JSON schema."""
     return {
         "name": sampler.name,
         "contract": sampler.contract,
@@ -25,6 +25,7 @@ def describe(sampler: Sampler) -> dict[str, Any]:
         "summary": sampler.summary,
         "source": sampler.source,
         "uses": sorted(sampler.uses),
+        "needs": sorted(sampler.needs),
         "parameters": schema_of(sampler),
     }
 

@@ -121,6 +121,7 @@ def declaration(sampler: Sampler) -> Iterator[Finding]:
         (not 10 <= len(sampler.summary) <= 300, "summary is not one sentence of 10 to 300 characters"),
         (len(sampler.source) > 300, "source has more than 300 characters"),
         (not all(isinstance(one, Input) for one in sampler.uses), f"uses {set(sampler.uses)} are not all Inputs"),
+        (not sampler.needs <= sampler.uses, f"needs {set(sampler.needs - sampler.uses)}, which `uses` does not name"),
     )
     for is_wrong, message in wrong:
         if is_wrong:

@@ -16,6 +16,7 @@ from pitwall_runtime.samplers.contract import (
     Detection,
     FrameModel,
     Indices,
+    Input,
     SamplerContext,
     Seconds,
     Signals,
@@ -112,6 +113,24 @@ _ARRAYS: Final = frozenset({"scores", "embeddings", "pts_seconds"})
 def all_situations() -> tuple[Situation, ...]:
     """All of them; the first is an ordinary one."""
     return (situation("a film"), *_budgets(), *_scores(), *_pictures(), *_words(), *_signals(), *_models(), *_lengths())
+
+
+def provided(one: Situation, needs: frozenset[Input]) -> Situation:
+    """The situation in a variant that has what the sampler cannot do without: where there was no signal, an empty one;
+    where there was no model, one that likes everything."""
+
+    def make() -> SamplerContext:
+        context = one.make()
+        missing = {
+            name: () for need, name in _FIELDS.items() if need in needs and getattr(context.signals, name) is None
+        }
+        model = CannedModel("5") if Input.MODEL in needs and context.model is None else context.model
+        return replace(context, signals=replace(context.signals, **missing), model=model)
+
+    return replace(one, make=make) if needs else one
+
+
+_FIELDS: Final = {Input.KEY_FRAMES: "key_frames", Input.SUBTITLES: "subtitles", Input.DETECTIONS: "detections"}
 
 
 def _budgets() -> Iterator[Situation]:

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from pitwall_crds.variant import Stability
 from pitwall_runtime.errors import AllowanceSpentError, NoModelError, RefusedError
-from pitwall_runtime.media import Floats, Selection, Shot
+from pitwall_runtime.media import Caption, Floats, Selection, Shot
 
 __all__ = [
     "CONTRACT", "Allowance", "Caption", "Detection", "FeatureSource", "FrameModel", "Indices", "Input", "Meter",
@@ -33,7 +33,7 @@ Indices = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 
 class Input(StrEnum):
-    """What a sampler looks at beside times and shots. Only scores and embeddings are always there."""
+    """What a sampler looks at beside times and shots. `pitwall_crds.builtin.PROVIDES` says which are always there."""
 
     SCORES = "scores"
     EMBEDDINGS = "embeddings"
@@ -41,15 +41,6 @@ class Input(StrEnum):
     SUBTITLES = "subtitles"
     DETECTIONS = "detections"
     MODEL = "model"
-
-
-@dataclass(frozen=True, slots=True)
-class Caption:
-    """Words that are shown or said during [start_seconds, end_seconds): a subtitle, or a line of speech recognition."""
-
-    start_seconds: float
-    end_seconds: float
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +56,8 @@ class Detection:
 class Signals:
     """What may be known of a video beside its pictures. None: nobody looked; an empty tuple: there is none.
 
-    `key_frames` are the pool frames that the video's encoder stored whole (I-frames), in time order.
+    `key_frames` are the pool frames, in time order, before which the video's encoder stored a picture whole (an
+    I-frame): each is the first to show it or what follows it.
     """
 
     key_frames: tuple[int, ...] | None = None
@@ -259,8 +251,9 @@ class Sampler:
 
     `parameters` is a pydantic model, of which `select` gets an instance, or a JSON schema (draft 2020-12) of an object,
     of which it gets a mapping with the defaults filled in. `contract` is the version that it was written for. `uses` is
-    what it looks at; without an optional signal it must still choose. `summary` says the idea in a sentence, `source`
-    where it comes from.
+    what it looks at; without an optional signal it must still choose. `needs` is what of this it cannot do without: a
+    variant that does not provide it is refused before its first question. That a video has no subtitles, say, is no
+    lack of the signal: it is there, and empty. `summary` says the idea in a sentence, `source` where it comes from.
     """
 
     name: str
@@ -271,6 +264,7 @@ class Sampler:
     summary: str
     source: str = ""
     uses: frozenset[Input] = frozenset()
+    needs: frozenset[Input] = frozenset()
 
     @property
     def is_async(self) -> bool:

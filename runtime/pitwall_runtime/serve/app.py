@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -90,34 +90,36 @@ def build_app(engine: ServingState) -> FastAPI:
 def _completion(engine: ServingState) -> Callable[[Request], object]:
     async def completion(request: Request) -> schema.ChatResponse:
         deadline = _deadline(request, engine.deadline_seconds)
-        asked = _parse(await _body(request))
-        address, question = schema.question_of(asked)
+        asked = schema.question_of(_parse(await _body(request)))
         arm = _arm(request, engine.arm)
         try:
-            result = await while_asked(request, deadline, _answer(engine, address, question, arm, deadline))
+            result = await while_asked(request, deadline, _answer(engine, asked, arm, deadline))
         except TooLateError:
-            await _prepare_later(engine, address)
+            await _prepare_later(engine, asked.video.url)
             raise
         return _response(engine.variant, result)
 
     return completion
 
 
-async def _answer(engine: ServingState, address: str, question: str, arm: str, deadline: Deadline) -> Result:
+async def _answer(engine: ServingState, about: schema.AskedAbout, arm: str, deadline: Deadline) -> Result:
     """Fetching has places of its own: a question takes one of the workers' only once its video is here."""
     pipeline = engine.loaded()
     started = time.perf_counter()
 
     def at_once() -> Result:
         deadline.check()
-        return pipeline.answer(video, question, arm, deadline=deadline, ingest_seconds=ingest)
+        return pipeline.answer(video, about.question, arm, deadline=deadline, ingest_seconds=ingest)
 
     def begin() -> AskedQuestion:
         deadline.check()
-        return pipeline.begin(video, question, arm, deadline=deadline, ingest_seconds=ingest)
+        return pipeline.begin(video, about.question, arm, deadline=deadline, ingest_seconds=ingest)
 
     for _ in range(_TRIES):
-        video = await asyncio.wrap_future(engine.resolver.submit(address, deadline))
+        video = await asyncio.wrap_future(engine.resolver.submit(about.video.url, deadline))
+        if about.video.subtitles_url:
+            captions = await engine.resolver.subtitles(about.video.subtitles_url, deadline)
+            video = replace(video, subtitles=captions)
         ingest = time.perf_counter() - started
         with engine.resolver.keeping(video) as kept:
             if not kept:

@@ -1,6 +1,6 @@
 """The HTTP schema: what is read and written of OpenAI's chat completion, and Pitwall's extension of the answer."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +22,12 @@ class Address(Part):
     url: Annotated[str, Field(min_length=1, max_length=8192)]
 
 
+class VideoAddress(Address):
+    """Where a video lies, and its subtitles if they are a file of their own: SubRip, WebVTT or ASS."""
+
+    subtitles_url: Annotated[str, Field(max_length=8192)] = ""
+
+
 class TextPart(Part):
     """A part of the question in words."""
 
@@ -33,7 +39,7 @@ class VideoPart(Part):
     """The video asked about."""
 
     type: Literal["video_url"]
-    video_url: Address
+    video_url: VideoAddress
 
 
 ContentPart = Annotated[TextPart | VideoPart, Field(discriminator="type")]
@@ -133,8 +139,15 @@ def error_json(message: str, kind: str, code: str) -> dict[str, Any]:
     return {"error": ErrorBody(message=message, type=kind, code=code).model_dump()}
 
 
-def question_of(request: ChatRequest) -> tuple[str, str]:
-    """(video address, question): the latest video and the last user message's words. Raises BadQuestionError."""
+class AskedAbout(NamedTuple):
+    """What is asked about which video."""
+
+    video: VideoAddress
+    question: str
+
+
+def question_of(request: ChatRequest) -> AskedAbout:
+    """The latest video and the last user message's words. Raises BadQuestionError."""
     if request.stream:
         raise BadQuestionError("stream=true is not supported; send stream=false")
     users = [message for message in request.messages if message.role == "user"]
@@ -142,10 +155,10 @@ def question_of(request: ChatRequest) -> tuple[str, str]:
         raise BadQuestionError("no message has the role 'user'; send the question as one")
     question = " ".join(part.text for part in _parts(users[-1]) if isinstance(part, TextPart)).strip()
     check_question(question)
-    videos = [part.video_url.url for user in users for part in _parts(user) if isinstance(part, VideoPart)]
+    videos = [part.video_url for user in users for part in _parts(user) if isinstance(part, VideoPart)]
     if not videos:
         raise BadQuestionError("no video: add a content part {'type': 'video_url', 'video_url': {'url': …}}")
-    return videos[-1], question
+    return AskedAbout(videos[-1], question)
 
 
 def check_question(question: str) -> None:

@@ -5,14 +5,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import astuple
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 from pitwall_runtime.errors import StorageFullError
-from pitwall_runtime.media import Damage, Frame, FramePool, PoolSpec, Shot, Video
-from pitwall_runtime.stores.drafts import drafted
+from pitwall_runtime.media import Caption, Damage, Frame, FramePool, PoolSpec, Shot, Timeline, Video
+from pitwall_runtime.stores.drafts import PoolDraft, drafted
 from pitwall_runtime.stores.eviction import LEASE, Quota
 from pitwall_runtime.stores.jpegs import check_size, encoded
 from pitwall_runtime.stores.lock import held
@@ -23,10 +24,9 @@ class DiskWriter:
     """Appends JPEGs to a file in a temporary folder."""
 
     def __init__(self, folder: Path, video: Video, spec: PoolSpec, grow: Callable[[int], None]) -> None:
-        self._folder, self._video, self._spec, self._grow = folder, video, spec, grow
+        self._folder, self._draft, self._grow = folder, PoolDraft(video, spec), grow
         (folder / LEASE).touch()
         self._frames: BinaryIO = (folder / "frames.bin").open("wb")
-        self._pts: list[int] = []
         self._offsets = [0]
 
     def add(self, frame: Frame) -> None:
@@ -35,28 +35,29 @@ class DiskWriter:
         check_size(self._offsets[-1] + len(jpeg))
         self._grow(len(jpeg))
         self._frames.write(jpeg)
-        self._pts.append(frame.pts)
+        self._draft.note(frame)
         self._offsets.append(self._offsets[-1] + len(jpeg))
 
-    def commit(
-        self, time_base: Fraction, end_pts: int, shots: tuple[Shot, ...], damage: tuple[Damage, ...] = ()
-    ) -> FramePool:
+    def commit(self, timeline: Timeline, shots: tuple[Shot, ...]) -> FramePool:
         """Write the table of contents; the folder is renamed by the store."""
         self._frames.flush()
         os.fsync(self._frames.fileno())
+        pool = self._draft.pool(timeline, shots)
         contents = {
-            "timeBase": [time_base.numerator, time_base.denominator],
-            "pts": self._pts,
-            "endPts": end_pts,
-            "shots": [[shot.start, shot.end] for shot in shots],
-            "damage": [[stretch.start_seconds, stretch.end_seconds] for stretch in damage],
+            "timeBase": [pool.time_base.numerator, pool.time_base.denominator],
+            "pts": pool.pts,
+            "endPts": pool.end_pts,
+            "shots": [astuple(shot) for shot in pool.shots],
+            "damage": [astuple(stretch) for stretch in pool.damage],
+            "keyFrames": pool.key_frames,
+            "subtitles": [astuple(caption) for caption in pool.subtitles],
             "offsets": self._offsets,
         }
         with (self._folder / "pool.json").open("w") as table:
             json.dump(contents, table)
             table.flush()
             os.fsync(table.fileno())
-        return FramePool(self._video.content_hash, self._spec, time_base, tuple(self._pts), end_pts, shots, damage)
+        return pool
 
     def close(self) -> None:
         """Let go of the file."""
@@ -155,8 +156,16 @@ def _contents(folder: Path, video_hash: str, spec: PoolSpec) -> tuple[FramePool,
 def _read(folder: Path, video_hash: str, spec: PoolSpec, version: tuple[int, ...]) -> tuple[FramePool, tuple[int, ...]]:
     del version
     contents = json.loads((folder / "pool.json").read_text())
-    shots = tuple(Shot(start, end) for start, end in contents["shots"])
-    damage = tuple(Damage(*stretch) for stretch in contents.get("damage", ()))
-    time_base = Fraction(*contents["timeBase"])
-    pool = FramePool(video_hash, spec, time_base, tuple(contents["pts"]), contents["endPts"], shots, damage)
+    # A table that an older version wrote lacks what it did not look for: it counts as damaged, and is made anew.
+    pool = FramePool(
+        video_hash=video_hash,
+        spec=spec,
+        time_base=Fraction(*contents["timeBase"]),
+        pts=tuple(contents["pts"]),
+        end_pts=contents["endPts"],
+        shots=tuple(Shot(*shot) for shot in contents["shots"]),
+        damage=tuple(Damage(*stretch) for stretch in contents["damage"]),
+        key_frames=tuple(contents["keyFrames"]),
+        subtitles=tuple(Caption(*caption) for caption in contents["subtitles"]),
+    )
     return pool, tuple(contents["offsets"])

@@ -1,10 +1,13 @@
-"""Creates a folder wholly or not at all, whoever else makes it at the same time."""
+"""What is made before it is visible: folders that stand wholly or not at all, pools whose frames are still coming."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Timeline, Video
 
 
 @contextmanager
@@ -35,3 +38,33 @@ def _draft_beside(folder: Path) -> Path:
         except FileExistsError:
             if folder.parent.is_file():
                 raise
+
+
+@dataclass(slots=True)
+class PoolDraft:
+    """What is known of a pool so far, without its pictures."""
+
+    video: Video
+    spec: PoolSpec
+    pts: list[int] = field(default_factory=list)
+    key_frames: list[int] = field(default_factory=list)
+
+    def note(self, frame: Frame) -> None:
+        """The next frame."""
+        if frame.key:
+            self.key_frames.append(len(self.pts))
+        self.pts.append(frame.pts)
+
+    def pool(self, timeline: Timeline, shots: tuple[Shot, ...]) -> FramePool:
+        """The whole pool."""
+        return FramePool(
+            video_hash=self.video.content_hash,
+            spec=self.spec,
+            time_base=timeline.time_base,
+            pts=tuple(self.pts),
+            end_pts=timeline.end_pts,
+            shots=shots,
+            damage=timeline.damage,
+            key_frames=tuple(self.key_frames),
+            subtitles=timeline.subtitles,
+        )

@@ -5,12 +5,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
 from pitwall_runtime.errors import StorageFullError
-from pitwall_runtime.media import Damage, Frame, FramePool, PoolSpec, Shot, Video
+from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Timeline, Video
+from pitwall_runtime.stores.drafts import PoolDraft
 from pitwall_runtime.stores.jpegs import encoded
 from pitwall_runtime.stores.port import FrameStore, PoolWriter
 
@@ -35,24 +35,20 @@ class StoredPool:
 class MemoryWriter:
     """Collects JPEGs. `grow` is asked before each."""
 
-    video: Video
-    spec: PoolSpec
+    draft: PoolDraft
     grow: Callable[[int], None]
     jpegs: list[bytes] = field(default_factory=list)
-    pts: list[int] = field(default_factory=list)
 
     def add(self, frame: Frame) -> None:
         """Encode and keep one frame."""
         jpeg = encoded(frame)
         self.grow(len(jpeg))
         self.jpegs.append(jpeg)
-        self.pts.append(frame.pts)
+        self.draft.note(frame)
 
-    def commit(
-        self, time_base: Fraction, end_pts: int, shots: tuple[Shot, ...], damage: tuple[Damage, ...] = ()
-    ) -> FramePool:
+    def commit(self, timeline: Timeline, shots: tuple[Shot, ...]) -> FramePool:
         """The pool; the store makes it visible."""
-        return FramePool(self.video.content_hash, self.spec, time_base, tuple(self.pts), end_pts, shots, damage)
+        return self.draft.pool(timeline, shots)
 
 
 class MemoryFrameStore:
@@ -72,7 +68,7 @@ class MemoryFrameStore:
 
     def write(self, video: Video, spec: PoolSpec, fill: Callable[[PoolWriter], FramePool]) -> FramePool:
         """Collect a new pool. Raises StorageFullError where what is held leaves it no room, and what `fill` raises."""
-        writer = MemoryWriter(video, spec, self._grow)
+        writer = MemoryWriter(PoolDraft(video, spec), self._grow)
         try:
             pool = fill(writer)
         except BaseException:

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from fractions import Fraction
 from typing import Protocol
 
-from pitwall_runtime.media import Damage, Frame, FramePool, PoolSpec, Shot, Video
+from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Timeline, Video
 
 
 class PoolWriter(Protocol):
@@ -14,9 +13,7 @@ class PoolWriter(Protocol):
     def add(self, frame: Frame) -> None:
         """Store one frame."""
 
-    def commit(
-        self, time_base: Fraction, end_pts: int, shots: tuple[Shot, ...], damage: tuple[Damage, ...] = ()
-    ) -> FramePool:
+    def commit(self, timeline: Timeline, shots: tuple[Shot, ...]) -> FramePool:
         """Make the whole pool visible at once."""
 
 

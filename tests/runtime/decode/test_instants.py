@@ -69,6 +69,22 @@ def test_pictures_made_of_nothing_after_a_loss_are_left_out_until_a_whole_one():
     assert ended.damage == (Damage(3.0, 6.0),)
 
 
+def test_the_first_frame_from_a_key_picture_on_is_a_key_frame():
+    pictures = [shown(0, 300, key=True), shown(300, 2200), shown(2500, 300, key=True), shown(2800, 900)]
+    instants = Instants(SPEC, MILLISECOND)
+    items = [item for picture in pictures for item in instants.show(picture)] + list(instants.close(3700))
+
+    assert [(frame.pts // TICKS, frame.key) for frame in items[:-1]] == [(0, True), (1, False), (2, False), (3, True)]
+
+
+def test_a_key_picture_that_no_frame_shows_before_a_loss_marks_none_behind_it():
+    pictures = [shown(0, 1100, key=True), shown(1100, 100, key=True), shown(4200, 1800, after_loss=True)]
+    instants = Instants(SPEC, MILLISECOND)
+    items = [item for picture in pictures for item in instants.show(picture)] + list(instants.close(6000))
+
+    assert [(frame.pts // TICKS, frame.key) for frame in items[:-1]] == [(0, True), (1, False), (5, False)]
+
+
 def test_a_lost_beginning_counts():
     frames, ended = pool([shown(1500, 3500, after_loss=True)], lost_from=0)
     assert frames == [(2, 1500), (3, 1500), (4, 1500)]

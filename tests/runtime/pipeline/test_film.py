@@ -5,6 +5,7 @@ import json
 import math
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -70,6 +71,15 @@ def test_the_whole_film_is_in_the_pool(aks, video):
     pool = aks.answer(video, "a rabbit", "stable").pool
     assert len(pool) == 597
     assert pool.seconds(len(pool)) == pytest.approx(596.4, abs=0.1)
+
+
+def test_its_key_frames_are_those_that_its_packets_mark(aks, video):
+    with av.open(str(video.path)) as container:
+        (stream,) = container.streams.video
+        starts = [packet.pts * packet.time_base for packet in container.demux(stream) if packet.is_keyframe]
+
+    pool = aks.answer(video, "a rabbit", "stable").pool
+    assert pool.key_frames == tuple(sorted({math.ceil(start) for start in starts} & set(range(597))))
 
 
 def f1_of(shots):

@@ -8,6 +8,7 @@ import pytest
 from pitwall_runtime.plugins.conformance import conform
 from pitwall_runtime.plugins.rules import Clause, SuiteLimits
 from pitwall_runtime.plugins.situations import all_situations, situation
+from pitwall_runtime.samplers.contract import Input
 
 
 def load():
@@ -97,9 +98,19 @@ def test_one_that_waits_forever_is_cut_off():
     assert "`await asyncio.sleep(3600)`" in findings[0].message
 
 
+def test_what_a_sampler_needs_is_there_in_every_situation_and_what_it_only_uses_is_not():
+    uses = (Input.SUBTITLES,)
+    needing = wrong.made(wrong.along_the_captions, uses=uses, needs=frozenset(uses))
+
+    assert conform(needing, None, SHORT[:3]).findings == ()
+    only_using = wrong.made(wrong.along_the_captions, uses=uses)
+    assert {one.rule for one in conform(only_using, None, SHORT[:3]).findings} == {Clause.ENDS}
+
+
 @pytest.mark.parametrize(
     ("changes", "rule", "words"),
     [
+        ({"needs": frozenset({Input.SUBTITLES})}, Clause.DECLARATION, "which `uses` does not name"),
         ({"name": "My Sampler"}, Clause.DECLARATION, "no DNS label"),
         ({"summary": "."}, Clause.DECLARATION, "one sentence"),
         ({"uses": ("pictures",)}, Clause.DECLARATION, "are not all Inputs"),

@@ -34,6 +34,12 @@ def made(select, parameters=Nothing, uses=(Input.SCORES, Input.EMBEDDINGS), **ch
     )  # fmt: skip
 
 
+def along_the_captions(context, parameters):
+    """Right where a variant provides subtitles, though a video may have none."""
+    said = len(context.signals.subtitles)
+    return Selection.of(spread(0, context.pool_size, context.budget), said=said)
+
+
 def even(context, parameters):
     return Selection.of(spread(0, context.pool_size, context.budget))
 

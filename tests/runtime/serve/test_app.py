@@ -9,6 +9,7 @@ import pytest
 from pitwall_crds.names import Header
 from pitwall_runtime.errors import BadQuestionError, UnavailableError
 from pitwall_runtime.ingest.resolve import Resolver
+from pitwall_runtime.media import Caption
 from pitwall_runtime.pipeline.telemetry import BusyWindow, RuntimeTelemetry
 from pitwall_runtime.serve import schema
 from pitwall_runtime.serve.app import ServingState, build_app
@@ -67,6 +68,39 @@ async def test_a_bug_is_one_sentence_to_the_asker_and_the_whole_story_in_the_log
     assert answer.json()["error"]["code"] == "internal_error"
     assert "a bug" not in answer.text
     assert "ZeroDivisionError: a bug" in caplog.text
+
+
+class Listening:
+    """A pipeline that keeps the video that it is given."""
+
+    waits = False
+
+    def __init__(self):
+        self.heard = []
+
+    def answer(self, video, *_, **__):
+        self.heard.append(video.subtitles)
+        raise UnavailableError("enough was heard")
+
+
+@pytest.mark.parametrize(
+    ("named", "status", "words", "heard"),
+    [
+        ("said.srt", 503, "enough was heard", [(Caption(1.0, 2.0, "Good morning."),)]),
+        ("none.srt", 404, "video_url.subtitles_url: no video at", []),
+        ("a.mp4", 415, "video_url.subtitles_url: the subtitles are no SubRip, WebVTT or ASS file", []),
+    ],
+)
+async def test_subtitles_that_a_question_names_go_with_its_video(client, state, tmp_path, named, status, words, heard):
+    state.pipeline = Listening()
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    (tmp_path / "said.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nGood morning.\n")
+    where = {"url": f"file://{tmp_path}/a.mp4", "subtitles_url": f"file://{tmp_path}/{named}"}
+    body = {"messages": [user(text("q"), {"type": "video_url", "video_url": where})]}
+    answer = await client.post("/v1/chat/completions", json=body)
+
+    assert (answer.status_code, state.pipeline.heard) == (status, heard)
+    assert words in answer.json()["error"]["message"]
 
 
 async def test_metrics_are_there_from_the_start(client):
@@ -144,7 +178,9 @@ def video(url: str) -> dict:
     ],
 )
 def test_what_is_asked_about_what(messages, found):
-    assert question_of(request(*messages)) == found
+    about = question_of(request(*messages))
+
+    assert (about.video.url, about.question, about.video.subtitles_url) == (*found, "")
 
 
 @pytest.mark.parametrize(

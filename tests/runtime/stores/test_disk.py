@@ -1,6 +1,7 @@
 """Pools are stored whole or not at all, and read by any process."""
 
 import io
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pitwall_runtime.media import Frame, PoolSpec, Shot, Video
+from pitwall_runtime.media import Caption, Damage, Frame, PoolSpec, Shot, Timeline, Video
 from pitwall_runtime.stores.disk import DiskFrameStore
 
 SPEC = PoolSpec()
@@ -23,8 +24,9 @@ def video(tmp_path):
 def fill_with(count):
     def fill(writer):
         for number in range(count):
-            writer.add(Frame(number * 100, np.full((32, 48, 3), number * 10, np.uint8)))
-        return writer.commit(Fraction(1, 100), count * 100, (Shot(0, count),))
+            writer.add(Frame(number * 100, np.full((32, 48, 3), number * 10, np.uint8), key=number % 2 == 0))
+        said = (Caption(0.5, 1.0, "Über den Wolken"),)
+        return writer.commit(Timeline(Fraction(1, 100), count * 100, (Damage(0.5, 1.0),), said), (Shot(0, count),))
 
     return fill
 
@@ -33,6 +35,7 @@ def test_a_pool_is_found_by_another_process_as_it_was_written(tmp_path, video):
     written = DiskFrameStore(tmp_path / "frames").write(video, SPEC, fill_with(5))
     other = DiskFrameStore(tmp_path / "frames")
     assert other.find(video, SPEC) == written
+    assert written.key_frames == (0, 2, 4)
     assert other.jpeg(written, 3).startswith(b"\xff\xd8")
     assert other.jpeg(written, 4).endswith(b"\xff\xd9")
 
@@ -77,6 +80,18 @@ def test_a_damaged_pool_counts_as_none_and_is_decoded_anew(tmp_path, video, cont
     written = store.write(video, SPEC, fill_with(5))
     assert DiskFrameStore(root).find(video, SPEC) == written
     assert store.jpeg(written, 4).startswith(b"\xff\xd8")
+
+
+def test_a_table_of_a_version_that_looked_for_less_is_made_anew(tmp_path, video):
+    written = DiskFrameStore(tmp_path / "frames").write(video, SPEC, fill_with(3))
+    table = tmp_path / "frames" / video.content_hash / SPEC.key / "pool.json"
+    known = json.loads(table.read_text())
+    del known["keyFrames"]
+    table.write_text(json.dumps(known))
+    store = DiskFrameStore(tmp_path / "frames")
+
+    assert store.find(video, SPEC) is None
+    assert store.write(video, SPEC, fill_with(3)) == written == store.find(video, SPEC)
 
 
 def test_two_that_write_at_once_leave_one_whole_pool(tmp_path, video):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pitwall_runtime.errors import StorageFullError
-from pitwall_runtime.media import Frame, PoolSpec, Shot, Video
+from pitwall_runtime.media import Frame, PoolSpec, Shot, Timeline, Video
 from pitwall_runtime.stores.__main__ import main
 from pitwall_runtime.stores.disk import DiskFrameStore
 from pitwall_runtime.stores.eviction import CacheLimits, EntryKind, Quota, disk_bytes, entries
@@ -145,7 +145,7 @@ def test_only_a_full_disk_makes_room(tmp_path, number, full):
 def fill(writer):
     for number in range(20):
         writer.add(Frame(number, np.random.default_rng(number).integers(0, 255, (64, 96, 3)).astype(np.uint8)))
-    return writer.commit(Fraction(1, 1), 20, (Shot(0, 20),))
+    return writer.commit(Timeline(Fraction(1, 1), 20), (Shot(0, 20),))
 
 
 def test_readers_beside_a_greedy_evictor_see_whole_pools_or_none(tmp_path):

@@ -106,6 +106,8 @@ def image_problems(variant: SamplerVariant, said: Sequence[SamplerEntry], known:
     schemas = {**known.schemas, **{entry.name: entry.parameters for entry in said}}
     if spec.name in schemas:
         yield from parameter_problems(spec, schemas[spec.name])
+        needs = {entry.name: entry.needs for entry in said}.get(spec.name, ())
+        yield from builtin.unmet_needs(spec.name, needs, has_model=variant.spec.answer.sees_frames)
         return
     offered = suggestion(spec.name, sorted(schemas))
     yield f"spec.sampler.name {spec.name!r} is not in the image{offered}; it has {_list(schemas)}"

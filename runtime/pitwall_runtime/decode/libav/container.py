@@ -15,9 +15,11 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from pitwall_runtime.decode.libav.captions import CaptionTrack
 from pitwall_runtime.decode.libav.diagnosis import why_unreadable
 from pitwall_runtime.decode.port import MAX_PIXELS, MAX_SECONDS
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
+from pitwall_runtime.media import Caption
 
 if TYPE_CHECKING:
     VideoPacket = Packet[VideoStream]
@@ -64,15 +66,18 @@ class Source:
         self._reads_all = self._declares_for_all or self.restarts
         self._bytes_end = self._hole = 0
         self._shown_until = _UNKNOWN
+        self._track = CaptionTrack.of(container)
 
     def packets(self) -> Iterator[VideoPacket]:
         """The film's packets, and at last the empty one that flushes the decoder. The first one after an unreadable
         place is marked as corrupt."""
-        wanted = [] if self._reads_all else [self.stream]
+        wanted = [] if self._reads_all else [self.stream, *([self._track.stream] if self._track else ())]
         for _ in range(_DAMAGED_READS):
             try:
                 for packet in self.container.demux(*wanted):
                     self._follow(packet)
+                    if self._track:
+                        self._track.take(packet)
                     if packet.stream.index == self.stream.index:
                         _refuse_encrypted(packet)
                         self._find_hole(packet)
@@ -123,6 +128,10 @@ class Source:
         if declared and self.indexed and self._pictures >= self.stream.frames > 0 and declared > self._last:
             return declared, None
         return self._last_end, declared
+
+    def captions(self, origin: int) -> tuple[Caption, ...]:
+        """The subtitles that have passed by, in seconds from a tick of the film's clock."""
+        return self._track.captions(origin * self.time_base) if self._track else ()
 
     def _declared_end(self) -> int | None:
         if self.indexed:

@@ -20,6 +20,7 @@ class Picture:
     pixel_aspect: Fraction
     faulty: bool
     after_loss: bool
+    key: bool
 
 
 class Deinterlacer:

@@ -65,10 +65,13 @@ class FilmReader:
                     partial(self._upright.rgb, picture.frame, picture.pixel_aspect),
                     picture.faulty,
                     picture.after_loss,
+                    picture.key,
                 )
             )
         instants = instants or Instants(self._spec, self._source.time_base)
-        yield from instants.close(*self._source.ends(), after_loss=self._unsound or self._suspect)
+        yield from instants.close(
+            *self._source.ends(), after_loss=self._unsound or self._suspect, captions=self._source.captions
+        )
 
     def _clean_packets(self) -> Iterator[VideoPacket]:
         clock = FilmClock(self._source)
@@ -116,7 +119,15 @@ class FilmReader:
         self._unsound = frame.is_corrupt or ((self._unsound or missing) and not frame.key_frame)
         self._suspect = self._suspect and not frame.key_frame
         self._begun, self._shown_until = True, start + duration
-        return Picture(start, duration, frame, self._pixel_aspect(), self._unsound, after_loss or self._unsound)
+        return Picture(
+            start=start,
+            duration=duration,
+            frame=frame,
+            pixel_aspect=self._pixel_aspect(),
+            faulty=self._unsound,
+            after_loss=after_loss or self._unsound,
+            key=frame.key_frame and not self._unsound,
+        )
 
     def _times(self, frame: VideoFrame) -> tuple[int, int]:
         """When the picture is shown and for how long. Where the container keeps no times, pictures are counted."""

@@ -38,7 +38,8 @@ def read_webp(path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
                 image.seek(number)
                 image.load()
                 duration = max(_LEAST_MILLISECONDS, round(image.info.get("duration", 0)))
-                yield from instants.show(Shown(at, duration, partial(_rgb, image.convert("RGB"), spec.height_pixels)))
+                picture = partial(_rgb, image.convert("RGB"), spec.height_pixels)
+                yield from instants.show(Shown(at, duration, picture, key=number == 0))
                 at += duration
     except (UnidentifiedImageError, OSError, EOFError, SyntaxError) as error:
         raise NotAVideoError(f"the WebP picture is damaged ({error}); send it again") from None

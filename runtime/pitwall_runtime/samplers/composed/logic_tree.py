@@ -60,8 +60,11 @@ async def _tree(context: SamplerContext, join: Join) -> tuple[Tree, str]:
 
 
 def leaf_curve(leaf: Leaf, context: SamplerContext) -> Curve:
-    """How well each frame satisfies a leaf, 0 to 1. A sense that nobody has is replaced by looking."""
-    if leaf.sense is Sense.HEAR and context.signals.subtitles is not None:
+    """How well each frame satisfies a leaf, 0 to 1. A sense that nobody has is replaced by looking.
+
+    So are the ears in a video without subtitles: that nothing is written down does not say that nothing is said.
+    """
+    if leaf.sense is Sense.HEAR and context.signals.subtitles:
         return _said(leaf.words, context)
     if leaf.sense is Sense.FIND and context.signals.detections is not None:
         return _found(leaf.words, context)

@@ -85,4 +85,6 @@ def test_a_sense_that_nobody_has_is_replaced_by_looking():
 
     looked = leaf_curve(Leaf(Sense.SEE, "a dog"), context)
     assert leaf_curve(Leaf(Sense.HEAR, "a dog"), context).tolist() == looked.tolist()
+    context.signals = Signals(subtitles=())
+    assert leaf_curve(Leaf(Sense.HEAR, "a dog"), context).tolist() == looked.tolist(), "nobody wrote down what is said"
     assert looked[65] > 0.8 > 0.5 > looked[300]

@@ -1,0 +1,70 @@
+"""Subtitles in files of their own: those that lie beside a film, and those that a question names."""
+
+import pytest
+
+from pitwall_runtime.deadline import Deadline
+from pitwall_runtime.errors import BadSubtitlesError, MediaMissingError, MediaRefusedError
+from pitwall_runtime.ingest.download import DownloadLimits
+from pitwall_runtime.ingest.files import resolve_file
+from pitwall_runtime.ingest.resolve import Resolver
+from pitwall_runtime.media import Caption
+
+SAID = (Caption(1.0, 2.0, "Good morning."),)
+SRT = b"1\n00:00:01,000 --> 00:00:02,000\nGood morning.\n"
+
+
+@pytest.mark.parametrize("name", ["film.srt", "film.vtt"])
+def test_subtitles_that_lie_beside_a_film_come_with_it(tmp_path, name):
+    (tmp_path / "film.mp4").write_bytes(b"a film")
+    (tmp_path / name).write_bytes(
+        SRT if name.endswith("srt") else b"WEBVTT\n\n00:01.000 --> 00:02.000\nGood morning.\n"
+    )
+
+    assert resolve_file(f"file://{tmp_path}/film.mp4", (tmp_path,), 1 << 20).subtitles == SAID
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda file, other: file.symlink_to(other), id="a link that leads out of the roots"),
+        pytest.param(lambda file, other: file.write_bytes(b"prose"), id="a file that is none"),
+        pytest.param(lambda file, other: file.write_bytes(SRT + b"\n" * (4 << 20)), id="one that is too large"),
+        pytest.param(lambda file, other: file.mkdir(), id="a folder"),
+    ],
+)
+def test_what_lies_beside_a_film_and_may_or_can_not_be_read_is_as_if_it_were_not_there(tmp_path, spoil):
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "film.mp4").write_bytes(b"a film")
+    (tmp_path / "other.srt").write_bytes(SRT)
+    spoil(root / "film.srt", tmp_path / "other.srt")
+
+    assert resolve_file(f"file://{root}/film.mp4", (root,), 1 << 20).subtitles is None
+
+
+async def test_subtitles_that_a_question_names_are_fetched_as_a_video_is(tmp_path, wild):
+    (tmp_path / "said.srt").write_bytes(SRT)
+    resolver = Resolver((tmp_path,), tmp_path / "downloads", DownloadLimits(allowed_hosts=frozenset({wild.host})))
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-subrip\r\nContent-Length: %d\r\n\r\n%b" % (len(SRT), SRT)
+
+    assert await resolver.subtitles(f"file://{tmp_path}/said.srt", Deadline()) == SAID
+    assert await resolver.subtitles(wild.url("/said.srt", head), Deadline()) == SAID
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "words"),
+    [
+        ("file:///etc/hostname", MediaRefusedError, "outside the media roots"),
+        ("file://{root}/none.srt", MediaMissingError, "no video at"),
+        ("file://{root}/prose.txt", BadSubtitlesError, r"no SubRip, WebVTT or ASS file.*send them as \.srt or \.vtt"),
+        ("file://{root}/long.srt", BadSubtitlesError, "4194305 bytes; the limit is 4194304"),
+        ("ftp://host/said.srt", MediaRefusedError, "scheme 'ftp'"),
+        ("http://127.0.0.1:1/said.srt", MediaRefusedError, "127.0.0.1"),
+    ],
+)
+async def test_named_subtitles_that_cannot_be_had_are_refused_by_the_fields_name(tmp_path, url, kind, words):
+    (tmp_path / "prose.txt").write_bytes(b"Dear reader")
+    (tmp_path / "long.srt").write_bytes(b"1" * ((4 << 20) + 1))
+
+    with pytest.raises(kind, match=f"^video_url.subtitles_url: .*{words}"):
+        await Resolver((tmp_path,), tmp_path / "downloads").subtitles(url.format(root=tmp_path), Deadline())
