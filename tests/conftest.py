@@ -1,8 +1,12 @@
-"""Keeps tests that share a server in one process, since `make test` runs several processes."""
+"""Keeps tests that share a server in one process, since `make test` runs several processes; no property is timed."""
 
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 MOVING = ("clocks", "crashes", "faults", "finalizers", "scenarios", "watches")
 """Files of tests/cluster whose rollouts move on a pretended node."""
