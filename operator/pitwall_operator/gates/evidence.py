@@ -39,16 +39,20 @@ class GateEvidence:
         return replace(self, processes=processes, totals=self.totals + counts)
 
     def assess(self, stage: StageContext) -> Assessment:
-        """What the evidence says now. Harm wins over everything and stays."""
+        """What the evidence says now. Harm wins over everything and stays: where control and stable are alike, it is about
+        both. Passing is about the control alone, so nothing passes once the two differ."""
         proofs = proof_roles(self.gate, self.analysis, stage)
         proof = next((role for role in proofs if not self._has_crossed(role)), proofs[0])
         verdict, deciding = self._verdict(stage, proof)
         missing = missing_trials(self.processes[proof.key], proof.log_threshold, self.totals)
         message = sentence(self.gate, verdict, stage.kind, self.totals, self._reading(deciding))
+        warning = self._warning()
         if verdict is Verdict.INCONCLUSIVE:
             message += need(self.gate, missing, self.gate.minimum_trials - self._trials(stage))
-        warning = self._warning()
-        message += f"; but {warning}" if warning else ""
+        if warning and self.totals.shared and verdict is not Verdict.HARMFUL:
+            verdict, message, missing = Verdict.UNMEASURED, warning, None
+        else:
+            message += f"; but {warning}" if warning else ""
         roles = (*harm_roles(self.gate, self.analysis), *proofs, *aside_roles(self.gate, self.analysis, stage))
         return Assessment(verdict, message, tuple(self._reading(role) for role in roles), missing, warning)
 

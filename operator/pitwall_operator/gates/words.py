@@ -24,6 +24,9 @@ MEANS = {
     MeanMetric.ENCODER_UTILIZATION: (1000.0, " ms", "of the encoder's time per query"),
 }
 """Scale, unit and words of a mean."""
+SUSPECTS = "suspect a caller that knows arms, a few users with most of the trials, or stalls longer than a block"
+"""Who makes arms unequal between which only chance decides."""
+REMEDIES = "give a dedicated control more pods, let caches warm up, or make blocks longer"
 NOUNS = {Unit.QUERY: "queries", Unit.SESSION: "sessions", Unit.USER: "users"}
 
 
@@ -46,10 +49,8 @@ def sentence(gate: Gate, verdict: Verdict, kind: StageKind, seen: Counts, readin
 def unequal(gate: Gate, seen: Counts, reading: ProcessReading) -> str:
     """What it means that control and stable, which run the same sampler, differ; and what to do about it."""
     values = [_mean(gate, arm.mean) if gate.mean else _share(arm.rate) for arm in (seen.control, seen.stable)]
-    return (
-        f"control and stable differ on {gate.name} though they run the same sampler ({values[0]} and {values[1]}, "
-        f"{_evidence(reading)}): give a dedicated control more pods, let caches warm up, or make blocks longer"
-    )
+    facts = f"control and stable differ on {gate.name} though they run the same sampler ({values[0]} and {values[1]}, "
+    return f"{facts}{_evidence(reading)}): {SUSPECTS if seen.shared else REMEDIES}"
 
 
 def _arms(gate: Gate, seen: Counts) -> str:

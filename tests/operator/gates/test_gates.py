@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -260,7 +261,7 @@ STARVED = [Counts(*(Tally(50, bad) for bad in (12, 12)), stable=Tally(50, 2)) fo
 
 
 @pytest.mark.parametrize("dependence", list(Dependence))
-def test_unequal_arms_of_one_sampler_are_told_and_change_no_verdict(dependence):
+def test_where_pods_differ_too_unequal_arms_are_told_and_change_no_verdict(dependence):
     gate = latency(dependence=dependence)
     starved = fed(gate, STARVED).assess(CANARY)
     without = fed(gate, [Counts(block.control, block.candidate) for block in STARVED]).assess(CANARY)
@@ -268,6 +269,44 @@ def test_unequal_arms_of_one_sampler_are_told_and_change_no_verdict(dependence):
     assert "though they run the same sampler (24.0% and 4.0%" in starved.warning
     assert starved.message.endswith(starved.warning)
     assert fed(gate, EQUAL_ARMS).assess(CANARY).warning == without.warning == ""
+
+
+@pytest.mark.parametrize("dependence", list(Dependence))
+def test_where_chance_alone_tells_control_and_stable_apart_nothing_passes_once_they_differ(dependence):
+    gate = thumbs(dependence=dependence)
+    alike = [replace(block, stable=block.control, shared=True) for block in split(0.05, 0.05)]
+    lifted = [Counts(Tally(50, 12), Tally(50, 2), stable=Tally(50, 2), shared=True)] * 60
+    assert fed(gate, alike).assess(CANARY).verdict is Verdict.NON_INFERIOR
+    held = fed(gate, [*alike, *lifted]).assess(CANARY)
+    assert (held.verdict, held.missing_trials) == (Verdict.UNMEASURED, None)
+    assert held.message == held.warning
+    assert "suspect a caller that knows arms" in held.message
+
+
+def test_harm_is_about_stable_too_so_it_stands_beside_an_alarm():
+    worse = [Counts(Tally(50, 4), Tally(50, 25), stable=Tally(400, 4), shared=True) for _ in range(60)]
+    verdict = fed(thumbs(), worse).assess(CANARY)
+    assert verdict.verdict is Verdict.HARMFUL
+    assert "control and stable differ" in verdict.warning
+
+
+@pytest.mark.parametrize("dependence", list(Dependence))
+@pytest.mark.parametrize(("candidate", "lifted"), [(0.2, 0.2), (0.2, 0.3), (0.3, 0.3), (0.3, 0.6)])
+def test_who_votes_the_control_down_carries_no_bad_candidate_on(dependence, candidate, lifted):
+    """The caller knows arms. Stable has a tenth of thumbs down; the last margin allows an eighth."""
+    draw, last = random.Random(11), StageContext(StageKind.CANARY, 16)
+    gate = thumbs(dependence=dependence)
+    watched = blind = GateEvidence.start(gate, Analysis(gates=(gate,)))
+    passed = []
+    for _ in range(120):
+        control, own, stable = (
+            Tally(trials, sum(draw.random() < rate for _ in range(trials)))
+            for trials, rate in ((20, lifted), (20, candidate), (160, 0.1))
+        )
+        watched = watched.update(Counts(control, own, stable=stable, shared=True))
+        blind = blind.update(Counts(control, own))
+        passed.append([one.assess(last).verdict is Verdict.NON_INFERIOR for one in (watched, blind)])
+    assert [any(column) for column in zip(*passed, strict=True)] == [False, True]
 
 
 def test_the_monitor_is_shown_and_never_acts():
