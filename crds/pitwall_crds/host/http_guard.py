@@ -18,6 +18,8 @@ SPARE_FILES: Final = 128
 """Files that are left for everything but its clients."""
 FRAMING: Final = 8
 """Bytes around a byte of a chunked body: the worst that an honest client sends is chunks of one byte."""
+LINE: Final = 4
+"""Bytes of a header's line beside its name and value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +95,22 @@ class GuardedProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._arriving, self._leaving = _Timer(self), _Timer(self)
-        self._around = 0
+        self._around = self._head = 0
         self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or turn it away."""
         super().connection_made(transport)
-        peer = _peer(self)
-        same = sum(1 for other in self.connections if _peer(other) == peer)
-        if len(self.connections) > self.limits.total or (peer and same > self.limits.per_peer):
+        if self.is_crowded(self):
             self._refuse(503, "too many connections")
         else:
             self._arriving.start(self.limits.header_seconds)
+
+    def is_crowded(self, connection: object) -> bool:
+        """Whether with this connection, which is counted already, its peer or all have more than they may."""
+        peer = _peer(connection)
+        same = sum(1 for other in self.connections if _peer(other) == peer)
+        return len(self.connections) > self.limits.total or bool(peer and same > self.limits.per_peer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
@@ -121,27 +127,42 @@ class GuardedProtocol(HttpToolsProtocol):
         self._around += len(data)
         self.parse(data)
         if self._around > self.limits.header_bytes and not self._refused:
-            self._refuse(431, f"the headers have more than {self.limits.header_bytes} bytes")
+            self._refuse_headers()
 
     def parse(self, data: bytes) -> None:
         """Hand data to the parser."""
         super().data_received(data)
 
+    def on_url(self, url: bytes) -> None:
+        """A part of the address."""
+        self._head += len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header, or trailer."""
+        self._head += len(name) + len(value) + LINE
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """The body has a time of its own."""
-        self._arriving.start(self.limits.body_seconds)
-        super().on_headers_complete()
+        """The body has a time of its own. Headers that are too large may have come all at once."""
+        if self._head > self.limits.header_bytes and not self._refused:
+            self._refuse_headers()
+        elif not self._refused:
+            self._arriving.start(self.limits.body_seconds)
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """What is body is for the application to bound."""
         self._around = max(0, self._around - (1 + FRAMING) * len(body))
-        super().on_body(body)
+        if not self._refused:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is here; the next one counts anew."""
-        self._around = 0
+        self._around = self._head = 0
         self._arriving.stop()
-        super().on_message_complete()
+        if not self._refused:
+            super().on_message_complete()
 
     def pause_writing(self) -> None:
         """The client does not read."""
@@ -152,6 +173,9 @@ class GuardedProtocol(HttpToolsProtocol):
         """It reads again."""
         self._leaving.stop()
         super().resume_writing()
+
+    def _refuse_headers(self) -> None:
+        self._refuse(431, f"the headers have more than {self.limits.header_bytes} bytes")
 
     def _refuse(self, status: int, why: str) -> None:
         self._refused = True

@@ -1,9 +1,11 @@
-"""Serves an ASGI application with uvicorn on a given socket, and ends it gracefully."""
+"""Serves an ASGI application on a given socket, within the limits of every server, and ends it gracefully."""
 
 import asyncio
 import contextlib
 import signal
 import socket
+import ssl
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
@@ -11,6 +13,7 @@ from typing import Any, Final, Literal
 import uvicorn
 
 from pitwall_crds.host.http_guard import connections_allowed
+from pitwall_crds.host.http_tls import GreetsWithTls
 from pitwall_crds.host.http_upgrade import IgnoresUpgrades
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -50,32 +53,62 @@ def serve(app: Any, listener: socket.socket, *, grace_seconds: float, beside: Se
     asyncio.run(_serve(SecondApp(app, listener), beside, grace_seconds))
 
 
-def guarded_http() -> type[IgnoresUpgrades]:
-    """The protocol of every server of ours: within its limits, and no more connections than the system has files."""
+def guarded_http(context: ssl.SSLContext | None = None) -> type[asyncio.Protocol]:
+    """The protocol of every server of ours: within its limits, and no more connections than the system has files. With
+    a context it speaks TLS."""
+    allowed = replace(IgnoresUpgrades.limits, total=connections_allowed(IgnoresUpgrades.limits.total))
+    guarded = type("Guarded", (IgnoresUpgrades,), {"limits": allowed})
+    if context is None:
+        return guarded
+    return type("GuardedTls", (GreetsWithTls,), {"context": context, "guarded": guarded})
 
-    class Guarded(IgnoresUpgrades):
-        limits = replace(IgnoresUpgrades.limits, total=connections_allowed(IgnoresUpgrades.limits.total))
 
-    return Guarded
+class SideServer:
+    """Serves an application in the running event loop, beside what else the process does. It has no lifespan."""
+
+    def __init__(
+        self, app: Any, listener: socket.socket, *, context: ssl.SSLContext | None = None, grace_seconds: float = 1.0
+    ) -> None:
+        self._server = GracefulServer(_config(app, grace_seconds, lifespan="off", context=context), signals=())
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+
+    async def end(self) -> None:
+        """Finish the answers under way, for at most the grace time, and free the port."""
+        self._server.should_exit = True
+        await self._serving
+
+
+class ThreadServer:
+    """The same in a thread and an event loop of its own, for a process that has none."""
+
+    def __init__(self, app: Any, listener: socket.socket) -> None:
+        self._server = GracefulServer(_config(app, 1.0, lifespan="off"), signals=())
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [listener]}, name="http", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Free the port."""
+        self._server.should_exit = True
+        self._thread.join()
 
 
 async def _serve(site: SecondApp, beside: Sequence[SecondApp], grace_seconds: float) -> None:
-    servers = [GracefulServer(_config(each.app, grace_seconds, lifespan="off"), signals=()) for each in beside]
-    tasks = [
-        asyncio.create_task(server.serve(sockets=[each.listener])) for server, each in zip(servers, beside, strict=True)
-    ]
+    servers = [SideServer(each.app, each.listener, grace_seconds=grace_seconds) for each in beside]
     try:
         await GracefulServer(_config(site.app, grace_seconds, lifespan="on")).serve(sockets=[site.listener])
     finally:
-        for server in servers:
-            server.should_exit = True
-        await asyncio.gather(*tasks)
+        await asyncio.gather(*(server.end() for server in servers))
 
 
-def _config(app: Any, grace_seconds: float, *, lifespan: Literal["on", "off"]) -> uvicorn.Config:
+def _config(
+    app: Any, grace_seconds: float, *, lifespan: Literal["on", "off"], context: ssl.SSLContext | None = None
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=guarded_http(),
+        http=guarded_http(context),
+        log_config=None,  # its lines look like all others of the process
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -28,7 +28,7 @@ class IgnoresUpgrades(GuardedProtocol):
         return True
 
     def _hand_over(self, rest: bytes) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._refused or (self.cycle is not None and not self.cycle.response_complete):
             self.transport.close()  # a pipelined offer: two parsers would write into each other's answers
             return
         self.connections.discard(self)

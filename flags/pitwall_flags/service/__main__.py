@@ -20,18 +20,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pitwall_crds.errors import PortError
 from pitwall_crds.host import logs
+from pitwall_crds.host.http_guard import connections_allowed
 from pitwall_crds.host.http_server import GracefulServer, guarded_http
+from pitwall_crds.host.http_tls import server_context
 from pitwall_crds.host.sockets import is_loopback, listen
 from pitwall_flags.errors import StartError, TokenError
 from pitwall_flags.service.app import build_app
 from pitwall_flags.service.auth import AccessTokens
 from pitwall_flags.service.publish import Publisher
-from pitwall_flags.service.sync import KEEP_ALIVE_OPTIONS, SyncService
+from pitwall_flags.service.sync import SyncService, server_options
 from pitwall_flags.storage.store import FlagStore
 
 log = logging.getLogger("pitwall_flags.service")
 
 GRACE_SECONDS = 3
+SYNC_CONNECTIONS = 1024
 DATABASE_VARIABLE = "PITWALL_FLAGS_DATABASE"
 
 
@@ -135,7 +138,7 @@ async def _open_store(url: str) -> FlagStore:
 
 
 async def _start_sync(settings: FlagServiceSettings, publisher: Publisher, tokens: AccessTokens) -> tuple[Any, int]:
-    server = grpc.aio.server(options=KEEP_ALIVE_OPTIONS)
+    server = grpc.aio.server(options=server_options(connections_allowed(SYNC_CONNECTIONS)))
     sync_pb2_grpc.add_FlagSyncServiceServicer_to_server(SyncService(publisher, tokens), server)
     address = f"{settings.host}:{settings.sync_port}"
     try:
@@ -151,10 +154,12 @@ async def _start_sync(settings: FlagServiceSettings, publisher: Publisher, token
 
 
 def _http_config(settings: FlagServiceSettings, app: Any) -> uvicorn.Config:
+    pair = (settings.certificate, settings.private_key)
+    context = server_context(*pair) if pair[0] and pair[1] else None
     return uvicorn.Config(
-        app, http=guarded_http(), log_config=None, access_log=False, server_header=False,
+        app, http=guarded_http(context), log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=30, h11_max_incomplete_event_size=32_768,
-        lifespan="off", ssl_certfile=settings.certificate, ssl_keyfile=settings.private_key,
+        lifespan="off",
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 from pitwall_flags.service.auth import AccessTokens, Roots, TokenScope, token_of
 from pitwall_flags.service.publish import Publisher
 
-KEEP_ALIVE_OPTIONS = (
+SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # two services on one port would share clients without a word
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -19,7 +19,16 @@ KEEP_ALIVE_OPTIONS = (
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.max_receive_message_length", 65_536),
     ("grpc.max_metadata_size", 16_384),
+    ("grpc.absolute_max_metadata_size", 32_768),
+    ("grpc.server_handshake_timeout_ms", 10_000),  # TLS and HTTP/2's first frame
+    ("grpc.max_connection_idle_ms", 60_000),  # without a call
+    ("grpc.max_concurrent_streams", 64),  # of one connection
 )
+
+
+def server_options(connections: int) -> tuple[tuple[str, int], ...]:
+    """What one client and all together may take; gRPC cannot count the connections of one address."""
+    return (*SERVER_OPTIONS, ("grpc.max_allowed_incoming_connections", connections))
 
 
 class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):

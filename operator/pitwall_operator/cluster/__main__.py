@@ -20,11 +20,12 @@ from pitwall_flags.client import FlagClient, trusting
 from pitwall_operator.cluster import admission, handlers, probes
 from pitwall_operator.cluster.admission import Review
 from pitwall_operator.cluster.controller import Controller
-from pitwall_operator.cluster.handlers import Watch, WatchPlan, Webhook
+from pitwall_operator.cluster.handlers import Watch, WatchPlan
 from pitwall_operator.cluster.metrics import OperatorMetrics
 from pitwall_operator.cluster.plan_warnings import plan_warnings
 from pitwall_operator.cluster.recent_flags import RecentFlags
 from pitwall_operator.cluster.reconcile import Reconciler
+from pitwall_operator.cluster.reviewing import Webhook
 from pitwall_operator.cluster.settings import OperatorSettings, read
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.claims import Claims, OperatorScope
@@ -113,7 +114,7 @@ async def _serve(
     stopped: asyncio.Event,
 ) -> None:
     watch, background = Watch(_watching(settings, kube, controller)), controller.background
-    server = await probes.serve(
+    server = probes.serve(
         settings.port, metrics.registry, healthy=lambda: watch.trouble or background.trouble(),
         ready=lambda: controller.refused or ("" if watch.ready.is_set() else "the watches are being opened"),
     )  # fmt: skip
@@ -142,7 +143,7 @@ async def _serve(
         watch.ended.set()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(watch.ended.wait(), WATCH_END_SECONDS)
-    await server.cleanup()
+    await server.end()
     _complain(watch, (election, *work))
 
 

@@ -9,10 +9,9 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import kopf
 
@@ -20,6 +19,7 @@ from pitwall_crds.host.backoff import Backoff
 from pitwall_crds.names import GROUP, VERSION
 from pitwall_operator.cluster.admission import Review
 from pitwall_operator.cluster.controller import OWN_SELECTOR
+from pitwall_operator.cluster.reviewing import Webhook, reviewing
 from pitwall_operator.kube.client import BUDGETS, DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS, Kind, Login, Object
 
 WATCHED: Final = (ROLLOUTS, VARIANTS, DEPLOYMENTS, SERVICES, BUDGETS)
@@ -33,15 +33,6 @@ SILENT_SECONDS: Final = 60.0
 """A thread whose event loop has not come round for so long is stuck: it brings no news and answers no review."""
 RECONNECTS: Final = Backoff(first_seconds=0.25, longest_seconds=4.0)
 """Between attempts to reach the API server again: few, and without end, however long it is away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """Where the validating webhook listens, and with which certificate."""
-
-    port: int
-    certificate: Path
-    private_key: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,13 +197,22 @@ def _settings(plan: WatchPlan) -> kopf.OperatorSettings:
         settings.watching.label_selectors[kind.plural] = OWN_SELECTOR
     if plan.webhook is not None:
         settings.admission.managed = None
-        settings.admission.server = kopf.WebhookServer(
-            addr="0.0.0.0",  # noqa: S104 – the API server calls from outside
-            port=plan.webhook.port,
-            certfile=plan.webhook.certificate,
-            pkeyfile=plan.webhook.private_key,
-        )
+        settings.admission.server = _server(plan.webhook)
     return settings
+
+
+def _server(webhook: Webhook) -> Any:
+    """What kopf takes for a server of reviews; its own bounds neither headers nor connections."""
+
+    async def serve(answer: kopf.WebhookFn) -> AsyncIterator[kopf.WebhookClientConfig]:
+        async def reviewer(review: dict[str, Any], path: str) -> Any:
+            return await answer(cast(Any, review), webhook=cast(Any, path))
+
+        async with reviewing(webhook, reviewer):
+            yield kopf.WebhookClientConfig(url=f"https://localhost:{webhook.port}")
+            await asyncio.Event().wait()
+
+    return serve
 
 
 def quiet() -> None:

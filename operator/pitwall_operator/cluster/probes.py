@@ -2,31 +2,36 @@
 
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from pitwall_crds.host.http_server import SideServer
+from pitwall_crds.host.sockets import listen
 
 
-async def serve(
+def serve(
     port: int, registry: CollectorRegistry, *, healthy: Callable[[], str], ready: Callable[[], str]
-) -> web.AppRunner:
-    """Listen; `healthy` and `ready` return what is wrong, empty if nothing is. Raises OSError if the port is taken."""
+) -> SideServer:
+    """Listen; `healthy` and `ready` return what is wrong, empty if nothing is. Raises PortError."""
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    application = web.Application()
-    application.router.add_get("/healthz", _probe(healthy))
-    application.router.add_get("/readyz", _probe(ready))
-    application.router.add_get("/metrics", metrics)
-    runner = web.AppRunner(application, access_log=None, handle_signals=False)
-    await runner.setup()
-    await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 – kubelet and Prometheus call from outside
-    return runner
+    routes = [
+        Route("/healthz", _probe(healthy)),
+        Route("/readyz", _probe(ready)),
+        Route("/metrics", metrics),
+    ]
+    everybody = "0.0.0.0"  # noqa: S104 – kubelet and Prometheus call from outside
+    return SideServer(Starlette(routes=routes), listen(everybody, port))
 
 
-def _probe(trouble: Callable[[], str]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def answer(_: web.Request) -> web.StreamResponse:
+def _probe(trouble: Callable[[], str]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(_: Request) -> Response:
         words = trouble()
-        return web.Response(text=words or "ok", status=503 if words else 200)
+        return PlainTextResponse(words or "ok", status_code=503 if words else 200)
 
     return answer

@@ -36,8 +36,8 @@ class ProcessReading:
 class Assessment:
     """A verdict, why, and how many more candidate trials the proof of non-inferiority needs (None: cannot be said).
 
-    `warning` says what is wrong with the comparison itself. Where only chance tells control and stable apart, the verdict
-    is then at best Unmeasured; where their pods differ too, it stands.
+    `warning` says what is wrong with the comparison itself. Where only chance tells control and stable apart, nothing
+    passes then; where their pods differ too, the verdict stands.
     """
 
     verdict: Verdict

@@ -39,8 +39,8 @@ class GateEvidence:
         return replace(self, processes=processes, totals=self.totals + counts)
 
     def assess(self, stage: StageContext) -> Assessment:
-        """What the evidence says now. Harm wins over everything and stays: where control and stable are alike, it is about
-        both. Passing is about the control alone, so nothing passes once the two differ."""
+        """What the evidence says now. Harm wins over everything and stays: where control and stable are alike, it is
+        about both. Passing is about the control alone, so nothing passes once the two differ."""
         proofs = proof_roles(self.gate, self.analysis, stage)
         proof = next((role for role in proofs if not self._has_crossed(role)), proofs[0])
         verdict, deciding = self._verdict(stage, proof)

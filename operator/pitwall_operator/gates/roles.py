@@ -61,7 +61,7 @@ def proof_roles(gate: Gate, analysis: Analysis, stage: StageContext) -> tuple[Ro
 
 
 def calibration_role(gate: Gate, analysis: Analysis, dependence: Dependence) -> Role:
-    """The A/A monitor, at the threshold at which the same difference would be harm; it proves nothing of a candidate."""
+    """The A/A monitor, at the threshold at which the same difference would be harm; it is about no candidate."""
     threshold = harm_log_threshold(gate, analysis, HARM)
     return Role(f"aa-{dependence.lower()}", calibration_key(gate, dependence), threshold, acting=False)
 

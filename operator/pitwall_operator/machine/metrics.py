@@ -1,10 +1,9 @@
 """Exports the metrics of the operator in the embedded mode."""
 
-from threading import Thread
-from wsgiref.simple_server import WSGIServer
+from prometheus_client import CollectorRegistry, Gauge, make_asgi_app
 
-from prometheus_client import CollectorRegistry, Gauge, start_http_server
-
+from pitwall_crds.host.http_server import ThreadServer
+from pitwall_crds.host.sockets import listen
 from pitwall_crds.names import Label, Metric
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import Phase, RolloutStatus, Verdict
@@ -13,8 +12,8 @@ from pitwall_crds.status import Phase, RolloutStatus, Verdict
 class EmbeddedMetrics:
     """The gauges of the operator, and the port that shows them."""
 
-    def __init__(self, server: WSGIServer, thread: Thread, registry: CollectorRegistry) -> None:
-        self._server, self._thread = server, thread
+    def __init__(self, server: ThreadServer, registry: CollectorRegistry) -> None:
+        self._server = server
         whose = (Label.ROLLOUT_NAMESPACE, Label.ROLLOUT)
         labels = (*whose, Label.ARM, Label.SAMPLER_VARIANT)
         self._weight = Gauge(Metric.ROLLOUT_WEIGHT, "Share of the traffic", labels, registry=registry)
@@ -30,8 +29,7 @@ class EmbeddedMetrics:
     def listening(cls, port: int) -> "EmbeddedMetrics":
         """The metrics of this process on http://127.0.0.1:port/metrics. Raises OSError if the port is taken."""
         registry = CollectorRegistry()
-        server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)
-        return cls(server, thread, registry)
+        return cls(ThreadServer(make_asgi_app(registry), listen("127.0.0.1", port)), registry)
 
     def show(self, rollout: Rollout, status: RolloutStatus) -> None:
         """Make the gauges say what the status says."""
@@ -51,6 +49,4 @@ class EmbeddedMetrics:
 
     def close(self) -> None:
         """Free the port."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.close()

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pitwall_crds.errors import PortError
+from pitwall_crds.host import logs
+from pitwall_crds.host.logs import printable
 from pitwall_runtime.errors import RefusedError
 from pitwall_runtime.ingest.queue.catalogue import open_book, open_queue
 from pitwall_runtime.ingest.queue.port import IngestQueue
@@ -69,8 +72,7 @@ def _work(arguments: argparse.Namespace) -> int:
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", str(arguments.threads))
     os.environ.setdefault("TQDM_DISABLE", "1")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.set_up({"httpx": logging.WARNING})
     queue = open_queue(arguments.queue_url, arguments.cache_dir)
     telemetry = IngestTelemetry(queue.depth)
     worker = _worker(arguments, queue, telemetry)
@@ -128,8 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = ingest_options(arguments)
     try:
         return _status(chosen) if chosen.command == "status" else _work(chosen)
-    except RefusedError as refusal:
-        print(f"pitwall ingest: {refusal.message}", file=sys.stderr)
+    except (RefusedError, PortError) as refusal:
+        print(f"pitwall ingest: {printable(str(refusal))}", file=sys.stderr)
         return 2
 
 

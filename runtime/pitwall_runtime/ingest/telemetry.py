@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, start_http_server
+from prometheus_client import CollectorRegistry, Counter, make_asgi_app
 from prometheus_client.core import GaugeMetricFamily
 
+from pitwall_crds.host.http_server import ThreadServer
+from pitwall_crds.host.sockets import listen
 from pitwall_crds.names import Label, Metric
 from pitwall_runtime.errors import QueueAwayError
 from pitwall_runtime.ingest.queue.port import QueueDepth
@@ -44,8 +46,8 @@ class IngestTelemetry:
         yield GaugeMetricFamily(Metric.INGEST_QUEUE, "Videos in the ingest queue, by state.", labels=(Label.STATE,))
 
     def serve(self, host: str, port: int) -> None:
-        """Serve /metrics in a thread of its own."""
-        start_http_server(port, host, self.registry)
+        """Serve /metrics in a thread of its own. Raises PortError."""
+        ThreadServer(make_asgi_app(self.registry), listen(host, port, option="--metrics-port"))
 
     def _now(self) -> QueueDepth:
         if self._known is None or time.monotonic() - self._known[0] > _FRESH_SECONDS:

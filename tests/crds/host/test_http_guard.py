@@ -129,6 +129,15 @@ async def test_headers_that_are_too_large_are_refused_in_words(serve):
     assert (await client.rest()).startswith(b"HTTP/1.1 431")
 
 
+async def test_headers_that_are_too_large_are_refused_though_they_come_whole_and_at_once(serve):
+    site = await serve(PATIENT)
+    client = await site.client()
+    await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nX: " + b"x" * 66_000 + b"\r\n\r\nbody" + GET)
+
+    assert (await client.rest()).startswith(b"HTTP/1.1 431")
+    assert await still_serves(site)
+
+
 async def test_large_headers_within_the_limit_and_a_body_in_tiny_chunks_are_served(serve):
     client = await (await serve(PATIENT)).client()
     head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: " + b"x" * 40_000

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import uvicorn
 
-from pitwall_crds.host.http_server import GracefulServer
+from pitwall_crds.host.http_server import GracefulServer, SideServer, ThreadServer
 from pitwall_crds.host.sockets import listen
 
 
@@ -41,3 +41,31 @@ async def test_an_answer_under_way_is_finished(signals):
 
         assert (await asked).text == "done"
     await asyncio.wait_for(serving, 30)
+
+
+async def hello(scope, receive, send):
+    """An application of one word."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+async def test_what_is_served_beside_is_within_the_limits_and_frees_its_port():
+    listener = listen("127.0.0.1", 0)
+    url, server = f"http://127.0.0.1:{listener.getsockname()[1]}/", SideServer(hello, listener)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(url)).text == "hello"
+        assert (await client.get(url, headers={"x": "x" * 70_000})).status_code == 431
+        await server.end()
+        with pytest.raises(httpx.ConnectError):
+            await client.get(url)
+
+
+def test_a_thread_serves_within_the_limits_and_frees_its_port():
+    listener = listen("127.0.0.1", 0)
+    url, server = f"http://127.0.0.1:{listener.getsockname()[1]}/", ThreadServer(hello, listener)
+    with httpx.Client(trust_env=False) as client:
+        assert client.get(url).text == "hello"
+        assert client.get(url, headers={"x": "x" * 70_000}).status_code == 431
+        server.close()
+        with pytest.raises(httpx.ConnectError):
+            client.get(url)

@@ -1,5 +1,7 @@
 """flagd.sync.v1 with the published Python provider, and the service's own promises on the stream."""
 
+import asyncio
+import contextlib
 import json
 import threading
 
@@ -14,7 +16,7 @@ from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 from pitwall_flags.client import FlagClient
 from pitwall_flags.flag.document import read_split
 from pitwall_flags.flag.flagset import FlagSet
-from pitwall_flags.service.sync import read_selector
+from pitwall_flags.service.sync import read_selector, server_options
 
 FLAG = "sampler.variant"
 
@@ -134,3 +136,36 @@ async def test_a_follower_sees_versions_only_rise_and_ends_at_the_last(service, 
     stream.cancel()
     assert seen[-1] == 31
     assert seen == sorted(set(seen))
+
+
+async def test_of_many_idle_connections_only_so_many_stay_and_none_for_long(eventually):
+    patience = ("grpc.server_handshake_timeout_ms", 500)
+    server = grpc.aio.server(options=(*(o for o in server_options(20) if o[0] != patience[0]), patience))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    clients = [await asyncio.open_connection("127.0.0.1", port) for _ in range(40)]
+
+    async def ended(reader: asyncio.StreamReader) -> None:
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(65_536):
+                pass
+
+    endings = [asyncio.create_task(ended(reader)) for reader, _ in clients]
+    async with asyncio.timeout(30):
+        done, waiting = await asyncio.wait(endings, timeout=0.2)
+        assert len(done) >= 20, "what is beyond is turned away at once"
+        await asyncio.gather(*waiting)
+    for _, writer in clients:
+        writer.close()
+    await server.stop(0)
+
+
+async def test_metadata_without_end_is_refused():
+    server = grpc.aio.server(options=server_options(20))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await channel.unary_unary("/any/call")(b"", metadata=(("x", "x" * 1_000_000),), timeout=30)
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    await server.stop(0)

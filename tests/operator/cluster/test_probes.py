@@ -29,9 +29,7 @@ def metrics() -> OperatorMetrics:
 async def ask(trouble, metrics):
     """Status and text of a path."""
     port = free_port()
-    runner = await probes.serve(
-        port, metrics.registry, healthy=lambda: trouble.unhealthy, ready=lambda: trouble.not_ready
-    )
+    server = probes.serve(port, metrics.registry, healthy=lambda: trouble.unhealthy, ready=lambda: trouble.not_ready)
     async with aiohttp.ClientSession() as session:
 
         async def get(path: str) -> tuple[int, str]:
@@ -39,7 +37,7 @@ async def ask(trouble, metrics):
                 return answer.status, await answer.text()
 
         yield get
-    await runner.cleanup()
+    await server.end()
 
 
 async def test_good_is_ok_and_trouble_is_503_with_its_words(ask, trouble):
@@ -49,6 +47,10 @@ async def test_good_is_ok_and_trouble_is_503_with_its_words(ask, trouble):
     assert await ask("/healthz") == (503, "the watch ended")
     assert await ask("/readyz") == (503, "the watches are being opened")
     assert (await ask("/other"))[0] == 404
+
+
+async def test_an_address_or_header_without_end_is_refused(ask):
+    assert (await ask("/healthz?" + "x" * 65_500))[0] == 431
 
 
 async def test_calls_turns_and_leadership_are_told(ask, metrics):

@@ -57,3 +57,9 @@ def test_a_port_that_is_taken_is_an_error_of_the_system(exported):
 
     with pytest.raises(OSError, match=r"[Aa]ddress already in use"):
         EmbeddedMetrics.listening(int(url.split(":")[2].partition("/")[0]))
+
+
+def test_headers_without_end_are_refused(exported):
+    _, url = exported
+
+    assert httpx.get(url, headers={"x": "x" * 70_000}, trust_env=False).status_code == 431

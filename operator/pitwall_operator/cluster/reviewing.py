@@ -1,0 +1,89 @@
+"""Serves admission reviews over TLS, within the limits of every server; what is said to them is another's matter."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from pitwall_crds.host.http_server import SideServer
+from pitwall_crds.host.http_tls import keep_renewed, server_context
+from pitwall_crds.host.sockets import listen
+
+log = logging.getLogger(__name__)
+
+LARGEST_REVIEW: Final = 16 * 1024 * 1024
+"""Bytes: an API server takes objects of 3 MiB, and a review holds the old one too."""
+
+Reviewer = Callable[[dict[str, Any], str], Awaitable[Any]]
+"""Answers an AdmissionReview that was posted to the path of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where the validating webhook listens, and with which certificate."""
+
+    port: int
+    certificate: Path
+    private_key: Path
+
+
+@asynccontextmanager
+async def reviewing(webhook: Webhook, reviewer: Reviewer) -> AsyncIterator[None]:
+    """Answer reviews for as long as the block lasts; a renewed certificate is shown without a restart.
+
+    Raises PortError, or OSError for a certificate that cannot be read.
+    """
+    context = server_context(webhook.certificate, webhook.private_key)
+    everybody = "0.0.0.0"  # noqa: S104 – the API server calls from outside
+    listener = listen(everybody, webhook.port, option="--webhook-port")
+    server = SideServer(reviews_app(reviewer), listener, context=context)
+    renewing = asyncio.create_task(keep_renewed(context, webhook.certificate, webhook.private_key))
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        await server.end()
+
+
+def reviews_app(reviewer: Reviewer) -> Starlette:
+    """The application: an AdmissionReview is posted to any path."""
+
+    async def review(request: Request) -> Response:
+        try:
+            body = await _body(request)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if body is None:
+            return PlainTextResponse(f"a review has at most {LARGEST_REVIEW} bytes", 413, {"connection": "close"})
+        try:
+            asked = json.loads(body)
+        except (ValueError, RecursionError):
+            asked = None
+        if not isinstance(asked, dict) or not isinstance(asked.get("request"), dict):
+            return PlainTextResponse("this is no AdmissionReview", 400)
+        try:
+            return JSONResponse(await reviewer(asked, request.path_params["path"]))
+        except Exception as error:
+            log.warning("a review could not be answered: %s: %s", type(error).__name__, error)
+            return PlainTextResponse("this review cannot be answered; the operator's log says why", 500)
+
+    return Starlette(routes=[Route("/{path:path}", review, methods=["POST"])])
+
+
+async def _body(request: Request) -> bytes | None:
+    """The whole body, or None as soon as it is too large."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST_REVIEW:
+            return None
+    return bytes(body)
