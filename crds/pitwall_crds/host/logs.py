@@ -11,18 +11,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from pitwall_crds.host.printable import CONTROL, printable, printable_lines
+
 VARIABLE: Final = "PITWALL_LOG_FORMAT"
 JSON: Final = "json"
-
-
-_UNSEEN: Final = "\u2028\u2029\u202a-\u202e\u2066-\u2069"
-_CONTROL: Final = re.compile(f"[\\x00-\\x1f\\x7f-\\x9f{_UNSEEN}]")
-_CONTROL_IN_LINES: Final = re.compile(f"[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f{_UNSEEN}]")
-
-
-def printable(text: str) -> str:
-    """The text with its control characters, line ends and changes of direction spelled out, as Python spells them."""
-    return _CONTROL.sub(_spelled, text)
 
 
 def fields(**values: object) -> dict[str, Mapping[str, object]]:
@@ -43,7 +35,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             said["exception"] = self.formatException(record.exc_info)
         line = json.dumps(said, ensure_ascii=False, default=str)
-        return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+        return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 class TextFormatter(logging.Formatter):
@@ -54,7 +46,7 @@ class TextFormatter(logging.Formatter):
         said = "".join(f" {name}={_word(value)}" for name, value in _fields(record).items())
         trouble = self.formatException(record.exc_info) if record.exc_info else ""
         words = f"{self.formatTime(record)} {record.levelname} {record.name} {printable(record.getMessage())}{said}"
-        return words + "".join("\n  " + line for line in _CONTROL_IN_LINES.sub(_spelled, trouble).split("\n") if line)
+        return words + "".join("\n  " + line for line in printable_lines(trouble).split("\n") if line)
 
 
 def set_up(quieter: Mapping[str, int] | None = None) -> None:
@@ -74,7 +66,3 @@ def _fields(record: logging.LogRecord) -> Mapping[str, object]:
 def _word(value: object) -> str:
     text = printable(str(value))
     return json.dumps(text, ensure_ascii=False) if not text or re.search(r'[\s"=]', text) else text
-
-
-def _spelled(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()

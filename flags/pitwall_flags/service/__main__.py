@@ -154,8 +154,8 @@ async def _start_sync(settings: FlagServiceSettings, publisher: Publisher, token
 
 
 def _http_config(settings: FlagServiceSettings, app: Any) -> uvicorn.Config:
-    pair = (settings.certificate, settings.private_key)
-    context = server_context(*pair) if pair[0] and pair[1] else None
+    certificate, private_key = settings.certificate, settings.private_key
+    context = server_context(certificate, private_key) if certificate and private_key else None
     return uvicorn.Config(
         app, http=guarded_http(context), log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=30, h11_max_incomplete_event_size=32_768,

@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import Lifespan
 
-from pitwall_crds.host.logs import fields, printable
+from pitwall_crds.host.logs import fields
+from pitwall_crds.host.printable import printable
 from pitwall_crds.names import Header
 from pitwall_gateway.counting.shares import COPY
 from pitwall_gateway.feedback.feedback import FeedbackReceipt, read_feedback

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 
 from pitwall_crds.rollout import Rollout
+from pitwall_operator.cli.terminal import SafeConsole
 from pitwall_operator.values.errors import CommandError, Exit
 
 DEFAULT_STATE = ".pitwall"
@@ -32,10 +32,10 @@ OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, or j
 PIPE_WIDTH = 200
 """Columns of a table that goes to a file or a program: wide enough not to fold."""
 
-console = Console(highlight=False, soft_wrap=True)
+console = SafeConsole(highlight=False, soft_wrap=True)
 if not console.is_terminal:
-    console = Console(highlight=False, soft_wrap=True, width=PIPE_WIDTH)
-problems = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = SafeConsole(highlight=False, soft_wrap=True, width=PIPE_WIDTH)
+problems = SafeConsole(stderr=True, highlight=False, soft_wrap=True)
 
 
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 
+from pitwall_crds.host.printable import printable
 from pitwall_crds.names import EventReason
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.resource import Condition, ConditionStatus
@@ -278,18 +279,19 @@ class Reconciler:
         """Say in a rollout's status that its turn broke; all else that the status says stays."""
         found = self.cache.get(ROLLOUTS, key)
         if found is not None:
-            said = f"its turn broke, so nothing moves; the operator's log says where: {type(error).__name__}: {error}"
+            words = printable(f"{type(error).__name__}: {error}")
+            said = f"its turn broke, so nothing moves; the operator's log says where: {words}"
             await self._say_not_ready(found, EventReason.BROKEN, said, {"reason": said[:256]})
 
     async def tell_standstill(self, found: Object, words: str) -> None:
         """Say in a rollout's status, and as an Event, what keeps the operator itself from moving anything."""
-        said = f"the operator cannot do what it needs to, so nothing moves: {words}"
+        said = f"the operator cannot do what it needs to, so nothing moves: {printable(words)}"
         await self._say_not_ready(found, EventReason.REFUSED, said, {"reason": said[:256]})
         await self.events.announce(found, Announce(EventReason.REFUSED, said, warning=True))
 
     async def _refuse(self, found: Object, error: ValidationError) -> None:
         """Say in the status that a resource cannot be read, which the API server should have refused."""
-        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:4])
+        said = printable("; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:4]))
         words = {"phase": Phase.INVALID.value, "reason": said[:256]}
         await self._say_not_ready(found, EventReason.INVALID, f"the resource cannot be read: {said}", words)
 
@@ -354,7 +356,7 @@ def _with_problems(status: SamplerVariantStatus, problems: str) -> SamplerVarian
     """The status of a variant that cannot run says so first of all."""
     if not problems:
         return status
-    said = {"status": ConditionStatus.FALSE, "reason": EventReason.INVALID.value, "message": problems[:2048]}
+    said = {"status": ConditionStatus.FALSE, "reason": EventReason.INVALID.value, "message": printable(problems)[:2048]}
     return status.model_copy(update={"conditions": tuple(one.model_copy(update=said) for one in status.conditions)})
 
 

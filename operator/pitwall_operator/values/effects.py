@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pitwall_crds.host.printable import printable
 from pitwall_crds.names import EventReason, Pool
 from pitwall_operator.values.observation import Share
 
@@ -61,11 +62,14 @@ class SetShadow:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """Tell people: a Kubernetes Event, or a line of the embedded event log."""
+    """Tell people: a Kubernetes Event, or a line of the embedded event log. Whatever is quoted there is printable."""
 
     reason: EventReason
     message: str
     warning: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", printable(self.message))
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pitwall_crds.errors import PortError
 from pitwall_crds.host import logs
-from pitwall_crds.host.logs import printable
+from pitwall_crds.host.printable import printable
 from pitwall_runtime.errors import RefusedError
 from pitwall_runtime.ingest.queue.catalogue import open_book, open_queue
 from pitwall_runtime.ingest.queue.port import IngestQueue

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from pitwall_crds.host.logs import fields
 from pitwall_crds.names import Arm, Header
 from pitwall_crds.variant import SamplerVariant
 from pitwall_runtime.deadline import Deadline
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 _RETRY_SECONDS = "1"
 _MOST_DIGITS = 12
 _TRIES = 3
+_LONGEST_ID = 256
+_LONGEST_CAUSE = 1000
 
 
 @dataclass(slots=True)
@@ -235,21 +238,37 @@ def _metrics(engine: ServingState) -> Response:
     return Response(engine.telemetry.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-async def _refuse(_: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
+    _tell(request, error.status, error.code, error.message)
     kind = "server_error" if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
     headers = {"Retry-After": _RETRY_SECONDS} if isinstance(error, UnavailableError) else None
     return JSONResponse(schema.error_json(error.message, kind, error.code), error.status, headers)
 
 
-async def _refuse_route(_: Request, error: Exception) -> Response:
+async def _refuse_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = HTTPStatus(error.status_code).name.lower()
+    _tell(request, error.status_code, code, str(error.detail))
     return JSONResponse(schema.error_json(str(error.detail), "invalid_request_error", code), error.status_code)
 
 
 async def _refuse_bug(request: Request, error: Exception) -> Response:
     """A bug of ours: the log gets the whole story, the asker one sentence."""
-    log.error("unexpected error on %s", request.url.path, exc_info=error)
+    _tell(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", f"{type(error).__name__}: {error}", error)
     body = schema.error_json("the runtime failed on this question; see its log", "server_error", "internal_error")
     return JSONResponse(body, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _tell(request: Request, status: int, code: str, cause: str, error: Exception | None = None) -> None:
+    """One line of the log for each question, or other call, that was not answered, under the id that its user saw."""
+    level = logging.WARNING if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
+    said = fields(
+        answer_id=request.headers.get(Header.ANSWER_ID, "")[:_LONGEST_ID],
+        arm=request.headers.get(Header.ARM, "")[:_LONGEST_ID],
+        path=request.url.path[:_LONGEST_CAUSE],
+        status=int(status),
+        code=code,
+        cause=cause[:_LONGEST_CAUSE],
+    )
+    log.log(logging.ERROR if error else level, "not answered", exc_info=error, extra=said)

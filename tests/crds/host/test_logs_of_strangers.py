@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_crds.host.logs import JsonFormatter, TextFormatter, fields, printable
+from pitwall_crds.host.logs import JsonFormatter, TextFormatter, fields
+from pitwall_crds.host.printable import printable
 
 HOSTILE = "ann\x1b[2J\r\n2026-01-01 00:00:00,000 INFO all is well\u202e\x9b31m\u2028"
 

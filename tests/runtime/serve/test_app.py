@@ -67,7 +67,28 @@ async def test_a_bug_is_one_sentence_to_the_asker_and_the_whole_story_in_the_log
     assert answer.status_code == 500
     assert answer.json()["error"]["code"] == "internal_error"
     assert "a bug" not in answer.text
-    assert "ZeroDivisionError: a bug" in caplog.text
+    assert caplog.text.count("ZeroDivisionError: a bug") == 1  # the traceback; the line itself has fields
+    assert caplog.records[-1].fields["cause"] == "ZeroDivisionError: a bug"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "level"),
+    [
+        pytest.param(ASKED, 503, "unavailable", "WARNING", id="its own fault"),
+        pytest.param({"messages": []}, 400, "bad_question", "INFO", id="the question's"),
+    ],
+)
+async def test_each_failure_is_one_line_under_the_id_that_its_user_saw(client, caplog, body, status, code, level):
+    caplog.set_level("INFO", "pitwall_runtime")
+    answer = await client.post(
+        "/v1/chat/completions", json=body, headers={Header.ANSWER_ID: "answer-7", Header.ARM: "candidate"}
+    )
+
+    (line,) = [one for one in caplog.records if one.name == "pitwall_runtime.serve.app"]
+    assert (answer.status_code, line.levelname) == (status, level)
+    told = line.fields
+    assert (told["answer_id"], told["arm"], told["status"], told["code"]) == ("answer-7", "candidate", status, code)
+    assert told["cause"] == answer.json()["error"]["message"]
 
 
 class Listening:

@@ -5,6 +5,7 @@ Pure: no clock, chance or I/O.
 
 import hashlib
 
+from pitwall_crds.host.printable import printable
 from pitwall_crds.names import EventReason, Pool
 from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import (
@@ -29,7 +30,9 @@ SERVING_POOL = Pool.MAIN
 
 def note(status: RolloutStatus, now: float, reason: EventReason, message: str, *, variant: str = "") -> RolloutStatus:
     """The status with one more entry of history; the oldest goes when there are too many."""
-    entry = HistoryEntry(time=timestamps.to_text(now), reason=reason, message=message[:1024], variant=variant)
+    entry = HistoryEntry(
+        time=timestamps.to_text(now), reason=reason, message=printable(message)[:1024], variant=variant
+    )
     return status.model_copy(update={"history": (*status.history, entry)[-HISTORY_LIMIT:]})
 
 

@@ -1,0 +1,17 @@
+"""A terminal that only we control, though what is printed may quote a pod, a server or a user."""
+
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from pitwall_crds.host.printable import printable_lines
+
+
+class SafeConsole(Console):
+    """rich's console, whose colours and cursor are its own; control characters inside of texts are shown, not sent."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of anything printable, each text of them harmless."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable_lines(segment.text), segment.style)
