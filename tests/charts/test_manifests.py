@@ -1,5 +1,6 @@
 """What the chart's objects say, for every values file beside this test."""
 
+import base64
 import hashlib
 import itertools
 import json
@@ -16,6 +17,7 @@ import yaml
 from harness import binaries
 
 from pitwall_flags.service import __main__ as flags_service
+from pitwall_flags.service.auth import AccessTokens, TokenScope
 from pitwall_gateway.serve import settings as gateway_settings
 from pitwall_operator.cluster import settings as operator_settings
 from pitwall_operator.kube import rights
@@ -209,7 +211,7 @@ def test_keys_are_where_no_runtime_may_be_and_prefixes_are_bound(render):
     assert together.known.keys_in == "", "one namespace holds all"
     assert apart.known.prefixes.by_namespace == {"video-qa": ("sampler.", "video.")}
     assert together.known.prefixes.by_namespace == {}
-    assert flags_service.read_settings(render("everything").arguments("flags")).flag_sets.name == "sets.json"
+    assert flags_service.read_settings(render("everything").arguments("flags")).flag_sets[-1].name == "sets.json"
 
 
 def test_variants_may_reach_beyond_their_pods_by_nothing_unless_it_is_said(render):
@@ -228,6 +230,50 @@ def test_the_gateway_gets_the_digest_of_the_key_that_was_made_and_not_the_key(re
     assert caller["keys"] == ["sha256:" + hashlib.sha256(secret["key"].encode()).hexdigest()]
     assert len(secret["key"]) == 48
     assert [item["key"] for item in volumes["callers"]["secret"]["items"]] == ["callers.json"]
+
+
+def test_the_gateways_token_is_for_its_own_flag_alone(render, tmp_path):
+    rendered = render("default")
+    secret = {key: base64.b64decode(text) for key, text in rendered.one("Secret", "-tokens")["data"].items()}
+    environment = {env["name"]: env for env in rendered.pods()["gateway"]["spec"]["containers"][0]["env"]}
+    (path,) = flags_service.read_settings(rendered.arguments("flags")).flag_sets
+    mounts = {one["name"]: one for one in rendered.pods()["flags"]["spec"]["containers"][0]["volumeMounts"]}
+    (tmp_path / "gateway.json").write_bytes(secret["gateway.json"])
+    tokens = AccessTokens.from_environment(
+        {f"PITWALL_FLAGS_{scope.upper()}_TOKEN": secret[scope].decode() for scope in ("evaluate", "write", "kill")},
+        [tmp_path / "gateway.json"],
+    )
+
+    assert environment["PITWALL_FLAGS_EVALUATE_TOKEN"]["valueFrom"]["secretKeyRef"]["key"] == "gateway"
+    assert str(path) == mounts["tokens"]["mountPath"] + "/gateway.json"
+    assert tokens.roots(secret["gateway"].decode(), tuple(TokenScope)) == {"sampler.variant"}
+    assert tokens.scopes(secret["gateway"].decode()) == {TokenScope.EVALUATE}
+
+
+@pytest.mark.parametrize(
+    ("values", "secret", "key"),
+    [
+        ({"flags.tokens.existingSecret": "mine"}, "mine", "evaluate"),
+        ({"flags.enabled": False, "flags.external.host": "flags"}, "pitwall-flags-tokens", "evaluate"),
+        ({"gateway.flagsToken": {"existingSecret": "mine", "key": "of-search"}}, "mine", "of-search"),
+    ],
+    ids=["tokens made outside", "a service of another release", "a token of a flag set"],
+)
+def test_the_gateways_token_may_be_made_outside(render, values, secret, key):
+    environment = {env["name"]: env for env in render(**values).pods()["gateway"]["spec"]["containers"][0]["env"]}
+
+    assert environment["PITWALL_FLAGS_EVALUATE_TOKEN"]["valueFrom"]["secretKeyRef"] == {"name": secret, "key": key}
+
+
+def test_pages_of_an_origin_may_evaluate_where_the_values_say_so(render):
+    origins = ["https://app.example.com", "*"]
+
+    assert flags_service.read_settings(render().arguments("flags")).cors_origin == []
+    assert (
+        flags_service.read_settings(render(**{"flags.corsOrigins": origins}).arguments("flags")).cors_origin == origins
+    )
+    with pytest.raises(Exception, match="corsOrigins"):
+        render(**{"flags.corsOrigins": ["app.example.com/page"]})
 
 
 def test_what_a_gateway_counted_is_shown_to_those_who_scrape_alone(render):

@@ -77,7 +77,7 @@ def another(path, value):
         "volumesIn": {"search": {"cacheVolume": {"emptyDir": {}}}},
         "variants": {"aks-v1": {"sampler": {"name": "aks"}}},
         "pullSecrets": [{"name": "x"}], "tolerations": [{"key": "x"}], "clients": [{"podSelector": {}}],
-        "prefixes": {"other": ["x."]}, "apiServerPorts": [{"port": 8443}],
+        "prefixes": {"other": ["x."]}, "corsOrigins": ["https://app.example"], "apiServerPorts": [{"port": 8443}],
         "scrapers": [{"podSelector": {}}], "affinity": {"podAffinity": {}},
     }  # fmt: skip
     if "enum" in node:
@@ -123,6 +123,7 @@ WHERE_READ = {
     "monitoring.dashboards": {"monitoring.dashboards.enabled": True},
     "flags.tls.certManager.issuerRef": {"flags.tls.enabled": True, "flags.tls.certManager.enabled": True},
     "flags.tls": {"flags.tls.enabled": True},
+    "gateway.flagsToken.key": {"gateway.flagsToken.existingSecret": "x"},
     "flags.sets.key": {"flags.sets.existingSecret": "x"},
     "prometheus.tokenSecret.key": {"prometheus.tokenSecret.name": "x"},
     "flags.database.postgresql.key": {"flags.database.postgresql.existingSecret": "x"},

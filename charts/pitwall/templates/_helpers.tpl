@@ -166,6 +166,20 @@ pitwall-claim-{{ .Values.operator.instance | default "default" }}
   valueFrom: {secretKeyRef: {name: {{ include "pitwall.flags.tokens" (index . 0) }}, key: {{ index . 1 }}}}
 {{- end -}}
 
+{{/* Whether the chart makes the tokens, and with them one for the gateway's flag alone. */}}
+{{- define "pitwall.flags.tokens.made" -}}
+{{- if and .Values.flags.enabled (not .Values.flags.tokens.existingSecret) }}yes{{ end -}}
+{{- end -}}
+
+{{/* The gateway's token into its environment. */}}
+{{- define "pitwall.gateway.flagsToken" -}}
+{{- $own := .Values.gateway.flagsToken -}}
+{{- $name := $own.existingSecret | default (include "pitwall.flags.tokens" .) -}}
+{{- $key := ternary "gateway" "evaluate" (not (empty (include "pitwall.flags.tokens.made" .))) -}}
+- name: PITWALL_FLAGS_EVALUATE_TOKEN
+  valueFrom: {secretKeyRef: {name: {{ $name }}, key: {{ ternary $own.key $key (not (empty $own.existingSecret)) }}}}
+{{- end -}}
+
 {{/* What trusts the flag service, as a volume and its mount. */}}
 {{- define "pitwall.flags.authority.volume" -}}
 - {name: flags-authority, secret: {secretName: {{ include "pitwall.flags.tls.secret" . }}, defaultMode: 0440, items: [{key: ca.crt, path: ca.crt}]}}
@@ -205,7 +219,7 @@ pitwall-claim-{{ .Values.operator.instance | default "default" }}
 {{- fail "webhook.existingSecret and webhook.certManager.enabled exclude each other: choose one source of the certificate" -}}
 {{- end -}}
 {{- range .Values.runtime.allow.secrets -}}
-{{- if has . (list (include "pitwall.flags.tokens" $) (include "pitwall.webhook.secret" $)) -}}
+{{- if has . (list (include "pitwall.flags.tokens" $) (include "pitwall.webhook.secret" $) ($.Values.gateway.flagsToken.existingSecret | default "pitwall-flags-tokens")) -}}
 {{- fail (printf "runtime.allow.secrets names %s, which holds Pitwall's own keys: whoever may write a SamplerVariant could read it" .) -}}
 {{- end -}}
 {{- end -}}

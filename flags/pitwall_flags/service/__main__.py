@@ -48,7 +48,7 @@ class FlagServiceSettings:
     sync_port: int
     flag_set_id: str
     requests_per_second: float
-    flag_sets: Path | None
+    flag_sets: list[Path]
     cors_origin: list[str]
     certificate: Path | None
     private_key: Path | None
@@ -64,7 +64,10 @@ def read_settings(arguments: Sequence[str]) -> FlagServiceSettings:
     parser.add_argument("--sync-port", type=int, default=8015, help="flagd.sync.v1; 0 takes a free port")
     parser.add_argument("--flag-set-id", default="pitwall")
     parser.add_argument("--requests-per-second", type=float, default=1000.0, help="per client address; 0 is no limit")
-    parser.add_argument("--flag-sets", type=Path, metavar="FILE", help="JSON: tokens that are for some flags alone")
+    parser.add_argument(
+        "--flag-sets", type=Path, action="append", default=[], metavar="FILE",
+        help="JSON: tokens that are for some flags alone; repeatable",
+    )  # fmt: skip
     parser.add_argument(
         "--cors-origin", action="append", default=[], type=_origin, metavar="ORIGIN",
         help="pages of this origin, such as https://app.example.com, may evaluate from a browser; repeatable",

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import permutations
@@ -63,17 +63,17 @@ class AccessTokens:
     sets: tuple[FlagSetTokens, ...] = field(default=(), repr=False)
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], sets: Path | None = None) -> "AccessTokens":
-        """Tokens as configured: plain, or `sha256:` and the digest in hexadecimal; those of flag sets from a file.
+    def from_environment(cls, environment: Mapping[str, str], sets: Sequence[Path] = ()) -> "AccessTokens":
+        """Tokens as configured: plain, or `sha256:` and the digest in hexadecimal; those of flag sets from files.
 
         Raises TokenError.
         """
         given = {scope: environment.get(name, "") for scope, name in VARIABLES.items()}
         missing = [VARIABLES[scope] for scope, text in given.items() if not text]
-        if missing and (len(missing) < len(given) or sets is not None):
+        if missing and (len(missing) < len(given) or sets):
             raise TokenError(f"{', '.join(missing)} must be set too: with tokens, every scope needs its own")
         digests = {scope: _digest_of(VARIABLES[scope], text) for scope, text in given.items() if text}
-        found = tuple(_read_sets(sets)) if sets is not None else ()
+        found = tuple(_read_sets(sets))
         every = [*digests.values(), *(digest for one in found for digest in one.digests.values())]
         if len(set(every)) < len(every):
             raise TokenError("the evaluate, write and kill tokens must differ, those of every flag set too")
@@ -101,22 +101,29 @@ class AccessTokens:
         return frozenset(found)
 
 
-def _read_sets(path: Path) -> Iterator[FlagSetTokens]:
-    """`{"search": {"flags": ["search."], "evaluate": "sha256:…", "write": "…"}}`. Raises TokenError."""
+def _read_sets(paths: Sequence[Path]) -> Iterator[FlagSetTokens]:
+    """`{"search": {"flags": ["search."], "evaluate": "sha256:…", "write": "…"}}`, each. Raises TokenError."""
+    sets: dict[str, FlagSetTokens] = {}
+    for path in paths:
+        for name, one in _object(path).items():
+            if name in sets:
+                raise TokenError(f"{path}: another file has a flag set {name!r} too; give it another name")
+            sets[name] = _flag_set(f"{path}: flag set {name!r}", one)
+    for (name, one), (other, two) in permutations(sets.items(), 2):
+        shared = [root for root in two.roots if covers(one.roots, root)]
+        if shared and TokenScope.WRITE in one.digests and TokenScope.WRITE in two.digests:
+            raise TokenError(f"the flag sets {name!r} and {other!r} may both write {shared[0]!r}; keep them apart")
+    yield from sets.values()
+
+
+def _object(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise TokenError(f"the flag sets of {path} cannot be read: {error}") from None
     if not isinstance(content, dict):
         raise TokenError(f"{path} must hold an object of flag sets by name")
-    sets = {name: _flag_set(f"{path}: flag set {name!r}", one) for name, one in content.items()}
-    for (name, one), (other, two) in permutations(sets.items(), 2):
-        shared = [root for root in two.roots if covers(one.roots, root)]
-        if shared and TokenScope.WRITE in one.digests and TokenScope.WRITE in two.digests:
-            raise TokenError(
-                f"{path}: the flag sets {name!r} and {other!r} may both write {shared[0]!r}; keep them apart"
-            )
-    yield from sets.values()
+    return content
 
 
 def _flag_set(where: str, content: Any) -> FlagSetTokens:

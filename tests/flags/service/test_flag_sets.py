@@ -62,7 +62,7 @@ def test_a_root_covers_a_key_and_what_belongs_to_it_and_nothing_that_merely_begi
 
 
 def test_each_token_is_for_its_own_flags_and_scopes(sets):
-    tokens = AccessTokens.from_environment(TOKENS, sets(SETS))
+    tokens = AccessTokens.from_environment(TOKENS, [sets(SETS)])
 
     assert tokens.roots("whole-write-0123456789", (TokenScope.WRITE,)) == ALL_FLAGS
     assert tokens.roots("whole-write-0123456789", (TokenScope.EVALUATE,)) == frozenset()
@@ -96,12 +96,12 @@ def test_each_token_is_for_its_own_flags_and_scopes(sets):
 )  # fmt: skip
 def test_sets_that_cannot_be_told_apart_or_read_are_refused_in_words(sets, content, words):
     with pytest.raises(TokenError, match=words):
-        AccessTokens.from_environment(TOKENS, sets(content))
+        AccessTokens.from_environment(TOKENS, [sets(content)])
 
 
 def test_sets_without_tokens_for_everything_are_refused(sets):
     with pytest.raises(TokenError, match="must be set too"):
-        AccessTokens.from_environment({}, sets(SETS))
+        AccessTokens.from_environment({}, [sets(SETS)])
 
 
 @pytest.fixture(scope="module")
