@@ -7,8 +7,10 @@ import os
 import re
 import signal
 import socket
+import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,13 @@ from pitwall_crds.errors import PortError
 from pitwall_crds.host import logs
 from pitwall_crds.host.http_guard import connections_allowed
 from pitwall_crds.host.http_server import GracefulServer, guarded_http
-from pitwall_crds.host.http_tls import server_context
+from pitwall_crds.host.http_tls import keep_renewed, server_context
 from pitwall_crds.host.sockets import is_loopback, listen
 from pitwall_flags.errors import StartError, TokenError
 from pitwall_flags.service.app import build_app
 from pitwall_flags.service.auth import AccessTokens
 from pitwall_flags.service.publish import Publisher
-from pitwall_flags.service.sync import SyncService, server_options
+from pitwall_flags.service.sync import SyncService, server_options, sync_credentials
 from pitwall_flags.storage.store import FlagStore
 
 log = logging.getLogger("pitwall_flags.service")
@@ -97,13 +99,29 @@ async def serve(settings: FlagServiceSettings, tokens: AccessTokens, stop: async
             await publisher.refresh()
             grpc_server, sync_port = await _start_sync(settings, publisher, tokens)
             app = build_app(store, publisher, tokens, settings.requests_per_second, settings.cors_origin)
-            http_server = GracefulServer(_http_config(settings, app), signals=())
-            _announce(settings.host, http_socket.getsockname()[1], sync_port)
-            await _until(stop, http_server, http_socket, publisher)
+            async with _tls(settings) as context:
+                http_server = GracefulServer(_http_config(app, context), signals=())
+                _announce(settings.host, http_socket.getsockname()[1], sync_port)
+                await _until(stop, http_server, http_socket, publisher)
             await publisher.close()
             await grpc_server.stop(GRACE_SECONDS)
         finally:
             await store.close()
+
+
+@asynccontextmanager
+async def _tls(settings: FlagServiceSettings) -> AsyncIterator[ssl.SSLContext | None]:
+    """What HTTP shows its clients, renewed with its files; None without TLS."""
+    certificate, private_key = settings.certificate, settings.private_key
+    if certificate is None or private_key is None:
+        yield None
+        return
+    context = server_context(certificate, private_key)
+    renewing = asyncio.create_task(keep_renewed(context, certificate, private_key))
+    try:
+        yield context
+    finally:
+        renewing.cancel()
 
 
 async def _until(stop: asyncio.Event, server: uvicorn.Server, listening: socket.socket, publisher: Publisher) -> None:
@@ -146,8 +164,8 @@ async def _start_sync(settings: FlagServiceSettings, publisher: Publisher, token
     address = f"{settings.host}:{settings.sync_port}"
     try:
         if settings.certificate and settings.private_key:
-            pair = (settings.private_key.read_bytes(), settings.certificate.read_bytes())
-            port = server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+            credentials = sync_credentials(settings.certificate, settings.private_key)
+            port = server.add_secure_port(address, credentials)
         else:
             port = server.add_insecure_port(address)
     except (RuntimeError, OSError) as error:
@@ -156,9 +174,7 @@ async def _start_sync(settings: FlagServiceSettings, publisher: Publisher, token
     return server, int(port)
 
 
-def _http_config(settings: FlagServiceSettings, app: Any) -> uvicorn.Config:
-    certificate, private_key = settings.certificate, settings.private_key
-    context = server_context(certificate, private_key) if certificate and private_key else None
+def _http_config(app: Any, context: ssl.SSLContext | None) -> uvicorn.Config:
     return uvicorn.Config(
         app, http=guarded_http(context), log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=30, h11_max_incomplete_event_size=32_768,

@@ -1,6 +1,7 @@
 """Serves flagd.sync.v1 over gRPC: a client gets the whole flag set at once and after every change."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -29,6 +30,21 @@ SERVER_OPTIONS = (
 def server_options(connections: int) -> tuple[tuple[str, int], ...]:
     """What one client and all together may take; gRPC cannot count the connections of one address."""
     return (*SERVER_OPTIONS, ("grpc.max_allowed_incoming_connections", connections))
+
+
+def sync_credentials(certificate: Path, private_key: Path) -> grpc.ServerCredentials:
+    """What the stream shows its clients, read again for each who connects. Raises OSError."""
+
+    def pair() -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration([(private_key.read_bytes(), certificate.read_bytes())])
+
+    def newest() -> grpc.ServerCertificateConfiguration | None:
+        try:
+            return pair()
+        except OSError:
+            return None  # the last one that could be read
+
+    return grpc.dynamic_ssl_server_credentials(pair(), newest)
 
 
 class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):

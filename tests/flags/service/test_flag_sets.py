@@ -99,6 +99,14 @@ def test_sets_that_cannot_be_told_apart_or_read_are_refused_in_words(sets, conte
         AccessTokens.from_environment(TOKENS, [sets(content)])
 
 
+def test_two_files_may_not_hold_a_set_of_one_name(sets, tmp_path):
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"gateway": {"flags": ["b"], "evaluate": "e" * 20}}))
+    first = sets({"gateway": {"flags": ["a"], "evaluate": "f" * 20}})
+    with pytest.raises(TokenError, match="another file has a flag set 'gateway' too"):
+        AccessTokens.from_environment(TOKENS, [first, other])
+
+
 def test_sets_without_tokens_for_everything_are_refused(sets):
     with pytest.raises(TokenError, match="must be set too"):
         AccessTokens.from_environment({}, [sets(SETS)])

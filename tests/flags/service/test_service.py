@@ -110,15 +110,25 @@ async def test_evaluation_goes_on_while_the_database_is_away(postgres, service_o
 
 
 @pytest.fixture
-def certificate(tmp_path):
-    """A self-signed certificate for 127.0.0.1."""
+def make_certificate(tmp_path):
+    """Makes a key and a self-signed certificate for 127.0.0.1."""
     if not shutil.which("openssl"):
         pytest.skip("openssl is not installed")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    return key, certificate
+
+    def make(name):
+        key, certificate = tmp_path / f"{name}.key", tmp_path / f"{name}.pem"
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+        command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+        subprocess.run(command, check=True, capture_output=True)
+        return key, certificate
+
+    return make
+
+
+@pytest.fixture
+def certificate(make_certificate):
+    """A self-signed certificate for 127.0.0.1."""
+    return make_certificate("first")
 
 
 def test_http_and_sync_speak_tls(certificate, service_on, tmp_path, eventually):
@@ -134,6 +144,19 @@ def test_http_and_sync_speak_tls(certificate, service_on, tmp_path, eventually):
         provider.shutdown()
         with grpc.insecure_channel(service.sync) as channel, pytest.raises(grpc.RpcError):
             sync_pb2_grpc.FlagSyncServiceStub(channel).FetchAllFlags(sync_pb2.FetchAllFlagsRequest(), timeout=30)
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart(certificate, service_on, tmp_path, make_certificate):
+    key, authority = certificate
+    options = ("--tls-certificate", str(authority), "--tls-private-key", str(key))
+    with service_on(tmp_path, options=options) as service:
+        host, port = service.sync.split(":")
+        first = ssl.get_server_certificate((host, int(port)))
+        later_key, later = make_certificate("later")
+        later_key.replace(key)
+        later.replace(authority)
+
+        assert first != ssl.get_server_certificate((host, int(port))) == authority.read_text()
 
 
 async def test_the_operators_client_takes_no_certificate_but_its_authoritys(certificate, service_on, tmp_path):
