@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from benchmarks.canary_policies.queues.questions import QueueQuestions
@@ -51,25 +52,27 @@ def count(
     shape: tuple[int, int],
     step_seconds: float = STEP_SECONDS,
 ) -> ArmCounts:
-    """One arm's counts; `shape` is (runs, steps)."""
+    """One arm's counts; `shape` is (runs, steps). Questions that are no trials were only asked."""
     mine = questions.arm == arm
+    per_step = partial(_per_step, shape=shape, step_seconds=step_seconds)
+    asked = per_step(questions.run[mine], questions.at[mine])
+    mine &= questions.is_trial
     run, at, end, failing = questions.run[mine], questions.at[mine], done[mine], questions.failing[mine]
-
-    def counted(when: np.ndarray, which: np.ndarray | slice) -> np.ndarray:
-        step = (when[which] / step_seconds).astype(np.int64)
-        seen = step < shape[1]
-        flat = run[which][seen] * shape[1] + step[seen]
-        return np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape).astype(np.int32)
-
-    everything = slice(None)
     within, beyond = [], []
     for edge in edges:
         slow = end - at > edge
-        within.append(counted(end, ~slow))
-        beyond.append(counted(at + edge, slow))
+        within.append(per_step(run[~slow], end[~slow]))
+        beyond.append(per_step(run[slow], at[slow] + edge))
     return ArmCounts(
-        np.stack(within), np.stack(beyond), counted(end, everything), counted(end, failing), counted(at, everything)
+        np.stack(within), np.stack(beyond), per_step(run, end), per_step(run[failing], end[failing]), asked
     )
+
+
+def _per_step(run: np.ndarray, when: np.ndarray, shape: tuple[int, int], step_seconds: float) -> np.ndarray:
+    step = (when / step_seconds).astype(np.int64)
+    seen = step < shape[1]
+    flat = run[seen] * shape[1] + step[seen]
+    return np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape).astype(np.int32)
 
 
 def edges_of(latencies: np.ndarray) -> tuple[float, ...]:

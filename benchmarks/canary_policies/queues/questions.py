@@ -28,6 +28,8 @@ class QueueQuestions:
     size: np.ndarray
     """Seconds of service."""
     failing: np.ndarray
+    is_trial: np.ndarray
+    """Whether the gateway lets it count."""
     users: int
 
 
@@ -47,7 +49,7 @@ def draw_questions(
         size *= slow[run, user]
     wrong = (arm == CANDIDATE) & (at >= scenario.effect.from_second)
     failing = wrong & (draw.random(len(run)) < scenario.effect.failing)
-    return QueueQuestions(run, at, user, arm.astype(np.int8), size, failing, users)
+    return QueueQuestions(run, at, user, arm.astype(np.int8), size, failing, np.ones(len(run), bool), users)
 
 
 def _sizes(scenario: QueueScenario, of: tuple[np.ndarray, ...], runs: int, draw: np.random.Generator) -> np.ndarray:

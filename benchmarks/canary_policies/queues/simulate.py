@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from benchmarks.canary_policies.queues.capped import trials
 from benchmarks.canary_policies.queues.counts import STEP_SECONDS, ArmCounts, candidate_edges, count, edges_of
 from benchmarks.canary_policies.queues.memory import memories
 from benchmarks.canary_policies.queues.pods import FAR, completions, draw_stalls
@@ -55,6 +56,8 @@ def simulate(
         draw, number = np.random.default_rng([seed, first]), min(chunk, runs - first)
         questions = draw_questions(scenario, number, draw, only_arms=share < 1)
         done, _ = complete(scenario, questions, number, draw, with_stable=with_stable)
+        if scenario.sticky:  # else users are nobody in particular
+            questions = replace(questions, is_trial=trials(questions))
         at = {CONTROL: edges, CANDIDATE: candidate_edges(edges), STABLE: edges}
         parts.append(
             [

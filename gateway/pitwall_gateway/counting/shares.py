@@ -16,6 +16,8 @@ from pitwall_gateway.values.speaker import Party
 QUESTION: Final = "question"
 COPY: Final = "copy"
 RUNS: Final = 2
+USER_SHARE: Final = 0.05
+"""Unless a gateway is told otherwise."""
 REMEMBERED: Final = 2048
 """Parties remembered per kind of trial. Whoever has more than a 2048th of all is among them (Misra and Gries 1982)."""
 

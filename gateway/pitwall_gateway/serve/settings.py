@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pitwall_crds.host.sockets import is_loopback
 from pitwall_crds.resource import DNS_LABEL
 from pitwall_gateway.callers.rule import CallerLimits, CallerRule, TokenRule
-from pitwall_gateway.counting.shares import ShareRule
+from pitwall_gateway.counting.shares import USER_SHARE, ShareRule
 from pitwall_gateway.feedback.ledger import LedgerRule
 from pitwall_gateway.pools.breaker import BreakerRule
 from pitwall_gateway.pools.recent import BODIES
@@ -180,7 +180,7 @@ def _add_caller_options(add: Callable[..., object]) -> None:
     add("--caller-questions-at-once", type=_whole, default=256, help="of one caller at this gateway; 0: no limit")
 
     add("--caller-share", type=_part, default=1.0, help="largest part of an arm's trials that may be one caller's")
-    add("--user-share", type=_part, default=0.05, help="largest part of an arm's trials that may be one user's")
+    add("--user-share", type=_part, default=USER_SHARE, help="largest part of an arm's trials that may be one user's")
 
 
 def _part(text: str) -> float:

@@ -2,10 +2,12 @@
 
 from collections import deque
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 import numpy as np
 import pytest
 from benchmarks.canary_policies.queues import evaluate, judge, trace
+from benchmarks.canary_policies.queues.capped import trials
 from benchmarks.canary_policies.queues.counts import STEP_SECONDS, candidate_edges, count, edges_of
 from benchmarks.canary_policies.queues.grid import QUICK, QueueCell, cells
 from benchmarks.canary_policies.queues.labels import Labelling, label
@@ -31,6 +33,7 @@ from benchmarks.canary_policies.vectors import Bernoulli, BothVector
 
 from pitwall_crds.gate import Dependence
 from pitwall_crds.names import Signal
+from pitwall_gateway.counting.shares import USER_SHARE
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
@@ -113,7 +116,9 @@ def test_nothing_begins_or_ends_while_a_pod_stalls():
 def one_run(at, arm, size):
     number = len(at)
     zeros = np.zeros(number, int)
-    return QueueQuestions(zeros, np.array(at), zeros, np.array(arm), np.array(size), np.zeros(number, bool), 1)
+    return QueueQuestions(
+        zeros, np.array(at), zeros, np.array(arm), np.array(size), np.zeros(number, bool), np.ones(number, bool), 1
+    )
 
 
 def test_an_open_question_counts_as_beyond_an_edge_as_soon_as_it_is_older():
@@ -146,6 +151,17 @@ def test_a_share_of_users_asks_most_questions_and_stays_on_its_arm():
             assert arms.setdefault(user, arm) == arm
         most = np.sort(np.bincount(questions.user[mine], minlength=questions.users))[::-1]
         assert most[: questions.users // 100].sum() / most.sum() > 0.25
+
+
+def test_no_user_is_more_than_the_gateways_share_of_an_arm():
+    questions = draw_questions(QueueScenario("sticky", sticky=True, seconds=3600.0), 2, np.random.default_rng(3))
+    is_trial = trials(questions)
+    for run, arm in product((0, 1), (CONTROL, CANDIDATE)):
+        mine = (questions.run == run) & (questions.arm == arm)
+        asked, counted = (np.bincount(questions.user[which]) for which in (mine, mine & is_trial))
+        assert asked.max() / asked.sum() > USER_SHARE
+        assert counted.max() <= max(10, USER_SHARE * counted.sum())
+    assert is_trial[questions.arm == STABLE].all()
 
 
 def test_arms_of_the_same_law_are_equally_loaded_and_stable_is_half_busy():
