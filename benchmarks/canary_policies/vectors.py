@@ -209,7 +209,7 @@ class BothVector:
 
 
 class Contrast:
-    """Twin of ContrastProcess on rates, for arms of equal size."""
+    """Twin of ContrastProcess on rates."""
 
     def __init__(self, boundary: NullBoundary, claim: Claim, runs: int) -> None:
         self.boundary, self.sign = boundary, 1.0 if claim is Claim.HARM else -1.0
@@ -226,13 +226,17 @@ class Contrast:
             value = np.log(2) + density + log_ndtr(score / np.sqrt(spread))
         return np.where((self.blocks >= BURN_IN) & (variance > 0), value, 0.0)
 
-    def update(self, trials, control, candidate) -> None:
-        """One block."""
-        gain = self.sign * (candidate - self.boundary.ratio * control - self.boundary.offset * trials)
+    def update(self, trials, control, candidate, control_trials=None) -> None:
+        """One block; arms are of equal size unless the control's trials are given, too."""
+        control_trials = trials if control_trials is None else control_trials
+        offset, active = self.boundary.offset, (trials > 0) & (control_trials > 0)
+        n_a, n_b = np.maximum(control_trials, 1), np.maximum(trials, 1)
+        weight = 2 * n_a * n_b / (n_a + n_b) * active
+        gain = self.sign * weight * (candidate / n_b - self.boundary.ratio * control / n_a - offset)
         self.total += gain
         self.squares += gain**2
-        self.least += trials * self.boundary.offset * (1 - self.boundary.offset)
-        self.blocks += trials > 0
+        self.least += weight**2 * offset * (1 - offset) / n_b
+        self.blocks += active
 
     def restart(self, runs) -> None:
         """Begin anew in these runs."""

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-from benchmarks.canary_policies.queues import judge
+from benchmarks.canary_policies.queues import judge, passing
 from benchmarks.canary_policies.queues.counts import STEP_SECONDS
 from benchmarks.canary_policies.queues.grid import Measured, QueueCell, cells
 from benchmarks.canary_policies.queues.labelled import labelled_counts
@@ -48,7 +49,9 @@ def main(*, quick: bool, out: Path, processes: int) -> int:
     start, rows = time.monotonic(), []
     work = partial(rows_of, runs=QUICK_RUNS if quick else None)
     with ProcessPoolExecutor(processes) as pool:
-        for some in pool.map(work, cells(quick=quick)):
+        passes = partial(passing.row_of, runs=passing.QUICK_RUNS if quick else passing.RUNS)
+        margins = pool.map(passes, passing.scenarios(quick=quick))
+        for some in chain(pool.map(work, cells(quick=quick)), ([row] for row in margins)):
             rows += [{**row, **about_machine()} for row in some]
             (out / FILE).write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")  # a run may be ended early
             sys.stdout.writelines(_line(row) + "\n" for row in some)
@@ -193,5 +196,7 @@ def _about(cell: QueueCell) -> dict:
 def _line(row: dict) -> str:
     if "unmeasured" in row:
         return f"{row['scenario']}: {row['unmeasured']}"
+    if "passed" in row:
+        return f"{row['scenario']}, {row['bad_ratio']} times as many slow ones: passed in {row['passed']:.1%}"
     until = "" if row["seconds_p50"] is None else f", {row['seconds_p50']:.0f} s, {row['exposed_p50']:.0f} questions"
     return f"{row['scenario']}; {row['mode']}: off {row['off']:.1%} (at most {row['off_upper']:.1%}){until}"

@@ -1,6 +1,6 @@
-"""Counts of many runs come in; when each run flags its candidate off comes out, for a mode and a length of blocks."""
+"""Counts of many runs come in; when each run flags its candidate off, or lets it pass, comes out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,21 +11,23 @@ from benchmarks.canary_policies.queues.twins import (
     ArmsBlock,
     CarriedVector,
     MeanVector,
+    OwnEdgeVector,
     SwapVector,
     TrialsVector,
 )
-from benchmarks.canary_policies.vectors import Bernoulli, BothVector
+from benchmarks.canary_policies.vectors import Bernoulli, BothVector, Contrast, GoodTrialsVector
 
 from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.rollout import Analysis
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import Prior
-from pitwall_operator.gates.budget import harm_log_threshold
+from pitwall_operator.gates.budget import harm_log_threshold, promotion_log_threshold
 from pitwall_operator.gates.processes import (
     BURST_MARGIN,
     LEAST_TRIALS,
     bernoulli_prior,
     harm_boundary,
+    non_inferiority_boundary,
     quantile_prior,
 )
 
@@ -38,6 +40,7 @@ GATES = {
 }
 LATENCY = GATES[Measured.LATENCY]
 THRESHOLD = harm_log_threshold(LATENCY, Analysis(gates=(LATENCY,)), "harm")
+PASSING = promotion_log_threshold(Analysis(gates=(LATENCY,)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +73,33 @@ def seconds_until_off(
 ) -> np.ndarray:
     """Per run; infinity for never."""
     runs = reading.counts.control.done.shape[0]
-    limits = acting(measured, dependence, runs, np.random.default_rng(runs))
-    off = np.full(runs, NEVER)
+    return _first_proof(reading, measured, acting(measured, dependence, runs, np.random.default_rng(runs)))
+
+
+def seconds_until_passed(reading: QueueReading, canary_index: int) -> np.ndarray:
+    """Per run until the latency gate would let the candidate pass this stage; infinity for never."""
+    proof = passing_proof(canary_index, reading.counts.control.done.shape[0])
+    return _first_proof(reading, Measured.LATENCY, [(proof, PASSING)])
+
+
+def passing_proof(canary_index: int, runs: int) -> CarriedVector:
+    """What the latency gate asks for, of bad trials and of good ones."""
+    boundary = non_inferiority_boundary(LATENCY, canary_index)
+    bad, good = (Contrast(boundary, Claim.NON_INFERIOR, runs) for _ in range(2))
+    return CarriedVector(OwnEdgeVector(BothVector(bad, GoodTrialsVector(good))), LEAST_TRIALS)
+
+
+def _first_proof(
+    reading: QueueReading, measured: Measured, limits: Sequence[tuple[CarriedVector, float]]
+) -> np.ndarray:
+    first = np.full(reading.counts.control.done.shape[0], NEVER)
     for now, blocks in reading.blocks(measured):
         for process, threshold in limits:
             process.update(blocks)
-            off = np.where(process.log_e >= threshold, np.minimum(off, now), off)
-        if np.isfinite(off).all():
+            first = np.where(process.log_e >= threshold, np.minimum(first, now), first)
+        if np.isfinite(first).all():
             break
-    return off
+    return first
 
 
 def acting(

@@ -1,8 +1,8 @@
-"""The acting processes of a quantile gate for many runs at once, for arms of unequal sizes and at several edges.
+"""A gate's processes for many runs at once, for arms of unequal sizes and at several edges.
 
-Twins of LabelSwapProcess, MeanProcess, BothProcess and Carried. Where the operator averages a bet over all draws of the
-larger arm's subsample, these draw one: as fair, and hardly weaker. `tests/operator/evidence/test_queues.py` holds them
-equal where nothing is drawn.
+Twins of LabelSwapProcess, MeanProcess, BothProcess, AtEdge and Carried. Where the operator averages a bet over all
+draws of the larger arm's subsample, these draw one: as fair, and hardly weaker. They are held equal to the operator's
+in `tests/operator/evidence/test_queues.py` where nothing is drawn.
 """
 
 from collections.abc import Sequence
@@ -87,6 +87,23 @@ class TrialsVector:
         """One block."""
         reference = block.control[0] + block.stable[0], block.control[1] + block.stable[1]
         self.process.update(block.candidate[0], reference[1], block.candidate[1], reference[0])
+
+
+class OwnEdgeVector:
+    """A process of blocks that looks at the gate's own edge alone, and never at stable."""
+
+    def __init__(self, process) -> None:
+        self.process = process
+
+    @property
+    def log_e(self) -> np.ndarray:
+        """Per run."""
+        return self.process.log_e
+
+    def update(self, blocks: Sequence[ArmsBlock]) -> None:
+        """One block at every edge."""
+        own = blocks[-1]
+        self.process.update(own.candidate[0], own.control[1], own.candidate[1], own.control[0])
 
 
 class MeanVector:

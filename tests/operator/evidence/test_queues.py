@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from benchmarks.canary_policies.queues import evaluate, judge, trace
+from benchmarks.canary_policies.queues import evaluate, judge, passing, trace
 from benchmarks.canary_policies.queues.capped import trials
 from benchmarks.canary_policies.queues.counts import STEP_SECONDS, candidate_edges, count, edges_of
 from benchmarks.canary_policies.queues.grid import QUICK, QueueCell, cells
@@ -41,7 +41,7 @@ from pitwall_operator.evidence.conjunction import BothProcess
 from pitwall_operator.evidence.label_swap import LabelSwapProcess
 from pitwall_operator.evidence.mixture import MeanProcess
 from pitwall_operator.evidence.views import AtEdge, Carried
-from pitwall_operator.gates.processes import LEAST_TRIALS, fresh_processes, further_edges, harm_key
+from pitwall_operator.gates.processes import LEAST_TRIALS, fresh_processes, further_edges, harm_key, non_inferiority_key
 
 TINY = 1e-9
 
@@ -257,6 +257,37 @@ def test_the_twins_of_a_gates_harm_equal_the_operators_process(dependence, equal
         scalars = [one.update(as_counts(edges, run)) for run, one in enumerate(scalars)]
         assert carried.log_e == pytest.approx([one.log_e for one in scalars], rel=1e-7, abs=1e-7)
     assert max(carried.log_e) > 1
+
+
+def test_the_twin_of_passing_equals_the_operators_process():
+    draw, runs = np.random.default_rng(13), 3
+    key = non_inferiority_key(judge.LATENCY, Dependence.BLOCK, 0)
+    scalars = [fresh_processes(judge.LATENCY)[key]] * runs
+    twin = judge.passing_proof(0, runs)
+    for edges in random_blocks(draw, runs, equal=False):
+        twin.update(edges)
+        scalars = [one.update(as_counts(edges, run)) for run, one in enumerate(scalars)]
+        assert twin.log_e == pytest.approx([one.log_e for one in scalars], rel=1e-7, abs=1e-7)
+    assert max(twin.log_e) > 1
+
+
+@pytest.mark.parametrize(("share", "passes"), [(0.05, True), (0.11, False)])
+def test_the_proof_of_a_stage_lets_twins_pass_and_not_who_is_beyond_the_margin(share, passes):
+    draw, trials = np.random.default_rng(14), np.full(8, 100)
+    nothing, proof = (np.zeros(8, int), np.zeros(8, int)), judge.passing_proof(1, 8)
+    for _ in range(100):
+        arms = ((trials, draw.binomial(trials, rate)) for rate in (0.05, share))
+        proof.update([ArmsBlock(*arms, nothing)])
+    assert (proof.log_e >= judge.PASSING).tolist() == [passes] * 8
+
+
+def test_a_candidate_is_made_as_slow_as_its_margin_and_hardly_passes(monkeypatch):
+    monkeypatch.setattr(passing, "PILOT_RUNS", 10)
+    scenario = QueueScenario("on the margin", weight=0.1, seconds=2400.0, dedicated=True, arm_slots=8)
+    row = passing.row_of(scenario, runs=10)
+    assert row["bad_ratio"] == pytest.approx(1 + row["margin_percent"] / 100, rel=0.5)
+    assert (row["margin_percent"], row["passed"]) == (100, 0.0)
+    assert row["slower"] > 1
 
 
 def test_the_judge_asks_the_processes_that_a_gate_acts_on():
