@@ -49,7 +49,8 @@ def main(*, quick: bool, out: Path, processes: int) -> int:
     start, rows = time.monotonic(), []
     work = partial(rows_of, runs=QUICK_RUNS if quick else None)
     with ProcessPoolExecutor(processes) as pool:
-        passes = partial(passing.row_of, runs=passing.QUICK_RUNS if quick else passing.RUNS)
+        few = passing.QUICK_RUNS
+        passes = partial(passing.row_of, runs=few, pilot_runs=few) if quick else passing.row_of
         margins = pool.map(passes, passing.scenarios(quick=quick))
         for some in chain(pool.map(work, cells(quick=quick)), ([row] for row in margins)):
             rows += [{**row, **about_machine()} for row in some]

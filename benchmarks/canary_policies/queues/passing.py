@@ -35,11 +35,11 @@ def scenarios(*, quick: bool) -> Iterator[QueueScenario]:
                 )  # fmt: skip
 
 
-def row_of(scenario: QueueScenario, runs: int = RUNS) -> dict:
+def row_of(scenario: QueueScenario, runs: int = RUNS, pilot_runs: int = PILOT_RUNS) -> dict:
     """One stage alone: every run in which the proof is ever found counts, also after the candidate was flagged off."""
     seed, margin = crc32(scenario.name.encode()), promote_margin(judge.LATENCY, STAGES[scenario.weight])
     history = stable_history(scenario, seed)
-    worse = on_margin(scenario, history.edges, 1 + margin / 100, seed)
+    worse = on_margin(scenario, history.edges, 1 + margin / 100, pilot_runs, seed + 1)
     passed, bad = [], np.zeros((2, 2))
     for first in range(0, runs, RUNS_AT_ONCE):
         counts = _play(worse, min(RUNS_AT_ONCE, runs - first), seed + first, history.edges)
@@ -67,7 +67,7 @@ def row_of(scenario: QueueScenario, runs: int = RUNS) -> dict:
     }
 
 
-def on_margin(scenario: QueueScenario, edges: tuple[float, ...], ratio: float, seed: int) -> QueueScenario:
+def on_margin(scenario: QueueScenario, edges: tuple[float, ...], ratio: float, runs: int, seed: int) -> QueueScenario:
     """The candidate so much slower that this many times the control's share of its questions is too slow.
 
     Every trial of the search plays the same questions, so the ratio grows with the slowness.
@@ -77,7 +77,7 @@ def on_margin(scenario: QueueScenario, edges: tuple[float, ...], ratio: float, s
         return replace(scenario, effect=Effect(slower=factor))
 
     def excess(factor: float) -> float:
-        return _ratio(_bad(_play(slower(factor), PILOT_RUNS, seed + 1, edges))) - ratio
+        return _ratio(_bad(_play(slower(factor), runs, seed, edges))) - ratio
 
     return slower(brentq(excess, 1.0, SLOWEST, xtol=TOLERANCE) + TOLERANCE)
 

@@ -281,10 +281,9 @@ def test_the_proof_of_a_stage_lets_twins_pass_and_not_who_is_beyond_the_margin(s
     assert (proof.log_e >= judge.PASSING).tolist() == [passes] * 8
 
 
-def test_a_candidate_is_made_as_slow_as_its_margin_and_hardly_passes(monkeypatch):
-    monkeypatch.setattr(passing, "PILOT_RUNS", 10)
+def test_a_candidate_is_made_as_slow_as_its_margin_and_hardly_passes():
     scenario = QueueScenario("on the margin", weight=0.1, seconds=2400.0, dedicated=True, arm_slots=8)
-    row = passing.row_of(scenario, runs=10)
+    row = passing.row_of(scenario, runs=10, pilot_runs=10)
     assert row["bad_ratio"] == pytest.approx(1 + row["margin_percent"] / 100, rel=0.5)
     assert (row["margin_percent"], row["passed"]) == (100, 0.0)
     assert row["slower"] > 1
