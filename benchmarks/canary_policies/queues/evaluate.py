@@ -17,7 +17,7 @@ from zlib import crc32
 import numpy as np
 from benchmarks.canary_policies.queues import judge, passing
 from benchmarks.canary_policies.queues.counts import STEP_SECONDS
-from benchmarks.canary_policies.queues.grid import Measured, QueueCell, cells
+from benchmarks.canary_policies.queues.grid import Measured, QueueCell, groups
 from benchmarks.canary_policies.queues.labelled import labelled_counts
 from benchmarks.canary_policies.queues.simulate import QueueCounts, simulate, stable_history
 from scipy.stats import beta
@@ -41,7 +41,9 @@ MODES = {
 }
 """(dependence, the least length of blocks that follow the memory, or none)."""
 DEFAULT = next(iter(MODES))
-FIXED = {"Block of 30 s": 30, "Block of 5 s": 5, "Query, blocks of 30 s": 30}
+FIXED_DEFAULT = "Block of 30 s"
+"""The same for opinions and errors."""
+FIXED = {FIXED_DEFAULT: 30, "Block of 5 s": 5, "Query, blocks of 30 s": 30}
 
 
 def main(*, quick: bool, out: Path, processes: int) -> int:
@@ -52,7 +54,7 @@ def main(*, quick: bool, out: Path, processes: int) -> int:
         few = passing.QUICK_RUNS
         passes = partial(passing.row_of, runs=few, pilot_runs=few) if quick else passing.row_of
         margins = pool.map(passes, passing.scenarios(quick=quick))
-        for some in chain(pool.map(work, cells(quick=quick)), ([row] for row in margins)):
+        for some in chain(pool.map(work, groups(quick=quick)), ([row] for row in margins)):
             rows += [{**row, **about_machine()} for row in some]
             (out / FILE).write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")  # a run may be ended early
             sys.stdout.writelines(_line(row) + "\n" for row in some)
@@ -84,29 +86,34 @@ class ModeRuns:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
 
 
-def rows_of(cell: QueueCell, runs: int | None) -> list[dict]:
-    """All modes on the same recordings of so many runs, or as many as each needs."""
-    wanted = _wanted(cell, runs)
-    seen: dict[str, list[ModeRuns]] = {mode: [] for mode in wanted}
+def rows_of(group: Sequence[QueueCell], runs: int | None) -> list[dict]:
+    """Cells with the same traffic, all modes on the same recordings of so many runs, or as many as each needs."""
+    wanted = [_wanted(cell, runs) for cell in group]
+    seen: list[dict[str, list[ModeRuns]]] = [{mode: [] for mode in modes} for modes in wanted]
     try:
-        for first, counts, memories, step in _recordings(cell, max(wanted.values())):
-            at_once = counts.control.done.shape[0]
-            for mode, needed in wanted.items():
-                mine = counts.of_runs(np.arange(min(at_once, needed - first))) if needed > first else None
-                if mine is not None and (FIXED.get(mode) or step) >= step:
-                    seen[mode].append(_judged(cell, mine, mode, np.roll(memories, -first), step))
+        for first, recorded, memories, step in _recordings(group, max(max(modes.values()) for modes in wanted)):
+            for cell, counts, modes, mine in zip(group, recorded, wanted, seen, strict=True):
+                at_once = counts.control.done.shape[0]
+                for mode, needed in modes.items():
+                    if needed > first and (FIXED.get(mode) or step) >= step:
+                        some = counts.of_runs(np.arange(min(at_once, needed - first)))
+                        mine[mode].append(_judged(cell, some, mode, np.roll(memories, -first), step))
     except UnmeasuredError as error:
-        return [{"scenario": cell.scenario.name, "unmeasured": str(error)}]
-    return [{**_about(cell), "mode": mode, **_outcome(ModeRuns.joined(parts))} for mode, parts in seen.items() if parts]
+        return [{"scenario": cell.scenario.name, "unmeasured": str(error)} for cell in group]
+    return [
+        {**_about(cell), "mode": mode, **_outcome(ModeRuns.joined(parts))}
+        for cell, modes in zip(group, seen, strict=True)
+        for mode, parts in modes.items()
+        if parts
+    ]
 
 
 def _wanted(cell: QueueCell, runs: int | None) -> dict[str, int]:
     """Runs by mode. What people think, and what fails, is not slow for longer than it is: one length of blocks."""
-    is_opinion = cell.measured in (Measured.THUMBS_DOWN, Measured.FOLLOW_UP)
-    usual = runs or (LABEL_RUNS if is_opinion else HARMFUL_RUNS if cell.is_harmful else RUNS)
+    usual = runs or (LABEL_RUNS if cell.is_opinion else HARMFUL_RUNS if cell.is_harmful else RUNS)
+    promised = usual if runs or cell.is_harmful else PROMISED_RUNS
     if cell.measured is not Measured.LATENCY:
-        return {mode: usual for mode in MODES if FIXED.get(mode) == 30}
-    promised = runs or (HARMFUL_RUNS if cell.is_harmful else PROMISED_RUNS)
+        return {mode: promised if mode == FIXED_DEFAULT else usual for mode in MODES if FIXED.get(mode) == 30}
     return {mode: promised if mode == DEFAULT else usual for mode in MODES}
 
 
@@ -114,25 +121,28 @@ class UnmeasuredError(Exception):
     """A cell that no gate could judge."""
 
 
-def _recordings(cell: QueueCell, runs: int) -> Iterator[tuple[int, QueueCounts, list[int], float]]:
-    """(first run, counts, lengths of blocks, seconds of a step) of so many runs, some at a time.
+def _recordings(group: Sequence[QueueCell], runs: int) -> Iterator[tuple[int, list[QueueCounts], list[int], float]]:
+    """(first run, counts of each cell, lengths of blocks, seconds of a step) of so many runs, some at a time.
 
     Raises UnmeasuredError.
     """
-    seed = crc32(cell.scenario.name.encode())
-    if cell.measured in (Measured.THUMBS_DOWN, Measured.FOLLOW_UP):
-        yield 0, labelled_counts(cell, runs, seed), [30], STEP_SECONDS
+    cell = group[0]
+    seed, step, at_once = crc32(cell.scenario.name.encode()), cell.step_seconds, range(0, runs, RUNS_AT_ONCE)
+    if cell.is_opinion:
+        for first in at_once:
+            number = min(RUNS_AT_ONCE, runs - first)
+            yield first, labelled_counts(group, number, seed + first), [FIXED[FIXED_DEFAULT]], STEP_SECONDS
         return
     history = stable_history(cell.scenario, seed)
     if not np.isfinite(history.edges).all():
         raise UnmeasuredError("the p99 lies beyond the last edge")
-    step, with_stable = cell.step_seconds, not cell.scenario.dedicated
-    for first in range(0, runs, RUNS_AT_ONCE):
+    with_stable = not cell.scenario.dedicated
+    for first in at_once:
         number = min(RUNS_AT_ONCE, runs - first)
         counts = simulate(
             cell.scenario, number, seed + first, history.edges, with_stable=with_stable, step_seconds=step
         )
-        yield first, counts, history.memories, step
+        yield first, [counts], history.memories, step
 
 
 def _judged(cell: QueueCell, counts: QueueCounts, mode: str, memories: Sequence[int], step: float) -> ModeRuns:

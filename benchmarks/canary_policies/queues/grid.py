@@ -33,6 +33,20 @@ class QueueCell:
     warmup_seconds: float = 0.0
     unit: str = "query"
 
+    @property
+    def is_opinion(self) -> bool:
+        """Whether people's labels are measured."""
+        return self.measured in (Measured.THUMBS_DOWN, Measured.FOLLOW_UP)
+
+
+def groups(*, quick: bool) -> list[tuple[QueueCell, ...]]:
+    """The cells, those that look at the same traffic of labels together."""
+    found: dict[str, list[QueueCell]] = {}
+    for cell in cells(quick=quick):
+        traffic = repr(replace(cell.scenario, name="")) if cell.is_opinion else cell.scenario.name
+        found.setdefault(traffic, []).append(cell)
+    return [tuple(group) for group in found.values()]
+
 
 def cells(*, quick: bool) -> list[QueueCell]:
     """The whole table, or a small part of it."""
@@ -128,6 +142,10 @@ def _opinions() -> Iterator[QueueCell]:
             yield QueueCell(replace(usual, name=name), measured, warmup_seconds=window, unit=unit)
         name = f"thumbs-down: odds × 3, unit {unit}"
         yield QueueCell(replace(worse, name=name), Measured.THUMBS_DOWN, True, warmup_seconds=window, unit=unit)
+    half = replace(worse, weight=0.5, seconds=12 * HOUR)
+    yield QueueCell(
+        replace(half, name="thumbs-down: odds × 3, unit user, 50%"), Measured.THUMBS_DOWN, True, unit="user"
+    )
     name = "identical follow-up, unit query, no delay"
     yield QueueCell(replace(usual, name=name), Measured.FOLLOW_UP, warmup_seconds=0.0)
 

@@ -6,6 +6,7 @@ question of the same user within the window: bad at once, good when the window h
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from benchmarks.canary_policies.queues.counts import STEP_SECONDS
@@ -15,12 +16,14 @@ from benchmarks.canary_policies.queues.scenario import NOTHING_WRONG, Effect
 from pitwall_crds.names import Arm, Outcome, Signal
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.ledger import FollowUp, Ledger, LedgerRule
-from pitwall_gateway.feedback.session import Trial
+from pitwall_gateway.feedback.session import QUERY, SESSION, Trial
+from pitwall_gateway.feedback.users import USER
 from pitwall_gateway.values.speaker import Party
 
 ARMS = {CONTROL: Arm.CONTROL, CANDIDATE: Arm.CANDIDATE, STABLE: Arm.STABLE}
 VARIANTS = {CONTROL: "stable", CANDIDATE: "candidate", STABLE: "stable"}
 ASKED, ANSWERED, THUMB, SWEEP = range(4)
+UNITS = (QUERY, SESSION, USER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def label(
         (signal, unit): LabelCounts(
             counted.get((signal, unit, Outcome.BAD), nothing), counted.get((signal, unit, Outcome.GOOD), nothing)
         )
-        for signal, unit in {key[:2] for key in counted}
+        for signal, unit in product((Signal.THUMBS_DOWN, Signal.FOLLOW_UP), UNITS)
     }
 
 

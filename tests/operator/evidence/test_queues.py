@@ -9,7 +9,8 @@ import pytest
 from benchmarks.canary_policies.queues import evaluate, judge, passing, trace
 from benchmarks.canary_policies.queues.capped import trials
 from benchmarks.canary_policies.queues.counts import STEP_SECONDS, candidate_edges, count, edges_of
-from benchmarks.canary_policies.queues.grid import QUICK, QueueCell, cells
+from benchmarks.canary_policies.queues.grid import QUICK, Measured, QueueCell, cells, groups
+from benchmarks.canary_policies.queues.labelled import labelled_counts
 from benchmarks.canary_policies.queues.labels import Labelling, label
 from benchmarks.canary_policies.queues.pods import FAR, Stalls, completions, draw_stalls
 from benchmarks.canary_policies.queues.questions import (
@@ -314,13 +315,31 @@ def test_the_ledger_labels_every_answer_once_per_query_and_bad_follow_ups_come_f
 
 def test_a_row_tells_how_many_were_flagged_off_and_whom_that_cost():
     scenario = QueueScenario("row", weight=0.5, seconds=1200.0, dedicated=True, effect=Effect(slower=4.0))
-    rows = evaluate.rows_of(QueueCell(scenario, is_harmful=True), runs=4)
+    rows = evaluate.rows_of([QueueCell(scenario, is_harmful=True)], runs=4)
     assert [row["mode"] for row in rows] == list(evaluate.MODES)
     for row in rows:
         assert row["off"] == 1.0
         assert 0 < row["exposed_p50"] < row["seconds_p90"] * scenario.rps * scenario.weight * 2
-    sound = evaluate.rows_of(QueueCell(replace(scenario, name="sound", effect=Effect())), runs=4)[0]
+    sound = evaluate.rows_of([QueueCell(replace(scenario, name="sound", effect=Effect()))], runs=4)[0]
     assert (sound["off"], sound["off_upper"], sound["seconds_p50"]) == (0.0, pytest.approx(0.527, abs=0.001), None)
+
+
+def test_cells_about_labels_of_the_same_traffic_are_recorded_once_and_judged_apart():
+    usual = QueueScenario("", rps=4.0, weight=0.4, seconds=900.0, sticky=True)
+    one, two = (
+        QueueCell(replace(usual, name=name), Measured.THUMBS_DOWN, unit=unit)
+        for name, unit in (("by query", "query"), ("by user", "user"))
+    )
+    rows = evaluate.rows_of([one, two], runs=2)
+    assert [(row["scenario"], row["mode"], row["runs"]) for row in rows] == [
+        (name, mode, 2)
+        for name in ("by query", "by user")
+        for mode in (evaluate.FIXED_DEFAULT, "Query, blocks of 30 s")
+    ]
+    by_query, by_user = labelled_counts([one, two], 2, 7)
+    assert by_query.candidate.done.sum() > by_query.candidate.errors.sum() > 0
+    assert by_user.candidate.done.sum() == 0  # their window of an hour is open
+    assert sum(len(group) for group in groups(quick=False)) == len(cells(quick=False))
 
 
 def test_the_names_of_the_quick_table_are_in_the_whole_one():
