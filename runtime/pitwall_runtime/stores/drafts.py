@@ -1,5 +1,6 @@
 """What is made before it is visible: folders that stand wholly or not at all, pools whose frames are still coming."""
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,13 +20,22 @@ def drafted(folder: Path) -> Iterator[Path]:
     draft = _draft_beside(folder)
     try:
         yield draft
-        try:
-            draft.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
+        _put(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _put(draft: Path, folder: Path) -> None:
+    while True:  # an eviction may remove what stood in the way before it is looked at
+        try:
+            draft.rename(folder)
+        except OSError as error:
+            if folder.is_dir():
+                return
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        else:
+            return
 
 
 def _draft_beside(folder: Path) -> Path:

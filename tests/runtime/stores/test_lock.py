@@ -1,6 +1,7 @@
 """One at a time: across threads, across processes, and after a holder's death."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,6 +84,28 @@ def test_the_first_folder_stands_and_the_second_draft_vanishes(tmp_path):
 
     assert (tmp_path / "a" / "f").read_text() == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_that_comes_and_goes_is_in_nobodys_way(tmp_path):
+    """As a pool of another process that is evicted as soon as it is there."""
+    done = threading.Event()
+
+    def come_and_go():
+        while not done.is_set():
+            with drafted(tmp_path / "a") as draft:
+                (draft / "f").write_text("other")
+            (tmp_path / "a").rename(tmp_path / "gone")
+            shutil.rmtree(tmp_path / "gone")
+
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(come_and_go)
+        try:
+            for _ in range(1000):
+                with drafted(tmp_path / "a") as draft:
+                    (draft / "f").write_text("mine")
+        finally:
+            done.set()
+        other.result(timeout=60)
 
 
 def test_a_file_in_the_folders_place_is_an_error_and_leaves_no_draft(tmp_path):
