@@ -52,7 +52,14 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
     Metric.SHADOW_PAIRS: MetricDescription(_COUNTER, (*_ARM, Label.OUTCOME), "Copies of answered questions."),
     Metric.SHADOW_DROPPED: MetricDescription(_COUNTER, _ARM, "Copies not sent because the queue was full."),
     Metric.FALLBACKS: MetricDescription(
-        _COUNTER, (*_ARM, Label.REASON), "Questions that stable answered for the variant."
+        _COUNTER,
+        (*_ARM, Label.REASON),
+        "Questions that another one answered: stable, stable's second try, or a candidate for stable.",
+    ),
+    Metric.SUBSTITUTES: MetricDescription(
+        _COUNTER,
+        (*_ARM, Label.OUTCOME),
+        "Questions that a candidate was to answer because stable's pods could not; error: it failed, or had enough.",
     ),
     Metric.USERS: MetricDescription(
         _COUNTER,

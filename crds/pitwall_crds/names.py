@@ -155,6 +155,7 @@ class Metric(StrEnum):
     SHADOW_PAIRS = "pitwall_shadow_pairs_total"
     SHADOW_DROPPED = "pitwall_shadow_dropped_total"
     FALLBACKS = "pitwall_fallbacks_total"
+    SUBSTITUTES = "pitwall_substitutes_total"
     USERS = "pitwall_users_total"
     # gateway: what gates weigh, by the run (the split's salt) to which the question was assigned
     EVIDENCE_QUERIES = "pitwall_evidence_queries_total"

@@ -7,18 +7,17 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pitwall_crds import names
+from pitwall_crds.action import MAXIMUM_STAGES, Action, WeightBasisPoints
 from pitwall_crds.gate import Gate
 from pitwall_crds.resource import Border, Metadata, Reference, Resource, cel_rules, keyed_by
 from pitwall_crds.schedule import Schedule
 from pitwall_crds.status import RolloutStatus
 
-MAXIMUM_STAGES = 16
 RESERVED_FLAG = (
     f"flag must not end with {names.SHADOW_SUFFIX} or contain {names.EXPERIMENT_INFIX}: "
     "the flags of another rollout's copies are called so"
 )
 
-WeightBasisPoints = Annotated[int, Field(ge=1, le=names.FULL_WEIGHT)]
 Seconds = Annotated[int, Field(ge=0, le=31_536_000)]
 
 
@@ -151,39 +150,18 @@ class OnDeadline(StrEnum):
     FLAG_OFF = "FlagOff"
 
 
-class Verb(StrEnum):
-    """What a person may ask of a rollout, once per id."""
+class CandidateFallback(Border):
+    """Lets the candidate answer while the stable variant's pods cannot. What it answers then proves nothing."""
 
-    PROMOTE = "Promote"
-    ABORT = "Abort"
-    RETRY = "Retry"
-    UNDO = "Undo"
-
-
-class Action(Border):
-    """A person's request. The same id is carried out once."""
-
-    id: Annotated[
-        str,
+    questions_per_pod: Annotated[
+        int,
         Field(
-            min_length=1,
-            max_length=64,
-            description="Chosen by the asker, new for every request; the same id is carried out once.",
+            ge=1,
+            le=64,
+            description="At most so many of these questions at once for each ready pod of the candidate, from each "
+            "gateway; beyond that they fail as they would without it.",
         ),
-    ]
-    verb: Verb
-    actor: Annotated[str, Field(max_length=128, description="Who asks, for the record.")] = ""
-    reason: Annotated[str, Field(max_length=256, description="Why, for the record.")] = ""
-    full: Annotated[
-        bool, Field(description="Promote: to everybody at once, past all stages and without their proof.")
-    ] = False
-    over_basis_points: Annotated[
-        tuple[WeightBasisPoints, ...],
-        Field(
-            max_length=MAXIMUM_STAGES,
-            description="Undo: over the stages of these weights, each for its minSeconds; empty is at once.",
-        ),
-    ] = ()
+    ] = 2
 
 
 class RolloutSpec(Border):
@@ -238,6 +216,13 @@ class RolloutSpec(Border):
         Field(min_length=1, max_length=MAXIMUM_STAGES, description="The way to full weight, in order."),
     ]
     control: Control = Control()
+    candidate_fallback: Annotated[
+        CandidateFallback | None,
+        Field(
+            description="Where it is given: while stable's pods cannot be reached or fail, the candidate answers their "
+            "users, unless it is killed or flagged off. Such answers count for no arm."
+        ),
+    ] = None
     experiments: Annotated[
         tuple[Experiment, ...], Field(max_length=8, description="Further variants that only ever see copies.")
     ] = ()

@@ -79,6 +79,7 @@ def answer(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Rand
         metrics[Metric.QUALITY].labels(*where, signal, "session", outcome).inc()
     if failed:
         metrics[Metric.FALLBACKS].labels(*where, "error").inc()
+        metrics[Metric.SUBSTITUTES].labels(*where, Outcome.OK).inc()
         metrics[Metric.CAPPED_TRIALS].labels(*where, "user").inc()
 
 

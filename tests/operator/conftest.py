@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from pitwall_crds import names
+from pitwall_crds.action import Action, Verb
 from pitwall_crds.names import Arm, Label, Metric, Pool, Quantity
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.resource import Reference
-from pitwall_crds.rollout import Action, Rollout, RolloutSpec, Verb
+from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decision.decide import Decision, decide
 from pitwall_operator.gates.counting.counters import edge_text
@@ -230,9 +231,9 @@ class World:
                 self.pools[variant].pop(pool)
             case SetSplit() if self.flags_refuse:
                 return
-            case SetSplit(_, shares, salt, _):
+            case SetSplit(_, shares, salt, _, fallback):
                 killed = self.split.killed if isinstance(self.split, SplitSeen) else ""
-                self.split = SplitSeen(shares, salt, killed)
+                self.split = SplitSeen(shares, salt, killed, candidate_fallback=fallback)
                 self.counters.run = salt
             case SetShadow(flag, variant, percent, salt, _) if flag.endswith(".shadow"):
                 self.shadow = ShadowSeen(variant, percent, salt) if percent else ShadowSeen()

@@ -16,6 +16,10 @@ SHADOW_OFF: Final = "off"
 KILLED_SALT: Final = "pitwallKilledSalt"
 """Metadata of a flag: the salt of the split that a kill took away."""
 
+CANDIDATE_FALLBACK: Final = "pitwallCandidateFallback"
+"""Metadata of a split: how many questions of stable's users, for each of its pods, the candidate may answer at once
+while stable cannot. Without it, none."""
+
 _SALT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 
 
@@ -97,12 +101,19 @@ def killed(document: Mapping[str, Any]) -> dict[str, Any]:
     if split is None:
         return dict(document)
     metadata = {**(document.get("metadata") or {}), KILLED_SALT: split.salt}
+    metadata.pop(CANDIDATE_FALLBACK, None)
     return {**(at_rest(document) or document), "metadata": metadata}
 
 
 def killed_salt(document: Mapping[str, Any]) -> str:
     """The salt that was in force when the flag was last killed; empty if it never was, or was written since."""
     return str((document.get("metadata") or {}).get(KILLED_SALT, ""))
+
+
+def candidate_fallback(document: Mapping[str, Any]) -> int:
+    """How many of stable's questions each pod of the candidate may answer at once while stable cannot; 0: none."""
+    said = str((document.get("metadata") or {}).get(CANDIDATE_FALLBACK, ""))
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 4 else 0
 
 
 def _readable(split: Split) -> bool:

@@ -38,7 +38,8 @@ class GatewayTelemetry:
         self._queries = counter(Metric.QUERIES, "Questions, by whether the assigned variant answered", Label.OUTCOME)
         self._refusals = counter(Metric.REFUSALS, "Questions refused as the caller's fault, by status", Label.REASON)
         self._quality = counter(Metric.QUALITY, "Quality trials", Label.SIGNAL, Label.UNIT, Label.OUTCOME)
-        self._fallbacks = counter(Metric.FALLBACKS, "Questions that stable answered instead", Label.REASON)
+        self._fallbacks = counter(Metric.FALLBACKS, SERIES[Metric.FALLBACKS].about, Label.REASON)
+        self._substitutes = counter(Metric.SUBSTITUTES, SERIES[Metric.SUBSTITUTES].about, Label.OUTCOME)
         labels = (*VARIANT_ARM, Label.SPLIT)
         self._users = Counter(
             Metric.USERS, "Users at their first question under a split", labels, registry=self._registry
@@ -92,10 +93,14 @@ class GatewayTelemetry:
         self._queries(series.variant, series.arm, Outcome.ERROR).inc()
 
     def fell_back(self, series: ArmSeries, reason: str, seconds: float) -> None:
-        """Stable answered for the assigned variant: an error, and a latency, of the assigned variant."""
+        """Another one answered for the assigned variant: an error, and a latency, of the assigned variant."""
         self.failed(series)
         self._fallbacks(series.variant, series.arm, reason).inc()
         self._latency(series.variant, series.arm).observe(seconds)
+
+    def substituted(self, series: ArmSeries, *, answered: bool) -> None:
+        """This variant, a candidate, was to answer a question of this arm that stable's pods could not."""
+        self._substitutes(series.variant, series.arm, Outcome.OK if answered else Outcome.ERROR).inc()
 
     def refused(self, series: ArmSeries | None, status: int) -> None:
         """The question itself was at fault; nobody's error. Without a series it was refused before the assignment."""

@@ -8,7 +8,7 @@ from pitwall_crds.names import Arm, experiment_flag, shadow_flag
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.flags.first_visits import FirstVisits
 from pitwall_gateway.flags.port import ERROR_REASON, AssignedFlag, Flags
-from pitwall_gateway.flags.runs import RunReader
+from pitwall_gateway.flags.said import DocumentReader, Substitute
 
 log = logging.getLogger(__name__)
 SERVING_ARMS = frozenset({Arm.CANDIDATE, Arm.CONTROL, Arm.STABLE})
@@ -42,8 +42,8 @@ class Assigner:
         self._last_stable = ""
         self._complaint = ""
         self._first_visits = FirstVisits()
-        self._runs = RunReader()
-        self._shadow_runs = RunReader()
+        self._runs = DocumentReader()
+        self._shadow_runs = DocumentReader()
 
     def meets(self, user: str) -> str | None:
         """The present split's name at a user's first question under it, else None; a caller without a name is a new one
@@ -74,20 +74,25 @@ class Assigner:
             runs[resolution.value] = run
         return tuple(ArmSeries(variant, Arm.SHADOW, run) for variant, run in runs.items() if variant)
 
-    def _settled(self, key: str, targeting_key: str, runs: RunReader) -> tuple[AssignedFlag, str]:
+    def _settled(self, key: str, targeting_key: str, runs: DocumentReader) -> tuple[AssignedFlag, str]:
         """The flag's word and the run of the same document; a flag that changes all the time has no run."""
         before = self._flags.document(key)
         for _ in range(LOOKS):
             resolution = self._flags.resolve(key, targeting_key)
             after = self._flags.document(key)
             if after is before:
-                return resolution, runs.read(before)
+                return resolution, runs.read(before).run
             before = after
         return resolution, ""
 
     def stable_variant(self) -> str:
-        """The last stable variant that the flag named if it serves, else one that does; empty when none is known."""
-        return self._serving_variant(self._last_stable)
+        """The variant that the flag names as stable, whether it serves or not. While no flag says, the last one that
+        did if it serves, else one that does; empty when none is known."""
+        return self._runs.read(self._flags.document(self._flag)).stable or self._serving_variant(self._last_stable)
+
+    def substitute(self) -> Substitute | None:
+        """Who may answer stable's questions at this moment, should stable not be able to."""
+        return self._runs.read(self._flags.document(self._flag)).substitute
 
     def _complain(self, failed: AssignedFlag | None) -> None:
         """Log a failure when it begins and its end, not once a query."""

@@ -37,7 +37,9 @@ class FirstVisits:
 
     def _follow(self, document: object) -> None:
         if document != self._document:
-            self._met = set()
             split = read_split(document) if isinstance(document, Mapping) else None
-            self.split = split_name(split.salt, {share.arm: share.weight for share in split.shares}) if split else ""
+            name = split_name(split.salt, {share.arm: share.weight for share in split.shares}) if split else ""
+            if name != self.split or not name:
+                self._met = set()
+            self.split = name
         self._document = document

@@ -40,8 +40,8 @@ class _Line:
 
 
 class Circuits:
-    """One circuit per variant, arm and caller, so that nobody's questions cut others off. Stable has none: there is
-    nobody else to ask.
+    """One circuit per variant, arm and caller, so that nobody's questions cut others off. Stable's keeps nobody from
+    asking it, where there is nobody else to ask.
 
     A pod that a circuit has not met, be it a new one or one of another revision, closes it. A failure opens it only
     once it is told to count: a question that stable fails too says nothing of the variant.
@@ -68,6 +68,28 @@ class Circuits:
         if not isinstance(reply, VariantFailure):
             line.breaker = line.breaker.succeeded()
         return reply
+
+    async def ask_aside(self, call: Call) -> Reply:
+        """The upstream's reply to a question of another arm: it is asked while the circuit is closed, and leaves the
+        circuit as it is."""
+        if self._line(call).breaker.circuit is not Circuit.CLOSED:
+            return VariantFailure(FailureKind.CIRCUIT_OPEN, f"{call.variant} fails its own users")
+        return await self._upstream.ask(call)
+
+    def admits(self, call: Call) -> bool:
+        """Whether the circuit lets this call pass, as a trial maybe; for an arm that is asked anyway."""
+        line = self._line(call)
+        line.breaker, admitted = line.breaker.admit(time.monotonic())
+        return admitted
+
+    def is_closed(self, call: Call) -> bool:
+        """Whether this arm does not keep failing this caller."""
+        return self._line(call).breaker.circuit is Circuit.CLOSED
+
+    def succeeded(self, call: Call) -> None:
+        """A call was answered, by an arm that is asked whatever its circuit says."""
+        line = self._line(call)
+        line.breaker = line.breaker.succeeded()
 
     def failed(self, call: Call) -> None:
         """A call failed, and stable could answer its question."""

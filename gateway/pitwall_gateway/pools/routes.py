@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pitwall_crds.names import Arm
+from pitwall_crds.names import POOL_ARMS, Arm, Pool
 from pitwall_gateway.values.errors import RoutesError
 
 log = logging.getLogger(__name__)
@@ -17,6 +17,9 @@ LOOK_SECONDS = 0.1
 """How often the file's stamp is compared."""
 AVOID_SECONDS = 2.0
 """How long a URL that refused a connection is passed over while another one is there."""
+
+EDITED_ARMS = frozenset(POOL_ARMS[Pool.CANDIDATE])
+"""Arms that have pods of their own while a variant of the same name is stable."""
 
 Pools = Mapping[str, tuple[str, ...]]
 
@@ -28,10 +31,15 @@ class Routes:
     variants: Mapping[str, Pools] = field(default_factory=dict)
 
     def urls(self, variant: str, arm: Arm) -> tuple[str, ...]:
-        """The exact arm's URLs, else the stable arm's, else any of the variant's; empty when it has none."""
+        """Who may answer for an arm of a variant; nobody else's pods may, since what they answer would count for it.
+
+        The stable variant's main and control pods stand in for each other. The pods of an edit run another revision:
+        they answer for the edit alone, and while it has a pool of its own nobody else answers for it.
+        """
         pools = self.variants.get(variant, {})
-        wanted = pools.get(arm) or pools.get(Arm.STABLE)
-        return wanted or next((urls for urls in pools.values() if urls), ())
+        if arm in EDITED_ARMS and arm in pools:
+            return pools[arm]
+        return next((urls for each in (arm, Arm.STABLE, Arm.CONTROL) if (urls := pools.get(each))), ())
 
     def without(self, urls: Container[str]) -> "Routes":
         """The routes that are left when these URLs are taken out."""
@@ -47,12 +55,12 @@ class Routes:
         return frozenset(url for pools in self.variants.values() for urls in pools.values() for url in urls)
 
     def stable_variant(self, preferred: str = "") -> str:
-        """The preferred variant if it has a URL, else the first with a stable pool, else with any pool, else empty."""
-        if any(self.variants.get(preferred, {}).values()):
+        """The preferred variant if it can serve everybody, else the first that does so from its main pods, else the
+        first that can, else empty."""
+        serving = [name for name in self.variants if self.urls(name, Arm.STABLE)]
+        if preferred in serving:
             return preferred
-        serving = [name for name, pools in self.variants.items() if pools.get(Arm.STABLE)]
-        anything = [name for name, pools in self.variants.items() if any(pools.values())]
-        return next(iter(serving + anything), "")
+        return next((name for name in serving if self.variants[name].get(Arm.STABLE)), next(iter(serving), ""))
 
     def having_urls(self) -> list[str]:
         """The names of the variants that somebody can be sent to, sorted."""

@@ -15,6 +15,8 @@ from pitwall_gateway.pools.routes import RouteTable
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure, VariantRefusal, read_reply
 
 PATH = "/v1/chat/completions"
+UNCONNECTED = (httpx.ConnectError, httpx.ConnectTimeout)
+"""The question cannot have reached anybody."""
 STALE_CONNECTION_SECONDS = 0.1
 """A kept connection that the runtime had closed fails within this time; only then is the call repeated."""
 
@@ -32,7 +34,8 @@ class CallLimits:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One question of one caller for one variant, to be answered before `ends` (time.monotonic), if that is said."""
+    """One question of one caller for one variant, to be answered before `ends` (time.monotonic), if that is said.
+    `instead`: it was assigned to another arm, so it has no part in the bounds of this one."""
 
     variant: str
     arm: Arm
@@ -40,6 +43,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     caller: str = ""
     ends: float = math.inf
+    instead: bool = False
 
 
 Urls = Callable[[str, Arm], Awaitable[tuple[str, ...]]]
@@ -62,7 +66,7 @@ class Upstream:
         self._urls = urls or self._routed
         self._answered = answered or (lambda *_: None)
         self._limits = limits
-        self._in_flight: Counter[tuple[str, Arm]] = Counter()
+        self._in_flight: Counter[tuple[str, Arm, bool]] = Counter()
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(limits.answer_seconds, connect=limits.connect_seconds, pool=limits.connect_seconds),
             limits=httpx.Limits(max_connections=limits.connections, max_keepalive_connections=128, keepalive_expiry=4),
@@ -71,7 +75,7 @@ class Upstream:
 
     async def ask(self, call: Call) -> Reply:
         """The variant's reply, or a failure that says who did not answer and why."""
-        key = (call.variant, call.arm)
+        key = (call.variant, call.arm, call.instead)
         limit = self._limits.in_flight
         if self._in_flight[key] >= limit:
             return VariantFailure(
@@ -84,7 +88,8 @@ class Upstream:
                 urls = await self._urls(call.variant, call.arm)
             if urls:
                 return await self._ask_pool(call, urls)
-            return VariantFailure(FailureKind.UNROUTED, f"sampler variant {call.variant} has no URL in the routes file")
+            words = f"sampler variant {call.variant} has no URL in the routes file"
+            return VariantFailure(FailureKind.UNROUTED, words, reached=False)
         except TimeoutError:
             return VariantFailure(FailureKind.TIMEOUT, f"no pod of sampler variant {call.variant} was warm in time")
         finally:
@@ -111,11 +116,11 @@ class Upstream:
         url = self._routes.pick(urls, started)
         try:
             return await self._ask_url(call, url)
-        except httpx.ConnectError as error:
+        except UNCONNECTED as error:
             self._routes.refused(url, time.monotonic())
             others = tuple(other for other in urls if other != url)
             if not others:
-                return _unreachable(call, url, error)
+                return _unconnected(call, url, error)
         except httpx.RemoteProtocolError as error:
             if time.monotonic() - started > STALE_CONNECTION_SECONDS:
                 return _unreachable(call, url, error)
@@ -125,7 +130,10 @@ class Upstream:
     async def _ask_again(self, call: Call, url: str) -> Reply:
         try:
             return await self._ask_url(call, url)
-        except (httpx.ConnectError, httpx.RemoteProtocolError) as error:
+        except UNCONNECTED as error:
+            self._routes.refused(url, time.monotonic())
+            return _unconnected(call, url, error)
+        except httpx.RemoteProtocolError as error:
             return _unreachable(call, url, error)
 
     async def _ask_url(self, call: Call, url: str) -> Reply:
@@ -134,7 +142,7 @@ class Upstream:
         started = time.monotonic()
         try:
             reply = await self._exchange(call, url, started)
-        except (httpx.ConnectError, httpx.RemoteProtocolError):
+        except (*UNCONNECTED, httpx.RemoteProtocolError):
             self._tell(call, url, started)
             raise
         finally:
@@ -156,7 +164,7 @@ class Upstream:
                 return self._too_large(call, url)
             reply = read_reply(response.status_code, content, time.monotonic() - started)
             return replace(reply, detail=f"{url}: {reply.detail}") if isinstance(reply, VariantFailure) else reply
-        except (httpx.ConnectError, httpx.RemoteProtocolError):
+        except (*UNCONNECTED, httpx.RemoteProtocolError):
             raise
         except (TimeoutError, httpx.TimeoutException):
             return self._too_late(call, url, time.monotonic() - started, limit)
@@ -189,6 +197,20 @@ class Upstream:
 def _left(call: Call) -> float:
     """Seconds that are left for the call; hardly any when none is."""
     return max(0.001, call.ends - time.monotonic())
+
+
+def _unconnected(call: Call, url: str, error: httpx.TransportError) -> VariantFailure:
+    """No connection came about. A machine that refuses it is alive; one that says nothing may be lost."""
+    failure = _unreachable(call, url, error)
+    return replace(failure, reached=False, silent=not _is_refusal(error))
+
+
+def _is_refusal(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ConnectionRefusedError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _unreachable(call: Call, url: str, error: Exception) -> VariantFailure:

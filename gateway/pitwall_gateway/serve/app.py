@@ -129,7 +129,8 @@ def _log_failure(served: RelayedAnswer, answer_id: str) -> None:
     """One line for each question that its assigned variant did not answer, under the id that its user saw."""
     if served.failure is None:
         return
-    ended = "stable answered instead" if isinstance(served.reply, VariantAnswer) else "nobody answered"
+    answered = isinstance(served.reply, VariantAnswer)
+    ended = f"{served.by.arm} answered instead" if answered else "nobody answered"
     said = fields(
         answer_id=answer_id,
         variant=served.assigned.variant,

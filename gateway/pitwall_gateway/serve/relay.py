@@ -1,4 +1,4 @@
-"""Answers one question: asks the assigned variant, falls back to stable, and counts the outcome."""
+"""Answers one question: asks the assigned variant, falls back to another once, and counts the outcome."""
 
 import math
 import time
@@ -15,6 +15,7 @@ from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.pools.circuits import Circuits
 from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.upstream import Call
+from pitwall_gateway.serve.substitutes import Substitutes
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
 from pitwall_gateway.values.question import Question
 
@@ -67,7 +68,8 @@ HOPELESS: Final = frozenset({FailureKind.UNROUTED, FailureKind.SATURATED})
 
 
 class Relay:
-    """Asks the assigned variant, and stable in its place when it fails."""
+    """Asks the assigned variant, and when it fails another one: stable in a candidate's place, and in stable's, where
+    its pods cannot answer, a candidate that may. Nobody is asked a third time."""
 
     def __init__(
         self,
@@ -76,12 +78,14 @@ class Relay:
         telemetry: GatewayTelemetry,
         recent: RecentQuestions,
         answer_seconds: float,
+        substitutes: Substitutes,
     ) -> None:
         self._assigner = assigner
         self._circuits = circuits
         self._telemetry = telemetry
         self._recent = recent
         self._answer_seconds = answer_seconds
+        self._substitutes = substitutes
 
     async def answer(self, question: Question, headers: Mapping[str, str], seconds: float = math.inf) -> RelayedAnswer:
         """What the user gets, already counted. It is there within these seconds, or within the usual ones."""
@@ -105,6 +109,8 @@ class Relay:
         split = self._assigner.meets(question.user) if assignment.variant else None
         if split is not None:
             self._telemetry.met(assignment.series, split)
+        if self._substitutes.at_work:
+            return replace(assignment.series, run="")
         return self._telemetry.weighed(assignment.series, QUESTION, question.party)
 
     async def _ask(
@@ -122,11 +128,31 @@ class Relay:
             question.speaker.caller,
             now + (ends - now) * FIRST_PART,
         )
+        if why := self._substitutes.why_not_stable(call):
+            return await self._substitute(RelayedAnswer(why, assigned, assigned, why), why, call, ends)
         reply = await self._circuits.ask(call)
         served = RelayedAnswer(reply, assigned, assigned, reply if isinstance(reply, VariantFailure) else None)
+        if isinstance(reply, VariantFailure) and self._substitutes.comes_second(call, reply):
+            self._substitutes.tell(call, answered=False)
+            return await self._substitute(served, reply, call, ends)
+        if assigned.arm is Arm.STABLE and isinstance(reply, VariantAnswer):
+            self._substitutes.tell(call, answered=True)
         if isinstance(reply, VariantAnswer) or (assigned.arm is Arm.STABLE and not _may_mend(reply)):
             return served
         return await self._fall_back(served, call, ends)
+
+    async def _substitute(
+        self, served: RelayedAnswer, failure: VariantFailure, call: Call, ends: float
+    ) -> RelayedAnswer:
+        """The candidate's answer in stable's place. It is no arm's evidence, since no draw sent it there; and where the
+        candidate refuses or fails, nobody answers."""
+        who, reply = await self._substitutes.ask(call, ends)
+        if who:
+            self._telemetry.substituted(ArmSeries(who, call.arm), answered=isinstance(reply, VariantAnswer))
+        if not isinstance(reply, VariantAnswer):
+            return served
+        by = ArmSeries(who, Arm.CANDIDATE)
+        return RelayedAnswer(reply, served.assigned, by, replace(failure, counts=False))
 
     async def _fall_back(self, served: RelayedAnswer, call: Call, ends: float) -> RelayedAnswer:
         """Stable's word on a question that its assigned variant did not answer, asked once; on a question of stable's
@@ -139,6 +165,7 @@ class Relay:
         reply = await self._circuits.ask(
             replace(call, variant=stable.variant, arm=stable.arm, headers=headers, ends=ends)
         )
+        self._substitutes.tell(call, answered=not isinstance(reply, VariantFailure))
         if isinstance(reply, VariantFailure):
             return served
         if isinstance(reply, VariantRefusal):

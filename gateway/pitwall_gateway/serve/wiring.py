@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from pitwall_crds.names import Arm
 from pitwall_gateway.callers.admission import Admission
 from pitwall_gateway.callers.authenticate import Authenticator
 from pitwall_gateway.callers.keys import Callers
@@ -22,6 +23,7 @@ from pitwall_gateway.pools.warmup import WarmUp
 from pitwall_gateway.serve.relay import Relay
 from pitwall_gateway.serve.settings import GatewaySettings
 from pitwall_gateway.serve.shadow import Shadow
+from pitwall_gateway.serve.substitutes import Substitutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,15 @@ def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
     assigner = Assigner(flags, settings.flag, lambda last: routes.current(time.monotonic()).stable_variant(last))
     callers = Callers(rules.callers.file, rules.callers.limits)
     telemetry = GatewayTelemetry(Shares(rules.shares, lambda caller: callers.limits_of(caller).share))
+
+    def pool(variant: str, arm: Arm) -> tuple[str, ...]:
+        return routes.current(time.monotonic()).urls(variant, arm)
+
     recent, for_warm_up = RecentQuestions(), Upstream(routes, rules.limits)
     warm_up = WarmUp(routes, for_warm_up.ask_at, recent, rules.warm)
     for_users = Upstream(routes, rules.limits, warm_up.urls, telemetry.memory.answered)
     for_copies = Upstream(routes, rules.limits, warm_up.urls)
+    circuits = Circuits(for_users, rules.breaker, pool)
     return Wiring(
         settings=settings,
         flags=flags,
@@ -86,10 +93,11 @@ def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
         telemetry=telemetry,
         relay=Relay(
             assigner,
-            Circuits(for_users, rules.breaker, lambda *pool: routes.current(time.monotonic()).urls(*pool)),
+            circuits,
             telemetry,
             recent,
             rules.limits.answer_seconds,
+            Substitutes(assigner, circuits, pool),
         ),
         shadow=Shadow(for_copies, telemetry, rules.shadow),
         feedback=Feedback(Ledger(rules.ledger), telemetry),

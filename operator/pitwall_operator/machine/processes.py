@@ -221,7 +221,11 @@ class Processes:
         return seen
 
     def _write_routes(self) -> None:
+        """Where each pool answers; one that nobody answers for is there without a URL, as it is in a cluster."""
         routes: dict[str, dict[str, list[str]]] = {}
+        for name, pool in self.goals:
+            for arm in POOL_ARMS[pool]:
+                routes.setdefault(name, {}).setdefault(arm, [])
         for c in self.children:
             if c.pid in self.ready and not c.draining:
                 for arm in POOL_ARMS[c.pool]:

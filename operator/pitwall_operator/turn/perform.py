@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from pitwall_crds.names import copies_salt
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
-from pitwall_flags.flag.document import ArmShare, shadow_document, split_document
+from pitwall_flags.flag.document import CANDIDATE_FALLBACK, ArmShare, shadow_document, split_document
 from pitwall_operator.values.effects import (
     Announce,
     DrainVariant,
@@ -76,9 +76,10 @@ async def _do(effect: Effect, ports: EffectPorts) -> None:
             await ports.platform.run(_spec(ports, variant, revision), revision, pool, replicas)
         case DrainVariant(variant, pool):
             await ports.platform.drain(variant, pool)
-        case SetSplit(flag, shares, salt, why):
+        case SetSplit(flag, shares, salt, why, fallback):
             arms = [ArmShare(share.arm, share.variant, share.weight) for share in shares]
-            await _put(ports, flag, split_document(arms, salt=salt), why)
+            permitted = {CANDIDATE_FALLBACK: str(fallback)} if fallback else {}
+            await _put(ports, flag, {**split_document(arms, salt=salt), "metadata": permitted}, why)
         case SetShadow(flag, variant, percent, run, why):
             await _put(ports, flag, shadow_document(variant, percent, salt=copies_salt(run, flag)), why)
         case Announce():
@@ -94,11 +95,12 @@ def _spec(ports: EffectPorts, variant: str, revision: str) -> SamplerVariant:
         ) from None
 
 
-async def _put(ports: EffectPorts, key: str, document: Mapping[str, object], why: str) -> None:
+async def _put(ports: EffectPorts, key: str, document: Mapping[str, Any], why: str) -> None:
     known = await ports.flags.get(key)
     version = known.version if known else None
     owner = owner_of(known.document) if known else None
     if owner is not None and ports.owner and owner[0] != ports.owner.partition("/")[0]:
         raise FlagRejectedError(f"flag {key!r} belongs to Rollout {'/'.join(owner)} of another namespace")
-    owned = {**document, "metadata": {OWNER: ports.owner}} if ports.owner else dict(document)
+    owner_mark = {OWNER: ports.owner} if ports.owner else {}
+    owned = {**document, "metadata": {**document.get("metadata", {}), **owner_mark}}
     await ports.flags.put(key, owned, expected_version=version, actor=ACTOR, reason=why or "reconciled")

@@ -18,7 +18,7 @@ from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
-from pitwall_flags.flag.document import killed_salt, read_split
+from pitwall_flags.flag.document import candidate_fallback, killed_salt, read_split
 from pitwall_operator.decision.decide import Decision, decide
 from pitwall_operator.decision.permission import ownership
 from pitwall_operator.decision.telling import conditions
@@ -101,7 +101,8 @@ async def see_split(flags: FlagClient, flag: str) -> SplitSeen | Unseen:
     if split is None:
         return SplitSeen(killed=killed, killed_run=before)
     shares = tuple(Share(Arm(share.arm), share.variant, share.weight) for share in split.shares)
-    return SplitSeen(shares=shares, salt=split.salt, killed=killed, killed_run=before)
+    fallback = candidate_fallback(known.document)
+    return SplitSeen(shares, split.salt, killed=killed, killed_run=before, candidate_fallback=fallback)
 
 
 async def see_shadow(flags: FlagClient, flag: str) -> ShadowSeen | Unseen:

@@ -33,16 +33,19 @@ class DrainVariant:
 
 @dataclass(frozen=True, slots=True)
 class SetSplit:
-    """Divide a flag's traffic. Shares sum to 10000, the candidate first."""
+    """Divide a flag's traffic. Shares sum to 10000, the candidate first; `candidate_fallback` is how many of stable's
+    questions each pod of the candidate may answer at once while stable cannot."""
 
     flag: str
     shares: tuple[Share, ...]
     salt: str
     why: str
+    candidate_fallback: int = 0
 
     def __str__(self) -> str:
         parts = ", ".join(f"{share.arm} {share.variant} {share.weight / 100:g}%" for share in self.shares)
-        return f"split {self.flag}: {parts}"
+        instead = f", candidate answers {self.candidate_fallback} a pod for stable" if self.candidate_fallback else ""
+        return f"split {self.flag}: {parts}{instead}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,12 +76,14 @@ class SplitSeen:
         salt: of the draw; the run's id while a run has candidate and control.
         killed: which version of the flag is killed; empty if it is not.
         killed_run: the salt that was in force when the flag was last killed, also after its release.
+        candidate_fallback: how many of stable's questions a pod of the candidate may answer while stable cannot.
     """
 
     shares: tuple[Share, ...] = ()
     salt: str = ""
     killed: str = ""
     killed_run: str = ""
+    candidate_fallback: int = 0
 
     @property
     def default(self) -> str:

@@ -14,6 +14,9 @@ ROUTES = Routes(
         "aks-v2": {"candidate": ("http://c",), "shadow": ("http://s",)},
         "uniform-v1": {"stable": ("http://a", "http://b"), "control": ()},
         "gone-v1": {"stable": ()},
+        "lame-v1": {"stable": (), "control": ("http://k",)},
+        "edited-v1": {"stable": ("http://old",), "candidate": (), "shadow": ()},
+        "falling-v1": {"stable": (), "candidate": ("http://new",), "shadow": ("http://new",)},
     }
 )
 
@@ -24,7 +27,12 @@ ROUTES = Routes(
         pytest.param("aks-v2", Arm.CANDIDATE, ("http://c",), id="the-exact-arm"),
         pytest.param("aks-v2", Arm.SHADOW, ("http://s",), id="the-exact-arm-of-a-shadow"),
         pytest.param("uniform-v1", Arm.CONTROL, ("http://a", "http://b"), id="an-empty-arm-is-served-by-stable"),
-        pytest.param("aks-v2", Arm.STABLE, ("http://c",), id="no-stable-pool-then-any"),
+        pytest.param("lame-v1", Arm.STABLE, ("http://k",), id="control-pods-stand-in-for-the-main-ones"),
+        pytest.param("uniform-v1", Arm.CANDIDATE, ("http://a", "http://b"), id="a-candidate-that-is-no-edit"),
+        pytest.param("edited-v1", Arm.CANDIDATE, (), id="an-edit-without-pods-is-not-answered-for-by-the-old-revision"),
+        pytest.param("edited-v1", Arm.SHADOW, (), id="nor-are-its-copies"),
+        pytest.param("falling-v1", Arm.STABLE, (), id="an-edit-never-answers-for-what-it-is-to-replace"),
+        pytest.param("falling-v1", Arm.CONTROL, (), id="nor-for-its-control"),
         pytest.param("gone-v1", Arm.STABLE, (), id="no-urls-at-all"),
         pytest.param("never-v1", Arm.STABLE, (), id="unknown-variant"),
     ],
@@ -35,14 +43,21 @@ def test_an_arm_is_served_by(variant, arm, urls):
 
 @pytest.mark.parametrize(
     ("preferred", "named"),
-    [("", "uniform-v1"), ("aks-v2", "aks-v2"), ("gone-v1", "uniform-v1"), ("never-v1", "uniform-v1")],
+    [
+        ("", "uniform-v1"),
+        ("aks-v2", "uniform-v1"),
+        ("lame-v1", "lame-v1"),
+        ("gone-v1", "uniform-v1"),
+        ("never-v1", "uniform-v1"),
+    ],
 )
 def test_the_stable_variant_is_the_preferred_one_if_it_has_a_url(preferred, named):
     assert ROUTES.stable_variant(preferred) == named
 
 
 def test_a_variant_without_stable_pool_serves_if_there_is_no_other():
-    assert Routes({"aks-v2": {"candidate": ("http://c",)}}).stable_variant() == "aks-v2"
+    assert Routes({"aks-v2": {"control": ("http://c",)}}).stable_variant() == "aks-v2"
+    assert Routes({"aks-v2": {"candidate": ("http://c",)}}).stable_variant() == ""
 
 
 @pytest.mark.parametrize(

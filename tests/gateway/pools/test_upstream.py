@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from pitwall_gateway.values.answer import FailureKind, VariantAnswer, VariantFai
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ANSWER = json.dumps({"choices": [{"index": 0}], "pitwall": {"tokens": 7, "cache": "warm"}}).encode()
 LIMITS = CallLimits(answer_seconds=0.3, reply_bytes=4096, connect_seconds=0.3, in_flight=2)
+LASTING = replace(LIMITS, answer_seconds=20)
 CALL = Call("aks-v2", Arm.CANDIDATE, b"{}")
 
 
@@ -102,7 +104,7 @@ class RuntimePool:
         return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
     def upstream(self, *urls: str, limits: CallLimits = LIMITS) -> Upstream:
-        self.path.write_text(json.dumps({"variants": {"aks-v2": {"candidate": urls}}}))
+        self.path.write_text(json.dumps({"variants": {"aks-v2": {"stable": urls}}}))
         upstream = Upstream(self.table, limits, answered=lambda *heard: self.heard.append(heard))
         self.stack.push_async_callback(upstream.close)
         return upstream
@@ -191,6 +193,39 @@ async def test_a_question_is_asked_at_most_twice_when_every_pod_is_dead(pool, de
     assert reply.fault is FailureKind.UNREACHABLE
     assert reply.detail.startswith("sampler variant aks-v2 cannot be reached at http://127.0.0.1")
     assert pool.calls <= 2
+
+
+@pytest.fixture
+def silent():
+    """An address whose machine says nothing to whoever connects, as that of a lost node."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):  # those who wait to be accepted; from here on whoever knocks is not even refused
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+async def test_a_machine_that_says_nothing_is_told_from_one_that_refuses_and_from_one_that_hangs(pool, silent, dead):
+    replies = []
+    for url, limits in ((silent, LASTING), (dead, LASTING), (await pool.runtime(hangs), LIMITS)):
+        upstream = pool.upstream(url, limits=limits)
+        await pool.until(lambda url=url: pool.urls() == (url,))
+        replies.append(await upstream.ask(CALL))
+
+    assert [(reply.fault, reply.reached, reply.silent) for reply in replies] == [
+        (FailureKind.UNREACHABLE, False, True),
+        (FailureKind.UNREACHABLE, False, False),
+        (FailureKind.TIMEOUT, True, False),
+    ]
+
+
+async def test_a_pod_on_a_lost_node_costs_one_attempt_and_its_neighbour_answers(pool, silent):
+    upstream = pool.upstream(silent, await pool.runtime(sends(http(200, ANSWER))), limits=LASTING)
+    answers = [await upstream.ask(CALL) for _ in range(4)]
+
+    assert {type(answer) for answer in answers} == {VariantAnswer}
 
 
 async def test_a_kept_connection_that_the_runtime_closed_is_opened_again(pool):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pitwall_crds.rollout import Verb
+from pitwall_crds.action import Verb
 from pitwall_crds.status import ServedVariant
 
 ASKED = ["promote", "undo", "abort", "retry", "pause", "resume", "kill", "release"]

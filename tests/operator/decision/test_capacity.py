@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from pitwall_crds.action import Verb
 from pitwall_crds.names import FULL_WEIGHT, Arm, Pool
-from pitwall_crds.rollout import Control, Stage, Verb
+from pitwall_crds.rollout import Control, Stage
 from pitwall_crds.status import Phase, Verdict
 from pitwall_operator.values.effects import RunVariant, SetSplit
 from pitwall_operator.values.observation import PoolSeen, ShadowSeen, Share, SplitSeen, Unseen

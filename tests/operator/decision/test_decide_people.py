@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pitwall_crds.action import Action, Verb
 from pitwall_crds.names import Arm, EventReason
 from pitwall_crds.resource import Reference
-from pitwall_crds.rollout import Action, Experiment, ShadowStage, Verb
+from pitwall_crds.rollout import Experiment, ShadowStage
 from pitwall_crds.schedule import Day, Schedule, Window
 from pitwall_crds.status import Phase
 from pitwall_operator.values.effects import SetSplit

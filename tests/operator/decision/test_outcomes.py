@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from pitwall_crds.action import Verb
 from pitwall_crds.names import FULL_WEIGHT, Arm, EventReason
-from pitwall_crds.rollout import OnDeadline, Stage, Verb
+from pitwall_crds.rollout import OnDeadline, Stage
 from pitwall_crds.status import FlaggedOff, Phase, Verdict
 from pitwall_operator.values.observation import Past, Share, SplitSeen, Unseen
 
@@ -65,6 +66,14 @@ def promoted(world):
     return world
 
 
+def turned_bad(world):
+    """A promoted variant that fails every question, after its bake."""
+    bake(world).ask(Verb.PROMOTE)
+    world.until(lambda w: w.split.default == "aks-v1", lambda: None)
+    world.counters.serve("aks-v1", Arm.STABLE, 9.0, 500, errors=500)
+    return turns(world)
+
+
 def stable(world):
     return turns(world)
 
@@ -121,6 +130,10 @@ def retry(world):
     world.ask(Verb.RETRY)
 
 
+def undo(world):
+    world.ask(Verb.UNDO)
+
+
 def edit(world):
     world.edit(world.rollout.spec.variant_ref.name, "r2")
 
@@ -174,6 +187,15 @@ OUTCOMES: list[tuple[Event, Event, str, str, str]] = [
     (promoted,     abort,            "Stable",     "",       NOTHING),
     (promoted,     promote,          "Stable",     "",       NOTHING),
     (promoted,     edit,             "Canary",     "aks-v1", EventReason.STAGE_STARTED),
+    (turned_bad,   kill,             "Stable",     "",       SAME),
+    (turned_bad,   kill_and_release, "Stable",     "",       SAME),
+    (turned_bad,   abort,            "Stable",     "",       NOTHING),
+    (turned_bad,   promote,          "Stable",     "",       NOTHING),
+    (turned_bad,   retry,            "Stable",     "",       NOTHING),
+    (turned_bad,   undo,             "Aborted",    "",       ENDED),
+    (turned_bad,   edit,             "Canary",     "aks-v1", EventReason.STAGE_STARTED),
+    (turned_bad,   third,            "Canary",     "dpp-v1", EventReason.STAGE_STARTED),
+    (turned_bad,   back,             "Canary",     "uniform-v1", EventReason.STAGE_STARTED),
     (stable,       kill,             "Stable",     "",       SAME),
     (stable,       abort,            "Stable",     "",       NOTHING),
     (stable,       promote,          "Stable",     "",       NOTHING),

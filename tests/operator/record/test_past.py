@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pitwall_crds.rollout import Action, Verb
+from pitwall_crds.action import Action, Verb
 from pitwall_operator.record.lines import evidence_lines
 from pitwall_operator.record.past import past
 from pitwall_operator.values.observation import Past

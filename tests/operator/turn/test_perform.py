@@ -9,6 +9,7 @@ from pitwall_crds.names import Arm, EventReason, Pool
 from pitwall_flags.client import FlagClient
 from pitwall_flags.flag.document import read_split
 from pitwall_operator.turn.perform import OWNER, EffectPorts, perform
+from pitwall_operator.turn.turn import see_split
 from pitwall_operator.values.effects import Announce, DrainVariant, RunVariant, SetShadow, SetSplit
 from pitwall_operator.values.errors import KubeConflictError, KubeUnreachableError
 from pitwall_operator.values.observation import Share
@@ -36,6 +37,17 @@ async def test_each_effect_reaches_its_port_in_order(ports, hands, flags):
         ("candidate", "aks-v1", 100), ("stable", "uniform-v1", 9900),
     ]  # fmt: skip
     assert flags.known["f.shadow"]["document"]["metadata"] == {OWNER: "shop/sampler"}
+
+
+async def test_what_a_candidate_may_answer_for_stable_is_written_read_back_and_taken_back(ports, flags):
+    permitted = replace(SPLIT, candidate_fallback=4)
+    seen = []
+    for effect in (permitted, SPLIT):
+        await perform([effect], ports)
+        seen.append(await see_split(ports.flags, "f"))
+
+    assert [(split.candidate_fallback, split.shares) for split in seen] == [(4, SPLIT.shares), (0, SPLIT.shares)]
+    assert flags.known["f"]["document"]["metadata"] == {OWNER: "shop/sampler"}
 
 
 async def test_doing_an_effect_twice_is_doing_it_once(ports, flags):

@@ -60,9 +60,10 @@ def _split_effects(
     if isinstance(seen.split, Unseen) or not status.stable_variant:
         return
     salt = goal.run or seen.split.salt or status.run_id or spec.flag
-    shares = grantable(status, goal, seen.split, seen)
-    if shares and (seen.split.shares, seen.split.salt) != (shares, salt):
-        yield SetSplit(spec.flag, shares, salt, why)
+    shares, fallback = grantable(status, goal, seen.split, seen), goal.candidate_fallback
+    in_force = seen.split.shares, seen.split.salt, seen.split.candidate_fallback
+    if shares and in_force != (shares, salt, fallback):
+        yield SetSplit(spec.flag, shares, salt, why, fallback)
 
 
 def _shadow_effects(
@@ -110,7 +111,10 @@ def _in_use(seen: Observation, variant: str, pool: Pool) -> bool:
 
 
 def _stands_in(goal: Wanted, declared: VariantSeen, variant: str, pool: Pool) -> bool:
-    """Whether this pool answers for another one of the same variant that is wanted and not ready just now."""
+    """Whether this pool answers for another one of the same variant that is wanted and not ready just now. That of an
+    edit never does: it runs another revision."""
+    if pool is Pool.CANDIDATE:
+        return False
     others = [other for name, other in goal.pools if name == variant and other is not pool]
     return declared.ready(pool) > 0 and bool(others) and all(declared.ready(other) == 0 for other in others)
 

@@ -33,6 +33,7 @@ class Wanted:
         run: the salt of the split's candidate and control; empty without a candidate.
         shadow: who gets copies.
         experiments: who else does, and how many percent, by variant.
+        candidate_fallback: how many of stable's questions a pod of the candidate may answer while stable cannot.
         pools: by variant and pool.
     """
 
@@ -41,6 +42,7 @@ class Wanted:
     shadow: ShadowSeen
     pools: Mapping[PoolKey, PoolGoal]
     experiments: Mapping[str, int] = field(default_factory=dict)
+    candidate_fallback: int = 0
 
 
 def stage_weight(spec: RolloutSpec, status: RolloutStatus) -> int:
@@ -105,6 +107,11 @@ def _first(spec: RolloutSpec, seen: Observation) -> RolloutStatus | None:
     return RolloutStatus(stable_variant=name, stable_revision=declared.revision)
 
 
+def _candidate_fallback(spec: RolloutSpec, status: RolloutStatus) -> int:
+    """What the split permits the candidate; nothing where there is none."""
+    return spec.candidate_fallback.questions_per_pod if spec.candidate_fallback and status.candidate_variant else 0
+
+
 def wanted(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> Wanted:
     """What the status means. Before anything ever served, that is the variant that is asked for now."""
     experiments = {experiment.variant_ref.name: experiment.shadow.percent for experiment in spec.experiments}
@@ -123,4 +130,5 @@ def wanted(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> Wante
         shadow=shadow,
         pools={**_experiment_pools(spec, seen), **_pools(spec, serving, seen, weight)},
         experiments=experiments,
+        candidate_fallback=_candidate_fallback(spec, serving),
     )

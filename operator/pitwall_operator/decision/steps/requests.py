@@ -3,8 +3,9 @@
 Pure: no clock, chance or I/O.
 """
 
+from pitwall_crds.action import Action, Verb
 from pitwall_crds.names import EventReason
-from pitwall_crds.rollout import Action, Rollout, Verb
+from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decision.steps import shortcuts, transitions
 from pitwall_operator.values.observation import Observation, Unseen

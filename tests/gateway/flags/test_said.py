@@ -6,7 +6,7 @@ import pytest
 
 from pitwall_crds.names import FULL_WEIGHT
 from pitwall_flags.flag.document import ArmShare, shadow_document, split_document
-from pitwall_gateway.flags.runs import RunReader
+from pitwall_gateway.flags.said import DocumentReader
 
 SPLIT = split_document([ArmShare("stable", "uniform-v1", FULL_WEIGHT)], salt="run-1")
 
@@ -23,13 +23,13 @@ SPLIT = split_document([ArmShare("stable", "uniform-v1", FULL_WEIGHT)], salt="ru
     ],
 )
 def test_a_document_tells_its_run(document, run):
-    assert RunReader().read(document) == run
+    assert DocumentReader().read(document).run == run
 
 
 def test_every_change_is_followed():
-    reader = RunReader()
+    reader = DocumentReader()
     other = split_document([ArmShare("stable", "uniform-v1", FULL_WEIGHT)], salt="run-2")
 
-    assert [reader.read(each) for each in (SPLIT, None, other, copy.deepcopy(other), SPLIT)] == [
+    assert [reader.read(each).run for each in (SPLIT, None, other, copy.deepcopy(other), SPLIT)] == [
         "run-1", "", "run-2", "run-2", "run-1",
     ]  # fmt: skip

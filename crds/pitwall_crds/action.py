@@ -1,0 +1,47 @@
+"""A person's request to a Rollout: promote, abort, retry or undo."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from pitwall_crds import names
+from pitwall_crds.resource import Border
+
+MAXIMUM_STAGES = 16
+WeightBasisPoints = Annotated[int, Field(ge=1, le=names.FULL_WEIGHT)]
+
+
+class Verb(StrEnum):
+    """What a person may ask of a rollout, once per id."""
+
+    PROMOTE = "Promote"
+    ABORT = "Abort"
+    RETRY = "Retry"
+    UNDO = "Undo"
+
+
+class Action(Border):
+    """A person's request. The same id is carried out once."""
+
+    id: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=64,
+            description="Chosen by the asker, new for every request; the same id is carried out once.",
+        ),
+    ]
+    verb: Verb
+    actor: Annotated[str, Field(max_length=128, description="Who asks, for the record.")] = ""
+    reason: Annotated[str, Field(max_length=256, description="Why, for the record.")] = ""
+    full: Annotated[
+        bool, Field(description="Promote: to everybody at once, past all stages and without their proof.")
+    ] = False
+    over_basis_points: Annotated[
+        tuple[WeightBasisPoints, ...],
+        Field(
+            max_length=MAXIMUM_STAGES,
+            description="Undo: over the stages of these weights, each for its minSeconds; empty is at once.",
+        ),
+    ] = ()

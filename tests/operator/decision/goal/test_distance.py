@@ -1,0 +1,47 @@
+"""What the split permits beside its shares is kept as the spec asks, and for a candidate alone."""
+
+from pitwall_crds.names import Arm
+from pitwall_crds.rollout import CandidateFallback, Stage
+from pitwall_operator.values.effects import SetSplit
+
+
+def canary(world):
+    world.apply("rollout-aks.yaml")
+    world.want(stages=(Stage(weight_basis_points=2000, min_seconds=9999), Stage(weight_basis_points=10_000)))
+    return world.until(lambda w: w.weight(Arm.CANDIDATE) == 2000, lambda: None)
+
+
+def test_a_candidate_may_answer_for_stable_only_where_the_rollout_says_so(world):
+    canary(world)
+    before = world.split
+    world.want(candidate_fallback=CandidateFallback(questions_per_pod=3))
+    world.turn()
+
+    assert before.candidate_fallback == 0
+    assert world.split.candidate_fallback == 3
+    assert world.split.shares == before.shares
+
+
+def test_an_edit_of_the_permission_alone_moves_nobody_and_is_written_once(world):
+    canary(world).want(candidate_fallback=CandidateFallback())
+    world.turn()
+    written = len(world.applied)
+    world.turn()
+    world.want(candidate_fallback=None)
+    world.turn()
+    world.turn()
+
+    assert [effect for effect in world.applied[written:] if isinstance(effect, SetSplit)] == world.applied[written:]
+    assert len(world.applied) == written + 1
+    assert world.split.candidate_fallback == 0
+
+
+def test_the_permission_ends_with_the_candidate(world):
+    canary(world).want(candidate_fallback=CandidateFallback())
+    world.turn()
+    world.point_at("uniform-v1")
+    for _ in range(3):
+        world.turn()
+
+    assert world.split.candidate_fallback == 0
+    assert world.weight(Arm.CANDIDATE) == 0
