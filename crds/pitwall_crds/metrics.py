@@ -115,6 +115,11 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
     Metric.EVIDENCE_HISTORY: MetricDescription(
         _GAUGE, (Label.SAMPLER_VARIANT,), "Seconds of history behind that estimate."
     ),
+    Metric.EVIDENCE_SILENCE: MetricDescription(
+        _GAUGE,
+        _ARM,
+        "Seconds since no machine answered at the address of an arm's pod, be it to refuse; for ten minutes after.",
+    ),
     Metric.LABEL_WINDOW: MetricDescription(
         _GAUGE, (Label.UNIT,), "Seconds after an answer in which its labels may arrive, by the unit of a trial."
     ),

@@ -171,6 +171,7 @@ class Metric(StrEnum):
     EVIDENCE_MEMORY = "pitwall_evidence_memory_seconds"
     CAPPED_TRIALS = "pitwall_capped_trials_total"
     EVIDENCE_HISTORY = "pitwall_evidence_history_seconds"
+    EVIDENCE_SILENCE = "pitwall_evidence_silence_seconds"
     LABEL_WINDOW = "pitwall_label_window_seconds"
     # runtime: what it cost
     TOKENS_PER_QUERY = "pitwall_tokens_per_query"

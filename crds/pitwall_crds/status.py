@@ -193,6 +193,14 @@ class RolloutStatus(Border):
             description="Why the present block will not be weighed: what happened to pods by no fault of their own.",
         ),
     ] = ""
+    silent_since: Annotated[
+        str,
+        Field(
+            max_length=40,
+            description="Since when not even a machine answers at an arm's pods, RFC 3339: the present block waits for "
+            "what the platform says of them.",
+        ),
+    ] = ""
     weights: Annotated[
         tuple[ArmWeight, ...],
         Field(max_length=8, description="The split that is in force.", json_schema_extra=keyed_by("arm")),

@@ -99,6 +99,7 @@ def evidence(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Ra
     if arm is Arm.STABLE:
         metrics[Metric.EVIDENCE_MEMORY].labels(variant).set(5)
         metrics[Metric.EVIDENCE_HISTORY].labels(variant).set(3600)
+        metrics[Metric.EVIDENCE_SILENCE].labels(variant, arm).set(300)
 
 
 def shadow(metrics: dict, dice: random.Random) -> None:

@@ -54,6 +54,7 @@ class Counters:
     failed_copies: dict[tuple[str, str], int] = field(default_factory=dict)
     errors: dict[tuple[str, str, str], int] = field(default_factory=dict)
     users: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    silence: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def meet(self, variant: str, arm: str, users: int, split: str) -> None:
         self.users[(variant, arm, split)] = self.users.get((variant, arm, split), 0) + users
@@ -98,6 +99,10 @@ class Counters:
             for unit in ("query", "session", "user"):
                 quality.append(({**scope, Label.UNIT: unit, Label.OUTCOME: "bad"}, bad))
                 quality.append(({**scope, Label.UNIT: unit, Label.OUTCOME: "good"}, good))
+        found[Metric.EVIDENCE_SILENCE] = [
+            ({Label.SAMPLER_VARIANT: variant, Label.ARM: arm}, seconds)
+            for (variant, arm), seconds in self.silence.items()
+        ]
         windows = [({Label.UNIT: unit}, self.window_seconds) for unit in ("query", "session", "user")]
         found[Metric.LABEL_WINDOW] = windows
         for (variant, arm, split), users in self.users.items():

@@ -14,6 +14,7 @@ from pitwall_gateway.counting.exposition import written
 from pitwall_gateway.counting.memory_gauges import MemoryGauges
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.shares import Excess, ShareRule, Shares
+from pitwall_gateway.counting.silence_gauge import SilenceGauge, SilenceSeconds
 from pitwall_gateway.values.speaker import NOBODY, Party
 
 log = logging.getLogger(__name__)
@@ -26,13 +27,15 @@ class GatewayTelemetry:
     `evidence` is what gates weigh, by run; everything else is for people, for as long as the process lives.
     """
 
-    def __init__(self, shares: Shares | None = None) -> None:
+    def __init__(self, silence: SilenceSeconds = dict, shares: Shares | None = None) -> None:
+        """`silence` tells of each arm how long ago its pods last said nothing, not even no."""
         self._shares = shares or Shares(ShareRule(), lambda _: 1.0)
         self._told: set[tuple[str, Excess]] = set()
         self._registry = CollectorRegistry()
         self.evidence = EvidenceCounters()
         self.memory = MemoryGauges()
         self._registry.register(self.memory)
+        self._registry.register(SilenceGauge(silence))
         counter, ratio = self._counter, partial(self._histogram, edges=RATIO_EDGES)
         self._latency = self._histogram(Metric.QUERY_LATENCY, "Seconds from question to answer", LATENCY_EDGES)
         self._queries = counter(Metric.QUERIES, "Questions, by whether the assigned variant answered", Label.OUTCOME)

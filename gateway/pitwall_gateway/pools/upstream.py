@@ -12,6 +12,7 @@ import httpx
 from pitwall_crds.names import Arm, Header
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.pools.routes import RouteTable
+from pitwall_gateway.pools.silence import Silence
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure, VariantRefusal, read_reply
 
 PATH = "/v1/chat/completions"
@@ -58,13 +59,20 @@ class Upstream:
     """The runtimes behind the gateway, as an HTTP client with bounds."""
 
     def __init__(
-        self, routes: RouteTable, limits: CallLimits, urls: Urls | None = None, answered: Answered | None = None
+        self,
+        routes: RouteTable,
+        limits: CallLimits,
+        urls: Urls | None = None,
+        answered: Answered | None = None,
+        silence: Silence | None = None,
     ) -> None:
         """`urls` says who may be asked, and may take its time; without it, whoever is in the routes. `answered` hears
-        of every URL's answers and failures; of what the caller abandons, or is at fault for, it hears nothing."""
+        of every URL's answers and failures; of what the caller abandons, or is at fault for, it hears nothing.
+        `silence` hears of every connection."""
         self._routes = routes
         self._urls = urls or self._routed
         self._answered = answered or (lambda *_: None)
+        self._silence = silence or Silence()
         self._limits = limits
         self._in_flight: Counter[tuple[str, Arm, bool]] = Counter()
         self._client = httpx.AsyncClient(
@@ -154,10 +162,14 @@ class Upstream:
     async def _exchange(self, call: Call, url: str, started: float) -> Reply:
         limit = _left(call)
         headers = {**call.headers, Header.DEADLINE: str(max(1, int(1000 * limit)))}
+        connecting = self._silence.attempt(ArmSeries(call.variant, call.arm))
+        trace = {"trace": connecting.trace}
         try:
             async with (
                 asyncio.timeout(limit),
-                self._client.stream("POST", url + PATH, content=call.body, headers=headers) as response,
+                self._client.stream(
+                    "POST", url + PATH, content=call.body, headers=headers, extensions=trace
+                ) as response,
             ):
                 content = await self._content(response)
             if content is None:
@@ -170,6 +182,8 @@ class Upstream:
             return self._too_late(call, url, time.monotonic() - started, limit)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return _unreachable(call, url, error)
+        finally:
+            connecting.close()
 
     def _tell(self, call: Call, url: str, started: float) -> None:
         self._answered(ArmSeries(call.variant, call.arm), url, started, time.monotonic() - started)
@@ -200,17 +214,7 @@ def _left(call: Call) -> float:
 
 
 def _unconnected(call: Call, url: str, error: httpx.TransportError) -> VariantFailure:
-    """No connection came about. A machine that refuses it is alive; one that says nothing may be lost."""
-    failure = _unreachable(call, url, error)
-    return replace(failure, reached=False, silent=not _is_refusal(error))
-
-
-def _is_refusal(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ConnectionRefusedError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return replace(_unreachable(call, url, error), reached=False)
 
 
 def _unreachable(call: Call, url: str, error: Exception) -> VariantFailure:

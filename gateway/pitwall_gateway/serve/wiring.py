@@ -18,6 +18,7 @@ from pitwall_gateway.pools.circuits import Circuits
 from pitwall_gateway.pools.endpoints import EndpointFollower
 from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.routes import Routes, RouteTable
+from pitwall_gateway.pools.silence import Silence
 from pitwall_gateway.pools.upstream import Upstream
 from pitwall_gateway.pools.warmup import WarmUp
 from pitwall_gateway.serve.relay import Relay
@@ -75,15 +76,16 @@ def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
     rules, routes = settings.rules, RouteTable(settings.routes)
     assigner = Assigner(flags, settings.flag, lambda last: routes.current(time.monotonic()).stable_variant(last))
     callers = Callers(rules.callers.file, rules.callers.limits)
-    telemetry = GatewayTelemetry(Shares(rules.shares, lambda caller: callers.limits_of(caller).share))
+    silence = Silence()
+    telemetry = GatewayTelemetry(silence.seconds, Shares(rules.shares, lambda caller: callers.limits_of(caller).share))
 
     def pool(variant: str, arm: Arm) -> tuple[str, ...]:
         return routes.current(time.monotonic()).urls(variant, arm)
 
     recent, for_warm_up = RecentQuestions(), Upstream(routes, rules.limits)
     warm_up = WarmUp(routes, for_warm_up.ask_at, recent, rules.warm)
-    for_users = Upstream(routes, rules.limits, warm_up.urls, telemetry.memory.answered)
-    for_copies = Upstream(routes, rules.limits, warm_up.urls)
+    for_users = Upstream(routes, rules.limits, warm_up.urls, telemetry.memory.answered, silence)
+    for_copies = Upstream(routes, rules.limits, warm_up.urls, silence=silence)
     circuits = Circuits(for_users, rules.breaker, pool)
     return Wiring(
         settings=settings,

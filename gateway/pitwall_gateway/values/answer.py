@@ -53,14 +53,12 @@ class VariantRefusal:
 @dataclass(frozen=True, slots=True)
 class VariantFailure:
     """No answer. `detail` is for those who read the log: who, what, and the limit if one was passed. `counts` is
-    whether it says something of the variant, `reached` whether any pod may have got the question, `silent` whether not
-    even a machine answered at its address."""
+    whether it says something of the variant, `reached` whether any pod may have got the question."""
 
     fault: FailureKind
     detail: str
     counts: bool = True
     reached: bool = True
-    silent: bool = False
 
 
 Reply = VariantAnswer | VariantRefusal | VariantFailure

@@ -23,6 +23,9 @@ PARTS: Final = ("_bucket", "_count", "_sum")
 BY_EDGE: Final = (Metric.EVIDENCE_WITHIN, Metric.EVIDENCE_BEYOND)
 """Families with a series per edge, of which gates need a few."""
 
+ALWAYS: Final = (Metric.USERS, Metric.EVIDENCE_MEMORY, Metric.EVIDENCE_HISTORY, Metric.EVIDENCE_SILENCE)
+"""What is asked whatever the gates are."""
+
 Edges = frozenset[str] | None
 """Histogram edges as the label `le` spells them; None stands for all."""
 
@@ -54,7 +57,7 @@ def interest(rollout: Rollout) -> Interest:
     Until a run is planned, also how many questions come and how long they take.
     """
     status = rollout.status
-    samples: dict[str, Edges] = dict.fromkeys((Metric.USERS, Metric.EVIDENCE_MEMORY, Metric.EVIDENCE_HISTORY))
+    samples: dict[str, Edges] = dict.fromkeys(ALWAYS)
     is_planned = bool(status.plan)
     if not is_planned:
         samples[Metric.QUERIES] = None

@@ -14,6 +14,7 @@ import pytest
 from pitwall_crds.names import Arm
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.pools.routes import RouteTable
+from pitwall_gateway.pools.silence import Silence
 from pitwall_gateway.pools.upstream import Call, CallLimits, Upstream
 from pitwall_gateway.values.answer import FailureKind, VariantAnswer, VariantFailure, VariantRefusal
 
@@ -103,9 +104,9 @@ class RuntimePool:
         self.stack.callback(server.close)
         return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
-    def upstream(self, *urls: str, limits: CallLimits = LIMITS) -> Upstream:
+    def upstream(self, *urls: str, limits: CallLimits = LIMITS, silence: Silence | None = None) -> Upstream:
         self.path.write_text(json.dumps({"variants": {"aks-v2": {"stable": urls}}}))
-        upstream = Upstream(self.table, limits, answered=lambda *heard: self.heard.append(heard))
+        upstream = Upstream(self.table, limits, answered=lambda *heard: self.heard.append(heard), silence=silence)
         self.stack.push_async_callback(upstream.close)
         return upstream
 
@@ -208,13 +209,15 @@ def silent():
 
 
 async def test_a_machine_that_says_nothing_is_told_from_one_that_refuses_and_from_one_that_hangs(pool, silent, dead):
-    replies = []
+    found = []
     for url, limits in ((silent, LASTING), (dead, LASTING), (await pool.runtime(hangs), LIMITS)):
-        upstream = pool.upstream(url, limits=limits)
+        silence = Silence()
+        upstream = pool.upstream(url, limits=limits, silence=silence)
         await pool.until(lambda url=url: pool.urls() == (url,))
-        replies.append(await upstream.ask(CALL))
+        reply = await upstream.ask(CALL)
+        found.append((reply.fault, reply.reached, bool(silence.seconds())))
 
-    assert [(reply.fault, reply.reached, reply.silent) for reply in replies] == [
+    assert found == [
         (FailureKind.UNREACHABLE, False, True),
         (FailureKind.UNREACHABLE, False, False),
         (FailureKind.TIMEOUT, True, False),

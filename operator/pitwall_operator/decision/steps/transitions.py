@@ -98,6 +98,7 @@ def _without_candidate(status: RolloutStatus, phase: Phase) -> RolloutStatus:
             "cursor": {},
             "waiting_since": "",
             "disturbed": "",
+            "silent_since": "",
             "fast_track": None,
             "verdict": Verdict.UNMEASURED,
         }

@@ -12,6 +12,7 @@ from pitwall_crds.rollout import Analysis, RolloutSpec
 from pitwall_crds.status import GateStatus, Phase, ProcessStatus, RolloutStatus, Verdict
 from pitwall_operator.decision.goal.scale import replicas_of
 from pitwall_operator.decision.weighing.closing import close_block, is_comparable
+from pitwall_operator.decision.weighing.disturbance import why_held
 from pitwall_operator.evidence.basis.counts import Counts
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.counting import counters, latency_thresholds, new_users
@@ -177,9 +178,10 @@ def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tupl
     counts: Mapping[str, Counts] = {}
     users_block, unmeasured, last_block, disturbed = None, "", status.last_block_time, status.disturbed
     full_replicas = replicas_of(seen, status.candidate_variant)
+    held = "" if isinstance(seen.reading, Unseen) else why_held(spec, status, seen)
     if isinstance(seen.reading, Unseen):
         unmeasured = seen.reading.reason
-    else:
+    elif not held:
         status, counts, users_block = close_block(spec, status, seen.reading, full_replicas)
     ratio = new_users.sample_ratio(status)
     deciding = {gate.name for gate in counting(spec, status, full_replicas)}
@@ -187,7 +189,7 @@ def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tupl
     return status, Judgement(
         assessments,
         counts,
-        unmeasured or disturbed or ratio.mismatch(),
+        unmeasured or held or disturbed or ratio.mismatch(),
         users_block,
         ratio,
         status.stage_index,
