@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.1
 AVOID_SECONDS = 2.0
 """How long a URL that refused a connection is passed over while another one is there."""
 
-EDITED_ARMS = frozenset(POOL_ARMS[Pool.CANDIDATE])
+EDITED_ARMS = POOL_ARMS[Pool.CANDIDATE]
 """Arms that have pods of their own while a variant of the same name is stable."""
 
 Pools = Mapping[str, tuple[str, ...]]
@@ -37,9 +37,9 @@ class Routes:
         they answer for the edit alone, and while it has a pool of its own nobody else answers for it.
         """
         pools = self.variants.get(variant, {})
-        if arm in EDITED_ARMS and arm in pools:
-            return pools[arm]
-        return next((urls for each in (arm, Arm.STABLE, Arm.CONTROL) if (urls := pools.get(each))), ())
+        alone = arm in EDITED_ARMS and any(each in pools for each in EDITED_ARMS)
+        those = (arm, *EDITED_ARMS) if alone else (arm, Arm.STABLE, Arm.CONTROL)
+        return next((urls for each in those if (urls := pools.get(each))), ())
 
     def without(self, urls: Container[str]) -> "Routes":
         """The routes that are left when these URLs are taken out."""

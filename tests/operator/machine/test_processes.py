@@ -82,7 +82,7 @@ async def test_a_process_that_still_loads_gets_no_questions(platform, layout, fa
             except httpx.HTTPError:
                 continue
     assert (await platform.pools())["aks-v1"][Pool.MAIN] == PoolSeen("r1", 1, 0)
-    assert routes(layout) == {}
+    assert routes(layout) == {"aks-v1": {"stable": []}}
 
     (fake_runtime / "loading").unlink()
     await seen(platform, Pool.MAIN, PoolSeen("r1", 1, 1))
