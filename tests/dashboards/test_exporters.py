@@ -13,6 +13,7 @@ from pitwall_crds.metrics import SERIES, MetricType
 from pitwall_crds.names import Metric
 from pitwall_gateway.counting.evidence import EvidenceCounters
 from pitwall_gateway.counting.memory_gauges import MemoryGauges
+from pitwall_gateway.counting.silence_gauge import SilenceGauge
 from pitwall_operator.machine.metrics import EmbeddedMetrics
 from pitwall_runtime.ingest.queue.port import QueueDepth
 from pitwall_runtime.ingest.telemetry import IngestTelemetry
@@ -20,7 +21,7 @@ from pitwall_runtime.ingest.telemetry import IngestTelemetry
 OPTIONAL = {Metric.ROLLOUT_PHASE}
 """Shown and alerted on where it is exported, done without where it is not."""
 
-OWN_COLLECTORS = (EvidenceCounters, MemoryGauges, IngestTelemetry)
+OWN_COLLECTORS = (EvidenceCounters, MemoryGauges, SilenceGauge, IngestTelemetry)
 """Those that make their series when they are scraped."""
 
 Registered = dict[str, tuple[str, tuple[str, ...]]]
