@@ -12,7 +12,7 @@ from pitwall_gateway.pools.silence import ARMS, COMPLETE, FAILED, REMEMBERED_SEC
 SERIES = ArmSeries("aks-v2", Arm.CANDIDATE)
 
 
-class Hands:
+class SilentClock:
     """A clock that is moved by hand."""
 
     now = 100.0
@@ -40,7 +40,7 @@ def refused() -> Exception:
     ],
 )
 async def test_silence_is(event, info, took, silent):
-    clock = Hands()
+    clock = SilentClock()
     silence = Silence(clock)
     attempt = silence.attempt(SERIES)
     await attempt.trace(STARTED, {})
@@ -53,7 +53,7 @@ async def test_silence_is(event, info, took, silent):
 
 
 async def test_it_is_known_while_the_connection_is_still_waited_for_and_forgotten_in_the_end():
-    clock = Hands()
+    clock = SilentClock()
     silence = Silence(clock)
     attempt = silence.attempt(SERIES)
     await attempt.trace(STARTED, {})
@@ -67,14 +67,14 @@ async def test_it_is_known_while_the_connection_is_still_waited_for_and_forgotte
 
 
 async def test_a_kept_connection_says_nothing_of_connecting():
-    silence = Silence(Hands())
+    silence = Silence(SilentClock())
     silence.attempt(SERIES).close()
 
     assert silence.seconds() == {}
 
 
 async def test_memory_is_bounded():
-    silence = Silence(Hands())
+    silence = Silence(SilentClock())
     for number in range(2 * ARMS):
         attempt = silence.attempt(ArmSeries(f"v{number}", Arm.CANDIDATE))
         await attempt.trace(STARTED, {})

@@ -40,7 +40,7 @@ def document(shares=SHARES, *, per_pod: int = 1):
 
 
 @dataclass
-class OneArm:
+class OneArmFlags:
     """A flag that sends everybody to one arm of the split that its document holds."""
 
     said: object
@@ -63,10 +63,10 @@ class OneArm:
 
 
 @dataclass
-class Stage:
+class SubstituteRig:
     """A relay before pods that reply as they are told; `pods` says who has any."""
 
-    flags: OneArm
+    flags: OneArmFlags
     replies: dict[str, Reply] = field(default_factory=lambda: {STABLE: ANSWER, CANDIDATE: ANSWER})
     pods: dict[tuple[str, Arm], tuple[str, ...]] = field(default_factory=dict)
     rule: BreakerRule = field(default_factory=lambda: BreakerRule(failures=2, open_seconds=3600))
@@ -97,7 +97,7 @@ class Stage:
     async def question(self, question: Question = ANN) -> RelayedAnswer:
         return await self.relay.answer(question, {})
 
-    def without_stable(self) -> "Stage":
+    def without_stable(self) -> "SubstituteRig":
         self.pods |= {(STABLE, arm): () for arm in (Arm.STABLE, Arm.CONTROL)}
         return self
 
@@ -110,8 +110,8 @@ class Stage:
         return sum(sample.value for sample in samples)
 
 
-def stage(arm: Arm = Arm.STABLE, **said) -> Stage:
-    return Stage(OneArm(document(**said), arm))
+def stage(arm: Arm = Arm.STABLE, **said) -> SubstituteRig:
+    return SubstituteRig(OneArmFlags(document(**said), arm))
 
 
 @pytest.mark.parametrize("arm", [Arm.STABLE, Arm.CONTROL])
@@ -159,7 +159,7 @@ async def test_a_candidate_that_is_killed_between_the_two_tries_is_not_asked():
     pit = stage()
     pit.replies[STABLE] = REFUSED
 
-    class Killing(Stage):
+    class Killing(SubstituteRig):
         async def ask(self, call):
             self.flags.said = killed(document())
             return await super().ask(call)
@@ -201,7 +201,7 @@ async def test_one_callers_questions_turn_nobody_elses_away_from_stable():
 
 
 async def test_stable_gets_its_users_back_as_soon_as_a_trial_succeeds():
-    pit = Stage(OneArm(document()), rule=BreakerRule(failures=1, open_seconds=0))
+    pit = SubstituteRig(OneArmFlags(document()), rule=BreakerRule(failures=1, open_seconds=0))
     pit.replies[STABLE] = BOOM
     await pit.question()
     trial = await pit.question()
@@ -328,7 +328,7 @@ async def test_people_see_how_often_it_answered_for_stable():
 def test_over_http_a_permitted_candidate_answers_for_a_dead_stable(pit):
     stable, fresh = pit.runtime(STABLE), pit.runtime(CANDIDATE)
     pit.route({STABLE: {"stable": [stable.url]}, CANDIDATE: {"stable": [fresh.url]}})
-    pit.open(OneArm(document()))
+    pit.open(OneArmFlags(document()))
     before = pit.ask("ann").headers
     stable.server.stop()
 
