@@ -156,6 +156,11 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
     Metric.ROLLOUT_PHASE: MetricDescription(
         _GAUGE, (*_ROLLOUT, Label.PHASE), "1 for the present phase, 0 for the others."
     ),
+    Metric.ROLLOUT_CONDITION: MetricDescription(
+        _GAUGE,
+        (*_ROLLOUT, Label.CONDITION),
+        "1 for a condition that is True, 0 for one that is False; none if Unknown.",
+    ),
     Metric.GATE_LOG_E: MetricDescription(_GAUGE, _PROCESS, "Natural logarithm of a gate's e-value."),
     Metric.GATE_THRESHOLD: MetricDescription(_GAUGE, _PROCESS, "Natural logarithm from which on the e-value is proof."),
     Metric.FLAG_EVALUATIONS: MetricDescription(

@@ -138,6 +138,7 @@ class Label(StrEnum):
     REASON = "reason"
     VERDICT = "verdict"
     PHASE = "phase"
+    CONDITION = "condition"
     STATE = "state"
     TIER = "tier"
 
@@ -189,6 +190,7 @@ class Metric(StrEnum):
     ROLLOUT_WEIGHT = "pitwall_rollout_weight_basis_points"
     ROLLOUT_VERDICT = "pitwall_rollout_verdict"
     ROLLOUT_PHASE = "pitwall_rollout_phase"
+    ROLLOUT_CONDITION = "pitwall_rollout_condition"
     GATE_LOG_E = "pitwall_gate_log_e_value"
     GATE_THRESHOLD = "pitwall_gate_log_threshold"
     # flags

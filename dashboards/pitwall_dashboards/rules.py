@@ -64,6 +64,12 @@ def _verdict(verdict: Verdict) -> str:
     return f"{gauge(scope, Metric.ROLLOUT_VERDICT, equals(Label.VERDICT, verdict))} == 1"
 
 
+def _condition(kind: str, value: int) -> str:
+    """A condition of a Rollout that is True (1) or False (0); one that is Unknown has no series."""
+    scope = SeriesScope((), WINDOW, OWNERS)
+    return f"{gauge(scope, Metric.ROLLOUT_CONDITION, equals(Label.CONDITION, kind))} == {value}"
+
+
 MOVING: Final = (Phase.SHADOW, Phase.CANARY, Phase.BAKE)
 
 
@@ -125,6 +131,34 @@ ALERTS: Final = (
         f"{_ROLLOUT}: its candidate is proven worse",
         "A gate proved harm. Where the gate says FlagOff, users are back on stable already. `kubectl pitwall explain` "
         "shows the evidence; a new spec or `kubectl pitwall retry` starts again, and ends this alert.",
+    ),
+    Alert(
+        "PitwallRolloutStalled",
+        f"{_condition('Stalled', 1)} and {_so(Phase.PENDING, *MOVING, Phase.STABLE)}",
+        "1m",
+        "warning",
+        f"{_ROLLOUT} waits for longer than it may",
+        "Its pods are not ready, or its split is not in force, for spec.progressDeadlineSeconds. `kubectl pitwall "
+        "status` says what is waited for. It goes on by itself when that comes, and so ends this alert; an edit, or "
+        "another variant, works at once.",
+    ),
+    Alert(
+        "PitwallRolloutRefused",
+        _condition("Applied", 0),
+        "2m",
+        "warning",
+        f"{_ROLLOUT}: what it needs is refused",
+        "The API server, a quota or a policy refuses what the operator asks for. The condition Applied has its words; "
+        "it is tried again, and at once after an edit.",
+    ),
+    Alert(
+        "PitwallRolloutKilled",
+        _condition("Killed", 1),
+        "0m",
+        "warning",
+        f"{_ROLLOUT} is killed",
+        "Somebody used the flag's kill switch: everybody has the stable variant and nothing begins. `kubectl pitwall "
+        "release` ends this when the cause is known; it exposes nobody to what was killed.",
     ),
     Alert(
         "PitwallVariantFails",

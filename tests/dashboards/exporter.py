@@ -135,6 +135,7 @@ def decide(metrics: dict, elapsed: float) -> None:
         metrics[Metric.ROLLOUT_VERDICT].labels(NAMESPACE, "sampler", each).set(each is verdict)
     for each in Phase:
         metrics[Metric.ROLLOUT_PHASE].labels(NAMESPACE, "sampler", each).set(each is phase)
+    metrics[Metric.ROLLOUT_CONDITION].labels(NAMESPACE, "sampler", "Stalled").set(0)
     for gate, pace in (("latency-p99", 1.1), ("thumbs-down", 1.0), ("tokens", 1.4)):
         for process, gain in (("harm", -2.0), ("non-inferiority", 7.0)):
             log_e = gain * min(1.0, pace * within) + 0.3 * math.sin(elapsed + pace)

@@ -25,6 +25,10 @@ def phase(name: str, values: str = "1x900", namespace: str = "video-qa") -> dict
     return series("pitwall_rollout_phase", values, rollout_namespace=namespace, rollout="sampler", phase=name)
 
 
+def condition(kind: str, values: str) -> dict[str, str]:
+    return series("pitwall_rollout_condition", values, rollout_namespace="video-qa", rollout="sampler", condition=kind)
+
+
 CANARY, SHADOW, STABLE, OFF = phase("Canary"), phase("Shadow"), phase("Stable"), phase("FlaggedOff")
 AKS = {"sampler_variant": "aks", "arm": "candidate"}
 
@@ -102,6 +106,14 @@ def test_promtool_accepts_the_rules(promtool: str):
             id="harm-until-another-variant-serves",
         ),
         pytest.param("PitwallVariantHarmful", [verdict("Harmful", "0x90"), OFF], 9, False, id="no-harm"),
+        pytest.param("PitwallRolloutStalled", [condition("Stalled", "1x90"), CANARY], 3, True, id="stalled"),
+        pytest.param("PitwallRolloutStalled", [condition("Stalled", "1x90"), OFF], 9, False, id="off-is-no-stall"),
+        pytest.param("PitwallRolloutStalled", [condition("Stalled", "1x9 0x90"), CANARY], 9, False, id="goes-on"),
+        pytest.param("PitwallRolloutRefused", [condition("Applied", "0x90"), CANARY], 4, True, id="refused"),
+        pytest.param("PitwallRolloutRefused", [condition("Applied", "0x9 1x90"), CANARY], 9, False, id="permitted"),
+        pytest.param("PitwallRolloutRefused", [condition("Stalled", "0x90"), CANARY], 9, False, id="not-refused"),
+        pytest.param("PitwallRolloutKilled", [condition("Killed", "1x90"), OFF], 1, True, id="killed"),
+        pytest.param("PitwallRolloutKilled", [condition("Killed", "1x9 0x90"), OFF], 9, False, id="released"),
         pytest.param("PitwallVariantFails", errors(10, 90), 11, True, id="ten-percent-fail"),
         pytest.param("PitwallVariantFails", errors(1, 99), 11, False, id="one-percent-fails"),
     ],

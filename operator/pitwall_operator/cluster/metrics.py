@@ -7,10 +7,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import Label, Metric
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.kube.cache import Key
+from pitwall_operator.values.truths import truths
 
 TURN_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -37,19 +39,24 @@ class StatusGauges(Collector):
         )
         verdict = GaugeMetricFamily(Metric.ROLLOUT_VERDICT, "1 for the current verdict", labels=(*whose, Label.VERDICT))
         phase = GaugeMetricFamily(Metric.ROLLOUT_PHASE, "1 for the current phase", labels=(*whose, Label.PHASE))
+        condition = GaugeMetricFamily(
+            Metric.ROLLOUT_CONDITION, SERIES[Metric.ROLLOUT_CONDITION].about, labels=(*whose, Label.CONDITION)
+        )
         processes = (*whose, Label.GATE, Label.PROCESS)
         evidence = GaugeMetricFamily(Metric.GATE_LOG_E, "Evidence, natural logarithm", labels=processes)
         threshold = GaugeMetricFamily(Metric.GATE_THRESHOLD, "From here on it is proof", labels=processes)
         for key, status in list(self.known.items()):
             verdict.add_metric((*key, status.verdict), 1)
             phase.add_metric((*key, status.phase), 1)
+            for name, value in truths(status).items():
+                condition.add_metric((*key, name), value)
             for share in status.weights:
                 weight.add_metric((*key, share.arm, share.variant), share.weight_basis_points)
             for gate in status.gates if status.candidate_variant else ():
                 for process in gate.evidence:
                     evidence.add_metric((*key, gate.name, process.name), float(process.log_e))
                     threshold.add_metric((*key, gate.name, process.name), float(process.log_threshold))
-        yield from (weight, verdict, phase, evidence, threshold)
+        yield from (weight, verdict, phase, condition, evidence, threshold)
 
 
 class OperatorMetrics:

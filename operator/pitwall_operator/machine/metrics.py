@@ -4,9 +4,11 @@ from prometheus_client import CollectorRegistry, Gauge, make_asgi_app
 
 from pitwall_crds.host.http_server import ThreadServer
 from pitwall_crds.host.sockets import listen
+from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import Label, Metric
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import Phase, RolloutStatus, Verdict
+from pitwall_operator.values.truths import truths
 
 
 class EmbeddedMetrics:
@@ -21,6 +23,12 @@ class EmbeddedMetrics:
             Metric.ROLLOUT_VERDICT, "1 for the current verdict", (*whose, Label.VERDICT), registry=registry
         )
         self._phase = Gauge(Metric.ROLLOUT_PHASE, "1 for the current phase", (*whose, Label.PHASE), registry=registry)
+        self._condition = Gauge(
+            Metric.ROLLOUT_CONDITION,
+            SERIES[Metric.ROLLOUT_CONDITION].about,
+            (*whose, Label.CONDITION),
+            registry=registry,
+        )
         processes = (*whose, Label.GATE, Label.PROCESS)
         self._evidence = Gauge(Metric.GATE_LOG_E, "Evidence, natural logarithm", processes, registry=registry)
         self._threshold = Gauge(Metric.GATE_THRESHOLD, "From here on it is proof", processes, registry=registry)
@@ -34,7 +42,7 @@ class EmbeddedMetrics:
     def show(self, rollout: Rollout, status: RolloutStatus) -> None:
         """Make the gauges say what the status says."""
         namespace, name = whose = rollout.metadata.namespace, rollout.metadata.name
-        for gauge in (self._weight, self._evidence, self._threshold):
+        for gauge in (self._weight, self._condition, self._evidence, self._threshold):
             gauge.remove_by_labels({Label.ROLLOUT_NAMESPACE: namespace, Label.ROLLOUT: name})
         for share in status.weights:
             self._weight.labels(*whose, share.arm, share.variant).set(share.weight_basis_points)
@@ -42,6 +50,8 @@ class EmbeddedMetrics:
             self._verdict.labels(*whose, verdict).set(verdict is status.verdict)
         for phase in Phase:
             self._phase.labels(*whose, phase).set(phase is status.phase)
+        for condition, value in truths(status).items():
+            self._condition.labels(*whose, condition).set(value)
         for gate in status.gates:
             for process in gate.evidence:
                 self._evidence.labels(*whose, gate.name, process.name).set(float(process.log_e))

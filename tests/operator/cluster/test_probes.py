@@ -84,6 +84,8 @@ def test_only_what_is_true_of_a_rollout_is_shown_and_nothing_once_it_is_gone(met
     metrics.statuses.show(world.rollout, world.status)
     assert gauges(metrics, Metric.ROLLOUT_PHASE) == {("Canary", "sampler", "default"): 1}
     assert len(gauges(metrics, Metric.ROLLOUT_VERDICT)) == 1
+    conditions = gauges(metrics, Metric.ROLLOUT_CONDITION)
+    assert (conditions[("Applied", "sampler", "default")], conditions[("Stalled", "sampler", "default")]) == (1, 0)
     assert gauges(metrics, Metric.GATE_LOG_E).keys() == gauges(metrics, Metric.GATE_THRESHOLD).keys() != set()
     metrics.statuses.forget(("default", "sampler"))
     metrics.statuses.forget(("default", "never-was"))

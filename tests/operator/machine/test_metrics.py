@@ -40,6 +40,8 @@ def test_the_gauges_follow_the_status(exported, world):
     }
     phases = scraped(url, Metric.ROLLOUT_PHASE)
     assert [key[0] for key, value in phases.items() if value] == ["Canary"]
+    told = scraped(url, Metric.ROLLOUT_CONDITION)
+    assert (told[("Applied", "sampler", "default")], told[("Killed", "sampler", "default")]) == (1, 0)
     assert len(scraped(url, Metric.GATE_LOG_E)) == len(scraped(url, Metric.GATE_THRESHOLD)) > 0
 
 
