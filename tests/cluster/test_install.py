@@ -1,7 +1,9 @@
-"""docs/install.md, word by word: its commands on a cluster, in their order, by who may run them."""
+"""docs/install.md and the README's first screen, word by word: commands on a cluster, in their order, by who may run
+them."""
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,6 +28,17 @@ def commands(heading: str, block: int) -> list[str]:
     section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     text = re.findall(r"^```console\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[block]
     return [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+
+
+def readme_commands() -> list[str]:
+    """The README's commands on a cluster, each on one line."""
+    text = (ROOT / "README.md").read_text().replace("\\\n", " ")
+    return re.findall(r"^\$ ((?:helm|kubectl) .*)$", text, re.MULTILINE)
+
+
+def words(command: str) -> list[str]:
+    """A command's words without its comment, in one spelling."""
+    return ["--namespace" if word == "-n" else word for word in shlex.split(command, comments=True)]
 
 
 class PageReader:
@@ -63,6 +76,13 @@ def test_the_page_names_both_ways_to_install():
     assert second[0].startswith("pitwall check-rights")
 
 
+def test_the_readme_installs_as_the_page_does():
+    installs, applies, *_ = readme_commands()
+
+    assert words(installs) == words(commands("Install", 0)[0])
+    assert words(applies) == words(commands("Install", 0)[2])
+
+
 @pytest.fixture
 def examples_at_home(tmp_path):
     """The examples, with this machine's programs in the variants' pods."""
@@ -82,15 +102,16 @@ def test_an_administrator_installs_tests_and_applies_the_first_variant(
         chart.write_chart(tmp_path / "charts" / "pitwall")
         said = []
         try:
-            for command in commands("Install", 0):
-                status, words = terminal.run(command)
-                said.append(words)
-                assert status == 0, f"{words}\n{chart.last_words('app.kubernetes.io/name')}"
+            for command in (*commands("Install", 0), *readme_commands()[2:]):
+                status, told = terminal.run(command)
+                said.append(told)
+                assert status == 0, f"{told}\n{chart.last_words('app.kubernetes.io/name')}"
         finally:
             terminal.run("helm uninstall pitwall --namespace video-qa")
 
     assert "questions get 503 until a SamplerVariant's pods are" in said[1], "helm test tells what the gateway says"
-    assert "uniform-v1" in said[-1]
+    assert "uniform-v1" in said[4]
+    assert "aks-v1" in said[-1], "the README's last word: the rollout under way"
 
 
 @pytest.fixture
