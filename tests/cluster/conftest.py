@@ -147,14 +147,33 @@ def prometheus(folder: Path) -> Iterator[Prometheus]:
         made.process.stop()
 
 
+def pretend(plane: ControlPlane, name: str, folder: Path) -> Process:
+    """Another node that only pretends; it is lost when its process ends."""
+    script = ROOT / "tests" / "cluster" / "harness" / "stand_in.py"
+    return Process([sys.executable, script, plane.kubeconfig_of("kubelet"), name], folder / f"{name}.log").start()
+
+
+@pytest.fixture
+def doomed(control_plane: ControlPlane, kubectl: kube.Kubectl, tmp_path: Path) -> Iterator[Process]:
+    """A pretended node that a test may lose; pods come to it only if they select the label `pitwall-test=doomed`."""
+    name = f"doomed-{kube.new_name()}"
+    made = pretend(control_plane, name, tmp_path)
+    try:
+        until(lambda: kube.is_ready_node(kubectl, name), seconds=30, what="the node")
+        kubectl("taint", "node", name, "pitwall-test=doomed:NoSchedule")
+        kubectl("label", "node", name, "pitwall-test=doomed")
+        yield made
+    finally:
+        made.kill()
+        kubectl("delete", "node", name, check=False)
+
+
 @pytest.fixture(scope="package")
 def pretended_node(own_control_plane: ControlPlane | None, folder: Path, kubectl: kube.Kubectl) -> Iterator[None]:
     """A node whose pods are ready as soon as they are placed, cordoned; see harness/stand_in.py."""
     if own_control_plane is None:
         pytest.skip(f"{GIVEN} is set: a node that only pretends must not join the given cluster")
-    script = ROOT / "tests" / "cluster" / "harness" / "stand_in.py"
-    kubeconfig = own_control_plane.kubeconfig_of("kubelet")
-    made = Process([sys.executable, script, kubeconfig, STAND_IN], folder / "stand-in.log").start()
+    made = pretend(own_control_plane, STAND_IN, folder)
     try:
         until(lambda: kube.is_ready_node(kubectl, STAND_IN), seconds=30, what="the stand-in")
         kubectl("cordon", STAND_IN)

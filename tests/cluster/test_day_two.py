@@ -98,6 +98,24 @@ def test_a_kill_is_shown_and_a_release_brings_back_nobody(scenario: Scenario):
     assert "aks-v1" not in scenario.split()
 
 
+def test_a_promoted_variant_is_undone_and_what_served_before_serves_again(scenario: Scenario):
+    scenario.start()
+    scenario.apply("rollout-aks.yaml", spec__stages=LONG)
+    scenario.ask("Promote", full=True, reason="a fix for everybody")
+    scenario.await_phase("Stable", variant="aks-v1")
+    scenario.await_status(lambda _: scenario.split() == {"aks-v1": FULL_WEIGHT}, "the promoted variant's users", SOON)
+
+    scenario.ask("Undo", reason="slow since noon")
+    scenario.await_phase("Aborted", variant="uniform-v1")
+    scenario.await_status(lambda _: scenario.split() == ONLY_STABLE, "everybody back", SOON)
+    told = [entry["message"] for entry in scenario.status()["history"] if entry["reason"] == "Aborted"]
+    assert told == ["aks-v1 was aborted: test undid it: slow since noon"]
+    assert scenario.rollout()["spec"]["variantRef"]["name"] == "aks-v1", "what a repository states is left alone"
+
+    scenario.ask("Retry")
+    scenario.await_status(lambda _: scenario.split().get("aks-v1") == 2000, "all stages again", SOON)
+
+
 @pytest.mark.soak
 def test_what_gets_no_pods_is_stalled_by_its_deadline(scenario: Scenario):
     scenario.start()

@@ -5,6 +5,7 @@ the flags are followed from the real flag service by the gateway's own provider,
 own assigner, which also tells their first visit, and exported by its telemetry. What is invented: that a question came
 (Poisson), how long its answer took, whether it failed, whether the user liked it. The numbers come from a JSON file
 that a test may rewrite at any time: {"rate": 500, "variants": {"dpp-v1": {"seconds": 2.0, "errors": 0.1, "bad": 0.3}}}.
+With "silent": 1 no machine answers at the addresses of the variant's pods.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.flags.sync import FollowedFlags
 
 TICK_SECONDS = 0.05
-USUAL = {"seconds": 0.5, "errors": 0.0, "bad": 0.1, "seconds_ratio": 1.0}
+USUAL = {"seconds": 0.5, "errors": 0.0, "bad": 0.1, "seconds_ratio": 1.0, "silent": 0}
 RATE = 500.0
 ONE_POD = "http://127.0.0.1:1"
 """Every answer is said to come from the same pod, for nothing here makes a pod slower than its siblings."""
@@ -61,13 +62,18 @@ class ExportedLoad:
     """Users who ask, and what is counted of them."""
 
     def __init__(self, assigner: Assigner, behaviour: Behaviour) -> None:
-        self.telemetry = GatewayTelemetry()
+        self.telemetry = GatewayTelemetry(self._silence)
+        self._arms: set[ArmSeries] = set()
         for unit in ("query", "session", "user"):
             self.telemetry.label_window(unit, 0.0)  # labels come with the answer here
         self._assigner = assigner
         self._behaviour = behaviour
         self._dice = random.Random()
         self._users = 0
+
+    def _silence(self) -> dict[ArmSeries, float]:
+        """The arms that are silent now."""
+        return {arm: 0.0 for arm in tuple(self._arms) if self._behaviour.of(arm.variant)["silent"]}
 
     def ask(self) -> None:
         """One question of a user that nobody has seen before."""
@@ -77,6 +83,7 @@ class ExportedLoad:
         if not assignment.variant:
             return
         series = assignment.series
+        self._arms.add(ArmSeries(series.variant, series.arm))
         split = self._assigner.meets(user)
         if split is not None:
             self.telemetry.met(series, split)

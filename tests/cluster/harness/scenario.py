@@ -85,9 +85,9 @@ class Scenario:
         weight = f"{stages[0]['weightBasisPoints'] // 100}%"
         self.await_status(lambda status: status["weight"] == weight, f"users of the candidate: {weight}")
 
-    def ask(self, verb: str, actor: str = "test") -> None:
+    def ask(self, verb: str, actor: str = "test", **more: object) -> None:
         """What `kubectl pitwall VERB` does."""
-        action = {"id": secrets.token_hex(4), "verb": verb, "actor": actor}
+        action = {"id": secrets.token_hex(4), "verb": verb, "actor": actor, **more}
         self.patch("rollout", self.name, {"spec": {"action": action}})
 
     def patch(self, kind: str, name: str, patch: dict[str, Any]) -> None:
