@@ -31,6 +31,13 @@ def test_another_split_meets_everybody_anew_and_an_equal_one_nobody():
     assert visits.split == "run-1 candidate=5000 stable=5000"
 
 
+def test_what_is_said_beside_the_split_meets_nobody_anew():
+    visits = FirstVisits()
+    visits.meets("ann", TEN)
+
+    assert not visits.meets("ann", {**TEN, "metadata": {"pitwallCandidateFallback": "2", "version": "8"}})
+
+
 def test_a_flag_that_holds_no_split_has_no_name():
     visits = FirstVisits()
     visits.meets("ann", TEN)
