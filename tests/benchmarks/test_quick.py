@@ -110,12 +110,28 @@ def test_which_sampler_finds_the_evidence_is_measured(tmp_path):
     assert (tmp_path / "evidence.png").stat().st_size > 20_000
 
 
-def test_how_fast_films_become_pools_is_measured_beside_ffmpeg(tmp_path):
+def test_how_fast_films_become_pools_is_measured_beside_ffmpeg_and_what_answers_cost(tmp_path):
     if not shutil.which("ffmpeg"):
         pytest.skip("ffmpeg is not installed")
     found = rows("pipeline", tmp_path / "pipeline.json", "--quick")
 
     assert_each_says_where_and_when(found)
-    assert {row["decoder"] for row in found} == {"ffmpeg -f null", "pyav"}
-    assert all(row["pool_frames"] > 0 for row in found if row["decoder"] == "pyav")
-    assert all(row["native_frames_per_second"] > 0 for row in found)
+    decoders = [row for row in found if "decoder" in row]
+    assert {row["decoder"] for row in decoders} == {"ffmpeg -f null", "pyav"}
+    assert all(row["pool_frames"] > 0 for row in decoders if row["decoder"] == "pyav")
+    assert all(row["native_frames_per_second"] > 0 for row in decoders)
+    answers = [row for row in found if "measure" in row]
+    assert {row["film_seconds"] for row in answers if row["measure"].startswith("first answer")} == {30, 60}
+    assert [row["questions"] for row in answers if row["measure"] == "memory of the process"] == [4, 8, 12]
+    assert all(row["value"] > 0 for row in answers if row["unit"] in ("s", "ms"))
+
+
+def test_how_well_cuts_are_found_is_measured(tmp_path):
+    if not shutil.which("ffmpeg"):
+        pytest.skip("ffmpeg is not installed")
+    found = rows("shots", tmp_path / "shots.json", "--quick")
+
+    assert_each_says_where_and_when(found)
+    assert {row["preset"] for row in found} == {"quality", "default", "fast"}
+    assert all(row["cuts"] == 3 and row["right"] <= row["found"] for row in found)
+    assert all(row["f1"] > 0.5 for row in found)
