@@ -139,3 +139,9 @@ class UnsupportedVideoError(RefusedError):
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "unsupported_video"
+
+
+class OutgrownError(RefusedError):
+    """A decoding took more memory than its share; it is begun again with more."""
+
+    code = "outgrown"

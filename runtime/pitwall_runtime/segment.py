@@ -72,9 +72,15 @@ def preset_for(short_side: int, *, overloaded: bool = False) -> Preset:
 
 class Segmenter:
     """Watches pool frames pass by and remembers where shots begin. Without a `detection`, the first picture's size
-    decides which preset is used."""
+    decides which preset is used, and whether the machine is `overloaded` then."""
 
-    def __init__(self, spec: PoolSpec, detection: CutDetection | None = None, *, overloaded: bool = False) -> None:
+    def __init__(
+        self,
+        spec: PoolSpec,
+        detection: CutDetection | None = None,
+        *,
+        overloaded: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._rate = Fraction(spec.frames_per_minute, 60)
         self._detection, self._overloaded = detection, overloaded
         self._detector: Any = None
@@ -100,7 +106,7 @@ class Segmenter:
 
     def _begin(self, image: Rgb) -> None:
         height, width = image.shape[:2]
-        chosen = self._detection or DETECTIONS[preset_for(min(height, width), overloaded=self._overloaded)]
+        chosen = self._detection or DETECTIONS[preset_for(min(height, width), overloaded=self._overloaded())]
         rows = min(height, chosen.rows or height)
         self._size = (max(1, round(width * rows / height)), rows)
         threshold = chosen.native_threshold if self._rate >= _NATIVE_RATE else chosen.sparse_threshold

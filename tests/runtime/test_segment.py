@@ -99,6 +99,20 @@ def test_the_short_side_decides_how_carefully_cuts_are_looked_for(short_side, ov
     assert preset_for(short_side, overloaded=overloaded) is preset
 
 
+def test_large_pictures_are_compared_by_their_histograms_while_the_machine_is_overloaded():
+    """Such a comparison cannot tell a picture from its mirror image; the other presets can."""
+    left = np.zeros((1080, 1440, 3), np.uint8)
+    left[:, :700] = RED
+    images, counts = [left] * 4 + [left[:, ::-1].copy()] * 4, {}
+    for overloaded in (False, True):
+        segmenter = Segmenter(PoolSpec(), overloaded=lambda now=overloaded: now)
+        for number, image in enumerate(images):
+            segmenter.watch(Frame(number, image))
+        counts[overloaded] = len(segmenter.shots())
+
+    assert counts == {False: 2, True: 1}
+
+
 @pytest.mark.parametrize("preset", Preset)
 def test_every_preset_finds_a_plain_cut_also_where_the_picture_changes_its_size(preset):
     segmenter = Segmenter(PoolSpec(), DETECTIONS[preset])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from pitwall_runtime.decode.port import Decoder, Ended
+from pitwall_runtime.decode.port import THREADS, Decoder, Ended
 from pitwall_runtime.errors import BadVariantError, UnsupportedVideoError
 from pitwall_runtime.media import Frame, PoolSpec
 
@@ -49,17 +49,17 @@ def build(name: str) -> Decoder:
     return DECODERS[name]()
 
 
-def read(name: str, path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
+def read(name: str, path: str, spec: PoolSpec, threads: int = THREADS) -> Iterator[Frame | Ended]:
     """The video's pool from the decoder of this name. Of a video that it cannot show rightly, PyAV reads what is left.
 
     Raises what `Decoder.read` raises but UnsupportedVideoError, and BadVariantError.
     """
     last = -1
     try:
-        for item in build(name).read(path, spec):
+        for item in build(name).read(path, spec, threads):
             last = item.pts if isinstance(item, Frame) else last
             yield item
     except UnsupportedVideoError:
-        for item in build(DEFAULT).read(path, spec):
+        for item in build(DEFAULT).read(path, spec, threads):
             if isinstance(item, Ended) or item.pts > last:
                 yield item

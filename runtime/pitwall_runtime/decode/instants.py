@@ -73,12 +73,14 @@ class Instants:
         *,
         after_loss: bool = False,
         captions: Callable[[int], tuple[Caption, ...]] = lambda _: (),
+        doubtful_from: int | None = None,
     ) -> Iterator[Frame | Ended]:
         """The last picture's frames, and the end.
 
         `last_end`: where the pictures that are in the file end, whether they were decoded or not; `after_loss` says
-        that some may have failed. `declared_end`: where the file says that the video ends. `captions` gives the file's
-        subtitles, counted from a tick of the video's clock.
+        that some may have failed. `declared_end`: where the file says that the video ends. `doubtful_from`: from where
+        on nothing tells for certain when a picture is shown. `captions` gives the file's subtitles, counted from a tick
+        of the video's clock.
         """
         held = self._held
         if held is None:
@@ -95,6 +97,8 @@ class Instants:
             self._lose(whole, declared_end)
             whole = declared_end
         self._refuse_ruins(whole)
+        if doubtful_from is not None and doubtful_from < whole:
+            self._damage.append((doubtful_from, whole))
         yield Ended(round((end - self._origin) / self._step * TICKS), self._stretches(), captions(self._origin))
 
     def _begin(self, start: int) -> None:

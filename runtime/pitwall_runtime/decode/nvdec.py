@@ -11,7 +11,7 @@ from av.error import FFmpegError
 
 from pitwall_runtime.decode.libav.container import opened
 from pitwall_runtime.decode.libav.pyav import FilmReader
-from pitwall_runtime.decode.port import Ended
+from pitwall_runtime.decode.port import THREADS, Ended
 from pitwall_runtime.errors import BadVariantError, UnsupportedVideoError
 from pitwall_runtime.media import Frame, PoolSpec
 
@@ -29,10 +29,10 @@ class Nvdec:
                 "ask for nvidia.com/gpu in runtime.resources.limits, or use pyav"
             ) from None
 
-    def read(self, path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
+    def read(self, path: str, spec: PoolSpec, threads: int = THREADS) -> Iterator[Frame | Ended]:
         """See `Decoder.read`."""
         try:
-            with opened(path, self._accelerator) as source:
+            with opened(path, self._accelerator, threads) as source:
                 yield from FilmReader(source, spec).frames()
         except (NotImplementedError, RuntimeError) as error:
             raise UnsupportedVideoError(f"the GPU does not decode it: {error}") from None

@@ -1,19 +1,24 @@
-"""Runs the decoder in a child process, reads its frames, and kills it when its time runs out."""
+"""Runs the decoder in a child process, within its share of the memory, and kills it when its time runs out."""
 
 import json
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NoReturn
 
 import numpy as np
 
 from pitwall_runtime import errors
 from pitwall_runtime.decode.catalogue import DEFAULT
+from pitwall_runtime.decode.memory import DecodeMemory, MemoryShare
 from pitwall_runtime.decode.port import Limits
 from pitwall_runtime.media import Caption, Damage, Frame, PoolSpec, Rgb, Timeline
+
+OPENING_BYTES: Final = 256 << 20
+"""Held while a file is looked at; enough for most videos up to 1280×720, which then need not wait again."""
 
 _REFUSALS: Final[dict[str, type[errors.RefusedError]]] = {
     kind.__name__: kind
@@ -22,6 +27,7 @@ _REFUSALS: Final[dict[str, type[errors.RefusedError]]] = {
 
 
 OnFrame = Callable[[Frame], None]
+Record = tuple[dict[str, Any], bytes]
 
 
 def decode(
@@ -30,32 +36,122 @@ def decode(
     on_frame: OnFrame,
     *,
     backend: str = DEFAULT,
-    limits: Limits = Limits(),  # noqa: B008 - frozen
+    limits: Limits = Limits(),  # noqa: B008 - without a deadline nothing in it changes
+    memory: DecodeMemory | None = None,
 ) -> Timeline:
     """Hands every pool frame to `on_frame`, in time order, and returns the timeline.
 
-    Raises NotAVideoError, MediaBrokenError (also when the wall time runs out), MediaTooLargeError, or BadVariantError
-    when the backend cannot run here.
+    Waits until `memory` has room for what the video is estimated to need. One that outgrows its share is begun again
+    with as much as one may have; no frame comes twice.
+
+    Raises NotAVideoError, MediaBrokenError (also when the wall time runs out), MediaTooLargeError, BadVariantError
+    when the backend cannot run here, or TooLateError when the deadline comes before there is room.
     """
+    memory = memory or DecodeMemory(limits.memory_bytes)
+    most = min(limits.memory_bytes, memory.total_bytes)
     command = [sys.executable, "-m", "pitwall_runtime.decode.worker"]
-    command += [str(path), backend, str(spec.frames_per_minute), str(spec.height_pixels), str(limits.memory_bytes)]
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, the path is one argument
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    watchdog = threading.Timer(limits.wall_seconds, process.kill)
+    command += [str(path), backend, str(spec.frames_per_minute), str(spec.height_pixels), str(most)]
+    with memory.share(limits.deadline) as share:
+        decoding = _Decoding(command, spec, on_frame, limits, share)
+        try:
+            return decoding.run(OPENING_BYTES)
+        except errors.OutgrownError:
+            return decoding.run(most)
+
+
+class _Decoding:
+    """One video's decoding, in one process after another if need be."""
+
+    def __init__(
+        self, command: list[str], spec: PoolSpec, on_frame: OnFrame, limits: Limits, share: MemoryShare
+    ) -> None:
+        self._command, self._spec, self._on_frame = command, spec, on_frame
+        self._limits, self._share = limits, share
+        self._frames, self._last = 0, -1
+
+    def run(self, least_bytes: int) -> Timeline:
+        """Decode what was not decoded yet. Raises what `decode` raises, and OutgrownError."""
+        self._share.grow(least_bytes)
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, the path is one argument
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        withdraw = self._limits.deadline.when_given_up(process.kill)
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            with process.stdin as answers, process.stdout as stream:
+                records = _records(stream)
+                with _killed_after(process, self._limits):
+                    needed = self._first(records)
+                self._share.grow(needed)
+                _tell(answers, self._share.bytes)
+                with _killed_after(process, self._limits):
+                    return self._consumed(records)
+        finally:
+            withdraw()
+            process.kill()
+            process.wait()
+
+    def _first(self, records: Iterator[Record]) -> int:
+        for record, _ in records:
+            if record["kind"] == "needs":
+                return int(record["bytes"])
+            _refuse(record)
+        raise self._stopped()
+
+    def _consumed(self, records: Iterator[Record]) -> Timeline:
+        image: Rgb = np.empty((0, 0, 3), np.uint8)
+        for record, payload in records:
+            match record["kind"]:
+                case "frame" | "held" as kind:
+                    if kind == "frame":
+                        image = np.frombuffer(payload, np.uint8).reshape(record["shape"])
+                    self._hand_over(Frame(record["pts"], image, record["key"]))
+                case "end":
+                    damage = tuple(Damage(**stretch) for stretch in record["damage"])
+                    subtitles = tuple(Caption(**caption) for caption in record["subtitles"])
+                    return Timeline(self._spec.time_base, record["end_pts"], damage, subtitles)
+                case "outgrown":
+                    raise errors.OutgrownError(f"decoding took more than its share of {self._share.bytes >> 20} MiB")
+                case _:
+                    _refuse(record)
+        raise self._stopped()
+
+    def _hand_over(self, frame: Frame) -> None:
+        if frame.pts > self._last:
+            self._frames, self._last = self._frames + 1, frame.pts
+            self._on_frame(frame)
+
+    def _stopped(self) -> errors.MediaBrokenError:
+        return errors.MediaBrokenError(
+            f"decoding stopped after {self._frames} frames: it crashed, or took longer than the limit of "
+            f"{self._limits.wall_seconds:g} s; send a shorter or re-encoded video"
+        )
+
+
+@contextmanager
+def _killed_after(process: subprocess.Popen[bytes], limits: Limits) -> Iterator[None]:
+    """Kills the process when its time is over before the `with` is."""
+    watchdog = threading.Timer(limits.deadline.within(limits.wall_seconds), process.kill)
     watchdog.daemon = True
     watchdog.start()
     try:
-        assert process.stdout is not None
-        with process.stdout as stream:
-            return _consume(_records(stream), spec, on_frame, limits)
+        yield
     finally:
         watchdog.cancel()
-        process.kill()
-        process.wait()
 
 
-def _records(stream: IO[bytes]) -> Iterator[tuple[dict[str, Any], bytes]]:
+def _tell(answers: IO[bytes], share_bytes: int) -> None:
+    with suppress(BrokenPipeError):  # a process that ended meanwhile is found out by what it does not write
+        answers.write(b"%d\n" % share_bytes)
+        answers.flush()
+
+
+def _refuse(record: dict[str, Any]) -> NoReturn:
+    raise _REFUSALS[record["type"]](record["message"])
+
+
+def _records(stream: IO[bytes]) -> Iterator[Record]:
     while line := stream.readline():
         if not line.endswith(b"\n"):
             return
@@ -65,27 +161,3 @@ def _records(stream: IO[bytes]) -> Iterator[tuple[dict[str, Any], bytes]]:
         if len(payload) < size:
             return
         yield record, payload
-
-
-def _consume(
-    records: Iterator[tuple[dict[str, Any], bytes]], spec: PoolSpec, on_frame: OnFrame, limits: Limits
-) -> Timeline:
-    image: Rgb = np.empty((0, 0, 3), np.uint8)
-    frames = 0
-    for record, payload in records:
-        match record["kind"]:
-            case "frame" | "held" as kind:
-                if kind == "frame":
-                    image = np.frombuffer(payload, np.uint8).reshape(record["shape"])
-                frames += 1
-                on_frame(Frame(record["pts"], image, record["key"]))
-            case "refused":
-                raise _REFUSALS[record["type"]](record["message"])
-            case "end":
-                damage = tuple(Damage(**stretch) for stretch in record["damage"])
-                subtitles = tuple(Caption(**caption) for caption in record["subtitles"])
-                return Timeline(spec.time_base, record["end_pts"], damage, subtitles)
-    raise errors.MediaBrokenError(
-        f"decoding stopped after {frames} frames: it crashed, or took longer than the limit of "
-        f"{limits.wall_seconds:g} s; send a shorter or re-encoded video"
-    )

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
 from pitwall_runtime.decode.indexed import Fetch, read_indexed
-from pitwall_runtime.decode.port import Ended
+from pitwall_runtime.decode.port import THREADS, Ended
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Frame, PoolSpec
 
@@ -25,12 +26,12 @@ class Decord:
                 f"decode.backend decord cannot run here: install the extra 'decord'; {str(error).splitlines()[0]}"
             ) from None
 
-    def read(self, path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
+    def read(self, path: str, spec: PoolSpec, threads: int = THREADS) -> Iterator[Frame | Ended]:
         """See `Decoder.read`."""
-        return read_indexed(path, spec, _opened)
+        return read_indexed(path, spec, partial(_opened, threads))
 
 
-def _opened(path: str, _: int, size: tuple[int, int]) -> tuple[int, Fetch]:
+def _opened(threads: int, path: str, _: int, size: tuple[int, int]) -> tuple[int, Fetch]:
     """It chooses the stream by itself: where that is another one, it finds another number of pictures."""
     import decord
 
@@ -39,7 +40,7 @@ def _opened(path: str, _: int, size: tuple[int, int]) -> tuple[int, Fetch]:
         raise ValueError(f"{width}×{height} is too small for decord")
     decord.logging.set_level(decord.logging.QUIET)
     with _told():
-        reader = decord.VideoReader(path, width=width, height=height)
+        reader = decord.VideoReader(path, width=width, height=height, num_threads=threads)
 
     def fetch(numbers: Sequence[int]) -> np.ndarray:
         with _told():

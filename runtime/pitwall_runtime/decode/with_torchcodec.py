@@ -1,11 +1,12 @@
 """Decodes plain videos with torchcodec; all others with PyAV."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from pitwall_runtime.decode.indexed import Fetch, read_indexed
-from pitwall_runtime.decode.port import Ended
+from pitwall_runtime.decode.port import THREADS, Ended
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Frame, PoolSpec
 
@@ -22,12 +23,12 @@ class TorchCodec:
                 f"(versions 4 to 9); {str(error).splitlines()[0]}"
             ) from None
 
-    def read(self, path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
+    def read(self, path: str, spec: PoolSpec, threads: int = THREADS) -> Iterator[Frame | Ended]:
         """See `Decoder.read`."""
-        return read_indexed(path, spec, _opened)
+        return read_indexed(path, spec, partial(_opened, threads))
 
 
-def _opened(path: str, stream: int, size: tuple[int, int]) -> tuple[int, Fetch]:
+def _opened(threads: int, path: str, stream: int, size: tuple[int, int]) -> tuple[int, Fetch]:
     from torchcodec.decoders import VideoDecoder
     from torchcodec.transforms import Resize
 
@@ -37,7 +38,7 @@ def _opened(path: str, stream: int, size: tuple[int, int]) -> tuple[int, Fetch]:
         stream_index=stream,
         dimension_order="NHWC",
         transforms=[Resize((height, width))],
-        num_ffmpeg_threads=0,
+        num_ffmpeg_threads=threads,
     )
 
     def fetch(numbers: Sequence[int]) -> np.ndarray:

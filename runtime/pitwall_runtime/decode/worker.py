@@ -1,20 +1,23 @@
 """The decoder's process: `python -m pitwall_runtime.decode.worker FILE BACKEND FRAMES_PER_MINUTE HEIGHT BYTES`.
 
-Each record on stdout is one line of JSON; a `frame` record is followed by its pixels. A decoder that hangs or eats
-memory is bounded by the parent's clock and by the limits set here.
+Each record on stdout is one line of JSON; a `frame` record is followed by its pixels. The first one, `needs`, says how
+much memory the film will take; the parent answers on stdin with how much it may take, when there is room for that. A
+decoder that hangs or eats memory is bounded by the parent's clock and by the limits set here.
 """
 
 import json
 import resource
 import sys
 from dataclasses import asdict
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO, Final
 
 from pitwall_runtime.decode.port import Ended
 from pitwall_runtime.errors import MediaTooLargeError, RefusedError
 from pitwall_runtime.media import Frame, PoolSpec, Rgb
 
-_CPU_SECONDS = 3600
+_CPU_SECONDS: Final = 3600
+_OWN_PAGES: Final = Path("/proc/self/statm")
 
 
 class _Writer:
@@ -38,29 +41,46 @@ class _Writer:
         self._out.flush()
 
 
-def _decode(path: str, backend: str, spec: PoolSpec, writer: _Writer) -> None:
+def _decode(path: str, backend: str, spec: PoolSpec, most_bytes: int, writer: _Writer) -> None:
     from pitwall_runtime.decode.catalogue import read
+    from pitwall_runtime.decode.libav.footprint import need_of
 
-    for item in read(backend, path, spec):
+    need = need_of(path, most_bytes)
+    writer.record({"kind": "needs", "bytes": need.bytes})
+    share_bytes = int(sys.stdin.readline() or 0)
+    if not share_bytes:
+        return  # nobody waits for it any more
+    for item in read(backend, path, spec, need.threads):
         if isinstance(item, Ended):
             writer.record({"kind": "end", **asdict(item)})
+        elif share_bytes < most_bytes and _private_bytes() > share_bytes:
+            writer.record({"kind": "outgrown"})
+            return
         else:
             writer.frame(item)
 
 
+def _private_bytes() -> int:
+    """Memory of this process that is no file's; 0 where the kernel does not tell."""
+    if not _OWN_PAGES.exists():
+        return 0
+    _, resident, shared, *_ = map(int, _OWN_PAGES.read_text().split())
+    return (resident - shared) * resource.getpagesize()
+
+
 def main(arguments: list[str]) -> int:
     """Decode one file onto stdout; refusals travel as a record, not as a traceback."""
-    path, backend, frames_per_minute, height, memory_bytes = arguments
+    path, backend, frames_per_minute, height, most_bytes = arguments
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     # Of the kinds of memory that can be limited, this one counts what is really private: not files, not reservations.
-    resource.setrlimit(resource.RLIMIT_DATA, (int(memory_bytes), int(memory_bytes)))
+    resource.setrlimit(resource.RLIMIT_DATA, (int(most_bytes), int(most_bytes)))
     writer = _Writer(sys.stdout.buffer)
     try:
         try:
-            _decode(path, backend, PoolSpec(int(frames_per_minute), int(height)), writer)
+            _decode(path, backend, PoolSpec(int(frames_per_minute), int(height)), int(most_bytes), writer)
         except MemoryError:
             raise MediaTooLargeError(
-                f"decoding needs more memory than the limit of {int(memory_bytes) >> 20} MiB; send a smaller picture"
+                f"decoding needs more memory than the limit of {int(most_bytes) >> 20} MiB; send a smaller picture"
             ) from None
     except RefusedError as refusal:
         writer.record({"kind": "refused", "type": type(refusal).__name__, "message": refusal.message})

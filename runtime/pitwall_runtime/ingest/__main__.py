@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pitwall_crds.errors import PortError
 from pitwall_crds.host import logs
 from pitwall_crds.host.printable import printable
+from pitwall_runtime.decode.memory import DecodeMemory, add_decode_options
 from pitwall_runtime.errors import RefusedError
 from pitwall_runtime.ingest.queue.catalogue import open_book, open_queue
 from pitwall_runtime.ingest.queue.port import IngestQueue
@@ -48,6 +49,7 @@ def ingest_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     work.add_argument("--metrics-port", type=int, default=0, help="0 serves no metrics")
     work.add_argument("--until-empty", action="store_true", help="end when no video waits")
     add_cache_options(work)
+    add_decode_options(work)
     return parser.parse_args(arguments)
 
 
@@ -97,6 +99,7 @@ def _worker(arguments: argparse.Namespace, queue: IngestQueue, telemetry: "Inges
     from pitwall_runtime.ingest.resolve import Resolver
     from pitwall_runtime.ingest.worker import IngestWorker
     from pitwall_runtime.pipeline.pipeline import Pipeline, preparing_pipeline
+    from pitwall_runtime.pipeline.resources import PipelineResources
     from pitwall_runtime.pipeline.variant_file import read_variant
 
     torch.set_num_threads(arguments.threads)
@@ -104,15 +107,15 @@ def _worker(arguments: argparse.Namespace, queue: IngestQueue, telemetry: "Inges
     limits = DownloadLimits(max_bytes=arguments.max_media_bytes, allowed_hosts=frozenset(arguments.allow_host))
 
     made: dict[str, Pipeline] = {}
-    shared = shared_of(arguments)
+    resources = PipelineResources(
+        quota, arguments.hot_bytes, DecodeMemory(arguments.decode_bytes), shared_of(arguments)
+    )
 
     def pipeline(variant: "SamplerVariant") -> "Pipeline":
         """Variants that decode and encode alike share one: what it prepares is theirs too."""
         alike = variant.spec.decode.model_dump_json() + variant.spec.encoder.model_dump_json()
         if alike not in made:
-            made[alike] = preparing_pipeline(
-                variant, arguments.cache_dir, quota=quota, hot_bytes=arguments.hot_bytes, shared=shared
-            )
+            made[alike] = preparing_pipeline(variant, arguments.cache_dir, resources)
         return made[alike]
 
     variants = [read_variant(path) for path in arguments.variant]

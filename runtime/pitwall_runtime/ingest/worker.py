@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from pitwall_runtime.deadline import Deadline
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _PASSING = (MediaOriginError, StorageFullError, TooLateError, UnavailableError)
 """Refusals that another try may not meet."""
+
+_TOLD_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +123,23 @@ class IngestWorker:
         return record
 
     def _embedded(self, pipeline: Pipeline, name: str, video: Video, record: VideoRecord) -> VideoRecord:
-        for seconds, share in pipeline.prepare(video, self._deadline):
+        for seconds, share in pipeline.prepare(video, self._deadline, self._progress(record)):
             variants = {**record.variants, name: round(share, 3)}
             record = change(self.book, record, state=VideoState.ENCODING, seconds=seconds, variants=variants)
         return record
+
+    def _progress(self, record: VideoRecord) -> Callable[[float], None]:
+        """Writes into the book how far the video is decoded, once for each minute of it."""
+        written = 0.0
+
+        def write(seconds: float) -> None:
+            nonlocal written
+            if seconds >= written + _TOLD_SECONDS:
+                written = seconds
+                with suppress(QueueAwayError):  # a book that is away costs no work that is done
+                    change(self.book, record, seconds=seconds)
+
+        return write
 
     def _retry(self, delivery: Delivery, record: VideoRecord, words: str, code: str) -> None:
         if self._stopping.is_set():

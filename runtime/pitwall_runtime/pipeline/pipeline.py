@@ -23,8 +23,9 @@ from pitwall_runtime.encode.questions import QuestionStore
 from pitwall_runtime.errors import BadVariantError, SamplerHangsError
 from pitwall_runtime.media import Answer, Caption, Evidence, FramePool, PoolSpec, Selection, Video, VisualTokens
 from pitwall_runtime.pipeline.frame_model import EngineModel
-from pitwall_runtime.pipeline.prepare import Preparation
+from pitwall_runtime.pipeline.prepare import Preparation, Told
 from pitwall_runtime.pipeline.question_features import QuestionFeatures
+from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.sub_questions import parts
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.reduce import build as build_reducer
@@ -32,10 +33,9 @@ from pitwall_runtime.samplers import catalogue as samplers
 from pitwall_runtime.samplers.catalogue import BoundSampler
 from pitwall_runtime.samplers.contract import Allowance, SamplerContext, Signals
 from pitwall_runtime.stores.disk import DiskFrameStore
-from pitwall_runtime.stores.embed_cache import HOT_BYTES, EmbedCache
-from pitwall_runtime.stores.eviction import EntryKind, Quota
+from pitwall_runtime.stores.embed_cache import EmbedCache
+from pitwall_runtime.stores.eviction import EntryKind
 from pitwall_runtime.stores.memory import MemoryFrameStore, SpillingFrameStore
-from pitwall_runtime.stores.shared import Shared
 from pitwall_runtime.stores.shared_frames import SharedFrameStore
 
 _STEP_FRAMES = 512
@@ -80,16 +80,11 @@ class Pipeline:
         variant: SamplerVariant,
         cache_dir: Path,
         telemetry: RuntimeTelemetry,
-        *,
-        quota: Quota | None = None,
-        hot_bytes: int = HOT_BYTES,
-        shared: Shared | None = None,
+        resources: PipelineResources | None = None,
     ) -> None:
-        """`quota` bounds the cache's folder, `hot_bytes` the embeddings in memory; `shared` is what machines share.
-
-        Raises BadVariantError.
-        """
-        spec, quota = variant.spec, quota or Quota(cache_dir)
+        """Raises BadVariantError."""
+        spec, resources = variant.spec, resources or PipelineResources.alone(cache_dir)
+        quota, shared = resources.quota, resources.shared
         self._spec, self._telemetry = spec, telemetry
         self._sampler = samplers.build(spec.sampler)
         self._reduce = build_reducer(spec.reducer.name)
@@ -97,8 +92,10 @@ class Pipeline:
         disk = DiskFrameStore(cache_dir / EntryKind.FRAMES, quota)
         self.store = SpillingFrameStore(SharedFrameStore(disk, shared) if shared else disk, MemoryFrameStore())
         decoders.build(spec.decode.backend)  # a decoder that cannot run here is known before the first question
-        self.preparation = Preparation(self.store, cache_dir / "locks", pool_spec, backend=spec.decode.backend)
-        self._cache = EmbedCache(cache_dir / EntryKind.EMBEDDINGS, quota, hot_bytes=hot_bytes, shared=shared)
+        self.preparation = Preparation(
+            self.store, cache_dir / "locks", pool_spec, backend=spec.decode.backend, memory=resources.decode_memory
+        )
+        self._cache = EmbedCache(cache_dir / EntryKind.EMBEDDINGS, quota, hot_bytes=resources.hot_bytes, shared=shared)
         encoder = encoders.build(spec.encoder, cache_dir)
         questions = QuestionStore.opened(cache_dir / "questions" / encoder.key)
         self.encoders = EncoderPool(encoder, spec.encoder.batch_size, telemetry.encoder_busy, questions)
@@ -152,13 +149,16 @@ class Pipeline:
             subtitles = pool.subtitles if video.subtitles is None else video.subtitles
             return AskedQuestion(question, pool, subtitles, features, stages, using.pop_all())
 
-    def prepare(self, video: Video, deadline: Deadline) -> Iterator[tuple[float, float]]:
-        """Everything that a question would wait for: pool, shots and all embeddings.
+    def prepare(self, video: Video, deadline: Deadline, told: Told = lambda _: None) -> Iterator[tuple[float, float]]:
+        """Everything that a question would wait for: pool, shots and all embeddings. `told` hears of frames decoded.
 
         Yields after each step the video's seconds and the share of its frames that is embedded, 0 to 1. Raises what
         `answer` raises; what is done stays done.
         """
-        with self.preparation.held(video, deadline) as pool, self._features(pool, "", "", deadline) as features:
+        with (
+            self.preparation.held(video, deadline, told) as pool,
+            self._features(pool, "", "", deadline) as features,
+        ):
             yield pool.seconds(len(pool)), 0.0
             for start in range(0, len(pool), _STEP_FRAMES):
                 end = min(start + _STEP_FRAMES, len(pool))
@@ -251,14 +251,12 @@ class Pipeline:
         return Brief(question, evidence, group(evidence), jpegs, tokens.per_frame, features.deadline)
 
 
-def preparing_pipeline(
-    variant: SamplerVariant, cache_dir: Path, *, quota: Quota, hot_bytes: int, shared: Shared | None = None
-) -> Pipeline:
+def preparing_pipeline(variant: SamplerVariant, cache_dir: Path, resources: PipelineResources) -> Pipeline:
     """A pipeline that only prepares: no language model is loaded. Raises BadVariantError."""
     silent = variant.spec.answer.model_copy(update={"engine": AnswerEngine.MOMENTS})
     preparing = variant.model_copy(update={"spec": variant.spec.model_copy(update={"answer": silent})})
     telemetry = RuntimeTelemetry(variant.metadata.name, Arm.STABLE)
-    return Pipeline(preparing, cache_dir, telemetry, quota=quota, hot_bytes=hot_bytes, shared=shared)
+    return Pipeline(preparing, cache_dir, telemetry, resources)
 
 
 def _evidence(features: QuestionFeatures, selection: Selection) -> list[Evidence]:

@@ -12,6 +12,7 @@ from pitwall_crds.errors import PortError
 from pitwall_crds.host import logs
 from pitwall_crds.host.sockets import listen
 from pitwall_crds.names import Arm
+from pitwall_runtime.decode.memory import DecodeMemory, add_decode_options
 from pitwall_runtime.stores.options import add_cache_options, quota_of, shared_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--book-url", default="", help="of the states of its videos; default: where the queue is")
     add_cache_options(parser)
+    add_decode_options(parser)
     parser.add_argument("--threads", type=int, default=1, help="threads per numeric library")
     parser.add_argument("--workers", type=int, default=2, help="questions worked on at once")
     parser.add_argument("--queue", type=int, default=32, help="questions that may wait; more get 503")
@@ -66,15 +68,14 @@ def _load(engine: "ServingState", arguments: argparse.Namespace, quota: "Quota")
         import torch
 
         from pitwall_runtime.pipeline.pipeline import Pipeline
+        from pitwall_runtime.pipeline.resources import PipelineResources
 
         torch.set_num_threads(arguments.threads)
         engine.pipeline = Pipeline(
             engine.variant,
             arguments.cache_dir,
             engine.telemetry,
-            quota=quota,
-            hot_bytes=arguments.hot_bytes,
-            shared=shared_of(arguments),
+            PipelineResources(quota, arguments.hot_bytes, DecodeMemory(arguments.decode_bytes), shared_of(arguments)),
         )
     except Exception as error:
         logging.getLogger(__name__).debug("loading failed", exc_info=error)

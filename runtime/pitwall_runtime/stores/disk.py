@@ -1,11 +1,15 @@
-"""Keeps frame pools on the local disk: a folder with `pool.json` and `frames.bin` (JPEGs end to end) for each."""
+"""Keeps frame pools on the local disk: a folder with `pool.json` and `frames.bin` (JPEGs end to end) for each.
+
+A picture that is seen at several instants in a row is there once: `pictures` of the table says which JPEG each instant
+has, `edges` where each JPEG begins and ends.
+"""
 
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -15,9 +19,18 @@ from pitwall_runtime.errors import StorageFullError
 from pitwall_runtime.media import Caption, Damage, Frame, FramePool, PoolSpec, Shot, Timeline, Video
 from pitwall_runtime.stores.drafts import PoolDraft, drafted
 from pitwall_runtime.stores.eviction import LEASE, Quota
-from pitwall_runtime.stores.jpegs import check_size, encoded
+from pitwall_runtime.stores.jpegs import Held, check_size, encoded
 from pitwall_runtime.stores.lock import held
 from pitwall_runtime.stores.port import PoolWriter
+
+
+@dataclass(frozen=True, slots=True)
+class PoolTable:
+    """A pool's table of contents. The JPEG of frame i is picture p = pictures[i], at bytes [edges[p], edges[p + 1])."""
+
+    pool: FramePool
+    pictures: Sequence[int]
+    edges: Sequence[int]
 
 
 class DiskWriter:
@@ -27,16 +40,20 @@ class DiskWriter:
         self._folder, self._draft, self._grow = folder, PoolDraft(video, spec), grow
         (folder / LEASE).touch()
         self._frames: BinaryIO = (folder / "frames.bin").open("wb")
-        self._offsets = [0]
+        self._held = Held()
+        self._pictures: list[int] = []
+        self._edges = [0]
 
     def add(self, frame: Frame) -> None:
-        """Encode and append one frame."""
-        jpeg = encoded(frame)
-        check_size(self._offsets[-1] + len(jpeg))
-        self._grow(len(jpeg))
-        self._frames.write(jpeg)
+        """Append one frame, and its JPEG unless it is the picture before it."""
+        if not self._held.still(frame):
+            jpeg = encoded(frame)
+            check_size(self._edges[-1] + len(jpeg))
+            self._grow(len(jpeg))
+            self._frames.write(jpeg)
+            self._edges.append(self._edges[-1] + len(jpeg))
         self._draft.note(frame)
-        self._offsets.append(self._offsets[-1] + len(jpeg))
+        self._pictures.append(len(self._edges) - 2)
 
     def commit(self, timeline: Timeline, shots: tuple[Shot, ...]) -> FramePool:
         """Write the table of contents; the folder is renamed by the store."""
@@ -51,7 +68,8 @@ class DiskWriter:
             "damage": [astuple(stretch) for stretch in pool.damage],
             "keyFrames": pool.key_frames,
             "subtitles": [astuple(caption) for caption in pool.subtitles],
-            "offsets": self._offsets,
+            "pictures": self._pictures,
+            "edges": self._edges,
         }
         with (self._folder / "pool.json").open("w") as table:
             json.dump(contents, table)
@@ -74,7 +92,7 @@ class DiskFrameStore:
     def find(self, video: Video, spec: PoolSpec) -> FramePool | None:
         """The pool, from memory or from disk; None if nobody decoded it yet, or what is left of it is damaged."""
         try:
-            return _contents(self._folder(video.content_hash, spec), video.content_hash, spec)[0]
+            return _contents(self._folder(video.content_hash, spec), video.content_hash, spec).pool
         except (OSError, ValueError, LookupError, TypeError):
             return None
 
@@ -137,23 +155,25 @@ class DiskFrameStore:
     def jpeg(self, pool: FramePool, index: int) -> bytes:
         """One frame's JPEG."""
         folder = self._folder(pool.video_hash, pool.spec)
-        offsets = _contents(folder, pool.video_hash, pool.spec)[1]
+        contents = _contents(folder, pool.video_hash, pool.spec)
+        picture = contents.pictures[index]
+        begin, end = contents.edges[picture], contents.edges[picture + 1]
         with (folder / "frames.bin").open("rb") as frames:
-            frames.seek(offsets[index])
-            return frames.read(offsets[index + 1] - offsets[index])
+            frames.seek(begin)
+            return frames.read(end - begin)
 
     def _folder(self, video_hash: str, spec: PoolSpec) -> Path:
         return self._root / video_hash / spec.key
 
 
-def _contents(folder: Path, video_hash: str, spec: PoolSpec) -> tuple[FramePool, tuple[int, ...]]:
+def _contents(folder: Path, video_hash: str, spec: PoolSpec) -> PoolTable:
     """The table of contents; read again when the file is another one. Raises OSError, ValueError and the like."""
     status = (folder / "pool.json").stat()
     return _read(folder, video_hash, spec, (status.st_ino, status.st_size, status.st_mtime_ns))
 
 
 @lru_cache(maxsize=64)
-def _read(folder: Path, video_hash: str, spec: PoolSpec, version: tuple[int, ...]) -> tuple[FramePool, tuple[int, ...]]:
+def _read(folder: Path, video_hash: str, spec: PoolSpec, version: tuple[int, ...]) -> PoolTable:
     del version
     contents = json.loads((folder / "pool.json").read_text())
     # A table that an older version wrote lacks what it did not look for: it counts as damaged, and is made anew.
@@ -168,4 +188,4 @@ def _read(folder: Path, video_hash: str, spec: PoolSpec, version: tuple[int, ...
         key_frames=tuple(contents["keyFrames"]),
         subtitles=tuple(Caption(*caption) for caption in contents["subtitles"]),
     )
-    return pool, tuple(contents["offsets"])
+    return PoolTable(pool, tuple(contents["pictures"]), tuple(contents["edges"]))

@@ -3,15 +3,28 @@
 import io
 from typing import Final
 
+import numpy as np
 from PIL import Image
 
 from pitwall_runtime.errors import MediaTooLargeError
-from pitwall_runtime.media import Frame
+from pitwall_runtime.media import Frame, Rgb
 
 POOL_BYTES: Final = 4 << 30
 """Of one pool: 50 000 frames at 240 lines take about 1 GiB."""
 
 _QUALITY: Final = 88
+
+
+class Held:
+    """Tells frames that show the picture before them: slides, screen recordings in which nothing moves."""
+
+    def __init__(self) -> None:
+        self._image: Rgb | None = None
+
+    def still(self, frame: Frame) -> bool:
+        """Whether this frame is, pixel by pixel, the one before it."""
+        before, self._image = self._image, frame.image
+        return before is frame.image or (before is not None and np.array_equal(before, frame.image))
 
 
 def encoded(frame: Frame) -> bytes:

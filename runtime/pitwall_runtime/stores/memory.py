@@ -11,7 +11,7 @@ from typing import Final
 from pitwall_runtime.errors import StorageFullError
 from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Timeline, Video
 from pitwall_runtime.stores.drafts import PoolDraft
-from pitwall_runtime.stores.jpegs import encoded
+from pitwall_runtime.stores.jpegs import Held, encoded
 from pitwall_runtime.stores.port import FrameStore, PoolWriter
 
 MEMORY_BYTES: Final = 512 << 20
@@ -38,12 +38,18 @@ class MemoryWriter:
     draft: PoolDraft
     grow: Callable[[int], None]
     jpegs: list[bytes] = field(default_factory=list)
+    bytes: int = 0
+    held: Held = field(default_factory=Held)
 
     def add(self, frame: Frame) -> None:
-        """Encode and keep one frame."""
-        jpeg = encoded(frame)
-        self.grow(len(jpeg))
-        self.jpegs.append(jpeg)
+        """Keep one frame, and its JPEG unless it is the picture before it."""
+        if self.held.still(frame):
+            self.jpegs.append(self.jpegs[-1])
+        else:
+            jpeg = encoded(frame)
+            self.grow(len(jpeg))
+            self.bytes += len(jpeg)
+            self.jpegs.append(jpeg)
         self.draft.note(frame)
 
     def commit(self, timeline: Timeline, shots: tuple[Shot, ...]) -> FramePool:
@@ -77,7 +83,7 @@ class MemoryFrameStore:
         with self._guard:
             before = self._pools.pop((video.content_hash, spec), None)
             self.bytes -= before.bytes if before else 0
-            self._pools[video.content_hash, spec] = StoredPool(pool, writer.jpegs, sum(map(len, writer.jpegs)))
+            self._pools[video.content_hash, spec] = StoredPool(pool, writer.jpegs, writer.bytes)
         return pool
 
     @contextmanager
@@ -114,7 +120,7 @@ class MemoryFrameStore:
 
     def _give_back(self, writer: MemoryWriter) -> None:
         with self._guard:
-            self.bytes -= sum(map(len, writer.jpegs))
+            self.bytes -= writer.bytes
 
 
 class SpillingFrameStore:

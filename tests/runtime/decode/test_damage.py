@@ -57,6 +57,28 @@ def test_zeros_in_the_middle_are_told_and_everything_else_is_right(tmp_path, suf
     assert 18 in numbers
 
 
+@pytest.mark.parametrize("codec", ["mpeg4", "mjpeg"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda data, at: data[:at] + bytes(5000) + data[at + 5000 :], id="zeros"),
+        pytest.param(lambda data, at: data[:at] + data[at + 5000 :], id="missing"),
+    ],
+)
+def test_an_avi_that_lost_some_pictures_shows_the_others_at_their_times_or_says_that_it_cannot(tmp_path, codec, damage):
+    """Its clock is a count of pictures. Its index tells their numbers, unless they lie elsewhere than it says."""
+    path = tmp_path / "lost.avi"
+    encode(path, range(250), 25, "-c:v", codec, "-pix_fmt", "yuvj420p" if codec == "mjpeg" else "yuv420p", "-g", 50)
+    whole = path.read_bytes()
+    assert pool(path)[0].damage == ()
+    path.write_bytes(damage(whole, len(whole) // 2))
+    timeline, numbers = pool(path)
+
+    assert untold(timeline, numbers) == []
+    assert timeline.damage != ()
+    assert numbers[2] == 50
+
+
 def test_lost_packets_of_a_broadcast_are_told(tmp_path):
     path = tmp_path / "lost.ts"
     encode(path, range(250), 25, *H264, "-g", 50)

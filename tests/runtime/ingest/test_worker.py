@@ -27,6 +27,7 @@ from pitwall_runtime.ingest.queue.port import QueueDepth
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.ingest.worker import IngestWorker, WorkLimits
 from pitwall_runtime.pipeline.pipeline import Pipeline, preparing_pipeline
+from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.stores.eviction import Quota
 
@@ -54,7 +55,7 @@ def ingest(tmp_path, clip, make_variant):
     cache, ended = tmp_path / "cache", []
     queue, book = LocalQueue(cache / "ingest.sqlite"), FolderBook(cache / "videos")
     pipelines = {
-        name: preparing_pipeline(make_variant(name), cache, quota=Quota(cache), hot_bytes=1 << 20)
+        name: preparing_pipeline(make_variant(name), cache, PipelineResources(Quota(cache), 1 << 20))
         for name in ("aks", "uniform")
     }
     limits = WorkLimits(attempts=3, wait_seconds=0, pause_seconds=0.01)
@@ -77,6 +78,24 @@ def test_a_prepared_video_is_warm_for_the_first_question(ingest, clip, make_vari
     video = ingest.worker.resolver.resolve(clip.as_uri())
     assert not pipeline.answer(video, "blue", "stable").cold
     assert (pipeline.preparation.videos_decoded, pipeline.encoders.frames_encoded) == (0, 0)
+
+
+def test_how_far_a_video_is_decoded_is_shown_once_a_minute_of_it(ingest, make_clip, clip):
+    film = make_clip(clip.with_name("minutes.mp4"), [("red", 150)], rate=2)
+
+    class WatchedBook(FolderBook):
+        def put(self, record):
+            told.append((record.state, record.seconds))
+            super().put(record)
+
+    told = []
+    ingest.worker.book = WatchedBook(ingest.worker.pipelines["aks"].preparation.locks.parent / "videos")
+    ingest.desk.submit(film.as_uri())
+    assert ingest.worker.step()
+
+    decoding = [seconds for state, seconds in told if state is VideoState.DECODING]
+    assert decoding == [0, 60, 120]
+    assert told[-1] == (VideoState.READY, 150)
 
 
 def test_who_sends_the_same_video_again_while_it_waits_changes_nothing(ingest, clip):

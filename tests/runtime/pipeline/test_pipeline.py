@@ -12,6 +12,7 @@ from pitwall_crds.names import Metric
 from pitwall_runtime.errors import BadVariantError, NotAVideoError
 from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.pipeline.pipeline import Pipeline
+from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.stores.eviction import CacheLimits, Quota, entries
 
@@ -171,7 +172,9 @@ def test_a_cache_that_holds_two_of_six_films_costs_no_answer(make_variant, make_
     """Each question evicts what others have just used; all are asked at once, twice."""
     films = [open_video(make_clip(clips / f"film{n}.mp4", [("red", 3 + n), ("blue", 3)]), LIMIT) for n in range(6)]
     quota = Quota(tmp_path, CacheLimits(120_000))
-    pipeline = Pipeline(make_variant(), tmp_path, RuntimeTelemetry("aks-v1", "stable"), quota=quota, hot_bytes=1000)
+    pipeline = Pipeline(
+        make_variant(), tmp_path, RuntimeTelemetry("aks-v1", "stable"), PipelineResources(quota, hot_bytes=1000)
+    )
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(lambda film: pipeline.answer(film, "blue", "stable"), films * 2))
     assert all(3 + n <= answer.answer.moments[0].pts_seconds for n, answer in enumerate(answers[:6]))

@@ -12,6 +12,7 @@ from PIL import Image
 
 from pitwall_runtime.media import Caption, Damage, Frame, PoolSpec, Shot, Timeline, Video
 from pitwall_runtime.stores.disk import DiskFrameStore
+from pitwall_runtime.stores.memory import MemoryFrameStore
 
 SPEC = PoolSpec()
 
@@ -126,3 +127,26 @@ def test_every_frame_is_read_back_as_itself(tmp_path, video):
     shades = [np.asarray(Image.open(io.BytesIO(store.jpeg(pool, index)))).mean() for index in range(20)]
 
     assert shades == pytest.approx([number * 10 for number in range(20)], abs=2)
+
+
+SLIDES = [40] * 30 + [200] + [90] * 20 + [40] * 10
+"""Shades of a recording of slides, one of which comes twice."""
+
+
+def slides(writer):
+    for number, shade in enumerate(SLIDES):
+        writer.add(Frame(number, np.full((32, 48, 3), shade, np.uint8)))
+    return writer.commit(Timeline(Fraction(1), len(SLIDES)), (Shot(0, len(SLIDES)),))
+
+
+@pytest.mark.parametrize("kind", ["disk", "memory"])
+def test_a_picture_that_is_held_is_stored_once_and_found_at_each_of_its_instants(tmp_path, video, kind):
+    store = DiskFrameStore(tmp_path / "frames") if kind == "disk" else MemoryFrameStore()
+    pool = store.write(video, SPEC, slides)
+    jpegs = [store.jpeg(pool, index) for index in range(len(pool))]
+    shades = [np.asarray(Image.open(io.BytesIO(jpeg))).mean() for jpeg in jpegs]
+    four = sum(len(jpegs[index]) for index in (0, 30, 31, 51))
+
+    assert shades == pytest.approx(SLIDES, abs=2)
+    stored = sum(file.stat().st_size for file in tmp_path.rglob("frames.bin")) if kind == "disk" else store.bytes
+    assert stored == four < sum(map(len, jpegs)) / 10

@@ -1,6 +1,5 @@
 """Opens a video file: which containers are read, which stream is the film, and where the file says that it ends."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -17,7 +16,7 @@ from av.video.stream import VideoStream
 
 from pitwall_runtime.decode.libav.captions import CaptionTrack
 from pitwall_runtime.decode.libav.diagnosis import why_unreadable
-from pitwall_runtime.decode.port import MAX_PIXELS, MAX_SECONDS
+from pitwall_runtime.decode.port import MAX_PIXELS, MAX_SECONDS, THREADS
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import Caption
 
@@ -32,7 +31,6 @@ CONTAINERS: Final = (
 )
 """Demuxers that read one file. Playlists and concatenations, which open further addresses, are not among them."""
 
-_THREADS: Final = min(8, os.cpu_count() or 1)
 _DEFAULT_TRACK_BONUS: Final = 5_000_000
 _DAMAGED_READS: Final = 64
 """Unreadable places after which the rest of the file is given up."""
@@ -146,7 +144,7 @@ class Source:
 
 
 @contextmanager
-def opened(path: str, accelerator: HWAccel | None = None) -> Iterator[Source]:
+def opened(path: str, accelerator: HWAccel | None = None, threads: int = THREADS) -> Iterator[Source]:
     """The film in the file at `path`. Raises NotAVideoError or MediaTooLargeError, and NotImplementedError if the
     accelerator cannot decode it."""
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
@@ -161,7 +159,7 @@ def opened(path: str, accelerator: HWAccel | None = None) -> Iterator[Source]:
             raise MediaTooLargeError(
                 f"the video lasts {seconds:.0f} s; the limit is {MAX_SECONDS} s, send a part of it"
             )
-        stream.thread_type, stream.thread_count = "AUTO", _THREADS
+        stream.thread_type, stream.thread_count = "AUTO", threads
         stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         yield Source(container, stream)
 

@@ -11,11 +11,13 @@ from av.video.frame import VideoFrame
 from pitwall_runtime.decode.instants import Instants, Shown
 from pitwall_runtime.decode.libav.clock import FilmClock
 from pitwall_runtime.decode.libav.container import Source, VideoPacket, opened
+from pitwall_runtime.decode.libav.counted import CountedClock
 from pitwall_runtime.decode.libav.deinterlace import Deinterlacer, Picture
 from pitwall_runtime.decode.libav.foresight import Foresight
+from pitwall_runtime.decode.libav.jpeg_ends import JpegEnds
 from pitwall_runtime.decode.libav.upright import Upright
 from pitwall_runtime.decode.libav.webp import is_webp, read_webp
-from pitwall_runtime.decode.port import Ended
+from pitwall_runtime.decode.port import THREADS, Ended
 from pitwall_runtime.media import Frame, PoolSpec
 
 _BYTES_PER_PIXEL = 4
@@ -24,12 +26,12 @@ _BYTES_PER_PIXEL = 4
 class PyAv:
     """Decodes with the FFmpeg that PyAV brings along."""
 
-    def read(self, path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
+    def read(self, path: str, spec: PoolSpec, threads: int = THREADS) -> Iterator[Frame | Ended]:
         """See `Decoder.read`."""
         if is_webp(path):
             yield from read_webp(path, spec)
             return
-        with opened(path) as source:
+        with opened(path, threads=threads) as source:
             yield from FilmReader(source, spec).frames()
 
 
@@ -38,6 +40,7 @@ class FilmReader:
 
     def __init__(self, source: Source, spec: PoolSpec) -> None:
         self._source, self._codec, self._spec = source, source.stream.codec_context, spec
+        self._counted, self._jpeg_ends = CountedClock(source), JpegEnds(source.stream)
         self._upright, self._deinterlacer = Upright(spec.height_pixels), Deinterlacer()
         self._foresight = Foresight(self._clean_packets(), spec.interval / source.time_base)
         self._may_skip = source.keeps_display_times or source.stream.codec.intra_only
@@ -69,14 +72,21 @@ class FilmReader:
                 )
             )
         instants = instants or Instants(self._spec, self._source.time_base)
+        last_end, declared_end = self._source.ends()
         yield from instants.close(
-            *self._source.ends(), after_loss=self._unsound or self._suspect, captions=self._source.captions
+            last_end,
+            declared_end,
+            after_loss=self._unsound or self._suspect,
+            doubtful_from=self._counted.doubtful_from(),
+            captions=self._source.captions,
         )
 
     def _clean_packets(self) -> Iterator[VideoPacket]:
         clock = FilmClock(self._source)
         for packet in self._source.packets():
             clock.set_right(packet)
+            self._counted.set_right(packet)
+            self._jpeg_ends.look_at(packet)
             self._source.note(packet)
             yield packet
 
@@ -116,7 +126,8 @@ class FilmReader:
         start, duration = self._times(frame)
         after_loss = self._unsound or self._suspect
         missing = after_loss and start > self._shown_until
-        self._unsound = frame.is_corrupt or ((self._unsound or missing) and not frame.key_frame)
+        torn = frame.is_corrupt or self._jpeg_ends.torn(frame)
+        self._unsound = torn or ((self._unsound or missing) and not frame.key_frame)
         self._suspect = self._suspect and not frame.key_frame
         self._begun, self._shown_until = True, start + duration
         return Picture(

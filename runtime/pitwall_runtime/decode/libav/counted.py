@@ -1,0 +1,50 @@
+"""Sets right the clock of AVI files, which is a mere count of pictures: after a loss the count goes on too low.
+
+The file's index says where each picture lies and which number it has. Where pictures lie elsewhere, since bytes are
+missing or there are too many, nothing tells their numbers: the rest of the film is then of doubtful time.
+"""
+
+import numpy as np
+
+from pitwall_runtime.decode.libav.container import Source, VideoPacket
+
+_HEADER_BYTES = 8
+"""Before each chunk; the index tells where these begin."""
+
+_GAP_BYTES = 64
+"""More than stands between two chunks that follow each other: a header and a byte to make it even."""
+
+
+class CountedClock:
+    """Follows an AVI's packets. Those of other containers stay as they are."""
+
+    def __init__(self, source: Source) -> None:
+        self._counts, self._declared = not source.keeps_display_times, source.stream.duration
+        entries = source.stream.index_entries if self._counts else ()
+        table = np.array([(one.pos + _HEADER_BYTES, one.timestamp, one.size) for one in entries], np.int64)
+        self._places, self._numbers, self._sizes = table.reshape(-1, 3).T
+        self._bytes_end, self._next = 0, 0
+        self._gap_at: int | None = None
+
+    def set_right(self, packet: VideoPacket) -> None:
+        """Gives the packet the number that the index has for its place, and marks it as corrupt after a loss."""
+        if not self._counts or packet.dts is None or packet.pos is None:
+            return
+        at = int(np.searchsorted(self._places, packet.pos))
+        if at < len(self._places) and self._places[at] == packet.pos:
+            self._move(packet, int(self._numbers[at]))
+        elif self._gap_at is None and packet.pos - self._bytes_end > _GAP_BYTES and self._bytes_end:
+            self._gap_at = packet.dts
+        self._bytes_end, self._next = packet.pos + packet.size, packet.dts + 1
+
+    def doubtful_from(self) -> int | None:
+        """From which picture on the times are not certain; None if all are."""
+        return self._gap_at if self._declared and self._next != self._declared else None
+
+    def _move(self, packet: VideoPacket, number: int) -> None:
+        assert packet.dts is not None
+        passed = (self._numbers >= self._next) & (self._numbers < number)
+        if number > self._next and self._sizes[passed].any():  # chunks without bytes are pictures that are held
+            packet.is_corrupt = True
+        packet.pts = None if packet.pts is None else packet.pts + number - packet.dts
+        packet.dts = number

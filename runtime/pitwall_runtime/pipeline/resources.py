@@ -1,0 +1,27 @@
+"""What a pipeline may use of its machine: the cache folder, memory, and what machines share."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pitwall_runtime.decode.memory import DecodeMemory
+from pitwall_runtime.stores.embed_cache import HOT_BYTES
+from pitwall_runtime.stores.eviction import Quota
+from pitwall_runtime.stores.shared import Shared
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineResources:
+    """Pipelines of one process share them.
+
+    `quota` bounds the cache's folder, `hot_bytes` the embeddings in memory, `decode_memory` all decodings together.
+    """
+
+    quota: Quota
+    hot_bytes: int = HOT_BYTES
+    decode_memory: DecodeMemory = field(default_factory=DecodeMemory)
+    shared: Shared | None = None
+
+    @classmethod
+    def alone(cls, cache_dir: Path) -> "PipelineResources":
+        """Of a pipeline that has the machine for itself."""
+        return cls(Quota(cache_dir))
