@@ -1,121 +1,25 @@
 """What dies is started again, and nothing that was known is lost."""
 
-import asyncio
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
-from examples.demo.users import DemoExchange, drive
+from house import EXAMPLES, House, eventually, pitwall, running, until
 
 from pitwall_crds.host import files
-from pitwall_crds.host.sockets import free_port
-from pitwall_crds.rollout import Rollout
-from pitwall_operator.machine.resources import Resources
-from pitwall_operator.machine.state_folder import StateFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-RUN = [sys.executable, "-c", "from pitwall_operator.cli.app import main; main()"]
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def pitwall(state: Path, verb: str, *arguments: str, or_says: str | None = None) -> str:
-    """What the command prints; a refusal in these words is as good."""
-    done = subprocess.run(
-        [*RUN, verb, "--state", str(state), *arguments], capture_output=True, text=True, check=False, timeout=180
-    )
-    told = done.stdout + done.stderr
-    assert done.returncode == 0 or (or_says is not None and or_says in told), told
-    return done.stdout
-
-
-class House:
-    """A running embedded mode."""
-
-    def __init__(self, state: Path, film: Path) -> None:
-        self.state, self.film = state, film
-        self.folder, self.resources = StateFolder(state), Resources(state)
-
-    def rollout(self) -> Rollout:
-        return self.resources.rollouts()[0]
-
-    def service(self, name: str) -> int:
-        return int(files.read_json(self.folder.run / "services.json", {})[name][0])
-
-    def runtimes(self, variant: str) -> list[int]:
-        return [c["pid"] for c in files.read_json(self.folder.run / "processes.json", []) if c["variant"] == variant]
-
-    def ask(self) -> httpx.Response:
-        content = [
-            {"type": "video_url", "video_url": {"url": self.film.as_uri()}},
-            {"type": "text", "text": "When do the arrows fly?"},
-        ]
-        body = {"model": "pitwall", "messages": [{"role": "user", "content": content}]}
-        url = f"{self.folder.gateway_url()}/v1/chat/completions"
-        return httpx.post(url, json=body, timeout=120.0, trust_env=False)
-
-    def trials(self) -> dict[str, int]:
-        """How many trials each gate has weighed so far, over all arms and pairs."""
-        found = {}
-        for gate in self.rollout().status.gates:
-            totals = gate.state.get("totals", {"arms": [], "pairs": [0]})
-            found[gate.name] = sum(arm[0] for arm in totals["arms"]) + totals["pairs"][0]
-        return found
-
-    @asynccontextmanager
-    async def users(self, rate: float = 15.0) -> AsyncIterator[list[DemoExchange]]:
-        stop, seen = asyncio.Event(), list[DemoExchange]()
-        driving = asyncio.create_task(
-            drive(
-                self.folder.gateway_url(),
-                self.film.as_uri(),
-                rate_per_second=rate,
-                stop=stop,
-                seed=3,
-                on_answer=seen.append,
-            )
-        )
-        try:
-            yield seen
-        finally:
-            stop.set()
-            await driving
-
-
-def until(claim: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.1)
-
-
-async def eventually(claim: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < deadline, "did not happen in time"
-        await asyncio.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
 def house(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     state = tmp_path_factory.mktemp("house") / "state"
-    pitwall(
-        state, "up", "-f", str(EXAMPLES / "variants.yaml"), "-f", str(EXAMPLES / "rollout.yaml"),
-        "--port", str(free_port()), "--media-root", str(film.parent), "--follow-up-seconds", "2",
-    )  # fmt: skip
-    found = House(state, film)
-    until(lambda: found.ask().status_code == httpx.codes.OK, 120.0)
-    yield found
-    pitwall(state, "down")
-    left = [p.pid for p in psutil.process_iter(["cmdline"]) if str(state) in " ".join(p.info["cmdline"] or [])]
-    assert left == []
+    with running(state, film, EXAMPLES / "variants.yaml", EXAMPLES / "rollout.yaml") as made:
+        yield made
 
 
 async def test_evidence_survives_an_operator_killed_in_the_middle_of_a_stage(house):
