@@ -15,25 +15,26 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.pipeline import answering, decoding
-from benchmarks.pipeline.answering import AnswerRow
+from benchmarks.pipeline.answering import AnswerPlan, AnswerRow
 from benchmarks.pipeline.decoding import DecodeRow
 from benchmarks.pipeline.films import films
 
 RESULTS = Path(__file__).parents[1] / "results" / "pipeline.json"
+PARTS = ("decoders", "answers")
 
 
-def rows(folder: Path, parts: Sequence[str], *, quick: bool) -> Iterator[DecodeRow | AnswerRow]:
+def rows(folder: Path, parts: Sequence[str], plan: AnswerPlan, *, quick: bool) -> Iterator[DecodeRow | AnswerRow]:
     """What was asked for, as it is measured."""
     if "decoders" in parts:
         decoders = ["pyav"] if quick else decoding.usable()
         for film, path in films(folder, 10 if quick else 60):
             yield from decoding.measure(film, path, decoders, 1 if quick else 3)
     if "answers" in parts:
-        yield from answering.measure(answering.QUICK if quick else answering.WHOLE, folder)
+        yield from answering.measure(plan, folder)
 
 
 def told(row: DecodeRow | AnswerRow) -> str:
@@ -71,15 +72,18 @@ def main() -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="short films, one round, PyAV alone, no model")
-    parser.add_argument("--part", choices=("decoders", "answers"), action="append", help="default: both")
+    parser.add_argument("--part", choices=PARTS, action="append", help="default: both")
+    parser.add_argument("--encoder", help="of the answers; default: conse, with --quick colours, which is no model")
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     if not shutil.which("ffmpeg"):
         print("ffmpeg is not installed: there is nothing to measure against (scripts/servers.sh)", file=sys.stderr)
         return 2
+    plan = answering.QUICK if arguments.quick else answering.WHOLE
+    plan = replace(plan, encoder=arguments.encoder or plan.encoder)
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        for row in rows(Path(folder), arguments.part or ("decoders", "answers"), quick=arguments.quick):
+        for row in rows(Path(folder), arguments.part or PARTS, plan, quick=arguments.quick):
             found.append(row)
             print(told(row), flush=True)
     write(found, arguments.output)

@@ -75,9 +75,9 @@ class DecodeMemory:
                     self._changed.wait(deadline.within(_LONGEST_WAIT_SECONDS))
                 self._free -= count
             finally:
+                withdraw()
                 self._line.remove(place)
                 self._changed.notify_all()
-        withdraw()
 
     def give_back(self, count: int) -> None:
         """So many bytes are free again."""

@@ -80,3 +80,10 @@ def test_the_worker_says_in_one_record_why_it_refuses(tmp_path):
     assert done.returncode == 0
     assert (record["kind"], record["type"]) == ("refused", "NotAVideoError")
     assert done.stderr == b""
+
+
+def test_a_damaged_webp_is_no_video_in_words(tmp_path):
+    (tmp_path / "x.webp").write_bytes(b"RIFF\x40\x00\x00\x00WEBPVP8X" + bytes(40))
+
+    with pytest.raises(NotAVideoError, match="the WebP picture is damaged"):
+        decode(tmp_path / "x.webp", PoolSpec(), lambda _: None)

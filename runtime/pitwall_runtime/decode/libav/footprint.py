@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from pitwall_runtime.decode.libav.container import opened
 from pitwall_runtime.decode.libav.webp import is_webp
@@ -27,6 +27,7 @@ _AHEAD_PACKETS: Final = 36
 """Packets that are looked at ahead: next to nothing, unless each of them is a whole picture."""
 
 _USUAL_BITS: Final = 12
+_WEBP_BITS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,7 @@ def need_of(path: str, most_bytes: int) -> Need:
     Raises NotAVideoError or MediaTooLargeError.
     """
     if is_webp(path):
-        with Image.open(path) as image:
-            return Need(min(most_bytes, footprint(image.width * image.height, 64, 1)), 1)
+        return Need(min(most_bytes, footprint(_webp_pixels(path), _WEBP_BITS, 1)), 1)
     with opened(path) as source:
         codec = source.stream.codec_context
         bits = codec.format.bits_per_pixel if codec.format else _USUAL_BITS
@@ -54,6 +54,15 @@ def need_of(path: str, most_bytes: int) -> Need:
         if footprint(pixels, bits, threads, whole=whole) <= most_bytes:
             return Need(footprint(pixels, bits, threads, whole=whole), threads)
     return Need(min(most_bytes, footprint(pixels, bits, 1, whole=whole)), 1)
+
+
+def _webp_pixels(path: str) -> int:
+    """0 for a damaged file: what is wrong with it is told when it is read."""
+    try:
+        with Image.open(path, formats=("WEBP",)) as image:
+            return image.width * image.height
+    except (UnidentifiedImageError, OSError, EOFError, SyntaxError):
+        return 0
 
 
 def footprint(pixels: int, bits: int, threads: int, *, whole: bool = False) -> int:
