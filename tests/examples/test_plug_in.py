@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pitwall_crds.reading.load import load_file
+from pitwall_runtime.plugins.scaffold import new_sampler
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plug-in"
 
@@ -31,6 +32,15 @@ def installed(tmp_path_factory):
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         wheel.extractall(folder / "site")
     return f"{folder / 'site'}:{os.environ.get('PYTHONPATH', '')}"
+
+
+def test_it_is_what_new_sampler_writes_but_for_what_its_page_says(tmp_path):
+    written = {path.relative_to(tmp_path) for path in new_sampler("peaks-apart", tmp_path)}
+    kept = {path.relative_to(EXAMPLE) for path in EXAMPLE.rglob("*") if path.is_file() and "cache" not in str(path)}
+
+    assert kept == {*written, Path("rollout.yaml")}
+    for name in ("Dockerfile", "pyproject.toml"):
+        assert (EXAMPLE / name).read_text() == (tmp_path / name).read_text()
 
 
 def test_its_own_tests_pass_which_run_the_conformance_suite():

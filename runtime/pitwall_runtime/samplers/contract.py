@@ -132,7 +132,7 @@ class SamplerContext:
 
     `pts_seconds` [N] rises strictly; frame i shows for `durations_seconds[i]`, so the video ends at the sum of the last
     two. Shots are half-open ranges of pool frames that tile the pool. `sub_questions` are parts of the question, if
-    whoever asks gave any. The same seed means the same question on the same video.
+    it has more than one. The same seed means the same question on the same video.
     """
 
     pts_seconds: Seconds

@@ -1,7 +1,7 @@
 """Expansion: looks for several descriptions of what would answer the question; each frame counts by its best match.
 
 The part of MSJoE (CVPR 2026, arXiv 2602.22932) that needs no training: a model writes a few visual queries, a frame is
-as relevant as to the query that it matches best. Without a model the sub-questions of whoever asks are the queries.
+as relevant as to the query that it matches best. Without a model the question's own parts are the queries.
 """
 
 import re

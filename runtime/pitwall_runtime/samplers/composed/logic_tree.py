@@ -2,7 +2,7 @@
 
 Like HiMu (Ben-Ami et al., 2026, arXiv 2603.18558), for the signals that exist: pictures always, subtitles and
 detections where the variant has them. A model takes the question apart, once and by words alone; without one, the
-sub-questions of whoever asks are joined. Frames are chosen along the curve as `quota` does.
+question's own parts are joined. Frames are chosen along the curve as `quota` does.
 """
 
 import re
