@@ -33,7 +33,7 @@ test-costs: install ## The ten slowest tests and the cost of each folder, from t
 	@$(BIN)/python scripts/costs.py $(REPORT)
 
 soak: install ## The exhaustive tests, which `make test` leaves to smaller versions of them
-	bash scripts/servers.sh
+	bash scripts/servers.sh soak
 	$(KUBE)
 	$(BIN)/python -m pytest -m soak
 

@@ -1,4 +1,6 @@
-"""Measures the ingest queues: jobs a second from put to done, and how soon the job of a killed worker is taken again.
+"""Measures the ingest queues: jobs a second from put to done, and what a worker that is killed amid them costs.
+
+That is how soon its job is taken again, how many jobs are done twice, and how many are lost.
 
 Prints a table and writes benchmarks/results/ingest_queue.json, or the --output, one flat row per measurement. The queue
 of one machine (SQLite) always runs and is the baseline; Redis Streams runs when `redis-server` is on the PATH.
@@ -33,10 +35,15 @@ import pathlib, sys, time
 from pitwall_runtime.ingest.queue.{module} import {kind}
 arguments = [pathlib.Path(sys.argv[1])] if "{kind}" == "LocalQueue" else sys.argv[1:]
 queue = {kind}(*arguments, visibility_seconds={visibility})
-while not (taken := queue.take(1)): pass
-print(taken.job.id, flush=True)
-time.sleep(600)
+while True:
+    taken = queue.take(1)
+    if taken:
+        print(taken.job.id, flush=True)
+        time.sleep({work})
+        queue.done(taken)
 """
+FOR_EVER, SHORT = 600.0, 0.01
+"""Seconds that a job takes: one that is never finished, and one that has just begun when its worker is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,8 @@ class QueueBench:
 
     name: str
     open: Callable[[], IngestQueue]
-    worker: tuple[str, ...]
+    worker: Callable[[float], tuple[str, ...]]
+    """From the seconds that a job takes, the code and arguments of a process that works."""
 
 
 def machine() -> str:
@@ -88,7 +96,7 @@ def recovery(bench: QueueBench, count: int) -> list[tuple[str, str, float, int]]
     for number in range(count):
         queue = bench.open()
         queue.put(IngestJob(f"vid_{number}", "https://films.example/film.mp4", time.time()))
-        command = [sys.executable, "-c", *bench.worker]
+        command = [sys.executable, "-c", *bench.worker(FOR_EVER)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own code
             assert process.stdout is not None
             process.stdout.readline()
@@ -102,10 +110,39 @@ def recovery(bench: QueueBench, count: int) -> list[tuple[str, str, float, int]]
     return [("recovery after kill -9, beyond the visibility time", "s", max(waited), count)]
 
 
+def repeats(bench: QueueBench, count: int, kills: int) -> list[tuple[str, str, float, int]]:
+    """Jobs that are begun more than once, and jobs that are never, where workers are killed amid so many jobs."""
+    queue = bench.open()
+    for number in range(count):
+        queue.put(IngestJob(f"vid_{number}", f"https://films.example/{number}.mp4", time.time()))
+    begun: list[str] = []
+    for _ in range(kills):
+        command = [sys.executable, "-c", *bench.worker(SHORT)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own code
+            assert process.stdout is not None
+            begun += [process.stdout.readline().strip() for _ in range(count // (2 * kills))]
+            process.send_signal(signal.SIGKILL)
+            begun += process.stdout.read().split()
+    while queue.depth().waiting + queue.depth().taken:
+        if delivery := queue.take(1):
+            begun.append(delivery.job.id)
+            queue.done(delivery)
+    queue.close()
+    distinct = len(set(begun))
+    return [
+        (f"begun twice, {kills} workers killed amid them", "jobs", len(begun) - distinct, count),
+        (f"lost, {kills} workers killed amid them", "jobs", count - distinct, count),
+    ]
+
+
 def local(folder: Path) -> QueueBench:
     path = folder / "queue.sqlite"
-    code = WORKER.format(module="local", kind="LocalQueue", visibility=VISIBILITY_SECONDS)
-    return QueueBench("SQLite", lambda: LocalQueue(path, VISIBILITY_SECONDS, max_waiting=1_000_000), (code, str(path)))
+
+    def worker(work: float) -> tuple[str, ...]:
+        code = WORKER.format(module="local", kind="LocalQueue", visibility=VISIBILITY_SECONDS, work=work)
+        return code, str(path)
+
+    return QueueBench("SQLite", lambda: LocalQueue(path, VISIBILITY_SECONDS, max_waiting=1_000_000), worker)
 
 
 def listens(port: int) -> bool:
@@ -123,11 +160,15 @@ def redis(folder: Path) -> Iterator[QueueBench]:
         while not listens(port):
             time.sleep(0.02)
         url = f"redis://127.0.0.1:{port}/0"
-        code = WORKER.format(module="redis_streams", kind="RedisQueue", visibility=VISIBILITY_SECONDS)
+
+        def worker(work: float) -> tuple[str, ...]:
+            code = WORKER.format(module="redis_streams", kind="RedisQueue", visibility=VISIBILITY_SECONDS, work=work)
+            return code, url, "bench"
+
         yield QueueBench(
             "Redis Streams",
             lambda: RedisQueue(url, "bench", visibility_seconds=VISIBILITY_SECONDS, max_waiting=1_000_000),
-            (code, url, "bench"),
+            worker,
         )
         server.terminate()
 
@@ -135,7 +176,7 @@ def redis(folder: Path) -> Iterator[QueueBench]:
 def measured(bench: QueueBench, jobs: int, kills: int) -> list[QueueRow]:
     """Throughput and recovery of one queue, as rows."""
     today = dt.datetime.now(dt.UTC).date().isoformat()
-    found = [*throughput(bench, jobs), *recovery(bench, kills)]
+    found = [*throughput(bench, jobs), *recovery(bench, kills), *repeats(bench, 40 * kills, kills)]
     return [
         QueueRow(bench.name, measure, unit, round(value, 3), count, machine(), today)
         for measure, unit, value, count in found

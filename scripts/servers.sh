@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Install what some tests start: PostgreSQL, Prometheus, Redis, what a Kubernetes node needs, libfaketime, ffmpeg. Idempotent; where they cannot be
-# installed, say so: those tests are then skipped by name.
+# Install what some tests start: PostgreSQL, Prometheus, Redis, what a Kubernetes node needs, libfaketime, ffmpeg; for `servers.sh soak` a Kafka broker,
+# too. Idempotent; where they cannot be installed, say so: those tests are then skipped by name.
 set -euo pipefail
+cd "$(dirname "$0")"
 export DEBIAN_FRONTEND=noninteractive
 
 install() { # NAME PACKAGE …
@@ -55,5 +56,15 @@ if [ "$(uname -s)" = Linux ]; then
   if [ "${#missing[@]}" -gt 0 ] && install "A Kubernetes node" "${missing[@]}"; then
     # Only the binaries: the tests start a containerd of their own. One that was there before is left alone.
     if [[ " ${missing[*]} " == *" containerd "* && -d /run/systemd/system ]]; then systemctl disable --now containerd > /dev/null 2>&1 || true; fi
+  fi
+fi
+if [ "${1:-}" = soak ]; then
+  # 43 MB of jars. A broker of Kafka 4 needs Java 17, which is Debian 12's.
+  kafka=${PITWALL_KAFKA:-$HOME/.cache/pitwall/kafka}
+  { command -v java && command -v mvn; } > /dev/null || install "Java and Maven, for Kafka," default-jre-headless maven || true
+  if ! compgen -G "$kafka/kafka_*.jar" > /dev/null && command -v mvn > /dev/null; then
+    echo "Installing Kafka …"
+    mvn -q -B -f kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$kafka" ||
+      echo "Kafka could not be installed (the lines above say why); its tests are skipped." >&2
   fi
 fi

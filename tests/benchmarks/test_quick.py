@@ -89,6 +89,7 @@ def test_what_the_ingest_queues_carry_is_measured(tmp_path):
     assert_each_says_where_and_when(found)
     assert {"put", "take and finish"} <= {row["measure"] for row in found if row["queue"] == "SQLite"}
     assert all(row["value"] > 0 for row in found if row["unit"] == "jobs/s")
+    assert {row["value"] for row in found if row["measure"].startswith("lost")} == {0}
 
 
 def test_what_choosing_costs_is_measured(tmp_path):

@@ -20,6 +20,19 @@ T = TypeVar("T")
 _GROUP: Final = "pitwall-ingest"
 _PARTITIONS: Final = 8
 _SERVER_SECONDS: Final = 10.0
+_SETTLE_SECONDS: Final = 0.2
+_SETTLING: Final = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
+"""What a broker says for seconds of a group, a topic or a partition that is new, or that has just moved."""
+
 _COUNT_SECONDS: Final = 1.0
 """How old the depth may be by which a new job is admitted."""
 
@@ -212,10 +225,15 @@ class KafkaQueue:
             reader.close()
 
     def _asked(self, ask: Callable[[], T]) -> T:
-        try:
-            return ask()
-        except KafkaException as error:
-            raise QueueAwayError(f"the ingest queue does not answer ({error.args[0]}); try again later") from None
+        latest = time.monotonic() + _SERVER_SECONDS
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                if error.args[0].code() not in _SETTLING or time.monotonic() > latest:
+                    words = f"the ingest queue does not answer ({error.args[0]}); try again later"
+                    raise QueueAwayError(words) from None
+                time.sleep(_SETTLE_SECONDS)
 
 
 def _value(message: Message) -> bytes:

@@ -1,5 +1,6 @@
 """One conformance suite for every ingest queue, each with the real server behind it where there is one for it."""
 
+import base64
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +20,7 @@ from pitwall_runtime.ingest.queue.catalogue import open_queue
 from pitwall_runtime.ingest.queue.local import LocalQueue
 from pitwall_runtime.ingest.queue.port import IngestJob, QueueDepth
 
-VISIBILITY_SECONDS = {"local": 2.0, "redis": 2.0, "sqs": 2.0, "kafka": 6.0}
+VISIBILITY_SECONDS = {"local": 2.0, "redis": 2.0, "sqs": 2.0, "kafka": 6.0, "broker": 6.0}
 """Kafka's group takes no shorter session."""
 
 PATIENCE_SECONDS = 60.0
@@ -78,6 +80,43 @@ def sqs(_):
         server.stop()
 
 
+BROKER = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+log.dirs={folder}/logs
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
+"""
+
+
+def broker(tmp_path_factory):
+    """A Kafka broker from its jars, in a Java machine of its own."""
+    pytest.importorskip("confluent_kafka")
+    jars = Path(os.environ.get("PITWALL_KAFKA", "") or Path.home() / ".cache" / "pitwall" / "kafka")
+    java = shutil.which("java")
+    if not java or not any(jars.glob("kafka_*.jar")):
+        pytest.skip(f"there is no java here, or no Kafka in {jars}: `bash scripts/servers.sh soak` installs them")
+    from pitwall_runtime.ingest.queue.kafka import KafkaQueue
+
+    folder, port = tmp_path_factory.mktemp("kafka"), free_port()
+    settings = folder / "broker.properties"
+    settings.write_text(BROKER.format(controller=free_port(), port=port, folder=folder))
+    run = [java, "-Xmx512m", "-cp", f"{jars}/*"]
+    # Kafka's own form of an id: 16 bytes in base 64.
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    formatting = [*run, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", settings, "--standalone"]
+    subprocess.run(formatting, check=True, capture_output=True)
+    with subprocess.Popen([*run, "kafka.Kafka", settings], stdout=subprocess.DEVNULL) as process:
+        until(lambda: listens(port))
+        address = {"bootstrap.servers": f"127.0.0.1:{port}"}
+        yield lambda name, **more: KafkaQueue(name, address, **more)
+        process.terminate()
+
+
 def kafka(_):
     """librdkafka's mock of a cluster: Kafka's protocol over TCP, groups and rebalancing included."""
     confluent_kafka = pytest.importorskip("confluent_kafka")
@@ -95,7 +134,7 @@ def kafka(_):
     yield opened
 
 
-SERVERS = {"local": local, "redis": redis, "sqs": sqs, "kafka": kafka}
+SERVERS = {"local": local, "redis": redis, "sqs": sqs, "kafka": kafka, "broker": broker}
 
 
 ALWAYS = ("local", "redis", "sqs")
@@ -170,15 +209,26 @@ def test_every_job_is_done_by_some_worker(open_one):
 
 
 def test_a_job_that_is_being_worked_on_is_given_to_nobody_else(open_one, visibility):
-    queue, other = open_one(), open_one()
-    queue.put(job())
-    delivery = take(queue)
+    """As long as nobody joins: a group of Kafka then shares its partitions anew, that of a job in work among them."""
+    workers = [open_one(), open_one()]
+    until(lambda: all(has_joined(worker) for worker in workers))
+    workers[0].put(job())
+    taken = []
+    until(lambda: taken.extend((one, found) for one in workers if not taken and (found := one.take(0.2))) or taken)
+    [(worker, delivery)] = taken
+    (other,) = (one for one in workers if one is not worker)
     latest = time.monotonic() + 1.5 * visibility
     while time.monotonic() < latest:  # longer than the visibility: the beats are what keeps it
-        queue.extend(delivery)
+        worker.extend(delivery)
         assert other.take(0.5) is None
-    queue.done(delivery)
-    assert queue.depth().waiting == 0
+    worker.done(delivery)
+    assert worker.depth().waiting == 0
+
+
+def has_joined(worker) -> bool:
+    """Whether a worker of an empty queue gets jobs from now on: in a group of Kafka, once it has a share of it."""
+    assert worker.take(0.1) is None
+    return type(worker).__name__ != "KafkaQueue" or bool(worker._consumer.assignment())
 
 
 def test_another_try_comes_back(open_one):
