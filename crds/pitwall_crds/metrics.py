@@ -135,7 +135,20 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
     Metric.CACHE_TIERS: MetricDescription(
         _COUNTER,
         (*_ARM, Label.TIER, Label.RESULT),
-        "Frames looked up in a tier of the embed cache (local, redis, s3); a slower one is asked for what is missing.",
+        "Frames looked up in a tier of the embed cache (memory, disk, redis, s3); a slower one is asked for the rest.",
+    ),
+    Metric.FRAME_LOOKUPS: MetricDescription(
+        _COUNTER, (*_ARM, Label.RESULT), "Questions whose video's frames were in the frame store: hit or miss."
+    ),
+    Metric.CACHE_BYTES: MetricDescription(
+        _GAUGE,
+        (Label.SAMPLER_VARIANT, Label.KIND),
+        "Bytes on the disk in the cache folder of a process: frames, embeddings, downloads; others may share it.",
+    ),
+    Metric.CACHE_EVICTIONS: MetricDescription(
+        _COUNTER,
+        (Label.SAMPLER_VARIANT, Label.KIND),
+        "Entries that a process evicted from the cache folder: pools of frames, videos' embeddings, downloads.",
     ),
     Metric.CACHE_QUERIES: MetricDescription(
         _COUNTER, (*_ARM, Label.RESULT), "Queries; cold ones had a frame to encode."

@@ -90,6 +90,8 @@ class Header(StrEnum):
     FALLBACK = "x-pitwall-fallback"
     IDENTITY = "x-pitwall-identity"
     """A signed token that says for which user and session a caller speaks."""
+    OWNER = "x-pitwall-owner"
+    """Whose videos a call to a runtime is about, as a digest that the gateway makes; without it, everybody's."""
     TRACE = "traceparent"
     DEADLINE = "pitwall-deadline-ms"
     """Milliseconds that are left for the answer, when the request is sent."""
@@ -141,6 +143,7 @@ class Label(StrEnum):
     CONDITION = "condition"
     STATE = "state"
     TIER = "tier"
+    KIND = "kind"
 
 
 class Metric(StrEnum):
@@ -182,6 +185,9 @@ class Metric(StrEnum):
     CACHE_LOOKUPS = "pitwall_embed_cache_lookups_total"
     CACHE_QUERIES = "pitwall_embed_cache_queries_total"
     CACHE_TIERS = "pitwall_embed_cache_tier_lookups_total"
+    FRAME_LOOKUPS = "pitwall_frame_store_lookups_total"
+    CACHE_BYTES = "pitwall_cache_bytes"
+    CACHE_EVICTIONS = "pitwall_cache_evictions_total"
     STAGE_DURATION = "pitwall_stage_duration_seconds"
     # ingest workers: what waits, and what came of it
     INGEST_QUEUE = "pitwall_ingest_queue_videos"

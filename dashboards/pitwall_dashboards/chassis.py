@@ -42,10 +42,13 @@ TOKENS: Final = Panel(
 )
 CACHE: Final = Panel(
     PanelType.TIME_SERIES,
-    "Embed cache hit rate",
-    "Share of frames whose embedding was already there.",
+    "Cache hit rates",
+    "Share of frames whose embedding was there, and of questions whose frames were.",
     4,
-    (Query(share(CHASSIS, Metric.CACHE_LOOKUPS, _HIT), _SERIES),),
+    (
+        Query(share(CHASSIS, Metric.CACHE_LOOKUPS, _HIT), f"embed {_SERIES}"),
+        Query(share(CHASSIS, Metric.FRAME_LOOKUPS, _HIT), f"frames {_SERIES}"),
+    ),
     unit="percentunit",
     maximum=1,
 )

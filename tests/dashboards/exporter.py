@@ -71,7 +71,8 @@ def answer(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Rand
     for _ in range(32):
         hit = dice.random() < (0.2 if cold else 0.98)
         metrics[Metric.CACHE_LOOKUPS].labels(*where, CacheResult.HIT if hit else CacheResult.MISS).inc()
-        metrics[Metric.CACHE_TIERS].labels(*where, "local", CacheResult.HIT if hit else CacheResult.MISS).inc()
+        metrics[Metric.CACHE_TIERS].labels(*where, "disk", CacheResult.HIT if hit else CacheResult.MISS).inc()
+    metrics[Metric.FRAME_LOOKUPS].labels(*where, CacheResult.MISS if cold else CacheResult.HIT).inc()
     metrics[Metric.ENCODER_BUSY].labels(*where).inc(0.05)
     metrics[Metric.ENCODER_UTILIZATION].labels(*where).set(0.55 + 0.1 * math.sin(time.time() / 20) + 0.05 * pace)
     for index, signal in enumerate(Signal):

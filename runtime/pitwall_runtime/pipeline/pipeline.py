@@ -27,7 +27,7 @@ from pitwall_runtime.pipeline.prepare import Preparation, Told
 from pitwall_runtime.pipeline.question_features import QuestionFeatures
 from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.sub_questions import parts
-from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
+from pitwall_runtime.pipeline.telemetry import CacheLookups, RuntimeTelemetry
 from pitwall_runtime.reduce import build as build_reducer
 from pitwall_runtime.samplers import catalogue as samplers
 from pitwall_runtime.samplers.catalogue import BoundSampler
@@ -86,6 +86,7 @@ class Pipeline:
         spec, resources = variant.spec, resources or PipelineResources.alone(cache_dir)
         quota, shared = resources.quota, resources.shared
         self._spec, self._telemetry = spec, telemetry
+        telemetry.watch(quota)
         self._sampler = samplers.build(spec.sampler)
         self._reduce = build_reducer(spec.reducer.name)
         pool_spec = PoolSpec(spec.decode.frames_per_minute, spec.decode.height_pixels)
@@ -144,6 +145,7 @@ class Pipeline:
         stages = {"ingest": ingest_seconds}
         with ExitStack() as using:
             with _timed(stages, "prepare"):
+                self._telemetry.frames(arm, stored=self.preparation.is_stored(video))
                 pool = using.enter_context(self.preparation.held(video, deadline))
                 features = using.enter_context(self._features(pool, question, arm, deadline))
             subtitles = pool.subtitles if video.subtitles is None else video.subtitles
@@ -197,7 +199,12 @@ class Pipeline:
             answer = self._engine.answer(self._brief(features.question, features, evidence, tokens))
         stages["encode"] = features.encode_seconds
         prompt_tokens = tokens.count + _words(features.question)
-        self._telemetry.question(features.arm, stages, tokens.count, features.hits, features.misses, features.brought)
+        self._telemetry.question(
+            features.arm,
+            stages,
+            tokens.count,
+            CacheLookups(features.hits, features.misses, features.remembered, features.brought),
+        )
         cold = features.misses > 0
         return Result(answer, pool, selection, tokens.count, prompt_tokens, stages, cold)
 
@@ -270,9 +277,9 @@ def _evidence(features: QuestionFeatures, selection: Selection) -> list[Evidence
             end_seconds=pool.seconds(index + 1),
             shot=pool.shot_of(index).start,
             score=float(score),
-            labels=features.labels_of(index),
+            labels=labels,
         )
-        for index, score in zip(selection.indices, scores, strict=True)
+        for index, score, labels in zip(selection.indices, scores, features.labels_of(selection.indices), strict=True)
     ]
 
 

@@ -52,6 +52,10 @@ class Preparation:
             deadline.check()
             return self.store.write(video, self.spec, lambda writer: self._fill(video, writer, deadline, told))
 
+    def is_stored(self, video: Video) -> bool:
+        """Whether the video's pool is there already."""
+        return self.store.find(video, self.spec) is not None
+
     @contextmanager
     def held(self, video: Video, deadline: Deadline | None = None, told: Told = lambda _: None) -> Iterator[FramePool]:
         """`pool`, kept from eviction while the `with` lasts. Raises what `pool` raises."""

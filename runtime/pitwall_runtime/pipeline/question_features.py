@@ -35,6 +35,9 @@ class QuestionFeatures:
     limit_seconds: float = 600.0
     encode_seconds: float = 0.0
     misses: int = 0
+    remembered: int = 0
+    """Frames whose vectors this process has in memory."""
+
     brought: Counter[str] = field(default_factory=Counter)
     """Frames by the shared tier that had them, whether or not this machine had room to keep them."""
 
@@ -74,16 +77,19 @@ class QuestionFeatures:
         self.require(indices)
         return self.rows.grids_of(indices)
 
-    def labels_of(self, index: int) -> tuple[str, ...]:
-        """Class names of one frame, likeliest first."""
+    def labels_of(self, indices: tuple[int, ...]) -> list[tuple[str, ...]]:
+        """Class names of each of the given frames, likeliest first."""
         names = self.encoders.encoder.label_names
-        return tuple(names[number] for number in self.rows.labels_of([index])[0] if 0 <= number < len(names))
+        rows = self.rows.labels_of(indices).tolist()
+        return [tuple(names[number] for number in row if 0 <= number < len(names)) for row in rows]
 
     def require(self, indices: range | list[int] | tuple[int, ...]) -> None:
         """Make the rows of `indices` present; encodes those that no process has encoded yet."""
         fresh = set(indices) - self._seen
         self._seen |= fresh
-        if not self.rows.missing(fresh):
+        absent = self.rows.missing(fresh)
+        self.remembered += self.rows.in_memory(fresh.difference(absent))
+        if not absent:
             return
         started = time.perf_counter()
         with exclusive(self.lock, limit_seconds=self.limit_seconds, deadline=self.deadline):

@@ -4,7 +4,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass, field
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -16,6 +17,7 @@ from pitwall_crds.names import (
     Label,
     Metric,
 )
+from pitwall_runtime.stores.eviction import EntryKind, Quota
 
 _WINDOW_SECONDS = 15.0
 _BOTH = (Label.SAMPLER_VARIANT, Label.ARM)
@@ -43,6 +45,22 @@ class BusyWindow:
         return min(1.0, busy / _WINDOW_SECONDS)
 
 
+@dataclass(frozen=True, slots=True)
+class CacheLookups:
+    """One question's frames in the embed cache: those that were there, of them those in memory and those that shared
+    tiers `brought`, and those that had to be encoded."""
+
+    hits: int
+    misses: int
+    remembered: int = 0
+    brought: Mapping[str, int] = field(default_factory=dict)
+
+    def by_tier(self) -> dict[str, int]:
+        """Frames by the tier that had them, fastest first."""
+        disk = self.hits - self.remembered - sum(self.brought.values())
+        return {"memory": self.remembered, "disk": disk, **self.brought}
+
+
 class RuntimeTelemetry:
     """The runtime's series of one process. `home_arm` labels work that belongs to no single question."""
 
@@ -58,6 +76,12 @@ class RuntimeTelemetry:
         self._tiers = self._counter(
             Metric.CACHE_TIERS, "Frames looked up in each tier of the embed cache.", Label.TIER, Label.RESULT
         )
+        self._frames = self._counter(Metric.FRAME_LOOKUPS, "Questions whose frames were stored.", Label.RESULT)
+        kinds = (Label.SAMPLER_VARIANT, Label.KIND)
+        self._bytes = Gauge(Metric.CACHE_BYTES, "Bytes in the cache folder.", kinds, registry=self.registry)
+        self._evictions = Counter(
+            Metric.CACHE_EVICTIONS, "Entries evicted from the cache folder.", kinds, registry=self.registry
+        )
         self._queries = self._counter(Metric.CACHE_QUERIES, "Queries by cache state.", Label.RESULT)
         gauge = Gauge(Metric.ENCODER_UTILIZATION, "Busy share of the last 15 seconds.", _BOTH, registry=self.registry)
         gauge.labels(variant, home_arm).set_function(self._window.share)
@@ -68,31 +92,33 @@ class RuntimeTelemetry:
         self._window.add(seconds)
         self._busy.labels(self._variant, arm or self._home_arm).inc(seconds)
 
-    def question(
-        self,
-        arm: str,
-        stages: Mapping[str, float],
-        tokens: int,
-        hits: int,
-        misses: int,
-        brought: Mapping[str, int] = MappingProxyType({}),
-    ) -> None:
-        """One answered question: its tokens, its stages' seconds, its cache lookups and what shared tiers brought."""
+    def watch(self, quota: Quota) -> None:
+        """Show what the cache folder holds, and count what is evicted from it."""
+        for kind in EntryKind:
+            self._bytes.labels(self._variant, kind).set_function(partial(quota.bytes_of, kind))
+            self._evictions.labels(self._variant, kind)
+        quota.told = lambda kind: self._evictions.labels(self._variant, kind).inc()
+
+    def frames(self, arm: str, *, stored: bool) -> None:
+        """A question's pool of frames was in the store, or had to be made or brought."""
+        self._frames.labels(self._variant, arm, CacheResult.HIT if stored else CacheResult.MISS).inc()
+
+    def question(self, arm: str, stages: Mapping[str, float], tokens: int, lookups: CacheLookups) -> None:
+        """One answered question: its tokens, its stages' seconds and its cache lookups."""
         labels = (self._variant, arm)
         self._tokens.labels(*labels).observe(tokens)
         self._selection.labels(*labels).observe(stages["select"])
         for stage, seconds in stages.items():
             self._stages.labels(*labels, stage).observe(seconds)
-        self._lookups.labels(*labels, CacheResult.HIT).inc(hits)
-        self._lookups.labels(*labels, CacheResult.MISS).inc(misses)
-        self._count_tiers(labels, hits, misses, brought)
-        self._queries.labels(*labels, CacheResult.COLD if misses else CacheResult.WARM).inc()
+        self._lookups.labels(*labels, CacheResult.HIT).inc(lookups.hits)
+        self._lookups.labels(*labels, CacheResult.MISS).inc(lookups.misses)
+        self._count_tiers(labels, lookups)
+        self._queries.labels(*labels, CacheResult.COLD if lookups.misses else CacheResult.WARM).inc()
 
-    def _count_tiers(self, labels: tuple[str, str], hits: int, misses: int, brought: Mapping[str, int]) -> None:
-        """Each tier is asked for what the ones before it did not have: this machine first."""
-        here = hits - sum(brought.values())
-        asked = hits + misses
-        for tier, found in {"local": here, **brought}.items():
+    def _count_tiers(self, labels: tuple[str, str], lookups: CacheLookups) -> None:
+        """Each tier is asked for what the ones before it did not have: this process's memory first."""
+        asked = lookups.hits + lookups.misses
+        for tier, found in lookups.by_tier().items():
             self._tiers.labels(*labels, tier, CacheResult.HIT).inc(found)
             self._tiers.labels(*labels, tier, CacheResult.MISS).inc(asked - found)
             asked -= found

@@ -7,7 +7,7 @@ no room for live in memory, for as long as a question needs them: that costs tim
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,8 +88,6 @@ class VideoEmbeddings:
     shared: Shared = field(default_factory=Shared)
     place: str = ""
     _spilled: dict[int, Embedded] = field(default_factory=dict)
-    _centre: Floats | None = None
-    _region_centre: Floats | None = None
 
     def missing(self, rows: Iterable[int]) -> list[int]:
         """Those of `rows` that nobody has filled yet."""
@@ -98,6 +96,12 @@ class VideoEmbeddings:
             return [row for row in wanted if row not in self._spilled]
         filled = self.folder.filled() if wanted else np.zeros(0, np.uint8)
         return [row for row in wanted if not filled[row] and row not in self._spilled]
+
+    def in_memory(self, rows: Collection[int]) -> int:
+        """How many of `rows` need no disk: all, where the whole video's are kept in memory."""
+        if self.hot.find((self.key, "frames")) is not None:
+            return len(rows)
+        return sum(row in self._spilled for row in rows)
 
     def fill(self, rows: list[int], embedded: Embedded) -> None:
         """Store rows; they count as present only once they are whole. A full disk leaves them in memory."""
@@ -183,20 +187,28 @@ class VideoEmbeddings:
 
     def centred(self, rows: Sequence[int]) -> Floats:
         """Unit vectors of `rows` after subtracting the video's centre: what sets a frame apart within its video."""
-        if self._centre is None:
-            self._centre = self.vectors_of(self.centre_rows()).mean(0)
-        return _unit(self.vectors_of(rows) - self._centre)
+        whole = self.hot.find((self.key, "frames"))
+        if whole is not None:
+            return whole[list(rows)]
+        return self._around_centre(rows)
+
+    def _around_centre(self, rows: Sequence[int]) -> Floats:
+        centre = self.hot.get((self.key, "centre"), lambda: self.vectors_of(self.centre_rows()).mean(0))
+        return _unit(self.vectors_of(rows) - centre)
 
     def centred_regions(self, rows: Sequence[int]) -> Floats:
         """[rows, regions, D]: the same for the regions of each frame, around the regions' own centre."""
-        if self._region_centre is None:
-            self._region_centre = self.grids_of(self.centre_rows()).astype(np.float32).mean((0, 1, 2))
-        regions = self.grids_of(rows).astype(np.float32) - self._region_centre
+        centre = self.hot.get((self.key, "region centre"), self._region_centre)
+        regions = self.grids_of(rows).astype(np.float32) - centre
         return _unit(regions.reshape(len(rows), -1, regions.shape[-1]))
+
+    def _region_centre(self) -> Floats:
+        centre: Floats = self.grids_of(self.centre_rows()).astype(np.float32).mean((0, 1, 2))
+        return centre
 
     def all_centred(self) -> Floats:
         """`centred` of every row, kept in memory while there is room. Every row must be present."""
-        return self.hot.get((self.key, "frames"), lambda: self.centred(range(self.count)))
+        return self.hot.get((self.key, "frames"), lambda: self._around_centre(range(self.count)))
 
     def best_regions(self, vector: Floats, rows: Sequence[int] | None = None) -> Floats:
         """Each frame's best cosine of a region with a unit `vector`, of the given rows or of all (all present then)."""

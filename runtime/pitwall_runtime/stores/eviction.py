@@ -9,7 +9,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -97,7 +97,10 @@ class Quota:
 
     root: Path
     limits: CacheLimits = field(default_factory=CacheLimits)
+    told: Callable[[EntryKind], None] = lambda _: None
+    """Hears what kind of entry was evicted."""
     _announced: int = 0
+    _counted: Mapping[EntryKind, int] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _sweeping: threading.Lock = field(default_factory=threading.Lock)
 
@@ -117,6 +120,10 @@ class Quota:
                 "ask again later, or have the operator enlarge it"
             )
 
+    def bytes_of(self, kind: EntryKind) -> int:
+        """What entries of a kind took when they were last counted."""
+        return self._counted.get(kind, 0)
+
     def make_room(self, error: OSError) -> bool:
         """Whether an error says that the disk is full; then room was made, as far as possible, for another try."""
         if error.errno not in _FULL:
@@ -131,10 +138,11 @@ class Quota:
         with self._sweeping:
             delete_abandoned(self.root, now)
             found = sorted(entries(self.root), key=_age)
+            self._counted = {kind: sum(entry.bytes for entry in found if entry.kind is kind) for kind in EntryKind}
             if self.limits.ttl_seconds:
                 for entry in found:
                     if now - entry.used_at > self.limits.ttl_seconds:
-                        _try_to_evict(entry)
+                        self._try_to_evict(entry)
             used = disk_bytes(self.root)
             if self.limits.max_bytes and used + ahead > self.limits.max_bytes:
                 used = self._evict(found, used, self.limits.max_bytes * _LOW_WATER - ahead)
@@ -144,9 +152,19 @@ class Quota:
         for entry in oldest_first:
             if used <= goal:
                 break
-            if _try_to_evict(entry):
+            if self._try_to_evict(entry):
                 used -= entry.bytes
         return used
+
+    def _try_to_evict(self, entry: CacheEntry) -> bool:
+        try:
+            gone = entry.evict()
+        except OSError:
+            return False
+        if gone:
+            self._counted = {**self._counted, entry.kind: max(0, self.bytes_of(entry.kind) - entry.bytes)}
+            self.told(entry.kind)
+        return gone
 
 
 def entries(root: Path) -> Iterator[CacheEntry]:
@@ -210,13 +228,6 @@ def _unlink_unused(lock: Path) -> None:
 
 def _written_lately(path: Path, now: float) -> bool:
     return path.is_dir() and any(now - file.stat().st_mtime <= _ABANDONED_SECONDS for file in path.rglob("*"))
-
-
-def _try_to_evict(entry: CacheEntry) -> bool:
-    try:
-        return entry.evict()
-    except OSError:
-        return False
 
 
 def _used_at(path: Path) -> float:

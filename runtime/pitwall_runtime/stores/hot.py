@@ -16,12 +16,19 @@ class HotArrays:
         self._guard = threading.Lock()
         self.bytes = 0
 
+    def find(self, key: Hashable) -> Floats | None:
+        """The array of `key` if it is in memory."""
+        with self._guard:
+            found = self._arrays.get(key)
+            if found is not None:
+                self._arrays.move_to_end(key)
+            return found
+
     def get(self, key: Hashable, make: Callable[[], Floats]) -> Floats:
         """The array of `key`, from memory or made now; two who need it at once may both make it."""
-        with self._guard:
-            if key in self._arrays:
-                self._arrays.move_to_end(key)
-                return self._arrays[key]
+        found = self.find(key)
+        if found is not None:
+            return found
         made = make()
         if made.nbytes <= self._max_bytes:
             self._keep(key, made)

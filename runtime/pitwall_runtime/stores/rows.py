@@ -4,9 +4,11 @@ A map of a file on a full disk, or of a file that somebody cuts, kills the proce
 with an error instead. The files are sparse: rows that nobody wrote take no room.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
@@ -35,16 +37,16 @@ class RowFile:
     @classmethod
     def opened(cls, path: Path) -> "RowFile":
         """Raises OSError or ValueError where the file is missing, damaged or cut."""
-        with path.open("rb") as file:
-            shape, kind, offset = _header(file)
-        if path.stat().st_size < offset + int(np.prod(shape)) * kind.itemsize:
+        status = path.stat()
+        shape, kind, offset = _header_of(path, (status.st_ino, status.st_size, status.st_mtime_ns))
+        if status.st_size < offset + math.prod(shape) * kind.itemsize:
             raise ValueError(f"{path} is shorter than its header says")
         return cls(path, shape, kind, offset)
 
     @property
     def row_bytes(self) -> int:
         """Bytes of one row."""
-        return int(np.prod(self.shape[1:])) * self.kind.itemsize
+        return math.prod(self.shape[1:]) * self.kind.itemsize
 
     def read(self, rows: Sequence[int]) -> npt.NDArray[Any]:
         """[len(rows), ...]; neighbours are read together."""
@@ -70,6 +72,14 @@ class RowFile:
         if not 0 <= row < self.shape[0]:
             raise IndexError(f"row {row} of {self.shape[0]} in {self.path}")
         return self.offset + row * self.row_bytes
+
+
+@lru_cache(maxsize=1024)
+def _header_of(path: Path, version: tuple[int, ...]) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Read once for each version of a file: every question opens its video's rows."""
+    del version
+    with path.open("rb") as file:
+        return _header(file)
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], int]:

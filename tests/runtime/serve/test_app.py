@@ -10,7 +10,7 @@ from pitwall_crds.names import Header
 from pitwall_runtime.errors import BadQuestionError, UnavailableError
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.media import Caption
-from pitwall_runtime.pipeline.telemetry import BusyWindow, RuntimeTelemetry
+from pitwall_runtime.pipeline.telemetry import BusyWindow, CacheLookups, RuntimeTelemetry
 from pitwall_runtime.serve import schema
 from pitwall_runtime.serve.app import ServingState, build_app
 from pitwall_runtime.serve.schema import ChatRequest, question_of
@@ -246,7 +246,7 @@ def test_the_busy_share_stays_between_none_and_all():
 @pytest.mark.parametrize(("hits", "misses", "cold", "warm"), [(0, 4, 1, 0), (4, 0, 0, 1), (3, 1, 1, 0), (0, 0, 0, 1)])
 def test_a_question_is_cold_as_soon_as_one_frame_was_missing(hits, misses, cold, warm):
     telemetry = RuntimeTelemetry("aks-v1", "stable")
-    telemetry.question("control", {"select": 0.1}, 16, hits, misses)
+    telemetry.question("control", {"select": 0.1}, 16, CacheLookups(hits, misses))
     said = telemetry.exposition().decode()
 
     assert ('result="cold",sampler_variant="aks-v1"} 1.0' in said) is bool(cold)

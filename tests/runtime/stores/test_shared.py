@@ -125,7 +125,7 @@ def test_what_one_machine_made_another_does_not_make_again(machine, s3, clip):
     again = other.answer(video, "blue", "stable")
     assert (work(first), work(other)) == ((1, COLOURS), (0, 0))
     assert (again.answer, again.cold) == (answer.answer, False)
-    assert tiers(other) == {"local": 0, "s3": 20}
+    assert tiers(other) == {"memory": 0, "disk": 0, "s3": 20}
 
 
 def test_redis_is_asked_before_the_objects_and_its_loss_costs_no_answer(machine, s3, redis_server, clip, caplog):
@@ -134,14 +134,14 @@ def test_redis_is_asked_before_the_objects_and_its_loss_costs_no_answer(machine,
     machine("one", open_shared(s3, url)).answer(video, "blue", "stable")
     warm = machine("two", open_shared(s3, url))
     expected = warm.answer(video, "red", "stable").answer
-    assert tiers(warm) == {"local": 0, "redis": 20}
+    assert tiers(warm) == {"memory": 0, "disk": 0, "redis": 20}
 
     process.kill()
     process.wait()
     alone = machine("three", open_shared(s3, url))
     assert alone.answer(video, "red", "stable").answer == expected
     assert work(alone) == (0, 0)
-    assert tiers(alone) == {"local": 0, "redis": 0, "s3": 20}
+    assert tiers(alone) == {"memory": 0, "disk": 0, "redis": 0, "s3": 20}
     assert caplog.text.count("shared store redis is left alone") == 1
 
 
