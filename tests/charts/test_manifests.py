@@ -442,6 +442,34 @@ def test_where_each_component_may_go(render):
     assert [rule["to"] for rule in to_flags] == [[OURS]]
 
 
+def test_ingest_workers_go_where_runtimes_go_and_only_scrapers_come_to_them(render):
+    rendered = render("everything")
+    workers = policy(rendered, "ingest")
+
+    assert workers["egress"] == policy(rendered, "runtimes")["egress"]
+    (scraping,) = workers["ingress"]
+    assert [port["port"] for port in scraping["ports"]] == ["metrics"]
+    assert rendered.one("NetworkPolicy", "-ingest")["metadata"]["namespace"] == "video-qa"
+    assert policy(render("everything", **{"networkPolicies.scrapers": []}), "ingest").get("ingress", []) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "videos"),
+    [
+        pytest.param({}, "own", id="callers see their own"),
+        pytest.param({"ingest.access": "shared"}, "shared", id="all see all"),
+        pytest.param({"ingest.enabled": False}, "off", id="nobody would work on them"),
+    ],
+)
+def test_the_gateway_takes_videos_to_prepare_where_there_are_workers(render, values, videos):
+    assert f"--videos={videos}" in render("everything", **values).arguments("gateway")
+
+
+def test_the_number_of_workers_is_left_to_an_autoscaler_by_saying_none(render):
+    assert render("everything").one("Deployment", "-ingest")["spec"]["replicas"] == 3
+    assert "replicas" not in render("everything", **{"ingest.replicas": None}).one("Deployment", "-ingest")["spec"]
+
+
 def test_by_default_runtimes_go_everywhere_but_to_the_nodes_metadata_service(render):
     (rule,) = policy(render("default"), "runtimes")["egress"][1:]
 

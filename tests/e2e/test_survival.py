@@ -46,6 +46,21 @@ def test_a_killed_runtime_is_replaced_and_nobody_has_to_do_anything(house):
     until(lambda: house.ask().status_code == httpx.codes.OK)
 
 
+@pytest.mark.soak
+def test_a_video_is_prepared_ahead_although_the_ingest_worker_was_killed(house):
+    killed = house.service("ingest")
+    os.kill(killed, signal.SIGKILL)
+    videos = f"{house.folder.gateway_url()}/v1/videos"
+    sent = httpx.post(videos, json={"url": house.film.as_uri()}, trust_env=False)
+    assert sent.status_code == httpx.codes.ACCEPTED
+
+    until(lambda: house.service("ingest") != killed)
+    until(lambda: httpx.get(f"{videos}/{sent.json()['id']}", trust_env=False).json()["status"] == "ready", 240.0)
+    until(lambda: "videos prepared ahead: 0 waiting" in pitwall(house.state, "status"))
+    answer = house.ask()
+    assert (answer.status_code, answer.json()["pitwall"]["cache"]) == (httpx.codes.OK, "warm")
+
+
 def test_a_dead_flag_service_keeps_nobody_from_an_answer(house):
     killed = house.service("flags")
     os.kill(killed, signal.SIGKILL)

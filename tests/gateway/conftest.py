@@ -143,10 +143,15 @@ class Pit:
     def runtime(self, name: str, **behaviour: Any) -> Runtime:
         """Start a runtime."""
         runtime = Runtime(name, **behaviour)
-        runtime.server = Server(runtime.app()).start()
-        self._stop_at_the_end(runtime.server)
+        runtime.server = self.serve(runtime.app())
         self._stack.callback(runtime.release.set)
         return runtime
+
+    def serve(self, app: Any) -> Server:
+        """Start any other application."""
+        server = Server(app).start()
+        self._stop_at_the_end(server)
+        return server
 
     def route(self, variants: dict[str, dict[str, list[str]]]) -> None:
         """Write the routes file the way the platform does: in one step."""

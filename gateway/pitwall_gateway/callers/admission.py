@@ -1,10 +1,11 @@
-"""Holds callers to what they may ask: a rate, a number of questions a day, and a number at once."""
+"""Holds callers to what they may ask or send: a rate, a number of questions and videos a day, and a number at once."""
 
 import contextlib
 import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 from pitwall_crds.host.rate_limit import RateLimit
 from pitwall_gateway.callers.keys import Callers
@@ -21,6 +22,7 @@ class Admission:
         self._callers = callers
         self._clock = clock
         self._rates: dict[float, RateLimit] = {}
+        self._video_rates: dict[float, RateLimit] = {}
         self._day = 0
         self._asked: Counter[str] = Counter()
         self._under_way: Counter[str] = Counter()
@@ -34,17 +36,30 @@ class Admission:
         if wait:
             raise _too_many(f"more than {rate:g} requests a second", wait, "rate_limit_exceeded")
 
-    @contextlib.contextmanager
-    def question(self, speaker: Speaker) -> Iterator[None]:
+    def question(self, speaker: Speaker) -> AbstractContextManager[None]:
         """One more question, for as long as it is under way. Raises RequestRefusedError (429)."""
+        return self._under_way_with(speaker, 1)
+
+    def videos(self, speaker: Speaker, count: int) -> AbstractContextManager[None]:
+        """So many videos to prepare: each counts as a question against the day, and as a request against the rate,
+        which has a bucket of its own, so that a batch does not keep its caller from asking. Raises
+        RequestRefusedError (429)."""
+        rate = self._callers.limits_of(speaker.caller).requests_per_second
+        wait = self._video_rates.setdefault(rate, RateLimit(rate)).seconds_to_wait(speaker.caller, count)
+        if wait:
+            raise _too_many(f"more than {rate:g} videos a second", wait, "rate_limit_exceeded")
+        return self._under_way_with(speaker, count)
+
+    @contextlib.contextmanager
+    def _under_way_with(self, speaker: Speaker, count: int) -> Iterator[None]:
         caller, limits = speaker.caller, self._callers.limits_of(speaker.caller)
         self._begin_day()
-        if limits.questions_per_day and self._asked[caller] >= limits.questions_per_day:
+        if limits.questions_per_day and self._asked[caller] + count > limits.questions_per_day:
             rest = DAY_SECONDS - self._clock() % DAY_SECONDS
-            raise _too_many(f"{limits.questions_per_day} questions today, the quota", rest, "quota_exceeded")
+            raise _too_many(f"{limits.questions_per_day} questions and videos today, the quota", rest, "quota_exceeded")
         if limits.questions_at_once and self._under_way[caller] >= limits.questions_at_once:
-            raise _too_many(f"{limits.questions_at_once} questions under way", 1.0, "too_many_at_once")
-        self._asked[caller] += 1
+            raise _too_many(f"{limits.questions_at_once} questions or batches under way", 1.0, "too_many_at_once")
+        self._asked[caller] += count
         self._under_way[caller] += 1
         try:
             yield

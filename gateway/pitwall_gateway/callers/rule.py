@@ -1,6 +1,7 @@
 """What is asked of callers before they may ask: the settings of authentication."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 
@@ -12,6 +13,15 @@ class CallerLimits:
     questions_per_day: int = 0
     questions_at_once: int = 0
     share: float = 1.0
+
+
+class VideoAccess(StrEnum):
+    """Who sees the videos that are prepared before anybody asks; `off` takes none."""
+
+    OWN = "own"
+    """Who sent it: the caller, and the user where a token vouches for one."""
+    SHARED = "shared"
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)

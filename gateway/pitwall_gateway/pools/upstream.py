@@ -15,7 +15,6 @@ from pitwall_gateway.pools.routes import RouteTable
 from pitwall_gateway.pools.silence import Silence
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure, VariantRefusal, read_reply
 
-PATH = "/v1/chat/completions"
 UNCONNECTED = (httpx.ConnectError, httpx.ConnectTimeout)
 """The question cannot have reached anybody."""
 STALE_CONNECTION_SECONDS = 0.1
@@ -34,6 +33,18 @@ class CallLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class RuntimeExchange:
+    """What is called of a runtime, and how its reply is read: from status, body and seconds."""
+
+    method: str
+    path: str
+    read: Callable[[int, bytes, float], Reply]
+
+
+ANSWERS = RuntimeExchange("POST", "/v1/chat/completions", read_reply)
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One question of one caller for one variant, to be answered before `ends` (time.monotonic), if that is said.
     `instead`: it was assigned to another arm, so it has no part in the bounds of this one."""
@@ -45,6 +56,7 @@ class Call:
     caller: str = ""
     ends: float = math.inf
     instead: bool = False
+    exchange: RuntimeExchange = ANSWERS
 
 
 Urls = Callable[[str, Arm], Awaitable[tuple[str, ...]]]
@@ -160,21 +172,19 @@ class Upstream:
         return reply
 
     async def _exchange(self, call: Call, url: str, started: float) -> Reply:
-        limit = _left(call)
+        limit, exchange = _left(call), call.exchange
         headers = {**call.headers, Header.DEADLINE: str(max(1, int(1000 * limit)))}
         connecting = self._silence.attempt(ArmSeries(call.variant, call.arm))
-        trace = {"trace": connecting.trace}
+        method, address, trace = exchange.method, url + exchange.path, {"trace": connecting.trace}
         try:
             async with (
                 asyncio.timeout(limit),
-                self._client.stream(
-                    "POST", url + PATH, content=call.body, headers=headers, extensions=trace
-                ) as response,
+                self._client.stream(method, address, content=call.body, headers=headers, extensions=trace) as response,
             ):
                 content = await self._content(response)
             if content is None:
                 return self._too_large(call, url)
-            reply = read_reply(response.status_code, content, time.monotonic() - started)
+            reply = exchange.read(response.status_code, content, time.monotonic() - started)
             return replace(reply, detail=f"{url}: {reply.detail}") if isinstance(reply, VariantFailure) else reply
         except (*UNCONNECTED, httpx.RemoteProtocolError):
             raise

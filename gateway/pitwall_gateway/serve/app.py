@@ -1,8 +1,8 @@
-"""The gateway's HTTP application: questions, feedback, models, health and metrics."""
+"""The gateway's HTTP application: questions, feedback, videos to prepare, models, health and metrics."""
 
 import logging
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,17 +17,20 @@ from pitwall_crds.host.printable import printable
 from pitwall_crds.names import Header
 from pitwall_gateway.counting.shares import COPY
 from pitwall_gateway.feedback.feedback import FeedbackReceipt, read_feedback
+from pitwall_gateway.pools.upstream import RuntimeExchange
 from pitwall_gateway.serve import openapi
 from pitwall_gateway.serve.leaving import while_wanted
 from pitwall_gateway.serve.receive import read_body
 from pitwall_gateway.serve.relay import RelayedAnswer
 from pitwall_gateway.serve.respond import error_response, respond
 from pitwall_gateway.serve.shadow import Copy
+from pitwall_gateway.serve.videos import BATCH, ONE
 from pitwall_gateway.serve.wiring import Wiring
 from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.question import Question, read_question
 from pitwall_gateway.values.speaker import Speaker
+from pitwall_gateway.values.videos import VideosSent, read_batch, read_video
 
 log = logging.getLogger(__name__)
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -48,6 +51,7 @@ def build_app(wiring: Wiring) -> FastAPI:
     app = _bare("Pitwall gateway", lifespan)
     _add_questions(app, wiring)
     _add_feedback(app, wiring)
+    _add_videos(app, wiring)
     _add_health(app, wiring)
     return app
 
@@ -164,6 +168,34 @@ def _add_feedback(app: FastAPI, wiring: Wiring) -> None:
         """Thumbs on an answer, or the end of a session's task; a repeated one changes nothing."""
         speaker = await _admitted(wiring, request)
         return wiring.feedback.take(read_feedback(await read_body(request, wiring.settings.rules.body)), speaker)
+
+
+def _add_videos(app: FastAPI, wiring: Wiring) -> None:
+    desk = wiring.videos
+
+    async def sent(request: Request, read: Callable[[bytes], VideosSent], to: RuntimeExchange) -> Response:
+        speaker = await _admitted(wiring, request)
+        desk.check()
+        videos = read(await read_body(request, wiring.settings.rules.body))
+        with wiring.admission.videos(speaker, videos.count):
+            return await desk.send(videos, to, speaker)
+
+    @app.post("/v1/videos", status_code=202, **openapi.VIDEO)
+    async def send_video(request: Request) -> Response:
+        """Have a video prepared before anybody asks; the answer is there at once."""
+        return await sent(request, read_video, ONE)
+
+    @app.post("/v1/videos/batch", status_code=202, **openapi.VIDEOS)
+    async def send_videos(request: Request) -> Response:
+        """Several of them; what is wrong with one does not concern the others."""
+        return await sent(request, read_batch, BATCH)
+
+    @app.get("/v1/videos/{video_id}", responses=openapi.VIDEO_FOUND)
+    async def video(request: Request, video_id: str) -> Response:
+        """Where a video stands that this caller sent."""
+        speaker = await _admitted(wiring, request)
+        desk.check()
+        return await desk.find(video_id, speaker)
 
 
 def _add_health(app: FastAPI, wiring: Wiring) -> None:

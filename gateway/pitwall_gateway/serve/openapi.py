@@ -3,6 +3,7 @@
 from typing import Any
 
 from pitwall_gateway.feedback.feedback import FeedbackBody
+from pitwall_gateway.values.videos import MAX_BATCH
 
 ERROR: dict[str, Any] = {
     "type": "object",
@@ -68,3 +69,55 @@ FEEDBACK: dict[str, Any] = {
         s429="Too many",
     ),
 }
+
+VIDEO_RECORD: dict[str, Any] = {
+    "type": "object",
+    "required": ["id", "status"],
+    "properties": {
+        "id": {"type": "string"},
+        "object": {"type": "string"},
+        "status": {"enum": ["queued", "fetching", "decoding", "encoding", "ready", "failed"]},
+        "seconds": {"type": "number"},
+        "variants": {"type": "object", "additionalProperties": {"type": "number"}},
+        "error": {"anyOf": [{"type": "object"}, {"type": "null"}]},
+    },
+}
+
+
+def _taken(schema: dict[str, Any], code: int) -> dict[int | str, dict[str, Any]]:
+    return {code: {"description": "Where it stands", "content": {"application/json": {"schema": schema}}}}
+
+
+_NOT_TAKEN = _errors(
+    s400="No address", s401="Not a caller", s404="No videos are taken here", s408="The body did not arrive",
+    s413="Too large", s429="Too many", s502="No runtime answered", s503="The queue is full or away", s504="Too late",
+)  # fmt: skip
+
+VIDEO: dict[str, Any] = {
+    "openapi_extra": _body({"type": "object", "required": ["url"], "properties": {"url": {"type": "string"}}}),
+    "responses": {**_taken(VIDEO_RECORD, 202), **_NOT_TAKEN},
+}
+
+VIDEOS: dict[str, Any] = {
+    "openapi_extra": _body(
+        {
+            "type": "object",
+            "required": ["urls"],
+            "properties": {
+                "urls": {"type": "array", "minItems": 1, "maxItems": MAX_BATCH, "items": {"type": "string"}}
+            },
+        }
+    ),
+    "responses": {
+        **_taken({"type": "object", "properties": {"data": {"type": "array", "items": VIDEO_RECORD}}}, 202),
+        **_NOT_TAKEN,
+    },
+}
+
+VIDEO_FOUND: dict[int | str, dict[str, Any]] = {
+    **_taken(VIDEO_RECORD, 200),
+    **_errors(
+        s401="Not a caller", s404="No video of this caller", s429="Too many", s502="No runtime answered",
+        s503="The queue is away", s504="Too late",
+    ),
+}  # fmt: skip

@@ -56,13 +56,14 @@ def _answer(answer: VariantAnswer, question: Question, headers: dict[str, str]) 
 
 def _failure(fault: FailureKind, headers: dict[str, str], answer_id: str) -> Response:
     """No answer, in words that name nobody: the log has who failed and why, under the answer's id."""
-    status, code = _kind(fault)
+    status, code = failure_kind(fault)
     message = f"no answer ({code}); ask again in {RETRY_SECONDS} s, and if it lasts tell its operator {answer_id}"
     body = error_body(status, message, code=code)
     return Response(body, status, {**headers, "retry-after": str(RETRY_SECONDS)}, media_type=JSON)
 
 
-def _kind(fault: FailureKind) -> tuple[int, str]:
+def failure_kind(fault: FailureKind) -> tuple[int, str]:
+    """HTTP status and code of a failure, as callers are told."""
     match fault:
         case FailureKind.TIMEOUT:
             return 504, "timeout"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pitwall_crds.host.sockets import is_loopback
 from pitwall_crds.resource import DNS_LABEL
-from pitwall_gateway.callers.rule import CallerLimits, CallerRule, TokenRule
+from pitwall_gateway.callers.rule import CallerLimits, CallerRule, TokenRule, VideoAccess
 from pitwall_gateway.counting.shares import USER_SHARE, ShareRule
 from pitwall_gateway.feedback.ledger import LedgerRule
 from pitwall_gateway.pools.breaker import BreakerRule
@@ -31,6 +31,7 @@ class Rules:
     ledger: LedgerRule = field(default_factory=LedgerRule)
     warm: WarmRule = field(default_factory=WarmRule)
     callers: CallerRule = field(default_factory=CallerRule)
+    videos: VideoAccess = VideoAccess.OWN
     shares: ShareRule = field(default_factory=ShareRule)
 
 
@@ -85,6 +86,7 @@ def _rules(given: argparse.Namespace) -> Rules:
         ledger=LedgerRule(window_seconds=given.follow_up_seconds, user_seconds=given.user_seconds, keep_seconds=keep),
         warm=WarmRule(questions=given.warm_questions),
         callers=_callers(given),
+        videos=given.videos,
         shares=ShareRule() if given.no_authentication else ShareRule(user=given.user_share),
     )
 
@@ -179,6 +181,13 @@ def _add_caller_options(add: Callable[..., object]) -> None:
     add("--caller-questions-per-day", type=_whole, default=0, help="of one caller at this gateway; 0: no limit")
     add("--caller-questions-at-once", type=_whole, default=256, help="of one caller at this gateway; 0: no limit")
 
+    add(
+        "--videos",
+        type=VideoAccess,
+        choices=list(VideoAccess),
+        default=VideoAccess.OWN,
+        help="callers see the videos that they sent to be prepared, all see all, or none are taken",
+    )
     add("--caller-share", type=_part, default=1.0, help="largest part of an arm's trials that may be one caller's")
     add("--user-share", type=_part, default=USER_SHARE, help="largest part of an arm's trials that may be one user's")
 

@@ -25,6 +25,7 @@ from pitwall_gateway.serve.relay import Relay
 from pitwall_gateway.serve.settings import GatewaySettings
 from pitwall_gateway.serve.shadow import Shadow
 from pitwall_gateway.serve.substitutes import Substitutes
+from pitwall_gateway.serve.videos import VideoDesk, VideoRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Wiring:
     assigner: Assigner
     telemetry: GatewayTelemetry
     relay: Relay
+    videos: VideoDesk
     shadow: Shadow
     feedback: Feedback
     authenticator: Authenticator
@@ -71,8 +73,8 @@ class Wiring:
 
 
 def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
-    """The components for these settings, connected. Users, shadow copies and warm-ups have connections of their own.
-    Raises CallersError where nobody could be let in."""
+    """The components for these settings, connected. Users, shadow copies, warm-ups and videos to prepare have
+    connections of their own. Raises CallersError where nobody could be let in."""
     rules, routes = settings.rules, RouteTable(settings.routes)
     assigner = Assigner(flags, settings.flag, lambda last: routes.current(time.monotonic()).stable_variant(last))
     callers = Callers(rules.callers.file, rules.callers.limits)
@@ -86,6 +88,7 @@ def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
     warm_up = WarmUp(routes, for_warm_up.ask_at, recent, rules.warm)
     for_users = Upstream(routes, rules.limits, warm_up.urls, telemetry.memory.answered, silence)
     for_copies = Upstream(routes, rules.limits, warm_up.urls, silence=silence)
+    for_videos = Upstream(routes, rules.limits)
     circuits = Circuits(for_users, rules.breaker, pool)
     return Wiring(
         settings=settings,
@@ -101,11 +104,16 @@ def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
             rules.limits.answer_seconds,
             Substitutes(assigner, circuits, pool),
         ),
+        videos=VideoDesk(
+            for_videos,
+            assigner.stable_variant,
+            VideoRule(rules.videos, settings.shows_assignment, rules.limits.answer_seconds),
+        ),
         shadow=Shadow(for_copies, telemetry, rules.shadow),
         feedback=Feedback(Ledger(rules.ledger), telemetry),
         authenticator=Authenticator(rules.callers, callers),
         admission=Admission(callers),
-        upstreams=(for_users, for_copies, for_warm_up),
+        upstreams=(for_users, for_copies, for_warm_up, for_videos),
         warm_up=warm_up,
         endpoints=EndpointFollower(settings.endpoints, settings.routes) if settings.endpoints else None,
     )

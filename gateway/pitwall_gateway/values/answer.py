@@ -8,6 +8,9 @@ from typing import Any
 TRANSIENT = frozenset({408, 425, 429})
 """Client-error statuses that are the runtime's state, not the question's fault."""
 
+NO_QUEUE = frozenset({"queue_full", "queue_unavailable"})
+"""Codes by which a runtime refuses a video for now, though it is well itself."""
+
 LONGEST_WORDS = 1_000
 """Characters of a runtime's error that are told on."""
 
@@ -30,7 +33,8 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VariantAnswer:
-    """A chat completion, byte for byte. `seconds` of the call; what it does not tell of its cost is None, or ""."""
+    """A chat completion, or what is known of a video, byte for byte. `seconds` of the call; what it does not tell of
+    its cost is None, or ""."""
 
     body: bytes
     document: dict[str, Any]
@@ -43,7 +47,8 @@ class VariantAnswer:
 
 @dataclass(frozen=True, slots=True)
 class VariantRefusal:
-    """The runtime's own error for a bad question (4xx): its words to the caller, and nothing else that it sent."""
+    """The runtime's own error for a bad question (4xx), or for a video that its queue does not take now (503): its
+    words to the caller, and nothing else that it sent."""
 
     status: int
     message: str
@@ -86,6 +91,17 @@ def read_reply(status: int, body: bytes, seconds: float) -> Reply:
         selection_seconds=_amount(details.get("frame_selection_seconds")),
         encoder_seconds=_amount(stages.get("encode")) if isinstance(stages, dict) else None,
     )
+
+
+def read_record(status: int, body: bytes, seconds: float) -> Reply:
+    """The outcome of a call about videos to prepare: what the runtime knows of them, or why it does not take them."""
+    document = _object(body)
+    if status in (200, 202) and document:
+        return VariantAnswer(body, document, seconds)
+    error = document.get("error")
+    if status == 503 and isinstance(error, dict) and error.get("code") in NO_QUEUE:
+        return _refusal(status, body)
+    return read_reply(status, body, seconds)
 
 
 def _amount(value: object) -> float | None:

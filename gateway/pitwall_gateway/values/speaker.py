@@ -1,5 +1,6 @@
 """Who speaks: the authenticated caller, and the user and session that a token vouches for."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +28,10 @@ class Speaker:
     def party(self, user: str) -> Party:
         """This caller with this user; an empty one is nobody."""
         return Party(self.caller, repr((self.caller, user)) if user else "")
+
+    def owner(self) -> str:
+        """Whose the videos are that this speaker sends: a digest, since runtimes need no names."""
+        return hashlib.sha256(repr((self.caller, self.user)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def visit(self, session: str) -> str:
         """A session's name among those of all callers and vouched users; empty for none."""

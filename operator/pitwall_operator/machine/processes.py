@@ -1,6 +1,7 @@
 """Runs the variants' pools as child processes, and writes the gateway's routes file."""
 
 import asyncio
+import contextlib
 import signal
 import time
 from collections.abc import Iterable, Mapping
@@ -48,6 +49,16 @@ class ProcessFolders:
         return self.state / "run" / "routes.json"
 
     @property
+    def revisions(self) -> Path:
+        """The folder with the spec of every revision that a pool was started with."""
+        return self.state / "run" / "revisions"
+
+    @property
+    def serving(self) -> Path:
+        """The folder with a file for each variant that pools run, for the ingest worker."""
+        return self.state / "run" / "serving"
+
+    @property
     def processes(self) -> Path:
         """The file that lists the runtimes, so that a restarted operator finds them."""
         return self.state / "run" / "processes.json"
@@ -90,6 +101,7 @@ class Processes:
         await self._probe()
         self._retire()
         self._write_routes()
+        self._write_serving()
         return self._seen()
 
     async def run(self, variant: SamplerVariant, revision: str, pool: Pool, replicas: int) -> None:
@@ -170,7 +182,7 @@ class Processes:
 
     def _manifest(self, goal: Goal) -> Path:
         """The revision's own file: a pool keeps its spec although the resource may be edited meanwhile."""
-        path = self.layout.state / "run" / "revisions" / f"{goal.variant.metadata.name}-{goal.revision}.yaml"
+        path = self.layout.revisions / _file_name(goal.variant.metadata.name, goal.revision)
         if not path.exists():
             files.write_whole(path, yaml.safe_dump(goal.variant.to_manifest(), sort_keys=False))
         return path
@@ -233,3 +245,18 @@ class Processes:
         content: Mapping[str, object] = {"variants": routes}
         if files.read_json(self.layout.routes, None) != content:
             files.write_json(self.layout.routes, content)
+
+    def _write_serving(self) -> None:
+        """What runs or shall run; a restarted operator knows the first before the second."""
+        wanted = {self._manifest(goal).name for goal in self.goals.values()}
+        wanted |= {_file_name(c.variant, c.revision) for c in self.children if not c.draining}
+        present = {path.name for path in self.layout.serving.glob("*.yaml")}
+        for name in wanted - present:
+            with contextlib.suppress(FileNotFoundError):
+                files.write_whole(self.layout.serving / name, (self.layout.revisions / name).read_text())
+        for name in present - wanted:
+            (self.layout.serving / name).unlink(missing_ok=True)
+
+
+def _file_name(variant: str, revision: str) -> str:
+    return f"{variant}-{revision}.yaml"

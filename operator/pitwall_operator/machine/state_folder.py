@@ -34,6 +34,11 @@ class StateFolder:
         """Specs that pools run, one file per variant and revision."""
         return self.run / "revisions"
 
+    @property
+    def serving(self) -> Path:
+        """The variants that pools run now, a file for each: what the ingest worker prepares videos for."""
+        return self.run / "serving"
+
     def record(self, rollout: str) -> Path:
         """A rollout's decision record."""
         return self.state / "records" / f"{rollout}.jsonl"
@@ -48,7 +53,7 @@ class StateFolder:
         files.write_json(self.run / "settings.json", settings)
 
     def port(self, process: str) -> int:
-        """The TCP port of `gateway`, `metrics`, `flags`, `sync` or `operator`."""
+        """The TCP port of `gateway`, `metrics`, `flags`, `sync`, `operator` or `ingest`."""
         return int(self.settings()["ports"][process])
 
     def gateway_url(self) -> str:
@@ -58,6 +63,10 @@ class StateFolder:
     def metrics_url(self) -> str:
         """Where the gateway shows what it counts."""
         return f"http://127.0.0.1:{self.port('metrics')}"
+
+    def ingest_url(self) -> str:
+        """Where the ingest worker shows what it counts."""
+        return f"http://127.0.0.1:{self.port('ingest')}"
 
     def flags_url(self) -> str:
         """The flag service's HTTP side."""

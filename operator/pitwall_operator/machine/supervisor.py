@@ -1,4 +1,4 @@
-"""Keeps the embedded mode's services running: flag service, gateway and operator.
+"""Keeps the embedded mode's services running: flag service, gateway, operator and ingest worker.
 
 `python -m pitwall_operator.machine.supervisor --state DIR`. The services outlive a killed supervisor; the next one
 finds them by pid and creation time.
@@ -24,6 +24,8 @@ log = logging.getLogger("pitwall_operator.machine.supervisor")
 
 POLL_SECONDS = 0.3
 STOP_SECONDS = 10.0
+INGEST_NICE = 10
+"""Videos are prepared ahead with what questions leave of the processors."""
 BACKOFF = Backoff(first_seconds=0.5, longest_seconds=30.0)
 
 
@@ -61,6 +63,14 @@ def services(folder: StateFolder) -> tuple[ServiceProcess, ...]:
             {"PITWALL_FLAGS_EVALUATE_TOKEN": tokens["evaluate"], "PROMETHEUS_DISABLE_CREATED_SERIES": "True"},
         ),
         ServiceProcess("operator", "pitwall_operator.machine.embedded", ("--state", str(folder.state))),
+        ServiceProcess(
+            "ingest",
+            "pitwall_runtime.ingest",
+            ("work", "--variants", str(folder.serving), "--cache-dir", settings["cache"], "--nice", str(INGEST_NICE),
+             "--metrics-port", str(ports["ingest"]),
+             *(part for root in settings["media_roots"] for part in ("--media-root", root))),
+            {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PROMETHEUS_DISABLE_CREATED_SERIES": "True"},
+        ),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pitwall_runtime.ingest.telemetry import IngestTelemetry
     from pitwall_runtime.ingest.worker import IngestWorker
     from pitwall_runtime.pipeline.pipeline import Pipeline
+    from pitwall_runtime.stores.eviction import Quota
 
 
 def ingest_options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -40,11 +41,16 @@ def ingest_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     work.add_argument(
         "--book-url", default="", help="redis://… of the states; default: where the queue is, or a folder"
     )
-    work.add_argument("--variant", type=Path, action="append", required=True, metavar="FILE", help="repeatable")
+    variants = work.add_mutually_exclusive_group(required=True)
+    variants.add_argument("--variant", type=Path, action="append", default=[], metavar="FILE", help="repeatable")
+    variants.add_argument(
+        "--variants", type=Path, metavar="FOLDER", help="of a file per variant, looked at again before each video"
+    )
     work.add_argument("--media-root", type=Path, action="append", default=[], help="folder that file:// may read")
     work.add_argument("--allow-host", action="append", default=[], help="host[:port] allowed although it is private")
     work.add_argument("--max-media-bytes", type=int, default=2 << 30)
     work.add_argument("--threads", type=int, default=1, help="threads per numeric library")
+    work.add_argument("--nice", type=int, default=0, help="give way to others on this machine, 1 to 19")
     work.add_argument("--metrics-host", default="127.0.0.1")
     work.add_argument("--metrics-port", type=int, default=0, help="0 serves no metrics")
     work.add_argument("--until-empty", action="store_true", help="end when no video waits")
@@ -71,6 +77,7 @@ def _status(arguments: argparse.Namespace) -> int:
 def _work(arguments: argparse.Namespace) -> int:
     from pitwall_runtime.ingest.telemetry import IngestTelemetry
 
+    os.nice(arguments.nice)
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", str(arguments.threads))
     os.environ.setdefault("TQDM_DISABLE", "1")
@@ -82,7 +89,7 @@ def _work(arguments: argparse.Namespace) -> int:
         telemetry.serve(arguments.metrics_host, arguments.metrics_port)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=worker.stop, daemon=True).start())
-    logging.getLogger(__name__).info("waits for videos to prepare for %s", ", ".join(worker.pipelines))
+    logging.getLogger(__name__).info("waits for videos to prepare")
     if arguments.until_empty:
         while worker.step():
             pass
@@ -93,39 +100,40 @@ def _work(arguments: argparse.Namespace) -> int:
 
 
 def _worker(arguments: argparse.Namespace, queue: IngestQueue, telemetry: "IngestTelemetry") -> "IngestWorker":
-    import torch
-
     from pitwall_runtime.ingest.download import DownloadLimits
     from pitwall_runtime.ingest.resolve import Resolver
+    from pitwall_runtime.ingest.variants import FollowedVariants
     from pitwall_runtime.ingest.worker import IngestWorker
-    from pitwall_runtime.pipeline.pipeline import Pipeline, preparing_pipeline
-    from pitwall_runtime.pipeline.resources import PipelineResources
-    from pitwall_runtime.pipeline.variant_file import read_variant
 
-    torch.set_num_threads(arguments.threads)
     quota = quota_of(arguments, arguments.cache_dir)
     limits = DownloadLimits(max_bytes=arguments.max_media_bytes, allowed_hosts=frozenset(arguments.allow_host))
-
-    made: dict[str, Pipeline] = {}
-    resources = PipelineResources(
-        quota, arguments.hot_bytes, DecodeMemory(arguments.decode_bytes), shared_of(arguments)
-    )
-
-    def pipeline(variant: "SamplerVariant") -> "Pipeline":
-        """Variants that decode and encode alike share one: what it prepares is theirs too."""
-        alike = variant.spec.decode.model_dump_json() + variant.spec.encoder.model_dump_json()
-        if alike not in made:
-            made[alike] = preparing_pipeline(variant, arguments.cache_dir, resources)
-        return made[alike]
-
-    variants = [read_variant(path) for path in arguments.variant]
+    variants = FollowedVariants(_builder(arguments, quota), arguments.variant, arguments.variants)
+    if arguments.variant:
+        variants.check()  # one that does not load is known before the first video
     return IngestWorker(
         queue=queue,
         book=open_book(arguments.book_url, arguments.queue_url, arguments.cache_dir),
         resolver=Resolver(tuple(arguments.media_root), arguments.cache_dir / "downloads", limits, quota),
-        pipelines={variant.metadata.name: pipeline(variant) for variant in variants},
+        variants=variants,
         told=telemetry.ended,
     )
+
+
+def _builder(arguments: argparse.Namespace, quota: "Quota") -> "Callable[[SamplerVariant], Pipeline]":
+    memory = DecodeMemory(arguments.decode_bytes)
+    shared = shared_of(arguments)
+
+    def build(variant: "SamplerVariant") -> "Pipeline":
+        import torch
+
+        from pitwall_runtime.pipeline.pipeline import preparing_pipeline
+        from pitwall_runtime.pipeline.resources import PipelineResources
+
+        torch.set_num_threads(arguments.threads)
+        resources = PipelineResources(quota, arguments.hot_bytes, memory, shared)
+        return preparing_pipeline(variant, arguments.cache_dir, resources)
+
+    return build
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

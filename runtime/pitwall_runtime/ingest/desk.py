@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pitwall_runtime.errors import BadQuestionError
-from pitwall_runtime.ingest.queue.book import VideoBook, VideoRecord, VideoState, change, video_id
+from pitwall_runtime.ingest.queue.book import VideoBook, VideoRecord, VideoState, belongs, change, video_id
 from pitwall_runtime.ingest.queue.port import IngestJob, IngestQueue
 
 _STALE_SECONDS = 3600.0
@@ -21,14 +21,15 @@ class IngestDesk:
     queue: IngestQueue
     book: VideoBook
 
-    def submit(self, url: str) -> VideoRecord:
-        """The record of the video at `url`, queued unless it is under way. Raises BadQuestionError, UnavailableError.
+    def submit(self, url: str, owner: str = "") -> VideoRecord:
+        """The record of this owner's video at `url`, queued unless it is under way.
 
+        Raises BadQuestionError or UnavailableError.
         A video that is ready or failed is queued again: its server is asked whether the file has changed, and nothing
         that is prepared already is done twice.
         """
         check_address(url)
-        key, now = video_id(url), time.time()
+        key, now = video_id(url, owner), time.time()
         known = self.book.find(key)
         if known and not known.state.final and now - known.updated_at < _STALE_SECONDS:
             return known
@@ -36,9 +37,9 @@ class IngestDesk:
         fresh = known or VideoRecord(key, created_at=now)
         return change(self.book, fresh, state=VideoState.QUEUED, attempts=0, error="", error_code="")
 
-    def find(self, key: str) -> VideoRecord | None:
-        """What is known of a video; None if it was never sent."""
-        return self.book.find(key)
+    def find(self, key: str, owner: str = "") -> VideoRecord | None:
+        """What is known of a video; None if this owner never sent it."""
+        return self.book.find(key) if belongs(key, owner) else None
 
 
 def check_address(url: str) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -21,6 +21,7 @@ from pitwall_runtime.errors import (
 from pitwall_runtime.ingest.queue.book import VideoBook, VideoRecord, VideoState, change
 from pitwall_runtime.ingest.queue.port import Delivery, IngestQueue
 from pitwall_runtime.ingest.resolve import Resolver
+from pitwall_runtime.ingest.variants import FollowedVariants
 from pitwall_runtime.media import Video
 from pitwall_runtime.pipeline.pipeline import Pipeline
 
@@ -45,12 +46,13 @@ class WorkLimits:
 
 @dataclass(slots=True)
 class IngestWorker:
-    """One worker. `pipelines` by variant; `told` hears how each job ended: ready, failed or again."""
+    """One worker. It takes nothing while there are no `variants`; `told` hears how each job ended: ready, failed or
+    again."""
 
     queue: IngestQueue
     book: VideoBook
     resolver: Resolver
-    pipelines: Mapping[str, Pipeline]
+    variants: FollowedVariants
     limits: WorkLimits = field(default_factory=WorkLimits)
     told: Callable[[str], None] = lambda _: None
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -72,6 +74,9 @@ class IngestWorker:
 
     def step(self) -> bool:
         """Do one job; whether there was one. Raises QueueAwayError."""
+        if not self.variants.known():
+            self._stopping.wait(self.limits.wait_seconds)
+            return False
         delivery = self.queue.take(self.limits.wait_seconds)
         if delivery is None:
             return False
@@ -106,16 +111,20 @@ class IngestWorker:
             change(self.book, record, state=VideoState.READY, error="", error_code="")
             self.queue.done(delivery)
             self.told("ready")
-            log.info("%s is ready: %.0f s of video for %s", record.id, record.seconds, ", ".join(self.pipelines))
+            log.info("%s is ready: %.0f s of video for %s", record.id, record.seconds, ", ".join(record.variants))
 
     def _prepared(self, delivery: Delivery, record: VideoRecord) -> VideoRecord:
         video = self.resolver.resolve(delivery.job.url, self._deadline)
         with self.resolver.keeping(video) as kept:
             if not kept:
                 raise StorageFullError("the video is evicted as soon as it is fetched; have the cache enlarged")
-            record = change(self.book, record, state=VideoState.DECODING, content_hash=video.content_hash)
+            pipelines = self.variants.pipelines()
+            if not pipelines:
+                raise UnavailableError("there is no variant that videos can be prepared for; see the worker's log")
+            content, nothing = video.content_hash, dict.fromkeys((name for name, _ in pipelines), 0.0)
+            record = change(self.book, record, state=VideoState.DECODING, content_hash=content, variants=nothing)
             try:
-                for name, pipeline in self.pipelines.items():
+                for name, pipeline in pipelines:
                     record = self._embedded(pipeline, name, video, record)
             except (NotAVideoError, MediaBrokenError, MediaTooLargeError):
                 self.resolver.reject(video)

@@ -9,12 +9,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
 
+from pitwall_crds.names import Header
 from pitwall_runtime.errors import BadQuestionError, MediaMissingError, RefusedError
 from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.queue.book import VideoRecord, VideoState
 from pitwall_runtime.serve.schema import Part, error_json
 
 MAX_BATCH = 1000
+MAX_OWNER = 128
 
 Asked = TypeVar("Asked", bound=BaseModel)
 Url = Annotated[str, Field(min_length=1, max_length=8192)]
@@ -33,13 +35,15 @@ class BatchRequest(Part):
 
 
 class VideoOut(Part):
-    """Where a video stands. `variants`: the share of its frames that is embedded, 0 to 1, by variant."""
+    """Where a video stands. `variants`: the share of its frames that is embedded, 0 to 1, by variant; `progress`: the
+    mean of them."""
 
     id: str
     object: str = "video"
     status: VideoState
     content_hash: str
     seconds: float
+    progress: float
     variants: Mapping[str, float]
     attempts: int
     error: Mapping[str, str] | None
@@ -52,16 +56,17 @@ def add_video_routes(app: FastAPI, desk: IngestDesk, body_of: Callable[[Request]
 
     async def submit(request: Request) -> Response:
         asked = _parsed(VideoRequest, await body_of(request))
-        record = await asyncio.to_thread(desk.submit, asked.url)
+        record = await asyncio.to_thread(desk.submit, asked.url, _owner(request))
         return JSONResponse(_out(record), HTTPStatus.ACCEPTED)
 
     async def submit_batch(request: Request) -> Response:
         asked = _parsed(BatchRequest, await body_of(request))
-        data = await asyncio.to_thread(lambda: [_submitted(desk, url) for url in asked.urls])
+        owner = _owner(request)
+        data = await asyncio.to_thread(lambda: [_submitted(desk, url, owner) for url in asked.urls])
         return JSONResponse({"object": "list", "data": data}, HTTPStatus.ACCEPTED)
 
-    async def find(video_id: str) -> Response:
-        record = await asyncio.to_thread(desk.find, video_id)
+    async def find(request: Request, video_id: str) -> Response:
+        record = await asyncio.to_thread(desk.find, video_id, _owner(request))
         if record is None:
             raise MediaMissingError("there is no video of this id; send its url with POST /v1/videos first")
         return JSONResponse(_out(record))
@@ -80,10 +85,15 @@ def _parsed(kind: type[Asked], body: bytes) -> Asked:
         raise BadQuestionError(f'{where}: {problem["msg"]}; send {{"url": …}}, or {{"urls": […]}} to /batch') from None
 
 
-def _submitted(desk: IngestDesk, url: str) -> dict[str, Any]:
+def _owner(request: Request) -> str:
+    """Whose videos these are, in the gateway's word; who asks a runtime directly is one of all who do."""
+    return request.headers.get(Header.OWNER, "")[:MAX_OWNER]
+
+
+def _submitted(desk: IngestDesk, url: str, owner: str) -> dict[str, Any]:
     """One of a batch: what is wrong with it does not concern the others."""
     try:
-        return _out(desk.submit(url))
+        return _out(desk.submit(url, owner))
     except RefusedError as refusal:
         return error_json(refusal.message, "invalid_request_error", refusal.code)
 
@@ -95,6 +105,7 @@ def _out(record: VideoRecord) -> dict[str, Any]:
         status=record.state,
         content_hash=record.content_hash,
         seconds=record.seconds,
+        progress=round(sum(record.variants.values()) / max(1, len(record.variants)), 3),
         variants=record.variants,
         attempts=record.attempts,
         error=error,

@@ -59,7 +59,7 @@ def folder(tmp_path: Path) -> StateFolder:
             "cache": str(tmp_path / "cache"),
             "media_roots": [str(tmp_path / "media")],
             "follow_up_seconds": 120,
-            "ports": {name: free_port() for name in ("gateway", "metrics", "flags", "sync", "operator")},
+            "ports": {name: free_port() for name in ("gateway", "metrics", "flags", "sync", "operator", "ingest")},
         }
     )
     return made

@@ -53,6 +53,10 @@ async def seen(platform: Processes, pool: Pool, wanted: PoolSeen, *, name: str =
     raise AssertionError(f"{pool} never became {wanted}; it is {found}")
 
 
+def serving(layout: ProcessFolders) -> list[str]:
+    return sorted(path.name for path in layout.serving.glob("*.yaml"))
+
+
 def routes(layout: ProcessFolders) -> dict:
     return json.loads(layout.routes.read_text())["variants"]
 
@@ -86,6 +90,20 @@ async def test_a_process_that_still_loads_gets_no_questions(platform, layout, fa
 
     (fake_runtime / "loading").unlink()
     await seen(platform, Pool.MAIN, PoolSeen("r1", 1, 1))
+
+
+async def test_videos_are_prepared_for_what_pools_run_also_while_a_new_operator_knows_no_goal_yet(
+    platform, layout, client
+):
+    await platform.run(VARIANT, "r1", Pool.MAIN, 1)
+    await platform.pools()
+    assert load_file(layout.serving / "aks-v1-r1.yaml")[0].spec == VARIANT.spec
+
+    await Processes.adopt(layout, client).pools()
+    assert serving(layout) == ["aks-v1-r1.yaml"]
+    await platform.drain("aks-v1", Pool.MAIN)
+    await platform.pools()
+    assert serving(layout) == []
 
 
 async def test_asking_for_the_same_again_starts_nothing(platform):
@@ -179,6 +197,7 @@ async def test_a_new_revision_takes_over_only_once_it_answers(platform, layout, 
     await seen(platform, Pool.MAIN, PoolSeen("r2", 1, 1))
     assert [one.draining for one in platform.children] == [True, False]
     assert routes(layout) == {"aks-v1": {"stable": [new.url]}}
+    assert serving(layout) == ["aks-v1-r2.yaml"], "videos are prepared for what answers from now on"
 
 
 async def test_a_smaller_pool_drains_the_surplus_and_what_it_counted_still_counts(platform, layout):

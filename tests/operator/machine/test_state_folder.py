@@ -17,11 +17,12 @@ def test_addresses_come_from_the_settings(folder):
 
     assert folder.gateway_url() == f"http://127.0.0.1:{ports['gateway']}"
     assert folder.flags_url() == f"http://127.0.0.1:{ports['flags']}"
+    assert folder.ingest_url() == f"http://127.0.0.1:{ports['ingest']}"
     assert folder.port("sync") == ports["sync"]
 
 
 def test_everything_lies_under_the_folder(folder):
-    inside = (folder.run, folder.logs, folder.events, folder.revisions, folder.record("sampler"))
+    inside = (folder.run, folder.logs, folder.events, folder.revisions, folder.serving, folder.record("sampler"))
 
     assert all(path.is_relative_to(folder.state) for path in inside)
     assert folder.record("sampler").name == "sampler.jsonl"

@@ -11,6 +11,7 @@ import pytest
 
 from pitwall_operator.machine import child, supervisor
 from pitwall_operator.machine.supervisor import RunningService, ServiceProcess, Supervisor, services
+from pitwall_runtime.ingest.__main__ import ingest_options
 
 pytestmark = [
     pytest.mark.usefixtures("leaves_nothing"),
@@ -39,15 +40,28 @@ def said(supervised: Supervisor) -> str:
 
 
 def test_the_services_know_each_others_ports_and_only_their_own_tokens(folder):
-    flags, gateway, operator = services(folder)
+    flags, gateway, _, ingest = services(folder)
     ports, tokens = folder.settings()["ports"], folder.secrets()
 
-    assert [one.name for one in (flags, gateway, operator)] == ["flags", "gateway", "operator"]
+    assert [one.name for one in services(folder)] == ["flags", "gateway", "operator", "ingest"]
     assert str(ports["flags"]) in flags.arguments
     assert f"127.0.0.1:{ports['sync']}" in gateway.arguments
     assert set(flags.environment.values()) == set(tokens.values())
     assert tokens["write"] not in gateway.environment.values()
+    assert not set(tokens.values()) & set(ingest.environment.values())
     assert tokens["evaluate"] == gateway.environment["PITWALL_FLAGS_EVALUATE_TOKEN"]
+
+
+def test_the_ingest_worker_has_the_runtimes_cache_and_media_and_follows_what_pools_run(folder):
+    *_, ingest = services(folder)
+    chosen = ingest_options(ingest.arguments)
+    settings = folder.settings()
+
+    assert (chosen.command, chosen.variants, chosen.queue_url) == ("work", folder.serving, "")
+    assert str(chosen.cache_dir) == settings["cache"]
+    assert [str(root) for root in chosen.media_root] == settings["media_roots"]
+    assert chosen.metrics_port == settings["ports"]["ingest"]
+    assert chosen.nice > 0, "whoever asks goes first"
 
 
 def test_what_runs_is_not_started_again(one_service, until):
@@ -108,7 +122,7 @@ def test_the_next_supervisor_adopts_what_runs_and_not_what_died(folder, modules,
     found = {one.service.name: one.pid for one in Supervisor.adopt(folder).running}
 
     child.stop(pid, born, signal.SIGKILL)
-    assert found == {"gateway": pid, "flags": 0, "operator": 0}
+    assert found == {"gateway": pid, "flags": 0, "operator": 0, "ingest": 0}
 
 
 def test_at_the_end_everything_stops_also_the_runtimes(one_service, modules, folder, until):
@@ -142,16 +156,18 @@ def test_ending_what_never_ran_is_fine(folder):
 
 @pytest.mark.slow
 def test_the_process_keeps_its_services_until_it_is_told_to_stop(folder, modules, until):
-    """The three services by their real names, each of them a module that only stays."""
-    for name in ("pitwall_flags/service", "pitwall_gateway"):
+    """The services by their real names, each of them a module that only stays."""
+    for name in ("pitwall_flags/service", "pitwall_gateway", "pitwall_runtime/ingest"):
         (modules / name).mkdir(parents=True)
         (modules / name / "__init__.py").touch()
         (modules / name / "__main__.py").write_text(STAYS)
-    (modules / "pitwall_flags" / "__init__.py").touch()
+    for name in ("pitwall_flags", "pitwall_runtime"):
+        (modules / name / "__init__.py").touch()
     command = [sys.executable, "-m", "pitwall_operator.machine.supervisor", "--state", str(folder.state)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": ""})
+    path = os.pathsep.join((str(modules), *sys.path))
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path})
     known = folder.run / "services.json"
-    until(lambda: known.exists() and len(json.loads(known.read_text())) == 3)
+    until(lambda: known.exists() and len(json.loads(known.read_text())) == 4)
     started = json.loads(known.read_text())
     process.send_signal(signal.SIGTERM)
 

@@ -16,6 +16,7 @@ import httpx
 import pytest
 import yaml
 
+from pitwall_crds.host.files import write_whole
 from pitwall_crds.names import Metric
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import BadQuestionError, MediaOriginError
@@ -25,6 +26,7 @@ from pitwall_runtime.ingest.queue.book import FolderBook, VideoRecord, VideoStat
 from pitwall_runtime.ingest.queue.local import LocalQueue
 from pitwall_runtime.ingest.queue.port import QueueDepth
 from pitwall_runtime.ingest.resolve import Resolver
+from pitwall_runtime.ingest.variants import FollowedVariants
 from pitwall_runtime.ingest.worker import IngestWorker, WorkLimits
 from pitwall_runtime.pipeline.pipeline import Pipeline, preparing_pipeline
 from pitwall_runtime.pipeline.resources import PipelineResources
@@ -41,6 +43,12 @@ def until(condition):
         time.sleep(0.02)
 
 
+def write_variant(folder, variant):
+    data = variant.to_yaml_dict() | {"apiVersion": variant.api_version, "kind": variant.kind}
+    write_whole(folder / f"{variant.metadata.name}.yaml", yaml.safe_dump(data))
+    return folder / f"{variant.metadata.name}.yaml"
+
+
 @dataclass
 class Ingest:
     """A desk and a worker of one cache folder."""
@@ -54,13 +62,15 @@ class Ingest:
 def ingest(tmp_path, clip, make_variant):
     cache, ended = tmp_path / "cache", []
     queue, book = LocalQueue(cache / "ingest.sqlite"), FolderBook(cache / "videos")
-    pipelines = {
-        name: preparing_pipeline(make_variant(name), cache, PipelineResources(Quota(cache), 1 << 20))
-        for name in ("aks", "uniform")
-    }
+    folder = tmp_path / "variants"
+    for name in ("aks", "uniform"):
+        write_variant(folder, make_variant(name))
+    variants = FollowedVariants(
+        lambda variant: preparing_pipeline(variant, cache, PipelineResources(Quota(cache), 1 << 20)), folder=folder
+    )
     limits = WorkLimits(attempts=3, wait_seconds=0, pause_seconds=0.01)
     worker = IngestWorker(
-        queue, book, Resolver((clip.parent,), cache / "downloads"), pipelines, limits, told=ended.append
+        queue, book, Resolver((clip.parent,), cache / "downloads"), variants, limits, told=ended.append
     )
     yield Ingest(IngestDesk(queue, book), worker, ended)
     queue.close()
@@ -71,7 +81,7 @@ def test_a_prepared_video_is_warm_for_the_first_question(ingest, clip, make_vari
     assert (sent.state, ingest.worker.queue.depth()) == (VideoState.QUEUED, QueueDepth(1, 0, 0))
     assert ingest.worker.step()
     record = ingest.desk.find(sent.id)
-    assert (record.state, record.seconds, record.variants) == (VideoState.READY, 20, {"aks": 1.0, "uniform": 1.0})
+    assert (record.state, record.seconds, record.variants) == (VideoState.READY, 20, {"aks-v1": 1.0, "uniform-v1": 1.0})
     assert ingest.worker.queue.depth() == QueueDepth(0, 0, 0)
 
     pipeline = Pipeline(make_variant("aks"), tmp_path / "cache", RuntimeTelemetry("aks", "stable"))
@@ -89,7 +99,7 @@ def test_how_far_a_video_is_decoded_is_shown_once_a_minute_of_it(ingest, make_cl
             super().put(record)
 
     told = []
-    ingest.worker.book = WatchedBook(ingest.worker.pipelines["aks"].preparation.locks.parent / "videos")
+    ingest.worker.book = WatchedBook(ingest.worker.book.folder)
     ingest.desk.submit(film.as_uri())
     assert ingest.worker.step()
 
@@ -114,7 +124,8 @@ def test_the_same_content_under_another_name_is_not_prepared_twice(ingest, clip)
     records = [ingest.desk.find(key) for key in ids]
     assert {record.state for record in records} == {VideoState.READY}
     assert len({record.content_hash for record in records}) == 1
-    assert sum(pipeline.preparation.videos_decoded for pipeline in ingest.worker.pipelines.values()) == 1
+    (aks, shared), (uniform, same) = ingest.worker.variants.pipelines()
+    assert (aks, uniform, shared is same, shared.preparation.videos_decoded) == ("aks-v1", "uniform-v1", True, 1)
 
 
 def test_a_ready_video_that_is_sent_again_is_looked_at_again(ingest, clip):
@@ -151,7 +162,8 @@ def test_what_may_pass_is_tried_again_and_not_for_ever(ingest, clip, monkeypatch
 
 
 def test_a_bug_is_tried_again_and_ends_among_the_dead(ingest, clip, monkeypatch):
-    monkeypatch.setattr(ingest.worker, "pipelines", {"broken": None})
+    broken = FollowedVariants(lambda _: object(), folder=ingest.worker.variants.folder)
+    monkeypatch.setattr(ingest.worker, "variants", broken)
     key = ingest.desk.submit(clip.as_uri()).id
     while ingest.worker.step():
         pass
@@ -211,8 +223,7 @@ def test_a_damaged_record_counts_as_none(ingest, clip, content):
 
 
 def worker_process(tmp_path, clip, variant, *options):
-    path = tmp_path / "variant.yaml"
-    path.write_text(yaml.safe_dump(variant.to_yaml_dict() | {"apiVersion": variant.api_version, "kind": variant.kind}))
+    path = write_variant(tmp_path, variant)
     command = [sys.executable, "-m", "pitwall_runtime.ingest", "work", "--variant", path, "--cache-dir"]
     command += [tmp_path / "cache", "--media-root", clip.parent, *options]
     return subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, text=True)
@@ -262,3 +273,25 @@ def free_port() -> int:
 def test_a_queue_that_cannot_be_opened_is_one_line(tmp_path, capsys):
     assert main(["status", "--cache-dir", str(tmp_path), "--queue-url", "rabbit://x"]) == 2
     assert capsys.readouterr().err.startswith("pitwall ingest: 'rabbit://x' is no queue")
+
+
+def test_without_a_variant_a_job_is_left_in_the_queue(ingest, clip):
+    for path in ingest.worker.variants.folder.iterdir():
+        path.unlink()
+    ingest.desk.submit(clip.as_uri())
+    assert not ingest.worker.step()
+    assert ingest.worker.queue.depth() == QueueDepth(1, 0, 0)
+
+
+def test_one_owner_sees_nothing_of_anothers_and_everybodys_are_apart_from_both(ingest, clip):
+    ann, bob = (ingest.desk.submit(clip.as_uri(), owner).id for owner in ("ann", "bob"))
+    everybodys = ingest.desk.submit(clip.as_uri()).id
+    seen = {
+        key: {owner for owner in ("ann", "bob", "") if ingest.desk.find(key, owner)} for key in (ann, bob, everybodys)
+    }
+    assert seen == {ann: {"ann"}, bob: {"bob"}, everybodys: {""}}
+    while ingest.worker.step():
+        pass
+    (_, pipeline), _ = ingest.worker.variants.pipelines()
+    assert ingest.desk.find(ann, "ann").content_hash == ingest.desk.find(bob, "bob").content_hash
+    assert pipeline.preparation.videos_decoded == 1

@@ -27,6 +27,7 @@ CacheOption = Annotated[
     Path | None, typer.Option("--cache", help="Folder for frames and embeddings.", envvar="PITWALL_CACHE")
 ]
 START_SECONDS = 120.0
+INNER_PORTS = ("metrics", "flags", "sync", "operator", "ingest")
 
 
 def read(paths: Sequence[Path]) -> tuple[Resource, ...]:
@@ -100,7 +101,7 @@ def up(
     ] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the first variant serves.")] = True,
 ) -> None:
-    """Start flag service, gateway, operator and the variants' runtimes on this machine; and apply files."""
+    """Start flag service, gateway, operator, ingest worker and the variants' runtimes here; and apply files."""
     found = read(filename)
     folder = StateFolder(state.resolve())
     running = supervisor_of(folder)
@@ -115,6 +116,7 @@ def up(
     if wait:
         _await(folder)
     console.print(f"gateway    {folder.gateway_url()}/v1   (OpenAI-compatible)")
+    console.print(f"videos     {folder.gateway_url()}/v1/videos   (prepared before anybody asks)")
     console.print(f"flags      {folder.flags_url()}      state {folder.state}")
     console.print(f"flagd sync 127.0.0.1:{folder.port('sync')}      OpenFeature clients: `pitwall clients`")
 
@@ -148,7 +150,10 @@ def _write_settings(
         "cache": str(cache),
         "media_roots": [str(root) for root in roots],
         "follow_up_seconds": follow_up_seconds,
-        "ports": {"gateway": port, **{name: sockets.free_port() for name in ("metrics", "flags", "sync", "operator")}},
+        "ports": {
+            "gateway": port,
+            **{name: sockets.free_port() for name in ("metrics", "flags", "sync", "operator", "ingest")},
+        },
     }
     folder.write_settings(settings)
 

@@ -43,6 +43,7 @@ class View:
     variants: Sequence[SamplerVariant]
     pools: Sequence[PoolView] = ()
     unseen: str = ""
+    ingest: str = ""
     place: str = field(default="", kw_only=True)
     everywhere: bool = field(default=False, kw_only=True)
 
@@ -67,17 +68,22 @@ def look(source: ResourceSource, name: str | None, *, everywhere: bool) -> View:
             raise
         unseen = f"not shown: {error}"
     place = "this cluster" if everywhere else source.place
-    return View(chosen, source.variants(everywhere=everywhere), pools, unseen, place=place, everywhere=everywhere)
+    variants = source.variants(everywhere=everywhere)
+    return View(chosen, variants, pools, unseen, source.ingest(), place=place, everywhere=everywhere)
 
 
 def screen(view: View) -> RenderableType:
-    """A tree of each Rollout, and the variants' five metrics."""
+    """A tree of each Rollout, the variants' five metrics, and where the ingest queue stands."""
     parts: list[RenderableType] = []
     for rollout in view.rollouts:
         parts += [tree(rollout, view.pools, unseen=view.unseen), Text("")]
     if not view.rollouts:
         parts += [Text(f"no Rollout in {view.place}"), Text("")]
-    return Group(*parts, variant_table(view.variants, everywhere=view.everywhere) if view.variants else Text(""))
+    if view.variants:
+        parts.append(variant_table(view.variants, everywhere=view.everywhere))
+    if view.ingest:
+        parts += [Text(""), Text(f"videos prepared ahead: {view.ingest}")]
+    return Group(*parts)
 
 
 def _status_data(view: View, rollout: Rollout) -> dict[str, Any]:

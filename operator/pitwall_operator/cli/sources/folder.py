@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from pitwall_crds.host import files
+from pitwall_crds.names import Label, Metric
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
@@ -69,6 +70,23 @@ class Folder:
             PoolView("default", variant, pool, revision, sum(pod.ready for pod in pods), len(pods), tuple(pods))
             for (variant, pool, revision), pods in pools.items()
         )
+
+    def ingest(self) -> str:
+        """From the worker's counters."""
+        from pitwall_operator.observe.scrape import parse
+
+        folder = StateFolder(self.state)
+        known = files.read_json(folder.run / "services.json", {}).get("ingest")
+        if known is None:
+            return ""
+        if not alive(*known):
+            return "no worker runs; `pitwall up` starts one"
+        try:
+            counted = parse(httpx.get(f"{folder.ingest_url()}/metrics", timeout=2.0, trust_env=False).text)
+        except (httpx.HTTPError, ValueError):
+            return f"the worker does not answer yet; see {folder.logs / 'ingest.log'}"
+        depth = {labels[Label.STATE]: int(count) for labels, count in counted.samples.get(Metric.INGEST_QUEUE, ())}
+        return "{waiting} waiting, {taken} in work, {dead} failed".format(**depth) if depth else "its queue is away"
 
     def actor(self) -> str:
         """The user of this machine."""

@@ -58,6 +58,9 @@ class ResourceSource(Protocol):
     def pools(self, *, everywhere: bool = False) -> tuple[PoolView, ...]:
         """What runs for the variants."""
 
+    def ingest(self) -> str:
+        """Where the videos stand that are prepared before anybody asks, in a line; empty where it is not known."""
+
     def actor(self) -> str:
         """Who asks, for the record."""
 

@@ -13,6 +13,8 @@ from typing import Any, Final, Protocol
 from pitwall_crds.host.files import read_json, write_json
 from pitwall_runtime.errors import QueueAwayError
 
+_PREFIX: Final = "vid_"
+_DIGITS: Final = 32
 _KEPT_SECONDS: Final = 30 * 86_400
 
 
@@ -63,9 +65,23 @@ class VideoRecord:
         return cls(**{**data, "state": VideoState(data["state"])})
 
 
-def video_id(url: str) -> str:
-    """The id of the video at an address: the same address has the same."""
-    return f"vid_{hashlib.sha256(url.encode(errors='surrogatepass')).hexdigest()[:32]}"
+def video_id(url: str, owner: str = "") -> str:
+    """The id of the video that an owner has at an address: the same owner and address have the same."""
+    return _id(_digest(url), owner)
+
+
+def belongs(key: str, owner: str) -> bool:
+    """Whether an id is this owner's; those without an owner are for all who have none."""
+    return key == _id(key.removeprefix(_PREFIX)[:_DIGITS], owner)
+
+
+def _id(address: str, owner: str) -> str:
+    """Address and owner are both in it, so whose it is can be told without a record."""
+    return f"{_PREFIX}{address}{_digest(f'{owner}|{address}') if owner else ''}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
 
 
 class VideoBook(Protocol):
