@@ -168,12 +168,13 @@ def test_a_question_that_it_fails_is_answered_by_stable_and_counts_against_it(ho
 @pytest.mark.soak
 def test_its_failures_prove_harm_and_its_status_names_the_line(house, candidate):
     def harmful() -> bool:
-        for _ in range(4):
+        for number in range(10):
             house.ask("raises", user=candidate)
             house.ask("a quiet one", user=candidate)
-        return house.rollout().status.verdict is Verdict.HARMFUL
+            house.ask("a quiet one", user=f"other-{number}")
+        return house.rollout().status.gates[0].verdict is Verdict.HARMFUL
 
-    until(harmful)
+    until(harmful, 180.0)
 
     def told() -> str:
         conditions = house.variant("moody-v1").status.conditions
