@@ -93,6 +93,26 @@ def test_aborting_sends_everybody_back(house):
     assert "Aborted" in pitwall(house.state, "explain")
 
 
+@pytest.mark.soak
+def test_an_undo_brings_back_what_served_before(house):
+    def serving() -> list[str]:
+        return [share.variant for share in house.rollout().status.weights if share.weight_basis_points]
+
+    pitwall(house.state, "apply", "-f", str(EXAMPLES / "rollout-aks.yaml"))
+    pitwall(house.state, "retry", or_says="is on its way")  # a spec that is new begins by itself
+    until(lambda: bool(house.rollout().status.candidate_variant))
+    pitwall(house.state, "promote", "--full", "--reason", "a fix for everybody")
+    until(lambda: house.rollout().status.stable_variant == "aks-v1" and serving() == ["aks-v1"], 120.0)
+    until(lambda: house.ask().headers["x-pitwall-variant"] == "aks-v1")
+
+    pitwall(house.state, "undo", "--reason", "slow since noon")
+    until(lambda: house.rollout().status.phase == "Aborted" and serving() == ["uniform-v1"], 120.0)
+    until(lambda: house.ask().headers["x-pitwall-variant"] == "uniform-v1")
+    told = house.rollout().status.history[-1].message
+    assert told.startswith("aks-v1 was aborted: ")
+    assert told.endswith(" undid it: slow since noon")
+
+
 def test_the_kill_switch_needs_no_operator(house):
     pitwall(house.state, "kill", "--reason", "drill")
 

@@ -135,7 +135,7 @@ class Relay:
         if isinstance(reply, VariantFailure) and self._substitutes.comes_second(call, reply):
             self._substitutes.tell(call, answered=False)
             return await self._substitute(served, reply, call, ends)
-        if assigned.arm is Arm.STABLE and isinstance(reply, VariantAnswer):
+        if assigned.arm is Arm.STABLE and not isinstance(reply, VariantFailure):
             self._substitutes.tell(call, answered=True)
         if isinstance(reply, VariantAnswer) or (assigned.arm is Arm.STABLE and not _may_mend(reply)):
             return served

@@ -212,6 +212,15 @@ async def test_stable_gets_its_users_back_as_soon_as_a_trial_succeeds():
     assert (await pit.question()).by.variant == STABLE
 
 
+async def test_a_refusal_by_stable_is_a_sign_of_life():
+    pit = SubstituteRig(OneArmFlags(document()), rule=BreakerRule(failures=2, open_seconds=3600))
+    for reply in (BOOM, REFUSAL, BOOM):
+        pit.replies[STABLE] = reply
+        await pit.question()
+
+    assert (await pit.question()).reply is BOOM
+
+
 @pytest.mark.parametrize("reply", [BOOM, REFUSAL], ids=["fails", "refuses"])
 async def test_a_candidate_that_cannot_either_ends_it_and_nobody_is_asked_again(reply):
     pit = stage().without_stable()
