@@ -15,6 +15,7 @@ from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.upstream import CallLimits
 from pitwall_gateway.serve.relay import Relay
 from pitwall_gateway.serve.settings import Rules
+from pitwall_gateway.serve.substitutes import Substitutes
 from pitwall_gateway.values.question import Question
 
 RUNS = {"sampler.variant": "run-1", "sampler.variant.shadow": "run-1"}
@@ -207,7 +208,9 @@ class SilentVariant:
 async def test_a_question_that_is_cancelled_leaves_what_its_wait_has_proven(split_flags):
     telemetry = GatewayTelemetry()
     assigner = Assigner(split_flags({"sampler.variant": ("candidate", "aks-v2")}, RUNS), "sampler.variant", str)
-    relay = Relay(assigner, Circuits(SilentVariant(), BreakerRule()), telemetry, RecentQuestions(), 60.0)
+    circuits = Circuits(SilentVariant(), BreakerRule())
+    substitutes = Substitutes(assigner, circuits, lambda *_: ())
+    relay = Relay(assigner, circuits, telemetry, RecentQuestions(), 60.0, substitutes)
 
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(relay.answer(Question(b"{}", "ann", ""), {}), 0.01)
