@@ -14,7 +14,9 @@ import pytest
 from pitwall_crds.variant import SamplerVariant
 from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.pipeline.pipeline import Pipeline
+from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
+from pitwall_runtime.stores.eviction import Quota
 from pitwall_runtime.stores.shared import ObjectRows, Shared, open_shared
 
 obstore = pytest.importorskip("obstore")
@@ -95,7 +97,8 @@ def machine(tmp_path, make_variant):
 
     def make(name, shared, variant: SamplerVariant | None = None) -> Pipeline:
         telemetry = RuntimeTelemetry("aks-v1", "stable")
-        return Pipeline(variant or make_variant("aks"), tmp_path / name, telemetry, shared=shared)
+        resources = PipelineResources(Quota(tmp_path / name), shared=shared)
+        return Pipeline(variant or make_variant("aks"), tmp_path / name, telemetry, resources)
 
     return make
 
