@@ -28,6 +28,7 @@ class Reply:
     fallback: str = ""
     moments: tuple[NamedMoment, ...] = ()
     error: str = ""
+    was_asked: bool = True
 
 
 class FilmAsker:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
+from examples.demo.asking import Reply
 from examples.demo.users import DemoExchange
 from rich.console import Console, Group
 from rich.live import Live
@@ -58,7 +59,7 @@ class Screen:
     def _traffic(self) -> str:
         asked = self._watched.exchanges if self._watched else []
         recent = [e for e in asked[-1000:] if e.asked_at_seconds > time.time() - RECENT_SECONDS]
-        arms = Counter(f"{e.reply.variant} ({e.reply.arm})" if e.reply.variant else "not answered" for e in recent)
+        arms = Counter(_became(e.reply) for e in recent)
         shares = ", ".join(f"{name} {count}" for name, count in arms.most_common())
         return f"{len(asked)} questions asked, {len(recent) / RECENT_SECONDS:.0f} a second; last 5 s: {shares}"
 
@@ -89,3 +90,9 @@ class Screen:
                     f"{m.encoder_utilization}",
                     markup=False,
                 )
+
+
+def _became(reply: Reply) -> str:
+    if not reply.was_asked:
+        return "not asked"
+    return f"{reply.variant} ({reply.arm})" if reply.variant else "failed"

@@ -1,6 +1,7 @@
 """Tells the story of a finished rollout, with the numbers that its users saw. Pure: no clock, chance or I/O."""
 
 import statistics
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from examples.demo.users import DemoExchange
@@ -31,8 +32,12 @@ def _per_variant(exchanges: Sequence[DemoExchange]) -> Iterator[str]:
             f"  {variant:12} {len(own):6} answers to {len({e.user for e in own}):5} users, "
             f"p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, {satisfied}"
         )
-    failed = [e for e in exchanges if e.reply.error]
-    yield f"  {len(failed)} of {len(exchanges)} questions failed"
+    asked = [e for e in exchanges if e.reply.was_asked]
+    failed = Counter(e.reply.error for e in asked if e.reply.error)
+    yield f"  {failed.total()} of {len(asked)} questions failed"
+    yield from (f"    {count} times: {error}" for error, count in failed.most_common(3))
+    if kept := len(exchanges) - len(asked):
+        yield f"  {kept} more were not asked, since as many as this machine can bear waited for an answer"
 
 
 def _exposure(rollout: Rollout, exchanges: Sequence[DemoExchange], started: float) -> Iterator[str]:

@@ -143,7 +143,8 @@ class Crowd:
     async def _answered(self, text: str, *, user: str, session: str) -> Reply:
         """The reply, or the reason why the question was not even asked."""
         if self._in_flight >= self._habits.most_in_flight:
-            return Reply(0.0, error=f"not asked: {self._in_flight} questions wait already; lower the rate")
+            words = f"not asked: {self._in_flight} questions wait already; lower the rate"
+            return Reply(0.0, error=words, was_asked=False)
         self._in_flight += 1
         try:
             return await self._asker.ask(text, user=user, session=session)
