@@ -25,7 +25,7 @@ from scipy.stats import beta
 from pitwall_crds.gate import Dependence
 
 FILE = "canary_policies_queues.json"
-RUNS, HARMFUL_RUNS, LABEL_RUNS, QUICK_RUNS = 300, 100, 100, 60
+RUNS, HARMFUL_RUNS, LABEL_RUNS, QUICK_RUNS = 300, 100, 100, 20
 """Three hundred runs without a false alarm exclude 1 %; how soon a harmful candidate is off needs fewer."""
 PROMISED_RUNS = 2000
 """Of the default mode where nothing is wrong: what is promised is shown."""

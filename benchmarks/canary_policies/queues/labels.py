@@ -1,4 +1,5 @@
-"""Questions with their ends come in; what the gateway's own ledger makes of their users' labels comes out, by arm.
+"""Questions with their ends come in; what the gateway's own ledger makes of their users' labels comes out, by arm,
+of each user no more than the gateway's share.
 
 Thumbs come some seconds after an answer, from users of whom each has an own inclination. A follow-up is a further
 question of the same user within the window: bad at once, good when the window has passed.
@@ -15,6 +16,7 @@ from benchmarks.canary_policies.queues.scenario import NOTHING_WRONG, Effect
 
 from pitwall_crds.names import Arm, Outcome, Signal
 from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.shares import USER_SHARE, ShareRule, Shares
 from pitwall_gateway.feedback.ledger import FollowUp, Ledger, LedgerRule
 from pitwall_gateway.feedback.session import QUERY, SESSION, Trial
 from pitwall_gateway.feedback.users import USER
@@ -102,7 +104,8 @@ def _one_run(questions, done, which_run, thumbs, rule) -> Iterable[tuple[int, Tr
     which = np.concatenate([np.tile(np.arange(len(mine)), 3), np.zeros(len(sweeps), int)])
     order = np.argsort(when, kind="stable")
     order = order[: np.searchsorted(when[order], steps * STEP_SECONDS)]
-    series = [ArmSeries(VARIANTS[arm], ARMS[arm]) for arm in questions.arm[mine].tolist()]
+    series = [ArmSeries(VARIANTS[arm], ARMS[arm], "run") for arm in questions.arm[mine].tolist()]
+    shares = Shares(ShareRule(user=USER_SHARE), lambda _: 1.0)
     users, down = [f"user-{user}" for user in questions.user[mine]], thumbs[1]
     ledger, open_questions = Ledger(rule), dict[int, FollowUp | None]()
     for now, what, index in zip(when[order].tolist(), kind[order].tolist(), which[order].tolist(), strict=True):
@@ -119,4 +122,5 @@ def _one_run(questions, done, which_run, thumbs, rule) -> Iterable[tuple[int, Tr
             case _:
                 trials = ledger.sweep(now)
         for trial in trials:
-            yield int(now / STEP_SECONDS), trial
+            if shares.take(trial.series, f"{trial.signal} {trial.unit}", trial.party) is None:
+                yield int(now / STEP_SECONDS), trial

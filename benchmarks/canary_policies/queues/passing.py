@@ -15,7 +15,7 @@ from scipy.stats import beta
 from pitwall_operator.decision.weighing.analyze import LAST_MARGIN
 from pitwall_operator.gates.processes import promote_margin
 
-RUNS, PILOT_RUNS, QUICK_RUNS = 1000, 250, 40
+RUNS, PILOT_RUNS, QUICK_RUNS = 1000, 250, 20
 RUNS_AT_ONCE = 250
 STAGES = {0.01: 0, 0.1: 1, 0.5: LAST_MARGIN}
 """Canary stage by weight, of 1 → 10 → 50 → 100 %."""
