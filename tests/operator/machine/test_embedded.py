@@ -68,7 +68,7 @@ def test_announcements_are_lines_of_the_event_log(folder, caplog):
     lines = [json.loads(line) for line in folder.events.read_text().splitlines()]
     assert [(line["type"], line["reason"], line["message"]) for line in lines] == [
         ("Normal", "Promoted", "aks-v1 serves everybody"),
-        ("Warning", "FlaggedOff", "worse\nby far"),
+        ("Warning", "FlaggedOff", "worse\\nby far"),
     ]
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
 
