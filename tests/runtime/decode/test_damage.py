@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from films.making import H264, at_times, encode, every, film, hollow
+from films.making import H264, at_times, encode, every, ffmpeg, hollow
 from films.numbered import read
 
 from pitwall_runtime.decode.port import Limits
@@ -119,7 +119,7 @@ def test_a_lost_beginning_is_told_and_does_not_shift_the_rest(tmp_path):
 
 def test_a_decoding_that_needs_more_memory_than_its_limit_is_refused_in_words(tmp_path):
     path = tmp_path / "large.mp4"
-    film(8, size=(3840, 2160))(path)
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=7680x4320:d=2:r=2", *H264, path)
     with pytest.raises(MediaTooLargeError, match="more memory than the limit of 160 MiB"):
         decode(path, PoolSpec(), lambda _: None, limits=Limits(memory_bytes=160 << 20))
 

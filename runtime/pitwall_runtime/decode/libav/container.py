@@ -63,7 +63,7 @@ class Source:
         self._reached: Fraction | None = None
         self._reads_all = self._declares_for_all or self.restarts
         self._bytes_end = self._hole = 0
-        self._shown_until = _UNKNOWN
+        self._read_until = _UNKNOWN
         self._track = CaptionTrack.of(container)
 
     def packets(self) -> Iterator[VideoPacket]:
@@ -101,11 +101,13 @@ class Source:
         is one after a loss; if nothing was passed over, the picture before it was held."""
         if packet.pts is None:
             return
-        if self._reads_all and self._hole > _HOLE_BYTES and packet.pts > self._shown_until + self.tick // 2:
+        # Pictures that others refer to come before these: only in decoding order does each follow the one before it.
+        begin = packet.dts if self.restarts and packet.dts is not None else packet.pts
+        if self._reads_all and self._hole > _HOLE_BYTES and begin > self._read_until + self.tick // 2:
             self._lost = True
         self._hole = 0
-        end = packet.pts + (packet.duration or self.tick)
-        self._shown_until = end if self._shown_until == _UNKNOWN else max(self._shown_until, end)
+        end = begin + (packet.duration or self.tick)
+        self._read_until = end if self._read_until == _UNKNOWN else max(self._read_until, end)
 
     def note(self, packet: VideoPacket) -> None:
         """Remember where the film's pictures end. The packet's times are on the film's clock."""
