@@ -23,11 +23,11 @@ COMMON: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class PicturePanel:
-    """Where a package stands in the picture: its corner above left, and how many rooms fit into a row."""
+    """Where a package stands in the picture: its left edge, how many rooms fit into a row, what it stands below."""
 
     x: float
-    y: float
     columns: int
+    below: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +66,20 @@ COLORS: Final = {
 BROAD: Final = "simple,head_width=1.4,tail_width=0.6,head_length=1"
 STYLE: Final = "round,pad=0,rounding_size=0.12"
 PANELS: Final = {
-    "operator": PicturePanel(0.0, 0.0, 2),
-    "gateway": PicturePanel(7.1, 0.0, 3),
-    "runtime": PicturePanel(15.6, 0.0, 3),
-    "flags": PicturePanel(6.2, -7.4, 3),
-    "dashboards": PicturePanel(0.0, -12.1, 1),
-    "crds": PicturePanel(0.0, -15.0, 9),
+    "operator": PicturePanel(0.0, 2),
+    "gateway": PicturePanel(7.1, 3),
+    "runtime": PicturePanel(15.6, 3),
+    "flags": PicturePanel(6.2, 3, ("gateway",)),
+    "dashboards": PicturePanel(0.0, 1, ("operator",)),
+    "crds": PicturePanel(0.0, 9, ("runtime", "flags", "dashboards")),
 }
+"""Each after what it stands below."""
+GAP: Final = 0.7
+WIDTH: Final = 24.3
+MARGIN: Final = 0.3
 
 
-def places(rooms: Mapping[str, Room], panel: PicturePanel) -> tuple[dict[str, tuple[float, float]], float]:
+def places(rooms: Mapping[str, Room], panel: PicturePanel, top: float) -> tuple[dict[str, tuple[float, float]], float]:
     """The corner above left of each room's box, highest level first, and the height of the whole panel."""
     by_level: dict[int, list[str]] = defaultdict(list)
     for name, level in levels(rooms).items():
@@ -88,7 +92,7 @@ def places(rooms: Mapping[str, Room], panel: PicturePanel) -> tuple[dict[str, tu
             shift = (panel.columns - len(line)) / 2
             for column, name in enumerate(line):
                 x = panel.x + PAD + (column + shift) * STEP_X
-                found[name] = (x, panel.y - HEAD - row * STEP_Y)
+                found[name] = (x, top - HEAD - row * STEP_Y)
             row += 1
     return found, HEAD + row * STEP_Y - (STEP_Y - BOX_HEIGHT) + PAD
 
@@ -101,16 +105,19 @@ def draw(rooms: list[Room], picture: Path) -> None:
     from matplotlib import pyplot as plt
 
     plt.rcParams.update({"font.family": "DejaVu Sans", "path.simplify": False})
-    figure = plt.figure(figsize=(24.3, 22.4), dpi=72)
+    figure = plt.figure(dpi=72)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    frames = {}
-    for package in PACKAGES:
+    frames: dict[str, PictureFrame] = {}
+    for package, panel in PANELS.items():
         own = {room.name: room for room in rooms if room.package == package}
-        frames[package] = _draw_package(axes, package, own)
+        top = min((frames[above].bottom - GAP for above in panel.below), default=0.0)
+        frames[package] = _draw_package(axes, package, own, top)
     _draw_between(axes, frames, rooms)
-    axes.set_xlim(-0.3, 24.0)
-    axes.set_ylim(-22.1, 0.3)
+    bottom = min(frame.bottom for frame in frames.values()) - MARGIN
+    figure.set_size_inches(WIDTH, MARGIN - bottom)
+    axes.set_xlim(-MARGIN, WIDTH - MARGIN)
+    axes.set_ylim(bottom, MARGIN)
     picture.parent.mkdir(parents=True, exist_ok=True)
     drawn = io.BytesIO()
     figure.savefig(drawn)
@@ -128,23 +135,23 @@ def _save(drawn: io.BytesIO, picture: Path, drawn_from: str) -> None:
         image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(picture, pnginfo=about, optimize=True)
 
 
-def _draw_package(axes: "Axes", package: str, rooms: Mapping[str, Room]) -> PictureFrame:
+def _draw_package(axes: "Axes", package: str, rooms: Mapping[str, Room], top: float) -> PictureFrame:
     """One panel with its rooms."""
     from matplotlib.patches import FancyBboxPatch
 
     panel, color = PANELS[package], COLORS[package]
-    found, height = places(rooms, panel)
+    found, height = places(rooms, panel, top)
     width = 2 * PAD + panel.columns * STEP_X - (STEP_X - BOX_WIDTH)
-    corner = (panel.x, panel.y - height)
+    corner = (panel.x, top - height)
     axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle=STYLE, fc=color + "14", ec=color, lw=1.5))
-    axes.text(panel.x + PAD, panel.y - 0.36, f"{package}/", fontsize=19, weight="bold", color=color, va="center")
+    axes.text(panel.x + PAD, top - 0.36, f"{package}/", fontsize=19, weight="bold", color=color, va="center")
     for name, other in _arrows(rooms, package):
         _draw_arrow(axes, found[name], found[other], color)
     notes = _noted(rooms, package)
     for name, corner in found.items():
         note = f"imported by {notes[name]} rooms here" if name in notes else ""
         _draw_room(axes, rooms[name], corner, color, note)
-    return PictureFrame(panel.x, panel.y, width, height)
+    return PictureFrame(panel.x, top, width, height)
 
 
 def _noted(rooms: Mapping[str, Room], package: str) -> dict[str, int]:
