@@ -1,6 +1,7 @@
 """The chart on a real API server: installed, upgraded, uninstalled; what it may, what it keeps, what it cleans."""
 
 import base64
+import hashlib
 import json
 import re
 import shutil
@@ -22,7 +23,7 @@ VALUES = ROOT / "tests" / "charts" / "values"
 NAME = "pit"
 OF_OTHERS = ("PodMonitor", "PrometheusRule", "Certificate", "Issuer")
 """Kinds that this API server does not know."""
-TOKENS = {"evaluate", "write", "kill"}
+TOKENS = {"evaluate", "write", "kill", "gateway"}
 VARIANT = {
     "apiVersion": "pitwall.dev/v1alpha1",
     "kind": "SamplerVariant",
@@ -104,9 +105,15 @@ def test_tokens_and_certificate_are_made_once_and_outlive_an_upgrade(release):
     tokens, certificate = release.secret("pitwall-flags-tokens"), release.secret(f"{NAME}-pitwall-webhook")
     release.upgrade("--set=gateway.replicas=3")
 
-    assert tokens.keys() == TOKENS
-    assert len(set(tokens.values())) == len(TOKENS)
-    assert all(len(base64.b64decode(token)) >= 32 for token in tokens.values())
+    assert tokens.keys() == TOKENS | {"gateway.json"}
+    words = {name: base64.b64decode(tokens[name]) for name in TOKENS}
+    assert len(set(words.values())) == len(TOKENS)
+    assert all(len(word) >= 32 for word in words.values())
+    (flag_set,) = json.loads(base64.b64decode(tokens["gateway.json"])).values()
+    assert flag_set == {
+        "flags": ["sampler.variant"],
+        "evaluate": f"sha256:{hashlib.sha256(words['gateway']).hexdigest()}",
+    }
     assert release.secret("pitwall-flags-tokens") == tokens
     assert release.secret(f"{NAME}-pitwall-webhook") == certificate
     assert {one["clientConfig"]["caBundle"] for one in release.webhooks()} == {certificate["ca.crt"]}
