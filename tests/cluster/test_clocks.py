@@ -18,6 +18,7 @@ STAGES = [CANARY[0] | {"maxSeconds": 600}, CANARY[1]]
 """A deadline that must not pass for a clock's sake: without proof by then the candidate would be flagged off."""
 
 
+@pytest.mark.soak
 def test_a_clock_that_is_set_an_hour_ahead_and_then_an_hour_behind(scenario: Scenario, tmp_path: Path):
     clock = FakeTimeClock(tmp_path / "clock")
     operator = scenario.take_operator()
