@@ -1,5 +1,6 @@
 """What pods say of their samplers is read, seldom and within bounds; what cannot be read is simply not known."""
 
+import asyncio
 import http.server
 import json
 import threading
@@ -86,3 +87,42 @@ async def test_what_cannot_be_read_is_not_known(pod, reader, body, status, monke
 
 async def test_a_pod_that_is_away_is_not_known(reader):
     assert await reader.ask("paper-v1", "http://127.0.0.1:9") is None
+
+
+async def test_of_many_variants_whose_pods_are_slow_few_are_asked_at_once():
+    asked, answers = [], asyncio.Event()
+
+    async def slow(request):
+        asked.append(request.url.host)
+        await answers.wait()
+        raise httpx.ConnectError("Name or service not known")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(slow)) as client:
+        reader = SamplerReader(client, clock=lambda: 100.0)
+        asking = [asyncio.create_task(reader.ask(name, f"http://pod-{name}")) for name in range(10)]
+        await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+        assert asked == ["pod-0", "pod-1"]
+        answers.set()
+        assert await asyncio.gather(*asking) == [None] * 10
+        await reader.ask(5, "http://pod-5")  # was not asked, so it is not too soon
+
+    assert asked == ["pod-0", "pod-1", "pod-5"]
+
+
+async def test_a_look_up_that_timed_out_keeps_its_place_for_a_while(monkeypatch):
+    monkeypatch.setattr(samplers, "LOOK_UP_SECONDS", 0.05)
+    asked = []
+
+    async def unknown(request):
+        asked.append(request.url.host)
+        raise httpx.ConnectTimeout("")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(unknown)) as client:
+        reader = SamplerReader(client, clock=lambda: 100.0)
+        for name in range(4):
+            await reader.ask(name, f"http://pod-{name}")
+        assert asked == ["pod-0", "pod-1"]
+        async with asyncio.timeout(20):
+            while len(asked) < 3:
+                await reader.ask(3, "http://pod-3")
+                await asyncio.sleep(0.01)
