@@ -2,6 +2,7 @@
 
 import random
 
+import av
 import pytest
 from films.making import H264, at_times, encode, every, ffmpeg, hollow
 from films.numbered import read
@@ -35,7 +36,7 @@ def untold(timeline, numbers, rate=25, slack=2):
     ]
 
 
-@pytest.mark.parametrize(
+CONTAINERS = pytest.mark.parametrize(
     ("suffix", "options"),
     [
         pytest.param("mp4", (*H264, "-g", 50, "-movflags", "+faststart"), id="mp4"),
@@ -44,6 +45,9 @@ def untold(timeline, numbers, rate=25, slack=2):
         pytest.param("webm", ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", 8, "-g", 50), id="webm"),
     ],
 )
+
+
+@CONTAINERS
 def test_zeros_in_the_middle_are_told_and_everything_else_is_right(tmp_path, suffix, options):
     path = tmp_path / f"hole.{suffix}"
     encode(path, range(500), 25, *options)
@@ -55,6 +59,22 @@ def test_zeros_in_the_middle_are_told_and_everything_else_is_right(tmp_path, suf
     assert 3 < lost < 14
     assert [second for second in range(6) if second not in numbers] == []
     assert 18 in numbers
+
+
+@CONTAINERS
+def test_a_loss_right_behind_a_key_frame_is_told(tmp_path, suffix, options):
+    """The key frame is still in the decoder when the file goes on behind the loss: it ends no suspicion."""
+    path = tmp_path / f"behind.{suffix}"
+    encode(path, range(500), 25, *options)
+    with av.open(str(path)) as film:
+        keys = [packet for packet in film.demux(video=0) if packet.is_keyframe and packet.pts and packet.size]
+        begin = keys[4].pos + keys[4].size
+    size = path.stat().st_size
+    hollow(path, begin / size, begin / size + 0.25)
+    timeline, numbers = pool(path)
+
+    assert untold(timeline, numbers) == []
+    assert 3 < sum(one.end_seconds - one.start_seconds for one in timeline.damage) < 9
 
 
 @pytest.mark.parametrize("codec", ["mpeg4", "mjpeg"])

@@ -51,7 +51,10 @@ class FilmReader:
         self._first_sent: int | None = None
         self._lost_from: int | None = None
         self._suspect = False
-        """From a damaged place of the file on until the next key frame: pictures may be missing."""
+        """From a damaged place of the file on until the next key frame behind it: pictures may be missing."""
+        self._suspect_from: int | None = None
+        """When the first picture behind that place is shown. Decoders give pictures late: a key frame that comes out
+        after the place was read may have been sent before it. None where the container does not tell."""
         self._unsound = False
         """From a decoding error or a missing picture on until the next key frame: pictures are smeared."""
 
@@ -107,6 +110,7 @@ class FilmReader:
     def _decoded(self, packet: VideoPacket, *, needed: bool) -> list[VideoFrame]:
         if packet.is_corrupt:
             self._suspect, packet.is_corrupt = True, False
+            self._suspect_from = packet.pts if self._source.keeps_display_times else packet.dts
         if not needed and self._source.stream.codec.intra_only:
             return []
         if not self._begun and self._first_sent is None and (packet.is_keyframe or self._source.indexed):
@@ -128,7 +132,8 @@ class FilmReader:
         missing = after_loss and start > self._shown_until
         torn = frame.is_corrupt or self._jpeg_ends.torn(frame)
         self._unsound = torn or ((self._unsound or missing) and not frame.key_frame)
-        self._suspect = self._suspect and not frame.key_frame
+        behind = self._suspect_from is None or start >= self._suspect_from
+        self._suspect = self._suspect and not (frame.key_frame and behind)
         self._begun, self._shown_until = True, start + duration
         return Picture(
             start=start,
