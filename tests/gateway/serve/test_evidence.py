@@ -22,7 +22,7 @@ RUNS = {"sampler.variant": "run-1", "sampler.variant.shadow": "run-1"}
 CANDIDATE = {"sampler_variant": "aks-v2", "arm": "candidate", "run": "run-1"}
 SHADOW = {"sampler_variant": "aks-v2", "arm": "shadow", "run": "run-1"}
 TOLD = {"frame_selection_seconds": 0.25, "stages": {"encode": 0.5}}
-PATIENT = Rules(breaker=BreakerRule(failures=1_000), limits=CallLimits(answer_seconds=0.5))
+PATIENT = Rules(breaker=BreakerRule(failures=1_000), limits=CallLimits(answer_seconds=2))
 LATENCY = {"quantity": "latency", "edge": str(LATENCY_EDGES[-1])}
 
 
