@@ -120,6 +120,11 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
         _ARM,
         "Seconds since no machine answered at the address of an arm's pod, be it to refuse; for ten minutes after.",
     ),
+    Metric.EVIDENCE_CALLERS: MetricDescription(
+        _GAUGE,
+        (*_RUN, Label.KIND, Label.CALLER),
+        "Trials of a run that count, of the callers with most of them; an empty caller stands for all others.",
+    ),
     Metric.LABEL_WINDOW: MetricDescription(
         _GAUGE, (Label.UNIT,), "Seconds after an answer in which its labels may arrive, by the unit of a trial."
     ),

@@ -144,6 +144,7 @@ class Label(StrEnum):
     STATE = "state"
     TIER = "tier"
     KIND = "kind"
+    CALLER = "caller"
 
 
 class Metric(StrEnum):
@@ -176,6 +177,7 @@ class Metric(StrEnum):
     CAPPED_TRIALS = "pitwall_capped_trials_total"
     EVIDENCE_HISTORY = "pitwall_evidence_history_seconds"
     EVIDENCE_SILENCE = "pitwall_evidence_silence_seconds"
+    EVIDENCE_CALLERS = "pitwall_evidence_callers"
     LABEL_WINDOW = "pitwall_label_window_seconds"
     # runtime: what it cost
     TOKENS_PER_QUERY = "pitwall_tokens_per_query"
@@ -211,6 +213,18 @@ class Signal(StrEnum):
     THUMBS_DOWN = "thumbs_down"
     FOLLOW_UP = "follow_up"
     TASK_ABANDONED = "task_abandoned"
+
+
+class TrialKind(StrEnum):
+    """Values of the label `kind` of `pitwall_evidence_callers`, beside `opinion_kind`."""
+
+    QUESTION = "question"
+    COPY = "copy"
+
+
+def opinion_kind(signal: Signal, unit: str) -> str:
+    """The kind of the trials of one signal, counted by one unit in lower case."""
+    return f"{signal} {unit}"
 
 
 class Outcome(StrEnum):

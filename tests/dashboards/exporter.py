@@ -22,6 +22,7 @@ from pitwall_crds.names import (
     Outcome,
     Quantity,
     Signal,
+    TrialKind,
 )  # fmt: skip
 from pitwall_crds.status import Phase, Verdict
 
@@ -90,6 +91,7 @@ def evidence(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Ra
     """One query's worth of what gates weigh."""
     where = (variant, arm, RUN)
     metrics[Metric.EVIDENCE_QUERIES].labels(*where, Outcome.OK).inc()
+    metrics[Metric.EVIDENCE_CALLERS].labels(*where, TrialKind.QUESTION, "web").inc()
     metrics[Metric.EVIDENCE_CACHE_QUERIES].labels(*where, CacheResult.WARM).inc()
     metrics[Metric.EVIDENCE_QUALITY].labels(*where, Signal.THUMBS_DOWN, "query", Outcome.GOOD).inc()
     for quantity in (Quantity.TOKENS, Quantity.SELECTION, Quantity.ENCODER):

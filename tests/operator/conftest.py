@@ -9,7 +9,7 @@ import pytest
 
 from pitwall_crds import names
 from pitwall_crds.action import Action, Verb
-from pitwall_crds.names import Arm, Label, Metric, Pool, Quantity
+from pitwall_crds.names import Arm, Label, Metric, Pool, Quantity, TrialKind
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.resource import Reference
 from pitwall_crds.rollout import Rollout, RolloutSpec
@@ -55,9 +55,14 @@ class Counters:
     errors: dict[tuple[str, str, str], int] = field(default_factory=dict)
     users: dict[tuple[str, str, str], int] = field(default_factory=dict)
     silence: dict[tuple[str, str], float] = field(default_factory=dict)
+    callers: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
 
     def meet(self, variant: str, arm: str, users: int, split: str) -> None:
         self.users[(variant, arm, split)] = self.users.get((variant, arm, split), 0) + users
+
+    def asked_by(self, caller: str, variant: str, arm: str, questions: int) -> None:
+        key = (variant, arm, self.run, caller)
+        self.callers[key] = self.callers.get(key, 0) + questions
 
     def serve(self, variant: str, arm: str, seconds: float, count: int = 1, errors: int = 0) -> None:
         key = (variant, arm, self.run)
@@ -102,6 +107,19 @@ class Counters:
         found[Metric.EVIDENCE_SILENCE] = [
             ({Label.SAMPLER_VARIANT: variant, Label.ARM: arm}, seconds)
             for (variant, arm), seconds in self.silence.items()
+        ]
+        found[Metric.EVIDENCE_CALLERS] = [
+            (
+                {
+                    Label.SAMPLER_VARIANT: variant,
+                    Label.ARM: arm,
+                    Label.RUN: run,
+                    Label.KIND: TrialKind.QUESTION,
+                    Label.CALLER: caller,
+                },
+                questions,
+            )
+            for (variant, arm, run, caller), questions in self.callers.items()
         ]
         windows = [({Label.UNIT: unit}, self.window_seconds) for unit in ("query", "session", "user")]
         found[Metric.LABEL_WINDOW] = windows

@@ -5,16 +5,17 @@ on who and when, never on what is said. Pure: no clock, chance or I/O.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from heapq import nlargest
+from operator import itemgetter
 from typing import Final
 
+from pitwall_crds.names import TrialKind
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.values.speaker import Party
 
-QUESTION: Final = "question"
-COPY: Final = "copy"
 RUNS: Final = 2
 USER_SHARE: Final = 0.05
 """Unless a gateway is told otherwise."""
@@ -57,6 +58,10 @@ class Frequent:
         """How often this one came."""
         return self._counts.get(name, 0)
 
+    def most(self, number: int) -> list[tuple[str, int]]:
+        """Who came most often, and how often."""
+        return nlargest(number, self._counts.items(), key=itemgetter(1))
+
     def add(self, name: str) -> None:
         """This one came once more."""
         if name in self._counts or len(self._counts) < self._capacity:
@@ -85,7 +90,7 @@ class Shares:
         if not series.run:
             return None
         known = self._kind(series, kind)
-        first = self._rule.first_questions if kind in (QUESTION, COPY) else self._rule.first_labels
+        first = self._rule.first_questions if kind in (TrialKind.QUESTION, TrialKind.COPY) else self._rule.first_labels
         if self._is_over(known.persons.count(party.person), known.total, self._rule.user, first) and party.person:
             return Excess.USER
         # Of a caller without users so many count at first as of ten users.
@@ -96,6 +101,15 @@ class Shares:
         if party.person:
             known.persons.add(party.person)
         return None
+
+    def callers(self, number: int) -> Iterator[tuple[ArmSeries, str, dict[str, int]]]:
+        """Of each arm, run and kind, whose trials count: so many callers with most of them, and under an empty name
+        all others together."""
+        for kinds in self._runs.values():
+            for (series, kind), known in kinds.items():
+                most = dict(known.callers.most(number))
+                rest = known.total - sum(most.values())
+                yield series, kind, most | {"": most.get("", 0) + rest}
 
     @staticmethod
     def _is_over(count: int, total: int, share: float, first: int) -> bool:

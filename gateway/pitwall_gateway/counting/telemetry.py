@@ -8,7 +8,8 @@ from functools import cache, partial
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from pitwall_crds.metrics import SERIES
-from pitwall_crds.names import LATENCY_EDGES, RATIO_EDGES, Label, Metric, Outcome, Quantity, Signal
+from pitwall_crds.names import LATENCY_EDGES, RATIO_EDGES, Label, Metric, Outcome, Quantity, Signal, opinion_kind
+from pitwall_gateway.counting.callers_gauge import CallersGauge
 from pitwall_gateway.counting.evidence import EvidenceCounters
 from pitwall_gateway.counting.exposition import written
 from pitwall_gateway.counting.memory_gauges import MemoryGauges
@@ -36,6 +37,7 @@ class GatewayTelemetry:
         self.memory = MemoryGauges()
         self._registry.register(self.memory)
         self._registry.register(SilenceGauge(silence))
+        self._registry.register(CallersGauge(self._shares))
         counter, ratio = self._counter, partial(self._histogram, edges=RATIO_EDGES)
         self._latency = self._histogram(Metric.QUERY_LATENCY, "Seconds from question to answer", LATENCY_EDGES)
         self._queries = counter(Metric.QUERIES, "Questions, by whether the assigned variant answered", Label.OUTCOME)
@@ -113,7 +115,7 @@ class GatewayTelemetry:
     def quality(self, series: ArmSeries, signal: Signal, unit: str, outcome: Outcome, party: Party = NOBODY) -> None:
         """One quality trial of this party got its label."""
         self._quality(series.variant, series.arm, signal, unit, outcome).inc()
-        self.evidence.quality(self.weighed(series, f"{signal} {unit}", party), signal, unit, outcome)
+        self.evidence.quality(self.weighed(series, opinion_kind(signal, unit), party), signal, unit, outcome)
 
     def shadow_pair(self, series: ArmSeries, outcome: Outcome) -> None:
         """A copy of an answered question was answered too, or was not."""

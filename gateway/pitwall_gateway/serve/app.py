@@ -14,8 +14,7 @@ from starlette.types import Lifespan
 
 from pitwall_crds.host.logs import fields
 from pitwall_crds.host.printable import printable
-from pitwall_crds.names import Header
-from pitwall_gateway.counting.shares import COPY
+from pitwall_crds.names import Header, TrialKind
 from pitwall_gateway.feedback.feedback import FeedbackReceipt, read_feedback
 from pitwall_gateway.pools.upstream import RuntimeExchange
 from pitwall_gateway.serve import openapi
@@ -158,7 +157,7 @@ async def _copy(wiring: Wiring, question: Question, served: RelayedAnswer, heade
     primary = served.reply if served.comparable and isinstance(served.reply, VariantAnswer) else None
     for series in wiring.assigner.copies(question.targeting_key):
         if series.variant not in (served.assigned.variant, served.by.variant):
-            counted = wiring.telemetry.weighed(series, COPY, question.party)
+            counted = wiring.telemetry.weighed(series, TrialKind.COPY, question.party)
             wiring.shadow.offer(Copy(counted, question.body, primary, headers))
 
 

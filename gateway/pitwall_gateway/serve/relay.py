@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pitwall_crds.names import Arm, Header
+from pitwall_crds.names import Arm, Header, TrialKind
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.counting.shares import QUESTION
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.flags.assign import Assigner
@@ -111,7 +110,7 @@ class Relay:
             self._telemetry.met(assignment.series, split)
         if self._substitutes.at_work:
             return replace(assignment.series, run="")
-        return self._telemetry.weighed(assignment.series, QUESTION, question.party)
+        return self._telemetry.weighed(assignment.series, TrialKind.QUESTION, question.party)
 
     async def _ask(
         self, assigned: ArmSeries, question: Question, headers: Mapping[str, str], ends: float

@@ -23,7 +23,13 @@ PARTS: Final = ("_bucket", "_count", "_sum")
 BY_EDGE: Final = (Metric.EVIDENCE_WITHIN, Metric.EVIDENCE_BEYOND)
 """Families with a series per edge, of which gates need a few."""
 
-ALWAYS: Final = (Metric.USERS, Metric.EVIDENCE_MEMORY, Metric.EVIDENCE_HISTORY, Metric.EVIDENCE_SILENCE)
+ALWAYS: Final = (
+    Metric.USERS,
+    Metric.EVIDENCE_MEMORY,
+    Metric.EVIDENCE_HISTORY,
+    Metric.EVIDENCE_SILENCE,
+    Metric.EVIDENCE_CALLERS,
+)
 """What is asked whatever the gates are."""
 
 Edges = frozenset[str] | None

@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
-from pitwall_crds.names import Arm
+from pitwall_crds.names import Arm, TrialKind
+from pitwall_gateway.counting.callers_gauge import CallersGauge
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.counting.shares import QUESTION, Excess, Frequent, ShareRule, Shares
+from pitwall_gateway.counting.shares import Excess, Frequent, ShareRule, Shares
 from pitwall_gateway.values.speaker import Party
 
 CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE, "run-1")
@@ -24,7 +26,7 @@ def shares(rule=RULE, caller_share=lambda _: 1.0):
     return Shares(rule, caller_share)
 
 
-@pytest.mark.parametrize(("kind", "few"), [(QUESTION, 10), ("thumbs_down query", 3)])
+@pytest.mark.parametrize(("kind", "few"), [(TrialKind.QUESTION, 10), ("thumbs_down query", 3)])
 def test_alone_a_user_counts_a_few_times(kind, few):
     kept = shares()
     taken = [kept.take(CANDIDATE, kind, anybody(1)) for _ in range(40)]
@@ -49,7 +51,7 @@ def test_a_caller_with_a_share_is_held_to_it_and_others_are_not():
     counted = Counter()
     for number in range(3000):
         for caller in ("partner", "web"):
-            counted[caller] += kept.take(CANDIDATE, QUESTION, Party(caller, f"{caller}-{number}")) is None
+            counted[caller] += kept.take(CANDIDATE, TrialKind.QUESTION, Party(caller, f"{caller}-{number}")) is None
 
     assert counted["web"] == 3000
     assert counted["partner"] <= max(100, 0.1 * counted.total() + 1)
@@ -58,14 +60,14 @@ def test_a_caller_with_a_share_is_held_to_it_and_others_are_not():
 def test_a_caller_without_users_is_no_user():
     kept = shares()
 
-    assert {kept.take(CANDIDATE, QUESTION, Party("batch")) for _ in range(500)} == {None}
+    assert {kept.take(CANDIDATE, TrialKind.QUESTION, Party("batch")) for _ in range(500)} == {None}
 
 
 def test_every_run_and_arm_begins_anew_and_old_runs_are_forgotten():
     kept = shares()
     others = [replace(CANDIDATE, arm=Arm.CONTROL), replace(CANDIDATE, run="run-2"), replace(CANDIDATE, run="run-3")]
     for series in (CANDIDATE, *others):
-        assert [kept.take(series, QUESTION, anybody(1)) for _ in range(11)][-2:] == [None, Excess.USER]
+        assert [kept.take(series, TrialKind.QUESTION, anybody(1)) for _ in range(11)][-2:] == [None, Excess.USER]
 
     assert len(kept._runs) == 2
 
@@ -73,7 +75,7 @@ def test_every_run_and_arm_begins_anew_and_old_runs_are_forgotten():
 def test_what_belongs_to_no_run_is_not_counted():
     kept = shares()
 
-    assert {kept.take(replace(CANDIDATE, run=""), QUESTION, anybody(1)) for _ in range(50)} == {None}
+    assert {kept.take(replace(CANDIDATE, run=""), TrialKind.QUESTION, anybody(1)) for _ in range(50)} == {None}
     assert not kept._runs
 
 
@@ -87,3 +89,31 @@ def test_who_came_often_is_known_well_enough_in_little_memory(names):
     assert len(frequent._counts) <= 8
     for name, count in truth.items():
         assert count - len(names) / 8 <= frequent.count(name) <= count
+
+
+def test_of_many_callers_those_with_most_questions_are_told_and_the_rest_together():
+    kept = shares()
+    for number in range(60):
+        kept.take(
+            CANDIDATE, TrialKind.QUESTION, Party(f"caller-{number % 10}" if number < 30 else "busy", f"user-{number}")
+        )
+        kept.take(CANDIDATE, "thumbs_down query", Party("voter", f"user-{number}"))
+
+    told = {kind: (series, callers) for series, kind, callers in kept.callers(3)}
+    assert told["thumbs_down query"] == (CANDIDATE, {"voter": 60, "": 0})
+    series, callers = told[TrialKind.QUESTION]
+    assert series == CANDIDATE
+    assert callers.pop("busy") == 30
+    assert sorted(callers.values()) == [3, 3, 24]
+    assert callers[""] == 24
+
+
+def test_a_scrape_tells_long_and_empty_names_once_each():
+    kept, registry = shares(), CollectorRegistry()
+    registry.register(CallersGauge(kept))
+    for number, caller in enumerate(("", "x" * 100, "x" * 200, "web")):
+        kept.take(CANDIDATE, TrialKind.QUESTION, Party(caller, f"user-{number}"))
+    [family] = registry.collect()
+
+    assert {sample.labels["caller"]: sample.value for sample in family.samples} == {"": 1, "x" * 64: 2, "web": 1}
+    assert family.samples[0].labels["run"] == "run-1"

@@ -39,6 +39,7 @@ def test_an_answer_counts_on_its_arm_and_run_with_everything_that_it_tells(pit, 
     assert values == {"tokens": 150, "encoder": 0.5}
     assert pit.metric(Metric.EVIDENCE_CACHE_QUERIES, **CANDIDATE, result="cold") == 1
     assert pit.metric(Metric.EVIDENCE_QUERIES) == 1
+    assert pit.metric(Metric.EVIDENCE_CALLERS, **CANDIDATE, kind="question", caller="local") == 1
 
 
 def test_a_question_that_is_stuck_counts_as_slow_before_it_ends(pit, duel):

@@ -1,5 +1,6 @@
 """In a whole rollout: objectives that act in the bake, equal arms that differ, and a replay that agrees about both."""
 
+import itertools
 import json
 
 import pytest
@@ -91,6 +92,9 @@ def test_a_control_that_differs_from_stable_is_told_everywhere_and_flags_nothing
         guarded.good_block()
         if guarded.weight(Arm.CONTROL):
             guarded.counters.serve("uniform-v1", Arm.CONTROL, 0.3, 30)
+            guarded.counters.asked_by("mallory", "uniform-v1", Arm.CONTROL, 30)
+            for caller, arm in itertools.product(("web", "app"), (Arm.CONTROL, Arm.STABLE)):
+                guarded.counters.asked_by(caller, "uniform-v1", arm, 50)
 
     walk(guarded, starved_control, until=lambda w: w.weight(Arm.CANDIDATE) == 100)
     guarded.want(paused=True)
@@ -102,5 +106,6 @@ def test_a_control_that_differs_from_stable_is_told_everywhere_and_flags_nothing
     measured = next(c for c in guarded.status.conditions if c.type == "Measured")
     for words in (gate.message, measured.message):
         assert "control and stable differ on latency-p90 though they run the same sampler" in words
+        assert "split unlike the others': the caller 'mallory' (23% of control's, 0% of stable's)" in words
     assert guarded.status.flagged_off == ()
     assert any("aa-query: e=" in line and "(shown only)" in line for line in evidence(guarded.rollout))

@@ -13,6 +13,7 @@ from pitwall_crds.status import GateStatus, Phase, ProcessStatus, RolloutStatus,
 from pitwall_operator.decision.goal.scale import replicas_of
 from pitwall_operator.decision.weighing.closing import close_block, is_comparable
 from pitwall_operator.decision.weighing.disturbance import why_held
+from pitwall_operator.decision.weighing.suspects import suspect
 from pitwall_operator.evidence.basis.counts import Counts
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.counting import counters, latency_thresholds, new_users
@@ -140,13 +141,19 @@ def _described(state: GateStatus, assessment: Assessment) -> GateStatus:
 
 
 def _explained(
-    gate: Gate, state: GateStatus, assessment: Assessment, reading: Reading | Unseen, stable: str
+    gate: Gate, state: GateStatus, assessment: Assessment, reading: Reading | Unseen, run: counters.Run
 ) -> Assessment:
-    """The assessment, with the reason why nothing was measured where that is a missing threshold."""
-    lacking = gate.quantile is not None and state.tail is None and assessment.verdict is Verdict.UNMEASURED
-    if not lacking or isinstance(reading, Unseen):
+    """The assessment, with the reason why nothing was measured where that is a missing threshold; and with the caller
+    that is suspected where arms differ between which only chance decides."""
+    if isinstance(reading, Unseen):
         return assessment
-    return replace(assessment, message=latency_thresholds.why_missing(gate, reading, stable))
+    if assessment.warning and (who := suspect(reading, run, counters.trial_kind(gate))):
+        warning, message = (f"{text}; {who}" for text in (assessment.warning, assessment.message))
+        return replace(assessment, warning=warning, message=message)
+    lacking = gate.quantile is not None and state.tail is None and assessment.verdict is Verdict.UNMEASURED
+    if not lacking:
+        return assessment
+    return replace(assessment, message=latency_thresholds.why_missing(gate, reading, run.stable))
 
 
 def _assess(
@@ -155,13 +162,14 @@ def _assess(
     """The status with every gate's verdict, and the assessments of those that decide in this stage."""
     stage = stage_context(spec, status)
     rules = {gate.name: gate for gate in spec.analysis.gates}
+    run = counters.Run(status.stable_variant, status.candidate_variant, status.run_id)
     assessed = {
         state.name: _explained(
             rules[state.name],
             state,
             GateEvidence.from_state(rules[state.name], spec.analysis, state.state).assess(stage),
             reading,
-            status.stable_variant,
+            run,
         )
         for state in status.gates
     }

@@ -11,7 +11,17 @@ from prometheus_client.utils import floatToGoString
 
 from pitwall_crds import names
 from pitwall_crds.gate import Gate, MeanMetric, QuantileMetric, RateMetric
-from pitwall_crds.names import Arm, CacheResult, Label, Metric, Outcome, Quantity, Signal
+from pitwall_crds.names import (
+    Arm,
+    CacheResult,
+    Label,
+    Metric,
+    Outcome,
+    Quantity,
+    Signal,
+    TrialKind,
+    opinion_kind,
+)
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.values.observation import ProcessCounters, Reading
 
@@ -117,6 +127,12 @@ def _rate_series(gate: Gate) -> tuple[str, dict[str, str], dict[str, str]]:
         case quality:
             trials: dict[str, str] = {Label.SIGNAL: SIGNALS[quality], Label.UNIT: gate.rate.trial.lower()}
             return Metric.EVIDENCE_QUALITY, trials, {Label.OUTCOME: Outcome.BAD}
+
+
+def trial_kind(gate: Gate) -> str:
+    """What the gate's trials are to a gateway that counts whose they are."""
+    signal = SIGNALS.get(gate.rate.metric) if gate.rate else None
+    return opinion_kind(signal, gate.rate.trial.lower()) if gate.rate and signal else TrialKind.QUESTION
 
 
 def objective_edge(gate: Gate) -> float:
