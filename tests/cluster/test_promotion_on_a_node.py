@@ -256,3 +256,53 @@ def test_a_variant_that_works_too_hard_is_flagged_off(site: Site):
     assert explained.startswith(f"dpp-v1 is off (FlaggedOff); {stable} serves everybody.")
     assert disagreements(site.journal()) == []
     site.assert_everybody_was_answered()
+
+
+def with_fallback(candidate: str) -> dict[str, Any]:
+    """A Rollout that stays in its first stage, and whose candidate may answer while stable's pods cannot."""
+    made = rollout("rollout-aks.yaml")
+    stages = [{"weightBasisPoints": 1000, "minSeconds": 9999}, {"weightBasisPoints": FULL_WEIGHT}]
+    changes = {
+        "variantRef.name": candidate,
+        "stages": stages,
+        "control": None,
+        "candidateFallback": {"questionsPerPod": 16},
+    }
+    for path, value in changes.items():
+        made = examples.edited(made, f"spec.{path}", value)
+    for gate in made["spec"]["analysis"]["gates"]:
+        gate.pop("promoteMarginPercent", None)  # one for each of the example's stages
+    return made
+
+
+@pytest.mark.soak
+def test_while_stables_pods_find_no_node_the_candidate_answers_for_them_and_proves_nothing_by_it(
+    site: Site, kubectl: Kubectl
+):
+    stable = site.status()["stableVariant"]
+    candidate = "aks-v1" if stable == "uniform-v1" else "uniform-v1"
+    (site.terminal.plugin.folder / "fallback.yaml").write_text(yaml.safe_dump(with_fallback(candidate)))
+    site.apply("fallback.yaml")
+    site.await_status("the candidate's users", stage="10%", phase="Canary")
+
+    pods = ("pods", "-l", f"{NAME_LABEL}={RUNTIME},pitwall.dev/variant={stable}")
+    kubectl("cordon", node_module.NAME)
+    try:
+        kubectl("delete", *pods, "--wait=true", namespace=site.chart.namespace)
+        gone = len(site.audience.exchanges)
+        until(lambda: len(site.audience.exchanges) > gone + 4 * RATE, seconds=60, what="users of stable without pods")
+        meanwhile = site.audience.exchanges[gone:]
+    finally:
+        kubectl("uncordon", node_module.NAME)
+    until(lambda: site.ready().get(stable), seconds=120, what="stable's pods")
+    before = len(site.audience.exchanges)
+    until(
+        lambda: stable in {one.variant for one in site.audience.exchanges[before:]}, seconds=60, what="stable's answers"
+    )
+
+    assert {one.variant for one in meanwhile} == {candidate}
+    assert sum(bool(one.fallback) for one in meanwhile) > len(meanwhile) / 2, "most users are stable's"
+    assert site.status()["phase"] == "Canary"
+    assert not [off for off in site.status().get("flaggedOff", ()) if off["variant"] == candidate]
+    assert disagreements(site.journal()) == []
+    site.assert_everybody_was_answered()
