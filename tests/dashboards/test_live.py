@@ -10,7 +10,7 @@ from pitwall_dashboards.screen import dashboard
 
 pytestmark = pytest.mark.slow
 
-DATA_SECONDS = 40.0
+DATA_SECONDS = 120.0
 CHOSEN = {"$__rate_interval": "5s", "$namespace": ".*", "$rollout": ".*", "$sampler_variant": ".*"}
 """What Grafana puts in for the variables when All is chosen."""
 

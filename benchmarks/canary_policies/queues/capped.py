@@ -3,9 +3,9 @@
 import numpy as np
 from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, QueueQuestions
 
-from pitwall_crds.names import Arm
+from pitwall_crds.names import Arm, TrialKind
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.counting.shares import QUESTION, USER_SHARE, ShareRule, Shares
+from pitwall_gateway.counting.shares import USER_SHARE, ShareRule, Shares
 from pitwall_gateway.values.speaker import Party
 
 SERIES = {CONTROL: ArmSeries("old-v1", Arm.CONTROL, "run"), CANDIDATE: ArmSeries("new-v1", Arm.CANDIDATE, "run")}
@@ -20,5 +20,5 @@ def trials(questions: QueueQuestions, user_share: float = USER_SHARE) -> np.ndar
     for index, run, user, arm in zip(on_arms.tolist(), *asked, strict=True):
         if run != current:
             shares, current = Shares(ShareRule(user=user_share), lambda _: 1.0), run
-        is_trial[index] = shares.take(SERIES[arm], QUESTION, Party(person=str(user))) is None
+        is_trial[index] = shares.take(SERIES[arm], TrialKind.QUESTION, Party(person=str(user))) is None
     return is_trial

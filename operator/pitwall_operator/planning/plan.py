@@ -14,7 +14,7 @@ from pitwall_crds.rollout import Approval, RolloutSpec
 from pitwall_crds.status import ArmWeight, Phase, RolloutStatus
 from pitwall_operator.decision.goal.wanted import bake_control, split, stage_weight
 from pitwall_operator.decision.weighing.analyze import counting, stage_context
-from pitwall_operator.decision.weighing.closing import is_comparable
+from pitwall_operator.decision.weighing.closing import SETTLING_SECONDS, is_comparable
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.counting import blocks, counters
 from pitwall_operator.gates.counting.expected import Flow, TrafficNow, imagined, step_seconds
@@ -204,12 +204,15 @@ def block_seconds(spec: RolloutSpec, traffic: TrafficNow) -> float:
 
 
 def _left_out(spec: RolloutSpec, traffic: TrafficNow, gate: Gate, leg: Leg) -> float:
-    """Seconds at a stage's beginning of which nothing is weighed: labels on their way, and warming up once."""
+    """Seconds at a stage's beginning of which nothing is weighed: labels on their way, and warming up once; and the
+    block in which they end."""
     first = not leg.index or (
         leg.index == 1 and bool(spec.stages[0].shadow) and not counters.measurable_in_shadow(gate)
     )
     warmup = gate.warmup(dedicated_control=spec.control.dedicated) if first else 0
-    return max(warmup, traffic.of(gate).label_delay if leg.context.kind is not StageKind.SHADOW else 0.0)
+    labels = traffic.of(gate).label_delay if leg.context.kind is not StageKind.SHADOW else 0.0
+    left_out = max(warmup, labels + SETTLING_SECONDS if labels else 0.0)
+    return left_out + block_seconds(spec, traffic) / 2 if left_out else 0.0
 
 
 def _trialless(traffic: TrafficNow, gate: Gate) -> str:

@@ -19,6 +19,10 @@ from pitwall_operator.gates.sample_ratio import UsersBlock
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import Reading
 
+SETTLING_SECONDS = 5.0
+"""How long after it is decided on a split may take to reach all gateways, and the answers under way their users: bad
+labels come sooner than good ones, so an arm that has just grown looks bad, and one that has shrunk good."""
+
 UNEQUAL_LOAD = 1.5
 """From this ratio of the arms' load per pod on, latency says more about the load than about the sampler."""
 
@@ -71,15 +75,17 @@ def is_comparable(spec: RolloutSpec, status: RolloutStatus, gate: Gate, full_rep
 
 
 def _counts_now(spec: RolloutSpec, status: RolloutStatus, gate: Gate, reading: Reading, full_replicas: int) -> bool:
-    """Whether a gate's counts are about more than starting: the candidate is warm, since the weight last grew the
-    slowest label has had time to arrive, and the arms' pods are loaded alike."""
+    """Whether all of a gate's counts are about more than starting: when the block began the candidate was warm, and
+    since the weights last changed the slowest label had had time to arrive; and the arms' pods are loaded alike."""
     if not is_comparable(spec, status, gate, full_replicas):
         return False
-    if reading.time - timestamps.to_epoch(status.stage_start_time) < blocks.label_delay(gate, reading):
+    begun = timestamps.to_epoch(status.last_block_time or status.run_start_time)
+    delay = blocks.label_delay(gate, reading)
+    if delay and begun - timestamps.to_epoch(status.stage_start_time) < delay + SETTLING_SECONDS:
         return False
     warmup = gate.warmup(dedicated_control=spec.control.dedicated)
     first = next(state.first_trial_time for state in status.gates if state.name == gate.name)
-    return not warmup or (bool(first) and reading.time - timestamps.to_epoch(first) >= warmup)
+    return not warmup or (bool(first) and begun - timestamps.to_epoch(first) >= warmup)
 
 
 def close_block(

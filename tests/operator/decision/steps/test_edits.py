@@ -33,7 +33,7 @@ def canary(world):
     written = []
     while world.status.stage != "1%":
         written += go(world, 1)
-    return [*written, *go(world, 16)]
+    return [*written, *go(world, 24)]
 
 
 def edit(world, change):
