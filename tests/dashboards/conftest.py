@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ import yaml
 from pitwall_crds.host.sockets import free_port
 
 START_SECONDS = 60.0
+T = TypeVar("T")
 
 
 def program(name: str) -> str:
@@ -25,12 +27,13 @@ def program(name: str) -> str:
     return found
 
 
-def until(claim: Callable[[], object], *, seconds: float, what: str) -> None:
-    """Returns once the claim is true; fails after the deadline."""
+def until(claim: Callable[[], T], *, seconds: float, what: str) -> T:
+    """Returns what the claim gives once that is something; fails after the deadline."""
     deadline = time.monotonic() + seconds
-    while not claim():
+    while not (found := claim()):
         assert time.monotonic() < deadline, f"{what} did not come within {seconds} s"
         time.sleep(0.2)
+    return found
 
 
 @contextmanager

@@ -49,16 +49,16 @@ def test_shares_stay_between_0_and_1(prometheus_url: str, eventually):
     shares = [target["expr"] for title, target in TARGETS if "bad share" in title or "hit rate" in title]
 
     for expression in map(chosen, shares):
-        eventually(
+        found = eventually(
             lambda expression=expression: numbers(prometheus_url, expression), seconds=DATA_SECONDS, what="share"
         )
-        assert all(0 <= value <= 1 for value in numbers(prometheus_url, expression))
+        assert all(0 <= value <= 1 for value in found)
 
 
 def test_the_process_exports_what_the_names_promise(prometheus_url: str, eventually):
     """Labels of the scraped series are those of the shared table."""
     for metric, series in SERIES.items():
         name = f"{metric}_count" if series.type is MetricType.HISTOGRAM else metric
-        eventually(lambda name=name: answer(prometheus_url, name), seconds=DATA_SECONDS, what=name)
-        labels = set(answer(prometheus_url, name)[0]["metric"]) - {"__name__", "instance", "job"}
+        [found, *_] = eventually(lambda name=name: answer(prometheus_url, name), seconds=DATA_SECONDS, what=name)
+        labels = set(found["metric"]) - {"__name__", "instance", "job"}
         assert labels == set(series.labels), metric
