@@ -1,5 +1,6 @@
 """Types that the whole runtime shares: video, frame, shot, selection, tokens, moment, answer. Data only."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -43,16 +44,30 @@ _EDITION = 2
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """What of a video is asked about: [start_seconds, end_seconds) on its clock."""
+
+    start_seconds: float = 0.0
+    end_seconds: float = math.inf
+
+
+WHOLE = Stretch()
+
+
+@dataclass(frozen=True, slots=True)
 class PoolSpec:
-    """How a video is decoded into its frame pool: pool rate and height. Part of every cache key."""
+    """How a video is decoded into its frame pool: pool rate, height, and how much of its beginning (0: all of it).
+    Part of every cache key."""
 
     frames_per_minute: int = 60
     height_pixels: int = 240
+    first_seconds: int = 0
 
     @property
     def key(self) -> str:
         """A name for folders, e.g. `60fpm-240px-2`."""
-        return f"{self.frames_per_minute}fpm-{self.height_pixels}px-{_EDITION}"
+        part = f"-first{self.first_seconds}s" if self.first_seconds else ""
+        return f"{self.frames_per_minute}fpm-{self.height_pixels}px-{_EDITION}{part}"
 
     @property
     def interval(self) -> Fraction:
@@ -63,6 +78,11 @@ class PoolSpec:
     def time_base(self) -> Fraction:
         """Seconds of one tick."""
         return self.interval / TICKS
+
+    @property
+    def instants(self) -> int | None:
+        """How many instants lie in the part that is wanted; None for all of the video."""
+        return math.ceil(self.first_seconds / self.interval) if self.first_seconds else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,10 @@ def _arguments() -> argparse.Namespace:
         "--sampler", action="append", default=[], metavar="NAME[:PARAMETER=VALUE,…]",
         help=f"{_one_of(SAMPLERS)}, or a plug-in; again to compare (default: {DEFAULT_SAMPLER})",
     )  # fmt: skip
+    parser.add_argument(
+        "--part", default="", metavar="START,END",
+        help="what of the video is asked about, in seconds or as 1:02:03; also as #t=START,END behind an address",
+    )  # fmt: skip
     parser.add_argument("--max-frames", type=int, default=8, help="frames to choose (default: %(default)s)")
     parser.add_argument(
         "--engine", default=AnswerEngine.MOMENTS, help=f"{_one_of(AnswerEngine)} (default: %(default)s)"

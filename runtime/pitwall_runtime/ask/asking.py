@@ -15,8 +15,9 @@ from pitwall_crds.variant import SamplerSpec, SamplerVariant
 from pitwall_runtime.ask.sheet import SheetData, SheetRow, save_sheet
 from pitwall_runtime.errors import BadQuestionError, MediaMissingError
 from pitwall_runtime.ingest.download import DownloadLimits
+from pitwall_runtime.ingest.fragment import stretch_of
 from pitwall_runtime.ingest.resolve import Resolver
-from pitwall_runtime.media import Video
+from pitwall_runtime.media import WHOLE, Stretch, Video
 from pitwall_runtime.pipeline.pipeline import AskedQuestion, Pipeline, Result
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.pipeline.variant_file import read_variant
@@ -46,9 +47,9 @@ def ask(arguments: argparse.Namespace) -> Asked:
     specs = _specs(arguments)
     variant = _variant(arguments, next(iter(specs.values())))
     samplers = {label: catalogue.build(spec) for label, spec in specs.items()}
-    video = _video(arguments)
+    video, stretch = _video(arguments)
     pipeline = Pipeline(variant, arguments.cache_dir, RuntimeTelemetry("ask", "stable"))
-    asked = pipeline.begin(video, words, "stable")
+    asked = pipeline.begin(video, words, "stable", stretch=stretch)
     results = {}
     for label, sampler in samplers.items():
         own = replace(asked, stages=dict(asked.stages))
@@ -56,12 +57,18 @@ def ask(arguments: argparse.Namespace) -> Asked:
     return Asked(pipeline, asked, results)
 
 
-def _video(arguments: argparse.Namespace) -> Video:
-    """The film, by path or by address. Who asks here may read what the shell lets them read: all folders are roots."""
+def _video(arguments: argparse.Namespace) -> tuple[Video, Stretch]:
+    """The film, by path or by address, and which part of it is meant.
+
+    Who asks here may read what the shell lets them read: all folders are roots.
+    """
     limits = DownloadLimits(allowed_hosts=frozenset(arguments.allow_host))
     resolver = Resolver((Path("/"),), arguments.cache_dir / "downloads", limits)
-    is_address = "://" in arguments.video
-    return resolver.resolve(arguments.video) if is_address else resolver.local(Path(arguments.video))
+    part = stretch_of(f"#t={arguments.part}")[1] if arguments.part else None
+    if "://" not in arguments.video:
+        return resolver.local(Path(arguments.video)), part or WHOLE
+    address, stretch = stretch_of(arguments.video)
+    return resolver.resolve(address), part or stretch
 
 
 def draw(asked: Asked, target: Path) -> None:

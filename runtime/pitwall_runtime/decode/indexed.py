@@ -101,6 +101,8 @@ def _check_plain(frame: VideoFrame, size: tuple[int, int], stream: VideoStream) 
 
 def read_indexed(path: str, spec: PoolSpec, open_video: OpenVideo) -> Iterator[Frame | Ended]:
     """The pool of a plain video; see `Decoder.read`. Raises UnsupportedVideoError for any other, also in the middle."""
+    if spec.instants is not None:
+        raise UnsupportedVideoError("its beginning alone is wanted, for which all of it would have to be surveyed")
     known = survey(path, spec.height_pixels)
     numbers = _numbers(known, spec)
     keys = _keys(known, numbers)

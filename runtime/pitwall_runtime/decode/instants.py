@@ -1,5 +1,6 @@
 """Turns pictures as they come out of a decoder into pool frames: what is seen at each instant, and what is damaged."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -40,7 +41,7 @@ class Instants:
 
     def __init__(self, spec: PoolSpec, time_base: Fraction, lost_from: int | None = None) -> None:
         self._time_base = time_base
-        self._step = spec.interval / time_base
+        self._step, self._instants = spec.interval / time_base, spec.instants
         self._origin, self._lost_from = 0, lost_from
         self._held: Shown | None = None
         self._dark = False
@@ -49,7 +50,7 @@ class Instants:
         self._key = False
         """A key picture has begun since the latest frame, and nothing was lost since."""
         self._damage: list[tuple[int, int]] = []
-        self._missing = 0
+        self._losses: list[tuple[int, int]] = []
 
     def show(self, shown: Shown) -> Iterator[Frame]:
         """The frames of all instants at which the picture before this one was seen."""
@@ -65,6 +66,16 @@ class Instants:
             self._lose(until, shown.start)
             self._dark = shown.faulty and (lost or self._dark)
         self._held, self._key = shown, self._key or shown.key
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all that is wanted of the video has been shown: a part of it, whose end is behind the pictures."""
+        return self._held is not None and self._held.start >= self._wanted_end(self._held.start + 1)
+
+    def cut(self, captions: Callable[[int], tuple[Caption, ...]] = lambda _: ()) -> Ended:
+        """The end of the part that is wanted, once it `is_over`; see `close`."""
+        assert self._held is not None
+        return self._ended(self._held.start, captions)
 
     def close(
         self,
@@ -96,10 +107,23 @@ class Instants:
         if declared_end is not None and (declared_end - whole) * self._time_base > _TOLERANCE_SECONDS:
             self._lose(whole, declared_end)
             whole = declared_end
-        self._refuse_ruins(whole)
         if doubtful_from is not None and doubtful_from < whole:
             self._damage.append((doubtful_from, whole))
-        yield Ended(round((end - self._origin) / self._step * TICKS), self._stretches(), captions(self._origin))
+        yield self._ended(end, captions, whole)
+
+    def _ended(self, end: int, captions: Callable[[int], tuple[Caption, ...]], whole: int | None = None) -> Ended:
+        """`end` is where the last picture stops showing, `whole` where the video should."""
+        whole, end = self._wanted_end(end if whole is None else whole), self._wanted_end(end)
+        self._refuse_ruins(whole)
+        until = self._seconds(whole)
+        spoken = tuple(caption for caption in captions(self._origin) if caption.start_seconds < until)
+        return Ended(round((end - self._origin) / self._step * TICKS), self._stretches(whole), spoken)
+
+    def _wanted_end(self, end: int) -> int:
+        """`end`, or where the part that is wanted ends if that is earlier."""
+        if self._instants is None:
+            return end
+        return min(end, self._origin + math.ceil(self._instants * self._step))
 
     def _begin(self, start: int) -> None:
         self._origin = start
@@ -118,7 +142,7 @@ class Instants:
         start, end, image = shown.start - self._origin, until - self._origin, None
         # Of a picture that follows a loss, the instants before its start are passed over: nobody knows what was there.
         self._next = max(self._next, -int(-start // self._step))
-        while self._next * self._step < end:
+        while self._next * self._step < end and (self._instants is None or self._next < self._instants):
             if self._next >= MAX_POOL_FRAMES:
                 raise MediaTooLargeError(f"more than {MAX_POOL_FRAMES} pool frames; lower decode.framesPerMinute")
             if image is None:
@@ -129,23 +153,24 @@ class Instants:
     def _lose(self, start: int, end: int) -> None:
         if start < end:
             self._damage.append((start, end))
-            self._missing += end - start
+            self._losses.append((start, end))
             self._key = False
 
     def _refuse_ruins(self, end: int) -> None:
         whole = end - self._origin
-        if whole and Fraction(whole - self._missing, whole) < _LEAST_SHARE:
+        missing = sum(min(last, end) - min(first, end) for first, last in self._losses)
+        if whole and Fraction(whole - missing, whole) < _LEAST_SHARE:
             seconds = float(whole * self._time_base)
-            decoded = float((whole - self._missing) * self._time_base)
+            decoded = float((whole - missing) * self._time_base)
             raise MediaBrokenError(
                 f"the video should last {seconds:.0f} s but only {decoded:.0f} s can be decoded; "
                 "it is truncated or damaged, upload it again"
             )
 
-    def _stretches(self) -> tuple[Damage, ...]:
-        """What is damaged, in seconds from the first picture, stretches that touch joined."""
+    def _stretches(self, until: int) -> tuple[Damage, ...]:
+        """What is damaged before `until`, in seconds from the first picture, stretches that touch joined."""
         joined: list[tuple[int, int]] = []
-        for start, end in sorted(self._damage):
+        for start, end in sorted((start, min(end, until)) for start, end in self._damage if start < until):
             if joined and start <= joined[-1][1]:
                 joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
             else:

@@ -34,6 +34,7 @@ class Decoder(Protocol):
         aspect that people see, standard dynamic range, no comb of interlaced fields. A picture that is held is there
         as often as it is seen, as the same array. An instant at which nothing that was decoded is seen has no frame.
         Where a key picture begins, the next frame is marked as such, unless something was lost between them.
+        With `spec.first_seconds` this holds for the video's beginning alone, and what lies behind it is not read.
 
         Raises NotAVideoError, MediaBrokenError, MediaTooLargeError, or UnsupportedVideoError before the first frame.
         """

@@ -50,7 +50,8 @@ def decode(
     memory = memory or DecodeMemory(limits.memory_bytes)
     most = min(limits.memory_bytes, memory.total_bytes)
     command = [sys.executable, "-m", "pitwall_runtime.decode.worker"]
-    command += [str(path), backend, str(spec.frames_per_minute), str(spec.height_pixels), str(most)]
+    wanted = (spec.frames_per_minute, spec.height_pixels, spec.first_seconds)
+    command += [str(path), backend, *map(str, wanted), str(most)]
     with memory.share(limits.deadline) as share:
         decoding = _Decoding(command, spec, on_frame, limits, share)
         try:

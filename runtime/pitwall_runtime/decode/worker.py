@@ -1,4 +1,4 @@
-"""The decoder's process: `python -m pitwall_runtime.decode.worker FILE BACKEND FRAMES_PER_MINUTE HEIGHT BYTES`.
+"""The decoder's process: `python -m pitwall_runtime.decode.worker FILE BACKEND RATE HEIGHT FIRST_SECONDS BYTES`.
 
 Each record on stdout is one line of JSON; a `frame` record is followed by its pixels. The first one, `needs`, says how
 much memory the film will take; the parent answers on stdin with how much it may take, when there is room for that. A
@@ -70,14 +70,14 @@ def _private_bytes() -> int:
 
 def main(arguments: list[str]) -> int:
     """Decode one file onto stdout; refusals travel as a record, not as a traceback."""
-    path, backend, frames_per_minute, height, most_bytes = arguments
+    path, backend, *wanted, most_bytes = arguments
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     # Of the kinds of memory that can be limited, this one counts what is really private: not files, not reservations.
     resource.setrlimit(resource.RLIMIT_DATA, (int(most_bytes), int(most_bytes)))
     writer = _Writer(sys.stdout.buffer)
     try:
         try:
-            _decode(path, backend, PoolSpec(int(frames_per_minute), int(height)), int(most_bytes), writer)
+            _decode(path, backend, PoolSpec(*map(int, wanted)), int(most_bytes), writer)
         except MemoryError:
             raise MediaTooLargeError(
                 f"decoding needs more memory than the limit of {int(most_bytes) >> 20} MiB; send a smaller picture"

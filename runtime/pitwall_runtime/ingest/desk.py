@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urlsplit
 
 from pitwall_runtime.errors import BadQuestionError
 from pitwall_runtime.ingest.queue.book import VideoBook, VideoRecord, VideoState, belongs, change, video_id
@@ -24,10 +24,11 @@ class IngestDesk:
     def submit(self, url: str, owner: str = "") -> VideoRecord:
         """The record of this owner's video at `url`, queued unless it is under way.
 
-        Raises BadQuestionError or UnavailableError.
-        A video that is ready or failed is queued again: its server is asked whether the file has changed, and nothing
-        that is prepared already is done twice.
+        Raises BadQuestionError or UnavailableError. A part that the address names is passed over: all of it is made
+        ready. A video that is ready or failed is queued again: its server is asked whether the file has changed, and
+        nothing that is prepared already is done twice.
         """
+        url, _ = urldefrag(url)
         check_address(url)
         key, now = video_id(url, owner), time.time()
         known = self.book.find(key)

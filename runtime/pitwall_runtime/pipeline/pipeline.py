@@ -21,7 +21,19 @@ from pitwall_runtime.encode import catalogue as encoders
 from pitwall_runtime.encode.pool import EncoderPool
 from pitwall_runtime.encode.questions import QuestionStore
 from pitwall_runtime.errors import BadVariantError, SamplerHangsError
-from pitwall_runtime.media import Answer, Caption, Evidence, FramePool, PoolSpec, Selection, Video, VisualTokens
+from pitwall_runtime.media import (
+    WHOLE,
+    Answer,
+    Caption,
+    Evidence,
+    FramePool,
+    PoolSpec,
+    Selection,
+    Stretch,
+    Video,
+    VisualTokens,
+)
+from pitwall_runtime.pipeline.excerpt import Excerpt
 from pitwall_runtime.pipeline.frame_model import EngineModel
 from pitwall_runtime.pipeline.prepare import Preparation, Told
 from pitwall_runtime.pipeline.question_features import QuestionFeatures
@@ -59,11 +71,16 @@ class AskedQuestion:
     """A question whose video is prepared and kept in the cache until it is closed, with what each stage took so far."""
 
     question: str
-    pool: FramePool
+    excerpt: Excerpt
     subtitles: tuple[Caption, ...]
     features: QuestionFeatures
     stages: dict[str, float]
     using: ExitStack
+
+    @property
+    def pool(self) -> FramePool:
+        """The pool that the excerpt is of."""
+        return self.excerpt.pool
 
     def __enter__(self) -> "AskedQuestion":
         return self
@@ -122,13 +139,17 @@ class Pipeline:
         *,
         deadline: Deadline | None = None,
         ingest_seconds: float = 0.0,
+        stretch: Stretch = WHOLE,
     ) -> Result:
         """ingest ▶ [decode ▶ frame store ▶ segment] ▶ SAMPLER ▶ [encode ▶ embed cache] ▶ reduce ▶ answer.
 
-        `deadline` holds for all of them together; `ingest_seconds` is what bringing the video here took.
-        Raises a RefusedError: TooLateError at the deadline, otherwise what the stages raise.
+        `deadline` holds for all of them together; `ingest_seconds` is what bringing the video here took; `stretch` is
+        what of the video is asked about. Raises a RefusedError: TooLateError at the deadline, BadQuestionError for a
+        stretch behind the video's end, otherwise what the stages raise.
         """
-        with self.begin(video, question, arm, deadline=deadline, ingest_seconds=ingest_seconds) as asked:
+        with self.begin(
+            video, question, arm, deadline=deadline, ingest_seconds=ingest_seconds, stretch=stretch
+        ) as asked:
             return self.finish(asked, self.choose(asked))
 
     def begin(
@@ -139,17 +160,19 @@ class Pipeline:
         *,
         deadline: Deadline | None = None,
         ingest_seconds: float = 0.0,
+        stretch: Stretch = WHOLE,
     ) -> AskedQuestion:
         """`answer` up to the sampler. Whoever begins closes what is kept for the question: `with` does."""
         deadline = deadline or Deadline()
         stages = {"ingest": ingest_seconds}
         with ExitStack() as using:
             with _timed(stages, "prepare"):
-                self._telemetry.frames(arm, stored=self.preparation.is_stored(video))
-                pool = using.enter_context(self.preparation.held(video, deadline))
+                self._telemetry.frames(arm, stored=self.preparation.is_stored(video, stretch))
+                pool = using.enter_context(self.preparation.held(video, deadline, stretch=stretch))
+                excerpt = Excerpt.of(pool, stretch)
                 features = using.enter_context(self._features(pool, question, arm, deadline))
             subtitles = pool.subtitles if video.subtitles is None else video.subtitles
-            return AskedQuestion(question, pool, subtitles, features, stages, using.pop_all())
+            return AskedQuestion(question, excerpt, subtitles, features, stages, using.pop_all())
 
     def prepare(self, video: Video, deadline: Deadline, told: Told = lambda _: None) -> Iterator[tuple[float, float]]:
         """Everything that a question would wait for: pool, shots and all embeddings. `told` hears of frames decoded.
@@ -184,7 +207,7 @@ class Pipeline:
                 raise
         # A sampler that asks for scores may have caused encoding: that is the encoder's time, not the sampler's.
         asked.stages["select"] -= asked.features.encode_seconds
-        return selection
+        return asked.excerpt.selected(selection)
 
     def finish(self, asked: AskedQuestion, selection: Selection) -> Result:
         """`answer` from the chosen frames on."""
@@ -211,7 +234,7 @@ class Pipeline:
     @contextmanager
     def _features(self, pool: FramePool, question: str, arm: str, deadline: Deadline) -> Iterator[QuestionFeatures]:
         encoder = self.encoders.encoder
-        lock = self.preparation.lock_of(pool.video_hash)
+        lock = self.preparation.lock_of(pool.video_hash, pool.spec)
         with self._cache.opened(pool, encoder.key, encoder.shape) as rows:
             yield QuestionFeatures(pool, rows, self.encoders, self.store.jpeg, lock, question, arm, deadline)
 
@@ -223,25 +246,25 @@ class Pipeline:
             raise BadVariantError("; ".join(problems))
 
     def _context(self, asked: AskedQuestion) -> SamplerContext:
-        pool, features, question = asked.pool, asked.features, asked.question
-        edges = np.array([*pool.pts, pool.end_pts], dtype=np.float64) * float(pool.time_base)
+        excerpt, features, question = asked.excerpt, asked.features, asked.question
+        edges = excerpt.edges_seconds()
         limits = self._spec.sampler.allowance
         return SamplerContext(
             pts_seconds=edges[:-1],
             durations_seconds=np.diff(edges),
-            shots=pool.shots,
+            shots=excerpt.shots(),
             question=question,
             max_frames=self._spec.max_frames,
-            seed=zlib.crc32(f"{pool.video_hash}\n{question}".encode()),
-            features=features,
+            seed=zlib.crc32(f"{excerpt.pool.video_hash}\n{question}".encode()),
+            features=excerpt.features(features),
             sub_questions=parts(question),
-            signals=Signals(key_frames=pool.key_frames, subtitles=asked.subtitles),
+            signals=Signals(excerpt.key_frames(), excerpt.captions(asked.subtitles)),
             allowance=Allowance(
                 milliseconds=features.deadline.within(limits.milliseconds / 1000) * 1000,
                 model_calls=limits.model_calls,
                 scored_frames=limits.scored_frames or None,
             ),
-            model=self._model(features),
+            model=excerpt.model(self._model(features)),
         )
 
     def _model(self, features: QuestionFeatures) -> EngineModel | None:

@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.decode.catalogue import DEFAULT as DEFAULT_DECODER
 from pitwall_runtime.decode.memory import DecodeMemory
-from pitwall_runtime.decode.port import Limits
+from pitwall_runtime.decode.port import MAX_SECONDS, Limits
 from pitwall_runtime.decode.process import decode
 from pitwall_runtime.errors import MediaBrokenError, UnavailableError
-from pitwall_runtime.media import Frame, FramePool, PoolSpec, Video
+from pitwall_runtime.media import WHOLE, Frame, FramePool, PoolSpec, Stretch, Video
 from pitwall_runtime.segment import Segmenter
 from pitwall_runtime.stores.lock import exclusive
 from pitwall_runtime.stores.port import FrameStore, PoolWriter
 
 _TRIES = 3
+_LEAST_SECONDS = 60
+"""Of the shortest beginning of a video that is decoded alone; others are twice as long, four times, …"""
 
 Told = Callable[[float], None]
 """Hears how many seconds of a video are decoded."""
@@ -34,60 +36,85 @@ class Preparation:
     memory: DecodeMemory = field(default_factory=DecodeMemory)
     videos_decoded: int = 0
 
-    def pool(self, video: Video, deadline: Deadline | None = None, told: Told = lambda _: None) -> FramePool:
-        """The video's pool, from the store or decoded now; `told` hears of each frame. Whoever comes second waits for
-        the first.
+    def pool(
+        self,
+        video: Video,
+        deadline: Deadline | None = None,
+        told: Told = lambda _: None,
+        stretch: Stretch = WHOLE,
+    ) -> FramePool:
+        """The video's pool, or one of its beginning if the stretch needs no more, from the store or decoded now; `told`
+        hears of each frame. Whoever comes second waits for the first, but for a beginning nobody waits for the rest.
 
         Raises what `decode` raises, UnavailableError, or TooLateError once the deadline has passed.
         """
-        deadline = deadline or Deadline()
-        known = self.store.find(video, self.spec)
+        return self._pool(video, self.spec_of(video, stretch), deadline or Deadline(), told)
+
+    def _pool(self, video: Video, spec: PoolSpec, deadline: Deadline, told: Told) -> FramePool:
+        known = self.store.find(video, spec)
         if known:
             return known
-        lock = self.lock_of(video.content_hash)
+        lock = self.lock_of(video.content_hash, spec)
         with exclusive(lock, limit_seconds=self.limit_seconds, deadline=deadline):
-            known = self.store.find(video, self.spec)
+            known = self.store.find(video, spec)
             if known:
                 return known
             deadline.check()
-            return self.store.write(video, self.spec, lambda writer: self._fill(video, writer, deadline, told))
+            return self.store.write(video, spec, lambda writer: self._fill(video, spec, writer, deadline, told))
 
-    def is_stored(self, video: Video) -> bool:
-        """Whether the video's pool is there already."""
-        return self.store.find(video, self.spec) is not None
+    def spec_of(self, video: Video, stretch: Stretch) -> PoolSpec:
+        """Which pool answers for the stretch: the whole one where it is needed or there, else one of the beginning."""
+        if stretch.end_seconds >= MAX_SECONDS or self.store.find(video, self.spec):
+            return self.spec
+        first = _LEAST_SECONDS
+        while first < stretch.end_seconds:
+            first *= 2
+        return replace(self.spec, first_seconds=first)
+
+    def is_stored(self, video: Video, stretch: Stretch = WHOLE) -> bool:
+        """Whether the pool that answers for the stretch is there already."""
+        return self.store.find(video, self.spec_of(video, stretch)) is not None
 
     @contextmanager
-    def held(self, video: Video, deadline: Deadline | None = None, told: Told = lambda _: None) -> Iterator[FramePool]:
+    def held(
+        self,
+        video: Video,
+        deadline: Deadline | None = None,
+        told: Told = lambda _: None,
+        stretch: Stretch = WHOLE,
+    ) -> Iterator[FramePool]:
         """`pool`, kept from eviction while the `with` lasts. Raises what `pool` raises."""
         for _ in range(_TRIES):
-            self.pool(video, deadline, told)
-            with self.store.hold(video, self.spec) as pool:
+            spec = self.spec_of(video, stretch)
+            self._pool(video, spec, deadline or Deadline(), told)
+            with self.store.hold(video, spec) as pool:
                 if pool:
                     yield pool
                     return
         raise UnavailableError("the video's frames are evicted as soon as they are made; have the cache enlarged")
 
-    def lock_of(self, video_hash: str) -> Path:
-        """The lock that whoever writes anything about this video holds."""
-        return self.locks / f"{video_hash}.lock"
+    def lock_of(self, video_hash: str, spec: PoolSpec) -> Path:
+        """The lock that whoever writes anything about this video, or about its beginning, holds."""
+        part = f"-first{spec.first_seconds}s" if spec.first_seconds else ""
+        return self.locks / f"{video_hash}{part}.lock"
 
-    def _fill(self, video: Video, writer: PoolWriter, deadline: Deadline, told: Told) -> FramePool:
+    def _fill(self, video: Video, spec: PoolSpec, writer: PoolWriter, deadline: Deadline, told: Told) -> FramePool:
         """One pass: each frame is watched for cuts and stored as it comes out of the decoder.
 
         While other videos wait for their turn, cuts are looked for in less time.
         """
-        segmenter = Segmenter(self.spec, overloaded=lambda: self.memory.waiting > 0)
+        segmenter = Segmenter(spec, overloaded=lambda: self.memory.waiting > 0)
         self.videos_decoded += 1
 
         def on_frame(frame: Frame) -> None:
             deadline.check()
             segmenter.watch(frame)
             writer.add(frame)
-            told(float(frame.pts * self.spec.time_base))
+            told(float(frame.pts * spec.time_base))
 
         limits = Limits(self.limit_seconds, deadline=deadline)
         try:
-            timeline = decode(video.path, self.spec, on_frame, backend=self.backend, limits=limits, memory=self.memory)
+            timeline = decode(video.path, spec, on_frame, backend=self.backend, limits=limits, memory=self.memory)
         except MediaBrokenError:
             deadline.check()  # the decoder was stopped because the question's time is over: the file may be fine
             raise

@@ -112,11 +112,15 @@ async def _answer(engine: ServingState, about: schema.AskedAbout, arm: str, dead
 
     def at_once() -> Result:
         deadline.check()
-        return pipeline.answer(video, about.question, arm, deadline=deadline, ingest_seconds=ingest)
+        return pipeline.answer(
+            video, about.question, arm, deadline=deadline, ingest_seconds=ingest, stretch=about.stretch
+        )
 
     def begin() -> AskedQuestion:
         deadline.check()
-        return pipeline.begin(video, about.question, arm, deadline=deadline, ingest_seconds=ingest)
+        return pipeline.begin(
+            video, about.question, arm, deadline=deadline, ingest_seconds=ingest, stretch=about.stretch
+        )
 
     for _ in range(_TRIES):
         video = await asyncio.wrap_future(engine.resolver.submit(about.video.url, deadline))

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from pitwall_runtime.errors import BadQuestionError
+from pitwall_runtime.ingest.fragment import stretch_of
+from pitwall_runtime.media import Stretch
 
 MAX_QUESTION_CHARACTERS = 4000
 MAX_BODY_BYTES = 4 << 20
@@ -140,10 +142,11 @@ def error_json(message: str, kind: str, code: str) -> dict[str, Any]:
 
 
 class AskedAbout(NamedTuple):
-    """What is asked about which video."""
+    """What is asked about which video, or about which part of it."""
 
     video: VideoAddress
     question: str
+    stretch: Stretch
 
 
 def question_of(request: ChatRequest) -> AskedAbout:
@@ -158,7 +161,8 @@ def question_of(request: ChatRequest) -> AskedAbout:
     videos = [part.video_url for user in users for part in _parts(user) if isinstance(part, VideoPart)]
     if not videos:
         raise BadQuestionError("no video: add a content part {'type': 'video_url', 'video_url': {'url': …}}")
-    return AskedAbout(videos[-1], question)
+    address, stretch = stretch_of(videos[-1].url)
+    return AskedAbout(videos[-1].model_copy(update={"url": address}), question, stretch)
 
 
 def check_question(question: str) -> None:

@@ -35,6 +35,25 @@ def test_an_answer_with_times(ask, clip):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("video", "options"),
+    [("{}", ("--part", "0:06,0:09")), ("file://{}#t=6,9", ()), ("file://{}#t=1,2", ("--part", "6,9"))],
+    ids=["an option", "an address", "an option before an address"],
+)
+def test_a_part_of_the_film_may_be_asked_about(ask, clip, tmp_path, video, options):
+    done = ask(video.format(clip), "red", *options, "--output", "json", "--sheet", tmp_path / "sheet.png")
+
+    assert all(6 <= at < 9 for at in json.loads(done.stdout)["frames"])
+    assert (tmp_path / "sheet.png").exists()
+
+
+def test_a_part_that_is_none_is_refused_in_one_line(ask, clip):
+    done = ask(clip, "red", "--part", "9,6")
+
+    assert done.returncode == 2
+    assert "write #t=START,END" in done.stderr
+
+
 def test_two_samplers_answer_on_the_same_video_and_share_a_sheet(ask, clip, tmp_path):
     done = ask(clip, "where is blue", "--output", "json", "--sampler", "uniform", "--sampler", "aks:maxDepth=0",
                "--sheet", tmp_path / "sheet.png")  # fmt: skip

@@ -111,6 +111,19 @@ def test_lost_packets_of_a_broadcast_are_told(tmp_path):
     assert untold(timeline, numbers) == []
 
 
+def test_a_long_loss_is_no_new_clock(tmp_path):
+    """A jump of the clock by more than ten seconds is taken for a new recording, unless as much of the file is gone."""
+    path = tmp_path / "ruin.ts"
+    encode(path, range(1000), 25, *H264, "-g", 25)
+    hollow(path, 0.05, 0.45)
+    timeline, numbers = pool(path)
+
+    assert untold(timeline, numbers) == []
+    [lost] = timeline.damage
+    assert 14 < lost.end_seconds - lost.start_seconds < 20
+    assert timeline.end_pts * timeline.time_base == pytest.approx(40, abs=0.1)
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
 def test_slides_that_are_held_are_no_damage(tmp_path, suffix):
     path = tmp_path / f"slides.{suffix}"

@@ -102,6 +102,15 @@ def test_an_openai_client_gets_an_answer_with_pitwalls_extension(served, clip):
     assert extension["stages"].keys() >= {"ingest", "prepare", "select", "encode", "score", "reduce", "answer"}
 
 
+def test_a_part_of_the_film_that_its_address_names_is_what_is_asked_about(served, clip):
+    answer = served.chat("red", f"file://{clip}#t=6,9").json()
+    refused = served.chat("red", f"file://{clip}#t=9,6")
+
+    assert all(6 <= at < 9 for at in answer["pitwall"]["frames"])
+    assert refused.status_code == 400
+    assert "write #t=START,END" in refused.json()["error"]["message"]
+
+
 def test_models_lists_the_variant(served):
     client = openai.OpenAI(base_url=f"{served.url}/v1", api_key="none")
     assert [model.id for model in client.models.list()] == ["aks-v2"]

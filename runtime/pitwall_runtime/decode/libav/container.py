@@ -63,6 +63,8 @@ class Source:
         self._reached: Fraction | None = None
         self._reads_all = self._declares_for_all or self.restarts
         self._bytes_end = self._hole = 0
+        self.passed_over, self.read_before = 0, 0
+        """Bytes that nobody read right before the latest packet of the film, and how many lie before those."""
         self._read_until = _UNKNOWN
         self._track = CaptionTrack.of(container)
 
@@ -105,6 +107,8 @@ class Source:
         begin = packet.dts if self.restarts and packet.dts is not None else packet.pts
         if self._reads_all and self._hole > _HOLE_BYTES and begin > self._read_until + self.tick // 2:
             self._lost = True
+        self.passed_over = self._hole if self._hole > _HOLE_BYTES else 0
+        self.read_before = (packet.pos or 0) - self.passed_over
         self._hole = 0
         end = begin + (packet.duration or self.tick)
         self._read_until = end if self._read_until == _UNKNOWN else max(self._read_until, end)

@@ -74,6 +74,9 @@ class FilmReader:
                     picture.key,
                 )
             )
+            if instants.is_over:
+                yield instants.cut(self._source.captions)
+                return
         instants = instants or Instants(self._spec, self._source.time_base)
         last_end, declared_end = self._source.ends()
         yield from instants.close(
