@@ -17,16 +17,17 @@ from prometheus_client import disable_created_metrics
 
 from pitwall_crds.host import logs
 from pitwall_flags.client import FlagClient, trusting
-from pitwall_operator.cluster import admission, handlers, probes
-from pitwall_operator.cluster.admission import Review
+from pitwall_operator.cluster import handlers, probes
 from pitwall_operator.cluster.controller import Controller
 from pitwall_operator.cluster.handlers import Watch, WatchPlan
 from pitwall_operator.cluster.metrics import OperatorMetrics
-from pitwall_operator.cluster.plan_warnings import plan_warnings
 from pitwall_operator.cluster.recent_flags import RecentFlags
 from pitwall_operator.cluster.reconcile import Reconciler
-from pitwall_operator.cluster.reviewing import Webhook
 from pitwall_operator.cluster.settings import OperatorSettings, read
+from pitwall_operator.cluster.webhook import admission
+from pitwall_operator.cluster.webhook.admission import Review
+from pitwall_operator.cluster.webhook.plan_warnings import plan_warnings
+from pitwall_operator.cluster.webhook.reviewing import Webhook
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.claims import Claims, OperatorScope
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object, connect

@@ -13,7 +13,7 @@ from pitwall_runtime.answer.moments import say
 from pitwall_runtime.answer.port import Brief
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Answer
-from pitwall_runtime.stores.drafts import drafted
+from pitwall_runtime.stores.files.drafts import drafted
 
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _MOMENTS_SHOWN = 3

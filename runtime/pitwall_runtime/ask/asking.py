@@ -14,7 +14,7 @@ from pitwall_crds.builtin import DEFAULT_SAMPLER
 from pitwall_crds.variant import SamplerSpec, SamplerVariant
 from pitwall_runtime.ask.sheet import SheetData, SheetRow, save_sheet
 from pitwall_runtime.errors import BadQuestionError, MediaMissingError
-from pitwall_runtime.ingest.download import DownloadLimits
+from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.fragment import stretch_of
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.media import WHOLE, Stretch, Video

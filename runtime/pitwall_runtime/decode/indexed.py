@@ -16,8 +16,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pitwall_runtime.decode.libav.container import Source, opened
-from pitwall_runtime.decode.libav.tone import HLG, PQ
-from pitwall_runtime.decode.libav.upright import display_matrix, size_of
+from pitwall_runtime.decode.libav.pictures.tone import HLG, PQ
+from pitwall_runtime.decode.libav.pictures.upright import display_matrix, size_of
 from pitwall_runtime.decode.port import MAX_POOL_FRAMES, Ended
 from pitwall_runtime.errors import UnsupportedVideoError
 from pitwall_runtime.media import TICKS, Caption, Frame, PoolSpec, Rgb

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pitwall_runtime.ingest.telemetry import IngestTelemetry
     from pitwall_runtime.ingest.worker import IngestWorker
     from pitwall_runtime.pipeline.pipeline import Pipeline
-    from pitwall_runtime.stores.eviction import Quota
+    from pitwall_runtime.stores.files.eviction import Quota
 
 
 def ingest_options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -100,7 +100,7 @@ def _work(arguments: argparse.Namespace) -> int:
 
 
 def _worker(arguments: argparse.Namespace, queue: IngestQueue, telemetry: "IngestTelemetry") -> "IngestWorker":
-    from pitwall_runtime.ingest.download import DownloadLimits
+    from pitwall_runtime.ingest.fetch.download import DownloadLimits
     from pitwall_runtime.ingest.resolve import Resolver
     from pitwall_runtime.ingest.variants import FollowedVariants
     from pitwall_runtime.ingest.worker import IngestWorker

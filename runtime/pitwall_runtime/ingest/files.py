@@ -17,7 +17,7 @@ from pitwall_runtime.errors import (
     MediaTooLargeError,
     RefusedError,
 )
-from pitwall_runtime.ingest.origin import HEAD_BYTES, what_else
+from pitwall_runtime.ingest.fetch.origin import HEAD_BYTES, what_else
 from pitwall_runtime.media import Caption, Video
 
 MOST_SUBTITLE_BYTES: Final = 4 << 20

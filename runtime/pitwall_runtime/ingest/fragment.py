@@ -4,7 +4,7 @@ import re
 from urllib.parse import parse_qsl, urldefrag
 
 from pitwall_runtime.errors import BadQuestionError
-from pitwall_runtime.ingest.origin import shown
+from pitwall_runtime.ingest.fetch.origin import shown
 from pitwall_runtime.media import WHOLE, Stretch
 
 _CLOCK = re.compile(r"(?:(?:(\d{1,4}):)?([0-5]?\d):)?(\d{1,9}(?:\.\d{0,9})?)", re.ASCII)

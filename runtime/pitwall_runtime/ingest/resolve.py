@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import MediaRefusedError, RefusedError, UnavailableError
-from pitwall_runtime.ingest.download import DownloadLimits
-from pitwall_runtime.ingest.fetcher import Fetcher
+from pitwall_runtime.ingest.fetch.download import DownloadLimits
+from pitwall_runtime.ingest.fetch.fetcher import Fetcher
+from pitwall_runtime.ingest.fetch.origin import shown
 from pitwall_runtime.ingest.files import captions_of, open_video, resolve_file, with_subtitles
-from pitwall_runtime.ingest.origin import shown
 from pitwall_runtime.media import Caption, Video
-from pitwall_runtime.stores.eviction import Quota
+from pitwall_runtime.stores.files.eviction import Quota
 
 _READERS = 4
 """Local files digested at once."""

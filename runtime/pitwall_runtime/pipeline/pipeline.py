@@ -46,7 +46,7 @@ from pitwall_runtime.samplers.catalogue import BoundSampler
 from pitwall_runtime.samplers.contract import Allowance, SamplerContext, Signals
 from pitwall_runtime.stores.disk import DiskFrameStore
 from pitwall_runtime.stores.embed_cache import EmbedCache
-from pitwall_runtime.stores.eviction import EntryKind
+from pitwall_runtime.stores.files.eviction import EntryKind
 from pitwall_runtime.stores.memory import MemoryFrameStore, SpillingFrameStore
 from pitwall_runtime.stores.shared_frames import SharedFrameStore
 

@@ -13,7 +13,7 @@ from pitwall_runtime.decode.process import decode
 from pitwall_runtime.errors import MediaBrokenError, UnavailableError
 from pitwall_runtime.media import WHOLE, Frame, FramePool, PoolSpec, Stretch, Video
 from pitwall_runtime.segment import Segmenter
-from pitwall_runtime.stores.lock import exclusive
+from pitwall_runtime.stores.files.lock import exclusive
 from pitwall_runtime.stores.port import FrameStore, PoolWriter
 
 _TRIES = 3

@@ -14,7 +14,7 @@ from pitwall_runtime.media import Embedded, Floats, FramePool
 from pitwall_runtime.reduce import Grids
 from pitwall_runtime.samplers.contract import Indices
 from pitwall_runtime.stores.embed_cache import VideoEmbeddings
-from pitwall_runtime.stores.lock import exclusive
+from pitwall_runtime.stores.files.lock import exclusive
 
 _CHUNK_FRAMES = 128
 """Frames encoded between two writes to the cache: an interrupted question keeps what it paid for."""

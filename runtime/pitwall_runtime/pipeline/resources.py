@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pitwall_runtime.decode.memory import DecodeMemory
 from pitwall_runtime.stores.embed_cache import HOT_BYTES
-from pitwall_runtime.stores.eviction import Quota
+from pitwall_runtime.stores.files.eviction import Quota
 from pitwall_runtime.stores.shared import Shared
 
 

@@ -17,7 +17,7 @@ from pitwall_crds.names import (
     Label,
     Metric,
 )
-from pitwall_runtime.stores.eviction import EntryKind, Quota
+from pitwall_runtime.stores.files.eviction import EntryKind, Quota
 
 _WINDOW_SECONDS = 15.0
 _BOTH = (Label.SAMPLER_VARIANT, Label.ARM)

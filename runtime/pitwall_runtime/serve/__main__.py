@@ -18,7 +18,7 @@ from pitwall_runtime.stores.options import add_cache_options, quota_of, shared_o
 if TYPE_CHECKING:
     from pitwall_crds.variant import SamplerVariant
     from pitwall_runtime.serve.app import ServingState
-    from pitwall_runtime.stores.eviction import Quota
+    from pitwall_runtime.stores.files.eviction import Quota
 
 
 def _arguments() -> argparse.Namespace:
@@ -94,7 +94,7 @@ def _limit_threads(threads: int) -> None:
 def _state(arguments: argparse.Namespace, quota: "Quota") -> "ServingState":
     """What the application needs, without the models. Raises BadVariantError or QueueAddressError."""
     from pitwall_runtime.ingest.desk import IngestDesk
-    from pitwall_runtime.ingest.download import DownloadLimits
+    from pitwall_runtime.ingest.fetch.download import DownloadLimits
     from pitwall_runtime.ingest.queue.catalogue import open_book, open_queue
     from pitwall_runtime.ingest.resolve import Resolver
     from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pitwall_runtime.stores.eviction import CacheEntry, EntryKind, disk_bytes, entries
+from pitwall_runtime.stores.files.eviction import CacheEntry, EntryKind, disk_bytes, entries
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

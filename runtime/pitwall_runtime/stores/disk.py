@@ -17,10 +17,10 @@ from typing import BinaryIO
 
 from pitwall_runtime.errors import StorageFullError
 from pitwall_runtime.media import Caption, Damage, Frame, FramePool, PoolSpec, Shot, Timeline, Video
-from pitwall_runtime.stores.drafts import PoolDraft, drafted
-from pitwall_runtime.stores.eviction import LEASE, Quota
-from pitwall_runtime.stores.jpegs import Held, check_size, encoded
-from pitwall_runtime.stores.lock import held
+from pitwall_runtime.stores.files.drafts import PoolDraft, drafted
+from pitwall_runtime.stores.files.eviction import LEASE, Quota
+from pitwall_runtime.stores.files.jpegs import Held, check_size, encoded
+from pitwall_runtime.stores.files.lock import held
 from pitwall_runtime.stores.port import PoolWriter
 
 

@@ -18,11 +18,11 @@ import numpy.typing as npt
 
 from pitwall_runtime.errors import StorageFullError
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, FramePool
-from pitwall_runtime.stores.drafts import drafted
-from pitwall_runtime.stores.eviction import LEASE, Quota, is_full
+from pitwall_runtime.stores.files.drafts import drafted
+from pitwall_runtime.stores.files.eviction import LEASE, Quota, is_full
+from pitwall_runtime.stores.files.lock import held
+from pitwall_runtime.stores.files.rows import RowFile
 from pitwall_runtime.stores.hot import HotArrays
-from pitwall_runtime.stores.lock import held
-from pitwall_runtime.stores.rows import RowFile
 from pitwall_runtime.stores.shared import Shared
 
 HOT_BYTES: Final = 1 << 30

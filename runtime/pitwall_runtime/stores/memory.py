@@ -10,8 +10,8 @@ from typing import Final
 
 from pitwall_runtime.errors import StorageFullError
 from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Timeline, Video
-from pitwall_runtime.stores.drafts import PoolDraft
-from pitwall_runtime.stores.jpegs import Held, encoded
+from pitwall_runtime.stores.files.drafts import PoolDraft
+from pitwall_runtime.stores.files.jpegs import Held, encoded
 from pitwall_runtime.stores.port import FrameStore, PoolWriter
 
 MEMORY_BYTES: Final = 512 << 20

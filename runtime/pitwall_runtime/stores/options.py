@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pitwall_runtime.errors import BadVariantError
-from pitwall_runtime.stores.eviction import CacheLimits, Quota, disk_bytes
+from pitwall_runtime.stores.files.eviction import CacheLimits, Quota, disk_bytes
 from pitwall_runtime.stores.shared import Shared, open_shared
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ import pytest
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import BadSubtitlesError, MediaMissingError, MediaRefusedError
-from pitwall_runtime.ingest.download import DownloadLimits
+from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.files import resolve_file
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.media import Caption

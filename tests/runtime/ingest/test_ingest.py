@@ -19,7 +19,7 @@ from pitwall_runtime.errors import (
     MediaTooLargeError,
     RefusedError,
 )
-from pitwall_runtime.ingest.download import DownloadLimits
+from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.resolve import Resolver
 
 CONTENT = b"not a video, but bytes" * 1000

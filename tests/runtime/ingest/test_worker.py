@@ -31,7 +31,7 @@ from pitwall_runtime.ingest.worker import IngestWorker, WorkLimits
 from pitwall_runtime.pipeline.pipeline import Pipeline, preparing_pipeline
 from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
-from pitwall_runtime.stores.eviction import Quota
+from pitwall_runtime.stores.files.eviction import Quota
 
 PATIENCE_SECONDS = 90.0
 

@@ -13,7 +13,7 @@ from pitwall_runtime.media import WHOLE, Caption, FramePool, PoolSpec, Selection
 from pitwall_runtime.pipeline.excerpt import Excerpt
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
-from pitwall_runtime.stores.lock import exclusive
+from pitwall_runtime.stores.files.lock import exclusive
 
 SPEC = PoolSpec()
 SECOND = round(1 / SPEC.time_base)
@@ -75,23 +75,23 @@ def test_shots_key_frames_and_captions_are_cut_to_it():
 
 
 def test_a_sampler_sees_the_excerpts_features_and_shows_its_frames_to_the_model():
-    class Source:
+    class RisingFeatures:
         def embeddings(self, indices):
             return np.array(indices, dtype=np.float32)
 
         def scores(self, indices, query):
             return np.array(indices, dtype=np.float32) * len(query)
 
-    class Model:
+    class EchoModel:
         async def ask(self, prompt, indices):
             return f"{prompt} {indices}"
 
     excerpt = Excerpt.of(pool_of(10), Stretch(4, 8))
-    features = excerpt.features(Source())
+    features = excerpt.features(RisingFeatures())
 
     assert features.embeddings(None).tolist() == [4, 5, 6, 7]
     assert features.scores([1, 3], "ab").tolist() == [10, 14]
-    assert asyncio.run(excerpt.model(Model()).ask("what?", [0, 2])) == "what? [4, 6]"
+    assert asyncio.run(excerpt.model(EchoModel()).ask("what?", [0, 2])) == "what? [4, 6]"
     assert excerpt.model(None) is None
 
 

@@ -14,7 +14,7 @@ from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
-from pitwall_runtime.stores.eviction import CacheLimits, Quota, entries
+from pitwall_runtime.stores.files.eviction import CacheLimits, Quota, entries
 
 LIMIT = 1 << 30
 

@@ -16,7 +16,7 @@ from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
-from pitwall_runtime.stores.eviction import Quota
+from pitwall_runtime.stores.files.eviction import Quota
 from pitwall_runtime.stores.shared import ObjectRows, Shared, open_shared
 
 obstore = pytest.importorskip("obstore")

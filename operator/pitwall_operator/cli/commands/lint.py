@@ -15,7 +15,7 @@ from pitwall_operator.machine.resources import Resource
 from pitwall_operator.values.errors import Exit
 
 if TYPE_CHECKING:
-    from pitwall_operator.cluster.admission import Review
+    from pitwall_operator.cluster.webhook.admission import Review
 
 
 def lint(
@@ -64,7 +64,7 @@ def _catalogue(file: Path | None) -> Sequence[SamplerEntry]:
 
 def _reviews(found: Sequence[Resource], image: Sequence[SamplerEntry]) -> list["Review"]:
     """The webhook's answer to each, in the order of the files: what comes first is the oldest."""
-    from pitwall_operator.cluster.admission import review
+    from pitwall_operator.cluster.webhook.admission import review
     from pitwall_operator.decision.permission.runnable import BUILT_IN
     from pitwall_operator.kube.cache import Cache
     from pitwall_operator.kube.client import ROLLOUTS, VARIANTS

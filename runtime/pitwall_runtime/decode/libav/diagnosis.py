@@ -44,4 +44,4 @@ _KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     ),
     (lambda head: not head.strip(b"\0"), "the file holds only zeros: the download was never filled in; send it again"),
 )
-"""What begins as a video might. What does not is refused before it comes here, see `ingest/origin.py`."""
+"""What begins as a video might. What does not is refused before it comes here, see `ingest/fetch/origin.py`."""

@@ -12,11 +12,11 @@ from pitwall_runtime.decode.instants import Instants, Shown
 from pitwall_runtime.decode.libav.clock import FilmClock
 from pitwall_runtime.decode.libav.container import Source, VideoPacket, opened
 from pitwall_runtime.decode.libav.counted import CountedClock
-from pitwall_runtime.decode.libav.deinterlace import Deinterlacer, Picture
 from pitwall_runtime.decode.libav.foresight import Foresight
-from pitwall_runtime.decode.libav.jpeg_ends import JpegEnds
-from pitwall_runtime.decode.libav.upright import Upright
-from pitwall_runtime.decode.libav.webp import is_webp, read_webp
+from pitwall_runtime.decode.libav.pictures.deinterlace import Deinterlacer, Picture
+from pitwall_runtime.decode.libav.pictures.jpeg_ends import JpegEnds
+from pitwall_runtime.decode.libav.pictures.upright import Upright
+from pitwall_runtime.decode.libav.pictures.webp import is_webp, read_webp
 from pitwall_runtime.decode.port import THREADS, Ended
 from pitwall_runtime.media import Frame, PoolSpec
 

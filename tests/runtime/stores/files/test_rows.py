@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_runtime.stores.rows import RowFile
+from pitwall_runtime.stores.files.rows import RowFile
 
 
 @pytest.fixture(scope="module")

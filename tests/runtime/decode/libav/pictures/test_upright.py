@@ -5,7 +5,7 @@ import pytest
 from films.making import encode, ffmpeg, film, turned
 from films.numbered import picture, read
 
-from pitwall_runtime.decode.libav import tone
+from pitwall_runtime.decode.libav.pictures import tone
 from pitwall_runtime.decode.process import decode
 from pitwall_runtime.media import PoolSpec
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from pitwall_runtime.errors import StorageFullError
-from pitwall_runtime.stores.lock import unused
+from pitwall_runtime.stores.files.lock import unused
 
 LEASE: Final = ".lease"
 """The lease's name in an entry that is a folder."""

@@ -16,8 +16,8 @@ import httpx
 
 from pitwall_crds.host.files import drafted_file
 from pitwall_runtime.errors import MediaOriginError, MediaRefusedError, MediaTooLargeError
-from pitwall_runtime.ingest.origin import HEAD_BYTES, refuse_status, shown, what_else
-from pitwall_runtime.ingest.ssrf import pinned_address, port_of
+from pitwall_runtime.ingest.fetch.origin import HEAD_BYTES, refuse_status, shown, what_else
+from pitwall_runtime.ingest.fetch.ssrf import pinned_address, port_of
 from pitwall_runtime.media import Video
 
 _REDIRECTS: Final = 3

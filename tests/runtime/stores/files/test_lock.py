@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pitwall_runtime.errors import UnavailableError
-from pitwall_runtime.stores.drafts import drafted
-from pitwall_runtime.stores.lock import exclusive
+from pitwall_runtime.stores.files.drafts import drafted
+from pitwall_runtime.stores.files.lock import exclusive
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from pitwall_runtime.stores.lock import exclusive
+from pitwall_runtime.stores.files.lock import exclusive
 with exclusive(Path(sys.argv[1]), limit_seconds=5):
     print("held", flush=True)
     time.sleep(600)

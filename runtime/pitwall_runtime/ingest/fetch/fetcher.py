@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import MediaOriginError, StorageFullError
-from pitwall_runtime.ingest.addresses import AddressBook, KnownAddress
-from pitwall_runtime.ingest.download import DownloadFolder, DownloadLimits, download
-from pitwall_runtime.ingest.origin import shown
+from pitwall_runtime.ingest.fetch.addresses import AddressBook, KnownAddress
+from pitwall_runtime.ingest.fetch.download import DownloadFolder, DownloadLimits, download
+from pitwall_runtime.ingest.fetch.origin import shown
 from pitwall_runtime.media import Video
-from pitwall_runtime.stores.eviction import Quota
-from pitwall_runtime.stores.lock import held
+from pitwall_runtime.stores.files.eviction import Quota
+from pitwall_runtime.stores.files.lock import held
 
 
 @dataclass(slots=True)

@@ -8,13 +8,13 @@ import pytest
 import yaml
 
 from pitwall_crds.names import Metric
-from pitwall_operator.cluster import plan_warnings as module
-from pitwall_operator.cluster.plan_warnings import plan_warnings
+from pitwall_operator.cluster.webhook import plan_warnings as module
+from pitwall_operator.cluster.webhook.plan_warnings import plan_warnings
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS
 from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
 
-ROLLOUT = yaml.safe_load((Path(__file__).parents[3] / "examples" / "rollout-aks.yaml").read_text())
+ROLLOUT = yaml.safe_load((Path(__file__).parents[4] / "examples" / "rollout-aks.yaml").read_text())
 QUERIES = ({"sampler_variant": "uniform-v1", "arm": "stable", "outcome": "ok"}, 5000.0)
 MEASURED = Reading(1000.0, {"gateway": ProcessCounters(0.0, {Metric.QUERIES: (QUERIES,)})})
 

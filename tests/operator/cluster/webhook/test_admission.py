@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from pitwall_operator.cluster import settings
-from pitwall_operator.cluster.admission import Known, review
+from pitwall_operator.cluster.webhook.admission import Known, review
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS
 
-ROLLOUT = yaml.safe_load((Path(__file__).parents[3] / "examples" / "rollout-aks.yaml").read_text())
+ROLLOUT = yaml.safe_load((Path(__file__).parents[4] / "examples" / "rollout-aks.yaml").read_text())
 KNOWN = settings.read(["--flags-url", "http://f", "--runtime-image", "i"]).known
 
 

@@ -17,8 +17,8 @@ from pitwall_runtime.errors import StorageFullError
 from pitwall_runtime.media import Frame, PoolSpec, Shot, Timeline, Video
 from pitwall_runtime.stores.__main__ import main
 from pitwall_runtime.stores.disk import DiskFrameStore
-from pitwall_runtime.stores.eviction import CacheLimits, EntryKind, Quota, disk_bytes, entries
-from pitwall_runtime.stores.lock import held
+from pitwall_runtime.stores.files.eviction import CacheLimits, EntryKind, Quota, disk_bytes, entries
+from pitwall_runtime.stores.files.lock import held
 
 SPEC = PoolSpec()
 ENTRY_BYTES = 100_000
@@ -66,7 +66,7 @@ def test_what_is_in_use_stays_even_above_the_quota(tmp_path):
 def test_what_another_process_uses_stays_until_that_process_dies(tmp_path):
     lease = make(tmp_path, 1)
     code = (
-        "import sys, pathlib; from pitwall_runtime.stores.lock import held\n"
+        "import sys, pathlib; from pitwall_runtime.stores.files.lock import held\n"
         "with held(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen([sys.executable, "-c", code, lease], stdin=-1, stdout=-1, text=True) as other:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pitwall_runtime.errors import MediaMissingError, MediaRefusedError
-from pitwall_runtime.ingest.ssrf import is_public, pinned_address
+from pitwall_runtime.ingest.fetch.ssrf import is_public, pinned_address
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "64:ff9b::808:808"])

@@ -14,10 +14,10 @@ from pitwall_runtime.errors import (
     NotAVideoError,
     TooLateError,
 )
-from pitwall_runtime.ingest.addresses import FRESH_SECONDS
-from pitwall_runtime.ingest.download import DownloadLimits
-from pitwall_runtime.ingest.fetcher import Fetcher
-from pitwall_runtime.ingest.origin import shown
+from pitwall_runtime.ingest.fetch.addresses import FRESH_SECONDS
+from pitwall_runtime.ingest.fetch.download import DownloadLimits
+from pitwall_runtime.ingest.fetch.fetcher import Fetcher
+from pitwall_runtime.ingest.fetch.origin import shown
 
 
 def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from pitwall_crds.host.sockets import free_port
-from pitwall_operator.cluster import reviewing
-from pitwall_operator.cluster.reviewing import Webhook
+from pitwall_operator.cluster.webhook import reviewing
+from pitwall_operator.cluster.webhook.reviewing import Webhook
 
 REVIEW = {"kind": "AdmissionReview", "request": {"uid": "1"}}
 
