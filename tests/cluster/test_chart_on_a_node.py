@@ -9,9 +9,18 @@ from harness.processes import until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
 
+WITH_TLS = {"flags": {"tls": {"enabled": True}}}
+
+
 @pytest.fixture
-def chart(kubectl, node, namespace, tmp_path):
-    with installed(kubectl, namespace, tmp_path) as made:
+def values():
+    """What an installation sets beside what the tests need."""
+    return {}
+
+
+@pytest.fixture
+def chart(kubectl, node, namespace, tmp_path, values):
+    with installed(kubectl, namespace, tmp_path, values) as made:
         yield made
 
 
@@ -51,7 +60,18 @@ def variants(chart):
     return models[0]["pitwall"]["variants"]
 
 
-def test_the_chart_serves_the_first_variant_and_refuses_an_unknown_sampler(chart, kubectl, namespace):
+def speaks_plainly(chart):
+    """Whether the flag service answers who speaks no TLS, and so whoever listens on the way."""
+    try:
+        return httpx.get(f"http://{chart.addresses['flags']}:8016/readyz", timeout=5, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize(
+    "values", [pytest.param({}, id="plain"), pytest.param(WITH_TLS, id="TLS", marks=pytest.mark.soak)]
+)
+def test_the_chart_serves_the_first_variant_and_refuses_an_unknown_sampler(chart, kubectl, namespace, values):
     chart.apply()
     chart.await_ready("operator", 1)
     chart.await_ready("flags", 1)
@@ -70,3 +90,4 @@ def test_the_chart_serves_the_first_variant_and_refuses_an_unknown_sampler(chart
         lambda: kubectl.get("rollout", "sampler", namespace)["status"].get("stableVariant") == "uniform-v1",
         seconds=60, what="the variant as the stable one",
     )  # fmt: skip
+    assert speaks_plainly(chart) is (values != WITH_TLS)
