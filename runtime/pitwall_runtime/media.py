@@ -39,7 +39,7 @@ class Video:
 TICKS = 90_000
 """Ticks between two instants of a pool: each instant is a whole number of them, whatever the rate."""
 
-_EDITION = 2
+_EDITION = 3
 """Raised when the same video gives another pool than before, so that no cache mixes the two."""
 
 
@@ -65,7 +65,7 @@ class PoolSpec:
 
     @property
     def key(self) -> str:
-        """A name for folders, e.g. `60fpm-240px-2`."""
+        """A name for folders, e.g. `60fpm-240px-3`."""
         part = f"-first{self.first_seconds}s" if self.first_seconds else ""
         return f"{self.frames_per_minute}fpm-{self.height_pixels}px-{_EDITION}{part}"
 

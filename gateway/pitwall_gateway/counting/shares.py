@@ -4,8 +4,8 @@ A trial counts while its party has no more than the share of all that counted, o
 on who and when, never on what is said. Pure: no clock, chance or I/O.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import nlargest
@@ -103,13 +103,22 @@ class Shares:
         return None
 
     def callers(self, number: int) -> Iterator[tuple[ArmSeries, str, dict[str, int]]]:
-        """Of each arm, run and kind, whose trials count: so many callers with most of them, and under an empty name
-        all others together."""
+        """Whose trials count, of each arm, run and kind: of so many callers with most of them in all arms together, and
+        under an empty name of all others. Who is told of one arm is told of all."""
         for kinds in self._runs.values():
-            for (series, kind), known in kinds.items():
-                most = dict(known.callers.most(number))
-                rest = known.total - sum(most.values())
-                yield series, kind, most | {"": most.get("", 0) + rest}
+            for wanted in {kind for _, kind in kinds}:
+                arms = {series: known for (series, kind), known in kinds.items() if kind == wanted}
+                named = self._most(arms.values(), number)
+                for series, known in arms.items():
+                    told = {name: known.callers.count(name) for name in named}
+                    yield series, wanted, {**told, "": known.total - sum(told.values())}
+
+    @staticmethod
+    def _most(arms: Iterable[_Kind], number: int) -> list[str]:
+        together = Counter[str]()
+        for known in arms:
+            together.update(dict(known.callers.most(number)))
+        return [name for name, _ in together.most_common(number) if name]
 
     @staticmethod
     def _is_over(count: int, total: int, share: float, first: int) -> bool:

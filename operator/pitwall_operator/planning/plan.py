@@ -3,6 +3,7 @@
 Pure: no clock, chance or I/O. What it says is about the typical case: half of all candidates take longer.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -204,15 +205,16 @@ def block_seconds(spec: RolloutSpec, traffic: TrafficNow) -> float:
 
 
 def _left_out(spec: RolloutSpec, traffic: TrafficNow, gate: Gate, leg: Leg) -> float:
-    """Seconds at a stage's beginning of which nothing is weighed: labels on their way, and warming up once; and the
-    block in which they end."""
+    """Seconds at a stage's beginning of which nothing is weighed: labels on their way, and warming up once, in whole
+    blocks."""
     first = not leg.index or (
         leg.index == 1 and bool(spec.stages[0].shadow) and not counters.measurable_in_shadow(gate)
     )
     warmup = gate.warmup(dedicated_control=spec.control.dedicated) if first else 0
     labels = traffic.of(gate).label_delay if leg.context.kind is not StageKind.SHADOW else 0.0
     left_out = max(warmup, labels + SETTLING_SECONDS if labels else 0.0)
-    return left_out + block_seconds(spec, traffic) / 2 if left_out else 0.0
+    block = block_seconds(spec, traffic)
+    return math.ceil(left_out / block) * block
 
 
 def _trialless(traffic: TrafficNow, gate: Gate) -> str:

@@ -72,9 +72,15 @@ class Instants:
         """Whether all that is wanted of the video has been shown: a part of it, whose end is behind the pictures."""
         return self._held is not None and self._held.start >= self._wanted_end(self._held.start + 1)
 
-    def cut(self, captions: Callable[[int], tuple[Caption, ...]] = lambda _: ()) -> Ended:
+    def cut(
+        self,
+        captions: Callable[[int], tuple[Caption, ...]] = lambda _: (),
+        doubtful_from: int | None = None,
+    ) -> Ended:
         """The end of the part that is wanted, once it `is_over`; see `close`."""
         assert self._held is not None
+        if doubtful_from is not None:
+            self._damage.append((doubtful_from, max(doubtful_from, self._held.start)))
         return self._ended(self._held.start, captions)
 
     def close(
@@ -114,7 +120,8 @@ class Instants:
     def _ended(self, end: int, captions: Callable[[int], tuple[Caption, ...]], whole: int | None = None) -> Ended:
         """`end` is where the last picture stops showing, `whole` where the video should."""
         whole, end = self._wanted_end(end if whole is None else whole), self._wanted_end(end)
-        self._refuse_ruins(whole)
+        if self._instants is None:  # of a beginning the rest may be whole
+            self._refuse_ruins(whole)
         until = self._seconds(whole)
         spoken = tuple(caption for caption in captions(self._origin) if caption.start_seconds < until)
         return Ended(round((end - self._origin) / self._step * TICKS), self._stretches(whole), spoken)
@@ -158,7 +165,7 @@ class Instants:
 
     def _refuse_ruins(self, end: int) -> None:
         whole = end - self._origin
-        missing = sum(min(last, end) - min(first, end) for first, last in self._losses)
+        missing = sum(last - first for first, last in self._losses)
         if whole and Fraction(whole - missing, whole) < _LEAST_SHARE:
             seconds = float(whole * self._time_base)
             decoded = float((whole - missing) * self._time_base)

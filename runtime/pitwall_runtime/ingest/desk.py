@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import urlsplit
 
 from pitwall_runtime.errors import BadQuestionError
 from pitwall_runtime.ingest.queue.book import VideoBook, VideoRecord, VideoState, belongs, change, video_id
@@ -28,7 +28,7 @@ class IngestDesk:
         ready. A video that is ready or failed is queued again: its server is asked whether the file has changed, and
         nothing that is prepared already is done twice.
         """
-        url, _ = urldefrag(url)
+        url, _, _ = url.partition("#")
         check_address(url)
         key, now = video_id(url, owner), time.time()
         known = self.book.find(key)

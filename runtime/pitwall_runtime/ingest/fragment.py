@@ -1,7 +1,7 @@
 """Reads which part of a video an address is about: `film.mp4#t=60,120` (W3C, Media Fragments URI 1.0, 4.2.1)."""
 
 import re
-from urllib.parse import parse_qsl, urldefrag
+from urllib.parse import parse_qsl
 
 from pitwall_runtime.errors import BadQuestionError
 from pitwall_runtime.ingest.fetch.origin import shown
@@ -16,18 +16,18 @@ def stretch_of(url: str) -> tuple[str, Stretch]:
 
     Raises BadQuestionError for a time that cannot be read, or that ends before it begins.
     """
-    address, fragment = urldefrag(url)
+    address, _, fragment = url.partition("#")
     times = [value for name, value in parse_qsl(fragment, keep_blank_values=True) if name == "t"]
     return address, _stretch(times[-1], url) if times else WHOLE  # of several the last one counts
 
 
 def _stretch(text: str, url: str) -> Stretch:
-    start, comma, end = text.removeprefix("npt:").partition(",")
+    start, _, end = text.removeprefix("npt:").partition(",")
     try:
-        found = Stretch(_seconds(start) if start else 0.0, _seconds(end) if comma else WHOLE.end_seconds)
+        found = Stretch(_seconds(start) if start else 0.0, _seconds(end) if end else WHOLE.end_seconds)
     except ValueError:
         found = None
-    if not text or found is None or found.start_seconds >= found.end_seconds:
+    if not (start or end) or found is None or found.start_seconds >= found.end_seconds:
         raise BadQuestionError(
             f"{shown(url)}: #t={text[:64]!r} is no part of a video; write #t=START,END in seconds or as 1:02:03, "
             "the start before the end, either may be left out"

@@ -1,6 +1,6 @@
 """The part of a pool that a question is about, as its sampler sees it: a pool of its own, whose first frame is 0."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from pitwall_runtime.errors import BadQuestionError
-from pitwall_runtime.media import Caption, Floats, FramePool, Selection, Shot, Stretch, clock
+from pitwall_runtime.media import TICKS, Caption, Floats, FramePool, Selection, Shot, Stretch, clock
 from pitwall_runtime.samplers.contract import FeatureSource, FrameModel, Indices, Seconds
 
 
@@ -23,14 +23,19 @@ class Excerpt:
     @classmethod
     def of(cls, pool: FramePool, stretch: Stretch) -> Self:
         """The frames that are seen during the stretch. Raises BadQuestionError if there are none."""
-        ticks = 1 / pool.time_base
-        # The frame that is seen when the stretch begins may have begun before.
-        first = max(bisect_left(pool.pts, stretch.start_seconds * ticks + 1) - 1, 0) if stretch.start_seconds else 0
-        end = min(bisect_left(pool.pts, stretch.end_seconds * ticks), len(pool))
-        if pool.seconds(len(pool)) <= stretch.start_seconds or first >= end:
+        if pool.seconds(len(pool)) <= stretch.start_seconds:
             raise BadQuestionError(
                 f"the question is about what comes after {clock(stretch.start_seconds)}, but the video ends at "
                 f"{clock(pool.seconds(len(pool)))}; ask about an earlier part"
+            )
+        begin, behind = stretch.start_seconds / pool.time_base, stretch.end_seconds / pool.time_base
+        # The frame that is seen when the stretch begins may have begun before, by less than an instant.
+        first = bisect_right(pool.pts, begin - TICKS)
+        end = max(bisect_left(pool.pts, behind), min(first + 1, bisect_right(pool.pts, begin)))
+        if first >= end:
+            raise BadQuestionError(
+                f"nothing of the video between {clock(stretch.start_seconds)} and {clock(stretch.end_seconds)} could "
+                "be decoded: it is damaged there; ask about another part, or send it again"
             )
         return cls(pool, first, end)
 

@@ -212,9 +212,10 @@ class VideoEmbeddings:
 
     def best_regions(self, vector: Floats, rows: Sequence[int] | None = None) -> Floats:
         """Each frame's best cosine of a region with a unit `vector`, of the given rows or of all (all present then)."""
-        if rows is not None:
-            return _best(self.centred_regions(rows), vector)
         frames = max(1, _BLOCK_BYTES // (4 * self.shape.side**2 * self.shape.dimension))
+        if rows is not None:
+            blocks = [rows[start : start + frames] for start in range(0, len(rows), frames)] or [rows]
+            return np.concatenate([_best(self.centred_regions(block), vector) for block in blocks])
         starts = range(0, self.count, frames)
         return np.concatenate([_best(self._region_block(start, start + frames), vector) for start in starts])
 

@@ -1,5 +1,6 @@
 """No user and no caller has more than a share of what gates weigh, whatever they ask or vote."""
 
+import random
 from collections import Counter
 from dataclasses import replace
 
@@ -106,6 +107,20 @@ def test_of_many_callers_those_with_most_questions_are_told_and_the_rest_togethe
     assert callers.pop("busy") == 30
     assert sorted(callers.values()) == [3, 3, 24]
     assert callers[""] == 24
+
+
+def test_a_caller_that_is_told_of_one_arm_is_told_of_all():
+    kept, dice = shares(), random.Random(1)
+    control, stable = ArmSeries("old", Arm.CONTROL, "run-1"), ArmSeries("old", Arm.STABLE, "run-1")
+    for number in range(4000):
+        series = control if dice.random() < 0.1 else stable
+        kept.take(series, TrialKind.QUESTION, Party(f"caller-{number % 12}", f"user-{number}"))
+
+    told = {series: callers for series, _, callers in kept.callers(8)}
+    assert told[control].keys() == told[stable].keys()
+    assert len(told[control]) == 9
+    assert sum(told[control].values()) + sum(told[stable].values()) == 4000
+    assert all(20 < count < 60 for name, count in told[control].items() if name)
 
 
 def test_a_scrape_tells_long_and_empty_names_once_each():

@@ -287,7 +287,7 @@ def answering() -> Iterator[Callable[..., str]]:
     ],
 )
 async def test_each_answer_that_is_none_has_its_words(answering, status, body, pause, words):
-    client = PrometheusSource(answering(status, body, pause), timeout_seconds=1)
+    client = PrometheusSource(answering(status, body, pause), timeout_seconds=1 if pause else 30)
     seen = await client.read([interest(moving())])
     client.close()
     assert isinstance(seen, Unseen)

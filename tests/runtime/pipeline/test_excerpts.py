@@ -48,6 +48,7 @@ def make_pipeline(make_variant, tmp_path):
         (7.2, 7.3, 7, 7),
         (3, float("inf"), 3, 9),
         (9.9, 50, 9, 9),
+        (4.999995, 5, 4, 4),
     ],
 )
 def test_an_excerpt_has_the_frames_that_are_seen_meanwhile(start, end, first, last):
@@ -61,6 +62,26 @@ def test_an_excerpt_has_the_frames_that_are_seen_meanwhile(start, end, first, la
 def test_what_lies_behind_the_end_is_refused_with_the_end(start):
     with pytest.raises(BadQuestionError, match="the video ends at 0:10"):
         Excerpt.of(pool_of(10), Stretch(start, start + 5))
+
+
+def with_a_loss():
+    """Nothing is known of seconds 4 to 8."""
+    pts = tuple(second * SECOND for second in (0, 1, 2, 3, 8, 9))
+    return FramePool("hash", SPEC, SPEC.time_base, pts, 10 * SECOND, (Shot(0, 6),))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "frames"), [(3.5, 6, [3]), (5, 9, [4]), (0, 5, [0, 1, 2, 3]), (7, 20, [4, 5])]
+)
+def test_what_was_lost_is_not_shown_by_what_came_before(start, end, frames):
+    excerpt = Excerpt.of(with_a_loss(), Stretch(start, end))
+
+    assert list(range(excerpt.first, excerpt.end)) == frames
+
+
+def test_a_part_that_was_lost_is_refused_as_such():
+    with pytest.raises(BadQuestionError, match="between 0:05 and 0:07 could be decoded: it is damaged there"):
+        Excerpt.of(with_a_loss(), Stretch(5, 7))
 
 
 def test_shots_key_frames_and_captions_are_cut_to_it():

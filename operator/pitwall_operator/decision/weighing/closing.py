@@ -80,6 +80,8 @@ def _counts_now(spec: RolloutSpec, status: RolloutStatus, gate: Gate, reading: R
     if not is_comparable(spec, status, gate, full_replicas):
         return False
     begun = timestamps.to_epoch(status.last_block_time or status.run_start_time)
+    if begun > reading.time:  # by a clock that was set back since
+        begun = 0.0
     delay = blocks.label_delay(gate, reading)
     if delay and begun - timestamps.to_epoch(status.stage_start_time) < delay + SETTLING_SECONDS:
         return False

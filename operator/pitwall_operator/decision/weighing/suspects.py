@@ -35,8 +35,9 @@ def suspect(reading: Reading, run: counters.Run, kind: str) -> str:
 
 
 def _told(caller: str, control: Counter[str], stable: Counter[str]) -> str:
-    parts = (f"{counts[caller] / max(counts.total(), 1):.0%}" for counts in (control, stable))
-    return "the caller {!r} ({} of control's, {} of stable's)".format(caller, *parts)
+    """In steps of five per cent, lest the words change with every question."""
+    parts = (f"{round(20 * counts[caller] / max(counts.total(), 1)) / 20:.0%}" for counts in (control, stable))
+    return "the caller {!r} (about {} of control's, {} of stable's)".format(caller, *parts)
 
 
 def _trials(reading: Reading, run: counters.Run, arm: Arm, kind: str) -> Counter[str]:

@@ -101,6 +101,7 @@ class Source:
     def _find_hole(self, packet: "Packet[Stream]") -> None:
         """Some demuxers pass over damaged bytes without a word. A picture that comes late after bytes that nobody read
         is one after a loss; if nothing was passed over, the picture before it was held."""
+        self.passed_over = 0
         if packet.pts is None:
             return
         # Pictures that others refer to come before these: only in decoding order does each follow the one before it.

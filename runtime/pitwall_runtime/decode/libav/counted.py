@@ -37,9 +37,10 @@ class CountedClock:
             self._gap_at = packet.dts
         self._bytes_end, self._next = packet.pos + packet.size, packet.dts + 1
 
-    def doubtful_from(self) -> int | None:
-        """From which picture on the times are not certain; None if all are."""
-        return self._gap_at if self._declared and self._next != self._declared else None
+    def doubtful_from(self, *, at_end: bool = True) -> int | None:
+        """From which picture on the times are not certain; None if all are. At the film's end the count of all pictures
+        can tell that nothing is missing."""
+        return self._gap_at if not at_end or (self._declared and self._next != self._declared) else None
 
     def _move(self, packet: VideoPacket, number: int) -> None:
         assert packet.dts is not None

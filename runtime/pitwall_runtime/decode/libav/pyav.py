@@ -21,6 +21,8 @@ from pitwall_runtime.decode.port import THREADS, Ended
 from pitwall_runtime.media import Frame, PoolSpec
 
 _BYTES_PER_PIXEL = 4
+_HELD_BACK = 16
+"""More key frames than any decoder holds back: after so many the damaged place has passed, whatever its time said."""
 
 
 class PyAv:
@@ -55,6 +57,8 @@ class FilmReader:
         self._suspect_from: int | None = None
         """When the first picture behind that place is shown. Decoders give pictures late: a key frame that comes out
         after the place was read may have been sent before it. None where the container does not tell."""
+        self._suspect_keys = 0
+        """Key frames since that place."""
         self._unsound = False
         """From a decoding error or a missing picture on until the next key frame: pictures are smeared."""
 
@@ -75,7 +79,7 @@ class FilmReader:
                 )
             )
             if instants.is_over:
-                yield instants.cut(self._source.captions)
+                yield instants.cut(self._source.captions, self._counted.doubtful_from(at_end=False))
                 return
         instants = instants or Instants(self._spec, self._source.time_base)
         last_end, declared_end = self._source.ends()
@@ -114,6 +118,7 @@ class FilmReader:
         if packet.is_corrupt:
             self._suspect, packet.is_corrupt = True, False
             self._suspect_from = packet.pts if self._source.keeps_display_times else packet.dts
+            self._suspect_keys = 0
         if not needed and self._source.stream.codec.intra_only:
             return []
         if not self._begun and self._first_sent is None and (packet.is_keyframe or self._source.indexed):
@@ -135,7 +140,8 @@ class FilmReader:
         missing = after_loss and start > self._shown_until
         torn = frame.is_corrupt or self._jpeg_ends.torn(frame)
         self._unsound = torn or ((self._unsound or missing) and not frame.key_frame)
-        behind = self._suspect_from is None or start >= self._suspect_from
+        self._suspect_keys += frame.key_frame
+        behind = self._suspect_from is None or start >= self._suspect_from or self._suspect_keys > _HELD_BACK
         self._suspect = self._suspect and not (frame.key_frame and behind)
         self._begun, self._shown_until = True, start + duration
         return Picture(

@@ -31,15 +31,8 @@ DEADLINE_SECONDS = 60.0
 
 
 def limits(wild, **more) -> DownloadLimits:
-    return DownloadLimits(
-        **{
-            "max_seconds": 2.0,
-            "header_seconds": 0.5,
-            "read_seconds": 0.5,
-            "allowed_hosts": frozenset({wild.host}),
-            **more,
-        }
-    )
+    """In no hurry: a busy machine is no bad server."""
+    return DownloadLimits(**{"allowed_hosts": frozenset({wild.host}), **more})
 
 
 def files(fetcher: Fetcher) -> list[str]:
@@ -142,7 +135,8 @@ WAYS_TO_HANG = [slow_header, endless_interim, silent, drip, stalls]
 
 
 @pytest.mark.parametrize("talk", WAYS_TO_HANG, ids=lambda talk: talk.__name__)
-def test_a_server_that_never_finishes_ends_at_the_limits(wild, fetcher, talk):
+def test_a_server_that_never_finishes_ends_at_the_limits(wild, tmp_path, talk):
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=2.0, header_seconds=0.5, read_seconds=0.5))
     started = time.monotonic()
     with pytest.raises(MediaOriginError, match="use a faster server"):
         fetcher.fetch(wild.url("/film.mp4", talk), Deadline(DEADLINE_SECONDS))
