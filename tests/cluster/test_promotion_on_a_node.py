@@ -284,6 +284,7 @@ def test_while_stables_pods_find_no_node_the_candidate_answers_for_them_and_prov
     (site.terminal.plugin.folder / "fallback.yaml").write_text(yaml.safe_dump(with_fallback(candidate)))
     site.apply("fallback.yaml")
     site.await_status("the candidate's users", stage="10%", phase="Canary")
+    until(lambda: site.audience.answered()[candidate, "candidate"], seconds=60, what="the candidate's first answer")
 
     pods = ("pods", "-l", f"{NAME_LABEL}={RUNTIME},pitwall.dev/variant={stable}")
     kubectl("cordon", node_module.NAME)
