@@ -113,7 +113,8 @@ def undo(scenario: Scenario, type_: Keyboard) -> None:
     type_("kubectl pitwall promote --full --reason", "once more")
     scenario.await_phase("Stable", variant=CANDIDATE)
     everybody_on(scenario, CANDIDATE)
-    scenario.patch("rollout", scenario.name, {"spec": {"stages": [LONG[0] | {"minSeconds": 2}, LONG[1]]}})
+    stages = [{"weightBasisPoints": share, "minSeconds": 2} for share in (1000, 5000)]
+    scenario.patch("rollout", scenario.name, {"spec": {"stages": [*stages, LONG[1]]}})
     type_("kubectl pitwall undo --over 10,50")
     for share in (1000, 5000, FULL_WEIGHT):
         scenario.await_status(lambda _, share=share: scenario.split().get("uniform-v1") == share, f"{share} go back")
