@@ -21,6 +21,8 @@ COLORS = {
     "qca": "#d27ab4",
 }
 """Samplers of the plot: one or two of a family."""
+_DODGE = 0.025
+"""Octaves between the whiskers of two samplers."""
 
 
 def write(rows: Sequence[RecallRow], source: str, folder: Path) -> int:
@@ -48,6 +50,14 @@ def write(rows: Sequence[RecallRow], source: str, folder: Path) -> int:
         f"{DEFAULT} is behind in {len(ahead)} of {compared} comparisons; written to {folder}/{name}.json\n"
     )
     return 0
+
+
+def _paired(points: Sequence[RecallRow]) -> list[list[float]]:
+    """Below and above each point: the paired interval of the sampler minus the default, at the default's recall, at 95 % for all samplers together.
+    One that does not reach the default's line is another recall."""
+    below = [max(0.0, row.high - row.default_minus) for row in points]
+    above = [max(0.0, row.default_minus - row.low) for row in points]
+    return [below, above]
 
 
 def _print(rows: Sequence[RecallRow]) -> None:
@@ -80,10 +90,15 @@ def _draw(rows: Sequence[RecallRow], path: Path) -> None:
         squeeze=False,
     )
     for axes, stratum in zip(grid.flat, strata, strict=False):
-        for sampler, color in COLORS.items():
-            points = {row.budget: row.recall for row in rows if (row.stratum, row.sampler) == (stratum, sampler)}
+        for number, (sampler, color) in enumerate(COLORS.items()):
+            points = [row for row in rows if (row.stratum, row.sampler) == (stratum, sampler)]
             width, marker = (2.4, "o") if sampler == DEFAULT else (1.2, ".")
-            axes.plot(list(points), list(points.values()), color=color, lw=width, marker=marker, ms=4, label=sampler)
+            axes.errorbar(
+                [row.budget * 2 ** (_DODGE * number) for row in points],
+                [row.recall for row in points],
+                yerr=_paired(points),
+                color=color, lw=width, elinewidth=0.8, marker=marker, ms=4, label=sampler,
+            )  # fmt: skip
         axes.set_title(stratum, fontsize=9)
         axes.set_xscale("log", base=2)
         axes.set_xticks(BUDGETS, [str(budget) for budget in BUDGETS])
