@@ -53,8 +53,8 @@ def write(rows: Sequence[RecallRow], source: str, folder: Path) -> int:
 
 
 def _paired(points: Sequence[RecallRow]) -> list[list[float]]:
-    """Below and above each point: the paired interval of the sampler minus the default, at the default's recall, at 95 % for all samplers together.
-    One that does not reach the default's line is another recall."""
+    """Below and above each point: the paired interval of the sampler minus the default, at the default's recall (95 %
+    for all samplers together). One that does not reach the default's line is another recall."""
     below = [max(0.0, row.high - row.default_minus) for row in points]
     above = [max(0.0, row.default_minus - row.low) for row in points]
     return [below, above]
