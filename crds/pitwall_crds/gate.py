@@ -116,9 +116,10 @@ class RateRule(Border):
     unit: Annotated[
         Unit | None,
         Field(
-            description="What one trial is: a query with its own label, a session, or a user (once a day and arm, an "
-            "hour after the first answer; bad if anything was bad in that hour). Default: User for what people think "
-            "of answers, since few users ask most questions; Query for Errors and ColdQueries."
+            description="What one trial is: a query with its own label, a session (once, five label windows after its "
+            "first answer), or a user (once a day and arm, an hour after the first answer; bad if anything was bad in "
+            "that hour). Default: User for what people think of answers, since few users ask most questions; Query for "
+            "Errors and ColdQueries."
         ),
     ] = None
     objective_basis_points: Annotated[

@@ -136,7 +136,7 @@ def _opinions() -> Iterator[QueueCell]:
     usual = QueueScenario("", 2.0, 0.1, sticky=True, seconds=4 * HOUR)
     worse = replace(usual, effect=Effect(thumbs_down=3.0))
     for unit in ("query", "session", "user"):
-        window = 0.0 if unit == "user" else 120.0  # a user's good and bad labels come at once
+        window = 120.0 if unit == "query" else 0.0  # good and bad labels of others come at once
         for measured in (Measured.THUMBS_DOWN, Measured.FOLLOW_UP):
             name = f"identical {measured}, unit {unit}"
             yield QueueCell(replace(usual, name=name), measured, warmup_seconds=window, unit=unit)

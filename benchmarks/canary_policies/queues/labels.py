@@ -19,7 +19,7 @@ from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.shares import USER_SHARE, ShareRule, Shares
 from pitwall_gateway.feedback.ledger import FollowUp, Ledger, LedgerRule
 from pitwall_gateway.feedback.session import QUERY, SESSION, Trial
-from pitwall_gateway.feedback.users import USER
+from pitwall_gateway.feedback.windows import USER
 from pitwall_gateway.values.speaker import Party
 
 ARMS = {CONTROL: Arm.CONTROL, CANDIDATE: Arm.CANDIDATE, STABLE: Arm.STABLE}

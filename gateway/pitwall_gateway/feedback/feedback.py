@@ -15,7 +15,7 @@ from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.feedback.answer_ids import AnswerIds
 from pitwall_gateway.feedback.ledger import FollowUp, Ledger
 from pitwall_gateway.feedback.session import QUERY, SESSION, Trial
-from pitwall_gateway.feedback.users import USER
+from pitwall_gateway.feedback.windows import USER
 from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.question import Question
 from pitwall_gateway.values.speaker import LOCAL, Speaker
@@ -86,7 +86,7 @@ class Feedback:
         self._ids = AnswerIds()
         self._sweeper: asyncio.Task[None] | None = None
         telemetry.label_window(QUERY, ledger.rule.window_seconds)
-        telemetry.label_window(SESSION, ledger.rule.window_seconds)
+        telemetry.label_window(SESSION, ledger.rule.session_seconds)
         telemetry.label_window(USER, ledger.rule.user_seconds)
 
     def start(self) -> None:

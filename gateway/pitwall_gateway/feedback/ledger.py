@@ -1,9 +1,8 @@
 """Turns answers, further questions, thumbs and task events into quality trials.
 
 A trial is counted once, when its label is known. Per question: thumbs as they come; a follow-up is bad when the
-session's next question arrives within the window, good when the window passes. Per session: bad at the first bad
-label of a signal, good when the session ends (its window passes) with good labels only. Per user: see users.
-Pure: time comes in as seconds.
+session's next question arrives within the window, good when the window passes. Per session and per user: see windows.
+A task counts as it ends. Pure: time comes in as seconds.
 """
 
 from collections import OrderedDict
@@ -16,10 +15,12 @@ from typing import TypeVar
 from pitwall_crds.names import Outcome, Signal
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.session import QUERY, SESSION, Session, Trial
-from pitwall_gateway.feedback.users import Users
+from pitwall_gateway.feedback.windows import DAY_SECONDS, USER, WindowRule, Windows
 from pitwall_gateway.values.speaker import NOBODY, Party
 
 T = TypeVar("T")
+SESSION_WINDOWS = 5
+"""So many follow-up windows after its first answer a session is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class LedgerRule:
     user_seconds: float = 3600.0
     keep_seconds: float = 3600.0
     capacity: int = 100_000
+
+    @property
+    def session_seconds(self) -> float:
+        """A session's window."""
+        return SESSION_WINDOWS * self.window_seconds
 
 
 @dataclass(slots=True)
@@ -58,7 +64,9 @@ class Ledger:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._windows: list[tuple[float, int, Session]] = []
         self._tickets = count()
-        self._users = Users(rule.user_seconds, rule.capacity)
+        self._users = Windows(WindowRule(USER, rule.user_seconds, DAY_SECONDS, rule.capacity))
+        heard = WindowRule(SESSION, rule.session_seconds, rule.keep_seconds, rule.capacity, {Signal.FOLLOW_UP})
+        self._judged = Windows(heard)
 
     def asked(self, session_name: str, now: float) -> tuple[FollowUp | None, list[Trial]]:
         """A question arrived: perhaps a follow-up to every answer of its session whose window is open. They wait for
@@ -74,29 +82,25 @@ class Ledger:
     def settle(self, follow_up: FollowUp, now: float, *, answered: bool) -> list[Trial]:
         """The question ended. An answered one was a follow-up; any other leaves all as if it had not been asked."""
         session = follow_up.session
+        if not answered and not session.closed:
+            session.open_answers.extend(follow_up.followed)
+            return []
         if answered:
-            self._users.complained(session.party, session.series, Signal.FOLLOW_UP)
+            self._users.complained(session.party.person, session.series, Signal.FOLLOW_UP)
+            self._judged.complained(session.name, session.series, Signal.FOLLOW_UP)
             if not session.closed:
                 self._touch(session, now)
-            trials = [
-                Trial(series, Signal.FOLLOW_UP, QUERY, Outcome.BAD, session.party) for series in follow_up.followed
-            ]
-            return trials + session.label(Signal.FOLLOW_UP, bad=True)
-        if session.closed:
-            trials = [
-                Trial(series, Signal.FOLLOW_UP, QUERY, Outcome.GOOD, session.party) for series in follow_up.followed
-            ]
-            return trials + session.label(Signal.FOLLOW_UP, bad=False)
-        session.open_answers.extend(follow_up.followed)
-        return []
+        outcome = Outcome.BAD if answered else Outcome.GOOD
+        return [Trial(series, Signal.FOLLOW_UP, QUERY, outcome, session.party) for series in follow_up.followed]
 
     def answered(
         self, answer_id: str, session_name: str, series: ArmSeries, now: float, party: Party = NOBODY
     ) -> list[Trial]:
         """An answer was given; its window opens. A session that changes arm ends, and another begins."""
         session, trials = self._session_for(session_name, series, now)
-        self._users.answered(party, series, now)
+        self._users.answered(party.person, series, party, now)
         if session is not None:
+            self._judged.answered(session.name, series, party, now)
             self._touch(session, now)
             session.party = party
             session.open_answers.append(series)
@@ -112,11 +116,14 @@ class Ledger:
         if answer.thumbed:
             return []
         answer.thumbed = True
+        name = answer.session.name if answer.session else ""
         if down:
-            self._users.complained(answer.party, answer.series, Signal.THUMBS_DOWN)
+            self._users.complained(answer.party.person, answer.series, Signal.THUMBS_DOWN)
+            self._judged.complained(name, answer.series, Signal.THUMBS_DOWN)
+        else:
+            self._judged.praised(name, answer.series, Signal.THUMBS_DOWN)
         outcome = Outcome.BAD if down else Outcome.GOOD
-        trials = [Trial(answer.series, Signal.THUMBS_DOWN, QUERY, outcome, answer.party)]
-        return trials + (answer.session.label(Signal.THUMBS_DOWN, bad=down) if answer.session else [])
+        return [Trial(answer.series, Signal.THUMBS_DOWN, QUERY, outcome, answer.party)]
 
     def knows_session(self, session_name: str) -> bool:
         """True if a session of this name is remembered."""
@@ -131,13 +138,13 @@ class Ledger:
             return []
         session.task_told = True
         if abandoned:
-            self._users.complained(session.party, session.series, Signal.TASK_ABANDONED)
+            self._users.complained(session.party.person, session.series, Signal.TASK_ABANDONED)
         outcome = Outcome.BAD if abandoned else Outcome.GOOD
         return [Trial(session.series, Signal.TASK_ABANDONED, SESSION, outcome, session.party)]
 
     def sweep(self, now: float) -> list[Trial]:
-        """Close the sessions and users whose window has passed, and forget what is too old."""
-        trials = self._users.sweep(now)
+        """Close what has had its window, and forget what is too old."""
+        trials = self._users.sweep(now) + self._judged.sweep(now)
         while self._windows and self._windows[0][0] <= now:
             _, _, session = heappop(self._windows)
             trials += self._window_passed(session, now)

@@ -11,7 +11,7 @@ from pitwall_crds.host.sockets import is_loopback
 from pitwall_crds.resource import DNS_LABEL
 from pitwall_gateway.callers.rule import CallerLimits, CallerRule, TokenRule, VideoAccess
 from pitwall_gateway.counting.shares import USER_SHARE, ShareRule
-from pitwall_gateway.feedback.ledger import LedgerRule
+from pitwall_gateway.feedback.ledger import SESSION_WINDOWS, LedgerRule
 from pitwall_gateway.pools.breaker import BreakerRule
 from pitwall_gateway.pools.recent import BODIES
 from pitwall_gateway.pools.upstream import CallLimits
@@ -77,7 +77,7 @@ def read_settings(arguments: Sequence[str]) -> GatewaySettings:
 
 
 def _rules(given: argparse.Namespace) -> Rules:
-    keep = max(LedgerRule().keep_seconds, 2 * given.follow_up_seconds, given.user_seconds)
+    keep = max(LedgerRule().keep_seconds, SESSION_WINDOWS * given.follow_up_seconds, given.user_seconds)
     return Rules(
         body=BodyRule(largest_bytes=given.max_body_bytes),
         limits=CallLimits(answer_seconds=given.answer_seconds),

@@ -159,7 +159,7 @@ def test_without_a_split_there_is_no_evidence(pit, duel):
     assert pit.metric(Metric.QUERIES) == 1
 
 
-@pytest.mark.parametrize(("unit", "seconds"), [("query", 7), ("session", 7), ("user", 70)])
+@pytest.mark.parametrize(("unit", "seconds"), [("query", 7), ("session", 35), ("user", 70)])
 def test_the_time_in_which_labels_may_arrive_is_told(pit, duel, unit, seconds):
     duel("stable", rules=Rules(ledger=LedgerRule(window_seconds=7, user_seconds=70)))
 

@@ -10,11 +10,18 @@ import random
 
 import pytest
 
+from pitwall_crds.gate import Unit
+from pitwall_crds.names import Outcome
 from pitwall_crds.status import Phase
+from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
+from pitwall_gateway.values.speaker import Party
 
 QUESTIONS_PER_SECOND = 60
 BAD = 0.3
 SIGNALS = ("thumbs_down", "follow_up")
+VISITORS_PER_SECOND = 12
+SESSION_RULE = LedgerRule(window_seconds=30, user_seconds=200)
 
 
 class LabelledUsers:
@@ -71,3 +78,71 @@ def test_identical_arms_stay_identical_while_their_weights_change(world, seed, w
 
     assert world.status.flagged_off == ()
     assert world.status.stable_variant == "aks-v1", world.status.reason
+
+
+class Visitors:
+    """Users who come for a session of several questions and say now and then what they think; labels by the gateway's
+    own ledger."""
+
+    def __init__(self, world, seed, unit):
+        self.world, self.dice, self.unit = world, random.Random(seed), unit
+        world.counters.window_seconds = SESSION_RULE.window_seconds
+        self.ledger = Ledger(SESSION_RULE)
+        self.coming, self.order = [], itertools.count()
+        self.come_until = world.now
+
+    def turn(self):
+        self.world.turn(2.0)
+        if self.world.shadow.percent:
+            self.world.counters.pair("aks-v1", 1.0, 20)
+        for _ in range(int(VISITORS_PER_SECOND * (self.world.now - self.come_until))):
+            number, questions = next(self.order), 1 + int(self.dice.expovariate(1 / 5))
+            heapq.heappush(self.coming, (self.dice.uniform(self.come_until, self.world.now), number, questions, None))
+        self.come_until = self.world.now
+        while self.coming and self.coming[0][0] <= self.world.now:
+            self._ask(*heapq.heappop(self.coming))
+
+    def _ask(self, now, visitor, questions, series):
+        self._count(self.ledger.sweep(now))
+        if series is None:
+            shares = self.world.shares()
+            [share] = self.dice.choices(shares, [one.weight for one in shares])
+            series = ArmSeries(share.variant, share.arm, self.world.counters.run)
+        self.world.counters.serve(series.variant, series.arm, self.dice.choice([0.01] * 9 + [0.1]))
+        answer, party = f"{visitor}-{questions}", Party("web", f"user-{visitor}")
+        self._count(self.ledger.answered(answer, f"visit-{visitor}", series, now, party))
+        if self.dice.random() < 0.3:
+            self._count(self.ledger.thumb(answer, down=self.dice.random() < BAD / 2))
+        if questions > 1:
+            again = now + self.dice.expovariate(1 / 12)
+            heapq.heappush(self.coming, (again, visitor, questions - 1, series))
+
+    def _count(self, trials):
+        for trial in trials:
+            if trial.unit == self.unit.lower() and trial.series.run == self.world.counters.run:
+                bad = trial.outcome is Outcome.BAD
+                self.world.counters.rate(
+                    trial.series.variant, trial.series.arm, trial.signal, bad=int(bad), good=int(not bad)
+                )
+
+
+@pytest.mark.parametrize("unit", ["Query", "Session", "User"])
+@pytest.mark.parametrize("seed", range(3))
+def test_identical_arms_stay_identical_when_people_come_for_a_while(world, seed, unit):
+    """A visit lasts longer than a label's window, and who stays longer has more to complain about."""
+    world.apply("rollout-aks.yaml")
+    analysis = world.rollout.spec.analysis
+    thumbs = next(gate for gate in analysis.gates if gate.name == "thumbs-down")
+    measured = [gate for gate in analysis.gates if not gate.is_about_answers]
+    gates = (*measured, thumbs.model_copy(update={"rate": thumbs.rate.model_copy(update={"unit": Unit(unit)})}))
+    first, *others = world.rollout.spec.stages
+    stages = (first, *(stage.model_copy(update={"min_seconds": 150}) for stage in others))
+    world.want(analysis=analysis.model_copy(update={"gates": gates, "block_seconds": 8}), stages=stages)
+    visitors = Visitors(world, seed, unit)
+    for _ in range(1000):
+        visitors.turn()
+        assert "control and stable differ" not in world.status.reason
+        if world.status.phase is Phase.STABLE:
+            break
+
+    assert world.status.flagged_off == ()

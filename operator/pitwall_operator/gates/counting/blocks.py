@@ -6,7 +6,7 @@ Pure: no clock, chance or I/O.
 import math
 from typing import Final
 
-from pitwall_crds.gate import Gate, Unit
+from pitwall_crds.gate import Gate, RateMetric, Unit
 from pitwall_crds.names import Label, Metric
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import RolloutStatus
@@ -61,13 +61,16 @@ def _gauge(reading: Reading, name: str, variant: str) -> float:
 def label_delay(gate: Gate, reading: Reading) -> float:
     """Seconds after the weight grew in which a gate's labels are not weighed: bad ones come sooner than good ones.
 
-    A user's trials all come when the user's window has passed, good and bad at once, so nothing need be left out.
+    Trials of a user or a session all come when its window has passed, good and bad at once, so nothing need be left
+    out; but a session's task counts as it ends.
     """
     if gate.rate is None or not gate.is_about_answers:
         return 0.0
     if gate.rate.label_delay_seconds is not None:
         return gate.rate.label_delay_seconds
-    if gate.rate.trial is Unit.USER:
+    if gate.rate.trial is Unit.USER or (
+        gate.rate.trial is Unit.SESSION and gate.rate.metric is not RateMetric.TASK_ABANDONED
+    ):
         return 0.0
     unit = {Label.UNIT: gate.rate.trial.lower()}
     windows = (

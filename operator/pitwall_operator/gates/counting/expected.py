@@ -20,6 +20,8 @@ from pitwall_operator.gates.processes import RATE_PRIORS, further_edges
 
 USER_WINDOW_SECONDS: Final = 3600.0
 """When gateways count a user, unless they are told otherwise."""
+SESSION_WINDOW_SECONDS: Final = 5 * USUAL_WINDOW_SECONDS
+"""When they count a session."""
 TRIALS_PER_QUESTION: Final = {Unit.QUERY: 1.0, Unit.SESSION: 0.3, Unit.USER: 0.2}
 """Assumed where it was not measured."""
 CLICKS: Final = 0.1
@@ -101,6 +103,8 @@ def label_delay(gate: Gate) -> float:
         return 0.0
     if gate.rate.trial is Unit.USER:
         return max(USER_WINDOW_SECONDS, gate.rate.label_delay_seconds or 0)
+    if gate.rate.trial is Unit.SESSION and gate.rate.metric is not RateMetric.TASK_ABANDONED:
+        return max(SESSION_WINDOW_SECONDS, gate.rate.label_delay_seconds or 0)
     said = gate.rate.label_delay_seconds
     return USUAL_WINDOW_SECONDS if said is None else said
 

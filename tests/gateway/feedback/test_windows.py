@@ -7,7 +7,7 @@ import pytest
 from pitwall_crds.names import Arm, Outcome, Signal
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
-from pitwall_gateway.feedback.users import DAY_SECONDS, Users
+from pitwall_gateway.feedback.windows import DAY_SECONDS, USER, WindowRule, Windows
 from pitwall_gateway.values.speaker import Party
 
 STABLE = ArmSeries("uniform-v1", Arm.STABLE)
@@ -24,9 +24,23 @@ def follow_up(ledger):
     return trials + ledger.settle(asked, 5, answered=True)
 
 
+class NamedUsers:
+    """Windows of users, each known by a caller's word."""
+
+    def __init__(self, capacity):
+        self.windows = Windows(WindowRule(USER, WINDOW, DAY_SECONDS, capacity))
+        self.sweep = self.windows.sweep
+
+    def answered(self, party, series, now):
+        self.windows.answered(party.person, series, party, now)
+
+    def complained(self, party, series, signal):
+        self.windows.complained(party.person, series, signal)
+
+
 @pytest.fixture
-def users() -> Users:
-    return Users(WINDOW, capacity=3)
+def users():
+    return NamedUsers(capacity=3)
 
 
 def told(trials):
@@ -124,3 +138,53 @@ def test_a_user_of_another_run_is_another_user(users):
     bad = {trial.series.run for trial in users.sweep(WINDOW) if trial.outcome is Outcome.BAD}
 
     assert bad == {"run-1"}
+
+
+def sessions(*events):
+    """What a session is counted as at last, by signal, after events of a ledger with a window of 10 s."""
+    ledger, found = Ledger(LedgerRule(window_seconds=10, user_seconds=WINDOW, keep_seconds=1000)), []
+    for now, event in (*events, (200, lambda ledger: [])):
+        found += [(now, trial) for trial in ledger.sweep(now)]
+        found += [(now, trial) for trial in event(ledger) or []]
+    return {trial.signal.value: (now, trial.outcome.value) for now, trial in found if trial.unit == "session"}
+
+
+def answer(name, session="visit", series=CANDIDATE, now=0):
+    return lambda ledger: ledger.answered(name, session, series, now, who("ann"))
+
+
+def thumb(name, down):
+    return lambda ledger: ledger.thumb(name, down=down)
+
+
+NOTHING = (49.9, lambda ledger: [])
+JUDGED = (50, lambda ledger: [])
+
+
+@pytest.mark.parametrize(
+    ("events", "counted"),
+    [
+        pytest.param([(0, answer("a"))], {"follow_up": "good"}, id="silence"),
+        pytest.param([(0, answer("a")), (9, follow_up)], {"follow_up": "bad"}, id="a further question"),
+        pytest.param(
+            [(0, answer("a")), (1, thumb("a", False))], {"follow_up": "good", "thumbs_down": "good"}, id="a thumb up"
+        ),
+        pytest.param(
+            [(0, answer("a")), (1, thumb("a", True))], {"follow_up": "good", "thumbs_down": "bad"}, id="a thumb down"
+        ),
+        pytest.param(
+            [(0, answer("a")), (30, answer("b", now=30)), (31, thumb("a", False)), (40, thumb("b", True))],
+            {"follow_up": "good", "thumbs_down": "bad"},
+            id="both",
+        ),
+    ],
+)
+def test_a_session_counts_once_good_or_bad_at_the_same_moment_after_its_first_answer(events, counted):
+    """Were a bad one known at once and a good one at its end, an arm that grows would look bad all the while."""
+    assert sessions(*events, NOTHING, JUDGED) == {signal: (50, outcome) for signal, outcome in counted.items()}
+
+
+def test_what_is_said_later_in_a_session_is_not_weighed():
+    late = sessions((0, answer("a")), (45, answer("b", now=45)), JUDGED, (51, thumb("b", True)))
+
+    assert late == {"follow_up": (50, "good")}

@@ -1,0 +1,87 @@
+"""Judges users, and sessions: one quality trial per signal and arm, of what was said in a fixed time.
+
+A window opens with the first answer and takes the labels of that time. When it has passed, its owner counts once: bad
+on a signal if any label was bad, else good. Both come at the same moment and as long after the first answer, so that
+neither early complaints nor quick farewells stand alone while an arm grows. Then the owner does not count again on this
+arm for a while. Pure: time comes in as seconds.
+"""
+
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+from pitwall_crds.names import Outcome, Signal
+from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.feedback.session import Trial
+from pitwall_gateway.values.speaker import Party
+
+USER: Final = "user"
+DAY_SECONDS: Final = 86_400.0
+
+
+@dataclass(slots=True)
+class _Window:
+    since: float
+    party: Party
+    bad: set[Signal] = field(default_factory=set)
+    good: set[Signal] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRule:
+    """How long a window is, how long its owner does not count again, how many are remembered, and the signals on which
+    an owner of whom nothing was heard is good; on others there is no trial then."""
+
+    unit: str
+    window_seconds: float
+    again_seconds: float
+    capacity: int
+    silence_is_good: Collection[Signal] = tuple(Signal)
+
+
+class Windows:
+    """Owners with an open window, and those who have counted. When memory is full new ones do not count: whether one
+    does depends on when it came, never on what it says."""
+
+    def __init__(self, rule: WindowRule) -> None:
+        self._rule = rule
+        self._open: OrderedDict[tuple[str, ArmSeries], _Window] = OrderedDict()
+        self._counted: OrderedDict[tuple[str, ArmSeries], float] = OrderedDict()
+
+    def answered(self, owner: str, series: ArmSeries, party: Party, now: float) -> None:
+        """The owner got an answer; one without a name is nobody."""
+        key = (owner, series)
+        is_known = key in self._open or key in self._counted
+        if owner and not is_known and len(self._open) + len(self._counted) < self._rule.capacity:
+            self._open[key] = _Window(now, party)
+
+    def complained(self, owner: str, series: ArmSeries, signal: Signal) -> None:
+        """A bad label; after the window it changes nothing."""
+        if window := self._open.get((owner, series)):
+            window.bad.add(signal)
+
+    def praised(self, owner: str, series: ArmSeries, signal: Signal) -> None:
+        """A good label, which a bad one outweighs."""
+        if window := self._open.get((owner, series)):
+            window.good.add(signal)
+
+    def sweep(self, now: float) -> list[Trial]:
+        """The trials of owners whose window has passed."""
+        trials: list[Trial] = []
+        while self._open and next(iter(self._open.values())).since + self._rule.window_seconds <= now:
+            (owner, series), window = self._open.popitem(last=False)
+            self._counted[(owner, series)] = window.since
+            trials += [
+                Trial(series, signal, self._rule.unit, outcome, window.party)
+                for signal in Signal
+                if (outcome := self._outcome(signal, window))
+            ]
+        while self._counted and next(iter(self._counted.values())) + self._rule.again_seconds <= now:
+            self._counted.popitem(last=False)
+        return trials
+
+    def _outcome(self, signal: Signal, window: _Window) -> Outcome | None:
+        if signal in window.bad:
+            return Outcome.BAD
+        return Outcome.GOOD if signal in window.good or signal in self._rule.silence_is_good else None
