@@ -11,7 +11,7 @@ import random
 import pytest
 
 from pitwall_crds.gate import Unit
-from pitwall_crds.names import Outcome
+from pitwall_crds.names import Arm, Outcome
 from pitwall_crds.status import Phase
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
@@ -146,3 +146,25 @@ def test_identical_arms_stay_identical_when_people_come_for_a_while(world, seed,
             break
 
     assert world.status.flagged_off == ()
+
+
+def test_slow_answers_that_are_left_of_a_stable_that_shrank_say_nothing_of_it(world):
+    """Its quick answers came before the weights changed; of a control that grows the quick ones come first."""
+    world.apply("rollout-aks.yaml")
+    analysis = world.rollout.spec.analysis
+    strict = {"margin_percent": 10, "absolute_margin_basis_points": None}
+    gates = tuple(gate.model_copy(update=strict) for gate in analysis.gates if gate.quantile)
+    shared = world.rollout.spec.control.model_copy(update={"dedicated": False})
+    world.want(analysis=analysis.model_copy(update={"gates": gates}), control=shared)
+    world.until(lambda world: world.weight(Arm.CANDIDATE) == 5000, world.good_block)
+    for arm, quick, slow in ((Arm.STABLE, 3600, 900), (Arm.CONTROL, 3800, 200), (Arm.CANDIDATE, 3800, 200)):
+        variant = "aks-v1" if arm is Arm.CANDIDATE else "uniform-v1"
+        world.counters.serve(variant, arm, 0.01, quick)
+        world.counters.serve(variant, arm, 0.3, slow)
+    before = world.status.gates[0].state["totals"]
+    for _ in range(4):
+        world.turn()
+
+    after = world.status.gates[0]
+    assert "differ" not in after.message
+    assert after.state["totals"]["arms"][0][0] > before["arms"][0][0], "the block was weighed"

@@ -11,7 +11,7 @@ from pitwall_crds.names import FULL_WEIGHT, Arm
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decision.goal.scale import replicas_for
-from pitwall_operator.evidence.basis.counts import Counts
+from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.gates import GateEvidence
 from pitwall_operator.gates.counting import blocks, counters, latency_thresholds, new_users
 from pitwall_operator.gates.counting.cursor import Cursor
@@ -79,15 +79,33 @@ def _counts_now(spec: RolloutSpec, status: RolloutStatus, gate: Gate, reading: R
     since the weights last changed the slowest label had had time to arrive; and the arms' pods are loaded alike."""
     if not is_comparable(spec, status, gate, full_replicas):
         return False
-    begun = timestamps.to_epoch(status.last_block_time or status.run_start_time)
-    if begun > reading.time:  # by a clock that was set back since
-        begun = 0.0
+    begun = _begun(status, reading)
     delay = blocks.label_delay(gate, reading)
     if delay and begun - timestamps.to_epoch(status.stage_start_time) < delay + SETTLING_SECONDS:
         return False
     warmup = gate.warmup(dedicated_control=spec.control.dedicated)
     first = next(state.first_trial_time for state in status.gates if state.name == gate.name)
     return not warmup or (bool(first) and begun - timestamps.to_epoch(first) >= warmup)
+
+
+def _begun(status: RolloutStatus, reading: Reading) -> float:
+    """When the block began that ends now; long ago by a clock that was set back since."""
+    begun = timestamps.to_epoch(status.last_block_time or status.run_start_time)
+    return 0.0 if begun > reading.time else begun
+
+
+def _weighed(status: RolloutStatus, gate: Gate, counts: Counts, reading: Reading, *, shared: bool) -> Counts:
+    """What is weighed of a gate's counts. Of the rest of stable nothing while it shrinks: its quick answers have come
+    by then, and the slow ones have not, so it looks worse than a control that grows. The candidate and the control
+    grow together."""
+    tail = next(state.tail for state in status.gates if state.name == gate.name)
+    edges = latency_thresholds.edges_of(tail)
+    slow = max((edges.control, *(control for control, _ in edges.further))) if edges else 0.0
+    lasting = SETTLING_SECONDS + max(slow, float(status.block_seconds))
+    if _begun(status, reading) - timestamps.to_epoch(status.stage_start_time) >= lasting:
+        return replace(counts, shared=shared)
+    apart = tuple(replace(edge, stable=Tally()) for edge in counts.edges)
+    return replace(counts, shared=shared, stable=Tally(), edges=apart)
 
 
 def close_block(
@@ -103,7 +121,9 @@ def close_block(
     cursor, grown = Cursor.from_state(status.cursor).advance(reading.time, _rows(spec, status, reading))
     status = _first_trials(status, grown, reading.time)
     counts = {
-        gate.name: replace(grown[gate.name], shared=gate.is_about_answers or not spec.control.dedicated)
+        gate.name: _weighed(
+            status, gate, grown[gate.name], reading, shared=gate.is_about_answers or not spec.control.dedicated
+        )
         for gate in spec.analysis.gates
         if gate.name in grown and not status.disturbed and _counts_now(spec, status, gate, reading, full_replicas)
     }
