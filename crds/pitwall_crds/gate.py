@@ -116,10 +116,10 @@ class RateRule(Border):
     unit: Annotated[
         Unit | None,
         Field(
-            description="What one trial is: a query with its own label, a session (once, five label windows after its "
-            "first answer), or a user (once a day and arm, an hour after the first answer; bad if anything was bad in "
-            "that hour). Default: User for what people think of answers, since few users ask most questions; Query for "
-            "Errors and ColdQueries."
+            description="What one trial is: a query with its own label, a session (once in a run, five label windows "
+            "after its first answer), or a user (once a day and run, an hour after the first answer; bad if anything "
+            "was bad in that hour). Default: User for what people think of answers, since few users ask most "
+            "questions; Query for Errors and ColdQueries."
         ),
     ] = None
     objective_basis_points: Annotated[
@@ -137,8 +137,9 @@ class RateRule(Border):
         Field(
             ge=0,
             le=604_800,
-            description="How long after the answer a label may arrive. Labels of this long after the weight grew are "
-            "not weighed, since bad ones come sooner than good ones. Default: the window that the gateway publishes.",
+            description="How long after the answer a label may arrive. Blocks that began so soon after the weights "
+            "changed are not weighed, since bad labels come sooner than good ones. Default, and least for User and "
+            "Session: the window that the gateway publishes.",
         ),
     ] = None
 

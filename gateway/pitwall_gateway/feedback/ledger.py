@@ -65,7 +65,8 @@ class Ledger:
         self._windows: list[tuple[float, int, Session]] = []
         self._tickets = count()
         self._users = Windows(WindowRule(USER, rule.user_seconds, DAY_SECONDS, rule.capacity))
-        heard = WindowRule(SESSION, rule.session_seconds, rule.keep_seconds, rule.capacity, {Signal.FOLLOW_UP})
+        silent = {Signal.FOLLOW_UP}
+        heard = WindowRule(SESSION, rule.session_seconds, rule.keep_seconds, rule.capacity, silent, goes_on=True)
         self._judged = Windows(heard)
 
     def asked(self, session_name: str, now: float) -> tuple[FollowUp | None, list[Trial]]:

@@ -1,9 +1,10 @@
-"""Judges users, and sessions: one quality trial per signal and arm, of what was said in a fixed time.
+"""Judges users, and sessions: one quality trial per signal and run, of what was said in a fixed time.
 
-A window opens with the first answer and takes the labels of that time. When it has passed, its owner counts once: bad
-on a signal if any label was bad, else good. Both come at the same moment and as long after the first answer, so that
-neither early complaints nor quick farewells stand alone while an arm grows. Then the owner does not count again on this
-arm for a while. Pure: time comes in as seconds.
+A window opens with the first answer and takes the labels of that time on the arm that gave it. When it has passed, its
+owner counts once: bad on a signal if any label was bad, else good. Both come at the same moment and as long after the
+first answer, so that neither early complaints nor quick farewells stand alone while an arm grows. Then the owner does
+not count again in this run for a while, whatever arm it is moved to: were only those who move counted again, the arms
+would be of different people. Pure: time comes in as seconds.
 """
 
 from collections import OrderedDict
@@ -23,6 +24,7 @@ DAY_SECONDS: Final = 86_400.0
 @dataclass(slots=True)
 class _Window:
     since: float
+    series: ArmSeries
     party: Party
     bad: set[Signal] = field(default_factory=set)
     good: set[Signal] = field(default_factory=set)
@@ -30,14 +32,22 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class WindowRule:
-    """How long a window is, how long its owner does not count again, how many are remembered, and the signals on which
-    an owner of whom nothing was heard is good; on others there is no trial then."""
+    """How long a window is, how many owners are remembered, and the signals on which one of whom nothing was heard is
+    good; on others there is no trial then.
+
+    An owner may count again so many seconds after its first answer, or, if it `goes_on`, after its last one.
+    """
 
     unit: str
     window_seconds: float
     again_seconds: float
     capacity: int
     silence_is_good: Collection[Signal] = tuple(Signal)
+    goes_on: bool = False
+
+
+Key = tuple[str, str]
+"""An owner, and a run."""
 
 
 class Windows:
@@ -46,34 +56,41 @@ class Windows:
 
     def __init__(self, rule: WindowRule) -> None:
         self._rule = rule
-        self._open: OrderedDict[tuple[str, ArmSeries], _Window] = OrderedDict()
-        self._counted: OrderedDict[tuple[str, ArmSeries], float] = OrderedDict()
+        self._open: OrderedDict[Key, _Window] = OrderedDict()
+        self._counted: OrderedDict[Key, float] = OrderedDict()
 
     def answered(self, owner: str, series: ArmSeries, party: Party, now: float) -> None:
         """The owner got an answer; one without a name is nobody."""
-        key = (owner, series)
+        key = (owner, series.run)
+        if key in self._counted and self._rule.goes_on:
+            self._counted[key] = now
+            self._counted.move_to_end(key)
         is_known = key in self._open or key in self._counted
         if owner and not is_known and len(self._open) + len(self._counted) < self._rule.capacity:
-            self._open[key] = _Window(now, party)
+            self._open[key] = _Window(now, series, party)
 
     def complained(self, owner: str, series: ArmSeries, signal: Signal) -> None:
-        """A bad label; after the window it changes nothing."""
-        if window := self._open.get((owner, series)):
+        """A bad label; after the window, or on another arm than the window's, it changes nothing."""
+        if window := self._window(owner, series):
             window.bad.add(signal)
 
     def praised(self, owner: str, series: ArmSeries, signal: Signal) -> None:
         """A good label, which a bad one outweighs."""
-        if window := self._open.get((owner, series)):
+        if window := self._window(owner, series):
             window.good.add(signal)
+
+    def _window(self, owner: str, series: ArmSeries) -> _Window | None:
+        window = self._open.get((owner, series.run))
+        return window if window and window.series == series else None
 
     def sweep(self, now: float) -> list[Trial]:
         """The trials of owners whose window has passed."""
         trials: list[Trial] = []
         while self._open and next(iter(self._open.values())).since + self._rule.window_seconds <= now:
-            (owner, series), window = self._open.popitem(last=False)
-            self._counted[(owner, series)] = window.since
+            key, window = self._open.popitem(last=False)
+            self._counted[key] = now if self._rule.goes_on else window.since
             trials += [
-                Trial(series, signal, self._rule.unit, outcome, window.party)
+                Trial(window.series, signal, self._rule.unit, outcome, window.party)
                 for signal in Signal
                 if (outcome := self._outcome(signal, window))
             ]

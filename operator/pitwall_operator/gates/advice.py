@@ -154,7 +154,9 @@ def _rising(_: RolloutSpec, gate: Gate) -> str:
 
 def _early_labels(_: RolloutSpec, gate: Gate) -> str:
     rule = gate.rate
-    if rule is None or rule.metric not in (RateMetric.FOLLOW_UP, RateMetric.THUMBS_DOWN) or rule.trial is Unit.USER:
+    if rule is None or rule.metric not in (RateMetric.FOLLOW_UP, RateMetric.THUMBS_DOWN):
+        return ""
+    if rule.trial is not Unit.QUERY:  # judged when the window has passed, whatever is said here
         return ""
     if rule.label_delay_seconds is None or rule.label_delay_seconds >= USUAL_LABEL_WINDOW:
         return ""

@@ -101,7 +101,7 @@ def test_a_user_who_crosses_to_another_arm_begins_a_new_session_there(ledger):
 
     assert {(trial.series, trial.unit) for trial in late} == {(CANDIDATE, "query")}
     judged = [trial for trial in ledger.sweep(1 + 5 * WINDOW + 1) if trial.unit == "session"]
-    assert {(trial.series, trial.outcome.value) for trial in judged} == {(STABLE, "bad"), (CANDIDATE, "good")}
+    assert {(trial.series, trial.outcome.value) for trial in judged} == {(STABLE, "bad")}
 
 
 def test_a_follow_up_counts_against_the_answer_it_follows_not_the_one_to_come(ledger):

@@ -7,6 +7,7 @@ with good ones. Identical arms must come through as identical, whatever the pace
 import heapq
 import itertools
 import random
+import zlib
 
 import pytest
 
@@ -97,17 +98,23 @@ class Visitors:
             self.world.counters.pair("aks-v1", 1.0, 20)
         for _ in range(int(VISITORS_PER_SECOND * (self.world.now - self.come_until))):
             number, questions = next(self.order), 1 + int(self.dice.expovariate(1 / 5))
-            heapq.heappush(self.coming, (self.dice.uniform(self.come_until, self.world.now), number, questions, None))
+            heapq.heappush(self.coming, (self.dice.uniform(self.come_until, self.world.now), number, questions))
         self.come_until = self.world.now
         while self.coming and self.coming[0][0] <= self.world.now:
             self._ask(*heapq.heappop(self.coming))
 
-    def _ask(self, now, visitor, questions, series):
+    def _series(self, visitor):
+        """By the visitor's bucket: who is asked by another arm when the weights change goes there in mid-visit."""
+        bucket, past = zlib.crc32(str(visitor).encode()) % 10_000, 0
+        for share in self.world.shares():
+            past += share.weight
+            if bucket < past:
+                return ArmSeries(share.variant, share.arm, self.world.counters.run)
+        raise AssertionError(self.world.shares())
+
+    def _ask(self, now, visitor, questions):
         self._count(self.ledger.sweep(now))
-        if series is None:
-            shares = self.world.shares()
-            [share] = self.dice.choices(shares, [one.weight for one in shares])
-            series = ArmSeries(share.variant, share.arm, self.world.counters.run)
+        series = self._series(visitor)
         self.world.counters.serve(series.variant, series.arm, self.dice.choice([0.01] * 9 + [0.1]))
         answer, party = f"{visitor}-{questions}", Party("web", f"user-{visitor}")
         self._count(self.ledger.answered(answer, f"visit-{visitor}", series, now, party))
@@ -115,7 +122,7 @@ class Visitors:
             self._count(self.ledger.thumb(answer, down=self.dice.random() < BAD / 2))
         if questions > 1:
             again = now + self.dice.expovariate(1 / 12)
-            heapq.heappush(self.coming, (again, visitor, questions - 1, series))
+            heapq.heappush(self.coming, (again, visitor, questions - 1))
 
     def _count(self, trials):
         for trial in trials:

@@ -82,7 +82,7 @@ OBSERVING = "gates thumbs, tokens: onHarm Observe at every gate"
         pytest.param(spec(rate("TaskAbandoned", unit="Session")), UNIT, id="busy users, of tasks"),
         pytest.param(spec(rate("FollowUp", unit="Query")), UNIT.replace("Session", "Query"), id="busy users, by query"),
         pytest.param(spec(rate("FollowUp", unit="Query", labelDelaySeconds=60)), EARLY, id="early follow-ups"),
-        pytest.param(spec(rate("ThumbsDown", unit="Session", labelDelaySeconds=60)), EARLY, id="early thumbs"),
+        pytest.param(spec(rate("ThumbsDown", unit="Query", labelDelaySeconds=60)), EARLY, id="early thumbs"),
         pytest.param(spec(LATENCY, ERRORS, COLD, ENCODER, dedicated=False), f"gates latency, cold, encoder: {UNLIKE}",
                      id="a control on other pods"),
         pytest.param(beyond_half(LATENCY, TOKENS), f"gate latency: {BEYOND}", id="pods beyond half of the traffic"),
@@ -162,7 +162,7 @@ def unsound(name, number):
         {"quantile": {"metric": "QueryLatency"}, "dependence": "Query", "promoteMarginPercent": [999, 1000]},
         {"rate": {"metric": "Errors"}, "dependence": "Query", "marginPercent": 1000, "promoteMarginPercent": [1, 999]},
         {"rate": {"metric": "Errors"}, "absoluteMarginBasisPoints": 9999, "dependence": "Query"},
-        {"rate": {"metric": "ThumbsDown", "unit": "Session", "labelDelaySeconds": 119}, "marginPercent": 1000},
+        {"rate": {"metric": "ThumbsDown", "unit": "Query", "labelDelaySeconds": 119}, "marginPercent": 1000},
     )
     return {"name": name, **kinds[number % len(kinds)]}
 

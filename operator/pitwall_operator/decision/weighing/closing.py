@@ -23,6 +23,9 @@ SETTLING_SECONDS = 5.0
 """How long after it is decided on a split may take to reach all gateways, and the answers under way their users: bad
 labels come sooner than good ones, so an arm that has just grown looks bad, and one that has shrunk good."""
 
+LONGEST_ANSWER_SECONDS = 60.0
+"""A failure may be known so late: gateways give up an answer then, unless they are told otherwise."""
+
 UNEQUAL_LOAD = 1.5
 """From this ratio of the arms' load per pod on, latency says more about the load than about the sampler."""
 
@@ -100,7 +103,7 @@ def _weighed(status: RolloutStatus, gate: Gate, counts: Counts, reading: Reading
     grow together."""
     tail = next(state.tail for state in status.gates if state.name == gate.name)
     edges = latency_thresholds.edges_of(tail)
-    slow = max((edges.control, *(control for control, _ in edges.further))) if edges else 0.0
+    slow = max((edges.control, *(control for control, _ in edges.further))) if edges else LONGEST_ANSWER_SECONDS
     lasting = SETTLING_SECONDS + max(slow, float(status.block_seconds))
     if _begun(status, reading) - timestamps.to_epoch(status.stage_start_time) >= lasting:
         return replace(counts, shared=shared)

@@ -6,7 +6,7 @@ Pure: no clock, chance or I/O.
 import math
 from typing import Final
 
-from pitwall_crds.gate import Gate, RateMetric, Unit
+from pitwall_crds.gate import Gate, RateMetric, RateRule, Unit
 from pitwall_crds.names import Label, Metric
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import RolloutStatus
@@ -17,8 +17,8 @@ UNKNOWN_SECONDS: Final = 30
 """Block length until gateways have seen enough of the stable variant's traffic: longer than most queues remember."""
 LEAST_SECONDS: Final = 2
 LONGEST_SECONDS: Final = 3600
-USUAL_WINDOW_SECONDS: Final = 120
-"""How long gateways wait for a label unless they say otherwise."""
+USUAL_WINDOWS: Final = {Unit.QUERY: 120.0, Unit.SESSION: 600.0, Unit.USER: 3600.0}
+"""Seconds that gateways wait for a label unless they say otherwise."""
 
 
 def with_block_length(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> RolloutStatus:
@@ -59,23 +59,26 @@ def _gauge(reading: Reading, name: str, variant: str) -> float:
 
 
 def label_delay(gate: Gate, reading: Reading) -> float:
-    """Seconds after the weight grew in which a gate's labels are not weighed: bad ones come sooner than good ones.
+    """Seconds after the weights changed in which a gate's labels are not weighed.
 
-    Trials of a user or a session all come when its window has passed, good and bad at once, so nothing need be left
-    out; but a session's task counts as it ends.
+    Of queries bad labels come sooner than good ones. Users and sessions are judged when their window has passed, good
+    and bad at once; but who was moved to another arm meanwhile was heard for less of it. A session's task is told as it
+    ends, and waits as queries do.
     """
     if gate.rate is None or not gate.is_about_answers:
         return 0.0
-    if gate.rate.label_delay_seconds is not None:
-        return gate.rate.label_delay_seconds
-    if gate.rate.trial is Unit.USER or (
-        gate.rate.trial is Unit.SESSION and gate.rate.metric is not RateMetric.TASK_ABANDONED
-    ):
-        return 0.0
-    unit = {Label.UNIT: gate.rate.trial.lower()}
+    said, unit = gate.rate.label_delay_seconds, unit_of_labels(gate.rate)
+    if unit is Unit.QUERY and said is not None:
+        return said
     windows = (
         value
         for source in reading.sources.values()
-        for _, value in counters.select(source, Metric.LABEL_WINDOW, **unit)
+        for _, value in counters.select(source, Metric.LABEL_WINDOW, **{Label.UNIT: unit.lower()})
     )
-    return max(windows, default=USUAL_WINDOW_SECONDS)
+    return max(max(windows, default=USUAL_WINDOWS[unit]), said or 0.0)
+
+
+def unit_of_labels(rate: RateRule) -> Unit:
+    """By whose window the labels come."""
+    is_task = rate.trial is Unit.SESSION and rate.metric is RateMetric.TASK_ABANDONED
+    return Unit.QUERY if is_task else rate.trial

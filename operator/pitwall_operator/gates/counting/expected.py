@@ -15,13 +15,9 @@ from scipy.stats import binom, norm, poisson, qmc
 
 from pitwall_crds.gate import Gate, RateMetric, Unit
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
-from pitwall_operator.gates.counting.blocks import USUAL_WINDOW_SECONDS
+from pitwall_operator.gates.counting.blocks import USUAL_WINDOWS, unit_of_labels
 from pitwall_operator.gates.processes import RATE_PRIORS, further_edges
 
-USER_WINDOW_SECONDS: Final = 3600.0
-"""When gateways count a user, unless they are told otherwise."""
-SESSION_WINDOW_SECONDS: Final = 5 * USUAL_WINDOW_SECONDS
-"""When they count a session."""
 TRIALS_PER_QUESTION: Final = {Unit.QUERY: 1.0, Unit.SESSION: 0.3, Unit.USER: 0.2}
 """Assumed where it was not measured."""
 CLICKS: Final = 0.1
@@ -101,12 +97,10 @@ def label_delay(gate: Gate) -> float:
     """Seconds until a trial is known, as gateways usually wait."""
     if gate.rate is None or not gate.is_about_answers:
         return 0.0
-    if gate.rate.trial is Unit.USER:
-        return max(USER_WINDOW_SECONDS, gate.rate.label_delay_seconds or 0)
-    if gate.rate.trial is Unit.SESSION and gate.rate.metric is not RateMetric.TASK_ABANDONED:
-        return max(SESSION_WINDOW_SECONDS, gate.rate.label_delay_seconds or 0)
-    said = gate.rate.label_delay_seconds
-    return USUAL_WINDOW_SECONDS if said is None else said
+    said, unit = gate.rate.label_delay_seconds, unit_of_labels(gate.rate)
+    if unit is Unit.QUERY and said is not None:
+        return said
+    return max(USUAL_WINDOWS[unit], said or 0.0)
 
 
 def step_seconds(now: GateNow, flow: Flow, block_seconds: float) -> float:
