@@ -38,7 +38,7 @@ def test_every_bound_reaches_its_rule():
     ("follow_up", "user", "keep"),
     [
         pytest.param("1", "1", 3600, id="an hour at least"),
-        pytest.param("7200", "1", 14_400, id="two follow-up windows"),
+        pytest.param("7200", "1", 36_000, id="a session's window"),
         pytest.param("1", "86400", 86_400, id="a user's window"),
     ],
 )
