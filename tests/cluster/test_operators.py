@@ -51,6 +51,7 @@ def test_an_operator_of_the_cluster_keeps_out_of_a_namespace_that_has_one(
     until(lambda: acted_as(scenario, wide), seconds=2 * NOTICED, what="the operator of the cluster at work again")
 
 
+@pytest.mark.soak
 def test_of_two_operators_of_one_namespace_the_second_does_nothing_and_the_first_tells_of_it(
     scenario: Scenario, control_plane: ControlPlane
 ):
