@@ -66,8 +66,12 @@ class PoolSpec:
     @property
     def key(self) -> str:
         """A name for folders, e.g. `60fpm-240px-3`."""
-        part = f"-first{self.first_seconds}s" if self.first_seconds else ""
-        return f"{self.frames_per_minute}fpm-{self.height_pixels}px-{_EDITION}{part}"
+        return f"{self.frames_per_minute}fpm-{self.height_pixels}px-{_EDITION}{self.part}"
+
+    @property
+    def part(self) -> str:
+        """What tells a pool of a beginning from one of the whole video, e.g. `-first60s`; empty for the whole."""
+        return f"-first{self.first_seconds}s" if self.first_seconds else ""
 
     @property
     def interval(self) -> Fraction:

@@ -36,21 +36,8 @@ class Preparation:
     memory: DecodeMemory = field(default_factory=DecodeMemory)
     videos_decoded: int = 0
 
-    def pool(
-        self,
-        video: Video,
-        deadline: Deadline | None = None,
-        told: Told = lambda _: None,
-        stretch: Stretch = WHOLE,
-    ) -> FramePool:
-        """The video's pool, or one of its beginning if the stretch needs no more, from the store or decoded now; `told`
-        hears of each frame. Whoever comes second waits for the first, but for a beginning nobody waits for the rest.
-
-        Raises what `decode` raises, UnavailableError, or TooLateError once the deadline has passed.
-        """
-        return self._pool(video, self.spec_of(video, stretch), deadline or Deadline(), told)
-
     def _pool(self, video: Video, spec: PoolSpec, deadline: Deadline, told: Told) -> FramePool:
+        """From the store, or decoded now. Whoever comes second waits for the first."""
         known = self.store.find(video, spec)
         if known:
             return known
@@ -83,7 +70,11 @@ class Preparation:
         told: Told = lambda _: None,
         stretch: Stretch = WHOLE,
     ) -> Iterator[FramePool]:
-        """`pool`, kept from eviction while the `with` lasts. Raises what `pool` raises."""
+        """The video's pool, or one of its beginning if the stretch needs no more, from the store or decoded now, and kept
+        from eviction while the `with` lasts. `told` hears of each frame. For a beginning nobody waits for the rest.
+
+        Raises what `decode` raises, UnavailableError, or TooLateError once the deadline has passed.
+        """
         for _ in range(_TRIES):
             spec = self.spec_of(video, stretch)
             self._pool(video, spec, deadline or Deadline(), told)
@@ -95,8 +86,7 @@ class Preparation:
 
     def lock_of(self, video_hash: str, spec: PoolSpec) -> Path:
         """The lock that whoever writes anything about this video, or about its beginning, holds."""
-        part = f"-first{spec.first_seconds}s" if spec.first_seconds else ""
-        return self.locks / f"{video_hash}{part}.lock"
+        return self.locks / f"{video_hash}{spec.part}.lock"
 
     def _fill(self, video: Video, spec: PoolSpec, writer: PoolWriter, deadline: Deadline, told: Told) -> FramePool:
         """One pass: each frame is watched for cuts and stored as it comes out of the decoder.
