@@ -70,8 +70,10 @@ class Preparation:
         told: Told = lambda _: None,
         stretch: Stretch = WHOLE,
     ) -> Iterator[FramePool]:
-        """The video's pool, or one of its beginning if the stretch needs no more, from the store or decoded now, and kept
-        from eviction while the `with` lasts. `told` hears of each frame. For a beginning nobody waits for the rest.
+        """The video's pool, or one of its beginning if the stretch needs no more, from the store or decoded now.
+
+        It is kept from eviction while the `with` lasts; `told` hears of each frame. For a beginning nobody waits for
+        the rest.
 
         Raises what `decode` raises, UnavailableError, or TooLateError once the deadline has passed.
         """
