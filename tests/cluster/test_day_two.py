@@ -53,10 +53,10 @@ def test_an_edited_candidate_has_no_users_until_its_own_pods_are_ready(scenario:
     with_image(scenario, "aks-v1", BROKEN)
     scenario.await_status(lambda status: status["runId"] != first, "a run of its own", SOON)
     scenario.await_status(lambda status: "waiting for capacity: aks-v1" in status["reason"], "waiting", SOON)
-    assert scenario.split() == ONLY_STABLE
+    scenario.await_split(ONLY_STABLE, seconds=SOON)
     with_image(scenario, "aks-v1", None)
 
-    scenario.await_status(lambda _: scenario.split().get("aks-v1") == 2000, "users of the repaired candidate", SOON)
+    scenario.await_share("aks-v1", 2000, seconds=SOON)
     withdrawn = [entry["message"] for entry in scenario.status()["history"] if entry["reason"] == "Withdrawn"]
     assert all("its spec was edited" in message for message in withdrawn)
     assert len(withdrawn) == 2
@@ -68,14 +68,14 @@ def test_a_rollout_made_anew_respects_the_flag_and_what_was_taken_off(scenario: 
 
     replaced(scenario)
     scenario.await_status(lambda status: status.get("runId", first) != first, "another run", SOON)
-    scenario.await_status(lambda _: scenario.split().get("aks-v1") == 2000, "the candidate's users", SOON)
+    scenario.await_share("aks-v1", 2000, seconds=SOON)
     assert scenario.status()["stableVariant"] == "uniform-v1"
     scenario.ask("Abort")
     scenario.await_phase("Aborted")
     replaced(scenario)
 
     scenario.await_phase("Aborted")
-    scenario.await_status(lambda _: scenario.split() == ONLY_STABLE, "everybody on stable", SOON)
+    scenario.await_split(ONLY_STABLE, seconds=SOON)
     assert all(split.get("aks-v1", 0) <= 2000 for split in scenario.flags.history(scenario.flag))
     runs = [line["run"] for line in scenario.journal() if line["kind"] == "run"]
     assert len(runs) == len(set(runs)) == 2
@@ -93,7 +93,7 @@ def test_a_kill_is_shown_and_a_release_brings_back_nobody(scenario: Scenario):
     scenario.await_status(lambda status: "kill switch is on" in status["reason"], "the next one waits", SOON)
     switch(scenario, "release")
 
-    scenario.await_status(lambda _: scenario.split().get("dpp-v1") == 2000, "what was applied after the kill", SOON)
+    scenario.await_share("dpp-v1", 2000, seconds=SOON)
     assert scenario.status()["runId"] != killed
     assert "aks-v1" not in scenario.split()
 
@@ -103,17 +103,17 @@ def test_a_promoted_variant_is_undone_and_what_served_before_serves_again(scenar
     scenario.apply("rollout-aks.yaml", spec__stages=LONG)
     scenario.ask("Promote", full=True, reason="a fix for everybody")
     scenario.await_phase("Stable", variant="aks-v1")
-    scenario.await_status(lambda _: scenario.split() == {"aks-v1": FULL_WEIGHT}, "the promoted variant's users", SOON)
+    scenario.await_split({"aks-v1": FULL_WEIGHT}, seconds=SOON)
 
     scenario.ask("Undo", reason="slow since noon")
     scenario.await_phase("Aborted", variant="uniform-v1")
-    scenario.await_status(lambda _: scenario.split() == ONLY_STABLE, "everybody back", SOON)
+    scenario.await_split(ONLY_STABLE, seconds=SOON)
     told = [entry["message"] for entry in scenario.status()["history"] if entry["reason"] == "Aborted"]
     assert told == ["aks-v1 was aborted: test undid it: slow since noon"]
     assert scenario.rollout()["spec"]["variantRef"]["name"] == "aks-v1", "what a repository states is left alone"
 
     scenario.ask("Retry")
-    scenario.await_status(lambda _: scenario.split().get("aks-v1") == 2000, "all stages again", SOON)
+    scenario.await_share("aks-v1", 2000, seconds=SOON)
 
 
 @pytest.mark.soak
@@ -149,7 +149,7 @@ def test_what_a_quota_refuses_is_told_in_its_words(scenario: Scenario):
     until(lambda: "exceeded quota" in "".join(events(scenario, "Refused")), seconds=SOON, what="a Warning")
     scenario.kubectl("delete", "resourcequota", "small", namespace=scenario.namespace)
 
-    scenario.await_status(lambda _: scenario.split().get("aks-v1") == 2000, "the candidate's users", 2 * SOON)
+    scenario.await_share("aks-v1", 2000, seconds=2 * SOON)
     scenario.await_status(lambda _: scenario.condition("Applied") == "True", "the condition's end", SOON)
 
 
@@ -165,7 +165,7 @@ def test_a_broken_first_variant_can_be_corrected(scenario: Scenario):
 
     with_image(scenario, "uniform-v1", None)
     scenario.await_phase("Stable", variant="uniform-v1", seconds=SOON)
-    scenario.await_status(lambda _: scenario.split() == ONLY_STABLE, "the flag", SOON)
+    scenario.await_split(ONLY_STABLE, seconds=SOON)
 
 
 @pytest.mark.soak
@@ -183,7 +183,7 @@ def test_a_right_that_is_missing_is_told_in_the_api_servers_words(scenario: Scen
     until(lambda: "cannot patch" in "".join(events(scenario, "Refused")), seconds=SOON, what="a Warning")
     scenario.patch("role", role["metadata"]["name"], {"rules": role["rules"]})
 
-    scenario.await_status(lambda _: scenario.split().get("aks-v1") == 2000, "the candidate's users", 4 * SOON)
+    scenario.await_share("aks-v1", 2000, seconds=4 * SOON)
 
 
 @pytest.fixture
@@ -210,4 +210,4 @@ def test_definitions_that_were_deleted_and_made_anew_are_watched_again(
     scenario.operator.start()
     until(lambda: "created" in scenario.apply("rollout.yaml"), seconds=SOON, what="our resources")
     scenario.await_phase("Stable", variant="uniform-v1")
-    assert scenario.split() == ONLY_STABLE
+    scenario.await_split(ONLY_STABLE, seconds=SOON)

@@ -24,7 +24,7 @@ def begin(scenario: Scenario) -> None:
     scenario.apply("rollout-aks.yaml", spec__stages=LONG, spec__analysis={"blockSeconds": 2, "gates": GATES})
     template = {"spec": {"runtime": {"template": {"spec": ON_THE_DOOMED_NODE}}}}
     scenario.patch("samplervariant", "aks-v1", template)
-    scenario.await_status(lambda _: scenario.split().get("aks-v1") == 2000, "the candidate's users")
+    scenario.await_share("aks-v1", 2000)
 
 
 def test_a_candidate_on_a_node_that_is_lost_is_not_flagged_off_before_nor_after_kubernetes_knows(

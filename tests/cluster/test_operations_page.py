@@ -51,11 +51,11 @@ def type_(scenario: Scenario, tmp_path: Path) -> Keyboard:
 
 
 def served_by_candidate(scenario: Scenario) -> None:
-    scenario.await_status(lambda _: scenario.split().get(CANDIDATE) == 2000, f"users of {CANDIDATE}")
+    scenario.await_share(CANDIDATE, 2000)
 
 
 def everybody_on(scenario: Scenario, variant: str) -> None:
-    scenario.await_status(lambda _: scenario.split() == {variant: FULL_WEIGHT}, f"everybody on {variant}")
+    scenario.await_split({variant: FULL_WEIGHT})
 
 
 def history(scenario: Scenario) -> str:
@@ -117,7 +117,7 @@ def undo(scenario: Scenario, type_: Keyboard) -> None:
     scenario.patch("rollout", scenario.name, {"spec": {"stages": [*stages, LONG[1]]}})
     type_("kubectl pitwall undo --over 10,50")
     for share in (1000, 5000, FULL_WEIGHT):
-        scenario.await_status(lambda _, share=share: scenario.split().get("uniform-v1") == share, f"{share} go back")
+        scenario.await_share("uniform-v1", share)
     scenario.await_phase("Aborted", variant="uniform-v1")
 
 

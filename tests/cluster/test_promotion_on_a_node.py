@@ -8,7 +8,7 @@ was typed and what it printed.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,10 @@ class Site:
         [status] = [each.get("status", {}) for each in found if each["kind"] == "Rollout"]
         runtimes = [each for each in found if each["metadata"].get("labels", {}).get(NAME_LABEL) == RUNTIME]
         return status, {each["metadata"]["name"]: each["status"].get("readyReplicas", 0) for each in runtimes}
+
+    def await_split(self, split: Mapping[str, int]) -> None:
+        """Returns once users are split so: a status is written before what it means is done."""
+        until(lambda: self.flags.split(FLAG) == split, seconds=60, what=f"users split {split}")
 
     def await_status(self, what: str, **wanted: str) -> None:
         """Returns once the status is so. All the while every variant that users are sent to has a ready pod."""
@@ -225,6 +229,7 @@ def test_a_better_variant_is_promoted_by_the_answers_of_real_pods(site: Site):
     told = type_("kubectl get rollouts.pitwall.dev,samplervariants")
     until(lambda: set(site.ready()) == {"aks-v1"}, seconds=60, what="the end of the pods that nobody needs")
 
+    site.await_split({"aks-v1": FULL_WEIGHT})
     weights = [split.get("aks-v1", 0) for split in site.flags.history(FLAG)]
     assert weights == sorted(weights)
     assert {0, 1000, 5000, FULL_WEIGHT - BAKE_CONTROL, FULL_WEIGHT} == set(weights)
@@ -243,11 +248,11 @@ def test_a_variant_that_works_too_hard_is_flagged_off(site: Site):
     site.await_status("the flag-off", phase="FlaggedOff", stableVariant=stable)
     told = type_("kubectl get rollouts.pitwall.dev,samplervariants -o wide")
     until(lambda: set(site.ready()) == {stable}, seconds=60, what="the end of the regressed variant's pods")
+    site.await_split({stable: FULL_WEIGHT})
     before = len(site.audience.exchanges)
     until(lambda: len(site.audience.exchanges) > before + RATE, seconds=60, what="more users")
     explained = type_("kubectl pitwall explain")
 
-    assert site.flags.split(FLAG) == {stable: FULL_WEIGHT}
     assert site.status()["flaggedOff"][0]["gate"] == "latency-p90"
     assert "flagged off" in told
     assert "latency-p90 harmful" in told

@@ -28,7 +28,7 @@ def test_a_better_variant_is_promoted(scenario: Scenario):
     scenario.apply("rollout-aks.yaml")
     scenario.await_phase("Stable", variant="aks-v1")
 
-    assert scenario.split() == {"aks-v1": FULL_WEIGHT}
+    scenario.await_split({"aks-v1": FULL_WEIGHT})
     scenario.kubectl("wait", "--for=condition=Ready", "rollout/sampler", "--timeout=60s", namespace=scenario.namespace)
     weights = [split.get("aks-v1", 0) for split in scenario.flags.history(scenario.flag)]
     assert weights == sorted(weights)
@@ -47,7 +47,7 @@ def test_a_regressed_variant_is_flagged_off_and_stays_off_until_a_retry(scenario
     told = scenario.kubectl("get", "samplervariant", "dpp-v1", "-o", "wide", namespace=scenario.namespace)
     until(lambda: set(scenario.deployments()) == {"uniform-v1"}, seconds=60, what="the regressed pods' end")
 
-    assert scenario.split() == {"uniform-v1": FULL_WEIGHT}
+    scenario.await_split({"uniform-v1": FULL_WEIGHT})
     assert off["flaggedOff"][0]["gate"] == "latency-p90"
     assert "latency-p90 harmful" in told
     assert scenario.apply("rollout-dpp.yaml", spec__scaleDownDelaySeconds=1).count("unchanged") == 4
@@ -123,7 +123,7 @@ def test_a_deleted_candidate_gives_everybody_back_to_the_stable_one(scenario: Sc
 
     scenario.kubectl("delete", "samplervariant", "aks-v1", namespace=scenario.namespace)
 
-    until(lambda: scenario.split() == {"uniform-v1": FULL_WEIGHT}, seconds=60, what="the way back")
+    scenario.await_split({"uniform-v1": FULL_WEIGHT})
     until(lambda: set(scenario.deployments()) == {"uniform-v1"}, seconds=60, what="the candidate's pods' end")
     assert scenario.status()["stableVariant"] == "uniform-v1"
 

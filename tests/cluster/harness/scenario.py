@@ -71,19 +71,17 @@ class Scenario:
         self.operator.start()
         self.apply(file)
         self.await_phase("Stable")
-        # A status is written before what it means is done.
         self.await_status(lambda _: bool(self.split()), "the flag", 2 * LONG_SECONDS)
 
-    def start_canary(
-        self, file: str = "rollout-aks.yaml", stages: Sequence[Mapping[str, int]] = CANARY, **edits: object
-    ) -> None:
+    def start_canary(self, *, stages: Sequence[Mapping[str, int]] = CANARY, **edits: object) -> None:
         """Has the example's candidate get users, and too few of them to prove anything."""
         self.start()
         self.load.behave(rate=FEW)
-        self.apply(file, spec__stages=list(stages), **edits)
+        self.apply("rollout-aks.yaml", spec__stages=list(stages), **edits)
         self.await_phase("Canary")
-        weight = f"{stages[0]['weightBasisPoints'] // 100}%"
-        self.await_status(lambda status: status["weight"] == weight, f"users of the candidate: {weight}")
+        share = stages[0]["weightBasisPoints"]
+        self.await_status(lambda status: status["weight"] == f"{share // 100}%", "the first stage's weight")
+        self.await_share("aks-v1", share)
 
     def ask(self, verb: str, actor: str = "test", **more: object) -> None:
         """What `kubectl pitwall VERB` does."""
@@ -130,10 +128,19 @@ class Scenario:
 
         self.await_status(reached, f"phase {phase} {variant}", seconds)
 
+    def await_split(self, split: Mapping[str, int], *, seconds: float = LONG_SECONDS) -> None:
+        """Returns once users are split so: a status is written before what it means is done."""
+        self.await_status(lambda _: self.split() == split, f"users split {split}", seconds)
+
+    def await_share(self, variant: str, basis_points: int, *, seconds: float = LONG_SECONDS) -> None:
+        """Returns once the variant has this share of users."""
+        claim = f"{basis_points} of 10000 users for {variant}"
+        self.await_status(lambda _: self.split().get(variant, 0) == basis_points, claim, seconds)
+
     def assert_promoted_once(self, variant: str = "aks-v1") -> None:
         """The end that every way must have: the candidate serves, was promoted once, and the record is whole."""
         self.await_phase("Stable", variant=variant, seconds=2 * LONG_SECONDS)
-        self.await_status(lambda _: self.split() == {variant: FULL_WEIGHT}, "the end of the bake's control")
+        self.await_split({variant: FULL_WEIGHT})
         reasons = [entry["reason"] for entry in self.status()["history"] if entry["variant"] == variant]
         assert reasons.count("Promoted") == 1
         self.assert_record_is_whole()
