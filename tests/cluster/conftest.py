@@ -83,9 +83,9 @@ def crds(kubectl: kube.Kubectl) -> None:
     # Not `kubectl wait`: it fails where it comes before the first condition.
     until(
         lambda: all(kube.condition(kubectl.get("crd", name), "Established") == "True" for name in kube.CRDS),
-        seconds=30, what="our resources",
+        what="our resources",
     )  # fmt: skip
-    until(lambda: kube.is_explained(kubectl), seconds=30, what="the description of our resources")
+    until(lambda: kube.is_explained(kubectl), what="the description of our resources")
 
 
 @pytest.fixture(scope="package")
@@ -99,9 +99,7 @@ def real_node(own_control_plane: ControlPlane | None, network: Network | str, ku
     try:
         made.start()
         try:
-            until(
-                lambda: kube.is_ready_node(kubectl, node_module.NAME), seconds=node_module.READY_SECONDS, what="a node"
-            )
+            until(lambda: kube.is_ready_node(kubectl, node_module.NAME), what="a node")
         except AssertionError:
             pytest.skip(f"the node did not become ready:\n{made.last_words()}")
         kubectl("cordon", node_module.NAME)
@@ -159,7 +157,7 @@ def doomed(control_plane: ControlPlane, kubectl: kube.Kubectl, tmp_path: Path) -
     name = f"doomed-{kube.new_name()}"
     made = pretend(control_plane, name, tmp_path)
     try:
-        until(lambda: kube.is_ready_node(kubectl, name), seconds=30, what="the node")
+        until(lambda: kube.is_ready_node(kubectl, name), what="the node")
         kubectl("taint", "node", name, "pitwall-test=doomed:NoSchedule")
         kubectl("label", "node", name, "pitwall-test=doomed")
         yield made
@@ -175,7 +173,7 @@ def pretended_node(own_control_plane: ControlPlane | None, folder: Path, kubectl
         pytest.skip(f"{GIVEN} is set: a node that only pretends must not join the given cluster")
     made = pretend(own_control_plane, STAND_IN, folder)
     try:
-        until(lambda: kube.is_ready_node(kubectl, STAND_IN), seconds=30, what="the stand-in")
+        until(lambda: kube.is_ready_node(kubectl, STAND_IN), what="the stand-in")
         kubectl("cordon", STAND_IN)
         yield
     finally:

@@ -10,7 +10,7 @@ from harness.scenario import CANARY, FEW, Scenario
 
 from pitwall_crds.reading.load import load_file, revision_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 [UNIFORM] = [one for one in load_file(ROOT / "examples" / "variants.yaml") if one.metadata.name == "uniform-v1"]
 FORMER = Path(__file__).parent / "former"
@@ -21,7 +21,7 @@ FORMER = Path(__file__).parent / "former"
 def former_crds(kubectl: Kubectl, crds: None):
     """The API server as the older release left it; the present CRDs come back afterwards."""
     kubectl("replace", "-f", str(FORMER))
-    until(lambda: "maxSeconds" in kubectl("explain", "rollout.spec.stages"), seconds=30, what="the older schema")
+    until(lambda: "maxSeconds" in kubectl("explain", "rollout.spec.stages"), what="the older schema")
     yield
     kubectl("replace", "-f", str(ROOT / "crds"))
 

@@ -16,7 +16,7 @@ from harness import binaries, kube
 from harness.kube import Kubectl
 from harness.processes import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "pitwall"
 VALUES = ROOT / "tests" / "charts" / "values"
@@ -97,7 +97,7 @@ def test_its_pods_are_admitted_where_only_confined_ones_are(release, kubectl, re
         for pod in kubectl.list("pods", release.namespace, selector)
     }
 
-    until(lambda: components() == {"operator", "flags", "gateway"}, seconds=30, what="a pod of every component")
+    until(lambda: components() == {"operator", "flags", "gateway"}, what="a pod of every component")
 
 
 def test_tokens_and_certificate_are_made_once_and_outlive_an_upgrade(release):
@@ -146,7 +146,7 @@ def test_uninstalling_leaves_users_resources_and_flags_and_nothing_else(release,
     # No operator runs here, and two that should would have the API server wait for their word.
     release.upgrade("--set=gateway.autoscaling.enabled=true", "--set=webhook.failurePolicy=Ignore")
     claim = "persistentvolumeclaim/data-pit-pitwall-flags-0"
-    until(lambda: claim in release.objects(), seconds=30, what="the flag service's volume claim")
+    until(lambda: claim in release.objects(), what="the flag service's volume claim")
     kubectl.apply(VARIANT, release.namespace)
     before = release.objects()
     release.helm("uninstall", NAME, "--cascade", "foreground", "--wait")
@@ -154,7 +154,7 @@ def test_uninstalling_leaves_users_resources_and_flags_and_nothing_else(release,
 
     assert len(before) > 25
     assert kept <= before
-    until(lambda: release.objects() == kept, seconds=60, what="an end of everything else")
+    until(lambda: release.objects() == kept, what="an end of everything else")
     assert kubectl.get("samplervariant", "uniform-v1", release.namespace)["metadata"]["name"] == "uniform-v1"
 
 
@@ -266,7 +266,5 @@ def test_who_may_view_or_edit_a_namespace_may_view_or_edit_rollouts(release, kub
     kubectl("create", "rolebinding", "ann", "--clusterrole=view", account, namespace=release.namespace)
     ann = Rights(release, "ann")
 
-    until(
-        lambda: ann.may("list", "rollouts.pitwall.dev", release.namespace), seconds=60, what="the view role's new rule"
-    )
+    until(lambda: ann.may("list", "rollouts.pitwall.dev", release.namespace), what="the view role's new rule")
     assert not ann.may("create", "rollouts.pitwall.dev", release.namespace)

@@ -75,11 +75,11 @@ def test_the_chart_serves_the_first_variant_and_refuses_an_unknown_sampler(chart
     chart.apply()
     chart.await_ready("operator", 1)
     chart.await_ready("flags", 1)
-    until(lambda: refusal(kubectl, namespace), seconds=60, what="a word of the webhook")
+    until(lambda: refusal(kubectl, namespace), what="a word of the webhook")
 
     kubectl("apply", "-f", "-", namespace=namespace, manifest=resources())
     chart.await_ready("gateway", 1)
-    until(lambda: variants(chart) == ["uniform-v1"], seconds=60, what="the variant in the list of models")
+    until(lambda: variants(chart) == ["uniform-v1"], what="the variant in the list of models")
     kubectl("apply", "-f", "-", manifest=chart.test_pod())
     kubectl(
         "wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s", "pod/pit-pitwall-test", namespace=namespace
@@ -88,6 +88,6 @@ def test_the_chart_serves_the_first_variant_and_refuses_an_unknown_sampler(chart
     assert "'unifrom' is unknown" in refusal(kubectl, namespace)
     until(
         lambda: kubectl.get("rollout", "sampler", namespace)["status"].get("stableVariant") == "uniform-v1",
-        seconds=60, what="the variant as the stable one",
+        what="the variant as the stable one",
     )  # fmt: skip
     assert speaks_plainly(chart) is (values != WITH_TLS)

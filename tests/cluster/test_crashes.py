@@ -9,7 +9,6 @@ from harness.scenario import Scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-LIFE_SECONDS = 120.0
 LEAST_CALLS = 21
 """A promotion takes more changing calls than this."""
 
@@ -28,7 +27,6 @@ def test_killed_again_and_again_on_the_way_of_a_promotion(scenario: Scenario, st
         scenario.operator.start(crash_after=calls)
         until(
             lambda: ended(scenario) or arrived(scenario),
-            seconds=LIFE_SECONDS,
             what=f"call {calls} or the end",
             every=0.2,
         )

@@ -67,7 +67,7 @@ class Runtimes:
 def runtimes(kubectl, namespace):
     """Its pods are on a node of their own, since the endpoints controller passes over pods of no node."""
     kubectl.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": namespace}})
-    until(lambda: admits_pods(kubectl, namespace), seconds=60, what="the namespace's service account")
+    until(lambda: admits_pods(kubectl, namespace), what="the namespace's service account")
     yield Runtimes(kubectl, namespace)
     kubectl("delete", "node", namespace, check=False)
 
@@ -226,10 +226,10 @@ def test_a_gateway_is_ready_before_any_pod_is_and_tells_which_variants_have_one(
             return None
 
     try:
-        until(lambda: ready_variants() == 0, seconds=60, what="a ready gateway without routes")
+        until(lambda: ready_variants() == 0, what="a ready gateway without routes")
         runtimes.service("aks-v2")
         runtimes.pod("aks-v2", 1)
-        until(lambda: ready_variants() == 1, seconds=60, what="the pod's variant")
+        until(lambda: ready_variants() == 1, what="the pod's variant")
     finally:
         gateway.stop()
     assert gateway.exit_status == 0

@@ -11,7 +11,7 @@ from harness.processes import until
 from harness.scenario import Scenario
 from harness.world import Operator
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MANY = 500.0
 LEASE_SECONDS = 12
@@ -76,9 +76,9 @@ def test_another_writer_of_the_flag_and_of_the_pods_is_corrected(scenario: Scena
     scenario.kubectl("scale", "deployment/uniform-v1", "--replicas=0", namespace=scenario.namespace)
     scenario.kubectl("delete", "deployment", "aks-v1", namespace=scenario.namespace)
 
-    until(lambda: scenario.split() == split, seconds=60, what="the split as it was")
-    until(lambda: scenario.deployments().get("uniform-v1") == 1, seconds=60, what="the pods as they were")
-    until(lambda: "aks-v1" in scenario.deployments(), seconds=60, what="the deleted pods")
+    until(lambda: scenario.split() == split, what="the split as it was")
+    until(lambda: scenario.deployments().get("uniform-v1") == 1, what="the pods as they were")
+    until(lambda: "aks-v1" in scenario.deployments(), what="the deleted pods")
 
 
 def test_another_replica_takes_over_once_the_lease_has_run_out(scenario: Scenario, control_plane: ControlPlane):
@@ -89,7 +89,7 @@ def test_another_replica_takes_over_once_the_lease_has_run_out(scenario: Scenari
 
     first.process.kill()
     scenario.load.behave(rate=MANY)
-    until(lambda: lease(scenario)["holderIdentity"] == "second", seconds=60, what="the second replica's lease")
+    until(lambda: lease(scenario)["holderIdentity"] == "second", what="the second replica's lease")
     assert lease(scenario)["leaseDurationSeconds"] == LEASE_SECONDS
 
     scenario.operator = second

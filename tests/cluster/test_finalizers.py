@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 from harness import examples
 from harness.processes import until
-from harness.scenario import LONG_SECONDS, Scenario
+from harness.scenario import Scenario
 
 from pitwall_crds.names import FULL_WEIGHT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 FINALIZER = "example.org/wait"
 EVERYBODY_ON_STABLE = {"uniform-v1": FULL_WEIGHT}
@@ -32,7 +32,7 @@ def let_go(scenario: Scenario) -> Callable[[str, str], None]:
 
     def release(kind: str, name: str) -> None:
         scenario.patch(kind, name, {"metadata": {"finalizers": None}})
-        until(lambda: is_gone(scenario, kind, name), seconds=LONG_SECONDS, what=f"the end of {kind} {name}")
+        until(lambda: is_gone(scenario, kind, name), what=f"the end of {kind} {name}")
 
     return release
 
@@ -54,12 +54,12 @@ def test_a_deleted_rollout_that_a_finalizer_keeps_gives_users_and_flag_back(scen
 
     kept("rollout", scenario.name)
 
-    until(lambda: scenario.split() == EVERYBODY_ON_STABLE, seconds=LONG_SECONDS, what="the way back")
-    until(lambda: set(scenario.deployments()) == {"uniform-v1"}, seconds=LONG_SECONDS, what="the candidate's pods' end")
+    until(lambda: scenario.split() == EVERYBODY_ON_STABLE, what="the way back")
+    until(lambda: set(scenario.deployments()) == {"uniform-v1"}, what="the candidate's pods' end")
     assert_content(scenario)
     second = examples.edited(examples.rollout("rollout.yaml", scenario.flag), "metadata.name", "second")
     scenario.kubectl.apply(second, scenario.namespace)
-    until(lambda: phase_of(scenario, "second") == "Stable", seconds=LONG_SECONDS, what="another rollout on the flag")
+    until(lambda: phase_of(scenario, "second") == "Stable", what="another rollout on the flag")
     assert not is_gone(scenario, "rollout", scenario.name)
 
     let_go("rollout", scenario.name)
@@ -78,8 +78,8 @@ def test_a_deleted_candidate_that_a_finalizer_keeps_is_no_candidate(scenario: Sc
 
     kept("samplervariant", "aks-v1")
 
-    until(lambda: scenario.split() == EVERYBODY_ON_STABLE, seconds=LONG_SECONDS, what="the way back")
-    until(lambda: set(scenario.deployments()) == {"uniform-v1"}, seconds=LONG_SECONDS, what="the candidate's pods' end")
+    until(lambda: scenario.split() == EVERYBODY_ON_STABLE, what="the way back")
+    until(lambda: set(scenario.deployments()) == {"uniform-v1"}, what="the candidate's pods' end")
     assert_content(scenario)
     let_go("samplervariant", "aks-v1")
     assert_content(scenario)
@@ -89,7 +89,7 @@ def test_a_deleted_candidate_that_a_finalizer_keeps_is_no_candidate(scenario: Sc
 def test_a_deleted_stable_variant_that_a_finalizer_keeps_serves_on(scenario: Scenario, kept, let_go):
     scenario.start()
     scenario.patch("samplervariant", "uniform-v1", {"spec": {"runtime": {"replicas": 2}}})
-    until(lambda: scenario.deployments() == {"uniform-v1": 2}, seconds=LONG_SECONDS, what="another pod")
+    until(lambda: scenario.deployments() == {"uniform-v1": 2}, what="another pod")
 
     kept("samplervariant", "uniform-v1")
 
@@ -111,5 +111,5 @@ def test_a_variant_that_is_deleted_in_the_foreground_goes_with_all_it_owns(scena
         "delete", "samplervariant", variant, "--cascade=foreground", "--wait=false", namespace=scenario.namespace
     )
 
-    until(lambda: is_gone(scenario, "samplervariant", variant), seconds=LONG_SECONDS, what="its end")
-    until(lambda: variant not in scenario.deployments(), seconds=LONG_SECONDS, what="its pods' end")
+    until(lambda: is_gone(scenario, "samplervariant", variant), what="its end")
+    until(lambda: variant not in scenario.deployments(), what="its pods' end")

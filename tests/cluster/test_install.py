@@ -118,7 +118,7 @@ def test_an_administrator_installs_tests_and_applies_the_first_variant(
 def admin_of_the_namespace(kubectl, namespace, control_plane):
     """Somebody with Kubernetes' own role `admin` in one namespace, and no right beside."""
     kubectl("create", "rolebinding", "admin", "--clusterrole=admin", "--user=stranger", namespace=namespace)
-    until(lambda: admits_pods(kubectl, namespace), seconds=30, what="the namespace's service account")
+    until(lambda: admits_pods(kubectl, namespace), what="the namespace's service account")
     return control_plane.kubeconfig_of("stranger")
 
 
@@ -137,7 +137,7 @@ def test_the_admin_of_a_namespace_learns_what_is_missing_and_installs_once_it_is
     terminal.run("helm uninstall pitwall -n video-qa")  # what was made before the refusal
     kubectl("apply", "-f", str(ROOT / "examples" / "install" / "administrator.yaml"))
     try:
-        until(lambda: terminal.run(check)[0] == 0, seconds=60, what="the role admin with the new rules")
+        until(lambda: terminal.run(check)[0] == 0, what="the role admin with the new rules")
         installation = terminal.run(install)
         checks = [terminal.run(command) for command in after]
     finally:

@@ -11,7 +11,7 @@ from harness.world import Operator
 
 from pitwall_operator.kube.claims import RENEW_SECONDS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 NOTICED = 6 * RENEW_SECONDS
 
 
@@ -39,11 +39,11 @@ def test_an_operator_of_the_cluster_keeps_out_of_a_namespace_that_has_one(
 ):
     wide = another(scenario, control_plane, "wide", cluster_wide=True)
     scenario.apply("rollout.yaml")
-    until(lambda: acted_as(scenario, wide), seconds=60, what="the operator of the cluster at work")
+    until(lambda: acted_as(scenario, wide), what="the operator of the cluster at work")
 
     scenario.start()
     scenario.operator.await_ready()
-    until(lambda: acted_as(scenario, scenario.operator), seconds=60, what="the namespace's own operator at work")
+    until(lambda: acted_as(scenario, scenario.operator), what="the namespace's own operator at work")
     until(lambda: not acted_as(scenario, wide), seconds=NOTICED, what="the operator of the cluster to keep out")
     assert scenario.condition("Contested") == "Unknown", "the two are apart"
 
@@ -80,5 +80,5 @@ def test_an_instance_takes_what_is_labelled_for_it_alone(scenario: Scenario, con
     scenario.kubectl("label", "rollout", "sampler", "pitwall.dev/instance=blue", namespace=scenario.namespace)
     scenario.operator.await_ready()
 
-    until(lambda: acted_as(scenario, blue), seconds=60, what="the instance at work")
-    until(lambda: not acted_as(scenario, scenario.operator), seconds=60, what="the other operator's end of it")
+    until(lambda: acted_as(scenario, blue), what="the instance at work")
+    until(lambda: not acted_as(scenario, scenario.operator), what="the other operator's end of it")

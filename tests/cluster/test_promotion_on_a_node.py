@@ -99,7 +99,7 @@ class Site:
 
     def await_split(self, split: Mapping[str, int]) -> None:
         """Returns once users are split so: a status is written before what it means is done."""
-        until(lambda: self.flags.split(FLAG) == split, seconds=60, what=f"users split {split}")
+        until(lambda: self.flags.split(FLAG) == split, what=f"users split {split}")
 
     def await_status(self, what: str, **wanted: str) -> None:
         """Returns once the status is so. All the while every variant that users are sent to has a ready pod."""
@@ -227,7 +227,7 @@ def test_a_better_variant_is_promoted_by_the_answers_of_real_pods(site: Site):
     site.await_status("a promotion", phase="Stable", stableVariant="aks-v1")
     site.await_status("the end of the bake's control", reason="aks-v1 serves everybody")
     told = type_("kubectl get rollouts.pitwall.dev,samplervariants")
-    until(lambda: set(site.ready()) == {"aks-v1"}, seconds=60, what="the end of the pods that nobody needs")
+    until(lambda: set(site.ready()) == {"aks-v1"}, what="the end of the pods that nobody needs")
 
     site.await_split({"aks-v1": FULL_WEIGHT})
     weights = [split.get("aks-v1", 0) for split in site.flags.history(FLAG)]
@@ -247,10 +247,10 @@ def test_a_variant_that_works_too_hard_is_flagged_off(site: Site):
     site.apply("rollout-dpp.yaml")
     site.await_status("the flag-off", phase="FlaggedOff", stableVariant=stable)
     told = type_("kubectl get rollouts.pitwall.dev,samplervariants -o wide")
-    until(lambda: set(site.ready()) == {stable}, seconds=60, what="the end of the regressed variant's pods")
+    until(lambda: set(site.ready()) == {stable}, what="the end of the regressed variant's pods")
     site.await_split({stable: FULL_WEIGHT})
     before = len(site.audience.exchanges)
-    until(lambda: len(site.audience.exchanges) > before + RATE, seconds=60, what="more users")
+    until(lambda: len(site.audience.exchanges) > before + RATE, what="more users")
     explained = type_("kubectl pitwall explain")
 
     assert site.status()["flaggedOff"][0]["gate"] == "latency-p90"
@@ -289,22 +289,20 @@ def test_while_stables_pods_find_no_node_the_candidate_answers_for_them_and_prov
     (site.terminal.plugin.folder / "fallback.yaml").write_text(yaml.safe_dump(with_fallback(candidate)))
     site.apply("fallback.yaml")
     site.await_status("the candidate's users", stage="10%", phase="Canary")
-    until(lambda: site.audience.answered()[candidate, "candidate"], seconds=60, what="the candidate's first answer")
+    until(lambda: site.audience.answered()[candidate, "candidate"], what="the candidate's first answer")
 
     pods = ("pods", "-l", f"{NAME_LABEL}={RUNTIME},pitwall.dev/variant={stable}")
     kubectl("cordon", node_module.NAME)
     try:
         kubectl("delete", *pods, "--wait=true", namespace=site.chart.namespace)
         gone = len(site.audience.exchanges)
-        until(lambda: len(site.audience.exchanges) > gone + 4 * RATE, seconds=60, what="users of stable without pods")
+        until(lambda: len(site.audience.exchanges) > gone + 4 * RATE, what="users of stable without pods")
         meanwhile = site.audience.exchanges[gone:]
     finally:
         kubectl("uncordon", node_module.NAME)
     until(lambda: site.ready().get(stable), seconds=120, what="stable's pods")
     before = len(site.audience.exchanges)
-    until(
-        lambda: stable in {one.variant for one in site.audience.exchanges[before:]}, seconds=60, what="stable's answers"
-    )
+    until(lambda: stable in {one.variant for one in site.audience.exchanges[before:]}, what="stable's answers")
 
     assert {one.variant for one in meanwhile} == {candidate}
     assert sum(bool(one.fallback) for one in meanwhile) > len(meanwhile) / 2, "most users are stable's"

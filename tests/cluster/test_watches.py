@@ -8,7 +8,7 @@ from harness.control_plane import ControlPlane
 from harness.proxy import Proxy
 from harness.scenario import Scenario
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MANY = 500.0
 OUTAGE_SECONDS = 8.0

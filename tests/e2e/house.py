@@ -24,6 +24,8 @@ from pitwall_operator.machine.state_folder import StateFolder
 
 RUN = [sys.executable, "-c", "from pitwall_operator.cli.app import main; main()"]
 EXAMPLES = Path(__file__).parents[2] / "examples"
+PATIENCE_SECONDS = 240.0
+"""How long a test waits for what will come: a machine that has other work is slow, and only a fault never ends."""
 
 
 def pitwall(
@@ -114,14 +116,14 @@ class House:
             await driving
 
 
-def until(claim: Callable[[], bool], seconds: float = 60.0) -> None:
+def until(claim: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not claim():
         assert time.monotonic() < deadline, "did not happen in time"
         time.sleep(0.1)
 
 
-async def eventually(claim: Callable[[], bool], seconds: float = 60.0) -> None:
+async def eventually(claim: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not claim():
         assert time.monotonic() < deadline, "did not happen in time"

@@ -15,7 +15,7 @@ from house import House, pitwall, running, until
 from pitwall_crds.names import Arm, Header, Metric
 from pitwall_crds.status import Verdict
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MOODY = """
     import threading

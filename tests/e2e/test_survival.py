@@ -12,7 +12,7 @@ from house import EXAMPLES, House, eventually, pitwall, running, until
 
 from pitwall_crds.host import files
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +22,10 @@ def house(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hous
         yield made
 
 
-async def test_evidence_survives_an_operator_killed_in_the_middle_of_a_stage(house):
+async def test_evidence_survives_an_operator_killed_in_the_middle_of_a_stage(house, short_examples):
     async with house.users() as seen:
         await eventually(lambda: len(seen) >= 60)
-        pitwall(house.state, "apply", "-f", str(EXAMPLES / "rollout-aks.yaml"))
+        pitwall(house.state, "apply", "-f", str(short_examples / "rollout-aks.yaml"))
         await eventually(lambda: house.trials().get("errors", 0) > 20)
         before, run = house.trials(), house.rollout().status.run_id
         killed = house.service("operator")

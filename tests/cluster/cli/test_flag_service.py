@@ -23,7 +23,7 @@ from pitwall_operator.cli.sources.forward import LABELED, SECRET, SERVICE, flag_
 from pitwall_operator.cli.sources.kubeconfig import ClusterTarget
 from pitwall_operator.values.errors import Exit
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("crds"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("crds"), pytest.mark.timeout(600)]
 
 FLAG = "sampler.variant"
 TOKENS = {scope: f"a-token-for-tests-{scope}" for scope in TokenScope}

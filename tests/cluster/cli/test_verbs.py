@@ -75,7 +75,7 @@ def test_status_names_pods_that_do_not_answer(pitwall: Plugin, kubectl: Kubectl,
         },
     }
     kubectl.apply(deployment, namespace)
-    until(lambda: pitwall("status").count("Unschedulable") == 2, seconds=60, what="both pods' reason", every=1)
+    until(lambda: pitwall("status").count("Unschedulable") == 2, what="both pods' reason", every=1)
     data = json.loads(pitwall("status", "sampler", "-o", "json"))
 
     assert "aks-v1  main  0/2 ready  revision r7" in pitwall("status")

@@ -17,7 +17,6 @@ from harness.processes import Process, until
 
 from pitwall_crds.host.sockets import free_port
 
-READY_SECONDS = 60.0
 END_SECONDS = 2.0
 """An API server waits a minute for watches to end; killed, it breaks them, which is what tests want."""
 SERVICES = "10.251.255.0/24"
@@ -105,7 +104,7 @@ class ControlPlane:
         for manager in self.managers:
             manager.start()
         self.await_ready()
-        until(self._has_service_account, seconds=READY_SECONDS, what="the default service account")
+        until(self._has_service_account, what="the default service account")
         return self
 
     def stop(self) -> None:
@@ -114,7 +113,7 @@ class ControlPlane:
         self.etcd.stop()
 
     def await_ready(self) -> None:
-        self.apiserver.await_ready(self.is_ready, seconds=READY_SECONDS, what="kube-apiserver")
+        self.apiserver.await_ready(self.is_ready, what="kube-apiserver")
 
     def restart_apiserver(self) -> None:
         """Breaks every watch; returns once the API server answers again."""

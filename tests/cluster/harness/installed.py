@@ -18,7 +18,6 @@ from harness.kube import Kubectl, condition
 from harness.processes import until
 from harness.world import CHART
 
-READY_SECONDS = 150.0
 COMPONENTS = ("operator", "flags", "gateway")
 MONITOR = "PodMonitor"
 """A kind that the tests' API server does not know; its rules are followed by harness/scraped.py."""
@@ -119,7 +118,7 @@ class Installed:
             return sum(condition(pod, "Ready") == "True" for pod in pods) == count
 
         try:
-            until(are_ready, seconds=READY_SECONDS, what=f"{count} ready pods of {component}", every=1.0)
+            until(are_ready, what=f"{count} ready pods of {component}", every=1.0)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.last_words(selector)}") from None
 

@@ -16,7 +16,7 @@ from pitwall_crds.generate.render import KINDS
 
 OPENAPI = "/openapi/v3/apis/pitwall.dev/v1alpha1"
 CRDS = ("samplervariants.pitwall.dev", "rollouts.pitwall.dev")
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 240
 
 
 class KubectlRefusedError(Exception):

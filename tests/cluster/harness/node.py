@@ -17,7 +17,6 @@ from harness.network import Network
 from harness.processes import Process
 
 NAME = "pitwall-node"
-READY_SECONDS = 60.0
 PROGRAMS = ("containerd", "ctr", "runc", "ip", "unshare", "nsenter", "iptables", "conntrack", "setpriv", "mount")
 PLUGIN_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
 CGROUPS = Path("/sys/fs/cgroup")

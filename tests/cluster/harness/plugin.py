@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 240
 
 
 def install(folder: Path) -> Path:

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+PATIENCE_SECONDS = 240.0
+"""How long a test waits for what will come: a machine that has other work is slow, and only a fault never ends."""
 STOP_SECONDS = 10.0
 LOG_LINES = 15
 
 
-def until(claim: Callable[[], object], *, seconds: float, what: str, every: float = 0.1) -> None:
+def until(claim: Callable[[], object], *, what: str, seconds: float = PATIENCE_SECONDS, every: float = 0.1) -> None:
     """Returns once the claim is true; fails after the deadline."""
     deadline = time.monotonic() + seconds
     while not claim():
@@ -96,7 +98,7 @@ class Process:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-LOG_LINES:])
 
-    def await_ready(self, is_ready: Callable[[], bool], *, seconds: float, what: str) -> None:
+    def await_ready(self, is_ready: Callable[[], bool], *, what: str) -> None:
         """Returns once it answers; fails with the end of its log where it ended or stays silent."""
 
         def ready_or_ended() -> bool:
@@ -104,6 +106,6 @@ class Process:
             return is_ready()
 
         try:
-            until(ready_or_ended, seconds=seconds, what=what)
+            until(ready_or_ended, what=what)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.last_words()}") from None

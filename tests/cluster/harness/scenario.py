@@ -10,14 +10,13 @@ from typing import Any
 from harness import examples
 from harness.control_plane import Request
 from harness.kube import Kubectl, condition
-from harness.processes import until
+from harness.processes import PATIENCE_SECONDS, until
 from harness.world import FlagServiceProcess, Operator, Prometheus, QuestionLoad
 
 from pitwall_crds.names import FULL_WEIGHT
 from pitwall_operator.record.lines import Line
 from pitwall_operator.record.replay import replay
 
-LONG_SECONDS = 60.0
 QUIET_SECONDS = 2.0
 FEW = 40.0
 """Questions a second that can be measured, and prove nothing within a test."""
@@ -71,7 +70,7 @@ class Scenario:
         self.operator.start()
         self.apply(file)
         self.await_phase("Stable")
-        self.await_status(lambda _: bool(self.split()), "the flag", 2 * LONG_SECONDS)
+        self.await_status(lambda _: bool(self.split()), "the flag")
 
     def start_canary(self, *, stages: Sequence[Mapping[str, int]] = CANARY, **edits: object) -> None:
         """Has the example's candidate get users, and too few of them to prove anything."""
@@ -103,7 +102,9 @@ class Scenario:
         found: dict[str, Any] = self.rollout().get("status", {})
         return found
 
-    def await_status(self, claim: Callable[[dict[str, Any]], bool], what: str, seconds: float = LONG_SECONDS) -> None:
+    def await_status(
+        self, claim: Callable[[dict[str, Any]], bool], what: str, seconds: float = PATIENCE_SECONDS
+    ) -> None:
         """Returns once the status is so; fails with what it was last."""
         last: dict[str, Any] = {}
 
@@ -119,7 +120,7 @@ class Scenario:
             words = {name: last.get(name) for name in ("phase", "stage", "weight", "verdict", "reason")}
             raise AssertionError(f"{error}; last {words}\n{self.operator.process.last_words()}") from None
 
-    def await_phase(self, phase: str, *, variant: str = "", seconds: float = LONG_SECONDS) -> None:
+    def await_phase(self, phase: str, *, variant: str = "", seconds: float = PATIENCE_SECONDS) -> None:
         """Returns once the rollout is in this phase, with this variant serving."""
 
         def reached(status: dict[str, Any]) -> bool:
@@ -128,18 +129,18 @@ class Scenario:
 
         self.await_status(reached, f"phase {phase} {variant}", seconds)
 
-    def await_split(self, split: Mapping[str, int], *, seconds: float = LONG_SECONDS) -> None:
+    def await_split(self, split: Mapping[str, int]) -> None:
         """Returns once users are split so: a status is written before what it means is done."""
-        self.await_status(lambda _: self.split() == split, f"users split {split}", seconds)
+        self.await_status(lambda _: self.split() == split, f"users split {split}")
 
-    def await_share(self, variant: str, basis_points: int, *, seconds: float = LONG_SECONDS) -> None:
+    def await_share(self, variant: str, basis_points: int) -> None:
         """Returns once the variant has this share of users."""
         claim = f"{basis_points} of 10000 users for {variant}"
-        self.await_status(lambda _: self.split().get(variant, 0) == basis_points, claim, seconds)
+        self.await_status(lambda _: self.split().get(variant, 0) == basis_points, claim)
 
     def assert_promoted_once(self, variant: str = "aks-v1") -> None:
         """The end that every way must have: the candidate serves, was promoted once, and the record is whole."""
-        self.await_phase("Stable", variant=variant, seconds=2 * LONG_SECONDS)
+        self.await_phase("Stable", variant=variant)
         self.await_split({variant: FULL_WEIGHT})
         reasons = [entry["reason"] for entry in self.status()["history"] if entry["variant"] == variant]
         assert reasons.count("Promoted") == 1
@@ -165,7 +166,7 @@ class Scenario:
             time.sleep(QUIET_SECONDS)
             return not self.writes(position)
 
-        until(is_quiet, seconds=LONG_SECONDS, what="an operator at rest")
+        until(is_quiet, what="an operator at rest")
         return plane.audit_position()
 
     def writes(self, since: int) -> list[Request]:

@@ -21,7 +21,6 @@ from pitwall_crds.host.sockets import free_port
 from pitwall_flags.flag.document import read_split
 
 CHART = Path(__file__).parents[3] / "charts" / "pitwall"
-START_SECONDS = 30.0
 LEASE_NAMESPACE = "default"
 SCRAPE = "500ms"
 
@@ -97,7 +96,7 @@ class FlagServiceProcess:
 
     def start(self) -> "FlagServiceProcess":
         self.process.start()
-        self.process.await_ready(lambda: answers(f"{self.url}/readyz"), seconds=START_SECONDS, what="the flag service")
+        self.process.await_ready(lambda: answers(f"{self.url}/readyz"), what="the flag service")
         return self
 
     def split(self, key: str) -> dict[str, int]:
@@ -151,7 +150,7 @@ class Prometheus:
 
     def start(self) -> "Prometheus":
         self.process.start()
-        self.process.await_ready(lambda: answers(f"{self.url}/-/ready"), seconds=START_SECONDS, what="Prometheus")
+        self.process.await_ready(lambda: answers(f"{self.url}/-/ready"), what="Prometheus")
         return self
 
 
@@ -231,7 +230,7 @@ class Operator:
 
     def await_ready(self) -> "Operator":
         url = f"http://127.0.0.1:{self.port}/readyz"
-        self.process.await_ready(lambda: answers(url), seconds=START_SECONDS, what="the operator")
+        self.process.await_ready(lambda: answers(url), what="the operator")
         return self
 
     def _command(self) -> list[str | Path]:
