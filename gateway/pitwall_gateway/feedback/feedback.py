@@ -122,7 +122,7 @@ class Feedback:
     def take(self, body: FeedbackBody, speaker: Speaker = LOCAL) -> FeedbackReceipt:
         """Count what is new. Raises RefusedError (404), before anything is counted, for an answer or a session that is
         unknown or another's: which of both is not told."""
-        trials: dict[str, list[Trial]] = {}
+        is_new: dict[str, bool] = {}
         visit = speaker.visit(speaker.session or body.session or speaker.user)
         if body.task is not None and not self._ledger.knows_session(visit):
             raise self._unknown(
@@ -135,13 +135,13 @@ class Feedback:
             if thumbed is None:
                 remedy = "the x-pitwall-answer-id header of a recent answer, and as session that of its question"
                 raise self._unknown("answer_id", body.answer_id, remedy)
-            trials["thumbs"] = thumbed
+            is_new["thumbs"] = bool(thumbed)
+            self._count(thumbed)
         if body.task is not None:
-            trials["task"] = self._ledger.task(visit, abandoned=body.task is Task.ABANDONED) or []
-        self._count(trial for some in trials.values() for trial in some)
+            is_new["task"] = bool(self._ledger.task(visit, abandoned=body.task is Task.ABANDONED))
         return FeedbackReceipt(
-            counted=tuple(name for name, some in trials.items() if some),
-            already_known=tuple(name for name, some in trials.items() if not some),
+            counted=tuple(name for name, new in is_new.items() if new),
+            already_known=tuple(name for name, new in is_new.items() if not new),
         )
 
     def _thumb(self, body: FeedbackBody, visit: str) -> list[Trial] | None:

@@ -1,8 +1,8 @@
 """Turns answers, further questions, thumbs and task events into quality trials.
 
 A trial is counted once, when its label is known. Per question: thumbs as they come; a follow-up is bad when the
-session's next question arrives within the window, good when the window passes. Per session and per user: see windows.
-A task counts as it ends. Pure: time comes in as seconds.
+session's next question arrives within the window, good when the window passes. Per session and per user, tasks
+included: see windows. Pure: time comes in as seconds.
 """
 
 from collections import OrderedDict
@@ -130,18 +130,19 @@ class Ledger:
         """True if a session of this name is remembered."""
         return session_name in self._sessions
 
-    def task(self, session_name: str, *, abandoned: bool) -> list[Trial] | None:
-        """The trial of a finished or abandoned task: none for a repeated one, None for an unknown session."""
+    def task(self, session_name: str, *, abandoned: bool) -> bool | None:
+        """A task was finished or abandoned, which counts when the windows of its session and user have passed. False
+        for a repeated one, None for an unknown session."""
         session = self._sessions.get(session_name)
-        if session is None:
-            return None
-        if session.task_told:
-            return []
+        if session is None or session.task_told:
+            return None if session is None else False
         session.task_told = True
         if abandoned:
             self._users.complained(session.party.person, session.series, Signal.TASK_ABANDONED)
-        outcome = Outcome.BAD if abandoned else Outcome.GOOD
-        return [Trial(session.series, Signal.TASK_ABANDONED, SESSION, outcome, session.party)]
+            self._judged.complained(session.name, session.series, Signal.TASK_ABANDONED)
+        else:
+            self._judged.praised(session.name, session.series, Signal.TASK_ABANDONED)
+        return True
 
     def sweep(self, now: float) -> list[Trial]:
         """Close what has had its window, and forget what is too old."""

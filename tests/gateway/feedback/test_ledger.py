@@ -114,9 +114,11 @@ def test_a_follow_up_counts_against_the_answer_it_follows_not_the_one_to_come(le
 def test_a_task_counts_once_for_its_session(ledger, abandoned, outcome):
     ledger.answered("a", "ann", STABLE, 0)
 
-    assert told(ledger.task("ann", abandoned=abandoned)) == {("task_abandoned", "session", outcome): 1}
-    assert ledger.task("ann", abandoned=not abandoned) == []
+    assert ledger.task("ann", abandoned=abandoned) is True
+    assert ledger.task("ann", abandoned=not abandoned) is False
     assert ledger.task("bob", abandoned=True) is None
+    judged = [trial for trial in ledger.sweep(5 * WINDOW + 1) if trial.signal == "task_abandoned"]
+    assert {(trial.unit, trial.outcome.value) for trial in judged} == {("session", outcome)}
 
 
 def test_memory_is_bounded_and_the_oldest_answers_go_first(ledger):

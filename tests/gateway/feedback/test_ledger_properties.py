@@ -53,7 +53,7 @@ class Story:
             case "thumb":
                 self.trials += self.ledger.thumb(f"ans-{first}", down=second) or []
             case "task":
-                self.trials += self.ledger.task(first, abandoned=second) or []
+                self.ledger.task(first, abandoned=second)
             case "time":
                 self.now += first
                 self.trials += self.ledger.sweep(self.now)

@@ -157,6 +157,10 @@ def thumb(name, down):
     return lambda ledger: ledger.thumb(name, down=down)
 
 
+def task(*, abandoned):
+    return lambda ledger: ledger.task("visit", abandoned=abandoned) and []
+
+
 NOTHING = (49.9, lambda ledger: [])
 JUDGED = (50, lambda ledger: [])
 
@@ -177,6 +181,16 @@ JUDGED = (50, lambda ledger: [])
             {"follow_up": "good", "thumbs_down": "bad"},
             id="both",
         ),
+        pytest.param(
+            [(0, answer("a")), (1, task(abandoned=True))],
+            {"follow_up": "good", "task_abandoned": "bad"},
+            id="a task given up",
+        ),
+        pytest.param(
+            [(0, answer("a")), (40, task(abandoned=False))],
+            {"follow_up": "good", "task_abandoned": "good"},
+            id="a task done",
+        ),
     ],
 )
 def test_a_session_counts_once_good_or_bad_at_the_same_moment_after_its_first_answer(events, counted):
@@ -185,7 +199,8 @@ def test_a_session_counts_once_good_or_bad_at_the_same_moment_after_its_first_an
 
 
 def test_what_is_said_later_in_a_session_is_not_weighed():
-    late = sessions((0, answer("a")), (45, answer("b", now=45)), JUDGED, (51, thumb("b", True)))
+    said = (51, thumb("b", True)), (52, task(abandoned=True))
+    late = sessions((0, answer("a")), (45, answer("b", now=45)), JUDGED, *said)
 
     assert late == {"follow_up": (50, "good")}
 

@@ -188,7 +188,8 @@ def test_thumbs_and_task_travel_in_one_body(pit, duel):
     receipt = pit.feedback(answer_id=answer_id, thumbs="up", session="ann", task="abandoned").json()
 
     assert receipt["counted"] == ["thumbs", "task"]
-    assert pit.metric("pitwall_quality_total", signal="task_abandoned", outcome="bad") == 1
+    assert pit.metric("pitwall_quality_total", signal="thumbs_down", outcome="good") == 1
+    assert pit.metric("pitwall_quality_total", signal="task_abandoned") == 0, "a session is judged at its end"
 
 
 @pytest.mark.parametrize(
@@ -214,11 +215,12 @@ def test_feedback_that_cannot_be_counted_says_why(pit, duel, body, status, words
     assert pit.metric("pitwall_quality_total") == 0
 
 
-def test_follow_ups_are_counted_as_questions_come_or_do_not(pit, duel):
+def test_follow_ups_and_tasks_are_counted_as_questions_come_or_do_not(pit, duel):
     duel("stable", rules=SHORT_WINDOW)
 
     pit.ask("ann")
     pit.ask("ann")
+    pit.feedback(session="ann", task="abandoned")
     bad = pit.metric("pitwall_quality_total", signal="follow_up", unit="query", outcome="bad")
     pit.until(
         lambda: pit.metric("pitwall_quality_total", signal="follow_up", unit="query", outcome="good") == 1,
@@ -231,6 +233,7 @@ def test_follow_ups_are_counted_as_questions_come_or_do_not(pit, duel):
         "the session to be judged",
     )
     assert pit.metric("pitwall_quality_total", signal="follow_up", unit="session", outcome="good") == 0
+    assert pit.metric("pitwall_quality_total", signal="task_abandoned", unit="session", outcome="bad") == 1
 
 
 def test_the_openapi_document_describes_both_bodies(pit, duel):

@@ -6,7 +6,7 @@ Pure: no clock, chance or I/O.
 import math
 from typing import Final
 
-from pitwall_crds.gate import Gate, RateMetric, RateRule, Unit
+from pitwall_crds.gate import Gate, Unit
 from pitwall_crds.names import Label, Metric
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import RolloutStatus
@@ -58,27 +58,21 @@ def _gauge(reading: Reading, name: str, variant: str) -> float:
     return max(shown, default=0.0)
 
 
-def label_delay(gate: Gate, reading: Reading) -> float:
-    """Seconds after the weights changed in which a gate's labels are not weighed.
+def label_delay(gate: Gate, reading: Reading | None = None) -> float:
+    """Seconds after the weights changed in which a gate's labels are not weighed; without a reading as gateways
+    usually wait.
 
     Of queries bad labels come sooner than good ones. Users and sessions are judged when their window has passed, good
-    and bad at once; but who was moved to another arm meanwhile was heard for less of it. A session's task is told as it
-    ends, and waits as queries do.
+    and bad at once; but who was moved to another arm meanwhile was heard for less of it.
     """
     if gate.rate is None or not gate.is_about_answers:
         return 0.0
-    said, unit = gate.rate.label_delay_seconds, unit_of_labels(gate.rate)
+    said, unit = gate.rate.label_delay_seconds, gate.rate.trial
     if unit is Unit.QUERY and said is not None:
         return said
     windows = (
         value
-        for source in reading.sources.values()
+        for source in (reading.sources.values() if reading else ())
         for _, value in counters.select(source, Metric.LABEL_WINDOW, **{Label.UNIT: unit.lower()})
     )
     return max(max(windows, default=USUAL_WINDOWS[unit]), said or 0.0)
-
-
-def unit_of_labels(rate: RateRule) -> Unit:
-    """By whose window the labels come."""
-    is_task = rate.trial is Unit.SESSION and rate.metric is RateMetric.TASK_ABANDONED
-    return Unit.QUERY if is_task else rate.trial

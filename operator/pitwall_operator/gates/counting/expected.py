@@ -15,7 +15,7 @@ from scipy.stats import binom, norm, poisson, qmc
 
 from pitwall_crds.gate import Gate, RateMetric, Unit
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
-from pitwall_operator.gates.counting.blocks import USUAL_WINDOWS, unit_of_labels
+from pitwall_operator.gates.counting.blocks import label_delay
 from pitwall_operator.gates.processes import RATE_PRIORS, further_edges
 
 TRIALS_PER_QUESTION: Final = {Unit.QUERY: 1.0, Unit.SESSION: 0.3, Unit.USER: 0.2}
@@ -91,16 +91,6 @@ def assumed(gate: Gate) -> GateNow:
     clicks = CLICKS if gate.rate.metric is RateMetric.THUMBS_DOWN else 1.0
     trials = TRIALS_PER_QUESTION[gate.rate.trial] * clicks if gate.is_about_answers else 1.0
     return GateNow(RATE_PRIORS[gate.rate.metric], trials, label_delay(gate))
-
-
-def label_delay(gate: Gate) -> float:
-    """Seconds until a trial is known, as gateways usually wait."""
-    if gate.rate is None or not gate.is_about_answers:
-        return 0.0
-    said, unit = gate.rate.label_delay_seconds, unit_of_labels(gate.rate)
-    if unit is Unit.QUERY and said is not None:
-        return said
-    return max(USUAL_WINDOWS[unit], said or 0.0)
 
 
 def step_seconds(now: GateNow, flow: Flow, block_seconds: float) -> float:
