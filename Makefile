@@ -9,6 +9,8 @@ KUBE := $(BIN)/python scripts/kube/binaries.py > /dev/null
 
 # The demo and the tests start hundreds of processes; none of them should compile our code anew.
 unexport PYTHONDONTWRITEBYTECODE
+# What runs here runs side by side: were each process to have a thread for every core, they would wait for one another.
+test demo: export OMP_NUM_THREADS := 1
 
 .PHONY: help install demo test test-costs test-cluster test-fast soak check format lock generate clean
 

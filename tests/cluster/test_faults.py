@@ -29,6 +29,7 @@ def test_the_api_server_restarts_on_the_way(scenario: Scenario, control_plane: C
     scenario.assert_weight_only_grew()
 
 
+@pytest.mark.soak
 def test_etcd_stands_still_on_the_way(scenario: Scenario, control_plane: ControlPlane):
     scenario.start_canary()
 

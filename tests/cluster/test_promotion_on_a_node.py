@@ -31,7 +31,7 @@ from harness.world import FlagReader, Prometheus
 
 from pitwall_crds.names import FULL_WEIGHT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 FLAG = "sampler.variant"
 NAME_LABEL, RUNTIME = "app.kubernetes.io/name", "pitwall-runtime"
@@ -280,7 +280,6 @@ def with_fallback(candidate: str) -> dict[str, Any]:
     return made
 
 
-@pytest.mark.soak
 def test_while_stables_pods_find_no_node_the_candidate_answers_for_them_and_proves_nothing_by_it(
     site: Site, kubectl: Kubectl
 ):

@@ -23,8 +23,8 @@ def house(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hous
 
 
 async def test_evidence_survives_an_operator_killed_in_the_middle_of_a_stage(house, short_examples):
-    async with house.users() as seen:
-        await eventually(lambda: len(seen) >= 60)
+    async with house.users(rate=8.0) as seen:
+        await eventually(lambda: len(seen) >= 30)
         pitwall(house.state, "apply", "-f", str(short_examples / "rollout-aks.yaml"))
         await eventually(lambda: house.trials().get("errors", 0) > 20)
         before, run = house.trials(), house.rollout().status.run_id

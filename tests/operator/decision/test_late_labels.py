@@ -22,6 +22,7 @@ QUESTIONS_PER_SECOND = 60
 BAD = 0.3
 SIGNALS = ("thumbs_down", "follow_up")
 VISITORS_PER_SECOND = 12
+SEEDS = [*range(2), *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 6))]
 SESSION_RULE = LedgerRule(window_seconds=30, user_seconds=200)
 
 
@@ -67,7 +68,7 @@ class LabelledUsers:
 
 
 @pytest.mark.parametrize("window", [4.0, 30.0], ids="a window of {:.0f} s".format)
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_identical_arms_stay_identical_while_their_weights_change(world, seed, window):
     world.apply("rollout-aks.yaml")
     users = LabelledUsers(world, seed, window)
@@ -134,7 +135,7 @@ class Visitors:
 
 
 @pytest.mark.parametrize("unit", ["Query", "Session", "User"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_identical_arms_stay_identical_when_people_come_for_a_while(world, seed, unit):
     """A visit lasts longer than a label's window, and who stays longer has more to complain about."""
     world.apply("rollout-aks.yaml")

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -35,10 +36,21 @@ def encode(
     out: Path, numbers: range, rate: object, *options: object, size: tuple[int, int] = (320, 240), flip: str = ""
 ) -> None:
     """Frames of these numbers at a constant rate. `flip` draws them mirrored (`x`) or upside down (`y`)."""
+    out.write_bytes(_encoded(out.suffix, numbers, rate, options, size, flip))
+
+
+@lru_cache(maxsize=24)
+def _encoded(
+    suffix: str, numbers: range, rate: object, options: tuple[object, ...], size: tuple[int, int], flip: str
+) -> bytes:
+    """Many tests want the same film: drawing and encoding it takes longer than what they try."""
     step = {"": (1, 1), "x": (1, -1), "y": (-1, 1)}[flip]
     pixels = (picture(n, *size)[:: step[0], :: step[1]].tobytes() for n in numbers)
-    shape = "x".join(map(str, size))
-    ffmpeg("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", shape, "-r", rate, "-i", "-", *options, out, pixels=pixels)
+    raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "x".join(map(str, size)), "-r", rate)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / f"film{suffix}"
+        ffmpeg(*raw, "-i", "-", *options, out, pixels=pixels)
+        return out.read_bytes()
 
 
 def film(count: int, rate: object = 25, *options: object, **more) -> Maker:
