@@ -18,7 +18,7 @@ from benchmarks.canary_policies.queues.scenario import (
 
 QUESTIONS_AT_ONCE = 15_000_000
 """Bounds the memory: so many questions are simulated at a time."""
-PILOT_RUNS, PILOT_QUESTIONS = 16, 1_500_000
+PILOT_RUNS, PILOT_QUESTIONS = 16, 6_000_000
 HISTORY_SECONDS = 7200.0
 
 

@@ -1,0 +1,69 @@
+"""Who may reach whom over the network."""
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+OURS = {
+    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "race"}},
+    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "pitwall", "app.kubernetes.io/instance": "pit"}},
+}
+"""This release's pods: the label alone could be put on a pod by anybody, so the namespace is said too."""
+
+
+def policy(rendered, component):
+    found = rendered.one("NetworkPolicy", f"-{component}")["spec"]
+    assert found["policyTypes"] == ["Ingress", "Egress"]
+    return found
+
+
+def test_who_reaches_flags_and_runtimes(render):
+    rendered = render("everything")
+    (pods, scraping) = policy(rendered, "flags")["ingress"]
+    (asking,) = policy(rendered, "runtimes")["ingress"]
+
+    assert pods["from"] == [OURS, {"namespaceSelector": {"matchLabels": {"team": "search"}}}]
+    assert [port["port"] for port in scraping["ports"]] == ["http"]
+    assert OURS in asking["from"]
+    assert rendered.one("NetworkPolicy", "-runtimes")["metadata"]["namespace"] == "video-qa"
+
+
+def test_policies_are_there_unless_they_are_switched_off(render):
+    names = {one["metadata"]["name"] for one in render("default").all("NetworkPolicy")}
+
+    assert names == {f"pit-pitwall-{component}" for component in ("operator", "flags", "gateway", "runtimes")}
+    assert render("default", **{"networkPolicies.enabled": False}).all("NetworkPolicy") == []
+
+
+def ports(rules):
+    return {port["port"] for rule in rules for port in rule.get("ports", ())}
+
+
+def test_where_each_component_may_go(render):
+    rendered = render("everything")
+    leaves = {name: policy(rendered, name)["egress"] for name in ("operator", "flags", "gateway", "runtimes")}
+
+    assert ports(leaves["operator"]) == {53, 443, 6443, 8015, 8016, 9090}
+    assert ports(leaves["flags"]) == {53, 5432}
+    assert ports(leaves["gateway"]) == {53, 443, 6443, 8000, 8015, 8016}
+    assert leaves["runtimes"][1:] == [{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]
+    to_flags = [rule for rule in leaves["gateway"] if {"port": 8015} in rule.get("ports", ())]
+    assert [rule["to"] for rule in to_flags] == [[OURS]]
+
+
+def test_ingest_workers_go_where_runtimes_go_and_only_scrapers_come_to_them(render):
+    rendered = render("everything")
+    workers = policy(rendered, "ingest")
+
+    assert workers["egress"] == policy(rendered, "runtimes")["egress"]
+    (scraping,) = workers["ingress"]
+    assert [port["port"] for port in scraping["ports"]] == ["metrics"]
+    assert rendered.one("NetworkPolicy", "-ingest")["metadata"]["namespace"] == "video-qa"
+    assert policy(render("everything", **{"networkPolicies.scrapers": []}), "ingest").get("ingress", []) == []
+
+
+def test_by_default_runtimes_go_everywhere_but_to_the_nodes_metadata_service(render):
+    (rule,) = policy(render("default"), "runtimes")["egress"][1:]
+
+    assert rule["to"][0]["ipBlock"] == {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}
