@@ -96,7 +96,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._arriving, self._leaving = _Timer(self), _Timer(self)
         self._around = self._head = 0
-        self._refused = False
+        self._refused = self._has_headers = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or turn it away."""
@@ -139,15 +139,18 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header, or trailer."""
+        """One header. A trailer is counted and dropped: what stands behind a body was seen by no proxy that looks at
+        headers (RFC 9110, 6.5.1)."""
         self._head += len(name) + len(value) + LINE
-        super().on_header(name, value)
+        if not self._has_headers:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The body has a time of its own. Headers that are too large may have come all at once."""
         if self._head > self.limits.header_bytes and not self._refused:
             self._refuse_headers()
         elif not self._refused:
+            self._has_headers = True
             self._arriving.start(self.limits.body_seconds)
             super().on_headers_complete()
 
@@ -160,6 +163,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is here; the next one counts anew."""
         self._around = self._head = 0
+        self._has_headers = False
         self._arriving.stop()
         if not self._refused:
             super().on_message_complete()

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pitwall_crds.host.rate_limit import RateLimit
 from pitwall_gateway.callers.keys import Callers
 from pitwall_gateway.values.errors import RequestRefusedError
-from pitwall_gateway.values.speaker import Speaker
+from pitwall_gateway.values.speaker import Party, Speaker
 
 DAY_SECONDS = 86_400
 
@@ -26,6 +26,7 @@ class Admission:
         self._day = 0
         self._asked: Counter[str] = Counter()
         self._under_way: Counter[str] = Counter()
+        self._users: Counter[str] = Counter()
 
     def request(self, speaker: Speaker) -> None:
         """One more request. Raises RequestRefusedError (429) above the caller's rate."""
@@ -39,6 +40,19 @@ class Admission:
     def question(self, speaker: Speaker) -> AbstractContextManager[None]:
         """One more question, for as long as it is under way. Raises RequestRefusedError (429)."""
         return self._under_way_with(speaker, 1)
+
+    @contextlib.contextmanager
+    def user(self, party: Party) -> Iterator[None]:
+        """One more question of this user, as far as it has a name: nobody fills the pods' queues alone. Raises
+        RequestRefusedError (429)."""
+        most, person = self._callers.limits_of(party.caller).user_questions_at_once, party.person
+        if not (most and person):
+            yield
+            return
+        if self._users[person] >= most:
+            raise _too_many(f"{most} questions of this user under way", 1.0, "too_many_at_once")
+        with _one_more(self._users, person):
+            yield
 
     def videos(self, speaker: Speaker, count: int) -> AbstractContextManager[None]:
         """So many videos to prepare: each counts as a question against the day, and as a request against the rate,
@@ -60,18 +74,24 @@ class Admission:
         if limits.questions_at_once and self._under_way[caller] >= limits.questions_at_once:
             raise _too_many(f"{limits.questions_at_once} questions or batches under way", 1.0, "too_many_at_once")
         self._asked[caller] += count
-        self._under_way[caller] += 1
-        try:
+        with _one_more(self._under_way, caller):
             yield
-        finally:
-            self._under_way[caller] -= 1
-            if not self._under_way[caller]:
-                del self._under_way[caller]
 
     def _begin_day(self) -> None:
         day = int(self._clock() // DAY_SECONDS)
         if day != self._day:
             self._day, self._asked = day, Counter()
+
+
+@contextlib.contextmanager
+def _one_more(under_way: Counter[str], name: str) -> Iterator[None]:
+    under_way[name] += 1
+    try:
+        yield
+    finally:
+        under_way[name] -= 1
+        if not under_way[name]:
+            del under_way[name]
 
 
 def _too_many(what: str, wait: float, code: str) -> RequestRefusedError:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from urllib.parse import urlsplit
 
+from pitwall_crds.host.sockets import is_loopback
 from pitwall_crds.names import Header
 from pitwall_flags.service.auth import token_of
 from pitwall_gateway.callers.keys import Callers
@@ -21,8 +23,9 @@ class Authenticator:
         self._tokens = Tokens(rule.tokens) if rule.tokens.keys else None
 
     async def speaker(self, headers: Mapping[str, str]) -> Speaker:
-        """Who sent this request. Raises RequestRefusedError (401)."""
+        """Who sent this request. Raises RequestRefusedError (401, 403)."""
         if self._open:
+            _check_is_local(headers)
             return LOCAL
         proof = token_of(headers)
         if not proof:
@@ -42,6 +45,27 @@ class Authenticator:
         if vouched is None:
             raise _refused(f"{Header.IDENTITY} is no valid token; send the user's own, or leave the header out")
         return replace(vouched, caller=caller.caller)
+
+
+def _check_is_local(headers: Mapping[str, str]) -> None:
+    """A browser on this machine sends what any page wants, to any name that leads here. Raises RequestRefusedError
+    (403) unless the page and the name are this machine's, too."""
+    for header, address in (("host", f"//{headers.get('host', '')}"), ("origin", headers.get("origin", ""))):
+        if headers.get(header) and not _is_local(address):
+            raise RequestRefusedError(
+                403,
+                f"the {header} header is {headers[header][:128]!r}; without authentication this gateway answers to "
+                "this machine alone: ask http://127.0.0.1, or have it started with --callers",
+                code="forbidden",
+            )
+
+
+def _is_local(address: str) -> bool:
+    try:
+        name = urlsplit(address).hostname or ""
+    except ValueError:
+        return False
+    return is_loopback(name) or name.endswith(".localhost")
 
 
 def _refused(message: str) -> RequestRefusedError:

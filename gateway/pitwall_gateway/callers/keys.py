@@ -31,6 +31,7 @@ class CallerEntry(_Part):
     requests_per_second: Annotated[float | None, Field(ge=0, le=1e6)] = None
     questions_per_day: Annotated[int | None, Field(ge=0)] = None
     questions_at_once: Annotated[int | None, Field(ge=0)] = None
+    user_questions_at_once: Annotated[int | None, Field(ge=0)] = None
     share: Annotated[float | None, Field(ge=0, le=1)] = None
 
 

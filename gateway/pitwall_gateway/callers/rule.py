@@ -7,11 +7,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class CallerLimits:
-    """How much one caller may ask; 0 is no limit. `share` is the largest part of an arm's trials that may be theirs."""
+    """How much one caller may ask, and one user of theirs at once; 0 is no limit. `share` is the largest part of an
+    arm's trials that may be theirs."""
 
     requests_per_second: float = 0.0
     questions_per_day: int = 0
     questions_at_once: int = 0
+    user_questions_at_once: int = 0
     share: float = 1.0
 
 

@@ -92,13 +92,17 @@ class Tokens:
         )
 
     def _read(self, claims: Mapping[str, Any]) -> Speaker | None:
-        """None where a claim is no text of a bearable length: nobody becomes nobody's user by a broken claim."""
+        """None where a claim is no printable, bearably long text: nobody becomes nobody's user by a broken claim."""
         said = [claims.get(self._rule.caller_claim, self._rule.audience), claims.get(self._rule.user_claim, "")]
         said.append(claims.get(self._rule.session_claim, ""))
-        caller, user, session = (one if isinstance(one, str) and len(one) <= LONGEST_CLAIM else None for one in said)
+        caller, user, session = (one if _is_name(one) else None for one in said)
         if not caller or not user or session is None:
             return None
         return Speaker(caller, user, session)
+
+
+def _is_name(claim: object) -> bool:
+    return isinstance(claim, str) and len(claim) <= LONGEST_CLAIM and (claim.isprintable() or not claim)
 
 
 async def _content(source: str) -> bytes:

@@ -36,8 +36,8 @@ class ShareRule:
 
     Attributes:
         user: the part; callers have theirs in their own limits.
-        first_questions: questions and copies that always count.
-        first_labels: labels of each signal that always count.
+        first_questions: questions and copies of a user, or of a caller with a share, that always count.
+        first_labels: labels of each signal of theirs that always count.
     """
 
     user: float = 1.0
@@ -93,8 +93,8 @@ class Shares:
         first = self._rule.first_questions if kind in (TrialKind.QUESTION, TrialKind.COPY) else self._rule.first_labels
         if self._is_over(known.persons.count(party.person), known.total, self._rule.user, first) and party.person:
             return Excess.USER
-        # Of a caller without users so many count at first as of ten users.
-        if self._is_over(known.callers.count(party.caller), known.total, self._caller_share(party.caller), 10 * first):
+        # A caller that has a share may invent users: at first it counts as one.
+        if self._is_over(known.callers.count(party.caller), known.total, self._caller_share(party.caller), first):
             return Excess.CALLER
         known.total += 1
         known.callers.add(party.caller)

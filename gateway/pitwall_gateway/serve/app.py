@@ -82,7 +82,8 @@ def _add_questions(app: FastAPI, wiring: Wiring) -> None:
             with wiring.admission.question(speaker):
                 body = await read_body(request, wiring.settings.rules.body)
                 question = read_question(body, request.headers.get(Header.SESSION, ""), speaker)
-                return await while_wanted(request, _answer(wiring, request, question))
+                with wiring.admission.user(question.party):
+                    return await while_wanted(request, _answer(wiring, request, question))
         except RequestRefusedError as refused:
             wiring.telemetry.refused(None, refused.status)
             raise
@@ -106,11 +107,12 @@ async def _admitted(wiring: Wiring, request: Request) -> Speaker:
 
 async def _answer(wiring: Wiring, request: Request, question: Question) -> Response:
     """The question's answer or error; what is thought of it later is bound to who asked."""
+    seconds_left = _seconds_left(request)
     follow_up, answered = wiring.feedback.asked(question.visit), False
     try:
         answer_id = wiring.feedback.new_answer(question)
         headers = _passed_on(request, answer_id)
-        served = await wiring.relay.answer(question, headers, _seconds_left(request))
+        served = await wiring.relay.answer(question, headers, seconds_left)
         answered = isinstance(served.reply, VariantAnswer)
     finally:
         wiring.feedback.settle(follow_up, answered=answered)
@@ -123,9 +125,17 @@ async def _answer(wiring: Wiring, request: Request, question: Question) -> Respo
 
 
 def _seconds_left(request: Request) -> float:
-    """What the caller says of its patience; endless if it says nothing that can be read."""
+    """What the caller says of its patience; endless if it says nothing. Raises RequestRefusedError (400)."""
     said = request.headers.get(Header.DEADLINE, "")
-    return int(said) / 1000 if said.isascii() and said.isdigit() and len(said) < 10 else math.inf
+    if not said:
+        return math.inf
+    if not (said.isascii() and said.isdigit() and len(said) < 10):
+        raise RequestRefusedError(
+            400,
+            f"{Header.DEADLINE} is {said[:32]!r}; it must be milliseconds, a whole number of at most nine digits",
+            code="invalid_deadline",
+        )
+    return int(said) / 1000
 
 
 def _log_failure(served: RelayedAnswer, answer_id: str) -> None:

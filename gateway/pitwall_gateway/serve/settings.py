@@ -93,7 +93,7 @@ def _rules(given: argparse.Namespace) -> Rules:
 
 def _callers(given: argparse.Namespace) -> CallerRule:
     if given.no_authentication:
-        return CallerRule()
+        return CallerRule(limits=CallerLimits(user_questions_at_once=given.user_questions_at_once))
     return CallerRule(
         file=given.callers,
         tokens=TokenRule(
@@ -108,6 +108,7 @@ def _callers(given: argparse.Namespace) -> CallerRule:
             requests_per_second=given.caller_requests_per_second,
             questions_per_day=given.caller_questions_per_day,
             questions_at_once=given.caller_questions_at_once,
+            user_questions_at_once=given.user_questions_at_once,
             share=given.caller_share,
         ),
     )
@@ -180,6 +181,7 @@ def _add_caller_options(add: Callable[..., object]) -> None:
     add("--caller-requests-per-second", type=_limit, default=100.0, help="of one caller; 0: no limit")
     add("--caller-questions-per-day", type=_whole, default=0, help="of one caller at this gateway; 0: no limit")
     add("--caller-questions-at-once", type=_whole, default=256, help="of one caller at this gateway; 0: no limit")
+    add("--user-questions-at-once", type=_whole, default=8, help="of one user at this gateway; 0: no limit")
 
     add(
         "--videos",

@@ -61,12 +61,25 @@ def read_question(body: bytes, session_header: str = "", speaker: Speaker = LOCA
 
 def _parse(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body)
+        document = json.loads(body.decode())
     except (ValueError, RecursionError) as error:
-        raise _invalid(f"the body is not JSON ({error}); send a chat completion request as JSON", "json") from None
+        raise _invalid(f"the body is not JSON ({_why(error)}); send a chat completion request", "json") from None
     if not isinstance(document, dict):
         raise _invalid(f"the body is {_kind(document)}; it must be a JSON object with `messages`", "json")
     return document
+
+
+def _why(error: ValueError | RecursionError) -> str:
+    """What of it cannot be read, in words that are not about our parser."""
+    match error:
+        case json.JSONDecodeError():
+            return str(error)
+        case UnicodeDecodeError():
+            return f"byte {error.start} is not UTF-8"
+        case RecursionError():
+            return "it is nested too deeply"
+        case _:
+            return "it holds a number of thousands of digits"
 
 
 def _identity(name: str, value: object) -> str:
@@ -101,7 +114,7 @@ def _unstreamed(document: dict[str, Any]) -> bytes:
 def _kind(value: object) -> str:
     names = {type(None): "missing", bool: "a boolean", str: "a string", list: "a list", dict: "an object"}
     if value == []:
-        return "empty"
+        return "an empty list"
     return names.get(type(value), "a number")
 
 

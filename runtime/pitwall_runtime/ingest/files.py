@@ -39,9 +39,9 @@ def resolve_file(url: str, roots: Sequence[Path], max_bytes: int) -> Video:
         raise MediaRefusedError(f"{url!r} is not an absolute file address; write file:///absolute/path")
     real = path.resolve()
     if not any(real.is_relative_to(root.resolve()) for root in roots):
-        allowed = ", ".join(map(str, roots)) or "none"
         raise MediaRefusedError(
-            f"{url!r} lies outside the media roots ({allowed}); put the video there or add --media-root"
+            f"{url!r} lies outside the media roots, the folders that this service was given with --media-root; put the "
+            "video into one of them, or send a web address"
         )
     return with_subtitles(open_video(real, max_bytes), roots)
 

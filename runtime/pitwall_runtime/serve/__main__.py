@@ -38,8 +38,13 @@ def _arguments() -> argparse.Namespace:
     add_cache_options(parser)
     add_decode_options(parser)
     parser.add_argument("--threads", type=int, default=1, help="threads per numeric library")
-    parser.add_argument("--workers", type=int, default=2, help="questions worked on at once")
-    parser.add_argument("--queue", type=int, default=32, help="questions that may wait; more get 503")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=2,
+        help="questions worked on at once, and as many whose video is new here",
+    )
+    parser.add_argument("--queue", type=int, default=32, help="questions of either kind that may wait; more get 503")
     parser.add_argument(
         "--deadline-seconds", type=float, default=600.0, help="the most that one answer may take, everything included"
     )
@@ -99,7 +104,7 @@ def _state(arguments: argparse.Namespace, quota: "Quota") -> "ServingState":
     from pitwall_runtime.ingest.resolve import Resolver
     from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
     from pitwall_runtime.serve.app import ServingState
-    from pitwall_runtime.serve.worker import QueueLimits, Worker
+    from pitwall_runtime.serve.worker import Lanes, QueueLimits
 
     variant = _read_variant(arguments.variant)
     queue = open_queue(arguments.queue_url, arguments.cache_dir)
@@ -110,7 +115,7 @@ def _state(arguments: argparse.Namespace, quota: "Quota") -> "ServingState":
         arm=arguments.arm,
         resolver=Resolver(tuple(arguments.media_root), arguments.cache_dir / "downloads", limits, quota),
         telemetry=RuntimeTelemetry(variant.metadata.name, arguments.arm),
-        worker=Worker(QueueLimits(arguments.workers, arguments.queue)),
+        lanes=Lanes(QueueLimits(arguments.workers, arguments.queue)),
         deadline_seconds=arguments.deadline_seconds,
         desk=IngestDesk(queue, book),
     )
@@ -140,7 +145,7 @@ def main() -> int:
     host, port = listener.getsockname()[:2]
     logging.getLogger(__name__).info("%s listens on http://%s:%s", engine.variant.metadata.name, host, port)
     serve(build_app(engine), listener, grace_seconds=arguments.grace_seconds)
-    engine.worker.close()
+    engine.lanes.close()
     engine.waiting.close()
     logging.shutdown()
     os._exit(0)  # an answer that outlasts the grace time would hold the process until it is done

@@ -36,7 +36,7 @@ from pitwall_runtime.serve import schema
 from pitwall_runtime.serve.leaving import while_asked
 from pitwall_runtime.serve.sampler_health import SamplerHealth
 from pitwall_runtime.serve.videos import add_video_routes
-from pitwall_runtime.serve.worker import QueueLimits, Worker
+from pitwall_runtime.serve.worker import Lanes, QueueLimits, Worker
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = "1"
@@ -59,7 +59,7 @@ class ServingState:
     arm: str
     resolver: Resolver
     telemetry: RuntimeTelemetry
-    worker: Worker
+    lanes: Lanes
     pipeline: Pipeline | None = None
     waiting: Worker = field(default_factory=lambda: Worker(QueueLimits(threads=64, waiting=64)))
     health: SamplerHealth = field(default_factory=SamplerHealth)
@@ -131,14 +131,17 @@ async def _answer(engine: ServingState, about: schema.AskedAbout, arm: str, dead
         with engine.resolver.keeping(video) as kept:
             if not kept:
                 continue
+            lane = engine.lanes.lane(video, about.stretch)
             try:
-                return await (_in_parts(engine, pipeline, begin) if pipeline.waits else engine.worker.run(at_once))
+                answer = await (_in_parts(engine, lane, begin) if pipeline.waits else lane.run(at_once))
             except SamplerFailedError as failure:
                 engine.health.failed(failure, pipeline.hanging)
                 raise
             except (NotAVideoError, MediaBrokenError, MediaTooLargeError):
                 engine.resolver.reject(video)
                 raise
+            engine.lanes.answered(video, about.stretch)
+            return answer
     raise UnavailableError("the video is evicted as soon as it is fetched; have the cache enlarged")
 
 
@@ -149,11 +152,12 @@ async def _prepare_later(engine: ServingState, address: str) -> None:
             await asyncio.to_thread(engine.desk.submit, address)
 
 
-async def _in_parts(engine: ServingState, pipeline: Pipeline, begin: Callable[[], AskedQuestion]) -> Result:
+async def _in_parts(engine: ServingState, lane: Worker, begin: Callable[[], AskedQuestion]) -> Result:
     """A place of the workers' before and after the sampler, none while it waits for its model."""
-    with await engine.worker.run(begin) as asked:
+    pipeline = engine.loaded()
+    with await lane.run(begin) as asked:
         selection = await engine.waiting.run(lambda: pipeline.choose(asked))
-        return await engine.worker.run(lambda: pipeline.finish(asked, selection))
+        return await lane.run(lambda: pipeline.finish(asked, selection))
 
 
 def _deadline(request: Request, longest_seconds: float) -> Deadline:
@@ -180,7 +184,8 @@ def _parse(body: bytes) -> schema.ChatRequest:
     try:
         return schema.ChatRequest.model_validate_json(body)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
+        # Of what might have been meant, that which came furthest.
+        problem = max(error.errors(include_url=False, include_input=False), key=lambda one: len(one["loc"]))
         where = ".".join(map(str, problem["loc"])) or "body"
         raise BadQuestionError(f"{where}: {problem['msg']}; send an OpenAI chat completion request") from None
 

@@ -1,13 +1,18 @@
-"""A bounded queue with a few threads between HTTP and the pipeline, which refuses questions when it is full."""
+"""Bounded queues with a few threads between HTTP and the pipeline, which refuse questions when they are full."""
 
 import asyncio
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pitwall_runtime.errors import UnavailableError
+from pitwall_runtime.media import WHOLE, Stretch, Video
+
+KNOWN: Final = 4096
+"""Videos that are remembered; the one that was asked about longest ago is forgotten."""
 
 T = TypeVar("T")
 
@@ -44,3 +49,31 @@ class Worker:
     def close(self) -> None:
         """Start nothing new; let what runs finish."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class Lanes:
+    """Two queues: who asks about a video that was answered about before does not wait behind those whose video has to
+    be decoded and embedded first, however many they are."""
+
+    def __init__(self, limits: QueueLimits) -> None:
+        """Each lane has these limits: preparing is long work, answering from what is prepared is short."""
+        self._prepared, self._preparing = Worker(limits), Worker(limits)
+        self._known: OrderedDict[tuple[str, Stretch], None] = OrderedDict()
+
+    def lane(self, video: Video, stretch: Stretch) -> Worker:
+        """Where a question about this stretch of the video is worked on."""
+        known = any((video.content_hash, each) in self._known for each in (stretch, WHOLE))
+        return self._prepared if known else self._preparing
+
+    def answered(self, video: Video, stretch: Stretch) -> None:
+        """A question about it was answered: what it needed is there."""
+        key = (video.content_hash, stretch)
+        self._known[key] = None
+        self._known.move_to_end(key)
+        if len(self._known) > KNOWN:
+            self._known.popitem(last=False)
+
+    def close(self) -> None:
+        """Start nothing new; let what runs finish."""
+        self._prepared.close()
+        self._preparing.close()

@@ -21,13 +21,14 @@ PATIENT = ConnectionLimits()
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Reads the body and tells its length; /large sends far more than a socket holds."""
+    """Reads the body and tells its length; /large sends far more than a socket holds, /headers tells their names."""
     size = 0
     while (message := await receive())["type"] == "http.request":
         size += len(message["body"])
         if not message.get("more_body"):
             break
-    body = b"x" * 50_000_000 if scope["path"] == "/large" else str(size).encode()
+    answers = {"/large": b"x" * 50_000_000, "/headers": b" ".join(sorted(name for name, _ in scope["headers"]))}
+    body = answers.get(scope["path"], str(size).encode())
     head = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     await send({"type": "http.response.body", "body": body})
@@ -120,6 +121,23 @@ async def test_of_200_megabytes_of_headers_hardly_any_is_read(serve, head, piece
 
     assert sent < 20_000_000, "the rest lies in the sockets' buffers"
     assert await still_serves(site)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.2], ids=["in one packet", "in two"])
+async def test_what_stands_behind_a_body_is_no_header(serve, pause):
+    """A proxy that strips credentials or names of sessions looks at headers, not at trailers."""
+    client = await (await serve(PATIENT)).client()
+    head = b"POST /headers HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
+    trailers = b"0\r\nAuthorization: Bearer key\r\nX-Pitwall-Session: ann\r\n\r\n"
+    if pause:
+        await client.send(head)
+        await asyncio.sleep(pause)
+    await client.send(trailers if pause else head + trailers)
+    await client.send(b"GET /headers HTTP/1.1\r\nHost: x\r\nAuthorization: mine\r\nConnection: close\r\n\r\n")
+
+    first, second = (answer.partition(b"\r\n\r\n")[2] for answer in (await client.rest()).split(b"HTTP/1.1 200")[1:])
+    assert first == b"host transfer-encoding"
+    assert second == b"authorization connection host"
 
 
 async def test_headers_that_are_too_large_are_refused_in_words(serve):

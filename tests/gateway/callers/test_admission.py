@@ -61,6 +61,20 @@ def test_only_so_many_at_once_and_a_place_is_free_again_however_a_question_ends(
     ask(gate)
 
 
+def test_a_user_has_so_many_at_once_and_others_and_those_without_a_name_are_not_held_up():
+    gate = admission(user_questions_at_once=2)
+    ann, bob = WEB.party("ann"), WEB.party("bob")
+
+    with gate.user(ann), gate.user(ann):
+        with pytest.raises(RequestRefusedError, match="2 questions of this user"), gate.user(ann):
+            pass
+        for other in (bob, APP.party("ann"), *[WEB.party("")] * 5):
+            with gate.user(other):
+                pass
+    with gate.user(ann):
+        pass
+
+
 def test_zero_is_no_limit():
     gate = admission()
     for _ in range(1000):

@@ -156,3 +156,32 @@ def test_one_user_who_votes_all_day_cannot_carry_a_bad_variant_on(pit, duel, cal
     assert pit.metric("pitwall_evidence_queries_total", run="run-1") == 30 + 10
     assert pit.metric("pitwall_capped_trials_total", reason="user") >= 20
     assert pit.metric("pitwall_quality_total", signal="thumbs_down", unit="query", outcome="good") == 30
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"host": "evil.example:18123"}, id="a name that was made to lead here"),
+        pytest.param({"origin": "http://evil.example"}, id="a page of another site"),
+        pytest.param({"origin": "null"}, id="a page of nowhere"),
+        pytest.param({"host": "127.0.0.1.evil.example"}, id="a name that looks like an address"),
+        pytest.param({"origin": "http://[::1"}, id="no address"),
+    ],
+)
+def test_where_nobody_says_who_they_are_pages_of_other_sites_neither_ask_nor_vote(pit, duel, headers):
+    _, candidate = duel("candidate")
+
+    answers = [pit.ask("ann", headers=headers), pit.feedback(headers, session="ann", task="abandoned")]
+
+    assert {answer.status_code for answer in answers} == {403}
+    assert "to this machine alone" in answers[0].json()["error"]["message"]
+    assert candidate.seen == []
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:3000", "http://127.0.0.1", "http://[::1]:5173", "http://a.localhost"]
+)
+def test_pages_of_this_machine_may(pit, duel, origin):
+    duel("candidate")
+
+    assert pit.ask("ann", headers={"origin": origin}).status_code == 200

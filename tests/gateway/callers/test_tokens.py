@@ -35,6 +35,8 @@ async def test_a_token_that_names_no_application_is_its_audiences(issuer):
         pytest.param({"sub": ""}, id="of an empty user"),
         pytest.param({"azp": {"name": "web"}}, id="a caller that is no text"),
         pytest.param({"sid": "s" * (LONGEST_CLAIM + 1)}, id="a session too long"),
+        pytest.param({"sub": "ann\x1b[31m"}, id="a user with an escape"),
+        pytest.param({"azp": "web\n"}, id="a caller with a line's end"),
         pytest.param({"padding": "x" * 9000}, id="too large"),
     ],
 )

@@ -14,7 +14,7 @@ from pitwall_runtime.ingest.queue.local import LocalQueue
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve import app as runtime
-from pitwall_runtime.serve.worker import QueueLimits, Worker
+from pitwall_runtime.serve.worker import Lanes, QueueLimits
 
 WEB, APP = "w" * 40, "a" * 40
 VARIANT = SamplerVariant.model_validate(
@@ -32,11 +32,11 @@ def desk(tmp_path):
 
 @pytest.fixture
 def runtime_url(pit, desk, tmp_path):
-    worker = Worker(QueueLimits(1, 0))
+    lanes = Lanes(QueueLimits(1, 0))
     resolver, telemetry = Resolver((tmp_path,), tmp_path / "downloads"), RuntimeTelemetry("uniform-v1", "stable")
-    state = runtime.ServingState(VARIANT, "stable", resolver, telemetry, worker, desk=desk)
+    state = runtime.ServingState(VARIANT, "stable", resolver, telemetry, lanes, desk=desk)
     yield pit.serve(runtime.build_app(state)).url
-    worker.close()
+    lanes.close()
 
 
 @pytest.fixture

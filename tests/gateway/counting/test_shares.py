@@ -55,7 +55,17 @@ def test_a_caller_with_a_share_is_held_to_it_and_others_are_not():
             counted[caller] += kept.take(CANDIDATE, TrialKind.QUESTION, Party(caller, f"{caller}-{number}")) is None
 
     assert counted["web"] == 3000
-    assert counted["partner"] <= max(100, 0.1 * counted.total() + 1)
+    assert counted["partner"] <= max(10, 0.1 * counted.total() + 1)
+
+
+@pytest.mark.parametrize(("kind", "few"), [(TrialKind.QUESTION, 10), ("thumbs_down query", 3)])
+def test_a_caller_with_a_share_that_invents_users_counts_as_one_user_at_first(kind, few):
+    kept = shares(caller_share=lambda caller: 0.02 if caller == "mallory" else 1.0)
+    invented = [kept.take(CANDIDATE, kind, Party("mallory", f"mallory-{number}")) for number in range(200)]
+    honest = [kept.take(CANDIDATE, kind, anybody(number)) for number in range(50)]
+
+    assert invented == [None] * few + [Excess.CALLER] * (200 - few)
+    assert honest == [None] * 50
 
 
 def test_a_caller_without_users_is_no_user():

@@ -78,7 +78,7 @@ def test_openai_clients_are_served_streaming_or_not(pit, duel):
     ("content", "status", "words"),
     [
         pytest.param(b"{", 400, "not JSON", id="malformed-json"),
-        pytest.param(b'{"messages": []}', 400, "messages is empty", id="no-messages"),
+        pytest.param(b'{"messages": []}', 400, "messages is an empty list", id="no-messages"),
         pytest.param(b'"' + b"x" * 2_000 + b'"', 413, "2002 bytes, the limit is 2000", id="too-large"),
         pytest.param(b"x" * 40_000, 413, "40000 bytes, the limit is 2000", id="far-too-large"),
     ],

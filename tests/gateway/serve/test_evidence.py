@@ -191,8 +191,12 @@ def test_every_call_has_the_time_that_is_left_and_stables_try_has_some(pit, duel
 def test_a_caller_may_say_how_long_it_waits_but_not_longer_than_the_limit(pit, duel):
     _, candidate = duel("candidate", runs=RUNS)
 
-    for said in ("3000", "999999999", "soon", "-1"):
+    for said in ("3000", "999999999"):
         assert pit.ask("ann", headers={"pitwall-deadline-ms": said}).status_code == 200
+    for said in ("soon", "-1", "nan", "1e3", "9" * 500):
+        refused = pit.ask("ann", headers={"pitwall-deadline-ms": said})
+        assert refused.status_code == 400
+        assert repr(said[:32]) in refused.json()["error"]["message"]
 
     left = [int(seen["pitwall-deadline-ms"]) for seen in candidate.headers]
     assert 1000 < left[0] <= 2000

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from pathlib import Path
 
 import httpx
 import pytest
@@ -9,12 +10,12 @@ import pytest
 from pitwall_crds.names import Header
 from pitwall_runtime.errors import BadQuestionError, UnavailableError
 from pitwall_runtime.ingest.resolve import Resolver
-from pitwall_runtime.media import Caption
+from pitwall_runtime.media import WHOLE, Caption, Stretch, Video
 from pitwall_runtime.pipeline.telemetry import BusyWindow, CacheLookups, RuntimeTelemetry
 from pitwall_runtime.serve import schema
 from pitwall_runtime.serve.app import ServingState, build_app
 from pitwall_runtime.serve.schema import ChatRequest, question_of
-from pitwall_runtime.serve.worker import QueueLimits, Worker
+from pitwall_runtime.serve.worker import KNOWN, Lanes, QueueLimits, Worker
 
 VIDEO = {"type": "video_url", "video_url": {"url": "file:///a.mp4"}}
 ASKED = {"messages": [{"role": "user", "content": [{"type": "text", "text": "where"}, VIDEO]}]}
@@ -23,10 +24,10 @@ ASKED = {"messages": [{"role": "user", "content": [{"type": "text", "text": "whe
 @pytest.fixture
 def state(make_variant, tmp_path):
     """A serving process whose models are not loaded."""
-    worker = Worker(QueueLimits(1, 0))
+    lanes = Lanes(QueueLimits(1, 0))
     telemetry = RuntimeTelemetry("aks-v1", "stable")
-    yield ServingState(make_variant(), "stable", Resolver((tmp_path,), tmp_path / "downloads"), telemetry, worker)
-    worker.close()
+    yield ServingState(make_variant(), "stable", Resolver((tmp_path,), tmp_path / "downloads"), telemetry, lanes)
+    lanes.close()
 
 
 @pytest.fixture
@@ -166,6 +167,34 @@ async def test_work_that_fails_gives_its_place_back():
         with pytest.raises(ZeroDivisionError):
             await worker.run(lambda: 1 // 0)
     worker.close()
+
+
+async def test_who_asks_about_a_prepared_video_does_not_wait_for_those_whose_video_is_not():
+    """Thirty questions about a film that nobody asked about before fill one lane, and no other one."""
+    lanes, go, film = Lanes(QueueLimits(threads=1, waiting=32)), threading.Event(), Path("film.mp4")
+    known, new = Video("known", film), Video("new", film)
+    lanes.answered(known, WHOLE)
+    cold = [asyncio.create_task(lanes.lane(new, WHOLE).run(lambda: go.wait(20))) for _ in range(33)]
+    await asyncio.sleep(0)
+
+    assert await lanes.lane(known, WHOLE).run(lambda: "at once") == "at once"
+    assert await lanes.lane(known, Stretch(3, 9)).run(lambda: "a part") == "a part"
+    with pytest.raises(UnavailableError):
+        await lanes.lane(new, WHOLE).run(lambda: None)
+    go.set()
+    await asyncio.gather(*cold)
+    lanes.close()
+
+
+def test_of_very_many_videos_the_last_ones_are_known(tmp_path):
+    lanes = Lanes(QueueLimits(1, 0))
+    preparing = lanes.lane(Video("new", tmp_path), WHOLE)
+    for number in range(KNOWN + 1):
+        lanes.answered(Video(str(number), tmp_path), WHOLE)
+
+    assert lanes.lane(Video("0", tmp_path), WHOLE) is preparing
+    assert lanes.lane(Video("1", tmp_path), WHOLE) is not preparing
+    lanes.close()
 
 
 def request(*messages, **more) -> ChatRequest:

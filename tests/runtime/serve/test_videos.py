@@ -11,7 +11,7 @@ from pitwall_runtime.ingest.queue.local import LocalQueue
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve.app import ServingState, build_app
-from pitwall_runtime.serve.worker import QueueLimits, Worker
+from pitwall_runtime.serve.worker import Lanes, QueueLimits
 
 URL = "https://films.example/film.mp4?signature=secret"
 
@@ -24,11 +24,11 @@ def state(make_variant, tmp_path):
         "stable",
         Resolver((tmp_path,), tmp_path / "downloads"),
         RuntimeTelemetry("aks-v1", "stable"),
-        Worker(QueueLimits(1, 0)),
+        Lanes(QueueLimits(1, 0)),
         desk=IngestDesk(queue, FolderBook(tmp_path / "videos")),
     )
     yield state
-    state.worker.close()
+    state.lanes.close()
     queue.close()
 
 
