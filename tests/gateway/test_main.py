@@ -121,7 +121,7 @@ def test_the_body_of_a_request_that_offers_an_upgrade_is_read(launch):
     host, port = listening_url(launch()).removeprefix("http://").split(":")
     body = b'{"messages": 7}'
     head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: [::1]\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
         f"HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     with socket.create_connection((host, int(port)), timeout=10) as client:
