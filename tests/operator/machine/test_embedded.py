@@ -14,6 +14,7 @@ import pytest
 from pitwall_crds.names import EventReason
 from pitwall_crds.reading.load import load_file, revision_of
 from pitwall_crds.resource import Reference
+from pitwall_flags import client
 from pitwall_flags.client import FlagClient
 from pitwall_operator.machine import embedded
 from pitwall_operator.machine.embedded import EmbeddedOperator, FolderMemory, lock, main
@@ -74,19 +75,20 @@ def test_announcements_are_lines_of_the_event_log(folder, caplog):
 
 
 @pytest.fixture
-async def operator(folder, fake_runtime, leaves_nothing):
-    """An operator to whom neither flag service nor gateway answers."""
+async def operator(folder, fake_runtime, leaves_nothing, monkeypatch):
+    """An operator to whom neither flag service nor gateway answers; it asks once instead of again and again."""
+    monkeypatch.setattr(client, "ATTEMPTS", 1)
     resources = Resources(folder.state)
     for name in ("variants.yaml", "rollout.yaml"):
         for resource in load_file(EXAMPLES / name):
             resources.apply(resource)
     exported = EmbeddedMetrics.listening(folder.port("operator"))
-    async with httpx.AsyncClient(trust_env=False) as client:
-        platform = Processes.adopt(ProcessFolders(folder.state, folder.state / "cache", ()), client)
+    async with httpx.AsyncClient(trust_env=False) as http:
+        platform = Processes.adopt(ProcessFolders(folder.state, folder.state / "cache", ()), http)
         flags = FlagClient(folder.flags_url(), token="t", timeout_seconds=0.2)
         memory = FolderMemory(folder, resources)
         world = TurnPorts(flags, platform, memory, memory)
-        yield EmbeddedOperator(folder, resources, world, platform, client, exported)
+        yield EmbeddedOperator(folder, resources, world, platform, http, exported)
         await flags.close()
     exported.close()
 
