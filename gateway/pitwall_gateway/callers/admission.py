@@ -71,8 +71,8 @@ class Admission:
         if limits.questions_per_day and self._asked[caller] + count > limits.questions_per_day:
             rest = DAY_SECONDS - self._clock() % DAY_SECONDS
             raise _too_many(f"{limits.questions_per_day} questions and videos today, the quota", rest, "quota_exceeded")
-        if limits.questions_at_once and self._under_way[caller] >= limits.questions_at_once:
-            raise _too_many(f"{limits.questions_at_once} questions or batches under way", 1.0, "too_many_at_once")
+        if limits.most_at_once and self._under_way[caller] >= limits.most_at_once:
+            raise _too_many(f"{limits.most_at_once} questions or batches under way", 1.0, "too_many_at_once")
         self._asked[caller] += count
         with _one_more(self._under_way, caller):
             yield

@@ -3,6 +3,13 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
+
+
+POD_QUESTIONS: Final = 32
+"""As many wait at one pod before it refuses more, unless runtimes are told otherwise."""
+FEW_QUESTIONS: Final = 4
+"""As many any caller may have under way, however small its share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +22,15 @@ class CallerLimits:
     questions_at_once: int = 0
     user_questions_at_once: int = 0
     share: float = 1.0
+
+    @property
+    def most_at_once(self) -> int:
+        """Questions that may be under way; 0 is no limit. A caller that has a share has it of a pod's queue, too: else
+        it could have others refused there, and let their failures speak against a variant."""
+        if self.share >= 1:
+            return self.questions_at_once
+        part = max(FEW_QUESTIONS, int(self.share * POD_QUESTIONS))
+        return min(part, self.questions_at_once or part)
 
 
 class VideoAccess(StrEnum):

@@ -1,5 +1,7 @@
 """What a caller may ask: above it, 429 and when to come back; others are not held up."""
 
+import contextlib
+
 import pytest
 
 from pitwall_gateway.callers.admission import Admission
@@ -59,6 +61,26 @@ def test_only_so_many_at_once_and_a_place_is_free_again_however_a_question_ends(
     with pytest.raises(ZeroDivisionError):
         fails()
     ask(gate)
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [
+        ({"share": 0.02}, 4),
+        ({"share": 0.5}, 16),
+        ({"share": 0.5, "questions_at_once": 5}, 5),
+        ({"share": 0.5, "questions_at_once": 256}, 16),
+        ({"share": 1.0, "questions_at_once": 256}, 256),
+    ],
+)
+def test_a_caller_that_has_a_share_has_it_of_a_pods_queue_too(limits, most):
+    """Others whom a full queue refuses would speak against the variant for it."""
+    gate = admission(**limits)
+
+    with contextlib.ExitStack() as under_way:
+        for _ in range(most):
+            under_way.enter_context(gate.question(WEB))
+        assert refused(lambda: ask(gate)) == (429, "too_many_at_once", 1)
 
 
 def test_a_user_has_so_many_at_once_and_others_and_those_without_a_name_are_not_held_up():
