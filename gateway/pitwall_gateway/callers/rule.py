@@ -5,7 +5,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-
 POD_QUESTIONS: Final = 32
 """As many wait at one pod before it refuses more, unless runtimes are told otherwise."""
 FEW_QUESTIONS: Final = 4
