@@ -15,7 +15,7 @@ LEAST_CALLS = 21
 
 @pytest.mark.parametrize(
     "step",
-    [pytest.param(9, id="every-ninth-call"), pytest.param(1, id="every-call", marks=pytest.mark.soak)],
+    [pytest.param(14, id="every-fourteenth-call"), pytest.param(1, id="every-call", marks=pytest.mark.soak)],
 )
 def test_killed_again_and_again_on_the_way_of_a_promotion(scenario: Scenario, step: int):
     """The operator dies after its first changing call, the next one after some more, …, until one lives to the end."""
