@@ -35,11 +35,11 @@ from pitwall_operator.observe.reader import Reader
 from pitwall_operator.observe.samplers import SamplerReader
 from pitwall_operator.record.lines import Line
 from pitwall_operator.turn.run_planner import RunPlanner
-from pitwall_operator.turn.turn import TurnPorts, TurnResult, turn
+from pitwall_operator.turn.turn import TurnPorts, TurnResult, see_split, turn
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce
 from pitwall_operator.values.errors import KubeConflictError, KubeNotFoundError, OvertakenError, TurnFailedError
-from pitwall_operator.values.observation import PoolSeen
+from pitwall_operator.values.observation import PoolSeen, Unseen
 from pitwall_operator.values.samplers_said import SamplersSaid, VariantNews
 
 log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ class Reconciler:
 
     async def _take(self, key: Key, found: Object, rollout: Rollout) -> float:
         view = self.platform.of(key)
-        names = mentioned(found) | frozenset(await view.pools()) | self._unmentioned(key, rollout)
+        names = mentioned(found) | frozenset(await view.pools()) | await self._unmentioned(key, rollout)
         variants = [variant for name in sorted(names) if (variant := self._variant((key[0], name)))]
 
         async def store(rollout: Rollout, status: RolloutStatus) -> None:
@@ -190,11 +190,18 @@ class Reconciler:
 
     # --- what a turn needs ---
 
-    def _unmentioned(self, key: Key, rollout: Rollout) -> frozenset[str]:
-        """Variants that may serve again, or serve although a Rollout that was made anew does not say so: then all."""
+    async def _unmentioned(self, key: Key, rollout: Rollout) -> frozenset[str]:
+        """Variants that may serve again, or serve although a Rollout that was made anew does not say so.
+
+        While nobody can say which those are, all of the namespace may be.
+        """
+        served = frozenset(known.variant for known in rollout.status.served)
         if rollout.status.stable_variant:
-            return frozenset(known.variant for known in rollout.status.served)
-        return frozenset(name for namespace, name in self.cache.objects[VARIANTS] if namespace == key[0])
+            return served
+        split = await see_split(self.flags, rollout.spec.flag)
+        if isinstance(split, Unseen):
+            return frozenset(name for namespace, name in self.cache.objects[VARIANTS] if namespace == key[0])
+        return served | frozenset(share.variant for share in split.shares)
 
     def _variant(self, key: Key) -> SamplerVariant | None:
         found = self.cache.get(VARIANTS, key)
