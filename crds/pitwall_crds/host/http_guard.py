@@ -95,14 +95,14 @@ class GuardedProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._arriving, self._leaving = _Timer(self), _Timer(self)
-        self._around = self._head = 0
+        self._around = self._head = self._hosts = 0
         self._refused = self._has_headers = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or turn it away."""
         super().connection_made(transport)
         if self.is_crowded(self):
-            self._refuse(503, "too many connections")
+            self._refuse(503, "too many connections", "retry-after: 1")
         else:
             self._arriving.start(self.limits.header_seconds)
 
@@ -143,12 +143,15 @@ class GuardedProtocol(HttpToolsProtocol):
         headers (RFC 9110, 6.5.1)."""
         self._head += len(name) + len(value) + LINE
         if not self._has_headers:
+            self._hosts += name.lower() == b"host"
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The body has a time of its own. Headers that are too large may have come all at once."""
         if self._head > self.limits.header_bytes and not self._refused:
             self._refuse_headers()
+        elif self._hosts > 1 or (not self._hosts and self.parser.get_http_version() == "1.1"):
+            self._refuse(400, "a request names its host once (RFC 9112, 3.2)")
         elif not self._refused:
             self._has_headers = True
             self._arriving.start(self.limits.body_seconds)
@@ -162,7 +165,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is here; the next one counts anew."""
-        self._around = self._head = 0
+        self._around = self._head = self._hosts = 0
         self._has_headers = False
         self._arriving.stop()
         if not self._refused:
@@ -181,10 +184,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse_headers(self) -> None:
         self._refuse(431, f"the headers have more than {self.limits.header_bytes} bytes")
 
-    def _refuse(self, status: int, why: str) -> None:
+    def _refuse(self, status: int, why: str, *more: str) -> None:
         self._refused = True
         if self.cycle is None or self.cycle.response_complete:
-            lines = (f"HTTP/1.1 {status} Refused", "connection: close", "retry-after: 1", f"content-length: {len(why)}")
+            lines = (f"HTTP/1.1 {status} Refused", "connection: close", *more, f"content-length: {len(why)}")
             self.transport.write("\r\n".join((*lines, "", why)).encode())
         self.transport.close()
 

@@ -7,6 +7,7 @@ would hand on such a request without its body.
 import httptools
 
 from pitwall_crds.host.http_guard import GuardedProtocol, GuardedSlowProtocol
+from pitwall_crds.host.logs import GARBAGE
 
 
 class IgnoresUpgrades(GuardedProtocol):
@@ -20,8 +21,8 @@ class IgnoresUpgrades(GuardedProtocol):
         except httptools.HttpParserUpgrade as offer:
             self._hand_over(data[offer.args[0] :])
         except httptools.HttpParserError:
-            self.logger.warning("Invalid HTTP request received.")
-            self.send_400_response("Invalid HTTP request received.")
+            self.logger.warning(GARBAGE)
+            self.send_400_response(GARBAGE)
 
     def _should_upgrade(self) -> bool:
         """Whether to leave the current request alone: always, once it turned out to offer an upgrade."""

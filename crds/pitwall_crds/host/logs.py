@@ -7,7 +7,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,6 +16,8 @@ from pitwall_crds.host.printable import CONTROL, printable, printable_lines
 
 VARIABLE: Final = "PITWALL_LOG_FORMAT"
 JSON: Final = "json"
+GARBAGE: Final = "Invalid HTTP request received."
+"""What uvicorn says of whoever connects and speaks no HTTP."""
 
 
 def fields(**values: object) -> dict[str, Mapping[str, object]]:
@@ -49,10 +52,33 @@ class TextFormatter(logging.Formatter):
         return words + "".join("\n  " + line for line in printable_lines(trouble).split("\n") if line)
 
 
+class Seldom(logging.Filter):
+    """Lets one line pass in so many seconds, which tells how many there were since the last: a stranger writes no log
+    of ours as long as he likes."""
+
+    def __init__(self, line: str, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._line, self._seconds, self._clock = line, seconds, clock
+        self._passed_at, self._held = float("-inf"), 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line passes."""
+        if record.msg != self._line:
+            return True
+        if self._clock() - self._passed_at < self._seconds:
+            self._held += 1
+            return False
+        if self._held:
+            record.msg = f"{self._line} So were {self._held} more since the last such line."
+        self._passed_at, self._held = self._clock(), 0
+        return True
+
+
 def set_up(quieter: Mapping[str, int] | None = None) -> None:
     """Log from INFO on, to standard error, as PITWALL_LOG_FORMAT says; some loggers from a level of their own on."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if os.environ.get(VARIABLE) == JSON else TextFormatter())
+    handler.addFilter(Seldom(GARBAGE))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for name, level in (quieter or {}).items():
         logging.getLogger(name).setLevel(level)

@@ -30,7 +30,7 @@ from pitwall_flags.errors import StartError, TokenError
 from pitwall_flags.service.app import build_app
 from pitwall_flags.service.auth import AccessTokens
 from pitwall_flags.service.publish import Publisher
-from pitwall_flags.service.sync import SyncService, server_options, sync_credentials
+from pitwall_flags.service.sync import SyncService, TokenGate, server_options, sync_credentials
 from pitwall_flags.storage.store import FlagStore
 
 log = logging.getLogger("pitwall_flags.service")
@@ -159,7 +159,8 @@ async def _open_store(url: str) -> FlagStore:
 
 
 async def _start_sync(settings: FlagServiceSettings, publisher: Publisher, tokens: AccessTokens) -> tuple[Any, int]:
-    server = grpc.aio.server(options=server_options(connections_allowed(SYNC_CONNECTIONS)))
+    options = server_options(connections_allowed(SYNC_CONNECTIONS))
+    server = grpc.aio.server(options=options, interceptors=[TokenGate(tokens)])
     sync_pb2_grpc.add_FlagSyncServiceServicer_to_server(SyncService(publisher, tokens), server)
     address = f"{settings.host}:{settings.sync_port}"
     try:

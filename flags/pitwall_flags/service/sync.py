@@ -1,6 +1,6 @@
 """Serves flagd.sync.v1 over gRPC: a client gets the whole flag set at once and after every change."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,28 @@ def sync_credentials(certificate: Path, private_key: Path) -> grpc.ServerCredent
     return grpc.dynamic_ssl_server_credentials(pair(), newest)
 
 
+class TokenGate(grpc.aio.ServerInterceptor):
+    """Turns away whoever brings no good token before a byte of the request is read."""
+
+    def __init__(self, tokens: AccessTokens) -> None:
+        self._tokens = tokens
+
+    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], call: Any) -> Any:
+        """The call's handler, or one that refuses it."""
+        handler = await continuation(call)
+        if handler is None or _roots(self._tokens, call.invocation_metadata):
+            return handler
+
+        async def refuse(_request: bytes, context: Any) -> None:
+            words = "send the evaluate token as metadata: authorization: Bearer … or x-api-key"
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, words)
+
+        make = (
+            grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
+        )
+        return make(refuse)
+
+
 class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):
     """The servicer that flagd's in-process providers of every language connect to."""
 
@@ -74,19 +96,25 @@ class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):
         return sync_pb2.GetMetadataResponse(metadata=_sync_context(self._publisher.flag_set_id))
 
     async def _admit(self, request: Any, context: Any) -> tuple[str, Roots]:
-        """The key prefix that the caller selected and the flags that it may see, once its token is found good;
-        otherwise the call ends here."""
-        headers = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
-        roots = self._tokens.roots(token_of(headers), (TokenScope.EVALUATE,))
-        if not roots:
-            words = "send the evaluate token as metadata: authorization: Bearer … or x-api-key"
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, words)
+        """The key prefix that the caller selected and the flags that its token may see; of a wrong selector the call
+        ends here."""
+        headers = _headers(context.invocation_metadata())
+        roots = _roots(self._tokens, context.invocation_metadata())
         selector = headers.get("flagd-selector") or str(getattr(request, "selector", ""))
         try:
             return read_selector(selector, self._publisher.flag_set_id), roots
         except ValueError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             raise AssertionError from error
+
+
+def _headers(metadata: Any) -> dict[str, str]:
+    return {str(name): str(value) for name, value in metadata or ()}
+
+
+def _roots(tokens: AccessTokens, metadata: Any) -> Roots:
+    """The flags that a call's token may see; none without a good one."""
+    return tokens.roots(token_of(_headers(metadata)), (TokenScope.EVALUATE,))
 
 
 def read_selector(selector: str, flag_set_id: str) -> str:

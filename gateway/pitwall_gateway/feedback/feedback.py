@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pitwall_crds.host.printable import printable
+from pitwall_crds.reading.faults import fault_in_words
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.feedback.answer_ids import AnswerIds
@@ -173,7 +173,5 @@ def read_feedback(body: bytes) -> FeedbackBody:
     try:
         return FeedbackBody.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = printable(".".join(str(part) for part in first["loc"])[:64]) or "the body"
-        message = f'{where}: {first["msg"]}; send {{"answer_id": …, "thumbs": "up"|"down"}}'
+        message = f'{fault_in_words(error)}; send {{"answer_id": …, "thumbs": "up"|"down"}}'
         raise RequestRefusedError(400, message, code="invalid_feedback") from None

@@ -74,13 +74,15 @@ def _bare(title: str, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
 
 
 def _add_questions(app: FastAPI, wiring: Wiring) -> None:
+    rule = wiring.settings.rules.body
+
     @app.post("/v1/chat/completions", **openapi.QUESTION)
     async def complete(request: Request) -> Response:
         """An answer by the sampler variant that the flag assigns to this user."""
         try:
             speaker = await _admitted(wiring, request)
             with wiring.admission.question(speaker):
-                body = await read_body(request, wiring.settings.rules.body)
+                body = await read_body(request, rule, "name the video by its URL and shorten the question")
                 question = read_question(body, request.headers.get(Header.SESSION, ""), speaker)
                 with wiring.admission.user(question.party):
                     return await while_wanted(request, _answer(wiring, request, question))
@@ -176,7 +178,8 @@ def _add_feedback(app: FastAPI, wiring: Wiring) -> None:
     async def feedback(request: Request) -> FeedbackReceipt:
         """Thumbs on an answer, or the end of a session's task; a repeated one changes nothing."""
         speaker = await _admitted(wiring, request)
-        return wiring.feedback.take(read_feedback(await read_body(request, wiring.settings.rules.body)), speaker)
+        body = await read_body(request, wiring.settings.rules.body, "send one answer's feedback alone")
+        return wiring.feedback.take(read_feedback(body), speaker)
 
 
 def _add_videos(app: FastAPI, wiring: Wiring) -> None:
@@ -185,7 +188,7 @@ def _add_videos(app: FastAPI, wiring: Wiring) -> None:
     async def sent(request: Request, read: Callable[[bytes], VideosSent], to: RuntimeExchange) -> Response:
         speaker = await _admitted(wiring, request)
         desk.check()
-        videos = read(await read_body(request, wiring.settings.rules.body))
+        videos = read(await read_body(request, wiring.settings.rules.body, "name videos by their URLs, some at a time"))
         with wiring.admission.videos(speaker, videos.count):
             return await desk.send(videos, to, speaker)
 

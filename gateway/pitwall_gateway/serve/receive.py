@@ -19,11 +19,12 @@ class BodyRule:
     seconds: float = 30.0
 
 
-async def read_body(request: Request, rule: BodyRule) -> bytes:
-    """The body; raises RefusedError: 413 if it is too large, 408 if it does not arrive, 400 if its sender is gone."""
+async def read_body(request: Request, rule: BodyRule, shorter: str) -> bytes:
+    """The body; raises RequestRefusedError: 413 if it is too large, with `shorter` as the remedy, 408 if it does not
+    arrive, 400 if its sender is gone."""
     try:
         async with asyncio.timeout(rule.seconds):
-            return await _read(request, rule.largest_bytes)
+            return await _read(request, rule.largest_bytes, shorter)
     except TimeoutError:
         message = f"the body did not arrive within {rule.seconds:g} s; send it in one go"
         raise RequestRefusedError(408, message, code="body_timeout") from None
@@ -31,22 +32,22 @@ async def read_body(request: Request, rule: BodyRule) -> bytes:
         raise RequestRefusedError(400, "the sender hung up before the body was complete", code="hung_up") from None
 
 
-async def _read(request: Request, largest: int) -> bytes:
+async def _read(request: Request, largest: int, shorter: str) -> bytes:
     declared = int(request.headers.get("content-length", "0"))
     if declared > DRAIN_BODIES * largest:
-        raise _too_large(declared, largest)
+        raise _too_large(declared, largest, shorter)
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > DRAIN_BODIES * largest:
-            raise _too_large(size, largest)
+            raise _too_large(size, largest, shorter)
         if size <= largest:
             chunks.append(chunk)
     if size > largest:
-        raise _too_large(size, largest)
+        raise _too_large(size, largest, shorter)
     return b"".join(chunks)
 
 
-def _too_large(size: int, largest: int) -> RequestRefusedError:
-    message = f"the body has {size} bytes, the limit is {largest}; name the video by its URL and shorten the question"
+def _too_large(size: int, largest: int, shorter: str) -> RequestRefusedError:
+    message = f"the body has {size} bytes, the limit is {largest}; {shorter}"
     return RequestRefusedError(413, message, code="body_too_large")

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from pitwall_crds.host.logs import fields
 from pitwall_crds.names import Arm, Header
+from pitwall_crds.reading.faults import fault_in_words
 from pitwall_crds.variant import SamplerVariant
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import (
@@ -184,10 +185,8 @@ def _parse(body: bytes) -> schema.ChatRequest:
     try:
         return schema.ChatRequest.model_validate_json(body)
     except ValidationError as error:
-        # Of what might have been meant, that which came furthest.
-        problem = max(error.errors(include_url=False, include_input=False), key=lambda one: len(one["loc"]))
-        where = ".".join(map(str, problem["loc"])) or "body"
-        raise BadQuestionError(f"{where}: {problem['msg']}; send an OpenAI chat completion request") from None
+        words = fault_in_words(error, furthest=True)
+        raise BadQuestionError(f"{words}; send an OpenAI chat completion request") from None
 
 
 def _arm(request: Request, home: str) -> str:

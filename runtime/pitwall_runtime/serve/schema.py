@@ -1,5 +1,6 @@
 """The HTTP schema: what is read and written of OpenAI's chat completion, and Pitwall's extension of the answer."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -158,11 +159,20 @@ def question_of(request: ChatRequest) -> AskedAbout:
         raise BadQuestionError("no message has the role 'user'; send the question as one")
     question = " ".join(part.text for part in _parts(users[-1]) if isinstance(part, TextPart)).strip()
     check_question(question)
-    videos = [part.video_url for user in users for part in _parts(user) if isinstance(part, VideoPart)]
-    if not videos:
+    video = _latest_video(users)
+    address, stretch = stretch_of(video.url)
+    return AskedAbout(video.model_copy(update={"url": address}), question, stretch)
+
+
+def _latest_video(users: Sequence[Message]) -> VideoAddress:
+    """A conversation may go on to another video; one message is about one."""
+    by_message = [[part.video_url for part in _parts(user) if isinstance(part, VideoPart)] for user in users]
+    latest = next((videos for videos in reversed(by_message) if videos), None)
+    if latest is None:
         raise BadQuestionError("no video: add a content part {'type': 'video_url', 'video_url': {'url': …}}")
-    address, stretch = stretch_of(videos[-1].url)
-    return AskedAbout(videos[-1].model_copy(update={"url": address}), question, stretch)
+    if len(urls := {video.url for video in latest}) > 1:
+        raise BadQuestionError(f"one message is about {len(urls)} videos; ask about one at a time")
+    return latest[-1]
 
 
 def check_question(question: str) -> None:

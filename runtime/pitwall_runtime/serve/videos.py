@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
 
 from pitwall_crds.names import Header
+from pitwall_crds.reading.faults import fault_in_words
 from pitwall_runtime.errors import BadQuestionError, MediaMissingError, RefusedError
 from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.queue.book import VideoRecord, VideoState
@@ -80,9 +81,7 @@ def _parsed(kind: type[Asked], body: bytes) -> Asked:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, problem["loc"])) or "body"
-        raise BadQuestionError(f'{where}: {problem["msg"]}; send {{"url": …}}, or {{"urls": […]}} to /batch') from None
+        raise BadQuestionError(f'{fault_in_words(error)}; send {{"url": …}}, or {{"urls": […]}} to /batch') from None
 
 
 def _owner(request: Request) -> str:

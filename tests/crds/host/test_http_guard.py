@@ -140,6 +140,38 @@ async def test_what_stands_behind_a_body_is_no_header(serve, pause):
     assert second == b"authorization connection host"
 
 
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\n", b"200", id="one"),
+        pytest.param(b"GET / HTTP/1.1\r\nHOST:\r\n", b"200", id="an empty one"),
+        pytest.param(b"GET / HTTP/1.0\r\n", b"200", id="none, as of old"),
+        pytest.param(b"GET / HTTP/1.1\r\n", b"400", id="none"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\nhost: y\r\n", b"400", id="two"),
+        pytest.param(b"GET / HTTP/1.0\r\nHost: x\r\nHost: x\r\n", b"400", id="two, as of old"),
+    ],
+)
+async def test_a_request_names_its_host_once(serve, lines, status):
+    site = await serve(PATIENT)
+    client = await site.client()
+
+    await client.send(lines + b"Connection: close\r\n\r\n")
+
+    assert (await client.rest()).startswith(b"HTTP/1.1 " + status)
+    assert await still_serves(site)
+
+
+async def test_each_request_of_a_connection_names_its_own_host(serve):
+    client = await (await serve(PATIENT)).client()
+
+    await client.send(GET + b"\r\n" + GET + b"\r\n")
+    await asyncio.sleep(0.2)  # their answers come first
+    await client.send(b"GET / HTTP/1.1\r\n\r\n")
+
+    answer = await client.rest()
+    assert (answer.count(b"HTTP/1.1 200"), answer.count(b"HTTP/1.1 400")) == (2, 1)
+
+
 async def test_headers_that_are_too_large_are_refused_in_words(serve):
     client = await (await serve(PATIENT)).client()
     await client.send(GET + b"X: " + b"x" * 70_000)

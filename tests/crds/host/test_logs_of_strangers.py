@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_crds.host.logs import JsonFormatter, TextFormatter, fields
+from pitwall_crds.host.logs import GARBAGE, JsonFormatter, Seldom, TextFormatter, fields
 from pitwall_crds.host.printable import printable
 
 HOSTILE = "ann\x1b[2J\r\n2026-01-01 00:00:00,000 INFO all is well\u202e\x9b31m\u2028"
@@ -63,3 +63,21 @@ def test_an_exception_of_a_strangers_words_cannot_pass_for_a_line_of_ours():
 
 def test_what_is_printable_stays_as_it_is():
     assert printable("Grüße, 日本語 – “ok”") == "Grüße, 日本語 – “ok”"
+
+
+def test_who_speaks_no_http_writes_one_line_a_minute_which_tells_how_many_there_were():
+    now = [0.0]
+    seldom = Seldom(GARBAGE, seconds=60, clock=lambda: now[0])
+
+    def told(words: str) -> list[str]:
+        line = record(words)
+        return [line.getMessage()] if seldom.filter(line) else []
+
+    first = [line for _ in range(1000) for line in told(GARBAGE)]
+    others = told("the certificate cannot be read") * 2
+    now[0] = 61
+    later = [line for _ in range(10) for line in told(GARBAGE)]
+
+    assert first == [GARBAGE]
+    assert others == ["the certificate cannot be read"] * 2, "no other line is held back"
+    assert later == [f"{GARBAGE} So were 999 more since the last such line."]

@@ -194,3 +194,16 @@ def test_sync_sends_a_set_its_own_flags_alone(divided):
         assert fetch(GATEWAY) == {"sampler.variant", "sampler.variant.shadow"}
         assert fetch(GATEWAY, selector="prefix=search.") == set()
         assert fetch("whole-evaluate-0123456789") >= set(KEYS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["SyncFlags", "FetchAllFlags", "GetMetadata"])
+@pytest.mark.parametrize("request_bytes", [b"", b"\xff" * 32], ids=["a request", "what is no message"])
+def test_who_has_no_token_learns_nothing_of_what_it_sent(divided, method, request_bytes):
+    with grpc.insecure_channel(divided.sync) as channel:
+        call = channel.unary_stream(f"/flagd.sync.v1.FlagSyncService/{method}")
+        with pytest.raises(grpc.RpcError) as refused:
+            list(call(request_bytes, metadata=[("authorization", "Bearer wrong-token")], timeout=30))
+
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert refused.value.details().startswith("send the evaluate token")

@@ -163,8 +163,10 @@ async def test_what_was_never_started_is_closed_without_a_word():
         pytest.param(b'{"session": "ann", "task": "done"}', "task", id="an end that is none"),
         pytest.param(b'{"answer_id": "a", "thumbs": "up", "arm": "candidate"}', "arm", id="choosing one's own arm"),
         pytest.param(
-            b'{"answer_id": "", "thumbs": "down"}', "the body: Value error, thumbs need answer_id", id="an empty id"
+            b'{"answer_id": "a", "thumbs": "sideways"}', 'thumbs is "sideways": Input should be', id="no thumb"
         ),
+        pytest.param(b'{"task": "completed"}', "the body: task needs session", id="whose task"),
+        pytest.param(b'{"answer_id": "", "thumbs": "down"}', "the body: thumbs need answer_id", id="an empty id"),
     ],
 )
 def test_a_body_that_is_no_feedback_names_what_is_wrong(body, words):

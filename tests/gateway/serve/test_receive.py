@@ -10,6 +10,7 @@ from pitwall_gateway.serve.receive import DRAIN_BODIES, BodyRule, read_body
 from pitwall_gateway.values.errors import RequestRefusedError
 
 RULE = BodyRule(largest_bytes=10, seconds=5)
+SHORTER = "be brief"
 GONE = {"type": "http.disconnect"}
 
 
@@ -32,7 +33,7 @@ def request(parts: Iterable[bytes], *, then: dict[str, str] | None = None, lengt
     ids=["none", "one", "two", "empty ones"],
 )
 async def test_a_body_up_to_the_limit_is_read_whole(parts):
-    assert await read_body(request(parts), RULE) == b"".join(parts)
+    assert await read_body(request(parts), RULE, SHORTER) == b"".join(parts)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +48,10 @@ async def test_a_body_up_to_the_limit_is_read_whole(parts):
 )
 async def test_a_body_beyond_the_limit_is_refused_with_its_size_and_the_limit(parts, length, said):
     with pytest.raises(RequestRefusedError) as caught:
-        await read_body(request(parts, length=length), RULE)
+        await read_body(request(parts, length=length), RULE, SHORTER)
 
     assert (caught.value.status, caught.value.code) == (413, "body_too_large")
-    assert f"{said}, the limit is 10" in caught.value.message
+    assert f"{said}, the limit is 10; {SHORTER}" in caught.value.message
 
 
 async def test_a_body_that_is_only_somewhat_too_large_is_read_so_that_its_sender_hears_why():
@@ -62,13 +63,13 @@ async def test_a_body_that_is_only_somewhat_too_large_is_read_so_that_its_sender
             yield part
 
     with pytest.raises(RequestRefusedError, match="150 bytes"):
-        await read_body(request(parts()), RULE)
+        await read_body(request(parts()), RULE, SHORTER)
     assert len(taken) == 3
 
 
 async def test_a_sender_who_hangs_up_is_not_taken_for_the_end_of_the_body():
     with pytest.raises(RequestRefusedError) as caught:
-        await read_body(request([b'{"a"'], then=GONE), RULE)
+        await read_body(request([b'{"a"'], then=GONE), RULE, SHORTER)
 
     assert (caught.value.status, caught.value.code) == (400, "hung_up")
 
@@ -81,7 +82,7 @@ async def test_a_body_that_does_not_arrive_is_given_up():
 
     slow = Request({"type": "http", "method": "POST", "path": "/", "headers": []}, receive)
     with pytest.raises(RequestRefusedError) as caught:
-        await read_body(slow, BodyRule(seconds=0.02))
+        await read_body(slow, BodyRule(seconds=0.02), SHORTER)
 
     assert (caught.value.status, caught.value.code) == (408, "body_timeout")
     assert "within 0.02 s" in caught.value.message

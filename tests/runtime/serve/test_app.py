@@ -220,6 +220,8 @@ def video(url: str) -> dict:
         pytest.param([user(video("v"), text("a"), text("b"))], ("v", "a b"), id="words in parts"),
         pytest.param([user(video("v"), text("a")), user(text("b"))], ("v", "b"), id="the video of an earlier message"),
         pytest.param([user(video("v")), user(video("w"), text("q"))], ("w", "q"), id="the latest video"),
+        pytest.param([user(video("v"), text("q"), video("v"))], ("v", "q"), id="one video, named twice"),
+        pytest.param([user(video("u"), video("v")), user(video("w"), text("q"))], ("w", "q"), id="two that are over"),
         pytest.param([user(video("v")), {"role": "user", "content": " q "}], ("v", "q"), id="plain words"),
         pytest.param(
             [user(video("v"), text("q")), {"role": "assistant", "content": "x"}], ("v", "q"), id="an answer last"
@@ -242,6 +244,7 @@ def test_what_is_asked_about_what(messages, found):
         pytest.param([user(text("  \n"), video("v"))], {}, "no question", id="blank words"),
         pytest.param([user(text("q"), video("v")), user(video("w"))], {}, "no question", id="no words in the last"),
         pytest.param([user(text("q"))], {}, "no video", id="no video"),
+        pytest.param([user(text("q"), video("v"), video("w"))], {}, "about 2 videos; ask about one", id="two videos"),
         pytest.param([{"role": "user", "content": None}], {}, "no question", id="nothing at all"),
         pytest.param([user(text("x" * 4001), video("v"))], {}, "4001 characters; the limit is 4000", id="too long"),
     ],
