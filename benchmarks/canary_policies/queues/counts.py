@@ -38,6 +38,11 @@ class ArmCounts:
         """(edges, runs, steps) whatever is known at an edge."""
         return self.within + self.beyond
 
+    @classmethod
+    def one_after_the_other(cls, parts: Sequence["ArmCounts"]) -> "ArmCounts":
+        """The same runs, further steps."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in cls.__slots__))
+
     def of_runs(self, which: np.ndarray) -> "ArmCounts":
         """Some of the runs."""
         by_edge = (self.within[:, which], self.beyond[:, which])

@@ -138,11 +138,12 @@ def _recordings(group: Sequence[QueueCell], runs: int) -> Iterator[tuple[int, li
         raise UnmeasuredError("the p99 lies beyond the last edge")
     with_stable = not cell.scenario.dedicated
     for first in at_once:
-        number = min(RUNS_AT_ONCE, runs - first)
-        counts = simulate(
-            cell.scenario, number, seed + first, history.edges, with_stable=with_stable, step_seconds=step
-        )
-        yield first, [counts], history.memories, step
+        stages = [
+            simulate(stage, min(RUNS_AT_ONCE, runs - first), seed + first + number, history.edges,
+                     with_stable=with_stable, step_seconds=step)
+            for number, stage in enumerate(cell.stages)
+        ]  # fmt: skip
+        yield first, [QueueCounts.one_after_the_other(stages)], history.memories, step
 
 
 def _judged(cell: QueueCell, counts: QueueCounts, mode: str, memories: Sequence[int], step: float) -> ModeRuns:
@@ -196,6 +197,7 @@ def _about(cell: QueueCell) -> dict:
         "unit": cell.unit,
         "rps": scenario.rps,
         "weight": scenario.weight,
+        **({"ramp": list(cell.ramp)} if cell.ramp else {}),
         "pods": scenario.pods,
         "stable_pods": scenario.stable_pods,
         "control": "dedicated" if scenario.dedicated else "shared",

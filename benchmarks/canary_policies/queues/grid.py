@@ -32,6 +32,17 @@ class QueueCell:
     step_seconds: float = 1.0
     warmup_seconds: float = 0.0
     unit: str = "query"
+    ramp: tuple[float, ...] = ()
+    """Weights, one after the other, each for as long; none for the scenario's own all the time."""
+
+    @property
+    def stages(self) -> tuple[QueueScenario, ...]:
+        """The scenario at each weight, with pods in proportion that begin anew there, as many as stable's at 50 %."""
+        scenario, seconds = self.scenario, self.scenario.seconds / max(1, len(self.ramp))
+        return tuple(
+            replace(scenario, weight=weight, seconds=seconds, pods=max(1, round(2 * weight * scenario.stable_pods)))
+            for weight in self.ramp
+        ) or (scenario,)
 
     @property
     def is_opinion(self) -> bool:
@@ -50,7 +61,7 @@ def groups(*, quick: bool) -> list[tuple[QueueCell, ...]]:
 
 def cells(*, quick: bool) -> list[QueueCell]:
     """The whole table, or a small part of it."""
-    wanted = (*_twins(), *_oddities(), *_harmful(), *_fast(), *_opinions())
+    wanted = (*_twins(), *_ramps(), *_oddities(), *_harmful(), *_fast(), *_opinions())
     return [cell for cell in wanted if cell.scenario.name in QUICK] if quick else list(wanted)
 
 
@@ -69,6 +80,22 @@ def _twins() -> Iterator[QueueCell]:
                 100.0, weight, pods=max(1, round(60 * weight)), dedicated=True, stall_seconds=15.0, seconds=HOUR,
             )
         )  # fmt: skip
+
+
+RAMP = (0.01, 0.1, 0.5)
+
+
+def _ramps() -> Iterator[QueueCell]:
+    """Twins through all stages of a rollout, each at its shortest and longer: evidence of harm is carried on."""
+    usual = QueueScenario("", weight=RAMP[0], stall_seconds=15.0)
+    for (rps, hours), dedicated in product(((2.0, 1.5), (10.0, 1.5), (2.0, 6.0)), (True, False)):
+        control = "dedicated" if dedicated else "shared"
+        name = f"identical, 1 → 10 → 50 % in {hours:g} h, {rps:g} rps, {control} control, stalls 15 s"
+        ramped = replace(usual, name=name, rps=rps, dedicated=dedicated, seconds=hours * HOUR)
+        yield QueueCell(ramped, warmup_seconds=0.0 if dedicated else LATE_SECONDS, ramp=RAMP)
+    everything = replace(usual, dedicated=True, stall_seconds=3.0, cold=2.0, drift=0.3, sticky=True, user_sigma=0.3)
+    name = "identical, 1 → 10 → 50 % in 1.5 h, cold starts, drift, sticky users with slow videos of their own"
+    yield QueueCell(replace(everything, name=name, seconds=1.5 * HOUR), ramp=RAMP)
 
 
 def _oddities() -> Iterator[QueueCell]:

@@ -1,6 +1,6 @@
 """`simulate` plays a scenario many times over, and `stable_history` tells what was known before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +31,13 @@ class QueueCounts:
     stable: ArmCounts
     edges: tuple[float, ...]
     candidate_edges: tuple[float, ...]
+
+    @classmethod
+    def one_after_the_other(cls, parts: Sequence["QueueCounts"]) -> "QueueCounts":
+        """The same runs in further stages, at the same edges."""
+        arms = ([getattr(part, arm) for part in parts] for arm in ("control", "candidate", "stable"))
+        joined = (ArmCounts.one_after_the_other(each) for each in arms)
+        return cls(*joined, parts[0].edges, parts[0].candidate_edges)
 
     def of_runs(self, which: np.ndarray) -> "QueueCounts":
         """Some of the runs."""

@@ -22,7 +22,7 @@ from benchmarks.canary_policies.queues.questions import (
     draw_questions,
 )
 from benchmarks.canary_policies.queues.scenario import Effect, QueueScenario
-from benchmarks.canary_policies.queues.simulate import complete, simulate, stable_history
+from benchmarks.canary_policies.queues.simulate import QueueCounts, complete, simulate, stable_history
 from benchmarks.canary_policies.queues.twins import (
     ArmsBlock,
     CarriedVector,
@@ -340,6 +340,23 @@ def test_cells_about_labels_of_the_same_traffic_are_recorded_once_and_judged_apa
     assert by_query.candidate.done.sum() > by_query.candidate.errors.sum() > 0
     assert by_user.candidate.done.sum() == 0  # their window of an hour is open
     assert sum(len(group) for group in groups(quick=False)) == len(cells(quick=False))
+
+
+def test_a_ramp_goes_through_its_weights_one_after_the_other_and_its_row_says_so():
+    base = QueueScenario("a ramp of twins", rps=4.0, weight=0.01, dedicated=True, seconds=1800.0)
+    cell = QueueCell(base, ramp=(0.01, 0.1, 0.5))
+    assert [(stage.weight, stage.seconds, stage.pods) for stage in cell.stages] == [
+        (0.01, 600.0, 1), (0.1, 600.0, 1), (0.5, 600.0, base.stable_pods)
+    ]  # fmt: skip
+    stages = [simulate(stage, 3, 7, (1.0, 4.0), with_stable=False) for stage in cell.stages]
+    whole = QueueCounts.one_after_the_other(stages)
+    asked = whole.candidate.asked
+    assert asked.shape == (3, int(1800 / STEP_SECONDS))
+    assert (asked == np.concatenate([stage.candidate.asked for stage in stages], axis=1)).all()
+    first, last = asked[:, : asked.shape[1] // 3].sum(), asked[:, -asked.shape[1] // 3 :].sum()
+    assert last > 20 * first
+    row = evaluate.rows_of([cell], runs=2)[0]
+    assert (row["ramp"], row["hours"]) == ([0.01, 0.1, 0.5], 0.5)
 
 
 def test_the_names_of_the_quick_table_are_in_the_whole_one():

@@ -150,6 +150,10 @@ class Source:
         return int(declared / self.time_base) if declared - self._reached > 1 else None
 
 
+_STRICT = {"hevc": {"err_detect": "explode"}}
+"""This decoder alone shows pictures that it could not read to their end without a word, unless told to complain."""
+
+
 @contextmanager
 def opened(path: str, accelerator: HWAccel | None = None, threads: int = THREADS) -> Iterator[Source]:
     """The film in the file at `path`. Raises NotAVideoError or MediaTooLargeError, and NotImplementedError if the
@@ -167,7 +171,7 @@ def opened(path: str, accelerator: HWAccel | None = None, threads: int = THREADS
                 f"the video lasts {seconds:.0f} s; the limit is {MAX_SECONDS} s, send a part of it"
             )
         stream.thread_type, stream.thread_count = "AUTO", threads
-        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS), **_STRICT.get(stream.codec_context.name, {})}
         yield Source(container, stream)
 
 

@@ -1,5 +1,6 @@
 """The PyAV decoder: one sequential pass over the file, in which only pictures that matter are decoded in full."""
 
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
@@ -60,7 +61,12 @@ class FilmReader:
         self._suspect_keys = 0
         """Key frames since that place."""
         self._unsound = False
-        """From a decoding error or a missing picture on until the next key frame: pictures are smeared."""
+        """From a decoding error or a missing picture on until the next key frame behind it: pictures are smeared."""
+        self._unsound_from: int | None = None
+        """When the last picture is shown of which the decoder may have complained: each of its threads had one."""
+        self._unsound_keys = 0
+        self._sent: deque[int] = deque(maxlen=source.stream.codec_context.thread_count)
+        """When the pictures are shown that were sent last."""
 
     def frames(self) -> Iterator[Frame | Ended]:
         """The pool, as `Decoder.read` gives it."""
@@ -117,19 +123,21 @@ class FilmReader:
     def _decoded(self, packet: VideoPacket, *, needed: bool) -> list[VideoFrame]:
         if packet.is_corrupt:
             self._suspect, packet.is_corrupt = True, False
-            self._suspect_from = packet.pts if self._source.keeps_display_times else packet.dts
+            self._suspect_from = self._shown_at(packet)
             self._suspect_keys = 0
         if not needed and self._source.stream.codec.intra_only:
             return []
         if not self._begun and self._first_sent is None and (packet.is_keyframe or self._source.indexed):
             self._first_sent = packet.pts
+        if (shown_at := self._shown_at(packet)) is not None:
+            self._sent.append(shown_at)
         self._codec.skip_frame = "DEFAULT" if needed else "NONREF"
         try:
             return self._codec.decode(packet if packet.size else None)
         except FFmpegError:
             # Decoders call it invalid data when they get no memory for a picture: then there is none here either.
             np.empty(self._codec.width * self._codec.height * _BYTES_PER_PIXEL, np.uint8)
-            self._unsound = True
+            self._unsound, self._unsound_from, self._unsound_keys = True, max(self._sent, default=None), 0
             if not self._begun:
                 self._lost_from = self._first_sent
             return []
@@ -139,10 +147,14 @@ class FilmReader:
         after_loss = self._unsound or self._suspect
         missing = after_loss and start > self._shown_until
         torn = frame.is_corrupt or self._jpeg_ends.torn(frame)
-        self._unsound = torn or ((self._unsound or missing) and not frame.key_frame)
+        self._unsound_keys += frame.key_frame
         self._suspect_keys += frame.key_frame
-        behind = self._suspect_from is None or start >= self._suspect_from or self._suspect_keys > _HELD_BACK
-        self._suspect = self._suspect and not (frame.key_frame and behind)
+        complained = None if self._unsound_from is None else self._unsound_from + 1
+        sound_again = frame.key_frame and _is_behind(start, complained, self._unsound_keys)
+        self._unsound = torn or ((self._unsound or missing) and not sound_again)
+        self._suspect = self._suspect and not (
+            frame.key_frame and _is_behind(start, self._suspect_from, self._suspect_keys)
+        )
         self._begun, self._shown_until = True, start + duration
         return Picture(
             start=start,
@@ -153,6 +165,9 @@ class FilmReader:
             after_loss=after_loss or self._unsound,
             key=frame.key_frame and not self._unsound,
         )
+
+    def _shown_at(self, packet: VideoPacket) -> int | None:
+        return packet.pts if self._source.keeps_display_times else packet.dts
 
     def _times(self, frame: VideoFrame) -> tuple[int, int]:
         """When the picture is shown and for how long. Where the container keeps no times, pictures are counted."""
@@ -165,3 +180,8 @@ class FilmReader:
         now = self._codec.sample_aspect_ratio
         aspect = now if now != self._first_aspect else self._source.stream.sample_aspect_ratio
         return aspect or Fraction(1)
+
+
+def _is_behind(start: int, place: int | None, keys: int) -> bool:
+    """Whether a key frame ends what began at this place, `keys` key frames ago."""
+    return place is None or start >= place or keys > _HELD_BACK
