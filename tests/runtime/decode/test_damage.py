@@ -77,6 +77,27 @@ def test_a_loss_right_behind_a_key_frame_is_told(tmp_path, suffix, options):
     assert 3 < sum(one.end_seconds - one.start_seconds for one in timeline.damage) < 9
 
 
+@pytest.mark.parametrize("whole_share", [0.3, 0.7])
+def test_of_a_picture_whose_end_is_lost_all_is_told_until_the_next_key_frame(tmp_path, whole_share):
+    """The decoder complains when pictures later were sent, and shows earlier ones after that: the key picture itself
+    ends no suspicion."""
+    path = tmp_path / "end.mp4"
+    suffix, options = RANDOM_KINDS["hevc"]
+    assert path.suffix == f".{suffix}"
+    encode(path, range(250), 25, *options)
+    with av.open(str(path)) as film:
+        keys = [packet for packet in film.demux(video=0) if packet.is_keyframe and packet.size]
+        pos, size, key_time = keys[2].pos, keys[2].size, float(keys[2].pts * keys[2].time_base)
+    content, kept = bytearray(path.read_bytes()), int(size * whole_share)
+    content[pos + kept : pos + size] = bytes(size - kept)
+    path.write_bytes(content)
+    timeline, numbers = pool(path)
+
+    assert untold(timeline, numbers) == []
+    assert any(one.start_seconds <= key_time and one.end_seconds >= key_time + 1 for one in timeline.damage)
+    assert [numbers[second] for second in (1, 2, 7, 8, 9)] == [25, 50, 175, 200, 225], "what is not near it"
+
+
 @pytest.mark.parametrize("codec", ["mpeg4", "mjpeg"])
 @pytest.mark.parametrize(
     "damage",
