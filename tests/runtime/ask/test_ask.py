@@ -112,7 +112,7 @@ def test_what_is_damaged_is_told(ask, make_clip, tmp_path):
         pytest.param("note.mp4", "q", (), "no video can be read", id="no-video"),
         pytest.param("page.mp4", "q", (), "a web page, perhaps a login", id="a-login-page"),
         pytest.param(".", "q", (), "not a regular file", id="a-folder"),
-        pytest.param("http://127.0.0.1/x.mp4", "q", (), "not at a public address", id="private"),
+        pytest.param("http://127.0.0.1/x.mp4", "q", (), "no public address", id="private"),
         pytest.param("colours.mp4", "  ", (), "no question", id="blank"),
         pytest.param("colours.mp4", "x" * 5000, (), "limit is 4000", id="too-long"),
         pytest.param("colours.mp4", "q", ("--sampler", "akz"), "unknown sampler 'akz'", id="no such sampler"),

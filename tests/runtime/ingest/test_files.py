@@ -59,7 +59,8 @@ async def test_subtitles_that_a_question_names_are_fetched_as_a_video_is(tmp_pat
         ("file://{root}/prose.txt", BadSubtitlesError, r"no SubRip, WebVTT or ASS file.*send them as \.srt or \.vtt"),
         ("file://{root}/long.srt", BadSubtitlesError, "4194305 bytes; the limit is 4194304"),
         ("ftp://host/said.srt", MediaRefusedError, "scheme 'ftp'"),
-        ("http://127.0.0.1:1/said.srt", MediaRefusedError, "127.0.0.1"),
+        ("http://127.0.0.1:1/said.srt", MediaRefusedError, r"host '127\.0\.0\.1' has no public address here"),
+        ("http://none.invalid/said.srt", MediaRefusedError, r"host 'none\.invalid' has no public address here"),
     ],
 )
 async def test_named_subtitles_that_cannot_be_had_are_refused_by_the_fields_name(tmp_path, url, kind, words):

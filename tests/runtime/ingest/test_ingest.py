@@ -32,6 +32,7 @@ class VideoHandler(http.server.BaseHTTPRequestHandler):
         redirects = {
             "/hop": "/film.mp4",
             "/inside": "http://169.254.169.254/latest/meta-data",
+            "/unknown": "http://no-such-host.invalid/film.mp4",
             "/file": "file:///etc/passwd",
             "/loop": "/loop",
         }
@@ -128,7 +129,8 @@ def test_a_redirect_within_bounds_is_followed(resolver, address):
 @pytest.mark.parametrize(
     ("path", "refusal", "words"),
     [
-        pytest.param("/inside", MediaRefusedError, "not at a public address", id="redirect-to-metadata"),
+        pytest.param("/inside", MediaRefusedError, "no public address", id="redirect-to-metadata"),
+        pytest.param("/unknown", MediaRefusedError, "no public address", id="redirect-to-nowhere"),
         pytest.param("/file", MediaRefusedError, "must be http:// or https://", id="redirect-to-a-file"),
         pytest.param("/loop", MediaRefusedError, "redirects more than 3 times", id="redirect-loop"),
         pytest.param("/gone", MediaMissingError, "answered 404", id="not-found"),
@@ -164,7 +166,7 @@ def test_nobody_listens(resolver, server, address):
 
 
 def test_a_private_host_is_refused_without_a_connection(resolver, server):
-    with pytest.raises(MediaRefusedError, match="not at a public address"):
+    with pytest.raises(MediaRefusedError, match="no public address"):
         resolver.resolve(f"http://localhost:{server.server_port}/film.mp4")
     assert server.seen == []
 

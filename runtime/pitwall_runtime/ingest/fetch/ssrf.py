@@ -1,11 +1,15 @@
-"""Protects against server-side request forgery: resolves a host to one public address, or refuses it."""
+"""Protects against server-side request forgery: resolves a host to one public address, or refuses it.
+
+A name that is unknown and one that leads to a private address are refused alike: else whoever asks could try out
+names, and learn which of them exist inside.
+"""
 
 import ipaddress
 import socket
 from collections.abc import Set as AbstractSet
 from urllib.parse import SplitResult
 
-from pitwall_runtime.errors import MediaMissingError, MediaRefusedError
+from pitwall_runtime.errors import MediaRefusedError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -24,10 +28,7 @@ def pinned_address(parts: SplitResult, allowed_hosts: AbstractSet[str]) -> str:
         return addresses[0]
     for address in addresses:
         if not is_public(ipaddress.ip_address(address)):
-            raise MediaRefusedError(
-                f"host {host!r} is not at a public address; "
-                "use a public address, or have the operator allow this host with --allow-host"
-            )
+            raise _no_public_address(host)
     return addresses[0]
 
 
@@ -64,6 +65,13 @@ def _resolve(host: str, port: int) -> list[str]:
         raise MediaRefusedError("the address names no host; write https://host/path")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise MediaMissingError(f"host {host!r} cannot be resolved; check the name") from None
+    except (OSError, ValueError):  # a ValueError is about a name that no name server is asked for
+        raise _no_public_address(host) from None
     return [str(entry[4][0]).split("%", maxsplit=1)[0] for entry in found]
+
+
+def _no_public_address(host: str) -> MediaRefusedError:
+    """The one refusal of a host: the name server's answer is nobody's business."""
+    return MediaRefusedError(
+        f"host {host!r} has no public address here; check the name, or have the operator allow it with --allow-host"
+    )
