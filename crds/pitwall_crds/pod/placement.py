@@ -96,7 +96,7 @@ class Affinity(Border):
 class Toleration(Border):
     """A taint that does not keep the pods away."""
 
-    key: Annotated[Word, Field(description="The taint's key; empty is any.")] = ""
+    key: Annotated[Word, Field(description="The taint's key; empty is any, if the administrator allows it.")] = ""
     operator: Annotated[str, Field(max_length=8, pattern="^(Exists|Equal)?$", description="Exists or Equal.")] = ""
     value: Annotated[Word, Field(description="The taint's value, with Equal.")] = ""
     effect: Annotated[

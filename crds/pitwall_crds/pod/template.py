@@ -57,7 +57,9 @@ class TemplateSpec(Border):
         tuple[TopologySpread, ...] | None,
         Field(max_length=8, description="In place of the operator's own; an empty list is none."),
     ] = None
-    priority_class_name: Annotated[Word, Field(description="Who goes first where there is no room.")] = ""
+    priority_class_name: Annotated[
+        Word, Field(description="Who goes first where there is no room; system-… if the administrator allows it.")
+    ] = ""
     runtime_class_name: Annotated[Word, Field(description="What runs the containers, such as nvidia.")] = ""
     scheduler_name: Annotated[Word, Field(description="Who chooses the nodes.")] = ""
     termination_grace_period_seconds: Annotated[

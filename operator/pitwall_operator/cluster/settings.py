@@ -227,6 +227,8 @@ def _template_options(group: Any) -> None:
         "privileged": "root, capabilities, privilege escalation",
         "host-network": "the node's network, processes and shared memory",
         "init-containers": "containers that run before the runtime",
+        "system-priority": "priority classes that begin with system-",
+        "any-node": "to tolerate every taint, control planes' too",
     }
     for name, words in switches.items():
         group.add_argument(f"--allow-{name}", action="store_true", help=words)
@@ -264,6 +266,8 @@ def _allowed(chosen: argparse.Namespace) -> TemplateAllowance:
         privileged=chosen.allow_privileged,
         host_network=chosen.allow_host_network,
         init_containers=chosen.allow_init_containers,
+        system_priority=chosen.allow_system_priority,
+        any_node=chosen.allow_any_node,
         host_paths=tuple(chosen.allow_host_path),
         service_accounts=tuple(chosen.allow_service_account),
         secrets=tuple(chosen.allow_secret),

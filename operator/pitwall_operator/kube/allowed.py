@@ -20,6 +20,8 @@ class TemplateAllowance:
         privileged: root, capabilities, privilege escalation, no seccomp.
         host_network: the node's network, processes and shared memory.
         init_containers: containers that run before the runtime.
+        system_priority: Kubernetes' own priority classes, whose pods drive out everybody else's.
+        any_node: nodes whatever their taints, control planes too.
         host_paths: paths of the node, with all below them.
         service_accounts: names of accounts that pods may run as.
         secrets: names of Secrets that pods may read.
@@ -28,12 +30,18 @@ class TemplateAllowance:
     privileged: bool = False
     host_network: bool = False
     init_containers: bool = False
+    system_priority: bool = False
+    any_node: bool = False
     host_paths: tuple[str, ...] = ()
     service_accounts: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
 
 
 NOTHING_ALLOWED: Final = TemplateAllowance()
+
+_SYSTEM_PRIORITY: Final = "system-"
+"""Kubernetes keeps names that begin so for classes of its own."""
+_CONTROL_PLANES: Final = frozenset({"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"})
 
 
 def template_problems(template: PodTemplate, allowed: TemplateAllowance) -> tuple[str, ...]:
@@ -51,6 +59,7 @@ Reach = tuple[str, str, str]
 
 def _reaching(spec: TemplateSpec, allowed: TemplateAllowance) -> Iterator[Reach]:
     yield from _hosts(spec, allowed)
+    yield from _places(spec, allowed)
     yield from _secrets(spec, allowed)
     yield from _accounts(spec, allowed)
     if spec.init_containers and not allowed.init_containers:
@@ -75,6 +84,16 @@ def _hosts(spec: TemplateSpec, allowed: TemplateAllowance) -> Iterator[Reach]:
     for index, volume in enumerate(spec.volumes):
         if volume.host_path is not None and not _is_below(volume.host_path.path, allowed.host_paths):
             yield f"volumes[{index}].hostPath", f"{volume.host_path.path!r} ", "hostPaths"
+
+
+def _places(spec: TemplateSpec, allowed: TemplateAllowance) -> Iterator[Reach]:
+    """What puts pods before others' pods, or onto nodes that are kept free of them."""
+    priority = spec.priority_class_name
+    if priority.startswith(_SYSTEM_PRIORITY) and not allowed.system_priority:
+        yield "priorityClassName", f"{priority!r} ", "systemPriority"
+    for index, toleration in enumerate(spec.tolerations):
+        if not allowed.any_node and toleration.key in {"", *_CONTROL_PLANES}:
+            yield f"tolerations[{index}]", f"of {toleration.key or 'every taint'} ", "anyNode"
 
 
 def _is_below(path: str, roots: Iterable[str]) -> bool:

@@ -28,6 +28,7 @@ HARMLESS = {
                 ]
             },
         },
+        "priorityClassName": "videos-first",
         "runtimeClassName": "nvidia",
         "securityContext": {"fsGroup": 2000, "runAsUser": 1000},
         "containers": [
@@ -88,6 +89,26 @@ REACHING = [
     pytest.param(template(hostPID=True), "hostNetwork", "hostPID", id="the node's processes"),
     pytest.param(template(hostIPC=True), "hostNetwork", "hostIPC", id="the node's memory"),
     pytest.param(template(initContainers=[{"name": "first"}]), "initContainers", "initContainers", id="init"),
+    pytest.param(
+        template(priorityClassName="system-cluster-critical"), "systemPriority",
+        "priorityClassName 'system-cluster-critical'", id="before the cluster's own pods",
+    ),
+    pytest.param(
+        template(priorityClassName="system-node-critical"), "systemPriority", "'system-node-critical'",
+        id="before everybody's pods",
+    ),
+    pytest.param(
+        template(tolerations=[{"key": "gpu", "operator": "Exists"}, {"operator": "Exists"}]), "anyNode",
+        "tolerations[1] of every taint", id="whatever the taint",
+    ),
+    pytest.param(
+        template(tolerations=[{"operator": "Exists", "effect": "NoSchedule"}]), "anyNode", "tolerations[0]",
+        id="whatever the taint of one effect",
+    ),
+    pytest.param(
+        template(tolerations=[{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"}]), "anyNode",
+        "of node-role.kubernetes.io/control-plane", id="a control plane's nodes",
+    ),
     pytest.param(host_path("/"), "hostPaths", "volumes[0].hostPath '/'", id="a path of the node"),
     pytest.param(template(serviceAccountName="admin"), "serviceAccounts", "'admin'", id="an account"),
     pytest.param(template(automountServiceAccountToken=True), "serviceAccounts", "automount", id="an account's token"),
@@ -98,7 +119,7 @@ REACHING = [
     ),
     pytest.param(template(imagePullSecrets=[{"name": "keys"}]), "secrets", "imagePullSecrets[0]", id="pull secret"),
 ]  # fmt: skip
-EVERYTHING = TemplateAllowance(True, True, True, ("/",), ("admin",), ("keys",))
+EVERYTHING = TemplateAllowance(True, True, True, True, True, ("/",), ("admin",), ("keys",))
 
 
 def test_what_stays_inside_its_pods_is_allowed():
@@ -120,6 +141,7 @@ def test_each_is_allowed_by_its_own_switch_and_by_no_other(asked, switch, place)
     values = {
         "privileged": ("privileged", True), "hostNetwork": ("host_network", True),
         "initContainers": ("init_containers", True), "hostPaths": ("host_paths", ("/",)),
+        "systemPriority": ("system_priority", True), "anyNode": ("any_node", True),
         "serviceAccounts": ("service_accounts", ("admin",)), "secrets": ("secrets", ("keys",)),
     }  # fmt: skip
     for name, (field, value) in values.items():

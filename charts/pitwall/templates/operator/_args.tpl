@@ -54,7 +54,7 @@
 - {{ printf "--media-volume-in=%s=%s" $namespace (toJson .) | quote }}
 {{- end }}
 {{- end }}
-{{- range $name, $switch := dict "privileged" "privileged" "hostNetwork" "host-network" "initContainers" "init-containers" }}
+{{- range $name, $switch := dict "privileged" "privileged" "hostNetwork" "host-network" "initContainers" "init-containers" "systemPriority" "system-priority" "anyNode" "any-node" }}
 {{- if index $runtime.allow $name }}
 - --allow-{{ $switch }}
 {{- end }}
