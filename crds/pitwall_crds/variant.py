@@ -3,9 +3,10 @@
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pitwall_crds import names
+from pitwall_crds.addresses import SERVER_RULE, WEIGHTS_RULE, checked_server, checked_weights
 from pitwall_crds.pod.amounts import ResourceRequirements
 from pitwall_crds.pod.template import PodTemplate
 from pitwall_crds.resource import Border, Condition, Metadata, Name, Reference, Resource, cel_rules, keyed_by
@@ -67,13 +68,21 @@ class ReducerSpec(Border):
 class EncoderSpec(Border):
     """The joint image–text encoder; name, revision and weights are part of the embed cache's key."""
 
+    model_config = cel_rules(WEIGHTS_RULE)
+
     name: Annotated[Name, Field(description="The encoder's name, such as conse or siglip-so400m-384.")] = "conse"
     revision: Annotated[
         str,
         Field(max_length=128, description="Version of the encoder's weights; a new one starts an empty embed cache."),
     ] = "1"
     weights: Annotated[
-        str, Field(max_length=512, description="A path or a hub name; empty for an encoder whose weights are packaged.")
+        str,
+        AfterValidator(checked_weights),
+        Field(
+            max_length=512,
+            description="For open_clip: a checkpoint's path without .. in it, a tag such as webli, or hf-hub:NAME; "
+            "empty for an encoder whose weights are packaged.",
+        ),
     ] = ""
     batch_size: Annotated[int, Field(ge=1, le=1024, description="Frames encoded in one forward pass.")] = 32
 
@@ -94,12 +103,18 @@ class AnswerSpec(Border):
             "!has(self.engine) || self.engine != 'openai' || has(self.endpointRef)"
             " || (has(self.endpointUrl) && self.endpointUrl != '')",
             "answer.engine openai must name a server: set endpointUrl or endpointRef",
-        )
+        ),
+        SERVER_RULE,
     )
 
     engine: AnswerEngine = AnswerEngine.MOMENTS
     endpoint_url: Annotated[
-        str, Field(max_length=512, description="Base URL of an OpenAI-compatible server, up to and including /v1.")
+        str,
+        AfterValidator(checked_server),
+        Field(
+            max_length=512,
+            description="Base URL of an OpenAI-compatible server, http or https, up to and including /v1.",
+        ),
     ] = ""
     endpoint_ref: Annotated[
         Reference | None,

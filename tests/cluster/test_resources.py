@@ -10,6 +10,7 @@ import yaml
 from harness.examples import edited
 from harness.kube import CRDS, OPENAPI, Kubectl, KubectlRefusedError
 
+from pitwall_crds.addresses import SERVER_WORDS, WEIGHTS_WORDS
 from pitwall_crds.generate.render import KINDS
 from pitwall_crds.generate.schema import fields
 from pitwall_crds.rollout import RESERVED_FLAG
@@ -108,6 +109,10 @@ RULES = [
         edited(VARIANT, "spec.answer.engine", "openai"),
         "answer.engine openai must name a server: set endpointUrl or endpointRef",
         id="openai-needs-a-server",
+    ),
+    pytest.param(edited(VARIANT, "spec.answer.endpointUrl", "file:///etc/passwd"), SERVER_WORDS, id="servers-are-http"),
+    pytest.param(
+        edited(VARIANT, "spec.encoder", {"name": "vit", "weights": "../etc"}), WEIGHTS_WORDS, id="weights-stay"
     ),
     pytest.param(
         edited(ROLLOUT, "spec.stages", [{"weightBasisPoints": 10_000, "minSeconds": 60, "maxSeconds": 59}]),

@@ -57,7 +57,7 @@ class OpenAiEngine:
         except asyncio.CancelledError:
             brief.deadline.check()
             raise
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             reason = str(error) or type(error).__name__
             raise UnavailableError(
                 f"the answer server {self._url} does not answer ({reason}); check that it runs"

@@ -42,6 +42,17 @@ GOOD = {
     "openai-with-ref": resource(
         "SamplerVariant", VARIANT, answer={"engine": "openai", "endpointRef": {"name": "vllm"}}
     ),
+    "openai-inside": resource(
+        "SamplerVariant", VARIANT, answer={"engine": "openai", "endpointUrl": "https://10.0.0.7:8443/a/v1/"}
+    ),
+    "openai-by-ipv6": resource(
+        "SamplerVariant", VARIANT, answer={"engine": "openai", "endpointUrl": "http://[fd00::1]:8000/v1"}
+    ),
+    "a-tag": resource("SamplerVariant", VARIANT, encoder={"name": "siglip-base-224", "weights": "webli"}),
+    "a-hubs-name": resource(
+        "SamplerVariant", VARIANT, encoder={"name": "vit", "weights": "hf-hub:timm/ViT-B-16-SigLIP"}
+    ),
+    "a-path": resource("SamplerVariant", VARIANT, encoder={"name": "vit", "weights": "/models/vit..b/best.pt"}),
     "gpu": resource("SamplerVariant", VARIANT, runtime__resources={"limits": {"nvidia.com/gpu": 1, "memory": "16Gi"}}),
     "rollout": resource("Rollout", ROLLOUT),
     "at-once": resource("Rollout", ROLLOUT, stages=[FULL]),
@@ -90,6 +101,30 @@ BAD = {
     "no-flag-name": resource("Rollout", ROLLOUT, flag=""),
     "openai-without-server": resource("SamplerVariant", VARIANT, answer={"engine": "openai"}),
     "openai-with-empty-url": resource("SamplerVariant", VARIANT, answer={"engine": "openai", "endpointUrl": ""}),
+    **{
+        f"server-{name}": resource("SamplerVariant", VARIANT, answer={"endpointUrl": url})
+        for name, url in {
+            "of-a-file": "file:///etc/passwd",
+            "of-another-protocol": "gopher://vllm:70/1",
+            "without-a-scheme": "vllm:8000/v1",
+            "without-a-host": "http:///v1",
+            "with-a-port-alone": "http://:8000/v1",
+            "with-credentials": "http://me:secret@vllm/v1",
+            "with-a-query": "http://vllm/delete?all=",
+            "with-a-line": "http://vllm/v1\n",
+        }.items()
+    },
+    **{
+        f"weights-{name}": resource("SamplerVariant", VARIANT, encoder={"name": "vit", "weights": weights})
+        for name, weights in {
+            "that-climb": "../../../etc/passwd",
+            "that-climb-on-the-way": "/models/../etc/passwd",
+            "that-climb-at-the-end": "/models/..",
+            "that-climb-behind-the-hub": "hf-hub:../../etc",
+            "of-a-url": "file:///etc/passwd",
+            "with-a-zero": "webli\0",
+        }.items()
+    },
     "float-parameter": resource("SamplerVariant", VARIANT, sampler__parameters={"peak": 0.8}),
     "list-as-parameter": resource("SamplerVariant", VARIANT, sampler__parameters={"peak": [1]}),
     "long-parameter": resource("SamplerVariant", VARIANT, sampler__parameters={"peak": "x" * 257}),
@@ -142,6 +177,8 @@ def test_a_bad_resource_is_refused(bad: dict[str, Any]):
         ("errors-per-user", "Errors and ColdQueries are counted per query"),
         ("tasks-per-query", "with TaskAbandoned set unit to Session or User, or leave it out"),
         ("selection-of-a-minute", "frame selection is measured up to 16 s: set objectiveMilliseconds to at most 16000"),
+        ("server-of-a-file", "answer.endpointUrl must be http:// or https:// and a host"),
+        ("weights-that-climb", "encoder.weights must be a tag such as webli"),
         ("openai-without-server", "answer.engine openai must name a server: set endpointUrl or endpointRef"),
     ],
 )
@@ -165,7 +202,7 @@ def test_cel_rules_name_fields_of_their_schema():
         text = yaml.safe_dump(definition(kind))
         for rule in validations(definition(kind)):
             plain = re.sub(r"'[^']*'", "", rule["rule"])
-            for field in re.findall(r"\.(?!size|all|filter|exists_one|endsWith|contains)([a-z]\w+)", plain):
+            for field in re.findall(r"\.(?!size|matches|all|filter|exists_one|endsWith|contains)([a-z]\w+)", plain):
                 assert f"{field}:" in text
 
 

@@ -139,6 +139,13 @@ def test_a_dead_server_is_named(model):
         dead.answer(brief(frame(10, 0.5)))
 
 
+def test_an_address_that_cannot_be_asked_is_named():
+    asked = build(AnswerSpec(engine="openai", endpoint_url="http://llm:99999/v1", model="m"), Path("unused"))
+
+    with pytest.raises(UnavailableError, match="http://llm:99999/v1/chat/completions does not answer"):
+        asked.answer(brief(frame(10, 0.5)))
+
+
 @pytest.mark.parametrize(
     "reply",
     [
