@@ -1,0 +1,121 @@
+"""What is wrong with a body is told by the body's own names, and never by those of our types."""
+
+import json
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+
+from pitwall_crds.reading.faults import fault_in_words
+
+
+class Words(BaseModel):
+    """One kind of part."""
+
+    type: Literal["text"]
+    text: str
+
+
+class Film(BaseModel):
+    """Another, whose tag is the name of a field too."""
+
+    type: Literal["film"]
+    film: Words
+    url: int = 0
+
+
+def short(text: str) -> str:
+    """Refuses what is long."""
+    if len(text) > 3:
+        raise ValueError("is too long; shorten it")
+    return text
+
+
+class Message(BaseModel):
+    """Unions of every make."""
+
+    model_config = {"extra": "forbid"}
+
+    content: str | tuple[Annotated[Words | Film, Field(discriminator="type")], ...] | None = None
+    part: Words | Film | None = None
+    mixed: dict[str, int] | Annotated[str, AfterValidator(short)] | bool | None = None
+    parts: Annotated[tuple[Words, ...], Field(min_length=1, max_length=2)] = ()
+
+
+def told(body: object, *, furthest: bool = True) -> str:
+    text = body if isinstance(body, str | bytes) else json.dumps({"messages": [body]})
+    with pytest.raises(ValidationError) as error:
+        Conversation.model_validate_json(text)
+    return fault_in_words(error.value, furthest=furthest)
+
+
+class Conversation(BaseModel):
+    """What is sent."""
+
+    messages: tuple[Message, ...]
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        pytest.param({"content": [{"type": "text"}]}, "messages.0.content.0.text: Field required", id="tag-and-field"),
+        pytest.param(
+            {"content": [{"type": "film", "film": {"type": "text", "text": 5}}]},
+            "messages.0.content.0.film.text is 5: Input should be a valid string",
+            id="a-field-called-as-its-tag",
+        ),
+        pytest.param(
+            {"content": [{"type": "film", "film": {"type": "text", "text": ""}, "url": "x"}]},
+            'messages.0.content.0.url is "x": Input should be a valid integer',
+            id="a-field-called-as-a-type",
+        ),
+        pytest.param(
+            {"content": [{"type": "tex"}]},
+            "messages.0.content.0: 'type' is \"tex\", and must be one of 'text', 'film'",
+            id="unknown-tag",
+        ),
+        pytest.param({"content": [{}]}, "messages.0.content.0: 'type' is missing", id="no-tag"),
+        pytest.param({"content": [5]}, "messages.0.content.0 is 5: Input should be an object", id="no-object"),
+        pytest.param({"content": 5}, "messages.0.content is 5: Input should be a valid string", id="a-plain-type"),
+        pytest.param({"part": {"type": "text"}}, "messages.0.part.text: Field required", id="untagged-classes"),
+        pytest.param({"mixed": {"a": "x"}}, 'messages.0.mixed.a is "x": Input should be a valid', id="a-mapping"),
+        pytest.param({"mixed": "long"}, 'messages.0.mixed is "long": ', id="a-checked-text"),
+        pytest.param({"parts": []}, "messages.0.parts: there must be at least 1, not 0", id="too-few"),
+        pytest.param({"a[b]": 1}, "messages.0.a[b] is 1: Extra inputs", id="the-senders-own-brackets"),
+        pytest.param({"Str": 1}, "messages.0.Str is 1: Extra inputs", id="the-senders-own-capitals"),
+    ],
+)
+def test_a_place_is_told_as_the_body_has_it(message: dict[str, Any], words: str):
+    assert told(message).startswith(words)
+
+
+@pytest.mark.parametrize("furthest", [True, False])
+@pytest.mark.parametrize(
+    "message",
+    [{"content": [{"type": "text"}]}, {"content": [{}]}, {"content": {}}, {"part": 5}, {"part": {}}, {"mixed": []}, 7],
+)
+def test_no_type_of_ours_is_named(message: object, furthest: bool):
+    words = told(message, furthest=furthest)
+    assert not [
+        name for name in ("Words", "Film", "Message", "[", "tuple", "function", "str:", "bool:") if name in words
+    ]
+
+
+def test_a_tag_without_end_and_with_controls_is_told_short_and_spelled_out():
+    words = told({"content": [{"type": "\x1b]0;" + "x" * 1_000_000}]})
+    assert "\x1b" not in words
+    assert len(words) < 250
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("{", "the body is no valid JSON at line 1 column 1"),
+        ("", "the body is no valid JSON at line 1 column 0"),
+        ("[" * 300, "the body is no valid JSON at line 1 column 202"),
+        (b'{"messages": "\xff"}', "the body is no valid JSON at line 1 column 15"),
+        ("5", "the body: Input should be an object"),
+    ],
+)
+def test_what_is_no_json_is_told_without_the_parsers_words(body: str | bytes, words: str):
+    assert told(body) == words
