@@ -92,6 +92,9 @@ class Header(StrEnum):
     """A signed token that says for which user and session a caller speaks."""
     OWNER = "x-pitwall-owner"
     """Whose videos a call to a runtime is about, as a digest that the gateway makes; without it, everybody's."""
+    PARTY = "x-pitwall-party"
+    """Who asks a runtime, as two digests that the gateway makes: the caller's and, behind a dot, the user's, which may
+    be empty. Without it, everybody."""
     TRACE = "traceparent"
     DEADLINE = "pitwall-deadline-ms"
     """Milliseconds that are left for the answer, when the request is sent."""

@@ -68,6 +68,8 @@ class Runtime:
     status: int = 200
     words: str = ""
     details: dict[str, Any] = field(default_factory=dict)
+    refuses_about: str | None = None
+    """What a refusal says of the video that was asked about."""
     seen: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
@@ -97,7 +99,9 @@ class Runtime:
                 self.fails_first -= 1
                 return JSONResponse({"error": {"message": "not yet"}}, 500)
             if self.status != 200:
-                return JSONResponse({"error": {"message": self.words, "type": "x", "code": "y"}}, self.status)
+                told = {} if self.refuses_about is None else {"pitwall": {"video": self.refuses_about}}
+                error = {"error": {"message": self.words, "type": "x", "code": "y"}}
+                return JSONResponse({**error, **told}, self.status)
             answer = completion(self.name, self.tokens, self.cache)
             answer["pitwall"].update(self.details)
             return JSONResponse(answer)

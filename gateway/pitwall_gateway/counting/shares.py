@@ -23,6 +23,9 @@ REMEMBERED: Final = 2048
 """Parties remembered per kind of trial. Whoever has more than a 2048th of all is among them (Misra and Gries 1982)."""
 
 
+_BEGINNING: Final = (TrialKind.QUESTION, TrialKind.COPY)
+
+
 class Excess(StrEnum):
     """Whose share is used up; values of the label `reason`."""
 
@@ -90,7 +93,9 @@ class Shares:
         if not series.run:
             return None
         known = self._kind(series, kind)
-        first = self._rule.first_questions if kind in (TrialKind.QUESTION, TrialKind.COPY) else self._rule.first_labels
+        if known is None:
+            return None
+        first = self._rule.first_questions if kind in _BEGINNING else self._rule.first_labels
         if self._is_over(known.persons.count(party.person), known.total, self._rule.user, first) and party.person:
             return Excess.USER
         # A caller that has a share may invent users: at first it counts as one.
@@ -124,10 +129,18 @@ class Shares:
     def _is_over(count: int, total: int, share: float, first: int) -> bool:
         return share < 1 and count >= first and count + 1 > share * (total + 1)
 
-    def _kind(self, series: ArmSeries, kind: str) -> _Kind:
+    def _kind(self, series: ArmSeries, kind: str) -> _Kind | None:
+        """What is known of these trials; None for a label of a run that is over, which `EvidenceCounters` ignores. As
+        there, only a question makes its run the present one: nothing that comes late pushes that out."""
         kinds = self._runs.get(series.run)
         if kinds is None:
+            if kind not in _BEGINNING and len(self._runs) >= RUNS:
+                return None
             kinds = self._runs[series.run] = {}
             if len(self._runs) > RUNS:
                 self._runs.popitem(last=False)
+            if kind != TrialKind.QUESTION:
+                self._runs.move_to_end(series.run, last=False)
+        elif kind == TrialKind.QUESTION:
+            self._runs.move_to_end(series.run)
         return kinds.setdefault((series, kind), _Kind())

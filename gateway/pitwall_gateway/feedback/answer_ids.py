@@ -11,22 +11,23 @@ _MARK_BYTES: Final = 12
 
 
 class AnswerIds:
-    """Ids that hold an HMAC-SHA-256 (RFC 2104) of caller and session, by a key that lives as long as the process."""
+    """Ids that hold an HMAC-SHA-256 (RFC 2104) of who got the answer (caller, vouched user and session), by a key
+    that lives as long as the process."""
 
     def __init__(self, key: bytes = b"") -> None:
         self._key = key or secrets.token_bytes(32)
 
-    def new(self, visit: str) -> str:
-        """An id for an answer in this caller's session."""
+    def new(self, holder: str) -> str:
+        """An id for an answer that this caller gets in this session."""
         nonce = secrets.token_hex(_NONCE_BYTES)
-        return f"{PREFIX}{nonce}{self._mark(nonce, visit)}"
+        return f"{PREFIX}{nonce}{self._mark(nonce, holder)}"
 
-    def belongs(self, answer_id: str, visit: str) -> bool:
-        """Whether the answer was given in this caller's session."""
+    def belongs(self, answer_id: str, holder: str) -> bool:
+        """Whether this caller got the answer in this session."""
         said = answer_id.removeprefix(PREFIX)
         nonce, mark = said[: 2 * _NONCE_BYTES], said[2 * _NONCE_BYTES :]
-        return hmac.compare_digest(mark.encode(), self._mark(nonce, visit).encode())
+        return hmac.compare_digest(mark.encode(), self._mark(nonce, holder).encode())
 
-    def _mark(self, nonce: str, visit: str) -> str:
-        digest = hmac.new(self._key, f"{nonce}|{visit}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+    def _mark(self, nonce: str, holder: str) -> str:
+        digest = hmac.new(self._key, f"{nonce}|{holder}".encode("utf-8", "surrogatepass"), hashlib.sha256)
         return digest.hexdigest()[: 2 * _MARK_BYTES]

@@ -112,7 +112,7 @@ class Feedback:
 
     def new_answer(self, question: Question) -> str:
         """An id for the answer to come, which is of use to this caller in this session alone."""
-        return self._ids.new(question.visit)
+        return self._ids.new(question.holder)
 
     def answered(self, answer_id: str, question: Question, series: ArmSeries) -> None:
         """The answer was given, and counts on this series."""
@@ -123,7 +123,8 @@ class Feedback:
         """Count what is new. Raises RefusedError (404), before anything is counted, for an answer or a session that is
         unknown or another's: which of both is not told."""
         is_new: dict[str, bool] = {}
-        visit = speaker.visit(speaker.session or body.session or speaker.user)
+        session = speaker.session or body.session or speaker.user
+        visit = speaker.visit(session)
         if body.task is not None and not self._ledger.knows_session(visit):
             raise self._unknown(
                 "session",
@@ -131,7 +132,7 @@ class Feedback:
                 "the x-pitwall-session header of a recent question, or its `user` field without one",
             )
         if body.thumbs is not None:
-            thumbed = self._thumb(body, visit)
+            thumbed = self._thumb(body, speaker.holder(session))
             if thumbed is None:
                 remedy = "the x-pitwall-answer-id header of a recent answer, and as session that of its question"
                 raise self._unknown("answer_id", body.answer_id, remedy)
@@ -144,8 +145,8 @@ class Feedback:
             already_known=tuple(name for name, new in is_new.items() if not new),
         )
 
-    def _thumb(self, body: FeedbackBody, visit: str) -> list[Trial] | None:
-        if not self._ids.belongs(body.answer_id, visit):
+    def _thumb(self, body: FeedbackBody, holder: str) -> list[Trial] | None:
+        if not self._ids.belongs(body.answer_id, holder):
             return None
         return self._ledger.thumb(body.answer_id, down=body.thumbs is Thumbs.DOWN)
 

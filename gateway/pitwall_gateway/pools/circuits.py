@@ -1,4 +1,4 @@
-"""Calls variants through circuit breakers, so that a variant which keeps failing a caller is left alone for a while."""
+"""Calls variants through circuit breakers, so that a variant which keeps failing somebody is left alone for a while."""
 
 import logging
 import time
@@ -11,6 +11,7 @@ from pitwall_crds.names import Arm
 from pitwall_gateway.pools.breaker import Breaker, BreakerRule, Circuit
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure
+from pitwall_gateway.values.speaker import Party
 
 log = logging.getLogger(__name__)
 CIRCUITS: Final = 4096
@@ -18,7 +19,7 @@ CIRCUITS: Final = 4096
 PODS: Final = 256
 """URLs that a circuit remembers to have met."""
 
-Key = tuple[str, Arm, str]
+Key = tuple[str, Arm, Party]
 Pool = Callable[[str, Arm], tuple[str, ...]]
 """A variant and an arm in, the URLs of its pods out."""
 
@@ -40,8 +41,9 @@ class _Line:
 
 
 class Circuits:
-    """One circuit per variant, arm and caller, so that nobody's questions cut others off. Stable's keeps nobody from
-    asking it, where there is nobody else to ask.
+    """One circuit per variant, arm and user of a caller, so that nobody's questions cut others off, or let what an
+    open circuit refuses them speak against a variant. Questions that name no user have one of their caller. Stable's
+    keeps nobody from asking it, where there is nobody else to ask.
 
     A pod that a circuit has not met, be it a new one or one of another revision, closes it. A failure opens it only
     once it is told to count: a question that stable fails too says nothing of the variant.
@@ -83,7 +85,7 @@ class Circuits:
         return admitted
 
     def is_closed(self, call: Call) -> bool:
-        """Whether this arm does not keep failing this caller."""
+        """Whether this arm does not keep failing this party."""
         return self._line(call).breaker.circuit is Circuit.CLOSED
 
     def succeeded(self, call: Call) -> None:
@@ -98,10 +100,11 @@ class Circuits:
         line.breaker = before.failed(time.monotonic())
         if Circuit.OPEN is line.breaker.circuit is not before.circuit:
             wait = line.breaker.wait_seconds
-            log.warning("%s as %s for %s: circuit open for %.0f s", call.variant, call.arm, call.caller or "all", wait)
+            whom = f"a user of {call.party.caller}" if call.party.caller else "all"
+            log.warning("%s as %s for %s: circuit open for %.0f s", call.variant, call.arm, whom, wait)
 
     def _line(self, call: Call) -> _Line:
-        key = (call.variant, call.arm, call.caller)
+        key = (call.variant, call.arm, call.party)
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = _Line(Breaker(self._rule))

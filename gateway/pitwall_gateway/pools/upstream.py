@@ -14,9 +14,12 @@ from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.pools.routes import RouteTable
 from pitwall_gateway.pools.silence import Silence
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure, VariantRefusal, read_reply
+from pitwall_gateway.values.speaker import NOBODY, Party
 
 UNCONNECTED = (httpx.ConnectError, httpx.ConnectTimeout)
 """The question cannot have reached anybody."""
+WORDS_SECONDS = 0.5
+"""What a runtime has less than the call, so that it can still say why there is no answer; of short calls a tenth."""
 STALE_CONNECTION_SECONDS = 0.1
 """A kept connection that the runtime had closed fails within this time; only then is the call repeated."""
 
@@ -46,14 +49,14 @@ ANSWERS = RuntimeExchange("POST", "/v1/chat/completions", read_reply)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One question of one caller for one variant, to be answered before `ends` (time.monotonic), if that is said.
+    """One question of one party for one variant, to be answered before `ends` (time.monotonic), if that is said.
     `instead`: it was assigned to another arm, so it has no part in the bounds of this one."""
 
     variant: str
     arm: Arm
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
-    caller: str = ""
+    party: Party = NOBODY
     ends: float = math.inf
     instead: bool = False
     exchange: RuntimeExchange = ANSWERS
@@ -173,7 +176,9 @@ class Upstream:
 
     async def _exchange(self, call: Call, url: str, started: float) -> Reply:
         limit, exchange = _left(call), call.exchange
-        headers = {**call.headers, Header.DEADLINE: str(max(1, int(1000 * limit)))}
+        headers = {**call.headers, Header.DEADLINE: str(max(1, int(1000 * _to_answer_in(limit))))}
+        if call.party.caller:
+            headers[Header.PARTY] = call.party.digests()
         connecting = self._silence.attempt(ArmSeries(call.variant, call.arm))
         method, address, trace = exchange.method, url + exchange.path, {"trace": connecting.trace}
         try:
@@ -216,6 +221,10 @@ class Upstream:
             FailureKind.TIMEOUT,
             f"sampler variant {call.variant} did not answer in {waited:.1f} s, the limit is {limit:.3g} s at {url}",
         )
+
+
+def _to_answer_in(limit: float) -> float:
+    return limit - min(WORDS_SECONDS, limit / 10)
 
 
 def _left(call: Call) -> float:

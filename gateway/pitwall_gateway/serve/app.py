@@ -170,7 +170,7 @@ async def _copy(wiring: Wiring, question: Question, served: RelayedAnswer, heade
     for series in wiring.assigner.copies(question.targeting_key):
         if series.variant not in (served.assigned.variant, served.by.variant):
             counted = wiring.telemetry.weighed(series, TrialKind.COPY, question.party)
-            wiring.shadow.offer(Copy(counted, question.body, primary, headers))
+            wiring.shadow.offer(Copy(counted, question.body, primary, headers, question.party))
 
 
 def _add_feedback(app: FastAPI, wiring: Wiring) -> None:

@@ -15,7 +15,14 @@ from pitwall_gateway.pools.circuits import Circuits
 from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.serve.substitutes import Substitutes
-from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
+from pitwall_gateway.values.answer import (
+    FailureKind,
+    Reply,
+    VariantAnswer,
+    VariantFailure,
+    VariantRefusal,
+    same_video,
+)
 from pitwall_gateway.values.question import Question
 
 
@@ -124,7 +131,7 @@ class Relay:
             assigned.arm,
             question.body,
             {**headers, Header.ARM: assigned.arm},
-            question.speaker.caller,
+            question.party,
             now + (ends - now) * FIRST_PART,
         )
         if why := self._substitutes.why_not_stable(call):
@@ -157,7 +164,8 @@ class Relay:
         """Stable's word on a question that its assigned variant did not answer, asked once; on a question of stable's
         own it is another try, so that the same can be said of every arm: it failed what stable answers.
 
-        A question that stable fails or refuses too is nobody's evidence.
+        A question that stable fails or refuses too is nobody's evidence, and so is one about a video that its server
+        did not give to both alike.
         """
         stable = ArmSeries(self._assigner.stable_variant(), Arm.STABLE)
         headers = {**call.headers, Header.ARM: Arm.STABLE}
@@ -170,7 +178,9 @@ class Relay:
         if isinstance(reply, VariantRefusal):
             return RelayedAnswer(reply, served.assigned, stable) if served.failure else served
         failure = served.failure or _contradicted(served.reply)
-        if call.arm is not Arm.STABLE and failure.fault is not FailureKind.CIRCUIT_OPEN:
+        if not same_video(failure, reply):
+            failure = replace(failure, counts=False)
+        if call.arm is not Arm.STABLE and failure.counts and failure.fault is not FailureKind.CIRCUIT_OPEN:
             self._circuits.failed(call)
         return RelayedAnswer(reply, served.assigned, stable, failure)
 
@@ -194,5 +204,5 @@ def _may_mend(reply: Reply) -> bool:
 
 def _contradicted(reply: Reply) -> VariantFailure:
     """The failure of a variant that refused what stable answers."""
-    words = reply.message if isinstance(reply, VariantRefusal) else ""
-    return VariantFailure(FailureKind.REFUSED, f"refuses what stable answers: {words}")
+    words, video = (reply.message, reply.video) if isinstance(reply, VariantRefusal) else ("", None)
+    return VariantFailure(FailureKind.REFUSED, f"refuses what stable answers: {words}", video=video)

@@ -15,6 +15,8 @@ from pitwall_gateway.values.refusal import error_body
 JSON = "application/json"
 MODEL = "pitwall"
 RETRY_SECONDS = 2
+TELLING = frozenset({"sampler_variant", "frame_selection_seconds", "cache", "stages"})
+"""Details of an answer by which one arm is told from the other at a glance; they are counted before."""
 
 
 def respond(served: RelayedAnswer, question: Question, answer_id: str, *, shows: bool) -> Response:
@@ -43,7 +45,7 @@ def _anonymous(answer: VariantAnswer) -> VariantAnswer:
     """The answer without the names that tell its arm: whoever sees them may ask until they get the one they want."""
     document = {**answer.document, "model": MODEL}
     if isinstance(details := document.get("pitwall"), dict):
-        document["pitwall"] = {key: value for key, value in details.items() if key != "sampler_variant"}
+        document["pitwall"] = {key: value for key, value in details.items() if key not in TELLING}
     return replace(answer, document=document, body=json.dumps(document).encode())
 
 

@@ -13,20 +13,22 @@ from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.pools.circuits import Answerer
 from pitwall_gateway.pools.upstream import Call
-from pitwall_gateway.values.answer import VariantAnswer, VariantFailure
+from pitwall_gateway.values.answer import Reply, VariantAnswer, VariantFailure, same_video
+from pitwall_gateway.values.speaker import NOBODY, Party
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A question for a shadow variant, and the series it counts on. `primary` is the answer to compare with, None if it
-    may not be compared."""
+    """A question of a party for a shadow variant, and the series it counts on. `primary` is the answer to compare with,
+    None if it may not be compared."""
 
     series: ArmSeries
     body: bytes
     primary: VariantAnswer | None
     headers: Mapping[str, str] = field(default_factory=dict)
+    party: Party = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +82,14 @@ class Shadow:
         started = time.monotonic()
         waiting, end = self._telemetry.evidence.copied(series), End.ABANDONED
         try:
-            reply = await self._upstream.ask(Call(series.variant, series.arm, copy.body, headers))
+            reply = await self._upstream.ask(Call(series.variant, series.arm, copy.body, headers, copy.party))
             answer = reply if isinstance(reply, VariantAnswer) else None
             if isinstance(reply, VariantFailure):
                 answer_id = headers.get(Header.ANSWER_ID, "")
                 log.warning(
                     "copy failed", extra=fields(answer_id=answer_id, variant=series.variant, cause=reply.detail)
                 )
-            end = End.ANSWERED if answer else End.FAILED
+            end = _end(reply, copy.primary)
         finally:
             self._telemetry.evidence.closed(waiting, end, time.monotonic() - started)
         if answer is None:
@@ -95,7 +97,7 @@ class Shadow:
         else:
             self._telemetry.answered(series, answer.seconds)
             self._telemetry.evidence.measured(series, answer)
-        if copy.primary is not None:
+        if copy.primary is not None and end is not End.UNMEASURED:
             self._telemetry.shadow_pair(series, Outcome.OK if answer else Outcome.ERROR)
         if copy.primary is not None and answer is not None:
             self._compare(series, answer, copy.primary)
@@ -105,6 +107,14 @@ class Shadow:
             self._telemetry.shadow_latency_ratio(series, shadow.seconds / max(primary.seconds, 1e-6))
         if primary.tokens and shadow.tokens:
             self._telemetry.shadow_tokens_ratio(series, shadow.tokens / primary.tokens)
+
+
+def _end(reply: Reply, primary: VariantAnswer | None) -> End:
+    """How a copy ended: of a video that its server did not give to both alike, nothing follows."""
+    if isinstance(reply, VariantAnswer):
+        return End.ANSWERED
+    measured = same_video(reply, primary) if primary else reply.video != ""
+    return End.FAILED if measured else End.UNMEASURED
 
 
 def paid_for(primary: VariantAnswer, shadow: VariantAnswer) -> bool:

@@ -14,6 +14,8 @@ NO_QUEUE = frozenset({"queue_full", "queue_unavailable"})
 LONGEST_WORDS = 1_000
 """Characters of a runtime's error that are told on."""
 
+LONGEST_DIGEST = 160
+
 LARGEST_AMOUNT = 1e12
 """Seconds or tokens of one answer; whatever tells more is mistaken, and would drown all the others."""
 
@@ -34,7 +36,7 @@ class FailureKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class VariantAnswer:
     """A chat completion, or what is known of a video, byte for byte. `seconds` of the call; what it does not tell of
-    its cost is None, or ""."""
+    its cost is None, or "". `video`: the digest of what it is about."""
 
     body: bytes
     document: dict[str, Any]
@@ -43,27 +45,32 @@ class VariantAnswer:
     cache: str = ""
     selection_seconds: float | None = None
     encoder_seconds: float | None = None
+    video: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class VariantRefusal:
     """The runtime's own error for a bad question (4xx), or for a video that its queue does not take now (503): its
-    words to the caller, and nothing else that it sent."""
+    words to the caller. `video`: the digest of what was asked about, empty where its server had not given it, None
+    where that is not told."""
 
     status: int
     message: str
     code: str
+    video: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VariantFailure:
     """No answer. `detail` is for those who read the log: who, what, and the limit if one was passed. `counts` is
-    whether it says something of the variant, `reached` whether any pod may have got the question."""
+    whether it says something of the variant, `reached` whether any pod may have got the question. `video` as of a
+    refusal."""
 
     fault: FailureKind
     detail: str
     counts: bool = True
     reached: bool = True
+    video: str | None = None
 
 
 Reply = VariantAnswer | VariantRefusal | VariantFailure
@@ -72,7 +79,8 @@ Reply = VariantAnswer | VariantRefusal | VariantFailure
 def read_reply(status: int, body: bytes, seconds: float) -> Reply:
     """The outcome that an HTTP status and body stand for."""
     if status in TRANSIENT or status >= 500:
-        return VariantFailure(FailureKind.STATUS, f"its runtime says {status}: {_words(body)}")
+        words = f"its runtime says {status}: {_words(body)}"
+        return VariantFailure(FailureKind.STATUS, words, video=_video(_object(body)))
     if 400 <= status < 500:
         return _refusal(status, body)
     document = _object(body)
@@ -90,7 +98,16 @@ def read_reply(status: int, body: bytes, seconds: float) -> Reply:
         cache=cache if isinstance(cache, str) else "",
         selection_seconds=_amount(details.get("frame_selection_seconds")),
         encoder_seconds=_amount(stages.get("encode")) if isinstance(stages, dict) else None,
+        video=_video(document) or "",
     )
+
+
+def same_video(failed: VariantFailure | VariantRefusal, answer: VariantAnswer) -> bool:
+    """Whether what one variant did not answer is what another one did: of a video that its server gave to one of them
+    alone, or another time differently, nothing follows. Who tells nothing is taken at its word."""
+    if failed.video is None:
+        return True
+    return bool(failed.video) and answer.video in ("", failed.video)
 
 
 def read_record(status: int, body: bytes, seconds: float) -> Reply:
@@ -130,7 +147,15 @@ def _refusal(status: int, body: bytes) -> VariantRefusal:
     message, code = said.get("message"), said.get("code")
     if not isinstance(message, str) or not message:
         message = f"the question was refused ({status}) without a reason"
-    return VariantRefusal(status, message[:LONGEST_WORDS], code[:64] if isinstance(code, str) else "refused")
+    code = code[:64] if isinstance(code, str) else "refused"
+    return VariantRefusal(status, message[:LONGEST_WORDS], code, _video(_object(body)))
+
+
+def _video(document: dict[str, Any]) -> str | None:
+    """The digest of the video that the runtime had, as it tells it; None if it does not."""
+    details = document.get("pitwall")
+    video = details.get("video") if isinstance(details, dict) else None
+    return video[:LONGEST_DIGEST] if isinstance(video, str) else None
 
 
 def _words(body: bytes) -> str:

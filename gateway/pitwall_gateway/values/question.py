@@ -34,6 +34,11 @@ class Question:
         return self.speaker.visit(self.session)
 
     @property
+    def holder(self) -> str:
+        """Who may say what they think of its answer."""
+        return self.speaker.holder(self.session)
+
+    @property
     def party(self) -> Party:
         """Whose question it is."""
         return self.speaker.party(self.user)

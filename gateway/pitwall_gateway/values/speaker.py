@@ -12,6 +12,10 @@ class Party:
     caller: str = ""
     person: str = ""
 
+    def digests(self) -> str:
+        """The caller's and the person's, with a dot between: runtimes tell parties apart, and need no names."""
+        return f"{_digest(self.caller)[:16]}.{_digest(self.person)[:16] if self.person else ''}"
+
 
 NOBODY: Final = Party()
 
@@ -31,11 +35,19 @@ class Speaker:
 
     def owner(self) -> str:
         """Whose the videos are that this speaker sends: a digest, since runtimes need no names."""
-        return hashlib.sha256(repr((self.caller, self.user)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return _digest(repr((self.caller, self.user)))[:32]
+
+    def holder(self, session: str) -> str:
+        """Who got an answer in this session, which may be empty: caller and vouched user are always told apart."""
+        return repr((self.caller, self.user, session))
 
     def visit(self, session: str) -> str:
         """A session's name among those of all callers and vouched users; empty for none."""
         return repr((self.caller, self.user, session)) if session else ""
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 LOCAL: Final = Speaker("local")

@@ -35,8 +35,16 @@ class Resolver:
         self._fetcher = Fetcher(self.downloads, self.limits, self.quota)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ingest")
 
-    def submit(self, url: str, deadline: Deadline) -> "Future[Video]":
-        """The video at `url`, some time; what goes wrong is the future's exception, a RefusedError or OSError."""
+    def is_remote(self, url: str) -> bool:
+        """Whether another server has a say in what comes of this address."""
+        try:
+            return self._is_remote(url)
+        except MediaRefusedError:
+            return False
+
+    def submit(self, url: str, deadline: Deadline, party: str = "") -> "Future[Video]":
+        """The video at `url`, some time, for this party; what goes wrong is the future's exception, a RefusedError or
+        OSError."""
         try:
             remote = self._is_remote(url)
         except MediaRefusedError as refusal:
@@ -44,7 +52,7 @@ class Resolver:
             failed.set_exception(refusal)
             return failed
         if remote:
-            return self._fetcher.submit(url, deadline)
+            return self._fetcher.submit(url, deadline, party)
         return self._readers.submit(resolve_file, url, self.media_roots, self.limits.max_bytes)
 
     def resolve(self, url: str, deadline: Deadline | None = None) -> Video:
@@ -57,10 +65,10 @@ class Resolver:
         """The video at a path that the asker typed on this machine."""
         return with_subtitles(open_video(path.resolve(), self.limits.max_bytes), self.media_roots)
 
-    async def subtitles(self, url: str, deadline: Deadline) -> tuple[Caption, ...]:
+    async def subtitles(self, url: str, deadline: Deadline, party: str = "") -> tuple[Caption, ...]:
         """The captions of the file at `url`, fetched as a video is. Raises a RefusedError that names the field."""
         try:
-            file = await asyncio.wrap_future(self.submit(url, deadline))
+            file = await asyncio.wrap_future(self.submit(url, deadline, party))
             with self.keeping(file) as kept:
                 if not kept:
                     raise UnavailableError("they are evicted as soon as they are fetched; have the cache enlarged")

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -31,6 +32,7 @@ from pitwall_runtime.errors import (
 )
 from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.resolve import Resolver
+from pitwall_runtime.media import Video
 from pitwall_runtime.pipeline.pipeline import AskedQuestion, Pipeline, Result
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve import schema
@@ -42,6 +44,7 @@ from pitwall_runtime.serve.worker import Lanes, QueueLimits, Worker
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = "1"
 _MOST_DIGITS = 12
+_LONGEST_PARTY = 64
 _TRIES = 3
 _LONGEST_ID = 256
 _LONGEST_CAUSE = 1000
@@ -95,20 +98,36 @@ def _completion(engine: ServingState) -> Callable[[Request], object]:
     async def completion(request: Request) -> schema.ChatResponse:
         deadline = _deadline(request, engine.deadline_seconds)
         asked = schema.question_of(_parse(await _body(request)))
-        arm = _arm(request, engine.arm)
+        arm, party = _arm(request, engine.arm), request.headers.get(Header.PARTY, "")[:_LONGEST_PARTY]
+        request.state.seen = seen = SeenVideo("" if engine.resolver.is_remote(asked.video.url) else None)
         try:
-            result = await while_asked(request, deadline, _answer(engine, asked, arm, deadline))
+            result = await while_asked(request, deadline, _answer(engine, asked, arm, deadline, party, seen))
         except TooLateError:
             await _prepare_later(engine, asked.video.url)
             raise
-        return _response(engine.variant, result)
+        return _response(engine.variant, result, seen.digest or "")
 
     return completion
 
 
-async def _answer(engine: ServingState, about: schema.AskedAbout, arm: str, deadline: Deadline) -> Result:
+@dataclass(slots=True)
+class SeenVideo:
+    """The digest of what a question is about, its subtitles included; empty while a server is to give it, None while a
+    file of ours is looked for."""
+
+    digest: str | None
+
+    def add(self, video: Video) -> None:
+        """It is here."""
+        words = f"+{sha256(repr(video.subtitles).encode()).hexdigest()[:16]}" if video.subtitles else ""
+        self.digest = video.content_hash + words
+
+
+async def _answer(
+    engine: ServingState, about: schema.AskedAbout, arm: str, deadline: Deadline, party: str, seen: SeenVideo
+) -> Result:
     """Fetching has places of its own: a question takes one of the workers' only once its video is here."""
-    pipeline = engine.loaded()
+    pipeline, caller = engine.loaded(), party.partition(".")[0]
     started = time.perf_counter()
 
     def at_once() -> Result:
@@ -124,17 +143,19 @@ async def _answer(engine: ServingState, about: schema.AskedAbout, arm: str, dead
         )
 
     for _ in range(_TRIES):
-        video = await asyncio.wrap_future(engine.resolver.submit(about.video.url, deadline))
+        video = await asyncio.wrap_future(engine.resolver.submit(about.video.url, deadline, party))
         if about.video.subtitles_url:
-            captions = await engine.resolver.subtitles(about.video.subtitles_url, deadline)
+            seen.digest = "" if engine.resolver.is_remote(about.video.subtitles_url) else seen.digest
+            captions = await engine.resolver.subtitles(about.video.subtitles_url, deadline, party)
             video = replace(video, subtitles=captions)
+        seen.add(video)
         ingest = time.perf_counter() - started
         with engine.resolver.keeping(video) as kept:
             if not kept:
                 continue
             lane = engine.lanes.lane(video, about.stretch)
             try:
-                answer = await (_in_parts(engine, lane, begin) if pipeline.waits else lane.run(at_once))
+                answer = await (_in_parts(engine, lane, begin, caller) if pipeline.waits else lane.run(at_once, caller))
             except SamplerFailedError as failure:
                 engine.health.failed(failure, pipeline.hanging)
                 raise
@@ -153,12 +174,12 @@ async def _prepare_later(engine: ServingState, address: str) -> None:
             await asyncio.to_thread(engine.desk.submit, address)
 
 
-async def _in_parts(engine: ServingState, lane: Worker, begin: Callable[[], AskedQuestion]) -> Result:
+async def _in_parts(engine: ServingState, lane: Worker, begin: Callable[[], AskedQuestion], caller: str) -> Result:
     """A place of the workers' before and after the sampler, none while it waits for its model."""
     pipeline = engine.loaded()
-    with await lane.run(begin) as asked:
+    with await lane.run(begin, caller) as asked:
         selection = await engine.waiting.run(lambda: pipeline.choose(asked))
-        return await lane.run(lambda: pipeline.finish(asked, selection))
+        return await lane.run(lambda: pipeline.finish(asked, selection), caller)
 
 
 def _deadline(request: Request, longest_seconds: float) -> Deadline:
@@ -195,7 +216,7 @@ def _arm(request: Request, home: str) -> str:
     return said if said in set(Arm) else home
 
 
-def _response(variant: SamplerVariant, result: Result) -> schema.ChatResponse:
+def _response(variant: SamplerVariant, result: Result, video: str) -> schema.ChatResponse:
     completion = result.answer.completion_tokens
     moments = tuple(
         schema.MomentOut(
@@ -227,6 +248,7 @@ def _response(variant: SamplerVariant, result: Result) -> schema.ChatResponse:
             frame_selection_seconds=result.stages["select"],
             cache="cold" if result.cold else "warm",
             stages=result.stages,
+            video=video,
         ),
     )
 
@@ -251,7 +273,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
     _tell(request, error.status, error.code, error.message)
     kind = "server_error" if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
     headers = {"Retry-After": _RETRY_SECONDS} if isinstance(error, UnavailableError) else None
-    return JSONResponse(schema.error_json(error.message, kind, error.code), error.status, headers)
+    body = schema.error_json(error.message, kind, error.code)
+    return JSONResponse({**body, **_what_was_seen(request)}, error.status, headers)
 
 
 async def _refuse_route(request: Request, error: Exception) -> Response:
@@ -265,7 +288,13 @@ async def _refuse_bug(request: Request, error: Exception) -> Response:
     """A bug of ours: the log gets the whole story, the asker one sentence."""
     _tell(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", f"{type(error).__name__}: {error}", error)
     body = schema.error_json("the runtime failed on this question; see its log", "server_error", "internal_error")
-    return JSONResponse(body, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return JSONResponse({**body, **_what_was_seen(request)}, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _what_was_seen(request: Request) -> dict[str, object]:
+    """For the gateway: what two variants said of different videos is not compared."""
+    seen: SeenVideo | None = getattr(request.state, "seen", None)
+    return {} if seen is None or seen.digest is None else {"pitwall": {"video": seen.digest}}
 
 
 def _tell(request: Request, status: int, code: str, cause: str, error: Exception | None = None) -> None:

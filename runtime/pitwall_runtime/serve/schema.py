@@ -92,6 +92,8 @@ class Extension(Part):
     frame_selection_seconds: float
     cache: Literal["cold", "warm"]
     stages: dict[str, float]
+    video: str
+    """The digest of the video and, behind a plus, of its subtitles."""
 
 
 class ReplyMessage(Part):

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +13,9 @@ from pitwall_runtime.media import WHOLE, Stretch, Video
 
 KNOWN: Final = 4096
 """Videos that are remembered; the one that was asked about longest ago is forgotten."""
+
+CALLER_PART: Final = 3 / 4
+"""Of a queue's places, what one caller may have; the rest is for others."""
 
 T = TypeVar("T")
 
@@ -31,20 +34,37 @@ class Worker:
     def __init__(self, limits: QueueLimits) -> None:
         self._limits = limits
         self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="pipeline")
-        self._free = threading.BoundedSemaphore(limits.threads + limits.waiting)
+        self._places = limits.threads + limits.waiting
+        self._taken: Counter[str] = Counter()
+        self._guard = threading.Lock()
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """The result of `work`. Raises UnavailableError at once if the queue is full.
+    async def run(self, work: Callable[[], T], caller: str = "") -> T:
+        """The result of `work`. Raises UnavailableError at once if the queue is full, or the caller's part of it: some
+        places are left for others, whoever comes first.
 
         Work that nobody waits for any more is not begun; work that has begun ends at its own checks of its deadline.
         """
-        if not self._free.acquire(blocking=False):
-            capacity = self._limits.threads + self._limits.waiting
-            raise UnavailableError(f"{capacity} questions are already in progress or waiting; ask again in a second")
+        self._take(caller)
         future = self._threads.submit(work)
         # The place is given back when the work is done, not when an impatient client goes away.
-        future.add_done_callback(lambda _: self._free.release())
+        future.add_done_callback(lambda _: self._give_back(caller))
         return await asyncio.wrap_future(future)
+
+    def _take(self, caller: str) -> None:
+        with self._guard:
+            total = self._taken.total()
+            if total >= self._places:
+                raise UnavailableError(f"{total} questions are already in progress or waiting; ask again in a second")
+            if caller and self._taken[caller] >= self._places * CALLER_PART:
+                words = f"{self._taken[caller]} questions of this application are already in progress or waiting"
+                raise UnavailableError(f"{words}; ask again in a second")
+            self._taken[caller] += 1
+
+    def _give_back(self, caller: str) -> None:
+        with self._guard:
+            self._taken[caller] -= 1
+            if not self._taken[caller]:
+                del self._taken[caller]
 
     def close(self) -> None:
         """Start nothing new; let what runs finish."""

@@ -142,3 +142,20 @@ def test_a_scrape_tells_long_and_empty_names_once_each():
 
     assert {sample.labels["caller"]: sample.value for sample in family.samples} == {"": 1, "x" * 64: 2, "web": 1}
     assert family.samples[0].labels["run"] == "run-1"
+
+
+def test_what_comes_late_pushes_the_present_run_out_of_nobodys_memory():
+    """A thumb on an answer of an old run once made a user's share of the present one begin anew."""
+    kept, loud = shares(), Party("web", "loud")
+    old = [replace(CANDIDATE, run=f"run-{number}") for number in range(3)]
+    present = replace(CANDIDATE, run="run-9")
+    for series in (*old, present):
+        kept.take(series, TrialKind.QUESTION, loud)
+    counted = 0
+    for number in range(40):
+        counted += kept.take(present, TrialKind.QUESTION, loud) is None
+        for series in old[: 1 + number % 3]:
+            kept.take(series, "thumbs_down query", loud)
+            kept.take(series, TrialKind.COPY, loud)
+
+    assert counted == RULE.first_questions - 1

@@ -106,6 +106,15 @@ def test_nobody_says_what_another_thinks_of_an_answer(desk, speaker, session):
     assert (caught.value.status, desk.counted()) == (404, [])
 
 
+def test_an_answer_that_names_nobody_is_still_the_callers_who_got_it(desk):
+    answer_id = desk.answer("", Speaker("web"))
+    with pytest.raises(RequestRefusedError) as caught:
+        desk.take(Speaker("app"), answer_id=answer_id, thumbs="down")
+    assert (caught.value.status, desk.counted()) == (404, [])
+
+    assert desk.take(Speaker("web"), answer_id=answer_id, thumbs="down").counted == ("thumbs",)
+
+
 @pytest.mark.parametrize("speaker", [Speaker("other-app"), Speaker("local", user="eve")])
 def test_nobody_ends_anothers_task(desk, speaker):
     with pytest.raises(RequestRefusedError) as caught:

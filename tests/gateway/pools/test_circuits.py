@@ -9,6 +9,7 @@ from pitwall_gateway.pools.breaker import BreakerRule
 from pitwall_gateway.pools.circuits import Circuits
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
+from pitwall_gateway.values.speaker import Party
 
 ANSWER = VariantAnswer(b"{}", {}, 0.1)
 BROKEN = VariantFailure(FailureKind.STATUS, "its runtime says 500: boom")
@@ -16,8 +17,8 @@ PATIENT = BreakerRule(failures=2, open_seconds=3_600, longest_open_seconds=3_600
 AT_ONCE = BreakerRule(failures=2, open_seconds=0)
 
 
-def call(arm: Arm = Arm.CANDIDATE, variant: str = "aks-v2", caller: str = "web") -> Call:
-    return Call(variant, arm, b"{}", caller=caller)
+def call(arm: Arm = Arm.CANDIDATE, variant: str = "aks-v2", caller: str = "web", user: str = "") -> Call:
+    return Call(variant, arm, b"{}", party=Party(caller, user))
 
 
 async def ask(circuits: Circuits, asked: Call) -> Reply:
@@ -78,9 +79,10 @@ async def test_stable_is_asked_however_often_it_fails():
         pytest.param(call(Arm.CONTROL), id="another arm of the variant"),
         pytest.param(call(variant="scene-v3"), id="another variant on the arm"),
         pytest.param(call(caller="other-app"), id="another caller"),
+        pytest.param(call(user="bob"), id="another user of the caller"),
     ],
 )
-async def test_a_circuit_is_of_one_variant_on_one_arm_for_one_caller(other):
+async def test_a_circuit_is_of_one_variant_on_one_arm_for_one_user(other):
     circuits = Circuits(CircuitPool(), PATIENT)
     for _ in range(3):
         await ask(circuits, call())

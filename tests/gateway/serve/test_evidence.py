@@ -92,6 +92,52 @@ def test_an_odd_question_is_nobodys_evidence_whatever_it_does_to_whom(pit, duel,
     assert pit.metric(Metric.EVIDENCE_BEYOND) == 0
 
 
+@pytest.mark.parametrize("status", [404, 415, 424, 500, 504])
+@pytest.mark.parametrize(
+    ("refuses_about", "answers_about", "counts"),
+    [
+        pytest.param("", "film-1", False, id="its server had not given it to one"),
+        pytest.param("film-2", "film-1", False, id="its server gave another one"),
+        pytest.param("film-1", "film-1", True, id="both had the same"),
+        pytest.param(None, "film-1", True, id="the runtime does not tell"),
+        pytest.param("film-1", "", True, id="stable's does not tell"),
+    ],
+)
+def test_a_video_that_its_server_does_not_give_to_both_alike_is_nobodys_evidence(
+    pit, duel, status, refuses_about, answers_about, counts
+):
+    """A server that refused the first who asked, and gave to the next, once had a healthy candidate off in a minute."""
+    stable, candidate = duel("candidate", runs=RUNS, rules=Rules(breaker=BreakerRule(failures=2)), status=status)
+    stable.details = {"video": answers_about} if answers_about else {}
+    candidate.refuses_about = refuses_about
+
+    with ThreadPoolExecutor(4) as at_once:
+        asked = [at_once.submit(pit.ask, "ann") for _ in range(4)]
+    assert {one.result().status_code for one in asked} == {200}
+
+    assert pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE, outcome="error") == 4 * counts
+    assert pit.metric(Metric.EVIDENCE_QUERIES, outcome="ok") == 0
+    if not counts:
+        asked_before = len(candidate.seen)
+        pit.ask("ann")
+        assert len(candidate.seen) == asked_before + 1, "it opens no circuit"
+
+
+@pytest.mark.parametrize(("refuses_about", "counts"), [("", 0), ("film-2", 0), ("film-1", 1)])
+def test_a_copy_about_a_video_that_its_server_does_not_give_again_is_no_evidence(pit, duel, refuses_about, counts):
+    stable, candidate = duel("stable", runs=RUNS, shadow="aks-v2", status=404)
+    stable.details, candidate.refuses_about = {"video": "film-1"}, refuses_about
+
+    pit.ask("ann")
+    pit.until(lambda: len(candidate.seen) == 1, "the copy")
+    candidate.status = 200
+    pit.ask("bob")
+    pit.until(lambda: pit.metric(Metric.EVIDENCE_QUERIES, **SHADOW, outcome="ok") == 1, "a copy that is answered")
+
+    assert pit.metric(Metric.EVIDENCE_QUERIES, **SHADOW, outcome="error") == counts
+    assert pit.metric(Metric.EVIDENCE_PAIRS, **SHADOW, outcome="error") == counts
+
+
 def test_stable_that_answers_at_the_second_try_has_failed_once_like_any_other(pit, duel):
     """Else stable's errors would not count where the candidate's do."""
     stable, _ = duel("stable", runs=RUNS)

@@ -1,6 +1,7 @@
 """The HTTP application within this process: before anything is loaded, when the queue is full, and for odd requests."""
 
 import asyncio
+import hashlib
 import threading
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import httpx
 import pytest
 
 from pitwall_crds.names import Header
-from pitwall_runtime.errors import BadQuestionError, UnavailableError
+from pitwall_runtime.errors import BadQuestionError, NotAVideoError, UnavailableError
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.media import WHOLE, Caption, Stretch, Video
 from pitwall_runtime.pipeline.telemetry import BusyWindow, CacheLookups, RuntimeTelemetry
@@ -123,6 +124,69 @@ async def test_subtitles_that_a_question_names_go_with_its_video(client, state, 
 
     assert (answer.status_code, state.pipeline.heard) == (status, heard)
     assert words in answer.json()["error"]["message"]
+
+
+class Answering:
+    """A pipeline that fails in one way."""
+
+    waits = False
+
+    def __init__(self, error):
+        self.error = error
+
+    def answer(self, *_, **__):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [UnavailableError("not now"), NotAVideoError("no film"), ZeroDivisionError("a bug")])
+async def test_who_fails_says_which_video_it_had(client, state, tmp_path, error):
+    """Else a server that gives one film to one variant and another to the next decides a rollout."""
+    state.pipeline = Answering(error)
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    (tmp_path / "said.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nGood morning.\n")
+    plain, said = (
+        {"url": f"file://{tmp_path}/a.mp4", "subtitles_url": said} for said in ("", f"file://{tmp_path}/said.srt")
+    )
+    bodies = [{"messages": [user(text("q"), {"type": "video_url", "video_url": where})]} for where in (plain, said)]
+    first, second = [
+        (await client.post("/v1/chat/completions", json=body)).json()["pitwall"]["video"] for body in bodies
+    ]
+
+    assert first == hashlib.sha256(b"x").hexdigest()
+    assert second.startswith(f"{first}+"), "subtitles are part of what was asked about"
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        pytest.param("http://127.0.0.1:1/a.mp4", {"video": ""}, id="its server gives nothing"),
+        pytest.param("file:///none/a.mp4", None, id="a file of ours is not there, which is ours to answer for"),
+        pytest.param("gopher://host/a.mp4", None, id="an address that no server has a part in"),
+    ],
+)
+async def test_who_has_no_video_says_whether_a_server_is_to_blame(client, state, url, told):
+    state.pipeline = Answering(AssertionError("it is not asked"))
+    body = {"messages": [user(text("q"), {"type": "video_url", "video_url": {"url": url}})]}
+    answer = await client.post("/v1/chat/completions", json=body)
+
+    assert answer.status_code in (400, 404, 424)
+    assert answer.json().get("pitwall") == told
+
+
+async def test_of_a_queue_no_caller_has_all_places():
+    worker, go = Worker(QueueLimits(threads=1, waiting=7)), threading.Event()
+    loud = [asyncio.create_task(worker.run(lambda: go.wait(20), "loud")) for _ in range(6)]
+    await asyncio.sleep(0)
+    with pytest.raises(UnavailableError, match="6 questions of this application"):
+        await worker.run(lambda: go.wait(20), "loud")
+    others = [asyncio.create_task(worker.run(lambda: go.wait(20), "quiet")) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(UnavailableError, match="8 questions are"):
+        await worker.run(lambda: go.wait(20), "third")
+    go.set()
+    assert await asyncio.gather(*loud, *others) == [True] * 8
+    assert await worker.run(lambda: 7, "loud") == 7
+    worker.close()
 
 
 async def test_metrics_are_there_from_the_start(client):

@@ -34,6 +34,8 @@ class DownloadLimits:
         header_seconds: name, connection, TLS and the whole head of one response, whatever comes before it.
         read_seconds: between two pieces of the body.
         at_once: downloads under way.
+        per_caller: of them, for one caller of the gateway.
+        per_user: of them, for one user of a caller.
         per_host: of them, from one host.
         waiting_per_host: downloads that may wait for their host; more are refused.
     """
@@ -42,7 +44,9 @@ class DownloadLimits:
     max_seconds: float = 120.0
     header_seconds: float = 15.0
     read_seconds: float = 15.0
-    at_once: int = 16
+    at_once: int = 32
+    per_caller: int = 16
+    per_user: int = 4
     per_host: int = 2
     waiting_per_host: int = 16
     allowed_hosts: AbstractSet[str] = frozenset()

@@ -1,4 +1,5 @@
-"""Fetches remote videos in a thread of its own: so many at once, so many per host, each address once for all who wait.
+"""Fetches remote videos in a thread of its own: so many at once, so many per host, caller and user, each address once
+for all who wait.
 
 Downloads are not answers: a slow server takes a place here and none among the questions.
 """
@@ -11,9 +12,11 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import MediaOriginError, StorageFullError
@@ -43,16 +46,18 @@ class Fetcher:
         self._flights: dict[str, Flight] = {}
         self._of_host: Counter[str] = Counter()
         self._host_places: dict[str, asyncio.Semaphore] = {}
+        self._party_places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._places = asyncio.Semaphore(limits.at_once)
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def submit(self, url: str, deadline: Deadline) -> "Future[Video]":
+    def submit(self, url: str, deadline: Deadline, party: str = "") -> "Future[Video]":
         """The video at `url`, some time. Cancel the future to stop waiting; the last one to leave stops the download.
+        `party` is a caller and, behind a dot, a user: the first who asks for an address has the download among theirs.
 
         Fails with what `download` raises, or MediaOriginError if the deadline passes or too many wait for the host.
         """
-        return asyncio.run_coroutine_threadsafe(self._wait(url, deadline), self._running())
+        return asyncio.run_coroutine_threadsafe(self._wait(url, deadline, party), self._running())
 
     def fetch(self, url: str, deadline: Deadline) -> Video:
         """`submit` for who has nothing else to do."""
@@ -94,8 +99,8 @@ class Fetcher:
                 threading.Thread(target=self._loop.run_forever, name="downloads", daemon=True).start()
             return self._loop
 
-    async def _wait(self, url: str, deadline: Deadline) -> Video:
-        flight = self._flights.get(url) or self._take_off(url)
+    async def _wait(self, url: str, deadline: Deadline, party: str) -> Video:
+        flight = self._flights.get(url) or self._take_off(url, party)
         flight.waiting += 1
         try:
             async with asyncio.timeout(min(deadline.remaining(), _LONGEST_WAIT_SECONDS)):
@@ -111,13 +116,13 @@ class Fetcher:
                 self._flights.pop(url, None)
                 flight.task.cancel()
 
-    def _take_off(self, url: str) -> Flight:
+    def _take_off(self, url: str, party: str) -> Flight:
         host = _host(url)
         if self._of_host[host] >= self.limits.per_host + self.limits.waiting_per_host:
             raise MediaOriginError(
                 f"{self._of_host[host]} downloads from {host!r} are under way or waiting; ask again in a minute"
             )
-        flight = Flight(asyncio.get_running_loop().create_task(self._video(url, host)))
+        flight = Flight(asyncio.get_running_loop().create_task(self._video(url, host, party)))
         self._of_host[host] += 1
         self._flights[url] = flight
         flight.task.add_done_callback(lambda task: self._landed(url, host, task))
@@ -134,12 +139,13 @@ class Fetcher:
             del self._of_host[host]
             self._host_places.pop(host, None)
 
-    async def _video(self, url: str, host: str) -> Video:
+    async def _video(self, url: str, host: str, party: str) -> Video:
         known = await asyncio.to_thread(self._known, url)
         if known and known.fresh(time.time()):
             return self._stored(known)
         place = self._host_places.setdefault(host, asyncio.Semaphore(self.limits.per_host))
-        async with place, self._places:
+        user, caller = self._places_of(party)
+        async with user, caller, place, self._places:
             try:
                 async with asyncio.timeout(self.limits.max_seconds):
                     return await self._fetched(url, known)
@@ -148,6 +154,20 @@ class Fetcher:
                     f"{shown(url)}: the download took longer than the limit of {self.limits.max_seconds:g} s; "
                     "use a faster server or a smaller video"
                 ) from None
+
+    def _places_of(self, party: str) -> tuple[AbstractAsyncContextManager[None], AbstractAsyncContextManager[None]]:
+        """The places of a user and of their caller; who is nobody in particular has no bound of their own."""
+        caller, _, user = party.partition(".")
+        return (
+            self._party_place(party, self.limits.per_user) if user else contextlib.nullcontext(),
+            self._party_place(caller, self.limits.per_caller) if caller else contextlib.nullcontext(),
+        )
+
+    def _party_place(self, name: str, number: int) -> asyncio.Semaphore:
+        place = self._party_places.get(name)
+        if place is None:
+            place = self._party_places[name] = asyncio.Semaphore(number)
+        return place
 
     async def _fetched(self, url: str, known: KnownAddress | None) -> Video:
         folder = DownloadFolder(self.folder, self._quota.grow)

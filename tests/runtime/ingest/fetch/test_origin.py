@@ -181,6 +181,30 @@ def test_a_slow_server_does_not_hold_up_another(wild, other_wild, tmp_path):
     assert slow.most_at_once == 2
 
 
+@pytest.mark.parametrize(
+    ("bound", "parties"),
+    [
+        pytest.param({"per_user": 2}, ["web.loud"], id="one user"),
+        pytest.param({"per_caller": 2}, ["web.one", "web.two", "web.three", "web."], id="users of one application"),
+    ],
+)
+def test_nobody_takes_all_places_for_downloads(wild, tmp_path, bound, parties):
+    """Two users' slow downloads once filled all places, and what others asked then were a candidate's errors."""
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, per_host=20, at_once=4, **bound))
+    stuck = [
+        fetcher.submit(wild.url(f"/{number}", drip), Deadline(DEADLINE_SECONDS), parties[number % len(parties)])
+        for number in range(8)
+    ]
+    until(lambda: wild.open_now == 2)
+    film = wild.url("/film.mp4", response(BODY))
+    video = fetcher.submit(film, Deadline(DEADLINE_SECONDS), "other.quiet").result(DEADLINE_SECONDS)
+    assert video.path.read_bytes() == BODY
+    assert wild.open_now == 2
+    for future in stuck:
+        future.cancel()
+    until(lambda: wild.open_now == 0)
+
+
 def test_who_would_wait_too_long_for_a_host_is_told_at_once(wild, tmp_path):
     fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, per_host=1, waiting_per_host=2))
     stuck = [fetcher.submit(wild.url(f"/{number}", drip), Deadline(DEADLINE_SECONDS)) for number in range(3)]
