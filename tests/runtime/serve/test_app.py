@@ -126,7 +126,7 @@ async def test_subtitles_that_a_question_names_go_with_its_video(client, state, 
     assert words in answer.json()["error"]["message"]
 
 
-class Answering:
+class FailingPipeline:
     """A pipeline that fails in one way."""
 
     waits = False
@@ -141,7 +141,7 @@ class Answering:
 @pytest.mark.parametrize("error", [UnavailableError("not now"), NotAVideoError("no film"), ZeroDivisionError("a bug")])
 async def test_who_fails_says_which_video_it_had(client, state, tmp_path, error):
     """Else a server that gives one film to one variant and another to the next decides a rollout."""
-    state.pipeline = Answering(error)
+    state.pipeline = FailingPipeline(error)
     (tmp_path / "a.mp4").write_bytes(b"x")
     (tmp_path / "said.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nGood morning.\n")
     plain, said = (
@@ -165,7 +165,7 @@ async def test_who_fails_says_which_video_it_had(client, state, tmp_path, error)
     ],
 )
 async def test_who_has_no_video_says_whether_a_server_is_to_blame(client, state, url, told):
-    state.pipeline = Answering(AssertionError("it is not asked"))
+    state.pipeline = FailingPipeline(AssertionError("it is not asked"))
     body = {"messages": [user(text("q"), {"type": "video_url", "video_url": {"url": url}})]}
     answer = await client.post("/v1/chat/completions", json=body)
 
