@@ -103,6 +103,10 @@ class SamplerHangsError(SamplerFailedError):
     """The sampler had not chosen when its time was long over."""
 
 
+class WrongSelectionError(SamplerFailedError):
+    """What the sampler chose is not min(budget, N) frames of the pool, sorted and unique, or cannot be written down."""
+
+
 class AllowanceSpentError(SamplerFailedError):
     """A sampler asks for more than its allowance; one that catches this goes on with its best so far."""
 

@@ -1,9 +1,11 @@
 """Types that the whole runtime shares: video, frame, shot, selection, tokens, moment, answer. Data only."""
 
 import math
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -174,9 +176,13 @@ MOST_HALVINGS = 4
 """A side of 16 regions halved four times is one."""
 
 
+class SelectionError(ValueError):
+    """What a sampler chose is no selection: frames that are no integers, not sorted, given twice or negative."""
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Pool frames that a sampler chose: sorted and unique.
+    """Pool frames that a sampler chose: sorted and unique. Integers of other libraries become Python's.
 
     `tiers` may have one entry per frame, how often its side is halved: 0 whole, 1 a quarter of the tokens, 2 a
     sixteenth. `diagnostics` say why, for people; `pts_seconds` are filled in by the runtime.
@@ -188,12 +194,15 @@ class Selection:
     pts_seconds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        rising = all(earlier < later for earlier, later in zip(self.indices, self.indices[1:], strict=False))
-        if not rising or (self.indices and self.indices[0] < 0):
-            raise ValueError(f"a selection is sorted, unique and not negative, got {self.indices[:8]}")
+        indices = _whole("frames", self.indices)
+        rising = all(earlier < later for earlier, later in pairwise(indices))
+        if not rising or (indices and indices[0] < 0):
+            raise SelectionError(f"a selection is sorted, unique and not negative, got {indices[:8]}; use Selection.of")
+        object.__setattr__(self, "indices", indices)
+        object.__setattr__(self, "tiers", _whole("tiers", self.tiers))
         known = all(0 <= tier <= MOST_HALVINGS for tier in self.tiers)
         if self.tiers and not (known and len(self.tiers) == len(self.indices)):
-            raise ValueError(
+            raise SelectionError(
                 f"tiers are none or one of 0..{MOST_HALVINGS} per frame; "
                 f"got {self.tiers[:8]} for {len(self.indices)} frames"
             )
@@ -205,6 +214,14 @@ class Selection:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+
+def _whole(what: str, given: Iterable[int]) -> tuple[int, ...]:
+    """Python's own integers, which JSON can hold. Raises SelectionError for what is no sequence of integers."""
+    try:
+        return tuple(operator.index(one) for one in given)
+    except TypeError as error:
+        raise SelectionError(f"{what} are a tuple of integers, got {given!r:.100}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import random
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -14,24 +14,20 @@ from typing import Any, Final
 import numpy as np
 
 from pitwall_crds.resource import DNS_LABEL
-from pitwall_runtime.errors import BadVariantError, SamplerFailedError, SamplerHangsError
-from pitwall_runtime.media import Floats, Selection
+from pitwall_runtime.errors import BadVariantError, SamplerFailedError, SamplerHangsError, WrongSelectionError
+from pitwall_runtime.media import Selection
 from pitwall_runtime.plugins.situations import Situation
-from pitwall_runtime.samplers.catalogue import BoundSampler, check
-from pitwall_runtime.samplers.contract import (
-    CONTRACT,
-    FeatureSource,
-    Indices,
-    Input,
-    Sampler,
-    SamplerContext,
-    Stability,
-)
+from pitwall_runtime.plugins.watched import watched
+from pitwall_runtime.samplers.catalogue import BoundSampler, check, is_json
+from pitwall_runtime.samplers.contract import CONTRACT, Input, Sampler, SamplerContext, Stability
 from pitwall_runtime.samplers.guard import Guard, own_line
-from pitwall_runtime.samplers.parameters import parse, schema_of
+from pitwall_runtime.samplers.parameters import fault_of_schema, parse, schema_of
 
 MOST_SCHEMA_BYTES: Final = 16_384
 """A variant's status keeps the schema, beside others."""
+
+NO_PARAMETERS: Final = "no parameters"
+"""The situation of a finding after which nothing can be run."""
 
 
 class Clause(StrEnum):
@@ -79,37 +75,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class SuiteLimits:
-    """Seconds for a film of ten minutes or an hour, seconds for ten hours, and MiB beyond what the inputs take."""
+    """Seconds for a film of ten minutes or an hour, seconds for ten hours, MiB beyond what the inputs take, and seconds
+    until the module is imported."""
 
     film_seconds: float = 5.0
     ten_hours_seconds: float = 20.0
     mebibytes: float = 1024.0
+    import_seconds: float = 60.0
 
     def seconds(self, one: Situation) -> float:
         """What this situation may take."""
         return self.ten_hours_seconds if one.is_long else self.film_seconds
-
-
-class WatchedFeatures:
-    """Features that remember at which line of the sampler each kind was first asked for."""
-
-    def __init__(self, inner: FeatureSource, select: Any) -> None:
-        self._inner, self._select = inner, select
-        self.asked: dict[Input, str] = {}
-
-    def embeddings(self, indices: Indices | None) -> Floats:
-        """As the inner ones."""
-        self._note(Input.EMBEDDINGS)
-        return self._inner.embeddings(indices)
-
-    def scores(self, indices: Indices | None, query: str) -> Floats:
-        """As the inner ones."""
-        self._note(Input.SCORES)
-        return self._inner.scores(indices, query)
-
-    def _note(self, what: Input) -> None:
-        if what not in self.asked:
-            self.asked[what] = own_line(self._select, traceback.extract_stack())
 
 
 def declaration(sampler: Sampler) -> Iterator[Finding]:
@@ -131,6 +107,10 @@ def declaration(sampler: Sampler) -> Iterator[Finding]:
 def parameters(sampler: Sampler) -> Iterator[Finding]:
     """Whether a variant can name the parameters, leave them out, and is told of those that there are not."""
     schema = schema_of(sampler)
+    fault = fault_of_schema(schema)
+    if fault:
+        yield Finding(Clause.PARAMETERS, NO_PARAMETERS, f"its parameters are no JSON schema: {fault}")
+        return
     size = len(json.dumps(schema))
     if size > MOST_SCHEMA_BYTES:
         yield Finding(Clause.PARAMETERS, "", f"the schema has {size} bytes, at most {MOST_SCHEMA_BYTES} fit a status")
@@ -140,17 +120,19 @@ def parameters(sampler: Sampler) -> Iterator[Finding]:
     try:
         parse(sampler, {})
     except BadVariantError as refusal:
-        yield Finding(Clause.PARAMETERS, "no parameters", refusal.message)
+        yield Finding(Clause.PARAMETERS, NO_PARAMETERS, refusal.message)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """What became of one run: a selection or a finding, what was asked, and the sampler's own seconds."""
+    """What became of one run: a selection or a finding, what was asked, the sampler's own seconds, and which rules it
+    put to the test."""
 
     selection: Selection | None
     findings: tuple[Finding, ...]
     asked: Mapping[Input, str]
     seconds: float
+    tried: frozenset[Clause] = frozenset()
 
 
 def choosing(bound: BoundSampler, one: Situation, limits: SuiteLimits) -> Attempted:
@@ -159,53 +141,61 @@ def choosing(bound: BoundSampler, one: Situation, limits: SuiteLimits) -> Attemp
     if first.selection is None:
         return first
     second = once(bound, one, limits, world=2)
-    findings = [*first.findings, *second.findings]
+    findings, tried = [*first.findings, *second.findings], first.tried
+    if second.selection is not None:
+        tried |= {Clause.REPEATS}
     if second.selection is not None and not _alike(first.selection, second.selection):
         line = returning_line(bound, one)
-        words = f"{_shown(first.selection)}, then {_shown(second.selection)}"
+        words = f"{shown(first.selection.indices)}, then {shown(second.selection.indices)}"
         findings.append(Finding(Clause.REPEATS, one.name, words, line))
     findings += _undeclared(bound.sampler, one, first.asked)
-    return Attempted(first.selection, tuple(findings), first.asked, max(first.seconds, second.seconds))
+    return Attempted(first.selection, tuple(findings), first.asked, max(first.seconds, second.seconds), tried)
 
 
 def once(bound: BoundSampler, one: Situation, limits: SuiteLimits, world: int) -> Attempted:
     """One run under the guard."""
     random.seed(world)
     np.random.seed(world)
-    context = one.make()
-    watched = WatchedFeatures(context.features, bound.sampler.select)
+    context, asked = watched(one.make(), bound.sampler.select)
     allowed = min(context.allowance.milliseconds, limits.seconds(one) * 1000)
-    context = replace(context, features=watched, allowance=replace(context.allowance, milliseconds=allowed))
+    context = replace(context, allowance=replace(context.allowance, milliseconds=allowed))
     try:
         chosen = bound.guard.run(context, bound.parameters)
     except SamplerFailedError as failure:
-        rule = Clause.IN_TIME if isinstance(failure, SamplerHangsError) else Clause.ENDS
-        return Attempted(None, (Finding(rule, one.name, failure.message),), watched.asked, _seconds(context))
-    seconds = _seconds(context)
+        return Attempted(None, (Finding(_broken(failure), one.name, failure.message),), asked, _seconds(context))
+    seconds, ended = _seconds(context), frozenset({Clause.ENDS, Clause.IN_TIME})
     try:
         selection = check(bound.sampler.name, chosen, context)
     except SamplerFailedError as failure:
         finding = Finding(Clause.EXACTLY, one.name, failure.message, returning_line(bound, one))
-        return Attempted(None, (finding,), watched.asked, seconds)
+        return Attempted(None, (finding,), asked, seconds, ended)
     findings = []
     if seconds > limits.seconds(one):
         findings.append(Finding(Clause.IN_TIME, one.name, f"{seconds:.1f} s, {limits.seconds(one):g} are allowed"))
-    if not _is_json(selection):
+    if not is_json(selection):
         words = f"diagnostics {dict(selection.diagnostics)!r:.200}"
         findings.append(Finding(Clause.DIAGNOSTICS, one.name, words, returning_line(bound, one)))
-    return Attempted(selection, tuple(findings), watched.asked, seconds)
+    tried = ended | {Clause.EXACTLY, Clause.DIAGNOSTICS, Clause.USES}
+    return Attempted(selection, tuple(findings), asked, seconds, tried)
 
 
-def forgetting(bound: BoundSampler, one: Situation, first: Selection, limits: SuiteLimits) -> Iterator[Finding]:
+def _broken(failure: SamplerFailedError) -> Clause:
+    if isinstance(failure, SamplerHangsError):
+        return Clause.IN_TIME
+    return Clause.EXACTLY if isinstance(failure, WrongSelectionError) else Clause.ENDS
+
+
+def forgetting(bound: BoundSampler, one: Situation, first: Selection, limits: SuiteLimits) -> Attempted:
     """The first situation again, after all others and in four threads at once."""
     with ThreadPoolExecutor(4) as threads:
         again = list(threads.map(lambda world: once(bound, one, limits, world), range(4)))
-    for outcome in again:
-        yield from outcome.findings
-        if outcome.selection is not None and not _alike(outcome.selection, first):
-            words = f"{_shown(first)} at first, {_shown(outcome.selection)} after other questions"
-            yield Finding(Clause.FORGETS, one.name, words, returning_line(bound, one))
-            return
+    findings = [finding for outcome in again for finding in outcome.findings]
+    chosen = [outcome.selection for outcome in again if outcome.selection is not None]
+    other = next((selection for selection in chosen if not _alike(selection, first)), None)
+    if other is not None:
+        words = f"{shown(first.indices)} at first, {shown(other.indices)} after other questions"
+        findings.append(Finding(Clause.FORGETS, one.name, words, returning_line(bound, one)))
+    return Attempted(None, tuple(findings), {}, 0.0, frozenset({Clause.FORGETS} if chosen else ()))
 
 
 def returning_line(bound: BoundSampler, one: Situation) -> str:
@@ -243,17 +233,10 @@ def _alike(one: Selection, other: Selection) -> bool:
     return (one.indices, one.tiers) == (other.indices, other.tiers)
 
 
-def _shown(selection: Selection) -> str:
-    first = ", ".join(map(str, selection.indices[:6]))
-    return f"[{first}{', …' if len(selection) > 6 else ''}]"
-
-
-def _is_json(selection: Selection) -> bool:
-    try:
-        json.dumps(dict(selection.diagnostics), allow_nan=False)
-    except (TypeError, ValueError):
-        return False
-    return True
+def shown(indices: Sequence[int]) -> str:
+    """The first few frames, as a finding names them."""
+    first = ", ".join(map(str, indices[:6]))
+    return f"[{first}{', …' if len(indices) > 6 else ''}]"
 
 
 def _seconds(context: SamplerContext) -> float:

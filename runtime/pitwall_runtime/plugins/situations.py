@@ -107,6 +107,22 @@ def situation(name: str, count: int = _FILM, budget: int = 8, **changes: Any) ->
     return Situation(name, make, is_long=count >= TEN_HOURS)
 
 
+def another_film(count: int, budget: int) -> Situation:
+    """As many frames and as large a budget as some other situation, and nothing else in common with it."""
+    scores, rows, _ = film(count)
+    return situation(
+        "another film",
+        count,
+        budget,
+        scores=scores[::-1],
+        embeddings=rows[::-1],
+        shots=(Shot(0, count),),
+        pts_seconds=7 + 2 * np.arange(count, dtype=np.float64),
+        question="Who laughs last?",
+        seed=8,
+    )
+
+
 _ARRAYS: Final = frozenset({"scores", "embeddings", "pts_seconds"})
 
 

@@ -6,14 +6,15 @@ A line of BUILT_IN has the form of an entry point: a plug-in is declared in its 
     name = "module:attribute"
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from pitwall_crds.variant import SamplerSpec
-from pitwall_runtime.errors import BadVariantError, SamplerFailedError
-from pitwall_runtime.media import Selection
+from pitwall_runtime.errors import BadVariantError, WrongSelectionError
+from pitwall_runtime.media import Diagnostic, Selection
 from pitwall_runtime.samplers.contract import CONTRACT, Sampler, SamplerContext
 from pitwall_runtime.samplers.guard import Guard
 from pitwall_runtime.samplers.parameters import parse
@@ -121,15 +122,35 @@ def _load(claim: EntryPoint) -> Sampler:
 def check(name: str, selection: object, context: SamplerContext) -> Selection:
     """The selection with its times if it keeps the contract. Raises SamplerFailedError with what is wrong."""
     if not isinstance(selection, Selection):
-        raise SamplerFailedError(f"sampler {name!r} gave a {type(selection).__name__}; it must return a Selection")
+        raise WrongSelectionError(f"sampler {name!r} gave a {type(selection).__name__}; it must return a Selection")
     if len(selection) != context.budget:
-        raise SamplerFailedError(
+        raise WrongSelectionError(
             f"sampler {name!r} chose {len(selection)} frames; it must choose exactly {context.budget} "
             f"of {context.pool_size}"
         )
     if selection.indices and selection.indices[-1] >= context.pool_size:
-        raise SamplerFailedError(
+        raise WrongSelectionError(
             f"sampler {name!r} chose frame {selection.indices[-1]}; the pool's last is {context.pool_size - 1}"
         )
     times = tuple(float(context.pts_seconds[index]) for index in selection.indices)
     return replace(selection, pts_seconds=times)
+
+
+def is_json(selection: Selection) -> bool:
+    """Whether its diagnostics can be written as JSON."""
+    try:
+        json.dumps(dict(selection.diagnostics), allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def written(name: str, selection: Selection) -> dict[str, Diagnostic]:
+    """The selection's diagnostics. Raises WrongSelectionError with the first that cannot be written as JSON."""
+    for key, value in selection.diagnostics.items():
+        if not is_json(replace(selection, diagnostics={key: value})):
+            raise WrongSelectionError(
+                f"sampler {name!r} gave the diagnostic {key} = {value!r:.100}, which JSON cannot hold; "
+                f"use texts, numbers, booleans and tuples of finite numbers"
+            )
+    return dict(selection.diagnostics)

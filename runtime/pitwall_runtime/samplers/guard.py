@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pitwall_runtime.errors import SamplerFailedError, SamplerHangsError
+from pitwall_runtime.errors import SamplerFailedError, SamplerHangsError, WrongSelectionError
+from pitwall_runtime.media import SelectionError
 from pitwall_runtime.samplers.contract import Sampler, SamplerContext
 
 GRACE_MILLISECONDS = 2000.0
@@ -64,6 +65,8 @@ class Guard:
 
     def _raised(self, error: BaseException) -> SamplerFailedError:
         where = own_line(self._sampler.select, traceback.extract_tb(error.__traceback__))
+        if isinstance(error, SelectionError):
+            return WrongSelectionError(f"sampler {self._sampler.name!r} chose what is no selection: {error} at {where}")
         return SamplerFailedError(
             f"sampler {self._sampler.name!r} raised {type(error).__name__}: {error} at {where}; "
             f"try it with `pitwall check-sampler {self._sampler.name}`"
@@ -120,7 +123,7 @@ class _Attempt:
 
 def own_line(select: Any, stack: Sequence[traceback.FrameSummary]) -> str:
     """The sampler's own last line in a stack, not that of a library which it called: `folder/file.py:line: code`."""
-    home = _home_of(select)
+    home = home_of(select)
     own = [frame for frame in stack if frame.filename.startswith(home) and frame.filename not in _OURS]
     if not own:
         return "a line that is not its own"
@@ -128,7 +131,7 @@ def own_line(select: Any, stack: Sequence[traceback.FrameSummary]) -> str:
     return f"{place.parent.name}/{place.name}:{own[-1].lineno}: `{own[-1].line}`"
 
 
-def _home_of(select: Any) -> str:
+def home_of(select: Any) -> str:
     """Where the sampler's own code lies: its package's folder, or its single file."""
     package = str(getattr(select, "__module__", type(select).__module__)).partition(".")[0]
     module = sys.modules.get(package)

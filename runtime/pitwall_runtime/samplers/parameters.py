@@ -13,6 +13,9 @@ from pitwall_runtime.samplers.contract import Sampler
 def parse(sampler: Sampler, given: Mapping[str, Any]) -> BaseModel | Mapping[str, Any]:
     """What `select` gets. Raises BadVariantError with each wrong parameter, its value and what would be right."""
     schema = schema_of(sampler)
+    fault = fault_of_schema(schema) if isinstance(sampler.parameters, Mapping) else ""
+    if fault:
+        raise BadVariantError(f"sampler {sampler.name!r}: its parameters are no JSON schema: {fault}")
     unknown = sorted(set(given) - set(schema.get("properties", ())))
     if unknown:
         takes = ", ".join(sorted(schema.get("properties", ()))) or "none"
@@ -33,13 +36,21 @@ def schema_of(sampler: Sampler) -> dict[str, Any]:
     return sampler.parameters.model_json_schema(by_alias=True)
 
 
-def _by_json_schema(name: str, schema: dict[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+def fault_of_schema(schema: Mapping[str, Any]) -> str:
+    """What keeps it from being the JSON schema of an object; empty if nothing does."""
     from jsonschema import Draft202012Validator, SchemaError
 
     try:
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema(dict(schema))
     except SchemaError as error:
-        raise BadVariantError(f"sampler {name!r}: its parameters are no JSON schema: {error.message}") from None
+        where = ".".join(map(str, error.absolute_path))
+        return f"{where}: {error.message}" if where else error.message
+    return "" if schema.get("type") == "object" else f"type is {schema.get('type')!r}; it must be 'object'"
+
+
+def _by_json_schema(name: str, schema: dict[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    from jsonschema import Draft202012Validator
+
     defaults = {key: one["default"] for key, one in schema.get("properties", {}).items() if "default" in one}
     filled = {**defaults, **given}
     problems = [

@@ -50,6 +50,54 @@ def test_one_that_ends_the_process_is_found_and_the_rest_is_tried():
     assert others == []
 
 
+def test_one_that_ends_its_process_well_before_it_chose_is_not_called_good():
+    done = check("wrong_samplers:ENDS_WELL")
+
+    assert done.returncode == 1
+    assert "10 rules in 0 of 49 situations" in done.stdout
+    assert "a film: it ended the whole process with status 0" in done.stdout
+    assert "not tried  chooses exactly" in done.stdout
+    assert "kept    ends in time" not in done.stdout
+
+
+def test_what_it_writes_to_standard_output_hides_nothing():
+    found = findings("wrong_samplers:NOISY")
+
+    assert (found[0]["situation"], found[0]["rule"][:15]) == ("a budget of 1", "chooses exactly")
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        pytest.param("KEEPS_FIRST", "remembers nothing of other questions", id="its first choice of a size"),
+        pytest.param("KEEPS_DRAWN", "chooses the same for the same seed", id="what it drew without the seed"),
+    ],
+)
+def test_what_it_keeps_for_as_long_as_its_process_lives_is_found(name, rule):
+    found = findings(f"wrong_samplers:{name}")
+
+    assert {one["rule"].partition(",")[0] for one in found} == {rule}
+    assert "in another process" in found[0]["message"]
+    assert "wrong_samplers.py:" in found[0]["line"]
+
+
+def test_a_crash_is_told_with_its_signal_and_line():
+    only, *others = findings("wrong_samplers:SEGFAULT")
+
+    assert "ended the whole process by the signal SIGSEGV" in only["message"]
+    assert "`ctypes.string_at(0)`" in only["line"]
+    assert others == []
+
+
+def test_a_module_that_hangs_when_it_is_imported_is_ended_and_told(tmp_path):
+    (tmp_path / "endless.py").write_text("import threading\nthreading.Event().wait()\n")
+    done = check("endless:SAMPLER", "--import-seconds", "2", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "importing the module: it had not ended after 2 s" in done.stdout
+    assert "endless.py:2: `threading.Event().wait()`" in done.stdout
+
+
 @pytest.mark.slow
 def test_one_that_keeps_the_interpreter_is_ended_from_outside():
     only, *others = findings("wrong_samplers:STUCK", *QUICK)
@@ -64,6 +112,7 @@ def test_one_that_grows_is_told_by_how_much():
 
     assert (only["situation"], only["rule"]) == ("a budget of 7", "stays within its memory")
     assert "MiB beyond its inputs, 100 are allowed" in only["message"]
+    assert "`np.ones((200, 1 << 17))`" in only["line"]
     assert others == []
 
 

@@ -62,8 +62,6 @@ def test_a_wrong_choice_is_told_with_the_line_that_returned_it(select, rule, sit
 @pytest.mark.parametrize(
     ("select", "situation_name", "line"),
     [
-        (wrong.twice, "as many frames as the budget", "return Selection.of(np.linspace"),
-        (wrong.unsorted, "a film", "return Selection(tuple("),
         (wrong.writes, "a film", "scores -= scores.min()"),
         (wrong.needs_a_shot, "one shot", "assert len(context.shots) > 1"),
         (wrong.trusts_the_model, "a model that talks nonsense", "return even(context, parameters) if int(words)"),
@@ -73,6 +71,60 @@ def test_an_error_is_told_with_the_line_that_led_to_it(select, situation_name, l
     errors = [one for one in found(wrong.made(select)) if one.rule is Clause.ENDS and one.situation == situation_name]
 
     assert line in errors[0].message
+
+
+@pytest.mark.parametrize(
+    ("select", "situation_name", "line"),
+    [
+        (wrong.twice, "as many frames as the budget", "return Selection.of(np.linspace"),
+        (wrong.unsorted, "a film", "return Selection(tuple(np.argsort"),
+        (wrong.of_floats, "a film", "return Selection(tuple(np.linspace"),
+    ],
+)
+def test_frames_that_are_given_twice_unsorted_or_no_integers_break_the_rule_about_frames(select, situation_name, line):
+    result = conform(wrong.made(select), None, SHORT)
+    first = next(one for one in result.findings if one.situation == situation_name)
+
+    assert {one.rule for one in result.findings} == {Clause.EXACTLY}
+    assert line in first.message
+
+
+def test_integers_of_another_library_are_integers():
+    assert conform(wrong.made(wrong.of_another_library, uses=()), None, SHORT).findings == ()
+
+
+def test_a_rule_that_no_run_put_to_the_test_is_not_called_kept():
+    result = conform(wrong.made(wrong.needs_a_shot), None, [one for one in SHORT if one.name == "one shot"])
+
+    assert set(result.not_tried) >= {Clause.EXACTLY, Clause.REPEATS, Clause.FORGETS, Clause.USES, Clause.DIAGNOSTICS}
+    assert not result.holds
+
+
+def test_an_async_one_that_always_hangs_is_given_up_after_three():
+    result = conform(wrong.made(wrong.always_waits), SuiteLimits(film_seconds=0.05), SHORT)
+
+    assert (result.situations, {one.rule for one in result.findings}) == (3, {Clause.IN_TIME})
+
+
+@pytest.mark.parametrize(
+    ("select", "what", "line"),
+    [
+        (wrong.asks_a_model_in_secret, "model", '`await context.ask("How many?")`'),
+        (wrong.looks_at_signals_in_secret, "subtitles", "context.signals.subtitles"),
+    ],
+)
+def test_models_and_signals_that_are_asked_in_secret_are_told_too(select, what, line):
+    secrets = found(wrong.made(select, uses=()))
+
+    assert {one.message for one in secrets} == {f"asks for {what}, which `uses` does not name"}
+    assert line in secrets[0].line
+
+
+def test_a_broken_json_schema_is_told_once():
+    only, *others = conform(wrong.made(wrong.even, {"type": "objekt", "properties": 3}), None, SHORT[:1]).findings
+
+    assert (only.rule, others) == (Clause.PARAMETERS, [])
+    assert "its parameters are no JSON schema: properties: 3 is not of type 'object'" in only.message
 
 
 def test_parameters_are_tried_at_their_bounds():

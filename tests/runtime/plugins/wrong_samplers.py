@@ -1,12 +1,16 @@
 """Samplers that each break one rule, as a hurried author might."""
 
 import asyncio
+import ctypes
+import functools
 import os
 import re
+import subprocess
 
 import numpy as np
 from pydantic import BaseModel, Field
 
+from pitwall_runtime.errors import SamplerFailedError, UnavailableError
 from pitwall_runtime.media import Selection
 from pitwall_runtime.samplers.contract import Input, Sampler, Stability
 from pitwall_runtime.samplers.coverage.uniform import spread
@@ -139,8 +143,74 @@ def grows(context, parameters):
     return even(context, parameters)
 
 
+def ends_well_too_soon(context, parameters):
+    os._exit(0)
+
+
+def writes_to_standard_output(context, parameters):
+    os.write(1, b"libfoo 1.2\n")
+    subprocess.run(["echo", "hello"], check=True)
+    return too_few(context, parameters)
+
+
+FIRST: dict[int, tuple[int, ...]] = {}
+
+
+def keeps_its_first_choice(context, parameters):
+    best = sorted(np.argsort(-context.scores(), kind="stable")[: context.budget].tolist())
+    kept = [index for index in FIRST.setdefault(context.budget, best) if index < context.pool_size]
+    others = (index for index in range(context.pool_size) if index not in kept)
+    return Selection.of([*kept, *others][: context.budget])
+
+
+@functools.lru_cache
+def drawn(count, budget):
+    return np.random.default_rng().choice(count, budget, replace=False)
+
+
+def keeps_what_it_drew(context, parameters):
+    return Selection.of(drawn(context.pool_size, context.budget))
+
+
+def touches_nothing(context, parameters):
+    if context.budget == 7:
+        ctypes.string_at(0)
+    return even(context, parameters)
+
+
+async def asks_a_model_in_secret(context, parameters):
+    try:
+        await context.ask("How many?")
+    except SamplerFailedError:
+        pass
+    except UnavailableError:
+        pass
+    return even(context, parameters)
+
+
+def looks_at_signals_in_secret(context, parameters):
+    return Selection.of(even(context, parameters).indices, said=len(context.signals.subtitles or ()))
+
+
+async def always_waits(context, parameters):
+    await asyncio.sleep(3600)
+
+
+def of_another_library(context, parameters):
+    return Selection(tuple(np.arange(context.budget)))
+
+
+def of_floats(context, parameters):
+    return Selection(tuple(np.linspace(0, context.pool_size - 1, context.budget)))
+
+
 EVEN = made(even, uses=())
 DIES = made(ends_the_process)
 STUCK = made(keeps_the_interpreter)
 GROWS = made(grows)
 TOO_FEW = made(too_few)
+ENDS_WELL = made(ends_well_too_soon)
+NOISY = made(writes_to_standard_output)
+KEEPS_FIRST = made(keeps_its_first_choice)
+KEEPS_DRAWN = made(keeps_what_it_drew)
+SEGFAULT = made(touches_nothing)
