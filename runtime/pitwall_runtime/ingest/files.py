@@ -83,18 +83,16 @@ def open_video(path: Path, max_bytes: int) -> Video:
     """The video at a trusted path: exists, is a regular file, fits the limit, does not begin like something else."""
     try:
         status = path.stat()
-    except OSError as error:
-        raise MediaMissingError(f"no video at {str(path)!r} ({error.strerror}); check the name") from None
+    except OSError:
+        raise MediaMissingError(f"no video at {str(path)!r}; check the name") from None
     if not stat.S_ISREG(status.st_mode):
         raise MediaRefusedError(f"{str(path)!r} is not a regular file; give the address of a video file")
     if status.st_size > max_bytes:
         raise MediaTooLargeError(f"the video has {status.st_size} bytes; the limit is {max_bytes}, send a smaller one")
     try:
         digest, head = _digest(path, status.st_ino, status.st_size, status.st_mtime_ns)
-    except OSError as error:
-        raise MediaMissingError(
-            f"the video at {str(path)!r} cannot be read ({error.strerror}); check permissions"
-        ) from None
+    except OSError:
+        raise MediaMissingError(f"the video at {str(path)!r} cannot be read; check permissions") from None
     refusal = what_else(head)
     if refusal:
         raise refusal

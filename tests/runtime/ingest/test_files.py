@@ -55,8 +55,8 @@ async def test_subtitles_that_a_question_names_are_fetched_as_a_video_is(tmp_pat
     ("url", "kind", "words"),
     [
         ("file:///etc/hostname", MediaRefusedError, "outside the media roots"),
-        ("file://{root}/none.srt", MediaMissingError, "no video at"),
-        ("file://{root}/prose.txt", BadSubtitlesError, r"no SubRip, WebVTT or ASS file.*send them as \.srt or \.vtt"),
+        ("file://{root}/none.srt", MediaMissingError, r"no video at '[^']*'; check the name$"),
+        ("file://{root}/prose.txt", BadSubtitlesError, r"no SubRip, WebVTT or ASS file; send them as \.srt or \.vtt"),
         ("file://{root}/long.srt", BadSubtitlesError, "4194305 bytes; the limit is 4194304"),
         ("ftp://host/said.srt", MediaRefusedError, "scheme 'ftp'"),
         ("http://127.0.0.1:1/said.srt", MediaRefusedError, r"host '127\.0\.0\.1' has no public address here"),

@@ -83,8 +83,8 @@ def read_captions(data: bytes) -> tuple[Caption, ...]:
             for packet in container.demux():
                 track.take(packet)
             return track.captions()
-    except FFmpegError as error:
-        raise ValueError(f"no SubRip, WebVTT or ASS file: {error.strerror}") from None
+    except FFmpegError:
+        raise ValueError("no SubRip, WebVTT or ASS file") from None
 
 
 def _decoded(data: bytes) -> str:

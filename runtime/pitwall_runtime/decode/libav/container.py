@@ -161,8 +161,8 @@ def opened(path: str, accelerator: HWAccel | None = None, threads: int = THREADS
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     try:
         container = av.open(path, options=options, hwaccel=accelerator, metadata_errors="replace")
-    except (FFmpegError, OSError) as error:
-        raise NotAVideoError(why_unreadable(Path(path), getattr(error, "strerror", None) or str(error))) from None
+    except (FFmpegError, OSError):
+        raise NotAVideoError(why_unreadable(Path(path))) from None
     with container:
         stream = _film(container)
         if stream.duration and stream.time_base and stream.duration * stream.time_base > MAX_SECONDS:

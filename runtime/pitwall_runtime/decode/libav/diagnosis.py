@@ -7,17 +7,22 @@ _HEAD_BYTES = 4096
 _SEND = "send an MP4, WebM, MKV or MOV file"
 
 
-def why_unreadable(path: Path, reason: str) -> str:
-    """One sentence about the file at `path`, which FFmpeg refused with `reason`."""
+def why_unreadable(path: Path) -> str:
+    """One sentence about the file at `path`, which FFmpeg refused.
+
+    FFmpeg's own reason is an errno, whose words are about something else: a raw video without a size is "busy".
+    """
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
-    except OSError as error:
-        return f"the video cannot be read ({error.strerror}); check that it is still there"
+    except OSError:
+        return "the video cannot be read; check that it is still there, and that it may be read"
     for fits, sentence in _KINDS:
         if fits(head):
             return sentence
-    return f"no video can be read from this file ({reason}); {_SEND}"
+    return (
+        f"no video can be read from this file: it is of no kind that is known here, or its beginning is broken; {_SEND}"
+    )
 
 
 def _begins_as_mp4(head: bytes) -> bool:
@@ -36,6 +41,10 @@ _KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (
         lambda head: head[:3] == b"\xff\xd8\xff" or head[:8] == b"\x89PNG\r\n\x1a\n",
         f"this is a still picture, no video can be read from it; {_SEND}",
+    ),
+    (
+        lambda head: head.startswith(b"YUV4MPEG"),
+        f"this is raw video (YUV4MPEG2, .y4m) whose first line tells no size or kind of picture that is known; {_SEND}",
     ),
     (
         _begins_as_mp4,

@@ -16,7 +16,7 @@ import httpx
 
 from pitwall_crds.host.files import drafted_file
 from pitwall_runtime.errors import MediaOriginError, MediaRefusedError, MediaTooLargeError
-from pitwall_runtime.ingest.fetch.origin import HEAD_BYTES, refuse_status, shown, what_else
+from pitwall_runtime.ingest.fetch.origin import HEAD_BYTES, refuse_status, shown, what_else, what_failed
 from pitwall_runtime.ingest.fetch.ssrf import pinned_address, port_of
 from pitwall_runtime.media import Video
 
@@ -90,17 +90,14 @@ async def download(url: str, folder: DownloadFolder, limits: DownloadLimits, val
     except httpx.TimeoutException:
         raise _stalled(url, limits.read_seconds) from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise MediaOriginError(f"{shown(url)} cannot be fetched: {_words(error)}; check address and server") from None
+        raise MediaOriginError(
+            f"{shown(url)} cannot be fetched: {what_failed(error)}; check address and server"
+        ) from None
     raise MediaRefusedError(f"{shown(first)} redirects more than {_REDIRECTS} times; give the final address")
 
 
 def _stalled(url: str, seconds: float) -> MediaOriginError:
     return MediaOriginError(f"{shown(url)}: its server sent nothing useful for {seconds:g} s; use a faster server")
-
-
-def _words(error: Exception) -> str:
-    """A library's reason without the address that was connected to, which is nobody's business."""
-    return str(error).split(" [")[0][:100] or type(error).__name__
 
 
 @asynccontextmanager

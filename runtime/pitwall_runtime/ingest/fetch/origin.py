@@ -4,6 +4,8 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
+import httpx
+
 from pitwall_runtime.errors import MediaMissingError, MediaOriginError, NotAVideoError, RefusedError
 
 HEAD_BYTES: Final = 1024
@@ -13,6 +15,14 @@ _GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _CLOSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED})
 _BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
+_LONGEST_PAUSE: Final = 86_400
+"""Seconds of a Retry-After that are worth repeating."""
+
+_BROKEN: Final = (
+    ("disconnected", "its server hung up without an answer"),
+    ("peer closed", "its server hung up before the end of the file"),
+    ("location header", "its server redirects to what is no address"),
+)
 _KINDS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"version https://git-lfs", "is a Git LFS pointer, not the film: fetch it with `git lfs pull` and send that"),
     (b"\x1f\x8b", "is compressed with gzip: unpack it and send the video inside"),
@@ -36,6 +46,21 @@ def shown(url: str) -> str:
     return repr(short[:200])
 
 
+def what_failed(error: Exception) -> str:
+    """Why a request failed, in the asker's terms: a library's own words show its inside, and what a server sent."""
+    words = str(error).lower()
+    match error:
+        case httpx.ConnectError() if "ssl" in words or "certificate" in words:
+            return "no TLS connection can be made to its server, or its certificate is not good"
+        case httpx.RemoteProtocolError():
+            return next((told for mark, told in _BROKEN if mark in words), "its server does not speak HTTP")
+        case httpx.ConnectError():
+            return "no connection can be made to its server"
+        case httpx.HTTPError():
+            return "the connection to its server broke"
+    return "this is no address that can be asked for"
+
+
 def refuse_status(status: int, url: str, retry_after: str = "") -> None:
     """Raises what the status of a video's server means for the asker, unless it is 200."""
     where = shown(url)
@@ -48,11 +73,17 @@ def refuse_status(status: int, url: str, retry_after: str = "") -> None:
             f"{where} answered {status}: it cannot be read without a login; give a public or a signed address"
         )
     if status in _BUSY:
-        pause = f" after {retry_after} s" if retry_after.isdecimal() else " in a minute"
-        raise MediaOriginError(f"{where} answered {status}: its server is too busy; ask again{pause}")
+        raise MediaOriginError(f"{where} answered {status}: its server is too busy; ask again {_pause(retry_after)}")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise MediaOriginError(f"{where} answered {status}: its server fails; ask again later, or use another server")
     raise MediaOriginError(f"{where} answered {status} and not with a file; give the address of the video file itself")
+
+
+def _pause(retry_after: str) -> str:
+    """When to ask again; what is a date, nonsense or longer than a day is a minute."""
+    digits = retry_after.lstrip("0")
+    is_number = retry_after.isascii() and retry_after.isdecimal() and 0 < len(digits) <= len(str(_LONGEST_PAUSE))
+    return f"after {int(digits)} s" if is_number and int(digits) <= _LONGEST_PAUSE else "in a minute"
 
 
 def what_else(head: bytes) -> RefusedError | None:

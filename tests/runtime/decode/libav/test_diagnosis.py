@@ -1,6 +1,8 @@
 """What people send in place of a video, and what they read then."""
 
+import errno
 import io
+import os
 
 import av
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from films.making import H264, encode
 from PIL import Image
 
+from pitwall_runtime.decode.libav.diagnosis import why_unreadable
 from pitwall_runtime.decode.process import decode
 from pitwall_runtime.errors import NotAVideoError
 from pitwall_runtime.media import PoolSpec
@@ -26,6 +29,11 @@ def still():
         pytest.param(still(), "still picture, no video", id="jpeg"),
         pytest.param(bytes(10_000), "only zeros", id="zeros"),
         pytest.param(b"\x00\x00\x00\x18ftypmp42" + bytes(500), r"its index \(moov\) is missing", id="no-index"),
+        pytest.param(
+            b"YUV4MPEG2 W96 H0 F25:1 Ip\n", "raw video .YUV4MPEG2, .y4m. whose first line", id="y4m-of-no-size"
+        ),
+        pytest.param(b"YUV4MPEG2 W96 H54 F25:1 C999\n", "raw video .YUV4MPEG2", id="y4m-of-no-kind"),
+        pytest.param(b"YUV4MPEG2 " + b"x" * 300, "raw video .YUV4MPEG2", id="y4m-without-a-line"),
         pytest.param(np.random.default_rng(1).bytes(50_000), "no video can be read from this file", id="noise"),
         pytest.param(b"These are notes, not a film.\n" * 50, "send an MP4, WebM, MKV or MOV file", id="text"),
     ],
@@ -33,8 +41,14 @@ def still():
 def test_what_is_no_video_is_named(tmp_path, content, words):
     path = tmp_path / "film.mp4"
     path.write_bytes(content)
-    with pytest.raises(NotAVideoError, match=words):
+    with pytest.raises(NotAVideoError, match=words) as told:
         decode(path, PoolSpec(), lambda _: None)
+    assert not [number for number in errno.errorcode if os.strerror(number) in told.value.message]
+    assert "Invalid data" not in told.value.message
+
+
+def test_a_file_that_has_gone_is_told_in_our_words(tmp_path):
+    assert why_unreadable(tmp_path / "film.mp4").startswith("the video cannot be read; check that it is still there")
 
 
 def test_a_song_with_a_cover_holds_no_moving_pictures(tmp_path):

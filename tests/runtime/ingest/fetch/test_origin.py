@@ -5,6 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from pitwall_runtime.deadline import Deadline
@@ -17,7 +18,7 @@ from pitwall_runtime.errors import (
 from pitwall_runtime.ingest.fetch.addresses import FRESH_SECONDS
 from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.fetch.fetcher import Fetcher
-from pitwall_runtime.ingest.fetch.origin import shown
+from pitwall_runtime.ingest.fetch.origin import refuse_status, shown, what_failed
 
 
 def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
@@ -77,21 +78,46 @@ def fetcher(wild, tmp_path):
         pytest.param(
             b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + BODY,
             MediaOriginError,
-            "cannot be fetched",
+            "cannot be fetched: its server hung up before the end of the file",
             id="cut off",
         ),
-        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", MediaOriginError, "cannot be fetched", id="not http"),
-        pytest.param(b"", MediaOriginError, "cannot be fetched", id="hangs up"),
+        pytest.param(
+            b"SSH-2.0-OpenSSH_9.2\r\n", MediaOriginError, "server (does not speak HTTP|hung up)", id="not http"
+        ),
+        pytest.param(b"\0" * 40 + b"\r\n\r\n", MediaOriginError, "does not speak HTTP; check", id="garbage"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\n\0: y\r\n\r\n",
+            MediaOriginError,
+            "does not speak HTTP; check",
+            id="garbage in a header",
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            MediaOriginError,
+            "does not speak HTTP; check",
+            id="garbage in a body",
+        ),
+        pytest.param(b"HTTP/1.1 101 Switching\r\n\r\n", MediaOriginError, "does not speak HTTP; check", id="101"),
+        pytest.param(b"", MediaOriginError, "hung up without an answer", id="hangs up"),
         pytest.param(
             b"HTTP/1.1 200 OK\r\nX: " + b"x" * 2_000_000, MediaOriginError, "cannot be fetched", id="2 MB of header"
         ),
         pytest.param(
-            b"HTTP/1.1 302 Found\r\nLocation: http://[\r\n\r\n", MediaOriginError, "cannot be fetched", id="nowhere"
+            b"HTTP/1.1 302 Found\r\nLocation: http://[\r\n\r\n",
+            MediaOriginError,
+            "no address that can be",
+            id="nowhere",
+        ),
+        pytest.param(
+            "HTTP/1.1 302 Found\r\nLocation: http://a\u2100.org/\r\n\r\n".encode(),
+            MediaOriginError,
+            "redirects to what is no address",
+            id="nowhere by name",
         ),
         pytest.param(
             b"HTTP/1.1 200 OK\r\nContent-Length: -7\r\n\r\n",
             MediaOriginError,
-            "cannot be fetched",
+            "does not speak HTTP",
             id="negative length",
         ),
     ],
@@ -101,7 +127,43 @@ def test_what_a_server_answers_is_told_in_the_askers_terms(wild, fetcher, answer
         fetcher.fetch(wild.url("/film.mp4?token=secret", answer), Deadline(DEADLINE_SECONDS))
     assert 400 <= told.value.status < 500, "the asker's server is not the variant's fault"
     assert "secret" not in told.value.message
+    assert not [inside for inside in ("bytearray", "Error", "Errno", "_ssl", "buffer") if inside in told.value.message]
     assert files(fetcher) == []
+
+
+@pytest.mark.parametrize(
+    ("pause", "words"),
+    [
+        ("7", "after 7 s"),
+        ("007", "after 7 s"),
+        ("86400", "after 86400 s"),
+        ("86401", "in a minute"),
+        ("7" * 5000, "in a minute"),
+        ("0", "in a minute"),
+        ("-1", "in a minute"),
+        ("\u0667", "in a minute"),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "in a minute"),
+        ("", "in a minute"),
+    ],
+)
+def test_a_busy_server_is_believed_for_a_day_at_most(pause, words):
+    with pytest.raises(MediaOriginError, match=f"ask again {words}$"):
+        refuse_status(429, "http://host/film.mp4", pause)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (httpx.ConnectError("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"), "no TLS connection"),
+        (httpx.ConnectError("All connection attempts failed [10.0.0.1]"), "no connection can be made to its server"),
+        (httpx.ReadError("[Errno 104] Connection reset by peer"), "the connection to its server broke"),
+        (httpx.InvalidURL("Invalid port"), "no address that can be asked for"),
+        (ValueError("Invalid IPv6 URL"), "no address that can be asked for"),
+    ],
+)
+def test_a_librarys_words_are_not_told(error, words):
+    assert words in what_failed(error)
+    assert str(error) not in what_failed(error)
 
 
 def slow_header(connection, wild):
