@@ -16,7 +16,7 @@ class Words(BaseModel):
     text: str
 
 
-class Film(BaseModel):
+class PartOfFilm(BaseModel):
     """Another, whose tag is the name of a field too."""
 
     type: Literal["film"]
@@ -31,13 +31,13 @@ def short(text: str) -> str:
     return text
 
 
-class Message(BaseModel):
+class SaidInUnions(BaseModel):
     """Unions of every make."""
 
     model_config = {"extra": "forbid"}
 
-    content: str | tuple[Annotated[Words | Film, Field(discriminator="type")], ...] | None = None
-    part: Words | Film | None = None
+    content: str | tuple[Annotated[Words | PartOfFilm, Field(discriminator="type")], ...] | None = None
+    part: Words | PartOfFilm | None = None
     mixed: dict[str, int] | Annotated[str, AfterValidator(short)] | bool | None = None
     parts: Annotated[tuple[Words, ...], Field(min_length=1, max_length=2)] = ()
 
@@ -52,7 +52,7 @@ def told(body: object, *, furthest: bool = True) -> str:
 class Conversation(BaseModel):
     """What is sent."""
 
-    messages: tuple[Message, ...]
+    messages: tuple[SaidInUnions, ...]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,9 @@ def test_a_place_is_told_as_the_body_has_it(message: dict[str, Any], words: str)
 def test_no_type_of_ours_is_named(message: object, furthest: bool):
     words = told(message, furthest=furthest)
     assert not [
-        name for name in ("Words", "Film", "Message", "[", "tuple", "function", "str:", "bool:") if name in words
+        name
+        for name in ("Words", "PartOfFilm", "SaidInUnions", "[", "tuple", "function", "str:", "bool:")
+        if name in words
     ]
 
 
