@@ -7,10 +7,11 @@ connections until the process has no file left to open.
 import asyncio
 import resource
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from pitwall_crds.host.http_timers import ReaderWatch, Timer
 
 FILES: Final = 65_536
 """Open files that a server asks its system for."""
@@ -20,6 +21,8 @@ FRAMING: Final = 8
 """Bytes around a byte of a chunked body: the worst that an honest client sends is chunks of one byte."""
 LINE: Final = 4
 """Bytes of a header's line beside its name and value."""
+VERSIONS: Final = frozenset({"1.0", "1.1"})
+"""Of HTTP, that are served; the parser knows others by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class ConnectionLimits:
         header_bytes: of one request, the trailers of its body included.
         header_seconds: from the connection, or the request's first byte, to the end of its headers.
         body_seconds: from there to the end of the body.
-        reading_seconds: how long a client may leave an answer unread.
+        reading_seconds: how long a client may take nothing of an answer that waits for it.
         per_peer: connections of one address.
         total: connections of all.
     """
@@ -52,35 +55,6 @@ def connections_allowed(wanted: int) -> int:
     return min(wanted, max(16, aim - SPARE_FILES))
 
 
-class _Owner(Protocol):
-    loop: asyncio.AbstractEventLoop
-    transport: asyncio.Transport
-
-
-class _Timer:
-    """Ends a connection when a time is over."""
-
-    def __init__(self, owner: _Owner) -> None:
-        self._owner = owner
-        self._handle: asyncio.TimerHandle | None = None
-
-    def start(self, seconds: float) -> None:
-        """Begin anew."""
-        self.stop()
-        self._handle = self._owner.loop.call_later(seconds, self._owner.transport.abort)
-
-    def stop(self) -> None:
-        """All came in time."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
-
-    @property
-    def runs(self) -> bool:
-        """Whether it is counting."""
-        return self._handle is not None
-
-
 def _peer(connection: object) -> str:
     """The address of the other side; empty for one that has none."""
     client: tuple[str, int] | None = getattr(connection, "client", None)
@@ -91,16 +65,18 @@ class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's fast parser within limits. Make a class with other `limits` for another server."""
 
     limits = ConnectionLimits()
+    wire: asyncio.Transport | None = None
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._arriving, self._leaving = _Timer(self), _Timer(self)
+        self._arriving, self._leaving = Timer(self), ReaderWatch(self, self.limits.reading_seconds)
         self._around = self._head = self._hosts = 0
         self._refused = self._has_headers = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or turn it away."""
         super().connection_made(transport)
+        self._leaving.start()
         if self.is_crowded(self):
             self._refuse(503, "too many connections", "retry-after: 1")
         else:
@@ -148,11 +124,16 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The body has a time of its own. Headers that are too large may have come all at once."""
-        if self._head > self.limits.header_bytes and not self._refused:
+        if self._refused:
+            return
+        version = self.parser.get_http_version()
+        if self._head > self.limits.header_bytes:
             self._refuse_headers()
-        elif self._hosts > 1 or (not self._hosts and self.parser.get_http_version() == "1.1"):
+        elif version not in VERSIONS:
+            self._refuse(505, f"HTTP/{version} is not served here; send HTTP/1.1")
+        elif self._hosts > 1 or (not self._hosts and version == "1.1"):
             self._refuse(400, "a request names its host once (RFC 9112, 3.2)")
-        elif not self._refused:
+        else:
             self._has_headers = True
             self._arriving.start(self.limits.body_seconds)
             super().on_headers_complete()
@@ -172,13 +153,13 @@ class GuardedProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """The client does not read."""
-        self._leaving.start(self.limits.reading_seconds)
+        """Something waits for the client to read on."""
+        self._leaving.moved()
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """It reads again."""
-        self._leaving.stop()
+        """It has read on."""
+        self._leaving.moved()
         super().resume_writing()
 
     def _refuse_headers(self) -> None:
@@ -190,28 +171,3 @@ class GuardedProtocol(HttpToolsProtocol):
             lines = (f"HTTP/1.1 {status} Refused", "connection: close", *more, f"content-length: {len(why)}")
             self.transport.write("\r\n".join((*lines, "", why)).encode())
         self.transport.close()
-
-
-class GuardedSlowProtocol(H11Protocol):
-    """uvicorn's other parser, for connections that the fast one handed over. It bounds headers by itself."""
-
-    limits = ConnectionLimits()
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._arriving = _Timer(self)
-
-    def data_received(self, data: bytes) -> None:
-        """Parse; the headers of a further request have their time too."""
-        if not self._arriving.runs:
-            self._arriving.start(self.limits.header_seconds)
-        super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._arriving.stop()
-            if self.cycle.more_body:
-                self._arriving.start(self.limits.body_seconds)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
-        self._arriving.stop()
-        super().connection_lost(exc)

@@ -15,6 +15,9 @@ from uvicorn.protocols.utils import get_remote_addr
 from pitwall_crds.host.http_guard import GuardedProtocol
 
 RENEWAL_SECONDS: Final = 30.0
+SHUTDOWN_SECONDS: Final = 86_400.0
+"""For ever, as without TLS: asyncio would cut off whoever still reads half a minute after the answer was written. The
+guarded protocol watches whether the client does."""
 
 
 def server_context(certificate: Path, private_key: Path) -> ssl.SSLContext:
@@ -84,13 +87,15 @@ class GreetsWithTls(asyncio.Protocol):
         secure = None
         with contextlib.suppress(OSError):
             secure = await loop.start_tls(
-                self._transport, self, self.context, server_side=True, ssl_handshake_timeout=limit
-            )
+                self._transport, self, self.context,
+                server_side=True, ssl_handshake_timeout=limit, ssl_shutdown_timeout=SHUTDOWN_SECONDS,
+            )  # fmt: skip
         self._leave()
         if secure is None or secure.is_closing():
             self._transport.abort()
             return
         secure.set_protocol(self._inner)
+        self._inner.wire = self._transport
         self._inner.connection_made(secure)
         if self._early:
             self._inner.data_received(bytes(self._early))

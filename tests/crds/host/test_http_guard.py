@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import resource
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,8 @@ from pitwall_crds.host.http_upgrade import IgnoresUpgrades
 from pitwall_crds.host.sockets import listen
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+ANSWERS = {"/large": b"x" * 50_000_000, "/some": b"x" * 6_000_000, "/page": b"x" * 20_000}
 QUICK = ConnectionLimits(header_seconds=0.3, body_seconds=0.3, reading_seconds=0.3, per_peer=20, total=25)
 PATIENT = ConnectionLimits()
 
@@ -27,8 +30,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         size += len(message["body"])
         if not message.get("more_body"):
             break
-    answers = {"/large": b"x" * 50_000_000, "/headers": b" ".join(sorted(name for name, _ in scope["headers"]))}
-    body = answers.get(scope["path"], str(size).encode())
+    body = ANSWERS.get(scope["path"], str(size).encode())
+    if scope["path"] == "/headers":
+        body = b" ".join(sorted(name for name, _ in scope["headers"]))
     head = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     await send({"type": "http.response.body", "body": body})
@@ -149,6 +153,8 @@ async def test_what_stands_behind_a_body_is_no_header(serve, pause):
         pytest.param(b"GET / HTTP/1.1\r\n", b"400", id="none"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\nhost: y\r\n", b"400", id="two"),
         pytest.param(b"GET / HTTP/1.0\r\nHost: x\r\nHost: x\r\n", b"400", id="two, as of old"),
+        pytest.param(GET + OFFER, b"200", id="one, and an upgrade"),
+        pytest.param(GET + b"Host: x\r\n" + OFFER, b"400", id="two, and an upgrade"),
     ],
 )
 async def test_a_request_names_its_host_once(serve, lines, status):
@@ -159,6 +165,56 @@ async def test_a_request_names_its_host_once(serve, lines, status):
 
     assert (await client.rest()).startswith(b"HTTP/1.1 " + status)
     assert await still_serves(site)
+
+
+@pytest.mark.parametrize("version", [b"HTTP/2.0", b"HTTP/0.9", b"HTTP/9.9", b"HTTP/1.2"])
+@pytest.mark.parametrize("host", [b"", b"Host: x\r\n"], ids=["without host", "with host"])
+async def test_a_version_that_is_not_served_is_refused(serve, version, host):
+    site = await serve(PATIENT)
+    client = await site.client()
+
+    await client.send(b"GET / " + version + b"\r\n" + host + b"\r\n")
+
+    answer = await client.rest()
+    assert b" 200 " not in answer
+    assert answer.startswith((b"HTTP/1.1 505", b"HTTP/1.1 400")), "the parser knows some of them, and no others"
+    assert (b" 505 " in answer) == (version in (b"HTTP/2.0", b"HTTP/0.9"))
+    assert await still_serves(site)
+
+
+async def test_what_cannot_be_served_is_refused_once_however_often_it_is_asked(serve):
+    client = await (await serve(PATIENT)).client()
+    await client.send(b"GET / HTTP/2.0\r\n\r\n" * 5)
+
+    assert (await client.rest()).count(b"HTTP/1.1 505") == 1
+
+
+async def test_a_tunnel_is_refused(serve):
+    site = await serve(PATIENT)
+    client = await site.client()
+    await client.send(b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert (await client.rest()).startswith(b"HTTP/1.1 501")
+    assert await still_serves(site)
+
+
+async def test_each_of_many_requests_that_offer_an_upgrade_is_answered_in_order(serve):
+    client = await (await serve(PATIENT)).client()
+    bodies = [b"x" * size for size in (3, 70_000, 0, 5)]
+    heads = [b"POST / HTTP/1.1\r\nHost: x\r\n" + OFFER + b"Content-Length: %d\r\n\r\n" % len(body) for body in bodies]
+    plain = GET + b"Connection: close\r\n\r\n"
+
+    await client.send(b"".join(head + body for head, body in zip(heads, bodies, strict=True)) + plain)
+
+    answers = (await client.rest()).split(b"HTTP/1.1 200")[1:]
+    assert [answer.partition(b"\r\n\r\n")[2] for answer in answers] == [b"3", b"70000", b"0", b"5", b"0"]
+
+
+async def test_what_offers_an_upgrade_reaches_the_application_without_its_offer(serve):
+    client = await (await serve(PATIENT)).client()
+    await client.send(b"GET /headers HTTP/1.1\r\nHost: x\r\nX-Mine: a\r\n" + OFFER + b"\r\n")
+
+    assert (await client.rest()).endswith(b"connection host x-mine")
 
 
 async def test_each_request_of_a_connection_names_its_own_host(serve):
@@ -214,14 +270,29 @@ async def test_who_sends_too_slowly_is_hung_up_on(serve, sent):
     await client.rest()  # ends, where the server's patience does
 
 
-async def test_drops_that_keep_coming_buy_no_time(serve):
+@pytest.mark.parametrize(
+    ("head", "drop"),
+    [
+        pytest.param(GET, b"X: y\r\n", id="of headers"),
+        pytest.param(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n", b"x", id="of a body"),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", id="of chunks"
+        ),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: x\r\n" + OFFER + b"Content-Length: 99999\r\n\r\n", b"x",
+            id="of a body whose headers offered an upgrade",
+        ),
+        pytest.param(GET + OFFER + b"\r\n" + GET, b"X: y\r\n", id="of headers that follow an upgrade"),
+    ],
+)  # fmt: skip
+async def test_drops_that_keep_coming_buy_no_time(serve, head, drop):
     client = await (await serve(QUICK)).client()
-    await client.send(GET)
+    await client.send(head)
 
     async def drip() -> None:
         with contextlib.suppress(ConnectionError):
             while not client.writer.is_closing():
-                await client.send(b"X: y\r\n")
+                await client.send(drop)
                 await asyncio.sleep(0.02)
 
     dripping = asyncio.create_task(drip())
@@ -229,17 +300,64 @@ async def test_drops_that_keep_coming_buy_no_time(serve):
     dripping.cancel()
 
 
-async def test_who_reads_nothing_is_hung_up_on(serve):
+@pytest.mark.parametrize("offer", [b"", OFFER], ids=["", "after an upgrade"])
+@pytest.mark.parametrize(("path", "times"), [(b"/large", 1), (b"/page", 1), (b"/page", 400)])
+async def test_who_reads_nothing_is_hung_up_on(serve, path, times, offer):
     site = await serve(QUICK)
-    client = await site.client()
-    client.reader._limit = 1  # type: ignore[attr-defined]
-    await client.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+    with await connected(site, room=4096) as client:
+        request = b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n" + offer + b"\r\n"
+        await asyncio.get_running_loop().sock_sendall(client, request * times)
 
-    async with asyncio.timeout(30):
-        while not site.server.server_state.connections:  # noqa: ASYNC110
+        await nobody_is_left(site.server)
+
+
+@pytest.mark.parametrize("offer", [b"", OFFER], ids=["", "after an upgrade"])
+async def test_who_leaves_no_more_than_the_last_bytes_of_an_answer_is_hung_up_on(serve, offer):
+    site = await serve(QUICK)
+    with await connected(site, room=4096) as client:
+        waits = 0
+        while not waits:
+            await asyncio.get_running_loop().sock_sendall(
+                client, b"GET /page HTTP/1.1\r\nHost: x\r\n" + offer + b"\r\n"
+            )
             await asyncio.sleep(0.01)
-        while site.server.server_state.connections:  # noqa: ASYNC110 - a server has no event for it
+            waits = max(each.transport.get_write_buffer_size() for each in site.server.server_state.connections)
+
+        assert waits < 64_000, "else asyncio would have said so"
+        await nobody_is_left(site.server)
+
+
+async def connected(site: AttackedServer, *, room: int) -> socket.socket:
+    """A client whose system takes no more than so much before it is read."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    client.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", site.port))
+    return client
+
+
+async def nobody_is_left(server: GracefulServer) -> None:
+    """A server has no event for it."""
+    async with asyncio.timeout(10):
+        while not server.server_state.connections:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+        while server.server_state.connections:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_who_reads_slowly_but_steadily_gets_it_all(serve):
+    """Though it takes several times what a client may leave lying: megabytes wait in the system, where they move."""
+    site = await serve(replace(QUICK, reading_seconds=0.5))
+    with await connected(site, room=16_384) as client:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(client, b"GET /some HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        began, taken = loop.time(), 0
+        while part := await loop.sock_recv(client, 65_536):
+            taken += len(part)
+            await asyncio.sleep(0.005)
+
+    assert taken > 6_000_000
+    assert loop.time() - began > 1, "else nothing was slow"
 
 
 async def test_of_many_idle_connections_of_one_peer_only_so_many_stay_and_none_for_long(serve):

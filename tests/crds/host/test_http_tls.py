@@ -5,6 +5,7 @@ import contextlib
 import shutil
 import ssl
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -119,6 +120,46 @@ async def test_of_many_who_never_greet_only_so_many_stay_and_none_for_long(tmp_p
         await asyncio.gather(*map(ended, readers))
         assert most <= QUICK.per_peer + 1
         assert await echoed(port, certificate, "still here") == ("still here", "https")
+
+
+async def test_who_leaves_the_end_of_an_answer_unread_is_hung_up_on(tmp_path):
+    """It lies below TLS, where neither its transport nor its application hear of it."""
+    certificate, key = self_signed(tmp_path, "one")
+    context = ssl.create_default_context(cafile=str(certificate))
+    async with serving(server_context(certificate, key), replace(QUICK, reading_seconds=0.5)) as (server, port):
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        writer.transport.pause_reading()
+        body = b"x" * 100_000
+        waits = 0
+        while not waits:
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            await asyncio.sleep(0.01)
+            waits = max(each.wire.get_write_buffer_size() for each in server.server_state.connections)
+
+        async with asyncio.timeout(10):
+            while server.server_state.connections:  # noqa: ASYNC110 - a server has no event for it
+                await asyncio.sleep(0.01)
+        writer.transport.abort()
+
+
+async def test_who_reads_slowly_but_steadily_gets_it_all(tmp_path):
+    certificate, key = self_signed(tmp_path, "one")
+    context = ssl.create_default_context(cafile=str(certificate))
+    async with serving(server_context(certificate, key), replace(QUICK, reading_seconds=0.5)) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        body = b"x" * 8_000_000
+        writer.write(
+            b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        )
+        loop = asyncio.get_running_loop()
+        began, taken = loop.time(), 0
+        while part := await reader.read(16_384):
+            taken += len(part)
+            await asyncio.sleep(0.003)
+        writer.close()
+
+    assert taken > len(body)
+    assert loop.time() - began > 1, "else nothing was slow"
 
 
 async def test_a_renewed_certificate_is_shown_to_who_comes_then(tmp_path, monkeypatch):
