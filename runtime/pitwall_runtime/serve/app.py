@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from pitwall_crds.host.logs import fields
 from pitwall_crds.names import Arm, Header
@@ -190,15 +191,20 @@ def _deadline(request: Request, longest_seconds: float) -> Deadline:
 
 
 async def _body(request: Request) -> bytes:
-    """The request's body, read no further than the limit."""
+    """The request's body, read no further than the limit. Raises RefusedError when its sender is gone."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > schema.MAX_BODY_BYTES:
-            raise HTTPException(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"the request has more than {schema.MAX_BODY_BYTES} bytes; send the video by address, not inside",
-            )
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > schema.MAX_BODY_BYTES:
+                raise HTTPException(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                    f"the request has more than {schema.MAX_BODY_BYTES} bytes; send the video by address, not inside",
+                )
+    except ClientDisconnect:
+        refusal = RefusedError("the sender hung up before the body was complete")
+        refusal.code = "hung_up"
+        raise refusal from None
     return bytes(body)
 
 

@@ -93,6 +93,25 @@ async def test_each_failure_is_one_line_under_the_id_that_its_user_saw(client, c
     assert told["cause"] == answer.json()["error"]["message"]
 
 
+async def test_a_client_that_hangs_up_within_its_body_is_one_line_of_the_log(state, caplog):
+    caplog.set_level("INFO")
+    path = "/v1/chat/completions"
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
+    said = [{"type": "http.request", "body": b'{"mess', "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive():
+        return said.pop(0)
+
+    async def send(_message):
+        """There is nobody."""
+
+    await build_app(state)({**scope, "headers": [], "scheme": "http", "http_version": "1.1"}, receive, send)
+
+    (line,) = caplog.records
+    assert (line.levelname, line.exc_info) == ("INFO", None)
+    assert (line.fields["status"], line.fields["code"]) == (400, "hung_up")
+
+
 class Listening:
     """A pipeline that keeps the video that it is given."""
 
