@@ -15,6 +15,7 @@ from pitwall_crds.builtin import DEFAULT_SAMPLER, SAMPLERS
 from pitwall_crds.variant import AnswerEngine
 from pitwall_runtime.errors import RefusedError
 from pitwall_runtime.media import clock
+from pitwall_runtime.samplers.catalogue import written
 
 if TYPE_CHECKING:
     from pitwall_runtime.ask.asking import Asked
@@ -80,7 +81,7 @@ def _data(label: str, result: "Result") -> dict[str, Any]:
         "damage": [asdict(stretch) for stretch in result.pool.damage],
         "frames": [result.pool.seconds(index) for index in result.selection.indices],
         "indices": list(result.selection.indices),
-        "diagnostics": dict(result.selection.diagnostics),
+        "diagnostics": written(label, result.selection),
         "tokens": result.visual_tokens,
         "cache": "cold" if result.cold else "warm",
         "stages": result.stages,
@@ -106,13 +107,14 @@ def main() -> int:
         with asked.question:
             if arguments.sheet:
                 draw(asked, arguments.sheet)
+        said = _json(asked) if arguments.output == "json" else _told(asked)
     except RefusedError as refusal:
         print(f"pitwall ask: {refusal.message}", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"pitwall ask: {error.filename or 'file'}: {error.strerror}; check path and permissions", file=sys.stderr)
         return 2
-    print(_json(asked) if arguments.output == "json" else _told(asked))
+    print(said)
     return 0
 
 

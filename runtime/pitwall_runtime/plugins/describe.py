@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pitwall_runtime.errors import BadVariantError
+from pitwall_runtime.plugins.aside import kept_aside
 from pitwall_runtime.samplers.catalogue import BUILT_IN, find, names
 from pitwall_runtime.samplers.contract import Sampler
 from pitwall_runtime.samplers.parameters import schema_of
@@ -58,7 +59,8 @@ def main() -> None:
         text = json.dumps([describe(find(name)) for name in BUILT_IN], indent=1, ensure_ascii=False)
         chosen.built_in.write_text(text + "\n", encoding="utf-8")
         return
-    entries, broken = catalogue()
+    with kept_aside():
+        entries, broken = catalogue()
     print(json.dumps({"samplers": entries, "broken": broken}, indent=1) if chosen.json else _told(entries, broken))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.samplers.catalogue import find
 from pitwall_runtime.samplers.contract import Sampler
+from pitwall_runtime.samplers.importing import ImportFailedError, imported
 
 
 def locate(name: str) -> Sampler:
@@ -18,9 +19,9 @@ def locate(name: str) -> Sampler:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever the module does when it is imported
-        raise BadVariantError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+        found = imported(lambda: getattr(importlib.import_module(module), attribute), module)
+    except ImportFailedError as error:
+        raise BadVariantError(f"{name} cannot be imported: {error}") from error
     if not isinstance(found, Sampler):
         raise BadVariantError(f"{name} is a {type(found).__name__}; name an attribute that is a contract.Sampler")
     return found

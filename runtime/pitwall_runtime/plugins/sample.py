@@ -4,17 +4,20 @@ score our samplers with their own features, questions and metrics."""
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from pitwall_runtime.errors import BadVariantError, RefusedError
+from pitwall_runtime.errors import BadVariantError, RefusedError, WrongSelectionError
 from pitwall_runtime.media import Floats, Selection, Shot
+from pitwall_runtime.plugins.aside import kept_aside
 from pitwall_runtime.plugins.locate import locate
-from pitwall_runtime.samplers.catalogue import bind
-from pitwall_runtime.samplers.contract import SamplerContext, Seconds
+from pitwall_runtime.plugins.watched import SIGNALS
+from pitwall_runtime.samplers.catalogue import bind, written
+from pitwall_runtime.samplers.contract import Input, Sampler, SamplerContext, Seconds
 from pitwall_runtime.samplers.offline import offline_context
 
 MOST_FRAMES: Final = 2_000_000
@@ -23,7 +26,7 @@ MOST_FRAMES: Final = 2_000_000
 
 def context_of(arguments: argparse.Namespace) -> SamplerContext:
     """The context of the arrays. Raises ValueError with the file, what is wrong with it and what would be right."""
-    scores = _array(arguments.scores, 1)
+    scores: Floats = _array(arguments.scores, 1).astype(np.float32)
     if not 1 <= len(scores) <= MOST_FRAMES:
         raise ValueError(f"{arguments.scores} has {len(scores)} scores; give 1 to {MOST_FRAMES}, one per frame")
     embeddings = _rows(arguments.embeddings, len(scores)) if arguments.embeddings else None
@@ -38,20 +41,26 @@ def context_of(arguments: argparse.Namespace) -> SamplerContext:
     )
 
 
-def _array(path: Path, dimensions: int) -> Floats:
+def _array(path: Path, dimensions: int) -> npt.NDArray[Any]:
     try:
         found: npt.NDArray[Any] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path} is no .npy file: {error}") from None
-    if not isinstance(found, np.ndarray) or found.ndim != dimensions or found.dtype.kind not in "fiu":
-        shape = getattr(found, "shape", "several arrays")
-        raise ValueError(f"{path} holds {shape}; give numbers with {dimensions} dimension{'s' * (dimensions > 1)}")
-    return found.astype(np.float32)
+    fault = ""
+    if not isinstance(found, np.ndarray):
+        fault = "holds several arrays"
+    elif found.ndim != dimensions:
+        fault = f"has the shape {found.shape}"
+    elif found.dtype.kind not in "fiu":
+        fault = f"holds {found.dtype}, no integers or floats"
+    if fault:
+        raise ValueError(f"{path} {fault}; give numbers with {dimensions} dimension{'s' * (dimensions > 1)}")
+    return found
 
 
 def _rows(path: Path, count: int) -> Floats:
     """Embeddings with unit rows; rows of nothing stay so."""
-    rows = _array(path, 2)
+    rows = _array(path, 2).astype(np.float32)
     if len(rows) != count:
         raise ValueError(f"{path} has {len(rows)} rows for {count} scores; give one embedding per frame")
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -67,30 +76,58 @@ def _times(path: Path, count: int) -> Seconds:
 
 def _shots(path: Path, count: int) -> tuple[Shot, ...]:
     """`[[0, 40], [40, 95], …]`: half-open ranges of frames that tile the pool; `[0, 40, …]`, where shots begin, too."""
+    form = "give [[0, 40], [40, 95], …] in frames, or [0, 40, …], where they begin"
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        starts = [one[0] if isinstance(one, list) else one for one in said]
-        shots = tuple(Shot(start, end) for start, end in zip(starts, [*starts[1:], count], strict=True))
-        ends = [one[1] for one in said if isinstance(one, list)]
-    except (OSError, ValueError, TypeError, LookupError) as error:
-        raise ValueError(f"{path} holds no shots: {error}; give [[0, 40], [40, 95], …] in frames") from None
-    if not starts or starts[0] != 0 or (ends and ends != [shot.end for shot in shots]):
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} holds no shots: {error}; {form}") from None
+    if not isinstance(said, list) or not said:
+        raise ValueError(f"{path} holds no shots but {said!r:.60}; {form}")
+    wrong = next((one for one in said if not (_is_frame(one) or _is_range(one))), None)
+    if wrong is not None:
+        raise ValueError(f"{path}: {wrong!r:.60} is no shot; {form}")
+    starts = [one if _is_frame(one) else one[0] for one in said]
+    ends = [*starts[1:], count]
+    tiles = starts[0] == 0 and all(start < end for start, end in zip(starts, ends, strict=True))
+    if not tiles or any(_is_range(one) and one[1] != end for one, end in zip(said, ends, strict=True)):
         raise ValueError(f"{path}: the shots must tile frames 0 to {count} without gap or overlap")
-    return shots
+    return tuple(Shot(start, end) for start, end in zip(starts, ends, strict=True))
+
+
+def _is_frame(one: object) -> bool:
+    return isinstance(one, int) and not isinstance(one, bool)
+
+
+def _is_range(one: object) -> bool:
+    return isinstance(one, list) and len(one) == 2 and all(map(_is_frame, one))
+
+
+def _hints(sampler: Sampler, arguments: argparse.Namespace) -> Iterator[str]:
+    """What the sampler looks at and is not given here, so that nobody scores it without knowing."""
+    if Input.EMBEDDINGS in sampler.uses and not arguments.embeddings:
+        yield f"{sampler.name} compares embeddings; without --embeddings all frames count as alike"
+    if Input.MODEL in sampler.uses:
+        yield f"{sampler.name} asks a model, and there is none here; it chooses as where a variant has none"
+    unseen = sorted(sampler.uses & {*SIGNALS.values()})
+    if unseen:
+        yield f"{sampler.name} looks at {', '.join(unseen)}, which plain arrays do not have"
 
 
 def sampled(arguments: argparse.Namespace) -> dict[str, Any]:
     """The selection and how it came to be, as JSON. Raises ValueError and RefusedError."""
-    bound = bind(locate(arguments.sampler), dict(_parameter(text) for text in arguments.parameter))
-    context = context_of(arguments)
-    selection: Selection = bound.choose(context)
+    with kept_aside():
+        bound = bind(locate(arguments.sampler), dict(_parameter(text) for text in arguments.parameter))
+        context = context_of(arguments)
+        for hint in _hints(bound.sampler, arguments):
+            print(f"pitwall sample: {hint}", file=sys.stderr)
+        selection: Selection = bound.choose(context)
     return {
         "sampler": bound.sampler.name,
         "contract": bound.sampler.contract,
         "indices": list(selection.indices),
         "ptsSeconds": list(selection.pts_seconds),
         "tiers": list(selection.tiers),
-        "diagnostics": dict(selection.diagnostics),
+        "diagnostics": written(bound.sampler.name, selection),
         "poolSize": context.pool_size,
         "budget": context.budget,
         "seed": context.seed,
@@ -125,11 +162,11 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
 
 
 def main(given: list[str] | None = None) -> int:
-    """Print the selection; 1 if the sampler failed, 2 with a sentence if the input is wrong."""
+    """Print the selection; 1 if the sampler failed, 2 with a sentence if the input or the selection is wrong."""
     arguments = _arguments(given)
     try:
         print(json.dumps(sampled(arguments)))
-    except (ValueError, BadVariantError) as error:
+    except (ValueError, BadVariantError, WrongSelectionError) as error:
         print(f"pitwall sample: {error}", file=sys.stderr)
         return 2
     except RefusedError as failure:

@@ -17,6 +17,7 @@ from pitwall_runtime.errors import BadVariantError, WrongSelectionError
 from pitwall_runtime.media import Diagnostic, Selection
 from pitwall_runtime.samplers.contract import CONTRACT, Sampler, SamplerContext
 from pitwall_runtime.samplers.guard import Guard
+from pitwall_runtime.samplers.importing import ImportFailedError, imported
 from pitwall_runtime.samplers.parameters import parse
 
 GROUP: Final = "pitwall.samplers"
@@ -103,10 +104,9 @@ def _origin(claim: EntryPoint) -> str:
 def _load(claim: EntryPoint) -> Sampler:
     where = f"sampler {claim.name!r} of {_origin(claim)}"
     try:
-        found = claim.load()
-    except Exception as error:  # whatever a plug-in's module does when it is imported is the variant's trouble
-        reason = f"{type(error).__name__}: {error}"
-        raise BadVariantError(f"{where} cannot be imported: {reason}; install what it needs into the image") from error
+        found = imported(claim.load, claim.module)
+    except ImportFailedError as error:
+        raise BadVariantError(f"{where} cannot be imported: {error}") from error
     if not isinstance(found, Sampler):
         raise BadVariantError(f"{where} is a {type(found).__name__}; the entry point must name a contract.Sampler")
     if found.name != claim.name:

@@ -130,6 +130,10 @@ def test_what_is_no_sampler_is_refused_in_a_sentence():
     ("name", "words"),
     [
         ("no_such_module:SAMPLER", "cannot be imported: ModuleNotFoundError"),
+        (
+            "ends_at_once:SAMPLER",
+            "SystemExit: no licence; mend its module; it was at plugins/ends_at_once.py:5: `sys.exit",
+        ),
         ("wrong_samplers:SEEN", "is a list; name an attribute that is a contract.Sampler"),
         ("wrong_samplers:NOTHING", "has no attribute 'NOTHING'"),
     ],

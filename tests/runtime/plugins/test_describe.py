@@ -1,7 +1,10 @@
 """The catalogue as data: what a runtime image has, and why something that is installed cannot serve."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 from pitwall_crds import builtin
 from pitwall_runtime.plugins import describe
@@ -26,3 +29,19 @@ def test_an_installed_one_that_cannot_serve_is_told_beside_the_others(monkeypatc
 
     assert len(entries) >= len(builtin.CATALOGUE)
     assert "'broken' of pitwall itself" in broken[0]
+
+
+def test_one_that_ends_the_process_or_prints_when_it_is_imported_leaves_the_list_as_it_is(write_package, tmp_path):
+    sites = [
+        write_package(tmp_path / "gone", "gone", {"gone": "SAMPLER"}, "import sys\nsys.exit('no licence')"),
+        write_package(tmp_path / "loud", "loud", {"loud": "SAMPLER"}, "import os\nos.write(1, b'hello')"),
+    ]
+    path = ":".join([*map(str, sites), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "pitwall_runtime", "catalogue", "--json"],
+        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    said = json.loads(done.stdout)
+
+    assert {one["name"] for one in builtin.CATALOGUE} <= {one["name"] for one in said["samplers"]}
+    assert ["package gone 1.0" in said["broken"][0], "package loud 1.0" in said["broken"][1]] == [True, True]

@@ -78,6 +78,11 @@ def test_an_async_plug_in_chooses_too(installed):
         pytest.param({"first": "SAMPLER"}, "raise SystemError('no driver')", "first", "SystemError: no driver",
             id="its module raises",
         ),
+        pytest.param({"first": "SAMPLER"}, "import sys\nsys.exit('no licence')", "first",
+            "package paper 1.0 (paper:SAMPLER) cannot be imported: SystemExit: no licence; mend its module; "
+            "it was at paper/paper.py:2: `sys.exit('no licence')`",
+            id="its module ends the process",
+        ),
     ],
 )  # fmt: skip
 def test_a_plug_in_that_cannot_serve_says_which_check_and_what_to_do(installed, entries, code, name, words):
