@@ -5,8 +5,16 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
-import typer
-from rich.text import Text
+try:
+    import typer
+    from rich.text import Text
+except ModuleNotFoundError as missing:  # who installed the extra `sampler` alone has this command, too
+    print(
+        f"pitwall: {missing.name} is missing; install the extra `operator`: pip install '.[operator]' in your checkout "
+        f"of Pitwall. What authors of samplers need works without it: pitwall-runtime check-sampler",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 from pitwall_operator.cli.commands import (
     act,

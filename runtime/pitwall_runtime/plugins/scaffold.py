@@ -8,11 +8,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from pitwall_crds.resource import DNS_LABEL
 from pitwall_runtime.samplers.catalogue import names
 
 MOST_CHARACTERS: Final = 40
 """A variant's name ends with its version, and its Services' with the pool."""
+
+_YAML_WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
+"""What YAML 1.1, which Kubernetes speaks, takes for truth or nothing."""
 
 TEMPLATES: Final[Mapping[str, str]] = {
     "pyproject.toml": "pyproject.toml",
@@ -27,11 +29,9 @@ TEMPLATES: Final[Mapping[str, str]] = {
 
 def new_sampler(name: str, folder: Path) -> list[Path]:
     """The files that were written, all or none. Raises ValueError with what is wrong with the name or the folder."""
-    if not re.match(DNS_LABEL, name) or len(name) > MOST_CHARACTERS:
-        raise ValueError(
-            f"{name!r} is no name for a sampler: "
-            f"it has at most {MOST_CHARACTERS} lower-case letters, digits and '-', as my-paper has"
-        )
+    fault = _fault(name)
+    if fault:
+        raise ValueError(f"{name!r} is no name for a sampler: {fault}; choose one like my-paper")
     if name in names():
         raise ValueError(f"there is a sampler {name!r} already; choose another name, or uninstall that one")
     if folder.exists() and any(folder.iterdir()):
@@ -49,6 +49,19 @@ def new_sampler(name: str, folder: Path) -> list[Path]:
     return sorted(written)
 
 
+def _fault(name: str) -> str:
+    """What keeps it from naming a sampler, a package and a resource, all at once; empty if nothing does."""
+    faults = (
+        (not name, "it is empty"),
+        (len(name) > MOST_CHARACTERS, f"it has {len(name)} characters, at most {MOST_CHARACTERS} are allowed"),
+        (re.search("[^-a-z0-9]", name), "only lower-case letters a to z, digits and '-' are allowed"),
+        (not re.match("[a-z]", name), "it must begin with a letter, or YAML may read it as a number or a date"),
+        (name.endswith("-"), "it must end with a letter or a digit"),
+        (name in _YAML_WORDS, "YAML reads it as no text"),
+    )
+    return next((words for is_wrong, words in faults if is_wrong), "")
+
+
 def _template(source: str) -> str:
     return files("pitwall_runtime.plugins").joinpath("template", f"{source}.tmpl").read_text(encoding="utf-8")
 
@@ -62,7 +75,7 @@ def _filled(text: str, words: Mapping[str, str]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Write the package and say what comes next; 2 with a sentence if it cannot be."""
     parser = argparse.ArgumentParser(prog="pitwall new-sampler", description="Begin a package with a sampler.")
-    parser.add_argument("name", help="lower-case letters, digits and '-'")
+    parser.add_argument("name", help="lower-case letters, digits and '-'; a letter first")
     parser.add_argument("--folder", type=Path, help="default: a new folder of that name, here")
     chosen = parser.parse_args(arguments)
     folder = chosen.folder or Path(chosen.name)
@@ -72,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"pitwall new-sampler: {error}", file=sys.stderr)
         return 2
     print("\n".join(map(str, written)))
-    print(f"next: cd {folder} && pip install -e .[test] && pytest && pitwall check-sampler {chosen.name}")
+    print(f"next: cd {folder} && pip install -e '.[test]' && pytest && pitwall check-sampler {chosen.name}")
     return 0
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -65,9 +66,15 @@ def test_its_variant_can_be_applied_and_names_the_image(package):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("My Paper", "'My Paper' is no name for a sampler: it has at most 40"),
-        ("x" * 41, "at most 40 lower-case letters"),
-        ("-", "is no name"),
+        ("My Paper", "'My Paper' is no name for a sampler: only lower-case letters a to z, digits and '-' are allowed"),
+        ("x" * 41, "it has 41 characters, at most 40 are allowed; choose one like my-paper"),
+        ("-", "it must begin with a letter"),
+        ("123", "it must begin with a letter, or YAML may read it as a number or a date"),
+        ("1e5", "it must begin with a letter"),
+        ("1-2-3", "it must begin with a letter"),
+        ("a-", "it must end with a letter or a digit"),
+        ("true", "YAML reads it as no text"),
+        ("no", "YAML reads it as no text"),
         ("aks", "there is a sampler 'aks' already"),
         ("fine", "is not empty; choose a new folder with --folder"),
     ],
@@ -78,3 +85,11 @@ def test_what_cannot_be_written_is_told_and_nothing_is(name, words, tmp_path, ca
     assert main([f"--folder={tmp_path}", "--", name]) == 2
     assert words in capsys.readouterr().err
     assert [one.name for one in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_it_asks_no_index_for_pitwall_itself(package):
+    """A project of that name on PyPI is a stranger's."""
+    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+
+    assert project["dependencies"] == []
+    assert "not on PyPI" in (package / "README.md").read_text()

@@ -106,7 +106,7 @@ def _onnx(file: Path) -> Scorer:
         import onnxruntime
     except ModuleNotFoundError:
         raise SamplerFailedError(
-            f"{file.name} needs onnxruntime; install pitwall[onnx] into the image, or export the scorer as TorchScript"
+            f"{file.name} needs onnxruntime; install it into the image, or export the scorer as TorchScript"
         ) from None
     try:
         session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
