@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -41,6 +43,22 @@ def test_it_is_what_new_sampler_writes_but_for_what_its_page_says(tmp_path):
     assert kept == {*written, Path("rollout.yaml")}
     for name in ("Dockerfile", "pyproject.toml"):
         assert (EXAMPLE / name).read_text() == (tmp_path / name).read_text()
+
+
+def test_the_pages_first_commands_make_the_package_of_this_folder(tmp_path):
+    page = (EXAMPLE / "README.md").read_text()
+    commands = re.findall(r"^\$ ((?:pitwall new-sampler|cp|pip install) .*?)(?: +#.*)?$", page, re.MULTILINE)
+    checkout = tmp_path / "pitwall"
+    (checkout / "examples").mkdir(parents=True)
+    shutil.copytree(EXAMPLE, checkout / "examples" / "plug-in")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    for command in commands:
+        if not command.startswith("pip"):
+            run("sh", "-c", command, folder=checkout, PATH=path)
+
+    assert [command for command in commands if "pip" in command] == ["pip install -e '../peaks-apart[test]'"]
+    for name in ("src/sampler_peaks_apart/sampler.py", "tests/test_sampler.py", "pyproject.toml", "variant.yaml"):
+        assert (tmp_path / "peaks-apart" / name).read_text() == (EXAMPLE / name).read_text()
 
 
 def test_its_own_tests_pass_which_run_the_conformance_suite():
