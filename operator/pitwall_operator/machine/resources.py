@@ -14,7 +14,8 @@ from pitwall_crds.host import files
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
-from pitwall_operator.decision.permission.runnable import BUILT_IN, Known, unknown_parts
+from pitwall_operator.decision.permission.runnable import BUILT_IN, Known, image_problems, unknown_parts
+from pitwall_operator.machine.plugins import installed_samplers
 from pitwall_operator.values.errors import ResourceRefusedError
 
 Resource = SamplerVariant | Rollout
@@ -31,6 +32,15 @@ def on_this_machine() -> Known:
     """What the runtime of this environment has: the built-in parts, and samplers of installed packages."""
     plugins = frozenset(entry.name for entry in entry_points(group=SAMPLER_PLUGINS))
     return replace(BUILT_IN, samplers=frozenset(BUILT_IN.samplers) | plugins)
+
+
+def _problems(variant: SamplerVariant) -> Iterator[str]:
+    """Why the runtime of this machine would not start it; an installed package's sampler describes its parameters."""
+    known, name = on_this_machine(), variant.spec.sampler.name
+    yield from unknown_parts(variant, known)
+    if name in known.samplers and name not in BUILT_IN.samplers:
+        said = [entry for entry in installed_samplers() if entry.name == name]
+        yield from image_problems(variant, said, known) if said else ()
 
 
 class Applied(StrEnum):
@@ -82,8 +92,7 @@ class Resources:
 
     def _check(self, resource: Resource) -> None:
         if not isinstance(resource, Rollout):
-            problems = "; ".join(unknown_parts(resource, on_this_machine()))
-            if problems:
+            if problems := "; ".join(_problems(resource)):
                 raise ResourceRefusedError(f"SamplerVariant {resource.metadata.name!r}: {problems}")
             return
         for other in self.rollouts():

@@ -1,5 +1,6 @@
 """Resources in a folder, as kubectl and an API server treat them."""
 
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.status import GateStatus, Phase
-from pitwall_operator.machine import resources
+from pitwall_crds.variant import SamplerEntry
+from pitwall_operator.machine import plugins, resources
 from pitwall_operator.machine.resources import Applied, Resources
 from pitwall_operator.values.errors import ResourceRefusedError
 
@@ -161,4 +163,34 @@ def test_a_sampler_of_an_installed_package_is_known(stored, monkeypatch):
     plugin = EntryPoint("ours", "package:sampler", resources.SAMPLER_PLUGINS)
     monkeypatch.setattr(resources, "entry_points", lambda group: (plugin,))
 
+    monkeypatch.setattr(resources, "installed_samplers", tuple)  # the runtime cannot say
+
     assert stored.apply(variant_of(stored, name="ours", parameters={"depth": 3})) is Applied.CREATED
+
+
+def test_a_parameter_of_an_installed_package_is_explained_by_its_own_schema(stored, monkeypatch):
+    plugin = EntryPoint("ours", "package:sampler", resources.SAMPLER_PLUGINS)
+    schema = {
+        "type": "object",
+        "properties": {"depth": {"type": "integer", "maximum": 9}},
+        "additionalProperties": False,
+    }
+    ours = SamplerEntry(name="ours", contract=1, stability="alpha", parameters=schema)
+    monkeypatch.setattr(resources, "entry_points", lambda group: (plugin,))
+    monkeypatch.setattr(resources, "installed_samplers", lambda: [ours])
+
+    with pytest.raises(ResourceRefusedError, match=r"depht.*depth"):
+        stored.apply(variant_of(stored, name="ours", parameters={"depht": 3}))
+    assert stored.apply(variant_of(stored, name="ours", parameters={"depth": 3})) is Applied.CREATED
+
+
+def test_the_runtime_of_this_environment_describes_its_samplers():
+    found = {entry.name for entry in plugins.installed_samplers()}
+
+    assert found >= {"uniform", "aks"}
+
+
+def test_a_runtime_that_cannot_say_describes_none(monkeypatch):
+    for command in (("/none/such",), (sys.executable, "-c", "print('nonsense')"), (sys.executable, "-c", "1 / 0")):
+        monkeypatch.setattr(plugins, "CATALOGUE", command)
+        assert plugins.installed_samplers() == ()

@@ -53,10 +53,20 @@ def _variant(variant: SamplerVariant, cache: Cache, known: Known) -> Review:
     if not image:
         return Review(refusals)
     said = known.image or image_samplers(variant, cache)
+    if not said and variant.spec.sampler.name not in known.samplers:
+        return Review(refusals, (_unchecked(variant),))
     own = tuple(image_problems(variant, said, known)) if said else ()
     if known.image or "@sha256:" in image:
         return Review((*refusals, *own))
     return Review(refusals, own)
+
+
+def _unchecked(variant: SamplerVariant) -> str:
+    return (
+        f"sampler {variant.spec.sampler.name!r} and its parameters are not checked, since nobody here knows yet what "
+        f"{variant.spec.runtime.image} has; ask it with `pitwall-runtime catalogue --json`, and "
+        "`pitwall lint --catalogue` its answer"
+    )
 
 
 def image_samplers(variant: SamplerVariant, cache: Cache) -> Sequence[SamplerEntry]:

@@ -62,7 +62,10 @@ def test_a_variant_that_cannot_run_is_refused_with_the_remedy(cache, found, word
 
 def test_an_image_of_its_own_may_bring_samplers_of_its_own(cache):
     found = variant(sampler={"name": "paper", "parameters": {"x": 1}}, runtime={"image": "paper:1"})
-    assert review(VARIANTS, "CREATE", found, cache, KNOWN).refusals == ()
+    said = review(VARIANTS, "CREATE", found, cache, KNOWN)
+
+    assert said.refusals == ()
+    assert re.search("'paper' and its parameters are not checked.*paper:1 has.*lint --catalogue", said.warnings[0])
 
 
 ENTRY = {
@@ -104,7 +107,8 @@ def test_what_another_namespace_has_asked_stays_there(told):
     stranger = variant("new", sampler={"name": "papre"}, runtime={"image": "paper:1"})
     stranger["metadata"]["namespace"] = "other"
 
-    assert review(VARIANTS, "CREATE", stranger, told, KNOWN).warnings == ()
+    (warning,) = review(VARIANTS, "CREATE", stranger, told, KNOWN).warnings
+    assert "are not checked, since nobody here knows" in warning
 
 
 def test_built_in_samplers_are_taken_to_be_in_every_image(told):
