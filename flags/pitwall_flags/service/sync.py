@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
@@ -48,7 +49,8 @@ def sync_credentials(certificate: Path, private_key: Path) -> grpc.ServerCredent
 
 
 class TokenGate(grpc.aio.ServerInterceptor):
-    """Turns away whoever brings no good token before a byte of the request is read."""
+    """Turns away whoever brings no good token before a byte of the request is read, and then lets no message that is
+    none end in an error of ours: SyncService gets None for it, and says so."""
 
     def __init__(self, tokens: AccessTokens) -> None:
         self._tokens = tokens
@@ -56,16 +58,19 @@ class TokenGate(grpc.aio.ServerInterceptor):
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], call: Any) -> Any:
         """The call's handler, or one that refuses it."""
         handler = await continuation(call)
-        if handler is None or _roots(self._tokens, call.invocation_metadata):
-            return handler
+        if handler is None:
+            return None
+        make = (
+            grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
+        )
+        if _roots(self._tokens, call.invocation_metadata):
+            serve = handler.unary_stream if handler.response_streaming else handler.unary_unary
+            return make(serve, _reader(handler.request_deserializer), handler.response_serializer)
 
         async def refuse(_request: bytes, context: Any) -> None:
             words = "send the evaluate token as metadata: authorization: Bearer … or x-api-key"
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, words)
 
-        make = (
-            grpc.unary_stream_rpc_method_handler if handler.response_streaming else grpc.unary_unary_rpc_method_handler
-        )
         return make(refuse)
 
 
@@ -96,8 +101,11 @@ class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):
         return sync_pb2.GetMetadataResponse(metadata=_sync_context(self._publisher.flag_set_id))
 
     async def _admit(self, request: Any, context: Any) -> tuple[str, Roots]:
-        """The key prefix that the caller selected and the flags that its token may see; of a wrong selector the call
-        ends here."""
+        """The key prefix that the caller selected and the flags that its token may see; of a wrong selector, or a
+        message that is none, the call ends here."""
+        if request is None:
+            words = "the message is none of flagd.sync.v1; send a request as its .proto describes it"
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, words)
         headers = _headers(context.invocation_metadata())
         roots = _roots(self._tokens, context.invocation_metadata())
         selector = headers.get("flagd-selector") or str(getattr(request, "selector", ""))
@@ -106,6 +114,18 @@ class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):
         except ValueError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             raise AssertionError from error
+
+
+def _reader(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """The same, of which a message that cannot be read is None: gRPC would log what it raises as an error of ours."""
+
+    def read(message: bytes) -> Any:
+        try:
+            return deserialize(message)
+        except DecodeError:
+            return None
+
+    return read
 
 
 def _headers(metadata: Any) -> dict[str, str]:

@@ -16,7 +16,9 @@ from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 from pitwall_flags.client import FlagClient
 from pitwall_flags.flag.document import read_split
 from pitwall_flags.flag.flagset import FlagSet
-from pitwall_flags.service.sync import read_selector, server_options
+from pitwall_flags.service.auth import AccessTokens, TokenScope
+from pitwall_flags.service.publish import Publisher
+from pitwall_flags.service.sync import SyncService, TokenGate, read_selector, server_options
 
 FLAG = "sampler.variant"
 
@@ -169,3 +171,27 @@ async def test_metadata_without_end_is_refused():
             await channel.unary_unary("/any/call")(b"", metadata=(("x", "x" * 1_000_000),), timeout=30)
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     await server.stop(0)
+
+
+@pytest.mark.parametrize("method", ["FetchAllFlags", "SyncFlags", "GetMetadata"])
+@pytest.mark.parametrize("token", ["", "good"], ids=["open", "guarded"])
+async def test_a_message_that_is_none_is_the_callers_fault_alone(caplog, method, token):
+    given = {f"PITWALL_FLAGS_{scope.upper()}_TOKEN": f"{scope}-{token}-of-the-tests" for scope in TokenScope}
+    tokens = AccessTokens.from_environment(given if token else {})
+    server = grpc.aio.server(interceptors=[TokenGate(tokens)])
+    publisher = Publisher(None, "tests")  # type: ignore[arg-type] - no flag is read
+    sync_pb2_grpc.add_FlagSyncServiceServicer_to_server(SyncService(publisher, tokens), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    metadata = (("x-api-key", f"evaluate-{token}-of-the-tests"),) if token else ()
+    path = f"/flagd.sync.v1.FlagSyncService/{method}"
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = channel.unary_stream(path) if method == "SyncFlags" else channel.unary_unary(path)
+        asked = call(b"\xff\xff\xff", metadata=metadata, timeout=30)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await (asked.read() if method == "SyncFlags" else asked)
+    await server.stop(0)
+
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "flagd.sync.v1" in refused.value.details()
+    assert not caplog.records
