@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
+from pitwall_crds.reading.json_words import json_fault
 from pitwall_flags.errors import ProblemError
 from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, TokenScope, covers, token_of
 
@@ -34,6 +35,8 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 async def refused_response(request: Request, refused: Exception) -> Response:
     """A refusal of the framework (no such path, a body that is no JSON) in the same shape as a Problem."""
     assert isinstance(refused, HTTPException)
+    if isinstance(refused.__cause__, ValueError | RecursionError):
+        return JSONResponse({"error": _no_json(refused.__cause__)}, refused.status_code)
     headers = {"Allow": _allowed(request)} if refused.status_code == HTTPStatus.METHOD_NOT_ALLOWED else refused.headers
     return JSONResponse({"error": str(refused.detail)}, refused.status_code, headers)
 
@@ -67,10 +70,14 @@ def parse_object(text: bytes) -> dict[str, Any]:
     try:
         body = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise ProblemError(400, f"the body is not JSON: {str(error)[:200]}") from error
+        raise ProblemError(400, _no_json(error)) from error
     if not isinstance(body, dict):
         raise ProblemError(400, f"the body must be a JSON object, not {type(body).__name__}")
     return body
+
+
+def _no_json(error: ValueError | RecursionError) -> str:
+    return f"the body is not JSON: {json_fault(error)}"
 
 
 def etags_of(header: str) -> list[str]:

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from pitwall_crds.reading.json_words import json_fault
 from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.speaker import LOCAL, Party, Speaker
 
@@ -68,23 +69,10 @@ def _parse(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body.decode())
     except (ValueError, RecursionError) as error:
-        raise _invalid(f"the body is not JSON ({_why(error)}); send a chat completion request", "json") from None
+        raise _invalid(f"the body is not JSON ({json_fault(error)}); send a chat completion request", "json") from None
     if not isinstance(document, dict):
         raise _invalid(f"the body is {_kind(document)}; it must be a JSON object with `messages`", "json")
     return document
-
-
-def _why(error: ValueError | RecursionError) -> str:
-    """What of it cannot be read, in words that are not about our parser."""
-    match error:
-        case json.JSONDecodeError():
-            return str(error)
-        case UnicodeDecodeError():
-            return f"byte {error.start} is not UTF-8"
-        case RecursionError():
-            return "it is nested too deeply"
-        case _:
-            return "it holds a number of thousands of digits"
 
 
 def _identity(name: str, value: object) -> str:

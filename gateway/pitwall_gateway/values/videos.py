@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pitwall_crds.reading.json_words import json_fault
 from pitwall_gateway.values.errors import RequestRefusedError
 
 MAX_BATCH: Final = 1000
@@ -51,7 +52,7 @@ def _parse(body: bytes) -> tuple[dict[str, Any], bytes]:
         document = json.loads(body)
         written = json.dumps(document, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
-        raise _invalid(f'the body is not JSON ({error}); send {{"url": "https://…"}}') from None
+        raise _invalid(f'the body is not JSON ({json_fault(error)}); send {{"url": "https://…"}}') from None
     if not isinstance(document, dict):
         raise _invalid('the body must be a JSON object; send {"url": "https://…"}')
     return document, written

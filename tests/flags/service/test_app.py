@@ -169,6 +169,33 @@ async def test_without_a_token_the_way_to_send_one_is_told(guarded, path):
 
 
 @pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        pytest.param(b"9" * 6000, "more than 4300 digits; send it as a string", id="digits without end"),
+        pytest.param(b"[" * 50_000, "nested too deeply, hundreds of levels; send it flatter", id="depth without end"),
+        pytest.param(b'"\xff"', "is not UTF-8", id="another encoding"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/v1/flags/f"),
+        ("POST", "/v1/flags/f/kill"),
+        ("POST", "/v1/journal/team/sampler"),
+        ("POST", "/ofrep/v1/evaluate/flags"),
+        ("POST", "/ofrep/v1/evaluate/flags/f"),
+    ],
+)
+async def test_json_that_cannot_be_read_is_told_with_limit_and_remedy(desk, method, path, value, words):
+    headers = {"Content-Type": "application/json", "Idempotency-Key": "k"}
+    answer = await desk.http.request(method, path, content=b'{"document": ' + value + b"}", headers=headers)
+
+    assert answer.status_code == 400
+    assert words in answer.text
+    assert "sys." not in answer.text
+
+
+@pytest.mark.parametrize(
     ("body", "code"),
     [
         pytest.param(b"", "PARSE_ERROR", id="nothing"),
