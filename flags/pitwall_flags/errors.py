@@ -43,6 +43,16 @@ class KilledFlagError(FlagsError):
         super().__init__(f"flag {key!r} is killed and stays; release it with POST /v1/flags/{key}/release first")
 
 
+class ReusedKeyError(FlagsError):
+    """An idempotency key came again with another request, which must be neither applied nor taken for done."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            f"the Idempotency-Key {request_id!r} was used for another request, and this one was not applied; send it "
+            "with a key of its own"
+        )
+
+
 class JournalConflictError(FlagsError):
     """Two writers appended to one stream at once."""
 

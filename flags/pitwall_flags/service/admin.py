@@ -21,7 +21,9 @@ from pitwall_flags.storage.store import FlagStore
 router = APIRouter(prefix="/v1/flags", tags=["admin"], responses=documented(400, 401, 403, 413, 422, 429, 503))
 
 Key = Annotated[str, Path(pattern=FLAG_KEY, max_length=254, description="Flag key.")]
-IdempotencyKey = Annotated[str, Header(max_length=64, description="A request with the same key is applied once.")]
+IdempotencyKey = Annotated[
+    str, Header(max_length=64, description="A request with the same key is applied once; 422 for another.")
+]
 Version = Annotated[int, Query(ge=1, le=2_147_483_647)]
 Revision = Annotated[int | None, Query(ge=0, le=2**53, alias="changedAfter")]
 _reader = Depends(may(TokenScope.WRITE, TokenScope.KILL))

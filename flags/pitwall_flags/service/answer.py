@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from pitwall_crds.reading.json_words import json_fault
-from pitwall_flags.errors import ProblemError
+from pitwall_flags.errors import ProblemError, ReusedKeyError
 from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, TokenScope, covers, token_of
 
 MAX_BODY_BYTES: Final = 131_072
@@ -56,6 +56,13 @@ async def problem_response(_request: Request, problem: Exception) -> Response:
     """A Problem as `{"error": "…"}`."""
     assert isinstance(problem, ProblemError)
     return JSONResponse({"error": str(problem)}, problem.status, problem.headers)
+
+
+async def reused_response(_request: Request, reused: Exception) -> Response:
+    """422: what came again under the same Idempotency-Key was another request
+    (draft-ietf-httpapi-idempotency-key-header, 2.7)."""
+    assert isinstance(reused, ReusedKeyError)
+    return JSONResponse({"error": str(reused)}, 422)
 
 
 async def invalid_response(_request: Request, invalid: Exception) -> Response:

@@ -10,9 +10,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from pitwall_crds.host.rate_limit import RateLimit
-from pitwall_flags.errors import ProblemError
+from pitwall_flags.errors import ProblemError, ReusedKeyError
 from pitwall_flags.service import admin, journal_api, ofrep
-from pitwall_flags.service.answer import MAX_BODY_BYTES, invalid_response, problem_response, refused_response
+from pitwall_flags.service.answer import (
+    MAX_BODY_BYTES,
+    invalid_response,
+    problem_response,
+    refused_response,
+    reused_response,
+)
 from pitwall_flags.service.auth import AccessTokens
 from pitwall_flags.service.limits import RequestLimits
 from pitwall_flags.service.publish import Publisher
@@ -35,6 +41,7 @@ def build_app(
     app.state.store, app.state.publisher, app.state.tokens = store, publisher, tokens
     app.state.journal = store.journal
     app.add_exception_handler(ProblemError, problem_response)
+    app.add_exception_handler(ReusedKeyError, reused_response)
     app.add_exception_handler(RequestValidationError, invalid_response)
     app.add_exception_handler(HTTPException, refused_response)
     app.add_exception_handler(SQLAlchemyError, _database_away)

@@ -32,7 +32,10 @@ async def append_lines(
     rollout: Name,
     body: Lines,
     idempotency_key: Annotated[
-        str, Header(min_length=1, max_length=64, description="A request with the same key is applied once.")
+        str,
+        Header(
+            min_length=1, max_length=64, description="A request with the same key is applied once; 422 for another."
+        ),
     ],
 ) -> dict[str, int]:
     """Add lines to the end; nothing is ever changed. Answers with the number of the last line."""

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from pitwall_flags.errors import JournalConflictError
+from pitwall_flags.errors import JournalConflictError, ReusedKeyError
 from pitwall_flags.storage.tables import journal
 
 KEEP_DAYS: Final = 90
@@ -39,15 +39,14 @@ class Journal:
     async def append(self, stream: str, lines: Sequence[Mapping[str, Any]], request_id: str) -> int:
         """The number of the stream's last line afterwards. The same request again adds nothing.
 
-        Raises JournalConflictError.
+        Raises JournalConflictError, and ReusedKeyError for other lines under the id of a request.
         """
         now = self._now_ms()
         try:
             async with self._engine.begin() as connection:
                 newest = select(func.max(journal.c.number)).where(journal.c.stream == stream)
                 last = int((await connection.execute(newest)).scalar() or 0)
-                repeated = newest.where(journal.c.request_id == request_id)
-                if (await connection.execute(repeated)).scalar() is not None:
+                if await _is_repeated(connection, stream, lines, request_id):
                     return last
                 rows = [
                     {
@@ -80,6 +79,17 @@ class Journal:
         return Page(
             tuple(json.loads(row.line) for row in shown), shown[-1].number if shown else after, len(rows) > limit
         )
+
+
+async def _is_repeated(
+    connection: AsyncConnection, stream: str, lines: Sequence[Mapping[str, Any]], request_id: str
+) -> bool:
+    """Whether the request was applied before. Raises ReusedKeyError if other lines were."""
+    mine = (journal.c.stream == stream) & (journal.c.request_id == request_id)
+    found = (await connection.execute(select(journal.c.line).where(mine).order_by(journal.c.number))).scalars().all()
+    if found and list(found) != [_dump(line) for line in lines]:
+        raise ReusedKeyError(request_id)
+    return bool(found)
 
 
 def _dump(line: Mapping[str, Any]) -> str:

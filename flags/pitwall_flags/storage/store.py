@@ -10,7 +10,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pitwall_crds.names import experiment_flag, main_flag, shadow_flag
-from pitwall_flags.errors import KilledFlagError, UnknownFlagError, VersionConflictError
+from pitwall_flags.errors import KilledFlagError, ReusedKeyError, UnknownFlagError, VersionConflictError
 from pitwall_flags.flag import document
 from pitwall_flags.flag.record import Change, ChangeKind, Contents, FlagRecord, Intent, Newer
 from pitwall_flags.storage.database import connect
@@ -96,9 +96,12 @@ class FlagStore:
     async def put(
         self, key: str, document: Mapping[str, Any], *, expected_version: int | None, intent: Intent
     ) -> FlagRecord:
-        """Write the flag if it is at the expected version (None: if there is none yet). Raises VersionConflictError."""
+        """Write the flag if it is at the expected version (None: if there is none yet).
+
+        Raises VersionConflictError, and ReusedKeyError as all writes do.
+        """
         async with self._write() as (connection, revision):
-            if await _already_done(connection, key, intent):
+            if await _already_done(connection, key, ChangeKind.PUT, intent, document):
                 return await _still_there(connection, key, VersionConflictError(key, expected_version, None))
             old = await _read(connection, key)
             actual = old.version if old else None
@@ -114,12 +117,14 @@ class FlagStore:
         rest, so a release exposes nobody to what was killed. Raises UnknownFlagError."""
         action = ChangeKind.KILL if killed else ChangeKind.RELEASE
         async with self._write() as (connection, revision):
-            if await _already_done(connection, key, intent):
+            if await _already_done(connection, key, action, intent):
                 return await _still_there(connection, key, UnknownFlagError(key))
             main = await _read(connection, key)
             if main is None:
                 raise UnknownFlagError(key)
             family = [main, *await _read_family(connection, key)]
+            if any([await _already_done(connection, one.key, action, intent) for one in family]):
+                raise ReusedKeyError(intent.request_id)
             made = [
                 FlagRecord(old.key, document.killed(old.document) if killed else old.document, old.version + 1, killed)
                 for old in family
@@ -135,7 +140,7 @@ class FlagStore:
         Raises VersionConflictError, and KilledFlagError while it is killed.
         """
         async with self._write() as (connection, revision):
-            done = await _already_done(connection, key, intent)
+            done = await _already_done(connection, key, ChangeKind.DELETE, intent)
             if done is not None:
                 await connection.rollback()
                 return done
@@ -156,7 +161,7 @@ class FlagStore:
             revision = int((await connection.execute(select(revisions.c.revision))).scalar_one())
             try:
                 yield connection, revision
-            except (VersionConflictError, UnknownFlagError, KilledFlagError):
+            except (VersionConflictError, UnknownFlagError, KilledFlagError, ReusedKeyError):
                 await connection.rollback()
                 raise
 
@@ -199,13 +204,36 @@ class FlagStore:
         return change
 
 
-async def _already_done(connection: AsyncConnection, key: str, intent: Intent) -> Change | None:
-    """What this very request did to the flag, when it was applied before."""
+async def _already_done(
+    connection: AsyncConnection, key: str, action: ChangeKind, intent: Intent, written: Mapping[str, Any] | None = None
+) -> Change | None:
+    """What this very request did to the flag, when it was applied before. Raises ReusedKeyError if it was another."""
     if not intent.request_id:
         return None
     query = select(changes).where(changes.c.request_id == intent.request_id, changes.c.key == key)
     row = (await connection.execute(query)).first()
-    return _change(row) if row else None
+    if row is None:
+        return None
+    done = _change(row)
+    is_same = (done.action, done.actor, done.reason) == (action, intent.actor, intent.reason)
+    if not is_same or (written is not None and not await _wrote(connection, done, written)):
+        raise ReusedKeyError(intent.request_id)
+    return done
+
+
+async def _wrote(connection: AsyncConnection, done: Change, written: Mapping[str, Any]) -> bool:
+    """Whether a change wrote this document. The trail has of a killed flag what evaluators got, without its targeting:
+    that is known for as long as the flag is as it was written."""
+    now = await _read(connection, done.key)
+    if now and now.version == done.version:
+        return _same(now.document, written)
+    found = (FlagRecord(done.key, written, done.version, killed).effective() for killed in (False, True))
+    return any(_same(each, done.after) for each in found)
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any] | None) -> bool:
+    """Whether they are the same JSON; to Python 1 is True."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 async def _still_there(connection: AsyncConnection, key: str, gone: Exception) -> FlagRecord:
