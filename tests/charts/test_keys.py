@@ -93,6 +93,16 @@ def test_what_a_gateway_counted_is_shown_to_those_who_scrape_alone(render):
     assert [[port["port"] for port in rule["ports"]] for rule in ingress if "from" in rule] == [["metrics"]]
 
 
+def test_what_a_flag_service_counted_is_shown_to_those_who_scrape_alone(render):
+    rendered = render("everything")
+    (container,) = rendered.pods()["flags"]["spec"]["containers"]
+
+    assert "metrics" not in [port["name"] for port in rendered.one("Service", "-flags")["spec"]["ports"]]
+    assert rendered.one("PodMonitor", "-flags")["spec"]["podMetricsEndpoints"][0]["port"] == "metrics"
+    assert {"name": "metrics", "containerPort": 9090} in container["ports"]
+    assert "--metrics-port=9090" in container["args"]
+
+
 def test_tokens_need_an_issuer_and_an_audience(render):
     tokens = {"gateway.tokens.keys": "https://idp/jwks", "gateway.tokens.issuer": "https://idp"}
     told = gateway_settings.read_settings(

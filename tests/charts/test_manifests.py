@@ -161,7 +161,7 @@ def test_every_command_line_is_understood_by_its_program(rendered):
 
     assert ports["operator"]["http"] == operator.port
     assert ports["operator"].get("webhook", operator.webhook_port) == operator.webhook_port
-    assert ports["flags"] == {"http": flags.http_port, "sync": flags.sync_port}
+    assert ports["flags"] == {"http": flags.http_port, "sync": flags.sync_port, "metrics": flags.metrics_port}
     assert ports["gateway"] == {"http": gateway.port, "metrics": gateway.metrics_port}
     host = rendered.one("Service", "-flags")["metadata"]["name"] + ".race.svc"
     scheme = "https" if flags.certificate else "http"

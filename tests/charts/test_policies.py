@@ -24,7 +24,8 @@ def test_who_reaches_flags_and_runtimes(render):
     (asking,) = policy(rendered, "runtimes")["ingress"]
 
     assert pods["from"] == [OURS, {"namespaceSelector": {"matchLabels": {"team": "search"}}}]
-    assert [port["port"] for port in scraping["ports"]] == ["http"]
+    assert [port["port"] for port in scraping["ports"]] == ["metrics"]
+    assert [port["port"] for port in pods["ports"]] == ["http", "sync"]
     assert OURS in asking["from"]
     assert rendered.one("NetworkPolicy", "-runtimes")["metadata"]["namespace"] == "video-qa"
 

@@ -33,7 +33,11 @@ async def test_gateway_and_operator_follow_a_flag_service_by_the_charts_own_auth
     for name, content in {**pair, "gateway.json": tokens["gateway.json"]}.items():
         (tmp_path / name).write_bytes(content)
     here = {"/etc/pitwall/tls": tmp_path, "/etc/pitwall/tokens": tmp_path, "0.0.0.0": "127.0.0.1"}
-    ports = {"--http-port=8016": "--http-port=0", "--sync-port=8015": "--sync-port=0"}
+    ports = {
+        "--http-port=8016": "--http-port=0",
+        "--sync-port=8015": "--sync-port=0",
+        "--metrics-port=9090": "--metrics-port=0",
+    }
     arguments = [ports.get(word, word) for word in rendered.arguments("flags")]
     for there, place in here.items():
         arguments = [word.replace(there, str(place)) for word in arguments]

@@ -21,7 +21,7 @@ import pytest
 from pitwall_crds.host.sockets import free_port
 from pitwall_flags.flag.document import ArmShare, split_document
 
-READY = re.compile(r"flag service ready: http=\S+:(\d+) sync=\S+:(\d+)")
+READY = re.compile(r"flag service ready: http=\S+:(\d+) sync=\S+:(\d+) metrics=\S+:(\d+)")
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Service:
     options: tuple[str, ...] = ()
     http_port: int = 0
     sync_port: int = 0
+    metrics_port: int = 0
     log: IO[str] | None = None
     process: subprocess.Popen[str] | None = None
 
@@ -41,19 +42,30 @@ class Service:
         return f"http://127.0.0.1:{self.http_port}"
 
     @property
+    def metrics(self) -> str:
+        return f"http://127.0.0.1:{self.metrics_port}/metrics"
+
+    @property
     def sync(self) -> str:
         return f"127.0.0.1:{self.sync_port}"
 
     def start(self) -> None:
         """Start (again, on the same ports) and wait until it says that it is ready."""
         command = [sys.executable, "-m", "pitwall_flags.service", "--database", self.database, *self.options]
-        command += ["--http-port", str(self.http_port), "--sync-port", str(self.sync_port)]
+        command += [
+            "--http-port",
+            str(self.http_port),
+            "--sync-port",
+            str(self.sync_port),
+            "--metrics-port",
+            str(self.metrics_port),
+        ]
         environment = {**os.environ, **self.environment}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment)
         line = self.process.stdout.readline()
         found = READY.match(line)
         assert found, f"the service said {line!r} and exited with {self.process.wait(10)}"
-        self.http_port, self.sync_port = int(found[1]), int(found[2])
+        self.http_port, self.sync_port, self.metrics_port = map(int, found.groups())
 
     def crash(self) -> None:
         """SIGKILL."""

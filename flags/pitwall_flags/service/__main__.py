@@ -1,4 +1,4 @@
-"""Starts the flag service: HTTP for admin API and OFREP, gRPC for flagd sync."""
+"""Starts the flag service: HTTP for admin API and OFREP, gRPC for flagd sync, metrics on a port of their own."""
 
 import argparse
 import asyncio
@@ -23,11 +23,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from pitwall_crds.errors import PortError
 from pitwall_crds.host import logs
 from pitwall_crds.host.http_guard import connections_allowed
-from pitwall_crds.host.http_server import GracefulServer, guarded_http
+from pitwall_crds.host.http_server import GracefulServer, SideServer, guarded_http
 from pitwall_crds.host.http_tls import keep_renewed, server_context
 from pitwall_crds.host.sockets import is_loopback, listen
 from pitwall_flags.errors import StartError, TokenError
-from pitwall_flags.service.app import build_app
+from pitwall_flags.service.app import build_app, build_metrics_app
 from pitwall_flags.service.auth import AccessTokens
 from pitwall_flags.service.publish import Publisher
 from pitwall_flags.service.sync import SyncService, TokenGate, server_options, sync_credentials
@@ -48,6 +48,7 @@ class FlagServiceSettings:
     host: str
     http_port: int
     sync_port: int
+    metrics_port: int
     flag_set_id: str
     requests_per_second: float
     flag_sets: list[Path]
@@ -64,6 +65,9 @@ def read_settings(arguments: Sequence[str]) -> FlagServiceSettings:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--http-port", type=int, default=8016, help="admin API and OFREP; 0 takes a free port")
     parser.add_argument("--sync-port", type=int, default=8015, help="flagd.sync.v1; 0 takes a free port")
+    parser.add_argument(
+        "--metrics-port", type=int, default=0, help="port of /metrics, on the same address; 0 takes a free one"
+    )
     parser.add_argument("--flag-set-id", default="pitwall")
     parser.add_argument("--requests-per-second", type=float, default=1000.0, help="per client address; 0 is no limit")
     parser.add_argument(
@@ -74,7 +78,7 @@ def read_settings(arguments: Sequence[str]) -> FlagServiceSettings:
         "--cors-origin", action="append", default=[], type=_origin, metavar="ORIGIN",
         help="pages of this origin, such as https://app.example.com, may evaluate from a browser; repeatable",
     )  # fmt: skip
-    parser.add_argument("--tls-certificate", dest="certificate", type=Path, help="PEM, for HTTP and gRPC")
+    parser.add_argument("--tls-certificate", dest="certificate", type=Path, help="PEM, for HTTP, gRPC and metrics")
     parser.add_argument("--tls-private-key", dest="private_key", type=Path, help="PEM")
     settings = FlagServiceSettings(**vars(parser.parse_args(arguments)))
     if (settings.certificate is None) != (settings.private_key is None):
@@ -92,7 +96,10 @@ def _origin(text: str) -> str:
 async def serve(settings: FlagServiceSettings, tokens: AccessTokens, stop: asyncio.Event) -> None:
     """Run until `stop` is set. Raises StartError or PortError."""
     _refuse_open_service(settings, tokens)
-    with listen(settings.host, settings.http_port, option="--http-port") as http_socket:
+    with (
+        listen(settings.host, settings.http_port, option="--http-port") as http_socket,
+        listen(settings.host, settings.metrics_port, option="--metrics-port") as metrics_socket,
+    ):
         store = await _open_store(settings.database)
         publisher = Publisher(store, settings.flag_set_id)
         try:
@@ -101,8 +108,10 @@ async def serve(settings: FlagServiceSettings, tokens: AccessTokens, stop: async
             app = build_app(store, publisher, tokens, settings.requests_per_second, settings.cors_origin)
             async with _tls(settings) as context:
                 http_server = GracefulServer(_http_config(app, context), signals=())
-                _announce(settings.host, http_socket.getsockname()[1], sync_port)
+                metrics_server = SideServer(build_metrics_app(), metrics_socket, context=context)
+                _announce(settings.host, http_socket.getsockname()[1], sync_port, metrics_socket.getsockname()[1])
                 await _until(stop, http_server, http_socket, publisher)
+                await metrics_server.end()
             await publisher.close()
             await grpc_server.stop(GRACE_SECONDS)
         finally:
@@ -183,8 +192,9 @@ def _http_config(app: Any, context: ssl.SSLContext | None) -> uvicorn.Config:
     )  # fmt: skip
 
 
-def _announce(host: str, http_port: int, sync_port: int) -> None:
-    sys.stdout.write(f"flag service ready: http={host}:{http_port} sync={host}:{sync_port}\n")
+def _announce(host: str, http_port: int, sync_port: int, metrics_port: int) -> None:
+    ports = f"http={host}:{http_port} sync={host}:{sync_port} metrics={host}:{metrics_port}"
+    sys.stdout.write(f"flag service ready: {ports}\n")
     sys.stdout.flush()
 
 

@@ -32,7 +32,7 @@ def build_app(
     requests_per_second: float = 0,
     cors_origins: Sequence[str] = (),
 ) -> FastAPI:
-    """The admin API, the journal, OFREP, health and metrics in one application.
+    """The admin API, the journal, OFREP and health in one application.
 
     Args:
         cors_origins: web pages of these origins may evaluate from a browser; none may do anything else.
@@ -51,11 +51,18 @@ def build_app(
     app.include_router(ofrep.router)
     app.add_api_route("/healthz", _healthy, response_class=PlainTextResponse, tags=["service"])
     app.add_api_route("/readyz", _ready, response_class=PlainTextResponse, tags=["service"])
-    app.add_api_route("/metrics", _metrics, response_class=PlainTextResponse, tags=["service"])
     app.add_middleware(ofrep.SingleEvaluations, publisher=publisher, tokens=tokens)
     app.add_middleware(RequestLimits, rate=RateLimit(requests_per_second), max_body_bytes=MAX_BODY_BYTES)
     if cors_origins:
         app.add_middleware(ofrep.CrossOrigin, origins=cors_origins)
+    return app
+
+
+def build_metrics_app() -> FastAPI:
+    """What the operators of the service read, on a port of its own: flags, their variants and reasons are in it."""
+    app = FastAPI(title="Pitwall flags' metrics", version="1", redoc_url=None, docs_url=None)
+    app.add_exception_handler(HTTPException, refused_response)
+    app.add_api_route("/metrics", _metrics, response_class=PlainTextResponse)
     return app
 
 

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pitwall_crds.host.rate_limit import RateLimit
 
 Scope = dict[str, Any]
-UNLIMITED_PATHS: Final = ("/healthz", "/readyz", "/metrics")
+UNLIMITED_PATHS: Final = ("/healthz", "/readyz")
 
 
 class RequestLimits:

@@ -426,7 +426,6 @@ async def test_a_page_of_an_allowed_origin_may_evaluate_and_sees_tags_and_refusa
         pytest.param("/ofrep/v1/evaluate/flags", "https://evil.example.com", id="another origin"),
         pytest.param("/v1/flags/f", PAGE, id="the admin API"),
         pytest.param("/v1/flags/f/kill", PAGE, id="the kill switch"),
-        pytest.param("/metrics", PAGE, id="the metrics"),
     ],
 )
 async def test_no_other_page_and_no_other_path_is_opened_to_browsers(browsed, path, origin):

@@ -122,9 +122,23 @@ def test_every_endpoint_wants_its_token(guarded, method, path, allowed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
-def test_probes_and_metrics_need_none(guarded, path):
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_need_none(guarded, path):
     assert httpx.get(guarded[0].url + path).status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("token", ["", *PLAIN.values()])
+def test_what_is_counted_by_flag_and_variant_is_shown_on_the_metrics_port_alone(guarded, token):
+    service, _ = guarded
+    headers = {"X-API-Key": token} if token else {}
+    asked = httpx.get(f"{service.url}/metrics", headers=headers)
+
+    assert asked.status_code == 404
+    assert "pitwall_flag" not in asked.text
+    assert "# TYPE pitwall_flag_evaluations_total counter" in httpx.get(service.metrics).text
+    assert httpx.get(service.metrics.replace("/metrics", "/v1/flags")).status_code == 404
+    assert httpx.get(service.metrics.replace("/metrics", "/openapi.json")).text.count("/v1/") == 0
 
 
 @pytest.mark.slow
@@ -152,7 +166,7 @@ async def test_no_token_is_ever_logged_or_answered(guarded, split):
     await writer.close()
     shown = log.read_text() + str(refused.value)
     async with httpx.AsyncClient(base_url=service.url, headers={"X-API-Key": WRITE}) as http:
-        shown += (await http.get("/metrics")).text + (await http.put("/v1/flags/f", json={"token": WRITE})).text
+        shown += (await http.get(service.metrics)).text + (await http.put("/v1/flags/f", json={"token": WRITE})).text
     assert not any(token in shown for token in PLAIN.values())
 
 

@@ -35,9 +35,10 @@ def taken():
         yield holder.getsockname()[1]
 
 
-@pytest.mark.parametrize(("option", "other"), [("--http-port", "--sync-port"), ("--sync-port", "--http-port")])
-def test_a_taken_port_is_named_with_its_option(taken, tmp_path, option, other):
-    done = run("--database", f"sqlite+aiosqlite:///{tmp_path}/flags.db", option, str(taken), other, "0")
+@pytest.mark.parametrize("option", ["--http-port", "--sync-port", "--metrics-port"])
+def test_a_taken_port_is_named_with_its_option(taken, tmp_path, option):
+    free = ("--http-port", "0", "--sync-port", "0", "--metrics-port", "0")
+    done = run("--database", f"sqlite+aiosqlite:///{tmp_path}/flags.db", *free, option, str(taken))
     assert done.returncode == 2
     assert f"127.0.0.1:{taken}" in done.stderr
     assert option in done.stderr
@@ -138,6 +139,7 @@ def test_http_and_sync_speak_tls(certificate, service_on, tmp_path, eventually):
         context = ssl.create_default_context(cafile=str(authority))
         with httpx.Client(base_url=service.url.replace("http:", "https:"), verify=context) as http:
             assert http.get("/readyz").text == "ready"
+            assert "pitwall_flag" in http.get(service.metrics.replace("http:", "https:")).text
         provider = PitwallProvider(service.sync, state_path=tmp_path / "flags.json", authority=authority)
         provider.initialize(None)
         eventually(lambda: not provider.is_stale)
@@ -172,12 +174,12 @@ async def test_the_operators_client_takes_no_certificate_but_its_authoritys(cert
         await trusting.close()
 
 
-def test_evaluations_are_counted_by_flag_variant_and_reason(http, key, split):
+def test_evaluations_are_counted_by_flag_variant_and_reason(http, shared_service, key, split):
     http.put(f"/v1/flags/{key}", json={"document": split(10_000), **WHO}, headers={"If-None-Match": "*"})
     for _ in range(3):
         http.post(f"/ofrep/v1/evaluate/flags/{key}", json=USER)
     http.post(f"/ofrep/v1/evaluate/flags/{key}-none", json=USER)
-    metrics = http.get("/metrics").text
+    metrics = http.get(shared_service.metrics).text
     assert f'pitwall_flag_evaluations_total{{flag="{key}",reason="SPLIT",variant="candidate"}} 3.0' in metrics
     assert f"{key}-none" not in metrics
 
