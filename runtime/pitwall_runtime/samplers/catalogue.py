@@ -16,8 +16,7 @@ from pitwall_crds.variant import SamplerSpec
 from pitwall_runtime.errors import BadVariantError, WrongSelectionError
 from pitwall_runtime.media import Diagnostic, Selection
 from pitwall_runtime.samplers.contract import CONTRACT, Sampler, SamplerContext
-from pitwall_runtime.samplers.guard import Guard
-from pitwall_runtime.samplers.importing import ImportFailedError, imported
+from pitwall_runtime.samplers.guard import Guard, ImportFailedError, imported
 from pitwall_runtime.samplers.parameters import parse
 
 GROUP: Final = "pitwall.samplers"

@@ -1,4 +1,4 @@
-"""Runs a sampler so that whatever it does wrong becomes a SamplerFailedError with the line where it happened.
+"""Imports and runs a sampler so that whatever it does wrong becomes a failure with the line where it happened.
 
 Python cannot end a thread. A plain sampler that hangs is left behind in its own, and counted, so that whoever serves
 may end the process before it is full of them; an `async` one is cancelled.
@@ -11,7 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pitwall_runtime.errors import SamplerFailedError, SamplerHangsError, WrongSelectionError
 from pitwall_runtime.media import SelectionError
@@ -21,6 +21,8 @@ GRACE_MILLISECONDS = 2000.0
 """A sampler that watches its allowance ends by itself; one that does not is cut off so much later."""
 
 _LOOK_SECONDS = 0.5
+
+T = TypeVar("T")
 
 
 class Guard:
@@ -143,3 +145,33 @@ def home_of(select: Any) -> str:
 
 
 _OURS = frozenset({__file__, inspect.getfile(SamplerContext)})
+
+
+class ImportFailedError(Exception):
+    """What the module did when it was imported, at which of its lines, and what would help."""
+
+
+def imported(load: Callable[[], T], module: str) -> T:
+    """What `load` gets of the module. Raises ImportFailedError whatever happens, an end of the process included."""
+    try:
+        return load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        remedy = "install what it needs into the image" if isinstance(error, ImportError) else "mend its module"
+        where = _line_of(error, module.partition(".")[0])
+        reason = f"{type(error).__name__}: {error}; {remedy}"
+        raise ImportFailedError(f"{reason}; it was at {where}" if where else reason) from error
+
+
+def _line_of(error: BaseException, package: str) -> str:
+    """The last line of the package in the error's stack; empty if there is none."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if package in _names(Path(frame.filename))]
+    if not own:
+        return ""
+    place = Path(own[-1].filename)
+    return f"{place.parent.name}/{place.name}:{own[-1].lineno}: `{own[-1].line}`"
+
+
+def _names(path: Path) -> set[str]:
+    return {path.stem, *path.parent.parts}
