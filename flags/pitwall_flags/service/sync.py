@@ -48,7 +48,7 @@ def sync_credentials(certificate: Path, private_key: Path) -> grpc.ServerCredent
     return grpc.dynamic_ssl_server_credentials(pair(), newest)
 
 
-class TokenGate(grpc.aio.ServerInterceptor):
+class TokenGate(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no types
     """Turns away whoever brings no good token before a byte of the request is read, and then lets no message that is
     none end in an error of ours: SyncService gets None for it, and says so."""
 

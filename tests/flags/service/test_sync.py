@@ -179,7 +179,7 @@ async def test_a_message_that_is_none_is_the_callers_fault_alone(caplog, method,
     given = {f"PITWALL_FLAGS_{scope.upper()}_TOKEN": f"{scope}-{token}-of-the-tests" for scope in TokenScope}
     tokens = AccessTokens.from_environment(given if token else {})
     server = grpc.aio.server(interceptors=[TokenGate(tokens)])
-    publisher = Publisher(None, "tests")  # type: ignore[arg-type] - no flag is read
+    publisher = Publisher(None, "tests")  # no flag is read
     sync_pb2_grpc.add_FlagSyncServiceServicer_to_server(SyncService(publisher, tokens), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
