@@ -61,8 +61,10 @@ def runtime_image(root: Path) -> BuildStage:
     stage = BuildStage(root)
     venv.create(root / "venv", with_pip=False)
     packages = next((root / "venv" / "lib").glob("python3*")) / "site-packages"
-    paths = [*os.environ.get("PYTHONPATH", "").split(":"), *site.getsitepackages()]
-    (packages / "runtime.pth").write_text("\n".join(filter(None, paths)) + "\n")
+    paths = filter(None, [*os.environ.get("PYTHONPATH", "").split(":"), *site.getsitepackages()])
+    # A folder that a .pth file names has no say by .pth files of its own, and a checkout is installed by one.
+    lines = [f"import site; site.addsitedir({path!r})" for path in paths]
+    (packages / "runtime.pth").write_text("\n".join(lines) + "\n")
     return stage
 
 
