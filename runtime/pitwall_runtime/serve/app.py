@@ -128,7 +128,7 @@ async def _answer(
     engine: ServingState, about: schema.AskedAbout, arm: str, deadline: Deadline, party: str, seen: SeenVideo
 ) -> Result:
     """Fetching has places of its own: a question takes one of the workers' only once its video is here."""
-    pipeline, caller = engine.loaded(), party.partition(".")[0]
+    pipeline = engine.loaded()
     started = time.perf_counter()
 
     def at_once() -> Result:
@@ -156,7 +156,7 @@ async def _answer(
                 continue
             lane = engine.lanes.lane(video, about.stretch)
             try:
-                answer = await (_in_parts(engine, lane, begin, caller) if pipeline.waits else lane.run(at_once, caller))
+                answer = await (_in_parts(engine, lane, begin, party) if pipeline.waits else lane.run(at_once, party))
             except SamplerFailedError as failure:
                 engine.health.failed(failure, pipeline.hanging)
                 raise
@@ -175,12 +175,12 @@ async def _prepare_later(engine: ServingState, address: str) -> None:
             await asyncio.to_thread(engine.desk.submit, address)
 
 
-async def _in_parts(engine: ServingState, lane: Worker, begin: Callable[[], AskedQuestion], caller: str) -> Result:
+async def _in_parts(engine: ServingState, lane: Worker, begin: Callable[[], AskedQuestion], party: str) -> Result:
     """A place of the workers' before and after the sampler, none while it waits for its model."""
     pipeline = engine.loaded()
-    with await lane.run(begin, caller) as asked:
+    with await lane.run(begin, party) as asked:
         selection = await engine.waiting.run(lambda: pipeline.choose(asked))
-        return await lane.run(lambda: pipeline.finish(asked, selection), caller)
+        return await lane.run(lambda: pipeline.finish(asked, selection), party)
 
 
 def _deadline(request: Request, longest_seconds: float) -> Deadline:

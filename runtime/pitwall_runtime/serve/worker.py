@@ -2,11 +2,11 @@
 
 import asyncio
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
 
 from pitwall_runtime.errors import UnavailableError
 from pitwall_runtime.media import WHOLE, Stretch, Video
@@ -16,6 +16,9 @@ KNOWN: Final = 4096
 
 CALLER_PART: Final = 3 / 4
 """Of a queue's places, what one caller may have; the rest is for others."""
+
+STRETCHES: Final = 8
+"""Of one video, likewise."""
 
 T = TypeVar("T")
 
@@ -28,47 +31,103 @@ class QueueLimits:
     waiting: int = 32
 
 
+@dataclass(slots=True, eq=False)
+class Job:
+    """Work that waits, and whose it is."""
+
+    work: Callable[[], Any]
+    party: str
+    result: "Future[Any]" = field(default_factory=Future)
+
+
 class Worker:
-    """Runs blocking work off the event loop. Full means full: nobody waits without bound."""
+    """Runs blocking work off the event loop. Full means full: nobody waits without bound. Those who wait take turns by
+    party (a caller and, behind a dot, a user), and no user has all threads."""
 
     def __init__(self, limits: QueueLimits) -> None:
         self._limits = limits
         self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="pipeline")
         self._places = limits.threads + limits.waiting
-        self._taken: Counter[str] = Counter()
+        self._taken, self._running = Counter[str](), Counter[str]()
+        self._waiting: OrderedDict[str, deque[Job]] = OrderedDict()
         self._guard = threading.Lock()
 
-    async def run(self, work: Callable[[], T], caller: str = "") -> T:
+    async def run(self, work: Callable[[], T], party: str = "") -> T:
         """The result of `work`. Raises UnavailableError at once if the queue is full, or the caller's part of it: some
         places are left for others, whoever comes first.
 
         Work that nobody waits for any more is not begun; work that has begun ends at its own checks of its deadline.
         """
-        self._take(caller)
-        future = self._threads.submit(work)
+        job, caller = Job(work, party), party.partition(".")[0]
+        with self._guard:
+            self._take(caller)
+            self._waiting.setdefault(party, deque()).append(job)
         # The place is given back when the work is done, not when an impatient client goes away.
-        future.add_done_callback(lambda _: self._give_back(caller))
-        return await asyncio.wrap_future(future)
+        job.result.add_done_callback(lambda _: self._give_back(caller))
+        self._threads.submit(self._work)
+        result: T = await asyncio.wrap_future(job.result)
+        return result
+
+    def close(self) -> None:
+        """Start nothing new; let what runs finish."""
+        with self._guard:
+            left = [job for jobs in self._waiting.values() for job in jobs]
+            self._waiting.clear()
+        for job in left:
+            job.result.cancel()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _work(self) -> None:
+        """As long as there is something that may begin. What may not yet is begun by the thread that it waits for."""
+        while job := self._next():
+            try:
+                if job.result.set_running_or_notify_cancel():
+                    try:
+                        job.result.set_result(job.work())
+                    except BaseException as error:
+                        job.result.set_exception(error)
+            finally:
+                self._ended(job.party)
+
+    def _ended(self, party: str) -> None:
+        with self._guard:
+            self._running[party] -= 1
+            if not self._running[party]:
+                del self._running[party]
+
+    def _next(self) -> Job | None:
+        """Of whom the fewest run, and of those who waited longest for a turn."""
+        with self._guard:
+            ready = [party for party in self._waiting if self._running[party] < self._most_of(party)]
+            if not ready:
+                return None
+            party = min(ready, key=self._running.__getitem__)
+            job = self._waiting[party].popleft()
+            self._waiting.move_to_end(party)
+            if not self._waiting[party]:
+                del self._waiting[party]
+            self._running[party] += 1
+            return job
+
+    def _most_of(self, party: str) -> int:
+        """Threads that one party may have; who is no user in particular may have all."""
+        threads = self._limits.threads
+        return max(1, threads - 1) if party.partition(".")[2] else threads
 
     def _take(self, caller: str) -> None:
-        with self._guard:
-            total = self._taken.total()
-            if total >= self._places:
-                raise UnavailableError(f"{total} questions are already in progress or waiting; ask again in a second")
-            if caller and self._taken[caller] >= self._places * CALLER_PART:
-                words = f"{self._taken[caller]} questions of this application are already in progress or waiting"
-                raise UnavailableError(f"{words}; ask again in a second")
-            self._taken[caller] += 1
+        total = self._taken.total()
+        if total >= self._places:
+            raise UnavailableError(f"{total} questions are already in progress or waiting; ask again in a second")
+        if caller and self._taken[caller] >= self._places * CALLER_PART:
+            words = f"{self._taken[caller]} questions of this application are already in progress or waiting"
+            raise UnavailableError(f"{words}; ask again in a second")
+        self._taken[caller] += 1
 
     def _give_back(self, caller: str) -> None:
         with self._guard:
             self._taken[caller] -= 1
             if not self._taken[caller]:
                 del self._taken[caller]
-
-    def close(self) -> None:
-        """Start nothing new; let what runs finish."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class Lanes:
@@ -78,18 +137,21 @@ class Lanes:
     def __init__(self, limits: QueueLimits) -> None:
         """Each lane has these limits: preparing is long work, answering from what is prepared is short."""
         self._prepared, self._preparing = Worker(limits), Worker(limits)
-        self._known: OrderedDict[tuple[str, Stretch], None] = OrderedDict()
+        self._known: OrderedDict[str, OrderedDict[Stretch, None]] = OrderedDict()
 
     def lane(self, video: Video, stretch: Stretch) -> Worker:
         """Where a question about this stretch of the video is worked on."""
-        known = any((video.content_hash, each) in self._known for each in (stretch, WHOLE))
-        return self._prepared if known else self._preparing
+        stretches = self._known.get(video.content_hash, ())
+        return self._prepared if stretch in stretches or WHOLE in stretches else self._preparing
 
     def answered(self, video: Video, stretch: Stretch) -> None:
         """A question about it was answered: what it needed is there."""
-        key = (video.content_hash, stretch)
-        self._known[key] = None
-        self._known.move_to_end(key)
+        stretches = self._known.setdefault(video.content_hash, OrderedDict())
+        stretches[stretch] = None
+        stretches.move_to_end(stretch)
+        self._known.move_to_end(video.content_hash)
+        if len(stretches) > STRETCHES:
+            stretches.popitem(last=False)
         if len(self._known) > KNOWN:
             self._known.popitem(last=False)
 

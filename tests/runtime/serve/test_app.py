@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -206,6 +207,43 @@ async def test_of_a_queue_no_caller_has_all_places():
     assert await asyncio.gather(*loud, *others) == [True] * 8
     assert await worker.run(lambda: 7, "loud") == 7
     worker.close()
+
+
+async def test_users_take_turns_and_none_has_all_threads():
+    """Eight long films of one user once made the others' wait for all of them."""
+    worker, go, began = Worker(QueueLimits(threads=2, waiting=9)), threading.Event(), []
+
+    def work(name: str, wait: bool = True) -> Callable[[], str]:
+        def done() -> str:
+            began.append(name)
+            assert not wait or go.wait(20)
+            return name
+
+        return done
+
+    loud = [asyncio.create_task(worker.run(work(f"loud {n}"), "web.loud")) for n in range(5)]
+    await asyncio.sleep(0.1)
+    assert began == ["loud 0"]
+    quiet = [await worker.run(work(name, wait=False), f"web.{name}") for name in ("ann", "bob")]
+    assert (quiet, began) == (["ann", "bob"], ["loud 0", "ann", "bob"])
+    nobody = asyncio.create_task(worker.run(work("nobody in particular")))
+    await asyncio.sleep(0.1)
+    assert began[3:] == ["nobody in particular"]
+    go.set()
+    assert await asyncio.gather(*loud, nobody) == [*(f"loud {n}" for n in range(5)), "nobody in particular"]
+    worker.close()
+
+
+async def test_work_that_waits_when_the_worker_is_closed_is_given_up():
+    worker, go = Worker(QueueLimits(threads=2, waiting=9)), threading.Event()
+    first, second = (asyncio.create_task(worker.run(lambda: go.wait(20), "web.ann")) for _ in range(2))
+    await asyncio.sleep(0.1)
+    worker.close()
+    go.set()
+
+    assert await first
+    with pytest.raises(asyncio.CancelledError):
+        await second
 
 
 async def test_metrics_are_there_from_the_start(client):

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,9 +17,11 @@ import httpx
 from pitwall_crds.host.files import drafted_file
 from pitwall_runtime.errors import MediaOriginError, MediaRefusedError, MediaTooLargeError
 from pitwall_runtime.ingest.fetch.origin import HEAD_BYTES, refuse_status, shown, what_else, what_failed
-from pitwall_runtime.ingest.fetch.ssrf import pinned_address, port_of
+from pitwall_runtime.ingest.fetch.ssrf import port_of
 from pitwall_runtime.media import Video
 
+AddressOf = Callable[[SplitResult], Awaitable[str]]
+"""An address's parts in, the address to connect to out."""
 _REDIRECTS: Final = 3
 _MOST_VALIDATOR: Final = 512
 """Characters of an ETag or a date that are worth remembering."""
@@ -36,6 +38,7 @@ class DownloadLimits:
         at_once: downloads under way.
         per_caller: of them, for one caller of the gateway.
         per_user: of them, for one user of a caller.
+        per_user_and_host: of those, from one host.
         per_host: of them, from one host.
         waiting_per_host: downloads that may wait for their host; more are refused.
     """
@@ -47,7 +50,8 @@ class DownloadLimits:
     at_once: int = 32
     per_caller: int = 16
     per_user: int = 4
-    per_host: int = 2
+    per_user_and_host: int = 1
+    per_host: int = 4
     waiting_per_host: int = 16
     allowed_hosts: AbstractSet[str] = frozenset()
 
@@ -71,8 +75,10 @@ class DownloadFolder:
     grow: Callable[[int], None]
 
 
-async def download(url: str, folder: DownloadFolder, limits: DownloadLimits, validators: Mapping[str, str]) -> Fetched:
-    """Fetch `url` into `folder`, named by its content. Every hop of a redirect is checked like the first address.
+async def download(
+    url: str, folder: DownloadFolder, limits: DownloadLimits, validators: Mapping[str, str], address_of: AddressOf
+) -> Fetched:
+    """Fetch `url` into `folder`, named by its content. `address_of` checks every hop of a redirect like the first one.
 
     `validators` are If-None-Match and the like, sent along. The caller bounds the time of the whole.
     Raises MediaMissingError, MediaOriginError, MediaRefusedError, MediaTooLargeError, NotAVideoError, StorageFullError
@@ -83,7 +89,7 @@ async def download(url: str, folder: DownloadFolder, limits: DownloadLimits, val
         # No proxies from the environment: a proxy would resolve the name again, past the check of its address.
         async with httpx.AsyncClient(timeout=limits.read_seconds, trust_env=False, follow_redirects=False) as client:
             for _ in range(_REDIRECTS + 1):
-                async with _answered(client, url, limits, validators) as response:
+                async with _answered(client, url, limits, validators, address_of) as response:
                     if not response.has_redirect_location:
                         return await _taken(response, url, folder, limits)
                     url = urljoin(url, response.headers["location"])
@@ -102,7 +108,7 @@ def _stalled(url: str, seconds: float) -> MediaOriginError:
 
 @asynccontextmanager
 async def _answered(
-    client: httpx.AsyncClient, url: str, limits: DownloadLimits, validators: Mapping[str, str]
+    client: httpx.AsyncClient, url: str, limits: DownloadLimits, validators: Mapping[str, str], address_of: AddressOf
 ) -> AsyncIterator[httpx.Response]:
     """The head of the response of a pinned address. The request still names the host, in the header and in TLS."""
     parts = urlsplit(url)
@@ -111,7 +117,7 @@ async def _answered(
     try:
         # One clock for all that precedes the body: interim responses without end would each renew a read's own.
         async with asyncio.timeout(limits.header_seconds):
-            request = await _request(client, parts, limits, validators)
+            request = await _request(client, parts, validators, address_of)
             response = await client.send(request, stream=True)
     except TimeoutError:
         raise _stalled(url, limits.header_seconds) from None
@@ -122,9 +128,9 @@ async def _answered(
 
 
 async def _request(
-    client: httpx.AsyncClient, parts: SplitResult, limits: DownloadLimits, validators: Mapping[str, str]
+    client: httpx.AsyncClient, parts: SplitResult, validators: Mapping[str, str], address_of: AddressOf
 ) -> httpx.Request:
-    address = await asyncio.to_thread(pinned_address, parts, limits.allowed_hosts)
+    address = await address_of(parts)
     literal = f"[{address}]" if ":" in address else address
     pinned = parts._replace(netloc=f"{literal}:{port_of(parts)}", fragment="").geturl()
     headers = {"Host": parts.netloc, "Accept-Encoding": "identity", **validators}

@@ -14,6 +14,7 @@ from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
@@ -22,6 +23,7 @@ from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import MediaOriginError, StorageFullError
 from pitwall_runtime.ingest.fetch.addresses import AddressBook, KnownAddress
 from pitwall_runtime.ingest.fetch.download import DownloadFolder, DownloadLimits, download
+from pitwall_runtime.ingest.fetch.names import NameLookups
 from pitwall_runtime.ingest.fetch.origin import shown
 from pitwall_runtime.media import Video
 from pitwall_runtime.stores.files.eviction import Quota
@@ -30,9 +32,10 @@ from pitwall_runtime.stores.files.lock import held
 
 @dataclass(slots=True)
 class Flight:
-    """One download under way, and how many wait for it."""
+    """One download under way, how many wait for it, and for which of those parties it may begin, once it may."""
 
     task: "asyncio.Task[Video]"
+    may_begin: "asyncio.Future[str]"
     waiting: int = 0
 
 
@@ -48,6 +51,7 @@ class Fetcher:
         self._host_places: dict[str, asyncio.Semaphore] = {}
         self._party_places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._places = asyncio.Semaphore(limits.at_once)
+        self._names = NameLookups(limits.allowed_hosts)
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -100,8 +104,9 @@ class Fetcher:
             return self._loop
 
     async def _wait(self, url: str, deadline: Deadline, party: str) -> Video:
-        flight = self._flights.get(url) or self._take_off(url, party)
+        flight = self._flights.get(url) or self._take_off(url)
         flight.waiting += 1
+        turn = asyncio.create_task(self._let_begin(flight, party))
         try:
             async with asyncio.timeout(min(deadline.remaining(), _LONGEST_WAIT_SECONDS)):
                 return await asyncio.shield(flight.task)
@@ -111,18 +116,30 @@ class Fetcher:
                 "use a faster server, or put the video into the queue with POST /v1/videos first"
             ) from None
         finally:
+            turn.cancel()
             flight.waiting -= 1
             if not flight.waiting and not flight.task.done():
                 self._flights.pop(url, None)
                 flight.task.cancel()
 
-    def _take_off(self, url: str, party: str) -> Flight:
+    async def _let_begin(self, flight: Flight, party: str) -> None:
+        """Begin it on a place of this user's, which is theirs as long as they wait: nobody waits behind the slow
+        downloads of another who named the same address first."""
+        user = party if party.partition(".")[2] else ""
+        async with self._party_place(user, self.limits.per_user):
+            if not flight.may_begin.done():
+                flight.may_begin.set_result(party)
+                await asyncio.wait([flight.task])
+
+    def _take_off(self, url: str) -> Flight:
         host = _host(url)
         if self._of_host[host] >= self.limits.per_host + self.limits.waiting_per_host:
             raise MediaOriginError(
                 f"{self._of_host[host]} downloads from {host!r} are under way or waiting; ask again in a minute"
             )
-        flight = Flight(asyncio.get_running_loop().create_task(self._video(url, host, party)))
+        loop = asyncio.get_running_loop()
+        may_begin: asyncio.Future[str] = loop.create_future()
+        flight = Flight(loop.create_task(self._video(url, host, may_begin)), may_begin)
         self._of_host[host] += 1
         self._flights[url] = flight
         flight.task.add_done_callback(lambda task: self._landed(url, host, task))
@@ -139,40 +156,38 @@ class Fetcher:
             del self._of_host[host]
             self._host_places.pop(host, None)
 
-    async def _video(self, url: str, host: str, party: str) -> Video:
+    async def _video(self, url: str, host: str, may_begin: "asyncio.Future[str]") -> Video:
         known = await asyncio.to_thread(self._known, url)
         if known and known.fresh(time.time()):
             return self._stored(known)
         place = self._host_places.setdefault(host, asyncio.Semaphore(self.limits.per_host))
-        user, caller = self._places_of(party)
-        async with user, caller, place, self._places:
+        party = await may_begin
+        caller = party.partition(".")[0]
+        at_host = self._party_place(f"{party} {host}" if caller else "", self.limits.per_user_and_host)
+        async with at_host, place, self._party_place(caller, self.limits.per_caller), self._places:
             try:
                 async with asyncio.timeout(self.limits.max_seconds):
-                    return await self._fetched(url, known)
+                    return await self._fetched(url, known, party)
             except TimeoutError:
                 raise MediaOriginError(
                     f"{shown(url)}: the download took longer than the limit of {self.limits.max_seconds:g} s; "
                     "use a faster server or a smaller video"
                 ) from None
 
-    def _places_of(self, party: str) -> tuple[AbstractAsyncContextManager[None], AbstractAsyncContextManager[None]]:
-        """The places of a user and of their caller; who is nobody in particular has no bound of their own."""
-        caller, _, user = party.partition(".")
-        return (
-            self._party_place(party, self.limits.per_user) if user else contextlib.nullcontext(),
-            self._party_place(caller, self.limits.per_caller) if caller else contextlib.nullcontext(),
-        )
-
-    def _party_place(self, name: str, number: int) -> asyncio.Semaphore:
+    def _party_place(self, name: str, number: int) -> AbstractAsyncContextManager[None]:
+        """One of a party's places; who is nobody in particular has no bound of their own."""
+        if not name:
+            return contextlib.nullcontext()
         place = self._party_places.get(name)
         if place is None:
             place = self._party_places[name] = asyncio.Semaphore(number)
         return place
 
-    async def _fetched(self, url: str, known: KnownAddress | None) -> Video:
+    async def _fetched(self, url: str, known: KnownAddress | None, party: str) -> Video:
+        address_of = partial(self._names.address, party=party)
         folder = DownloadFolder(self.folder, self._quota.grow)
         try:
-            fetched = await download(url, folder, self.limits, known.validators if known else {})
+            fetched = await download(url, folder, self.limits, known.validators if known else {}, address_of)
         except OSError as error:
             if not await asyncio.to_thread(self._quota.make_room, error):
                 raise

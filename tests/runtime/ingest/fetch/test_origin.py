@@ -1,6 +1,8 @@
 """Servers of the world, from a login page to one that never finishes its headers: each ends in time, in clear words."""
 
+import contextlib
 import gzip
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ from pitwall_runtime.errors import (
     NotAVideoError,
     TooLateError,
 )
+from pitwall_runtime.ingest.fetch import ssrf
 from pitwall_runtime.ingest.fetch.addresses import FRESH_SECONDS
 from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.fetch.fetcher import Fetcher
@@ -228,7 +231,9 @@ def test_an_asker_who_leaves_stops_the_download(wild, fetcher):
 def test_a_slow_server_does_not_hold_up_another(wild, other_wild, tmp_path):
     """A host that drips, asked more often than there are places for one host, and a film from another."""
     slow = other_wild
-    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, allowed_hosts=frozenset({wild.host, "localhost"})))
+    fetcher = Fetcher(
+        tmp_path, limits(wild, max_seconds=500.0, per_host=2, allowed_hosts=frozenset({wild.host, "localhost"}))
+    )
     address = slow.url("/").replace("127.0.0.1", "localhost")
     stuck = []
     for number in range(10):
@@ -252,7 +257,7 @@ def test_a_slow_server_does_not_hold_up_another(wild, other_wild, tmp_path):
 )
 def test_nobody_takes_all_places_for_downloads(wild, tmp_path, bound, parties):
     """Two users' slow downloads once filled all places, and what others asked then were a candidate's errors."""
-    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, per_host=20, at_once=4, **bound))
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, per_host=20, at_once=4, per_user_and_host=9, **bound))
     stuck = [
         fetcher.submit(wild.url(f"/{number}", drip), Deadline(DEADLINE_SECONDS), parties[number % len(parties)])
         for number in range(8)
@@ -262,6 +267,63 @@ def test_nobody_takes_all_places_for_downloads(wild, tmp_path, bound, parties):
     video = fetcher.submit(film, Deadline(DEADLINE_SECONDS), "other.quiet").result(DEADLINE_SECONDS)
     assert video.path.read_bytes() == BODY
     assert wild.open_now == 2
+    for future in stuck:
+        future.cancel()
+    until(lambda: wild.open_now == 0)
+
+
+def test_nobody_waits_behind_the_slow_downloads_of_who_named_the_same_address_first(wild, tmp_path):
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, per_host=20, per_user=1, per_user_and_host=9))
+    popular = wild.url("/film.mp4", response(BODY))
+    stuck = [
+        fetcher.submit(url, Deadline(DEADLINE_SECONDS), "web.loud") for url in (wild.url("/slow.mp4", drip), popular)
+    ]
+    until(lambda: wild.asked("/slow.mp4"))
+    assert not wild.asked("/film.mp4")
+
+    video = fetcher.submit(popular, Deadline(DEADLINE_SECONDS), "web.quiet").result(DEADLINE_SECONDS)
+
+    assert video.path.read_bytes() == BODY
+    assert stuck[1].result(DEADLINE_SECONDS) == video
+    stuck[0].cancel()
+    until(lambda: wild.open_now == 0)
+
+
+def name_threads() -> int:
+    return sum(one.name.startswith("names") for one in threading.enumerate())
+
+
+def test_a_name_server_that_never_answers_holds_up_nobody_else(wild, tmp_path, monkeypatch):
+    """A few questions with invented names, each given up at once, once held up films that were known."""
+    ended, real = threading.Event(), socket.getaddrinfo
+    monkeypatch.setattr(
+        ssrf.socket, "getaddrinfo", lambda host, *more, **named: ended.wait(DEADLINE_SECONDS) and []
+        if host.endswith(".invalid") else real(host, *more, **named),
+    )  # fmt: skip
+    fetcher, before = Fetcher(tmp_path, limits(wild)), name_threads()
+    known = wild.url("/known.mp4", response(BODY))
+    fetcher.fetch(known, Deadline(DEADLINE_SECONDS))
+    for number in range(40):
+        given_up = fetcher.submit(f"http://x{number}.invalid/", Deadline(DEADLINE_SECONDS), "web.loud")
+        with contextlib.suppress(TimeoutError):
+            given_up.result(timeout=0.02)
+        given_up.cancel()
+    try:
+        for url in (known, wild.url("/film.mp4", response(BODY))):
+            assert fetcher.submit(url, Deadline(DEADLINE_SECONDS), "web.quiet").result(10).path.read_bytes() == BODY
+        assert name_threads() - before <= 6
+    finally:
+        ended.set()
+
+
+def test_one_user_does_not_take_all_places_at_a_host(wild, tmp_path):
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, per_host=2))
+    stuck = [fetcher.submit(wild.url(f"/{n}", drip), Deadline(DEADLINE_SECONDS), "web.loud") for n in range(3)]
+    until(lambda: wild.open_now == 1)
+    film = wild.url("/film.mp4", response(BODY))
+    video = fetcher.submit(film, Deadline(DEADLINE_SECONDS), "web.quiet").result(DEADLINE_SECONDS)
+    assert video.path.read_bytes() == BODY
+    assert wild.open_now == 1
     for future in stuck:
         future.cancel()
     until(lambda: wild.open_now == 0)
