@@ -6,7 +6,7 @@ on who and when, never on what is said. Pure: no clock, chance or I/O.
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from heapq import nlargest
 from operator import itemgetter
@@ -87,6 +87,10 @@ class Shares:
         self._rule = rule
         self._caller_share = caller_share
         self._runs: OrderedDict[str, dict[tuple[ArmSeries, str], _Kind]] = OrderedDict()
+
+    def of_callers(self) -> "Shares":
+        """The same shares of callers, with nothing counted yet; users have none."""
+        return Shares(replace(self._rule, user=1.0), self._caller_share)
 
     def take(self, series: ArmSeries, kind: str, party: Party) -> Excess | None:
         """Count one more trial of this party, or say whose share is used up."""

@@ -8,7 +8,17 @@ from functools import cache, partial
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from pitwall_crds.metrics import SERIES
-from pitwall_crds.names import LATENCY_EDGES, RATIO_EDGES, Label, Metric, Outcome, Quantity, Signal, opinion_kind
+from pitwall_crds.names import (
+    LATENCY_EDGES,
+    RATIO_EDGES,
+    Label,
+    Metric,
+    Outcome,
+    Quantity,
+    Signal,
+    TrialKind,
+    opinion_kind,
+)
 from pitwall_gateway.counting.callers_gauge import CallersGauge
 from pitwall_gateway.counting.evidence import EvidenceCounters
 from pitwall_gateway.counting.exposition import written
@@ -31,6 +41,7 @@ class GatewayTelemetry:
     def __init__(self, silence: SilenceSeconds = dict, shares: Shares | None = None) -> None:
         """`silence` tells of each arm how long ago its pods last said nothing, not even no."""
         self._shares = shares or Shares(ShareRule(), lambda _: 1.0)
+        self._newcomers = self._shares.of_callers()
         self._told: set[tuple[str, Excess]] = set()
         self._registry = CollectorRegistry()
         self.evidence = EvidenceCounters()
@@ -62,8 +73,11 @@ class GatewayTelemetry:
         """Labels of this unit may arrive for so long after an answer."""
         self._windows.labels(unit).set(seconds)
 
-    def met(self, series: ArmSeries, split: str) -> None:
-        """A user was assigned for the first time under this split; those of the split before are history."""
+    def met(self, series: ArmSeries, split: str, party: Party) -> None:
+        """A user was assigned for the first time under this split; those of the split before are history. Of a caller
+        with a share no more than that counts: who knows arms could name users of one alone."""
+        if self._newcomers.take(series, TrialKind.QUESTION, Party(party.caller)) is not None:
+            return
         if split != self._split:
             self._users.clear()
             self._split = split

@@ -50,7 +50,8 @@ ANSWERS = RuntimeExchange("POST", "/v1/chat/completions", read_reply)
 @dataclass(frozen=True, slots=True)
 class Call:
     """One question of one party for one variant, to be answered before `ends` (time.monotonic), if that is said.
-    `instead`: it was assigned to another arm, so it has no part in the bounds of this one."""
+    `instead`: it was assigned to another arm, so it has no part in the bounds of this one. `hurried`: its caller gives
+    it less time than usual."""
 
     variant: str
     arm: Arm
@@ -59,6 +60,7 @@ class Call:
     party: Party = NOBODY
     ends: float = math.inf
     instead: bool = False
+    hurried: bool = False
     exchange: RuntimeExchange = ANSWERS
 
 

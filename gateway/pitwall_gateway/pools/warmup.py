@@ -82,11 +82,12 @@ class WarmUp:
                 self._tasks[url] = asyncio.create_task(self._warm(url, bodies))
 
     async def _warm(self, url: str, bodies: tuple[bytes, ...]) -> None:
-        """One question after the other; a pod that fails one is as warm as it gets, and its failures are users' to
-        count."""
+        """One question after the other, in as much time as users would wait; a pod that fails one is as warm as it
+        gets, and its failures are users' to count."""
+        ends = self._since[url] + self._rule.wait_seconds
         try:
             for body in bodies:
-                reply = await self._send(url, Call("warm-up", Arm.SHADOW, body, HEADERS))
+                reply = await self._send(url, Call("warm-up", Arm.SHADOW, body, HEADERS, ends=ends))
                 if isinstance(reply, VariantFailure):
                     log.warning("warm-up failed", extra=fields(url=url, cause=reply.detail))
                     break

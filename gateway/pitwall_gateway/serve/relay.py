@@ -69,6 +69,8 @@ class RelayedAnswer:
 
 FIRST_PART: Final = 2 / 3
 """Of a question's time, what the assigned variant has; the rest is for stable, should it fail."""
+HURRY_SECONDS: Final = 1.0
+"""So much less than the usual time is the caller's own hurry."""
 HOPELESS: Final = frozenset({FailureKind.UNROUTED, FailureKind.SATURATED})
 """What asking the same pool once more does not mend."""
 
@@ -106,7 +108,7 @@ class Relay:
             self._telemetry.evidence.closed(waiting, end, seconds)
         self._count(served, seconds)
         if isinstance(served.reply, VariantAnswer):
-            self._recent.keep(question.body)
+            self._recent.keep(question.body, question.party)
         return served
 
     def _assigned(self, question: Question) -> ArmSeries:
@@ -114,7 +116,7 @@ class Relay:
         assignment = self._assigner.assign(question.targeting_key)
         split = self._assigner.meets(question.user) if assignment.variant else None
         if split is not None:
-            self._telemetry.met(assignment.series, split)
+            self._telemetry.met(assignment.series, split, question.party)
         if self._substitutes.at_work:
             return replace(assignment.series, run="")
         return self._telemetry.weighed(assignment.series, TrialKind.QUESTION, question.party)
@@ -133,16 +135,17 @@ class Relay:
             {**headers, Header.ARM: assigned.arm},
             question.party,
             now + (ends - now) * FIRST_PART,
+            hurried=ends - now < self._answer_seconds - HURRY_SECONDS,
         )
         if why := self._substitutes.why_not_stable(call):
             return await self._substitute(RelayedAnswer(why, assigned, assigned, why), why, call, ends)
         reply = await self._circuits.ask(call)
         served = RelayedAnswer(reply, assigned, assigned, reply if isinstance(reply, VariantFailure) else None)
         if isinstance(reply, VariantFailure) and self._substitutes.comes_second(call, reply):
-            self._substitutes.tell(call, answered=False)
+            self._substitutes.tell(call, reply)
             return await self._substitute(served, reply, call, ends)
         if assigned.arm is Arm.STABLE and not isinstance(reply, VariantFailure):
-            self._substitutes.tell(call, answered=True)
+            self._substitutes.tell(call, reply)
         if isinstance(reply, VariantAnswer) or (assigned.arm is Arm.STABLE and not _may_mend(reply)):
             return served
         return await self._fall_back(served, call, ends)
@@ -172,7 +175,7 @@ class Relay:
         reply = await self._circuits.ask(
             replace(call, variant=stable.variant, arm=stable.arm, headers=headers, ends=ends)
         )
-        self._substitutes.tell(call, answered=not isinstance(reply, VariantFailure))
+        self._substitutes.tell(call, reply)
         if isinstance(reply, VariantFailure):
             return served
         if isinstance(reply, VariantRefusal):

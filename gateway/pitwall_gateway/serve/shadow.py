@@ -90,6 +90,7 @@ class Shadow:
                     "copy failed", extra=fields(answer_id=answer_id, variant=series.variant, cause=reply.detail)
                 )
             end = _end(reply, copy.primary)
+            compared = copy.primary is not None and end is not End.UNMEASURED and not _other_video(reply, copy.primary)
         finally:
             self._telemetry.evidence.closed(waiting, end, time.monotonic() - started)
         if answer is None:
@@ -97,9 +98,9 @@ class Shadow:
         else:
             self._telemetry.answered(series, answer.seconds)
             self._telemetry.evidence.measured(series, answer)
-        if copy.primary is not None and end is not End.UNMEASURED:
+        if copy.primary is not None and compared:
             self._telemetry.shadow_pair(series, Outcome.OK if answer else Outcome.ERROR)
-        if copy.primary is not None and answer is not None:
+        if copy.primary is not None and compared and answer is not None:
             self._compare(series, answer, copy.primary)
 
     def _compare(self, series: ArmSeries, shadow: VariantAnswer, primary: VariantAnswer) -> None:
@@ -115,6 +116,11 @@ def _end(reply: Reply, primary: VariantAnswer | None) -> End:
         return End.ANSWERED
     measured = same_video(reply, primary) if primary else reply.video != ""
     return End.FAILED if measured else End.UNMEASURED
+
+
+def _other_video(reply: Reply, primary: VariantAnswer) -> bool:
+    """Whether both were answered, about different videos: their server gave another one the second time."""
+    return isinstance(reply, VariantAnswer) and bool(reply.video and primary.video) and reply.video != primary.video
 
 
 def paid_for(primary: VariantAnswer, shadow: VariantAnswer) -> bool:

@@ -59,12 +59,16 @@ class Substitutes:
             return True
         return not self._pool(stable.variant, stable.arm) or not self._circuits.is_closed(stable)
 
-    def tell(self, call: Call, *, answered: bool) -> None:
-        """Stable's pods answered a question of their own users, or did not."""
+    def tell(self, call: Call, reply: Reply) -> None:
+        """What stable's pods said to a question of their own users. Failures that a caller's own hurry or a video's
+        server brings about do not speak against them."""
         if not self._permitted(call):
             return
         stable = self._by_stable(call)
-        self._circuits.succeeded(stable) if answered else self._circuits.failed(stable)
+        if not isinstance(reply, VariantFailure):
+            self._circuits.succeeded(stable)
+        elif not call.hurried and reply.video != "":
+            self._circuits.failed(stable)
 
     async def ask(self, call: Call, ends: float) -> tuple[str, Reply]:
         """Who is asked instead, and its reply; a failure at once where its pods have as many of these questions as they

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from pitwall_crds.names import Arm, TrialKind
+from pitwall_crds.names import Arm, Metric, TrialKind
 from pitwall_gateway.counting.callers_gauge import CallersGauge
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.shares import Excess, Frequent, ShareRule, Shares
+from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.values.speaker import Party
 
 CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE, "run-1")
@@ -159,3 +160,15 @@ def test_what_comes_late_pushes_the_present_run_out_of_nobodys_memory():
             kept.take(series, TrialKind.COPY, loud)
 
     assert counted == RULE.first_questions - 1
+
+
+def test_of_a_callers_new_users_no_more_than_its_share_counts():
+    """With the names of one arm's users alone it could make any split look wrong."""
+    known = shares(caller_share=lambda caller: 0.1 if caller == "small" else 1.0)
+    telemetry = GatewayTelemetry(shares=known)
+    for number in range(300):
+        telemetry.met(CANDIDATE, "run-1/2", Party("small", f"small-{number}"))
+        telemetry.met(CANDIDATE, "run-1/2", Party("web", f"web-{number}"))
+
+    (line,) = [line for line in telemetry.text().decode().splitlines() if line.startswith(f"{Metric.USERS}{{")]
+    assert 300 < float(line.split()[-1]) <= 300 / 0.9 + 2

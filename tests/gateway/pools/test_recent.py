@@ -1,6 +1,7 @@
 """The last distinct questions, within a bound."""
 
 from pitwall_gateway.pools.recent import RecentQuestions
+from pitwall_gateway.values.speaker import Party
 
 
 def test_the_latest_come_first_and_each_once():
@@ -30,3 +31,15 @@ def test_one_that_is_larger_than_all_the_room_is_not_kept():
     recent.keep(b"x" * 11)
 
     assert recent.latest(9) == (b"1",)
+
+
+def test_of_one_user_the_last_question_is_kept_and_of_nobody_in_particular_all():
+    recent = RecentQuestions()
+    for number in range(3):
+        recent.keep(b"loud %d" % number, Party("web", "loud"))
+        recent.keep(b"quiet %d" % number, Party("web", f"quiet-{number}"))
+        recent.keep(b"app %d" % number, Party("app"))
+
+    kept = recent.latest(9)
+    assert [body for body in kept if body.startswith(b"loud")] == [b"loud 2"]
+    assert len(kept) == 7

@@ -22,7 +22,7 @@ def growing(pit, split_flags):
         pit.route({"aks-v2": {"candidate": [old.url]}})
         pit.open(split_flags(FLAG, RUNS), Rules(**rules))
         for number in range(6):
-            assert pit.ask("ann", number=number).status_code == 200
+            assert pit.ask(f"user-{number}", number=number).status_code == 200
         return old
 
     return build

@@ -138,6 +138,18 @@ def test_a_copy_about_a_video_that_its_server_does_not_give_again_is_no_evidence
     assert pit.metric(Metric.EVIDENCE_PAIRS, **SHADOW, outcome="error") == counts
 
 
+def test_a_copy_that_was_answered_about_another_video_is_compared_with_nothing(pit, duel):
+    stable, candidate = duel("stable", runs=RUNS, shadow="aks-v2", tokens=150)
+    stable.details, candidate.details = {"video": "film-1"}, {"video": "film-2"}
+    pit.ask("ann")
+    pit.until(lambda: pit.metric(Metric.EVIDENCE_QUERIES, **SHADOW, outcome="ok") == 1, "the copy")
+    candidate.details = {"video": "film-1"}
+    pit.ask("ann")
+    pit.until(lambda: pit.metric(Metric.EVIDENCE_RATIOS, **SHADOW, quantity="tokens") == 1, "a copy of the same")
+
+    assert pit.metric(Metric.EVIDENCE_PAIRS, **SHADOW, outcome="ok") == 1
+
+
 def test_stable_that_answers_at_the_second_try_has_failed_once_like_any_other(pit, duel):
     """Else stable's errors would not count where the candidate's do."""
     stable, _ = duel("stable", runs=RUNS)

@@ -2,7 +2,8 @@
 nothing."""
 
 import asyncio
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -94,8 +95,8 @@ class SubstituteRig:
             await self.gate.wait()
         return self.replies[call.variant]
 
-    async def question(self, question: Question = ANN) -> RelayedAnswer:
-        return await self.relay.answer(question, {})
+    async def question(self, question: Question = ANN, seconds: float = math.inf) -> RelayedAnswer:
+        return await self.relay.answer(question, {}, seconds)
 
     def without_stable(self) -> "SubstituteRig":
         self.pods |= {(STABLE, arm): () for arm in (Arm.STABLE, Arm.CONTROL)}
@@ -198,6 +199,25 @@ async def test_one_callers_questions_turn_nobody_elses_away_from_stable():
     pit.replies[STABLE] = ANSWER
 
     assert (await pit.question()).by.variant == STABLE
+
+
+@pytest.mark.parametrize(
+    ("failure", "seconds"),
+    [
+        pytest.param(BOOM, 0.001, id="its caller gives it a millisecond"),
+        pytest.param(replace(BOOM, video=""), math.inf, id="the video's server gives nothing"),
+    ],
+)
+async def test_what_a_caller_brings_about_turns_nobody_away_from_stable(failure, seconds):
+    """Six questions of a millisecond each once made the candidate answer for stable, and ended all evidence."""
+    pit = stage()
+    pit.replies[STABLE] = failure
+    for _ in range(6):
+        await pit.question(seconds=seconds)
+    pit.replies[STABLE] = ANSWER
+
+    assert (await pit.question()).by.variant == STABLE
+    assert CANDIDATE not in pit.names()
 
 
 async def test_stable_gets_its_users_back_as_soon_as_a_trial_succeeds():
