@@ -73,7 +73,7 @@ class GatewayTelemetry:
         """Labels of this unit may arrive for so long after an answer."""
         self._windows.labels(unit).set(seconds)
 
-    def met(self, series: ArmSeries, split: str, party: Party) -> None:
+    def met(self, series: ArmSeries, split: str, party: Party = NOBODY) -> None:
         """A user was assigned for the first time under this split; those of the split before are history. Of a caller
         with a share no more than that counts: who knows arms could name users of one alone."""
         if self._newcomers.take(series, TrialKind.QUESTION, Party(party.caller)) is not None:
