@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from pitwall_crds.names import Header, Metric
+from pitwall_runtime.ingest.fetch.download import DownloadLimits
 
 READY_SECONDS = 60
 
@@ -281,7 +282,7 @@ def test_slow_downloads_keep_no_question_from_its_answer(narrow, clip, lasting_w
     with ThreadPoolExecutor(6) as threads:
         urls = [lasting_wild.url(f"/{number}.mp4", slow) for number in range(6)]
         waiting = [threads.submit(narrow.chat, "blue", url) for url in urls]
-        until(lambda: lasting_wild.open_now == 2)
+        until(lambda: lasting_wild.open_now == DownloadLimits().per_host)
         assert narrow.chat("blue", clip.as_uri()).status_code == 200
         assert not any(chat.done() for chat in waiting)
         answered.set()
