@@ -74,6 +74,8 @@ class Runtime:
     headers: list[dict[str, str]] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
     hangs: bool = False
+    hangs_about: str = ""
+    """Only of questions with these words."""
     fails_first: int = 0
     left: int = 0
     server: Server | None = None
@@ -88,9 +90,10 @@ class Runtime:
 
         @app.post("/v1/chat/completions")
         async def complete(request: Request) -> Any:
-            self.seen.append(await request.json())
+            question = await request.json()
+            self.seen.append(question)
             self.headers.append(dict(request.headers))
-            while self.hangs and not self.release.is_set():
+            while self.hangs and self.hangs_about in str(question) and not self.release.is_set():
                 if await request.is_disconnected():
                     self.left += 1
                     return JSONResponse({}, 499)

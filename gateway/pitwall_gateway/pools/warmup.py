@@ -17,6 +17,8 @@ from pitwall_gateway.values.answer import Reply, VariantFailure
 log = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 1.0
 """How often new URLs are looked for while nobody asks."""
+AT_ONCE: Final = 2
+"""Questions that a new pod answers side by side."""
 HEADERS: Final = {"content-type": "application/json", Header.ARM: Arm.SHADOW}
 
 Send = Callable[[str, Call], Awaitable[Reply]]
@@ -82,18 +84,35 @@ class WarmUp:
                 self._tasks[url] = asyncio.create_task(self._warm(url, bodies))
 
     async def _warm(self, url: str, bodies: tuple[bytes, ...]) -> None:
-        """One question after the other, in as much time as users would wait; a pod that fails one is as warm as it
-        gets, and its failures are users' to count."""
-        ends = self._since[url] + self._rule.wait_seconds
+        """Two questions at a time, in as much time as users would wait. A pod that fails one is as warm as it gets, and
+        its failures are users' to count. For the last one that is missing nobody waits longer than for all others:
+        who chose it might have chosen it slow."""
+        began, places = self._since[url], asyncio.Semaphore(AT_ONCE)
+        asked = [asyncio.create_task(self._ask(url, body, places)) for body in bodies]
+        waiting = set(asked)
         try:
-            for body in bodies:
-                reply = await self._send(url, Call("warm-up", Arm.SHADOW, body, HEADERS, ends=ends))
-                if isinstance(reply, VariantFailure):
-                    log.warning("warm-up failed", extra=fields(url=url, cause=reply.detail))
+            while waiting:
+                is_last = len(waiting) == 1 < len(asked)
+                patience = time.monotonic() - began if is_last else None
+                ended, waiting = await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                if not ended or any(task.result() for task in ended):
                     break
-            log.info("%s is warm after %.1f s", url, time.monotonic() - self._since[url])
+            log.info("%s is warm after %.1f s", url, time.monotonic() - began)
         finally:
             del self._tasks[url], self._since[url]
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+
+    async def _ask(self, url: str, body: bytes, places: asyncio.Semaphore) -> bool:
+        """Whether the pod failed this question, other than for want of its video."""
+        async with places:
+            ends = self._since[url] + self._rule.wait_seconds
+            reply = await self._send(url, Call("warm-up", Arm.SHADOW, body, HEADERS, ends=ends))
+        if not isinstance(reply, VariantFailure) or reply.video == "":
+            return False
+        log.warning("warm-up failed", extra=fields(url=url, cause=reply.detail))
+        return True
 
     async def _follow(self) -> None:
         while True:
