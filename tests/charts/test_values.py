@@ -134,7 +134,18 @@ WHERE_READ = {
 """What must be said besides, for a value to matter; everything below a path is meant."""
 
 
-@pytest.mark.parametrize("name", [".".join(path) for path in leaves(VALUES)])
+NAMES = [".".join(path) for path in leaves(VALUES)]
+TEMPLATES = "".join(path.read_text() for path in sorted((CHART / "templates").rglob("*")) if path.is_file())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_value_is_named_by_a_template(name):
+    assert re.search(rf"\b{re.escape(name.rpartition('.')[2])}\b", TEMPLATES)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if number % 5 == 0 else pytest.mark.soak) for number, name in enumerate(NAMES)]
+)
 def test_every_value_changes_what_is_rendered(rendering, name):
     path = tuple(name.split("."))
     value = VALUES

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import httpx
 import pytest
+from harness import forked
 
 from pitwall_crds.host.sockets import free_port
 from pitwall_flags.flag.document import ArmShare, split_document
@@ -35,7 +36,7 @@ class Service:
     sync_port: int = 0
     metrics_port: int = 0
     log: IO[str] | None = None
-    process: subprocess.Popen[str] | None = None
+    process: forked.Child | None = None
 
     @property
     def url(self) -> str:
@@ -61,7 +62,7 @@ class Service:
             str(self.metrics_port),
         ]
         environment = {**os.environ, **self.environment}
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment)
+        self.process = forked.start(command, stdout=subprocess.PIPE, stderr=self.log, env=environment)
         line = self.process.stdout.readline()
         found = READY.match(line)
         assert found, f"the service said {line!r} and exited with {self.process.wait(10)}"

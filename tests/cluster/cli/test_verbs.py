@@ -27,7 +27,7 @@ def test_kubectl_finds_the_plugin(pitwall: Plugin):
     listed = pitwall.run(str(pitwall.kubectl), "plugin", "list")
 
     assert str(pitwall.programs / "kubectl-pitwall") in listed.stdout
-    assert "Usage: kubectl pitwall" in pitwall("--help")
+    assert "Usage: kubectl pitwall" in pitwall.run(str(pitwall.kubectl), "pitwall", "--help").stdout
 
 
 def test_status_is_a_tree_of_what_is_known_and_what_is_missing(pitwall: Plugin, moving: str, namespace: str):

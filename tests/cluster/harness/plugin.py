@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from harness import forked
 
 PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 COMMAND_SECONDS = 240
@@ -53,7 +54,7 @@ def with_token(kubeconfig: Path, token: str, copy: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """`plugin("status")` is `kubectl pitwall status`, typed in an empty folder."""
+    """`plugin("status")` is what `kubectl pitwall status` starts, in an empty folder."""
 
     programs: Path
     kubectl: Path
@@ -78,6 +79,8 @@ class Plugin:
 
     def __call__(self, *arguments: str, exits: int = 0) -> str:
         """What it prints, on either stream where it fails; the exit status must be the expected one."""
-        done = self.run(str(self.kubectl), "pitwall", *arguments)
+        words = (forked.PITWALL, "kubectl-pitwall", *arguments)
+        done = forked.run(words, cwd=self.folder, env=self.environment, seconds=COMMAND_SECONDS)
+        assert "Traceback" not in done.stderr, done.stderr
         assert done.returncode == exits, f"exit status {done.returncode}: {done.stdout}{done.stderr}"
         return done.stdout if exits == 0 else done.stdout + done.stderr

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from harness import forked
+
 PATIENCE_SECONDS = 240.0
 """How long a test waits for what will come: a machine that has other work is slow, and only a fault never ends."""
 STOP_SECONDS = 10.0
@@ -31,18 +33,15 @@ class Process:
     """One server process that can be stopped, killed, paused and started again with the same command."""
 
     def __init__(self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None) -> None:
-        self.command = [*dies_with_us(), *map(str, command)]
+        self.command = [*([] if forked.name_of(command) else dies_with_us()), *map(str, command)]
         self.log = log
         self.environment = {**os.environ, **(environment or {})}
-        self._running: subprocess.Popen[bytes] | None = None
+        self._running: forked.Child | subprocess.Popen[str] | None = None
 
     def start(self) -> "Process":
         """In a session of its own: the terminal's Ctrl-C ends pytest, and pytest ends this."""
         with self.log.open("ab") as log:
-            self._running = subprocess.Popen(
-                self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                env=self.environment, start_new_session=True,
-            )  # fmt: skip
+            self._running = forked.start(self.command, stdout=log, stderr=log, env=self.environment)
         return self
 
     @property

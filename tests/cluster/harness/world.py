@@ -169,7 +169,7 @@ class QuestionLoad:
         self.port = free_port()
         self.behave()
         command = [
-            sys.executable, Path(__file__).with_name("exporter.py"), f"--flags-sync={self.flags.sync}",
+            sys.executable, "-m", "harness.exporter", f"--flags-sync={self.flags.sync}",
             f"--flag={self.flag}", f"--behaviour={self._file}", f"--port={self.port}",
         ]  # fmt: skip
         self.process = Process(command, self.folder / "load.log")

@@ -1,12 +1,12 @@
 """Tokens: which scope each has, how they are kept, and what the service does without the right one."""
 
 import hashlib
-import subprocess
 import sys
 
 import grpc
 import httpx
 import pytest
+from harness import forked
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from pitwall_flags.client import FlagClient
@@ -182,7 +182,7 @@ def test_an_open_service_is_not_bound_beyond_loopback():
         "--sync-port",
         "0",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = forked.run(command)
     assert done.returncode == 2
     assert "must be bound to loopback, not 0.0.0.0" in done.stderr
     assert "Traceback" not in done.stderr

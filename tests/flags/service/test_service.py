@@ -10,6 +10,7 @@ import time
 import grpc
 import httpx
 import pytest
+from harness import forked
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from pitwall_flags.client import FlagClient
@@ -24,7 +25,7 @@ USER = {"context": {"targetingKey": "user-1"}}
 
 def run(*options):
     command = [sys.executable, "-m", "pitwall_flags.service", *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return forked.run(command)
 
 
 @pytest.fixture

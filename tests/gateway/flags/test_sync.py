@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 
 import pytest
+from harness import forked
 
 from pitwall_flags.flag.document import ArmShare, shadow_document, split_document
 from pitwall_gateway.flags.assign import Assigner
@@ -30,7 +31,7 @@ class SyncServiceProcess:
         command = [sys.executable, "-m", "pitwall_flags.service", "--database", database, "--host", "127.0.0.1"]
         command += ["--http-port", str(self.ports[0]), "--sync-port", str(self.ports[1])]
         log = (self.folder / "flags.log").open("a")
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        self.process = forked.start(command, stdout=subprocess.PIPE, stderr=log)
         log.close()
         line = self.process.stdout.readline()
         found = re.search(r"http=127.0.0.1:(\d+) sync=127.0.0.1:(\d+)", line)

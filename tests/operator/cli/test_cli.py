@@ -4,11 +4,11 @@ import getpass
 import json
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from harness import forked
 
 from pitwall_operator.machine.resources import Resources
 from pitwall_operator.record.lines import RecordFile
@@ -20,15 +20,12 @@ kind: SamplerVariant
 metadata: {name: v}
 spec: {sampler: {name: akz}}
 """
-RUN = [sys.executable, "-c", "from pitwall_operator.cli.app import main; main()"]
 
 
 @pytest.fixture
 def pitwall(tmp_path):
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*RUN, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path
-        )
+        done = forked.run((forked.PITWALL, "pitwall", *arguments), cwd=tmp_path)
         assert "Traceback" not in done.stderr
         return done
 

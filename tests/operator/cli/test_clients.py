@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from harness import forked
 
 from pitwall_crds.host import files
 from pitwall_crds.host.sockets import free_port
@@ -32,7 +33,7 @@ def service(folder) -> Iterator[StateFolder]:
     tokens = {f"PITWALL_FLAGS_{role.upper()}_TOKEN": token for role, token in folder.secrets().items()}
     command = [sys.executable, "-m", "pitwall_flags.service", "--database", f"sqlite+aiosqlite:///{folder.state}/f.db",
                "--http-port", str(folder.port("flags")), "--sync-port", str(folder.port("sync"))]  # fmt: skip
-    process = subprocess.Popen(command, env={**os.environ, **tokens}, stdout=subprocess.PIPE, text=True)
+    process = forked.start(command, env={**os.environ, **tokens}, stdout=subprocess.PIPE)
     try:
         assert "ready" in process.stdout.readline()
         write = ["curl", "-sS", "-X", "PUT", f"{folder.flags_url()}/v1/flags/sampler.variant", "-H", "If-None-Match: *",

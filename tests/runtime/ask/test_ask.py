@@ -1,7 +1,6 @@
 """The command line: answers with times and a sheet, or one clear line and exit status 2."""
 
 import json
-import subprocess
 import sys
 import threading
 from functools import partial
@@ -9,6 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
+from harness import forked
 from PIL import Image
 
 
@@ -20,9 +20,8 @@ def ask(tmp_path, make_variant):
         path.write_text(
             yaml.safe_dump(variant.to_yaml_dict() | {"apiVersion": variant.api_version, "kind": variant.kind})
         )
-        command = [sys.executable, "-m", "pitwall_runtime.ask", *map(str, arguments)]
-        command += ["--variant", str(path), "--cache-dir", str(tmp_path / "cache")]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        command = (sys.executable, "-m", "pitwall_runtime.ask", *arguments)
+        return forked.run((*command, "--variant", path, "--cache-dir", tmp_path / "cache"))
 
     return run
 

@@ -1,12 +1,14 @@
 """Tools to write films: through ffmpeg's command line, frame by frame at odd times, and by damaging bytes."""
 
+import hashlib
+import inspect
 import shutil
 import struct
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,8 +16,12 @@ import av
 import pytest
 from PIL import Image
 
+from films import numbered
 from films.numbered import picture
+from pitwall_crds.host.files import whole_file
 
+FILMS = Path(__file__).parents[3] / ".pytest_cache" / "films"
+"""What was encoded once; `make clean` empties it."""
 Maker = Callable[[Path], None]
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 TONE = ("-f", "lavfi", "-i", "sine=d=12")
@@ -43,7 +49,24 @@ def encode(
 def _encoded(
     suffix: str, numbers: range, rate: object, options: tuple[object, ...], size: tuple[int, int], flip: str
 ) -> bytes:
-    """Many tests want the same film: drawing and encoding it takes longer than what they try."""
+    """Many tests want the same film, in every process: drawing and encoding it takes longer than what they try."""
+    words = repr((suffix, numbers, str(rate), list(map(str, options)), size, flip, _maker()))
+    known = FILMS / f"{hashlib.sha256(words.encode()).hexdigest()}{suffix}"
+    if not known.exists():
+        with whole_file(known, durable=False) as made:
+            made.write(_drawn(suffix, numbers, rate, options, size, flip))
+    return known.read_bytes()
+
+
+@cache
+def _maker() -> str:
+    """What else a film depends on: the encoder, and what draws the pictures."""
+    return ffmpeg("-version").decode() + inspect.getsource(numbered)
+
+
+def _drawn(
+    suffix: str, numbers: range, rate: object, options: tuple[object, ...], size: tuple[int, int], flip: str
+) -> bytes:
     step = {"": (1, 1), "x": (1, -1), "y": (-1, 1)}[flip]
     pixels = (picture(n, *size)[:: step[0], :: step[1]].tobytes() for n in numbers)
     raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "x".join(map(str, size)), "-r", rate)

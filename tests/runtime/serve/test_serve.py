@@ -17,6 +17,7 @@ import httpx
 import openai
 import pytest
 import yaml
+from harness import forked
 
 from pitwall_crds.names import Header, Metric
 from pitwall_runtime.ingest.fetch.download import DownloadLimits
@@ -298,7 +299,7 @@ def test_a_downloaded_file_that_is_no_video_does_not_stay(narrow, lasting_wild):
 
 
 def run(*options):
-    return subprocess.run(command(*options), capture_output=True, text=True, timeout=60, check=False)
+    return forked.run(command(*options))
 
 
 def test_a_port_in_use_is_one_line_and_exit_2(tmp_path, make_variant):
