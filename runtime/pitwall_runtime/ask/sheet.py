@@ -70,6 +70,10 @@ def _picture(jpeg: bytes) -> Image.Image:
     return image.resize((width, max(1, image.height * width // image.width)))
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _row_height(images: Sequence[Image.Image]) -> int:
     lines = -(-len(images) // COLUMNS)
     return 40 + lines * (max((one.height for one in images), default=0) + 24 + GAP)
@@ -90,8 +94,10 @@ class _Sheet:
         """The question, and how much there was to choose from."""
         data = self._data
         self._text((MARGIN, MARGIN), _cut(data.question, 110), size=26)
-        whole = f"{len(data.scores)} frames, {len(data.shots)} shots, {clock(float(data.edges_seconds[-1]))}"
-        self._text((MARGIN, MARGIN + 36), f"{whole}; curve: relevance to the question", PALE, 15)
+        counts = (_counted(len(data.scores), "frame"), _counted(len(data.shots), "shot"))
+        whole = ", ".join((*counts, clock(float(data.edges_seconds[-1]))))
+        key = "curve: relevance to the question; grey and white: one shot after the other"
+        self._text((MARGIN, MARGIN + 36), f"{whole}; {key}", PALE, 15)
 
     def curve(self) -> None:
         """Shots as bands, the scores over time, a dot for every chosen frame, and the time axis."""
@@ -127,7 +133,7 @@ class _Sheet:
         others = {index for other in self._data.rows if other is not row for index in other.indices}
         shared = len(others & set(row.indices))
         also = f", {shared or 'none'} also chosen by another (ringed)" if len(self._data.rows) > 1 else ""
-        self._text((MARGIN, top + 8), f"{_cut(row.name, 60)}: {len(row.indices)} frames{also}", colour, 20)
+        self._text((MARGIN, top + 8), f"{_cut(row.name, 60)}: {_counted(len(row.indices), 'frame')}{also}", colour, 20)
         self._text((WIDTH - MARGIN, top + 12), _reasons(row.diagnostics), PALE, 14, anchor="ra")
         tall = max((one.height for one in images), default=0) + 24 + GAP
         for place, (index, image) in enumerate(zip(row.indices, images, strict=True)):
