@@ -3,6 +3,11 @@
 from http import HTTPStatus
 
 
+def install(extras: str) -> str:
+    """The remedy for a package that is missing, as words of a message."""
+    return f"pip install '.[{extras}]' in your checkout of Pitwall brings it"
+
+
 class RefusedError(Exception):
     """A question that cannot be answered. The message holds the value, the limit and the remedy."""
 

@@ -209,8 +209,9 @@ class Selection:
 
     @classmethod
     def of(cls, chosen: Iterable[int], **diagnostics: Diagnostic) -> "Selection":
-        """The selection of these frames in time order, whatever order and integers they come in."""
-        return cls(tuple(sorted(int(index) for index in chosen)), diagnostics=diagnostics)
+        """The selection of these frames in time order, whatever order and integers they come in. Raises SelectionError
+        for what is no integer: to round is the sampler's to decide."""
+        return cls(tuple(sorted(_whole("frames", chosen))), diagnostics=diagnostics)
 
     def __len__(self) -> int:
         return len(self.indices)

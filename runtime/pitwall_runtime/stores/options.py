@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from pitwall_runtime.errors import BadVariantError
+from pitwall_runtime.errors import BadVariantError, install
 from pitwall_runtime.stores.files.eviction import CacheLimits, Quota, disk_bytes
 from pitwall_runtime.stores.shared import Shared, open_shared
 
@@ -41,7 +41,7 @@ def shared_of(arguments: argparse.Namespace) -> Shared:
     try:
         return open_shared(arguments.shared_url, arguments.hot_url)
     except (ModuleNotFoundError, ValueError) as error:
-        raise BadVariantError(f"--shared-url or --hot-url cannot be used: {error}; install pitwall[s3,redis]") from None
+        raise BadVariantError(f"--shared-url or --hot-url cannot be used: {error}; {install('s3,redis')}") from None
 
 
 def quota_of(arguments: argparse.Namespace, cache_dir: Path) -> Quota:

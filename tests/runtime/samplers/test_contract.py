@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pitwall_runtime.errors import AllowanceSpentError, NoModelError
-from pitwall_runtime.media import Selection
+from pitwall_runtime.media import Selection, SelectionError
 from pitwall_runtime.samplers.contract import Allowance
 from pitwall_runtime.samplers.offline import ArrayFeatures, offline_context
 
@@ -118,6 +118,12 @@ def test_a_selection_may_be_given_in_any_order_with_reasons():
     selection = Selection.of(np.array([5, 2]), threshold=0.5)
 
     assert (selection.indices, dict(selection.diagnostics)) == ((2, 5), {"threshold": 0.5})
+
+
+@pytest.mark.parametrize("chosen", [[1.0, 2.7], ["3"], np.array([1.5])], ids=str)
+def test_frames_that_are_no_integers_are_refused_and_not_rounded(chosen):
+    with pytest.raises(SelectionError, match="frames are a tuple of integers"):
+        Selection.of(chosen)
 
 
 @pytest.mark.parametrize("tiers", [(0,), (0, -1), (0, 9)])

@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from pitwall_runtime.errors import QueueAddressError
+from pitwall_runtime.errors import QueueAddressError, install
 from pitwall_runtime.ingest.queue.book import FolderBook, RedisBook, VideoBook
 from pitwall_runtime.ingest.queue.local import LocalQueue
 from pitwall_runtime.ingest.queue.port import IngestQueue
@@ -37,9 +37,7 @@ def open_queue(address: str, cache_dir: Path) -> IngestQueue:
 
                 return KafkaQueue(name or _STREAM, {**options, "bootstrap.servers": parts.netloc})
     except ModuleNotFoundError as error:
-        raise QueueAddressError(
-            f"a {parts.scheme} queue needs {error.name}; install pitwall[{_extra(parts)}]"
-        ) from None
+        raise QueueAddressError(f"a {parts.scheme} queue needs {error.name}; {install(_extra(parts))}") from None
     raise QueueAddressError(f"{address!r} is no queue; use sqlite:///, redis://, sqs:// or kafka://")
 
 
@@ -53,7 +51,7 @@ def open_book(address: str, queue_address: str, cache_dir: Path) -> VideoBook:
             try:
                 return RedisBook(parts._replace(query="").geturl())
             except ModuleNotFoundError:
-                raise QueueAddressError("a book in Redis needs redis; install pitwall[redis]") from None
+                raise QueueAddressError(f"a book in Redis needs redis; {install('redis')}") from None
     raise QueueAddressError(f"{address!r} is no book of states; use redis://, or nothing for a folder of the cache")
 
 
