@@ -120,6 +120,40 @@ def test_an_avi_that_lost_some_pictures_shows_the_others_at_their_times_or_says_
     assert numbers[2] == 50
 
 
+@pytest.mark.parametrize("from_picture", [0, 60])
+def test_what_a_camera_writes_into_every_picture_is_no_damage(tmp_path, from_picture):
+    """Pictures whose last rows are never written: players show the others, a strict decoder complains."""
+    path, odd = tmp_path / "film.avi", tmp_path / "odd.avi"
+    encode(path, range(100), 25, "-c:v", "mjpeg", "-pix_fmt", "yuvj420p")
+    with av.open(str(path)) as film, av.open(str(odd), "w") as out:
+        stream = out.add_stream_from_template(film.streams.video[0])
+        for number, packet in enumerate(packet for packet in film.demux(video=0) if packet.size):
+            content = bytes(packet)
+            written = av.Packet(content[:-20] + b"\xff\xd9" if number >= from_picture else content)
+            written.pts = written.dts = packet.pts
+            written.time_base, written.stream, written.is_keyframe = packet.time_base, stream, True
+            out.mux(written)
+    timeline, numbers = pool(odd)
+
+    assert bool(timeline.damage) == bool(from_picture), "where it begins in mid-film it is told"
+    assert untold(timeline, numbers) == []
+    assert numbers[1] == 25
+
+
+def test_smeared_pictures_are_told(tmp_path):
+    path = tmp_path / "film.avi"
+    encode(path, range(100), 25, "-c:v", "mjpeg", "-pix_fmt", "yuvj420p")
+    content = bytearray(path.read_bytes())
+    for at in range(len(content) // 4, len(content) // 2, 97):
+        content[at] ^= 16
+    path.write_bytes(content)
+    timeline, numbers = pool(path)
+
+    assert timeline.damage[0].start_seconds < 1.5
+    assert untold(timeline, numbers) == []
+    assert (numbers[0], numbers[3]) == (0, 75)
+
+
 def test_lost_packets_of_a_broadcast_are_told(tmp_path):
     path = tmp_path / "lost.ts"
     encode(path, range(250), 25, *H264, "-g", 50)

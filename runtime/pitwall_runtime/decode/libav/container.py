@@ -1,8 +1,9 @@
 """Opens a video file: which containers are read, which stream is the film, and where the file says that it ends."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -150,17 +151,39 @@ class Source:
         return int(declared / self.time_base) if declared - self._reached > 1 else None
 
 
-_STRICT = {"hevc": {"err_detect": "explode"}}
-"""This decoder alone shows pictures that it could not read to their end without a word, unless told to complain."""
+_SILENT: Final = ("hevc", "mjpeg")
+"""Decoders that show pictures which they could not read to their end without a word, unless told to complain."""
+_COMPLAINING: Final = {"err_detect": "explode"}
+_HABIT_PICTURES: Final = 16
+_OPTIONS: Final = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+
+
+def _strictness(path: str, stream: VideoStream) -> dict[str, str]:
+    """How the film's decoder is told to complain of damage. Of what it complains in every one of the first pictures is
+    the camera's way of writing them, which every player shows."""
+    if stream.codec_context.name not in _SILENT:
+        return {}
+    with av.open(path, options=_OPTIONS, metadata_errors="replace") as container:
+        again = container.streams[stream.index]
+        again.codec_context.options = {"max_pixels": str(MAX_PIXELS), **_COMPLAINING}
+        complaints = 0
+        with suppress(FFmpegError):
+            for packet in islice((packet for packet in container.demux(again) if packet.size), _HABIT_PICTURES):
+                try:
+                    packet.decode()
+                except FFmpegError:
+                    complaints += 1
+                else:
+                    break
+    return {} if complaints == _HABIT_PICTURES else _COMPLAINING
 
 
 @contextmanager
 def opened(path: str, accelerator: HWAccel | None = None, threads: int = THREADS) -> Iterator[Source]:
     """The film in the file at `path`. Raises NotAVideoError or MediaTooLargeError, and NotImplementedError if the
     accelerator cannot decode it."""
-    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     try:
-        container = av.open(path, options=options, hwaccel=accelerator, metadata_errors="replace")
+        container = av.open(path, options=_OPTIONS, hwaccel=accelerator, metadata_errors="replace")
     except (FFmpegError, OSError):
         raise NotAVideoError(why_unreadable(Path(path))) from None
     with container:
@@ -171,7 +194,7 @@ def opened(path: str, accelerator: HWAccel | None = None, threads: int = THREADS
                 f"the video lasts {seconds:.0f} s; the limit is {MAX_SECONDS} s, send a part of it"
             )
         stream.thread_type, stream.thread_count = "AUTO", threads
-        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS), **_STRICT.get(stream.codec_context.name, {})}
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS), **_strictness(path, stream)}
         yield Source(container, stream)
 
 

@@ -89,6 +89,8 @@ class FilmReader:
                 return
         instants = instants or Instants(self._spec, self._source.time_base)
         last_end, declared_end = self._source.ends()
+        if self._unsound and self._sent:  # what the decoder refused was in the file, also where pictures are counted
+            last_end = max(last_end, max(self._sent) + self._source.tick)
         yield from instants.close(
             last_end,
             declared_end,
