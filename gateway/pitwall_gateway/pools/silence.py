@@ -24,8 +24,10 @@ FAILED: Final = "connection.connect_tcp.failed"
 class Silence:
     """Of each arm, when its pods were last silent."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, stalled: Callable[[], float] = lambda: 0.0) -> None:
+        """`stalled`: for how many seconds in all this process has seen nothing."""
         self._clock = clock
+        self._stalled = stalled
         self._last: OrderedDict[ArmSeries, float] = OrderedDict()
         self._connecting: set[Connecting] = set()
 
@@ -37,11 +39,11 @@ class Silence:
         """Seconds since the last silence, of each arm that had one lately; 0 while it lasts."""
         now = self._clock()
         found = {series: now - at for series, at in self._last.items() if now - at < REMEMBERED_SECONDS}
-        return found | {one.series: 0.0 for one in tuple(self._connecting) if now - one.since >= SLOW_SECONDS}
+        return found | {one.series: 0.0 for one in tuple(self._connecting) if self._took(one) >= SLOW_SECONDS}
 
     def began(self, one: "Connecting") -> None:
         """A connection is being opened."""
-        one.since = self._clock()
+        one.since, one.stalled = self._clock(), self._stalled()
         self._connecting.add(one)
 
     def ended(self, one: "Connecting", *, silent: bool | None = None) -> None:
@@ -50,22 +52,26 @@ class Silence:
             return
         self._connecting.discard(one)
         now = self._clock()
-        if silent or (silent is None and now - one.since >= SLOW_SECONDS):
+        if silent or (silent is None and self._took(one) >= SLOW_SECONDS):
             self._last[one.series] = now
             self._last.move_to_end(one.series)
             if len(self._last) > ARMS:
                 self._last.popitem(last=False)
 
+    def _took(self, one: "Connecting") -> float:
+        """Seconds since it began in which this process would have seen an answer."""
+        return self._clock() - one.since - (self._stalled() - one.stalled)
+
 
 class Connecting:
     """One call's connection; `trace` follows it, as httpx' extension of this name."""
 
-    __slots__ = ("_silence", "series", "since")
+    __slots__ = ("_silence", "series", "since", "stalled")
 
     def __init__(self, silence: Silence, series: ArmSeries) -> None:
         self._silence = silence
         self.series = series
-        self.since = 0.0
+        self.since = self.stalled = 0.0
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Hears of every step of the call."""

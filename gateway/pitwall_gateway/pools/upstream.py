@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import httpx
 
@@ -15,6 +16,7 @@ from pitwall_gateway.pools.routes import RouteTable
 from pitwall_gateway.pools.silence import Silence
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure, VariantRefusal, read_reply
 from pitwall_gateway.values.speaker import NOBODY, Party
+from pitwall_gateway.values.under_way import one_more
 
 UNCONNECTED = (httpx.ConnectError, httpx.ConnectTimeout)
 """The question cannot have reached anybody."""
@@ -22,6 +24,8 @@ WORDS_SECONDS = 0.5
 """What a runtime has less than the call, so that it can still say why there is no answer; of short calls a tenth."""
 STALE_CONNECTION_SECONDS = 0.1
 """A kept connection that the runtime had closed fails within this time; only then is the call repeated."""
+CALLER_PART: Final = 3 / 4
+"""The most of an arm's places that one caller has: another one's questions always find some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class Upstream:
         self._silence = silence or Silence()
         self._limits = limits
         self._in_flight: Counter[tuple[str, Arm, bool]] = Counter()
+        self._of_callers: Counter[tuple[tuple[str, Arm, bool], str]] = Counter()
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(limits.answer_seconds, connect=limits.connect_seconds, pool=limits.connect_seconds),
             limits=httpx.Limits(max_connections=limits.connections, max_keepalive_connections=128, keepalive_expiry=4),
@@ -101,24 +106,37 @@ class Upstream:
     async def ask(self, call: Call) -> Reply:
         """The variant's reply, or a failure that says who did not answer and why."""
         key = (call.variant, call.arm, call.instead)
-        limit = self._limits.in_flight
-        if self._in_flight[key] >= limit:
-            return VariantFailure(
-                FailureKind.SATURATED, f"sampler variant {call.variant} has {limit} questions under way, its limit"
-            )
-        self._in_flight[key] += 1
+        whose = (key, call.party.caller)
+        if full := self._full(call.variant, self._in_flight[key], self._of_callers[whose] if whose[1] else 0):
+            return full
         call = self._bounded(call)
         try:
-            async with asyncio.timeout(_left(call)):
-                urls = await self._urls(call.variant, call.arm)
-            if urls:
-                return await self._ask_pool(call, urls)
-            words = f"sampler variant {call.variant} has no URL in the routes file"
-            return VariantFailure(FailureKind.UNROUTED, words, reached=False)
+            with one_more(self._in_flight, key), one_more(self._of_callers, whose):
+                return await self._ask_warm(call)
         except TimeoutError:
-            return VariantFailure(FailureKind.TIMEOUT, f"no pod of sampler variant {call.variant} was warm in time")
-        finally:
-            self._in_flight[key] -= 1
+            return VariantFailure(
+                FailureKind.TIMEOUT, f"no pod of sampler variant {call.variant} was warm in time", late=True
+            )
+
+    def _full(self, variant: str, under_way: int, of_caller: int) -> VariantFailure | None:
+        """Why there is no place for one more question; our own limit says nothing of the variant."""
+        limit = self._limits.in_flight
+        if under_way >= limit:
+            words = f"sampler variant {variant} has {limit} questions under way, its limit"
+        elif of_caller >= (part := max(1, int(limit * CALLER_PART))):
+            words = f"sampler variant {variant} has {part} questions of this caller under way, its part of {limit}"
+        else:
+            return None
+        return VariantFailure(FailureKind.SATURATED, words, counts=False)
+
+    async def _ask_warm(self, call: Call) -> Reply:
+        """Raises TimeoutError where no pod is warm in time."""
+        async with asyncio.timeout(_left(call)):
+            urls = await self._urls(call.variant, call.arm)
+        if urls:
+            return await self._ask_pool(call, urls)
+        words = f"sampler variant {call.variant} has no URL in the routes file"
+        return VariantFailure(FailureKind.UNROUTED, words, reached=False)
 
     async def ask_at(self, url: str, call: Call) -> Reply:
         """The reply of this one URL; never raises."""
@@ -222,6 +240,7 @@ class Upstream:
         return VariantFailure(
             FailureKind.TIMEOUT,
             f"sampler variant {call.variant} did not answer in {waited:.1f} s, the limit is {limit:.3g} s at {url}",
+            late=True,
         )
 
 

@@ -19,6 +19,8 @@ LOOK_SECONDS: Final = 1.0
 """How often new URLs are looked for while nobody asks."""
 AT_ONCE: Final = 2
 """Questions that a new pod answers side by side."""
+ALONE_PART: Final = 1 / 4
+"""Of the time that users would wait, what the only question has that is known."""
 HEADERS: Final = {"content-type": "application/json", Header.ARM: Arm.SHADOW}
 
 Send = Callable[[str, Call], Awaitable[Reply]]
@@ -88,12 +90,12 @@ class WarmUp:
         its failures are users' to count. For the last one that is missing nobody waits longer than for all others:
         who chose it might have chosen it slow."""
         began, places = self._since[url], asyncio.Semaphore(AT_ONCE)
+        longest = self._rule.wait_seconds * (1 if len(bodies) > 1 else ALONE_PART)
         asked = [asyncio.create_task(self._ask(url, body, places)) for body in bodies]
         waiting = set(asked)
         try:
             while waiting:
-                is_last = len(waiting) == 1 < len(asked)
-                patience = time.monotonic() - began if is_last else None
+                patience = time.monotonic() - began if len(waiting) == 1 < len(asked) else longest
                 ended, waiting = await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                 if not ended or any(task.result() for task in ended):
                     break

@@ -2,9 +2,11 @@
 
 import logging
 import math
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from starlette.background import BackgroundTask
@@ -32,6 +34,10 @@ from pitwall_gateway.values.speaker import Speaker
 from pitwall_gateway.values.videos import VideosSent, read_batch, read_video
 
 log = logging.getLogger(__name__)
+FEEDBACK_BYTES: Final = 16_384
+"""A hundred times what a thumb takes."""
+TRACE: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]{1,200})?")
+"""`traceparent` (W3C Trace Context, 3.2); versions to come may say more behind it."""
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 NO_RUNTIME = "no runtime is ready yet: questions get 503 until a SamplerVariant's pods are"
 
@@ -81,10 +87,11 @@ def _add_questions(app: FastAPI, wiring: Wiring) -> None:
         """An answer by the sampler variant that the flag assigns to this user."""
         try:
             speaker = await _admitted(wiring, request)
-            with wiring.admission.question(speaker):
-                body = await read_body(request, rule, "name the video by its URL and shorten the question")
+            with wiring.admission.place(speaker), wiring.bodies.held(speaker.caller) as room:
+                body = await read_body(request, rule, "name the video by its URL and shorten the question", room)
                 question = read_question(body, request.headers.get(Header.SESSION, ""), speaker)
-                with wiring.admission.user(question.party):
+                wiring.admission.asked(speaker)
+                with wiring.admission.user(speaker, question.party):
                     return await while_wanted(request, _answer(wiring, request, question))
         except RequestRefusedError as refused:
             wiring.telemetry.refused(None, refused.status)
@@ -159,7 +166,8 @@ def _log_failure(served: RelayedAnswer, answer_id: str) -> None:
 def _passed_on(request: Request, answer_id: str) -> dict[str, str]:
     """The headers of a call to a runtime; a caller's credentials are not among them."""
     headers = {"content-type": "application/json", Header.ANSWER_ID: answer_id}
-    if trace := request.headers.get(Header.TRACE):
+    trace = request.headers.get(Header.TRACE, "")
+    if TRACE.fullmatch(trace):  # any other is to be ignored
         headers[Header.TRACE] = trace
     return headers
 
@@ -170,16 +178,21 @@ async def _copy(wiring: Wiring, question: Question, served: RelayedAnswer, heade
     for series in wiring.assigner.copies(question.targeting_key):
         if series.variant not in (served.assigned.variant, served.by.variant):
             counted = wiring.telemetry.weighed(series, TrialKind.COPY, question.party)
-            wiring.shadow.offer(Copy(counted, question.body, primary, headers, question.party))
+            if counted == series:
+                wiring.shadow.offer(Copy(counted, question.body, primary, headers, question.party))
 
 
 def _add_feedback(app: FastAPI, wiring: Wiring) -> None:
+    body_rule = wiring.settings.rules.body
+    rule = replace(body_rule, largest_bytes=min(body_rule.largest_bytes, FEEDBACK_BYTES))
+
     @app.post("/v1/feedback", **openapi.FEEDBACK)
     async def feedback(request: Request) -> FeedbackReceipt:
         """Thumbs on an answer, or the end of a session's task; a repeated one changes nothing."""
         speaker = await _admitted(wiring, request)
-        body = await read_body(request, wiring.settings.rules.body, "send one answer's feedback alone")
-        return wiring.feedback.take(read_feedback(body), speaker)
+        with wiring.bodies.held(speaker.caller) as room:
+            body = await read_body(request, rule, "send one answer's feedback alone", room)
+            return wiring.feedback.take(read_feedback(body), speaker)
 
 
 def _add_videos(app: FastAPI, wiring: Wiring) -> None:
@@ -188,8 +201,10 @@ def _add_videos(app: FastAPI, wiring: Wiring) -> None:
     async def sent(request: Request, read: Callable[[bytes], VideosSent], to: RuntimeExchange) -> Response:
         speaker = await _admitted(wiring, request)
         desk.check()
-        videos = read(await read_body(request, wiring.settings.rules.body, "name videos by their URLs, some at a time"))
-        with wiring.admission.videos(speaker, videos.count):
+        with wiring.admission.place(speaker), wiring.bodies.held(speaker.caller) as room:
+            rule = wiring.settings.rules.body
+            videos = read(await read_body(request, rule, "name videos by their URLs, some at a time", room))
+            wiring.admission.videos(speaker, videos.count)
             return await desk.send(videos, to, speaker)
 
     @app.post("/v1/videos", status_code=202, **openapi.VIDEO)

@@ -69,6 +69,8 @@ class RelayedAnswer:
 
 FIRST_PART: Final = 2 / 3
 """Of a question's time, what the assigned variant has; the rest is for stable, should it fail."""
+FAIR_PART: Final = 1 / 2
+"""Of the usual time, what a question must have for a failure in time to speak against the variant."""
 HURRY_SECONDS: Final = 1.0
 """So much less than the usual time is the caller's own hurry."""
 HOPELESS: Final = frozenset({FailureKind.UNROUTED, FailureKind.SATURATED})
@@ -114,7 +116,7 @@ class Relay:
     def _assigned(self, question: Question) -> ArmSeries:
         """Whose series the question counts on; a user who is new under this split is counted as met."""
         assignment = self._assigner.assign(question.targeting_key)
-        split = self._assigner.meets(question.user) if assignment.variant else None
+        split = self._assigner.meets(question.party.person) if assignment.variant else None
         if split is not None:
             self._telemetry.met(assignment.series, split, question.party)
         if self._substitutes.at_work:
@@ -139,7 +141,7 @@ class Relay:
         )
         if why := self._substitutes.why_not_stable(call):
             return await self._substitute(RelayedAnswer(why, assigned, assigned, why), why, call, ends)
-        reply = await self._circuits.ask(call)
+        reply = _within(await self._circuits.ask(call), ends - now, self._answer_seconds)
         served = RelayedAnswer(reply, assigned, assigned, reply if isinstance(reply, VariantFailure) else None)
         if isinstance(reply, VariantFailure) and self._substitutes.comes_second(call, reply):
             self._substitutes.tell(call, reply)
@@ -198,6 +200,12 @@ class Relay:
             case VariantAnswer() as answer:
                 self._telemetry.answered(served.assigned, seconds)
                 self._telemetry.evidence.measured(served.assigned, answer)
+
+
+def _within(reply: Reply, seconds: float, usual: float) -> Reply:
+    """The reply; that nobody answers in much less than the usual time says more of who asked in such a hurry."""
+    hasty = isinstance(reply, VariantFailure) and reply.late and seconds < usual * FAIR_PART
+    return replace(reply, counts=False) if isinstance(reply, VariantFailure) and hasty else reply
 
 
 def _may_mend(reply: Reply) -> bool:

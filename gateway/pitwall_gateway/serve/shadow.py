@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from pitwall_crds.host.logs import fields
 from pitwall_crds.names import Arm, CacheResult, Header, Outcome
@@ -31,6 +33,10 @@ class Copy:
     party: Party = NOBODY
 
 
+USER_PART: Final = 1 / 4
+"""Of the places to wait, what one user has."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShadowRule:
     """How many copies wait, and how many are asked at once."""
@@ -40,13 +46,16 @@ class ShadowRule:
 
 
 class Shadow:
-    """A queue with a few workers. Its answers are measured and thrown away."""
+    """A queue with a few workers, of which a user has one at a time and a part of the places. Its answers are measured
+    and thrown away."""
 
     def __init__(self, upstream: Answerer, telemetry: GatewayTelemetry, rule: ShadowRule) -> None:
         self._upstream = upstream
         self._telemetry = telemetry
         self._rule = rule
-        self._queue: asyncio.Queue[Copy] = asyncio.Queue(rule.queue)
+        self._waiting: deque[Copy] = deque()
+        self._under_way: set[str] = set()
+        self._changed = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -61,21 +70,38 @@ class Shadow:
         self._workers = []
 
     def offer(self, copy: Copy) -> bool:
-        """Queue a copy; a full queue drops and counts it. Returns at once."""
-        try:
-            self._queue.put_nowait(copy)
-        except asyncio.QueueFull:
+        """Queue a copy; a full queue, or one with too many of this user's, drops and counts it. Returns at once."""
+        person = copy.party.person
+        theirs = sum(person == other.party.person for other in self._waiting) if person else 0
+        if len(self._waiting) >= self._rule.queue or theirs >= max(1, int(self._rule.queue * USER_PART)):
             self._telemetry.shadow_dropped(copy.series)
             return False
+        self._waiting.append(copy)
+        self._changed.set()
         return True
 
     async def _work(self) -> None:
         while True:
-            copy = await self._queue.get()
+            copy = await self._next()
+            person = copy.party.person
+            self._under_way |= {person} - {""}
             try:
                 await self._ask(copy)
             except Exception:  # a worker outlives any single copy
                 log.exception("shadow copy for %s", copy.series.variant)
+            finally:
+                self._under_way.discard(person)
+                self._changed.set()
+
+    async def _next(self) -> Copy:
+        """The first copy of somebody who has none under way."""
+        while True:
+            for copy in self._waiting:
+                if copy.party.person not in self._under_way:
+                    self._waiting.remove(copy)
+                    return copy
+            self._changed.clear()
+            await self._changed.wait()
 
     async def _ask(self, copy: Copy) -> None:
         series, headers = copy.series, {**copy.headers, Header.ARM: Arm.SHADOW}

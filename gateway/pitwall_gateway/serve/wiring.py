@@ -19,8 +19,10 @@ from pitwall_gateway.pools.endpoints import EndpointFollower
 from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.routes import Routes, RouteTable
 from pitwall_gateway.pools.silence import Silence
+from pitwall_gateway.pools.stalls import LoopStalls
 from pitwall_gateway.pools.upstream import Upstream
 from pitwall_gateway.pools.warmup import WarmUp
+from pitwall_gateway.serve.receive import BodyRoom
 from pitwall_gateway.serve.relay import Relay
 from pitwall_gateway.serve.settings import GatewaySettings
 from pitwall_gateway.serve.shadow import Shadow
@@ -43,8 +45,10 @@ class Wiring:
     feedback: Feedback
     authenticator: Authenticator
     admission: Admission
+    bodies: BodyRoom
     upstreams: tuple[Upstream, ...]
     warm_up: WarmUp
+    stalls: LoopStalls
     endpoints: EndpointFollower | None = None
 
     def routes_now(self) -> Routes:
@@ -55,6 +59,7 @@ class Wiring:
         """Follow the flags and the cluster's pods, work the shadow queue, close follow-up windows, warm new pods."""
         if self.endpoints:
             self.endpoints.start()
+        self.stalls.start()
         await asyncio.to_thread(self.flags.start)
         self.shadow.start()
         self.feedback.start()
@@ -64,6 +69,7 @@ class Wiring:
         """Stop everything that start began; waits for no copy."""
         if self.endpoints:
             await self.endpoints.close()
+        await self.stalls.close()
         await self.warm_up.close()
         await self.shadow.close()
         await self.feedback.close()
@@ -78,7 +84,8 @@ def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
     rules, routes = settings.rules, RouteTable(settings.routes)
     assigner = Assigner(flags, settings.flag, lambda last: routes.current(time.monotonic()).stable_variant(last))
     callers = Callers(rules.callers.file, rules.callers.limits)
-    silence = Silence()
+    stalls = LoopStalls()
+    silence = Silence(stalled=stalls.seconds)
     telemetry = GatewayTelemetry(silence.seconds, Shares(rules.shares, lambda caller: callers.limits_of(caller).share))
 
     def pool(variant: str, arm: Arm) -> tuple[str, ...]:
@@ -113,7 +120,9 @@ def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
         feedback=Feedback(Ledger(rules.ledger), telemetry),
         authenticator=Authenticator(rules.callers, callers),
         admission=Admission(callers),
+        bodies=BodyRoom(),
         upstreams=(for_users, for_copies, for_warm_up, for_videos),
         warm_up=warm_up,
+        stalls=stalls,
         endpoints=EndpointFollower(settings.endpoints, settings.routes) if settings.endpoints else None,
     )

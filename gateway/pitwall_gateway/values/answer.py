@@ -8,6 +8,9 @@ from typing import Any
 TRANSIENT = frozenset({408, 425, 429})
 """Client-error statuses that are the runtime's state, not the question's fault."""
 
+LATE = frozenset({408, 504})
+"""Statuses of a runtime that had too little time."""
+
 NO_QUEUE = frozenset({"queue_full", "queue_unavailable"})
 """Codes by which a runtime refuses a video for now, though it is well itself."""
 
@@ -63,13 +66,14 @@ class VariantRefusal:
 @dataclass(frozen=True, slots=True)
 class VariantFailure:
     """No answer. `detail` is for those who read the log: who, what, and the limit if one was passed. `counts` is
-    whether it says something of the variant, `reached` whether any pod may have got the question. `video` as of a
-    refusal."""
+    whether it says something of the variant, `reached` whether any pod may have got the question. `late`: for want
+    of time. `video` as of a refusal."""
 
     fault: FailureKind
     detail: str
     counts: bool = True
     reached: bool = True
+    late: bool = False
     video: str | None = None
 
 
@@ -80,7 +84,7 @@ def read_reply(status: int, body: bytes, seconds: float) -> Reply:
     """The outcome that an HTTP status and body stand for."""
     if status in TRANSIENT or status >= 500:
         words = f"its runtime says {status}: {_words(body)}"
-        return VariantFailure(FailureKind.STATUS, words, video=_video(_object(body)))
+        return VariantFailure(FailureKind.STATUS, words, late=status in LATE, video=_video(_object(body)))
     if 400 <= status < 500:
         return _refusal(status, body)
     document = _object(body)

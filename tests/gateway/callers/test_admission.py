@@ -25,8 +25,8 @@ def refused(act):
 
 
 def ask(gate, speaker=WEB):
-    with gate.question(speaker):
-        pass
+    with gate.place(speaker):
+        gate.asked(speaker)
 
 
 def test_above_its_rate_a_caller_is_told_when_to_come_back_and_others_are_not():
@@ -53,7 +53,7 @@ def test_only_so_many_at_once_and_a_place_is_free_again_however_a_question_ends(
     gate = admission(questions_at_once=1)
 
     def fails():
-        with gate.question(WEB):
+        with gate.place(WEB):
             assert refused(lambda: ask(gate)) == (429, "too_many_at_once", 1)
             ask(gate, APP)
             raise ZeroDivisionError
@@ -79,7 +79,7 @@ def test_a_caller_that_has_a_share_has_it_of_a_pods_queue_too(limits, most):
 
     with contextlib.ExitStack() as under_way:
         for _ in range(most):
-            under_way.enter_context(gate.question(WEB))
+            under_way.enter_context(gate.place(WEB))
         assert refused(lambda: ask(gate)) == (429, "too_many_at_once", 1)
 
 
@@ -87,14 +87,45 @@ def test_a_user_has_so_many_at_once_and_others_and_those_without_a_name_are_not_
     gate = admission(user_questions_at_once=2)
     ann, bob = WEB.party("ann"), WEB.party("bob")
 
-    with gate.user(ann), gate.user(ann):
-        with pytest.raises(RequestRefusedError, match="2 questions of this user"), gate.user(ann):
+    with gate.user(WEB, ann), gate.user(WEB, ann):
+        with pytest.raises(RequestRefusedError, match="2 questions of this user"), gate.user(WEB, ann):
             pass
-        for other in (bob, APP.party("ann"), *[WEB.party("")] * 5):
-            with gate.user(other):
+        for speaker, other in ((WEB, bob), (APP, APP.party("ann")), *[(WEB, WEB.party(""))] * 5):
+            with gate.user(speaker, other):
                 pass
-    with gate.user(ann):
+    with gate.user(WEB, ann):
         pass
+
+
+def test_a_vouched_user_takes_no_more_than_their_own_places_whatever_is_still_to_be_read():
+    gate = admission(user_questions_at_once=2, questions_at_once=3)
+    ann, bob = Speaker("web", "ann"), Speaker("web", "bob")
+
+    with gate.place(ann), gate.place(ann), gate.user(ann, ann.party("ann")):
+        assert refused(lambda: ask(gate, ann)) == (429, "too_many_at_once", 1)
+        ask(gate, bob)
+        ask(gate, WEB)
+
+
+def test_a_vouched_user_has_a_part_of_the_callers_rate():
+    gate = admission(requests_per_second=40)
+    ann, bob = Speaker("web", "ann"), Speaker("web", "bob")
+    for _ in range(20):
+        gate.request(ann)
+
+    assert refused(lambda: gate.request(ann)) == (429, "rate_limit_exceeded", 1)
+    gate.request(bob)
+    gate.request(WEB)
+
+
+def test_a_place_without_a_question_is_no_part_of_the_quota():
+    gate = admission(questions_per_day=1)
+    for _ in range(9):
+        with gate.place(WEB):
+            pass
+
+    gate.asked(WEB)
+    assert refused(lambda: gate.asked(WEB)) == (429, "quota_exceeded", 400)
 
 
 def test_zero_is_no_limit():

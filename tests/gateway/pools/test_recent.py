@@ -14,23 +14,31 @@ def test_the_latest_come_first_and_each_once():
     assert recent.latest(0) == ()
 
 
-def test_the_oldest_go_when_there_are_too_many_or_they_are_too_large():
-    recent = RecentQuestions(bodies=3, size=10)
+def test_the_oldest_go_when_there_are_too_many():
+    recent = RecentQuestions(bodies=3)
     for body in (b"1", b"2", b"3", b"4"):
         recent.keep(body)
-    by_number = recent.latest(9)
-    recent.keep(b"x" * 9)
 
-    assert by_number == (b"4", b"3", b"2")
-    assert recent.latest(9) == (b"x" * 9, b"4")
+    assert recent.latest(9) == (b"4", b"3", b"2")
 
 
-def test_one_that_is_larger_than_all_the_room_is_not_kept():
-    recent = RecentQuestions(size=10)
+def test_a_large_one_is_not_kept_and_drives_nobody_out():
+    recent = RecentQuestions()
     recent.keep(b"1")
-    recent.keep(b"x" * 11)
+    recent.keep(b"x" * 262_144)
+    recent.keep(b"x" * 16_385)
 
     assert recent.latest(9) == (b"1",)
+
+
+def test_each_caller_has_one_before_any_has_a_second():
+    recent = RecentQuestions()
+    recent.keep(b"quiet", Party("quiet"))
+    for number in range(9):
+        recent.keep(b"loud %d" % number, Party("loud"))
+    recent.keep(b"last", Party("other", "ann"))
+
+    assert recent.latest(4) == (b"last", b"loud 8", b"quiet", b"loud 7")
 
 
 def test_of_one_user_the_last_question_is_kept_and_of_nobody_in_particular_all():

@@ -81,3 +81,19 @@ async def test_memory_is_bounded():
         await attempt.trace(FAILED, {"exception": OSError()})
 
     assert len(silence.seconds()) == ARMS
+
+
+async def test_what_this_process_did_not_see_is_no_silence():
+    clock, stalled = SilentClock(), [5.0]
+    silence = Silence(clock, lambda: stalled[0])
+    attempt, other = silence.attempt(SERIES), silence.attempt(SERIES)
+    await attempt.trace(STARTED, {})
+    clock.now += 4
+    stalled[0] += 3.9
+    at_once = silence.seconds()
+    await attempt.trace(COMPLETE, {})
+    await other.trace(STARTED, {})
+    clock.now += 4
+    stalled[0] += 3
+
+    assert (at_once, silence.seconds()) == ({}, {SERIES: 0.0})

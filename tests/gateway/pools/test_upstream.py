@@ -17,6 +17,7 @@ from pitwall_gateway.pools.routes import RouteTable
 from pitwall_gateway.pools.silence import Silence
 from pitwall_gateway.pools.upstream import Call, CallLimits, Upstream
 from pitwall_gateway.values.answer import FailureKind, VariantAnswer, VariantFailure, VariantRefusal
+from pitwall_gateway.values.speaker import Party
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ANSWER = json.dumps({"choices": [{"index": 0}], "pitwall": {"tokens": 7, "cache": "warm"}}).encode()
@@ -277,6 +278,19 @@ async def test_an_arm_takes_its_share_of_calls_and_gives_it_back(pool):
     assert [reply.fault.value for reply in first] == ["timeout", "timeout", "saturated", "timeout"]
     assert "2 questions under way, its limit" in first[2].detail
     assert again.fault is FailureKind.TIMEOUT, "the places are free again"
+
+
+async def test_a_caller_has_a_part_of_an_arms_places_and_what_is_refused_says_nothing_of_the_variant(pool):
+    upstream = pool.upstream(await pool.runtime(hangs), limits=replace(BRIEF, in_flight=4))
+    loud, quiet = replace(CALL, party=Party("loud", "ann")), replace(CALL, party=Party("quiet"))
+
+    *first, other = await asyncio.gather(*(upstream.ask(loud) for _ in range(4)), upstream.ask(quiet))
+
+    assert [reply.fault.value for reply in first] == ["timeout"] * 3 + ["saturated"]
+    assert "3 questions of this caller under way, its part of 4" in first[3].detail
+    assert not first[3].counts
+    assert other.fault is FailureKind.TIMEOUT
+    assert (await upstream.ask(loud)).fault is FailureKind.TIMEOUT, "the places are free again"
 
 
 async def test_a_caller_who_leaves_gives_the_place_back(pool):

@@ -248,6 +248,24 @@ def test_every_call_has_the_time_that_is_left_and_stables_try_has_some(pit, duel
     assert 0 < second <= 1000
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "deadline", "errors"),
+    [
+        pytest.param({"hangs": True}, "300", 0, id="no answer in a hurry"),
+        pytest.param({"status": 504}, "300", 0, id="the runtime had too little time"),
+        pytest.param({"status": 500}, "300", 1, id="it fails at once, whatever the time"),
+        pytest.param({"hangs": True}, "1500", 1, id="no answer in a fair part of the usual time"),
+    ],
+)
+def test_a_callers_hurry_speaks_against_nobody(pit, duel, behaviour, deadline, errors):
+    duel("candidate", runs=RUNS, rules=PATIENT, **behaviour)
+
+    assert pit.ask("ann", headers={"pitwall-deadline-ms": deadline}).status_code == 200
+
+    assert pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE, outcome="error") == errors
+    assert pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE) == errors
+
+
 def test_a_caller_may_say_how_long_it_waits_but_not_longer_than_the_limit(pit, duel):
     _, candidate = duel("candidate", runs=RUNS)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 from starlette.requests import Request
 
-from pitwall_gateway.serve.receive import DRAIN_BODIES, BodyRule, read_body
+from pitwall_gateway.serve.receive import DRAIN_BODIES, BodyRoom, BodyRule, read_body
 from pitwall_gateway.values.errors import RequestRefusedError
 
 RULE = BodyRule(largest_bytes=10, seconds=5)
@@ -86,3 +86,25 @@ async def test_a_body_that_does_not_arrive_is_given_up():
 
     assert (caught.value.status, caught.value.code) == (408, "body_timeout")
     assert "within 0.02 s" in caught.value.message
+
+
+async def test_of_the_room_for_bodies_no_caller_has_more_than_half_and_what_was_taken_is_given_back():
+    room = BodyRoom(40)
+    with room.held("loud") as loud, room.held("quiet") as quiet:
+        for _ in range(2):
+            await read_body(request((b"0123456789",)), RULE, SHORTER, loud)
+        with pytest.raises(RequestRefusedError, match="bodies under way hold 20 bytes, your part") as refused:
+            await read_body(request((b"0",)), RULE, SHORTER, loud)
+        assert (refused.value.status, refused.value.headers) == (429, {"retry-after": "1"})
+        await read_body(request((b"0123456789",)), RULE, SHORTER, quiet)
+    with room.held("loud") as again:
+        await read_body(request((b"0123456789",)), RULE, SHORTER, again)
+
+
+async def test_the_room_for_bodies_is_one_for_all():
+    room = BodyRoom(20)
+    with room.held("a") as a, room.held("b") as b, room.held("c") as c:
+        await read_body(request((b"0123456789",)), RULE, SHORTER, a)
+        await read_body(request((b"0123456789",)), RULE, SHORTER, b)
+        with pytest.raises(RequestRefusedError, match="under way"):
+            await read_body(request((b"0",)), RULE, SHORTER, c)

@@ -12,6 +12,7 @@ from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.serve.shadow import Copy, Shadow, ShadowRule
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
+from pitwall_gateway.values.speaker import Party
 
 SERIES = ArmSeries("aks-v2", Arm.SHADOW, run="run-1")
 
@@ -95,6 +96,22 @@ async def test_a_full_queue_drops_the_newest_at_once_and_counts_it(build):
     assert kept == [True, True, False, False, False]
     assert [call.body for call in track.pool.calls] == [b"0", b"1"]
     assert track.metric("shadow_dropped_total") == 3
+
+
+async def test_a_user_has_one_worker_and_a_part_of_the_places_and_others_have_the_rest(build):
+    track, ann, bob = build(), Party("web", "ann"), Party("web", "bob")
+    track.pool.gate.clear()
+    kept = [track.shadow.offer(replace(copy(number=number), party=ann)) for number in range(30)]
+    await asyncio.sleep(0)
+    assert track.shadow.offer(replace(copy(number=99), party=bob))
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    assert kept.count(True) == 16
+    assert [call.body for call in track.pool.calls] == [b"0", b"99"]
+    track.pool.gate.set()
+    await track.settle(17)
+    assert {call.body for call in track.pool.calls} == {b"99", *(str(number).encode() for number in range(16))}
 
 
 async def test_no_more_copies_are_under_way_than_the_rule_allows(build):
