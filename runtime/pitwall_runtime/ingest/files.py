@@ -11,24 +11,26 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from pitwall_runtime.errors import (
-    BadSubtitlesError,
     MediaMissingError,
     MediaRefusedError,
     MediaTooLargeError,
     RefusedError,
 )
 from pitwall_runtime.ingest.fetch.origin import HEAD_BYTES, what_else
-from pitwall_runtime.media import Caption, Video
-
-MOST_SUBTITLE_BYTES: Final = 4 << 20
-"""Those of a long film have a tenth of a megabyte."""
+from pitwall_runtime.ingest.subtitles import captions_of
+from pitwall_runtime.media import Video
 
 _CHUNK_BYTES = 1 << 20
 _SUBTITLES: Final = (".srt", ".vtt", ".ass")
 
 
 def resolve_file(url: str, roots: Sequence[Path], max_bytes: int) -> Video:
-    """The video behind a file:// URL. Links and `..` are followed first, then the result must lie under a root."""
+    """The video behind a file:// URL, with the subtitles beside it."""
+    return with_subtitles(open_file(url, roots, max_bytes), roots)
+
+
+def open_file(url: str, roots: Sequence[Path], max_bytes: int) -> Video:
+    """The file behind a file:// URL. Links and `..` are followed first, then the result must lie under a root."""
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
         raise MediaRefusedError(
@@ -43,7 +45,7 @@ def resolve_file(url: str, roots: Sequence[Path], max_bytes: int) -> Video:
             f"{url!r} lies outside the media roots, the folders that this service was given with --media-root; put the "
             "video into one of them, or send a web address"
         )
-    return with_subtitles(open_video(real, max_bytes), roots)
+    return open_video(real, max_bytes)
 
 
 def with_subtitles(video: Video, roots: Sequence[Path]) -> Video:
@@ -58,25 +60,6 @@ def with_subtitles(video: Video, roots: Sequence[Path]) -> Video:
             if any(real.is_relative_to(root.resolve()) for root in roots):
                 return replace(video, subtitles=captions_of(real))
     return video
-
-
-def captions_of(path: Path) -> tuple[Caption, ...]:
-    """What a file of subtitles says. Raises BadSubtitlesError, or OSError if it has gone."""
-    status = path.stat()
-    if status.st_size > MOST_SUBTITLE_BYTES:
-        raise BadSubtitlesError(f"the subtitles have {status.st_size} bytes; the limit is {MOST_SUBTITLE_BYTES}")
-    return _captions(path, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _captions(path: Path, inode: int, size: int, mtime_ns: int) -> tuple[Caption, ...]:
-    del inode, size, mtime_ns
-    from pitwall_runtime.decode.libav.captions import read_captions
-
-    try:
-        return read_captions(path.read_bytes())
-    except ValueError as error:
-        raise BadSubtitlesError(f"the subtitles are {error}; send them as .srt or .vtt") from None
 
 
 def open_video(path: Path, max_bytes: int) -> Video:

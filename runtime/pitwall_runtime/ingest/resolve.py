@@ -1,6 +1,7 @@
 """Brings the video behind a question's `video_url` to the disk, whatever its scheme."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -12,12 +13,19 @@ from pitwall_runtime.errors import MediaRefusedError, RefusedError, UnavailableE
 from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.fetch.fetcher import Fetcher
 from pitwall_runtime.ingest.fetch.origin import shown
-from pitwall_runtime.ingest.files import captions_of, open_video, resolve_file, with_subtitles
+from pitwall_runtime.ingest.fetch.parties import PartyPlaces, user_of
+from pitwall_runtime.ingest.files import open_file, open_video, resolve_file, with_subtitles
+from pitwall_runtime.ingest.subtitles import captions_of, remembered
 from pitwall_runtime.media import Caption, Video
 from pitwall_runtime.stores.files.eviction import Quota
 
 _READERS = 4
 """Local files digested at once."""
+_SUBTITLES_AT_ONCE = 2
+"""Files read at once that questions name, each of another user."""
+
+OpenedFile = Callable[[str, Sequence[Path], int], Video]
+"""What opens an address of a file: address, roots and limit of bytes in."""
 
 
 @dataclass(slots=True)
@@ -30,10 +38,13 @@ class Resolver:
     quota: Quota | None = None
     _fetcher: Fetcher = field(init=False)
     _readers: ThreadPoolExecutor = field(init=False)
+    _subtitle_places: asyncio.Semaphore = field(init=False)
+    _subtitles_of: PartyPlaces = field(init=False, default_factory=PartyPlaces)
 
     def __post_init__(self) -> None:
         self._fetcher = Fetcher(self.downloads, self.limits, self.quota)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ingest")
+        self._subtitle_places = asyncio.Semaphore(_SUBTITLES_AT_ONCE)
 
     def is_remote(self, url: str) -> bool:
         """Whether another server has a say in what comes of this address."""
@@ -45,6 +56,9 @@ class Resolver:
     def submit(self, url: str, deadline: Deadline, party: str = "") -> "Future[Video]":
         """The video at `url`, some time, for this party; what goes wrong is the future's exception, a RefusedError or
         OSError."""
+        return self._submit(url, deadline, party, resolve_file)
+
+    def _submit(self, url: str, deadline: Deadline, party: str, opened: OpenedFile) -> "Future[Video]":
         try:
             remote = self._is_remote(url)
         except MediaRefusedError as refusal:
@@ -53,7 +67,7 @@ class Resolver:
             return failed
         if remote:
             return self._fetcher.submit(url, deadline, party)
-        return self._readers.submit(resolve_file, url, self.media_roots, self.limits.max_bytes)
+        return self._readers.submit(opened, url, self.media_roots, self.limits.max_bytes)
 
     def resolve(self, url: str, deadline: Deadline | None = None) -> Video:
         """`submit` for who has nothing else to do."""
@@ -68,13 +82,21 @@ class Resolver:
     async def subtitles(self, url: str, deadline: Deadline, party: str = "") -> tuple[Caption, ...]:
         """The captions of the file at `url`, fetched as a video is. Raises a RefusedError that names the field."""
         try:
-            file = await asyncio.wrap_future(self.submit(url, deadline, party))
+            file = await asyncio.wrap_future(self._submit(url, deadline, party, open_file))
             with self.keeping(file) as kept:
                 if not kept:
                     raise UnavailableError("they are evicted as soon as they are fetched; have the cache enlarged")
-                return await asyncio.to_thread(captions_of, file.path)
+                return await self._captions(file.path, deadline, party)
         except RefusedError as refusal:
             raise type(refusal)(f"video_url.subtitles_url: {refusal.message}") from None
+
+    async def _captions(self, path: Path, deadline: Deadline, party: str) -> tuple[Caption, ...]:
+        """Users take turns: files that are slow to read hold up none but their own sender."""
+        known = remembered(path)
+        if known is not None:
+            return known
+        async with self._subtitles_of.place(user_of(party), 1), self._subtitle_places:
+            return await asyncio.to_thread(captions_of, path, deadline)
 
     def keeping(self, video: Video) -> AbstractContextManager[bool]:
         """Keep the video's file from eviction while the `with` lasts; False if it has been evicted already."""

@@ -33,7 +33,7 @@ from pitwall_runtime.errors import (
 )
 from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.resolve import Resolver
-from pitwall_runtime.media import Video
+from pitwall_runtime.media import Caption, Video
 from pitwall_runtime.pipeline.pipeline import AskedQuestion, Pipeline, Result
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve import schema
@@ -118,10 +118,14 @@ class SeenVideo:
 
     digest: str | None
 
-    def add(self, video: Video) -> None:
-        """It is here."""
-        words = f"+{sha256(repr(video.subtitles).encode()).hexdigest()[:16]}" if video.subtitles else ""
+    async def add(self, video: Video) -> None:
+        """It is here. What is said in it may be so much that its digest is made in a thread."""
+        words = await asyncio.to_thread(_digest, video.subtitles) if video.subtitles else ""
         self.digest = video.content_hash + words
+
+
+def _digest(subtitles: tuple[Caption, ...]) -> str:
+    return f"+{sha256(repr(subtitles).encode()).hexdigest()[:16]}"
 
 
 async def _answer(
@@ -149,7 +153,7 @@ async def _answer(
             seen.digest = "" if engine.resolver.is_remote(about.video.subtitles_url) else seen.digest
             captions = await engine.resolver.subtitles(about.video.subtitles_url, deadline, party)
             video = replace(video, subtitles=captions)
-        seen.add(video)
+        await seen.add(video)
         ingest = time.perf_counter() - started
         with engine.resolver.keeping(video) as kept:
             if not kept:

@@ -1,7 +1,6 @@
 """Reads subtitles that are text: of a stream beside the film, as its packets pass by, or of a file of their own."""
 
 import io
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Final
@@ -19,12 +18,16 @@ from pitwall_runtime.media import Caption
 FILES: Final = "srt,webvtt,ass"
 """Demuxers of files that hold nothing but subtitles."""
 
-MOST_CAPTIONS: Final = 50_000
-_MOST_CHARACTERS: Final = 1000
+MOST_CAPTIONS: Final = 20_000
+"""One every two seconds of the longest film."""
+MOST_CHARACTERS: Final = 1 << 20
+"""Of all captions: thirty hours of talk."""
+_LONGEST_CAPTION: Final = 1000
+_LONGEST_PACKET: Final = 16 << 10
+"""Bytes of a caption with all its styling; what has more says nothing to be read."""
 _TEXT: Final = frozenset({"ass", "mov_text", "ssa", "subrip", "srt", "text", "webvtt"})
 """Codecs of words; the others are pictures, which nobody here can read."""
 
-_STYLING: Final = re.compile(r"\{\\[^}]*\}")
 _LAST_WORDS_SECONDS: Final = 5.0
 """How long words show of which the file does not say it."""
 
@@ -35,6 +38,7 @@ class CaptionTrack:
     def __init__(self, stream: SubtitleStream) -> None:
         self.stream = stream
         self._found: list[Caption] = []
+        self._characters = 0
 
     @classmethod
     def of(cls, container: InputContainer) -> "CaptionTrack | None":
@@ -44,9 +48,12 @@ class CaptionTrack:
 
     def take(self, packet: "Packet[Stream]") -> None:
         """Look at a packet of any stream."""
+        is_full = len(self._found) >= MOST_CAPTIONS or self._characters >= MOST_CHARACTERS
         is_ours = packet.stream.index == self.stream.index
-        if is_ours and packet.size and packet.pts is not None and len(self._found) < MOST_CAPTIONS:
-            self._found.extend(self._captions(packet))
+        if is_ours and not is_full and 0 < packet.size <= _LONGEST_PACKET and packet.pts is not None:
+            for caption in self._captions(packet):
+                self._found.append(caption)
+                self._characters += len(caption.text)
 
     def captions(self, origin_seconds: Fraction = Fraction(0)) -> tuple[Caption, ...]:
         """What was found, in time order, counted from `origin_seconds` of the file's clock; nothing before it."""
@@ -69,7 +76,7 @@ class CaptionTrack:
         words = (_plain(one) for one in rectangles if isinstance(one, AssSubtitle))
         text = " ".join(filter(None, words))
         if text:
-            yield Caption(start, start + seconds, text[:_MOST_CHARACTERS])
+            yield Caption(start, start + seconds, text[:_LONGEST_CAPTION])
 
 
 def read_captions(data: bytes) -> tuple[Caption, ...]:
@@ -99,7 +106,16 @@ def _decoded(data: bytes) -> str:
 
 def _plain(words: AssSubtitle) -> str:
     """Without styling and line breaks."""
-    return " ".join(_STYLING.sub("", words.dialogue.decode(errors="replace")).split())
+    return " ".join(_unstyled(words.dialogue.decode(errors="replace")).split())
+
+
+def _unstyled(text: str) -> str:
+    r"""Without what stands between `{\` and the next `}`. A pattern would look for that end anew at every beginning."""
+    kept, at = [], 0
+    while (opened := text.find("{\\", at)) >= 0 and (closed := text.find("}", opened)) >= 0:
+        kept.append(text[at:opened])
+        at = closed + 1
+    return "".join((*kept, text[at:]))
 
 
 def _rank(stream: SubtitleStream) -> tuple[bool, bool, int]:
