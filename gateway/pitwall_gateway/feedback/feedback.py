@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pitwall_crds.reading.faults import fault_in_words
+from pitwall_crds.reading.faults import BodyFaultError, read_body
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.feedback.answer_ids import AnswerIds
@@ -172,7 +172,7 @@ class Feedback:
 def read_feedback(body: bytes) -> FeedbackBody:
     """The feedback in a body; raises RefusedError (400) that names the field."""
     try:
-        return FeedbackBody.model_validate_json(body)
-    except ValidationError as error:
-        message = f'{fault_in_words(error)}; send {{"answer_id": …, "thumbs": "up"|"down"}}'
+        return read_body(FeedbackBody, body)
+    except BodyFaultError as fault:
+        message = f'{fault}; send {{"answer_id": …, "thumbs": "up"|"down"}}'
         raise RequestRefusedError(400, message, code="invalid_feedback") from None

@@ -12,13 +12,12 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from pitwall_crds.host.logs import fields
 from pitwall_crds.names import Arm, Header
-from pitwall_crds.reading.faults import fault_in_words
+from pitwall_crds.reading.faults import BodyFaultError, read_body
 from pitwall_crds.variant import SamplerVariant
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import (
@@ -49,6 +48,8 @@ _LONGEST_PARTY = 64
 _TRIES = 3
 _LONGEST_ID = 256
 _LONGEST_CAUSE = 1000
+_LONG_BODY = 64 << 10
+"""Bytes; other people's questions go on while it is read."""
 
 
 @dataclass(slots=True)
@@ -98,7 +99,8 @@ def build_app(engine: ServingState) -> FastAPI:
 def _completion(engine: ServingState) -> Callable[[Request], object]:
     async def completion(request: Request) -> schema.ChatResponse:
         deadline = _deadline(request, engine.deadline_seconds)
-        asked = schema.question_of(_parse(await _body(request)))
+        body = await _body(request)
+        asked = schema.question_of(await asyncio.to_thread(_parse, body) if len(body) > _LONG_BODY else _parse(body))
         arm, party = _arm(request, engine.arm), request.headers.get(Header.PARTY, "")[:_LONGEST_PARTY]
         request.state.seen = seen = SeenVideo("" if engine.resolver.is_remote(asked.video.url) else None)
         try:
@@ -214,10 +216,9 @@ async def _body(request: Request) -> bytes:
 
 def _parse(body: bytes) -> schema.ChatRequest:
     try:
-        return schema.ChatRequest.model_validate_json(body)
-    except ValidationError as error:
-        words = fault_in_words(error, furthest=True)
-        raise BadQuestionError(f"{words}; send an OpenAI chat completion request") from None
+        return read_body(schema.ChatRequest, body, furthest=True)
+    except BodyFaultError as fault:
+        raise BadQuestionError(f"{fault}; send an OpenAI chat completion request") from None
 
 
 def _arm(request: Request, home: str) -> str:

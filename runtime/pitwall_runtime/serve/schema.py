@@ -10,7 +10,11 @@ from pitwall_runtime.ingest.fragment import stretch_of
 from pitwall_runtime.media import Stretch
 
 MAX_QUESTION_CHARACTERS = 4000
-MAX_BODY_BYTES = 4 << 20
+MAX_BODY_BYTES = 1 << 20
+MAX_MESSAGES = 256
+MAX_PARTS = 32
+MAX_TEXT_CHARACTERS = 1 << 17
+"""Of one text in a conversation; what is asked is shorter."""
 
 
 class Part(BaseModel):
@@ -31,11 +35,14 @@ class VideoAddress(Address):
     subtitles_url: Annotated[str, Field(max_length=8192)] = ""
 
 
+Text = Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)]
+
+
 class TextPart(Part):
     """A part of the question in words."""
 
     type: Literal["text"]
-    text: str
+    text: Text
 
 
 class VideoPart(Part):
@@ -51,15 +58,15 @@ ContentPart = Annotated[TextPart | VideoPart, Field(discriminator="type")]
 class Message(Part):
     """One message of a conversation."""
 
-    role: str
-    content: str | tuple[ContentPart, ...] | None = None
+    role: Annotated[str, Field(max_length=64)]
+    content: Text | Annotated[tuple[ContentPart, ...], Field(max_length=MAX_PARTS, fail_fast=True)] | None = None
 
 
 class ChatRequest(Part):
-    """A chat completion request."""
+    """A chat completion request. A list is left at its first fault: each costs more than what is wrong was to send."""
 
-    model: str = ""
-    messages: Annotated[tuple[Message, ...], Field(min_length=1, max_length=256)]
+    model: Annotated[str, Field(max_length=256)] = ""
+    messages: Annotated[tuple[Message, ...], Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)]
     stream: bool = False
 
 

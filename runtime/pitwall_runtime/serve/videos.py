@@ -7,10 +7,10 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from pitwall_crds.names import Header
-from pitwall_crds.reading.faults import fault_in_words
+from pitwall_crds.reading.faults import BodyFaultError, read_body
 from pitwall_runtime.errors import BadQuestionError, MediaMissingError, RefusedError
 from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.queue.book import VideoRecord, VideoState
@@ -32,7 +32,7 @@ class VideoRequest(Part):
 class BatchRequest(Part):
     """Several of them."""
 
-    urls: Annotated[tuple[Url, ...], Field(min_length=1, max_length=MAX_BATCH)]
+    urls: Annotated[tuple[Url, ...], Field(min_length=1, max_length=MAX_BATCH, fail_fast=True)]
 
 
 class VideoOut(Part):
@@ -79,9 +79,9 @@ def add_video_routes(app: FastAPI, desk: IngestDesk, body_of: Callable[[Request]
 
 def _parsed(kind: type[Asked], body: bytes) -> Asked:
     try:
-        return kind.model_validate_json(body)
-    except ValidationError as error:
-        raise BadQuestionError(f'{fault_in_words(error)}; send {{"url": …}}, or {{"urls": […]}} to /batch') from None
+        return read_body(kind, body)
+    except BodyFaultError as fault:
+        raise BadQuestionError(f'{fault}; send {{"url": …}}, or {{"urls": […]}} to /batch') from None
 
 
 def _owner(request: Request) -> str:

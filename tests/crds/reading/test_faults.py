@@ -1,12 +1,13 @@
 """What is wrong with a body is told by the body's own names, and never by those of our types."""
 
 import json
+import time
 from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from pitwall_crds.reading.faults import fault_in_words
+from pitwall_crds.reading.faults import MOST_FAULTS, MOST_OPENED, BodyFaultError, fault_in_words, read_body
 
 
 class Words(BaseModel):
@@ -121,3 +122,54 @@ def test_a_tag_without_end_and_with_controls_is_told_short_and_spelled_out():
 )
 def test_what_is_no_json_is_told_without_the_parsers_words(body: str | bytes, words: str):
     assert told(body) == words
+
+
+MIB = 1 << 20
+
+
+def filled(head: str, unit: str, tail: str) -> bytes:
+    """A megabyte of so many units."""
+    count = (MIB - len(head) - len(tail)) // (len(unit) + 1)
+    return (head + ",".join([unit] * count) + tail).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        pytest.param(
+            "{" + ",".join(f'"{number}":0' for number in range(90_000)) + "}",
+            f"the body has 90001 faults, and no more than {MOST_FAULTS} are looked at",
+            id="unknown names",
+        ),
+        pytest.param(filled('{"messages":[', "{}", "]}"), f"brackets that open; the limit is {MOST_OPENED}", id="{}"),
+        pytest.param(filled('{"messages":', "[", ""), f"brackets that open; the limit is {MOST_OPENED}", id="depth"),
+        pytest.param(filled('{"messages":[{"mixed":{', '"a":"b"', "}}]}"), "messages.0.mixed.a", id="one name"),
+        pytest.param("{", "the body is no valid JSON at line 1 column 1", id="no JSON"),
+        pytest.param('{"messages": {}}', "messages: Input should be a list", id="no list"),
+    ],
+)
+def test_a_megabyte_of_faults_is_told_at_once(body: str | bytes, words: str):
+    sent = body if isinstance(body, bytes) else body.encode()
+    started = time.process_time()
+
+    with pytest.raises(BodyFaultError, match=words):
+        read_body(StrictConversation, sent, furthest=True)
+    assert time.process_time() - started < 0.3
+
+
+class StrictConversation(Conversation):
+    """What is sent, and nothing beside it."""
+
+    model_config = {"extra": "forbid"}
+
+
+def test_what_is_too_long_is_told_before_what_another_shape_would_have_been():
+    many = {"content": [{"type": "text", "text": ""}] * 3}
+    with pytest.raises(BodyFaultError, match=r"^content: there must be at most 2$"):
+        read_body(FewParts, json.dumps(many).encode(), furthest=True)
+
+
+class FewParts(BaseModel):
+    """Text, or a few parts."""
+
+    content: str | Annotated[tuple[Words, ...], Field(max_length=2)]
