@@ -39,8 +39,10 @@ class DownloadLimits:
         per_caller: of them, for one caller of the gateway.
         per_user: of them, for one user of a caller.
         per_user_and_host: of those, from one host.
-        per_host: of them, from one host.
-        waiting_per_host: downloads that may wait for their host; more are refused.
+        per_host: of them, from one host; of one caller one less, so that there is one for others.
+        waiting_per_host: of one host, for nobody in particular, under way and waiting; more are refused.
+        waiting_per_caller: the same of one caller, whatever the host.
+        waiting_per_user: the same of one user.
     """
 
     max_bytes: int = 2 << 30
@@ -52,7 +54,9 @@ class DownloadLimits:
     per_user: int = 4
     per_user_and_host: int = 1
     per_host: int = 4
-    waiting_per_host: int = 16
+    waiting_per_host: int = 20
+    waiting_per_caller: int = 128
+    waiting_per_user: int = 8
     allowed_hosts: AbstractSet[str] = frozenset()
 
 

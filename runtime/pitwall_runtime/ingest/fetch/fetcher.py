@@ -12,12 +12,10 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
-from weakref import WeakValueDictionary
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import MediaOriginError, StorageFullError
@@ -25,6 +23,7 @@ from pitwall_runtime.ingest.fetch.addresses import AddressBook, KnownAddress
 from pitwall_runtime.ingest.fetch.download import DownloadFolder, DownloadLimits, download
 from pitwall_runtime.ingest.fetch.names import NameLookups
 from pitwall_runtime.ingest.fetch.origin import shown
+from pitwall_runtime.ingest.fetch.parties import PartyPlaces, caller_of, user_of
 from pitwall_runtime.media import Video
 from pitwall_runtime.stores.files.eviction import Quota
 from pitwall_runtime.stores.files.lock import held
@@ -32,11 +31,18 @@ from pitwall_runtime.stores.files.lock import held
 
 @dataclass(slots=True)
 class Flight:
-    """One download under way, how many wait for it, and for which of those parties it may begin, once it may."""
+    """One download under way, how many wait for it, whether its video is not here already, and for which of those
+    parties it may begin, once it may."""
 
     task: "asyncio.Task[Video]"
+    host: str
+    is_needed: asyncio.Event
     may_begin: "asyncio.Future[str]"
     waiting: int = 0
+    counted: set[str] = field(default_factory=set)
+    """Those among whose downloads it counts."""
+    held: list[asyncio.Semaphore] = field(default_factory=list)
+    """The places of who had it begin, which are given back when it ends."""
 
 
 class Fetcher:
@@ -47,9 +53,9 @@ class Fetcher:
         self._quota = quota or Quota(folder.parent)
         self._book = AddressBook(folder / "addresses")
         self._flights: dict[str, Flight] = {}
-        self._of_host: Counter[str] = Counter()
-        self._host_places: dict[str, asyncio.Semaphore] = {}
-        self._party_places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._waiting: Counter[str] = Counter()
+        self._places_of = PartyPlaces()
+        self._host_places = PartyPlaces()
         self._places = asyncio.Semaphore(limits.at_once)
         self._names = NameLookups(limits.allowed_hosts)
         self._guard = threading.Lock()
@@ -59,7 +65,7 @@ class Fetcher:
         """The video at `url`, some time. Cancel the future to stop waiting; the last one to leave stops the download.
         `party` is a caller and, behind a dot, a user: the first who asks for an address has the download among theirs.
 
-        Fails with what `download` raises, or MediaOriginError if the deadline passes or too many wait for the host.
+        Fails with what `download` raises, or MediaOriginError if the deadline passes or this party waits for too many.
         """
         return asyncio.run_coroutine_threadsafe(self._wait(url, deadline, party), self._running())
 
@@ -109,6 +115,9 @@ class Fetcher:
         turn = asyncio.create_task(self._let_begin(flight, party))
         try:
             async with asyncio.timeout(min(deadline.remaining(), _LONGEST_WAIT_SECONDS)):
+                await asyncio.wait([flight.task, turn], return_when=asyncio.FIRST_COMPLETED)
+                if turn.done() and not flight.task.done():
+                    turn.result()
                 return await asyncio.shield(flight.task)
         except TimeoutError:
             raise MediaOriginError(
@@ -116,55 +125,92 @@ class Fetcher:
                 "use a faster server, or put the video into the queue with POST /v1/videos first"
             ) from None
         finally:
-            turn.cancel()
+            if not turn.cancel() and not turn.cancelled():
+                turn.exception()  # seen, or of no matter: the video came meanwhile
             flight.waiting -= 1
             if not flight.waiting and not flight.task.done():
                 self._flights.pop(url, None)
                 flight.task.cancel()
 
     async def _let_begin(self, flight: Flight, party: str) -> None:
-        """Begin it on a place of this user's, which is theirs as long as they wait: nobody waits behind the slow
-        downloads of another who named the same address first."""
-        user = party if party.partition(".")[2] else ""
-        async with self._party_place(user, self.limits.per_user):
-            if not flight.may_begin.done():
-                flight.may_begin.set_result(party)
-                await asyncio.wait([flight.task])
+        """Begin it on places of this party's: nobody waits behind the slow downloads of another who named the same
+        address first. That of the user is theirs as long as they wait. What is here already takes none."""
+        await flight.is_needed.wait()
+        if flight.may_begin.done():
+            return
+        held: list[asyncio.Semaphore] = []
+        with self._counted(flight, party):
+            async with self._places_of.place(user_of(party), self.limits.per_user):
+                try:
+                    for line in self._lines(party, flight.host):
+                        await line.acquire()
+                        held.append(line)
+                    if not flight.may_begin.done():
+                        flight.held, held = held, []
+                        flight.may_begin.set_result(party)
+                        await asyncio.wait([flight.task])
+                finally:
+                    for line in held:
+                        line.release()
+
+    def _lines(self, party: str, host: str) -> Iterator[asyncio.Semaphore]:
+        """Where a party waits before it may wait for the host: in the host's line stands one download of each user, and
+        of each caller fewer than there are places."""
+        caller = caller_of(party)
+        if caller:
+            yield self._places_of.line(f"{party} {host}", self.limits.per_user_and_host)
+            yield self._places_of.line(f"{caller} {host}", max(1, self.limits.per_host - 1))
+            yield self._places_of.line(caller, self.limits.per_caller)
+
+    @contextlib.contextmanager
+    def _counted(self, flight: Flight, party: str) -> Iterator[None]:
+        """One more that this party waits for. Raises MediaOriginError for who waits for too many, and nobody else."""
+        bounds = {
+            user_of(party): ("of this user", self.limits.waiting_per_user),
+            caller_of(party): ("of this caller", self.limits.waiting_per_caller),
+        }
+        if not caller_of(party):
+            bounds = {f" {flight.host}": (f"from {flight.host!r}", self.limits.waiting_per_host)}
+        names = bounds.keys() - flight.counted - {""}
+        for name in names:
+            whose, most = bounds[name]
+            if self._waiting[name] >= most:
+                raise MediaOriginError(
+                    f"{self._waiting[name]} downloads {whose} are under way or waiting, and {most} may be; "
+                    "ask again in a minute"
+                )
+        self._waiting.update(names)
+        flight.counted |= names
+        try:
+            yield
+        finally:
+            flight.counted -= names
+            self._waiting.subtract(names)
+            self._waiting += Counter()  # forgets who waits for nothing
 
     def _take_off(self, url: str) -> Flight:
-        host = _host(url)
-        if self._of_host[host] >= self.limits.per_host + self.limits.waiting_per_host:
-            raise MediaOriginError(
-                f"{self._of_host[host]} downloads from {host!r} are under way or waiting; ask again in a minute"
-            )
-        loop = asyncio.get_running_loop()
-        may_begin: asyncio.Future[str] = loop.create_future()
-        flight = Flight(loop.create_task(self._video(url, host, may_begin)), may_begin)
-        self._of_host[host] += 1
-        self._flights[url] = flight
-        flight.task.add_done_callback(lambda task: self._landed(url, host, task))
+        host, loop = _host(url), asyncio.get_running_loop()
+        is_needed, may_begin = asyncio.Event(), loop.create_future()
+        task = loop.create_task(self._video(url, host, is_needed, may_begin))
+        self._flights[url] = flight = Flight(task, host, is_needed, may_begin)
+        task.add_done_callback(lambda _: self._landed(url, flight))
         return flight
 
-    def _landed(self, url: str, host: str, task: "asyncio.Task[Video]") -> None:
-        if not task.cancelled():
-            task.exception()  # seen: whoever waited has it
-        flight = self._flights.get(url)
-        if flight and flight.task is task:
+    def _landed(self, url: str, flight: Flight) -> None:
+        for line in flight.held:
+            line.release()
+        if not flight.task.cancelled():
+            flight.task.exception()  # seen: whoever waited has it
+        if self._flights.get(url) is flight:
             del self._flights[url]
-        self._of_host[host] -= 1
-        if self._of_host[host] <= 0:
-            del self._of_host[host]
-            self._host_places.pop(host, None)
 
-    async def _video(self, url: str, host: str, may_begin: "asyncio.Future[str]") -> Video:
+    async def _video(self, url: str, host: str, is_needed: asyncio.Event, may_begin: "asyncio.Future[str]") -> Video:
         known = await asyncio.to_thread(self._known, url)
         if known and known.fresh(time.time()):
             return self._stored(known)
-        place = self._host_places.setdefault(host, asyncio.Semaphore(self.limits.per_host))
+        is_needed.set()
         party = await may_begin
-        caller = party.partition(".")[0]
-        at_host = self._party_place(f"{party} {host}" if caller else "", self.limits.per_user_and_host)
-        async with at_host, place, self._party_place(caller, self.limits.per_caller), self._places:
+        async with self._host_places.place(host, self.limits.per_host), self._places:
             try:
                 async with asyncio.timeout(self.limits.max_seconds):
                     return await self._fetched(url, known, party)
@@ -173,15 +219,6 @@ class Fetcher:
                     f"{shown(url)}: the download took longer than the limit of {self.limits.max_seconds:g} s; "
                     "use a faster server or a smaller video"
                 ) from None
-
-    def _party_place(self, name: str, number: int) -> AbstractAsyncContextManager[None]:
-        """One of a party's places; who is nobody in particular has no bound of their own."""
-        if not name:
-            return contextlib.nullcontext()
-        place = self._party_places.get(name)
-        if place is None:
-            place = self._party_places[name] = asyncio.Semaphore(number)
-        return place
 
     async def _fetched(self, url: str, known: KnownAddress | None, party: str) -> Video:
         address_of = partial(self._names.address, party=party)

@@ -24,8 +24,10 @@ class PartyPlaces:
 
     def place(self, name: str, number: int) -> AbstractAsyncContextManager[None]:
         """One of a party's places; who is nobody in particular has no bound of their own."""
-        if not name:
-            return contextlib.nullcontext()
+        return self.line(name, number) if name else contextlib.nullcontext()
+
+    def line(self, name: str, number: int) -> asyncio.Semaphore:
+        """Where a party waits for its places. It is remembered as long as somebody does, or has one."""
         place = self._places.get(name)
         if place is None:
             place = self._places[name] = asyncio.Semaphore(number)

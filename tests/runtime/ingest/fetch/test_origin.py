@@ -289,6 +289,48 @@ def test_nobody_waits_behind_the_slow_downloads_of_who_named_the_same_address_fi
     until(lambda: wild.open_now == 0)
 
 
+@pytest.mark.parametrize(
+    "bound",
+    [
+        pytest.param({"per_user_and_host": 1}, id="of one user at the host"),
+        pytest.param({"per_user_and_host": 9, "per_host": 2}, id="of one caller at the host"),
+        pytest.param({"per_user_and_host": 9, "per_caller": 1}, id="of one caller"),
+    ],
+)
+def test_nor_behind_their_other_downloads(wild, tmp_path, bound):
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, **bound))
+    popular = wild.url("/film.mp4", response(BODY))
+    slow = fetcher.submit(wild.url("/slow.mp4", drip), Deadline(DEADLINE_SECONDS), "web.loud")
+    until(lambda: wild.asked("/slow.mp4"))
+    theirs = fetcher.submit(popular, Deadline(DEADLINE_SECONDS), "web.loud")
+    time.sleep(0.05)
+    assert not wild.asked("/film.mp4")
+
+    video = fetcher.submit(popular, Deadline(DEADLINE_SECONDS), "app.quiet").result(10)
+
+    assert video.path.read_bytes() == BODY
+    assert theirs.result(10) == video
+    slow.cancel()
+    until(lambda: wild.open_now == 0)
+
+
+def test_who_has_a_download_begin_and_leaves_it_to_another_has_no_place_for_the_next(wild, tmp_path):
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0))
+    shared, own = wild.url("/shared.mp4", drip), wild.url("/own.mp4", drip)
+    left = fetcher.submit(shared, Deadline(DEADLINE_SECONDS), "web.eve")
+    until(lambda: wild.asked("/shared.mp4"))
+    kept = fetcher.submit(shared, Deadline(DEADLINE_SECONDS), "web.eva")
+    left.cancel()
+    more = fetcher.submit(own, Deadline(DEADLINE_SECONDS), "web.eve")
+    other = fetcher.submit(wild.url("/film.mp4", response(BODY)), Deadline(DEADLINE_SECONDS), "web.ann")
+    assert other.result(10).path.read_bytes() == BODY
+    assert not wild.asked("/own.mp4")
+    kept.cancel()
+    until(lambda: wild.asked("/own.mp4"))
+    more.cancel()
+    until(lambda: wild.open_now == 0)
+
+
 def name_threads() -> int:
     return sum(one.name.startswith("names") for one in threading.enumerate())
 
@@ -317,7 +359,7 @@ def test_a_name_server_that_never_answers_holds_up_nobody_else(wild, tmp_path, m
 
 
 def test_one_user_does_not_take_all_places_at_a_host(wild, tmp_path):
-    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, per_host=2))
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, per_host=3))
     stuck = [fetcher.submit(wild.url(f"/{n}", drip), Deadline(DEADLINE_SECONDS), "web.loud") for n in range(3)]
     until(lambda: wild.open_now == 1)
     film = wild.url("/film.mp4", response(BODY))
@@ -330,14 +372,84 @@ def test_one_user_does_not_take_all_places_at_a_host(wild, tmp_path):
 
 
 def test_who_would_wait_too_long_for_a_host_is_told_at_once(wild, tmp_path):
-    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, per_host=1, waiting_per_host=2))
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, per_host=1, waiting_per_host=3))
     stuck = [fetcher.submit(wild.url(f"/{number}", drip), Deadline(DEADLINE_SECONDS)) for number in range(3)]
+    until(lambda: wild.open_now == 1)
     with pytest.raises(MediaOriginError, match=r"3 downloads from '127\.0\.0\.1' are under way or waiting"):
         fetcher.fetch(wild.url("/one-more", response(BODY)), Deadline(DEADLINE_SECONDS))
     for future in stuck:
         future.cancel()
     wild.url("/again", response(BODY))
     until(lambda: fetched(fetcher, wild.url("/again")))
+
+
+def crowd(fetcher, wild, users, each):
+    """Slow downloads of users of one caller, as many as each asks for; those of the first three are under way."""
+    futures = []
+    for number in range(each):
+        for user in range(users):
+            url = wild.url(f"/{user}-{number}", drip)
+            futures.append(fetcher.submit(url, Deadline(DEADLINE_SECONDS), f"web.{user}"))
+            until(lambda: len(wild.requests) >= min(3, len(futures)))
+    return futures
+
+
+def test_many_slow_downloads_from_one_host_close_it_for_nobody_else(wild, tmp_path):
+    """Twenty-four of three users once did, for an hour if they liked, and for films that were here already."""
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0))
+    known, new = wild.url("/known.mp4", response(BODY)), wild.url("/new.mp4", response(BODY))
+    fetcher.submit(known, Deadline(DEADLINE_SECONDS), "web.ann").result(DEADLINE_SECONDS)
+    stuck = crowd(fetcher, wild, users=8, each=8)
+
+    for url, party in ((known, "web.ann"), (known, "web.0"), (new, "app.bob")):
+        assert fetcher.submit(url, Deadline(DEADLINE_SECONDS), party).result(10).path.read_bytes() == BODY
+    assert wild.open_now == 3
+    for future in stuck:
+        future.cancel()
+    until(lambda: wild.open_now == 0)
+
+
+def test_within_one_caller_the_next_user_has_the_next_place_at_a_host(wild, tmp_path):
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0))
+    stuck = crowd(fetcher, wild, users=3, each=8)
+    waiting = fetcher.submit(wild.url("/film.mp4", response(BODY)), Deadline(DEADLINE_SECONDS), "web.ann")
+    for future in stuck[:2]:  # the first place may be free before the film is in line
+        begun = len(wild.requests)
+        future.cancel()
+        until(lambda begun=begun: len(wild.requests) > begun)
+
+    assert waiting.result(10).path.read_bytes() == BODY
+    for future in stuck:
+        future.cancel()
+    until(lambda: wild.open_now == 0)
+
+
+@pytest.mark.parametrize(
+    ("bound", "parties", "words"),
+    [
+        pytest.param({"waiting_per_user": 4}, ["web.loud"], "4 downloads of this user are .* and 4 may", id="a user"),
+        pytest.param(
+            {"waiting_per_caller": 4}, ["web.a", "web.b", "web."], "4 downloads of this caller are", id="a caller"
+        ),
+    ],
+)
+def test_who_waits_for_too_many_is_refused_alone(wild, tmp_path, bound, parties, words):
+    fetcher = Fetcher(tmp_path, limits(wild, max_seconds=500.0, **bound))
+    stuck = [
+        fetcher.submit(wild.url(f"/{number}", drip), Deadline(DEADLINE_SECONDS), parties[number % len(parties)])
+        for number in range(4)
+    ]
+    until(lambda: wild.open_now == len(parties))
+    film = wild.url("/film.mp4", response(BODY))
+
+    with pytest.raises(MediaOriginError, match=words):
+        fetcher.submit(film, Deadline(DEADLINE_SECONDS), parties[0]).result(10)
+    assert fetcher.submit(film, Deadline(DEADLINE_SECONDS), "app.quiet").result(10).path.read_bytes() == BODY
+    assert fetcher.submit(film, Deadline(DEADLINE_SECONDS), parties[0]).result(10).path.read_bytes() == BODY
+    for future in stuck:
+        future.cancel()
+    until(lambda: wild.open_now == 0)
+    assert fetcher.submit(wild.url("/2", response(BODY)), Deadline(DEADLINE_SECONDS), parties[0]).result(10)
 
 
 def fetched(fetcher, url) -> bool:
