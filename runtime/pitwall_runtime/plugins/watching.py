@@ -29,7 +29,7 @@ _KILL_FACTOR: Final = 2
 _BEFORE: Final = -1
 """The number of what comes before the first situation."""
 _LIBRARY: Final = str(Path(threading.__file__).parent)
-_FRAME: Final = re.compile(r'^\s*File "(?P<path>[^"]+)", line (?P<line>\d+) in ', re.MULTILINE)
+_FRAME: Final = re.compile(r'^[ \t]*File "(?P<path>[^"]+)", line (?P<line>\d+) in ', re.MULTILINE)
 
 
 @dataclass(slots=True)

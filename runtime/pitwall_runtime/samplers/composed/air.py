@@ -30,6 +30,8 @@ _LEAST_SECONDS: Final = 3.0
 _LIKED: Final = 4
 _MOST_SILENT: Final = 2
 _NEAR: Final = (1.0, 1.5)
+_RATING: Final = re.compile(r"(?<!\d)(\d{1,9})\s{0,9}[:=.)\-]{1,9}\s{0,9}([1-5])(?!\d)")
+"""All in it is bounded: a reply of digits or blanks alone is read in no more time than another."""
 """Neighbours of a frame that the model likes, in units of the step."""
 
 _PROMPT: Final = """Question about a video: {question}
@@ -136,7 +138,7 @@ class AirSearch:
 
 def ratings(reply: str, count: int) -> dict[int, int]:
     """The ratings in a reply by the frame's number, 1 to `count`; what is out of range does not count."""
-    pairs = re.findall(r"(\d+)\s*[:=.)\-]+\s*([1-5])(?!\d)", reply)
+    pairs = _RATING.findall(reply)
     return {int(number): int(rating) for number, rating in pairs if 1 <= int(number) <= count}
 
 

@@ -5,7 +5,7 @@ as relevant as to the query that it matches best. Without a model the question's
 """
 
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
 import numpy as np
 from pydantic import Field
@@ -21,6 +21,10 @@ from pitwall_runtime.samplers.segments import quota
 _MOST_WORDS = 200
 _PROMPT = """A search engine looks for pictures of a video that answer a question.
 Write {count} short descriptions of such pictures, each on a line of its own, and nothing else. Question: {question}"""
+
+_MARK: Final = re.compile(r"\A[\s\d.)*•\-\"“]+")
+_QUOTE: Final = re.compile(r"\A[\s\"”]+")
+"""Of a line that is turned round: looking for what stands at its end would begin anew at every blank."""
 
 
 class ExpansionParameters(Border):
@@ -55,7 +59,7 @@ async def _queries(context: SamplerContext, count: int) -> tuple[list[str], str]
 
 def lines(reply: str) -> list[str]:
     """The descriptions in a reply: its lines without numbers, dashes and quotes."""
-    bare = (re.sub(r"^[\s\d.)*•\-\"“]+|[\s\"”]+$", "", line) for line in reply.splitlines())
+    bare = (_MARK.sub("", _QUOTE.sub("", line[::-1])[::-1]) for line in reply.splitlines())
     return list(dict.fromkeys(line[:_MOST_WORDS] for line in bare if re.search(r"\w", line)))
 
 

@@ -1,6 +1,7 @@
 """A.I.R. with models that see, lie, fall silent or run out: what it asks, and that it always chooses."""
 
 import re
+import time
 
 import numpy as np
 import pytest
@@ -134,3 +135,11 @@ def test_frames_that_it_does_not_like_are_taken_last():
 )
 def test_ratings(reply, expected):
     assert ratings(reply, 3) == expected
+
+
+@pytest.mark.parametrize("unit", ["1", " ", "-", "1 ", "1-", "1 -"])
+def test_a_long_reply_of_nothing_is_read_at_once(unit):
+    started = time.process_time()
+
+    assert ratings("2: 5\n" + unit * (200_000 // len(unit)), 3)[2] == 5
+    assert time.process_time() - started < 2

@@ -1,5 +1,7 @@
 """Several descriptions, each frame by its best one."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,13 @@ def found(chosen):
 )
 def test_lines_of_a_reply(reply, expected):
     assert lines(reply) == expected
+
+
+def test_a_line_of_blanks_is_read_at_once():
+    started = time.process_time()
+
+    assert lines("a" + " " * 200_000 + "b\n- rain" + " " * 200_000)[1] == "rain"
+    assert time.process_time() - started < 2
 
 
 def test_each_description_finds_its_moment():
