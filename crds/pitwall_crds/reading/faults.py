@@ -64,6 +64,14 @@ def fault_in_words(error: ValidationError, *, whole: str = "the body", furthest:
     return _words(*(max(faults, key=_came_so_far) if furthest else faults[0]), whole)
 
 
+def first_faults(error: ValidationError, most: int) -> tuple[str, ...]:
+    """`field: what is wrong` of the first faults of a resource; of very many their number."""
+    if error.error_count() > MOST_FAULTS:
+        return (f"there are {error.error_count()} faults, and no more than {MOST_FAULTS} are looked at",)
+    faults = error.errors(include_url=False, include_input=False)[:most]
+    return tuple(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+
+
 def _came_so_far(fault: tuple[Place, ErrorDetails]) -> tuple[int, bool]:
     place, details = fault
     return len(place), not details["type"].endswith("_type")

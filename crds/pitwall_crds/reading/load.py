@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from pitwall_crds import names
 from pitwall_crds.errors import InvalidResourceError, MalformedYamlError
+from pitwall_crds.reading.extent import extent_fault
 from pitwall_crds.reading.parse import MAXIMUM_BYTES, Document, parse_documents
 from pitwall_crds.reading.problems import Problem, floats_in, problems_of, shown, suggestion
 from pitwall_crds.resource import Border
@@ -91,6 +92,8 @@ def _read(document: Document) -> Resource | _Invalid:
         return _Invalid(title, (foreign,))
     model = KINDS[data["kind"]]
     wanted = {key: value for key, value in data.items() if key != "status"}  # the operator's, as on an API server
+    if fault := extent_fault(wanted):
+        return _Invalid(title, (Problem((), fault),))
     floats = tuple(floats_in(wanted))
     if floats:
         return _Invalid(title, floats)

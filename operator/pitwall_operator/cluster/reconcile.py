@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from pitwall_crds.host.printable import printable
 from pitwall_crds.names import EventReason
+from pitwall_crds.reading.faults import first_faults
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.resource import Condition, ConditionStatus
 from pitwall_crds.rollout import Rollout
@@ -298,7 +299,7 @@ class Reconciler:
 
     async def _refuse(self, found: Object, error: ValidationError) -> None:
         """Say in the status that a resource cannot be read, which the API server should have refused."""
-        said = printable("; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:4]))
+        said = printable("; ".join(first_faults(error, most=4)))
         words = {"phase": Phase.INVALID.value, "reason": said[:256]}
         await self._say_not_ready(found, EventReason.INVALID, f"the resource cannot be read: {said}", words)
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from pitwall_crds.names import FULL_WEIGHT
+from pitwall_crds.reading.extent import extent_fault
+from pitwall_crds.reading.faults import first_faults
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerEntry, SamplerVariant
 from pitwall_operator.decision.permission import ownership
@@ -35,11 +37,13 @@ def review(kind: Kind, operation: str, found: Object, cache: Cache, known: Known
             return _deleted(kind, found, cache)
         if is_leaving(found):  # whoever takes the last finalizer away must not be held up by what it asked for
             return Review()
+        if fault := extent_fault({**found, "metadata": None, "status": None}):
+            return Review(refusals=(fault,))
         if kind is VARIANTS:
             return _variant(SamplerVariant.model_validate(_spec_of(found)), cache, known)
         return _rollout(Rollout.model_validate(_spec_of(found)), found, cache, known)
     except ValidationError as error:
-        return Review(refusals=tuple(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:8]))
+        return Review(refusals=first_faults(error, most=8))
 
 
 def _spec_of(found: Object) -> Object:

@@ -1,6 +1,7 @@
 """What schema and CEL cannot say: refused where it cannot work, warned of where it may come right by itself."""
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +239,27 @@ def test_several_problems_are_told_at_once(cache):
 def test_deleting_what_nobody_uses_is_no_warning(cache):
     assert review(VARIANTS, "DELETE", variant("dpp-v1"), cache, KNOWN).warnings == ()
     assert review(ROLLOUTS, "DELETE", rollout(), cache, KNOWN).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "words"),
+    [
+        pytest.param(
+            ROLLOUTS, rollout() | {"spec": {"stages": [0] * 1_500_000}}, "more than 10000 fields", id="a long list"
+        ),
+        pytest.param(
+            VARIANTS, variant(sampler={"name": "aks", "parameters": {str(n): [0] for n in range(150_000)}}),
+            "more than 10000 fields", id="many fields",
+        ),
+        pytest.param(
+            ROLLOUTS, rollout() | {"spec": {"stages": [{}] * 9000}}, "there are 9\\d{3} faults", id="many small faults"
+        ),
+    ],
+)  # fmt: skip
+def test_an_object_of_faults_alone_is_refused_at_once(cache, kind, found, words):
+    started = time.process_time()
+
+    answer = review(kind, "CREATE", found, cache, KNOWN)
+
+    assert re.search(words, answer.refusals[0])
+    assert time.process_time() - started < 0.5
