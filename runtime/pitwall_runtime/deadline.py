@@ -1,4 +1,4 @@
-"""One deadline per question: how long all stages together may take, and whether anybody still waits for the answer."""
+"""One deadline per question: how long all stages together may take, and who, if anybody, still waits for the answer."""
 
 import math
 import threading
@@ -9,10 +9,13 @@ from pitwall_runtime.errors import TooLateError
 
 
 class Deadline:
-    """The moment by which a question must be answered. Shared by all threads that work on the question."""
+    """The moment by which a question must be answered. Shared by all threads that work on the question.
 
-    def __init__(self, seconds: float = math.inf) -> None:
-        self.seconds = seconds
+    `party` is whose question it is, a caller and, behind a dot, a user; empty where it is nobody's in particular.
+    """
+
+    def __init__(self, seconds: float = math.inf, party: str = "") -> None:
+        self.seconds, self.party = seconds, party
         self._ends = time.monotonic() + seconds
         self._given_up = threading.Event()
         self._guard = threading.Lock()

@@ -48,7 +48,7 @@ def decode(
     when the backend cannot run here, or TooLateError when the deadline comes before there is room.
     """
     memory = memory or DecodeMemory(limits.memory_bytes)
-    most = min(limits.memory_bytes, memory.total_bytes)
+    most = min(limits.memory_bytes, memory.most_of(limits.deadline.party))
     command = [sys.executable, "-m", "pitwall_runtime.decode.worker"]
     wanted = (spec.frames_per_minute, spec.height_pixels, spec.first_seconds)
     command += [str(path), backend, *map(str, wanted), str(most)]

@@ -46,18 +46,28 @@ def _decode(path: str, backend: str, spec: PoolSpec, most_bytes: int, writer: _W
     from pitwall_runtime.decode.libav.footprint import need_of
 
     need = need_of(path, most_bytes)
-    writer.record({"kind": "needs", "bytes": need.bytes})
+    writer.record({"kind": "needs", "bytes": min(need.bytes, most_bytes)})
     share_bytes = int(sys.stdin.readline() or 0)
     if not share_bytes:
         return  # nobody waits for it any more
-    for item in read(backend, path, spec, need.threads):
-        if isinstance(item, Ended):
-            writer.record({"kind": "end", **asdict(item)})
-        elif share_bytes < most_bytes and _private_bytes() > share_bytes:
-            writer.record({"kind": "outgrown"})
-            return
-        else:
-            writer.frame(item)
+    try:
+        for item in read(backend, path, spec, need.threads):
+            if isinstance(item, Ended):
+                writer.record({"kind": "end", **asdict(item)})
+            elif share_bytes < most_bytes and _private_bytes() > share_bytes:
+                writer.record({"kind": "outgrown"})
+                return
+            else:
+                writer.frame(item)
+    except MemoryError:
+        raise _too_large(most_bytes, f", by its header some {need.bytes >> 20} MiB,") from None
+
+
+def _too_large(most_bytes: int, need: str = "") -> MediaTooLargeError:
+    return MediaTooLargeError(
+        f"decoding needs more memory{need} than the limit of {most_bytes >> 20} MiB for one film; send a smaller "
+        "picture, or have the operator raise --decode-bytes"
+    )
 
 
 def _private_bytes() -> int:
@@ -79,9 +89,7 @@ def main(arguments: list[str]) -> int:
         try:
             _decode(path, backend, PoolSpec(*map(int, wanted)), int(most_bytes), writer)
         except MemoryError:
-            raise MediaTooLargeError(
-                f"decoding needs more memory than the limit of {int(most_bytes) >> 20} MiB; send a smaller picture"
-            ) from None
+            raise _too_large(int(most_bytes)) from None
     except RefusedError as refusal:
         writer.record({"kind": "refused", "type": type(refusal).__name__, "message": refusal.message})
     except BrokenPipeError:

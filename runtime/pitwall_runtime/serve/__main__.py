@@ -12,7 +12,7 @@ from pitwall_crds.errors import PortError
 from pitwall_crds.host import logs
 from pitwall_crds.host.sockets import listen
 from pitwall_crds.names import Arm
-from pitwall_runtime.decode.memory import DecodeMemory, add_decode_options
+from pitwall_runtime.decode.memory import FILM_PART, DecodeMemory, add_decode_options
 from pitwall_runtime.stores.options import add_cache_options, quota_of, shared_of
 
 if TYPE_CHECKING:
@@ -76,12 +76,9 @@ def _load(engine: "ServingState", arguments: argparse.Namespace, quota: "Quota")
         from pitwall_runtime.pipeline.resources import PipelineResources
 
         torch.set_num_threads(arguments.threads)
-        engine.pipeline = Pipeline(
-            engine.variant,
-            arguments.cache_dir,
-            engine.telemetry,
-            PipelineResources(quota, arguments.hot_bytes, DecodeMemory(arguments.decode_bytes), shared_of(arguments)),
-        )
+        memory = DecodeMemory(arguments.decode_bytes, film_part=FILM_PART)
+        resources = PipelineResources(quota, arguments.hot_bytes, memory, shared_of(arguments))
+        engine.pipeline = Pipeline(engine.variant, arguments.cache_dir, engine.telemetry, resources)
     except Exception as error:
         logging.getLogger(__name__).debug("loading failed", exc_info=error)
         os._exit(_fail(f"variant {engine.variant.metadata.name!r} does not load: {error}"))

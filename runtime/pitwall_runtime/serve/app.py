@@ -101,10 +101,10 @@ def _completion(engine: ServingState) -> Callable[[Request], object]:
         deadline = _deadline(request, engine.deadline_seconds)
         body = await _body(request)
         asked = schema.question_of(await asyncio.to_thread(_parse, body) if len(body) > _LONG_BODY else _parse(body))
-        arm, party = _arm(request, engine.arm), request.headers.get(Header.PARTY, "")[:_LONGEST_PARTY]
+        arm = _arm(request, engine.arm)
         request.state.seen = seen = SeenVideo("" if engine.resolver.is_remote(asked.video.url) else None)
         try:
-            result = await while_asked(request, deadline, _answer(engine, asked, arm, deadline, party, seen))
+            result = await while_asked(request, deadline, _answer(engine, asked, arm, deadline, seen))
         except TooLateError:
             await _prepare_later(engine, asked.video.url)
             raise
@@ -131,10 +131,10 @@ def _digest(subtitles: tuple[Caption, ...]) -> str:
 
 
 async def _answer(
-    engine: ServingState, about: schema.AskedAbout, arm: str, deadline: Deadline, party: str, seen: SeenVideo
+    engine: ServingState, about: schema.AskedAbout, arm: str, deadline: Deadline, seen: SeenVideo
 ) -> Result:
     """Fetching has places of its own: a question takes one of the workers' only once its video is here."""
-    pipeline = engine.loaded()
+    pipeline, party = engine.loaded(), deadline.party
     started = time.perf_counter()
 
     def at_once() -> Result:
@@ -190,10 +190,12 @@ async def _in_parts(engine: ServingState, lane: Worker, begin: Callable[[], Aske
 
 
 def _deadline(request: Request, longest_seconds: float) -> Deadline:
-    """What the caller leaves for the answer, in milliseconds; nonsense and more than the limit are the limit."""
+    """What the caller leaves for the answer, in milliseconds; nonsense and more than the limit are the limit. And whose
+    question it is."""
+    party = request.headers.get(Header.PARTY, "")[:_LONGEST_PARTY]
     said = request.headers.get(Header.DEADLINE, "")
     known = said.isascii() and said.isdecimal() and len(said) <= _MOST_DIGITS
-    return Deadline(min(int(said) / 1000, longest_seconds) if known else longest_seconds)
+    return Deadline(min(int(said) / 1000, longest_seconds) if known else longest_seconds, party)
 
 
 async def _body(request: Request) -> bytes:

@@ -146,6 +146,19 @@ async def test_subtitles_that_a_question_names_go_with_its_video(client, state, 
     assert words in answer.json()["error"]["message"]
 
 
+async def test_whose_question_it_is_reaches_all_stages(client, state, tmp_path):
+    """Decodings share memory by party."""
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    video = {"type": "video_url", "video_url": {"url": f"file://{tmp_path}/a.mp4"}}
+    state.pipeline, parties = Listening(), []
+    state.pipeline.answer = lambda *_, deadline, **__: parties.append(deadline.party)
+    for headers in ({Header.PARTY: "app.ann"}, {}):
+        body = {"messages": [user(text("q"), video)]}
+        await client.post("/v1/chat/completions", json=body, headers=headers)
+
+    assert parties == ["app.ann", ""]
+
+
 class FailingPipeline:
     """A pipeline that fails in one way."""
 

@@ -32,19 +32,21 @@ _WEBP_BITS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a decoding needs: bytes of memory, with so many threads."""
+    """What a decoding is estimated to need: bytes of memory, with so many threads."""
 
     bytes: int
     threads: int
 
 
 def need_of(path: str, most_bytes: int) -> Need:
-    """The film's need, with as many threads as fit into `most_bytes`; never more than these, which then have to do.
+    """The film's need, with as many threads as fit into `most_bytes`; with one, where not even that fits.
+
+    The estimate errs to the safe side, so a film that needs more by it may do with `most_bytes` all the same.
 
     Raises NotAVideoError or MediaTooLargeError.
     """
     if is_webp(path):
-        return Need(min(most_bytes, footprint(_webp_pixels(path), _WEBP_BITS, 1)), 1)
+        return Need(footprint(_webp_pixels(path), _WEBP_BITS, 1), 1)
     with opened(path) as source:
         codec = source.stream.codec_context
         bits = codec.format.bits_per_pixel if codec.format else _USUAL_BITS
@@ -53,7 +55,7 @@ def need_of(path: str, most_bytes: int) -> Need:
     for threads in range(THREADS, 1, -1):
         if footprint(pixels, bits, threads, whole=whole) <= most_bytes:
             return Need(footprint(pixels, bits, threads, whole=whole), threads)
-    return Need(min(most_bytes, footprint(pixels, bits, 1, whole=whole)), 1)
+    return Need(footprint(pixels, bits, 1, whole=whole), 1)
 
 
 def _webp_pixels(path: str) -> int:

@@ -30,7 +30,7 @@ def test_a_large_film_gets_as_many_threads_as_there_is_room_for(tmp_path):
     assert need_of(str(path), 8 << 30).threads == THREADS
     least = footprint(FULL_8K, 12, 1)
     assert (need_of(str(path), least).bytes, need_of(str(path), least).threads) == (least, 1)
-    assert need_of(str(path), least // 2).bytes == least // 2
+    assert need_of(str(path), least // 2).bytes == least  # half of it has to do, if it can
 
 
 @pytest.mark.slow
