@@ -148,12 +148,14 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
     Metric.CACHE_BYTES: MetricDescription(
         _GAUGE,
         (Label.SAMPLER_VARIANT, Label.KIND),
-        "Bytes on the disk in the cache folder of a process: frames, embeddings, downloads; others may share it.",
+        "Bytes on the disk in the cache folder of a process: frames, embeddings, downloads, questions, addresses; "
+        "others may share it.",
     ),
     Metric.CACHE_EVICTIONS: MetricDescription(
         _COUNTER,
         (Label.SAMPLER_VARIANT, Label.KIND),
-        "Entries that a process evicted from the cache folder: pools of frames, videos' embeddings, downloads.",
+        "Entries that a process evicted from the cache folder: pools of frames, videos' embeddings, downloads, "
+        "questions, addresses.",
     ),
     Metric.CACHE_QUERIES: MetricDescription(
         _COUNTER, (*_ARM, Label.RESULT), "Queries; cold ones had a frame to encode."

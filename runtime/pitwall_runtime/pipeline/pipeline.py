@@ -115,7 +115,7 @@ class Pipeline:
         )
         self._cache = EmbedCache(cache_dir / EntryKind.EMBEDDINGS, quota, hot_bytes=resources.hot_bytes, shared=shared)
         encoder = encoders.build(spec.encoder, cache_dir)
-        questions = QuestionStore.opened(cache_dir / "questions" / encoder.key)
+        questions = QuestionStore.opened(cache_dir / EntryKind.QUESTIONS / encoder.key, quota.grow)
         self.encoders = EncoderPool(encoder, spec.encoder.batch_size, telemetry.encoder_busy, questions)
         self._engine = engines.build(spec.answer, cache_dir)
         self._refuse_unmet(self._sampler)

@@ -39,10 +39,27 @@ def _row(entry: CacheEntry, now: float) -> dict[str, Any]:
     return {
         "kind": entry.kind.value,
         "video": entry.video_hash,
-        "name": "/".join(entry.path.parts[entry.path.parts.index(entry.video_hash) + 1 :]),
+        "name": _name(entry),
         "bytes": entry.bytes,
         "unusedSeconds": round(max(0.0, now - entry.used_at)),
     }
+
+
+def _name(entry: CacheEntry) -> str:
+    if entry.kind.is_small:
+        return entry.path.name
+    return "/".join(entry.path.parts[entry.path.parts.index(entry.video_hash) + 1 :])
+
+
+def _small(chosen: Iterable[CacheEntry]) -> dict[str, dict[str, int]]:
+    """Of each small kind, how many entries there are and how much they take: nobody wants to see each of them."""
+    counted: dict[str, dict[str, int]] = {}
+    for entry in chosen:
+        if entry.kind.is_small:
+            of_kind = counted.setdefault(entry.kind.value, {"entries": 0, "bytes": 0})
+            of_kind["entries"] += 1
+            of_kind["bytes"] += entry.bytes
+    return counted
 
 
 def _size(count: float) -> str:
@@ -61,14 +78,17 @@ def _text(rows: Iterable[dict[str, Any]]) -> str:
     )
 
 
-def _show(arguments: argparse.Namespace, rows: list[dict[str, Any]]) -> str:
-    total = disk_bytes(arguments.cache_dir)
+def _show(arguments: argparse.Namespace, chosen: list[CacheEntry], now: float) -> str:
+    total, small = disk_bytes(arguments.cache_dir), _small(chosen)
+    rows = [_row(entry, now) for entry in chosen if not entry.kind.is_small]
     if arguments.output == "json":
-        return json.dumps({"bytes": total, "entries": rows}, indent=2)
-    return "\n".join(filter(None, (_text(rows), f"{len(rows)} entries; the whole folder has {_size(total)}")))
+        return json.dumps({"bytes": total, "entries": rows, "small": small}, indent=2)
+    lines = [f"{kind:<11} {count['entries']} files, {_size(count['bytes'])}" for kind, count in small.items()]
+    return "\n".join(filter(None, (_text(rows), *lines, f"{len(chosen)} entries; the whole folder has {_size(total)}")))
 
 
-def _clear(arguments: argparse.Namespace, chosen: list[CacheEntry], rows: list[dict[str, Any]]) -> str:
+def _clear(arguments: argparse.Namespace, chosen: list[CacheEntry], now: float) -> str:
+    rows = [_row(entry, now) for entry in chosen]
     gone = [row for entry, row in zip(chosen, rows, strict=True) if entry.evict()]
     freed, kept = sum(row["bytes"] for row in gone), len(rows) - len(gone)
     if arguments.output == "json":
@@ -84,9 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     now = time.time()
     chosen = _chosen(chosen_arguments, now)
-    rows = [_row(entry, now) for entry in chosen]
-    clear = chosen_arguments.command == "clear"
-    print(_clear(chosen_arguments, chosen, rows) if clear else _show(chosen_arguments, rows))
+    done = _clear if chosen_arguments.command == "clear" else _show
+    print(done(chosen_arguments, chosen, now))
     return 0
 
 

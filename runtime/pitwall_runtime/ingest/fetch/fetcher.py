@@ -25,7 +25,7 @@ from pitwall_runtime.ingest.fetch.names import NameLookups
 from pitwall_runtime.ingest.fetch.origin import shown
 from pitwall_runtime.ingest.fetch.parties import PartyPlaces, caller_of, user_of
 from pitwall_runtime.media import Video
-from pitwall_runtime.stores.files.eviction import Quota
+from pitwall_runtime.stores.files.eviction import EntryKind, Quota
 from pitwall_runtime.stores.files.lock import held
 
 
@@ -51,7 +51,7 @@ class Fetcher:
     def __init__(self, folder: Path, limits: DownloadLimits, quota: Quota | None = None) -> None:
         self.folder, self.limits = folder, limits
         self._quota = quota or Quota(folder.parent)
-        self._book = AddressBook(folder / "addresses")
+        self._book = AddressBook(folder / EntryKind.ADDRESSES)
         self._flights: dict[str, Flight] = {}
         self._waiting: Counter[str] = Counter()
         self._places_of = PartyPlaces()

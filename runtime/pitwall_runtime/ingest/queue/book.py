@@ -16,6 +16,11 @@ from pitwall_runtime.errors import QueueAwayError
 _PREFIX: Final = "vid_"
 _DIGITS: Final = 32
 _KEPT_SECONDS: Final = 30 * 86_400
+_KEPT_RECORDS: Final = 20_000
+"""In a folder: twice as many as a queue may hold."""
+
+_PRUNED_EVERY: Final = 256
+"""Records that are written before their number is looked at again."""
 
 
 class VideoState(StrEnum):
@@ -101,11 +106,14 @@ def change(book: VideoBook, record: VideoRecord, **changes: Any) -> VideoRecord:
     return changed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FolderBook:
-    """A file per video, for the processes of one machine or one shared volume."""
+    """A file per video, for the processes of one machine or one shared volume; kept for thirty days after the last
+    change, and no more than `most` of them: beyond that those go that are final, the oldest first."""
 
     folder: Path
+    most: int = _KEPT_RECORDS
+    _until_pruned: int = 0
 
     def find(self, key: str) -> VideoRecord | None:
         """The record; None where there is none, or one that cannot be read."""
@@ -119,9 +127,34 @@ class FolderBook:
             write_json(self._path(record.id), record.to_data(), mode=0o600)
         except OSError as error:
             raise QueueAwayError(f"the state of videos cannot be written ({error.strerror}); try again later") from None
+        self._until_pruned -= 1
+        if self._until_pruned < 0:
+            self._until_pruned = min(_PRUNED_EVERY, self.most // 10)
+            self._prune(time.time())
+
+    def _prune(self, now: float) -> None:
+        changed_at = {}
+        for path in self.folder.glob("*.json"):
+            with suppress(OSError):
+                changed_at[path] = path.stat().st_mtime
+        gone = {path for path, changed in changed_at.items() if now - changed > _KEPT_SECONDS}
+        if len(changed_at) - len(gone) > self.most:
+            left = sorted(changed_at.keys() - gone, key=lambda path: (not _is_final(path), changed_at[path]))
+            gone.update(left[: len(left) - self.most])
+        for path in gone:
+            with suppress(OSError):
+                path.unlink()
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()[:40]}.json"
+
+
+def _is_final(path: Path) -> bool:
+    """Whether a record's file may go first; one that cannot be read says nothing worth keeping."""
+    try:
+        return VideoRecord.from_data(read_json(path, None)).state.final
+    except (OSError, ValueError, TypeError, LookupError):
+        return True
 
 
 class RedisBook:

@@ -1,7 +1,8 @@
 """Keeps the cache folder below its quota: what was used longest ago goes first, what is in use never.
 
 A cache entry is one video's pool, one video's embeddings under one encoder, or one download. Each has a lease, a file
-whose lock its users share and whose modification time says when it was last used.
+whose lock its users share and whose modification time says when it was last used. Small entries, a file for a question
+or an address, have a small part of the quota to themselves: whoever invents them evicts no video.
 """
 
 import errno
@@ -30,6 +31,10 @@ _STEP_BYTES: Final = 64 << 20
 _ABANDONED_SECONDS: Final = 3600.0
 """Drafts of dead processes, and locks that nobody holds, are deleted after this time."""
 
+_SMALL_PART: Final = 1 / 100
+_SMALL_BYTES: Final = 64 << 20
+"""What all entries of a small kind may take: this part of the quota, and no more than this."""
+
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -39,15 +44,38 @@ class EntryKind(StrEnum):
     FRAMES = "frames"
     EMBEDDINGS = "embeddings"
     DOWNLOADS = "downloads"
+    QUESTIONS = "questions"
+    ADDRESSES = "addresses"
+
+    @property
+    def is_small(self) -> bool:
+        """Whether entries are small files of no video, kept for speed alone."""
+        return self in (EntryKind.QUESTIONS, EntryKind.ADDRESSES)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether an entry is a file, which is its own lease."""
+        return self is EntryKind.DOWNLOADS or self.is_small
+
+    def folder(self, root: Path) -> Path:
+        """Where entries of this kind lie in a cache folder."""
+        return root / EntryKind.DOWNLOADS / self if self is EntryKind.ADDRESSES else root / self
 
 
-_DEPTH: Final = {EntryKind.FRAMES: 2, EntryKind.EMBEDDINGS: 3, EntryKind.DOWNLOADS: 1}
+_DEPTH: Final = {
+    EntryKind.FRAMES: 2,
+    EntryKind.EMBEDDINGS: 3,
+    EntryKind.DOWNLOADS: 1,
+    EntryKind.QUESTIONS: 2,
+    EntryKind.ADDRESSES: 1,
+}
 """Folders from the kind's folder down to an entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """Something that can be evicted. `bytes` as the disk counts them; `used_at` in epoch seconds."""
+    """Something that can be evicted. `bytes` as the disk counts them; `used_at` in epoch seconds; `video_hash` is empty
+    where it is of no video."""
 
     kind: EntryKind
     path: Path
@@ -58,14 +86,14 @@ class CacheEntry:
     @property
     def lease(self) -> Path:
         """The file whose lock keeps the entry."""
-        return self.path if self.kind is EntryKind.DOWNLOADS else self.path / LEASE
+        return self.path if self.kind.is_file else self.path / LEASE
 
     def evict(self) -> bool:
         """Delete the entry, unless somebody uses it; whether it is gone."""
         with unused(self.lease) as alone:
             if not alone:
                 return False
-            if self.kind is EntryKind.DOWNLOADS:
+            if self.kind.is_file:
                 self.path.unlink(missing_ok=True)
                 return True
             # Renamed first: readers see the whole folder or none.
@@ -129,7 +157,7 @@ class Quota:
         if error.errno not in _FULL:
             return False
         used = disk_bytes(self.root)
-        self._evict(sorted(entries(self.root), key=_age), used, used * _LOW_WATER)
+        self._evict(sorted(_of_videos(entries(self.root)), key=_age), used, used * _LOW_WATER)
         return True
 
     def sweep(self, ahead: int = 0, *, now: float | None = None) -> int:
@@ -143,10 +171,19 @@ class Quota:
                 for entry in found:
                     if now - entry.used_at > self.limits.ttl_seconds:
                         self._try_to_evict(entry)
+            if self.limits.max_bytes:
+                self._trim_small(found)
             used = disk_bytes(self.root)
             if self.limits.max_bytes and used + ahead > self.limits.max_bytes:
-                used = self._evict(found, used, self.limits.max_bytes * _LOW_WATER - ahead)
+                used = self._evict(_of_videos(found), used, self.limits.max_bytes * _LOW_WATER - ahead)
             return used
+
+    def _trim_small(self, oldest_first: list[CacheEntry]) -> None:
+        most = min(self.limits.max_bytes * _SMALL_PART, _SMALL_BYTES)
+        for kind in EntryKind:
+            if kind.is_small and self.bytes_of(kind) > most:
+                mine = (entry for entry in oldest_first if entry.kind is kind)
+                self._evict(mine, self.bytes_of(kind), most * _LOW_WATER)
 
     def _evict(self, oldest_first: Iterable[CacheEntry], used: int, goal: float) -> int:
         for entry in oldest_first:
@@ -170,11 +207,15 @@ class Quota:
 def entries(root: Path) -> Iterator[CacheEntry]:
     """Every entry of a cache folder, in no order; one that is deleted meanwhile is passed over."""
     for kind, depth in _DEPTH.items():
-        for path in _below(root / kind, depth):
-            if path.is_dir() is not (kind is EntryKind.DOWNLOADS):
+        for path in _below(kind.folder(root), depth):
+            if path.is_dir() is not kind.is_file:
                 with suppress(OSError):
-                    video_hash = path.relative_to(root / kind).parts[0]
+                    video_hash = "" if kind.is_small else path.relative_to(root / kind).parts[0]
                     yield CacheEntry(kind, path, video_hash, disk_bytes(path), _used_at(path))
+
+
+def _of_videos(found: Iterable[CacheEntry]) -> Iterator[CacheEntry]:
+    return (entry for entry in found if not entry.kind.is_small)
 
 
 def _below(folder: Path, depth: int) -> Iterator[Path]:

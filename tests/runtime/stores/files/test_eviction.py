@@ -40,11 +40,20 @@ def make(root, number, *, kind=EntryKind.FRAMES, unused_seconds=0.0):
     return lease
 
 
+def make_small(root, kind, count):
+    """So many files of a block each, the first of them used longest ago."""
+    folder = kind.folder(root) / ("e" if kind is EntryKind.QUESTIONS else "")
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        (folder / f"{number:05}").write_bytes(bytes(1000))
+        os.utime(folder / f"{number:05}", (number, number))
+
+
 def left(root):
-    return sorted((entry.kind, int(entry.video_hash, 16)) for entry in entries(root))
+    return sorted((entry.kind, int(entry.video_hash, 16)) for entry in entries(root) if not entry.kind.is_small)
 
 
-@pytest.mark.parametrize("kind", list(EntryKind))
+@pytest.mark.parametrize("kind", [kind for kind in EntryKind if not kind.is_small])
 def test_what_was_used_longest_ago_goes_first(tmp_path, kind):
     for number in range(10):
         make(tmp_path, number, kind=kind, unused_seconds=number * 10)
@@ -77,6 +86,32 @@ def test_what_another_process_uses_stays_until_that_process_dies(tmp_path):
         other.wait()
     Quota(tmp_path, CacheLimits(1)).sweep()
     assert left(tmp_path) == []
+
+
+SMALL = [kind for kind in EntryKind if kind.is_small]
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_questions_and_addresses_have_a_small_part_to_themselves_and_evict_no_video(tmp_path, kind):
+    for number in range(3):
+        make(tmp_path, number, unused_seconds=1e6)
+    limit = 10 * ENTRY_BYTES
+    make_small(tmp_path, kind, 400)  # more than all of the quota
+    assert disk_bytes(tmp_path) > limit
+    used = Quota(tmp_path, CacheLimits(limit)).sweep()
+
+    assert left(tmp_path) == [(EntryKind.FRAMES, number) for number in range(3)]
+    kept = sorted(entry.path.name for entry in entries(tmp_path) if entry.kind is kind)
+    assert kept == [f"{number:05}" for number in range(400 - len(kept), 400)]  # used last
+    assert 0 < disk_bytes(kind.folder(tmp_path)) <= limit / 100 + 4096 * 2  # and the folder itself
+    assert used == disk_bytes(tmp_path)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_questions_and_addresses_that_nobody_used_for_long_go(tmp_path, kind):
+    make_small(tmp_path, kind, 3)
+    Quota(tmp_path, CacheLimits(0, ttl_seconds=500)).sweep(now=501)
+    assert [entry.path.name for entry in entries(tmp_path)] == ["00001", "00002"]
 
 
 def test_use_makes_young(tmp_path):
@@ -207,6 +242,25 @@ def test_what_the_cache_holds_is_shown_oldest_first(tmp_path, capsys):
     assert lines[3].startswith("3 entries; the whole folder has ")
     _, out = cli(capsys, "show", "--cache-dir", tmp_path, "--output", "json")
     assert [entry["video"] for entry in json.loads(out.out)["entries"]] == [f"{n:064x}" for n in (2, 1, 3)]
+
+
+def test_small_entries_are_shown_together_and_cleared_by_kind(tmp_path, capsys):
+    make(tmp_path, 1)
+    make_small(tmp_path, EntryKind.QUESTIONS, 5)
+    make_small(tmp_path, EntryKind.ADDRESSES, 2)
+    _, out = cli(capsys, "show", "--cache-dir", tmp_path)
+    assert [line.split()[:3] for line in out.out.splitlines()[1:3]] == [
+        ["questions", "5", "files,"],
+        ["addresses", "2", "files,"],
+    ]
+    _, out = cli(capsys, "show", "--cache-dir", tmp_path, "--output", "json")
+    assert {kind: count["entries"] for kind, count in json.loads(out.out)["small"].items()} == {
+        "questions": 5,
+        "addresses": 2,
+    }
+    _, out = cli(capsys, "clear", "--cache-dir", tmp_path, "--kind", "questions", "--output", "json")
+    assert len(json.loads(out.out)["deleted"]) == 5
+    assert {entry.kind for entry in entries(tmp_path)} == {EntryKind.FRAMES, EntryKind.ADDRESSES}
 
 
 def test_what_is_chosen_is_cleared_and_what_is_in_use_is_not(tmp_path, capsys):

@@ -1,0 +1,55 @@
+"""The folder of records is bounded by number and age, and keeps what is under way before what is over."""
+
+import os
+import time
+
+from pitwall_runtime.ingest.queue.book import FolderBook, VideoRecord, VideoState
+
+
+def fill(book, names, state, ago=1000.0):
+    """Records of this state, the first changed longest ago, the last so many seconds ago."""
+    for age, name in enumerate(reversed(names)):
+        book.put(VideoRecord(name, state))
+        changed = time.time() - ago - age
+        os.utime(book._path(name), (changed, changed))
+
+
+def test_of_too_many_records_the_oldest_finished_ones_go_first(tmp_path):
+    book = FolderBook(tmp_path, most=20)
+    fill(book, [f"waits {number}" for number in range(10)], VideoState.QUEUED)
+    fill(book, [f"done {number}" for number in range(10)], VideoState.READY)
+    fill(book, [f"new {number}" for number in range(6)], VideoState.FAILED, ago=10)
+    for _ in range(5):
+        book.put(VideoRecord("newest"))
+
+    assert len(list(tmp_path.glob("*.json"))) <= 22
+    assert all(book.find(f"waits {number}") for number in range(10))
+    kept = [number for number in range(10) if book.find(f"done {number}")]
+    assert kept == list(range(10 - len(kept), 10))
+    assert 3 <= len(kept) <= 5
+    assert all(book.find(f"new {number}") for number in range(6))
+    assert book.find("newest")
+
+
+def test_where_nothing_is_finished_the_oldest_goes(tmp_path):
+    book = FolderBook(tmp_path, most=10)
+    fill(book, [f"waits {number}" for number in range(30)], VideoState.QUEUED)
+    assert len(list(tmp_path.glob("*.json"))) <= 12
+
+
+def test_a_record_that_nobody_changed_for_thirty_days_goes(tmp_path):
+    book = FolderBook(tmp_path)
+    book.put(VideoRecord("old"))
+    month_ago = time.time() - 31 * 86_400
+    os.utime(book._path("old"), (month_ago, month_ago))
+    FolderBook(tmp_path).put(VideoRecord("new"))
+    assert (book.find("old"), book.find("new")) == (None, VideoRecord("new"))
+
+
+def test_a_record_that_cannot_be_read_goes_before_one_that_waits(tmp_path):
+    book = FolderBook(tmp_path, most=10)
+    fill(book, [f"waits {number}" for number in range(10)], VideoState.QUEUED)
+    (tmp_path / "damaged.json").write_text("{")
+    book._prune(time.time())
+    assert not (tmp_path / "damaged.json").exists()
+    assert book.find("waits 0")
