@@ -2,17 +2,19 @@
 
 An operator of single namespaces claims each by a Lease there; one of the whole cluster keeps out of namespaces that
 are claimed. Of two that want the same, the one that came first has it, and learns of the other, to tell people.
+Others may write these Leases too: what cannot be read of one counts as not said, and is written anew.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
+from pitwall_crds.host.printable import printable
 from pitwall_crds.names import ObjectLabel
 from pitwall_operator.kube.client import LEASES, Kube, Object
 from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeNotFoundError, KubeRefusedError
@@ -27,6 +29,9 @@ CLAIM_LABEL: Final = "pitwall.dev/claim"
 SCOPE: Final = "pitwall.dev/scope"
 RIVAL: Final = "pitwall.dev/rival"
 """Annotation of a claim: who wants the same, and since when he last said so."""
+
+NAME_CHARACTERS: Final = 320
+"""Of another operator's name; a namespace, a slash and the name of a Lease have 317."""
 
 CLUSTER: Final = "cluster"
 NAMESPACE: Final = "namespace"
@@ -69,7 +74,7 @@ class Claims:
 
     _contested: dict[str, str] = field(default_factory=dict)
     _seen: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
-    _said: str = ""
+    _said: dict[str, str] = field(default_factory=dict)
 
     def are_ours(self, found: Object) -> bool:
         """Whether a resource is this operator's business."""
@@ -96,23 +101,32 @@ class Claims:
 
     async def settle(self) -> bool:
         """Claim what is to be claimed, and learn what is another's; whether that changed. What cannot be found out
-        stays as it was."""
-        before, contested, self._contested = dict(self.rivals), self._contested, {}
-        try:
-            await (self._claim_each() if self.scope.namespaces else self._claim_the_rest())
-        except KubeRefusedError as error:
-            self._say(f"other operators cannot be kept apart: {error}; give this one the rights on leases")
-        except KubeError as error:
-            self._contested = contested
-            log.warning("claims cannot be renewed: %s", error)
+        stays as it was, and keeps nothing else from being settled."""
+        before, contested = dict(self.rivals), dict(self._contested)
+        for namespace in self.scope.namespaces:
+            await self._settle(namespace, self._claim(namespace, namespace))
+        if not self.scope.namespaces:
+            await self._settle(EVERYWHERE, self._claim_the_rest())
         if self.rivals != before:
             whose = ", ".join(f"{place or 'the cluster'} is {rival}'s" for place, rival in sorted(self.rivals.items()))
             log.warning("claims: %s", whose or "no namespace is another operator's")
         return (self.rivals, self._contested) != (before, contested)
 
-    async def _claim_each(self) -> None:
-        for namespace in self.scope.namespaces:
-            await self._claim(namespace, namespace)
+    async def _settle(self, place: str, claiming: Coroutine[Any, Any, None]) -> None:
+        """One claim; whatever it meets, the others are settled all the same."""
+        words, where = "", place or "the cluster"
+        try:
+            await claiming
+        except KubeRefusedError as error:
+            self._contested.pop(place, None)
+            words = f"other operators cannot be kept apart: {error}; give this one the rights on leases"
+        except KubeError as error:
+            log.warning("the claim of %s cannot be renewed: %s", where, error)
+        except Exception:  # a Lease that others wrote must stop neither the other claims nor the turns
+            log.exception("the claim of %s could not be settled; again in %.0f s", where, RENEW_SECONDS)
+        if words and words != self._said.get(place):
+            log.warning("%s", words)
+        self._said[place] = words
 
     async def _claim_the_rest(self) -> None:
         """The whole cluster, but for what others have claimed."""
@@ -145,9 +159,12 @@ class Claims:
             await self._protest(found)
             return
         self.rivals.pop(place, None)
-        rival, _, since = (found["metadata"].get("annotations") or {}).get(RIVAL, "").partition(" ")
-        if since and self.kube.clock() - float(since) < DURATION_SECONDS:
+        rival = _rival(found, self.kube.clock())
+        if rival:
             self._contested[place] = rival
+        else:
+            self._contested.pop(place, None)
+        self._mark(found)
         found["spec"] = {
             "holderIdentity": self.scope.owner,
             "leaseDurationSeconds": int(DURATION_SECONDS),
@@ -158,13 +175,14 @@ class Claims:
 
     async def _protest(self, claim: Object) -> None:
         """Tell the holder of a claim that somebody else wants it."""
-        claim["metadata"].setdefault("annotations", {})[RIVAL] = f"{self.scope.owner} {self.kube.clock():.0f}"
+        said = {RIVAL: f"{self.scope.owner} {self.kube.clock():.0f}"}
+        claim["metadata"]["annotations"] = {**_annotations(claim), **said}
         with contextlib.suppress(KubeConflictError):
             await self.kube.put_lease(claim)
 
     def _is_anothers(self, claim: Object) -> bool:
         """Whether another operator holds it, and renewed it lately as far as could be seen."""
-        holder, renewed = _holder(claim), claim["spec"].get("renewTime", "")
+        holder, renewed = _holder(claim), str(_spec(claim).get("renewTime", ""))[:NAME_CHARACTERS]
         key = (claim["metadata"]["namespace"], claim["metadata"]["name"])
         seen, at = self._seen.get(key, ("", 0.0))
         if seen != f"{holder} {renewed}":
@@ -173,23 +191,44 @@ class Claims:
         return holder not in ("", self.scope.owner) and self.clock() - at < DURATION_SECONDS
 
     def _fresh(self, namespace: str) -> Object:
-        labels = {ObjectLabel.NAME.value: "pitwall", CLAIM_LABEL: self.scope.instance or DEFAULT}
-        scope = NAMESPACE if self.scope.namespaces else CLUSTER
-        metadata = {"namespace": namespace, "name": self.scope.claim, "labels": labels, "annotations": {SCOPE: scope}}
+        metadata = {"namespace": namespace, "name": self.scope.claim}
         return {"apiVersion": LEASES.api_version, "kind": LEASES.name, "metadata": metadata, "spec": {}}
 
-    def _say(self, words: str) -> None:
-        if words != self._said:
-            log.warning("%s", words)
-        self._said = words
+    def _mark(self, claim: Object) -> None:
+        """Say what a claim of ours is, also where somebody said something else."""
+        metadata, scope = claim["metadata"], NAMESPACE if self.scope.namespaces else CLUSTER
+        labels = {ObjectLabel.NAME.value: "pitwall", CLAIM_LABEL: self.scope.instance or DEFAULT}
+        metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
+        metadata["annotations"] = {**_annotations(claim), SCOPE: scope}
+
+
+def _spec(claim: Object) -> Mapping[str, Any]:
+    return claim.get("spec") or {}
+
+
+def _annotations(claim: Object) -> Mapping[str, str]:
+    return claim["metadata"].get("annotations") or {}
 
 
 def _holder(claim: Object) -> str:
-    return str((claim.get("spec") or {}).get("holderIdentity") or "")
+    """Printable, since it is told to people, and no longer than a name can be."""
+    return printable(str(_spec(claim).get("holderIdentity") or "")[:NAME_CHARACTERS])
+
+
+def _rival(claim: Object, now: float) -> str:
+    """Who said lately that it wants the same; empty if nobody did, or nobody can read it."""
+    rival, _, since = _annotations(claim).get(RIVAL, "").partition(" ")
+    if not (since.isascii() and since.isdigit() and len(since) <= _MOST_DIGITS):
+        return ""
+    return printable(rival[:NAME_CHARACTERS]) if abs(now - int(since)) < DURATION_SECONDS else ""
+
+
+_MOST_DIGITS: Final = 12
+"""Of epoch seconds."""
 
 
 def _scope(claim: Object) -> str:
-    return str((claim["metadata"].get("annotations") or {}).get(SCOPE, ""))
+    return _annotations(claim).get(SCOPE, "")
 
 
 def _age(claim: Object) -> tuple[str, str]:

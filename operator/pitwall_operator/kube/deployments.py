@@ -147,9 +147,9 @@ class RolloutPools:
         seen: dict[str, dict[Pool, PoolSeen]] = {}
         for found in self.shared.cache.deployments_of(self.rollout):
             labels = found["metadata"]["labels"]
-            pool = labels.get(ObjectLabel.POOL, "")
-            if pool in POOLS and not found["metadata"].get("deletionTimestamp"):
-                seen.setdefault(labels.get(ObjectLabel.VARIANT, ""), {})[Pool(pool)] = await self._seen(found)
+            pool, variant = labels.get(ObjectLabel.POOL, ""), labels.get(ObjectLabel.VARIANT, "")
+            if variant and pool in POOLS and not found["metadata"].get("deletionTimestamp"):
+                seen.setdefault(variant, {})[Pool(pool)] = await self._seen(found)
         return seen
 
     async def _seen(self, found: Object) -> PoolSeen:
@@ -244,7 +244,11 @@ class RolloutPools:
                 found = await self.shared.kube.get(REVISIONS, owner.namespace, revision_name(owner.name, revision))
             if number > KEPT_REVISIONS:  # each generation has one revision at most
                 await self._forget_old_revisions(owner, revision)
-        return str(found["data"]["image"])
+        known = (found.get("data") or {}).get("image")
+        if not isinstance(known, str) or not known:
+            name = revision_name(owner.name, revision)
+            raise KubeRefusedError(f"ControllerRevision {name!r} names no image: delete it, and it is made anew")
+        return known
 
     async def _kept_revision(self, owner: Owner, revision: str) -> Object | None:
         try:

@@ -9,10 +9,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from pitwall_operator.kube.client import LEASES, Kube, Object
 from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeNotFoundError
@@ -64,8 +64,9 @@ class Lease:
         self._follow("it was given back")
         with contextlib.suppress(KubeError):
             found = await self.kube.get(LEASES, self.namespace, self.name)
-            if found["spec"].get("holderIdentity") == self.identity:
-                found["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
+            if _spec(found).get("holderIdentity") == self.identity:
+                said = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
+                found["spec"] = {**_spec(found), **said}
                 await self.kube.put_lease(found)
 
     async def _try_once(self) -> None:
@@ -90,14 +91,16 @@ class Lease:
         except KubeNotFoundError:
             await self.kube.put_lease(self._fresh())
             return True
-        holder = found["spec"].get("holderIdentity") or ""
+        spec = _spec(found)
+        holder = spec.get("holderIdentity") or ""
         if holder not in ("", self.identity) and not self._expired(found):
             self._held_until = 0.0
             return False
+        taken = {name: spec[name] for name in ("acquireTime", "leaseTransitions") if name in spec}
         if holder != self.identity:
-            transitions = int(found["spec"].get("leaseTransitions") or 0) + 1
-            found["spec"] |= {"acquireTime": _now(), "leaseTransitions": transitions}
-        found["spec"] |= {
+            taken = {"acquireTime": _now(), "leaseTransitions": _following(spec.get("leaseTransitions"))}
+        found["spec"] = {
+            **taken,
             "holderIdentity": self.identity,
             "leaseDurationSeconds": int(DURATION_SECONDS),
             "renewTime": _now(),
@@ -134,6 +137,19 @@ class Lease:
         self._held_until = 0.0
         self._leading.clear()
         log.warning("%s no longer holds the lease %s/%s: %s", self.identity, self.namespace, self.name, why)
+
+
+def _spec(found: Object) -> Mapping[str, Any]:
+    """What a Lease says; whoever may write Leases can leave it without."""
+    return found.get("spec") or {}
+
+
+def _following(transitions: object) -> int:
+    """The number after this one, as far as the API server's 32 bits go; what is no number counts as none."""
+    return transitions + 1 if isinstance(transitions, int) and 0 <= transitions < _MOST_TRANSITIONS else 1
+
+
+_MOST_TRANSITIONS: Final = 2**31 - 1
 
 
 def _now() -> str:

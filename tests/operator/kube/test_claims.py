@@ -17,14 +17,14 @@ class LeasesKube:
     """The Leases of a cluster, with optimistic locking."""
 
     def __init__(self, now: list[float]) -> None:
-        self.now, self.leases, self.version, self.trouble = now, {}, 0, None
+        self.now, self.leases, self.version, self.trouble, self.broken = now, {}, 0, None, {}
 
     def clock(self) -> float:
         return self.now[0]
 
     async def get(self, kind, namespace, name):
-        if self.trouble:
-            raise self.trouble
+        if trouble := self.trouble or self.broken.get(namespace):
+            raise trouble
         if (namespace, name) not in self.leases:
             raise KubeNotFoundError(name)
         return copy.deepcopy(self.leases[namespace, name])
@@ -33,7 +33,7 @@ class LeasesKube:
         if self.trouble:
             raise self.trouble
         label, _, value = selector.partition("=")
-        found = [one for one in self.leases.values() if one["metadata"]["labels"].get(label) == value]
+        found = [one for one in self.leases.values() if (one["metadata"].get("labels") or {}).get(label) == value]
         yield {"items": copy.deepcopy(found)}
 
     async def put_lease(self, manifest):
@@ -165,3 +165,64 @@ async def test_without_the_rights_an_operator_works_and_says_what_is_missing_onc
 
     assert alone.are_ours(rollout("shop"))
     assert caplog.text.count("give this one the rights on leases") == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param("me then", id="no time"),
+        pytest.param("me", id="nothing but a name"),
+        pytest.param("me nan", id="a number that is none"),
+        pytest.param("me 1e400", id="more than a number"),
+        pytest.param("me " + "9" * 5000, id="a number without end"),
+        pytest.param("me 1000000", id="a time that is far away"),
+        pytest.param("me ١٠٠٠", id="digits of another script"),
+    ],
+)
+async def test_a_rival_that_nobody_can_read_is_none(operator, kube, said):
+    alone = operator("a", "shop")
+    await alone.settle()
+    kube.leases["shop", "pitwall-claim-default"]["metadata"]["annotations"]["pitwall.dev/rival"] = said
+    await alone.settle()
+
+    assert alone.are_ours(rollout("shop"))
+    assert not alone.contested("shop")
+
+
+async def test_a_rivals_name_is_told_in_printable_words_and_no_longer_than_a_name(operator, kube):
+    alone = operator("a", "shop")
+    await alone.settle()
+    said = {"pitwall.dev/rival": "\x1b[31m" + "m" * 5000 + " 1000"}
+    kube.leases["shop", "pitwall-claim-default"]["metadata"]["annotations"] = said
+    await alone.settle()
+
+    assert "operator \\x1b[31mmmm" in alone.contested("shop")
+    assert len(alone.contested("shop")) < 600
+
+
+@pytest.mark.parametrize("spoilt", [{"spec": None}, {"metadata": {"labels": None, "annotations": None}}], ids=str)
+async def test_what_others_wrote_on_a_claim_is_written_anew(operator, kube, now, spoilt):
+    scoped, wide = operator("shop", "shop"), operator("a")
+    await scoped.settle()
+    lease = kube.leases["shop", "pitwall-claim-default"]
+    lease["metadata"] |= spoilt.get("metadata", {})
+    lease["spec"] = spoilt.get("spec", lease["spec"])
+    await scoped.settle()
+    await wide.settle()
+
+    assert not wide.are_ours(rollout("shop"))
+    assert lease is not kube.leases["shop", "pitwall-claim-default"]
+
+
+async def test_a_claim_that_cannot_be_settled_keeps_no_other_from_it(operator, kube, caplog):
+    several = operator("a", "evil", "shop")
+    kube.broken["evil"] = ValueError("nobody foresaw this")
+    await several.settle()
+
+    assert ("shop", "pitwall-claim-default") in kube.leases
+    assert "the claim of evil could not be settled" in caplog.text
+
+    kube.broken["evil"] = KubeRefusedError("leases is forbidden")
+    other = operator("b", "evil", "shop")
+    await other.settle()
+    assert not other.are_ours(rollout("shop"))

@@ -189,6 +189,7 @@ async def test_a_pool_whose_service_somebody_deleted_is_of_no_revision(deploymen
 async def test_strange_and_leaving_deployments_are_no_pools(deployments, cache):
     place(cache, deletionTimestamp="2026-01-01T00:00:00Z")
     cache.put(DEPLOYMENTS, deployment(2, name="x", labels={**LABELS, "pitwall.dev/pool": "blue"}))
+    cache.put(DEPLOYMENTS, deployment(3, name="y", labels={"pitwall.dev/pool": "main", ROLLOUT_LABEL: "sampler"}))
 
     assert await deployments.of(ROLLOUT).pools() == {}
 
@@ -291,6 +292,17 @@ async def test_old_revisions_that_cannot_be_listed_stay_and_the_pool_runs(deploy
 
     assert api.asked()[-1][0] == "PATCH"
     assert "old revisions of shop/aks-v1 stay" in caplog.text
+
+
+async def test_a_kept_revision_without_an_image_is_said_to_be_one(deployments, cache, api):
+    declared = variant()
+    revision = revision_of(declared)
+    serve(api, revision)
+    api.on("POST", REVISIONS.path("shop"), 409, {"message": "exists"})
+    api.on("GET", REVISIONS.path("shop", f"aks-v1-{revision}"), 200, {"metadata": {}})
+
+    with pytest.raises(KubeRefusedError, match="names no image: delete it, and it is made anew"):
+        await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 1)
 
 
 async def test_a_kept_spec_comes_back_as_it_was_or_not_at_all(kube, api):

@@ -192,3 +192,27 @@ async def test_keeping_goes_on_until_told_to_stop_whatever_fails(replica, kube):
         stopped.set()
         await keeping
     assert kube.holder == "one"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param(None, id="none at all"),
+        pytest.param({"leaseTransitions": 2**31 - 1}, id="one more change of hands than can be counted"),
+        pytest.param({"holderIdentity": "one", "strategy": "OldestEmulationVersion"}, id="of another kind of election"),
+    ],
+)
+async def test_a_lease_that_others_wrote_is_taken_and_written_anew(replica, kube, spec):
+    one = replica("one")
+    await one._try_once()
+    kube.found = {**kube.found, "spec": spec}
+    await one._try_once()
+
+    assert one.may_act()
+    assert kube.holder == "one"
+    assert kube.found["spec"].keys() <= {
+        "holderIdentity", "leaseDurationSeconds", "acquireTime", "renewTime", "leaseTransitions",
+    }  # fmt: skip
+    assert kube.found["spec"].get("leaseTransitions", 0) < 2**31
+    kube.found = {**kube.found, "spec": None}
+    await one.release()
