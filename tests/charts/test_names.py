@@ -36,7 +36,7 @@ def test_a_release_name_as_long_as_helm_allows_leaves_room_in_every_name(helm, r
     for one in objects:
         limit = (
             253
-            if one["kind"] in ("Secret", "ConfigMap") or one["kind"].startswith(("Cluster", "Valid", "Custom"))
+            if one["kind"] in ("Secret", "ConfigMap") or one["kind"].startswith(("Cluster", "Valid", "Custom", "Role"))
             else 63
         )
         assert len(one["metadata"]["name"]) <= limit, one["metadata"]["name"]

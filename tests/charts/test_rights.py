@@ -12,6 +12,7 @@ from pitwall_operator.kube.rights import Right
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
+PARTS = ("-operator", "-operator-lease", "-operator-claim", "-gateway")
 ADMINISTRATOR = ROOT / "examples" / "install" / "administrator.yaml"
 
 
@@ -30,14 +31,16 @@ def test_a_set_of_namespaces_needs_no_right_outside_of_them(render):
 @pytest.mark.parametrize("case", ["default", "namespaced", "everything"])
 def test_nobody_is_given_more_than_he_uses(render, case):
     roles = render(case).all("ClusterRole") + render(case).all("Role")
-    given = {part: set(_given(roles, part)) for part in ("-operator", "-operator-lease", "-gateway")}
+    given = {part: set(_given(roles, part)) for part in PARTS}
 
     assert {replace(right, name="") for right in given["-operator-lease"]} == rights.LEASE
     everywhere = any(role["kind"] == "ClusterRole" and _is_of(role, "-operator") for role in roles)
     own = rights.SURVEY if everywhere else rights.CLAIMS
     assert {replace(right, name="") for right in given["-operator"]} == rights.OPERATOR | own
-    named = {right.verb for right in given["-operator"] if right.resource == "leases" and not right.name}
-    assert named <= {"create", "list"}, "no Lease of somebody else may be read alone or changed"
+    assert {replace(right, name="") for right in given["-operator-claim"]} == (rights.CLAIMS if everywhere else set())
+    for part in PARTS:
+        named = {right.verb for right in given[part] if right.resource == "leases" and not right.name}
+        assert named <= {"create", "list"}, "no Lease of somebody else may be read alone or changed"
     assert given["-gateway"] == rights.GATEWAY
     assert not any("*" in str(right) for right in rights.INSTALLER)
     assert not any(right.resource == "secrets" for right in rights.OPERATOR)
@@ -56,6 +59,15 @@ def _given(roles, suffix):
             for rule in role["rules"]:
                 for group, resource, verb in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"]):
                     yield Right(group, resource, verb, *rule.get("resourceNames", ()))
+
+
+def test_the_whole_cluster_is_claimed_where_administrators_alone_write(render):
+    rendered = render("default")
+    (role,) = [one for one in rendered.all("Role") if _is_of(one, "-operator-claim")]
+    (operator,) = [one for one in rendered.all("Deployment") if one["metadata"]["name"].endswith("-operator")]
+
+    assert role["metadata"]["namespace"] == "kube-system"
+    assert "--claims-namespace=kube-system" in operator["spec"]["template"]["spec"]["containers"][0]["args"]
 
 
 def test_who_installs_in_a_namespace_must_be_able_to_make_whatever_the_chart_makes_there(render):

@@ -1,5 +1,6 @@
 """Several operators in one cluster: each has its own Rollouts, and where two want the same, people are told."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from harness.world import Operator
 from pitwall_operator.kube.claims import RENEW_SECONDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+CLAIMS_NAMESPACE = "kube-system"
 NOTICED = 6 * RENEW_SECONDS
 
 
@@ -25,6 +27,16 @@ def another(scenario: Scenario, plane: ControlPlane, name: str, instance: str = 
     made = Operator(plane, own.flags, own.prometheus, own.namespace, own.folder, name, options=options, **changes)
     scenario.replicas.append(made)
     return made.start().await_ready()
+
+
+def a_claim(name: str) -> dict[str, Any]:
+    """A Lease that says that somebody else has the whole cluster."""
+    head = {
+        "name": name, "labels": {"pitwall.dev/claim": "default"}, "annotations": {"pitwall.dev/scope": "cluster"},
+    }  # fmt: skip
+    now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    spec = {"holderIdentity": "elsewhere/me", "leaseDurationSeconds": 3600, "renewTime": now}
+    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": head, "spec": spec}
 
 
 def acted_as(scenario: Scenario, operator: Operator) -> bool:
@@ -49,6 +61,19 @@ def test_an_operator_of_the_cluster_keeps_out_of_a_namespace_that_has_one(
 
     scenario.operator.process.stop()
     until(lambda: acted_as(scenario, wide), seconds=2 * NOTICED, what="the operator of the cluster at work again")
+
+
+def test_a_tenants_lease_keeps_no_operator_from_the_cluster(scenario: Scenario, control_plane: ControlPlane):
+    """The Lease says that it is of the whole cluster, and is older than the operator's own."""
+    names = ("pitwall-claim-default-everywhere", "mine")
+    for name in names:
+        scenario.kubectl.apply(a_claim(name), scenario.namespace)
+    wide = another(scenario, control_plane, "wide", cluster_wide=True)
+    scenario.apply("rollout.yaml")
+
+    until(lambda: acted_as(scenario, wide), what="the operator of the cluster at work")
+    told = scenario.kubectl.get("lease", names[0], CLAIMS_NAMESPACE)
+    assert told["spec"]["holderIdentity"] == f"{world.LEASE_NAMESPACE}/wide-operator"
 
 
 @pytest.mark.soak

@@ -92,7 +92,7 @@ def _prometheus(settings: OperatorSettings, kube: Kube) -> PrometheusSource | No
 
 def _claims(settings: OperatorSettings, kube: Kube) -> Claims:
     owner = f"{settings.lease_namespace}/{settings.lease_name}"
-    return Claims(kube, OperatorScope(owner, settings.lease_namespace, settings.instance, settings.namespaces))
+    return Claims(kube, OperatorScope(owner, settings.claims_namespace, settings.instance, settings.namespaces))
 
 
 def _controller(
@@ -115,9 +115,11 @@ async def _serve(
     stopped: asyncio.Event,
 ) -> None:
     watch, background = Watch(_watching(settings, kube, controller)), controller.background
+    claims = controller.reconciler.claims
     server = probes.serve(
         settings.port, metrics.registry, healthy=lambda: watch.trouble or background.trouble(),
         ready=lambda: controller.refused or ("" if watch.ready.is_set() else "the watches are being opened"),
+        note=lambda: claims.held_back() if lease.leading.is_set() else "",
     )  # fmt: skip
     await _definitions(kube, stopped)
     watch.start()
@@ -125,9 +127,9 @@ async def _serve(
     election = asyncio.create_task(background.keep("lease", lambda: lease.keep(end_election), end_election))
     rounds = {
         "turns": lambda: controller.lead(lease.leading, stopped),
-        "claims": lambda: controller.reconciler.claims.keep(lease.leading, stopped, controller.wake_all),
+        "claims": lambda: claims.keep(lease.leading, stopped, controller.wake_all),
         "reader": lambda: controller.reader.keep_reading(stopped),
-        "leader metric": lambda: _tell(metrics, lease, stopped),
+        "leader metric": lambda: _tell(metrics, lease, claims, stopped),
     }
     work = [asyncio.create_task(background.keep(name, begin, stopped), name=name) for name, begin in rounds.items()]
     endings = [asyncio.create_task(stopped.wait()), asyncio.create_task(watch.ended.wait())]
@@ -192,9 +194,11 @@ async def _definitions(kube: Kube, stopped: asyncio.Event) -> None:
             await asyncio.wait_for(stopped.wait(), 1.0)
 
 
-async def _tell(metrics: OperatorMetrics, lease: Lease, stopped: asyncio.Event) -> None:
+async def _tell(metrics: OperatorMetrics, lease: Lease, claims: Claims, stopped: asyncio.Event) -> None:
     while not stopped.is_set():
-        metrics.leads(lease.leading.is_set())
+        leading = lease.leading.is_set()
+        metrics.leads(leading)
+        metrics.held_back(claims.rivals if leading else ())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopped.wait(), 1.0)
 

@@ -1,6 +1,6 @@
 """Exports the metrics of the operator in a cluster, computed when they are scraped."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -12,6 +12,7 @@ from pitwall_crds.names import Label, Metric
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.kube.cache import Key
+from pitwall_operator.kube.claims import CLUSTER, EVERYWHERE, NAMESPACE
 from pitwall_operator.values.truths import truths
 
 TURN_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -76,6 +77,10 @@ class OperatorMetrics:
             registry=self.registry,
         )  # fmt: skip
         self._queue = Gauge("pitwall_operator_queue_length", "Rollouts known to the queue", registry=self.registry)
+        self._held_back = Gauge(
+            "pitwall_operator_held_back", "Namespaces that other operators have; 1 for the whole cluster", ("scope",),
+            registry=self.registry,
+        )  # fmt: skip
         self._leader = Gauge("pitwall_operator_leader", "1 while this replica takes turns", registry=self.registry)
 
     def count(self, verb: str, resource: str) -> None:
@@ -89,6 +94,11 @@ class OperatorMetrics:
     def waiting(self, count: int) -> None:
         """So many rollouts are known to the queue."""
         self._queue.set(count)
+
+    def held_back(self, places: Collection[str]) -> None:
+        """What this operator keeps out of, since others have it; the whole cluster is EVERYWHERE."""
+        self._held_back.labels(CLUSTER).set(EVERYWHERE in places)
+        self._held_back.labels(NAMESPACE).set(len(set(places) - {EVERYWHERE}))
 
     def leads(self, leading: bool) -> None:
         """Whether this replica takes turns; one that does not knows nothing new of any rollout, and says nothing."""

@@ -13,25 +13,32 @@ from pitwall_crds.host.sockets import listen
 
 
 def serve(
-    port: int, registry: CollectorRegistry, *, healthy: Callable[[], str], ready: Callable[[], str]
+    port: int,
+    registry: CollectorRegistry,
+    *,
+    healthy: Callable[[], str],
+    ready: Callable[[], str],
+    note: Callable[[], str] = str,
 ) -> SideServer:
-    """Listen; `healthy` and `ready` return what is wrong, empty if nothing is. Raises PortError."""
+    """Listen; `healthy` and `ready` return what is wrong, empty if nothing is; `note` what is worth knowing of one that
+    is ready. Raises PortError."""
 
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     routes = [
         Route("/healthz", _probe(healthy)),
-        Route("/readyz", _probe(ready)),
+        Route("/readyz", _probe(ready, note)),
         Route("/metrics", metrics),
     ]
     everybody = "0.0.0.0"  # noqa: S104 – kubelet and Prometheus call from outside
     return SideServer(Starlette(routes=routes), listen(everybody, port))
 
 
-def _probe(trouble: Callable[[], str]) -> Callable[[Request], Awaitable[Response]]:
+def _probe(trouble: Callable[[], str], note: Callable[[], str] = str) -> Callable[[Request], Awaitable[Response]]:
     async def answer(_: Request) -> Response:
         words = trouble()
-        return PlainTextResponse(words or "ok", status_code=503 if words else 200)
+        said = words or "; ".join(filter(None, ("ok", note())))
+        return PlainTextResponse(said, status_code=503 if words else 200)
 
     return answer

@@ -45,6 +45,7 @@ class OperatorSettings:
     stale_seconds: float
     lease_namespace: str
     lease_name: str
+    claims_namespace: str
     identity: str
     port: int
     webhook_port: int
@@ -66,7 +67,7 @@ def read(arguments: Sequence[str]) -> OperatorSettings:
     token = os.environ.get("PITWALL_PROMETHEUS_TOKEN", "")
     plain = ("kubeconfig", "context", "instance", "flags_url", "flags_authority", "prometheus_url",
              "prometheus_timeout_seconds", "read_seconds",
-             "stale_seconds", "lease_namespace", "lease_name", "identity", "port", "webhook_port",
+             "stale_seconds", "lease_namespace", "lease_name", "claims_namespace", "identity", "port", "webhook_port",
              "webhook_certificate", "webhook_private_key", "resync_seconds", "watch_silence_seconds",
              "workers")  # fmt: skip
     return OperatorSettings(
@@ -105,6 +106,10 @@ def _cluster_options(group: Any) -> None:
     )  # fmt: skip
     group.add_argument("--lease-namespace", default=os.environ.get("POD_NAMESPACE", "default"))
     group.add_argument("--lease-name", default="pitwall-operator", help="one Lease for each set of replicas")
+    group.add_argument(
+        "--claims-namespace", default="kube-system",
+        help="where operators of the whole cluster claim it, the same for all: one in which administrators alone write",
+    )  # fmt: skip
     group.add_argument(
         "--identity", default=os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
         help="how the Lease calls this replica; no two replicas may share it",

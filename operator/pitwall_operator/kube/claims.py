@@ -1,15 +1,16 @@
 """Keeps the operators of a cluster apart: which Rollouts are this one's, by instance and by namespace.
 
 An operator of single namespaces claims each by a Lease there; one of the whole cluster keeps out of namespaces that
-are claimed. Of two that want the same, the one that came first has it, and learns of the other, to tell people.
-Others may write these Leases too: what cannot be read of one counts as not said, and is written anew.
+are claimed, and claims the rest by a Lease where administrators alone write. Of two that want the same, the one that
+came first has it, and learns of the other, to tell people. Whoever may write Leases in a namespace can keep an operator
+out of that one, and of no other; what cannot be read of a Lease counts as not said, and is written anew.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -33,6 +34,11 @@ RIVAL: Final = "pitwall.dev/rival"
 NAME_CHARACTERS: Final = 320
 """Of another operator's name; a namespace, a slash and the name of a Lease have 317."""
 
+SAID_SECONDS: Final = 60.0
+"""An operator that keeps out of what it is for says so this often."""
+SHOWN: Final = 5
+"""So many of the namespaces that it keeps out of are named."""
+
 CLUSTER: Final = "cluster"
 NAMESPACE: Final = "namespace"
 EVERYWHERE: Final = ""
@@ -45,21 +51,26 @@ class OperatorScope:
 
     Attributes:
         owner: its name among operators, the same for all its replicas: `namespace/lease`.
-        home: the namespace that it runs in.
+        claims_in: the namespace of the claims of the whole cluster, the same for all operators. Whoever may write
+            Leases there can keep an operator out of everything.
         instance: the value of the label `pitwall.dev/instance` of its Rollouts; empty: those without the label.
         namespaces: those that it watches; none are all.
     """
 
     owner: str
-    home: str
+    claims_in: str = "kube-system"
     instance: str = ""
     namespaces: tuple[str, ...] = ()
 
     @property
     def claim(self) -> str:
         """The name of its Lease in a namespace that it claims."""
-        name = f"pitwall-claim-{self.instance or DEFAULT}"
-        return name if self.namespaces else f"{name}-everywhere"
+        return self.of_a_namespace if self.namespaces else f"{self.of_a_namespace}-everywhere"
+
+    @property
+    def of_a_namespace(self) -> str:
+        """The name of the Lease of each namespace that somebody claims."""
+        return f"pitwall-claim-{self.instance or DEFAULT}"
 
 
 @dataclass(slots=True)
@@ -75,6 +86,7 @@ class Claims:
     _contested: dict[str, str] = field(default_factory=dict)
     _seen: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
     _said: dict[str, str] = field(default_factory=dict)
+    _told_at: float = float("-inf")
 
     def are_ours(self, found: Object) -> bool:
         """Whether a resource is this operator's business."""
@@ -91,6 +103,22 @@ class Claims:
             "(watch.namespaces) or another instance (operator.instance)"
         )
 
+    def held_back(self) -> str:
+        """What this operator keeps out of, whose that is and what sets the two apart; empty if it has all it wants."""
+        whole = self.rivals.get(EVERYWHERE)
+        if whole:
+            lease = f"{self.scope.claims_in}/{self.scope.claim}"
+            return (
+                f"operator {whole} has the whole cluster by Lease {lease}, so this one does nothing: stop one of them, "
+                "or give it namespaces (watch.namespaces) or another instance (operator.instance)"
+            )
+        shown = ", ".join(f"{place} ({rival})" for place, rival in sorted(self.rivals.items())[:SHOWN])
+        more = f" and {len(self.rivals) - SHOWN} more" if len(self.rivals) > SHOWN else ""
+        return shown and (
+            f"other operators have these namespaces by Leases {self.scope.of_a_namespace} in them, so this one does "
+            f"nothing there: {shown}{more}"
+        )
+
     async def keep(self, leading: asyncio.Event, stopped: asyncio.Event, changed: Callable[[], None]) -> None:
         """Renew the claims while this replica leads, and call `changed` when others' claims have."""
         while not stopped.is_set():
@@ -104,49 +132,46 @@ class Claims:
         stays as it was, and keeps nothing else from being settled."""
         before, contested = dict(self.rivals), dict(self._contested)
         for namespace in self.scope.namespaces:
-            await self._settle(namespace, self._claim(namespace, namespace))
+            await self._settle(f"namespace {namespace}", self._claim(namespace, namespace))
         if not self.scope.namespaces:
-            await self._settle(EVERYWHERE, self._claim_the_rest())
-        if self.rivals != before:
-            whose = ", ".join(f"{place or 'the cluster'} is {rival}'s" for place, rival in sorted(self.rivals.items()))
-            log.warning("claims: %s", whose or "no namespace is another operator's")
+            await self._settle("the other namespaces", self._survey())
+            await self._settle("the whole cluster", self._claim(self.scope.claims_in, EVERYWHERE))
+        self._tell(changed=self.rivals != before)
         return (self.rivals, self._contested) != (before, contested)
 
-    async def _settle(self, place: str, claiming: Coroutine[Any, Any, None]) -> None:
+    async def _settle(self, what: str, settling: Coroutine[Any, Any, None]) -> None:
         """One claim; whatever it meets, the others are settled all the same."""
-        words, where = "", place or "the cluster"
+        words = ""
         try:
-            await claiming
+            await settling
         except KubeRefusedError as error:
-            self._contested.pop(place, None)
             words = f"other operators cannot be kept apart: {error}; give this one the rights on leases"
         except KubeError as error:
-            log.warning("the claim of %s cannot be renewed: %s", where, error)
+            log.warning("the claim of %s cannot be settled: %s", what, error)
         except Exception:  # a Lease that others wrote must stop neither the other claims nor the turns
-            log.exception("the claim of %s could not be settled; again in %.0f s", where, RENEW_SECONDS)
-        if words and words != self._said.get(place):
+            log.exception("the claim of %s could not be settled; again in %.0f s", what, RENEW_SECONDS)
+        if words and words != self._said.get(what):
             log.warning("%s", words)
-        self._said[place] = words
+        self._said[what] = words
 
-    async def _claim_the_rest(self) -> None:
-        """The whole cluster, but for what others have claimed."""
-        claimed = [claim async for claim in self._claims()]
-        others = [claim for claim in claimed if self._is_anothers(claim)]
-        own = [claim for claim in claimed if _holder(claim) == self.scope.owner]
-        everywhere = [claim for claim in (*others, *own) if _scope(claim) == CLUSTER]
-        elder = min(everywhere, key=_age, default=None)
-        self.rivals = {claim["metadata"]["namespace"]: _holder(claim) for claim in others if _scope(claim) == NAMESPACE}
-        if elder is None or elder in own:
-            await self._claim(self.scope.home, EVERYWHERE)
-            return
-        self.rivals[EVERYWHERE] = _holder(elder)
-        await self._protest(elder)
+    def _tell(self, *, changed: bool) -> None:
+        """Say what this operator keeps out of: at once, and again each minute, louder where it was told to be there."""
+        words = self.held_back()
+        if changed and not words:
+            log.warning("claims: no namespace is another operator's")
+        if words and (changed or self.clock() - self._told_at >= SAID_SECONDS):
+            self._told_at = self.clock()
+            wanted = bool(self.scope.namespaces) or EVERYWHERE in self.rivals
+            log.log(logging.WARNING if wanted or changed else logging.INFO, "claims: %s", words)
 
-    async def _claims(self) -> AsyncIterator[Object]:
-        selector = f"{CLAIM_LABEL}={self.scope.instance or DEFAULT}"
-        async for page in self.kube.pages(LEASES, "", selector):
-            for claim in page["items"]:
-                yield claim
+    async def _survey(self) -> None:
+        """Which namespaces others have claimed. Each claim counts where it is and nowhere else, so that nobody's own
+        namespace decides about the others."""
+        fields = f"metadata.name={self.scope.of_a_namespace}"
+        found = [claim async for page in self.kube.pages(LEASES, fields=fields) for claim in page["items"]]
+        others = {claim["metadata"]["namespace"]: _holder(claim) for claim in found if self._is_anothers(claim)}
+        everywhere = {place: rival for place, rival in self.rivals.items() if place == EVERYWHERE}
+        self.rivals = others | everywhere
 
     async def _claim(self, namespace: str, place: str) -> None:
         """Make or renew one claim; or learn whose it is, and tell him."""
@@ -225,11 +250,3 @@ def _rival(claim: Object, now: float) -> str:
 
 _MOST_DIGITS: Final = 12
 """Of epoch seconds."""
-
-
-def _scope(claim: Object) -> str:
-    return _annotations(claim).get(SCOPE, "")
-
-
-def _age(claim: Object) -> tuple[str, str]:
-    return str(claim["metadata"].get("creationTimestamp", "")), _holder(claim)

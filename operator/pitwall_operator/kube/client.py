@@ -133,10 +133,11 @@ class Kube:
         return known >= {kind.plural for kind in kinds}
 
     async def pages(
-        self, kind: Kind, namespace: str = "", selector: str = "", *, heads: bool = False
+        self, kind: Kind, namespace: str = "", selector: str = "", *, fields: str = "", heads: bool = False
     ) -> AsyncIterator[Object]:
         """A list, page by page, all of one resourceVersion; `heads` asks for the objects' metadata alone."""
-        query = {"limit": str(PAGE_SIZE), **({"labelSelector": selector} if selector else {})}
+        chosen = {"labelSelector": selector, "fieldSelector": fields}
+        query = {"limit": str(PAGE_SIZE), **{name: text for name, text in chosen.items() if text}}
         while True:
             self._fence.read("list", kind.plural)
             page = await self._send(

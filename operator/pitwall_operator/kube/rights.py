@@ -60,9 +60,9 @@ where the API server's OwnerReferencesPermissionEnforcement is on."""
 CLAIMS: Final = frozenset(_rights("coordination.k8s.io", "leases", ("get", "create", "update")))
 """Of an operator of single namespaces, in each: it claims them by a Lease. `get` and `update` of that one will do."""
 
-SURVEY: Final = frozenset(_rights("coordination.k8s.io", "leases", ("list", "update")))
-"""Of an operator of the whole cluster, in all namespaces: it keeps out of what is claimed. `update` of its own kind of
-claim will do."""
+SURVEY: Final = frozenset(_rights("coordination.k8s.io", "leases", ("list",)))
+"""Of an operator of the whole cluster, in all namespaces: it keeps out of what is claimed. Its own claim takes CLAIMS
+in the namespace of such claims."""
 
 LEASE: Final = frozenset(_rights("coordination.k8s.io", "leases", ("get", "create", "update")))
 """Of the operator, where its Lease is: the release's namespace. `get` and `update` of that Lease alone will do."""

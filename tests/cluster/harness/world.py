@@ -260,4 +260,5 @@ def grant(
     for each in manifests:
         if each["kind"].endswith("Binding"):
             each["subjects"] = [{"kind": "User", "name": "operator", "apiGroup": "rbac.authorization.k8s.io"}]
-    kubectl.apply(manifests, namespace)
+    for each in manifests:  # the right to claim the whole cluster is in a namespace of its own
+        kubectl.apply(each, each["metadata"].get("namespace"))

@@ -12,7 +12,7 @@ from pitwall_operator.cluster.metrics import OperatorMetrics
 
 class Trouble:
     def __init__(self) -> None:
-        self.unhealthy, self.not_ready = "", ""
+        self.unhealthy, self.not_ready, self.note = "", "", ""
 
 
 @pytest.fixture
@@ -29,7 +29,10 @@ def metrics() -> OperatorMetrics:
 async def ask(trouble, metrics):
     """Status and text of a path."""
     port = free_port()
-    server = probes.serve(port, metrics.registry, healthy=lambda: trouble.unhealthy, ready=lambda: trouble.not_ready)
+    server = probes.serve(
+        port, metrics.registry, healthy=lambda: trouble.unhealthy, ready=lambda: trouble.not_ready,
+        note=lambda: trouble.note,
+    )  # fmt: skip
     async with aiohttp.ClientSession() as session:
 
         async def get(path: str) -> tuple[int, str]:
@@ -47,6 +50,17 @@ async def test_good_is_ok_and_trouble_is_503_with_its_words(ask, trouble):
     assert await ask("/healthz") == (503, "the watch ended")
     assert await ask("/readyz") == (503, "the watches are being opened")
     assert (await ask("/other"))[0] == 404
+
+
+async def test_who_is_ready_and_kept_out_of_something_says_so(ask, trouble, metrics):
+    trouble.note = "operator b has the whole cluster"
+    metrics.held_back({"": "b", "shop": "c", "search": "c"})
+    text = (await ask("/metrics"))[1]
+
+    assert await ask("/readyz") == (200, "ok; operator b has the whole cluster")
+    assert await ask("/healthz") == (200, "ok")
+    assert 'pitwall_operator_held_back{scope="cluster"} 1.0' in text
+    assert 'pitwall_operator_held_back{scope="namespace"} 2.0' in text
 
 
 async def test_an_address_or_header_without_end_is_refused(ask):

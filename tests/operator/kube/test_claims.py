@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from pitwall_operator.kube.claims import DURATION_SECONDS, EVERYWHERE, Claims, OperatorScope
+from pitwall_operator.kube.claims import DURATION_SECONDS, EVERYWHERE, RENEW_SECONDS, Claims, OperatorScope
 from pitwall_operator.values.errors import (
     KubeConflictError,
     KubeNotFoundError,
@@ -29,11 +29,11 @@ class LeasesKube:
             raise KubeNotFoundError(name)
         return copy.deepcopy(self.leases[namespace, name])
 
-    async def pages(self, kind, namespace="", selector="", *, heads=False):
+    async def pages(self, kind, namespace="", selector="", *, fields="", heads=False):
         if self.trouble:
             raise self.trouble
-        label, _, value = selector.partition("=")
-        found = [one for one in self.leases.values() if (one["metadata"].get("labels") or {}).get(label) == value]
+        name = fields.removeprefix("metadata.name=")
+        found = [one for one in self.leases.values() if one["metadata"]["name"] == name]
         yield {"items": copy.deepcopy(found)}
 
     async def put_lease(self, manifest):
@@ -62,7 +62,7 @@ def operator(kube, now):
     """Makes operators of one cluster: by home, and by what they are for."""
 
     def make(home: str, *namespaces: str, instance: str = "") -> Claims:
-        return Claims(kube, OperatorScope(f"{home}/op", home, instance, namespaces), lambda: now[0])
+        return Claims(kube, OperatorScope(f"{home}/op", "kube-system", instance, namespaces), lambda: now[0])
 
     return make
 
@@ -220,9 +220,67 @@ async def test_a_claim_that_cannot_be_settled_keeps_no_other_from_it(operator, k
     await several.settle()
 
     assert ("shop", "pitwall-claim-default") in kube.leases
-    assert "the claim of evil could not be settled" in caplog.text
+    assert "the claim of namespace evil could not be settled" in caplog.text
 
     kube.broken["evil"] = KubeRefusedError("leases is forbidden")
     other = operator("b", "evil", "shop")
     await other.settle()
     assert not other.are_ours(rollout("shop"))
+
+
+async def test_a_lease_in_anybodys_own_namespace_claims_no_other(operator, kube, now):
+    everywhere, own = "pitwall-claim-default-everywhere", "pitwall-claim-default"
+    for name in (everywhere, own, "mine"):
+        await kube.put_lease({
+            "metadata": {
+                "namespace": "evil", "name": name, "labels": {"pitwall.dev/claim": "default"},
+                "annotations": {"pitwall.dev/scope": "cluster"},
+            },
+            "spec": {"holderIdentity": "kube-system/op", "renewTime": "2026-01-01T00:00:00Z"},
+        })  # fmt: skip
+    wide = operator("a")
+    await wide.settle()
+
+    assert wide.are_ours(rollout("shop"))
+    assert not wide.contested("shop")
+    assert wide.rivals == {"evil": "kube-system/op"}, "of its own namespace it may say so"
+    assert ("kube-system", everywhere) in kube.leases
+
+
+async def test_who_is_kept_out_of_the_whole_cluster_says_so_each_minute(operator, kube, now, caplog):
+    kept_out = operator("b")
+    for renewed in range(13):  # two minutes
+        kube.leases["kube-system", "pitwall-claim-default-everywhere"] = {
+            "metadata": {"namespace": "kube-system", "name": "pitwall-claim-default-everywhere", "resourceVersion": "1",
+                         "creationTimestamp": "1"},
+            "spec": {"holderIdentity": "a\x1b[31m/op", "renewTime": str(renewed)},
+        }  # fmt: skip
+        await kept_out.settle()
+        now[0] += RENEW_SECONDS
+
+    said = "operator a\\x1b[31m/op has the whole cluster by Lease kube-system/pitwall-claim-default-everywhere"
+    assert kept_out.held_back().startswith(said)
+    assert [said in record.getMessage() for record in caplog.records].count(True) == 3
+    assert "\x1b" not in caplog.text
+    assert not kept_out.are_ours(rollout("shop"))
+
+
+async def test_who_is_kept_out_of_namespaces_names_a_few_of_them(operator, kube):
+    wide, scoped = operator("a"), operator("b", *(f"n{number}" for number in range(9)))
+    await scoped.settle()
+    await wide.settle()
+
+    assert "does nothing there: n0 (b/op), n1 (b/op)," in wide.held_back()
+    assert wide.held_back().endswith("n4 (b/op) and 4 more")
+
+
+async def test_where_claims_of_namespaces_cannot_be_seen_the_cluster_is_claimed_all_the_same(operator, kube, caplog):
+    async def refused(*_, **__):
+        raise KubeRefusedError("leases is forbidden: cannot list")
+        yield
+
+    kube.pages = refused
+    await operator("a").settle()
+
+    assert ("kube-system", "pitwall-claim-default-everywhere") in kube.leases
+    assert "cannot list" in caplog.text

@@ -6,6 +6,9 @@
 - --flags-authority=/etc/pitwall/flags/ca.crt
 {{- end }}
 - --lease-name={{ include "pitwall.fullname" . }}-operator
+{{- if not .Values.watch.namespaces }}
+- --claims-namespace={{ .Values.operator.claimsNamespace }}
+{{- end }}
 {{- with .Values.operator.instance }}
 - --instance={{ . }}
 {{- end }}
