@@ -1,5 +1,6 @@
 """Pools as Deployments on a real API server: applied once, seen without a call, repaired, never fought for."""
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -227,3 +228,23 @@ async def test_pools_of_another_rollout_are_neither_seen_nor_taken_while_it_exis
     assert (world.cache.get(DEPLOYMENTS, (world.namespace, "aks")))["metadata"]["labels"][
         "pitwall.dev/rollout"
     ] == "other"
+
+
+async def test_a_status_that_is_written_leaves_everything_else_as_it_is(world, kubectl):
+    """The cache keeps a part of the metadata alone, and the status is written with it."""
+    variant = await world.declare("aks")
+    said = {"annotations": {"example.org/a": "b"}, "labels": {"example.org/l": "m"}, "finalizers": ["example.org/f"]}
+    kubectl("patch", "samplervariant", "aks", "--type=merge", "-p", json.dumps({"metadata": said}),
+            namespace=world.namespace)  # fmt: skip
+    await world.look()
+    kept = world.cache.get(VARIANTS, (world.namespace, variant.metadata.name))
+    await world.kube.replace_status(VARIANTS, {**kept, "status": {"readyReplicas": 3}})
+    after = kubectl.get("samplervariant", "aks", namespace=world.namespace)
+    kubectl("patch", "samplervariant", "aks", "--type=merge", "-p", '{"metadata":{"finalizers":null}}',
+            namespace=world.namespace)  # fmt: skip
+
+    assert after["status"]["readyReplicas"] == 3
+    assert after["metadata"]["annotations"].items() >= said["annotations"].items()
+    assert len(after["metadata"]["annotations"]) == 2, "what kubectl keeps there stays too"
+    assert (after["metadata"]["labels"], after["metadata"]["finalizers"]) == (said["labels"], said["finalizers"])
+    assert after["spec"]["sampler"]["name"] == "uniform"

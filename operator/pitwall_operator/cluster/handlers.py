@@ -20,12 +20,21 @@ from pitwall_crds.names import GROUP, VERSION
 from pitwall_operator.cluster.controller import OWN_SELECTOR
 from pitwall_operator.cluster.webhook.admission import Review
 from pitwall_operator.cluster.webhook.reviewing import Webhook, reviewing
-from pitwall_operator.kube.client import BUDGETS, DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS, Kind, Login, Object
+from pitwall_operator.kube.client import (
+    BUDGETS,
+    DEPLOYMENTS,
+    PAGE_SIZE,
+    ROLLOUTS,
+    SERVICES,
+    VARIANTS,
+    Kind,
+    Login,
+    Object,
+)
 
 WATCHED: Final = (ROLLOUTS, VARIANTS, DEPLOYMENTS, SERVICES, BUDGETS)
 WATCH_SECONDS: Final = 300
 SLACK_SECONDS: Final = 15
-PAGE_SIZE: Final = 500
 BEAT_SECONDS: Final = 1.0
 WATCHER: Final = "watcher for "
 """How kopf calls the tasks that watch."""

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pitwall_crds.names import FIELD_MANAGER
+from pitwall_crds.names import FIELD_MANAGER, ObjectLabel
 from pitwall_operator.kube.client import BUDGETS, DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS, Kind, Object
-from pitwall_operator.kube.manifests import ROLLOUT_LABEL
+from pitwall_operator.kube.manifests import APPLIED, ROLLOUT_LABEL
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -160,21 +160,36 @@ def rollout_of(owned: Object) -> Key | None:
 
 
 def slim(kind: Kind, found: Object) -> Object:
-    """What is worth keeping of an object: of those that we own, whether others changed them, and how they are."""
+    """What is worth keeping of an object: of those that we own, whether others changed them, and how they are. Of what
+    anybody may write on it, at any length, nothing is kept that nobody reads: the API server holds the whole."""
+    metadata = _slim_metadata(found["metadata"])
     if kind not in OWNED:
-        return {**found, "metadata": {name: value for name, value in found["metadata"].items() if name != _HISTORY}}
-    metadata = {name: found["metadata"][name] for name in _KEPT if name in found["metadata"]}
+        return {**{name: found[name] for name in _PARTS if name in found}, "metadata": metadata}
     kept: Object = {"metadata": metadata, "strangers": sorted(set(_strangers(found["metadata"].get(_HISTORY) or ())))}
     if kind is DEPLOYMENTS:
         kept |= {"spec": {"replicas": found["spec"].get("replicas", 1)}, "status": found.get("status") or {}}
     return kept
 
 
+_PARTS: Final = ("apiVersion", "kind", "spec", "status")
 _HISTORY: Final = "managedFields"
 _KEPT: Final = (
-    "name", "namespace", "uid", "generation", "resourceVersion", "labels", "annotations", "deletionTimestamp",
-    "ownerReferences",
+    "name", "namespace", "uid", "generation", "resourceVersion", "creationTimestamp", "deletionTimestamp",
 )  # fmt: skip
+_LABELS: Final = frozenset((*ObjectLabel, ROLLOUT_LABEL))
+_ANNOTATIONS: Final = frozenset((APPLIED,))
+_FINALIZERS: Final = 4
+"""So many are kept, to say who holds an object back."""
+
+
+def _slim_metadata(head: Mapping[str, Any]) -> Object:
+    """A status that is written with it changes nothing else: the API server takes the status alone."""
+    kept: Object = {name: head[name] for name in _KEPT if name in head}
+    kept["labels"] = {name: text for name, text in (head.get("labels") or {}).items() if name in _LABELS}
+    kept["annotations"] = {name: text for name, text in (head.get("annotations") or {}).items() if name in _ANNOTATIONS}
+    kept["ownerReferences"] = [owner for owner in head.get("ownerReferences") or () if owner.get("controller")]
+    kept["finalizers"] = list(head.get("finalizers") or ())[:_FINALIZERS]
+    return {name: value for name, value in kept.items() if value or name == "labels"}
 
 
 def _strangers(fields: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pitwall_operator.kube import cache as caches
 from pitwall_operator.kube.cache import Cache
-from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS
+from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS
 from pitwall_operator.kube.manifests import ROLLOUT_LABEL
 
 
@@ -88,6 +88,28 @@ def test_a_deployment_is_kept_slim_and_remembers_who_else_sets_its_spec(cache):
     assert kept["strangers"] == ["kubectl-edit"]
     assert "template" not in kept["spec"]
     assert [found["metadata"]["name"] for found in cache.deployments_of(("shop", "sampler"))] == ["aks"]
+
+
+@pytest.mark.parametrize("kind", [ROLLOUTS, VARIANTS, DEPLOYMENTS, SERVICES], ids=lambda kind: kind.plural)
+def test_what_anybody_may_write_on_an_object_at_any_length_is_not_kept(cache, kind):
+    long = {f"evil.example/{number}": "x" * 200 for number in range(200)}
+    head = metadata(
+        "aks", 1, creationTimestamp="2026-01-01T00:00:00Z", deletionTimestamp="2026-01-02T00:00:00Z", generation=3,
+        annotations={"kubectl.kubernetes.io/last-applied-configuration": "{}", "pitwall.dev/applied": "d", **long},
+        labels={**long, "pitwall.dev/instance": "blue", ROLLOUT_LABEL: "sampler"},
+        finalizers=[*long], managedFields=[{"manager": "kubectl", "fieldsV1": long}], selfLink="/x" * 999,
+        ownerReferences=[{"uid": name, "name": name} for name in long] + [{"uid": "u", "controller": True}],
+    )  # fmt: skip
+    cache.put(kind, {"apiVersion": "v1", "kind": "X", "metadata": head, "spec": {}, "status": {}, "data": long})
+    kept = cache.get(kind, ("shop", "aks"))
+
+    assert kept["metadata"] == {
+        **metadata("aks", 1), "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-02T00:00:00Z",
+        "generation": 3, "annotations": {"pitwall.dev/applied": "d"},
+        "labels": {"pitwall.dev/instance": "blue", ROLLOUT_LABEL: "sampler"},
+        "ownerReferences": [{"uid": "u", "controller": True}], "finalizers": [*long][:4],
+    }  # fmt: skip
+    assert len(str(kept)) < 1500
 
 
 STEP = st.tuples(st.sampled_from(["a", "b", "c"]), st.sampled_from(["aks", "dpp", "topk"]), st.booleans())
