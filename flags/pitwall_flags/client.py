@@ -20,6 +20,10 @@ ATTEMPTS: Final = 4
 BACKOFF: Final = Backoff(first_seconds=0.1, longest_seconds=0.4)
 JOURNAL_LINES: Final = 4
 """Lines in one request: a block of sixteen gates has some 20 kB, a request may have 128."""
+WHOLE_TIMEOUTS: Final = 4
+"""A whole exchange may take so many times as long as a silence of the service: an answer may come in drops."""
+MOST_BYTES: Final = 256 << 20
+"""Of one answer: a hundred thousand flags have some 200 MB."""
 _TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
 
 
@@ -49,6 +53,7 @@ class FlagClient:
         self._writing = asyncio.Lock()
         self._journaling = asyncio.Semaphore(4)
         self._url = url
+        self._whole_seconds = WHOLE_TIMEOUTS * timeout_seconds
 
     async def get(self, key: str) -> FlagRecord | None:
         """The flag, or None when there is none. Raises FlagsUnreachableError or FlagRejectedError."""
@@ -127,7 +132,10 @@ class FlagClient:
             if attempt:
                 await asyncio.sleep(BACKOFF.seconds(attempt))
             try:
-                response = await self._http.request(method, path, json=body, headers=headers)
+                response = await self._exchange(method, path, body, headers)
+            except TimeoutError:
+                trouble = f"no whole answer came within {self._whole_seconds:g} s"
+                continue
             except httpx.HTTPError as error:
                 trouble = f"{type(error).__name__} {error}".strip()
                 continue
@@ -137,6 +145,21 @@ class FlagClient:
         raise FlagsUnreachableError(
             f"{method} {self._url}{path} failed {ATTEMPTS} times ({trouble}); is the flag service up?"
         )
+
+    async def _exchange(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str] | None
+    ) -> httpx.Response:
+        """Status and body. Raises TimeoutError, httpx.HTTPError, and FlagRejectedError where there is too much."""
+        content = bytearray()
+        async with (
+            asyncio.timeout(self._whole_seconds),
+            self._http.stream(method, path, json=body, headers=headers) as response,
+        ):
+            async for piece in response.aiter_bytes():
+                content += piece
+                if len(content) > MOST_BYTES:
+                    raise FlagRejectedError(f"{method} {path}: the answer is longer than {MOST_BYTES} bytes")
+        return httpx.Response(response.status_code, content=bytes(content))
 
 
 def _path(key: str) -> str:

@@ -1,8 +1,11 @@
 """What the operator's client makes of every reply: what it tries again, what it gives up, and what is no flag."""
 
+import asyncio
+
 import httpx
 import pytest
 
+from pitwall_flags import client as client_module
 from pitwall_flags.client import ATTEMPTS, JOURNAL_LINES, FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsError, FlagsUnreachableError
 from pitwall_flags.flag.record import FlagRecord
@@ -142,3 +145,31 @@ async def test_a_record_is_read_page_by_page_to_its_end(talk):
 
     assert lines == [{"n": 1}, {"n": 2}, {"n": 3}]
     assert [request.url.params["after"] for request in wire.requests] == ["0", "2"]
+
+
+class Dripping(httpx.AsyncByteStream):
+    """An answer that never ends, in drops that come soon enough one after the other."""
+
+    async def __aiter__(self):
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+
+async def test_an_answer_that_comes_in_drops_is_none(monkeypatch):
+    monkeypatch.setattr(client_module, "ATTEMPTS", 1)
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Dripping()))
+    client = FlagClient("http://flags", timeout_seconds=0.1, transport=transport)
+    async with asyncio.timeout(20):
+        with pytest.raises(FlagsUnreachableError, match=r"no whole answer came within 0\.4 s"):
+            await client.get("f")
+    await client.close()
+
+
+async def test_an_answer_without_end_is_refused(talk, monkeypatch):
+    monkeypatch.setattr(client_module, "MOST_BYTES", 1000)
+    client, _ = talk(says(200, text="x" * 1001))
+
+    with pytest.raises(FlagRejectedError, match="longer than 1000 bytes"):
+        await client.get("f")
+    await client.close()

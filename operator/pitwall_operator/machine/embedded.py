@@ -25,6 +25,7 @@ from pitwall_crds.errors import InvalidResourceError
 from pitwall_crds.host import logs
 from pitwall_crds.names import EventReason
 from pitwall_crds.reading.load import load_file, revision_of
+from pitwall_crds.resource import Metadata
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant
@@ -187,13 +188,13 @@ class EmbeddedOperator:
         for variant in variants:
             name = variant.metadata.name
             metrics = metrics_between(self.readings[-1], self.readings[0], name) if fresh else None
-            news = VariantNews(metrics, await self._ask_samplers(name))
+            news = VariantNews(metrics, await self._ask_samplers(variant.metadata))
             status = describe_variant(variant, pools.get(name, {}), rollouts, news, now=now)
             self.resources.write_status(variant, status)
 
-    async def _ask_samplers(self, name: str) -> SamplersSaid | None:
-        answering = self.platform.answering(name)
-        return await self.samplers.ask(name, answering[0]) if answering else None
+    async def _ask_samplers(self, variant: Metadata) -> SamplersSaid | None:
+        answering = self.platform.answering(variant.name)
+        return await self.samplers.ask((variant.namespace, variant.name), answering[0]) if answering else None
 
 
 def _key(variant: SamplerVariant) -> tuple[str, str]:

@@ -9,24 +9,31 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import requests
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
-from urllib3.util.retry import Retry
 
 from pitwall_crds.names import Label
 from pitwall_crds.variant import FiveMetrics
 from pitwall_operator.kube.cache import Key
 from pitwall_operator.observe import promql, variant_metrics
+from pitwall_operator.observe.exchange import BoundedAdapter
 from pitwall_operator.observe.promql import Interest
 from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = 5
+WHOLE_TIMEOUTS: Final = 2
+"""A whole exchange may take so many times as long as a silence of the server."""
+MOST_BYTES: Final = 256 << 20
+THREADS: Final = 8
+"""Queries at once. They are threads of their own: an answer that comes in drops must not keep names from being looked
+up for the API server's client."""
 LAG_SECONDS: Final = 0.5
 """A query asks for so long ago, by Prometheus' own clock: what was scraped then has been stored since."""
 
@@ -106,15 +113,24 @@ class PrometheusSource:
     timeout_seconds: int = TIMEOUT_SECONDS
     clock: Callable[[], float] = time.time
     _client: Any = field(init=False)
+    _threads: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
         self._client = PrometheusConnect(
-            self.url, headers=dict(self.headers), retry=Retry(0), timeout=self.timeout_seconds, method="POST"
-        )
+            self.url, headers=dict(self.headers), session=requests.Session(), timeout=self.timeout_seconds,
+            method="POST",
+        )  # fmt: skip
+        self._client._session.mount(self.url, BoundedAdapter(self._whole_seconds, MOST_BYTES))
+        self._threads = ThreadPoolExecutor(THREADS, "prometheus")
+
+    @property
+    def _whole_seconds(self) -> float:
+        return WHOLE_TIMEOUTS * self.timeout_seconds
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def read(self, interests: Iterable[Interest]) -> CounterSnapshot | Unseen:
         """Everything that these rollouts count, at one moment."""
@@ -172,10 +188,14 @@ class PrometheusSource:
         """One instant query; without a moment, for now."""
         at = None if moment is None else {"time": f"{moment:.3f}"}
         try:
-            answer = await asyncio.to_thread(self._client.custom_query, query, at)
+            async with asyncio.timeout(self._whole_seconds):
+                asked = asyncio.get_running_loop().run_in_executor
+                answer = await asked(self._threads, self._client.custom_query, query, at)
             return [(entry["metric"], float(entry["value"][1])) for entry in answer]
         except requests.exceptions.JSONDecodeError as error:
             return Unseen(f"the answer of {self.url} is not Prometheus': {error}")
+        except TimeoutError:
+            return Unseen(f"Prometheus is down: {self.url} gave no whole answer within {self._whole_seconds:g} s")
         except requests.exceptions.RequestException as error:
             return Unseen(f"Prometheus is down: {self.url} does not answer ({_reason(error)})")
         except PrometheusApiClientException as error:

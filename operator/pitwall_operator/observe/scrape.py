@@ -6,9 +6,11 @@ import time
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from pitwall_operator.observe import exchange
 from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
 
 TIMEOUT_SECONDS = 3.0
+MOST_BYTES = 64 << 20
 START_TIME = "process_start_time_seconds"
 PREFIX = "pitwall_"
 
@@ -28,9 +30,8 @@ def parse(text: str) -> ProcessCounters:
 
 async def _scrape(client: httpx.AsyncClient, target: str) -> ProcessCounters | Unseen:
     try:
-        answer = await client.get(f"{target}/metrics", timeout=TIMEOUT_SECONDS)
-        answer.raise_for_status()
-        return await asyncio.to_thread(parse, answer.text)
+        answer = await exchange.body(client, f"{target}/metrics", seconds=TIMEOUT_SECONDS, most_bytes=MOST_BYTES)
+        return await asyncio.to_thread(parse, answer.decode(errors="replace"))
     except (httpx.HTTPError, ValueError) as error:
         return Unseen(f"{target}/metrics cannot be read: {error or type(error).__name__}")
 

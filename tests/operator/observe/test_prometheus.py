@@ -24,7 +24,7 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import TailStatus
 from pitwall_operator.decision.weighing.analyze import fresh_gates
 from pitwall_operator.gates.counting import counters
-from pitwall_operator.observe import promql
+from pitwall_operator.observe import prometheus, promql
 from pitwall_operator.observe.prometheus import CounterSnapshot, PrometheusSource
 from pitwall_operator.observe.promql import Interest, interest
 from pitwall_operator.values.observation import Reading, Unseen
@@ -254,12 +254,29 @@ class Answering(http.server.BaseHTTPRequestHandler):
         return
 
 
+class Dripping(Answering):
+    """Answers in drops, as chunks or as the parts of one long body, and stops when nobody listens any more."""
+
+    chunked = False
+
+    def do_POST(self) -> None:
+        self.protocol_version = "HTTP/1.1"
+        self.send_response(200)
+        self.send_header(*(("Transfer-Encoding", "chunked") if self.chunked else ("Content-Length", "9999999")))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(600):
+                self.wfile.write(b"1\r\n \r\n" if self.chunked else b" ")
+                self.wfile.flush()
+                time.sleep(0.1)
+
+
 @pytest.fixture
 def answering() -> Iterator[Callable[..., str]]:
     servers = []
 
-    def start(status: int, body: bytes, pause: float = 0.0) -> str:
-        handler = type("Handler", (Answering,), {"status": status, "body": body, "pause": pause})
+    def start(status: int, body: bytes, pause: float = 0.0, kind: type = Answering, **more: Any) -> str:
+        handler = type("Handler", (kind,), {"status": status, "body": body, "pause": pause, **more})
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -292,6 +309,27 @@ async def test_each_answer_that_is_none_has_its_words(answering, status, body, p
     client.close()
     assert isinstance(seen, Unseen)
     assert re.search(words, seen.reason), seen.reason
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["one long body", "chunks"])
+async def test_an_answer_that_comes_in_drops_is_none(answering, chunked):
+    client = PrometheusSource(answering(200, b"", kind=Dripping, chunked=chunked), timeout_seconds=1)
+    async with asyncio.timeout(20):
+        seen = await client.query("up")
+    client.close()
+    assert isinstance(seen, Unseen)
+    assert re.search(r"Prometheus is down: .* no whole answer", seen.reason)
+    async with asyncio.timeout(20):
+        await asyncio.to_thread(client._threads.shutdown)  # no thread goes on reading
+
+
+async def test_an_answer_without_end_is_none(answering, monkeypatch):
+    monkeypatch.setattr(prometheus, "MOST_BYTES", 1000)
+    client = PrometheusSource(answering(200, b" " * 1001))
+    seen = await client.query("up")
+    client.close()
+    assert isinstance(seen, Unseen)
+    assert "longer than 1000 bytes" in seen.reason
 
 
 async def test_a_refused_connection_is_down():

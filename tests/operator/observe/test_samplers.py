@@ -1,6 +1,8 @@
 """What pods say of their samplers is read, seldom and within bounds; what cannot be read is simply not known."""
 
 import asyncio
+import contextlib
+import gzip
 import http.server
 import json
 import threading
@@ -12,6 +14,7 @@ from pitwall_crds.builtin import CATALOGUE
 from pitwall_operator.observe import samplers
 from pitwall_operator.observe.samplers import SamplerReader
 
+PAPER = ("shop", "paper-v1")
 SAID = {
     "samplers": [{**CATALOGUE[0], "name": "paper"}],
     "broken": ["sampler 'x' cannot be imported"],
@@ -52,7 +55,7 @@ async def reader():
 
 
 async def test_samplers_what_is_broken_and_failures_are_read(pod, reader):
-    said = await reader.ask("paper-v1", pod["url"])
+    said = await reader.ask(PAPER, pod["url"])
 
     assert [entry.name for entry in said.samplers] == ["paper"]
     assert said.broken == ("sampler 'x' cannot be imported",)
@@ -62,7 +65,7 @@ async def test_samplers_what_is_broken_and_failures_are_read(pod, reader):
 
 async def test_a_variant_is_asked_seldom(pod, reader):
     for variant in ("a", "a", "b", "a"):
-        await reader.ask(variant, pod["url"])
+        await reader.ask(("shop", variant), pod["url"])
 
     assert len(pod["asked"]) == 2
 
@@ -82,11 +85,11 @@ async def test_what_cannot_be_read_is_not_known(pod, reader, body, status, monke
     monkeypatch.setattr(samplers, "MOST_BYTES", 4096)
     pod["body"], pod["status"] = body, status
 
-    assert await reader.ask("paper-v1", pod["url"]) is None
+    assert await reader.ask(PAPER, pod["url"]) is None
 
 
 async def test_a_pod_that_is_away_is_not_known(reader):
-    assert await reader.ask("paper-v1", "http://127.0.0.1:9") is None
+    assert await reader.ask(PAPER, "http://127.0.0.1:9") is None
 
 
 async def test_of_many_variants_whose_pods_are_slow_few_are_asked_at_once():
@@ -99,12 +102,12 @@ async def test_of_many_variants_whose_pods_are_slow_few_are_asked_at_once():
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(slow)) as client:
         reader = SamplerReader(client, clock=lambda: 100.0)
-        asking = [asyncio.create_task(reader.ask(name, f"http://pod-{name}")) for name in range(10)]
+        asking = [asyncio.create_task(reader.ask((f"n{name}", "v"), f"http://pod-{name}")) for name in range(10)]
         await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
         assert asked == ["pod-0", "pod-1"]
         answers.set()
         assert await asyncio.gather(*asking) == [None] * 10
-        await reader.ask(5, "http://pod-5")  # was not asked, so it is not too soon
+        await reader.ask(("n5", "v"), "http://pod-5")  # was not asked, so it is not too soon
 
     assert asked == ["pod-0", "pod-1", "pod-5"]
 
@@ -120,9 +123,62 @@ async def test_a_look_up_that_timed_out_keeps_its_place_for_a_while(monkeypatch)
     async with httpx.AsyncClient(transport=httpx.MockTransport(unknown)) as client:
         reader = SamplerReader(client, clock=lambda: 100.0)
         for name in range(4):
-            await reader.ask(name, f"http://pod-{name}")
+            await reader.ask((f"n{name}", "v"), f"http://pod-{name}")
         assert asked == ["pod-0", "pod-1"]
         async with asyncio.timeout(20):
             while len(asked) < 3:
-                await reader.ask(3, "http://pod-3")
+                await reader.ask(("n3", "v"), "http://pod-3")
                 await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def dripping():
+    """Pods whose answers never end: where they are, and a place for each that asked them."""
+    asked, over, handlers = asyncio.Queue(), asyncio.Event(), set()
+
+    async def drip(reader, writer):
+        handlers.add(asyncio.current_task())
+        asked.put_nowait(1)
+        with contextlib.suppress(OSError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
+            while not over.is_set():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+            writer.close()
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+    over.set()
+    await asyncio.gather(*handlers)
+    server.close()
+    await server.wait_closed()
+
+
+async def test_pods_that_drip_hold_up_no_turn(dripping, reader, monkeypatch):
+    monkeypatch.setattr(samplers, "TIMEOUT_SECONDS", 0.5)
+    async with asyncio.timeout(20):
+        assert await reader.ask(PAPER, dripping[0]) is None
+
+
+async def test_the_pods_of_one_namespace_keep_no_others_from_being_asked(dripping, pod, reader):
+    url, asked = dripping
+    asking = [asyncio.create_task(reader.ask(("evil", name), url)) for name in "abc"]
+    async with asyncio.timeout(20):
+        await asked.get()
+        said = await reader.ask(PAPER, pod["url"])
+        await asyncio.gather(*asking)
+
+    assert said.samplers[0].name == "paper"
+    assert asked.empty(), "one of them at a time"
+
+
+async def test_what_is_compressed_though_nobody_asked_for_it_is_not_unpacked():
+    def packed(request):
+        assert request.headers["Accept-Encoding"] == "identity"
+        return httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(gzip.compress(b"{}")))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(packed)) as client:
+        assert await SamplerReader(client).ask(PAPER, "http://pod") is None

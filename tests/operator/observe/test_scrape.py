@@ -1,5 +1,6 @@
 """Counters straight from /metrics: whatever a process answers, there is a reading or a sentence why not."""
 
+import asyncio
 import http.server
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pitwall_operator.observe import scrape as scraping
 from pitwall_operator.observe.scrape import parse, scrape
 from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
 
@@ -138,3 +140,28 @@ async def test_nobody_listens(client):
 
     assert isinstance(seen, Unseen)
     assert "http://127.0.0.1:9/metrics cannot be read: " in seen.reason
+
+
+async def test_a_process_that_answers_in_drops_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(scraping, "TIMEOUT_SECONDS", 0.3)
+
+    class Dripping(httpx.AsyncByteStream):
+        async def __aiter__(self):
+            while True:
+                yield b" "
+                await asyncio.sleep(0.01)
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Dripping()))
+    async with httpx.AsyncClient(transport=transport) as dripping, asyncio.timeout(20):
+        seen = await scrape(dripping, ("http://gateway",), ())
+
+    assert isinstance(seen, Unseen)
+    assert "no whole answer came within 0.3 s" in seen.reason
+
+
+async def test_a_process_that_answers_without_end_is_not_read(answering, client, monkeypatch):
+    monkeypatch.setattr(scraping, "MOST_BYTES", 1000)
+    seen = await scrape(client, (answering("#" * 1001),), ())
+
+    assert isinstance(seen, Unseen)
+    assert "longer than 1000 bytes" in seen.reason

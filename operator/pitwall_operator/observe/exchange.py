@@ -1,0 +1,68 @@
+"""Bounds a whole HTTP exchange by one deadline and so many bytes: what answers may send in drops, or without end."""
+
+import asyncio
+import io
+import time
+from typing import Any, Final
+
+import httpx
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+PIECE_BYTES: Final = 65_536
+CONNECT_SHARE: Final = 0.5
+"""Of the deadline: so long a name may be looked for, and a connection be made."""
+
+
+async def body(client: httpx.AsyncClient, url: str, *, seconds: float, most_bytes: int) -> bytes:
+    """What a server answers to a GET. Raises httpx.HTTPError, and ValueError where it takes longer or says more."""
+    found = bytearray()
+    patience = httpx.Timeout(seconds, connect=seconds * CONNECT_SHARE)
+    uncompressed = {"Accept-Encoding": "identity"}
+    try:
+        async with (
+            asyncio.timeout(seconds),
+            client.stream("GET", url, headers=uncompressed, timeout=patience, follow_redirects=False) as response,
+        ):
+            response.raise_for_status()
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise ValueError("it is compressed, which nobody asked for")
+            async for piece in response.aiter_raw():
+                found += piece
+                if len(found) > most_bytes:
+                    raise ValueError(f"it is longer than {most_bytes} bytes")
+    except TimeoutError:
+        raise ValueError(f"no whole answer came within {seconds:g} s") from None
+    return bytes(found)
+
+
+class BoundedAdapter(HTTPAdapter):
+    """The same for what asks by `requests`, whose own timeout begins anew with each byte."""
+
+    def __init__(self, seconds: float, most_bytes: int) -> None:
+        super().__init__(max_retries=0)
+        self._seconds, self._most_bytes = seconds, most_bytes
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        """The answer with its whole body. Raises requests.RequestException."""
+        until = time.monotonic() + self._seconds
+        response = super().send(request, *arguments, **{**options, "stream": True})
+        try:
+            response.raw = io.BytesIO(self._body(response.raw, until))
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.ConnectionError(str(error)) from error
+        except requests.RequestException:
+            response.close()
+            raise
+        return response
+
+    def _body(self, raw: Any, until: float) -> bytes:
+        found = bytearray()
+        while piece := raw.read1(PIECE_BYTES, decode_content=True):
+            found += piece
+            if len(found) > self._most_bytes:
+                raise requests.exceptions.ContentDecodingError(f"the answer is longer than {self._most_bytes} bytes")
+            if time.monotonic() > until:
+                raise requests.ReadTimeout(f"no whole answer came within {self._seconds:g} s")
+        return bytes(found)
