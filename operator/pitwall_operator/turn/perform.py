@@ -8,7 +8,8 @@ from pitwall_crds.names import copies_salt
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
-from pitwall_flags.flag.document import CANDIDATE_FALLBACK, ArmShare, shadow_document, split_document
+from pitwall_flags.flag.document import CANDIDATE_FALLBACK, ArmShare, read_split, shadow_document, split_document
+from pitwall_operator.decision.permission.ownership import foreign_flag
 from pitwall_operator.values.effects import (
     Announce,
     DrainVariant,
@@ -50,6 +51,7 @@ class EffectPorts:
         announcer: where people read what happened.
         revisions: each variant's spec by (name, revision).
         owner: the rollout that acts, as `namespace/name`; flags remember it.
+        has_flag: whether its split is in force, so that its flag is its own also after a person changed it.
     """
 
     flags: FlagClient
@@ -57,6 +59,7 @@ class EffectPorts:
     announcer: Announcer
     revisions: Mapping[tuple[str, str], SamplerVariant]
     owner: str = ""
+    has_flag: bool = False
 
 
 async def perform(effects: Sequence[Effect], ports: EffectPorts) -> tuple[EffectFailure, ...]:
@@ -79,9 +82,9 @@ async def _do(effect: Effect, ports: EffectPorts) -> None:
         case SetSplit(flag, shares, salt, why, fallback):
             arms = [ArmShare(share.arm, share.variant, share.weight) for share in shares]
             permitted = {CANDIDATE_FALLBACK: str(fallback)} if fallback else {}
-            await _put(ports, flag, {**split_document(arms, salt=salt), "metadata": permitted}, why)
+            await _put(ports, flag, {**split_document(arms, salt=salt), "metadata": permitted}, why, is_copies=False)
         case SetShadow(flag, variant, percent, run, why):
-            await _put(ports, flag, shadow_document(variant, percent, salt=copies_salt(run, flag)), why)
+            await _put(ports, flag, shadow_document(variant, percent, salt=copies_salt(run, flag)), why, is_copies=True)
         case Announce():
             ports.announcer.announce(effect)
 
@@ -95,12 +98,14 @@ def _spec(ports: EffectPorts, variant: str, revision: str) -> SamplerVariant:
         ) from None
 
 
-async def _put(ports: EffectPorts, key: str, document: Mapping[str, Any], why: str) -> None:
+async def _put(ports: EffectPorts, key: str, document: Mapping[str, Any], why: str, *, is_copies: bool) -> None:
     known = await ports.flags.get(key)
     version = known.version if known else None
-    owner = owner_of(known.document) if known else None
-    if owner is not None and ports.owner and owner[0] != ports.owner.partition("/")[0]:
-        raise FlagRejectedError(f"flag {key!r} belongs to Rollout {'/'.join(owner)} of another namespace")
+    if known is not None and ports.owner:
+        may_lack_mark = not is_copies and (ports.has_flag or read_split(known.document) is not None)
+        namespace, owner = ports.owner.partition("/")[0], owner_of(known.document)
+        if foreign := foreign_flag(namespace, key, owner, may_lack_mark=may_lack_mark):
+            raise FlagRejectedError(foreign)
     owner_mark = {OWNER: ports.owner} if ports.owner else {}
     owned = {**document, "metadata": {**document.get("metadata", {}), **owner_mark}}
     await ports.flags.put(key, owned, expected_version=version, actor=ACTOR, reason=why or "reconciled")

@@ -208,7 +208,7 @@ def _key(rollout: Rollout) -> tuple[str, str]:
 
 async def _refusal(rollout: Rollout, rivals: Sequence[Rollout], ports: TurnPorts) -> str:
     """Why this rollout may move nothing; empty if it may."""
-    refused = ports.prefixes.refusal(rollout.metadata.namespace, rollout.spec.flag)
+    refused = ports.prefixes.refusal(rollout)
     refused = refused or ownership.refusal(rollout, rivals)
     if refused:
         return refused
@@ -218,8 +218,9 @@ async def _refusal(rollout: Rollout, rivals: Sequence[Rollout], ports: TurnPorts
         return ""  # then the split is unseen too, and nothing is decided
     if known is None:
         return ""
-    is_split = read_split(known.document) is not None
-    return ownership.foreign_flag(rollout, owner_of(known.document), is_split=is_split)
+    may_lack_mark = bool(rollout.status.weights) or read_split(known.document) is not None
+    owner = owner_of(known.document)
+    return ownership.foreign_flag(rollout.metadata.namespace, known.key, owner, may_lack_mark=may_lack_mark)
 
 
 async def tell_standstill(rollout: Rollout, memory: Memory, why: str, *, now: float) -> None:
@@ -251,9 +252,9 @@ async def turn(
         await tell_unrecorded(rollout, ports.memory, str(error), now=seen.now)
         raise
     await ports.memory.write_status(rollout, decision.status)
-    failures = await perform(
-        decision.effects, EffectPorts(ports.flags, ports.platform, ports.announcer, revisions, owner)
-    )
+    has_flag = bool(rollout.status.weights)
+    effect_ports = EffectPorts(ports.flags, ports.platform, ports.announcer, revisions, owner, has_flag)
+    failures = await perform(decision.effects, effect_ports)
     ports.failures[_key(rollout)] = tuple(str(failure) for failure in failures)
     if decision.effects:
         await ports.memory.append(rollout, [lines.decision_line(rollout, decision, failures, seen.now)])

@@ -7,7 +7,7 @@ import pytest
 
 from pitwall_crds.names import Arm, EventReason, Pool
 from pitwall_flags.client import FlagClient
-from pitwall_flags.flag.document import read_split
+from pitwall_flags.flag.document import ArmShare, read_split, shadow_document, split_document
 from pitwall_operator.turn.perform import OWNER, EffectPorts, perform
 from pitwall_operator.turn.turn import see_split
 from pitwall_operator.values.effects import Announce, DrainVariant, RunVariant, SetShadow, SetSplit
@@ -120,6 +120,48 @@ async def test_a_flag_of_another_namespace_is_not_written_though_everything_else
     assert "belongs to Rollout other/sampler of another namespace" in str(failure)
     assert flags.known[effect.flag] == theirs
     assert len(hands.done) == 1
+
+
+PEOPLES = {"state": "ENABLED", "variants": {"on": True}, "defaultVariant": "on"}
+ALIKE = shadow_document("theirs", 5, salt="s")
+
+
+@pytest.mark.parametrize(
+    ("effect", "document"),
+    [
+        pytest.param(SPLIT, PEOPLES, id="in place of the flag"),
+        pytest.param(SHADOW, PEOPLES, id="in place of the candidate's copies"),
+        pytest.param(replace(SHADOW, flag="f.experiment.v3"), PEOPLES, id="in place of an experiment's"),
+        pytest.param(SHADOW, ALIKE, id="in place of the copies, and written as those are"),
+        pytest.param(replace(SHADOW, percent=0, variant=""), ALIKE, id="and the copies shall end"),
+    ],
+)
+async def test_a_flag_that_people_made_is_not_written_though_everything_else_is_done(
+    ports, flags, hands, effect, document
+):
+    theirs = {"key": effect.flag, "version": 3, "killed": False, "document": document}
+    flags.known[effect.flag] = dict(theirs)
+
+    [failure] = await perform([effect, RUN], ports)
+
+    assert f"the flag {effect.flag!r} exists and is no rollout's" in str(failure)
+    assert "have the flag deleted" in str(failure)
+    assert flags.known[effect.flag] == theirs
+    assert len(hands.done) == 1
+
+
+@pytest.mark.parametrize(
+    ("document", "has_flag"),
+    [
+        pytest.param(split_document([ArmShare("stable", "uniform-v1", 10_000)], salt="s"), False, id="a split"),
+        pytest.param(PEOPLES, True, id="changed by a person while the split was in force"),
+    ],
+)
+async def test_a_flag_without_an_owner_that_is_a_split_or_was_one_is_taken(ports, flags, document, has_flag):
+    flags.known["f"] = {"key": "f", "version": 3, "killed": False, "document": document}
+
+    assert await perform([SPLIT], replace(ports, has_flag=has_flag)) == ()
+    assert flags.known["f"]["document"]["metadata"] == {OWNER: "shop/sampler"}
 
 
 async def test_a_flag_of_an_earlier_rollout_of_the_namespace_is_taken_over(ports, flags):

@@ -135,14 +135,27 @@ async def test_a_rollout_applied_anew_takes_no_flag_of_another_namespace(world, 
         assert decide(fresh, seen).effects == ()
 
 
-async def test_a_flag_with_another_namespaces_prefix_is_refused_before_anything_is_read(world):
+@pytest.mark.parametrize(
+    "prefix",
+    [pytest.param("sampler.", id="the flag's own"), pytest.param("sampler.variant.", id="that of its copies' flags")],
+)
+async def test_a_flag_with_another_namespaces_prefix_is_refused_before_anything_is_read(world, prefix):
     world.apply("rollout-aks.yaml")
-    prefixes = FlagPrefixes({"search": ("sampler.",)})
+    prefixes = FlagPrefixes({"search": (prefix,)})
     ports = TurnPorts(KeptFlags(), Empty(), None, Kept(), prefixes=prefixes)
 
     seen = await observe(world.rollout, [], ports, Unseen("nothing"))
 
     assert "is of namespace 'search'" in seen.refused
+
+
+async def test_a_flag_that_a_person_changed_under_a_rollout_stays_its_own(world):
+    world.to_canary()
+    flags = KeptFlags(**{world.rollout.spec.flag: {"state": "ENABLED", "variants": {"on": True}}})
+
+    seen = await observe(world.rollout, [], TurnPorts(flags, Empty(), None, Kept()), Unseen("nothing"))
+
+    assert seen.refused == ""
 
 
 # --- a whole turn ---

@@ -96,7 +96,7 @@ def _rollout(rollout: Rollout, found: Object, cache: Cache, known: Known) -> Rev
     if stored is not None:  # what it already serves counts too, and how old it is
         rollout = _as_stored(rollout, stored)
     others = _others(rollout, key, found, cache)
-    refused = known.prefixes.refusal(key[0], rollout.spec.flag)
+    refused = known.prefixes.refusal(rollout)
     refused = refused or ownership.refusal(_newest(rollout) if stored is None else rollout, others)
     asked = (rollout.spec.variant_ref.name, *(one.variant_ref.name for one in rollout.spec.experiments))
     missing = [name for name in asked if cache.get(VARIANTS, (key[0], name)) is None]

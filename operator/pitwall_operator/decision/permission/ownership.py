@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from pitwall_crds.names import experiment_flag, shadow_flag
 from pitwall_crds.rollout import Rollout
 
 Age = tuple[str, str, str]
@@ -18,34 +19,50 @@ class FlagPrefixes:
 
     by_namespace: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def refusal(self, namespace: str, flag: str) -> str:
-        """Why a rollout of this namespace may not move this flag; empty if it may."""
-        own = self.by_namespace.get(namespace, ())
-        if own and not flag.startswith(own):
-            return f"the flags of namespace {namespace!r} begin with {' or '.join(own)}, and {flag!r} does not"
-        for other, prefixes in sorted(self.by_namespace.items()):
-            if other != namespace and not own and flag.startswith(prefixes):
-                return f"the flag {flag!r} is of namespace {other!r}, whose flags begin with {' or '.join(prefixes)}"
+    def refusal(self, rollout: Rollout) -> str:
+        """Why this rollout may not move its flag or those of its copies; empty if it may."""
+        namespace, flag = rollout.metadata.namespace, rollout.spec.flag
+        if refused := self._of(namespace, flag):
+            return refused
+        for key in (shadow_flag(flag), experiment_flag(flag, "")):
+            if refused := self._of(namespace, key):
+                return f"{refused}; flags of copies of {flag!r} begin so: name another flag"
         return ""
+
+    def _of(self, namespace: str, key: str) -> str:
+        """Why a namespace may not have this key; of prefixes that overlap, the longest says whose it is."""
+        own = self.by_namespace.get(namespace, ())
+        if own and not key.startswith(own):
+            return f"the flags of namespace {namespace!r} begin with {' or '.join(own)}, and {key!r} does not"
+        nearest = _longest(own, key)
+        for other, prefixes in sorted(self.by_namespace.items()):
+            if other != namespace and _longest(prefixes, key) > nearest:
+                return f"the flag {key!r} is of namespace {other!r}, whose flags begin with {' or '.join(prefixes)}"
+        return ""
+
+
+def _longest(prefixes: Iterable[str], key: str) -> int:
+    return max((len(prefix) for prefix in prefixes if key.startswith(prefix)), default=0)
 
 
 NO_PREFIXES: Final = FlagPrefixes()
 
 
-def foreign_flag(rollout: Rollout, owner: tuple[str, str] | None, *, is_split: bool) -> str:
-    """Why a flag that exists is not this rollout's to move; empty if it is.
+def foreign_flag(namespace: str, key: str, owner: tuple[str, str] | None, *, may_lack_mark: bool) -> str:
+    """Why a flag that exists is not for a rollout of this namespace to write; empty if it is.
 
     A flag belongs for good to the namespace whose Rollout made it, also when that Rollout is gone: its users are there.
 
     Args:
         owner: namespace and name of the Rollout that the flag remembers.
-        is_split: whether it is a flag as rollouts write it.
+        may_lack_mark: whether it may be taken although it remembers nobody: one that somebody wrote as a split, or that
+            a person changed under this rollout. Flags of copies are written by rollouts alone, so never.
     """
-    flag, remedy = rollout.spec.flag, "name another flag, or have the flag deleted by whoever may write it"
-    if owner is not None and owner[0] != rollout.metadata.namespace:
-        return f"the flag {flag!r} belongs to Rollout {'/'.join(owner)} of another namespace; {remedy}"
-    if owner is None and not is_split and not rollout.status.weights:
-        return f"the flag {flag!r} exists and is no rollout's: somebody else's clients may ask for it; {remedy}"
+    remedy = "name another flag, or have the flag deleted by whoever may write it"
+    if owner is not None and owner[0] != namespace:
+        return f"the flag {key!r} belongs to Rollout {'/'.join(owner)} of another namespace; {remedy}"
+    if owner is None and not may_lack_mark:
+        return f"the flag {key!r} exists and is no rollout's: somebody else's clients may ask for it; {remedy}"
     return ""
 
 

@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from pitwall_operator.cluster import settings
 from pitwall_operator.cluster.webhook.admission import Known, review
+from pitwall_operator.decision.permission.ownership import FlagPrefixes
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS
 
@@ -169,6 +171,17 @@ def test_a_variant_that_another_rollout_runs_is_refused(cache):
     cache.put(ROLLOUTS, rollout("first", creationTimestamp="2026-01-01T00:00:00Z"))
     answer = review(ROLLOUTS, "CREATE", rollout("second", flag="g"), cache, KNOWN)
     assert "'aks-v1' is already run by Rollout shop/first" in answer.refusals[0]
+
+
+@pytest.mark.parametrize(
+    ("flag", "key"),
+    [pytest.param("search.x", "search.x", id="the flag"), pytest.param("search", "search.shadow", id="its copies'")],
+)
+def test_a_flag_that_reaches_into_another_namespaces_prefix_is_refused(cache, flag, key):
+    known = replace(KNOWN, prefixes=FlagPrefixes({"team": ("search.",)}))
+    (refused,) = review(ROLLOUTS, "CREATE", rollout(flag=flag), cache, known).refusals
+
+    assert f"the flag {key!r} is of namespace 'team', whose flags begin with search." in refused
 
 
 def test_deleting_a_variant_in_use_is_a_warning(cache):

@@ -69,15 +69,43 @@ PREFIXES = ownership.FlagPrefixes({"search": ("search.", "find."), "shop": ("sho
     ],
 )
 def test_a_prefix_is_bound_to_its_namespace(namespace, flag, words):
-    refused = PREFIXES.refusal(namespace, flag)
+    asked = rollout(namespace=namespace, flag=flag)
+    refused = PREFIXES.refusal(asked)
 
     assert words in refused
     assert bool(refused) == bool(words)
-    assert ownership.NO_PREFIXES.refusal(namespace, flag) == ""
+    assert ownership.NO_PREFIXES.refusal(asked) == ""
 
 
 @pytest.mark.parametrize(
-    ("owner", "is_split", "words"),
+    ("flag", "prefixes", "key"),
+    [
+        pytest.param("shop", {"till": ("shop.",)}, "shop.shadow", id="of the candidate's copies"),
+        pytest.param("shop", {"till": ("shop.experiment.",)}, "shop.experiment.", id="of experiments"),
+        pytest.param(
+            "shop.a", {"team": ("shop.",), "till": ("shop.a.",)}, "shop.a.shadow", id="though the flag is its own"
+        ),
+    ],
+)
+def test_a_prefix_is_bound_for_flags_of_copies_too(flag, prefixes, key):
+    """A flag without the prefix, whose copies' flags have it."""
+    bound = ownership.FlagPrefixes(prefixes)
+    refused = bound.refusal(rollout(flag=flag))
+
+    assert f"the flag {key!r} is of namespace 'till'" in refused
+    assert f"flags of copies of {flag!r} begin so: name another flag" in refused
+    assert bound.refusal(rollout(flag=f"{flag}s")) == ""
+
+
+def test_a_prefix_within_anothers_is_of_the_namespace_that_has_the_longer_one():
+    prefixes = ownership.FlagPrefixes({"team": ("shop.",), "till": ("shop.till.",)})
+
+    assert prefixes.refusal(rollout(namespace="till", flag="shop.till.variant")) == ""
+    assert "is of namespace 'till'" in prefixes.refusal(rollout(flag="shop.till.variant"))
+
+
+@pytest.mark.parametrize(
+    ("owner", "may_lack_mark", "words"),
     [
         pytest.param(("team", "a"), True, "", id="its own"),
         pytest.param(("team", "earlier"), True, "", id="of an earlier rollout of the namespace"),
@@ -86,14 +114,8 @@ def test_a_prefix_is_bound_to_its_namespace(namespace, flag, words):
         pytest.param(None, False, "exists and is no rollout's", id="a flag of somebody's own"),
     ],
 )
-def test_a_flag_that_exists_belongs_to_the_namespace_that_made_it(owner, is_split, words):
-    refused = ownership.foreign_flag(rollout(), owner, is_split=is_split)
+def test_a_flag_that_exists_belongs_to_the_namespace_that_made_it(owner, may_lack_mark, words):
+    refused = ownership.foreign_flag("team", "sampler.variant", owner, may_lack_mark=may_lack_mark)
 
     assert words in refused
     assert bool(refused) == bool(words)
-
-
-def test_a_flag_that_a_person_changed_under_a_rollout_stays_its_own(world):
-    world.to_canary()
-
-    assert ownership.foreign_flag(world.rollout, None, is_split=False) == ""
