@@ -190,7 +190,8 @@ def test_the_operator_is_told_what_the_values_say_of_runtimes(render):
     assert told.defaults.of("search").cache_volume == told.defaults.cache_volume
     assert told.known.parameters["ours"] == {"depth", "width"}
     assert told.defaults.allowed == told.known.allowed
-    assert told.defaults.allowed == TemplateAllowance(True, True, True, True, True, ("/films",), ("reads",), ("hub",))
+    everything = TemplateAllowance(True, True, True, True, True, ("/films",), ("reads",), ("hub",), ("shop",))
+    assert told.defaults.allowed == everything
 
 
 def test_variants_may_reach_beyond_their_pods_by_nothing_unless_it_is_said(render):

@@ -64,7 +64,9 @@ class PodTerm(Border):
 
     topology_key: Annotated[Word, Field(description="The node label that says what a place is.")]
     label_selector: Annotated[LabelSelector | None, Field(description="Which pods.")] = None
-    namespaces: Annotated[Words, Field(description="Their namespaces; none is the variant's own.")] = ()
+    namespaces: Annotated[
+        Words, Field(description="Their namespaces, such as the administrator allows; none is the variant's own.")
+    ] = ()
 
 
 class PreferredPods(Border):

@@ -241,6 +241,7 @@ def _template_options(group: Any) -> None:
         "host-path": ("PATH", "this path of the node and all below it"),
         "service-account": ("NAME", "to run as this account of the variant's namespace"),
         "secret": ("NAME", "to read this Secret of the variant's namespace"),
+        "affinity-namespace": ("NAME", "to choose places by the pods of this namespace"),
     }
     for name, (metavar, words) in lists.items():
         group.add_argument(f"--allow-{name}", action="append", default=[], metavar=metavar, help=f"{words}; repeatable")
@@ -276,6 +277,7 @@ def _allowed(chosen: argparse.Namespace) -> TemplateAllowance:
         host_paths=tuple(chosen.allow_host_path),
         service_accounts=tuple(chosen.allow_service_account),
         secrets=tuple(chosen.allow_secret),
+        affinity_namespaces=tuple(chosen.allow_affinity_namespace),
     )
 
 

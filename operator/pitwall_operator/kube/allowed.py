@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from pitwall_crds.pod.container import Container, ContainerSecurity
+from pitwall_crds.pod.placement import Affinity, PodAffinity, PodTerm
 from pitwall_crds.pod.template import PodSecurity, PodTemplate, TemplateSpec
 
 
@@ -25,6 +26,7 @@ class TemplateAllowance:
         host_paths: paths of the node, with all below them.
         service_accounts: names of accounts that pods may run as.
         secrets: names of Secrets that pods may read.
+        affinity_namespaces: other namespaces whose pods an affinity may name.
     """
 
     privileged: bool = False
@@ -35,6 +37,7 @@ class TemplateAllowance:
     host_paths: tuple[str, ...] = ()
     service_accounts: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    affinity_namespaces: tuple[str, ...] = ()
 
 
 NOTHING_ALLOWED: Final = TemplateAllowance()
@@ -44,12 +47,12 @@ _SYSTEM_PRIORITY: Final = "system-"
 _CONTROL_PLANES: Final = frozenset({"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"})
 
 
-def template_problems(template: PodTemplate, allowed: TemplateAllowance) -> tuple[str, ...]:
-    """Every part of the template that is not allowed, with what would allow it."""
+def template_problems(template: PodTemplate, allowed: TemplateAllowance, *, namespace: str) -> tuple[str, ...]:
+    """Every part of the template that is not allowed to a variant of this namespace, with what would allow it."""
     return tuple(
         f"spec.runtime.template.spec.{path} {value}is not allowed here; the cluster's administrator allows it by "
         f"runtime.allow.{switch} of the chart"
-        for path, value, switch in _reaching(template.spec, allowed)
+        for path, value, switch in _reaching(template.spec, allowed, namespace)
     )
 
 
@@ -57,9 +60,10 @@ Reach = tuple[str, str, str]
 """Where it stands, its value (with a space) if it has one, and the chart's value that allows it."""
 
 
-def _reaching(spec: TemplateSpec, allowed: TemplateAllowance) -> Iterator[Reach]:
+def _reaching(spec: TemplateSpec, allowed: TemplateAllowance, namespace: str) -> Iterator[Reach]:
     yield from _hosts(spec, allowed)
     yield from _places(spec, allowed)
+    yield from _neighbours(spec, allowed, namespace)
     yield from _secrets(spec, allowed)
     yield from _accounts(spec, allowed)
     if spec.init_containers and not allowed.init_containers:
@@ -94,6 +98,24 @@ def _places(spec: TemplateSpec, allowed: TemplateAllowance) -> Iterator[Reach]:
     for index, toleration in enumerate(spec.tolerations):
         if not allowed.any_node and toleration.key in {"", *_CONTROL_PLANES}:
             yield f"tolerations[{index}]", f"of {toleration.key or 'every taint'} ", "anyNode"
+
+
+def _neighbours(spec: TemplateSpec, allowed: TemplateAllowance, namespace: str) -> Iterator[Reach]:
+    """Terms about other namespaces' pods. The scheduler holds those pods to them too: where ours must not be beside
+    theirs, theirs get no place beside ours. A topology spread counts pods of its own namespace alone."""
+    affinity = spec.affinity or Affinity()
+    for kind, terms in (("podAffinity", affinity.pod_affinity), ("podAntiAffinity", affinity.pod_anti_affinity)):
+        for place, term in _terms(terms or PodAffinity()):
+            for other in term.namespaces:
+                if other not in (namespace, *allowed.affinity_namespaces):
+                    yield f"affinity.{kind}.{place}.namespaces", f"{other!r} ", "affinityNamespaces"
+
+
+def _terms(asked: PodAffinity) -> Iterator[tuple[str, PodTerm]]:
+    for index, term in enumerate(asked.required_during_scheduling_ignored_during_execution):
+        yield f"requiredDuringSchedulingIgnoredDuringExecution[{index}]", term
+    for index, one in enumerate(asked.preferred_during_scheduling_ignored_during_execution):
+        yield f"preferredDuringSchedulingIgnoredDuringExecution[{index}].podAffinityTerm", one.pod_affinity_term
 
 
 def _is_below(path: str, roots: Iterable[str]) -> bool:

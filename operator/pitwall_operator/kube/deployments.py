@@ -212,7 +212,8 @@ class RolloutPools:
 
     def _refuse_reaching(self, variant: SamplerVariant) -> None:
         """What the administrator does not allow is not run, be it from a webhook that was off or an older version."""
-        problems = template_problems(variant.spec.runtime.template, self.shared.defaults.allowed)
+        allowed, namespace = self.shared.defaults.allowed, self.rollout[0]
+        problems = template_problems(variant.spec.runtime.template, allowed, namespace=namespace)
         if problems:
             raise KubeRefusedError(f"SamplerVariant {variant.metadata.name!r}: {'; '.join(problems)}")
 

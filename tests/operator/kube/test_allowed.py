@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from pitwall_crds.pod.template import PodTemplate
-from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance, template_problems
+from pitwall_operator.kube import allowed as kube_allowed
+from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance
 
 HARMLESS = {
     "metadata": {"labels": {"team": "video"}, "annotations": {"note": "a"}},
@@ -27,7 +28,13 @@ HARMLESS = {
                     }
                 ]
             },
+            "podAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone", "namespaces": ["shop"]}]
+            },
         },
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {}}
+        ],
         "priorityClassName": "videos-first",
         "runtimeClassName": "nvidia",
         "securityContext": {"fsGroup": 2000, "runAsUser": 1000},
@@ -53,6 +60,10 @@ HARMLESS = {
 }
 
 
+def template_problems(template: PodTemplate, allowed: TemplateAllowance) -> tuple[str, ...]:
+    return kube_allowed.template_problems(template, allowed, namespace="shop")
+
+
 def template(**spec: Any) -> PodTemplate:
     return PodTemplate.model_validate({"spec": spec})
 
@@ -71,6 +82,14 @@ def secret_variable(name: str) -> PodTemplate:
 
 def host_path(path: str) -> PodTemplate:
     return template(volumes=[{"name": "host", "hostPath": {"path": path}}])
+
+
+def affinity(kind: str, when: str, term: dict[str, Any]) -> PodTemplate:
+    return template(affinity={kind: {f"{when}DuringSchedulingIgnoredDuringExecution": [term]}})
+
+
+def beside(*namespaces: str) -> dict[str, Any]:
+    return {"topologyKey": "zone", "namespaces": list(namespaces)}
 
 
 REACHING = [
@@ -109,6 +128,25 @@ REACHING = [
         template(tolerations=[{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"}]), "anyNode",
         "of node-role.kubernetes.io/control-plane", id="a control plane's nodes",
     ),
+    pytest.param(
+        affinity("podAntiAffinity", "required", beside("shop", "till")), "affinityNamespaces",
+        "podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].namespaces 'till'",
+        id="no place for another namespace's pods",
+    ),
+    pytest.param(
+        affinity("podAntiAffinity", "preferred", {"weight": 100, "podAffinityTerm": beside("till")}),
+        "affinityNamespaces",
+        "podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.namespaces 'till'",
+        id="worse places for another namespace's pods",
+    ),
+    pytest.param(
+        affinity("podAffinity", "required", beside("till")), "affinityNamespaces", "podAffinity.required",
+        id="a place beside another namespace's pods",
+    ),
+    pytest.param(
+        affinity("podAffinity", "preferred", {"weight": 1, "podAffinityTerm": beside("till")}), "affinityNamespaces",
+        "podAffinity.preferred", id="rather beside another namespace's pods",
+    ),
     pytest.param(host_path("/"), "hostPaths", "volumes[0].hostPath '/'", id="a path of the node"),
     pytest.param(template(serviceAccountName="admin"), "serviceAccounts", "'admin'", id="an account"),
     pytest.param(template(automountServiceAccountToken=True), "serviceAccounts", "automount", id="an account's token"),
@@ -119,7 +157,7 @@ REACHING = [
     ),
     pytest.param(template(imagePullSecrets=[{"name": "keys"}]), "secrets", "imagePullSecrets[0]", id="pull secret"),
 ]  # fmt: skip
-EVERYTHING = TemplateAllowance(True, True, True, True, True, ("/",), ("admin",), ("keys",))
+EVERYTHING = TemplateAllowance(True, True, True, True, True, ("/",), ("admin",), ("keys",), ("till",))
 
 
 def test_what_stays_inside_its_pods_is_allowed():
@@ -143,6 +181,7 @@ def test_each_is_allowed_by_its_own_switch_and_by_no_other(asked, switch, place)
         "initContainers": ("init_containers", True), "hostPaths": ("host_paths", ("/",)),
         "systemPriority": ("system_priority", True), "anyNode": ("any_node", True),
         "serviceAccounts": ("service_accounts", ("admin",)), "secrets": ("secrets", ("keys",)),
+        "affinityNamespaces": ("affinity_namespaces", ("till",)),
     }  # fmt: skip
     for name, (field, value) in values.items():
         allowed = template_problems(asked, TemplateAllowance(**{field: value})) == ()
@@ -174,6 +213,24 @@ def test_a_path_is_allowed_at_and_below_its_root(path, allowed):
         pytest.param({"spec": {"nodeName": "control-plane"}}, id="a node past the scheduler"),
         pytest.param({"spec": {"containers": [{"name": "runtime", "envFrom": [{}]}]}}, id="a Secret as variables"),
         pytest.param({"spec": {"containers": [{"name": "runtime", "lifecycle": {}}]}}, id="hooks"),
+        pytest.param(
+            {
+                "spec": {
+                    "affinity": {
+                        "podAntiAffinity": {
+                            "requiredDuringSchedulingIgnoredDuringExecution": [
+                                {"topologyKey": "zone", "namespaceSelector": {}}
+                            ]
+                        }
+                    }
+                }
+            },
+            id="all namespaces' pods",
+        ),
+        pytest.param(
+            {"spec": {"containers": [{"name": "c", "ports": [{"containerPort": 80, "hostPort": 80}]}]}},
+            id="a port of the node",
+        ),
         pytest.param({"spec": {"nodeSelector": {"a": {"b": "c"}}}}, id="nesting where text belongs"),
         pytest.param({"spec": {"containers": [{"name": "c"}] * 9}}, id="too many containers"),
         pytest.param({"spec": {"nodeSelector": {f"k{n}": "v" for n in range(65)}}}, id="too many labels"),

@@ -71,6 +71,9 @@
 {{- range $runtime.allow.secrets }}
 - --allow-secret={{ . }}
 {{- end }}
+{{- range $runtime.allow.affinityNamespaces }}
+- --allow-affinity-namespace={{ . }}
+{{- end }}
 {{- range $namespace, $prefixes := .Values.flags.prefixes }}
 {{- range $prefixes }}
 - --flag-prefix={{ $namespace }}={{ . }}

@@ -61,7 +61,7 @@ def variant_problems(variant: SamplerVariant, known: Known) -> tuple[str, ...]:
     """Why a variant cannot run. With an image of its own it may name what this operator does not know."""
     problems = [
         *_name_problems(variant.metadata.name),
-        *template_problems(variant.spec.runtime.template, known.allowed),
+        *template_problems(variant.spec.runtime.template, known.allowed, namespace=variant.metadata.namespace),
     ]
     if variant.metadata.namespace == known.keys_in:
         problems.append(f"namespace {known.keys_in!r} holds Pitwall's own keys: no runtime may be there")
