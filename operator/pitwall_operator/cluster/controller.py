@@ -76,6 +76,8 @@ class Controller:
         known = self.cache.get(kind, key_of(found))
         before = self.cache.concerned(kind, known) if known is not None else frozenset()
         if self.cache.put(kind, found):
+            if kind is ROLLOUTS and known is not None and known["metadata"].get("uid") != found["metadata"].get("uid"):
+                self._sweep_soon.set()  # one that was deleted and made anew meanwhile may have left its flag
             edited = kind in (ROLLOUTS, VARIANTS) and _generation(known) != _generation(found)
             self._wake(kind, found, before | self.cache.concerned(kind, found), edited=edited)
 

@@ -37,23 +37,22 @@ class Sweep:
 
         Raises FlagsUnreachableError or FlagRejectedError where the flags cannot be listed.
         """
-        existing, flags = self.cache.staying_rollouts(), await self.flags.list()
-        resting = list(to_rest(flags, existing, self.watches))
+        moved, flags = self.cache.flags_of_staying_rollouts(), await self.flags.list()
+        resting = list(to_rest(flags, moved, self.watches))
         for rest in resting:
             await self._rest(rest)
         if resting:
             return False
-        idle = list(orphans.idle_pools(flags, self.cache.objects[DEPLOYMENTS].values(), existing))
+        idle = list(orphans.idle_pools(flags, self.cache.objects[DEPLOYMENTS].values(), moved))
         drained = [await self._drain(rollout, variant, pool) for rollout, variant, pool in idle]
         return all(drained)
 
     async def _rest(self, rest: Rest) -> None:
-        log.info("Rollout %s is gone: its flag %s goes back to stable", rest.owner, rest.flag)
-        why = f"Rollout {rest.owner} is gone"
+        log.info("%s: its former flag %s goes back to stable", rest.why, rest.flag)
         try:
-            await self.flags.put(rest.flag, rest.document, expected_version=rest.version, actor=ACTOR, reason=why)
+            await self.flags.put(rest.flag, rest.document, expected_version=rest.version, actor=ACTOR, reason=rest.why)
         except (FlagsUnreachableError, FlagRejectedError, FlagConflictError) as error:
-            log.warning("flag %s of deleted Rollout %s could not be brought to rest: %s", rest.flag, rest.owner, error)
+            log.warning("%s, but its former flag %s could not be brought to rest: %s", rest.why, rest.flag, error)
 
     async def _drain(self, rollout: Key, variant: str, pool: str) -> bool:
         log.info("Rollout %s/%s is gone: %s (%s) is drained", *rollout, variant, pool)

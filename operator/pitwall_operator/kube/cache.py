@@ -78,9 +78,9 @@ class Cache:
         found = self.objects[ROLLOUTS].get(rollout)
         return found is not None and not is_leaving(found)
 
-    def staying_rollouts(self) -> frozenset[Key]:
-        """Rollouts that nobody has deleted."""
-        return frozenset(filter(self.stays, self.objects[ROLLOUTS]))
+    def flags_of_staying_rollouts(self) -> Mapping[Key, str]:
+        """The flag of each rollout that nobody has deleted; empty where it cannot be read."""
+        return {key: _flag(found) for key, found in self.objects[ROLLOUTS].items() if not is_leaving(found)}
 
     def rollouts_of_flag(self, flag: str) -> frozenset[Key]:
         """Rollouts that ask for this flag."""

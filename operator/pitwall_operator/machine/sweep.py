@@ -1,6 +1,7 @@
 """Brings what deleted rollouts left on this machine to rest: their flags' users go back, pools that serve nobody go."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pitwall_flags.client import FlagClient
@@ -15,7 +16,8 @@ from pitwall_operator.values.platform import Platform
 
 log = logging.getLogger(__name__)
 
-Keys = frozenset[tuple[str, str]]
+Moved = Mapping[tuple[str, str], str]
+"""The flag of each rollout, by namespace and name; empty where it cannot be read."""
 
 
 @dataclass(slots=True)
@@ -25,7 +27,7 @@ class MachineSweep:
     flags: FlagClient
     platform: Platform
     resources: Resources
-    _settled: Keys | None = field(default=None, init=False)
+    _settled: Moved | None = field(default=None, init=False)
 
     async def once(self) -> None:
         """A round, if rollouts came or went since nothing was left to do. What fails is tried again at the next one."""
@@ -39,19 +41,18 @@ class MachineSweep:
             return
         self._settled = present if done else None
 
-    def _present(self) -> Keys:
+    def _present(self) -> Moved:
         """Rollouts that exist, those that cannot be read among them: a broken file is not a deleted one."""
-        names = {one.metadata.name for one in self.resources.rollouts()}
-        names |= {one.name for one in self.resources.unreadable() if one.kind == "Rollout"}
-        return frozenset(("default", name) for name in names)
+        broken = {one.name: "" for one in self.resources.unreadable() if one.kind == "Rollout"}
+        flags = broken | {one.metadata.name: one.spec.flag for one in self.resources.rollouts()}
+        return {("default", name): flag for name, flag in flags.items()}
 
-    async def _round(self, present: Keys) -> bool:
+    async def _round(self, present: Moved) -> bool:
         flags = await self.flags.list()
         resting = list(to_rest(flags, present, lambda _: True))
         for rest in resting:
-            log.info("Rollout %s is gone: its flag %s goes back to stable", rest.owner, rest.flag)
-            why = f"Rollout {rest.owner} is gone"
-            await self.flags.put(rest.flag, rest.document, expected_version=rest.version, actor=ACTOR, reason=why)
+            log.info("%s: its former flag %s goes back to stable", rest.why, rest.flag)
+            await self.flags.put(rest.flag, rest.document, expected_version=rest.version, actor=ACTOR, reason=rest.why)
         if resting:
             return False  # what serves is read anew before anything is drained
         await self._drain(flags)

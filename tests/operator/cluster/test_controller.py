@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pitwall_crds.host.backoff import Backoff
-from pitwall_flags.errors import FlagRejectedError
+from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.document import ArmShare, split_document
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.cluster.controller import Controller
@@ -297,6 +297,25 @@ async def test_a_deleted_rollouts_users_go_back_and_its_idle_pods_go(world, with
         await world.until(lambda: world.flags.written == ["a"])
         await world.until(lambda: world.reconciler.drained == [("aks", "main")])
     assert world.cache.get(DEPLOYMENTS, ("shop", "aks")) is not None
+
+
+@pytest.mark.parametrize("deletion_seen", [False, True], ids=["nobody saw it go", "it was seen to go"])
+async def test_the_users_of_a_former_flag_go_back_when_its_rollout_was_made_anew_with_another(world, deletion_seen):
+    shares = [ArmShare("candidate", "aks", 1000), ArmShare("stable", "uniform", 9000)]
+    document = {**split_document(shares, salt="s"), "metadata": {OWNER: "shop/a"}}
+    world.kube.items["rollouts"] = [rollout("a")]
+    world.flags.records = [FlagRecord("a", document, 4)]
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: world.reconciler.taken[A])
+        world.flags.fault = FlagsUnreachableError("away")
+        if deletion_seen:
+            world.controller.deleted(ROLLOUTS, rollout("a", 200))
+        anew = rollout("a", 201, flag="b")
+        world.controller.changed(ROLLOUTS, {**anew, "metadata": anew["metadata"] | {"uid": "anew"}})
+        assert world.flags.written == []
+        world.flags.fault = None
+        await world.until(lambda: world.flags.written == ["a"])
 
 
 JUNK = [

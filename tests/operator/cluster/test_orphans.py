@@ -14,17 +14,20 @@ def moving(weight: int) -> dict[str, object]:
     return split_document([*shares, ArmShare("stable", "uniform", 10_000 - 2 * weight)], salt="run-1")
 
 
+COPIES = shadow_document("aks", 5, salt="s")
+
+
 def flag(key: str, document: dict[str, object], owner: str = "shop/sampler") -> FlagRecord:
     return FlagRecord(key, {**document, "metadata": {OWNER: owner}} if owner else document, 7)
 
 
-def resting(*flags: FlagRecord, existing=(), watched=("shop",)):
-    return list(to_rest(flags, existing, lambda namespace: namespace in watched))
+def resting(*flags: FlagRecord, moved=None, watched=("shop",)):
+    return list(to_rest(flags, moved or {}, lambda namespace: namespace in watched))
 
 
 def test_users_go_back_to_stable_and_copies_end():
     main, shadow = resting(flag("f", moving(1000)), flag("f.shadow", shadow_document("aks", 5, salt="s")))
-    assert (main.flag, main.version, main.owner) == ("f", 7, "shop/sampler")
+    assert (main.flag, main.version, main.why) == ("f", 7, "Rollout shop/sampler is gone")
     assert [(share.arm, share.variant, share.weight) for share in read_split(main.document).shares] == [
         ("stable", "uniform", 10_000)
     ]
@@ -37,16 +40,28 @@ def test_what_rests_is_not_written_again():
 
 
 @pytest.mark.parametrize(
-    ("found", "existing"),
+    ("found", "moved"),
     [
-        pytest.param(flag("f", moving(1000)), [("shop", "sampler")], id="its rollout exists"),
-        pytest.param(flag("f", moving(1000), owner="other/sampler"), [], id="another operator's namespace"),
-        pytest.param(flag("f", moving(1000), owner=""), [], id="nobody's flag"),
-        pytest.param(FlagRecord("f", {"state": "ENABLED", "variants": {"on": True}}, 1), [], id="no flag of ours"),
+        pytest.param(flag("f", moving(1000)), {("shop", "sampler"): "f"}, id="its rollout exists"),
+        pytest.param(flag("f.shadow", COPIES), {("shop", "sampler"): "f"}, id="copies, and their rollout exists"),
+        pytest.param(flag("f.experiment.dpp", COPIES), {("shop", "sampler"): "f"}, id="so does an experiment's"),
+        pytest.param(flag("f", moving(1000)), {("shop", "sampler"): ""}, id="its rollout cannot be read"),
+        pytest.param(flag("f", moving(1000), owner="other/sampler"), {}, id="another operator's namespace"),
+        pytest.param(flag("f", moving(1000), owner=""), {}, id="nobody's flag"),
+        pytest.param(FlagRecord("f", {"state": "ENABLED", "variants": {"on": True}}, 1), {}, id="no flag of ours"),
     ],
 )
-def test_what_is_not_ours_is_left_alone(found, existing):
-    assert resting(found, existing=existing) == []
+def test_what_is_not_ours_is_left_alone(found, moved):
+    assert resting(found, moved=moved) == []
+
+
+@pytest.mark.parametrize("former", ["f", "f.shadow", "f.experiment.dpp"])
+def test_the_former_flags_of_a_rollout_that_was_made_anew_with_another_one_go_to_rest(former):
+    """As when it was deleted and applied again while nobody could sweep in between."""
+    found = flag(former, moving(1000) if former == "f" else COPIES)
+    (rest,) = resting(found, flag("g", moving(1000)), moved={("shop", "sampler"): "g"})
+
+    assert (rest.flag, rest.why) == (former, "Rollout shop/sampler was made anew and moves the flag 'g' now")
 
 
 def deployment(variant: str, pool: str, rollout: str = "sampler") -> dict[str, object]:

@@ -154,7 +154,9 @@ def test_who_is_leaving_stays_no_longer_and_asks_for_nothing(cache):
     leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     cache.put(ROLLOUTS, leaving)
 
-    assert cache.staying_rollouts() == {("shop", "stays")}
+    cache.put(ROLLOUTS, {**rollout(3, name="broken"), "spec": ["of", "no", "shape"]})
+
+    assert cache.flags_of_staying_rollouts() == {("shop", "stays"): "f", ("shop", "broken"): ""}
     assert not cache.stays(("shop", "never-was"))
 
 

@@ -24,6 +24,7 @@ class FlagsInMemory:
         self.records: dict[str, FlagRecord] = {}
         self.read = 0
         self.trouble: list[Exception] = []
+        self.reasons: set[str] = set()
 
     def add(self, key: str, document: dict[str, object], owner: str = "default/sampler") -> None:
         self.records[key] = FlagRecord(key, {**document, "metadata": {OWNER: owner}}, 1)
@@ -36,6 +37,7 @@ class FlagsInMemory:
 
     async def put(self, key, document, *, expected_version, actor, reason):
         self.records[key] = FlagRecord(key, document, expected_version + 1)
+        self.reasons.add(reason)
 
     def weights(self, key: str) -> dict[str, int]:
         return {share.variant: share.weight for share in read_split(self.records[key].document).shares}
@@ -101,6 +103,21 @@ async def test_it_is_so_too_when_the_operator_was_not_running_while_it_was_delet
     await rounds(sweep)
 
     assert sweep.flags.weights("sampler.variant") == {"uniform-v1": 10_000}
+
+
+async def test_the_users_of_a_former_flag_go_back_when_the_rollout_was_made_anew_with_another(sweep):
+    """With the flag service away while it was deleted and applied, both are seen at once."""
+    await rounds(sweep)
+    (rollout,) = sweep.resources.rollouts()
+    sweep.resources.delete("Rollout", "sampler")
+    sweep.resources.apply(rollout.model_copy(update={"spec": rollout.spec.model_copy(update={"flag": "other.flag"})}))
+    sweep.flags.trouble = [FlagsUnreachableError("away")]
+
+    await rounds(sweep)
+
+    assert sweep.flags.weights("sampler.variant") == {"uniform-v1": 10_000}
+    assert sweep.flags.weights("sampler.variant.shadow")[""] == 10_000
+    assert sweep.flags.reasons == {"Rollout default/sampler was made anew and moves the flag 'other.flag' now"}
 
 
 @pytest.mark.parametrize("file", ["sampler.yaml", "sampler.status.json"])
