@@ -51,24 +51,32 @@ class Capabilities(Border):
     """Linux capabilities."""
 
     add: Annotated[Words, Field(description="More than none, if the administrator allows it.")] = ()
-    drop: Annotated[Words, Field(description="Taken away; ALL is the operator's own choice.")] = ()
+    drop: Annotated[Words, Field(description="Taken away, beside ALL that the operator takes away.")] = ()
 
 
 class SeccompProfile(Border):
     """Which system calls are allowed."""
 
     type: Annotated[
-        str, Field(max_length=32, pattern="^(RuntimeDefault|Localhost|Unconfined)$", description="Which profile.")
+        str,
+        Field(
+            max_length=32,
+            pattern="^(RuntimeDefault|Localhost|Unconfined)$",
+            description="RuntimeDefault; others if the administrator allows it.",
+        ),
     ]
     localhost_profile: Annotated[Text, Field(description="The node's file, with Localhost.")] = ""
 
 
 class ContainerSecurity(Border):
-    """How a container is confined. Less than the operator's own confinement needs the administrator's leave."""
+    """How a container is confined. Less than the operator's own confinement, root's group too, needs the
+    administrator's leave."""
 
     allow_privilege_escalation: Annotated[bool | None, Field(description="Whether a process may gain rights.")] = None
     privileged: Annotated[bool | None, Field(description="Whether it is root on the node.")] = None
-    read_only_root_filesystem: Annotated[bool | None, Field(description="Whether only volumes can be written.")] = None
+    read_only_root_filesystem: Annotated[
+        bool | None, Field(description="Whether only volumes can be written; false if the administrator allows it.")
+    ] = None
     run_as_non_root: Annotated[bool | None, Field(description="Whether root is refused.")] = None
     run_as_user: Annotated[Id | None, Field(description="The user's number.")] = None
     run_as_group: Annotated[Id | None, Field(description="The group's number.")] = None

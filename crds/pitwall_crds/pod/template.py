@@ -30,7 +30,7 @@ class HostAlias(Border):
 
 
 class PodSecurity(Border):
-    """Users and groups of the pods."""
+    """Users and groups of the pods. Those of root, and another seccomp profile, need the administrator's leave."""
 
     fs_group: Annotated[Id | None, Field(description="The group that owns volumes.")] = None
     fs_group_change_policy: Annotated[Word, Field(description="OnRootMismatch or Always.")] = ""

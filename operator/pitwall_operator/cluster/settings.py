@@ -229,7 +229,8 @@ def _runtime_options(group: Any) -> None:
 
 def _template_options(group: Any) -> None:
     switches = {
-        "privileged": "root, capabilities, privilege escalation",
+        "privileged": "root, capabilities, privilege escalation, other seccomp and AppArmor profiles",
+        "writable-root": "containers that write elsewhere than into volumes",
         "host-network": "the node's network, processes and shared memory",
         "init-containers": "containers that run before the runtime",
         "system-priority": "priority classes that begin with system-",
@@ -270,6 +271,7 @@ def _defaults(chosen: argparse.Namespace) -> Defaults:
 def _allowed(chosen: argparse.Namespace) -> TemplateAllowance:
     return TemplateAllowance(
         privileged=chosen.allow_privileged,
+        writable_root=chosen.allow_writable_root,
         host_network=chosen.allow_host_network,
         init_containers=chosen.allow_init_containers,
         system_priority=chosen.allow_system_priority,

@@ -3,14 +3,15 @@
 Pure: no clock, chance or I/O.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
 from pitwall_crds.pod.container import Container, ContainerSecurity
 from pitwall_crds.pod.placement import Affinity, PodAffinity, PodTerm
-from pitwall_crds.pod.template import PodSecurity, PodTemplate, TemplateSpec
+from pitwall_crds.pod.template import PodSecurity, PodTemplate, TemplateMetadata, TemplateSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class TemplateAllowance:
     """What the administrator allows every variant; nothing by default.
 
     Attributes:
-        privileged: root, capabilities, privilege escalation, no seccomp.
+        privileged: root and its group, capabilities, privilege escalation, another seccomp or AppArmor profile.
+        writable_root: containers that write elsewhere than into volumes.
         host_network: the node's network, processes and shared memory.
         init_containers: containers that run before the runtime.
         system_priority: Kubernetes' own priority classes, whose pods drive out everybody else's.
@@ -30,6 +32,7 @@ class TemplateAllowance:
     """
 
     privileged: bool = False
+    writable_root: bool = False
     host_network: bool = False
     init_containers: bool = False
     system_priority: bool = False
@@ -44,20 +47,27 @@ NOTHING_ALLOWED: Final = TemplateAllowance()
 
 _SYSTEM_PRIORITY: Final = "system-"
 """Kubernetes keeps names that begin so for classes of its own."""
+_PROFILE: Final = re.compile(r"(^|\.)(apparmor|seccomp)\.security\.(alpha|beta)\.kubernetes\.io/")
+_OWN_PROFILE: Final = frozenset({"runtime/default", "docker/default"})
 _CONTROL_PLANES: Final = frozenset({"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"})
 
 
 def template_problems(template: PodTemplate, allowed: TemplateAllowance, *, namespace: str) -> tuple[str, ...]:
     """Every part of the template that is not allowed to a variant of this namespace, with what would allow it."""
     return tuple(
-        f"spec.runtime.template.spec.{path} {value}is not allowed here; the cluster's administrator allows it by "
+        f"spec.runtime.template.{path} {value}is not allowed here; the cluster's administrator allows it by "
         f"runtime.allow.{switch} of the chart"
-        for path, value, switch in _reaching(template.spec, allowed, namespace)
+        for path, value, switch in (*_profiles(template.metadata, allowed), *_within(template.spec, allowed, namespace))
     )
 
 
 Reach = tuple[str, str, str]
 """Where it stands, its value (with a space) if it has one, and the chart's value that allows it."""
+
+
+def _within(spec: TemplateSpec, allowed: TemplateAllowance, namespace: str) -> Iterator[Reach]:
+    for path, value, switch in _reaching(spec, allowed, namespace):
+        yield f"spec.{path}", value, switch
 
 
 def _reaching(spec: TemplateSpec, allowed: TemplateAllowance, namespace: str) -> Iterator[Reach]:
@@ -68,10 +78,11 @@ def _reaching(spec: TemplateSpec, allowed: TemplateAllowance, namespace: str) ->
     yield from _accounts(spec, allowed)
     if spec.init_containers and not allowed.init_containers:
         yield "initContainers", "", "initContainers"
-    if not allowed.privileged:
-        yield from _loosened("securityContext", spec.security_context)
-        for place, container in _containers(spec):
-            yield from _loosened(f"{place}.securityContext", container.security_context)
+    contexts = (("", spec.security_context), *((f"{place}.", one.security_context) for place, one in _containers(spec)))
+    for place, security in contexts:
+        for field, value, switch in _loosened(security):
+            if switch not in _granted(allowed):
+                yield f"{place}securityContext.{field}", value, switch
 
 
 def _containers(spec: TemplateSpec) -> Iterator[tuple[str, Container]]:
@@ -151,20 +162,51 @@ def _secret_names(spec: TemplateSpec) -> Iterator[tuple[str, str]]:
                 yield f"{place}.env[{index}].valueFrom.secretKeyRef", source.name
 
 
-def _loosened(place: str, security: ContainerSecurity | PodSecurity | None) -> Iterator[Reach]:
+def _granted(allowed: TemplateAllowance) -> Iterator[str]:
+    """The switches about confinement that are on."""
+    if allowed.privileged:
+        yield "privileged"
+    if allowed.writable_root:
+        yield "writableRoot"
+
+
+def _profiles(metadata: TemplateMetadata, allowed: TemplateAllowance) -> Iterator[Reach]:
+    """Annotations that choose a profile of the node, as older versions of Kubernetes wrote it and newer ones heed."""
+    for key, value in sorted(metadata.annotations.items()):
+        if _PROFILE.search(key) and value not in _OWN_PROFILE and not allowed.privileged:
+            yield f"metadata.annotations[{key!r}]", f"{value!r} ", "privileged"
+
+
+def _loosened(security: ContainerSecurity | PodSecurity | None) -> Iterator[Reach]:
+    """What confines less than the operator does by itself."""
     if security is None:
         return
-    if security.run_as_user == 0:
-        yield f"{place}.runAsUser", "0 ", "privileged"
+    for name, numbers in _numbers(security).items():
+        if 0 in numbers:
+            yield name, "0 ", "privileged"
     if security.run_as_non_root is False:
-        yield f"{place}.runAsNonRoot", "false ", "privileged"
-    if security.seccomp_profile is not None and security.seccomp_profile.type == "Unconfined":
-        yield f"{place}.seccompProfile", "Unconfined ", "privileged"
+        yield "runAsNonRoot", "false ", "privileged"
+    if security.seccomp_profile is not None and security.seccomp_profile.type != "RuntimeDefault":
+        yield "seccompProfile", f"{security.seccomp_profile.type} ", "privileged"
     if isinstance(security, ContainerSecurity):
-        for name, asked in (
-            ("privileged", security.privileged),
-            ("allowPrivilegeEscalation", security.allow_privilege_escalation),
-            ("capabilities.add", bool(security.capabilities and security.capabilities.add)),
-        ):
-            if asked:
-                yield f"{place}.{name}", "", "privileged"
+        yield from _container_loosened(security)
+
+
+def _numbers(security: ContainerSecurity | PodSecurity) -> Mapping[str, tuple[int | None, ...]]:
+    """The users and groups that processes run as, by field."""
+    numbers = {"runAsUser": (security.run_as_user,), "runAsGroup": (security.run_as_group,)}
+    if isinstance(security, ContainerSecurity):
+        return numbers
+    return {**numbers, "fsGroup": (security.fs_group,), "supplementalGroups": security.supplemental_groups}
+
+
+def _container_loosened(security: ContainerSecurity) -> Iterator[Reach]:
+    for name, asked in (
+        ("privileged", security.privileged),
+        ("allowPrivilegeEscalation", security.allow_privilege_escalation),
+        ("capabilities.add", bool(security.capabilities and security.capabilities.add)),
+    ):
+        if asked:
+            yield name, "", "privileged"
+    if security.read_only_root_filesystem is False:
+        yield "readOnlyRootFilesystem", "false ", "writableRoot"

@@ -33,6 +33,8 @@ USER: Final = 65532
 CONFINEMENT: Final[Mapping[str, Any]] = {
     "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
 }  # fmt: skip
+FILMS: Final = "media"
+"""The volume of the installation's films."""
 VARIANT_FOLDER: Final = "/etc/pitwall"
 CACHE_FOLDER: Final = "/var/cache/pitwall"
 CACHE_SHARE: Final = Decimal("0.8")
@@ -208,7 +210,7 @@ def deployment(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> Object:
         "progressDeadlineSeconds": defaults.startup_seconds + 60,
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
         "selector": {"matchLabels": _selector(owner.name, wanted.pool)},
-        "template": _confined(merge(_template(owner, wanted, defaults), overlay)),
+        "template": _confined(merge(_template(owner, wanted, defaults), overlay), has_films=_has_films(defaults)),
     }
     manifest = _object(DEPLOYMENTS, metadata, spec=spec)
     metadata["annotations"] = {APPLIED: digest(manifest)}
@@ -220,12 +222,20 @@ def digest(manifest: Object) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _confined(template: Object) -> Object:
-    """The template with every container confined as ours is, but for what it says of itself."""
+def _has_films(defaults: Defaults) -> bool:
+    return bool(defaults.media_volume and defaults.media_roots)
+
+
+def _confined(template: Object, *, has_films: bool) -> Object:
+    """The template with every container confined as ours is, but for what it says of itself; nobody writes to the
+    installation's films."""
     spec = template["spec"]
     for containers in (spec["containers"], spec.get("initContainers", ())):
         for container in containers:
             container["securityContext"] = merge(CONFINEMENT, container.get("securityContext") or {})
+            for mount in container.get("volumeMounts", ()) if has_films else ():
+                if mount["name"] == FILMS:
+                    mount["readOnly"] = True
     return template
 
 
@@ -261,8 +271,8 @@ def _container(wanted: PoolRequest, defaults: Defaults) -> Object:
         {"name": "cache", "mountPath": CACHE_FOLDER},
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 – the pod's own
     ]
-    if defaults.media_volume and defaults.media_roots:
-        mounts.append({"name": "media", "mountPath": defaults.media_roots[0], "readOnly": True})
+    if _has_films(defaults):
+        mounts.append({"name": FILMS, "mountPath": defaults.media_roots[0], "readOnly": True})
     container: Object = {
         "name": CONTAINER,
         "image": wanted.image,
@@ -315,8 +325,8 @@ def _volumes(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> list[Obje
         {"name": "cache", **cache},
         {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
     ]
-    if defaults.media_volume and defaults.media_roots:
-        volumes.append({"name": "media", **defaults.media_volume})
+    if _has_films(defaults):
+        volumes.append({"name": FILMS, **defaults.media_volume})
     return volumes
 
 
@@ -324,8 +334,8 @@ MERGED_BY_NAME: Final = frozenset({"containers", "initContainers", "volumes", "e
 
 
 def merge(base: Any, overlay: Any, field_name: str = "") -> Any:
-    """The overlay laid over the base: mappings merge, named lists merge by name, everything else is replaced; null
-    removes."""
+    """The overlay laid over the base: mappings merge, named lists merge by name, capabilities that are dropped are
+    joined, everything else is replaced; null removes."""
     if isinstance(base, Mapping) and isinstance(overlay, Mapping):
         merged = {name: merge(base[name], overlay[name], name) if name in overlay else base[name] for name in base}
         added = {name: value for name, value in overlay.items() if name not in base}
@@ -334,6 +344,8 @@ def merge(base: Any, overlay: Any, field_name: str = "") -> Any:
         return _merge_named(base, overlay)
     if field_name == "volumeMounts" and isinstance(base, list) and isinstance(overlay, list):
         return _merge_named(base, overlay, "mountPath")
+    if field_name == "drop" and isinstance(base, list) and isinstance(overlay, list):
+        return [*base, *(one for one in overlay if one not in base)]
     return overlay
 
 

@@ -1,16 +1,22 @@
 """What a pod template may say: everything that stays inside its pods, and beyond them what the administrator allows."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from pitwall_crds.pod.template import PodTemplate
+from pitwall_crds.pod.container import ContainerSecurity
+from pitwall_crds.pod.template import PodSecurity, PodTemplate
+from pitwall_crds.resource import Border
 from pitwall_operator.kube import allowed as kube_allowed
 from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance
 
 HARMLESS = {
-    "metadata": {"labels": {"team": "video"}, "annotations": {"note": "a"}},
+    "metadata": {
+        "labels": {"team": "video"},
+        "annotations": {"note": "a", "container.apparmor.security.beta.kubernetes.io/runtime": "runtime/default"},
+    },
     "spec": {
         "nodeSelector": {"gpu": "h200"},
         "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
@@ -47,7 +53,7 @@ HARMLESS = {
                     {"name": "URL", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "url"}}},
                 ],
                 "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],
-                "securityContext": {"readOnlyRootFilesystem": False, "capabilities": {"drop": ["ALL"]}},
+                "securityContext": {"readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
             },
             {"name": "sidecar", "image": "s:1", "ports": [{"name": "http", "containerPort": 80}]},
         ],
@@ -84,6 +90,9 @@ def host_path(path: str) -> PodTemplate:
     return template(volumes=[{"name": "host", "hostPath": {"path": path}}])
 
 
+APPARMOR = "container.apparmor.security.beta.kubernetes.io/runtime"
+
+
 def affinity(kind: str, when: str, term: dict[str, Any]) -> PodTemplate:
     return template(affinity={kind: {f"{when}DuringSchedulingIgnoredDuringExecution": [term]}})
 
@@ -100,6 +109,10 @@ REACHING = [
     pytest.param(security(runAsNonRoot=False), "privileged", "runAsNonRoot false", id="root by leave"),
     pytest.param(security(seccompProfile={"type": "Unconfined"}), "privileged", "seccompProfile", id="every call"),
     pytest.param(template(securityContext={"runAsUser": 0}), "privileged", "spec.securityContext", id="pod root"),
+    pytest.param(
+        PodTemplate.model_validate({"metadata": {"annotations": {APPARMOR: "unconfined"}}}), "privileged",
+        "spec.runtime.template.metadata.annotations['container.apparmor", id="no AppArmor, by an annotation",
+    ),
     pytest.param(
         template(containers=[{"name": "tool", "securityContext": {"privileged": True}}]), "privileged",
         "containers[0].securityContext.privileged", id="a privileged sidecar",
@@ -157,7 +170,7 @@ REACHING = [
     ),
     pytest.param(template(imagePullSecrets=[{"name": "keys"}]), "secrets", "imagePullSecrets[0]", id="pull secret"),
 ]  # fmt: skip
-EVERYTHING = TemplateAllowance(True, True, True, True, True, ("/",), ("admin",), ("keys",), ("till",))
+EVERYTHING = TemplateAllowance(*[True] * 6, ("/",), ("admin",), ("keys",), ("till",))
 
 
 def test_what_stays_inside_its_pods_is_allowed():
@@ -177,8 +190,9 @@ def test_what_reaches_beyond_is_refused_with_its_place_and_what_would_allow_it(a
 @pytest.mark.parametrize(("asked", "switch", "place"), [one for one in REACHING if one.id != "an account's token"])
 def test_each_is_allowed_by_its_own_switch_and_by_no_other(asked, switch, place):
     values = {
-        "privileged": ("privileged", True), "hostNetwork": ("host_network", True),
-        "initContainers": ("init_containers", True), "hostPaths": ("host_paths", ("/",)),
+        "privileged": ("privileged", True), "writableRoot": ("writable_root", True),
+        "hostNetwork": ("host_network", True), "initContainers": ("init_containers", True),
+        "hostPaths": ("host_paths", ("/",)),
         "systemPriority": ("system_priority", True), "anyNode": ("any_node", True),
         "serviceAccounts": ("service_accounts", ("admin",)), "secrets": ("secrets", ("keys",)),
         "affinityNamespaces": ("affinity_namespaces", ("till",)),
@@ -186,6 +200,71 @@ def test_each_is_allowed_by_its_own_switch_and_by_no_other(asked, switch, place)
     for name, (field, value) in values.items():
         allowed = template_problems(asked, TemplateAllowance(**{field: value})) == ()
         assert allowed == (name == switch), name
+
+
+FOR_BOTH: dict[str, tuple[list[Any], list[Any], str]] = {
+    "runAsNonRoot": ([True], [False], "privileged"),
+    "runAsUser": ([1, 1000], [0], "privileged"),
+    "runAsGroup": ([1, 1000], [0], "privileged"),
+    "seccompProfile": (
+        [{"type": "RuntimeDefault"}],
+        [{"type": "Unconfined"}, {"type": "Localhost", "localhostProfile": "any.json"}],
+        "privileged",
+    ),
+}
+CONFINEMENT: dict[type[Border], dict[str, tuple[list[Any], list[Any], str]]] = {
+    PodSecurity: {
+        **FOR_BOTH,
+        "fsGroup": ([2000], [0], "privileged"),
+        "fsGroupChangePolicy": (["Always", "OnRootMismatch"], [], ""),
+        "supplementalGroups": ([[], [2000]], [[0], [2000, 0]], "privileged"),
+    },
+    ContainerSecurity: {
+        **FOR_BOTH,
+        "allowPrivilegeEscalation": ([False], [True], "privileged"),
+        "privileged": ([False], [True], "privileged"),
+        "readOnlyRootFilesystem": ([True], [False], "writableRoot"),
+        "capabilities": (
+            [{"drop": ["MKNOD"]}, {"drop": []}, {"add": []}],
+            [{"add": ["NET_BIND_SERVICE"]}, {"add": ["ALL"], "drop": ["ALL"]}],
+            "privileged",
+        ),
+    },
+}
+"""Of each field: what confines as the operator does or more, what confines less, and the switch for that."""
+
+
+def with_security(of: type[Border], content: dict[str, Any]) -> list[PodTemplate]:
+    if of is PodSecurity:
+        return [template(securityContext=content)]
+    places = [("containers", "runtime"), ("containers", "tool"), ("initContainers", "first")]
+    return [template(**{field: [{"name": name, "securityContext": content}]}) for field, name in places]
+
+
+@pytest.mark.parametrize("of", CONFINEMENT, ids=["of a pod", "of a container"])
+def test_each_field_of_a_security_context_has_its_row(of):
+    assert {field.alias for field in of.model_fields.values()} == set(CONFINEMENT[of])
+
+
+@pytest.mark.parametrize(
+    ("of", "field"),
+    [pytest.param(of, field, id=f"{of.__name__}.{field}") for of in CONFINEMENT for field in CONFINEMENT[of]],
+)
+def test_less_confinement_than_the_operators_needs_leave(of, field):
+    fine, less, switch = CONFINEMENT[of][field]
+    init = TemplateAllowance(init_containers=True)
+    leave = replace(
+        init, **{{"privileged": "privileged", "writableRoot": "writable_root", "": "any_node"}[switch]: True}
+    )
+    for value in fine:
+        for asked in with_security(of, {field: value}):
+            assert template_problems(asked, init) == ()
+    for value in less:
+        for asked in with_security(of, {field: value}):
+            [words] = template_problems(asked, init)
+            assert f"securityContext.{field}" in words
+            assert f"runtime.allow.{switch} of the chart" in words
+            assert template_problems(asked, leave) == ()
 
 
 def test_a_token_is_mounted_for_an_allowed_account_alone():

@@ -256,13 +256,36 @@ def test_laying_the_same_over_it_twice_is_laying_it_once():
 
 
 def test_a_sidecar_says_of_its_confinement_what_it_needs_and_keeps_the_rest():
-    sidecar = {"name": "tool", "image": "t:1", "securityContext": {"readOnlyRootFilesystem": False, "runAsUser": 7}}
+    security = {"readOnlyRootFilesystem": False, "runAsUser": 7, "capabilities": {"add": ["CHOWN"], "drop": ["MKNOD"]}}
+    sidecar = {"name": "tool", "image": "t:1", "securityContext": security}
     found = deployment(template={"spec": {"containers": [sidecar], "initContainers": [{"name": "first"}]}})
     pod = found["spec"]["template"]["spec"]
     ours = container(deployment())["securityContext"]
 
-    assert pod["containers"][1]["securityContext"] == {**ours, "readOnlyRootFilesystem": False, "runAsUser": 7}
+    kept = {**ours, "capabilities": {"add": ["CHOWN"], "drop": ["ALL", "MKNOD"]}}
+    assert pod["containers"][1]["securityContext"] == {**kept, "readOnlyRootFilesystem": False, "runAsUser": 7}
     assert pod["initContainers"][0]["securityContext"] == ours
+
+
+@pytest.mark.parametrize("drop", [["MKNOD"], [], ["ALL"]])
+@pytest.mark.parametrize("name", ["runtime", "tool"])
+def test_what_a_template_drops_is_dropped_beside_everything(name, drop):
+    asked = {"name": name, "securityContext": {"capabilities": {"drop": drop}}}
+    pod = deployment(template={"spec": {"containers": [asked]}})["spec"]["template"]["spec"]
+
+    (found,) = [one for one in pod["containers"] if one["name"] == name]
+    assert found["securityContext"]["capabilities"]["drop"] == list(dict.fromkeys(["ALL", *drop]))
+
+
+def test_nobody_writes_to_the_installations_films():
+    mounts = [{"name": "media", "mountPath": "/films", "readOnly": False}, {"name": "media", "mountPath": "/again"}]
+    containers = [{"name": name, "volumeMounts": mounts} for name in ("runtime", "tool")]
+    pod = deployment(defaults=INSTALLED, template={"spec": {"containers": containers}})["spec"]["template"]["spec"]
+    own = deployment(template={"spec": {"containers": containers}})["spec"]["template"]["spec"]
+
+    films = [mount for one in pod["containers"] for mount in one["volumeMounts"] if mount["name"] == "media"]
+    assert [mount["readOnly"] for mount in films] == [True] * 4
+    assert own["containers"][1]["volumeMounts"] == mounts, "where the installation has none, the volume is its own"
 
 
 def test_switches_that_kubernetes_spells_with_capitals_arrive():

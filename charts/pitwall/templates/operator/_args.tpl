@@ -57,7 +57,7 @@
 - {{ printf "--media-volume-in=%s=%s" $namespace (toJson .) | quote }}
 {{- end }}
 {{- end }}
-{{- range $name, $switch := dict "privileged" "privileged" "hostNetwork" "host-network" "initContainers" "init-containers" "systemPriority" "system-priority" "anyNode" "any-node" }}
+{{- range $name, $switch := dict "privileged" "privileged" "writableRoot" "writable-root" "hostNetwork" "host-network" "initContainers" "init-containers" "systemPriority" "system-priority" "anyNode" "any-node" }}
 {{- if index $runtime.allow $name }}
 - --allow-{{ $switch }}
 {{- end }}
