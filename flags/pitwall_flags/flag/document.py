@@ -39,6 +39,11 @@ class Split:
     shares: tuple[ArmShare, ...]
     salt: str
 
+    @property
+    def is_traffic(self) -> bool:
+        """Whether it shares out the traffic; else it says what is copied."""
+        return self.variant_of(Arm.STABLE) is not None
+
     def variant_of(self, arm: str) -> str | None:
         """The SamplerVariant of an arm, or None when the split does not name the arm."""
         return next((share.variant for share in self.shares if share.arm == arm), None)
@@ -68,7 +73,8 @@ def shadow_document(variant: str, percent: int, *, salt: str) -> dict[str, Any]:
 
 
 def read_split(document: Mapping[str, Any]) -> Split | None:
-    """The split that this module wrote as a document, or None when the document is anything else (killed included)."""
+    """The split that this module wrote as a document, or None when the document is anything else (killed included, or
+    with a salt or arms that it would not write). Never raises."""
     try:
         fractional = document["targeting"]["if"][1]["fractional"]
         salt = bucket.salt_of(fractional[0]["if"][2]["cat"][1]["substr"][0]["cat"][0])
@@ -76,7 +82,7 @@ def read_split(document: Mapping[str, Any]) -> Split | None:
         split = Split(shares, salt or "")
         same = document["targeting"] == _targeting(split) and document["state"] == "ENABLED"
         return split if same and _readable(split) else None
-    except (KeyError, TypeError, IndexError, ValueError, AttributeError):
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError, RecursionError):
         return None
 
 
@@ -100,23 +106,34 @@ def killed(document: Mapping[str, Any]) -> dict[str, Any]:
     split = read_split(document)
     if split is None:
         return dict(document)
-    metadata = {**(document.get("metadata") or {}), KILLED_SALT: split.salt}
+    metadata = {**metadata_of(document), KILLED_SALT: split.salt}
     metadata.pop(CANDIDATE_FALLBACK, None)
     return {**(at_rest(document) or document), "metadata": metadata}
 
 
 def killed_salt(document: Mapping[str, Any]) -> str:
     """The salt that was in force when the flag was last killed; empty if it never was, or was written since."""
-    return str((document.get("metadata") or {}).get(KILLED_SALT, ""))
+    return str(metadata_of(document).get(KILLED_SALT, ""))
 
 
 def candidate_fallback(document: Mapping[str, Any]) -> int:
     """How many of stable's questions each pod of the candidate may answer at once while stable cannot; 0: none."""
-    said = str((document.get("metadata") or {}).get(CANDIDATE_FALLBACK, ""))
+    said = str(metadata_of(document).get(CANDIDATE_FALLBACK, ""))
     return int(said) if said.isascii() and said.isdigit() and len(said) < 4 else 0
 
 
+def metadata_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A document's metadata; none where it is of another shape."""
+    metadata = document.get("metadata")
+    return metadata if isinstance(metadata, Mapping) else {}
+
+
 def _readable(split: Split) -> bool:
+    """Whether a builder of this module takes what was read: whoever works with a split builds others of it."""
+    arms = [share.arm for share in split.shares]
+    is_traffic = arms == [arm for arm in ARM_ORDER if arm in arms] and Arm.STABLE in arms
+    if not (is_traffic or arms == [Arm.SHADOW, SHADOW_OFF]) or not _SALT.fullmatch(split.salt):
+        return False
     weights = [share.weight for share in split.shares]
     whole = all(type(weight) is int and weight >= 0 for weight in weights) and sum(weights) == FULL_WEIGHT
     return whole and all(isinstance(share.variant, str) for share in split.shares)

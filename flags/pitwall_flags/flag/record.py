@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from pitwall_flags.flag.document import metadata_of
+
 
 class ChangeKind(StrEnum):
     """What a change did."""
@@ -28,7 +30,7 @@ class FlagRecord:
         """What evaluators get: without targeting while killed, with the version in its metadata."""
         kept = {name: value for name, value in self.document.items() if not (self.killed and name == "targeting")}
         marks = {"version": str(self.version), **({"killed": True} if self.killed else {})}
-        return {**kept, "metadata": {**self.document.get("metadata", {}), **marks}}
+        return {**kept, "metadata": {**metadata_of(self.document), **marks}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,15 @@ from pitwall_operator.cluster.work_queue import WorkQueue
 from pitwall_operator.kube.cache import CACHED, OWNED, Cache, Key, key_of, version_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object
 from pitwall_operator.observe.reader import Reader
-from pitwall_operator.values.errors import KubeError, KubeRefusedError, OvertakenError, TurnFailedError
+from pitwall_operator.turn.one_by_one import OneByOne
+from pitwall_operator.values.errors import (
+    KubeError,
+    KubeNotFoundError,
+    KubeRefusedError,
+    KubeUnreachableError,
+    OvertakenError,
+    TurnFailedError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +72,7 @@ class Controller:
     workers: int = WORKERS
     queue: WorkQueue = field(default_factory=lambda: WorkQueue(time.monotonic))
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
+    each: OneByOne = field(default_factory=OneByOne)
     leading: bool = field(default=False, init=False)
     refused: str = field(default="", init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -154,8 +163,12 @@ class Controller:
             for namespace in self.namespaces or ("",):
                 async for page in self._pages(ROLLOUTS, namespace):
                     for found in page["items"]:
-                        await self.reconciler.tell_standstill(found, words)
-        except (KubeError, OvertakenError) as also:
+                        with (
+                            self.each.about(f"Rollout {_named(found)}", but=(KubeUnreachableError,)),
+                            contextlib.suppress(OvertakenError),
+                        ):
+                            await self.reconciler.tell_standstill(found, words)
+        except KubeError as also:
             log.warning("no Rollout could be told so: %s", also)
 
     async def _list_all(self) -> None:
@@ -168,7 +181,8 @@ class Controller:
                     version = int(page["metadata"]["resourceVersion"])
                     for item in page["items"]:
                         listed.add(key_of(item))
-                        self.cache.put(kind, item)
+                        with self.each.about(f"{kind.name} {_named(item)}"):
+                            self.cache.put(kind, item)
                 self._drop_missing(kind, listed, version, namespace)
 
     def _pages(self, kind: Kind, namespace: str, *, heads: bool = False) -> AsyncIterator[Object]:
@@ -257,7 +271,7 @@ class Controller:
 
     async def _sweep(self, over: asyncio.Event) -> None:
         """Bring what deleted rollouts left to rest: at once when one was deleted, and now and then in any case."""
-        sweep = Sweep(self.cache, self.flags, self.reconciler.platform.of, self._watches)
+        sweep = Sweep(self.cache, self.flags, self.reconciler.platform.of, self._watches, self.each)
         while not over.is_set():
             self._sweep_soon.clear()
             try:
@@ -292,13 +306,19 @@ class Controller:
                     version = int(page["metadata"]["resourceVersion"])
                     for head in page["items"]:
                         listed.add(key_of(head))
-                        await self._catch_up(kind, head)
+                        with self.each.about(f"{kind.name} {_named(head)}", but=(KubeUnreachableError,)):
+                            await self._catch_up(kind, head)
                 self._drop_missing(kind, listed, version, namespace)
 
     async def _catch_up(self, kind: Kind, head: Object) -> None:
         known = self.cache.get(kind, key_of(head))
         if known is None or version_of(known) < version_of(head):
-            self.changed(kind, await self.kube.get(kind, *key_of(head)))
+            with contextlib.suppress(KubeNotFoundError):  # deleted since it was listed: the watches tell
+                self.changed(kind, await self.kube.get(kind, *key_of(head)))
+
+
+def _named(found: Object) -> str:
+    return "/".join(key_of(found))
 
 
 def _generation(found: Object | None) -> int:

@@ -13,18 +13,31 @@ from pitwall_operator.turn.perform import owner_of
 def idle_pools(
     flags: Iterable[FlagRecord], deployments: Iterable[Object], existing: Collection[Key]
 ) -> Iterator[tuple[Key, str, str]]:
-    """Rollout, variant and pool of Deployments that a rollout left behind and that serve nobody. Where no flag says
-    what serves, nothing is touched."""
-    serving: dict[Key, set[str]] = {}
-    for flag in flags:
-        owner = owner_of(flag.document)
-        split = read_split(flag.document) if owner is not None and owner not in existing else None
-        if owner is not None and split is not None:
-            serving.setdefault(owner, set()).update(share.variant for share in split.shares if share.weight)
+    """Rollout, variant and pool of Deployments that a rollout left behind and that serve nobody. Where no split of the
+    traffic says what serves, or one of the rollout's flags cannot be read as a split, nothing is touched."""
+    serving = _serving(flags, existing)
     for found in deployments:
-        labels, owner = found["metadata"]["labels"], rollout_of(found)
+        labels, owner = found["metadata"].get("labels") or {}, rollout_of(found)
         if owner is None or owner in existing or owner not in serving or "deletionTimestamp" in found["metadata"]:
             continue
         variant, pool = labels.get(ObjectLabel.VARIANT, ""), labels.get(ObjectLabel.POOL, "")
         if variant not in serving[owner] or pool != Pool.MAIN:
             yield owner, variant, pool
+
+
+def _serving(flags: Iterable[FlagRecord], existing: Collection[Key]) -> dict[Key, set[str]]:
+    """The variants to which the flags of each rollout that is gone send anybody."""
+    serving: dict[Key, set[str]] = {}
+    known, unclear = set[Key](), set[Key]()
+    for flag in flags:
+        owner = owner_of(flag.document)
+        if owner is None or owner in existing:
+            continue
+        split = read_split(flag.document)
+        if split is None:
+            unclear.add(owner)
+            continue
+        serving.setdefault(owner, set()).update(share.variant for share in split.shares if share.weight)
+        if split.is_traffic:
+            known.add(owner)
+    return {owner: variants for owner, variants in serving.items() if owner in known - unclear}

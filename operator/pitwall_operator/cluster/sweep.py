@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pitwall_crds.names import Pool
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
+from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.cluster import orphans
 from pitwall_operator.kube.cache import Cache, Key
 from pitwall_operator.kube.client import DEPLOYMENTS
 from pitwall_operator.turn.gone import Rest, to_rest
+from pitwall_operator.turn.one_by_one import OneByOne
 from pitwall_operator.turn.perform import ACTOR
 from pitwall_operator.values.errors import KubeError
 from pitwall_operator.values.platform import Platform
@@ -25,12 +27,14 @@ class Sweep:
     Attributes:
         pools_of: the pools of one rollout.
         watches: whether a namespace is one that this operator watches.
+        each: what broke at which flag or pool.
     """
 
     cache: Cache
     flags: FlagClient
     pools_of: Callable[[Key], Platform]
     watches: Callable[[str], bool]
+    each: OneByOne = field(default_factory=OneByOne)
 
     async def once(self) -> bool:
         """One round; whether nothing is left to do. What cannot be done now keeps nothing else from being done.
@@ -38,27 +42,37 @@ class Sweep:
         Raises FlagsUnreachableError or FlagRejectedError where the flags cannot be listed.
         """
         moved, flags = self.cache.flags_of_staying_rollouts(), await self.flags.list()
-        resting = list(to_rest(flags, moved, self.watches))
+        resting: list[Rest] = []
+        read: list[FlagRecord] = []
+        for flag in flags:
+            with self.each.about(f"flag {flag.key}"):
+                resting += to_rest((flag,), moved, self.watches)
+                read.append(flag)
         for rest in resting:
             await self._rest(rest)
-        if resting:
-            return False
-        idle = list(orphans.idle_pools(flags, self.cache.objects[DEPLOYMENTS].values(), moved))
+        # What serves their users is read anew before it is drained.
+        moving = dict(moved) | {rest.owner: rest.flag for rest in resting}
+        idle = list(orphans.idle_pools(read, self.cache.objects[DEPLOYMENTS].values(), moving))
         drained = [await self._drain(rollout, variant, pool) for rollout, variant, pool in idle]
-        return all(drained)
+        return not resting and all(drained)
 
     async def _rest(self, rest: Rest) -> None:
         log.info("%s: its former flag %s goes back to stable", rest.why, rest.flag)
-        try:
-            await self.flags.put(rest.flag, rest.document, expected_version=rest.version, actor=ACTOR, reason=rest.why)
-        except (FlagsUnreachableError, FlagRejectedError, FlagConflictError) as error:
-            log.warning("%s, but its former flag %s could not be brought to rest: %s", rest.why, rest.flag, error)
+        with self.each.about(f"flag {rest.flag}, since {rest.why}"):
+            try:
+                await self.flags.put(
+                    rest.flag, rest.document, expected_version=rest.version, actor=ACTOR, reason=rest.why
+                )
+            except (FlagsUnreachableError, FlagRejectedError, FlagConflictError) as error:
+                log.warning("%s, but its former flag %s could not be brought to rest: %s", rest.why, rest.flag, error)
 
     async def _drain(self, rollout: Key, variant: str, pool: str) -> bool:
         log.info("Rollout %s/%s is gone: %s (%s) is drained", *rollout, variant, pool)
-        try:
-            await self.pools_of(rollout).drain(variant, Pool(pool))
-        except (KubeError, ValueError) as error:  # ValueError: a label that somebody wrote by hand
-            log.warning("%s (%s) of deleted Rollout %s/%s could not be drained: %s", variant, pool, *rollout, error)
-            return False
-        return True
+        with self.each.about(f"{variant} ({pool}) of deleted Rollout {'/'.join(rollout)}"):
+            try:
+                await self.pools_of(rollout).drain(variant, Pool(pool))
+            except (KubeError, ValueError) as error:  # ValueError: a label that somebody wrote by hand
+                log.warning("%s (%s) of deleted Rollout %s/%s could not be drained: %s", variant, pool, *rollout, error)
+            else:
+                return True
+        return False

@@ -10,7 +10,8 @@ from pitwall_flags.flag.document import read_split
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.decision.permission.ownership import claimed
 from pitwall_operator.machine.resources import Resources
-from pitwall_operator.turn.gone import to_rest
+from pitwall_operator.turn.gone import Rest, to_rest
+from pitwall_operator.turn.one_by_one import OneByOne
 from pitwall_operator.turn.perform import ACTOR
 from pitwall_operator.values.platform import Platform
 
@@ -27,6 +28,7 @@ class MachineSweep:
     flags: FlagClient
     platform: Platform
     resources: Resources
+    each: OneByOne = field(default_factory=OneByOne)
     _settled: Moved | None = field(default=None, init=False)
 
     async def once(self) -> None:
@@ -49,7 +51,10 @@ class MachineSweep:
 
     async def _round(self, present: Moved) -> bool:
         flags = await self.flags.list()
-        resting = list(to_rest(flags, present, lambda _: True))
+        resting: list[Rest] = []
+        for flag in flags:
+            with self.each.about(f"flag {flag.key}"):
+                resting += to_rest((flag,), present, lambda _: True)
         for rest in resting:
             log.info("%s: its former flag %s goes back to stable", rest.why, rest.flag)
             await self.flags.put(rest.flag, rest.document, expected_version=rest.version, actor=ACTOR, reason=rest.why)

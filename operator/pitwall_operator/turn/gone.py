@@ -22,6 +22,7 @@ class Rest:
     flag: str
     version: int
     document: Mapping[str, Any]
+    owner: tuple[str, str]
     why: str
 
 
@@ -41,7 +42,7 @@ def to_rest(
         why = _orphaned(flag.key, owner, moved)
         document = at_rest(flag.document) if why else None
         if document is not None:
-            yield Rest(flag.key, flag.version, document, why)
+            yield Rest(flag.key, flag.version, document, owner, why)
 
 
 def _orphaned(key: str, owner: tuple[str, str], moved: Mapping[tuple[str, str], str]) -> str:

@@ -98,7 +98,7 @@ async def see_split(flags: FlagClient, flag: str) -> SplitSeen | Unseen:
         return SplitSeen()
     killed, before = f"version {known.version}" if known.killed else "", killed_salt(known.document)
     split = read_split(known.document)
-    if split is None:
+    if split is None or not split.is_traffic:
         return SplitSeen(killed=killed, killed_run=before)
     shares = tuple(Share(Arm(share.arm), share.variant, share.weight) for share in split.shares)
     fallback = candidate_fallback(known.document)
@@ -218,7 +218,8 @@ async def _refusal(rollout: Rollout, rivals: Sequence[Rollout], ports: TurnPorts
         return ""  # then the split is unseen too, and nothing is decided
     if known is None:
         return ""
-    may_lack_mark = bool(rollout.status.weights) or read_split(known.document) is not None
+    split = read_split(known.document)
+    may_lack_mark = bool(rollout.status.weights) or (split is not None and split.is_traffic)
     owner = owner_of(known.document)
     return ownership.foreign_flag(rollout.metadata.namespace, known.key, owner, may_lack_mark=may_lack_mark)
 

@@ -23,6 +23,7 @@ from pitwall_flags.flag.document import (
 )
 from pitwall_flags.flag.evaluate import ResolutionReason
 from pitwall_flags.flag.flagset import FlagSet
+from pitwall_flags.flag.record import FlagRecord
 
 SALTS = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}\Z")
 KEYS = st.text(min_size=1, max_size=300) | st.text("ab.|", min_size=55, max_size=70)
@@ -50,6 +51,7 @@ def test_the_candidate_comes_first_whatever_the_order_of_the_shares():
 
 
 REST = split_document([ArmShare("stable", "old", 10_000)], salt="run-1")
+REST_SPLIT = read_split(REST)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,53 @@ def test_a_kill_leaves_a_split_at_rest_and_remembers_the_run_and_whose_it_was():
     assert killed_salt(left) == "run-1"
     assert killed(left) == left, "twice is once"
     assert killed_salt(owned) == killed_salt({"metadata": None}) == ""
+
+
+def renamed(value, **names):
+    """The same with other texts in it, keys too."""
+    if isinstance(value, dict):
+        return {names.get(name, name): renamed(one, **names) for name, one in value.items()}
+    if isinstance(value, list):
+        return [renamed(one, **names) for one in value]
+    return names.get(value, value) if isinstance(value, str) else value
+
+
+def salted(document, salt):
+    """The document as another writer would salt it."""
+    return renamed(document, **{bucket.prefix("run-1"): bucket.prefix(salt)})
+
+
+ODD_SALTS = ["x y", "-x", "s" * 65, "salz-ü", "a\n", "x|y", "x@y"]
+
+
+@pytest.mark.parametrize("written", [split_of(100), shadow_document("new", 5, salt="run-1")], ids=["split", "copies"])
+@pytest.mark.parametrize("salt", ODD_SALTS)
+def test_a_salt_that_nobody_of_ours_would_write_makes_no_split_and_breaks_nobody(salt, written):
+    odd = salted(written, salt)
+    assert read_split(salted(written, "run-2")).salt == "run-2"
+    assert (read_split(odd), at_rest(odd), killed(odd)) == (None, None, odd)
+
+
+@pytest.mark.parametrize("names", [{"candidate": "foo"}, {"stable": "foo"}, {"control": "shadow"}, {"control": "off"}])
+def test_an_arm_that_nobody_of_ours_would_write_makes_no_split_and_breaks_nobody(names):
+    odd = renamed(split_of(100), **names)
+    assert check.problems(odd) == [], "other evaluators take it"
+    assert (read_split(odd), at_rest(odd), killed(odd)) == (None, None, odd)
+
+
+@given(
+    st.sampled_from([split_of(100), REST, shadow_document("new", 5, salt="run-1")]),
+    st.text(max_size=70),
+    st.dictionaries(st.sampled_from(["candidate", "control", "stable", "shadow", "off", "new", "old"]), st.text()),
+    st.none() | st.lists(st.text()) | st.dictionaries(st.text(), st.none() | st.text() | st.integers()),
+)
+@settings(deadline=None)
+def test_whatever_was_stored_can_be_killed_and_brought_to_rest(document, salt, names, metadata):
+    stored = {**salted(renamed(document, **names), salt), "metadata": metadata}
+    for left in (killed(stored), at_rest(stored) or stored):
+        assert not any(share.weight for share in (read_split(left) or REST_SPLIT).shares if share.arm == "candidate")
+        assert isinstance(killed_salt(left), str)
+        assert FlagRecord("f", left, 2, killed=True).effective()["metadata"]["killed"] is True
 
 
 def test_a_kill_changes_no_flag_that_is_no_split_of_ours():

@@ -350,6 +350,55 @@ async def test_a_sweep_that_breaks_is_begun_again_and_makes_the_process_unhealth
     assert world.controller.background.trouble() == ""
 
 
+class Unreadable(dict[str, Any]):
+    """Metadata at which reading breaks, whatever is read."""
+
+    def get(self, *_: Any) -> Any:
+        raise ZeroDivisionError("nobody thought of this")
+
+
+async def test_a_flag_at_which_the_sweep_breaks_holds_up_no_other_and_is_logged_once(world, caplog):
+    shares = [ArmShare("candidate", "aks", 1000), ArmShare("stable", "uniform", 9000)]
+    document = {**split_document(shares, salt="s"), "metadata": {OWNER: "shop/gone"}}
+    broken = {**document, "metadata": Unreadable({OWNER: "shop/gone"})}
+    world.flags.records = [FlagRecord("broken", broken, 1), FlagRecord("good", document, 4)]
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: "good" in world.flags.written)
+        world.flags.records.append(FlagRecord("later", document, 4))
+        world.controller.deleted(ROLLOUTS, rollout("a", 1))
+        world.controller._sweep_soon.set()
+        await world.until(lambda: "later" in world.flags.written)
+        assert world.controller.background.trouble() == ""
+    assert [record.message for record in caplog.records if record.exc_info] == [
+        "flag broken: this broke, and is left as it is; the others go on"
+    ]
+
+
+async def test_pods_are_drained_though_the_flag_of_another_deleted_rollout_cannot_be_brought_to_rest(world):
+    moving = split_document([ArmShare("candidate", "aks", 1000), ArmShare("stable", "uniform", 9000)], salt="s")
+    resting = split_document([ArmShare("stable", "uniform", 10_000)], salt="s")
+    world.flags.records = [
+        FlagRecord("refused", {**moving, "metadata": {OWNER: "shop/gone"}}, 4),
+        FlagRecord("resting", {**resting, "metadata": {OWNER: "shop/a"}}, 4),
+    ]
+    world.flags.refused = {"refused"}
+    labels = {"pitwall.dev/rollout": "a", "pitwall.dev/variant": "aks", "pitwall.dev/pool": "main"}
+    metadata = {"namespace": "shop", "name": "aks", "uid": "u", "resourceVersion": "3", "labels": labels}
+    world.kube.items["deployments"] = [{"metadata": metadata, "spec": {"replicas": 1}}]
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: world.reconciler.drained == [("aks", "main")])
+
+
+async def test_an_object_at_which_the_operator_breaks_keeps_nobody_else_from_being_listed(world):
+    unversioned = {**rollout("a"), "metadata": {"namespace": "shop", "name": "a", "resourceVersion": "new"}}
+    world.kube.items["rollouts"] = [unversioned, rollout("b")]
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: world.reconciler.taken[B])
+
+
 async def test_a_flag_that_cannot_be_brought_to_rest_holds_up_no_other(world):
     shares = [ArmShare("candidate", "aks", 1000), ArmShare("stable", "uniform", 9000)]
     document = {**split_document(shares, salt="s"), "metadata": {OWNER: "shop/gone"}}

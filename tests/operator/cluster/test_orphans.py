@@ -27,7 +27,8 @@ def resting(*flags: FlagRecord, moved=None, watched=("shop",)):
 
 def test_users_go_back_to_stable_and_copies_end():
     main, shadow = resting(flag("f", moving(1000)), flag("f.shadow", shadow_document("aks", 5, salt="s")))
-    assert (main.flag, main.version, main.why) == ("f", 7, "Rollout shop/sampler is gone")
+    assert (main.flag, main.version, main.owner) == ("f", 7, ("shop", "sampler"))
+    assert main.why == "Rollout shop/sampler is gone"
     assert [(share.arm, share.variant, share.weight) for share in read_split(main.document).shares] == [
         ("stable", "uniform", 10_000)
     ]
@@ -79,3 +80,12 @@ def test_pods_that_serve_nobody_are_drained_and_those_that_serve_stay():
 
     assert drained == [(("shop", "sampler"), "uniform", "control"), (("shop", "sampler"), "aks", "main")]
     assert list(idle_pools(flags, left, existing=[("shop", "sampler")])) == []
+
+
+@pytest.mark.parametrize("unreadable", [{"targeting": {"var": "x"}}, {"targeting": {}}], ids=["other", "none"])
+def test_where_a_flag_does_not_say_what_serves_nothing_is_touched(unreadable):
+    at_rest = split_document([ArmShare("stable", "uniform", 10_000)], salt="s")
+    copies = flag("f.shadow", shadow_document("", 0, salt="s"))
+
+    assert list(idle_pools([copies], [deployment("uniform", "main")], existing=())) == []
+    assert list(idle_pools([copies, flag("f", at_rest | unreadable)], [deployment("aks", "main")], existing=())) == []

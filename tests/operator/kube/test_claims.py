@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from pitwall_operator.kube.claims import DURATION_SECONDS, EVERYWHERE, RENEW_SECONDS, Claims, OperatorScope
+from pitwall_operator.kube.claims import DURATION_SECONDS, EVERYWHERE, RENEW_SECONDS, RIVAL, Claims, OperatorScope
 from pitwall_operator.values.errors import (
     KubeConflictError,
     KubeNotFoundError,
@@ -117,6 +117,22 @@ async def test_of_two_that_claim_a_namespace_the_first_has_it_and_tells_of_the_o
     now[0] += DURATION_SECONDS + 1  # the second one has gone
     await first.settle()
     assert not first.contested("shop")
+
+
+async def test_what_others_write_into_a_claim_stops_no_operator(operator, kube):
+    wide, scoped = operator("a"), operator("b", "shop")
+    await scoped.settle()
+    (claim,) = kube.leases.values()
+    for odd in ("x soon", "x -1", f"x {'9' * 5000}", "x", " "):
+        claim["metadata"]["annotations"][RIVAL] = odd
+        await scoped.settle()
+        assert not scoped.contested("shop")
+    del claim["spec"]
+    await wide.settle()
+    await scoped.settle()
+
+    assert scoped.are_ours(rollout("shop"))
+    assert wide.are_ours(rollout("elsewhere"))
 
 
 async def test_the_second_takes_over_when_the_first_is_gone(operator, now):

@@ -1,5 +1,6 @@
 """One turn: what cannot be recorded is not decided, and the status says why."""
 
+import json
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,7 @@ from pitwall_crds.status import Phase, RolloutStatus, Verdict
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagsUnreachableError
-from pitwall_flags.flag.document import ArmShare, split_document
+from pitwall_flags.flag.document import ArmShare, shadow_document, split_document
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.decision.decide import decide
 from pitwall_operator.decision.permission.ownership import FlagPrefixes
@@ -111,6 +112,9 @@ def owned_by(owner: str) -> dict[str, object]:
     return {**split_document([ArmShare("stable", "uniform-v1", 10_000)], salt="s"), "metadata": {OWNER: owner}}
 
 
+UNKNOWN_ARM = json.loads(json.dumps(owned_by("")).replace('"stable"', '"foo"'))
+
+
 @pytest.mark.parametrize(
     ("document", "words"),
     [
@@ -118,6 +122,8 @@ def owned_by(owner: str) -> dict[str, object]:
         pytest.param(owned_by("default/gone"), "", id="left behind in the same namespace"),
         pytest.param(owned_by("other/gone"), "belongs to Rollout other/gone of another namespace", id="another's"),
         pytest.param({"state": "ENABLED", "variants": {"on": True}}, "is no rollout's", id="somebody's own flag"),
+        pytest.param(UNKNOWN_ARM, "is no rollout's", id="a split with an arm that there is not"),
+        pytest.param(shadow_document("aks-v1", 5, salt="s"), "is no rollout's", id="copies where a split must be"),
     ],
 )
 async def test_a_rollout_applied_anew_takes_no_flag_of_another_namespace(world, document, words):
