@@ -60,6 +60,10 @@ class JournalConflictError(FlagsError):
         super().__init__(f"somebody else wrote to the record of {stream!r} at the same time; send the lines again")
 
 
+class BudgetError(FlagsError):
+    """An evaluation would cost more than one may; the message says what to change."""
+
+
 class TokenError(FlagsError, ValueError):
     """A token cannot be used as configured."""
 

@@ -22,7 +22,7 @@ log = logging.getLogger("pitwall_gateway")
 def main(arguments: Sequence[str]) -> int:
     """Run until stopped; 0 after a graceful end, 2 if it could not begin."""
     settings = read_settings(arguments)
-    logs.set_up({"httpx": logging.WARNING})
+    logs.set_up({"httpx": logging.WARNING, "openfeature.contrib": logging.CRITICAL})  # a line for each odd operand
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         wiring = assemble(settings, _flags(settings))

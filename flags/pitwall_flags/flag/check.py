@@ -16,9 +16,15 @@ from pitwall_flags.flag.document import read_split
 MAX_BYTES: Final = 65_536
 MAX_DEPTH: Final = 24
 MAX_NODES: Final = 4_000
+MAX_LOOPS: Final = 8
 MAX_WEIGHT: Final = 2**31 - 1
 
 ITERATIONS: Final = frozenset({"map", "filter", "reduce", "all", "none", "some"})
+GROWING: Final = frozenset({"cat", "merge", "*"})
+"""Operators whose answer is as large as all their operands together."""
+
+WHOLE: Final = frozenset({"", "accumulator"})
+"""What `var` names where it means the accumulator, alone or with the element."""
 
 
 def problems(document: Mapping[str, Any]) -> list[str]:
@@ -50,19 +56,51 @@ def _is_ours(document: Mapping[str, Any]) -> bool:
 
 def _too_costly(document: Mapping[str, Any]) -> str | None:
     """Limits that keep validation and evaluation bounded, whatever the document says."""
-    nodes, deepest, loops = 0, 0, 0
+    nodes, deepest, nested, loops = 0, 0, 0, 0
     stack: list[tuple[Any, int, int]] = [(document, 1, 0)]
     while stack and nodes <= MAX_NODES and deepest <= MAX_DEPTH:
         node, depth, inside = stack.pop()
-        nodes, deepest, loops = nodes + 1, max(deepest, depth), max(loops, inside)
+        nodes, deepest, nested = nodes + 1, max(deepest, depth), max(nested, inside)
+        loops += sum(looping for _, looping in _children(node))
         stack.extend((child, depth + 1, inside + looping) for child, looping in _children(node))
     if deepest > MAX_DEPTH:
         return f"the document nests deeper than {MAX_DEPTH} levels; flatten its targeting"
     if nodes > MAX_NODES:
         return f"the document has more than {MAX_NODES} values; split it into several flags"
-    if loops > 1:
+    if nested > 1:
         return f"targeting nests {sorted(ITERATIONS)} inside each other; its cost has no bound"
+    if loops > MAX_LOOPS:
+        return f"targeting has {loops} of {sorted(ITERATIONS)}; the limit is {MAX_LOOPS}: split it into several flags"
+    if any(_doubles(node["reduce"]) for node in _objects(document.get("targeting")) if "reduce" in node):
+        return (
+            "targeting has reduce put the accumulator together with itself, which doubles it with each element; "
+            f"name it once in each list and in each of {sorted(GROWING)}"
+        )
     return _size_problem(document)
+
+
+def _doubles(arguments: Any) -> bool:
+    """Whether the body of a reduce grows by more than an element at a time."""
+    body = arguments[1] if isinstance(arguments, list) and len(arguments) > 1 else None
+    operands = [
+        each for node in _objects(body) for name in GROWING & node.keys() if isinstance(each := node[name], list)
+    ]
+    return any(sum(map(_has_accumulator, each)) > 1 for each in (*operands, *_literals(body)))
+
+
+def _has_accumulator(rule: Any) -> bool:
+    """Whether a value holds the accumulator, as far as can be read: what `var` computes may be it."""
+    named = [node["var"] for node in _objects(rule) if "var" in node]
+    first = [each[0] if isinstance(each, list) and each else each for each in named]
+    return any(not isinstance(name, str | int) or str(name).partition(".")[0] in WHOLE for name in first)
+
+
+def _literals(rule: Any, *, is_value: bool = True) -> Iterator[list[Any]]:
+    """Lists that are values themselves, and not an operator's operands."""
+    if isinstance(rule, list) and is_value:
+        yield rule
+    for child, _ in _children(rule):
+        yield from _literals(child, is_value=isinstance(rule, list))
 
 
 def _children(node: Any) -> Iterator[tuple[Any, bool]]:

@@ -5,14 +5,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from openfeature.contrib.tools.flagd.core import FlagdCore
+from openfeature.contrib.tools.flagd.core.model import FlagStore
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import OpenFeatureError
 
 from pitwall_crds.names import FULL_WEIGHT
-from pitwall_flags.flag import bucket
+from pitwall_flags.errors import BudgetError
+from pitwall_flags.flag import bucket, targeting
 from pitwall_flags.flag.document import Split, read_split
 
 Attributes = Mapping[str, Any]
@@ -87,21 +89,34 @@ class SplitRule:
 
 
 class GeneralRule:
-    """Any other flagd document, evaluated by flagd's own Python evaluator."""
+    """Any other flagd document, evaluated by flagd's own Python evaluator, its targeting within a budget."""
 
-    __slots__ = ("_core", "_metadata", "_resolve")
+    __slots__ = ("_core", "_metadata", "_resolve", "_targeting")
 
     def __init__(self, document: Mapping[str, Any], evaluators: Mapping[str, Any], metadata: Metadata) -> None:
+        store = FlagStore()
+        store.update(json.loads(json.dumps({"flags": {"flag": document}, "$evaluators": evaluators})))
+        flag = store.get_flag("flag")
+        self._targeting = flag.targeting if flag is not None and flag.state == "ENABLED" else None
+        asked = {"targeting": {"var": _OUTCOME}} if self._is_targeted() else {}
         self._core = FlagdCore()
-        self._core.set_flags(json.dumps({"flags": {"flag": document}, "$evaluators": evaluators}))
+        self._core.set_flags(json.dumps({"flags": {"flag": {**document, **asked}}, "$evaluators": evaluators}))
         self._metadata = metadata
         self._resolve = _typed(self._core, document["variants"])
 
+    def _is_targeted(self) -> bool:
+        return isinstance(self._targeting, dict) and bool(self._targeting)
+
     def resolve(self, targeting_key: str, attributes: Attributes) -> FlagResolution:
-        """flagd-core's answer; whatever it raises becomes a fault."""
-        context = EvaluationContext(targeting_key or None, attributes)
+        """flagd-core's answer, which is told what the targeting answers; whatever is raised becomes a fault."""
         try:
-            answer = self._resolve("flag", None, context)
+            found = targeting.outcome(self._targeting, targeting_key, attributes) if self._is_targeted() else None
+            told: dict[str, Any] = {_OUTCOME: found}
+            answer = self._resolve("flag", None, EvaluationContext(targeting_key or None, told))
+        except BudgetError as error:
+            return faulty(EvaluationFault.GENERAL, str(error), self._metadata)
+        except ReferenceError as error:
+            return faulty(EvaluationFault.PARSE_ERROR, str(error), self._metadata)
         except OpenFeatureError as error:
             return faulty(EvaluationFault(error.error_code.value), error.error_message or "", self._metadata)
         except (Exception, RecursionError) as error:  # a rule of another party must not stop a gateway
@@ -142,6 +157,10 @@ def compile_rule(document: Any, evaluators: Mapping[str, Any], set_metadata: Met
         return FaultyRule(
             faulty(EvaluationFault.PARSE_ERROR, f"unusable flag definition: {type(error).__name__}: {error}")
         )
+
+
+_OUTCOME: Final = "outcome"
+"""Under this name flagd-core is told what the targeting answers; from there on everything is its own."""
 
 
 def _typed(core: FlagdCore, variants: Mapping[str, Any]) -> Any:

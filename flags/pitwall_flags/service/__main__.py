@@ -208,7 +208,7 @@ async def _run(settings: FlagServiceSettings, tokens: AccessTokens) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the service until SIGTERM or SIGINT; 0 after a graceful stop, 2 when it cannot start."""
-    logs.set_up({"alembic": logging.WARNING})
+    logs.set_up({"alembic": logging.WARNING, "openfeature.contrib": logging.CRITICAL})  # a line for each odd operand
     try:
         settings = read_settings(sys.argv[1:] if arguments is None else arguments)
         asyncio.run(_run(settings, AccessTokens.from_environment(os.environ, settings.flag_sets)))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pitwall_flags.flag.check import MAX_BYTES, MAX_DEPTH, MAX_NODES, problems
+from pitwall_flags.flag.check import MAX_BYTES, MAX_DEPTH, MAX_LOOPS, MAX_NODES, problems
 from pitwall_flags.flag.compare import differences
 from pitwall_flags.flag.document import shadow_document
 
@@ -20,6 +20,13 @@ def shares(*weighed: list[object]) -> dict[str, object]:
     return {"fractional": list(weighed)}
 
 
+ACCUMULATOR = {"var": "accumulator"}
+
+
+def growing(body: object) -> dict[str, object]:
+    return PLAIN | {"targeting": {"if": [{"==": [{"reduce": [{"var": "xs"}, body, "a"]}, "b"]}, "a", "b"]}}
+
+
 def loop(inner: object) -> dict[str, object]:
     return {"some": [[1], inner]}
 
@@ -34,6 +41,12 @@ def loop(inner: object) -> dict[str, object]:
         pytest.param(PLAIN | {"targeting": nested(MAX_DEPTH - 2)}, id="as deep as allowed"),
         pytest.param(PLAIN | {"targeting": loop({"==": [{"var": ""}, 1]})}, id="one loop"),
         pytest.param(PLAIN | {"targeting": {"if": [loop(True), "a", loop(True), "b", "a"]}}, id="two loops in a row"),
+        pytest.param(PLAIN | {"targeting": {"and": [loop(True)] * MAX_LOOPS}}, id="as many loops as allowed"),
+        pytest.param(growing({"+": [ACCUMULATOR, {"var": "current"}]}), id="a sum"),
+        pytest.param(
+            growing({"cat": [{"if": [ACCUMULATOR, ACCUMULATOR, "a"]}, {"var": "current"}]}), id="growing once"
+        ),
+        pytest.param(growing({"max": [ACCUMULATOR, {"var": "current.age"}]}), id="what does not grow"),
         pytest.param(PLAIN | {"targeting": shares(["a", 2**31 - 2], ["b", 1])}, id="weights as large as they may be"),
         pytest.param(PLAIN | {"targeting": shares(["a"], ["b"])}, id="shares without a weight"),
         pytest.param(PLAIN | {"targeting": shares(["a", {"var": "w"}], ["b", 5])}, id="a weight that is computed"),
@@ -77,6 +90,14 @@ def test_a_good_flag_has_no_problem(document):
         pytest.param(PLAIN | {"owner": "me"}, "unknown fields ['owner']", id="a field nobody reads"),
         pytest.param(PLAIN | {"targeting": nested(MAX_DEPTH)}, f"deeper than {MAX_DEPTH} levels", id="too deep"),
         pytest.param(PLAIN | {"targeting": loop(loop(True))}, "inside each other", id="a loop in a loop"),
+        pytest.param(
+            PLAIN | {"targeting": {"and": [loop(True)] * (MAX_LOOPS + 1)}}, f"limit is {MAX_LOOPS}", id="many loops"
+        ),
+        pytest.param(growing({"cat": [ACCUMULATOR, ACCUMULATOR]}), "doubles it", id="text that doubles"),
+        pytest.param(growing({"merge": [ACCUMULATOR, {"var": ["accumulator", 1]}]}), "doubles it", id="a list, too"),
+        pytest.param(growing({"*": [{"+": [1, ACCUMULATOR]}, ACCUMULATOR]}), "doubles it", id="digits"),
+        pytest.param(growing([ACCUMULATOR, ACCUMULATOR]), "doubles it", id="a list of it twice"),
+        pytest.param(growing({"cat": [{"var": ""}, {"var": {"cat": ["accu", "mulator"]}}]}), "doubles it", id="hidden"),
         pytest.param(
             PLAIN | {"targeting": {"in": [1, [1] * MAX_NODES]}}, f"more than {MAX_NODES} values", id="too many values"
         ),

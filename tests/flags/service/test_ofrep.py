@@ -1,5 +1,6 @@
 """OFREP over HTTP, by hand and with the published Python provider."""
 
+import asyncio
 import json
 
 import httpx
@@ -8,6 +9,10 @@ from openfeature.contrib.provider.ofrep import OFREPProvider
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import FlagNotFoundError, TypeMismatchError
 from openfeature.flag_evaluation import Reason
+
+from pitwall_flags.flag.record import Contents, FlagRecord
+from pitwall_flags.service import ofrep, publish
+from pitwall_flags.service.auth import ALL_FLAGS
 
 pytestmark = pytest.mark.slow
 WHO = {"actor": "kim", "reason": "a test"}
@@ -100,6 +105,26 @@ def test_the_bulk_answer_holds_every_flag_and_where_to_listen(http, key, split):
     assert {flag["key"]: flag for flag in body["flags"]}[key]["value"] == "uniform-v1"
     assert body["eventStreams"][0]["type"] == "sse"
     assert answer.headers["etag"].startswith('"')
+
+
+async def test_the_evaluation_of_many_costly_flags_holds_up_nobody():
+    summed = {"reduce": [{"var": "xs"}, {"+": [{"var": "accumulator"}, {"var": "current"}]}, 0]}
+    costly = {**PER_PLAN, "targeting": {"if": [{"<": [{"+": [summed] * 8}, 0]}, "on", "off"]}}
+    records = tuple(FlagRecord(f"f{number}", costly, 1) for number in range(12))
+    snapshot = publish._first(Contents(records, 1, 0), "pitwall")
+    served = []
+
+    async def others():
+        while True:
+            served.append(1)
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
+    body = await ofrep._bulk(snapshot, "u", {"xs": [1] * 1_000}, ALL_FLAGS)
+    beside.cancel()
+
+    assert [flag["errorCode"] for flag in body["flags"]] == ["GENERAL"] * 12
+    assert len(served) >= 10, "each takes longer than others shall wait"
 
 
 def test_the_etag_stands_for_the_result_not_for_the_flags(http, key):
