@@ -59,7 +59,7 @@ class VideoDesk:
         headers = {"content-type": JSON, **self._owner(speaker)}
         ends = time.monotonic() + self._rule.seconds
         variant = self._stable_variant()
-        call = Call(variant, Arm.STABLE, body, headers, speaker.party(""), ends=ends, exchange=exchange)
+        call = Call(variant, Arm.STABLE, body, headers, speaker.party(speaker.user), ends=ends, exchange=exchange)
         match await self._runtimes.ask(call):
             case VariantAnswer(body=content, document=document):
                 told = content if self._rule.shows_variants else json.dumps(_anonymous(document))

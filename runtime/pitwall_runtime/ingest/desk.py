@@ -1,28 +1,44 @@
 """Takes videos into the ingest queue, each address once at a time, and tells where they stand."""
 
+import threading
 import time
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from itertools import islice
 from urllib.parse import urlsplit
 
-from pitwall_runtime.errors import BadQuestionError
+from pitwall_runtime.errors import BadQuestionError, QueueFullError, UnavailableError
 from pitwall_runtime.ingest.queue.book import VideoBook, VideoRecord, VideoState, belongs, change, video_id
 from pitwall_runtime.ingest.queue.port import IngestJob, IngestQueue
 
 _STALE_SECONDS = 3600.0
 """A record that is not final and that nobody changed for so long lost its job: the queue was cleared or replaced."""
 
+_MOST_OF_CALLER = 2500
+"""Videos of one caller that may be under way, a quarter of what a queue may hold; a batch has 1000."""
+
+_LOOKED_AT = 16
+"""Of a caller's oldest videos, of how many the book is asked at once whether they are done."""
+
 _SCHEMES = frozenset({"file", "http", "https"})
 
 
 @dataclass(frozen=True, slots=True)
 class IngestDesk:
-    """The queue and the book of states. `submit` and `find` block on their servers."""
+    """The queue and the book of states. `submit` and `find` block on their servers.
+
+    `most` videos of one caller may be under way, as far as this process knows.
+    """
 
     queue: IngestQueue
     book: VideoBook
+    most: int = _MOST_OF_CALLER
+    _under_way: dict[str, OrderedDict[str, None]] = field(default_factory=dict)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def submit(self, url: str, owner: str = "") -> VideoRecord:
-        """The record of this owner's video at `url`, queued unless it is under way.
+    def submit(self, url: str, owner: str = "", party: str = "") -> VideoRecord:
+        """The record of this owner's video at `url`, queued unless it is under way. `party` is who sends it, a caller
+        and, behind a dot, a user: parties take turns, and no caller fills the queue.
 
         Raises BadQuestionError or UnavailableError. A part that the address names is passed over: all of it is made
         ready. A video that is ready or failed is queued again: its server is asked whether the file has changed, and
@@ -34,9 +50,34 @@ class IngestDesk:
         known = self.book.find(key)
         if known and not known.state.final and now - known.updated_at < _STALE_SECONDS:
             return known
-        self.queue.put(IngestJob(key, url, now))
+        caller = party.partition(".")[0]
+        self._admit(key, caller)
+        try:
+            self.queue.put(IngestJob(key, url, now, party))
+        except UnavailableError:
+            with self._guard:
+                self._under_way.get(caller, OrderedDict()).pop(key, None)
+            raise
         fresh = known or VideoRecord(key, created_at=now)
         return change(self.book, fresh, state=VideoState.QUEUED, attempts=0, error="", error_code="")
+
+    def _admit(self, key: str, caller: str) -> None:
+        if not caller:
+            return  # who is nobody in particular is bounded by the queue alone
+        with self._guard:
+            mine = self._under_way.setdefault(caller, OrderedDict())
+            oldest = list(islice(mine, _LOOKED_AT)) if len(mine) >= self.most else []
+        found = {one: self.book.find(one) for one in oldest}
+        with self._guard:
+            for one, record in found.items():
+                mine.pop(one, None)
+                if record and not record.state.final:
+                    mine[one] = None  # behind the others: they are looked at next
+            if len(mine) >= self.most and key not in mine:
+                raise QueueFullError(
+                    f"{len(mine)} videos of this application wait already, the limit; send this one again in a minute"
+                )
+            mine[key] = None
 
     def find(self, key: str, owner: str = "") -> VideoRecord | None:
         """What is known of a video; None if this owner never sent it."""

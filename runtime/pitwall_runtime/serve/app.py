@@ -38,13 +38,12 @@ from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve import schema
 from pitwall_runtime.serve.leaving import while_asked
 from pitwall_runtime.serve.sampler_health import SamplerHealth
-from pitwall_runtime.serve.videos import add_video_routes
+from pitwall_runtime.serve.videos import add_video_routes, party_of
 from pitwall_runtime.serve.worker import Lanes, QueueLimits, Worker
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = "1"
 _MOST_DIGITS = 12
-_LONGEST_PARTY = 64
 _TRIES = 3
 _LONGEST_ID = 256
 _LONGEST_CAUSE = 1000
@@ -106,7 +105,7 @@ def _completion(engine: ServingState) -> Callable[[Request], object]:
         try:
             result = await while_asked(request, deadline, _answer(engine, asked, arm, deadline, seen))
         except TooLateError:
-            await _prepare_later(engine, asked.video.url)
+            await _prepare_later(engine, asked.video.url, deadline.party)
             raise
         return _response(engine.variant, result, seen.digest or "")
 
@@ -174,11 +173,11 @@ async def _answer(
     raise UnavailableError("the video is evicted as soon as it is fetched; have the cache enlarged")
 
 
-async def _prepare_later(engine: ServingState, address: str) -> None:
+async def _prepare_later(engine: ServingState, address: str, party: str) -> None:
     """The queue has the time that the question had not; where it cannot, the question's refusal says enough."""
     if engine.desk:
         with suppress(RefusedError):
-            await asyncio.to_thread(engine.desk.submit, address)
+            await asyncio.to_thread(engine.desk.submit, address, party=party)
 
 
 async def _in_parts(engine: ServingState, lane: Worker, begin: Callable[[], AskedQuestion], party: str) -> Result:
@@ -192,10 +191,9 @@ async def _in_parts(engine: ServingState, lane: Worker, begin: Callable[[], Aske
 def _deadline(request: Request, longest_seconds: float) -> Deadline:
     """What the caller leaves for the answer, in milliseconds; nonsense and more than the limit are the limit. And whose
     question it is."""
-    party = request.headers.get(Header.PARTY, "")[:_LONGEST_PARTY]
     said = request.headers.get(Header.DEADLINE, "")
     known = said.isascii() and said.isdecimal() and len(said) <= _MOST_DIGITS
-    return Deadline(min(int(said) / 1000, longest_seconds) if known else longest_seconds, party)
+    return Deadline(min(int(said) / 1000, longest_seconds) if known else longest_seconds, party_of(request))
 
 
 async def _body(request: Request) -> bytes:

@@ -18,6 +18,7 @@ from pitwall_runtime.serve.schema import Part, error_json
 
 MAX_BATCH = 1000
 MAX_OWNER = 128
+_LONGEST_PARTY = 64
 
 Asked = TypeVar("Asked", bound=BaseModel)
 Url = Annotated[str, Field(min_length=1, max_length=8192)]
@@ -57,13 +58,13 @@ def add_video_routes(app: FastAPI, desk: IngestDesk, body_of: Callable[[Request]
 
     async def submit(request: Request) -> Response:
         asked = _parsed(VideoRequest, await body_of(request))
-        record = await asyncio.to_thread(desk.submit, asked.url, _owner(request))
+        record = await asyncio.to_thread(desk.submit, asked.url, _owner(request), party_of(request))
         return JSONResponse(_out(record), HTTPStatus.ACCEPTED)
 
     async def submit_batch(request: Request) -> Response:
         asked = _parsed(BatchRequest, await body_of(request))
-        owner = _owner(request)
-        data = await asyncio.to_thread(lambda: [_submitted(desk, url, owner) for url in asked.urls])
+        owner, party = _owner(request), party_of(request)
+        data = await asyncio.to_thread(lambda: [_submitted(desk, url, owner, party) for url in asked.urls])
         return JSONResponse({"object": "list", "data": data}, HTTPStatus.ACCEPTED)
 
     async def find(request: Request, video_id: str) -> Response:
@@ -89,10 +90,15 @@ def _owner(request: Request) -> str:
     return request.headers.get(Header.OWNER, "")[:MAX_OWNER]
 
 
-def _submitted(desk: IngestDesk, url: str, owner: str) -> dict[str, Any]:
+def party_of(request: Request) -> str:
+    """Who asks, in the gateway's word: a caller and, behind a dot, a user; empty where nobody says."""
+    return request.headers.get(Header.PARTY, "")[:_LONGEST_PARTY]
+
+
+def _submitted(desk: IngestDesk, url: str, owner: str, party: str) -> dict[str, Any]:
     """One of a batch: what is wrong with it does not concern the others."""
     try:
-        return _out(desk.submit(url, owner))
+        return _out(desk.submit(url, owner, party))
     except RefusedError as refusal:
         return error_json(refusal.message, "invalid_request_error", refusal.code)
 

@@ -47,6 +47,12 @@ async def test_a_video_is_taken_at_once_before_any_model_is_loaded(client, state
     assert state.desk.queue.depth().waiting == 1
 
 
+async def test_whose_a_video_is_goes_with_it_so_that_parties_take_turns(client, state):
+    await client.post("/v1/videos", json={"url": URL}, headers={Header.PARTY: "web."})
+    await client.post("/v1/videos/batch", json={"urls": [f"{URL}&2", f"{URL}&3"]}, headers={Header.PARTY: "app.ann"})
+    assert [state.desk.queue.take(0).job.party for _ in range(3)] == ["web.", "app.ann", "app.ann"]
+
+
 async def test_where_it_stands_is_told(client, state):
     sent = (await client.post("/v1/videos", json={"url": URL})).json()
     record = state.desk.find(sent["id"])

@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -14,19 +14,35 @@ from pitwall_runtime.errors import QueueAwayError, QueueFullError
 from pitwall_runtime.ingest.queue.port import DeadLetter, Delivery, IngestJob, QueueDepth
 
 _POLL_SECONDS: Final = 0.1
+_TURN_KEPT_SECONDS: Final = 86_400.0
 _DEAD_KEPT: Final = 10_000
 _TABLES: Final = """
     CREATE TABLE IF NOT EXISTS jobs (
         number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, visible_at REAL NOT NULL, receipt TEXT);
     CREATE INDEX IF NOT EXISTS jobs_visible ON jobs (visible_at, number);
+    CREATE TABLE IF NOT EXISTS turns (party TEXT PRIMARY KEY, taken_at REAL NOT NULL);
     CREATE TABLE IF NOT EXISTS dead (
         number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, reason TEXT NOT NULL);
 """
 
 
+_PARTY: Final = "ALTER TABLE jobs ADD COLUMN party TEXT NOT NULL DEFAULT ''"
+"""What a file that an earlier version made lacks."""
+
+_NEXT: Final = """
+    UPDATE jobs SET visible_at = :until, receipt = :receipt WHERE number = (
+        SELECT jobs.number FROM jobs LEFT JOIN turns USING (party)
+        LEFT JOIN (SELECT party, count(*) AS taken FROM jobs WHERE visible_at > :now GROUP BY party) USING (party)
+        WHERE visible_at <= :now ORDER BY coalesce(taken, 0), coalesce(taken_at, 0), visible_at, number LIMIT 1
+    ) RETURNING body, party
+"""
+"""Of the party that is worked for least, and of those that of who waited longest for a turn."""
+
+
 @dataclass(slots=True)
 class LocalQueue:
-    """Jobs in the order in which they became visible. Safe among threads and processes of one machine."""
+    """Jobs in turns by party, each one's in the order in which they became visible. Safe among threads and processes of
+    one machine."""
 
     path: Path
     visibility_seconds: float = 60.0
@@ -40,7 +56,8 @@ class LocalQueue:
             (count,) = connection.execute("SELECT count(*) FROM jobs").fetchone()
             if count >= self.max_waiting:
                 raise QueueFullError(f"{count} videos wait already, the limit; send this one again in a minute")
-            connection.execute("INSERT INTO jobs (body, visible_at) VALUES (?, ?)", (job.to_json(), time.time()))
+            row = (job.to_json(), time.time(), job.party)
+            connection.execute("INSERT INTO jobs (body, visible_at, party) VALUES (?, ?, ?)", row)
 
     def take(self, wait_seconds: float) -> Delivery | None:
         """The next job, for this worker alone for the visibility time; None if none came in time."""
@@ -54,11 +71,11 @@ class LocalQueue:
     def _next(self) -> Delivery | None:
         now, receipt = time.time(), uuid.uuid4().hex
         with self._transaction() as connection:
-            found = connection.execute(
-                "UPDATE jobs SET visible_at = ?, receipt = ? WHERE number = "
-                "(SELECT number FROM jobs WHERE visible_at <= ? ORDER BY visible_at, number LIMIT 1) RETURNING body",
-                (now + self.visibility_seconds, receipt, now),
-            ).fetchone()
+            named = {"now": now, "until": now + self.visibility_seconds, "receipt": receipt}
+            found = connection.execute(_NEXT, named).fetchone()
+            if found:
+                connection.execute("DELETE FROM turns WHERE taken_at < ?", (now - _TURN_KEPT_SECONDS,))
+                connection.execute("INSERT OR REPLACE INTO turns (party, taken_at) VALUES (?, ?)", (found[1], now))
         return Delivery(IngestJob.from_json(found[0]), receipt) if found else None
 
     def extend(self, delivery: Delivery) -> None:
@@ -128,5 +145,7 @@ class LocalQueue:
             connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_TABLES)
+            with suppress(sqlite3.OperationalError):  # it is there already
+                connection.execute(_PARTY)
             self._connection = connection
         return self._connection

@@ -7,11 +7,13 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class IngestJob:
-    """A video to prepare. `id` is the same for the same address; `submitted_at` in epoch seconds."""
+    """A video to prepare. `id` is the same for the same address; `submitted_at` in epoch seconds; `party` is who sent
+    it, a caller and, behind a dot, a user."""
 
     id: str
     url: str
     submitted_at: float
+    party: str = ""
 
     def to_json(self) -> str:
         """As it travels through a broker."""
@@ -22,8 +24,8 @@ class IngestJob:
         """Raises ValueError for what is no job."""
         try:
             data = json.loads(text)
-            return cls(str(data["id"]), str(data["url"]), float(data["submitted_at"]))
-        except (LookupError, TypeError) as error:
+            return cls(str(data["id"]), str(data["url"]), float(data["submitted_at"]), str(data.get("party", "")))
+        except (LookupError, TypeError, AttributeError) as error:
             raise ValueError(f"{text[:100]!r} is no ingest job: {error}") from None
 
 
@@ -56,6 +58,7 @@ class IngestQueue(Protocol):
     """Where jobs wait. Every method raises QueueAwayError if the queue cannot be reached.
 
     A job that was taken is given to somebody again if it is not extended, done or buried within the visibility time.
+    Where the queue can, parties take turns, so that nobody waits behind all that another has sent.
     """
 
     def put(self, job: IngestJob) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -26,8 +27,8 @@ VISIBILITY_SECONDS = {"local": 2.0, "redis": 2.0, "sqs": 2.0, "kafka": 6.0, "bro
 PATIENCE_SECONDS = 60.0
 
 
-def job(number=0):
-    return IngestJob(f"vid_{number}", f"https://films.example/{number}.mp4?key=ü", 1_700_000_000.5)
+def job(number=0, party=""):
+    return IngestJob(f"vid_{number}", f"https://films.example/{number}.mp4?key=ü", 1_700_000_000.5, party)
 
 
 def until(condition):
@@ -181,10 +182,10 @@ def take(queue):
 
 
 def test_a_job_arrives_as_it_was_put_and_is_gone_when_it_is_done(open_one):
-    open_one().put(job())
+    open_one().put(job(party="app.ann"))
     worker = open_one()
     delivery = take(worker)
-    assert delivery.job == job()
+    assert delivery.job == job(party="app.ann")
     worker.done(delivery)
     assert worker.take(1) is None
     assert worker.depth() == QueueDepth(0, 0, 0)
@@ -257,6 +258,80 @@ def test_a_full_queue_refuses(open_one):
     queue.put(job(2))
     with pytest.raises(QueueFullError, match="videos wait already"):
         queue.put(job(3))
+
+
+TURNS = ("local",)
+"""Queues in which parties take turns; the others deliver as jobs came, and the desk bounds what one caller has."""
+
+
+def taken(queue, count):
+    """The next so many jobs, each done at once."""
+    found = []
+    for _ in range(count):
+        delivery = take(queue)
+        queue.done(delivery)
+        found.append(delivery.job.id)
+    return found
+
+
+@pytest.fixture
+def turning(request, open_one):
+    if request.node.callspec.params["server"] not in TURNS:
+        pytest.skip("jobs come in their order here")
+    return open_one()
+
+
+def test_nobody_waits_behind_all_that_another_has_sent(turning):
+    for number in range(5):
+        turning.put(job(number, "web."))
+    assert taken(turning, 1) == ["vid_0"]
+    turning.put(job(7, "app.ann"))
+    turning.put(job(8, "app.ann"))
+    assert taken(turning, 6) == ["vid_7", "vid_1", "vid_8", "vid_2", "vid_3", "vid_4"]
+
+
+def test_who_has_jobs_in_work_gives_way_to_who_has_none(turning):
+    for number in range(4):
+        turning.put(job(number, "web."))
+    for _ in range(2):
+        take(turning)
+    turning.put(job(7, "app.ann"))
+    turning.put(job(8, "app.ann"))
+    assert [take(turning).job.id for _ in range(2)] == ["vid_7", "vid_8"]
+
+
+def test_what_fails_goes_behind_the_others_and_holds_nobody_up(turning):
+    turning.put(job(0, "web."))
+    turning.put(job(1, "web."))
+    turning.again(take(turning))
+    turning.put(job(7, "app.ann"))
+    assert taken(turning, 3) == ["vid_7", "vid_1", "vid_0"]
+
+
+def test_one_who_sends_one_video_after_the_other_does_not_keep_another_waiting(turning):
+    for number in range(3):
+        turning.put(job(number, "web."))
+    order = []
+    for number in range(10, 13):
+        turning.put(job(number, "app.ann"))
+        order += taken(turning, 2)
+    assert sorted(order[:4]) == ["vid_0", "vid_1", "vid_10", "vid_11"]
+
+
+def test_a_file_of_an_earlier_version_is_read_on(tmp_path):
+    with sqlite3.connect(tmp_path / "ingest.sqlite") as connection:
+        connection.execute(
+            "CREATE TABLE jobs (number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, "
+            "visible_at REAL NOT NULL, receipt TEXT)"
+        )
+        body = '{"id": "vid_0", "url": "https://films.example/0.mp4", "submitted_at": 1.0}'
+        connection.execute("INSERT INTO jobs (body, visible_at) VALUES (?, 0)", (body,))
+    connection.close()
+    for _ in range(2):
+        queue = LocalQueue(tmp_path / "ingest.sqlite")
+        queue.put(job(1, "app.ann"))
+        assert len(taken(queue, 1)) == 1
+        queue.close()
 
 
 def test_depth_counts_what_waits(open_one):
