@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import httpx
-from pydantic import ValidationError
 
+from pitwall_crds.reading.faults import read_body
 from pitwall_operator.kube.cache import Key
 from pitwall_operator.observe import exchange
 from pitwall_operator.values.samplers_said import SamplersSaid
@@ -54,8 +54,8 @@ class SamplerReader:
         self._under_way[namespace] += 1
         held_seconds = 0.0
         try:
-            return SamplersSaid.model_validate_json(await self._said(f"{url}/v1/samplers"))
-        except (httpx.HTTPError, httpx.InvalidURL, ValidationError, ValueError) as error:
+            return read_body(SamplersSaid, await self._said(f"{url}/v1/samplers"))
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             held_seconds = LOOK_UP_SECONDS if isinstance(error, httpx.ConnectTimeout) else 0.0
             log.info("%s/v1/samplers cannot be read: %s", url, error or type(error).__name__)
             return None

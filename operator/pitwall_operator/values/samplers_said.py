@@ -25,8 +25,8 @@ class ServedSampler(_Said):
 class SamplersSaid(_Said):
     """The answer of `/v1/samplers`."""
 
-    samplers: tuple[SamplerEntry, ...] = ()
-    broken: tuple[str, ...] = ()
+    samplers: Annotated[tuple[SamplerEntry, ...], Field(fail_fast=True)] = ()
+    broken: Annotated[tuple[str, ...], Field(fail_fast=True)] = ()
     served: ServedSampler = ServedSampler()
 
 

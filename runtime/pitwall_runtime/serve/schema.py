@@ -13,8 +13,6 @@ MAX_QUESTION_CHARACTERS = 4000
 MAX_BODY_BYTES = 1 << 20
 MAX_MESSAGES = 256
 MAX_PARTS = 32
-MAX_TEXT_CHARACTERS = 1 << 17
-"""Of one text in a conversation; what is asked is shorter."""
 
 
 class Part(BaseModel):
@@ -35,14 +33,11 @@ class VideoAddress(Address):
     subtitles_url: Annotated[str, Field(max_length=8192)] = ""
 
 
-Text = Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)]
-
-
 class TextPart(Part):
     """A part of the question in words."""
 
     type: Literal["text"]
-    text: Text
+    text: str
 
 
 class VideoPart(Part):
@@ -59,11 +54,12 @@ class Message(Part):
     """One message of a conversation."""
 
     role: Annotated[str, Field(max_length=64)]
-    content: Text | Annotated[tuple[ContentPart, ...], Field(max_length=MAX_PARTS, fail_fast=True)] | None = None
+    content: str | Annotated[tuple[ContentPart, ...], Field(max_length=MAX_PARTS, fail_fast=True)] | None = None
 
 
 class ChatRequest(Part):
-    """A chat completion request. A list is left at its first fault: each costs more than what is wrong was to send."""
+    """A chat completion request. A list is left at its first fault: each costs more than what is wrong was to send.
+    Texts cost no more than that: the body's bound is theirs, but for the question's own."""
 
     model: Annotated[str, Field(max_length=256)] = ""
     messages: Annotated[tuple[Message, ...], Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)]

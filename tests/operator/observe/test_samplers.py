@@ -6,6 +6,7 @@ import gzip
 import http.server
 import json
 import threading
+import time
 
 import httpx
 import pytest
@@ -182,3 +183,13 @@ async def test_what_is_compressed_though_nobody_asked_for_it_is_not_unpacked():
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(packed)) as client:
         assert await SamplerReader(client).ask(PAPER, "http://pod") is None
+
+
+async def test_a_pod_that_says_nothing_but_faults_takes_no_time_and_no_log(pod, reader, caplog):
+    caplog.set_level("INFO")
+    pod["body"] = b'{"samplers":[' + b",".join([b"0"] * 1_000_000) + b"]}"
+    started = time.process_time()
+
+    assert await reader.ask(PAPER, pod["url"]) is None
+    assert time.process_time() - started < 0.5
+    assert len(caplog.text) < 1000

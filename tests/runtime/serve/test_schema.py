@@ -63,10 +63,9 @@ def test_the_most_that_is_no_fault_is_read_at_once():
     [
         ({"model": "m" * 257}, "model .* at most 256"),
         ({"messages": [{"role": "r" * 65}]}, "role .* at most 64"),
-        ({"messages": [{"role": "user", "content": "c" * 131_073}]}, "content .* at most 131072"),
         ({"messages": [{"role": "user"}] * 257}, "messages: there must be at most 256"),
     ],
 )
-def test_every_list_and_text_has_its_bound(change, words):
+def test_every_list_and_name_has_its_bound(change, words):
     with pytest.raises(BodyFaultError, match=words):
         read_body(ChatRequest, json.dumps({"messages": [{"role": "user"}], **change}).encode(), furthest=True)

@@ -136,7 +136,7 @@ def test_the_arm_is_the_gateways_word_and_unknown_words_make_no_series(served, c
         pytest.param("q", "http://10.0.0.1/x", 400, "media_refused", "no public address", id="private"),
         pytest.param("", "file://ROOT/colours.mp4", 400, "bad_question", "no question", id="no-question"),
         pytest.param("x" * 1_000_000, "file://ROOT/colours.mp4", 400, "bad_question", "limit is 4000", id="megabyte"),
-        pytest.param("x" * 5_000_000, "file://ROOT/colours.mp4", 413, "", "4194304 bytes", id="five-megabytes"),
+        pytest.param("x" * 5_000_000, "file://ROOT/colours.mp4", 413, "", "1048576 bytes", id="five-megabytes"),
     ],
 )
 def test_bad_input_is_refused_in_openais_shape(served, clip, question, address, status, code, words):
