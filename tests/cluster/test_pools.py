@@ -248,3 +248,56 @@ async def test_a_status_that_is_written_leaves_everything_else_as_it_is(world, k
     assert len(after["metadata"]["annotations"]) == 2, "what kubectl keeps there stays too"
     assert (after["metadata"]["labels"], after["metadata"]["finalizers"]) == (said["labels"], said["finalizers"])
     assert after["spec"]["sampler"]["name"] == "uniform"
+
+
+WEB = {"app": "checkout"}
+TEMPLATE = {"metadata": {"labels": WEB}, "spec": {"containers": [{"name": "a", "image": "x"}]}}
+FOREIGN = [
+    ("v1", "Service", {"clusterIP": "None", "selector": WEB}),
+    ("policy/v1", "PodDisruptionBudget", {"minAvailable": 1, "selector": {"matchLabels": WEB}}),
+    ("apps/v1", "Deployment", {"selector": {"matchLabels": WEB}, "template": TEMPLATE}),
+]
+
+
+@pytest.mark.parametrize(("version", "kind", "spec"), FOREIGN, ids=[kind for _, kind, _ in FOREIGN])
+async def test_what_others_made_under_a_pools_name_is_neither_written_nor_deleted(
+    world, kubectl, calls, version, kind, spec
+):
+    variant = await world.declare("checkout")
+    manifest = {"apiVersion": version, "kind": kind, "metadata": {"name": "checkout"}, "spec": spec}
+    kubectl.apply(manifest, world.namespace)
+    before = kubectl.get(kind, "checkout", world.namespace)
+    written, words = calls.writes(), rf"{kind} 'checkout' is not Pitwall's \(kubectl.* made it\); give SamplerVariant"
+    with pytest.raises(KubeRefusedError, match=words):
+        await run(world, variant)
+    with pytest.raises(KubeRefusedError, match=words):
+        await world.pools().drain("checkout", Pool.MAIN)
+
+    after = kubectl.get(kind, "checkout", world.namespace)
+    assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
+    assert "ownerReferences" not in after["metadata"]
+    assert calls.writes() == written
+
+
+@pytest.mark.parametrize("kind", ["service", "pdb", "deployment"])
+async def test_what_a_finalizer_of_others_holds_is_not_written_and_made_anew_afterwards(world, kubectl, calls, kind):
+    variant = await world.declare("aks")
+    await run(world, variant)
+    kubectl("patch", kind, "aks", "-p", '{"metadata":{"finalizers":["example.org/x"]}}', namespace=world.namespace)
+    kubectl("delete", kind, "aks", "--wait=false", namespace=world.namespace)
+    await world.look()
+    written = calls.writes()
+    pools = (await world.pools().pools()).get("aks", {})
+    if kind == "deployment":
+        with pytest.raises(KubeRefusedError, match="was deleted and is held by finalizer"):
+            await run(world, variant)
+    else:
+        assert pools[Pool.MAIN].revision == revision_of(variant)
+        assert "was deleted and is held by finalizer example.org/x" in pools[Pool.MAIN].refusal
+    assert calls.writes() == written
+
+    kubectl("patch", kind, "aks", "-p", '{"metadata":{"finalizers":null}}', namespace=world.namespace)
+    world.restart()
+    await world.look()
+    await run(world, variant)
+    assert "deletionTimestamp" not in kubectl.get(kind, "aks", world.namespace)["metadata"]

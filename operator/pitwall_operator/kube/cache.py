@@ -11,6 +11,7 @@ from typing import Any, Final
 from pitwall_crds.names import FIELD_MANAGER, ObjectLabel
 from pitwall_operator.kube.client import BUDGETS, DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS, Kind, Object
 from pitwall_operator.kube.manifests import APPLIED, ROLLOUT_LABEL
+from pitwall_operator.kube.whose import APPLIED_BY_US, is_applied
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -165,7 +166,8 @@ def slim(kind: Kind, found: Object) -> Object:
     metadata = _slim_metadata(found["metadata"])
     if kind not in OWNED:
         return {**{name: found[name] for name in _PARTS if name in found}, "metadata": metadata}
-    kept: Object = {"metadata": metadata, "strangers": sorted(set(_strangers(found["metadata"].get(_HISTORY) or ())))}
+    strangers = sorted(set(_strangers(found["metadata"].get(_HISTORY) or ())))
+    kept: Object = {"metadata": metadata, "strangers": strangers, APPLIED_BY_US: is_applied(found["metadata"])}
     if kind is DEPLOYMENTS:
         kept |= {"spec": {"replicas": found["spec"].get("replicas", 1)}, "status": found.get("status") or {}}
     return kept

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from pitwall_crds.names import MANAGED_BY, ObjectLabel, Pool
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.kube import manifests, pods
+from pitwall_operator.kube import manifests, pods, whose
 from pitwall_operator.kube.allowed import template_problems
 from pitwall_operator.kube.cache import Cache, Key, key_of, rollout_of
 from pitwall_operator.kube.client import (
@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 
 DRIFTED: Final = ""
 """The revision of a pool whose objects are not as they were applied."""
+
+PARTS: Final = (DEPLOYMENTS, SERVICES, BUDGETS)
+"""What a pool is made of."""
 
 POOLS: Final = frozenset(pool.value for pool in Pool)
 
@@ -89,10 +92,20 @@ class Deployments:
         self.applied.pop((kind, key), None)
         self._words.pop(key, None)
 
-    async def delete(self, kind: Kind, key: Key) -> None:
-        """Delete an object of a pool."""
-        self.forget(kind, key)
-        await self.kube.delete(kind, *key)
+    async def find(self, kind: Kind, key: Key) -> Object | None:
+        """What bears a name. What has not our label is not in the cache, so the API server is asked for it."""
+        known = self.cache.get(kind, key)
+        if known is not None:
+            return known
+        try:
+            return await self.kube.get(kind, *key)
+        except KubeNotFoundError:
+            return None
+
+    async def delete(self, kind: Kind, found: Object) -> None:
+        """Delete an object of a pool, and no other one of its name."""
+        self.forget(kind, key_of(found))
+        await self.kube.delete(kind, *key_of(found), found["metadata"]["uid"])
 
     async def trouble(self, found: Object) -> PodsTrouble:
         """What keeps a Deployment's pods, asked of them now and then. Where they cannot be listed, nobody knows whose
@@ -156,8 +169,9 @@ class RolloutPools:
         key = key_of(found)
         # What nobody owns any more goes with its SamplerVariant, piece by piece, and cannot be applied again.
         owner = (key[0], found["metadata"]["labels"].get(ObjectLabel.VARIANT, ""))
+        leaving = {kind: whose.leaving(kind, self.shared.cache.get(kind, key)) for kind in PARTS}
         whole = self.shared.cache.get(VARIANTS, owner) is None or all(
-            self.shared.is_as_applied(kind, key) for kind in (DEPLOYMENTS, SERVICES, BUDGETS)
+            leaving[kind] or self.shared.is_as_applied(kind, key) for kind in PARTS
         )
         told, pods_trouble = trouble(found), await self.shared.trouble(found)
         return PoolSeen(
@@ -165,7 +179,7 @@ class RolloutPools:
             desired=int(found["spec"]["replicas"]),
             ready=ready_replicas(found),
             trouble=told or pods_trouble.words,
-            refusal=told if told.startswith(tuple(REFUSALS)) else "",
+            refusal="; ".join(filter(None, (told if told.startswith(tuple(REFUSALS)) else "", *leaving.values()))),
             fault=pods_trouble.fault,
         )
 
@@ -175,10 +189,12 @@ class RolloutPools:
         self._refuse_reaching(variant)
         owner = self._owner(name)
         key = (owner.namespace, pool_name(name, pool))
-        self._refuse_foreign(key, owner)
         known = (await self.pools()).get(name, {}).get(pool)
+        is_new = known is None or known.revision != revision
+        for kind in PARTS if is_new else (DEPLOYMENTS,):
+            await self._refuse_taken(kind, key, owner)
         image = await self._revision_image(owner, variant, revision, probably_new=known is None)
-        if known is None or known.revision != revision:
+        if is_new:
             await self._keep_file(manifests.config_map(owner, variant, revision))
             await self.shared.apply(SERVICES, manifests.service(owner, pool))
             await self.shared.apply(BUDGETS, manifests.disruption_budget(owner, pool))
@@ -194,10 +210,18 @@ class RolloutPools:
                 raise
 
     async def drain(self, variant: str, pool: Pool) -> None:
-        """Delete the pool. Its pods leave the EndpointSlices at once and have their grace period to finish."""
-        key = (self.rollout[0], pool_name(variant, pool))
+        """Delete the pool. Its pods leave the EndpointSlices at once and have their grace period to finish. Raises
+        KubeError, also where something of others bears its name, after all else was done."""
+        key, others = (self.rollout[0], pool_name(variant, pool)), []
         for kind in (BUDGETS, DEPLOYMENTS, SERVICES):
-            await self.shared.delete(kind, key)
+            found = await self.shared.find(kind, key)
+            words = whose.foreign(kind, found, variant) if found is not None else ""
+            if words:
+                others.append(words)
+            elif found is not None and not whose.leaving(kind, found):
+                await self.shared.delete(kind, found)
+        if others:
+            raise KubeRefusedError("; ".join(others))
 
     def targets(self) -> tuple[str, ...]:
         """None: Prometheus collects the counters."""
@@ -217,20 +241,17 @@ class RolloutPools:
         if problems:
             raise KubeRefusedError(f"SamplerVariant {variant.metadata.name!r}: {'; '.join(problems)}")
 
-    def _refuse_foreign(self, key: Key, owner: Owner) -> None:
-        """A name that is taken must not be fought for."""
-        found = self.shared.cache.get(DEPLOYMENTS, key)
+    async def _refuse_taken(self, kind: Kind, key: Key, owner: Owner) -> None:
+        """A name that is taken must not be fought for, and what leaves is waited for."""
+        found = await self.shared.find(kind, key)
         if found is None:
             return
-        holders = [ref for ref in found["metadata"].get("ownerReferences") or () if ref.get("controller")]
-        if any(ref["uid"] != owner.uid for ref in holders):
-            raise KubeRefusedError(
-                f"Deployment {key[1]!r} belongs to {holders[0]['kind']} {holders[0]['name']!r}; "
-                f"give SamplerVariant {owner.name!r} another name"
-            )
+        words = whose.foreign(kind, found, owner.name, owner.uid) or whose.leaving(kind, found)
+        if words:
+            raise KubeRefusedError(words)
         other = rollout_of(found)
         if other not in (None, self.rollout) and self.shared.cache.stays(other):
-            raise KubeRefusedError(f"Deployment {key[1]!r} is run by Rollout {other[1]!r}; a variant has one Rollout")
+            raise KubeRefusedError(f"{kind.name} {key[1]!r} is run by Rollout {other[1]!r}; a variant has one Rollout")
 
     async def _revision_image(self, owner: Owner, variant: SamplerVariant, revision: str, *, probably_new: bool) -> str:
         """The image that this revision runs for good; an upgrade of the operator changes no running variant."""

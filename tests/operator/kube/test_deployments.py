@@ -218,6 +218,94 @@ async def test_a_name_that_is_taken_is_not_fought_for(deployments, cache, api, m
     assert api.calls == []
 
 
+def writes(api) -> list[str]:
+    return [target for method, target in api.asked() if method != "GET"]
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENTS, SERVICES, BUDGETS], ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    ("more", "whose"),
+    [
+        pytest.param({}, "is not Pitwall's", id="of nobody known"),
+        pytest.param({"managedFields": [THEIRS]}, "is not Pitwall's (kubectl-edit made it)", id="made by kubectl"),
+        pytest.param({"labels": {"app.kubernetes.io/managed-by": "pitwall"}}, "is not Pitwall's", id="half labelled"),
+        pytest.param({"labels": {**LABELS, "pitwall.dev/variant": "b"}}, "is not Pitwall's", id="another variants"),
+        pytest.param(
+            {"ownerReferences": [{"controller": True, "uid": "u-x", "kind": "Gateway", "name": "web"}]},
+            "belongs to Gateway 'web'", id="a controllers",
+        ),
+    ],
+)  # fmt: skip
+async def test_what_bears_a_pools_name_and_is_of_others_is_neither_written_nor_deleted(
+    deployments, api, kind, more, whose
+):
+    """It has not our label, so no watch brings it."""
+    declared = variant()
+    serve(api, revision_of(declared))
+    api.on("GET", kind.path(*KEY), 200, {"metadata": {"namespace": "shop", "name": "aks-v1", "uid": "u9", **more}})
+    words = re.escape(f"{kind.name} 'aks-v1' {whose}; give SamplerVariant 'aks-v1' another name")
+
+    with pytest.raises(KubeRefusedError, match=words):
+        await deployments.of(ROLLOUT).run(declared, revision_of(declared), Pool.MAIN, 1)
+    with pytest.raises(KubeRefusedError, match=words):
+        await deployments.of(ROLLOUT).drain("aks-v1", Pool.MAIN)
+    assert writes(api) == []
+
+
+async def test_what_is_of_others_stays_and_the_rest_of_the_pool_goes(deployments, cache, api):
+    place(cache)
+    cache.drop(SERVICES, KEY, 5)
+    api.on("GET", SERVICES.path(*KEY), 200, {"metadata": {"namespace": "shop", "name": "aks-v1", "uid": "u9"}})
+
+    with pytest.raises(KubeRefusedError, match="Service 'aks-v1' is not Pitwall's"):
+        await deployments.of(ROLLOUT).drain("aks-v1", Pool.MAIN)
+    assert writes(api) == [BUDGETS.path(*KEY), DEPLOYMENTS.path(*KEY)]
+    assert all(body["preconditions"] == {"uid": "u1"} for _, _, body in api.calls if body)
+
+
+async def test_what_we_applied_is_ours_though_somebody_took_its_labels_away(deployments, api):
+    declared = variant()
+    serve(api, revision_of(declared))
+    api.on("GET", SERVICES.path(*KEY), 200, {"metadata": head(labels={})})
+    await deployments.of(ROLLOUT).run(declared, revision_of(declared), Pool.MAIN, 1)
+
+    assert len(writes(api)) == 5
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENTS, SERVICES, BUDGETS], ids=lambda kind: kind.name)
+async def test_what_leaves_is_waited_for_and_its_holder_named_and_nothing_is_written(deployments, cache, api, kind):
+    declared = variant()
+    serve(api, revision_of(declared))
+    place(cache)
+    held = head(7, deletionTimestamp="2026-01-01T00:00:00Z", finalizers=["example.org/x\x1b", "example.org/y"])
+    cache.put(kind, {"metadata": held, "spec": {}})
+    words = (
+        f"{kind.name} 'aks-v1' was deleted and is held by finalizer example.org/x\\x1b, example.org/y; "
+        "it is made anew once it is gone"
+    )
+
+    with pytest.raises(KubeRefusedError, match=re.escape(words)):
+        await deployments.of(ROLLOUT).run(declared, revision_of(declared), Pool.MAIN, 1)
+    assert writes(api) == []
+
+
+@pytest.mark.parametrize("kind", [SERVICES, BUDGETS], ids=lambda kind: kind.name)
+async def test_a_pool_of_which_a_part_leaves_asks_for_nothing_until_that_is_gone(deployments, cache, api, kind):
+    place(cache)
+    cache.put(kind, {"metadata": head(7, deletionTimestamp="2026-01-01T00:00:00Z", finalizers=["example.org/x"])})
+    seen = (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN]
+
+    assert (seen.revision, seen.desired, seen.ready) == ("r1", 1, 1)
+    assert seen.refusal == f"{kind.name} 'aks-v1' was deleted and is held by finalizer example.org/x; " + (
+        "it is made anew once it is gone"
+    )
+    await deployments.of(ROLLOUT).drain("aks-v1", Pool.MAIN)
+    assert kind.path(*KEY) not in writes(api), "it is on its way"
+
+    cache.drop(kind, KEY, 8)
+    assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN].revision == ""
+
+
 async def test_a_pool_whose_rollout_is_gone_may_be_taken_over(deployments, cache, api):
     place(cache, labels={**LABELS, ROLLOUT_LABEL: "gone"})
     declared = variant()
