@@ -21,5 +21,9 @@ class InvalidResourceError(ResourceError):
         self.lines = tuple(lines)
 
 
+class UnreadableFileError(OSError, ValueError):
+    """A file of ours is there and cannot be read; the message names it and what is wrong with it."""
+
+
 class PortError(OSError):
     """An address cannot be listened on; the message names it, the reason and the remedy."""

@@ -1,12 +1,19 @@
-"""Writes files that are whole at every moment: written beside, then renamed."""
+"""Writes files that are whole at every moment: written beside, then renamed; and reads them, whatever lies there."""
 
 import json
 import os
+import secrets
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
+
+from pitwall_crds.errors import UnreadableFileError
+
+MOST_BYTES: Final = 16 * 2**20
+"""Of a file that is read whole: many times what the largest of ours has."""
 
 
 @contextmanager
@@ -46,9 +53,61 @@ def write_json(path: Path, data: Any, *, mode: int = 0o644) -> None:
     write_whole(path, json.dumps(data, indent=1), mode=mode)
 
 
-def read_json(path: Path, default: Any) -> Any:
-    """A JSON file's content, or the default where there is none yet."""
+def open_regular(path: Path) -> IO[bytes]:
+    """A file to read. What else may lie in its place is not opened, since a pipe or a device may keep its reader for
+    ever. Raises FileNotFoundError or UnreadableFileError."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        _check_regular(path, path.stat())
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except UnreadableFileError:
+        raise
+    except OSError as error:
+        raise UnreadableFileError(f"{path} cannot be read ({error.strerror})") from None
+    file = os.fdopen(opened, "rb")
+    try:
+        _check_regular(path, os.fstat(opened))  # another one may have been put there meanwhile
+    except UnreadableFileError:
+        file.close()
+        raise
+    return file
+
+
+def _check_regular(path: Path, found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise UnreadableFileError(f"{path} is a folder where a file belongs")
+    if not stat.S_ISREG(found.st_mode):
+        raise UnreadableFileError(f"{path} is a pipe, a socket or a device where a file belongs")
+
+
+def read_text(path: Path, *, most_bytes: int = MOST_BYTES) -> str:
+    """A text file's content. Raises FileNotFoundError or UnreadableFileError."""
+    with open_regular(path) as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise UnreadableFileError(f"{path} has more than the {most_bytes} bytes that are read")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise UnreadableFileError(f"{path} is no UTF-8 text (byte {error.start})") from None
+
+
+def read_json(path: Path, default: Any) -> Any:
+    """A JSON file's content, or the default where there is none yet. Raises UnreadableFileError."""
+    try:
+        return json.loads(read_text(path))
     except FileNotFoundError:
         return default
+    except json.JSONDecodeError as error:
+        raise UnreadableFileError(f"{path} is no JSON ({error})") from None
+    except RecursionError:
+        raise UnreadableFileError(f"{path} is JSON that is nested too deeply") from None
+
+
+def move_aside(path: Path) -> None:
+    """Have nothing stand in a file's place: what is no file keeps its content, under a name of its own beside it."""
+    if path.is_dir() and not path.is_symlink():
+        path.rename(path.with_name(f".{path.name}.{secrets.token_hex(4)}"))
+    else:
+        path.unlink(missing_ok=True)

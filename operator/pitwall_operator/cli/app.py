@@ -16,6 +16,7 @@ except ModuleNotFoundError as missing:  # who installed the extra `sampler` alon
     )
     sys.exit(2)
 
+from pitwall_crds.errors import UnreadableFileError
 from pitwall_operator.cli.commands import (
     act,
     ask,
@@ -112,7 +113,7 @@ def main() -> None:
     except CommandError as error:
         problems.print(Text.assemble(("pitwall:", "bold red"), f" {error}"))
         sys.exit(error.code)
-    except ResourceRefusedError as error:
+    except (ResourceRefusedError, UnreadableFileError) as error:
         problems.print(f"pitwall: {error}", markup=False)
         sys.exit(Exit.BAD_INPUT)
     except (OSError, ValueError) as error:

@@ -11,6 +11,8 @@ from typing import Any
 
 import psutil
 
+from pitwall_crds.errors import UnreadableFileError
+from pitwall_crds.host import files
 from pitwall_crds.names import Pool
 
 TAIL_BYTES = 4096
@@ -47,6 +49,20 @@ class Child:
     def from_json(cls, data: Mapping[str, Any]) -> "Child":
         """The child that `to_json` wrote."""
         return cls(**{**data, "pool": Pool(data["pool"])})
+
+
+def read_children(path: Path) -> list[Child]:
+    """The runtimes that a file lists. Raises UnreadableFileError."""
+    try:
+        return [Child.from_json(data) for data in files.read_json(path, [])]
+    except (LookupError, TypeError, AttributeError) as error:
+        raise UnreadableFileError(
+            f"{path} lists no runtimes as we write them ({type(error).__name__}: {error})"
+        ) from None
+    except UnreadableFileError:
+        raise
+    except ValueError as error:  # no such pool
+        raise UnreadableFileError(f"{path} lists no runtimes as we write them ({error})") from None
 
 
 def spawn(module: str, arguments: list[str], log: Path, environment: Mapping[str, str]) -> tuple[int, float]:
@@ -124,9 +140,10 @@ def stop(pid: int, created: float, how: signal.Signals = signal.SIGTERM) -> None
 
 def last_words(log: Path) -> str:
     """The last non-empty line of a log, to say why a process died."""
-    if not log.exists():
+    try:
+        with files.open_regular(log) as lines:
+            lines.seek(max(0, log.stat().st_size - TAIL_BYTES))
+            text = lines.read().decode(errors="replace")
+    except OSError:
         return ""
-    with log.open("rb") as lines:
-        lines.seek(max(0, log.stat().st_size - TAIL_BYTES))
-        text = lines.read().decode(errors="replace")
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")[:300]

@@ -21,10 +21,10 @@ from typing import IO
 
 import httpx
 
-from pitwall_crds.errors import InvalidResourceError
-from pitwall_crds.host import logs
+from pitwall_crds.errors import InvalidResourceError, UnreadableFileError
+from pitwall_crds.host import files, logs
 from pitwall_crds.names import EventReason
-from pitwall_crds.reading.load import load_file, revision_of
+from pitwall_crds.reading.load import load_resources, revision_of
 from pitwall_crds.resource import Metadata
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
@@ -177,8 +177,9 @@ class EmbeddedOperator:
         """Specs by (name, revision): the declared ones, and those that pools still run."""
         specs: dict[tuple[str, str], SamplerVariant] = {}
         for path in self.folder.revisions.glob("*.yaml"):
-            with contextlib.suppress(InvalidResourceError):
-                specs.update({_key(v): v for v in load_file(path) if isinstance(v, SamplerVariant)})
+            with contextlib.suppress(InvalidResourceError, UnreadableFileError, FileNotFoundError):
+                found = load_resources(files.read_text(path), source=str(path))
+                specs.update({_key(v): v for v in found if isinstance(v, SamplerVariant)})
         return specs | {_key(variant): variant for variant in declared}
 
     async def _describe(self, variants: Sequence[SamplerVariant]) -> None:

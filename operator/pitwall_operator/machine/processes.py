@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import time
 from collections.abc import Iterable, Mapping
@@ -11,15 +12,18 @@ from pathlib import Path
 import httpx
 import yaml
 
+from pitwall_crds.errors import UnreadableFileError
 from pitwall_crds.host import files
 from pitwall_crds.host.backoff import Backoff
 from pitwall_crds.host.sockets import free_port
 from pitwall_crds.names import POOL_ARMS, Pool
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.machine import child
-from pitwall_operator.machine.child import Child
+from pitwall_operator.machine.child import Child, read_children
 from pitwall_operator.values.observation import PoolSeen
 from pitwall_operator.values.platform import Pools
+
+log = logging.getLogger(__name__)
 
 READY_TIMEOUT_SECONDS = 2.0
 DRAIN_SECONDS = 5.0
@@ -89,8 +93,14 @@ class Processes:
 
     @classmethod
     def adopt(cls, layout: ProcessFolders, client: httpx.AsyncClient) -> "Processes":
-        """The platform with the processes that an earlier operator left running."""
-        known = [Child.from_json(data) for data in files.read_json(layout.processes, [])]
+        """The platform with the processes that an earlier operator left running. Where they cannot be read it begins
+        with none, lest the users of every variant wait for a file."""
+        try:
+            known = read_children(layout.processes)
+        except UnreadableFileError as error:
+            log.error("%s; runtimes that it listed are started anew, and the old ones are left to you", error)  # noqa: TRY400
+            files.move_aside(layout.processes)
+            known = []
         return cls(layout, client, children=[c for c in known if child.alive(c.pid, c.created)])
 
     async def pools(self) -> Pools:
@@ -243,7 +253,13 @@ class Processes:
                 for arm in POOL_ARMS[c.pool]:
                     routes.setdefault(c.variant, {}).setdefault(arm, []).append(c.url)
         content: Mapping[str, object] = {"variants": routes}
-        if files.read_json(self.layout.routes, None) != content:
+        try:
+            same = files.read_json(self.layout.routes, None) == content
+        except UnreadableFileError as error:
+            log.warning("%s; it is written anew", error)
+            files.move_aside(self.layout.routes)
+            same = False
+        if not same:
             files.write_json(self.layout.routes, content)
 
     def _write_serving(self) -> None:
@@ -252,8 +268,8 @@ class Processes:
         wanted |= {_file_name(c.variant, c.revision) for c in self.children if not c.draining}
         present = {path.name for path in self.layout.serving.glob("*.yaml")}
         for name in wanted - present:
-            with contextlib.suppress(FileNotFoundError):
-                files.write_whole(self.layout.serving / name, (self.layout.revisions / name).read_text())
+            with contextlib.suppress(FileNotFoundError, UnreadableFileError):
+                files.write_whole(self.layout.serving / name, files.read_text(self.layout.revisions / name))
         for name in present - wanted:
             (self.layout.serving / name).unlink(missing_ok=True)
 

@@ -1,6 +1,7 @@
 """Keeps resources as files of one folder: specs written by the user, statuses by the operator."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -9,8 +10,11 @@ from pathlib import Path
 from typing import Final
 
 import yaml
+from pydantic import ValidationError
 
+from pitwall_crds.errors import UnreadableFileError
 from pitwall_crds.host import files
+from pitwall_crds.host.printable import printable
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
@@ -51,6 +55,37 @@ class Applied(StrEnum):
     UNCHANGED = "unchanged"
 
 
+UNREADABLE: Final = (yaml.YAMLError, TypeError, ValueError, RecursionError, OSError)
+"""What reading a file raises, whatever it holds or is."""
+
+
+def _read_spec(path: Path, kind: str, name: str) -> Resource:
+    """The resource of a file, without its status. Raises one of UNREADABLE."""
+    data = yaml.load(files.read_text(path), Loader=LOADER)  # noqa: S506 – it is a safe loader
+    if not isinstance(data, dict):
+        raise UnreadableFileError("it holds no mapping with apiVersion, kind and spec")
+    found = KINDS[kind].model_validate({**data, "status": {}})
+    if found.metadata.name != name:
+        raise UnreadableFileError(f"it holds {found.metadata.name!r}, which belongs into {found.metadata.name}.yaml")
+    return found
+
+
+def _why(error: Exception, path: Path) -> str:
+    """What is wrong with a file, in one line."""
+    match error:
+        case ValidationError():
+            words = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in error.errors()[:3])
+        case yaml.MarkedYAMLError() if error.problem_mark is not None:
+            words = f"it is no YAML (line {error.problem_mark.line + 1}: {error.problem})"
+        case yaml.YAMLError():
+            words = f"it is no YAML ({error})"
+        case RecursionError():
+            words = "it is nested too deeply"
+        case _:
+            words = str(error).replace(f"{path} ", "it ", 1)
+    return printable(" ".join(words.split()))[:500]
+
+
 @dataclass(frozen=True, slots=True)
 class UnreadableResource:
     """A resource whose files somebody broke: it stands still, with its users where they are, until they are mended."""
@@ -75,7 +110,7 @@ class Resources:
     def apply(self, resource: Resource) -> Applied:
         """Store a spec. The generation grows when the spec changes; the same spec again changes nothing."""
         self._check(resource)
-        known = self.get(resource.kind, resource.metadata.name)
+        known, mends = self._known(resource)
         if isinstance(resource, Rollout) and isinstance(known, Rollout) and known.spec.flag != resource.spec.flag:
             raise ResourceRefusedError(
                 f"Rollout {resource.metadata.name!r} moves the flag {known.spec.flag!r}, which must not change to "
@@ -83,12 +118,31 @@ class Resources:
             )
         if known is not None and known.spec == resource.spec:
             return Applied.UNCHANGED
-        generation = known.metadata.generation + 1 if known else 1
+        generation = (known.metadata.generation if known else self._observed(resource) if mends else 0) + 1
         metadata = resource.metadata.model_copy(update={"generation": generation})
         stored = resource.model_copy(update={"metadata": metadata})
         data = stored.model_dump(mode="json", by_alias=True, exclude_unset=False, exclude={"status"})
         files.write_whole(self._spec_path(resource.kind, resource.metadata.name), yaml.safe_dump(data, sort_keys=False))
-        return Applied.CONFIGURED if known else Applied.CREATED
+        return Applied.CONFIGURED if known or mends else Applied.CREATED
+
+    def _known(self, resource: Resource) -> tuple[Resource | None, bool]:
+        """What is stored of a resource, and whether that was broken: then it is out of the way, and a status that can
+        be read stays."""
+        kind, name = resource.kind, resource.metadata.name
+        try:
+            return self.get(kind, name), False
+        except ResourceRefusedError:
+            files.move_aside(self._spec_path(kind, name))
+        try:
+            type(resource.status).model_validate(files.read_json(self._status_path(kind, name), {}))
+        except UNREADABLE:
+            files.move_aside(self._status_path(kind, name))
+        return None, True
+
+    def _observed(self, resource: Resource) -> int:
+        """The generation that a status which can be read is about."""
+        known = files.read_json(self._status_path(resource.kind, resource.metadata.name), {})
+        return type(resource.status).model_validate(known).observed_generation
 
     def _check(self, resource: Resource) -> None:
         if not isinstance(resource, Rollout):
@@ -105,34 +159,31 @@ class Resources:
                 )
 
     def get(self, kind: str, name: str) -> Resource | None:
-        """A resource with its status, or None."""
-        path = self._spec_path(kind, name)
+        """A resource with its status, or None. Raises ResourceRefusedError where a file of it is broken."""
+        spec, status = self._spec_path(kind, name), self._status_path(kind, name)
+        anew = f"apply the {kind} anew, or `pitwall delete {kind.lower()} {name}`"
         try:
-            data = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 – it is a safe loader
-            status = files.read_json(self._status_path(kind, name), {})
-            return KINDS[kind].model_validate({**data, "status": status})
+            found = _read_spec(spec, kind, name)
         except FileNotFoundError:
             return None
-        except (
-            yaml.YAMLError,
-            TypeError,
-            ValueError,
-            RecursionError,
-            OSError,
-        ) as error:  # whatever a file may hold, or be
+        except UNREADABLE as error:
+            raise ResourceRefusedError(f"{spec} was changed by hand: {_why(error, spec)}; {anew}") from None
+        try:
+            known = type(found.status).model_validate(files.read_json(status, {}))
+        except UNREADABLE as error:
             raise ResourceRefusedError(
-                f"{path} or its status file was changed by hand and cannot be read: {error}. "
-                f"Delete {self._status_path(kind, name).name} or apply the resource anew"
+                f"{status} was changed by hand: {_why(error, status)}; delete it, or {anew}"
             ) from None
+        return found.model_copy(update={"status": known})
 
     def delete(self, kind: str, name: str) -> bool:
         """Forget a resource; whether there was one."""
         if "/" in name:  # it would name a file elsewhere
             return False
         path = self._spec_path(kind, name)
-        existed = path.exists()
-        path.unlink(missing_ok=True)
-        self._status_path(kind, name).unlink(missing_ok=True)
+        existed = os.path.lexists(path)
+        files.move_aside(path)
+        files.move_aside(self._status_path(kind, name))
         return existed
 
     def _all(self, kind: str) -> Iterator[Resource | UnreadableResource]:

@@ -3,9 +3,13 @@
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from pitwall_crds.errors import UnreadableFileError
 from pitwall_crds.host import files
+from pitwall_operator.machine.child import Child, read_children
+
+ROLES: Final = ("evaluate", "write", "kill")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,60 @@ class StateFolder:
         return self.state / "records" / f"{rollout}.jsonl"
 
     def settings(self) -> dict[str, Any]:
-        """What `up` was asked for: ports, cache, media roots, flag."""
-        known: dict[str, Any] = files.read_json(self.run / "settings.json", {})
-        return known
+        """What `up` was asked for: ports, cache, media roots, flag. Raises UnreadableFileError."""
+        return self._mapping(self.run / "settings.json")
+
+    def services(self) -> dict[str, tuple[int, float]]:
+        """Pid and creation time of each service that the supervisor started. Raises UnreadableFileError."""
+        path = self.run / "services.json"
+        return {name: self._process(path, found) for name, found in self._mapping(path).items()}
+
+    def supervisor(self) -> tuple[int, float] | None:
+        """Pid and creation time of the supervisor that was started last. Raises UnreadableFileError."""
+        path = self.run / "supervisor.json"
+        found = self._json(path, None)
+        return self._process(path, found) if found is not None else None
+
+    def children(self) -> list[Child]:
+        """The runtimes that the operator started. Raises UnreadableFileError."""
+        try:
+            return read_children(self.run / "processes.json")
+        except UnreadableFileError as error:
+            raise self.unreadable(error) from None
+
+    def routed(self) -> frozenset[str]:
+        """The URLs of runtimes that the gateway is told. Raises UnreadableFileError."""
+        path = self.run / "routes.json"
+        try:
+            routes = self._mapping(path).get("variants", {})
+            return frozenset(url for arms in routes.values() for urls in arms.values() for url in urls)
+        except (AttributeError, TypeError):
+            raise self.unreadable(f"{path} holds no routes as we write them") from None
+
+    def unreadable(self, why: object) -> UnreadableFileError:
+        """What is wrong with a file about running processes, and what helps whichever it is."""
+        return UnreadableFileError(
+            f"{why}; end what still runs of this folder (`ps ax` shows {self.state} in its command lines), delete that "
+            "file and start anew with `pitwall up`"
+        )
+
+    def _json(self, path: Path, default: object) -> Any:
+        try:
+            return files.read_json(path, default)
+        except UnreadableFileError as error:
+            raise self.unreadable(error) from None
+
+    def _mapping(self, path: Path) -> dict[str, Any]:
+        found = self._json(path, {})
+        if not isinstance(found, dict):
+            raise self.unreadable(f"{path} holds no mapping")
+        return found
+
+    def _process(self, path: Path, found: object) -> tuple[int, float]:
+        match found:
+            case [int(pid), int(created) | float(created)]:
+                return pid, float(created)
+        raise self.unreadable(f"{path} holds {found!r:.100} where a pid and its creation time belong")
 
     def write_settings(self, settings: dict[str, Any]) -> None:
         """Store them for every process of this folder."""
@@ -54,7 +109,10 @@ class StateFolder:
 
     def port(self, process: str) -> int:
         """The TCP port of `gateway`, `metrics`, `flags`, `sync`, `operator` or `ingest`."""
-        return int(self.settings()["ports"][process])
+        try:
+            return int(self.settings()["ports"][process])
+        except (LookupError, TypeError):
+            raise self.unreadable(f"{self.run / 'settings.json'} names no port of {process}") from None
 
     def gateway_url(self) -> str:
         """Where questions go."""
@@ -75,8 +133,10 @@ class StateFolder:
     def secrets(self) -> dict[str, str]:
         """Tokens of the flag service, readable by this user alone; made when first asked for."""
         path = self.run / "secrets.json"
-        known: dict[str, str] = files.read_json(path, {})
+        known: dict[str, str] = self._mapping(path)
         if not known:
-            known = {role: secrets.token_urlsafe(24) for role in ("evaluate", "write", "kill")}
+            known = {role: secrets.token_urlsafe(24) for role in ROLES}
             files.write_json(path, known, mode=0o600)
+        if not all(isinstance(known.get(role), str) for role in ROLES):
+            raise self.unreadable(f"{path} holds no tokens of {', '.join(ROLES)}")
         return known

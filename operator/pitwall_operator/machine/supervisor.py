@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pitwall_crds.errors import UnreadableFileError
 from pitwall_crds.host import files, logs
 from pitwall_crds.host.backoff import Backoff
 from pitwall_operator.machine import child
-from pitwall_operator.machine.child import Child
 from pitwall_operator.machine.state_folder import StateFolder
 
 log = logging.getLogger("pitwall_operator.machine.supervisor")
@@ -96,7 +96,7 @@ class Supervisor:
     @classmethod
     def adopt(cls, folder: StateFolder) -> "Supervisor":
         """A supervisor with the services that an earlier one left running."""
-        known = files.read_json(folder.run / "services.json", {})
+        known = folder.services()
         found = []
         for service in services(folder):
             pid, created = known.get(service.name, (0, 0.0))
@@ -162,8 +162,11 @@ def stop_all(processes: Sequence[tuple[int, float]]) -> None:
 def stop_runtimes(folder: StateFolder) -> None:
     """Stop the runtimes that the operator's platform left running."""
     path = folder.run / "processes.json"
-    runtimes = [Child.from_json(data) for data in files.read_json(path, [])]
-    stop_all([(runtime.pid, runtime.created) for runtime in runtimes])
+    try:
+        stop_all([(runtime.pid, runtime.created) for runtime in folder.children()])
+    except UnreadableFileError as error:
+        log.warning("runtimes may go on running: %s", error)
+        return
     files.write_json(path, [])
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pitwall_crds.host.files import open_regular
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import GateStatus, RolloutStatus
 from pitwall_operator.decision.decide import Decision
@@ -158,9 +159,12 @@ class RecordFile:
 
     def read(self) -> Iterator[Line]:
         """Every whole line; what a crash or a power cut left of one, and what is no line of ours, is passed over."""
-        if not self.path.exists():
+        try:
+            with open_regular(self.path) as file:
+                content = file.read().decode(errors="replace")
+        except FileNotFoundError:
             return
-        for text in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for text in content.splitlines():
             try:
                 line = json.loads(text)
             except json.JSONDecodeError:

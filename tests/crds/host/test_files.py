@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from pitwall_crds.errors import UnreadableFileError
 from pitwall_crds.host import files
 
 
@@ -30,6 +31,37 @@ def test_the_mode_is_the_one_asked_for(path, mode):
     files.write_whole(path, "…", mode=mode)
 
     assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        pytest.param(lambda path: path.write_text("{"), "is no JSON", id="no JSON"),
+        pytest.param(lambda path: path.write_text("[" * 100_000), "nested too deeply", id="without end to its depth"),
+        pytest.param(lambda path: path.write_bytes(b"\xff"), "is no UTF-8 text", id="no text"),
+        pytest.param(lambda path: path.mkdir(), "is a folder", id="a folder"),
+        pytest.param(os.mkfifo, "is a pipe, a socket or a device", id="a pipe that nobody fills"),
+        pytest.param(lambda path: path.symlink_to("/dev/zero"), "is a pipe, a socket or a device", id="a device"),
+        pytest.param(lambda path: path.symlink_to(path.name), "cannot be read", id="a link to itself"),
+        pytest.param(lambda path: path.write_bytes(bytes(files.MOST_BYTES + 1)), "more than the", id="without end"),
+    ],
+)
+def test_whatever_lies_in_a_files_place_is_named_and_holds_nobody_up(tmp_path, make, words):
+    path = tmp_path / "state.json"
+    make(path)
+
+    with pytest.raises(UnreadableFileError, match=words) as raised:
+        files.read_json(path, None)
+    assert str(raised.value).startswith(str(path))
+    files.move_aside(path)
+    assert files.read_json(path, "nothing") == "nothing"
+
+
+def test_a_link_to_a_file_is_read(tmp_path):
+    (tmp_path / "state.json").symlink_to(tmp_path / "other.json")
+    (tmp_path / "other.json").write_text("1")
+
+    assert files.read_json(tmp_path / "state.json", None) == 1
 
 
 def test_a_filling_that_fails_leaves_the_old_file_and_no_draft(path):

@@ -62,8 +62,57 @@ def test_a_broken_file_is_named_with_the_remedy(say, stored, verb, file, content
     assert said.code == (0 if verb in ("get", "status") else 7), (
         "what can be read is shown; nothing is done to the rest"
     )
-    assert "sampler.yaml or its status file was changed by hand" in said.err
-    assert "Delete sampler.status.json or apply the resource anew" in said.err
+    assert f"{file} was changed by hand" in said.err
+    assert "apply the Rollout anew, or `pitwall delete rollout sampler`" in said.err
+
+
+RUN_FILES = [
+    pytest.param("processes.json", '[{"a": 1}]', "lists no runtimes as we write them", id="a list of something else"),
+    pytest.param("processes.json", "nul", "is no JSON", id="no JSON"),
+    pytest.param("processes.json", '"x"', "lists no runtimes as we write them", id="a word for a list"),
+    pytest.param("processes.json", None, "is a folder where a file belongs", id="a folder"),
+    pytest.param("routes.json", '{"variants": [1]}', "holds no routes as we write them", id="routes of no shape"),
+    pytest.param("routes.json", "[]", "holds no mapping", id="a list of routes"),
+    pytest.param("services.json", '{"ingest": "x"}', "where a pid and its creation time belong", id="a service"),
+]
+
+
+@pytest.mark.parametrize(("file", "content", "words"), RUN_FILES)
+def test_a_broken_file_about_processes_is_named_with_the_remedy_and_hides_nothing_else(
+    say, stored, file, content, words
+):
+    path = stored.root / "run" / file
+    path.mkdir(parents=True) if content is None else (path.parent.mkdir(), path.write_text(content))
+    said = say("status")
+
+    told = " ".join((said.out + said.err).split())
+    assert said.code == 0
+    assert words in told
+    assert "delete that file and start anew with `pitwall up`" in told
+    assert "aks-v1" in said.out, "the variants are shown"
+
+
+@pytest.mark.parametrize("file", ["supervisor.json", "services.json", "settings.json", "secrets.json"])
+@pytest.mark.parametrize("content", ["nul", '"word"', None], ids=["no JSON", "of no shape", "a folder"])
+def test_whatever_broken_file_a_command_needs_it_ends_with_a_sentence(say, stored, file, content):
+    path, run = stored.root / "run" / file, stored.root / "run"
+    run.mkdir()
+    (run / "settings.json").write_text('{"ports": {"flags": 1}}')
+    path.unlink(missing_ok=True)
+    path.mkdir() if content is None else path.write_text(content)
+    said = say("kill", "sampler") if file in ("settings.json", "secrets.json") else say("down", "--state", ".pitwall")
+
+    assert said.code == 2
+    assert f"run/{file} " in said.err
+    assert "delete that file and start anew with `pitwall up`" in said.err
+
+
+def test_what_runs_is_stopped_although_the_runtimes_cannot_be_listed(say, stored, caplog):
+    (stored.root / "run").mkdir()
+    (stored.root / "run" / "processes.json").write_text("nul")
+
+    assert say("down", "--state", ".pitwall").code == 0
+    assert "runtimes may go on running" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -148,15 +197,6 @@ def test_a_flag_service_that_does_not_answer_is_told_from_one_that_refuses(say, 
 
     assert said.code == 4
     assert said.err.startswith("pitwall: ")
-
-
-def test_settings_that_are_broken_end_in_a_sentence(say, stored):
-    (stored.root / "run").mkdir()
-    (stored.root / "run" / "settings.json").write_text('{"ports"')
-    said = say("kill")
-
-    assert said.code == 1
-    assert said.err.startswith("pitwall: JSONDecodeError")
 
 
 def test_a_second_rollout_on_the_flag_is_refused(say, stored, as_file):

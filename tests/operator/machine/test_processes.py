@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pitwall_crds.host import files
 from pitwall_crds.names import Pool
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.variant import SamplerVariant
@@ -122,6 +123,21 @@ async def test_a_restarted_operator_finds_its_processes_and_starts_no_others(pla
     assert (await after.pools())["aks-v1"][Pool.MAIN] == PoolSeen("r1", 0, 1), "nobody has said yet what it shall be"
     await after.run(VARIANT, "r1", Pool.MAIN, 1)
     assert after.children == platform.children
+
+
+@pytest.mark.parametrize("content", ['[{"a": 1}]', "nul", None], ids=["of no shape", "no JSON", "a folder"])
+@pytest.mark.parametrize("file", ["processes", "routes"])
+async def test_a_broken_file_about_processes_is_written_anew(platform, layout, client, until, caplog, file, content):
+    path = getattr(layout, file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir() if content is None else path.write_text(content)
+    after = Processes.adopt(layout, client)
+    await after.pools()
+
+    assert after.children == []
+    assert files.read_json(layout.routes, None) == {"variants": {}}
+    assert files.read_json(layout.processes, []) == []
+    assert (str(path) in caplog.text) == (file == "processes" or content != '[{"a": 1}]')
 
 
 async def test_a_process_that_died_while_nobody_looked_is_not_adopted(platform, layout, client, until):

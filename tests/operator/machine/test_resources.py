@@ -1,11 +1,14 @@
 """Resources in a folder, as kubectl and an API server treat them."""
 
+import os
 import sys
+from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
+from pitwall_crds.host import files
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.status import GateStatus, Phase
 from pitwall_crds.variant import SamplerEntry
@@ -14,6 +17,24 @@ from pitwall_operator.machine.resources import Applied, Resources
 from pitwall_operator.values.errors import ResourceRefusedError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def zeros(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def broken(stored: Resources, suffix: str, content: str | bytes | Callable[[Path], None] | None) -> Path:
+    """A file of the Rollout with this in it, or what is made in its place; None is a folder."""
+    path = stored.root / "resources" / "rollout" / f"sampler{suffix}"
+    path.unlink(missing_ok=True)
+    match content:
+        case None:
+            path.mkdir()
+        case str() | bytes():
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        case make:
+            make(path)
+    return path
 
 
 @pytest.fixture
@@ -76,36 +97,81 @@ def test_a_status_that_could_not_be_read_again_does_not_replace_one_that_can(sto
 @pytest.mark.parametrize(
     ("suffix", "content", "words"),
     [
-        pytest.param(".yaml", "a: [", "cannot be read", id="a spec that is not YAML"),
-        pytest.param(".yaml", "", "cannot be read", id="an empty spec"),
-        pytest.param(".yaml", "just words", "cannot be read", id="a spec that is no mapping"),
-        pytest.param(".yaml", "kind: Rollout\nspec: {}\n", "cannot be read", id="a spec without what it needs"),
-        pytest.param(".status.json", '{"phase": "Sta', "cannot be read", id="half a status"),
-        pytest.param(".status.json", '{"phase": "Asleep"}', "cannot be read", id="a phase that nobody knows"),
-        pytest.param(".status.json", "[1]", "cannot be read", id="a status that is no mapping"),
-        pytest.param(".status.json", "[" * 100_000, "cannot be read", id="a status without an end to its depth"),
+        pytest.param(".yaml", "a: [", "it is no YAML (line 2: ", id="a spec that is not YAML"),
+        pytest.param(".yaml", "", "it holds no mapping", id="an empty spec"),
+        pytest.param(".yaml", "just words", "it holds no mapping", id="a spec that is no mapping"),
+        pytest.param(".yaml", "[]", "it holds no mapping", id="a spec that is a list"),
+        pytest.param(".yaml", b"\0\0\0\0\0", "it is no YAML (", id="zero bytes"),
+        pytest.param(".yaml", b"\xff\xfe", "is no UTF-8 text (byte 0)", id="no text"),
+        pytest.param(".yaml", "kind: Rollout\nspec: {}\n", "metadata: Field required", id="without what it needs"),
+        pytest.param(".yaml", "a" * (files.MOST_BYTES + 1), "more than the 16777216 bytes", id="a spec without end"),
+        pytest.param(".yaml", None, "is a folder where a file belongs", id="a folder as a spec"),
+        pytest.param(".yaml", os.mkfifo, "is a pipe, a socket or a device", id="a pipe as a spec"),
+        pytest.param(".yaml", zeros, "is a pipe, a socket or a device", id="a link to a device as a spec"),
+        pytest.param(".status.json", '{"phase": "Sta', "is no JSON", id="half a status"),
+        pytest.param(".status.json", '{"phase": "Asleep"}', "phase: Input should be", id="a phase that nobody knows"),
+        pytest.param(".status.json", "[1]", "valid dictionary", id="a status that is no mapping"),
+        pytest.param(".status.json", "[" * 100_000, "nested too deeply", id="a status without an end to its depth"),
         pytest.param(".status.json", '{"cursor": "[[[["}', "cursor", id="a memory that is no JSON"),
+        pytest.param(".status.json", None, "is a folder where a file belongs", id="a folder as a status"),
+        pytest.param(".status.json", os.mkfifo, "is a pipe, a socket or a device", id="a pipe as a status"),
+        pytest.param(".status.json", zeros, "is a pipe, a socket or a device", id="a link to a device as a status"),
     ],
 )
-def test_a_file_that_was_broken_by_hand_is_named_with_the_remedy(stored, suffix, content, words):
-    path = stored.root / "resources" / "rollout" / f"sampler{suffix}"
-    path.write_text(content)
+def test_a_file_that_was_broken_by_hand_is_named_with_a_remedy_that_works(stored, suffix, content, words):
+    path = broken(stored, suffix, content)
 
     [told] = stored.unreadable()
 
     assert (told.kind, told.name) == ("Rollout", "sampler")
+    assert told.words.startswith(f"{path} was changed by hand: ")
     assert words in told.words
-    assert "sampler.yaml" in told.words
-    assert "Delete sampler.status.json or apply the resource anew" in told.words
+    assert told.words.endswith("apply the Rollout anew, or `pitwall delete rollout sampler`")
+    assert ("; delete it, or apply" in told.words) == (suffix == ".status.json")
+    assert "\n" not in told.words
     assert stored.rollouts() == ()
     assert len(stored.variants()) == 3, "the others are read as before"
+    assert [stored.apply(one) for one in load_file(EXAMPLES / "rollout.yaml")] == [Applied.CONFIGURED]
+    assert stored.unreadable() == ()
+    assert [one.metadata.name for one in stored.rollouts()] == ["sampler"]
 
 
-def test_a_broken_resource_can_be_deleted_and_applied_anew(stored):
-    (stored.root / "resources" / "rollout" / "sampler.yaml").write_text("a: [")
+@pytest.mark.parametrize("content", ["a: [", None, os.mkfifo, zeros], ids=["half YAML", "folder", "pipe", "device"])
+@pytest.mark.parametrize("suffix", [".yaml", ".status.json"])
+def test_a_broken_resource_can_be_deleted_and_applied_anew(stored, suffix, content):
+    broken(stored, suffix, content)
 
     assert stored.delete("Rollout", "sampler")
+    assert stored.unreadable() == ()
     assert [stored.apply(one) for one in load_file(EXAMPLES / "rollout.yaml")] == [Applied.CREATED]
+
+
+def test_what_is_applied_over_a_broken_spec_keeps_the_status_and_is_a_new_generation(stored):
+    rollout = stored.rollouts()[0]
+    stored.write_status(rollout, rollout.status.model_copy(update={"phase": Phase.STABLE, "observed_generation": 4}))
+    broken(stored, ".yaml", "a: [")
+
+    stored.apply(load_file(EXAMPLES / "rollout.yaml")[0])
+
+    assert stored.rollouts()[0].status.phase is Phase.STABLE
+    assert stored.rollouts()[0].metadata.generation == 5
+
+
+def test_a_folder_in_a_files_place_is_kept_beside_it(stored):
+    (broken(stored, ".yaml", None) / "notes.txt").write_text("mine")
+
+    stored.apply(load_file(EXAMPLES / "rollout.yaml")[0])
+
+    [kept] = (stored.root / "resources" / "rollout").glob(".sampler.yaml.*/notes.txt")
+    assert kept.read_text() == "mine"
+
+
+def test_a_copy_under_another_name_is_no_second_rollout(stored):
+    folder = stored.root / "resources" / "rollout"
+    (folder / "copy.yaml").write_text((folder / "sampler.yaml").read_text())
+
+    assert [one.metadata.name for one in stored.rollouts()] == ["sampler"]
+    assert "it holds 'sampler', which belongs into sampler.yaml" in stored.unreadable()[0].words
 
 
 def test_a_flag_cannot_change_under_its_users(stored):

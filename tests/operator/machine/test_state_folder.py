@@ -1,10 +1,10 @@
 """What every process of a state folder reads: settings, ports and tokens, whole or not at all."""
 
-import json
 import stat
 
 import pytest
 
+from pitwall_crds.errors import UnreadableFileError
 from pitwall_operator.machine.state_folder import StateFolder
 
 
@@ -39,5 +39,5 @@ def test_tokens_are_made_once_differ_and_are_this_users_alone(folder):
 def test_settings_that_were_cut_short_are_not_taken_for_none(folder):
     (folder.run / "settings.json").write_text('{"flag": "sam')
 
-    with pytest.raises(json.JSONDecodeError):
+    with pytest.raises(UnreadableFileError, match=r"settings.json is no JSON .* delete that file and start anew"):
         folder.settings()

@@ -74,14 +74,13 @@ def delete(
 
 def supervisor_of(folder: StateFolder) -> tuple[int, float] | None:
     """The running supervisor, or None."""
-    known = files.read_json(folder.run / "supervisor.json", None)
-    return (known[0], known[1]) if known and child.alive(known[0], known[1]) else None
+    known = folder.supervisor()
+    return known if known and child.alive(*known) else None
 
 
 def survivors(folder: StateFolder) -> list[tuple[int, float]]:
     """Services that still run, whether or not their supervisor does."""
-    known = files.read_json(folder.run / "services.json", {}).values()
-    return [(pid, created) for pid, created in known if child.alive(pid, created)]
+    return [(pid, created) for pid, created in folder.services().values() if child.alive(pid, created)]
 
 
 def up(

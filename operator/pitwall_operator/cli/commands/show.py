@@ -53,7 +53,7 @@ class View:
 
 
 def look(source: ResourceSource, name: str | None, *, everywhere: bool) -> View:
-    """What there is now. Who may not see pods sees the rest."""
+    """What there is now. Who may not see pods, or whose list of them is broken, sees the rest."""
     found = source.rollouts(everywhere=everywhere)
     chosen = found
     if name:
@@ -64,7 +64,7 @@ def look(source: ResourceSource, name: str | None, *, everywhere: bool) -> View:
     try:
         pools = source.pools(everywhere=everywhere)
     except CommandError as error:
-        if error.code is not Exit.FORBIDDEN:
+        if error.code not in (Exit.FORBIDDEN, Exit.BAD_INPUT):
             raise
         unseen = f"not shown: {error}"
     place = "this cluster" if everywhere else source.place

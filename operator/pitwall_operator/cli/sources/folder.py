@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from pitwall_crds.host import files
+from pitwall_crds.errors import UnreadableFileError
 from pitwall_crds.names import Label, Metric
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
@@ -52,15 +52,21 @@ class Folder:
         return self._resources().variants()
 
     def tell_unreadable(self) -> None:
-        """Say on standard error which resources stand still because their files are broken."""
+        """Say on standard error which resources stand still because their files are broken, and why pods are not
+        shown, whole: where they would be shown a terminal's width cuts it."""
         for broken in Resources(self.state).unreadable():
             problems.print(f"{broken.kind} {broken.name} stands still: {broken.words}", markup=False)
+        try:
+            self._running()
+        except UnreadableFileError as error:
+            problems.print(f"pods are not shown: {error}", markup=False)
 
     def pools(self, *, everywhere: bool = False) -> tuple[PoolView, ...]:  # noqa: ARG002
         """The runtimes that are alive; ready are those that the gateway's routes name."""
-        children = [Child.from_json(data) for data in files.read_json(self.state / "run" / "processes.json", [])]
-        routes = files.read_json(self.state / "run" / "routes.json", {"variants": {}})["variants"]
-        routed = {url for arms in routes.values() for urls in arms.values() for url in urls}
+        try:
+            children, routed = self._running()
+        except UnreadableFileError as error:
+            fail(str(error), Exit.BAD_INPUT)
         pools: dict[tuple[str, str, str], list[Pod]] = {}
         for child in children:
             if alive(child.pid, child.created) and not child.draining:
@@ -71,12 +77,20 @@ class Folder:
             for (variant, pool, revision), pods in pools.items()
         )
 
+    def _running(self) -> tuple[list[Child], frozenset[str]]:
+        """The runtimes that were started, and the addresses that the gateway knows. Raises UnreadableFileError."""
+        folder = StateFolder(self.state)
+        return folder.children(), folder.routed()
+
     def ingest(self) -> str:
         """From the worker's counters."""
         from pitwall_operator.observe.scrape import parse
 
         folder = StateFolder(self.state)
-        known = files.read_json(folder.run / "services.json", {}).get("ingest")
+        try:
+            known = folder.services().get("ingest")
+        except UnreadableFileError as error:
+            return str(error)
         if known is None:
             return ""
         if not alive(*known):
