@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from pitwall_crds.host.printable import CONTROL, printable, printable_lines
+from pitwall_crds.host.printable import printable, printable_lines, spelled_out
 
 VARIABLE: Final = "PITWALL_LOG_FORMAT"
 JSON: Final = "json"
@@ -38,7 +38,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             said["exception"] = self.formatException(record.exc_info)
         line = json.dumps(said, ensure_ascii=False, default=str)
-        return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+        return spelled_out(line, lambda one: json.dumps(one)[1:-1])
 
 
 class TextFormatter(logging.Formatter):

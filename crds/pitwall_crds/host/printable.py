@@ -1,23 +1,59 @@
-"""Spells out what a stranger's text could do to a terminal, a log or an event, and leaves the rest as it is."""
+"""Spells out what a stranger's text could do to a terminal, a log or an event, and leaves the rest as it is.
 
-import re
+Spelled out is what has no picture: control characters, line ends, changes of direction, marks without width, tags,
+halves of characters, and what Unicode has not assigned or leaves to private use.
+"""
+
+import unicodedata
+from collections.abc import Callable
 from typing import Final
 
-_UNSEEN: Final = "\u2028\u2029\u202a-\u202e\u2066-\u2069"
-CONTROL: Final = re.compile(f"[\\x00-\\x1f\\x7f-\\x9f{_UNSEEN}]")
-"""Control characters, line ends among them, and changes of direction."""
-_CONTROL_IN_LINES: Final = re.compile(f"[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f{_UNSEEN}]")
+_NON_JOINER: Final = "\u200c"
+_JOINER: Final = "\u200d"
+_VIRAMA: Final = 9
+"""The combining class of the sign that takes an Indic letter's vowel away."""
 
 
 def printable(text: str) -> str:
-    """The text with its control characters, line ends and changes of direction spelled out, as Python spells them."""
-    return CONTROL.sub(_spelled, text)
+    """The text with what cannot be seen, line ends too, spelled out as Python spells it."""
+    return spelled_out(text, _as_python)
 
 
 def printable_lines(text: str) -> str:
     """The same of a text of several lines, whose line ends stay."""
-    return _CONTROL_IN_LINES.sub(_spelled, text)
+    return "\n".join(map(printable, text.split("\n")))
 
 
-def _spelled(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()
+def spelled_out(text: str, spell: Callable[[str], str]) -> str:
+    """The text with each character that cannot be seen as `spell` writes it."""
+    if text.isprintable():
+        return text
+    return "".join(spell(one) if _is_unseen(text, index) else one for index, one in enumerate(text))
+
+
+def _is_unseen(text: str, index: int) -> bool:
+    one = text[index]
+    if one.isprintable() or unicodedata.category(one) == "Zs":
+        return False
+    return not (one in (_JOINER, _NON_JOINER) and _joins(one, text[index - 1 : index], text[index + 1 : index + 2]))
+
+
+def _joins(one: str, before: str, after: str) -> bool:
+    """Whether a mark without width has a use where it stands: by a virama or between Arabic letters, as RFC 5892 lets
+    it stand in a name, or within an emoji. Anywhere else it makes of one name another that looks the same."""
+    if not before or not after:
+        return False
+    if _VIRAMA in (unicodedata.combining(before), unicodedata.combining(after)):
+        return True
+    if one == _NON_JOINER:
+        return unicodedata.bidirectional(before) in ("AL", "NSM") and unicodedata.bidirectional(after) == "AL"
+    return _is_emoji(before) and _is_emoji(after)
+
+
+def _is_emoji(one: str) -> bool:
+    """A picture, its color of skin, or the mark that asks for colors."""
+    return unicodedata.category(one) == "So" or "\U0001f3fb" <= one <= "\U0001f3ff" or one == "\ufe0f"
+
+
+def _as_python(one: str) -> str:
+    return one.encode("unicode_escape").decode()

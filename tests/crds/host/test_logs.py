@@ -27,3 +27,11 @@ def test_a_traceback_is_part_of_its_line():
     said = line("broken", exc_info=(type(error), error, error.__traceback__))
 
     assert "ValueError: no such thing" in str(said["exception"])
+
+
+def test_what_cannot_be_seen_is_escaped_in_a_line_and_comes_back_from_it():
+    record = logging.LogRecord("pitwall", logging.WARNING, "f.py", 1, "a\u200bb\U000e0041\x9b", None, None)
+    written = JsonFormatter().format(record)
+
+    assert written.isprintable()
+    assert json.loads(written)["message"] == "a\u200bb\U000e0041\x9b"
