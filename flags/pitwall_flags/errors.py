@@ -64,6 +64,10 @@ class BudgetError(FlagsError):
     """An evaluation would cost more than one may; the message says what to change."""
 
 
+class TooManyStreamsError(FlagsError):
+    """Nobody else may follow just now; the message names the limit."""
+
+
 class TokenError(FlagsError, ValueError):
     """A token cannot be used as configured."""
 

@@ -1,16 +1,33 @@
 """Serves flagd.sync.v1 over gRPC: a client gets the whole flag set at once and after every change."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import contextlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import grpc
 from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
+from pitwall_flags.errors import TooManyStreamsError
 from pitwall_flags.service.auth import AccessTokens, Roots, TokenScope, token_of
-from pitwall_flags.service.publish import Publisher
+from pitwall_flags.service.publish import FlagSnapshot, Publisher
+from pitwall_flags.service.streams import MIB, StreamLimits, Streams
+
+log = logging.getLogger(__name__)
+
+NOTHING: Final = -2
+"""Below every revision."""
+
+TOLD_SECONDS: Final = 60.0
+
+KEPT_BYTES: Final = 64 * MIB
+"""Of encoded messages; one that does not fit is encoded again for each who asks."""
 
 SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # two services on one port would share clients without a word
@@ -65,7 +82,7 @@ class TokenGate(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has n
         )
         if _roots(self._tokens, call.invocation_metadata):
             serve = handler.unary_stream if handler.response_streaming else handler.unary_unary
-            return make(serve, _reader(handler.request_deserializer), handler.response_serializer)
+            return make(serve, _reader(handler.request_deserializer), _writer(handler.response_serializer))
 
         async def refuse(_request: bytes, context: Any) -> None:
             words = "send the evaluate token as metadata: authorization: Bearer … or x-api-key"
@@ -77,23 +94,69 @@ class TokenGate(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has n
 class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):
     """The servicer that flagd's in-process providers of every language connect to."""
 
-    def __init__(self, publisher: Publisher, tokens: AccessTokens) -> None:
+    def __init__(self, publisher: Publisher, tokens: AccessTokens, limits: StreamLimits | None = None) -> None:
         self._publisher = publisher
         self._tokens = tokens
+        self._streams = Streams(limits or StreamLimits())
+        self._messages = Messages()
+        self._dropped, self._told_at = 0, float("-inf")
 
-    async def SyncFlags(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - flagd's name
+    # Messages are written and not yielded, to see whether they are read.
+    async def SyncFlags(self, request: Any, context: Any) -> None:  # type: ignore[override]  # noqa: N802 - flagd's name
         """Stream the selected flags, whole, at every change."""
         prefix, roots = await self._admit(request, context)
+        try:
+            with self._streams.admitted(roots):
+                await self._stream(prefix, roots, context)
+        except TooManyStreamsError as error:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+
+    async def _stream(self, prefix: str, roots: Roots, context: Any) -> None:
+        sent = NOTHING
         async for snapshot in self._publisher.follow():
-            yield sync_pb2.SyncFlagsResponse(
-                flag_configuration=snapshot.select(prefix, roots),
-                sync_context=_sync_context(self._publisher.flag_set_id),
+            if snapshot.revision <= sent:
+                continue  # it has had a newer one, when its turn came
+            async with self._streams.room(roots, len(self._message(prefix, roots))):
+                sent = self._publisher.snapshot.revision
+                await self._write(self._message(prefix, roots), context)
+
+    def _message(self, prefix: str, roots: Roots) -> bytes:
+        """The newest flags as a message of the stream; of a fetch too, whose only field has the same number."""
+        return self._messages.of(self._publisher.snapshot, prefix, roots, self._publisher.flag_set_id)
+
+    async def _write(self, message: bytes, context: Any) -> None:
+        """Send a message; the call of a client that does not read it ends, which frees it."""
+        seconds = self._streams.limits.unread_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await context.write(message)
+        except TimeoutError:
+            self._tell_dropped(len(message))
+            words = f"{len(message)} bytes of flags were not read for {seconds:.0f} s; read them, and follow again"
+            await _end_unread(context, words)
+
+    def _tell_dropped(self, size: int) -> None:
+        """In the log, once a minute: whoever does so may do it often."""
+        self._dropped += 1
+        if time.monotonic() >= self._told_at + TOLD_SECONDS:
+            log.warning(
+                "followers that did not read their flags were dropped: %d, the last of %d B", self._dropped, size
             )
+            self._dropped, self._told_at = 0, time.monotonic()
 
     async def FetchAllFlags(self, request: Any, context: Any) -> Any:  # noqa: N802 - flagd's name
         """The selected flags as they are."""
         prefix, roots = await self._admit(request, context)
-        return sync_pb2.FetchAllFlagsResponse(flag_configuration=self._publisher.snapshot.select(prefix, roots))
+        message = self._message(prefix, roots)
+        held = contextlib.AsyncExitStack()
+        try:
+            held.enter_context(self._streams.admitted(roots))
+            await held.enter_async_context(self._streams.room_now(roots, len(message)))
+        except TooManyStreamsError as error:
+            await held.aclose()
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        context.add_done_callback(lambda _: _begin(held.aclose()))
+        return message
 
     async def GetMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802 - flagd's name
         """The deprecated way to the static context; older providers still ask."""
@@ -114,6 +177,55 @@ class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):
         except ValueError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             raise AssertionError from error
+
+
+async def _end_unread(context: Any, words: str) -> None:
+    """End a call whose client may be gone for good: that no end can be sent any more is no error of ours."""
+    try:
+        await context.abort(grpc.StatusCode.UNAVAILABLE, words)
+    except grpc.aio.AbortError:
+        raise
+    except Exception:  # grpc has no public name for what it raises here
+        log.debug("a follower left before it could be told that it is dropped", exc_info=True)
+
+
+class Messages:
+    """Messages of the newest snapshot, encoded once for all who select alike."""
+
+    def __init__(self) -> None:
+        self._revision = NOTHING
+        self._known: OrderedDict[tuple[str, Roots], bytes] = OrderedDict()
+
+    def of(self, snapshot: FlagSnapshot, prefix: str, roots: Roots, flag_set_id: str) -> bytes:
+        """What is sent to those who select so."""
+        if snapshot.revision != self._revision:
+            self._revision = snapshot.revision
+            self._known.clear()
+        known = self._known.get((prefix, roots))
+        if known is None:
+            context = _sync_context(flag_set_id)
+            response = sync_pb2.SyncFlagsResponse(
+                flag_configuration=snapshot.select(prefix, roots), sync_context=context
+            )
+            known = self._known[prefix, roots] = response.SerializeToString()
+            while len(self._known) > 1 and sum(map(len, self._known.values())) > KEPT_BYTES:
+                self._known.popitem(last=False)
+        return known
+
+
+_TASKS: set[asyncio.Task[None]] = set()
+
+
+def _begin(work: Coroutine[Any, Any, None]) -> None:
+    """Have it done; the task is kept until then, as asyncio asks."""
+    task = asyncio.get_running_loop().create_task(work)
+    _TASKS.add(task)
+    task.add_done_callback(_TASKS.discard)
+
+
+def _writer(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """The same, which takes what is encoded already."""
+    return lambda message: message if isinstance(message, bytes) else serialize(message)
 
 
 def _reader(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

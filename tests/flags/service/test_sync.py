@@ -16,9 +16,12 @@ from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 from pitwall_flags.client import FlagClient
 from pitwall_flags.flag.document import read_split
 from pitwall_flags.flag.flagset import FlagSet
-from pitwall_flags.service.auth import AccessTokens, TokenScope
+from pitwall_flags.flag.record import Contents, FlagRecord
+from pitwall_flags.service import publish
+from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, TokenScope
 from pitwall_flags.service.publish import Publisher
-from pitwall_flags.service.sync import SyncService, TokenGate, read_selector, server_options
+from pitwall_flags.service.streams import MIB, StreamLimits, Streams
+from pitwall_flags.service.sync import Messages, SyncService, TokenGate, read_selector, server_options
 
 FLAG = "sampler.variant"
 
@@ -195,3 +198,95 @@ async def test_a_message_that_is_none_is_the_callers_fault_alone(caplog, method,
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "flagd.sync.v1" in refused.value.details()
     assert not caplog.records
+
+
+LARGE = {"state": "ENABLED", "variants": {"a": "x" * 60_000}, "defaultVariant": "a"}
+
+
+@contextlib.asynccontextmanager
+async def serving(limits: StreamLimits, flags: int = 20):
+    """A stub of a sync server within these limits, over flags of 60 kB each."""
+    publisher = Publisher(None, "tests")
+    records = tuple(FlagRecord(f"f{number}", LARGE, 1) for number in range(flags))
+    publisher.snapshot = publish._first(Contents(records, 1, 0), "tests")
+    tokens = AccessTokens()
+    server = grpc.aio.server(interceptors=[TokenGate(tokens)])
+    sync_pb2_grpc.add_FlagSyncServiceServicer_to_server(SyncService(publisher, tokens, limits), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        narrow = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_536))
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=narrow) as channel:
+            yield sync_pb2_grpc.FlagSyncServiceStub(channel)
+    finally:
+        await publisher.close()
+        await server.stop(0)
+
+
+async def refusal(call) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        async with asyncio.timeout(30):
+            await (call.read() if hasattr(call, "read") else call)
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        pytest.param(StreamLimits(of_token=3), "3 streams of this token are open", id="of one token"),
+        pytest.param(StreamLimits(of_all=3), "3 streams are open, which is the limit of all", id="of all"),
+    ],
+)
+async def test_so_many_streams_and_no_more(limits, words):
+    async with serving(limits) as stub:
+        open_ones = [stub.SyncFlags(sync_pb2.SyncFlagsRequest()) for _ in range(3)]
+        for one in open_ones:
+            assert (await one.read()).flag_configuration
+        for call in (stub.SyncFlags(sync_pb2.SyncFlagsRequest()), stub.FetchAllFlags(sync_pb2.FetchAllFlagsRequest())):
+            refused = await refusal(call)
+            assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert words in refused.details()
+        open_ones[0].cancel()
+        async with asyncio.timeout(30):
+            while True:
+                with contextlib.suppress(grpc.aio.AioRpcError):
+                    assert await stub.FetchAllFlags(sync_pb2.FetchAllFlagsRequest())
+                    break
+                await asyncio.sleep(0.01)
+
+
+async def test_a_stream_that_nobody_reads_is_dropped_and_what_it_held_is_free_for_others(caplog):
+    async with serving(StreamLimits(token_bytes=1, unread_seconds=0.5), flags=60) as stub:
+        unread = stub.SyncFlags(sync_pb2.SyncFlagsRequest())
+        await unread.initial_metadata()  # the server has begun; of its message only the first part is taken
+        other = stub.SyncFlags(sync_pb2.SyncFlagsRequest())
+        async with asyncio.timeout(30):
+            assert len((await other.read()).flag_configuration) > 60 * 60_000
+    assert "were dropped: 1" in caplog.text
+
+
+async def test_what_waits_unread_is_bounded_for_each_token():
+    streams = Streams(StreamLimits(token_bytes=2 * MIB))
+    one, other = frozenset({"a."}), frozenset({"b."})
+    async with streams.room(one, MIB), streams.room(one, MIB):
+        assert not streams.fits(one, 1)
+        assert streams.fits(other, 9 * MIB), "one message goes, whatever its size"
+        waiting = asyncio.create_task(streams.room(one, 1).__aenter__())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        async with streams.room(ALL_FLAGS, MIB):
+            assert streams.fits(ALL_FLAGS, 7 * MIB), "a gateway's token has more"
+            assert not streams.fits(ALL_FLAGS, 8 * MIB)
+    async with asyncio.timeout(30):
+        await waiting
+
+
+def test_flags_are_encoded_once_for_all_who_select_alike():
+    snapshot = publish._first(Contents((FlagRecord("a.x", LARGE, 1), FlagRecord("b.x", LARGE, 1)), 1, 0), "tests")
+    messages = Messages()
+
+    whole = messages.of(snapshot, "", ALL_FLAGS, "tests")
+    assert messages.of(snapshot, "", ALL_FLAGS, "tests") is whole
+    assert len(messages.of(snapshot, "a.", ALL_FLAGS, "tests")) < len(whole) * 0.6
+    newer = publish._first(Contents((FlagRecord("a.x", LARGE, 2),), 2, 0), "tests")
+    assert messages.of(newer, "", ALL_FLAGS, "tests") != whole
