@@ -36,7 +36,7 @@ class Service:
     sync_port: int = 0
     metrics_port: int = 0
     log: IO[str] | None = None
-    process: forked.Child | None = None
+    process: forked.ForkedProcess | None = None
 
     @property
     def url(self) -> str:

@@ -147,7 +147,7 @@ async def test_a_record_is_read_page_by_page_to_its_end(talk):
     assert [request.url.params["after"] for request in wire.requests] == ["0", "2"]
 
 
-class Dripping(httpx.AsyncByteStream):
+class DrippingReply(httpx.AsyncByteStream):
     """An answer that never ends, in drops that come soon enough one after the other."""
 
     async def __aiter__(self):
@@ -158,7 +158,7 @@ class Dripping(httpx.AsyncByteStream):
 
 async def test_an_answer_that_comes_in_drops_is_none(monkeypatch):
     monkeypatch.setattr(client_module, "ATTEMPTS", 1)
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Dripping()))
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=DrippingReply()))
     client = FlagClient("http://flags", timeout_seconds=0.1, transport=transport)
     async with asyncio.timeout(20):
         with pytest.raises(FlagsUnreachableError, match=r"no whole answer came within 0\.4 s"):

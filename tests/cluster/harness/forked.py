@@ -46,7 +46,7 @@ ORDER_BYTES = 1 << 20
 _PR_SET_PDEATHSIG = 1
 
 
-class Child:
+class ForkedProcess:
     """A running program; does what subprocess.Popen does."""
 
     def __init__(self, status: int, stdout: IO[str] | None) -> None:
@@ -97,7 +97,7 @@ class _Program:
         self._orders.close()
         self._parent.wait()
 
-    def start(self, order: dict[str, Any], streams: Sequence[int], stdout: IO[str] | None) -> Child:
+    def start(self, order: dict[str, Any], streams: Sequence[int], stdout: IO[str] | None) -> ForkedProcess:
         status, theirs = os.pipe()
         try:
             descriptors = array.array("i", [*streams, theirs])
@@ -105,7 +105,7 @@ class _Program:
             self._orders.sendmsg([json.dumps(order).encode()], [rights])
         finally:
             os.close(theirs)
-        return Child(status, stdout)
+        return ForkedProcess(status, stdout)
 
 
 @functools.cache
@@ -124,7 +124,7 @@ def name_of(command: Sequence[object]) -> str:
 def start(
     command: Sequence[object], *, stdout: IO[Any] | int = subprocess.DEVNULL, stderr: IO[Any] | int | None = None,
     stdin: IO[Any] | int = subprocess.DEVNULL, env: Mapping[str, str] | None = None, cwd: Path | None = None,
-) -> "Child | subprocess.Popen[str]":  # fmt: skip
+) -> "ForkedProcess | subprocess.Popen[str]":  # fmt: skip
     """The program with these words: `python -m` one of PROGRAMS, or the command line's name for `pitwall` itself, whose
     first word is then what it is called by. A session of its own, as text."""
     words = [str(word) for word in command]

@@ -36,7 +36,7 @@ class Process:
         self.command = [*([] if forked.name_of(command) else dies_with_us()), *map(str, command)]
         self.log = log
         self.environment = {**os.environ, **(environment or {})}
-        self._running: forked.Child | subprocess.Popen[str] | None = None
+        self._running: forked.ForkedProcess | subprocess.Popen[str] | None = None
 
     def start(self) -> "Process":
         """In a session of its own: the terminal's Ctrl-C ends pytest, and pytest ends this."""

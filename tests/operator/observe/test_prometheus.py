@@ -254,7 +254,7 @@ class Answering(http.server.BaseHTTPRequestHandler):
         return
 
 
-class Dripping(Answering):
+class DrippingPrometheus(Answering):
     """Answers in drops, as chunks or as the parts of one long body, and stops when nobody listens any more."""
 
     chunked = False
@@ -313,7 +313,7 @@ async def test_each_answer_that_is_none_has_its_words(answering, status, body, p
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["one long body", "chunks"])
 async def test_an_answer_that_comes_in_drops_is_none(answering, chunked):
-    client = PrometheusSource(answering(200, b"", kind=Dripping, chunked=chunked), timeout_seconds=1)
+    client = PrometheusSource(answering(200, b"", kind=DrippingPrometheus, chunked=chunked), timeout_seconds=1)
     async with asyncio.timeout(20):
         seen = await client.query("up")
     client.close()

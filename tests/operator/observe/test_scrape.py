@@ -145,13 +145,13 @@ async def test_nobody_listens(client):
 async def test_a_process_that_answers_in_drops_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(scraping, "TIMEOUT_SECONDS", 0.3)
 
-    class Dripping(httpx.AsyncByteStream):
+    class DrippingPod(httpx.AsyncByteStream):
         async def __aiter__(self):
             while True:
                 yield b" "
                 await asyncio.sleep(0.01)
 
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Dripping()))
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=DrippingPod()))
     async with httpx.AsyncClient(transport=transport) as dripping, asyncio.timeout(20):
         seen = await scrape(dripping, ("http://gateway",), ())
 

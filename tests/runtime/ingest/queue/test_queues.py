@@ -403,7 +403,8 @@ def test_an_address_that_is_no_queue_is_told_what_is_one(tmp_path, address, word
 @pytest.mark.parametrize(("scheme", "module"), [("rediss", "redis"), ("sqs", "boto3"), ("kafka", "confluent_kafka")])
 def test_a_queue_whose_package_is_missing_says_which_extra_brings_it(tmp_path, monkeypatch, scheme, module):
     kind = scheme.removesuffix("s") if scheme == "rediss" else scheme
-    monkeypatch.delitem(sys.modules, f"pitwall_runtime.ingest.queue.{kind}", raising=False)
+    for adapter in ("redis_streams", "sqs", "kafka"):
+        monkeypatch.delitem(sys.modules, f"pitwall_runtime.ingest.queue.{adapter}", raising=False)
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(QueueAddressError, match=rf"pip install '\.\[{kind}\]' in your checkout of Pitwall brings it"):
         open_queue(f"{scheme}://host/name", tmp_path)
