@@ -68,6 +68,10 @@ class TooManyStreamsError(FlagsError):
     """Nobody else may follow just now; the message names the limit."""
 
 
+class FullError(FlagsError):
+    """The writer of a flag set keeps as much as it may; the message names the limit."""
+
+
 class TokenError(FlagsError, ValueError):
     """A token cannot be used as configured."""
 

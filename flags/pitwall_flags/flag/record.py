@@ -37,7 +37,8 @@ class FlagRecord:
 class Change:
     """One entry of the audit trail. `revision` numbers all changes of the service without gaps.
 
-    `before` is None when the flag is new, `after` when it is gone.
+    `before` is None when the flag is new, `after` when it is gone; both where they are `forgotten`, since later changes
+    filled what is kept of documents.
     """
 
     revision: int
@@ -49,15 +50,18 @@ class Change:
     at_ms: int
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
+    forgotten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Who changes something, why, and under which id; the same id is applied once."""
+    """Who changes something, why, and under which id; the same id is applied once. `writer` is the flag set whose
+    bounds it counts against, empty for the service's own tokens."""
 
     actor: str
     reason: str
     request_id: str = ""
+    writer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

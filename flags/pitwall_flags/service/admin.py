@@ -1,6 +1,7 @@
 """The admin API: operators and people write flags over HTTP, and every change is audited."""
 
 import asyncio
+import hashlib
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -10,12 +11,12 @@ from pydantic import Field
 
 from pitwall_crds.names import FLAG_KEY
 from pitwall_crds.resource import Border
-from pitwall_flags.errors import KilledFlagError, ProblemError, UnknownFlagError, VersionConflictError
+from pitwall_flags.errors import FullError, KilledFlagError, ProblemError, UnknownFlagError, VersionConflictError
 from pitwall_flags.flag import check
 from pitwall_flags.flag.compare import differences
 from pitwall_flags.flag.record import Change, FlagRecord, Intent
 from pitwall_flags.service.answer import documented, etags_of, may
-from pitwall_flags.service.auth import Roots, TokenScope, covers
+from pitwall_flags.service.auth import ALL_FLAGS, Roots, TokenScope, covers
 from pitwall_flags.service.publish import Publisher
 from pitwall_flags.storage.store import FlagStore
 
@@ -51,7 +52,8 @@ async def list_flags(request: Request, changed_after: Revision = None) -> dict[s
     """All flags at one revision, or only what changed after an earlier one: flags as they are now, and those gone."""
     store, roots = _store(request), request.state.roots
     if changed_after is None:
-        contents = await store.contents()
+        async with request.app.state.listing:
+            contents = await store.contents()
         return {"revision": contents.revision, "flags": _shown_of(roots, contents.records)}
     newer = await store.newer(changed_after)
     gone = [{"key": key, "version": version} for key, version in newer.gone.items() if covers(roots, key)]
@@ -67,7 +69,7 @@ async def get_flag(request: Request, key: Key) -> Response:
     return _answer(record)
 
 
-@router.put("/{key}", dependencies=[_writer], responses={201: {"description": "Created"}, **documented(412, 428)})
+@router.put("/{key}", dependencies=[_writer], responses={201: {"description": "Created"}, **documented(412, 428, 507)})
 async def put_flag(
     request: Request,
     key: Key,
@@ -81,11 +83,13 @@ async def put_flag(
     if found:
         raise ProblemError(422, "; ".join(found))
     expected = _expected(if_match, if_none_match)
-    intent = Intent(body.actor, body.reason, idempotency_key)
+    intent = _intent(request, body, idempotency_key)
     try:
         record = await _store(request).put(key, body.document, expected_version=expected, intent=intent)
     except VersionConflictError as conflict:
         raise _conflict(conflict) from conflict
+    except FullError as full:
+        raise ProblemError(507, str(full)) from full
     await _publisher(request).refresh()
     return _answer(record, created=expected is None)
 
@@ -100,7 +104,7 @@ async def delete_flag(
 ) -> dict[str, Any]:
     """Remove a flag: evaluators get the caller's default. The history stays. 409 while the flag is killed."""
     expected = _version(if_match, 'send If-Match: "<version>" of the flag you read')
-    intent = Intent(who.actor, who.reason, idempotency_key)
+    intent = _intent(request, who, idempotency_key)
     try:
         change = await _store(request).delete(key, expected_version=expected, intent=intent)
     except VersionConflictError as conflict:
@@ -118,11 +122,13 @@ async def history(
     before_version: Version | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
-    """The flag's changes, newest first: who, when, why, before, after."""
+    """The flag's changes, newest first: who, when, why, before, after. A page holds 1 MiB of documents, or one change;
+    while there is `more`, ask again with `before_version` = the last one's version."""
     changes = await _store(request).history(key, before_version=before_version, limit=limit)
     if not changes and before_version is None:
         raise ProblemError(404, str(UnknownFlagError(key)))
-    return {"key": key, "changes": [_shown_change(change) for change in changes]}
+    more = bool(changes) and changes[-1].version > 1
+    return {"key": key, "changes": [_shown_change(change) for change in changes], "more": more}
 
 
 @router.get("/{key}/diff", dependencies=[_reader], responses=documented(404))
@@ -137,19 +143,22 @@ async def diff(
     before, after = found
     if before is None or after is None:
         raise ProblemError(404, f"flag {key!r} has no version {older if before is None else newer}; see its history")
+    if before.forgotten or after.forgotten:
+        version = older if before.forgotten else newer
+        raise ProblemError(404, f"the document of version {version} of flag {key!r} is no longer kept; see its history")
     return {"key": key, "from": older, "to": newer, "differences": differences(before.after, after.after)}
 
 
 @router.post("/{key}/kill", dependencies=[_killer], responses=documented(404))
 async def kill(request: Request, key: Key, body: Reasoned, idempotency_key: IdempotencyKey = "") -> Response:
     """Everybody gets the default variant and no copies are made until released, whatever is written meanwhile."""
-    return await _switch(request, key, Intent(body.actor, body.reason, idempotency_key), killed=True)
+    return await _switch(request, key, _intent(request, body, idempotency_key), killed=True)
 
 
 @router.post("/{key}/release", dependencies=[_killer], responses=documented(404))
 async def release(request: Request, key: Key, body: Reasoned, idempotency_key: IdempotencyKey = "") -> Response:
     """End a kill: what was written last applies again. A kill left a split at rest, so nobody is exposed anew."""
-    return await _switch(request, key, Intent(body.actor, body.reason, idempotency_key), killed=False)
+    return await _switch(request, key, _intent(request, body, idempotency_key), killed=False)
 
 
 async def _switch(request: Request, key: str, intent: Intent, *, killed: bool) -> Response:
@@ -159,6 +168,13 @@ async def _switch(request: Request, key: str, intent: Intent, *, killed: bool) -
         raise ProblemError(404, str(error)) from error
     await _publisher(request).refresh()
     return _answer(record)
+
+
+def _intent(request: Request, said: Reasoned, idempotency_key: str) -> Intent:
+    """What is asked, and whose bounds it counts against."""
+    roots: Roots = request.state.roots
+    writer = "" if roots == ALL_FLAGS else hashlib.sha256(" ".join(sorted(roots)).encode()).hexdigest()
+    return Intent(said.actor, said.reason, idempotency_key, writer)
 
 
 def _expected(if_match: str, if_none_match: str) -> int | None:
@@ -197,6 +213,7 @@ def _shown_change(change: Change) -> dict[str, Any]:
     return {
         "revision": change.revision, "version": change.version, "action": change.action.value, "actor": change.actor,
         "reason": change.reason, "atMs": change.at_ms, "before": change.before, "after": change.after,
+        "forgotten": change.forgotten,
     }  # fmt: skip
 
 

@@ -58,7 +58,10 @@ class Publisher:
             if known.revision < 0:
                 newer = _first(await self._store.contents(), self.flag_set_id)
             else:
-                newer = _next(known, await self._store.changes_since(known.revision))
+                changes = await self._store.changes_since(known.revision)
+                newer = _next(known, changes)
+                if any(change.forgotten for change in changes):  # this replica is that far behind
+                    newer = _first(await self._store.contents(), self.flag_set_id)
             if newer.revision > known.revision:
                 self.snapshot = newer
                 await self._wake()

@@ -10,9 +10,10 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pitwall_crds.names import experiment_flag, main_flag, shadow_flag
-from pitwall_flags.errors import KilledFlagError, ReusedKeyError, UnknownFlagError, VersionConflictError
+from pitwall_flags.errors import FullError, KilledFlagError, ReusedKeyError, UnknownFlagError, VersionConflictError
 from pitwall_flags.flag import document
 from pitwall_flags.flag.record import Change, ChangeKind, Contents, FlagRecord, Intent, Newer
+from pitwall_flags.storage.bounds import PAGE_BYTES, Bounds, forget_old, refuse_beyond
 from pitwall_flags.storage.database import connect
 from pitwall_flags.storage.journal import Journal
 from pitwall_flags.storage.tables import changes, flags, revisions
@@ -25,15 +26,20 @@ def _milliseconds() -> int:
 class FlagStore:
     """The flags and their audit trail in one SQL database (SQLite or PostgreSQL)."""
 
-    def __init__(self, engine: AsyncEngine, now_ms: Callable[[], int] = _milliseconds) -> None:
+    def __init__(
+        self, engine: AsyncEngine, now_ms: Callable[[], int] = _milliseconds, bounds: Bounds | None = None
+    ) -> None:
         self._engine = engine
+        self._bounds = bounds or Bounds()
         self._now_ms = now_ms
         self.journal = Journal(engine, now_ms=now_ms)
 
     @classmethod
-    async def open(cls, url: str, now_ms: Callable[[], int] = _milliseconds) -> "FlagStore":
+    async def open(
+        cls, url: str, now_ms: Callable[[], int] = _milliseconds, bounds: Bounds | None = None
+    ) -> "FlagStore":
         """A store whose schema is the newest. Raises OSError or SQLAlchemyError when out of reach."""
-        return cls(await connect(url), now_ms)
+        return cls(await connect(url), now_ms, bounds)
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -73,11 +79,22 @@ class FlagStore:
             return int((await connection.execute(select(revisions.c.revision))).scalar_one())
 
     async def history(self, key: str, *, before_version: int | None = None, limit: int = 100) -> tuple[Change, ...]:
-        """The flag's changes, newest first."""
-        query = select(changes).where(changes.c.key == key).order_by(changes.c.version.desc()).limit(limit)
+        """The flag's changes, newest first: at most so many, and as many as PAGE_BYTES of documents hold."""
+        mine = changes.c.key == key
         if before_version is not None:
-            query = query.where(changes.c.version < before_version)
+            mine &= changes.c.version < before_version
+        newest = changes.c.version.desc()
         async with self._engine.connect() as connection:
+            sizes = select(changes.c.version, changes.c.bytes).where(mine).order_by(newest).limit(limit)
+            filled, last = 0, None
+            for version, size in await connection.execute(sizes):
+                filled += size
+                if last is not None and filled > PAGE_BYTES:
+                    break
+                last = version
+            if last is None:
+                return ()
+            query = select(changes).where(mine, changes.c.version >= last).order_by(newest)
             return tuple(_change(row) for row in await connection.execute(query))
 
     async def changes_since(self, revision: int) -> tuple[Change, ...]:
@@ -98,7 +115,8 @@ class FlagStore:
     ) -> FlagRecord:
         """Write the flag if it is at the expected version (None: if there is none yet).
 
-        Raises VersionConflictError, and ReusedKeyError as all writes do.
+        Raises VersionConflictError, FullError where the writer keeps too much already, and ReusedKeyError as all
+        writes do.
         """
         async with self._write() as (connection, revision):
             if await _already_done(connection, key, ChangeKind.PUT, intent, document):
@@ -107,6 +125,7 @@ class FlagStore:
             actual = old.version if old else None
             if actual != expected_version:
                 raise VersionConflictError(key, expected_version, actual)
+            await refuse_beyond(connection, self._bounds, intent.writer, key, len(_dump(document)))
             killed = old.killed if old else await _born_killed(connection, key)
             new = FlagRecord(key, document, await _last_version(connection, key) + 1, killed)
             await self._apply(connection, revision, old, new, ChangeKind.PUT, intent)
@@ -161,7 +180,7 @@ class FlagStore:
             revision = int((await connection.execute(select(revisions.c.revision))).scalar_one())
             try:
                 yield connection, revision
-            except (VersionConflictError, UnknownFlagError, KilledFlagError, ReusedKeyError):
+            except (VersionConflictError, UnknownFlagError, KilledFlagError, ReusedKeyError, FullError):
                 await connection.rollback()
                 raise
 
@@ -176,7 +195,7 @@ class FlagStore:
     ) -> None:
         row = {"document": _dump(new.document), "version": new.version, "killed": new.killed}
         if old is None:
-            await connection.execute(insert(flags).values(key=new.key, **row))
+            await connection.execute(insert(flags).values(key=new.key, writer=intent.writer, **row))
         else:
             await connection.execute(update(flags).where(flags.c.key == new.key).values(**row))
         await self._audit(connection, revision, old, new, action, intent)
@@ -198,9 +217,11 @@ class FlagStore:
             "revision": revision, "key": new.key, "version": new.version, "action": action.value,
             "actor": intent.actor, "reason": intent.reason, "at_ms": now,
             "before": _dump(before) if before else None, "after": _dump(after),
-            "request_id": intent.request_id or None,
+            "request_id": intent.request_id or None, "writer": intent.writer,
         }  # fmt: skip
+        entry["bytes"] = len(str(entry["before"] or "")) + len(str(entry["after"]))
         await connection.execute(insert(changes).values(**entry))
+        await forget_old(connection, self._bounds, intent.writer, new.key)
         return change
 
 
@@ -287,10 +308,10 @@ def _record(row: Row[Any]) -> FlagRecord:
 
 
 def _change(row: Row[Any]) -> Change:
-    before = json.loads(row.before) if row.before else None
+    before, after = (json.loads(text) if text else None for text in (row.before, row.after))
     return Change(
-        row.revision, row.key, row.version, ChangeKind(row.action), row.actor, row.reason, row.at_ms, before,
-        json.loads(row.after),
+        row.revision, row.key, row.version, ChangeKind(row.action), row.actor, row.reason, row.at_ms, before, after,
+        forgotten=not row.after,
     )  # fmt: skip
 
 

@@ -2,9 +2,24 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 metadata: Final = MetaData()
+
+_KEPT: Final = text("bytes > 0")
+"""Of changes whose documents are kept."""
 
 revisions: Final = Table(
     "revisions",
@@ -21,6 +36,7 @@ flags: Final = Table(
     Column("document", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("killed", Boolean, nullable=False),
+    Column("writer", String(64), nullable=False, server_default=""),
 )
 
 changes: Final = Table(
@@ -36,9 +52,14 @@ changes: Final = Table(
     Column("before", Text, nullable=True),
     Column("after", Text, nullable=False),
     Column("request_id", String(64), nullable=True),
+    Column("writer", String(64), nullable=False, server_default=""),
+    Column("bytes", Integer, nullable=False, server_default="0"),
     UniqueConstraint("key", "version", name="uq_changes_key_version"),
     Index("uq_changes_request", "request_id", "key", unique=True),
-    comment="Append-only: triggers refuse UPDATE and DELETE. `after` is JSON's null for a deletion.",
+    Index("ix_changes_kept_writer", "writer", "revision", "bytes", sqlite_where=_KEPT, postgresql_where=_KEPT),
+    Index("ix_changes_kept_key", "key", "revision", "bytes", sqlite_where=_KEPT, postgresql_where=_KEPT),
+    comment="Append-only: triggers refuse DELETE, and UPDATE but to forget both documents. `after` is JSON's null for "
+    "a deletion, and empty where it is forgotten.",
 )
 
 journal: Final = Table(

@@ -86,6 +86,19 @@ def test_the_history_tells_who_when_why_before_and_after(http, key, split):
     assert len(http.get(f"/v1/flags/{key}/history", params={"before_version": 2}).json()["changes"]) == 1
 
 
+def test_a_long_history_comes_page_by_page(http, key):
+    for version in range(12):
+        document = {"state": "ENABLED", "variants": {"a": f"{version}" + "x" * 60_000}, "defaultVariant": "a"}
+        put(http, key, document, **({"If-Match": f'"{version}"'} if version else {"If-None-Match": "*"}))
+    seen, pages, more, before = [], 0, True, {}
+    while more:
+        page = http.get(f"/v1/flags/{key}/history", params=before).json()
+        seen += [change["version"] for change in page["changes"]]
+        assert not any(change["forgotten"] for change in page["changes"])
+        pages, more, before = pages + 1, page["more"], {"before_version": seen[-1]}
+    assert (seen, pages) == (list(range(12, 0, -1)), 2)
+
+
 def test_the_diff_points_at_what_changed(http, key, split):
     create(http, key, split(0))
     put(http, key, split(100), **{"If-Match": '"1"'})

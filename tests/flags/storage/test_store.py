@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from pitwall_flags.errors import KilledFlagError, UnknownFlagError, VersionConflictError
+from pitwall_flags.errors import FullError, KilledFlagError, UnknownFlagError, VersionConflictError
 from pitwall_flags.flag.document import killed_salt, read_split, shadow_document
 from pitwall_flags.flag.record import ChangeKind, Intent
+from pitwall_flags.service.publish import Publisher
 from pitwall_flags.storage import migrate, tables
+from pitwall_flags.storage.bounds import PAGE_BYTES, Bounds
 from pitwall_flags.storage.store import FlagStore
 
 pytestmark = pytest.mark.slow
@@ -224,3 +226,110 @@ async def test_services_that_start_together_migrate_once(database):
     assert {await store.revision() for store in opened} == {0}
     for store in opened:
         await store.close()
+
+
+THEIRS = Intent("them", "because", writer="their set")
+SMALL = Bounds(flags=3, document_bytes=3_000, flag_trail=4_000, writer_trail=6_000)
+
+
+def sized(size: int, number: int = 0) -> dict[str, object]:
+    """A document of about so many bytes."""
+    return {"state": "ENABLED", "variants": {"a": f"{number}".rjust(size, "x")}, "defaultVariant": "a"}
+
+
+@pytest.fixture
+async def small(database: str) -> AsyncIterator[FlagStore]:
+    opened = await FlagStore.open(database, bounds=SMALL)
+    yield opened
+    await opened.close()
+
+
+async def test_a_flag_sets_writer_has_so_many_flags_and_no_more_and_nobody_elses_count(small):
+    for key in "abc":
+        await small.put(key, sized(10), expected_version=None, intent=THEIRS)
+    with pytest.raises(FullError, match="has 3 flags, and the limit is 3; delete some"):
+        await small.put("d", sized(10), expected_version=None, intent=THEIRS)
+    await small.put("a", sized(20), expected_version=1, intent=THEIRS)
+    for key in "defg":
+        await small.put(key, sized(10), expected_version=None, intent=ME)
+    await small.delete("a", expected_version=2, intent=THEIRS)
+    await small.put("h", sized(10), expected_version=None, intent=THEIRS)
+    assert await small.revision() == 10, "what is refused takes no number"
+
+
+async def test_a_flag_sets_documents_have_so_many_bytes_and_a_kill_is_never_refused(small):
+    await small.put("a", sized(1_000), expected_version=None, intent=THEIRS)
+    await small.put("b", sized(1_000), expected_version=None, intent=THEIRS)
+    for size in (2_500, 1_900):
+        with pytest.raises(FullError, match="more than the limit of 3000; delete some"):
+            await small.put("b", sized(size), expected_version=1, intent=THEIRS)
+    await small.put("b", sized(9_000), expected_version=1, intent=ME)
+    with pytest.raises(FullError, match="limit of 3000"):
+        await small.put("a", sized(1_000), expected_version=1, intent=THEIRS)
+    assert (await small.kill("a", killed=True, intent=THEIRS)).killed
+
+
+async def test_of_old_changes_who_when_and_why_stay_and_the_documents_are_forgotten(small):
+    for version in range(20):
+        await small.put("f", sized(400, version), expected_version=version or None, intent=ME)
+    found = await small.history("f")
+    assert [change.version for change in found] == list(range(20, 0, -1))
+    assert {(change.actor, change.reason, change.at_ms > 0) for change in found} == {("me", "because", True)}
+    kept = [change for change in found if not change.forgotten]
+    assert kept == list(found[: len(kept)]), "the oldest go first"
+    assert 3 <= len(kept) <= 6
+    assert (found[-1].before, found[-1].after, found[-1].forgotten) == (None, None, True)
+    assert (await small.get("f")).document == sized(400, 19)
+
+
+async def test_the_trail_of_a_flag_sets_writer_is_bounded_over_all_its_flags_also_deleted_ones(small):
+    await small.put("mine", sized(1_000), expected_version=None, intent=ME)
+    for number in range(20):
+        await small.put(f"f{number}", sized(1_000), expected_version=None, intent=THEIRS)
+        await small.delete(f"f{number}", expected_version=1, intent=THEIRS)
+    changes = await small.changes_since(0)
+    assert len(changes) == 41
+    assert sum(not change.forgotten for change in changes if change.actor == "them") <= 8
+    assert not next(change for change in changes if change.actor == "me").forgotten
+
+
+async def test_a_replica_that_is_far_behind_reads_everything_anew(small):
+    publisher = Publisher(small, "pitwall")
+    await small.put("f", sized(400), expected_version=None, intent=ME)
+    await small.put("still", sized(10), expected_version=None, intent=THEIRS)
+    await publisher.refresh()
+    await small.put("still", sized(20), expected_version=1, intent=THEIRS)
+    for number in range(8):
+        await small.put("g", sized(1_000, number), expected_version=number or None, intent=THEIRS)
+    assert any(change.forgotten for change in await small.changes_since(2))
+
+    snapshot = await publisher.refresh()
+    assert sorted(snapshot.flag_set.documents) == ["f", "g", "still"]
+    assert snapshot.flag_set.documents["still"]["variants"] == sized(20)["variants"]
+
+
+async def test_a_page_of_history_holds_so_many_bytes_or_one_change(store):
+    for version in range(5):
+        await store.put("f", sized(PAGE_BYTES // 4, version), expected_version=version or None, intent=ME)
+    first = await store.history("f")
+    assert [change.version for change in first] == [5]
+    assert [change.version for change in await store.history("f", before_version=3)] == [2, 1]
+    assert [change.version for change in await store.history("f", before_version=2)] == [1]
+    assert await store.history("f", before_version=1) == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "actor = 'nobody'",
+        "after = 'null'",
+        "bytes = 0, before = NULL, after = '', reason = ''",
+        "bytes = 0, after = ''",
+    ],
+)
+async def test_to_forget_a_document_changes_nothing_else_of_the_trail(store, split, change):
+    await store.put("f", split(0), expected_version=None, intent=ME)
+    await store.put("f", split(100), expected_version=1, intent=ME)
+    async with store._engine.connect() as connection:
+        with pytest.raises(DBAPIError, match="append-only"):
+            await connection.execute(text(f"UPDATE changes SET {change}"))
