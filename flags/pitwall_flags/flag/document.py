@@ -13,6 +13,9 @@ ARM_ORDER: Final = (Arm.CANDIDATE, Arm.CONTROL, Arm.STABLE)
 
 SHADOW_OFF: Final = "off"
 
+OWNER: Final = "pitwallRollout"
+"""Metadata of a flag: which Rollout moves it, as `namespace/name`. Only the service's own write token may set it."""
+
 KILLED_SALT: Final = "pitwallKilledSalt"
 """Metadata of a flag: the salt of the split that a kill took away."""
 
@@ -120,6 +123,12 @@ def candidate_fallback(document: Mapping[str, Any]) -> int:
     """How many of stable's questions each pod of the candidate may answer at once while stable cannot; 0: none."""
     said = str(metadata_of(document).get(CANDIDATE_FALLBACK, ""))
     return int(said) if said.isascii() and said.isdigit() and len(said) < 4 else 0
+
+
+def owner_of(document: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Namespace and name of the Rollout that a flag belongs to."""
+    namespace, slash, name = str(metadata_of(document).get(OWNER, "")).partition("/")
+    return (namespace, name) if slash else None
 
 
 def metadata_of(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from pitwall_crds.resource import Border
 from pitwall_flags.errors import FullError, KilledFlagError, ProblemError, UnknownFlagError, VersionConflictError
 from pitwall_flags.flag import check
 from pitwall_flags.flag.compare import differences
+from pitwall_flags.flag.document import OWNER, metadata_of
 from pitwall_flags.flag.record import Change, FlagRecord, Intent
 from pitwall_flags.service.answer import documented, etags_of, may
 from pitwall_flags.service.auth import ALL_FLAGS, Roots, TokenScope, covers
@@ -83,6 +84,7 @@ async def put_flag(
     if found:
         raise ProblemError(422, "; ".join(found))
     expected = _expected(if_match, if_none_match)
+    await _refuse_owner(request, key, body.document)
     intent = _intent(request, body, idempotency_key)
     try:
         record = await _store(request).put(key, body.document, expected_version=expected, intent=intent)
@@ -175,6 +177,18 @@ def _intent(request: Request, said: Reasoned, idempotency_key: str) -> Intent:
     roots: Roots = request.state.roots
     writer = "" if roots == ALL_FLAGS else hashlib.sha256(" ".join(sorted(roots)).encode()).hexdigest()
     return Intent(said.actor, said.reason, idempotency_key, writer)
+
+
+async def _refuse_owner(request: Request, key: str, document: dict[str, Any]) -> None:
+    """Raise ProblemError where a flag set's writer says whose Rollout its flag is, and it does not say so already: the
+    operator acts on it, on pods too."""
+    mark = metadata_of(document).get(OWNER)
+    if mark is None or request.state.roots == ALL_FLAGS:
+        return
+    known = await _store(request).get(key)
+    if known is None or metadata_of(known.document).get(OWNER) != mark:
+        words = f"metadata {OWNER} says which Rollout moves a flag; {str(mark)[:130]!r} is not what {key!r} says"
+        raise ProblemError(403, f"{words}: only the service's own write token may set it, so leave it out")
 
 
 def _expected(if_match: str, if_none_match: str) -> int | None:

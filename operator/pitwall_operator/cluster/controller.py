@@ -271,7 +271,8 @@ class Controller:
 
     async def _sweep(self, over: asyncio.Event) -> None:
         """Bring what deleted rollouts left to rest: at once when one was deleted, and now and then in any case."""
-        sweep = Sweep(self.cache, self.flags, self.reconciler.platform.of, self._watches, self.each)
+        reconciler, prefixes = self.reconciler, self.reconciler.known.prefixes
+        sweep = Sweep(self.cache, self.flags, reconciler.platform.of, self._watches, self.each, prefixes)
         while not over.is_set():
             self._sweep_soon.clear()
             try:

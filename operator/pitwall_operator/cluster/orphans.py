@@ -3,11 +3,10 @@
 from collections.abc import Collection, Iterable, Iterator
 
 from pitwall_crds.names import ObjectLabel, Pool
-from pitwall_flags.flag.document import read_split
+from pitwall_flags.flag.document import owner_of, read_split
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.kube.cache import Key, rollout_of
 from pitwall_operator.kube.client import Object
-from pitwall_operator.turn.perform import owner_of
 
 
 def idle_pools(

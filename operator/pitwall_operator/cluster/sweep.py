@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pitwall_crds.names import Pool
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
+from pitwall_flags.flag.document import owner_of
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.cluster import orphans
+from pitwall_operator.decision.permission.ownership import NO_PREFIXES, FlagPrefixes
 from pitwall_operator.kube.cache import Cache, Key
 from pitwall_operator.kube.client import DEPLOYMENTS
 from pitwall_operator.turn.gone import Rest, to_rest
@@ -28,6 +30,7 @@ class Sweep:
         pools_of: the pools of one rollout.
         watches: whether a namespace is one that this operator watches.
         each: what broke at which flag or pool.
+        prefixes: what flags must begin with, by namespace.
     """
 
     cache: Cache
@@ -35,6 +38,7 @@ class Sweep:
     pools_of: Callable[[Key], Platform]
     watches: Callable[[str], bool]
     each: OneByOne = field(default_factory=OneByOne)
+    prefixes: FlagPrefixes = NO_PREFIXES
 
     async def once(self) -> bool:
         """One round; whether nothing is left to do. What cannot be done now keeps nothing else from being done.
@@ -46,11 +50,13 @@ class Sweep:
         read: list[FlagRecord] = []
         for flag in flags:
             with self.each.about(f"flag {flag.key}"):
+                if self.prefixes.owner(flag.key, owner_of(flag.document)) is None:
+                    continue  # whatever it says, it is no flag of that namespace
                 resting += to_rest((flag,), moved, self.watches)
                 read.append(flag)
         for rest in resting:
             await self._rest(rest)
-        # What serves their users is read anew before it is drained.
+        # What serves the users of a flag that goes back is read anew before anything of its rollout is drained.
         moving = dict(moved) | {rest.owner: rest.flag for rest in resting}
         idle = list(orphans.idle_pools(read, self.cache.objects[DEPLOYMENTS].values(), moving))
         drained = [await self._drain(rollout, variant, pool) for rollout, variant, pool in idle]

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pitwall_crds.names import main_flag
-from pitwall_flags.flag.document import at_rest
+from pitwall_flags.flag.document import at_rest, owner_of
 from pitwall_flags.flag.record import FlagRecord
-from pitwall_operator.turn.perform import owner_of
 
 
 @dataclass(frozen=True, slots=True)

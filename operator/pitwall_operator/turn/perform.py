@@ -8,8 +8,16 @@ from pitwall_crds.names import copies_salt
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
-from pitwall_flags.flag.document import CANDIDATE_FALLBACK, ArmShare, read_split, shadow_document, split_document
-from pitwall_operator.decision.permission.ownership import foreign_flag
+from pitwall_flags.flag.document import (
+    CANDIDATE_FALLBACK,
+    OWNER,
+    ArmShare,
+    owner_of,
+    read_split,
+    shadow_document,
+    split_document,
+)
+from pitwall_operator.decision.permission.ownership import NO_PREFIXES, FlagPrefixes, foreign_flag
 from pitwall_operator.values.effects import (
     Announce,
     DrainVariant,
@@ -23,15 +31,6 @@ from pitwall_operator.values.errors import RevisionUnknownError
 from pitwall_operator.values.platform import Platform
 
 ACTOR = "pitwall-operator"
-OWNER = "pitwallRollout"
-"""Metadata of a flag: which Rollout moves it, as `namespace/name`."""
-
-
-def owner_of(document: Mapping[str, object]) -> tuple[str, str] | None:
-    """Namespace and name of the Rollout that a flag belongs to."""
-    metadata = document.get("metadata")
-    namespace, slash, name = str(metadata.get(OWNER, "") if isinstance(metadata, Mapping) else "").partition("/")
-    return (namespace, name) if slash else None
 
 
 class Announcer(Protocol):
@@ -52,6 +51,7 @@ class EffectPorts:
         revisions: each variant's spec by (name, revision).
         owner: the rollout that acts, as `namespace/name`; flags remember it.
         has_flag: whether its split is in force, so that its flag is its own also after a person changed it.
+        prefixes: what flags must begin with, by namespace.
     """
 
     flags: FlagClient
@@ -60,6 +60,7 @@ class EffectPorts:
     revisions: Mapping[tuple[str, str], SamplerVariant]
     owner: str = ""
     has_flag: bool = False
+    prefixes: FlagPrefixes = NO_PREFIXES
 
 
 async def perform(effects: Sequence[Effect], ports: EffectPorts) -> tuple[EffectFailure, ...]:
@@ -102,8 +103,10 @@ async def _put(ports: EffectPorts, key: str, document: Mapping[str, Any], why: s
     known = await ports.flags.get(key)
     version = known.version if known else None
     if known is not None and ports.owner:
-        may_lack_mark = not is_copies and (ports.has_flag or read_split(known.document) is not None)
-        namespace, owner = ports.owner.partition("/")[0], owner_of(known.document)
+        namespace, said = ports.owner.partition("/")[0], owner_of(known.document)
+        owner = ports.prefixes.owner(key, said)
+        is_main = not is_copies and (ports.has_flag or read_split(known.document) is not None)
+        may_lack_mark = is_main or said is not None  # whose mark says nothing is a rollout's all the same
         if foreign := foreign_flag(namespace, key, owner, may_lack_mark=may_lack_mark):
             raise FlagRejectedError(foreign)
     owner_mark = {OWNER: ports.owner} if ports.owner else {}

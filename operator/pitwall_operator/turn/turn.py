@@ -18,14 +18,14 @@ from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
-from pitwall_flags.flag.document import candidate_fallback, killed_salt, read_split
+from pitwall_flags.flag.document import candidate_fallback, killed_salt, owner_of, read_split
 from pitwall_operator.decision.decide import Decision, decide
 from pitwall_operator.decision.permission import ownership
 from pitwall_operator.decision.telling import conditions
 from pitwall_operator.decision.weighing.analyze import Judgement
 from pitwall_operator.record import lines
 from pitwall_operator.record.past import past
-from pitwall_operator.turn.perform import Announcer, EffectPorts, owner_of, perform
+from pitwall_operator.turn.perform import Announcer, EffectPorts, perform
 from pitwall_operator.turn.run_planner import RunPlanner
 from pitwall_operator.values.effects import EffectFailure
 from pitwall_operator.values.observation import (
@@ -219,8 +219,10 @@ async def _refusal(rollout: Rollout, rivals: Sequence[Rollout], ports: TurnPorts
     if known is None:
         return ""
     split = read_split(known.document)
-    may_lack_mark = bool(rollout.status.weights) or (split is not None and split.is_traffic)
-    owner = owner_of(known.document)
+    said = owner_of(known.document)
+    is_main = bool(rollout.status.weights) or (split is not None and split.is_traffic)
+    may_lack_mark = is_main or said is not None  # whose mark says nothing is a rollout's all the same
+    owner = ports.prefixes.owner(known.key, said)
     return ownership.foreign_flag(rollout.metadata.namespace, known.key, owner, may_lack_mark=may_lack_mark)
 
 
@@ -254,7 +256,7 @@ async def turn(
         raise
     await ports.memory.write_status(rollout, decision.status)
     has_flag = bool(rollout.status.weights)
-    effect_ports = EffectPorts(ports.flags, ports.platform, ports.announcer, revisions, owner, has_flag)
+    effect_ports = EffectPorts(ports.flags, ports.platform, ports.announcer, revisions, owner, has_flag, ports.prefixes)
     failures = await perform(decision.effects, effect_ports)
     ports.failures[_key(rollout)] = tuple(str(failure) for failure in failures)
     if decision.effects:

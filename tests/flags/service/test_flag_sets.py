@@ -170,6 +170,31 @@ def test_the_admin_api_lets_a_set_see_and_write_its_own_flags_alone(divided):
 
 
 @pytest.mark.slow
+def test_a_sets_writer_cannot_say_whose_rollout_moves_a_flag(divided):
+    write, key = SEARCH[TokenScope.WRITE], "/v1/flags/search.owned"
+    plain = {"state": "ENABLED", "variants": {"on": True}, "defaultVariant": "on"}
+    marked = {**plain, "metadata": {"pitwallRollout": "victim/vq"}}
+
+    def put(token, document, version=0):
+        body = {**WHO, "document": document}
+        seen = {"If-Match": f'"{version}"'} if version else {"If-None-Match": "*"}
+        headers = {"Authorization": f"Bearer {token}", **seen}
+        return httpx.put(f"{divided.url}{key}", json=body, headers=headers)
+
+    refused = put(write, marked)
+    assert refused.status_code == 403
+    assert "only the service's own write token may set it" in refused.json()["error"]
+    assert put("whole-write-0123456789", marked).status_code == 201
+    assert put(write, {**marked, "defaultVariant": None}, 1).status_code == 200, "what it says already"
+    assert put(write, {**plain, "metadata": {"pitwallRollout": "victim/other"}}, 2).status_code == 403
+    assert put(write, {**plain, "metadata": {"pitwallRollout": 7}}, 2).status_code == 403
+    assert put(write, plain, 2).status_code == 200
+    assert put(write, marked, 3).status_code == 403, "it does not say so any more"
+    seen = {"If-Match": '"3"'}.items()
+    assert call(divided, "DELETE", f"{key}?actor=kim&reason=tidy", write, headers=seen).status_code == 200
+
+
+@pytest.mark.slow
 def test_a_kill_stops_a_flag_and_its_copies_and_no_flag_that_begins_alike(divided):
     call(divided, "POST", "/v1/flags/sampler.variant/kill", "whole-kill-0123456789")
     killed = {

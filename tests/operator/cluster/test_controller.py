@@ -10,12 +10,13 @@ import pytest
 
 from pitwall_crds.host.backoff import Backoff
 from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
-from pitwall_flags.flag.document import ArmShare, split_document
+from pitwall_flags.flag.document import OWNER, ArmShare, shadow_document, split_document
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.cluster.controller import Controller
+from pitwall_operator.decision.permission.ownership import FlagPrefixes
+from pitwall_operator.decision.permission.runnable import Known
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS
-from pitwall_operator.turn.perform import OWNER
 from pitwall_operator.values.errors import KubeRefusedError, KubeUnreachableError, OvertakenError, TurnFailedError
 
 A, B = ("shop", "a"), ("shop", "b")
@@ -57,6 +58,7 @@ class FakeReconciler:
         self.told: list[tuple[str, str]] = []
         self.told_broken: list[tuple[tuple[str, str], str]] = []
         self.platform = self.claims = self
+        self.known = Known()
         self.drained: list[tuple[str, str]] = []
         self.open = asyncio.Event()
         self.open.set()
@@ -389,6 +391,29 @@ async def test_pods_are_drained_though_the_flag_of_another_deleted_rollout_canno
     async with world.running():
         world.leading.set()
         await world.until(lambda: world.reconciler.drained == [("aks", "main")])
+
+
+async def test_a_flag_that_claims_a_rollout_of_a_namespace_that_may_not_have_it_moves_nothing_there(world):
+    resting = split_document([ArmShare("stable", "x", 10_000)], salt="s")
+    moving = split_document([ArmShare("candidate", "x", 1000), ArmShare("stable", "y", 9000)], salt="s")
+    world.reconciler.known = Known(prefixes=FlagPrefixes({"evil": ("evil.",), "shop": ("shop.",)}))
+    world.flags.records = [
+        FlagRecord("evil.y", {**resting, "metadata": {OWNER: "shop/a"}}, 1),
+        FlagRecord("evil.z", {**moving, "metadata": {OWNER: "shop/a"}}, 1),
+        FlagRecord("shop.b", {**resting, "metadata": {OWNER: "shop/b"}}, 1),
+        FlagRecord("shop.b.shadow", {**shadow_document("aks", 5, salt="s"), "metadata": {OWNER: "shop/b"}}, 1),
+    ]
+    for name in ("a", "b"):
+        labels = {"pitwall.dev/rollout": name, "pitwall.dev/variant": f"aks-{name}", "pitwall.dev/pool": "main"}
+        metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": "3", "labels": labels}
+        world.kube.items.setdefault("deployments", []).append({"metadata": metadata, "spec": {"replicas": 1}})
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: world.flags.written)
+        world.controller._sweep_soon.set()
+        await world.until(lambda: world.reconciler.drained)
+    assert world.flags.written == ["shop.b.shadow"]
+    assert world.reconciler.drained == [("aks-b", "main")]
 
 
 async def test_an_object_at_which_the_operator_breaks_keeps_nobody_else_from_being_listed(world):

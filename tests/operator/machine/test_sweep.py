@@ -7,11 +7,10 @@ import pytest
 from pitwall_crds.names import Pool
 from pitwall_crds.reading.load import load_file
 from pitwall_flags.errors import FlagConflictError, FlagsUnreachableError
-from pitwall_flags.flag.document import ArmShare, read_split, shadow_document, split_document
+from pitwall_flags.flag.document import OWNER, ArmShare, read_split, shadow_document, split_document
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.machine.resources import Resources
 from pitwall_operator.machine.sweep import MachineSweep
-from pitwall_operator.turn.perform import OWNER
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 MOVING = [ArmShare("candidate", "aks-v1", 2000), ArmShare("stable", "uniform-v1", 8000)]

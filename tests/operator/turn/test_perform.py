@@ -7,8 +7,9 @@ import pytest
 
 from pitwall_crds.names import Arm, EventReason, Pool
 from pitwall_flags.client import FlagClient
-from pitwall_flags.flag.document import ArmShare, read_split, shadow_document, split_document
-from pitwall_operator.turn.perform import OWNER, EffectPorts, perform
+from pitwall_flags.flag.document import OWNER, ArmShare, read_split, shadow_document, split_document
+from pitwall_operator.decision.permission.ownership import FlagPrefixes
+from pitwall_operator.turn.perform import EffectPorts, perform
 from pitwall_operator.turn.turn import see_split
 from pitwall_operator.values.effects import Announce, DrainVariant, RunVariant, SetShadow, SetSplit
 from pitwall_operator.values.errors import KubeConflictError, KubeUnreachableError
@@ -161,6 +162,14 @@ async def test_a_flag_without_an_owner_that_is_a_split_or_was_one_is_taken(ports
     flags.known["f"] = {"key": "f", "version": 3, "killed": False, "document": document}
 
     assert await perform([SPLIT], replace(ports, has_flag=has_flag)) == ()
+    assert flags.known["f"]["document"]["metadata"] == {OWNER: "shop/sampler"}
+
+
+async def test_a_flag_that_claims_a_namespace_which_may_not_have_it_is_its_own_namespaces(ports, flags):
+    await perform([SPLIT, SHADOW], replace(ports, owner="other/sampler"))
+    prefixes = FlagPrefixes({"shop": ("f",)})
+
+    assert await perform([SPLIT, SHADOW], replace(ports, prefixes=prefixes)) == ()
     assert flags.known["f"]["document"]["metadata"] == {OWNER: "shop/sampler"}
 
 

@@ -13,12 +13,11 @@ from pitwall_crds.status import Phase, RolloutStatus, Verdict
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagsUnreachableError
-from pitwall_flags.flag.document import ArmShare, shadow_document, split_document
+from pitwall_flags.flag.document import OWNER, ArmShare, shadow_document, split_document
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.decision.decide import decide
 from pitwall_operator.decision.permission.ownership import FlagPrefixes
 from pitwall_operator.record.lines import evidence_lines
-from pitwall_operator.turn.perform import OWNER
 from pitwall_operator.turn.turn import TurnPorts, observe, see_variants, tell_unrecorded, turn
 from pitwall_operator.values.effects import Announce
 from pitwall_operator.values.errors import KubeRefusedError

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from pitwall_crds.names import experiment_flag, shadow_flag
+from pitwall_crds.names import experiment_flag, main_flag, shadow_flag
 from pitwall_crds.rollout import Rollout
 
 Age = tuple[str, str, str]
@@ -28,6 +28,13 @@ class FlagPrefixes:
             if refused := self._of(namespace, key):
                 return f"{refused}; flags of copies of {flag!r} begin so: name another flag"
         return ""
+
+    def owner(self, flag: str, said: tuple[str, str] | None) -> tuple[str, str] | None:
+        """The Rollout (namespace, name) that a flag says it belongs to, whoever wrote that; None where that namespace
+        may have no such flag."""
+        if said is None or self._of(said[0], main_flag(flag) or flag) or self._of(said[0], flag):
+            return None
+        return said
 
     def _of(self, namespace: str, key: str) -> str:
         """Why a namespace may not have this key; of prefixes that overlap, the longest says whose it is."""
