@@ -37,7 +37,7 @@ async def refuse_beyond(connection: AsyncConnection, bounds: Bounds, writer: str
     if not writer:
         return  # the service's own write token
     others = (flags.c.writer == writer) & (flags.c.key != key)
-    query = select(func.count(), func.coalesce(func.sum(func.length(flags.c.document)), 0)).where(others)
+    query = select(func.count(), func.coalesce(func.sum(flags.c.bytes), 0)).where(others)
     count, kept = (await connection.execute(query)).one()
     if count >= bounds.flags:
         raise FullError(f"this token has {count} flags, and the limit is {bounds.flags}; delete some first")

@@ -193,7 +193,8 @@ class FlagStore:
         action: ChangeKind,
         intent: Intent,
     ) -> None:
-        row = {"document": _dump(new.document), "version": new.version, "killed": new.killed}
+        document = _dump(new.document)
+        row = {"document": document, "version": new.version, "killed": new.killed, "bytes": len(document)}
         if old is None:
             await connection.execute(insert(flags).values(key=new.key, writer=intent.writer, **row))
         else:

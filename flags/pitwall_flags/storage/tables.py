@@ -37,6 +37,8 @@ flags: Final = Table(
     Column("version", Integer, nullable=False),
     Column("killed", Boolean, nullable=False),
     Column("writer", String(64), nullable=False, server_default=""),
+    Column("bytes", Integer, nullable=False, server_default="0"),
+    Index("ix_flags_writer", "writer", "key", "bytes"),
 )
 
 changes: Final = Table(

@@ -47,7 +47,9 @@ def upgrade() -> None:
     op.execute("DROP TRIGGER changes_append_only ON changes" if _is_postgresql() else "DROP TRIGGER changes_no_update")
     for table in ("flags", "changes"):
         op.add_column(table, sa.Column("writer", sa.String(64), nullable=False, server_default=""))
-    op.add_column("changes", sa.Column("bytes", sa.Integer, nullable=False, server_default="0"))
+        op.add_column(table, sa.Column("bytes", sa.Integer, nullable=False, server_default="0"))
+    op.execute("UPDATE flags SET bytes = LENGTH(document)")
+    op.create_index("ix_flags_writer", "flags", ["writer", "key", "bytes"])
     op.execute("UPDATE changes SET bytes = LENGTH(COALESCE(before, '')) + LENGTH(after)")
     kept = sa.text("bytes > 0")
     for name in ("writer", "key"):
@@ -63,8 +65,9 @@ def downgrade() -> None:
         op.execute(statement)
     for name in ("writer", "key"):
         op.drop_index(f"ix_changes_kept_{name}", "changes")
-    op.drop_column("changes", "bytes")
+    op.drop_index("ix_flags_writer", "flags")
     for table in ("changes", "flags"):
+        op.drop_column(table, "bytes")
         op.drop_column(table, "writer")
     if not _is_postgresql():
         op.execute(_SQLITE_BEFORE[1])
