@@ -29,7 +29,7 @@ Object = dict[str, Any]
 
 TIMEOUT_SECONDS: Final = 4.0
 LIST_TIMEOUT_SECONDS: Final = 30.0
-PAGE_SIZE: Final = 50
+PAGE_SIZE: Final = 20
 """Objects of a page: each may have 1.5 MB, and one rare character makes four bytes of every other while it is read."""
 _OBJECTS: Final = "application/json"
 _HEADS: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"

@@ -188,7 +188,7 @@ async def test_a_long_list_comes_page_by_page(kube, api):
 
     assert found == ["a", "b", "c"]
     first, second, third = (dict(parse_qsl(urlsplit(target).query)) for _, target in api.asked())
-    assert first == {"limit": "50", "labelSelector": "a=b,c=d"}
+    assert first == {"limit": "20", "labelSelector": "a=b,c=d"}
     assert (second, third) == (first | {"continue": "next/1"}, first | {"continue": "next/2"})
 
 
