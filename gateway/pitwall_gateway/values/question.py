@@ -10,7 +10,7 @@ from pitwall_crds.reading.json_words import json_fault
 from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.speaker import LOCAL, Party, Speaker
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 KEY_CHARACTERS = 256
 """Longest `user` or session header: it is hashed for every flag and remembered for follow-ups."""
 
@@ -82,8 +82,8 @@ def _identity(name: str, value: object) -> str:
         raise _invalid(
             f"{name} has {len(value)} characters, the limit is {KEY_CHARACTERS}; send a stable id or its hash"
         )
-    if value and _CONTROL.search(value):
-        raise _invalid(f"{name} holds a control character; send a stable id or its hash")
+    if value and _NO_TEXT.search(value):
+        raise _invalid(f"{name} holds a control character, or half of one; send a stable id or its hash")
     return value or ""
 
 

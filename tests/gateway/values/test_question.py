@@ -76,12 +76,12 @@ def test_a_streaming_request_is_asked_for_in_one_piece():
     assert question.stream_usage
 
 
-@pytest.mark.parametrize("character", ["\x00", "\x1b", "\n", "\x7f", "\x9b"])
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\n", "\x7f", "\x9b", "\ud800"])
 @pytest.mark.parametrize("where", ["user", "session"])
 def test_an_identity_with_a_control_character_is_refused(where, character):
     name = f"ann{character}[31m"
     body = json.dumps({"messages": [{}], **({"user": name} if where == "user" else {})}).encode()
-    with pytest.raises(RequestRefusedError, match="control character") as caught:
+    with pytest.raises(RequestRefusedError, match="control character, or half of one") as caught:
         read_question(body, name if where == "session" else "")
 
     assert character not in caught.value.message
