@@ -39,8 +39,8 @@ class PublishedKeys:
         self._fetching = asyncio.Lock()
 
     async def key(self, key_id: str) -> jwt.PyJWK | None:
-        """The key of this id; None if the issuer publishes none such."""
-        if self._is_due(key_id):
+        """The key of this id; None if the issuer publishes none such. Who comes while they are fetched waits for it."""
+        if self._is_due(key_id) or (self._fetching.locked() and key_id not in self._keys):
             async with self._fetching:
                 if self._is_due(key_id):
                     await self._renew()

@@ -197,7 +197,8 @@ async def test_a_message_that_is_none_is_the_callers_fault_alone(caplog, method,
 
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "flagd.sync.v1" in refused.value.details()
-    assert not caplog.records
+    # A poller of gRPC may still wake up the loop of a test before.
+    assert not [record for record in caplog.records if "PollerCompletionQueue" not in record.getMessage()]
 
 
 LARGE = {"state": "ENABLED", "variants": {"a": "x" * 60_000}, "defaultVariant": "a"}

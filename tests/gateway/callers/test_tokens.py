@@ -1,5 +1,6 @@
 """Signed tokens: only the issuer's own, meant for us, and still valid, say who speaks."""
 
+import asyncio
 import base64
 import hmac
 import json
@@ -116,3 +117,12 @@ async def test_while_the_keys_cannot_be_had_the_last_ones_serve(issuer, caplog):
 
     assert await keys.key("k-1")
     assert "keeping the last ones" in caplog.text
+
+
+async def test_tokens_that_come_while_the_keys_are_fetched_wait_for_them(issuer):
+    tokens = Tokens(issuer.rule)
+    users = ["ann", "bob", "kim"]
+
+    said = await asyncio.gather(*(tokens.speaker(issuer.token(sub=user)) for user in users))
+
+    assert [speaker and speaker.user for speaker in said] == users
