@@ -98,7 +98,7 @@ def at_rest(document: Mapping[str, Any]) -> dict[str, Any] | None:
     if any(share.arm == Arm.SHADOW and share.weight for share in split.shares):
         return {**document, **shadow_document("", 0, salt=split.salt)}
     stable = split.variant_of(Arm.STABLE)
-    if stable and any(share.weight for share in split.shares if share.arm == Arm.CANDIDATE):
+    if stable is not None and any(share.weight for share in split.shares if share.arm == Arm.CANDIDATE):
         return {**document, **split_document([ArmShare(Arm.STABLE, stable, FULL_WEIGHT)], salt=split.salt)}
     return None
 

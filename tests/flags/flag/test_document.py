@@ -5,7 +5,7 @@ import math
 
 import mmh3
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from openfeature.contrib.tools.flagd.core import FlagdCore
 from openfeature.evaluation_context import EvaluationContext
@@ -117,6 +117,7 @@ def test_an_arm_that_nobody_of_ours_would_write_makes_no_split_and_breaks_nobody
     st.dictionaries(st.sampled_from(["candidate", "control", "stable", "shadow", "off", "new", "old"]), st.text()),
     st.none() | st.lists(st.text()) | st.dictionaries(st.text(), st.none() | st.text() | st.integers()),
 )
+@example(split_of(100), "0", {"old": ""}, None).via("stable has the empty name, which is a name too")
 @settings(deadline=None)
 def test_whatever_was_stored_can_be_killed_and_brought_to_rest(document, salt, names, metadata):
     stored = {**salted(renamed(document, **names), salt), "metadata": metadata}
