@@ -26,6 +26,9 @@ _LONG_SIDE_MAX_PX = 448
 _STRIDE_PX = 32
 _GRID_SIDE = 4
 _CLASSES = 100
+_AT_ONCE = 4
+"""Pictures in one pass of the classifier: what a layer makes of more is so large that memory is taken from the system
+and given back for each layer, which takes as long as the arithmetic."""
 _TEMPERATURE = 2.0
 """Softer than the classifier's own: on drawn pictures it is too sure of too few classes (docs/runtime.md, Encoders)."""
 _LABELS = 3
@@ -55,7 +58,7 @@ class Conse:
         prepared = [_prepared(image) for image in images]
         # A video may change its shape in the middle; a batch has one.
         batches = [torch.cat(list(batch)) for _, batch in groupby(prepared, key=lambda one: one.shape)]
-        return joined([self._encode_batch(batch) for batch in batches])
+        return joined([self._encode_batch(part) for batch in batches for part in batch.split(_AT_ONCE)])
 
     def _encode_batch(self, batch: torch.Tensor) -> Embedded:
         features = self._classifier.extract_features(batch.contiguous(memory_format=torch.channels_last))
