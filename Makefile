@@ -38,6 +38,7 @@ soak: install ## The exhaustive tests, which `make test` leaves to smaller versi
 	bash scripts/servers.sh soak
 	$(KUBE)
 	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m "hypothesis and not soak" --hypothesis-profile=search
 
 test-cluster: install ## Tests on a real Kubernetes; PITWALL_TEST_KUBECONFIG=FILE takes a given one
 	bash scripts/servers.sh

@@ -1,12 +1,16 @@
-"""Keeps tests that share a server in one process, since `make test` runs several processes; no property is timed."""
+"""Keeps tests that share a server in one process, since `make test` runs several processes; no property is timed.
+
+Properties are tried on the same inputs each time, so that a commit passes or fails; `make soak` searches with others.
+"""
 
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+settings.register_profile("same", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile("search", settings.get_profile("same"), derandomize=False, max_examples=3000)
+settings.load_profile("same")
 
 MOVING = ("clocks", "crashes", "faults", "finalizers", "scenarios", "watches")
 """Files of tests/cluster whose rollouts move on a pretended node."""
