@@ -4,8 +4,22 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 from pitwall_runtime.errors import TooLateError
+
+CALLER_PART: Final = 3 / 4
+"""Of what all share, queue or memory, what one caller may have; the rest is for others."""
+
+
+def caller_of(party: str) -> str:
+    """The caller of a party; empty for nobody in particular."""
+    return party.partition(".")[0]
+
+
+def user_of(party: str) -> str:
+    """The party where it is a single user's; empty for all others."""
+    return party if party.partition(".")[2] else ""
 
 
 class Deadline:

@@ -10,18 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from pitwall_runtime.deadline import Deadline
+from pitwall_runtime.deadline import CALLER_PART, Deadline, caller_of, user_of
 
 _LEAST_BYTES: Final = 512 << 20
+"""Two usual films, which one caller may always have at once."""
 _MOST_BYTES: Final = 4 << 30
 _SHARE: Final = 4
 """Models, embeddings in memory and the server itself need the rest."""
 
 FILM_PART: Final = 1 / 2
 """Of the memory, what one film may have where many ask; and what all films of one user may have."""
-
-CALLER_PART: Final = 3 / 4
-"""Of the memory, what one caller may have; the rest is for others, but two usual films it may always have at once."""
 
 _CONTAINER_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
 _LONGEST_WAIT_SECONDS: Final = 3600.0
@@ -194,14 +192,12 @@ class DecodeMemory:
 
 def _turn_takers(party: str) -> tuple[str, str]:
     """Callers take turns, and the users of a caller; who names none is one of them."""
-    caller, _, user = party.partition(".")
-    return caller, f"{caller}.{user}"
+    return caller_of(party), user_of(party) or f"{caller_of(party)}."
 
 
 def _pools(party: str) -> list[str]:
     """Whose parts of the memory a party's films come out of, smallest first: the user's, the caller's, all of it."""
-    caller, _, user = party.partition(".")
-    return [*([f"{caller}.{user}"] if user else []), *([caller] if caller else []), ""]
+    return [*filter(None, (user_of(party), caller_of(party))), ""]
 
 
 class MemoryShare:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from urllib.parse import urlsplit
 
+from pitwall_runtime.deadline import caller_of
 from pitwall_runtime.errors import BadQuestionError, QueueFullError, UnavailableError
 from pitwall_runtime.ingest.queue.book import VideoBook, VideoRecord, VideoState, belongs, change, video_id
 from pitwall_runtime.ingest.queue.port import IngestJob, IngestQueue
@@ -50,7 +51,7 @@ class IngestDesk:
         known = self.book.find(key)
         if known and not known.state.final and now - known.updated_at < _STALE_SECONDS:
             return known
-        caller = party.partition(".")[0]
+        caller = caller_of(party)
         self._admit(key, caller)
         try:
             self.queue.put(IngestJob(key, url, now, party))

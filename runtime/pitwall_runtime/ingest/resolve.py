@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pitwall_runtime.deadline import Deadline
+from pitwall_runtime.deadline import Deadline, user_of
 from pitwall_runtime.errors import MediaRefusedError, RefusedError, UnavailableError
 from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.fetch.fetcher import Fetcher
 from pitwall_runtime.ingest.fetch.origin import shown
-from pitwall_runtime.ingest.fetch.parties import PartyPlaces, user_of
+from pitwall_runtime.ingest.fetch.parties import PartyPlaces
 from pitwall_runtime.ingest.files import open_file, open_video, resolve_file, with_subtitles
 from pitwall_runtime.ingest.subtitles import captions_of, remembered
 from pitwall_runtime.media import Caption, Video

@@ -8,14 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from pitwall_runtime.deadline import CALLER_PART, caller_of, user_of
 from pitwall_runtime.errors import UnavailableError
 from pitwall_runtime.media import WHOLE, Stretch, Video
 
 KNOWN: Final = 4096
 """Videos that are remembered; the one that was asked about longest ago is forgotten."""
-
-CALLER_PART: Final = 3 / 4
-"""Of a queue's places, what one caller may have; the rest is for others."""
 
 STRETCHES: Final = 8
 """Of one video, likewise."""
@@ -58,7 +56,7 @@ class Worker:
 
         Work that nobody waits for any more is not begun; work that has begun ends at its own checks of its deadline.
         """
-        job, caller = Job(work, party), party.partition(".")[0]
+        job, caller = Job(work, party), caller_of(party)
         with self._guard:
             self._take(caller)
             self._waiting.setdefault(party, deque()).append(job)
@@ -112,7 +110,7 @@ class Worker:
     def _most_of(self, party: str) -> int:
         """Threads that one party may have; who is no user in particular may have all."""
         threads = self._limits.threads
-        return max(1, threads - 1) if party.partition(".")[2] else threads
+        return max(1, threads - 1) if user_of(party) else threads
 
     def _take(self, caller: str) -> None:
         total = self._taken.total()

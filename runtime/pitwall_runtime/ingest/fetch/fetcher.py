@@ -17,13 +17,13 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pitwall_runtime.deadline import Deadline
+from pitwall_runtime.deadline import Deadline, caller_of, user_of
 from pitwall_runtime.errors import MediaOriginError, StorageFullError
 from pitwall_runtime.ingest.fetch.addresses import AddressBook, KnownAddress
 from pitwall_runtime.ingest.fetch.download import DownloadFolder, DownloadLimits, download
 from pitwall_runtime.ingest.fetch.names import NameLookups
 from pitwall_runtime.ingest.fetch.origin import shown
-from pitwall_runtime.ingest.fetch.parties import PartyPlaces, caller_of, user_of
+from pitwall_runtime.ingest.fetch.parties import PartyPlaces
 from pitwall_runtime.media import Video
 from pitwall_runtime.stores.files.eviction import EntryKind, Quota
 from pitwall_runtime.stores.files.lock import held

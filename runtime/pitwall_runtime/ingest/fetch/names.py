@@ -5,8 +5,9 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import SplitResult
-from weakref import WeakValueDictionary
 
+from pitwall_runtime.deadline import user_of
+from pitwall_runtime.ingest.fetch.parties import PartyPlaces
 from pitwall_runtime.ingest.fetch.ssrf import pinned_address
 
 THREADS: Final = 64
@@ -19,20 +20,13 @@ class NameLookups:
     def __init__(self, allowed_hosts: AbstractSet[str]) -> None:
         self._allowed_hosts = allowed_hosts
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="names")
-        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._places = PartyPlaces()
 
     async def address(self, parts: SplitResult, party: str) -> str:
         """See `pinned_address`. `party` is a caller and, behind a dot, a user."""
         loop = asyncio.get_running_loop()
-        place = self._place(party)
+        place = self._places.line(party, OF_ONE_USER if user_of(party) else THREADS)
         await place.acquire()
         asked = self._threads.submit(pinned_address, parts, self._allowed_hosts)
         asked.add_done_callback(lambda _: loop.call_soon_threadsafe(place.release))
         return await asyncio.wrap_future(asked)
-
-    def _place(self, party: str) -> asyncio.Semaphore:
-        number = OF_ONE_USER if party.partition(".")[2] else THREADS
-        place = self._places.get(party)
-        if place is None:
-            place = self._places[party] = asyncio.Semaphore(number)
-        return place

@@ -1,19 +1,9 @@
-"""Who asks: a caller of the gateway and, behind a dot, one of its users; and how much of something each may have."""
+"""How many of something each party may have at once, and where it waits for them."""
 
 import asyncio
 import contextlib
 from contextlib import AbstractAsyncContextManager
 from weakref import WeakValueDictionary
-
-
-def caller_of(party: str) -> str:
-    """The caller of a party; empty for nobody in particular."""
-    return party.partition(".")[0]
-
-
-def user_of(party: str) -> str:
-    """The party where it is a single user's; empty for all others."""
-    return party if party.partition(".")[2] else ""
 
 
 class PartyPlaces:
