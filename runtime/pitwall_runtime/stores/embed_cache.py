@@ -18,10 +18,9 @@ import numpy.typing as npt
 
 from pitwall_runtime.errors import StorageFullError
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, FramePool
-from pitwall_runtime.stores.files.drafts import drafted
 from pitwall_runtime.stores.files.eviction import LEASE, Quota, is_full
 from pitwall_runtime.stores.files.lock import held
-from pitwall_runtime.stores.files.rows import RowFile
+from pitwall_runtime.stores.files.row_folder import RowFolder, layout
 from pitwall_runtime.stores.hot import HotArrays
 from pitwall_runtime.stores.shared import Shared
 
@@ -33,46 +32,6 @@ _BLOCK_BYTES: Final = 32 << 20
 """Of frames' regions that are computed together; all of a long film's are gigabytes."""
 
 _TRIES: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class RowFolder:
-    """The files of one video's rows under one encoder."""
-
-    path: Path
-    vectors: RowFile
-    grids: RowFile
-    labels: RowFile
-    present: RowFile
-
-    @classmethod
-    def opened(cls, path: Path) -> "RowFolder":
-        """Raises OSError or ValueError where it is missing or damaged."""
-        return cls(path, *(RowFile.opened(path / f"{name}.npy") for name in ("vectors", "grids", "labels", "present")))
-
-    def fits(self, count: int, shape: EmbeddingShape) -> bool:
-        """Whether the files are those of so many frames of this shape."""
-        return {name: file.shape for name, file in self.files().items()} == {
-            name: size for name, (size, _) in layout(count, shape).items()
-        }
-
-    def files(self) -> dict[str, RowFile]:
-        """The arrays by name."""
-        return {"vectors": self.vectors, "grids": self.grids, "labels": self.labels, "present": self.present}
-
-    def filled(self) -> npt.NDArray[np.uint8]:
-        """A byte per row, as it is now."""
-        return self.present.read(range(self.present.shape[0]))
-
-
-def layout(count: int, shape: EmbeddingShape) -> dict[str, tuple[tuple[int, ...], Any]]:
-    """Sizes and types of the arrays of `count` frames."""
-    return {
-        "vectors": ((count, shape.dimension), np.float32),
-        "grids": ((count, shape.side, shape.side, shape.dimension), np.float16),
-        "labels": ((count, shape.labels), np.int16),
-        "present": ((count,), np.uint8),
-    }
 
 
 @dataclass(slots=True)
@@ -281,19 +240,11 @@ class EmbedCache:
             except (FileNotFoundError, NotADirectoryError):
                 pass
             try:
-                _create(path, count, shape)
+                RowFolder.create(path, count, shape)
             except OSError as error:
                 if not self._quota.make_room(error):
                     raise
         return None
-
-
-def _create(folder: Path, count: int, shape: EmbeddingShape) -> None:
-    """Empty arrays, renamed into place; if another process was first, its folder stands."""
-    with drafted(folder) as draft:
-        (draft / LEASE).touch()
-        for name, (size, kind) in layout(count, shape).items():
-            RowFile.create(draft / f"{name}.npy", size, kind)
 
 
 def _best(regions: Floats, vector: Floats) -> Floats:
