@@ -1,4 +1,4 @@
-"""Types that the whole runtime shares: video, frame, shot, selection, tokens, moment, answer. Data only."""
+"""Types that the whole runtime shares: video, frame, shot, selection, tokens. Data only."""
 
 import math
 import operator
@@ -266,38 +266,6 @@ class VisualTokens:
     def count(self) -> int:
         """How many visual tokens a language model would read."""
         return int(self.values.shape[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One chosen frame as an answer engine sees it. `score` is the cosine with the question, -1 to 1."""
-
-    index: int
-    seconds: float
-    end_seconds: float
-    shot: int
-    score: float
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A stretch of the video, [start_seconds, end_seconds), with its best frame's time, label and score."""
-
-    start_seconds: float
-    end_seconds: float
-    pts_seconds: float
-    label: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the asker reads, and the moments it stands on (best first)."""
-
-    text: str
-    moments: tuple[Moment, ...]
-    completion_tokens: int
 
 
 def clock(seconds: float) -> str:

@@ -10,9 +10,8 @@ from typing import Any
 import torch
 
 from pitwall_runtime.answer.moments import say
-from pitwall_runtime.answer.port import Brief
+from pitwall_runtime.answer.port import Answer, Brief
 from pitwall_runtime.errors import BadVariantError
-from pitwall_runtime.media import Answer
 from pitwall_runtime.stores.files.drafts import drafted
 
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"

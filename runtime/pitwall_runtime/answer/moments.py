@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pitwall_runtime.answer.port import Brief
-from pitwall_runtime.media import Answer, Evidence, Moment, clock
+from pitwall_runtime.answer.port import Answer, Brief, Evidence, Moment
+from pitwall_runtime.media import clock
 
 _SAID = 3
 _LABELS_SAID = 2

@@ -12,10 +12,10 @@ import httpx
 from PIL import Image
 
 from pitwall_crds.variant import AnswerSpec
-from pitwall_runtime.answer.port import Brief
+from pitwall_runtime.answer.port import Answer, Brief
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import UnavailableError
-from pitwall_runtime.media import Answer, clock
+from pitwall_runtime.media import clock
 
 _LIMIT_SECONDS = 120.0
 _CONNECT_SECONDS = 5.0

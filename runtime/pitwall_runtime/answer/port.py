@@ -1,11 +1,42 @@
-"""The interface of every answer engine."""
+"""The interface of every answer engine: the brief that it is given, and the answer that it gives."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pitwall_runtime.deadline import Deadline
-from pitwall_runtime.media import Answer, Evidence, Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One chosen frame as an answer engine sees it. `score` is the cosine with the question, -1 to 1."""
+
+    index: int
+    seconds: float
+    end_seconds: float
+    shot: int
+    score: float
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A stretch of the video, [start_seconds, end_seconds), with its best frame's time, label and score."""
+
+    start_seconds: float
+    end_seconds: float
+    pts_seconds: float
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the asker reads, and the moments it stands on (best first)."""
+
+    text: str
+    moments: tuple[Moment, ...]
+    completion_tokens: int
 
 
 @dataclass(frozen=True, slots=True)

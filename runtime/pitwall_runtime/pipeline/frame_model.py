@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pitwall_runtime.answer.port import AnsweringEngine, Brief
+from pitwall_runtime.answer.port import AnsweringEngine, Brief, Evidence
 from pitwall_runtime.deadline import Deadline
-from pitwall_runtime.media import Evidence, FramePool
+from pitwall_runtime.media import FramePool
 from pitwall_runtime.pipeline.question_features import QuestionFeatures
 
 

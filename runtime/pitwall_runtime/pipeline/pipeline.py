@@ -14,7 +14,7 @@ from pitwall_crds.names import Arm
 from pitwall_crds.variant import AnswerEngine, SamplerVariant
 from pitwall_runtime.answer import catalogue as engines
 from pitwall_runtime.answer.moments import group
-from pitwall_runtime.answer.port import Brief
+from pitwall_runtime.answer.port import Answer, Brief, Evidence
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.decode import catalogue as decoders
 from pitwall_runtime.encode import catalogue as encoders
@@ -23,9 +23,7 @@ from pitwall_runtime.encode.questions import QuestionStore
 from pitwall_runtime.errors import BadVariantError, SamplerHangsError
 from pitwall_runtime.media import (
     WHOLE,
-    Answer,
     Caption,
-    Evidence,
     FramePool,
     PoolSpec,
     Selection,

@@ -13,9 +13,8 @@ from PIL import Image
 from pitwall_crds.variant import AnswerSpec
 from pitwall_runtime.answer.catalogue import build
 from pitwall_runtime.answer.moments import MomentsEngine, group
-from pitwall_runtime.answer.port import Brief
+from pitwall_runtime.answer.port import Brief, Evidence
 from pitwall_runtime.errors import UnavailableError
-from pitwall_runtime.media import Evidence
 
 
 def frame(seconds, score, *, shot=0, labels=("bow", "hare", "nut")):

@@ -5,9 +5,8 @@ import pytest
 from pitwall_crds.variant import AnswerSpec
 from pitwall_runtime.answer.catalogue import build
 from pitwall_runtime.answer.moments import group
-from pitwall_runtime.answer.port import Brief
+from pitwall_runtime.answer.port import Brief, Evidence
 from pitwall_runtime.ask.__main__ import default_cache_dir
-from pitwall_runtime.media import Evidence
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.filterwarnings("ignore")]
 
