@@ -19,7 +19,7 @@ from pitwall_runtime.samplers.catalogue import written
 
 if TYPE_CHECKING:
     from pitwall_runtime.ask.asking import Asked
-    from pitwall_runtime.pipeline.pipeline import Result
+    from pitwall_runtime.pipeline.asked import Result
 
 
 def default_cache_dir() -> Path:

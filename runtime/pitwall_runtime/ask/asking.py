@@ -18,7 +18,8 @@ from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.fragment import stretch_of
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.media import WHOLE, Stretch, Video
-from pitwall_runtime.pipeline.pipeline import AskedQuestion, Pipeline, Result
+from pitwall_runtime.pipeline.asked import AskedQuestion, Result
+from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.pipeline.variant_file import read_variant
 from pitwall_runtime.samplers import catalogue

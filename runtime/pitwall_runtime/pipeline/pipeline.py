@@ -4,7 +4,6 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +13,15 @@ from pitwall_crds.names import Arm
 from pitwall_crds.variant import AnswerEngine, SamplerVariant
 from pitwall_runtime.answer import catalogue as engines
 from pitwall_runtime.answer.moments import group
-from pitwall_runtime.answer.port import Answer, Brief, Evidence
+from pitwall_runtime.answer.port import Brief, Evidence
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.decode import catalogue as decoders
 from pitwall_runtime.encode import catalogue as encoders
 from pitwall_runtime.encode.pool import EncoderPool
 from pitwall_runtime.encode.questions import QuestionStore
 from pitwall_runtime.errors import BadVariantError, SamplerHangsError
-from pitwall_runtime.media import (
-    WHOLE,
-    Caption,
-    FramePool,
-    PoolSpec,
-    Selection,
-    Stretch,
-    Video,
-    VisualTokens,
-)
+from pitwall_runtime.media import WHOLE, FramePool, PoolSpec, Selection, Stretch, Video, VisualTokens
+from pitwall_runtime.pipeline.asked import AskedQuestion, Result
 from pitwall_runtime.pipeline.excerpt import Excerpt
 from pitwall_runtime.pipeline.frame_model import EngineModel
 from pitwall_runtime.pipeline.prepare import Preparation, Told
@@ -49,42 +40,6 @@ from pitwall_runtime.stores.memory import MemoryFrameStore, SpillingFrameStore
 from pitwall_runtime.stores.shared_frames import SharedFrameStore
 
 _STEP_FRAMES = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """An answer with everything that was spent on it."""
-
-    answer: Answer
-    pool: FramePool
-    selection: Selection
-    visual_tokens: int
-    prompt_tokens: int
-    stages: dict[str, float]
-    cold: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AskedQuestion:
-    """A question whose video is prepared and kept in the cache until it is closed, with what each stage took so far."""
-
-    question: str
-    excerpt: Excerpt
-    subtitles: tuple[Caption, ...]
-    features: QuestionFeatures
-    stages: dict[str, float]
-    using: ExitStack
-
-    @property
-    def pool(self) -> FramePool:
-        """The pool that the excerpt is of."""
-        return self.excerpt.pool
-
-    def __enter__(self) -> "AskedQuestion":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.using.close()
 
 
 class Pipeline:

@@ -33,7 +33,8 @@ from pitwall_runtime.errors import (
 from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.media import Caption, Video
-from pitwall_runtime.pipeline.pipeline import AskedQuestion, Pipeline, Result
+from pitwall_runtime.pipeline.asked import AskedQuestion, Result
+from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve import schema
 from pitwall_runtime.serve.leaving import while_asked
