@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from http import HTTPStatus
 
@@ -38,6 +37,7 @@ from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve import schema
 from pitwall_runtime.serve.leaving import while_asked
+from pitwall_runtime.serve.respond import response
 from pitwall_runtime.serve.sampler_health import SamplerHealth
 from pitwall_runtime.serve.videos import add_video_routes, party_of
 from pitwall_runtime.serve.worker import Lanes, QueueLimits, Worker
@@ -108,7 +108,7 @@ def _completion(engine: ServingState) -> Callable[[Request], object]:
         except TooLateError:
             await _prepare_later(engine, asked.video.url, deadline.party)
             raise
-        return _response(engine.variant, result, seen.digest or "")
+        return response(engine.variant, result, seen.digest or "")
 
     return completion
 
@@ -226,43 +226,6 @@ def _arm(request: Request, home: str) -> str:
     """The arm the gateway says; anything unknown counts as this process's own, so that labels stay bounded."""
     said = request.headers.get(Header.ARM, home)
     return said if said in set(Arm) else home
-
-
-def _response(variant: SamplerVariant, result: Result, video: str) -> schema.ChatResponse:
-    completion = result.answer.completion_tokens
-    moments = tuple(
-        schema.MomentOut(
-            start_seconds=moment.start_seconds,
-            end_seconds=moment.end_seconds,
-            pts_seconds=moment.pts_seconds,
-            label=moment.label,
-            score=round(moment.score, 4),
-        )
-        for moment in result.answer.moments
-    )
-    return schema.ChatResponse(
-        id=f"chatcmpl-{uuid.uuid4().hex}",
-        created=int(time.time()),
-        model=variant.metadata.name,
-        choices=(schema.Choice(message=schema.ReplyMessage(content=result.answer.text)),),
-        usage=schema.Usage(
-            prompt_tokens=result.prompt_tokens,
-            completion_tokens=completion,
-            total_tokens=result.prompt_tokens + completion,
-        ),
-        pitwall=schema.Extension(
-            sampler_variant=variant.metadata.name,
-            answer_engine=variant.spec.answer.engine,
-            moments=moments,
-            frames=tuple(result.pool.seconds(index) for index in result.selection.indices),
-            damage=tuple(schema.DamageOut(**asdict(stretch)) for stretch in result.pool.damage),
-            tokens=result.visual_tokens,
-            frame_selection_seconds=result.stages["select"],
-            cache="cold" if result.cold else "warm",
-            stages=result.stages,
-            video=video,
-        ),
-    )
 
 
 def _models(engine: ServingState) -> dict[str, object]:
