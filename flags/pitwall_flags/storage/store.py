@@ -2,20 +2,20 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from pitwall_crds.names import experiment_flag, main_flag, shadow_flag
 from pitwall_flags.errors import FullError, KilledFlagError, ReusedKeyError, UnknownFlagError, VersionConflictError
 from pitwall_flags.flag import document
 from pitwall_flags.flag.record import Change, ChangeKind, Contents, FlagRecord, Intent, Newer
 from pitwall_flags.storage.bounds import PAGE_BYTES, Bounds, forget_old, refuse_beyond
 from pitwall_flags.storage.database import connect
 from pitwall_flags.storage.journal import Journal
+from pitwall_flags.storage.rows import born_killed, change_of, dumped, last_version, read_family, read_flag, record_of
 from pitwall_flags.storage.tables import changes, flags, revisions
 
 
@@ -48,7 +48,7 @@ class FlagStore:
     async def get(self, key: str) -> FlagRecord | None:
         """The flag, or None."""
         async with self._engine.connect() as connection:
-            return await _read(connection, key)
+            return await read_flag(connection, key)
 
     async def contents(self) -> Contents:
         """All flags at one revision: every change up to it and none after it."""
@@ -58,7 +58,7 @@ class FlagStore:
             last = select(changes.c.revision, changes.c.at_ms).order_by(changes.c.revision.desc()).limit(1)
             newest = (await connection.execute(last)).first()
         revision, at_ms = (newest.revision, newest.at_ms) if newest else (0, 0)
-        return Contents(tuple(_record(row) for row in rows), revision, at_ms)
+        return Contents(tuple(record_of(row) for row in rows), revision, at_ms)
 
     async def newer(self, revision: int) -> Newer:
         """What changed after this revision, at the newest one."""
@@ -68,7 +68,7 @@ class FlagStore:
             last = func.max(changes.c.version).label("version")
             query = select(changes.c.key, last).where(changes.c.revision > revision).group_by(changes.c.key)
             versions = {row.key: row.version for row in await connection.execute(query)}
-            records = [found for key in sorted(versions) if (found := await _read(connection, key)) is not None]
+            records = [found for key in sorted(versions) if (found := await read_flag(connection, key)) is not None]
         there = {record.key for record in records}
         gone = {key: version for key, version in versions.items() if key not in there}
         return Newer(tuple(records), gone, int(now or 0))
@@ -95,20 +95,20 @@ class FlagStore:
             if last is None:
                 return ()
             query = select(changes).where(mine, changes.c.version >= last).order_by(newest)
-            return tuple(_change(row) for row in await connection.execute(query))
+            return tuple(change_of(row) for row in await connection.execute(query))
 
     async def changes_since(self, revision: int) -> tuple[Change, ...]:
         """All flags' changes after this revision, in order; writes are serialized, so none can slip in later."""
         query = select(changes).where(changes.c.revision > revision).order_by(changes.c.revision)
         async with self._engine.connect() as connection:
-            return tuple(_change(row) for row in await connection.execute(query))
+            return tuple(change_of(row) for row in await connection.execute(query))
 
     async def change(self, key: str, version: int) -> Change | None:
         """The change that made this version, or None."""
         query = select(changes).where(changes.c.key == key, changes.c.version == version)
         async with self._engine.connect() as connection:
             row = (await connection.execute(query)).first()
-            return _change(row) if row else None
+            return change_of(row) if row else None
 
     async def put(
         self, key: str, document: Mapping[str, Any], *, expected_version: int | None, intent: Intent
@@ -121,13 +121,13 @@ class FlagStore:
         async with self._write() as (connection, revision):
             if await _already_done(connection, key, ChangeKind.PUT, intent, document):
                 return await _still_there(connection, key, VersionConflictError(key, expected_version, None))
-            old = await _read(connection, key)
+            old = await read_flag(connection, key)
             actual = old.version if old else None
             if actual != expected_version:
                 raise VersionConflictError(key, expected_version, actual)
-            await refuse_beyond(connection, self._bounds, intent.writer, key, len(_dump(document)))
-            killed = old.killed if old else await _born_killed(connection, key)
-            new = FlagRecord(key, document, await _last_version(connection, key) + 1, killed)
+            await refuse_beyond(connection, self._bounds, intent.writer, key, len(dumped(document)))
+            killed = old.killed if old else await born_killed(connection, key)
+            new = FlagRecord(key, document, await last_version(connection, key) + 1, killed)
             await self._apply(connection, revision, old, new, ChangeKind.PUT, intent)
             return new
 
@@ -138,10 +138,10 @@ class FlagStore:
         async with self._write() as (connection, revision):
             if await _already_done(connection, key, action, intent):
                 return await _still_there(connection, key, UnknownFlagError(key))
-            main = await _read(connection, key)
+            main = await read_flag(connection, key)
             if main is None:
                 raise UnknownFlagError(key)
-            family = [main, *await _read_family(connection, key)]
+            family = [main, *await read_family(connection, key)]
             if any([await _already_done(connection, one.key, action, intent) for one in family]):
                 raise ReusedKeyError(intent.request_id)
             made = [
@@ -163,7 +163,7 @@ class FlagStore:
             if done is not None:
                 await connection.rollback()
                 return done
-            old = await _read(connection, key)
+            old = await read_flag(connection, key)
             if old is None or old.version != expected_version:
                 raise VersionConflictError(key, expected_version, old.version if old else None)
             if old.killed:
@@ -193,7 +193,7 @@ class FlagStore:
         action: ChangeKind,
         intent: Intent,
     ) -> None:
-        document = _dump(new.document)
+        document = dumped(new.document)
         row = {"document": document, "version": new.version, "killed": new.killed, "bytes": len(document)}
         if old is None:
             await connection.execute(insert(flags).values(key=new.key, writer=intent.writer, **row))
@@ -217,7 +217,7 @@ class FlagStore:
         entry = {
             "revision": revision, "key": new.key, "version": new.version, "action": action.value,
             "actor": intent.actor, "reason": intent.reason, "at_ms": now,
-            "before": _dump(before) if before else None, "after": _dump(after),
+            "before": dumped(before) if before else None, "after": dumped(after),
             "request_id": intent.request_id or None, "writer": intent.writer,
         }  # fmt: skip
         entry["bytes"] = len(str(entry["before"] or "")) + len(str(entry["after"]))
@@ -236,7 +236,7 @@ async def _already_done(
     row = (await connection.execute(query)).first()
     if row is None:
         return None
-    done = _change(row)
+    done = change_of(row)
     is_same = (done.action, done.actor, done.reason) == (action, intent.actor, intent.reason)
     if not is_same or (written is not None and not await _wrote(connection, done, written)):
         raise ReusedKeyError(intent.request_id)
@@ -246,7 +246,7 @@ async def _already_done(
 async def _wrote(connection: AsyncConnection, done: Change, written: Mapping[str, Any]) -> bool:
     """Whether a change wrote this document. The trail has of a killed flag what evaluators got, without its targeting:
     that is known for as long as the flag is as it was written."""
-    now = await _read(connection, done.key)
+    now = await read_flag(connection, done.key)
     if now and now.version == done.version:
         return _same(now.document, written)
     found = (FlagRecord(done.key, written, done.version, killed).effective() for killed in (False, True))
@@ -260,17 +260,11 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any] | None) -> bool:
 
 async def _still_there(connection: AsyncConnection, key: str, gone: Exception) -> FlagRecord:
     """The flag as it is; the number that a repeated request took is given back. Raises `gone` if it was deleted."""
-    record = await _read(connection, key)
+    record = await read_flag(connection, key)
     await connection.rollback()
     if record is None:
         raise gone
     return record
-
-
-async def _last_version(connection: AsyncConnection, key: str) -> int:
-    """The flag's newest version, that of its deletion included; 0 when there never was one."""
-    query = select(func.max(changes.c.version)).where(changes.c.key == key)
-    return int((await connection.execute(query)).scalar() or 0)
 
 
 async def _set_revision(connection: AsyncConnection, revision: int) -> None:
@@ -283,38 +277,3 @@ async def _repeatable(connection: AsyncConnection) -> None:
         await connection.execution_options(isolation_level="REPEATABLE READ")
     else:
         await connection.exec_driver_sql("BEGIN")
-
-
-async def _read(connection: AsyncConnection, key: str) -> FlagRecord | None:
-    row = (await connection.execute(select(flags).where(flags.c.key == key))).first()
-    return _record(row) if row else None
-
-
-async def _born_killed(connection: AsyncConnection, key: str) -> bool:
-    """Whether a new flag belongs to a killed one: a shadow flag made after the kill must not send copies either."""
-    main = main_flag(key)
-    query = select(flags.c.key).where(flags.c.key == main, flags.c.killed)
-    return bool(main) and (await connection.execute(query)).first() is not None
-
-
-async def _read_family(connection: AsyncConnection, key: str) -> Sequence[FlagRecord]:
-    """The flags of a flag's copies. What merely begins alike (`a` and `a.b`) may be another team's."""
-    experiments = flags.c.key.startswith(experiment_flag(key, ""), autoescape=True)
-    query = select(flags).where((flags.c.key == shadow_flag(key)) | experiments).order_by(flags.c.key)
-    return [_record(row) for row in await connection.execute(query)]
-
-
-def _record(row: Row[Any]) -> FlagRecord:
-    return FlagRecord(row.key, json.loads(row.document), row.version, bool(row.killed))
-
-
-def _change(row: Row[Any]) -> Change:
-    before, after = (json.loads(text) if text else None for text in (row.before, row.after))
-    return Change(
-        row.revision, row.key, row.version, ChangeKind(row.action), row.actor, row.reason, row.at_ms, before, after,
-        forgotten=not row.after,
-    )  # fmt: skip
-
-
-def _dump(document: Mapping[str, Any] | None) -> str:
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
