@@ -18,11 +18,11 @@ from prometheus_client import disable_created_metrics
 from pitwall_crds.host import logs
 from pitwall_flags.client import FlagClient, trusting
 from pitwall_operator.cluster import handlers, probes
-from pitwall_operator.cluster.controller import Controller
+from pitwall_operator.cluster.controller.controller import Controller
+from pitwall_operator.cluster.controller.reconcile import Reconciler
 from pitwall_operator.cluster.handlers import Watch, WatchPlan
 from pitwall_operator.cluster.metrics import OperatorMetrics
 from pitwall_operator.cluster.recent_flags import RecentFlags
-from pitwall_operator.cluster.reconcile import Reconciler
 from pitwall_operator.cluster.settings import OperatorSettings, read
 from pitwall_operator.cluster.webhook import admission
 from pitwall_operator.cluster.webhook.admission import Review

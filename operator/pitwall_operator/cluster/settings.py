@@ -13,7 +13,7 @@ from typing import Any, Final
 from kubernetes.utils import parse_quantity
 
 from pitwall_crds.names import FLAG_KEY
-from pitwall_operator.cluster.controller import WORKERS
+from pitwall_operator.cluster.controller.controller import WORKERS
 from pitwall_operator.decision.permission.ownership import FlagPrefixes
 from pitwall_operator.decision.permission.runnable import ANY, BUILT_IN, Known
 from pitwall_operator.kube.allowed import TemplateAllowance

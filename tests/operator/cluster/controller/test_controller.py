@@ -12,7 +12,7 @@ from pitwall_crds.host.backoff import Backoff
 from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.document import OWNER, ArmShare, shadow_document, split_document
 from pitwall_flags.flag.record import FlagRecord
-from pitwall_operator.cluster.controller import Controller
+from pitwall_operator.cluster.controller.controller import Controller
 from pitwall_operator.decision.permission.ownership import FlagPrefixes
 from pitwall_operator.decision.permission.runnable import Known
 from pitwall_operator.kube.cache import Cache

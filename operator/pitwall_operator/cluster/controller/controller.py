@@ -16,10 +16,10 @@ from typing import Any, Final, Protocol
 
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
-from pitwall_operator.cluster.reconcile import Reconciler
-from pitwall_operator.cluster.sweep import Sweep
+from pitwall_operator.cluster.controller.reconcile import Reconciler
+from pitwall_operator.cluster.controller.sweep import Sweep
+from pitwall_operator.cluster.controller.work_queue import WorkQueue
 from pitwall_operator.cluster.tasks import BackgroundTasks
-from pitwall_operator.cluster.work_queue import WorkQueue
 from pitwall_operator.kube.cache import CACHED, OWNED, Cache, Key, key_of, version_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object
 from pitwall_operator.observe.reader import Reader

@@ -9,7 +9,7 @@ from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.document import owner_of
 from pitwall_flags.flag.record import FlagRecord
-from pitwall_operator.cluster import orphans
+from pitwall_operator.cluster.controller import orphans
 from pitwall_operator.decision.permission.ownership import NO_PREFIXES, FlagPrefixes
 from pitwall_operator.kube.cache import Cache, Key
 from pitwall_operator.kube.client import DEPLOYMENTS

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_operator.cluster.work_queue import BACKOFF, WorkQueue
+from pitwall_operator.cluster.controller.work_queue import BACKOFF, WorkQueue
 
 A, B = ("shop", "a"), ("shop", "b")
 

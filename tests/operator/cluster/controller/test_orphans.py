@@ -4,7 +4,7 @@ import pytest
 
 from pitwall_flags.flag.document import OWNER, ArmShare, read_split, shadow_document, split_document
 from pitwall_flags.flag.record import FlagRecord
-from pitwall_operator.cluster.orphans import idle_pools
+from pitwall_operator.cluster.controller.orphans import idle_pools
 from pitwall_operator.turn.gone import to_rest
 
 

@@ -1,0 +1,1 @@
+"""The controller: the cache and what changes it, the work queue, the reconciliation of each Rollout, the sweep."""
