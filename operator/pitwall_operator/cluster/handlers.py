@@ -17,7 +17,7 @@ import kopf
 
 from pitwall_crds.host.backoff import Backoff
 from pitwall_crds.names import GROUP, VERSION
-from pitwall_operator.cluster.controller.controller import OWN_SELECTOR
+from pitwall_operator.cluster.controller.relist import OWN_SELECTOR
 from pitwall_operator.cluster.webhook.admission import Review
 from pitwall_operator.cluster.webhook.reviewing import Webhook, reviewing
 from pitwall_operator.kube.client import (

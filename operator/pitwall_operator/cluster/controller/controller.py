@@ -9,7 +9,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
@@ -17,16 +17,16 @@ from typing import Any, Final, Protocol
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
 from pitwall_operator.cluster.controller.reconcile import Reconciler
+from pitwall_operator.cluster.controller.relist import Relist, named
 from pitwall_operator.cluster.controller.sweep import Sweep
 from pitwall_operator.cluster.controller.work_queue import WorkQueue
 from pitwall_operator.cluster.tasks import BackgroundTasks
-from pitwall_operator.kube.cache import CACHED, OWNED, Cache, Key, key_of, version_of
+from pitwall_operator.kube.cache import OWNED, Cache, Key, key_of, version_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object
 from pitwall_operator.observe.reader import Reader
 from pitwall_operator.turn.one_by_one import OneByOne
 from pitwall_operator.values.errors import (
     KubeError,
-    KubeNotFoundError,
     KubeRefusedError,
     KubeUnreachableError,
     OvertakenError,
@@ -40,7 +40,6 @@ FIRST_SPREAD: Final = 0.005
 """Seconds between the first turns of rollouts that rest, after a replica began to lead."""
 SWEEP: Final = "sweep"
 COMPARISON: Final = "comparison"
-OWN_SELECTOR: Final = "app.kubernetes.io/managed-by=pitwall"
 GRACE_SECONDS: Final = 8.0
 HANGING_SECONDS: Final = 120.0
 """A round of the sweep or of the comparison that takes so much longer than its pause does not come to an end."""
@@ -77,6 +76,10 @@ class Controller:
     refused: str = field(default="", init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _sweep_soon: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _relist: Relist = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._relist = Relist(self.kube, self.cache, self.namespaces, self.each, self.changed, self._gone)
 
     # --- news ---
 
@@ -94,11 +97,14 @@ class Controller:
         """An object is gone."""
         known = self.cache.drop(kind, key_of(found), version_of(found))
         if known is not None:
-            self._wake(kind, known, self.cache.concerned(kind, known))
+            self._gone(kind, known)
             if kind is ROLLOUTS:
                 self._sweep_soon.set()
             if kind in OWNED:
                 self.reconciler.platform.forget(kind, key_of(found))
+
+    def _gone(self, kind: Kind, known: Object) -> None:
+        self._wake(kind, known, self.cache.concerned(kind, known))
 
     def _wake(self, kind: Kind, found: Object, keys: frozenset[Key], *, edited: bool = False) -> None:
         if not self.leading:
@@ -122,7 +128,7 @@ class Controller:
         """From taking the lease over to losing it."""
         try:
             await self.reconciler.claims.settle()
-            await self._list_all()
+            await self._relist.list_all()
         except KubeError as error:
             log.warning("cannot lead yet: %s", error)
             if isinstance(error, KubeRefusedError):
@@ -161,39 +167,15 @@ class Controller:
         self.refused = words
         try:
             for namespace in self.namespaces or ("",):
-                async for page in self._pages(ROLLOUTS, namespace):
+                async for page in self._relist.pages(ROLLOUTS, namespace):
                     for found in page["items"]:
                         with (
-                            self.each.about(f"Rollout {_named(found)}", but=(KubeUnreachableError,)),
+                            self.each.about(f"Rollout {named(found)}", but=(KubeUnreachableError,)),
                             contextlib.suppress(OvertakenError),
                         ):
                             await self.reconciler.tell_standstill(found, words)
         except KubeError as also:
             log.warning("no Rollout could be told so: %s", also)
-
-    async def _list_all(self) -> None:
-        """Everything as it is now: what the watches brought may lack what happened while nobody watched."""
-        for kind in CACHED:
-            for namespace in self.namespaces or ("",):
-                listed: set[Key] = set()
-                version = 0
-                async for page in self._pages(kind, namespace):
-                    version = int(page["metadata"]["resourceVersion"])
-                    for item in page["items"]:
-                        listed.add(key_of(item))
-                        with self.each.about(f"{kind.name} {_named(item)}"):
-                            self.cache.put(kind, item)
-                self._drop_missing(kind, listed, version, namespace)
-
-    def _pages(self, kind: Kind, namespace: str, *, heads: bool = False) -> AsyncIterator[Object]:
-        selector = OWN_SELECTOR if kind in OWNED else ""
-        return self.kube.pages(kind, namespace, selector, heads=heads)
-
-    def _drop_missing(self, kind: Kind, listed: set[Key], version: int, namespace: str) -> None:
-        for key in self.cache.missing_from(kind, listed, version, namespace):
-            known = self.cache.drop(kind, key, version)
-            if known is not None:
-                self._wake(kind, known, self.cache.concerned(kind, known))
 
     def wake_all(self) -> None:
         """Those that move first; those that rest one after the other."""
@@ -294,32 +276,9 @@ class Controller:
             if await _first(over.wait(), seconds=pause):
                 return
             try:
-                await self._compare()
+                await self._relist.compare()
             except KubeError as error:
                 log.warning("the cache could not be compared with the cluster: %s", error)
-
-    async def _compare(self) -> None:
-        for kind in CACHED:
-            for namespace in self.namespaces or ("",):
-                listed: set[Key] = set()
-                version = 0
-                async for page in self._pages(kind, namespace, heads=True):
-                    version = int(page["metadata"]["resourceVersion"])
-                    for head in page["items"]:
-                        listed.add(key_of(head))
-                        with self.each.about(f"{kind.name} {_named(head)}", but=(KubeUnreachableError,)):
-                            await self._catch_up(kind, head)
-                self._drop_missing(kind, listed, version, namespace)
-
-    async def _catch_up(self, kind: Kind, head: Object) -> None:
-        known = self.cache.get(kind, key_of(head))
-        if known is None or version_of(known) < version_of(head):
-            with contextlib.suppress(KubeNotFoundError):  # deleted since it was listed: the watches tell
-                self.changed(kind, await self.kube.get(kind, *key_of(head)))
-
-
-def _named(found: Object) -> str:
-    return "/".join(key_of(found))
 
 
 def _generation(found: Object | None) -> int:
