@@ -173,7 +173,7 @@ class Controller:
                             self.each.about(f"Rollout {named(found)}", but=(KubeUnreachableError,)),
                             contextlib.suppress(OvertakenError),
                         ):
-                            await self.reconciler.tell_standstill(found, words)
+                            await self.reconciler.writer.tell_standstill(found, words)
         except KubeError as also:
             log.warning("no Rollout could be told so: %s", also)
 
@@ -232,7 +232,7 @@ class Controller:
     async def _tell_broken(self, key: Key, error: Exception) -> None:
         """Whoever looks at the object sees why nothing moves; where even that cannot be written, the log has it."""
         try:
-            await self.reconciler.tell_broken(key, error)
+            await self.reconciler.writer.tell_broken(key, error)
         except Exception:  # it was only to be told
             log.exception("%s/%s: its condition could not be written", *key)
 

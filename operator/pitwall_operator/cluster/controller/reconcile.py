@@ -15,20 +15,20 @@ from pydantic import ValidationError
 
 from pitwall_crds.host.printable import printable
 from pitwall_crds.names import EventReason
-from pitwall_crds.reading.faults import first_faults
 from pitwall_crds.reading.load import revision_of
-from pitwall_crds.resource import Condition, ConditionStatus
+from pitwall_crds.resource import ConditionStatus
 from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import Phase, RolloutStatus
+from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_flags.client import FlagClient
+from pitwall_operator.cluster.controller.statuses import StatusWriter, as_json
 from pitwall_operator.decision.permission.runnable import Known, variant_problems
 from pitwall_operator.decision.steps.move import MOVING
 from pitwall_operator.decision.telling.conditions import with_contest
 from pitwall_operator.decision.telling.variant_status import describe_variant
-from pitwall_operator.kube.cache import Cache, Key, is_leaving, mentioned, version_of
+from pitwall_operator.kube.cache import Cache, Key, is_leaving, mentioned
 from pitwall_operator.kube.claims import Claims
-from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object
+from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kube, Object
 from pitwall_operator.kube.deployments import Deployments, kept_spec, ready_replicas
 from pitwall_operator.kube.events import Events
 from pitwall_operator.kube.manifests import PORT, pool_name
@@ -37,9 +37,8 @@ from pitwall_operator.observe.samplers import SamplerReader
 from pitwall_operator.record.lines import Line
 from pitwall_operator.turn.run_planner import RunPlanner
 from pitwall_operator.turn.turn import TurnPorts, TurnResult, see_split, turn
-from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce
-from pitwall_operator.values.errors import KubeConflictError, KubeNotFoundError, OvertakenError, TurnFailedError
+from pitwall_operator.values.errors import OvertakenError, TurnFailedError
 from pitwall_operator.values.observation import PoolSeen, Unseen
 from pitwall_operator.values.samplers_said import SamplersSaid, VariantNews
 
@@ -47,8 +46,6 @@ log = logging.getLogger(__name__)
 
 MOVING_SECONDS: Final = 1.0
 UNSETTLED_SECONDS: Final = 5.0
-WORDS_SECONDS: Final = 5.0
-"""A status of which only the words changed is written no more often than this."""
 METRICS_SECONDS: Final = 30.0
 REMEMBERED_SPECS: Final = 512
 
@@ -98,6 +95,7 @@ class Reconciler:
         known: what the runtime image can run.
         claims: which resources are this operator's.
         samplers: asks ready pods which samplers they have; None asks nobody.
+        writer: writes what the turns leave in the statuses.
         resync_seconds: when a rollout that rests is looked at again.
     """
 
@@ -114,10 +112,13 @@ class Reconciler:
     clock: Callable[[], float] = time.monotonic
     planner: RunPlanner = field(default_factory=RunPlanner)
     samplers: SamplerReader | None = None
-    _words_at: dict[Key, float] = field(default_factory=dict)
+    writer: StatusWriter = field(init=False)
     _metrics_at: dict[Key, float] = field(default_factory=dict)
     _specs: OrderedDict[tuple[str, str, str], SamplerVariant] = field(default_factory=OrderedDict)
     _failures: dict[Key, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.writer = StatusWriter(self.kube, self.cache, self.events, self.clock)
 
     async def take(self, key: Key) -> float | None:
         """Take a rollout's turn; in how many seconds the next one is due, None if the rollout is gone.
@@ -134,7 +135,7 @@ class Reconciler:
         try:
             rollout = Rollout.model_validate(found)
         except ValidationError as error:
-            await self._refuse(found, error)
+            await self.writer.refuse(found, error)
             return self.resync_seconds
         again = await self._take(key, found, rollout)
         return again if self.cache.get(ROLLOUTS, key) is not None else None
@@ -143,7 +144,7 @@ class Reconciler:
         """The rollout is gone."""
         self.reader.forget(key)
         self.statuses.forget(key)
-        self._words_at.pop(key, None)
+        self.writer.forget(key)
         self._failures.pop(key, None)
 
     async def describe(self, key: Key) -> None:
@@ -162,7 +163,7 @@ class Reconciler:
         async def store(rollout: Rollout, status: RolloutStatus) -> None:
             self.statuses.show(rollout, status)
             status = with_contest(rollout, status, self.claims.contested(key[0]), now=self.kube.clock())
-            await self._write_status(found, rollout, status)
+            await self.writer.write(found, rollout, status)
 
         notebook = Notebook(self.flags, store)
         invalid, failures = self._invalid(variants), self._failures
@@ -256,71 +257,6 @@ class Reconciler:
                 self._specs.popitem(last=False)
         return self._specs[key]
 
-    # --- what a turn leaves behind ---
-
-    async def _write_status(self, found: Object, rollout: Rollout, status: RolloutStatus) -> None:
-        if status == rollout.status:
-            return
-        key = (rollout.metadata.namespace, rollout.metadata.name)
-        same = rollout.status.observed_generation and _deeds(status) == _deeds(rollout.status)
-        if same and self.clock() - self._words_at.get(key, float("-inf")) < WORDS_SECONDS:
-            return
-        self._words_at[key] = self.clock()
-        await self._put_status(ROLLOUTS, found, _as_json(status))
-
-    async def _put_status(self, kind: Kind, found: Object, status: Object) -> None:
-        """Raises OvertakenError after reading the object that somebody else changed."""
-        metadata = found["metadata"]
-        key = (metadata["namespace"], metadata["name"])
-        try:
-            self.cache.put(kind, await self.kube.replace_status(kind, {**found, "status": status}))
-        except KubeNotFoundError:
-            self.cache.drop(kind, key, version_of(found))
-        except KubeConflictError as conflict:
-            try:
-                self.cache.put(kind, await self.kube.get(kind, *key))
-            except KubeNotFoundError:
-                self.cache.drop(kind, key, version_of(found))
-            raise OvertakenError(str(conflict)) from conflict
-
-    async def tell_broken(self, key: Key, error: Exception) -> None:
-        """Say in a rollout's status that its turn broke; all else that the status says stays."""
-        found = self.cache.get(ROLLOUTS, key)
-        if found is not None:
-            words = printable(f"{type(error).__name__}: {error}")
-            said = f"its turn broke, so nothing moves; the operator's log says where: {words}"
-            await self._say_not_ready(found, EventReason.BROKEN, said, {"reason": said[:256]})
-
-    async def tell_standstill(self, found: Object, words: str) -> None:
-        """Say in a rollout's status, and as an Event, what keeps the operator itself from moving anything."""
-        said = f"the operator cannot do what it needs to, so nothing moves: {printable(words)}"
-        await self._say_not_ready(found, EventReason.REFUSED, said, {"reason": said[:256]})
-        await self.events.announce(found, Announce(EventReason.REFUSED, said, warning=True))
-
-    async def _refuse(self, found: Object, error: ValidationError) -> None:
-        """Say in the status that a resource cannot be read, which the API server should have refused."""
-        said = printable("; ".join(first_faults(error, most=4)))
-        words = {"phase": Phase.INVALID.value, "reason": said[:256]}
-        await self._say_not_ready(found, EventReason.INVALID, f"the resource cannot be read: {said}", words)
-
-    async def _say_not_ready(self, found: Object, reason: EventReason, said: str, words: Object) -> None:
-        known = found.get("status") or {}
-        generation = found["metadata"].get("generation", 0)
-        ready = Condition(
-            type="Ready",
-            status=ConditionStatus.FALSE,
-            observed_generation=generation,
-            last_transition_time=timestamps.to_text(self.kube.clock()),
-            reason=reason,
-            message=said[:2048],
-        ).to_yaml_dict()
-        before: Object = next((one for one in known.get("conditions", ()) if one.get("type") == "Ready"), {})
-        if {**before, "lastTransitionTime": ""} == {**ready, "lastTransitionTime": ""}:
-            return
-        others = [one for one in known.get("conditions", ()) if one.get("type") != "Ready"]
-        whole = {**known, **words, "observedGeneration": generation, "conditions": [ready, *others]}
-        await self._put_status(ROLLOUTS, found, whole)
-
     # --- variants ---
 
     async def _describe(self, key: Key, names: Iterable[str], rollout: Rollout) -> None:
@@ -355,7 +291,7 @@ class Reconciler:
 
     async def _write_variant(self, found: Object, status: SamplerVariantStatus) -> None:
         try:
-            await self._put_status(VARIANTS, found, _as_json(status))
+            await self.writer.put(VARIANTS, found, as_json(status))
         except OvertakenError:
             log.debug("%s was changed meanwhile; its status follows", found["metadata"]["name"])
 
@@ -368,19 +304,8 @@ def _with_problems(status: SamplerVariantStatus, problems: str) -> SamplerVarian
     return status.model_copy(update={"conditions": tuple(one.model_copy(update=said) for one in status.conditions)})
 
 
-def _as_json(status: RolloutStatus | SamplerVariantStatus) -> Object:
-    """Also what is as by default, since people and columns read it; the API server refuses null."""
-    return status.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
 def _remembered(rollout: Rollout) -> frozenset[str]:
     """Variants that the rollout had to do with lately."""
     status = rollout.status
     names = {status.stable_variant, status.candidate_variant, *(entry.variant for entry in status.history)}
     return frozenset(names | {off.variant for off in status.flagged_off}) - {""}
-
-
-def _deeds(status: RolloutStatus) -> RolloutStatus:
-    """The status without words that change by themselves."""
-    conditions = tuple(one.model_copy(update={"message": ""}) for one in status.conditions)
-    return status.model_copy(update={"reason": "", "conditions": conditions})

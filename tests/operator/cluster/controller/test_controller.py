@@ -57,7 +57,7 @@ class FakeReconciler:
         self.described: list[tuple[str, str]] = []
         self.told: list[tuple[str, str]] = []
         self.told_broken: list[tuple[tuple[str, str], str]] = []
-        self.platform = self.claims = self
+        self.platform = self.claims = self.writer = self
         self.known = Known()
         self.drained: list[tuple[str, str]] = []
         self.open = asyncio.Event()
