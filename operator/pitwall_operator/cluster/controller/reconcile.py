@@ -7,7 +7,7 @@ A crash anywhere leaves lines that the next reconciliation repeats, or a differe
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -21,6 +21,7 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_flags.client import FlagClient
+from pitwall_operator.cluster.controller.notebook import Notebook
 from pitwall_operator.cluster.controller.statuses import StatusWriter, as_json
 from pitwall_operator.decision.permission.runnable import Known, variant_problems
 from pitwall_operator.decision.steps.move import MOVING
@@ -34,7 +35,6 @@ from pitwall_operator.kube.events import Events
 from pitwall_operator.kube.manifests import PORT, pool_name
 from pitwall_operator.observe.reader import Reader
 from pitwall_operator.observe.samplers import SamplerReader
-from pitwall_operator.record.lines import Line
 from pitwall_operator.turn.run_planner import RunPlanner
 from pitwall_operator.turn.turn import TurnPorts, TurnResult, see_split, turn
 from pitwall_operator.values.effects import Announce
@@ -48,32 +48,6 @@ MOVING_SECONDS: Final = 1.0
 UNSETTLED_SECONDS: Final = 5.0
 METRICS_SECONDS: Final = 30.0
 REMEMBERED_SPECS: Final = 512
-
-
-@dataclass(slots=True)
-class Notebook:
-    """Where a turn is written down: lines in the journal, the status by `store`; what it announces is kept."""
-
-    flags: FlagClient
-    store: Callable[[Rollout, RolloutStatus], Awaitable[None]]
-    said: list[Announce] = field(default_factory=list)
-
-    async def write_status(self, resource: Rollout, status: RolloutStatus) -> None:
-        """Store the status. Raises OvertakenError."""
-        await self.store(resource, status)
-
-    async def append(self, rollout: Rollout, new: Sequence[Line]) -> None:
-        """Add lines to the record."""
-        if new:
-            await self.flags.append_journal(rollout.metadata.namespace, rollout.metadata.name, new)
-
-    def recorded(self, rollout: Rollout) -> AsyncIterator[Mapping[str, Any]]:
-        """The rollout's record, oldest line first."""
-        return self.flags.read_journal(rollout.metadata.namespace, rollout.metadata.name)
-
-    def announce(self, effect: Announce) -> None:
-        """Keep an announcement."""
-        self.said.append(effect)
 
 
 class StatusListener(Protocol):
