@@ -7,8 +7,8 @@ import pytest
 from pitwall_crds.names import Pool
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.kube import manifests
-from pitwall_operator.kube.manifests import APPLIED, Defaults, Owner, PoolRequest, merge
+from pitwall_operator.kube.pools import manifests
+from pitwall_operator.kube.pools.manifests import APPLIED, Defaults, Owner, PoolRequest, merge
 
 OWNER = Owner("shop", "aks-v1", "uid-1", "sampler")
 

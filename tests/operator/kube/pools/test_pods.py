@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pitwall_operator.kube.pods import fault_of, trouble_of
+from pitwall_operator.kube.pools.pods import fault_of, trouble_of
 
 
 def pod(*, container: dict[str, Any] | None = None, unscheduled: str = "") -> dict[str, Any]:

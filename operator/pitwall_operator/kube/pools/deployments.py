@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from pitwall_crds.names import MANAGED_BY, ObjectLabel, Pool
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.kube import manifests, pods, whose
+from pitwall_operator.kube import whose
 from pitwall_operator.kube.allowed import template_problems
 from pitwall_operator.kube.cache import Cache, Key, key_of, rollout_of
 from pitwall_operator.kube.client import (
@@ -31,7 +31,8 @@ from pitwall_operator.kube.client import (
     Kube,
     Object,
 )
-from pitwall_operator.kube.manifests import APPLIED, Defaults, Owner, PoolRequest, pool_name, revision_name
+from pitwall_operator.kube.pools import manifests, pods
+from pitwall_operator.kube.pools.manifests import APPLIED, Defaults, Owner, PoolRequest, pool_name, revision_name
 from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeNotFoundError, KubeRefusedError
 from pitwall_operator.values.observation import PoolSeen
 from pitwall_operator.values.platform import Pools

@@ -19,8 +19,8 @@ from pitwall_operator.kube.client import (
     SERVICES,
     VARIANTS,
 )
-from pitwall_operator.kube.deployments import PODS_SECONDS, Deployments, kept_spec, ready_replicas, trouble
-from pitwall_operator.kube.manifests import APPLIED, ROLLOUT_LABEL, Defaults
+from pitwall_operator.kube.pools.deployments import PODS_SECONDS, Deployments, kept_spec, ready_replicas, trouble
+from pitwall_operator.kube.pools.manifests import APPLIED, ROLLOUT_LABEL, Defaults
 from pitwall_operator.values.errors import KubeNotFoundError, KubeRefusedError
 from pitwall_operator.values.observation import PoolSeen
 
