@@ -7,7 +7,7 @@ confined alike. Pure: no clock, chance or I/O.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
@@ -20,6 +20,7 @@ from pitwall_crds.resource import Metadata
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance
 from pitwall_operator.kube.client import BUDGETS, CONFIG_MAPS, DEPLOYMENTS, REVISIONS, SERVICES, VARIANTS, Kind, Object
+from pitwall_operator.kube.pools.overlay import merge
 
 PORT: Final = 8000
 CONTAINER: Final = "runtime"
@@ -328,29 +329,3 @@ def _volumes(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> list[Obje
     if _has_films(defaults):
         volumes.append({"name": FILMS, **defaults.media_volume})
     return volumes
-
-
-MERGED_BY_NAME: Final = frozenset({"containers", "initContainers", "volumes", "env", "imagePullSecrets"})
-
-
-def merge(base: Any, overlay: Any, field_name: str = "") -> Any:
-    """The overlay laid over the base: mappings merge, named lists merge by name, capabilities that are dropped are
-    joined, everything else is replaced; null removes."""
-    if isinstance(base, Mapping) and isinstance(overlay, Mapping):
-        merged = {name: merge(base[name], overlay[name], name) if name in overlay else base[name] for name in base}
-        added = {name: value for name, value in overlay.items() if name not in base}
-        return {name: value for name, value in {**merged, **added}.items() if value is not None}
-    if field_name in MERGED_BY_NAME and isinstance(base, list) and isinstance(overlay, list):
-        return _merge_named(base, overlay)
-    if field_name == "volumeMounts" and isinstance(base, list) and isinstance(overlay, list):
-        return _merge_named(base, overlay, "mountPath")
-    if field_name == "drop" and isinstance(base, list) and isinstance(overlay, list):
-        return [*base, *(one for one in overlay if one not in base)]
-    return overlay
-
-
-def _merge_named(base: Sequence[Object], overlay: Sequence[Object], key: str = "name") -> list[Any]:
-    changes = {entry.get(key): entry for entry in overlay}
-    kept = [merge(entry, changes[entry.get(key)]) if entry.get(key) in changes else entry for entry in base]
-    known = {entry.get(key) for entry in base}
-    return [*kept, *(entry for entry in overlay if entry.get(key) not in known)]
