@@ -14,8 +14,8 @@ from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.cache import CACHED, Cache
 from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kube, connect
 from pitwall_operator.kube.fence import Fence
+from pitwall_operator.kube.pools.defaults import Defaults
 from pitwall_operator.kube.pools.deployments import DRIFTED, Deployments, RolloutPools
-from pitwall_operator.kube.pools.manifests import Defaults
 from pitwall_operator.values.errors import KubeRefusedError
 
 pytestmark = pytest.mark.slow

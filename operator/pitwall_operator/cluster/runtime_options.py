@@ -9,7 +9,7 @@ from kubernetes.utils import parse_quantity
 from pitwall_operator.decision.permission.ownership import FlagPrefixes
 from pitwall_operator.decision.permission.runnable import ANY, BUILT_IN, Known
 from pitwall_operator.kube.allowed import TemplateAllowance
-from pitwall_operator.kube.pools.manifests import Defaults
+from pitwall_operator.kube.pools.defaults import Defaults
 
 
 def add_pod_options(group: Any) -> None:

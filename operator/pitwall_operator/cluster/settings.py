@@ -14,7 +14,7 @@ from pitwall_operator.cluster import runtime_options
 from pitwall_operator.cluster.controller.controller import WORKERS
 from pitwall_operator.decision.permission.ownership import FlagPrefixes
 from pitwall_operator.decision.permission.runnable import Known
-from pitwall_operator.kube.pools.manifests import Defaults
+from pitwall_operator.kube.pools.defaults import Defaults
 
 TOKEN_VARIABLE: Final = "PITWALL_FLAGS_WRITE_TOKEN"  # noqa: S105 – the name of a variable
 DESCRIPTION: Final = """\

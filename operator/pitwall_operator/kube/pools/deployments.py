@@ -32,7 +32,8 @@ from pitwall_operator.kube.client import (
     Object,
 )
 from pitwall_operator.kube.pools import manifests, pods
-from pitwall_operator.kube.pools.manifests import APPLIED, Defaults, Owner, PoolRequest, pool_name, revision_name
+from pitwall_operator.kube.pools.defaults import Defaults
+from pitwall_operator.kube.pools.manifests import APPLIED, Owner, PoolRequest, pool_name, revision_name
 from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeNotFoundError, KubeRefusedError
 from pitwall_operator.values.observation import PoolSeen
 from pitwall_operator.values.platform import Pools

@@ -8,7 +8,8 @@ from pitwall_crds.names import Pool
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.pools import manifests
-from pitwall_operator.kube.pools.manifests import APPLIED, Defaults, Owner, PoolRequest
+from pitwall_operator.kube.pools.defaults import Defaults
+from pitwall_operator.kube.pools.manifests import APPLIED, Owner, PoolRequest
 from pitwall_operator.kube.pools.overlay import merge
 
 OWNER = Owner("shop", "aks-v1", "uid-1", "sampler")
