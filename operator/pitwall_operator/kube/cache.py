@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from pitwall_crds.names import FIELD_MANAGER, ObjectLabel
 from pitwall_operator.kube.client import BUDGETS, DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS, Kind, Object
-from pitwall_operator.kube.pools.manifests import APPLIED, ROLLOUT_LABEL
-from pitwall_operator.kube.whose import APPLIED_BY_US, is_applied
+from pitwall_operator.kube.whose import APPLIED, APPLIED_BY_US, ROLLOUT_LABEL, is_applied
 
 Key = tuple[str, str]
 """Namespace and name."""

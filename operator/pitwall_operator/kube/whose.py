@@ -11,6 +11,12 @@ from pitwall_crds.host.printable import printable
 from pitwall_crds.names import FIELD_MANAGER, MANAGED_BY, ObjectLabel
 from pitwall_operator.kube.client import VARIANTS, Kind, Object
 
+APPLIED: Final = "pitwall.dev/applied"
+"""Annotation of a Deployment: the digest of what was applied."""
+
+ROLLOUT_LABEL: Final = "pitwall.dev/rollout"
+"""Label of what belongs to a pool: the Rollout of the same namespace whose turns run and drain it."""
+
 APPLIED_BY_US: Final = "applied"
 """What the cache keeps of an object's managed fields."""
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pitwall_operator.kube import cache as caches
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS
-from pitwall_operator.kube.pools.manifests import ROLLOUT_LABEL
+from pitwall_operator.kube.whose import ROLLOUT_LABEL
 
 
 def metadata(name: str, version: int, **more: object) -> dict[str, object]:

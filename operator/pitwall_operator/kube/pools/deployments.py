@@ -33,7 +33,8 @@ from pitwall_operator.kube.client import (
 )
 from pitwall_operator.kube.pools import manifests, pods
 from pitwall_operator.kube.pools.defaults import Defaults
-from pitwall_operator.kube.pools.manifests import APPLIED, Owner, PoolRequest, pool_name, revision_name
+from pitwall_operator.kube.pools.manifests import Owner, PoolRequest, pool_name, revision_name
+from pitwall_operator.kube.whose import APPLIED
 from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeNotFoundError, KubeRefusedError
 from pitwall_operator.values.observation import PoolSeen
 from pitwall_operator.values.platform import Pools

@@ -21,15 +21,10 @@ from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.client import BUDGETS, CONFIG_MAPS, DEPLOYMENTS, REVISIONS, SERVICES, VARIANTS, Kind, Object
 from pitwall_operator.kube.pools.defaults import Defaults
 from pitwall_operator.kube.pools.overlay import merge
+from pitwall_operator.kube.whose import APPLIED, ROLLOUT_LABEL
 
 PORT: Final = 8000
 CONTAINER: Final = "runtime"
-APPLIED: Final = "pitwall.dev/applied"
-"""Annotation of a Deployment: the digest of what was applied."""
-
-ROLLOUT_LABEL: Final = "pitwall.dev/rollout"
-"""Label of what belongs to a pool: the Rollout of the same namespace whose turns run and drain it."""
-
 USER: Final = 65532
 CONFINEMENT: Final[Mapping[str, Any]] = {
     "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},

@@ -21,7 +21,7 @@ from pitwall_operator.kube.client import (
 )
 from pitwall_operator.kube.pools.defaults import Defaults
 from pitwall_operator.kube.pools.deployments import PODS_SECONDS, Deployments, kept_spec, ready_replicas, trouble
-from pitwall_operator.kube.pools.manifests import APPLIED, ROLLOUT_LABEL
+from pitwall_operator.kube.whose import APPLIED, ROLLOUT_LABEL
 from pitwall_operator.values.errors import KubeNotFoundError, KubeRefusedError
 from pitwall_operator.values.observation import PoolSeen
 

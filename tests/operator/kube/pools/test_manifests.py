@@ -9,8 +9,9 @@ from pitwall_crds.reading.load import revision_of
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.pools import manifests
 from pitwall_operator.kube.pools.defaults import Defaults
-from pitwall_operator.kube.pools.manifests import APPLIED, Owner, PoolRequest
+from pitwall_operator.kube.pools.manifests import Owner, PoolRequest
 from pitwall_operator.kube.pools.overlay import merge
+from pitwall_operator.kube.whose import APPLIED
 
 OWNER = Owner("shop", "aks-v1", "uid-1", "sampler")
 
