@@ -5,41 +5,25 @@ deleted, is seen as a pool of no revision, so the next decision runs it again.
 """
 
 import contextlib
-import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pydantic import ValidationError
-
-from pitwall_crds.names import MANAGED_BY, ObjectLabel, Pool
+from pitwall_crds.names import ObjectLabel, Pool
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube import whose
 from pitwall_operator.kube.allowed import template_problems
 from pitwall_operator.kube.cache import Cache, Key, key_of, rollout_of
-from pitwall_operator.kube.client import (
-    BUDGETS,
-    CONFIG_MAPS,
-    DEPLOYMENTS,
-    PODS,
-    REVISIONS,
-    ROLLOUTS,
-    SERVICES,
-    VARIANTS,
-    Kind,
-    Kube,
-    Object,
-)
+from pitwall_operator.kube.client import BUDGETS, DEPLOYMENTS, PODS, SERVICES, VARIANTS, Kind, Kube, Object
 from pitwall_operator.kube.pools import manifests, pods
 from pitwall_operator.kube.pools.defaults import Defaults
-from pitwall_operator.kube.pools.manifests import Owner, PoolRequest, pool_name, revision_name
+from pitwall_operator.kube.pools.manifests import Owner, PoolRequest, pool_name
+from pitwall_operator.kube.pools.revisions import Revisions
 from pitwall_operator.kube.whose import APPLIED
-from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeNotFoundError, KubeRefusedError
+from pitwall_operator.values.errors import KubeError, KubeNotFoundError, KubeRefusedError
 from pitwall_operator.values.observation import PoolSeen
 from pitwall_operator.values.platform import Pools
-
-log = logging.getLogger(__name__)
 
 DRIFTED: Final = ""
 """The revision of a pool whose objects are not as they were applied."""
@@ -54,9 +38,6 @@ PODS_SECONDS: Final = 5.0
 
 REFUSALS: Final = frozenset({"FailedCreate", "FailedDelete"})
 """Reasons of a Deployment whose pods somebody refuses: a quota, a policy, a webhook."""
-
-KEPT_REVISIONS: Final = 5
-"""So many revisions of a variant are kept although nothing runs them."""
 
 Mark = tuple[str, str]
 
@@ -196,21 +177,14 @@ class RolloutPools:
         is_new = known is None or known.revision != revision
         for kind in PARTS if is_new else (DEPLOYMENTS,):
             await self._refuse_taken(kind, key, owner)
-        image = await self._revision_image(owner, variant, revision, probably_new=known is None)
+        revisions = self._revisions()
+        image = await revisions.image(owner, variant, revision, probably_new=known is None)
         if is_new:
-            await self._keep_file(manifests.config_map(owner, variant, revision))
+            await revisions.keep_file(owner, variant, revision)
             await self.shared.apply(SERVICES, manifests.service(owner, pool))
             await self.shared.apply(BUDGETS, manifests.disruption_budget(owner, pool))
         wanted = PoolRequest(variant, revision, image, pool, replicas)
         await self.shared.apply(DEPLOYMENTS, manifests.deployment(owner, wanted, self.shared.defaults))
-
-    async def _keep_file(self, manifest: Object) -> None:
-        """The file of a revision. One that another version wrote says the same in other words, and stays."""
-        try:
-            await self.shared.kube.apply(CONFIG_MAPS, manifest)
-        except KubeRefusedError as error:
-            if "immutable" not in str(error):
-                raise
 
     async def drain(self, variant: str, pool: Pool) -> None:
         """Delete the pool. Its pods leave the EndpointSlices at once and have their grace period to finish. Raises
@@ -229,6 +203,9 @@ class RolloutPools:
     def targets(self) -> tuple[str, ...]:
         """None: Prometheus collects the counters."""
         return ()
+
+    def _revisions(self) -> Revisions:
+        return Revisions(self.shared.kube, self.shared.cache, self.rollout, self.shared.defaults.image)
 
     def _owner(self, variant: str) -> Owner:
         namespace, rollout = self.rollout
@@ -255,68 +232,6 @@ class RolloutPools:
         other = rollout_of(found)
         if other not in (None, self.rollout) and self.shared.cache.stays(other):
             raise KubeRefusedError(f"{kind.name} {key[1]!r} is run by Rollout {other[1]!r}; a variant has one Rollout")
-
-    async def _revision_image(self, owner: Owner, variant: SamplerVariant, revision: str, *, probably_new: bool) -> str:
-        """The image that this revision runs for good; an upgrade of the operator changes no running variant."""
-        found = None if probably_new else await self._kept_revision(owner, revision)
-        if found is None:
-            image = variant.spec.runtime.image or self.shared.defaults.image
-            number = max(1, variant.metadata.generation)
-            kept = manifests.controller_revision(owner, variant, revision, image, number)
-            try:
-                found = await self.shared.kube.create(REVISIONS, kept)
-            except KubeConflictError:
-                found = await self.shared.kube.get(REVISIONS, owner.namespace, revision_name(owner.name, revision))
-            if number > KEPT_REVISIONS:  # each generation has one revision at most
-                await self._forget_old_revisions(owner, revision)
-        known = (found.get("data") or {}).get("image")
-        if not isinstance(known, str) or not known:
-            name = revision_name(owner.name, revision)
-            raise KubeRefusedError(f"ControllerRevision {name!r} names no image: delete it, and it is made anew")
-        return known
-
-    async def _kept_revision(self, owner: Owner, revision: str) -> Object | None:
-        try:
-            return await self.shared.kube.get(REVISIONS, owner.namespace, revision_name(owner.name, revision))
-        except KubeNotFoundError:
-            return None
-
-    async def _forget_old_revisions(self, owner: Owner, newest: str) -> None:
-        """Delete what was kept of revisions that nothing runs or returns to, but for the last few."""
-        status = (self.shared.cache.get(ROLLOUTS, self.rollout) or {}).get("status") or {}
-        running = {found["metadata"]["labels"].get(ObjectLabel.REVISION) for found in self._deployments()}
-        served = {one.get("revision") for one in status.get("served") or ()}
-        needed = {newest, *served, status.get("stableRevision"), status.get("candidateRevision"), *running}
-        selector = f"{ObjectLabel.MANAGED_BY}={MANAGED_BY},{ObjectLabel.VARIANT}={owner.name}"
-        try:
-            kept = [
-                found
-                async for page in self.shared.kube.pages(REVISIONS, owner.namespace, selector, heads=True)
-                for found in page["items"]
-            ]
-            kept.sort(key=lambda found: str(found["metadata"]["creationTimestamp"]))
-            for found in kept[:-KEPT_REVISIONS]:
-                if found["metadata"]["labels"].get(ObjectLabel.REVISION) not in needed:
-                    for kind in (CONFIG_MAPS, REVISIONS):
-                        await self.shared.kube.delete(kind, *key_of(found))
-        except KubeError as error:
-            log.warning("old revisions of %s/%s stay: %s", owner.namespace, owner.name, error)
-
-    def _deployments(self) -> Iterator[Object]:
-        return self.shared.cache.deployments_of(self.rollout)
-
-
-async def kept_spec(kube: Kube, namespace: str, variant: str, revision: str) -> SamplerVariant | None:
-    """A revision's spec as it was kept when it was first run; None where it is gone, or nobody can read it any more."""
-    try:
-        found = await kube.get(REVISIONS, namespace, revision_name(variant, revision))
-    except KubeNotFoundError:
-        return None
-    try:
-        return SamplerVariant.model_validate(found["data"]["spec"])
-    except (ValidationError, KeyError, TypeError) as error:
-        log.warning("the kept revision %s of %s/%s cannot be read: %s", revision, namespace, variant, error)
-        return None
 
 
 def ready_replicas(deployment: Object) -> int:

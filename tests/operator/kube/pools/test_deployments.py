@@ -20,7 +20,7 @@ from pitwall_operator.kube.client import (
     VARIANTS,
 )
 from pitwall_operator.kube.pools.defaults import Defaults
-from pitwall_operator.kube.pools.deployments import PODS_SECONDS, Deployments, kept_spec, ready_replicas, trouble
+from pitwall_operator.kube.pools.deployments import PODS_SECONDS, Deployments, ready_replicas, trouble
 from pitwall_operator.kube.whose import APPLIED, ROLLOUT_LABEL
 from pitwall_operator.values.errors import KubeNotFoundError, KubeRefusedError
 from pitwall_operator.values.observation import PoolSeen
@@ -351,55 +351,6 @@ async def test_pods_that_are_not_ready_are_asked_now_and_then(deployments, cache
     assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN].trouble == "pod p: ErrImagePull"
     cache.put(DEPLOYMENTS, deployment(2, ready=1))
     assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN].trouble == ""
-
-
-async def test_old_revisions_go_but_what_is_needed_and_the_last_five_stay(deployments, cache, api):
-    place(cache)
-    declared = variant(generation=9)
-    revision = revision_of(declared)
-    serve(api, revision)
-    stored = {"namespace": "shop", "name": "sampler", "resourceVersion": "1"}
-    cache.put(ROLLOUTS, {"metadata": stored, "spec": {}, "status": {"stableRevision": "old1"}})
-    kept = [
-        {"metadata": {"namespace": "shop", "name": f"aks-v1-old{n}", "creationTimestamp": f"2026-01-0{n + 1}",
-                      "labels": {"pitwall.dev/revision": f"old{n}"}}}
-        for n in range(8)
-    ]  # fmt: skip
-    api.on("GET", REVISIONS.path("shop"), 200, {"metadata": {}, "items": kept[::-1]})
-    await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 1)
-
-    gone = [target.rsplit("/", 1)[-1] for method, target in api.asked() if method == "DELETE"]
-    assert gone == ["aks-v1-old0", "aks-v1-old0", "aks-v1-old2", "aks-v1-old2"]
-
-
-async def test_old_revisions_that_cannot_be_listed_stay_and_the_pool_runs(deployments, cache, api, caplog):
-    declared = variant(generation=9)
-    revision = revision_of(declared)
-    serve(api, revision)
-    api.on("GET", REVISIONS.path("shop"), 403, {"message": "forbidden"})
-    await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 1)
-
-    assert api.asked()[-1][0] == "PATCH"
-    assert "old revisions of shop/aks-v1 stay" in caplog.text
-
-
-async def test_a_kept_revision_without_an_image_is_said_to_be_one(deployments, cache, api):
-    declared = variant()
-    revision = revision_of(declared)
-    serve(api, revision)
-    api.on("POST", REVISIONS.path("shop"), 409, {"message": "exists"})
-    api.on("GET", REVISIONS.path("shop", f"aks-v1-{revision}"), 200, {"metadata": {}})
-
-    with pytest.raises(KubeRefusedError, match="names no image: delete it, and it is made anew"):
-        await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 1)
-
-
-async def test_a_kept_spec_comes_back_as_it_was_or_not_at_all(kube, api):
-    declared = variant()
-    api.on("GET", REVISIONS.path("shop", "aks-v1-r1"), 200, {"data": {"spec": declared.to_manifest()}})
-
-    assert (await kept_spec(kube, "shop", "aks-v1", "r1")).spec == declared.spec
-    assert await kept_spec(kube, "shop", "aks-v1", "r2") is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""What is kept of a variant's revisions: what something needs and the last few, with the image that each began with."""
+
+from typing import Any
+
+import pytest
+
+from pitwall_crds.variant import SamplerVariant
+from pitwall_operator.kube.cache import Cache
+from pitwall_operator.kube.client import DEPLOYMENTS, REVISIONS, ROLLOUTS
+from pitwall_operator.kube.pools.manifests import Owner
+from pitwall_operator.kube.pools.revisions import Revisions, kept_spec
+from pitwall_operator.kube.whose import ROLLOUT_LABEL
+from pitwall_operator.values.errors import KubeRefusedError
+
+OWNER = Owner("shop", "aks-v1", "u-aks", "sampler")
+ALL, NEWEST = REVISIONS.path("shop"), REVISIONS.path("shop", "aks-v1-new")
+
+
+def variant(generation: int = 1) -> SamplerVariant:
+    head = {"name": "aks-v1", "namespace": "shop", "uid": "u-aks", "generation": generation}
+    return SamplerVariant.model_validate({"metadata": head, "spec": {"sampler": {"name": "aks"}}})
+
+
+@pytest.fixture
+def cache() -> Cache:
+    return Cache()
+
+
+@pytest.fixture
+async def revisions(kube, cache) -> Revisions:
+    return Revisions(kube, cache, ("shop", "sampler"), "runtime:1")
+
+
+@pytest.fixture
+def api_that_keeps(api):
+    """It takes every new revision as it was sent."""
+    api.answers[("POST", ALL)] = lambda body: (200, body)
+    return api
+
+
+def kept(number: int) -> dict[str, Any]:
+    head = {"namespace": "shop", "name": f"aks-v1-old{number}", "creationTimestamp": f"2026-01-0{number + 1}"}
+    return {"metadata": {**head, "labels": {"pitwall.dev/revision": f"old{number}"}}}
+
+
+async def test_old_revisions_go_but_what_is_needed_and_the_last_five_stay(revisions, cache, api_that_keeps):
+    stored = {"namespace": "shop", "name": "sampler", "resourceVersion": "1"}
+    cache.put(ROLLOUTS, {"metadata": stored, "spec": {}, "status": {"stableRevision": "old1"}})
+    labels = {ROLLOUT_LABEL: "sampler", "pitwall.dev/revision": "old3"}
+    running = {"namespace": "shop", "name": "aks-v1", "resourceVersion": "1", "labels": labels}
+    cache.put(DEPLOYMENTS, {"metadata": running, "spec": {}})
+    listed = [kept(number) for number in reversed(range(9))]
+    api_that_keeps.on("GET", ALL, 200, {"metadata": {}, "items": listed})
+    await revisions.image(OWNER, variant(generation=9), "new", probably_new=True)
+
+    gone = [target.rsplit("/", 1)[-1] for method, target in api_that_keeps.asked() if method == "DELETE"]
+    assert gone == ["aks-v1-old0", "aks-v1-old0", "aks-v1-old2", "aks-v1-old2"]
+
+
+async def test_old_revisions_that_cannot_be_listed_stay_and_the_new_one_is_run(revisions, api_that_keeps, caplog):
+    api_that_keeps.on("GET", ALL, 403, {"message": "forbidden"})
+
+    assert await revisions.image(OWNER, variant(generation=9), "new", probably_new=True) == "runtime:1"
+    assert "old revisions of shop/aks-v1 stay" in caplog.text
+
+
+async def test_a_kept_revision_without_an_image_is_said_to_be_one(revisions, api):
+    api.on("POST", ALL, 409, {"message": "exists"})
+    api.on("GET", NEWEST, 200, {"metadata": {}})
+
+    with pytest.raises(KubeRefusedError, match="names no image: delete it, and it is made anew"):
+        await revisions.image(OWNER, variant(), "new", probably_new=True)
+
+
+async def test_a_kept_spec_comes_back_as_it_was_or_not_at_all(kube, api):
+    declared = variant()
+    api.on("GET", REVISIONS.path("shop", "aks-v1-r1"), 200, {"data": {"spec": declared.to_manifest()}})
+
+    assert (await kept_spec(kube, "shop", "aks-v1", "r1")).spec == declared.spec
+    assert await kept_spec(kube, "shop", "aks-v1", "r2") is None
