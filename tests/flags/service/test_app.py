@@ -2,60 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from pitwall_flags.flag.record import Intent
-from pitwall_flags.service.app import build_app
-from pitwall_flags.service.auth import AccessTokens, TokenScope
-from pitwall_flags.service.publish import Publisher
 from pitwall_flags.storage.store import FlagStore
 
-TOKENS = AccessTokens.from_environment(
-    {f"PITWALL_FLAGS_{scope.upper()}_TOKEN": f"{scope}-token-of-the-tests" for scope in TokenScope}
-)
 WHY = {"actor": "kim", "reason": "by hand"}
 ANN = {"context": {"targetingKey": "ann"}}
-
-
-class FlagsDesk:
-    """The application over a database of its own, and a client of it."""
-
-    def __init__(self, store: FlagStore, tokens: AccessTokens, origins: tuple[str, ...] = ()) -> None:
-        self.store = store
-        self.publisher = Publisher(store, "tests")
-        self.app = build_app(store, self.publisher, tokens, cors_origins=origins)
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        self.http = httpx.AsyncClient(transport=transport, base_url="http://flags")
-
-    async def put(self, key: str, document: Any, version: int | None = None, **headers: str) -> httpx.Response:
-        seen = {"If-None-Match": "*"} if version is None else {"If-Match": f'"{version}"'}
-        return await self.http.put(f"/v1/flags/{key}", json={"document": document, **WHY}, headers={**seen, **headers})
-
-
-async def opened(folder: Path, tokens: AccessTokens) -> AsyncIterator[FlagsDesk]:
-    store = await FlagStore.open(f"sqlite+aiosqlite:///{folder}/flags.db")
-    desk = FlagsDesk(store, tokens)
-    await desk.publisher.refresh()
-    yield desk
-    await desk.http.aclose()
-    await store.close()
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[FlagsDesk]:
-    async for desk in opened(tmp_path, AccessTokens()):
-        yield desk
-
-
-@pytest.fixture
-async def guarded(tmp_path: Path) -> AsyncIterator[FlagsDesk]:
-    async for desk in opened(tmp_path, TOKENS):
-        yield desk
 
 
 @pytest.mark.parametrize(
@@ -121,86 +75,6 @@ async def test_a_killed_flag_is_neither_deleted_nor_born_again_without_its_kill(
     assert deleted.status_code == 409
     assert "/release first" in deleted.json()["error"]
     assert shadow.json()["killed"] is True
-
-
-async def test_a_request_that_is_repeated_after_its_flag_is_gone_is_a_conflict_and_makes_nothing(desk, split):
-    once = {"Idempotency-Key": "request-1"}
-    await desk.put("f", split(0), **once)
-    await desk.http.delete("/v1/flags/f", params=WHY, headers={"If-Match": '"1"'})
-
-    again = await desk.put("f", split(0), **once)
-
-    assert again.status_code == 412
-    assert await desk.store.get("f") is None
-    assert await desk.store.revision() == 2, "the number that the repeated request took is given back"
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        pytest.param("PUT", "/v1/flags/f", {"document": 3, **WHY}, id="another document"),
-        pytest.param("PUT", "/v1/flags/f", {"document": 0, "actor": "ann", "reason": "by hand"}, id="another writer"),
-        pytest.param("PUT", "/v1/flags/f", {"document": 0, "actor": "kim", "reason": "no"}, id="another reason"),
-        pytest.param("POST", "/v1/flags/f/kill", WHY, id="a kill"),
-        pytest.param("POST", "/v1/flags/f/release", WHY, id="a release"),
-        pytest.param("DELETE", "/v1/flags/f?actor=kim&reason=by+hand", None, id="a deletion"),
-    ],
-)
-@pytest.mark.parametrize("later", ["at once", "after a kill", "after another write"])
-async def test_another_request_under_a_used_key_is_refused_not_lost(desk, split, method, path, body, later):
-    once = {"Idempotency-Key": "request-1", "If-Match": '"1"'}
-    await desk.put("f", split(0), **{"Idempotency-Key": "request-1"})
-    if later == "after a kill":
-        await desk.http.post("/v1/flags/f/kill", json=WHY)
-    if later == "after another write":
-        await desk.put("f", split(7), 1)
-    revision = await desk.store.revision()
-    if body and "document" in body:
-        body = {**body, "document": split(body["document"])}
-
-    other = await desk.http.request(method, path, json=body, headers=once)
-
-    assert other.status_code == 422
-    assert "'request-1' was used for another request" in other.json()["error"]
-    assert await desk.store.revision() == revision, "nothing was applied, nor a number taken"
-    assert (await desk.put("f", split(0), **{"Idempotency-Key": "request-1"})).status_code == 201, "the same again"
-
-
-async def test_what_was_written_to_a_killed_flag_is_told_from_another_request(desk, split):
-    once = {"Idempotency-Key": "request-1"}
-    await desk.put("f", split(0))
-    await desk.http.post("/v1/flags/f/kill", json=WHY)
-    await desk.put("f", split(5), 2, **once)
-
-    assert (await desk.put("f", split(5), 2, **once)).json()["version"] == 3
-    assert (await desk.put("f", split(6), 2, **once)).status_code == 422
-
-
-@pytest.mark.parametrize("method", ["PUT", "kill"])
-async def test_a_kill_under_a_key_that_was_used_for_one_of_its_copies_is_refused(desk, split, method):
-    once = {"Idempotency-Key": "request-1"}
-    await desk.put("f", split(0))
-    await desk.put("f.shadow", split(0), **(once if method == "PUT" else {}))
-    if method == "kill":
-        await desk.http.post("/v1/flags/f.shadow/kill", json=WHY, headers=once)
-
-    refused = await desk.http.post("/v1/flags/f/kill", json=WHY, headers=once)
-
-    assert refused.status_code == 422
-    assert not (await desk.store.get("f")).killed
-
-
-async def test_other_lines_of_a_record_under_a_used_key_are_refused_not_lost(desk):
-    async def append(*lines: dict[str, Any]) -> httpx.Response:
-        body, once = {"lines": lines}, {"Idempotency-Key": "request-1"}
-        return await desk.http.post("/v1/journal/team/sampler", json=body, headers=once)
-
-    first, again = await append({"a": 1}, {"a": 2}), await append({"a": 1}, {"a": 2})
-    others = [await append({"a": 1}), await append({"a": 1}, {"a": 3}), await append({"a": 1}, {"a": 2}, {"a": 3})]
-
-    assert first.json() == again.json() == {"last": 2}
-    assert [other.status_code for other in others] == [422, 422, 422]
-    assert "'request-1' was used for another request" in others[0].json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -348,7 +222,7 @@ def end_of_connections() -> None:
 
 
 async def test_a_service_is_ready_only_when_it_has_read_its_flags(desk):
-    fresh = FlagsDesk(desk.store, AccessTokens())
+    fresh = desk.beside()
     before = await fresh.http.get("/readyz")
     await fresh.publisher.refresh()
     after = await fresh.http.get("/readyz")
@@ -386,56 +260,3 @@ async def test_a_tag_that_a_compressing_proxy_made_weak_still_stands_for_its_ver
     first = await desk.http.post("/ofrep/v1/evaluate/flags", json=ANN)
     weak = {"If-None-Match": f'"other", W/{first.headers["ETag"]}'}
     assert (await desk.http.post("/ofrep/v1/evaluate/flags", json=ANN, headers=weak)).status_code == 304
-
-
-PAGE = "https://app.example.com"
-
-
-@pytest.fixture
-async def browsed(guarded: FlagsDesk) -> AsyncIterator[FlagsDesk]:
-    desk = FlagsDesk(guarded.store, TOKENS, (PAGE,))
-    await desk.publisher.refresh()
-    yield desk
-    await desk.http.aclose()
-
-
-def preflight(origin: str, method: str = "POST") -> dict[str, str]:
-    asked = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": "authorization,content-type"}
-    return {"Origin": origin, **asked}
-
-
-async def test_a_page_of_an_allowed_origin_may_evaluate_and_sees_tags_and_refusals(browsed, split):
-    await browsed.publisher.refresh()
-    asked = await browsed.http.options("/ofrep/v1/evaluate/flags", headers=preflight(PAGE))
-    token = {"Authorization": "Bearer evaluate-token-of-the-tests", "Origin": PAGE}
-    answer = await browsed.http.post("/ofrep/v1/evaluate/flags", json=ANN, headers=token)
-    refused = await browsed.http.post("/ofrep/v1/evaluate/flags/f", json=ANN, headers={"Origin": PAGE})
-
-    assert asked.status_code == 200
-    assert "authorization" in asked.headers["Access-Control-Allow-Headers"].lower()
-    assert answer.status_code == 200
-    assert refused.status_code == 401
-    for one in (asked, answer, refused):
-        assert one.headers["Access-Control-Allow-Origin"] == PAGE
-    assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
-
-
-@pytest.mark.parametrize(
-    ("path", "origin"),
-    [
-        pytest.param("/ofrep/v1/evaluate/flags", "https://evil.example.com", id="another origin"),
-        pytest.param("/v1/flags/f", PAGE, id="the admin API"),
-        pytest.param("/v1/flags/f/kill", PAGE, id="the kill switch"),
-    ],
-)
-async def test_no_other_page_and_no_other_path_is_opened_to_browsers(browsed, path, origin):
-    asked = await browsed.http.options(path, headers=preflight(origin))
-    read = await browsed.http.get(path, headers={"Origin": origin})
-
-    assert "access-control-allow-origin" not in {*asked.headers, *read.headers}
-
-
-async def test_without_origins_no_page_is_let_in(desk):
-    answer = await desk.http.post("/ofrep/v1/evaluate/flags", json=ANN, headers={"Origin": PAGE})
-
-    assert "access-control-allow-origin" not in answer.headers
