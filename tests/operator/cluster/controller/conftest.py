@@ -33,6 +33,9 @@ class FakeKube:
             raise KubeUnreachableError("down")
         yield {"metadata": {"resourceVersion": "100"}, "items": self.items.get(kind.plural, [])}
 
+    async def get(self, kind: Any, namespace: str, name: str) -> Any:
+        return next(one for one in self.items[kind.plural] if one["metadata"]["name"] == name)
+
 
 class FakeReconciler:
     """Turns that are counted, and end as told."""

@@ -21,3 +21,14 @@ async def test_an_object_at_which_the_operator_breaks_keeps_nobody_else_from_bei
     async with world.running():
         world.leading.set()
         await world.until(lambda: world.reconciler.taken[B])
+
+
+async def test_what_the_watches_missed_is_found_by_a_comparison(world):
+    world.reconciler.resync_seconds = 0.01
+    world.kube.items["rollouts"] = [world.rollout("ghost", 5)]
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: world.reconciler.taken[("shop", "ghost")])
+        world.kube.items["rollouts"] = [world.rollout("a")]
+        await world.until(lambda: world.reconciler.taken[A])
+        await world.until(lambda: world.cache.get(ROLLOUTS, ("shop", "ghost")) is None)
