@@ -64,7 +64,7 @@ def simulate(
         questions = draw_questions(scenario, number, draw, only_arms=share < 1)
         done, _ = complete(scenario, questions, number, draw, with_stable=with_stable)
         if scenario.sticky:  # else users are nobody in particular
-            questions = replace(questions, is_trial=trials(questions))
+            questions = replace(questions, is_trial=trials(questions, done))
         at = {CONTROL: edges, CANDIDATE: candidate_edges(edges), STABLE: edges}
         parts.append(
             [

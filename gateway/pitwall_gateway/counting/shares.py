@@ -1,7 +1,8 @@
 """Keeps any one user or caller from having more than a share of what gates weigh.
 
-A trial counts while its party has no more than the share of all that counted, or not yet a few. Whether it does depends
-on who and when, never on what is said. Pure: no clock, chance or I/O.
+A trial counts while its party has no more than the share of all that counted, and of those that showed what few show,
+or not yet a few. Whether it does depends on who, when and what was before, never on what it will show itself. Pure: no
+clock, chance or I/O.
 """
 
 from collections import Counter, OrderedDict
@@ -14,6 +15,7 @@ from typing import Final
 
 from pitwall_crds.names import TrialKind
 from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.tails import Shown, Tails
 from pitwall_gateway.values.speaker import Party
 
 RUNS: Final = 2
@@ -35,7 +37,8 @@ class Excess(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ShareRule:
-    """The largest part of an arm's trials of one kind that may be one user's, and how many always count. 1 is no limit.
+    """The largest part of an arm's trials of one kind, of all and of those beyond any edge, that may be one user's, and
+    how many always count. 1 is no limit.
 
     Attributes:
         user: the part; callers have theirs in their own limits.
@@ -78,6 +81,7 @@ class _Kind:
     total: int = 0
     callers: Frequent = field(default_factory=Frequent)
     persons: Frequent = field(default_factory=Frequent)
+    tails: Tails = field(default_factory=Tails)
 
 
 class Shares:
@@ -105,11 +109,29 @@ class Shares:
         # A caller that has a share may invent users: at first it counts as one.
         if self._is_over(known.callers.count(party.caller), known.total, self._caller_share(party.caller), first):
             return Excess.CALLER
+        for reason, name, share in self._shareholders(party):
+            if known.tails.is_over(f"{reason} {name}", share, first):
+                return reason
         known.total += 1
         known.callers.add(party.caller)
         if party.person:
             known.persons.add(party.person)
         return None
+
+    def opened(self, series: ArmSeries, kind: str, party: Party) -> None:
+        """A trial that counts begins, and will end."""
+        if tails := self._tails(series, kind):
+            tails.opened(self._names(party))
+
+    def ended(self, series: ArmSeries, kind: str, party: Party, shown: Shown) -> None:
+        """A trial that counts ended, and showed this."""
+        if tails := self._tails(series, kind):
+            tails.ended(self._names(party), shown)
+
+    def showed(self, series: ArmSeries, kind: str, party: Party, shown: Shown) -> None:
+        """A trial that counts showed this besides."""
+        if tails := self._tails(series, kind):
+            tails.showed(self._names(party), shown)
 
     def callers(self, number: int) -> Iterator[tuple[ArmSeries, str, dict[str, int]]]:
         """Whose trials count, of each arm, run and kind: of so many callers with most of them in all arms together, and
@@ -121,6 +143,21 @@ class Shares:
                 for series, known in arms.items():
                     told = {name: known.callers.count(name) for name in named}
                     yield series, wanted, {**told, "": known.total - sum(told.values())}
+
+    def _tails(self, series: ArmSeries, kind: str) -> Tails | None:
+        """Where it is counted what these trials show; nowhere for a run that is over, or none."""
+        known = self._runs.get(series.run, {}).get((series, kind))
+        return known.tails if known else None
+
+    def _shareholders(self, party: Party) -> Iterator[tuple[Excess, str, float]]:
+        """Who of a party has a share, and which."""
+        if party.person and self._rule.user < 1:
+            yield Excess.USER, party.person, self._rule.user
+        if (share := self._caller_share(party.caller)) < 1:
+            yield Excess.CALLER, party.caller, share
+
+    def _names(self, party: Party) -> list[str]:
+        return [f"{reason} {name}" for reason, name, _ in self._shareholders(party)]
 
     @staticmethod
     def _most(arms: Iterable[_Kind], number: int) -> list[str]:

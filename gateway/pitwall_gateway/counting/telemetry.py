@@ -19,6 +19,7 @@ from pitwall_crds.names import (
     TrialKind,
     opinion_kind,
 )
+from pitwall_gateway.counting import tails
 from pitwall_gateway.counting.callers_gauge import CallersGauge
 from pitwall_gateway.counting.evidence import EvidenceCounters
 from pitwall_gateway.counting.exposition import written
@@ -26,6 +27,8 @@ from pitwall_gateway.counting.memory_gauges import MemoryGauges
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.shares import Excess, ShareRule, Shares
 from pitwall_gateway.counting.silence_gauge import SilenceGauge, SilenceSeconds
+from pitwall_gateway.counting.tally import End, Waiting
+from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.speaker import NOBODY, Party
 
 log = logging.getLogger(__name__)
@@ -88,6 +91,8 @@ class GatewayTelemetry:
         share already."""
         excess = self._shares.take(series, kind, party)
         if excess is None:
+            if kind == TrialKind.QUESTION:
+                self._shares.opened(series, kind, party)
             return series
         self._capped(series.variant, series.arm, excess).inc()
         if (series.run, excess) not in self._told:
@@ -101,6 +106,18 @@ class GatewayTelemetry:
                 kind,
             )
         return replace(series, run="")
+
+    def closed(
+        self, waiting: Waiting, series: ArmSeries, kind: TrialKind, party: Party, end: End, seconds: float
+    ) -> None:
+        """A question or copy of this party ended, after so many seconds."""
+        self.evidence.closed(waiting, end, seconds)
+        self._shares.ended(series, kind, party, tails.of_end(end, seconds))
+
+    def measured(self, series: ArmSeries, kind: TrialKind, party: Party, answer: VariantAnswer) -> None:
+        """The assigned variant's own answer, and what it tells of itself."""
+        self.evidence.measured(series, answer)
+        self._shares.showed(series, kind, party, tails.of_answer(answer))
 
     def answered(self, series: ArmSeries, seconds: float) -> None:
         """The assigned variant answered after this many seconds."""
@@ -129,7 +146,10 @@ class GatewayTelemetry:
     def quality(self, series: ArmSeries, signal: Signal, unit: str, outcome: Outcome, party: Party = NOBODY) -> None:
         """One quality trial of this party got its label."""
         self._quality(series.variant, series.arm, signal, unit, outcome).inc()
-        self.evidence.quality(self.weighed(series, opinion_kind(signal, unit), party), signal, unit, outcome)
+        kind = opinion_kind(signal, unit)
+        counted = self.weighed(series, kind, party)
+        self._shares.ended(counted, kind, party, {outcome: 1.0})
+        self.evidence.quality(counted, signal, unit, outcome)
 
     def shadow_pair(self, series: ArmSeries, outcome: Outcome) -> None:
         """A copy of an answered question was answered too, or was not."""

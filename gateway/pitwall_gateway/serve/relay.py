@@ -24,6 +24,7 @@ from pitwall_gateway.values.answer import (
     same_video,
 )
 from pitwall_gateway.values.question import Question
+from pitwall_gateway.values.speaker import Party
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,8 @@ class Relay:
             end = served.end
         finally:
             seconds = time.monotonic() - started
-            self._telemetry.evidence.closed(waiting, end, seconds)
-        self._count(served, seconds)
+            self._telemetry.closed(waiting, assigned, TrialKind.QUESTION, question.party, end, seconds)
+        self._count(served, question.party, seconds)
         if isinstance(served.reply, VariantAnswer):
             self._recent.keep(question.body, question.party)
         return served
@@ -189,7 +190,7 @@ class Relay:
             self._circuits.failed(call)
         return RelayedAnswer(reply, served.assigned, stable, failure)
 
-    def _count(self, served: RelayedAnswer, seconds: float) -> None:
+    def _count(self, served: RelayedAnswer, party: Party, seconds: float) -> None:
         match served.reply:
             case VariantRefusal(status=status):
                 self._telemetry.refused(served.assigned, status)
@@ -199,7 +200,7 @@ class Relay:
                 self._telemetry.fell_back(served.assigned, served.fallback, seconds)
             case VariantAnswer() as answer:
                 self._telemetry.answered(served.assigned, seconds)
-                self._telemetry.evidence.measured(served.assigned, answer)
+                self._telemetry.measured(served.assigned, TrialKind.QUESTION, party, answer)
 
 
 def _within(reply: Reply, seconds: float, usual: float) -> Reply:

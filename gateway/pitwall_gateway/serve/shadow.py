@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pitwall_crds.host.logs import fields
-from pitwall_crds.names import Arm, CacheResult, Header, Outcome
+from pitwall_crds.names import Arm, CacheResult, Header, Outcome, TrialKind
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
@@ -118,12 +118,12 @@ class Shadow:
             end = _end(reply, copy.primary)
             compared = copy.primary is not None and end is not End.UNMEASURED and not _other_video(reply, copy.primary)
         finally:
-            self._telemetry.evidence.closed(waiting, end, time.monotonic() - started)
+            self._telemetry.closed(waiting, series, TrialKind.COPY, copy.party, end, time.monotonic() - started)
         if answer is None:
             self._telemetry.failed(series)
         else:
             self._telemetry.answered(series, answer.seconds)
-            self._telemetry.evidence.measured(series, answer)
+            self._telemetry.measured(series, TrialKind.COPY, copy.party, answer)
         if copy.primary is not None and compared:
             self._telemetry.shadow_pair(series, Outcome.OK if answer else Outcome.ERROR)
         if copy.primary is not None and compared and answer is not None:

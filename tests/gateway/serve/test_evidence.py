@@ -7,6 +7,8 @@ import httpx
 import pytest
 
 from pitwall_crds.names import LATENCY_EDGES, Metric
+from pitwall_gateway.counting.shares import ShareRule
+from pitwall_gateway.counting.tails import FIRST
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.feedback.ledger import LedgerRule
 from pitwall_gateway.flags.assign import Assigner
@@ -41,6 +43,19 @@ def test_an_answer_counts_on_its_arm_and_run_with_everything_that_it_tells(pit, 
     assert pit.metric(Metric.EVIDENCE_CACHE_QUERIES, **CANDIDATE, result="cold") == 1
     assert pit.metric(Metric.EVIDENCE_QUERIES) == 1
     assert pit.metric(Metric.EVIDENCE_CALLERS, **CANDIDATE, kind="question", caller="local") == 1
+
+
+def test_of_a_user_whose_answers_alone_are_large_no_more_count_than_cannot_look_like_harm(pit, duel):
+    _, candidate = duel("candidate", runs=RUNS, rules=Rules(shares=ShareRule(user=0.05)), tokens=150)
+    for number in range(40):
+        pit.ask(f"user-{number}")
+    candidate.tokens = 9000
+    for _ in range(8):
+        pit.ask("ann")
+
+    assert pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE, outcome="ok") == 40 + FIRST
+    assert pit.metric(Metric.EVIDENCE_VALUE, **CANDIDATE, quantity="tokens") == 40 * 150 + FIRST * 9000
+    assert pit.metric(Metric.CAPPED_TRIALS, reason="user") == 8 - FIRST
 
 
 def test_a_question_that_is_stuck_counts_as_slow_before_it_ends(pit, duel):
