@@ -26,10 +26,12 @@ class Deadline:
     """The moment by which a question must be answered. Shared by all threads that work on the question.
 
     `party` is whose question it is, a caller and, behind a dot, a user; empty where it is nobody's in particular.
+    `preparing`: what it waits for is made of its video for the first time here, frames or embeddings.
     """
 
     def __init__(self, seconds: float = math.inf, party: str = "") -> None:
         self.seconds, self.party = seconds, party
+        self.preparing = False
         self._ends = time.monotonic() + seconds
         self._given_up = threading.Event()
         self._guard = threading.Lock()

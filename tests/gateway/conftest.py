@@ -70,6 +70,8 @@ class Runtime:
     details: dict[str, Any] = field(default_factory=dict)
     refuses_about: str | None = None
     """What a refusal says of the video that was asked about."""
+    prepares: bool = False
+    """Whether it was still preparing that video."""
     seen: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
@@ -102,7 +104,11 @@ class Runtime:
                 self.fails_first -= 1
                 return JSONResponse({"error": {"message": "not yet"}}, 500)
             if self.status != 200:
-                told = {} if self.refuses_about is None else {"pitwall": {"video": self.refuses_about}}
+                told = (
+                    {}
+                    if self.refuses_about is None
+                    else {"pitwall": {"video": self.refuses_about, "preparing": self.prepares}}
+                )
                 error = {"error": {"message": self.words, "type": "x", "code": "y"}}
                 return JSONResponse({**error, **told}, self.status)
             answer = completion(self.name, self.tokens, self.cache)

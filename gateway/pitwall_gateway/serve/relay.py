@@ -21,6 +21,7 @@ from pitwall_gateway.values.answer import (
     VariantAnswer,
     VariantFailure,
     VariantRefusal,
+    is_fair,
     same_video,
 )
 from pitwall_gateway.values.question import Question
@@ -70,8 +71,6 @@ class RelayedAnswer:
 
 FIRST_PART: Final = 2 / 3
 """Of a question's time, what the assigned variant has; the rest is for stable, should it fail."""
-FAIR_PART: Final = 1 / 2
-"""Of the usual time, what a question must have for a failure in time to speak against the variant."""
 HURRY_SECONDS: Final = 1.0
 """So much less than the usual time is the caller's own hurry."""
 HOPELESS: Final = frozenset({FailureKind.UNROUTED, FailureKind.SATURATED})
@@ -142,7 +141,7 @@ class Relay:
         )
         if why := self._substitutes.why_not_stable(call):
             return await self._substitute(RelayedAnswer(why, assigned, assigned, why), why, call, ends)
-        reply = _within(await self._circuits.ask(call), ends - now, self._answer_seconds)
+        reply = await self._circuits.ask(call)
         served = RelayedAnswer(reply, assigned, assigned, reply if isinstance(reply, VariantFailure) else None)
         if isinstance(reply, VariantFailure) and self._substitutes.comes_second(call, reply):
             self._substitutes.tell(call, reply)
@@ -151,7 +150,7 @@ class Relay:
             self._substitutes.tell(call, reply)
         if isinstance(reply, VariantAnswer) or (assigned.arm is Arm.STABLE and not _may_mend(reply)):
             return served
-        return await self._fall_back(served, call, ends)
+        return await self._fall_back(served, call, ends, ends - now)
 
     async def _substitute(
         self, served: RelayedAnswer, failure: VariantFailure, call: Call, ends: float
@@ -166,7 +165,7 @@ class Relay:
         by = ArmSeries(who, Arm.CANDIDATE)
         return RelayedAnswer(reply, served.assigned, by, replace(failure, counts=False))
 
-    async def _fall_back(self, served: RelayedAnswer, call: Call, ends: float) -> RelayedAnswer:
+    async def _fall_back(self, served: RelayedAnswer, call: Call, ends: float, given: float) -> RelayedAnswer:
         """Stable's word on a question that its assigned variant did not answer, asked once; on a question of stable's
         own it is another try, so that the same can be said of every arm: it failed what stable answers.
 
@@ -184,7 +183,7 @@ class Relay:
         if isinstance(reply, VariantRefusal):
             return RelayedAnswer(reply, served.assigned, stable) if served.failure else served
         failure = served.failure or _contradicted(served.reply)
-        if not same_video(failure, reply):
+        if not same_video(failure, reply) or not is_fair(failure, reply, given, self._answer_seconds):
             failure = replace(failure, counts=False)
         if call.arm is not Arm.STABLE and failure.counts and failure.fault is not FailureKind.CIRCUIT_OPEN:
             self._circuits.failed(call)
@@ -201,12 +200,6 @@ class Relay:
             case VariantAnswer() as answer:
                 self._telemetry.answered(served.assigned, seconds)
                 self._telemetry.measured(served.assigned, TrialKind.QUESTION, party, answer)
-
-
-def _within(reply: Reply, seconds: float, usual: float) -> Reply:
-    """The reply; that nobody answers in much less than the usual time says more of who asked in such a hurry."""
-    hasty = isinstance(reply, VariantFailure) and reply.late and seconds < usual * FAIR_PART
-    return replace(reply, counts=False) if isinstance(reply, VariantFailure) and hasty else reply
 
 
 def _may_mend(reply: Reply) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.pools.circuits import Answerer
 from pitwall_gateway.pools.upstream import Call
-from pitwall_gateway.values.answer import Reply, VariantAnswer, VariantFailure, same_video
+from pitwall_gateway.values.answer import Reply, VariantAnswer, VariantFailure, is_fair, same_video
 from pitwall_gateway.values.speaker import NOBODY, Party
 
 log = logging.getLogger(__name__)
@@ -140,6 +141,8 @@ def _end(reply: Reply, primary: VariantAnswer | None) -> End:
     """How a copy ended: of a video that its server did not give to both alike, nothing follows."""
     if isinstance(reply, VariantAnswer):
         return End.ANSWERED
+    if primary and isinstance(reply, VariantFailure) and not is_fair(reply, primary, math.inf, 0.0):
+        return End.UNMEASURED
     measured = same_video(reply, primary) if primary else reply.video != ""
     return End.FAILED if measured else End.UNMEASURED
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from pitwall_crds.names import CacheResult
+
 TRANSIENT = frozenset({408, 425, 429})
 """Client-error statuses that are the runtime's state, not the question's fault."""
 
@@ -18,6 +20,13 @@ LONGEST_WORDS = 1_000
 """Characters of a runtime's error that are told on."""
 
 LONGEST_DIGEST = 160
+
+FAIR_PART = 1 / 2
+"""Of the usual time, what a question must have for a failure in time to speak against the variant,"""
+FAIR_TIMES = 10
+"""or so many times what stable took for it,"""
+LEAST_FAIR_SECONDS = 5.0
+"""and no less than this: a runtime that is well has said by then what it is about."""
 
 LARGEST_AMOUNT = 1e12
 """Seconds or tokens of one answer; whatever tells more is mistaken, and would drown all the others."""
@@ -67,7 +76,7 @@ class VariantRefusal:
 class VariantFailure:
     """No answer. `detail` is for those who read the log: who, what, and the limit if one was passed. `counts` is
     whether it says something of the variant, `reached` whether any pod may have got the question. `late`: for want
-    of time. `video` as of a refusal."""
+    of time; `preparing`: while it made of the video for the first time what questions need. `video` as of a refusal."""
 
     fault: FailureKind
     detail: str
@@ -75,6 +84,7 @@ class VariantFailure:
     reached: bool = True
     late: bool = False
     video: str | None = None
+    preparing: bool = False
 
 
 Reply = VariantAnswer | VariantRefusal | VariantFailure
@@ -84,15 +94,15 @@ def read_reply(status: int, body: bytes, seconds: float) -> Reply:
     """The outcome that an HTTP status and body stand for."""
     if status in TRANSIENT or status >= 500:
         words = f"its runtime says {status}: {_words(body)}"
-        return VariantFailure(FailureKind.STATUS, words, late=status in LATE, video=_video(_object(body)))
+        document = _object(body)
+        video, preparing = _video(document), _details(document).get("preparing") is True
+        return VariantFailure(FailureKind.STATUS, words, late=status in LATE, video=video, preparing=preparing)
     if 400 <= status < 500:
         return _refusal(status, body)
     document = _object(body)
     if status != 200 or not _has_choices(document):
         return VariantFailure(FailureKind.MALFORMED, f"its runtime sent status {status} without a chat completion")
-    details = document.get("pitwall")
-    if not isinstance(details, dict):
-        return VariantAnswer(body, document, seconds)
+    details = _details(document)
     tokens, cache, stages = details.get("tokens"), details.get("cache"), details.get("stages")
     return VariantAnswer(
         body,
@@ -112,6 +122,17 @@ def same_video(failed: VariantFailure | VariantRefusal, answer: VariantAnswer) -
     if failed.video is None:
         return True
     return bool(failed.video) and answer.video in ("", failed.video)
+
+
+def is_fair(failure: VariantFailure, answer: VariantAnswer, given: float, usual: float) -> bool:
+    """Whether a failure may speak against a variant where stable then answered the same question. Of one for want of
+    time much was left: half of the usual time, or many times what stable took. And stable was spared nothing that the
+    variant had to do: to prepare a video is nobody's sampler."""
+    if not failure.late:
+        return True
+    spared = failure.preparing and answer.cache == CacheResult.WARM
+    patient = given >= FAIR_PART * usual or given >= max(LEAST_FAIR_SECONDS, FAIR_TIMES * answer.seconds)
+    return patient and not spared
 
 
 def read_record(status: int, body: bytes, seconds: float) -> Reply:
@@ -157,9 +178,13 @@ def _refusal(status: int, body: bytes) -> VariantRefusal:
 
 def _video(document: dict[str, Any]) -> str | None:
     """The digest of the video that the runtime had, as it tells it; None if it does not."""
-    details = document.get("pitwall")
-    video = details.get("video") if isinstance(details, dict) else None
+    video = _details(document).get("video")
     return video[:LONGEST_DIGEST] if isinstance(video, str) else None
+
+
+def _details(document: dict[str, Any]) -> dict[str, Any]:
+    details = document.get("pitwall")
+    return details if isinstance(details, dict) else {}
 
 
 def _words(body: bytes) -> str:

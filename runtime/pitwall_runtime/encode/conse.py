@@ -58,7 +58,8 @@ class Conse:
         prepared = [_prepared(image) for image in images]
         # A video may change its shape in the middle; a batch has one.
         batches = [torch.cat(list(batch)) for _, batch in groupby(prepared, key=lambda one: one.shape)]
-        return joined([self._encode_batch(part) for batch in batches for part in batch.split(_AT_ONCE)])
+        parts = [batch[at : at + _AT_ONCE] for batch in batches for at in range(0, len(batch), _AT_ONCE)]
+        return joined([self._encode_batch(part) for part in parts])
 
     def _encode_batch(self, batch: torch.Tensor) -> Embedded:
         features = self._classifier.extract_features(batch.contiguous(memory_format=torch.channels_last))

@@ -120,8 +120,11 @@ class Pipeline:
         stages = {"ingest": ingest_seconds}
         with ExitStack() as using:
             with _timed(stages, "prepare"):
-                self._telemetry.frames(arm, stored=self.preparation.is_stored(video, stretch))
+                is_stored = self.preparation.is_stored(video, stretch)
+                self._telemetry.frames(arm, stored=is_stored)
+                deadline.preparing = not is_stored
                 pool = using.enter_context(self.preparation.held(video, deadline, stretch=stretch))
+                deadline.preparing = False
                 excerpt = Excerpt.of(pool, stretch)
                 features = using.enter_context(self._features(pool, question, arm, deadline))
             subtitles = pool.subtitles if video.subtitles is None else video.subtitles

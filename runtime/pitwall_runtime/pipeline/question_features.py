@@ -92,6 +92,7 @@ class QuestionFeatures:
         if not absent:
             return
         started = time.perf_counter()
+        self.deadline.preparing = True
         with exclusive(self.lock, limit_seconds=self.limit_seconds, deadline=self.deadline):
             # Bringing happens under the video's lock: whoever waits for it finds what was brought.
             self.brought.update(self.rows.bring(sorted(self.rows.missing(fresh))))
@@ -103,6 +104,7 @@ class QuestionFeatures:
                 embedded = self._encoded(chunk)
                 self.rows.fill(chunk, embedded)
                 self.rows.share(chunk, embedded)
+        self.deadline.preparing = False
         self.encode_seconds += time.perf_counter() - started
 
     def _encoded(self, indices: list[int]) -> Embedded:

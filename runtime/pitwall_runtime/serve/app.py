@@ -102,7 +102,8 @@ def _completion(engine: ServingState) -> Callable[[Request], object]:
         body = await _body(request)
         asked = schema.question_of(await asyncio.to_thread(_parse, body) if len(body) > _LONG_BODY else _parse(body))
         arm = _arm(request, engine.arm)
-        request.state.seen = seen = SeenVideo("" if engine.resolver.is_remote(asked.video.url) else None)
+        seen = SeenVideo("" if engine.resolver.is_remote(asked.video.url) else None)
+        request.state.seen, request.state.deadline = seen, deadline
         try:
             result = await while_asked(request, deadline, _answer(engine, asked, arm, deadline, seen))
         except TooLateError:
@@ -161,6 +162,7 @@ async def _answer(
             if not kept:
                 continue
             lane = engine.lanes.lane(video, about.stretch)
+            deadline.preparing = not engine.lanes.knows(video, about.stretch)
             try:
                 answer = await (_in_parts(engine, lane, begin, party) if pipeline.waits else lane.run(at_once, party))
             except SamplerFailedError as failure:
@@ -267,9 +269,12 @@ async def _refuse_bug(request: Request, error: Exception) -> Response:
 
 
 def _what_was_seen(request: Request) -> dict[str, object]:
-    """For the gateway: what two variants said of different videos is not compared."""
+    """For the gateway: what two variants said of different videos is not compared, nor what one said that had yet to
+    prepare what the other had."""
     seen: SeenVideo | None = getattr(request.state, "seen", None)
-    return {} if seen is None or seen.digest is None else {"pitwall": {"video": seen.digest}}
+    if seen is None or seen.digest is None:
+        return {}
+    return {"pitwall": {"video": seen.digest, "preparing": request.state.deadline.preparing}}
 
 
 def _tell(request: Request, status: int, code: str, cause: str, error: Exception | None = None) -> None:

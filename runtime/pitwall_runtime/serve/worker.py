@@ -139,8 +139,12 @@ class Lanes:
 
     def lane(self, video: Video, stretch: Stretch) -> Worker:
         """Where a question about this stretch of the video is worked on."""
+        return self._prepared if self.knows(video, stretch) else self._preparing
+
+    def knows(self, video: Video, stretch: Stretch) -> bool:
+        """Whether a question about it was answered by this process."""
         stretches = self._known.get(video.content_hash, ())
-        return self._prepared if stretch in stretches or WHOLE in stretches else self._preparing
+        return stretch in stretches or WHOLE in stretches
 
     def answered(self, video: Video, stretch: Stretch) -> None:
         """A question about it was answered: what it needed is there."""

@@ -138,6 +138,44 @@ def test_a_video_that_its_server_does_not_give_to_both_alike_is_nobodys_evidence
         assert len(candidate.seen) == asked_before + 1, "it opens no circuit"
 
 
+@pytest.mark.parametrize(
+    ("prepares", "stable_was", "counts"),
+    [
+        pytest.param(True, "warm", 0, id="stable had the film already"),
+        pytest.param(True, "cold", 1, id="stable prepared it too"),
+        pytest.param(True, "", 1, id="stable does not tell"),
+        pytest.param(False, "warm", 1, id="it was prepared here too"),
+    ],
+)
+def test_what_a_variant_had_yet_to_prepare_and_stable_had_already_is_no_error_of_its_own(
+    pit, duel, prepares, stable_was, counts
+):
+    """Films that stable's pods had and a twin's had not once flagged it off in twenty-two seconds."""
+    stable, candidate = duel("candidate", runs=RUNS, rules=PATIENT, status=504)
+    stable.details = {"video": "film-1", "cache": stable_was}
+    candidate.refuses_about, candidate.prepares = "film-1", prepares
+
+    assert pit.ask("ann").status_code == 200
+
+    assert pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE, outcome="error") == counts
+    assert pit.metric(Metric.EVIDENCE_WITHIN, **CANDIDATE, **LATENCY) == counts
+
+
+@pytest.mark.parametrize(("prepares", "errors"), [(True, 0), (False, 1)])
+def test_a_copy_that_had_yet_to_prepare_what_stable_had_is_no_evidence(pit, duel, prepares, errors):
+    stable, candidate = duel("stable", runs=RUNS, shadow="aks-v2", status=504)
+    stable.details = {"video": "film-1", "cache": "warm"}
+    candidate.refuses_about, candidate.prepares = "film-1", prepares
+
+    pit.ask("ann")
+    pit.until(lambda: len(candidate.seen) == 1, "the copy")
+    candidate.status = 200
+    pit.ask("bob")
+    pit.until(lambda: pit.metric(Metric.EVIDENCE_QUERIES, **SHADOW, outcome="ok") == 1, "a copy that is answered")
+
+    assert pit.metric(Metric.EVIDENCE_QUERIES, **SHADOW, outcome="error") == errors
+
+
 @pytest.mark.parametrize(("refuses_about", "counts"), [("", 0), ("film-2", 0), ("film-1", 1)])
 def test_a_copy_about_a_video_that_its_server_does_not_give_again_is_no_evidence(pit, duel, refuses_about, counts):
     stable, candidate = duel("stable", runs=RUNS, shadow="aks-v2", status=404)

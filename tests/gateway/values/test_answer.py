@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_gateway.values.answer import FailureKind, VariantAnswer, VariantFailure, VariantRefusal, read_reply
+from pitwall_gateway.values.answer import (
+    FailureKind,
+    VariantAnswer,
+    VariantFailure,
+    VariantRefusal,
+    is_fair,
+    read_reply,
+)
 
 WHOLE = {"choices": [{"index": 0, "message": {"content": "at 12 s"}}], "pitwall": {"tokens": 90, "cache": "cold"}}
 
@@ -99,3 +106,21 @@ def test_any_reply_is_one_of_the_three(status, raw):
     assert isinstance(reply, VariantAnswer | VariantRefusal | VariantFailure)
     assert isinstance(reply, VariantAnswer) <= (status == 200)
     assert isinstance(reply, VariantRefusal) <= (400 <= status < 500)
+
+
+@pytest.mark.parametrize(
+    ("given", "stable_took", "fair"),
+    [
+        pytest.param(30.0, 29.0, True, id="half of the usual time"),
+        pytest.param(29.0, 0.5, True, id="many times what stable took"),
+        pytest.param(25.0, 3.0, False, id="a few times what stable took"),
+        pytest.param(5.0, 0.01, True, id="just enough to say what it is about"),
+        pytest.param(4.9, 0.01, False, id="too little to say anything"),
+    ],
+)
+def test_a_failure_in_time_speaks_against_a_variant_that_had_many_times_what_stable_took(given, stable_took, fair):
+    """Applications that gave their questions twenty-five seconds of sixty once saw no hang of a candidate counted."""
+    stables = VariantAnswer(b"", {}, stable_took)
+
+    assert is_fair(VariantFailure(FailureKind.TIMEOUT, "", late=True), stables, given, usual=60.0) is fair
+    assert is_fair(VariantFailure(FailureKind.STATUS, ""), stables, given, usual=60.0), "what fails at once always does"

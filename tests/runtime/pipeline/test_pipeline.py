@@ -9,7 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pitwall_crds.names import Metric
-from pitwall_runtime.errors import BadVariantError, NotAVideoError
+from pitwall_runtime.deadline import Deadline
+from pitwall_runtime.errors import BadVariantError, NotAVideoError, TooLateError
 from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.resources import PipelineResources
@@ -53,6 +54,28 @@ def test_the_right_moment_is_found(make_pipeline, video, sampler, question, star
     assert start <= best.pts_seconds < end
     assert best.label == question.split()[1 if " " in question else 0]
     assert len(result.selection) == 4
+
+
+def given_up():
+    deadline = Deadline()
+    deadline.give_up()
+    return deadline
+
+
+def test_a_question_tells_whether_its_video_is_still_prepared(make_pipeline, video):
+    pipeline, undecoded, unencoded, prepared = make_pipeline("topk"), given_up(), Deadline(), given_up()
+    with pytest.raises(TooLateError):
+        pipeline.answer(video, "blue", "stable", deadline=undecoded)
+    asked = pipeline.begin(video, "blue", "stable", deadline=unencoded)
+    decoded = unencoded.preparing
+    unencoded.give_up()
+    with asked, pytest.raises(TooLateError):
+        asked.features.require(range(4))
+    pipeline.answer(video, "blue", "stable")
+    with pytest.raises(TooLateError):
+        pipeline.answer(video, "red", "stable", deadline=prepared)
+
+    assert (undecoded.preparing, decoded, unencoded.preparing, prepared.preparing) == (True, False, True, False)
 
 
 def test_shots_are_cut_on_the_same_pass(make_pipeline, make_clip, tmp_path):

@@ -254,6 +254,7 @@ def test_the_callers_deadline_ends_a_question_wherever_it_waits(narrow, clip, la
     unanswered = narrow.chat("blue", clip.as_uri(), headers=soon)
     assert (unanswered.status_code, unanswered.json()["error"]["code"]) == (504, "deadline_exceeded")
     assert "within its 1.5 s" in unanswered.json()["error"]["message"]
+    assert unanswered.json()["pitwall"]["preparing"] is False
     until(lambda: lasting_wild.open_now == 0)
 
     fetched = narrow.chat("blue", lasting_wild.url("/slow.mp4", drip), headers=soon)
