@@ -114,6 +114,11 @@ def _oddities() -> Iterator[QueueCell]:
         yield QueueCell(replace(usual, name=f"identical, the system drifts, {weight:.0%}", drift=0.3, weight=weight))
         users = replace(usual, sticky=True, user_sigma=0.3, weight=weight)
         yield QueueCell(replace(users, name=f"identical, sticky users with slow videos of their own, {weight:.0%}"))
+    for dedicated in (True, False):
+        control = "dedicated" if dedicated else "shared"
+        name = f"identical, one user with 6 % of the candidate's questions, whose videos come slowly, {control} control"
+        odd = replace(usual, name=name, rps=10.0, dedicated=dedicated, sticky=True, odd_user=0.06)
+        yield QueueCell(odd, warmup_seconds=0.0 if dedicated else LATE_SECONDS)
 
 
 EFFECTS = {

@@ -14,6 +14,8 @@ TOP_USERS, TOP_SHARE = 0.01, 0.3
 AGAIN, AGAIN_SECONDS = 0.3, 30.0
 """Share of questions by a user who asked lately, and how long ago that was on average."""
 SLOWEST = 0.97
+ODD_TIMES = 20.0
+"""Median service times that the odd user's videos take to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class QueueQuestions:
     failing: np.ndarray
     is_trial: np.ndarray
     """Whether the gateway lets it count."""
+    elsewhere: np.ndarray
+    """Seconds besides those at a pod, until the video is there."""
     users: int
 
 
@@ -49,7 +53,12 @@ def draw_questions(
         size *= slow[run, user]
     wrong = (arm == CANDIDATE) & (at >= scenario.effect.from_second)
     failing = wrong & (draw.random(len(run)) < scenario.effect.failing)
-    return QueueQuestions(run, at, user, arm.astype(np.int8), size, failing, np.ones(len(run), bool), users)
+    elsewhere = np.zeros(len(run))
+    if scenario.odd_user:
+        is_odd = (arm == CANDIDATE) & (draw.random(len(run)) < scenario.odd_user)
+        user, users = np.where(is_odd, users, user), users + 1
+        elsewhere[is_odd] = ODD_TIMES * scenario.median_seconds
+    return QueueQuestions(run, at, user, arm.astype(np.int8), size, failing, np.ones(len(run), bool), elsewhere, users)
 
 
 def _sizes(scenario: QueueScenario, of: tuple[np.ndarray, ...], runs: int, draw: np.random.Generator) -> np.ndarray:

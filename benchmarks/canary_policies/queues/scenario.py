@@ -59,6 +59,8 @@ class QueueScenario:
     """Arms are drawn per user, and few users ask most questions; otherwise per question."""
     user_sigma: float = 0.0
     """Spread of how long users' videos take, lognormal."""
+    odd_user: float = 0.0
+    """Share of the candidate's questions by one user more, whose videos come from a slow server."""
     effect: Effect = field(default=NOTHING_WRONG)
 
     @property

@@ -63,6 +63,7 @@ def simulate(
         draw, number = np.random.default_rng([seed, first]), min(chunk, runs - first)
         questions = draw_questions(scenario, number, draw, only_arms=share < 1)
         done, _ = complete(scenario, questions, number, draw, with_stable=with_stable)
+        done = done + questions.elsewhere
         if scenario.sticky:  # else users are nobody in particular
             questions = replace(questions, is_trial=trials(questions, done))
         at = {CONTROL: edges, CANDIDATE: candidate_edges(edges), STABLE: edges}

@@ -118,7 +118,15 @@ def one_run(at, arm, size):
     number = len(at)
     zeros = np.zeros(number, int)
     return QueueQuestions(
-        zeros, np.array(at), zeros, np.array(arm), np.array(size), np.zeros(number, bool), np.ones(number, bool), 1
+        zeros,
+        np.array(at),
+        zeros,
+        np.array(arm),
+        np.array(size),
+        np.zeros(number, bool),
+        np.ones(number, bool),
+        np.zeros(number),
+        1,
     )
 
 
@@ -156,7 +164,7 @@ def test_a_share_of_users_asks_most_questions_and_stays_on_its_arm():
 
 def test_no_user_is_more_than_the_gateways_share_of_an_arm():
     questions = draw_questions(QueueScenario("sticky", sticky=True, seconds=3600.0), 2, np.random.default_rng(3))
-    is_trial = trials(questions)
+    is_trial = trials(questions, questions.at + questions.size)
     for run, arm in product((0, 1), (CONTROL, CANDIDATE)):
         mine = (questions.run == run) & (questions.arm == arm)
         asked, counted = (np.bincount(questions.user[which]) for which in (mine, mine & is_trial))
