@@ -93,14 +93,12 @@ def at_rest(document: Mapping[str, Any]) -> dict[str, Any] | None:
     """The document with everybody on stable, or without copies; None if it is so already, or is no split of ours. Its
     other metadata stays."""
     split = read_split(document)
-    if split is None:
+    if split is None or _rests(split, document.get("defaultVariant")):
         return None
-    if any(share.arm == Arm.SHADOW and share.weight for share in split.shares):
-        return {**document, **shadow_document("", 0, salt=split.salt)}
     stable = split.variant_of(Arm.STABLE)
-    if stable is not None and any(share.weight for share in split.shares if share.arm == Arm.CANDIDATE):
-        return {**document, **split_document([ArmShare(Arm.STABLE, stable, FULL_WEIGHT)], salt=split.salt)}
-    return None
+    if stable is None:
+        return {**document, **shadow_document("", 0, salt=split.salt)}
+    return {**document, **split_document([ArmShare(Arm.STABLE, stable, FULL_WEIGHT)], salt=split.salt)}
 
 
 def killed(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,6 +133,15 @@ def metadata_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """A document's metadata; none where it is of another shape."""
     metadata = document.get("metadata")
     return metadata if isinstance(metadata, Mapping) else {}
+
+
+def _rests(split: Split, default: Any) -> bool:
+    """Whether everybody is on stable, or nobody gets copies, by whatever way: by the shares, and by the default variant
+    that a kill leaves."""
+    home, variant = (Arm.STABLE, split.variant_of(Arm.STABLE)) if split.is_traffic else (SHADOW_OFF, "")
+    served = [share for share in split.shares if share.weight]
+    away = any(share.arm in (Arm.CANDIDATE, Arm.SHADOW) or share.variant != variant for share in served)
+    return default == home and not away
 
 
 def _readable(split: Split) -> bool:
