@@ -71,8 +71,8 @@ def main_flag(key: str) -> str:
 
 def copies_salt(run: str, flag: str) -> str:
     """The salt of a flag of copies: the run, and a draw of its own, lest the users of every arm, shadow and experiment
-    be the same ones."""
-    return f"{run}/{hashlib.sha256(flag.encode()).hexdigest()[:12]}"
+    be the same ones. A salt has 64 characters at most: of a run that is called as its flag there may be too many."""
+    return f"{run[:51]}/{hashlib.sha256(flag.encode()).hexdigest()[:12]}"
 
 
 def run_of(salt: str) -> str:

@@ -14,6 +14,8 @@ from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import DrainVariant, Effect, RunVariant, SetShadow, SetSplit
 from pitwall_operator.values.observation import Observation, PoolSeen, ShadowSeen, Unseen, VariantSeen
 
+FIRST_SALT_LENGTH = 64
+"""What a salt has room for: so much of a flag's name salts its split before the first run."""
 NO_RUN = "none"
 """What copies count for where there is no run, as those of experiments do."""
 
@@ -59,7 +61,7 @@ def _split_effects(
 ) -> Iterator[SetSplit]:
     if isinstance(seen.split, Unseen) or not status.stable_variant:
         return
-    salt = goal.run or seen.split.salt or status.run_id or spec.flag
+    salt = goal.run or seen.split.salt or status.run_id or spec.flag[:FIRST_SALT_LENGTH]
     shares, fallback = grantable(status, goal, seen.split, seen), goal.candidate_fallback
     in_force = seen.split.shares, seen.split.salt, seen.split.candidate_fallback
     if shares and in_force != (shares, salt, fallback):

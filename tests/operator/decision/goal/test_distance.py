@@ -1,7 +1,10 @@
-"""What the split permits beside its shares is kept as the spec asks, and for a candidate alone."""
+"""What the split permits beside its shares is kept as the spec asks, and for a candidate alone; and its salt is one."""
 
-from pitwall_crds.names import Arm
+import pytest
+
+from pitwall_crds.names import FULL_WEIGHT, Arm, copies_salt, run_of
 from pitwall_crds.rollout import CandidateFallback, Stage
+from pitwall_flags.flag.document import ArmShare, shadow_document, split_document
 from pitwall_operator.values.effects import SetSplit
 
 
@@ -45,3 +48,15 @@ def test_the_permission_ends_with_the_candidate(world):
 
     assert world.split.candidate_fallback == 0
     assert world.weight(Arm.CANDIDATE) == 0
+
+
+@pytest.mark.parametrize("length", [1, 64, 65, 128])
+def test_however_long_a_flags_name_is_its_split_can_be_written_before_its_first_run(cold_world, length):
+    cold_world.pods_become_ready = True
+    cold_world.want(flag="f" * length)
+    cold_world.until(lambda w: w.weight(Arm.STABLE) == FULL_WEIGHT, lambda: None)
+
+    salt = cold_world.split.salt
+    assert split_document([ArmShare("stable", "uniform-v1", FULL_WEIGHT)], salt=salt)
+    assert shadow_document("", 0, salt=copies_salt(salt, "f" * length))
+    assert run_of(copies_salt("0123456789abcdef", "f" * length)) == "0123456789abcdef"
