@@ -3,10 +3,11 @@
 Pure: no clock, chance or I/O.
 """
 
+import re
 from dataclasses import dataclass
 
 from pitwall_crds.names import Arm, EventReason
-from pitwall_crds.resource import Condition, ConditionStatus
+from pitwall_crds.resource import DNS_LABEL, Condition, ConditionStatus
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import ArmWeight, Phase, RolloutStatus, Verdict
 from pitwall_operator.decision.weighing.analyze import Judgement
@@ -32,9 +33,11 @@ class Circumstances:
 
 
 def weights(split: SplitSeen) -> tuple[ArmWeight, ...]:
-    """A seen split as a status holds it."""
+    """A seen split as a status holds it; without shares of what cannot be a variant, which somebody else wrote."""
     return tuple(
-        ArmWeight(arm=share.arm, variant=share.variant, weight_basis_points=share.weight) for share in split.shares
+        ArmWeight(arm=share.arm, variant=share.variant, weight_basis_points=share.weight)
+        for share in split.shares
+        if len(share.variant) <= 63 and re.fullmatch(DNS_LABEL, share.variant)
     )
 
 

@@ -6,6 +6,7 @@ from pitwall_crds.names import FULL_WEIGHT, Arm, copies_salt, run_of
 from pitwall_crds.rollout import CandidateFallback, Stage
 from pitwall_flags.flag.document import ArmShare, shadow_document, split_document
 from pitwall_operator.values.effects import SetSplit
+from pitwall_operator.values.observation import Share, SplitSeen
 
 
 def canary(world):
@@ -60,3 +61,15 @@ def test_however_long_a_flags_name_is_its_split_can_be_written_before_its_first_
     assert split_document([ArmShare("stable", "uniform-v1", FULL_WEIGHT)], salt=salt)
     assert shadow_document("", 0, salt=copies_salt(salt, "f" * length))
     assert run_of(copies_salt("0123456789abcdef", "f" * length)) == "0123456789abcdef"
+
+
+@pytest.mark.parametrize("odd", ["", "Aks V1", "v" * 64])
+def test_a_split_that_names_what_can_be_no_variant_is_written_anew(world, odd):
+    canary(world)
+    run = world.split.salt
+    world.split = SplitSeen((Share(Arm.CANDIDATE, odd, 5000), Share(Arm.STABLE, "uniform-v1", 5000)), run)
+    world.turn()
+    world.turn()
+
+    assert world.weight(Arm.CANDIDATE) == 2000
+    assert [share.variant for share in world.shares()] == ["aks-v1", "uniform-v1", "uniform-v1"]
