@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from pitwall_crds.action import Verb
+from pitwall_crds.action import Action, Verb
 from pitwall_crds.names import FULL_WEIGHT, Arm, Pool
 from pitwall_crds.rollout import Control, Stage
 from pitwall_crds.status import Phase, Verdict
@@ -131,6 +131,30 @@ def test_no_run_begins_before_a_promoted_edit_serves_from_its_main_pool(world):
     assert world.pools["uniform-v1"][Pool.CANDIDATE].revision == "r2"
     world.start_pods()
     world.until(lambda w: w.status.candidate_revision == "r3", lambda: None)
+
+
+def test_an_edit_that_is_undone_over_stages_before_it_serves_from_its_main_pool_keeps_its_users_on_its_pods(world):
+    world.edit("uniform-v1", "r2")
+    world.want(stages=(Stage(weight_basis_points=2000, min_seconds=9999), Stage(weight_basis_points=10_000)))
+    world.until(lambda w: w.weight(Arm.CANDIDATE) == 2000, lambda: None)
+    run = world.status.run_id
+    world.want(action=Action(id="all", verb=Verb.PROMOTE, full=True))
+    world.until(lambda w: w.weight(Arm.CANDIDATE) == FULL_WEIGHT, lambda: None)
+    world.pods_become_ready = False
+    world.until(lambda w: w.status.stable_revision == "r2", lambda: None)
+    world.want(action=Action(id="back", verb=Verb.UNDO, over_basis_points=(2000,)))
+    turns(world)
+
+    beside = world.pools["uniform-v1"][Pool.CANDIDATE]
+    assert world.status.candidate_revision == "r1"
+    assert (world.weight(Arm.CANDIDATE), world.split.salt) == (FULL_WEIGHT, run)
+    assert (beside.revision, beside.ready) == ("r2", 1)
+
+    world.start_pods()
+    turns(world, 6)
+    assert (world.weight(Arm.CANDIDATE), world.split.salt) == (2000, world.status.run_id)
+    revisions = {pool: seen.revision for pool, seen in world.pools["uniform-v1"].items()}
+    assert (revisions[Pool.MAIN], revisions[Pool.CANDIDATE]) == ("r2", "r1")
 
 
 # --- any order of anything ---

@@ -56,7 +56,11 @@ def arms_to_fill(status: RolloutStatus, goal: Wanted, seen: Observation) -> froz
 
 def missing_capacity(status: RolloutStatus, goal: Wanted, seen: Observation) -> str:
     """Why the split must not become the wanted one yet, in words; empty if nothing is missing."""
-    filling = arms_to_fill(status, goal, seen)
+    return _missing(arms_to_fill(status, goal, seen), goal, seen)
+
+
+def _missing(filling: frozenset[Arm], goal: Wanted, seen: Observation) -> str:
+    """Which pool of these arms is not ready, in words; empty if all are."""
     for key, pool_goal in goal.pools.items():
         answering = ready(seen, key, pool_goal)
         if pool_goal.arm in filling and answering < pool_goal.replicas:
@@ -66,17 +70,20 @@ def missing_capacity(status: RolloutStatus, goal: Wanted, seen: Observation) -> 
     return ""
 
 
-def grantable(status: RolloutStatus, goal: Wanted, split: SplitSeen, seen: Observation) -> tuple[Share, ...]:
-    """The split that may be in force now: the wanted one once its pods are ready, until then a safe one.
+def grantable(
+    status: RolloutStatus, goal: Wanted, split: SplitSeen, seen: Observation
+) -> tuple[tuple[Share, ...], str]:
+    """The split that may be in force now, and its salt: the wanted one once its pods are ready, until then a safe one.
 
     Meanwhile each arm keeps what it has and may have: users of a run that has ended go back to stable at once. Where
-    stable itself waits, everybody stays where they are.
+    stable itself waits, everybody stays where they are, and under the run that sent them there.
     """
-    if not missing_capacity(status, goal, seen):
-        return goal.shares
+    filling = arms_to_fill(status, goal, seen)
+    if not _missing(filling, goal, seen):
+        return goal.shares, goal.run
     stable = next((share for share in goal.shares if share.arm is Arm.STABLE), None)
-    if stable is None or Arm.STABLE in arms_to_fill(status, goal, seen):
-        return split.shares
+    if stable is None or _missing(filling & {Arm.STABLE}, goal, seen):
+        return split.shares, split.salt
     kept = tuple(
         Share(share.arm, share.variant, min(share.weight, known.weight))
         for share in goal.shares
@@ -86,4 +93,4 @@ def grantable(status: RolloutStatus, goal: Wanted, split: SplitSeen, seen: Obser
         and known.variant == share.variant
     )
     rest = FULL_WEIGHT - sum(share.weight for share in kept)
-    return (*kept, Share(Arm.STABLE, stable.variant, rest))
+    return (*kept, Share(Arm.STABLE, stable.variant, rest)), goal.run

@@ -61,8 +61,8 @@ def _split_effects(
 ) -> Iterator[SetSplit]:
     if isinstance(seen.split, Unseen) or not status.stable_variant:
         return
-    salt = goal.run or seen.split.salt or status.run_id or spec.flag[:FIRST_SALT_LENGTH]
-    shares, fallback = grantable(status, goal, seen.split, seen), goal.candidate_fallback
+    (shares, run), fallback = grantable(status, goal, seen.split, seen), goal.candidate_fallback
+    salt = run or seen.split.salt or status.run_id or spec.flag[:FIRST_SALT_LENGTH]
     in_force = seen.split.shares, seen.split.salt, seen.split.candidate_fallback
     if shares and in_force != (shares, salt, fallback):
         yield SetSplit(spec.flag, shares, salt, why, fallback)
