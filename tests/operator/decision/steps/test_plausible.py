@@ -2,8 +2,13 @@
 
 import pytest
 
+from pitwall_crds.action import Verb
 from pitwall_crds.names import Arm, EventReason
-from pitwall_crds.status import Phase
+from pitwall_crds.status import FlaggedOff, HistoryEntry, Phase, ServedVariant, TailStatus
+
+OFF = FlaggedOff(variant="dpp-v1", revision="r1", gate="", message="", time="noon")
+SERVED = ServedVariant(variant="dpp-v1", revision="r1", until="noon")
+TOLD = HistoryEntry(time="noon", reason="Promoted", message="")
 
 
 def broken(world, **fields):
@@ -21,6 +26,12 @@ def broken(world, **fields):
         pytest.param({"phase": Phase.CANARY}, "phase Canary became Stable", id="a canary of nothing"),
         pytest.param({"candidate_variant": "aks-v1"}, "candidate_variant aks-v1 became", id="a run of nobody"),
         pytest.param({"stage_start_time": "noon"}, "stage_start_time noon became", id="a time that is none"),
+        pytest.param(
+            {"silent_since": "0001-01-01T00:00"}, "silent_since 0001-01-01T00:00 became", id="a time too early"
+        ),
+        pytest.param({"flagged_off": (OFF,)}, "flagged_off held a time that is none", id="off since no time"),
+        pytest.param({"served": (SERVED,)}, "served held a until that is none", id="served until no time"),
+        pytest.param({"history": (TOLD,)}, "history held a time that is none", id="told at no time"),
     ],
 )
 def test_at_rest(world, fields, told):
@@ -63,3 +74,32 @@ def test_a_candidate_beside_nothing_that_serves_finds_what_the_flag_says(world):
 
     assert world.status.stable_variant == "uniform-v1"
     assert EventReason.ADOPTED in world.reasons()
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        pytest.param(
+            {"first_trial_time": "noon"}, "gates held a first_trial_time that is none", id="a time that is none"
+        ),
+        pytest.param(
+            {"tail": TailStatus(control="1.2.3", candidate="1")}, "the evidence of gate", id="a threshold that is none"
+        ),
+    ],
+)
+def test_a_gate_that_cannot_be_is_told_and_healed(world, fields, told):
+    gates = tuple(gate.model_copy(update=fields) for gate in world.to_canary().status.gates)
+    world.good_block()
+    broken(world, gates=gates, last_block_time="")
+
+    assert world.weight(Arm.CANDIDATE) > 0
+    assert any(told in entry.message for entry in world.status.history if entry.reason == EventReason.BROKEN)
+
+
+def test_a_request_that_was_carried_out_is_not_carried_out_again_when_a_status_is_healed(world):
+    world.to_canary().ask(Verb.RETRY)
+    world.turn()
+    broken(world, stable_variant="", flagged_off=(OFF.model_copy(update={"variant": "aks-v1", "time": ""}),))
+
+    assert [off.variant for off in world.status.flagged_off] == ["aks-v1"]
+    assert world.weight(Arm.CANDIDATE) == 0
