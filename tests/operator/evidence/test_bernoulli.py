@@ -138,3 +138,8 @@ def test_evidence_grows_faster_the_worse_the_candidate_is():
             process = process.update(Counts(binomial(draw, 50, 0.01), binomial(draw, 50, rate)))
         logs.append(process.peak_log_e)
     assert logs[0] < 4.6 < logs[1] < logs[2]
+
+
+def test_of_very_unequal_numbers_of_trials_no_rate_of_the_null_is_1():
+    """A block of one bad trial of the control and a thousand million good ones of the candidate divided by zero."""
+    assert NullBoundary(ratio=3.0).project((10**9, 1), 0.99, 1 - 1e-9)[1] < 1

@@ -36,10 +36,11 @@ class NullBoundary:
         return candidate > height if claim is Claim.HARM else candidate < height
 
     def project(self, trials: tuple[int, int], control: float, candidate: float) -> tuple[float, float]:
-        """The point of the boundary that is nearest by KL divergence, weighted by (control, candidate) trials."""
+        """The point of the boundary that is nearest by KL divergence, weighted by (control, candidate) trials. Neither
+        of its rates is 1: of very unequal numbers of trials the nearest point lies closer to that than can be told."""
         nearest = self._nearest_by_ratio if self.offset == 0 else self._nearest_by_difference
         base = nearest(trials, control, candidate)
-        return base, min(self.height(base), 1.0)
+        return base, min(self.height(base), 1 - TINY)
 
     def _nearest_by_ratio(self, trials: tuple[int, int], control: float, candidate: float) -> float:
         """Smaller root of ρ(na+nb)θ² − [na(1+ρa) + nb(ρ+b)]θ + (na·a + nb·b) = 0, where the derivative of KL is 0."""
