@@ -9,8 +9,11 @@ smaller has. Instead of drawing them, the factor is averaged over all draws; a m
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from math import ceil, copysign, exp, floor, lgamma, log, log1p, sqrt, tanh
-from typing import Any, Self
+from math import ceil, copysign, floor, log, log1p, sqrt, tanh
+from typing import Any, Final, Self
+
+import numpy as np
+from scipy.special import gammaln
 
 from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.evidence.basis.portfolio import Portfolio, PortfolioProcess
@@ -25,6 +28,10 @@ SIZE_STAKES = (0.5, 0.9)
 blocks decide the mean."""
 LARGEST_STAKE = 0.999
 """Never stake everything: one lucky block must not end a bet."""
+MOST_TRIALS: Final = 100_000
+"""Of each arm in a block: beyond that it says all that a coin can pay for, and the arithmetic would take minutes."""
+_POPULATION: Final = 100_000_000
+"""Trials to draw from: of more the rate is all that matters, and logarithms of factorials lose their digits."""
 Bet = Callable[[int], float]
 
 
@@ -49,56 +56,68 @@ BETS: tuple[Bet, ...] = (
 )
 
 
-def thinned(events: int, keep: float) -> dict[int, float]:
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """How likely each of some whole numbers in a row is, the first of which is `lowest`."""
+
+    lowest: int
+    chances: np.ndarray
+
+    def items(self) -> list[tuple[int, float]]:
+        """Each number and its chance."""
+        return list(enumerate(self.chances.tolist(), self.lowest))
+
+
+def thinned(events: int, keep: float) -> Likely:
     """Distribution of how many events remain if each is kept with this probability (binomial)."""
     if keep >= 1 or events == 0:
-        return {events: 1.0}
-
-    def log_chance(kept: int) -> float:
-        return _log_choose(events, kept) + kept * log(keep) + (events - kept) * log1p(-keep)
-
-    near = _near(events * keep, events * keep * (1 - keep), 0, events)
-    return {kept: exp(log_chance(kept)) for kept in near}
+        return Likely(events, np.ones(1))
+    kept = _near(events * keep, events * keep * (1 - keep), 0, events)
+    logs = _log_choose(events, kept) + kept * log(keep) + (events - kept) * log1p(-keep)
+    return Likely(int(kept[0]), np.exp(logs))
 
 
-def sampled(tally: Tally, size: int) -> dict[int, float]:
+def sampled(tally: Tally, size: int) -> Likely:
     """Distribution of the bad events among so many of the tally's trials, drawn at random (hypergeometric)."""
-    good = tally.trials - tally.bad
     if size == tally.trials:
-        return {tally.bad: 1.0}
+        return Likely(tally.bad, np.ones(1))
+    if tally.trials > _POPULATION:
+        tally = Tally(_POPULATION, round(_POPULATION * tally.rate))
+    good = tally.trials - tally.bad
     spread = size * tally.rate * (1 - tally.rate) * (tally.trials - size) / max(tally.trials - 1, 1)
-    near = _near(size * tally.rate, spread, max(0, size - good), min(size, tally.bad))
-    whole = _log_choose(tally.trials, size)
-    return {drawn: exp(_log_choose(tally.bad, drawn) + _log_choose(good, size - drawn) - whole) for drawn in near}
+    drawn = _near(size * tally.rate, spread, max(0, size - good), min(size, tally.bad))
+    logs = _log_choose(tally.bad, drawn) + _log_choose(good, size - drawn) - _log_choose(tally.trials, size)
+    return Likely(int(drawn[0]), np.exp(logs))
 
 
-def _near(mean: float, variance: float, lowest: int, highest: int) -> range:
+def _near(mean: float, variance: float, lowest: int, highest: int) -> np.ndarray:
     """Whole numbers within six standard deviations and six: all but some 1e-9 of the distribution."""
     reach = 6 * sqrt(variance) + 6
-    return range(max(lowest, floor(mean - reach)), min(highest, ceil(mean + reach)) + 1)
+    return np.arange(max(lowest, floor(mean - reach)), min(highest, ceil(mean + reach)) + 1)
 
 
-def _log_choose(total: int, chosen: int) -> float:
-    return lgamma(total + 1) - lgamma(chosen + 1) - lgamma(total - chosen + 1)
+def _log_choose(total: int, chosen: int | np.ndarray) -> np.ndarray:
+    logs: np.ndarray = gammaln(total + 1) - gammaln(chosen + 1) - gammaln(total - chosen + 1)
+    return logs
 
 
-def differences(counts: Counts, ratio: float) -> dict[int, float]:
+def differences(counts: Counts, ratio: float) -> Likely:
     """Distribution of (candidate − control) bad events, at one size for both arms and with the margin thinned away."""
-    size = min(counts.control.trials, counts.candidate.trials)
-    control = sampled(counts.control, size)
-    spread: dict[int, float] = {}
-    for events, chance in sampled(counts.candidate, size).items():
-        for kept, share in thinned(events, 1 / ratio).items():
-            for other, weight in control.items():
-                spread[kept - other] = spread.get(kept - other, 0.0) + chance * share * weight
-    return spread
+    size = min(counts.control.trials, counts.candidate.trials, MOST_TRIALS)
+    control, candidate = sampled(counts.control, size), sampled(counts.candidate, size)
+    left = [(thinned(events, 1 / ratio), chance) for events, chance in candidate.items()]
+    lowest = min(kept.lowest for kept, _ in left)
+    chances = np.zeros(max(kept.lowest + len(kept.chances) for kept, _ in left) - lowest)
+    for kept, chance in left:
+        chances[kept.lowest - lowest :][: len(kept.chances)] += chance * kept.chances
+    highest_of_control = control.lowest + len(control.chances) - 1
+    return Likely(lowest - highest_of_control, np.convolve(chances, control.chances[::-1]))
 
 
 @lru_cache(maxsize=65_536)
 def _spread(control: Tally, candidate: Tally, ratio: float) -> tuple[tuple[int, float], ...]:
-    """`differences` as pairs; most blocks of a night look like another one. Equal counts of another type, numpy's for
-    one, share an entry, and what is kept in states must be plain."""
-    return tuple((int(by), chance) for by, chance in differences(Counts(control, candidate), ratio).items())
+    """`differences` as pairs of plain numbers; most blocks of a night look like another one."""
+    return tuple(differences(Counts(control, candidate), ratio).items())
 
 
 @lru_cache(maxsize=65_536)

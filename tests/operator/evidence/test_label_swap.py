@@ -54,16 +54,28 @@ def binomial(trials, bad, rate):
 
 @pytest.mark.parametrize(("events", "keep"), [(0, 0.5), (7, 1.0), (30, 0.9), (2000, 0.8)])
 def test_thinning_is_binomial(events, keep):
-    spread = thinned(events, keep)
+    spread = dict(thinned(events, keep).items())
     assert sum(spread.values()) == pytest.approx(1, abs=1e-9)
     assert sum(kept * chance for kept, chance in spread.items()) == pytest.approx(events * keep)
 
 
 def test_of_a_larger_arm_only_a_sample_counts():
-    spread = sampled(Tally(10, 4), 5)
+    spread = dict(sampled(Tally(10, 4), 5).items())
     assert spread == pytest.approx({0: 6 / 252, 1: 60 / 252, 2: 120 / 252, 3: 60 / 252, 4: 6 / 252})
-    spread = differences(Counts(Tally(100, 10), Tally(400, 40)), 1.0)
+    spread = dict(differences(Counts(Tally(100, 10), Tally(400, 40)), 1.0).items())
     assert sum(difference * chance for difference, chance in spread.items()) == pytest.approx(0, abs=1e-7)
+
+
+@pytest.mark.parametrize("trials", [10**6, 10**9, 10**12])
+def test_a_block_of_any_number_of_trials_is_a_fair_bet_of_bounded_work(trials):
+    one, other = Tally(trials, trials // 2), Tally(trials // 10, trials // 19)
+    spread = differences(Counts(one, other), 1.1)
+
+    assert len(spread.chances) < 20_000
+    assert spread.chances.sum() == pytest.approx(1, abs=1e-6)
+    there, back = LabelSwapProcess().update(Counts(one, other)), LabelSwapProcess().update(Counts(other, one))
+    for gain, loss in zip(there.bets.logs, back.bets.logs, strict=True):
+        assert (math.exp(gain) + math.exp(loss)) / 2 <= 1 + 1e-6
 
 
 def test_stakes_are_antisymmetric_and_never_all():
