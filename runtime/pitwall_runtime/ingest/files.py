@@ -16,7 +16,7 @@ from pitwall_runtime.errors import (
     MediaTooLargeError,
     RefusedError,
 )
-from pitwall_runtime.ingest.fetch.origin import HEAD_BYTES, what_else
+from pitwall_runtime.ingest.fetch.origin import HEAD_BYTES, shown, what_else
 from pitwall_runtime.ingest.subtitles import captions_of
 from pitwall_runtime.media import Video
 
@@ -39,13 +39,13 @@ def open_file(url: str, roots: Sequence[Path], max_bytes: int) -> Video:
     path = Path(unquote(parts.path))
     if "\0" in str(path) or not path.is_absolute():
         raise MediaRefusedError(f"{url!r} is not an absolute file address; write file:///absolute/path")
-    real = path.resolve()
+    real = _real(path)
     if not any(real.is_relative_to(root.resolve()) for root in roots):
         raise MediaRefusedError(
             f"{url!r} lies outside the media roots, the folders that this service was given with --media-root; put the "
             "video into one of them, or send a web address"
         )
-    return open_video(real, max_bytes)
+    return open_video(real, max_bytes, shown(url))
 
 
 def with_subtitles(video: Video, roots: Sequence[Path]) -> Video:
@@ -56,26 +56,36 @@ def with_subtitles(video: Video, roots: Sequence[Path]) -> Video:
     for suffix in _SUBTITLES:
         path = video.path.with_suffix(suffix)
         with suppress(RefusedError, OSError):
-            real = path.resolve(strict=True)
+            real = _real(path, strict=True)
             if any(real.is_relative_to(root.resolve()) for root in roots):
                 return replace(video, subtitles=captions_of(real))
     return video
 
 
-def open_video(path: Path, max_bytes: int) -> Video:
-    """The video at a trusted path: exists, is a regular file, fits the limit, does not begin like something else."""
+def _real(path: Path, *, strict: bool = False) -> Path:
+    """Where the path leads. Raises MediaMissingError for links that lead nowhere, and OSError if it is `strict`."""
+    try:
+        return path.resolve(strict=strict)
+    except RuntimeError:  # a circle of links, before Python 3.13
+        raise MediaMissingError(f"no video at {str(path)!r}; check the name") from None
+
+
+def open_video(path: Path, max_bytes: int, name: str = "") -> Video:
+    """The video at a trusted path: exists, is a regular file, fits the limit, does not begin like something else.
+    `name` is what errors call it: who asked may not learn where a link leads."""
+    name = name or repr(str(path))
     try:
         status = path.stat()
     except OSError:
-        raise MediaMissingError(f"no video at {str(path)!r}; check the name") from None
+        raise MediaMissingError(f"no video at {name}; check the name") from None
     if not stat.S_ISREG(status.st_mode):
-        raise MediaRefusedError(f"{str(path)!r} is not a regular file; give the address of a video file")
+        raise MediaRefusedError(f"{name} is not a regular file; give the address of a video file")
     if status.st_size > max_bytes:
         raise MediaTooLargeError(f"the video has {status.st_size} bytes; the limit is {max_bytes}, send a smaller one")
     try:
         digest, head = _digest(path, status.st_ino, status.st_size, status.st_mtime_ns)
     except OSError:
-        raise MediaMissingError(f"the video at {str(path)!r} cannot be read; check permissions") from None
+        raise MediaMissingError(f"the video at {name} cannot be read; check permissions") from None
     refusal = what_else(head)
     if refusal:
         raise refusal

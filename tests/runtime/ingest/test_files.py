@@ -1,9 +1,9 @@
-"""Subtitles in files of their own: those that lie beside a film, and those that a question names."""
+"""Films in files, what errors about them say, and subtitles beside a film or named by a question."""
 
 import pytest
 
 from pitwall_runtime.deadline import Deadline
-from pitwall_runtime.errors import BadSubtitlesError, MediaMissingError, MediaRefusedError
+from pitwall_runtime.errors import BadSubtitlesError, MediaMissingError, MediaRefusedError, RefusedError
 from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.files import resolve_file
 from pitwall_runtime.ingest.resolve import Resolver
@@ -30,6 +30,7 @@ def test_subtitles_that_lie_beside_a_film_come_with_it(tmp_path, name):
         pytest.param(lambda file, other: file.write_bytes(b"prose"), id="a file that is none"),
         pytest.param(lambda file, other: file.write_bytes(SRT + b"\n" * (4 << 20)), id="one that is too large"),
         pytest.param(lambda file, other: file.mkdir(), id="a folder"),
+        pytest.param(lambda file, other: file.symlink_to(file), id="a link to itself"),
     ],
 )
 def test_what_lies_beside_a_film_and_may_or_can_not_be_read_is_as_if_it_were_not_there(tmp_path, spoil):
@@ -40,6 +41,27 @@ def test_what_lies_beside_a_film_and_may_or_can_not_be_read_is_as_if_it_were_not
     spoil(root / "film.srt", tmp_path / "other.srt")
 
     assert resolve_file(f"file://{root}/film.mp4", (root,), 1 << 20).subtitles is None
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("none.mp4", "no video at 'file://{link}/none.mp4?…'; check the name"),
+        ("folder", "'file://{link}/folder?…' is not a regular file; give the address of a video file"),
+        ("circle.mp4", "check the name"),
+    ],
+)
+def test_an_error_names_what_was_asked_for_and_not_where_its_links_lead(tmp_path, name, words):
+    root, link = tmp_path / "mounted-here", tmp_path / "films"
+    (root / "folder").mkdir(parents=True)
+    (root / "circle.mp4").symlink_to(root / "circle.mp4")
+    link.symlink_to(root)
+
+    with pytest.raises(RefusedError) as refused:
+        resolve_file(f"file://{link}/{name}?signed", (link,), 1 << 20)
+
+    assert words.format(link=link) in refused.value.message
+    assert "mounted-here" not in refused.value.message
 
 
 async def test_subtitles_that_a_question_names_are_fetched_as_a_video_is(tmp_path, wild):
