@@ -15,7 +15,7 @@ from pitwall_gateway.pools.upstream import Call, RuntimeExchange
 from pitwall_gateway.serve.respond import JSON, RETRY_SECONDS, error_response, failure_kind
 from pitwall_gateway.values.answer import VariantAnswer, VariantFailure, VariantRefusal, read_record
 from pitwall_gateway.values.errors import RequestRefusedError
-from pitwall_gateway.values.speaker import LOCAL, Speaker
+from pitwall_gateway.values.speaker import Speaker
 from pitwall_gateway.values.videos import VideosSent, check_id
 
 ONE = RuntimeExchange("POST", "/v1/videos", read_record)
@@ -71,9 +71,8 @@ class VideoDesk:
                 return _error(failed, f"no runtime answered ({code}); try again in {RETRY_SECONDS} s", code)
 
     def _owner(self, speaker: Speaker) -> dict[str, str]:
-        """Everybody is one where all see all, and where nobody is asked who they are."""
-        everybody = self._rule.access is VideoAccess.SHARED or speaker == LOCAL
-        return {} if everybody else {Header.OWNER: speaker.owner()}
+        """Nobody is told from others where all see all."""
+        return {} if self._rule.access is VideoAccess.SHARED else {Header.OWNER: speaker.owner()}
 
 
 def _anonymous(document: dict[str, Any]) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
         videos=VideoDesk(
             for_videos,
             assigner.stable_variant,
-            VideoRule(rules.videos, settings.shows_assignment, rules.limits.answer_seconds),
+            VideoRule(rules.callers.access(rules.videos), settings.shows_assignment, rules.limits.answer_seconds),
         ),
         shadow=Shadow(for_copies, telemetry, rules.shadow),
         feedback=Feedback(Ledger(rules.ledger), telemetry),

@@ -43,8 +43,9 @@ def runtime_url(pit, desk, tmp_path):
 def opened(pit, runtime_url, callers_file, issuer):
     """A gateway with two callers by key and an issuer of tokens; the candidate's pods do not answer."""
 
-    def build(videos=VideoAccess.OWN, *, shows=False, body=None, **web):
-        file = callers_file(web={"keys": [WEB], **web}, app={"keys": [APP]})
+    def build(videos=VideoAccess.OWN, *, shows=False, body=None, local=None, **web):
+        others = {"local": local} if local else {}
+        file = callers_file(web={"keys": [WEB], **web}, app={"keys": [APP]}, **others)
         pit.route({"uniform-v1": {"stable": [runtime_url]}, "aks-v2": {"candidate": ["http://127.0.0.1:9"]}})
         rules = Rules(body=body or BodyRule(), callers=CallerRule(file, issuer.rule), videos=videos)
         pit.open(FixedFlags({"sampler.variant": ("candidate", "aks-v2")}), rules, shows_assignment=shows)
@@ -96,6 +97,14 @@ def test_nobody_sees_anothers_videos_and_cannot_tell_them_from_none(pit, opened,
     assert [find(pit, webs, key).status_code for key in (WEB, APP, ann, bob)] == [200, 404, 404, 404]
     assert [find(pit, anns, key).status_code for key in (WEB, APP, ann, bob)] == [404, 404, 200, 404]
     assert find(pit, webs, APP).json() == find(pit, "vid_" + "0" * 64, APP).json()
+
+
+def test_a_caller_sees_no_videos_that_questions_of_others_queued_whatever_it_is_called(pit, opened, desk):
+    """Those have no owner; `local` is whom a gateway without authentication takes everybody for."""
+    opened(local={"keys": ["l" * 40]})
+    late = desk.submit(URL, party="digest.user").id
+
+    assert [find(pit, late, key).status_code for key in ("l" * 40, WEB, APP)] == [404, 404, 404]
 
 
 def test_what_a_caller_says_of_the_owner_counts_nothing(pit, opened):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pitwall_gateway.__main__ import main
+from pitwall_gateway.callers.rule import VideoAccess
 from pitwall_gateway.serve.settings import read_settings
 
 NEEDED = ("--port", "0", "--routes", "routes.json", "--state-dir", "state", "--callers", "callers.json")
@@ -138,5 +139,7 @@ def test_on_a_loopback_address_everybody_may_be_let_in_and_only_when_asked_for(h
     rule = read_settings((*UNSAID, "--no-authentication", "--host", host)).rules.callers
 
     assert rule.is_open
+    assert [rule.access(wished) for wished in VideoAccess] == [VideoAccess.SHARED, VideoAccess.SHARED, VideoAccess.OFF]
     assert not read_settings(NEEDED).rules.callers.is_open
+    assert [read_settings(NEEDED).rules.callers.access(wished) for wished in VideoAccess] == list(VideoAccess)
     assert not read_settings(NEEDED).shows_assignment
