@@ -16,16 +16,15 @@ class RateLimit:
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def seconds_to_wait(self, client: str, cost: int = 1) -> float:
-        """0 when the request may pass; else how long until the next one may. One that costs more than there is passes
-        too, and the next ones wait until it is made up for."""
+    def seconds_to_wait(self, client: str) -> float:
+        """0 when the request may pass; else how long until the next one may."""
         if not self._per_second:
             return 0.0
         now, burst = self._clock(), max(1.0, 2 * self._per_second)
         left, since = self._buckets.pop(client, (burst, now))
         left = min(burst, left + (now - since) * self._per_second)
         wait = 0.0 if left >= 1 else (1 - left) / self._per_second
-        self._buckets[client] = (left - cost if wait == 0 else left, now)
+        self._buckets[client] = (left - 1 if wait == 0 else left, now)
         if len(self._buckets) > CLIENTS_REMEMBERED:
             self._buckets.popitem(last=False)
         return wait

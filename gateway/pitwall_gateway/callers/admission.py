@@ -6,45 +6,41 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Final
 
-from pitwall_crds.host.rate_limit import RateLimit
 from pitwall_gateway.callers.keys import Callers
+from pitwall_gateway.callers.rate import USER_PART, Rate
 from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.speaker import Party, Speaker
 from pitwall_gateway.values.under_way import one_more
 
 DAY_SECONDS = 86_400
-USER_PART: Final = 1 / 4
-"""Of its caller's rate, what a user may use up whom a token vouches for."""
 
 
 class Admission:
-    """Counts what each caller asks of this gateway; a day ends at midnight UTC."""
+    """Counts what each caller, and each user whom a token vouches for, asks of this gateway; a day ends at midnight
+    UTC."""
 
     def __init__(self, callers: Callers, clock: Callable[[], float] = time.time) -> None:
         self._callers = callers
         self._clock = clock
-        self._rates: dict[float, RateLimit] = {}
-        self._video_rates: dict[float, RateLimit] = {}
+        self._rates: dict[float, Rate] = {}
+        self._video_rates: dict[float, Rate] = {}
         self._day = 0
-        self._asked: Counter[str] = Counter()
+        self._asked: Counter[tuple[str, str]] = Counter()
         self._under_way: Counter[str] = Counter()
         self._users: Counter[str] = Counter()
 
     def request(self, speaker: Speaker) -> None:
         """One more request. Raises RequestRefusedError (429) above the caller's rate, and above a vouched user's part
         of it."""
-        rate = self._callers.limits_of(speaker.caller).requests_per_second
-        if not rate:
-            return
-        if speaker.user:
-            self._within(rate * USER_PART, repr((speaker.caller, speaker.user)), "requests a second of this user")
-        self._within(rate, speaker.caller, "requests a second")
+        self._within(self._rates, speaker, "requests")
 
-    def _within(self, rate: float, who: str, what: str) -> None:
-        if wait := self._rates.setdefault(rate, RateLimit(rate)).seconds_to_wait(who):
-            raise _too_many(f"more than {rate:g} {what}", wait, "rate_limit_exceeded")
+    def _within(self, rates: dict[float, Rate], speaker: Speaker, what: str, count: int = 1) -> None:
+        rate = self._callers.limits_of(speaker.caller).requests_per_second
+        if wait := rates.setdefault(rate, Rate(rate)).take(speaker, count):
+            raise _too_many(
+                f"more than {wait.per_second:g} {what} a second{wait.whose}", wait.seconds, "rate_limit_exceeded"
+            )
 
     @contextlib.contextmanager
     def place(self, speaker: Speaker) -> Iterator[None]:
@@ -73,25 +69,41 @@ class Admission:
         with one_more(self._users, person):
             yield
 
-    def asked(self, speaker: Speaker, count: int = 1) -> None:
-        """So many more questions or videos, which are known to be some. Raises RequestRefusedError (429) above the
-        caller's quota of the day."""
-        quota = self._callers.limits_of(speaker.caller).questions_per_day
-        self._begin_day()
-        if quota and self._asked[speaker.caller] + count > quota:
-            rest = DAY_SECONDS - self._clock() % DAY_SECONDS
-            raise _too_many(f"{quota} questions and videos today, the quota", rest, "quota_exceeded")
-        self._asked[speaker.caller] += count
+    def asked(self, speaker: Speaker) -> None:
+        """One more question, which is known to be one. Raises RequestRefusedError (429) above the caller's quota of the
+        day, and above a vouched user's part of it."""
+        self._check_day(speaker, 1)
+        self._count(speaker, 1)
 
     def videos(self, speaker: Speaker, count: int) -> None:
         """So many videos to prepare: each counts as a question against the day, and as a request against the rate,
         which has a bucket of its own, so that a batch does not keep its caller from asking. Raises
-        RequestRefusedError (429)."""
-        rate = self._callers.limits_of(speaker.caller).requests_per_second
-        wait = self._video_rates.setdefault(rate, RateLimit(rate)).seconds_to_wait(speaker.caller, count)
-        if wait:
-            raise _too_many(f"more than {rate:g} videos a second", wait, "rate_limit_exceeded")
-        self.asked(speaker, count)
+        RequestRefusedError (429), and then has counted nothing."""
+        self._check_day(speaker, count)
+        self._within(self._video_rates, speaker, "videos", count)
+        self._count(speaker, count)
+
+    def _check_day(self, speaker: Speaker, count: int) -> None:
+        quota = self._callers.limits_of(speaker.caller).questions_per_day
+        if not quota:
+            return
+        self._begin_day()
+        if speaker.user:
+            part = math.ceil(quota * USER_PART)
+            self._within_day(speaker, part, count, "questions and videos of this user today, its part of the quota")
+        self._within_day(Speaker(speaker.caller), quota, count, "questions and videos today, the quota")
+
+    def _within_day(self, who: Speaker, most: int, count: int, what: str) -> None:
+        left = most - self._asked[who.caller, who.user]
+        if count > left:
+            rest = DAY_SECONDS - self._clock() % DAY_SECONDS
+            raise _too_many(f"{most} {what}, of which {max(0, left)} are left", rest, "quota_exceeded")
+
+    def _count(self, speaker: Speaker, count: int) -> None:
+        """Where there is no quota nobody is remembered for it."""
+        if self._callers.limits_of(speaker.caller).questions_per_day:
+            for who in {"", speaker.user}:
+                self._asked[speaker.caller, who] += count
 
     def _begin_day(self) -> None:
         day = int(self._clock() // DAY_SECONDS)

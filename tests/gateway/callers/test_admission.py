@@ -118,6 +118,39 @@ def test_a_vouched_user_has_a_part_of_the_callers_rate():
     gate.request(WEB)
 
 
+def test_a_vouched_user_has_a_part_of_the_quota_and_is_told_what_is_left_of_it():
+    gate = admission(questions_per_day=1000)
+    ann, bob = Speaker("web", "ann"), Speaker("web", "bob")
+    gate.videos(ann, 200)
+
+    for _ in range(3):
+        with pytest.raises(RequestRefusedError, match="250 questions and videos of this user today, .* 50 are left"):
+            gate.videos(ann, 51)
+    gate.videos(ann, 50)
+    assert refused(lambda: gate.asked(ann)) == (429, "quota_exceeded", 400)
+    gate.asked(bob)
+    gate.videos(WEB, 749)
+    assert refused(lambda: gate.asked(bob)) == (429, "quota_exceeded", 400)
+
+
+def test_every_vouched_user_has_at_least_one_question_of_a_small_quota():
+    gate = admission(questions_per_day=2)
+    ann = Speaker("web", "ann")
+
+    gate.asked(ann)
+    assert refused(lambda: gate.asked(ann)) == (429, "quota_exceeded", 400)
+    gate.asked(Speaker("web", "bob"))
+
+
+def test_a_batch_that_the_rate_refuses_is_no_part_of_the_quota():
+    gate = admission(requests_per_second=1, questions_per_day=100)
+    gate.videos(WEB, 60)
+
+    assert refused(lambda: gate.videos(WEB, 40))[1] == "rate_limit_exceeded"
+    for _ in range(40):
+        gate.asked(WEB)
+
+
 def test_a_place_without_a_question_is_no_part_of_the_quota():
     gate = admission(questions_per_day=1)
     for _ in range(9):

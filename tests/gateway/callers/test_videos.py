@@ -165,6 +165,17 @@ def test_batches_are_held_to_the_callers_rate_and_leave_it_its_questions(pit, op
     assert send(pit, APP).status_code == 202
 
 
+def test_a_vouched_users_batch_keeps_nobody_else_from_sending(pit, opened, issuer):
+    opened(requestsPerSecond=20)
+    batch = {"urls": ["ftp://x/y"] * 1000}
+    ann, bob = issuer.token(sub="ann"), issuer.token(sub="bob")
+    answers = [pit.client.post(f"{pit.url}/v1/videos/batch", json=batch, headers=bearer(ann)) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [202, 429]
+    assert "more than 5 videos a second of this user" in answers[1].json()["error"]["message"]
+    assert [send(pit, key).status_code for key in (bob, WEB)] == [202, 202]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
