@@ -59,8 +59,7 @@ class Rate:
             return Wait((1 - bucket.left) / max(self._rate - owing * self._part, self._part), self._rate)
         if speaker.user:
             bucket.users[speaker.user] = mine - cost
-            cost = min(cost, mine)
-        bucket.left -= cost
+        bucket.left -= min(cost, mine) if speaker.user else cost
         return None
 
     def _bucket(self, caller: str) -> _Bucket:

@@ -8,7 +8,7 @@ from pitwall_gateway.values.speaker import Speaker
 WEB, ANN, BOB = Speaker("web"), Speaker("web", "ann"), Speaker("web", "bob")
 
 
-class Clock:
+class SetByHand:
     now = 0.0
 
     def __call__(self) -> float:
@@ -16,8 +16,8 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> SetByHand:
+    return SetByHand()
 
 
 @pytest.fixture
