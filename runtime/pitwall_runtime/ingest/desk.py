@@ -3,11 +3,12 @@
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import islice
 from urllib.parse import urlsplit
 
-from pitwall_runtime.deadline import caller_of
+from pitwall_runtime.deadline import caller_of, user_of
 from pitwall_runtime.errors import BadQuestionError, QueueFullError, UnavailableError
 from pitwall_runtime.ingest.queue.book import VideoBook, VideoRecord, VideoState, belongs, change, video_id
 from pitwall_runtime.ingest.queue.port import IngestJob, IngestQueue
@@ -16,7 +17,10 @@ _STALE_SECONDS = 3600.0
 """A record that is not final and that nobody changed for so long lost its job: the queue was cleared or replaced."""
 
 _MOST_OF_CALLER = 2500
-"""Videos of one caller that may be under way, a quarter of what a queue may hold; a batch has 1000."""
+"""Videos of one caller that may be under way, a quarter of what a queue may hold."""
+
+_MOST_OF_USER = 1000
+"""Of those, how many may be one user's: as many as a batch has."""
 
 _LOOKED_AT = 16
 """Of a caller's oldest videos, of how many the book is asked at once whether they are done."""
@@ -28,18 +32,19 @@ _SCHEMES = frozenset({"file", "http", "https"})
 class IngestDesk:
     """The queue and the book of states. `submit` and `find` block on their servers.
 
-    `most` videos of one caller may be under way, as far as this process knows.
+    `most` videos of one caller, and `most_of_user` of one of its users, may be under way, as far as this process knows.
     """
 
     queue: IngestQueue
     book: VideoBook
     most: int = _MOST_OF_CALLER
-    _under_way: dict[str, OrderedDict[str, None]] = field(default_factory=dict)
+    most_of_user: int = _MOST_OF_USER
+    _under_way: dict[str, OrderedDict[str, str]] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def submit(self, url: str, owner: str = "", party: str = "") -> VideoRecord:
         """The record of this owner's video at `url`, queued unless it is under way. `party` is who sends it, a caller
-        and, behind a dot, a user: parties take turns, and no caller fills the queue.
+        and, behind a dot, a user: parties take turns, and none fills the queue.
 
         Raises BadQuestionError or UnavailableError. A part that the address names is passed over: all of it is made
         ready. A video that is ready or failed is queued again: its server is asked whether the file has changed, and
@@ -52,7 +57,8 @@ class IngestDesk:
         if known and not known.state.final and now - known.updated_at < _STALE_SECONDS:
             return known
         caller = caller_of(party)
-        self._admit(key, caller)
+        if caller:  # who is nobody in particular is bounded by the queue alone
+            self._admit(key, caller, user_of(party))
         try:
             self.queue.put(IngestJob(key, url, now, party))
         except UnavailableError:
@@ -60,25 +66,34 @@ class IngestDesk:
                 self._under_way.get(caller, OrderedDict()).pop(key, None)
             raise
         fresh = known or VideoRecord(key, created_at=now)
-        return change(self.book, fresh, state=VideoState.QUEUED, attempts=0, error="", error_code="")
+        return change(
+            self.book, fresh, state=VideoState.QUEUED, attempts=0, error="", error_code="", party=party
+        )
 
-    def _admit(self, key: str, caller: str) -> None:
-        if not caller:
-            return  # who is nobody in particular is bounded by the queue alone
+    def _admit(self, key: str, caller: str, user: str) -> None:
         with self._guard:
             mine = self._under_way.setdefault(caller, OrderedDict())
-            oldest = list(islice(mine, _LOOKED_AT)) if len(mine) >= self.most else []
+            oldest = list(islice(self._crowd(mine, user), _LOOKED_AT))
         found = {one: self.book.find(one) for one in oldest}
         with self._guard:
             for one, record in found.items():
-                mine.pop(one, None)
-                if record and not record.state.final:
-                    mine[one] = None  # behind the others: they are looked at next
-            if len(mine) >= self.most and key not in mine:
+                if one in mine and record and not record.state.final:
+                    mine.move_to_end(one)  # behind the others: they are looked at next
+                else:
+                    mine.pop(one, None)
+            if key not in mine and (crowd := self._crowd(mine, user)):
+                whose = "application" if crowd is mine else "user"
                 raise QueueFullError(
-                    f"{len(mine)} videos of this application wait already, the limit; send this one again in a minute"
+                    f"{len(crowd)} videos of this {whose} wait already, the limit; send this one again in a minute"
                 )
-            mine[key] = None
+            mine[key] = user
+
+    def _crowd(self, mine: OrderedDict[str, str], user: str) -> Collection[str]:
+        """Which videos are as many as there may be: the user's, or all of its caller's; empty if there is room."""
+        theirs = [key for key, whose in mine.items() if whose == user] if user else []
+        if len(theirs) >= self.most_of_user:
+            return theirs
+        return mine if len(mine) >= self.most else ()
 
     def find(self, key: str, owner: str = "") -> VideoRecord | None:
         """What is known of a video; None if this owner never sent it."""

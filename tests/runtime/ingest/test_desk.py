@@ -1,10 +1,12 @@
 """The desk takes a video once at a time, and of no caller more than its part of the queue."""
 
+from dataclasses import replace
+
 import pytest
 
 from pitwall_runtime.errors import QueueFullError
 from pitwall_runtime.ingest.desk import IngestDesk
-from pitwall_runtime.ingest.queue.book import FolderBook, VideoState, change
+from pitwall_runtime.ingest.queue.book import FolderBook, VideoState, change, video_id
 from pitwall_runtime.ingest.queue.local import LocalQueue
 
 
@@ -29,6 +31,22 @@ def test_a_caller_who_fills_its_part_is_refused_in_words_and_others_are_not(desk
     assert desk.submit(url(0), "web", "web.user0").state is VideoState.QUEUED  # under way: no new job
     assert desk.submit(url(3), "app", "app.ann").state is VideoState.QUEUED
     assert desk.queue.depth().waiting == 4
+    assert desk.book.find(video_id(url(3), "app")).party == "app.ann"
+
+
+def test_a_user_has_a_part_of_its_callers_places_and_others_of_that_caller_are_not_refused(desk):
+    desk = replace(desk, most=5, most_of_user=3)
+    records = [desk.submit(url(number), "web", "web.ann") for number in range(3)]
+    with pytest.raises(QueueFullError, match="3 videos of this user wait already, the limit"):
+        desk.submit(url(3), "web", "web.ann")
+    assert desk.submit(url(0), "web", "web.ann").state is VideoState.QUEUED  # under way: no new job
+    assert desk.submit(url(4), "web", "web.bob").state is VideoState.QUEUED
+    assert desk.submit(url(5), "web", "web.").state is VideoState.QUEUED
+    with pytest.raises(QueueFullError, match="5 videos of this application"):
+        desk.submit(url(6), "web", "web.bob")
+
+    change(desk.book, records[1], state=VideoState.READY)
+    assert desk.submit(url(3), "web", "web.ann").state is VideoState.QUEUED
 
 
 def test_what_is_done_makes_room(desk):

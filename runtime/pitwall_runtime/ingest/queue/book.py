@@ -3,7 +3,8 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from pitwall_crds.host.files import read_json, write_json
+from pitwall_runtime.deadline import caller_of
 from pitwall_runtime.errors import QueueAwayError
 
 _PREFIX: Final = "vid_"
@@ -21,6 +23,9 @@ _KEPT_RECORDS: Final = 20_000
 
 _PRUNED_EVERY: Final = 256
 """Records that are written before their number is looked at again."""
+
+_SPARE: Final = 20
+"""Once there are too many, so manieth a part of them goes."""
 
 
 class VideoState(StrEnum):
@@ -47,6 +52,7 @@ class VideoRecord:
         variants: by name, the share of the pool's frames that is embedded, 0 to 1.
         error, error_code: of the last attempt; empty if it went well.
         attempts: how often a worker began.
+        party: who sent it last, a caller and, behind a dot, a user.
     """
 
     id: str
@@ -59,6 +65,7 @@ class VideoRecord:
     error_code: str = ""
     created_at: float = 0.0
     updated_at: float = 0.0
+    party: str = ""
 
     def to_data(self) -> dict[str, Any]:
         """As it is stored."""
@@ -66,8 +73,10 @@ class VideoRecord:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "VideoRecord":
-        """Raises TypeError or ValueError for what is no record."""
-        return cls(**{**data, "state": VideoState(data["state"])})
+        """Raises TypeError, ValueError or LookupError for what is no record; fields of versions to come are passed
+        over."""
+        known = {name: data[name] for name in cls.__slots__ if name in data}
+        return cls(**{**known, "state": VideoState(data["state"])})
 
 
 def video_id(url: str, owner: str = "") -> str:
@@ -109,7 +118,8 @@ def change(book: VideoBook, record: VideoRecord, **changes: Any) -> VideoRecord:
 @dataclass(slots=True)
 class FolderBook:
     """A file per video, for the processes of one machine or one shared volume; kept for thirty days after the last
-    change, and no more than `most` of them: beyond that those go that are final, the oldest first."""
+    change, and no more than `most` of them: beyond that those go of the caller who has most, so that nobody's videos
+    push out those of others."""
 
     folder: Path
     most: int = _KEPT_RECORDS
@@ -137,10 +147,11 @@ class FolderBook:
         for path in self.folder.glob("*.json"):
             with suppress(OSError):
                 changed_at[path] = path.stat().st_mtime
-        gone = {path for path, changed in changed_at.items() if now - changed > _KEPT_SECONDS}
+        gone = [path for path, changed in changed_at.items() if now - changed > _KEPT_SECONDS]
         if len(changed_at) - len(gone) > self.most:
-            left = sorted(changed_at.keys() - gone, key=lambda path: (not _is_final(path), changed_at[path]))
-            gone.update(left[: len(left) - self.most])
+            left = [(path, changed_at[path]) for path in changed_at.keys() - set(gone)]
+            # Somewhat fewer than there may be, since all are read for it.
+            gone += _in_order(left)[: len(left) - (self.most - self.most // _SPARE)]
         for path in gone:
             with suppress(OSError):
                 path.unlink()
@@ -149,12 +160,40 @@ class FolderBook:
         return self.folder / f"{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()[:40]}.json"
 
 
-def _is_final(path: Path) -> bool:
-    """Whether a record's file may go first; one that cannot be read says nothing worth keeping."""
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What decides how long a record's file stays; one that cannot be read says nothing worth keeping."""
+
+    path: Path
+    changed: float
+    final: bool = True
+    party: str = ""
+    readable: bool = False
+
+
+def _in_order(files: Iterable[tuple[Path, float]]) -> list[Path]:
+    """Records' files with their times, those first that shall go first: of the caller who has most; of its own, of the
+    user who has most; of its own, those that are final, and the oldest."""
+    kept = sorted((_kept(*file) for file in files), key=lambda one: (one.final, -one.changed))
+    users, callers = Counter[str](), Counter[str]()
+    ranks: dict[Path, int] = {}
+    for one in kept:
+        ranks[one.path] = users[one.party]
+        users[one.party] += 1
+    kept.sort(key=lambda one: ranks[one.path])
+    for one in kept:
+        ranks[one.path] = callers[caller_of(one.party)]
+        callers[caller_of(one.party)] += 1
+    kept.sort(key=lambda one: (one.readable, -ranks[one.path], not one.final, one.changed))
+    return [one.path for one in kept]
+
+
+def _kept(path: Path, changed: float) -> _Kept:
     try:
-        return VideoRecord.from_data(read_json(path, None)).state.final
+        record = VideoRecord.from_data(read_json(path, None))
     except (OSError, ValueError, TypeError, LookupError):
-        return True
+        return _Kept(path, changed)
+    return _Kept(path, changed, record.state.final, str(record.party), readable=True)
 
 
 class RedisBook:
