@@ -68,6 +68,10 @@ class Callers:
         self._look()
         return self._limits.get(caller, self._defaults)
 
+    def share_of(self, caller: str) -> float:
+        """The largest part of what counts that may be this caller's."""
+        return self.limits_of(caller).share
+
     def _look(self) -> None:
         now = self._clock()
         if self._file is None or now - self._looked < LOOK_SECONDS:

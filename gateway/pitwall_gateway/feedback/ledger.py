@@ -5,27 +5,25 @@ session's next question arrives within the window, good when the window passes. 
 included: see windows. Pure: time comes in as seconds.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
-from typing import TypeVar
 
 from pitwall_crds.names import Outcome, Signal
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.session import QUERY, SESSION, Session, Trial
+from pitwall_gateway.feedback.shelf import CallerShare, Shelf
 from pitwall_gateway.feedback.windows import DAY_SECONDS, USER, WindowRule, Windows
 from pitwall_gateway.values.speaker import NOBODY, Party
 
-T = TypeVar("T")
 SESSION_WINDOWS = 5
 """So many follow-up windows after its first answer a session is judged."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerRule:
-    """The follow-up window, a user's window, how long answers and sessions are remembered, and how many at most."""
+    """The follow-up window, a user's window, how long answers and sessions are remembered, and how many at most: of
+    those that count, and as many others."""
 
     window_seconds: float = 120.0
     user_seconds: float = 3600.0
@@ -42,7 +40,7 @@ class LedgerRule:
 class _Answer:
     series: ArmSeries
     session: Session | None
-    at: float
+    last_at: float
     party: Party = NOBODY
     thumbed: bool = False
 
@@ -58,16 +56,17 @@ class FollowUp:
 class Ledger:
     """What is remembered of answers and sessions, in bounded memory."""
 
-    def __init__(self, rule: LedgerRule) -> None:
+    def __init__(self, rule: LedgerRule, caller_share: CallerShare = lambda _: 1.0) -> None:
+        """Of the memory for what counts a caller has no more than its share."""
         self.rule = rule
-        self._answers: OrderedDict[str, _Answer] = OrderedDict()
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._answers = Shelf[_Answer](rule.capacity, caller_share)
+        self._sessions = Shelf[Session](rule.capacity, caller_share)
         self._windows: list[tuple[float, int, Session]] = []
         self._tickets = count()
-        self._users = Windows(WindowRule(USER, rule.user_seconds, DAY_SECONDS, rule.capacity))
+        self._users = Windows(WindowRule(USER, rule.user_seconds, DAY_SECONDS, rule.capacity), caller_share)
         silent = {Signal.FOLLOW_UP}
         heard = WindowRule(SESSION, rule.session_seconds, rule.keep_seconds, rule.capacity, silent, goes_on=True)
-        self._judged = Windows(heard)
+        self._judged = Windows(heard, caller_share)
 
     def asked(self, session_name: str, now: float) -> tuple[FollowUp | None, list[Trial]]:
         """A question arrived: perhaps a follow-up to every answer of its session whose window is open. They wait for
@@ -98,15 +97,13 @@ class Ledger:
         self, answer_id: str, session_name: str, series: ArmSeries, now: float, party: Party = NOBODY
     ) -> list[Trial]:
         """An answer was given; its window opens. A session that changes arm ends, and another begins."""
-        session, trials = self._session_for(session_name, series, now)
+        session, trials = self._session_for(session_name, series, now, party)
         self._users.answered(party.person, series, party, now)
         if session is not None:
             self._judged.answered(session.name, series, party, now)
             self._touch(session, now)
-            session.party = party
             session.open_answers.append(series)
-        self._answers[answer_id] = _Answer(series, session, now, party)
-        _shrink(self._answers, self.rule.capacity)
+        self._answers.put(answer_id, _Answer(series, session, now, party))
         return trials
 
     def thumb(self, answer_id: str, *, down: bool) -> list[Trial] | None:
@@ -128,7 +125,7 @@ class Ledger:
 
     def knows_session(self, session_name: str) -> bool:
         """True if a session of this name is remembered."""
-        return session_name in self._sessions
+        return self._sessions.get(session_name) is not None
 
     def task(self, session_name: str, *, abandoned: bool) -> bool | None:
         """A task was finished or abandoned, which counts when the windows of its session and user have passed. False
@@ -150,11 +147,13 @@ class Ledger:
         while self._windows and self._windows[0][0] <= now:
             _, _, session = heappop(self._windows)
             trials += self._window_passed(session, now)
-        _forget(self._answers, lambda answer: answer.at, now - self.rule.keep_seconds)
-        _forget(self._sessions, lambda session: session.last_at, now - self.rule.keep_seconds)
+        self._answers.forget(now - self.rule.keep_seconds)
+        self._sessions.forget(now - self.rule.keep_seconds)
         return trials
 
-    def _session_for(self, name: str, series: ArmSeries, now: float) -> tuple[Session | None, list[Trial]]:
+    def _session_for(
+        self, name: str, series: ArmSeries, now: float, party: Party
+    ) -> tuple[Session | None, list[Trial]]:
         """The open session of this name and arm, begun if need be; no name, no session."""
         if not name:
             return None, []
@@ -162,9 +161,8 @@ class Ledger:
         if session is not None and not session.closed and session.series == series:
             return session, []
         ended = session.close() if session is not None and not session.closed else []
-        begun = Session(name, series, now)
-        self._sessions[name] = begun
-        _shrink(self._sessions, self.rule.capacity)
+        begun = Session(name, series, now, party)
+        self._sessions.put(name, begun)
         heappush(self._windows, (now + self.rule.window_seconds, next(self._tickets), begun))
         return begun, ended
 
@@ -172,7 +170,7 @@ class Ledger:
         """The session is alive: its window starts anew, and it is the last to be forgotten."""
         session.last_at = now
         if self._sessions.get(session.name) is session:
-            self._sessions.move_to_end(session.name)
+            self._sessions.touch(session.name)
 
     def _window_passed(self, session: Session, now: float) -> list[Trial]:
         """Close a session whose window has really passed; one that was touched meanwhile gets a later look."""
@@ -184,12 +182,3 @@ class Ledger:
         heappush(self._windows, (due, next(self._tickets), session))
         return []
 
-
-def _shrink(kept: OrderedDict[str, T], capacity: int) -> None:
-    while len(kept) > capacity:
-        kept.popitem(last=False)
-
-
-def _forget(kept: OrderedDict[str, T], at: Callable[[T], float], before: float) -> None:
-    while kept and at(next(iter(kept.values()))) < before:
-        kept.popitem(last=False)

@@ -86,7 +86,7 @@ def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
     callers = Callers(rules.callers.file, rules.callers.limits)
     stalls = LoopStalls()
     silence = Silence(stalled=stalls.seconds)
-    telemetry = GatewayTelemetry(silence.seconds, Shares(rules.shares, lambda caller: callers.limits_of(caller).share))
+    telemetry = GatewayTelemetry(silence.seconds, Shares(rules.shares, callers.share_of))
 
     def pool(variant: str, arm: Arm) -> tuple[str, ...]:
         return routes.current(time.monotonic()).urls(variant, arm)
@@ -117,7 +117,7 @@ def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
             VideoRule(rules.callers.access(rules.videos), settings.shows_assignment, rules.limits.answer_seconds),
         ),
         shadow=Shadow(for_copies, telemetry, rules.shadow),
-        feedback=Feedback(Ledger(rules.ledger), telemetry),
+        feedback=Feedback(Ledger(rules.ledger, callers.share_of), telemetry),
         authenticator=Authenticator(rules.callers, callers),
         admission=Admission(callers),
         bodies=BodyRoom(),

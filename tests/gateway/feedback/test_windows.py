@@ -27,8 +27,8 @@ def follow_up(ledger):
 class NamedUsers:
     """Windows of users, each known by a caller's word."""
 
-    def __init__(self, capacity):
-        self.windows = Windows(WindowRule(USER, WINDOW, DAY_SECONDS, capacity))
+    def __init__(self, capacity, caller_share=lambda _: 1.0):
+        self.windows = Windows(WindowRule(USER, WINDOW, DAY_SECONDS, capacity), caller_share)
         self.sweep = self.windows.sweep
 
     def answered(self, party, series, now):
@@ -102,6 +102,37 @@ def test_memory_is_bounded_and_who_came_first_stays(users):
         users.answered(who(f"user-{number}"), STABLE, number)
 
     assert len(users.sweep(WINDOW + 9)) == 3 * len(Signal)
+
+
+RUN = ArmSeries("uniform-v1", Arm.STABLE, "run-1")
+
+
+def test_who_counts_for_nothing_takes_no_place_of_those_who_count(users):
+    for number in range(9):
+        users.answered(who(f"capped-{number}"), STABLE, 0)
+    for number in range(9):
+        users.answered(who(f"user-{number}"), RUN, 1)
+
+    assert Counter(trial.series.run for trial in users.sweep(WINDOW + 1)) == {"": 3 * 3, "run-1": 3 * 3}
+    users.sweep(DAY_SECONDS + 2)
+    for number in range(9):
+        users.answered(who(f"user-{number}"), RUN, DAY_SECONDS + 2)
+    assert len(users.sweep(DAY_SECONDS + 2 + WINDOW)) == 3 * len(Signal)
+
+
+def test_a_caller_with_a_share_has_that_part_of_the_places_and_again_when_they_are_free():
+    users = NamedUsers(100, lambda caller: 0.2 if caller == "small" else 1.0)
+
+    def counted(now):
+        for number in range(300):
+            users.answered(Party("small", f"small-{number}"), RUN, now)
+        for number in range(300):
+            users.answered(who(f"user-{number}"), RUN, now)
+        return Counter(trial.party.caller for trial in users.sweep(now + WINDOW))
+
+    assert counted(0) == {"small": 20 * len(Signal), "app": 80 * len(Signal)}
+    users.sweep(DAY_SECONDS)
+    assert counted(DAY_SECONDS) == {"small": 20 * len(Signal), "app": 80 * len(Signal)}
 
 
 def test_callers_without_a_name_are_nobodys_users(users):
