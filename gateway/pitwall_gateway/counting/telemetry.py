@@ -76,15 +76,16 @@ class GatewayTelemetry:
         """Labels of this unit may arrive for so long after an answer."""
         self._windows.labels(unit).set(seconds)
 
-    def met(self, series: ArmSeries, split: str, party: Party = NOBODY) -> None:
+    def met(self, series: ArmSeries, split: str, party: Party = NOBODY) -> bool:
         """A user was assigned for the first time under this split; those of the split before are history. Of a caller
-        with a share no more than that counts: who knows arms could name users of one alone."""
+        with a share no more than that counts: who knows arms could name users of one alone. Whether this one did."""
         if self._newcomers.take(series, TrialKind.QUESTION, Party(party.caller)) is not None:
-            return
+            return False
         if split != self._split:
             self._users.clear()
             self._split = split
         self._users.labels(series.variant, series.arm, split).inc()
+        return True
 
     def weighed(self, series: ArmSeries, kind: str, party: Party) -> ArmSeries:
         """The series of one more trial of this party; without a run, and so nobody's evidence, where the party has its

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pitwall_crds.names import Arm, experiment_flag, shadow_flag
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.flags.first_visits import FirstVisits
+from pitwall_gateway.flags.first_visits import Counts, FirstVisits
 from pitwall_gateway.flags.port import ERROR_REASON, AssignedFlag, Flags
 from pitwall_gateway.flags.said import DocumentReader, Substitute
 
@@ -45,10 +45,11 @@ class Assigner:
         self._runs = DocumentReader()
         self._shadow_runs = DocumentReader()
 
-    def meets(self, user: str) -> str | None:
-        """The present split's name at a user's first question under it, else None; a caller without a name is a new one
-        each time."""
-        return self._first_visits.split if self._first_visits.meets(user, self._flags.document(self._flag)) else None
+    def meets(self, user: str, counts: Counts = lambda _: True) -> str | None:
+        """The present split's name at a user's first question under it that counts, else None; a caller without a name
+        is a new one each time."""
+        is_new = self._first_visits.meets(user, self._flags.document(self._flag), counts)
+        return self._first_visits.split if is_new else None
 
     def assign(self, targeting_key: str) -> Assignment:
         """The flag's arm and variant; on any failure the last known stable variant with reason ERROR."""

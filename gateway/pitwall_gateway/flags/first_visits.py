@@ -3,12 +3,15 @@
 Pure: no clock, chance or I/O.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pitwall_flags.flag.document import read_split, split_name
 
 CAPACITY = 200_000
 """Users remembered per split; whoever comes after so many is no longer counted, on any arm."""
+
+Counts = Callable[[str], bool]
+"""Counts a new user under the split of this name, and says whether it did."""
 
 
 class FirstVisits:
@@ -23,16 +26,18 @@ class FirstVisits:
         self._document: object = None
         self._met: set[int] = set()
 
-    def meets(self, user: str, document: object) -> bool:
-        """True at a user's first question under this flag document. A caller without a name is a new one each time."""
+    def meets(self, user: str, document: object, counts: Counts = lambda _: True) -> bool:
+        """True at a user's first question under this flag document, if it counts; else the next one is the first. A
+        caller without a name is a new one each time."""
         if document is not self._document:
             self._follow(document)
-        if not user:
-            return True
         mark = hash(user)
-        if mark in self._met or len(self._met) >= self._capacity:
+        if user and (mark in self._met or len(self._met) >= self._capacity):
             return False
-        self._met.add(mark)
+        if not counts(self.split):
+            return False
+        if user:
+            self._met.add(mark)
         return True
 
     def _follow(self, document: object) -> None:

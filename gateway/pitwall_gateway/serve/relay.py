@@ -114,14 +114,14 @@ class Relay:
         return served
 
     def _assigned(self, question: Question) -> ArmSeries:
-        """Whose series the question counts on; a user who is new under this split is counted as met."""
-        assignment = self._assigner.assign(question.targeting_key)
-        split = self._assigner.meets(question.party.person) if assignment.variant else None
-        if split is not None:
-            self._telemetry.met(assignment.series, split, question.party)
+        """Whose series the question counts on; a user who is new under this split is counted as met, and remembered
+        only then, so that who counts for nothing takes no place."""
+        assignment, party = self._assigner.assign(question.targeting_key), question.party
+        if assignment.variant:
+            self._assigner.meets(party.person, lambda split: self._telemetry.met(assignment.series, split, party))
         if self._substitutes.at_work:
             return replace(assignment.series, run="")
-        return self._telemetry.weighed(assignment.series, TrialKind.QUESTION, question.party)
+        return self._telemetry.weighed(assignment.series, TrialKind.QUESTION, party)
 
     async def _ask(
         self, assigned: ArmSeries, question: Question, headers: Mapping[str, str], ends: float

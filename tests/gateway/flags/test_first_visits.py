@@ -61,6 +61,15 @@ def test_memory_is_bounded_and_nobody_counts_twice():
     assert not any(visits.meets(f"user-{number}", TEN) for number in range(5))
 
 
+def test_who_does_not_count_takes_no_place_and_may_count_later():
+    visits = FirstVisits(capacity=3)
+    assert not any(visits.meets(f"capped-{number}", TEN, lambda split: False) for number in range(9))
+
+    assert [visits.meets(f"user-{number}", TEN) for number in range(2)] == [True, True]
+    assert visits.meets("capped-1", TEN)
+    assert not visits.meets("capped-2", TEN)
+
+
 def test_users_are_exported_by_the_arm_they_got(pit):
     """Counted when assigned, so that an arm which fails its users does not hide them."""
     stable, fresh = pit.runtime("uniform-v1"), pit.runtime("aks-v2", status=500)
