@@ -48,7 +48,7 @@ class Parts:
         return self._total
 
 
-class Kept(Protocol):
+class Remembered(Protocol):
     """What lies on a shelf: whose it is, what it counts on, and when it was last of use."""
 
     @property
@@ -59,7 +59,7 @@ class Kept(Protocol):
     def last_at(self) -> float: ...
 
 
-T = TypeVar("T", bound=Kept)
+T = TypeVar("T", bound=Remembered)
 
 
 class Shelf(Generic[T]):
