@@ -12,7 +12,7 @@ from itertools import count
 from pitwall_crds.names import Outcome, Signal
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.session import QUERY, SESSION, Session, Trial
-from pitwall_gateway.feedback.shelf import CallerShare, Shelf
+from pitwall_gateway.feedback.shelf import NO_LIMIT, PlaceRule, Shelf
 from pitwall_gateway.feedback.windows import DAY_SECONDS, USER, WindowRule, Windows
 from pitwall_gateway.values.speaker import NOBODY, Party
 
@@ -22,8 +22,8 @@ SESSION_WINDOWS = 5
 
 @dataclass(frozen=True, slots=True)
 class LedgerRule:
-    """The follow-up window, a user's window, how long answers and sessions are remembered, and how many at most: of
-    those that count, and as many others."""
+    """The follow-up window, a user's window, how long answers and sessions are remembered, and how many of those that
+    count at most."""
 
     window_seconds: float = 120.0
     user_seconds: float = 3600.0
@@ -56,17 +56,17 @@ class FollowUp:
 class Ledger:
     """What is remembered of answers and sessions, in bounded memory."""
 
-    def __init__(self, rule: LedgerRule, caller_share: CallerShare = lambda _: 1.0) -> None:
-        """Of the memory for what counts a caller has no more than its share."""
+    def __init__(self, rule: LedgerRule, places: PlaceRule = NO_LIMIT) -> None:
+        """Of the memory for what counts nobody has more than `places` says."""
         self.rule = rule
-        self._answers = Shelf[_Answer](rule.capacity, caller_share)
-        self._sessions = Shelf[Session](rule.capacity, caller_share)
+        self._answers = Shelf[_Answer](rule.capacity, places)
+        self._sessions = Shelf[Session](rule.capacity, places)
         self._windows: list[tuple[float, int, Session]] = []
         self._tickets = count()
-        self._users = Windows(WindowRule(USER, rule.user_seconds, DAY_SECONDS, rule.capacity), caller_share)
+        self._users = Windows(WindowRule(USER, rule.user_seconds, DAY_SECONDS, rule.capacity), places)
         silent = {Signal.FOLLOW_UP}
         heard = WindowRule(SESSION, rule.session_seconds, rule.keep_seconds, rule.capacity, silent, goes_on=True)
-        self._judged = Windows(heard, caller_share)
+        self._judged = Windows(heard, places)
 
     def asked(self, session_name: str, now: float) -> tuple[FollowUp | None, list[Trial]]:
         """A question arrived: perhaps a follow-up to every answer of its session whose window is open. They wait for
@@ -102,6 +102,7 @@ class Ledger:
         if session is not None:
             self._judged.answered(session.name, series, party, now)
             self._touch(session, now)
+            session.party = party
             session.open_answers.append(series)
         self._answers.put(answer_id, _Answer(series, session, now, party))
         return trials

@@ -9,13 +9,13 @@ would be of different people. Pure: time comes in as seconds.
 
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pitwall_crds.names import Outcome, Signal
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.session import Trial
-from pitwall_gateway.feedback.shelf import CallerShare, Parts
+from pitwall_gateway.feedback.shelf import NO_LIMIT, Parts, PlaceRule
 from pitwall_gateway.values.speaker import Party
 
 USER: Final = "user"
@@ -52,17 +52,17 @@ Key = tuple[str, str]
 
 
 class Windows:
-    """Owners with an open window, and those who have counted. When memory is full, or its caller's part of it, new ones
-    do not count: whether one does depends on when it came, never on what it says. Those of no run, who count for
+    """Owners with an open window, and those who have counted. When memory is full, or their party's part of it, new
+    ones do not count: whether one does depends on when it came, never on what it says. Those of no run, who count for
     nothing, have as much memory apart.
     """
 
-    def __init__(self, rule: WindowRule, caller_share: CallerShare = lambda _: 1.0) -> None:
+    def __init__(self, rule: WindowRule, places: PlaceRule = NO_LIMIT) -> None:
         self._rule = rule
-        self._parts = Parts(rule.capacity, caller_share)
-        self._aside = 0
+        self._counting = Parts(rule.capacity, places)
+        self._aside = Parts(rule.capacity, replace(places, caller=NO_LIMIT.caller))
         self._open: OrderedDict[Key, _Window] = OrderedDict()
-        self._counted: OrderedDict[Key, tuple[float, str]] = OrderedDict()
+        self._counted: OrderedDict[Key, tuple[float, Party]] = OrderedDict()
 
     def answered(self, owner: str, series: ArmSeries, party: Party, now: float) -> None:
         """The owner got an answer; one without a name is nobody."""
@@ -71,17 +71,11 @@ class Windows:
             self._counted[key] = now, self._counted[key][1]
             self._counted.move_to_end(key)
         is_known = key in self._open or key in self._counted
-        if owner and not is_known and self._has_place(series, party):
+        if owner and not is_known and self._places(series.run).take(party):
             self._open[key] = _Window(now, series, party)
 
-    def _has_place(self, series: ArmSeries, party: Party) -> bool:
-        """Takes it, if there is one."""
-        if series.run:
-            return len(self._parts) < self._rule.capacity and self._parts.take(party.caller)
-        if self._aside >= self._rule.capacity:
-            return False
-        self._aside += 1
-        return True
+    def _places(self, run: str) -> Parts:
+        return self._counting if run else self._aside
 
     def complained(self, owner: str, series: ArmSeries, signal: Signal) -> None:
         """A bad label; after the window, or on another arm than the window's, it changes nothing."""
@@ -102,18 +96,15 @@ class Windows:
         trials: list[Trial] = []
         while self._open and next(iter(self._open.values())).since + self._rule.window_seconds <= now:
             key, window = self._open.popitem(last=False)
-            self._counted[key] = now if self._rule.goes_on else window.since, window.party.caller
+            self._counted[key] = now if self._rule.goes_on else window.since, window.party
             trials += [
                 Trial(window.series, signal, self._rule.unit, outcome, window.party)
                 for signal in Signal
                 if (outcome := self._outcome(signal, window))
             ]
         while self._counted and next(iter(self._counted.values()))[0] + self._rule.again_seconds <= now:
-            (_, run), (_, caller) = self._counted.popitem(last=False)
-            if run:
-                self._parts.give_back(caller)
-            else:
-                self._aside -= 1
+            (_, run), (_, party) = self._counted.popitem(last=False)
+            self._places(run).give_back(party)
         return trials
 
     def _outcome(self, signal: Signal, window: _Window) -> Outcome | None:

@@ -12,6 +12,7 @@ from pitwall_gateway.counting.shares import Shares
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.feedback.feedback import Feedback
 from pitwall_gateway.feedback.ledger import Ledger
+from pitwall_gateway.feedback.shelf import PlaceRule
 from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.flags.port import Flags
 from pitwall_gateway.pools.circuits import Circuits
@@ -117,7 +118,7 @@ def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
             VideoRule(rules.callers.access(rules.videos), settings.shows_assignment, rules.limits.answer_seconds),
         ),
         shadow=Shadow(for_copies, telemetry, rules.shadow),
-        feedback=Feedback(Ledger(rules.ledger, callers.share_of), telemetry),
+        feedback=Feedback(Ledger(rules.ledger, PlaceRule(callers.share_of, rules.shares.user)), telemetry),
         authenticator=Authenticator(rules.callers, callers),
         admission=Admission(callers),
         bodies=BodyRoom(),

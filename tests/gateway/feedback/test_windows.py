@@ -7,6 +7,7 @@ import pytest
 from pitwall_crds.names import Arm, Outcome, Signal
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
+from pitwall_gateway.feedback.shelf import FEW, PlaceRule
 from pitwall_gateway.feedback.windows import DAY_SECONDS, USER, WindowRule, Windows
 from pitwall_gateway.values.speaker import Party
 
@@ -27,8 +28,8 @@ def follow_up(ledger):
 class NamedUsers:
     """Windows of users, each known by a caller's word."""
 
-    def __init__(self, capacity, caller_share=lambda _: 1.0):
-        self.windows = Windows(WindowRule(USER, WINDOW, DAY_SECONDS, capacity), caller_share)
+    def __init__(self, capacity, **places):
+        self.windows = Windows(WindowRule(USER, WINDOW, DAY_SECONDS, capacity), PlaceRule(**places))
         self.sweep = self.windows.sweep
 
     def answered(self, party, series, now):
@@ -121,7 +122,7 @@ def test_who_counts_for_nothing_takes_no_place_of_those_who_count(users):
 
 
 def test_a_caller_with_a_share_has_that_part_of_the_places_and_again_when_they_are_free():
-    users = NamedUsers(100, lambda caller: 0.2 if caller == "small" else 1.0)
+    users = NamedUsers(100, caller=lambda caller: 0.2 if caller == "small" else 1.0)
 
     def counted(now):
         for number in range(300):
@@ -133,6 +134,27 @@ def test_a_caller_with_a_share_has_that_part_of_the_places_and_again_when_they_a
     assert counted(0) == {"small": 20 * len(Signal), "app": 80 * len(Signal)}
     users.sweep(DAY_SECONDS)
     assert counted(DAY_SECONDS) == {"small": 20 * len(Signal), "app": 80 * len(Signal)}
+
+
+@pytest.mark.parametrize("series", [RUN, STABLE])
+def test_a_user_who_invents_sessions_has_a_part_of_the_places(series):
+    sessions = Windows(WindowRule("session", WINDOW, DAY_SECONDS, 100), PlaceRule(user=0.05))
+    for number in range(300):
+        sessions.answered(f"session {number}", series, who("ann"), 0)
+    for number in range(60):
+        sessions.answered(f"bob's {number}", series, who(f"bob {number % 30}"), 0)
+
+    persons = Counter(trial.party.person for trial in sessions.sweep(WINDOW))
+    assert persons.pop(who("ann").person) == FEW * len(Signal)
+    assert len(persons) == 30
+
+
+def test_sessions_that_name_no_user_are_no_single_users():
+    sessions = Windows(WindowRule("session", WINDOW, DAY_SECONDS, 100), PlaceRule(user=0.05))
+    for number in range(300):
+        sessions.answered(f"session {number}", RUN, Party("app"), 0)
+
+    assert len(sessions.sweep(WINDOW)) == 100 * len(Signal)
 
 
 def test_callers_without_a_name_are_nobodys_users(users):
