@@ -182,4 +182,3 @@ class Ledger:
             return session.close()
         heappush(self._windows, (due, next(self._tickets), session))
         return []
-

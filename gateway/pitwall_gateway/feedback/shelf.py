@@ -64,14 +64,19 @@ class Parts:
 
 
 class Remembered(Protocol):
-    """What lies on a shelf: whose it is at the moment, what it counts on, and when it was last of use."""
+    """What lies on a shelf."""
 
     @property
-    def series(self) -> ArmSeries: ...
+    def series(self) -> ArmSeries:
+        """What it counts on."""
+
     @property
-    def party(self) -> Party: ...
+    def party(self) -> Party:
+        """Whose it is at the moment."""
+
     @property
-    def last_at(self) -> float: ...
+    def last_at(self) -> float:
+        """When it was last of use."""
 
 
 T = TypeVar("T", bound=Remembered)

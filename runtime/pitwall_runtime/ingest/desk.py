@@ -66,9 +66,7 @@ class IngestDesk:
                 self._under_way.get(caller, OrderedDict()).pop(key, None)
             raise
         fresh = known or VideoRecord(key, created_at=now)
-        return change(
-            self.book, fresh, state=VideoState.QUEUED, attempts=0, error="", error_code="", party=party
-        )
+        return change(self.book, fresh, state=VideoState.QUEUED, attempts=0, error="", error_code="", party=party)
 
     def _admit(self, key: str, caller: str, user: str) -> None:
         with self._guard:

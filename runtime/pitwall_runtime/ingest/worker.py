@@ -81,9 +81,7 @@ class IngestWorker:
         if delivery is None:
             return False
         job = delivery.job
-        record = self.book.find(job.id) or VideoRecord(
-            job.id, created_at=job.submitted_at, party=job.party
-        )
+        record = self.book.find(job.id) or VideoRecord(job.id, created_at=job.submitted_at, party=job.party)
         if record.attempts >= self.limits.attempts:
             # It ended every worker that tried it, or failed so often: the last error is known, if there was one.
             self._fail(
