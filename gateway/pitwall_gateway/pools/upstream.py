@@ -30,10 +30,12 @@ CALLER_PART: Final = 3 / 4
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """What a call may take. `in_flight` is per (variant, arm), so that one that hangs cannot starve the others."""
+    """What a call may take. `in_flight` is per (variant, arm), so that one that hangs cannot starve the others.
+    `reply_bytes` are read on the event loop, while all others wait: that takes some milliseconds. The longest answer,
+    of 1024 frames and 32 768 tokens, has less, and so has what is told of a batch of 1000 videos."""
 
     answer_seconds: float = 60.0
-    reply_bytes: int = 16_777_216
+    reply_bytes: int = 1 << 20
     connect_seconds: float = 2.0
     in_flight: int = 128
     connections: int = 1024
@@ -233,7 +235,10 @@ class Upstream:
         return bytes(content)
 
     def _too_large(self, call: Call, url: str) -> VariantFailure:
-        words = f"sampler variant {call.variant} sent more than {self._limits.reply_bytes} bytes at {url}"
+        words = (
+            f"sampler variant {call.variant} sent more than the limit of {self._limits.reply_bytes} bytes at {url}; "
+            "no answer is so long: look at what its answer engine says, or make its maxFrames or maxTokens less"
+        )
         return VariantFailure(FailureKind.MALFORMED, words)
 
     def _too_late(self, call: Call, url: str, waited: float, limit: float) -> VariantFailure:

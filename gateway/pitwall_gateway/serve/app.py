@@ -174,7 +174,7 @@ def _passed_on(request: Request, answer_id: str) -> dict[str, str]:
 
 async def _copy(wiring: Wiring, question: Question, served: RelayedAnswer, headers: dict[str, str]) -> None:
     """Offer shadow copies; runs when the user has the whole answer."""
-    primary = served.reply if served.comparable and isinstance(served.reply, VariantAnswer) else None
+    primary = served.reply.costs if served.comparable and isinstance(served.reply, VariantAnswer) else None
     for series in wiring.assigner.copies(question.targeting_key):
         if series.variant not in (served.assigned.variant, served.by.variant):
             counted = wiring.telemetry.weighed(series, TrialKind.COPY, question.party)

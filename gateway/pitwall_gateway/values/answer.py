@@ -1,7 +1,7 @@
 """Reads a runtime's reply as one of three outcomes: an answer, a refusal or a failure."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -58,6 +58,11 @@ class VariantAnswer:
     selection_seconds: float | None = None
     encoder_seconds: float | None = None
     video: str = ""
+
+    @property
+    def costs(self) -> "VariantAnswer":
+        """What copies are compared with, while they wait for their turn: without the words."""
+        return replace(self, body=b"", document={})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import json
 import os
 from contextlib import suppress
 from math import isqrt
@@ -19,6 +20,8 @@ from pitwall_runtime.media import clock
 
 _LIMIT_SECONDS = 120.0
 _CONNECT_SECONDS = 5.0
+_MOST_BYTES = 512 << 10
+"""Of a reply: sixteen for each of the most tokens that an answer may have."""
 _PIXELS_PER_TOKEN_SIDE = 28
 """Qwen2-VL and its heirs spend one token on 28 × 28 pixels; a frame is never sent larger than its tokens can hold."""
 
@@ -41,14 +44,14 @@ class OpenAiEngine:
         """The server's words. Every failure becomes UnavailableError, with the server's address and reason."""
         body = {"model": self._model, "max_tokens": self._max_tokens, "messages": [self._message(brief)]}
         try:
-            response = asyncio.run(self._posted(body, brief.deadline))
-            response.raise_for_status()
-            reply = response.json()
-            text = str(reply["choices"][0]["message"]["content"] or "")
+            status, said = asyncio.run(self._posted(body, brief.deadline))
+            if not 200 <= status < 300:
+                reason = f"{status}: {said[:300].decode(errors='replace')}"
+                raise UnavailableError(f"the answer server {self._url} refused with {reason}; check answer.model")
+            reply = json.loads(said)
+            # Half a character, which JSON can hold and no answer of ours can, is none.
+            text = str(reply["choices"][0]["message"]["content"] or "").encode(errors="replace").decode()
             spent = _completion_tokens(reply, text)
-        except httpx.HTTPStatusError as error:
-            reason = f"{error.response.status_code}: {error.response.text[:300]}"
-            raise UnavailableError(f"the answer server {self._url} refused with {reason}; check answer.model") from None
         except TimeoutError:
             brief.deadline.check()
             raise UnavailableError(
@@ -68,9 +71,9 @@ class OpenAiEngine:
             ) from None
         return Answer(text, brief.moments, spent)
 
-    async def _posted(self, body: dict[str, Any], deadline: Deadline) -> httpx.Response:
-        """The response, whole. Ends at the deadline, and as soon as the asker leaves: the connection is closed then,
-        and a language-model server stops working on a request whose connection is closed."""
+    async def _posted(self, body: dict[str, Any], deadline: Deadline) -> tuple[int, bytes]:
+        """The response's status and body, whole. Ends at the deadline, and as soon as the asker leaves: the connection
+        is closed then, and a language-model server stops working on a request whose connection is closed."""
         loop, asking = asyncio.get_running_loop(), asyncio.current_task()
         assert asking is not None
 
@@ -81,10 +84,26 @@ class OpenAiEngine:
         withdraw = deadline.when_given_up(stop)
         try:
             timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS)
-            async with asyncio.timeout(deadline.within(_LIMIT_SECONDS)), httpx.AsyncClient(timeout=timeout) as client:
-                return await client.post(self._url, json=body, headers=self._headers)
+            async with (
+                asyncio.timeout(deadline.within(_LIMIT_SECONDS)),
+                httpx.AsyncClient(timeout=timeout) as client,
+                client.stream("POST", self._url, json=body, headers=self._headers) as response,
+            ):
+                return response.status_code, await self._whole(response)
         finally:
             withdraw()
+
+    async def _whole(self, response: httpx.Response) -> bytes:
+        """Raises UnavailableError for a body that no answer needs."""
+        said = bytearray()
+        async for part in response.aiter_bytes():
+            said += part
+            if len(said) > _MOST_BYTES:
+                raise UnavailableError(
+                    f"the answer server {self._url} sent more than the limit of {_MOST_BYTES} bytes; "
+                    "make answer.maxTokens less, or check answer.endpointUrl"
+                )
+        return bytes(said)
 
     def _message(self, brief: Brief) -> dict[str, Any]:
         parts: list[dict[str, Any]] = []

@@ -38,7 +38,7 @@ class BatchRequest(Part):
 
 class VideoOut(Part):
     """Where a video stands. `variants`: the share of its frames that is embedded, 0 to 1, by variant; `progress`: the
-    mean of them."""
+    mean of them. In the answer to a batch `variants` is empty."""
 
     id: str
     object: str = "video"
@@ -96,9 +96,10 @@ def party_of(request: Request) -> str:
 
 
 def _submitted(desk: IngestDesk, url: str, owner: str, party: str) -> dict[str, Any]:
-    """One of a batch: what is wrong with it does not concern the others."""
+    """One of a batch: what is wrong with it does not concern the others. How far each variant is, which of a thousand
+    videos would be long, is told of one at a time."""
     try:
-        return _out(desk.submit(url, owner, party))
+        return {**_out(desk.submit(url, owner, party)), "variants": {}}
     except RefusedError as refusal:
         return error_json(refusal.message, "invalid_request_error", refusal.code)
 

@@ -158,6 +158,15 @@ async def test_a_call_that_fails_says_how_and_never_raises(pool, behaviour, faul
     assert "http://127.0.0.1" in reply.detail, "the log says which pod it was"
 
 
+async def test_a_reply_that_would_hold_up_all_others_is_refused_with_the_limit_and_what_to_do(pool):
+    upstream = pool.upstream(await pool.runtime(sends(http(200, b"x" * 1_100_000))), limits=CallLimits())
+
+    reply = await upstream.ask(CALL)
+
+    assert "more than the limit of 1048576 bytes" in reply.detail
+    assert "make its maxFrames or maxTokens less" in reply.detail
+
+
 @pytest.mark.parametrize(
     "url",
     [

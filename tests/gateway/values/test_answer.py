@@ -28,6 +28,13 @@ def test_an_answer_is_kept_byte_for_byte_with_what_it_tells_of_itself():
     assert read_reply(200, raw, 0.5) == VariantAnswer(raw, WHOLE, 0.5, 90, "cold")
 
 
+def test_what_copies_are_compared_with_holds_no_words():
+    costs = read_reply(200, body(), 0.5).costs
+
+    assert (costs.body, costs.document) == (b"", {})
+    assert (costs.seconds, costs.tokens, costs.cache) == (0.5, 90, "cold")
+
+
 @pytest.mark.parametrize(
     "raw",
     [

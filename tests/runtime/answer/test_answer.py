@@ -130,6 +130,17 @@ def test_a_bad_server_is_named_with_its_reason(model, path, words):
         engine(model, path).answer(brief(frame(10, 0.5)))
 
 
+def test_a_server_that_says_more_than_an_answer_may_have_is_named_with_the_limit(model):
+    model.replies = {"/odd/chat/completions": (200, json.dumps({"choices": [{"message": {"content": "x" * 530_000}}]}))}
+    with pytest.raises(UnavailableError, match=r"sent more than the limit of 524288 bytes; make answer.maxTokens less"):
+        engine(model, "/odd").answer(brief(frame(10, 0.5)))
+
+
+def test_half_a_character_of_a_servers_words_can_be_passed_on(model):
+    model.replies = {"/odd/chat/completions": (200, '{"choices": [{"message": {"content": "at \\ud83d 12 s"}}]}')}
+    assert engine(model, "/odd").answer(brief(frame(10, 0.5))).text == "at ? 12 s"
+
+
 def test_a_dead_server_is_named(model):
     dead = engine(model)
     model.shutdown()

@@ -4,13 +4,15 @@ import httpx
 import pytest
 
 from pitwall_crds.names import Header
+from pitwall_gateway.pools.upstream import CallLimits
 from pitwall_runtime.errors import QueueFullError, TooLateError
 from pitwall_runtime.ingest.desk import IngestDesk
-from pitwall_runtime.ingest.queue.book import FolderBook, VideoState, change, video_id
+from pitwall_runtime.ingest.queue.book import FolderBook, VideoRecord, VideoState, change, video_id
 from pitwall_runtime.ingest.queue.local import LocalQueue
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve.app import ServingState, build_app
+from pitwall_runtime.serve.videos import MAX_BATCH
 from pitwall_runtime.serve.worker import Lanes, QueueLimits
 
 URL = "https://films.example/film.mp4?signature=secret"
@@ -78,6 +80,19 @@ async def test_a_batch_is_taken_as_far_as_there_is_room(client):
     assert data[1]["error"]["code"] == "bad_question"
     full = await client.post("/v1/videos", json={"url": "https://films.example/one-more.mp4"})
     assert (full.status_code, full.json()["error"]["code"], full.headers["retry-after"]) == (503, "queue_full", "1")
+
+
+async def test_what_a_batch_is_told_of_a_thousand_videos_is_within_the_gateways_bound(client, state):
+    urls = [f"https://films.example/{number}.mp4" for number in range(20)]
+    variants = {f"{number}-{'v' * 60}": 0.125 for number in range(100)}
+    for url in urls:
+        record = VideoRecord(video_id(url), variants=variants, error="it is no film " * 200, error_code="not_a_video")
+        change(state.desk.book, record, content_hash="ab" * 32, seconds=1234.567)
+    sent = await client.post("/v1/videos/batch", json={"urls": urls})
+    assert len(sent.content) * MAX_BATCH / len(urls) < CallLimits().reply_bytes
+    assert {len(record["variants"]) for record in sent.json()["data"]} == {0}
+    alone = (await client.get(f"/v1/videos/{video_id(urls[0])}")).json()
+    assert (alone["variants"], alone["error"]["message"][-2:]) == (variants, "n…")
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,10 @@ _SPARE: Final = 20
 """Once there are too many, so manieth a part of them goes."""
 
 
+_MOST_WORDS: Final = 400
+"""Characters of what went wrong with a video: the answer to a batch tells it of a thousand."""
+
+
 class VideoState(StrEnum):
     """Where a video stands. Ready and failed are final until it is sent again."""
 
@@ -66,6 +70,10 @@ class VideoRecord:
     created_at: float = 0.0
     updated_at: float = 0.0
     party: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.error) > _MOST_WORDS:
+            object.__setattr__(self, "error", self.error[: _MOST_WORDS - 1] + "…")
 
     def to_data(self) -> dict[str, Any]:
         """As it is stored."""
