@@ -74,11 +74,14 @@ def _load(engine: "ServingState", arguments: argparse.Namespace, quota: "Quota")
 
         from pitwall_runtime.pipeline.pipeline import Pipeline
         from pitwall_runtime.pipeline.resources import PipelineResources
+        from pitwall_runtime.serve.turns import keep_loaded
 
         torch.set_num_threads(arguments.threads)
         memory = DecodeMemory(arguments.decode_bytes, film_part=FILM_PART)
         resources = PipelineResources(quota, arguments.hot_bytes, memory, shared_of(arguments))
-        engine.pipeline = Pipeline(engine.variant, arguments.cache_dir, engine.telemetry, resources)
+        pipeline = Pipeline(engine.variant, arguments.cache_dir, engine.telemetry, resources)
+        keep_loaded()
+        engine.pipeline = pipeline
     except Exception as error:
         logging.getLogger(__name__).debug("loading failed", exc_info=error)
         os._exit(_fail(f"variant {engine.variant.metadata.name!r} does not load: {error}"))
@@ -132,6 +135,7 @@ def main() -> int:
     from pitwall_crds.host.http_server import serve
     from pitwall_runtime.errors import RefusedError
     from pitwall_runtime.serve.app import build_app
+    from pitwall_runtime.serve.turns import share_interpreter
 
     quota = quota_of(arguments, arguments.cache_dir)
     try:
@@ -139,6 +143,7 @@ def main() -> int:
     except RefusedError as refusal:
         return _fail(refusal.message)
     threading.Thread(target=_load, args=(engine, arguments, quota), name="load", daemon=True).start()
+    share_interpreter()
     host, port = listener.getsockname()[:2]
     logging.getLogger(__name__).info("%s listens on http://%s:%s", engine.variant.metadata.name, host, port)
     serve(build_app(engine), listener, grace_seconds=arguments.grace_seconds)
