@@ -2,6 +2,7 @@
 
 import math
 import operator
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -106,10 +107,21 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A stretch of a video, [start_seconds, end_seconds), that could not be decoded, or only with visible faults."""
+    """A stretch of a video, [start_seconds, end_seconds), that could not be decoded, or only with visible faults.
+
+    Where a video has very many, the nearest are joined: into one of so many `stretches`, with `whole_seconds` between
+    them at which nothing is damaged.
+    """
 
     start_seconds: float
     end_seconds: float
+    stretches: int = 1
+    whole_seconds: float = 0.0
+
+    @property
+    def damaged_seconds(self) -> float:
+        """How long it is without what is whole between."""
+        return self.end_seconds - self.start_seconds - self.whole_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +145,9 @@ class Shot:
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
             raise ValueError(f"a shot is [start, end) with 0 <= start < end, got [{self.start}, {self.end})")
+
+
+_start = operator.attrgetter("start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +178,10 @@ class FramePool:
 
     def shot_of(self, index: int) -> Shot:
         """The shot that holds pool frame `index`."""
-        for shot in self.shots:
-            if shot.start <= index < shot.end:
-                return shot
-        raise IndexError(f"frame {index} is in no shot of a pool of {len(self)}")
+        place = bisect_right(self.shots, index, key=_start) - 1
+        if place < 0 or index >= self.shots[place].end:
+            raise IndexError(f"frame {index} is in no shot of a pool of {len(self)}")
+        return self.shots[place]
 
 
 Diagnostic = bool | int | float | str | tuple[float, ...]

@@ -31,6 +31,7 @@ def test_times_come_from_ticks_and_the_end_of_the_pool_is_the_end_of_the_video()
     assert [pool.seconds(index) for index in range(4)] == [0.0, 1.0, 2.0, 2.5]
     assert pool.shot_of(1) == Shot(0, 2)
     assert pool.shot_of(2) == Shot(2, 3)
+    assert pool.shot_of(0) == Shot(0, 2)
     with pytest.raises(IndexError):
         pool.shot_of(3)
 

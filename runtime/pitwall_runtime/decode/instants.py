@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from pitwall_runtime.damage import told
 from pitwall_runtime.decode.port import MAX_POOL_FRAMES, MAX_SECONDS, Ended
 from pitwall_runtime.errors import MediaBrokenError, MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import TICKS, Caption, Damage, Frame, PoolSpec, Rgb
@@ -175,14 +176,15 @@ class Instants:
             )
 
     def _stretches(self, until: int) -> tuple[Damage, ...]:
-        """What is damaged before `until`, in seconds from the first picture, stretches that touch joined."""
+        """What is damaged before `until`, in seconds from the first picture, stretches that touch joined, and of very
+        many the nearest."""
         joined: list[tuple[int, int]] = []
         for start, end in sorted((start, min(end, until)) for start, end in self._damage if start < until):
             if joined and start <= joined[-1][1]:
                 joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
             else:
                 joined.append((start, end))
-        return tuple(Damage(self._seconds(start), self._seconds(end)) for start, end in joined)
+        return told([Damage(self._seconds(start), self._seconds(end)) for start, end in joined])
 
     def _seconds(self, ticks: int) -> float:
         return round(float((ticks - self._origin) * self._time_base), 3)

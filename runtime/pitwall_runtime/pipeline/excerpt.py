@@ -61,6 +61,8 @@ class Excerpt:
 
     def key_frames(self) -> tuple[int, ...]:
         """Those within."""
+        if self.is_whole:
+            return self.pool.key_frames
         return tuple(index - self.first for index in self.pool.key_frames if self.first <= index < self.end)
 
     def captions(self, captions: tuple[Caption, ...]) -> tuple[Caption, ...]:

@@ -37,7 +37,7 @@ from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve import schema
 from pitwall_runtime.serve.leaving import while_asked
-from pitwall_runtime.serve.respond import response
+from pitwall_runtime.serve.reply import written
 from pitwall_runtime.serve.sampler_health import SamplerHealth
 from pitwall_runtime.serve.videos import add_video_routes, party_of
 from pitwall_runtime.serve.worker import Lanes, QueueLimits, Worker
@@ -85,7 +85,8 @@ def build_app(engine: ServingState) -> FastAPI:
     app.add_exception_handler(RefusedError, _refuse)
     app.add_exception_handler(HTTPException, _refuse_route)
     app.add_exception_handler(Exception, _refuse_bug)
-    app.add_api_route("/v1/chat/completions", _completion(engine), methods=["POST"], response_model=schema.ChatResponse)
+    answered = {"model": schema.ChatResponse}  # described alone: what is written as bytes is not read again
+    app.add_api_route("/v1/chat/completions", _completion(engine), methods=["POST"], responses={200: answered})
     if engine.desk:
         add_video_routes(app, engine.desk, _body)
     app.add_api_route("/v1/models", lambda: _models(engine), methods=["GET"])
@@ -97,7 +98,7 @@ def build_app(engine: ServingState) -> FastAPI:
 
 
 def _completion(engine: ServingState) -> Callable[[Request], object]:
-    async def completion(request: Request) -> schema.ChatResponse:
+    async def completion(request: Request) -> Response:
         deadline = _deadline(request, engine.deadline_seconds)
         body = await _body(request)
         asked = schema.question_of(await asyncio.to_thread(_parse, body) if len(body) > _LONG_BODY else _parse(body))
@@ -105,11 +106,11 @@ def _completion(engine: ServingState) -> Callable[[Request], object]:
         seen = SeenVideo("" if engine.resolver.is_remote(asked.video.url) else None)
         request.state.seen, request.state.deadline = seen, deadline
         try:
-            result = await while_asked(request, deadline, _answer(engine, asked, arm, deadline, seen))
+            reply = await while_asked(request, deadline, _answer(engine, asked, arm, deadline, seen))
         except TooLateError:
             await _prepare_later(engine, asked.video.url, deadline.party)
             raise
-        return response(engine.variant, result, seen.digest or "")
+        return Response(reply, media_type="application/json")
 
     return completion
 
@@ -133,16 +134,17 @@ def _digest(subtitles: tuple[Caption, ...]) -> str:
 
 async def _answer(
     engine: ServingState, about: schema.AskedAbout, arm: str, deadline: Deadline, seen: SeenVideo
-) -> Result:
+) -> bytes:
     """Fetching has places of its own: a question takes one of the workers' only once its video is here."""
     pipeline, party = engine.loaded(), deadline.party
     started = time.perf_counter()
 
-    def at_once() -> Result:
+    def at_once() -> bytes:
         deadline.check()
-        return pipeline.answer(
+        result = pipeline.answer(
             video, about.question, arm, deadline=deadline, ingest_seconds=ingest, stretch=about.stretch
         )
+        return written(engine.variant, result, seen.digest or "")
 
     def begin() -> AskedQuestion:
         deadline.check()
@@ -164,7 +166,9 @@ async def _answer(
             lane = engine.lanes.lane(video, about.stretch)
             deadline.preparing = not engine.lanes.knows(video, about.stretch)
             try:
-                answer = await (_in_parts(engine, lane, begin, party) if pipeline.waits else lane.run(at_once, party))
+                answer = await (
+                    _in_parts(engine, lane, begin, seen, party) if pipeline.waits else lane.run(at_once, party)
+                )
             except SamplerFailedError as failure:
                 engine.health.failed(failure, pipeline.hanging)
                 raise
@@ -183,12 +187,20 @@ async def _prepare_later(engine: ServingState, address: str, party: str) -> None
             await asyncio.to_thread(engine.desk.submit, address, party=party)
 
 
-async def _in_parts(engine: ServingState, lane: Worker, begin: Callable[[], AskedQuestion], party: str) -> Result:
+async def _in_parts(
+    engine: ServingState,
+    lane: Worker,
+    begin: Callable[[], AskedQuestion],
+    seen: SeenVideo,
+    party: str,
+) -> bytes:
     """A place of the workers' before and after the sampler, none while it waits for its model."""
     pipeline = engine.loaded()
     with await lane.run(begin, party) as asked:
         selection = await engine.waiting.run(lambda: pipeline.choose(asked))
-        return await lane.run(lambda: pipeline.finish(asked, selection), party)
+        return await lane.run(
+            lambda: written(engine.variant, pipeline.finish(asked, selection), seen.digest or ""), party
+        )
 
 
 def _deadline(request: Request, longest_seconds: float) -> Deadline:

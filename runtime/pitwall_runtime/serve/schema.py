@@ -77,10 +77,18 @@ class MomentOut(Part):
 
 
 class DamageOut(Part):
-    """A stretch of the video, [start_seconds, end_seconds), that could not be decoded, or only with visible faults."""
+    """A stretch of the video, [start_seconds, end_seconds), that could not be decoded, or only with visible faults. Of
+    very many the nearest are joined: no damaged instant lies outside."""
 
     start_seconds: float
     end_seconds: float
+
+
+class DamagedOut(Part):
+    """How many stretches are damaged, before any are joined, and for how many seconds together."""
+
+    stretches: int
+    seconds: float
 
 
 class Extension(Part):
@@ -91,6 +99,7 @@ class Extension(Part):
     moments: tuple[MomentOut, ...]
     frames: tuple[float, ...]
     damage: tuple[DamageOut, ...]
+    damaged: DamagedOut
     tokens: int
     frame_selection_seconds: float
     cache: Literal["cold", "warm"]

@@ -4,33 +4,24 @@ A picture that is seen at several instants in a row is there once: `pictures` of
 has, `edges` where each JPEG begins and ends.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import astuple, dataclass
-from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from pitwall_runtime.errors import StorageFullError
-from pitwall_runtime.media import Caption, Damage, Frame, FramePool, PoolSpec, Shot, Timeline, Video
+from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Timeline, Video
+from pitwall_runtime.stores.files import tables
 from pitwall_runtime.stores.files.drafts import PoolDraft, drafted
 from pitwall_runtime.stores.files.eviction import LEASE, Quota
 from pitwall_runtime.stores.files.jpegs import Held, check_size, encoded
 from pitwall_runtime.stores.files.lock import held
+from pitwall_runtime.stores.files.tables import PoolTable, Tables
 from pitwall_runtime.stores.port import PoolWriter
 
-
-@dataclass(frozen=True, slots=True)
-class PoolTable:
-    """A pool's table of contents. The JPEG of frame i is picture p = pictures[i], at bytes [edges[p], edges[p + 1])."""
-
-    pool: FramePool
-    pictures: Sequence[int]
-    edges: Sequence[int]
+TABLE: Final = "pool.json"
 
 
 class DiskWriter:
@@ -60,21 +51,7 @@ class DiskWriter:
         self._frames.flush()
         os.fsync(self._frames.fileno())
         pool = self._draft.pool(timeline, shots)
-        contents = {
-            "timeBase": [pool.time_base.numerator, pool.time_base.denominator],
-            "pts": pool.pts,
-            "endPts": pool.end_pts,
-            "shots": [astuple(shot) for shot in pool.shots],
-            "damage": [astuple(stretch) for stretch in pool.damage],
-            "keyFrames": pool.key_frames,
-            "subtitles": [astuple(caption) for caption in pool.subtitles],
-            "pictures": self._pictures,
-            "edges": self._edges,
-        }
-        with (self._folder / "pool.json").open("w") as table:
-            json.dump(contents, table)
-            table.flush()
-            os.fsync(table.fileno())
+        tables.write(self._folder / TABLE, PoolTable(pool, self._pictures, self._edges))
         return pool
 
     def close(self) -> None:
@@ -88,11 +65,12 @@ class DiskFrameStore:
     def __init__(self, root: Path, quota: Quota | None = None) -> None:
         self._root = root
         self._quota = quota or Quota(root.parent)
+        self._tables = Tables()
 
     def find(self, video: Video, spec: PoolSpec) -> FramePool | None:
         """The pool, from memory or from disk; None if nobody decoded it yet, or what is left of it is damaged."""
         try:
-            return _contents(self._folder(video.content_hash, spec), video.content_hash, spec).pool
+            return self._table(video.content_hash, spec).pool
         except (OSError, ValueError, LookupError, TypeError):
             return None
 
@@ -154,38 +132,16 @@ class DiskFrameStore:
 
     def jpeg(self, pool: FramePool, index: int) -> bytes:
         """One frame's JPEG."""
-        folder = self._folder(pool.video_hash, pool.spec)
-        contents = _contents(folder, pool.video_hash, pool.spec)
-        picture = contents.pictures[index]
-        begin, end = contents.edges[picture], contents.edges[picture + 1]
-        with (folder / "frames.bin").open("rb") as frames:
+        table = self._table(pool.video_hash, pool.spec)
+        picture = table.pictures[index]
+        begin, end = table.edges[picture], table.edges[picture + 1]
+        with self.file_of(pool, "frames.bin").open("rb") as frames:
             frames.seek(begin)
             return frames.read(end - begin)
 
+    def _table(self, video_hash: str, spec: PoolSpec) -> PoolTable:
+        """Raises OSError, ValueError and the like."""
+        return self._tables.read(self._folder(video_hash, spec) / TABLE, video_hash, spec)
+
     def _folder(self, video_hash: str, spec: PoolSpec) -> Path:
         return self._root / video_hash / spec.key
-
-
-def _contents(folder: Path, video_hash: str, spec: PoolSpec) -> PoolTable:
-    """The table of contents; read again when the file is another one. Raises OSError, ValueError and the like."""
-    status = (folder / "pool.json").stat()
-    return _read(folder, video_hash, spec, (status.st_ino, status.st_size, status.st_mtime_ns))
-
-
-@lru_cache(maxsize=64)
-def _read(folder: Path, video_hash: str, spec: PoolSpec, version: tuple[int, ...]) -> PoolTable:
-    del version
-    contents = json.loads((folder / "pool.json").read_text())
-    # A table that an older version wrote lacks what it did not look for: it counts as damaged, and is made anew.
-    pool = FramePool(
-        video_hash=video_hash,
-        spec=spec,
-        time_base=Fraction(*contents["timeBase"]),
-        pts=tuple(contents["pts"]),
-        end_pts=contents["endPts"],
-        shots=tuple(Shot(*shot) for shot in contents["shots"]),
-        damage=tuple(Damage(*stretch) for stretch in contents["damage"]),
-        key_frames=tuple(contents["keyFrames"]),
-        subtitles=tuple(Caption(*caption) for caption in contents["subtitles"]),
-    )
-    return PoolTable(pool, tuple(contents["pictures"]), tuple(contents["edges"]))

@@ -55,6 +55,15 @@ def test_a_loss_is_not_filled_with_the_picture_before_it():
     assert ended.damage == (Damage(1.5, 4.2),)
 
 
+def test_of_very_many_losses_the_nearest_are_told_as_one():
+    pictures = [shown(3000 * at, 2000, after_loss=True) for at in range(1001)]
+    _, ended = pool(pictures)
+    assert len(ended.damage) == 100
+    assert (ended.damage[0].start_seconds, ended.damage[-1].end_seconds) == (2.0, 3000.0)
+    assert sum(one.stretches for one in ended.damage) == 1000
+    assert sum(one.damaged_seconds for one in ended.damage) == pytest.approx(1000)
+
+
 def test_smeared_pictures_are_kept_and_told():
     frames, ended = pool([shown(0, 1000), shown(1000, 1000, faulty=True, after_loss=True), shown(2000, 1000)])
     assert frames == [(0, 0), (1, 1000), (2, 2000)]
