@@ -15,6 +15,8 @@ MOST_FAULTS: Final = 1000
 MOST_OPENED: Final = 1 << 16
 """Brackets in one body, those in texts among them. Each object or list costs more than the two bytes that it is sent
 with."""
+MOST_COMMAS: Final = 1 << 16
+"""In one body, those in texts among them; a megabyte of words has a third of so many. It bounds lists of numbers."""
 
 _BUILT: Final = re.compile(r"[a-z-]+\[.*\]", re.DOTALL)
 """A built type, as pydantic names an alternative of a union: tuple[…], function-after[…]."""
@@ -39,9 +41,7 @@ def read_body(kind: type[Sent], body: bytes, *, furthest: bool = False) -> Sent:
     Of a megabyte of the worst that may be sent it takes less than 50 ms: a document is made once, where each fault that
     `model_validate_json` finds makes what it is about anew.
     """
-    opened = body.count(b"{") + body.count(b"[")
-    if opened > MOST_OPENED:
-        raise BodyFaultError(f"the body has {opened} brackets that open; the limit is {MOST_OPENED}")
+    refuse_costly(body)
     try:
         return kind.model_validate(from_json(body))
     except ValidationError as error:
@@ -52,6 +52,17 @@ def read_body(kind: type[Sent], body: bytes, *, furthest: bool = False) -> Sent:
         return kind.model_validate_json(body)  # no JSON: this says where
     except ValidationError as error:
         raise BodyFaultError(fault_in_words(error)) from None
+
+
+def refuse_costly(body: bytes) -> None:
+    """Raises BodyFaultError for what would hold up everybody else while it is read: it is of very many values."""
+    opened, commas = body.count(b"{") + body.count(b"["), body.count(b",")
+    if opened > MOST_OPENED:
+        raise BodyFaultError(f"the body has {opened} brackets that open; the limit is {MOST_OPENED}")
+    if commas > MOST_COMMAS:
+        raise BodyFaultError(
+            f"the body has {commas} commas; the limit is {MOST_COMMAS}, leave out what need not be sent"
+        )
 
 
 def fault_in_words(error: ValidationError, *, whole: str = "the body", furthest: bool = False) -> str:

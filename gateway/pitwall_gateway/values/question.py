@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from pitwall_crds.reading.faults import BodyFaultError, refuse_costly
 from pitwall_crds.reading.json_words import json_fault
 from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.speaker import LOCAL, Party, Speaker
@@ -66,6 +67,10 @@ def read_question(body: bytes, session_header: str = "", speaker: Speaker = LOCA
 
 
 def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        refuse_costly(body)
+    except BodyFaultError as fault:
+        raise _invalid(str(fault)) from None
     try:
         document = json.loads(body.decode())
     except (ValueError, RecursionError) as error:

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pitwall_crds.reading.faults import BodyFaultError, refuse_costly
 from pitwall_crds.reading.json_words import json_fault
 from pitwall_gateway.values.errors import RequestRefusedError
 
@@ -48,6 +49,10 @@ def check_id(video_id: str) -> None:
 
 def _parse(body: bytes) -> tuple[dict[str, Any], bytes]:
     """The document, and the same written anew: what was counted is what the runtime reads."""
+    try:
+        refuse_costly(body)
+    except BodyFaultError as fault:
+        raise _invalid(f'{fault}; send {{"url": "https://…"}}') from None
     try:
         document = json.loads(body)
         written = json.dumps(document, allow_nan=False).encode()

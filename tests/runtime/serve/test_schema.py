@@ -27,18 +27,20 @@ FULL_MESSAGE = '{"role":"user","content":[' + ",".join([TEXT] * MAX_PARTS) + "]}
     ("body", "words"),
     [
         pytest.param(
-            filled("0"), r"messages\.0\.content\.0 is 0: Input should be an object", id="parts that are numbers"
+            filled("0"), r"messages\.0\.content\.0 is 0: Input should be an object|commas", id="parts that are numbers"
         ),
         pytest.param(filled("{}"), "brackets that open; the limit is 65536", id="parts of nothing"),
         pytest.param(filled('{"type":"text"}'), r"content\.0\.text: Field required|brackets", id="parts without text"),
         pytest.param(filled(VIDEO), r"content\.0\.video_url\.url is 0", id="videos that are numbers"),
-        pytest.param(filled(TEXT), rf"content: there must be at most {MAX_PARTS}", id="parts without end"),
-        pytest.param(filled("0", '{"messages":[', "]}"), r"messages\.0 is 0", id="messages that are numbers"),
+        pytest.param(filled(TEXT), rf"content: there must be at most {MAX_PARTS}|commas", id="parts without end"),
+        pytest.param(filled("0", '{"messages":[', "]}"), r"messages\.0 is 0|commas", id="messages that are numbers"),
         pytest.param(
             filled('{"role":""}', '{"messages":[', "]}"), f"at most {MAX_MESSAGES}|brackets", id="messages without end"
         ),
         pytest.param(
-            f'{{"messages":[{{"content":{MANY_NAMES}}}]}}'.encode(), r"messages\.0\.role: Field required", id="names"
+            f'{{"messages":[{{"content":{MANY_NAMES}}}]}}'.encode(),
+            r"messages\.0\.role: Field required|commas",
+            id="names",
         ),
     ],
 )
