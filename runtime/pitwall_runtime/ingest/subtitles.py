@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections import OrderedDict
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,15 @@ def remembered(path: Path) -> tuple[Caption, ...] | None:
     return _REMEMBERED.find(_state(path))
 
 
+def digest_of(captions: tuple[Caption, ...]) -> str:
+    """What tells these captions from others."""
+    return _REMEMBERED.digest(captions) or _digest(captions)
+
+
+def _digest(captions: tuple[Caption, ...]) -> str:
+    return sha256(repr(captions).encode()).hexdigest()[:16]
+
+
 def _state(path: Path) -> FileState:
     status = path.stat()
     if status.st_size > MOST_SUBTITLE_BYTES:
@@ -46,11 +56,13 @@ def _state(path: Path) -> FileState:
 
 
 class CaptionMemory:
-    """So many bytes of captions, those that were asked for last."""
+    """So many bytes of captions, those that were asked for last, with their digests: to make one anew for each question
+    would take so long that others wait."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes, self._bytes = most_bytes, 0
         self._files: OrderedDict[FileState, tuple[tuple[Caption, ...], int]] = OrderedDict()
+        self._digests: dict[int, str] = {}
         self._guard = threading.Lock()
 
     def find(self, state: FileState) -> tuple[Caption, ...] | None:
@@ -63,15 +75,22 @@ class CaptionMemory:
 
     def add(self, state: FileState, captions: tuple[Caption, ...]) -> None:
         """Remember it, and forget what was not asked for longest."""
-        size = size_of(captions) + sys.getsizeof(state) + sys.getsizeof(state[0])
+        size, digest = size_of(captions) + sys.getsizeof(state) + sys.getsizeof(state[0]), _digest(captions)
         with self._guard:
             if state in self._files or size > self._most_bytes:
                 return
             self._files[state] = captions, size
+            self._digests[id(captions)] = digest
             self._bytes += size
             while self._bytes > self._most_bytes:
-                _, (_, freed) = self._files.popitem(last=False)
+                _, (forgotten, freed) = self._files.popitem(last=False)
+                self._digests.pop(id(forgotten), None)
                 self._bytes -= freed
+
+    def digest(self, captions: tuple[Caption, ...]) -> str | None:
+        """The digest of these very captions, if they are remembered."""
+        with self._guard:
+            return self._digests.get(id(captions))
 
 
 def size_of(captions: tuple[Caption, ...]) -> int:

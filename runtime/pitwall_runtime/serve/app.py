@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -31,7 +30,8 @@ from pitwall_runtime.errors import (
 )
 from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.resolve import Resolver
-from pitwall_runtime.media import Caption, Video
+from pitwall_runtime.ingest.subtitles import digest_of
+from pitwall_runtime.media import Video
 from pitwall_runtime.pipeline.asked import AskedQuestion, Result
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
@@ -124,12 +124,8 @@ class SeenVideo:
 
     async def add(self, video: Video) -> None:
         """It is here. What is said in it may be so much that its digest is made in a thread."""
-        words = await asyncio.to_thread(_digest, video.subtitles) if video.subtitles else ""
+        words = f"+{await asyncio.to_thread(digest_of, video.subtitles)}" if video.subtitles else ""
         self.digest = video.content_hash + words
-
-
-def _digest(subtitles: tuple[Caption, ...]) -> str:
-    return f"+{sha256(repr(subtitles).encode()).hexdigest()[:16]}"
 
 
 async def _answer(

@@ -8,7 +8,7 @@ import pytest
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import TooLateError
 from pitwall_runtime.ingest.resolve import Resolver
-from pitwall_runtime.ingest.subtitles import CaptionMemory, captions_of, remembered, size_of
+from pitwall_runtime.ingest.subtitles import CaptionMemory, captions_of, digest_of, remembered, size_of
 from pitwall_runtime.media import Caption
 
 SRT = b"1\n00:00:01,000 --> 00:00:02,000\nGood morning.\n"
@@ -70,3 +70,14 @@ async def test_one_users_slow_files_hold_up_no_other_user(tmp_path):
     with pytest.raises(TooLateError):
         await theirs[-1]
     await asyncio.gather(*theirs, return_exceptions=True)
+
+
+def test_the_digest_of_what_is_remembered_is_made_once():
+    first, second = ((Caption(0.0, 1.0, word * 100),) for word in "ab")
+    memory = CaptionMemory(size_of(first) + 300)
+    memory.add(("a", 1, 1, 1), first)
+    digest = memory.digest(first)
+    assert digest == digest_of(first) != digest_of(second)
+    assert memory.digest((Caption(0.0, 1.0, "a" * 100),)) is None, "others with the same words are not looked at"
+    memory.add(("b", 1, 1, 1), second)
+    assert (memory.digest(first), memory.digest(second)) == (None, digest_of(second))
