@@ -1,7 +1,6 @@
 """Tells what of a video is damaged in so many stretches at most, however many there are."""
 
 from collections.abc import Sequence
-from heapq import nlargest
 from itertools import pairwise
 from typing import Final
 
@@ -16,10 +15,20 @@ def told(stretches: Sequence[Damage], most: int = MOST_TOLD) -> tuple[Damage, ..
     so that every damaged instant lies in one that is told. Each says what it is joined of."""
     if len(stretches) <= most:
         return tuple(stretches)
-    gaps = [later.start_seconds - earlier.end_seconds for earlier, later in pairwise(stretches)]
-    widest = nlargest(most - 1, range(len(gaps)), key=gaps.__getitem__)
-    edges = [0, *sorted(gap + 1 for gap in widest), len(stretches)]
+    gaps = [round(later.start_seconds - earlier.end_seconds, 3) for earlier, later in pairwise(stretches)]
+    edges = [0, *(gap + 1 for gap in _widest(gaps, most - 1)), len(stretches)]
     return tuple(_joined(stretches[first:end]) for first, end in pairwise(edges))
+
+
+def _widest(gaps: Sequence[float], count: int) -> list[int]:
+    """Which of the gaps stay, in order; of equal ones such that lie evenly over the video."""
+    if not count:
+        return []
+    least = sorted(gaps, reverse=True)[count - 1]
+    wider = [place for place, gap in enumerate(gaps) if gap > least]
+    equal = [place for place, gap in enumerate(gaps) if gap == least]
+    left = count - len(wider)
+    return sorted([*wider, *(equal[(2 * number + 1) * len(equal) // (2 * left)] for number in range(left))])
 
 
 def _joined(near: Sequence[Damage]) -> Damage:

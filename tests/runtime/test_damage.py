@@ -31,6 +31,10 @@ def test_the_nearest_are_joined_and_say_what_they_are_joined_of():
     assert told(told(many, 4), 2) == told(many, 2) == (Damage(0.0, 7.0, 3, 4.5), Damage(20.0, 23.0, 2, 1.0))
 
 
+def test_where_all_are_as_near_what_is_joined_lies_evenly_over_the_video():
+    assert {one.stretches for one in told(apart([(2, 1)] * 3000))} <= set(range(15, 33))
+
+
 LENGTHS = st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), max_size=40)
 
 
