@@ -30,15 +30,15 @@ from pitwall_runtime.errors import (
 )
 from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.resolve import Resolver
-from pitwall_runtime.ingest.subtitles import digest_of
 from pitwall_runtime.media import Video
-from pitwall_runtime.pipeline.asked import AskedQuestion, Result
+from pitwall_runtime.pipeline.asked import AskedQuestion
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve import schema
 from pitwall_runtime.serve.leaving import while_asked
 from pitwall_runtime.serve.reply import written
 from pitwall_runtime.serve.sampler_health import SamplerHealth
+from pitwall_runtime.serve.seen_video import SeenVideo
 from pitwall_runtime.serve.videos import add_video_routes, party_of
 from pitwall_runtime.serve.worker import Lanes, QueueLimits, Worker
 
@@ -115,19 +115,6 @@ def _completion(engine: ServingState) -> Callable[[Request], object]:
     return completion
 
 
-@dataclass(slots=True)
-class SeenVideo:
-    """The digest of what a question is about, its subtitles included; empty while a server is to give it, None while a
-    file of ours is looked for."""
-
-    digest: str | None
-
-    async def add(self, video: Video) -> None:
-        """It is here. What is said in it may be so much that its digest is made in a thread."""
-        words = f"+{await asyncio.to_thread(digest_of, video.subtitles)}" if video.subtitles else ""
-        self.digest = video.content_hash + words
-
-
 async def _answer(
     engine: ServingState, about: schema.AskedAbout, arm: str, deadline: Deadline, seen: SeenVideo
 ) -> bytes:
@@ -149,12 +136,7 @@ async def _answer(
         )
 
     for _ in range(_TRIES):
-        video = await asyncio.wrap_future(engine.resolver.submit(about.video.url, deadline, party))
-        if about.video.subtitles_url:
-            seen.digest = "" if engine.resolver.is_remote(about.video.subtitles_url) else seen.digest
-            captions = await engine.resolver.subtitles(about.video.subtitles_url, deadline, party)
-            video = replace(video, subtitles=captions)
-        await seen.add(video)
+        video = await _brought(engine, about, deadline, seen)
         ingest = time.perf_counter() - started
         with engine.resolver.keeping(video) as kept:
             if not kept:
@@ -174,6 +156,17 @@ async def _answer(
             engine.lanes.answered(video, about.stretch)
             return answer
     raise UnavailableError("the video is evicted as soon as it is fetched; have the cache enlarged")
+
+
+async def _brought(engine: ServingState, about: schema.AskedAbout, deadline: Deadline, seen: SeenVideo) -> Video:
+    """The video, and the subtitles that were sent with it."""
+    video = await asyncio.wrap_future(engine.resolver.submit(about.video.url, deadline, deadline.party))
+    if about.video.subtitles_url:
+        seen.digest = "" if engine.resolver.is_remote(about.video.subtitles_url) else seen.digest
+        captions = await engine.resolver.subtitles(about.video.subtitles_url, deadline, deadline.party)
+        video = replace(video, subtitles=captions)
+    await seen.add(video)
+    return video
 
 
 async def _prepare_later(engine: ServingState, address: str, party: str) -> None:
