@@ -3,9 +3,10 @@
 import json
 
 from pitwall_gateway.pools.upstream import CallLimits
+from pitwall_runtime.answer.port import Answer, Moment
 from pitwall_runtime.damage import told
-from pitwall_runtime.media import TICKS, Answer, Damage, FramePool, Moment, PoolSpec, Selection, Shot
-from pitwall_runtime.pipeline.pipeline import Result
+from pitwall_runtime.media import TICKS, Damage, FramePool, PoolSpec, Selection, Shot
+from pitwall_runtime.pipeline.asked import Result
 from pitwall_runtime.serve.reply import written
 
 STAGES = {"ingest": 0.0, "select": 0.25, "score": 0.1}
