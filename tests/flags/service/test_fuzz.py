@@ -114,7 +114,7 @@ def damaged_splits(draw):
 
 def judge(document, key, context):
     """Refuse the document in words, or evaluate it: totally, quickly, and as flagd's own evaluator does."""
-    began = time.process_time()
+    began = time.thread_time()
     found = check.problems(document)
     assert all(isinstance(problem, str) for problem in found)
     if not found:
@@ -122,7 +122,7 @@ def judge(document, key, context):
         ours = FlagSet({"flags": {"f": effective}}).evaluate("f", key, context)
         json.dumps([ours.value, ours.variant, ours.message, dict(ours.metadata)], allow_nan=False)
         agree_with_flagd(effective, key, context, ours)
-    assert time.process_time() - began < 2.0
+    assert time.thread_time() - began < 2.0
 
 
 def agree_with_flagd(document, key, context, ours):

@@ -1,10 +1,10 @@
 """A.I.R. with models that see, lie, fall silent or run out: what it asks, and that it always chooses."""
 
 import re
-import time
 
 import numpy as np
 import pytest
+from harness.effort import effort
 
 from pitwall_crds.variant import SamplerSpec
 from pitwall_runtime.errors import UnavailableError
@@ -139,7 +139,6 @@ def test_ratings(reply, expected):
 
 @pytest.mark.parametrize("unit", ["1", " ", "-", "1 ", "1-", "1 -"])
 def test_a_long_reply_of_nothing_is_read_at_once(unit):
-    started = time.process_time()
-
-    assert ratings("2: 5\n" + unit * (200_000 // len(unit)), 3)[2] == 5
-    assert time.process_time() - started < 2
+    with effort() as spent:
+        assert ratings("2: 5\n" + unit * (200_000 // len(unit)), 3)[2] == 5
+    assert spent.megabytes < 20
