@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from pitwall_crds.host import logs
+from pitwall_crds.host import heap, logs
 from pitwall_crds.host.http_server import SecondApp, serve
 from pitwall_crds.host.sockets import listen
 from pitwall_gateway.flags.port import FixedFlags, Flags
@@ -37,7 +37,9 @@ def main(arguments: Sequence[str]) -> int:
     if settings.rules.callers.is_open:
         log.warning("--no-authentication: everybody on this machine may ask and vote")
     metrics = SecondApp(build_metrics_app(wiring), metrics_listener)
-    serve(build_app(wiring), listener, grace_seconds=settings.grace_seconds, beside=(metrics,))
+    app = build_app(wiring)
+    heap.settle()
+    serve(app, listener, grace_seconds=settings.grace_seconds, beside=(metrics,))
     return 0
 
 

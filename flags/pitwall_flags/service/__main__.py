@@ -21,7 +21,7 @@ from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2_grpc
 from sqlalchemy.exc import SQLAlchemyError
 
 from pitwall_crds.errors import PortError
-from pitwall_crds.host import logs
+from pitwall_crds.host import heap, logs
 from pitwall_crds.host.http_guard import connections_allowed
 from pitwall_crds.host.http_server import GracefulServer, SideServer, guarded_http
 from pitwall_crds.host.http_tls import keep_renewed, server_context
@@ -203,6 +203,7 @@ async def _run(settings: FlagServiceSettings, tokens: AccessTokens) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    heap.settle()
     await serve(settings, tokens, stop)
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 import httpx
 from prometheus_client import disable_created_metrics
 
-from pitwall_crds.host import logs
+from pitwall_crds.host import heap, logs
 from pitwall_flags.client import FlagClient, trusting
 from pitwall_operator.cluster import handlers, probes
 from pitwall_operator.cluster.controller.controller import Controller
@@ -59,6 +59,7 @@ class LeaseHolder:
 
 async def run(settings: OperatorSettings, stopped: asyncio.Event) -> None:
     """Run until told to stop; then end the turns, and give the lease back."""
+    heap.settle()
     metrics, holder = OperatorMetrics(), LeaseHolder()
     fence = Fence(holder, metrics, Fence.crash_point(os.environ))
     kube = await connect(settings.kubeconfig, fence, settings.context)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitwall_crds.errors import PortError
-from pitwall_crds.host import logs
+from pitwall_crds.host import heap, logs
 from pitwall_crds.host.sockets import listen
 from pitwall_crds.names import Arm
 from pitwall_runtime.decode.memory import FILM_PART, DecodeMemory, add_decode_options
@@ -74,13 +74,12 @@ def _load(engine: "ServingState", arguments: argparse.Namespace, quota: "Quota")
 
         from pitwall_runtime.pipeline.pipeline import Pipeline
         from pitwall_runtime.pipeline.resources import PipelineResources
-        from pitwall_runtime.serve.turns import keep_loaded
 
         torch.set_num_threads(arguments.threads)
         memory = DecodeMemory(arguments.decode_bytes, film_part=FILM_PART)
         resources = PipelineResources(quota, arguments.hot_bytes, memory, shared_of(arguments))
         pipeline = Pipeline(engine.variant, arguments.cache_dir, engine.telemetry, resources)
-        keep_loaded()
+        heap.settle()
         engine.pipeline = pipeline
     except Exception as error:
         logging.getLogger(__name__).debug("loading failed", exc_info=error)

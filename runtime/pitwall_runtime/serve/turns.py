@@ -1,6 +1,5 @@
 """Lets the answers of one process go on beside each other: the interpreter does one thing at a time."""
 
-import gc
 import sys
 from typing import Final
 
@@ -12,10 +11,3 @@ event loop, is what a question about one user's long film would cost the answers
 def share_interpreter() -> None:
     """Short turns for all threads."""
     sys.setswitchinterval(TURN_SECONDS)
-
-
-def keep_loaded() -> None:
-    """The models and libraries that are loaded now stay. The garbage collector passes them over: to look at them again
-    holds every answer up, for a tenth of a second each time that a long film's table is read."""
-    gc.collect()
-    gc.freeze()
