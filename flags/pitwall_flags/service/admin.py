@@ -10,13 +10,12 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from pitwall_crds.names import FLAG_KEY
-from pitwall_crds.resource import Border
 from pitwall_flags.errors import FullError, KilledFlagError, ProblemError, UnknownFlagError, VersionConflictError
 from pitwall_flags.flag import check
 from pitwall_flags.flag.compare import differences
 from pitwall_flags.flag.document import OWNER, metadata_of
 from pitwall_flags.flag.record import Change, FlagRecord, Intent
-from pitwall_flags.service.answer import documented, etags_of, may
+from pitwall_flags.service.answer import Sent, documented, etags_of, may
 from pitwall_flags.service.auth import ALL_FLAGS, Roots, TokenScope, covers
 from pitwall_flags.service.publish import Publisher
 from pitwall_flags.storage.store import FlagStore
@@ -35,7 +34,7 @@ _writer = Depends(may(TokenScope.WRITE))
 _killer = Depends(may(TokenScope.KILL))
 
 
-class Reasoned(Border):
+class Reasoned(Sent):
     """Who asks, and why; both are kept for ever."""
 
     actor: Annotated[str, Field(min_length=1, max_length=128)]

@@ -1,6 +1,5 @@
 """JSON answers and error bodies that the admin API and OFREP share."""
 
-import json
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final
@@ -8,14 +7,30 @@ from typing import Any, Final
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import model_validator
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from pitwall_crds.reading.json_words import json_fault
+from pitwall_crds.reading.sent import BodyFaultError, read_json
+from pitwall_crds.resource import Border
 from pitwall_flags.errors import ProblemError, ReusedKeyError
 from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, TokenScope, covers, token_of
 
 MAX_BODY_BYTES: Final = 131_072
+MOST_FIELDS: Final = 16
+"""Of a body itself; what it may hold has three at most."""
+
+
+class Sent(Border):
+    """What is sent to the admin API. Of many fields none is looked at: the framework describes each that is unknown."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, sent: Any) -> Any:
+        if isinstance(sent, dict) and len(sent) > MOST_FIELDS:
+            raise ValueError(f"there are {len(sent)} fields; leave out what is not needed")
+        return sent
 
 
 _PROBLEM: Final = {
@@ -36,7 +51,8 @@ async def refused_response(request: Request, refused: Exception) -> Response:
     """A refusal of the framework (no such path, a body that is no JSON) in the same shape as a Problem."""
     assert isinstance(refused, HTTPException)
     if isinstance(refused.__cause__, ValueError | RecursionError):
-        return JSONResponse({"error": _no_json(refused.__cause__)}, refused.status_code)
+        words = f"the body is not JSON ({json_fault(refused.__cause__)})"
+        return JSONResponse({"error": words}, refused.status_code)
     headers = {"Allow": _allowed(request)} if refused.status_code == HTTPStatus.METHOD_NOT_ALLOWED else refused.headers
     return JSONResponse({"error": str(refused.detail)}, refused.status_code, headers)
 
@@ -68,23 +84,22 @@ async def reused_response(_request: Request, reused: Exception) -> Response:
 async def invalid_response(_request: Request, invalid: Exception) -> Response:
     """What is wrong with a request's fields, without repeating what was sent (it may be a secret, or no JSON)."""
     assert isinstance(invalid, RequestValidationError)
-    faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in invalid.errors()[:8]]
-    return JSONResponse({"error": "; ".join(faults)}, 422)
+    return JSONResponse({"error": "; ".join(map(_fault, invalid.errors()[:8]))}, 422)
+
+
+def _fault(found: dict[str, Any]) -> str:
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg'].removeprefix('Value error, ')}"
 
 
 def parse_object(text: bytes) -> dict[str, Any]:
     """A request's body as a JSON object. Raises ProblemError: 400 when it is none."""
     try:
-        body = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ProblemError(400, _no_json(error)) from error
+        body = read_json(text)
+    except BodyFaultError as fault:
+        raise ProblemError(400, str(fault)) from None
     if not isinstance(body, dict):
         raise ProblemError(400, f"the body must be a JSON object, not {type(body).__name__}")
     return body
-
-
-def _no_json(error: ValueError | RecursionError) -> str:
-    return f"the body is not JSON: {json_fault(error)}"
 
 
 def etags_of(header: str) -> list[str]:
@@ -112,7 +127,3 @@ def may(*scopes: TokenScope, everywhere: bool = False) -> Callable[[Request], Aw
             raise ProblemError(403, f"this token is for {', '.join(map(repr, sorted(roots)))} alone")
 
     return check
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")

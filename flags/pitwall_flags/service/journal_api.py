@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from pydantic import Field
 
-from pitwall_crds.resource import DNS_LABEL, Border
+from pitwall_crds.resource import DNS_LABEL
 from pitwall_flags.errors import JournalConflictError, ProblemError
-from pitwall_flags.service.answer import documented, may
+from pitwall_flags.service.answer import Sent, documented, may
 from pitwall_flags.service.auth import TokenScope
 from pitwall_flags.storage.journal import Journal
 
@@ -19,7 +19,7 @@ _writer = Depends(may(TokenScope.WRITE, everywhere=True))
 _reader = Depends(may(TokenScope.WRITE, TokenScope.KILL, everywhere=True))
 
 
-class Lines(Border):
+class Lines(Sent):
     """Lines of one rollout's record, oldest first."""
 
     lines: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=MOST_LINES)]

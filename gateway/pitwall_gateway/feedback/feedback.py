@@ -9,7 +9,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pitwall_crds.reading.faults import BodyFaultError, read_body
+from pitwall_crds.reading.faults import read_body
+from pitwall_crds.reading.sent import BodyFaultError
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.feedback.answer_ids import AnswerIds

@@ -1,11 +1,13 @@
 """Reads a runtime's reply as one of three outcomes: an answer, a refusal or a failure."""
 
-import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+from pydantic_core import from_json
 
 from pitwall_crds.names import CacheResult
+from pitwall_crds.reading.sent import has_more_values
 
 TRANSIENT = frozenset({408, 425, 429})
 """Client-error statuses that are the runtime's state, not the question's fault."""
@@ -27,6 +29,9 @@ FAIR_TIMES = 10
 """or so many times what stable took for it,"""
 LEAST_FAIR_SECONDS = 5.0
 """and no less than this: a runtime that is well has said by then what it is about."""
+
+MOST_VALUES: Final = 1 << 16
+"""In one reply; most of them are frames, and stretches of a film that are damaged."""
 
 LARGEST_AMOUNT = 1e12
 """Seconds or tokens of one answer; whatever tells more is mistaken, and would drown all the others."""
@@ -97,14 +102,16 @@ Reply = VariantAnswer | VariantRefusal | VariantFailure
 
 def read_reply(status: int, body: bytes, seconds: float) -> Reply:
     """The outcome that an HTTP status and body stand for."""
+    return _read(status, body, _object(body), seconds)
+
+
+def _read(status: int, body: bytes, document: dict[str, Any], seconds: float) -> Reply:
     if status in TRANSIENT or status >= 500:
-        words = f"its runtime says {status}: {_words(body)}"
-        document = _object(body)
+        words = f"its runtime says {status}: {_words(document, body)}"
         video, preparing = _video(document), _details(document).get("preparing") is True
         return VariantFailure(FailureKind.STATUS, words, late=status in LATE, video=video, preparing=preparing)
     if 400 <= status < 500:
-        return _refusal(status, body)
-    document = _object(body)
+        return _refusal(status, document)
     if status != 200 or not _has_choices(document):
         return VariantFailure(FailureKind.MALFORMED, f"its runtime sent status {status} without a chat completion")
     details = _details(document)
@@ -147,8 +154,8 @@ def read_record(status: int, body: bytes, seconds: float) -> Reply:
         return VariantAnswer(body, document, seconds)
     error = document.get("error")
     if status == 503 and isinstance(error, dict) and error.get("code") in NO_QUEUE:
-        return _refusal(status, body)
-    return read_reply(status, body, seconds)
+        return _refusal(status, document)
+    return _read(status, body, document, seconds)
 
 
 def _amount(value: object) -> float | None:
@@ -164,21 +171,23 @@ def _has_choices(document: dict[str, Any]) -> bool:
 
 
 def _object(body: bytes) -> dict[str, Any]:
+    if has_more_values(body, MOST_VALUES):
+        return {}
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = from_json(body)  # with NaN, which is for those to judge who read a number
+    except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
 
 
-def _refusal(status: int, body: bytes) -> VariantRefusal:
-    error = _object(body).get("error")
+def _refusal(status: int, document: dict[str, Any]) -> VariantRefusal:
+    error = document.get("error")
     said = error if isinstance(error, dict) else {}
     message, code = said.get("message"), said.get("code")
     if not isinstance(message, str) or not message:
         message = f"the question was refused ({status}) without a reason"
     code = code[:64] if isinstance(code, str) else "refused"
-    return VariantRefusal(status, message[:LONGEST_WORDS], code, _video(_object(body)))
+    return VariantRefusal(status, message[:LONGEST_WORDS], code, _video(document))
 
 
 def _video(document: dict[str, Any]) -> str | None:
@@ -192,8 +201,8 @@ def _details(document: dict[str, Any]) -> dict[str, Any]:
     return details if isinstance(details, dict) else {}
 
 
-def _words(body: bytes) -> str:
+def _words(document: dict[str, Any], body: bytes) -> str:
     """The message of an OpenAI-shaped error, or the beginning of whatever was sent; for the log."""
-    error = _object(body).get("error")
+    error = document.get("error")
     message = error.get("message") if isinstance(error, dict) else None
     return str(message)[:LONGEST_WORDS] if message else body[:200].decode(errors="replace")

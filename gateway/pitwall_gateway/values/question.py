@@ -1,13 +1,13 @@
 """Reads from a chat completion request the few fields that the gateway needs, and leaves the rest untouched."""
 
-import json
 import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from pitwall_crds.reading.faults import BodyFaultError, refuse_costly
-from pitwall_crds.reading.json_words import json_fault
+from pydantic_core import to_json
+
+from pitwall_crds.reading.sent import BodyFaultError, read_json
 from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.speaker import LOCAL, Party, Speaker
 
@@ -68,13 +68,9 @@ def read_question(body: bytes, session_header: str = "", speaker: Speaker = LOCA
 
 def _parse(body: bytes) -> dict[str, Any]:
     try:
-        refuse_costly(body)
+        document = read_json(body)
     except BodyFaultError as fault:
-        raise _invalid(str(fault)) from None
-    try:
-        document = json.loads(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise _invalid(f"the body is not JSON ({json_fault(error)}); send a chat completion request", "json") from None
+        raise _invalid(f"{fault}; send a chat completion request", "json") from None
     if not isinstance(document, dict):
         raise _invalid(f"the body is {_kind(document)}; it must be a JSON object with `messages`", "json")
     return document
@@ -106,7 +102,7 @@ def _wants_usage(document: dict[str, Any]) -> bool:
 
 def _unstreamed(document: dict[str, Any]) -> bytes:
     kept = {key: value for key, value in document.items() if key not in ("stream", "stream_options")}
-    return json.dumps(kept).encode()
+    return to_json(kept, inf_nan_mode="null")
 
 
 def _kind(value: object) -> str:

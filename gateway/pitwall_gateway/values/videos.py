@@ -1,12 +1,12 @@
 """Reads what a caller sends about videos to prepare ahead, as far as the gateway must know it."""
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pitwall_crds.reading.faults import BodyFaultError, refuse_costly
-from pitwall_crds.reading.json_words import json_fault
+from pydantic_core import to_json
+
+from pitwall_crds.reading.sent import BodyFaultError, read_json
 from pitwall_gateway.values.errors import RequestRefusedError
 
 MAX_BATCH: Final = 1000
@@ -50,17 +50,12 @@ def check_id(video_id: str) -> None:
 def _parse(body: bytes) -> tuple[dict[str, Any], bytes]:
     """The document, and the same written anew: what was counted is what the runtime reads."""
     try:
-        refuse_costly(body)
+        document = read_json(body)
     except BodyFaultError as fault:
         raise _invalid(f'{fault}; send {{"url": "https://…"}}') from None
-    try:
-        document = json.loads(body)
-        written = json.dumps(document, allow_nan=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise _invalid(f'the body is not JSON ({json_fault(error)}); send {{"url": "https://…"}}') from None
     if not isinstance(document, dict):
         raise _invalid('the body must be a JSON object; send {"url": "https://…"}')
-    return document, written
+    return document, to_json(document, inf_nan_mode="null")
 
 
 def _invalid(message: str) -> RequestRefusedError:

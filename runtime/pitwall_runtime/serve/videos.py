@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from pitwall_crds.names import Header
-from pitwall_crds.reading.faults import BodyFaultError, read_body
+from pitwall_crds.reading.faults import read_body
+from pitwall_crds.reading.sent import BodyFaultError
 from pitwall_runtime.errors import BadQuestionError, MediaMissingError, RefusedError
 from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.queue.book import VideoRecord, VideoState

@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 import pytest
+from harness.effort import effort
 
 from pitwall_flags.flag.record import Intent
 from pitwall_flags.storage.store import FlagStore
@@ -114,7 +115,7 @@ async def test_without_a_token_the_way_to_send_one_is_told(guarded, path):
     ("value", "words"),
     [
         pytest.param(b"9" * 6000, "more than 4300 digits; send it as a string", id="digits without end"),
-        pytest.param(b"[" * 50_000, "nested too deeply, hundreds of levels; send it flatter", id="depth without end"),
+        pytest.param(b"[" * 5_000, "nested too deeply, hundreds of levels; send it flatter", id="depth without end"),
         pytest.param(b'"\xff"', "is not UTF-8", id="another encoding"),
     ],
 )
@@ -138,11 +139,26 @@ async def test_json_that_cannot_be_read_is_told_with_limit_and_remedy(desk, meth
 
 
 @pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/v1/flags/f"), ("POST", "/v1/flags/f/kill"), ("POST", "/v1/journal/team/sampler")]
+)
+async def test_of_fields_without_end_none_is_described(desk, method, path):
+    unknown = {f"{number:x}": 0 for number in range(13_000)}
+    with effort() as spent:
+        answer = await desk.http.request(method, path, json=unknown, headers={"Idempotency-Key": "k"})
+
+    assert (answer.status_code, answer.json()["error"]) == (
+        422, "body: there are 13000 fields; leave out what is not needed",
+    )  # fmt: skip
+    assert spent.megabytes < 5
+
+
+@pytest.mark.parametrize(
     ("body", "code"),
     [
         pytest.param(b"", "PARSE_ERROR", id="nothing"),
         pytest.param(b'{"context": {"targetingKey": NaN}}', "PARSE_ERROR", id="a number that JSON does not have"),
         pytest.param(b"[" * 60_000, "PARSE_ERROR", id="nested without end"),
+        pytest.param(b"[0" + b",[]" * 40_000 + b"]", "PARSE_ERROR", id="lists without end"),
         pytest.param(b"[]", "PARSE_ERROR", id="a list"),
         pytest.param(b"{}", "INVALID_CONTEXT", id="no context"),
         pytest.param(b'{"context": []}', "INVALID_CONTEXT", id="a context that is a list"),

@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from harness.effort import effort
 
-from pitwall_gateway.values.answer import VariantAnswer, read_reply
+from pitwall_gateway.values.answer import VariantAnswer, VariantFailure, read_reply
 
 
 def answer(text):
@@ -48,3 +49,11 @@ def test_an_impossible_amount_leaves_the_others_as_they_are():
     found = answer('{"tokens": -3, "frame_selection_seconds": 0.25, "cache": "warm"}')
 
     assert (found.tokens, found.selection_seconds, found.cache) == (None, 0.25, "warm")
+
+
+def test_a_reply_of_values_without_end_is_no_answer_and_is_not_made():
+    filling = ",".join(["[]"] * 340_000)
+    with effort() as spent:
+        found = answer(f'{{"x": [{filling}]}}')
+    assert isinstance(found, VariantFailure)
+    assert spent.megabytes < 2

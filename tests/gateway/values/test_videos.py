@@ -3,13 +3,14 @@
 import json
 
 import pytest
+from harness.effort import effort
 
 from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.videos import MAX_BATCH, check_id, read_batch, read_video
 
 
 def test_what_is_counted_is_what_is_passed_on():
-    twice = b'{"urls": ["a"], "urls": ["b", "c"], "note": "\\ud800"}'
+    twice = b'{"urls": ["a"], "urls": ["b", "c"], "note": 1e999}'
     sent = read_batch(twice)
 
     assert (sent.count, json.loads(sent.body)["urls"]) == (2, ["b", "c"])
@@ -36,3 +37,11 @@ def test_what_no_video_is_called_is_asked_of_nobody(key):
 
     assert refused.value.status == 404
     check_id("vid_" + "0" * 64)
+
+
+@pytest.mark.parametrize("read", [read_video, read_batch])
+def test_a_megabyte_of_values_is_refused_before_any_is_made(read):
+    body = b'{"url": "a", "urls": ["a"], "x": [' + b",".join([b"[]"] * 340_000) + b"]}"
+    with effort() as spent, pytest.raises(RequestRefusedError, match="more than 32768 fields and entries"):
+        read(body)
+    assert spent.megabytes < 2

@@ -1,24 +1,26 @@
 """What a question may be made of: everything in it is bounded, and a body of the worst is refused at once."""
 
 import json
-import time
 
 import pytest
+from harness.effort import effort
 
-from pitwall_crds.reading.faults import BodyFaultError, read_body
+from pitwall_crds.reading.faults import read_body
+from pitwall_crds.reading.sent import MOST_VALUES, BodyFaultError
 from pitwall_runtime.serve.schema import MAX_BODY_BYTES, MAX_MESSAGES, MAX_PARTS, ChatRequest
 
 TEXT = '{"type":"text","text":"a"}'
 HEAD, TAIL = '{"messages":[{"role":"user","content":[', "]}]}"
 
 
-def filled(unit: str, head: str = HEAD, tail: str = TAIL) -> bytes:
-    """As long as a body may be."""
-    count = (MAX_BODY_BYTES - len(head) - len(tail)) // (len(unit) + 1)
+def filled(unit: str, head: str = HEAD, tail: str = TAIL, most: int = MOST_VALUES) -> bytes:
+    """As long as a body may be, with as many values as it may have."""
+    values = 1 + sum(map(unit.count, ",{["))
+    count = min((MAX_BODY_BYTES - len(head) - len(tail)) // (len(unit) + 1), (most - 10) // values)
     return (head + ",".join([unit] * count) + tail).encode()
 
 
-MANY_NAMES = "{" + ",".join(f'"{number}":0' for number in range(90_000)) + "}"
+MANY_NAMES = "{" + ",".join(f'"{number}":0' for number in range(MOST_VALUES - 10)) + "}"
 VIDEO = '{"type":"video_url","video_url":{"url":0,"subtitles_url":0}}'
 FULL_MESSAGE = '{"role":"user","content":[' + ",".join([TEXT] * MAX_PARTS) + "]}"
 
@@ -26,38 +28,33 @@ FULL_MESSAGE = '{"role":"user","content":[' + ",".join([TEXT] * MAX_PARTS) + "]}
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        pytest.param(
-            filled("0"), r"messages\.0\.content\.0 is 0: Input should be an object|commas", id="parts that are numbers"
-        ),
-        pytest.param(filled("{}"), "brackets that open; the limit is 65536", id="parts of nothing"),
-        pytest.param(filled('{"type":"text"}'), r"content\.0\.text: Field required|brackets", id="parts without text"),
+        pytest.param(filled("0", most=MAX_BODY_BYTES), f"more than {MOST_VALUES} fields and entries", id="numbers"),
+        pytest.param(filled("{}", most=MAX_BODY_BYTES), f"more than {MOST_VALUES} fields and entries", id="nothings"),
+        pytest.param(filled("0"), r"messages\.0\.content\.0 is 0: Input should be an object", id="parts: numbers"),
+        pytest.param(filled("{}"), r"messages\.0\.content\.0: 'type' is missing", id="parts of nothing"),
+        pytest.param(filled('{"type":"text"}'), r"content\.0\.text: Field required", id="parts without text"),
         pytest.param(filled(VIDEO), r"content\.0\.video_url\.url is 0", id="videos that are numbers"),
-        pytest.param(filled(TEXT), rf"content: there must be at most {MAX_PARTS}|commas", id="parts without end"),
-        pytest.param(filled("0", '{"messages":[', "]}"), r"messages\.0 is 0|commas", id="messages that are numbers"),
+        pytest.param(filled(TEXT), rf"content: there must be at most {MAX_PARTS}", id="parts without end"),
+        pytest.param(filled("0", '{"messages":[', "]}"), r"messages\.0 is 0", id="messages that are numbers"),
         pytest.param(
-            filled('{"role":""}', '{"messages":[', "]}"), f"at most {MAX_MESSAGES}|brackets", id="messages without end"
+            filled('{"role":""}', '{"messages":[', "]}"), f"at most {MAX_MESSAGES}", id="messages without end"
         ),
         pytest.param(
-            f'{{"messages":[{{"content":{MANY_NAMES}}}]}}'.encode(),
-            r"messages\.0\.role: Field required|commas",
-            id="names",
+            f'{{"messages":[{{"content":{MANY_NAMES}}}]}}'.encode(), r"messages\.0\.role: Field required", id="names"
         ),
     ],
 )
 def test_the_longest_body_of_faults_is_refused_at_once(body, words):
-    started = time.process_time()
-
-    with pytest.raises(BodyFaultError, match=words):
+    with effort() as spent, pytest.raises(BodyFaultError, match=words):
         read_body(ChatRequest, body, furthest=True)
-    assert time.process_time() - started < 0.4
+    assert spent.megabytes < 5
 
 
 def test_the_most_that_is_no_fault_is_read_at_once():
     body = f'{{"messages":[{",".join([FULL_MESSAGE] * MAX_MESSAGES)}]}}'.encode()
-    started = time.process_time()
-
-    assert len(read_body(ChatRequest, body).messages) == MAX_MESSAGES
-    assert time.process_time() - started < 0.4
+    with effort() as spent:
+        assert len(read_body(ChatRequest, body).messages) == MAX_MESSAGES
+    assert spent.megabytes < 5
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_bad_input_is_refused_in_openais_shape(served, clip, question, address, 
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        pytest.param("{", "no valid JSON", id="half-a-json"),
+        pytest.param("{", "not JSON", id="half-a-json"),
         pytest.param("[]", "body", id="no-object"),
         pytest.param("{}", "messages", id="no-messages"),
         pytest.param('{"messages": []}', "messages", id="empty-messages"),

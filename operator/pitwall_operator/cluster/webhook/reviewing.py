@@ -1,7 +1,6 @@
 """Serves admission reviews over TLS, within the limits of every server; what is said to them is another's matter."""
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,11 +16,14 @@ from starlette.routing import Route
 from pitwall_crds.host.http_server import SideServer
 from pitwall_crds.host.http_tls import keep_renewed, server_context
 from pitwall_crds.host.sockets import listen
+from pitwall_crds.reading.sent import BodyFaultError, read_json
 
 log = logging.getLogger(__name__)
 
-LARGEST_REVIEW: Final = 16 * 1024 * 1024
-"""Bytes: an API server takes objects of 3 MiB, and a review holds the old one too."""
+LARGEST_REVIEW: Final = 4 * 1024 * 1024
+"""Bytes: etcd takes objects of 1.5 MiB, and a review holds the old one too."""
+MOST_VALUES: Final = 1 << 16
+"""Fields and entries: those of the largest resource of ours that is not refused, new and old, with who wrote what."""
 
 Reviewer = Callable[[dict[str, Any], str], Awaitable[Any]]
 """Answers an AdmissionReview that was posted to the path of that name."""
@@ -65,9 +67,9 @@ def reviews_app(reviewer: Reviewer) -> Starlette:
         if body is None:
             return PlainTextResponse(f"a review has at most {LARGEST_REVIEW} bytes", 413, {"connection": "close"})
         try:
-            asked = json.loads(body)
-        except (ValueError, RecursionError):
-            asked = None
+            asked = read_json(body, MOST_VALUES)
+        except BodyFaultError as fault:
+            return PlainTextResponse(f"this is no AdmissionReview: {fault}", 400)
         if not isinstance(asked, dict) or not isinstance(asked.get("request"), dict):
             return PlainTextResponse("this is no AdmissionReview", 400)
         try:
