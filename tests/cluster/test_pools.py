@@ -219,7 +219,7 @@ async def test_pools_of_another_rollout_are_neither_seen_nor_taken_while_it_exis
     await run(world, variant)
     assert await world.pools("other").pools() == {}
     head = {"namespace": world.namespace, "name": "sampler", "uid": "u", "resourceVersion": "1"}
-    world.cache.put(ROLLOUTS, {"metadata": head, "spec": {"flag": "f"}})
+    world.cache.put(ROLLOUTS, {"metadata": head, "spec": {"flag": "f", "variantRef": {"name": "aks"}}})
     with pytest.raises(KubeRefusedError, match="run by Rollout 'sampler'"):
         await world.pools("other").run(variant, revision_of(variant), Pool.MAIN, 1)
     world.cache.drop(ROLLOUTS, (world.namespace, "sampler"), 2)
@@ -277,6 +277,29 @@ async def test_what_others_made_under_a_pools_name_is_neither_written_nor_delete
     assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
     assert "ownerReferences" not in after["metadata"]
     assert calls.writes() == written
+
+
+async def test_a_copy_of_a_pool_under_another_name_is_none_though_it_is_applied_under_our_field_managers_name(
+    world, kubectl
+):
+    variant = await world.declare("aks")
+    await run(world, variant)
+    for kind in ("service", "pdb", "deployment"):
+        found = kubectl.get(kind, "aks", world.namespace)
+        kept = {name: found["metadata"][name] for name in ("labels", "annotations") if name in found["metadata"]}
+        copied = {**found, "metadata": {"name": "zzz-aks", **kept}}
+        del copied["status"]
+        kubectl("apply", "--server-side", "--field-manager=pitwall-operator", "-f", "-",
+                namespace=world.namespace, manifest=copied)  # fmt: skip
+    world.restart()
+    await world.look()
+
+    assert list((await world.pools().pools())["aks"]) == [Pool.MAIN]
+    await world.pools().drain("aks", Pool.MAIN)
+    world.restart()
+    await world.look()
+    assert await world.pools().pools() == {}
+    assert kubectl.get("deployment", "zzz-aks", world.namespace)["metadata"]["name"] == "zzz-aks"
 
 
 @pytest.mark.parametrize("kind", ["service", "pdb", "deployment"])

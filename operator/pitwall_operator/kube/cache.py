@@ -4,16 +4,21 @@ Watch events, lists and answers to own writes may arrive in any order. Does no I
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pitwall_crds.names import FIELD_MANAGER, ObjectLabel
 from pitwall_operator.kube.client import BUDGETS, DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS, Kind, Object
-from pitwall_operator.kube.whose import APPLIED, APPLIED_BY_US, ROLLOUT_LABEL, is_applied
+from pitwall_operator.kube.whose import APPLIED, ROLLOUT_LABEL, pool_of
 
 Key = tuple[str, str]
 """Namespace and name."""
+
+Made = TypeVar("Made")
+
+PODS_REVISION: Final = "revision"
+"""What the cache keeps of a Deployment's template."""
 
 TOMBSTONES: Final = 4096
 CACHED: Final = (ROLLOUTS, VARIANTS, DEPLOYMENTS, SERVICES, BUDGETS)
@@ -25,6 +30,7 @@ class Cache:
     """The newest known objects, by kind. An older event than what is known changes nothing."""
 
     objects: dict[Kind, dict[Key, Object]] = field(default_factory=lambda: {kind: {} for kind in CACHED})
+    _read: dict[tuple[Kind, Key], dict[Any, Any]] = field(default_factory=dict)
     _gone: OrderedDict[tuple[Kind, Key], int] = field(default_factory=OrderedDict)
     _by_flag: dict[str, set[Key]] = field(default_factory=dict)
     _by_variant: dict[Key, set[Key]] = field(default_factory=dict)
@@ -33,6 +39,14 @@ class Cache:
     def get(self, kind: Kind, key: Key) -> Object | None:
         """An object, or None."""
         return self.objects[kind].get(key)
+
+    def read(self, kind: Kind, key: Key, reader: Callable[[Object], Made]) -> Made:
+        """What a reader makes of an object that is known: it is asked once for each version."""
+        known = self._read.setdefault((kind, key), {})
+        if reader not in known:
+            known[reader] = reader(self.objects[kind][key])
+        made: Made = known[reader]
+        return made
 
     def put(self, kind: Kind, found: Object) -> bool:
         """Keep an object; whether that was news."""
@@ -90,8 +104,12 @@ class Cache:
         """Rollouts that ask for this variant or still use it."""
         return frozenset(self._by_variant.get(variant, ()))
 
+    def claimed_variants(self) -> frozenset[Key]:
+        """Variants that rollouts which stay ask for or still use."""
+        return frozenset(variant for variant, rollouts in self._by_variant.items() if any(map(self.stays, rollouts)))
+
     def deployments_of(self, rollout: Key) -> Iterator[Object]:
-        """Deployments that this rollout runs."""
+        """The pools that this rollout runs, as their labels say."""
         for key in sorted(self._by_rollout.get(rollout, ())):
             yield self.objects[DEPLOYMENTS][key]
 
@@ -108,13 +126,14 @@ class Cache:
         return rivals | {key}
 
     def _index(self, kind: Kind, key: Key, found: Object | None, *, present: bool) -> None:
+        self._read.pop((kind, key), None)
         if found is None:
             return
         if kind is ROLLOUTS:
             _mark(self._by_flag, _flag(found), key, present=present)
             for name in mentioned(found):
                 _mark(self._by_variant, (key[0], name), key, present=present)
-        owner = rollout_of(found) if kind is DEPLOYMENTS else None
+        owner = rollout_of(found) if kind is DEPLOYMENTS and pool_of(found) else None
         if owner:
             _mark(self._by_rollout, owner, key, present=present)
 
@@ -165,10 +184,12 @@ def slim(kind: Kind, found: Object) -> Object:
     metadata = _slim_metadata(found["metadata"])
     if kind not in OWNED:
         return {**{name: found[name] for name in _PARTS if name in found}, "metadata": metadata}
-    strangers = sorted(set(_strangers(found["metadata"].get(_HISTORY) or ())))
-    kept: Object = {"metadata": metadata, "strangers": strangers, APPLIED_BY_US: is_applied(found["metadata"])}
+    metadata |= _owned_metadata(found["metadata"])
+    strangers = sorted(set(_strangers(found["metadata"].get(_HISTORY) or ())))[:_FEW]
+    kept: Object = {"metadata": metadata, "strangers": strangers}
     if kind is DEPLOYMENTS:
         kept |= {"spec": {"replicas": found["spec"].get("replicas", 1)}, "status": found.get("status") or {}}
+        kept[PODS_REVISION] = _pods_revision(found)
     return kept
 
 
@@ -178,19 +199,37 @@ _KEPT: Final = (
     "name", "namespace", "uid", "generation", "resourceVersion", "creationTimestamp", "deletionTimestamp",
 )  # fmt: skip
 _LABELS: Final = frozenset((*ObjectLabel, ROLLOUT_LABEL))
-_ANNOTATIONS: Final = frozenset((APPLIED,))
-_FINALIZERS: Final = 4
-"""So many are kept, to say who holds an object back."""
+_FEW: Final = 4
+"""So many are kept, to say who holds an object back, or changes it."""
+_CONTROLLER: Final = {"kind": 63, "name": 253, "uid": 64}
+"""What is kept of an object's controller, and how long each can be where it is one."""
+_DIGEST: Final = 16
 
 
 def _slim_metadata(head: Mapping[str, Any]) -> Object:
     """A status that is written with it changes nothing else: the API server takes the status alone."""
     kept: Object = {name: head[name] for name in _KEPT if name in head}
     kept["labels"] = {name: text for name, text in (head.get("labels") or {}).items() if name in _LABELS}
-    kept["annotations"] = {name: text for name, text in (head.get("annotations") or {}).items() if name in _ANNOTATIONS}
-    kept["ownerReferences"] = [owner for owner in head.get("ownerReferences") or () if owner.get("controller")]
-    kept["finalizers"] = list(head.get("finalizers") or ())[:_FINALIZERS]
+    kept["finalizers"] = list(head.get("finalizers") or ())[:_FEW]
     return {name: value for name, value in kept.items() if value or name == "labels"}
+
+
+def _owned_metadata(head: Mapping[str, Any]) -> Object:
+    """What says whether we applied an object, and whose it is: of the kinds of which pools are made."""
+    applied = (head.get("annotations") or {}).get(APPLIED)
+    holder = next((owner for owner in head.get("ownerReferences") or () if owner.get("controller")), None)
+    kept: Object = {"annotations": {APPLIED: applied[:_DIGEST]}} if applied else {}
+    if holder is not None:
+        controller = {name: str(holder[name])[:most] for name, most in _CONTROLLER.items() if name in holder}
+        kept["ownerReferences"] = [{**controller, "controller": True}]
+    return kept
+
+
+def _pods_revision(deployment: Object) -> str:
+    """The revision that a Deployment's pods are, whatever its own label says by now."""
+    template = (deployment["spec"].get("template") or {}).get("metadata") or {}
+    said = (template.get("labels") or {}).get(ObjectLabel.REVISION, "")
+    return str(said or (deployment["metadata"].get("labels") or {}).get(ObjectLabel.REVISION, ""))
 
 
 def _strangers(fields: Iterable[Mapping[str, Any]]) -> Iterator[str]:

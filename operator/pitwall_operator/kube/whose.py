@@ -1,14 +1,15 @@
-"""Says whose an object is that bears the name of a pool: nothing of others is written or deleted.
+"""Says which objects are pools, and whose one is that bears a pool's name: nothing of others is written or deleted.
 
-Whoever may write a SamplerVariant chooses that name, and need not be allowed to touch what bears it already. Pure: no
-clock, chance or I/O.
+Whoever may write a SamplerVariant chooses that name, and need not be allowed to touch what bears it already. Labels and
+the name of a field manager prove nothing, since anybody may copy them; the name is one object's, and the uid of its
+controller is one variant's. Pure: no clock, chance or I/O.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from pitwall_crds.host.printable import printable
-from pitwall_crds.names import FIELD_MANAGER, MANAGED_BY, ObjectLabel
+from pitwall_crds.names import MANAGED_BY, ObjectLabel, Pool
 from pitwall_operator.kube.client import VARIANTS, Kind, Object
 
 APPLIED: Final = "pitwall.dev/applied"
@@ -16,26 +17,46 @@ APPLIED: Final = "pitwall.dev/applied"
 
 ROLLOUT_LABEL: Final = "pitwall.dev/rollout"
 """Label of what belongs to a pool: the Rollout of the same namespace whose turns run and drain it."""
+POOLS: Final = frozenset(pool.value for pool in Pool)
 
-APPLIED_BY_US: Final = "applied"
-"""What the cache keeps of an object's managed fields."""
+
+def pool_name(variant: str, pool: Pool) -> str:
+    """The name of a pool's Deployment, Service and PodDisruptionBudget."""
+    return variant if pool is Pool.MAIN else f"{variant}-{pool}"
+
+
+def pool_of(deployment: Object) -> tuple[str, Pool] | None:
+    """The variant and the pool that a Deployment is; None of one that merely carries their labels under another name,
+    or that somebody else controls."""
+    head = deployment["metadata"]
+    labels, holder = head.get("labels") or {}, _holder(head)
+    variant, pool = labels.get(ObjectLabel.VARIANT, ""), labels.get(ObjectLabel.POOL, "")
+    if not variant or pool not in POOLS or pool_name(variant, Pool(pool)) != head["name"]:
+        return None
+    return (variant, Pool(pool)) if holder is None or _is_called(holder, variant) else None
+
+
+def is_controlled(found: Object, variant: Object) -> bool:
+    """Whether it is this very variant's, and not of an earlier one of its name."""
+    return bool((_holder(found["metadata"]) or {}).get("uid") == variant["metadata"]["uid"])
 
 
 def foreign(kind: Kind, found: Object, variant: str, uid: str = "") -> str:
     """Why an object is not this variant's, and what helps; empty if it is. Without a uid any variant of this name will
     do, since who drains a pool may have no SamplerVariant any more."""
     head = found["metadata"]
-    holder = next((one for one in head.get("ownerReferences") or () if one.get("controller")), None)
-    if holder is not None:
-        same = holder.get("kind") == VARIANTS.name and holder.get("name") == variant
-        if holder.get("uid") == uid if uid else same:
-            return ""
-        whose = f"belongs to {holder.get('kind')} {str(holder.get('name'))!r}"
-    elif _is_labelled(head, variant) or found.get(APPLIED_BY_US, is_applied(head)):
+    holder, bears = _holder(head), f"{kind.name} {head['name']!r}"
+    if holder is None and _is_labelled(head, variant):
         return ""
+    if holder is not None and _is_called(holder, variant):
+        if not uid or holder.get("uid") == uid:
+            return ""
+        return f"{bears} goes with a SamplerVariant {variant!r} that was deleted; it is made anew once it is gone"
+    if holder is not None:
+        whose = f"belongs to {holder.get('kind')} {str(holder.get('name'))!r}"
     else:
         whose = f"is not Pitwall's{_maker(head)}"
-    return f"{kind.name} {head['name']!r} {whose}; give SamplerVariant {variant!r} another name"
+    return f"{bears} {whose}; give SamplerVariant {variant!r} another name"
 
 
 def leaving(kind: Kind, found: Object | None) -> str:
@@ -47,10 +68,13 @@ def leaving(kind: Kind, found: Object | None) -> str:
     return f"{kind.name} {found['metadata']['name']!r} was deleted and {waits}; it is made anew once it is gone"
 
 
-def is_applied(head: Mapping[str, Any]) -> bool:
-    """Whether we set fields of an object, also where somebody took labels and owner away."""
-    entries = head.get("managedFields") or ()
-    return any(one.get("manager") == FIELD_MANAGER and one.get("operation") == "Apply" for one in entries)
+def _holder(head: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The object's controller, if it has one."""
+    return next((one for one in head.get("ownerReferences") or () if one.get("controller")), None)
+
+
+def _is_called(holder: Mapping[str, Any], variant: str) -> bool:
+    return holder.get("kind") == VARIANTS.name and holder.get("name") == variant
 
 
 def _is_labelled(head: Mapping[str, Any], variant: str) -> bool:

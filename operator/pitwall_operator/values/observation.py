@@ -22,6 +22,7 @@ class PoolSeen:
         trouble: why not all of them answer, in words.
         refusal: what the platform says where it refuses to make some of them, such as a quota's words.
         fault: what befell those that do not answer by no fault of their own; empty where they have themselves to blame.
+        applied: the revision that it was given last, where somebody changed it since, so that `revision` is empty.
     """
 
     revision: str
@@ -30,6 +31,7 @@ class PoolSeen:
     trouble: str = ""
     refusal: str = ""
     fault: str = ""
+    applied: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,13 @@ class VariantSeen:
         """Replicas of this pool that answer."""
         return self.pools[pool].ready if pool in self.pools else 0
 
+    @property
+    def serving_revision(self) -> str:
+        """What its users get: what its pods were given last; what is declared where it has no pods, and empty where
+        nobody knows what they were given."""
+        main = self.pools.get(Pool.MAIN)
+        return (main.revision or main.applied) if main else self.revision
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -77,6 +86,7 @@ class SplitSeen:
         killed: which version of the flag is killed; empty if it is not.
         killed_run: the salt that was in force when the flag was last killed, also after its release.
         candidate_fallback: how many of stable's questions a pod of the candidate may answer while stable cannot.
+        owner: namespace and name of the Rollout that the flag remembers, as `namespace/name`; empty if it does none.
     """
 
     shares: tuple[Share, ...] = ()
@@ -84,6 +94,7 @@ class SplitSeen:
     killed: str = ""
     killed_run: str = ""
     candidate_fallback: int = 0
+    owner: str = ""
 
     @property
     def default(self) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitwall_operator.kube import cache as caches
-from pitwall_operator.kube.cache import Cache
+from pitwall_operator.kube.cache import OWNED, Cache
 from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS
 from pitwall_operator.kube.whose import ROLLOUT_LABEL
 
@@ -26,7 +26,8 @@ def rollout(version: int, variant: str = "aks", *, flag: str = "f", name: str = 
 
 
 def deployment(version: int, *fields: dict[str, object], labels: dict[str, str] | None = None):
-    head = metadata("aks", version, labels=labels or {ROLLOUT_LABEL: "sampler"}, managedFields=list(fields))
+    own = {ROLLOUT_LABEL: "sampler", "pitwall.dev/variant": "aks", "pitwall.dev/pool": "main"}
+    head = metadata("aks", version, labels=labels or own, managedFields=list(fields))
     return {"metadata": head, "spec": {"replicas": 2, "template": {"spec": {}}}, "status": {}}
 
 
@@ -95,21 +96,27 @@ def test_what_anybody_may_write_on_an_object_at_any_length_is_not_kept(cache, ki
     long = {f"evil.example/{number}": "x" * 200 for number in range(200)}
     head = metadata(
         "aks", 1, creationTimestamp="2026-01-01T00:00:00Z", deletionTimestamp="2026-01-02T00:00:00Z", generation=3,
-        annotations={"kubectl.kubernetes.io/last-applied-configuration": "{}", "pitwall.dev/applied": "d", **long},
+        annotations={"pitwall.dev/applied": "d" * 999, **long},
         labels={**long, "pitwall.dev/instance": "blue", ROLLOUT_LABEL: "sampler"},
-        finalizers=[*long], managedFields=[{"manager": "kubectl", "fieldsV1": long}], selfLink="/x" * 999,
-        ownerReferences=[{"uid": name, "name": name} for name in long] + [{"uid": "u", "controller": True}],
+        finalizers=[*long], selfLink="/x" * 999,
+        managedFields=[{"manager": name, "fieldsV1": {"f:spec": long}} for name in long],
+        ownerReferences=[{"uid": name, "name": name} for name in long]
+        + [{"uid": "u" * 999, "controller": True, "name": "n" * 999, "apiVersion": "v" * 999}],
     )  # fmt: skip
     cache.put(kind, {"apiVersion": "v1", "kind": "X", "metadata": head, "spec": {}, "status": {}, "data": long})
     kept = cache.get(kind, ("shop", "aks"))
 
+    owned = {
+        "annotations": {"pitwall.dev/applied": "d" * 16},
+        "ownerReferences": [{"uid": "u" * 64, "name": "n" * 253, "controller": True}],
+    }
     assert kept["metadata"] == {
         **metadata("aks", 1), "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-02T00:00:00Z",
-        "generation": 3, "annotations": {"pitwall.dev/applied": "d"},
-        "labels": {"pitwall.dev/instance": "blue", ROLLOUT_LABEL: "sampler"},
-        "ownerReferences": [{"uid": "u", "controller": True}], "finalizers": [*long][:4],
+        "generation": 3, "labels": {"pitwall.dev/instance": "blue", ROLLOUT_LABEL: "sampler"},
+        "finalizers": [*long][:4], **(owned if kind in OWNED else {}),
     }  # fmt: skip
-    assert len(str(kept)) < 1500
+    assert kept.get("strangers", []) == (sorted(long)[:4] if kind in OWNED else [])
+    assert len(str(kept)) < 2000
 
 
 STEP = st.tuples(st.sampled_from(["a", "b", "c"]), st.sampled_from(["aks", "dpp", "topk"]), st.booleans())

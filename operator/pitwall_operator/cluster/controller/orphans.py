@@ -2,41 +2,47 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
-from pitwall_crds.names import ObjectLabel, Pool
+from pitwall_crds.names import Pool
 from pitwall_flags.flag.document import owner_of, read_split
 from pitwall_flags.flag.record import FlagRecord
-from pitwall_operator.kube.cache import Key, rollout_of
+from pitwall_operator.kube.cache import Key, is_leaving, rollout_of
 from pitwall_operator.kube.client import Object
+from pitwall_operator.kube.whose import pool_of
 
 
 def idle_pools(
-    flags: Iterable[FlagRecord], deployments: Iterable[Object], existing: Collection[Key]
-) -> Iterator[tuple[Key, str, str]]:
+    flags: Iterable[FlagRecord],
+    deployments: Iterable[Object],
+    existing: Collection[Key],
+    claimed: Collection[Key] = (),
+) -> Iterator[tuple[Key, str, Pool]]:
     """Rollout, variant and pool of Deployments that a rollout left behind and that serve nobody. Where no split of the
-    traffic says what serves, or one of the rollout's flags cannot be read as a split, nothing is touched."""
-    serving = _serving(flags, existing)
+    traffic says what serves, or one of the rollout's flags cannot be read as a split, nothing is touched; nor is what
+    rollouts that exist claim (`claimed`), or what any flag of the namespace sends somebody to, whoever's the label."""
+    serving, clear = _serving(flags)
     for found in deployments:
-        labels, owner = found["metadata"].get("labels") or {}, rollout_of(found)
-        if owner is None or owner in existing or owner not in serving or "deletionTimestamp" in found["metadata"]:
+        known, owner = pool_of(found), rollout_of(found)
+        if known is None or owner is None or owner in existing or owner not in clear or is_leaving(found):
             continue
-        variant, pool = labels.get(ObjectLabel.VARIANT, ""), labels.get(ObjectLabel.POOL, "")
-        if variant not in serving[owner] or pool != Pool.MAIN:
+        variant, pool = known
+        serves = pool is Pool.MAIN and variant in serving[owner[0]]
+        if not serves and (owner[0], variant) not in claimed:
             yield owner, variant, pool
 
 
-def _serving(flags: Iterable[FlagRecord], existing: Collection[Key]) -> dict[Key, set[str]]:
-    """The variants to which the flags of each rollout that is gone send anybody."""
-    serving: dict[Key, set[str]] = {}
+def _serving(flags: Iterable[FlagRecord]) -> tuple[dict[str, set[str]], set[Key]]:
+    """The variants to which the flags of each namespace send anybody, and the rollouts whose flags all say so."""
+    serving: dict[str, set[str]] = {}
     known, unclear = set[Key](), set[Key]()
     for flag in flags:
         owner = owner_of(flag.document)
-        if owner is None or owner in existing:
+        if owner is None:
             continue
         split = read_split(flag.document)
         if split is None:
             unclear.add(owner)
             continue
-        serving.setdefault(owner, set()).update(share.variant for share in split.shares if share.weight)
+        serving.setdefault(owner[0], set()).update(share.variant for share in split.shares if share.weight)
         if split.is_traffic:
             known.add(owner)
-    return {owner: variants for owner, variants in serving.items() if owner in known - unclear}
+    return serving, known - unclear

@@ -32,8 +32,9 @@ from pitwall_operator.kube.claims import Claims
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kube, Object
 from pitwall_operator.kube.events import Events
 from pitwall_operator.kube.pools.deployments import Deployments, ready_replicas
-from pitwall_operator.kube.pools.manifests import PORT, pool_name
+from pitwall_operator.kube.pools.manifests import PORT
 from pitwall_operator.kube.pools.revisions import kept_spec
+from pitwall_operator.kube.whose import pool_name
 from pitwall_operator.observe.reader import Reader
 from pitwall_operator.observe.samplers import SamplerReader
 from pitwall_operator.turn.run_planner import RunPlanner

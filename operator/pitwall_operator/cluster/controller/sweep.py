@@ -58,7 +58,8 @@ class Sweep:
             await self._rest(rest)
         # What serves the users of a flag that goes back is read anew before anything of its rollout is drained.
         moving = dict(moved) | {rest.owner: rest.flag for rest in resting}
-        idle = list(orphans.idle_pools(read, self.cache.objects[DEPLOYMENTS].values(), moving))
+        pools, claimed = self.cache.objects[DEPLOYMENTS].values(), self.cache.claimed_variants()
+        idle = list(orphans.idle_pools(read, pools, moving, claimed))
         drained = [await self._drain(rollout, variant, pool) for rollout, variant, pool in idle]
         return not resting and all(drained)
 
@@ -72,12 +73,12 @@ class Sweep:
             except (FlagsUnreachableError, FlagRejectedError, FlagConflictError) as error:
                 log.warning("%s, but its former flag %s could not be brought to rest: %s", rest.why, rest.flag, error)
 
-    async def _drain(self, rollout: Key, variant: str, pool: str) -> bool:
+    async def _drain(self, rollout: Key, variant: str, pool: Pool) -> bool:
         log.info("Rollout %s/%s is gone: %s (%s) is drained", *rollout, variant, pool)
         with self.each.about(f"{variant} ({pool}) of deleted Rollout {'/'.join(rollout)}"):
             try:
-                await self.pools_of(rollout).drain(variant, Pool(pool))
-            except (KubeError, ValueError) as error:  # ValueError: a label that somebody wrote by hand
+                await self.pools_of(rollout).drain(variant, pool)
+            except KubeError as error:
                 log.warning("%s (%s) of deleted Rollout %s/%s could not be drained: %s", variant, pool, *rollout, error)
             else:
                 return True

@@ -6,21 +6,22 @@ deleted, is seen as a pool of no revision, so the next decision runs it again.
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, Final
 
 from pitwall_crds.names import ObjectLabel, Pool
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube import whose
 from pitwall_operator.kube.allowed import template_problems
-from pitwall_operator.kube.cache import Cache, Key, key_of, rollout_of
+from pitwall_operator.kube.cache import PODS_REVISION, Cache, Key, is_leaving, key_of, rollout_of
 from pitwall_operator.kube.client import BUDGETS, DEPLOYMENTS, PODS, SERVICES, VARIANTS, Kind, Kube, Object
 from pitwall_operator.kube.pools import manifests, pods
 from pitwall_operator.kube.pools.defaults import Defaults
-from pitwall_operator.kube.pools.manifests import Owner, PoolRequest, pool_name
+from pitwall_operator.kube.pools.manifests import Owner, PoolRequest
 from pitwall_operator.kube.pools.revisions import Revisions
-from pitwall_operator.kube.whose import APPLIED
+from pitwall_operator.kube.whose import APPLIED, pool_name
 from pitwall_operator.values.errors import KubeError, KubeNotFoundError, KubeRefusedError
 from pitwall_operator.values.observation import PoolSeen
 from pitwall_operator.values.platform import Pools
@@ -30,8 +31,6 @@ DRIFTED: Final = ""
 
 PARTS: Final = (DEPLOYMENTS, SERVICES, BUDGETS)
 """What a pool is made of."""
-
-POOLS: Final = frozenset(pool.value for pool in Pool)
 
 PODS_SECONDS: Final = 5.0
 """Pods that are not ready are looked at no more often than this."""
@@ -61,9 +60,9 @@ class Deployments:
     clock: Callable[[], float] = time.monotonic
     _words: dict[Key, tuple[float, PodsTrouble]] = field(default_factory=dict)
 
-    def of(self, rollout: Key) -> "RolloutPools":
-        """The pools that one rollout decides on."""
-        return RolloutPools(self, rollout)
+    def of(self, rollout: Key, variants: Collection[str] = ()) -> "RolloutPools":
+        """The pools that one rollout decides on: those of the variants that it asks for, and those that it left."""
+        return RolloutPools(self, rollout, frozenset(variants))
 
     async def apply(self, kind: Kind, manifest: Object) -> None:
         """Apply an object of a pool, and remember how it was afterwards."""
@@ -138,30 +137,34 @@ class RolloutPools:
 
     shared: Deployments
     rollout: Key
+    variants: frozenset[str] = frozenset()
 
     async def pools(self) -> Pools:
-        """Every pool that this rollout runs."""
+        """Every pool that this rollout runs, may take over or must drain."""
         seen: dict[str, dict[Pool, PoolSeen]] = {}
-        for found in self.shared.cache.deployments_of(self.rollout):
-            labels = found["metadata"]["labels"]
-            pool, variant = labels.get(ObjectLabel.POOL, ""), labels.get(ObjectLabel.VARIANT, "")
-            if variant and pool in POOLS and not found["metadata"].get("deletionTimestamp"):
-                seen.setdefault(variant, {})[Pool(pool)] = await self._seen(found)
+        for found in self._deployments():
+            known = whose.pool_of(found)
+            if known is not None and not is_leaving(found):
+                seen.setdefault(known[0], {})[known[1]] = await self._seen(found, known[0])
         return seen
 
-    async def _seen(self, found: Object) -> PoolSeen:
-        key = key_of(found)
-        # What nobody owns any more goes with its SamplerVariant, piece by piece, and cannot be applied again.
-        owner = (key[0], found["metadata"]["labels"].get(ObjectLabel.VARIANT, ""))
+    async def _seen(self, found: Object, variant: str) -> PoolSeen:
+        key, owner = key_of(found), self.shared.cache.get(VARIANTS, (self.rollout[0], variant))
         leaving = {kind: whose.leaving(kind, self.shared.cache.get(kind, key)) for kind in PARTS}
-        whole = self.shared.cache.get(VARIANTS, owner) is None or all(
-            leaving[kind] or self.shared.is_as_applied(kind, key) for kind in PARTS
+        # What nobody owns any more goes with its SamplerVariant, piece by piece, and cannot be applied again.
+        controlled = owner is None or whose.is_controlled(found, owner)
+        whole = owner is None or (
+            controlled
+            and rollout_of(found) == self.rollout
+            and all(leaving[kind] or self.shared.is_as_applied(kind, key) for kind in PARTS)
         )
         told, pods_trouble = trouble(found), await self.shared.trouble(found)
+        applied = found[PODS_REVISION]
         return PoolSeen(
-            revision=found["metadata"]["labels"].get(ObjectLabel.REVISION, DRIFTED) if whole else DRIFTED,
+            revision=applied if whole else DRIFTED,
+            applied="" if whole else applied,
             desired=int(found["spec"]["replicas"]),
-            ready=ready_replicas(found),
+            ready=ready_replicas(found) if controlled else 0,
             trouble=told or pods_trouble.words,
             refusal="; ".join(filter(None, (told if told.startswith(tuple(REFUSALS)) else "", *leaving.values()))),
             fault=pods_trouble.fault,
@@ -205,7 +208,11 @@ class RolloutPools:
         return ()
 
     def _revisions(self) -> Revisions:
-        return Revisions(self.shared.kube, self.shared.cache, self.rollout, self.shared.defaults.image)
+        shared = self.shared
+        return Revisions(shared.kube, shared.cache, self.rollout, shared.defaults.image, self._running)
+
+    def _running(self) -> set[str]:
+        return {found[PODS_REVISION] for found in self._deployments()}
 
     def _owner(self, variant: str) -> Owner:
         namespace, rollout = self.rollout
@@ -230,8 +237,28 @@ class RolloutPools:
         if words:
             raise KubeRefusedError(words)
         other = rollout_of(found)
-        if other not in (None, self.rollout) and self.shared.cache.stays(other):
+        if other is not None and other in self._other_claimants(owner.name):
             raise KubeRefusedError(f"{kind.name} {key[1]!r} is run by Rollout {other[1]!r}; a variant has one Rollout")
+
+    def _deployments(self) -> Iterator[Object]:
+        """The pools that this rollout decides on."""
+        cache, namespace = self.shared.cache, self.rollout[0]
+        named = ((namespace, pool_name(variant, pool)) for variant, pool in product(self.variants, Pool))
+        for key in sorted({*named, *map(key_of, cache.deployments_of(self.rollout))}):
+            found = cache.get(DEPLOYMENTS, key)
+            known = whose.pool_of(found) if found is not None else None
+            if found is not None and known is not None and self._decides_on(found, known[0]):
+                yield found
+
+    def _decides_on(self, found: Object, variant: str) -> bool:
+        """Whether it is this rollout's to run or to drain. Who asks for a variant decides on its pools, whatever the
+        label of a Rollout on them that does not, or that is gone; of several that ask, the one of the label."""
+        runner, others = rollout_of(found), self._other_claimants(variant)
+        return runner not in others if variant in self.variants else runner == self.rollout and not others
+
+    def _other_claimants(self, variant: str) -> frozenset[Key]:
+        cache = self.shared.cache
+        return frozenset(filter(cache.stays, cache.rollouts_of_variant((self.rollout[0], variant)) - {self.rollout}))
 
 
 def ready_replicas(deployment: Object) -> int:

@@ -21,7 +21,7 @@ from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.client import BUDGETS, CONFIG_MAPS, DEPLOYMENTS, REVISIONS, SERVICES, VARIANTS, Kind, Object
 from pitwall_operator.kube.pools.defaults import Defaults
 from pitwall_operator.kube.pools.overlay import merge
-from pitwall_operator.kube.whose import APPLIED, ROLLOUT_LABEL
+from pitwall_operator.kube.whose import APPLIED, ROLLOUT_LABEL, pool_name
 
 PORT: Final = 8000
 CONTAINER: Final = "runtime"
@@ -69,11 +69,6 @@ class Owner:
     def pool_metadata(self, pool: Pool) -> Object:
         """The head of an object of a pool, which says whose turns decide on it."""
         return self.metadata(pool_name(self.name, pool), {ObjectLabel.POOL: pool.value, ROLLOUT_LABEL: self.rollout})
-
-
-def pool_name(variant: str, pool: Pool) -> str:
-    """The name of a pool's Deployment, Service and PodDisruptionBudget."""
-    return variant if pool is Pool.MAIN else f"{variant}-{pool}"
 
 
 def revision_name(variant: str, revision: str) -> str:
@@ -153,13 +148,15 @@ def deployment(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> Object:
     metadata = owner.pool_metadata(wanted.pool)
     metadata["labels"][ObjectLabel.REVISION] = wanted.revision
     overlay = wanted.variant.spec.runtime.template.to_yaml_dict()
+    template = _confined(merge(_template(owner, wanted, defaults), overlay), has_films=_has_films(defaults))
+    template["metadata"]["labels"] |= _pod_labels(owner, wanted)  # they say what pods are, whatever is laid over them
     spec = {
         "replicas": wanted.replicas,
         "revisionHistoryLimit": 2,
         "progressDeadlineSeconds": defaults.startup_seconds + 60,
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
         "selector": {"matchLabels": _selector(owner.name, wanted.pool)},
-        "template": _confined(merge(_template(owner, wanted, defaults), overlay), has_films=_has_films(defaults)),
+        "template": template,
     }
     manifest = _object(DEPLOYMENTS, metadata, spec=spec)
     metadata["annotations"] = {APPLIED: digest(manifest)}
@@ -189,7 +186,6 @@ def _confined(template: Object, *, has_films: bool) -> Object:
 
 
 def _template(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> Object:
-    labels = {**_selector(owner.name, wanted.pool), ObjectLabel.REVISION: wanted.revision}
     spec: Object = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -209,7 +205,11 @@ def _template(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> Object:
         spec["serviceAccountName"] = defaults.service_account
     if defaults.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in defaults.image_pull_secrets]
-    return {"metadata": {"labels": labels}, "spec": spec}
+    return {"metadata": {"labels": _pod_labels(owner, wanted)}, "spec": spec}
+
+
+def _pod_labels(owner: Owner, wanted: PoolRequest) -> Object:
+    return {**_selector(owner.name, wanted.pool), ObjectLabel.REVISION: wanted.revision}
 
 
 def _container(wanted: PoolRequest, defaults: Defaults) -> Object:

@@ -1,6 +1,7 @@
 """Keeps the revisions of variants, their spec, image and file, for as long as something runs them or may return."""
 
 import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,12 +23,14 @@ KEPT_REVISIONS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Revisions:
-    """The revisions of the variants that one rollout runs. `default_image` is for variants that name none."""
+    """The revisions of the variants that one rollout runs. `default_image` is for variants that name none; `running`
+    tells the revisions of its pods."""
 
     kube: Kube
     cache: Cache
     rollout: Key
     default_image: str
+    running: Callable[[], Iterable[str]]
 
     async def image(self, owner: Owner, variant: SamplerVariant, revision: str, *, probably_new: bool) -> str:
         """The image that this revision runs for good; an upgrade of the operator changes no running variant. Raises
@@ -67,11 +70,8 @@ class Revisions:
     async def _forget_old_revisions(self, owner: Owner, newest: str) -> None:
         """Delete what was kept of revisions that nothing runs or returns to, but for the last few."""
         status = (self.cache.get(ROLLOUTS, self.rollout) or {}).get("status") or {}
-        running = {
-            found["metadata"]["labels"].get(ObjectLabel.REVISION) for found in self.cache.deployments_of(self.rollout)
-        }
         served = {one.get("revision") for one in status.get("served") or ()}
-        needed = {newest, *served, status.get("stableRevision"), status.get("candidateRevision"), *running}
+        needed = {newest, *served, status.get("stableRevision"), status.get("candidateRevision"), *self.running()}
         selector = f"{ObjectLabel.MANAGED_BY}={MANAGED_BY},{ObjectLabel.VARIANT}={owner.name}"
         try:
             kept = [

@@ -2,9 +2,11 @@
 
 import pytest
 
+from pitwall_crds.names import Pool
 from pitwall_flags.flag.document import OWNER, ArmShare, read_split, shadow_document, split_document
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.cluster.controller.orphans import idle_pools
+from pitwall_operator.kube.whose import pool_name
 from pitwall_operator.turn.gone import to_rest
 
 
@@ -64,9 +66,9 @@ def test_the_former_flags_of_a_rollout_that_was_made_anew_with_another_one_go_to
     assert (rest.flag, rest.why) == (former, "Rollout shop/sampler was made anew and moves the flag 'g' now")
 
 
-def deployment(variant: str, pool: str, rollout: str = "sampler") -> dict[str, object]:
+def deployment(variant: str, pool: str, rollout: str = "sampler", name: str = "") -> dict[str, object]:
     labels = {"pitwall.dev/variant": variant, "pitwall.dev/pool": pool, "pitwall.dev/rollout": rollout}
-    return {"metadata": {"namespace": "shop", "name": f"{variant}-{pool}", "labels": labels}}
+    return {"metadata": {"namespace": "shop", "name": name or pool_name(variant, Pool(pool)), "labels": labels}}
 
 
 def test_pods_that_serve_nobody_are_drained_and_those_that_serve_stay():
@@ -74,11 +76,24 @@ def test_pods_that_serve_nobody_are_drained_and_those_that_serve_stay():
     flags = [flag("f", at_rest), flag("f.shadow", shadow_document("", 0, salt="s"))]
     left = [deployment("uniform", "main"), deployment("uniform", "control"), deployment("aks", "main")]
     unknown = deployment("dpp", "main", rollout="never-had-a-flag")
+    alike = deployment("aks", "main", name="zzz-aks")  # labels that somebody copied: draining it would never end
 
-    drained = list(idle_pools(flags, [*left, unknown], existing=()))
+    drained = list(idle_pools(flags, [*left, unknown, alike], existing=()))
 
     assert drained == [(("shop", "sampler"), "uniform", "control"), (("shop", "sampler"), "aks", "main")]
     assert list(idle_pools(flags, left, existing=[("shop", "sampler")])) == []
+
+
+def test_what_others_claim_or_serve_stays_though_its_label_names_a_rollout_that_is_gone():
+    """Whoever may label a Deployment would have its pods deleted under their users."""
+    flags = [
+        flag("f", split_document([ArmShare("stable", "uniform", 10_000)], salt="s")),
+        flag("g", split_document([ArmShare("stable", "aks", 10_000)], salt="s"), owner="shop/former"),
+    ]
+    left = [deployment("aks", "main"), deployment("dpp", "main"), deployment("topk", "control")]
+    claimed = [("shop", "dpp")]
+
+    assert list(idle_pools(flags, left, existing=(), claimed=claimed)) == [(("shop", "sampler"), "topk", "control")]
 
 
 @pytest.mark.parametrize("unreadable", [{"targeting": {"var": "x"}}, {"targeting": {}}], ids=["other", "none"])

@@ -27,11 +27,13 @@ from pitwall_operator.values.observation import PoolSeen
 
 KEY, ROLLOUT = ("shop", "aks-v1"), ("shop", "sampler")
 LABELS = {
+    "app.kubernetes.io/managed-by": "pitwall",
     "pitwall.dev/variant": "aks-v1",
     "pitwall.dev/pool": "main",
     "pitwall.dev/revision": "r1",
     ROLLOUT_LABEL: "sampler",
 }
+OWNER = {"controller": True, "uid": "u-aks", "kind": "SamplerVariant", "name": "aks-v1"}
 OURS = {"manager": "pitwall-operator", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
 THEIRS = {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {}}}
 
@@ -44,7 +46,7 @@ def variant(generation: int = 1, **runtime: Any) -> SamplerVariant:
 def head(version: int = 1, **more: Any) -> dict[str, Any]:
     return {
         "namespace": "shop", "name": "aks-v1", "uid": "u1", "generation": 1, "resourceVersion": str(version),
-        "labels": LABELS, "annotations": {APPLIED: "d"}, "managedFields": [OURS], **more,
+        "labels": LABELS, "annotations": {APPLIED: "d"}, "managedFields": [OURS], "ownerReferences": [OWNER], **more,
     }  # fmt: skip
 
 
@@ -182,7 +184,7 @@ async def test_a_pool_whose_service_somebody_deleted_is_of_no_revision(deploymen
     assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN] == PoolSeen("r1", 1, 1)
     cache.drop(SERVICES, KEY, 5)
 
-    assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN] == PoolSeen("", 1, 1)
+    assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN] == PoolSeen("", 1, 1, applied="r1")
     cache.drop(VARIANTS, KEY, 9)
     assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN].revision == "r1", "it goes with its variant"
 
@@ -211,7 +213,8 @@ async def test_strange_and_leaving_deployments_are_no_pools(deployments, cache):
     ],
 )
 async def test_a_name_that_is_taken_is_not_fought_for(deployments, cache, api, more, words):
-    cache.put(ROLLOUTS, {"metadata": {"namespace": "shop", "name": "other", "resourceVersion": "1"}, "spec": {}})
+    asks = {"variantRef": {"name": "aks-v1"}}
+    cache.put(ROLLOUTS, {"metadata": {"namespace": "shop", "name": "other", "resourceVersion": "1"}, "spec": asks})
     place(cache, **more)
 
     with pytest.raises(KubeRefusedError, match=re.escape(words)):
@@ -264,13 +267,113 @@ async def test_what_is_of_others_stays_and_the_rest_of_the_pool_goes(deployments
     assert all(body["preconditions"] == {"uid": "u1"} for _, _, body in api.calls if body)
 
 
-async def test_what_we_applied_is_ours_though_somebody_took_its_labels_away(deployments, api):
+@pytest.mark.parametrize(
+    ("more", "ours"),
+    [
+        pytest.param({"labels": {}}, True, id="somebody took its labels away"),
+        pytest.param({"ownerReferences": []}, True, id="its variant was deleted without it, and made anew"),
+        pytest.param({"labels": {}, "ownerReferences": []}, False, id="applied under our field manager's name"),
+    ],
+)
+async def test_an_object_is_ours_by_its_controller_or_its_labels_and_not_by_a_field_managers_name(
+    deployments, api, more, ours
+):
     declared = variant()
     serve(api, revision_of(declared))
-    api.on("GET", SERVICES.path(*KEY), 200, {"metadata": head(labels={})})
-    await deployments.of(ROLLOUT).run(declared, revision_of(declared), Pool.MAIN, 1)
+    api.on("GET", SERVICES.path(*KEY), 200, {"metadata": head(**more)})
+    if ours:
+        await deployments.of(ROLLOUT).run(declared, revision_of(declared), Pool.MAIN, 1)
+    else:
+        with pytest.raises(KubeRefusedError, match=r"Service 'aks-v1' is not Pitwall's \(pitwall-operator made it\)"):
+            await deployments.of(ROLLOUT).run(declared, revision_of(declared), Pool.MAIN, 1)
 
-    assert len(writes(api)) == 5
+    assert len(writes(api)) == (5 if ours else 0)
+
+
+COPIED = {"name": "zzz-aks-v1", "uid": "u2"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param(COPIED, id="with our variant as its controller"),
+        pytest.param({**COPIED, "ownerReferences": []}, id="with no controller"),
+        pytest.param({**COPIED, "labels": {**LABELS, "pitwall.dev/variant": "zzz"}}, id="with another variant's label"),
+        pytest.param({"name": "aks-v1-control", "uid": "u2"}, id="under another pool's name"),
+    ],
+)
+async def test_who_carries_a_pools_labels_under_another_name_is_no_pool(deployments, cache, more):
+    """Its pods are nobody's we made: else users would go to a candidate without one ready pod."""
+    cache.put(DEPLOYMENTS, deployment(2, ready=5, replicas=5, **more))
+    assert await deployments.of(ROLLOUT, ["aks-v1", "zzz"]).pools() == {}
+    place(cache, version=3)
+    cache.put(DEPLOYMENTS, deployment(4, ready=5, replicas=5, **more))
+
+    assert await deployments.of(ROLLOUT).pools() == {"aks-v1": {Pool.MAIN: PoolSeen("r1", 1, 1)}}
+
+
+@pytest.mark.parametrize(
+    ("holders", "words"),
+    [
+        pytest.param(
+            [{**OWNER, "uid": "earlier"}], "goes with a SamplerVariant 'aks-v1' that was deleted", id="earlier"
+        ),
+        pytest.param([{**OWNER, "name": "dpp"}], "belongs to SamplerVariant 'dpp'", id="another variant's"),
+    ],
+)
+async def test_pods_that_another_variant_controls_are_not_counted_nor_run(deployments, cache, api, holders, words):
+    declared = variant()
+    serve(api, revision_of(declared))
+    place(cache, ownerReferences=holders)
+    seen = await deployments.of(ROLLOUT).pools()
+
+    assert [(pool.revision, pool.ready) for pools in seen.values() for pool in pools.values()] in ([], [("", 0)])
+    with pytest.raises(KubeRefusedError, match=words):
+        await deployments.of(ROLLOUT).run(declared, revision_of(declared), Pool.MAIN, 1)
+    assert writes(api) == []
+
+
+async def test_what_a_rollout_that_is_gone_left_is_seen_by_whoever_asks_for_its_variant(deployments, cache, api):
+    """Under its own label it would be no pool of a Rollout of another name, which would take the declared revision for
+    what serves."""
+    place(cache, labels={**LABELS, ROLLOUT_LABEL: "former"})
+    anew = deployments.of(ROLLOUT, ["aks-v1"])
+    assert await anew.pools() == {"aks-v1": {Pool.MAIN: PoolSeen("", 1, 1, applied="r1")}}
+    assert await deployments.of(ROLLOUT, ["dpp"]).pools() == {}
+
+    asks = {"variantRef": {"name": "aks-v1"}}
+    cache.put(ROLLOUTS, {"metadata": {"namespace": "shop", "name": "former", "resourceVersion": "8"}, "spec": asks})
+    assert await anew.pools() == {}
+    cache.drop(ROLLOUTS, ("shop", "former"), 9)
+    declared = variant()
+    serve(api, revision_of(declared))
+    await anew.run(declared, revision_of(declared), Pool.MAIN, 1)
+    assert (await anew.pools())["aks-v1"][Pool.MAIN].revision == revision_of(declared), "its own from now on"
+
+
+async def test_a_rollouts_label_that_somebody_wrote_on_a_pool_gives_it_to_nobody(deployments, cache, api):
+    """It once made a Rollout that never named the variant delete its pods, which served everybody."""
+    place(cache, labels={**LABELS, ROLLOUT_LABEL: "other"})
+    for version, (name, asked) in enumerate([("sampler", "aks-v1"), ("other", "dpp")], start=5):
+        head = {"namespace": "shop", "name": name, "resourceVersion": str(version)}
+        cache.put(ROLLOUTS, {"metadata": head, "spec": {"variantRef": {"name": asked}}})
+
+    assert await deployments.of(("shop", "other"), ["dpp"]).pools() == {}
+    own = deployments.of(ROLLOUT, ["aks-v1"])
+    assert await own.pools() == {"aks-v1": {Pool.MAIN: PoolSeen("", 1, 1, applied="r1")}}
+    declared = variant()
+    serve(api, revision_of(declared))
+    await own.run(declared, revision_of(declared), Pool.MAIN, 1)
+    assert api.calls[-1][2]["metadata"]["labels"][ROLLOUT_LABEL] == "sampler"
+
+
+async def test_what_pods_run_is_told_by_their_template_whatever_the_deployments_label_says(deployments, cache):
+    place(cache)
+    template = {"metadata": {"labels": {"pitwall.dev/revision": "r0"}}}
+    relabelled = deployment(5)
+    cache.put(DEPLOYMENTS, {**relabelled, "spec": {**relabelled["spec"], "template": template}})
+
+    assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN].revision == "r0"
 
 
 @pytest.mark.parametrize("kind", [DEPLOYMENTS, SERVICES, BUDGETS], ids=lambda kind: kind.name)

@@ -73,6 +73,17 @@ def test_neither_selector_knows_the_revision_so_an_edit_can_roll():
     assert offered["spec"]["selector"] == found["spec"]["selector"]["matchLabels"]
 
 
+def test_no_overlay_says_of_pods_that_they_are_others_than_they_are():
+    """Users and evidence follow the pods' revision."""
+    said = {"pitwall.dev/revision": "of-another", "pitwall.dev/pool": "candidate", "team": "search"}
+    found, plain = deployment(template={"metadata": {"labels": said}}), deployment()
+    labels = found["spec"]["template"]["metadata"]["labels"]
+
+    assert labels["pitwall.dev/revision"] == found["metadata"]["labels"]["pitwall.dev/revision"]
+    assert labels["pitwall.dev/pool"] == plain["spec"]["template"]["metadata"]["labels"]["pitwall.dev/pool"]
+    assert labels["team"] == "search"
+
+
 def test_the_overlay_merges_containers_by_name_and_can_remove():
     overlay = {
         "metadata": {"annotations": {"team": "video"}},

@@ -6,10 +6,9 @@ import pytest
 
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.cache import Cache
-from pitwall_operator.kube.client import DEPLOYMENTS, REVISIONS, ROLLOUTS
+from pitwall_operator.kube.client import REVISIONS, ROLLOUTS
 from pitwall_operator.kube.pools.manifests import Owner
 from pitwall_operator.kube.pools.revisions import Revisions, kept_spec
-from pitwall_operator.kube.whose import ROLLOUT_LABEL
 from pitwall_operator.values.errors import KubeRefusedError
 
 OWNER = Owner("shop", "aks-v1", "u-aks", "sampler")
@@ -28,7 +27,7 @@ def cache() -> Cache:
 
 @pytest.fixture
 async def revisions(kube, cache) -> Revisions:
-    return Revisions(kube, cache, ("shop", "sampler"), "runtime:1")
+    return Revisions(kube, cache, ("shop", "sampler"), "runtime:1", lambda: {"old3"})
 
 
 @pytest.fixture
@@ -46,9 +45,6 @@ def kept(number: int) -> dict[str, Any]:
 async def test_old_revisions_go_but_what_is_needed_and_the_last_five_stay(revisions, cache, api_that_keeps):
     stored = {"namespace": "shop", "name": "sampler", "resourceVersion": "1"}
     cache.put(ROLLOUTS, {"metadata": stored, "spec": {}, "status": {"stableRevision": "old1"}})
-    labels = {ROLLOUT_LABEL: "sampler", "pitwall.dev/revision": "old3"}
-    running = {"namespace": "shop", "name": "aks-v1", "resourceVersion": "1", "labels": labels}
-    cache.put(DEPLOYMENTS, {"metadata": running, "spec": {}})
     listed = [kept(number) for number in reversed(range(9))]
     api_that_keeps.on("GET", ALL, 200, {"metadata": {}, "items": listed})
     await revisions.image(OWNER, variant(generation=9), "new", probably_new=True)
