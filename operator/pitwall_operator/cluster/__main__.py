@@ -160,8 +160,8 @@ def _complain(watch: Watch, tasks: Sequence[asyncio.Task[None]]) -> None:
 
 
 def _watching(settings: OperatorSettings, kube: Kube, controller: Controller) -> WatchPlan:
-    async def review(kind: Kind, operation: str, found: Object) -> Review:
-        answer = admission.review(kind, operation, found, controller.cache, settings.known)
+    async def review(kind: Kind, operation: str, found: Object, old: Object | None) -> Review:
+        answer = admission.review(kind, operation, found, controller.cache, settings.known, old)
         if answer.refusals:
             return answer
         planned = await plan_warnings(kind, operation, found, controller.cache, controller.reader)

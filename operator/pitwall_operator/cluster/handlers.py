@@ -61,7 +61,7 @@ class WatchPlan:
     namespaces: tuple[str, ...]
     changed: Callable[[Kind, Object], None]
     deleted: Callable[[Kind, Object], None]
-    review: Callable[[Kind, str, Object], Awaitable[Review]]
+    review: Callable[[Kind, str, Object, Object | None], Awaitable[Review]]
     login: Callable[[], Awaitable[Login]]
     webhook: Webhook | None = None
     silence_seconds: float = 70.0
@@ -155,11 +155,12 @@ class Watch(threading.Thread):
         return news
 
     def _judge(self, kind: Kind) -> Any:
-        async def ask(operation: str, found: Object) -> Review:
-            return await self._plan.review(kind, operation, found)
+        async def ask(operation: str, found: Object, old: Object | None) -> Review:
+            return await self._plan.review(kind, operation, found, old)
 
-        async def judge(body: Any, operation: str, warnings: list[str], **_: Any) -> None:
-            asked = asyncio.run_coroutine_threadsafe(ask(operation, dict(body)), self._loop)
+        async def judge(body: Any, old: Any, operation: str, warnings: list[str], **_: Any) -> None:
+            before = dict(old) if old is not None and operation == "UPDATE" else None
+            asked = asyncio.run_coroutine_threadsafe(ask(operation, dict(body), before), self._loop)
             answer = await asyncio.wrap_future(asked)
             warnings.extend(answer.warnings)
             if answer.refusals:

@@ -5,15 +5,16 @@ Pure: no clock, chance or I/O.
 
 from dataclasses import dataclass
 
+from pitwall_crds.action import Verb
 from pitwall_crds.names import EventReason
 from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import Phase, RolloutStatus
-from pitwall_operator.decision.goal.distance import distance
+from pitwall_operator.decision.goal.distance import distance, way_back
 from pitwall_operator.decision.goal.scale import remember_full
 from pitwall_operator.decision.goal.wanted import wanted
 from pitwall_operator.decision.steps.choose_candidate import choose_candidate
 from pitwall_operator.decision.steps.edits import fitted
-from pitwall_operator.decision.steps.move import MOVING, move
+from pitwall_operator.decision.steps.move import MOVING, heed_harm, move
 from pitwall_operator.decision.steps.plausible import UNREADABLE, plausible, readable
 from pitwall_operator.decision.steps.requests import forgive, heed_kill, obey
 from pitwall_operator.decision.steps.waiting import meet_deadline, overdue, remember_waiting, waits_for
@@ -23,7 +24,7 @@ from pitwall_operator.decision.weighing.analyze import Judgement, analyze
 from pitwall_operator.decision.weighing.disturbance import remember_disturbance
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce, Effect
-from pitwall_operator.values.observation import Observation, Unseen
+from pitwall_operator.values.observation import Observation, SplitSeen, Unseen
 from pitwall_operator.values.reason import WAITING, StatusReason
 
 WARNINGS = frozenset(
@@ -51,8 +52,7 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
     """The next status and the effects; the same inputs give the same decision."""
     spec = rollout.spec
     if seen.refused:
-        idle, invalid = Judgement(unmeasured=seen.refused), StatusReason(EventReason.INVALID, seen.refused)
-        return Decision(conditions.describe(rollout, rollout.status, idle, invalid, now=seen.now), (), idle)
+        return _refused(rollout, seen)
     before = rollout.status
     rollout = rollout.model_copy(update={"status": fitting(rollout, seen.now)})
     status, trouble = _chosen(rollout, seen)
@@ -69,6 +69,36 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
     status = conditions.describe(rollout, status, judgement, why, now=seen.now, circumstances=around)
     told = (*_announcements(before, status), *tell_refusals(before, refused))
     return Decision(status, (*distance(spec, status, seen, why=why.message), *told), judgement)
+
+
+def _refused(rollout: Rollout, seen: Observation) -> Decision:
+    """One that may move nothing: nothing begins and nobody new meets a candidate, and whoever does is taken off it as
+    ever, by harm, a person or the kill switch."""
+    before, spec = rollout.status, rollout.spec
+    status, judgement, killed = before, Judgement(unmeasured=seen.refused), None
+    if is_own := _has_flag(rollout, seen):
+        status, killed = heed_kill(status, seen), _killed(seen)
+    if spec.action is not None and spec.action.verb is Verb.ABORT:
+        status = obey(rollout, status, seen)
+    if is_own and status.candidate_variant:
+        status = fitting(rollout.model_copy(update={"status": status}), seen.now)
+        status = remember_disturbance(spec, status, seen)
+        status, judgement = _analyzed(spec, status, seen)
+        status, _ = heed_harm(spec, status, judgement, seen.now) if status.phase in MOVING else (status, "")
+    if is_own and isinstance(seen.split, SplitSeen):
+        status = status.model_copy(update={"weights": conditions.weights(seen.split)})
+    around, why = conditions.Circumstances(killed), StatusReason(EventReason.INVALID, seen.refused)
+    status = conditions.describe(rollout, status, judgement, why, now=seen.now, circumstances=around)
+    effects = way_back(spec, status, seen, why=f"nothing is on its way, and {seen.refused}") if is_own else ()
+    return Decision(status, (*effects, *_announcements(before, status)), judgement)
+
+
+def _has_flag(rollout: Rollout, seen: Observation) -> bool:
+    """Whether the split in force is this rollout's: it wrote the flag, or had it before somebody took its mark away."""
+    if isinstance(seen.split, Unseen):
+        return False
+    own = f"{rollout.metadata.namespace}/{rollout.metadata.name}"
+    return seen.split.owner == own or (not seen.split.owner and bool(rollout.status.weights))
 
 
 def _chosen(rollout: Rollout, seen: Observation) -> tuple[RolloutStatus, StatusReason | None]:

@@ -30,6 +30,7 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
+from pitwall_operator.decision.permission.ownership import claim_of
 from pitwall_operator.decision.telling.variant_status import describe_variant
 from pitwall_operator.machine.metrics import EmbeddedMetrics
 from pitwall_operator.machine.processes import Processes, ProcessFolders
@@ -68,9 +69,10 @@ class FolderMemory:
         """Add to the rollout's record."""
         RecordFile(self.folder.record(rollout.metadata.name)).append(new)
 
-    async def recorded(self, rollout: Rollout) -> AsyncIterator[Line]:
-        """The rollout's record, oldest line first."""
-        for line in RecordFile(self.folder.record(rollout.metadata.name)).read():
+    async def recorded(self, namespace: str, name: str) -> AsyncIterator[Line]:  # noqa: ARG002 – there is one here
+        """A rollout's record, oldest line first."""
+        lines = () if "/" in name else RecordFile(self.folder.record(name)).read()  # it would name a file elsewhere
+        for line in lines:
             yield line
 
     def announce(self, effect: Announce) -> None:
@@ -139,7 +141,8 @@ class EmbeddedOperator:
         reading: Reading | Unseen,
         rollouts: Sequence[Rollout],
     ) -> None:
-        done = await turn(rollout, variants, self._revisions(variants), self.ports, reading, rollouts)
+        claims = [claim_of(other) for other in rollouts]
+        done = await turn(rollout, variants, self._revisions(variants), self.ports, reading, claims)
         self.metrics.show(rollout, done.decision.status)
         for failure in done.failures:
             log.warning("could not %s; trying again", failure)

@@ -8,7 +8,7 @@ from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.document import read_split
 from pitwall_flags.flag.record import FlagRecord
-from pitwall_operator.decision.permission.ownership import claimed
+from pitwall_operator.decision.permission.ownership import claim_of
 from pitwall_operator.machine.resources import Resources
 from pitwall_operator.turn.gone import Rest, to_rest
 from pitwall_operator.turn.one_by_one import OneByOne
@@ -67,7 +67,7 @@ class MachineSweep:
         """End pools that no rollout claims and no flag sends anybody to."""
         if any(one.kind == "Rollout" for one in self.resources.unreadable()):
             return  # what it claims cannot be read
-        kept = frozenset[str]().union(*map(claimed, self.resources.rollouts()))
+        kept = frozenset[str]().union(*(claim_of(one).variants for one in self.resources.rollouts()))
         for split in filter(None, (read_split(flag.document) for flag in flags)):
             kept |= {share.variant for share in split.shares if share.weight}
         for variant, pools in (await self.platform.pools()).items():

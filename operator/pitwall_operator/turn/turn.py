@@ -53,8 +53,8 @@ class Memory(Protocol):
     async def append(self, rollout: Rollout, new: Sequence[lines.Line]) -> None:
         """Add to the rollout's record."""
 
-    def recorded(self, rollout: Rollout) -> AsyncIterator[Mapping[str, Any]]:
-        """The rollout's record, oldest line first. Raises FlagsUnreachableError or FlagRejectedError."""
+    def recorded(self, namespace: str, name: str) -> AsyncIterator[Mapping[str, Any]]:
+        """A rollout's record, oldest line first. Raises FlagsUnreachableError or FlagRejectedError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +97,12 @@ async def see_split(flags: FlagClient, flag: str) -> SplitSeen | Unseen:
     if known is None:
         return SplitSeen()
     killed, before = f"version {known.version}" if known.killed else "", killed_salt(known.document)
-    split = read_split(known.document)
+    split, owner = read_split(known.document), "/".join(owner_of(known.document) or ())
     if split is None or not split.is_traffic:
-        return SplitSeen(killed=killed, killed_run=before)
+        return SplitSeen(killed=killed, killed_run=before, owner=owner)
     shares = tuple(Share(Arm(share.arm), share.variant, share.weight) for share in split.shares)
     fallback = candidate_fallback(known.document)
-    return SplitSeen(shares, split.salt, killed=killed, killed_run=before, candidate_fallback=fallback)
+    return SplitSeen(shares, split.salt, killed=killed, killed_run=before, candidate_fallback=fallback, owner=owner)
 
 
 async def see_shadow(flags: FlagClient, flag: str) -> ShadowSeen | Unseen:
@@ -170,34 +170,38 @@ async def observe(
     declared: Sequence[SamplerVariant],
     ports: TurnPorts,
     reading: Reading | Unseen,
-    rivals: Sequence[Rollout] = (),
+    rivals: Sequence[ownership.Claim] = (),
 ) -> Observation:
     """Everything that this turn's decision may depend on. Raises OSError."""
-    pools = await ports.platform.pools()
-    variants = see_variants(declared, pools, ownership.foreign(rollout, rivals), ports.invalid)
+    pools, split = await ports.platform.pools(), await see_split(ports.flags, rollout.spec.flag)
+    foreign = ownership.foreign(ownership.claim_of(rollout), rivals)
+    variants = see_variants(declared, pools, foreign, ports.invalid)
     candidate = variants.get(rollout.status.candidate_variant)
     return Observation(
         now=ports.clock(),
         variants=variants,
-        split=await see_split(ports.flags, rollout.spec.flag),
+        split=split,
         shadow=await see_shadow(ports.flags, shadow_flag(rollout.spec.flag)),
         reading=reading,
         experiments=await see_experiments(ports.flags, rollout),
         refused=await _refusal(rollout, rivals, ports),
         nonce=secrets.token_hex(16),
         plan=ports.planner.of(rollout, reading, candidate.full_replicas if candidate else 1),
-        past=await see_past(rollout, ports.memory),
+        past=await see_past(rollout, ports.memory, split),
         failures=tuple(ports.failures.get(_key(rollout), ())),
     )
 
 
-async def see_past(rollout: Rollout, memory: Memory) -> Past | Unseen:
-    """What the record tells of a rollout whose status knows nothing yet; else nothing, since the status knows more."""
-    known = rollout.status
+async def see_past(rollout: Rollout, memory: Memory, split: SplitSeen | Unseen) -> Past | Unseen:
+    """What the record tells of a rollout whose status knows nothing yet, its own and that of whoever moved its flag
+    last; else nothing, since the status knows more."""
+    known, own = rollout.status, _key(rollout)
     if known.stable_variant or known.run_id or known.flagged_off:
         return Past()
+    namespace, _, name = ("" if isinstance(split, Unseen) else split.owner).partition("/")
+    former = [(namespace, name)] if namespace == own[0] and name != own[1] else []
     try:
-        return await past(memory.recorded(rollout))
+        return await past(memory.recorded(*key) for key in (own, *former))
     except (FlagsUnreachableError, FlagRejectedError) as error:
         return Unseen(str(error))
 
@@ -206,23 +210,28 @@ def _key(rollout: Rollout) -> tuple[str, str]:
     return rollout.metadata.namespace, rollout.metadata.name
 
 
-async def _refusal(rollout: Rollout, rivals: Sequence[Rollout], ports: TurnPorts) -> str:
+async def _refusal(rollout: Rollout, rivals: Sequence[ownership.Claim], ports: TurnPorts) -> str:
     """Why this rollout may move nothing; empty if it may."""
-    refused = ports.prefixes.refusal(rollout)
-    refused = refused or ownership.refusal(rollout, rivals)
-    if refused:
+    if refused := ports.prefixes.refusal(rollout):
         return refused
     try:
         known = await ports.flags.get(rollout.spec.flag)
     except (FlagsUnreachableError, FlagRejectedError):
-        return ""  # then the split is unseen too, and nothing is decided
-    if known is None:
-        return ""
+        known = None  # then the split is unseen too, and nothing is decided
+    said = owner_of(known.document) if known else None
+    owner = ports.prefixes.owner(rollout.spec.flag, said)
+
+    def may_have(rival: ownership.Claim) -> bool:
+        """Whether it is not of another namespace than the flag, nor forbidden it by prefixes."""
+        is_others = owner is not None and owner[0] != rival.namespace
+        return not is_others and not ports.prefixes.forbids(rival.namespace, rival.flag)
+
+    refused = ownership.refusal(ownership.claim_of(rollout), rivals, may_have)
+    if refused or known is None:
+        return refused
     split = read_split(known.document)
-    said = owner_of(known.document)
     is_main = bool(rollout.status.weights) or (split is not None and split.is_traffic)
     may_lack_mark = is_main or said is not None  # whose mark says nothing is a rollout's all the same
-    owner = ports.prefixes.owner(known.key, said)
     return ownership.foreign_flag(rollout.metadata.namespace, known.key, owner, may_lack_mark=may_lack_mark)
 
 
@@ -243,9 +252,9 @@ async def turn(
     revisions: Mapping[tuple[str, str], SamplerVariant],
     ports: TurnPorts,
     reading: Reading | Unseen,
-    rivals: Sequence[Rollout] = (),
+    rivals: Sequence[ownership.Claim] = (),
 ) -> TurnResult:
-    """Observe, decide, record, remember, perform. `rivals` are the other rollouts, of all namespaces."""
+    """Observe, decide, record, remember, perform. `rivals` are what other rollouts claim, in all namespaces."""
     seen = await observe(rollout, declared, ports, reading, rivals)
     decision = decide(rollout, seen)
     owner = f"{rollout.metadata.namespace}/{rollout.metadata.name}"

@@ -10,12 +10,12 @@ from pitwall_operator.record.past import past
 from pitwall_operator.values.observation import Past
 
 
-async def told(lines) -> Past:
-    async def each():
+async def told(*records) -> Past:
+    async def each(lines):
         for line in json.loads(json.dumps(lines)):
             yield line
 
-    return await past(each())
+    return await past(each(lines) for lines in records)
 
 
 def walk(world, turns: int = 4) -> list:
@@ -51,6 +51,21 @@ async def test_what_was_tried_again_since_is_not_off(world):
     written += walk(world)
 
     assert (await told(written)).flagged_off == ()
+
+
+async def test_of_two_records_the_later_counts(world):
+    """That of the Rollout's own name is older than that of whoever moved its flag since."""
+    world.apply("rollout-aks.yaml")
+    own = walk(world)
+    ask(world, "1", Verb.ABORT)
+    own += walk(world)
+    run = world.status.run_id
+    ask(world, "2", Verb.RETRY)
+    since = walk(world)
+
+    assert (await told(own, [])).last_run == run
+    assert (await told(own, since)).flagged_off == ()
+    assert len((await told(since, own)).flagged_off) == 1
 
 
 @pytest.mark.parametrize("line", [{}, {"kind": "off"}, {"kind": "off", "entry": 7}, {"kind": "run"}], ids=str)

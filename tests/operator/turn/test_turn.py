@@ -1,6 +1,7 @@
 """One turn: what cannot be recorded is not decided, and the status says why."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ from pitwall_flags.errors import FlagsUnreachableError
 from pitwall_flags.flag.document import OWNER, ArmShare, shadow_document, split_document
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.decision.decide import decide
-from pitwall_operator.decision.permission.ownership import FlagPrefixes
+from pitwall_operator.decision.permission.ownership import FlagPrefixes, claim_of
 from pitwall_operator.record.lines import evidence_lines
 from pitwall_operator.turn.turn import TurnPorts, observe, see_variants, tell_unrecorded, turn
 from pitwall_operator.values.effects import Announce
@@ -40,7 +41,7 @@ class Kept:
     async def append(self, rollout, new):
         raise FlagsUnreachableError(DOWN)
 
-    async def recorded(self, rollout):
+    async def recorded(self, namespace, name):
         for line in ():
             yield line
 
@@ -154,6 +155,28 @@ async def test_a_flag_with_another_namespaces_prefix_is_refused_before_anything_
     assert "is of namespace 'search'" in seen.refused
 
 
+@pytest.mark.parametrize(
+    ("owner", "prefixes", "words"),
+    [
+        pytest.param("default/gone", {}, "", id="the flag is of this namespace"),
+        pytest.param("", {"default": ("sampler.",)}, "", id="its prefix is"),
+        pytest.param("", {}, "already moved by Rollout evil/squat", id="nobody's yet"),
+    ],
+)
+async def test_who_names_anothers_flag_first_keeps_nobody_from_it(world, owner, prefixes, words):
+    """An older Rollout of another namespace that may not move the flag itself, as where its own was deleted to be
+    applied anew."""
+    world.apply("rollout-aks.yaml")
+    metadata = world.rollout.metadata.model_copy(update={"namespace": "default", "creation_timestamp": NOW})
+    anew = world.rollout.model_copy(update={"status": RolloutStatus(), "metadata": metadata})
+    squat = replace(claim_of(anew), namespace="evil", name="squat", born="2026-01-01T00:00:00Z")
+    flags = KeptFlags(**({anew.spec.flag: owned_by(owner)} if owner else {}))
+    ports = TurnPorts(flags, Empty(), None, Kept(), prefixes=FlagPrefixes(prefixes))
+
+    seen = await observe(anew, [], ports, Unseen("nothing"), [squat])
+    assert (words in seen.refused, bool(seen.refused)) == (True, bool(words))
+
+
 async def test_a_flag_that_a_person_changed_under_a_rollout_stays_its_own(world):
     world.to_canary()
     flags = KeptFlags(**{world.rollout.spec.flag: {"state": "ENABLED", "variants": {"on": True}}})
@@ -176,8 +199,8 @@ class Notes(Kept):
     async def append(self, rollout, new):
         await self.flags.append_journal("shop", "sampler", new)
 
-    def recorded(self, rollout):
-        return self.flags.read_journal("shop", "sampler")
+    def recorded(self, namespace, name):
+        return self.flags.read_journal(namespace, name)
 
 
 @pytest.fixture
@@ -227,6 +250,27 @@ async def test_a_rollout_that_was_made_anew_reads_its_record(take, flags):
 
     assert status.phase is Phase.FLAGGED_OFF
     assert "uniform-v1 was taken off (worse) and nothing else is known to serve" in status.reason
+
+
+async def test_a_rollout_of_another_name_reads_the_record_of_whoever_moved_its_flag_before(world):
+    """What was taken off there stays off here; a Rollout of another namespace is none of its business."""
+    world.apply("rollout-aks.yaml")
+    fresh, asked = world.rollout.model_copy(update={"status": RolloutStatus()}), []
+    entry = {"variant": "aks-v1", "revision": "r1", "gate": "errors", "message": "worse", "time": NOW}
+
+    class Journals(Kept):
+        async def recorded(self, namespace, name):
+            asked.append((namespace, name))
+            if name == "gone":
+                yield {"kind": "off", "entry": entry}
+
+    namespace, name = fresh.metadata.namespace, fresh.metadata.name
+    for former in (f"{namespace}/gone", "other/gone", f"{namespace}/{name}"):
+        ports = TurnPorts(KeptFlags(**{fresh.spec.flag: owned_by(former)}), Empty(), None, Journals())
+        seen = await observe(fresh, [], ports, Unseen("nothing"))
+        assert [off.variant for off in seen.past.flagged_off] == (["aks-v1"] if former == f"{namespace}/gone" else [])
+        assert seen.split.owner == former
+    assert asked == [(namespace, name), (namespace, "gone"), (namespace, name), (namespace, name)]
 
 
 async def test_while_the_flag_service_is_away_nothing_is_taken_for_the_first(take, flags, hands):

@@ -20,6 +20,7 @@ from pitwall_operator.cluster.controller.reconcile import Reconciler
 from pitwall_operator.cluster.controller.relist import Relist, named
 from pitwall_operator.cluster.controller.sweep import Sweep
 from pitwall_operator.cluster.controller.work_queue import WorkQueue
+from pitwall_operator.cluster.rivals import claim
 from pitwall_operator.cluster.tasks import BackgroundTasks
 from pitwall_operator.kube.cache import OWNED, Cache, Key, key_of, version_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object
@@ -87,11 +88,15 @@ class Controller:
         """An object is now so."""
         known = self.cache.get(kind, key_of(found))
         before = self.cache.concerned(kind, known) if known is not None else frozenset()
+        claimed = claim(self.cache, key_of(found)) if kind is ROLLOUTS else None
         if self.cache.put(kind, found):
             if kind is ROLLOUTS and known is not None and known["metadata"].get("uid") != found["metadata"].get("uid"):
                 self._sweep_soon.set()  # one that was deleted and made anew meanwhile may have left its flag
             edited = kind in (ROLLOUTS, VARIANTS) and _generation(known) != _generation(found)
-            self._wake(kind, found, before | self.cache.concerned(kind, found), edited=edited)
+            news = before | self.cache.concerned(kind, found)
+            if claimed is not None and claim(self.cache, key_of(found)) == claimed:
+                news = frozenset({key_of(found)})  # whatever else was changed is no news for its rivals
+            self._wake(kind, found, news, edited=edited)
 
     def deleted(self, kind: Kind, found: Object) -> None:
         """An object is gone."""

@@ -28,9 +28,9 @@ class Notebook:
         if new:
             await self.flags.append_journal(rollout.metadata.namespace, rollout.metadata.name, new)
 
-    def recorded(self, rollout: Rollout) -> AsyncIterator[Mapping[str, Any]]:
-        """The rollout's record, oldest line first."""
-        return self.flags.read_journal(rollout.metadata.namespace, rollout.metadata.name)
+    def recorded(self, namespace: str, name: str) -> AsyncIterator[Mapping[str, Any]]:
+        """A rollout's record, oldest line first."""
+        return self.flags.read_journal(namespace, name)
 
     def announce(self, effect: Announce) -> None:
         """Keep an announcement."""

@@ -7,7 +7,7 @@ A crash anywhere leaves lines that the next reconciliation repeats, or a differe
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -23,6 +23,7 @@ from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_flags.client import FlagClient
 from pitwall_operator.cluster.controller.notebook import Notebook
 from pitwall_operator.cluster.controller.statuses import StatusWriter, as_json
+from pitwall_operator.cluster.rivals import rivals
 from pitwall_operator.decision.permission.runnable import Known, variant_problems
 from pitwall_operator.decision.steps.move import MOVING
 from pitwall_operator.decision.telling.conditions import with_contest
@@ -42,6 +43,7 @@ from pitwall_operator.turn.turn import TurnPorts, TurnResult, see_split, turn
 from pitwall_operator.values.effects import Announce
 from pitwall_operator.values.errors import OvertakenError, TurnFailedError
 from pitwall_operator.values.observation import PoolSeen, Unseen
+from pitwall_operator.values.platform import Pools
 from pitwall_operator.values.samplers_said import SamplersSaid, VariantNews
 
 log = logging.getLogger(__name__)
@@ -132,8 +134,9 @@ class Reconciler:
             await self._describe_one(found, {}, ())
 
     async def _take(self, key: Key, found: Object, rollout: Rollout) -> float:
-        view = self.platform.of(key)
-        names = mentioned(found) | frozenset(await view.pools()) | await self._unmentioned(key, rollout)
+        names = mentioned(found) | await self._unmentioned(key, rollout)
+        view = self.platform.of(key, names)
+        names |= frozenset(await view.pools())
         variants = [variant for name in sorted(names) if (variant := self._variant((key[0], name)))]
 
         async def store(rollout: Rollout, status: RolloutStatus) -> None:
@@ -147,8 +150,8 @@ class Reconciler:
             self.flags, view, notebook, notebook, invalid, self.kube.clock, self.planner, failures, self.known.prefixes
         )
         reading = self.reader.reading(rollout)
-        revisions = await self._revisions(rollout, variants)
-        done = await turn(rollout, variants, revisions, ports, reading, self._rivals(key, found))
+        revisions = await self._revisions(rollout, variants, await view.pools())
+        done = await turn(rollout, variants, revisions, ports, reading, rivals(self.cache, key, found))
         told = [await self.events.announce(found, effect) for effect in notebook.said]
         self._failures[key] = (*self._failures.get(key, ()), *filter(None, told))
         after = rollout.model_copy(update={"status": done.decision.status})
@@ -196,18 +199,8 @@ class Reconciler:
         found = {variant.metadata.name: "; ".join(variant_problems(variant, self.known)) for variant in variants}
         return {name: words for name, words in found.items() if words}
 
-    def _rivals(self, key: Key, found: Object) -> list[Rollout]:
-        """Rollouts that share the flag or a variant with this one; no other can be in its way."""
-        rivals = []
-        for other in sorted(filter(self.cache.stays, self.cache.concerned(ROLLOUTS, found) - {key})):
-            try:
-                rivals.append(Rollout.model_validate(self.cache.get(ROLLOUTS, other)))
-            except ValidationError:
-                continue
-        return rivals
-
     async def _revisions(
-        self, rollout: Rollout, declared: Iterable[SamplerVariant]
+        self, rollout: Rollout, declared: Iterable[SamplerVariant], pools: Pools
     ) -> Mapping[tuple[str, str], SamplerVariant]:
         """Specs by name and revision: the declared ones, and those that were kept when pools first ran them."""
         specs = {(variant.metadata.name, revision_of(variant)): variant for variant in declared}
@@ -216,6 +209,8 @@ class Reconciler:
             (status.stable_variant, status.stable_revision),
             (status.candidate_variant, status.candidate_revision),
         }
+        if not status.stable_variant:  # what serves already will be
+            needed |= {(name, seen.applied) for name, found in pools.items() for seen in found.values()}
         for name, revision in sorted(needed - specs.keys()):
             kept = await self._kept(namespace, name, revision) if name and revision else None
             if kept is not None:
@@ -235,8 +230,8 @@ class Reconciler:
 
     # --- variants ---
 
-    async def _describe(self, key: Key, names: Iterable[str], rollout: Rollout) -> None:
-        pools = await self.platform.of(key).pools()
+    async def _describe(self, key: Key, names: Collection[str], rollout: Rollout) -> None:
+        pools = await self.platform.of(key, names).pools()
         for name in sorted(names):
             found = self.cache.get(VARIANTS, (key[0], name))
             owners = self.cache.rollouts_of_variant((key[0], name))

@@ -4,8 +4,9 @@ What is refused here becomes a condition where the webhook is off; what only may
 later in the same file) is a warning. Pure: no clock, chance or I/O.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -14,11 +15,13 @@ from pitwall_crds.reading.extent import extent_fault
 from pitwall_crds.reading.faults import first_faults
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerEntry, SamplerVariant
+from pitwall_operator.cluster.rivals import rivals
 from pitwall_operator.decision.permission import ownership
+from pitwall_operator.decision.permission.ownership import Claim, claim_of
 from pitwall_operator.decision.permission.runnable import Known, image_problems, variant_problems
 from pitwall_operator.gates.advice import advice
 from pitwall_operator.gates.counting.counters import measurable_in_shadow
-from pitwall_operator.kube.cache import Cache, Key, is_leaving, key_of
+from pitwall_operator.kube.cache import Cache, is_leaving, key_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Object
 
 
@@ -30,8 +33,32 @@ class Review:
     warnings: tuple[str, ...] = ()
 
 
-def review(kind: Kind, operation: str, found: Object, cache: Cache, known: Known) -> Review:
-    """The answer to an admission review."""
+def review(
+    kind: Kind, operation: str, found: Object, cache: Cache, known: Known, old: Object | None = None
+) -> Review:  # fmt: skip
+    """The answer to an admission review; `old` is what an update replaces. What changes nothing of a spec but a
+    person's requests is never refused: whatever is wrong with it is stored already, and an abort must not wait for it
+    to be mended."""
+    answer = _judged(kind, operation, found, cache, known, old)
+    if old is None or _but_requests(kind, old) != _but_requests(kind, found):
+        return answer
+    return Review(warnings=(*answer.refusals, *answer.warnings))
+
+
+REQUESTS: Final = frozenset(("action", "paused"))
+"""Fields of a Rollout's spec by which a person asks for something now."""
+
+
+def _but_requests(kind: Kind, found: Object) -> Any:
+    spec = found.get("spec")
+    if kind is not ROLLOUTS or not isinstance(spec, Mapping):
+        return spec
+    return {name: value for name, value in spec.items() if name not in REQUESTS}
+
+
+def _judged(
+    kind: Kind, operation: str, found: Object, cache: Cache, known: Known, old: Object | None
+) -> Review:  # fmt: skip
     try:
         if operation == "DELETE":
             return _deleted(kind, found, cache)
@@ -41,7 +68,11 @@ def review(kind: Kind, operation: str, found: Object, cache: Cache, known: Known
             return Review(refusals=(fault,))
         if kind is VARIANTS:
             return _variant(SamplerVariant.model_validate(_spec_of(found)), cache, known)
-        return _rollout(Rollout.model_validate(_spec_of(found)), found, cache, known)
+        rollout = Rollout.model_validate(_spec_of(found))
+        key = rollout.metadata.namespace, rollout.metadata.name
+        others = rivals(cache, key, {**found, "metadata": rollout.metadata.model_dump()})
+        claims = _claims(rollout, operation, old or cache.get(ROLLOUTS, key), others, known)
+        return replace(claims, warnings=(*claims.warnings, *_rollout(rollout, cache)))
     except ValidationError as error:
         return Review(refusals=first_faults(error, most=8))
 
@@ -90,22 +121,38 @@ def _list(names: Collection[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _rollout(rollout: Rollout, found: Object, cache: Cache, known: Known) -> Review:
-    key = (rollout.metadata.namespace, rollout.metadata.name)
-    stored = cache.get(ROLLOUTS, key)
+def _claims(
+    rollout: Rollout, operation: str, before: Object | None, others: Sequence[Claim], known: Known
+) -> Review:  # fmt: skip
+    """What is others' is refused to whoever asks for it now. Who asked before is told, and his turns move nothing: an
+    edit that asks for no more must not be held up by it, since it may be the one that gives way."""
+    stored = _readable(before)
     if stored is not None:  # what it already serves counts too, and how old it is
-        rollout = _as_stored(rollout, stored)
-    others = _others(rollout, key, found, cache)
-    refused = known.prefixes.refusal(rollout)
-    refused = refused or ownership.refusal(_newest(rollout) if stored is None else rollout, others)
+        rollout = rollout.model_copy(update={"metadata": stored.metadata, "status": stored.status})
+    elif operation == "UPDATE":
+        return Review()  # nobody can say what it asked for before
+    else:
+        rollout = _newest(rollout)
+    own = claim_of(rollout)
+    neighbors = [other for other in others if other.namespace == own.namespace]
+    refused = known.prefixes.refusal(rollout) or ownership.refusal(own, neighbors)
+    elsewhere = "" if refused else ownership.refusal(own, others)
+    if operation != "UPDATE" or stored is None:
+        # Whose flag it is that several namespaces name is known to its turns: the flag itself remembers.
+        return Review(tuple(filter(None, (refused,))), tuple(filter(None, (elsewhere,))))
+    added = ownership.new_claims(own, claim_of(stored), others)
+    return Review(refusals=(added,)) if added else Review(warnings=tuple(filter(None, (refused, elsewhere))))
+
+
+def _rollout(rollout: Rollout, cache: Cache) -> Iterator[str]:
+    """What may be a mistake."""
+    namespace = rollout.metadata.namespace
     asked = (rollout.spec.variant_ref.name, *(one.variant_ref.name for one in rollout.spec.experiments))
-    missing = [name for name in asked if cache.get(VARIANTS, (key[0], name)) is None]
-    warnings = tuple(
-        f"SamplerVariant {name!r} does not exist in namespace {key[0]!r} yet; the rollout waits for it"
-        for name in missing
-    )
-    warnings = (*warnings, *_blind_stages(rollout), *advice(rollout.spec))
-    return Review(refusals=(refused,) if refused else (), warnings=warnings)
+    for name in asked:
+        if cache.get(VARIANTS, (namespace, name)) is None:
+            yield f"SamplerVariant {name!r} does not exist in namespace {namespace!r} yet; the rollout waits for it"
+    yield from _blind_stages(rollout)
+    yield from advice(rollout.spec)
 
 
 def _blind_stages(rollout: Rollout) -> Iterator[str]:
@@ -123,12 +170,11 @@ def _blind_stages(rollout: Rollout) -> Iterator[str]:
         )
 
 
-def _as_stored(rollout: Rollout, stored: Object) -> Rollout:
+def _readable(stored: Object | None) -> Rollout | None:
     try:
-        known = Rollout.model_validate(stored)
+        return Rollout.model_validate(stored) if stored is not None else None
     except ValidationError:
-        return rollout
-    return rollout.model_copy(update={"metadata": known.metadata, "status": known.status})
+        return None
 
 
 def _newest(rollout: Rollout) -> Rollout:
@@ -136,17 +182,6 @@ def _newest(rollout: Rollout) -> Rollout:
     return rollout.model_copy(
         update={"metadata": rollout.metadata.model_copy(update={"creation_timestamp": "9999-12-31T23:59:59Z"})}
     )
-
-
-def _others(rollout: Rollout, key: Key, found: Object, cache: Cache) -> Sequence[Rollout]:
-    others = []
-    concerned = cache.concerned(ROLLOUTS, {**found, "metadata": rollout.metadata.model_dump()})
-    for other in sorted(filter(cache.stays, concerned - {key})):
-        try:
-            others.append(Rollout.model_validate(cache.get(ROLLOUTS, other)))
-        except ValidationError:
-            continue
-    return others
 
 
 def _deleted(kind: Kind, found: Object, cache: Cache) -> Review:

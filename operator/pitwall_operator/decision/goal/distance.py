@@ -5,14 +5,14 @@ Pure: no clock, chance or I/O.
 
 from collections.abc import Iterator
 
-from pitwall_crds.names import Arm, Pool, experiment_flag, shadow_flag
+from pitwall_crds.names import FULL_WEIGHT, Arm, Pool, experiment_flag, shadow_flag
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decision.goal.capacity import grantable, ready, running, share_of
 from pitwall_operator.decision.goal.wanted import PoolKey, Wanted, candidate_pool, wanted
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import DrainVariant, Effect, RunVariant, SetShadow, SetSplit
-from pitwall_operator.values.observation import Observation, PoolSeen, ShadowSeen, Unseen, VariantSeen
+from pitwall_operator.values.observation import Observation, PoolSeen, ShadowSeen, Share, Unseen, VariantSeen
 
 FIRST_SALT_LENGTH = 64
 """What a salt has room for: so much of a flag's name salts its split before the first run."""
@@ -22,8 +22,6 @@ NO_RUN = "none"
 
 def distance(spec: RolloutSpec, status: RolloutStatus, seen: Observation, *, why: str) -> tuple[Effect, ...]:
     """Effects from what is seen to what the status means: capacity first, then traffic, then draining."""
-    if seen.refused:
-        return ()
     goal = wanted(spec, status, seen)
     return (
         *_run_effects(goal, seen),
@@ -31,6 +29,19 @@ def distance(spec: RolloutSpec, status: RolloutStatus, seen: Observation, *, why
         *_shadow_effects(spec, status, goal, seen, why),
         *_drain_effects(spec, status, goal, seen),
     )
+
+
+def way_back(spec: RolloutSpec, status: RolloutStatus, seen: Observation, *, why: str) -> tuple[Effect, ...]:
+    """The effects of a rollout that may move nothing: users and copies of a run that has ended go back to stable."""
+    if isinstance(seen.split, Unseen) or status.candidate_variant or status.stable_variant != seen.split.default:
+        return ()
+    effects: list[Effect] = []
+    everybody = (Share(Arm.STABLE, status.stable_variant, FULL_WEIGHT),)
+    if seen.split.shares != everybody:
+        effects.append(SetSplit(spec.flag, everybody, seen.split.salt, why))
+    if not isinstance(seen.shadow, Unseen) and seen.shadow.variant:
+        effects.append(SetShadow(shadow_flag(spec.flag), "", 0, status.run_id or NO_RUN, why))
+    return tuple(effects)
 
 
 def _run_effects(goal: Wanted, seen: Observation) -> Iterator[RunVariant]:

@@ -1,16 +1,16 @@
-"""Settles which Rollout owns a flag or a variant if several claim it: the oldest.
+"""Settles which Rollout owns a flag or a variant if several claim it: the one that has it, else the oldest.
 
 Pure: no clock, chance or I/O.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from pitwall_crds.names import experiment_flag, main_flag, shadow_flag
 from pitwall_crds.rollout import Rollout
 
-Age = tuple[str, str, str]
+Rank = tuple[bool, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,10 @@ class FlagPrefixes:
 
     def refusal(self, rollout: Rollout) -> str:
         """Why this rollout may not move its flag or those of its copies; empty if it may."""
-        namespace, flag = rollout.metadata.namespace, rollout.spec.flag
+        return self.forbids(rollout.metadata.namespace, rollout.spec.flag)
+
+    def forbids(self, namespace: str, flag: str) -> str:
+        """Why no rollout of this namespace may move this flag and those of its copies; empty if one may."""
         if refused := self._of(namespace, flag):
             return refused
         for key in (shadow_flag(flag), experiment_flag(flag, "")):
@@ -73,51 +76,113 @@ def foreign_flag(namespace: str, key: str, owner: tuple[str, str] | None, *, may
     return ""
 
 
-def age(rollout: Rollout) -> Age:
-    """Sorts the oldest first; equally old ones by name, so that every replica decides the same."""
-    metadata = rollout.metadata
-    return metadata.creation_timestamp, metadata.namespace, metadata.name
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a Rollout claims: all that the rights of others depend on.
+
+    Attributes:
+        born: when it was made, as text that sorts.
+        moves: whether it has the flag: its split is in force.
+        asked: the variants that its spec names.
+        used: those that it has: they serve, are on their way, or get copies.
+    """
+
+    namespace: str
+    name: str
+    born: str
+    flag: str
+    moves: bool
+    asked: frozenset[str]
+    used: frozenset[str]
+
+    @property
+    def variants(self) -> frozenset[str]:
+        """The variants whose pools it runs, or wants to."""
+        return self.asked | self.used
+
+    def rank(self, *, has: bool) -> Rank:
+        """Sorts whoever has it first, then the oldest; equally old ones by name, so that every replica decides the
+        same."""
+        return not has, self.born, self.namespace, self.name
+
+    def __str__(self) -> str:
+        """As it is named to people."""
+        return f"{self.namespace}/{self.name}"
 
 
-def claimed(rollout: Rollout) -> frozenset[str]:
-    """The variants whose pools this rollout runs: those it asks for and those it still uses."""
-    spec, status = rollout.spec, rollout.status
+def claim_of(rollout: Rollout) -> Claim:
+    """What this rollout claims."""
+    spec, status, metadata = rollout.spec, rollout.status, rollout.metadata
     asked = (spec.variant_ref.name, *(experiment.variant_ref.name for experiment in spec.experiments))
     used = (status.stable_variant, status.candidate_variant, *status.experiments)
-    return frozenset(filter(None, (*asked, *used)))
+    return Claim(
+        metadata.namespace,
+        metadata.name,
+        metadata.creation_timestamp,
+        spec.flag,
+        moves=bool(status.weights),
+        asked=frozenset(filter(None, asked)),
+        used=frozenset(filter(None, used)),
+    )
 
 
-def foreign(rollout: Rollout, others: Iterable[Rollout]) -> frozenset[str]:
+def foreign(own: Claim, others: Iterable[Claim]) -> frozenset[str]:
     """Variants of the same namespace that other rollouts claim and this one does not."""
-    theirs = frozenset[str]().union(*(claimed(other) for other in _neighbours(rollout, others)))
-    return theirs - claimed(rollout)
+    theirs = frozenset[str]().union(*(other.variants for other in _neighbors(own, others)))
+    return theirs - own.variants
 
 
-def refusal(rollout: Rollout, others: Sequence[Rollout]) -> str:
-    """Why this rollout may not move anything; empty if it may. Flags are shared by all namespaces, variants are not."""
-    for elder in sorted((o for o in others if _is_other(rollout, o) and age(o) < age(rollout)), key=age):
-        if elder.spec.flag == rollout.spec.flag:
-            return (
-                f"the flag {rollout.spec.flag!r} is already moved by Rollout {_name(elder)}; a flag must have one "
-                "Rollout: delete one of them or name another flag"
-            )
-    for elder in sorted((o for o in _neighbours(rollout, others) if age(o) < age(rollout)), key=age):
-        shared = sorted(claimed(elder) & claimed(rollout))
-        if shared:
-            return (
-                f"SamplerVariant {shared[0]!r} is already run by Rollout {_name(elder)}, which decides its pods; "
-                "apply the same spec under a name of its own"
-            )
+def refusal(own: Claim, others: Iterable[Claim], may_have: Callable[[Claim], bool] = lambda _: True) -> str:
+    """Why this rollout may not move anything; empty if it may. Flags are shared by all namespaces, variants are not.
+    Who has one keeps it, whatever its age: else an edit of an older Rollout would stop a younger one on its way. A
+    rival claims its flag only where it may have it."""
+    others = [other for other in others if str(other) != str(own)]
+    rivals = [other for other in others if other.flag == own.flag and may_have(other)]
+    first = min(rivals, key=_flag_rank, default=own)
+    if _flag_rank(first) < _flag_rank(own):
+        return _flag_taken(first)
+    found = (_first(variant, own, others) for variant in sorted(own.variants))
+    return next(filter(None, found), "")
+
+
+def new_claims(own: Claim, before: Claim, others: Iterable[Claim]) -> str:
+    """Why an edit may not claim what it does not claim already; empty if it may: what others ask for already is
+    theirs, whatever their age."""
+    added = own.variants - before.variants
+    for other in sorted(_neighbors(own, others), key=str):
+        for variant in sorted(added & other.variants):
+            return _variant_taken(variant, other)
     return ""
 
 
-def _is_other(rollout: Rollout, other: Rollout) -> bool:
-    return _name(other) != _name(rollout)
+def _flag_rank(claim: Claim) -> Rank:
+    return claim.rank(has=claim.moves)
 
 
-def _neighbours(rollout: Rollout, others: Iterable[Rollout]) -> Iterable[Rollout]:
-    return (o for o in others if _is_other(rollout, o) and o.metadata.namespace == rollout.metadata.namespace)
+def _first(variant: str, own: Claim, others: Iterable[Claim]) -> str:
+    """Why another rollout goes before this one with a variant; empty if none does."""
+
+    def rank(claim: Claim) -> Rank:
+        return claim.rank(has=variant in claim.used)
+
+    rivals = (other for other in _neighbors(own, others) if variant in other.variants)
+    first = min(rivals, key=rank, default=own)
+    return _variant_taken(variant, first) if rank(first) < rank(own) else ""
 
 
-def _name(rollout: Rollout) -> str:
-    return f"{rollout.metadata.namespace}/{rollout.metadata.name}"
+def _flag_taken(other: Claim) -> str:
+    return (
+        f"the flag {other.flag!r} is already moved by Rollout {other}; a flag must have one "
+        "Rollout: delete one of them or name another flag"
+    )
+
+
+def _variant_taken(variant: str, other: Claim) -> str:
+    return (
+        f"SamplerVariant {variant!r} is already run by Rollout {other}, which decides its pods; "
+        "apply the same spec under a name of its own"
+    )
+
+
+def _neighbors(own: Claim, others: Iterable[Claim]) -> Iterable[Claim]:
+    return (other for other in others if other.namespace == own.namespace and other.name != own.name)

@@ -23,17 +23,27 @@ def move(
     """The status after this judgement, and why it is so."""
     if status.phase not in MOVING:
         return status, _resting(spec, status, seen)
+    status, harm = heed_harm(spec, status, judgement, seen.now)
+    if harm:
+        return status, harm
+    held = _held(spec, status, seen, judgement)
+    if held:
+        return _at_deadline(spec, status, seen, judgement, held)
+    return _advance(spec, status, seen, judgement)
+
+
+def heed_harm(
+    spec: RolloutSpec, status: RolloutStatus, judgement: Judgement, now: float
+) -> tuple[RolloutStatus, str]:  # fmt: skip
+    """The status of a moving rollout with its verdict; off where a gate that flags off says harm, and then why."""
     status = status.model_copy(update={"verdict": judgement.verdict})
     harmful = judgement.having(Verdict.HARMFUL)
     undoes = status.fast_track is not None and status.fast_track.undo
     for gate in spec.analysis.gates:
         if gate.name in harmful and gate.on_harm is OnHarm.FLAG_OFF and not undoes:
             why = f"{gate.name} harmful: {judgement.assessments[gate.name].message}"
-            return transitions.flag_off(status, seen.now, gate=gate.name, why=why), why
-    held = _held(spec, status, seen, judgement)
-    if held:
-        return _at_deadline(spec, status, seen, judgement, held)
-    return _advance(spec, status, seen, judgement)
+            return transitions.flag_off(status, now, gate=gate.name, why=why), why
+    return status, ""
 
 
 def _resting(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> str:

@@ -103,7 +103,7 @@ async def test_a_flag_at_which_the_sweep_breaks_holds_up_no_other_and_is_logged_
 
 
 async def test_pods_are_drained_though_the_flag_of_another_deleted_rollout_cannot_be_brought_to_rest(world):
-    moving = split_document([ArmShare("candidate", "aks", 1000), ArmShare("stable", "uniform", 9000)], salt="s")
+    moving = split_document([ArmShare("candidate", "dpp", 1000), ArmShare("stable", "uniform", 9000)], salt="s")
     resting = split_document([ArmShare("stable", "uniform", 10_000)], salt="s")
     world.flags.records = [
         FlagRecord("refused", {**moving, "metadata": {OWNER: "shop/gone"}}, 4),
@@ -130,7 +130,7 @@ async def test_a_flag_that_claims_a_rollout_of_a_namespace_that_may_not_have_it_
     ]
     for name in ("a", "b"):
         labels = {"pitwall.dev/rollout": name, "pitwall.dev/variant": f"aks-{name}", "pitwall.dev/pool": "main"}
-        metadata = {"namespace": "shop", "name": name, "uid": name, "resourceVersion": "3", "labels": labels}
+        metadata = {"namespace": "shop", "name": f"aks-{name}", "uid": name, "resourceVersion": "3", "labels": labels}
         world.kube.items.setdefault("deployments", []).append({"metadata": metadata, "spec": {"replicas": 1}})
     async with world.running():
         world.leading.set()

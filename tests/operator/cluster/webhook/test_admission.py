@@ -167,10 +167,58 @@ def test_a_second_rollout_on_a_flag_is_refused_and_the_first_may_still_be_edited
     assert review(ROLLOUTS, "UPDATE", edited, cache, KNOWN).refusals == ()
 
 
+def test_a_flag_that_another_namespace_names_too_is_a_warning_since_only_the_flag_knows_whose_it_is(cache):
+    cache.put(ROLLOUTS, rollout("squat", namespace="evil", creationTimestamp="2026-01-01T00:00:00Z"))
+    answer = review(ROLLOUTS, "CREATE", rollout(), cache, KNOWN)
+    assert (answer.refusals, "already moved by Rollout evil/squat" in answer.warnings[0]) == ((), True)
+
+
 def test_a_variant_that_another_rollout_runs_is_refused(cache):
     cache.put(ROLLOUTS, rollout("first", creationTimestamp="2026-01-01T00:00:00Z"))
     answer = review(ROLLOUTS, "CREATE", rollout("second", flag="g"), cache, KNOWN)
     assert "'aks-v1' is already run by Rollout shop/first" in answer.refusals[0]
+
+
+def running(name: str, born: str, candidate: str, **more: Any) -> dict[str, Any]:
+    """A Rollout as it is stored in the middle of a run."""
+    found = rollout(name, creationTimestamp=born, **more)
+    return {**found, "status": {"stableVariant": "uniform-v1", "candidateVariant": candidate}}
+
+
+def test_an_edit_of_an_older_rollout_takes_no_variant_of_a_younger_one(cache):
+    elder = rollout("elder", flag="g", variant="dpp-v1", creationTimestamp="2026-01-01T00:00:00Z")
+    cache.put(ROLLOUTS, elder)
+    cache.put(ROLLOUTS, running("younger", "2026-02-01T00:00:00Z", "aks-v1", resourceVersion="2"))
+    greedy = {**elder, "spec": {**elder["spec"], "experiments": [{"variantRef": {"name": "aks-v1"}}]}}
+
+    (refused,) = review(ROLLOUTS, "UPDATE", greedy, cache, KNOWN, elder).refusals
+    assert "'aks-v1' is already run by Rollout shop/younger" in refused
+
+
+@pytest.mark.parametrize("spec", [{"action": {"id": "1", "verb": "Abort"}}, {"paused": True}, {}], ids=str)
+def test_what_a_person_asks_of_a_rollout_is_never_refused(cache, spec):
+    """Neither where another Rollout has its flag and its variant, nor where its namespace may not have the flag any
+    more, nor where the rest of it would not be taken today."""
+    cache.put(ROLLOUTS, running("elder", "2026-01-01T00:00:00Z", "aks-v1"))
+    stored = running("younger", "2026-02-01T00:00:00Z", "aks-v1", resourceVersion="2")
+    known = replace(KNOWN, prefixes=FlagPrefixes({"shop": ("shop.",)}))
+    asked = {**stored, "spec": {**stored["spec"], **spec}}
+
+    answer = review(ROLLOUTS, "UPDATE", asked, cache, known, stored)
+    assert answer.refusals == ()
+    assert "the flags of namespace 'shop' begin with shop., and 'f' does not" in answer.warnings[0]
+    broken = {**stored, "spec": {**stored["spec"], "frobnicate": 1}}
+    answer = review(ROLLOUTS, "UPDATE", {**broken, "spec": {**broken["spec"], **spec}}, cache, known, broken)
+    assert (answer.refusals, "spec.frobnicate" in answer.warnings[0]) == ((), True)
+
+
+def test_who_is_refused_may_still_give_up_what_is_anothers(cache):
+    cache.put(ROLLOUTS, running("elder", "2026-01-01T00:00:00Z", "aks-v1"))
+    stored = rollout("younger", flag="g", resourceVersion="2", creationTimestamp="2026-02-01T00:00:00Z")
+    gives_up = {**stored, "spec": {**stored["spec"], "variantRef": {"name": "dpp-v1"}}}
+
+    assert review(ROLLOUTS, "UPDATE", gives_up, cache, KNOWN, stored).refusals == ()
+    assert "already run by Rollout shop/elder" in review(ROLLOUTS, "UPDATE", stored, cache, KNOWN, stored).warnings[0]
 
 
 @pytest.mark.parametrize(

@@ -6,47 +6,82 @@ import pytest
 
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.resource import Reference
+from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decision.permission import ownership
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "rollout-aks.yaml"
 
 
-def rollout(name="a", *, namespace="team", born="2026-01-01T00:00:00Z", flag="sampler.variant", variant="aks-v1"):
+def rollout(
+    name="a", *, namespace="team", born="2026-01-01T00:00:00Z", flag="sampler.variant", variant="aks-v1", **status
+):  # fmt: skip
     (example,) = load_file(EXAMPLE)
     metadata = example.metadata.model_copy(update={"name": name, "namespace": namespace, "creation_timestamp": born})
     spec = example.spec.model_copy(update={"flag": flag, "variant_ref": Reference(name=variant)})
-    return example.model_copy(update={"metadata": metadata, "spec": spec})
+    return example.model_copy(update={"metadata": metadata, "spec": spec, "status": RolloutStatus(**status)})
+
+
+def claim(*given, **more):
+    return ownership.claim_of(rollout(*given, **more))
 
 
 def test_a_rollout_alone_may_move():
-    assert ownership.refusal(rollout(), [rollout()]) == ""
+    assert ownership.refusal(claim(), [claim()]) == ""
 
 
 @pytest.mark.parametrize("namespace", ["team", "other"])
 def test_a_flag_belongs_to_the_oldest_in_all_namespaces(namespace):
-    elder, younger = rollout("z"), rollout("a", namespace=namespace, born="2026-02-01T00:00:00Z", variant="dpp-v1")
+    elder, younger = claim("z"), claim("a", namespace=namespace, born="2026-02-01T00:00:00Z", variant="dpp-v1")
 
     assert "already moved by Rollout team/z" in ownership.refusal(younger, [elder, younger])
     assert ownership.refusal(elder, [elder, younger]) == ""
 
 
 def test_of_two_born_together_one_may_move():
-    pair = [rollout("a"), rollout("b", variant="dpp-v1")]
+    pair = [claim("a"), claim("b", variant="dpp-v1")]
 
     assert [bool(ownership.refusal(each, pair)) for each in pair] == [False, True]
 
 
 def test_a_variant_belongs_to_one_rollout_of_its_namespace():
-    elder = rollout("a")
-    younger = rollout("b", flag="other.flag", born="2026-02-01T00:00:00Z")
-    elsewhere = rollout("c", flag="third.flag", namespace="other", born="2026-03-01T00:00:00Z")
+    elder = claim("a")
+    younger = claim("b", flag="other.flag", born="2026-02-01T00:00:00Z")
+    elsewhere = claim("c", flag="third.flag", namespace="other", born="2026-03-01T00:00:00Z")
 
     assert "'aks-v1' is already run by Rollout team/a" in ownership.refusal(younger, [elder, younger, elsewhere])
     assert ownership.refusal(elsewhere, [elder, younger, elsewhere]) == ""
 
 
+def test_who_has_a_variant_keeps_it_whatever_its_age():
+    """An edit of an older Rollout names what a younger one has on its way, or serves."""
+    elder = claim("a", variant="dpp-v1")
+    younger = claim(
+        "b", flag="other.flag", born="2026-02-01T00:00:00Z", stable_variant="uniform-v1", candidate_variant="dpp-v1"
+    )
+
+    assert ownership.refusal(younger, [elder, younger]) == ""
+    assert "'dpp-v1' is already run by Rollout team/b" in ownership.refusal(elder, [elder, younger])
+
+
+def test_who_moves_a_flag_keeps_it_whatever_its_age():
+    shares = [{"arm": "stable", "variant": "uniform-v1", "weightBasisPoints": 10_000}]
+    elder, younger = claim("a", variant="dpp-v1"), claim("b", born="2026-02-01T00:00:00Z", weights=shares)
+
+    assert ownership.refusal(younger, [elder, younger]) == ""
+    assert "already moved by Rollout team/b" in ownership.refusal(elder, [elder, younger])
+
+
+def test_an_edit_may_claim_nothing_that_others_ask_for_and_may_give_up_anything():
+    other = claim("b", flag="other.flag", born="2026-02-01T00:00:00Z", variant="dpp-v1")
+    before, greedy = claim("a"), claim("a", variant="dpp-v1")
+
+    assert "'dpp-v1' is already run by Rollout team/b" in ownership.new_claims(greedy, before, [other])
+    assert ownership.new_claims(before, greedy, [other]) == ""
+    assert ownership.new_claims(greedy, greedy, [other]) == "", "that was so before"
+
+
 def test_what_others_run_is_foreign_and_what_one_runs_oneself_is_not():
-    mine, theirs = rollout("a"), rollout("b", flag="other.flag", variant="dpp-v1")
+    mine, theirs = claim("a"), claim("b", flag="other.flag", variant="dpp-v1")
 
     assert ownership.foreign(mine, [mine, theirs]) == {"dpp-v1"}
     assert ownership.foreign(theirs, [mine, theirs]) == {"aks-v1"}
