@@ -80,6 +80,38 @@ def test_a_rollout_made_anew_respects_the_flag_and_what_was_taken_off(scenario: 
     assert len(runs) == len(set(runs)) == 2
 
 
+def test_a_rollout_of_another_name_serves_what_served_and_keeps_off_what_was_aborted(scenario: Scenario):
+    """The candidate was an edit of the stable variant, and somebody restarted its pods before the Rollout came back."""
+    scenario.start()
+    serves = scenario.status()["stableRevision"]
+    scenario.apply("rollout.yaml", spec__stages=LONG)
+    scenario.patch("samplervariant", "uniform-v1", {"spec": {"maxFrames": 5}})
+    scenario.await_share("uniform-v1", FULL_WEIGHT)
+    scenario.await_status(lambda status: bool(status.get("candidateRevision")), "a candidate")
+    aborted = scenario.status()["candidateRevision"]
+    scenario.ask("Abort")
+    scenario.await_phase("Aborted")
+    found = scenario.rollout()
+    scenario.kubectl("delete", "rollout", scenario.name, namespace=scenario.namespace)
+    scenario.kubectl("rollout", "restart", "deployment/uniform-v1", namespace=scenario.namespace)
+    scenario.name = "renamed"
+    found["spec"].pop("action")
+    anew = {**found, "metadata": {"name": scenario.name, "namespace": scenario.namespace}}
+    anew.pop("status")
+    scenario.kubectl.apply(anew, scenario.namespace)
+
+    scenario.await_phase("Aborted")
+    assert scenario.status()["stableRevision"] == serves != aborted
+    scenario.await_status(lambda _: pods_of(scenario, "uniform-v1") == (scenario.name, serves), "the pods' labels")
+
+
+def pods_of(scenario: Scenario, deployment: str) -> tuple[str, str]:
+    """Whose a Deployment's pods are, and which revision."""
+    found = scenario.kubectl.get("deployment", deployment, scenario.namespace)
+    labels = found["spec"]["template"]["metadata"]["labels"]
+    return found["metadata"]["labels"]["pitwall.dev/rollout"], labels["pitwall.dev/revision"]
+
+
 def test_a_kill_is_shown_and_a_release_brings_back_nobody(scenario: Scenario):
     scenario.start_canary(stages=LONG)
     killed = scenario.status()["runId"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pitwall_crds.action import Verb
-from pitwall_crds.names import FULL_WEIGHT, Arm, EventReason
+from pitwall_crds.names import FULL_WEIGHT, Arm, EventReason, Pool
 from pitwall_crds.rollout import OnDeadline, Stage
 from pitwall_crds.status import FlaggedOff, Phase, Verdict
 from pitwall_operator.values.observation import Past, Share, SplitSeen, Unseen
@@ -324,6 +324,75 @@ def test_what_the_record_says_is_off_stays_off_although_the_rollout_is_made_anew
     turns(world)
     assert world.split.shares == ()
     assert "aks-v1 was taken off (worse) and nothing else is known to serve" in world.status.reason
+
+
+def drifted(world, applied="r1"):
+    """The stable pods, after somebody changed their Deployment, or under the name of a Rollout that is gone."""
+    pools = world.pools["uniform-v1"]
+    pools[Pool.MAIN] = replace(pools[Pool.MAIN], revision="", applied=applied)
+
+
+@pytest.mark.parametrize("touch", [lambda _: None, drifted], ids=["as it was applied", "drifted, or another's"])
+def test_what_serves_is_the_revision_of_its_pods_and_never_the_one_that_is_declared_by_now(world, touch):
+    """The candidate was an edit of the stable variant, so that the flag's word, a name, is the same for both."""
+    world.edit("uniform-v1", "r2")
+    turns(world)
+    assert (world.status.stable_revision, world.status.candidate_revision) == ("r1", "r2")
+    touch(world)
+    world.make_anew()
+    world.turn()
+
+    assert (world.status.stable_variant, world.status.stable_revision) == ("uniform-v1", "r1")
+    turns(world)
+    assert world.pools["uniform-v1"][Pool.MAIN].revision == "r1"
+    assert world.status.candidate_revision == "r2", "from its first stage on"
+
+
+@pytest.mark.parametrize("touch", [lambda _: None, drifted], ids=["as it was applied", "drifted, or another's"])
+def test_an_edit_that_was_aborted_stays_off_though_the_rollout_is_made_anew(world, touch):
+    world.edit("uniform-v1", "r2")
+    turns(world).ask(Verb.ABORT)
+    turns(world)
+    off = world.status.flagged_off
+    touch(world)
+    world.make_anew(Past(off, "earlier"))
+    turns(world)
+
+    assert (world.status.phase, world.status.stable_revision) == (Phase.ABORTED, "r1")
+    assert world.pools["uniform-v1"][Pool.MAIN].revision == "r1"
+
+
+def test_pods_of_which_nobody_knows_what_they_run_stay_as_they_are(world):
+    world.edit("uniform-v1", "r2")
+    drifted(world, applied="")
+    world.make_anew()
+    turns(world)
+
+    assert world.status.stable_variant == ""
+    assert "nobody knows which revision the pods of uniform-v1 run" in world.status.reason
+    assert world.pools["uniform-v1"][Pool.MAIN].revision == ""
+
+
+def test_what_is_off_is_not_run_for_users_whose_pods_are_gone(world):
+    times = {"time": "2027-01-01T00:00:00Z"}
+    off = FlaggedOff(variant="uniform-v1", revision="r2", gate="", message="kim", aborted=True, **times)
+    world.edit("uniform-v1", "r2")
+    world.pools = {}
+    world.make_anew(Past((off,), "earlier"))
+    turns(world)
+
+    assert (world.status.phase, world.pools) == (Phase.ABORTED, {})
+    assert "uniform-v1 was taken off (kim) and nothing else is known to serve" in world.status.reason
+
+
+@pytest.mark.parametrize("what", ["split", "past"])
+def test_pods_that_may_serve_do_not_change_while_it_cannot_be_seen_whether_they_do(world, what):
+    world.edit("uniform-v1", "r2")
+    world.make_anew()
+    setattr(world, what, Unseen("connection refused"))
+    turns(world)
+
+    assert world.pools["uniform-v1"][Pool.MAIN].revision == "r1"
 
 
 @pytest.mark.parametrize("what", ["split", "past"])

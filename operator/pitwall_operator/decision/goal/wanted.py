@@ -10,7 +10,7 @@ from pitwall_crds.names import FULL_WEIGHT, Arm, Pool
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import Phase, RolloutStatus
 from pitwall_operator.decision.goal.scale import candidate_replicas, control_replicas, stable_replicas
-from pitwall_operator.values.observation import Observation, ShadowSeen, Share
+from pitwall_operator.values.observation import Observation, ShadowSeen, Share, Unseen, VariantSeen
 
 PoolKey = tuple[str, Pool]
 
@@ -98,13 +98,24 @@ def _pools(spec: RolloutSpec, status: RolloutStatus, seen: Observation, weight: 
     return pools
 
 
-def _first(spec: RolloutSpec, seen: Observation) -> RolloutStatus | None:
+def _first(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> RolloutStatus | None:
     """What the status will be once the first variant of a flag can serve; None while it cannot be run."""
     name = spec.variant_ref.name
     declared = seen.variants.get(name)
     if declared is None or declared.invalid or not declared.revision:
         return None
-    return RolloutStatus(stable_variant=name, stable_revision=declared.revision)
+    revision = declared.revision if _may_change(status, declared, name, seen) else ""
+    return RolloutStatus(stable_variant=name, stable_revision=revision)
+
+
+def _may_change(status: RolloutStatus, declared: VariantSeen, name: str, seen: Observation) -> bool:
+    """Whether pods of the declared revision may be made of a variant of which it is not known that it serves: neither
+    under users, or where there may be some, nor of what is off."""
+    if any((off.variant, off.revision) == (name, declared.revision) for off in status.flagged_off):
+        return False
+    if isinstance(seen.split, Unseen) or isinstance(seen.past, Unseen):
+        return Pool.MAIN not in declared.pools
+    return seen.split.default != name
 
 
 def _candidate_fallback(spec: RolloutSpec, status: RolloutStatus) -> int:
@@ -115,7 +126,7 @@ def _candidate_fallback(spec: RolloutSpec, status: RolloutStatus) -> int:
 def wanted(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> Wanted:
     """What the status means. Before anything ever served, that is the variant that is asked for now."""
     experiments = {experiment.variant_ref.name: experiment.shadow.percent for experiment in spec.experiments}
-    serving = status if status.stable_variant else _first(spec, seen)
+    serving = status if status.stable_variant else _first(spec, status, seen)
     if serving is None:
         return Wanted((), "", ShadowSeen(), _experiment_pools(spec, seen), experiments)
     weight = stage_weight(spec, serving) - bake_control(spec, serving)

@@ -86,19 +86,26 @@ def _obstacle(
 
 def _known_to_serve(status: RolloutStatus, seen: Observation) -> Choice:
     """What the flag and the record know of a rollout whose status knows nothing: it may have been made anew, and what
-    serves already is stable, whatever is asked for first."""
+    serves already is stable, whatever is asked for first: the revision that its pods run, not the one that is declared
+    by now."""
     if isinstance(seen.split, Unseen):
         return status, StatusReason(WAITING, f"nobody knows yet what serves: {seen.split.reason}")
     if isinstance(seen.past, Unseen):
         return status, StatusReason(WAITING, f"nobody knows yet what was decided before: {seen.past.reason}")
     update = {"flagged_off": status.flagged_off or seen.past.flagged_off, "run_id": status.run_id or seen.past.last_run}
     status = status.model_copy(update=update)
-    serving = seen.variants.get(seen.split.default)
-    main = serving.pools.get(transitions.SERVING_POOL) if serving else None
-    revision = (main.revision if main else "") or (serving.revision if serving else "")
-    if not revision:
+    name = seen.split.default
+    serving = seen.variants.get(name)
+    if serving is None:
         return status, None
-    return transitions.adopt(status, seen.now, seen.split.default, revision, seen.split.salt), None
+    runs = transitions.SERVING_POOL in serving.pools
+    identity = (name, serving.serving_revision)
+    if runs and not identity[1]:
+        words = f"nobody knows which revision the pods of {name} run, which serve everybody"
+        return status, StatusReason(WAITING, f"{words}: delete their Deployment to have them made anew")
+    if not identity[1] or (not runs and entry_of(status, identity)):
+        return status, None  # what is off and has no pods does not serve
+    return transitions.adopt(status, seen.now, *identity, seen.split.salt), None
 
 
 def _missing(status: RolloutStatus, name: str, now: float) -> tuple[RolloutStatus, StatusReason]:

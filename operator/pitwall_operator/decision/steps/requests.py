@@ -23,10 +23,8 @@ def heed_kill(status: RolloutStatus, seen: Observation) -> RolloutStatus:
     before = seen.variants.get(split.default)
     if not killed or before is None or split.default == status.stable_variant or not status.stable_variant:
         return status
-    main = before.pools.get(transitions.SERVING_POOL)
-    revision = (main.revision if main else "") or before.revision
     why = f"the flag's kill switch was used before it served everybody: {killed}"
-    return transitions.revoke(status, seen.now, split.default, revision, why=why)
+    return transitions.revoke(status, seen.now, split.default, before.serving_revision or before.revision, why=why)
 
 
 def forgive(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutStatus:

@@ -131,7 +131,7 @@ def adopt(status: RolloutStatus, now: float, variant: str, revision: str, run: s
             "phase": Phase.STABLE,
         }
     )
-    message = f"{variant} serves already, as the flag says; this Rollout was made anew"
+    message = f"{variant} serves already, as the flag says, at revision {revision}; this Rollout was made anew"
     return note(adopted, now, EventReason.ADOPTED, message, variant=variant)
 
 
