@@ -18,6 +18,8 @@ AGAIN_SECONDS: Final = 30.0
 """How long until it is looked again whether enough traffic is measured."""
 MOST_AT_ONCE: Final = 1
 """A plan is a second of computing: one after the other leaves the rest of the process its time."""
+MOST_KEPT: Final = 64
+"""So many plans wait to be asked for, each by the next turn of its rollout."""
 
 
 async def sentences_of(spec: RolloutSpec, reading: Reading, stable: str, full_replicas: int) -> tuple[str, ...]:
@@ -47,8 +49,9 @@ class RunPlanner:
             return None
         if run in self._making:
             return self._made(run)
-        waits = self._not_before.get(run, 0.0) > self.clock() or len(self._making) >= MOST_AT_ONCE
-        if waits or isinstance(reading, Unseen):
+        self._tidy()
+        busy = sum(not task.done() for task in self._making.values()) >= MOST_AT_ONCE
+        if busy or run in self._not_before or isinstance(reading, Unseen):
             return None
         making = sentences_of(rollout.spec, reading, status.stable_variant, full_replicas)
         self._making[run] = asyncio.ensure_future(making)
@@ -66,6 +69,12 @@ class RunPlanner:
             return RunPlan(run, sentences)
         self._not_before[run] = self.clock() + AGAIN_SECONDS
         return None
+
+    def _tidy(self) -> None:
+        """Forget what nobody asks for: runs that were replaced, or whose rollout is gone, before they had a plan."""
+        self._not_before = {run: at for run, at in self._not_before.items() if at > self.clock()}
+        for run in [run for run, task in self._making.items() if task.done()][:-MOST_KEPT]:
+            self._made(run)
 
     def _forget(self, run: str) -> None:
         self._not_before.pop(run, None)

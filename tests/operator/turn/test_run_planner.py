@@ -90,3 +90,15 @@ async def test_a_run_that_ends_while_it_is_planned_leaves_nothing(moving, planne
     ended = moving.rollout.model_copy(update={"status": moving.status.model_copy(update={"candidate_variant": ""})})
     assert planner.of(ended, asked(1000), 1) is None
     assert not planner._making
+
+
+async def test_a_plan_that_nobody_asks_for_any_more_keeps_no_other_from_being_made(moving, planner):
+    """As of a run that was replaced, or of a rollout that was deleted, in the moment of its planning."""
+    runs = (f"replaced-{number}" for number in range(run_planner.MOST_KEPT + 3))
+    for run in runs:
+        status = moving.status.model_copy(update={"run_id": run})
+        planner.of(moving.rollout.model_copy(update={"status": status}), asked(5), 1)
+        await asyncio.wait(planner._making.values())
+
+    assert await made(planner, moving.rollout, asked(1000)) is not None
+    assert len(planner._making) <= run_planner.MOST_KEPT + 1
