@@ -170,7 +170,7 @@ async def observe(
     declared: Sequence[SamplerVariant],
     ports: TurnPorts,
     reading: Reading | Unseen,
-    rivals: Sequence[ownership.Claim] = (),
+    rivals: Sequence[ownership.RolloutClaim] = (),
 ) -> Observation:
     """Everything that this turn's decision may depend on. Raises OSError."""
     pools, split = await ports.platform.pools(), await see_split(ports.flags, rollout.spec.flag)
@@ -210,7 +210,7 @@ def _key(rollout: Rollout) -> tuple[str, str]:
     return rollout.metadata.namespace, rollout.metadata.name
 
 
-async def _refusal(rollout: Rollout, rivals: Sequence[ownership.Claim], ports: TurnPorts) -> str:
+async def _refusal(rollout: Rollout, rivals: Sequence[ownership.RolloutClaim], ports: TurnPorts) -> str:
     """Why this rollout may move nothing; empty if it may."""
     if refused := ports.prefixes.refusal(rollout):
         return refused
@@ -221,7 +221,7 @@ async def _refusal(rollout: Rollout, rivals: Sequence[ownership.Claim], ports: T
     said = owner_of(known.document) if known else None
     owner = ports.prefixes.owner(rollout.spec.flag, said)
 
-    def may_have(rival: ownership.Claim) -> bool:
+    def may_have(rival: ownership.RolloutClaim) -> bool:
         """Whether it is not of another namespace than the flag, nor forbidden it by prefixes."""
         is_others = owner is not None and owner[0] != rival.namespace
         return not is_others and not ports.prefixes.forbids(rival.namespace, rival.flag)
@@ -252,7 +252,7 @@ async def turn(
     revisions: Mapping[tuple[str, str], SamplerVariant],
     ports: TurnPorts,
     reading: Reading | Unseen,
-    rivals: Sequence[ownership.Claim] = (),
+    rivals: Sequence[ownership.RolloutClaim] = (),
 ) -> TurnResult:
     """Observe, decide, record, remember, perform. `rivals` are what other rollouts claim, in all namespaces."""
     seen = await observe(rollout, declared, ports, reading, rivals)

@@ -78,6 +78,23 @@ def test_a_change_concerns_those_who_share_flag_or_variant(cache):
     assert cache.concerned(DEPLOYMENTS, deployment(1)) == {("shop", "sampler")}
 
 
+def test_an_object_is_read_once_for_each_of_its_versions(cache):
+    read = []
+
+    def name(found):
+        read.append(found["metadata"]["resourceVersion"])
+        return found["spec"]["variantRef"]["name"]
+
+    key = ("shop", "sampler")
+    for version, variant in [(1, "aks"), (2, "dpp")]:
+        cache.put(ROLLOUTS, rollout(version, variant))
+        assert [cache.read(ROLLOUTS, key, name) for _ in range(3)] == [variant] * 3
+    cache.drop(ROLLOUTS, key, 3)
+    cache.put(ROLLOUTS, rollout(4, "topk"))
+    assert cache.read(ROLLOUTS, key, name) == "topk"
+    assert read == ["1", "2", "4"]
+
+
 def test_a_deployment_is_kept_slim_and_remembers_who_else_sets_its_spec(cache):
     ours = {"manager": "pitwall-operator", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
     controllers = {"manager": "kube-controller-manager", "operation": "Update", "fieldsV1": {"f:status": {}}}

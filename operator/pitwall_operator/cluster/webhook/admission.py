@@ -17,7 +17,7 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerEntry, SamplerVariant
 from pitwall_operator.cluster.rivals import rivals
 from pitwall_operator.decision.permission import ownership
-from pitwall_operator.decision.permission.ownership import Claim, claim_of
+from pitwall_operator.decision.permission.ownership import RolloutClaim, claim_of
 from pitwall_operator.decision.permission.runnable import Known, image_problems, variant_problems
 from pitwall_operator.gates.advice import advice
 from pitwall_operator.gates.counting.counters import measurable_in_shadow
@@ -122,7 +122,7 @@ def _list(names: Collection[str]) -> str:
 
 
 def _claims(
-    rollout: Rollout, operation: str, before: Object | None, others: Sequence[Claim], known: Known
+    rollout: Rollout, operation: str, before: Object | None, others: Sequence[RolloutClaim], known: Known
 ) -> Review:  # fmt: skip
     """What is others' is refused to whoever asks for it now. Who asked before is told, and his turns move nothing: an
     edit that asks for no more must not be held up by it, since it may be the one that gives way."""

@@ -77,7 +77,7 @@ def foreign_flag(namespace: str, key: str, owner: tuple[str, str] | None, *, may
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class RolloutClaim:
     """What a Rollout claims: all that the rights of others depend on.
 
     Attributes:
@@ -110,12 +110,12 @@ class Claim:
         return f"{self.namespace}/{self.name}"
 
 
-def claim_of(rollout: Rollout) -> Claim:
+def claim_of(rollout: Rollout) -> RolloutClaim:
     """What this rollout claims."""
     spec, status, metadata = rollout.spec, rollout.status, rollout.metadata
     asked = (spec.variant_ref.name, *(experiment.variant_ref.name for experiment in spec.experiments))
     used = (status.stable_variant, status.candidate_variant, *status.experiments)
-    return Claim(
+    return RolloutClaim(
         metadata.namespace,
         metadata.name,
         metadata.creation_timestamp,
@@ -126,13 +126,15 @@ def claim_of(rollout: Rollout) -> Claim:
     )
 
 
-def foreign(own: Claim, others: Iterable[Claim]) -> frozenset[str]:
+def foreign(own: RolloutClaim, others: Iterable[RolloutClaim]) -> frozenset[str]:
     """Variants of the same namespace that other rollouts claim and this one does not."""
     theirs = frozenset[str]().union(*(other.variants for other in _neighbors(own, others)))
     return theirs - own.variants
 
 
-def refusal(own: Claim, others: Iterable[Claim], may_have: Callable[[Claim], bool] = lambda _: True) -> str:
+def refusal(
+    own: RolloutClaim, others: Iterable[RolloutClaim], may_have: Callable[[RolloutClaim], bool] = lambda _: True
+) -> str:
     """Why this rollout may not move anything; empty if it may. Flags are shared by all namespaces, variants are not.
     Who has one keeps it, whatever its age: else an edit of an older Rollout would stop a younger one on its way. A
     rival claims its flag only where it may have it."""
@@ -145,7 +147,7 @@ def refusal(own: Claim, others: Iterable[Claim], may_have: Callable[[Claim], boo
     return next(filter(None, found), "")
 
 
-def new_claims(own: Claim, before: Claim, others: Iterable[Claim]) -> str:
+def new_claims(own: RolloutClaim, before: RolloutClaim, others: Iterable[RolloutClaim]) -> str:
     """Why an edit may not claim what it does not claim already; empty if it may: what others ask for already is
     theirs, whatever their age."""
     added = own.variants - before.variants
@@ -155,14 +157,14 @@ def new_claims(own: Claim, before: Claim, others: Iterable[Claim]) -> str:
     return ""
 
 
-def _flag_rank(claim: Claim) -> Rank:
+def _flag_rank(claim: RolloutClaim) -> Rank:
     return claim.rank(has=claim.moves)
 
 
-def _first(variant: str, own: Claim, others: Iterable[Claim]) -> str:
+def _first(variant: str, own: RolloutClaim, others: Iterable[RolloutClaim]) -> str:
     """Why another rollout goes before this one with a variant; empty if none does."""
 
-    def rank(claim: Claim) -> Rank:
+    def rank(claim: RolloutClaim) -> Rank:
         return claim.rank(has=variant in claim.used)
 
     rivals = (other for other in _neighbors(own, others) if variant in other.variants)
@@ -170,19 +172,19 @@ def _first(variant: str, own: Claim, others: Iterable[Claim]) -> str:
     return _variant_taken(variant, first) if rank(first) < rank(own) else ""
 
 
-def _flag_taken(other: Claim) -> str:
+def _flag_taken(other: RolloutClaim) -> str:
     return (
         f"the flag {other.flag!r} is already moved by Rollout {other}; a flag must have one "
         "Rollout: delete one of them or name another flag"
     )
 
 
-def _variant_taken(variant: str, other: Claim) -> str:
+def _variant_taken(variant: str, other: RolloutClaim) -> str:
     return (
         f"SamplerVariant {variant!r} is already run by Rollout {other}, which decides its pods; "
         "apply the same spec under a name of its own"
     )
 
 
-def _neighbors(own: Claim, others: Iterable[Claim]) -> Iterable[Claim]:
+def _neighbors(own: RolloutClaim, others: Iterable[RolloutClaim]) -> Iterable[RolloutClaim]:
     return (other for other in others if other.namespace == own.namespace and other.name != own.name)
