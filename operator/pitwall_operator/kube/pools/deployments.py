@@ -251,10 +251,14 @@ class RolloutPools:
                 yield found
 
     def _decides_on(self, found: Object, variant: str) -> bool:
-        """Whether it is this rollout's to run or to drain. Who asks for a variant decides on its pools, whatever the
-        label of a Rollout on them that does not, or that is gone; of several that ask, the one of the label."""
+        """Whether it is this rollout's to run or to drain. Who claims a variant decides on its pools, whatever Rollout
+        their label names that does not, or that is gone; of several that do, the one of the label. What nobody claims
+        is drained by the one of the label, or taken over by whoever finds it serving."""
         runner, others = rollout_of(found), self._other_claimants(variant)
-        return runner not in others if variant in self.variants else runner == self.rollout and not others
+        if not others:
+            return runner == self.rollout or variant in self.variants
+        own = self.rollout in self.shared.cache.rollouts_of_variant((self.rollout[0], variant))
+        return own and runner not in others
 
     def _other_claimants(self, variant: str) -> frozenset[Key]:
         cache = self.shared.cache
