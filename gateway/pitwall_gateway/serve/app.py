@@ -20,11 +20,11 @@ from pitwall_crds.names import Header, TrialKind
 from pitwall_gateway.feedback.feedback import FeedbackReceipt, read_feedback
 from pitwall_gateway.pools.upstream import RuntimeExchange
 from pitwall_gateway.serve import openapi
+from pitwall_gateway.serve.copies import Copy
 from pitwall_gateway.serve.leaving import while_wanted
 from pitwall_gateway.serve.receive import read_body
 from pitwall_gateway.serve.relay import RelayedAnswer
 from pitwall_gateway.serve.respond import error_response, respond
-from pitwall_gateway.serve.shadow import Copy
 from pitwall_gateway.serve.videos import BATCH, ONE
 from pitwall_gateway.serve.wiring import Wiring
 from pitwall_gateway.values.answer import VariantAnswer
@@ -174,12 +174,14 @@ def _passed_on(request: Request, answer_id: str) -> dict[str, str]:
 
 async def _copy(wiring: Wiring, question: Question, served: RelayedAnswer, headers: dict[str, str]) -> None:
     """Offer shadow copies; runs when the user has the whole answer."""
-    primary = served.reply.costs if served.comparable and isinstance(served.reply, VariantAnswer) else None
+    if not isinstance(served.reply, VariantAnswer):
+        return
+    primary, seconds = served.reply.costs if served.comparable else None, served.reply.seconds
     for series in wiring.assigner.copies(question.targeting_key):
         if series.variant not in (served.assigned.variant, served.by.variant):
             counted = wiring.telemetry.weighed(series, TrialKind.COPY, question.party)
             if counted == series:
-                wiring.shadow.offer(Copy(counted, question.body, primary, headers, question.party))
+                wiring.shadow.offer(Copy(counted, question.body, primary, headers, question.party, seconds))
 
 
 def _add_feedback(app: FastAPI, wiring: Wiring) -> None:

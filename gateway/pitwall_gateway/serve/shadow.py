@@ -4,9 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from pitwall_crds.host.logs import fields
@@ -15,27 +13,16 @@ from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.pools.circuits import Answerer
-from pitwall_gateway.pools.upstream import Call
+from pitwall_gateway.pools.upstream import Call, CallLimits
+from pitwall_gateway.serve.copies import Copy, CopyQueue
+from pitwall_gateway.serve.relay import FIRST_PART
 from pitwall_gateway.values.answer import Reply, VariantAnswer, VariantFailure, is_fair, same_video
-from pitwall_gateway.values.speaker import NOBODY, Party
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A question of a party for a shadow variant, and the series it counts on. `primary` is the answer to compare with,
-    None if it may not be compared."""
-
-    series: ArmSeries
-    body: bytes
-    primary: VariantAnswer | None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    party: Party = NOBODY
-
-
-USER_PART: Final = 1 / 4
-"""Of the places to wait, what one user has."""
+PATIENCE: Final = 3
+"""Times as long as its user's answer took may a copy take, where that is more than a user's question has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +34,16 @@ class ShadowRule:
 
 
 class Shadow:
-    """A queue with a few workers, of which a user has one at a time and a part of the places. Its answers are measured
-    and thrown away."""
+    """A few workers of a queue in which callers and their users take turns. Answers are measured and thrown away."""
 
-    def __init__(self, upstream: Answerer, telemetry: GatewayTelemetry, rule: ShadowRule) -> None:
+    def __init__(
+        self, upstream: Answerer, telemetry: GatewayTelemetry, rule: ShadowRule, limits: CallLimits | None = None
+    ) -> None:
         self._upstream = upstream
         self._telemetry = telemetry
         self._rule = rule
-        self._waiting: deque[Copy] = deque()
-        self._under_way: set[str] = set()
+        self._usual_seconds = (limits or CallLimits()).answer_seconds
+        self._queue = CopyQueue(rule.queue)
         self._changed = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
 
@@ -71,45 +59,44 @@ class Shadow:
         self._workers = []
 
     def offer(self, copy: Copy) -> bool:
-        """Queue a copy; a full queue, or one with too many of this user's, drops and counts it. Returns at once."""
-        person = copy.party.person
-        theirs = sum(person == other.party.person for other in self._waiting) if person else 0
-        if len(self._waiting) >= self._rule.queue or theirs >= max(1, int(self._rule.queue * USER_PART)):
-            self._telemetry.shadow_dropped(copy.series)
-            return False
-        self._waiting.append(copy)
+        """Queue a copy; where all places are taken, it or that of somebody who has more of them is dropped and counted.
+        Returns at once."""
+        dropped = self._queue.put(copy)
+        if dropped is not None:
+            self._telemetry.shadow_dropped(dropped.series)
         self._changed.set()
-        return True
+        return dropped is not copy
 
     async def _work(self) -> None:
         while True:
             copy = await self._next()
-            person = copy.party.person
-            self._under_way |= {person} - {""}
+            started = time.monotonic()
             try:
                 await self._ask(copy)
             except Exception:  # a worker outlives any single copy
                 log.exception("shadow copy for %s", copy.series.variant)
             finally:
-                self._under_way.discard(person)
+                self._queue.ended(copy, time.monotonic() - started)
                 self._changed.set()
 
     async def _next(self) -> Copy:
-        """The first copy of somebody who has none under way."""
-        while True:
-            for copy in self._waiting:
-                if copy.party.person not in self._under_way:
-                    self._waiting.remove(copy)
-                    return copy
+        while (copy := self._queue.take()) is None:
             self._changed.clear()
             await self._changed.wait()
+        return copy
+
+    def _seconds_for(self, copy: Copy) -> float:
+        """What the copy may take. It has at least what its variant would have of a user's question: it may be the
+        first about its film there, which has to be fetched and prepared."""
+        return min(self._usual_seconds, max(self._usual_seconds * FIRST_PART, PATIENCE * copy.seconds))
 
     async def _ask(self, copy: Copy) -> None:
         series, headers = copy.series, {**copy.headers, Header.ARM: Arm.SHADOW}
         started = time.monotonic()
         waiting, end = self._telemetry.evidence.copied(series), End.ABANDONED
         try:
-            reply = await self._upstream.ask(Call(series.variant, series.arm, copy.body, headers, copy.party))
+            ends = started + self._seconds_for(copy)
+            reply = await self._upstream.ask(Call(series.variant, series.arm, copy.body, headers, copy.party, ends))
             answer = reply if isinstance(reply, VariantAnswer) else None
             if isinstance(reply, VariantFailure):
                 answer_id = headers.get(Header.ANSWER_ID, "")

@@ -117,7 +117,7 @@ def assemble(settings: GatewaySettings, flags: Flags) -> Wiring:
             assigner.stable_variant,
             VideoRule(rules.callers.access(rules.videos), settings.shows_assignment, rules.limits.answer_seconds),
         ),
-        shadow=Shadow(for_copies, telemetry, rules.shadow),
+        shadow=Shadow(for_copies, telemetry, rules.shadow, rules.limits),
         feedback=Feedback(Ledger(rules.ledger, PlaceRule(callers.share_of, rules.shares.user)), telemetry),
         authenticator=Authenticator(rules.callers, callers),
         admission=Admission(callers),

@@ -1,6 +1,8 @@
 """The queue of copies alone: what overflows, what breaks, and what is counted of each."""
 
 import asyncio
+import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -10,7 +12,8 @@ from pitwall_crds.names import Arm
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.pools.upstream import Call
-from pitwall_gateway.serve.shadow import Copy, Shadow, ShadowRule
+from pitwall_gateway.serve.copies import Copy
+from pitwall_gateway.serve.shadow import Shadow, ShadowRule
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
 from pitwall_gateway.values.speaker import Party
 
@@ -98,20 +101,54 @@ async def test_a_full_queue_drops_the_newest_at_once_and_counts_it(build):
     assert track.metric("shadow_dropped_total") == 3
 
 
-async def test_a_user_has_one_worker_and_a_part_of_the_places_and_others_have_the_rest(build):
-    track, ann, bob = build(), Party("web", "ann"), Party("web", "bob")
-    track.pool.gate.clear()
-    kept = [track.shadow.offer(replace(copy(number=number), party=ann)) for number in range(30)]
-    await asyncio.sleep(0)
-    assert track.shadow.offer(replace(copy(number=99), party=bob))
-    for _ in range(5):
-        await asyncio.sleep(0)
+class StuckPool(ShadowPool):
+    """One whose answers to one caller come when they are let go, one after the other."""
 
-    assert kept.count(True) == 16
-    assert [call.body for call in track.pool.calls] == [b"0", b"99"]
-    track.pool.gate.set()
-    await track.settle(17)
-    assert {call.body for call in track.pool.calls} == {b"99", *(str(number).encode() for number in range(16))}
+    def __init__(self, stuck: str) -> None:
+        super().__init__()
+        self.stuck, self.let_go = stuck, asyncio.Semaphore(0)
+
+    async def ask(self, call: Call) -> Reply:
+        if call.party.caller == self.stuck:
+            self.calls.append(call)
+            await self.let_go.acquire()
+            return an_answer()
+        return await super().ask(call)
+
+
+async def test_eight_users_slow_copies_keep_no_other_callers_from_being_made():
+    """Once they held both workers and all places for half an hour."""
+    pool = StuckPool("web")
+    track = Track(pool)
+    track.shadow.start()
+    for number in range(96):
+        track.shadow.offer(replace(copy(number=number), party=Party("web", f"user-{number % 8}")))
+        await asyncio.sleep(0)
+    kept = [track.shadow.offer(replace(copy(), party=Party("app", f"user-{number}"))) for number in range(40)]
+    pool.let_go.release()
+    await track.settle(2 + 32)
+    await track.shadow.close()
+
+    assert kept.count(True) == 32
+    assert Counter(call.party.caller for call in pool.calls)["app"] == 32
+    assert track.metric("shadow_dropped_total") == 96 + 40 - 2 - 64
+
+
+@pytest.mark.parametrize(
+    ("took", "may_take"),
+    [
+        pytest.param(0.01, 40, id="as long as the variant has of a user's question: it may be the first there"),
+        pytest.param(15.0, 45, id="three times as long as the user waited"),
+        pytest.param(39.0, 60, id="never longer than the usual limit"),
+    ],
+)
+async def test_a_copy_has_a_small_multiple_of_the_time_of_its_users_answer(build, took, may_take):
+    track = build()
+    began = time.monotonic()
+    track.shadow.offer(replace(copy(an_answer(took)), seconds=took))
+    await track.settle(1)
+
+    assert began + may_take <= track.pool.calls[0].ends <= time.monotonic() + may_take
 
 
 async def test_no_more_copies_are_under_way_than_the_rule_allows(build):
