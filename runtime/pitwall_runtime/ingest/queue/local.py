@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from pitwall_runtime.deadline import caller_of
 from pitwall_runtime.errors import QueueAwayError, QueueFullError
 from pitwall_runtime.ingest.queue.port import DeadLetter, Delivery, IngestJob, QueueDepth
 
@@ -30,19 +31,27 @@ _PARTY: Final = "ALTER TABLE jobs ADD COLUMN party TEXT NOT NULL DEFAULT ''"
 """What a file that an earlier version made lacks."""
 
 _NEXT: Final = """
+    WITH named AS (SELECT *, substr(party, 1, instr(party || '.', '.') - 1) AS caller FROM jobs),
+        waiting AS (SELECT * FROM named WHERE visible_at <= :now),
+        taken AS (SELECT * FROM named WHERE visible_at > :now)
     UPDATE jobs SET visible_at = :until, receipt = :receipt WHERE number = (
-        SELECT jobs.number FROM jobs LEFT JOIN turns USING (party)
-        LEFT JOIN (SELECT party, count(*) AS taken FROM jobs WHERE visible_at > :now GROUP BY party) USING (party)
-        WHERE visible_at <= :now ORDER BY coalesce(taken, 0), coalesce(taken_at, 0), visible_at, number LIMIT 1
+        SELECT number FROM waiting
+        LEFT JOIN (SELECT caller, count(*) AS of_caller FROM taken GROUP BY caller) USING (caller)
+        LEFT JOIN (SELECT party, count(*) AS of_party FROM taken GROUP BY party) USING (party)
+        LEFT JOIN (SELECT party AS caller, taken_at AS callers_turn FROM turns) USING (caller)
+        LEFT JOIN (SELECT party, taken_at AS partys_turn FROM turns) USING (party)
+        ORDER BY coalesce(of_caller, 0), coalesce(callers_turn, 0), coalesce(of_party, 0), coalesce(partys_turn, 0),
+            visible_at, number LIMIT 1
     ) RETURNING body, party
 """
-"""Of the party that is worked for least, and of those that of who waited longest for a turn."""
+"""Of the caller that is worked for least, and of those that of the one who waited longest for a turn; of its parties
+the same."""
 
 
 @dataclass(slots=True)
 class LocalQueue:
-    """Jobs in turns by party, each one's in the order in which they became visible. Safe among threads and processes of
-    one machine."""
+    """Jobs in turns by caller, and by the caller's users, each one's in the order in which they became visible. Safe
+    among threads and processes of one machine."""
 
     path: Path
     visibility_seconds: float = 60.0
@@ -75,7 +84,8 @@ class LocalQueue:
             found = connection.execute(_NEXT, named).fetchone()
             if found:
                 connection.execute("DELETE FROM turns WHERE taken_at < ?", (now - _TURN_KEPT_SECONDS,))
-                connection.execute("INSERT OR REPLACE INTO turns (party, taken_at) VALUES (?, ?)", (found[1], now))
+                for name in {found[1], caller_of(found[1])}:
+                    connection.execute("INSERT OR REPLACE INTO turns (party, taken_at) VALUES (?, ?)", (name, now))
         return Delivery(IngestJob.from_json(found[0]), receipt) if found else None
 
     def extend(self, delivery: Delivery) -> None:

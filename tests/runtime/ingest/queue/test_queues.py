@@ -290,6 +290,25 @@ def test_nobody_waits_behind_all_that_another_has_sent(turning):
     assert taken(turning, 6) == ["vid_7", "vid_1", "vid_8", "vid_2", "vid_3", "vid_4"]
 
 
+def test_a_callers_hundred_users_are_one_caller_to_the_others(turning):
+    """Once another caller's video stood behind one of each."""
+    for number in range(200):
+        turning.put(job(number, f"web.user-{number % 100}"))
+    for number in (300, 301, 302):
+        turning.put(job(number, "app."))
+
+    assert taken(turning, 7) == ["vid_0", "vid_300", "vid_1", "vid_301", "vid_2", "vid_302", "vid_3"]
+
+
+def test_a_callers_users_take_turns_in_its_own(turning):
+    for number in range(3):
+        turning.put(job(number, "web.ann"))
+    turning.put(job(7, "web.bob"))
+    turning.put(job(8, "app.ann"))
+
+    assert taken(turning, 5) == ["vid_0", "vid_8", "vid_7", "vid_1", "vid_2"]
+
+
 def test_who_has_jobs_in_work_gives_way_to_who_has_none(turning):
     for number in range(4):
         turning.put(job(number, "web."))
