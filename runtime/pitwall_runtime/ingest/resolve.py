@@ -36,13 +36,15 @@ class Resolver:
     downloads: Path
     limits: DownloadLimits = field(default_factory=DownloadLimits)
     quota: Quota | None = None
+    _quota: Quota = field(init=False)
     _fetcher: Fetcher = field(init=False)
     _readers: ThreadPoolExecutor = field(init=False)
     _subtitle_places: asyncio.Semaphore = field(init=False)
     _subtitles_of: PartyPlaces = field(init=False, default_factory=PartyPlaces)
 
     def __post_init__(self) -> None:
-        self._fetcher = Fetcher(self.downloads, self.limits, self.quota)
+        self._quota = self.quota or Quota(self.downloads.parent)
+        self._fetcher = Fetcher(self.downloads, self.limits, self._quota)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ingest")
         self._subtitle_places = asyncio.Semaphore(_SUBTITLES_AT_ONCE)
 
@@ -67,13 +69,20 @@ class Resolver:
             return failed
         if remote:
             return self._fetcher.submit(url, deadline, party)
-        return self._readers.submit(opened, url, self.media_roots, self.limits.max_bytes)
+        return self._readers.submit(self._opened, opened, url, party)
 
-    def resolve(self, url: str, deadline: Deadline | None = None) -> Video:
-        """`submit` for who has nothing else to do."""
-        if self._is_remote(url):
-            return self._fetcher.fetch(url, deadline or Deadline())
-        return resolve_file(url, self.media_roots, self.limits.max_bytes)
+    def _opened(self, opened: OpenedFile, url: str, party: str) -> Video:
+        video = opened(url, self.media_roots, self.limits.max_bytes)
+        self._quota.used_by(party, video.content_hash)
+        return video
+
+    def resolve(self, url: str, deadline: Deadline | None = None, party: str = "") -> Video:
+        """`submit` for who has nothing else to do; the video counts as asked about by this party."""
+        if not self._is_remote(url):
+            return self._opened(resolve_file, url, party)
+        video = self._fetcher.fetch(url, deadline or Deadline())
+        self._quota.used_by(party, video.content_hash)
+        return video
 
     def local(self, path: Path) -> Video:
         """The video at a path that the asker typed on this machine."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import (
     BadQuestionError,
     MediaBrokenError,
@@ -18,9 +19,12 @@ from pitwall_runtime.errors import (
     MediaRefusedError,
     MediaTooLargeError,
     RefusedError,
+    StorageFullError,
 )
 from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.resolve import Resolver
+from pitwall_runtime.stores.files.eviction import CacheLimits, Quota
+from pitwall_runtime.stores.files.owners import Owners
 
 CONTENT = b"not a video, but bytes" * 1000
 
@@ -120,6 +124,30 @@ def test_a_download_is_named_by_its_content(resolver, address, server):
 def test_the_same_address_is_fetched_once(resolver, address, server):
     assert resolver.resolve(f"{address}/film.mp4") == resolver.resolve(f"{address}/film.mp4")
     assert len(server.seen) == 1
+
+
+def test_what_a_party_asks_about_is_theirs_from_a_server_and_from_a_media_root(resolver, address, tmp_path):
+    (tmp_path / "media" / "film.mp4").write_bytes(CONTENT + b"local")
+    for url in (f"{address}/film.mp4", f"file://{tmp_path}/media/film.mp4"):
+        video = resolver.submit(url, Deadline(), "web.ann").result()
+        assert Owners(tmp_path).of(video.content_hash) == "web.ann"
+        assert resolver.resolve(url, party="web.bob") == video
+        assert Owners(tmp_path).of(video.content_hash) == "web."
+
+
+def test_a_download_under_way_is_whose_it_is(server, address, tmp_path):
+    quota = Quota(tmp_path, CacheLimits(100_000))
+    limits = DownloadLimits(allowed_hosts=frozenset({f"127.0.0.1:{server.server_port}"}))
+    resolver = Resolver((), tmp_path / "downloads", limits, quota)
+    for party in ("app.bob", "lab.eve"):
+        everybodys = resolver.submit(f"{address}/film.mp4", Deadline(), party).result()
+    with quota.bringing("web.ann") as grow:
+        (tmp_path / ".part-x").write_bytes(b"x" * 20_000)
+        grow(20_000)
+        with pytest.raises(StorageFullError, match="this user's videos"):
+            resolver.submit(f"{address}/endless", Deadline(), "web.ann").result()
+
+    assert everybodys.path.exists()
 
 
 def test_a_redirect_within_bounds_is_followed(resolver, address):

@@ -184,7 +184,7 @@ def test_a_video_that_ends_every_worker_is_given_up(ingest, clip):
 def test_a_worker_that_is_stopped_gives_its_job_back(ingest, clip, monkeypatch):
     started = threading.Event()
 
-    def slow(_, deadline: Deadline):
+    def slow(_, deadline: Deadline, party: str):
         started.set()
         until(lambda: deadline.given_up)
         deadline.check()

@@ -118,7 +118,7 @@ class Fetcher:
                 await asyncio.wait([flight.task, turn], return_when=asyncio.FIRST_COMPLETED)
                 if turn.done() and not flight.task.done():
                     turn.result()
-                return await asyncio.shield(flight.task)
+                return self._used(await asyncio.shield(flight.task), party)
         except TimeoutError:
             raise MediaOriginError(
                 f"{shown(url)} was not fetched within the question's {deadline.seconds:g} s; "
@@ -131,6 +131,10 @@ class Fetcher:
             if not flight.waiting and not flight.task.done():
                 self._flights.pop(url, None)
                 flight.task.cancel()
+
+    def _used(self, video: Video, party: str) -> Video:
+        self._quota.used_by(party, video.content_hash)
+        return video
 
     async def _let_begin(self, flight: Flight, party: str) -> None:
         """Begin it on places of this party's: nobody waits behind the slow downloads of another who named the same
@@ -221,10 +225,11 @@ class Fetcher:
                 ) from None
 
     async def _fetched(self, url: str, known: KnownAddress | None, party: str) -> Video:
-        address_of = partial(self._names.address, party=party)
-        folder = DownloadFolder(self.folder, self._quota.grow)
+        address_of, validators = partial(self._names.address, party=party), known.validators if known else {}
         try:
-            fetched = await download(url, folder, self.limits, known.validators if known else {}, address_of)
+            with self._quota.bringing(party) as grow:
+                folder = DownloadFolder(self.folder, grow)
+                fetched = await download(url, folder, self.limits, validators, address_of)
         except OSError as error:
             if not await asyncio.to_thread(self._quota.make_room, error):
                 raise

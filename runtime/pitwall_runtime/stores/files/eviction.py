@@ -1,4 +1,5 @@
-"""Keeps the cache folder below its quota: what was used longest ago goes first, what is in use never.
+"""Keeps the cache folder below its quota: what was used longest ago goes first, of users and callers who hold more than
+their part before others', and what is in use never.
 
 A cache entry is one video's pool, one video's embeddings under one encoder, or one download. Each has a lease, a file
 whose lock its users share and whose modification time says when it was last used. Small entries, a file for a question
@@ -11,14 +12,16 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from pitwall_runtime.errors import StorageFullError
+from pitwall_runtime.stores.files.abandoned import delete_abandoned
 from pitwall_runtime.stores.files.lock import unused
+from pitwall_runtime.stores.files.owners import BOUNDS, Draft, Holdings, Owners
 
 LEASE: Final = ".lease"
 """The lease's name in an entry that is a folder."""
@@ -28,14 +31,9 @@ _LOW_WATER: Final = 0.9
 """Eviction goes on down to this share of the quota, so that not every write has to evict."""
 
 _STEP_BYTES: Final = 64 << 20
-_ABANDONED_SECONDS: Final = 3600.0
-"""Drafts of dead processes, and locks that nobody holds, are deleted after this time."""
-
 _SMALL_PART: Final = 1 / 100
 _SMALL_BYTES: Final = 64 << 20
 """What all entries of a small kind may take: this part of the quota, and no more than this."""
-
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class EntryKind(StrEnum):
@@ -121,32 +119,53 @@ class CacheLimits:
 
 @dataclass(slots=True)
 class Quota:
-    """The limits of one cache folder. Writers announce what they write; several processes may share the folder."""
+    """The limits of a cache folder. Writers announce what they write; several processes may share the folder."""
 
     root: Path
     limits: CacheLimits = field(default_factory=CacheLimits)
     told: Callable[[EntryKind], None] = lambda _: None
     """Hears what kind of entry was evicted."""
-    _announced: int = 0
+    _others: Draft = field(default_factory=lambda: Draft(""))
+    """What is written and is nobody's in particular."""
     _counted: Mapping[EntryKind, int] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _sweeping: threading.Lock = field(default_factory=threading.Lock)
+    _drafts: list[Draft] = field(default_factory=list)
+    _owners: Owners = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._owners = Owners(self.root)
+
+    def used_by(self, party: str, video_hash: str) -> None:
+        """This party asks about the video: what is cached of it is theirs, as long as nobody else does."""
+        self._owners.note(video_hash, party)
+
+    @contextmanager
+    def bringing(self, party: str) -> Iterator[Callable[[int], None]]:
+        """`grow` for what this party brings, which counts as its own while it comes."""
+        draft = Draft(party)
+        self._drafts.append(draft)
+        try:
+            yield lambda count: self._grow(count, draft)
+        finally:
+            self._drafts.remove(draft)
 
     def grow(self, count: int) -> None:
         """`count` more bytes are about to be written. Raises StorageFullError if they cannot find room."""
+        self._grow(count, self._others)
+
+    def _grow(self, count: int, draft: Draft) -> None:
         if not self.limits.max_bytes:
             return
         with self._guard:
-            self._announced += count
-            if self._announced < min(_STEP_BYTES, self.limits.max_bytes // 100):
+            draft.bytes += count
+            draft.announced += count
+            if draft.announced < min(_STEP_BYTES, self.limits.max_bytes // 100):
                 return
-            ahead, self._announced = self._announced, 0
-        used = self.sweep(ahead)
+            ahead, draft.announced = draft.announced, 0
+        used = self.sweep(ahead, draft=draft)
         if used + ahead > self.limits.max_bytes:
-            raise StorageFullError(
-                f"the cache has no room: {used} bytes are in use, and its limit is {self.limits.max_bytes}; "
-                "ask again later, or have the operator enlarge it"
-            )
+            raise draft.no_room(used, self.limits.max_bytes)
 
     def bytes_of(self, kind: EntryKind) -> int:
         """What entries of a kind took when they were last counted."""
@@ -154,14 +173,15 @@ class Quota:
 
     def make_room(self, error: OSError) -> bool:
         """Whether an error says that the disk is full; then room was made, as far as possible, for another try."""
-        if error.errno not in _FULL:
+        if not is_full(error):
             return False
         used = disk_bytes(self.root)
-        self._evict(sorted(_of_videos(entries(self.root)), key=_age), used, used * _LOW_WATER)
+        self._evict_in_turn(sorted(_of_videos(entries(self.root)), key=_age), used, used * _LOW_WATER, used)
         return True
 
-    def sweep(self, ahead: int = 0, *, now: float | None = None) -> int:
-        """Delete what is too old, and as much of the rest as is too much; the bytes that remain in use."""
+    def sweep(self, ahead: int = 0, *, now: float | None = None, draft: Draft | None = None) -> int:
+        """Delete what is too old, and as much of the rest as is too much; the bytes that remain in use. `draft` is what
+        there must be room for."""
         now = time.time() if now is None else now
         with self._sweeping:
             delete_abandoned(self.root, now)
@@ -175,8 +195,27 @@ class Quota:
                 self._trim_small(found)
             used = disk_bytes(self.root)
             if self.limits.max_bytes and used + ahead > self.limits.max_bytes:
-                used = self._evict(_of_videos(found), used, self.limits.max_bytes * _LOW_WATER - ahead)
+                goal, of_videos = self.limits.max_bytes * _LOW_WATER - ahead, list(_of_videos(found))
+                used = self._evict_in_turn(of_videos, used, goal, self.limits.max_bytes, draft)
+            self._owners.keep((entry.video_hash for entry in found), now)
             return used
+
+    def _evict_in_turn(
+        self, oldest_first: list[CacheEntry], used: int, goal: float, whole: int, draft: Draft | None = None
+    ) -> int:
+        """Of users who hold more than their part first, of whoever has most; then of such callers, then of all. Of all
+        not for a draft of one who still holds too much, and more than the draft."""
+        for bound in BOUNDS:
+            coming = ((other.party, other.bytes) for other in self._drafts)
+            cached = ((self._owners.of(entry.video_hash), entry.bytes) for entry in oldest_first)
+            holdings = Holdings(bound, whole, chain(coming, cached))
+            owned = [(self._owners.of(entry.video_hash), entry) for entry in oldest_first]
+            used = self._evict(holdings.of_who_has_most(owned), used, goal, holdings)
+            if draft and used > goal and holdings.is_over(draft.party, draft.bytes):
+                draft.held_up = bound.kind
+                return used
+            oldest_first = [entry for entry in oldest_first if entry.path.exists()]
+        return self._evict(oldest_first, used, goal)
 
     def _trim_small(self, oldest_first: list[CacheEntry]) -> None:
         most = min(self.limits.max_bytes * _SMALL_PART, _SMALL_BYTES)
@@ -185,12 +224,16 @@ class Quota:
                 mine = (entry for entry in oldest_first if entry.kind is kind)
                 self._evict(mine, self.bytes_of(kind), most * _LOW_WATER)
 
-    def _evict(self, oldest_first: Iterable[CacheEntry], used: int, goal: float) -> int:
+    def _evict(
+        self, oldest_first: Iterable[CacheEntry], used: int, goal: float, holdings: Holdings | None = None
+    ) -> int:
         for entry in oldest_first:
             if used <= goal:
                 break
             if self._try_to_evict(entry):
                 used -= entry.bytes
+                if holdings:
+                    holdings.add(self._owners.of(entry.video_hash), -entry.bytes)
         return used
 
     def _try_to_evict(self, entry: CacheEntry) -> bool:
@@ -243,34 +286,6 @@ def disk_bytes(path: Path) -> int:
     return total
 
 
-def delete_abandoned(root: Path, now: float) -> None:
-    """Delete what dead processes left: drafts, half downloads, half evictions, and locks that nobody holds."""
-    for parent, folders, files in os.walk(root):
-        for name in (*folders, *files):
-            if name.startswith((".draft-", ".part-", ".evicted-")):
-                with suppress(OSError):
-                    _delete_if_old(Path(parent, name), now)
-    for path in _below(root / "locks", 1):
-        with suppress(OSError):
-            if now - path.stat().st_mtime > _ABANDONED_SECONDS:
-                _unlink_unused(path)
-
-
-def _delete_if_old(path: Path, now: float) -> None:
-    if now - path.stat().st_mtime > _ABANDONED_SECONDS and not _written_lately(path, now):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _unlink_unused(lock: Path) -> None:
-    with unused(lock) as alone:
-        if alone:
-            lock.unlink()
-
-
-def _written_lately(path: Path, now: float) -> bool:
-    return path.is_dir() and any(now - file.stat().st_mtime <= _ABANDONED_SECONDS for file in path.rglob("*"))
-
-
 def _used_at(path: Path) -> float:
     lease = path / LEASE if path.is_dir() else path
     return (lease if lease.exists() else path).stat().st_mtime
@@ -282,4 +297,4 @@ def _age(entry: CacheEntry) -> float:
 
 def is_full(error: OSError) -> bool:
     """Whether an error says that the disk, or one's share of it, is full."""
-    return error.errno in _FULL
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
