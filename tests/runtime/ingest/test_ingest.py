@@ -141,13 +141,36 @@ def test_a_download_under_way_is_whose_it_is(server, address, tmp_path):
     resolver = Resolver((), tmp_path / "downloads", limits, quota)
     for party in ("app.bob", "lab.eve"):
         everybodys = resolver.submit(f"{address}/film.mp4", Deadline(), party).result()
-    with quota.bringing("web.ann") as grow:
+    with quota.bringing("web.ann") as draft:
         (tmp_path / ".part-x").write_bytes(b"x" * 20_000)
-        grow(20_000)
+        quota.grow(20_000, draft)
         with pytest.raises(StorageFullError, match="this user's videos"):
             resolver.submit(f"{address}/endless", Deadline(), "web.ann").result()
 
     assert everybodys.path.exists()
+
+
+class HaltingQuota(Quota):
+    """One whose sweeps end when they are let go."""
+
+    begun, let_go = threading.Event(), threading.Event()
+
+    def sweep(self, ahead=0, *, now=None, draft=None):
+        self.begun.set()
+        assert self.let_go.wait(60)
+        return 0
+
+
+def test_a_sweep_for_one_download_holds_up_no_other_video(server, address, tmp_path):
+    quota = HaltingQuota(tmp_path, CacheLimits(100_000))
+    limits = DownloadLimits(allowed_hosts=frozenset({f"127.0.0.1:{server.server_port}"}))
+    resolver = Resolver((), tmp_path / "downloads", limits, quota)
+    Resolver((), tmp_path / "downloads", limits).resolve(f"{address}/film.mp4")
+    waiting = resolver.submit(f"{address}/endless", Deadline(), "web.ann")
+    assert quota.begun.wait(60)
+    assert resolver.submit(f"{address}/film.mp4", Deadline(), "web.bob").result(60).path.exists()
+    waiting.cancel()
+    quota.let_go.set()
 
 
 def test_a_redirect_within_bounds_is_followed(resolver, address):

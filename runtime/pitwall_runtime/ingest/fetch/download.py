@@ -71,12 +71,16 @@ class Fetched:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+Grow = Callable[[int], Awaitable[None]]
+"""Hears of more bytes before they are written."""
+
+
 @dataclass(frozen=True, slots=True)
 class DownloadFolder:
-    """Where downloads lie, and what is called before more is written; it raises StorageFullError if that may not be."""
+    """Where downloads lie, and what is awaited before more is written: StorageFullError if that may not be."""
 
     path: Path
-    grow: Callable[[int], None]
+    grow: Grow
 
 
 async def download(
@@ -155,15 +159,13 @@ async def _taken(response: httpx.Response, url: str, folder: DownloadFolder, lim
     return Fetched(Video(digest, path), _validators(response.headers))
 
 
-async def _saved(
-    response: httpx.Response, draft: IO[bytes], grow: Callable[[int], None], limits: DownloadLimits
-) -> str:
+async def _saved(response: httpx.Response, draft: IO[bytes], grow: Grow, limits: DownloadLimits) -> str:
     """Write the body; what is no video by its first bytes is not read to its end."""
     digest, size, head = hashlib.sha256(), 0, b""
     async for piece in response.aiter_raw():
         size += len(piece)
         _check_size(size, limits)
-        grow(len(piece))
+        await grow(len(piece))
         digest.update(piece)
         draft.write(piece)
         if len(head) < HEAD_BYTES:

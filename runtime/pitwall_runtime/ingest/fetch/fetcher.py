@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,6 +27,7 @@ from pitwall_runtime.ingest.fetch.parties import PartyPlaces
 from pitwall_runtime.media import Video
 from pitwall_runtime.stores.files.eviction import EntryKind, Quota
 from pitwall_runtime.stores.files.lock import held
+from pitwall_runtime.stores.files.owners import Draft
 
 
 @dataclass(slots=True)
@@ -58,6 +59,7 @@ class Fetcher:
         self._host_places = PartyPlaces()
         self._places = asyncio.Semaphore(limits.at_once)
         self._names = NameLookups(limits.allowed_hosts)
+        self._sweeper = ThreadPoolExecutor(1, thread_name_prefix="room")
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -227,8 +229,8 @@ class Fetcher:
     async def _fetched(self, url: str, known: KnownAddress | None, party: str) -> Video:
         address_of, validators = partial(self._names.address, party=party), known.validators if known else {}
         try:
-            with self._quota.bringing(party) as grow:
-                folder = DownloadFolder(self.folder, grow)
+            with self._quota.bringing(party) as draft:
+                folder = DownloadFolder(self.folder, partial(self._grow, draft))
                 fetched = await download(url, folder, self.limits, validators, address_of)
         except OSError as error:
             if not await asyncio.to_thread(self._quota.make_room, error):
@@ -241,6 +243,12 @@ class Fetcher:
             return self._stored(known)
         self._book.note(url, fetched.video.content_hash, fetched.headers)
         return fetched.video
+
+    async def _grow(self, draft: Draft, count: int) -> None:
+        """A sweep looks at every file of the cache: here everybody's remote videos would wait for it."""
+        if ahead := self._quota.announced(count, draft):
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._sweeper, self._quota.find_room, ahead, draft)
 
     def _known(self, url: str) -> KnownAddress | None:
         """What is known of the address, if its video is still there."""

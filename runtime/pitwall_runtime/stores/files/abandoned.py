@@ -1,7 +1,8 @@
-"""Deletes from a cache folder what processes left there that died, or are done."""
+"""Finds what lies in a cache folder while others change it, and deletes what processes left there that died."""
 
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,19 @@ _ABANDONED_SECONDS: Final = 3600.0
 """Drafts of dead processes, and locks that nobody holds, are deleted after this time."""
 
 
+def below(folder: Path, depth: int) -> Iterator[Path]:
+    """What lies so many folders down and is not hidden. Unlike `Path.glob`, it bears folders that vanish meanwhile."""
+    try:
+        names = [name for name in os.listdir(folder) if not name.startswith(".")]
+    except OSError:
+        return
+    for name in names:
+        if depth == 1:
+            yield folder / name
+        else:
+            yield from below(folder / name, depth - 1)
+
+
 def delete_abandoned(root: Path, now: float) -> None:
     """Delete what dead processes left: drafts, half downloads, half evictions, and locks that nobody holds."""
     for parent, folders, files in os.walk(root):
@@ -19,7 +33,7 @@ def delete_abandoned(root: Path, now: float) -> None:
             if name.startswith((".draft-", ".part-", ".evicted-")):
                 with suppress(OSError):
                     _delete_if_old(Path(parent, name), now)
-    for path in (root / "locks").glob("[!.]*"):
+    for path in below(root / "locks", 1):
         with suppress(OSError):
             if now - path.stat().st_mtime > _ABANDONED_SECONDS:
                 _unlink_unused(path)

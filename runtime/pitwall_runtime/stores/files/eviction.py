@@ -7,6 +7,7 @@ or an address, have a small part of the quota to themselves: whoever invents the
 """
 
 import errno
+import math
 import os
 import shutil
 import threading
@@ -19,7 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from pitwall_runtime.stores.files.abandoned import delete_abandoned
+from pitwall_runtime.stores.files.abandoned import below, delete_abandoned
 from pitwall_runtime.stores.files.lock import unused
 from pitwall_runtime.stores.files.owners import BOUNDS, Draft, Holdings, Owners
 
@@ -125,6 +126,8 @@ class Quota:
     limits: CacheLimits = field(default_factory=CacheLimits)
     told: Callable[[EntryKind], None] = lambda _: None
     """Hears what kind of entry was evicted."""
+    _used: float = math.inf
+    """At the last sweep, and what was announced since; nothing is known before the first."""
     _others: Draft = field(default_factory=lambda: Draft(""))
     """What is written and is nobody's in particular."""
     _counted: Mapping[EntryKind, int] = field(default_factory=dict)
@@ -141,29 +144,37 @@ class Quota:
         self._owners.note(video_hash, party)
 
     @contextmanager
-    def bringing(self, party: str) -> Iterator[Callable[[int], None]]:
-        """`grow` for what this party brings, which counts as its own while it comes."""
+    def bringing(self, party: str) -> Iterator[Draft]:
+        """What this party brings, which counts as its own while it comes."""
         draft = Draft(party)
         self._drafts.append(draft)
         try:
-            yield lambda count: self._grow(count, draft)
+            yield draft
         finally:
             self._drafts.remove(draft)
 
-    def grow(self, count: int) -> None:
+    def grow(self, count: int, draft: Draft | None = None) -> None:
         """`count` more bytes are about to be written. Raises StorageFullError if they cannot find room."""
-        self._grow(count, self._others)
+        if ahead := self.announced(count, draft or self._others):
+            self.find_room(ahead, draft or self._others)
 
-    def _grow(self, count: int, draft: Draft) -> None:
-        if not self.limits.max_bytes:
-            return
+    def announced(self, count: int, draft: Draft) -> int:
+        """`count` more bytes are about to be written; for how many room must be looked for now. Takes no time."""
         with self._guard:
             draft.bytes += count
             draft.announced += count
-            if draft.announced < min(_STEP_BYTES, self.limits.max_bytes // 100):
-                return
+            if not self.limits.max_bytes or draft.announced < min(_STEP_BYTES, self.limits.max_bytes // 100):
+                return 0
             ahead, draft.announced = draft.announced, 0
+            self._used += ahead
+            # Of small files the disk takes more than is announced.
+            return ahead if draft is self._others or self._used > self.limits.max_bytes else 0
+
+    def find_room(self, ahead: int, draft: Draft) -> None:
+        """Sweep for what is about to be written. Raises StorageFullError if there is no room."""
+        draft.held_up = ""
         used = self.sweep(ahead, draft=draft)
+        self._used += ahead
         if used + ahead > self.limits.max_bytes:
             raise draft.no_room(used, self.limits.max_bytes)
 
@@ -184,7 +195,8 @@ class Quota:
         there must be room for."""
         now = time.time() if now is None else now
         with self._sweeping:
-            delete_abandoned(self.root, now)
+            if draft is None:
+                delete_abandoned(self.root, now)
             found = sorted(entries(self.root), key=_age)
             self._counted = {kind: sum(entry.bytes for entry in found if entry.kind is kind) for kind in EntryKind}
             if self.limits.ttl_seconds:
@@ -198,6 +210,7 @@ class Quota:
                 goal, of_videos = self.limits.max_bytes * _LOW_WATER - ahead, list(_of_videos(found))
                 used = self._evict_in_turn(of_videos, used, goal, self.limits.max_bytes, draft)
             self._owners.keep((entry.video_hash for entry in found), now)
+            self._used = used
             return used
 
     def _evict_in_turn(
@@ -250,7 +263,7 @@ class Quota:
 def entries(root: Path) -> Iterator[CacheEntry]:
     """Every entry of a cache folder, in no order; one that is deleted meanwhile is passed over."""
     for kind, depth in _DEPTH.items():
-        for path in _below(kind.folder(root), depth):
+        for path in below(kind.folder(root), depth):
             if path.is_dir() is not kind.is_file:
                 with suppress(OSError):
                     video_hash = "" if kind.is_small else path.relative_to(root / kind).parts[0]
@@ -259,19 +272,6 @@ def entries(root: Path) -> Iterator[CacheEntry]:
 
 def _of_videos(found: Iterable[CacheEntry]) -> Iterator[CacheEntry]:
     return (entry for entry in found if not entry.kind.is_small)
-
-
-def _below(folder: Path, depth: int) -> Iterator[Path]:
-    """What lies so many folders down and is not hidden. Unlike `Path.glob`, it bears folders that vanish meanwhile."""
-    try:
-        names = [name for name in os.listdir(folder) if not name.startswith(".")]
-    except OSError:
-        return
-    for name in names:
-        if depth == 1:
-            yield folder / name
-        else:
-            yield from _below(folder / name, depth - 1)
 
 
 def disk_bytes(path: Path) -> int:

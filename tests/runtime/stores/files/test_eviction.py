@@ -169,6 +169,18 @@ def test_a_writer_makes_room_and_is_refused_where_there_is_none(tmp_path):
     assert left(tmp_path) == []
 
 
+def test_nothing_is_looked_at_while_there_is_room_by_what_was_announced(tmp_path):
+    """A sweep for each hundredth once took a busy runtime's time."""
+    make(tmp_path, 1)
+    quota = Quota(tmp_path, CacheLimits(10 * ENTRY_BYTES))
+    with quota.bringing("web.ann") as draft:
+        assert quota.announced(ENTRY_BYTES, draft) == ENTRY_BYTES, "nothing is known before the first sweep"
+        quota.find_room(ENTRY_BYTES, draft)
+        asked = [quota.announced(ENTRY_BYTES, draft) for _ in range(8)]
+
+    assert asked == [0] * 7 + [ENTRY_BYTES]
+
+
 @pytest.mark.parametrize(("number", "full"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EACCES, False)])
 def test_only_a_full_disk_makes_room(tmp_path, number, full):
     for entry in range(4):

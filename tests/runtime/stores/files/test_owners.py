@@ -21,10 +21,10 @@ def bring(quota, party, number, age=0.0, pieces=1):
     """A film of this party's, downloaded in so many pieces and last used so long ago."""
     folder, name = quota.root / EntryKind.DOWNLOADS, f"{number:064x}"
     folder.mkdir(parents=True, exist_ok=True)
-    with quota.bringing(party) as grow, (folder / f".part-{number}").open("wb") as file:
+    with quota.bringing(party) as draft, (folder / f".part-{number}").open("wb") as file:
         try:
             for _ in range(pieces):
-                grow(SIZE)
+                quota.grow(SIZE, draft)
                 file.write(os.urandom(SIZE))
                 file.flush()
         except StorageFullError:
@@ -102,7 +102,7 @@ def test_one_film_that_is_larger_than_a_users_part_has_room_and_the_next_has_its
 def test_a_second_large_film_at_the_same_time_is_refused_and_evicts_nothing_of_others(quota):
     bring_of_others(quota, 30)
     with quota.bringing(ANN) as first, (quota.root / ".part-first").open("wb") as file:
-        first(6 * SIZE)
+        quota.grow(6 * SIZE, first)
         file.write(os.urandom(6 * SIZE))
         file.flush()
         with pytest.raises(StorageFullError, match=r"this user's videos take their part of it; ask again when"):
