@@ -149,8 +149,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._around = self._head = self._hosts = 0
         self._has_headers = False
         self._arriving.stop()
-        if not self._refused:
-            super().on_message_complete()
+        if self._refused:
+            return
+        super().on_message_complete()
+        if self.cycle is None or self.cycle.response_complete:  # answered before it was whole: nothing else has a time
+            self._arriving.start(self.limits.header_seconds)
 
     def pause_writing(self) -> None:
         """Something waits for the client to read on."""

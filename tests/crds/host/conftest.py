@@ -18,9 +18,10 @@ ANSWERS = {"/large": b"x" * 50_000_000, "/some": b"x" * 6_000_000, "/page": b"x"
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Reads the body and tells its length; /large sends far more than a socket holds, /headers tells their names."""
+    """Reads the body and tells its length; /large sends far more than a socket holds, /headers tells their names, /early
+    does not wait for the body."""
     size = 0
-    while (message := await receive())["type"] == "http.request":
+    while scope["path"] != "/early" and (message := await receive())["type"] == "http.request":
         size += len(message["body"])
         if not message.get("more_body"):
             break

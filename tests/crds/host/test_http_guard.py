@@ -78,6 +78,7 @@ async def test_large_headers_within_the_limit_and_a_body_in_tiny_chunks_are_serv
         pytest.param(GET, id="half a header"),
         pytest.param(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab", id="half a body"),
         pytest.param(GET + b"\r\n" + GET, id="half of a second request"),
+        pytest.param(b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab", id="half of an answered body"),
         pytest.param(GET + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + GET, id="half a request after an upgrade"),
     ],
 )
@@ -85,6 +86,17 @@ async def test_who_sends_too_slowly_is_hung_up_on(serve, sent):
     client = await (await serve(QUICK)).client()
     await client.send(sent)
 
+    await client.rest()  # ends, where the server's patience does
+
+
+@pytest.mark.parametrize("more", [b"", GET], ids=["nothing", "half a second request"])
+async def test_who_sends_the_rest_of_what_was_answered_already_and_then_too_little_is_hung_up_on(serve, more):
+    client = await (await serve(QUICK)).client()
+    await client.send(b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
+    answer = await client.reader.readuntil(b"\r\n\r\n0")
+    await client.send(b"cde" + more)
+
+    assert answer.startswith(b"HTTP/1.1 200")
     await client.rest()  # ends, where the server's patience does
 
 
