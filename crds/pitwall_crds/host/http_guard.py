@@ -1,16 +1,17 @@
 """Bounds what one HTTP connection, one peer and all together may take of a server: bytes of headers, time, connections.
 
 uvicorn's fast parser has no such bounds: it would collect headers of any size, wait for them for ever, and accept
-connections until the process has no file left to open.
+connections until the process has no file left to open. Who makes way where all places are taken is http_places' matter.
 """
 
 import asyncio
 import resource
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from pitwall_crds.host.http_places import VOUCH, Place, Places, peer_of
 from pitwall_crds.host.http_timers import ReaderWatch, Timer
 
 FILES: Final = 65_536
@@ -34,7 +35,7 @@ class ConnectionLimits:
         header_seconds: from the connection, or the request's first byte, to the end of its headers.
         body_seconds: from there to the end of the body.
         reading_seconds: how long a client may take nothing of an answer that waits for it.
-        per_peer: connections of one address.
+        per_peer: connections of one address, or of IPv6 one /64.
         total: connections of all.
     """
 
@@ -55,17 +56,18 @@ def connections_allowed(wanted: int) -> int:
     return min(wanted, max(16, aim - SPARE_FILES))
 
 
-def _peer(connection: object) -> str:
-    """The address of the other side; empty for one that has none."""
-    client: tuple[str, int] | None = getattr(connection, "client", None)
-    return client[0] if client else ""
-
-
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's fast parser within limits. Make a class with other `limits` for another server."""
+    """uvicorn's fast parser within limits. Make a class with `limits` for each server: its places are the class's."""
 
     limits = ConnectionLimits()
+    places = Places(limits.total, limits.per_peer)
+    place: Place | None = None
+    """Of a connection that had one before it was this protocol's."""
     wire: asyncio.Transport | None = None
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        cls.places = Places(cls.limits.total, cls.limits.per_peer)
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -77,21 +79,31 @@ class GuardedProtocol(HttpToolsProtocol):
         """Take the connection, or turn it away."""
         super().connection_made(transport)
         self._leaving.start()
-        if self.is_crowded(self):
-            self._refuse(503, "too many connections", "retry-after: 1")
+        if self.place:
+            self.place.let_go = self.let_go
         else:
-            self._arriving.start(self.limits.header_seconds)
+            self.place = Place(peer_of(self.client[0] if self.client else ""), self.let_go)
+            if not self.places.take(self.place):
+                self._refuse_place()
+                return
+        self._arriving.start(self.limits.header_seconds)
 
-    def is_crowded(self, connection: object) -> bool:
-        """Whether with this connection, which is counted already, its peer or all have more than they may."""
-        peer = _peer(connection)
-        same = sum(1 for other in self.connections if _peer(other) == peer)
-        return len(self.connections) > self.limits.total or bool(peer and same > self.limits.per_peer)
+    def let_go(self) -> None:
+        """Make way for another connection."""
+        if self.wire or self.transport.get_write_buffer_size():
+            self.transport.abort()  # a client that takes nothing would hold its file until its time is over
+        elif self._arriving.runs:
+            self._refuse_place()
+        else:
+            self._refused = True
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
         self._arriving.stop()
         self._leaving.stop()
+        if self.place:
+            self.places.leave(self.place)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -108,6 +120,11 @@ class GuardedProtocol(HttpToolsProtocol):
     def parse(self, data: bytes) -> None:
         """Hand data to the parser."""
         super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """A request; its application may say that its credentials are good."""
+        super().on_message_begin()
+        self.scope["extensions"] = cast(Any, {VOUCH: self._vouch})
 
     def on_url(self, url: bytes) -> None:
         """A part of the address."""
@@ -154,16 +171,39 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         if self.cycle is None or self.cycle.response_complete:  # answered before it was whole: nothing else has a time
             self._arriving.start(self.limits.header_seconds)
+        self._note_whose_turn()
+
+    def on_response_complete(self) -> None:
+        """The client has its answer, or will when it reads on."""
+        super().on_response_complete()
+        self._note_whose_turn()
 
     def pause_writing(self) -> None:
         """Something waits for the client to read on."""
         self._leaving.moved()
         super().pause_writing()
+        self._note_whose_turn()
 
     def resume_writing(self) -> None:
         """It has read on."""
         self._leaving.moved()
         super().resume_writing()
+        self._note_whose_turn()
+
+    def _note_whose_turn(self) -> None:
+        """It is ours as long as a whole request waits for its answer, and the client reads."""
+        if self.place is None:
+            return
+        cycle = self.cycle
+        is_ours = cycle and not (cycle.more_body or cycle.response_complete or self.flow.write_paused)
+        (self.places.works if is_ours else self.places.waits)(self.place)
+
+    def _vouch(self, caller: str) -> None:
+        if self.place:
+            self.places.vouch(self.place, caller)
+
+    def _refuse_place(self) -> None:
+        self._refuse(503, "too many connections", "retry-after: 1")
 
     def _refuse_headers(self) -> None:
         self._refuse(431, f"the headers have more than {self.limits.header_bytes} bytes")

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 from uvicorn.protocols.utils import get_remote_addr
 
 from pitwall_crds.host.http_guard import GuardedProtocol
+from pitwall_crds.host.http_places import Place, peer_of
 
 RENEWAL_SECONDS: Final = 30.0
 SHUTDOWN_SECONDS: Final = 86_400.0
@@ -46,8 +47,8 @@ def _renewed(context: ssl.SSLContext, certificate: Path, private_key: Path, know
 
 
 class GreetsWithTls(asyncio.Protocol):
-    """A connection until its handshake is done; then it is the guarded protocol's. Made for uvicorn, in whose set of
-    connections it stands meanwhile, so that all are counted alike."""
+    """A connection until its handshake is done; then it is the guarded protocol's, with the place that it has. Made for
+    uvicorn, in whose set of connections it stands meanwhile."""
 
     context: ssl.SSLContext
     guarded: type[GuardedProtocol] = GuardedProtocol
@@ -56,18 +57,18 @@ class GreetsWithTls(asyncio.Protocol):
         self._inner = self.guarded(*arguments, **named)
         self._early = bytearray()
         self._greeting: asyncio.Task[None] | None = None
-        self.client: tuple[str, int] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or hang up: whoever has not greeted cannot be told why."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.pause_reading()
-        self.client = get_remote_addr(self._transport)
+        client = get_remote_addr(self._transport)
+        self._place = Place(peer_of(client[0] if client else ""), self._transport.abort)
         self._inner.connections.add(cast(Any, self))
-        if self._inner.is_crowded(self):
-            self._transport.abort()
-        else:
+        if self.guarded.places.take(self._place):
             self._greeting = asyncio.create_task(self._greet())
+        else:
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """What came with the handshake's last part waits for it."""
@@ -76,6 +77,7 @@ class GreetsWithTls(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 – asyncio's name
         """It is over before it began."""
         self._leave()
+        self.guarded.places.leave(self._place)
 
     def shutdown(self) -> None:
         """The server ends."""
@@ -91,11 +93,12 @@ class GreetsWithTls(asyncio.Protocol):
                 server_side=True, ssl_handshake_timeout=limit, ssl_shutdown_timeout=SHUTDOWN_SECONDS,
             )  # fmt: skip
         self._leave()
-        if secure is None or secure.is_closing():
+        if secure is None or secure.is_closing() or not self._place.is_held:
+            self.guarded.places.leave(self._place)
             self._transport.abort()
             return
         secure.set_protocol(self._inner)
-        self._inner.wire = self._transport
+        self._inner.wire, self._inner.place = self._transport, self._place
         self._inner.connection_made(secure)
         if self._early:
             self._inner.data_received(bytes(self._early))

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import Lifespan
 
+from pitwall_crds.host.http_places import vouch
 from pitwall_crds.host.logs import fields
 from pitwall_crds.host.printable import printable
 from pitwall_crds.names import Header, TrialKind
@@ -110,6 +111,7 @@ def _add_questions(app: FastAPI, wiring: Wiring) -> None:
 async def _admitted(wiring: Wiring, request: Request) -> Speaker:
     """Who asks, before anything of a body is read; raises RequestRefusedError."""
     speaker = await wiring.authenticator.speaker(request.headers)
+    vouch(request.scope, speaker.caller)
     wiring.admission.request(speaker)
     return speaker
 

@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 
 from pitwall_crds.host.http_guard import ConnectionLimits
+from pitwall_crds.host.http_places import vouch
 from pitwall_crds.host.http_server import GracefulServer
 from pitwall_crds.host.http_upgrade import IgnoresUpgrades
 from pitwall_crds.host.sockets import listen
@@ -18,19 +19,33 @@ ANSWERS = {"/large": b"x" * 50_000_000, "/some": b"x" * 6_000_000, "/page": b"x"
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Reads the body and tells its length; /large sends far more than a socket holds, /headers tells their names, /early
-    does not wait for the body."""
-    size = 0
-    while scope["path"] != "/early" and (message := await receive())["type"] == "http.request":
+    """Reads the body and tells its length. Whoever sends credentials is believed.
+
+    /large sends far more than a socket holds, /headers tells their names, /early does not wait for the body and
+    /never does not answer.
+    """
+    vouch_for(scope)
+    size, waits = 0, scope["path"] != "/early"
+    while waits and (message := await receive())["type"] == "http.request":
         size += len(message["body"])
         if not message.get("more_body"):
             break
+    if scope["path"] == "/never":
+        await receive()  # until the connection is over
+        return
     body = ANSWERS.get(scope["path"], str(size).encode())
     if scope["path"] == "/headers":
         body = b" ".join(sorted(name for name, _ in scope["headers"]))
     head = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     await send({"type": "http.response.body", "body": body})
+
+
+def vouch_for(scope: Any) -> None:
+    """Takes the caller's name for its credentials."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            vouch(scope, value.decode())
 
 
 @dataclass
@@ -63,14 +78,14 @@ class AttackedServer:
     server: GracefulServer
     stack: contextlib.AsyncExitStack
 
-    async def client(self) -> RawClient:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+    async def client(self, address: str = "127.0.0.1") -> RawClient:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0))
         self.stack.callback(writer.close)
         return RawClient(reader, writer)
 
-    async def still_serves(self) -> bool:
+    async def still_serves(self, address: str = "127.0.0.1") -> bool:
         """Whether others are answered, whatever one client did."""
-        client = await self.client()
+        client = await self.client(address)
         await client.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         return (await client.rest()).startswith(b"HTTP/1.1 200")
 

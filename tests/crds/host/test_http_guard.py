@@ -201,22 +201,6 @@ async def test_of_many_idle_connections_of_one_peer_only_so_many_stay_and_none_f
     assert await site.still_serves()
 
 
-async def test_a_connection_more_than_all_is_turned_away(serve):
-    site = await serve(replace(PATIENT, total=5))
-    kept = [await site.client() for _ in range(5)]
-    async with asyncio.timeout(30):
-        while len(site.server.server_state.connections) < 5:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    sixth = await site.client()
-
-    assert (await sixth.rest()).startswith(b"HTTP/1.1 503")
-    kept[0].writer.close()
-    async with asyncio.timeout(30):
-        while len(site.server.server_state.connections) > 4:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    assert await site.still_serves()
-
-
 async def test_an_answer_that_takes_its_time_is_nobodys_fault(serve):
     site = await serve(replace(QUICK, reading_seconds=30))
     client = await site.client()

@@ -3,13 +3,16 @@
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
 
-from pitwall_crds.host.http_server import GracefulServer, SideServer, ThreadServer
+from pitwall_crds.host.http_server import GracefulServer, SideServer, ThreadServer, guarded_http
 from pitwall_crds.host.sockets import listen
+
+ROOT = Path(__file__).parents[3]
 
 
 class SlowApp:
@@ -69,3 +72,19 @@ def test_a_thread_serves_within_the_limits_and_frees_its_port():
         server.close()
         with pytest.raises(httpx.ConnectError):
             client.get(url)
+
+
+def test_each_server_has_places_of_its_own_within_its_own_limits():
+    first, second = guarded_http(), guarded_http()
+
+    assert first.places is not second.places
+
+
+def test_no_server_of_ours_is_without_the_limits():
+    folders = ("crds", "flags", "gateway", "operator", "runtime", "dashboards")
+    sources = [file.read_text() for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    ours = [text for text in sources if "uvicorn.Config(" in text]
+
+    assert len(ours) >= 2
+    assert all("http=guarded_http(" in text for text in ours)
+    assert not any("uvicorn.run(" in text for text in sources)

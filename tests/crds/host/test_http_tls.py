@@ -122,6 +122,20 @@ async def test_of_many_who_never_greet_only_so_many_stay_and_none_for_long(tmp_p
         assert await echoed(port, certificate, "still here") == ("still here", "https")
 
 
+@pytest.mark.parametrize("greets", [False, True], ids=["or greet", "though they greet"])
+async def test_strangers_who_fill_every_place_and_say_nothing_keep_nobody_out(tmp_path, greets):
+    certificate, key = self_signed(tmp_path, "one")
+    theirs = ssl.create_default_context(cafile=str(certificate)) if greets else None
+    limits = ConnectionLimits(per_peer=4, total=8)
+    async with serving(server_context(certificate, key), limits) as (_, port), contextlib.AsyncExitStack() as stack:
+        for number in range(24):
+            at = (f"127.0.7.{2 + number % 3}", 0)
+            _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=theirs, local_addr=at)
+            stack.callback(writer.close)
+            if number % 6 == 5:
+                assert await echoed(port, certificate, "still here") == ("still here", "https")
+
+
 async def test_who_leaves_the_end_of_an_answer_unread_is_hung_up_on(tmp_path):
     """It lies below TLS, where neither its transport nor its application hear of it."""
     certificate, key = self_signed(tmp_path, "one")

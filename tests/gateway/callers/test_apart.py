@@ -1,5 +1,6 @@
 """What callers and their users keep from each other over HTTP: places, users by name, and what may be sent."""
 
+import asyncio
 import contextlib
 import select
 import socket
@@ -7,8 +8,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from pitwall_crds.host.http_places import VOUCH
 from pitwall_gateway.callers.rule import CallerLimits, CallerRule
 from pitwall_gateway.flags.port import FixedFlags
+from pitwall_gateway.serve.app import build_app
 from pitwall_gateway.serve.settings import Rules
 
 WEB, SMALL = "web-key-0123456789", "small-key-0123456789"
@@ -57,6 +60,22 @@ def test_a_user_whose_questions_never_arrive_whole_takes_no_place_of_others(pit,
         assert pit.ask(headers=bearer(issuer.token(sub="ann"))).status_code == 429
         assert pit.ask(headers=bearer(issuer.token(sub="bob"))).status_code == 200
         assert pit.ask("kim", headers=bearer(WEB)).status_code == 200
+
+
+@pytest.mark.parametrize(("key", "told"), [(WEB, ["web"]), ("another-key-0123456789", []), ("", [])])
+def test_the_server_is_told_whose_connection_has_shown_good_credentials(pit, opened, key, told):
+    """It keeps that one when strangers' fill all places."""
+    opened()
+    app, heard = build_app(pit.wiring), []
+    headers = [(b"authorization", f"Bearer {key}".encode())] if key else []
+    scope = {"type": "http", "http_version": "1.1", "method": "GET", "path": "/v1/models", "query_string": b""}
+
+    async def nothing(*_):
+        return {"type": "http.request"}
+
+    asyncio.run(app({**scope, "headers": headers, "extensions": {VOUCH: heard.append}}, nothing, nothing))
+
+    assert heard == told
 
 
 def test_feedback_is_short(pit, opened):
