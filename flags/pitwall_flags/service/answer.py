@@ -11,6 +11,7 @@ from pydantic import model_validator
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
+from pitwall_crds.host.http_places import vouch
 from pitwall_crds.reading.json_words import json_fault
 from pitwall_crds.reading.sent import BodyFaultError, read_json
 from pitwall_crds.resource import Border
@@ -122,6 +123,8 @@ def may(*scopes: TokenScope, everywhere: bool = False) -> Callable[[Request], Aw
         roots = request.state.roots = tokens.roots(token, scopes)
         if not roots:
             raise ProblemError(403, f"this token may not do that; it needs the scope {' or '.join(scopes)}")
+        if not tokens.is_open:
+            vouch(request.scope, " ".join(sorted(roots)))
         key = request.path_params.get("key")
         if (key is not None and not covers(roots, key)) or (everywhere and roots != ALL_FLAGS):
             raise ProblemError(403, f"this token is for {', '.join(map(repr, sorted(roots)))} alone")

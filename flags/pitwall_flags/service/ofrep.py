@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 
+from pitwall_crds.host.http_places import vouch
 from pitwall_flags.errors import ContextError, ProblemError
 from pitwall_flags.flag.evaluate import Attributes, EvaluationFault, FlagResolution
 from pitwall_flags.flag.flagset import FlagSet
@@ -85,7 +86,10 @@ class SingleEvaluations:
     def _admits(self, scope: dict[str, Any], key: str) -> bool:
         if self._tokens.is_open:
             return True
-        return covers(self._tokens.roots(token_of(Headers(scope=scope)), (TokenScope.EVALUATE,)), key)
+        roots = self._tokens.roots(token_of(Headers(scope=scope)), (TokenScope.EVALUATE,))
+        if roots:
+            vouch(scope, " ".join(sorted(roots)))
+        return covers(roots, key)
 
 
 def evaluate_one(flag_set: FlagSet, key: str, body: bytes) -> tuple[int, dict[str, Any]]:

@@ -6,6 +6,7 @@ import threading
 import pytest
 from harness.effort import effort
 
+from pitwall_crds.host.http_places import VOUCH
 from pitwall_flags.flag.record import Intent
 from pitwall_flags.storage.store import FlagStore
 
@@ -276,3 +277,23 @@ async def test_a_tag_that_a_compressing_proxy_made_weak_still_stands_for_its_ver
     first = await desk.http.post("/ofrep/v1/evaluate/flags", json=ANN)
     weak = {"If-None-Match": f'"other", W/{first.headers["ETag"]}'}
     assert (await desk.http.post("/ofrep/v1/evaluate/flags", json=ANN, headers=weak)).status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/v1/flags"), ("POST", "/ofrep/v1/evaluate/flags/a"), ("POST", "/v1/flags/a/kill")]
+)
+@pytest.mark.parametrize("known", [True, False])
+async def test_the_server_is_told_whose_connection_has_shown_a_good_token(guarded, method, path, known):
+    """It keeps that one when strangers' fill all places."""
+    heard = []
+    scope_of = {"/v1/flags": "write", "/v1/flags/a/kill": "kill"}
+    token = f"{scope_of.get(path, 'evaluate')}-token-of-the-tests" if known else "another-token-of-the-tests"
+    headers = [(b"authorization", f"Bearer {token}".encode()), (b"host", b"flags")]
+    scope = {"type": "http", "http_version": "1.1", "method": method, "path": path, "query_string": b""}
+
+    async def nothing(*_):
+        return {"type": "http.request", "body": b"{}"}
+
+    await guarded.app({**scope, "headers": headers, "extensions": {VOUCH: heard.append}}, nothing, nothing)
+
+    assert bool(heard) is known
