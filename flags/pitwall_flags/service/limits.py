@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from fastapi.responses import JSONResponse
 
+from pitwall_crds.host.http_places import peer_of
 from pitwall_crds.host.rate_limit import RateLimit
 
 Scope = dict[str, Any]
@@ -32,7 +33,7 @@ class RequestLimits:
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         client = scope.get("client") or ("unknown", 0)
-        wait = self._rate.seconds_to_wait(client[0])
+        wait = self._rate.seconds_to_wait(str(peer_of(client[0]).host))
         if not wait:
             return None
         seconds = math.ceil(wait)
