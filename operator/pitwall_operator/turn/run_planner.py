@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,15 +17,16 @@ log = logging.getLogger(__name__)
 
 AGAIN_SECONDS: Final = 30.0
 """How long until it is looked again whether enough traffic is measured."""
-MOST_AT_ONCE: Final = 1
-"""A plan is a second of computing: one after the other leaves the rest of the process its time."""
-MOST_KEPT: Final = 64
-"""So many plans wait to be asked for, each by the next turn of its rollout."""
+THREAD: Final = ThreadPoolExecutor(1, "plans")
+"""A plan is seconds of computing: one after the other leaves the rest of the process its time."""
 
 
-async def sentences_of(spec: RolloutSpec, reading: Reading, stable: str, full_replicas: int) -> tuple[str, ...]:
+async def sentences_of(
+    spec: RolloutSpec, reading: Reading, stable: str, full_replicas: int, thread: Executor = THREAD
+) -> tuple[str, ...]:
     """A plan at the traffic that was measured of the stable variant; none where too little was."""
-    return await asyncio.to_thread(_sentences_of, spec, reading, stable, full_replicas)
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(thread, _sentences_of, spec, reading, stable, full_replicas)
 
 
 def _sentences_of(spec: RolloutSpec, reading: Reading, stable: str, full_replicas: int) -> tuple[str, ...]:
@@ -33,50 +35,60 @@ def _sentences_of(spec: RolloutSpec, reading: Reading, stable: str, full_replica
 
 
 @dataclass(slots=True)
+class _Plan:
+    """What is known of the plan of one run. Whoever makes it writes into it, wanted or not."""
+
+    run: str
+    sentences: tuple[str, ...] = ()
+    not_before: float = 0.0
+
+
+@dataclass(slots=True)
 class RunPlanner:
-    """The plans that are being made; all of it can be lost."""
+    """The plans of rollouts' present runs; all of it can be lost.
+
+    One is made at a time, and ends whatever becomes of its run. Then its namespace rests for as long as that took, so
+    that no namespace's runs, however many and however long to plan, keep all others from theirs.
+    """
 
     clock: Callable[[], float] = time.monotonic
-    _making: dict[str, asyncio.Task[tuple[str, ...]]] = field(default_factory=dict)
-    _not_before: dict[str, float] = field(default_factory=dict)
+    _plans: dict[tuple[str, str], _Plan] = field(default_factory=dict)
+    _making: asyncio.Task[None] | None = None
+    _rests: dict[str, float] = field(default_factory=dict)
 
     def of(self, rollout: Rollout, reading: Reading | Unseen, full_replicas: int) -> RunPlan | None:
         """The plan of the present run as soon as it is made; None before, and where the status has it already."""
-        status = rollout.status
-        run = status.run_id
+        status, key = rollout.status, (rollout.metadata.namespace, rollout.metadata.name)
         if not status.candidate_variant or status.plan:
-            self._forget(run)
+            self.forget(key)
             return None
-        if run in self._making:
-            return self._made(run)
-        self._tidy()
-        busy = sum(not task.done() for task in self._making.values()) >= MOST_AT_ONCE
-        if busy or run in self._not_before or isinstance(reading, Unseen):
-            return None
-        making = sentences_of(rollout.spec, reading, status.stable_variant, full_replicas)
-        self._making[run] = asyncio.ensure_future(making)
+        plan = self._plans.get(key)
+        if plan is None or plan.run != status.run_id:
+            plan = self._plans[key] = _Plan(status.run_id)
+        if plan.sentences:
+            return RunPlan(plan.run, plan.sentences)
+        if not isinstance(reading, Unseen) and self._may_begin(key[0], plan):
+            making = sentences_of(rollout.spec, reading, status.stable_variant, full_replicas)
+            self._making = asyncio.ensure_future(self._make(key[0], plan, making))
         return None
 
-    def _made(self, run: str) -> RunPlan | None:
-        """What became of a plan that was begun; where it says nothing, it is tried again later."""
-        task = self._making[run]
-        if not task.done():
-            return None
-        del self._making[run]
-        if (error := task.exception()) is not None:
-            log.warning("the run %s could not be planned: %s: %s", run, type(error).__name__, error)
-        elif sentences := task.result():
-            return RunPlan(run, sentences)
-        self._not_before[run] = self.clock() + AGAIN_SECONDS
-        return None
+    def forget(self, key: tuple[str, str]) -> None:
+        """The rollout is gone, or needs no plan."""
+        self._plans.pop(key, None)
 
-    def _tidy(self) -> None:
-        """Forget what nobody asks for: runs that were replaced, or whose rollout is gone, before they had a plan."""
-        self._not_before = {run: at for run, at in self._not_before.items() if at > self.clock()}
-        for run in [run for run, task in self._making.items() if task.done()][:-MOST_KEPT]:
-            self._made(run)
+    def _may_begin(self, namespace: str, plan: _Plan) -> bool:
+        now = self.clock()
+        return self._making is None and max(plan.not_before, self._rests.get(namespace, now)) <= now
 
-    def _forget(self, run: str) -> None:
-        self._not_before.pop(run, None)
-        if (task := self._making.pop(run, None)) is not None:
-            task.cancel()
+    async def _make(self, namespace: str, plan: _Plan, making: Coroutine[None, None, tuple[str, ...]]) -> None:
+        """Write a plan; where it says nothing, it is tried again later."""
+        begun = self.clock()
+        try:
+            plan.sentences = await making
+        except Exception as error:  # whatever is wrong with one plan, turns go on
+            log.warning("the run %s could not be planned: %s: %s", plan.run, type(error).__name__, error)
+        finally:
+            now, self._making = self.clock(), None
+            plan.not_before = now + AGAIN_SECONDS
+            self._rests = {name: until for name, until in self._rests.items() if until > now}
+            self._rests[namespace] = now + (now - begun)

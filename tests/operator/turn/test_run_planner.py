@@ -85,20 +85,51 @@ async def test_a_plan_that_breaks_stops_no_turn(moving, planner, monkeypatch, ca
     assert "could not be planned: ZeroDivisionError: by chance" in caplog.text
 
 
+def another_run(rollout, number: int, *, namespace: str = "default", name: str = "sampler"):
+    """The same on its way once more."""
+    status = rollout.status.model_copy(update={"run_id": f"run-{number}"})
+    metadata = rollout.metadata.model_copy(update={"namespace": namespace, "name": name})
+    return rollout.model_copy(update={"status": status, "metadata": metadata})
+
+
+async def at_rest(planner: RunPlanner) -> None:
+    """Until nothing is made."""
+    while planner._making:
+        await asyncio.sleep(0.01)
+
+
 async def test_a_run_that_ends_while_it_is_planned_leaves_nothing(moving, planner):
     planner.of(moving.rollout, asked(1000), 1)
     ended = moving.rollout.model_copy(update={"status": moving.status.model_copy(update={"candidate_variant": ""})})
     assert planner.of(ended, asked(1000), 1) is None
-    assert not planner._making
+    await at_rest(planner)
+    assert not planner._plans
 
 
-async def test_a_plan_that_nobody_asks_for_any_more_keeps_no_other_from_being_made(moving, planner):
-    """As of a run that was replaced, or of a rollout that was deleted, in the moment of its planning."""
-    runs = (f"replaced-{number}" for number in range(run_planner.MOST_KEPT + 3))
-    for run in runs:
-        status = moving.status.model_copy(update={"run_id": run})
-        planner.of(moving.rollout.model_copy(update={"status": status}), asked(5), 1)
-        await asyncio.wait(planner._making.values())
+async def test_a_run_that_is_replaced_or_gone_while_it_is_planned_keeps_no_other_from_its_plan(moving, planner):
+    planner.of(another_run(moving.rollout, 1), asked(1000), 1)
+    await at_rest(planner)
+    planner.of(another_run(moving.rollout, 2, name="gone"), asked(1000), 1)
+    planner.forget(("default", "gone"))
+    await at_rest(planner)
 
-    assert await made(planner, moving.rollout, asked(1000)) is not None
-    assert len(planner._making) <= run_planner.MOST_KEPT + 1
+    last = another_run(moving.rollout, 3)
+    plan = await made(planner, last, asked(1000))
+    assert plan is not None
+    assert plan.run == "run-3"
+    assert set(planner._plans) == {("default", "sampler")}
+
+
+async def test_a_namespace_whose_plan_took_long_lets_the_others_go_first(moving, planner, clock, monkeypatch):
+    async def long(*_):
+        clock[0] += 20.0
+        return ("about 3 days",)
+
+    monkeypatch.setattr(run_planner, "sentences_of", long)
+    planner.of(another_run(moving.rollout, 1, namespace="evil"), asked(1000), 1)
+    await at_rest(planner)
+
+    assert await made(planner, another_run(moving.rollout, 2, namespace="evil"), asked(1000)) is None
+    assert await made(planner, another_run(moving.rollout, 3, namespace="victim"), asked(1000)) is not None
+    clock[0] += 20.0
+    assert await made(planner, another_run(moving.rollout, 4, namespace="evil"), asked(1000)) is not None

@@ -123,6 +123,7 @@ class Reconciler:
         self.reader.forget(key)
         self.statuses.forget(key)
         self.writer.forget(key)
+        self.planner.forget(key)
         self._failures.pop(key, None)
 
     async def describe(self, key: Key) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from pydantic import ValidationError
@@ -20,6 +21,8 @@ MOST: Final = 5
 """With all other advice still within what an API server passes on."""
 PATIENCE_SECONDS: Final = 4.0
 """A webhook that answers late lets `kubectl apply` wait, so a plan that takes longer is left out."""
+THREAD: Final = ThreadPoolExecutor(1, "plans for reviews")
+"""However many edits are reviewed, also those that change nothing: one plan at a time, beside those of runs."""
 
 
 async def plan_warnings(kind: Kind, operation: str, found: Object, cache: Cache, reader: Reader) -> tuple[str, ...]:
@@ -33,7 +36,7 @@ async def plan_warnings(kind: Kind, operation: str, found: Object, cache: Cache,
             if isinstance(reading, Unseen):
                 return ()
             stable, replicas = rollout.status.stable_variant, _replicas(rollout, cache)
-            return (await sentences_of(rollout.spec, reading, stable, replicas))[:MOST]
+            return (await sentences_of(rollout.spec, reading, stable, replicas, THREAD))[:MOST]
     except TimeoutError:
         log.warning("Rollout %s/%s was not planned within %g s", *key_of(found), PATIENCE_SECONDS)
         return ()
