@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from pitwall_crds.names import FIELD_MANAGER, ObjectLabel
+from pitwall_crds.reading.extent import extent_fault
 from pitwall_operator.kube.client import BUDGETS, DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS, Kind, Object
 from pitwall_operator.kube.whose import APPLIED, ROLLOUT_LABEL, pool_of
 
@@ -181,48 +182,62 @@ def rollout_of(owned: Object) -> Key | None:
 def slim(kind: Kind, found: Object) -> Object:
     """What is worth keeping of an object: of those that we own, whether others changed them, and how they are. Of what
     anybody may write on it, at any length, nothing is kept that nobody reads: the API server holds the whole."""
-    metadata = _slim_metadata(found["metadata"])
+    metadata = _slim_metadata(kind, found["metadata"])
     if kind not in OWNED:
-        return {**{name: found[name] for name in _PARTS if name in found}, "metadata": metadata}
-    metadata |= _owned_metadata(found["metadata"])
-    strangers = sorted(set(_strangers(found["metadata"].get(_HISTORY) or ())))[:_FEW]
+        return {
+            **{name: found[name] for name in _PARTS if name in found},
+            **_bounded(kind, found),
+            "metadata": metadata,
+        }
+    strangers = sorted(set(_strangers(found["metadata"].get(_HISTORY) or ())))[:_STRANGERS]
     kept: Object = {"metadata": metadata, "strangers": strangers}
     if kind is DEPLOYMENTS:
-        kept |= {"spec": {"replicas": found["spec"].get("replicas", 1)}, "status": found.get("status") or {}}
+        status = _slim_status(found.get("status") or {})
+        kept |= {"spec": {"replicas": found["spec"].get("replicas", 1)}, "status": status}
         kept[PODS_REVISION] = _pods_revision(found)
     return kept
 
 
+def _bounded(kind: Kind, found: Object) -> Object:
+    """What is left of parts that are larger than the webhook lets anybody write: nothing, and why. A Rollout's status
+    is the operator's own, and long."""
+    parts = ("spec",) if kind is ROLLOUTS else ("spec", "status")
+    faults = {name: fault for name in parts if (fault := extent_fault(found.get(name)))}
+    return {**dict.fromkeys(faults, {}), **({OVERSIZED: "; ".join(faults.values())} if "spec" in faults else {})}
+
+
+OVERSIZED: Final = "oversized"
+"""Why the spec of an object is not kept."""
 _PARTS: Final = ("apiVersion", "kind", "spec", "status")
+_COUNTS: Final = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas")
+_TELLING: Final = {"type": 64, "status": 16, "reason": 128, "message": 512}
+"""What is kept of a Deployment's conditions, and how many characters of it."""
+_CONDITIONS: Final = 8
+_OWNER: Final = {"kind": 63, "name": 253, "uid": 64}
+_STRANGERS: Final = 4
 _HISTORY: Final = "managedFields"
 _KEPT: Final = (
     "name", "namespace", "uid", "generation", "resourceVersion", "creationTimestamp", "deletionTimestamp",
 )  # fmt: skip
 _LABELS: Final = frozenset((*ObjectLabel, ROLLOUT_LABEL))
-_FEW: Final = 4
-"""So many are kept, to say who holds an object back, or changes it."""
-_CONTROLLER: Final = {"kind": 63, "name": 253, "uid": 64}
-"""What is kept of an object's controller, and how long each can be where it is one."""
-_DIGEST: Final = 16
+_DIGEST: Final = 64
+_QUALIFIED: Final = 317
+"""Characters of a name with its domain."""
+_FINALIZERS: Final = 4
+"""So many are kept, to say who holds an object back."""
 
 
-def _slim_metadata(head: Mapping[str, Any]) -> Object:
+def _slim_metadata(kind: Kind, head: Mapping[str, Any]) -> Object:
     """A status that is written with it changes nothing else: the API server takes the status alone."""
     kept: Object = {name: head[name] for name in _KEPT if name in head}
     kept["labels"] = {name: text for name, text in (head.get("labels") or {}).items() if name in _LABELS}
-    kept["finalizers"] = list(head.get("finalizers") or ())[:_FEW]
+    if kind is DEPLOYMENTS and APPLIED in (annotations := head.get("annotations") or {}):
+        kept["annotations"] = {APPLIED: annotations[APPLIED][:_DIGEST]}
+    if kind in OWNED:
+        owners = [owner for owner in head.get("ownerReferences") or () if owner.get("controller")][:1]
+        kept["ownerReferences"] = [{"controller": True, **_cut(owner, _OWNER)} for owner in owners]
+    kept["finalizers"] = [name[:_QUALIFIED] for name in (head.get("finalizers") or ())[:_FINALIZERS]]
     return {name: value for name, value in kept.items() if value or name == "labels"}
-
-
-def _owned_metadata(head: Mapping[str, Any]) -> Object:
-    """What says whether we applied an object, and whose it is: of the kinds of which pools are made."""
-    applied = (head.get("annotations") or {}).get(APPLIED)
-    holder = next((owner for owner in head.get("ownerReferences") or () if owner.get("controller")), None)
-    kept: Object = {"annotations": {APPLIED: applied[:_DIGEST]}} if applied else {}
-    if holder is not None:
-        controller = {name: str(holder[name])[:most] for name, most in _CONTROLLER.items() if name in holder}
-        kept["ownerReferences"] = [{**controller, "controller": True}]
-    return kept
 
 
 def _pods_revision(deployment: Object) -> str:
@@ -232,12 +247,24 @@ def _pods_revision(deployment: Object) -> str:
     return str(said or (deployment["metadata"].get("labels") or {}).get(ObjectLabel.REVISION, ""))
 
 
+def _slim_status(status: Mapping[str, Any]) -> Object:
+    """What is told of a Deployment's pods."""
+    conditions = (status.get("conditions") or ())[:_CONDITIONS]
+    counts = {name: status[name] for name in _COUNTS if name in status}
+    return {**counts, "conditions": [_cut(one, _TELLING) for one in conditions]}
+
+
+def _cut(found: Mapping[str, Any], lengths: Mapping[str, int]) -> Object:
+    """The named texts, none longer than is said."""
+    return {name: str(found[name])[:length] for name, length in lengths.items() if name in found}
+
+
 def _strangers(fields: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Who else set fields of the spec."""
     for entry in fields:
         ours = entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
         if not ours and "f:spec" in (entry.get("fieldsV1") or {}):
-            yield entry.get("manager", "")
+            yield entry.get("manager", "")[:128]
 
 
 def _flag(rollout: Object) -> str:

@@ -53,7 +53,7 @@ def foreign(kind: Kind, found: Object, variant: str, uid: str = "") -> str:
             return ""
         return f"{bears} goes with a SamplerVariant {variant!r} that was deleted; it is made anew once it is gone"
     if holder is not None:
-        whose = f"belongs to {holder.get('kind')} {str(holder.get('name'))!r}"
+        whose = f"belongs to {str(holder.get('kind'))[:63]} {str(holder.get('name'))[:253]!r}"
     else:
         whose = f"is not Pitwall's{_maker(head)}"
     return f"{bears} {whose}; give SamplerVariant {variant!r} another name"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitwall_operator.kube import cache as caches
-from pitwall_operator.kube.cache import OWNED, Cache
+from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS
 from pitwall_operator.kube.whose import ROLLOUT_LABEL
 
@@ -113,27 +113,52 @@ def test_what_anybody_may_write_on_an_object_at_any_length_is_not_kept(cache, ki
     long = {f"evil.example/{number}": "x" * 200 for number in range(200)}
     head = metadata(
         "aks", 1, creationTimestamp="2026-01-01T00:00:00Z", deletionTimestamp="2026-01-02T00:00:00Z", generation=3,
-        annotations={"pitwall.dev/applied": "d" * 999, **long},
+        annotations={"kubectl.kubernetes.io/last-applied-configuration": "{}", "pitwall.dev/applied": "d" * 999, **long},
         labels={**long, "pitwall.dev/instance": "blue", ROLLOUT_LABEL: "sampler"},
-        finalizers=[*long], selfLink="/x" * 999,
-        managedFields=[{"manager": name, "fieldsV1": {"f:spec": long}} for name in long],
-        ownerReferences=[{"uid": name, "name": name} for name in long]
-        + [{"uid": "u" * 999, "controller": True, "name": "n" * 999, "apiVersion": "v" * 999}],
+        finalizers=[name + "x" * 999 for name in long], selfLink="/x" * 999,
+        managedFields=[{"manager": f"{name}{'x' * 999}", "fieldsV1": {"f:spec": long}} for name in long],
+        ownerReferences=[{"uid": name, "name": name} for name in long] + [
+            {"uid": "u", "kind": "K" * 999, "name": "n" * 999, "apiVersion": "a" * 999, "controller": True}
+        ],
     )  # fmt: skip
-    cache.put(kind, {"apiVersion": "v1", "kind": "X", "metadata": head, "spec": {}, "status": {}, "data": long})
+    told = {"type": "Progressing", "status": "False", "reason": "r" * 9999, "message": "m" * 9999}
+    status = {"readyReplicas": 1, "conditions": [told] * 99, "free": long} if kind is DEPLOYMENTS else {}
+    cache.put(kind, {"apiVersion": "v1", "kind": "X", "metadata": head, "spec": {}, "status": status, "data": long})
     kept = cache.get(kind, ("shop", "aks"))
 
-    owned = {
-        "annotations": {"pitwall.dev/applied": "d" * 16},
-        "ownerReferences": [{"uid": "u" * 64, "name": "n" * 253, "controller": True}],
-    }
+    owned = {"ownerReferences": [{"controller": True, "kind": "K" * 63, "name": "n" * 253, "uid": "u"}]}
     assert kept["metadata"] == {
         **metadata("aks", 1), "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-02T00:00:00Z",
         "generation": 3, "labels": {"pitwall.dev/instance": "blue", ROLLOUT_LABEL: "sampler"},
-        "finalizers": [*long][:4], **(owned if kind in OWNED else {}),
+        "finalizers": [(name + "x" * 999)[:317] for name in [*long][:4]],
+        **({"annotations": {"pitwall.dev/applied": "d" * 64}} if kind is DEPLOYMENTS else {}),
+        **(owned if kind in caches.OWNED else {}),
     }  # fmt: skip
-    assert kept.get("strangers", []) == (sorted(long)[:4] if kind in OWNED else [])
-    assert len(str(kept)) < 2000
+    assert len(str(kept)) < (10_000 if kind is DEPLOYMENTS else 3000)
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "content"),
+    [
+        pytest.param(VARIANTS, "spec", {"sampler": {"parameters": {"prompt": "x" * 70_000}}}, id="a text"),
+        pytest.param(VARIANTS, "spec", {"sampler": {"x" * 70_000: 1}}, id="the name of a field"),
+        pytest.param(VARIANTS, "spec", {"runtime": {"env": [{"a": 1}] * 2001}}, id="fields"),
+        pytest.param(VARIANTS, "status", {"imageSamplers": [{}] * 2001}, id="a status"),
+        pytest.param(ROLLOUTS, "spec", {"flag": "x" * 70_000}, id="of a rollout"),
+    ],
+)
+def test_what_is_larger_than_anybody_may_write_is_not_kept_but_named(cache, kind, part, content):
+    cache.put(kind, {"metadata": metadata("aks", 1), "spec": {}, "status": {}, part: content})
+    kept = cache.get(kind, ("shop", "aks"))
+
+    assert kept[part] == {}
+    assert ("no resource" in kept.get(caches.OVERSIZED, "")) is (part == "spec")
+    assert len(str(kept)) < 1000
+
+
+def test_the_long_memory_in_a_rollouts_status_is_kept(cache):
+    cache.put(ROLLOUTS, {**rollout(1), "status": {"cursor": "x" * 500_000}})
+    assert len(cache.get(ROLLOUTS, ("shop", "sampler"))["status"]["cursor"]) == 500_000
 
 
 STEP = st.tuples(st.sampled_from(["a", "b", "c"]), st.sampled_from(["aks", "dpp", "topk"]), st.booleans())

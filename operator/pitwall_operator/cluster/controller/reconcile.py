@@ -28,7 +28,7 @@ from pitwall_operator.decision.permission.runnable import Known, variant_problem
 from pitwall_operator.decision.steps.move import MOVING
 from pitwall_operator.decision.telling.conditions import with_contest
 from pitwall_operator.decision.telling.variant_status import describe_variant
-from pitwall_operator.kube.cache import Cache, Key, is_leaving, mentioned
+from pitwall_operator.kube.cache import OVERSIZED, Cache, Key, is_leaving, mentioned
 from pitwall_operator.kube.claims import Claims
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kube, Object
 from pitwall_operator.kube.events import Events
@@ -188,6 +188,9 @@ class Reconciler:
     def _variant(self, key: Key) -> SamplerVariant | None:
         found = self.cache.get(VARIANTS, key)
         if found is None or is_leaving(found):
+            return None
+        if words := found.get(OVERSIZED):
+            log.warning("SamplerVariant %s/%s is not run: %s", *key, words)
             return None
         try:
             return SamplerVariant.model_validate(found)

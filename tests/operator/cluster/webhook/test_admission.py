@@ -306,14 +306,14 @@ def test_deleting_what_nobody_uses_is_no_warning(cache):
     ("kind", "found", "words"),
     [
         pytest.param(
-            ROLLOUTS, rollout() | {"spec": {"stages": [0] * 1_500_000}}, "more than 10000 fields", id="a long list"
+            ROLLOUTS, rollout() | {"spec": {"stages": [0] * 1_500_000}}, "more than 2000 fields", id="a long list"
         ),
         pytest.param(
             VARIANTS, variant(sampler={"name": "aks", "parameters": {str(n): [0] for n in range(150_000)}}),
-            "more than 10000 fields", id="many fields",
+            "more than 2000 fields", id="many fields",
         ),
         pytest.param(
-            ROLLOUTS, rollout() | {"spec": {"stages": [{}] * 9000}}, "there are 9\\d{3} faults", id="many small faults"
+            ROLLOUTS, rollout() | {"spec": {"stages": [{}] * 1900}}, "there are 19\\d{2} faults", id="many small faults"
         ),
     ],
 )  # fmt: skip
