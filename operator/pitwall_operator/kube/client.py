@@ -20,6 +20,7 @@ from pitwall_operator.kube.clock import ClusterClock
 from pitwall_operator.kube.fence import Fence
 from pitwall_operator.values.errors import (
     KubeConflictError,
+    KubeInvalidError,
     KubeNotFoundError,
     KubeRefusedError,
     KubeUnreachableError,
@@ -32,6 +33,7 @@ LIST_TIMEOUT_SECONDS: Final = 30.0
 PAGE_SIZE: Final = 20
 """Objects of a page: each may have 1.5 MB, and one rare character makes four bytes of every other while it is read."""
 _OBJECTS: Final = "application/json"
+_JSON_PATCH: Final = "application/json-patch+json"
 _HEADS: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -162,6 +164,15 @@ class Kube:
         """A new object. Raises KubeConflictError where there is one of this name."""
         return await self._change("post", kind, kind.path(manifest["metadata"]["namespace"]), manifest)
 
+    async def owned(self, kind: Kind, namespace: str, name: str, uid: str) -> Object | None:
+        """The object if its owner has this uid. It is asked by a patch that changes nothing, so no right is needed to
+        read others' objects. Raises KubeNotFoundError and the others."""
+        test = [{"op": "test", "path": "/metadata/ownerReferences/0/uid", "value": uid}]
+        try:
+            return await self._change("patch", kind, kind.path(namespace, name), test, None, _JSON_PATCH)
+        except KubeInvalidError:
+            return None
+
     async def replace_status(self, kind: Kind, current: Object) -> Object:
         """The object's status, if nobody changed the object meanwhile. Raises KubeConflictError."""
         head = current["metadata"]
@@ -188,7 +199,7 @@ class Kube:
         verb: str,
         kind: Kind,
         path: str,
-        body: Object,
+        body: Object | list[Object],
         query: Mapping[str, str] | None = None,
         content_type: str = _OBJECTS,
     ) -> Object:
@@ -202,7 +213,7 @@ class Kube:
         self,
         method: str,
         path: str,
-        body: Object | None = None,
+        body: Object | list[Object] | None = None,
         query: Mapping[str, str] | None = None,
         content_type: str = _OBJECTS,
         accept: str = _OBJECTS,
@@ -245,5 +256,7 @@ def _outcome(method: str, path: str, status: int, content: bytes) -> Object:
             raise KubeConflictError(words)
         case 200 | 201 | 202 | 408 | 429 | 500 | 502 | 503 | 504:
             raise KubeUnreachableError(words)
+        case 422:
+            raise KubeInvalidError(words)
         case _:
             raise KubeRefusedError(words)

@@ -59,6 +59,23 @@ def foreign(kind: Kind, found: Object, variant: str, uid: str = "") -> str:
     return f"{bears} {whose}; give SamplerVariant {variant!r} another name"
 
 
+def controlled(found: Object, variant: str, uid: str = "") -> bool:
+    """Whether this variant made an object that is kept for it. Labels and managers, which anybody may write, are not
+    believed. Without a uid any variant of this name will do."""
+    owners = found.get("metadata", {}).get("ownerReferences") or ()
+    holder = next((one for one in owners if one.get("controller")), {})
+    same = holder.get("kind") == VARIANTS.name and holder.get("name") == variant
+    return bool(same and uid in ("", holder.get("uid")))
+
+
+def not_made_by_us(kind: Kind, name: str, variant: str) -> str:
+    """What is said of an object that bears the name of one that is kept for a variant, and what helps."""
+    return (
+        f"{kind.name} {name!r} was not made for this SamplerVariant and is left as it is: what a deleted one of its name "
+        f"left goes by itself, else delete it or give SamplerVariant {variant!r} another name"
+    )
+
+
 def leaving(kind: Kind, found: Object | None) -> str:
     """What an object that somebody deleted waits for; empty if nobody has deleted it."""
     if found is None or not found["metadata"].get("deletionTimestamp"):

@@ -35,6 +35,10 @@ class KubeRefusedError(KubeError):
     """The API server refuses, and asking again would not help."""
 
 
+class KubeInvalidError(KubeRefusedError):
+    """The API server finds what was sent wrong for the object as it is."""
+
+
 class RevisionUnknownError(OperatorError, LookupError):
     """A pool shall run a spec that nobody has any more."""
 

@@ -22,6 +22,7 @@ from pitwall_operator.kube.lease import MARGIN_SECONDS
 from pitwall_operator.values.errors import (
     KubeConflictError,
     KubeError,
+    KubeInvalidError,
     KubeNotFoundError,
     KubeRefusedError,
     KubeUnreachableError,
@@ -57,7 +58,7 @@ def test_paths(kind, arguments, path):
         pytest.param(403, STATUS, KubeRefusedError, "the reason", id="403 is refused for good"),
         pytest.param(404, STATUS, KubeNotFoundError, "the reason", id="404 is not there"),
         pytest.param(409, STATUS, KubeConflictError, "the reason", id="409 is a conflict"),
-        pytest.param(422, STATUS, KubeRefusedError, "the reason", id="422 is refused for good"),
+        pytest.param(422, STATUS, KubeInvalidError, "the reason", id="422 is refused for good"),
         pytest.param(408, STATUS, KubeUnreachableError, "the reason", id="408 is tried again"),
         pytest.param(429, STATUS, KubeUnreachableError, "the reason", id="429 is tried again"),
         pytest.param(500, STATUS, KubeUnreachableError, "the reason", id="500 is tried again"),

@@ -224,7 +224,8 @@ class Reconciler:
     async def _kept(self, namespace: str, name: str, revision: str) -> SamplerVariant | None:
         key = (namespace, name, revision)
         if key not in self._specs:
-            kept = await kept_spec(self.kube, namespace, name, revision)
+            variant = self.cache.get(VARIANTS, (namespace, name)) or {"metadata": {}}
+            kept = await kept_spec(self.kube, namespace, name, revision, variant["metadata"].get("uid", ""))
             if kept is None:
                 return None
             self._specs[key] = kept

@@ -1,5 +1,6 @@
 """Keeps the revisions of variants, their spec, image and file, for as long as something runs them or may return."""
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pitwall_operator.kube.cache import Cache, Key, key_of
 from pitwall_operator.kube.client import CONFIG_MAPS, REVISIONS, ROLLOUTS, Kube, Object
 from pitwall_operator.kube.pools import manifests
 from pitwall_operator.kube.pools.manifests import Owner, revision_name
+from pitwall_operator.kube.whose import controlled, not_made_by_us
 from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeNotFoundError, KubeRefusedError
 
 log = logging.getLogger(__name__)
@@ -43,7 +45,7 @@ class Revisions:
             try:
                 found = await self.kube.create(REVISIONS, kept)
             except KubeConflictError:
-                found = await self.kube.get(REVISIONS, owner.namespace, revision_name(owner.name, revision))
+                found = await self._kept_revision(owner, revision) or {}
             if number > KEPT_REVISIONS:  # each generation has one revision at most
                 await self._forget_old_revisions(owner, revision)
         known = (found.get("data") or {}).get("image")
@@ -53,19 +55,25 @@ class Revisions:
         return known
 
     async def keep_file(self, owner: Owner, variant: SamplerVariant, revision: str) -> None:
-        """The file of a revision. One that another version wrote says the same in other words, and stays. Raises
-        KubeError."""
+        """The file of a revision. One that another version wrote says the same in other words, and stays; one that was
+        not made for this variant is not touched. Raises KubeError."""
+        manifest = manifests.config_map(owner, variant, revision)
         try:
-            await self.kube.apply(CONFIG_MAPS, manifests.config_map(owner, variant, revision))
-        except KubeRefusedError as error:
-            if "immutable" not in str(error):
-                raise
+            await self.kube.create(CONFIG_MAPS, manifest)
+        except KubeConflictError:
+            name = manifest["metadata"]["name"]
+            if await self.kube.owned(CONFIG_MAPS, owner.namespace, name, owner.uid) is None:
+                raise KubeRefusedError(not_made_by_us(CONFIG_MAPS, name, owner.name)) from None
 
     async def _kept_revision(self, owner: Owner, revision: str) -> Object | None:
+        name = revision_name(owner.name, revision)
         try:
-            return await self.kube.get(REVISIONS, owner.namespace, revision_name(owner.name, revision))
+            found = await self.kube.get(REVISIONS, owner.namespace, name)
         except KubeNotFoundError:
             return None
+        if not controlled(found, owner.name, owner.uid):
+            raise KubeRefusedError(not_made_by_us(REVISIONS, name, owner.name))
+        return found
 
     async def _forget_old_revisions(self, owner: Owner, newest: str) -> None:
         """Delete what was kept of revisions that nothing runs or returns to, but for the last few."""
@@ -78,21 +86,33 @@ class Revisions:
                 found
                 async for page in self.kube.pages(REVISIONS, owner.namespace, selector, heads=True)
                 for found in page["items"]
+                if controlled(found, owner.name, owner.uid)
             ]
             kept.sort(key=lambda found: str(found["metadata"]["creationTimestamp"]))
             for found in kept[:-KEPT_REVISIONS]:
                 if found["metadata"]["labels"].get(ObjectLabel.REVISION) not in needed:
-                    for kind in (CONFIG_MAPS, REVISIONS):
-                        await self.kube.delete(kind, *key_of(found))
+                    await self._forget_file(owner, key_of(found))
+                    await self.kube.delete(REVISIONS, *key_of(found), found["metadata"]["uid"])
         except KubeError as error:
             log.warning("old revisions of %s/%s stay: %s", owner.namespace, owner.name, error)
 
 
-async def kept_spec(kube: Kube, namespace: str, variant: str, revision: str) -> SamplerVariant | None:
-    """A revision's spec as it was kept when it was first run; None where it is gone, or nobody can read it any more."""
+    async def _forget_file(self, owner: Owner, key: Key) -> None:
+        with contextlib.suppress(KubeNotFoundError):
+            if file := await self.kube.owned(CONFIG_MAPS, *key, owner.uid):
+                await self.kube.delete(CONFIG_MAPS, *key, file["metadata"]["uid"])
+
+
+async def kept_spec(kube: Kube, namespace: str, variant: str, revision: str, uid: str = "") -> SamplerVariant | None:
+    """A revision's spec as it was kept when it was first run; None where it is gone, was not made for the variant of
+    this uid, or nobody can read it any more."""
+    name = revision_name(variant, revision)
     try:
-        found = await kube.get(REVISIONS, namespace, revision_name(variant, revision))
+        found = await kube.get(REVISIONS, namespace, name)
     except KubeNotFoundError:
+        return None
+    if not controlled(found, variant, uid):
+        log.warning("in %s: %s", namespace, not_made_by_us(REVISIONS, name, variant))
         return None
     try:
         return SamplerVariant.model_validate(found["data"]["spec"])

@@ -34,6 +34,7 @@ LABELS = {
     ROLLOUT_LABEL: "sampler",
 }
 OWNER = {"controller": True, "uid": "u-aks", "kind": "SamplerVariant", "name": "aks-v1"}
+MADE = {"ownerReferences": [OWNER]}
 OURS = {"manager": "pitwall-operator", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
 THEIRS = {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {}}}
 
@@ -82,7 +83,7 @@ def serve(api, revision: str) -> None:
 
     for kind in (SERVICES, BUDGETS, DEPLOYMENTS):
         api.answers[("PATCH", kind.path(*KEY))] = stored
-    api.answers[("PATCH", CONFIG_MAPS.path("shop", f"aks-v1-{revision}"))] = stored
+    api.answers[("POST", CONFIG_MAPS.path("shop"))] = stored
     api.answers[("POST", REVISIONS.path("shop"))] = stored
 
 
@@ -90,15 +91,42 @@ async def test_a_revision_whose_file_an_older_version_wrote_is_run_all_the_same(
     declared = variant()
     revision = revision_of(declared)
     serve(api, revision)
-    name = f"aks-v1-{revision}"
-    words = f'ConfigMap "{name}" is invalid: data: Forbidden: field is immutable when `immutable` is set'
-    api.answers[("PATCH", CONFIG_MAPS.path("shop", name))] = (422, {"message": words})
+    path = CONFIG_MAPS.path("shop", f"aks-v1-{revision}")
+    api.on("POST", CONFIG_MAPS.path("shop"), 409, {"message": "exists"})
+    api.on("PATCH", path, 200, {"metadata": {"uid": "u7"}})
     await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 1)
     assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN].desired == 1
+    [asked] = [body for _, target, body in api.calls if target == path]
+    assert asked == [{"op": "test", "path": "/metadata/ownerReferences/0/uid", "value": "u-aks"}], "it changes nothing"
 
-    api.answers[("PATCH", CONFIG_MAPS.path("shop", name))] = (403, {"message": "forbidden"})
+    api.on("PATCH", path, 403, {"message": "forbidden"})
     with pytest.raises(KubeRefusedError, match="forbidden"):
         await deployments.of(ROLLOUT).run(declared, revision, Pool.CANDIDATE, 1)
+
+
+async def test_a_config_map_of_others_with_a_revisions_name_is_neither_changed_nor_mounted(deployments, api):
+    declared = variant()
+    revision = revision_of(declared)
+    serve(api, revision)
+    api.on("POST", CONFIG_MAPS.path("shop"), 409, {"message": "exists"})
+    api.on("PATCH", CONFIG_MAPS.path("shop", f"aks-v1-{revision}"), 422, {"message": "testing value failed"})
+
+    with pytest.raises(KubeRefusedError, match=f"ConfigMap 'aks-v1-{revision}' was not made for this SamplerVariant"):
+        await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 1)
+    written = [(method, target) for method, target in api.asked() if method != "GET" and "deployments" in target]
+    assert written == []
+
+
+async def test_a_kept_revision_that_was_not_made_for_this_variant_is_not_believed(deployments, api):
+    declared = variant()
+    revision = revision_of(declared)
+    serve(api, revision)
+    api.on("POST", REVISIONS.path("shop"), 409, {"message": "exists"})
+    forged = {"metadata": {"labels": {**LABELS, "app.kubernetes.io/managed-by": "pitwall"}}, "data": {"image": "evil"}}
+    api.on("GET", REVISIONS.path("shop", f"aks-v1-{revision}"), 200, forged)
+
+    with pytest.raises(KubeRefusedError, match="ControllerRevision .* was not made for this SamplerVariant"):
+        await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 1)
 
 
 def place(cache: Cache, **more: Any) -> None:
@@ -113,8 +141,10 @@ async def test_a_pool_is_made_whole_its_deployment_last(deployments, api):
     serve(api, revision)
     await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 2)
 
+    made = [target.rsplit("/", 1)[-1] for method, target in api.asked() if method == "POST"]
+    assert made == ["controllerrevisions", "configmaps"]
     written = [target.partition("?")[0].rsplit("/", 2)[-2] for method, target in api.asked() if method == "PATCH"]
-    assert written == ["configmaps", "services", "poddisruptionbudgets", "deployments"]
+    assert written == ["services", "poddisruptionbudgets", "deployments"]
     told = "its pods cannot be looked at"
     assert (await deployments.of(ROLLOUT).pools())["aks-v1"][Pool.MAIN] == PoolSeen(revision, 2, 0, fault=told)
 
@@ -124,7 +154,7 @@ async def test_scaling_a_pool_that_is_as_it_was_applied_writes_its_deployment_al
     revision = revision_of(declared)
     serve(api, revision)
     await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 2)
-    [kept] = [body for method, _, body in api.calls if method == "POST"]
+    [kept] = [body for method, target, body in api.calls if (method, target) == ("POST", REVISIONS.path("shop"))]
     api.on("GET", REVISIONS.path("shop", f"aks-v1-{revision}"), 200, kept)
     api.calls.clear()
     await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 3)
@@ -140,7 +170,7 @@ async def test_a_revision_keeps_the_image_that_it_began_with(deployments, api):
     revision = revision_of(declared)
     serve(api, revision)
     api.on("POST", REVISIONS.path("shop"), 409, {"message": "exists"})
-    api.on("GET", REVISIONS.path("shop", f"aks-v1-{revision}"), 200, {"data": {"image": "runtime:0"}})
+    api.on("GET", REVISIONS.path("shop", f"aks-v1-{revision}"), 200, {"metadata": MADE, "data": {"image": "runtime:0"}})
     await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 1)
 
     assert api.calls[-1][2]["spec"]["template"]["spec"]["containers"][0]["image"] == "runtime:0"
