@@ -6,7 +6,7 @@ import secrets
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -65,7 +65,30 @@ def open_regular(path: Path) -> IO[bytes]:
         raise
     except OSError as error:
         raise UnreadableFileError(f"{path} cannot be read ({error.strerror})") from None
-    file = os.fdopen(opened, "rb")
+    return _regular(path, opened, "rb")
+
+
+def open_to_append(path: Path) -> IO[bytes]:
+    """A file to add to; it and its folder are made where there are none. What else may lie in its place is not opened.
+    Raises UnreadableFileError, or OSError where the file cannot be made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        _check_regular(path, path.stat())
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+    return _regular(path, os.open(path, flags, 0o666), "ab")
+
+
+def append_or_replace(path: Path) -> IO[bytes]:
+    """`open_to_append` of what is only a log: whatever else lies in its place is moved aside."""
+    try:
+        return open_to_append(path)
+    except UnreadableFileError:
+        move_aside(path)
+        return open_to_append(path)
+
+
+def _regular(path: Path, opened: int, mode: str) -> IO[bytes]:
+    file = os.fdopen(opened, mode)
     try:
         _check_regular(path, os.fstat(opened))  # another one may have been put there meanwhile
     except UnreadableFileError:
@@ -99,7 +122,9 @@ def read_json(path: Path, default: Any) -> Any:
         return json.loads(read_text(path))
     except FileNotFoundError:
         return default
-    except json.JSONDecodeError as error:
+    except UnreadableFileError:
+        raise
+    except ValueError as error:  # also a number of thousands of digits
         raise UnreadableFileError(f"{path} is no JSON ({error})") from None
     except RecursionError:
         raise UnreadableFileError(f"{path} is JSON that is nested too deeply") from None

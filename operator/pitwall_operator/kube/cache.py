@@ -203,7 +203,7 @@ def _bounded(kind: Kind, found: Object) -> Object:
     is the operator's own, and long."""
     parts = ("spec",) if kind is ROLLOUTS else ("spec", "status")
     faults = {name: fault for name in parts if (fault := extent_fault(found.get(name)))}
-    return {**dict.fromkeys(faults, {}), **({OVERSIZED: "; ".join(faults.values())} if "spec" in faults else {})}
+    return {**{name: {} for name in faults}, **({OVERSIZED: "; ".join(faults.values())} if "spec" in faults else {})}
 
 
 OVERSIZED: Final = "oversized"

@@ -71,8 +71,8 @@ def controlled(found: Object, variant: str, uid: str = "") -> bool:
 def not_made_by_us(kind: Kind, name: str, variant: str) -> str:
     """What is said of an object that bears the name of one that is kept for a variant, and what helps."""
     return (
-        f"{kind.name} {name!r} was not made for this SamplerVariant and is left as it is: what a deleted one of its name "
-        f"left goes by itself, else delete it or give SamplerVariant {variant!r} another name"
+        f"{kind.name} {name!r} was not made for this SamplerVariant and is left as it is: what a deleted one of its "
+        f"name left goes by itself, else delete it or give SamplerVariant {variant!r} another name"
     )
 
 

@@ -1,5 +1,6 @@
 """Manages one runtime child process: starts it, finds it again after a restart, asks whether it is ready, stops it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,29 +8,36 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final
 
 import psutil
+from pydantic import Field, TypeAdapter, ValidationError
 
 from pitwall_crds.errors import UnreadableFileError
 from pitwall_crds.host import files
 from pitwall_crds.names import Pool
+from pitwall_crds.reading.faults import fault_in_words
+from pitwall_crds.resource import Name
 
 TAIL_BYTES = 4096
+
+
+Pid = Annotated[int, Field(gt=1, lt=2**31)]
+Epoch = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
     """A process of a pool. `created` tells it from a later process with the same pid."""
 
-    variant: str
-    revision: str
+    variant: Name
+    revision: Annotated[str, Field(pattern=r"^[a-z0-9]{1,64}$")]
     pool: Pool
-    port: int
-    pid: int
-    created: float
-    log: str
-    draining_since: float = 0.0
+    port: Annotated[int, Field(gt=0, lt=2**16)]
+    pid: Pid
+    created: Epoch
+    log: Annotated[str, Field(max_length=4096, pattern=r"^[^\x00]*$")]
+    draining_since: Epoch = 0.0
 
     @property
     def url(self) -> str:
@@ -45,30 +53,22 @@ class Child:
         """As a file holds it."""
         return asdict(self)
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Child":
-        """The child that `to_json` wrote."""
-        return cls(**{**data, "pool": Pool(data["pool"])})
+
+CHILDREN: Final = TypeAdapter(list[Child])
 
 
 def read_children(path: Path) -> list[Child]:
     """The runtimes that a file lists. Raises UnreadableFileError."""
     try:
-        return [Child.from_json(data) for data in files.read_json(path, [])]
-    except (LookupError, TypeError, AttributeError) as error:
-        raise UnreadableFileError(
-            f"{path} lists no runtimes as we write them ({type(error).__name__}: {error})"
-        ) from None
-    except UnreadableFileError:
-        raise
-    except ValueError as error:  # no such pool
-        raise UnreadableFileError(f"{path} lists no runtimes as we write them ({error})") from None
+        return CHILDREN.validate_json(json.dumps(files.read_json(path, [])), strict=True)
+    except ValidationError as error:
+        words = fault_in_words(error, whole="it")
+        raise UnreadableFileError(f"{path} lists no runtimes as we write them ({words})") from None
 
 
 def spawn(module: str, arguments: list[str], log: Path, environment: Mapping[str, str]) -> tuple[int, float]:
     """Start a Python module in a session of its own, so that it outlives the operator; its pid and creation time."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    with files.append_or_replace(log) as output:
         process = subprocess.Popen(  # noqa: S603  (our own interpreter and modules)
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
@@ -92,7 +92,7 @@ def alive(pid: int, created: float) -> bool:
             _reap(pid)
             return False
         return abs(process.create_time() - created) < 1.0
-    except psutil.NoSuchProcess:
+    except psutil.Error:  # it is gone, or another user's
         return False
 
 

@@ -83,8 +83,8 @@ class FolderMemory:
             "reason": effect.reason,
             "message": effect.message,
         }
-        with self.folder.events.open("a", encoding="utf-8") as events:
-            events.write(json.dumps(line) + "\n")
+        with files.append_or_replace(self.folder.events) as events:
+            events.write(json.dumps(line).encode() + b"\n")
         log.log(logging.WARNING if effect.warning else logging.INFO, "%s: %s", effect.reason, effect.message)
 
 
@@ -205,10 +205,9 @@ def _key(variant: SamplerVariant) -> tuple[str, str]:
     return variant.metadata.name, revision_of(variant)
 
 
-def lock(folder: StateFolder) -> IO[str]:
+def lock(folder: StateFolder) -> IO[bytes]:
     """Hold the folder as its only operator, for as long as the returned file is open. Raises BlockingIOError."""
-    folder.run.mkdir(parents=True, exist_ok=True)
-    held = (folder.run / "operator.lock").open("w")
+    held = files.append_or_replace(folder.run / "operator.lock")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -222,12 +221,10 @@ async def serve(folder: StateFolder) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    settings = folder.settings()
+    settings = folder.whole_settings()
     resources = Resources(folder.state)
     async with httpx.AsyncClient(trust_env=False) as client:
-        layout = ProcessFolders(
-            folder.state, Path(settings["cache"]), tuple(Path(root) for root in settings["media_roots"])
-        )
+        layout = ProcessFolders(folder.state, Path(settings.cache), tuple(Path(root) for root in settings.media_roots))
         platform = Processes.adopt(layout, client)
         flags = FlagClient(folder.flags_url(), token=folder.secrets()["write"])
         memory = FolderMemory(folder, resources)
@@ -253,7 +250,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"another operator already runs on {chosen.state}; stop it first (pitwall down)\n")
         return 2
     with held:
-        asyncio.run(serve(folder))
+        try:
+            asyncio.run(serve(folder))
+        except UnreadableFileError as error:  # settings or tokens: nothing can be done without them
+            sys.stderr.write(f"{error}\n")
+            return 2
     return 0
 
 

@@ -17,6 +17,7 @@ from pitwall_crds.host import files
 from pitwall_crds.host.backoff import Backoff
 from pitwall_crds.host.sockets import free_port
 from pitwall_crds.names import POOL_ARMS, Pool
+from pitwall_crds.reading.load import load_resources, revision_of
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.machine import child
 from pitwall_operator.machine.child import Child, read_children
@@ -159,10 +160,13 @@ class Processes:
         for lost, how in dead.items():
             goal = self.goals.get((lost.variant, lost.pool))
             if goal and not lost.draining:
-                goal.failures += 1
-                goal.not_before = time.time() + BACKOFF.seconds(goal.failures)
-                goal.trouble = child.last_words(Path(lost.log)) or "the process ended without a word"
-                goal.fault = how.fault
+                words = child.last_words(Path(lost.log)) or "the process ended without a word"
+                self._put_off(goal, words, how.fault)
+
+    def _put_off(self, goal: Goal, trouble: str, fault: str) -> None:
+        goal.failures += 1
+        goal.not_before = time.time() + BACKOFF.seconds(goal.failures)
+        goal.trouble, goal.fault = trouble[:300], fault
 
     def _replenish(self, key: PoolKey) -> None:
         goal = self.goals[key]
@@ -170,12 +174,15 @@ class Processes:
         self._mark_draining(current[goal.replicas :])
         if time.time() < goal.not_before:
             return
-        for _ in range(goal.replicas - len(current)):
-            self._start(key, goal)
+        try:
+            for _ in range(goal.replicas - len(current)):
+                self._start(key, goal)
+        except OSError as error:  # no memory, no disk, or no such file can be made: that is this pool's trouble
+            self._put_off(goal, f"it cannot be started: {error}", "")
 
     def _start(self, key: PoolKey, goal: Goal) -> None:
         name, pool = key
-        manifest = self._manifest(goal)
+        manifest = self._whole_manifest(goal)
         port = free_port()
         log = self.layout.state / "logs" / f"{name}-{pool}.log"
         roots = [part for root in self.layout.media_roots for part in ("--media-root", str(root))]
@@ -196,6 +203,20 @@ class Processes:
         if not path.exists():
             files.write_whole(path, yaml.safe_dump(goal.variant.to_manifest(), sort_keys=False))
         return path
+
+    def _whole_manifest(self, goal: Goal) -> Path:
+        """The revision's file for a process that begins: one that holds something else is written anew."""
+        path = self._manifest(goal)
+        try:
+            [found] = load_resources(files.read_text(path), source=str(path))
+            revision = revision_of(found) if isinstance(found, SamplerVariant) else ""
+            same = (found.metadata.name, revision) == (goal.variant.metadata.name, goal.revision)
+        except (ValueError, OSError):  # unreadable, invalid, or of several resources
+            same = False
+        if not same:
+            log.warning("%s does not hold the revision %s; it is written anew", path, goal.revision)
+            files.move_aside(path)
+        return self._manifest(goal)
 
     # --- readiness ---
 
@@ -266,12 +287,13 @@ class Processes:
         """What runs or shall run; a restarted operator knows the first before the second."""
         wanted = {self._manifest(goal).name for goal in self.goals.values()}
         wanted |= {_file_name(c.variant, c.revision) for c in self.children if not c.draining}
-        present = {path.name for path in self.layout.serving.glob("*.yaml")}
-        for name in wanted - present:
+        here = {path.name for path in self.layout.serving.glob("*.yaml")}
+        kept = {name for name in here & wanted if (self.layout.serving / name).is_file()}
+        for name in here - kept:
+            files.move_aside(self.layout.serving / name)
+        for name in wanted - kept:
             with contextlib.suppress(FileNotFoundError, UnreadableFileError):
                 files.write_whole(self.layout.serving / name, files.read_text(self.layout.revisions / name))
-        for name in present - wanted:
-            (self.layout.serving / name).unlink(missing_ok=True)
 
 
 def _file_name(variant: str, revision: str) -> str:

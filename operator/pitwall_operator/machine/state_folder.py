@@ -1,15 +1,48 @@
 """The layout of the embedded mode's state folder: its files, secrets and ports."""
 
+import json
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from pitwall_crds.errors import UnreadableFileError
 from pitwall_crds.host import files
-from pitwall_operator.machine.child import Child, read_children
+from pitwall_crds.reading.faults import fault_in_words
+from pitwall_operator.machine.child import Child, Epoch, Pid, read_children
 
+Port = Annotated[int, Field(gt=0, lt=2**16)]
+
+
+class Ports(BaseModel):
+    """Where each process listens."""
+
+    gateway: Port
+    metrics: Port
+    flags: Port
+    sync: Port
+    operator: Port
+    ingest: Port
+
+
+class Settings(BaseModel):
+    """What `up` was asked for."""
+
+    ports: Ports
+    cache: str
+    media_roots: list[str]
+    flag: str
+    follow_up_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    web_origins: list[str] = []
+
+
+PORT: Final = TypeAdapter(Port)
+PROCESS: Final = TypeAdapter(tuple[Literal[0] | Pid, Epoch])
 ROLES: Final = ("evaluate", "write", "kill")
+TOKEN: Final = re.compile(r"[\x21-\x7e]{1,512}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +83,15 @@ class StateFolder:
     def settings(self) -> dict[str, Any]:
         """What `up` was asked for: ports, cache, media roots, flag. Raises UnreadableFileError."""
         return self._mapping(self.run / "settings.json")
+
+    def whole_settings(self) -> Settings:
+        """The same for whoever cannot do without any of them. Raises UnreadableFileError."""
+        path = self.run / "settings.json"
+        try:
+            return Settings.model_validate_json(json.dumps(self._json(path, {})), strict=True)
+        except ValidationError as error:
+            words = fault_in_words(error, whole="it")
+            raise self.unreadable(f"{path} holds no settings as we write them ({words})") from None
 
     def services(self) -> dict[str, tuple[int, float]]:
         """Pid and creation time of each service that the supervisor started. Raises UnreadableFileError."""
@@ -98,10 +140,10 @@ class StateFolder:
         return found
 
     def _process(self, path: Path, found: object) -> tuple[int, float]:
-        match found:
-            case [int(pid), int(created) | float(created)]:
-                return pid, float(created)
-        raise self.unreadable(f"{path} holds {found!r:.100} where a pid and its creation time belong")
+        try:
+            return PROCESS.validate_json(json.dumps(found), strict=True)
+        except ValidationError:
+            raise self.unreadable(f"{path} holds {found!r:.100} where a pid and its creation time belong") from None
 
     def write_settings(self, settings: dict[str, Any]) -> None:
         """Store them for every process of this folder."""
@@ -110,8 +152,8 @@ class StateFolder:
     def port(self, process: str) -> int:
         """The TCP port of `gateway`, `metrics`, `flags`, `sync`, `operator` or `ingest`."""
         try:
-            return int(self.settings()["ports"][process])
-        except (LookupError, TypeError):
+            return PORT.validate_python(self.settings()["ports"][process], strict=True)
+        except (LookupError, TypeError, ValidationError):
             raise self.unreadable(f"{self.run / 'settings.json'} names no port of {process}") from None
 
     def gateway_url(self) -> str:
@@ -137,6 +179,6 @@ class StateFolder:
         if not known:
             known = {role: secrets.token_urlsafe(24) for role in ROLES}
             files.write_json(path, known, mode=0o600)
-        if not all(isinstance(known.get(role), str) for role in ROLES):
+        if not all(isinstance(one := known.get(role), str) and TOKEN.fullmatch(one) for role in ROLES):
             raise self.unreadable(f"{path} holds no tokens of {', '.join(ROLES)}")
         return known

@@ -41,8 +41,8 @@ class ServiceProcess:
 
 def services(folder: StateFolder) -> tuple[ServiceProcess, ...]:
     """The services of a state folder, in the order in which they start."""
-    settings, tokens = folder.settings(), folder.secrets()
-    ports = settings["ports"]
+    settings, tokens = folder.whole_settings(), folder.secrets()
+    ports = settings.ports.model_dump()
     database = folder.state / "flags.sqlite"
     return (
         ServiceProcess(
@@ -50,25 +50,25 @@ def services(folder: StateFolder) -> tuple[ServiceProcess, ...]:
             "pitwall_flags.service",
             ("--database", f"sqlite+aiosqlite:///{database}", "--host", "127.0.0.1",
              "--http-port", str(ports["flags"]), "--sync-port", str(ports["sync"]),
-             *(part for origin in settings.get("web_origins", ()) for part in ("--cors-origin", origin))),
+             *(part for origin in settings.web_origins for part in ("--cors-origin", origin))),
             {f"PITWALL_FLAGS_{role.upper()}_TOKEN": token for role, token in tokens.items()},
         ),
         ServiceProcess(
             "gateway",
             "pitwall_gateway",
-            ("--port", str(ports["gateway"]), "--host", "127.0.0.1", "--flag", settings["flag"],
+            ("--port", str(ports["gateway"]), "--host", "127.0.0.1", "--flag", settings.flag,
              "--metrics-port", str(ports["metrics"]), "--no-authentication", "--show-assignment",
              "--flags-sync", f"127.0.0.1:{ports['sync']}", "--routes", str(folder.run / "routes.json"),
-             "--state-dir", str(folder.state / "gateway"), "--follow-up-seconds", str(settings["follow_up_seconds"])),
+             "--state-dir", str(folder.state / "gateway"), "--follow-up-seconds", str(settings.follow_up_seconds)),
             {"PITWALL_FLAGS_EVALUATE_TOKEN": tokens["evaluate"], "PROMETHEUS_DISABLE_CREATED_SERIES": "True"},
         ),
         ServiceProcess("operator", "pitwall_operator.machine.embedded", ("--state", str(folder.state))),
         ServiceProcess(
             "ingest",
             "pitwall_runtime.ingest",
-            ("work", "--variants", str(folder.serving), "--cache-dir", settings["cache"], "--nice", str(INGEST_NICE),
+            ("work", "--variants", str(folder.serving), "--cache-dir", settings.cache, "--nice", str(INGEST_NICE),
              "--metrics-port", str(ports["ingest"]),
-             *(part for root in settings["media_roots"] for part in ("--media-root", root))),
+             *(part for root in settings.media_roots for part in ("--media-root", root))),
             {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PROMETHEUS_DISABLE_CREATED_SERIES": "True"},
         ),
     )  # fmt: skip
@@ -96,7 +96,12 @@ class Supervisor:
     @classmethod
     def adopt(cls, folder: StateFolder) -> "Supervisor":
         """A supervisor with the services that an earlier one left running."""
-        known = folder.services()
+        try:
+            known = folder.services()
+        except UnreadableFileError as error:
+            log.error("%s; the services are started anew, and what still runs of them is left to you", error)  # noqa: TRY400
+            files.move_aside(folder.run / "services.json")
+            known = {}
         found = []
         for service in services(folder):
             pid, created = known.get(service.name, (0, 0.0))
@@ -179,7 +184,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    supervisor = Supervisor.adopt(folder)
+    try:
+        supervisor = Supervisor.adopt(folder)
+    except UnreadableFileError as error:  # settings or tokens: nothing can be started without them
+        sys.stderr.write(f"{error}\n")
+        return 2
     while not stopped.wait(POLL_SECONDS):
         supervisor.keep()
     supervisor.end()

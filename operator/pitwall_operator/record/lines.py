@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pitwall_crds.host.files import open_regular
+from pitwall_crds.host.files import open_regular, open_to_append
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import GateStatus, RolloutStatus
 from pitwall_operator.decision.decide import Decision
@@ -144,8 +144,7 @@ class RecordFile:
         """Add lines and wait until they are on the disk."""
         if not new:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as output:
+        with open_to_append(self.path) as output:
             if output.tell() and not self._ends_whole():
                 output.write(b"\n")
             output.write(b"".join(json.dumps(line).encode() + b"\n" for line in new))
@@ -167,7 +166,7 @@ class RecordFile:
         for text in content.splitlines():
             try:
                 line = json.loads(text)
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):  # also a number of thousands of digits
                 continue
             if isinstance(line, dict):
                 yield line

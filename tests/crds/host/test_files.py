@@ -125,3 +125,22 @@ def test_a_draft_that_nobody_renamed_is_gone(tmp_path):
         draft.write(b"content")
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), os.mkfifo], ids=["a folder", "a pipe"])
+def test_whatever_lies_in_a_logs_place_is_not_waited_for_and_moved_aside(tmp_path, make):
+    path = tmp_path / "log"
+    make(path)
+    with pytest.raises(UnreadableFileError, match="where a file belongs"):
+        files.open_to_append(path)
+    for _ in range(2):
+        with files.append_or_replace(path) as log:
+            log.write(b"x")
+
+    assert path.read_text() == "xx"
+
+
+def test_a_number_of_thousands_of_digits_is_no_json(tmp_path):
+    (tmp_path / "a.json").write_text("9" * 9999)
+    with pytest.raises(UnreadableFileError, match="is no JSON"):
+        files.read_json(tmp_path / "a.json", None)

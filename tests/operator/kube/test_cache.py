@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pitwall_operator.kube import cache as caches
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS
-from pitwall_operator.kube.whose import ROLLOUT_LABEL
+from pitwall_operator.kube.whose import APPLIED, ROLLOUT_LABEL
 
 
 def metadata(name: str, version: int, **more: object) -> dict[str, object]:
@@ -113,7 +113,7 @@ def test_what_anybody_may_write_on_an_object_at_any_length_is_not_kept(cache, ki
     long = {f"evil.example/{number}": "x" * 200 for number in range(200)}
     head = metadata(
         "aks", 1, creationTimestamp="2026-01-01T00:00:00Z", deletionTimestamp="2026-01-02T00:00:00Z", generation=3,
-        annotations={"kubectl.kubernetes.io/last-applied-configuration": "{}", "pitwall.dev/applied": "d" * 999, **long},
+        annotations={"kubectl.kubernetes.io/last-applied-configuration": "{}", APPLIED: "d" * 999, **long},
         labels={**long, "pitwall.dev/instance": "blue", ROLLOUT_LABEL: "sampler"},
         finalizers=[name + "x" * 999 for name in long], selfLink="/x" * 999,
         managedFields=[{"manager": f"{name}{'x' * 999}", "fieldsV1": {"f:spec": long}} for name in long],

@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pitwall_crds.errors import UnreadableFileError
+from pitwall_crds.host import files
 from pitwall_crds.names import Pool
 from pitwall_operator.machine import child
 from pitwall_operator.machine.child import Child
@@ -31,12 +33,42 @@ def created(process: subprocess.Popen) -> float:
 
 @pytest.mark.parametrize("pool", list(Pool))
 @pytest.mark.parametrize("draining_since", [0.0, 1_700_000_000.5])
-def test_a_child_survives_its_file(pool, draining_since):
+def test_a_child_survives_its_file(tmp_path, pool, draining_since):
     known = Child("aks-v1", "r1", pool, 9000, 77, 12.5, "logs/a.log", draining_since)
+    files.write_json(tmp_path / "processes.json", [known.to_json()])
 
-    assert Child.from_json(known.to_json()) == known
+    assert child.read_children(tmp_path / "processes.json") == [known]
     assert known.draining is (draining_since > 0)
     assert known.url == "http://127.0.0.1:9000"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("pid", value) for value in ("abc", -1, 0, 1, True, None, 2.5, 2**70)),
+        *(("created", value) for value in ("x", None, -1.0, float("nan"), 1e300)),
+        *(("port", value) for value in ("x y", 0, 65536, "80")),
+        *(("variant", value) for value in ("../../etc/x", "", 7, "x" * 300)),
+        *(("revision", value) for value in ("../x", "", None)),
+        ("pool", "blue"), ("log", "a\0b"), ("log", 7), ("draining_since", "soon"),
+    ],
+)  # fmt: skip
+def test_a_child_of_the_right_keys_and_a_wrong_value_is_no_child(tmp_path, field, value):
+    data = {**Child("aks-v1", "r1", Pool.MAIN, 9000, 77, 12.5, "logs/a.log").to_json(), field: value}
+    files.write_json(tmp_path / "processes.json", [data])
+
+    with pytest.raises(UnreadableFileError, match=rf"processes.json lists no runtimes as we write them \(.*{field}"):
+        child.read_children(tmp_path / "processes.json")
+
+
+def test_whatever_lies_in_a_logs_place_keeps_no_process_from_its_start(modules, tmp_path, until):
+    (modules / "speaks.py").write_text("print('here')")
+    log = tmp_path / "speaks.log"
+    os.mkfifo(log)
+    pid, born = child.spawn("speaks", [], log, {})
+
+    until(lambda: not child.alive(pid, born))
+    assert child.last_words(log) == "here"
 
 
 def test_a_later_process_with_the_same_pid_is_another_one(sleeper):

@@ -12,7 +12,7 @@ import pytest
 
 from pitwall_crds.host import files
 from pitwall_crds.names import Pool
-from pitwall_crds.reading.load import load_file
+from pitwall_crds.reading.load import load_file, revision_of
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.machine import child, processes
 from pitwall_operator.machine.processes import DRAIN_SECONDS, KILL_SECONDS, Processes, ProcessFolders
@@ -272,9 +272,41 @@ async def test_draining_what_never_ran_is_fine(platform, layout):
 
 
 async def test_a_pool_keeps_the_spec_that_it_was_started_with(platform, layout):
-    await platform.run(VARIANT, "r1", Pool.MAIN, 1)
+    revision = revision_of(VARIANT)
+    await platform.run(VARIANT, revision, Pool.MAIN, 1)
     edited = VARIANT.model_copy(update={"spec": VARIANT.spec.model_copy(update={"max_frames": 3})})
-    await platform.run(edited, "r1", Pool.CONTROL, 1)
+    await platform.run(edited, revision, Pool.CONTROL, 1)
 
     [kept] = (layout.state / "run" / "revisions").glob("*.yaml")
     assert load_file(kept) == (VARIANT,)
+
+
+@pytest.mark.parametrize("broken", ["", "nul: [", "kind: List", None], ids=["empty", "no YAML", "another", "a folder"])
+async def test_a_revisions_file_that_holds_something_else_is_written_anew(platform, layout, broken):
+    revision = revision_of(VARIANT)
+    path = layout.revisions / f"aks-v1-{revision}.yaml"
+    path.parent.mkdir(parents=True)
+    path.mkdir() if broken is None else path.write_text(broken)
+    await platform.run(VARIANT, revision, Pool.MAIN, 1)
+
+    assert [revision_of(one) for one in load_file(path)] == [revision]
+
+
+async def test_a_folder_among_what_the_ingest_worker_reads_stops_no_turn(platform, layout):
+    (layout.serving / "old.yaml" / "x").mkdir(parents=True)
+    (layout.serving / "aks-v1-r1.yaml").mkdir()
+    await platform.run(VARIANT, "r1", Pool.MAIN, 1)
+    await platform.pools()
+
+    assert serving(layout) == ["aks-v1-r1.yaml"]
+    assert (layout.serving / "aks-v1-r1.yaml").is_file()
+
+
+async def test_a_pool_that_cannot_be_started_says_so_and_stops_no_other(platform, layout, monkeypatch):
+    def none_left(*_):
+        raise OSError("no process left")
+
+    monkeypatch.setattr(child, "spawn", none_left)
+    await platform.run(VARIANT, "r1", Pool.MAIN, 1)
+
+    assert (await platform.pools())["aks-v1"][Pool.MAIN].trouble == "it cannot be started: no process left"

@@ -125,6 +125,22 @@ def test_the_next_supervisor_adopts_what_runs_and_not_what_died(folder, modules,
     assert found == {"gateway": pid, "flags": 0, "operator": 0, "ingest": 0}
 
 
+def test_services_that_cannot_be_read_are_started_anew_and_said(folder, caplog):
+    (folder.run / "services.json").write_text('{"flags": [-1, "x"]}')
+
+    assert [one.pid for one in Supervisor.adopt(folder).running] == [0, 0, 0, 0]
+    assert "services.json holds [-1, 'x'] where a pid and its creation time belong" in caplog.text
+    assert not (folder.run / "services.json").exists()
+
+
+def test_without_settings_the_process_ends_with_a_sentence(folder, capsys, monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    (folder.run / "settings.json").write_text('{"ports": []}')
+
+    assert supervisor.main(["--state", str(folder.state)]) == 2
+    assert "settings.json holds no settings as we write them" in capsys.readouterr().err
+
+
 def test_at_the_end_everything_stops_also_the_runtimes(one_service, modules, folder, until):
     supervised = one_service(STAYS)
     supervised.keep()

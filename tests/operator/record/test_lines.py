@@ -2,10 +2,12 @@
 
 import itertools
 import json
+import os
 import random
 
 import pytest
 
+from pitwall_crds.errors import UnreadableFileError
 from pitwall_operator.record.lines import RecordFile, evidence_lines
 from pitwall_operator.record.plot import draw
 from pitwall_operator.record.replay import replay
@@ -19,6 +21,21 @@ def test_a_line_cut_short_by_a_crash_is_passed_over_and_does_not_spoil_the_next(
     record.append([{"kind": "block"}])
 
     assert [line["kind"] for line in record.read()] == ["run", "block"]
+
+
+@pytest.mark.parametrize("text", ["9" * 9999, "[" * 99_999], ids=["digits", "brackets"])
+def test_a_line_that_no_reader_can_take_is_passed_over(tmp_path, text):
+    record = RecordFile(tmp_path / "r.jsonl")
+    record.path.write_text(f'{text}\n{{"kind": "run"}}\n')
+
+    assert list(record.read()) == [{"kind": "run"}]
+
+
+def test_a_pipe_in_a_records_place_is_named_and_holds_nobody_up(tmp_path):
+    os.mkfifo(tmp_path / "r.jsonl")
+
+    with pytest.raises(UnreadableFileError, match=r"r.jsonl is a pipe"):
+        RecordFile(tmp_path / "r.jsonl").append([{"kind": "run"}])
 
 
 def test_reading_what_was_never_written_gives_nothing(tmp_path):

@@ -94,8 +94,8 @@ def another_run(rollout, number: int, *, namespace: str = "default", name: str =
 
 async def at_rest(planner: RunPlanner) -> None:
     """Until nothing is made."""
-    while planner._making:
-        await asyncio.sleep(0.01)
+    if planner._making:
+        await planner._making
 
 
 async def test_a_run_that_ends_while_it_is_planned_leaves_nothing(moving, planner):

@@ -96,7 +96,6 @@ class Revisions:
         except KubeError as error:
             log.warning("old revisions of %s/%s stay: %s", owner.namespace, owner.name, error)
 
-
     async def _forget_file(self, owner: Owner, key: Key) -> None:
         with contextlib.suppress(KubeNotFoundError):
             if file := await self.kube.owned(CONFIG_MAPS, *key, owner.uid):

@@ -125,7 +125,7 @@ async def test_a_kept_revision_that_was_not_made_for_this_variant_is_not_believe
     forged = {"metadata": {"labels": {**LABELS, "app.kubernetes.io/managed-by": "pitwall"}}, "data": {"image": "evil"}}
     api.on("GET", REVISIONS.path("shop", f"aks-v1-{revision}"), 200, forged)
 
-    with pytest.raises(KubeRefusedError, match="ControllerRevision .* was not made for this SamplerVariant"):
+    with pytest.raises(KubeRefusedError, match=r"ControllerRevision .* was not made for this SamplerVariant"):
         await deployments.of(ROLLOUT).run(declared, revision, Pool.MAIN, 1)
 
 

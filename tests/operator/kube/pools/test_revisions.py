@@ -86,7 +86,9 @@ async def test_a_kept_revision_without_an_image_is_said_to_be_one(revisions, api
 
 async def test_a_kept_spec_comes_back_as_it_was_or_not_at_all(kube, api):
     declared = variant()
-    api.on("GET", REVISIONS.path("shop", "aks-v1-r1"), 200, {"metadata": MADE, "data": {"spec": declared.to_manifest()}})
+    api.on(
+        "GET", REVISIONS.path("shop", "aks-v1-r1"), 200, {"metadata": MADE, "data": {"spec": declared.to_manifest()}}
+    )
 
     assert (await kept_spec(kube, "shop", "aks-v1", "r1")).spec == declared.spec
     assert await kept_spec(kube, "shop", "aks-v1", "r2") is None
