@@ -52,7 +52,7 @@ class WatchPlan:
         namespaces: those to watch; none are all.
         changed: told of every object as it is.
         deleted: told of every object that is gone.
-        review: asked before a resource is stored.
+        review: asked before a resource is stored; told of what was stored before too, empty where nothing was.
         login: the API server and how to speak to it.
         webhook: None switches admission off.
         silence_seconds: a watch that brings nothing for so long is taken for lost, and opened anew.

@@ -63,7 +63,7 @@ def controlled(found: Object, variant: str, uid: str = "") -> bool:
     """Whether this variant made an object that is kept for it. Labels and managers, which anybody may write, are not
     believed. Without a uid any variant of this name will do."""
     owners = found.get("metadata", {}).get("ownerReferences") or ()
-    holder = next((one for one in owners if one.get("controller")), {})
+    holder: Object = next((one for one in owners if one.get("controller")), {})
     same = holder.get("kind") == VARIANTS.name and holder.get("name") == variant
     return bool(same and uid in ("", holder.get("uid")))
 

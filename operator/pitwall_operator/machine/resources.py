@@ -18,6 +18,7 @@ from pitwall_crds.host.printable import printable
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
+from pitwall_operator.decision.permission.pending import overtaking, pending_abort
 from pitwall_operator.decision.permission.runnable import BUILT_IN, Known, image_problems, unknown_parts
 from pitwall_operator.machine.plugins import installed_samplers
 from pitwall_operator.values.errors import ResourceRefusedError
@@ -45,6 +46,16 @@ def _problems(variant: SamplerVariant) -> Iterator[str]:
     if name in known.samplers and name not in BUILT_IN.samplers:
         said = [entry for entry in installed_samplers() if entry.name == name]
         yield from image_problems(variant, said, known) if said else ()
+
+
+def _after_abort(wanted: Rollout, known: Rollout) -> Rollout:
+    """What is applied while an abort waits: a file that asks for nothing leaves it, as a field of another manager."""
+    asked, abort = wanted.spec.action, pending_abort(known)
+    if asked is None and abort is not None:
+        return wanted.model_copy(update={"spec": wanted.spec.model_copy(update={"action": abort})})
+    if words := overtaking(known, asked.verb if asked else None):
+        raise ResourceRefusedError(words)
+    return wanted
 
 
 class Applied(StrEnum):
@@ -116,6 +127,8 @@ class Resources:
                 f"Rollout {resource.metadata.name!r} moves the flag {known.spec.flag!r}, which must not change to "
                 f"{resource.spec.flag!r}: its users are bucketed; delete the Rollout and apply it anew"
             )
+        if isinstance(resource, Rollout) and isinstance(known, Rollout):
+            resource = _after_abort(resource, known)
         if known is not None and known.spec == resource.spec:
             return Applied.UNCHANGED
         generation = (known.metadata.generation if known else self._observed(resource) if mends else 0) + 1

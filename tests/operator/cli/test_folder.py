@@ -168,6 +168,24 @@ def test_undoing_before_anything_served_is_refused(say, stored):
     assert "nothing served before" in said.err
 
 
+@pytest.mark.parametrize("verb", [("promote", "--full"), ("retry",), ("undo",)], ids=lambda verb: verb[0])
+def test_while_an_abort_waits_no_other_verb_takes_its_place(say, stored, world, verb):
+    world.to_canary()
+    stored.apply(world.rollout)
+    stored.write_status(stored.rollouts()[0], world.status)
+    assert say("abort", "--id", "a1").code == 0
+    said = say(*verb)
+
+    assert said.code == 1
+    assert "waits for its abort" in said.err
+    assert "(id a1)" in said.err
+    assert say("pause").code == say("abort", "--id", "a2").code == 0, "what does not take its place is done"
+    assert (stored.rollouts()[0].spec.action.verb, stored.rollouts()[0].spec.action.id) == (Verb.ABORT, "a2")
+
+    stored.write_status(stored.rollouts()[0], world.status.model_copy(update={"last_action_id": "a2"}))
+    assert say("promote").code == 0, "it was carried out"
+
+
 def test_retrying_what_is_on_its_way_is_refused(say, stored, world):
     world.to_canary()
     stored.apply(world.rollout)

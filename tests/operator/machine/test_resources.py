@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pitwall_crds.action import Action, Verb
 from pitwall_crds.host import files
 from pitwall_crds.reading.load import load_file
+from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import GateStatus, Phase
 from pitwall_crds.variant import SamplerEntry
 from pitwall_operator.machine import plugins, resources
@@ -59,6 +61,24 @@ def test_a_changed_spec_is_a_new_generation_and_keeps_its_status(stored):
 
     assert stored.rollouts()[0].metadata.generation == 2
     assert stored.rollouts()[0].status.phase is Phase.STABLE
+
+
+def test_what_is_applied_while_an_abort_waits_leaves_it(stored):
+    file = load_file(EXAMPLES / "rollout-aks.yaml")[0]
+    abort, promote = Action(id="a1", verb=Verb.ABORT), Action(id="p1", verb=Verb.PROMOTE)
+
+    def asking(action: Action) -> Rollout:
+        return file.model_copy(update={"spec": file.spec.model_copy(update={"action": action})})
+
+    stored.apply(asking(abort))
+    assert stored.apply(file) is Applied.UNCHANGED
+    assert stored.rollouts()[0].spec.action == abort
+    with pytest.raises(ResourceRefusedError, match=r"waits for its abort \(id a1\)"):
+        stored.apply(asking(promote))
+
+    stored.write_status(stored.rollouts()[0], stored.rollouts()[0].status.model_copy(update={"last_action_id": "a1"}))
+    stored.apply(asking(promote))
+    assert stored.rollouts()[0].spec.action == promote
 
 
 def test_what_is_stored_comes_back_whole(stored):

@@ -11,6 +11,7 @@ from pitwall_crds.rollout import Rollout
 from pitwall_operator.cli.commands.show import NameArgument
 from pitwall_operator.cli.context import Output, OutputOption, console, fail, pick, print_json
 from pitwall_operator.cli.sources.port import ResourceSource
+from pitwall_operator.decision.permission.pending import overtaking
 from pitwall_operator.values.errors import Exit
 
 IdOption = Annotated[
@@ -48,6 +49,8 @@ def _ask(
 
 
 def _check(verb: Verb, chosen: Rollout) -> None:
+    if words := overtaking(chosen, verb):
+        fail(words, Exit.FAILED)
     moving = bool(chosen.status.candidate_variant)
     if verb is Verb.UNDO:
         _check_undo(chosen)

@@ -107,9 +107,11 @@ class Folder:
         return getpass.getuser()
 
     def edit(self, rollout: Rollout, change: Edit) -> None:
-        """Change the spec's file."""
-        data = rollout.model_dump(mode="json", by_alias=True)
-        data["spec"] |= change(rollout)
+        """Change the spec's file, as it is now."""
+        known = Resources(self.state).get("Rollout", rollout.metadata.name)
+        current = known if isinstance(known, Rollout) else rollout
+        data = current.model_dump(mode="json", by_alias=True)
+        data["spec"] |= change(current)
         Resources(self.state).apply(Rollout.model_validate(data))
 
     def apply(self, resource: Resource) -> Applied:

@@ -1,0 +1,27 @@
+"""Says what waits to be carried out, so that no request takes the place of an abort that was written before it.
+
+A Rollout holds one request at a time. Pure: no clock, chance or I/O.
+"""
+
+from pitwall_crds.action import Action, Verb
+from pitwall_crds.rollout import Rollout
+
+
+def pending_abort(rollout: Rollout) -> Action | None:
+    """The abort that was asked for and is not carried out yet."""
+    asked = rollout.spec.action
+    waits = asked is not None and asked.verb is Verb.ABORT and asked.id != rollout.status.last_action_id
+    return asked if waits else None
+
+
+def overtaking(rollout: Rollout, verb: Verb | None) -> str:
+    """Why a request (or the removal of the present one) must not take its place, and what to do; empty if it may."""
+    abort = pending_abort(rollout)
+    if abort is None or verb is Verb.ABORT:
+        return ""
+    who = f" by {abort.actor}" if abort.actor else ""
+    return (
+        f"Rollout {rollout.metadata.name!r} waits for its abort{who} (id {abort.id}) to be carried out, which goes "
+        f"first: ask again once status.lastActionId is {abort.id}, within seconds where the operator runs; "
+        "`pitwall kill` needs no operator"
+    )
