@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from pitwall_crds.host.backoff import Backoff
 
@@ -70,3 +70,15 @@ def _words(name: str, state: TaskState, now: float) -> str:
     if state.failures >= UNHEALTHY_FAILURES:
         return f"{name} failed {state.failures} times in a row: {state.words}"
     return f"{name} has hung for {now - state.due:.0f} s" if now > state.due else ""
+
+
+async def first_of(*waits: Coroutine[Any, Any, object], seconds: float | None = None) -> bool:
+    """Wait until the first of them happens, or the time is over; whether the first one given happened."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return tasks[0].done()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

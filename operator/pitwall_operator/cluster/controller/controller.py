@@ -1,7 +1,6 @@
 """Works through the queue of rollouts: so many at once, and again later where one fails.
 
-Every replica keeps the cache and answers for it; only the one that holds the Lease reconciles. Knows neither kopf nor
-HTTP.
+Every replica keeps the cache; only the one that holds the Lease reconciles. Knows neither kopf nor HTTP.
 """
 
 import asyncio
@@ -9,10 +8,9 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
@@ -21,7 +19,7 @@ from pitwall_operator.cluster.controller.relist import Relist, named
 from pitwall_operator.cluster.controller.sweep import Sweep
 from pitwall_operator.cluster.controller.work_queue import WorkQueue
 from pitwall_operator.cluster.rivals import claim
-from pitwall_operator.cluster.tasks import BackgroundTasks
+from pitwall_operator.cluster.tasks import BackgroundTasks, first_of
 from pitwall_operator.kube.cache import OWNED, Cache, Key, key_of, version_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object
 from pitwall_operator.observe.reader import Reader
@@ -93,9 +91,9 @@ class Controller:
             if kind is ROLLOUTS and known is not None and known["metadata"].get("uid") != found["metadata"].get("uid"):
                 self._sweep_soon.set()  # one that was deleted and made anew meanwhile may have left its flag
             edited = kind in (ROLLOUTS, VARIANTS) and _generation(known) != _generation(found)
-            news = before | self.cache.concerned(kind, found)
-            if claimed is not None and claim(self.cache, key_of(found)) == claimed:
-                news = frozenset({key_of(found)})  # whatever else was changed is no news for its rivals
+            # Whatever changes no claim is no news for a rollout's rivals.
+            same = claimed is not None and claim(self.cache, key_of(found)) == claimed
+            news = frozenset({key_of(found)}) if same else before | self.cache.concerned(kind, found)
             self._wake(kind, found, news, edited=edited)
 
     def deleted(self, kind: Kind, found: Object) -> None:
@@ -126,7 +124,7 @@ class Controller:
     async def lead(self, leading: asyncio.Event, stopped: asyncio.Event) -> None:
         """Take turns whenever the lease is held, until told to stop."""
         while not stopped.is_set():
-            if await _first(leading.wait(), stopped.wait()):
+            if await first_of(leading.wait(), stopped.wait()):
                 await self._lead_while_leased(leading, stopped)
 
     async def _lead_while_leased(self, leading: asyncio.Event, stopped: asyncio.Event) -> None:
@@ -268,7 +266,7 @@ class Controller:
                 log.warning("flags of deleted rollouts could not be brought to rest: %s", error)
                 again = 2.0
             self.background.alive(SWEEP, again + HANGING_SECONDS)
-            await _first(over.wait(), self._sweep_soon.wait(), seconds=again)
+            await first_of(over.wait(), self._sweep_soon.wait(), seconds=again)
 
     def _watches(self, namespace: str) -> bool:
         return not self.namespaces or namespace in self.namespaces
@@ -278,7 +276,7 @@ class Controller:
         while not over.is_set():
             pause = self.reconciler.resync_seconds * random.uniform(0.9, 1.1)  # noqa: S311 – no secret
             self.background.alive(COMPARISON, pause + HANGING_SECONDS)
-            if await _first(over.wait(), seconds=pause):
+            if await first_of(over.wait(), seconds=pause):
                 return
             try:
                 await self._relist.compare()
@@ -289,15 +287,3 @@ class Controller:
 def _generation(found: Object | None) -> int:
     """Which spec an object has; its status changes no generation."""
     return int(found["metadata"].get("generation", 0)) if found is not None else 0
-
-
-async def _first(*waits: Coroutine[Any, Any, object], seconds: float | None = None) -> bool:
-    """Wait until the first of them happens, or the time is over; whether the first one given happened."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        return tasks[0].done()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
