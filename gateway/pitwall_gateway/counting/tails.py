@@ -90,12 +90,13 @@ class Tails:
         known = self._parties.get(party)
         if known is None or known.trials + known.open < FIRST:
             return False
-        if known.open >= FIRST:
+        if known.open >= max(FIRST, share * (self._all.open + 1)):
             return True
-        others, mine = max(1, self._all.trials - known.trials), known.trials + known.open + 1
+        doubtful = min(known.open, FIRST)
+        others, mine = max(1, self._all.trials - known.trials), known.trials + doubtful + 1
         for name, theirs in known.beyond():
             for beyond, of_all in zip(theirs, self._all.spreads[name].beyond(), strict=True):
-                count = beyond + known.open
+                count = beyond + doubtful
                 if beyond and count >= FIRST and count + 1 > share * (of_all + 1):
                     rate = (of_all - beyond) / others
                     if count >= max(first * rate, mine * rate + CLEARLY * sqrt(mine * rate) + 1):
@@ -104,8 +105,8 @@ class Tails:
 
     def opened(self, parties: Iterable[str]) -> None:
         """A trial of these parties begins: of a user, and of a caller."""
-        for party in parties:
-            self._known(party).open += 1
+        for known in (self._all, *map(self._known, parties)):
+            known.open += 1
 
     def ended(self, parties: Iterable[str], shown: Shown) -> None:
         """It ended, and showed this."""

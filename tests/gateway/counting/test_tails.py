@@ -92,6 +92,21 @@ def test_of_what_a_user_has_open_no_more_counts_than_may_yet_be_slow():
     assert shares.take(CANDIDATE, TrialKind.QUESTION, party) is None, "what has ended well is no longer in doubt"
 
 
+def test_a_caller_with_a_share_may_have_as_much_of_what_is_open():
+    shares = Shares(ShareRule(user=SHARE), lambda caller: 0.5 if caller == "partner" else 1.0)
+    for number in range(100):
+        weigh(shares, TrialKind.QUESTION, Party("partner" if number % 2 else "web", f"user-{number}"), answered())
+    counted = {"partner": 0, "web": 0}
+    for number in range(80):
+        caller = "partner" if number % 2 else "web"
+        if shares.take(CANDIDATE, TrialKind.QUESTION, Party(caller, f"at-once-{number}")) is None:
+            shares.opened(CANDIDATE, TrialKind.QUESTION, Party(caller, f"at-once-{number}"))
+            counted[caller] += 1
+
+    assert counted["web"] == 40
+    assert counted["partner"] >= 30
+
+
 def test_a_caller_with_a_share_has_no_more_of_the_slow_ones_whatever_users_it_invents():
     shares = Shares(ShareRule(user=SHARE), lambda caller: 0.1 if caller == "partner" else 1.0)
     draw, others, theirs = random.Random(1), 0, 0
