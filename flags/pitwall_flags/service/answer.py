@@ -16,7 +16,7 @@ from pitwall_crds.reading.json_words import json_fault
 from pitwall_crds.reading.sent import BodyFaultError, read_json
 from pitwall_crds.resource import Border
 from pitwall_flags.errors import ProblemError, ReusedKeyError
-from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, TokenScope, covers, token_of
+from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, TokenScope, covers, holder_of, token_of
 
 MAX_BODY_BYTES: Final = 131_072
 MOST_FIELDS: Final = 16
@@ -124,7 +124,7 @@ def may(*scopes: TokenScope, everywhere: bool = False) -> Callable[[Request], Aw
         if not roots:
             raise ProblemError(403, f"this token may not do that; it needs the scope {' or '.join(scopes)}")
         if not tokens.is_open:
-            vouch(request.scope, " ".join(sorted(roots)))
+            vouch(request.scope, holder_of(token))
         key = request.path_params.get("key")
         if (key is not None and not covers(roots, key)) or (everywhere and roots != ALL_FLAGS):
             raise ProblemError(403, f"this token is for {', '.join(map(repr, sorted(roots)))} alone")

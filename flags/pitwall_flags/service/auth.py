@@ -158,3 +158,8 @@ def _digest_of(variable: str, text: str) -> bytes:
     if len(text) < 16:
         raise TokenError(f"{variable} has {len(text)} characters; use at least 16, for example `openssl rand -hex 32`")
     return hashlib.sha256(text.encode()).digest()
+
+
+def holder_of(token: str) -> str:
+    """Who holds a token, as it may be remembered: each token's connections count for themselves."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

@@ -20,7 +20,7 @@ from pitwall_flags.flag.flagset import FlagSet
 from pitwall_flags.provider import telemetry
 from pitwall_flags.service import ofrep_schema as schema
 from pitwall_flags.service.answer import etags_of, may, parse_object
-from pitwall_flags.service.auth import AccessTokens, Roots, TokenScope, covers, token_of
+from pitwall_flags.service.auth import AccessTokens, Roots, TokenScope, covers, holder_of, token_of
 from pitwall_flags.service.publish import FlagSnapshot, Publisher
 
 SINGLE_PATH: Final = "/ofrep/v1/evaluate/flags/"
@@ -86,9 +86,10 @@ class SingleEvaluations:
     def _admits(self, scope: dict[str, Any], key: str) -> bool:
         if self._tokens.is_open:
             return True
-        roots = self._tokens.roots(token_of(Headers(scope=scope)), (TokenScope.EVALUATE,))
+        token = token_of(Headers(scope=scope))
+        roots = self._tokens.roots(token, (TokenScope.EVALUATE,))
         if roots:
-            vouch(scope, " ".join(sorted(roots)))
+            vouch(scope, holder_of(token))
         return covers(roots, key)
 
 

@@ -21,6 +21,8 @@ from pitwall_gateway.values.speaker import Party
 RUNS: Final = 2
 USER_SHARE: Final = 0.05
 """Unless a gateway is told otherwise."""
+KINDS_PER_RUN: Final = 256
+"""More arms and kinds than a split has; whoever rewrites one split's variants for ever is no longer counted."""
 REMEMBERED: Final = 2048
 """Parties remembered per kind of trial. Whoever has more than a 2048th of all is among them (Misra and Gries 1982)."""
 
@@ -157,7 +159,9 @@ class Shares:
             yield Excess.CALLER, party.caller, share
 
     def _names(self, party: Party) -> list[str]:
-        return [f"{reason} {name}" for reason, name, _ in self._shareholders(party)]
+        """Whose trials are remembered: a caller's in any case, since its share may change while they are open."""
+        user = [f"{Excess.USER} {party.person}"] if party.person and self._rule.user < 1 else []
+        return [*user, f"{Excess.CALLER} {party.caller}"]
 
     @staticmethod
     def _most(arms: Iterable[_Kind], number: int) -> list[str]:
@@ -184,4 +188,6 @@ class Shares:
                 self._runs.move_to_end(series.run, last=False)
         elif kind == TrialKind.QUESTION:
             self._runs.move_to_end(series.run)
+        if (series, kind) not in kinds and len(kinds) >= KINDS_PER_RUN:
+            return None
         return kinds.setdefault((series, kind), _Kind())

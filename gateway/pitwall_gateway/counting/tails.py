@@ -5,14 +5,14 @@ parties have a share of the trials beyond each edge too. That bounds means as we
 Pure: no clock, chance or I/O.
 """
 
+from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import Final
 
 from pitwall_crds.names import LATENCY_EDGES, SELECTION_EDGES, TOKEN_EDGES, CacheResult, Outcome, Quantity
-from pitwall_gateway.counting.spread import Spread
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.values.answer import VariantAnswer
 
@@ -57,29 +57,21 @@ def of_answer(answer: VariantAnswer) -> Shown:
 
 @dataclass(slots=True)
 class _Tail:
-    spreads: dict[str, Spread] = field(default_factory=dict)
+    """One party's trials: of each quantity how many passed so many edges."""
+
+    passed: dict[str, dict[int, int]] = field(default_factory=dict)
     trials: int = 0
     open: int = 0
-
-    def add(self, shown: Shown) -> None:
-        for name, value in shown.items():
-            spread = self.spreads.get(name)
-            if spread is None:
-                spread = self.spreads[name] = Spread(_EDGES.get(name, _HAPPENED))
-            spread.ended(spread.passed(value))
-
-    def beyond(self) -> Iterator[tuple[str, list[int]]]:
-        for name, spread in self.spreads.items():
-            yield name, spread.beyond()
 
 
 class Tails:
     """Of one kind of an arm's trials: how many lie beyond each edge, all and each party's."""
 
-    __slots__ = ("_all", "_capacity", "_parties")
+    __slots__ = ("_beyond", "_capacity", "_open", "_parties", "_trials")
 
     def __init__(self, capacity: int = REMEMBERED) -> None:
-        self._all = _Tail()
+        self._beyond: dict[str, list[int]] = {}
+        self._trials = self._open = 0
         self._capacity = capacity
         self._parties: OrderedDict[str, _Tail] = OrderedDict()
 
@@ -90,35 +82,54 @@ class Tails:
         known = self._parties.get(party)
         if known is None or known.trials + known.open < FIRST:
             return False
-        if known.open >= max(FIRST, share * (self._all.open + 1)):
+        if known.open >= max(FIRST, share * (self._open + 1)):
             return True
         doubtful = min(known.open, FIRST)
-        others, mine = max(1, self._all.trials - known.trials), known.trials + doubtful + 1
-        for name, theirs in known.beyond():
-            for beyond, of_all in zip(theirs, self._all.spreads[name].beyond(), strict=True):
-                count = beyond + doubtful
-                if beyond and count >= FIRST and count + 1 > share * (of_all + 1):
-                    rate = (of_all - beyond) / others
-                    if count >= max(first * rate, mine * rate + CLEARLY * sqrt(mine * rate) + 1):
-                        return True
+        others, mine = max(1, self._trials - known.trials), known.trials + doubtful + 1
+        for beyond, everybodys in self._beyond_of(known):
+            count = beyond + doubtful
+            if count >= FIRST and count + 1 > share * (everybodys + 1):
+                rate = (everybodys - beyond) / others
+                if count >= max(first * rate, mine * rate + CLEARLY * sqrt(mine * rate) + 1):
+                    return True
         return False
+
+    def _beyond_of(self, known: _Tail) -> Iterator[tuple[int, int]]:
+        """How many trials of a party lie beyond an edge, and of all: at each that one of its own passed as its last,
+        since fewer of all lie beyond those than beyond others that as many of its own passed."""
+        for name, passed in known.passed.items():
+            mine = 0
+            for last in sorted(passed, reverse=True):
+                mine += passed[last]
+                if last:
+                    yield mine, self._beyond[name][last - 1]
 
     def opened(self, parties: Iterable[str]) -> None:
         """A trial of these parties begins: of a user, and of a caller."""
-        for known in (self._all, *map(self._known, parties)):
+        self._open += 1
+        for known in map(self._known, parties):
             known.open += 1
 
-    def ended(self, parties: Iterable[str], shown: Shown) -> None:
+    def ended(self, parties: Sequence[str], shown: Shown) -> None:
         """It ended, and showed this."""
-        for known in (self._all, *map(self._known, parties)):
+        self._open -= self._open > 0
+        self._trials += 1
+        for known in map(self._known, parties):
             known.open -= known.open > 0
             known.trials += 1
-            known.add(shown)
+        self.showed(parties, shown)
 
     def showed(self, parties: Iterable[str], shown: Shown) -> None:
         """A trial that was counted showed this besides."""
-        for known in (self._all, *map(self._known, parties)):
-            known.add(shown)
+        tails = [*map(self._known, parties)]
+        for name, value in shown.items():
+            edges = _EDGES.get(name, _HAPPENED)
+            last, beyond = bisect_left(edges, value), self._beyond.setdefault(name, [0] * len(edges))
+            for edge in range(last):
+                beyond[edge] += 1
+            for known in tails:
+                passed = known.passed.setdefault(name, {})
+                passed[last] = passed.get(last, 0) + 1
 
     def _known(self, party: str) -> _Tail:
         known = self._parties.get(party)

@@ -14,6 +14,7 @@ from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.pools.circuits import Circuits
 from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.upstream import Call
+from pitwall_gateway.serve.sparing import Sparing
 from pitwall_gateway.serve.substitutes import Substitutes
 from pitwall_gateway.values.answer import (
     FailureKind,
@@ -21,6 +22,7 @@ from pitwall_gateway.values.answer import (
     VariantAnswer,
     VariantFailure,
     VariantRefusal,
+    had_less_to_do,
     is_fair,
     same_video,
 )
@@ -96,6 +98,7 @@ class Relay:
         self._recent = recent
         self._answer_seconds = answer_seconds
         self._substitutes = substitutes
+        self._sparing = Sparing()
 
     async def answer(self, question: Question, headers: Mapping[str, str], seconds: float = math.inf) -> RelayedAnswer:
         """What the user gets, already counted. It is there within these seconds, or within the usual ones."""
@@ -183,11 +186,15 @@ class Relay:
         if isinstance(reply, VariantRefusal):
             return RelayedAnswer(reply, served.assigned, stable) if served.failure else served
         failure = served.failure or _contradicted(served.reply)
-        if not same_video(failure, reply) or not is_fair(failure, reply, given, self._answer_seconds):
+        fair = same_video(failure, reply) and is_fair(failure, reply, given, self._answer_seconds)
+        if not fair or self._is_spared(call.variant, failure, reply):
             failure = replace(failure, counts=False)
         if call.arm is not Arm.STABLE and failure.counts and failure.fault is not FailureKind.CIRCUIT_OPEN:
             self._circuits.failed(call)
         return RelayedAnswer(reply, served.assigned, stable, failure)
+
+    def _is_spared(self, variant: str, failure: VariantFailure, answer: VariantAnswer) -> bool:
+        return had_less_to_do(failure, answer) and self._sparing.is_new(variant, failure.video or "")
 
     def _count(self, served: RelayedAnswer, party: Party, seconds: float) -> None:
         match served.reply:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +15,7 @@ from pitwall_gateway.pools.circuits import Answerer
 from pitwall_gateway.pools.upstream import Call, CallLimits
 from pitwall_gateway.serve.copies import Copy, CopyQueue
 from pitwall_gateway.serve.relay import FIRST_PART
-from pitwall_gateway.values.answer import Reply, VariantAnswer, VariantFailure, is_fair, same_video
+from pitwall_gateway.values.answer import Reply, VariantAnswer, VariantFailure, had_less_to_do, same_video
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +127,7 @@ def _end(reply: Reply, primary: VariantAnswer | None) -> End:
     """How a copy ended: of a video that its server did not give to both alike, nothing follows."""
     if isinstance(reply, VariantAnswer):
         return End.ANSWERED
-    if primary and isinstance(reply, VariantFailure) and not is_fair(reply, primary, math.inf, 0.0):
+    if primary and isinstance(reply, VariantFailure) and had_less_to_do(reply, primary):
         return End.UNMEASURED
     measured = same_video(reply, primary) if primary else reply.video != ""
     return End.FAILED if measured else End.UNMEASURED

@@ -23,12 +23,12 @@ LONGEST_WORDS = 1_000
 
 LONGEST_DIGEST = 160
 
-FAIR_PART = 1 / 2
-"""Of the usual time, what a question must have for a failure in time to speak against the variant,"""
-FAIR_TIMES = 10
-"""or so many times what stable took for it,"""
-LEAST_FAIR_SECONDS = 5.0
-"""and no less than this: a runtime that is well has said by then what it is about."""
+FAIR_PART: Final = 1 / 2
+"""Of the usual time; who had so much of it was not hurried."""
+FAIR_TIMES: Final = 10
+"""Of what stable took for the same question; who had so many was not hurried either, if it was no less than"""
+LEAST_FAIR_SECONDS: Final = 5.0
+"""by which a runtime that is well has said what it is about."""
 
 MOST_VALUES: Final = 1 << 16
 """In one reply; most of them are frames, and stretches of a film that are damaged."""
@@ -138,13 +138,14 @@ def same_video(failed: VariantFailure | VariantRefusal, answer: VariantAnswer) -
 
 def is_fair(failure: VariantFailure, answer: VariantAnswer, given: float, usual: float) -> bool:
     """Whether a failure may speak against a variant where stable then answered the same question. Of one for want of
-    time much was left: half of the usual time, or many times what stable took. And stable was spared nothing that the
-    variant had to do: to prepare a video is nobody's sampler."""
-    if not failure.late:
-        return True
-    spared = failure.preparing and answer.cache == CacheResult.WARM
-    patient = given >= FAIR_PART * usual or given >= max(LEAST_FAIR_SECONDS, FAIR_TIMES * answer.seconds)
-    return patient and not spared
+    time much was left: half of the usual time, or many times what stable took."""
+    return not failure.late or given >= min(FAIR_PART * usual, max(LEAST_FAIR_SECONDS, FAIR_TIMES * answer.seconds))
+
+
+def had_less_to_do(failure: VariantFailure, answer: VariantAnswer) -> bool:
+    """Whether stable had prepared already what the variant had yet to: that film is new to it, which is no sampler's
+    doing."""
+    return failure.late and failure.preparing and answer.cache == CacheResult.WARM
 
 
 def read_record(status: int, body: bytes, seconds: float) -> Reply:

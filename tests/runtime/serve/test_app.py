@@ -192,7 +192,7 @@ async def test_who_fails_says_which_video_it_had(client, state, tmp_path, error)
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        pytest.param("http://127.0.0.1:1/a.mp4", {"video": ""}, id="its server gives nothing"),
+        pytest.param("http://127.0.0.1:1/a.mp4", {"video": "", "preparing": False}, id="its server gives nothing"),
         pytest.param("file:///none/a.mp4", None, id="a file of ours is not there, which is ours to answer for"),
         pytest.param("gopher://host/a.mp4", None, id="an address that no server has a part in"),
     ],
