@@ -1,36 +1,24 @@
 """To prepare a film is nobody's fault for ten minutes; whoever has not prepared it by then does not get it done."""
 
-import pytest
-
 from pitwall_gateway.serve import sparing
 from pitwall_gateway.serve.sparing import MOST_SECONDS, REMEMBERED, Sparing
 
 
-@pytest.fixture
-def clock():
-    class Clock:
-        now = 100.0
-
-        def __call__(self) -> float:
-            return self.now
-
-    return Clock()
-
-
-def test_a_film_is_new_to_a_variant_for_ten_minutes_from_its_first_failure(clock):
-    films = Sparing(clock)
+def test_a_film_is_new_to_a_variant_for_ten_minutes_from_its_first_failure():
+    now = [100.0]
+    films = Sparing(lambda: now[0])
     seen = []
     for _ in range(3):
         seen.append(films.is_new("aks-v2", "film-1"))
-        clock.now += MOST_SECONDS / 2
+        now[0] += MOST_SECONDS / 2
 
     assert seen == [True, True, False]
     assert films.is_new("aks-v2", "film-2")
     assert films.is_new("dpp-v1", "film-1")
 
 
-def test_so_many_films_are_remembered(clock):
-    films = Sparing(clock)
+def test_so_many_films_are_remembered():
+    films = Sparing()
     for number in range(REMEMBERED + 1):
         films.is_new("aks-v2", f"film-{number}")
 
