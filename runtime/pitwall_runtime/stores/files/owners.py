@@ -1,11 +1,12 @@
 """Whose the videos of a cache folder are, and who of them holds more than their part of it."""
 
+import fcntl
 import os
 import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -27,43 +28,54 @@ _LONGEST: Final = 64
 
 class Owners:
     """Of each video who alone asked about it: one user, several of one caller, or several callers, which makes it
-    nobody's. So nobody is charged for what others use too, and nobody makes others' videos theirs."""
+    nobody's. So nobody is charged for what others use too, and nobody makes others' videos theirs.
+
+    The folder alone knows it, since several processes may share it."""
 
     def __init__(self, root: Path) -> None:
         self._folder = root / FOLDER
-        self._known: dict[str, str] = {}
 
     def note(self, video_hash: str, party: str) -> None:
         """This party asked about the video. Who is nobody in particular changes nothing."""
-        before = self.of(video_hash)
-        now = _together(before, party) if before and party else before or party[:_LONGEST]
-        if now == before:
+        if not party or self._with(video_hash, party) == self.of(video_hash):
             return
-        self._known[video_hash] = now
-        with suppress(OSError, ValueError):  # then it is nobody's after a restart
+        with suppress(OSError, ValueError):  # then it is nobody's
             self._folder.mkdir(parents=True, exist_ok=True)
             draft = self._folder / f".part-{uuid.uuid4().hex}"
-            draft.symlink_to(now)
-            draft.replace(self._folder / video_hash)
+            with _alone_in(self._folder):  # whoever read it before another wrote would write over that
+                draft.symlink_to(self._with(video_hash, party))
+                draft.replace(self._folder / video_hash)
+
+    def _with(self, video_hash: str, party: str) -> str:
+        before = self.of(video_hash)
+        return _together(before, party) if before else party[:_LONGEST]
 
     def of(self, video_hash: str) -> str:
         """The party; empty where none is known."""
-        known = self._known.get(video_hash)
-        if known is None and video_hash:
-            with suppress(OSError):
-                known = self._known[video_hash] = os.readlink(self._folder / video_hash)
-        return known or ""
+        if video_hash:
+            with suppress(OSError, ValueError):
+                return os.readlink(self._folder / video_hash)
+        return ""
 
     def keep(self, video_hashes: Iterable[str], now: float | None = None) -> None:
         """Forget whose all others are."""
         kept, now = set(video_hashes), time.time() if now is None else now
-        self._known = {video_hash: party for video_hash, party in self._known.items() if video_hash in kept}
         with suppress(OSError):
             for path in tuple(os.scandir(self._folder)):
                 if path.name not in kept:
                     with suppress(OSError):
                         if now - path.stat(follow_symlinks=False).st_mtime > _KEPT_SECONDS:
                             os.unlink(path)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _together(before: str, party: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -154,3 +155,21 @@ def test_whose_a_video_is_is_forgotten_when_it_is_gone(tmp_path):
 
     assert (owners.of("ab"), owners.of("cd")) == (ANN, "")
     assert [path.name for path in (tmp_path / FOLDER).iterdir()] == ["ab"]
+
+
+@pytest.mark.parametrize("order", [(ANN, BOB, "web.carl"), (BOB, ANN, EVE, BOB), (ANN, BOB, "app.", ANN)])
+def test_of_several_processes_each_knows_what_the_others_noted(tmp_path, order):
+    """One that remembered whose a video was before made it that caller's again, who was charged for all."""
+    processes = Owners(tmp_path), Owners(tmp_path)
+    for number, party in enumerate(order):
+        processes[number % 2].note("ab", party)
+
+    assert [owners.of("ab") for owners in processes] == [".", "."]
+
+
+def test_of_callers_who_ask_at_one_moment_none_is_left_out(tmp_path):
+    for name in (f"{number:02x}" for number in range(20)):
+        with ThreadPoolExecutor(4) as threads:
+            for party in (ANN, EVE, BOB, "web.carl"):
+                threads.submit(Owners(tmp_path).note, name, party)
+        assert Owners(tmp_path).of(name) == "."
