@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -147,11 +147,13 @@ class Quota:
     def bringing(self, party: str) -> Iterator[Draft]:
         """What this party brings, which counts as its own while it comes."""
         draft = Draft(party)
-        self._drafts.append(draft)
+        with self._guard:
+            self._drafts.append(draft)
         try:
             yield draft
         finally:
-            self._drafts.remove(draft)
+            with self._guard:
+                self._drafts.remove(draft)
 
     def grow(self, count: int, draft: Draft | None = None) -> None:
         """`count` more bytes are about to be written. Raises StorageFullError if they cannot find room."""
@@ -174,7 +176,8 @@ class Quota:
         """Sweep for what is about to be written. Raises StorageFullError if there is no room."""
         draft.held_up = ""
         used = self.sweep(ahead, draft=draft)
-        self._used += ahead
+        with self._guard:
+            self._used += ahead
         if used + ahead > self.limits.max_bytes:
             raise draft.no_room(used, self.limits.max_bytes)
 
@@ -187,7 +190,9 @@ class Quota:
         if not is_full(error):
             return False
         used = disk_bytes(self.root)
-        self._evict_in_turn(sorted(_of_videos(entries(self.root)), key=_age), used, used * _LOW_WATER, used)
+        self._evict_in_turn(
+            sorted(_of_videos(entries(self.root)), key=attrgetter("used_at")), used, used * _LOW_WATER, used
+        )
         return True
 
     def sweep(self, ahead: int = 0, *, now: float | None = None, draft: Draft | None = None) -> int:
@@ -197,12 +202,11 @@ class Quota:
         with self._sweeping:
             if draft is None:
                 delete_abandoned(self.root, now)
-            found = sorted(entries(self.root), key=_age)
+            found = sorted(entries(self.root), key=attrgetter("used_at"))
             self._counted = {kind: sum(entry.bytes for entry in found if entry.kind is kind) for kind in EntryKind}
-            if self.limits.ttl_seconds:
-                for entry in found:
-                    if now - entry.used_at > self.limits.ttl_seconds:
-                        self._try_to_evict(entry)
+            for entry in found:
+                if 0 < self.limits.ttl_seconds < now - entry.used_at:
+                    self._try_to_evict(entry)
             if self.limits.max_bytes:
                 self._trim_small(found)
             used = disk_bytes(self.root)
@@ -210,7 +214,8 @@ class Quota:
                 goal, of_videos = self.limits.max_bytes * _LOW_WATER - ahead, list(_of_videos(found))
                 used = self._evict_in_turn(of_videos, used, goal, self.limits.max_bytes, draft)
             self._owners.keep((entry.video_hash for entry in found), now)
-            self._used = used
+            with self._guard:
+                self._used = used
             return used
 
     def _evict_in_turn(
@@ -219,10 +224,10 @@ class Quota:
         """Of users who hold more than their part first, of whoever has most; then of such callers, then of all. Of all
         not for a draft of one who still holds too much, and more than the draft."""
         for bound in BOUNDS:
-            coming = ((other.party, other.bytes) for other in self._drafts)
-            cached = ((self._owners.of(entry.video_hash), entry.bytes) for entry in oldest_first)
-            holdings = Holdings(bound, whole, chain(coming, cached))
+            with self._guard:
+                coming = [(other.party, other.bytes) for other in self._drafts]
             owned = [(self._owners.of(entry.video_hash), entry) for entry in oldest_first]
+            holdings = Holdings(bound, whole, [*coming, *((party, entry.bytes) for party, entry in owned)])
             used = self._evict(holdings.of_who_has_most(owned), used, goal, holdings)
             if draft and used > goal and holdings.is_over(draft.party, draft.bytes):
                 draft.held_up = bound.kind
@@ -289,10 +294,6 @@ def disk_bytes(path: Path) -> int:
 def _used_at(path: Path) -> float:
     lease = path / LEASE if path.is_dir() else path
     return (lease if lease.exists() else path).stat().st_mtime
-
-
-def _age(entry: CacheEntry) -> float:
-    return entry.used_at
 
 
 def is_full(error: OSError) -> bool:
