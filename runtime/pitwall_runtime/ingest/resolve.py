@@ -77,12 +77,10 @@ class Resolver:
         return video
 
     def resolve(self, url: str, deadline: Deadline | None = None, party: str = "") -> Video:
-        """`submit` for who has nothing else to do; the video counts as asked about by this party."""
+        """`submit` for who has nothing else to do."""
         if not self._is_remote(url):
             return self._opened(resolve_file, url, party)
-        video = self._fetcher.fetch(url, deadline or Deadline())
-        self._quota.used_by(party, video.content_hash)
-        return video
+        return self._fetcher.fetch(url, deadline or Deadline(), party)
 
     def local(self, path: Path) -> Video:
         """The video at a path that the asker typed on this machine."""

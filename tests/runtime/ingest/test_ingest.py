@@ -135,7 +135,16 @@ def test_what_a_party_asks_about_is_theirs_from_a_server_and_from_a_media_root(r
         assert Owners(tmp_path).of(video.content_hash) == "web."
 
 
-def test_a_download_under_way_is_whose_it_is(server, address, tmp_path):
+def asked_by_a_runtime(resolver, url):
+    return resolver.submit(url, Deadline(), "web.ann").result()
+
+
+def asked_by_a_worker(resolver, url):
+    return resolver.resolve(url, Deadline(), "web.ann")
+
+
+@pytest.mark.parametrize("ask", [asked_by_a_runtime, asked_by_a_worker])
+def test_a_download_under_way_is_whose_it_is(server, address, tmp_path, ask):
     quota = Quota(tmp_path, CacheLimits(100_000))
     limits = DownloadLimits(allowed_hosts=frozenset({f"127.0.0.1:{server.server_port}"}))
     resolver = Resolver((), tmp_path / "downloads", limits, quota)
@@ -145,7 +154,7 @@ def test_a_download_under_way_is_whose_it_is(server, address, tmp_path):
         (tmp_path / ".part-x").write_bytes(b"x" * 20_000)
         quota.grow(20_000, draft)
         with pytest.raises(StorageFullError, match="this user's videos"):
-            resolver.submit(f"{address}/endless", Deadline(), "web.ann").result()
+            ask(resolver, f"{address}/endless")
 
     assert everybodys.path.exists()
 

@@ -71,9 +71,9 @@ class Fetcher:
         """
         return asyncio.run_coroutine_threadsafe(self._wait(url, deadline, party), self._running())
 
-    def fetch(self, url: str, deadline: Deadline) -> Video:
+    def fetch(self, url: str, deadline: Deadline, party: str = "") -> Video:
         """`submit` for who has nothing else to do."""
-        future = self.submit(url, deadline)
+        future = self.submit(url, deadline, party)
         withdraw = deadline.when_given_up(lambda: _cancel(future))
         try:
             return future.result()
