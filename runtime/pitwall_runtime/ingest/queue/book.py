@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -25,11 +26,10 @@ _PRUNED_EVERY: Final = 256
 """Records that are written before their number is looked at again."""
 
 _SPARE: Final = 20
-"""Once there are too many, so manieth a part of them goes."""
+"""Once there are too many, a twentieth of them goes."""
 
-
-_MOST_WORDS: Final = 400
-"""Characters of what went wrong with a video: the answer to a batch tells it of a thousand."""
+_MOST_BYTES: Final = 400
+"""Of what went wrong with a video, as JSON writes it: the answer to a batch tells it of a thousand."""
 
 
 class VideoState(StrEnum):
@@ -72,12 +72,12 @@ class VideoRecord:
     party: str = ""
 
     def __post_init__(self) -> None:
-        if len(self.error) > _MOST_WORDS:
-            object.__setattr__(self, "error", self.error[: _MOST_WORDS - 1] + "…")
+        object.__setattr__(self, "error", _cut(self.error))
 
     def to_data(self) -> dict[str, Any]:
-        """As it is stored."""
-        return asdict(self)
+        """As it is stored. Where there is no party it is left out: earlier versions read no record that has one."""
+        data = asdict(self)
+        return data if self.party else {name: value for name, value in data.items() if name != "party"}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "VideoRecord":
@@ -85,6 +85,15 @@ class VideoRecord:
         over."""
         known = {name: data[name] for name in cls.__slots__ if name in data}
         return cls(**{**known, "state": VideoState(data["state"])})
+
+
+def _cut(words: str) -> str:
+    """The words, or their beginning where they are too many bytes."""
+    sizes = [len(json.dumps(one, ensure_ascii=False).encode(errors="replace")) - 2 for one in words[: _MOST_BYTES + 1]]
+    if sum(sizes) <= _MOST_BYTES:
+        return words
+    fitting = sum(end <= _MOST_BYTES - len("…".encode()) for end in accumulate(sizes))
+    return words[:fitting] + "…"
 
 
 def video_id(url: str, owner: str = "") -> str:

@@ -1,5 +1,6 @@
 """The folder of records is bounded by number and age, and keeps what is under way before what is over."""
 
+import json
 import os
 import time
 
@@ -83,3 +84,18 @@ def test_a_record_that_cannot_be_read_goes_before_one_that_waits(tmp_path):
     book._prune(time.time())
     assert not (tmp_path / "damaged.json").exists()
     assert book.find("waits 0")
+
+
+def test_a_record_of_nobody_in_particular_is_one_that_earlier_versions_read():
+    assert "party" not in VideoRecord("vid_1").to_data()
+    assert VideoRecord.from_data(VideoRecord("vid_1").to_data()) == VideoRecord("vid_1")
+
+
+@pytest.mark.parametrize("character", ["x", "é", "語", "🎬", "\x01", '"', "\ud83d"])
+def test_what_went_wrong_takes_few_bytes_in_any_alphabet(character):
+    """A batch tells it of a thousand videos, and the gateway reads 1 MiB."""
+    told = VideoRecord("vid_1", VideoState.FAILED, error=character * 500).error
+    written = json.dumps(told, ensure_ascii=False).encode(errors="replace")
+    assert (told[0], told[-1]) == (character, "…")
+    assert 380 < len(written) <= 402
+    assert VideoRecord("vid_1", error=told).error == told
