@@ -80,7 +80,7 @@ def write(path: Path, table: PoolTable) -> None:
         "pts": pool.pts,
         "endPts": pool.end_pts,
         "shots": [astuple(shot) for shot in pool.shots],
-        "damage": [astuple(stretch) for stretch in pool.damage],
+        "damage": [_written(stretch) for stretch in pool.damage],
         "keyFrames": pool.key_frames,
         "subtitles": [astuple(caption) for caption in pool.subtitles],
         "pictures": table.pictures,
@@ -91,6 +91,11 @@ def write(path: Path, table: PoolTable) -> None:
         file.write("{\n" + ",\n".join(lines) + "\n}")
         file.flush()
         os.fsync(file.fileno())
+
+
+def _written(stretch: Damage) -> Sequence[float]:
+    """One that is not joined as earlier versions wrote it, which read no other."""
+    return astuple(stretch) if stretch.stretches > 1 else (stretch.start_seconds, stretch.end_seconds)
 
 
 def _contents(text: str) -> dict[str, Any]:

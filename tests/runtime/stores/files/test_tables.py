@@ -77,3 +77,8 @@ def test_of_long_films_few_tables_are_remembered_and_the_latest_always(tmp_path)
     assert tables.entries == longest.entries
     assert read(tmp_path / "a", tables) is not first
     assert tables.entries == 12
+
+
+def test_what_is_not_joined_is_written_as_earlier_versions_read_it(tmp_path):
+    write(tmp_path / "pool.json", table(3, (Damage(1.0, 2.0), Damage(3.0, 9.0, 4, 2.5))))
+    assert json.loads((tmp_path / "pool.json").read_text())["damage"] == [[1.0, 2.0], [3.0, 9.0, 4, 2.5]]
