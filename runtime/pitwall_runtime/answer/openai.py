@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from PIL import Image
 
+from pitwall_crds.reading.sent import MOST_VALUES, has_more_values
 from pitwall_crds.variant import AnswerSpec
 from pitwall_runtime.answer.port import Answer, Brief
 from pitwall_runtime.deadline import Deadline
@@ -48,7 +49,7 @@ class OpenAiEngine:
             if not 200 <= status < 300:
                 reason = f"{status}: {said[:300].decode(errors='replace')}"
                 raise UnavailableError(f"the answer server {self._url} refused with {reason}; check answer.model")
-            reply = json.loads(said)
+            reply = _read(said)
             # Half a character, which JSON can hold and no answer of ours can, is none.
             text = str(reply["choices"][0]["message"]["content"] or "").encode(errors="replace").decode()
             spent = _completion_tokens(reply, text)
@@ -65,7 +66,7 @@ class OpenAiEngine:
             raise UnavailableError(
                 f"the answer server {self._url} does not answer ({reason}); check that it runs"
             ) from None
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, OverflowError, RecursionError, LookupError, TypeError, AttributeError):
             raise UnavailableError(
                 f"the answer server {self._url} sent no chat completion; check answer.endpointUrl"
             ) from None
@@ -128,6 +129,13 @@ def _bounded(jpeg: bytes, pixels: int) -> bytes:
 
 def _data_url(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+def _read(said: bytes) -> Any:
+    """Python's reader takes half a character, which a stricter one refuses. Raises ValueError or RecursionError."""
+    if has_more_values(said, MOST_VALUES):
+        raise ValueError("no chat completion has so many fields and entries")
+    return json.loads(said)
 
 
 def _completion_tokens(reply: dict[str, Any], text: str) -> int:

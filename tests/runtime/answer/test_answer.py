@@ -136,6 +136,13 @@ def test_a_server_that_says_more_than_an_answer_may_have_is_named_with_the_limit
         engine(model, "/odd").answer(brief(frame(10, 0.5)))
 
 
+@pytest.mark.parametrize("reply", ["[" * 400_000, '{"a":' * 90_000, "[" + "[]," * 130_000 + "0]", "[" * 20_000])
+def test_a_server_that_sends_brackets_without_end_is_a_refusal_and_no_bug(model, reply):
+    model.replies = {"/odd/chat/completions": (200, reply)}
+    with pytest.raises(UnavailableError, match=r"sent no chat completion; check answer\.endpointUrl"):
+        engine(model, "/odd").answer(brief(frame(10, 0.5)))
+
+
 def test_half_a_character_of_a_servers_words_can_be_passed_on(model):
     model.replies = {"/odd/chat/completions": (200, '{"choices": [{"message": {"content": "at \\ud83d 12 s"}}]}')}
     assert engine(model, "/odd").answer(brief(frame(10, 0.5))).text == "at ? 12 s"
@@ -168,6 +175,9 @@ def test_an_address_that_cannot_be_asked_is_named():
         pytest.param({"choices": [{"message": {"content": "x"}}], "usage": [1]}, id="a usage that is a list"),
         pytest.param(
             {"choices": [{"message": {"content": "x"}}], "usage": {"completion_tokens": "many"}}, id="tokens in words"
+        ),
+        pytest.param(
+            {"choices": [{"message": {"content": "x"}}], "usage": {"completion_tokens": 1e999}}, id="endless tokens"
         ),
     ],
 )
