@@ -74,11 +74,14 @@ def _told(asked: "Asked") -> str:
 
 
 def _data(label: str, result: "Result") -> dict[str, Any]:
+    from pitwall_runtime.serve.schema import DamagedOut, DamageOut
+
     return {
         "sampler": label,
         "answer": result.answer.text,
         "moments": [asdict(moment) for moment in result.answer.moments],
-        "damage": [asdict(stretch) for stretch in result.pool.damage],
+        "damage": [DamageOut.of(stretch).model_dump() for stretch in result.pool.damage],
+        "damaged": DamagedOut.of(result.pool.damage).model_dump(),
         "frames": [result.pool.seconds(index) for index in result.selection.indices],
         "indices": list(result.selection.indices),
         "diagnostics": written(label, result.selection),

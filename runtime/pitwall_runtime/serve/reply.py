@@ -32,13 +32,8 @@ def _completion(variant: SamplerVariant, result: Result, video: str) -> schema.C
             answer_engine=variant.spec.answer.engine,
             moments=tuple(map(_moment, result.answer.moments)),
             frames=tuple(result.pool.seconds(index) for index in result.selection.indices),
-            damage=tuple(
-                schema.DamageOut(start_seconds=one.start_seconds, end_seconds=one.end_seconds) for one in damage
-            ),
-            damaged=schema.DamagedOut(
-                stretches=sum(one.stretches for one in damage),
-                seconds=round(sum(one.damaged_seconds for one in damage), 3),
-            ),
+            damage=tuple(map(schema.DamageOut.of, damage)),
+            damaged=schema.DamagedOut.of(damage),
             tokens=result.visual_tokens,
             frame_selection_seconds=result.stages["select"],
             cache="cold" if result.cold else "warm",

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pitwall_runtime.errors import BadQuestionError
 from pitwall_runtime.ingest.fragment import stretch_of
-from pitwall_runtime.media import Stretch
+from pitwall_runtime.media import Damage, Stretch
 
 MAX_QUESTION_CHARACTERS = 4000
 MAX_BODY_BYTES = 1 << 20
@@ -83,12 +83,23 @@ class DamageOut(Part):
     start_seconds: float
     end_seconds: float
 
+    @classmethod
+    def of(cls, stretch: Damage) -> "DamageOut":
+        """As an answer tells it."""
+        return cls(start_seconds=stretch.start_seconds, end_seconds=stretch.end_seconds)
+
 
 class DamagedOut(Part):
     """How many stretches are damaged, before any are joined, and for how many seconds together."""
 
     stretches: int
     seconds: float
+
+    @classmethod
+    def of(cls, stretches: Sequence[Damage]) -> "DamagedOut":
+        """Of all together."""
+        seconds = sum(one.damaged_seconds for one in stretches)
+        return cls(stretches=sum(one.stretches for one in stretches), seconds=round(seconds, 3))
 
 
 class Extension(Part):

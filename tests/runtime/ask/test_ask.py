@@ -98,7 +98,9 @@ def test_what_is_damaged_is_told(ask, make_clip, tmp_path):
 
     words, data = (ask(tmp_path / "cut.mp4", "where is blue", "--output", output).stdout for output in ("text", "json"))
 
-    (lost,) = json.loads(data)["damage"]
+    (lost,), damaged = json.loads(data)["damage"], json.loads(data)["damaged"]
+    assert lost.keys() == {"start_seconds", "end_seconds"}
+    assert damaged == {"stretches": 1, "seconds": round(lost["end_seconds"] - lost["start_seconds"], 3)}
     assert 25 < lost["start_seconds"] < lost["end_seconds"] == 60
     assert words.splitlines()[-1].startswith("damaged, could not be decoded or only in part: 0:")
     assert words.splitlines()[-1].endswith(" to 1:00")
