@@ -45,11 +45,10 @@ class Assigner:
         self._runs = DocumentReader()
         self._shadow_runs = DocumentReader()
 
-    def meets(self, user: str, counts: Counts = lambda _: True) -> str | None:
-        """The present split's name at a user's first question under it that counts, else None; a caller without a name
-        is a new one each time."""
-        is_new = self._first_visits.meets(user, self._flags.document(self._flag), counts)
-        return self._first_visits.split if is_new else None
+    def meets(self, user: str, counts: Counts) -> None:
+        """A question of this user, which is counted where it is the first under the present split; a caller without a
+        name is a new one each time."""
+        self._first_visits.meets(user, self._flags.document(self._flag), counts)
 
     def assign(self, targeting_key: str) -> Assignment:
         """The flag's arm and variant; on any failure the last known stable variant with reason ERROR."""

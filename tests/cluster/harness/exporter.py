@@ -84,9 +84,7 @@ class ExportedLoad:
             return
         series = assignment.series
         self._arms.add(ArmSeries(series.variant, series.arm))
-        split = self._assigner.meets(user)
-        if split is not None:
-            self.telemetry.met(series, split)
+        self._assigner.meets(user, lambda split: self.telemetry.met(series, split))
         self._answer(series)
         for copy in self._assigner.copies(user):
             self._copy(copy)
