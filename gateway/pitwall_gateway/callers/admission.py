@@ -97,7 +97,8 @@ class Admission:
         left = most - self._asked[who.caller, who.user]
         if count > left:
             rest = DAY_SECONDS - self._clock() % DAY_SECONDS
-            raise _too_many(f"{most} {what}, of which {max(0, left)} are left", rest, "quota_exceeded")
+            fewer = f": send at most {left} at once" if left > 0 else ""
+            raise _too_many(f"{most} {what}, of which {max(0, left)} are left{fewer}", rest, "quota_exceeded")
 
     def _count(self, speaker: Speaker, count: int) -> None:
         """Where there is no quota nobody is remembered for it."""

@@ -124,7 +124,9 @@ def test_a_vouched_user_has_a_part_of_the_quota_and_is_told_what_is_left_of_it()
     gate.videos(ann, 200)
 
     for _ in range(3):
-        with pytest.raises(RequestRefusedError, match=r"250 questions and videos of this user today, .* 50 are left"):
+        with pytest.raises(
+            RequestRefusedError, match=r"250 questions and videos of this user today, .* 50 are left: send at most 50 "
+        ):
             gate.videos(ann, 51)
     gate.videos(ann, 50)
     assert refused(lambda: gate.asked(ann)) == (429, "quota_exceeded", 400)
