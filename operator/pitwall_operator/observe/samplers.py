@@ -14,7 +14,6 @@ from typing import Final
 
 import httpx
 
-from pitwall_crds.reading.extent import extent_fault
 from pitwall_crds.reading.faults import read_body
 from pitwall_operator.kube.cache import Key
 from pitwall_operator.observe import exchange
@@ -55,7 +54,7 @@ class SamplerReader:
         self._under_way[namespace] += 1
         held_seconds = 0.0
         try:
-            return _within_bounds(read_body(SamplersSaid, await self._said(f"{url}/v1/samplers")))
+            return read_body(SamplersSaid, await self._said(f"{url}/v1/samplers"))
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             held_seconds = LOOK_UP_SECONDS if isinstance(error, httpx.ConnectTimeout) else 0.0
             log.info("%s/v1/samplers cannot be read: %s", url, error or type(error).__name__)
@@ -75,10 +74,3 @@ class SamplerReader:
 
     async def _said(self, url: str) -> bytes:
         return await exchange.body(self.client, url, seconds=TIMEOUT_SECONDS, most_bytes=MOST_BYTES)
-
-
-def _within_bounds(said: SamplersSaid) -> SamplersSaid:
-    """What may be kept in the variant's status. Raises ValueError."""
-    if fault := extent_fault([entry.model_dump() for entry in said.samplers]):
-        raise ValueError(f"its samplers: {fault}")
-    return said

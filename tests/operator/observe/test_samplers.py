@@ -194,19 +194,6 @@ async def test_a_pod_that_says_nothing_but_faults_takes_no_time_and_no_log(pod, 
     assert len(caplog.text) < 1000
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [{"description": "x" * 70_000}, {f"p{number}": [] for number in range(2001)}],
-    ids=["a text", "fields"],
-)
-async def test_samplers_that_are_more_than_a_status_keeps_are_not_taken(pod, reader, caplog, parameters):
-    caplog.set_level("INFO")
-    pod["body"] = json.dumps({"samplers": [{**CATALOGUE[0], "name": "paper", "parameters": parameters}]}).encode()
-
-    assert await reader.ask(PAPER, pod["url"]) is None
-    assert "no resource" in caplog.text
-
-
 async def test_all_samplers_that_come_with_pitwall_are_well_within_what_is_kept(pod, reader):
     pod["body"] = json.dumps({"samplers": [*CATALOGUE, *CATALOGUE]}).encode()
 

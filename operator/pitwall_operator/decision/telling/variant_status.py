@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pitwall_crds import builtin
 from pitwall_crds.names import MANAGED_BY, RUNTIME_NAME, Arm, ObjectLabel, Pool
+from pitwall_crds.reading.extent import MOST_CHARACTERS, MOST_NODES, extent
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.resource import Condition, ConditionStatus
 from pitwall_crds.rollout import Rollout
@@ -18,8 +19,9 @@ from pitwall_operator.values.observation import PoolSeen
 from pitwall_operator.values.reason import StatusReason
 from pitwall_operator.values.samplers_said import SamplersSaid, VariantNews
 
-MOST_CATALOGUE_BYTES: Final = 65_536
-"""A status holds other things too, and is sent to all who watch."""
+CATALOGUE_NODES: Final = MOST_NODES // 2
+CATALOGUE_CHARACTERS: Final = MOST_CHARACTERS // 2
+"""A status holds other things too, and the operator itself keeps none that is larger than a resource."""
 
 SAMPLER_WORKS: Final = "SamplerWorks"
 
@@ -98,10 +100,12 @@ def _samplers(variant: SamplerVariant, said: SamplersSaid | None) -> dict[str, A
 
 def _that_fit(entries: Sequence[SamplerEntry]) -> tuple[SamplerEntry, ...]:
     """The first ones, as many as a status may hold."""
-    kept, size = [], 0
+    kept: list[SamplerEntry] = []
+    nodes = characters = 0
     for entry in entries[:64]:
-        size += len(entry.model_dump_json())
-        if size > MOST_CATALOGUE_BYTES:
+        more_nodes, more_characters = extent(entry.model_dump(mode="json"))
+        nodes, characters = nodes + 1 + more_nodes, characters + more_characters
+        if nodes > CATALOGUE_NODES or characters > CATALOGUE_CHARACTERS:
             break
         kept.append(entry)
     return tuple(kept)

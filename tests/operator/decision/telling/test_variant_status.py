@@ -4,8 +4,11 @@ import pytest
 
 from pitwall_crds.builtin import CATALOGUE
 from pitwall_crds.resource import ConditionStatus
-from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.decision.telling.variant_status import MOST_CATALOGUE_BYTES, describe_variant
+from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
+from pitwall_operator.cluster.controller.statuses import as_json
+from pitwall_operator.decision.telling.variant_status import CATALOGUE_CHARACTERS, describe_variant
+from pitwall_operator.kube.cache import Cache
+from pitwall_operator.kube.client import VARIANTS
 from pitwall_operator.values.samplers_said import SamplersSaid, VariantNews
 
 NOTHING = VariantNews()
@@ -52,11 +55,28 @@ def test_a_built_in_samplers_stability_is_known_before_any_pod_runs():
 
 
 def test_a_catalogue_that_does_not_fit_is_cut_and_keeps_the_variants_own():
-    large = {"properties": {"x": {"description": "y" * (MOST_CATALOGUE_BYTES // 3)}}}
+    large = {"properties": {"x": {"description": "y" * (CATALOGUE_CHARACTERS // 3)}}}
     others = [entry(f"other-{k}", parameters=large) for k in range(5)]
     status = described(variant(), said(*others, entry()))
 
     assert [one.name for one in status.image_samplers] == ["paper", "other-0", "other-1"]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"x": "y" * 900}, {"x": "y" * 70_000}, {f"p{number}": [] for number in range(30)}, {"x": [[]] * 2001}],
+    ids=["many texts", "one text", "many fields", "entries without end"],
+)
+def test_a_status_is_kept_whole_by_the_cache_so_that_it_is_written_once(parameters):
+    others = [entry(f"other-{k}", summary="z" * 300, parameters=parameters) for k in range(64)]
+    news = said(*others, entry(), failures=2, words="w" * 3000, broken=["b" * 600] * 20)
+    first, cache = described(variant(), news, now=10), Cache()
+    metadata = {"namespace": "shop", "name": "v1", "resourceVersion": "1"}
+    cache.put(VARIANTS, {"metadata": metadata, "spec": {}, "status": as_json(first)})
+    kept = SamplerVariantStatus.model_validate(cache.get(VARIANTS, ("shop", "v1"))["status"])
+
+    assert described(variant(status=kept), news, now=20) == first
+    assert first.image_samplers[0].name == "paper"
 
 
 def test_failures_are_a_condition_with_the_line_that_ends_when_they_do():
