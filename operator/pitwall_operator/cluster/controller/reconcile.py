@@ -6,7 +6,6 @@ A crash anywhere leaves lines that the next reconciliation repeats, or a differe
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -34,7 +33,7 @@ from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kube, Object
 from pitwall_operator.kube.events import Events
 from pitwall_operator.kube.pools.deployments import Deployments, ready_replicas
 from pitwall_operator.kube.pools.manifests import PORT
-from pitwall_operator.kube.pools.revisions import kept_spec
+from pitwall_operator.kube.pools.revisions import KeptSpecs
 from pitwall_operator.kube.whose import pool_name
 from pitwall_operator.observe.reader import Reader
 from pitwall_operator.observe.samplers import SamplerReader
@@ -51,7 +50,6 @@ log = logging.getLogger(__name__)
 MOVING_SECONDS: Final = 1.0
 UNSETTLED_SECONDS: Final = 5.0
 METRICS_SECONDS: Final = 30.0
-REMEMBERED_SPECS: Final = 512
 
 
 class StatusListener(Protocol):
@@ -92,11 +90,12 @@ class Reconciler:
     samplers: SamplerReader | None = None
     writer: StatusWriter = field(init=False)
     _metrics_at: dict[Key, float] = field(default_factory=dict)
-    _specs: OrderedDict[tuple[str, str, str], SamplerVariant] = field(default_factory=OrderedDict)
+    _kept: KeptSpecs = field(init=False)
     _failures: dict[Key, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.writer = StatusWriter(self.kube, self.cache, self.events, self.clock)
+        self._kept = KeptSpecs(self.kube, self.cache)
 
     async def take(self, key: Key) -> float | None:
         """Take a rollout's turn; in how many seconds the next one is due, None if the rollout is gone.
@@ -216,22 +215,10 @@ class Reconciler:
         if not status.stable_variant:  # what serves already will be
             needed |= {(name, seen.applied) for name, found in pools.items() for seen in found.values()}
         for name, revision in sorted(needed - specs.keys()):
-            kept = await self._kept(namespace, name, revision) if name and revision else None
+            kept = await self._kept.of((namespace, name), revision) if name and revision else None
             if kept is not None:
                 specs[(name, revision)] = kept
         return specs
-
-    async def _kept(self, namespace: str, name: str, revision: str) -> SamplerVariant | None:
-        key = (namespace, name, revision)
-        if key not in self._specs:
-            variant = self.cache.get(VARIANTS, (namespace, name)) or {"metadata": {}}
-            kept = await kept_spec(self.kube, namespace, name, revision, variant["metadata"].get("uid", ""))
-            if kept is None:
-                return None
-            self._specs[key] = kept
-            while len(self._specs) > REMEMBERED_SPECS:
-                self._specs.popitem(last=False)
-        return self._specs[key]
 
     # --- variants ---
 

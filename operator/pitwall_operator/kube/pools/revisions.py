@@ -2,8 +2,9 @@
 
 import contextlib
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from pitwall_crds.names import MANAGED_BY, ObjectLabel
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.cache import Cache, Key, key_of
-from pitwall_operator.kube.client import CONFIG_MAPS, REVISIONS, ROLLOUTS, Kube, Object
+from pitwall_operator.kube.client import CONFIG_MAPS, REVISIONS, ROLLOUTS, VARIANTS, Kube, Object
 from pitwall_operator.kube.pools import manifests
 from pitwall_operator.kube.pools.manifests import Owner, revision_name
 from pitwall_operator.kube.whose import controlled, not_made_by_us
@@ -19,6 +20,7 @@ from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeNot
 
 log = logging.getLogger(__name__)
 
+REMEMBERED_SPECS: Final = 512
 KEPT_REVISIONS: Final = 5
 """So many revisions of a variant are kept although nothing runs them."""
 
@@ -100,6 +102,29 @@ class Revisions:
         with contextlib.suppress(KubeNotFoundError):
             if file := await self.kube.owned(CONFIG_MAPS, *key, owner.uid):
                 await self.kube.delete(CONFIG_MAPS, *key, file["metadata"]["uid"])
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSpecs:
+    """Remembers the kept specs that were read last. What was believed of a variant that is gone, of which nobody can
+    say the uid, is not believed of the next one of its name."""
+
+    kube: Kube
+    cache: Cache
+    _known: OrderedDict[tuple[Key, str, str], SamplerVariant] = field(default_factory=OrderedDict)
+
+    async def of(self, variant: Key, revision: str) -> SamplerVariant | None:
+        """A revision's spec as `kept_spec` finds it."""
+        uid = (self.cache.get(VARIANTS, variant) or {"metadata": {}})["metadata"].get("uid", "")
+        key = (variant, revision, uid)
+        if key not in self._known:
+            kept = await kept_spec(self.kube, *variant, revision, uid)
+            if kept is None:
+                return None
+            self._known[key] = kept
+            while len(self._known) > REMEMBERED_SPECS:
+                self._known.popitem(last=False)
+        return self._known[key]
 
 
 async def kept_spec(kube: Kube, namespace: str, variant: str, revision: str, uid: str = "") -> SamplerVariant | None:

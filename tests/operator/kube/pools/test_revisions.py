@@ -6,9 +6,9 @@ import pytest
 
 from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.cache import Cache
-from pitwall_operator.kube.client import CONFIG_MAPS, REVISIONS, ROLLOUTS
+from pitwall_operator.kube.client import CONFIG_MAPS, REVISIONS, ROLLOUTS, VARIANTS
 from pitwall_operator.kube.pools.manifests import Owner
-from pitwall_operator.kube.pools.revisions import Revisions, kept_spec
+from pitwall_operator.kube.pools.revisions import KeptSpecs, Revisions, kept_spec
 from pitwall_operator.values.errors import KubeRefusedError
 
 OWNER = Owner("shop", "aks-v1", "u-aks", "sampler")
@@ -95,3 +95,23 @@ async def test_a_kept_spec_comes_back_as_it_was_or_not_at_all(kube, api):
     assert await kept_spec(kube, "shop", "aks-v1", "r1", "u-another") is None
     api.on("GET", REVISIONS.path("shop", "aks-v1-r1"), 200, {"metadata": {}, "data": {"spec": declared.to_manifest()}})
     assert await kept_spec(kube, "shop", "aks-v1", "r1") is None
+
+
+async def test_what_was_read_of_a_variant_that_is_gone_is_not_believed_of_the_next_one_of_its_name(kube, cache, api):
+    kept = {"metadata": MADE, "data": {"spec": variant().to_manifest()}}
+    api.on("GET", REVISIONS.path("shop", "aks-v1-r1"), 200, kept)
+    specs = KeptSpecs(kube, cache)
+    assert await specs.of(("shop", "aks-v1"), "r1") is not None
+
+    anew = {"namespace": "shop", "name": "aks-v1", "uid": "u-anew", "resourceVersion": "1"}
+    cache.put(VARIANTS, {"metadata": anew, "spec": {}})
+    assert await specs.of(("shop", "aks-v1"), "r1") is None
+
+
+async def test_a_kept_spec_is_read_once(kube, cache, api):
+    kept = {"metadata": MADE, "data": {"spec": variant().to_manifest()}}
+    api.on("GET", REVISIONS.path("shop", "aks-v1-r1"), 200, kept)
+    specs = KeptSpecs(kube, cache)
+
+    assert await specs.of(("shop", "aks-v1"), "r1") == await specs.of(("shop", "aks-v1"), "r1")
+    assert len(api.asked()) == 1
