@@ -51,10 +51,10 @@ class Decision:
 def decide(rollout: Rollout, seen: Observation) -> Decision:
     """The next status and the effects; the same inputs give the same decision."""
     spec = rollout.spec
-    if seen.refused:
-        return _refused(rollout, seen)
     before = rollout.status
     rollout = rollout.model_copy(update={"status": fitting(rollout, seen.now)})
+    if seen.refused:
+        return _refused(rollout, seen, before)
     status, trouble = _chosen(rollout, seen)
     status = remember_full(status, seen)
     status = planned(grant(spec, status, seen), seen)
@@ -71,17 +71,16 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
     return Decision(status, (*distance(spec, status, seen, why=why.message), *told), judgement)
 
 
-def _refused(rollout: Rollout, seen: Observation) -> Decision:
+def _refused(rollout: Rollout, seen: Observation, before: RolloutStatus) -> Decision:
     """One that may move nothing: nothing begins and nobody new meets a candidate, and whoever does is taken off it as
     ever, by harm, a person or the kill switch."""
-    before, spec = rollout.status, rollout.spec
-    status, judgement, killed = before, Judgement(unmeasured=seen.refused), None
+    spec, status = rollout.spec, rollout.status
+    judgement, killed = Judgement(unmeasured=seen.refused), None
     if is_own := _has_flag(rollout, seen):
         status, killed = heed_kill(status, seen), _killed(seen)
     if spec.action is not None and spec.action.verb is Verb.ABORT:
         status = obey(rollout, status, seen)
     if is_own and status.candidate_variant:
-        status = fitting(rollout.model_copy(update={"status": status}), seen.now)
         status = remember_disturbance(spec, status, seen)
         status, judgement = _analyzed(spec, status, seen)
         status, _ = heed_harm(spec, status, judgement, seen.now) if status.phase in MOVING else (status, "")

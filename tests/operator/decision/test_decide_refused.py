@@ -89,5 +89,19 @@ def test_the_flag_of_another_is_not_written_though_a_person_aborts(refused):
     assert refused.shares() == before
 
 
+@pytest.mark.parametrize(
+    "fields", [{"phase": Phase.CANARY, "stage_index": 7}, {"stage_start_time": "at noon"}], ids=["a stage", "a time"]
+)
+@pytest.mark.parametrize("takes_off", [lambda world: None, abort, kill], ids=["nothing", "abort", "kill"])
+def test_a_status_that_cannot_be_is_healed_before_anything_is_done_with_it(world, fields, takes_off):
+    world.refused = WHY
+    world.rollout = world.rollout.model_copy(update={"status": world.status.model_copy(update=fields)})
+    takes_off(world)
+    world.turn()
+
+    assert (world.status.phase, world.status.stage_index, world.status.stage_start_time) == (Phase.STABLE, 0, "")
+    assert [entry.reason for entry in world.status.history].count(EventReason.BROKEN) == 1
+
+
 def replace_owner(split, owner):
     return type(split)(split.shares, split.salt, owner=owner)
