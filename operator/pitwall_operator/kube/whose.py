@@ -36,11 +36,6 @@ def pool_of(deployment: Object) -> tuple[str, Pool] | None:
     return (variant, Pool(pool)) if holder is None or _is_called(holder, variant) else None
 
 
-def is_controlled(found: Object, variant: Object) -> bool:
-    """Whether it is this very variant's, and not of an earlier one of its name."""
-    return bool((_holder(found["metadata"]) or {}).get("uid") == variant["metadata"]["uid"])
-
-
 def foreign(kind: Kind, found: Object, variant: str, uid: str = "") -> str:
     """Why an object is not this variant's, and what helps; empty if it is. Without a uid any variant of this name will
     do, since who drains a pool may have no SamplerVariant any more."""
@@ -59,13 +54,11 @@ def foreign(kind: Kind, found: Object, variant: str, uid: str = "") -> str:
     return f"{bears} {whose}; give SamplerVariant {variant!r} another name"
 
 
-def controlled(found: Object, variant: str, uid: str = "") -> bool:
-    """Whether this variant made an object that is kept for it. Labels and managers, which anybody may write, are not
-    believed. Without a uid any variant of this name will do."""
-    owners = found.get("metadata", {}).get("ownerReferences") or ()
-    holder: Object = next((one for one in owners if one.get("controller")), {})
-    same = holder.get("kind") == VARIANTS.name and holder.get("name") == variant
-    return bool(same and uid in ("", holder.get("uid")))
+def is_controlled(found: Object, variant: str, uid: str = "") -> bool:
+    """Whether an object is this very variant's, and not of an earlier one of its name. Labels and managers, which
+    anybody may write, are not believed. Without a uid any variant of this name will do."""
+    holder = _holder(found.get("metadata", {}))
+    return holder is not None and _is_called(holder, variant) and uid in ("", holder.get("uid"))
 
 
 def not_made_by_us(kind: Kind, name: str, variant: str) -> str:

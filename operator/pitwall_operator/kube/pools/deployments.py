@@ -152,7 +152,7 @@ class RolloutPools:
         key, owner = key_of(found), self.shared.cache.get(VARIANTS, (self.rollout[0], variant))
         leaving = {kind: whose.leaving(kind, self.shared.cache.get(kind, key)) for kind in PARTS}
         # What nobody owns any more goes with its SamplerVariant, piece by piece, and cannot be applied again.
-        controlled = owner is None or whose.is_controlled(found, owner)
+        controlled = owner is None or whose.is_controlled(found, variant, owner["metadata"]["uid"])
         whole = owner is None or (
             controlled
             and rollout_of(found) == self.rollout

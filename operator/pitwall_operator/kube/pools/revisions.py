@@ -15,7 +15,7 @@ from pitwall_operator.kube.cache import Cache, Key, key_of
 from pitwall_operator.kube.client import CONFIG_MAPS, REVISIONS, ROLLOUTS, VARIANTS, Kube, Object
 from pitwall_operator.kube.pools import manifests
 from pitwall_operator.kube.pools.manifests import Owner, revision_name
-from pitwall_operator.kube.whose import controlled, not_made_by_us
+from pitwall_operator.kube.whose import is_controlled, not_made_by_us
 from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeNotFoundError, KubeRefusedError
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Revisions:
             found = await self.kube.get(REVISIONS, owner.namespace, name)
         except KubeNotFoundError:
             return None
-        if not controlled(found, owner.name, owner.uid):
+        if not is_controlled(found, owner.name, owner.uid):
             raise KubeRefusedError(not_made_by_us(REVISIONS, name, owner.name))
         return found
 
@@ -88,7 +88,7 @@ class Revisions:
                 found
                 async for page in self.kube.pages(REVISIONS, owner.namespace, selector, heads=True)
                 for found in page["items"]
-                if controlled(found, owner.name, owner.uid)
+                if is_controlled(found, owner.name, owner.uid)
             ]
             kept.sort(key=lambda found: str(found["metadata"]["creationTimestamp"]))
             for found in kept[:-KEPT_REVISIONS]:
@@ -135,7 +135,7 @@ async def kept_spec(kube: Kube, namespace: str, variant: str, revision: str, uid
         found = await kube.get(REVISIONS, namespace, name)
     except KubeNotFoundError:
         return None
-    if not controlled(found, variant, uid):
+    if not is_controlled(found, variant, uid):
         log.warning("in %s: %s", namespace, not_made_by_us(REVISIONS, name, variant))
         return None
     try:
