@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 AGAIN_SECONDS: Final = 30.0
 """How long until it is looked again whether enough traffic is measured."""
 THREAD: Final = ThreadPoolExecutor(1, "plans")
-"""A plan is seconds of computing: one after the other leaves the rest of the process its time."""
+"""For the plans of runs: a plan is seconds of computing, and an event loop's usual threads are others' too."""
 
 
 async def sentences_of(
-    spec: RolloutSpec, reading: Reading, stable: str, full_replicas: int, thread: Executor = THREAD
+    spec: RolloutSpec, reading: Reading, stable: str, full_replicas: int, thread: Executor
 ) -> tuple[str, ...]:
     """A plan at the traffic that was measured of the stable variant; none where too little was."""
     loop = asyncio.get_running_loop()
@@ -68,7 +68,7 @@ class RunPlanner:
         if plan.sentences:
             return RunPlan(plan.run, plan.sentences)
         if not isinstance(reading, Unseen) and self._may_begin(key[0], plan):
-            making = sentences_of(rollout.spec, reading, status.stable_variant, full_replicas)
+            making = sentences_of(rollout.spec, reading, status.stable_variant, full_replicas, THREAD)
             self._making = asyncio.ensure_future(self._make(key[0], plan, making))
         return None
 
