@@ -1,4 +1,4 @@
-"""Says what other Rollouts claim of the flag and the variants of one. Does no I/O."""
+"""Says what other Rollouts claim of the flag and the variants of one, by what the cache knows."""
 
 from pydantic import ValidationError
 

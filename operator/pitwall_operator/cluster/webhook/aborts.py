@@ -1,7 +1,4 @@
-"""Refuses an edit of a Rollout that would take the place of an abort which waits to be carried out. Pure.
-
-It is judged by what the API server has stored, which may be newer than what the watches brought.
-"""
+"""Refuses an edit of a Rollout that would take the place of an abort which waits to be carried out."""
 
 from pydantic import ValidationError
 
@@ -12,7 +9,8 @@ from pitwall_operator.kube.client import ROLLOUTS, Kind, Object
 
 
 def overtaken_abort(kind: Kind, operation: str, found: Object, before: Object) -> str:
-    """Why it is refused; empty if it is not."""
+    """Why it is refused; empty if it is not. `before` is what the API server has stored, which may be newer than what
+    the watches brought."""
     if kind is not ROLLOUTS or operation != "UPDATE" or is_leaving(found):
         return ""
     try:
