@@ -83,17 +83,19 @@ def _spec_of(found: Object) -> Object:
 
 
 def _variant(variant: SamplerVariant, cache: Cache, known: Known) -> Review:
-    """What its own image's samplers say of it is a warning where the image may have changed since they said so."""
-    refusals, image = variant_problems(variant, known), variant.spec.runtime.image
+    """What its own image's samplers say of it is a warning where the image may have changed since they said so, and
+    where none of them is called so: a status holds the first ones of a long list."""
+    refusals, image, name = variant_problems(variant, known), variant.spec.runtime.image, variant.spec.sampler.name
     if not image:
         return Review(refusals)
     said = known.image or image_samplers(variant, cache)
-    if not said and variant.spec.sampler.name not in known.samplers:
+    if not said and name not in known.samplers:
         return Review(refusals, (_unchecked(variant),))
     own = tuple(image_problems(variant, said, known)) if said else ()
-    if known.image or "@sha256:" in image:
+    is_listed = name in known.schemas or any(entry.name == name for entry in said)
+    if known.image or ("@sha256:" in image and is_listed):
         return Review((*refusals, *own))
-    return Review(refusals, own)
+    return Review(refusals, own if is_listed else tuple(f"{words}, as far as its pods' list is kept" for words in own))
 
 
 def _unchecked(variant: SamplerVariant) -> str:
