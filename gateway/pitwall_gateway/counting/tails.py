@@ -20,7 +20,7 @@ REMEMBERED: Final = 4096
 """Parties of each kind of trial; who has shown nothing for longest is forgotten."""
 FIRST: Final = 3
 """Beyond each edge, the trials of a party that always count."""
-CLEARLY: Final = 3.0
+CLEARLY: Final = 4.0
 """Standard deviations: chance alone puts nobody beyond them, in whose place others would have to come first."""
 STEP: Final = 2
 """Every second edge: a quarter more each, which is near enough."""
@@ -76,21 +76,21 @@ class Tails:
         self._parties: OrderedDict[str, _Tail] = OrderedDict()
 
     def is_over(self, party: str, share: float, first: int) -> bool:
-        """Whether one more trial of this party could give it more than its share beyond an edge, and clearly more of
-        its trials than of others' lie there. An open one may yet lie beyond any. Of its first trials so many may as
-        others' do."""
+        """Whether one more trial of this party could give it more than its share beyond an edge, and clearly more than
+        its part of all trials. An open one may yet lie beyond any. Of its first trials so many may as others' do."""
         known = self._parties.get(party)
         if known is None or known.trials + known.open < FIRST:
             return False
-        if known.open >= max(FIRST, share * (self._open + 1)):
+        if known.open >= max(FIRST, share + _no_more_than(self._open, share)):
             return True
         doubtful = min(known.open, FIRST)
-        others, mine = max(1, self._trials - known.trials), known.trials + doubtful + 1
+        others = max(1, self._trials - known.trials)
+        part = min(share, (known.trials + doubtful) / (self._trials + doubtful))
         for beyond, everybodys in self._beyond_of(known):
-            count = beyond + doubtful
-            if count >= FIRST and count + 1 > share * (everybodys + 1):
+            count, there = beyond + doubtful, everybodys + doubtful
+            if count >= FIRST and count + 1 > share * (there + 1):
                 rate = (everybodys - beyond) / others
-                if count >= max(first * rate, mine * rate + CLEARLY * sqrt(mine * rate) + 1):
+                if count >= max(first * rate, 1 + _no_more_than(there, part)):
                     return True
         return False
 
@@ -139,3 +139,8 @@ class Tails:
                 self._parties.popitem(last=False)
         self._parties.move_to_end(party)
         return known
+
+
+def _no_more_than(number: int, part: float) -> float:
+    """Of so many trials, how many a party with this part of them has at most, by chance."""
+    return number * part + CLEARLY * sqrt(number * part * (1 - part))

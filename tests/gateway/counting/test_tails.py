@@ -107,6 +107,24 @@ def test_a_caller_with_a_share_may_have_as_much_of_what_is_open():
     assert counted["partner"] >= 30
 
 
+@pytest.mark.parametrize(("callers", "share", "at_once"), [(2, 0.6, 2), (2, 0.6, 30), (4, 0.3, 30), (10, 0.2, 30)])
+def test_callers_with_shares_that_differ_by_chance_alone_all_count(callers, share, at_once):
+    """Where the first three slow ones were one caller's, nobody counted any more: it waited for others to have some,
+    and they for it to have more."""
+    draw, shares, under_way, counted = random.Random(callers), Shares(ShareRule(user=SHARE), lambda _: share), [], 0
+    for number in range(3000):
+        party = Party(f"caller-{draw.randrange(callers)}", f"user-{number % 900}")
+        if shares.take(CANDIDATE, TrialKind.QUESTION, party) is None:
+            shares.opened(CANDIDATE, TrialKind.QUESTION, party)
+            under_way.append(party)
+            counted += 1
+        if len(under_way) >= at_once:
+            ended = under_way.pop(draw.randrange(at_once))
+            shares.ended(CANDIDATE, TrialKind.QUESTION, ended, of_end(End.ANSWERED, draw.lognormvariate(-1, 0.7)))
+
+    assert counted > 0.93 * 3000
+
+
 def test_a_caller_with_a_share_has_no_more_of_the_slow_ones_whatever_users_it_invents():
     shares = Shares(ShareRule(user=SHARE), lambda caller: 0.1 if caller == "partner" else 1.0)
     draw, others, theirs = random.Random(1), 0, 0
