@@ -28,7 +28,8 @@ _LONGEST: Final = 64
 
 class Owners:
     """Of each video who alone asked about it: one user, several of one caller, or several callers, which makes it
-    nobody's. So nobody is charged for what others use too, and nobody makes others' videos theirs.
+    nobody's. So nobody is charged for what others use too, and nobody makes others' videos theirs; what several callers
+    asked about has a part of its own.
 
     The folder alone knows it, since several processes may share it."""
 
@@ -116,7 +117,15 @@ class Bound:
     part: float
 
 
-BOUNDS: Final = (Bound("user", user_of, 1 / 8), Bound("caller", caller_of, 1 / 2))
+def _shared(party: str) -> str:
+    return party if party == _EVERYBODYS else ""
+
+
+BOUNDS: Final = (
+    Bound("user", user_of, 1 / 8),
+    Bound("caller", caller_of, 1 / 2),
+    Bound("several callers", _shared, 1 / 2),  # else who is two callers at once has no bound
+)
 """In this order room is made at the expense of who holds more; only then at everybody's."""
 
 

@@ -90,6 +90,15 @@ def test_a_callers_many_users_have_half_at_most_where_another_needs_the_rest(quo
     assert left(quota)[:16] == list(range(16))
 
 
+def test_who_is_two_callers_at_once_takes_half_at_most(quota):
+    bring_of_others(quota, 36)
+    for number in range(100, 200):
+        bring(quota, ANN, number)
+        quota.used_by("small.eve", f"{number:064x}")
+
+    assert len([number for number in left(quota) if number < 100]) >= 36 - 20 - 4, "and the tenth that is made free"
+
+
 def test_one_film_that_is_larger_than_a_users_part_has_room_and_the_next_has_its_place(quota):
     bring_of_others(quota, 36)
     bring(quota, ANN, 100, pieces=8)
