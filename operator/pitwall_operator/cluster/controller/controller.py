@@ -245,7 +245,14 @@ class Controller:
             await self.reconciler.describe((namespace, name.removeprefix(LONE)))
             self.queue.forget(key)
             return
-        again = await self.reconciler.take(key)
+        known, claimed = self.cache.get(ROLLOUTS, key), claim(self.cache, key)
+        before = self.cache.concerned(ROLLOUTS, known) if known is not None else frozenset()
+        try:
+            again = await self.reconciler.take(key)
+        finally:  # what a turn writes itself is in the cache before a watch tells of it
+            now = self.cache.get(ROLLOUTS, key)
+            if now is not None and claim(self.cache, key) != claimed:
+                self._wake(ROLLOUTS, now, (before | self.cache.concerned(ROLLOUTS, now)) - {key})
         if again is None:
             self.queue.forget(key)
             self._sweep_soon.set()

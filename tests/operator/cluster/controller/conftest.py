@@ -46,6 +46,7 @@ class FakeReconciler:
         self.running: Counter[tuple[str, str]] = Counter()
         self.most_at_once = 0
         self.outcomes: dict[tuple[str, str], list[Any]] = {}
+        self.writes: dict[tuple[str, str], Callable[[], object]] = {}
         self.described: list[tuple[str, str]] = []
         self.told: list[tuple[str, str]] = []
         self.told_broken: list[tuple[tuple[str, str], str]] = []
@@ -66,6 +67,7 @@ class FakeReconciler:
         await asyncio.sleep(0)
         self.running[key] -= 1
         self.taken[key] += 1
+        self.writes.get(key, lambda: None)()
         outcome = next(iter(self.outcomes.get(key, ())), 600.0)
         if self.outcomes.get(key):
             self.outcomes[key].pop(0)

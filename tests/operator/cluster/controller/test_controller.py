@@ -91,15 +91,20 @@ async def test_a_changed_variant_wakes_its_rollout_and_a_lone_one_is_described(w
         await world.until(lambda: world.reconciler.taken[A] == 2 and world.reconciler.described == [("shop", "lone")])
 
 
-async def test_what_changes_no_claim_of_a_rollout_is_no_news_for_its_rivals(world):
-    """An annotation, a stage, words of its status: with hundreds of rivals each would bring hundreds of turns."""
+@pytest.fixture
+def named(world):
     valid = yaml.safe_load((Path(__file__).parents[4] / "examples" / "rollout-aks.yaml").read_text())
 
-    def named(name: str, version: int, variant: str = "aks", **spec: Any) -> dict[str, Any]:
+    def made(name: str, version: int, variant: str = "aks", **spec: Any) -> dict[str, Any]:
         head = world.rollout(name, version)["metadata"]
         whole = valid["spec"] | {"flag": name, "variantRef": {"name": variant}} | spec
         return {**valid, "metadata": head, "spec": whole}
 
+    return made
+
+
+async def test_what_changes_no_claim_of_a_rollout_is_no_news_for_its_rivals(world, named):
+    """An annotation, a stage, words of its status: with hundreds of rivals each would bring hundreds of turns."""
     world.kube.items["rollouts"] = [named("a", 1), named("b", 2)]
     async with world.running():
         world.leading.set()
@@ -109,6 +114,18 @@ async def test_what_changes_no_claim_of_a_rollout_is_no_news_for_its_rivals(worl
         assert world.reconciler.taken[B] == 1
         world.controller.changed(ROLLOUTS, named("a", 4, variant="dpp"))
         await world.until(lambda: world.reconciler.taken[A] == 3 and world.reconciler.taken[B] == 2)
+
+
+async def test_what_a_turn_writes_of_its_claims_is_news_for_its_rivals(world, named):
+    """No watch tells of it: the cache has it already. A rival once waited for ten minutes for what was free."""
+    world.kube.items["rollouts"] = [named("a", 1), named("b", 2)]
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: world.reconciler.taken[A] == 1 and world.reconciler.taken[B] == 1)
+        written = {**named("a", 4, paused=True), "status": {"stableVariant": "aks"}}
+        world.reconciler.writes[A] = lambda: world.controller.cache.put(ROLLOUTS, written)
+        world.controller.changed(ROLLOUTS, named("a", 3, paused=True))
+        await world.until(lambda: world.reconciler.taken[A] == 2 and world.reconciler.taken[B] == 2)
 
 
 async def test_what_the_operator_may_not_look_at_is_told_on_every_rollout_once_and_by_its_probe(world):
