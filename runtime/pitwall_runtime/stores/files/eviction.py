@@ -1,5 +1,4 @@
-"""Keeps the cache folder below its quota: what was used longest ago goes first, of users and callers who hold more than
-their part before others', and what is in use never.
+"""Keeps the cache folder below its quota: what was used longest ago goes first, and what is in use never.
 
 A cache entry is one video's pool, one video's embeddings under one encoder, or one download. Each has a lease, a file
 whose lock its users share and whose modification time says when it was last used. Small entries, a file for a question
