@@ -290,8 +290,21 @@ class RolloutSpec(Border):
         return self
 
 
+ABORT_GOES_FIRST = (
+    "!has(oldSelf.spec.action) || oldSelf.spec.action.verb != 'Abort'"
+    " || has(self.spec.action) && self.spec.action.verb == 'Abort'"
+    " || has(oldSelf.status) && has(oldSelf.status.lastActionId)"
+    " && oldSelf.status.lastActionId == oldSelf.spec.action.id",
+    "an abort waits to be carried out and goes first: ask again once status.lastActionId is the id of spec.action, "
+    "within seconds where the operator runs; kubectl pitwall kill needs no operator",
+)
+"""A rule about a change, at which only the API server can look; embedded mode asks `decision.permission.pending`."""
+
+
 class Rollout(Resource):
     """One flag's way from the stable variant to the desired one."""
+
+    model_config = cel_rules(ABORT_GOES_FIRST)
 
     api_version: Literal["pitwall.dev/v1alpha1"] = names.API_VERSION
     kind: Literal["Rollout"] = "Rollout"

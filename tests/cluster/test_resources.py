@@ -13,7 +13,7 @@ from harness.kube import CRDS, OPENAPI, Kubectl, KubectlRefusedError
 from pitwall_crds.addresses import SERVER_WORDS, WEIGHTS_WORDS
 from pitwall_crds.generate.render import KINDS
 from pitwall_crds.generate.schema import fields
-from pitwall_crds.rollout import RESERVED_FLAG
+from pitwall_crds.rollout import ABORT_GOES_FIRST, RESERVED_FLAG
 
 pytestmark = pytest.mark.slow
 
@@ -213,7 +213,31 @@ def test_examples_apply_and_apply_again_unchanged(kubectl: Kubectl, namespace: s
 def test_every_rule_is_tested():
     told = {message for file in FILES for message in rule_messages(yaml.safe_load(file.read_text()))}
 
-    assert told == {case.values[1] for case in RULES}
+    assert told == {case.values[1] for case in RULES} | {ABORT_GOES_FIRST[1]}
+
+
+ABORT = {"id": "a1", "verb": "Abort"}
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [*({"id": "p1", "verb": verb} for verb in ("Promote", "Retry", "Undo")), {"id": "a1", "verb": "Promote"}, None],
+    ids=["promote", "retry", "undo", "under the same id", "none"],
+)
+def test_nothing_takes_the_place_of_an_abort_that_waits(kubectl: Kubectl, namespace: str, wanted: Any):
+    kubectl.apply([VARIANT, edited(ROLLOUT, "spec.action", ABORT)], namespace)
+    patch = ("patch", "rollout", ROLLOUT["metadata"]["name"], "--type=json", "-p")
+    change = {"op": "replace", "path": "/spec/action", "value": wanted}
+    operation = json.dumps([change if wanted else {"op": "remove", "path": "/spec/action"}])
+
+    with pytest.raises(KubectlRefusedError) as refusal:
+        kubectl(*patch, operation, namespace=namespace)
+    kubectl.apply(edited(ROLLOUT, "spec.action", {"id": "a2", "verb": "Abort"}), namespace)
+    kubectl.patch_status("rollout", ROLLOUT["metadata"]["name"], {"lastActionId": "a2"}, namespace)
+    kubectl(*patch, operation, namespace=namespace)
+
+    assert ABORT_GOES_FIRST[1] in str(refusal.value)
+    assert kubectl.get("rollout", ROLLOUT["metadata"]["name"], namespace)["spec"].get("action") == wanted
 
 
 @pytest.mark.parametrize(("manifest", "message"), RULES + BOUNDS)

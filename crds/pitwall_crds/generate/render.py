@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from pitwall_crds import names
-from pitwall_crds.generate.schema import Schema, structural_schema
+from pitwall_crds.generate.schema import EXTENSIONS, Schema, structural_schema
 from pitwall_crds.resource import DNS_LABEL, Border
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
@@ -164,6 +164,7 @@ def _root_schema(model: type[Border]) -> Schema:
     return {
         "description": schema["description"],
         "type": "object",
+        **{key: schema[key] for key in EXTENSIONS if key in schema},
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string", "maxLength": 63, "description": f"Always {names.API_VERSION}."},

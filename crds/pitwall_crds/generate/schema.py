@@ -14,7 +14,7 @@ Schema = dict[str, Any]
 _VALIDATIONS: Final = (
     "enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "maxProperties",
 )  # fmt: skip
-_EXTENSIONS: Final = ("x-kubernetes-validations",)
+EXTENSIONS: Final = ("x-kubernetes-validations",)
 _PRESERVE: Final = "x-kubernetes-preserve-unknown-fields"
 _INT_OR_STRING: Final = "x-kubernetes-int-or-string"
 _LIST_KEYS: Final = "x-kubernetes-list-map-keys"
@@ -36,7 +36,7 @@ def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
     if "anyOf" in node:
         return schema | _union(node["anyOf"])
     schema["type"] = node["type"]
-    schema |= {key: node[key] for key in (*_VALIDATIONS, *_EXTENSIONS) if key in node}
+    schema |= {key: node[key] for key in (*_VALIDATIONS, *EXTENSIONS) if key in node}
     match node["type"]:
         case "object":
             schema |= _object(node, definitions)

@@ -25,7 +25,6 @@ from pitwall_operator.cluster.metrics import OperatorMetrics
 from pitwall_operator.cluster.recent_flags import RecentFlags
 from pitwall_operator.cluster.settings import OperatorSettings, read
 from pitwall_operator.cluster.webhook import admission
-from pitwall_operator.cluster.webhook.aborts import overtaken_abort
 from pitwall_operator.cluster.webhook.admission import Review
 from pitwall_operator.cluster.webhook.plan_warnings import plan_warnings
 from pitwall_operator.cluster.webhook.reviewing import Webhook
@@ -162,8 +161,6 @@ def _complain(watch: Watch, tasks: Sequence[asyncio.Task[None]]) -> None:
 
 def _watching(settings: OperatorSettings, kube: Kube, controller: Controller) -> WatchPlan:
     async def review(kind: Kind, operation: str, found: Object, old: Object | None) -> Review:
-        if words := overtaken_abort(kind, operation, found, old or {}):
-            return Review(refusals=(words,))
         answer = admission.review(kind, operation, found, controller.cache, settings.known, old)
         if answer.refusals:
             return answer
