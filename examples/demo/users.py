@@ -28,7 +28,7 @@ class Habits:
     """How the users behave. None of these looks at the answer; only the judgement does."""
 
     population: int = 4000
-    voting_share: float = 0.5  # of users who press a thumb at all; which thumb follows the judgement
+    voting_share: float = 0.9  # of users who press a thumb at all: most, so that a demo need not last a day
     follow_up_share: float = 0.6  # of dissatisfied users who ask again; the others abandon their task
     most_tasks: int = 3  # a visit holds one to so many tasks, each a session of its own
     think_seconds: float = 1.0  # mean pause between two questions of one user, exponential

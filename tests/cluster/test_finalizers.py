@@ -113,3 +113,16 @@ def test_a_variant_that_is_deleted_in_the_foreground_goes_with_all_it_owns(scena
 
     until(lambda: is_gone(scenario, "samplervariant", variant), what="its end")
     until(lambda: variant not in scenario.deployments(), what="its pods' end")
+
+
+def test_a_variant_that_is_deleted_without_what_it_owns_goes_and_leaves_the_rest(scenario: Scenario):
+    """Kubernetes' own finalizer keeps it until all that it owned has no owner, the kept revision's `data` included."""
+    scenario.start_canary()
+
+    scenario.kubectl(
+        "delete", "samplervariant", "aks-v1", "--cascade=orphan", "--wait=false", namespace=scenario.namespace
+    )
+
+    until(lambda: is_gone(scenario, "samplervariant", "aks-v1"), what="its end")
+    kept = scenario.kubectl.list("controllerrevisions", scenario.namespace, "pitwall.dev/variant=aks-v1")
+    assert [one["metadata"].get("ownerReferences", []) for one in kept] == [[]]

@@ -5,6 +5,7 @@ them and back costs more than everything else that the operator does with it.
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,9 @@ LIST_TIMEOUT_SECONDS: Final = 30.0
 PAGE_SIZE: Final = 20
 """Objects of a page: each may have 1.5 MB, and one rare character makes four bytes of every other while it is read."""
 _OBJECTS: Final = "application/json"
+_YAML: Final = "application/yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
+_UNPRINTABLE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 _HEADS: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -161,8 +164,10 @@ class Kube:
         return await self._change("patch", kind, path, manifest, query, "application/apply-patch+yaml")
 
     async def create(self, kind: Kind, manifest: Object) -> Object:
-        """A new object. Raises KubeConflictError where there is one of this name."""
-        return await self._change("post", kind, kind.path(manifest["metadata"]["namespace"]), manifest)
+        """A new object, with its free-form parts as the API server itself writes them. Raises KubeConflictError where
+        there is one of this name."""
+        path = kind.path(manifest["metadata"]["namespace"])
+        return await self._change("post", kind, path, _as_yaml(manifest), None, _YAML)
 
     async def owned(self, kind: Kind, namespace: str, name: str, uid: str) -> Object | None:
         """The object if its owner has this uid. It is asked by a patch that changes nothing, so no right is needed to
@@ -199,7 +204,7 @@ class Kube:
         verb: str,
         kind: Kind,
         path: str,
-        body: Object | list[Object],
+        body: Object | list[Object] | str,
         query: Mapping[str, str] | None = None,
         content_type: str = _OBJECTS,
     ) -> Object:
@@ -213,7 +218,7 @@ class Kube:
         self,
         method: str,
         path: str,
-        body: Object | list[Object] | None = None,
+        body: Object | list[Object] | str | None = None,
         query: Mapping[str, str] | None = None,
         content_type: str = _OBJECTS,
         accept: str = _OBJECTS,
@@ -237,6 +242,17 @@ class Kube:
             words = str(error) or type(error).__name__
             raise KubeUnreachableError(f"the API server did not answer {method} {path}: {words}") from error
         return _outcome(method, path, response.status, content)
+
+
+def _as_yaml(manifest: Object) -> str:
+    """JSON that readers of YAML understand too.
+
+    What is free-form, as `data` of a ControllerRevision, an API server keeps as it was sent: of JSON each space. What
+    it then writes anew is a forbidden change to it, so its garbage collector can make no orphan of such an object. Of
+    YAML it keeps its own writing.
+    """
+    text = json.dumps(manifest, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _outcome(method: str, path: str, status: int, content: bytes) -> Object:
