@@ -1,7 +1,7 @@
 """A person's request to a Rollout: promote, abort, retry or undo."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -45,3 +45,14 @@ class Action(Border):
             description="Undo: over the stages of these weights, each for its minSeconds; empty is at once.",
         ),
     ] = ()
+
+
+ABORT_GOES_FIRST: Final = (
+    "!has(oldSelf.spec.action) || oldSelf.spec.action.verb != 'Abort'"
+    " || has(self.spec.action) && self.spec.action.verb == 'Abort'"
+    " || has(oldSelf.status) && has(oldSelf.status.lastActionId)"
+    " && oldSelf.status.lastActionId == oldSelf.spec.action.id",
+    "an abort waits to be carried out and goes first: ask again once status.lastActionId is the id of spec.action, "
+    "within seconds where the operator runs; kubectl pitwall kill needs no operator",
+)
+"""A rule of a Rollout about a change, at which only the API server can look."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pitwall_crds import names
-from pitwall_crds.action import MAXIMUM_STAGES, Action, WeightBasisPoints
+from pitwall_crds.action import ABORT_GOES_FIRST, MAXIMUM_STAGES, Action, WeightBasisPoints
 from pitwall_crds.gate import Gate
 from pitwall_crds.resource import Border, Metadata, Reference, Resource, cel_rules, keyed_by
 from pitwall_crds.schedule import Schedule
@@ -288,17 +288,6 @@ class RolloutSpec(Border):
         if len(set(variants)) != len(variants):
             raise ValueError(f"experiments must name different variants, and not the one in variantRef, got {variants}")
         return self
-
-
-ABORT_GOES_FIRST = (
-    "!has(oldSelf.spec.action) || oldSelf.spec.action.verb != 'Abort'"
-    " || has(self.spec.action) && self.spec.action.verb == 'Abort'"
-    " || has(oldSelf.status) && has(oldSelf.status.lastActionId)"
-    " && oldSelf.status.lastActionId == oldSelf.spec.action.id",
-    "an abort waits to be carried out and goes first: ask again once status.lastActionId is the id of spec.action, "
-    "within seconds where the operator runs; kubectl pitwall kill needs no operator",
-)
-"""A rule about a change, at which only the API server can look; embedded mode asks `decision.permission.pending`."""
 
 
 class Rollout(Resource):

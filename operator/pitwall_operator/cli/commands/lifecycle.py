@@ -27,7 +27,6 @@ CacheOption = Annotated[
     Path | None, typer.Option("--cache", help="Folder for frames and embeddings.", envvar="PITWALL_CACHE")
 ]
 START_SECONDS = 120.0
-INNER_PORTS = ("metrics", "flags", "sync", "operator", "ingest")
 
 
 def read(paths: Sequence[Path]) -> tuple[Resource, ...]:
