@@ -55,12 +55,21 @@ class PublishedKeys:
         self._tried = self._clock()
         try:
             async with asyncio.timeout(FETCH_SECONDS):
-                found = jwt.PyJWKSet.from_dict(json.loads(await _content(self._source)))
-        except (OSError, httpx.HTTPError, TimeoutError, ValueError, TypeError, jwt.PyJWTError, CallersError) as error:
+                found = _key_set(await _content(self._source))
+        except (OSError, httpx.HTTPError, TimeoutError, jwt.PyJWTError, CallersError) as error:
             log.warning("keys of %s: %s; keeping the last ones", self._source, str(error) or type(error).__name__)
             return
         self._keys = {key.key_id: key for key in found.keys if key.key_id}
         self._fetched = self._clock()
+
+
+def _key_set(content: bytes | str) -> jwt.PyJWKSet:
+    """The keys in a JSON Web Key Set (RFC 7517). Raises CallersError, or PyJWTError where none of them is usable."""
+    try:
+        found = json.loads(content)
+        return jwt.PyJWKSet.from_dict({"keys": [key for key in found["keys"] if isinstance(key, dict)]})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise CallersError(f"this is no JSON Web Key Set: {str(error)[:200] or type(error).__name__}") from None
 
 
 class Tokens:

@@ -108,11 +108,25 @@ async def test_tokens_with_invented_keys_make_nobody_fetch_again_and_again(issue
     assert len(fetches) == 1
 
 
-async def test_while_the_keys_cannot_be_had_the_last_ones_serve(issuer, caplog):
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param("<html>down for maintenance</html>", id="a page"),
+        pytest.param("null", id="null"),
+        pytest.param("[]", id="a list"),
+        pytest.param('"down"', id="a text"),
+        pytest.param('{"keys": null}', id="no list of keys"),
+        pytest.param('{"keys": [null, 1]}', id="no keys in the list"),
+        pytest.param('{"keys": [{"kty": 1, "kid": []}]}', id="a key of wrong types"),
+        pytest.param('{"keys": [{"kty": "RSA", "kid": "a", "n": 1, "e": {}}]}', id="numbers of wrong types"),
+        pytest.param("[" * 100_000, id="brackets without end"),
+    ],
+)
+async def test_while_the_keys_cannot_be_had_the_last_ones_serve(issuer, caplog, page):
     now = [0.0]
     keys = PublishedKeys(str(issuer.file), lambda: now[0])
     assert await keys.key("k-1")
-    issuer.file.write_text("<html>down for maintenance</html>")
+    issuer.file.write_text(page)
     now[0] = 1000.0
 
     assert await keys.key("k-1")
