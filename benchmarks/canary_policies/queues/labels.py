@@ -118,7 +118,8 @@ def _one_run(questions, done, which_run, thumbs, rule) -> Iterable[tuple[int, Tr
                 party = Party("app", users[index])
                 trials += ledger.answered(str(index), users[index], series[index], now, party)
             case 2:
-                trials = ledger.thumb(str(index), down=bool(down[index])) or []
+                thumbed = ledger.thumb(str(index), now, down=bool(down[index]))
+                trials = list(thumbed.trials) if thumbed else []
             case _:
                 trials = ledger.sweep(now)
         for trial in trials:

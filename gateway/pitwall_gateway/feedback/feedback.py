@@ -14,7 +14,7 @@ from pitwall_crds.reading.sent import BodyFaultError
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.feedback.answer_ids import AnswerIds
-from pitwall_gateway.feedback.ledger import FollowUp, Ledger
+from pitwall_gateway.feedback.ledger import FollowUp, Ledger, Thumbed
 from pitwall_gateway.feedback.session import QUERY, SESSION, Trial
 from pitwall_gateway.feedback.windows import USER
 from pitwall_gateway.values.errors import RequestRefusedError
@@ -137,8 +137,8 @@ class Feedback:
             if thumbed is None:
                 remedy = "the x-pitwall-answer-id header of a recent answer, and as session that of its question"
                 raise self._unknown("answer_id", body.answer_id, remedy)
-            is_new["thumbs"] = bool(thumbed)
-            self._count(thumbed)
+            is_new["thumbs"] = thumbed.is_new
+            self._count(thumbed.trials)
         if body.task is not None:
             is_new["task"] = bool(self._ledger.task(visit, abandoned=body.task is Task.ABANDONED))
         return FeedbackReceipt(
@@ -146,10 +146,10 @@ class Feedback:
             already_known=tuple(name for name, new in is_new.items() if not new),
         )
 
-    def _thumb(self, body: FeedbackBody, holder: str) -> list[Trial] | None:
+    def _thumb(self, body: FeedbackBody, holder: str) -> Thumbed | None:
         if not self._ids.belongs(body.answer_id, holder):
             return None
-        return self._ledger.thumb(body.answer_id, down=body.thumbs is Thumbs.DOWN)
+        return self._ledger.thumb(body.answer_id, time.monotonic(), down=body.thumbs is Thumbs.DOWN)
 
     def _unknown(self, field: str, value: str, remedy: str) -> RequestRefusedError:
         rule = self._ledger.rule

@@ -1,8 +1,8 @@
 """Turns answers, further questions, thumbs and task events into quality trials.
 
-A trial is counted once, when its label is known. Per question: thumbs as they come; a follow-up is bad when the
-session's next question arrives within the window, good when the window passes. Per session and per user, tasks
-included: see windows. Pure: time comes in as seconds.
+A trial is counted once, when its label is known. Per question: thumbs as they come within the window; a follow-up is
+bad when the session's next question arrives within it, good when it passes. Per session and per user, tasks included:
+see windows. Pure: time comes in as seconds.
 """
 
 from dataclasses import dataclass
@@ -51,6 +51,14 @@ class FollowUp:
 
     session: Session
     followed: tuple[ArmSeries, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbed:
+    """Whether a thumb is the answer's first, and its trial: none where it came later than the window."""
+
+    is_new: bool
+    trials: tuple[Trial, ...] = ()
 
 
 class Ledger:
@@ -107,13 +115,13 @@ class Ledger:
         self._answers.put(answer_id, _Answer(series, session, now, party))
         return trials
 
-    def thumb(self, answer_id: str, *, down: bool) -> list[Trial] | None:
-        """The trials of a thumb: none for a repeated one, None for an unknown answer."""
+    def thumb(self, answer_id: str, now: float, *, down: bool) -> Thumbed | None:
+        """What a thumb does: nothing more for a repeated one; None for an unknown answer."""
         answer = self._answers.get(answer_id)
         if answer is None:
             return None
         if answer.thumbed:
-            return []
+            return Thumbed(is_new=False)
         answer.thumbed = True
         name = answer.session.name if answer.session else ""
         if down:
@@ -121,8 +129,12 @@ class Ledger:
             self._judged.complained(name, answer.series, Signal.THUMBS_DOWN)
         else:
             self._judged.praised(name, answer.series, Signal.THUMBS_DOWN)
+        # Later ones would be of arms as large as they were: after a change of weight, late praise of the larger one.
+        if now - answer.last_at > self.rule.window_seconds:
+            return Thumbed(is_new=True)
         outcome = Outcome.BAD if down else Outcome.GOOD
-        return [Trial(answer.series, Signal.THUMBS_DOWN, QUERY, outcome, answer.party)]
+        trial = Trial(answer.series, Signal.THUMBS_DOWN, QUERY, outcome, answer.party)
+        return Thumbed(is_new=True, trials=(trial,))
 
     def knows_session(self, session_name: str) -> bool:
         """True if a session of this name is remembered."""

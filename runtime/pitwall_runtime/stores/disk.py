@@ -1,17 +1,19 @@
 """Keeps frame pools on the local disk: a folder with `pool.json` and `frames.bin` (JPEGs end to end) for each.
 
 A picture that is seen at several instants in a row is there once: `pictures` of the table says which JPEG each instant
-has, `edges` where each JPEG begins and ends.
+has, `edges` where each JPEG begins and ends, `checks` what it must be. What is not as it was written (a node lost its
+power, an object was cut or exchanged) makes way, and is decoded again.
 """
 
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from pitwall_runtime.errors import StorageFullError
+from pitwall_runtime.errors import StorageFullError, UnavailableError
 from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Timeline, Video
 from pitwall_runtime.stores.files import tables
 from pitwall_runtime.stores.files.drafts import PoolDraft, drafted
@@ -22,6 +24,7 @@ from pitwall_runtime.stores.files.tables import PoolTable, Tables
 from pitwall_runtime.stores.port import PoolWriter
 
 TABLE: Final = "pool.json"
+FRAMES: Final = "frames.bin"
 
 
 class DiskWriter:
@@ -30,10 +33,11 @@ class DiskWriter:
     def __init__(self, folder: Path, video: Video, spec: PoolSpec, grow: Callable[[int], None]) -> None:
         self._folder, self._draft, self._grow = folder, PoolDraft(video, spec), grow
         (folder / LEASE).touch()
-        self._frames: BinaryIO = (folder / "frames.bin").open("wb")
+        self._frames: BinaryIO = (folder / FRAMES).open("wb")
         self._held = Held()
         self._pictures: list[int] = []
         self._edges = [0]
+        self._checks: list[int] = []
 
     def add(self, frame: Frame) -> None:
         """Append one frame, and its JPEG unless it is the picture before it."""
@@ -43,6 +47,7 @@ class DiskWriter:
             self._grow(len(jpeg))
             self._frames.write(jpeg)
             self._edges.append(self._edges[-1] + len(jpeg))
+            self._checks.append(zlib.crc32(jpeg))
         self._draft.note(frame)
         self._pictures.append(len(self._edges) - 2)
 
@@ -51,7 +56,7 @@ class DiskWriter:
         self._frames.flush()
         os.fsync(self._frames.fileno())
         pool = self._draft.pool(timeline, shots)
-        tables.write(self._folder / TABLE, PoolTable(pool, self._pictures, self._edges))
+        tables.write(self._folder / TABLE, PoolTable(pool, self._pictures, self._edges, self._checks))
         return pool
 
     def close(self) -> None:
@@ -69,10 +74,8 @@ class DiskFrameStore:
 
     def find(self, video: Video, spec: PoolSpec) -> FramePool | None:
         """The pool, from memory or from disk; None if nobody decoded it yet, or what is left of it is damaged."""
-        try:
-            return self._table(video.content_hash, spec).pool
-        except (OSError, ValueError, LookupError, TypeError):
-            return None
+        table = self._whole(video, spec)
+        return table.pool if table else None
 
     def write(self, video: Video, spec: PoolSpec, fill: Callable[[PoolWriter], FramePool]) -> FramePool:
         """Fill a temporary folder, then rename it into place; a damaged pool makes way for it.
@@ -110,10 +113,11 @@ class DiskFrameStore:
                     fetch(name, draft / name, self._quota.grow)
         except FileNotFoundError:
             return None
-        found = self.find(video, spec)
-        if found is None:
+        table = self._whole(video, spec)
+        if table is None or not _is_as_written(folder / FRAMES, table):
             shutil.rmtree(folder, ignore_errors=True)
-        return found
+            return None
+        return table.pool
 
     def file_of(self, pool: FramePool, name: str) -> Path:
         """Where one of a pool's files lies."""
@@ -131,13 +135,24 @@ class DiskFrameStore:
             yield self.find(video, spec)
 
     def jpeg(self, pool: FramePool, index: int) -> bytes:
-        """One frame's JPEG."""
+        """One frame's JPEG. Raises UnavailableError if it is not as it was written; the pool is then none any more."""
         table = self._table(pool.video_hash, pool.spec)
         picture = table.pictures[index]
-        begin, end = table.edges[picture], table.edges[picture + 1]
-        with self.file_of(pool, "frames.bin").open("rb") as frames:
-            frames.seek(begin)
-            return frames.read(end - begin)
+        with self.file_of(pool, FRAMES).open("rb") as frames:
+            jpeg = _read(frames, table, picture)
+        if zlib.crc32(jpeg) != table.checks[picture]:
+            self.file_of(pool, TABLE).unlink(missing_ok=True)
+            raise UnavailableError("the frames that are kept of this video are damaged; ask again: it is decoded anew")
+        return jpeg
+
+    def _whole(self, video: Video, spec: PoolSpec) -> PoolTable | None:
+        """The table, if it can be read and the pictures have the size that it says."""
+        try:
+            table = self._table(video.content_hash, spec)
+            size = (self._folder(video.content_hash, spec) / FRAMES).stat().st_size
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+        return table if size == table.edges[-1] else None
 
     def _table(self, video_hash: str, spec: PoolSpec) -> PoolTable:
         """Raises OSError, ValueError and the like."""
@@ -145,3 +160,15 @@ class DiskFrameStore:
 
     def _folder(self, video_hash: str, spec: PoolSpec) -> Path:
         return self._root / video_hash / spec.key
+
+
+def _is_as_written(path: Path, table: PoolTable) -> bool:
+    """Whether all pictures of a file are what the table says."""
+    with path.open("rb") as frames:
+        return all(zlib.crc32(_read(frames, table, picture)) == check for picture, check in enumerate(table.checks))
+
+
+def _read(frames: BinaryIO, table: PoolTable, picture: int) -> bytes:
+    begin, end = table.edges[picture], table.edges[picture + 1]
+    frames.seek(begin)
+    return frames.read(end - begin)

@@ -1,12 +1,13 @@
 """What machines share: pools and embeddings in object storage, and rows that are asked often in Redis before it.
 
-Both only save work: whatever they do not have, or do not answer in time, is made again. Objects are never changed, so
-nothing needs a lock; two machines that meet a video at the same time may both prepare it.
+Both only save work: whatever they do not have, or do not answer in time, is made again. Objects are not changed, but
+for damaged ones, so nothing needs a lock; two machines that meet a video at the same time may both prepare it.
 """
 
 import hashlib
 import json
 import logging
+import os
 import struct
 import time
 from collections import OrderedDict
@@ -189,6 +190,8 @@ class Shared:
                 for piece in obstore.get(self.objects, path):
                     grow(len(piece))
                     file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())  # else a table may outlive a crash, and its frames not
             return True
 
         return self.objects is not None and bool(self._tried("s3", copy))

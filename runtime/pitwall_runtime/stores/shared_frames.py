@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from pitwall_runtime.media import FramePool, PoolSpec, Video
-from pitwall_runtime.stores.disk import DiskFrameStore
+from pitwall_runtime.stores.disk import FRAMES, TABLE, DiskFrameStore
 from pitwall_runtime.stores.port import PoolWriter
 from pitwall_runtime.stores.shared import Shared
 
-_FILES: Final = ("frames.bin", "pool.json")
+_FILES: Final = (FRAMES, TABLE)
 """The table of contents is shared last: who finds it finds the frames."""
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pitwall_crds.names import Arm, Outcome
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
+from pitwall_gateway.feedback.ledger import Ledger, LedgerRule, Thumbed
 
 STABLE = ArmSeries("uniform-v1", Arm.STABLE)
 CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE)
@@ -76,20 +76,30 @@ def test_a_question_of_another_session_is_no_follow_up(ledger):
 def test_a_caller_without_session_has_thumbs_but_no_follow_up(ledger):
     ledger.answered("a", "", STABLE, 0)
 
-    assert told(ledger.thumb("a", down=True)) == {("thumbs_down", "query", "bad"): 1}
+    assert told(ledger.thumb("a", 1, down=True).trials) == {("thumbs_down", "query", "bad"): 1}
     assert ledger.sweep(1_000) == []
 
 
 def test_a_thumb_counts_once_and_the_first_stands(ledger):
     ledger.answered("a", "", STABLE, 0)
-    ledger.thumb("a", down=True)
+    ledger.thumb("a", 1, down=True)
 
-    assert ledger.thumb("a", down=True) == []
-    assert ledger.thumb("a", down=False) == []
+    assert ledger.thumb("a", 2, down=True) == Thumbed(is_new=False)
+    assert ledger.thumb("a", 2, down=False) == Thumbed(is_new=False)
+
+
+def test_of_thumbs_that_come_later_than_the_window_no_question_is_judged(ledger):
+    """After a change of weight stable would have late praise from when it was large, and the candidate none."""
+    window = ledger.rule.window_seconds
+    for name in ("in time", "too late"):
+        ledger.answered(name, "", STABLE, 0)
+
+    assert told(ledger.thumb("in time", window, down=False).trials) == {("thumbs_down", "query", "good"): 1}
+    assert ledger.thumb("too late", window + 0.1, down=False) == Thumbed(is_new=True)
 
 
 def test_a_thumb_on_an_unknown_answer_is_told_from_a_repeated_one(ledger):
-    assert ledger.thumb("never", down=True) is None
+    assert ledger.thumb("never", 1, down=True) is None
 
 
 def test_a_user_who_crosses_to_another_arm_begins_a_new_session_there(ledger):
@@ -125,7 +135,7 @@ def test_memory_is_bounded_and_the_oldest_answers_go_first(ledger):
     for number in range(5):
         ledger.answered(str(number), f"user-{number}", STABLE, 0)
 
-    known = [ledger.thumb(str(number), down=True) is not None for number in range(5)]
+    known = [ledger.thumb(str(number), 1, down=True) is not None for number in range(5)]
 
     assert known == [False, False, True, True, True]
     assert [ledger.knows_session(f"user-{number}") for number in range(5)] == known
@@ -135,7 +145,7 @@ def test_what_is_too_old_is_forgotten(ledger):
     ledger.answered("a", "ann", STABLE, 0)
     ledger.sweep(101)
 
-    assert ledger.thumb("a", down=True) is None
+    assert ledger.thumb("a", 101, down=True) is None
     assert not ledger.knows_session("ann")
 
 
@@ -155,10 +165,10 @@ def test_labels_count_on_the_run_of_their_answer_and_a_session_ends_with_its_run
     runs = [ArmSeries("aks-v2", Arm.CANDIDATE, run) for run in ("run-1", "run-2")]
     ledger.answered("a", "ann", runs[0], 0)
     ended = ledger.answered("b", "ann", runs[1], 1)
-    thumbed = ledger.thumb("a", down=True)
+    thumbed = ledger.thumb("a", 2, down=True)
 
     assert {(trial.series.run, trial.outcome) for trial in ended} == {("run-1", Outcome.GOOD)}
-    assert {trial.series.run for trial in thumbed} == {"run-1"}
+    assert {trial.series.run for trial in thumbed.trials} == {"run-1"}
 
 
 def test_a_question_that_nobody_answered_is_no_follow_up_and_leaves_the_window_as_it_was(ledger):

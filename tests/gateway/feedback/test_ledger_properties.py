@@ -51,7 +51,8 @@ class Story:
                 party = Party("app", first)
                 self.trials += self.ledger.answered(answer_id, first, second, self.now, party)
             case "thumb":
-                self.trials += self.ledger.thumb(f"ans-{first}", down=second) or []
+                thumbed = self.ledger.thumb(f"ans-{first}", self.now, down=second)
+                self.trials += thumbed.trials if thumbed else ()
             case "task":
                 self.ledger.task(first, abandoned=second)
             case "time":
@@ -137,5 +138,6 @@ def test_memory_stays_within_its_capacity(events):
     for event in events:
         story.tell(event)
 
-        assert sum(story.ledger.thumb(f"ans-{number}", down=False) is not None for number in range(99)) <= RULE.capacity
+        known = [story.ledger.thumb(f"ans-{number}", story.now, down=False) for number in range(99)]
+        assert sum(each is not None for each in known) <= RULE.capacity
         assert sum(story.ledger.knows_session(name) for name in ("ann", "bob", "cleo")) <= RULE.capacity

@@ -27,7 +27,7 @@ def flood(ledger, series, caller, number=300, person=""):
 
 
 def thumbs_of(ledger, caller, number=300):
-    return sum(ledger.thumb(f"{caller} {one}", down=True) is not None for one in range(number))
+    return sum(ledger.thumb(f"{caller} {one}", 2, down=True) is not None for one in range(number))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_what_counts_is_pushed_out_neither_by_what_does_not_nor_beyond_a_share(l
     follow_up, _ = ledger.asked("her visit", 2)
     [followed] = ledger.settle(follow_up, 3, answered=True)
     assert (followed.series, followed.outcome) == (COUNTS, Outcome.BAD)
-    assert ledger.thumb("hers", down=True)
+    assert ledger.thumb("hers", 3, down=True)
     assert ledger.task("her visit", abandoned=True)
 
 
@@ -100,5 +100,5 @@ def test_a_session_whose_further_answers_do_not_count_goes_on(ledger):
     second, _ = ledger.asked("visit", 2)
 
     assert [trial.series for trial in ledger.settle(second, 2, answered=True)] == [CAPPED]
-    assert ledger.thumb("first", down=True)[0].series == COUNTS
+    assert ledger.thumb("first", 2, down=True).trials[0].series == COUNTS
     assert ledger.task("visit", abandoned=False)

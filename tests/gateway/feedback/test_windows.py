@@ -166,10 +166,10 @@ def test_callers_without_a_name_are_nobodys_users(users):
 @pytest.mark.parametrize(
     ("complain", "signal"),
     [
-        pytest.param(lambda ledger: ledger.thumb("a", down=True), Signal.THUMBS_DOWN, id="thumb"),
+        pytest.param(lambda ledger: ledger.thumb("a", 1, down=True), Signal.THUMBS_DOWN, id="thumb"),
         pytest.param(follow_up, Signal.FOLLOW_UP, id="follow-up"),
         pytest.param(lambda ledger: ledger.task("visit", abandoned=True), Signal.TASK_ABANDONED, id="task"),
-        pytest.param(lambda ledger: ledger.thumb("a", down=False), None, id="thumbs-up"),
+        pytest.param(lambda ledger: ledger.thumb("a", 1, down=False), None, id="thumbs-up"),
         pytest.param(lambda ledger: ledger.task("visit", abandoned=False), None, id="task-done"),
     ],
 )
@@ -207,7 +207,7 @@ def answer(name, session="visit", series=CANDIDATE, now=0):
 
 
 def thumb(name, down):
-    return lambda ledger: ledger.thumb(name, down=down)
+    return lambda ledger: ledger.thumb(name, 0, down=down).trials
 
 
 def task(*, abandoned):

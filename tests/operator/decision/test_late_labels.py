@@ -120,7 +120,7 @@ class Visitors:
         answer, party = f"{visitor}-{questions}", Party("web", f"user-{visitor}")
         self._count(self.ledger.answered(answer, f"visit-{visitor}", series, now, party))
         if self.dice.random() < 0.3:
-            self._count(self.ledger.thumb(answer, down=self.dice.random() < BAD / 2))
+            self._count(self.ledger.thumb(answer, now, down=self.dice.random() < BAD / 2).trials)
         if questions > 1:
             again = now + self.dice.expovariate(1 / 12)
             heapq.heappush(self.coming, (again, visitor, questions - 1))

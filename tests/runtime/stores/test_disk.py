@@ -2,6 +2,8 @@
 
 import io
 import json
+import pathlib
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -10,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pitwall_runtime.errors import UnavailableError
 from pitwall_runtime.media import Caption, Damage, Frame, PoolSpec, Shot, Timeline, Video
-from pitwall_runtime.stores.disk import DiskFrameStore
+from pitwall_runtime.stores.disk import FRAMES, TABLE, DiskFrameStore
 from pitwall_runtime.stores.memory import MemoryFrameStore
 
 SPEC = PoolSpec()
@@ -81,6 +84,65 @@ def test_a_damaged_pool_counts_as_none_and_is_decoded_anew(tmp_path, video, cont
     written = store.write(video, SPEC, fill_with(5))
     assert DiskFrameStore(root).find(video, SPEC) == written
     assert store.jpeg(written, 4).startswith(b"\xff\xd8")
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def bent(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def folder_of(root, name="ab"):
+    return root / (name * 32) / SPEC.key
+
+
+def exchanged(path):
+    """Another film's pool, whole, in the place of this one's."""
+    root = path.parents[2]
+    DiskFrameStore(root).write(Video("cd" * 32, root), SPEC, fill_with(4))
+    shutil.rmtree(path.parent)
+    shutil.copytree(folder_of(root, "cd"), path.parent)
+
+
+@pytest.mark.parametrize("harm", [cut, exchanged, pathlib.Path.unlink], ids=["cut", "of another film", "gone"])
+def test_a_pool_whose_pictures_are_not_there_or_of_another_film_counts_as_none(tmp_path, video, harm):
+    DiskFrameStore(tmp_path).write(video, SPEC, fill_with(3))
+    harm(folder_of(tmp_path) / "frames.bin")
+    store = DiskFrameStore(tmp_path)
+
+    assert store.find(video, SPEC) is None
+    assert store.write(video, SPEC, fill_with(3)) == store.find(video, SPEC)
+
+
+def test_a_picture_that_is_not_as_it_was_written_is_never_shown_and_the_pool_is_made_anew(tmp_path, video):
+    store = DiskFrameStore(tmp_path)
+    pool = store.write(video, SPEC, fill_with(1))
+    right = store.jpeg(pool, 0)
+    bent(folder_of(tmp_path) / "frames.bin")
+
+    with pytest.raises(UnavailableError, match="are damaged; ask again"):
+        store.jpeg(pool, 0)
+    assert store.find(video, SPEC) is None
+    assert store.jpeg(store.write(video, SPEC, fill_with(1)), 0) == right
+
+
+@pytest.mark.parametrize("harm", [cut, bent, exchanged], ids=["cut", "bent", "of another film"])
+def test_what_comes_from_elsewhere_and_is_not_as_it_was_written_is_not_adopted(tmp_path, video, harm):
+    DiskFrameStore(tmp_path / "there").write(video, SPEC, fill_with(3))
+    there = folder_of(tmp_path / "there")
+    harm(there / "frames.bin")
+    store = DiskFrameStore(tmp_path / "here")
+
+    adopted = store.adopt(
+        video, SPEC, [FRAMES, TABLE], lambda name, target, grow: target.write_bytes((there / name).read_bytes())
+    )
+
+    assert adopted is None
+    assert store.find(video, SPEC) is None
 
 
 def test_a_table_of_a_version_that_looked_for_less_is_made_anew(tmp_path, video):

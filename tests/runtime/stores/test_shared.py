@@ -171,6 +171,20 @@ def test_a_damaged_object_counts_as_none(machine, tmp_path, clip):
     assert other.answer(video, "blue", "stable").answer == expected
 
 
+def test_a_pool_that_was_cut_or_exchanged_is_decoded_once_and_shared_anew(machine, tmp_path, clip):
+    (tmp_path / "objects").mkdir()
+    address = f"file://{tmp_path}/objects"
+    video = open_video(clip, 1 << 30)
+    expected = machine("one", open_shared(address, "")).answer(video, "blue", "stable").answer
+    [frames] = (tmp_path / "objects").rglob("frames.bin")
+    os.truncate(frames, 3000)
+
+    mending, after = machine("two", open_shared(address, "")), machine("three", open_shared(address, ""))
+
+    assert [each.answer(video, "blue", "stable").answer for each in (mending, after)] == [expected, expected]
+    assert [each.preparation.videos_decoded for each in (mending, after)] == [1, 0]
+
+
 def test_rows_are_read_from_whatever_objects_hold_them(tmp_path):
     store = obstore.store.LocalStore(str(tmp_path))
     rows = ObjectRows(store)

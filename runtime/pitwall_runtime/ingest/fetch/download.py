@@ -154,6 +154,7 @@ async def _taken(response: httpx.Response, url: str, folder: DownloadFolder, lim
     with drafted_file(folder.path, prefix=".part-") as draft:
         digest = await _saved(response, draft, folder.grow, limits)
         draft.flush()
+        await asyncio.to_thread(os.fsync, draft.fileno())  # a name that is a digest must not outlive a crash alone
         path = folder.path / digest
         os.replace(draft.name, path)
     return Fetched(Video(digest, path), _validators(response.headers))
@@ -191,4 +192,4 @@ def _check_size(size: int, limits: DownloadLimits) -> None:
 def _validators(headers: httpx.Headers) -> dict[str, str]:
     """What to send with the next request for the same address, so that an unchanged file is not sent again."""
     sent = {"If-None-Match": headers.get("etag", ""), "If-Modified-Since": headers.get("last-modified", "")}
-    return {name: value for name, value in sent.items() if 0 < len(value) <= _MOST_VALIDATOR}
+    return {name: value for name, value in sent.items() if 0 < len(value) <= _MOST_VALIDATOR and value.isascii()}

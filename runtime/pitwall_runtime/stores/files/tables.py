@@ -27,11 +27,13 @@ FileVersion = tuple[Path, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class PoolTable:
-    """A pool's table of contents. The JPEG of frame i is picture p = pictures[i], at bytes [edges[p], edges[p + 1])."""
+    """A pool's table of contents. The JPEG of frame i is picture p = pictures[i], at bytes [edges[p], edges[p + 1]).
+    Its CRC-32 is checks[p]."""
 
     pool: FramePool
     pictures: Sequence[int]
     edges: Sequence[int]
+    checks: Sequence[int]
 
     @property
     def entries(self) -> int:
@@ -76,6 +78,7 @@ def write(path: Path, table: PoolTable) -> None:
     """Write the table so that it stays."""
     pool = table.pool
     contents = {
+        "of": [pool.video_hash, pool.spec.key],
         "timeBase": [pool.time_base.numerator, pool.time_base.denominator],
         "pts": pool.pts,
         "endPts": pool.end_pts,
@@ -85,6 +88,7 @@ def write(path: Path, table: PoolTable) -> None:
         "subtitles": [astuple(caption) for caption in pool.subtitles],
         "pictures": table.pictures,
         "edges": table.edges,
+        "checks": table.checks,
     }
     lines = (f"{json.dumps(name)}: {json.dumps(value)}" for name, value in contents.items())
     with path.open("w") as file:
@@ -111,6 +115,8 @@ def _contents(text: str) -> dict[str, Any]:
 
 def _table(contents: dict[str, Any], video_hash: str, spec: PoolSpec) -> PoolTable:
     # A table that an older version wrote lacks what it did not look for: it counts as damaged, and is made anew.
+    if contents["of"] != [video_hash, spec.key]:
+        raise ValueError(f"this is the pool {contents['of']} in the place of {[video_hash, spec.key]}")
     pool = FramePool(
         video_hash=video_hash,
         spec=spec,
@@ -122,4 +128,7 @@ def _table(contents: dict[str, Any], video_hash: str, spec: PoolSpec) -> PoolTab
         key_frames=tuple(contents["keyFrames"]),
         subtitles=tuple(Caption(*caption) for caption in contents["subtitles"]),
     )
-    return PoolTable(pool, tuple(contents["pictures"]), tuple(contents["edges"]))
+    pictures, edges, checks = (tuple(contents[name]) for name in ("pictures", "edges", "checks"))
+    if len(edges) != len(checks) + 1:
+        raise ValueError(f"{len(checks)} checks of {len(edges) - 1} pictures")
+    return PoolTable(pool, pictures, edges, checks)

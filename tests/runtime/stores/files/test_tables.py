@@ -17,7 +17,7 @@ def table(count, damage=()):
     frames = tuple(range(0, count * 100, 100))
     said = (Caption(0.5, 1.0, 'Über "den"\nWolken,'),)
     pool = FramePool(HASH, SPEC, Fraction(1, 100), frames, count * 100, (Shot(0, count),), damage, (0,), said)
-    return PoolTable(pool, (0,) * count, (0, 10))
+    return PoolTable(pool, (0,) * count, (0, 10), (7,))
 
 
 def read(path, tables=None):
@@ -25,7 +25,7 @@ def read(path, tables=None):
 
 
 def flat(found):
-    return found.pool, tuple(found.pictures), tuple(found.edges)
+    return found.pool, tuple(found.pictures), tuple(found.edges), tuple(found.checks)
 
 
 def test_a_table_is_read_as_it_was_written_and_is_plain_json(tmp_path):
@@ -40,7 +40,7 @@ def test_each_value_has_a_line_so_that_nobody_waits_for_the_whole_to_be_read(tmp
     write(tmp_path / "pool.json", table(3))
     lines = (tmp_path / "pool.json").read_text().splitlines()
     assert [line.partition('"')[2].partition('"')[0] for line in lines[1:-1]] == [
-        "timeBase", "pts", "endPts", "shots", "damage", "keyFrames", "subtitles", "pictures", "edges",
+        "of", "timeBase", "pts", "endPts", "shots", "damage", "keyFrames", "subtitles", "pictures", "edges", "checks",
     ]  # fmt: skip
 
 
