@@ -68,7 +68,10 @@ _QUEUE_HELP = (
 def _status(arguments: argparse.Namespace) -> int:
     queue = open_queue(arguments.queue_url, arguments.cache_dir)
     depth = queue.depth()
-    dead = [{"id": letter.job.id, "reason": letter.reason} for letter in queue.dead_letters(arguments.letters)]
+    dead = [
+        {"id": letter.job.id, "reason": letter.reason, "unread": letter.job.unread}
+        for letter in queue.dead_letters(arguments.letters)
+    ]
     print(json.dumps({"waiting": depth.waiting, "taken": depth.taken, "dead": depth.dead, "letters": dead}, indent=2))
     queue.close()
     return 0

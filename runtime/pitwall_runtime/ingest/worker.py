@@ -31,6 +31,7 @@ _PASSING = (MediaOriginError, StorageFullError, TooLateError, UnavailableError)
 """Refusals that another try may not meet."""
 
 _TOLD_SECONDS = 60.0
+_NO_JOB = "this message is no ingest job; videos are sent to POST /v1/videos"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ class IngestWorker:
         if delivery is None:
             return False
         job = delivery.job
+        if job.unread:
+            self.queue.bury(delivery, _NO_JOB)
+            self.told("failed")
+            log.warning("a message of the ingest queue is buried as %s: %s", job.id, _NO_JOB)
+            return True
         record = self.book.find(job.id) or VideoRecord(job.id, created_at=job.submitted_at, party=job.party)
         if record.attempts >= self.limits.attempts:
             # It ended every worker that tried it, or failed so often: the last error is known, if there was one.

@@ -92,7 +92,7 @@ class DiskFrameStore:
         except OSError as error:
             if not self._quota.make_room(error):
                 raise
-            raise StorageFullError("the cache's disk is full; free some of it, or enlarge it") from None
+            raise StorageFullError("the cache's disk is full or read-only; free some of it, or enlarge it") from None
 
     def adopt(
         self,

@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from pitwall_runtime.errors import StorageFullError
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, FramePool
-from pitwall_runtime.stores.files.eviction import LEASE, Quota, is_full
+from pitwall_runtime.stores.files.eviction import LEASE, Quota
 from pitwall_runtime.stores.files.lock import held
 from pitwall_runtime.stores.files.row_folder import RowFolder, layout
+from pitwall_runtime.stores.files.unwritable import is_unwritable
 from pitwall_runtime.stores.hot import HotArrays
 from pitwall_runtime.stores.shared import Shared
 
@@ -67,7 +68,7 @@ class VideoEmbeddings:
         try:
             self._write(rows, embedded)
         except (StorageFullError, OSError) as error:
-            if isinstance(error, OSError) and not is_full(error):
+            if isinstance(error, OSError) and not is_unwritable(error):
                 raise
             for place, row in enumerate(rows):
                 one = slice(place, place + 1)

@@ -24,7 +24,7 @@ from pitwall_runtime.ingest.__main__ import main
 from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.queue.book import FolderBook, VideoRecord, VideoState, change
 from pitwall_runtime.ingest.queue.local import LocalQueue
-from pitwall_runtime.ingest.queue.port import QueueDepth
+from pitwall_runtime.ingest.queue.port import IngestJob, QueueDepth
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.ingest.variants import FollowedVariants
 from pitwall_runtime.ingest.worker import IngestWorker, WorkLimits
@@ -146,6 +146,21 @@ def test_what_is_no_video_is_told_once_and_kept_with_its_reason(ingest, clip):
     assert record.error_code in {"not_a_video", "media_broken"}
     assert [letter.reason for letter in ingest.worker.queue.dead_letters(5)] == [record.error]
     assert ingest.ended == ["failed"]
+
+
+def test_a_message_that_is_no_job_is_buried_and_the_next_job_done(ingest, clip):
+    class NoJob(IngestJob):
+        def to_json(self):
+            return "hello"
+
+    ingest.worker.queue.put(NoJob("other", "", 0.0))
+    key = ingest.desk.submit(clip.as_uri()).id
+
+    assert ingest.worker.step()
+    assert ingest.worker.step()
+    [letter] = ingest.worker.queue.dead_letters(5)
+    assert (letter.job.unread, letter.reason.partition(";")[0]) == ("hello", "this message is no ingest job")
+    assert ingest.desk.find(key).state is VideoState.READY
 
 
 def test_what_may_pass_is_tried_again_and_not_for_ever(ingest, clip, monkeypatch):

@@ -205,16 +205,34 @@ def test_a_cache_that_holds_two_of_six_films_costs_no_answer(make_variant, make_
     assert len(list(entries(tmp_path))) < 12, "some were evicted, or this proves nothing"
 
 
-def test_a_full_disk_costs_no_answer(make_variant, video, tmp_path):
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "pitwall", str(folder)], check=False).returncode:
         pytest.skip("no file system may be mounted here")
-    try:
-        pipeline = Pipeline(make_variant(), folder / "cache", RuntimeTelemetry("aks-v1", "stable"))
-        with (folder / "filler").open("wb") as filler, contextlib.suppress(OSError):
-            filler.write(bytes(2 << 20))
-        for question, start in (("blue", 10), ("red", 0)):
-            assert start <= pipeline.answer(video, question, "stable").answer.moments[0].pts_seconds < start + 5
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(disk):
+    with (disk / "filler").open("wb") as filler, contextlib.suppress(OSError):
+        filler.write(bytes(2 << 20))
+
+
+def forbid_writing(disk):
+    """As Linux does after an error of the disk."""
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("harm", [fill, forbid_writing], ids=["full", "read-only"])
+@pytest.mark.parametrize("known", [False, True], ids=["a new film", "a film that is there"])
+def test_a_disk_that_takes_no_more_costs_no_answer(make_variant, video, small_disk, harm, known):
+    pipeline = Pipeline(make_variant(), small_disk / "cache", RuntimeTelemetry("aks-v1", "stable"))
+    if known:
+        pipeline.answer(video, "blue", "stable")
+    harm(small_disk)
+
+    for question, start in (("blue", 10), ("red", 0)):
+        assert start <= pipeline.answer(video, question, "stable").answer.moments[0].pts_seconds < start + 5

@@ -235,7 +235,7 @@ class Fetcher:
         except OSError as error:
             if not await asyncio.to_thread(self._quota.make_room, error):
                 raise
-            raise StorageFullError("the cache's disk is full; ask again, or have it enlarged") from None
+            raise StorageFullError("the cache's disk is full or read-only; ask again, or have it enlarged") from None
         if fetched.video is None:
             if known is None:
                 raise MediaOriginError(f"{shown(url)} answered 304 to a request without conditions; use another server")

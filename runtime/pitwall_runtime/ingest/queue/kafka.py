@@ -4,7 +4,6 @@ A worker takes one job at a time and commits its offset when it is done, so a jo
 again once the group has noticed (the session's timeout). Jobs spread over partitions: at most that many workers work.
 """
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -112,7 +111,7 @@ class KafkaQueue:
 
     def bury(self, delivery: Delivery, reason: str) -> None:
         """It cannot be done: keep it among the dead letters. Sent before it is committed, so never lost."""
-        body = json.dumps({"job": delivery.job.to_json(), "reason": reason})
+        body = DeadLetter(delivery.job, reason).to_json()
         self._send(self._dead, delivery.job.id, body)
         self.done(delivery)
 
@@ -220,7 +219,7 @@ class KafkaQueue:
             found = sorted(
                 (message for message in messages if not message.error()), key=lambda one: -one.timestamp()[1]
             )
-            return [_dead_letter(_value(message)) for message in found[:limit]]
+            return [DeadLetter.from_json(_value(message)) for message in found[:limit]]
         finally:
             reader.close()
 
@@ -239,8 +238,3 @@ class KafkaQueue:
 def _value(message: Message) -> bytes:
     value = message.value()
     return value if isinstance(value, bytes) else b""
-
-
-def _dead_letter(body: bytes) -> DeadLetter:
-    data = json.loads(body)
-    return DeadLetter(IngestJob.from_json(data["job"]), str(data["reason"]))

@@ -1,32 +1,41 @@
 """The interface of every ingest queue: a job is delivered at least once; one that cannot be done is kept, with why."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+_SHOWN: Final = 1000
+"""Characters that are kept of a message that holds no job."""
 
 
 @dataclass(frozen=True, slots=True)
 class IngestJob:
     """A video to prepare. `id` is the same for the same address; `submitted_at` in epoch seconds; `party` is who sent
-    it, a caller and, behind a dot, a user."""
+    it, a caller and, behind a dot, a user. `unread` is what a message held that is no job, which can only be buried."""
 
     id: str
     url: str
     submitted_at: float
     party: str = ""
+    unread: str = ""
 
     def to_json(self) -> str:
         """As it travels through a broker."""
-        return json.dumps(asdict(self))
+        return json.dumps({name: value for name, value in asdict(self).items() if value or name != "unread"})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "IngestJob":
-        """Raises ValueError for what is no job."""
+        """The job in a message, whatever that holds: a broker is open to other programs, and other versions."""
         try:
             data = json.loads(text)
-            return cls(str(data["id"]), str(data["url"]), float(data["submitted_at"]), str(data.get("party", "")))
-        except (LookupError, TypeError, AttributeError) as error:
-            raise ValueError(f"{text[:100]!r} is no ingest job: {error}") from None
+            said = (data[name] for name in ("id", "url", "submitted_at"))
+            id_, url, submitted_at = str(next(said)), str(next(said)), float(next(said))
+            return cls(id_, url, submitted_at, str(data.get("party", "")), str(data.get("unread", "")))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            words = text.decode(errors="replace") if isinstance(text, bytes) else text
+            digest = hashlib.sha256(words.encode(errors="replace")).hexdigest()[:16]
+            return cls(f"unread_{digest}", "", 0.0, unread=words[:_SHOWN] or "an empty message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,19 @@ class DeadLetter:
 
     job: IngestJob
     reason: str
+
+    def to_json(self) -> str:
+        """As it travels through a broker."""
+        return json.dumps({"job": self.job.to_json(), "reason": self.reason})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "DeadLetter":
+        """The dead letter in a message, whatever that holds."""
+        try:
+            data = json.loads(text)
+            return cls(IngestJob.from_json(data["job"]), str(data["reason"]))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return cls(IngestJob.from_json(text), "this is no dead letter")
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,11 @@ class RedisQueue:
 
     def __init__(self, url: str, stream: str, *, visibility_seconds: float = 60.0, max_waiting: int = 10_000) -> None:
         self._client = redis.Redis.from_url(
-            url, decode_responses=True, socket_timeout=_SOCKET_SECONDS, socket_connect_timeout=_SOCKET_SECONDS
+            url,
+            decode_responses=True,
+            encoding_errors="replace",  # of what other programs put there
+            socket_timeout=_SOCKET_SECONDS,
+            socket_connect_timeout=_SOCKET_SECONDS,
         )
         self._stream, self._dead = stream, f"{stream}:dead"
         self._visibility_ms, self._max_waiting = int(visibility_seconds * 1000), max_waiting
@@ -70,7 +74,7 @@ class RedisQueue:
             block = max(1, int(1000 * min(left_seconds, _BLOCK_SECONDS)))
             read: Any = self._client.xreadgroup(_GROUP, self._consumer, {self._stream: ">"}, count=1, block=block)
             found = read[0][1] if read else []
-        return Delivery(IngestJob.from_json(found[0][1]["job"]), found[0][0]) if found else None
+        return Delivery(IngestJob.from_json(found[0][1].get("job", "")), found[0][0]) if found else None
 
     def extend(self, delivery: Delivery) -> None:
         """This worker still works on it: its idle time begins anew."""
@@ -97,7 +101,7 @@ class RedisQueue:
     def dead_letters(self, limit: int) -> list[DeadLetter]:
         """The newest dead letters."""
         found: Any = self._asked(lambda: self._client.xrevrange(self._dead, count=limit))
-        return [DeadLetter(IngestJob.from_json(fields["job"]), fields["reason"]) for _, fields in found]
+        return [DeadLetter(IngestJob.from_json(fields.get("job", "")), fields.get("reason", "")) for _, fields in found]
 
     def close(self) -> None:
         """Let go of connections."""

@@ -1,6 +1,5 @@
 """The ingest queue in Amazon SQS, or in what speaks its protocol."""
 
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -62,7 +61,7 @@ class SqsQueue:
 
     def bury(self, delivery: Delivery, reason: str) -> None:
         """It cannot be done: keep it among the dead letters. Sent before it is deleted, so never lost."""
-        body = json.dumps({"job": delivery.job.to_json(), "reason": reason})
+        body = DeadLetter(delivery.job, reason).to_json()
         self._asked(lambda: self._client.send_message(QueueUrl=self._url(f"{self._name}-dead"), MessageBody=body))
         self.done(delivery)
 
@@ -77,7 +76,7 @@ class SqsQueue:
         found: dict[str, DeadLetter] = {}
         while len(found) < limit:
             batch = self._asked(partial(self._received, f"{self._name}-dead", 0, min(_BATCH, limit - len(found))))
-            fresh = {message["MessageId"]: _dead_letter(message["Body"]) for message in batch}
+            fresh = {message["MessageId"]: DeadLetter.from_json(message["Body"]) for message in batch}
             if not fresh.keys() - found.keys():
                 break
             found |= fresh
@@ -125,8 +124,3 @@ class SqsQueue:
             raise QueueAwayError(
                 f"the ingest queue does not answer ({type(error).__name__}); try again later"
             ) from None
-
-
-def _dead_letter(body: str) -> DeadLetter:
-    data = json.loads(body)
-    return DeadLetter(IngestJob.from_json(data["job"]), str(data["reason"]))

@@ -5,7 +5,6 @@ whose lock its users share and whose modification time says when it was last use
 or an address, have a small part of the quota to themselves: whoever invents them evicts no video.
 """
 
-import errno
 import math
 import os
 import shutil
@@ -22,6 +21,7 @@ from typing import Final
 from pitwall_runtime.stores.files.abandoned import below, delete_abandoned
 from pitwall_runtime.stores.files.lock import unused
 from pitwall_runtime.stores.files.owners import BOUNDS, Draft, Holdings, Owners
+from pitwall_runtime.stores.files.unwritable import is_unwritable
 
 LEASE: Final = ".lease"
 """The lease's name in an entry that is a folder."""
@@ -185,8 +185,8 @@ class Quota:
         return self._counted.get(kind, 0)
 
     def make_room(self, error: OSError) -> bool:
-        """Whether an error says that the disk is full; then room was made, as far as possible, for another try."""
-        if not is_full(error):
+        """Whether an error says that the disk takes no more; then room was made for another try, as far as can be."""
+        if not is_unwritable(error):
             return False
         used = disk_bytes(self.root)
         self._evict_in_turn(
@@ -293,8 +293,3 @@ def disk_bytes(path: Path) -> int:
 def _used_at(path: Path) -> float:
     lease = path / LEASE if path.is_dir() else path
     return (lease if lease.exists() else path).stat().st_mtime
-
-
-def is_full(error: OSError) -> bool:
-    """Whether an error says that the disk, or one's share of it, is full."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)

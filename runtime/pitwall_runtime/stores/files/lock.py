@@ -4,12 +4,13 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import UnavailableError
+from pitwall_runtime.stores.files.unwritable import is_unwritable
 
 _POLL_SECONDS = 0.05
 
@@ -18,12 +19,20 @@ _POLL_SECONDS = 0.05
 def exclusive(path: Path, *, limit_seconds: float, deadline: Deadline | None = None) -> Iterator[None]:
     """Hold `path` alone, across threads and processes.
 
-    Raises UnavailableError at the limit, TooLateError at the question's deadline.
+    Where the disk takes no more there is nothing to write alone, and no lock. Raises UnavailableError at the limit,
+    TooLateError at the question's deadline.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     latest = time.monotonic() + limit_seconds
     while True:
-        with path.open("a") as file:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            opened = path.open("a")
+        except OSError as error:
+            if not is_unwritable(error):
+                raise
+            yield
+            return
+        with opened as file:
             while not _try(file.fileno(), fcntl.LOCK_EX):
                 if deadline:
                     deadline.check()
@@ -44,11 +53,11 @@ def held(lease: Path) -> Iterator[None]:
     Raises FileNotFoundError if it has been evicted.
     """
     while True:
-        # "a" makes the lease of a folder that an earlier version wrote; a file itself must be there already.
-        with lease.open("ab" if lease.name.startswith(".") else "r+b") as file:
+        with _opened(lease) as file:
             fcntl.flock(file.fileno(), fcntl.LOCK_SH)
             if _stands_at(file, lease):
-                os.utime(file.fileno())
+                with suppress(OSError):  # of a disk that takes no more
+                    os.utime(file.fileno())
                 yield
                 return
 
@@ -57,12 +66,22 @@ def held(lease: Path) -> Iterator[None]:
 def unused(lease: Path) -> Iterator[bool]:
     """Whether nobody holds `lease`; if so, nobody can for as long as the `with` lasts."""
     try:
-        file = lease.open("ab" if lease.name.startswith(".") else "r+b")
+        file = _opened(lease)
     except OSError:
         yield False
         return
     with file:
         yield _try(file.fileno(), fcntl.LOCK_EX) and _stands_at(file, lease)
+
+
+def _opened(lease: Path) -> IO[bytes]:
+    """A lease, to be locked. That of a folder which an earlier version wrote is made; a file itself must be there."""
+    try:
+        return lease.open("ab" if lease.name.startswith(".") else "r+b")
+    except OSError as error:
+        if not is_unwritable(error):
+            raise
+        return lease.open("rb")
 
 
 def _stands_at(file: IO[bytes] | IO[str], path: Path) -> bool:
