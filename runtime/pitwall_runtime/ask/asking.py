@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pitwall_crds.builtin import DEFAULT_SAMPLER
 from pitwall_crds.variant import SamplerSpec, SamplerVariant
 from pitwall_runtime.ask.sheet import SheetData, SheetRow, save_sheet
-from pitwall_runtime.errors import BadQuestionError, MediaMissingError
+from pitwall_runtime.errors import BadQuestionError, MediaMissingError, MediaRefusedError
 from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.fragment import stretch_of
 from pitwall_runtime.ingest.resolve import Resolver
@@ -44,6 +44,10 @@ def ask(arguments: argparse.Namespace) -> Asked:
     """Every sampler's answer. Raises RefusedError before anything is loaded, where that can be known."""
     words = arguments.question.strip()
     check_question(words)
+    if _has_surrogates(words) or _has_surrogates(arguments.video):
+        raise BadQuestionError("question and video must be UTF-8 text; check the terminal's encoding (locale)")
+    if not arguments.video.strip():
+        raise MediaRefusedError("no video: give a file, or a file:// or http(s):// address")
     _check_sheet(arguments.sheet)
     specs = _specs(arguments)
     variant = _variant(arguments, next(iter(specs.values())))
@@ -56,6 +60,11 @@ def ask(arguments: argparse.Namespace) -> Asked:
         own = replace(asked, stages=dict(asked.stages))
         results[label] = pipeline.finish(own, pipeline.choose(own, sampler))
     return Asked(pipeline, asked, results)
+
+
+def _has_surrogates(text: str) -> bool:
+    """Whether the shell gave bytes that are no text (PEP 383)."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _video(arguments: argparse.Namespace) -> tuple[Video, Stretch]:

@@ -97,9 +97,12 @@ class Preparation:
         """
         segmenter = Segmenter(spec, overloaded=lambda: self.memory.waiting > 0)
         self.videos_decoded += 1
+        shown = 0
 
         def on_frame(frame: Frame) -> None:
+            nonlocal shown
             deadline.check()
+            shown += 1
             segmenter.watch(frame)
             writer.add(frame)
             told(float(frame.pts * spec.time_base))
@@ -110,4 +113,8 @@ class Preparation:
         except MediaBrokenError:
             deadline.check()  # the decoder was stopped because the question's time is over: the file may be fine
             raise
+        if not shown:
+            raise MediaBrokenError(
+                "no picture of this video is left at any of its instants; it is damaged, upload it again"
+            )
         return writer.commit(timeline, segmenter.shots())

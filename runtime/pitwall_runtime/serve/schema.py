@@ -203,7 +203,9 @@ def _latest_video(users: Sequence[Message]) -> VideoAddress:
 def check_question(question: str) -> None:
     """Raises BadQuestionError if there are no words or too many."""
     if not question:
-        raise BadQuestionError("no question: add a content part {'type': 'text', 'text': …}")
+        raise BadQuestionError(
+            "no question: say what to look for, over HTTP in a content part {'type': 'text', 'text': …}"
+        )
     if len(question) > MAX_QUESTION_CHARACTERS:
         raise BadQuestionError(
             f"the question has {len(question)} characters; the limit is {MAX_QUESTION_CHARACTERS}, shorten it"

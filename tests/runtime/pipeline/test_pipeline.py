@@ -5,12 +5,14 @@ import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import av
 import pytest
+from films.making import H264, ffmpeg
 from prometheus_client.parser import text_string_to_metric_families
 
 from pitwall_crds.names import Metric
 from pitwall_runtime.deadline import Deadline
-from pitwall_runtime.errors import BadVariantError, NotAVideoError, TooLateError
+from pitwall_runtime.errors import BadVariantError, MediaBrokenError, NotAVideoError, TooLateError
 from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.resources import PipelineResources
@@ -203,6 +205,21 @@ def test_a_cache_that_holds_two_of_six_films_costs_no_answer(make_variant, make_
     assert all(3 + n <= answer.answer.moments[0].pts_seconds for n, answer in enumerate(answers[:6]))
     assert [answer.answer for answer in answers[:6]] == [answer.answer for answer in answers[6:]]
     assert len(list(entries(tmp_path))) < 12, "some were evicted, or this proves nothing"
+
+
+def test_a_clip_of_which_no_instant_has_a_picture_left_is_damaged_and_nothing_is_evicted(make_pipeline, tmp_path):
+    """Less than a second, so that its only instant is its first; and a third is lost, which holds just that."""
+    path = tmp_path / "short.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=1", *H264, "-g", "8", "-keyint_min", "8", "-bf", "0", path)
+    content = bytearray(path.read_bytes())
+    with av.open(str(path)) as film:
+        for packet in film.demux(video=0):
+            if packet.size and packet.pts is not None and packet.pts * packet.time_base < 0.3:
+                content[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    path.write_bytes(content)
+
+    with pytest.raises(MediaBrokenError, match="no picture of this video is left"):
+        make_pipeline().answer(open_video(path, LIMIT), "blue", "stable")
 
 
 @pytest.fixture

@@ -163,7 +163,7 @@ async def _taken(response: httpx.Response, url: str, folder: DownloadFolder, lim
 async def _saved(response: httpx.Response, draft: IO[bytes], grow: Grow, limits: DownloadLimits) -> str:
     """Write the body; what is no video by its first bytes is not read to its end."""
     digest, size, head = hashlib.sha256(), 0, b""
-    async for piece in response.aiter_raw():
+    async for piece in response.aiter_bytes():  # unpacked, where a server packs what it was asked not to
         size += len(piece)
         _check_size(size, limits)
         await grow(len(piece))

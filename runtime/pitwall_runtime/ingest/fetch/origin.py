@@ -1,5 +1,7 @@
 """Says in the asker's terms what a video's server answered: a login, a missing file, an overload, a web page."""
 
+import codecs
+import re
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -29,11 +31,18 @@ _KINDS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"pk\x03\x04", "is a ZIP archive: unpack it and send the video inside"),
     (b"%pdf-", "is a PDF document: send a video file"),
     (b"#extm3u", "is a playlist, which names other addresses: give the address of one video file, such as an MP4"),
-    (b"<!doctype html", "is a web page, perhaps a login or a player: give the address of the video file itself"),
-    (b"<html", "is a web page, perhaps a login or a player: give the address of the video file itself"),
-    (b"<?xml", "is an XML document, perhaps an error message: give the address of the video file itself"),
-    (b'{"', "is a JSON document, perhaps an error message: give the address of the video file itself"),
 )
+_PAGE: Final = re.compile(
+    r"(<!--.*?(-->|$)\s*)*<(!doctype html|html|head|body|title|meta|script|link|style)\b", re.DOTALL
+)
+_TEXTS: Final = (
+    (_PAGE, "a web page, perhaps a login or a player"),
+    (re.compile(r"<[?!/]?\w"), "an XML document, perhaps an error message or a manifest"),
+    (re.compile(r'[{\[]\s*["{\[\]}]'), "a JSON document, perhaps an error message"),
+    (re.compile(r""), "text, perhaps an error message"),
+)
+"""What a file of nothing but text is, by its beginning in lower case: the first that fits."""
+_BINARY: Final = re.compile("[^\\t\\n\\f\\r\\x20-\\x7e\\x85\\xa0-\\U0010ffff]")
 
 
 def shown(url: str) -> str:
@@ -94,4 +103,15 @@ def what_else(head: bytes) -> RefusedError | None:
     for mark, words in _KINDS:
         if start.startswith(mark):
             return NotAVideoError(f"the file {words}")
-    return None
+    text = _text(head).lstrip("\ufeff \t\r\n").lower()
+    if not text.startswith("<?xml") and not _PAGE.match(text) and _BINARY.search(text):
+        return None
+    words = next(words for pattern, words in _TEXTS if pattern.match(text))
+    return NotAVideoError(f"the file is {words}: give the address of the video file itself")
+
+
+def _text(head: bytes) -> str:
+    """A beginning as text; what is none holds characters that no text has."""
+    encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
+    # The last character may have been cut.
+    return codecs.getincrementaldecoder(encoding)("replace").decode(head).replace("\ufffd", "\0")

@@ -49,6 +49,12 @@ def fetcher(wild, tmp_path):
     return Fetcher(tmp_path / "downloads", limits(wild))
 
 
+def test_what_a_server_packs_though_it_was_asked_not_to_is_unpacked(wild, fetcher):
+    url = wild.url("/film.mp4", response(gzip.compress(BODY), "Content-Encoding: gzip"))
+
+    assert fetcher.fetch(url, Deadline(DEADLINE_SECONDS)).path.read_bytes() == BODY
+
+
 @pytest.mark.parametrize(
     ("answer", "refusal", "words"),
     [
@@ -68,6 +74,21 @@ def fetcher(wild, tmp_path):
         ),
         pytest.param(
             response(b"\xef\xbb\xbf\n<HTML>" + bytes(3000)), NotAVideoError, "web page", id="html with a mark"
+        ),
+        *(
+            pytest.param(response(text), NotAVideoError, words, id=f"{words} {number}")
+            for words, texts in {
+                "a web page": (
+                    b"\n<!-- x -->\n<html>",
+                    b"<script>location='/'</script>",
+                    b"<head>",
+                    "\ufeff<HTML>".encode("utf-16-le"),
+                ),
+                "an XML document": (b"<Error><Code>AccessDenied</Code>", b"<MPD xmlns='urn:mpeg:dash'>"),
+                "a JSON document": (b'{\n "error": 1}', b'[{"error": 1}]'),
+                "is text": (b"Access denied", "Zugriff verweigert: für Sie".encode() * 100),
+            }.items()
+            for number, text in enumerate(texts)
         ),
         pytest.param(response(b""), NotAVideoError, "is empty", id="empty"),
         pytest.param(response(gzip.compress(BODY)), NotAVideoError, "compressed with gzip", id="gzip"),
