@@ -91,8 +91,8 @@ def _add_questions(app: FastAPI, wiring: Wiring) -> None:
             with wiring.admission.place(speaker), wiring.bodies.held(speaker.caller) as room:
                 body = await read_body(request, rule, "name the video by its URL and shorten the question", room)
                 question = read_question(body, request.headers.get(Header.SESSION, ""), speaker)
-                wiring.admission.asked(speaker)
                 with wiring.admission.user(speaker, question.party):
+                    wiring.admission.asked(speaker)
                     return await while_wanted(request, _answer(wiring, request, question))
         except RequestRefusedError as refused:
             wiring.telemetry.refused(None, refused.status)

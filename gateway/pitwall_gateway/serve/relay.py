@@ -118,10 +118,10 @@ class Relay:
 
     def _assigned(self, question: Question) -> ArmSeries:
         """Whose series the question counts on; a user who is new under this split is counted as met, and remembered
-        only then, so that who counts for nothing takes no place."""
+        only then, so that who counts for nothing takes no place. An arm is a name's, through whichever application."""
         assignment, party = self._assigner.assign(question.targeting_key), question.party
         if assignment.variant:
-            self._assigner.meets(party.person, lambda split: self._telemetry.met(assignment.series, split, party))
+            self._assigner.meets(question.user, lambda split: self._telemetry.met(assignment.series, split, party))
         if self._substitutes.at_work:
             return replace(assignment.series, run="")
         return self._telemetry.weighed(assignment.series, TrialKind.QUESTION, party)

@@ -1,6 +1,7 @@
 """What callers and their users keep from each other over HTTP: places, users by name, and what may be sent."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import select
 import socket
@@ -14,7 +15,7 @@ from pitwall_gateway.flags.port import FixedFlags
 from pitwall_gateway.serve.app import build_app
 from pitwall_gateway.serve.settings import Rules
 
-WEB, SMALL = "web-key-0123456789", "small-key-0123456789"
+WEB, OTHER, SMALL = "web-key-0123456789", "other-key-0123456789", "small-key-0123456789"
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def opened(pit, callers_file, issuer):
     def build(**limits):
         stable, fresh = pit.runtime("uniform-v1"), pit.runtime("aks-v2")
         pit.route({"uniform-v1": {"stable": [stable.url]}, "aks-v2": {"candidate": [fresh.url]}})
-        file = callers_file(web={"keys": [WEB]}, small={"keys": [SMALL], "share": 0.1})
+        file = callers_file(web={"keys": [WEB]}, other={"keys": [OTHER]}, small={"keys": [SMALL], "share": 0.1})
         rule = CallerRule(file, issuer.rule, CallerLimits(**limits))
         pit.open(FixedFlags({"sampler.variant": ("candidate", "aks-v2")}), Rules(callers=rule))
         return fresh
@@ -36,13 +37,28 @@ def bearer(key):
     return {"authorization": f"Bearer {key}"}
 
 
-def test_nobody_meets_the_users_of_another_caller_first(pit, opened):
+@pytest.mark.parametrize("keys", [(SMALL, WEB), (WEB, SMALL), (WEB, OTHER)])
+def test_who_asks_through_several_applications_is_met_once_whoever_names_them_first(pit, opened, keys):
+    """Their arm was drawn once; and whom a caller names beyond its share is met when another caller does."""
     opened()
-    for key in (SMALL, WEB):
+    for key in keys:
         for number in range(20):
             assert pit.ask(f"user-{number}", headers=bearer(key)).status_code == 200
 
-    assert pit.metric("pitwall_users_total") >= 20
+    assert pit.metric("pitwall_users_total") == 20
+
+
+def test_what_is_refused_for_a_users_places_does_not_use_up_the_callers_day(pit, opened):
+    fresh = opened(questions_per_day=3, user_questions_at_once=1)
+    fresh.hangs = True
+    with concurrent.futures.ThreadPoolExecutor(1) as waiting:
+        first = waiting.submit(pit.ask, "ann", headers=bearer(WEB))
+        pit.until(lambda: fresh.seen, "the first to be under way")
+        refused = [pit.ask("ann", headers=bearer(WEB)).json()["error"]["code"] for _ in range(5)]
+        fresh.release.set()
+
+    assert (first.result().status_code, refused) == (200, ["too_many_at_once"] * 5)
+    assert pit.ask("bob", headers=bearer(WEB)).status_code == 200
 
 
 def test_a_user_whose_questions_never_arrive_whole_takes_no_place_of_others(pit, opened, issuer):
