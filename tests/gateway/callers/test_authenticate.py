@@ -153,7 +153,8 @@ def test_one_user_who_votes_all_day_cannot_carry_a_bad_variant_on(pit, duel, cal
     votes = {"signal": "thumbs_down", "unit": "query", "run": "run-1"}
     assert pit.metric("pitwall_evidence_quality_total", **votes, outcome="bad") == 30
     assert pit.metric("pitwall_evidence_quality_total", **votes, outcome="good") == 3
-    assert pit.metric("pitwall_evidence_queries_total", run="run-1") == 30 + 10
+    # Of its first ten those that are slower than the others' count up to a bound, which is chance on a busy machine.
+    assert 30 + 3 <= pit.metric("pitwall_evidence_queries_total", run="run-1") <= 30 + 10
     assert pit.metric("pitwall_capped_trials_total", reason="user") >= 20
     assert pit.metric("pitwall_quality_total", signal="thumbs_down", unit="query", outcome="good") == 30
 

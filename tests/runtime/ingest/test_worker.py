@@ -149,11 +149,11 @@ def test_what_is_no_video_is_told_once_and_kept_with_its_reason(ingest, clip):
 
 
 def test_a_message_that_is_no_job_is_buried_and_the_next_job_done(ingest, clip):
-    class NoJob(IngestJob):
+    class Greeting(IngestJob):
         def to_json(self):
             return "hello"
 
-    ingest.worker.queue.put(NoJob("other", "", 0.0))
+    ingest.worker.queue.put(Greeting("other", "", 0.0))
     key = ingest.desk.submit(clip.as_uri()).id
 
     assert ingest.worker.step()
