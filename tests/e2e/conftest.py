@@ -23,7 +23,8 @@ def film() -> Path:
 
 @pytest.fixture
 def short_examples(tmp_path: Path) -> Path:
-    """The example files without the 1 % stage, which needs a minute of traffic."""
+    """The example files without the 1 % stage and with the first margins for opinions at all stages: minutes of votes
+    prove nothing more of how the parts work together."""
     folder = tmp_path / "examples"
     folder.mkdir()
     for file in (ROOT / "examples").glob("*.yaml"):
@@ -31,5 +32,7 @@ def short_examples(tmp_path: Path) -> Path:
     better = folder / "rollout-aks.yaml"
     text, dropped = re.subn(r"    - \{weightBasisPoints: 100,.*\n", "", better.read_text())
     assert dropped == 1
+    text, widened = re.subn(r"promoteMarginPercent: \[(\d+), \d+, \d+\]", r"promoteMarginPercent: [\1]", text)
+    assert widened == 2
     better.write_text(text)
     return folder
