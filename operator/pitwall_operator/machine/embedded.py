@@ -44,6 +44,7 @@ from pitwall_operator.record.lines import Line, RecordFile
 from pitwall_operator.turn.turn import TurnPorts, tell_standstill, turn
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce
+from pitwall_operator.values.errors import OvertakenError
 from pitwall_operator.values.observation import Reading, Unseen
 from pitwall_operator.values.samplers_said import SamplersSaid, VariantNews
 
@@ -62,7 +63,7 @@ class FolderMemory:
     resources: Resources
 
     async def write_status(self, resource: Rollout, status: RolloutStatus) -> None:
-        """Store the status."""
+        """Store the status. Raises OvertakenError."""
         self.resources.write_status(resource, status)
 
     async def append(self, rollout: Rollout, new: Sequence[Line]) -> None:
@@ -129,6 +130,8 @@ class EmbeddedOperator:
         for rollout in rollouts:
             try:
                 await self._turn(rollout, variants, reading, rollouts)
+            except OvertakenError as error:
+                log.info("nothing is done for it: %s", error)
             except Exception as error:  # the others' turns must come whatever one meets
                 await self._tell_broken(rollout, error)
         await self._describe(variants)
@@ -153,7 +156,7 @@ class EmbeddedOperator:
         words = f"{type(error).__name__}: {error}"
         log.error("Rollout %s: its turn broke; the next one starts afresh", rollout.metadata.name, exc_info=error)
         self._tell(f"Rollout/{rollout.metadata.name}", words)
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, OvertakenError):
             await tell_standstill(rollout, self.ports.memory, f"its turn broke: {words}"[:256], now=time.time())
 
     def _tell(self, what: str, words: str) -> None:

@@ -1,33 +1,27 @@
 """Keeps resources as files of one folder: specs written by the user, statuses by the operator."""
 
-import json
 import os
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
-from pydantic import ValidationError
 
-from pitwall_crds.errors import UnreadableFileError
 from pitwall_crds.host import files
-from pitwall_crds.host.printable import printable
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_operator.decision.permission.pending import overtaking, pending_abort
 from pitwall_operator.decision.permission.runnable import BUILT_IN, Known, image_problems, unknown_parts
+from pitwall_operator.machine import stored
 from pitwall_operator.machine.plugins import installed_samplers
-from pitwall_operator.values.errors import ResourceRefusedError
-
-Resource = SamplerVariant | Rollout
-KINDS: dict[str, type[SamplerVariant] | type[Rollout]] = {"SamplerVariant": SamplerVariant, "Rollout": Rollout}
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Specs are read several times a second; libyaml needs a tenth of the time where it is there."""
-
+from pitwall_operator.machine.stored import KINDS, UNREADABLE, Resource
+from pitwall_operator.values.errors import OvertakenError, ResourceRefusedError
 
 SAMPLER_PLUGINS: Final = "pitwall.samplers"
 """The entry points by which packages add samplers to the runtime of this machine."""
@@ -58,43 +52,20 @@ def _after_abort(wanted: Rollout, known: Rollout) -> Rollout:
     return wanted
 
 
+def _check_same_flag(wanted: Rollout, known: Rollout) -> None:
+    if known.spec.flag != wanted.spec.flag:
+        raise ResourceRefusedError(
+            f"Rollout {wanted.metadata.name!r} moves the flag {known.spec.flag!r}, which must not change to "
+            f"{wanted.spec.flag!r}: its users are bucketed; delete the Rollout and apply it anew"
+        )
+
+
 class Applied(StrEnum):
     """What `apply` did, in kubectl's words."""
 
     CREATED = "created"
     CONFIGURED = "configured"
     UNCHANGED = "unchanged"
-
-
-UNREADABLE: Final = (yaml.YAMLError, TypeError, ValueError, RecursionError, OSError)
-"""What reading a file raises, whatever it holds or is."""
-
-
-def _read_spec(path: Path, kind: str, name: str) -> Resource:
-    """The resource of a file, without its status. Raises one of UNREADABLE."""
-    data = yaml.load(files.read_text(path), Loader=LOADER)  # noqa: S506 – it is a safe loader
-    if not isinstance(data, dict):
-        raise UnreadableFileError("it holds no mapping with apiVersion, kind and spec")
-    found = KINDS[kind].model_validate({**data, "status": {}})
-    if found.metadata.name != name:
-        raise UnreadableFileError(f"it holds {found.metadata.name!r}, which belongs into {found.metadata.name}.yaml")
-    return found
-
-
-def _why(error: Exception, path: Path) -> str:
-    """What is wrong with a file, in one line."""
-    match error:
-        case ValidationError():
-            words = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in error.errors()[:3])
-        case yaml.MarkedYAMLError() if error.problem_mark is not None:
-            words = f"it is no YAML (line {error.problem_mark.line + 1}: {error.problem})"
-        case yaml.YAMLError():
-            words = f"it is no YAML ({error})"
-        case RecursionError():
-            words = "it is nested too deeply"
-        case _:
-            words = str(error).replace(f"{path} ", "it ", 1)
-    return printable(" ".join(words.split()))[:500]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +79,8 @@ class UnreadableResource:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The folder. Each write replaces a whole file, so readers need no lock."""
+    """The folder. Each write replaces a whole file, so readers need no lock; whoever writes what follows from what was
+    read holds one. A resource has a uid from its making on, and a status belongs to one uid."""
 
     root: Path
 
@@ -118,55 +90,78 @@ class Resources:
     def _status_path(self, kind: str, name: str) -> Path:
         return self.root / "resources" / kind.lower() / f"{name}.status.json"
 
+    def _alone(self) -> AbstractContextManager[None]:
+        return stored.held(self.root / "resources" / ".lock")
+
     def apply(self, resource: Resource) -> Applied:
         """Store a spec. The generation grows when the spec changes; the same spec again changes nothing."""
-        self._check(resource)
+        if isinstance(resource, SamplerVariant) and (problems := "; ".join(_problems(resource))):
+            raise ResourceRefusedError(f"SamplerVariant {resource.metadata.name!r}: {problems}")
+        with self._alone():
+            return self._apply(resource)
+
+    def edit(self, rollout: Rollout, change: Callable[[Rollout], Mapping[str, Any]]) -> None:
+        """Change fields of a Rollout's spec, worked out from what it is now. Raises OvertakenError where the Rollout is
+        gone or was made anew."""
+        with self._alone():
+            known = self.get(rollout.kind, rollout.metadata.name)
+            if not isinstance(known, Rollout) or known.metadata.uid != rollout.metadata.uid:
+                raise _overtaken(rollout)
+            data = known.model_dump(mode="json", by_alias=True)
+            data["spec"] |= change(known)
+            self._apply(Rollout.model_validate(data))
+
+    def _apply(self, resource: Resource) -> Applied:
+        self._check_flag(resource)
         known, mends = self._known(resource)
-        if isinstance(resource, Rollout) and isinstance(known, Rollout) and known.spec.flag != resource.spec.flag:
-            raise ResourceRefusedError(
-                f"Rollout {resource.metadata.name!r} moves the flag {known.spec.flag!r}, which must not change to "
-                f"{resource.spec.flag!r}: its users are bucketed; delete the Rollout and apply it anew"
-            )
         if isinstance(resource, Rollout) and isinstance(known, Rollout):
+            _check_same_flag(resource, known)
             resource = _after_abort(resource, known)
         if known is not None and known.spec == resource.spec:
             return Applied.UNCHANGED
-        generation = (known.metadata.generation if known else self._observed(resource) if mends else 0) + 1
-        metadata = resource.metadata.model_copy(update={"generation": generation})
-        stored = resource.model_copy(update={"metadata": metadata})
-        data = stored.model_dump(mode="json", by_alias=True, exclude_unset=False, exclude={"status"})
+        if known is not None:
+            uid, generation = known.metadata.uid, known.metadata.generation + 1
+        else:
+            uid, generation = self._begin(resource, mends=mends)
+        metadata = resource.metadata.model_copy(update={"uid": uid, "generation": generation})
+        whole = resource.model_copy(update={"metadata": metadata})
+        data = whole.model_dump(mode="json", by_alias=True, exclude_unset=False, exclude={"status"})
         files.write_whole(self._spec_path(resource.kind, resource.metadata.name), yaml.safe_dump(data, sort_keys=False))
         return Applied.CONFIGURED if known or mends else Applied.CREATED
 
     def _known(self, resource: Resource) -> tuple[Resource | None, bool]:
-        """What is stored of a resource, and whether that was broken: then it is out of the way, and a status that can
-        be read stays."""
+        """What is stored of a resource, and whether that was broken: then it can be replaced, and a status that can be
+        read stays."""
         kind, name = resource.kind, resource.metadata.name
         try:
             return self.get(kind, name), False
         except ResourceRefusedError:
-            files.move_aside(self._spec_path(kind, name))
+            if self._spec_path(kind, name).is_dir():  # a file stays until it is replaced: none would be a deletion
+                files.move_aside(self._spec_path(kind, name))
         try:
-            type(resource.status).model_validate(files.read_json(self._status_path(kind, name), {}))
+            stored.read_status(self._status_path(kind, name), kind)
         except UNREADABLE:
             files.move_aside(self._status_path(kind, name))
         return None, True
 
-    def _observed(self, resource: Resource) -> int:
-        """The generation that a status which can be read is about."""
-        known = files.read_json(self._status_path(resource.kind, resource.metadata.name), {})
-        return type(resource.status).model_validate(known).observed_generation
+    def _begin(self, resource: Resource, *, mends: bool) -> tuple[str, int]:
+        """The uid and the generation of a resource whose spec is not there. Where it was broken they go on from its
+        status; a status that an earlier one of this name left behind is nobody's."""
+        path = self._status_path(resource.kind, resource.metadata.name)
+        if mends and path.exists():
+            uid, status = stored.read_status(path, resource.kind)
+            return uid, status.observed_generation + 1
+        files.move_aside(path)
+        return str(uuid.uuid4()), 1
 
-    def _check(self, resource: Resource) -> None:
+    def _check_flag(self, resource: Resource) -> None:
         if not isinstance(resource, Rollout):
-            if problems := "; ".join(_problems(resource)):
-                raise ResourceRefusedError(f"SamplerVariant {resource.metadata.name!r}: {problems}")
             return
         for other in self.rollouts():
             same_flag = other.spec.flag == resource.spec.flag
             if same_flag and other.metadata.name != resource.metadata.name:
                 raise ResourceRefusedError(
-                    f"Rollout {resource.metadata.name!r} uses the flag {resource.spec.flag!r}, which Rollout "
+                    f"Rollout {resource.metadata.name!r} uses the flag {other.spec.flag!r}, which Rollout "
                     f"{other.metadata.name!r} already moves; a flag must have one Rollout: "
                     "delete one of them or name another flag"
                 )
@@ -176,28 +171,29 @@ class Resources:
         spec, status = self._spec_path(kind, name), self._status_path(kind, name)
         anew = f"apply the {kind} anew, or `pitwall delete {kind.lower()} {name}`"
         try:
-            found = _read_spec(spec, kind, name)
+            found = stored.read_spec(spec, kind, name)
         except FileNotFoundError:
             return None
         except UNREADABLE as error:
-            raise ResourceRefusedError(f"{spec} was changed by hand: {_why(error, spec)}; {anew}") from None
+            raise ResourceRefusedError(f"{spec} was changed by hand: {stored.why(error, spec)}; {anew}") from None
         try:
-            known = type(found.status).model_validate(files.read_json(status, {}))
+            uid, known = stored.read_status(status, kind)
         except UNREADABLE as error:
             raise ResourceRefusedError(
-                f"{status} was changed by hand: {_why(error, status)}; delete it, or {anew}"
+                f"{status} was changed by hand: {stored.why(error, status)}; delete it, or {anew}"
             ) from None
-        return found.model_copy(update={"status": known})
+        return found.model_copy(update={"status": known}) if uid == found.metadata.uid else found
 
     def delete(self, kind: str, name: str) -> bool:
         """Forget a resource; whether there was one."""
-        if "/" in name:  # it would name a file elsewhere
-            return False
         path = self._spec_path(kind, name)
-        existed = os.path.lexists(path)
-        files.move_aside(path)
-        files.move_aside(self._status_path(kind, name))
-        return existed
+        if "/" in name or not path.parent.is_dir():  # it would name a file elsewhere, or there is nothing yet
+            return False
+        with self._alone():
+            existed = os.path.lexists(path)
+            files.move_aside(path)
+            files.move_aside(self._status_path(kind, name))
+            return existed
 
     def _all(self, kind: str) -> Iterator[Resource | UnreadableResource]:
         for path in sorted((self.root / "resources" / kind.lower()).glob("*.yaml")):
@@ -222,11 +218,24 @@ class Resources:
         return tuple(found for kind in KINDS for found in self._all(kind) if isinstance(found, UnreadableResource))
 
     def write_status(self, resource: Resource, status: RolloutStatus | SamplerVariantStatus) -> None:
-        """Store what is known of a resource; nothing is written when nothing changed."""
-        if resource.status == status:
-            return
-        data = status.model_dump(mode="json", by_alias=True)
-        # A status that nobody could read again must not replace one that can be read. Raises ValueError.
-        type(status).model_validate(data)
-        text = json.dumps(data, indent=1)
-        files.write_whole(self._status_path(resource.kind, resource.metadata.name), text)
+        """Store what is known of a resource; nothing is written when nothing changed. Raises OvertakenError where the
+        resource is gone or was made anew."""
+        with self._alone():
+            if not self._is_there(resource):
+                raise _overtaken(resource)
+            if resource.status != status:
+                text = stored.status_text(resource.metadata.uid, status)
+                files.write_whole(self._status_path(resource.kind, resource.metadata.name), text)
+
+    def _is_there(self, resource: Resource) -> bool:
+        """Whether the resource of this uid is stored; one that cannot be read is not, until it is mended."""
+        kind, name = resource.kind, resource.metadata.name
+        try:
+            found = stored.read_spec(self._spec_path(kind, name), kind, name)
+        except UNREADABLE:
+            return False
+        return found.metadata.uid == resource.metadata.uid
+
+
+def _overtaken(resource: Resource) -> OvertakenError:
+    return OvertakenError(f"{resource.kind} {resource.metadata.name!r} was deleted, made anew or broken meanwhile")

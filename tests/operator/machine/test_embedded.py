@@ -164,6 +164,29 @@ async def test_a_rollout_whose_turn_breaks_has_it_in_its_status_and_goes_on_once
     assert operator.troubles == {}
 
 
+@pytest.mark.parametrize("anew", [False, True], ids=["deleted", "made anew"])
+async def test_a_turn_that_a_deletion_overtakes_leaves_nothing_behind_and_does_nothing(operator, monkeypatch, anew):
+    """No status that waits for the next rollout of the name, no pod, no event; the others have their turns."""
+    second_rollout(operator)
+    real = embedded.turn
+
+    async def turn(rollout, *rest):
+        if rollout.metadata.name == "another":
+            assert operator.resources.delete("Rollout", "another")
+            if anew:
+                operator.resources.apply(rollout)
+        return await real(rollout, *rest)
+
+    monkeypatch.setattr(embedded, "turn", turn)
+
+    await operator.once()
+
+    left = {path.name for path in (operator.resources.root / "resources" / "rollout").iterdir()}
+    assert left == {"sampler.yaml", "sampler.status.json"} | ({"another.yaml"} if anew else set())
+    assert [one.variant for one in operator.platform.children] == ["uniform-v1"]
+    assert "another" not in (operator.folder.events.read_text() if operator.folder.events.exists() else "")
+
+
 async def test_specs_that_pools_still_run_are_known_beside_the_declared_and_broken_files_are_passed_over(operator):
     [declared, *_] = operator.resources.variants()
     older = declared.model_copy(update={"spec": declared.spec.model_copy(update={"max_frames": 3})})

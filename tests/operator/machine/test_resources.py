@@ -1,22 +1,27 @@
 """Resources in a folder, as kubectl and an API server treat them."""
 
+import errno
+import json
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pitwall_crds.action import Action, Verb
 from pitwall_crds.host import files
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import GateStatus, Phase
+from pitwall_crds.status import GateStatus, Phase, RolloutStatus
 from pitwall_crds.variant import SamplerEntry
 from pitwall_operator.machine import plugins, resources
+from pitwall_operator.machine import stored as stored_files
 from pitwall_operator.machine.resources import Applied, Resources
-from pitwall_operator.values.errors import ResourceRefusedError
+from pitwall_operator.values.errors import OvertakenError, ResourceRefusedError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -82,13 +87,12 @@ def test_what_is_applied_while_an_abort_waits_leaves_it(stored):
 
 
 def test_what_is_stored_comes_back_whole(stored):
-    assert stored.variants() == tuple(
-        sorted(
-            (v.model_copy(update={"metadata": v.metadata.model_copy(update={"generation": 1})})
-             for v in load_file(EXAMPLES / "variants.yaml")),
-            key=lambda v: v.metadata.name,
-        )
-    )  # fmt: skip
+    given = {one.metadata.name: one for one in load_file(EXAMPLES / "variants.yaml")}
+    for found in stored.variants():
+        asked = given.pop(found.metadata.name)
+        drawn = {"uid": found.metadata.uid, "generation": 1}
+        assert found == asked.model_copy(update={"metadata": asked.metadata.model_copy(update=drawn)})
+    assert not given
 
 
 def test_two_rollouts_on_one_flag_are_refused(stored):
@@ -103,6 +107,155 @@ def test_delete_forgets(stored):
     assert stored.delete("Rollout", "sampler")
     assert stored.rollouts() == ()
     assert not stored.delete("Rollout", "sampler")
+
+
+EXAMPLE = load_file(EXAMPLES / "rollout.yaml")[0]
+STABLE = RolloutStatus(phase=Phase.STABLE)
+
+
+def delete(stored: Resources) -> None:
+    stored.delete("Rollout", "sampler")
+
+
+def make_anew(stored: Resources) -> None:
+    stored.delete("Rollout", "sampler")
+    stored.apply(EXAMPLE)
+
+
+def break_spec(stored: Resources) -> None:
+    broken(stored, ".yaml", "a: [")
+
+
+@pytest.mark.parametrize("status", [STABLE, RolloutStatus()], ids=["news", "no news"])
+@pytest.mark.parametrize("happens", [delete, make_anew, break_spec])
+def test_of_a_resource_that_is_gone_or_another_by_now_no_status_is_written(stored, happens, status):
+    """A turn that began before it has nothing more to say, and who called it does nothing either."""
+    rollout = stored.rollouts()[0]
+    happens(stored)
+
+    with pytest.raises(OvertakenError, match="Rollout 'sampler' was deleted, made anew or broken meanwhile"):
+        stored.write_status(rollout, status)
+    assert not (stored.root / "resources" / "rollout" / "sampler.status.json").exists()
+
+
+def test_an_edit_of_a_rollout_that_is_gone_or_another_by_now_makes_none(stored):
+    rollout = stored.rollouts()[0]
+    delete(stored)
+    with pytest.raises(OvertakenError):
+        stored.edit(rollout, lambda _: {"paused": True})
+    assert stored.rollouts() == ()
+
+    make_anew(stored)
+    with pytest.raises(OvertakenError):
+        stored.edit(rollout, lambda _: {"paused": True})
+    assert not stored.rollouts()[0].spec.paused
+
+
+def test_a_status_that_an_earlier_resource_of_the_name_left_behind_is_nobodys(stored):
+    rollout, path = stored.rollouts()[0], stored.root / "resources" / "rollout" / "sampler.status.json"
+    stored.write_status(rollout, STABLE)
+    left = path.read_text()
+    make_anew(stored)
+    path.write_text(left)
+
+    [anew] = stored.rollouts()
+    assert anew.metadata.uid != rollout.metadata.uid
+    assert anew.status == RolloutStatus()
+    stored.apply(load_file(EXAMPLES / "rollout-aks.yaml")[0])
+    assert stored.rollouts()[0].status == RolloutStatus()
+
+    delete(stored)
+    path.write_text(left)
+    stored.apply(EXAMPLE)
+    assert not path.exists(), "whoever is made finds none"
+
+
+def test_a_uid_is_drawn_when_a_resource_is_made_and_stays_whatever_a_file_says(stored):
+    drawn = stored.rollouts()[0].metadata.uid
+    metadata = EXAMPLE.metadata.model_copy(update={"uid": "mine"})
+    edited = load_file(EXAMPLES / "rollout-aks.yaml")[0].model_copy(update={"metadata": metadata})
+
+    stored.apply(edited)
+
+    assert drawn
+    assert stored.rollouts()[0].metadata.uid == drawn
+
+
+def as_an_older_version_wrote_it(stored: Resources, status: RolloutStatus) -> Path:
+    folder = stored.root / "resources" / "rollout"
+    spec = yaml.safe_load((folder / "sampler.yaml").read_text())
+    del spec["metadata"]["uid"]
+    (folder / "sampler.yaml").write_text(yaml.safe_dump(spec))
+    path = folder / "sampler.status.json"
+    path.write_text(json.dumps(status.model_dump(mode="json", by_alias=True)))
+    return path
+
+
+def test_what_an_older_version_stored_keeps_its_status_until_it_is_made_anew(stored):
+    path = as_an_older_version_wrote_it(stored, STABLE)
+    left = path.read_text()
+    assert stored.rollouts()[0].status == STABLE
+
+    stored.apply(load_file(EXAMPLES / "rollout-aks.yaml")[0])
+    [edited] = stored.rollouts()
+    assert (edited.metadata.generation, edited.status) == (2, STABLE)
+    stored.write_status(edited, RolloutStatus(phase=Phase.CANARY))
+    assert stored.rollouts()[0].status.phase is Phase.CANARY
+
+    make_anew(stored)
+    path.write_text(left)
+    assert stored.rollouts()[0].status == RolloutStatus()
+
+
+def test_a_lock_that_is_not_let_go_of_ends_in_words(stored, monkeypatch):
+    monkeypatch.setattr(stored_files, "LOCK_SECONDS", 0.05)
+    path = stored.root / "resources" / ".lock"
+
+    with stored_files.held(path), pytest.raises(ResourceRefusedError, match=r"resources/\.lock for more than 0 s"):
+        stored.apply(load_file(EXAMPLES / "rollout-aks.yaml")[0])
+    assert stored.apply(EXAMPLE) is Applied.UNCHANGED, "it is free again"
+
+
+def test_edits_of_many_processes_at_once_are_all_done(stored):
+    """A thread has a lock of its own as a process has."""
+
+    def count(_: int) -> None:
+        def one_more(now: Rollout) -> dict[str, object]:
+            return {"progressDeadlineSeconds": (now.spec.progress_deadline_seconds or 600) + 1}
+
+        stored.edit(stored.rollouts()[0], one_more)
+
+    before = stored.rollouts()[0].spec.progress_deadline_seconds or 600
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(count, range(24)))
+    assert stored.rollouts()[0].spec.progress_deadline_seconds == before + 24
+
+
+def test_an_abort_beside_whatever_else_is_written_is_not_lost(stored):
+    files_of_others = [load_file(EXAMPLES / name)[0] for name in ("rollout.yaml", "rollout-aks.yaml")]
+    abort = Action(id="a1", verb=Verb.ABORT)
+
+    def write(number: int) -> None:
+        if number == 5:
+            stored.edit(stored.rollouts()[0], lambda _: {"action": abort.to_yaml_dict()})
+        else:
+            stored.apply(files_of_others[number % 2])
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(24)))
+    assert stored.rollouts()[0].spec.action == abort
+
+
+def test_a_broken_spec_stays_until_another_is_whole_since_none_would_be_a_deletion(stored, monkeypatch):
+    path = broken(stored, ".yaml", "a: [")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "the disk is full")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="full"):
+        stored.apply(EXAMPLE)
+    assert path.read_text() == "a: ["
 
 
 def test_a_status_that_could_not_be_read_again_does_not_replace_one_that_can(stored):
@@ -133,6 +286,7 @@ def test_a_status_that_could_not_be_read_again_does_not_replace_one_that_can(sto
         pytest.param(".status.json", "[1]", "valid dictionary", id="a status that is no mapping"),
         pytest.param(".status.json", "[" * 100_000, "nested too deeply", id="a status without an end to its depth"),
         pytest.param(".status.json", '{"cursor": "[[[["}', "cursor", id="a memory that is no JSON"),
+        pytest.param(".status.json", '{"uid": 7}', "its uid 7 is no text", id="a uid that is a number"),
         pytest.param(".status.json", None, "is a folder where a file belongs", id="a folder as a status"),
         pytest.param(".status.json", os.mkfifo, "is a pipe, a socket or a device", id="a pipe as a status"),
         pytest.param(".status.json", zeros, "is a pipe, a socket or a device", id="a link to a device as a status"),

@@ -17,8 +17,9 @@ from pitwall_operator.cli.context import DEFAULT_STATE, Output, OutputOption, St
 from pitwall_operator.cli.sources.folder import Folder
 from pitwall_operator.cli.sources.port import ResourceSource
 from pitwall_operator.machine import child
-from pitwall_operator.machine.resources import Resource, Resources
+from pitwall_operator.machine.resources import Resources
 from pitwall_operator.machine.state_folder import StateFolder
+from pitwall_operator.machine.stored import Resource
 from pitwall_operator.machine.supervisor import stop_all, stop_runtimes
 from pitwall_operator.values.errors import Exit
 

@@ -11,7 +11,7 @@ import typer
 from pitwall_crds.variant import SamplerEntry
 from pitwall_operator.cli.commands.lifecycle import read
 from pitwall_operator.cli.context import Output, OutputOption, fail, print_json, print_lines
-from pitwall_operator.machine.resources import Resource
+from pitwall_operator.machine.stored import Resource
 from pitwall_operator.values.errors import Exit
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from pitwall_operator.cli.context import (
     print_lines,
 )
 from pitwall_operator.cli.sources.choose import SourceChoice
-from pitwall_operator.machine.resources import Resource
+from pitwall_operator.machine.stored import Resource
 from pitwall_operator.values.errors import Exit
 
 if TYPE_CHECKING:  # a verb that plans nothing need not wait for the statistics

@@ -18,7 +18,7 @@ from pitwall_operator.cli.output.tables import rollout_table, variant_table
 from pitwall_operator.cli.output.tree import tree
 from pitwall_operator.cli.sources.choose import rollout_names
 from pitwall_operator.cli.sources.port import PoolView, ResourceSource
-from pitwall_operator.machine.resources import Resource
+from pitwall_operator.machine.stored import Resource
 from pitwall_operator.record import explain as story
 from pitwall_operator.values.errors import CommandError, Exit
 

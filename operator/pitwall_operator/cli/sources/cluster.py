@@ -21,7 +21,8 @@ from pitwall_operator.cli.sources.forward import flag_service, flags_authority
 from pitwall_operator.cli.sources.kubeconfig import ClusterTarget
 from pitwall_operator.cli.sources.pods import pools_of
 from pitwall_operator.cli.sources.port import Edit, PoolView
-from pitwall_operator.machine.resources import KINDS, Applied, Resource
+from pitwall_operator.machine.resources import Applied
+from pitwall_operator.machine.stored import KINDS, Resource
 from pitwall_operator.values.errors import CommandError, Exit
 
 if TYPE_CHECKING:

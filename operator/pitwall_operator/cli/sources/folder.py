@@ -18,9 +18,10 @@ from pitwall_operator.cli.context import fail, problems
 from pitwall_operator.cli.sources.flags import switch
 from pitwall_operator.cli.sources.port import Edit, Pod, PoolView
 from pitwall_operator.machine.child import Child, alive
-from pitwall_operator.machine.resources import Applied, Resource, Resources
+from pitwall_operator.machine.resources import Applied, Resources
 from pitwall_operator.machine.state_folder import StateFolder
-from pitwall_operator.values.errors import Exit
+from pitwall_operator.machine.stored import Resource
+from pitwall_operator.values.errors import Exit, OvertakenError
 
 if TYPE_CHECKING:
     from pitwall_operator.record.lines import Line
@@ -108,11 +109,10 @@ class Folder:
 
     def edit(self, rollout: Rollout, change: Edit) -> None:
         """Change the spec's file, as it is now."""
-        known = Resources(self.state).get("Rollout", rollout.metadata.name)
-        current = known if isinstance(known, Rollout) else rollout
-        data = current.model_dump(mode="json", by_alias=True)
-        data["spec"] |= change(current)
-        Resources(self.state).apply(Rollout.model_validate(data))
+        try:
+            Resources(self.state).edit(rollout, change)
+        except OvertakenError as error:
+            fail(f"{error}; nothing was written, look at it and ask again", Exit.CONFLICT)
 
     def apply(self, resource: Resource) -> Applied:
         """Store a file."""

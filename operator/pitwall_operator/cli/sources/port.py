@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.variant import SamplerVariant
-from pitwall_operator.machine.resources import Applied, Resource
+from pitwall_operator.machine.resources import Applied
+from pitwall_operator.machine.stored import Resource
 
 if TYPE_CHECKING:
     from pitwall_operator.record.lines import Line
