@@ -75,7 +75,7 @@ class Circuits:
         """The upstream's reply to a question of another arm: it is asked while the circuit is closed, and leaves the
         circuit as it is."""
         if self._line(call).breaker.circuit is not Circuit.CLOSED:
-            return VariantFailure(FailureKind.CIRCUIT_OPEN, f"{call.variant} fails its own users")
+            return VariantFailure(FailureKind.CIRCUIT_OPEN, f"{call.variant} fails its own users", reached=False)
         return await self._upstream.ask(call)
 
     def admits(self, call: Call) -> bool:

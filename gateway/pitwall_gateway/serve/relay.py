@@ -149,8 +149,8 @@ class Relay:
         if isinstance(reply, VariantFailure) and self._substitutes.comes_second(call, reply):
             self._substitutes.tell(call, reply)
             return await self._substitute(served, reply, call, ends)
-        if assigned.arm is Arm.STABLE and not isinstance(reply, VariantFailure):
-            self._substitutes.tell(call, reply)
+        if not isinstance(reply, VariantFailure):
+            self._substitutes.answered(call, reply)
         if isinstance(reply, VariantAnswer) or (assigned.arm is Arm.STABLE and not _may_mend(reply)):
             return served
         return await self._fall_back(served, call, ends, ends - now)

@@ -9,7 +9,8 @@ from pitwall_crds.names import Arm, Header
 from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.pools.circuits import Circuits, Pool
 from pitwall_gateway.pools.upstream import Call
-from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure
+from pitwall_gateway.pools.witnesses import Witnesses
+from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure
 
 SETTLING_SECONDS: Final = 1.0
 """How long after its last answer for stable the candidate's pods are taken to be busy with it."""
@@ -18,7 +19,8 @@ SETTLING_SECONDS: Final = 1.0
 class Substitutes:
     """Knows whether stable can answer, and asks the candidate where it cannot.
 
-    Stable's circuit counts for this alone: where nobody may answer instead, stable is always asked.
+    Stable's circuit counts for this alone: where nobody may answer instead, stable is always asked. It is one party's,
+    and what a party asks may break whoever gets it, so others must bear it out.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class Substitutes:
         self._circuits = circuits
         self._pool = pool
         self._clock = clock
+        self._witnesses = Witnesses()
         self._under_way = 0
         self._ended = float("-inf")
 
@@ -45,7 +48,7 @@ class Substitutes:
         if not self._pool(stable.variant, stable.arm):
             words = f"sampler variant {stable.variant} has no URL in the routes file"
             return VariantFailure(FailureKind.UNROUTED, words, counts=False, reached=False)
-        if not self._circuits.admits(stable):
+        if self._keeps_failing(stable) and not self._circuits.admits(stable):
             return VariantFailure(FailureKind.CIRCUIT_OPEN, f"{stable.variant} keeps failing", counts=False)
         return None
 
@@ -57,18 +60,30 @@ class Substitutes:
         stable = self._by_stable(call)
         if self._is_for_stables_pods(call) and not failure.reached:
             return True
-        return not self._pool(stable.variant, stable.arm) or not self._circuits.is_closed(stable)
+        return not self._pool(stable.variant, stable.arm) or self._keeps_failing(stable)
+
+    def _keeps_failing(self, stable: Call) -> bool:
+        return not self._circuits.is_closed(stable) and self._witnesses.confirm(stable.party, self._clock())
+
+    def answered(self, call: Call, reply: Reply) -> None:
+        """What whoever was asked first answered; where those are stable's pods, it is a sign of their life."""
+        if self._is_for_stables_pods(call):
+            self.tell(call, reply)
 
     def tell(self, call: Call, reply: Reply) -> None:
-        """What stable's pods said to a question of their own users. Failures that a caller's own hurry or a video's
-        server brings about do not speak against them."""
-        if not self._permitted(call):
+        """What stable's pods said to a question. Failures that a caller's own hurry, a video's server or our own limit
+        brings about do not speak against them, nor does what the candidate failed as well."""
+        if self._assigner.substitute() is None:
             return
         stable = self._by_stable(call)
-        if not isinstance(reply, VariantFailure):
-            self._circuits.succeeded(stable)
-        elif not call.hurried and reply.video != "":
-            self._circuits.failed(stable)
+        if isinstance(reply, VariantFailure):
+            if call.arm is not Arm.CANDIDATE and _tells_of_pods(call, reply):
+                self._witnesses.failed(call.party, self._clock())
+                self._circuits.failed(stable)
+            return
+        self._circuits.succeeded(stable)
+        if isinstance(reply, VariantAnswer):  # what is refused tells nobody else that questions are answered
+            self._witnesses.answered(call.party, self._clock())
 
     async def ask(self, call: Call, ends: float) -> tuple[str, Reply]:
         """Who is asked instead, and its reply; a failure at once where its pods have as many of these questions as they
@@ -81,13 +96,16 @@ class Substitutes:
             words = f"{who.variant} answers {self._under_way} of stable's questions, as many as it may"
             return who.variant, VariantFailure(FailureKind.SATURATED, words)
         headers = {**call.headers, Header.ARM: Arm.SHADOW}  # on which the runtime counts what is no arm's
+        asked = replace(call, variant=who.variant, arm=Arm.CANDIDATE, headers=headers, ends=ends, instead=True)
+        reply: Reply | None = None  # its caller may leave
         self._under_way += 1
         try:
-            asked = replace(call, variant=who.variant, arm=Arm.CANDIDATE, headers=headers, ends=ends, instead=True)
-            return who.variant, await self._circuits.ask_aside(asked)
+            reply = await self._circuits.ask_aside(asked)
+            return who.variant, reply
         finally:
             self._under_way -= 1
-            self._ended = self._clock()
+            if not isinstance(reply, VariantFailure) or reply.reached:
+                self._ended = self._clock()
 
     def _permitted(self, call: Call) -> bool:
         return call.arm is not Arm.CANDIDATE and self._assigner.substitute() is not None
@@ -99,3 +117,7 @@ class Substitutes:
         """Whether stable's pods answer this; a control arm may have pods of its own."""
         stable = self._by_stable(call)
         return call.arm is Arm.STABLE or self._pool(call.variant, call.arm) == self._pool(stable.variant, stable.arm)
+
+
+def _tells_of_pods(call: Call, failure: VariantFailure) -> bool:
+    return not call.hurried and failure.video != "" and failure.fault is not FailureKind.SATURATED

@@ -17,6 +17,7 @@ from pitwall_gateway.pools.breaker import BreakerRule
 from pitwall_gateway.pools.circuits import Circuits
 from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.upstream import Call
+from pitwall_gateway.pools.witnesses import QUIET_SECONDS
 from pitwall_gateway.serve.relay import Relay, RelayedAnswer
 from pitwall_gateway.serve.substitutes import SETTLING_SECONDS, Substitutes
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
@@ -31,6 +32,7 @@ EDIT = (ArmShare("candidate", STABLE, 1000), ArmShare("stable", STABLE, 9000))
 ANSWER = VariantAnswer(b"{}", {"choices": [{}]}, 0.1)
 BOOM = VariantFailure(FailureKind.STATUS, "its runtime says 500: boom")
 REFUSED = VariantFailure(FailureKind.UNREACHABLE, "connection refused", reached=False)
+SATURATED = VariantFailure(FailureKind.SATURATED, "128 questions under way, its limit", counts=False)
 REFUSAL = VariantRefusal(400, "no", "refused")
 ANN = Question(b"{}", "ann", "ann", "ann", Speaker("web"))
 
@@ -201,9 +203,87 @@ async def test_one_callers_questions_turn_nobody_elses_away_from_stable():
     assert (await pit.question()).by.variant == STABLE
 
 
+def asked_by(user: str, caller: str = "web") -> Question:
+    return Question(b"{}", user, user, user, Speaker(caller))
+
+
+EVE = asked_by("eve")
+OF_MANY_NAMES = [asked_by(f"eve-{number}") for number in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("failing", "others"),
+    [
+        pytest.param([EVE], asked_by("bob"), id="a user among those of one caller"),
+        pytest.param([EVE], asked_by("bob", "shop"), id="a user of one of two callers"),
+        pytest.param(OF_MANY_NAMES, asked_by("bob", "shop"), id="a caller of invented users beside another"),
+    ],
+)
+async def test_who_asks_what_breaks_stable_again_and_again_ends_nobodys_evidence(failing, others):
+    """One user's question in a second that every variant fails once made all that others asked nobody's evidence."""
+    pit = stage()
+    await pit.question(others)
+    pit.replies[STABLE] = BOOM
+    for second in range(60):
+        pit.now = float(second)
+        await pit.question(failing[second % len(failing)])
+    counted = pit.weighed()
+    pit.replies[STABLE] = ANSWER
+    await pit.question(others)
+
+    assert CANDIDATE not in pit.names()
+    assert pit.weighed() > counted
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        pytest.param([asked_by("bob")], id="another user of the only caller"),
+        pytest.param([asked_by("bob", "shop")], id="another caller"),
+    ],
+)
+async def test_whom_stable_keeps_failing_as_it_does_others_gets_the_candidate_after_some_seconds(others):
+    pit = stage()
+    for one in others:
+        await pit.question(one)
+    pit.replies[STABLE] = BOOM
+    pit.now = 0.1
+    before = [(await pit.question(one)).reply for one in (EVE, *others) for _ in range(3)]
+    pit.now = QUIET_SECONDS + 0.2
+
+    assert ANSWER not in before
+    assert (await pit.question(EVE)).by.variant == CANDIDATE
+
+
+async def test_questions_that_stables_pods_refuse_keep_no_one_else_from_the_candidate():
+    pit = stage()
+    pit.replies[STABLE] = BOOM
+    for _ in range(3):
+        await pit.question(EVE)
+        await pit.question(asked_by("bob"))
+    pit.replies[STABLE] = REFUSAL
+    await pit.question(asked_by("mallory"))
+    pit.replies[STABLE] = BOOM
+
+    assert (await pit.question(EVE)).by.variant == CANDIDATE
+
+
+async def test_a_candidate_that_was_not_asked_for_want_of_health_is_not_at_work():
+    pit = stage(Arm.CANDIDATE)
+    pit.replies[CANDIDATE] = BOOM
+    for _ in range(2):
+        await pit.question()
+    pit.flags.arm = Arm.STABLE
+    pit.without_stable()
+    await pit.question()
+
+    assert not pit.substitutes.at_work
+
+
 @pytest.mark.parametrize(
     ("failure", "seconds"),
     [
+        pytest.param(SATURATED, math.inf, id="it asks more at once than its part"),
         pytest.param(BOOM, 0.001, id="its caller gives it a millisecond"),
         pytest.param(replace(BOOM, video=""), math.inf, id="the video's server gives nothing"),
     ],
