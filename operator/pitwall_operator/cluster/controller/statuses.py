@@ -51,13 +51,15 @@ class StatusWriter:
         await self.put(ROLLOUTS, found, as_json(status))
 
     async def put(self, kind: Kind, found: Object, status: Object) -> None:
-        """The status of an object. Raises OvertakenError after reading the object that somebody else changed."""
+        """The status of an object. Raises OvertakenError after reading the object that somebody else changed, and where
+        it is gone: what a turn decided for it is not to be done."""
         metadata = found["metadata"]
         key = (metadata["namespace"], metadata["name"])
         try:
             self.cache.put(kind, await self.kube.replace_status(kind, {**found, "status": status}))
-        except KubeNotFoundError:
+        except KubeNotFoundError as gone:
             self.cache.drop(kind, key, version_of(found))
+            raise OvertakenError(str(gone)) from gone
         except KubeConflictError as conflict:
             try:
                 self.cache.put(kind, await self.kube.get(kind, *key))

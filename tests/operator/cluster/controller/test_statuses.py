@@ -120,9 +120,10 @@ async def test_what_somebody_else_changed_is_read_and_not_overwritten(writer, ca
     assert cache.get(ROLLOUTS, KEY)["status"]["reason"] == "theirs"
 
 
-async def test_what_is_gone_leaves_the_cache(writer, cache, kube):
+async def test_what_is_gone_leaves_the_cache_and_nothing_is_done_for_it(writer, cache, kube):
     kube.stored = None
-    await write(writer, cache, reason="ours")
+    with pytest.raises(OvertakenError):
+        await write(writer, cache, reason="ours")
 
     assert cache.get(ROLLOUTS, KEY) is None
 
