@@ -1,12 +1,15 @@
 """The status of a Rollout: where it stands, each gate's evidence, and what was decided."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from pitwall_crds import names
 from pitwall_crds.resource import Border, Condition, Name, Packed, keyed_by
+
+REMEMBERED_ACTIONS: Final = 64
+"""So many ids of requests a Rollout remembers."""
 
 
 class Verdict(StrEnum):
@@ -241,6 +244,13 @@ class RolloutStatus(Border):
     last_action_id: Annotated[
         str, Field(max_length=64, description="The last spec.action.id that was carried out.")
     ] = ""
+    past_action_ids: Annotated[
+        tuple[Annotated[str, Field(max_length=64)], ...],
+        Field(
+            max_length=REMEMBERED_ACTIONS,
+            description="The ids that were carried out, or told to change nothing, the last one last: none is again.",
+        ),
+    ] = ()
     conditions: Annotated[
         tuple[Condition, ...],
         Field(

@@ -80,6 +80,32 @@ def test_a_rollout_made_anew_respects_the_flag_and_what_was_taken_off(scenario: 
     assert len(runs) == len(set(runs)) == 2
 
 
+def test_an_old_file_asks_for_nothing_again(scenario: Scenario):
+    """It was kept after a retry, and holds that: neither applying it nor replacing the Rollout with it is a retry."""
+    scenario.start_canary(stages=LONG)
+    scenario.ask("Abort")
+    scenario.await_phase("Aborted")
+    scenario.ask("Retry")
+    scenario.await_share("aks-v1", 2000)
+    old = scenario.rollout()
+    scenario.ask("Abort")
+    scenario.await_split(ONLY_STABLE)
+
+    kept = {**old, "metadata": {"name": scenario.name, "namespace": scenario.namespace}}
+    kept.pop("status")
+    scenario.kubectl.apply(kept, scenario.namespace)
+    retry = kept["spec"]["action"]["id"]
+    scenario.await_status(lambda status: status["lastActionId"] == retry, "the retry is told to be none")
+    replaced(scenario)
+    scenario.await_phase("Aborted")
+    scenario.await_split(ONLY_STABLE)
+
+    asked = [line["action"]["id"] for line in scenario.journal() if line["kind"] == "asked"]
+    assert len([one for one in asked if one == retry]) == 3
+    approved = [one for one in events(scenario, "Approved") if "another try" in one]
+    assert len(approved) == 1
+
+
 def test_a_rollout_of_another_name_serves_what_served_and_keeps_off_what_was_aborted(scenario: Scenario):
     """The candidate was an edit of the stable variant, and somebody restarted its pods before the Rollout came back."""
     scenario.start()

@@ -122,9 +122,17 @@ def _off_lines(rollout: Rollout, decision: Decision) -> Iterator[Line]:
             yield {"kind": "off", "time": entry.time, "rollout": rollout.metadata.name, "entry": told}
 
 
+def _asked_lines(rollout: Rollout, decision: Decision) -> Iterator[Line]:
+    """The request that was carried out, or told to change nothing: a Rollout made anew carries it out no more."""
+    action, after = rollout.spec.action, decision.status
+    if action is not None and action.id == after.last_action_id != rollout.status.last_action_id:
+        told = action.model_dump(mode="json", by_alias=True)
+        yield {"kind": "asked", "time": after.history[-1].time, "rollout": rollout.metadata.name, "action": told}
+
+
 def evidence_lines(rollout: Rollout, decision: Decision) -> Iterator[Line]:
     """What a reconciliation records before it does anything: the run that began, the block that was closed, what was
-    taken off. A line that a crash leaves behind is repeated without harm."""
+    taken off, what a person asked for. A line that a crash leaves behind is repeated without harm."""
     before = rollout.status
     if decision.status.run_id != before.run_id and decision.status.candidate_variant:
         yield run_line(rollout, decision.status)
@@ -132,6 +140,7 @@ def evidence_lines(rollout: Rollout, decision: Decision) -> Iterator[Line]:
     if decision.judgement.closed:
         yield block_line(rollout, before, decision)
     yield from _off_lines(rollout, decision)
+    yield from _asked_lines(rollout, decision)
 
 
 class RecordFile:

@@ -21,6 +21,7 @@ from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.document import candidate_fallback, killed_salt, owner_of, read_split
 from pitwall_operator.decision.decide import Decision, decide
 from pitwall_operator.decision.permission import ownership
+from pitwall_operator.decision.steps.requests import knows_nothing
 from pitwall_operator.decision.telling import conditions
 from pitwall_operator.decision.weighing.analyze import Judgement
 from pitwall_operator.record import lines
@@ -196,7 +197,7 @@ async def see_past(rollout: Rollout, memory: Memory, split: SplitSeen | Unseen) 
     """What the record tells of a rollout whose status knows nothing yet, its own and that of whoever moved its flag
     last; else nothing, since the status knows more."""
     known, own = rollout.status, _key(rollout)
-    if known.stable_variant or known.run_id or known.flagged_off:
+    if not knows_nothing(known):
         return Past()
     namespace, _, name = ("" if isinstance(split, Unseen) else split.owner).partition("/")
     former = [(namespace, name)] if namespace == own[0] and name != own[1] else []

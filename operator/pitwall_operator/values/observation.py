@@ -118,10 +118,12 @@ class Past:
     Attributes:
         flagged_off: variants that were taken off and not tried again since.
         last_run: the id of its last run; empty if it had none.
+        action_ids: ids of the last requests that were carried out.
     """
 
     flagged_off: tuple[FlaggedOff, ...] = ()
     last_run: str = ""
+    action_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

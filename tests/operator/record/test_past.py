@@ -71,3 +71,27 @@ async def test_of_two_records_the_later_counts(world):
 @pytest.mark.parametrize("line", [{}, {"kind": "off"}, {"kind": "off", "entry": 7}, {"kind": "run"}], ids=str)
 async def test_a_line_that_says_nothing_keeps_nothing_off(line):
     assert await told([line]) == Past()
+
+
+async def test_which_requests_were_carried_out_the_last_one_last(world):
+    world.apply("rollout-aks.yaml")
+    written = walk(world)
+    for number, verb in (("1", Verb.ABORT), ("2", Verb.RETRY), ("3", Verb.UNDO), ("1", Verb.ABORT)):
+        ask(world, number, verb)
+        written += walk(world)
+
+    assert (await told(written)).action_ids == ("2", "3", "1")
+    assert [line["action"]["verb"] for line in written if line["kind"] == "asked"] == [
+        "Abort",
+        "Retry",
+        "Undo",
+        "Abort",
+    ]
+
+
+async def test_the_last_requests_are_told_and_no_line_that_holds_none():
+    def line(number: str) -> dict:
+        return {"kind": "asked", "action": {"id": number, "verb": "Abort"}}
+
+    written = [*(line(str(number)) for number in range(100)), line("x" * 65), line(""), {"kind": "asked", "action": 7}]
+    assert (await told(written)).action_ids == tuple(str(number) for number in range(36, 100))

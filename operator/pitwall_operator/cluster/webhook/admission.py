@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from pitwall_crds.action import Verb
 from pitwall_crds.names import FULL_WEIGHT
 from pitwall_crds.reading.extent import extent_fault
 from pitwall_crds.reading.faults import first_faults
@@ -72,7 +73,8 @@ def _judged(
         key = rollout.metadata.namespace, rollout.metadata.name
         others = rivals(cache, key, {**found, "metadata": rollout.metadata.model_dump()})
         claims = _claims(rollout, operation, old or cache.get(ROLLOUTS, key), others, known)
-        return replace(claims, warnings=(*claims.warnings, *_rollout(rollout, cache)))
+        asked = _asked_of_another(rollout) if operation == "CREATE" else ()
+        return replace(claims, warnings=(*claims.warnings, *asked, *_rollout(rollout, cache)))
     except ValidationError as error:
         return Review(refusals=first_faults(error, most=8))
 
@@ -144,6 +146,16 @@ def _claims(
         return Review(tuple(filter(None, (refused,))), tuple(filter(None, (elsewhere,))))
     added = ownership.new_claims(own, claim_of(stored), others)
     return Review(refusals=(added,)) if added else Review(warnings=tuple(filter(None, (refused, elsewhere))))
+
+
+def _asked_of_another(rollout: Rollout) -> Iterator[str]:
+    """A request in a file: a Rollout that is made carries none out but an abort."""
+    action = rollout.spec.action
+    if action is not None and action.verb is not Verb.ABORT:
+        yield (
+            f"spec.action {action.id!r} ({action.verb}) is not carried out, since the Rollout is made only now; leave "
+            "it out of the file, and ask once the Rollout is there"
+        )
 
 
 def _rollout(rollout: Rollout, cache: Cache) -> Iterator[str]:

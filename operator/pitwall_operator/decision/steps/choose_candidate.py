@@ -5,7 +5,7 @@ Pure: no clock, chance or I/O.
 
 from pitwall_crds.names import Arm, EventReason
 from pitwall_crds.rollout import Rollout, RolloutSpec
-from pitwall_crds.status import FlaggedOff, Phase, RolloutStatus, Verdict
+from pitwall_crds.status import REMEMBERED_ACTIONS, FlaggedOff, Phase, RolloutStatus, Verdict
 from pitwall_operator.decision.goal.capacity import arms_to_fill, missing_capacity
 from pitwall_operator.decision.goal.wanted import wanted
 from pitwall_operator.decision.steps import transitions
@@ -92,8 +92,9 @@ def _known_to_serve(status: RolloutStatus, seen: Observation) -> Choice:
         return status, StatusReason(WAITING, f"nobody knows yet what serves: {seen.split.reason}")
     if isinstance(seen.past, Unseen):
         return status, StatusReason(WAITING, f"nobody knows yet what was decided before: {seen.past.reason}")
+    asked = tuple(dict.fromkeys((*seen.past.action_ids, *status.past_action_ids)))[-REMEMBERED_ACTIONS:]
     update = {"flagged_off": status.flagged_off or seen.past.flagged_off, "run_id": status.run_id or seen.past.last_run}
-    status = status.model_copy(update=update)
+    status = status.model_copy(update={**update, "past_action_ids": asked})
     name = seen.split.default
     serving = seen.variants.get(name)
     if serving is None:

@@ -83,6 +83,7 @@ def _placed(spec: RolloutSpec, status: RolloutStatus) -> RolloutStatus:
             run_id=status.run_id,
             history=status.history,
             last_action_id=status.last_action_id,
+            past_action_ids=status.past_action_ids,
         )
     if status.candidate_variant and not (status.run_id and status.candidate_revision):
         status = status.model_copy(update={"candidate_variant": "", "candidate_revision": ""})

@@ -6,8 +6,9 @@ Pure: no clock, chance or I/O.
 from pitwall_crds.action import Action, Verb
 from pitwall_crds.names import EventReason
 from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.status import REMEMBERED_ACTIONS, RolloutStatus
 from pitwall_operator.decision.steps import shortcuts, transitions
+from pitwall_operator.decision.steps.choose_candidate import entry_of
 from pitwall_operator.values.observation import Observation, Unseen
 from pitwall_operator.values.stages import stage_name
 
@@ -27,12 +28,29 @@ def heed_kill(status: RolloutStatus, seen: Observation) -> RolloutStatus:
     return transitions.revoke(status, seen.now, split.default, before.serving_revision or before.revision, why=why)
 
 
+def knows_nothing(status: RolloutStatus) -> bool:
+    """Whether this is the status of a Rollout that was made a moment ago, anew or for the first time."""
+    return not (status.stable_variant or status.run_id or status.flagged_off)
+
+
+def _is_past(status: RolloutStatus, action: Action) -> bool:
+    return action.id == status.last_action_id or action.id in status.past_action_ids
+
+
+def _taken(status: RolloutStatus, action: Action) -> RolloutStatus:
+    """The status that remembers the request; one of an older version knows the last id alone."""
+    known = dict.fromkeys((*status.past_action_ids, *filter(None, (status.last_action_id,))))
+    known.pop(action.id, None)
+    past = (*known, action.id)[-REMEMBERED_ACTIONS:]
+    return status.model_copy(update={"last_action_id": action.id, "past_action_ids": past})
+
+
 def forgive(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutStatus:
     """The status after a person asked for another try of what is off: it may begin again as soon as anything may."""
     action, name = rollout.spec.action, rollout.spec.variant_ref.name
-    if action is None or action.id == status.last_action_id or action.verb is not Verb.RETRY:
+    if action is None or action.verb is not Verb.RETRY or _is_past(status, action) or knows_nothing(rollout.status):
         return status
-    status = status.model_copy(update={"last_action_id": action.id})
+    status = _taken(status, action)
     forgiven = tuple(off for off in status.flagged_off if off.variant != name)
     if forgiven == status.flagged_off:
         return _ignore(status, action, seen.now, f"{name} is not off")
@@ -44,17 +62,26 @@ def forgive(rollout: Rollout, status: RolloutStatus, seen: Observation) -> Rollo
 
 
 def obey(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutStatus:
-    """The status after a person's promote or abort, carried out once per id."""
+    """The status after a person's request, carried out once per id. What lies in a Rollout that was made anew was asked
+    of another, so that only an abort counts."""
     action = rollout.spec.action
-    if action is None or action.id == status.last_action_id:
+    if action is None or action.id == status.last_action_id or _must_wait(rollout, status, seen):
         return status
-    status = status.model_copy(update={"last_action_id": action.id})
+    before, status = status, _taken(status, action)
+    if _is_past(before, action):
+        return _ignore(status, action, seen.now, f"the request {action.id} was dealt with before; ask by a new id")
+    if action.verb is Verb.ABORT:
+        return _abort(rollout, status, action, seen)
+    if knows_nothing(rollout.status) and not knows_nothing(status):
+        return _ignore(status, action, seen.now, "it was there when this Rollout was made; ask anew, by a new id")
     if action.verb is Verb.UNDO:
         return _undo(rollout, status, action, seen)
+    return _promote(rollout, status, action, seen)
+
+
+def _promote(rollout: Rollout, status: RolloutStatus, action: Action, seen: Observation) -> RolloutStatus:
     if not status.candidate_variant:
         return _ignore(status, action, seen.now, _at_rest(rollout, status))
-    if action.verb is Verb.ABORT:
-        return transitions.abort(status, seen.now, why=f"{_actor(action)} asked for it")
     if action.full:
         return _promote_in_full(rollout, status, action, seen)
     stage = stage_name(rollout.spec, status.stage_index)
@@ -63,6 +90,33 @@ def obey(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutS
     approved = status.model_copy(update={"approved_stage": status.stage_index})
     message = f"{_actor(action)} approved going on after stage {stage}"
     return transitions.note(approved, seen.now, EventReason.APPROVED, message, variant=status.candidate_variant)
+
+
+def _must_wait(rollout: Rollout, status: RolloutStatus, seen: Observation) -> bool:
+    """Whether nobody can say yet what a request is about; an abort also waits until it is known what serves."""
+    if isinstance(seen.split, Unseen) or isinstance(seen.past, Unseen):
+        return knows_nothing(rollout.status)
+    action, is_off = rollout.spec.action, entry_of(status, _desired(rollout, seen)) is not None
+    is_abort = action is not None and action.verb is Verb.ABORT
+    return is_abort and bool(seen.split.default) and not status.stable_variant and not is_off
+
+
+def _abort(rollout: Rollout, status: RolloutStatus, action: Action, seen: Observation) -> RolloutStatus:
+    """The candidate is off; in a Rollout that was made anew, so is what may not begin yet."""
+    why, desired = f"{_actor(action)} asked for it", _desired(rollout, seen)
+    if status.candidate_variant:
+        return transitions.abort(status, seen.now, why=why)
+    serves = (status.stable_variant, status.stable_revision)
+    is_adopted = bool(status.stable_variant) and not rollout.status.stable_variant
+    if is_adopted and desired[1] and desired != serves and entry_of(status, desired) is None:
+        return transitions.take_off(status, seen.now, *desired, why=why)
+    return _ignore(status, action, seen.now, _at_rest(rollout, status))
+
+
+def _desired(rollout: Rollout, seen: Observation) -> tuple[str, str]:
+    """What the spec names, and its revision; that is empty where it is not declared."""
+    name = rollout.spec.variant_ref.name
+    return name, seen.variants[name].revision if name in seen.variants else ""
 
 
 def _undo(rollout: Rollout, status: RolloutStatus, action: Action, seen: Observation) -> RolloutStatus:

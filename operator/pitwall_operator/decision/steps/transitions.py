@@ -186,16 +186,17 @@ def flag_off(status: RolloutStatus, now: float, *, gate: str, why: str) -> Rollo
 
 def abort(status: RolloutStatus, now: float, *, why: str) -> RolloutStatus:
     """A person (or the kill switch) took the candidate off; it stays off like a harmful one, with another reason."""
-    return _aborted(status, now, status.candidate_variant, status.candidate_revision, why=why)
+    return take_off(status, now, status.candidate_variant, status.candidate_revision, why=why)
 
 
 def revoke(status: RolloutStatus, now: float, stable: str, revision: str, *, why: str) -> RolloutStatus:
     """What was promoted a moment ago is off, and the variant before it is stable again."""
     before = {"stable_variant": stable, "stable_revision": revision}
-    return _aborted(status, now, status.stable_variant, status.stable_revision, why=why).model_copy(update=before)
+    return take_off(status, now, status.stable_variant, status.stable_revision, why=why).model_copy(update=before)
 
 
-def _aborted(status: RolloutStatus, now: float, variant: str, revision: str, *, why: str) -> RolloutStatus:
+def take_off(status: RolloutStatus, now: float, variant: str, revision: str, *, why: str) -> RolloutStatus:
+    """A variant is off without evidence, whether it is on its way or not."""
     entry = FlaggedOff(
         variant=variant,
         revision=revision,

@@ -156,6 +156,21 @@ def test_stages_that_measure_nothing_are_a_warning(cache):
     ]
 
 
+@pytest.mark.parametrize(
+    ("operation", "verb", "warned"), [("CREATE", "Promote", 1), ("CREATE", "Abort", 0), ("UPDATE", "Promote", 0)]
+)
+def test_a_request_in_the_file_of_a_new_rollout_is_a_warning_since_it_is_not_carried_out(
+    cache, operation, verb, warned
+):
+    found = rollout("first")
+    found = {**found, "spec": {**found["spec"], "action": {"id": "1", "verb": verb}}}
+    answer = review(ROLLOUTS, operation, found, cache, KNOWN)
+    words = [one for one in answer.warnings if "spec.action" in one]
+
+    assert (answer.refusals, len(words)) == ((), warned)
+    assert all(f"spec.action '1' ({verb}) is not carried out" in one for one in words)
+
+
 def test_advice_is_a_warning_after_those_about_what_is_missing(cache):
     found = rollout(variant="dpp-v1")
     found["spec"]["analysis"] = {"gates": [{"name": "errors", "rate": {"metric": "Errors"}}]}
