@@ -48,7 +48,8 @@ FLAG_KEY: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 SHADOW_SUFFIX: Final = ".shadow"
-EXPERIMENT_INFIX: Final = ".experiment."
+EXPERIMENT_SUFFIX: Final = ".experiment"
+EXPERIMENT_INFIX: Final = f"{EXPERIMENT_SUFFIX}."
 
 
 def shadow_flag(flag: str) -> str:
@@ -67,6 +68,12 @@ def main_flag(key: str) -> str:
     if found:
         return head
     return key.removesuffix(SHADOW_SUFFIX) if key.endswith(SHADOW_SUFFIX) else ""
+
+
+def is_reserved(key: str) -> bool:
+    """Whether no traffic's flag may be called so: it is one of copies, or its own copies' flags would be another's:
+    `a.experiment.shadow` is an experiment of `a`."""
+    return bool(main_flag(key)) or key.endswith(EXPERIMENT_SUFFIX)
 
 
 def copies_salt(run: str, flag: str) -> str:

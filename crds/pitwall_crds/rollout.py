@@ -14,7 +14,7 @@ from pitwall_crds.schedule import Schedule
 from pitwall_crds.status import RolloutStatus
 
 RESERVED_FLAG = (
-    f"flag must not end with {names.SHADOW_SUFFIX} or contain {names.EXPERIMENT_INFIX}: "
+    f"flag must not end with {names.SHADOW_SUFFIX} or {names.EXPERIMENT_SUFFIX}, or contain {names.EXPERIMENT_INFIX}: "
     "the flags of another rollout's copies are called so"
 )
 
@@ -190,7 +190,8 @@ class RolloutSpec(Border):
             "experiments must name different variants, and not the one in variantRef",
         ),
         (
-            f"!self.flag.endsWith('{names.SHADOW_SUFFIX}') && !self.flag.contains('{names.EXPERIMENT_INFIX}')",
+            f"!self.flag.endsWith('{names.SHADOW_SUFFIX}') && !self.flag.endsWith('{names.EXPERIMENT_SUFFIX}')"
+            f" && !self.flag.contains('{names.EXPERIMENT_INFIX}')",
             RESERVED_FLAG,
         ),
         (
@@ -278,7 +279,7 @@ class RolloutSpec(Border):
 
     @model_validator(mode="after")
     def _flag_is_nobodys_copy(self) -> "RolloutSpec":
-        if names.main_flag(self.flag):
+        if names.is_reserved(self.flag):
             raise ValueError(RESERVED_FLAG)
         return self
 

@@ -78,6 +78,7 @@ BAD = {
     "not-to-the-end": resource("Rollout", ROLLOUT, stages=[{"weightBasisPoints": 5000}]),
     "flag-of-copies": resource("Rollout", ROLLOUT, flag="sampler.variant.shadow"),
     "flag-of-an-experiment": resource("Rollout", ROLLOUT, flag="sampler.variant.experiment.aks-v2"),
+    "flag-whose-copies-are-anothers": resource("Rollout", ROLLOUT, flag="sampler.variant.experiment"),
     "shadow-only": resource("Rollout", ROLLOUT, stages=[SHADOW]),
     "stage-with-both": resource("Rollout", ROLLOUT, stages=[FULL | SHADOW]),
     "stage-with-neither": resource("Rollout", ROLLOUT, stages=[{"minSeconds": 5}, FULL]),
