@@ -30,6 +30,14 @@ def idle_pools(
             yield owner, variant, pool
 
 
+def served_by(flag: FlagRecord) -> frozenset[Key]:
+    """The variants to which a flag sends anybody, in the namespace of the rollout that it names."""
+    owner, split = owner_of(flag.document), read_split(flag.document)
+    if owner is None or split is None:
+        return frozenset()
+    return frozenset((owner[0], share.variant) for share in split.shares if share.weight)
+
+
 def _serving(flags: Iterable[FlagRecord]) -> tuple[dict[str, set[str]], set[Key]]:
     """The variants to which the flags of each namespace send anybody, and the rollouts whose flags all say so."""
     serving: dict[str, set[str]] = {}

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pitwall_crds.names import Pool
+from pitwall_crds.names import Pool, main_flag
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.document import owner_of
@@ -48,18 +48,23 @@ class Sweep:
         moved, flags = self.cache.flags_of_staying_rollouts(), await self.flags.list()
         resting: list[Rest] = []
         read: list[FlagRecord] = []
+        served: set[Key] = set()
         for flag in flags:
             with self.each.about(f"flag {flag.key}"):
-                if self.prefixes.owner(flag.key, owner_of(flag.document)) is None:
-                    continue  # whatever it says, it is no flag of that namespace
-                resting += to_rest((flag,), moved, self.watches)
-                read.append(flag)
+                if self.prefixes.owner(flag.key, said := owner_of(flag.document)) is not None:
+                    resting += to_rest((flag,), moved, self.watches)
+                    read.append(flag)
+                elif said is not None and (main_flag(flag.key) or flag.key) not in moved.values():
+                    # By today's prefixes it is no flag of that namespace, so it says nothing of pools that may go. It
+                    # was once, and its users are still sent where it says: nobody else brings them back.
+                    resting += to_rest((flag,), moved, self.watches)
+                    served |= orphans.served_by(flag)
         for rest in resting:
             await self._rest(rest)
         # What serves the users of a flag that goes back is read anew before anything of its rollout is drained.
         moving = dict(moved) | {rest.owner: rest.flag for rest in resting}
         pools, claimed = self.cache.objects[DEPLOYMENTS].values(), self.cache.claimed_variants()
-        idle = list(orphans.idle_pools(read, pools, moving, claimed))
+        idle = list(orphans.idle_pools(read, pools, moving, claimed | served))
         drained = [await self._drain(rollout, variant, pool) for rollout, variant, pool in idle]
         return not resting and all(drained)
 

@@ -118,7 +118,7 @@ async def test_pods_are_drained_though_the_flag_of_another_deleted_rollout_canno
         await world.until(lambda: world.reconciler.drained == [("aks", "main")])
 
 
-async def test_a_flag_that_claims_a_rollout_of_a_namespace_that_may_not_have_it_moves_nothing_there(world):
+async def test_a_flag_that_claims_a_rollout_of_a_namespace_that_may_not_have_it_drains_nothing_there(world):
     resting = split_document([ArmShare("stable", "x", 10_000)], salt="s")
     moving = split_document([ArmShare("candidate", "x", 1000), ArmShare("stable", "y", 9000)], salt="s")
     world.reconciler.known = Known(prefixes=FlagPrefixes({"evil": ("evil.",), "shop": ("shop.",)}))
@@ -134,11 +134,39 @@ async def test_a_flag_that_claims_a_rollout_of_a_namespace_that_may_not_have_it_
         world.kube.items.setdefault("deployments", []).append({"metadata": metadata, "spec": {"replicas": 1}})
     async with world.running():
         world.leading.set()
-        await world.until(lambda: world.flags.written)
+        await world.until(lambda: len(world.flags.written) > 1)
         world.controller._sweep_soon.set()
         await world.until(lambda: world.reconciler.drained)
-    assert world.flags.written == ["shop.b.shadow"]
+    assert sorted(set(world.flags.written)) == ["evil.z", "shop.b.shadow"]
     assert world.reconciler.drained == [("aks-b", "main")]
+
+
+async def test_users_of_a_flag_whose_prefix_is_anothers_by_now_go_back_unless_somebody_moves_it(world):
+    """The prefix was bound while the flag was moved; its rollout was deleted, or made anew with another flag."""
+    moving = split_document([ArmShare("candidate", "aks", 1000), ArmShare("stable", "uniform", 9000)], salt="s")
+    resting = split_document([ArmShare("stable", "dpp", 10_000)], salt="s")
+    copies = shadow_document("aks", 5, salt="s")
+    world.reconciler.known = Known(prefixes=FlagPrefixes({"search": ("search.",)}))
+    world.kube.items["rollouts"] = [world.rollout("a", flag="a"), world.rollout("moves", flag="search.moved")]
+    world.flags.records = [
+        FlagRecord("search.a", {**moving, "metadata": {OWNER: "shop/a"}}, 1),
+        FlagRecord("search.gone", {**moving, "metadata": {OWNER: "shop/gone"}}, 1),
+        FlagRecord("search.gone.shadow", {**copies, "metadata": {OWNER: "shop/gone"}}, 1),
+        FlagRecord("search.moved", {**moving, "metadata": {OWNER: "shop/gone"}}, 1),
+        FlagRecord("search.moved.shadow", {**copies, "metadata": {OWNER: "shop/gone"}}, 1),
+        FlagRecord("gone", {**resting, "metadata": {OWNER: "shop/gone"}}, 1),
+    ]
+    for variant in ("uniform", "topk"):
+        labels = {"pitwall.dev/rollout": "gone", "pitwall.dev/variant": variant, "pitwall.dev/pool": "main"}
+        metadata = {"namespace": "shop", "name": variant, "uid": variant, "resourceVersion": "3", "labels": labels}
+        world.kube.items.setdefault("deployments", []).append({"metadata": metadata, "spec": {"replicas": 1}})
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: len(world.flags.written) > 2)
+        world.controller._sweep_soon.set()
+        await world.until(lambda: world.reconciler.drained)
+    assert sorted(set(world.flags.written)) == ["search.a", "search.gone", "search.gone.shadow"]
+    assert world.reconciler.drained == [("topk", "main")], "uniform is sent the users of search.gone"
 
 
 async def test_a_flag_that_cannot_be_brought_to_rest_holds_up_no_other(world):
