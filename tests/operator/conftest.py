@@ -196,6 +196,7 @@ class World:
     flags_refuse: bool = False
     past: Past | Unseen = field(default_factory=Past)
     failures: tuple[str, ...] = ()
+    elsewhere: dict[str, str] | Unseen = field(default_factory=dict)
     applied: list[object] = field(default_factory=list)
 
     @property
@@ -225,6 +226,7 @@ class World:
             past,
             failures,
             self.nonce,
+            self.elsewhere,
         )
 
     def turn(self, seconds: float = 1.0) -> Decision:

@@ -26,6 +26,7 @@ from pitwall_operator.decision.telling import conditions
 from pitwall_operator.decision.weighing.analyze import Judgement
 from pitwall_operator.record import lines
 from pitwall_operator.record.past import past
+from pitwall_operator.turn.elsewhere import see_elsewhere
 from pitwall_operator.turn.perform import Announcer, EffectPorts, perform
 from pitwall_operator.turn.run_planner import RunPlanner
 from pitwall_operator.values.effects import EffectFailure
@@ -190,6 +191,7 @@ async def observe(
         plan=ports.planner.of(rollout, reading, candidate.full_replicas if candidate else 1),
         past=await see_past(rollout, ports.memory, split),
         failures=tuple(ports.failures.get(_key(rollout), ())),
+        elsewhere=await see_elsewhere(ports.flags, rollout),
     )
 
 

@@ -170,6 +170,7 @@ class Observation:
         past: what the record tells of a rollout that was made anew.
         failures: what could not be done in the turn before, in the words of whoever refused it.
         nonce: chance for what must not be guessed: the salt of a run that begins.
+        elsewhere: variants to which other flags of the namespace send anybody, and by which flag.
     """
 
     now: float
@@ -183,3 +184,4 @@ class Observation:
     past: Past | Unseen = field(default_factory=Past)
     failures: tuple[str, ...] = ()
     nonce: str = ""
+    elsewhere: Mapping[str, str] | Unseen = field(default_factory=dict)

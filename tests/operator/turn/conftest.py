@@ -20,6 +20,8 @@ class RecordedFlags:
         key = request.url.path.removeprefix("/v1/flags/")
         if self.status != 200:
             return httpx.Response(self.status, json={"error": f"answer {self.status}"})
+        if request.url.path == "/v1/flags":
+            return httpx.Response(200, json={"flags": list(self.known.values()), "gone": [], "revision": 1})
         if request.method == "PUT":
             body = json.loads(request.content)
             version = self.known.get(key, {"version": 0})["version"] + 1

@@ -107,6 +107,9 @@ class KeptFlags:
         document = self.documents.get(key)
         return FlagRecord(key, document, 3) if document is not None else None
 
+    async def list(self):
+        return tuple(FlagRecord(key, document, 3) for key, document in self.documents.items())
+
 
 def owned_by(owner: str) -> dict[str, object]:
     return {**split_document([ArmShare("stable", "uniform-v1", 10_000)], salt="s"), "metadata": {OWNER: owner}}

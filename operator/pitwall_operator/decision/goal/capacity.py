@@ -27,6 +27,30 @@ def share_of(split: SplitSeen, arm: Arm) -> Share | None:
     return next((share for share in split.shares if share.arm is arm and share.weight), None)
 
 
+def lent(seen: Observation, key: PoolKey) -> bool:
+    """Whether another flag's users are sent to a pool, or may be, and this rollout's stable ones are not: then it
+    serves those as it is."""
+    variant, pool = key
+    if pool is not Pool.MAIN or (isinstance(seen.split, SplitSeen) and seen.split.default == variant):
+        return False
+    return isinstance(seen.elsewhere, Unseen) or variant in seen.elsewhere
+
+
+def kept_from(seen: Observation, key: PoolKey, revision: str) -> str:
+    """Why a pool may not be given this revision now, in words; empty if it may: what it runs must not change under
+    another flag's users."""
+    known = running(seen, key)
+    if known is None or not lent(seen, key) or revision in ("", known.revision or known.applied):
+        return ""
+    if isinstance(seen.elsewhere, Unseen):
+        return f"nobody knows whether other flags send users to its pods: {seen.elsewhere.reason}"
+    flag, present = seen.elsewhere[key[0]], known.revision or known.applied or "unknown"
+    return (
+        f"its pods serve the users of flag {flag!r} at revision {present}, and {revision} is asked for: apply the "
+        f"edit as a SamplerVariant of another name, or delete that flag if nobody asks for it any more"
+    )
+
+
 def is_served_beside(status: RolloutStatus, seen: Observation) -> bool:
     """Whether users have an edit of the stable variant that was promoted from the pods it proved itself on."""
     beside = running(seen, (status.stable_variant, Pool.CANDIDATE))
@@ -65,7 +89,8 @@ def _missing(filling: frozenset[Arm], goal: Wanted, seen: Observation) -> str:
         answering = ready(seen, key, pool_goal)
         if pool_goal.arm in filling and answering < pool_goal.replicas:
             pool = running(seen, key)
-            trouble = f": {pool.trouble}" if pool and pool.trouble else ""
+            words = kept_from(seen, key, pool_goal.revision) or (pool.trouble if pool else "")
+            trouble = f": {words}" if words else ""
             return f"{key[0]} ({key[1]}) has {answering} of {pool_goal.replicas} replicas ready{trouble}"
     return ""
 

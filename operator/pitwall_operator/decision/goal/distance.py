@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pitwall_crds.names import FULL_WEIGHT, Arm, Pool, experiment_flag, shadow_flag
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import RolloutStatus
-from pitwall_operator.decision.goal.capacity import grantable, ready, running, share_of
+from pitwall_operator.decision.goal.capacity import grantable, kept_from, lent, ready, running, share_of
 from pitwall_operator.decision.goal.wanted import PoolKey, Wanted, candidate_pool, wanted
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import DrainVariant, Effect, RunVariant, SetShadow, SetSplit
@@ -52,8 +52,11 @@ def _run_effects(goal: Wanted, seen: Observation) -> Iterator[RunVariant]:
         known = running(seen, key)
         if known is not None and _serves_another_run(goal, seen, key, known):
             continue
-        if known is None or (known.desired, known.revision) != (pool_goal.replicas, pool_goal.revision):
-            yield RunVariant(variant, pool_goal.revision, pool, pool_goal.replicas)
+        if kept_from(seen, key, pool_goal.revision):
+            continue
+        replicas = max(pool_goal.replicas, known.desired) if known and lent(seen, key) else pool_goal.replicas
+        if known is None or (known.desired, known.revision) != (replicas, pool_goal.revision):
+            yield RunVariant(variant, pool_goal.revision, pool, replicas)
 
 
 def _serves_another_run(goal: Wanted, seen: Observation, key: PoolKey, known: PoolSeen) -> bool:
@@ -109,8 +112,10 @@ def _candidate_copies(
 
 
 def _in_use(seen: Observation, variant: str, pool: Pool) -> bool:
-    """Whether users may still be sent to this pool; if the flag cannot be seen, they may."""
+    """Whether users may still be sent to this pool, by whatever flag; if one cannot be seen, they may."""
     if isinstance(seen.split, Unseen) or isinstance(seen.shadow, Unseen) or isinstance(seen.experiments, Unseen):
+        return True
+    if isinstance(seen.elsewhere, Unseen):
         return True
     copies = seen.experiments.get(variant, ShadowSeen())
     arms = {share.arm for share in seen.split.shares if share.weight and share.variant == variant}
@@ -120,7 +125,8 @@ def _in_use(seen: Observation, variant: str, pool: Pool) -> bool:
         case Pool.CANDIDATE:
             return Arm.CANDIDATE in arms or seen.shadow.variant == variant
         case Pool.MAIN:
-            return bool(arms) or seen.shadow.variant == variant or copies.percent > 0
+            own = bool(arms) or seen.shadow.variant == variant or copies.percent > 0
+            return own or variant in seen.elsewhere
 
 
 def _stands_in(goal: Wanted, declared: VariantSeen, variant: str, pool: Pool) -> bool:

@@ -113,9 +113,9 @@ def _may_change(status: RolloutStatus, declared: VariantSeen, name: str, seen: O
     under users, or where there may be some, nor of what is off."""
     if any((off.variant, off.revision) == (name, declared.revision) for off in status.flagged_off):
         return False
-    if isinstance(seen.split, Unseen) or isinstance(seen.past, Unseen):
+    if isinstance(seen.split, Unseen) or isinstance(seen.past, Unseen) or isinstance(seen.elsewhere, Unseen):
         return Pool.MAIN not in declared.pools
-    return seen.split.default != name
+    return seen.split.default != name and (name not in seen.elsewhere or Pool.MAIN not in declared.pools)
 
 
 def _candidate_fallback(spec: RolloutSpec, status: RolloutStatus) -> int:

@@ -121,8 +121,8 @@ def serve_first(status: RolloutStatus, now: float, variant: str, revision: str) 
     return note(first, now, EventReason.PROMOTED, message, variant=variant)
 
 
-def adopt(status: RolloutStatus, now: float, variant: str, revision: str, run: str) -> RolloutStatus:
-    """A Rollout that was made anew finds what serves."""
+def adopt(status: RolloutStatus, now: float, variant: str, revision: str, run: str, *, words: str) -> RolloutStatus:
+    """A Rollout that was made anew finds what serves; the words say by what."""
     adopted = status.model_copy(
         update={
             "stable_variant": variant,
@@ -131,7 +131,7 @@ def adopt(status: RolloutStatus, now: float, variant: str, revision: str, run: s
             "phase": Phase.STABLE,
         }
     )
-    message = f"{variant} serves already, as the flag says, at revision {revision}; this Rollout was made anew"
+    message = f"{variant} serves already, {words}, at revision {revision}; this Rollout was made anew"
     return note(adopted, now, EventReason.ADOPTED, message, variant=variant)
 
 
