@@ -119,3 +119,44 @@ def test_no_secret_stands_in_a_command_line(rendered):
         (container,) = pod["spec"]["containers"]
         plain = [one["name"] for one in container.get("env", []) if "TOKEN" in one["name"] and "value" in one]
         assert plain == [], component
+
+
+def named_secrets(rendered):
+    """The Secrets that a release makes, and those that its pods read."""
+
+    def within(value):
+        if isinstance(value, list):
+            return {name for one in value for name in within(one)}
+        if not isinstance(value, dict):
+            return set()
+        own = {value.get("secretName"), (value.get("secretKeyRef") or {}).get("name")} - {None}
+        return own | {name for one in value.values() for name in within(one)}
+
+    made = {one["metadata"]["name"] for one in rendered.all("Secret")}
+    return made | {name for pod in rendered.pods().values() for name in within(pod)}
+
+
+@pytest.mark.parametrize("case", ["default", "everything", "postgres", "tls"])
+def test_no_secret_of_the_release_can_be_allowed_to_variants(render, case):
+    names = named_secrets(render(case, **{"crds.install": False}))
+
+    assert len(names) > 2
+    for name in sorted(names):
+        with pytest.raises(Exception, match=f"runtime.allow.secrets names {name}, which holds Pitwall's own keys"):
+            render(case, **{"crds.install": False, "runtime.allow.secrets": [name]})
+
+
+@pytest.mark.parametrize(
+    ("allowed", "words"),
+    [
+        pytest.param({"claims": ["data-pit-pitwall-flags-0"]}, "the flag service's database", id="the database"),
+        pytest.param({"serviceAccounts": ["pit-pitwall-operator"]}, "own account", id="the operator's account"),
+        pytest.param({"serviceAccounts": ["pit-pitwall-gateway"]}, "own account", id="the gateway's account"),
+    ],
+)
+def test_neither_the_flags_database_nor_an_account_of_the_release_can_be_allowed_to_variants(render, allowed, words):
+    database = {f"data-{one['metadata']['name']}-0" for one in render("default").all("StatefulSet")}
+    assert set(allowed.get("claims", ())) <= database
+
+    with pytest.raises(Exception, match=words):
+        render(**{f"runtime.allow.{name}": value for name, value in allowed.items()})

@@ -57,10 +57,11 @@ def test_long_releases_of_one_namespace_share_no_object(helm):
     assert names("a" * 52 + "b") & names("a" * 52 + "c") == set()
 
 
-def test_a_release_that_services_cannot_be_called_after_is_refused_with_the_remedy(helm):
-    with pytest.raises(Exception, match=r"begins with a digit.*set fullnameOverride"):
-        helm("template", "1st", CHART, "--namespace", "race")
+@pytest.mark.parametrize("release", ["1st", "my.rel", "my.pitwall", "a." + "b" * 50])
+def test_a_release_that_services_cannot_be_called_after_is_refused_with_the_remedy(helm, release):
+    with pytest.raises(Exception, match=r"begins with a digit or holds a dot.*set fullnameOverride"):
+        helm("template", release, CHART, "--namespace", "race")
 
     assert "name: first-operator" in helm(
-        "template", "1st", CHART, "--namespace", "race", "--set", "fullnameOverride=first"
+        "template", release, CHART, "--namespace", "race", "--set", "fullnameOverride=first"
     )

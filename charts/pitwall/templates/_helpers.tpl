@@ -203,6 +203,17 @@ pitwall-claim-{{ .Values.operator.instance | default "default" }}
 {{- .Values.webhook.existingSecret | default (printf "%s-webhook" (include "pitwall.fullname" .)) -}}
 {{- end -}}
 
+{{/* Every Secret that the release makes or names, but for those that images are pulled with: a YAML list. */}}
+{{- define "pitwall.secrets" -}}
+{{- $flags := .Values.flags -}}
+{{- list
+    (include "pitwall.flags.tokens" .) (include "pitwall.flags.tls.secret" .) "pitwall-flags-tokens"
+    $flags.database.postgresql.existingSecret $flags.sets.existingSecret
+    (include "pitwall.webhook.secret" .) (include "pitwall.gateway.callers" .)
+    .Values.gateway.flagsToken.existingSecret .Values.prometheus.tokenSecret.name
+  | compact | toYaml -}}
+{{- end -}}
+
 {{/* Values that contradict each other, in words. */}}
 {{- define "pitwall.check" -}}
 {{- $flags := .Values.flags -}}
@@ -212,15 +223,25 @@ pitwall-claim-{{ .Values.operator.instance | default "default" }}
 {{- if and .Values.gateway.autoscaling.enabled (gt (.Values.gateway.autoscaling.minReplicas | int) (.Values.gateway.autoscaling.maxReplicas | int)) -}}
 {{- fail "gateway.autoscaling.minReplicas must not exceed gateway.autoscaling.maxReplicas" -}}
 {{- end -}}
-{{- if not (regexMatch "^[a-z]" (include "pitwall.fullname" .)) -}}
-{{- fail (printf "the release %s begins with a digit, and Services are called after it, which begin with a letter (RFC 1035): set fullnameOverride" .Release.Name) -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" (include "pitwall.fullname" .)) -}}
+{{- fail (printf "the release %s begins with a digit or holds a dot, and Services, which are called after it, may not (RFC 1035): set fullnameOverride" .Release.Name) -}}
 {{- end -}}
 {{- if and .Values.webhook.existingSecret .Values.webhook.certManager.enabled -}}
 {{- fail "webhook.existingSecret and webhook.certManager.enabled exclude each other: choose one source of the certificate" -}}
 {{- end -}}
 {{- range .Values.runtime.allow.secrets -}}
-{{- if has . (list (include "pitwall.flags.tokens" $) (include "pitwall.webhook.secret" $) ($.Values.gateway.flagsToken.existingSecret | default "pitwall-flags-tokens")) -}}
+{{- if has . (include "pitwall.secrets" $ | fromYamlArray) -}}
 {{- fail (printf "runtime.allow.secrets names %s, which holds Pitwall's own keys: whoever may write a SamplerVariant could read it" .) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.runtime.allow.claims -}}
+{{- if hasPrefix (printf "data-%s-flags-" (include "pitwall.fullname" $)) . -}}
+{{- fail (printf "runtime.allow.claims names %s, the flag service's database: whoever may write a SamplerVariant could change every flag" .) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.runtime.allow.serviceAccounts -}}
+{{- if has . (list (printf "%s-operator" (include "pitwall.fullname" $)) (printf "%s-gateway" (include "pitwall.fullname" $)) $.Values.operator.serviceAccount.name $.Values.gateway.serviceAccount.name) -}}
+{{- fail (printf "runtime.allow.serviceAccounts names %s, Pitwall's own account: whoever may write a SamplerVariant would have its rights" .) -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.flags.tls.existingSecret .Values.flags.tls.certManager.enabled -}}

@@ -45,7 +45,7 @@ class SecretVolume(Border):
 
 
 class VolumeClaim(Border):
-    """A PersistentVolumeClaim of the same namespace."""
+    """A PersistentVolumeClaim of the same namespace, if the administrator allows it."""
 
     claim_name: Annotated[Word, Field(description="Its name.")]
     read_only: Annotated[bool | None, Field(description="Whether nothing can be written.")] = None

@@ -72,6 +72,7 @@ def add_template_options(group: Any) -> None:
         "service-account": ("NAME", "to run as this account of the variant's namespace"),
         "secret": ("NAME", "to read this Secret of the variant's namespace"),
         "affinity-namespace": ("NAME", "to choose places by the pods of this namespace"),
+        "claim": ("NAME", "to mount this volume claim of the variant's namespace"),
     }
     for name, (metavar, words) in lists.items():
         group.add_argument(f"--allow-{name}", action="append", default=[], metavar=metavar, help=f"{words}; repeatable")
@@ -131,6 +132,7 @@ def _allowed(chosen: argparse.Namespace) -> TemplateAllowance:
         service_accounts=tuple(chosen.allow_service_account),
         secrets=tuple(chosen.allow_secret),
         affinity_namespaces=tuple(chosen.allow_affinity_namespace),
+        claims=tuple(chosen.allow_claim),
     )
 
 

@@ -29,6 +29,7 @@ class TemplateAllowance:
         service_accounts: names of accounts that pods may run as.
         secrets: names of Secrets that pods may read.
         affinity_namespaces: other namespaces whose pods an affinity may name.
+        claims: names of volume claims that pods may mount.
     """
 
     privileged: bool = False
@@ -41,6 +42,7 @@ class TemplateAllowance:
     service_accounts: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     affinity_namespaces: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
 
 
 NOTHING_ALLOWED: Final = TemplateAllowance()
@@ -92,6 +94,7 @@ def _containers(spec: TemplateSpec) -> Iterator[tuple[str, Container]]:
 
 
 def _hosts(spec: TemplateSpec, allowed: TemplateAllowance) -> Iterator[Reach]:
+    """What is the node's, or the namespace's for all who know its name: other pods' volumes too."""
     hosts = {"hostNetwork": spec.host_network, "hostPID": spec.host_pid, "hostIPC": spec.host_ipc}
     for name, asked in hosts.items():
         if asked and not allowed.host_network:
@@ -99,6 +102,9 @@ def _hosts(spec: TemplateSpec, allowed: TemplateAllowance) -> Iterator[Reach]:
     for index, volume in enumerate(spec.volumes):
         if volume.host_path is not None and not _is_below(volume.host_path.path, allowed.host_paths):
             yield f"volumes[{index}].hostPath", f"{volume.host_path.path!r} ", "hostPaths"
+        claim = volume.persistent_volume_claim
+        if claim is not None and claim.claim_name not in allowed.claims:
+            yield f"volumes[{index}].persistentVolumeClaim", f"{claim.claim_name!r} ", "claims"
 
 
 def _places(spec: TemplateSpec, allowed: TemplateAllowance) -> Iterator[Reach]:

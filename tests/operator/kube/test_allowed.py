@@ -59,7 +59,6 @@ HARMLESS = {
         ],
         "volumes": [
             {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}},
-            {"name": "films", "persistentVolumeClaim": {"claimName": "films", "readOnly": True}},
             {"name": "own", "ephemeral": {"volumeClaimTemplate": {"spec": {"accessModes": ["ReadWriteOnce"]}}}},
         ],
     },
@@ -169,8 +168,12 @@ REACHING = [
         id="a secret file",
     ),
     pytest.param(template(imagePullSecrets=[{"name": "keys"}]), "secrets", "imagePullSecrets[0]", id="pull secret"),
+    pytest.param(
+        template(volumes=[{"name": "f", "persistentVolumeClaim": {"claimName": "films", "readOnly": True}}]), "claims",
+        "volumes[0].persistentVolumeClaim 'films'", id="a claim",
+    ),
 ]  # fmt: skip
-EVERYTHING = TemplateAllowance(*[True] * 6, ("/",), ("admin",), ("keys",), ("till",))
+EVERYTHING = TemplateAllowance(*[True] * 6, ("/",), ("admin",), ("keys",), ("till",), ("films",))
 
 
 def test_what_stays_inside_its_pods_is_allowed():
@@ -195,7 +198,7 @@ def test_each_is_allowed_by_its_own_switch_and_by_no_other(asked, switch, place)
         "hostPaths": ("host_paths", ("/",)),
         "systemPriority": ("system_priority", True), "anyNode": ("any_node", True),
         "serviceAccounts": ("service_accounts", ("admin",)), "secrets": ("secrets", ("keys",)),
-        "affinityNamespaces": ("affinity_namespaces", ("till",)),
+        "affinityNamespaces": ("affinity_namespaces", ("till",)), "claims": ("claims", ("films",)),
     }  # fmt: skip
     for name, (field, value) in values.items():
         allowed = template_problems(asked, TemplateAllowance(**{field: value})) == ()

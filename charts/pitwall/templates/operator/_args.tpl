@@ -74,6 +74,9 @@
 {{- range $runtime.allow.affinityNamespaces }}
 - --allow-affinity-namespace={{ . }}
 {{- end }}
+{{- range $runtime.allow.claims }}
+- --allow-claim={{ . }}
+{{- end }}
 {{- range $namespace, $prefixes := .Values.flags.prefixes }}
 {{- range $prefixes }}
 - --flag-prefix={{ $namespace }}={{ . }}

@@ -21,6 +21,7 @@ from pitwall_crds.variant import SamplerVariant
 from pitwall_operator.kube.client import BUDGETS, CONFIG_MAPS, DEPLOYMENTS, REVISIONS, SERVICES, VARIANTS, Kind, Object
 from pitwall_operator.kube.pools.defaults import Defaults
 from pitwall_operator.kube.pools.overlay import merge
+from pitwall_operator.kube.pools.sources import is_of
 from pitwall_operator.kube.whose import APPLIED, ROLLOUT_LABEL, pool_name
 
 PORT: Final = 8000
@@ -148,7 +149,7 @@ def deployment(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> Object:
     metadata = owner.pool_metadata(wanted.pool)
     metadata["labels"][ObjectLabel.REVISION] = wanted.revision
     overlay = wanted.variant.spec.runtime.template.to_yaml_dict()
-    template = _confined(merge(_template(owner, wanted, defaults), overlay), has_films=_has_films(defaults))
+    template = _confined(merge(_template(owner, wanted, defaults), overlay), defaults)
     template["metadata"]["labels"] |= _pod_labels(owner, wanted)  # they say what pods are, whatever is laid over them
     spec = {
         "replicas": wanted.replicas,
@@ -172,15 +173,17 @@ def _has_films(defaults: Defaults) -> bool:
     return bool(defaults.media_volume and defaults.media_roots)
 
 
-def _confined(template: Object, *, has_films: bool) -> Object:
+def _confined(template: Object, defaults: Defaults) -> Object:
     """The template with every container confined as ours is, but for what it says of itself; nobody writes to the
-    installation's films."""
+    installation's films, whatever the volume is called."""
     spec = template["spec"]
+    films = {volume["name"] for volume in spec["volumes"] if is_of(volume, defaults.media_volume)}
+    films |= {FILMS} if _has_films(defaults) else set()
     for containers in (spec["containers"], spec.get("initContainers", ())):
         for container in containers:
             container["securityContext"] = merge(CONFINEMENT, container.get("securityContext") or {})
-            for mount in container.get("volumeMounts", ()) if has_films else ():
-                if mount["name"] == FILMS:
+            for mount in container.get("volumeMounts", ()):
+                if mount["name"] in films:
                     mount["readOnly"] = True
     return template
 

@@ -263,6 +263,33 @@ def test_nobody_writes_to_the_installations_films():
     assert own["containers"][1]["volumeMounts"] == mounts, "where the installation has none, the volume is its own"
 
 
+CLAIM, FOLDER = {"persistentVolumeClaim": {"claimName": "films"}}, {"hostPath": {"path": "/srv/films/"}}
+
+
+@pytest.mark.parametrize(
+    ("films", "volume", "may_write"),
+    [
+        pytest.param(CLAIM, CLAIM, False, id="the claim under another name"),
+        pytest.param(CLAIM, {"persistentVolumeClaim": {"claimName": "films", "readOnly": False}}, False, id="to write"),
+        pytest.param(CLAIM, {"persistentVolumeClaim": {"claimName": "weights"}}, True, id="another claim"),
+        pytest.param(FOLDER, {"hostPath": {"path": "/srv/films"}}, False, id="the path"),
+        pytest.param(FOLDER, {"hostPath": {"path": "/srv/films/old"}}, False, id="a path below"),
+        pytest.param(FOLDER, {"hostPath": {"path": "/srv"}}, False, id="a path above"),
+        pytest.param(FOLDER, {"hostPath": {"path": "/srv/films-of-ours"}}, True, id="another path"),
+        pytest.param(FOLDER, {"emptyDir": {}}, True, id="a folder of its own"),
+    ],
+)
+@pytest.mark.parametrize("roots", [("/films",), ()], ids=["mounted", "without a place"])
+def test_whatever_holds_the_installations_films_is_read_only_by_whatever_name(films, volume, may_write, roots):
+    mount = {"name": "mine", "mountPath": "/mine"}
+    containers = [{"name": name, "volumeMounts": [mount]} for name in ("runtime", "tool")]
+    laid = {"spec": {"containers": containers, "volumes": [{"name": "mine", **volume}]}}
+    pod = deployment(defaults=Defaults("i", media_roots=roots, media_volume=films), template=laid)["spec"]["template"]
+
+    mounts = [one for found in pod["spec"]["containers"] for one in found["volumeMounts"] if one["name"] == "mine"]
+    assert [not one.get("readOnly") for one in mounts] == [may_write] * 2
+
+
 def test_switches_that_kubernetes_spells_with_capitals_arrive():
     spec = {"hostPID": True, "hostIPC": True, "hostNetwork": True}
     pod = deployment(template={"spec": spec})["spec"]["template"]["spec"]
