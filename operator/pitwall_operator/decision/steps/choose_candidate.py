@@ -6,11 +6,7 @@ Pure: no clock, chance or I/O.
 from pitwall_crds.names import Arm, EventReason
 from pitwall_crds.rollout import Rollout, RolloutSpec
 from pitwall_crds.status import REMEMBERED_ACTIONS, FlaggedOff, Phase, RolloutStatus, Verdict
-from pitwall_operator.decision.goal.capacity import arms_to_fill, missing_capacity
-=======
-from pitwall_crds.status import FlaggedOff, Phase, RolloutStatus, Verdict
 from pitwall_operator.decision.goal.capacity import arms_to_fill, kept_from, missing_capacity
->>>>>>> bceb2d9 (Leave pods that another flag sends users to as they are, whatever a Rollout of its own flag wants of them)
 from pitwall_operator.decision.goal.wanted import wanted
 from pitwall_operator.decision.steps import transitions
 from pitwall_operator.decision.steps.shortcuts import served_lately
@@ -101,14 +97,61 @@ def _known_to_serve(status: RolloutStatus, seen: Observation, asked: str) -> Cho
         return status, StatusReason(WAITING, f"nobody knows yet what was decided before: {seen.past.reason}")
     ids = tuple(dict.fromkeys((*seen.past.action_ids, *status.past_action_ids)))[-REMEMBERED_ACTIONS:]
     update = {"flagged_off": status.flagged_off or seen.past.flagged_off, "run_id": status.run_id or seen.past.last_run}
-<<<<<<< HEAD
-    status = status.model_copy(update={**update, "past_action_ids": asked})
-    name = seen.split.default
-=======
-    status = status.model_copy(update=update)
+    status = status.model_copy(update={**update, "past_action_ids": ids})
     if isinstance(seen.elsewhere, Unseen):
         return status, StatusReason(WAITING, f"nobody knows yet what other flags serve: {seen.elsewhere.reason}")
     name, flag = seen.split.default, ""
     if not name and (flag := seen.elsewhere.get(asked, "")):
         name = asked
-from pitwall_operator.decision.goal.capacity import arms_to_fill, kept_from, missing_capacity
+    serving = seen.variants.get(name)
+    if serving is None or (flag and SERVING_POOL not in serving.pools):
+        return status, None
+    runs = SERVING_POOL in serving.pools
+    identity = (name, serving.serving_revision)
+    if runs and not identity[1]:
+        words = f"nobody knows which revision the pods of {name} run, which serve everybody"
+        return status, StatusReason(WAITING, f"{words}: delete their Deployment to have them made anew")
+    if not identity[1] or ((flag or not runs) and entry_of(status, identity)):
+        return status, None  # what is off, and serves nobody of this flag, shall not
+    words = f"as flag {flag} says" if flag else "as the flag says"
+    return transitions.adopt(status, seen.now, *identity, seen.split.salt, words=words), None
+
+
+def _missing(status: RolloutStatus, name: str, now: float) -> tuple[RolloutStatus, StatusReason]:
+    """A candidate whose resource is gone ends its run; a stable one goes on serving."""
+    message = f"SamplerVariant {name!r} does not exist: apply it, or point spec.variantRef at one that does"
+    if status.candidate_variant:
+        why = "its SamplerVariant was deleted" if status.candidate_variant == name else f"the spec asks for {name} now"
+        status = transitions.withdraw(status, now, why=why)
+    return status, StatusReason("VariantMissing", message)
+
+
+def _stay(status: RolloutStatus, now: float) -> RolloutStatus:
+    """The stable variant is desired; a run under way ends. What was proven of another variant is not said of this."""
+    if status.candidate_variant:
+        return transitions.withdraw(status, now, why=f"the spec asks for {status.stable_variant} again")
+    if status.phase is Phase.STABLE:
+        return status
+    return status.model_copy(update={"phase": Phase.STABLE, "verdict": Verdict.UNMEASURED})
+
+
+def _stay_off(status: RolloutStatus, off: FlaggedOff, now: float) -> Choice:
+    if status.candidate_variant:
+        status = transitions.withdraw(status, now, why=f"the spec asks for {off.variant} now, which is off")
+    verdict = Verdict.HARMFUL if off.gate else Verdict.UNMEASURED
+    phase = Phase.ABORTED if off.aborted else Phase.FLAGGED_OFF
+    status = status.model_copy(update={"phase": phase, "verdict": verdict})
+    if status.stable_variant:
+        return status, None
+    words = f"{off.variant} was taken off ({off.message}) and nothing else is known to serve"
+    return status, StatusReason(phase, f"{words}: point spec.variantRef at another variant, or pitwall retry")
+
+
+def _first(spec: RolloutSpec, status: RolloutStatus, identity: tuple[str, str], seen: Observation) -> Choice:
+    """Nothing ever served: the variant is stable as soon as its pods are ready, and may be corrected until then."""
+    waiting = missing_capacity(status, wanted(spec, status, seen), seen)
+    if waiting:
+        return status.model_copy(update={"phase": Phase.PENDING}), StatusReason(
+            WAITING, f"waiting for capacity: {waiting}"
+        )
+    return transitions.serve_first(status, seen.now, *identity), None
