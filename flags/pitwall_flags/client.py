@@ -11,8 +11,9 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from pitwall_crds.host.backoff import Backoff
+from pitwall_crds.host.printable import printable, shortened
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
-from pitwall_flags.flag.record import FlagRecord, Newer
+from pitwall_flags.flag.record import LONGEST_ACTOR, LONGEST_REASON, FlagRecord, Newer
 
 __all__ = ["FlagClient", "FlagConflictError", "FlagRecord", "FlagRejectedError", "FlagsUnreachableError"]
 
@@ -20,6 +21,8 @@ ATTEMPTS: Final = 4
 BACKOFF: Final = Backoff(first_seconds=0.1, longest_seconds=0.4)
 JOURNAL_LINES: Final = 4
 """Lines in one request: a block of sixteen gates has some 20 kB, a request may have 128."""
+LONGEST_TEXT: Final = 2048
+"""Characters of one text in such a line, which may quote whatever somebody else said."""
 WHOLE_TIMEOUTS: Final = 4
 """A whole exchange may take so many times as long as a silence of the service: an answer may come in drops."""
 MOST_BYTES: Final = 256 << 20
@@ -77,7 +80,7 @@ class FlagClient:
     ) -> FlagRecord:
         """Write the flag if it is at this version (None: if there is none). Raises FlagConflictError and the others."""
         seen = {"If-None-Match": "*"} if expected_version is None else {"If-Match": f'"{expected_version}"'}
-        body = {"document": document, "actor": actor, "reason": reason}
+        body = {"document": document, **_said(actor, reason)}
         async with self._writing:
             response = await self._send("PUT", _path(key), body, {**seen, "Idempotency-Key": uuid.uuid4().hex})
         return _record(response)
@@ -85,7 +88,7 @@ class FlagClient:
     async def delete(self, key: str, *, expected_version: int, actor: str, reason: str) -> None:
         """Remove the flag if at this version. Raises FlagConflictError, or FlagRejectedError while it is killed."""
         seen = {"If-Match": f'"{expected_version}"', "Idempotency-Key": uuid.uuid4().hex}
-        path = f"{_path(key)}?{urlencode({'actor': actor, 'reason': reason})}"
+        path = f"{_path(key)}?{urlencode(_said(actor, reason))}"
         async with self._writing:
             _body(await self._send("DELETE", path, headers=seen))
 
@@ -100,7 +103,7 @@ class FlagClient:
     async def append_journal(self, namespace: str, rollout: str, lines: Sequence[Mapping[str, Any]]) -> None:
         """Add to a rollout's decision record. Raises FlagsUnreachableError, FlagConflictError or FlagRejectedError."""
         for start in range(0, len(lines), JOURNAL_LINES):
-            body = {"lines": list(lines[start : start + JOURNAL_LINES])}
+            body = {"lines": [_bounded(line) for line in lines[start : start + JOURNAL_LINES]]}
             path, once = _journal_path(namespace, rollout), {"Idempotency-Key": uuid.uuid4().hex}
             async with self._journaling:
                 _body(await self._send("POST", path, body, once))
@@ -119,7 +122,7 @@ class FlagClient:
         await self._http.aclose()
 
     async def _switch(self, path: str, actor: str, reason: str) -> FlagRecord:
-        body, once = {"actor": actor, "reason": reason}, {"Idempotency-Key": uuid.uuid4().hex}
+        body, once = _said(actor, reason), {"Idempotency-Key": uuid.uuid4().hex}
         async with self._writing:
             return _record(await self._send("POST", path, body, once))
 
@@ -160,6 +163,26 @@ class FlagClient:
                 if len(content) > MOST_BYTES:
                     raise FlagRejectedError(f"{method} {path}: the answer is longer than {MOST_BYTES} bytes")
         return httpx.Response(response.status_code, content=bytes(content))
+
+
+def _said(actor: str, reason: str) -> dict[str, str]:
+    """Who asks and why, as much of it as the service takes: no write is ever refused for its words."""
+    return {
+        "actor": shortened(printable(actor), LONGEST_ACTOR) or "somebody",
+        "reason": shortened(printable(reason), LONGEST_REASON) or "no reason was given",
+    }
+
+
+def _bounded(value: Any) -> Any:
+    """A line of a record with no text in it that could have the whole line refused."""
+    match value:
+        case str():
+            return shortened(value, LONGEST_TEXT)
+        case Mapping():
+            return {name: _bounded(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_bounded(each) for each in value]
+    return value
 
 
 def _path(key: str) -> str:

@@ -72,6 +72,40 @@ async def test_a_flag_is_deleted_once_though_answers_are_lost(shared_service, cl
         await client.delete(key, expected_version=4, **WHO)
 
 
+async def test_no_write_is_refused_for_its_words_and_as_many_are_kept_as_there_is_room_for(
+    client, key, split, shared_service
+):
+    long = {"actor": "ann\x00\ud800 " * 100, "reason": "volumes[0].hostPath \u202e\n é日 " * 1000}
+    none = {"actor": "", "reason": ""}
+    for said in (long, none):
+        written = await client.put(key, split(100), expected_version=None, **said)
+        await client.kill(key, **said)
+        await client.release(key, **said)
+        await client.delete(key, expected_version=written.version + 2, **said)
+    async with httpx.AsyncClient(base_url=shared_service.url) as http:
+        changes = (await http.get(f"/v1/flags/{key}/history")).json()["changes"]
+    told = {(change["actor"], change["reason"]) for change in changes}
+    assert len(changes) == 8
+    assert len(told) == 2
+    assert ("somebody", "no reason was given") in told
+    assert [(len(actor), actor[-1], len(reason), reason[-1]) for actor, reason in told if actor != "somebody"] == [
+        (127, "…", 1024, "…")
+    ]
+
+
+async def test_no_line_of_a_record_is_refused_for_what_it_quotes(client, key):
+    line = {
+        "kind": "decision",
+        "failures": ["no room " * 100_000],
+        "gates": {"p95": {"message": "é" * 100_000}},
+        "n": 1,
+    }
+    await client.append_journal("shop", "quotes", [line] * 4)
+    [first, *_] = [line async for line in client.read_journal("shop", "quotes")]
+    assert (first["kind"], first["n"], first["failures"][0][:7]) == ("decision", 1, "no room")
+    assert [len(first["failures"][0]), len(first["gates"]["p95"]["message"])] == [2048, 2048]
+
+
 async def test_writes_begun_together_are_applied_in_the_order_they_were_begun(client, key, split):
     writes = [
         client.put(key, split(number), expected_version=number or None, actor="operator", reason=str(number))

@@ -1,4 +1,4 @@
-"""Spells out what a stranger's text could do to a terminal, a log or an event, and leaves the rest as it is.
+"""Spells out what a stranger's text could do to a terminal, a log or an event, leaves the rest as it is, and shortens.
 
 Spelled out is what has no picture: control characters, line ends, changes of direction, marks without width, tags,
 halves of characters, and what Unicode has not assigned or leaves to private use.
@@ -22,6 +22,11 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """The same of a text of several lines, whose line ends stay."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def shortened(text: str, most: int) -> str:
+    """The text in at most so many characters; where something is left out, it ends in an ellipsis."""
+    return text if len(text) <= most else f"{text[: most - 2].rstrip()} …"
 
 
 def spelled_out(text: str, spell: Callable[[str], str]) -> str:

@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from pitwall_flags.flag.document import metadata_of
+
+LONGEST_ACTOR: Final = 128
+LONGEST_REASON: Final = 1024
+"""Characters that the audit trail keeps of who changed something, and why."""
 
 
 class ChangeKind(StrEnum):

@@ -14,7 +14,7 @@ from pitwall_flags.errors import FullError, KilledFlagError, ProblemError, Unkno
 from pitwall_flags.flag import check
 from pitwall_flags.flag.compare import differences
 from pitwall_flags.flag.document import OWNER, metadata_of
-from pitwall_flags.flag.record import Change, FlagRecord, Intent
+from pitwall_flags.flag.record import LONGEST_ACTOR, LONGEST_REASON, Change, FlagRecord, Intent
 from pitwall_flags.service.answer import Sent, documented, etags_of, may
 from pitwall_flags.service.auth import ALL_FLAGS, Roots, TokenScope, covers
 from pitwall_flags.service.publish import Publisher
@@ -37,8 +37,8 @@ _killer = Depends(may(TokenScope.KILL))
 class Reasoned(Sent):
     """Who asks, and why; both are kept for ever."""
 
-    actor: Annotated[str, Field(min_length=1, max_length=128)]
-    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    actor: Annotated[str, Field(min_length=1, max_length=LONGEST_ACTOR)]
+    reason: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
 
 
 class Put(Reasoned):

@@ -16,6 +16,8 @@ from sqlalchemy import (
     text,
 )
 
+from pitwall_flags.flag.record import LONGEST_ACTOR, LONGEST_REASON
+
 metadata: Final = MetaData()
 
 _KEPT: Final = text("bytes > 0")
@@ -48,8 +50,8 @@ changes: Final = Table(
     Column("key", String(254), nullable=False),
     Column("version", Integer, nullable=False),
     Column("action", String(16), nullable=False),
-    Column("actor", String(128), nullable=False),
-    Column("reason", String(1024), nullable=False),
+    Column("actor", String(LONGEST_ACTOR), nullable=False),
+    Column("reason", String(LONGEST_REASON), nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("before", Text, nullable=True),
     Column("after", Text, nullable=False),

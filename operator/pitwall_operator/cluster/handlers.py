@@ -20,6 +20,7 @@ from pitwall_crds.names import GROUP, VERSION
 from pitwall_operator.cluster.controller.relist import OWN_SELECTOR
 from pitwall_operator.cluster.webhook.admission import Review
 from pitwall_operator.cluster.webhook.reviewing import Webhook, reviewing
+from pitwall_operator.decision.permission.runnable import in_words
 from pitwall_operator.kube.client import (
     BUDGETS,
     DEPLOYMENTS,
@@ -164,7 +165,7 @@ class Watch(threading.Thread):
             answer = await asyncio.wrap_future(asked)
             warnings.extend(answer.warnings)
             if answer.refusals:
-                raise kopf.AdmissionError("; ".join(answer.refusals), code=422)
+                raise kopf.AdmissionError(in_words(answer.refusals), code=422)
 
         return judge
 

@@ -68,7 +68,7 @@ def decide(rollout: Rollout, seen: Observation) -> Decision:
     around = conditions.Circumstances(_killed(seen), refused, late)
     status = conditions.describe(rollout, status, judgement, why, now=seen.now, circumstances=around)
     told = (*_announcements(before, status), *tell_refusals(before, refused))
-    return Decision(status, (*distance(spec, status, seen, why=why.message), *told), judgement)
+    return Decision(status, (*distance(spec, status, seen, why=reason or why.message), *told), judgement)
 
 
 def _refused(rollout: Rollout, seen: Observation, before: RolloutStatus) -> Decision:

@@ -17,7 +17,7 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
 from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_operator.decision.permission.pending import overtaking, pending_abort
-from pitwall_operator.decision.permission.runnable import BUILT_IN, Known, image_problems, unknown_parts
+from pitwall_operator.decision.permission.runnable import BUILT_IN, Known, image_problems, in_words, unknown_parts
 from pitwall_operator.machine import stored
 from pitwall_operator.machine.plugins import installed_samplers
 from pitwall_operator.machine.stored import KINDS, UNREADABLE, Resource

@@ -6,6 +6,7 @@ Pure: no clock, chance or I/O.
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from pitwall_crds.host.printable import shortened
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_operator.gates.counting.expected import TrafficNow
 from pitwall_operator.planning.plan import FACTORS, BadPlan, Plan, StagePlan, plan
@@ -25,7 +26,7 @@ def plan_sentences(spec: RolloutSpec, traffic: TrafficNow, *, full_replicas: int
         *(_bad(planned.bad, factor) for factor in FACTORS),
         *what_would_help(spec, traffic, planned, full_replicas=full_replicas),
     )
-    return tuple(_cut(sentence) for sentence in found if sentence)[:MOST]
+    return tuple(shortened(sentence, LONGEST) for sentence in found if sentence)[:MOST]
 
 
 def _healthy(planned: Plan, traffic: TrafficNow) -> str:
@@ -57,7 +58,3 @@ def _reached(one: BadPlan) -> str:
         within = duration(one.seconds).removeprefix("about ")
         return f"{number(one.questions).removeprefix('about ')} questions ({within})"
     return "never" if one.stage or one.seconds is not None else ""
-
-
-def _cut(sentence: str) -> str:
-    return sentence if len(sentence) <= LONGEST else f"{sentence[: LONGEST - 2].rstrip()} …"

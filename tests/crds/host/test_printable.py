@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from pitwall_crds.host.printable import printable, printable_lines
+from pitwall_crds.host.printable import printable, printable_lines, shortened
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,9 @@ def test_every_character_of_these_kinds_is_spelled_out():
 
 def test_of_several_lines_the_ends_stay():
     assert printable_lines("a\nb\r\x1b") == "a\nb\\r\\x1b"
+
+
+def test_what_is_left_out_is_seen_and_the_rest_is_as_long_as_it_may_be():
+    assert shortened("12345", 5) == "12345"
+    assert shortened("123456", 5) == "123 …"
+    assert shortened("12 456", 5) == "12 …"

@@ -1,5 +1,6 @@
 """What people ask for: verbs, the kill switch, pauses, schedules, another variant."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from pitwall_crds.resource import Reference
 from pitwall_crds.rollout import Experiment, ShadowStage
 from pitwall_crds.schedule import Day, Schedule, Window
 from pitwall_crds.status import Phase
+from pitwall_operator.decision.decide import decide
 from pitwall_operator.values.effects import SetSplit
 from pitwall_operator.values.observation import ShadowSeen, Share, SplitSeen
 
@@ -43,6 +45,18 @@ def test_actions(world, verb, phase):
         world.turn()
 
     assert world.status.phase is phase
+
+
+def test_the_way_back_after_an_abort_says_who_asked_for_it_whatever_else_is_wrong_with_the_variant(world):
+    world.to_canary()
+    world.want(action=Action(id="1", verb=Verb.ABORT, actor="ada"))
+    seen = world.seen()
+    broken = replace(seen.variants["aks-v1"], invalid="spec.runtime.template … " * 500)
+    decision = decide(world.rollout, replace(seen, variants={**seen.variants, "aks-v1": broken}))
+
+    [split] = [effect for effect in decision.effects if isinstance(effect, SetSplit)]
+    assert [(share.arm, share.variant) for share in split.shares] == [(Arm.STABLE, "uniform-v1")]
+    assert split.why == "ada asked for it"
 
 
 def test_an_action_is_carried_out_once(world):

@@ -23,7 +23,7 @@ from pitwall_flags.client import FlagClient
 from pitwall_operator.cluster.controller.notebook import Notebook
 from pitwall_operator.cluster.controller.statuses import StatusWriter, as_json
 from pitwall_operator.cluster.rivals import rivals
-from pitwall_operator.decision.permission.runnable import Known, variant_problems
+from pitwall_operator.decision.permission.runnable import Known, in_words, variant_problems
 from pitwall_operator.decision.steps.move import MOVING
 from pitwall_operator.decision.telling.conditions import with_contest
 from pitwall_operator.decision.telling.variant_status import describe_variant
@@ -199,7 +199,7 @@ class Reconciler:
 
     def _invalid(self, variants: Iterable[SamplerVariant]) -> Mapping[str, str]:
         """Variants that the webhook would refuse, where it is on: why they cannot run."""
-        found = {variant.metadata.name: "; ".join(variant_problems(variant, self.known)) for variant in variants}
+        found = {variant.metadata.name: in_words(variant_problems(variant, self.known)) for variant in variants}
         return {name: words for name, words in found.items() if words}
 
     async def _revisions(

@@ -21,6 +21,8 @@ NAME_LENGTH: Final = 63 - len("-candidate")
 SERVICE_NAME: Final = re.compile("[a-z]([-a-z0-9]*[a-z0-9])?")
 """RFC 1035: a Service's name begins with a letter, other than most names in Kubernetes."""
 ANY: Final[frozenset[str]] = frozenset()
+MOST_TOLD: Final = 8
+"""A template may have hundreds of problems; whoever mends these is told the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,12 @@ def variant_problems(variant: SamplerVariant, known: Known) -> tuple[str, ...]:
     if not variant.spec.runtime.image:
         problems += unknown_parts(variant, known)
     return tuple(problems)
+
+
+def in_words(problems: Sequence[str]) -> str:
+    """The first problems, and how many more there are; empty if there is none."""
+    more = len(problems) - MOST_TOLD
+    return "; ".join((*problems[:MOST_TOLD], *([f"and {more} more"] if more > 0 else [])))
 
 
 def _name_problems(name: str) -> Iterator[str]:
