@@ -259,7 +259,11 @@ class RolloutSpec(Border):
         ),
     ] = 0
     paused: Annotated[
-        bool, Field(description="Holds the present split; evidence is still gathered, and a kill switch still works.")
+        bool,
+        Field(
+            description="Gives the candidate no more users than it has; evidence is still gathered, harm and a kill "
+            "switch still take it off."
+        ),
     ] = False
     action: Annotated[
         Action | None, Field(description="A person's request; kubectl pitwall promote, abort and retry write it.")

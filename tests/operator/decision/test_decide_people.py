@@ -12,6 +12,7 @@ from pitwall_crds.rollout import Experiment, ShadowStage
 from pitwall_crds.schedule import Day, Schedule, Window
 from pitwall_crds.status import Phase
 from pitwall_operator.decision.decide import decide
+from pitwall_operator.decision.goal.wanted import wanted
 from pitwall_operator.values.effects import SetSplit
 from pitwall_operator.values.observation import ShadowSeen, Share, SplitSeen
 
@@ -30,6 +31,65 @@ def test_pause_holds_the_stage_but_harm_still_flags_off(world):
         lambda w: w.status.phase is Phase.FLAGGED_OFF,
         lambda: world.block("aks-v1", candidate_seconds=0.5, bad=2, good=8),
     )
+
+
+def raised_stages(world):
+    first, last = world.rollout.spec.stages[world.status.stage_index], world.rollout.spec.stages[-1]
+    world.want(stages=(first.model_copy(update={"weight_basis_points": 4000}), last))
+
+
+def promoted_in_full(world):
+    world.want(action=Action(id="all", verb=Verb.PROMOTE, full=True))
+
+
+def approved(world):
+    world.want(action=Action(id="on", verb=Verb.PROMOTE))
+
+
+def edited(world):
+    world.edit("aks-v1", "r2")
+
+
+@pytest.mark.parametrize("change", [raised_stages, promoted_in_full, approved, edited])
+def test_a_pause_holds_the_split_whatever_is_edited_or_asked_for_until_it_ends(world, change):
+    world.to_canary()
+    before = world.weight(Arm.CANDIDATE)
+    world.want(paused=True)
+    world.turn()
+    change(world)
+    for _ in range(20):
+        world.turn()
+        assert world.weight(Arm.CANDIDATE) <= before
+    assert world.status.candidate_variant == "aks-v1"
+    assert world.status.reason == "paused"
+
+    world.want(paused=False)
+    world.until(lambda w: w.weight(Arm.CANDIDATE) > before or w.status.stable_variant == "aks-v1", world.good_block)
+
+
+def test_a_run_that_begins_in_a_pause_gets_no_users_until_it_ends(world):
+    world.apply("rollout-aks.yaml")
+    world.want(paused=True, stages=world.rollout.spec.stages[1:])
+    for _ in range(5):
+        world.turn()
+    assert world.shares() == (Share(Arm.STABLE, "uniform-v1", 10_000),)
+    assert (world.status.candidate_variant, world.status.reason) == ("aks-v1", "paused")
+
+    world.want(paused=False)
+    for _ in range(3):
+        world.turn()
+    assert world.weight(Arm.CANDIDATE) == 100
+
+
+def test_a_pause_changes_no_pods(world):
+    world.to_canary()
+    raised_stages(world)
+    variants = {name: replace(variant, full_replicas=10) for name, variant in world.seen().variants.items()}
+    seen, spec = replace(world.seen(), variants=variants), world.rollout.spec
+    paused = wanted(spec.model_copy(update={"paused": True}), world.status, seen)
+
+    assert paused.pools == wanted(spec, world.status, seen).pools
+    assert paused.shares == world.shares()
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ from pitwall_operator.machine.embedded import EmbeddedOperator, FolderMemory, lo
 from pitwall_operator.machine.metrics import EmbeddedMetrics
 from pitwall_operator.machine.processes import Processes, ProcessFolders
 from pitwall_operator.machine.resources import Resources
-from pitwall_operator.turn.turn import TurnPorts
+from pitwall_operator.turn.turn import TurnPorts, see_past
 from pitwall_operator.values.effects import Announce
-from pitwall_operator.values.observation import Reading, Unseen
+from pitwall_operator.values.observation import Reading, SplitSeen, Unseen
 
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # it shall outlive us
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -72,6 +72,18 @@ def test_announcements_are_lines_of_the_event_log(folder, caplog):
         ("Warning", "FlaggedOff", "worse\\nby far"),
     ]
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
+
+
+async def test_a_rollout_that_is_deleted_and_applied_again_knows_what_was_asked_of_it(folder):
+    memory, resources = FolderMemory(folder, Resources(folder.state)), Resources(folder.state)
+    [rollout] = load_file(EXAMPLES / "rollout.yaml")
+    resources.apply(rollout)
+    await memory.append(rollout, [{"kind": "asked", "action": {"id": "P1", "verb": "Promote", "full": True}}])
+    resources.delete("Rollout", rollout.metadata.name)
+    resources.apply(rollout)
+
+    [anew] = resources.rollouts()
+    assert (await see_past(anew, memory, SplitSeen())).action_ids == ("P1",)
 
 
 @pytest.fixture

@@ -70,6 +70,15 @@ def split(status: RolloutStatus, weight: int) -> tuple[Share, ...]:
     return tuple(share for share in shares if share.weight or share.arm is Arm.STABLE)
 
 
+def _held(spec: RolloutSpec, status: RolloutStatus, seen: Observation, weight: int) -> int:
+    """The weight; while somebody holds it no more than the run has in force, whatever is edited or asked for."""
+    if not spec.paused or isinstance(seen.split, Unseen):
+        return weight
+    own = [share.weight for share in seen.split.shares
+           if (share.arm, share.variant) == (Arm.CANDIDATE, status.candidate_variant)]  # fmt: skip
+    return min(weight, *own) if own and seen.split.salt == status.run_id else 0
+
+
 def candidate_pool(status: RolloutStatus) -> Pool:
     """Where the candidate runs: beside the main pool while that is the stable one of the same name."""
     return Pool.CANDIDATE if status.candidate_variant == status.stable_variant else Pool.MAIN
@@ -136,7 +145,7 @@ def wanted(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> Wante
     if serving.phase is Phase.SHADOW and stage.shadow and serving.candidate_variant:
         shadow = ShadowSeen(serving.candidate_variant, stage.shadow.percent, run)
     return Wanted(
-        shares=split(serving, weight),
+        shares=split(serving, _held(spec, serving, seen, weight)),
         run=run,
         shadow=shadow,
         pools={**_experiment_pools(spec, seen), **_pools(spec, serving, seen, weight)},

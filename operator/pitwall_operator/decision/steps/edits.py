@@ -42,7 +42,8 @@ def _kept(spec: RolloutSpec, gate: Gate, known: GateStatus | None, last_block_ti
 
 def _placed(spec: RolloutSpec, status: RolloutStatus, now: float) -> RolloutStatus:
     index = _index(spec, status)
-    if (index, stage_phase(spec, index)) == (status.stage_index, status.phase):
+    is_same = (index, stage_phase(spec, index)) == (status.stage_index, status.phase)
+    if is_same and status.stage in ("", _word(spec, index)):
         return status
     why = f"stage {status.stage} is no longer in spec.stages as it was"
     if status.stage == _word(spec, index):

@@ -134,10 +134,10 @@ def _promote_in_full(rollout: Rollout, status: RolloutStatus, action: Action, se
     track = shortcuts.at_once(rollout.spec, why)
     if status.fast_track is not None and status.fast_track.undo:
         return _ignore(status, action, seen.now, "it is on its way back already")
-    message = f"{why}; until then {status.verdict}"
+    message = f"{why}; until then {status.verdict}" + ("; it waits while it is paused" if rollout.spec.paused else "")
     hurried = status.model_copy(update={"fast_track": track})
     hurried = transitions.note(hurried, seen.now, EventReason.APPROVED, message, variant=status.candidate_variant)
-    if status.stage_index == track.stages[0]:
+    if rollout.spec.paused or status.stage_index == track.stages[0]:
         return hurried
     return transitions.enter_stage(rollout.spec, hurried, seen.now, track.stages[0], why=why)
 

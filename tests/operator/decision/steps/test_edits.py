@@ -148,6 +148,21 @@ def test_a_candidate_stays_in_its_stage_or_goes_back_when_stages_are_edited(worl
     assert world.status.stage == stage
 
 
+def test_a_stage_that_gets_another_weight_is_another_stage_which_lasts_and_is_proven_for_itself(world):
+    world.to_canary()
+    for _ in range(3):
+        world.good_block()
+        world.turn()
+    before, stages = world.status, world.rollout.spec.stages
+    present = stages[before.stage_index].model_copy(update={"weight_basis_points": 4000})
+    world.want(stages=(present, stages[-1]))
+    world.turn()
+
+    assert world.status.history[-1].message == "aks-v1 enters stage 40%: stage 1% is no longer in spec.stages as it was"
+    assert world.status.stage_start_time > before.stage_start_time
+    assert all(gate.proof_after == before.last_block_time for gate in world.status.gates)
+
+
 def test_a_candidate_far_ahead_survives_that_stages_behind_it_are_removed(world):
     world.apply("rollout-aks.yaml")
     written = []

@@ -77,7 +77,7 @@ def test_a_stages_deadline_counts_the_waiting(stuck):
     stuck.want(stages=(first, Stage(weight_basis_points=10_000)))
     pass_time(stuck, 80)
     assert stuck.condition("Stalled")[0] == "False"
-    pass_time(stuck, 30)
+    pass_time(stuck, 40)
     assert "deadline of 100 s passed, waiting for capacity" in next(
         c.message for c in stuck.status.conditions if c.type == "Stalled"
     )
