@@ -95,7 +95,7 @@ class Resources:
 
     def apply(self, resource: Resource) -> Applied:
         """Store a spec. The generation grows when the spec changes; the same spec again changes nothing."""
-        if isinstance(resource, SamplerVariant) and (problems := "; ".join(_problems(resource))):
+        if isinstance(resource, SamplerVariant) and (problems := in_words(tuple(_problems(resource)))):
             raise ResourceRefusedError(f"SamplerVariant {resource.metadata.name!r}: {problems}")
         with self._alone():
             return self._apply(resource)
