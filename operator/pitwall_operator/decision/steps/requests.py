@@ -9,7 +9,7 @@ from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import REMEMBERED_ACTIONS, RolloutStatus
 from pitwall_operator.decision.steps import shortcuts, transitions
 from pitwall_operator.decision.steps.choose_candidate import entry_of
-from pitwall_operator.values.observation import Observation, Unseen
+from pitwall_operator.values.observation import Observation, SplitSeen, Unseen
 from pitwall_operator.values.stages import stage_name
 
 
@@ -94,11 +94,14 @@ def _promote(rollout: Rollout, status: RolloutStatus, action: Action, seen: Obse
 
 def _must_wait(rollout: Rollout, status: RolloutStatus, seen: Observation) -> bool:
     """Whether nobody can say yet what a request is about; an abort also waits until it is known what serves."""
-    if isinstance(seen.split, Unseen) or isinstance(seen.past, Unseen):
-        return knows_nothing(rollout.status)
+    is_blind = isinstance(seen.split, Unseen) or isinstance(seen.past, Unseen)
+    if is_blind and knows_nothing(rollout.status):
+        return True
     action, is_off = rollout.spec.action, entry_of(status, _desired(rollout, seen)) is not None
-    is_abort = action is not None and action.verb is Verb.ABORT
-    return is_abort and bool(seen.split.default) and not status.stable_variant and not is_off
+    if action is None or action.verb is not Verb.ABORT or status.stable_variant or is_off:
+        return False
+    serves = isinstance(seen.split, SplitSeen) and bool(seen.split.default)
+    return is_blind or serves or isinstance(seen.elsewhere, Unseen)
 
 
 def _abort(rollout: Rollout, status: RolloutStatus, action: Action, seen: Observation) -> RolloutStatus:

@@ -178,6 +178,21 @@ def test_an_abort_that_waited_when_its_rollout_was_made_anew_is_carried_out(worl
     assert [(off.variant, off.message) for off in world.status.flagged_off] == [("aks-v1", "ann asked for it")]
 
 
+@pytest.mark.parametrize("past", [Past(), Past(last_run="earlier")], ids=["", "it is in the record"])
+def test_an_abort_waits_until_it_is_known_which_other_flags_its_variant_serves(world, past):
+    world.edit("uniform-v1", "r2")
+    world.want(action=Action(id="A1", verb=Verb.ABORT, actor="ann"))
+    world.make_anew(past)
+    world.split, world.elsewhere = SplitSeen(), Unseen("connection refused")
+    turns(world)
+    assert world.status.last_action_id == ""
+    world.elsewhere = {"uniform-v1": "another.flag"}
+    turns(world)
+
+    assert (world.status.phase, world.status.stable_revision) == (Phase.ABORTED, "r1")
+    assert [(off.variant, off.revision) for off in world.status.flagged_off] == [("uniform-v1", "r2")]
+
+
 def test_an_abort_waits_no_longer_where_nothing_else_serves_than_what_is_off(world):
     """The remedy is a retry, which must be able to take its place."""
     off = FlaggedOff(variant="uniform-v1", revision="r1", gate="", message="kim", time="2027-01-01T00:00:00Z")
