@@ -32,10 +32,11 @@ async def born_killed(connection: AsyncConnection, key: str) -> bool:
 
 
 async def read_family(connection: AsyncConnection, key: str) -> Sequence[FlagRecord]:
-    """The flags of a flag's copies. What merely begins alike (`a` and `a.b`) may be another team's."""
+    """The flags of a flag's copies. What merely begins alike (`a` and `a.b`), or is spelled alike (`A` and `a`, which
+    SQLite's LIKE takes for the same), may be another team's."""
     experiments = flags.c.key.startswith(experiment_flag(key, ""), autoescape=True)
     query = select(flags).where((flags.c.key == shadow_flag(key)) | experiments).order_by(flags.c.key)
-    return [record_of(row) for row in await connection.execute(query)]
+    return [record_of(row) for row in await connection.execute(query) if main_flag(row.key) == key]
 
 
 def record_of(row: Row[Any]) -> FlagRecord:

@@ -116,6 +116,16 @@ async def test_a_kill_takes_the_shadow_flags_along_and_wins_over_later_writes(st
     assert await store.revision() == 8
 
 
+async def test_a_kill_spares_the_copies_of_a_flag_that_is_spelled_alike(store, split):
+    keys = ("team.x", "team.x.shadow", "team.x.experiment.v2", "TEAM.X", "TEAM.X.shadow", "TEAM.X.experiment.v2")
+    for key in keys:
+        await store.put(key, split(100), expected_version=None, intent=ME)
+    await store.kill("TEAM.X", killed=True, intent=ME)
+
+    killed = {record.key for record in (await store.contents()).records if record.killed}
+    assert killed == {"TEAM.X", "TEAM.X.shadow", "TEAM.X.experiment.v2"}
+
+
 async def test_a_release_exposes_nobody_to_what_was_killed(store, split):
     await store.put("s", split(5000), expected_version=None, intent=ME)
     await store.put("s.shadow", shadow_document("air-v1", 5, salt="x"), expected_version=None, intent=ME)
