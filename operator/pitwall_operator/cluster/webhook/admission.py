@@ -19,6 +19,7 @@ from pitwall_crds.variant import SamplerEntry, SamplerVariant
 from pitwall_operator.cluster.rivals import rivals
 from pitwall_operator.decision.permission import ownership
 from pitwall_operator.decision.permission.ownership import RolloutClaim, claim_of
+from pitwall_operator.decision.permission.pending import lost_with
 from pitwall_operator.decision.permission.runnable import Known, image_problems, variant_problems
 from pitwall_operator.gates.advice import advice
 from pitwall_operator.gates.counting.counters import measurable_in_shadow
@@ -199,7 +200,11 @@ def _newest(rollout: Rollout) -> Rollout:
 
 
 def _deleted(kind: Kind, found: Object, cache: Cache) -> Review:
+    """A deletion is never refused, or namespaces could not go where no operator runs; but what goes with it is said."""
     key = key_of(found)
+    stored = _readable(found) if kind is ROLLOUTS else None
+    if stored is not None and (words := lost_with(stored)):
+        return Review(warnings=(words,))
     users = sorted(name for _, name in cache.rollouts_of_variant(key)) if kind is VARIANTS else ()
     return Review(
         warnings=tuple(f"Rollout {name!r} still uses SamplerVariant {key[1]!r}: its pods go with it" for name in users)

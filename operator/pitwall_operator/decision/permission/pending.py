@@ -19,9 +19,23 @@ def overtaking(rollout: Rollout, verb: Verb | None) -> str:
     abort = pending_abort(rollout)
     if abort is None or verb is Verb.ABORT:
         return ""
-    who = f" by {abort.actor}" if abort.actor else ""
     return (
-        f"Rollout {rollout.metadata.name!r} waits for its abort{who} (id {abort.id}) to be carried out, which goes "
-        f"first: ask again once status.lastActionId is {abort.id}, within seconds where the operator runs; "
-        "`pitwall kill` needs no operator"
+        f"{_waits(rollout, abort)}, which goes first: ask again once status.lastActionId is {abort.id}, within "
+        "seconds where the operator runs; `pitwall kill` needs no operator"
     )
+
+
+def lost_with(rollout: Rollout) -> str:
+    """What is lost where a Rollout is deleted now, and what to do; empty if nothing is."""
+    abort, candidate = pending_abort(rollout), rollout.status.candidate_variant
+    if abort is None or not candidate:
+        return ""
+    return (
+        f"{_waits(rollout, abort)}, and is lost with it: applied anew, {candidate} begins again. "
+        "Apply it with the same spec.action, or use `pitwall kill`, which needs no operator"
+    )
+
+
+def _waits(rollout: Rollout, abort: Action) -> str:
+    who = f" by {abort.actor}" if abort.actor else ""
+    return f"Rollout {rollout.metadata.name!r} waits for its abort{who} (id {abort.id}) to be carried out"

@@ -264,6 +264,27 @@ def test_deleting_a_variant_in_use_is_a_warning(cache):
     assert "Rollout 'first' still uses SamplerVariant 'aks-v1'" in answer.warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("action", "candidate", "words"),
+    [
+        pytest.param({"id": "7", "verb": "Abort", "actor": "ann"}, "aks-v1", "its abort by ann (id 7)", id="waits"),
+        pytest.param({"id": "6", "verb": "Abort"}, "aks-v1", "", id="an abort that was carried out"),
+        pytest.param({"id": "7", "verb": "Promote"}, "aks-v1", "", id="another request"),
+        pytest.param({"id": "7", "verb": "Abort"}, "", "", id="nothing is on its way"),
+        pytest.param(None, "aks-v1", "", id="no request"),
+    ],
+)
+def test_deleting_a_rollout_whose_abort_waits_is_a_warning(cache, action, candidate, words):
+    """It goes with the Rollout, as where a GitOps tool replaces it while no operator runs."""
+    found = rollout()
+    found["spec"] = {**found["spec"], "action": action} if action else found["spec"]
+    status = {"candidateVariant": candidate, "candidateRevision": "r", "runId": "x", "lastActionId": "6"}
+    answer = review(ROLLOUTS, "DELETE", {**found, "status": status}, cache, KNOWN)
+
+    assert answer.refusals == ()
+    assert [words in one and "is lost with it" in one for one in answer.warnings] == [True] * bool(words)
+
+
 def test_the_status_is_nobodys_business_here(cache):
     found = {**rollout(), "status": {"written": "by a newer operator"}}
     assert review(ROLLOUTS, "UPDATE", found, cache, KNOWN).refusals == ()
