@@ -138,6 +138,35 @@ def pods_of(scenario: Scenario, deployment: str) -> tuple[str, str]:
     return found["metadata"]["labels"]["pitwall.dev/rollout"], labels["pitwall.dev/revision"]
 
 
+def test_a_rollout_of_another_flag_neither_ends_nor_edits_the_pods_that_the_former_flags_users_have(scenario: Scenario):
+    """It is deleted in the middle of a run, its stable variant edited, and it is applied anew with another flag."""
+    scenario.start_canary(stages=LONG)
+    serves, another = scenario.status()["stableRevision"], f"{scenario.flag}.another"
+    found = scenario.rollout()
+    scenario.kubectl("delete", "rollout", scenario.name, namespace=scenario.namespace)
+    scenario.patch("samplervariant", "uniform-v1", {"spec": {"maxFrames": 5}})
+    anew = {**found, "metadata": {"name": scenario.name, "namespace": scenario.namespace}}
+    anew.pop("status")
+    anew["spec"] |= {"flag": another, "variantRef": {"name": "uniform-v1"}}
+    scenario.kubectl.apply(anew, scenario.namespace)
+
+    scenario.await_status(lambda status: bool(status.get("candidateRevision")), "the edit is a run of its own")
+    scenario.await_split(ONLY_STABLE)
+    until(lambda: scenario.flags.split(another) == ONLY_STABLE, what="the other flag's split")
+    assert scenario.status()["stableRevision"] == serves != scenario.status()["candidateRevision"]
+    until(lambda: "aks-v1" not in scenario.deployments(), what="the former candidate's pods go with its users")
+    assert pods_of(scenario, "uniform-v1") == (scenario.name, serves)
+
+    scenario.apply("rollout-aks.yaml", spec__flag=another, spec__stages=LONG)
+    until(lambda: scenario.flags.split(another).get("aks-v1"), what="another candidate")
+    scenario.ask("Promote", full=True)
+    scenario.await_phase("Stable", variant="aks-v1")
+    until(lambda: scenario.flags.split(another) == {"aks-v1": FULL_WEIGHT}, what="the promotion")
+    until(lambda: "uniform-v1-control" not in scenario.deployments(), what="the drain")
+    assert pods_of(scenario, "uniform-v1")[1] == serves
+    assert scenario.split() == ONLY_STABLE
+
+
 def test_a_kill_is_shown_and_a_release_brings_back_nobody(scenario: Scenario):
     scenario.start_canary(stages=LONG)
     killed = scenario.status()["runId"]
