@@ -2,6 +2,7 @@
 
 import pytest
 
+from pitwall_crds.action import Action, Verb
 from pitwall_crds.names import Arm, Pool
 from pitwall_crds.resource import Reference
 from pitwall_crds.rollout import Experiment, ShadowStage, Stage
@@ -45,6 +46,22 @@ def test_while_other_flags_cannot_be_seen_nothing_is_drained_nor_taken_for_the_f
 
     assert world.applied == []
     assert "nobody knows yet what other flags serve" in world.status.reason
+
+
+def test_a_request_that_lies_in_a_rollout_that_was_made_anew_outlives_no_turn_that_saw_no_other_flags(world):
+    """Nothing is taken from the record before, or the next turn would take the request for one that was asked now."""
+    with_another_flag(world).elsewhere = Unseen("the flag service is away")
+    world.past = Past(last_run="before")
+    world.want(action=Action(id="7", verb=Verb.PROMOTE, actor="ann", full=True))
+    world.edit("uniform-v1", "r2")
+    world.turn()
+    assert (world.status.run_id, world.status.last_action_id) == ("", "")
+
+    world.elsewhere = {"uniform-v1": FORMER}
+    for _ in range(4):
+        world.turn()
+    assert (world.status.stable_revision, world.status.candidate_revision) == ("r1", "r2")
+    assert world.reasons().count("Ignored") == 1
 
 
 def test_an_edit_of_what_serves_another_flag_is_a_run_of_its_own(world):

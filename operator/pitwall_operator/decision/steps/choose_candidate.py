@@ -95,11 +95,11 @@ def _known_to_serve(status: RolloutStatus, seen: Observation, asked: str) -> Cho
         return status, StatusReason(WAITING, f"nobody knows yet what serves: {seen.split.reason}")
     if isinstance(seen.past, Unseen):
         return status, StatusReason(WAITING, f"nobody knows yet what was decided before: {seen.past.reason}")
+    if isinstance(seen.elsewhere, Unseen):
+        return status, StatusReason(WAITING, f"nobody knows yet what other flags serve: {seen.elsewhere.reason}")
     ids = tuple(dict.fromkeys((*seen.past.action_ids, *status.past_action_ids)))[-REMEMBERED_ACTIONS:]
     update = {"flagged_off": status.flagged_off or seen.past.flagged_off, "run_id": status.run_id or seen.past.last_run}
     status = status.model_copy(update={**update, "past_action_ids": ids})
-    if isinstance(seen.elsewhere, Unseen):
-        return status, StatusReason(WAITING, f"nobody knows yet what other flags serve: {seen.elsewhere.reason}")
     name, flag = seen.split.default, ""
     if not name and (flag := seen.elsewhere.get(asked, "")):
         name = asked

@@ -94,14 +94,14 @@ def _promote(rollout: Rollout, status: RolloutStatus, action: Action, seen: Obse
 
 def _must_wait(rollout: Rollout, status: RolloutStatus, seen: Observation) -> bool:
     """Whether nobody can say yet what a request is about; an abort also waits until it is known what serves."""
-    is_blind = isinstance(seen.split, Unseen) or isinstance(seen.past, Unseen)
+    is_blind = any(isinstance(one, Unseen) for one in (seen.split, seen.past, seen.elsewhere))
     if is_blind and knows_nothing(rollout.status):
         return True
     action, is_off = rollout.spec.action, entry_of(status, _desired(rollout, seen)) is not None
     if action is None or action.verb is not Verb.ABORT or status.stable_variant or is_off:
         return False
     serves = isinstance(seen.split, SplitSeen) and bool(seen.split.default)
-    return is_blind or serves or isinstance(seen.elsewhere, Unseen)
+    return is_blind or serves
 
 
 def _abort(rollout: Rollout, status: RolloutStatus, action: Action, seen: Observation) -> RolloutStatus:
