@@ -37,6 +37,7 @@ class RecentFlags(FlagClient):
         super().__init__(url, token=token, timeout_seconds=timeout_seconds, transport=transport)
         self._clock = clock
         self._known: dict[str, FlagRecord] = {}
+        self._listed: tuple[FlagRecord, ...] | None = None
         self._written: list[FlagRecord] = []
         self._revision = -1
         self._read_at = self._whole_at = NEVER
@@ -48,9 +49,14 @@ class RecentFlags(FlagClient):
         return self._known.get(key)
 
     async def list(self) -> tuple[FlagRecord, ...]:
-        """All flags as they were at most a second ago. Raises FlagsUnreachableError or FlagRejectedError."""
+        """All flags as they were at most a second ago; the same tuple while none changed.
+
+        Raises FlagsUnreachableError or FlagRejectedError.
+        """
         await self._refresh()
-        return tuple(self._known.values())
+        if self._listed is None:
+            self._listed = tuple(self._known.values())
+        return self._listed
 
     async def put(
         self, key: str, document: Mapping[str, Any], *, expected_version: int | None, actor: str, reason: str
@@ -79,16 +85,18 @@ class RecentFlags(FlagClient):
         if newer is None or newer.revision < self._revision:  # a lower one: the database is another
             newer = await self.contents()
             self._known.clear()
+            self._listed = None
             self._whole_at = asked
         for record in (*newer.records, *self._written):
             self._learn(record)
         for key, version in newer.gone.items():
             if key in self._known and self._known[key].version <= version:
                 del self._known[key]
+                self._listed = None
         self._revision, self._read_at = newer.revision, asked
 
     def _learn(self, record: FlagRecord) -> None:
         """Keep a record, unless a newer one is known: an own write overtakes a reading that was begun before it."""
         known = self._known.get(record.key)
         if known is None or known.version <= record.version:
-            self._known[record.key] = record
+            self._known[record.key], self._listed = record, None

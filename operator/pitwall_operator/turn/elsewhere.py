@@ -1,32 +1,63 @@
-"""Sees which variants other flags of a namespace send users to: their pods must neither change nor go under them."""
+"""Sees which variants other flags of a namespace send users to: their pods must neither change nor go under them.
 
-from collections.abc import Mapping
+Every turn asks, and nearly always no flag was written since: each document is read once, and of an index of all flags
+a turn takes the few variants that it is about.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 
 from pitwall_crds.names import main_flag
 from pitwall_crds.rollout import Rollout
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.document import owner_of, read_split
+from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.values.observation import Unseen
 
+Sends = tuple[FlagRecord, str, frozenset[str]]
+"""A flag, the namespace that it says it belongs to, and the variants to which it sends anybody."""
 
-async def see_elsewhere(flags: FlagClient, rollout: Rollout) -> Mapping[str, str] | Unseen:
-    """Variants to which other flags of this namespace send users or copies, and by which flag.
 
-    Whose a flag is, it says itself, whatever begins how by now: a prefix that was bound to somebody else since moves
-    none of its users.
-    """
-    own, namespace = rollout.spec.flag, rollout.metadata.namespace
-    try:
-        known = await flags.list()
-    except (FlagsUnreachableError, FlagRejectedError) as error:
-        return Unseen(str(error))
-    seen: dict[str, str] = {}
-    for flag in known:
-        owner = owner_of(flag.document)
-        if owner is None or owner[0] != namespace or own in (flag.key, main_flag(flag.key)):
-            continue
-        split = read_split(flag.document)
-        seen |= {share.variant: flag.key for share in split.shares if share.weight} if split else {}
-    seen.pop("", None)  # copies that go nowhere
-    return seen
+class Elsewhere:
+    """What all flags said when they were listed last."""
+
+    def __init__(self) -> None:
+        self._listed: Sequence[FlagRecord] = ()
+        self._read: dict[str, Sends] = {}
+        self._flags_of: dict[tuple[str, str], list[str]] = {}
+
+    async def see(self, flags: FlagClient, rollout: Rollout, names: Iterable[str]) -> Mapping[str, str] | Unseen:
+        """Those of the variants to which other flags of this namespace send users or copies, and by which flag.
+
+        Whose a flag is, it says itself, whatever begins how by now: a prefix that was bound to somebody else since
+        moves none of its users.
+        """
+        try:
+            listed = await flags.list()
+        except (FlagsUnreachableError, FlagRejectedError) as error:
+            return Unseen(str(error))
+        if listed is not self._listed:
+            self._learn(listed)
+        own, namespace = rollout.spec.flag, rollout.metadata.namespace
+        seen: dict[str, str] = {}
+        for name in names:
+            known = self._flags_of.get((namespace, name), ())
+            others = (key for key in known if own not in (key, main_flag(key)))
+            if (first := next(others, None)) is not None:
+                seen[name] = first
+        return seen
+
+    def _learn(self, listed: Sequence[FlagRecord]) -> None:
+        self._read = {flag.key: self._sends(flag) for flag in listed}
+        self._listed, self._flags_of = listed, {}
+        for flag, namespace, variants in self._read.values():
+            for variant in variants:
+                self._flags_of.setdefault((namespace, variant), []).append(flag.key)
+
+    def _sends(self, flag: FlagRecord) -> Sends:
+        known = self._read.get(flag.key)
+        if known is not None and (known[0] is flag or known[0] == flag):
+            return known
+        owner, split = owner_of(flag.document), read_split(flag.document)
+        shares = split.shares if owner is not None and split is not None else ()
+        return flag, owner[0] if owner else "", frozenset(one.variant for one in shares if one.weight and one.variant)

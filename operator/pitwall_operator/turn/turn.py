@@ -26,7 +26,7 @@ from pitwall_operator.decision.telling import conditions
 from pitwall_operator.decision.weighing.analyze import Judgement
 from pitwall_operator.record import lines
 from pitwall_operator.record.past import past
-from pitwall_operator.turn.elsewhere import see_elsewhere
+from pitwall_operator.turn.elsewhere import Elsewhere
 from pitwall_operator.turn.perform import Announcer, EffectPorts, perform
 from pitwall_operator.turn.run_planner import RunPlanner
 from pitwall_operator.values.effects import EffectFailure
@@ -69,6 +69,7 @@ class TurnPorts:
         planner: plans every run when it has begun.
         failures: what could not be done in a rollout's turn before, by namespace and name; a turn keeps it up to date.
         prefixes: what flags must begin with, by namespace.
+        elsewhere: whom all flags send users to.
     """
 
     flags: FlagClient
@@ -80,6 +81,7 @@ class TurnPorts:
     planner: RunPlanner = field(default_factory=RunPlanner)
     failures: MutableMapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     prefixes: ownership.FlagPrefixes = ownership.NO_PREFIXES
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ async def observe(
         plan=ports.planner.of(rollout, reading, candidate.full_replicas if candidate else 1),
         past=await see_past(rollout, ports.memory, split),
         failures=tuple(ports.failures.get(_key(rollout), ())),
-        elsewhere=await see_elsewhere(ports.flags, rollout),
+        elsewhere=await ports.elsewhere.see(ports.flags, rollout, variants),
     )
 
 

@@ -131,6 +131,24 @@ async def test_all_who_ask_at_once_share_one_reading(flags, service):
     await flags.close()
 
 
+async def test_a_list_is_the_same_while_nothing_changed_and_another_after_every_change(flags, service, clock):
+    """Whoever makes an index of it sees by that whether to make it anew."""
+    first = await flags.list()
+    clock[0] += RECENT_SECONDS
+    assert await flags.list() is first
+    await flags.put("f", {}, expected_version=1, **WHO)
+    written = await flags.list()
+    service.version = 7
+    clock[0] += RECENT_SECONDS
+    newer = await flags.list()
+    service.gone, service.version = True, 8
+    clock[0] += RECENT_SECONDS
+
+    assert [[one.version for one in listed] for listed in (first, written, newer)] == [[1], [2], [7]]
+    assert await flags.list() == ()
+    await flags.close()
+
+
 async def test_a_flag_that_was_deleted_is_gone(flags, service, clock):
     assert await flags.get("f") is not None
     service.gone, service.version = True, 2

@@ -6,7 +6,7 @@ from pitwall_crds.names import experiment_flag, shadow_flag
 from pitwall_flags.errors import FlagsUnreachableError
 from pitwall_flags.flag.document import OWNER, ArmShare, shadow_document, split_document
 from pitwall_flags.flag.record import FlagRecord
-from pitwall_operator.turn.elsewhere import see_elsewhere
+from pitwall_operator.turn.elsewhere import Elsewhere
 from pitwall_operator.values.observation import Unseen
 
 HALF = split_document([ArmShare("candidate", "b", 5000), ArmShare("stable", "a", 5000)], salt="s")
@@ -45,9 +45,21 @@ class Listed:
 async def test_whom_other_flags_of_the_namespace_send_users_to_is_seen(world, key, document, owner, found):
     metadata = world.rollout.metadata.model_copy(update={"namespace": "default"})
     world.want(flag=OWN)
-    seen = await see_elsewhere(Listed((key, document, owner)), world.rollout.model_copy(update={"metadata": metadata}))
+    rollout, flags = world.rollout.model_copy(update={"metadata": metadata}), Listed((key, document, owner))
 
-    assert seen == dict.fromkeys(found, key)
+    assert await Elsewhere().see(flags, rollout, "abcd") == dict.fromkeys(found, key)
+    assert await Elsewhere().see(flags, rollout, "d") == {}, "nothing that the turn is not about"
+
+
+async def test_what_is_written_later_is_seen_and_what_is_deleted_is_not(world):
+    namespace, elsewhere = world.rollout.metadata.namespace, Elsewhere()
+    seen = []
+    for flags in ((), (ALL,), (HALF,), (HALF,), (HALF, ALL), ()):
+        listed = Listed(*((f"{number}.{FORMER}", one, f"{namespace}/gone") for number, one in enumerate(flags)))
+        seen.append(await elsewhere.see(listed, world.rollout, "ab"))
+
+    first = f"0.{FORMER}"
+    assert seen == [{}, {"a": first}, *[{"a": first, "b": first}] * 3, {}]
 
 
 async def test_flags_that_cannot_be_listed_are_unseen_and_not_none(world):
@@ -55,4 +67,4 @@ async def test_flags_that_cannot_be_listed_are_unseen_and_not_none(world):
         async def list(self):
             raise FlagsUnreachableError("no answer")
 
-    assert await see_elsewhere(Unlisted(), world.rollout) == Unseen("no answer")
+    assert await Elsewhere().see(Unlisted(), world.rollout, "ab") == Unseen("no answer")

@@ -37,6 +37,7 @@ from pitwall_operator.kube.pools.revisions import KeptSpecs
 from pitwall_operator.kube.whose import pool_name
 from pitwall_operator.observe.reader import Reader
 from pitwall_operator.observe.samplers import SamplerReader
+from pitwall_operator.turn.elsewhere import Elsewhere
 from pitwall_operator.turn.run_planner import RunPlanner
 from pitwall_operator.turn.turn import TurnPorts, TurnResult, see_split, turn
 from pitwall_operator.values.effects import Announce
@@ -92,6 +93,7 @@ class Reconciler:
     _metrics_at: dict[Key, float] = field(default_factory=dict)
     _kept: KeptSpecs = field(init=False)
     _failures: dict[Key, tuple[str, ...]] = field(default_factory=dict)
+    _elsewhere: Elsewhere = field(default_factory=Elsewhere)
 
     def __post_init__(self) -> None:
         self.writer = StatusWriter(self.kube, self.cache, self.events, self.clock)
@@ -147,8 +149,9 @@ class Reconciler:
         notebook = Notebook(self.flags, store)
         invalid, failures = self._invalid(variants), self._failures
         ports = TurnPorts(
-            self.flags, view, notebook, notebook, invalid, self.kube.clock, self.planner, failures, self.known.prefixes
-        )
+            self.flags, view, notebook, notebook, invalid, self.kube.clock, self.planner, failures,
+            self.known.prefixes, self._elsewhere,
+        )  # fmt: skip
         reading = self.reader.reading(rollout)
         revisions = await self._revisions(rollout, variants, await view.pools())
         done = await turn(rollout, variants, revisions, ports, reading, rivals(self.cache, key, found))
