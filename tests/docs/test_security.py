@@ -20,6 +20,12 @@ def test_every_threat_has_a_test():
     assert [row for row in rows() if not NAMED.search(row.rpartition(" | ")[2])] == []
 
 
+def test_no_threat_is_said_twice():
+    threats = [row.partition(" | ")[0] for row in rows()]
+
+    assert [threat for threat in set(threats) if threats.count(threat) > 1] == []
+
+
 def test_every_test_that_is_named_is_there():
     missing = []
     for path, function in NAMED.findall(PAGE):
