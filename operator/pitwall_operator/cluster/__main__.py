@@ -16,7 +16,7 @@ import httpx
 from prometheus_client import disable_created_metrics
 
 from pitwall_crds.host import heap, logs
-from pitwall_flags.client import FlagClient, trusting
+from pitwall_flags.client import trusting
 from pitwall_operator.cluster import handlers, probes
 from pitwall_operator.cluster.controller.controller import Controller
 from pitwall_operator.cluster.controller.reconcile import Reconciler
@@ -97,7 +97,7 @@ def _claims(settings: OperatorSettings, kube: Kube) -> Claims:
 
 
 def _controller(
-    settings: OperatorSettings, kube: Kube, flags: FlagClient, reader: Reader, metrics: OperatorMetrics
+    settings: OperatorSettings, kube: Kube, flags: RecentFlags, reader: Reader, metrics: OperatorMetrics
 ) -> Controller:
     cache = Cache()
     reconciler = Reconciler(

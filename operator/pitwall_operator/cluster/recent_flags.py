@@ -4,7 +4,7 @@ A moving rollout looks at its flags every second; nearly always nobody wrote the
 five minutes (another database may stand behind the same address), and in between what changed; own writes are known at
 once. What somebody else writes (a kill, which gateways obey at once whatever the operator knows) is seen a second
 later, and a write that relies on what is no longer so is refused by its version and repeated. While nobody asks,
-nothing is read.
+nothing is read; the operator that leads asks all the time, for the sake of rollouts that rest.
 """
 
 import asyncio
@@ -39,6 +39,7 @@ class RecentFlags(FlagClient):
         self._known: dict[str, FlagRecord] = {}
         self._listed: tuple[FlagRecord, ...] | None = None
         self._written: list[FlagRecord] = []
+        self._news: set[str] = set()
         self._revision = -1
         self._read_at = self._whole_at = NEVER
         self._reading: asyncio.Task[None] | None = None
@@ -57,6 +58,16 @@ class RecentFlags(FlagClient):
         if self._listed is None:
             self._listed = tuple(self._known.values())
         return self._listed
+
+    async def changed(self) -> frozenset[str]:
+        """Keys of flags that somebody else wrote or removed since this was asked before.
+
+        Raises FlagsUnreachableError or FlagRejectedError.
+        """
+        await self._refresh()
+        news = frozenset(self._news)
+        self._news.clear()
+        return news
 
     async def put(
         self, key: str, document: Mapping[str, Any], *, expected_version: int | None, actor: str, reason: str
@@ -84,15 +95,19 @@ class RecentFlags(FlagClient):
         newer = None if asked - self._whole_at >= WHOLE_SECONDS else await self.newer(self._revision)
         if newer is None or newer.revision < self._revision:  # a lower one: the database is another
             newer = await self.contents()
-            self._known.clear()
-            self._listed = None
+            before, self._known, self._listed = self._known, {}, None
+            self._news |= before.keys() - {record.key for record in newer.records}
             self._whole_at = asked
+        else:
+            before = self._known
+        self._news |= {record.key for record in newer.records if before.get(record.key) != record}
         for record in (*newer.records, *self._written):
             self._learn(record)
         for key, version in newer.gone.items():
             if key in self._known and self._known[key].version <= version:
                 del self._known[key]
                 self._listed = None
+                self._news.add(key)
         self._revision, self._read_at = newer.revision, asked
 
     def _learn(self, record: FlagRecord) -> None:

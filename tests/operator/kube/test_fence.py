@@ -30,6 +30,7 @@ class RecordingService:
 
     def __init__(self) -> None:
         self.version, self.ahead, self.asked, self.gone, self.is_down = 1, 0, 0, False, False
+        self.killed = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked += request.method == "GET"
@@ -41,15 +42,16 @@ class RecordingService:
             if request.headers["if-match"] != f'"{self.version}"':
                 return httpx.Response(412, json={"error": f"the store has version {self.version}"})
             self.version += 1
-        body = {"key": "f", "version": self.version, "killed": False, "document": {"v": self.version}}
-        return httpx.Response(200, content=json.dumps(body))
+        return httpx.Response(200, content=json.dumps(self._flag()))
+
+    def _flag(self) -> dict[str, Any]:
+        return {"key": "f", "version": self.version, "killed": self.killed, "document": {"v": self.version}}
 
     def _contents(self, after: int) -> dict[str, Any]:
-        flag = {"key": "f", "version": self.version, "killed": False, "document": {}}
         changed = self.version > after
         return {
             "revision": self.version + self.ahead,
-            "flags": [flag] if changed and not self.gone else [],
+            "flags": [self._flag()] if changed and not self.gone else [],
             "gone": [{"key": "f", "version": self.version}] if changed and self.gone else [],
         }
 
@@ -154,6 +156,38 @@ async def test_a_flag_that_was_deleted_is_gone(flags, service, clock):
     service.gone, service.version = True, 2
     clock[0] += RECENT_SECONDS
     assert await flags.get("f") is None
+    await flags.close()
+
+
+async def test_what_somebody_else_wrote_or_removed_is_news_once_and_ones_own_write_is_none(flags, service, clock):
+    async def news() -> frozenset[str]:
+        clock[0] += RECENT_SECONDS
+        return await flags.changed()
+
+    assert await news() == {"f"}
+    await flags.put("f", {}, expected_version=1, **WHO)
+    assert await news() == frozenset()
+    service.version += 1
+    assert [await news(), await news()] == [{"f"}, frozenset()]
+    service.killed = True
+    service.version += 1
+    assert await news() == {"f"}
+    clock[0] += WHOLE_SECONDS
+    assert await news() == frozenset()
+    service.gone, service.version = True, service.version + 1
+    assert [await news(), await news()] == [{"f"}, frozenset()]
+    await flags.close()
+
+
+async def test_what_another_database_has_is_news_and_what_it_lacks(flags, service, clock):
+    service.version = 7
+    await flags.changed()
+    service.version = 3
+    clock[0] += RECENT_SECONDS
+    assert await flags.changed() == {"f"}
+    service.gone = True
+    clock[0] += WHOLE_SECONDS
+    assert await flags.changed() == {"f"}
     await flags.close()
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol
 
-from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
+from pitwall_operator.cluster.controller.flag_news import FLAG_NEWS, FlagNews
 from pitwall_operator.cluster.controller.reconcile import Reconciler
 from pitwall_operator.cluster.controller.relist import Relist, named
 from pitwall_operator.cluster.controller.sweep import Sweep
 from pitwall_operator.cluster.controller.work_queue import WorkQueue
+from pitwall_operator.cluster.recent_flags import RecentFlags
 from pitwall_operator.cluster.rivals import claim
 from pitwall_operator.cluster.tasks import BackgroundTasks, first_of
 from pitwall_operator.kube.cache import OWNED, Cache, Key, key_of, version_of
@@ -62,7 +63,7 @@ class Controller:
 
     kube: Kube
     cache: Cache
-    flags: FlagClient
+    flags: RecentFlags
     reconciler: Reconciler
     reader: Reader
     measures: Measures
@@ -142,8 +143,10 @@ class Controller:
         self.leading = True
         self.wake_all()
         over = asyncio.Event()
-        rounds = {f"worker {number}": self._work for number in range(self.workers)}
-        rounds |= {SWEEP: self._sweep, COMPARISON: self._audit}
+        news = FlagNews(self.flags, self.cache, partial(self._wake, ROLLOUTS, {}), self.background)
+        rounds = {f"worker {number}": self._work for number in range(self.workers)} | {
+            SWEEP: self._sweep, COMPARISON: self._audit, FLAG_NEWS: news.keep,
+        }  # fmt: skip
         tasks = [
             asyncio.create_task(self.background.keep(name, partial(begin, over), over))
             for name, begin in rounds.items()

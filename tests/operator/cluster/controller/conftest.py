@@ -103,6 +103,13 @@ class FakeFlags:
         self.written: list[str] = []
         self.refused: set[str] = set()
         self.fault: Exception | None = None
+        self.news: set[str] = set()
+
+    async def changed(self) -> frozenset[str]:
+        if self.fault:
+            raise self.fault
+        news, self.news = frozenset(self.news), set()
+        return news
 
     async def list(self) -> tuple[FlagRecord, ...]:
         if self.fault:
