@@ -115,7 +115,8 @@ def main() -> int:
         print(f"pitwall ask: {refusal.message}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"pitwall ask: {error.filename or 'file'}: {error.strerror}; check path and permissions", file=sys.stderr)
+        reason = error.strerror or error
+        print(f"pitwall ask: {error.filename or 'file'}: {reason}; check path and permissions", file=sys.stderr)
         return 2
     print(said)
     return 0

@@ -64,10 +64,10 @@ def save_sheet(data: SheetData, target: Path) -> None:
 
 
 def _picture(jpeg: bytes) -> Image.Image:
-    """A thumbnail as wide as a column."""
+    """A thumbnail as wide as a column, and at most twice as high: what is narrower is squeezed."""
     image = Image.open(io.BytesIO(jpeg)).convert("RGB")
     width = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * GAP) // COLUMNS
-    return image.resize((width, max(1, image.height * width // image.width)))
+    return image.resize((width, min(2 * width, max(1, image.height * width // image.width))))
 
 
 def _counted(number: int, what: str) -> str:

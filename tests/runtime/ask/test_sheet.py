@@ -11,13 +11,13 @@ from pitwall_runtime.ask.sheet import COLOURS, SheetData, SheetRow, save_sheet
 from pitwall_runtime.media import Shot
 
 
-def jpeg(index):
+def jpeg(index, size=(160, 90)):
     buffer = io.BytesIO()
-    Image.new("RGB", (160, 90), (0, 255, 0)).save(buffer, "JPEG")
+    Image.new("RGB", size, (0, 255, 0)).save(buffer, "JPEG")
     return buffer.getvalue()
 
 
-def data(*rows, scores=None, question="Where?"):
+def data(*rows, scores=None, question="Where?", jpeg=jpeg):
     scores = np.linspace(0, 1, 100, dtype=np.float32) if scores is None else scores
     count = len(scores)
     edges = np.arange(count + 1, dtype=np.float64)
@@ -56,6 +56,14 @@ def test_as_many_pictures_as_frames_are_there(tmp_path):
     pictures = int((np.diff(green.any(axis=1).astype(int)) == 1).sum())
 
     assert pictures == 3, "twenty frames stand in three rows of at most eight"
+
+
+def test_the_sheet_of_a_film_of_narrow_pictures_is_no_tower(tmp_path):
+    def narrow(index):
+        return jpeg(index, (4, 240))
+
+    save_sheet(data(SheetRow("many", tuple(range(16)), {}), jpeg=narrow), tmp_path / "sheet.png")
+    assert opened(tmp_path / "sheet.png").shape[0] < 2000
 
 
 @pytest.mark.parametrize(

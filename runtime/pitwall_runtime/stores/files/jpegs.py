@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from pitwall_runtime.errors import MediaTooLargeError
+from pitwall_runtime.errors import MediaBrokenError, MediaTooLargeError
 from pitwall_runtime.media import Frame, Rgb
 
 POOL_BYTES: Final = 4 << 30
@@ -28,9 +28,15 @@ class Held:
 
 
 def encoded(frame: Frame) -> bytes:
-    """The frame's JPEG."""
+    """The frame's JPEG. Raises MediaBrokenError for a picture that can be none."""
     buffer = io.BytesIO()
-    Image.fromarray(frame.image).save(buffer, "JPEG", quality=_QUALITY)
+    try:
+        Image.fromarray(frame.image).save(buffer, "JPEG", quality=_QUALITY)
+    except (OSError, ValueError) as error:  # a buffer is never full: it is the encoder that refuses
+        height, width = frame.image.shape[:2]
+        raise MediaBrokenError(
+            f"a picture of {width}×{height} pixels cannot be kept as JPEG ({error}); re-encode the video"
+        ) from None
     return buffer.getvalue()
 
 

@@ -15,6 +15,15 @@ from pitwall_runtime.media import Rgb
 _UNIT = 1 << 16
 """1.0 in a display matrix."""
 
+_LONGEST_SIDE = 4096
+"""Of a pool picture. JPEG ends at 65 500, and the runtime holds some pictures in its own memory."""
+
+_MOST_UNLIKE = 64
+"""How many times longer one side of a pool picture may be than the other: some encoders scale the short one up."""
+
+_MOST_PIXEL_ASPECT = 10
+"""What claims to have wider or higher pixels has square ones: broadcasts know none beyond 3:1."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
@@ -42,7 +51,7 @@ class Upright:
         """[height, width, 3]. Pictures change their size and shape in mid-stream; each gets its own."""
         kind = _Kind(
             frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, frame.color_trc,
-            pixel_aspect, display_matrix(frame),
+            _credible(pixel_aspect), display_matrix(frame),
         )  # fmt: skip
         if kind != self._kind or self._chain is None:
             self._kind, self._chain = kind, FilterChain(frame, _filters(kind, self._height))
@@ -99,7 +108,13 @@ def _size(kind: _Kind, height: int, *, sideways: bool) -> tuple[int, int]:
     return size_of(wide, high, height)
 
 
+def _credible(pixel_aspect: Fraction) -> Fraction:
+    return pixel_aspect if 1 <= _MOST_PIXEL_ASPECT * pixel_aspect <= _MOST_PIXEL_ASPECT**2 else Fraction(1)
+
+
 def size_of(wide: Fraction | int, high: Fraction | int, height: int) -> tuple[int, int]:
-    """(width, height) of a pool picture: the pool's height, or the picture's own if that is less."""
-    rows = max(2, min(height, round(high)))
-    return max(2, round(rows * Fraction(wide) / Fraction(high) / 2) * 2), rows
+    """(width, height) of a pool picture: the pool's height, or the picture's own if that is less; smaller where it
+    would be wider than any may be."""
+    wide, high = max(Fraction(wide), Fraction(high) / _MOST_UNLIKE), max(Fraction(high), Fraction(wide) / _MOST_UNLIKE)
+    rows = max(2, min(height, round(high), int(_LONGEST_SIDE * high / wide)))
+    return max(2, round(rows * wide / high / 2) * 2), rows

@@ -1,11 +1,14 @@
 """Pictures stand upright and as dark as people see them, held against ffmpeg's own."""
 
+import struct
+
 import numpy as np
 import pytest
 from films.making import encode, ffmpeg, film, turned
 from films.numbered import picture, read
 
 from pitwall_runtime.decode.libav.pictures import tone
+from pitwall_runtime.decode.libav.pictures.upright import size_of
 from pitwall_runtime.decode.process import decode
 from pitwall_runtime.media import PoolSpec
 
@@ -113,3 +116,41 @@ def test_pictures_that_change_their_size_are_scaled_each_to_the_pools_height(tmp
     assert image.shape == (120, 320, 3)
     assert read(image).aspect == pytest.approx(8 / 3, rel=0.03)
     assert np.abs(image[::4, ::8].astype(int) - picture(0, 40, 30)).mean() < 12
+
+
+@pytest.mark.parametrize(
+    ("pixels", "shape"),
+    [
+        pytest.param((3, 1), (120, 480, 3), id="wide pixels, as a broadcast may have"),
+        pytest.param((1, 3), (120, 54, 3), id="high ones"),
+        pytest.param((300, 1), (120, 160, 3), id="wider than there are"),
+        pytest.param((1, 300), (120, 160, 3), id="higher than there are"),
+        pytest.param((0xFFFF_FFFF, 1), (120, 160, 3), id="below zero"),
+        pytest.param((2**31 - 1, 1), (120, 160, 3), id="as wide as can be written"),
+        pytest.param((0, 0), (120, 160, 3), id="none"),
+    ],
+)
+def test_pixels_that_are_of_no_shape_known_are_square(tmp_path, pixels, shape):
+    path = tmp_path / "pixels.mp4"
+    film(1, 25, "-vf", "setsar=1")(path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"pasp") + 4
+    data[at : at + 8] = struct.pack(">II", *pixels)
+    path.write_bytes(data)
+    assert first_frame(path, height=120).shape == shape
+
+
+@pytest.mark.parametrize(
+    ("wide", "high", "height", "size"),
+    [
+        (7680, 1080, 1080, (4096, 576)),
+        (16384, 128, 240, (4096, 64)),
+        (128, 16384, 240, (4, 240)),
+        (320, 1, 240, (320, 5)),
+        (1, 240, 240, (4, 240)),
+        (1, 1, 240, (2, 2)),
+        (1920, 1080, 240, (426, 240)),
+    ],
+)
+def test_no_side_is_longer_than_any_may_be_nor_much_longer_than_the_other(wide, high, height, size):
+    assert size_of(wide, high, height) == size
