@@ -42,7 +42,7 @@ class Video:
 TICKS = 90_000
 """Ticks between two instants of a pool: each instant is a whole number of them, whatever the rate."""
 
-_EDITION = 3
+_EDITION = 4
 """Raised when the same video gives another pool than before, so that no cache mixes the two."""
 
 
@@ -68,7 +68,7 @@ class PoolSpec:
 
     @property
     def key(self) -> str:
-        """A name for folders, e.g. `60fpm-240px-3`."""
+        """A name for folders, e.g. `60fpm-240px-4`."""
         return f"{self.frames_per_minute}fpm-{self.height_pixels}px-{_EDITION}{self.part}"
 
     @property

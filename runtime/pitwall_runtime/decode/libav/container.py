@@ -1,5 +1,6 @@
 """Opens a video file: which containers are read, which stream is the film, and where the file says that it ends."""
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -17,6 +18,7 @@ from av.video.stream import VideoStream
 
 from pitwall_runtime.decode.libav.captions import CaptionTrack
 from pitwall_runtime.decode.libav.diagnosis import why_unreadable
+from pitwall_runtime.decode.libav.units import Units
 from pitwall_runtime.decode.port import MAX_PIXELS, MAX_SECONDS, THREADS
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import Caption
@@ -41,6 +43,9 @@ _UNKNOWN: Final = 1 << 62
 _HOLE_BYTES: Final = 1500
 """More than stands between two packets of a whole file: headers, tables, an index entry."""
 
+_UNCERTAIN_PLACES: Final = 16
+"""Packets after a loss whose times may still be wrong: an Ogg page tells the time of its last packet alone."""
+
 _ALL_STREAMS = ("matroska", "avi", "flv", "asf")
 """Containers that declare one length for all their streams: it is the longest stream that must reach it."""
 
@@ -63,9 +68,12 @@ class Source:
         self._pictures, self._last, self._last_end = 0, -(1 << 62), -(1 << 62)
         self._reached: Fraction | None = None
         self._reads_all = self._declares_for_all or self.restarts
-        self._bytes_end = self._hole = 0
+        self._units = Units(container.name, name)
+        self._places: deque[int] = deque(maxlen=_UNCERTAIN_PLACES)
+        """Where the film's latest packets lie, behind those of which it is known that all between them is whole."""
+        self._packet_at = self._bytes_end = self._hole = 0
         self.passed_over, self.read_before = 0, 0
-        """Bytes that nobody read right before the latest packet of the film, and how many lie before those."""
+        """Bytes that are lost right before the latest packet of the film, and how many lie before those."""
         self._read_until = _UNKNOWN
         self._track = CaptionTrack.of(container)
 
@@ -95,25 +103,39 @@ class Source:
         if packet.pts is not None and packet.time_base:
             end = (packet.pts + (packet.duration or 0)) * packet.time_base
             self._reached = end if self._reached is None else max(self._reached, end)
-        if packet.pos is not None:
+        if packet.pos is not None and packet.pos != self._packet_at:
             self._hole = max(self._hole, packet.pos - self._bytes_end if self._bytes_end else 0)
-            self._bytes_end = packet.pos + packet.size
+            self._packet_at = self._bytes_end = packet.pos
+        self._bytes_end += packet.size  # several packets may come out of one that the file holds
 
     def _find_hole(self, packet: "Packet[Stream]") -> None:
-        """Some demuxers pass over damaged bytes without a word. A picture that comes late after bytes that nobody read
-        is one after a loss; if nothing was passed over, the picture before it was held."""
+        """Some demuxers pass over damaged bytes without a word. A picture that comes late after bytes that are lost is
+        one after a loss; if nothing is lost, the picture before it was held."""
         self.passed_over = 0
-        if packet.pts is None:
+        if packet.pts is None or not self._reads_all:
             return
         # Pictures that others refer to come before these: only in decoding order does each follow the one before it.
         begin = packet.dts if self.restarts and packet.dts is not None else packet.pts
-        if self._reads_all and self._hole > _HOLE_BYTES and begin > self._read_until + self.tick // 2:
-            self._lost = True
-        self.passed_over = self._hole if self._hole > _HOLE_BYTES else 0
-        self.read_before = (packet.pos or 0) - self.passed_over
+        if begin > self._read_until + self.tick // 2:
+            self.passed_over = self._lost_before(packet)
+            self.read_before = (packet.pos or 0) - self.passed_over
+            self._lost = self._lost or self.passed_over > 0
         self._hole = 0
+        if packet.pos is not None:
+            self._places.append(packet.pos)
         end = begin + (packet.duration or self.tick)
-        self._read_until = end if self._read_until == _UNKNOWN else max(self._read_until, end)
+        is_first = self._read_until == _UNKNOWN
+        self._read_until = end if is_first or self.restarts else max(self._read_until, end)
+
+    def _lost_before(self, packet: "Packet[Stream]") -> int:
+        """How many bytes are lost between the film's latest packets and this one."""
+        if not self._units.known:
+            return self._hole if self._hole > _HOLE_BYTES else 0
+        if packet.pos is None or not self._places:
+            return 0
+        begin = self._places[0]
+        self._places.clear()
+        return self._units.lost_between(begin, packet.pos)
 
     def note(self, packet: VideoPacket) -> None:
         """Remember where the film's pictures end. The packet's times are on the film's clock."""
