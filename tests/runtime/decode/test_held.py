@@ -1,7 +1,7 @@
 """A picture that is held while the sound goes on is shown as long as it is held; bytes that are lost are told."""
 
 import pytest
-from films.making import H264, encode, hollow
+from films.making import H264, encode, hollow, keep_fragments
 from films.numbered import read
 
 from pitwall_runtime.decode.process import decode
@@ -64,3 +64,23 @@ def test_of_such_a_film_what_is_lost_is_told(tmp_path, suffix, options, how):
 
     assert told
     assert [second for second in wrong if not any(start <= second < end for start, end in told)] == []
+
+
+@pytest.mark.parametrize(
+    ("fragments", "seen"),
+    [
+        pytest.param((3, 4), [60, 70, 80, 90], id="two of five"),
+        pytest.param((4,), [80, 90], id="the last one"),
+        pytest.param((2,), [40, 50], id="one in the middle"),
+    ],
+)
+def test_a_recording_that_joined_a_live_stream_late_is_whole(tmp_path, fragments, seen):
+    """Its fragments keep the stream's times; the length that FFmpeg finds counts from the stream's beginning."""
+    path = tmp_path / "joined.mp4"
+    encode(path, range(100), 10, *H264, "-g", 20, "-bf", 2, "-movflags", "+frag_keyframe+empty_moov")
+    keep_fragments(path, *fragments)
+    timeline, numbers = shown(path)
+
+    assert timeline.damage == ()
+    assert list(numbers.values()) == seen
+    assert timeline.end_pts * timeline.time_base == pytest.approx(len(seen), abs=0.05)

@@ -159,3 +159,15 @@ def hollow(file: Path, first: float, last: float) -> None:
     begin, end = int(len(data) * first), int(len(data) * last)
     data[begin:end] = bytes(end - begin)
     file.write_bytes(data)
+
+
+def keep_fragments(file: Path, *numbers: int) -> None:
+    """What a recorder has that joined a live stream late, or lost some of it: only these of an MP4's fragments."""
+    data, at, kept, number = file.read_bytes(), 0, b"", -1
+    while at < len(data):
+        size, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
+        number += kind == b"moof"
+        if kind in (b"ftyp", b"moov") or (kind in (b"moof", b"mdat") and number in numbers):
+            kept += data[at : at + size]
+        at += size
+    file.write_bytes(kept)

@@ -163,7 +163,8 @@ class Source:
 
     def _declared_end(self) -> int | None:
         if self.indexed:
-            return self.stream.duration and (self.stream.start_time or 0) + self.stream.duration
+            begin = (self.stream.start_time or 0) if self.stream.frames else 0  # fragments have times of their own
+            return self.stream.duration and begin + self.stream.duration
         if not self._declares_for_all or not self.container.duration or self._reached is None:
             return None
         declared = Fraction(self.container.duration, av.time_base)
