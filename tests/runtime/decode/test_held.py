@@ -77,7 +77,7 @@ def test_of_such_a_film_what_is_lost_is_told(tmp_path, suffix, options, how):
 def test_a_recording_that_joined_a_live_stream_late_is_whole(tmp_path, fragments, seen):
     """Its fragments keep the stream's times; the length that FFmpeg finds counts from the stream's beginning."""
     path = tmp_path / "joined.mp4"
-    encode(path, range(100), 10, *H264, "-g", 20, "-bf", 2, "-movflags", "+frag_keyframe+empty_moov")
+    encode(path, range(100), 10, *H264, "-g", 20, "-bf", 2, "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
     keep_fragments(path, *fragments)
     timeline, numbers = shown(path)
 

@@ -48,6 +48,16 @@ def _aspect_change_ts(out: Path) -> None:
     join(out, part(range(50), "16/15", 0), part(range(50, 100), "64/45", 2))
 
 
+def _other_packets_ts(out: Path) -> None:
+    """A recorder that changes channels, or an encoder that is started anew: the pictures go on under another PID."""
+
+    def part(numbers: range, pid: int, offset: int) -> Maker:
+        more = ("-streamid", f"0:{pid}", "-output_ts_offset", offset)
+        return lambda out: encode(out, numbers, 25, *H264, *more)
+
+    join(out, part(range(100), 256, 0), part(range(100, 150), 512, 4), part(range(150, 200), 300, 6))
+
+
 def _audio_longer(out: Path) -> None:
     video = ("-c:v", "libvpx", "-deadline", "realtime") if out.suffix == ".webm" else ("-c:v", "copy")
     remux(out, film(100), *TONE, "-map", "0:v", "-map", "1:a", *video, "-c:a", "libvorbis")
@@ -113,6 +123,7 @@ CASES = {
     ),
     "a phone turned while it streams": Case("ts", _size_change_ts, at_rate(4), 4, aspects=[(1, 4 / 3), (3, 3 / 4)]),
     "a broadcast whose aspect changes": Case("ts", _aspect_change_ts, at_rate(4), 4, aspects=[(1, 4 / 3), (3, 16 / 9)]),
+    "a broadcast that goes on in other packets": Case("ts", _other_packets_ts, at_rate(8), 8, 1),
     "sound longer than the pictures, MKV": Case("mkv", _audio_longer, at_rate(4), 4),
     "sound longer than the pictures, WebM": Case("webm", _audio_longer, at_rate(4), 4),
     "pictures that begin after the sound": Case("mkv", _late_picture, at_rate(4), 4),

@@ -87,7 +87,7 @@ class Source:
                     self._follow(packet)
                     if self._track:
                         self._track.take(packet)
-                    if packet.stream.index == self.stream.index:
+                    if packet.stream.index == self.stream.index and not self._is_left_over(packet):
                         _refuse_encrypted(packet)
                         self._find_hole(packet)
                         if self._lost:
@@ -107,6 +107,13 @@ class Source:
             self._hole = max(self._hole, packet.pos - self._bytes_end if self._bytes_end else 0)
             self._packet_at = self._bytes_end = packet.pos
         self._bytes_end += packet.size  # several packets may come out of one that the file holds
+
+    def _is_left_over(self, packet: "Packet[Stream]") -> bool:
+        """Where a broadcast's pictures go on in other packets than before, the last one of the former comes out at the
+        end of the file."""
+        if self.container.format.name != "mpegts" or packet.pos is None or not self._places:
+            return False
+        return packet.pos < self._places[-1]
 
     def _find_hole(self, packet: "Packet[Stream]") -> None:
         """Some demuxers pass over damaged bytes without a word. A picture that comes late after bytes that are lost is
@@ -178,7 +185,11 @@ _SILENT: Final = ("hevc", "mjpeg")
 """Decoders that show pictures which they could not read to their end without a word, unless told to complain."""
 _COMPLAINING: Final = {"err_detect": "explode"}
 _HABIT_PICTURES: Final = 16
-_OPTIONS: Final = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+_OPTIONS: Final = {
+    "format_whitelist": CONTAINERS,
+    "protocol_whitelist": "file",
+    "merge_pmt_versions": "1",  # a broadcast goes on where its table names other packets than before
+}
 
 
 def _strictness(path: str, stream: VideoStream) -> dict[str, str]:
