@@ -1,5 +1,5 @@
 """Reads from decision records what a Rollout that was made anew must know: what is off, which requests were carried
-out, and the last run's id."""
+out, the last run's id, and whether it was still under way."""
 
 from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from pitwall_crds.action import Action
 from pitwall_crds.status import REMEMBERED_ACTIONS, FlaggedOff
+from pitwall_operator.decision.steps.move import MOVING
 from pitwall_operator.values.observation import Past
 
 LIMIT = 16
@@ -19,18 +20,34 @@ async def past(records: Iterable[AsyncIterable[Mapping[str, Any]]]) -> Past:
     asked for by a person, and forgives it."""
     off: dict[tuple[str, str], FlaggedOff] = {}
     asked: dict[str, None] = {}
-    last_run = ""
+    last_run, under_way = "", None
     for record in records:
         async for line in record:
             if line.get("kind") == "run":
-                last_run = str(line.get("run", last_run))
+                last_run, under_way = str(line.get("run", last_run)), _begun(line)
                 off.pop((str(line.get("candidate")), str(line.get("candidate_revision"))), None)
             elif (entry := _off(line)) is not None:
                 off[(entry.variant, entry.revision)] = entry
             elif (action := _asked(line)) is not None:
                 asked.pop(action.id, None)
                 asked[action.id] = None
-    return Past(tuple(off.values())[-LIMIT:], last_run, tuple(asked)[-REMEMBERED_ACTIONS:])
+            elif _ends(line, last_run):
+                under_way = None
+    return Past(tuple(off.values())[-LIMIT:], last_run, tuple(asked)[-REMEMBERED_ACTIONS:], under_way)
+
+
+def _begun(line: Mapping[str, Any]) -> FlaggedOff | None:
+    """The candidate of a run that began, as it is off if nobody could record that the run was killed."""
+    name, revision, time = (line.get(field) for field in ("candidate", "candidate_revision", "time"))
+    try:
+        return FlaggedOff(variant=name, revision=revision, gate="", message="", time=time, aborted=True)
+    except ValidationError:
+        return None
+
+
+def _ends(line: Mapping[str, Any], run: str) -> bool:
+    """Whether a line tells that this run is over."""
+    return line.get("kind") == "decision" and line.get("run") == run and line.get("phase") not in MOVING
 
 
 def _off(line: Mapping[str, Any]) -> FlaggedOff | None:

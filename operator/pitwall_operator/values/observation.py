@@ -119,11 +119,13 @@ class Past:
         flagged_off: variants that were taken off and not tried again since.
         last_run: the id of its last run; empty if it had none.
         action_ids: ids of the last requests that were carried out.
+        under_way: what is off if the last run was killed; None where it is told how that ended.
     """
 
     flagged_off: tuple[FlaggedOff, ...] = ()
     last_run: str = ""
     action_ids: tuple[str, ...] = ()
+    under_way: FlaggedOff | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -326,6 +326,71 @@ def test_what_the_record_says_is_off_stays_off_although_the_rollout_is_made_anew
     assert "aks-v1 was taken off (worse) and nothing else is known to serve" in world.status.reason
 
 
+def under_way(world) -> Past:
+    """What the record tells of the run that is under way."""
+    status = world.status
+    entry = {"variant": status.candidate_variant, "revision": status.candidate_revision, "gate": "", "message": ""}
+    return Past((), status.run_id, under_way=FlaggedOff(**entry, time=status.run_start_time, aborted=True))
+
+
+@pytest.mark.parametrize("released", [True, False], ids=["released since", "killed still"])
+@pytest.mark.parametrize("edit", [True, False], ids=["an edit of the stable variant", "another variant"])
+def test_what_was_killed_on_its_way_stays_off_although_the_rollout_is_made_anew_before_anybody_saw_it(
+    world, edit, released
+):
+    if edit:
+        world.edit("uniform-v1", "r2")
+        turns(world)
+    else:
+        canary(world)
+    told, candidate = under_way(world), (world.status.candidate_variant, world.status.candidate_revision)
+    world.kill()
+    if released:
+        world.release()
+    world.make_anew(told)
+    turns(world)
+    world.release()
+    turns(world)
+
+    assert world.status.phase is Phase.ABORTED
+    assert [(off.variant, off.revision) for off in world.status.flagged_off] == [candidate]
+    assert "kill switch was used" in world.status.reason
+    assert world.shares() == (Share(Arm.STABLE, "uniform-v1", FULL_WEIGHT),)
+    world.ask(Verb.RETRY)
+    turns(world)
+    assert (world.status.candidate_variant, world.status.candidate_revision) == candidate
+
+
+@pytest.mark.parametrize(
+    "of_the_run",
+    [
+        pytest.param({"last_run": "another"}, id="of another run"),
+        pytest.param({"under_way": None}, id="whose end was recorded"),
+    ],
+)
+def test_a_kill_of_an_earlier_run_takes_nothing_off_in_a_rollout_that_is_made_anew(world, of_the_run):
+    canary(world)
+    told = replace(under_way(world), **of_the_run)
+    world.kill()
+    world.release()
+    world.make_anew(told)
+    turns(world)
+
+    assert (world.status.flagged_off, world.status.candidate_variant) == ((), "aks-v1")
+
+
+def test_what_serves_everybody_is_not_off_although_its_flag_was_killed_before_the_end_of_its_run_was_recorded(world):
+    canary(world)
+    told = under_way(world)
+    world.split = SplitSeen((Share(Arm.STABLE, "aks-v1", FULL_WEIGHT),), world.split.salt)
+    world.kill()
+    world.release()
+    world.make_anew(told)
+    turns(world)
+
+    assert (world.status.stable_variant, world.status.flagged_off) == ("aks-v1", ())
+
+
 def drifted(world, applied="r1"):
     """The stable pods, after somebody changed their Deployment, or under the name of a Rollout that is gone."""
     pools = world.pools["uniform-v1"]

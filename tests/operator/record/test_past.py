@@ -5,6 +5,7 @@ import json
 import pytest
 
 from pitwall_crds.action import Action, Verb
+from pitwall_crds.status import Phase
 from pitwall_operator.record.lines import evidence_lines
 from pitwall_operator.record.past import past
 from pitwall_operator.values.observation import Past
@@ -66,6 +67,22 @@ async def test_of_two_records_the_later_counts(world):
     assert (await told(own, [])).last_run == run
     assert (await told(own, since)).flagged_off == ()
     assert len((await told(since, own)).flagged_off) == 1
+
+
+async def test_a_run_of_which_no_end_is_told_was_under_way(world):
+    world.apply("rollout-aks.yaml")
+    written = walk(world)
+    begun = await told(written)
+    assert begun.under_way is not None
+    assert (begun.under_way.variant, begun.under_way.revision, begun.under_way.aborted) == ("aks-v1", "r1", True)
+
+    def decided(run: str, phase: Phase) -> list:
+        return [{"kind": "decision", "run": run, "phase": phase}]
+
+    assert (await told(written + decided(begun.last_run, Phase.CANARY))).under_way == begun.under_way
+    assert (await told(written + decided("another", Phase.STABLE))).under_way == begun.under_way
+    for phase in (Phase.STABLE, Phase.ABORTED, Phase.FLAGGED_OFF):
+        assert (await told(written + decided(begun.last_run, phase))).under_way is None
 
 
 @pytest.mark.parametrize("line", [{}, {"kind": "off"}, {"kind": "off", "entry": 7}, {"kind": "run"}], ids=str)

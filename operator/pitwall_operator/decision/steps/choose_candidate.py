@@ -11,7 +11,8 @@ from pitwall_operator.decision.goal.wanted import wanted
 from pitwall_operator.decision.steps import transitions
 from pitwall_operator.decision.steps.shortcuts import served_lately
 from pitwall_operator.decision.steps.transitions import SERVING_POOL
-from pitwall_operator.values.observation import Observation, SplitSeen, Unseen
+from pitwall_operator.values import timestamps
+from pitwall_operator.values.observation import Observation, Past, SplitSeen, Unseen
 from pitwall_operator.values.reason import WAITING, StatusReason
 
 Choice = tuple[RolloutStatus, StatusReason | None]
@@ -98,7 +99,10 @@ def _known_to_serve(status: RolloutStatus, seen: Observation, asked: str) -> Cho
     if isinstance(seen.elsewhere, Unseen):
         return status, StatusReason(WAITING, f"nobody knows yet what other flags serve: {seen.elsewhere.reason}")
     ids = tuple(dict.fromkeys((*seen.past.action_ids, *status.past_action_ids)))[-REMEMBERED_ACTIONS:]
-    update = {"flagged_off": status.flagged_off or seen.past.flagged_off, "run_id": status.run_id or seen.past.last_run}
+    update = {
+        "flagged_off": status.flagged_off or _off_before(seen, seen.split, seen.past),
+        "run_id": status.run_id or seen.past.last_run,
+    }
     status = status.model_copy(update={**update, "past_action_ids": ids})
     name, flag = seen.split.default, ""
     if not name and (flag := seen.elsewhere.get(asked, "")):
@@ -115,6 +119,19 @@ def _known_to_serve(status: RolloutStatus, seen: Observation, asked: str) -> Cho
         return status, None  # what is off, and serves nobody of this flag, shall not
     words = f"as flag {flag} says" if flag else "as the flag says"
     return transitions.adopt(status, seen.now, *identity, seen.split.salt, words=words), None
+
+
+def _off_before(seen: Observation, split: SplitSeen, past: Past) -> tuple[FlaggedOff, ...]:
+    """What the record says is off, and what was on its way when the flag was killed: nobody was there to record that,
+    where the operator was away until the Rollout had been made anew."""
+    run, serving = past.under_way, seen.variants.get(split.default)
+    if run is None or not (split.killed or split.killed_run == past.last_run):
+        return past.flagged_off
+    if serving is not None and (run.variant, run.revision) == (split.default, serving.serving_revision):
+        return past.flagged_off  # it was promoted
+    told = {"message": f"the flag's kill switch was used: {split.killed or 'released since'}"}
+    killed = run.model_copy(update={**told, "time": timestamps.to_text(seen.now)})
+    return (*past.flagged_off, killed)[-transitions.FLAGGED_OFF_LIMIT :]
 
 
 def _missing(status: RolloutStatus, name: str, now: float) -> tuple[RolloutStatus, StatusReason]:
