@@ -34,7 +34,9 @@ FILE = Path(__file__).parents[3] / "examples" / "rollout.yaml"
 ROLLOUT = next(resource for resource in load_file(FILE) if isinstance(resource, Rollout))
 GATES = {"analysis": {"blockSeconds": 3, "gates": [{"name": "errors", "rate": {"metric": "Errors"}}]}}
 CLOSED = {"windows": [{"startTime": "00:00", "endTime": "00:01"}]}
-NOW, BLIND, SEEN = 1_800_000_000.0, Unseen("connection refused"), Reading(1_800_000_000.0, {})
+ANY_WORDS = "connection refused \u202e\x00 é日 " * 400
+"""Longer than any field or service takes, and not printable."""
+NOW, BLIND, SEEN = 1_800_000_000.0, Unseen(ANY_WORDS), Reading(1_800_000_000.0, {})
 
 NAMES = ("uniform-v1", "aks-v1", "dpp-v1")
 names, revisions, runs = st.sampled_from(NAMES), st.sampled_from(["r1", "r2"]), st.sampled_from(["run-1", "run-2"])
@@ -55,6 +57,7 @@ def specs(draw):
     """Any spec, as it is read from a file."""
     name, least = draw(names), draw(st.sampled_from([0, 60]))
     action = {"id": "a1", "verb": draw(st.sampled_from(Verb)), "full": draw(st.booleans()), "overBasisPoints": [2000]}
+    action |= {"actor": ANY_WORDS[:128], "reason": ANY_WORDS[:256]}
     other = next(one for one in NAMES[1:] if one != name)
     rare = {
         "control": {"dedicated": True}, "paused": True, "action": action, "schedule": CLOSED, "onDeadline": "FlagOff",
@@ -117,7 +120,7 @@ def variants(draw):
     pools = {
         pool: PoolSeen(draw(revisions), 2, draw(st.integers(0, 2))) for pool in draw(st.sets(st.sampled_from(Pool)))
     }
-    invalid, scaling = "no such sampler" if draw(rarely) else "", ScaleBounds(1, 4) if draw(rarely) else None
+    invalid, scaling = ANY_WORDS if draw(rarely) else "", ScaleBounds(1, 4) if draw(rarely) else None
     return VariantSeen(draw(revisions), draw(st.integers(1, 2)), pools, invalid, scaling)
 
 
@@ -158,6 +161,7 @@ def scenes(draw, *, moving=None, **told):
         now=NOW,
         variants=declared,
         nonce="chance",
+        failures=(ANY_WORDS,) if draw(rarely) else (),
         **{**seen, **told},
     )
     return Scene(ROLLOUT.model_copy(update={"spec": spec, "status": status}), seen)

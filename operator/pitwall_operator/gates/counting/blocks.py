@@ -7,6 +7,7 @@ import math
 from typing import Final
 
 from pitwall_crds.gate import Gate, Unit
+from pitwall_crds.host.printable import shortened
 from pitwall_crds.names import Label, Metric
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import RolloutStatus
@@ -17,6 +18,8 @@ UNKNOWN_SECONDS: Final = 30
 """Block length until gateways have seen enough of the stable variant's traffic: longer than most queues remember."""
 LEAST_SECONDS: Final = 2
 LONGEST_SECONDS: Final = 3600
+LONGEST_REASON: Final = 128
+"""A status has room for so much, and a number that others measured may have any length."""
 USUAL_WINDOWS: Final = {Unit.QUERY: 120.0, Unit.SESSION: 600.0, Unit.USER: 3600.0}
 """Seconds that gateways wait for a label unless they say otherwise."""
 
@@ -26,7 +29,7 @@ def with_block_length(spec: RolloutSpec, status: RolloutStatus, reading: Reading
     seconds, reason = _length(spec, status, reading)
     if seconds <= status.block_seconds:
         return status
-    return status.model_copy(update={"block_seconds": seconds, "block_reason": reason})
+    return status.model_copy(update={"block_seconds": seconds, "block_reason": shortened(reason, LONGEST_REASON)})
 
 
 def _length(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> tuple[int, str]:
@@ -35,14 +38,14 @@ def _length(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> tuple
     memory, history = (_gauge(reading, name, status.stable_variant) for name in MEASURED)
     if not memory:
         return UNKNOWN_SECONDS, f"gateways have not seen enough of {status.stable_variant} to say that less will do"
-    seconds = min(max(math.ceil(memory), LEAST_SECONDS), LONGEST_SECONDS)
+    seconds = math.ceil(min(max(memory, LEAST_SECONDS), LONGEST_SECONDS))
     return seconds, f"slow queries of {status.stable_variant} are correlated over {memory:g} s ({history:.0f} s seen)"
 
 
 def memory(reading: Reading, variant: str) -> float:
     """The length of blocks that gateways' measurements ask for; 0 where they do not know."""
     measured = _gauge(reading, Metric.EVIDENCE_MEMORY, variant)
-    return float(min(max(math.ceil(measured), LEAST_SECONDS), LONGEST_SECONDS)) if measured else 0.0
+    return float(math.ceil(min(max(measured, LEAST_SECONDS), LONGEST_SECONDS))) if measured else 0.0
 
 
 MEASURED: Final = (Metric.EVIDENCE_MEMORY, Metric.EVIDENCE_HISTORY)
