@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from films.making import H264, TONE, Maker, at_times, encode, every, film, gif, join, remux, turned
+from films.making import H264, TONE, Maker, at_times, dahua, encode, every, film, gif, join, remux, turned
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,7 @@ CASES = {
     "a thumbnail before the film": Case("mkv", _thumbnail_first, at_rate(4), 4, aspects=[(0, 4 / 3)]),
     "a raw stream of 25 a second": Case("h264", film(100, 25, "-bf", 3), at_rate(4), 4),
     "a raw stream of 10 a second": Case("h264", film(40, 10, "-bf", 0), at_rate(4, 10), 4),
+    "a recorder's own container": Case("dav", lambda out: dahua(out, film(100, 25, "-bf", 0)), at_rate(4), 4),
     "mirrored": Case("mp4", _matrix((-1, 0, 0, 1), "x"), at_rate(3), 3, aspects=[(0, 4 / 3)]),
     "upside down": Case("mp4", _matrix((1, 0, 0, -1), "y"), at_rate(3), 3, aspects=[(0, 4 / 3)]),
     "wide pixels": Case(

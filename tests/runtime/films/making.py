@@ -146,6 +146,24 @@ def turned(file: Path, entries: tuple[int, int, int, int]) -> None:
     file.write_bytes(data)
 
 
+def dahua(out: Path, make: Maker) -> None:
+    """An H.264 film as Dahua's recorders write it (.dav), for which ffmpeg has no writer."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, written = Path(folder) / "source.h264", []
+        make(source)
+        with av.open(str(source)) as film:
+            size = film.streams.video[0].width // 8, film.streams.video[0].height // 8
+            for number, packet in enumerate(packet for packet in film.demux(video=0) if packet.size):
+                second, milliseconds = divmod(number * 40, 1000)
+                kind, day = 0xFD if packet.is_keyframe else 0xFC, 26 << 26 | 1 << 22 | 1 << 17
+                told = bytes((0x80, 0, *size, 0x81, 0, 2, 25))
+                length = 24 + len(told) + packet.size + 8
+                times = struct.pack("<IHBB", day | second, milliseconds + 1000 * second, len(told), 0)
+                head = b"DHAV" + bytes((kind, 0, 0, 0)) + struct.pack("<II", number, length) + times
+                written.append(head + told + bytes(packet) + b"dhav" + struct.pack("<I", length))
+        out.write_bytes(b"".join(written))
+
+
 def gif(out: Path, milliseconds: Sequence[int]) -> None:
     """One picture after the other, each shown so long; GIF, APNG, WebP or AVIF by the name."""
     images = [Image.fromarray(picture(75 * n + n)) for n in range(len(milliseconds))]

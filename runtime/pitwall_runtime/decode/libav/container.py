@@ -17,7 +17,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from pitwall_runtime.decode.libav.captions import CaptionTrack
-from pitwall_runtime.decode.libav.diagnosis import why_unreadable
+from pitwall_runtime.decode.libav.diagnosis import begins_with, why_unreadable
 from pitwall_runtime.decode.libav.units import Units
 from pitwall_runtime.decode.port import MAX_PIXELS, MAX_SECONDS, THREADS
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
@@ -30,7 +30,8 @@ else:
 
 CONTAINERS: Final = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,flv,live_flv,ogg,asf,gif,apng,"
-    "h264,hevc,vvc,av1,obu,ivf,mxf,nut,yuv4mpegpipe,dv,vc1,vc1test,rm,wtv"
+    "h264,hevc,vvc,av1,obu,ivf,mxf,nut,yuv4mpegpipe,dv,vc1,vc1test,rm,wtv,"
+    "mjpeg,mpjpeg,smjpeg,dhav,dnxhd,gxf,h261,h263,roq,swf"
 )
 """Demuxers that read one file. Playlists and concatenations, which open further addresses, are not among them."""
 
@@ -185,6 +186,8 @@ _SILENT: Final = ("hevc", "mjpeg")
 """Decoders that show pictures which they could not read to their end without a word, unless told to complain."""
 _COMPLAINING: Final = {"err_detect": "explode"}
 _HABIT_PICTURES: Final = 16
+_LEAST_JPEGS: Final = 4
+"""A photo may hold some more: a preview, its depth, its lights."""
 _OPTIONS: Final = {
     "format_whitelist": CONTAINERS,
     "protocol_whitelist": "file",
@@ -192,12 +195,26 @@ _OPTIONS: Final = {
 }
 
 
+def _open(path: str, accelerator: HWAccel | None = None) -> InputContainer:
+    """Raises NotAVideoError for a photo: FFmpeg takes it for raw Motion JPEG, or that for a photo."""
+    demuxer = "mjpeg" if begins_with(path, b"\xff\xd8\xff") else None
+    if demuxer and not _is_moving(path, demuxer):
+        raise NotAVideoError(why_unreadable(Path(path)))
+    return av.open(path, format=demuxer, options=_OPTIONS, hwaccel=accelerator, metadata_errors="replace")
+
+
+def _is_moving(path: str, demuxer: str) -> bool:
+    with av.open(path, format=demuxer, options=_OPTIONS) as container:
+        packets = (packet for packet in container.demux(video=0) if packet.size)
+        return sum(1 for _ in islice(packets, _LEAST_JPEGS)) == _LEAST_JPEGS
+
+
 def _strictness(path: str, stream: VideoStream) -> dict[str, str]:
     """How the film's decoder is told to complain of damage. Of what it complains in every one of the first pictures is
     the camera's way of writing them, which every player shows."""
     if stream.codec_context.name not in _SILENT:
         return {}
-    with av.open(path, options=_OPTIONS, metadata_errors="replace") as container:
+    with _open(path) as container:
         again = container.streams[stream.index]
         again.codec_context.options = {"max_pixels": str(MAX_PIXELS), **_COMPLAINING}
         complaints = 0
@@ -217,7 +234,7 @@ def opened(path: str, accelerator: HWAccel | None = None, threads: int = THREADS
     """The film in the file at `path`. Raises NotAVideoError or MediaTooLargeError, and NotImplementedError if the
     accelerator cannot decode it."""
     try:
-        container = av.open(path, options=_OPTIONS, hwaccel=accelerator, metadata_errors="replace")
+        container = _open(path, accelerator)
     except (FFmpegError, OSError):
         raise NotAVideoError(why_unreadable(Path(path))) from None
     with container:

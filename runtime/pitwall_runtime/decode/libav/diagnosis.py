@@ -25,6 +25,14 @@ def why_unreadable(path: Path) -> str:
     )
 
 
+def begins_with(path: str, mark: bytes) -> bool:
+    """Whether the file at `path`, if it is one, begins with these bytes."""
+    if not Path(path).is_file():  # a pipe gives its bytes once
+        return False
+    with Path(path).open("rb") as file:
+        return file.read(len(mark)) == mark
+
+
 def _begins_as_mp4(head: bytes) -> bool:
     return head[4:8] in (b"ftyp", b"mdat", b"wide", b"free", b"skip", b"moov")
 

@@ -27,6 +27,7 @@ def still():
     [
         pytest.param(b"ffconcat version 1.0\nfile /etc/passwd\n", "playlist", id="concat"),
         pytest.param(still(), "still picture, no video", id="jpeg"),
+        pytest.param(still() * 3, "still picture, no video", id="a photo with a preview and what it is lit by"),
         pytest.param(bytes(10_000), "only zeros", id="zeros"),
         pytest.param(b"\x00\x00\x00\x18ftypmp42" + bytes(500), r"its index \(moov\) is missing", id="no-index"),
         pytest.param(
