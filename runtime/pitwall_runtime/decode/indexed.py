@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from pitwall_runtime.decode.libav.container import Source, opened
 from pitwall_runtime.decode.libav.pictures.tone import HLG, PQ
 from pitwall_runtime.decode.libav.pictures.upright import display_matrix, size_of
+from pitwall_runtime.decode.libav.pictures.webp import is_webp
 from pitwall_runtime.decode.port import MAX_POOL_FRAMES, Ended
 from pitwall_runtime.errors import UnsupportedVideoError
 from pitwall_runtime.media import TICKS, Caption, Frame, PoolSpec, Rgb
@@ -52,6 +53,8 @@ class Survey:
 
 def survey(path: str, height: int) -> Survey:
     """Look at all packets, and decode the key pictures only. Raises UnsupportedVideoError with what is unusual."""
+    if is_webp(path):
+        raise UnsupportedVideoError("FFmpeg reads no moving WebP")
     with opened(path) as source:
         if not source.container.format.name.startswith(_CONTAINERS):
             raise UnsupportedVideoError(f"pictures of a {source.container.format.name} file are not numbered")

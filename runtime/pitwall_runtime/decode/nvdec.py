@@ -10,6 +10,7 @@ from av.codec.hwaccel import HWAccel
 from av.error import FFmpegError
 
 from pitwall_runtime.decode.libav.container import opened
+from pitwall_runtime.decode.libav.pictures.webp import is_webp
 from pitwall_runtime.decode.libav.pyav import FilmReader
 from pitwall_runtime.decode.port import THREADS, Ended
 from pitwall_runtime.errors import BadVariantError, UnsupportedVideoError
@@ -31,6 +32,8 @@ class Nvdec:
 
     def read(self, path: str, spec: PoolSpec, threads: int = THREADS) -> Iterator[Frame | Ended]:
         """See `Decoder.read`."""
+        if is_webp(path):
+            raise UnsupportedVideoError("FFmpeg reads no moving WebP")
         try:
             with opened(path, self._accelerator, threads) as source:
                 yield from FilmReader(source, spec).frames()

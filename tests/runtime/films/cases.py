@@ -137,6 +137,9 @@ CASES = {
     "irregular times": Case("mp4", _irregular, [0, 2, 4, 4, 4, 6], 5.5),
     "durations of a GIF": Case("gif", lambda out: gif(out, (1000, 2000, 3000)), [0, 76, 76, 152, 152, 152], 6),
     "durations of an APNG": Case("apng", lambda out: gif(out, (1000, 2000, 3000)), [0, 76, 76, 152, 152, 152], 6),
+    "a GIF in a hurry": Case("gif", lambda out: gif(out, (10,) * 30), [0, 760, 1520], 3),
+    "an APNG in a hurry": Case("apng", lambda out: gif(out, (1000, *(10,) * 10, 1000)), [0, 76, 836], 3),
+    "a WebP in a hurry": Case("webp", lambda out: gif(out, (0,) * 30), [0, 760, 1520], 3),
     "sixteen B-frames": Case("mp4", _sixteen_b_frames, at_rate(6, 10), 6),
     "joined recordings": Case(
         "ts", lambda out: join(out, film(100), lambda part: encode(part, range(100, 200), 25, *H264)), at_rate(8), 8, 1

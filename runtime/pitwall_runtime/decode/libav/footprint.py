@@ -59,11 +59,11 @@ def need_of(path: str, most_bytes: int) -> Need:
 
 
 def _webp_pixels(path: str) -> int:
-    """0 for a damaged file: what is wrong with it is told when it is read."""
+    """0 for a file that is damaged or too large: what is wrong with it is told when it is read."""
     try:
         with Image.open(path, formats=("WEBP",)) as image:
             return image.width * image.height
-    except (UnidentifiedImageError, OSError, EOFError, SyntaxError):
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, EOFError, SyntaxError):
         return 0
 
 

@@ -16,6 +16,7 @@ from pitwall_runtime.decode.libav.counted import CountedClock
 from pitwall_runtime.decode.libav.foresight import Foresight
 from pitwall_runtime.decode.libav.pictures.deinterlace import Deinterlacer, Picture
 from pitwall_runtime.decode.libav.pictures.jpeg_ends import JpegEnds
+from pitwall_runtime.decode.libav.pictures.pauses import Pauses
 from pitwall_runtime.decode.libav.pictures.upright import Upright
 from pitwall_runtime.decode.libav.pictures.webp import is_webp, read_webp
 from pitwall_runtime.decode.port import THREADS, Ended
@@ -100,10 +101,11 @@ class FilmReader:
         )
 
     def _clean_packets(self) -> Iterator[VideoPacket]:
-        clock = FilmClock(self._source)
+        clock, pauses = FilmClock(self._source), Pauses(self._source)
         for packet in self._source.packets():
             clock.set_right(packet)
             self._counted.set_right(packet)
+            pauses.set_right(packet)
             self._jpeg_ends.look_at(packet)
             self._source.note(packet)
             yield packet

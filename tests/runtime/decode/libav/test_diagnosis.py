@@ -7,12 +7,12 @@ import os
 import av
 import numpy as np
 import pytest
-from films.making import H264, encode
+from films.making import H264, encode, gif
 from PIL import Image
 
 from pitwall_runtime.decode.libav.diagnosis import why_unreadable
 from pitwall_runtime.decode.process import decode
-from pitwall_runtime.errors import NotAVideoError
+from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import PoolSpec
 
 
@@ -50,6 +50,18 @@ def test_what_is_no_video_is_named(tmp_path, content, words):
 
 def test_a_file_that_has_gone_is_told_in_our_words(tmp_path):
     assert why_unreadable(tmp_path / "film.mp4").startswith("the video cannot be read; check that it is still there")
+
+
+@pytest.mark.parametrize("side", [pytest.param(7000, id="large"), pytest.param(16_000, id="too large for Pillow")])
+def test_a_webp_beyond_the_limit_is_told_it(tmp_path, side):
+    path = tmp_path / "large.webp"
+    gif(path, (100, 100))
+    content = bytearray(path.read_bytes())
+    at = content.index(b"VP8X") + 12
+    content[at : at + 6] = 2 * (side - 1).to_bytes(3, "little")
+    path.write_bytes(content)
+    with pytest.raises(MediaTooLargeError, match=r"limit (is|of) 8192×4320.* scale it down"):
+        decode(path, PoolSpec(), lambda _: None)
 
 
 def test_a_song_with_a_cover_holds_no_moving_pictures(tmp_path):

@@ -9,13 +9,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from pitwall_runtime.decode.instants import Instants, Shown
+from pitwall_runtime.decode.libav.pictures.pauses import seconds_shown
 from pitwall_runtime.decode.libav.pictures.upright import size_of
 from pitwall_runtime.decode.port import MAX_PIXELS, Ended
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import Frame, PoolSpec, Rgb
 
 _MILLISECOND = Fraction(1, 1000)
-_LEAST_MILLISECONDS = 1
 
 
 def is_webp(path: str) -> bool:
@@ -33,14 +33,19 @@ def read_webp(path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
     try:
         with Image.open(path, formats=("WEBP",)) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise MediaTooLargeError(f"the picture is {image.width}×{image.height}; the limit is 8192×4320")
+                raise MediaTooLargeError(
+                    f"the picture is {image.width}×{image.height}; the limit is 8192×4320, scale it down"
+                )
             for number in range(getattr(image, "n_frames", 1)):
                 image.seek(number)
                 image.load()
-                duration = max(_LEAST_MILLISECONDS, round(image.info.get("duration", 0)))
+                said = round(image.info.get("duration", 0)) * _MILLISECOND
+                duration = round(seconds_shown(said) / _MILLISECOND)
                 picture = partial(_rgb, image.convert("RGB"), spec.height_pixels)
                 yield from instants.show(Shown(at, duration, picture, key=number == 0))
                 at += duration
+    except Image.DecompressionBombError:
+        raise MediaTooLargeError("the picture has more pixels than the limit of 8192×4320; scale it down") from None
     except (UnidentifiedImageError, OSError, EOFError, SyntaxError) as error:
         raise NotAVideoError(f"the WebP picture is damaged ({error}); send it again") from None
     yield from instants.close(at)
