@@ -28,6 +28,7 @@ KINDS = pytest.mark.parametrize(
         pytest.param("mkv", AVC, id="mkv"),
     ],
 )
+FRAGMENTED = (*H264, "-g", 20, "-bf", 2, "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
 
 
 def shown(path):
@@ -77,10 +78,38 @@ def test_of_such_a_film_what_is_lost_is_told(tmp_path, suffix, options, how):
 def test_a_recording_that_joined_a_live_stream_late_is_whole(tmp_path, fragments, seen):
     """Its fragments keep the stream's times; the length that FFmpeg finds counts from the stream's beginning."""
     path = tmp_path / "joined.mp4"
-    encode(path, range(100), 10, *H264, "-g", 20, "-bf", 2, "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
+    encode(path, range(100), 10, *FRAGMENTED)
     keep_fragments(path, *fragments)
     timeline, numbers = shown(path)
 
     assert timeline.damage == ()
     assert list(numbers.values()) == seen
     assert timeline.end_pts * timeline.time_base == pytest.approx(len(seen), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("fragments", "lost"),
+    [
+        pytest.param((0, 3, 4), [(2, 6)], id="two in a row"),
+        pytest.param((0, 1, 3), [(4, 6)], id="one"),
+        pytest.param((0, 2, 4), [(2, 4), (6, 8)], id="each second one"),
+    ],
+)
+def test_a_fragment_that_is_missing_is_told(tmp_path, fragments, lost):
+    path = tmp_path / "gaps.mp4"
+    encode(path, range(100), 10, *FRAGMENTED)
+    keep_fragments(path, *fragments)
+    timeline, numbers = shown(path)
+
+    told = [(one.start_seconds, one.end_seconds) for one in timeline.damage]
+    assert told == [pytest.approx(stretch, abs=0.35) for stretch in lost]
+    assert {second: 10 * second for second in numbers} == numbers
+    assert not any(start <= second < end for second in numbers for start, end in lost)
+
+
+def test_a_picture_that_is_held_over_fragments_is_no_damage(tmp_path):
+    path = tmp_path / "held.mp4"
+    encode(path, range(100), 10, "-vf", HELD, "-vsync", "vfr", *FRAGMENTED, "-g", 10)
+    timeline, numbers = shown(path)
+    assert timeline.damage == ()
+    assert [numbers[second] for second in range(18)] == pytest.approx(SEEN, abs=1)

@@ -37,7 +37,8 @@ class FilmClock:
 
     def _lost(self) -> int:
         """How far the clock may have gone on in the bytes that nobody read, however the film's rate varies."""
-        if not self._source.passed_over or self._source.read_before <= 0 or self._expected is None:
+        holes = self._source.holes
+        if not holes.passed_over or holes.read_before <= 0 or self._expected is None:
             return 0
         elapsed = self._expected - self._first
-        return _VARYING * elapsed * self._source.passed_over // self._source.read_before
+        return _VARYING * elapsed * holes.passed_over // holes.read_before

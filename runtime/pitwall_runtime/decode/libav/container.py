@@ -1,6 +1,5 @@
 """Opens a video file: which containers are read, which stream is the film, and where the file says that it ends."""
 
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -18,7 +17,7 @@ from av.video.stream import VideoStream
 
 from pitwall_runtime.decode.libav.captions import CaptionTrack
 from pitwall_runtime.decode.libav.diagnosis import begins_with, why_unreadable
-from pitwall_runtime.decode.libav.units import Units
+from pitwall_runtime.decode.libav.holes import Holes
 from pitwall_runtime.decode.port import MAX_PIXELS, MAX_SECONDS, THREADS
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import Caption
@@ -38,14 +37,6 @@ CONTAINERS: Final = (
 _DEFAULT_TRACK_BONUS: Final = 5_000_000
 _DAMAGED_READS: Final = 64
 """Unreadable places after which the rest of the file is given up."""
-
-_UNKNOWN: Final = 1 << 62
-
-_HOLE_BYTES: Final = 1500
-"""More than stands between two packets of a whole file: headers, tables, an index entry."""
-
-_UNCERTAIN_PLACES: Final = 16
-"""Packets after a loss whose times may still be wrong: an Ogg page tells the time of its last packet alone."""
 
 _ALL_STREAMS = ("matroska", "avi", "flv", "asf")
 """Containers that declare one length for all their streams: it is the longest stream that must reach it."""
@@ -69,13 +60,10 @@ class Source:
         self._pictures, self._last, self._last_end = 0, -(1 << 62), -(1 << 62)
         self._reached: Fraction | None = None
         self._reads_all = self._declares_for_all or self.restarts
-        self._units = Units(container.name, name)
-        self._places: deque[int] = deque(maxlen=_UNCERTAIN_PLACES)
-        """Where the film's latest packets lie, behind those of which it is known that all between them is whole."""
-        self._packet_at = self._bytes_end = self._hole = 0
-        self.passed_over, self.read_before = 0, 0
-        """Bytes that are lost right before the latest packet of the film, and how many lie before those."""
-        self._read_until = _UNKNOWN
+        fragmented = self.indexed and not stream.frames
+        self.holes = Holes(container.name, name, self.tick, in_order=self.restarts, fragmented=fragmented)
+        self._has_holes = self._reads_all or fragmented
+        """Whether its demuxer passes over what is lost without a word."""
         self._track = CaptionTrack.of(container)
 
     def packets(self) -> Iterator[VideoPacket]:
@@ -85,13 +73,13 @@ class Source:
         for _ in range(_DAMAGED_READS):
             try:
                 for packet in self.container.demux(*wanted):
-                    self._follow(packet)
+                    self._reach(packet)
+                    self.holes.follow(packet)
                     if self._track:
                         self._track.take(packet)
-                    if packet.stream.index == self.stream.index and not self._is_left_over(packet):
+                    if packet.stream.index == self.stream.index and not self.holes.is_left_over(packet):
                         _refuse_encrypted(packet)
-                        self._find_hole(packet)
-                        if self._lost:
+                        if (self._has_holes and self.holes.before(packet)) or self._lost:
                             packet.is_corrupt, self._lost = True, False
                         yield cast("VideoPacket", packet)
             except (FFmpegError, IndexError):  # the latter where damage makes up a stream that was not there before
@@ -99,51 +87,11 @@ class Source:
             else:
                 return
 
-    def _follow(self, packet: "Packet[Stream]") -> None:
-        """Remember how far packets reach, in time and in the file, whichever stream they are of."""
+    def _reach(self, packet: "Packet[Stream]") -> None:
+        """Remember how far packets reach in time, whichever stream they are of."""
         if packet.pts is not None and packet.time_base:
             end = (packet.pts + (packet.duration or 0)) * packet.time_base
             self._reached = end if self._reached is None else max(self._reached, end)
-        if packet.pos is not None and packet.pos != self._packet_at:
-            self._hole = max(self._hole, packet.pos - self._bytes_end if self._bytes_end else 0)
-            self._packet_at = self._bytes_end = packet.pos
-        self._bytes_end += packet.size  # several packets may come out of one that the file holds
-
-    def _is_left_over(self, packet: "Packet[Stream]") -> bool:
-        """Where a broadcast's pictures go on in other packets than before, the last one of the former comes out at the
-        end of the file."""
-        if self.container.format.name != "mpegts" or packet.pos is None or not self._places:
-            return False
-        return packet.pos < self._places[-1]
-
-    def _find_hole(self, packet: "Packet[Stream]") -> None:
-        """Some demuxers pass over damaged bytes without a word. A picture that comes late after bytes that are lost is
-        one after a loss; if nothing is lost, the picture before it was held."""
-        self.passed_over = 0
-        if packet.pts is None or not self._reads_all:
-            return
-        # Pictures that others refer to come before these: only in decoding order does each follow the one before it.
-        begin = packet.dts if self.restarts and packet.dts is not None else packet.pts
-        if begin > self._read_until + self.tick // 2:
-            self.passed_over = self._lost_before(packet)
-            self.read_before = (packet.pos or 0) - self.passed_over
-            self._lost = self._lost or self.passed_over > 0
-        self._hole = 0
-        if packet.pos is not None:
-            self._places.append(packet.pos)
-        end = begin + (packet.duration or self.tick)
-        is_first = self._read_until == _UNKNOWN
-        self._read_until = end if is_first or self.restarts else max(self._read_until, end)
-
-    def _lost_before(self, packet: "Packet[Stream]") -> int:
-        """How many bytes are lost between the film's latest packets and this one."""
-        if not self._units.known:
-            return self._hole if self._hole > _HOLE_BYTES else 0
-        if packet.pos is None or not self._places:
-            return 0
-        begin = self._places[0]
-        self._places.clear()
-        return self._units.lost_between(begin, packet.pos)
 
     def note(self, packet: VideoPacket) -> None:
         """Remember where the film's pictures end. The packet's times are on the film's clock."""
