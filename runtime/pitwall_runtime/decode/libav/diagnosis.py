@@ -59,6 +59,10 @@ _KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
         "the file begins as an MP4, but its index (moov) is missing or broken: the upload or recording did not finish; "
         "send it again, or repair it with the device that recorded it",
     ),
+    (
+        lambda head: head[4:8] in (b"styp", b"moof", b"sidx"),
+        "this is one segment of a film that is sent in pieces: join the first one (init) and the others to one file",
+    ),
     (lambda head: not head.strip(b"\0"), "the file holds only zeros: the download was never filled in; send it again"),
 )
 """What begins as a video might. What does not is refused before it comes here, see `ingest/fetch/origin.py`."""

@@ -5,6 +5,7 @@ Demuxers pass over damaged bytes without a word, but also over whole ones: filli
 
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import BinaryIO, Final
 
 _JUNK_BYTES: Final = 1500
@@ -116,10 +117,14 @@ _ASF_HEADER_BYTES: Final = 64 << 10
 
 
 def _asf_packet(file: BinaryIO, at: int) -> int:
+    return _asf_packet_bytes(file.name) if _read(file, at, 3) == b"\x82\0\0" else 0
+
+
+@lru_cache(maxsize=1)
+def _asf_packet_bytes(path: str) -> int:
     """All packets of an ASF file have the length that its header says."""
-    if _read(file, at, 3) != b"\x82\0\0":
-        return 0
-    header = _read(file, 0, _ASF_HEADER_BYTES)
+    with open(path, "rb") as file:
+        header = file.read(_ASF_HEADER_BYTES)
     place = header.find(_ASF_PROPERTIES)
     return int.from_bytes(header[place + 96 : place + 100], "little") if place >= 0 else 0
 

@@ -29,6 +29,7 @@ def still():
         pytest.param(still(), "still picture, no video", id="jpeg"),
         pytest.param(still() * 3, "still picture, no video", id="a photo with a preview and what it is lit by"),
         pytest.param(bytes(10_000), "only zeros", id="zeros"),
+        pytest.param(b"\0\0\0\x18stypmsdh" + bytes(500), r"one segment of a film .* \(init\)", id="segment"),
         pytest.param(b"\x00\x00\x00\x18ftypmp42" + bytes(500), r"its index \(moov\) is missing", id="no-index"),
         pytest.param(
             b"YUV4MPEG2 W96 H0 F25:1 Ip\n", "raw video .YUV4MPEG2, .y4m. whose first line", id="y4m-of-no-size"
