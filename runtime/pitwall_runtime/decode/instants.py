@@ -1,9 +1,10 @@
 """Turns pictures as they come out of a decoder into pool frames: what is seen at each instant, and what is damaged."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from pitwall_runtime.damage import told
 from pitwall_runtime.decode.port import MAX_POOL_FRAMES, MAX_SECONDS, Ended
@@ -12,6 +13,9 @@ from pitwall_runtime.media import TICKS, Caption, Damage, Frame, PoolSpec, Rgb
 
 _LEAST_SHARE = Fraction(1, 2)
 """A video of which less than this can be decoded is refused: an answer would be about another film."""
+
+FOREVER: Final = 1 << 62
+"""The end of a stretch that goes on to the end of the video, in ticks."""
 
 _TOLERANCE_SECONDS = Fraction(1, 2)
 """Writers round a video's declared length; an end that comes no earlier than this is whole."""
@@ -58,7 +62,8 @@ class Instants:
         held = self._held
         if held is None:
             self._begin(shown.start)
-        elif shown.start <= held.start:
+        elif shown.start < held.start:  # one of the two times is wrong
+            self._damage.append((shown.start, held.start + held.duration))
             return
         else:
             lost = shown.after_loss and held.start + held.duration < shown.start
@@ -76,12 +81,11 @@ class Instants:
     def cut(
         self,
         captions: Callable[[int], tuple[Caption, ...]] = lambda _: (),
-        doubtful_from: int | None = None,
+        doubtful: Sequence[tuple[int, int]] = (),
     ) -> Ended:
         """The end of the part that is wanted, once it `is_over`; see `close`."""
         assert self._held is not None
-        if doubtful_from is not None:
-            self._damage.append((doubtful_from, max(doubtful_from, self._held.start)))
+        self._doubt(doubtful, self._held.start)
         return self._ended(self._held.start, captions)
 
     def close(
@@ -91,14 +95,14 @@ class Instants:
         *,
         after_loss: bool = False,
         captions: Callable[[int], tuple[Caption, ...]] = lambda _: (),
-        doubtful_from: int | None = None,
+        doubtful: Sequence[tuple[int, int]] = (),
     ) -> Iterator[Frame | Ended]:
         """The last picture's frames, and the end.
 
         `last_end`: where the pictures that are in the file end, whether they were decoded or not; `after_loss` says
-        that some may have failed. `declared_end`: where the file says that the video ends. `doubtful_from`: from where
-        on nothing tells for certain when a picture is shown. `captions` gives the file's subtitles, counted from a tick
-        of the video's clock.
+        that some may have failed. `declared_end`: where the file says that the video ends. `doubtful`: stretches of
+        which nothing tells for certain what is shown. `captions` gives the file's subtitles, counted from a tick of the
+        video's clock.
         """
         held = self._held
         if held is None:
@@ -114,8 +118,7 @@ class Instants:
         if declared_end is not None and (declared_end - whole) * self._time_base > _TOLERANCE_SECONDS:
             self._lose(whole, declared_end)
             whole = declared_end
-        if doubtful_from is not None and doubtful_from < whole:
-            self._damage.append((doubtful_from, whole))
+        self._doubt(doubtful, whole)
         yield self._ended(end, captions, whole)
 
     def _ended(self, end: int, captions: Callable[[int], tuple[Caption, ...]], whole: int | None = None) -> Ended:
@@ -157,6 +160,10 @@ class Instants:
                 image = shown.image()
             yield Frame(self._next * TICKS, image, self._key)
             self._next, self._key = self._next + 1, False
+
+    def _doubt(self, stretches: Sequence[tuple[int, int]], end: int) -> None:
+        within = ((max(start, self._origin), min(until, end)) for start, until in stretches)
+        self._damage += [(start, until) for start, until in within if start < until]
 
     def _lose(self, start: int, end: int) -> None:
         if start < end:

@@ -1,5 +1,8 @@
 """Gives packets one clock that only goes forward, as players do, over restarts and cuts of the container's clock."""
 
+from collections import deque
+from itertools import islice
+
 from pitwall_runtime.decode.libav.container import Source, VideoPacket
 
 _BACK_SECONDS = 0.1
@@ -7,10 +10,12 @@ _AHEAD_SECONDS = 10.0
 """A jump of the decoding clock beyond these is a new clock: ffmpeg's own rule (-dts_delta_threshold)."""
 _VARYING = 4
 """How many times longer than so far as many bytes may last."""
+_KNOWN_PICTURES = 4096
+_NEAR_PICTURES = 64
 
 
 class FilmClock:
-    """Shifts packets after a restart so that the film goes on where it was."""
+    """Shifts packets after a restart so that the film goes on where it was, and sorts out what comes twice."""
 
     def __init__(self, source: Source) -> None:
         self._source, self._restarts, self._tick = source, source.restarts, source.tick
@@ -19,21 +24,46 @@ class FilmClock:
         self._offset = 0
         self._first = 0
         self._expected: int | None = None
+        self._begin = 0
+        """What the container's clock said at the latest restart."""
+        self._known: deque[tuple[int, int]] = deque(maxlen=_KNOWN_PICTURES)
+        """The container's time of the latest pictures and their sizes, the latest one first."""
+        self._again_until: int | None = None
 
-    def set_right(self, packet: VideoPacket) -> None:
-        """Moves the packet's times onto the film's clock, in place."""
+    def set_right(self, packet: VideoPacket) -> bool:
+        """Moves the packet's times onto the film's clock, in place. False for a picture that was there before, since
+        the file holds some bytes twice: the first one behind these is marked as corrupt."""
         if not self._restarts or packet.dts is None:
-            return
+            return True
         dts = packet.dts + self._offset
+        if self._again_until is not None:
+            if self._again_until - self._ahead <= dts < self._again_until:
+                return False
+            packet.is_corrupt, self._again_until = True, None
         if self._expected is None:
-            self._first = dts
+            self._first, self._begin = dts, packet.dts
         elif not -self._back <= dts - self._expected <= self._ahead + self._lost():
+            if self._comes_again(packet):
+                self._again_until = self._expected
+                return False
+            self._begin = packet.dts
+            self._known.clear()
             self._offset += self._expected - dts
             dts = self._expected
+        self._known.appendleft((packet.dts, packet.size))
         if self._offset:
             packet.pts = None if packet.pts is None else packet.pts + self._offset
             packet.dts = dts
         self._expected = dts + (packet.duration or self._tick)
+        return True
+
+    def _comes_again(self, packet: VideoPacket) -> bool:
+        """Whether the clock went back to what was read before: to the same picture, but that with which a recording
+        began, or to the time of one that was just there."""
+        if packet.dts == self._begin:
+            return False
+        near = any(dts == packet.dts for dts, _ in islice(self._known, _NEAR_PICTURES))
+        return near or (packet.dts, packet.size) in self._known
 
     def _lost(self) -> int:
         """How far the clock may have gone on in the bytes that nobody read, however the film's rate varies."""

@@ -16,7 +16,10 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from pitwall_runtime.decode.libav.captions import CaptionTrack
+from pitwall_runtime.decode.libav.decoders import stricter
 from pitwall_runtime.decode.libav.diagnosis import begins_with, why_unreadable
+from pitwall_runtime.decode.libav.elements import Elements
+from pitwall_runtime.decode.libav.grid import Grid
 from pitwall_runtime.decode.libav.holes import Holes
 from pitwall_runtime.decode.port import MAX_PIXELS, MAX_SECONDS, THREADS
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
@@ -38,6 +41,9 @@ _DEFAULT_TRACK_BONUS: Final = 5_000_000
 _DAMAGED_READS: Final = 64
 """Unreadable places after which the rest of the file is given up."""
 
+_DECLARED_WITHIN: Final = 1
+"""Seconds by which writers miss a length that is one for all streams."""
+
 _ALL_STREAMS = ("matroska", "avi", "flv", "asf")
 """Containers that declare one length for all their streams: it is the longest stream that must reach it."""
 
@@ -45,12 +51,13 @@ _ALL_STREAMS = ("matroska", "avi", "flv", "asf")
 class Source:
     """An open video: its packets, and what the container says about the film's clock."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self.container, self.stream = container, stream
+    def __init__(self, container: InputContainer, stream: VideoStream, layout: Elements | Grid | None = None) -> None:
+        self.container, self.stream, self._layout = container, stream, layout
+        self.decoder = stricter(stream)
         self.time_base = stream.time_base or Fraction(1, 90_000)
         rate = stream.average_rate or stream.codec_context.framerate or Fraction(25)
         self.tick = max(1, round(1 / rate / self.time_base))
-        self._lost = False
+        self._lost = self._torn_end = False
         name = container.format.name
         self.indexed, self._declares_for_all = name.startswith("mov"), name.startswith(_ALL_STREAMS)
         self.restarts = name in ("mpegts", "mpeg", "ogg")
@@ -79,13 +86,20 @@ class Source:
                         self._track.take(packet)
                     if packet.stream.index == self.stream.index and not self.holes.is_left_over(packet):
                         _refuse_encrypted(packet)
-                        if (self._has_holes and self.holes.before(packet)) or self._lost:
+                        if self._is_lost_before(packet):
                             packet.is_corrupt, self._lost = True, False
                         yield cast("VideoPacket", packet)
             except (FFmpegError, IndexError):  # the latter where damage makes up a stream that was not there before
                 self._lost = True
             else:
+                self._torn_end = self._layout is not None and not self._layout.lead_to_end()
                 return
+
+    def _is_lost_before(self, packet: "Packet[Stream]") -> bool:
+        """Whether something of the file is lost before this packet of the film."""
+        passed_over = self._has_holes and self.holes.before(packet)
+        torn = self._layout is not None and packet.pos is not None and not self._layout.lead_to(packet.pos)
+        return passed_over or torn or self._lost
 
     def _reach(self, packet: "Packet[Stream]") -> None:
         """Remember how far packets reach in time, whichever stream they are of."""
@@ -100,6 +114,10 @@ class Source:
             self._last = max(self._last, packet.pts)
             self._last_end = max(self._last_end, packet.pts + self.duration_of(packet.duration))
 
+    def shown_at(self, packet: VideoPacket) -> int | None:
+        """When the packet's picture is shown, as far as the container knows."""
+        return packet.pts if self.keeps_display_times else packet.dts
+
     def duration_of(self, said: int | None) -> int:
         """How long a picture is shown, from what its packet says. An MP4 with B-frames says it of another picture: it
         keeps the distance to the next one in decoding order."""
@@ -112,6 +130,11 @@ class Source:
         if declared and self.indexed and self._pictures >= self.stream.frames > 0 and declared > self._last:
             return declared, None
         return self._last_end, declared
+
+    @property
+    def ends_torn(self) -> bool:
+        """Whether the file breaks off in the middle of something, earlier than it says."""
+        return self._torn_end and self._declared_end() is not None
 
     def captions(self, origin: int) -> tuple[Caption, ...]:
         """The subtitles that have passed by, in seconds from a tick of the film's clock."""
@@ -127,7 +150,8 @@ class Source:
         if not self.container.format.name.startswith("matroska"):
             declared += Fraction(self.container.start_time or 0, av.time_base)
         # Whatever reaches furthest shows whether the file is whole; if it is, the film ends where its pictures end.
-        return int(declared / self.time_base) if declared - self._reached > 1 else None
+        within = 0 if self._torn_end else _DECLARED_WITHIN
+        return int(declared / self.time_base) if declared - self._reached > within else None
 
 
 _SILENT: Final = ("hevc", "mjpeg")
@@ -136,6 +160,7 @@ _COMPLAINING: Final = {"err_detect": "explode"}
 _HABIT_PICTURES: Final = 16
 _LEAST_JPEGS: Final = 4
 """A photo may hold some more: a preview, its depth, its lights."""
+_LAYOUTS: Final[dict[str, type[Elements | Grid]]] = {"matroska,webm": Elements, "mpegts": Grid}
 _OPTIONS: Final = {
     "format_whitelist": CONTAINERS,
     "protocol_whitelist": "file",
@@ -194,7 +219,9 @@ def opened(path: str, accelerator: HWAccel | None = None, threads: int = THREADS
             )
         stream.thread_type, stream.thread_count = "AUTO", threads
         stream.codec_context.options = {"max_pixels": str(MAX_PIXELS), **_strictness(path, stream)}
-        yield Source(container, stream)
+        with open(path, "rb") as file:
+            layout = _LAYOUTS.get(container.format.name)
+            yield Source(container, stream, layout(file) if layout else None)
 
 
 def _refuse_encrypted(packet: "Packet[Stream]") -> None:

@@ -11,19 +11,25 @@ from pitwall_runtime.decode.libav.container import Source, VideoPacket
 _HEADER_BYTES = 8
 """Before each chunk; the index tells where these begin."""
 
-_GAP_BYTES = 64
-"""More than stands between two chunks that follow each other: a header and a byte to make it even."""
+_GAP_BYTES = 24
+"""More than stands between two chunks that follow each other: a list's header, a chunk's and a byte to make it even."""
+
+_INDEX = b"idx1"
+_NEAR_END_BYTES = 1 << 16
+"""What other streams have behind the last picture."""
 
 
 class CountedClock:
     """Follows an AVI's packets. Those of other containers stay as they are."""
 
     def __init__(self, source: Source) -> None:
-        self._counts, self._declared = not source.keeps_display_times, source.stream.duration
+        self._counts, self._declared = not source.keeps_display_times, source.stream.frames or source.stream.duration
         entries = source.stream.index_entries if self._counts else ()
+        if self._declared and len(entries) != self._declared:  # an index that lacks pictures has wrong numbers
+            entries = ()
         table = np.array([(one.pos + _HEADER_BYTES, one.timestamp, one.size) for one in entries], np.int64)
         self._places, self._numbers, self._sizes = table.reshape(-1, 3).T
-        self._bytes_end, self._next = 0, 0
+        self._bytes_end, self._next, self._path = 0, 0, source.container.name
         self._gap_at: int | None = None
 
     def set_right(self, packet: VideoPacket) -> None:
@@ -33,14 +39,26 @@ class CountedClock:
         at = int(np.searchsorted(self._places, packet.pos))
         if at < len(self._places) and self._places[at] == packet.pos:
             self._move(packet, int(self._numbers[at]))
-        elif self._gap_at is None and packet.pos - self._bytes_end > _GAP_BYTES and self._bytes_end:
+        elif self._gap_at is None and (
+            packet.pos < self._places.max(initial=0) or packet.pos - (self._bytes_end or packet.pos) > _GAP_BYTES
+        ):
             self._gap_at = packet.dts
         self._bytes_end, self._next = packet.pos + packet.size, packet.dts + 1
 
     def doubtful_from(self, *, at_end: bool = True) -> int | None:
         """From which picture on the times are not certain; None if all are. At the film's end the count of all pictures
         can tell that nothing is missing."""
-        return self._gap_at if not at_end or (self._declared and self._next != self._declared) else None
+        if not at_end:
+            return self._gap_at
+        if not self._declared or self._next == self._declared:
+            return None
+        return 0 if self._gap_at is None and not self._places.size and self._has_index() else self._gap_at
+
+    def _has_index(self) -> bool:
+        """Whether the file goes on to its index, so that what is missing is none of its last pictures."""
+        with open(self._path, "rb") as file:
+            file.seek(self._bytes_end)
+            return _INDEX in file.read(_NEAR_END_BYTES)
 
     def _move(self, packet: VideoPacket, number: int) -> None:
         assert packet.dts is not None

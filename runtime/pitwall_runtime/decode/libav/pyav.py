@@ -4,18 +4,22 @@ from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
+from typing import Final
 
 import numpy as np
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
-from pitwall_runtime.decode.instants import Instants, Shown
+from pitwall_runtime.decode.instants import FOREVER, Instants, Shown
 from pitwall_runtime.decode.libav.clock import FilmClock
 from pitwall_runtime.decode.libav.container import Source, VideoPacket, opened
 from pitwall_runtime.decode.libav.counted import CountedClock
+from pitwall_runtime.decode.libav.decoders import Witness
+from pitwall_runtime.decode.libav.doubts import Doubts
 from pitwall_runtime.decode.libav.foresight import Foresight
 from pitwall_runtime.decode.libav.pictures.deinterlace import Deinterlacer, Picture
 from pitwall_runtime.decode.libav.pictures.jpeg_ends import JpegEnds
+from pitwall_runtime.decode.libav.pictures.jpeg_scans import JpegScans
 from pitwall_runtime.decode.libav.pictures.pauses import Pauses
 from pitwall_runtime.decode.libav.pictures.upright import Upright
 from pitwall_runtime.decode.libav.pictures.webp import is_webp, read_webp
@@ -23,6 +27,10 @@ from pitwall_runtime.decode.port import THREADS, Ended
 from pitwall_runtime.media import Frame, PoolSpec
 
 _BYTES_PER_PIXEL = 4
+_UNCHECKED: Final = ("vp8", "vp9", "libvpx-vp9", "av1", "libdav1d", "theora")
+"""Decoders that do not know which pictures the one before them refers to."""
+_SHOWING_ANY_BEGINNING: Final = ("mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "h263", "flv", "wmv1", "wmv2")
+"""Decoders that begin with any picture, on top of nothing."""
 _HELD_BACK = 16
 """More key frames than any decoder holds back: after so many the damaged place has passed, whatever its time said."""
 
@@ -43,8 +51,9 @@ class FilmReader:
     """One pass over one file."""
 
     def __init__(self, source: Source, spec: PoolSpec) -> None:
-        self._source, self._codec, self._spec = source, source.stream.codec_context, spec
-        self._counted, self._jpeg_ends = CountedClock(source), JpegEnds(source.stream)
+        self._source, self._codec, self._spec = source, source.decoder, spec
+        self._witness, self._jpeg_scans = Witness(source.stream), JpegScans(source.stream)
+        self._counted, self._jpeg_ends, self._doubts = CountedClock(source), JpegEnds(source.stream), Doubts(source)
         self._upright, self._deinterlacer = Upright(spec.height_pixels), Deinterlacer()
         self._foresight = Foresight(self._clean_packets(), spec.interval / source.time_base)
         self._may_skip = source.keeps_display_times or source.stream.codec.intra_only
@@ -54,6 +63,8 @@ class FilmReader:
         """Where the latest picture stops showing."""
         self._first_sent: int | None = None
         self._lost_from: int | None = None
+        self._earliest: int | None = None
+        """When the film's first picture is shown, whether it can be decoded or not."""
         self._suspect = False
         """From a damaged place of the file on until the next key frame behind it: pictures may be missing."""
         self._suspect_from: int | None = None
@@ -66,8 +77,9 @@ class FilmReader:
         self._unsound_from: int | None = None
         """When the last picture is shown of which the decoder may have complained: each of its threads had one."""
         self._unsound_keys = 0
-        self._sent: deque[int] = deque(maxlen=source.stream.codec_context.thread_count)
+        self._sent: deque[int] = deque(maxlen=self._codec.thread_count)
         """When the pictures are shown that were sent last."""
+        self._keys_sent: deque[int] = deque(maxlen=_HELD_BACK)
 
     def frames(self) -> Iterator[Frame | Ended]:
         """The pool, as `Decoder.read` gives it."""
@@ -86,7 +98,7 @@ class FilmReader:
                 )
             )
             if instants.is_over:
-                yield instants.cut(self._source.captions, self._counted.doubtful_from(at_end=False))
+                yield instants.cut(self._source.captions, self._doubtful(at_end=False))
                 return
         instants = instants or Instants(self._spec, self._source.time_base)
         last_end, declared_end = self._source.ends()
@@ -96,16 +108,22 @@ class FilmReader:
             last_end,
             declared_end,
             after_loss=self._unsound or self._suspect,
-            doubtful_from=self._counted.doubtful_from(),
+            doubtful=self._doubtful(),
             captions=self._source.captions,
         )
+
+    def _doubtful(self, *, at_end: bool = True) -> list[tuple[int, int]]:
+        counted_from = self._counted.doubtful_from(at_end=at_end)
+        return [*self._doubts.stretches(), *([(counted_from, FOREVER)] if counted_from is not None else [])]
 
     def _clean_packets(self) -> Iterator[VideoPacket]:
         clock, pauses = FilmClock(self._source), Pauses(self._source)
         for packet in self._source.packets():
-            clock.set_right(packet)
+            if not clock.set_right(packet):
+                continue
             self._counted.set_right(packet)
             pauses.set_right(packet)
+            self._doubts.look_at(packet)
             self._jpeg_ends.look_at(packet)
             self._source.note(packet)
             yield packet
@@ -125,16 +143,20 @@ class FilmReader:
                 yield picture
 
     def _decoded(self, packet: VideoPacket, *, needed: bool) -> list[VideoFrame]:
+        shown_at = self._source.shown_at(packet)
         if packet.is_corrupt:
-            self._suspect, packet.is_corrupt = True, False
-            self._suspect_from = self._shown_at(packet)
-            self._suspect_keys = 0
+            self._begin_suspicion(packet, shown_at)
+        self._earliest = shown_at if self._earliest is None else self._earliest
         if not needed and self._source.stream.codec.intra_only:
             return []
-        if not self._begun and self._first_sent is None and (packet.is_keyframe or self._source.indexed):
-            self._first_sent = packet.pts
-        if (shown_at := self._shown_at(packet)) is not None:
+        if not self._begun and self._first_sent is None and (packet.is_keyframe or not self._source.restarts):
+            self._first_sent = shown_at
+        if shown_at is not None:
             self._sent.append(shown_at)
+        if packet.is_keyframe and packet.pts is not None:
+            self._keys_sent.append(packet.pts)
+        self._witness.look_at(packet)
+        self._jpeg_scans.look_at(packet)
         self._codec.skip_frame = "DEFAULT" if needed else "NONREF"
         try:
             return self._codec.decode(packet if packet.size else None)
@@ -146,19 +168,26 @@ class FilmReader:
                 self._lost_from = self._first_sent
             return []
 
+    def _begin_suspicion(self, packet: VideoPacket, shown_at: int | None) -> None:
+        if not self._begun and self._lost_from is None:
+            self._lost_from = 0 if self._earliest is None and not self._source.restarts else self._earliest
+        self._suspect, packet.is_corrupt = True, False
+        self._suspect_from, self._suspect_keys = shown_at, 0
+
     def _picture(self, frame: VideoFrame) -> Picture:
         start, duration = self._times(frame)
+        key = self._is_key(frame)
         after_loss = self._unsound or self._suspect
         missing = after_loss and start > self._shown_until
-        torn = frame.is_corrupt or self._jpeg_ends.torn(frame)
-        self._unsound_keys += frame.key_frame
-        self._suspect_keys += frame.key_frame
+        self._unsound_keys += key
+        self._suspect_keys += key
         complained = None if self._unsound_from is None else self._unsound_from + 1
-        sound_again = frame.key_frame and _is_behind(start, complained, self._unsound_keys)
+        behind_loss = key and _is_behind(start, self._suspect_from, self._suspect_keys)
+        self._suspect = self._suspect and not behind_loss
+        sound_again = key and _is_behind(start, complained, self._unsound_keys)
+        torn = frame.is_corrupt or self._jpeg_ends.torn(frame) or self._silently_smeared(start, key=key)
+        torn |= self._witness.contradicts(frame) or self._jpeg_scans.contradict(frame)
         self._unsound = torn or ((self._unsound or missing) and not sound_again)
-        self._suspect = self._suspect and not (
-            frame.key_frame and _is_behind(start, self._suspect_from, self._suspect_keys)
-        )
         self._begun, self._shown_until = True, start + duration
         return Picture(
             start=start,
@@ -167,11 +196,20 @@ class FilmReader:
             pixel_aspect=self._pixel_aspect(),
             faulty=self._unsound,
             after_loss=after_loss or self._unsound,
-            key=frame.key_frame and not self._unsound,
+            key=key and not self._unsound,
         )
 
-    def _shown_at(self, packet: VideoPacket) -> int | None:
-        return packet.pts if self._source.keeps_display_times else packet.dts
+    def _is_key(self, frame: VideoFrame) -> bool:
+        """Of a decoder that does not tell, the container's word."""
+        tells = self._codec is self._source.stream.codec_context
+        return frame.key_frame if tells else frame.pts in self._keys_sent
+
+    def _silently_smeared(self, start: int, *, key: bool) -> bool:
+        """Whether what this picture is made of is lost, of which its decoder says nothing."""
+        if not self._begun and not key and self._codec.name in _SHOWING_ANY_BEGINNING:
+            return True
+        behind = self._suspect_from is None or start >= self._suspect_from
+        return self._suspect and behind and self._codec.name in _UNCHECKED
 
     def _times(self, frame: VideoFrame) -> tuple[int, int]:
         """When the picture is shown and for how long. Where the container keeps no times, pictures are counted."""

@@ -1,0 +1,96 @@
+"""Tells where a Matroska file is no longer made of elements: its demuxer goes on behind such a place without a word."""
+
+import os
+from typing import BinaryIO, Final
+
+_CLUSTER: Final = 0x1F43B675
+_BLOCKS: Final = frozenset({0xA3, 0xA1})
+_ENTERED: Final = frozenset({_CLUSTER, 0x18538067, 0xA0})
+"""A segment, a cluster and a block's group: what they hold follows."""
+
+_PASSED: Final = frozenset(
+    {0xE7, 0xA7, 0xAB, 0x5854, 0xAF, 0xBF, 0xEC}  # a cluster's time and place, checksums, filling
+    | {0xA2, 0xA4, 0x75A1, 0x75A2, 0x8E, 0x9B, 0xC8, 0xFA, 0xFB, 0xFD}  # beside a block
+    | {0x1A45DFA3, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367}
+)
+"""All others of RFC 9559 that stand between blocks; the last line's stand beside clusters."""
+
+_LONGEST_INSIDE: Final = 0xFFFF
+"""Names of what stands inside clusters are shorter than names of clusters."""
+
+_MOST_ELEMENTS: Final = 1 << 20
+_HEADER_BYTES: Final = 12
+"""The longest: four of a name and eight of a size."""
+
+_SHORTEST, _LONGEST = 2, 9
+"""Bytes of a block's header."""
+
+
+class Elements:
+    """Follows a file's elements from one block to the next."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._at: int | None = 0
+        """Where the latest block ends; None where nothing tells."""
+        self._cluster_end: int | None = None
+
+    def lead_to(self, block: int) -> bool:
+        """Whether whole and known elements lead from the latest block to the one whose content begins at `block`."""
+        begin, self._at = self._at, self._end_of(block)
+        return begin is None or self._lead(begin, block)
+
+    def lead_to_end(self) -> bool:
+        """Whether they lead from the latest block to the end of the file."""
+        return self._at is None or self._lead(self._at, os.fstat(self._file.fileno()).st_size)
+
+    def _lead(self, at: int, goal: int) -> bool:
+        for _ in range(_MOST_ELEMENTS):
+            if at == goal:
+                return True
+            element = _element(os.pread(self._file.fileno(), _HEADER_BYTES, at)) if at < goal else None
+            if element is None:
+                break
+            name, size, header = element
+            at += header
+            if name == _CLUSTER:
+                self._cluster_end = None if size is None else at + size
+            if name in _ENTERED or (name in _BLOCKS and at == goal and size is not None and self._holds(at + size)):
+                continue
+            if name not in _PASSED | _BLOCKS or size is None or not (name > _LONGEST_INSIDE or self._holds(at + size)):
+                break
+            at += size
+        self._cluster_end = None
+        return False
+
+    def _holds(self, end: int) -> bool:
+        """Whether the cluster reaches so far."""
+        return self._cluster_end is None or end <= self._cluster_end
+
+    def _end_of(self, block: int) -> int | None:
+        begin = max(0, block - _LONGEST)
+        before = os.pread(self._file.fileno(), block - begin, begin)
+        for length in range(_SHORTEST, len(before) + 1):
+            element = _element(before[-length:])
+            if element and element[0] in _BLOCKS and element[1] is not None and element[2] == length:
+                return block + element[1]
+        return None
+
+
+def _element(head: bytes) -> tuple[int, int | None, int] | None:
+    """An element's name, its size (None: it does not say) and the bytes that tell both; None if it is no element."""
+    name_bytes = _width(head[:1])
+    if name_bytes > 4 or len(head) <= name_bytes:
+        return None
+    size_bytes = _width(head[name_bytes : name_bytes + 1])
+    header = name_bytes + size_bytes
+    if size_bytes > 8 or len(head) < header:
+        return None
+    mask = (1 << 7 * size_bytes) - 1
+    size = int.from_bytes(head[name_bytes:header]) & mask
+    return int.from_bytes(head[:name_bytes]), None if size == mask else size, header
+
+
+def _width(first: bytes) -> int:
+    """How many bytes a number has of which this is the first; 9 if it is the first of none."""
+    return 9 - first[0].bit_length() if first else 9
