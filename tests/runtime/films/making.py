@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -36,6 +37,19 @@ def ffmpeg(*arguments: object, pixels: Iterable[bytes] = ()) -> bytes:
     done = subprocess.run(command, input=b"".join(pixels), capture_output=True, timeout=240, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.decode()}"
     return done.stdout
+
+
+def seconds_shown(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, str]:
+    """What ffmpeg shows of a file at each whole second, in pictures of this shape, and its warnings about the file."""
+    high, wide = shape[:2]
+    shown = f"setpts=PTS-STARTPTS,fps=fps=1:round=up,scale={wide}:{high}:flags=bicubic,format=rgb24"
+    command = ["ffmpeg", "-v", "warning", "-nostdin", "-i", str(path), "-map", "0:v:0", "-vf", shown]
+    done = subprocess.run([*command, "-f", "rawvideo", "-"], capture_output=True, timeout=240, check=False)
+    pixels = np.frombuffer(done.stdout, np.uint8)
+    words = [
+        line for line in done.stderr.decode(errors="replace").splitlines() if "deprecated pixel format" not in line
+    ]
+    return pixels[: len(pixels) // (high * wide * 3) * high * wide * 3].reshape(-1, high, wide, 3), "\n".join(words)
 
 
 def encode(
