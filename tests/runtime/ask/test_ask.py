@@ -110,7 +110,7 @@ def test_what_is_damaged_is_told(ask, make_clip, tmp_path):
     ("video", "question", "more", "words"),
     [
         pytest.param("none.mp4", "q", (), "check the name", id="missing"),
-        pytest.param("note.mp4", "q", (), "is text, perhaps an error message", id="no-video"),
+        pytest.param("note.mp4", "q", (), "this is text, perhaps an error message", id="no-video"),
         pytest.param("page.mp4", "q", (), "a web page, perhaps a login", id="a-login-page"),
         pytest.param(".", "q", (), "not a regular file", id="a-folder"),
         pytest.param("http://127.0.0.1/x.mp4", "q", (), "no public address", id="private"),

@@ -1,9 +1,11 @@
 """Says in a person's terms why a file is no video: what it is instead, and what to do."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 _HEAD_BYTES = 4096
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _SEND = "send an MP4, WebM, MKV or MOV file"
 
 
@@ -37,6 +39,15 @@ def _begins_as_mp4(head: bytes) -> bool:
     return head[4:8] in (b"ftyp", b"mdat", b"wide", b"free", b"skip", b"moov")
 
 
+def _is_text(head: bytes) -> bool:
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        if error.end < len(head):  # else it was cut in the middle of a character
+            return False
+    return not _CONTROL.search(head)
+
+
 _KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (
         lambda head: head[:6] == b"7z\xbc\xaf\x27\x1c" or head[:4] == b"Rar!",
@@ -63,6 +74,7 @@ _KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
         lambda head: head[4:8] in (b"styp", b"moof", b"sidx"),
         "this is one segment of a film that is sent in pieces: join the first one (init) and the others to one file",
     ),
+    (_is_text, f"this is text, perhaps an error message; {_SEND}"),
     (lambda head: not head.strip(b"\0"), "the file holds only zeros: the download was never filled in; send it again"),
 )
 """What begins as a video might. What does not is refused before it comes here, see `ingest/fetch/origin.py`."""

@@ -39,9 +39,8 @@ _TEXTS: Final = (
     (_PAGE, "a web page, perhaps a login or a player"),
     (re.compile(r"<[?!/]?\w"), "an XML document, perhaps an error message or a manifest"),
     (re.compile(r'[{\[]\s*["{\[\]}]'), "a JSON document, perhaps an error message"),
-    (re.compile(r""), "text, perhaps an error message"),
 )
-"""What a file of nothing but text is, by its beginning in lower case: the first that fits."""
+"""What a file of nothing but text is that is no subtitles either, by its beginning in lower case."""
 _BINARY: Final = re.compile("[^\\t\\n\\f\\r\\x20-\\x7e\\x85\\xa0-\\U0010ffff]")
 
 
@@ -106,8 +105,8 @@ def what_else(head: bytes) -> RefusedError | None:
     text = _text(head).lstrip("\ufeff \t\r\n").lower()
     if not text.startswith("<?xml") and not _PAGE.match(text) and _BINARY.search(text):
         return None
-    words = next(words for pattern, words in _TEXTS if pattern.match(text))
-    return NotAVideoError(f"the file is {words}: give the address of the video file itself")
+    words = next((words for pattern, words in _TEXTS if pattern.match(text)), "")
+    return NotAVideoError(f"the file is {words}: give the address of the video file itself") if words else None
 
 
 def _text(head: bytes) -> str:
