@@ -125,6 +125,17 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
         (*_RUN, Label.KIND, Label.CALLER),
         "Trials of a run that count, of the callers with most of them; an empty caller stands for all others.",
     ),
+    Metric.EVIDENCE_ERROR: MetricDescription(
+        _GAUGE,
+        (*_RUN, Label.QUANTITY, Label.EDGE, Label.UNIT),
+        "Standard error of a run's share of queries beyond an edge, or of its mean (edge mean), if queries were "
+        "independent (unit query), and with users as the independent ones (unit user).",
+    ),
+    Metric.EVIDENCE_USERS: MetricDescription(
+        _GAUGE,
+        (*_RUN, Label.QUANTITY),
+        "So many users with equally many queries would say as much as those of a run did.",
+    ),
     Metric.LABEL_WINDOW: MetricDescription(
         _GAUGE, (Label.UNIT,), "Seconds after an answer in which its labels may arrive, by the unit of a trial."
     ),

@@ -188,6 +188,8 @@ class Metric(StrEnum):
     EVIDENCE_HISTORY = "pitwall_evidence_history_seconds"
     EVIDENCE_SILENCE = "pitwall_evidence_silence_seconds"
     EVIDENCE_CALLERS = "pitwall_evidence_callers"
+    EVIDENCE_ERROR = "pitwall_evidence_standard_error"
+    EVIDENCE_USERS = "pitwall_evidence_effective_users"
     LABEL_WINDOW = "pitwall_label_window_seconds"
     # runtime: what it cost
     TOKENS_PER_QUERY = "pitwall_tokens_per_query"
@@ -253,6 +255,10 @@ class Quantity(StrEnum):
     SELECTION = "selection"
     TOKENS = "tokens"
     ENCODER = "encoder"
+
+
+MEAN: Final = "mean"
+"""In place of an edge in the label `edge`: what is told is told of a quantity's mean."""
 
 
 class CacheResult(StrEnum):

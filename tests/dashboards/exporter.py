@@ -13,6 +13,7 @@ from prometheus_client.utils import floatToGoString
 from pitwall_crds.metrics import SERIES, MetricType
 from pitwall_crds.names import (
     LATENCY_EDGES,
+    MEAN,
     RATIO_EDGES,
     SELECTION_EDGES,
     TOKEN_EDGES,
@@ -101,6 +102,9 @@ def evidence(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Ra
     for edge in LATENCY_EDGES:
         side = Metric.EVIDENCE_WITHIN if seconds <= edge else Metric.EVIDENCE_BEYOND
         metrics[side].labels(*where, Quantity.LATENCY, floatToGoString(edge)).inc()
+    for unit in ("query", "user"):
+        metrics[Metric.EVIDENCE_ERROR].labels(*where, Quantity.LATENCY, MEAN, unit).set(0.01)
+    metrics[Metric.EVIDENCE_USERS].labels(*where, Quantity.LATENCY).set(80)
     if arm is Arm.STABLE:
         metrics[Metric.EVIDENCE_MEMORY].labels(variant).set(5)
         metrics[Metric.EVIDENCE_HISTORY].labels(variant).set(3600)

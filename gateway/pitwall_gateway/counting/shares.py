@@ -13,7 +13,8 @@ from heapq import nlargest
 from operator import itemgetter
 from typing import Final
 
-from pitwall_crds.names import TrialKind
+from pitwall_crds.names import Arm, TrialKind
+from pitwall_gateway.counting.clusters import Clusters
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tails import Shown, Tails
 from pitwall_gateway.values.speaker import Party
@@ -84,6 +85,7 @@ class _Kind:
     callers: Frequent = field(default_factory=Frequent)
     persons: Frequent = field(default_factory=Frequent)
     tails: Tails = field(default_factory=Tails)
+    clusters: Clusters = field(default_factory=Clusters)
 
 
 class Shares:
@@ -122,18 +124,22 @@ class Shares:
 
     def opened(self, series: ArmSeries, kind: str, party: Party) -> None:
         """A trial that counts begins, and will end."""
-        if tails := self._tails(series, kind):
-            tails.opened(self._names(party))
+        if known := self._known(series, kind):
+            known.tails.opened(self._names(party))
 
     def ended(self, series: ArmSeries, kind: str, party: Party, shown: Shown) -> None:
         """A trial that counts ended, and showed this."""
-        if tails := self._tails(series, kind):
-            tails.ended(self._names(party), shown)
+        if known := self._known(series, kind):
+            known.tails.ended(self._names(party), shown)
+            if _is_compared(series, kind):
+                known.clusters.showed(party.person, shown)
 
     def showed(self, series: ArmSeries, kind: str, party: Party, shown: Shown) -> None:
         """A trial that counts showed this besides."""
-        if tails := self._tails(series, kind):
-            tails.showed(self._names(party), shown)
+        if known := self._known(series, kind):
+            known.tails.showed(self._names(party), shown)
+            if _is_compared(series, kind):
+                known.clusters.showed(party.person, shown)
 
     def callers(self, number: int) -> Iterator[tuple[ArmSeries, str, dict[str, int]]]:
         """Whose trials count, of each arm, run and kind: of so many callers with most of them in all arms together, and
@@ -146,10 +152,16 @@ class Shares:
                     told = {name: known.callers.count(name) for name in named}
                     yield series, wanted, {**told, "": known.total - sum(told.values())}
 
-    def _tails(self, series: ArmSeries, kind: str) -> Tails | None:
+    def clusters(self) -> Iterator[tuple[ArmSeries, Clusters]]:
+        """What the questions of both arms of each run show, by whose they are."""
+        for kinds in tuple(self._runs.values()):
+            for (series, kind), known in tuple(kinds.items()):
+                if _is_compared(series, kind):
+                    yield series, known.clusters
+
+    def _known(self, series: ArmSeries, kind: str) -> _Kind | None:
         """Where it is counted what these trials show; nowhere for a run that is over, or none."""
-        known = self._runs.get(series.run, {}).get((series, kind))
-        return known.tails if known else None
+        return self._runs.get(series.run, {}).get((series, kind))
 
     def _shareholders(self, party: Party) -> Iterator[tuple[Excess, str, float]]:
         """Who of a party has a share, and which."""
@@ -191,3 +203,8 @@ class Shares:
         if (series, kind) not in kinds and len(kinds) >= KINDS_PER_RUN:
             return None
         return kinds.setdefault((series, kind), _Kind())
+
+
+def _is_compared(series: ArmSeries, kind: str) -> bool:
+    """Whether these are trials of which one user has many, on an arm that is drawn by user."""
+    return kind == TrialKind.QUESTION and series.arm in (Arm.CANDIDATE, Arm.CONTROL)

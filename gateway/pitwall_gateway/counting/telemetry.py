@@ -21,6 +21,7 @@ from pitwall_crds.names import (
 )
 from pitwall_gateway.counting import tails
 from pitwall_gateway.counting.callers_gauge import CallersGauge
+from pitwall_gateway.counting.clusters_gauge import ClustersGauge
 from pitwall_gateway.counting.evidence import EvidenceCounters
 from pitwall_gateway.counting.exposition import written
 from pitwall_gateway.counting.memory_gauges import MemoryGauges
@@ -52,6 +53,7 @@ class GatewayTelemetry:
         self._registry.register(self.memory)
         self._registry.register(SilenceGauge(silence))
         self._registry.register(CallersGauge(self._shares))
+        self._registry.register(ClustersGauge(self._shares))
         counter, ratio = self._counter, partial(self._histogram, edges=RATIO_EDGES)
         self._latency = self._histogram(Metric.QUERY_LATENCY, "Seconds from question to answer", LATENCY_EDGES)
         self._queries = counter(Metric.QUERIES, "Questions, by whether the assigned variant answered", Label.OUTCOME)

@@ -1,0 +1,165 @@
+"""Trials and whose they are in; what a share or mean of an arm varies by, since users differ, out.
+
+An arm is drawn once for each user. So what is drawn are users, each with all trials of theirs, and trials of one user
+say less than as many of others. The share of trials beyond an edge is a ratio of two sums over users; its variance is
+that of the users' residuals (the linearized ratio estimator: Cochran, Sampling Techniques, 1977, 6.4 and 9A; Liang &
+Zeger, Biometrika 73, 1986). Sums are kept up with each trial, so that nobody is waited for at a scrape. Pure: no clock,
+chance or I/O.
+"""
+
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+from math import sqrt
+from typing import Final
+
+from pitwall_crds.names import LATENCY_EDGES, SELECTION_EDGES, Quantity
+
+REMEMBERED: Final = 8192
+"""Users of an arm. Whoever was forgotten and comes again is taken for another: where that many take part, what they
+differ by is within a percent or two of what all have in common."""
+FEW: Final = 10
+"""Nothing is said of a share before so many trials lie beyond the edge, and so many within."""
+
+_EDGES: Final[Mapping[str, tuple[float, ...]]] = {Quantity.LATENCY: LATENCY_EDGES, Quantity.SELECTION: SELECTION_EDGES}
+"""Of other quantities gates weigh the mean alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandardError:
+    """Of the share beyond an edge, or of the mean where there is no edge: if trials were independent, and as users
+    are. Of how many trials."""
+
+    edge: float | None
+    trials: int
+    of_trials: float
+    of_users: float
+
+
+@dataclass(slots=True)
+class _User:
+    """One user's trials of one quantity: their number, how many lie beyond each edge, the sum of their values."""
+
+    trials: int = 0
+    beyond: list[int] = field(default_factory=list)
+    total: float = 0.0
+
+
+class _Quantity:
+    """Sums over users of one quantity: Σn² and, beyond each edge, Σk² and Σnk; the same of the values."""
+
+    __slots__ = (
+        "_both", "_edges", "_last", "_own", "_squares", "_total", "_trial_squares", "_trials", "_users",
+        "_value_both", "_value_own",
+    )  # fmt: skip
+
+    def __init__(self, edges: tuple[float, ...], capacity: int) -> None:
+        self._edges, self._users = edges, _Recent(capacity)
+        self._last = [0] * (len(edges) + 1)
+        self._own, self._both = [0] * len(edges), [0] * len(edges)
+        self._trials = self._squares = 0
+        self._total = self._trial_squares = self._value_own = self._value_both = 0.0
+
+    def add(self, person: str, value: float) -> None:
+        """One more trial of this person; without one it is a user's of its own."""
+        known = self._users.get(person) if person else _User()
+        before, self._trials = known.trials, self._trials + 1
+        known.trials += 1
+        self._squares += 2 * before + 1
+        self._add_value(known, before, value)
+        if not self._edges:
+            return
+        last, beyond = bisect_left(self._edges, value), known.beyond
+        self._last[last] += 1
+        if len(beyond) < last:
+            beyond.extend([0] * (last - len(beyond)))
+        own, both = self._own, self._both
+        for edge, count in enumerate(beyond):
+            if edge < last:
+                own[edge] += 2 * count + 1
+                both[edge] += count + before + 1
+                beyond[edge] = count + 1
+            else:
+                both[edge] += count
+
+    def _add_value(self, known: _User, before: int, value: float) -> None:
+        self._total += value
+        self._trial_squares += value * value
+        self._value_own += value * (2 * known.total + value)
+        self._value_both += known.total + (before + 1) * value
+        known.total += value
+
+    @property
+    def users(self) -> float:
+        """So many users with equally many trials would say as much (Kish, Survey Sampling, 1965, 11.7)."""
+        return self._trials**2 / self._squares if self._squares else 0.0
+
+    def errors(self) -> Iterator[StandardError]:
+        """Of the mean, and of the share beyond each edge on both sides of which there are some."""
+        if self._trials < 2 * FEW:
+            return
+        yield self._error(None, self._total, self._trial_squares, self._value_own, self._value_both)
+        within = accumulate(self._last)
+        for edge, inside, own, both in zip(self._edges, within, self._own, self._both, strict=False):
+            beyond = self._trials - inside
+            if min(inside, beyond) >= FEW:
+                yield self._error(edge, beyond, beyond, own, both)
+
+    def _error(self, edge: float | None, total: float, squares: float, own: float, both: float) -> StandardError:
+        """From Σy, and Σy² of trials and of users, and Σny of users."""
+        mean = total / self._trials
+        of_trials = squares - mean * total
+        of_users = own - 2 * mean * both + mean * mean * self._squares
+        return StandardError(
+            edge, self._trials, *(sqrt(max(0.0, each)) / self._trials for each in (of_trials, of_users))
+        )
+
+
+class _Recent:
+    """The users who came last."""
+
+    __slots__ = ("_capacity", "_users")
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._users: OrderedDict[str, _User] = OrderedDict()
+
+    def get(self, person: str) -> _User:
+        """What is known of this one."""
+        known = self._users.get(person)
+        if known is None:
+            known = self._users[person] = _User()
+            if len(self._users) > self._capacity:
+                self._users.popitem(last=False)
+        self._users.move_to_end(person)
+        return known
+
+
+class Clusters:
+    """Of an arm's trials: what each quantity varies by."""
+
+    __slots__ = ("_capacity", "_quantities")
+
+    def __init__(self, capacity: int = REMEMBERED) -> None:
+        self._capacity = capacity
+        self._quantities: dict[str, _Quantity] = {}
+
+    def showed(self, person: str, shown: Mapping[str, float]) -> None:
+        """A trial of this person, who may be unknown, showed this."""
+        for name, value in shown.items():
+            sums = self._quantities.get(name)
+            if sums is None:
+                sums = self._quantities[name] = _Quantity(_EDGES.get(name, ()), self._capacity)
+            sums.add(person, value)
+
+    def users(self) -> Iterator[tuple[str, float]]:
+        """By quantity: so many users with equally many trials would say as much."""
+        for name, sums in tuple(self._quantities.items()):
+            yield name, sums.users
+
+    def errors(self) -> Iterator[tuple[str, StandardError]]:
+        """By quantity: the standard errors of the mean and of the share beyond each edge."""
+        for name, sums in tuple(self._quantities.items()):
+            yield from ((name, error) for error in sums.errors())

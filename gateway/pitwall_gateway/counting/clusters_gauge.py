@@ -1,0 +1,40 @@
+"""What users differ by, out as Prometheus gauges: to the operator few users who ask much are a reason to wait."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from pitwall_crds.metrics import SERIES
+from pitwall_crds.names import MEAN, Metric
+from pitwall_gateway.counting.exposition import edge_names
+from pitwall_gateway.counting.shares import Shares
+
+QUERY, USER = "query", "user"
+METRICS: Final = (Metric.EVIDENCE_ERROR, Metric.EVIDENCE_USERS)
+
+
+class ClustersGauge(Collector):
+    """Asked at each scrape."""
+
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """The standard errors of each arm and run, and its effective users."""
+        errors, users = self.describe()
+        for series, clusters in self._shares.clusters():
+            who = [series.variant, series.arm, series.run]
+            for quantity, number in clusters.users():
+                users.add_metric([*who, quantity], number)
+            for quantity, error in clusters.errors():
+                edge = MEAN if error.edge is None else edge_names((error.edge,))[0]
+                errors.add_metric([*who, quantity, edge, QUERY], error.of_trials)
+                errors.add_metric([*who, quantity, edge, USER], error.of_users)
+        return [errors, users]
+
+    def describe(self) -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+        """The gauges without series."""
+        errors, users = (GaugeMetricFamily(each, SERIES[each].about, labels=SERIES[each].labels) for each in METRICS)
+        return errors, users
