@@ -30,11 +30,16 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--streams", type=Path, help="judge recorded streams (*.jsonl, see replay.py) instead")
     parser.add_argument("--queues", action="store_true", help="traffic with queues, stalls and users instead")
+    parser.add_argument(
+        "--only", metavar="WORDS", help="with --queues: cells whose name has these words; other rows stay"
+    )
+    parser.add_argument("--runs", type=int, help="with --queues: so many runs of each cell and mode")
     arguments = parser.parse_args()
     if arguments.streams:
         return _replay(arguments.streams)
     if arguments.queues:
-        return evaluate.main(quick=arguments.quick, out=arguments.output, processes=arguments.processes)
+        wanted = evaluate.Wanted(arguments.quick, arguments.only or "", arguments.runs)
+        return evaluate.main(wanted, out=arguments.output, processes=arguments.processes)
     start = time.monotonic()
     jobs, runs = table.jobs(), RUNS
     if arguments.quick:

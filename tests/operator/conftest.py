@@ -56,6 +56,8 @@ class Counters:
     users: dict[tuple[str, str, str], int] = field(default_factory=dict)
     silence: dict[tuple[str, str], float] = field(default_factory=dict)
     callers: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
+    alike: tuple[float, float] | None = None
+    """The design effect of latencies, and how many users; None where gateways do not tell."""
 
     def meet(self, variant: str, arm: str, users: int, split: str) -> None:
         self.users[(variant, arm, split)] = self.users.get((variant, arm, split), 0) + users
@@ -94,6 +96,7 @@ class Counters:
             _histogram(found, Metric.QUERY_LATENCY, names.LATENCY_EDGES, values, scope)
             scope[Label.RUN] = run
             _sides(found, values, {**scope, Label.QUANTITY: Quantity.LATENCY})
+            _errors(found, values, {**scope, Label.QUANTITY: Quantity.LATENCY}, self.alike)
             failed = self.errors.get((variant, arm, run), 0)
             queries = found.setdefault(Metric.EVIDENCE_QUERIES, [])
             queries.append(({**scope, Label.OUTCOME: "error"}, failed))
@@ -150,6 +153,22 @@ def _sides(found: Samples, values: Mapping[float, int], scope: Mapping[str, str]
         within = sum(count for value, count in values.items() if value <= edge)
         found.setdefault(Metric.EVIDENCE_WITHIN, []).append((at, within))
         found.setdefault(Metric.EVIDENCE_BEYOND, []).append((at, sum(values.values()) - within))
+
+
+def _errors(
+    found: Samples, values: Mapping[float, int], scope: Mapping[str, str], alike: tuple[float, float] | None
+) -> None:
+    """What users differ by beyond each edge."""
+    if alike is None:
+        return
+    trials, (design, users) = sum(values.values()), alike
+    for edge in names.LATENCY_EDGES:
+        rate = sum(count for value, count in values.items() if value > edge) / trials
+        error = (rate * (1 - rate) / trials) ** 0.5
+        for unit, of_unit in (("query", error), ("user", error * design**0.5)):
+            at = {**scope, Label.EDGE: edge_text(edge), Label.UNIT: unit}
+            found.setdefault(Metric.EVIDENCE_ERROR, []).append((at, of_unit))
+    found.setdefault(Metric.EVIDENCE_USERS, []).append((scope, users))
 
 
 def _ratios(found: Samples, values: Mapping[float, int], scope: Mapping[str, str]) -> None:

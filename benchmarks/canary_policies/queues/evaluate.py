@@ -46,17 +46,33 @@ FIXED_DEFAULT = "Block of 30 s"
 FIXED = {FIXED_DEFAULT: 30, "Block of 5 s": 5, "Query, blocks of 30 s": 30}
 
 
-def main(*, quick: bool, out: Path, processes: int) -> int:
-    """Prints the rows, and writes them."""
-    start, rows = time.monotonic(), []
-    work = partial(rows_of, runs=QUICK_RUNS if quick else None)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows: a small part of the table, or those whose name has these words; of so many runs, or as many as each
+    needs."""
+
+    quick: bool = False
+    only: str = ""
+    runs: int | None = None
+
+
+def main(wanted: Wanted, *, out: Path, processes: int) -> int:
+    """Prints the rows, and writes them; of some rows alone, beside the others that are known."""
+    start, rows, quick = time.monotonic(), [], wanted.quick
+    known = json.loads((out / FILE).read_text()) if wanted.only and (out / FILE).exists() else []
+    work = partial(rows_of, runs=wanted.runs or (QUICK_RUNS if quick else None))
+    cells = [group for group in groups(quick=quick) if wanted.only in group[0].scenario.name]
+    margins = [scenario for scenario in passing.scenarios(quick=quick) if wanted.only in scenario.name]
     with ProcessPoolExecutor(processes) as pool:
         few = passing.QUICK_RUNS
         passes = partial(passing.row_of, runs=few, pilot_runs=few) if quick else passing.row_of
-        margins = pool.map(passes, passing.scenarios(quick=quick))
-        for some in chain(pool.map(work, groups(quick=quick)), ([row] for row in margins)):
+        passed = pool.map(passes, margins)
+        for some in chain(pool.map(work, cells), ([row] for row in passed)):
             rows += [{**row, **about_machine()} for row in some]
-            (out / FILE).write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")  # a run may be ended early
+            made = {row["scenario"] for row in rows}
+            kept = [row for row in known if row["scenario"] not in made]
+            text = json.dumps(kept + rows, indent=1, ensure_ascii=False)
+            (out / FILE).write_text(text + "\n")  # a run may be ended early
             sys.stdout.writelines(_line(row) + "\n" for row in some)
             sys.stdout.flush()
     seconds = time.monotonic() - start

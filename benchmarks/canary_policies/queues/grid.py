@@ -61,7 +61,7 @@ def groups(*, quick: bool) -> list[tuple[QueueCell, ...]]:
 
 def cells(*, quick: bool) -> list[QueueCell]:
     """The whole table, or a small part of it."""
-    wanted = (*_twins(), *_ramps(), *_oddities(), *_harmful(), *_fast(), *_opinions())
+    wanted = (*_twins(), *_ramps(), *_oddities(), *_few_users(), *_harmful(), *_fast(), *_opinions())
     return [cell for cell in wanted if cell.scenario.name in QUICK] if quick else list(wanted)
 
 
@@ -119,6 +119,27 @@ def _oddities() -> Iterator[QueueCell]:
         name = f"identical, one user with 6 % of the candidate's questions, whose videos come slowly, {control} control"
         odd = replace(usual, name=name, rps=10.0, dedicated=dedicated, sticky=True, odd_user=0.06)
         yield QueueCell(odd, warmup_seconds=0.0 if dedicated else LATE_SECONDS)
+
+
+def _few_users() -> Iterator[QueueCell]:
+    """Arms of few sticky users who ask much and differ: twins, and as slow candidates with few and with many users."""
+    usual = QueueScenario(
+        "", 2.0, 0.1, dedicated=True, burstiness=POISSON, sticky=True, user_sigma=0.6, questions_per_user=40
+    )
+    half = replace(usual, weight=0.5, pods=5)
+    wide, even = {"user_sigma": 1.0}, {"top_share": 0.05}
+    for words, users in {
+        "360 users with slow videos of their own, 10%": usual,
+        "360 users with very slow videos of their own, 10%": replace(usual, **wide),
+        "360 users with slow videos of their own, all ask alike, 10%": replace(usual, **even),
+        "360 users with slow videos of their own, 50%": half,
+        "360 users with very slow videos of their own, 50%": replace(half, **wide),
+    }.items():
+        yield QueueCell(replace(users, name=f"identical, {words}"))
+    many = replace(usual, user_sigma=0.3, questions_per_user=8)
+    for effect, (words, users) in product(("all × 1.5", "all × 2"), {"1800": many, "360": usual}.items()):
+        name = f"{effect}, {words} users with slow videos of their own, 10%"
+        yield QueueCell(replace(users, name=name, effect=EFFECTS[effect]), is_harmful=True)
 
 
 EFFECTS = {

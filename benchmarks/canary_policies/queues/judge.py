@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from benchmarks.canary_policies.queues.capped import LOOK_SECONDS
 from benchmarks.canary_policies.queues.counts import PER_MILLES
 from benchmarks.canary_policies.queues.grid import Measured
 from benchmarks.canary_policies.queues.simulate import QueueCounts
@@ -14,6 +15,7 @@ from benchmarks.canary_policies.queues.twins import (
     OwnEdgeVector,
     SwapVector,
     TrialsVector,
+    UsersVector,
 )
 from benchmarks.canary_policies.vectors import Bernoulli, BothVector, Contrast, GoodTrialsVector
 
@@ -53,6 +55,11 @@ class QueueReading:
     step_seconds: float
     shared: bool = False
     warmup_seconds: float = 0.0
+
+    def told(self, now: float) -> np.ndarray | None:
+        """What users differ by, as gateways say at this moment."""
+        looks = self.counts.spreads
+        return None if looks is None else looks[..., min(int(now / LOOK_SECONDS), looks.shape[-1] - 1)]
 
     def blocks(self, measured: Measured) -> Iterator[tuple[float, list[ArmsBlock]]]:
         """(second at which it ends, the block at every edge; the gate's own edge is the last)."""
@@ -95,6 +102,8 @@ def _first_proof(
     first = np.full(reading.counts.control.done.shape[0], NEVER)
     for now, blocks in reading.blocks(measured):
         for process, threshold in limits:
+            if isinstance(process.process, UsersVector) and measured is Measured.LATENCY:
+                process.process.told = reading.told(now)
             process.update(blocks)
             first = np.where(process.log_e >= threshold, np.minimum(first, now), first)
         if np.isfinite(first).all():
@@ -110,10 +119,10 @@ def acting(
     analysis, boundary = Analysis(gates=(gate,)), harm_boundary(gate)
     trials = MeanVector(TrialsVector(Bernoulli(boundary, Claim.HARM, prior, runs)) for prior in _priors(gate))
     if dependence is Dependence.QUERY:
-        harm = CarriedVector(trials, 1)
+        harm = CarriedVector(UsersVector(trials, boundary.ratio), 1)
     else:
         swaps = MeanVector(SwapVector(boundary.ratio, runs, draw) for _ in _priors(gate))
-        harm = CarriedVector(BothVector(swaps, trials), LEAST_TRIALS)
+        harm = CarriedVector(UsersVector(BothVector(swaps, trials), boundary.ratio), LEAST_TRIALS)
     found = [(harm, harm_log_threshold(gate, analysis, "harm"))]
     if measured is Measured.ERRORS:
         burst = Bernoulli(NullBoundary(offset=BURST_MARGIN), Claim.HARM, _priors(gate)[0], runs)

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.canary_policies.queues.scenario import COLD_SECONDS, DRIFT_SECONDS, SIGMA, QueueScenario
+from benchmarks.canary_policies.queues.scenario import COLD_SECONDS, DRIFT_SECONDS, SIGMA, TOP_SHARE, QueueScenario
 from benchmarks.canary_policies.queues.trace import arrivals
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
 CONTROL, CANDIDATE, STABLE = range(3)
-QUESTIONS_PER_USER = 8
-TOP_USERS, TOP_SHARE = 0.01, 0.3
+TOP_USERS = 0.01
 AGAIN, AGAIN_SECONDS = 0.3, 30.0
 """Share of questions by a user who asked lately, and how long ago that was on average."""
 SLOWEST = 0.97
@@ -43,7 +42,7 @@ def draw_questions(
     """The arms of sticky users are drawn once per user and run. `only_arms`: nothing of stable's."""
     share = 2 * scenario.weight if only_arms else 1.0
     run, at = arrivals(scenario.burstiness, share * scenario.rps, scenario.seconds, runs, draw)
-    users = max(100, int(scenario.rps * scenario.seconds / QUESTIONS_PER_USER))
+    users = max(100, int(scenario.rps * scenario.seconds / scenario.questions_per_user))
     user = _users(scenario, run, users, draw)
     ticket = draw.random((runs, users))[run, user] if scenario.sticky else draw.random(len(run)) * share
     arm = np.select([ticket < scenario.weight, ticket < 2 * scenario.weight], [CANDIDATE, CONTROL], STABLE)
@@ -81,7 +80,7 @@ def _sizes(scenario: QueueScenario, of: tuple[np.ndarray, ...], runs: int, draw:
 def _users(scenario: QueueScenario, run: np.ndarray, users: int, draw: np.random.Generator) -> np.ndarray:
     """Whose each question is: new ones by how much a user asks at all, others by somebody who asked just before."""
     number = len(run)
-    chances = np.cumsum(activity(users))
+    chances = np.cumsum(activity(users, scenario.top_share))
     fresh = np.minimum(np.searchsorted(chances / chances[-1], draw.random(number), side="right"), users - 1)
     back = draw.geometric(1 / max(scenario.rps * AGAIN_SECONDS, 1.0), number)
     own = np.arange(number)
@@ -92,14 +91,14 @@ def _users(scenario: QueueScenario, run: np.ndarray, users: int, draw: np.random
     return fresh[origin]
 
 
-def activity(users: int) -> np.ndarray:
-    """Shares of questions by user, falling with a power of the rank so that 1 % of users ask 30 %."""
+def activity(users: int, top_share: float = TOP_SHARE) -> np.ndarray:
+    """Shares of questions by user, falling with a power of the rank so that 1 % of users ask so much."""
     rank = np.arange(1, users + 1)
     top = max(1, round(users * TOP_USERS))
 
     def excess(power: float) -> float:
         shares = rank**-power
-        return shares[:top].sum() / shares.sum() - TOP_SHARE
+        return shares[:top].sum() / shares.sum() - top_share
 
     shares = rank ** -brentq(excess, 0.0, 3.0)
     return shares / shares.sum()

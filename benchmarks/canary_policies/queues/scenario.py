@@ -12,6 +12,8 @@ MEAN_OF_MEDIAN = 1.1972173631218102
 STALL_EVERY_SECONDS = 600.0
 COLD_SECONDS = 120.0
 DRIFT_SECONDS = 7200.0
+TOP_SHARE = 0.3
+"""Of the questions, by one user in a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ class QueueScenario:
     """Arms are drawn per user, and few users ask most questions; otherwise per question."""
     user_sigma: float = 0.0
     """Spread of how long users' videos take, lognormal."""
+    questions_per_user: int = 8
+    top_share: float = TOP_SHARE
+    """Share of questions by one user in a hundred."""
     odd_user: float = 0.0
     """Share of the candidate's questions by one user more, whose videos come from a slow server."""
     effect: Effect = field(default=NOTHING_WRONG)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from benchmarks.canary_policies.queues.capped import trials
+from benchmarks.canary_policies.queues.capped import LOOK_SECONDS, trials_and_spreads
 from benchmarks.canary_policies.queues.counts import STEP_SECONDS, ArmCounts, candidate_edges, count, edges_of
 from benchmarks.canary_policies.queues.memory import memories
 from benchmarks.canary_policies.queues.pods import FAR, completions, draw_stalls
@@ -31,18 +31,24 @@ class QueueCounts:
     stable: ArmCounts
     edges: tuple[float, ...]
     candidate_edges: tuple[float, ...]
+    spreads: np.ndarray | None = None
+    """What sticky users differ by, as gateways say at each look: (control and candidate, trials and variance of one and
+    design effect and users, edges, runs, looks)."""
 
     @classmethod
     def one_after_the_other(cls, parts: Sequence["QueueCounts"]) -> "QueueCounts":
         """The same runs in further stages, at the same edges."""
         arms = ([getattr(part, arm) for part in parts] for arm in ("control", "candidate", "stable"))
         joined = (ArmCounts.one_after_the_other(each) for each in arms)
-        return cls(*joined, parts[0].edges, parts[0].candidate_edges)
+        spreads = [part.spreads for part in parts if part.spreads is not None]
+        looks = np.concatenate(spreads, axis=-1) if spreads else None
+        return cls(*joined, parts[0].edges, parts[0].candidate_edges, looks)
 
     def of_runs(self, which: np.ndarray) -> "QueueCounts":
         """Some of the runs."""
         arms = (arm.of_runs(which) for arm in (self.control, self.candidate, self.stable))
-        return QueueCounts(*arms, self.edges, self.candidate_edges)
+        spreads = None if self.spreads is None else self.spreads[..., which, :]
+        return QueueCounts(*arms, self.edges, self.candidate_edges, spreads)
 
 
 def simulate(
@@ -58,22 +64,27 @@ def simulate(
     share = arms_share(scenario, with_stable=with_stable)
     chunk = max(1, min(runs, int(QUESTIONS_AT_ONCE / (share * scenario.rps * scenario.seconds))))
     shape = (chunk, int(scenario.seconds / step_seconds))
-    parts = []
+    parts, looks = [], []
     for first in range(0, runs, chunk):
         draw, number = np.random.default_rng([seed, first]), min(chunk, runs - first)
         questions = draw_questions(scenario, number, draw, only_arms=share < 1)
         done, _ = complete(scenario, questions, number, draw, with_stable=with_stable)
         done = done + questions.elsewhere
-        if scenario.sticky:  # else users are nobody in particular
-            questions = replace(questions, is_trial=trials(questions, done))
         at = {CONTROL: edges, CANDIDATE: candidate_edges(edges), STABLE: edges}
+        if scenario.sticky:  # else users are nobody in particular
+            of_arms = (at[CONTROL], at[CANDIDATE])
+            shown = (number, int(scenario.seconds / LOOK_SECONDS) + 1)
+            is_trial, spreads = trials_and_spreads(questions, done, of_arms, shown)
+            questions = replace(questions, is_trial=is_trial)
+            looks.append(spreads)
         parts.append(
             [
                 count(questions, done, at[arm], arm, (number, shape[1]), step_seconds)
                 for arm in (CONTROL, CANDIDATE, STABLE)
             ]
         )
-    return QueueCounts(*(_joined(list(arms)) for arms in zip(*parts, strict=True)), edges, candidate_edges(edges))
+    joined = (_joined(list(arms)) for arms in zip(*parts, strict=True))
+    return QueueCounts(*joined, edges, candidate_edges(edges), np.concatenate(looks, axis=3) if looks else None)
 
 
 def arms_share(scenario: QueueScenario, *, with_stable: bool) -> float:

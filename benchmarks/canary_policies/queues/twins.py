@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from benchmarks.canary_policies.vectors import PortfolioVector
-from scipy.special import logsumexp
+from scipy.special import logsumexp, stdtr
 
 from pitwall_operator.evidence.label_swap import LARGEST_STAKE, SIGN_STAKES, SIZE_STAKES, TILT_ODDS
 
@@ -121,6 +121,60 @@ class MeanVector:
         """One block at every edge."""
         for part, block in zip(self.parts, blocks, strict=True):
             part.update(block)
+
+
+class UsersVector:
+    """Twin of UsersProcess. `told` is what gateways say at the moment: (control and candidate, trials and variance of
+    one and design effect and users, edges, runs)."""
+
+    def __init__(self, process, ratio: float = 1.0) -> None:
+        self.process, self.ratio = process, ratio
+        self.told: np.ndarray | None = None
+        self.known: np.ndarray | None = None
+        self.since: list[ArmsBlock] | None = None
+
+    @property
+    def log_e(self) -> np.ndarray:
+        """Per run."""
+        return np.minimum(self.process.log_e, self.log_users())
+
+    def update(self, blocks: Sequence[ArmsBlock]) -> None:
+        """One block at every edge."""
+        self.process.update(blocks)
+        grown = blocks if self.since is None else [a + b for a, b in zip(self.since, blocks, strict=True)]
+        self.since = [block.masked(self.process.log_e > 0) for block in grown]
+        if self.told is not None:
+            told = np.nan_to_num(self.told)
+            known = told if self.known is None else self.known
+            self.known = np.where(told[:, :1] >= known[:, :1], told, known)
+
+    def log_users(self) -> np.ndarray:
+        """ln(1 / p), infinite where nothing is known."""
+        if self.known is None or self.since is None:
+            return np.full(self.process.log_e.shape, np.inf)
+        parts = [self._log_p(block, self.known[:, :, at]) for at, block in enumerate(self.since)]
+        is_known = self.known[:, 0].max(axis=0) > 0
+        best = np.where(is_known, parts, -np.inf).max(axis=0) - np.log(len(parts))
+        return np.where(is_known.any(axis=0), best, np.inf)
+
+    def _log_p(self, block: ArmsBlock, spreads: np.ndarray) -> np.ndarray:
+        control, candidate = (
+            np.where(arm[0] > 0, arm, other) for arm, other in zip(spreads, spreads[::-1], strict=True)
+        )
+        reference = block.control[0] + block.stable[0], block.control[1] + block.stable[1]
+        with np.errstate(all="ignore"):
+            worse = block.candidate[1] / block.candidate[0] - self.ratio * reference[1] / reference[0]
+            variance = _variance(block.candidate, candidate, block.candidate[0])
+            variance = variance + self.ratio**2 * _variance(reference, control, block.control[0])
+            users = np.minimum(candidate[3], control[3] * reference[0] / block.control[0])
+            surprise = -np.log(stdtr(np.maximum(users - 1, 1), -worse / np.sqrt(variance)))
+        return np.where(worse > 0, surprise, 0.0)
+
+
+def _variance(tally: tuple[np.ndarray, np.ndarray], spread: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    rate = tally[1] / tally[0]
+    design = 1 + (spread[2] - 1) * np.maximum(1, trials / spread[0])
+    return design * np.maximum(spread[1], rate * (1 - rate)) / tally[0]
 
 
 class CarriedVector:

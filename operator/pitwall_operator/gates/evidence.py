@@ -9,11 +9,13 @@ from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
 from pitwall_operator.evidence.basis.counts import NOTHING, Counts
 from pitwall_operator.evidence.basis.process import EProcess, State
+from pitwall_operator.evidence.clusters import UsersProcess
+from pitwall_operator.evidence.views import Carried
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
 from pitwall_operator.gates.forecast import missing_trials
 from pitwall_operator.gates.processes import calibrations, fresh_processes, is_proof_of_stage
-from pitwall_operator.gates.roles import BURST, Role, aside_roles, calibration_role, harm_roles, proof_roles
-from pitwall_operator.gates.words import need, sentence, unequal
+from pitwall_operator.gates.roles import BURST, HARM, Role, aside_roles, calibration_role, harm_roles, proof_roles
+from pitwall_operator.gates.words import need, sentence, unequal, unlike_users
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class GateEvidence:
     def update(self, counts: Counts) -> Self:
         """Evidence after one more block."""
         processes = {key: process.update(counts) for key, process in self.processes.items()}
-        return replace(self, processes=processes, totals=self.totals + counts)
+        return replace(self, processes=processes, totals=self.totals + replace(counts, spreads=()))
 
     def assess(self, stage: StageContext) -> Assessment:
         """What the evidence says now. Harm wins over everything and stays: where control and stable are alike, it is
@@ -47,7 +49,9 @@ class GateEvidence:
         missing = missing_trials(self.processes[proof.key], proof.log_threshold, self.totals)
         message = sentence(self.gate, verdict, stage.kind, self.totals, self._reading(deciding))
         warning = self._warning()
-        if verdict is Verdict.INCONCLUSIVE:
+        if verdict is Verdict.INCONCLUSIVE and deciding.name == HARM:
+            message, missing = message + unlike_users(self._users(deciding)), None
+        elif verdict is Verdict.INCONCLUSIVE:
             message += need(self.gate, missing, self.gate.minimum_trials - self._trials(stage))
         if warning and self.totals.shared and verdict is not Verdict.HARMFUL:
             verdict, message, missing = Verdict.UNMEASURED, warning, None
@@ -57,7 +61,8 @@ class GateEvidence:
         return Assessment(verdict, message, tuple(self._reading(role) for role in roles), missing, warning)
 
     def _verdict(self, stage: StageContext, proof: Role) -> tuple[Verdict, Role]:
-        """The verdict and the process that decided it, or has yet to; `proof` is the first that is still missing."""
+        """The verdict and the process that decided it, or has yet to; `proof` is the first that is still missing. What
+        looks like harm and may be users who differ lets nothing pass."""
         proven = [role for role in harm_roles(self.gate, self.analysis) if self._has_crossed(role)]
         trials = self._trials(stage)
         if burst := next((role for role in proven if role.name == BURST), None):
@@ -68,6 +73,9 @@ class GateEvidence:
             return Verdict.INCONCLUSIVE, proof
         if proven:
             return Verdict.HARMFUL, proven[0]
+        harm = harm_roles(self.gate, self.analysis)[0]
+        if stage.kind is not StageKind.SHADOW and self._users(harm).withholds(harm.log_threshold):
+            return Verdict.INCONCLUSIVE, harm
         return (Verdict.NON_INFERIOR if self._has_crossed(proof) else Verdict.INCONCLUSIVE), proof
 
     def _warning(self) -> str:
@@ -75,6 +83,13 @@ class GateEvidence:
         dependence = self.gate.dependence if self.gate.dependence in calibrations(self.gate) else Dependence.BLOCK
         role = calibration_role(self.gate, self.analysis, dependence)
         return unequal(self.gate, self.totals, self._reading(role)) if self._has_crossed(role) else ""
+
+    def _users(self, role: Role) -> UsersProcess:
+        """The witness of harm that asks users."""
+        process = self.processes[role.key]
+        assert isinstance(process, Carried)
+        assert isinstance(process.process, UsersProcess)
+        return process.process
 
     def _has_crossed(self, role: Role) -> bool:
         return self.processes[role.key].peak_log_e >= role.log_threshold

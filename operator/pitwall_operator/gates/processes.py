@@ -5,6 +5,7 @@ from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.basis.process import EProcess
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.calibration import Calibration
+from pitwall_operator.evidence.clusters import UsersProcess
 from pitwall_operator.evidence.conjunction import BothProcess
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
 from pitwall_operator.evidence.label_swap import LabelSwapProcess, MeanSwapProcess
@@ -94,7 +95,8 @@ def fresh_processes(gate: Gate) -> dict[str, EProcess]:
     """Every process of a gate before the first block. All margins run from the start of a stage."""
     processes: dict[str, EProcess] = {}
     for dependence in Dependence:
-        processes[harm_key(gate, dependence)] = _whole_blocks(gate, dependence, _harm(gate, dependence))
+        harm = UsersProcess(_harm(gate, dependence), harm_boundary(gate).ratio)
+        processes[harm_key(gate, dependence)] = _whole_blocks(gate, dependence, harm)
         for claim in Claim:
             processes[paired_key(claim, gate, dependence)] = _paired(claim, gate, dependence)
         for index in range(len(gate.promote_margin_percent)):

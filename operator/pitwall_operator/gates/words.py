@@ -5,6 +5,7 @@ from math import exp
 from pitwall_crds.gate import Dependence, Gate, MeanMetric, QuantileMetric, RateMetric, Unit
 from pitwall_crds.status import Verdict
 from pitwall_operator.evidence.basis.counts import Counts, Tally
+from pitwall_operator.evidence.clusters import UsersProcess
 from pitwall_operator.gates.assessment import ProcessReading, StageKind
 
 BAD_TRIALS = {
@@ -111,6 +112,12 @@ def need(gate: Gate, missing: int | None, below_minimum: int) -> str:
     if missing is None and short <= 0:
         return ", not approaching proof"
     return f", about {short} more {noun(gate)} needed"
+
+
+def unlike_users(process: UsersProcess) -> str:
+    """Why harm is not proven although the bets have: it may be who was drawn for an arm."""
+    bets = _e(process.process.log_e)
+    return f": worse in each block (e={bets}), but within what {process.users:.0f} users like these differ by"
 
 
 def _evidence(reading: ProcessReading) -> str:

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pitwall_crds.gate import Gate
-from pitwall_crds.names import CacheResult, Label, Metric
+from pitwall_crds.names import MEAN, CacheResult, Label, Metric
 from pitwall_crds.rollout import Rollout
 from pitwall_crds.status import RolloutStatus
-from pitwall_operator.gates.counting import counters, latency_thresholds
+from pitwall_operator.gates.counting import counters, latency_thresholds, spreads
 from pitwall_operator.values.observation import ProcessCounters
 
 START_TIME: Final = "process_start_time_seconds"
 PARTS: Final = ("_bucket", "_count", "_sum")
-BY_EDGE: Final = (Metric.EVIDENCE_WITHIN, Metric.EVIDENCE_BEYOND)
+BY_EDGE: Final = (Metric.EVIDENCE_WITHIN, Metric.EVIDENCE_BEYOND, Metric.EVIDENCE_ERROR)
 """Families with a series per edge, of which gates need a few."""
 
 ALWAYS: Final = (
@@ -29,6 +29,7 @@ ALWAYS: Final = (
     Metric.EVIDENCE_HISTORY,
     Metric.EVIDENCE_SILENCE,
     Metric.EVIDENCE_CALLERS,
+    Metric.EVIDENCE_USERS,
 )
 """What is asked whatever the gates are."""
 
@@ -86,7 +87,7 @@ def _samples(gate: Gate, status: RolloutStatus, *, whole: bool) -> Mapping[str, 
     counters.totals(ProcessCounters(0.0, asked), gate, tail, counters.Run("stable", "candidate", "run"))
     samples: dict[str, Edges] = dict.fromkeys(asked.names)
     if gate.quantile is None:
-        return samples
+        return samples | {Metric.EVIDENCE_ERROR: frozenset({MEAN})} if spreads.quantity(gate) else samples
     if whole or tail is None:
         metric = counters.HISTOGRAMS[gate.quantile.metric]
         samples |= {f"{metric}_bucket": None, f"{metric}_count": None}

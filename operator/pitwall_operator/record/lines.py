@@ -62,7 +62,8 @@ def _gates(decision: Decision) -> Mapping[str, Line]:
 
 def _counted(counts: Counts) -> Line:
     """Counts as JSON reads them back."""
-    return {**asdict(counts), "edges": [asdict(at) for at in counts.edges]}
+    edges, spreads = ([asdict(at) for at in each] for each in (counts.edges, counts.spreads))
+    return {**asdict(counts), "edges": edges, "spreads": spreads}
 
 
 def _users(decision: Decision) -> Line | None:

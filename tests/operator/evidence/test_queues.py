@@ -29,6 +29,7 @@ from benchmarks.canary_policies.queues.twins import (
     MeanVector,
     SwapVector,
     TrialsVector,
+    UsersVector,
 )
 from benchmarks.canary_policies.vectors import Bernoulli, BothVector
 
@@ -37,7 +38,9 @@ from pitwall_crds.names import Signal
 from pitwall_gateway.counting.shares import USER_SHARE
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
+from pitwall_operator.evidence.basis.spread import ArmsSpread, Spread
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
+from pitwall_operator.evidence.clusters import UsersProcess
 from pitwall_operator.evidence.conjunction import BothProcess
 from pitwall_operator.evidence.label_swap import LabelSwapProcess
 from pitwall_operator.evidence.mixture import MeanProcess
@@ -45,6 +48,7 @@ from pitwall_operator.evidence.views import AtEdge, Carried
 from pitwall_operator.gates.processes import LEAST_TRIALS, fresh_processes, further_edges, harm_key, non_inferiority_key
 
 TINY = 1e-9
+OWN = Prior(0.1, 50.0)
 
 
 @dataclass
@@ -268,6 +272,32 @@ def test_the_twins_of_a_gates_harm_equal_the_operators_process(dependence, equal
     assert max(carried.log_e) > 1
 
 
+def test_the_twin_asks_users_as_the_operators_process_does():
+    draw, runs, nothing = np.random.default_rng(15), 4, (np.zeros(4, int), np.zeros(4, int))
+    users = UsersVector(MeanVector(TrialsVector(Bernoulli(NullBoundary(), Claim.HARM, OWN, runs)) for _ in range(2)))
+    bets = [BernoulliProcess.start(NullBoundary(), Claim.HARM, OWN) for _ in range(2)]
+    scalars = [UsersProcess(MeanProcess((AtEdge(bets[0], 0), bets[1])))] * runs
+    for number in range(12):
+        edges = []
+        for rate in (0.3, 0.1):
+            of_arms = (draw.binomial(50, [rate * worse] * runs) for worse in (1, 1.8))
+            edges.append(ArmsBlock(*((np.full(runs, 50), bad) for bad in of_arms), nothing))
+        told = np.stack([[[400 - 30 * number, 0.1, each, 25]] * 2 for each in (1.5, 3.0)]).transpose(0, 2, 1)
+        users.told = np.repeat(told[..., None], runs, axis=-1)
+        users.told[0, :, 0, 1] = users.told[:, :, :, 2] = np.nan  # one arm at an edge, and a whole run
+        users.update(edges)
+        for run in range(runs):
+            spreads = tuple(as_spread(users.told[:, :, at, run]) for at in (1, 0))
+            scalars[run] = scalars[run].update(replace(as_counts(edges, run), spreads=spreads))
+        assert users.log_e == pytest.approx([one.log_e for one in scalars], rel=1e-7, abs=1e-7)
+    assert users.process.log_e[0] > users.log_users()[0] > 1
+    assert users.log_users()[2] == np.inf
+
+
+def as_spread(told):
+    return ArmsSpread(*(Spread() if np.isnan(arm[0]) else Spread(int(arm[0]), *arm[1:].tolist()) for arm in told))
+
+
 def test_the_twin_of_passing_equals_the_operators_process():
     draw, runs = np.random.default_rng(13), 3
     key = non_inferiority_key(judge.LATENCY, Dependence.BLOCK, 0)
@@ -302,7 +332,8 @@ def test_the_judge_asks_the_processes_that_a_gate_acts_on():
     key = harm_key(judge.LATENCY, Dependence.BLOCK)
     carried = fresh_processes(judge.LATENCY)[key]
     assert isinstance(carried, Carried)
-    assert isinstance(carried.process, BothProcess)
+    assert isinstance(carried.process, UsersProcess)
+    assert isinstance(carried.process.process, BothProcess)
     assert carried.least == LEAST_TRIALS
     assert (*further_edges(judge.LATENCY), judge.LATENCY.quantile.per_mille) == judge.PER_MILLES
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pitwall_crds.names import Metric
+from pitwall_crds.names import MEAN, Metric
 from pitwall_gateway.counting import exposition
 from pitwall_operator.gates.counting import counters
 from pitwall_operator.observe import promql
@@ -99,3 +99,14 @@ def test_the_five_queries_are_by_namespace_and_variant():
     }  # fmt: skip
     assert all("by (namespace,sampler_variant" in query for query in queries.values())
     assert 'result="hit"' in queries["cache_hit_rate"]
+
+
+def test_of_what_users_differ_by_the_gates_edges_alone_are_read(world):
+    world.to_canary()
+    samples = promql.interest(world.rollout).samples
+    edges = samples[Metric.EVIDENCE_ERROR]
+
+    assert edges is not None
+    assert MEAN in edges  # of rates and means
+    assert edges - {MEAN} == samples[Metric.EVIDENCE_BEYOND]
+    assert Metric.EVIDENCE_USERS in samples

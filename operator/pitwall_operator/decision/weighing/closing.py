@@ -12,8 +12,9 @@ from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decision.goal.scale import replicas_for
 from pitwall_operator.evidence.basis.counts import Counts, Tally
+from pitwall_operator.evidence.basis.spread import ArmsSpread
 from pitwall_operator.gates import GateEvidence
-from pitwall_operator.gates.counting import blocks, counters, latency_thresholds, new_users
+from pitwall_operator.gates.counting import blocks, counters, latency_thresholds, new_users, spreads
 from pitwall_operator.gates.counting.cursor import Cursor
 from pitwall_operator.gates.sample_ratio import UsersBlock
 from pitwall_operator.values import timestamps
@@ -111,6 +112,15 @@ def _weighed(status: RolloutStatus, gate: Gate, counts: Counts, reading: Reading
     return replace(counts, shared=shared, stable=Tally(), edges=apart)
 
 
+def _spreads(
+    status: RolloutStatus, gate: Gate, reading: Reading, rows: Mapping[str, Mapping[str, Counts]]
+) -> tuple[ArmsSpread, ...]:
+    """What users differ by so far in the run."""
+    tail = next(state.tail for state in status.gates if state.name == gate.name)
+    mine = {identity: gates[gate.name] for identity, gates in rows.items() if gate.name in gates}
+    return spreads.spreads(reading, gate, latency_thresholds.edges_of(tail), run_of(status), mine)
+
+
 def close_block(
     spec: RolloutSpec, status: RolloutStatus, reading: Reading, full_replicas: int
 ) -> tuple[RolloutStatus, Mapping[str, Counts], UsersBlock | None]:
@@ -121,11 +131,15 @@ def close_block(
     if 0 <= reading.time - timestamps.to_epoch(status.last_block_time) < status.block_seconds:
         return status, {}, None
     status = latency_thresholds.freeze(spec, status, reading)
-    cursor, grown = Cursor.from_state(status.cursor).advance(reading.time, _rows(spec, status, reading))
+    rows = _rows(spec, status, reading)
+    cursor, grown = Cursor.from_state(status.cursor).advance(reading.time, rows)
     status = _first_trials(status, grown, reading.time)
     counts = {
-        gate.name: _weighed(
-            status, gate, grown[gate.name], reading, shared=gate.is_about_answers or not spec.control.dedicated
+        gate.name: replace(
+            _weighed(
+                status, gate, grown[gate.name], reading, shared=gate.is_about_answers or not spec.control.dedicated
+            ),
+            spreads=_spreads(status, gate, reading, rows),
         )
         for gate in spec.analysis.gates
         if gate.name in grown and not status.disturbed and _counts_now(spec, status, gate, reading, full_replicas)

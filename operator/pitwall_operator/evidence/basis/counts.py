@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from pitwall_operator.evidence.basis.spread import ArmsSpread
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -70,6 +72,8 @@ class Counts:
         shared: whether nothing but chance tells control and stable apart: they answer from the same pods, or what is
             counted does not depend on pods.
         edges: the arms at further edges, for a gate on a whole distribution.
+        spreads: what users differ by so far in the run, at the gate's own edge and at further ones; none where nobody
+            says. Of two blocks the later one knows; a state does not keep it.
     """
 
     control: Tally = Tally()
@@ -79,6 +83,7 @@ class Counts:
     objective: Tally = Tally()
     shared: bool = False
     edges: tuple[EdgeTallies, ...] = ()
+    spreads: tuple[ArmsSpread, ...] = ()
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -89,6 +94,7 @@ class Counts:
             self.objective + other.objective,
             self.shared or other.shared,
             tuple(a + b for a, b in zip_longest(self.edges, other.edges, fillvalue=EdgeTallies())),
+            other.spreads or self.spreads,
         )
 
     @property

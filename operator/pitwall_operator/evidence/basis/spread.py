@@ -1,0 +1,102 @@
+"""What an arm's rate or mean varies by since users differ, as gateways measure it.
+
+Trials of a user are alike, so n of them say as much as n / D independent ones; D is the design effect (Kish, Survey
+Sampling, 1965, 8.2), the variance with users as independent units over that with trials.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadPart:
+    """What one gateway says: of how many trials, their standard errors if they were independent and with users as
+    units, and how many users with equally many trials would say as much."""
+
+    trials: int
+    of_trials: float
+    of_users: float
+    users: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """One arm, from so many trials: the variance of one, the design effect, and the users with equally many trials that
+    would say as much. Without a trial nothing is known."""
+
+    trials: int = 0
+    variance: float = 0.0
+    design: float = 1.0
+    users: float = 0.0
+
+    @classmethod
+    def pooled(cls, parts: Iterable[SpreadPart]) -> Self:
+        """What several gateways say, each of which saw a part of every user's trials.
+
+        Of two trials of a user both came to the same gateway with the chance Σw², where w are the gateways' parts of
+        all: so much of what users differ by do they see, and of the pairs of trials that a user has.
+        """
+        known = [part for part in parts if part.trials and part.users and part.of_trials]
+        trials = sum(part.trials for part in known)
+        if not trials:
+            return cls()
+        unseen = trials**2 / sum(part.trials**2 for part in known)
+        squares = sum((part.trials * part.of_trials) ** 2 for part in known)
+        of_users = sum((part.trials * part.of_users) ** 2 for part in known)
+        pairs = sum(part.trials**2 / part.users - part.trials for part in known)
+        design = 1 + max(0.0, unseen * (of_users / squares - 1))
+        users = min(float(trials), trials**2 / (trials + max(0.0, unseen * pairs)))
+        return cls(trials, squares / trials, design, users)
+
+    def design_of(self, trials: int) -> float:
+        """The design effect of so many trials: with more, each user has more; of fewer it is at most this."""
+        return 1 + (self.design - 1) * max(1.0, trials / self.trials)
+
+    def or_better(self, other: "Spread") -> "Spread":
+        """The one from more trials: a gateway that begins anew has yet to see what users differ by."""
+        return other if other.trials >= self.trials else self
+
+    def to_state(self) -> list[Any]:
+        """The numbers that carry it over a restart."""
+        return [self.trials, repr(self.variance), repr(self.design), repr(self.users)]
+
+    @classmethod
+    def from_state(cls, state: Iterable[Any]) -> Self:
+        """The spread as `to_state` left it."""
+        trials, *numbers = state
+        return cls(trials, *map(float, numbers))
+
+
+UNKNOWN = Spread()
+
+
+@dataclass(frozen=True, slots=True)
+class ArmsSpread:
+    """Both arms at one edge, or of one rate or mean."""
+
+    control: Spread = UNKNOWN
+    candidate: Spread = UNKNOWN
+
+    @property
+    def is_known(self) -> bool:
+        """Whether gateways say anything of either arm."""
+        return bool(self.control.trials or self.candidate.trials)
+
+    def or_better(self, other: "ArmsSpread") -> "ArmsSpread":
+        """Of each arm what is known from more trials."""
+        return ArmsSpread(self.control.or_better(other.control), self.candidate.or_better(other.candidate))
+
+    def filled(self) -> "ArmsSpread":
+        """An arm of which nothing is known has users like the other's."""
+        control, candidate = self.control, self.candidate
+        return ArmsSpread(control if control.trials else candidate, candidate if candidate.trials else control)
+
+    def to_state(self) -> dict[str, Any]:
+        """The numbers that carry it over a restart."""
+        return {"control": self.control.to_state(), "candidate": self.candidate.to_state()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """The spreads as `to_state` left them."""
+        return cls(Spread.from_state(state["control"]), Spread.from_state(state["candidate"]))

@@ -1,0 +1,138 @@
+"""A third witness of harm: is the candidate worse by more than what as many users like these differ by anyway?
+
+An arm is drawn once for each user, not anew for each block. Where few users ask many questions each, the arm to which
+those with the longer films happened to go is slower in every block: whoever tosses a coin for each block then sees an
+endless row of heads. So the difference must also be significant where users are the independent units: over its
+standard error, with the design effects of both arms (Kish, Survey Sampling, 1965, 8.2), it must lie beyond a quantile
+of Student's t for as many users as the smaller arm has. Of several edges one must, at a level divided among them.
+
+The difference is that since the bets last had nothing to show, so that what was well before does not hide what is wrong
+now. There a likelihood ratio of e needs a difference of some √(2 ln e) standard errors, if trials are independent:
+users who ask little take nothing from the power.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from math import inf, log, sqrt
+from typing import Any, Self
+
+from scipy.special import stdtr
+
+from pitwall_operator.evidence.basis.counts import NOTHING, Counts, EdgeTallies, Tally
+from pitwall_operator.evidence.basis.process import EProcess, State
+from pitwall_operator.evidence.basis.spread import ArmsSpread, Spread
+
+UNKNOWN = ArmsSpread()
+
+
+@dataclass(frozen=True, slots=True)
+class UsersProcess:
+    """Evidence that speaks only where users agree: the smaller of a process's and of 1 / p of the difference between
+    users. Null: that of the process, or that the arms' users differ as much as any that are drawn.
+
+    Attributes:
+        ratio: the candidate's rate or mean over the control's, on the boundary of harm.
+        spreads: what users differ by at each edge, the gate's own first; none where gateways do not say.
+        since: both arms since the bets last had nothing to show.
+    """
+
+    process: EProcess
+    ratio: float = 1.0
+    spreads: tuple[ArmsSpread, ...] = ()
+    since: Counts = NOTHING
+    peak_log_e: float = 0.0
+
+    @property
+    def log_e(self) -> float:
+        """Natural logarithm of the evidence now."""
+        return min(self.process.log_e, self.log_users)
+
+    @property
+    def log_users(self) -> float:
+        """How clearly users differ between the arms, ln(1 / p); infinite where nothing is known of them."""
+        seen = self.since
+        edges = (EdgeTallies(seen.control, seen.candidate, seen.stable if seen.shared else Tally()), *seen.edges)
+        known = [
+            _log_p(at, spread.filled(), self.ratio)
+            for at, spread in zip(edges, self.spreads, strict=False)
+            if spread.is_known
+        ]
+        return max(known) - log(len(self.spreads)) if known else inf
+
+    @property
+    def users(self) -> float:
+        """Of the smaller arm: so many with equally many trials would say as much; infinite where it is not known."""
+        known = [spread.filled() for spread in self.spreads if spread.is_known]
+        return min((min(spread.control.users, spread.candidate.users) for spread in known), default=inf)
+
+    def withholds(self, log_threshold: float) -> bool:
+        """Whether the bets have proven what users do not show yet."""
+        return self.process.log_e >= log_threshold > self.log_users
+
+    def update(self, counts: Counts) -> Self:
+        """The process after one more block."""
+        process = self.process.update(counts)
+        after = replace(
+            self,
+            process=process,
+            spreads=tuple(
+                old.or_better(new) for old, new in zip_longest(self.spreads, counts.spreads, fillvalue=UNKNOWN)
+            ),
+            since=self.since + _compared(counts) if process.log_e > 0 else NOTHING,
+        )
+        return replace(after, peak_log_e=max(self.peak_log_e, after.log_e))
+
+    def to_state(self) -> State:
+        """The numbers that carry it over a restart."""
+        users: State = {"peak": repr(self.peak_log_e)}
+        if self.since != NOTHING:
+            users["since"] = self.since.to_state()
+        if self.spreads:
+            users["spreads"] = [spread.to_state() for spread in self.spreads]
+        return {**self.process.to_state(), "users": users}
+
+    def restored(self, state: Mapping[str, Any]) -> Self:
+        """This process with the numbers of `to_state`, or with those of a version that asked no users."""
+        process = self.process.restored(state)
+        users = state.get("users", {"peak": repr(process.peak_log_e)})
+        return replace(
+            self,
+            process=process,
+            spreads=tuple(map(ArmsSpread.from_state, users.get("spreads", ()))),
+            since=Counts.from_state(users["since"]) if "since" in users else NOTHING,
+            peak_log_e=float(users["peak"]),
+        )
+
+
+def _compared(counts: Counts) -> Counts:
+    """Both arms, and stable's other users where nothing but chance tells them from the control's."""
+    if counts.shared:
+        return Counts(counts.control, counts.candidate, stable=counts.stable, shared=True, edges=counts.edges)
+    edges = tuple(EdgeTallies(at.control, at.candidate) for at in counts.edges)
+    return Counts(counts.control, counts.candidate, edges=edges)
+
+
+def _log_p(at: EdgeTallies, spread: ArmsSpread, ratio: float) -> float:
+    """ln(1 / p) of the candidate's being worse than `ratio` times the control, one-sided."""
+    control, reference, candidate = at.control, at.control + at.stable, at.candidate
+    if not (control.trials and candidate.trials):
+        return 0.0
+    worse = _value(candidate) - ratio * _value(reference)
+    if worse <= 0:
+        return 0.0
+    design = spread.control.design_of(control.trials)
+    variance = _variance(candidate, spread.candidate, spread.candidate.design_of(candidate.trials))
+    variance += ratio**2 * _variance(reference, spread.control, design)
+    users = min(spread.candidate.users, spread.control.users * reference.trials / control.trials)
+    chance = float(stdtr(max(1.0, users - 1), -worse / sqrt(variance))) if variance else 0.0
+    return -log(chance) if chance else inf
+
+
+def _value(tally: Tally) -> float:
+    return tally.total / tally.trials if tally.total else tally.rate
+
+
+def _variance(tally: Tally, spread: Spread, design: float) -> float:
+    """Of an arm's rate or mean. A part of the run may differ from all of it in how often trials are bad."""
+    return design * max(spread.variance, tally.rate * (1 - tally.rate)) / tally.trials

@@ -1,0 +1,141 @@
+"""Harm takes a difference beyond what as many users like these differ by."""
+
+import json
+import random
+from dataclasses import replace
+from math import inf, log
+
+import pytest
+from scipy import stats
+
+from pitwall_gateway.counting.clusters import Clusters
+from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
+from pitwall_operator.evidence.basis.spread import ArmsSpread, Spread, SpreadPart
+from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
+from pitwall_operator.evidence.clusters import UsersProcess
+from pitwall_operator.evidence.conjunction import BothProcess
+from pitwall_operator.evidence.label_swap import LabelSwapProcess
+
+PROOF = log(160)
+WORSE = Counts(Tally(50, 10), Tally(50, 20))
+
+
+def bets():
+    return BernoulliProcess.start(NullBoundary(), Claim.HARM, Prior(0.2, 2.0))
+
+
+def alike(trials=5000, design=1.0, users=5000.0, variance=0.21):
+    return (ArmsSpread(*[Spread(trials, variance, design, users)] * 2),)
+
+
+def after(process, blocks):
+    for block in blocks:
+        process = process.update(block)
+    return process
+
+
+def test_of_whose_users_nothing_is_known_the_bets_alone_decide():
+    process = after(UsersProcess(bets()), [WORSE] * 20)
+
+    assert process.log_users == inf
+    assert process.log_e == process.process.log_e > PROOF
+
+
+@pytest.mark.parametrize(("design", "users"), [(1.0, 900.0), (4.0, 900.0), (4.0, 6.0)])
+def test_users_say_what_a_t_test_with_their_design_effect_does(design, users):
+    process = after(UsersProcess(bets()), [replace(WORSE, spreads=alike(50 * 8, design, users, 0.0))] * 8)
+    since = process.since
+    error = sum(design * arm.rate * (1 - arm.rate) / arm.trials for arm in (since.control, since.candidate)) ** 0.5
+
+    assert since.candidate.trials >= 350
+    assert process.log_users == pytest.approx(-log(stats.t.sf((0.4 - 0.2) / error, users - 1)))
+
+
+def test_what_few_users_differ_by_is_no_harm_though_the_bets_say_so():
+    process = after(UsersProcess(bets()), [replace(WORSE, spreads=alike(400, 60.0, 20.0))] * 8)
+
+    assert process.withholds(PROOF)
+    assert process.peak_log_e < PROOF < process.process.peak_log_e
+
+
+def test_users_who_ask_little_take_nothing_from_the_power():
+    draw = random.Random(3)
+    for rate in (0.25, 0.3, 0.4):
+        alone, asked = bets(), UsersProcess(bets())
+        while alone.peak_log_e < PROOF:
+            arms = (Tally(50, sum(draw.random() < of_arm for _ in range(50))) for of_arm in (0.2, rate))
+            block = replace(Counts(*arms), spreads=alike())
+            alone, asked = alone.update(block), asked.update(block)
+        assert asked.peak_log_e >= PROOF
+        assert not asked.withholds(PROOF)
+
+
+def test_what_was_well_for_long_does_not_hide_what_is_wrong_now():
+    process = after(UsersProcess(bets()), [replace(Counts(Tally(50, 10), Tally(50, 10)), spreads=alike())] * 500)
+    late = [replace(WORSE, spreads=alike())] * 12
+
+    assert after(process, late).log_users > PROOF
+
+
+def test_of_several_edges_one_must_differ_and_the_level_is_divided_among_them():
+    same = EdgeTallies(Tally(50, 10), Tally(50, 10))
+    lone = after(UsersProcess(bets()), [replace(WORSE, spreads=alike(variance=0.0))] * 8)
+    block = replace(WORSE, edges=(same, same), spreads=alike(variance=0.0) * 3)
+
+    assert after(UsersProcess(bets()), [block] * 8).log_users == pytest.approx(lone.log_users - log(3))
+
+
+def test_an_edge_of_which_nothing_is_known_does_not_count():
+    at = EdgeTallies(WORSE.control, WORSE.candidate)
+    block = replace(WORSE, edges=(at,), spreads=(*alike(400, 60.0, 20.0), ArmsSpread()))
+
+    assert after(UsersProcess(bets()), [block] * 8).withholds(PROOF)
+
+
+def test_all_of_stable_is_the_control_where_that_is_alike():
+    alone = replace(WORSE, spreads=alike(400))
+    shared = replace(WORSE, stable=Tally(5000, 1000), shared=True, spreads=alike(400))
+    few, many = (after(UsersProcess(bets()), [block] * 8).log_users for block in (alone, shared))
+
+    assert many > few
+
+
+def test_a_state_loses_nothing_and_one_that_asked_no_users_is_taken_over():
+    process = after(UsersProcess(bets()), [replace(WORSE, spreads=alike(400, 2.0, 20.0))] * 8)
+    state = json.loads(json.dumps(process.to_state()))
+
+    assert UsersProcess(bets()).restored(state) == process
+    old = UsersProcess(bets()).restored(process.process.to_state())
+    assert (old.process, old.peak_log_e) == (process.process, process.process.peak_log_e)
+
+
+def test_arms_of_few_users_who_differ_are_not_taken_for_harm():
+    """Forty users on each arm, each of whom has questions of one kind, bad or not: blocks are independent given the
+    users, and yet the coin falls for one arm in every one of them."""
+    alone = asked = 0
+    for seed in range(60):
+        draw = random.Random(seed)
+        rates = [[draw.betavariate(0.5, 0.5) for _ in range(40)] for _ in range(2)]
+        clusters = (Clusters(), Clusters())
+        process = UsersProcess(BothProcess(LabelSwapProcess(), bets()))
+        for _ in range(40):
+            arms = []
+            for of_arm, mine in zip(rates, clusters, strict=True):
+                shown = [(user, draw.random() < of_arm[user]) for user in draw.choices(range(40), k=40)]
+                for user, bad in shown:
+                    mine.showed(f"user-{user}", {"error": float(bad)})
+                arms.append(Tally(40, sum(bad for _, bad in shown)))
+            spread = ArmsSpread(*(_told(mine) for mine in clusters))
+            process = process.update(Counts(*arms, spreads=(spread,)))
+        alone += process.process.peak_log_e >= PROOF
+        asked += process.peak_log_e >= PROOF
+
+    assert alone > 6
+    assert asked <= 1
+
+
+def _told(clusters):
+    told = [error for _, error in clusters.errors()]
+    users = dict(clusters.users())["error"]
+    return Spread.pooled(SpreadPart(error.trials, error.of_trials, error.of_users, users) for error in told[:1])
