@@ -93,7 +93,8 @@ def passing_proof(canary_index: int, runs: int) -> CarriedVector:
     """What the latency gate asks for, of bad trials and of good ones."""
     boundary = non_inferiority_boundary(LATENCY, canary_index)
     bad, good = (Contrast(boundary, Claim.NON_INFERIOR, runs) for _ in range(2))
-    return CarriedVector(OwnEdgeVector(BothVector(bad, GoodTrialsVector(good))), LEAST_TRIALS)
+    proof = OwnEdgeVector(BothVector(bad, GoodTrialsVector(good)))
+    return CarriedVector(UsersVector(proof, boundary, Claim.NON_INFERIOR), LEAST_TRIALS)
 
 
 def _first_proof(
@@ -119,10 +120,10 @@ def acting(
     analysis, boundary = Analysis(gates=(gate,)), harm_boundary(gate)
     trials = MeanVector(TrialsVector(Bernoulli(boundary, Claim.HARM, prior, runs)) for prior in _priors(gate))
     if dependence is Dependence.QUERY:
-        harm = CarriedVector(UsersVector(trials, boundary.ratio), 1)
+        harm = CarriedVector(UsersVector(trials, boundary), 1)
     else:
         swaps = MeanVector(SwapVector(boundary.ratio, runs, draw) for _ in _priors(gate))
-        harm = CarriedVector(UsersVector(BothVector(swaps, trials), boundary.ratio), LEAST_TRIALS)
+        harm = CarriedVector(UsersVector(BothVector(swaps, trials), boundary), LEAST_TRIALS)
     found = [(harm, harm_log_threshold(gate, analysis, "harm"))]
     if measured is Measured.ERRORS:
         burst = Bernoulli(NullBoundary(offset=BURST_MARGIN), Claim.HARM, _priors(gate)[0], runs)

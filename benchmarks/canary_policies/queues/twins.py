@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.canary_policies.vectors import PortfolioVector
 from scipy.special import logsumexp, stdtr
 
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.label_swap import LARGEST_STAKE, SIGN_STAKES, SIZE_STAKES, TILT_ODDS
 
 
@@ -127,8 +128,8 @@ class UsersVector:
     """Twin of UsersProcess. `told` is what gateways say at the moment: (control and candidate, trials and variance of
     one and design effect and users, edges, runs)."""
 
-    def __init__(self, process, ratio: float = 1.0) -> None:
-        self.process, self.ratio = process, ratio
+    def __init__(self, process, boundary: NullBoundary, claim: Claim = Claim.HARM) -> None:
+        self.process, self.boundary, self.claim = process, boundary, claim
         self.told: np.ndarray | None = None
         self.known: np.ndarray | None = None
         self.since: list[ArmsBlock] | None = None
@@ -142,7 +143,8 @@ class UsersVector:
         """One block at every edge."""
         self.process.update(blocks)
         grown = blocks if self.since is None else [a + b for a, b in zip(self.since, blocks, strict=True)]
-        self.since = [block.masked(self.process.log_e > 0) for block in grown]
+        goes_on = (self.process.log_e > 0) | (self.claim is Claim.NON_INFERIOR)
+        self.since = [block.masked(goes_on) for block in grown]
         if self.told is not None:
             told = np.nan_to_num(self.told)
             known = told if self.known is None else self.known
@@ -152,8 +154,10 @@ class UsersVector:
         """ln(1 / p), infinite where nothing is known."""
         if self.known is None or self.since is None:
             return np.full(self.process.log_e.shape, np.inf)
-        parts = [self._log_p(block, self.known[:, :, at]) for at, block in enumerate(self.since)]
-        is_known = self.known[:, 0].max(axis=0) > 0
+        own = len(self.since) - 1
+        looked_at = range(own + 1) if self.claim is Claim.HARM else (own,)
+        parts = [self._log_p(self.since[at], self.known[:, :, at]) for at in looked_at]
+        is_known = self.known[:, 0].max(axis=0)[list(looked_at)] > 0
         best = np.where(is_known, parts, -np.inf).max(axis=0) - np.log(len(parts))
         return np.where(is_known.any(axis=0), best, np.inf)
 
@@ -163,12 +167,13 @@ class UsersVector:
         )
         reference = block.control[0] + block.stable[0], block.control[1] + block.stable[1]
         with np.errstate(all="ignore"):
-            worse = block.candidate[1] / block.candidate[0] - self.ratio * reference[1] / reference[0]
+            worse = block.candidate[1] / block.candidate[0] - self.boundary.height(reference[1] / reference[0])
+            distance = worse if self.claim is Claim.HARM else -worse
             variance = _variance(block.candidate, candidate, block.candidate[0])
-            variance = variance + self.ratio**2 * _variance(reference, control, block.control[0])
+            variance = variance + self.boundary.ratio**2 * _variance(reference, control, block.control[0])
             users = np.minimum(candidate[3], control[3] * reference[0] / block.control[0])
-            surprise = -np.log(stdtr(np.maximum(users - 1, 1), -worse / np.sqrt(variance)))
-        return np.where(worse > 0, surprise, 0.0)
+            surprise = -np.log(stdtr(np.maximum(users - 1, 1), -distance / np.sqrt(variance)))
+        return np.where(distance > 0, surprise, 0.0)
 
 
 def _variance(tally: tuple[np.ndarray, np.ndarray], spread: np.ndarray, trials: np.ndarray) -> np.ndarray:

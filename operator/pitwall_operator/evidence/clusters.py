@@ -1,14 +1,15 @@
-"""A third witness of harm: is the candidate worse by more than what as many users like these differ by anyway?
+"""A further witness of harm, and of its absence: does more differ than what as many users like these differ by anyway?
 
 An arm is drawn once for each user, not anew for each block. Where few users ask many questions each, the arm to which
 those with the longer films happened to go is slower in every block: whoever tosses a coin for each block then sees an
-endless row of heads. So the difference must also be significant where users are the independent units: over its
-standard error, with the design effects of both arms (Kish, Survey Sampling, 1965, 8.2), it must lie beyond a quantile
-of Student's t for as many users as the smaller arm has. Of several edges one must, at a level divided among them.
+endless row of heads. So the distance from the boundary must also be significant where users are the independent units:
+over its standard error, with the design effects of both arms (Kish, Survey Sampling, 1965, 8.2), it must lie beyond a
+quantile of Student's t for as many users as the smaller arm has. Of several edges one must, at a level divided among
+them.
 
-The difference is that since the bets last had nothing to show, so that what was well before does not hide what is wrong
-now. There a likelihood ratio of e needs a difference of some √(2 ln e) standard errors, if trials are independent:
-users who ask little take nothing from the power.
+Harm is what differs since the bets last had nothing to show, so that what was well before does not hide what is wrong
+now; that there is none is a matter of the whole stage. A likelihood ratio of e needs a distance of some √(2 ln e)
+standard errors, if trials are independent: users who ask little take nothing from the power.
 """
 
 from collections.abc import Mapping
@@ -20,10 +21,12 @@ from typing import Any, Self
 from scipy.special import stdtr
 
 from pitwall_operator.evidence.basis.counts import NOTHING, Counts, EdgeTallies, Tally
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.basis.process import EProcess, State
 from pitwall_operator.evidence.basis.spread import ArmsSpread, Spread
 
 UNKNOWN = ArmsSpread()
+EVEN = NullBoundary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +35,14 @@ class UsersProcess:
     users. Null: that of the process, or that the arms' users differ as much as any that are drawn.
 
     Attributes:
-        ratio: the candidate's rate or mean over the control's, on the boundary of harm.
+        boundary: where the candidate's rate or mean is just not what is claimed.
         spreads: what users differ by at each edge, the gate's own first; none where gateways do not say.
-        since: both arms since the bets last had nothing to show.
+        since: both arms since the bets last had nothing to show; of the whole stage where no harm is claimed.
     """
 
     process: EProcess
-    ratio: float = 1.0
+    boundary: NullBoundary = EVEN
+    claim: Claim = Claim.HARM
     spreads: tuple[ArmsSpread, ...] = ()
     since: Counts = NOTHING
     peak_log_e: float = 0.0
@@ -54,9 +58,7 @@ class UsersProcess:
         seen = self.since
         edges = (EdgeTallies(seen.control, seen.candidate, seen.stable if seen.shared else Tally()), *seen.edges)
         known = [
-            _log_p(at, spread.filled(), self.ratio)
-            for at, spread in zip(edges, self.spreads, strict=False)
-            if spread.is_known
+            self._log_p(at, spread.filled()) for at, spread in zip(edges, self.spreads, strict=False) if spread.is_known
         ]
         return max(known) - log(len(self.spreads)) if known else inf
 
@@ -73,13 +75,13 @@ class UsersProcess:
     def update(self, counts: Counts) -> Self:
         """The process after one more block."""
         process = self.process.update(counts)
+        looked_at = counts.spreads if self.claim is Claim.HARM else counts.spreads[:1]
+        pairs = zip_longest(self.spreads, looked_at, fillvalue=UNKNOWN)
         after = replace(
             self,
             process=process,
-            spreads=tuple(
-                old.or_better(new) for old, new in zip_longest(self.spreads, counts.spreads, fillvalue=UNKNOWN)
-            ),
-            since=self.since + _compared(counts) if process.log_e > 0 else NOTHING,
+            spreads=tuple(old.or_better(new) for old, new in pairs),
+            since=self.since + self._compared(counts) if self._goes_on(process) else NOTHING,
         )
         return replace(after, peak_log_e=max(self.peak_log_e, after.log_e))
 
@@ -104,29 +106,32 @@ class UsersProcess:
             peak_log_e=float(users["peak"]),
         )
 
+    def _goes_on(self, process: EProcess) -> bool:
+        return self.claim is Claim.NON_INFERIOR or process.log_e > 0
 
-def _compared(counts: Counts) -> Counts:
-    """Both arms, and stable's other users where nothing but chance tells them from the control's."""
-    if counts.shared:
-        return Counts(counts.control, counts.candidate, stable=counts.stable, shared=True, edges=counts.edges)
-    edges = tuple(EdgeTallies(at.control, at.candidate) for at in counts.edges)
-    return Counts(counts.control, counts.candidate, edges=edges)
+    def _compared(self, counts: Counts) -> Counts:
+        """Both arms, and stable's other users where nothing but chance tells them from the control's."""
+        further = counts.edges if self.claim is Claim.HARM else ()
+        if counts.shared:
+            return Counts(counts.control, counts.candidate, stable=counts.stable, shared=True, edges=further)
+        edges = tuple(EdgeTallies(at.control, at.candidate) for at in further)
+        return Counts(counts.control, counts.candidate, edges=edges)
 
-
-def _log_p(at: EdgeTallies, spread: ArmsSpread, ratio: float) -> float:
-    """ln(1 / p) of the candidate's being worse than `ratio` times the control, one-sided."""
-    control, reference, candidate = at.control, at.control + at.stable, at.candidate
-    if not (control.trials and candidate.trials):
-        return 0.0
-    worse = _value(candidate) - ratio * _value(reference)
-    if worse <= 0:
-        return 0.0
-    design = spread.control.design_of(control.trials)
-    variance = _variance(candidate, spread.candidate, spread.candidate.design_of(candidate.trials))
-    variance += ratio**2 * _variance(reference, spread.control, design)
-    users = min(spread.candidate.users, spread.control.users * reference.trials / control.trials)
-    chance = float(stdtr(max(1.0, users - 1), -worse / sqrt(variance))) if variance else 0.0
-    return -log(chance) if chance else inf
+    def _log_p(self, at: EdgeTallies, spread: ArmsSpread) -> float:
+        """ln(1 / p) of the candidate's lying where it is claimed to lie, one-sided."""
+        control, reference, candidate = at.control, at.control + at.stable, at.candidate
+        if not (control.trials and candidate.trials):
+            return 0.0
+        worse = _value(candidate) - self.boundary.height(_value(reference))
+        distance = worse if self.claim is Claim.HARM else -worse
+        if distance <= 0:
+            return 0.0
+        design = spread.control.design_of(control.trials)
+        variance = _variance(candidate, spread.candidate, spread.candidate.design_of(candidate.trials))
+        variance += self.boundary.ratio**2 * _variance(reference, spread.control, design)
+        users = min(spread.candidate.users, spread.control.users * reference.trials / control.trials)
+        chance = float(stdtr(max(1.0, users - 1), -distance / sqrt(variance))) if variance else 0.0
+        return -log(chance) if chance else inf
 
 
 def _value(tally: Tally) -> float:

@@ -14,7 +14,16 @@ from pitwall_operator.evidence.views import Carried
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
 from pitwall_operator.gates.forecast import missing_trials
 from pitwall_operator.gates.processes import calibrations, fresh_processes, is_proof_of_stage
-from pitwall_operator.gates.roles import BURST, HARM, Role, aside_roles, calibration_role, harm_roles, proof_roles
+from pitwall_operator.gates.roles import (
+    BURST,
+    HARM,
+    NON_INFERIORITY,
+    Role,
+    aside_roles,
+    calibration_role,
+    harm_roles,
+    proof_roles,
+)
 from pitwall_operator.gates.words import need, sentence, unequal, unlike_users
 
 
@@ -49,7 +58,7 @@ class GateEvidence:
         missing = missing_trials(self.processes[proof.key], proof.log_threshold, self.totals)
         message = sentence(self.gate, verdict, stage.kind, self.totals, self._reading(deciding))
         warning = self._warning()
-        if verdict is Verdict.INCONCLUSIVE and deciding.name == HARM:
+        if verdict is Verdict.INCONCLUSIVE and self._withholds(deciding):
             message, missing = message + unlike_users(self._users(deciding)), None
         elif verdict is Verdict.INCONCLUSIVE:
             message += need(self.gate, missing, self.gate.minimum_trials - self._trials(stage))
@@ -74,7 +83,7 @@ class GateEvidence:
         if proven:
             return Verdict.HARMFUL, proven[0]
         harm = harm_roles(self.gate, self.analysis)[0]
-        if stage.kind is not StageKind.SHADOW and self._users(harm).withholds(harm.log_threshold):
+        if stage.kind is not StageKind.SHADOW and self._withholds(harm):
             return Verdict.INCONCLUSIVE, harm
         return (Verdict.NON_INFERIOR if self._has_crossed(proof) else Verdict.INCONCLUSIVE), proof
 
@@ -84,8 +93,12 @@ class GateEvidence:
         role = calibration_role(self.gate, self.analysis, dependence)
         return unequal(self.gate, self.totals, self._reading(role)) if self._has_crossed(role) else ""
 
+    def _withholds(self, role: Role) -> bool:
+        """Whether the bets have proven it, and users have not."""
+        return role.name in (HARM, NON_INFERIORITY) and self._users(role).withholds(role.log_threshold)
+
     def _users(self, role: Role) -> UsersProcess:
-        """The witness of harm that asks users."""
+        """The witness that asks users."""
         process = self.processes[role.key]
         assert isinstance(process, Carried)
         assert isinstance(process.process, UsersProcess)

@@ -6,6 +6,7 @@ from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.evidence.basis.null_boundary import log_likelihood_ratio
 from pitwall_operator.evidence.basis.process import EProcess
 from pitwall_operator.evidence.bernoulli import BernoulliProcess
+from pitwall_operator.evidence.clusters import UsersProcess
 from pitwall_operator.evidence.conjunction import BothProcess
 from pitwall_operator.evidence.contrast import BURN_IN, ContrastProcess, log_e_of_drift
 from pitwall_operator.evidence.objective import STAKES, ObjectiveBlocks, ObjectiveProcess
@@ -25,7 +26,9 @@ def missing_trials(process: EProcess, log_threshold: float, seen: Counts) -> int
     if process.peak_log_e >= log_threshold:
         return 0
     match process:
-        case Carried():
+        case UsersProcess() if process.withholds(log_threshold):
+            return None
+        case Carried() | UsersProcess():
             return missing_trials(process.process, log_threshold, seen)
         case PairsAsArms():
             return missing_trials(process.process, log_threshold, process.as_arms(seen.pairs))

@@ -95,12 +95,13 @@ def fresh_processes(gate: Gate) -> dict[str, EProcess]:
     """Every process of a gate before the first block. All margins run from the start of a stage."""
     processes: dict[str, EProcess] = {}
     for dependence in Dependence:
-        harm = UsersProcess(_harm(gate, dependence), harm_boundary(gate).ratio)
+        harm = UsersProcess(_harm(gate, dependence), harm_boundary(gate))
         processes[harm_key(gate, dependence)] = _whole_blocks(gate, dependence, harm)
         for claim in Claim:
             processes[paired_key(claim, gate, dependence)] = _paired(claim, gate, dependence)
         for index in range(len(gate.promote_margin_percent)):
-            proof = _non_inferiority(gate, dependence, non_inferiority_boundary(gate, index))
+            boundary = non_inferiority_boundary(gate, index)
+            proof = UsersProcess(_non_inferiority(gate, dependence, boundary), boundary, Claim.NON_INFERIOR)
             processes[non_inferiority_key(gate, dependence, index)] = _whole_blocks(gate, dependence, proof)
     if gate.rate and gate.rate.metric is RateMetric.ERRORS:
         burst = BernoulliProcess.start(NullBoundary(offset=BURST_MARGIN), Claim.HARM, bernoulli_prior(gate))

@@ -5,6 +5,7 @@ from math import exp
 from pitwall_crds.gate import Dependence, Gate, MeanMetric, QuantileMetric, RateMetric, Unit
 from pitwall_crds.status import Verdict
 from pitwall_operator.evidence.basis.counts import Counts, Tally
+from pitwall_operator.evidence.basis.null_boundary import Claim
 from pitwall_operator.evidence.clusters import UsersProcess
 from pitwall_operator.gates.assessment import ProcessReading, StageKind
 
@@ -115,9 +116,10 @@ def need(gate: Gate, missing: int | None, below_minimum: int) -> str:
 
 
 def unlike_users(process: UsersProcess) -> str:
-    """Why harm is not proven although the bets have: it may be who was drawn for an arm."""
+    """Why nothing is proven although the bets have: it may be who was drawn for an arm."""
+    claimed = "worse" if process.claim is Claim.HARM else "no worse"
     bets = _e(process.process.log_e)
-    return f": worse in each block (e={bets}), but within what {process.users:.0f} users like these differ by"
+    return f": {claimed} in each block (e={bets}), but within what {process.users:.0f} users like these differ by"
 
 
 def _evidence(reading: ProcessReading) -> str:

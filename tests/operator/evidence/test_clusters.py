@@ -101,6 +101,19 @@ def test_all_of_stable_is_the_control_where_that_is_alike():
     assert many > few
 
 
+@pytest.mark.parametrize(("design", "users", "proven"), [(1.0, 900.0, True), (30.0, 20.0, False)])
+def test_that_it_is_no_worse_few_users_do_not_show_either(design, users, proven):
+    boundary = NullBoundary(ratio=2.0)
+    bets = BernoulliProcess.start(boundary, Claim.NON_INFERIOR, Prior(0.2, 2.0))
+    block = Counts(Tally(50, 10), Tally(50, 10), edges=(EdgeTallies(),), spreads=alike(400, design, users, 0.0) * 2)
+    process = after(UsersProcess(bets, boundary, Claim.NON_INFERIOR), [block] * 8)
+    error = (5 * design * 0.2 * 0.8 / 400) ** 0.5  # of b - 2a
+
+    assert process.process.log_e > log(20)
+    assert process.log_users == pytest.approx(-log(stats.t.sf((2 * 0.2 - 0.2) / error, users - 1)))
+    assert (process.peak_log_e >= log(20)) is proven
+
+
 def test_a_state_loses_nothing_and_one_that_asked_no_users_is_taken_over():
     process = after(UsersProcess(bets()), [replace(WORSE, spreads=alike(400, 2.0, 20.0))] * 8)
     state = json.loads(json.dumps(process.to_state()))

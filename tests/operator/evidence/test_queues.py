@@ -274,7 +274,8 @@ def test_the_twins_of_a_gates_harm_equal_the_operators_process(dependence, equal
 
 def test_the_twin_asks_users_as_the_operators_process_does():
     draw, runs, nothing = np.random.default_rng(15), 4, (np.zeros(4, int), np.zeros(4, int))
-    users = UsersVector(MeanVector(TrialsVector(Bernoulli(NullBoundary(), Claim.HARM, OWN, runs)) for _ in range(2)))
+    both = MeanVector(TrialsVector(Bernoulli(NullBoundary(), Claim.HARM, OWN, runs)) for _ in range(2))
+    users = UsersVector(both, NullBoundary())
     bets = [BernoulliProcess.start(NullBoundary(), Claim.HARM, OWN) for _ in range(2)]
     scalars = [UsersProcess(MeanProcess((AtEdge(bets[0], 0), bets[1])))] * runs
     for number in range(12):

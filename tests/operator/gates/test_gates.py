@@ -22,6 +22,7 @@ from pitwall_crds.gate import (
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
 from pitwall_operator.evidence.basis.counts import Counts, Pairs, Tally
+from pitwall_operator.evidence.basis.spread import ArmsSpread, Spread
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind, margin_edge, tail_edge
 from pitwall_operator.gates.budget import OBJECTIVE_HARM, SHARES, harm_log_threshold
 
@@ -341,6 +342,26 @@ def test_restoring_at_every_block_changes_nothing(gate):
         restored = GateEvidence.from_state(gate, analysis, state)
         assert restored == straight
         assert restored.assess(CANARY) == straight.assess(CANARY)
+
+
+@pytest.mark.parametrize("few", [True, False])
+@pytest.mark.parametrize(
+    ("gate", "blocks", "verdict", "words"),
+    [
+        (latency(), split(0.01, 0.2), Verdict.HARMFUL, "worse in each block"),
+        (latency(), split(0.02, 0.02, blocks=600), Verdict.NON_INFERIOR, "no worse in each block"),
+        (latency(**QUERY), split(0.01, 0.2), Verdict.HARMFUL, "worse in each block"),
+        (tokens(), values(1000, 2000), Verdict.HARMFUL, "worse in each block"),
+    ],
+)
+def test_what_few_users_may_differ_by_anyway_is_neither_harm_nor_its_absence(gate, blocks, verdict, words, few):
+    spread = Spread(500, 40_000.0 if gate.mean else 0.05, 2000.0 if few else 1.0, 9.0 if few else 500.0)
+    spreads = (ArmsSpread(spread, spread),)
+    found = fed(gate, [replace(block, spreads=spreads) for block in blocks]).assess(CANARY)
+
+    assert found.verdict is (Verdict.INCONCLUSIVE if few else verdict)
+    assert (f"{words} (e=" in found.message and "within what 9 users like these differ by" in found.message) is few
+    assert not few or found.missing_trials is None
 
 
 def test_an_empty_state_is_a_start():
