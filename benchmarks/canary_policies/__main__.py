@@ -38,7 +38,7 @@ def main() -> int:
     if arguments.streams:
         return _replay(arguments.streams)
     if arguments.queues:
-        wanted = evaluate.Wanted(arguments.quick, arguments.only or "", arguments.runs)
+        wanted = evaluate.RowsWanted(arguments.quick, arguments.only or "", arguments.runs)
         return evaluate.main(wanted, out=arguments.output, processes=arguments.processes)
     start = time.monotonic()
     jobs, runs = table.jobs(), RUNS

@@ -12,6 +12,7 @@ import pitwall_runtime.pipeline.telemetry
 from pitwall_crds.metrics import SERIES, MetricType
 from pitwall_crds.names import Metric
 from pitwall_gateway.counting.callers_gauge import CallersGauge
+from pitwall_gateway.counting.clusters_gauge import ClustersGauge
 from pitwall_gateway.counting.evidence import EvidenceCounters
 from pitwall_gateway.counting.memory_gauges import MemoryGauges
 from pitwall_gateway.counting.silence_gauge import SilenceGauge
@@ -22,7 +23,7 @@ from pitwall_runtime.ingest.telemetry import IngestTelemetry
 OPTIONAL = {Metric.ROLLOUT_PHASE}
 """Shown and alerted on where it is exported, done without where it is not."""
 
-OWN_COLLECTORS = (CallersGauge, EvidenceCounters, MemoryGauges, SilenceGauge, IngestTelemetry)
+OWN_COLLECTORS = (CallersGauge, ClustersGauge, EvidenceCounters, MemoryGauges, SilenceGauge, IngestTelemetry)
 """Those that make their series when they are scraped."""
 
 Registered = dict[str, tuple[str, tuple[str, ...]]]

@@ -47,7 +47,7 @@ FIXED = {FIXED_DEFAULT: 30, "Block of 5 s": 5, "Query, blocks of 30 s": 30}
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RowsWanted:
     """Which rows: a small part of the table, or those whose name has these words; of so many runs, or as many as each
     needs."""
 
@@ -56,7 +56,7 @@ class Wanted:
     runs: int | None = None
 
 
-def main(wanted: Wanted, *, out: Path, processes: int) -> int:
+def main(wanted: RowsWanted, *, out: Path, processes: int) -> int:
     """Prints the rows, and writes them; of some rows alone, beside the others that are known."""
     start, rows, quick = time.monotonic(), [], wanted.quick
     known = json.loads((out / FILE).read_text()) if wanted.only and (out / FILE).exists() else []

@@ -23,7 +23,7 @@ from scipy.special import stdtr
 from pitwall_operator.evidence.basis.counts import NOTHING, Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.basis.process import EProcess, State
-from pitwall_operator.evidence.basis.spread import ArmsSpread, Spread
+from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 
 UNKNOWN = ArmsSpread()
 EVEN = NullBoundary()
@@ -138,6 +138,6 @@ def _value(tally: Tally) -> float:
     return tally.total / tally.trials if tally.total else tally.rate
 
 
-def _variance(tally: Tally, spread: Spread, design: float) -> float:
+def _variance(tally: Tally, spread: UserSpread, design: float) -> float:
     """Of an arm's rate or mean. A part of the run may differ from all of it in how often trials are bad."""
     return design * max(spread.variance, tally.rate * (1 - tally.rate)) / tally.trials

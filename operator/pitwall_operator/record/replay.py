@@ -11,7 +11,7 @@ from typing import Any
 from pitwall_crds.gate import Gate
 from pitwall_crds.rollout import Analysis
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
-from pitwall_operator.evidence.basis.spread import ArmsSpread, Spread
+from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.rule import FORMAT
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
@@ -56,7 +56,7 @@ def _counts(data: Mapping[str, Any]) -> Counts:
         Tally(**data.get(arm, {})) for arm in ("control", "candidate", "stable", "objective")
     )
     edges = tuple(EdgeTallies(**{arm: Tally(**at[arm]) for arm in at}) for at in data.get("edges", ()))
-    spreads = tuple(ArmsSpread(**{arm: Spread(**at[arm]) for arm in at}) for at in data.get("spreads", ()))
+    spreads = tuple(ArmsSpread(**{arm: UserSpread(**at[arm]) for arm in at}) for at in data.get("spreads", ()))
     return Counts(
         control, candidate, Pairs(**data["pairs"]), stable, objective, data.get("shared", False), edges, spreads
     )

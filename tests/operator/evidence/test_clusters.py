@@ -11,7 +11,7 @@ from scipy import stats
 from pitwall_gateway.counting.clusters import Clusters
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
-from pitwall_operator.evidence.basis.spread import ArmsSpread, Spread, SpreadPart
+from pitwall_operator.evidence.basis.spread import ArmsSpread, SpreadPart, UserSpread
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.clusters import UsersProcess
 from pitwall_operator.evidence.conjunction import BothProcess
@@ -26,7 +26,7 @@ def bets():
 
 
 def alike(trials=5000, design=1.0, users=5000.0, variance=0.21):
-    return (ArmsSpread(*[Spread(trials, variance, design, users)] * 2),)
+    return (ArmsSpread(*[UserSpread(trials, variance, design, users)] * 2),)
 
 
 def after(process, blocks):
@@ -151,4 +151,4 @@ def test_arms_of_few_users_who_differ_are_not_taken_for_harm():
 def _told(clusters):
     told = [error for _, error in clusters.errors()]
     users = dict(clusters.users())["error"]
-    return Spread.pooled(SpreadPart(error.trials, error.of_trials, error.of_users, users) for error in told[:1])
+    return UserSpread.pooled(SpreadPart(error.trials, error.of_trials, error.of_users, users) for error in told[:1])

@@ -38,7 +38,7 @@ from pitwall_crds.names import Signal
 from pitwall_gateway.counting.shares import USER_SHARE
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
-from pitwall_operator.evidence.basis.spread import ArmsSpread, Spread
+from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.clusters import UsersProcess
 from pitwall_operator.evidence.conjunction import BothProcess
@@ -296,7 +296,9 @@ def test_the_twin_asks_users_as_the_operators_process_does():
 
 
 def as_spread(told):
-    return ArmsSpread(*(Spread() if np.isnan(arm[0]) else Spread(int(arm[0]), *arm[1:].tolist()) for arm in told))
+    return ArmsSpread(
+        *(UserSpread() if np.isnan(arm[0]) else UserSpread(int(arm[0]), *arm[1:].tolist()) for arm in told)
+    )
 
 
 def test_the_twin_of_passing_equals_the_operators_process():

@@ -22,7 +22,7 @@ from pitwall_crds.gate import (
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
 from pitwall_operator.evidence.basis.counts import Counts, Pairs, Tally
-from pitwall_operator.evidence.basis.spread import ArmsSpread, Spread
+from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind, margin_edge, tail_edge
 from pitwall_operator.gates.budget import OBJECTIVE_HARM, SHARES, harm_log_threshold
 
@@ -355,7 +355,7 @@ def test_restoring_at_every_block_changes_nothing(gate):
     ],
 )
 def test_what_few_users_may_differ_by_anyway_is_neither_harm_nor_its_absence(gate, blocks, verdict, words, few):
-    spread = Spread(500, 40_000.0 if gate.mean else 0.05, 2000.0 if few else 1.0, 9.0 if few else 500.0)
+    spread = UserSpread(500, 40_000.0 if gate.mean else 0.05, 2000.0 if few else 1.0, 9.0 if few else 500.0)
     spreads = (ArmsSpread(spread, spread),)
     found = fed(gate, [replace(block, spreads=spreads) for block in blocks]).assess(CANARY)
 

@@ -21,7 +21,7 @@ class SpreadPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class UserSpread:
     """One arm, from so many trials: the variance of one, the design effect, and the users with equally many trials that
     would say as much. Without a trial nothing is known."""
 
@@ -53,7 +53,7 @@ class Spread:
         """The design effect of so many trials: with more, each user has more; of fewer it is at most this."""
         return 1 + (self.design - 1) * max(1.0, trials / self.trials)
 
-    def or_better(self, other: "Spread") -> "Spread":
+    def or_better(self, other: "UserSpread") -> "UserSpread":
         """The one from more trials: a gateway that begins anew has yet to see what users differ by."""
         return other if other.trials >= self.trials else self
 
@@ -68,15 +68,15 @@ class Spread:
         return cls(trials, *map(float, numbers))
 
 
-UNKNOWN = Spread()
+UNKNOWN = UserSpread()
 
 
 @dataclass(frozen=True, slots=True)
 class ArmsSpread:
     """Both arms at one edge, or of one rate or mean."""
 
-    control: Spread = UNKNOWN
-    candidate: Spread = UNKNOWN
+    control: UserSpread = UNKNOWN
+    candidate: UserSpread = UNKNOWN
 
     @property
     def is_known(self) -> bool:
@@ -99,4 +99,4 @@ class ArmsSpread:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """The spreads as `to_state` left them."""
-        return cls(Spread.from_state(state["control"]), Spread.from_state(state["candidate"]))
+        return cls(UserSpread.from_state(state["control"]), UserSpread.from_state(state["candidate"]))

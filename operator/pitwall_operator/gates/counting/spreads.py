@@ -9,7 +9,7 @@ from typing import Final
 from pitwall_crds.gate import Gate, RateMetric, Unit
 from pitwall_crds.names import MEAN, Arm, CacheResult, Label, Metric, Outcome
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
-from pitwall_operator.evidence.basis.spread import ArmsSpread, Spread, SpreadPart
+from pitwall_operator.evidence.basis.spread import ArmsSpread, SpreadPart, UserSpread
 from pitwall_operator.gates.counting.counters import MEANS, TIMES, Run, TailEdges, edge_text, select
 from pitwall_operator.values.observation import ProcessCounters, Reading
 
@@ -38,7 +38,9 @@ def spreads(
     return tuple(
         ArmsSpread(
             *(
-                Spread.pooled(_parts(reading, name, edge_text(one[place]) if one else MEAN, rows, (run, arm, index)))
+                UserSpread.pooled(
+                    _parts(reading, name, edge_text(one[place]) if one else MEAN, rows, (run, arm, index))
+                )
                 for place, arm in enumerate((Arm.CONTROL, Arm.CANDIDATE))
             )
         )

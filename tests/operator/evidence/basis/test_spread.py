@@ -5,7 +5,7 @@ import random
 import pytest
 
 from pitwall_gateway.counting.clusters import Clusters
-from pitwall_operator.evidence.basis.spread import UNKNOWN, ArmsSpread, Spread, SpreadPart
+from pitwall_operator.evidence.basis.spread import UNKNOWN, ArmsSpread, SpreadPart, UserSpread
 
 
 def parts_of(trials, gateways):
@@ -35,7 +35,7 @@ def trials(seed, users=200, each=24):
 def test_gateways_that_share_all_users_say_together_what_one_would(gateways):
     for seed in range(4):
         drawn = trials(seed)
-        whole, some = (Spread.pooled(parts_of(drawn, number)) for number in (1, gateways))
+        whole, some = (UserSpread.pooled(parts_of(drawn, number)) for number in (1, gateways))
 
         assert whole.design > 3
         assert some.design == pytest.approx(whole.design, rel=0.3)
@@ -45,31 +45,31 @@ def test_gateways_that_share_all_users_say_together_what_one_would(gateways):
 
 def test_users_who_ask_once_are_as_many_as_their_trials_however_many_gateways_there_are():
     drawn = [(number, f"user-{number}", number % 5 == 0) for number in range(3000)]
-    spread = Spread.pooled(parts_of(drawn, 3))
+    spread = UserSpread.pooled(parts_of(drawn, 3))
 
     assert spread.design == pytest.approx(1, abs=0.01)
     assert spread.users == pytest.approx(3000)
 
 
 def test_nothing_is_known_where_no_gateway_says_anything():
-    assert Spread.pooled([]) == Spread.pooled([SpreadPart(100, 0.0, 0.0, 0.0)]) == UNKNOWN
+    assert UserSpread.pooled([]) == UserSpread.pooled([SpreadPart(100, 0.0, 0.0, 0.0)]) == UNKNOWN
 
 
 def test_with_more_trials_each_user_has_more_of_them_and_of_fewer_the_effect_is_at_most_this():
-    spread = Spread(trials=100, variance=0.2, design=3.0, users=10.0)
+    spread = UserSpread(trials=100, variance=0.2, design=3.0, users=10.0)
 
     assert [spread.design_of(trials) for trials in (10, 100, 400)] == [3, 3, 9]
 
 
 def test_a_gateway_that_begins_anew_does_not_take_away_what_was_known():
-    known, fresh = Spread(5000, 0.2, 8.0, 30.0), Spread(40, 0.2, 1.0, 25.0)
+    known, fresh = UserSpread(5000, 0.2, 8.0, 30.0), UserSpread(40, 0.2, 1.0, 25.0)
     arms = ArmsSpread(known, fresh).or_better(ArmsSpread(fresh, known))
 
     assert arms == ArmsSpread(known, known)
 
 
 def test_an_arm_of_which_nothing_is_known_has_users_like_the_others():
-    known = Spread(5000, 0.2, 8.0, 30.0)
+    known = UserSpread(5000, 0.2, 8.0, 30.0)
 
     assert ArmsSpread(candidate=known).filled() == ArmsSpread(control=known).filled() == ArmsSpread(known, known)
     assert ArmsSpread(candidate=known).is_known
@@ -77,6 +77,6 @@ def test_an_arm_of_which_nothing_is_known_has_users_like_the_others():
 
 
 def test_a_state_loses_nothing():
-    arms = ArmsSpread(Spread(5000, 0.1 + 0.2, 8.3, 30.7), Spread(1, 0.2, 1.0, 1.0))
+    arms = ArmsSpread(UserSpread(5000, 0.1 + 0.2, 8.3, 30.7), UserSpread(1, 0.2, 1.0, 1.0))
 
     assert ArmsSpread.from_state(arms.to_state()) == arms
