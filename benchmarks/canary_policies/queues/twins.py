@@ -13,6 +13,7 @@ from benchmarks.canary_policies.vectors import PortfolioVector
 from scipy.special import logsumexp, stdtr
 
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
+from pitwall_operator.evidence.clusters import LOOKS
 from pitwall_operator.evidence.label_swap import LARGEST_STAKE, SIGN_STAKES, SIZE_STAKES, TILT_ODDS
 
 
@@ -158,7 +159,7 @@ class UsersVector:
         looked_at = range(own + 1) if self.claim is Claim.HARM else (own,)
         parts = [self._log_p(self.since[at], self.known[:, :, at]) for at in looked_at]
         is_known = self.known[:, 0].max(axis=0)[list(looked_at)] > 0
-        best = np.where(is_known, parts, -np.inf).max(axis=0) - np.log(len(parts))
+        best = np.where(is_known, parts, -np.inf).max(axis=0) - np.log(LOOKS[self.claim] * len(parts))
         return np.where(is_known.any(axis=0), best, np.inf)
 
     def _log_p(self, block: ArmsBlock, spreads: np.ndarray) -> np.ndarray:

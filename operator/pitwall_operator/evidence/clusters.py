@@ -27,6 +27,9 @@ from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 
 UNKNOWN = ArmsSpread()
 EVEN = NullBoundary()
+LOOKS = {Claim.HARM: 1, Claim.NON_INFERIOR: 2}
+"""How many times as often as at one look users lie beyond p at some look. Harm is looked for at so low a level that
+this is far within it; in simulations a stage was passed in up to 8 % where 5 % were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class UsersProcess:
         known = [
             self._log_p(at, spread.filled()) for at, spread in zip(edges, self.spreads, strict=False) if spread.is_known
         ]
-        return max(known) - log(len(self.spreads)) if known else inf
+        return max(known) - log(LOOKS[self.claim] * len(self.spreads)) if known else inf
 
     @property
     def users(self) -> float:

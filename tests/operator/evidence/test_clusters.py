@@ -110,7 +110,7 @@ def test_that_it_is_no_worse_few_users_do_not_show_either(design, users, proven)
     error = (5 * design * 0.2 * 0.8 / 400) ** 0.5  # of b - 2a
 
     assert process.process.log_e > log(20)
-    assert process.log_users == pytest.approx(-log(stats.t.sf((2 * 0.2 - 0.2) / error, users - 1)))
+    assert process.log_users == pytest.approx(-log(2 * stats.t.sf((2 * 0.2 - 0.2) / error, users - 1)))
     assert (process.peak_log_e >= log(20)) is proven
 
 
