@@ -77,6 +77,11 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
         (*_RUN, Label.QUANTITY, Label.EDGE),
         "Questions of a run that are known to take longer than so many seconds, answered or not.",
     ),
+    Metric.EVIDENCE_ABANDONED: MetricDescription(
+        _COUNTER,
+        (*_RUN, Label.EDGE),
+        "Questions of a run whose callers had enough of waiting after at most so many seconds.",
+    ),
     Metric.EVIDENCE_VALUE: MetricDescription(
         _COUNTER, (*_RUN, Label.QUANTITY), "Sum over a run's answers of what was measured, seconds or tokens."
     ),

@@ -1,5 +1,6 @@
 """Tallies in, Prometheus' metric families out, as the shared table of metrics describes them."""
 
+import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
@@ -14,9 +15,9 @@ from pitwall_gateway.counting.spread import Spread
 from pitwall_gateway.counting.tally import RunTally
 
 EVIDENCE: Final = (
-    Metric.EVIDENCE_QUERIES, Metric.EVIDENCE_WITHIN, Metric.EVIDENCE_BEYOND, Metric.EVIDENCE_VALUE,
-    Metric.EVIDENCE_VALUED, Metric.EVIDENCE_CACHE_QUERIES, Metric.EVIDENCE_QUALITY, Metric.EVIDENCE_PAIRS,
-    Metric.EVIDENCE_RATIO_WITHIN, Metric.EVIDENCE_RATIOS,
+    Metric.EVIDENCE_QUERIES, Metric.EVIDENCE_WITHIN, Metric.EVIDENCE_BEYOND, Metric.EVIDENCE_ABANDONED,
+    Metric.EVIDENCE_VALUE, Metric.EVIDENCE_VALUED, Metric.EVIDENCE_CACHE_QUERIES, Metric.EVIDENCE_QUALITY,
+    Metric.EVIDENCE_PAIRS, Metric.EVIDENCE_RATIO_WITHIN, Metric.EVIDENCE_RATIOS,
 )  # fmt: skip
 
 Families = Iterable[CounterMetricFamily]
@@ -29,6 +30,7 @@ def edge_names(edges: Iterable[float]) -> Named:
 
 
 LATENCY_NAMES: Final = edge_names(LATENCY_EDGES)
+ABANDONED_NAMES: Final = edge_names((*LATENCY_EDGES, math.inf))
 SELECTION_NAMES: Final = edge_names(SELECTION_EDGES)
 RATIO_NAMES: Final = edge_names(RATIO_EDGES)
 
@@ -77,6 +79,9 @@ def _expose_questions(families: Mapping[Metric, CounterMetricFamily], who: Named
         families[Metric.EVIDENCE_QUERIES].add_metric((*who, outcome), number)
     still_open = tally.under_way(now)
     _expose_spread(families, (*who, Quantity.LATENCY), tally.latency, LATENCY_NAMES, still_open)
+    if tally.abandoned.total:
+        for name, left in zip(ABANDONED_NAMES, (*tally.abandoned.within(), tally.abandoned.total), strict=True):
+            families[Metric.EVIDENCE_ABANDONED].add_metric((*who, name), left)
     if tally.selection.total:
         _expose_spread(families, (*who, Quantity.SELECTION), tally.selection, SELECTION_NAMES)
     for key, number in tuple(tally.quality.items()):

@@ -41,7 +41,11 @@ def of_end(end: End, seconds: float) -> Shown:
     """What a question showed when it ended, after so many seconds; nothing where nothing can be said."""
     if end in (End.REFUSED, End.UNMEASURED):
         return {}
-    return {Quantity.LATENCY: seconds, Outcome.ERROR: float(end in (End.FELL_BACK, End.FAILED))}
+    return {
+        Quantity.LATENCY: seconds,
+        Outcome.ERROR: float(end in (End.FELL_BACK, End.FAILED)),
+        End.ABANDONED: float(end is End.ABANDONED),
+    }
 
 
 def of_answer(answer: VariantAnswer) -> Shown:

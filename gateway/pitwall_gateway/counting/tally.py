@@ -43,6 +43,7 @@ class RunTally:
     outcomes: dict[Outcome, int] = field(default_factory=lambda: {Outcome.OK: 0, Outcome.ERROR: 0})
     waiting: set[Waiting] = field(default_factory=set)
     latency: Spread = field(default_factory=lambda: Spread(LATENCY_EDGES))
+    abandoned: Spread = field(default_factory=lambda: Spread(LATENCY_EDGES))
     selection: Spread = field(default_factory=lambda: Spread(SELECTION_EDGES))
     values: dict[Quantity, Mean] = field(default_factory=dict)
     caches: dict[CacheResult, int] = field(default_factory=dict)
@@ -53,8 +54,9 @@ class RunTally:
     def close(self, waiting: Waiting, end: End, seconds: float) -> None:
         """The question ended after so many seconds.
 
-        Whoever got no answer is known to have waited so long, and no more. A question that is refused, or of which
-        nothing can be said, is nobody's trial: only what a scrape has shown of it stays, because counters do not fall.
+        Whoever got no answer is known to have waited so long, and no more. It is counted apart after what wait callers
+        left, since nobody leaves an answer that was quick. A question that is refused, or of which nothing can be said,
+        is nobody's trial: only what a scrape has shown of it stays, because counters do not fall.
         """
         self.waiting.discard(waiting)
         passed = max(self.latency.passed(seconds), waiting.shown)
@@ -65,6 +67,8 @@ class RunTally:
                 self.latency.gave_up(passed)
             case End.REFUSED | End.UNMEASURED:
                 self.latency.gave_up(waiting.shown)
+        if end is End.ABANDONED:
+            self.abandoned.ended(passed)
         if end is End.ANSWERED:
             self.outcomes[Outcome.OK] += 1
         elif end in (End.FELL_BACK, End.FAILED):

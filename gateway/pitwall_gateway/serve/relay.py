@@ -33,12 +33,13 @@ from pitwall_gateway.values.speaker import Party
 @dataclass(frozen=True, slots=True)
 class RelayedAnswer:
     """What a user gets. `assigned` is whose series it counts on, `by` who really answered; they differ on fallback.
-    `failure` is why the assigned variant did not answer."""
+    `failure` is why the assigned variant did not answer; `hurried`: it had too little time, by its caller's wish."""
 
     reply: Reply
     assigned: ArmSeries
     by: ArmSeries
     failure: VariantFailure | None = None
+    hurried: bool = False
 
     @property
     def fallback(self) -> FailureKind | None:
@@ -54,7 +55,8 @@ class RelayedAnswer:
 
     @property
     def end(self) -> End:
-        """How the question ended for its user. What stable fails too, in whatever way, says nothing of any variant."""
+        """How the question ended for its user. What stable fails too, in whatever way, says nothing of any variant. Who
+        names a time and who leaves when it is over are the same."""
         match self.reply:
             case VariantRefusal():
                 return End.REFUSED
@@ -63,12 +65,14 @@ class RelayedAnswer:
             case VariantAnswer():
                 if self.failure is None:
                     return End.ANSWERED
-                return End.FELL_BACK if self.failure.counts else End.UNMEASURED
+                if self.failure.counts:
+                    return End.FELL_BACK
+                return End.ABANDONED if self.hurried else End.UNMEASURED
 
     @property
     def counted(self) -> ArmSeries:
         """Whose series opinions of this answer count on."""
-        return replace(self.assigned, run="") if self.end is End.UNMEASURED else self.assigned
+        return replace(self.assigned, run="") if self.end in (End.UNMEASURED, End.ABANDONED) else self.assigned
 
 
 FIRST_PART: Final = 2 / 3
@@ -186,12 +190,13 @@ class Relay:
         if isinstance(reply, VariantRefusal):
             return RelayedAnswer(reply, served.assigned, stable) if served.failure else served
         failure = served.failure or _contradicted(served.reply)
-        fair = same_video(failure, reply) and is_fair(failure, reply, given, self._answer_seconds)
-        if not fair or self._is_spared(call.variant, failure, reply):
+        same, fair = same_video(failure, reply), is_fair(failure, reply, given, self._answer_seconds)
+        hurried = same and not fair and not had_less_to_do(failure, reply)
+        if not (same and fair) or self._is_spared(call.variant, failure, reply):
             failure = replace(failure, counts=False)
         if call.arm is not Arm.STABLE and failure.counts and failure.fault is not FailureKind.CIRCUIT_OPEN:
             self._circuits.failed(call)
-        return RelayedAnswer(reply, served.assigned, stable, failure)
+        return RelayedAnswer(reply, served.assigned, stable, failure, hurried)
 
     def _is_spared(self, variant: str, failure: VariantFailure, answer: VariantAnswer) -> bool:
         return had_less_to_do(failure, answer) and self._sparing.is_new(variant, failure.video or "")

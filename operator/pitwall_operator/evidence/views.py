@@ -1,7 +1,9 @@
-"""Other views of the same block: at another edge, of the good trials, of blocks that were too small put together.
+"""Other views of the same block: at another edge, of the good trials, with those whose callers left, of small blocks
+put together.
 
 Each wraps a process and changes only what it is shown, by a rule that looks at how many trials there are and never at
-how they ended. So what is an e-process on the shown counts is one on the real ones.
+how they ended, or that counts as bad what others leave out. So what is an e-process on the shown counts is one on the
+real ones.
 """
 
 from collections.abc import Mapping
@@ -74,6 +76,24 @@ class OfGoodTrials(_View):
         """The block with good for bad, and control for candidate."""
         reference = counts.reference if self.pooled else counts.control
         return Counts(_good(counts.candidate), _good(reference))
+
+
+@dataclass(frozen=True, slots=True)
+class AtWorst(_View):
+    """Questions of the candidate's whose callers left beyond the control's edge as slow ones: it may have hung."""
+
+    def shown(self, counts: Counts) -> Counts:
+        """The block with them."""
+        return counts.at_worst
+
+
+@dataclass(frozen=True, slots=True)
+class InTime(_View):
+    """All questions whose callers left as bad ones, of both arms alike."""
+
+    def shown(self, counts: Counts) -> Counts:
+        """The block with them."""
+        return counts.in_time
 
 
 def _good(tally: Tally) -> Tally:

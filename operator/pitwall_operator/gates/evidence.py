@@ -52,7 +52,7 @@ class GateEvidence:
     def assess(self, stage: StageContext) -> Assessment:
         """What the evidence says now. Harm wins over everything and stays: where control and stable are alike, it is
         about both. Passing is about the control alone, so nothing passes once the two differ."""
-        proofs = proof_roles(self.gate, self.analysis, stage)
+        proofs = proof_roles(self.gate, self.analysis, stage, self.totals)
         proof = next((role for role in proofs if not self._has_crossed(role)), proofs[0])
         verdict, deciding = self._verdict(stage, proof)
         missing = missing_trials(self.processes[proof.key], proof.log_threshold, self.totals)

@@ -9,10 +9,11 @@ from pitwall_operator.evidence.bernoulli import BernoulliProcess
 from pitwall_operator.evidence.clusters import UsersProcess
 from pitwall_operator.evidence.conjunction import BothProcess
 from pitwall_operator.evidence.contrast import BURN_IN, ContrastProcess, log_e_of_drift
+from pitwall_operator.evidence.mixture import MeanProcess
 from pitwall_operator.evidence.objective import STAKES, ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
-from pitwall_operator.evidence.views import Carried, OfGoodTrials
+from pitwall_operator.evidence.views import AtWorst, Carried, InTime, OfGoodTrials
 
 NEVER = 10**9
 """Trials that nobody waits for."""
@@ -32,10 +33,12 @@ def missing_trials(process: EProcess, log_threshold: float, seen: Counts) -> int
             return missing_trials(process.process, log_threshold, seen)
         case PairsAsArms():
             return missing_trials(process.process, log_threshold, process.as_arms(seen.pairs))
-        case OfGoodTrials():
+        case OfGoodTrials() | AtWorst() | InTime():
             return missing_trials(process.process, log_threshold, process.shown(seen))
         case BothProcess():
             return _latest(*(missing_trials(one, log_threshold, seen) for one in (process.first, process.second)))
+        case MeanProcess():
+            return _first([missing_trials(one, log_threshold + log(len(process.parts)), seen) for one in process.parts])
     return _of_one(process, log_threshold, seen)
 
 
@@ -56,6 +59,11 @@ def _of_one(process: EProcess, log_threshold: float, seen: Counts) -> int | None
 def _latest(first: int | None, second: int | None) -> int | None:
     """When both are there; never if one is never."""
     return None if first is None or second is None else max(first, second)
+
+
+def _first(parts: list[int | None]) -> int | None:
+    """When the first of several is there, which is then worth its part of the mean."""
+    return min((part for part in parts if part is not None), default=None)
 
 
 def _by_growth(missing: float, growth: float) -> int | None:

@@ -1,6 +1,6 @@
 """Builds a gate's e-processes, each under the key by which the Rollout's status remembers it."""
 
-from pitwall_crds.gate import Dependence, Gate, RateMetric
+from pitwall_crds.gate import Dependence, Gate, QuantileMetric, RateMetric
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.basis.process import EProcess
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
@@ -13,7 +13,7 @@ from pitwall_operator.evidence.mixture import MeanProcess
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import Against, PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
-from pitwall_operator.evidence.views import AtEdge, Carried, OfGoodTrials
+from pitwall_operator.evidence.views import AtEdge, AtWorst, Carried, InTime, OfGoodTrials
 
 LEAST_TRIALS = 3
 """A block of both arms has at least so many trials of each; fewer wait for more."""
@@ -54,6 +54,11 @@ def objective_key(claim: Claim, gate: Gate) -> str:
     rule = gate.quantile
     limit = f"p{rule.per_mille}<{rule.objective_milliseconds}ms" if rule else f"{gate.objective:g}"
     return f"objective-{claim}-{gate.dependence.lower()}@{limit}"
+
+
+def in_time_key(gate: Gate, dependence: Dependence, canary_index: int) -> str:
+    """Where the status keeps the process about those who were not answered in time."""
+    return f"in-time-{non_inferiority_key(gate, dependence, canary_index)}+{promote_margin(gate, canary_index)}"
 
 
 def calibration_key(gate: Gate, dependence: Dependence) -> str:
@@ -103,6 +108,9 @@ def fresh_processes(gate: Gate) -> dict[str, EProcess]:
             boundary = non_inferiority_boundary(gate, index)
             proof = UsersProcess(_non_inferiority(gate, dependence, boundary), boundary, Claim.NON_INFERIOR)
             processes[non_inferiority_key(gate, dependence, index)] = _whole_blocks(gate, dependence, proof)
+            if sees_who_leaves(gate):
+                in_time = _in_time(gate, dependence, index)
+                processes[in_time_key(gate, dependence, index)] = _whole_blocks(gate, dependence, in_time)
     if gate.rate and gate.rate.metric is RateMetric.ERRORS:
         burst = BernoulliProcess.start(NullBoundary(offset=BURST_MARGIN), Claim.HARM, bernoulli_prior(gate))
         processes[burst_key()] = Carried(burst)
@@ -116,7 +124,7 @@ def fresh_processes(gate: Gate) -> dict[str, EProcess]:
 def is_proof_of_stage(key: str) -> bool:
     """Whether a process must begin anew with each stage: a candidate that turns worse when its weight grows must not
     pass on what it proved before."""
-    return key.startswith(("non-inferiority-", f"objective-{Claim.NON_INFERIOR}-"))
+    return key.startswith(("non-inferiority-", "in-time-", f"objective-{Claim.NON_INFERIOR}-"))
 
 
 def _whole_blocks(gate: Gate, dependence: Dependence, process: EProcess) -> EProcess:
@@ -183,12 +191,40 @@ def _non_inferiority(gate: Gate, dependence: Dependence, boundary: NullBoundary)
     if gate.mean:
         return ContrastProcess(boundary, Claim.NON_INFERIOR, Measure.MEAN)
     good = NullBoundary(ratio=LEAST_GOOD_RATIO if boundary.offset else boundary.ratio)
+    bad = _of_all(gate, dependence, boundary)
     if dependence is Dependence.BLOCK:
         blocks = ContrastProcess(good, Claim.NON_INFERIOR, Measure.RATE)
-        return BothProcess(ContrastProcess(boundary, Claim.NON_INFERIOR, Measure.RATE), OfGoodTrials(blocks))
+        return AtWorst(BothProcess(bad, OfGoodTrials(blocks)))
     prior = bernoulli_prior(gate)
     trials = BernoulliProcess.start(good, Claim.NON_INFERIOR, Prior(1 - prior.rate, prior.trials))
-    return BothProcess(BernoulliProcess.start(boundary, Claim.NON_INFERIOR, prior), OfGoodTrials(trials, pooled=True))
+    return AtWorst(BothProcess(bad, OfGoodTrials(trials, pooled=True)))
+
+
+def sees_who_leaves(gate: Gate) -> bool:
+    """Whether a question is no trial of the gate because its caller left."""
+    if gate.quantile:
+        return gate.quantile.metric is QuantileMetric.QUERY_LATENCY
+    return gate.rate is not None and gate.rate.metric is RateMetric.ERRORS
+
+
+def _in_time(gate: Gate, dependence: Dependence, canary_index: int) -> EProcess:
+    """About those who were not answered in time, for whatever reason.
+
+    Who may have to wait so much longer may leave so much more often. Where people leave as they like, an absolute
+    margin would ask for all traffic there is, so the wider of both counts: a mean of two e-processes is one under both.
+    """
+    longer = (1 + gate.margin_percent / 100) * (1 + promote_margin(gate, canary_index) / 100)
+    boundaries = [NullBoundary(ratio=longer)]
+    if gate.absolute_margin_basis_points:
+        boundaries.append(non_inferiority_boundary(gate, canary_index))
+    parts = tuple(_of_all(gate, dependence, boundary) for boundary in boundaries)
+    return InTime(parts[0] if len(parts) == 1 else MeanProcess(parts))
+
+
+def _of_all(gate: Gate, dependence: Dependence, boundary: NullBoundary) -> EProcess:
+    if dependence is Dependence.BLOCK:
+        return ContrastProcess(boundary, Claim.NON_INFERIOR, Measure.RATE)
+    return BernoulliProcess.start(boundary, Claim.NON_INFERIOR, bernoulli_prior(gate))
 
 
 def _paired(claim: Claim, gate: Gate, dependence: Dependence) -> EProcess:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pitwall_crds.gate import Dependence, Gate, RateMetric
 from pitwall_crds.rollout import Analysis
+from pitwall_operator.evidence.basis.counts import NOTHING, Counts
 from pitwall_operator.evidence.basis.null_boundary import Claim
 from pitwall_operator.gates.assessment import StageContext, StageKind
 from pitwall_operator.gates.budget import OBJECTIVE_HARM, harm_log_threshold, promotion_log_threshold
@@ -12,9 +13,11 @@ from pitwall_operator.gates.processes import (
     calibration_key,
     calibrations,
     harm_key,
+    in_time_key,
     non_inferiority_key,
     objective_key,
     paired_key,
+    sees_who_leaves,
 )
 
 HARM = "harm"
@@ -23,6 +26,7 @@ BURST = "burst"
 NON_INFERIORITY = "non-inferiority"
 PAIRED_NON_INFERIORITY = "paired-non-inferiority"
 OBJECTIVE = "objective"
+IN_TIME = "in-time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +52,20 @@ def harm_roles(gate: Gate, analysis: Analysis) -> tuple[Role, ...]:
     return tuple(Role(name, key, harm_log_threshold(gate, analysis, name)) for name, key in keys.items())
 
 
-def proof_roles(gate: Gate, analysis: Analysis, stage: StageContext) -> tuple[Role, ...]:
-    """The processes that together let the candidate pass this stage. Copies cannot miss an objective: nobody waits."""
+def proof_roles(gate: Gate, analysis: Analysis, stage: StageContext, seen: Counts = NOTHING) -> tuple[Role, ...]:
+    """The processes that together let the candidate pass this stage. Copies cannot miss an objective: nobody waits.
+    Where nobody has left the candidate, what is proven of trials is proven of all questions."""
     threshold = promotion_log_threshold(analysis)
     if stage.kind is StageKind.SHADOW:
         key = paired_key(Claim.NON_INFERIOR, gate, gate.dependence)
         return (Role(PAIRED_NON_INFERIORITY, key, threshold),)
     margin = Role(NON_INFERIORITY, non_inferiority_key(gate, gate.dependence, stage.canary_index), threshold)
-    if not gate.objective:
-        return (margin,)
-    return (margin, Role(OBJECTIVE, objective_key(Claim.NON_INFERIOR, gate), threshold))
+    roles = [margin]
+    if seen.abandoned.candidate and sees_who_leaves(gate):
+        roles.append(Role(IN_TIME, in_time_key(gate, gate.dependence, stage.canary_index), threshold))
+    if gate.objective:
+        roles.append(Role(OBJECTIVE, objective_key(Claim.NON_INFERIOR, gate), threshold))
+    return tuple(roles)
 
 
 def calibration_role(gate: Gate, analysis: Analysis, dependence: Dependence) -> Role:

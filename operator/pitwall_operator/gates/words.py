@@ -8,6 +8,7 @@ from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim
 from pitwall_operator.evidence.clusters import UsersProcess
 from pitwall_operator.gates.assessment import ProcessReading, StageKind
+from pitwall_operator.gates.roles import IN_TIME, NON_INFERIORITY
 
 BAD_TRIALS = {
     RateMetric.ERRORS: "{} failed",
@@ -44,7 +45,7 @@ def sentence(gate: Gate, verdict: Verdict, kind: StageKind, seen: Counts, readin
     if reading.name.startswith("paired"):
         facts = _pairs(gate, seen)
     else:
-        facts = _objective(gate, seen) if reading.name.startswith("objective") else _arms(gate, seen)
+        facts = _objective(gate, seen) if reading.name.startswith("objective") else _arms(gate, seen, reading)
     return f"{facts}, {_evidence(reading)}"
 
 
@@ -55,13 +56,18 @@ def unequal(gate: Gate, seen: Counts, reading: ProcessReading) -> str:
     return f"{facts}{_evidence(reading)}): {SUSPECTS if seen.shared else REMEDIES}"
 
 
-def _arms(gate: Gate, seen: Counts) -> str:
+def _arms(gate: Gate, seen: Counts, reading: ProcessReading) -> str:
+    what, left = _what(gate) if not gate.mean else "", seen.abandoned
+    if reading.name == IN_TIME:
+        seen, what = seen.in_time, f"{what} or left unanswered"
+    elif reading.name == NON_INFERIORITY and left.late:
+        seen, what = seen.at_worst, f"{what} ({left.late} of them left unanswered)"
     candidate, (name, control) = seen.candidate, _opposite(gate, seen)
     trials = f"{candidate.trials} {noun(gate)}"
     if gate.mean:
-        what = MEANS[gate.mean.metric][2]
-        return f"{_mean(gate, candidate.mean)} {what}, control {_mean(gate, control.mean)}, {trials}"
-    return f"{_share(candidate.rate)} of {_what(gate)}, {name} {_share(control.rate)}, {trials}"
+        unit = MEANS[gate.mean.metric][2]
+        return f"{_mean(gate, candidate.mean)} {unit}, control {_mean(gate, control.mean)}, {trials}"
+    return f"{_share(candidate.rate)} of {what}, {name} {_share(control.rate)}, {trials}"
 
 
 def _opposite(gate: Gate, seen: Counts) -> tuple[str, Tally]:

@@ -20,7 +20,7 @@ from pitwall_operator.values.observation import ProcessCounters
 
 START_TIME: Final = "process_start_time_seconds"
 PARTS: Final = ("_bucket", "_count", "_sum")
-BY_EDGE: Final = (Metric.EVIDENCE_WITHIN, Metric.EVIDENCE_BEYOND, Metric.EVIDENCE_ERROR)
+BY_EDGE: Final = (Metric.EVIDENCE_WITHIN, Metric.EVIDENCE_BEYOND, Metric.EVIDENCE_ERROR, Metric.EVIDENCE_ABANDONED)
 """Families with a series per edge, of which gates need a few."""
 
 ALWAYS: Final = (
@@ -86,6 +86,8 @@ def _samples(gate: Gate, status: RolloutStatus, *, whole: bool) -> Mapping[str, 
     tail = latency_thresholds.edges_of(known)
     counters.totals(ProcessCounters(0.0, asked), gate, tail, counters.Run("stable", "candidate", "run"))
     samples: dict[str, Edges] = dict.fromkeys(asked.names)
+    if Metric.EVIDENCE_ABANDONED in samples:
+        samples[Metric.EVIDENCE_ABANDONED] = frozenset({counters.edge_text(math.inf)})
     if gate.quantile is None:
         return samples | {Metric.EVIDENCE_ERROR: frozenset({MEAN})} if spreads.quantity(gate) else samples
     if whole or tail is None:

@@ -20,6 +20,7 @@ COLORS = {
     "non-inferiority": "#1f8a5f",
     "paired-non-inferiority": "#2fa6b8",
     "objective": "#1f5f8b",
+    "in-time": "#b3a02c",
     "aa": "#7a7a7a",
 }
 """The same process has the same color in every gate; what is only shown is dotted in the color of what acts."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from pitwall_crds.gate import Gate
 from pitwall_crds.rollout import Analysis
-from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.rule import FORMAT
@@ -57,9 +57,9 @@ def _counts(data: Mapping[str, Any]) -> Counts:
     )
     edges = tuple(EdgeTallies(**{arm: Tally(**at[arm]) for arm in at}) for at in data.get("edges", ()))
     spreads = tuple(ArmsSpread(**{arm: UserSpread(**at[arm]) for arm in at}) for at in data.get("spreads", ()))
-    return Counts(
-        control, candidate, Pairs(**data["pairs"]), stable, objective, data.get("shared", False), edges, spreads
-    )
+    pairs, abandoned = Pairs(**data["pairs"]), Abandoned(**data.get("abandoned", {}))
+    shared = data.get("shared", False)
+    return Counts(control, candidate, pairs, stable, objective, shared, edges, spreads, abandoned)
 
 
 @dataclass(slots=True)

@@ -61,6 +61,7 @@ def ask(evidence, series, seconds, end=End.ANSWERED):
 
 def test_every_name_and_label_is_the_promised_one(evidence):
     ask(evidence, candidate(A), 0.3)
+    ask(evidence, candidate(A), 0.3, End.ABANDONED)
     evidence.measured(candidate(A), VariantAnswer(b"", {}, 0.3, 5, "cold", 0.1, 0.2))
     evidence.quality(candidate(A), Signal.FOLLOW_UP, "query", Outcome.BAD)
     evidence.pair(candidate(A), Outcome.OK)
@@ -134,6 +135,16 @@ def test_a_question_without_an_answer_of_its_variant_is_known_to_have_waited(evi
     assert total(samples, Metric.EVIDENCE_BEYOND, edge=SECOND) == beyond
     assert total(samples, Metric.EVIDENCE_QUERIES, outcome="error") == errors
     assert total(samples, Metric.EVIDENCE_QUERIES, outcome="ok") == 0
+
+
+@pytest.mark.parametrize(("end", "left"), [(each, each is End.ABANDONED) for each in End])
+def test_who_leaves_is_counted_after_its_wait(evidence, end, left):
+    ask(evidence, candidate(A), 2.0, end)
+
+    samples = scraped(evidence)
+
+    assert total(samples, Metric.EVIDENCE_ABANDONED, edge=SECOND) == 0
+    assert total(samples, Metric.EVIDENCE_ABANDONED, edge="+Inf") == left
 
 
 def test_a_call_measured_shorter_than_it_was_seen_to_wait_counts_as_it_was_seen(evidence, clock):

@@ -16,6 +16,7 @@ SHOWN = {
     Metric.EVIDENCE_QUERIES: "outcome",
     Metric.EVIDENCE_WITHIN: "edge",
     Metric.EVIDENCE_BEYOND: "edge",
+    Metric.EVIDENCE_ABANDONED: "edge",
     Metric.EVIDENCE_QUALITY: "outcome",
 }
 STEPS = st.one_of(
@@ -68,6 +69,8 @@ class CountingProcess:
             known = place < seen if end in (End.REFUSED, End.UNMEASURED) else seconds > edge
             account[Metric.EVIDENCE_BEYOND, arm, EDGES[place]] += known
             account[Metric.EVIDENCE_WITHIN, arm, EDGES[place]] += answered and seconds <= edge
+            account[Metric.EVIDENCE_ABANDONED, arm, EDGES[place]] += end is End.ABANDONED and seconds <= edge
+        account[Metric.EVIDENCE_ABANDONED, arm, "+Inf"] += end is End.ABANDONED
 
     def label(self, run, outcome):
         self.evidence.quality(ArmSeries("v", Arm.STABLE, run), Signal.FOLLOW_UP, "query", outcome)

@@ -24,6 +24,7 @@ def answered(seconds=0.3, **of_answer_fields):
 FEW = {
     "slow": answered(seconds=5.0),
     "abandoned": (of_end(End.ABANDONED, 30.0), {}),
+    "abandoned at once": (of_end(End.ABANDONED, 0.0), {}),
     "failed": (of_end(End.FAILED, 0.3), {}),
     "cold": answered(cache=CacheResult.COLD),
     "slow to select": answered(selection_seconds=2.0),

@@ -289,6 +289,7 @@ def test_when_a_caller_leaves_the_runtime_is_free_at_once_and_only_the_wait_coun
 
     assert pit.metric(Metric.QUERIES) == pit.metric(Metric.EVIDENCE_QUERIES) == 0
     assert pit.metric(Metric.EVIDENCE_BEYOND, **CANDIDATE, edge="0.256") == 1
+    assert pit.metric(Metric.EVIDENCE_ABANDONED, **CANDIDATE, edge="+Inf") == 1
 
 
 def test_every_call_has_the_time_that_is_left_and_stables_try_has_some(pit, duel):
@@ -310,13 +311,14 @@ def test_every_call_has_the_time_that_is_left_and_stables_try_has_some(pit, duel
         pytest.param({"hangs": True}, "1500", 1, id="no answer in a fair part of the usual time"),
     ],
 )
-def test_a_callers_hurry_speaks_against_nobody(pit, duel, behaviour, deadline, errors):
+def test_a_callers_hurry_is_nobodys_error_and_counts_as_if_the_caller_had_left(pit, duel, behaviour, deadline, errors):
     duel("candidate", runs=RUNS, rules=PATIENT, **behaviour)
 
     assert pit.ask("ann", headers={"pitwall-deadline-ms": deadline}).status_code == 200
 
     assert pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE, outcome="error") == errors
     assert pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE) == errors
+    assert pit.metric(Metric.EVIDENCE_ABANDONED, **CANDIDATE, edge="+Inf") == 1 - errors
 
 
 def test_a_caller_may_say_how_long_it_waits_but_not_longer_than_the_limit(pit, duel):

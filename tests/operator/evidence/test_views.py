@@ -6,14 +6,14 @@ import random
 
 import pytest
 
-from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
+from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.conjunction import BothProcess
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
 from pitwall_operator.evidence.label_swap import LabelSwapProcess, MeanSwapProcess
 from pitwall_operator.evidence.mixture import MeanProcess
-from pitwall_operator.evidence.views import AtEdge, Carried, OfGoodTrials
+from pitwall_operator.evidence.views import AtEdge, AtWorst, Carried, InTime, OfGoodTrials
 
 PRIOR = Prior(0.05, 10.0)
 HARM = BernoulliProcess.start(NullBoundary(), Claim.HARM, PRIOR)
@@ -83,11 +83,28 @@ def test_a_mean_loses_no_more_than_the_logarithm_of_how_many_it_spreads_over():
     assert mean.log_e >= mean.parts[0].log_e - math.log(3)
 
 
+LEFT = Counts(Tally(9, 1), Tally(8, 0), stable=Tally(90, 2), abandoned=Abandoned(3, 4, 5, late=2))
+
+
+def test_at_worst_the_candidate_hung_where_its_callers_left_beyond_the_controls_edge():
+    shown = AtWorst(HARM).shown(LEFT)
+
+    assert (shown.control, shown.candidate) == (Tally(9, 1), Tally(10, 2))
+
+
+def test_whoever_left_was_not_answered_in_time_on_either_arm():
+    shown = InTime(HARM).shown(LEFT)
+
+    assert (shown.control, shown.candidate, shown.stable) == (Tally(12, 4), Tally(12, 4), Tally(95, 7))
+
+
 PROCESSES = [
     pytest.param(Carried(HARM, least=2), id="carried"),
     pytest.param(BothProcess(HARM, LabelSwapProcess(1.1)), id="both"),
     pytest.param(MeanProcess((HARM, AtEdge(HARM, 0))), id="mean"),
     pytest.param(OfGoodTrials(ContrastProcess(NullBoundary(), Claim.HARM, Measure.RATE)), id="good"),
+    pytest.param(Carried(AtWorst(HARM), least=2), id="at-worst"),
+    pytest.param(InTime(HARM), id="in-time"),
     pytest.param(MeanSwapProcess(1.1), id="mean-swap"),
     pytest.param(LabelSwapProcess(1.0), id="label-swap"),
 ]
@@ -103,6 +120,7 @@ def test_restoring_at_every_block_changes_nothing(process):
             Tally(control, draw.randint(0, control), draw.random() * control),
             Tally(candidate, draw.randint(0, candidate), draw.random() * candidate),
             edges=(EdgeTallies(Tally(2, 1), Tally(3, 2)),),
+            abandoned=Abandoned(draw.randrange(3), 2, 4, late=draw.randrange(2)),
         )
         straight = straight.update(block)
         restored = fresh.restored(json.loads(json.dumps(restored.update(block).to_state())))

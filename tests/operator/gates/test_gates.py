@@ -21,7 +21,7 @@ from pitwall_crds.gate import (
 )
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
-from pitwall_operator.evidence.basis.counts import Counts, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Abandoned, Counts, Pairs, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind, margin_edge, tail_edge
 from pitwall_operator.gates.budget import OBJECTIVE_HARM, SHARES, harm_log_threshold
@@ -235,6 +235,71 @@ def test_harm_stays_whatever_comes_after():
     assert fed(latency(**QUERY), blocks).assess(CANARY).verdict is Verdict.HARMFUL
 
 
+def impatient(control, candidate, blocks=120, trials=50):
+    """Blocks of which these shares of the questions of each arm were left by their callers: early, and late."""
+    draw = random.Random(11)
+
+    def left(share):
+        return sum(draw.random() < share for _ in range(trials))
+
+    counted = []
+    for block in split(0.01, 0.01, trials, blocks):
+        early, late = left(candidate[0]), left(candidate[1])
+        # the control's late ones are beyond its edge
+        control_arm = block.control.with_bad(left(control[1]))
+        abandoned = Abandoned(left(control[0]), early + late, late=late)
+        counted.append(replace(block, control=control_arm, abandoned=abandoned))
+    return counted
+
+
+IMPATIENCE = [
+    pytest.param((0.0, 0.01), (0.0, 0.01), Verdict.NON_INFERIOR, id="those-who-wait-longer-than-the-controls-limit"),
+    pytest.param((0.1, 0.0), (0.1, 0.0), Verdict.NON_INFERIOR, id="those-who-leave-as-they-like"),
+    pytest.param((0.1, 0.01), (0.1, 0.01), Verdict.NON_INFERIOR, id="both"),
+    pytest.param((0.0, 0.01), (0.0, 0.05), Verdict.INCONCLUSIVE, id="one-in-25-hangs-for-those-who-wait"),
+    pytest.param((0.01, 0.0), (0.11, 0.0), Verdict.INCONCLUSIVE, id="one-in-ten-hangs-for-those-who-do-not"),
+]
+
+
+@pytest.mark.parametrize("dependence", Dependence)
+@pytest.mark.parametrize(("control", "candidate", "verdict"), IMPATIENCE)
+def test_a_candidate_that_hangs_does_not_pass_because_callers_leave(dependence, control, candidate, verdict):
+    gate = latency(dependence=dependence)
+
+    assert fed(gate, impatient(control, candidate)).assess(CANARY).verdict is verdict
+
+
+@pytest.mark.parametrize("dependence", Dependence)
+@pytest.mark.parametrize(
+    ("control", "candidate", "verdict"),
+    [
+        pytest.param(0.0, 0.0, Verdict.NON_INFERIOR, id="nobody-leaves"),
+        pytest.param(0.1, 0.1, Verdict.NON_INFERIOR, id="people-leave-both-alike"),
+        pytest.param(0.01, 0.04, Verdict.INCONCLUSIVE, id="three-in-a-hundred-leave-the-candidate-besides"),
+    ],
+)
+def test_who_leaves_is_no_error_and_yet_no_answer(dependence, control, candidate, verdict):
+    gate = errors(dependence=dependence, absolute_margin_basis_points=100)
+    blocks = [
+        replace(good, abandoned=left.abandoned)
+        for good, left in zip(split(0.0, 0.0, blocks=120), impatient((control, 0.0), (candidate, 0.0)), strict=True)
+    ]
+
+    assert fed(gate, blocks).assess(CANARY).verdict is verdict
+
+
+def test_impatience_alone_is_no_harm():
+    assert fed(latency(), impatient((0.0, 0.0), (0.5, 0.0))).assess(CANARY).verdict is Verdict.INCONCLUSIVE
+
+
+def test_who_left_is_told_where_it_holds_the_candidate():
+    late = fed(latency(), impatient((0.0, 0.01), (0.0, 0.05))).assess(CANARY).message
+    early = fed(latency(), impatient((0.01, 0.0), (0.11, 0.0))).assess(CANARY).message
+
+    assert late.startswith("5.9% of queries were slower than the p99 limit (308 of them left unanswered), control 2.0%")
+    assert "% of queries were slower than the p99 limit or left unanswered, control " in early
+
+
 def test_tighter_stages_need_more():
     evidence = fed(latency(**QUERY), split(0.02, 0.02, blocks=30))
     verdicts = [evidence.assess(StageContext(StageKind.CANARY, index)).verdict for index in range(5)]
@@ -333,7 +398,13 @@ def test_restoring_at_every_block_changes_nothing(gate):
     analysis = Analysis(gates=(gate,))
     straight = restored = GateEvidence.start(gate, analysis)
     blocks = [
-        block + Counts(pairs=Pairs(9, 3, 2), stable=Tally(90, 4, 0.3), objective=Tally(20, 1))
+        block
+        + Counts(
+            pairs=Pairs(9, 3, 2),
+            stable=Tally(90, 4, 0.3),
+            objective=Tally(20, 1),
+            abandoned=Abandoned(1, 2, 3, late=1),
+        )
         for block in split(0.05, 0.08, trials=20, blocks=25) + values(9, 9.1)
     ]
     for block in blocks:

@@ -3,12 +3,14 @@
 import pytest
 
 from pitwall_crds.names import MEAN, Metric
+from pitwall_crds.rollout import Rollout
 from pitwall_gateway.counting import exposition
 from pitwall_operator.gates.counting import counters
 from pitwall_operator.observe import promql
 from pitwall_operator.observe.promql import Interest
 
 A = Interest("shop", frozenset({"aks-v1"}), {"pitwall_queries_total": None})
+STAGES = [{"weightBasisPoints": 1000}, {"weightBasisPoints": 10000}]
 WITHIN, BEYOND = str(Metric.EVIDENCE_WITHIN), str(Metric.EVIDENCE_BEYOND)
 
 
@@ -79,6 +81,14 @@ def test_those_that_need_a_few_edges_share_a_query_per_family():
     assert queries == tuple(
         f'{{__name__=~"{family}",sampler_variant=~"a|b",edge=~"0\\\\.5|1\\\\.0"}}' for family in (BEYOND, WITHIN)
     )
+
+
+def test_of_who_left_a_gate_on_errors_asks_for_one_number_and_not_for_every_edge():
+    gates = [{"name": "errors", "rate": {"metric": "Errors"}}]
+    spec = {"flag": "f", "variantRef": {"name": "b"}, "stages": STAGES, "analysis": {"gates": gates}}
+    rollout = Rollout.model_validate({"metadata": {"name": "r"}, "spec": spec})
+
+    assert promql.interest(rollout).samples[Metric.EVIDENCE_ABANDONED] == {"+Inf"}
 
 
 def test_processes_are_found_by_what_they_count_and_never_by_series_of_edges():

@@ -1,7 +1,7 @@
 """The counts that the tests need (sufficient statistics): what one gate saw in one block, or in all blocks together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -22,6 +22,10 @@ class Tally:
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(self.trials + other.trials, self.bad + other.bad, self.total + other.total)
+
+    def with_bad(self, more: int) -> "Tally":
+        """This arm with so many more trials, all bad."""
+        return Tally(self.trials + more, self.bad + more, self.total)
 
     @property
     def rate(self) -> float:
@@ -63,6 +67,25 @@ class EdgeTallies:
 
 
 @dataclass(frozen=True, slots=True)
+class Abandoned:
+    """Questions that are no trials, since their callers had enough of waiting before it was known on which side of
+    their arm's edge they were. `late`: those of the candidate's that had waited beyond the control's edge."""
+
+    control: int = 0
+    candidate: int = 0
+    stable: int = 0
+    late: int = 0
+
+    def __add__(self, other: "Abandoned") -> "Abandoned":
+        return Abandoned(
+            self.control + other.control,
+            self.candidate + other.candidate,
+            self.stable + other.stable,
+            self.late + other.late,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """One gate's observations: both arms of the split, and the pairs of the shadow.
 
@@ -74,6 +97,7 @@ class Counts:
         edges: the arms at further edges, for a gate on a whole distribution.
         spreads: what users differ by so far in the run, at the gate's own edge and at further ones; none where nobody
             says. Of two blocks the later one knows; a state does not keep it.
+        abandoned: what is missing among the trials because callers left.
     """
 
     control: Tally = Tally()
@@ -84,6 +108,7 @@ class Counts:
     shared: bool = False
     edges: tuple[EdgeTallies, ...] = ()
     spreads: tuple[ArmsSpread, ...] = ()
+    abandoned: Abandoned = Abandoned()
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -95,6 +120,7 @@ class Counts:
             self.shared or other.shared,
             tuple(a + b for a, b in zip_longest(self.edges, other.edges, fillvalue=EdgeTallies())),
             other.spreads or self.spreads,
+            abandoned=self.abandoned + other.abandoned,
         )
 
     @property
@@ -102,6 +128,24 @@ class Counts:
         """What single trials of the candidate are compared with: the control, and all of stable where that is alike.
         Never what whole blocks are compared with: those need an arm of equal size."""
         return self.control + self.stable if self.shared else self.control
+
+    @property
+    def at_worst(self) -> "Counts":
+        """These counts if each of the candidate's questions that had waited beyond the control's edge, and whose caller
+        then left, would have gone on beyond its own."""
+        return replace(self, candidate=self.candidate.with_bad(self.abandoned.late))
+
+    @property
+    def in_time(self) -> "Counts":
+        """These counts if whoever left had waited beyond the edge: how many were not answered in time, be it since they
+        did not wait so long."""
+        left = self.abandoned
+        return replace(
+            self,
+            control=self.control.with_bad(left.control),
+            candidate=self.candidate.with_bad(left.candidate),
+            stable=self.stable.with_bad(left.stable),
+        )
 
     def to_state(self) -> dict[str, Any]:
         """These counts as JSON: arms as [trials, bad, sum], sums as exact texts."""
@@ -111,6 +155,8 @@ class Counts:
             "pairs": [self.pairs.total, self.pairs.worse, self.pairs.better],
             "shared": self.shared,
         }
+        if self.abandoned != Abandoned():
+            state["abandoned"] = list(astuple(self.abandoned))
         if self.edges:
             state["edges"] = [[_row(arm) for arm in (at.control, at.candidate, at.stable)] for at in self.edges]
         return state
@@ -121,7 +167,8 @@ class Counts:
         arms = [_tally(row) for row in state["arms"]]
         control, candidate, stable, objective = (*arms, *[Tally()] * (4 - len(arms)))
         edges = tuple(EdgeTallies(*(_tally(row) for row in rows)) for rows in state.get("edges", ()))
-        return cls(control, candidate, Pairs(*state["pairs"]), stable, objective, state.get("shared", False), edges)
+        pairs, abandoned = Pairs(*state["pairs"]), Abandoned(*state.get("abandoned", ()))
+        return cls(control, candidate, pairs, stable, objective, state.get("shared", False), edges, abandoned=abandoned)
 
 
 def _row(tally: Tally) -> list[Any]:

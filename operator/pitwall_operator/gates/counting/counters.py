@@ -22,7 +22,8 @@ from pitwall_crds.names import (
     TrialKind,
     opinion_kind,
 )
-from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.gates.processes import sees_who_leaves
 from pitwall_operator.values.observation import ProcessCounters, Reading
 
 SIGNALS = {
@@ -191,6 +192,25 @@ def _ratio_pairs(source: ProcessCounters, quantity: Quantity, margin_percent: in
     return Pairs(total=pairs, worse=pairs - not_worse, better=better)
 
 
+def abandoned(source: ProcessCounters, edge: float, scope: Mapping[str, str]) -> int:
+    """Questions of an arm whose callers left before they had waited beyond an edge."""
+    return round(total(source, Metric.EVIDENCE_ABANDONED, **scope, **{Label.EDGE: edge_text(edge)}))
+
+
+def _abandoned(source: ProcessCounters, gate: Gate, tail: TailEdges | None, run: Run) -> Abandoned:
+    if not sees_who_leaves(gate):
+        return Abandoned()
+    edge, own = (tail.control, tail.candidate) if tail else (math.inf, math.inf)
+    control, candidate, stable = (run.labels(arm) for arm in (Arm.CONTROL, Arm.CANDIDATE, Arm.STABLE))
+    left = abandoned(source, own, candidate)
+    return Abandoned(
+        control=abandoned(source, edge, control),
+        candidate=left,
+        stable=abandoned(source, edge, stable),
+        late=max(left - abandoned(source, edge, candidate), 0),
+    )
+
+
 def _pairs(source: ProcessCounters, gate: Gate, run: Run) -> Pairs:
     scope = run.labels(Arm.SHADOW)
     if gate.quantile is not None and gate.quantile.metric is QuantileMetric.QUERY_LATENCY:
@@ -227,6 +247,7 @@ def totals(source: ProcessCounters, gate: Gate, tail: TailEdges | None, run: Run
         stable=_tally(source, gate, control, run.labels(Arm.STABLE)),
         objective=_tally(source, gate, objective_edge(gate), candidate) if gate.objective else Tally(),
         edges=_further(source, gate, tail, run),
+        abandoned=_abandoned(source, gate, tail, run),
     )
 
 

@@ -10,16 +10,18 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import zip_longest
 from typing import Any, Final, Self
 
-from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
 
 ENDED_SECONDS: Final = 3600.0
 """A process that was not seen for so long does not come back under the same start time."""
 ARMS: Final = 4
 """Tallies in a row: control, candidate, stable, objective; further edges have the first three."""
+LEFT: Final = 4
+"""And last the numbers of questions whose callers left."""
 
 PLAIN_LENGTH: Final = 32_768
 """A longer cursor is packed: etcd takes objects of up to 1.5 MB, and thousands of gateways may come and go."""
@@ -104,6 +106,7 @@ def _flatten(counts: Counts) -> list[float]:
         *(value for arm in arms for value in (arm.trials, arm.bad, arm.total)),
         pairs.total, pairs.worse, pairs.better,
         *(value for tally in edges for value in (tally.trials, tally.bad)),
+        *astuple(counts.abandoned),
     ]  # fmt: skip
 
 
@@ -117,9 +120,12 @@ def _unflatten(row: Row) -> Counts:
     control, candidate, stable, objective = (_tally(row[at], row[at + 1], row[at + 2]) for at in range(0, 3 * ARMS, 3))
     first = 3 * ARMS
     total, worse, better = (round(value) for value in row[first : first + 3])
-    rest = [_tally(row[at], row[at + 1]) for at in range(first + 3, len(row), 2)]
+    last = len(row) - LEFT
+    rest = [_tally(row[at], row[at + 1]) for at in range(first + 3, last, 2)]
+    abandoned = Abandoned(*(round(value) for value in row[last:]))
     edges = tuple(EdgeTallies(*rest[at : at + 3]) for at in range(0, len(rest), 3))
-    return Counts(control, candidate, _pairs(total, worse, better), stable, objective, edges=edges)
+    pairs = _pairs(total, worse, better)
+    return Counts(control, candidate, pairs, stable, objective, edges=edges, abandoned=abandoned)
 
 
 def _tally(trials: float, bad: float, total: float = 0.0) -> Tally:

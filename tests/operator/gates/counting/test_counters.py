@@ -3,7 +3,7 @@
 import pytest
 
 from pitwall_crds.gate import Gate
-from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.gates.counting import counters
 from pitwall_operator.observe.scrape import parse
 from pitwall_operator.observe.variant_metrics import metrics_between, quantile
@@ -83,6 +83,28 @@ def test_an_open_question_is_a_trial_at_the_edges_that_it_has_passed_and_at_no_o
     )
 
     assert (early, late) == (Tally(10, 1), Tally(9, 0))
+
+
+def left(labels: str, **edges: int) -> list[str]:
+    return [
+        f'pitwall_evidence_abandoned_total{{{labels},edge="{edge}"}} {number}'
+        for edge, number in (("0.1016", edges["short"]), ("0.2032", edges["long"]), ("+Inf", edges["ever"]))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [
+        pytest.param({"name": "p99", "quantile": P99}, Abandoned(1, 3, 1, late=2), id="a-tail-misses-who-left-before"),
+        pytest.param({"name": "errors", "rate": {"metric": "Errors"}}, Abandoned(7, 7, 7), id="errors-miss-all"),
+        pytest.param({"name": "cold", "rate": {"metric": "ColdQueries"}}, Abandoned(), id="answers-are-not-asked"),
+    ],
+)
+def test_who_left_is_missing_where_its_wait_tells_nothing(gate, expected):
+    edges = counters.TailEdges(control=0.1016, candidate=0.2032) if "quantile" in gate else None
+    text = [line for arm in ("control", "candidate", "stable") for line in left(scope(arm), short=1, long=3, ever=7)]
+
+    assert counters.totals(gateway(*text), Gate.model_validate(gate), edges, RUN).abandoned == expected
 
 
 def test_without_thresholds_a_tail_counts_nothing():

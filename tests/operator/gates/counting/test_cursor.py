@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.gates.counting.cursor import ENDED_SECONDS, Cursor
 
 EMPTY = Cursor.from_state({})
@@ -73,6 +73,14 @@ def test_edges_that_were_not_known_before_count_from_zero():
 
     assert grown["p99"].control == Tally(6, 0)
     assert grown["p99"].edges[0].control == Tally(10, 4)
+
+
+def test_who_left_counts_since_the_last_block_beside_any_number_of_edges():
+    before = Counts(edges=(EdgeTallies(),) * 3, abandoned=Abandoned(1, 2, 3, late=1))
+    cursor, _ = EMPTY.advance(0.0, {"a": {"p99": before}})
+    _, grown = cursor.advance(5.0, {"a": {"p99": before + before}})
+
+    assert grown["p99"] == before
 
 
 def test_a_scrape_between_two_increments_shows_no_more_bad_trials_than_trials():
