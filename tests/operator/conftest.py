@@ -9,7 +9,7 @@ import pytest
 
 from pitwall_crds import names
 from pitwall_crds.action import Action, Verb
-from pitwall_crds.names import Arm, Label, Metric, Pool, Quantity, TrialKind
+from pitwall_crds.names import Arm, CacheResult, Label, Metric, Pool, Quantity, TrialKind
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.resource import Reference
 from pitwall_crds.rollout import Rollout, RolloutSpec
@@ -58,6 +58,7 @@ class Counters:
     callers: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
     alike: tuple[float, float] | None = None
     """The design effect of latencies, and how many users; None where gateways do not tell."""
+    caches: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
 
     def meet(self, variant: str, arm: str, users: int, split: str) -> None:
         self.users[(variant, arm, split)] = self.users.get((variant, arm, split), 0) + users
@@ -76,6 +77,11 @@ class Counters:
         counts = self.quality.setdefault((variant, arm, self.run, signal), [0, 0])
         counts[0] += bad
         counts[1] += good
+
+    def cached(self, variant: str, arm: str, *, cold: int, warm: int) -> None:
+        for result, number in ((CacheResult.COLD, cold), (CacheResult.WARM, warm)):
+            key = (variant, arm, self.run, result)
+            self.caches[key] = self.caches.get(key, 0) + number
 
     def pair(self, variant: str, ratio: float, count: int = 1) -> None:
         values = self.pairs.setdefault((variant, self.run), {})
@@ -137,6 +143,10 @@ class Counters:
             scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm, Label.RUN: run, Label.QUANTITY: Quantity.TOKENS}
             found.setdefault(Metric.EVIDENCE_VALUED, []).append((scope, answers))
             found.setdefault(Metric.EVIDENCE_VALUE, []).append((scope, tokens))
+        found[Metric.EVIDENCE_CACHE_QUERIES] = [
+            ({Label.SAMPLER_VARIANT: variant, Label.ARM: arm, Label.RUN: run, Label.RESULT: result}, number)
+            for (variant, arm, run, result), number in self.caches.items()
+        ]
         for (variant, run), failed in self.failed_copies.items():
             scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: Arm.SHADOW, Label.RUN: run, Label.OUTCOME: "error"}
             found.setdefault(Metric.EVIDENCE_PAIRS, []).append((scope, failed))

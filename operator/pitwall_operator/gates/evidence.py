@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, Self
 
 from pitwall_crds.gate import Dependence, Gate
@@ -12,8 +13,9 @@ from pitwall_operator.evidence.basis.process import EProcess, State
 from pitwall_operator.evidence.clusters import UsersProcess
 from pitwall_operator.evidence.views import Carried
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
+from pitwall_operator.gates.coldness import UNKNOWN, Coldness
 from pitwall_operator.gates.forecast import missing_trials
-from pitwall_operator.gates.processes import calibrations, fresh_processes, is_proof_of_stage
+from pitwall_operator.gates.processes import calibrations, cold_limits, fresh_processes, is_proof_of_stage
 from pitwall_operator.gates.roles import (
     BURST,
     HARM,
@@ -24,7 +26,7 @@ from pitwall_operator.gates.roles import (
     harm_roles,
     proof_roles,
 )
-from pitwall_operator.gates.words import need, sentence, unequal, unlike_users
+from pitwall_operator.gates.words import need, sentence, still_cold, unequal, unlike_users
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class GateEvidence:
     analysis: Analysis
     processes: Mapping[str, EProcess]
     totals: Counts = NOTHING
+    coldness: Coldness = UNKNOWN
 
     @classmethod
     def start(cls, gate: Gate, analysis: Analysis) -> Self:
@@ -45,9 +48,13 @@ class GateEvidence:
         return cls(gate, analysis, fresh_processes(gate))
 
     def update(self, counts: Counts) -> Self:
-        """Evidence after one more block."""
-        processes = {key: process.update(counts) for key, process in self.processes.items()}
-        return replace(self, processes=processes, totals=self.totals + replace(counts, spreads=()))
+        """Evidence after one more block. While the control's pods are colder, blocks prove nothing that would let the
+        candidate pass by as much."""
+        coldness, counts = self.coldness.after(counts.caches), replace(counts, caches=NOTHING.caches)
+        cold = {key for key, ratio in cold_limits(self.gate).items() if coldness.exceeds(ratio)}
+        processes = {key: process if key in cold else process.update(counts) for key, process in self.processes.items()}
+        totals = self.totals + replace(counts, spreads=())
+        return replace(self, processes=processes, totals=totals, coldness=coldness)
 
     def assess(self, stage: StageContext) -> Assessment:
         """What the evidence says now. Harm wins over everything and stays: where control and stable are alike, it is
@@ -61,7 +68,9 @@ class GateEvidence:
         if verdict is Verdict.INCONCLUSIVE and self._withholds(deciding):
             message, missing = message + unlike_users(self._users(deciding)), None
         elif verdict is Verdict.INCONCLUSIVE:
-            message += need(self.gate, missing, self.gate.minimum_trials - self._trials(stage))
+            is_cold = self.coldness.exceeds(cold_limits(self.gate).get(proof.key, inf))
+            short = self.gate.minimum_trials - self._trials(stage)
+            message += still_cold(self.coldness) if is_cold else need(self.gate, missing, short)
         if warning and self.totals.shared and verdict is not Verdict.HARMFUL:
             verdict, message, missing = Verdict.UNMEASURED, warning, None
         else:
@@ -121,7 +130,8 @@ class GateEvidence:
 
     def to_state(self) -> State:
         """The few numbers that the Rollout's status keeps."""
-        return {
+        known = {"coldness": self.coldness.to_state()} if self.coldness != UNKNOWN else {}
+        return known | {
             "totals": self.totals.to_state(),
             "processes": {key: process.to_state() for key, process in self.processes.items()},
         }
@@ -136,4 +146,5 @@ class GateEvidence:
         processes = {
             key: process.restored(kept[key]) if key in kept else process for key, process in fresh.processes.items()
         }
-        return replace(fresh, processes=processes, totals=Counts.from_state(state["totals"]))
+        coldness = Coldness.from_state(state.get("coldness", ()))
+        return replace(fresh, processes=processes, totals=Counts.from_state(state["totals"]), coldness=coldness)

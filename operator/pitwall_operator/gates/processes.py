@@ -121,6 +121,17 @@ def fresh_processes(gate: Gate) -> dict[str, EProcess]:
     }
 
 
+def cold_limits(gate: Gate) -> dict[str, float]:
+    """By the key of each proof against the control, how many times as many cold questions the control may have: no more
+    than the stage's margin allows bad ones."""
+    limits: dict[str, float] = {}
+    for dependence in Dependence:
+        for index in range(len(gate.promote_margin_percent)):
+            limit = 1 + promote_margin(gate, index) / 100
+            limits[non_inferiority_key(gate, dependence, index)] = limits[in_time_key(gate, dependence, index)] = limit
+    return limits
+
+
 def is_proof_of_stage(key: str) -> bool:
     """Whether a process must begin anew with each stage: a candidate that turns worse when its weight grows must not
     pass on what it proved before."""

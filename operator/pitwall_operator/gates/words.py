@@ -8,6 +8,7 @@ from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim
 from pitwall_operator.evidence.clusters import UsersProcess
 from pitwall_operator.gates.assessment import ProcessReading, StageKind
+from pitwall_operator.gates.coldness import Coldness
 from pitwall_operator.gates.roles import IN_TIME, NON_INFERIORITY
 
 BAD_TRIALS = {
@@ -126,6 +127,13 @@ def unlike_users(process: UsersProcess) -> str:
     claimed = "worse" if process.claim is Claim.HARM else "no worse"
     bets = _e(process.process.log_e)
     return f": {claimed} in each block (e={bets}), but within what {process.users:.0f} users like these differ by"
+
+
+def still_cold(coldness: Coldness) -> str:
+    """Why nothing is proven now, and what to do about it."""
+    control, candidate, stable = (_share(arm.rate) for arm in (coldness.control, coldness.candidate, coldness.stable))
+    facts = f"{control} of its questions are cold, the candidate's {candidate}, stable's {stable}"
+    return f"; the control's pods are still warming up ({facts}): give them time, or take a shared control"
 
 
 def _evidence(reading: ProcessReading) -> str:

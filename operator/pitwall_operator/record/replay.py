@@ -5,7 +5,7 @@ Pure: the record alone suffices, since a run's head holds the rules, and every b
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pitwall_crds.gate import Gate
@@ -58,8 +58,9 @@ def _counts(data: Mapping[str, Any]) -> Counts:
     edges = tuple(EdgeTallies(**{arm: Tally(**at[arm]) for arm in at}) for at in data.get("edges", ()))
     spreads = tuple(ArmsSpread(**{arm: UserSpread(**at[arm]) for arm in at}) for at in data.get("spreads", ()))
     pairs, abandoned = Pairs(**data["pairs"]), Abandoned(**data.get("abandoned", {}))
-    shared = data.get("shared", False)
-    return Counts(control, candidate, pairs, stable, objective, shared, edges, spreads, abandoned)
+    shared, caches = data.get("shared", False), {arm: Tally(**at) for arm, at in data.get("caches", {}).items()}
+    known = Counts(control, candidate, pairs, stable, objective, shared, edges, spreads)
+    return replace(known, abandoned=abandoned, caches=EdgeTallies(**caches))
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from pitwall_crds.names import Arm
 from pitwall_crds.rollout import OnInconclusive
 from pitwall_crds.status import Phase, Verdict
 from pitwall_operator.decision.weighing.analyze import LAST_MARGIN, stage_context
+from pitwall_operator.evidence.basis.counts import Tally
 
 
 def test_nothing_measured_is_neither_good_nor_bad(world):
@@ -186,3 +187,18 @@ def test_answers_are_compared_with_all_of_stable_and_pods_with_a_control_on_its_
 
     shared = {name: seen.shared for name, seen in counts.items()}
     assert shared == {"latency-p90": False, "errors": False, "thumbs-down": True, "follow-up": True}
+
+
+@pytest.mark.parametrize("dedicated", [True, False])
+def test_how_cold_a_control_is_matters_where_it_has_pods_of_its_own(world, dedicated):
+    world.apply("rollout-aks.yaml")
+    world.want(control=world.rollout.spec.control.model_copy(update={"dedicated": dedicated}))
+    world.until(lambda world: world.weight(Arm.CANDIDATE) > 0, world.good_block)
+    counts = {}
+    for _ in range(9):
+        world.good_block()
+        world.counters.cached("uniform-v1", Arm.CONTROL, cold=9, warm=1)
+        counts = counts or world.turn().judgement.counts
+
+    assert counts["latency-p90"].caches.control.rate == (0.9 if dedicated else 0)
+    assert counts["errors"].caches.control == Tally()

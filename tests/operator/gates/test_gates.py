@@ -21,7 +21,7 @@ from pitwall_crds.gate import (
 )
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
-from pitwall_operator.evidence.basis.counts import Abandoned, Counts, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind, margin_edge, tail_edge
 from pitwall_operator.gates.budget import OBJECTIVE_HARM, SHARES, harm_log_threshold
@@ -300,6 +300,43 @@ def test_who_left_is_told_where_it_holds_the_candidate():
     assert "% of queries were slower than the p99 limit or left unanswered, control " in early
 
 
+def cached(blocks, control, candidate, stable=0.02):
+    """These blocks, with such shares of cold questions."""
+    arms = EdgeTallies(*(Tally(50, round(50 * rate)) for rate in (control, candidate, stable)))
+    return [replace(block, caches=arms) for block in blocks]
+
+
+COLD_CONTROL = [
+    pytest.param(
+        split(0.06, 0.02), (0.4, 0.1), Verdict.INCONCLUSIVE, id="a-cold-control-is-slow-and-lets-nothing-pass"
+    ),
+    pytest.param(split(0.01, 0.01), (0.3, 0.2), Verdict.NON_INFERIOR, id="within-the-margin-it-does"),
+    pytest.param(
+        split(0.01, 0.01), (0.1, 0.4), Verdict.NON_INFERIOR, id="a-candidate-that-is-colder-has-itself-to-blame"
+    ),
+    pytest.param(split(0.01, 0.12), (0.4, 0.1), Verdict.HARMFUL, id="harm-is-found-beside-a-cold-control"),
+]
+
+
+@pytest.mark.parametrize("dependence", Dependence)
+@pytest.mark.parametrize(("blocks", "cold", "verdict"), COLD_CONTROL)
+def test_what_a_cold_control_proves(dependence, blocks, cold, verdict):
+    assert fed(latency(dependence=dependence), cached(blocks * 2, *cold)).assess(CANARY).verdict is verdict
+
+
+def test_a_control_that_was_cold_is_compared_once_it_is_warm():
+    evidence = fed(latency(), cached(split(0.06, 0.01), 0.4, 0.05))
+    told = evidence.assess(CANARY).message
+    for block in cached(split(0.01, 0.01, blocks=400), 0.05, 0.05):
+        evidence = evidence.update(block)
+
+    facts = "40.0% of its questions are cold, the candidate's 6.0%, stable's 2.0%"
+    assert told.replace("4.0%", "6.0%").endswith(
+        f"; the control's pods are still warming up ({facts}): give them time, or take a shared control"
+    )
+    assert evidence.assess(CANARY).verdict is Verdict.NON_INFERIOR
+
+
 def test_tighter_stages_need_more():
     evidence = fed(latency(**QUERY), split(0.02, 0.02, blocks=30))
     verdicts = [evidence.assess(StageContext(StageKind.CANARY, index)).verdict for index in range(5)]
@@ -404,6 +441,7 @@ def test_restoring_at_every_block_changes_nothing(gate):
             stable=Tally(90, 4, 0.3),
             objective=Tally(20, 1),
             abandoned=Abandoned(1, 2, 3, late=1),
+            caches=EdgeTallies(Tally(9, 5), Tally(9, 1), Tally(90, 1)),
         )
         for block in split(0.05, 0.08, trials=20, blocks=25) + values(9, 9.1)
     ]

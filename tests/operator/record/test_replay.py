@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from pitwall_operator.record.lines import RecordFile, evidence_lines
+from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.record.lines import RecordFile, _counted, evidence_lines
 from pitwall_operator.record.plot import draw
-from pitwall_operator.record.replay import missing, replay
+from pitwall_operator.record.replay import _counts, missing, replay
 from pitwall_operator.values.errors import UnreadableRecordError
 
 
@@ -231,3 +232,20 @@ def test_appending_to_a_torn_file_keeps_what_was_whole(tmp_path):
     record.append([{"n": 3}, {"n": 4}])
 
     assert [line["n"] for line in record.read()] == [1, 3, 4]
+
+
+def test_a_block_is_read_with_all_that_it_counted():
+    arms = EdgeTallies(Tally(9, 4, 0.5), Tally(8, 3, 0.25), Tally(7, 2))
+    counts = Counts(
+        Tally(5, 1),
+        Tally(6, 2),
+        Pairs(3, 1, 1),
+        Tally(50, 9),
+        Tally(4, 2),
+        True,
+        (arms, arms),
+        Abandoned(1, 2, 3, 1),
+        arms,
+    )
+
+    assert _counts(json.loads(json.dumps(_counted(counts)))) == counts

@@ -11,7 +11,7 @@ from pitwall_crds.names import FULL_WEIGHT, Arm
 from pitwall_crds.rollout import RolloutSpec
 from pitwall_crds.status import RolloutStatus
 from pitwall_operator.decision.goal.scale import replicas_for
-from pitwall_operator.evidence.basis.counts import Counts, Tally
+from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread
 from pitwall_operator.gates import GateEvidence
 from pitwall_operator.gates.counting import blocks, counters, latency_thresholds, new_users, spreads
@@ -101,7 +101,8 @@ def _begun(status: RolloutStatus, reading: Reading) -> float:
 def _weighed(status: RolloutStatus, gate: Gate, counts: Counts, reading: Reading, *, shared: bool) -> Counts:
     """What is weighed of a gate's counts. Of the rest of stable nothing while it shrinks: its quick answers have come
     by then, and the slow ones have not, so it looks worse than a control that grows. The candidate and the control
-    grow together."""
+    grow together. A control that shares its pods is as warm as they are."""
+    counts = replace(counts, caches=EdgeTallies()) if shared else counts
     tail = next(state.tail for state in status.gates if state.name == gate.name)
     edges = latency_thresholds.edges_of(tail)
     slow = max((edges.control, *(control for control, _ in edges.further))) if edges else LONGEST_ANSWER_SECONDS

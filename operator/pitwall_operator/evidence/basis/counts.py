@@ -98,6 +98,8 @@ class Counts:
         spreads: what users differ by so far in the run, at the gate's own edge and at further ones; none where nobody
             says. Of two blocks the later one knows; a state does not keep it.
         abandoned: what is missing among the trials because callers left.
+        caches: questions that an answer came for, bad where they were cold; empty where that does not matter. A state
+            does not keep it.
     """
 
     control: Tally = Tally()
@@ -109,6 +111,7 @@ class Counts:
     edges: tuple[EdgeTallies, ...] = ()
     spreads: tuple[ArmsSpread, ...] = ()
     abandoned: Abandoned = Abandoned()
+    caches: EdgeTallies = EdgeTallies()
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -121,6 +124,7 @@ class Counts:
             tuple(a + b for a, b in zip_longest(self.edges, other.edges, fillvalue=EdgeTallies())),
             other.spreads or self.spreads,
             abandoned=self.abandoned + other.abandoned,
+            caches=self.caches + other.caches,
         )
 
     @property

@@ -211,6 +211,15 @@ def _abandoned(source: ProcessCounters, gate: Gate, tail: TailEdges | None, run:
     )
 
 
+def _caches(source: ProcessCounters, run: Run) -> EdgeTallies:
+    def arm(name: Arm) -> Tally:
+        scope = run.labels(name)
+        asked = round(total(source, Metric.EVIDENCE_CACHE_QUERIES, **scope))
+        return Tally(asked, round(total(source, Metric.EVIDENCE_CACHE_QUERIES, **scope, result=CacheResult.COLD)))
+
+    return EdgeTallies(arm(Arm.CONTROL), arm(Arm.CANDIDATE), arm(Arm.STABLE))
+
+
 def _pairs(source: ProcessCounters, gate: Gate, run: Run) -> Pairs:
     scope = run.labels(Arm.SHADOW)
     if gate.quantile is not None and gate.quantile.metric is QuantileMetric.QUERY_LATENCY:
@@ -248,6 +257,7 @@ def totals(source: ProcessCounters, gate: Gate, tail: TailEdges | None, run: Run
         objective=_tally(source, gate, objective_edge(gate), candidate) if gate.objective else Tally(),
         edges=_further(source, gate, tail, run),
         abandoned=_abandoned(source, gate, tail, run),
+        caches=_caches(source, run) if gate.is_about_pods else EdgeTallies(),
     )
 
 

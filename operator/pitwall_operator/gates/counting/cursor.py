@@ -21,7 +21,9 @@ ENDED_SECONDS: Final = 3600.0
 ARMS: Final = 4
 """Tallies in a row: control, candidate, stable, objective; further edges have the first three."""
 LEFT: Final = 4
-"""And last the numbers of questions whose callers left."""
+"""Behind them the numbers of questions whose callers left, and last"""
+CACHES: Final = 6
+"""questions and cold ones of three arms."""
 
 PLAIN_LENGTH: Final = 32_768
 """A longer cursor is packed: etcd takes objects of up to 1.5 MB, and thousands of gateways may come and go."""
@@ -101,12 +103,13 @@ def _mark(identity: str) -> str:
 def _flatten(counts: Counts) -> list[float]:
     arms = (counts.control, counts.candidate, counts.stable, counts.objective)
     edges = (tally for at in counts.edges for tally in (at.control, at.candidate, at.stable))
-    pairs = counts.pairs
+    pairs, caches = counts.pairs, counts.caches
     return [
         *(value for arm in arms for value in (arm.trials, arm.bad, arm.total)),
         pairs.total, pairs.worse, pairs.better,
         *(value for tally in edges for value in (tally.trials, tally.bad)),
         *astuple(counts.abandoned),
+        *(value for arm in (caches.control, caches.candidate, caches.stable) for value in (arm.trials, arm.bad)),
     ]  # fmt: skip
 
 
@@ -120,12 +123,14 @@ def _unflatten(row: Row) -> Counts:
     control, candidate, stable, objective = (_tally(row[at], row[at + 1], row[at + 2]) for at in range(0, 3 * ARMS, 3))
     first = 3 * ARMS
     total, worse, better = (round(value) for value in row[first : first + 3])
-    last = len(row) - LEFT
+    cold = len(row) - CACHES
+    last = cold - LEFT
     rest = [_tally(row[at], row[at + 1]) for at in range(first + 3, last, 2)]
-    abandoned = Abandoned(*(round(value) for value in row[last:]))
+    abandoned = Abandoned(*(round(value) for value in row[last:cold]))
+    caches = EdgeTallies(*(_tally(row[at], row[at + 1]) for at in range(cold, len(row), 2)))
     edges = tuple(EdgeTallies(*rest[at : at + 3]) for at in range(0, len(rest), 3))
     pairs = _pairs(total, worse, better)
-    return Counts(control, candidate, pairs, stable, objective, edges=edges, abandoned=abandoned)
+    return Counts(control, candidate, pairs, stable, objective, edges=edges, abandoned=abandoned, caches=caches)
 
 
 def _tally(trials: float, bad: float, total: float = 0.0) -> Tally:

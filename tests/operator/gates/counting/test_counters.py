@@ -107,6 +107,24 @@ def test_who_left_is_missing_where_its_wait_tells_nothing(gate, expected):
     assert counters.totals(gateway(*text), Gate.model_validate(gate), edges, RUN).abandoned == expected
 
 
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        pytest.param("ColdQueries", EdgeTallies(Tally(9, 2), Tally(9, 2), Tally(9, 2)), id="about-pods"),
+        pytest.param("Errors", EdgeTallies(), id="about-answers"),
+    ],
+)
+def test_how_cold_arms_are_matters_to_gates_about_pods(metric, expected):
+    text = [
+        f'pitwall_evidence_cache_queries_total{{{scope(arm)},result="{result}"}} {number}'
+        for arm in ("control", "candidate", "stable")
+        for result, number in (("cold", 2), ("warm", 7))
+    ]
+    gate = Gate.model_validate({"name": "g", "rate": {"metric": metric}})
+
+    assert counters.totals(gateway(*text), gate, None, RUN).caches == expected
+
+
 def test_without_thresholds_a_tail_counts_nothing():
     gate = Gate.model_validate({"name": "p99", "quantile": P99})
 

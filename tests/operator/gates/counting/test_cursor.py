@@ -75,8 +75,9 @@ def test_edges_that_were_not_known_before_count_from_zero():
     assert grown["p99"].edges[0].control == Tally(10, 4)
 
 
-def test_who_left_counts_since_the_last_block_beside_any_number_of_edges():
-    before = Counts(edges=(EdgeTallies(),) * 3, abandoned=Abandoned(1, 2, 3, late=1))
+def test_who_left_and_what_was_cold_counts_since_the_last_block_beside_any_number_of_edges():
+    caches = EdgeTallies(Tally(9, 4), Tally(8, 3), Tally(7, 2))
+    before = Counts(edges=(EdgeTallies(),) * 3, abandoned=Abandoned(1, 2, 3, late=1), caches=caches)
     cursor, _ = EMPTY.advance(0.0, {"a": {"p99": before}})
     _, grown = cursor.advance(5.0, {"a": {"p99": before + before}})
 
