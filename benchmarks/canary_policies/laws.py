@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from pitwall_crds.names import LATENCY_EDGES
+from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_operator.gates import margin_edge
 
 TAIL = 0.01

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_crds.gate import Gate, QuantileMetric, QuantileRule
-from pitwall_crds.names import LATENCY_EDGES
 from pitwall_crds.rollout import Analysis
 from pitwall_crds.status import Verdict
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from pitwall_crds import names
 from pitwall_crds.action import ABORT_GOES_FIRST, MAXIMUM_STAGES, Action, WeightBasisPoints
+from pitwall_crds.fallback import CandidateFallback
 from pitwall_crds.gate import Gate
 from pitwall_crds.resource import Border, Metadata, Reference, Resource, cel_rules, keyed_by
 from pitwall_crds.schedule import Schedule
@@ -148,20 +149,6 @@ class OnDeadline(StrEnum):
 
     HOLD = "Hold"
     FLAG_OFF = "FlagOff"
-
-
-class CandidateFallback(Border):
-    """Lets the candidate answer while the stable variant's pods cannot. What it answers then proves nothing."""
-
-    questions_per_pod: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=64,
-            description="At most so many of these questions at once for each ready pod of the candidate, from each "
-            "gateway; beyond that they fail as they would without it.",
-        ),
-    ] = 2
 
 
 class RolloutSpec(Border):

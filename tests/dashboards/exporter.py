@@ -10,21 +10,9 @@ import time
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.utils import floatToGoString
 
+from pitwall_crds.edges import LATENCY_EDGES, RATIO_EDGES, SELECTION_EDGES, TOKEN_EDGES
 from pitwall_crds.metrics import SERIES, MetricType
-from pitwall_crds.names import (
-    LATENCY_EDGES,
-    MEAN,
-    RATIO_EDGES,
-    SELECTION_EDGES,
-    TOKEN_EDGES,
-    Arm,
-    CacheResult,
-    Metric,
-    Outcome,
-    Quantity,
-    Signal,
-    TrialKind,
-)  # fmt: skip
+from pitwall_crds.names import MEAN, Arm, CacheResult, Metric, Outcome, Quantity, Signal, TrialKind
 from pitwall_crds.status import Phase, Verdict
 
 TICK_SECONDS = 0.1

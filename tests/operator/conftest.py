@@ -9,6 +9,7 @@ import pytest
 
 from pitwall_crds import names
 from pitwall_crds.action import Action, Verb
+from pitwall_crds.edges import LATENCY_EDGES, RATIO_EDGES
 from pitwall_crds.names import Arm, CacheResult, Label, Metric, Pool, Quantity, TrialKind
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.resource import Reference
@@ -99,7 +100,7 @@ class Counters:
         found: dict[str, list[tuple[Mapping[str, str], float]]] = {}
         for (variant, arm, run), values in self.latencies.items():
             scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
-            _histogram(found, Metric.QUERY_LATENCY, names.LATENCY_EDGES, values, scope)
+            _histogram(found, Metric.QUERY_LATENCY, LATENCY_EDGES, values, scope)
             scope[Label.RUN] = run
             _sides(found, values, {**scope, Label.QUANTITY: Quantity.LATENCY})
             _errors(found, values, {**scope, Label.QUANTITY: Quantity.LATENCY}, self.alike)
@@ -158,7 +159,7 @@ Samples = dict[str, list[tuple[Mapping[str, str], float]]]
 
 def _sides(found: Samples, values: Mapping[float, int], scope: Mapping[str, str]) -> None:
     """How many values are within each edge, and how many beyond."""
-    for edge in names.LATENCY_EDGES:
+    for edge in LATENCY_EDGES:
         at = {**scope, Label.EDGE: edge_text(edge)}
         within = sum(count for value, count in values.items() if value <= edge)
         found.setdefault(Metric.EVIDENCE_WITHIN, []).append((at, within))
@@ -172,7 +173,7 @@ def _errors(
     if alike is None:
         return
     trials, (design, users) = sum(values.values()), alike
-    for edge in names.LATENCY_EDGES:
+    for edge in LATENCY_EDGES:
         rate = sum(count for value, count in values.items() if value > edge) / trials
         error = (rate * (1 - rate) / trials) ** 0.5
         for unit, of_unit in (("query", error), ("user", error * design**0.5)):
@@ -182,7 +183,7 @@ def _errors(
 
 
 def _ratios(found: Samples, values: Mapping[float, int], scope: Mapping[str, str]) -> None:
-    for edge in names.RATIO_EDGES:
+    for edge in RATIO_EDGES:
         within = sum(count for value, count in values.items() if value <= edge)
         found.setdefault(Metric.EVIDENCE_RATIO_WITHIN, []).append(({**scope, Label.EDGE: edge_text(edge)}, within))
     found.setdefault(Metric.EVIDENCE_RATIOS, []).append((scope, sum(values.values())))

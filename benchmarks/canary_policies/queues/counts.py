@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from benchmarks.canary_policies.queues.questions import QueueQuestions
 
-from pitwall_crds.names import LATENCY_EDGES
+from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_operator.gates import margin_edge
 from pitwall_operator.gates.counting.edges import tail_edge
 from pitwall_operator.gates.processes import FURTHER_PER_MILLE

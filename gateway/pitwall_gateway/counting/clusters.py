@@ -15,7 +15,8 @@ from itertools import accumulate
 from math import sqrt
 from typing import Final
 
-from pitwall_crds.names import LATENCY_EDGES, SELECTION_EDGES, Quantity
+from pitwall_crds.edges import LATENCY_EDGES, SELECTION_EDGES
+from pitwall_crds.names import Quantity
 
 REMEMBERED: Final = 8192
 """Users of an arm. Whoever was forgotten and comes again is taken for another: where that many take part, what they

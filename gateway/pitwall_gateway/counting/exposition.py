@@ -8,8 +8,9 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.utils import floatToGoString
 
+from pitwall_crds.edges import LATENCY_EDGES, RATIO_EDGES, SELECTION_EDGES
 from pitwall_crds.metrics import SERIES
-from pitwall_crds.names import LATENCY_EDGES, RATIO_EDGES, SELECTION_EDGES, Metric, Quantity
+from pitwall_crds.names import Metric, Quantity
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.spread import Spread
 from pitwall_gateway.counting.tally import RunTally

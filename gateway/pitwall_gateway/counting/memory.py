@@ -14,7 +14,7 @@ from itertools import accumulate
 from math import inf, sqrt
 from typing import Final
 
-from pitwall_crds.names import LATENCY_EDGES
+from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_gateway.counting.pod_history import BATCH_SECONDS, LATEST, SEGMENT_SECONDS, SEGMENTS, PodHistory, Sums
 
 QUANTILES: Final = (0.5, 0.9, 0.99)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Final
 
-from pitwall_crds.names import LATENCY_EDGES, SELECTION_EDGES, TOKEN_EDGES, CacheResult, Outcome, Quantity
+from pitwall_crds.edges import LATENCY_EDGES, SELECTION_EDGES, TOKEN_EDGES
+from pitwall_crds.names import CacheResult, Outcome, Quantity
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.values.answer import VariantAnswer
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pitwall_crds.names import LATENCY_EDGES, RATIO_EDGES, SELECTION_EDGES, CacheResult, Outcome, Quantity, Signal
+from pitwall_crds.edges import LATENCY_EDGES, RATIO_EDGES, SELECTION_EDGES
+from pitwall_crds.names import CacheResult, Outcome, Quantity, Signal
 from pitwall_gateway.counting.spread import Spread
 from pitwall_gateway.values.answer import VariantAnswer
 

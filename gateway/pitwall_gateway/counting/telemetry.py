@@ -7,18 +7,9 @@ from functools import cache, partial
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from pitwall_crds.edges import LATENCY_EDGES, RATIO_EDGES
 from pitwall_crds.metrics import SERIES
-from pitwall_crds.names import (
-    LATENCY_EDGES,
-    RATIO_EDGES,
-    Label,
-    Metric,
-    Outcome,
-    Quantity,
-    Signal,
-    TrialKind,
-    opinion_kind,
-)
+from pitwall_crds.names import Label, Metric, Outcome, Quantity, Signal, TrialKind, opinion_kind
 from pitwall_gateway.counting import tails
 from pitwall_gateway.counting.callers_gauge import CallersGauge
 from pitwall_gateway.counting.clusters_gauge import ClustersGauge

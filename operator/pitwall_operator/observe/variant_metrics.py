@@ -6,7 +6,7 @@ Pure: no clock, chance or I/O.
 import math
 from collections.abc import Mapping, Sequence
 
-from pitwall_crds import names
+from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_crds.names import CacheResult, Label, Metric
 from pitwall_crds.variant import FiveMetrics
 from pitwall_operator.gates.counting import counters
@@ -60,7 +60,7 @@ def _seconds(value: float | None) -> str:
     if value is None:
         return ""
     if math.isinf(value):
-        return f">{names.LATENCY_EDGES[-1]:g}s"
+        return f">{LATENCY_EDGES[-1]:g}s"
     if value >= 1:
         return f"{value:.2f}s"
     return f"{value * 1000:.1f}ms" if value >= 0.001 else f"{value * 1e6:.0f}µs"
@@ -74,7 +74,7 @@ def _percent(part: float, whole: float) -> str:
 def metrics_between(newer: Reading, older: Reading, variant: str) -> FiveMetrics:
     """Latency p50 and p99, mean frame-selection time, mean tokens per query, cache-hit rate, encoder utilisation."""
     scope = {str(Label.SAMPLER_VARIANT): variant}
-    latency = histogram(newer, older, Metric.QUERY_LATENCY, names.LATENCY_EDGES, **scope)
+    latency = histogram(newer, older, Metric.QUERY_LATENCY, LATENCY_EDGES, **scope)
     queries = growth(newer, older, f"{Metric.TOKENS_PER_QUERY}_count", **scope)
     selections = growth(newer, older, f"{Metric.FRAME_SELECTION}_count", **scope)
     lookups = growth(newer, older, Metric.CACHE_LOOKUPS, **scope)
@@ -84,8 +84,8 @@ def metrics_between(newer: Reading, older: Reading, variant: str) -> FiveMetrics
     tokens = growth(newer, older, f"{Metric.TOKENS_PER_QUERY}_sum", **scope)
     selecting = growth(newer, older, f"{Metric.FRAME_SELECTION}_sum", **scope)
     return FiveMetrics(
-        latency_p50=_seconds(quantile(names.LATENCY_EDGES, latency, 0.5)),
-        latency_p99=_seconds(quantile(names.LATENCY_EDGES, latency, 0.99)),
+        latency_p50=_seconds(quantile(LATENCY_EDGES, latency, 0.5)),
+        latency_p99=_seconds(quantile(LATENCY_EDGES, latency, 0.99)),
         frame_selection=_seconds(selecting / selections if selections else None),
         tokens_per_query=f"{tokens / queries:.0f}" if queries else "",
         cache_hit_rate=_percent(hits, lookups),

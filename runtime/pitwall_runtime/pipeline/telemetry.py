@@ -9,14 +9,8 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from pitwall_crds.names import (
-    LATENCY_EDGES,
-    SELECTION_EDGES,
-    TOKEN_EDGES,
-    CacheResult,
-    Label,
-    Metric,
-)
+from pitwall_crds.edges import LATENCY_EDGES, SELECTION_EDGES, TOKEN_EDGES
+from pitwall_crds.names import CacheResult, Label, Metric
 from pitwall_runtime.stores.files.eviction import EntryKind, Quota
 
 _WINDOW_SECONDS = 15.0

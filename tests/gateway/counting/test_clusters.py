@@ -5,7 +5,8 @@ import statistics
 
 import pytest
 
-from pitwall_crds.names import LATENCY_EDGES, MEAN, Arm, Metric, Quantity, TrialKind
+from pitwall_crds.edges import LATENCY_EDGES
+from pitwall_crds.names import MEAN, Arm, Metric, Quantity, TrialKind
 from pitwall_gateway.counting.clusters import FEW, Clusters
 from pitwall_gateway.counting.clusters_gauge import ClustersGauge
 from pitwall_gateway.counting.series import ArmSeries

@@ -4,8 +4,9 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_crds.metrics import SERIES
-from pitwall_crds.names import LATENCY_EDGES, Arm, Metric, Outcome, Quantity, Signal
+from pitwall_crds.names import Arm, Metric, Outcome, Quantity, Signal
 from pitwall_gateway.counting.evidence import SERIES_PER_RUN, EvidenceCounters
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tally import End

@@ -5,7 +5,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pitwall_crds.names import LATENCY_EDGES, Arm, Metric, Outcome, Signal
+from pitwall_crds.edges import LATENCY_EDGES
+from pitwall_crds.names import Arm, Metric, Outcome, Signal
 from pitwall_gateway.counting.evidence import EvidenceCounters
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tally import End

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from pitwall_crds.names import LATENCY_EDGES, Metric
+from pitwall_crds.edges import LATENCY_EDGES
+from pitwall_crds.names import Metric
 from pitwall_gateway.counting.shares import ShareRule
 from pitwall_gateway.counting.tails import FIRST
 from pitwall_gateway.counting.telemetry import GatewayTelemetry

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 
-from pitwall_crds import names
+from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_crds.host.sockets import free_port
 from pitwall_crds.names import Metric, Quantity
 from pitwall_crds.reading.load import load_file
@@ -96,7 +96,7 @@ class ScrapedGateway:
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         labels = ("sampler_variant", "arm")
-        self.latency = Histogram(Metric.QUERY_LATENCY, "…", labels, registry=registry, buckets=names.LATENCY_EDGES)
+        self.latency = Histogram(Metric.QUERY_LATENCY, "…", labels, registry=registry, buckets=LATENCY_EDGES)
         run = (*labels, "run")
         self.queries = Counter(Metric.EVIDENCE_QUERIES, "…", (*run, "outcome"), registry=registry)
         self.beyond = Counter(Metric.EVIDENCE_BEYOND, "…", (*run, "quantity", "edge"), registry=registry)
@@ -108,7 +108,7 @@ class ScrapedGateway:
     def answer(self, variant: str, arm: str, seconds: float) -> None:
         self.latency.labels(variant, arm).observe(seconds)
         self.queries.labels(variant, arm, "run-1", "ok").inc()
-        for edge in names.LATENCY_EDGES:
+        for edge in LATENCY_EDGES:
             if edge < seconds:
                 self.beyond.labels(variant, arm, "run-1", "latency", counters.edge_text(edge)).inc()
 
@@ -171,7 +171,7 @@ async def test_counters_are_read_as_they_were_counted(server, gateway):
     source = reading.sources[identity]
     assert identity.startswith("shop/gateway-0/")
     assert source.start_time == pytest.approx(time.time(), abs=3600)
-    edges = names.LATENCY_EDGES
+    edges = LATENCY_EDGES
     control = {"sampler_variant": "uniform-v1", "arm": "control"}
     assert counters.cumulative(source, Metric.QUERY_LATENCY, edges, **control)[-1] == 7
     assert counters.total(source, Metric.EVIDENCE_QUERIES, **control, run="run-1") == 7

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_crds.names import LATENCY_EDGES, Label, Metric
+from pitwall_crds.edges import LATENCY_EDGES
+from pitwall_crds.names import Label, Metric
 from pitwall_crds.variant import FiveMetrics
 from pitwall_operator.observe.variant_metrics import growth, metrics_between, quantile, texts
 from pitwall_operator.values.observation import ProcessCounters, Reading

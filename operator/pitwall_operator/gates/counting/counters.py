@@ -9,19 +9,9 @@ from dataclasses import dataclass
 
 from prometheus_client.utils import floatToGoString
 
-from pitwall_crds import names
+from pitwall_crds.edges import LATENCY_EDGES, RATIO_EDGES, SELECTION_EDGES
 from pitwall_crds.gate import Gate, MeanMetric, QuantileMetric, RateMetric
-from pitwall_crds.names import (
-    Arm,
-    CacheResult,
-    Label,
-    Metric,
-    Outcome,
-    Quantity,
-    Signal,
-    TrialKind,
-    opinion_kind,
-)
+from pitwall_crds.names import Arm, CacheResult, Label, Metric, Outcome, Quantity, Signal, TrialKind, opinion_kind
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.gates.processes import sees_who_leaves
 from pitwall_operator.values.observation import ProcessCounters, Reading
@@ -50,8 +40,8 @@ MEANS = {
 }
 
 EDGES: Mapping[QuantileMetric, Sequence[float]] = {
-    QuantileMetric.QUERY_LATENCY: names.LATENCY_EDGES,
-    QuantileMetric.FRAME_SELECTION: names.SELECTION_EDGES,
+    QuantileMetric.QUERY_LATENCY: LATENCY_EDGES,
+    QuantileMetric.FRAME_SELECTION: SELECTION_EDGES,
 }
 
 
@@ -178,7 +168,7 @@ def _further(source: ProcessCounters, gate: Gate, tail: TailEdges | None, run: R
 
 def ratio_edge(margin_percent: int) -> float:
     """The smallest edge of the shadow's ratios that is at least the margin."""
-    return min((edge for edge in names.RATIO_EDGES if edge >= 1 + margin_percent / 100), default=names.RATIO_EDGES[-1])
+    return min((edge for edge in RATIO_EDGES if edge >= 1 + margin_percent / 100), default=RATIO_EDGES[-1])
 
 
 def _ratio_pairs(source: ProcessCounters, quantity: Quantity, margin_percent: int, scope: Mapping[str, str]) -> Pairs:
