@@ -92,6 +92,7 @@ def evidence(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Ra
         metrics[side].labels(*where, Quantity.LATENCY, floatToGoString(edge)).inc()
     for unit in ("query", "user"):
         metrics[Metric.EVIDENCE_ERROR].labels(*where, Quantity.LATENCY, MEAN, unit).set(0.01)
+    metrics[Metric.EVIDENCE_ABANDONED].labels(*where, floatToGoString(math.inf)).inc()
     metrics[Metric.EVIDENCE_USERS].labels(*where, Quantity.LATENCY).set(80)
     if arm is Arm.STABLE:
         metrics[Metric.EVIDENCE_MEMORY].labels(variant).set(5)

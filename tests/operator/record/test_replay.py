@@ -6,6 +6,7 @@ import json
 import pytest
 
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 from pitwall_operator.record.lines import RecordFile, _counted, evidence_lines
 from pitwall_operator.record.plot import draw
 from pitwall_operator.record.replay import _counts, missing, replay
@@ -244,6 +245,7 @@ def test_a_block_is_read_with_all_that_it_counted():
         Tally(4, 2),
         True,
         (arms, arms),
+        (ArmsSpread(UserSpread(9, 0.25, 1.5, 8.0), UserSpread(8, 0.2, 1.0, 7.0)),),
         Abandoned(1, 2, 3, 1),
         arms,
     )
