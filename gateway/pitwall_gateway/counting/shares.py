@@ -132,14 +132,14 @@ class Shares:
         if known := self._known(series, kind):
             known.tails.ended(self._names(party), shown)
             if _is_compared(series, kind):
-                known.clusters.showed(party.person, shown)
+                known.clusters.showed(party.name or party.person, shown)
 
     def showed(self, series: ArmSeries, kind: str, party: Party, shown: Shown) -> None:
         """A trial that counts showed this besides."""
         if known := self._known(series, kind):
             known.tails.showed(self._names(party), shown)
             if _is_compared(series, kind):
-                known.clusters.showed(party.person, shown)
+                known.clusters.showed(party.name or party.person, shown)
 
     def callers(self, number: int) -> Iterator[tuple[ArmSeries, str, dict[str, int]]]:
         """Whose trials count, of each arm, run and kind: of so many callers with most of them in all arms together, and

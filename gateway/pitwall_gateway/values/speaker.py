@@ -1,16 +1,18 @@
 """Who speaks: the authenticated caller, and the user and session that a token vouches for."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Whose question, and so whose trial: the caller, and the person told from those of other callers, or empty."""
+    """Whose question, and so whose trial: the caller, and the person told from those of other callers, or empty; `name`
+    is what an arm is drawn by, the same through all callers."""
 
     caller: str = ""
     person: str = ""
+    name: str = field(default="", compare=False)
 
     def digests(self) -> str:
         """The caller's and the person's, with a dot between: runtimes tell parties apart, and need no names."""
@@ -31,7 +33,7 @@ class Speaker:
 
     def party(self, user: str) -> Party:
         """This caller with this user; an empty one is nobody."""
-        return Party(self.caller, repr((self.caller, user)) if user else "")
+        return Party(self.caller, repr((self.caller, user)) if user else "", user)
 
     def owner(self) -> str:
         """Whose the videos are that this speaker sends: a digest, since runtimes need no names."""

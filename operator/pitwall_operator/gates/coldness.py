@@ -46,14 +46,14 @@ class Coldness:
     stable: CacheUse = CacheUse()
 
     def after(self, block: EdgeTallies) -> Self:
-        """After one more block."""
+        """After one more block; where stable has no users any more, what was known of it stays."""
         seen = self.seen + block.control.trials
         kept = max(1 - block.control.trials / min(MEMORY, seen / 2), 0.0) if seen else 1.0
         return type(self)(
             seen,
             self.control.after(block.control, kept),
             self.candidate.after(block.candidate, kept),
-            self.stable.after(block.stable, kept),
+            self.stable.after(block.stable, kept) if block.stable.trials else self.stable,
         )
 
     def exceeds(self, ratio: float) -> bool:

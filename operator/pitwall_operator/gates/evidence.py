@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import inf
 from typing import Any, Self
 
 from pitwall_crds.gate import Dependence, Gate
@@ -68,7 +67,8 @@ class GateEvidence:
         if verdict is Verdict.INCONCLUSIVE and self._withholds(deciding):
             message, missing = message + unlike_users(self._users(deciding)), None
         elif verdict is Verdict.INCONCLUSIVE:
-            is_cold = self.coldness.exceeds(cold_limits(self.gate).get(proof.key, inf))
+            limit = cold_limits(self.gate).get(proof.key)
+            is_cold = limit is not None and self.coldness.exceeds(limit)
             short = self.gate.minimum_trials - self._trials(stage)
             message += still_cold(self.coldness) if is_cold else need(self.gate, missing, short)
         if warning and self.totals.shared and verdict is not Verdict.HARMFUL:

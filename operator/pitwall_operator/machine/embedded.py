@@ -197,7 +197,8 @@ class EmbeddedOperator:
             metrics = metrics_between(self.readings[-1], self.readings[0], name) if fresh else None
             news = VariantNews(metrics, await self._ask_samplers(variant.metadata))
             status = describe_variant(variant, pools.get(name, {}), rollouts, news, now=now)
-            self.resources.write_status(variant, status)
+            with contextlib.suppress(OvertakenError):
+                self.resources.write_status(variant, status)
 
     async def _ask_samplers(self, variant: Metadata) -> SamplersSaid | None:
         answering = self.platform.answering(variant.name)

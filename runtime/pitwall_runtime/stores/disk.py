@@ -9,7 +9,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -136,14 +136,16 @@ class DiskFrameStore:
 
     def jpeg(self, pool: FramePool, index: int) -> bytes:
         """One frame's JPEG. Raises UnavailableError if it is not as it was written; the pool is then none any more."""
-        table = self._table(pool.video_hash, pool.spec)
-        picture = table.pictures[index]
-        with self.file_of(pool, FRAMES).open("rb") as frames:
-            jpeg = _read(frames, table, picture)
-        if zlib.crc32(jpeg) != table.checks[picture]:
-            self.file_of(pool, TABLE).unlink(missing_ok=True)
-            raise UnavailableError("the frames that are kept of this video are damaged; ask again: it is decoded anew")
-        return jpeg
+        table = self._whole(Video(pool.video_hash, self._root), pool.spec)
+        if table is not None:
+            picture = table.pictures[index]
+            with self.file_of(pool, FRAMES).open("rb") as frames:
+                jpeg = _read(frames, table, picture)
+            if zlib.crc32(jpeg) == table.checks[picture]:
+                return jpeg
+            with suppress(OSError):  # of a disk that takes no more
+                self.file_of(pool, TABLE).unlink(missing_ok=True)
+        raise UnavailableError("the frames that are kept of this video are damaged; ask again: it is decoded anew")
 
     def _whole(self, video: Video, spec: PoolSpec) -> PoolTable | None:
         """The table, if it can be read and the pictures have the size that it says."""

@@ -11,7 +11,7 @@ from pitwall_gateway.counting.clusters import FEW, Clusters
 from pitwall_gateway.counting.clusters_gauge import ClustersGauge
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.shares import ShareRule, Shares
-from pitwall_gateway.values.speaker import Party
+from pitwall_gateway.values.speaker import Party, Speaker
 
 CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE, "run-1")
 
@@ -123,3 +123,16 @@ def test_the_gauges_tell_of_both_arms(arm, kind, told):
         edges = {sample.labels["edge"] for sample in errors.samples}
         assert {MEAN, "1.024"} <= edges
         assert {sample.labels["unit"] for sample in errors.samples} == {"query", "user"}
+
+
+def test_who_asks_through_several_applications_is_one_user():
+    """Their arm was drawn once."""
+    shares = Shares(ShareRule(user=0.5), lambda _: 1.0)
+    for number in range(80):
+        party = Speaker(f"app-{number % 4}").party(f"user-{number // 4}")
+        assert shares.take(CANDIDATE, TrialKind.QUESTION, party) is None
+        shares.opened(CANDIDATE, TrialKind.QUESTION, party)
+        shares.ended(CANDIDATE, TrialKind.QUESTION, party, {Quantity.LATENCY: 0.1})
+
+    [(_, known)] = shares.clusters()
+    assert dict(known.users())[Quantity.LATENCY] == pytest.approx(20)

@@ -41,6 +41,15 @@ def test_a_few_questions_show_it():
     assert after(0.9, blocks=2).exceeds(1.25)
 
 
+def test_what_was_known_of_stable_stays_where_it_has_no_users_any_more():
+    """After a shadow stage, half of all go to the candidate and half to the control."""
+    known = UNKNOWN.after(EdgeTallies(candidate=Tally(500, 10), stable=Tally(500, 10)))
+    for _ in range(20):
+        known = known.after(EdgeTallies(Tally(50, 30), Tally(50, 1)))
+
+    assert known.exceeds(1.25)
+
+
 def test_where_nothing_is_known_nothing_is_cold():
     assert not UNKNOWN.exceeds(1.25)
     assert not UNKNOWN.after(EdgeTallies()).exceeds(1.25)

@@ -130,6 +130,16 @@ def test_a_picture_that_is_not_as_it_was_written_is_never_shown_and_the_pool_is_
     assert store.jpeg(store.write(video, SPEC, fill_with(1)), 0) == right
 
 
+def test_who_still_holds_a_damaged_pool_is_told_the_same(tmp_path, video):
+    store = DiskFrameStore(tmp_path)
+    pool = store.write(video, SPEC, fill_with(1))
+    bent(folder_of(tmp_path) / "frames.bin")
+
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="ask again"):
+            store.jpeg(pool, 0)
+
+
 @pytest.mark.parametrize("harm", [cut, bent, exchanged], ids=["cut", "bent", "of another film"])
 def test_what_comes_from_elsewhere_and_is_not_as_it_was_written_is_not_adopted(tmp_path, video, harm):
     DiskFrameStore(tmp_path / "there").write(video, SPEC, fill_with(3))

@@ -175,9 +175,10 @@ def _has_films(defaults: Defaults) -> bool:
 
 def _confined(template: Object, defaults: Defaults) -> Object:
     """The template with every container confined as ours is, but for what it says of itself; nobody writes to the
-    installation's films, whatever the volume is called."""
-    spec = template["spec"]
-    films = {volume["name"] for volume in spec["volumes"] if is_of(volume, defaults.media_volume)}
+    installation's films, whatever the volume is called, but to a cache that the installation keeps beside them."""
+    spec, cache = template["spec"], {"name": "cache", **defaults.cache_volume}
+    volumes = (volume for volume in spec["volumes"] if volume != cache)
+    films = {volume["name"] for volume in volumes if is_of(volume, defaults.media_volume)}
     films |= {FILMS} if _has_films(defaults) else set()
     for containers in (spec["containers"], spec.get("initContainers", ())):
         for container in containers:

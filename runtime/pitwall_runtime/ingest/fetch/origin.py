@@ -32,9 +32,7 @@ _KINDS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"%pdf-", "is a PDF document: send a video file"),
     (b"#extm3u", "is a playlist, which names other addresses: give the address of one video file, such as an MP4"),
 )
-_PAGE: Final = re.compile(
-    r"(<!--.*?(-->|$)\s*)*<(!doctype html|html|head|body|title|meta|script|link|style)\b", re.DOTALL
-)
+_PAGE: Final = re.compile(r"<(!--|(!doctype html|html|head|body|title|meta|script|link|style)\b)")
 _TEXTS: Final = (
     (_PAGE, "a web page, perhaps a login or a player"),
     (re.compile(r"<[?!/]?\w"), "an XML document, perhaps an error message or a manifest"),
@@ -102,11 +100,19 @@ def what_else(head: bytes) -> RefusedError | None:
     for mark, words in _KINDS:
         if start.startswith(mark):
             return NotAVideoError(f"the file {words}")
-    text = _text(head).lstrip("\ufeff \t\r\n").lower()
+    text = _uncommented(_text(head).lstrip("\ufeff").lower())
     if not text.startswith("<?xml") and not _PAGE.match(text) and _BINARY.search(text):
         return None
     words = next((words for pattern, words in _TEXTS if pattern.match(text)), "")
     return NotAVideoError(f"the file is {words}: give the address of the video file itself") if words else None
+
+
+def _uncommented(text: str) -> str:
+    """The text from where its first comments end; a comment, where nothing else is here."""
+    text = text.lstrip()
+    while text.startswith("<!--") and (end := text.find("-->", 4)) >= 0:
+        text = text[end + 3 :].lstrip() or "<!--"
+    return text
 
 
 def _text(head: bytes) -> str:

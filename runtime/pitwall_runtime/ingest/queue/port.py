@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Protocol
 
+_UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 _SHOWN: Final = 1000
 """Characters that are kept of a message that holds no job."""
 
@@ -31,11 +32,15 @@ class IngestJob:
             data = json.loads(text)
             said = (data[name] for name in ("id", "url", "submitted_at"))
             id_, url, submitted_at = str(next(said)), str(next(said)), float(next(said))
-            return cls(id_, url, submitted_at, str(data.get("party", "")), str(data.get("unread", "")))
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            job = cls(id_, url, submitted_at, str(data.get("party", "")), str(data.get("unread", "")))
+            f"{id_}{url}{job.party}{job.unread}".encode()  # what is no text can be written nowhere
+        except _UNREADABLE:
             words = text.decode(errors="replace") if isinstance(text, bytes) else text
             digest = hashlib.sha256(words.encode(errors="replace")).hexdigest()[:16]
-            return cls(f"unread_{digest}", "", 0.0, unread=words[:_SHOWN] or "an empty message")
+            shown = words[:_SHOWN].encode(errors="replace").decode()
+            return cls(f"unread_{digest}", "", 0.0, unread=shown or "an empty message")
+        else:
+            return job
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class DeadLetter:
         try:
             data = json.loads(text)
             return cls(IngestJob.from_json(data["job"]), str(data["reason"]))
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        except _UNREADABLE:
             return cls(IngestJob.from_json(text), "this is no dead letter")
 
 

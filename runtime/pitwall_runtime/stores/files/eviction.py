@@ -21,7 +21,7 @@ from typing import Final
 from pitwall_runtime.stores.files.abandoned import below, delete_abandoned
 from pitwall_runtime.stores.files.lock import unused
 from pitwall_runtime.stores.files.owners import BOUNDS, Draft, Holdings, Owners
-from pitwall_runtime.stores.files.unwritable import is_unwritable
+from pitwall_runtime.stores.files.unwritable import is_full, is_unwritable
 
 LEASE: Final = ".lease"
 """The lease's name in an entry that is a folder."""
@@ -188,6 +188,8 @@ class Quota:
         """Whether an error says that the disk takes no more; then room was made for another try, as far as can be."""
         if not is_unwritable(error):
             return False
+        if not is_full(error):
+            return True
         used = disk_bytes(self.root)
         self._evict_in_turn(
             sorted(_of_videos(entries(self.root)), key=attrgetter("used_at")), used, used * _LOW_WATER, used

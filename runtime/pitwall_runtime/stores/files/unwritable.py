@@ -3,8 +3,14 @@
 import errno
 from typing import Final
 
-_TAKES_NO_MORE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
-"""Full, or one's share of it is; and as Linux leaves a file system that it could not write to."""
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_TAKES_NO_MORE: Final = _FULL | {errno.EROFS, errno.EIO}
+"""And as Linux leaves a file system that it could not write to."""
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or one's share of it, is full: who deletes something makes room."""
+    return error.errno in _FULL
 
 
 def is_unwritable(error: OSError) -> bool:

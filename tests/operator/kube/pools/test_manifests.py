@@ -290,6 +290,22 @@ def test_whatever_holds_the_installations_films_is_read_only_by_whatever_name(fi
     assert [not one.get("readOnly") for one in mounts] == [may_write] * 2
 
 
+@pytest.mark.parametrize(
+    ("films", "cache"),
+    [
+        pytest.param({"hostPath": {"path": "/srv"}}, {"hostPath": {"path": "/srv/cache"}}, id="below the films"),
+        pytest.param({"hostPath": {"path": "/srv/films"}}, {"hostPath": {"path": "/srv"}}, id="above the films"),
+        pytest.param(CLAIM, CLAIM, id="one claim for both"),
+    ],
+)
+def test_the_installations_own_cache_is_written_to_wherever_it_is(films, cache):
+    installed = Defaults("image", media_roots=("/films",), media_volume=films, cache_volume=cache)
+    pod = deployment(defaults=installed)["spec"]["template"]["spec"]
+
+    mounts = {one["name"]: one.get("readOnly", False) for one in pod["containers"][0]["volumeMounts"]}
+    assert (mounts["cache"], mounts["media"]) == (False, True)
+
+
 def test_switches_that_kubernetes_spells_with_capitals_arrive():
     spec = {"hostPID": True, "hostIPC": True, "hostNetwork": True}
     pod = deployment(template={"spec": spec})["spec"]["template"]["spec"]

@@ -5,6 +5,7 @@ import gzip
 import socket
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -14,6 +15,7 @@ from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import (
     MediaMissingError,
     MediaOriginError,
+    MediaTooLargeError,
     NotAVideoError,
     TooLateError,
 )
@@ -21,7 +23,7 @@ from pitwall_runtime.ingest.fetch import ssrf
 from pitwall_runtime.ingest.fetch.addresses import FRESH_SECONDS
 from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.fetch.fetcher import Fetcher
-from pitwall_runtime.ingest.fetch.origin import refuse_status, shown, what_failed
+from pitwall_runtime.ingest.fetch.origin import refuse_status, shown, what_else, what_failed
 
 
 def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
@@ -47,6 +49,36 @@ def files(fetcher: Fetcher) -> list[str]:
 @pytest.fixture
 def fetcher(wild, tmp_path):
     return Fetcher(tmp_path / "downloads", limits(wild))
+
+
+def test_what_unpacks_to_far_more_than_it_is_takes_no_more_memory_than_the_limit(wild, tmp_path):
+    bomb = gzip.compress(b"\0\0\0\x20ftypisom" + bytes(100 << 20))
+    fetcher = Fetcher(tmp_path / "downloads", limits(wild, max_bytes=1 << 20))
+    tracemalloc.start()
+
+    with pytest.raises(MediaTooLargeError):
+        fetcher.fetch(wild.url("/film.mp4", response(bomb, "Content-Encoding: gzip")), Deadline(DEADLINE_SECONDS))
+    assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "words"),
+    [
+        ("gzip, gzip", gzip.compress(gzip.compress(BODY)), "packs the file"),
+        ("br", BODY, "packs the file"),
+        ("gzip", BODY, "sends something else"),
+        ("gzip", gzip.compress(BODY)[:-9], "before the end of the file"),
+    ],
+)
+def test_what_cannot_be_unpacked_is_told(wild, fetcher, coding, body, words):
+    with pytest.raises(MediaOriginError, match=words):
+        fetcher.fetch(wild.url("/film.mp4", response(body, f"Content-Encoding: {coding}")), Deadline(DEADLINE_SECONDS))
+
+
+def test_comments_before_a_page_cost_no_time():
+    assert what_else(b"<!---->" * 140 + b"<svg>") is not None
+    assert what_else(b"<!-- a -->" * 100) is not None
 
 
 def test_what_a_server_packs_though_it_was_asked_not_to_is_unpacked(wild, fetcher):

@@ -464,7 +464,19 @@ def test_a_file_that_is_no_queue_is_told(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "7", "null", '{"id": 1}', '{"id": "a", "url": "b", "submitted_at": null}', b"\xff", "[" * 100_000],
+    [
+        "",
+        "{",
+        "[]",
+        "7",
+        "null",
+        '{"id": 1}',
+        '{"id": "a", "url": "b", "submitted_at": null}',
+        b"\xff",
+        "[" * 100_000,
+        '{"id": "a", "url": "b", "submitted_at": ' + "9" * 400 + "}",
+        '{"id": "\\ud800", "url": "b", "submitted_at": 1}',
+    ],
 )
 def test_what_is_no_job_is_one_that_says_so(text):
     read = IngestJob.from_json(text)

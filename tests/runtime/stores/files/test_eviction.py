@@ -189,6 +189,13 @@ def test_only_a_full_disk_makes_room(tmp_path, number, full):
     assert len(left(tmp_path)) == (3 if full else 4)
 
 
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EIO])
+def test_of_a_disk_that_fails_nothing_is_evicted_since_that_makes_no_room(tmp_path, number):
+    make(tmp_path, 0)
+    assert Quota(tmp_path).make_room(OSError(number, "x"))
+    assert len(left(tmp_path)) == 1
+
+
 def fill(writer):
     for number in range(20):
         writer.add(Frame(number, np.random.default_rng(number).integers(0, 255, (64, 96, 3)).astype(np.uint8)))
