@@ -54,8 +54,9 @@ def test_randomly_damaged_files_are_answered_rightly_or_refused_and_never_crash_
             refusals.append(refusal.message)
     assert [words for words in refusals if "the decoder failed" in words] == [], "a bug of ours"
     assert [words for words in refusals if "decoding stopped" in words] == [], "a crash, or a hang"
-    assert len(untold_files) <= count // 50, untold_files
-    assert len(unlike_ffmpeg) <= count // 200, unlike_ffmpeg
+    # Encoders of films differ from run to run, and with them what a flipped bit does: of few files one may be such.
+    assert len(untold_files) <= 1 + count // 50, untold_files
+    assert len(unlike_ffmpeg) <= 1 + count // 200, unlike_ffmpeg
 
 
 def _is_as_ffmpeg_shows_it(path, timeline, images):
