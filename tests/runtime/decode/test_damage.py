@@ -1,5 +1,7 @@
 """A damaged copy is never shown as if it were whole, and a whole one never called damaged."""
 
+import struct
+
 import av
 import pytest
 from films.making import H264, at_times, encode, every, ffmpeg, hollow
@@ -190,6 +192,28 @@ def test_a_block_whose_size_is_wrong_is_told_with_the_one_that_swallows_it(tmp_p
 
     assert untold(timeline, numbers) == []
     assert timeline.damage[0].start_seconds == pytest.approx(4.8, abs=0.05)
+
+
+@pytest.mark.parametrize("is_sized", [True, False])
+@pytest.mark.parametrize("lost", [0, 1])
+def test_padding_behind_a_film_is_no_damage_but_what_lies_in_place_of_its_end_is(tmp_path, is_sized, lost):
+    """Writers round the length that they declare otherwise than the times of pictures."""
+    path = tmp_path / "padded.mkv"
+    encode(path, range(100), 25, *H264, "-g", 50)
+    with av.open(str(path)) as film:
+        last = max(packet.pos for packet in film.demux(video=0) if packet.size)
+    content = bytearray(path.read_bytes())
+    length_at, segment_at = content.index(b"\x44\x89\x88") + 3, content.index(b"\x18\x53\x80\x67") + 4
+    content[length_at : length_at + 8] = struct.pack(">d", 4001)
+    if not is_sized:
+        content[segment_at : segment_at + 8] = b"\x01" + b"\xff" * 7
+    if lost:
+        content[last - 2 :] = bytes(len(content) - last + 2)
+    path.write_bytes(content + bytes(512))
+    timeline, numbers = pool(path)
+
+    assert len(timeline.damage) == lost
+    assert untold(timeline, numbers) == []
 
 
 def test_a_picture_without_its_beginning_is_told(tmp_path):

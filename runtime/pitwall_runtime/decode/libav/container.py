@@ -44,6 +44,9 @@ _DAMAGED_READS: Final = 64
 _DECLARED_WITHIN: Final = 1
 """Seconds by which writers miss a length that is one for all streams."""
 
+_ROUNDED_WITHIN: Final = 2
+"""Ticks by which the end of a picture is rounded: its time and its duration are."""
+
 _ALL_STREAMS = ("matroska", "avi", "flv", "asf")
 """Containers that declare one length for all their streams: it is the longest stream that must reach it."""
 
@@ -150,7 +153,8 @@ class Source:
         if not self.container.format.name.startswith("matroska"):
             declared += Fraction(self.container.start_time or 0, av.time_base)
         # Whatever reaches furthest shows whether the file is whole; if it is, the film ends where its pictures end.
-        within = 0 if self._torn_end else _DECLARED_WITHIN
+        rounded = min(_ROUNDED_WITHIN, self.tick - 1) * self.time_base
+        within = rounded if self._torn_end else _DECLARED_WITHIN
         return int(declared / self.time_base) if declared - self._reached > within else None
 
 

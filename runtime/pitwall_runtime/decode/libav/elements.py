@@ -3,9 +3,10 @@
 import os
 from typing import BinaryIO, Final
 
+_SEGMENT: Final = 0x18538067
 _CLUSTER: Final = 0x1F43B675
 _BLOCKS: Final = frozenset({0xA3, 0xA1})
-_ENTERED: Final = frozenset({_CLUSTER, 0x18538067, 0xA0})
+_ENTERED: Final = frozenset({_SEGMENT, _CLUSTER, 0xA0})
 """A segment, a cluster and a block's group: what they hold follows."""
 
 _PASSED: Final = frozenset(
@@ -33,16 +34,28 @@ class Elements:
         self._file = file
         self._at: int | None = 0
         """Where the latest block ends; None where nothing tells."""
+        self._block: int | None = None
+        self._said_end: int | None = None
+        """Where the block ends to which elements have led, as its header says."""
+        self._segment_end: int | None = None
         self._cluster_end: int | None = None
 
     def lead_to(self, block: int) -> bool:
-        """Whether whole and known elements lead from the latest block to the one whose content begins at `block`."""
-        begin, self._at = self._at, self._end_of(block)
-        return begin is None or self._lead(begin, block)
+        """Whether whole and known elements lead from the latest block to the one whose content begins at `block`.
+        Pictures that are laced share one."""
+        if block == self._block:
+            return True
+        begin, self._block, self._said_end = self._at, block, None
+        leads = begin is None or self._lead(begin, block)
+        self._at = self._guessed_end(block) if self._said_end is None else self._said_end
+        return leads
 
     def lead_to_end(self) -> bool:
-        """Whether they lead from the latest block to the end of the file."""
-        return self._at is None or self._lead(self._at, os.fstat(self._file.fileno()).st_size)
+        """Whether they lead from the latest block to the end of the segment, behind which anything may stand, or of
+        the file."""
+        size = os.fstat(self._file.fileno()).st_size
+        ends = (min(self._segment_end or size, size), size)
+        return self._at is None or any(self._lead(self._at, end) for end in ends)
 
     def _lead(self, at: int, goal: int) -> bool:
         for _ in range(_MOST_ELEMENTS):
@@ -53,9 +66,11 @@ class Elements:
                 break
             name, size, header = element
             at += header
-            if name == _CLUSTER:
-                self._cluster_end = None if size is None else at + size
-            if name in _ENTERED or (name in _BLOCKS and at == goal and size is not None and self._holds(at + size)):
+            if name in _BLOCKS and at == goal and size is not None and self._holds(at + size):
+                self._said_end = at + size
+                return True
+            if name in _ENTERED:
+                self._enter(name, None if size is None else at + size)
                 continue
             if name not in _PASSED | _BLOCKS or size is None or not (name > _LONGEST_INSIDE or self._holds(at + size)):
                 break
@@ -63,11 +78,18 @@ class Elements:
         self._cluster_end = None
         return False
 
+    def _enter(self, name: int, end: int | None) -> None:
+        if name == _SEGMENT:
+            self._segment_end = end
+        elif name == _CLUSTER:
+            self._cluster_end = end
+
     def _holds(self, end: int) -> bool:
         """Whether the cluster reaches so far."""
         return self._cluster_end is None or end <= self._cluster_end
 
-    def _end_of(self, block: int) -> int | None:
+    def _guessed_end(self, block: int) -> int | None:
+        """Behind a tear: a size may look like a shorter header."""
         begin = max(0, block - _LONGEST)
         before = os.pread(self._file.fileno(), block - begin, begin)
         for length in range(_SHORTEST, len(before) + 1):
