@@ -254,6 +254,28 @@ def test_slides_that_are_held_are_no_damage(tmp_path, suffix):
     assert [numbers[second] for second in (3, 5, 6, 8, 9, 11)] == [60, 60, 61, 61, 62, 62]
 
 
+@pytest.mark.parametrize(
+    ("twice", "told"),
+    [
+        pytest.param((30, 40), [], id="a writer's slips"),
+        pytest.param(range(60, 78, 3), [(2, 10)], id="a table that is wrong"),
+    ],
+)
+def test_a_few_times_that_two_pictures_have_are_no_damage(tmp_path, twice, told):
+    path = tmp_path / "film.mp4"
+    encode(tmp_path / "right.mp4", range(250), 25, *H264, "-g", 25, "-bf", 2)
+    with av.open(str(tmp_path / "right.mp4")) as right, av.open(str(path), "w") as film:
+        stream = film.add_stream_from_template(right.streams.video[0])
+        for packet in [packet for packet in right.demux(video=0) if packet.size]:
+            tick = round(1 / packet.time_base / 25)
+            packet.pts += tick if packet.pts // tick in twice else 0
+            packet.stream = stream
+            film.mux(packet)
+    timeline, _ = pool(path)
+
+    assert [(one.start_seconds, one.end_seconds) for one in timeline.damage] == told
+
+
 def test_a_lost_beginning_is_told_and_does_not_shift_the_rest(tmp_path):
     path = tmp_path / "head.mp4"
     encode(path, range(250), 25, *H264, "-g", 25, "-movflags", "+faststart")

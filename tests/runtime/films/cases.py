@@ -116,6 +116,10 @@ def _interlaced(out: Path) -> None:
     encode(out, range(100), 25, "-vf", "setfield=tff", *H264, "-flags", "+ildct+ilme", "-x264-params", "tff=1")
 
 
+def _joined_clips(out: Path) -> None:
+    join(out, film(50), lambda part: encode(part, range(50, 100), 25, *H264, "-output_ts_offset", 0.04))
+
+
 CASES = {
     "plain": Case("mp4", film(100), at_rate(4), 4, aspects=[(0, 4 / 3)]),
     "a size that changes in a call": Case(
@@ -139,11 +143,13 @@ CASES = {
     "durations of an APNG": Case("apng", lambda out: gif(out, (1000, 2000, 3000)), [0, 76, 76, 152, 152, 152], 6),
     "a GIF in a hurry": Case("gif", lambda out: gif(out, (10,) * 30), [0, 760, 1520], 3),
     "an APNG in a hurry": Case("apng", lambda out: gif(out, (1000, *(10,) * 10, 1000)), [0, 76, 836], 3),
+    "an APNG of no time": Case("apng", lambda out: gif(out, (0,) * 30), [0, 760, 1520], 3),
     "a WebP in a hurry": Case("webp", lambda out: gif(out, (0,) * 30), [0, 760, 1520], 3),
     "sixteen B-frames": Case("mp4", _sixteen_b_frames, at_rate(6, 10), 6),
     "joined recordings": Case(
         "ts", lambda out: join(out, film(100), lambda part: encode(part, range(100, 200), 25, *H264)), at_rate(8), 8, 1
     ),
+    "joined clips whose clocks begin a picture apart": Case("ts", _joined_clips, at_rate(4), 4),
     "a clock that wraps": Case("ts", _copied(100, "-output_ts_offset", 95_441), at_rate(4), 4),
     "the end of the clock": Case("ts", _copied(50, "-output_ts_offset", "95439.5"), at_rate(2), 2),
     "a recorder's clock": Case("ts", _copied(100, "-muxdelay", 0, "-output_ts_offset", 47_000), at_rate(4), 4),

@@ -59,11 +59,11 @@ class FilmClock:
 
     def _comes_again(self, packet: VideoPacket) -> bool:
         """Whether the clock went back to what was read before: to the same picture, but that with which a recording
-        began, or to the time of one that was just there."""
+        began, or to the time of one that was just there, unless by a key picture, as the next recording begins."""
         if packet.dts == self._begin:
             return False
         near = any(dts == packet.dts for dts, _ in islice(self._known, _NEAR_PICTURES))
-        return near or (packet.dts, packet.size) in self._known
+        return (near and not packet.is_keyframe) or (packet.dts, packet.size) in self._known
 
     def _lost(self) -> int:
         """How far the clock may have gone on in the bytes that nobody read, however the film's rate varies."""

@@ -169,6 +169,7 @@ _OPTIONS: Final = {
     "format_whitelist": CONTAINERS,
     "protocol_whitelist": "file",
     "merge_pmt_versions": "1",  # a broadcast goes on where its table names other packets than before
+    "default_fps": "10",  # of an APNG's pictures that claim to be shown for no time: browsers' rule, as for a GIF's
 }
 
 

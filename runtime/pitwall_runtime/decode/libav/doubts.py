@@ -8,6 +8,8 @@ from pitwall_runtime.decode.libav.container import Source, VideoPacket
 
 _NEAR: Final = 36
 """Pictures; more than twice the deepest reordering of any codec."""
+_SLIPS: Final = 4
+"""Times of that many pictures that writers give twice, as by rounding them; a table that is wrong gives more."""
 
 
 class Doubts:
@@ -21,12 +23,15 @@ class Doubts:
         self._near: deque[int] = deque(maxlen=_NEAR)
         self._key = 0
         self._latest: int | None = None
-        self._twice: list[int] = []
-        """The key pictures before those that are shown at the same time as another one."""
+        self._twice: deque[tuple[int, int]] = deque(maxlen=_SLIPS + 1)
+        """The latest pictures that are shown at the same time as another one: their numbers, and the key pictures
+        before them."""
+        self._number = 0
+        self._wrong_from: int | None = None
 
     def look_at(self, packet: VideoPacket) -> None:
-        """A picture right before a place that cannot be read has lost its end; pictures that are shown at one time
-        tell that the table of times is wrong from there on."""
+        """A picture right before a place that cannot be read has lost its end; many pictures that are shown at the
+        times of others tell that the table of times is wrong from there on."""
         at = self._source.shown_at(packet)
         if at is None or packet.is_discard:
             return
@@ -35,13 +40,17 @@ class Doubts:
         if packet.is_keyframe:
             self._key = at
         if self._has_offsets and at in self._near:
-            self._twice.append(self._key)
+            self._twice.append((self._number, self._key))
+            first, key = self._twice[0]
+            if self._wrong_from is None and len(self._twice) > _SLIPS and self._number - first < _NEAR:
+                self._wrong_from = key
+        self._number += 1
         self._near.append(at)
         self._latest = at
 
     def stretches(self) -> list[tuple[int, int]]:
-        """What was found so far. One picture that another takes the time of is a writer's slip."""
-        rest = [(self._twice[0], FOREVER)] if len(self._twice) > 1 else []
+        """What was found so far."""
+        rest = [(self._wrong_from, FOREVER)] if self._wrong_from is not None else []
         if self._source.ends_torn and self._latest is not None:
             rest.append((self._latest, FOREVER))
         return [*self._found, *rest]

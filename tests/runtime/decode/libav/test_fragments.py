@@ -35,3 +35,30 @@ def test_what_is_no_chain_of_boxes_tells_nothing(tmp_path, content):
     path = tmp_path / "film.mp4"
     path.write_bytes(content)
     assert not Fragments(str(path)).missing_between(0, len(content))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "missing"),
+    [
+        pytest.param([1, 3, 5, 7], False, id="none"),
+        pytest.param([1, 3, 5, 9], True, id="one"),
+    ],
+)
+def test_a_packager_may_number_the_fragments_of_two_files_jointly(tmp_path, numbers, missing):
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"".join(map(fragment, numbers)))
+    assert Fragments(str(path)).missing_between(124 * 2 + 50, 124 * 3 + 50) is missing
+
+
+def test_where_times_jump_at_each_fragment_each_second_one_is_missing(tmp_path):
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"".join(map(fragment, [1, 3, 5, 7])))
+    fragments = Fragments(str(path))
+    assert [fragments.missing_between(124 * at + 50, 124 * at + 174) for at in range(3)] == [True] * 3
+
+
+@pytest.mark.parametrize("size", [2**63 - 8, 2**63, 2**64 - 1])
+def test_a_box_that_claims_to_be_longer_than_the_file_ends_it(tmp_path, size):
+    path = tmp_path / "film.mp4"
+    path.write_bytes(fragment(1) + fragment(3) + struct.pack(">I4sQ", 1, b"free", size))
+    assert Fragments(str(path)).missing_between(50, 174)
