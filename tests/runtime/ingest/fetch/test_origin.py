@@ -70,6 +70,7 @@ def test_what_unpacks_to_far_more_than_it_is_takes_no_more_memory_than_the_limit
         ("gzip", BODY, "sends something else"),
         ("gzip", gzip.compress(BODY)[:-9], "before the end of the file"),
     ],
+    ids=["twice", "unknown", "not at all", "cut off"],
 )
 def test_what_cannot_be_unpacked_is_told(wild, fetcher, coding, body, words):
     with pytest.raises(MediaOriginError, match=words):
