@@ -8,8 +8,8 @@ from benchmarks.canary_policies.scenarios import ScenarioMetric
 from benchmarks.canary_policies.traffic import BLOCK_SECONDS, Blocks
 from benchmarks.canary_policies.vectors import Bernoulli, BothVector, Contrast, GoodTrialsVector, LabelSwapVector
 
-from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
-from pitwall_crds.rollout import Analysis
+from pitwall_crds.rollout.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
+from pitwall_crds.rollout.rollout import Analysis
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import Prior
 from pitwall_operator.gates.budget import harm_log_threshold, promotion_log_threshold

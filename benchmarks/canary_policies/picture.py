@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from pitwall_crds.edges import LATENCY_EDGES
-from pitwall_crds.gate import Gate, QuantileMetric, QuantileRule
-from pitwall_crds.rollout import Analysis
-from pitwall_crds.status import Verdict
+from pitwall_crds.rollout.gate import Gate, QuantileMetric, QuantileRule
+from pitwall_crds.rollout.rollout import Analysis
+from pitwall_crds.rollout.status import Verdict
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.gates import GateEvidence, ProcessReading, StageContext, StageKind, margin_edge, tail_edge
 from pitwall_operator.gates.processes import further_edges

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from benchmarks.canary_policies.vectors import Bernoulli, Contrast, ObjectiveVector
 
-from pitwall_crds.gate import Dependence, Gate, RateMetric, RateRule
-from pitwall_crds.rollout import Analysis
+from pitwall_crds.rollout.gate import Dependence, Gate, RateMetric, RateRule
+from pitwall_crds.rollout.rollout import Analysis
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import Prior
 from pitwall_operator.gates.budget import OBJECTIVE_HARM, harm_log_threshold, promotion_log_threshold

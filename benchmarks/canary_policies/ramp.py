@@ -6,7 +6,7 @@ from benchmarks.canary_policies.outcome import NEVER, RampOutcome
 from benchmarks.canary_policies.scenarios import TrafficScenario
 from benchmarks.canary_policies.traffic import BLOCK_SECONDS, Blocks, Minutes, SimulatedTraffic, record
 
-from pitwall_crds.gate import Dependence
+from pitwall_crds.rollout.gate import Dependence
 
 RPS = 100.0
 SHARES = np.array([0.01, 0.1, 0.5])

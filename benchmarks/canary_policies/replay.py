@@ -24,9 +24,9 @@ from benchmarks.canary_policies.laws import MARGIN_PERCENT
 from benchmarks.canary_policies.table import USUAL_LIMIT
 from benchmarks.canary_policies.traffic import Minutes
 
-from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
-from pitwall_crds.rollout import Analysis
-from pitwall_crds.status import Verdict
+from pitwall_crds.rollout.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
+from pitwall_crds.rollout.rollout import Analysis
+from pitwall_crds.rollout.status import Verdict
 from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind, margin_edge, tail_edge
 

@@ -11,7 +11,7 @@ from benchmarks.canary_policies.rows import Cell, row
 from benchmarks.canary_policies.scenarios import DIRT, TRAFFIC_LADDER, ScenarioMetric, TrafficScenario
 from benchmarks.canary_policies.traffic import Blocks, Minutes, record
 
-from pitwall_crds.gate import Dependence
+from pitwall_crds.rollout.gate import Dependence
 
 PER_MINUTE = (1, 10, 100, 600, 1000)
 """Queries per minute of the candidate; 600 is 10 % of 100 rps."""

@@ -6,7 +6,7 @@
 import numpy as np
 from scipy.special import log_ndtr, logsumexp, xlog1py, xlogy
 
-from pitwall_crds.gate import Dependence
+from pitwall_crds.rollout.gate import Dependence
 from pitwall_operator.evidence.basis.null_boundary import BISECTIONS, TINY, Claim, NullBoundary
 from pitwall_operator.evidence.basis.portfolio import FIRST_ROUNDS
 from pitwall_operator.evidence.bernoulli import ALMOST_ONE, HARM_ODDS, NON_INFERIOR_WAY, Prior

@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.evidence.cases import EvidenceCase, Interval, length_of
 from examples.demo.annotations import Annotations, load
 
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_runtime.ask.__main__ import default_cache_dir
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.pipeline.pipeline import Pipeline

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from benchmarks.evidence.cases import LENGTHS, EvidenceCase
 
-from pitwall_crds.builtin import DEFAULT_SAMPLER
-from pitwall_crds.variant import SamplerSpec
+from pitwall_crds.variant.builtin import DEFAULT_SAMPLER
+from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_runtime.samplers.catalogue import build
 
 BUDGETS = (8, 16, 32, 64)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 from benchmarks.pipeline.films import different, fetched, small
 
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.media import Stretch
 from pitwall_runtime.pipeline.pipeline import Pipeline

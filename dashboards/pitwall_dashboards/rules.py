@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pitwall_crds.names import CacheResult, Label, Metric, Outcome
-from pitwall_crds.status import Phase, Verdict
+from pitwall_crds.rollout.status import Phase, Verdict
 from pitwall_dashboards.promql import (
     NAMESPACE,
     SERIES_BY,

@@ -17,8 +17,8 @@ from examples.demo.screen import Screen
 from examples.demo.timeline import timeline
 
 from pitwall_crds.host.sockets import free_port
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import Phase
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import Phase
 from pitwall_operator.machine.resources import Resources
 from pitwall_operator.machine.state_folder import StateFolder
 

@@ -11,8 +11,8 @@ import httpx
 from examples.demo.screen import Screen
 from examples.demo.users import DemoExchange, drive
 
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.variant.variant import SamplerVariant
 
 SEED = 7
 FIRST_QUESTION = "What is this film about?"

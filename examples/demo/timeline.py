@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from examples.demo.users import DemoExchange
 
 from pitwall_crds.names import EventReason
-from pitwall_crds.rollout import Rollout
+from pitwall_crds.rollout.rollout import Rollout
 from pitwall_operator.values import timestamps
 
 

@@ -9,7 +9,7 @@ import yaml
 from pitwall_crds import names
 from pitwall_crds.metrics import SERIES, MetricType
 from pitwall_crds.names import Label, Metric
-from pitwall_crds.variant import Scaling
+from pitwall_crds.variant.variant import Scaling
 
 ROOT = Path(__file__).parents[2]
 FIELDS: dict[str, type] = {

@@ -10,7 +10,7 @@ import pytest
 
 from pitwall_crds.names import Pool
 from pitwall_crds.reading.load import revision_of
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.kube.cache import CACHED, Cache
 from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS, VARIANTS, Kube, connect
 from pitwall_operator.kube.fence import Fence

@@ -10,11 +10,11 @@ import yaml
 from harness.examples import edited
 from harness.kube import CRDS, OPENAPI, Kubectl, KubectlRefusedError
 
-from pitwall_crds.action import ABORT_GOES_FIRST
-from pitwall_crds.addresses import SERVER_WORDS, WEIGHTS_WORDS
 from pitwall_crds.generate.render import KINDS
 from pitwall_crds.generate.schema import fields
-from pitwall_crds.rollout import RESERVED_FLAG
+from pitwall_crds.rollout.action import ABORT_GOES_FIRST
+from pitwall_crds.rollout.rollout import RESERVED_FLAG
+from pitwall_crds.variant.addresses import SERVER_WORDS, WEIGHTS_WORDS
 
 pytestmark = pytest.mark.slow
 

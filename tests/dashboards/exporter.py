@@ -13,7 +13,7 @@ from prometheus_client.utils import floatToGoString
 from pitwall_crds.edges import LATENCY_EDGES, RATIO_EDGES, SELECTION_EDGES, TOKEN_EDGES
 from pitwall_crds.metrics import SERIES, MetricType
 from pitwall_crds.names import MEAN, Arm, CacheResult, Metric, Outcome, Quantity, Signal, TrialKind
-from pitwall_crds.status import Phase, Verdict
+from pitwall_crds.rollout.status import Phase, Verdict
 
 TICK_SECONDS = 0.1
 STAGE_SECONDS = 45.0

@@ -11,11 +11,11 @@ import pitwall_gateway.counting.telemetry
 import pitwall_runtime.pipeline.telemetry
 from pitwall_crds.metrics import SERIES, MetricType
 from pitwall_crds.names import Metric
-from pitwall_gateway.counting.callers_gauge import CallersGauge
-from pitwall_gateway.counting.clusters_gauge import ClustersGauge
 from pitwall_gateway.counting.evidence import EvidenceCounters
-from pitwall_gateway.counting.memory_gauges import MemoryGauges
-from pitwall_gateway.counting.silence_gauge import SilenceGauge
+from pitwall_gateway.counting.gauges.callers import CallersGauge
+from pitwall_gateway.counting.gauges.clusters import ClustersGauge
+from pitwall_gateway.counting.gauges.memory import MemoryGauges
+from pitwall_gateway.counting.gauges.silence import SilenceGauge
 from pitwall_operator.machine.metrics import EmbeddedMetrics
 from pitwall_runtime.ingest.queue.port import QueueDepth
 from pitwall_runtime.ingest.telemetry import IngestTelemetry

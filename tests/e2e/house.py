@@ -17,8 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pitwall_crds.host import files
 from pitwall_crds.host.sockets import free_port
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.machine.resources import Resources
 from pitwall_operator.machine.state_folder import StateFolder
 

@@ -13,7 +13,7 @@ import pytest
 from house import House, pitwall, running, until
 
 from pitwall_crds.names import Arm, Header, Metric
-from pitwall_crds.status import Verdict
+from pitwall_crds.rollout.status import Verdict
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

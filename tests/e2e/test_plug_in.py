@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from house import EXAMPLES, House, eventually, pitwall, running
 
-from pitwall_crds.status import Phase
+from pitwall_crds.rollout.status import Phase
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1500)]
 

@@ -5,7 +5,7 @@ from examples.demo.asking import Reply
 from examples.demo.timeline import timeline
 from examples.demo.users import DemoExchange
 
-from pitwall_crds.rollout import Rollout
+from pitwall_crds.rollout.rollout import Rollout
 
 ROLLOUT = """
 metadata: {name: sampler, namespace: default}

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from pitwall_crds import names
-from pitwall_crds.action import Action, Verb
 from pitwall_crds.edges import LATENCY_EDGES, RATIO_EDGES
 from pitwall_crds.names import Arm, CacheResult, Label, Metric, Pool, Quantity, TrialKind
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.resource import Reference
-from pitwall_crds.rollout import Rollout, RolloutSpec
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.action import Action, Verb
+from pitwall_crds.rollout.rollout import Rollout, RolloutSpec
+from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_operator.decision.decide import Decision, decide
 from pitwall_operator.gates.counting.counters import edge_text
 from pitwall_operator.record.lines import Line, evidence_lines

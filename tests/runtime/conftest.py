@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 
 ROOT = Path(__file__).parents[2]
 COLOURS = {

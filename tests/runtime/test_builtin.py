@@ -1,6 +1,6 @@
 """The table of what the runtime has built in, which others read without the runtime."""
 
-from pitwall_crds import builtin
+from pitwall_crds.variant import builtin
 from pitwall_runtime.plugins.describe import describe
 from pitwall_runtime.reduce import REDUCERS
 from pitwall_runtime.samplers.catalogue import BUILT_IN, find

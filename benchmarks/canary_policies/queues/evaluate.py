@@ -22,7 +22,7 @@ from benchmarks.canary_policies.queues.labelled import labelled_counts
 from benchmarks.canary_policies.queues.simulate import QueueCounts, simulate, stable_history
 from scipy.stats import beta
 
-from pitwall_crds.gate import Dependence
+from pitwall_crds.rollout.gate import Dependence
 
 FILE = "canary_policies_queues.json"
 RUNS, HARMFUL_RUNS, LABEL_RUNS, QUICK_RUNS = 300, 100, 100, 20

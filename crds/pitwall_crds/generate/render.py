@@ -10,8 +10,8 @@ import yaml
 from pitwall_crds import names
 from pitwall_crds.generate.schema import EXTENSIONS, Schema, structural_schema
 from pitwall_crds.resource import DNS_LABEL, Border
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.variant.variant import SamplerVariant
 
 HEADER: Final = (
     "# Made by `python -m pitwall_crds.generate.render crds` from the types in crds/pitwall_crds; do not edit.\n"

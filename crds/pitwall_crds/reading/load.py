@@ -16,8 +16,8 @@ from pitwall_crds.reading.extent import extent_fault
 from pitwall_crds.reading.parse import MAXIMUM_BYTES, Document, parse_documents
 from pitwall_crds.reading.problems import Problem, floats_in, problems_of, shown, suggestion
 from pitwall_crds.resource import Border
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.variant.variant import SamplerVariant
 
 Resource = SamplerVariant | Rollout
 

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pitwall_crds import names
-from pitwall_crds.action import ABORT_GOES_FIRST, MAXIMUM_STAGES, Action, WeightBasisPoints
-from pitwall_crds.fallback import CandidateFallback
-from pitwall_crds.gate import Gate
 from pitwall_crds.resource import Border, Metadata, Reference, Resource, cel_rules, keyed_by
-from pitwall_crds.schedule import Schedule
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.action import ABORT_GOES_FIRST, MAXIMUM_STAGES, Action, WeightBasisPoints
+from pitwall_crds.rollout.fallback import CandidateFallback
+from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.schedule import Schedule
+from pitwall_crds.rollout.status import RolloutStatus
 
 RESERVED_FLAG = (
     f"flag must not end with {names.SHADOW_SUFFIX} or {names.EXPERIMENT_SUFFIX}, or contain {names.EXPERIMENT_INFIX}: "

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 CATALOGUE: Final[tuple[Mapping[str, Any], ...]] = tuple(
-    json.loads(files("pitwall_crds").joinpath("samplers.json").read_text(encoding="utf-8"))
+    json.loads(files("pitwall_crds.variant").joinpath("samplers.json").read_text(encoding="utf-8"))
 )
 """The built-in samplers as `pitwall_runtime.plugins.describe` writes them; `make generate` remakes the file."""
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from pitwall_crds import names
-from pitwall_crds.addresses import SERVER_RULE, WEIGHTS_RULE, checked_server, checked_weights
-from pitwall_crds.pod.amounts import ResourceRequirements
-from pitwall_crds.pod.template import PodTemplate
 from pitwall_crds.resource import Border, Condition, Metadata, Name, Reference, Resource, cel_rules, keyed_by
+from pitwall_crds.variant.addresses import SERVER_RULE, WEIGHTS_RULE, checked_server, checked_weights
+from pitwall_crds.variant.pod.amounts import ResourceRequirements
+from pitwall_crds.variant.pod.template import PodTemplate
 
 ParameterValue = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[str, Field(max_length=256)]
 

@@ -11,14 +11,14 @@ from pitwall_crds.edges import LATENCY_EDGES, RATIO_EDGES
 from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import Label, Metric, Outcome, Quantity, Signal, TrialKind, opinion_kind
 from pitwall_gateway.counting import tails
-from pitwall_gateway.counting.callers_gauge import CallersGauge
-from pitwall_gateway.counting.clusters_gauge import ClustersGauge
 from pitwall_gateway.counting.evidence import EvidenceCounters
 from pitwall_gateway.counting.exposition import written
-from pitwall_gateway.counting.memory_gauges import MemoryGauges
+from pitwall_gateway.counting.gauges.callers import CallersGauge
+from pitwall_gateway.counting.gauges.clusters import ClustersGauge
+from pitwall_gateway.counting.gauges.memory import MemoryGauges
+from pitwall_gateway.counting.gauges.silence import SilenceGauge, SilenceSeconds
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.shares import Excess, ShareRule, Shares
-from pitwall_gateway.counting.silence_gauge import SilenceGauge, SilenceSeconds
 from pitwall_gateway.counting.tally import End, Waiting
 from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.speaker import NOBODY, Party

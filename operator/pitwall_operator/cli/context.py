@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from pitwall_crds.rollout import Rollout
+from pitwall_crds.rollout.rollout import Rollout
 from pitwall_operator.cli.terminal import SafeConsole
 from pitwall_operator.values.errors import CommandError, Exit
 

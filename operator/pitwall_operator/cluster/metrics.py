@@ -9,8 +9,8 @@ from prometheus_client.registry import Collector
 
 from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import Label, Metric
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_operator.kube.cache import Key
 from pitwall_operator.kube.claims import CLUSTER, EVERYWHERE, NAMESPACE
 from pitwall_operator.values.truths import truths

@@ -2,7 +2,7 @@
 
 from pydantic import ValidationError
 
-from pitwall_crds.rollout import Rollout
+from pitwall_crds.rollout.rollout import Rollout
 from pitwall_operator.decision.permission.ownership import RolloutClaim, claim_of
 from pitwall_operator.kube.cache import Cache, Key
 from pitwall_operator.kube.client import ROLLOUTS, Object

@@ -5,10 +5,10 @@ Pure: no clock, chance or I/O.
 
 from dataclasses import dataclass
 
-from pitwall_crds.action import Verb
 from pitwall_crds.names import EventReason
-from pitwall_crds.rollout import Rollout, RolloutSpec
-from pitwall_crds.status import Phase, RolloutStatus
+from pitwall_crds.rollout.action import Verb
+from pitwall_crds.rollout.rollout import Rollout, RolloutSpec
+from pitwall_crds.rollout.status import Phase, RolloutStatus
 from pitwall_operator.decision.goal.distance import distance, way_back
 from pitwall_operator.decision.goal.scale import remember_full
 from pitwall_operator.decision.goal.wanted import wanted

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from pitwall_crds.gate import Dependence, Gate, OnHarm, RateMetric, Unit
 from pitwall_crds.names import FULL_WEIGHT
-from pitwall_crds.rollout import RolloutSpec
+from pitwall_crds.rollout.gate import Dependence, Gate, OnHarm, RateMetric, Unit
+from pitwall_crds.rollout.rollout import RolloutSpec
 
 MOST: Final = 10
 LONGEST: Final = 240

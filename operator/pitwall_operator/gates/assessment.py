@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pitwall_crds.status import Verdict
+from pitwall_crds.rollout.status import Verdict
 
 
 class StageKind(StrEnum):

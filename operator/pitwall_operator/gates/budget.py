@@ -2,8 +2,8 @@
 
 from math import log
 
-from pitwall_crds.gate import Gate, OnHarm
-from pitwall_crds.rollout import Analysis
+from pitwall_crds.rollout.gate import Gate, OnHarm
+from pitwall_crds.rollout.rollout import Analysis
 
 SHARES = {"harm": 0.625, "paired-harm": 0.25, "burst": 0.125}
 """How a gate divides its error budget over the ways in which harm can be proven."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from pitwall_crds.gate import Gate
-from pitwall_crds.rollout import Analysis
+from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.rollout import Analysis
 from pitwall_operator.evidence.basis.counts import Counts
 from pitwall_operator.gates.assessment import StageContext, StageKind
 from pitwall_operator.gates.evidence import GateEvidence

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from pitwall_crds.gate import Dependence, Gate
-from pitwall_crds.rollout import Analysis
-from pitwall_crds.status import Verdict
+from pitwall_crds.rollout.gate import Dependence, Gate
+from pitwall_crds.rollout.rollout import Analysis
+from pitwall_crds.rollout.status import Verdict
 from pitwall_operator.evidence.basis.counts import NOTHING, Counts
 from pitwall_operator.evidence.basis.process import EProcess, State
 from pitwall_operator.evidence.clusters import UsersProcess

@@ -1,6 +1,6 @@
 """Builds a gate's e-processes, each under the key by which the Rollout's status remembers it."""
 
-from pitwall_crds.gate import Dependence, Gate, QuantileMetric, RateMetric
+from pitwall_crds.rollout.gate import Dependence, Gate, QuantileMetric, RateMetric
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.basis.process import EProcess
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pitwall_crds.gate import Dependence, Gate, RateMetric
-from pitwall_crds.rollout import Analysis
+from pitwall_crds.rollout.gate import Dependence, Gate, RateMetric
+from pitwall_crds.rollout.rollout import Analysis
 from pitwall_operator.evidence.basis.counts import NOTHING, Counts
 from pitwall_operator.evidence.basis.null_boundary import Claim
 from pitwall_operator.gates.assessment import StageContext, StageKind

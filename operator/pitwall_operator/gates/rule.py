@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any, Final
 
-from pitwall_crds.gate import Gate
+from pitwall_crds.rollout.gate import Gate
 
 FORMAT: Final = 2
 """How evidence is counted and kept. What another version kept is not taken over: a gate begins anew then."""

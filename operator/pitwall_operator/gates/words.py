@@ -2,8 +2,8 @@
 
 from math import exp
 
-from pitwall_crds.gate import Dependence, Gate, MeanMetric, QuantileMetric, RateMetric, Unit
-from pitwall_crds.status import Verdict
+from pitwall_crds.rollout.gate import Dependence, Gate, MeanMetric, QuantileMetric, RateMetric, Unit
+from pitwall_crds.rollout.status import Verdict
 from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim
 from pitwall_operator.evidence.clusters import UsersProcess

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from pitwall_crds.pod.container import Container, ContainerSecurity
-from pitwall_crds.pod.placement import Affinity, PodAffinity, PodTerm
-from pitwall_crds.pod.template import PodSecurity, PodTemplate, TemplateMetadata, TemplateSpec
+from pitwall_crds.variant.pod.container import Container, ContainerSecurity
+from pitwall_crds.variant.pod.placement import Affinity, PodAffinity, PodTerm
+from pitwall_crds.variant.pod.template import PodSecurity, PodTemplate, TemplateMetadata, TemplateSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ from pitwall_crds.host import files, logs
 from pitwall_crds.names import EventReason
 from pitwall_crds.reading.load import load_resources, revision_of
 from pitwall_crds.resource import Metadata
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import RolloutStatus
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import RolloutStatus
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_operator.decision.permission.ownership import claim_of
 from pitwall_operator.decision.telling.variant_status import describe_variant

@@ -6,8 +6,8 @@ from pitwall_crds.host.http_server import ThreadServer
 from pitwall_crds.host.sockets import listen
 from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import Label, Metric
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import Phase, RolloutStatus, Verdict
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import Phase, RolloutStatus, Verdict
 from pitwall_operator.values.truths import truths
 
 

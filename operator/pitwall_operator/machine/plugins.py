@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from pitwall_crds.variant import SamplerEntry
+from pitwall_crds.variant.variant import SamplerEntry
 
 ASKING_SECONDS: Final = 60.0
 CATALOGUE: Final = (sys.executable, "-m", "pitwall_runtime", "catalogue", "--json")

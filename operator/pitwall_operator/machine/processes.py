@@ -18,7 +18,7 @@ from pitwall_crds.host.backoff import Backoff
 from pitwall_crds.host.sockets import free_port
 from pitwall_crds.names import POOL_ARMS, Pool
 from pitwall_crds.reading.load import load_resources, revision_of
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.machine import child
 from pitwall_operator.machine.child import Child, read_children
 from pitwall_operator.values.observation import PoolSeen

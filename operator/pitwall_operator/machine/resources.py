@@ -13,9 +13,9 @@ from typing import Any, Final
 import yaml
 
 from pitwall_crds.host import files
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import RolloutStatus
-from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import RolloutStatus
+from pitwall_crds.variant.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_operator.decision.permission.pending import overtaking, pending_abort
 from pitwall_operator.decision.permission.runnable import BUILT_IN, Known, image_problems, in_words, unknown_parts
 from pitwall_operator.machine import stored

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from pitwall_crds.errors import UnreadableFileError
 from pitwall_crds.host import files
 from pitwall_crds.host.printable import printable
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import RolloutStatus
-from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import RolloutStatus
+from pitwall_crds.variant.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_operator.values.errors import ResourceRefusedError
 
 Resource = SamplerVariant | Rollout

@@ -18,7 +18,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from pitwall_crds.names import Label
-from pitwall_crds.variant import FiveMetrics
+from pitwall_crds.variant.variant import FiveMetrics
 from pitwall_operator.kube.cache import Key
 from pitwall_operator.observe import promql, variant_metrics
 from pitwall_operator.observe.exchange import BoundedAdapter

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from pitwall_crds.gate import Gate
 from pitwall_crds.names import MEAN, CacheResult, Label, Metric
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_operator.gates.counting import counters, latency_thresholds, spreads
 from pitwall_operator.values.observation import ProcessCounters
 

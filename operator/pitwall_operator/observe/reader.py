@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.variant import FiveMetrics
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.variant.variant import FiveMetrics
 from pitwall_operator.kube.cache import Key
 from pitwall_operator.observe.prometheus import CounterSnapshot, PrometheusSource
 from pitwall_operator.observe.promql import Interest, interest

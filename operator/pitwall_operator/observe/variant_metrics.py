@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_crds.names import CacheResult, Label, Metric
-from pitwall_crds.variant import FiveMetrics
+from pitwall_crds.variant.variant import FiveMetrics
 from pitwall_operator.gates.counting import counters
 from pitwall_operator.values.observation import ProcessCounters, Reading
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from pitwall_crds.gate import Gate, OnHarm
 from pitwall_crds.names import FULL_WEIGHT, Arm
-from pitwall_crds.rollout import Approval, RolloutSpec
-from pitwall_crds.status import ArmWeight, Phase, RolloutStatus
+from pitwall_crds.rollout.gate import Gate, OnHarm
+from pitwall_crds.rollout.rollout import Approval, RolloutSpec
+from pitwall_crds.rollout.status import ArmWeight, Phase, RolloutStatus
 from pitwall_operator.decision.goal.wanted import bake_control, split, stage_weight
 from pitwall_operator.decision.weighing.analyze import counting, stage_context
 from pitwall_operator.decision.weighing.closing import SETTLING_SECONDS, is_comparable

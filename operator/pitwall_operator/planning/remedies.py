@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from pitwall_crds.gate import Gate
-from pitwall_crds.rollout import RolloutSpec
+from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.rollout import RolloutSpec
 from pitwall_operator.gates.counting.expected import TrafficNow, step_seconds
 from pitwall_operator.gates.processes import promote_margin
 from pitwall_operator.planning.plan import GatePlan, Leg, Plan, StagePlan, block_seconds, gate_plan, legs

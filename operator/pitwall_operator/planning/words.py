@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pitwall_crds.host.printable import shortened
-from pitwall_crds.rollout import RolloutSpec
+from pitwall_crds.rollout.rollout import RolloutSpec
 from pitwall_operator.gates.counting.expected import TrafficNow
 from pitwall_operator.planning.plan import FACTORS, BadPlan, Plan, StagePlan, plan
 from pitwall_operator.planning.remedies import what_would_help

@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pitwall_crds.gate import OnHarm
 from pitwall_crds.names import EventReason
 from pitwall_crds.resource import ConditionStatus
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import GateStatus, Phase, Verdict
+from pitwall_crds.rollout.gate import OnHarm
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import GateStatus, Phase, Verdict
 from pitwall_operator.values import about, timestamps
 
 if TYPE_CHECKING:  # a verb that reads no record need not wait for the statistics behind it

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pitwall_crds.host.files import open_regular, open_to_append
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import GateStatus, RolloutStatus
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import GateStatus, RolloutStatus
 from pitwall_operator.decision.decide import Decision
 from pitwall_operator.decision.weighing.closing import run_of
 from pitwall_operator.evidence.basis.counts import Counts

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pitwall_crds.action import Action
-from pitwall_crds.status import REMEMBERED_ACTIONS, FlaggedOff
+from pitwall_crds.rollout.action import Action
+from pitwall_crds.rollout.status import REMEMBERED_ACTIONS, FlaggedOff
 from pitwall_operator.decision.steps.move import MOVING
 from pitwall_operator.values.observation import Past
 

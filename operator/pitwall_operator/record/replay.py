@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pitwall_crds.gate import Gate
-from pitwall_crds.rollout import Analysis
+from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.rollout import Analysis
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind

@@ -7,7 +7,7 @@ a turn takes the few variants that it is about.
 from collections.abc import Iterable, Mapping, Sequence
 
 from pitwall_crds.names import main_flag
-from pitwall_crds.rollout import Rollout
+from pitwall_crds.rollout.rollout import Rollout
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.document import owner_of, read_split

@@ -8,7 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
-from pitwall_crds.rollout import Rollout, RolloutSpec
+from pitwall_crds.rollout.rollout import Rollout, RolloutSpec
 from pitwall_operator.gates.counting.present import measure
 from pitwall_operator.planning.words import plan_sentences
 from pitwall_operator.values.observation import Reading, RunPlan, Unseen

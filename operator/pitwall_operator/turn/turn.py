@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 from pitwall_crds.names import FULL_WEIGHT, Arm, Pool, experiment_flag, run_of, shadow_flag
 from pitwall_crds.reading.load import revision_of
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import RolloutStatus
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import RolloutStatus
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.document import candidate_fallback, killed_salt, owner_of, read_split

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pitwall_crds.names import Arm, Label, Pool
-from pitwall_crds.status import FlaggedOff
+from pitwall_crds.rollout.status import FlaggedOff
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from pitwall_crds.names import Pool
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.values.observation import PoolSeen
 
 Pools = Mapping[str, Mapping[Pool, PoolSeen]]

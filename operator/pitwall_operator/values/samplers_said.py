@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from pitwall_crds.variant import FiveMetrics, SamplerEntry
+from pitwall_crds.variant.variant import FiveMetrics, SamplerEntry
 
 
 class _Said(BaseModel):

@@ -3,8 +3,8 @@
 Pure: no clock, chance or I/O.
 """
 
-from pitwall_crds.rollout import RolloutSpec
-from pitwall_crds.status import Phase
+from pitwall_crds.rollout.rollout import RolloutSpec
+from pitwall_crds.rollout.status import Phase
 
 
 def stage_name(spec: RolloutSpec, index: int) -> str:

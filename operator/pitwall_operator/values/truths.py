@@ -1,7 +1,7 @@
 """A status in, its conditions as numbers out: 1 for what is True and 0 for what is False; Unknown is neither."""
 
 from pitwall_crds.resource import ConditionStatus
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.status import RolloutStatus
 
 VALUES = {ConditionStatus.TRUE: 1, ConditionStatus.FALSE: 0}
 

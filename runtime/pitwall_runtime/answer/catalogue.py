@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pitwall_crds.variant import AnswerEngine, AnswerSpec
+from pitwall_crds.variant.variant import AnswerEngine, AnswerSpec
 from pitwall_runtime.answer.moments import MomentsEngine
 from pitwall_runtime.answer.port import AnsweringEngine
 

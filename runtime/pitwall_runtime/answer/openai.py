@@ -13,7 +13,7 @@ import httpx
 from PIL import Image
 
 from pitwall_crds.reading.sent import MOST_VALUES, has_more_values
-from pitwall_crds.variant import AnswerSpec
+from pitwall_crds.variant.variant import AnswerSpec
 from pitwall_runtime.answer.port import Answer, Brief
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import UnavailableError

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pitwall_crds.builtin import DEFAULT_SAMPLER, SAMPLERS
-from pitwall_crds.variant import AnswerEngine
+from pitwall_crds.variant.builtin import DEFAULT_SAMPLER, SAMPLERS
+from pitwall_crds.variant.variant import AnswerEngine
 from pitwall_runtime.errors import RefusedError
 from pitwall_runtime.media import clock
 from pitwall_runtime.samplers.catalogue import written

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from pitwall_crds.builtin import DEFAULT_SAMPLER
-from pitwall_crds.variant import SamplerSpec, SamplerVariant
+from pitwall_crds.variant.builtin import DEFAULT_SAMPLER
+from pitwall_crds.variant.variant import SamplerSpec, SamplerVariant
 from pitwall_runtime.ask.sheet import SheetData, SheetRow, save_sheet
 from pitwall_runtime.errors import BadQuestionError, MediaMissingError, MediaRefusedError
 from pitwall_runtime.ingest.fetch.download import DownloadLimits

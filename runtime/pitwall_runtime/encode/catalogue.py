@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pitwall_crds.variant import EncoderSpec
+from pitwall_crds.variant.variant import EncoderSpec
 from pitwall_runtime.encode.port import Encoder
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from pitwall_crds.variant import EncoderSpec
+from pitwall_crds.variant.variant import EncoderSpec
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, Rgb
 
 _SIDE = 2

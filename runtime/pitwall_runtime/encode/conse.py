@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from pitwall_crds.host.files import whole_file
-from pitwall_crds.variant import EncoderSpec
+from pitwall_crds.variant.variant import EncoderSpec
 from pitwall_runtime.encode.classnames import class_names
 from pitwall_runtime.encode.efficientnet import load_classifier
 from pitwall_runtime.encode.minilm import DIMENSION, MiniLm

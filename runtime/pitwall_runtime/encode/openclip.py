@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from pitwall_crds.variant import EncoderSpec
+from pitwall_crds.variant.variant import EncoderSpec
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, Rgb
 

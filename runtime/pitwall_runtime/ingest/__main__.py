@@ -21,7 +21,7 @@ from pitwall_runtime.ingest.queue.port import IngestQueue
 from pitwall_runtime.stores.options import add_cache_options, quota_of, shared_of
 
 if TYPE_CHECKING:
-    from pitwall_crds.variant import SamplerVariant
+    from pitwall_crds.variant.variant import SamplerVariant
     from pitwall_runtime.ingest.telemetry import IngestTelemetry
     from pitwall_runtime.ingest.worker import IngestWorker
     from pitwall_runtime.pipeline.pipeline import Pipeline

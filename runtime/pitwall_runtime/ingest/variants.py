@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.variant_file import read_variant

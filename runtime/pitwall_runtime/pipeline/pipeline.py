@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pitwall_crds.builtin import unmet_needs
 from pitwall_crds.names import Arm
-from pitwall_crds.variant import AnswerEngine, SamplerVariant
+from pitwall_crds.variant.builtin import unmet_needs
+from pitwall_crds.variant.variant import AnswerEngine, SamplerVariant
 from pitwall_runtime.answer import catalogue as engines
 from pitwall_runtime.answer.moments import group
 from pitwall_runtime.answer.port import Brief, Evidence

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pitwall_crds.errors import InvalidResourceError
 from pitwall_crds.reading.load import load_file
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_runtime.errors import BadVariantError
 
 

@@ -17,10 +17,10 @@ from typing import Any
 
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Selection
-from pitwall_runtime.plugins import rules
-from pitwall_runtime.plugins.memory import growing_line, measured
-from pitwall_runtime.plugins.rules import Clause, Finding, SuiteLimits
-from pitwall_runtime.plugins.situations import Situation, all_situations, another_film, provided, situation
+from pitwall_runtime.plugins.suite import rules
+from pitwall_runtime.plugins.suite.memory import growing_line, measured
+from pitwall_runtime.plugins.suite.rules import Clause, Finding, SuiteLimits
+from pitwall_runtime.plugins.suite.situations import Situation, all_situations, another_film, provided, situation
 from pitwall_runtime.samplers.catalogue import BoundSampler, bind
 from pitwall_runtime.samplers.contract import Sampler
 from pitwall_runtime.samplers.parameters import fault_of_schema, parse, schema_of

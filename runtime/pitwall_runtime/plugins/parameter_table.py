@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pitwall_crds.builtin import CATALOGUE
+from pitwall_crds.variant.builtin import CATALOGUE
 
 BEGIN: Final = "<!-- parameters: made by `make generate` -->"
 END: Final = "<!-- end of parameters -->"

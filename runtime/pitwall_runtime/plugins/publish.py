@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Final
 
-from pitwall_crds.builtin import CATALOGUE
+from pitwall_crds.variant.builtin import CATALOGUE
 from pitwall_runtime.samplers.catalogue import GROUP
 
 log = logging.getLogger(__name__)

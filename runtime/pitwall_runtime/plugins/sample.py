@@ -15,7 +15,7 @@ from pitwall_runtime.errors import BadVariantError, RefusedError, WrongSelection
 from pitwall_runtime.media import Floats, Selection, Shot
 from pitwall_runtime.plugins.aside import kept_aside
 from pitwall_runtime.plugins.locate import locate
-from pitwall_runtime.plugins.watched import SIGNALS
+from pitwall_runtime.plugins.suite.watched import SIGNALS
 from pitwall_runtime.samplers.catalogue import bind, written
 from pitwall_runtime.samplers.contract import Input, Sampler, SamplerContext, Seconds
 from pitwall_runtime.samplers.offline import offline_context

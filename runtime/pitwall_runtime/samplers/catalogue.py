@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
-from pitwall_crds.variant import SamplerSpec
+from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_runtime.errors import BadVariantError, WrongSelectionError
 from pitwall_runtime.media import Diagnostic, Selection
 from pitwall_runtime.samplers.contract import CONTRACT, Sampler, SamplerContext

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
-from pitwall_crds.variant import Stability
+from pitwall_crds.variant.variant import Stability
 from pitwall_runtime.errors import AllowanceSpentError, NoModelError, RefusedError
 from pitwall_runtime.media import Caption, Floats, Selection, Shot
 
@@ -33,7 +33,7 @@ Indices = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 
 class Input(StrEnum):
-    """What a sampler looks at beside times and shots. `pitwall_crds.builtin.PROVIDES` says which are always there."""
+    """What a sampler looks at beside times and shots; `pitwall_crds.variant.builtin.PROVIDES` are always there."""
 
     SCORES = "scores"
     EMBEDDINGS = "embeddings"

@@ -16,7 +16,7 @@ from pitwall_runtime.decode.memory import FILM_PART, DecodeMemory, add_decode_op
 from pitwall_runtime.stores.options import add_cache_options, quota_of, shared_of
 
 if TYPE_CHECKING:
-    from pitwall_crds.variant import SamplerVariant
+    from pitwall_crds.variant.variant import SamplerVariant
     from pitwall_runtime.serve.app import ServingState
     from pitwall_runtime.stores.files.eviction import Quota
 

@@ -17,7 +17,7 @@ from pitwall_crds.host.logs import fields
 from pitwall_crds.names import Arm, Header
 from pitwall_crds.reading.faults import read_body
 from pitwall_crds.reading.sent import BodyFaultError
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import (
     BadQuestionError,

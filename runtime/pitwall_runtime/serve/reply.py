@@ -3,7 +3,7 @@
 import time
 import uuid
 
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_runtime.answer.port import Moment
 from pitwall_runtime.pipeline.asked import Result
 from pitwall_runtime.serve import schema

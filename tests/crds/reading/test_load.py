@@ -7,8 +7,8 @@ import pytest
 from pitwall_crds.errors import InvalidResourceError
 from pitwall_crds.reading.load import load_file, load_resources, spec_hash
 from pitwall_crds.reading.parse import parse_documents
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.variant.variant import SamplerVariant
 
 VARIANT = """\
 apiVersion: pitwall.dev/v1alpha1

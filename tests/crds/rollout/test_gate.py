@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from pitwall_crds.gate import Gate
+from pitwall_crds.rollout.gate import Gate
 
 QUANTILE = {"metric": "QueryLatency", "perMille": 990}
 ERRORS = {"metric": "Errors"}

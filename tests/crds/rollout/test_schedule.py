@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from pydantic import ValidationError
 
-from pitwall_crds.schedule import Schedule, Window
+from pitwall_crds.rollout.schedule import Schedule, Window
 
 
 def at(text: str) -> float:

@@ -3,7 +3,7 @@
 import pytest
 
 from pitwall_crds.names import Header
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_gateway.callers.rule import CallerRule, VideoAccess
 from pitwall_gateway.flags.port import FixedFlags
 from pitwall_gateway.serve.receive import BodyRule

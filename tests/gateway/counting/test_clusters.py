@@ -8,7 +8,7 @@ import pytest
 from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_crds.names import MEAN, Arm, Metric, Quantity, TrialKind
 from pitwall_gateway.counting.clusters import FEW, Clusters
-from pitwall_gateway.counting.clusters_gauge import ClustersGauge
+from pitwall_gateway.counting.gauges.clusters import ClustersGauge
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.shares import ShareRule, Shares
 from pitwall_gateway.values.speaker import Party, Speaker

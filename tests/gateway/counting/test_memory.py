@@ -7,8 +7,8 @@ import random
 import pytest
 
 from pitwall_crds.names import Arm
+from pitwall_gateway.counting.gauges.memory import FRESH_SECONDS, MemoryGauges
 from pitwall_gateway.counting.memory import BATCH_SECONDS, PODS, MemoryEstimator
-from pitwall_gateway.counting.memory_gauges import FRESH_SECONDS, MemoryGauges
 from pitwall_gateway.counting.series import ArmSeries
 
 START = 50_000.0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from pitwall_crds.names import Arm, Metric, TrialKind
-from pitwall_gateway.counting.callers_gauge import CallersGauge
+from pitwall_gateway.counting.gauges.callers import CallersGauge
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.shares import Excess, Frequent, ShareRule, Shares
 from pitwall_gateway.counting.telemetry import GatewayTelemetry

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pitwall_crds.action import Verb
-from pitwall_crds.status import ServedVariant
+from pitwall_crds.rollout.action import Verb
+from pitwall_crds.rollout.status import ServedVariant
 
 ASKED = ["promote", "undo", "abort", "retry", "pause", "resume", "kill", "release"]
 VERBS = ["status", "explain", "history", *ASKED, "record"]

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from pitwall_crds.names import Arm
 from pitwall_crds.resource import Condition, ConditionStatus
-from pitwall_crds.rollout import Approval
-from pitwall_crds.status import ArmWeight, FlaggedOff, Phase, Verdict
+from pitwall_crds.rollout.rollout import Approval
+from pitwall_crds.rollout.status import ArmWeight, FlaggedOff, Phase, Verdict
 from pitwall_operator.cli.output.tables import candidate_weight, percent, rollout_table, since, stage_words
 from pitwall_operator.cli.output.tree import PODS_SHOWN, tree
 from pitwall_operator.cli.sources.port import Pod, PoolView

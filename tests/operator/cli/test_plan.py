@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pitwall_crds.host import files
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.status import RolloutStatus
 
 ROLLOUT = {
     "apiVersion": "pitwall.dev/v1alpha1",

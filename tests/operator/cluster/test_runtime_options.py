@@ -3,7 +3,7 @@
 import pytest
 
 from pitwall_crds.resource import Metadata
-from pitwall_crds.variant import SamplerSpec, SamplerVariant, SamplerVariantSpec
+from pitwall_crds.variant.variant import SamplerSpec, SamplerVariant, SamplerVariantSpec
 from pitwall_operator.cluster import settings
 from pitwall_operator.cluster.settings import OperatorSettings
 from pitwall_operator.decision.permission.runnable import variant_problems

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from pitwall_crds.action import Action, Verb
 from pitwall_crds.names import FULL_WEIGHT, Arm, Pool
-from pitwall_crds.rollout import Control, Stage
-from pitwall_crds.status import Phase, Verdict
+from pitwall_crds.rollout.action import Action, Verb
+from pitwall_crds.rollout.rollout import Control, Stage
+from pitwall_crds.rollout.status import Phase, Verdict
 from pitwall_operator.values.effects import RunVariant, SetSplit
 from pitwall_operator.values.observation import PoolSeen, ShadowSeen, Share, SplitSeen, Unseen
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from pitwall_crds.names import Arm, EventReason
-from pitwall_crds.status import Phase, Verdict
+from pitwall_crds.rollout.status import Phase, Verdict
 from pitwall_operator.decision.decide import decide
 from pitwall_operator.values.effects import Announce, DrainVariant, SetSplit
 from pitwall_operator.values.observation import Share, SplitSeen, Unseen

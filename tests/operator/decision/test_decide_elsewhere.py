@@ -2,11 +2,11 @@
 
 import pytest
 
-from pitwall_crds.action import Action, Verb
 from pitwall_crds.names import Arm, Pool
 from pitwall_crds.resource import Reference
-from pitwall_crds.rollout import Experiment, ShadowStage, Stage
-from pitwall_crds.status import FlaggedOff, Phase
+from pitwall_crds.rollout.action import Action, Verb
+from pitwall_crds.rollout.rollout import Experiment, ShadowStage, Stage
+from pitwall_crds.rollout.status import FlaggedOff, Phase
 from pitwall_operator.values.effects import DrainVariant, RunVariant
 from pitwall_operator.values.observation import Past, PoolSeen, ShadowSeen, Share, SplitSeen, Unseen
 

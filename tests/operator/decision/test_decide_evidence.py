@@ -3,8 +3,8 @@
 import pytest
 
 from pitwall_crds.names import Arm
-from pitwall_crds.rollout import OnInconclusive
-from pitwall_crds.status import Phase, Verdict
+from pitwall_crds.rollout.rollout import OnInconclusive
+from pitwall_crds.rollout.status import Phase, Verdict
 from pitwall_operator.decision.weighing.analyze import LAST_MARGIN, stage_context
 from pitwall_operator.evidence.basis.counts import Tally
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pitwall_crds.action import Action, Verb
 from pitwall_crds.names import Arm, EventReason
 from pitwall_crds.resource import Reference
-from pitwall_crds.rollout import Experiment, ShadowStage
-from pitwall_crds.schedule import Day, Schedule, Window
-from pitwall_crds.status import Phase
+from pitwall_crds.rollout.action import Action, Verb
+from pitwall_crds.rollout.rollout import Experiment, ShadowStage
+from pitwall_crds.rollout.schedule import Day, Schedule, Window
+from pitwall_crds.rollout.status import Phase
 from pitwall_operator.decision.decide import decide
 from pitwall_operator.decision.goal.wanted import wanted
 from pitwall_operator.values.effects import SetSplit

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from pitwall_crds.action import Action, Verb
 from pitwall_crds.names import Arm, Pool
 from pitwall_crds.resource import Reference
-from pitwall_crds.status import Phase
+from pitwall_crds.rollout.action import Action, Verb
+from pitwall_crds.rollout.status import Phase
 from pitwall_operator.values.effects import DrainVariant
 from pitwall_operator.values.observation import PoolSeen, Share
 

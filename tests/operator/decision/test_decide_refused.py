@@ -2,9 +2,9 @@
 
 import pytest
 
-from pitwall_crds.action import Verb
 from pitwall_crds.names import FULL_WEIGHT, Arm, EventReason
-from pitwall_crds.status import Phase
+from pitwall_crds.rollout.action import Verb
+from pitwall_crds.rollout.status import Phase
 from pitwall_operator.values.effects import SetShadow, SetSplit
 from pitwall_operator.values.observation import Share
 

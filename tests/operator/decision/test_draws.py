@@ -4,7 +4,7 @@ beforehand."""
 import pytest
 
 from pitwall_crds.names import Arm, copies_salt, experiment_flag, run_of, shadow_flag
-from pitwall_crds.rollout import Experiment, Reference, ShadowStage
+from pitwall_crds.rollout.rollout import Experiment, Reference, ShadowStage
 from pitwall_flags.flag.document import ArmShare, shadow_document, split_document
 from pitwall_flags.flag.flagset import FlagSet
 from pitwall_operator.values.effects import SetShadow

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pitwall_crds.names import Arm
-from pitwall_crds.status import Phase, Verdict
+from pitwall_crds.rollout.status import Phase, Verdict
 from pitwall_operator.record.lines import evidence_lines
 from pitwall_operator.record.replay import replay
 

@@ -11,9 +11,9 @@ import zlib
 
 import pytest
 
-from pitwall_crds.gate import Unit
 from pitwall_crds.names import Arm, Outcome
-from pitwall_crds.status import Phase
+from pitwall_crds.rollout.gate import Unit
+from pitwall_crds.rollout.status import Phase
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.feedback.ledger import Ledger, LedgerRule
 from pitwall_gateway.values.speaker import Party

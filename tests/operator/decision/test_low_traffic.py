@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pitwall_crds.names import Arm
-from pitwall_crds.status import Phase, Verdict
+from pitwall_crds.rollout.status import Phase, Verdict
 from pitwall_operator.gates.advice import advice
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from pitwall_crds.action import Verb
 from pitwall_crds.names import FULL_WEIGHT, Arm, EventReason, Pool
-from pitwall_crds.rollout import OnDeadline, Stage
-from pitwall_crds.status import FlaggedOff, Phase, Verdict
+from pitwall_crds.rollout.action import Verb
+from pitwall_crds.rollout.rollout import OnDeadline, Stage
+from pitwall_crds.rollout.status import FlaggedOff, Phase, Verdict
 from pitwall_operator.values.observation import Past, Share, SplitSeen, Unseen
 
 LONG = 9_999

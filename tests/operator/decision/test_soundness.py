@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from pitwall_crds.gate import Gate
 from pitwall_crds.names import Arm
-from pitwall_crds.rollout import Analysis
-from pitwall_crds.status import Phase, Verdict
+from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.rollout import Analysis
+from pitwall_crds.rollout.status import Phase, Verdict
 from pitwall_operator.record.explain import evidence
 from pitwall_operator.record.lines import evidence_lines
 from pitwall_operator.record.replay import replay

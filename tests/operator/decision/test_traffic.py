@@ -5,10 +5,10 @@ from copy import deepcopy
 
 import pytest
 
-from pitwall_crds.gate import Gate
 from pitwall_crds.names import Arm
-from pitwall_crds.rollout import Analysis, Control, Stage
-from pitwall_crds.status import Phase
+from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.rollout import Analysis, Control, Stage
+from pitwall_crds.rollout.status import Phase
 
 ERRORS = {"name": "errors", "rate": {"metric": "Errors"}, "absoluteMarginBasisPoints": 2500}
 THUMBS = {"name": "thumbs-down", "rate": {"metric": "ThumbsDown", "unit": "Query", "labelDelaySeconds": 0}}

@@ -6,11 +6,11 @@ from pathlib import Path
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pitwall_crds.action import Action, Verb
 from pitwall_crds.names import FULL_WEIGHT, Arm, Pool, copies_salt
 from pitwall_crds.reading.load import load_file
-from pitwall_crds.rollout import Rollout, RolloutSpec
-from pitwall_crds.status import Phase, RolloutStatus, Verdict
+from pitwall_crds.rollout.action import Action, Verb
+from pitwall_crds.rollout.rollout import Rollout, RolloutSpec
+from pitwall_crds.rollout.status import Phase, RolloutStatus, Verdict
 from pitwall_flags.flag.document import ArmShare, shadow_document, split_document
 from pitwall_operator.decision.decide import decide, fitting
 from pitwall_operator.decision.goal.distance import distance

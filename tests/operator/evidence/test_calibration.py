@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pitwall_crds.gate import Dependence, Gate
+from pitwall_crds.rollout.gate import Dependence, Gate
 from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior

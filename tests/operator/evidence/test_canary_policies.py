@@ -13,7 +13,7 @@ from benchmarks.canary_policies.scenarios import TRAFFIC_LADDER, ScenarioMetric
 from benchmarks.canary_policies.traffic import Minutes, SimulatedTraffic
 from benchmarks.canary_policies.vectors import Bernoulli, Contrast, LabelSwapVector, ObjectiveVector
 
-from pitwall_crds.gate import Dependence, Gate
+from pitwall_crds.rollout.gate import Dependence, Gate
 from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior

@@ -33,8 +33,8 @@ from benchmarks.canary_policies.queues.twins import (
 )
 from benchmarks.canary_policies.vectors import Bernoulli, BothVector
 
-from pitwall_crds.gate import Dependence
 from pitwall_crds.names import Signal
+from pitwall_crds.rollout.gate import Dependence
 from pitwall_gateway.counting.shares import USER_SHARE
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary

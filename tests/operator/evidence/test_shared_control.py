@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
-from pitwall_crds.rollout import Analysis
-from pitwall_crds.status import Verdict
+from pitwall_crds.rollout.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
+from pitwall_crds.rollout.rollout import Analysis
+from pitwall_crds.rollout.status import Verdict
 from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior

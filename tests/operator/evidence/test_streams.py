@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from pitwall_crds.gate import Dependence, Gate
-from pitwall_crds.rollout import Analysis
-from pitwall_crds.status import Verdict
+from pitwall_crds.rollout.gate import Dependence, Gate
+from pitwall_crds.rollout.rollout import Analysis
+from pitwall_crds.rollout.status import Verdict
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pitwall_crds.rollout import RolloutSpec
+from pitwall_crds.rollout.rollout import RolloutSpec
 from pitwall_operator.gates.advice import LONGEST, MOST, advice
 from pitwall_operator.gates.counting.counters import EDGES, objective_edge
 

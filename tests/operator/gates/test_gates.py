@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pitwall_crds.gate import (
+from pitwall_crds.rollout.gate import (
     Dependence,
     Gate,
     MeanMetric,
@@ -19,8 +19,8 @@ from pitwall_crds.gate import (
     RateRule,
     Unit,
 )
-from pitwall_crds.rollout import Analysis
-from pitwall_crds.status import Verdict
+from pitwall_crds.rollout.rollout import Analysis
+from pitwall_crds.rollout.status import Verdict
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind, margin_edge, tail_edge

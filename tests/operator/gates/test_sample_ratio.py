@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from pitwall_crds.names import Arm, Metric
-from pitwall_crds.status import Phase, Verdict
+from pitwall_crds.rollout.status import Phase, Verdict
 from pitwall_flags.flag.document import split_name
 from pitwall_operator.gates.counting.new_users import STRAY_SECONDS
 from pitwall_operator.gates.sample_ratio import ALPHA, GATEWAYS, UNCOUNTED, SampleRatio, UsersBlock, log_threshold

@@ -5,9 +5,9 @@ import json
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pitwall_crds.gate import Gate
-from pitwall_crds.rollout import Analysis
-from pitwall_crds.status import ProcessStatus
+from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.rollout import Analysis
+from pitwall_crds.rollout.status import ProcessStatus
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pitwall_crds.pod.container import ContainerSecurity
-from pitwall_crds.pod.template import PodSecurity, PodTemplate
 from pitwall_crds.resource import Border
+from pitwall_crds.variant.pod.container import ContainerSecurity
+from pitwall_crds.variant.pod.template import PodSecurity, PodTemplate
 from pitwall_operator.kube import allowed as kube_allowed
 from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance
 

@@ -13,7 +13,7 @@ import pytest
 from pitwall_crds.host import files
 from pitwall_crds.names import Pool
 from pitwall_crds.reading.load import load_file, revision_of
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.machine import child, processes
 from pitwall_operator.machine.processes import DRAIN_SECONDS, KILL_SECONDS, Processes, ProcessFolders
 from pitwall_operator.values.observation import PoolSeen

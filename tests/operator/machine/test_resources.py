@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pitwall_crds.action import Action, Verb
 from pitwall_crds.host import files
 from pitwall_crds.reading.load import load_file
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import GateStatus, Phase, RolloutStatus
-from pitwall_crds.variant import SamplerEntry
+from pitwall_crds.rollout.action import Action, Verb
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import GateStatus, Phase, RolloutStatus
+from pitwall_crds.variant.variant import SamplerEntry
 from pitwall_operator.machine import plugins, resources
 from pitwall_operator.machine import stored as stored_files
 from pitwall_operator.machine.resources import Applied, Resources

@@ -20,8 +20,8 @@ from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_crds.host.sockets import free_port
 from pitwall_crds.names import Metric, Quantity
 from pitwall_crds.reading.load import load_file
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import TailStatus
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import TailStatus
 from pitwall_operator.decision.weighing.analyze import fresh_gates
 from pitwall_operator.gates.counting import counters
 from pitwall_operator.observe import prometheus, promql

@@ -3,7 +3,7 @@
 import pytest
 
 from pitwall_crds.names import MEAN, Metric
-from pitwall_crds.rollout import Rollout
+from pitwall_crds.rollout.rollout import Rollout
 from pitwall_gateway.counting import exposition
 from pitwall_operator.gates.counting import counters
 from pitwall_operator.observe import promql

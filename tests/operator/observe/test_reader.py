@@ -8,8 +8,8 @@ import pytest
 
 from pitwall_crds.names import Label
 from pitwall_crds.reading.load import load_file
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.variant import FiveMetrics
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.variant.variant import FiveMetrics
 from pitwall_operator.observe.prometheus import CounterSnapshot, _Process
 from pitwall_operator.observe.reader import NO_PROMETHEUS, VARIANT_METRICS_SECONDS, Reader
 from pitwall_operator.values.observation import Reading, Unseen

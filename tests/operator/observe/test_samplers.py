@@ -11,7 +11,7 @@ import httpx
 import pytest
 from harness.effort import effort
 
-from pitwall_crds.builtin import CATALOGUE
+from pitwall_crds.variant.builtin import CATALOGUE
 from pitwall_operator.observe import samplers
 from pitwall_operator.observe.samplers import SamplerReader
 

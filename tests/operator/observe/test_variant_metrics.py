@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_crds.names import Label, Metric
-from pitwall_crds.variant import FiveMetrics
+from pitwall_crds.variant.variant import FiveMetrics
 from pitwall_operator.observe.variant_metrics import growth, metrics_between, quantile, texts
 from pitwall_operator.values.observation import ProcessCounters, Reading
 

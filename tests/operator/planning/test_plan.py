@@ -2,7 +2,7 @@
 
 import pytest
 
-from pitwall_crds.rollout import RolloutSpec
+from pitwall_crds.rollout.rollout import RolloutSpec
 from pitwall_operator.decision.weighing.closing import SETTLING_SECONDS
 from pitwall_operator.gates.counting.blocks import UNKNOWN_SECONDS
 from pitwall_operator.gates.counting.expected import GateNow, TrafficNow

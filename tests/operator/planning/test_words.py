@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pitwall_crds.rollout import RolloutSpec
+from pitwall_crds.rollout.rollout import RolloutSpec
 from pitwall_operator.gates.counting.expected import TrafficNow
 from pitwall_operator.planning.plan import plan
 from pitwall_operator.planning.words import LONGEST, MOST, plan_sentences

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import GateStatus, HistoryEntry, Phase, ProcessStatus, TailStatus, Verdict
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import GateStatus, HistoryEntry, Phase, ProcessStatus, TailStatus, Verdict
 from pitwall_operator.record import explain
 
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pitwall_crds.action import Action, Verb
-from pitwall_crds.status import Phase
+from pitwall_crds.rollout.action import Action, Verb
+from pitwall_crds.rollout.status import Phase
 from pitwall_operator.record.lines import evidence_lines
 from pitwall_operator.record.past import past
 from pitwall_operator.values.observation import Past

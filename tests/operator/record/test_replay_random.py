@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pitwall_crds.action import Action, Verb
+from pitwall_crds.rollout.action import Action, Verb
 from pitwall_operator.record.replay import replay
 
 SEEDS = range(int(os.environ.get("PITWALL_SEEDS", "12")))

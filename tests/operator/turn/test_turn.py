@@ -9,9 +9,9 @@ import pytest
 
 from pitwall_crds.names import Arm, EventReason, Pool
 from pitwall_crds.reading.load import load_file, revision_of
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import Phase, RolloutStatus, Verdict
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import Phase, RolloutStatus, Verdict
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagsUnreachableError
 from pitwall_flags.flag.document import OWNER, ArmShare, shadow_document, split_document

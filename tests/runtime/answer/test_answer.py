@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pitwall_crds.variant import AnswerSpec
+from pitwall_crds.variant.variant import AnswerSpec
 from pitwall_runtime.answer.catalogue import build
 from pitwall_runtime.answer.moments import MomentsEngine, group
 from pitwall_runtime.answer.port import Brief, Evidence

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pitwall_crds.variant import AnswerSpec
+from pitwall_crds.variant.variant import AnswerSpec
 from pitwall_runtime.answer.catalogue import build
 from pitwall_runtime.answer.moments import group
 from pitwall_runtime.answer.port import Brief, Evidence

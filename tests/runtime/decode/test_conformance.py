@@ -5,7 +5,7 @@ import pytest
 from films.cases import CASES
 from films.numbered import read as read_number
 
-from pitwall_crds.variant import DecodeBackend
+from pitwall_crds.variant.variant import DecodeBackend
 from pitwall_runtime.decode.catalogue import DECODERS, build, read
 from pitwall_runtime.decode.port import Ended
 from pitwall_runtime.errors import BadVariantError, UnsupportedVideoError

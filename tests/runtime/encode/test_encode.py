@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pitwall_crds.variant import EncoderSpec
+from pitwall_crds.variant.variant import EncoderSpec
 from pitwall_runtime.encode.catalogue import build
 from pitwall_runtime.encode.classnames import class_names
 from pitwall_runtime.encode.minilm import Bert, renamed

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pitwall_crds.variant import EncoderSpec
+from pitwall_crds.variant.variant import EncoderSpec
 from pitwall_runtime.encode import questions
 from pitwall_runtime.encode.colours import Colours
 from pitwall_runtime.encode.pool import ENCODER_WORKERS, EncoderPool

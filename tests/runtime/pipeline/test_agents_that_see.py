@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry

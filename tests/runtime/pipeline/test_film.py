@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_runtime.ask.__main__ import default_cache_dir
 from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.media import Frame, PoolSpec

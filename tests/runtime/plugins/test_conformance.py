@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pitwall_runtime.plugins.conformance import conform
-from pitwall_runtime.plugins.rules import Clause, SuiteLimits
-from pitwall_runtime.plugins.situations import all_situations, situation
+from pitwall_runtime.plugins.suite.rules import Clause, SuiteLimits
+from pitwall_runtime.plugins.suite.situations import all_situations, situation
 from pitwall_runtime.samplers.contract import Input
 
 

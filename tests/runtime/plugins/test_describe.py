@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-from pitwall_crds import builtin
+from pitwall_crds.variant import builtin
 from pitwall_runtime.plugins import describe
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pitwall_runtime.media import Selection
 from pitwall_runtime.plugins.parameter_table import table, with_table
-from pitwall_runtime.plugins.situations import all_situations
+from pitwall_runtime.plugins.suite.situations import all_situations
 from pitwall_runtime.samplers.catalogue import BUILT_IN, bind, find
 
 CARDS = (Path(__file__).parents[3] / "docs" / "samplers.md").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from pitwall_crds.variant import SamplerSpec
+from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_runtime.errors import BadVariantError, SamplerFailedError
 from pitwall_runtime.media import Selection
 from pitwall_runtime.samplers.catalogue import BUILT_IN, build, check, find, names

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pitwall_crds.variant import SamplerSpec
+from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_runtime.plugins.conformance import conform
-from pitwall_runtime.plugins.rules import SuiteLimits
+from pitwall_runtime.plugins.suite.rules import SuiteLimits
 from pitwall_runtime.samplers.catalogue import BUILT_IN, build, find
 from pitwall_runtime.samplers.offline import offline_context
 

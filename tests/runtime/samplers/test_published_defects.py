@@ -6,7 +6,7 @@ Each test states the published rule in a line or two of its own, with the case i
 import numpy as np
 import pytest
 
-from pitwall_crds.variant import SamplerSpec
+from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_runtime.samplers.arithmetic.curve import unit_range
 from pitwall_runtime.samplers.catalogue import build
 from pitwall_runtime.samplers.offline import offline_context

@@ -77,7 +77,7 @@ def stop(served):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory, clip):
-    from pitwall_crds.variant import SamplerVariant
+    from pitwall_crds.variant.variant import SamplerVariant
 
     spec = {"sampler": {"name": "aks"}, "maxFrames": 4, "encoder": {"name": "colours"}}
     variant = SamplerVariant.model_validate({"metadata": {"name": "aks-v2"}, "spec": spec})
@@ -236,7 +236,7 @@ def until(condition):
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory, clip, lasting_wild):
     """A runtime with one worker and no queue; the wild server is its language model and holds its videos."""
-    from pitwall_crds.variant import SamplerVariant
+    from pitwall_crds.variant.variant import SamplerVariant
 
     spec = {"sampler": {"name": "aks"}, "maxFrames": 4, "encoder": {"name": "colours"}}
     spec["answer"] = {"engine": "openai", "endpointUrl": lasting_wild.url("/v1"), "model": "m"}

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pitwall_crds.pod.amounts import Id, Port, ResourceRequirements, Text, Texts, Word, Words
 from pitwall_crds.resource import Border
+from pitwall_crds.variant.pod.amounts import Id, Port, ResourceRequirements, Text, Texts, Word, Words
 
 
 class KeyReference(Border):

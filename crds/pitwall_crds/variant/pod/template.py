@@ -8,11 +8,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pitwall_crds.pod.amounts import Count, Id, Key, Labels, Text, Word, Words
-from pitwall_crds.pod.container import Containers, SeccompProfile
-from pitwall_crds.pod.placement import Affinity, Toleration, TopologySpread
-from pitwall_crds.pod.volume import Volume
 from pitwall_crds.resource import Border
+from pitwall_crds.variant.pod.amounts import Count, Id, Key, Labels, Text, Word, Words
+from pitwall_crds.variant.pod.container import Containers, SeccompProfile
+from pitwall_crds.variant.pod.placement import Affinity, Toleration, TopologySpread
+from pitwall_crds.variant.pod.volume import Volume
 
 
 class TemplateMetadata(Border):

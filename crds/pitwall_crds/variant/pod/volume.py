@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pitwall_crds.pod.amounts import Quantity, ResourceRequirements, Text, Word, Words
 from pitwall_crds.resource import Border
+from pitwall_crds.variant.pod.amounts import Quantity, ResourceRequirements, Text, Word, Words
 
 
 class Item(Border):

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pitwall_crds.action import Verb
-from pitwall_crds.rollout import Rollout
+from pitwall_crds.rollout.action import Verb
+from pitwall_crds.rollout.rollout import Rollout
 from pitwall_operator.cli.commands.show import NameArgument
 from pitwall_operator.cli.context import Output, OutputOption, console, fail, pick, print_json
 from pitwall_operator.cli.sources.port import ResourceSource

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pitwall_crds.builtin import DEFAULT_SAMPLER, SAMPLERS
-from pitwall_crds.variant import AnswerEngine
+from pitwall_crds.variant.builtin import DEFAULT_SAMPLER, SAMPLERS
+from pitwall_crds.variant.variant import AnswerEngine
 from pitwall_operator.cli.commands.lifecycle import default_cache
 from pitwall_operator.cli.context import Output, OutputOption
 from pitwall_operator.cli.sources.runtime import run_runtime

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from pitwall_crds.builtin import SAMPLERS
 from pitwall_crds.errors import InvalidResourceError
 from pitwall_crds.names import API_VERSION, FULL_WEIGHT
 from pitwall_crds.reading.load import load_resources
-from pitwall_crds.rollout import OnInconclusive
-from pitwall_crds.variant import AnswerEngine
+from pitwall_crds.rollout.rollout import OnInconclusive
+from pitwall_crds.variant.builtin import SAMPLERS
+from pitwall_crds.variant.variant import AnswerEngine
 from pitwall_operator.cli.commands.lifecycle import store
 from pitwall_operator.cli.context import fail
 from pitwall_operator.cli.sources.choose import SourceChoice

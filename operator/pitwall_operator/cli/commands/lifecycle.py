@@ -11,7 +11,7 @@ import typer
 from pitwall_crds.errors import InvalidResourceError
 from pitwall_crds.host import files, sockets
 from pitwall_crds.reading.load import load_file
-from pitwall_crds.rollout import Rollout
+from pitwall_crds.rollout.rollout import Rollout
 from pitwall_operator.cli.commands.show import KINDS
 from pitwall_operator.cli.context import DEFAULT_STATE, Output, OutputOption, StateOption, console, fail, print_json
 from pitwall_operator.cli.sources.folder import Folder

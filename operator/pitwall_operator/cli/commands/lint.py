@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pitwall_crds.variant import SamplerEntry
+from pitwall_crds.variant.variant import SamplerEntry
 from pitwall_operator.cli.commands.lifecycle import read
 from pitwall_operator.cli.context import Output, OutputOption, fail, print_json, print_lines
 from pitwall_operator.machine.stored import Resource

@@ -11,8 +11,8 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.cli.context import Output, OutputOption, console, fail, near, pick, print_json, print_lines
 from pitwall_operator.cli.output.tables import rollout_table, variant_table
 from pitwall_operator.cli.output.tree import tree

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import Verdict
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import Verdict
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.record import explain as story
 
 COLORS = {

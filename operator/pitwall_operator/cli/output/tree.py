@@ -6,8 +6,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from pitwall_crds.resource import ConditionStatus
-from pitwall_crds.rollout import Approval, Rollout
-from pitwall_crds.status import GateStatus, ProcessStatus
+from pitwall_crds.rollout.rollout import Approval, Rollout
+from pitwall_crds.rollout.status import GateStatus, ProcessStatus
 from pitwall_operator.cli.output.tables import COLORS, percent, since, stage_words
 from pitwall_operator.cli.sources.port import PoolView
 from pitwall_operator.record import explain as story

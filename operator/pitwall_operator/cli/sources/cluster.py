@@ -10,8 +10,8 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from pitwall_crds.names import API_VERSION, MANAGED_BY, ObjectLabel
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_flags.service.auth import TokenScope
 from pitwall_operator.cli.context import fail, problems

@@ -11,8 +11,8 @@ import httpx
 
 from pitwall_crds.errors import UnreadableFileError
 from pitwall_crds.names import Label, Metric
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_operator.cli.context import fail, problems
 from pitwall_operator.cli.sources.flags import switch

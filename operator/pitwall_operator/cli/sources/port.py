@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.machine.resources import Applied
 from pitwall_operator.machine.stored import Resource
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import exp
 
-from pitwall_crds.gate import Gate
-from pitwall_crds.rollout import Rollout
+from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.rollout import Rollout
 from pitwall_operator.cli.context import fail, near
 from pitwall_operator.cli.sources.choose import SourceChoice
 from pitwall_operator.gates.counting.expected import GateNow, TrafficNow, assumed

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from typing import Any
 
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_flags.client import FlagClient
 from pitwall_operator.record.lines import Line
 from pitwall_operator.values.effects import Announce

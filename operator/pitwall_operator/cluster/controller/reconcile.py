@@ -16,9 +16,9 @@ from pitwall_crds.host.printable import printable
 from pitwall_crds.names import EventReason
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.resource import ConditionStatus
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import RolloutStatus
-from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import RolloutStatus
+from pitwall_crds.variant.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_flags.client import FlagClient
 from pitwall_operator.cluster.controller.notebook import Notebook
 from pitwall_operator.cluster.controller.statuses import StatusWriter, as_json

@@ -11,9 +11,9 @@ from pitwall_crds.host.printable import printable
 from pitwall_crds.names import EventReason
 from pitwall_crds.reading.faults import first_faults
 from pitwall_crds.resource import Condition, ConditionStatus
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import Phase, RolloutStatus
-from pitwall_crds.variant import SamplerVariantStatus
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import Phase, RolloutStatus
+from pitwall_crds.variant.variant import SamplerVariantStatus
 from pitwall_operator.kube.cache import Cache, Key, version_of
 from pitwall_operator.kube.client import ROLLOUTS, Kind, Kube, Object
 from pitwall_operator.kube.events import Events

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from pitwall_crds.action import Verb
 from pitwall_crds.names import FULL_WEIGHT
 from pitwall_crds.reading.extent import extent_fault
 from pitwall_crds.reading.faults import first_faults
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.variant import SamplerEntry, SamplerVariant
+from pitwall_crds.rollout.action import Verb
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.variant.variant import SamplerEntry, SamplerVariant
 from pitwall_operator.cluster.rivals import rivals
 from pitwall_operator.decision.permission import ownership
 from pitwall_operator.decision.permission.ownership import RolloutClaim, claim_of

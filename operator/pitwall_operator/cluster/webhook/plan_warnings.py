@@ -7,8 +7,8 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.kube.cache import Cache, key_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Object
 from pitwall_operator.observe.reader import Reader

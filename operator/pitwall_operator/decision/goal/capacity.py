@@ -5,7 +5,7 @@ those of its run, whose id is the split's salt. Pure: no clock, chance or I/O.
 """
 
 from pitwall_crds.names import FULL_WEIGHT, Arm, Pool
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_operator.decision.goal.wanted import PoolGoal, PoolKey, Wanted
 from pitwall_operator.values.observation import Observation, PoolSeen, Share, SplitSeen, Unseen
 

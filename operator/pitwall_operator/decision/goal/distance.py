@@ -6,8 +6,8 @@ Pure: no clock, chance or I/O.
 from collections.abc import Iterator
 
 from pitwall_crds.names import FULL_WEIGHT, Arm, Pool, experiment_flag, shadow_flag
-from pitwall_crds.rollout import RolloutSpec
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.rollout import RolloutSpec
+from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_operator.decision.goal.capacity import grantable, kept_from, lent, ready, running, share_of
 from pitwall_operator.decision.goal.wanted import PoolKey, Wanted, candidate_pool, wanted
 from pitwall_operator.values import timestamps

@@ -9,7 +9,7 @@ import math
 from typing import Final
 
 from pitwall_crds.names import FULL_WEIGHT
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import Observation
 

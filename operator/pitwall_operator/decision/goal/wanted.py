@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pitwall_crds.names import FULL_WEIGHT, Arm, Pool
-from pitwall_crds.rollout import RolloutSpec
-from pitwall_crds.status import Phase, RolloutStatus
+from pitwall_crds.rollout.rollout import RolloutSpec
+from pitwall_crds.rollout.status import Phase, RolloutStatus
 from pitwall_operator.decision.goal.scale import candidate_replicas, control_replicas, stable_replicas
 from pitwall_operator.values.observation import Observation, ShadowSeen, Share, Unseen, VariantSeen
 

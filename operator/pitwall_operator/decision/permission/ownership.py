@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pitwall_crds.names import experiment_flag, main_flag, shadow_flag
-from pitwall_crds.rollout import Rollout
+from pitwall_crds.rollout.rollout import Rollout
 
 Rank = tuple[bool, str, str, str]
 

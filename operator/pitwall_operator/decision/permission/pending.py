@@ -3,8 +3,8 @@
 A Rollout holds one request at a time. Pure: no clock, chance or I/O.
 """
 
-from pitwall_crds.action import Action, Verb
-from pitwall_crds.rollout import Rollout
+from pitwall_crds.rollout.action import Action, Verb
+from pitwall_crds.rollout.rollout import Rollout
 
 
 def pending_abort(rollout: Rollout) -> Action | None:

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from pitwall_crds import builtin
 from pitwall_crds.names import Pool
 from pitwall_crds.reading.problems import suggestion
-from pitwall_crds.variant import SamplerEntry, SamplerVariant
+from pitwall_crds.variant import builtin
+from pitwall_crds.variant.variant import SamplerEntry, SamplerVariant
 from pitwall_operator.decision.permission.ownership import NO_PREFIXES, FlagPrefixes
 from pitwall_operator.decision.permission.parameters import Schema, parameter_problems
 from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance, template_problems

@@ -4,8 +4,8 @@ Pure: no clock, chance or I/O.
 """
 
 from pitwall_crds.names import Arm, EventReason
-from pitwall_crds.rollout import Rollout, RolloutSpec
-from pitwall_crds.status import REMEMBERED_ACTIONS, FlaggedOff, Phase, RolloutStatus, Verdict
+from pitwall_crds.rollout.rollout import Rollout, RolloutSpec
+from pitwall_crds.rollout.status import REMEMBERED_ACTIONS, FlaggedOff, Phase, RolloutStatus, Verdict
 from pitwall_operator.decision.goal.capacity import arms_to_fill, kept_from, missing_capacity
 from pitwall_operator.decision.goal.wanted import wanted
 from pitwall_operator.decision.steps import transitions

@@ -4,10 +4,10 @@ Evidence stays as long as it is about the same question. A gate that counts some
 whose stage is gone goes back to one that gives it no more traffic than it has. Pure: no clock, chance or I/O.
 """
 
-from pitwall_crds.gate import Gate
 from pitwall_crds.names import Arm
-from pitwall_crds.rollout import RolloutSpec
-from pitwall_crds.status import GateStatus, Phase, RolloutStatus
+from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.rollout import RolloutSpec
+from pitwall_crds.rollout.status import GateStatus, Phase, RolloutStatus
 from pitwall_operator.decision.steps import transitions
 from pitwall_operator.decision.weighing.analyze import fresh_gate
 from pitwall_operator.gates.counting.cursor import Cursor

@@ -3,9 +3,9 @@
 Pure: no clock, chance or I/O.
 """
 
-from pitwall_crds.gate import OnHarm
-from pitwall_crds.rollout import Approval, OnInconclusive, RolloutSpec
-from pitwall_crds.status import Phase, RolloutStatus, Verdict
+from pitwall_crds.rollout.gate import OnHarm
+from pitwall_crds.rollout.rollout import Approval, OnInconclusive, RolloutSpec
+from pitwall_crds.rollout.status import Phase, RolloutStatus, Verdict
 from pitwall_operator.decision.steps import transitions
 from pitwall_operator.decision.steps.choose_candidate import closed, entry_of
 from pitwall_operator.decision.steps.shortcuts import following

@@ -7,8 +7,8 @@ import zlib
 from typing import Any, Final
 
 from pitwall_crds.names import EventReason
-from pitwall_crds.rollout import RolloutSpec
-from pitwall_crds.status import GateStatus, Phase, RolloutStatus
+from pitwall_crds.rollout.rollout import RolloutSpec
+from pitwall_crds.rollout.status import GateStatus, Phase, RolloutStatus
 from pitwall_operator.decision.steps import transitions
 from pitwall_operator.decision.weighing.analyze import fresh_gate
 from pitwall_operator.gates import GateEvidence

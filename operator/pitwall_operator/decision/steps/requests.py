@@ -3,10 +3,10 @@
 Pure: no clock, chance or I/O.
 """
 
-from pitwall_crds.action import Action, Verb
 from pitwall_crds.names import EventReason
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import REMEMBERED_ACTIONS, RolloutStatus
+from pitwall_crds.rollout.action import Action, Verb
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import REMEMBERED_ACTIONS, RolloutStatus
 from pitwall_operator.decision.steps import shortcuts, transitions
 from pitwall_operator.decision.steps.choose_candidate import entry_of
 from pitwall_operator.values.observation import Observation, SplitSeen, Unseen

@@ -3,11 +3,11 @@
 Pure: no clock, chance or I/O.
 """
 
-from pitwall_crds.action import Action
 from pitwall_crds.names import FULL_WEIGHT
 from pitwall_crds.resource import Reference
-from pitwall_crds.rollout import Rollout, RolloutSpec
-from pitwall_crds.status import FastTrack, RolloutStatus, ServedVariant
+from pitwall_crds.rollout.action import Action
+from pitwall_crds.rollout.rollout import Rollout, RolloutSpec
+from pitwall_crds.rollout.status import FastTrack, RolloutStatus, ServedVariant
 from pitwall_operator.decision.steps import transitions
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import Observation

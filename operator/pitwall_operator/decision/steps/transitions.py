@@ -7,8 +7,8 @@ import hashlib
 
 from pitwall_crds.host.printable import printable
 from pitwall_crds.names import EventReason, Pool
-from pitwall_crds.rollout import Rollout, RolloutSpec
-from pitwall_crds.status import (
+from pitwall_crds.rollout.rollout import Rollout, RolloutSpec
+from pitwall_crds.rollout.status import (
     FastTrack,
     FlaggedOff,
     HistoryEntry,

@@ -7,8 +7,8 @@ I/O.
 from typing import Final
 
 from pitwall_crds.names import EventReason, Pool
-from pitwall_crds.rollout import OnDeadline, RolloutSpec
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.rollout import OnDeadline, RolloutSpec
+from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_operator.decision.goal.capacity import missing_capacity, ready, running
 from pitwall_operator.decision.goal.wanted import Wanted, candidate_pool, wanted
 from pitwall_operator.decision.steps import transitions

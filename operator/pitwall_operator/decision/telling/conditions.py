@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from pitwall_crds.names import Arm, EventReason
 from pitwall_crds.resource import DNS_LABEL, Condition, ConditionStatus
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import ArmWeight, Phase, RolloutStatus, Verdict
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import ArmWeight, Phase, RolloutStatus, Verdict
 from pitwall_operator.decision.weighing.analyze import Judgement
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import SplitSeen

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from pitwall_crds.names import EventReason
 from pitwall_crds.resource import ConditionStatus
-from pitwall_crds.rollout import RolloutSpec
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.rollout import RolloutSpec
+from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_operator.decision.goal.capacity import running
 from pitwall_operator.decision.goal.wanted import wanted
 from pitwall_operator.values.effects import Announce

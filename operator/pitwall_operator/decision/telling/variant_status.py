@@ -6,14 +6,14 @@ Pure: no clock, chance or I/O.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from pitwall_crds import builtin
 from pitwall_crds.names import MANAGED_BY, RUNTIME_NAME, Arm, ObjectLabel, Pool
 from pitwall_crds.reading.extent import MOST_CHARACTERS, MOST_NODES, extent
 from pitwall_crds.reading.load import revision_of
 from pitwall_crds.resource import Condition, ConditionStatus
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import Phase
-from pitwall_crds.variant import SamplerEntry, SamplerVariant, SamplerVariantStatus
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import Phase
+from pitwall_crds.variant import builtin
+from pitwall_crds.variant.variant import SamplerEntry, SamplerVariant, SamplerVariantStatus
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import PoolSeen
 from pitwall_operator.values.reason import StatusReason

@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pitwall_crds.gate import Gate, OnHarm
-from pitwall_crds.rollout import Analysis, RolloutSpec
-from pitwall_crds.status import GateStatus, Phase, ProcessStatus, RolloutStatus, Verdict
+from pitwall_crds.rollout.gate import Gate, OnHarm
+from pitwall_crds.rollout.rollout import Analysis, RolloutSpec
+from pitwall_crds.rollout.status import GateStatus, Phase, ProcessStatus, RolloutStatus, Verdict
 from pitwall_operator.decision.goal.scale import replicas_of
 from pitwall_operator.decision.weighing.closing import close_block, is_comparable
 from pitwall_operator.decision.weighing.disturbance import why_held

@@ -6,10 +6,10 @@ Pure: no clock, chance or I/O.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pitwall_crds.gate import Gate
 from pitwall_crds.names import FULL_WEIGHT, Arm
-from pitwall_crds.rollout import RolloutSpec
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.rollout import RolloutSpec
+from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_operator.decision.goal.scale import replicas_for
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread

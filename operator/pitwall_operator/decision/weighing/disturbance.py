@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from pitwall_crds.names import Arm, Label, Metric, Pool
-from pitwall_crds.rollout import RolloutSpec
-from pitwall_crds.status import Phase, RolloutStatus
+from pitwall_crds.rollout.rollout import RolloutSpec
+from pitwall_crds.rollout.status import Phase, RolloutStatus
 from pitwall_operator.decision.goal.capacity import running
 from pitwall_operator.decision.goal.scale import replicas_for, replicas_of
 from pitwall_operator.decision.goal.wanted import PoolKey, candidate_pool

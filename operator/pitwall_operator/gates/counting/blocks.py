@@ -6,11 +6,11 @@ Pure: no clock, chance or I/O.
 import math
 from typing import Final
 
-from pitwall_crds.gate import Gate, Unit
 from pitwall_crds.host.printable import shortened
 from pitwall_crds.names import Label, Metric
-from pitwall_crds.rollout import RolloutSpec
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.gate import Gate, Unit
+from pitwall_crds.rollout.rollout import RolloutSpec
+from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_operator.gates.counting import counters
 from pitwall_operator.values.observation import Reading
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from prometheus_client.utils import floatToGoString
 
 from pitwall_crds.edges import LATENCY_EDGES, RATIO_EDGES, SELECTION_EDGES
-from pitwall_crds.gate import Gate, MeanMetric, QuantileMetric, RateMetric
 from pitwall_crds.names import Arm, CacheResult, Label, Metric, Outcome, Quantity, Signal, TrialKind, opinion_kind
+from pitwall_crds.rollout.gate import Gate, MeanMetric, QuantileMetric, RateMetric
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.gates.processes import sees_who_leaves
 from pitwall_operator.values.observation import ProcessCounters, Reading

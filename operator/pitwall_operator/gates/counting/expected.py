@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.stats import binom, norm, poisson, qmc
 
-from pitwall_crds.gate import Gate, RateMetric, Unit
+from pitwall_crds.rollout.gate import Gate, RateMetric, Unit
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.gates.counting.blocks import label_delay
 from pitwall_operator.gates.processes import RATE_PRIORS, further_edges

@@ -5,9 +5,9 @@ Pure: no clock, chance or I/O.
 
 import math
 
-from pitwall_crds.gate import Gate
-from pitwall_crds.rollout import RolloutSpec
-from pitwall_crds.status import EdgeStatus, RolloutStatus, TailStatus
+from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.rollout import RolloutSpec
+from pitwall_crds.rollout.status import EdgeStatus, RolloutStatus, TailStatus
 from pitwall_operator.gates import margin_edge, tail_edge
 from pitwall_operator.gates.counting import counters
 from pitwall_operator.gates.processes import further_edges

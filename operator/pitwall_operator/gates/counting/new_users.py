@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pitwall_crds.names import FULL_WEIGHT, Label, Metric
-from pitwall_crds.rollout import RolloutSpec
-from pitwall_crds.status import ArmWeight, RolloutStatus
+from pitwall_crds.rollout.rollout import RolloutSpec
+from pitwall_crds.rollout.status import ArmWeight, RolloutStatus
 from pitwall_flags.flag.document import split_name
 from pitwall_operator.gates.counting import counters
 from pitwall_operator.gates.sample_ratio import GATEWAYS, SampleRatio, UsersBlock

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from math import isinf, log
 from typing import Final
 
-from pitwall_crds.gate import Gate
 from pitwall_crds.names import Arm, Label, Metric
-from pitwall_crds.rollout import Analysis
+from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.rollout import Analysis
 from pitwall_operator.evidence.basis.counts import Tally
 from pitwall_operator.gates.counting import blocks, counters
 from pitwall_operator.gates.counting.edges import tail_edge

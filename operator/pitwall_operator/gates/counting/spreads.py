@@ -6,8 +6,8 @@ Pure: no clock, chance or I/O.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pitwall_crds.gate import Gate, RateMetric, Unit
 from pitwall_crds.names import MEAN, Arm, CacheResult, Label, Metric, Outcome
+from pitwall_crds.rollout.gate import Gate, RateMetric, Unit
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread, SpreadPart, UserSpread
 from pitwall_operator.gates.counting.counters import MEANS, TIMES, Run, TailEdges, edge_text, select

@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any, Final
 
 from pitwall_crds.names import ObjectLabel, Pool
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.kube import whose
 from pitwall_operator.kube.allowed import template_problems
 from pitwall_operator.kube.cache import PODS_REVISION, Cache, Key, is_leaving, key_of, rollout_of

@@ -17,7 +17,7 @@ from kubernetes.utils import parse_quantity
 
 from pitwall_crds.names import MANAGED_BY, POOL_ARMS, RUNTIME_NAME, ObjectLabel, Pool
 from pitwall_crds.resource import Metadata
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.kube.client import BUDGETS, CONFIG_MAPS, DEPLOYMENTS, REVISIONS, SERVICES, VARIANTS, Kind, Object
 from pitwall_operator.kube.pools.defaults import Defaults
 from pitwall_operator.kube.pools.overlay import merge

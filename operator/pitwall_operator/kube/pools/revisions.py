@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from pitwall_crds.names import MANAGED_BY, ObjectLabel
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.kube.cache import Cache, Key, key_of
 from pitwall_operator.kube.client import CONFIG_MAPS, REVISIONS, ROLLOUTS, VARIANTS, Kube, Object
 from pitwall_operator.kube.pools import manifests

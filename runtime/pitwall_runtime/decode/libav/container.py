@@ -18,9 +18,9 @@ from av.video.stream import VideoStream
 from pitwall_runtime.decode.libav.captions import CaptionTrack
 from pitwall_runtime.decode.libav.decoders import stricter
 from pitwall_runtime.decode.libav.diagnosis import begins_with, why_unreadable
-from pitwall_runtime.decode.libav.elements import Elements
-from pitwall_runtime.decode.libav.grid import Grid
-from pitwall_runtime.decode.libav.holes import Holes
+from pitwall_runtime.decode.libav.losses.elements import Elements
+from pitwall_runtime.decode.libav.losses.grid import Grid
+from pitwall_runtime.decode.libav.losses.holes import Holes
 from pitwall_runtime.decode.port import MAX_PIXELS, MAX_SECONDS, THREADS
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import Caption

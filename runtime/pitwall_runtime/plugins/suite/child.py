@@ -1,7 +1,8 @@
 """Runs the conformance suite in this process and tells what it finds as lines of JSON, for a parent that watches.
 
-`python -m pitwall_runtime.plugins.child NAME --channel 5 --first 0`: the sampler may end, hang or blow up this process,
-and write what it likes to standard output: the parent reads a pipe of its own and believes nothing but `finished`.
+`python -m pitwall_runtime.plugins.suite.child NAME --channel 5 --first 0`: the sampler may end, hang or blow up this
+process, and write what it likes to standard output: the parent reads a pipe of its own and believes nothing but
+`finished`.
 """
 
 import argparse
@@ -16,8 +17,8 @@ from typing import TextIO
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.plugins.conformance import in_other_order, planned, try_all
 from pitwall_runtime.plugins.locate import locate
-from pitwall_runtime.plugins.rules import SuiteLimits
-from pitwall_runtime.plugins.situations import all_situations
+from pitwall_runtime.plugins.suite.rules import SuiteLimits
+from pitwall_runtime.plugins.suite.situations import all_situations
 from pitwall_runtime.samplers.contract import Sampler
 from pitwall_runtime.samplers.guard import home_of
 

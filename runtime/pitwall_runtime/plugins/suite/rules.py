@@ -16,8 +16,8 @@ import numpy as np
 from pitwall_crds.resource import DNS_LABEL
 from pitwall_runtime.errors import BadVariantError, SamplerFailedError, SamplerHangsError, WrongSelectionError
 from pitwall_runtime.media import Selection
-from pitwall_runtime.plugins.situations import Situation
-from pitwall_runtime.plugins.watched import watched
+from pitwall_runtime.plugins.suite.situations import Situation
+from pitwall_runtime.plugins.suite.watched import watched
 from pitwall_runtime.samplers.catalogue import BoundSampler, check, is_json
 from pitwall_runtime.samplers.contract import CONTRACT, Input, Sampler, SamplerContext, Stability
 from pitwall_runtime.samplers.guard import Guard, own_line

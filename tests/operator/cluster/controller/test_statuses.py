@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pitwall_crds.reading.load import load_file
-from pitwall_crds.rollout import Rollout
-from pitwall_crds.status import Phase
+from pitwall_crds.rollout.rollout import Rollout
+from pitwall_crds.rollout.status import Phase
 from pitwall_operator.cluster.controller.statuses import WORDS_SECONDS, StatusWriter
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import ROLLOUTS

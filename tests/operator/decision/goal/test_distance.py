@@ -2,9 +2,9 @@
 
 import pytest
 
-from pitwall_crds.fallback import CandidateFallback
 from pitwall_crds.names import FULL_WEIGHT, Arm, copies_salt, run_of
-from pitwall_crds.rollout import Stage
+from pitwall_crds.rollout.fallback import CandidateFallback
+from pitwall_crds.rollout.rollout import Stage
 from pitwall_flags.flag.document import ArmShare, shadow_document, split_document
 from pitwall_operator.values.effects import SetSplit
 from pitwall_operator.values.observation import Share, SplitSeen

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pitwall_crds.status import HistoryEntry, RolloutStatus
+from pitwall_crds.rollout.status import HistoryEntry, RolloutStatus
 from pitwall_operator.decision.goal import scale
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import Observation, ScaleBounds, ShadowSeen, SplitSeen, Unseen, VariantSeen

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pitwall_crds import builtin
-from pitwall_crds.variant import SamplerEntry, SamplerVariant
+from pitwall_crds.variant import builtin
+from pitwall_crds.variant.variant import SamplerEntry, SamplerVariant
 from pitwall_operator.decision.permission.runnable import BUILT_IN, image_problems
 
 OPENAI = {"engine": "openai", "endpointUrl": "http://llm/v1"}

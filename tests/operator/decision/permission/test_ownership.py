@@ -6,7 +6,7 @@ import pytest
 
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.resource import Reference
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_operator.decision.permission import ownership
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "rollout-aks.yaml"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pitwall_crds.builtin import CATALOGUE
-from pitwall_crds.variant import SamplerSpec
+from pitwall_crds.variant.builtin import CATALOGUE
+from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_operator.decision.permission.parameters import parameter_problems
 
 AKS = next(entry["parameters"] for entry in CATALOGUE if entry["name"] == "aks")

@@ -1,6 +1,6 @@
 """What keeps a variant from running is told in words that fit, however much it is."""
 
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.decision.permission.runnable import BUILT_IN, MOST_TOLD, in_words, variant_problems
 
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pitwall_crds.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
-from pitwall_crds.status import Phase, Verdict
+from pitwall_crds.rollout.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
+from pitwall_crds.rollout.status import Phase, Verdict
 from pitwall_operator.record.lines import evidence_lines
 from pitwall_operator.record.replay import replay
 from pitwall_operator.values.stages import stage_name

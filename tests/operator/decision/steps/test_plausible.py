@@ -2,9 +2,9 @@
 
 import pytest
 
-from pitwall_crds.action import Verb
 from pitwall_crds.names import Arm, EventReason
-from pitwall_crds.status import FlaggedOff, HistoryEntry, Phase, ServedVariant, TailStatus
+from pitwall_crds.rollout.action import Verb
+from pitwall_crds.rollout.status import FlaggedOff, HistoryEntry, Phase, ServedVariant, TailStatus
 
 OFF = FlaggedOff(variant="dpp-v1", revision="r1", gate="", message="", time="noon")
 SERVED = ServedVariant(variant="dpp-v1", revision="r1", until="noon")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pitwall_crds.action import Action, Verb
 from pitwall_crds.names import FULL_WEIGHT, Arm, EventReason
-from pitwall_crds.status import REMEMBERED_ACTIONS, FlaggedOff, Phase, RolloutStatus
+from pitwall_crds.rollout.action import Action, Verb
+from pitwall_crds.rollout.status import REMEMBERED_ACTIONS, FlaggedOff, Phase, RolloutStatus
 from pitwall_operator.values.observation import Past, Share, SplitSeen, Unseen
 
 EVERYBODY_ON_STABLE = (Share(Arm.STABLE, "uniform-v1", FULL_WEIGHT),)

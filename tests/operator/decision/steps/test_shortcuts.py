@@ -2,10 +2,10 @@
 
 import pytest
 
-from pitwall_crds.action import Action, Verb
 from pitwall_crds.names import FULL_WEIGHT, Arm
 from pitwall_crds.resource import Reference
-from pitwall_crds.status import Phase
+from pitwall_crds.rollout.action import Action, Verb
+from pitwall_crds.rollout.status import Phase
 from pitwall_operator.values.effects import SetSplit
 from pitwall_operator.values.observation import Share
 

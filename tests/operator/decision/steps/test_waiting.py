@@ -2,10 +2,10 @@
 
 import pytest
 
-from pitwall_crds.action import Verb
 from pitwall_crds.names import Arm, EventReason, Pool
-from pitwall_crds.rollout import OnDeadline, Stage
-from pitwall_crds.status import Phase, Verdict
+from pitwall_crds.rollout.action import Verb
+from pitwall_crds.rollout.rollout import OnDeadline, Stage
+from pitwall_crds.rollout.status import Phase, Verdict
 from pitwall_operator.values.effects import Announce
 from pitwall_operator.values.observation import PoolSeen, Unseen
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pitwall_crds.builtin import CATALOGUE
 from pitwall_crds.resource import ConditionStatus
-from pitwall_crds.variant import SamplerVariant, SamplerVariantStatus
+from pitwall_crds.variant.builtin import CATALOGUE
+from pitwall_crds.variant.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_operator.cluster.controller.statuses import as_json
 from pitwall_operator.decision.telling.variant_status import CATALOGUE_CHARACTERS, describe_variant
 from pitwall_operator.kube.cache import Cache

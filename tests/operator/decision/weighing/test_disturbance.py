@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from pitwall_crds.gate import Gate
 from pitwall_crds.names import Arm, Pool
-from pitwall_crds.rollout import Analysis, Control, ShadowStage, Stage
-from pitwall_crds.status import Phase, Verdict
+from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.rollout import Analysis, Control, ShadowStage, Stage
+from pitwall_crds.rollout.status import Phase, Verdict
 
 ERRORS = {"name": "errors", "rate": {"metric": "Errors"}, "absoluteMarginBasisPoints": 1000, "dependence": "Query"}
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from pitwall_crds.gate import Gate
 from pitwall_crds.names import Arm, Label, Metric
+from pitwall_crds.rollout.gate import Gate
 from pitwall_operator.decision.weighing.suspects import suspect
 from pitwall_operator.gates.counting.counters import Run, trial_kind
 from pitwall_operator.values.observation import ProcessCounters, Reading

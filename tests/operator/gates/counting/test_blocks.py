@@ -3,7 +3,7 @@
 import pytest
 
 from pitwall_crds.names import Metric
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_operator.gates.counting.blocks import LONGEST_SECONDS, with_block_length
 from pitwall_operator.observe.scrape import parse
 from pitwall_operator.values.observation import Reading

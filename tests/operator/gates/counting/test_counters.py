@@ -2,7 +2,7 @@
 
 import pytest
 
-from pitwall_crds.gate import Gate
+from pitwall_crds.rollout.gate import Gate
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.gates.counting import counters
 from pitwall_operator.observe.scrape import parse

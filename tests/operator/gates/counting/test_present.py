@@ -2,7 +2,7 @@
 
 import pytest
 
-from pitwall_crds.rollout import Analysis
+from pitwall_crds.rollout.rollout import Analysis
 from pitwall_operator.gates.counting.expected import assumed
 from pitwall_operator.gates.counting.present import measure
 from pitwall_operator.observe.scrape import parse

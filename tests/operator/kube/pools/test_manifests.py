@@ -6,7 +6,7 @@ import pytest
 
 from pitwall_crds.names import Pool
 from pitwall_crds.reading.load import revision_of
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.kube.pools import manifests
 from pitwall_operator.kube.pools.defaults import Defaults
 from pitwall_operator.kube.pools.manifests import Owner, PoolRequest

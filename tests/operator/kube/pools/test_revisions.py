@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pitwall_crds.variant import SamplerVariant
+from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import CONFIG_MAPS, REVISIONS, ROLLOUTS, VARIANTS
 from pitwall_operator.kube.pools.manifests import Owner

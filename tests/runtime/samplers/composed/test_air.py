@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from harness.effort import effort
 
-from pitwall_crds.variant import SamplerSpec
+from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_runtime.errors import UnavailableError
 from pitwall_runtime.samplers.catalogue import build
 from pitwall_runtime.samplers.composed.air import ratings

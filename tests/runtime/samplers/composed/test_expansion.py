@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from harness.effort import effort
 
-from pitwall_crds.variant import SamplerSpec
-from pitwall_runtime.plugins.situations import CannedModel
+from pitwall_crds.variant.variant import SamplerSpec
+from pitwall_runtime.plugins.suite.situations import CannedModel
 from pitwall_runtime.samplers.catalogue import build
 from pitwall_runtime.samplers.composed.expansion import lines
 from pitwall_runtime.samplers.contract import Allowance

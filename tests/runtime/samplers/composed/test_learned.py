@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pitwall_crds.variant import SamplerSpec
+from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_runtime.errors import SamplerFailedError
 from pitwall_runtime.samplers.catalogue import build
 from pitwall_runtime.samplers.offline import offline_context

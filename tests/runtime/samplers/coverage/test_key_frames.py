@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pitwall_crds.variant import SamplerSpec
+from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_runtime.samplers.catalogue import build
 from pitwall_runtime.samplers.contract import Signals
 from pitwall_runtime.samplers.offline import offline_context

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_crds.variant import SamplerSpec
+from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_runtime.samplers.catalogue import build
 from pitwall_runtime.samplers.coverage.uniform import spread
 from pitwall_runtime.samplers.offline import offline_context

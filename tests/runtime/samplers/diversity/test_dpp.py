@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from pitwall_crds.variant import SamplerSpec
+from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_runtime.samplers.catalogue import build
 from pitwall_runtime.samplers.offline import ArrayFeatures, offline_context
 

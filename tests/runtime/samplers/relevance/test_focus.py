@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pitwall_crds.variant import SamplerSpec
+from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_runtime.errors import AllowanceSpentError
 from pitwall_runtime.samplers.catalogue import build
 from pitwall_runtime.samplers.contract import Allowance

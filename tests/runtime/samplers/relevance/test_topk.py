@@ -1,6 +1,6 @@
 """Top-k takes the best frames."""
 
-from pitwall_crds.variant import SamplerSpec
+from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_runtime.samplers.catalogue import build
 from pitwall_runtime.samplers.offline import offline_context
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_crds.variant import SamplerSpec
+from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_runtime.media import Shot
 from pitwall_runtime.samplers.catalogue import build
 from pitwall_runtime.samplers.offline import offline_context

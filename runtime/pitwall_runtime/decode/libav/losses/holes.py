@@ -10,8 +10,8 @@ from typing import Final
 from av.packet import Packet
 from av.stream import Stream
 
-from pitwall_runtime.decode.libav.fragments import Fragments
-from pitwall_runtime.decode.libav.units import Units
+from pitwall_runtime.decode.libav.losses.fragments import Fragments
+from pitwall_runtime.decode.libav.losses.units import Units
 
 _UNCERTAIN_PLACES: Final = 16
 """Packets after a loss whose times may still be wrong: an Ogg page tells the time of its last packet alone."""

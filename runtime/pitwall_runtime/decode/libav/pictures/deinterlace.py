@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from av.video.frame import VideoFrame
 
-from pitwall_runtime.decode.libav.chain import FilterChain
+from pitwall_runtime.decode.libav.pictures.chain import FilterChain
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 
-from pitwall_runtime.decode.libav.chain import FilterChain
 from pitwall_runtime.decode.libav.pictures import tone
+from pitwall_runtime.decode.libav.pictures.chain import FilterChain
 from pitwall_runtime.media import Rgb
 
 _UNIT = 1 << 16

@@ -7,7 +7,7 @@ import pytest
 from films.making import encode
 from films.pools import pool, untold
 
-from pitwall_runtime.decode.libav.elements import Elements
+from pitwall_runtime.decode.libav.losses.elements import Elements
 
 LIKE_A_HEADER = 0xA385
 """A block of so many bytes has a size that ends like the header of one of five bytes."""

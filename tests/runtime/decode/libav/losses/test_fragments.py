@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from pitwall_runtime.decode.libav.fragments import Fragments
+from pitwall_runtime.decode.libav.losses.fragments import Fragments
 
 
 def fragment(number, *, large=False):

@@ -4,7 +4,7 @@ import av
 import pytest
 from films.making import H264, encode
 
-from pitwall_runtime.decode.libav.units import UNITS, Units
+from pitwall_runtime.decode.libav.losses.units import UNITS, Units
 
 KINDS = {
     "mpegts": ("ts", H264),

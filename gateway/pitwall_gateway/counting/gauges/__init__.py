@@ -1,0 +1,1 @@
+"""What is told in Prometheus gauges of how the counts came about."""
