@@ -110,7 +110,9 @@ class FlaggedOff(Border):
     """A variant that was taken off; it stays off until its spec changes or a retry is asked."""
 
     variant: Annotated[Name, Field(description="The variant's name.")]
-    revision: Annotated[str, Field(max_length=64, description="Hash of the spec that was taken off.")]
+    revision: Annotated[
+        str, Field(max_length=64, description="Hash of the spec that was taken off; empty until it is declared.")
+    ]
     gate: Annotated[str, Field(max_length=63, description="The gate that proved it worse; empty if none did.")]
     message: Annotated[str, Field(max_length=1024, description="The evidence in a sentence.")]
     time: Annotated[str, Field(max_length=40, description="When, RFC 3339.")]

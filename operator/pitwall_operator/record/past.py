@@ -13,6 +13,8 @@ from pitwall_operator.values.observation import Past
 
 LIMIT = 16
 """So many entries a status can hold."""
+UNDECLARED = ""
+"""The revision of what was taken off before it was declared."""
 
 
 async def past(records: Iterable[AsyncIterable[Mapping[str, Any]]]) -> Past:
@@ -25,8 +27,10 @@ async def past(records: Iterable[AsyncIterable[Mapping[str, Any]]]) -> Past:
         async for line in record:
             if line.get("kind") == "run":
                 last_run, under_way = str(line.get("run", last_run)), _begun(line)
-                off.pop((str(line.get("candidate")), str(line.get("candidate_revision"))), None)
+                for revision in (str(line.get("candidate_revision")), UNDECLARED):
+                    off.pop((str(line.get("candidate")), revision), None)
             elif (entry := _off(line)) is not None:
+                off.pop((entry.variant, UNDECLARED), None)
                 off[(entry.variant, entry.revision)] = entry
             elif (action := _asked(line)) is not None:
                 asked.pop(action.id, None)

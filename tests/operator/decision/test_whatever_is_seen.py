@@ -44,6 +44,7 @@ times = st.sampled_from([timestamps.to_text(NOW - ago) for ago in (0, 5, 100, 1e
 whoever = st.sampled_from([*NAMES, ""])
 identities = st.tuples(names, revisions)
 few = st.lists(identities, max_size=2)
+taken_off = st.lists(identities | st.tuples(names, st.just("")), max_size=2)
 rarely = st.sampled_from([False, False, False, True])
 WAYS = [
     [*([{"shadow": {"percent": 50}}] if shadow else []), *({"weightBasisPoints": weight} for weight in weights)]
@@ -77,7 +78,8 @@ def statuses(draw, spec, *, moving=None):
     (stable, now), (candidate, then) = draw(identities), draw(identities)
     candidate = candidate if draw(rarely) else spec.variant_ref.name
     moving = draw(st.booleans()) if moving is None else moving
-    off = [{"variant": v, "revision": r, "gate": "", "message": "", "time": draw(times)} for v, r in draw(few)]
+    off = [{"variant": v, "revision": r, "gate": "", "message": "", "time": draw(times)}
+           for v, r in draw(taken_off)]  # fmt: skip
     known = {
         "stable_variant": stable, "stable_revision": now, "run_id": draw(runs), "flagged_off": off,
         "served": [{"variant": v, "revision": r, "until": draw(times)} for v, r in draw(few)],

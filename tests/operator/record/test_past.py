@@ -54,6 +54,29 @@ async def test_what_was_tried_again_since_is_not_off(world):
     assert (await told(written)).flagged_off == ()
 
 
+async def test_what_was_off_before_it_was_declared_is_off_at_the_revision_that_was(world):
+    world.apply("rollout-aks.yaml")
+    world.revisions.pop("aks-v1")
+    ask(world, "1", Verb.ABORT)
+    written = walk(world)
+    assert [(off.variant, off.revision) for off in (await told(written)).flagged_off] == [("aks-v1", "")]
+    world.edit("aks-v1", "r1")
+    written += walk(world)
+    assert [(off.variant, off.revision) for off in (await told(written)).flagged_off] == [("aks-v1", "r1")]
+
+
+async def test_what_was_off_before_it_was_declared_and_tried_again_is_not_off(world):
+    world.apply("rollout-aks.yaml")
+    world.revisions.pop("aks-v1")
+    ask(world, "1", Verb.ABORT)
+    written = walk(world)
+    ask(world, "2", Verb.RETRY)
+    world.edit("aks-v1", "r1")
+    written += walk(world)
+
+    assert (await told(written)).flagged_off == ()
+
+
 async def test_of_two_records_the_later_counts(world):
     """That of the Rollout's own name is older than that of whoever moved its flag since."""
     world.apply("rollout-aks.yaml")

@@ -123,7 +123,8 @@ def _progress(process: ProcessStatus) -> str:
 
 def _off(rollout: Rollout) -> Iterator[str]:
     for off in rollout.status.flagged_off:
-        yield f"{off.variant} (revision {off.revision}) by {off.gate}, {since(off.time)} ago: {off.message}"
+        which = f"revision {off.revision}" if off.revision else "not declared yet"
+        yield f"{off.variant} ({which}) by {off.gate}, {since(off.time)} ago: {off.message}"
 
 
 def _conditions(branch: Tree, rollout: Rollout) -> None:

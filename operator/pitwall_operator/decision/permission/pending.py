@@ -32,7 +32,7 @@ def lost_with(rollout: Rollout) -> str:
         return ""
     return (
         f"{_waits(rollout, abort)}, and is lost with it: applied anew, {candidate} begins again. "
-        "Apply it with the same spec.action, after its SamplerVariant, or use `pitwall kill`, which needs no operator"
+        "Apply it with the same spec.action, or use `pitwall kill`, which needs no operator"
     )
 
 

@@ -32,9 +32,8 @@ def choose_candidate(rollout: Rollout, seen: Observation) -> Choice:
     if declared.invalid:
         return status, StatusReason(EventReason.INVALID, f"SamplerVariant {name!r} is invalid: {declared.invalid}")
     identity = (name, declared.revision)
+    status = _declared_now(status, identity, seen.now)
     off = entry_of(status, identity)
-    if off is not None and status.fast_track is not None and status.fast_track.undo:
-        return status, None  # what is asked for is being undone
     if off is not None:
         return _stay_off(status, off, seen.now)
     if not status.stable_variant:
@@ -63,6 +62,20 @@ def _desired(rollout: Rollout, identity: tuple[str, str], seen: Observation) -> 
 def entry_of(status: RolloutStatus, identity: tuple[str, str]) -> FlaggedOff | None:
     """The last entry that keeps this variant and revision off, if any does."""
     return next((off for off in reversed(status.flagged_off) if identity == (off.variant, off.revision)), None)
+
+
+def _declared_now(status: RolloutStatus, identity: tuple[str, str], now: float) -> RolloutStatus:
+    """The status in which what was off before it was declared is so at the revision that is declared now."""
+    name, revision = identity
+    early = entry_of(status, (name, ""))
+    if early is None:
+        return status
+    others = tuple(off for off in status.flagged_off if (off.variant, off.revision) not in ((name, ""), identity))
+    if identity == (status.stable_variant, status.stable_revision):
+        status = status.model_copy(update={"flagged_off": others})
+        message = f"{early.message}, which changes nothing: it is declared as it serves everybody"
+        return transitions.note(status, now, EventReason.IGNORED, message, variant=name)
+    return status.model_copy(update={"flagged_off": (*others, early.model_copy(update={"revision": revision}))})
 
 
 def closed(spec: RolloutSpec, now: float) -> str:
@@ -134,8 +147,11 @@ def _off_before(seen: Observation, split: SplitSeen, past: Past) -> tuple[Flagge
     return (*past.flagged_off, killed)[-transitions.FLAGGED_OFF_LIMIT :]
 
 
-def _missing(status: RolloutStatus, name: str, now: float) -> tuple[RolloutStatus, StatusReason]:
+def _missing(status: RolloutStatus, name: str, now: float) -> Choice:
     """A candidate whose resource is gone ends its run; a stable one goes on serving."""
+    off = entry_of(status, (name, ""))
+    if off is not None and status.stable_variant:
+        return _stay_off(status, off, now)
     message = f"SamplerVariant {name!r} does not exist: apply it, or point spec.variantRef at one that does"
     if status.candidate_variant:
         why = "its SamplerVariant was deleted" if status.candidate_variant == name else f"the spec asks for {name} now"
@@ -153,6 +169,8 @@ def _stay(status: RolloutStatus, now: float) -> RolloutStatus:
 
 
 def _stay_off(status: RolloutStatus, off: FlaggedOff, now: float) -> Choice:
+    if status.fast_track is not None and status.fast_track.undo:
+        return status, None  # what is asked for is being undone
     if status.candidate_variant:
         status = transitions.withdraw(status, now, why=f"the spec asks for {off.variant} now, which is off")
     verdict = Verdict.HARMFUL if off.gate else Verdict.UNMEASURED

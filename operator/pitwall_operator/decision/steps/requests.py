@@ -105,13 +105,17 @@ def _must_wait(rollout: Rollout, status: RolloutStatus, seen: Observation) -> bo
 
 
 def _abort(rollout: Rollout, status: RolloutStatus, action: Action, seen: Observation) -> RolloutStatus:
-    """The candidate is off; in a Rollout that was made anew, so is what may not begin yet."""
+    """The candidate is off. So is what would be one as soon as it is declared, whichever revision that is; and, in a
+    Rollout that was made anew, what may not begin yet."""
     why, desired = f"{_actor(action)} asked for it", _desired(rollout, seen)
     if status.candidate_variant:
         return transitions.abort(status, seen.now, why=why)
     serves = (status.stable_variant, status.stable_revision)
-    is_adopted = bool(status.stable_variant) and not rollout.status.stable_variant
-    if is_adopted and desired[1] and desired != serves and entry_of(status, desired) is None:
+    if not status.stable_variant or desired == serves or entry_of(status, desired) is not None:
+        return _ignore(status, action, seen.now, _at_rest(rollout, status))
+    if not desired[1]:
+        return transitions.take_off(status, seen.now, *desired, why=f"{why} before it was declared")
+    if not rollout.status.stable_variant:
         return transitions.take_off(status, seen.now, *desired, why=why)
     return _ignore(status, action, seen.now, _at_rest(rollout, status))
 

@@ -193,6 +193,90 @@ def test_an_abort_waits_until_it_is_known_which_other_flags_its_variant_serves(w
     assert [(off.variant, off.revision) for off in world.status.flagged_off] == [("uniform-v1", "r2")]
 
 
+def declare(world, revision="r1"):
+    world.edit("aks-v1", revision)
+    turns(world)
+
+
+@pytest.mark.parametrize("circumstances", [nothing, stable_waits_for_pods, the_flag_is_not_seen])
+@pytest.mark.parametrize("past", [Past(), Past(last_run="earlier")], ids=["", "it is in the record"])
+def test_an_abort_whose_rollout_was_made_anew_before_its_variant_keeps_off_what_is_declared_next(
+    world, circumstances, past
+):
+    world.apply("rollout-aks.yaml")
+    world.want(action=Action(id="A1", verb=Verb.ABORT, actor="ann"))
+    world.make_anew(past)
+    world.revisions.pop("aks-v1")
+    circumstances(world)
+    turns(world)
+    assert (world.status.phase, world.status.last_action_id) == (Phase.ABORTED, "A1"), "it is in nobody's way"
+    world.start_pods()
+    declare(world)
+
+    assert (world.status.phase, world.shares()) == (Phase.ABORTED, EVERYBODY_ON_STABLE)
+    why = "ann asked for it before it was declared"
+    assert [(off.variant, off.revision, off.message) for off in world.status.flagged_off] == [("aks-v1", "r1", why)]
+    assert world.status.reason == why
+    assert world.reasons().count(EventReason.ABORTED) == 1
+    assert "aks-v1" not in world.pools
+
+    declare(world, "r2")
+    assert world.status.candidate_revision == "r2", "an edit is another run"
+
+
+@pytest.mark.parametrize("is_declared", [False, True])
+def test_what_was_off_before_it_was_declared_may_be_tried_again(world, is_declared):
+    world.apply("rollout-aks.yaml")
+    world.revisions.pop("aks-v1")
+    ask(world, "A1", Verb.ABORT)
+    if is_declared:
+        declare(world)
+    assert world.status.phase is Phase.ABORTED
+    ask(world, "R", Verb.RETRY)
+    declare(world)
+
+    assert world.status.candidate_variant == "aks-v1"
+
+
+def test_a_variant_that_is_replaced_while_its_abort_is_written_stays_off(world):
+    """`kubectl replace --force` deletes it first, which ends its run."""
+    world.apply("rollout-aks.yaml")
+    turns(world)
+    world.revisions.pop("aks-v1")
+    ask(world, "A1", Verb.ABORT)
+    declare(world)
+
+    assert (world.status.phase, world.shares()) == (Phase.ABORTED, EVERYBODY_ON_STABLE)
+
+
+def test_an_abort_of_what_is_declared_as_it_serves_changes_nothing_and_says_so(world):
+    """It was about an edit, which was taken back meanwhile."""
+    world.want(action=Action(id="A1", verb=Verb.ABORT, actor="ann"))
+    world.make_anew()
+    world.edit("uniform-v1", "")
+    turns(world)
+    world.edit("uniform-v1", "r1")
+    turns(world)
+
+    assert (world.status.phase, world.status.flagged_off) == (Phase.STABLE, ())
+    assert world.status.history[-1].reason == EventReason.IGNORED
+    assert world.status.history[-1].message.endswith("changes nothing: it is declared as it serves everybody")
+
+
+def test_another_variant_is_no_business_of_an_abort_of_what_is_not_declared(world):
+    world.apply("rollout-aks.yaml")
+    world.revisions.pop("aks-v1")
+    ask(world, "A1", Verb.ABORT)
+    world.point_at("dpp-v1")
+    turns(world)
+    assert world.status.candidate_variant == "dpp-v1"
+    world.edit("aks-v1", "r1")
+    world.point_at("aks-v1")
+    turns(world)
+
+    assert (world.status.phase, world.shares()) == (Phase.ABORTED, EVERYBODY_ON_STABLE)
+
+
 def test_an_abort_waits_no_longer_where_nothing_else_serves_than_what_is_off(world):
     """The remedy is a retry, which must be able to take its place."""
     off = FlaggedOff(variant="uniform-v1", revision="r1", gate="", message="kim", time="2027-01-01T00:00:00Z")
