@@ -129,6 +129,15 @@ def owner_of(document: Mapping[str, Any]) -> tuple[str, str] | None:
     return (namespace, name) if slash else None
 
 
+def served_by(document: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    """Namespace and name of the variants to which a flag sends anybody, users or copies: they are of the namespace of
+    the Rollout that it belongs to. None where it is nobody's, or no split of ours."""
+    owner, split = owner_of(document), read_split(document)
+    if owner is None or split is None:
+        return frozenset()
+    return frozenset((owner[0], share.variant) for share in split.shares if share.weight and share.variant)
+
+
 def metadata_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """A document's metadata; none where it is of another shape."""
     metadata = document.get("metadata")

@@ -10,12 +10,12 @@ from pitwall_crds.names import main_flag
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
-from pitwall_flags.flag.document import owner_of, read_split
+from pitwall_flags.flag.document import served_by
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.values.observation import Unseen
 
-Sends = tuple[FlagRecord, str, frozenset[str]]
-"""A flag, the namespace that it says it belongs to, and the variants to which it sends anybody."""
+Sends = tuple[FlagRecord, frozenset[tuple[str, str]]]
+"""A flag, and the variants to which it sends anybody, by namespace and name."""
 
 
 class Elsewhere:
@@ -50,14 +50,12 @@ class Elsewhere:
     def _learn(self, listed: Sequence[FlagRecord]) -> None:
         self._read = {flag.key: self._sends(flag) for flag in listed}
         self._listed, self._flags_of = listed, {}
-        for flag, namespace, variants in self._read.values():
+        for flag, variants in self._read.values():
             for variant in variants:
-                self._flags_of.setdefault((namespace, variant), []).append(flag.key)
+                self._flags_of.setdefault(variant, []).append(flag.key)
 
     def _sends(self, flag: FlagRecord) -> Sends:
         known = self._read.get(flag.key)
         if known is not None and (known[0] is flag or known[0] == flag):
             return known
-        owner, split = owner_of(flag.document), read_split(flag.document)
-        shares = split.shares if owner is not None and split is not None else ()
-        return flag, owner[0] if owner else "", frozenset(one.variant for one in shares if one.weight and one.variant)
+        return flag, served_by(flag.document)

@@ -12,12 +12,14 @@ from openfeature.evaluation_context import EvaluationContext
 
 from pitwall_flags.flag import bucket, check
 from pitwall_flags.flag.document import (
+    OWNER,
     ArmShare,
     Split,
     at_rest,
     killed,
     killed_salt,
     read_split,
+    served_by,
     shadow_document,
     split_document,
 )
@@ -66,6 +68,23 @@ REST_SPLIT = read_split(REST)
 )
 def test_a_flag_at_rest_has_everybody_on_stable_and_copies_nothing(document, rest):
     assert at_rest(document) == rest
+
+
+@pytest.mark.parametrize(
+    ("document", "owner", "variants"),
+    [
+        pytest.param(split_of(100), "shop/sampler", {"new", "old"}, id="users of three arms"),
+        pytest.param(split_of(0), "shop/sampler", {"old"}, id="an arm without users"),
+        pytest.param(
+            shadow_document("new", 5, salt="s"), "shop/sampler", {"new"}, id="copies, and nobody for the rest"
+        ),
+        pytest.param(shadow_document("new", 0, salt="s"), "shop/sampler", set(), id="no copies"),
+        pytest.param(split_of(100), "", set(), id="nobody's flag"),
+        pytest.param({"state": "ENABLED", "variants": {"on": True}}, "shop/sampler", set(), id="no split of ours"),
+    ],
+)
+def test_whom_a_flag_sends_anybody_to(document, owner, variants):
+    assert served_by({**document, "metadata": {OWNER: owner}}) == {("shop", variant) for variant in variants}
 
 
 def test_a_kill_leaves_a_split_at_rest_and_remembers_the_run_and_whose_it_was():

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 
 from pitwall_crds.names import Pool
-from pitwall_flags.flag.document import owner_of, read_split
+from pitwall_flags.flag.document import owner_of, read_split, served_by
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.kube.cache import Key, is_leaving, rollout_of
 from pitwall_operator.kube.client import Object
@@ -25,23 +25,14 @@ def idle_pools(
         if known is None or owner is None or owner in existing or owner not in clear or is_leaving(found):
             continue
         variant, pool = known
-        serves = pool is Pool.MAIN and variant in serving[owner[0]]
+        serves = pool is Pool.MAIN and (owner[0], variant) in serving
         if not serves and (owner[0], variant) not in claimed:
             yield owner, variant, pool
 
 
-def served_by(flag: FlagRecord) -> frozenset[Key]:
-    """The variants to which a flag sends anybody, in the namespace of the rollout that it names."""
-    owner, split = owner_of(flag.document), read_split(flag.document)
-    if owner is None or split is None:
-        return frozenset()
-    return frozenset((owner[0], share.variant) for share in split.shares if share.weight)
-
-
-def _serving(flags: Iterable[FlagRecord]) -> tuple[dict[str, set[str]], set[Key]]:
-    """The variants to which the flags of each namespace send anybody, and the rollouts whose flags all say so."""
-    serving: dict[str, set[str]] = {}
-    known, unclear = set[Key](), set[Key]()
+def _serving(flags: Iterable[FlagRecord]) -> tuple[set[Key], set[Key]]:
+    """The variants to which flags send anybody, and the rollouts whose flags all say so."""
+    serving, known, unclear = set[Key](), set[Key](), set[Key]()
     for flag in flags:
         owner = owner_of(flag.document)
         if owner is None:
@@ -50,7 +41,7 @@ def _serving(flags: Iterable[FlagRecord]) -> tuple[dict[str, set[str]], set[Key]
         if split is None:
             unclear.add(owner)
             continue
-        serving.setdefault(owner[0], set()).update(share.variant for share in split.shares if share.weight)
+        serving |= served_by(flag.document)
         if split.is_traffic:
             known.add(owner)
     return serving, known - unclear

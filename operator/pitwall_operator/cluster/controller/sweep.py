@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pitwall_crds.names import Pool, main_flag
 from pitwall_flags.client import FlagClient
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
-from pitwall_flags.flag.document import owner_of
+from pitwall_flags.flag.document import owner_of, served_by
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.cluster.controller import orphans
 from pitwall_operator.decision.permission.ownership import NO_PREFIXES, FlagPrefixes
@@ -58,7 +58,7 @@ class Sweep:
                     # By today's prefixes it is no flag of that namespace, so it says nothing of pools that may go. It
                     # was once, and its users are still sent where it says: nobody else brings them back.
                     resting += to_rest((flag,), moved, self.watches)
-                    served |= orphans.served_by(flag)
+                    served |= served_by(flag.document)
         for rest in resting:
             await self._rest(rest)
         # What serves the users of a flag that goes back is read anew before anything of its rollout is drained.
