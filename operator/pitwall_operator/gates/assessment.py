@@ -37,7 +37,8 @@ class Assessment:
     """A verdict, why, and how many more candidate trials the proof of non-inferiority needs (None: cannot be said).
 
     `warning` says what is wrong with the comparison itself. Where only chance tells control and stable apart, nothing
-    passes then; where their pods differ too, the verdict stands.
+    passes then; where their pods differ too, the verdict stands. `is_fair` is False while the control's pods are still
+    warming up: what is inconclusive then says nothing of the candidate.
     """
 
     verdict: Verdict
@@ -45,3 +46,4 @@ class Assessment:
     readings: tuple[ProcessReading, ...]
     missing_trials: int | None
     warning: str = ""
+    is_fair: bool = True

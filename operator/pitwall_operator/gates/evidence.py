@@ -63,20 +63,20 @@ class GateEvidence:
         verdict, deciding = self._verdict(stage, proof)
         missing = missing_trials(self.processes[proof.key], proof.log_threshold, self.totals)
         message = sentence(self.gate, verdict, stage.kind, self.totals, self._reading(deciding))
-        warning = self._warning()
+        warning, is_cold = self._warning(), False
         if verdict is Verdict.INCONCLUSIVE and self._withholds(deciding):
             message, missing = message + unlike_users(self._users(deciding)), None
+        elif verdict is Verdict.INCONCLUSIVE and (is_cold := self._waits_for_the_control(proof)):
+            message, missing = f"{still_cold(self.coldness)}; {message}", None
         elif verdict is Verdict.INCONCLUSIVE:
-            limit = cold_limits(self.gate).get(proof.key)
-            is_cold = limit is not None and self.coldness.exceeds(limit)
-            short = self.gate.minimum_trials - self._trials(stage)
-            message += still_cold(self.coldness) if is_cold else need(self.gate, missing, short)
+            message += need(self.gate, missing, self.gate.minimum_trials - self._trials(stage))
         if warning and self.totals.shared and verdict is not Verdict.HARMFUL:
             verdict, message, missing = Verdict.UNMEASURED, warning, None
         else:
             message += f"; but {warning}" if warning else ""
         roles = (*harm_roles(self.gate, self.analysis), *proofs, *aside_roles(self.gate, self.analysis, stage))
-        return Assessment(verdict, message, tuple(self._reading(role) for role in roles), missing, warning)
+        readings = tuple(self._reading(role) for role in roles)
+        return Assessment(verdict, message, readings, missing, warning, is_fair=not is_cold)
 
     def _verdict(self, stage: StageContext, proof: Role) -> tuple[Verdict, Role]:
         """The verdict and the process that decided it, or has yet to; `proof` is the first that is still missing. What
@@ -95,6 +95,11 @@ class GateEvidence:
         if stage.kind is not StageKind.SHADOW and self._withholds(harm):
             return Verdict.INCONCLUSIVE, harm
         return (Verdict.NON_INFERIOR if self._has_crossed(proof) else Verdict.INCONCLUSIVE), proof
+
+    def _waits_for_the_control(self, proof: Role) -> bool:
+        """Whether blocks say nothing for this proof, since the control's pods are colder."""
+        limit = cold_limits(self.gate).get(proof.key)
+        return limit is not None and self.coldness.exceeds(limit)
 
     def _warning(self) -> str:
         """What the A/A monitor has to say: the control is no fair picture of the stable sampler."""

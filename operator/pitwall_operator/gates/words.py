@@ -130,10 +130,10 @@ def unlike_users(process: UsersProcess) -> str:
 
 
 def still_cold(coldness: Coldness) -> str:
-    """Why nothing is proven now, and what to do about it."""
+    """Why nothing is proven now, and what to do about it: first of all, since a status's reason is short."""
     control, candidate, stable = (_share(arm.rate) for arm in (coldness.control, coldness.candidate, coldness.stable))
     facts = f"{control} of its questions are cold, the candidate's {candidate}, stable's {stable}"
-    return f"; the control's pods are still warming up ({facts}): give them time, or take a shared control"
+    return f"the control's pods are still warming up ({facts}): give them time, a shared control or pitwall promote"
 
 
 def _evidence(reading: ProcessReading) -> str:

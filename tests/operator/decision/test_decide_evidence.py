@@ -2,6 +2,7 @@
 
 import pytest
 
+from pitwall_crds.action import Verb
 from pitwall_crds.names import Arm
 from pitwall_crds.rollout.rollout import OnInconclusive
 from pitwall_crds.rollout.status import Phase, Verdict
@@ -202,3 +203,62 @@ def test_how_cold_a_control_is_matters_where_it_has_pods_of_its_own(world, dedic
 
     assert counts["latency-p90"].caches.control.rate == (0.9 if dedicated else 0)
     assert counts["errors"].caches.control == Tally()
+
+
+@pytest.fixture
+def cold_beside_a_control(world):
+    """A candidate of which all is proven but what its control, whose pods stay cold, would have to prove."""
+    world.apply("rollout-aks.yaml")
+    stages = [stage.model_copy(update={"min_seconds": 3, "max_seconds": 60}) for stage in world.rollout.spec.stages]
+    world.want(stages=tuple(stages))
+    world.until(lambda world: world.weight(Arm.CANDIDATE) > 0, world.good_block)
+
+    def block():
+        world.good_block()
+        for variant, arm, cold in (("uniform-v1", Arm.CONTROL, 9), ("aks-v1", Arm.CANDIDATE, 1)):
+            world.counters.cached(variant, arm, cold=cold, warm=10 - cold)
+        world.counters.cached("uniform-v1", Arm.STABLE, cold=1, warm=9)
+
+    return block
+
+
+def test_a_control_that_stays_cold_holds_and_says_what_helps(world, cold_beside_a_control):
+    for _ in range(50):
+        cold_beside_a_control()
+        world.turn()
+
+    assert (world.status.phase, world.status.stage_index) == (Phase.CANARY, 1)
+    assert world.status.reason.startswith(
+        "latency-p90: the control's pods are still warming up (90.0% of its questions"
+    )
+    assert "give them time, a shared control or pitwall promote" in world.status.reason
+    told = {one.type: one.message for one in world.status.conditions}
+    assert told["Progressing"].startswith(world.status.reason)
+    world.ask(Verb.PROMOTE)
+    world.turn()
+    assert world.status.stage_index == 2
+
+
+@pytest.mark.parametrize("on_inconclusive", list(OnInconclusive))
+def test_a_deadline_speaks_neither_for_nor_against_a_candidate_whose_control_stays_cold(
+    world, cold_beside_a_control, on_inconclusive
+):
+    world.want(on_inconclusive=on_inconclusive)
+    for _ in range(80):
+        cold_beside_a_control()
+        world.turn()
+
+    assert (world.status.phase, world.status.stage_index) == (Phase.CANARY, 1)
+    assert world.status.verdict is Verdict.INCONCLUSIVE
+    assert world.status.reason.startswith("deadline of 60 s passed without proof (latency-p90: the control's pods are")
+    assert "pitwall promote" in world.status.reason
+    assert world.status.flagged_off == ()
+
+
+def test_harm_is_found_beside_a_control_that_stays_cold(world, cold_beside_a_control):
+    for _ in range(60):
+        cold_beside_a_control()
+        world.counters.serve("aks-v1", Arm.CANDIDATE, 5.0, 20)
+        world.turn()
+
+    assert (world.status.phase, world.status.flagged_off[-1].gate) == (Phase.FLAGGED_OFF, "latency-p90")

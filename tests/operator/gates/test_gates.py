@@ -331,8 +331,9 @@ def test_a_control_that_was_cold_is_compared_once_it_is_warm():
         evidence = evidence.update(block)
 
     facts = "40.0% of its questions are cold, the candidate's 6.0%, stable's 2.0%"
-    assert told.replace("4.0%", "6.0%").endswith(
-        f"; the control's pods are still warming up ({facts}): give them time, or take a shared control"
+    ways_out = "give them time, a shared control or pitwall promote"
+    assert told.replace("4.0%", "6.0%").startswith(
+        f"the control's pods are still warming up ({facts}): {ways_out}; 0.93% of queries were slower"
     )
     assert evidence.assess(CANARY).verdict is Verdict.NON_INFERIOR
 

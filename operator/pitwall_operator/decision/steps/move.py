@@ -141,7 +141,7 @@ def _at_deadline(
     if not _is_overdue(spec, status, seen) or spec.paused:
         return status, held
     overdue = f"deadline of {stage.max_seconds} s passed without proof ({held})"
-    verdict = Verdict.UNMEASURED if _blocked(spec, status, seen) else judgement.verdict
+    verdict = Verdict.UNMEASURED if _blocked(spec, status, seen) else judgement.verdict_at_deadline
     match spec.on_inconclusive:
         case OnInconclusive.FLAG_OFF if verdict in (Verdict.INCONCLUSIVE, Verdict.HARMFUL):
             return transitions.flag_off(status, seen.now, gate="", why=overdue), overdue

@@ -69,6 +69,12 @@ class Judgement:
                 return verdict
         return Verdict.NON_INFERIOR if self.assessments else Verdict.UNMEASURED
 
+    @property
+    def verdict_at_deadline(self) -> Verdict:
+        """The same, but for what is inconclusive because a control is still cold: that was not measured."""
+        is_fair = all(assessment.is_fair for assessment in self.assessments.values())
+        return self.verdict if is_fair or self.verdict is not Verdict.INCONCLUSIVE else Verdict.UNMEASURED
+
 
 def stage_context(spec: RolloutSpec, status: RolloutStatus) -> StageContext:
     """The current stage as the gates need to know it."""
