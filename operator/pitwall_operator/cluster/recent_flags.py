@@ -40,6 +40,7 @@ class RecentFlags(FlagClient):
         self._listed: tuple[FlagRecord, ...] | None = None
         self._written: list[FlagRecord] = []
         self._news: set[str] = set()
+        self._wrote: set[str] = set()
         self._revision = -1
         self._read_at = self._whole_at = NEVER
         self._reading: asyncio.Task[None] | None = None
@@ -69,6 +70,12 @@ class RecentFlags(FlagClient):
         self._news.clear()
         return news
 
+    def wrote(self) -> frozenset[str]:
+        """Keys of flags that were written through this client since this was asked before."""
+        wrote = frozenset(self._wrote)
+        self._wrote.clear()
+        return wrote
+
     async def put(
         self, key: str, document: Mapping[str, Any], *, expected_version: int | None, actor: str, reason: str
     ) -> FlagRecord:
@@ -80,6 +87,7 @@ class RecentFlags(FlagClient):
             raise
         self._learn(written)
         self._written.append(written)
+        self._wrote.add(key)
         return written
 
     async def _refresh(self) -> None:

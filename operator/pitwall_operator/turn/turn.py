@@ -86,8 +86,9 @@ class TurnPorts:
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
-    """What one turn did."""
+    """What one turn saw and did."""
 
+    seen: Observation
     decision: Decision
     failures: tuple[EffectFailure, ...]
 
@@ -275,7 +276,7 @@ async def turn(
     ports.failures[_key(rollout)] = tuple(str(failure) for failure in failures)
     if decision.effects:
         await ports.memory.append(rollout, [lines.decision_line(rollout, decision, failures, seen.now)])
-    return TurnResult(decision, failures)
+    return TurnResult(seen, decision, failures)
 
 
 def _bounds(variant: SamplerVariant) -> ScaleBounds | None:

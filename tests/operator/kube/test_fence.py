@@ -122,6 +122,7 @@ async def test_ones_own_write_is_known_at_once(flags, service):
     await flags.put("f", {}, expected_version=1, **WHO)
     assert (await flags.get("f")).version == 2
     assert service.asked == 1
+    assert [flags.wrote() for _ in range(2)] == [{"f"}, frozenset()]
     await flags.close()
 
 

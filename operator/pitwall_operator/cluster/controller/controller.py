@@ -143,7 +143,7 @@ class Controller:
         self.leading = True
         self.wake_all()
         over = asyncio.Event()
-        news = FlagNews(self.flags, self.cache, partial(self._wake, ROLLOUTS, {}), self.background)
+        news = FlagNews(self.flags, self.cache, self.reconciler.due, partial(self._wake, ROLLOUTS, {}), self.background)
         rounds = {f"worker {number}": self._work for number in range(self.workers)} | {
             SWEEP: self._sweep, COMPARISON: self._audit, FLAG_NEWS: news.keep,
         }  # fmt: skip

@@ -1,6 +1,7 @@
 """Tells rollouts when somebody else wrote their flags: a kill, a release, a split by hand.
 
 A rollout that moves looks at its flag each second anyway; one that rests, or waits for a release, only when it is told.
+So does one beside whose pods stay for another flag's users: it is told when anybody wrote that flag, the operator too.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import Final
 
 from pitwall_crds.names import main_flag
 from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
+from pitwall_operator.cluster.controller.due import Due
 from pitwall_operator.cluster.recent_flags import RECENT_SECONDS, RecentFlags
 from pitwall_operator.cluster.tasks import BackgroundTasks, first_of
 from pitwall_operator.kube.cache import Cache, Key
@@ -23,10 +25,12 @@ HANGING_SECONDS: Final = 120.0
 
 @dataclass(frozen=True, slots=True)
 class FlagNews:
-    """Wakes the rollouts whose flags, or whose copies' flags, are not what they were."""
+    """Wakes the rollouts whose flags, whose copies' flags, or the flags that keep pods beside theirs, are not what they
+    were."""
 
     flags: RecentFlags
     cache: Cache
+    due: Due
     wake: Callable[[frozenset[Key]], None]
     background: BackgroundTasks
 
@@ -44,5 +48,6 @@ class FlagNews:
         """Wake whose flags changed. Raises FlagsUnreachableError or FlagRejectedError."""
         changed = await self.flags.changed()
         keys = changed | {main_flag(key) for key in changed}
-        if news := frozenset[Key]().union(*map(self.cache.rollouts_of_flag, keys)):
+        beside = self.due.beside(changed | self.flags.wrote())
+        if news := beside.union(*map(self.cache.rollouts_of_flag, keys)):
             self.wake(news)

@@ -20,18 +20,18 @@ from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_crds.variant.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_flags.client import FlagClient
+from pitwall_operator.cluster.controller.due import Due
 from pitwall_operator.cluster.controller.notebook import Notebook
 from pitwall_operator.cluster.controller.statuses import StatusWriter, as_json
 from pitwall_operator.cluster.rivals import rivals
 from pitwall_operator.decision.permission.runnable import Known, in_words, variant_problems
-from pitwall_operator.decision.steps.move import MOVING
 from pitwall_operator.decision.telling.conditions import with_contest
 from pitwall_operator.decision.telling.variant_status import describe_variant
 from pitwall_operator.kube.cache import OVERSIZED, Cache, Key, is_leaving, mentioned
 from pitwall_operator.kube.claims import Claims
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kube, Object
 from pitwall_operator.kube.events import Events
-from pitwall_operator.kube.pools.deployments import Deployments, ready_replicas
+from pitwall_operator.kube.pools.deployments import Deployments
 from pitwall_operator.kube.pools.manifests import PORT
 from pitwall_operator.kube.pools.revisions import KeptSpecs
 from pitwall_operator.kube.whose import pool_name
@@ -39,8 +39,7 @@ from pitwall_operator.observe.reader import Reader
 from pitwall_operator.observe.samplers import SamplerReader
 from pitwall_operator.turn.elsewhere import Elsewhere
 from pitwall_operator.turn.run_planner import RunPlanner
-from pitwall_operator.turn.turn import TurnPorts, TurnResult, see_split, turn
-from pitwall_operator.values.effects import Announce
+from pitwall_operator.turn.turn import TurnPorts, see_split, turn
 from pitwall_operator.values.errors import OvertakenError, TurnFailedError
 from pitwall_operator.values.observation import PoolSeen, Unseen
 from pitwall_operator.values.platform import Pools
@@ -48,8 +47,6 @@ from pitwall_operator.values.samplers_said import SamplersSaid, VariantNews
 
 log = logging.getLogger(__name__)
 
-MOVING_SECONDS: Final = 1.0
-UNSETTLED_SECONDS: Final = 5.0
 METRICS_SECONDS: Final = 30.0
 
 
@@ -73,6 +70,7 @@ class Reconciler:
         claims: which resources are this operator's.
         samplers: asks ready pods which samplers they have; None asks nobody.
         writer: writes what the turns leave in the statuses.
+        due: when rollouts have their next turns.
         resync_seconds: when a rollout that rests is looked at again.
     """
 
@@ -90,6 +88,7 @@ class Reconciler:
     planner: RunPlanner = field(default_factory=RunPlanner)
     samplers: SamplerReader | None = None
     writer: StatusWriter = field(init=False)
+    due: Due = field(init=False)
     _metrics_at: dict[Key, float] = field(default_factory=dict)
     _kept: KeptSpecs = field(init=False)
     _failures: dict[Key, tuple[str, ...]] = field(default_factory=dict)
@@ -97,6 +96,7 @@ class Reconciler:
 
     def __post_init__(self) -> None:
         self.writer = StatusWriter(self.kube, self.cache, self.events, self.clock)
+        self.due = Due(self.resync_seconds)
         self._kept = KeptSpecs(self.kube, self.cache)
 
     async def take(self, key: Key) -> float | None:
@@ -125,6 +125,7 @@ class Reconciler:
         self.statuses.forget(key)
         self.writer.forget(key)
         self.planner.forget(key)
+        self.due.forget(key)
         self._failures.pop(key, None)
 
     async def describe(self, key: Key) -> None:
@@ -161,16 +162,7 @@ class Reconciler:
         await self._describe(key, names | _remembered(after), after)
         if done.failures:
             raise TurnFailedError("; ".join(str(failure) for failure in done.failures))
-        return self._next(key, done)
-
-    def _next(self, key: Key, done: TurnResult) -> float:
-        if done.decision.status.phase in MOVING:
-            return MOVING_SECONDS
-        acted = any(not isinstance(effect, Announce) for effect in done.decision.effects)
-        pools = list(self.cache.deployments_of(key))
-        waiting = any(ready_replicas(found) < int(found["spec"]["replicas"]) for found in pools)
-        settled = not acted and not waiting and len(pools) <= 1
-        return self.resync_seconds if settled else UNSETTLED_SECONDS
+        return self.due.after(key, done, self.cache.deployments_of(key))
 
     # --- what a turn needs ---
 

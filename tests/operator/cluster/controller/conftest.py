@@ -11,6 +11,7 @@ import pytest
 from pitwall_flags.errors import FlagRejectedError
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.cluster.controller.controller import Controller
+from pitwall_operator.cluster.controller.due import Due
 from pitwall_operator.decision.permission.runnable import Known
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.values.errors import KubeRefusedError, KubeUnreachableError
@@ -51,6 +52,7 @@ class FakeReconciler:
         self.told: list[tuple[str, str]] = []
         self.told_broken: list[tuple[tuple[str, str], str]] = []
         self.platform = self.claims = self.writer = self
+        self.due = Due(self.resync_seconds)
         self.known = Known()
         self.drained: list[tuple[str, str]] = []
         self.open = asyncio.Event()
@@ -104,6 +106,11 @@ class FakeFlags:
         self.refused: set[str] = set()
         self.fault: Exception | None = None
         self.news: set[str] = set()
+        self.own: set[str] = set()
+
+    def wrote(self) -> frozenset[str]:
+        own, self.own = frozenset(self.own), set()
+        return own
 
     async def changed(self) -> frozenset[str]:
         if self.fault:
@@ -120,6 +127,7 @@ class FakeFlags:
         if key in self.refused:
             raise FlagRejectedError("403: another's")
         self.written.append(key)
+        self.own.add(key)
         new = FlagRecord(key, document, expected_version + 1)
         self.records = [*(known for known in self.records if known.key != key), new]
 

@@ -3,10 +3,16 @@
 import pytest
 
 from pitwall_crds.names import experiment_flag, shadow_flag
+from pitwall_crds.status import RolloutStatus
 from pitwall_flags.errors import FlagsUnreachableError
+from pitwall_operator.cluster.controller.due import Due
 from pitwall_operator.cluster.controller.flag_news import FlagNews
 from pitwall_operator.cluster.tasks import BackgroundTasks
+from pitwall_operator.decision.decide import Decision
+from pitwall_operator.decision.weighing.analyze import Judgement
 from pitwall_operator.kube.client import ROLLOUTS
+from pitwall_operator.turn.turn import TurnResult
+from pitwall_operator.values.observation import Observation, ShadowSeen, SplitSeen, Unseen
 
 A, B = ("shop", "a"), ("shop", "b")
 
@@ -29,9 +35,26 @@ async def test_whose_flag_was_written_by_somebody_else_is_woken_and_no_other(wor
     told: list[frozenset[tuple[str, str]]] = []
     world.flags.news = written
 
-    await FlagNews(world.flags, world.cache, told.append, BackgroundTasks()).once()
+    await FlagNews(world.flags, world.cache, Due(600.0), told.append, BackgroundTasks()).once()
 
     assert told == woken
+
+
+async def test_a_rollout_beside_pods_of_another_flag_is_told_whoever_wrote_that(world):
+    """The sweep itself takes the users of a former flag back to stable; then these pods may go."""
+    world.cache.put(ROLLOUTS, world.rollout("a", flag="one"))
+    seen = Observation(0.0, {}, SplitSeen(), ShadowSeen(), Unseen("-"), elsewhere={"aks": "former"})
+    due, told = Due(600.0), []
+    due.after(A, TurnResult(seen, Decision(RolloutStatus(), (), Judgement()), ()), ())
+    news = FlagNews(world.flags, world.cache, due, told.append, BackgroundTasks())
+
+    await world.flags.put("former", {}, expected_version=1, actor="operator", reason="its rollout is gone")
+    await news.once()
+    await news.once()
+    assert told == [{A}]
+    world.flags.news = {"former"}
+    await news.once()
+    assert told == [{A}, {A}]
 
 
 async def test_a_kill_is_news_for_a_rollout_that_rests_also_after_the_flag_service_was_away(world):
