@@ -1,7 +1,9 @@
 """The worst day on a real Kubernetes: mistakes that are corrected, Rollouts that are made anew, refusals, kills."""
 
 import json
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -10,6 +12,7 @@ from harness import examples
 from harness.kube import Kubectl
 from harness.processes import until
 from harness.scenario import CANARY, Scenario
+from harness.world import ask
 
 from pitwall_crds.names import FULL_WEIGHT
 
@@ -78,6 +81,27 @@ def test_a_rollout_made_anew_respects_the_flag_and_what_was_taken_off(scenario: 
     assert all(split.get("aks-v1", 0) <= 2000 for split in scenario.flags.history(scenario.flag))
     runs = [line["run"] for line in scenario.journal() if line["kind"] == "run"]
     assert len(runs) == len(set(runs)) == 2
+
+
+def test_an_abort_is_not_lost_where_its_rollout_is_applied_anew_before_its_variant(scenario: Scenario):
+    scenario.start_canary(stages=LONG)
+    found = scenario.rollout()
+    scenario.kubectl("delete", "rollout", scenario.name, namespace=scenario.namespace)
+    scenario.kubectl("delete", "samplervariant", "aks-v1", namespace=scenario.namespace)
+    anew = {**found, "metadata": {"name": scenario.name, "namespace": scenario.namespace}}
+    anew.pop("status")
+    anew["spec"] |= {"action": {"id": "a1", "verb": "Abort", "actor": "ann"}}
+    scenario.kubectl.apply(anew, scenario.namespace)
+    scenario.await_status(lambda status: status.get("lastActionId") == "a1", "the abort")
+    scenario.kubectl.apply(examples.variants(), scenario.namespace)
+
+    def is_off(status: dict[str, Any]) -> bool:
+        return [(off["variant"], bool(off["revision"])) for off in status["flaggedOff"]] == [("aks-v1", True)]
+
+    scenario.await_status(is_off, "what is declared by now is off")
+    scenario.await_phase("Aborted")
+    scenario.await_split(ONLY_STABLE)
+    assert [line["kind"] for line in scenario.journal()].count("run") == 1
 
 
 def test_an_old_file_asks_for_nothing_again(scenario: Scenario):
@@ -165,6 +189,37 @@ def test_a_rollout_of_another_flag_neither_ends_nor_edits_the_pods_that_the_form
     until(lambda: "uniform-v1-control" not in scenario.deployments(), what="the drain")
     assert pods_of(scenario, "uniform-v1")[1] == serves
     assert scenario.split() == ONLY_STABLE
+    until(rests(scenario), what="no turn for more than two times five seconds")
+    delete_flag(scenario)
+    until(lambda: "uniform-v1" not in scenario.deployments(), what="the pods that the deleted flag kept go at once")
+
+
+def rests(scenario: Scenario) -> Callable[[], bool]:
+    """Whether the operator has taken no turn for some time."""
+    seen, since = turns(scenario), time.monotonic()
+
+    def claim() -> bool:
+        nonlocal seen, since
+        if (now := turns(scenario)) != seen:
+            seen, since = now, time.monotonic()
+        return time.monotonic() - since > 12
+
+    return claim
+
+
+def turns(scenario: Scenario) -> float:
+    """How many turns the operator has taken."""
+    told = ask(f"http://127.0.0.1:{scenario.operator.port}/metrics").text
+    counts = re.findall(r"^pitwall_operator_turn_seconds_count\{.*\} (\S+)$", told, re.MULTILINE)
+    return sum(float(count) for count in counts)
+
+
+def delete_flag(scenario: Scenario) -> None:
+    """`DELETE /v1/flags/KEY`, once nobody asks for it any more."""
+    url = f"{scenario.flags.url}/v1/flags/{scenario.flag}"
+    seen = {"If-Match": f'"{ask(url).json()["version"]}"'}
+    said = {"actor": "sre", "reason": "nobody asks for it"}
+    httpx.delete(url, params=said, headers=seen, timeout=10, trust_env=False).raise_for_status()
 
 
 def test_a_kill_is_shown_and_a_release_brings_back_nobody(scenario: Scenario):
