@@ -139,6 +139,11 @@ class Source:
         """Whether the file breaks off in the middle of something, earlier than it says."""
         return self._torn_end and self._declared_end() is not None
 
+    def breaks_off_in(self, packet: VideoPacket) -> bool:
+        """Whether the file ends in this picture, so that what is lost of it is no end of the one before."""
+        leads = self.indexed or not self.keeps_display_times
+        return leads and packet.pos is not None and packet.pos + packet.size >= self.container.size
+
     def captions(self, origin: int) -> tuple[Caption, ...]:
         """The subtitles that have passed by, in seconds from a tick of the film's clock."""
         return self._track.captions(origin * self.time_base) if self._track else ()

@@ -35,7 +35,8 @@ class Doubts:
         at = self._source.shown_at(packet)
         if at is None or packet.is_discard:
             return
-        if packet.is_corrupt and not self._source.restarts and self._latest is not None:
+        lost_before = packet.is_corrupt and not self._source.breaks_off_in(packet)
+        if lost_before and not self._source.restarts and self._latest is not None:
             self._found.append((self._latest, max(at, self._latest + self._source.tick)))
         if packet.is_keyframe:
             self._key = at

@@ -106,7 +106,7 @@ class FilmReader:
             last_end = max(last_end, max(self._sent) + self._source.tick)
         yield from instants.close(
             last_end,
-            declared_end,
+            self._counted.promised_end() or declared_end,
             after_loss=self._unsound or self._suspect,
             doubtful=self._doubtful(),
             captions=self._source.captions,

@@ -44,6 +44,14 @@ class Units:
                     return 0
         return 0 if at == begin else max(1, end - at)
 
+    def lead(self, begin: int, end: int) -> bool:
+        """Whether units alone lead from the one that begins at `begin` to the one at `end`, with nothing between them."""
+        at = begin
+        with open(self._path, "rb") as file:
+            while at < end and (length := self._length(file, at)):
+                at += length
+        return at == end
+
     def _length(self, file: BinaryIO, at: int) -> int:
         return self._unit(file, at) if self._unit else 0
 
