@@ -241,6 +241,23 @@ def test_nothing_takes_the_place_of_an_abort_that_waits(kubectl: Kubectl, namesp
     assert kubectl.get("rollout", ROLLOUT["metadata"]["name"], namespace)["spec"].get("action") == wanted
 
 
+@pytest.mark.parametrize("old", ["a1", "r1"], ids=["an earlier one", "the last one"])
+def test_an_abort_that_was_dealt_with_does_not_take_the_place_of_one_that_waits(
+    kubectl: Kubectl, namespace: str, old: str
+):
+    name = ROLLOUT["metadata"]["name"]
+    kubectl.apply([VARIANT, ROLLOUT], namespace)
+    kubectl.patch_status("rollout", name, {"lastActionId": "r1", "pastActionIds": ["a1", "r1"]}, namespace)
+    kubectl.apply(edited(ROLLOUT, "spec.action", {"id": "a2", "verb": "Abort"}), namespace)
+
+    with pytest.raises(KubectlRefusedError) as refusal:
+        kubectl.apply(edited(ROLLOUT, "spec.action", {"id": old, "verb": "Abort"}), namespace)
+    kubectl.apply(edited(ROLLOUT, "spec.action", {"id": "a3", "verb": "Abort"}), namespace)
+
+    assert ABORT_GOES_FIRST[1] in str(refusal.value)
+    assert kubectl.get("rollout", name, namespace)["spec"]["action"]["id"] == "a3"
+
+
 @pytest.mark.parametrize(("manifest", "message"), RULES + BOUNDS)
 def test_the_api_server_refuses(kubectl: Kubectl, namespace: str, manifest: dict[str, Any], message: str):
     kubectl.apply([VARIANT, ROLLOUT], namespace)

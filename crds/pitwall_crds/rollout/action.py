@@ -47,12 +47,20 @@ class Action(Border):
     ] = ()
 
 
+def _is_past(action: str) -> str:
+    return (
+        f"has(oldSelf.status) && (has(oldSelf.status.lastActionId) && oldSelf.status.lastActionId == {action}.id"
+        f" || has(oldSelf.status.pastActionIds) && {action}.id in oldSelf.status.pastActionIds)"
+    )
+
+
 ABORT_GOES_FIRST: Final = (
     "!has(oldSelf.spec.action) || oldSelf.spec.action.verb != 'Abort'"
+    f" || {_is_past('oldSelf.spec.action')}"
     " || has(self.spec.action) && self.spec.action.verb == 'Abort'"
-    " || has(oldSelf.status) && has(oldSelf.status.lastActionId)"
-    " && oldSelf.status.lastActionId == oldSelf.spec.action.id",
-    "an abort waits to be carried out and goes first: ask again once status.lastActionId is the id of spec.action, "
-    "within seconds where the operator runs; kubectl pitwall kill needs no operator",
+    f" && (self.spec.action.id == oldSelf.spec.action.id || !({_is_past('self.spec.action')}))",
+    "an abort waits to be carried out and goes first, also before an abort whose id was dealt with: ask again, by a "
+    "new id, once status.lastActionId is the id of spec.action, within seconds where the operator runs; "
+    "kubectl pitwall kill needs no operator",
 )
 """A rule of a Rollout about a change, at which only the API server can look."""

@@ -265,3 +265,8 @@ class RolloutStatus(Border):
         tuple[HistoryEntry, ...],
         Field(max_length=32, description="The last decisions that changed something, oldest first."),
     ] = ()
+
+    def has_dealt_with(self, action_id: str) -> bool:
+        """Whether a request of this id was carried out, or told to change nothing; a status of an older version knows
+        the last id alone."""
+        return action_id == self.last_action_id or action_id in self.past_action_ids

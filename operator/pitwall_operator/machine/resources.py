@@ -47,7 +47,8 @@ def _after_abort(wanted: Rollout, known: Rollout) -> Rollout:
     asked, abort = wanted.spec.action, pending_abort(known)
     if asked is None and abort is not None:
         return wanted.model_copy(update={"spec": wanted.spec.model_copy(update={"action": abort})})
-    if words := overtaking(known, asked.verb if asked else None):
+    verb, action_id = (asked.verb, asked.id) if asked else (None, "")
+    if words := overtaking(known, verb, action_id):
         raise ResourceRefusedError(words)
     return wanted
 

@@ -186,6 +186,17 @@ def test_while_an_abort_waits_no_other_verb_takes_its_place(say, stored, world, 
     assert say("promote").code == 0, "it was carried out"
 
 
+def test_an_abort_by_an_old_id_does_not_take_the_place_of_one_that_waits(say, stored, world):
+    world.to_canary()
+    stored.apply(world.rollout)
+    stored.write_status(stored.rollouts()[0], world.status.model_copy(update={"past_action_ids": ("a1",)}))
+    assert say("abort", "--id", "a2").code == 0
+    said = say("abort", "--id", "a1")
+
+    assert said.code == 1
+    assert stored.rollouts()[0].spec.action.id == "a2"
+
+
 def test_retrying_what_is_on_its_way_is_refused(say, stored, world):
     world.to_canary()
     stored.apply(world.rollout)

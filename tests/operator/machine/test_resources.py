@@ -86,6 +86,26 @@ def test_what_is_applied_while_an_abort_waits_leaves_it(stored):
     assert stored.rollouts()[0].spec.action == promote
 
 
+def test_an_abort_that_was_dealt_with_does_not_take_the_place_of_one_that_waits(stored):
+    file = load_file(EXAMPLES / "rollout-aks.yaml")[0]
+
+    def asking(action_id: str) -> Rollout:
+        abort = Action(id=action_id, verb=Verb.ABORT)
+        return file.model_copy(update={"spec": file.spec.model_copy(update={"action": abort})})
+
+    stored.apply(file)
+    past = {"last_action_id": "r1", "past_action_ids": ("a1", "r1")}
+    stored.write_status(stored.rollouts()[0], stored.rollouts()[0].status.model_copy(update=past))
+    stored.apply(asking("a2"))
+    for old in ("a1", "r1"):
+        with pytest.raises(ResourceRefusedError, match=rf"\(id a2\).*the request {old} was dealt with before"):
+            stored.apply(asking(old))
+    assert stored.rollouts()[0].spec.action == Action(id="a2", verb=Verb.ABORT)
+
+    stored.apply(asking("a3"))
+    assert stored.rollouts()[0].spec.action == Action(id="a3", verb=Verb.ABORT), "it will be carried out"
+
+
 def test_what_is_stored_comes_back_whole(stored):
     given = {one.metadata.name: one for one in load_file(EXAMPLES / "variants.yaml")}
     for found in stored.variants():

@@ -41,15 +41,15 @@ def _ask(
     action = {"id": action_id or uuid.uuid4().hex[:12], "verb": verb.value, "actor": source.actor(), **PLAIN, **more}
 
     def change(current: Rollout) -> Mapping[str, Any]:
-        _check(verb, current)
+        _check(verb, action["id"], current)
         return {"action": action}
 
     source.edit(chosen, change)
     _say(chosen, f"{verb.lower()} asked, id {action['id']}", {"action": action}, output)
 
 
-def _check(verb: Verb, chosen: Rollout) -> None:
-    if words := overtaking(chosen, verb):
+def _check(verb: Verb, action_id: str, chosen: Rollout) -> None:
+    if words := overtaking(chosen, verb, action_id):
         fail(words, Exit.FAILED)
     moving = bool(chosen.status.candidate_variant)
     if verb is Verb.UNDO:

@@ -10,17 +10,20 @@ from pitwall_crds.rollout.rollout import Rollout
 def pending_abort(rollout: Rollout) -> Action | None:
     """The abort that was asked for and is not carried out yet."""
     asked = rollout.spec.action
-    waits = asked is not None and asked.verb is Verb.ABORT and asked.id != rollout.status.last_action_id
-    return asked if waits else None
+    if asked is None or asked.verb is not Verb.ABORT or rollout.status.has_dealt_with(asked.id):
+        return None
+    return asked
 
 
-def overtaking(rollout: Rollout, verb: Verb | None) -> str:
-    """Why a request (or the removal of the present one) must not take its place, and what to do; empty if it may."""
-    abort = pending_abort(rollout)
-    if abort is None or verb is Verb.ABORT:
+def overtaking(rollout: Rollout, verb: Verb | None, action_id: str = "") -> str:
+    """Why a request (or the removal of the present one) must not take its place, and what to do; empty if it may. An
+    abort that was dealt with before changes nothing, so that it would lose the one that waits."""
+    abort, is_old = pending_abort(rollout), rollout.status.has_dealt_with(action_id)
+    if abort is None or (verb is Verb.ABORT and not is_old):
         return ""
+    old = f" (the request {action_id} was dealt with before and changes nothing)" if is_old and action_id else ""
     return (
-        f"{_waits(rollout, abort)}, which goes first: ask again once status.lastActionId is {abort.id}, within "
+        f"{_waits(rollout, abort)}, which goes first{old}: ask again once status.lastActionId is {abort.id}, within "
         "seconds where the operator runs; `pitwall kill` needs no operator"
     )
 

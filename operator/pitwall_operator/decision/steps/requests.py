@@ -33,10 +33,6 @@ def knows_nothing(status: RolloutStatus) -> bool:
     return not (status.stable_variant or status.run_id or status.flagged_off)
 
 
-def _is_past(status: RolloutStatus, action: Action) -> bool:
-    return action.id == status.last_action_id or action.id in status.past_action_ids
-
-
 def _taken(status: RolloutStatus, action: Action) -> RolloutStatus:
     """The status that remembers the request; one of an older version knows the last id alone."""
     known = dict.fromkeys((*status.past_action_ids, *filter(None, (status.last_action_id,))))
@@ -48,7 +44,9 @@ def _taken(status: RolloutStatus, action: Action) -> RolloutStatus:
 def forgive(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutStatus:
     """The status after a person asked for another try of what is off: it may begin again as soon as anything may."""
     action, name = rollout.spec.action, rollout.spec.variant_ref.name
-    if action is None or action.verb is not Verb.RETRY or _is_past(status, action) or knows_nothing(rollout.status):
+    if action is None or action.verb is not Verb.RETRY:
+        return status
+    if status.has_dealt_with(action.id) or knows_nothing(rollout.status):
         return status
     status = _taken(status, action)
     forgiven = tuple(off for off in status.flagged_off if off.variant != name)
@@ -68,7 +66,7 @@ def obey(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutS
     if action is None or action.id == status.last_action_id or _must_wait(rollout, status, seen):
         return status
     before, status = status, _taken(status, action)
-    if _is_past(before, action):
+    if before.has_dealt_with(action.id):
         return _ignore(status, action, seen.now, f"the request {action.id} was dealt with before; ask by a new id")
     if action.verb is Verb.ABORT:
         return _abort(rollout, status, action, seen)
