@@ -197,6 +197,20 @@ def test_an_abort_by_an_old_id_does_not_take_the_place_of_one_that_waits(say, st
     assert stored.rollouts()[0].spec.action.id == "a2"
 
 
+@pytest.mark.parametrize("old", ["r1", "a1"], ids=["the last one", "an earlier one"])
+@pytest.mark.parametrize("verb", [("promote",), ("abort",), ("retry",), ("undo",)], ids=lambda verb: verb[0])
+def test_a_request_by_an_old_id_is_refused_in_words(say, stored, world, verb, old):
+    world.to_canary()
+    stored.apply(world.rollout)
+    past = {"last_action_id": "r1", "past_action_ids": ("a1",)}
+    stored.write_status(stored.rollouts()[0], world.status.model_copy(update=past))
+    said = say(*verb, "--id", old)
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err.strip() == f"pitwall: the request {old} was dealt with before, and is not again; ask by a new id"
+    assert stored.rollouts()[0].spec.action is None
+
+
 def test_retrying_what_is_on_its_way_is_refused(say, stored, world):
     world.to_canary()
     stored.apply(world.rollout)

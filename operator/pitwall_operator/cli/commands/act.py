@@ -51,6 +51,8 @@ def _ask(
 def _check(verb: Verb, action_id: str, chosen: Rollout) -> None:
     if words := overtaking(chosen, verb, action_id):
         fail(words, Exit.FAILED)
+    if chosen.status.has_dealt_with(action_id):
+        fail(f"the request {action_id} was dealt with before, and is not again; ask by a new id", Exit.FAILED)
     moving = bool(chosen.status.candidate_variant)
     if verb is Verb.UNDO:
         _check_undo(chosen)
