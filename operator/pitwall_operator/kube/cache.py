@@ -93,6 +93,10 @@ class Cache:
         found = self.objects[ROLLOUTS].get(rollout)
         return found is not None and not is_leaving(found)
 
+    def moves(self, rollout: Key) -> bool:
+        """Whether a rollout that stays has its flag: a split of it is in force. Also where nobody can read the rest."""
+        return self.stays(rollout) and bool(_mapping(self.objects[ROLLOUTS][rollout].get("status")).get("weights"))
+
     def flags_of_staying_rollouts(self) -> Mapping[Key, str]:
         """The flag of each rollout that nobody has deleted; empty where it cannot be read."""
         return {key: _flag(found) for key, found in self.objects[ROLLOUTS].items() if not is_leaving(found)}

@@ -54,7 +54,7 @@ class Sweep:
                 if self.prefixes.owner(flag.key, said := owner_of(flag.document)) is not None:
                     resting += to_rest((flag,), moved, self.watches)
                     read.append(flag)
-                elif said is not None and (main_flag(flag.key) or flag.key) not in moved.values():
+                elif said is not None and not self._is_moved(main_flag(flag.key) or flag.key, said[0]):
                     # By today's prefixes it is no flag of that namespace, so it says nothing of pools that may go. It
                     # was once, and its users are still sent where it says: nobody else brings them back.
                     resting += to_rest((flag,), moved, self.watches)
@@ -67,6 +67,15 @@ class Sweep:
         idle = list(orphans.idle_pools(read, pools, moving, claimed | served))
         drained = [await self._drain(rollout, variant, pool) for rollout, variant, pool in idle]
         return not resting and all(drained)
+
+    def _is_moved(self, flag: str, namespace: str) -> bool:
+        """Whether a Rollout that stays has this flag, which says that it is of this namespace: its split is in force.
+        One that merely names it has none of its users, and may be refused for ever."""
+        for rollout in self.cache.rollouts_of_flag(flag):
+            may_have = rollout[0] == namespace or not self.prefixes.forbids(rollout[0], flag)
+            if may_have and self.cache.moves(rollout):
+                return True
+        return False
 
     async def _rest(self, rest: Rest) -> None:
         log.info("%s: its former flag %s goes back to stable", rest.why, rest.flag)

@@ -13,6 +13,7 @@ from pitwall_operator.decision.permission.runnable import Known
 from pitwall_operator.kube.client import DEPLOYMENTS, ROLLOUTS
 
 A = ("shop", "a")
+MOVES = {"weights": [{"arm": "stable", "variant": "uniform", "basisPoints": 10_000}]}
 
 
 def marked(found: dict[str, Any], version: int) -> dict[str, Any]:
@@ -147,7 +148,8 @@ async def test_users_of_a_flag_whose_prefix_is_anothers_by_now_go_back_unless_so
     resting = split_document([ArmShare("stable", "dpp", 10_000)], salt="s")
     copies = shadow_document("aks", 5, salt="s")
     world.reconciler.known = Known(prefixes=FlagPrefixes({"search": ("search.",)}))
-    world.kube.items["rollouts"] = [world.rollout("a", flag="a"), world.rollout("moves", flag="search.moved")]
+    moves = {**world.rollout("moves", flag="search.moved"), "status": MOVES}
+    world.kube.items["rollouts"] = [world.rollout("a", flag="a"), moves]
     world.flags.records = [
         FlagRecord("search.a", {**moving, "metadata": {OWNER: "shop/a"}}, 1),
         FlagRecord("search.gone", {**moving, "metadata": {OWNER: "shop/gone"}}, 1),
@@ -167,6 +169,29 @@ async def test_users_of_a_flag_whose_prefix_is_anothers_by_now_go_back_unless_so
         await world.until(lambda: world.reconciler.drained)
     assert sorted(set(world.flags.written)) == ["search.a", "search.gone", "search.gone.shadow"]
     assert world.reconciler.drained == [("topk", "main")], "uniform is sent the users of search.gone"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "status"),
+    [
+        pytest.param("evil", {}, id="of another namespace"),
+        pytest.param("evil", MOVES, id="of another namespace, which may not have it, whatever its status says"),
+        pytest.param("shop", {}, id="of the namespace that had it, which is refused it by now"),
+        pytest.param("search", {}, id="of the namespace that may have it, and has no users of it yet"),
+    ],
+)
+async def test_a_rollout_that_merely_names_a_flag_whose_prefix_is_anothers_keeps_it_from_no_rest(
+    world, namespace, status
+):
+    moving = split_document([ArmShare("candidate", "aks", 5000), ArmShare("stable", "uniform", 5000)], salt="s")
+    world.reconciler.known = Known(prefixes=FlagPrefixes({"search": ("search.",)}))
+    names = {**world.rollout("names", flag="search.gone"), "status": status}
+    names["metadata"]["namespace"] = namespace
+    world.kube.items["rollouts"] = [names]
+    world.flags.records = [FlagRecord("search.gone", {**moving, "metadata": {OWNER: "shop/gone"}}, 1)]
+    async with world.running():
+        world.leading.set()
+        await world.until(lambda: "search.gone" in world.flags.written)
 
 
 async def test_a_flag_that_cannot_be_brought_to_rest_holds_up_no_other(world):
