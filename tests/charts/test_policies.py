@@ -45,12 +45,35 @@ def test_where_each_component_may_go(render):
     rendered = render("everything")
     leaves = {name: policy(rendered, name)["egress"] for name in ("operator", "flags", "gateway", "runtimes")}
 
-    assert ports(leaves["operator"]) == {53, 443, 6443, 8015, 8016, 9090}
+    assert ports(leaves["operator"]) == {53, 443, 6443, 8000, 8015, 8016, 9090}
     assert ports(leaves["flags"]) == {53, 5432}
     assert ports(leaves["gateway"]) == {53, 443, 6443, 8000, 8015, 8016}
     assert leaves["runtimes"][1:] == [{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]
     to_flags = [rule for rule in leaves["gateway"] if {"port": 8015} in rule.get("ports", ())]
     assert [rule["to"] for rule in to_flags] == [[OURS]]
+
+
+@pytest.mark.parametrize(
+    ("watched", "namespaces"),
+    [
+        pytest.param([], {}, id="everywhere"),
+        pytest.param(
+            ["video-qa", "shop"],
+            {
+                "matchExpressions": [
+                    {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["video-qa", "shop"]}
+                ]
+            },
+            id="in the namespaces that it watches",
+        ),
+    ],
+)
+def test_the_operator_may_ask_runtimes_for_their_samplers(render, watched, namespaces):
+    leaves = policy(render("default", **{"watch.namespaces": watched}), "operator")["egress"]
+
+    (asks,) = [rule for rule in leaves if {"port": 8000} in rule["ports"]]
+    runtimes = {"matchLabels": {"app.kubernetes.io/name": "pitwall-runtime"}}
+    assert asks["to"] == [{"namespaceSelector": namespaces, "podSelector": runtimes}]
 
 
 def test_ingest_workers_go_where_runtimes_go_and_only_scrapers_come_to_them(render):
