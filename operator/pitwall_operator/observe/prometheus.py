@@ -8,7 +8,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -161,9 +161,9 @@ class PrometheusSource:
                 processes[_identity(labels)].scraped = value
         return CounterSnapshot(now, moment, processes, frozenset((one.namespace, one.variants) for one in wanted))
 
-    async def variant_metrics(self, variants: Sequence[str]) -> Mapping[Key, FiveMetrics] | Unseen:
-        """The last observed metrics of every variant, by namespace and variant."""
-        queries = promql.variant_metric_queries(variants)
+    async def variant_metrics(self, interests: Iterable[Interest]) -> Mapping[Key, FiveMetrics] | Unseen:
+        """The last observed metrics of every variant of these rollouts, by namespace and variant."""
+        queries = promql.variant_metric_queries(interests)
         moment = await self._moment()
         if isinstance(moment, Unseen):
             return moment

@@ -1,7 +1,8 @@
 """Builds the PromQL queries that read the counters of all moving rollouts.
 
 One query per metric family for all variants of all rollouts. What one family counts comes with one query, so that its
-sum, count and buckets are of the same moment. Pure: no clock, chance or I/O.
+sum, count and buckets are of the same moment. Of other namespaces nothing is read, whatever their pods export, but what
+has no namespace. Pure: no clock, chance or I/O.
 """
 
 import itertools
@@ -107,7 +108,10 @@ def counter_queries(interests: Iterable[Interest]) -> tuple[str, ...]:
     for one in wanted:
         for name in one.samples:
             families.setdefault(_family(name), set()).add(name)
-    return (Metric.LABEL_WINDOW, *(_family_query(names, wanted) for _, names in sorted(families.items())))
+    return (
+        f"{Metric.LABEL_WINDOW}{{{_there(wanted)}}}",
+        *(_family_query(names, wanted) for _, names in sorted(families.items())),
+    )
 
 
 def _family(name: str) -> str:
@@ -134,12 +138,22 @@ def _has_edges(name: str) -> bool:
     return name.endswith("_bucket") or name in BY_EDGE
 
 
-def _select(names: Iterable[str], interests: Iterable[Interest], edges: Iterable[str] = ()) -> str:
-    variants = {variant for one in interests for variant in one.variants}
-    matchers = [_one_of("__name__", names), _one_of(Label.SAMPLER_VARIANT, variants)]
+def _select(names: Iterable[str], interests: Sequence[Interest], edges: Iterable[str] = ()) -> str:
+    matchers = [_one_of("__name__", names), _counted(interests)]
     if edges:
         matchers.append(_one_of(Label.EDGE, edges))
     return f"{{{','.join(matchers)}}}"
+
+
+def _counted(interests: Sequence[Interest]) -> str:
+    """Matchers for what these rollouts' variants count."""
+    variants = {variant for one in interests for variant in one.variants}
+    return f"{_one_of(Label.SAMPLER_VARIANT, variants)},{_there(interests)}"
+
+
+def _there(interests: Sequence[Interest]) -> str:
+    """A matcher for targets in the namespaces of these rollouts, or in none."""
+    return _one_of("namespace", {"", *(one.namespace for one in interests)})
 
 
 def _one_of(label: str, values: Iterable[str]) -> str:
@@ -150,18 +164,19 @@ def _one_of(label: str, values: Iterable[str]) -> str:
 
 def source_query(interests: Iterable[Interest]) -> str:
     """When each process that counts for these variants began."""
-    return f"{START_TIME} and on (job, instance) {_select_sources(interests)}"
+    wanted = tuple(interests)
+    return f"{START_TIME}{{{_there(wanted)}}} and on (job, instance) {_select_sources(wanted)}"
 
 
 def age_query(interests: Iterable[Interest]) -> str:
     """When each of these processes was last scraped."""
-    return f"timestamp({START_TIME}) and on (job, instance) {_select_sources(interests)}"
-
-
-def _select_sources(interests: Iterable[Interest]) -> str:
     wanted = tuple(interests)
-    names = {name for one in wanted for name in one.samples if not _has_edges(name)}
-    return _select(names, wanted)
+    return f"timestamp({START_TIME}{{{_there(wanted)}}}) and on (job, instance) {_select_sources(wanted)}"
+
+
+def _select_sources(interests: Sequence[Interest]) -> str:
+    names = {name for one in interests for name in one.samples if not _has_edges(name)}
+    return _select(names, interests)
 
 
 # --- the metrics of a variant's status, computed by Prometheus ---
@@ -169,9 +184,9 @@ def _select_sources(interests: Iterable[Interest]) -> str:
 WINDOW: Final = "2m"
 
 
-def variant_metric_queries(variants: Iterable[str]) -> Mapping[str, str]:
+def variant_metric_queries(interests: Iterable[Interest]) -> Mapping[str, str]:
     """By field of FiveMetrics, a query whose answer has one number per namespace and variant."""
-    chosen = _one_of(Label.SAMPLER_VARIANT, variants)
+    chosen = _counted(tuple(interests))
     latency = _rate(Metric.QUERY_LATENCY + "_bucket", chosen, also=",le")
     lookups = _rate(Metric.CACHE_LOOKUPS, chosen)
     hits = _rate(Metric.CACHE_LOOKUPS, f'{chosen},{Label.RESULT}="{CacheResult.HIT}"')

@@ -93,7 +93,6 @@ class Reader:
         if isinstance(known, Unseen):
             log.info("Prometheus is read: %d processes", len(self._latest.processes))
         if self.clock() - self._variant_metrics_at >= VARIANT_METRICS_SECONDS:
-            variants = sorted({variant for one in interests for variant in one.variants})
-            found = await prometheus.variant_metrics(variants)
+            found = await prometheus.variant_metrics(interests)
             if not isinstance(found, Unseen):
                 self._variant_metrics, self._variant_metrics_at = found, self.clock()

@@ -41,7 +41,7 @@ class Scripted:
         wanted = frozenset((one.namespace, one.variants) for one in interests)
         return CounterSnapshot(1_800_000_000.0, self.now, {("shop", "gateway"): process}, wanted)
 
-    async def variant_metrics(self, variants):
+    async def variant_metrics(self, interests):
         self.five_asked += 1
         return {("shop", "aks-v1"): FiveMetrics(latency_p50="1ms"), ("", "dpp-v1"): FiveMetrics(latency_p50="2ms")}
 
