@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from pitwall_crds import names
 from pitwall_crds.errors import InvalidResourceError, MalformedYamlError
+from pitwall_crds.host.printable import printable, shortened
 from pitwall_crds.reading.extent import extent_fault
 from pitwall_crds.reading.parse import MAXIMUM_BYTES, Document, parse_documents
 from pitwall_crds.reading.problems import Problem, floats_in, problems_of, shown, suggestion
@@ -22,6 +23,9 @@ from pitwall_crds.variant.variant import SamplerVariant
 Resource = SamplerVariant | Rollout
 
 KINDS: Final[dict[str, type[SamplerVariant] | type[Rollout]]] = {"SamplerVariant": SamplerVariant, "Rollout": Rollout}
+
+LONGEST_LINE: Final = 4096
+"""Characters of what is said of one problem, with the path of its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,8 @@ def _lines(source: str, document: Document, result: Resource | _Invalid) -> Iter
         return
     for problem in result.problems:
         field = f"{problem.field}: " if problem.path else ""
-        yield f"{source}:{document.line(problem.path)}: {result.title}: {field}{problem.message}"
+        words = f"{source}:{document.line(problem.path)}: {result.title}: {field}{problem.message}"
+        yield shortened(printable(words[:LONGEST_LINE]), LONGEST_LINE)  # a field's name may be anything, of any length
 
 
 def _repeated(resources: list[Resource]) -> Iterator[str]:

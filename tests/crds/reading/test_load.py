@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pitwall_crds.errors import InvalidResourceError
-from pitwall_crds.reading.load import load_file, load_resources, spec_hash
+from pitwall_crds.reading.load import LONGEST_LINE, load_file, load_resources, spec_hash
 from pitwall_crds.reading.parse import parse_documents
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.variant.variant import SamplerVariant
@@ -194,6 +194,14 @@ def test_an_invalid_entry_is_not_also_told_as_a_list_too_short():
 
 def test_control_characters_of_a_name_do_not_reach_the_terminal():
     assert "\x1b" not in refusal(ROLLOUT.replace("name: sampler", 'name: "\\e[31mred"'))
+
+
+def test_a_fields_name_may_be_anything_and_is_told_in_one_printable_line_of_bounded_length():
+    (line,) = refusal(f'{ROLLOUT}\n? "\\e[31m{"é" * 60_000}"\n: 1').splitlines()
+
+    assert "Rollout/sampler: \\x1b[31mé" in line
+    assert line.isprintable()
+    assert len(line) <= LONGEST_LINE
 
 
 def test_anchors_and_merge_keys_are_read():
