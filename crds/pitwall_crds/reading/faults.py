@@ -6,11 +6,13 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pitwall_crds.host.printable import printable
+from pitwall_crds.host.printable import printable, shortened
 from pitwall_crds.reading.problems import shown
 from pitwall_crds.reading.sent import BodyFaultError, read_json
 
 LONGEST_FIELD: Final = 64
+LONGEST_FAULT: Final = 1024
+"""Characters of what is said of one fault of a resource."""
 MOST_FAULTS: Final = 1000
 """Looked at in one body; pydantic describes all or none, and of a hundred thousand for half a second."""
 
@@ -50,11 +52,13 @@ def fault_in_words(error: ValidationError, *, whole: str = "the body", furthest:
 
 
 def first_faults(error: ValidationError, most: int) -> tuple[str, ...]:
-    """`field: what is wrong` of the first faults of a resource; of very many their number."""
+    """`field: what is wrong` of the first faults of a resource, printable, whatever the field is called; of very many
+    their number."""
     if error.error_count() > MOST_FAULTS:
         return (f"there are {error.error_count()} faults, and no more than {MOST_FAULTS} are looked at",)
     faults = error.errors(include_url=False, include_input=False)[:most]
-    return tuple(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+    told = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+    return tuple(shortened(printable(words[:LONGEST_FAULT]), LONGEST_FAULT) for words in told)
 
 
 def _came_so_far(fault: tuple[Place, ErrorDetails]) -> tuple[int, bool]:

@@ -7,7 +7,7 @@ import pytest
 from harness.effort import effort
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from pitwall_crds.reading.faults import MOST_FAULTS, fault_in_words, read_body
+from pitwall_crds.reading.faults import LONGEST_FAULT, MOST_FAULTS, fault_in_words, first_faults, read_body
 from pitwall_crds.reading.sent import MOST_VALUES, BodyFaultError
 
 
@@ -158,6 +158,16 @@ def test_what_is_too_long_is_told_before_what_another_shape_would_have_been():
     many = {"content": [{"type": "text", "text": ""}] * 3}
     with pytest.raises(BodyFaultError, match=r"^content: there must be at most 2$"):
         read_body(FewParts, json.dumps(many).encode(), furthest=True)
+
+
+def test_a_resources_field_may_be_called_anything_and_is_told_in_printable_words_of_bounded_length():
+    with pytest.raises(ValidationError) as caught:
+        StrictConversation.model_validate({"content": "", "\x1b[31m" + "é" * 60_000: 1})
+    words = first_faults(caught.value, most=4)[-1]
+
+    assert words.startswith("\\x1b[31mé")
+    assert words.isprintable()
+    assert len(words) <= LONGEST_FAULT
 
 
 class FewParts(BaseModel):
