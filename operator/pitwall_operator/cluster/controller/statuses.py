@@ -83,12 +83,14 @@ class StatusWriter:
 
     async def refuse(self, found: Object, error: ValidationError) -> None:
         """Say in the status that a resource cannot be read, which the API server should have refused."""
-        said = printable("; ".join(first_faults(error, most=4)))
+        said = "; ".join(first_faults(error, most=4))
         words = {"phase": Phase.INVALID.value, "reason": said[:256]}
         await self._say_not_ready(found, EventReason.INVALID, f"the resource cannot be read: {said}", words)
 
     async def _say_not_ready(self, found: Object, reason: EventReason, said: str, words: Object) -> None:
-        known = found.get("status") or {}
+        known = status if isinstance(status := found.get("status"), dict) else {}
+        told = conditions if isinstance(conditions := known.get("conditions"), list) else []
+        told = [one for one in told if isinstance(one, dict)]
         generation = found["metadata"].get("generation", 0)
         ready = Condition(
             type="Ready",
@@ -98,10 +100,10 @@ class StatusWriter:
             reason=reason,
             message=said[:2048],
         ).to_yaml_dict()
-        before: Object = next((one for one in known.get("conditions", ()) if one.get("type") == "Ready"), {})
+        before: Object = next((one for one in told if one.get("type") == "Ready"), {})
         if {**before, "lastTransitionTime": ""} == {**ready, "lastTransitionTime": ""}:
             return
-        others = [one for one in known.get("conditions", ()) if one.get("type") != "Ready"]
+        others = [one for one in told if one.get("type") != "Ready"]
         whole = {**known, **words, "observedGeneration": generation, "conditions": [ready, *others]}
         await self.put(ROLLOUTS, found, whole)
 

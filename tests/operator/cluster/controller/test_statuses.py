@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.rollout.rollout import Rollout
@@ -145,3 +146,19 @@ async def test_a_standstill_is_said_in_the_status_and_as_an_event(writer, cache,
 
     assert "Leases are forbidden" in kube.written[0]["reason"]
     assert len(events.said) == 1
+
+
+@pytest.mark.parametrize(
+    "status", ["x", ["x"], {"conditions": "x"}, {"conditions": ["x", 1, {"type": "Ready"}]}], ids=str
+)
+async def test_what_cannot_be_read_is_told_whatever_its_status_is(writer, cache, kube, status):
+    kube.stored = {**rollout(2), "spec": {"flag": 1}, "status": status}
+    cache.put(ROLLOUTS, kube.stored)
+    found = cache.get(ROLLOUTS, KEY)
+    with pytest.raises(ValidationError) as caught:
+        Rollout.model_validate(found)
+    await writer.refuse(found, caught.value)
+
+    (written,) = kube.written
+    assert written["phase"] == Phase.INVALID
+    assert [(one["type"], one["status"]) for one in written["conditions"]] == [("Ready", "False")]
