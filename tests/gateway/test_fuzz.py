@@ -4,15 +4,13 @@
 """
 
 import contextlib
-import copy
-import json
 import logging
-import os
 import random
 import unicodedata
 from collections.abc import Callable
 
 import pytest
+from harness.fuzzing import MANY, any_seed, as_json, damaged, fuzz, with_odd_bytes
 
 from pitwall_crds.host.logs import JsonFormatter, TextFormatter, printable
 from pitwall_gateway.callers.keys import CallersDocument
@@ -24,7 +22,6 @@ from pitwall_gateway.values.answer import LONGEST_WORDS, VariantAnswer, VariantR
 from pitwall_gateway.values.errors import RequestRefusedError, RoutesError
 from pitwall_gateway.values.question import KEY_CHARACTERS, read_question
 
-MANY = int(os.environ.get("PITWALL_FUZZ_INPUTS", "1000000"))
 QUESTION = {"model": "pitwall", "messages": [{"role": "user", "content": "when?"}], "user": "ann", "stream": True}
 FEEDBACK = {"answer_id": "ans-1", "thumbs": "up", "session": "ann", "task": "completed"}
 REPLY = {
@@ -34,33 +31,12 @@ REPLY = {
 }
 ROUTES = {"variants": {"uniform-v1": {"stable": ["http://10.0.0.1:8000"]}}}
 CALLERS = {"callers": [{"name": "web", "keys": ["sha256:" + "0" * 64], "share": 0.5}]}
-ODD = (
-    None, True, -1, 0, 1e308, float("nan"), float("inf"), 10**400, "", "\x00", "\x1b[2J", "\ud800", "é" * 300, [], {},
-    [[[[]]]], {"": {"": {}}}, ["a"] * 50, "9" * 5000,
-)  # fmt: skip
-PIECES = (b"", b"\x00", b"\xff\xfe", b'"', b"{", b"}", b"[" * 2000, b"1e999", b"\\ud800", b"NaN", b"\xef\xbb\xbf")
 
 
 def mutated(seed: dict, dice: random.Random) -> bytes:
     """A document like the seed with one to three things wrong, as values or as bytes."""
-    document = json.loads(json.dumps(seed))
-    for _ in range(dice.randrange(3)):
-        place = document
-        while isinstance(place, dict | list) and place and dice.random() < 0.6:
-            key = dice.choice(list(place)) if isinstance(place, dict) else dice.randrange(len(place))
-            if not isinstance(place[key], dict | list) or not place[key]:
-                break
-            place = place[key]
-        if isinstance(place, dict):
-            key = dice.choice([*place, "extra", "user", "error", "choices"])
-            place[key] = copy.deepcopy(dice.choice(ODD))
-        elif place:
-            place[dice.randrange(len(place))] = copy.deepcopy(dice.choice(ODD))
-    body = json.dumps(document).encode("utf-8", "surrogatepass")
-    for _ in range(dice.randrange(2)):
-        at = dice.randrange(len(body) + 1)
-        body = body[:at] + dice.choice(PIECES) + body[at + dice.randrange(4) :]
-    return body
+    keys = ("extra", "user", "error", "choices")
+    return with_odd_bytes(as_json(damaged(seed, dice, faults=dice.randrange(3), keys=keys)), dice)
 
 
 def refusal_of(read: Callable[[], object]) -> RequestRefusedError | None:
@@ -135,24 +111,18 @@ KINDS: dict[str, tuple[dict, Callable[[bytes], None]]] = {
 }  # fmt: skip
 
 
-def fuzz(kind: str, number: int, seed: int) -> None:
+def fuzz_kind(kind: str, number: int, seed: int) -> None:
     document, judge = KINDS[kind]
-    dice = random.Random(seed)
-    for _ in range(number):
-        body = mutated(document, dice)
-        try:
-            judge(body)
-        except Exception as error:
-            raise AssertionError(f"{kind} with {body[:500]!r}: {type(error).__name__}: {error}") from error
+    fuzz(kind, lambda dice: mutated(document, dice), judge, number, seed=seed)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_some_odd_inputs_are_read_or_refused(kind):
-    fuzz(kind, 3000, seed=1)
+    fuzz_kind(kind, 3000, seed=1)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("kind", KINDS)
 def test_very_many_odd_inputs_are_read_or_refused(kind):
-    fuzz(kind, MANY, seed=random.SystemRandom().randrange(2**32))
+    fuzz_kind(kind, MANY, seed=any_seed())
