@@ -10,6 +10,7 @@ MOVING = "testsrc2=s=192x108:r=25:d=2"
 X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", 3)
 X265 = ("-c:v", "libx265", "-x265-params", "log-level=error")
 FAST = ("-deadline", "realtime", "-cpu-used", 8)
+VP9 = ("-c:v", "libvpx-vp9", *FAST)
 FIELDS = "testsrc2=s=192x108:r=50:d=2,tinterlace=interleave_top,setfield=tff"
 
 
@@ -37,7 +38,9 @@ EVERYDAY = {
     "HEVC, 10 bits": FileKind("mkv", (*X265, "-pix_fmt", "yuv420p10le")),
     "AV1": FileKind("mp4", ("-c:v", "libsvtav1", "-preset", 12)),
     "VP8 with alpha": FileKind("webm", ("-c:v", "libvpx", *FAST, "-auto-alt-ref", 0, "-pix_fmt", "yuva420p")),
-    "VP9": FileKind("webm", ("-c:v", "libvpx-vp9", *FAST)),
+    "VP9": FileKind("webm", VP9),
+    "VP9, 10 bits": FileKind("webm", (*VP9, "-pix_fmt", "yuv420p10le")),
+    "VP9 4:2:2, 10 bits": FileKind("mp4", (*VP9, "-pix_fmt", "yuv422p10le")),
     "MPEG-2": FileKind("ts", ("-c:v", "mpeg2video", "-bf", 2)),
     "MPEG-4 with packed B-frames": FileKind("avi", ("-c:v", "libxvid", "-bf", 2)),
     "ProRes with alpha": FileKind("mov", ("-c:v", "prores_ks", "-profile:v", 4, "-pix_fmt", "yuva444p10le")),
@@ -80,8 +83,19 @@ RARE = {
     "AV1 as OBUs": FileKind("obu", ("-c:v", "libsvtav1", "-preset", 12)),
     "AV1, 10 bits": FileKind("mp4", ("-c:v", "libsvtav1", "-preset", 12, "-pix_fmt", "yuv420p10le")),
     "VP8": FileKind("webm", ("-c:v", "libvpx", *FAST)),
+    "VP8, profile 3": FileKind("webm", ("-c:v", "libvpx", *FAST, "-profile:v", 3)),
     "VP8, live": FileKind("webm", ("-c:v", "libvpx", *FAST, "-live", 1, "-f", "webm")),
-    "VP9 4:4:4": FileKind("webm", ("-c:v", "libvpx-vp9", *FAST, "-pix_fmt", "yuv444p")),
+    "VP9 with alpha": FileKind("webm", (*VP9, "-auto-alt-ref", 0, "-pix_fmt", "yuva420p")),
+    "VP9 4:2:2": FileKind("mp4", (*VP9, "-pix_fmt", "yuv422p")),
+    "VP9 4:4:0": FileKind("webm", (*VP9, "-pix_fmt", "yuv440p")),
+    "VP9 4:4:4": FileKind("webm", (*VP9, "-pix_fmt", "yuv444p")),
+    "VP9 4:4:4, 12 bits": FileKind("webm", (*VP9, "-pix_fmt", "yuv444p12le")),
+    "VP9 RGB": FileKind("webm", (*VP9, "-pix_fmt", "gbrp")),
+    "VP9 RGB, 10 bits": FileKind("webm", (*VP9, "-pix_fmt", "gbrp10le")),
+    "VP9, 10 bits, hidden frames": FileKind(
+        "mp4",
+        ("-c:v", "libvpx-vp9", "-cpu-used", 8, "-lag-in-frames", 25, "-auto-alt-ref", 1, "-pix_fmt", "yuv420p10le"),
+    ),
     "VP9, hidden frames": FileKind(
         "mkv", ("-c:v", "libvpx-vp9", "-cpu-used", 8, "-lag-in-frames", 25, "-auto-alt-ref", 1)
     ),

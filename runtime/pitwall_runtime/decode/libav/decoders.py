@@ -16,6 +16,8 @@ from pitwall_runtime.media import Rgb
 
 _STRICTER: Final = {"vp9": "libvpx-vp9"}
 """Decoders that complain of pictures whose data end too early."""
+_DEEP: Final = ("Profile 2", "Profile 3")
+"""VP9's profiles of 10 and 12 bits, as HDR has: libvpx refuses them unless it was built for them, and PyAV's is not."""
 _SECOND: Final = {"vp8": "libvpx"}
 """Decoders that say as little, but make something else of such a picture."""
 _MOST_WAITING: Final = 16
@@ -23,9 +25,9 @@ _MOST_WAITING: Final = 16
 
 
 def stricter(stream: VideoStream) -> VideoCodecContext:
-    """The film's decoder, or one in its place that complains more."""
+    """The film's decoder, or one in its place that complains more, if that can decode such pictures."""
     own = stream.codec_context
-    other = None if own.is_hwaccel else made(_STRICTER.get(own.name), own.thread_count)
+    other = None if own.is_hwaccel or own.profile in _DEEP else made(_STRICTER.get(own.name), own.thread_count)
     if other is None:
         return own
     other.color_primaries, other.color_trc = own.color_primaries, own.color_trc

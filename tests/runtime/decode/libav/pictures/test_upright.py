@@ -46,13 +46,26 @@ def test_all_eight_ways_to_hold_a_camera_look_as_ffmpeg_shows_them(tmp_path, nam
     assert np.abs(ours.astype(int) - theirs).mean() < 4  # ffmpeg turns first and scales then
 
 
-@pytest.mark.parametrize(("transfer", "brightest"), [("smpte2084", 247), ("arib-std-b67", 166)])
-def test_high_dynamic_range_is_as_bright_as_in_ffmpegs_tone_mapping(tmp_path, transfer, brightest):
+PQ, HLG = ("smpte2084", 247), ("arib-std-b67", 166)
+"""FFmpeg's name of a transfer, and how bright the wedge's end is."""
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "transfer"),
+    [
+        pytest.param("mp4", "libx265", PQ, id="HEVC, PQ"),
+        pytest.param("mp4", "libx265", HLG, id="HEVC, HLG"),
+        pytest.param("webm", "libvpx-vp9", PQ, id="VP9, PQ"),
+        pytest.param("mp4", "libvpx-vp9", HLG, id="VP9 in MP4, HLG"),
+    ],
+)
+def test_high_dynamic_range_is_as_bright_as_in_ffmpegs_tone_mapping(tmp_path, suffix, codec, transfer):
     """A grey wedge up to three quarters of the code: highlights of 1000 cd/m² in PQ, paper white in HLG."""
-    path = tmp_path / "hdr.mp4"
-    colours = f"log-level=error:colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc"
+    path, (name, brightest) = tmp_path / f"hdr.{suffix}", transfer
+    tags = ("-color_primaries", "bt2020", "-color_trc", name, "-colorspace", "bt2020nc")
     wedge = "color=s=256x64:d=1:r=5,format=yuv420p10le,geq=lum='64+876*0.75*X/W':cb=512:cr=512"
-    ffmpeg("-f", "lavfi", "-i", wedge, "-c:v", "libx265", "-x265-params", colours, "-pix_fmt", "yuv420p10le", path)
+    quiet = ("-x265-params", "log-level=error") if codec == "libx265" else ("-deadline", "realtime", "-cpu-used", 8)
+    ffmpeg("-f", "lavfi", "-i", wedge, "-c:v", codec, *quiet, *tags, "-pix_fmt", "yuv420p10le", path)
     mapped = (
         "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0:peak=4.926,"
         "zscale=t=bt709:m=bt709:r=tv,format=rgb24"
