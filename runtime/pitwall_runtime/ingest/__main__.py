@@ -94,8 +94,7 @@ def _work(arguments: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: threading.Thread(target=worker.stop, daemon=True).start())
     logging.getLogger(__name__).info("waits for videos to prepare")
     if arguments.until_empty:
-        while worker.step():
-            pass
+        worker.run_until_empty()
     else:
         worker.run()
     queue.close()

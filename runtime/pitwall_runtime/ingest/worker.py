@@ -68,6 +68,11 @@ class IngestWorker:
                 log.warning("%s", error.message)
                 self._stopping.wait(self.limits.pause_seconds)
 
+    def run_until_empty(self) -> None:
+        """Work until `stop`, or until no video waits. Raises QueueAwayError."""
+        while not self._stopping.is_set() and self.step():
+            pass
+
     def stop(self) -> None:
         """End soon: the job under way goes back to the queue, and what it has prepared is kept."""
         self._stopping.set()

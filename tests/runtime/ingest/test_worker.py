@@ -196,7 +196,8 @@ def test_a_video_that_ends_every_worker_is_given_up(ingest, clip):
     assert (record.state, record.error) == (VideoState.FAILED, "every worker that tried it ended")
 
 
-def test_a_worker_that_is_stopped_gives_its_job_back(ingest, clip, monkeypatch):
+@pytest.mark.parametrize("run", [IngestWorker.run, IngestWorker.run_until_empty])
+def test_a_worker_that_is_stopped_gives_its_job_back(ingest, clip, monkeypatch, run):
     started = threading.Event()
 
     def slow(_, deadline: Deadline, party: str):
@@ -206,11 +207,12 @@ def test_a_worker_that_is_stopped_gives_its_job_back(ingest, clip, monkeypatch):
 
     monkeypatch.setattr(ingest.worker, "resolver", type("Slow", (), {"resolve": lambda self, *a: slow(*a)})())
     key = ingest.desk.submit(clip.as_uri()).id
-    running = threading.Thread(target=ingest.worker.run)
+    running = threading.Thread(target=run, args=(ingest.worker,), daemon=True)
     running.start()
     assert started.wait(PATIENCE_SECONDS)
     ingest.worker.stop()
     running.join(PATIENCE_SECONDS)
+    assert not running.is_alive()
     assert (ingest.desk.find(key).state, ingest.desk.find(key).attempts) == (VideoState.QUEUED, 0)
     assert ingest.worker.queue.depth() == QueueDepth(1, 0, 0)
 
