@@ -153,6 +153,9 @@ CASES = {
     "a clock that wraps": Case("ts", _copied(100, "-output_ts_offset", 95_441), at_rate(4), 4),
     "the end of the clock": Case("ts", _copied(50, "-output_ts_offset", "95439.5"), at_rate(2), 2),
     "a recorder's clock": Case("ts", _copied(100, "-muxdelay", 0, "-output_ts_offset", 47_000), at_rate(4), 4),
+    "a clock that begins at fifty seconds, WMV": Case(
+        "wmv", lambda out: encode(out, range(100), 25, "-c:v", "wmv2", "-q:v", 3, "-output_ts_offset", 50), at_rate(4), 4
+    ),
     "a thumbnail before the film": Case("mkv", _thumbnail_first, at_rate(4), 4, aspects=[(0, 4 / 3)]),
     "a raw stream of 25 a second": Case("h264", film(100, 25, "-bf", 3), at_rate(4), 4),
     "a raw stream of 10 a second": Case("h264", film(40, 10, "-bf", 0), at_rate(4, 10), 4),

@@ -49,6 +49,8 @@ _ROUNDED_WITHIN: Final = 2
 
 _ALL_STREAMS = ("matroska", "avi", "flv", "asf")
 """Containers that declare one length for all their streams: it is the longest stream that must reach it."""
+_DECLARING_THE_END = ("matroska", "asf")
+"""Those of them whose length is counted from the clock's zero, wherever the first picture is."""
 
 
 class Source:
@@ -155,7 +157,7 @@ class Source:
         if not self._declares_for_all or not self.container.duration or self._reached is None:
             return None
         declared = Fraction(self.container.duration, av.time_base)
-        if not self.container.format.name.startswith("matroska"):
+        if not self.container.format.name.startswith(_DECLARING_THE_END):
             declared += Fraction(self.container.start_time or 0, av.time_base)
         # Whatever reaches furthest shows whether the file is whole; if it is, the film ends where its pictures end.
         rounded = min(_ROUNDED_WITHIN, self.tick - 1) * self.time_base
