@@ -88,6 +88,13 @@ def _irregular(out: Path) -> None:
     at_times(out, "libx264", [((320, 240), list(frames))], last=300)
 
 
+def _held_chunks(out: Path) -> None:
+    """As capture programs write it: pictures that are held are chunks without bytes."""
+    times = [0, 40, 80, 1000, 1040, 2000, 2040, 2080]
+    remux(out, lambda part: at_times(part, "mpeg4", [((320, 240), list(enumerate(times)))], last=40,
+                                     options={"bf": "0", "qscale": "3"}), "-c", "copy")  # fmt: skip
+
+
 def _sixteen_b_frames(out: Path) -> None:
     fixed = ("-bf", 16, "-b_strategy", 0, "-sc_threshold", 0, "-x264-params", "b-pyramid=none:b-adapt=0")
     encode(out, range(60), 10, "-c:v", "libx264", "-pix_fmt", "yuv420p", *fixed, size=(160, 120))
@@ -120,6 +127,8 @@ def _joined_clips(out: Path) -> None:
     join(out, film(50), lambda part: encode(part, range(50, 100), 25, *H264, "-output_ts_offset", 0.04))
 
 
+_LATE = ("-output_ts_offset", 50)
+
 CASES = {
     "plain": Case("mp4", film(100), at_rate(4), 4, aspects=[(0, 4 / 3)]),
     "a size that changes in a call": Case(
@@ -138,6 +147,7 @@ CASES = {
     "slides held in a screen recording": Case(
         "mp4", _held_slides, [0, 30, *(60 + n // 3 for n in range(16))], 17.2
     ),
+    "pictures held in an AVI": Case("avi", _held_chunks, [0, 3, 5], 2.1),
     "irregular times": Case("mp4", _irregular, [0, 2, 4, 4, 4, 6], 5.5),
     "durations of a GIF": Case("gif", lambda out: gif(out, (1000, 2000, 3000)), [0, 76, 76, 152, 152, 152], 6),
     "durations of an APNG": Case("apng", lambda out: gif(out, (1000, 2000, 3000)), [0, 76, 76, 152, 152, 152], 6),
@@ -153,8 +163,8 @@ CASES = {
     "a clock that wraps": Case("ts", _copied(100, "-output_ts_offset", 95_441), at_rate(4), 4),
     "the end of the clock": Case("ts", _copied(50, "-output_ts_offset", "95439.5"), at_rate(2), 2),
     "a recorder's clock": Case("ts", _copied(100, "-muxdelay", 0, "-output_ts_offset", 47_000), at_rate(4), 4),
-    "a clock that begins at fifty seconds, WMV": Case(
-        "wmv", lambda out: encode(out, range(100), 25, "-c:v", "wmv2", "-q:v", 3, "-output_ts_offset", 50), at_rate(4), 4
+    "a WMV whose clock begins at fifty seconds": Case(
+        "wmv", lambda out: encode(out, range(100), 25, "-c:v", "wmv2", "-q:v", 3, *_LATE), at_rate(4), 4
     ),
     "a thumbnail before the film": Case("mkv", _thumbnail_first, at_rate(4), 4, aspects=[(0, 4 / 3)]),
     "a raw stream of 25 a second": Case("h264", film(100, 25, "-bf", 3), at_rate(4), 4),

@@ -8,7 +8,8 @@ without an index, as a recorder leaves it that lost its power, each picture must
 import numpy as np
 
 from pitwall_runtime.decode.libav.container import Source, VideoPacket
-from pitwall_runtime.decode.libav.units import Units
+from pitwall_runtime.decode.libav.losses.avi_index import numbers_all
+from pitwall_runtime.decode.libav.losses.units import Units
 
 _HEADER_BYTES = 8
 """Before each chunk; the index tells where these begin."""
@@ -27,8 +28,8 @@ class CountedClock:
     def __init__(self, source: Source) -> None:
         self._counts, self._declared = not source.keeps_display_times, source.stream.frames or source.stream.duration or 0
         entries = source.stream.index_entries if self._counts else ()
-        if self._declared and len(entries) != self._declared:  # an index that lacks pictures has wrong numbers
-            entries = ()
+        if self._declared and not numbers_all(entries, self._declared, source.container.name, source.stream):
+            entries = ()  # an index that lacks pictures has wrong numbers
         table = np.array([(one.pos + _HEADER_BYTES, one.timestamp, one.size) for one in entries], np.int64)
         self._places, self._numbers, self._sizes = table.reshape(-1, 3).T
         self._bytes_end, self._next, self._path = 0, 0, source.container.name
