@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from harness.fuzzing import ODD, as_json, damaged
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pitwall_crds.action import Verb
 from pitwall_crds.names import Arm
+from pitwall_crds.rollout.action import Verb
 from pitwall_crds.rollout.rollout import OnInconclusive
 from pitwall_crds.rollout.status import Phase, Verdict
 from pitwall_operator.decision.weighing.analyze import LAST_MARGIN, stage_context

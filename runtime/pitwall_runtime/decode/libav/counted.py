@@ -26,7 +26,8 @@ class CountedClock:
     """Follows an AVI's packets. Those of other containers stay as they are."""
 
     def __init__(self, source: Source) -> None:
-        self._counts, self._declared = not source.keeps_display_times, source.stream.frames or source.stream.duration or 0
+        self._counts = not source.keeps_display_times
+        self._declared = source.stream.frames or source.stream.duration or 0
         entries = source.stream.index_entries if self._counts else ()
         if self._declared and not numbers_all(entries, self._declared, source.container.name, source.stream):
             entries = ()  # an index that lacks pictures has wrong numbers

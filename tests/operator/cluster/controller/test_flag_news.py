@@ -3,7 +3,7 @@
 import pytest
 
 from pitwall_crds.names import experiment_flag, shadow_flag
-from pitwall_crds.status import RolloutStatus
+from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_flags.errors import FlagsUnreachableError
 from pitwall_operator.cluster.controller.due import Due
 from pitwall_operator.cluster.controller.flag_news import FlagNews
