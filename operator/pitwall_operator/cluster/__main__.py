@@ -87,8 +87,9 @@ def _prometheus(settings: OperatorSettings, kube: Kube) -> PrometheusSource | No
     if not settings.prometheus_url:
         return None
     return PrometheusSource(
-        settings.prometheus_url, settings.prometheus_headers, settings.prometheus_timeout_seconds, kube.clock
-    )
+        settings.prometheus_url, settings.prometheus_headers, settings.prometheus_timeout_seconds, kube.clock,
+        settings.prometheus_most_mebibytes << 20,
+    )  # fmt: skip
 
 
 def _claims(settings: OperatorSettings, kube: Kube) -> Claims:

@@ -1,8 +1,11 @@
 """Bounds a whole HTTP exchange by one deadline and so many bytes: what answers may send in drops, or without end."""
 
 import asyncio
+import contextlib
 import io
+import threading
 import time
+from collections.abc import Iterator
 from typing import Any, Final
 
 import httpx
@@ -37,12 +40,40 @@ async def body(client: httpx.AsyncClient, url: str, *, seconds: float, most_byte
     return bytes(found)
 
 
+class AnswersTooLongError(requests.RequestException):
+    """What was answered is longer than is allowed."""
+
+
+class ByteAllowance:
+    """So many bytes, shared by answers that are held at the same time, in whatever threads."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self._left, self._lock = most_bytes, threading.Lock()
+
+    def take(self, length: int) -> None:
+        """Raises AnswersTooLongError where so many bytes are not left."""
+        with self._lock:
+            self._left -= length
+            if self._left < 0:
+                raise AnswersTooLongError(f"longer than {self.most_bytes} bytes")
+
+
 class BoundedAdapter(HTTPAdapter):
     """The same for what asks by `requests`, whose own timeout begins anew with each byte."""
 
-    def __init__(self, seconds: float, most_bytes: int) -> None:
+    def __init__(self, seconds: float) -> None:
         super().__init__(max_retries=0)
-        self._seconds, self._most_bytes = seconds, most_bytes
+        self._seconds, self._thread = seconds, threading.local()
+
+    @contextlib.contextmanager
+    def within(self, allowance: ByteAllowance) -> Iterator[None]:
+        """What this thread asks for meanwhile must find its place there."""
+        self._thread.allowance = allowance
+        try:
+            yield
+        finally:
+            del self._thread.allowance
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         """The answer with its whole body. Raises requests.RequestException."""
@@ -61,8 +92,7 @@ class BoundedAdapter(HTTPAdapter):
         found = bytearray()
         while piece := raw.read1(PIECE_BYTES, decode_content=True):
             found += piece
-            if len(found) > self._most_bytes:
-                raise requests.exceptions.ContentDecodingError(f"the answer is longer than {self._most_bytes} bytes")
+            self._thread.allowance.take(len(piece))
             if time.monotonic() > until:
                 raise requests.ReadTimeout(f"no whole answer came within {self._seconds:g} s")
         return bytes(found)

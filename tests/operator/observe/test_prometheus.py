@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import http.server
 import json
+import math
 import re
 import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
@@ -24,7 +27,7 @@ from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.rollout.status import TailStatus
 from pitwall_operator.decision.weighing.analyze import fresh_gates
 from pitwall_operator.gates.counting import counters
-from pitwall_operator.observe import prometheus, promql
+from pitwall_operator.observe import promql
 from pitwall_operator.observe.prometheus import CounterSnapshot, PrometheusSource
 from pitwall_operator.observe.promql import Interest, interest
 from pitwall_operator.values.observation import Reading, Unseen
@@ -323,13 +326,44 @@ async def test_an_answer_that_comes_in_drops_is_none(answering, chunked):
         await asyncio.to_thread(client._threads.shutdown)  # no thread goes on reading
 
 
-async def test_an_answer_without_end_is_none(answering, monkeypatch):
-    monkeypatch.setattr(prometheus, "MOST_BYTES", 1000)
-    client = PrometheusSource(answering(200, b" " * 1001))
+async def test_an_answer_without_end_is_none(answering):
+    client = PrometheusSource(answering(200, b" " * 1001), most_bytes=1000)
     seen = await client.query("up")
     client.close()
     assert isinstance(seen, Unseen)
-    assert "longer than 1000 bytes" in seen.reason
+    assert seen.reason.startswith("too much data: what Prometheus has of these variants is longer than 1000 bytes; ")
+    assert len(seen.reason) <= 256, "a status says no more"
+
+
+class CrowdedPrometheus(Answering):
+    """Tells the time, and one series of each family where only `quiet` is asked about; of `loud` it tells many."""
+
+    def do_POST(self) -> None:
+        query, series = parse_qs(urlsplit(self.path).query)["query"][0], []
+        for namespace, count in (("quiet", 1), ("loud", 200)):
+            if re.search(rf'namespace=~"[^"]*\|{namespace}\b', query):
+                labels = {"__name__": "pitwall_users", "namespace": namespace, "sampler_variant": "aks-v1"}
+                series += [{"metric": labels | {"split": str(number)}, "value": [1, "1"]} for number in range(count)]
+        told = series if "namespace" in query else [{"metric": {}, "value": [1, str(time.time())]}]
+        self.body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": told}}).encode()
+        with contextlib.suppress(OSError):  # who has no room for it listens no more
+            super().do_POST()
+
+
+async def test_who_has_too_many_series_blinds_the_rollouts_of_no_other_namespace(answering):
+    one = interest(moving())
+    loud, quiet = (replace(one, namespace=namespace) for namespace in ("loud", "quiet"))
+    client = PrometheusSource(answering(200, b"", kind=CrowdedPrometheus), most_bytes=20_000)
+    alone, both = await client.read([loud]), await client.read([loud, quiet])
+    client.close()
+
+    assert isinstance(alone, Unseen)
+    assert isinstance(both, CounterSnapshot)
+    seen, unseen = both.reading(quiet, math.inf), both.reading(loud, math.inf)
+    assert isinstance(seen, Reading)
+    assert [identity.split("/")[0] for identity in seen.sources] == ["quiet"]
+    assert isinstance(unseen, Unseen)
+    assert unseen.reason.startswith("too much data")
 
 
 async def test_a_refused_connection_is_down():

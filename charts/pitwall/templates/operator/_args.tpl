@@ -22,6 +22,7 @@
 - --prometheus-url={{ . }}
 {{- end }}
 - --prometheus-timeout-seconds={{ .Values.prometheus.timeoutSeconds }}
+- --prometheus-most-mebibytes={{ .Values.prometheus.mostMebibytes }}
 - --stale-seconds={{ .Values.prometheus.staleSeconds }}
 {{- if $webhook.enabled }}
 - --webhook-port=9443
