@@ -223,6 +223,14 @@ def test_what_a_gateway_saw_counts_for_the_namespace_that_it_serves(render):
     assert endpoints[0]["relabelings"] == [{"targetLabel": "namespace", "replacement": "video-qa"}]
 
 
+def test_of_a_runtime_so_many_samples_are_taken(render):
+    limited = render("everything").one("PodMonitor", "-runtimes")["spec"]
+    unlimited = render("everything", **{"monitoring.podMonitors.runtimeSampleLimit": 0}).one("PodMonitor", "-runtimes")
+
+    assert limited["sampleLimit"] == 10_000
+    assert "sampleLimit" not in unlimited["spec"]
+
+
 def test_the_rules_and_the_dashboard_are_those_of_the_repository(render):
     rendered = render("everything")
     rules = yaml.safe_load((ROOT / "dashboards" / "rules.yaml").read_text())
