@@ -6,14 +6,16 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from harness import binaries, kube
-from harness.kube import Kubectl
+from harness import binaries, examples, kube
+from harness.examples import edited
+from harness.kube import Kubectl, KubectlRefusedError
 from harness.processes import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -98,6 +100,39 @@ def test_its_pods_are_admitted_where_only_confined_ones_are(release, kubectl, re
     }
 
     until(lambda: components() == {"operator", "flags", "gateway"}, what="a pod of every component")
+
+
+def test_where_no_operator_answers_an_abort_and_a_pause_pass_the_webhook_and_no_other_change(release, kubectl):
+    rollout = edited(examples.rollout("rollout.yaml", f"flag.{release.namespace}"), "spec.progressDeadlineSeconds", 77)
+    kubectl.apply([*examples.variants(), rollout], release.namespace)
+    release.upgrade()  # no node runs its pods
+    name = rollout["metadata"]["name"]
+
+    def patch(**spec: Any) -> None:
+        kubectl("patch", "rollout", name, "--type=merge", "-p", json.dumps({"spec": spec}), namespace=release.namespace)
+
+    abort = {"id": "a1", "verb": "Abort", "actor": "sre"}
+    seconds = iter(range(700, 31_536_000))
+    until(lambda: _refused(patch, progressDeadlineSeconds=next(seconds)), what="the webhook is asked")
+    patch(paused=True)
+    patch(action=abort)
+    for change in (
+        {"onInconclusive": "Promote"},
+        {"progressDeadlineSeconds": None},
+        {"paused": False, "stages": rollout["spec"]["stages"][1:]},
+    ):
+        assert _refused(patch, **change)
+    spec = kubectl.get("rollout", name, release.namespace)["spec"]
+
+    assert (spec["action"], spec["paused"]) == (abort, True)
+
+
+def _refused(patch: Callable[..., None], **spec: Any) -> bool:
+    try:
+        patch(**spec)
+    except KubectlRefusedError as refusal:
+        return "failed calling webhook" in str(refusal)
+    return False
 
 
 def test_tokens_and_certificate_are_made_once_and_outlive_an_upgrade(release):
