@@ -30,6 +30,17 @@ def test_who_reaches_flags_and_runtimes(render):
     assert rendered.one("NetworkPolicy", "-runtimes")["metadata"]["namespace"] == "video-qa"
 
 
+@pytest.mark.parametrize(
+    "named", [{}, {"from": [{"ipBlock": {"cidr": "10.0.0.0/28"}}]}], ids=["everybody", "the API servers alone"]
+)
+def test_who_may_post_reviews(render, named):
+    (reviews, _) = policy(render("default", **{"networkPolicies.apiServers": named.get("from", [])}), "operator")[
+        "ingress"
+    ]
+
+    assert reviews == {"ports": [{"port": "webhook"}], **named}
+
+
 def test_policies_are_there_unless_they_are_switched_off(render):
     names = {one["metadata"]["name"] for one in render("default").all("NetworkPolicy")}
 

@@ -17,6 +17,7 @@ from pitwall_crds.host.http_server import SideServer
 from pitwall_crds.host.http_tls import keep_renewed, server_context
 from pitwall_crds.host.sockets import listen
 from pitwall_crds.reading.sent import BodyFaultError, read_json
+from pitwall_operator.cluster.webhook.peer_turns import PeerTurns
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ LARGEST_REVIEW: Final = 4 * 1024 * 1024
 """Bytes: etcd takes objects of 1.5 MiB, and a review holds the old one too."""
 MOST_VALUES: Final = 1 << 16
 """Fields and entries: those of the largest resource of ours that is not refused, new and old, with who wrote what."""
+MOST_OF_ONE: Final = 4
+"""Reviews of one peer that are read and answered at once: any pod may send some, and the API server's have seconds."""
 
 Reviewer = Callable[[dict[str, Any], str], Awaitable[Any]]
 """Answers an AdmissionReview that was posted to the path of that name."""
@@ -59,7 +62,13 @@ async def reviewing(webhook: Webhook, reviewer: Reviewer) -> AsyncIterator[None]
 def reviews_app(reviewer: Reviewer) -> Starlette:
     """The application: an AdmissionReview is posted to any path."""
 
+    turns = PeerTurns(MOST_OF_ONE)
+
     async def review(request: Request) -> Response:
+        async with turns.turn(request.client.host if request.client else ""):
+            return await answer(request)
+
+    async def answer(request: Request) -> Response:
         try:
             body = await _body(request)
         except ClientDisconnect:

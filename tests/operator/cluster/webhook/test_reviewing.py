@@ -1,5 +1,6 @@
 """The webhook's server: reviews over TLS, and what is no review."""
 
+import asyncio
 import ssl
 import subprocess
 
@@ -63,6 +64,35 @@ async def test_what_is_no_review_is_told_so(post, body):
 async def test_a_review_that_breaks_its_reviewer_is_logged_and_nothing_of_it_is_told(post, caplog):
     status, text = await post(json={"request": {"uid": "broken"}})
     assert (status, "10.0.0.7" in text, "10.0.0.7" in caplog.text) == (500, False, True)
+
+
+async def test_a_peer_that_sends_many_reviews_holds_up_no_other(pair):
+    certificate, _ = pair
+    webhook, under_way = Webhook(free_port(), *pair), list[str]()
+    full, end = asyncio.Event(), asyncio.Event()
+
+    async def reviewer(review, path):
+        under_way.append(path)
+        if path == "flood":
+            if under_way.count("flood") == reviewing.MOST_OF_ONE:
+                full.set()
+            await end.wait()
+        return {}
+
+    trusting = ssl.create_default_context(cafile=str(certificate))
+
+    def peer(address: str) -> httpx.AsyncClient:
+        reached = httpx.AsyncHTTPTransport(verify=trusting, local_address=address, trust_env=False)
+        return httpx.AsyncClient(base_url=f"https://127.0.0.1:{webhook.port}", transport=reached, timeout=60)
+
+    async with reviewing.reviewing(webhook, reviewer), peer("127.0.0.2") as flood, peer("127.0.0.1") as honest:
+        sent = [asyncio.create_task(flood.post("/flood", json=REVIEW)) for _ in range(20)]
+        await full.wait()
+        for _ in range(5):
+            assert (await honest.post("/rollouts", json=REVIEW)).status_code == 200
+        assert under_way.count("flood") == reviewing.MOST_OF_ONE
+        end.set()
+        assert {answer.status_code for answer in await asyncio.gather(*sent)} == {200}
 
 
 async def test_reviews_and_headers_are_bounded(post, monkeypatch):
