@@ -6,7 +6,6 @@ data, too much data, or the data is stale.
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +16,16 @@ import requests
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
+from pitwall_crds.host.printable import printable
 from pitwall_crds.names import Label
 from pitwall_crds.variant.variant import FiveMetrics
 from pitwall_operator.kube.cache import Key
 from pitwall_operator.observe import promql, variant_metrics
+from pitwall_operator.observe.countable import LARGEST
 from pitwall_operator.observe.exchange import AnswersTooLongError, BoundedAdapter, ByteAllowance
 from pitwall_operator.observe.promql import Interest
-from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
+from pitwall_operator.observe.snapshot import CounterSnapshot, Series, processes_of
+from pitwall_operator.values.observation import Unseen
 
 log = logging.getLogger(__name__)
 
@@ -40,81 +42,12 @@ LEAST_SHARE: Final = 16
 LAG_SECONDS: Final = 0.5
 """A query asks for so long ago, by Prometheus' own clock: what was scraped then has been stored since."""
 
-NAME: Final = "__name__"
-_METRIC_LABELS: Final = frozenset({*Label, "le", NAME})
-_REPLICA_LABELS: Final = frozenset({"prometheus", "prometheus_replica", "replica", "__replica__"})
-
-Series = tuple[Mapping[str, str], float]
 Answer = list[Series] | Unseen
-
-
-@dataclass(slots=True)
-class _Process:
-    """A scraped process: what Prometheus calls it, and its samples by name and metric labels."""
-
-    start_time: float = 0.0
-    scraped: float = 0.0
-    samples: dict[str, dict[frozenset[tuple[str, str]], Series]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class TooMuch(Unseen):
     """What was asked for is longer than is allowed."""
-
-
-@dataclass(frozen=True, slots=True)
-class CounterSnapshot:
-    """All that was read at one moment, by the namespace in which it was scraped ('' where targets have none).
-
-    Attributes:
-        time: the moment by the operator's clock, which is what a decision compares it with.
-        asked_for: the same moment by Prometheus' clock, which is what scrapes are dated by.
-        unread: the namespaces of which there is too much.
-    """
-
-    time: float
-    asked_for: float
-    processes: Mapping[tuple[str, str], _Process]
-    interests: frozenset[tuple[str, frozenset[str]]]
-    unread: Mapping[str, Unseen] = field(default_factory=dict)
-
-    def reading(self, one: Interest, stale_seconds: float) -> Reading | Unseen:
-        """What one rollout sees of it."""
-        if one.namespace in self.unread:
-            return self.unread[one.namespace]
-        if (one.namespace, one.variants) not in self.interests:
-            return Unseen("the first reading of these variants is on its way")
-        seen = {
-            f"{namespace}/{name}@{process.start_time:.0f}": process
-            for (namespace, name), process in self.processes.items()
-            if namespace in (one.namespace, "") and process.samples and _counts_for(process, one.variants)
-        }
-        if not seen:
-            return Unseen(
-                f"no data: Prometheus has no series of {' or '.join(sorted(one.variants))} in namespace "
-                f"{one.namespace!r}; check that it scrapes gateway and runtime pods, and that questions come in"
-            )
-        age = self.asked_for - max(process.scraped for process in seen.values())
-        if age > stale_seconds:
-            return Unseen(
-                f"stale: the newest sample is {age:.0f} s old, more than {stale_seconds:.0f} s; "
-                "check Prometheus' targets page"
-            )
-        return Reading(self.time, {identity: _source(process) for identity, process in seen.items()})
-
-
-def _counts_for(process: _Process, variants: frozenset[str]) -> bool:
-    return any(
-        labels.get(Label.SAMPLER_VARIANT) in variants
-        for series in process.samples.values()
-        for labels, _ in series.values()
-    )
-
-
-def _source(process: _Process) -> ProcessCounters:
-    return ProcessCounters(
-        process.start_time, {name: tuple(series.values()) for name, series in process.samples.items()}
-    )
 
 
 @dataclass(slots=True)
@@ -176,19 +109,19 @@ class PrometheusSource:
 
     async def _snapshot(self, wanted: Sequence[Interest], moment: float, most_bytes: int) -> CounterSnapshot | Unseen:
         now, allowance = self.clock() - LAG_SECONDS, ByteAllowance(most_bytes)
-        starts, ages, *families = await asyncio.gather(
+        answers = await asyncio.gather(
             *(
                 self.query(query, moment, allowance)
                 for query in (promql.source_query(wanted), promql.age_query(wanted), *promql.counter_queries(wanted))
             )
         )
-        failed = [answer for answer in (starts, ages, *families) if isinstance(answer, Unseen)]
+        failed = [answer for answer in answers if isinstance(answer, Unseen)]
         if failed:
             return next((answer for answer in failed if isinstance(answer, TooMuch)), failed[0])
+        starts, ages, *families = (answer for answer in answers if not isinstance(answer, Unseen))
         # In a thread: many series take seconds, in which the lease must be renewed.
-        processes = await asyncio.get_running_loop().run_in_executor(
-            self._threads, _processes, starts, ages, families
-        )  # fmt: skip
+        in_thread = asyncio.get_running_loop().run_in_executor
+        processes = await in_thread(self._threads, processes_of, families, starts, ages)
         return CounterSnapshot(now, moment, processes, frozenset(map(_key, wanted)))
 
     async def variant_metrics(self, interests: Iterable[Interest]) -> Mapping[Key, FiveMetrics] | Unseen:
@@ -213,7 +146,9 @@ class PrometheusSource:
         answer = await self.query("vector(time())")
         if isinstance(answer, Unseen):
             return answer
-        return answer[0][1] - LAG_SECONDS if answer else Unseen(f"the answer of {self.url} is not Prometheus': no time")
+        if not answer or not 0 <= answer[0][1] <= LARGEST:
+            return Unseen(f"the answer of {self.url} is not Prometheus': no time")
+        return answer[0][1] - LAG_SECONDS
 
     async def query(
         self, query: str, moment: float | None = None, allowance: ByteAllowance | None = None
@@ -236,50 +171,30 @@ class PrometheusSource:
         except requests.exceptions.RequestException as error:
             return Unseen(f"Prometheus is down: {self.url} does not answer ({_reason(error)})")
         except PrometheusApiClientException as error:
-            return Unseen(f"Prometheus refuses: {str(error)[:300]}")
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            return Unseen(f"the answer of {self.url} is not Prometheus': {type(error).__name__} {error}"[:300])
+            return Unseen(f"Prometheus refuses: {printable(str(error)[:300])}")
+        except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
+            words = f"{type(error).__name__} {error}"[:300]
+            return Unseen(f"the answer of {self.url} is not Prometheus': {printable(words)}")
 
     def _ask(self, query: str, at: Mapping[str, str] | None, allowance: ByteAllowance) -> list[Series]:
         with self._adapter.within(allowance):
             answer = self._client.custom_query(query, at)
-        return [(entry["metric"], float(entry["value"][1])) for entry in answer]
+        return [_read(entry) for entry in answer]
+
+
+def _read(entry: Any) -> Series:
+    """One series of an answer. Raises KeyError, TypeError, ValueError or IndexError where it is none."""
+    labels, value = entry["metric"], entry["value"][1]
+    if not isinstance(labels, dict) or not all(isinstance(text, str) for text in (value, *labels.values())):
+        raise TypeError("labels and values must be text")
+    "".join((*labels, *labels.values())).encode()  # a half of a character is none, and cannot be stored
+    return labels, float(value)
 
 
 def _key(one: Interest) -> tuple[str, frozenset[str]]:
     return one.namespace, one.variants
 
 
-def _processes(starts: Answer, ages: Answer, families: Iterable[Answer]) -> dict[tuple[str, str], _Process]:
-    processes: dict[tuple[str, str], _Process] = {}
-    for labels, value in _series(families):
-        known = processes.setdefault(_identity(labels), _Process())
-        own = {name: text for name, text in labels.items() if name in _METRIC_LABELS and name != NAME}
-        known.samples.setdefault(labels.get(NAME, ""), {})[frozenset(own.items())] = (own, value)
-    for labels, value in _series([starts]):
-        if _identity(labels) in processes:
-            processes[_identity(labels)].start_time = value
-    for labels, value in _series([ages]):
-        if _identity(labels) in processes:
-            processes[_identity(labels)].scraped = value
-    return processes
-
-
 def _reason(error: Exception) -> str:
     inner = getattr(error.args[0], "reason", None) if error.args else None
     return str(inner or error)[-200:]
-
-
-def _series(answers: Iterable[Answer]) -> Iterable[Series]:
-    for answer in answers:
-        if not isinstance(answer, Unseen):
-            yield from (series for series in answer if not math.isnan(series[1]))
-
-
-def _identity(labels: Mapping[str, str]) -> tuple[str, str]:
-    """A process by the labels that its target has: namespace and pod where there are any; copies of a replicated
-    Prometheus are one."""
-    namespace, pod = labels.get("namespace", ""), labels.get("pod", "")
-    target = {name for name in labels if name not in _METRIC_LABELS and name not in _REPLICA_LABELS}
-    instance = labels.get("instance") or ",".join(f"{name}={labels[name]}" for name in sorted(target))
-    return namespace, (f"{pod}/{instance}" if pod else instance)

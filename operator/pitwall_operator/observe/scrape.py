@@ -2,30 +2,51 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from pitwall_crds.host.printable import printable, shortened
 from pitwall_operator.observe import exchange
+from pitwall_operator.observe.countable import sample_fault
 from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
 
 TIMEOUT_SECONDS = 3.0
 MOST_BYTES = 64 << 20
 START_TIME = "process_start_time_seconds"
 PREFIX = "pitwall_"
+LONGEST_WORDS = 300
+"""Of why a process cannot be read: the parser's hold the whole line."""
 
 
 def parse(text: str) -> ProcessCounters:
-    """A process's samples from the Prometheus text format. Raises ValueError on anything else."""
-    samples: dict[str, list[tuple[dict[str, str], float]]] = {}
+    """A process's samples from the Prometheus text format. Raises ValueError on anything else, on what no process of
+    ours can have counted, and where a series is there twice."""
+    samples: dict[str, dict[frozenset[tuple[str, str]], tuple[dict[str, str], float]]] = {}
     start_time = 0.0
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            if sample.name == START_TIME:
-                start_time = sample.value
-            elif sample.name.startswith(PREFIX):
-                samples.setdefault(sample.name, []).append((sample.labels, sample.value))
-    return ProcessCounters(start_time=start_time, samples=samples)
+    for name, labels, value in _samples(text):
+        if fault := sample_fault(name, labels, value):
+            raise ValueError(fault)
+        if name == START_TIME:
+            start_time = float(value)
+            continue
+        series, key = samples.setdefault(name, {}), frozenset(labels.items())
+        if key in series:
+            raise ValueError(f"{name} has the same labels twice")
+        series[key] = labels, float(value)
+    return ProcessCounters(start_time, {name: list(series.values()) for name, series in samples.items()})
+
+
+def _samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Ours, and when the process began."""
+    try:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == START_TIME or sample.name.startswith(PREFIX):
+                    yield sample.name, sample.labels, sample.value
+    except IndexError as error:  # of the parser's, where a space that is none of ASCII's stands for a name
+        raise ValueError("a line has no name") from error
 
 
 async def _scrape(client: httpx.AsyncClient, target: str) -> ProcessCounters | Unseen:
@@ -33,7 +54,8 @@ async def _scrape(client: httpx.AsyncClient, target: str) -> ProcessCounters | U
         answer = await exchange.body(client, f"{target}/metrics", seconds=TIMEOUT_SECONDS, most_bytes=MOST_BYTES)
         return await asyncio.to_thread(parse, answer.decode(errors="replace"))
     except (httpx.HTTPError, ValueError) as error:
-        return Unseen(f"{target}/metrics cannot be read: {error or type(error).__name__}")
+        words = printable(str(error)[:LONGEST_WORDS]) or type(error).__name__
+        return Unseen(f"{target}/metrics cannot be read: {shortened(words, LONGEST_WORDS)}")
 
 
 async def scrape(client: httpx.AsyncClient, gateways: tuple[str, ...], runtimes: tuple[str, ...]) -> Reading | Unseen:

@@ -28,10 +28,12 @@ from pitwall_crds.rollout.status import TailStatus
 from pitwall_operator.decision.weighing.analyze import fresh_gates
 from pitwall_operator.gates.counting import counters
 from pitwall_operator.observe import promql
-from pitwall_operator.observe.prometheus import CounterSnapshot, PrometheusSource
+from pitwall_operator.observe.prometheus import PrometheusSource
 from pitwall_operator.observe.promql import Interest, interest
+from pitwall_operator.observe.snapshot import CounterSnapshot, processes_of
 from pitwall_operator.values.observation import Reading, Unseen
 
+BOTH = frozenset({"uniform-v1", "aks-v1"})
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
@@ -303,6 +305,15 @@ def answering() -> Iterator[Callable[..., str]]:
         pytest.param(200, b"<html>log in</html>", 0, "is not Prometheus'", id="a login page"),
         pytest.param(200, b'{"data":{}}', 0, "is not Prometheus'", id="other JSON"),
         pytest.param(200, b'{"data":{"result":[{"metric":{},"value":["x"]}]}}', 0, "is not Prometheus'", id="no value"),
+        pytest.param(200, b'{"data":{"result":[{"metric":["x"],"value":[1,"2"]}]}}', 0, "must be text", id="no labels"),
+        pytest.param(200, b'{"data":{"result":[{"metric":{"a":{}},"value":[1,"2"]}]}}', 0, "must be text", id="a map"),
+        pytest.param(
+            200, b'{"data":{"result":[{"metric":{"a":"\\ud800"},"value":[1,"2"]}]}}', 0, "surrogates not", id="a half"
+        ),
+        pytest.param(200, b'{"data":{"result":[{"metric":{},"value":[1,2]}]}}', 0, "must be text", id="no text"),
+        pytest.param(200, b'{"data":{"result":[{"metric":{},"value":[1,"NaN"]}]}}', 0, "no time", id="never"),
+        pytest.param(200, b"[" * 100_000, 0, "is not Prometheus': RecursionError", id="nested"),
+        pytest.param(500, b"\x1b[2J", 0, "Prometheus refuses: HTTP", id="not printable"),
         pytest.param(200, b"{}", 10, "Prometheus is down.*[Tt]imed? ?out", id="slow"),
     ],
 )
@@ -312,6 +323,27 @@ async def test_each_answer_that_is_none_has_its_words(answering, status, body, p
     client.close()
     assert isinstance(seen, Unseen)
     assert re.search(words, seen.reason), seen.reason
+
+
+def snapshot_of(**values: str) -> CounterSnapshot:
+    """One series of each pod, of the namespace `shop`, as it was read."""
+    series = [
+        ({"__name__": Metric.QUERIES, "namespace": "shop", "pod": pod, "sampler_variant": "aks-v1"}, float(value))
+        for pod, value in values.items()
+    ]
+    return CounterSnapshot(0.0, 0.0, processes_of([series], [], []), frozenset({("shop", BOTH)}))
+
+
+@pytest.mark.parametrize("value", ["NaN", "inf", "-1", "1e300"])
+def test_a_pod_that_shows_what_nothing_counts_is_named_and_nothing_is_measured(value):
+    one = Interest("shop", BOTH)
+
+    assert isinstance(snapshot_of(gateway="7").reading(one, 60), Reading)
+    seen = snapshot_of(gateway="7", odd=value).reading(one, 60)
+    assert isinstance(seen, Unseen)
+    assert re.search(
+        rf"no counts: shop/odd/.*@0: pitwall_queries_total is {float(value):g}".replace("+", r"\+"), seen.reason
+    )
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["one long body", "chunks"])

@@ -10,8 +10,8 @@ from pitwall_crds.names import Label
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.variant.variant import FiveMetrics
-from pitwall_operator.observe.prometheus import CounterSnapshot, _Process
 from pitwall_operator.observe.reader import NO_PROMETHEUS, VARIANT_METRICS_SECONDS, Reader
+from pitwall_operator.observe.snapshot import CounterSnapshot, ScrapedProcess
 from pitwall_operator.values.observation import Reading, Unseen
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -37,7 +37,9 @@ class Scripted:
         if self.down:
             return Unseen(self.down)
         labels = {Label.SAMPLER_VARIANT: "aks-v1"}
-        process = _Process(1.0, self.scraped, {"pitwall_queries_total": {frozenset(labels.items()): (labels, 3.0)}})
+        process = ScrapedProcess(
+            1.0, self.scraped, {"pitwall_queries_total": {frozenset(labels.items()): (labels, 3.0)}}
+        )
         wanted = frozenset((one.namespace, one.variants) for one in interests)
         return CounterSnapshot(1_800_000_000.0, self.now, {("shop", "gateway"): process}, wanted)
 

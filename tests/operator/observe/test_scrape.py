@@ -2,6 +2,7 @@
 
 import asyncio
 import http.server
+import re
 import threading
 from collections.abc import Callable, Iterator
 
@@ -88,6 +89,24 @@ def test_what_is_no_exposition_is_a_value_error(text):
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param('pitwall_x{arm="a"} NaN', "pitwall_x is nan", id="no number"),
+        pytest.param("pitwall_x -1", "pitwall_x is -1", id="below zero"),
+        pytest.param("pitwall_x 1e300", "pitwall_x is 1e+300", id="more than a counter reaches"),
+        pytest.param("pitwall_x " + "9" * 4000, "hundreds of digits", id="more than a float holds"),
+        pytest.param("process_start_time_seconds +Inf", "process_start_time_seconds is inf", id="never begun"),
+        pytest.param('pitwall_x_bucket{arm="a"} 1', "label le is no number", id="a bucket without an edge"),
+        pytest.param('pitwall_x{a="b"} 1\npitwall_x{a="b"} 1', "the same labels twice", id="a series twice"),
+        pytest.param("# HELP \u00a0 1", "a line has no name", id="a line without a name"),
+    ],
+)
+def test_what_nothing_can_have_counted_is_a_value_error_in_words(text, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        parse(text)
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet='pitwall_x{}=",\\ 019.eE+-#\n', max_size=60))
 def test_any_text_is_read_or_refused_and_never_anything_else(text):
@@ -125,6 +144,16 @@ async def test_a_gateway_that_answers_badly_is_no_reading_and_is_named(client, a
     assert isinstance(seen, Unseen)
     assert seen.reason.startswith(f"{gateway}/metrics cannot be read")
     assert words in seen.reason
+
+
+@pytest.mark.parametrize("text", ["pitwall_x{" + "\x1b" * 70_000, "pitwall_x {"], ids=["a long line", "no words"])
+async def test_why_a_process_cannot_be_read_is_told_in_printable_words_of_bounded_length(client, answering, text):
+    gateway = answering(text)
+    seen = await scrape(client, (gateway,), ())
+
+    assert isinstance(seen, Unseen)
+    assert seen.reason.isprintable()
+    assert 0 < len(seen.reason.removeprefix(f"{gateway}/metrics cannot be read: ")) <= scraping.LONGEST_WORDS
 
 
 async def test_a_runtime_that_does_not_answer_is_left_out(client, answering):

@@ -32,7 +32,9 @@ def told(arm, quantity, edge, *, trials=400, bad=100, design=9.0, run="run-2"):
 
 
 def read(gate, tail, *gateways):
-    sources = {f"gateway-{number}": parse("\n".join(lines) + "\n") for number, lines in enumerate(gateways)}
+    sources = {
+        f"gateway-{number}": parse("\n".join(dict.fromkeys(lines)) + "\n") for number, lines in enumerate(gateways)
+    }
     rows = {name: counters.totals(source, gate, tail, RUN) for name, source in sources.items()}
     return spreads(Reading(0.0, sources), gate, tail, RUN, rows)
 
