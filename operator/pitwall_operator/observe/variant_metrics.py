@@ -5,6 +5,7 @@ Pure: no clock, chance or I/O.
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_crds.names import CacheResult, Label, Metric
@@ -12,6 +13,8 @@ from pitwall_crds.variant.variant import FiveMetrics
 from pitwall_operator.gates.counting import counters
 from pitwall_operator.values.observation import ProcessCounters, Reading
 
+MOST: Final = 1e9
+"""Seconds or tokens; more is told as more than this, since a pod may say anything and a status has room for little."""
 EMPTY = ProcessCounters(start_time=0.0, samples={})
 
 
@@ -61,9 +64,17 @@ def _seconds(value: float | None) -> str:
         return ""
     if math.isinf(value):
         return f">{LATENCY_EDGES[-1]:g}s"
+    if value > MOST:
+        return f">{MOST:g}s"
     if value >= 1:
         return f"{value:.2f}s"
     return f"{value * 1000:.1f}ms" if value >= 0.001 else f"{value * 1e6:.0f}µs"
+
+
+def _tokens(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f">{MOST:g}" if value > MOST else f"{value:.0f}"
 
 
 def _percent(part: float, whole: float) -> str:
@@ -87,22 +98,21 @@ def metrics_between(newer: Reading, older: Reading, variant: str) -> FiveMetrics
         latency_p50=_seconds(quantile(LATENCY_EDGES, latency, 0.5)),
         latency_p99=_seconds(quantile(LATENCY_EDGES, latency, 0.99)),
         frame_selection=_seconds(selecting / selections if selections else None),
-        tokens_per_query=f"{tokens / queries:.0f}" if queries else "",
+        tokens_per_query=_tokens(tokens / queries if queries else None),
         cache_hit_rate=_percent(hits, lookups),
         encoder_utilization=_percent(busy, (newer.time - older.time) * processes),
     )
 
 
 def texts(values: Mapping[str, float]) -> FiveMetrics:
-    """The metrics from numbers by field: seconds, tokens, shares of one; what is missing or no number was not
-    measured."""
-    known = {name: value for name, value in values.items() if not math.isnan(value)}
+    """The metrics from numbers by field: seconds, tokens, shares of one; what is missing, below zero or no number was
+    not measured."""
+    known = {name: value for name, value in values.items() if value >= 0}  # nor is NaN
     shares = {name: known[name] for name in ("cache_hit_rate", "encoder_utilization") if name in known}
-    tokens = known.get("tokens_per_query")
     return FiveMetrics(
         latency_p50=_seconds(known.get("latency_p50")),
         latency_p99=_seconds(known.get("latency_p99")),
         frame_selection=_seconds(known.get("frame_selection")),
-        tokens_per_query="" if tokens is None else f"{tokens:.0f}",
+        tokens_per_query=_tokens(known.get("tokens_per_query")),
         **{name: _percent(share, 1.0) for name, share in shares.items()},
     )

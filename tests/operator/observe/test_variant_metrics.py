@@ -118,6 +118,11 @@ def test_a_higher_quantile_is_never_lower(steps, one, other):
         pytest.param({"cache_hit_rate": 0.999}, "cache_hit_rate", "100%", id="shares are percents"),
         pytest.param({"encoder_utilization": 1.7}, "encoder_utilization", "100%", id="at most all"),
         pytest.param({"cache_hit_rate": math.nan}, "cache_hit_rate", "", id="a share of nothing"),
+        pytest.param({"latency_p99": 1e20}, "latency_p99", ">1e+09s", id="seconds of which no status has room"),
+        pytest.param({"tokens_per_query": 1e300}, "tokens_per_query", ">1e+09", id="as many tokens"),
+        pytest.param({"tokens_per_query": math.inf}, "tokens_per_query", ">1e+09", id="tokens without end"),
+        pytest.param({"latency_p50": -1.0}, "latency_p50", "", id="seconds below zero"),
+        pytest.param({"cache_hit_rate": -1.0}, "cache_hit_rate", "", id="a share below zero"),
     ],
 )
 def test_numbers_of_prometheus_as_people_read_them(values, field, text):
