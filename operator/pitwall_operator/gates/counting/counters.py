@@ -179,7 +179,9 @@ def _ratio_pairs(source: ProcessCounters, quantity: Quantity, margin_percent: in
         round(total(source, Metric.EVIDENCE_RATIO_WITHIN, **labels, **{Label.EDGE: edge_text(at)}))
         for at in (edge, round(1 / edge, 4))
     )
-    return Pairs(total=pairs, worse=pairs - not_worse, better=better)
+    # These are series of their own: a scrape between their increments must not show more than all.
+    worse = max(pairs - not_worse, 0)
+    return Pairs(total=pairs, worse=worse, better=min(better, pairs - worse))
 
 
 def abandoned(source: ProcessCounters, edge: float, scope: Mapping[str, str]) -> int:

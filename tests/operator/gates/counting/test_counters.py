@@ -226,6 +226,26 @@ def test_pairs_are_read_on_both_sides_of_equality():
 
 
 @pytest.mark.parametrize(
+    ("better", "within", "pairs"),
+    [
+        pytest.param(4, 101, Pairs(total=100, worse=0, better=4), id="one more is within than there are"),
+        pytest.param(95, 90, Pairs(total=100, worse=10, better=90), id="more are better than are not worse"),
+        pytest.param(500, 300, Pairs(total=100, worse=0, better=100), id="more are better than there are"),
+    ],
+)
+def test_series_of_pairs_that_were_read_between_their_increments_show_no_more_than_all(better, within, pairs):
+    gate = Gate.model_validate({"name": "p99", "quantile": P99, "marginPercent": 100})
+    labels = f'{scope("shadow")},quantity="latency"'
+    found = gateway(
+        f'pitwall_evidence_ratio_within_total{{{labels},edge="0.5"}} {better}',
+        f'pitwall_evidence_ratio_within_total{{{labels},edge="2.0"}} {within}',
+        f"pitwall_evidence_ratios_total{{{labels}}} 100",
+    )
+
+    assert counters.totals(found, gate, None, RUN).pairs == pairs
+
+
+@pytest.mark.parametrize(
     ("counts", "expected"),
     [pytest.param([0, 0, 0], None, id="no-observations"),
      pytest.param([10, 10, 10], 0.5, id="middle-of-the-first-bucket"),
