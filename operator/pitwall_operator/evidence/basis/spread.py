@@ -39,14 +39,15 @@ class UserSpread:
         """
         known = [part for part in parts if part.trials and part.users and part.of_trials]
         trials = sum(part.trials for part in known)
-        if not trials:
+        squares = sum((part.trials * part.of_trials) ** 2 for part in known)
+        if not squares:  # errors so small are none that trials have
             return cls()
         unseen = trials**2 / sum(part.trials**2 for part in known)
-        squares = sum((part.trials * part.of_trials) ** 2 for part in known)
         of_users = sum((part.trials * part.of_users) ** 2 for part in known)
         pairs = sum(part.trials**2 / part.users - part.trials for part in known)
-        design = 1 + max(0.0, unseen * (of_users / squares - 1))
-        users = min(float(trials), trials**2 / (trials + max(0.0, unseen * pairs)))
+        # Whatever gateways say: all trials together say as much as one user's, or more, and no more than they are.
+        design = min(float(trials), 1 + max(0.0, unseen * (of_users / squares - 1)))
+        users = min(float(trials), max(1.0, trials**2 / (trials + max(0.0, unseen * pairs))))
         return cls(trials, squares / trials, design, users)
 
     def design_of(self, trials: int) -> float:

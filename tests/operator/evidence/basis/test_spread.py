@@ -1,5 +1,6 @@
 """What several gateways saw of the same users' trials, put together."""
 
+import math
 import random
 
 import pytest
@@ -80,3 +81,19 @@ def test_a_state_loses_nothing():
     arms = ArmsSpread(UserSpread(5000, 0.1 + 0.2, 8.3, 30.7), UserSpread(1, 0.2, 1.0, 1.0))
 
     assert ArmsSpread.from_state(arms.to_state()) == arms
+
+
+@pytest.mark.parametrize("small", [1e-320, 1e-200, 0.0], ids=str)
+def test_errors_too_small_to_be_those_of_trials_say_nothing(small):
+    assert UserSpread.pooled([SpreadPart(400, small, 0.01, 20)]) == UserSpread()
+
+
+@pytest.mark.parametrize(
+    ("of_trials", "of_users", "users"), [(1e-9, 1e9, 1e-320), (1e-100, 2.0**53, 20), (2.0**53, 0.0, 2.0**53)], ids=str
+)
+def test_whatever_gateways_say_trials_say_no_less_than_one_users_and_no_more_than_they_are(of_trials, of_users, users):
+    spread = UserSpread.pooled([SpreadPart(400, of_trials, of_users, users), SpreadPart(7, 0.1, 0.1, 7)])
+
+    assert 1 <= spread.design <= spread.trials == 407
+    assert 1 <= spread.users <= spread.trials
+    assert math.isfinite(spread.variance)
