@@ -8,6 +8,8 @@ from pydantic import Field
 from pitwall_crds import names
 from pitwall_crds.resource import Border, Condition, Name, Packed, keyed_by
 
+MOST_MISSING: Final = 1_000_000_000
+"""Trials until a proof: more is as good as never."""
 REMEMBERED_ACTIONS: Final = 64
 """So many ids of requests a Rollout remembers."""
 
@@ -78,7 +80,7 @@ class GateStatus(Border):
     verdict: Verdict = Verdict.UNMEASURED
     message: Annotated[str, Field(max_length=512, description="The evidence in a sentence.")] = ""
     missing_trials: Annotated[
-        int, Field(ge=-1, description="Until a proof at current rates; -1 is unknown.", le=1_000_000_000)
+        int, Field(ge=-1, description="Until a proof at current rates; -1 is unknown.", le=MOST_MISSING)
     ] = -1
     evidence: Annotated[tuple[ProcessStatus, ...], Field(max_length=16, description="The gate's e-processes.")] = ()
     tail: TailStatus | None = None

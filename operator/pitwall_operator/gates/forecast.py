@@ -3,7 +3,7 @@
 from math import ceil, log, log1p
 
 from pitwall_operator.evidence.basis.counts import Counts, Tally
-from pitwall_operator.evidence.basis.null_boundary import log_likelihood_ratio
+from pitwall_operator.evidence.basis.null_boundary import TINY, log_likelihood_ratio
 from pitwall_operator.evidence.basis.process import EProcess
 from pitwall_operator.evidence.bernoulli import BernoulliProcess
 from pitwall_operator.evidence.clusters import UsersProcess
@@ -115,11 +115,13 @@ def _by_scaling(process: ContrastProcess, log_threshold: float, trials: int) -> 
     for _ in range(20):
         middle = (low + high) / 2
         low, high = (low, middle) if is_enough(middle) else (middle, high)
-    return ceil((high - 1) * trials)
+    missing = ceil((high - 1) * trials)
+    return missing if missing < NEVER else None
 
 
 def _smooth(tally: Tally) -> float:
-    return (tally.bad + 0.5) / (tally.trials + 1)
+    """The rate, never 0, and never 1, to which that of very many trials is rounded."""
+    return min((tally.bad + 0.5) / (tally.trials + 1), 1 - TINY)
 
 
 def _divergence(rate: float, null: float) -> float:

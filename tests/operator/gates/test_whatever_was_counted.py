@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pitwall_crds.rollout.gate import Gate
 from pitwall_crds.rollout.rollout import Analysis
-from pitwall_crds.rollout.status import ProcessStatus
+from pitwall_crds.rollout.status import MOST_MISSING, ProcessStatus
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind
 
@@ -45,6 +45,8 @@ def counts(draw):
 
 @settings(max_examples=25)
 @example(GATES[0], [Counts(control=Tally(1, 1), candidate=Tally(10**9, 0))], STAGES[1]).via("a rate rounded to 1")
+@example(GATES[0], [Counts(control=Tally(10**17, 10**17), candidate=Tally(400, 4))], STAGES[1]).via("another one")
+@example(GATES[1], [Counts(control=Tally(10**9, 10**9 // 2), candidate=Tally(10**6))], STAGES[1]).via("proof in aeons")
 @given(st.sampled_from(GATES), st.lists(counts(), max_size=4), st.sampled_from(STAGES))
 def test_it_is_stored_and_goes_on_from_there(gate, blocks, stage):
     analysis = Analysis(gates=(gate,))
@@ -56,6 +58,7 @@ def test_it_is_stored_and_goes_on_from_there(gate, blocks, stage):
     said = evidence.assess(stage)
 
     assert restored.assess(stage) == said
+    assert said.missing_trials is None or 0 <= said.missing_trials <= MOST_MISSING
     for reading in said.readings:
         told = ProcessStatus(name=reading.name, log_e=repr(reading.log_e), log_threshold=repr(reading.log_threshold))
         assert float(told.log_e) == reading.log_e
