@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import pytest
+
 MANY = int(os.environ.get("PITWALL_FUZZ_INPUTS", "1000000"))
 ODD = (
     None, True, -1, 0, 1e308, float("nan"), float("inf"), 10**400, "", "\x00", "\x1b[2J", "\ud800", "é" * 300, [], {},
@@ -76,3 +78,14 @@ def fuzz(
 def any_seed() -> int:
     """For a search that is another one each time."""
     return random.SystemRandom().randrange(2**32)
+
+
+def some_or_many(some: int) -> Any:
+    """Parametrizes a fuzzer's `number`: so many inputs in `make test`, MANY in `make soak`."""
+    many = pytest.param(MANY, id="many", marks=[pytest.mark.soak, pytest.mark.timeout(0)])
+    return pytest.mark.parametrize("number", [pytest.param(some, id="some"), many])
+
+
+def seed_of(number: int) -> int:
+    """The same inputs in every `make test`, other ones in every `make soak`."""
+    return any_seed() if number == MANY else 1

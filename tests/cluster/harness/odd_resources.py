@@ -19,7 +19,8 @@ ROLLOUT_STATUS = {
     "verdict": "Inconclusive", "cursor": '{"rows":{},"seen":{}}', "users": "{}", "experiments": ["dpp-v1"],
     "gates": [
         {
-            "name": "errors", "verdict": "Harmful", "message": "more fail", "missingTrials": 7, "state": '{"counts":{}}',
+            "name": "errors", "verdict": "Harmful", "message": "more fail", "missingTrials": 7,
+            "state": '{"counts":{}}',
             "evidence": [{"name": "harm", "logE": "-0.5", "logThreshold": "4.6"}],
             "tail": {"control": "1.024", "candidate": "1.1", "further": [{"control": "1.0", "candidate": "1.1"}]},
         }
@@ -52,8 +53,8 @@ def nested(levels: int) -> list[Any]:
 ODD_VALUES = (
     *ODD, 2**31, 2**53 + 1, -(2**63), 2**64, 0.1, -0.0, 1e-320, "0.1", "inf", "-inf", "nan", "1e999", "24:00", "25:61",
     "08:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-02-30T12:00:00Z", "2026-11-30", "Europe/Atlantis",
-    "../../etc/passwd", "\u202egpj", "a" * 64, "-a", "A", "yes", "{}", '{"rows":1}', "[" * 3000, nested(60), nested(300),
-    {"name": "x"}, {"name": "aks-v1", "extra": 1}, "b" * 70_000, [1] * 2500,
+    "../../etc/passwd", "\u202egpj", "a" * 64, "-a", "A", "yes", "{}", '{"rows":1}', "[" * 3000, nested(60),
+    nested(300), {"name": "x"}, {"name": "aks-v1", "extra": 1}, "b" * 70_000, [1] * 2500,
 )  # fmt: skip
 KEYS = (
     "extra", "status", "spec", "name", "shadow", "quantile", "rate", "mean", "action", "pod", "runtime", "parameters",

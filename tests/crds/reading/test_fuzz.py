@@ -8,9 +8,8 @@ import random
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
-from harness.fuzzing import MANY, any_seed, as_json, fuzz, with_odd_bytes
+from harness.fuzzing import as_json, fuzz, seed_of, some_or_many, with_odd_bytes
 from harness.odd_resources import TEXTS, odd_object
 from pydantic import ValidationError
 
@@ -18,12 +17,13 @@ from pitwall_crds.errors import InvalidResourceError
 from pitwall_crds.host.printable import printable
 from pitwall_crds.reading.extent import MOST_NODES, extent_fault
 from pitwall_crds.reading.faults import first_faults
-from pitwall_crds.reading.load import KINDS, LONGEST_LINE, load_file, revision_of
+from pitwall_crds.reading.load import KINDS, LONGEST_LINE, Resource, load_file, revision_of
 from pitwall_crds.variant.variant import SamplerVariant
 
 YAML_PIECES = (
-    b"", b"\x00", b"\xff", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\xc2\x85", b"&a ", b"*a", b"<<: *a", b"!!binary ", b"---\n", b"\t",
-    b"? ", b"|\n", b"%YAML 9.9\n", b": ", b"- ", b"'", b'"', b"{", b"[" * 100, b"9" * 5000, b"0x", b"1_0:59", b".nan", b"1e999",
+    b"", b"\x00", b"\xff", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\xc2\x85", b"&a ", b"*a", b"<<: *a", b"!!binary ",
+    b"---\n", b"\t", b"? ", b"|\n", b"%YAML 9.9\n", b": ", b"- ", b"'", b'"', b"{", b"[" * 100, b"9" * 5000, b"0x",
+    b"1_0:59", b".nan", b"1e999",
 )  # fmt: skip
 
 
@@ -46,17 +46,22 @@ def judge_words(words: str) -> None:
 
 def judge_file(path: Path, body: bytes) -> None:
     path.write_bytes(body)
-    try:
-        found = load_file(path)
-    except InvalidResourceError as refused:
-        assert 0 < len(refused.lines) <= MOST_NODES
-        assert all(line.startswith(str(path)) for line in refused.lines)
-        for line in refused.lines:
-            judge_words(line)
-        return
-    assert found
+    found, refused = read_or_refused(path)
+    assert bool(found) != bool(refused)
+    assert len(refused) <= MOST_NODES
+    for line in refused:
+        assert line.startswith(str(path))
+        judge_words(line)
     for resource in found:
         judge_read(resource)
+
+
+def read_or_refused(path: Path) -> tuple[tuple[Resource, ...], tuple[str, ...]]:
+    """The resources, or what is said against them."""
+    try:
+        return load_file(path), ()
+    except InvalidResourceError as refused:
+        return (), refused.lines
 
 
 def judge_object(body: bytes) -> None:
@@ -86,23 +91,11 @@ def judge_read(resource: Any) -> None:
         assert len(revision_of(resource)) == 12
 
 
-KINDS_OF_INPUT = ("files", "objects")
+@some_or_many(40)
+def test_an_odd_file_is_read_or_refused(tmp_path, number):
+    fuzz("files", odd_file, lambda body: judge_file(tmp_path / "f.yaml", body), number, seed=seed_of(number))
 
 
-def fuzz_kind(kind: str, number: int, folder: Path, *, seed: int) -> None:
-    if kind == "files":
-        fuzz(kind, odd_file, lambda body: judge_file(folder / "f.yaml", body), number, seed=seed)
-    else:
-        fuzz(kind, lambda dice: as_json(odd_object(dice)), judge_object, number, seed=seed)
-
-
-@pytest.mark.parametrize(("kind", "number"), [("files", 60), ("objects", 600)])
-def test_some_odd_resources_are_read_or_refused(kind, number, tmp_path):
-    fuzz_kind(kind, number, tmp_path, seed=1)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(0)
-@pytest.mark.parametrize("kind", KINDS_OF_INPUT)
-def test_very_many_odd_resources_are_read_or_refused(kind, tmp_path):
-    fuzz_kind(kind, MANY, tmp_path, seed=any_seed())
+@some_or_many(300)
+def test_an_odd_object_is_read_or_refused(number):
+    fuzz("objects", lambda dice: as_json(odd_object(dice)), judge_object, number, seed=seed_of(number))

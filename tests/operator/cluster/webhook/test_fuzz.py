@@ -9,8 +9,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
-from harness.fuzzing import MANY, any_seed, fuzz
+from harness.fuzzing import fuzz, seed_of, some_or_many
 from harness.odd_resources import stored_object
 from pydantic import ValidationError
 
@@ -106,21 +105,12 @@ def judge_reading(runner: asyncio.Runner, found: dict[str, Any]) -> None:
         judge_words(kube.written["conditions"][0]["message"])
 
 
-def fuzz_kind(kind: str, number: int, *, seed: int) -> None:
-    if kind == "reviews":
-        fuzz(kind, odd_review, judge_review, number, seed=seed)
-        return
+@some_or_many(200)
+def test_the_review_of_an_odd_object_is_an_answer_in_words(number):
+    fuzz("reviews", odd_review, judge_review, number, seed=seed_of(number))
+
+
+@some_or_many(200)
+def test_an_odd_object_in_the_cache_is_read_or_told_in_its_status(number):
     with asyncio.Runner() as runner:
-        fuzz(kind, stored_object, lambda found: judge_reading(runner, found), number, seed=seed)
-
-
-@pytest.mark.parametrize("kind", ["reviews", "objects"])
-def test_some_odd_objects_are_answered_in_words(kind):
-    fuzz_kind(kind, 300, seed=1)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(0)
-@pytest.mark.parametrize("kind", ["reviews", "objects"])
-def test_very_many_odd_objects_are_answered_in_words(kind):
-    fuzz_kind(kind, MANY, seed=any_seed())
+        fuzz("stored", stored_object, lambda found: judge_reading(runner, found), number, seed=seed_of(number))
