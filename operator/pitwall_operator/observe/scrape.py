@@ -47,6 +47,8 @@ def _samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:
                     yield sample.name, sample.labels, sample.value
     except IndexError as error:  # of the parser's, where a space that is none of ASCII's stands for a name
         raise ValueError("a line has no name") from error
+    except OverflowError as error:
+        raise ValueError("a time has hundreds of digits") from error
 
 
 async def _scrape(client: httpx.AsyncClient, target: str) -> ProcessCounters | Unseen:

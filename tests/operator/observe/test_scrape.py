@@ -100,6 +100,7 @@ def test_what_is_no_exposition_is_a_value_error(text):
         pytest.param('pitwall_x_bucket{arm="a"} 1', "label le is no number", id="a bucket without an edge"),
         pytest.param('pitwall_x{a="b"} 1\npitwall_x{a="b"} 1', "the same labels twice", id="a series twice"),
         pytest.param("# HELP \u00a0 1", "a line has no name", id="a line without a name"),
+        pytest.param(f"pitwall_x 1 {'9' * 400}", "a time has hundreds of digits", id="a time that no float holds"),
     ],
 )
 def test_what_nothing_can_have_counted_is_a_value_error_in_words(text, words):
