@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from films.making import H264, TONE, Maker, at_times, dahua, encode, every, film, gif, join, remux, turned
@@ -88,6 +89,13 @@ def _irregular(out: Path) -> None:
     at_times(out, "libx264", [((320, 240), list(frames))], last=300)
 
 
+def _held_broadcast(*sound: object) -> Maker:
+    """A camera that sends pictures when something moves."""
+    frames = list(enumerate([0, 40, 80, 12_000, 12_040, 13_000, 26_000]))
+    silent = partial(at_times, codec="libx264", parts=[((320, 240), frames)], options={"bf": "0"})
+    return lambda out: remux(out, silent, *sound, "-c:v", "copy", "-c:a", "aac")
+
+
 def _held_chunks(out: Path) -> None:
     """As capture programs write it: pictures that are held are chunks without bytes."""
     times = [0, 40, 80, 1000, 1040, 2000, 2040, 2080]
@@ -123,6 +131,10 @@ def _interlaced(out: Path) -> None:
     encode(out, range(100), 25, "-vf", "setfield=tff", *H264, "-flags", "+ildct+ilme", "-x264-params", "tff=1")
 
 
+def _other_hours(out: Path) -> None:
+    join(out, film(100), lambda part: encode(part, range(100, 200), 25, *H264, "-output_ts_offset", 7200))
+
+
 def _joined_clips(out: Path) -> None:
     join(out, film(50), lambda part: encode(part, range(50, 100), 25, *H264, "-output_ts_offset", 0.04))
 
@@ -147,6 +159,11 @@ CASES = {
     "slides held in a screen recording": Case(
         "mp4", _held_slides, [0, 30, *(60 + n // 3 for n in range(16))], 17.2
     ),
+    "pictures held in a broadcast": Case("ts", _held_broadcast(), [0, *[2] * 11, 3, *[5] * 13, 6], 26),
+    "pictures held in a broadcast with sound": Case(
+        "ts", _held_broadcast("-f", "lavfi", "-i", "sine=d=27"), [0, *[2] * 11, 3, *[5] * 13, 6], 26
+    ),
+    "recordings of other hours": Case("ts", _other_hours, at_rate(8), 8, 1),
     "pictures held in an AVI": Case("avi", _held_chunks, [0, 3, 5], 2.1),
     "irregular times": Case("mp4", _irregular, [0, 2, 4, 4, 4, 6], 5.5),
     "durations of a GIF": Case("gif", lambda out: gif(out, (1000, 2000, 3000)), [0, 76, 76, 152, 152, 152], 6),

@@ -7,7 +7,10 @@ from pitwall_runtime.decode.libav.container import Source, VideoPacket
 
 _BACK_SECONDS = 0.1
 _AHEAD_SECONDS = 10.0
-"""A jump of the decoding clock beyond these is a new clock: ffmpeg's own rule (-dts_delta_threshold)."""
+"""A jump of the decoding clock beyond these is a new clock, ffmpeg's own rule (-dts_delta_threshold), unless a picture
+is held."""
+_LONGEST_LOSS_SECONDS = 3600.0
+"""A jump ahead beyond these is another recording, of which nothing need be told; of less something may be lost."""
 _VARYING = 4
 """How many times longer than so far as many bytes may last."""
 _KNOWN_PICTURES = 4096
@@ -21,6 +24,7 @@ class FilmClock:
         self._source, self._restarts, self._tick = source, source.restarts, source.tick
         self._back = round(_BACK_SECONDS / source.time_base)
         self._ahead = round(_AHEAD_SECONDS / source.time_base)
+        self._longest_loss = round(_LONGEST_LOSS_SECONDS / source.time_base)
         self._offset = 0
         self._first = 0
         self._expected: int | None = None
@@ -29,6 +33,10 @@ class FilmClock:
         self._known: deque[tuple[int, int]] = deque(maxlen=_KNOWN_PICTURES)
         """The container's time of the latest pictures and their sizes, the latest one first."""
         self._again_until: int | None = None
+        self._place: int | None = None
+        """Where the latest packet lies in the file."""
+        self.wrong: list[tuple[int, int]] = []
+        """Stretches, on the film's clock, at which it may have stood still."""
 
     def set_right(self, packet: VideoPacket) -> bool:
         """Moves the packet's times onto the film's clock, in place. False for a picture that was there before, since
@@ -42,20 +50,40 @@ class FilmClock:
             packet.is_corrupt, self._again_until = True, None
         if self._expected is None:
             self._first, self._begin = dts, packet.dts
-        elif not -self._back <= dts - self._expected <= self._ahead + self._lost():
+        elif not self._goes_on(packet, dts):
             if self._comes_again(packet):
                 self._again_until = self._expected
                 return False
-            self._begin = packet.dts
-            self._known.clear()
-            self._offset += self._expected - dts
+            self._begin_anew(packet.dts, dts)
             dts = self._expected
         self._known.appendleft((packet.dts, packet.size))
         if self._offset:
             packet.pts = None if packet.pts is None else packet.pts + self._offset
             packet.dts = dts
         self._expected = dts + (packet.duration or self._tick)
+        self._place = self._place if packet.pos is None else packet.pos
         return True
+
+    def _begin_anew(self, told: int, dts: int) -> None:
+        """Another recording begins, with its clock at `told`, or after a loss for which nothing tells the time."""
+        assert self._expected is not None
+        if 0 < dts - self._expected < self._longest_loss:
+            self.wrong.append((self._expected - self._tick, self._expected))
+        self._begin = told
+        self._known.clear()
+        self._offset += self._expected - dts
+
+    def _goes_on(self, packet: VideoPacket, dts: int) -> bool:
+        """Whether the packet is of the same recording as the one before it, by its time on the film's clock."""
+        assert self._expected is not None
+        if not -self._back <= dts - self._expected <= self._ahead + self._lost():
+            return dts > self._expected and self._is_held(packet, dts)
+        return True
+
+    def _is_held(self, packet: VideoPacket, dts: int) -> bool:
+        assert self._expected is not None
+        begin, end = ((tick - self._offset) * self._source.time_base for tick in (self._expected, dts))
+        return self._source.held.is_held((begin, end), (self._place, packet.pos))
 
     def _comes_again(self, packet: VideoPacket) -> bool:
         """Whether the clock went back to what was read before: to the same picture, but that with which a recording

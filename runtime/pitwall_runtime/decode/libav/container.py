@@ -20,6 +20,7 @@ from pitwall_runtime.decode.libav.decoders import stricter
 from pitwall_runtime.decode.libav.diagnosis import begins_with, why_unreadable
 from pitwall_runtime.decode.libav.losses.elements import Elements
 from pitwall_runtime.decode.libav.losses.grid import Grid
+from pitwall_runtime.decode.libav.losses.held import HeldPictures
 from pitwall_runtime.decode.libav.losses.holes import Holes
 from pitwall_runtime.decode.port import MAX_PIXELS, MAX_SECONDS, THREADS
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
@@ -74,6 +75,7 @@ class Source:
         self._reads_all = self._declares_for_all or self.restarts
         fragmented = self.indexed and not stream.frames
         self.holes = Holes(container.name, name, self.tick, in_order=self.restarts, fragmented=fragmented)
+        self.held = HeldPictures(container.name, name)
         self._has_holes = self._reads_all or fragmented
         """Whether its demuxer passes over what is lost without a word."""
         self._track = CaptionTrack.of(container)
@@ -87,6 +89,7 @@ class Source:
                 for packet in self.container.demux(*wanted):
                     self._reach(packet)
                     self.holes.follow(packet)
+                    self.held.follow(packet)
                     if self._track:
                         self._track.take(packet)
                     if packet.stream.index == self.stream.index and not self.holes.is_left_over(packet):

@@ -55,6 +55,7 @@ class FilmReader:
         self._witness, self._jpeg_scans = Witness(source.stream), JpegScans(source.stream)
         self._counted, self._jpeg_ends, self._doubts = CountedClock(source), JpegEnds(source.stream), Doubts(source)
         self._upright, self._deinterlacer = Upright(spec.height_pixels), Deinterlacer()
+        self._clock = FilmClock(source)
         self._foresight = Foresight(self._clean_packets(), spec.interval / source.time_base)
         self._may_skip = source.keeps_display_times or source.stream.codec.intra_only
         self._first_aspect = self._codec.sample_aspect_ratio
@@ -114,12 +115,13 @@ class FilmReader:
 
     def _doubtful(self, *, at_end: bool = True) -> list[tuple[int, int]]:
         counted_from = self._counted.doubtful_from(at_end=at_end)
-        return [*self._doubts.stretches(), *([(counted_from, FOREVER)] if counted_from is not None else [])]
+        rest = [(counted_from, FOREVER)] if counted_from is not None else []
+        return [*self._doubts.stretches(), *self._clock.wrong, *rest]
 
     def _clean_packets(self) -> Iterator[VideoPacket]:
-        clock, pauses = FilmClock(self._source), Pauses(self._source)
+        pauses = Pauses(self._source)
         for packet in self._source.packets():
-            if not clock.set_right(packet):
+            if not self._clock.set_right(packet):
                 continue
             self._counted.set_right(packet)
             pauses.set_right(packet)
