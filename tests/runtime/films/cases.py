@@ -127,6 +127,15 @@ def _edit_list(out: Path) -> None:
     remux(out, film(150, 25, "-bf", 2, "-g", 100), "-c", "copy", before=("-ss", 1.52))
 
 
+def _open_edit_list(out: Path) -> None:
+    """Its one edit lasts no time: it is left open where it ends."""
+    film(100, 25, "-bf", 2)(out)
+    content = bytearray(out.read_bytes())
+    duration_at = content.index(b"elst") + 12
+    content[duration_at : duration_at + 4] = bytes(4)
+    out.write_bytes(content)
+
+
 def _interlaced(out: Path) -> None:
     encode(out, range(100), 25, "-vf", "setfield=tff", *H264, "-flags", "+ildct+ilme", "-x264-params", "tff=1")
 
@@ -194,6 +203,7 @@ CASES = {
         at_rate(2), 2, aspects=[(0, 16 / 9)],
     ),
     "cut by an edit list": Case("mp4", _edit_list, [38, 63, 88, 113, 138], 4.48),
+    "an edit list that is left open": Case("mp4", _open_edit_list, at_rate(4), 4),
     "interlaced": Case("ts", _interlaced, at_rate(4), 4, 1),
 }  # fmt: skip
 """By name. Each stands for a kind that people report."""

@@ -182,13 +182,27 @@ _OPTIONS: Final = {
     "default_fps": "10",  # of an APNG's pictures that claim to be shown for no time: browsers' rule, as for a GIF's
 }
 
+_FEWER_EDITS: Final = {"advanced_editlist": "0"}
+"""Only where the pictures begin is taken of the edit list."""
+
 
 def _open(path: str, accelerator: HWAccel | None = None) -> InputContainer:
     """Raises NotAVideoError for a photo: FFmpeg takes it for raw Motion JPEG, or that for a photo."""
     demuxer = "mjpeg" if begins_with(path, b"\xff\xd8\xff") else None
     if demuxer and not _is_moving(path, demuxer):
         raise NotAVideoError(why_unreadable(Path(path)))
-    return av.open(path, format=demuxer, options=_OPTIONS, hwaccel=accelerator, metadata_errors="replace")
+    container = av.open(path, format=demuxer, options=_OPTIONS, hwaccel=accelerator, metadata_errors="replace")
+    if not _is_edited_away(container):
+        return container
+    container.close()
+    return av.open(path, options=_OPTIONS | _FEWER_EDITS, hwaccel=accelerator, metadata_errors="replace")
+
+
+def _is_edited_away(container: InputContainer) -> bool:
+    """Whether an MP4's edit list says that its pictures are shown for no time, as some writers leave it open."""
+    return container.format.name.startswith("mov") and any(
+        stream.frames > 1 and stream.duration == 0 for stream in container.streams.video
+    )
 
 
 def _is_moving(path: str, demuxer: str) -> bool:
