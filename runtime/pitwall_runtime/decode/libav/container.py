@@ -22,6 +22,7 @@ from pitwall_runtime.decode.libav.losses.elements import Elements
 from pitwall_runtime.decode.libav.losses.grid import Grid
 from pitwall_runtime.decode.libav.losses.held import HeldPictures
 from pitwall_runtime.decode.libav.losses.holes import Holes
+from pitwall_runtime.decode.libav.losses.programs import CodecChange, codec_change
 from pitwall_runtime.decode.port import MAX_PIXELS, MAX_SECONDS, THREADS
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import Caption
@@ -48,6 +49,9 @@ _DECLARED_WITHIN: Final = 1
 _ROUNDED_WITHIN: Final = 2
 """Ticks by which the end of a picture is rounded: its time and its duration are."""
 
+_LEFT_BYTES: Final = 1 << 16
+"""Behind the last picture, of sound and tables."""
+
 _ALL_STREAMS = ("matroska", "avi", "flv", "asf")
 """Containers that declare one length for all their streams: it is the longest stream that must reach it."""
 _DECLARING_THE_END = ("matroska", "asf")
@@ -72,6 +76,7 @@ class Source:
         """AVI knows only when pictures are decoded; what FFmpeg makes of it is wrong where B-frames are packed."""
         self._pictures, self._last, self._last_end = 0, -(1 << 62), -(1 << 62)
         self._reached: Fraction | None = None
+        self._reached_place = 0
         self._reads_all = self._declares_for_all or self.restarts
         fragmented = self.indexed and not stream.frames
         self.holes = Holes(container.name, name, self.tick, in_order=self.restarts, fragmented=fragmented)
@@ -118,6 +123,7 @@ class Source:
     def note(self, packet: VideoPacket) -> None:
         """Remember where the film's pictures end. The packet's times are on the film's clock."""
         self._pictures += 1 if packet.size else 0
+        self._reached_place = packet.pos or self._reached_place
         if packet.pts is not None and not packet.is_discard and self.keeps_display_times:
             self._last = max(self._last, packet.pts)
             self._last_end = max(self._last_end, packet.pts + self.duration_of(packet.duration))
@@ -148,6 +154,14 @@ class Source:
         """Whether the file ends in this picture, so that what is lost of it is no end of the one before."""
         leads = self.indexed or not self.keeps_display_times
         return leads and packet.pos is not None and packet.pos + packet.size >= self.container.size
+
+    def codec_change(self, *, doubtful: bool) -> CodecChange | None:
+        """How the film goes on in another codec, which is not decoded; asked where the pictures' end is `doubtful`, or
+        the file goes on behind it."""
+        is_last = self._reached_place > self.container.size - _LEFT_BYTES
+        if self.container.format.name != "mpegts" or (is_last and not doubtful):
+            return None
+        return codec_change(self.container.name, self.stream.id)
 
     def captions(self, origin: int) -> tuple[Caption, ...]:
         """The subtitles that have passed by, in seconds from a tick of the film's clock."""

@@ -24,6 +24,7 @@ from pitwall_runtime.decode.libav.pictures.pauses import Pauses
 from pitwall_runtime.decode.libav.pictures.upright import Upright
 from pitwall_runtime.decode.libav.pictures.webp import is_webp, read_webp
 from pitwall_runtime.decode.port import THREADS, Ended
+from pitwall_runtime.errors import MediaBrokenError
 from pitwall_runtime.media import Frame, PoolSpec
 
 _BYTES_PER_PIXEL = 4
@@ -105,13 +106,22 @@ class FilmReader:
         last_end, declared_end = self._source.ends()
         if self._unsound and self._sent:  # what the decoder refused was in the file, also where pictures are counted
             last_end = max(last_end, max(self._sent) + self._source.tick)
-        yield from instants.close(
-            last_end,
-            self._counted.promised_end() or declared_end,
-            after_loss=self._unsound or self._suspect,
-            doubtful=self._doubtful(),
-            captions=self._source.captions,
-        )
+        after_loss = self._unsound or self._suspect
+        change = self._source.codec_change(doubtful=after_loss)
+        if change and change.end is not None:
+            declared_end = max(declared_end or 0, self._clock.on_film(change.end))
+        try:
+            yield from instants.close(
+                last_end,
+                self._counted.promised_end() or declared_end,
+                after_loss=after_loss,
+                doubtful=self._doubtful(),
+                captions=self._source.captions,
+            )
+        except MediaBrokenError:
+            if change:
+                raise MediaBrokenError(change.words) from None
+            raise
 
     def _doubtful(self, *, at_end: bool = True) -> list[tuple[int, int]]:
         counted_from = self._counted.doubtful_from(at_end=at_end)

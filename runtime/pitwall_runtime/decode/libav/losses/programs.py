@@ -1,0 +1,135 @@
+"""Tells where a transport stream's pictures go on in another codec, as a recording does over a channel's change: FFmpeg
+follows the first one alone."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import numpy.typing as npt
+
+Bytes = npt.NDArray[np.integer[Any]]
+
+_LENGTHS: Final = (188, 192, 204)
+_LOOKED_AT: Final = 204 * 5
+_PACKET, _AT_ONCE = 188, 1 << 16
+_SYNC, _TABLE_OF_TABLES, _PROGRAM_TABLE, _ENTRIES_AT = 0x47, 0, b"\x02", 12
+_CODECS: Final = {
+    0x01: "MPEG-1", 0x02: "MPEG-2", 0x10: "MPEG-4", 0x1B: "H.264", 0x24: "HEVC", 0x33: "VVC", 0xEA: "VC-1",
+}  # fmt: skip
+"""By the types of streams in ISO/IEC 13818-1, table 2-34."""
+_REPEATED: Final = 3
+"""Tables of another kind, one after the other: where several programs are sent at once their tables take turns."""
+_TAIL_BYTES: Final = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class CodecChange:
+    """From which codec to which, and when the last picture of the latter is shown, in ticks of the stream's clock."""
+
+    before: str
+    after: str
+    end: int | None
+
+    @property
+    def words(self) -> str:
+        """For whoever sent the film, if too little of it is of the first codec."""
+        return (
+            f"the video goes on in another codec ({self.after} behind {self.before}), and what lies behind the change "
+            "cannot be decoded; send its parts one by one, or re-encode it as MP4 with H.264"
+        )
+
+
+def codec_change(path: str, film: int) -> CodecChange | None:
+    """How the film, whose packets have this number at first, goes on in another codec; None if it does not."""
+    kind: int | None = None
+    others: list[tuple[int, int]] = []
+    with open(path, "rb") as file:
+        for videos in _tables(file):
+            kind = videos.get(film) if kind is None else kind
+            if kind is None or not videos or videos.get(film) == kind:
+                others = []
+            elif kind not in videos.values():
+                others.append(videos.popitem() if film not in videos else (film, videos[film]))
+        if kind is None or len(others) < _REPEATED:
+            return None
+        number, after = others[-1]
+        return CodecChange(_CODECS[kind], _CODECS[after], _last_time(file, number))
+
+
+def _tables(file: BinaryIO) -> Iterator[dict[int, int]]:
+    """Of each program's table, in order: the numbers of its pictures' packets, and their codecs' types."""
+    numbers: set[int] = set()
+    for packets in _packets(file, 0):
+        for section in _sections(packets, [_TABLE_OF_TABLES]):
+            numbers |= {_number(section[at + 1 :]) for at in range(8, len(section) - 3, 4)}
+        for section in _sections(packets, list(numbers)):
+            if section[:1] == _PROGRAM_TABLE:
+                yield _videos(section)
+
+
+def _sections(packets: Bytes, numbers: list[int]) -> Iterator[bytes]:
+    """The first table that begins in each packet of these numbers, as much of it as is there, without its checksum."""
+    begins = packets[:, 1] & 0x40 > 0
+    for row in packets[begins & np.isin(_numbers(packets), numbers)]:
+        payload = _payload(row.tobytes())
+        section = payload[1 + payload[0] :] if payload else b""
+        yield section[: max(0, 3 + _length(section[1:]) - 4)]
+
+
+def _videos(section: bytes) -> dict[int, int]:
+    at, found = _ENTRIES_AT + _length(section[10:]), {}
+    while at + 5 <= len(section):
+        if section[at] in _CODECS:
+            found[_number(section[at:])] = section[at]
+        at += 5 + _length(section[at + 3 :])
+    return found
+
+
+def _last_time(file: BinaryIO, number: int) -> int | None:
+    """When the last picture in packets of this number is shown, as far as the file's end tells."""
+    latest = None
+    for packets in _packets(file, max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES)):
+        for row in packets[(packets[:, 1] & 0x40 > 0) & (_numbers(packets) == number)]:
+            head = _payload(row.tobytes())[7:14]
+            if len(head) == 7 and head[0] & 0x80:
+                told = int.from_bytes(head[2:])
+                latest = (told >> 33 & 7) << 30 | (told >> 17 & 0x7FFF) << 15 | told >> 1 & 0x7FFF
+    return latest
+
+
+def _packets(file: BinaryIO, start: int) -> Iterator[Bytes]:
+    """From this place on, many at once, row by row; none where bytes are torn."""
+    file.seek(start)
+    head = file.read(_LOOKED_AT)
+    shape = next(((at, one) for one in _LENGTHS for at in range(one) if _fits(head, at, one)), None)
+    if shape is None:
+        return
+    at, length = shape
+    file.seek(start + at)
+    while len(read := file.read(length * _AT_ONCE)) >= length:
+        rows = np.frombuffer(read, np.uint8, len(read) // length * length).reshape(-1, length)
+        yield rows[rows[:, 0] == _SYNC]
+
+
+def _fits(head: bytes, at: int, length: int) -> bool:
+    signs = head[at::length]
+    return len(signs) > 1 and signs == bytes((_SYNC,)) * len(signs)
+
+
+def _numbers(packets: Bytes) -> Bytes:
+    return (packets[:, 1].astype(np.uint16) & 0x1F) << 8 | packets[:, 2]
+
+
+def _number(two: bytes) -> int:
+    """Of the packets of a part: the 13 bits behind a byte."""
+    return int.from_bytes(two[1:3]) & 0x1FFF
+
+
+def _length(two: bytes) -> int:
+    return int.from_bytes(two[:2]) & 0xFFF
+
+
+def _payload(packet: bytes) -> bytes:
+    return packet[4 + (1 + packet[4] if packet[3] & 0x20 else 0) : _PACKET]
