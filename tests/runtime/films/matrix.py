@@ -70,6 +70,8 @@ RARE = {
     "AVC, 5 a second": FileKind("mp4", X264, "testsrc2=s=192x108:r=5:d=4"),
     "AVC, interlaced TS": FileKind("ts", (*X264, "-flags", "+ildct+ilme", "-x264-params", "tff=1"), FIELDS, True),
     "AVC in 3GP": FileKind("3gp", X264),
+    "AVC in 3G2": FileKind("3g2", X264),
+    "AVC in WTV": FileKind("wtv", X264),
     "AVC in FLV": FileKind("flv", X264),
     "AVC in NUT": FileKind("nut", X264),
     "AVC in AVI": FileKind("avi", (*X264, "-bf", 0)),
@@ -105,6 +107,9 @@ RARE = {
     "MPEG-2 4:2:2": FileKind("ts", ("-c:v", "mpeg2video", "-pix_fmt", "yuv422p")),
     "MPEG-4 in AVI": FileKind("avi", ("-c:v", "mpeg4", "-bf", 2)),
     "MPEG-4 in MP4": FileKind("mp4", ("-c:v", "mpeg4", "-bf", 2)),
+    "MPEG-4 raw": FileKind("m4v", ("-c:v", "mpeg4", "-f", "m4v")),
+    "JPEG 2000 in MJ2": FileKind("mj2", ("-c:v", "jpeg2000", "-pix_fmt", "yuv420p", "-f", "mov")),
+    "RealVideo": FileKind("rm", ("-c:v", "rv20"), "testsrc2=s=352x288:r=25:d=2"),
     "ProRes": FileKind("mov", ("-c:v", "prores_ks")),
     "DNxHD in MXF": FileKind(
         "mxf", ("-c:v", "dnxhd", "-b:v", "120M", "-pix_fmt", "yuv422p"), "testsrc2=s=1920x1080:r=25:d=1"
