@@ -45,13 +45,11 @@ _DAMAGED_READS: Final = 64
 
 _DECLARED_WITHIN: Final = 1
 """Seconds by which writers miss a length that is one for all streams."""
-
 _ROUNDED_WITHIN: Final = 2
 """Ticks by which the end of a picture is rounded: its time and its duration are."""
 
 _LEFT_BYTES: Final = 1 << 16
 """Behind the last picture, of sound and tables."""
-
 _ALL_STREAMS = ("matroska", "avi", "flv", "asf")
 """Containers that declare one length for all their streams: it is the longest stream that must reach it."""
 _DECLARING_THE_END = ("matroska", "asf")
