@@ -15,6 +15,8 @@ _VARYING = 4
 """How many times longer than so far as many bytes may last."""
 _KNOWN_PICTURES = 4096
 _NEAR_PICTURES = 64
+_LONG = 2
+"""Times the usual that a picture lasts at most."""
 
 
 class FilmClock:
@@ -32,11 +34,11 @@ class FilmClock:
         """What the container's clock said at the latest restart."""
         self._known: deque[tuple[int, int]] = deque(maxlen=_KNOWN_PICTURES)
         """The container's time of the latest pictures and their sizes, the latest one first."""
+        self._near: deque[tuple[int, int, int]] = deque(maxlen=_NEAR_PICTURES)
+        """When the latest ones are decoded and shown, and for how long."""
         self._again_until: int | None = None
-        self._place: int | None = None
-        """Where the latest packet lies in the file."""
         self.wrong: list[tuple[int, int]] = []
-        """Stretches, on the film's clock, at which it may have stood still."""
+        """Stretches, on the film's clock, in which the container's went too fast."""
 
     def set_right(self, packet: VideoPacket) -> bool:
         """Moves the packet's times onto the film's clock, in place. False for a picture that was there before, since
@@ -54,53 +56,58 @@ class FilmClock:
             if self._comes_again(packet):
                 self._again_until = self._expected
                 return False
-            self._begin_anew(packet.dts, dts)
+            self._begin = packet.dts
+            self._known.clear()
+            self._near.clear()
+            self._offset += self._expected - dts
             dts = self._expected
         self._known.appendleft((packet.dts, packet.size))
+        duration = packet.duration or self._tick
+        self._near.appendleft((packet.dts, packet.dts if packet.pts is None else packet.pts, duration))
         if self._offset:
             packet.pts = None if packet.pts is None else packet.pts + self._offset
             packet.dts = dts
-        self._expected = dts + (packet.duration or self._tick)
-        self._place = self._place if packet.pos is None else packet.pos
+        self._expected = dts + duration
         return True
-
-    def on_film(self, told: int) -> int:
-        """When it is on the film's clock, by the container's clock of now."""
-        return told + self._offset
-
-    def _begin_anew(self, told: int, dts: int) -> None:
-        """Another recording begins, with its clock at `told`, or after a loss for which nothing tells the time."""
-        assert self._expected is not None
-        if 0 < dts - self._expected < self._longest_loss:
-            self.wrong.append((self._expected - self._tick, self._expected))
-        self._begin = told
-        self._known.clear()
-        self._offset += self._expected - dts
 
     def _goes_on(self, packet: VideoPacket, dts: int) -> bool:
         """Whether the packet is of the same recording as the one before it, by its time on the film's clock."""
         assert self._expected is not None
-        if not -self._back <= dts - self._expected <= self._ahead + self._lost():
-            return dts > self._expected and self._is_held(packet, dts)
-        return True
+        if dts >= self._expected - self._back:
+            return dts <= self._expected + self._ahead + self._lost_before(packet)
+        since = self._too_fast_since(packet)
+        if since is not None:
+            self.wrong.append((since + self._offset, dts))
+            packet.is_corrupt = True
+        return since is not None
 
-    def _is_held(self, packet: VideoPacket, dts: int) -> bool:
-        assert self._expected is not None
-        begin, end = ((tick - self._offset) * self._source.time_base for tick in (self._expected, dts))
-        return self._source.held.is_held((begin, end), (self._place, packet.pos))
+    def _too_fast_since(self, packet: VideoPacket) -> int | None:
+        """Since when the clock went too fast, if it is right again: where a header is damaged pictures last too long,
+        and those behind them come too late, until one tells its own time."""
+        assert packet.dts is not None
+        shown = packet.dts if packet.pts is None else packet.pts
+        long = [dts for dts, _, duration in self._near if dts < packet.dts and duration > _LONG * self._tick]
+        if long:
+            return min(long)
+        for pictures, (dts, pts, _) in enumerate(self._near, 1):
+            off = min(abs(packet.dts - dts - pictures * self._tick), abs(shown - pts - pictures * self._tick))
+            if dts < packet.dts and off <= self._tick // 2:
+                return dts
+        return None
 
     def _comes_again(self, packet: VideoPacket) -> bool:
         """Whether the clock went back to what was read before: to the same picture, but that with which a recording
-        began, or to the time of one that was just there, unless by a key picture, as the next recording begins."""
-        if packet.dts == self._begin:
+        began if nothing is torn, or to the time of one that was just there, unless by a key picture, as the next
+        recording begins."""
+        if packet.dts == self._begin and not packet.is_corrupt:
             return False
         near = any(dts == packet.dts for dts, _ in islice(self._known, _NEAR_PICTURES))
         return (near and not packet.is_keyframe) or (packet.dts, packet.size) in self._known
 
-    def _lost(self) -> int:
+    def _lost_before(self, packet: VideoPacket) -> int:
         """How far the clock may have gone on in the bytes that nobody read, however the film's rate varies."""
         holes = self._source.holes
-        if not holes.passed_over or holes.read_before <= 0 or self._expected is None:
+        if not packet.is_corrupt or not holes.passed_over or holes.read_before <= 0 or self._expected is None:
             return 0
         elapsed = self._expected - self._first
         return _VARYING * elapsed * holes.passed_over // holes.read_before

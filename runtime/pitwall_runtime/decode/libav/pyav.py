@@ -17,6 +17,7 @@ from pitwall_runtime.decode.libav.counted import CountedClock
 from pitwall_runtime.decode.libav.decoders import Witness
 from pitwall_runtime.decode.libav.doubts import Doubts
 from pitwall_runtime.decode.libav.foresight import Foresight
+from pitwall_runtime.decode.libav.leaps import Leaps
 from pitwall_runtime.decode.libav.pictures.deinterlace import Deinterlacer, Picture
 from pitwall_runtime.decode.libav.pictures.jpeg_ends import JpegEnds
 from pitwall_runtime.decode.libav.pictures.jpeg_scans import JpegScans
@@ -130,7 +131,7 @@ class FilmReader:
 
     def _clean_packets(self) -> Iterator[VideoPacket]:
         pauses = Pauses(self._source)
-        for packet in self._source.packets():
+        for packet in Leaps(self._source).set_right(self._source.packets()):
             if not self._clock.set_right(packet):
                 continue
             self._counted.set_right(packet)
@@ -148,11 +149,15 @@ class FilmReader:
 
     def _pictures(self) -> Iterator[Picture]:
         for packet, seen in self._foresight:
-            for frame in self._decoded(packet, needed=seen or self._unsound or self._suspect):
+            for frame in self._decoded(packet, needed=seen or self._must_be_whole(packet)):
                 picture = self._picture(frame)
                 if self._may_skip and self._foresight.start is None and not frame.interlaced_frame:
                     self._foresight.start = picture.start if self._lost_from is None else self._lost_from
                 yield picture
+
+    def _must_be_whole(self, packet: VideoPacket) -> bool:
+        """Whether this picture may not be skipped, since something near it is damaged."""
+        return self._unsound or self._suspect
 
     def _decoded(self, packet: VideoPacket, *, needed: bool) -> list[VideoFrame]:
         shown_at = self._source.shown_at(packet)

@@ -1,0 +1,102 @@
+"""Sets right times of a broadcast that are wrong: the clock leaps, and a few pictures later goes on where it was.
+
+By itself a leap ahead is a gap and one back is a new recording, so that one wrong bit would shift the rest of a film.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from pitwall_runtime.decode.libav.container import Source, VideoPacket
+
+_LEAP_SECONDS: Final = 0.1
+_LEAP_PICTURES: Final = 2
+"""A leap is farther than both: less changes nothing that is seen."""
+_MOST_WRONG: Final = 24
+"""Pictures; a packet of a program stream tells one time for all that begin in it."""
+_DEEPEST_REORDERING: Final = 17
+"""Pictures by which one may be shown later than it is decoded."""
+_FAR_SECONDS: Final = 2
+"""More than that besides is no time of any picture."""
+
+
+class Leaps:
+    """Follows the packets of a container whose clock may begin anew. Those of others stay as they are."""
+
+    def __init__(self, source: Source) -> None:
+        self._applies, self._tick = source.restarts, source.tick
+        self._leap = max(round(_LEAP_SECONDS / source.time_base), _LEAP_PICTURES * source.tick)
+        self._reordering = _DEEPEST_REORDERING * source.tick
+        self._far = self._reordering + round(_FAR_SECONDS / source.time_base)
+        self._expected: int | None = None
+        self._later = 0
+        """How much later than it is decoded the latest picture is shown."""
+
+    def set_right(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
+        """The packets, in order. After a leap some are read ahead, but none behind one that follows a loss: what is
+        known of a loss is known of the latest packet."""
+        waiting: deque[VideoPacket] = deque()
+        for packet in packets:
+            waiting.append(packet)
+            while waiting and self._is_decided(waiting):
+                yield self._take(waiting)
+        while waiting:
+            yield self._take(waiting)
+
+    def _is_decided(self, waiting: deque[VideoPacket]) -> bool:
+        latest = waiting[-1]
+        if latest.is_corrupt or latest.dts is None or len(waiting) > _MOST_WRONG:
+            return True
+        if self._leaps(waiting[0]):
+            return self._comes_back(waiting)
+        return len(waiting) > 1 or not self._is_shown_apart(waiting[0])
+
+    def _take(self, waiting: deque[VideoPacket]) -> VideoPacket:
+        packet = waiting[0]
+        if self._leaps(packet) and self._comes_back(waiting):
+            self._move(packet)
+        if self._is_shown_apart(packet) and not _is_held_until(packet, waiting[1] if len(waiting) > 1 else None):
+            assert packet.dts is not None
+            packet.pts = packet.dts + self._later
+        elif packet.dts is not None and packet.pts is not None:
+            self._later = packet.pts - packet.dts
+        if packet.dts is not None:
+            self._expected = packet.dts + (packet.duration or self._tick)
+        return waiting.popleft()
+
+    def _leaps(self, packet: VideoPacket) -> bool:
+        if not self._applies or packet.dts is None or self._expected is None or packet.is_corrupt:
+            return False
+        return abs(packet.dts - self._expected) > self._leap
+
+    def _is_shown_apart(self, packet: VideoPacket) -> bool:
+        """Whether its two times are farther apart than those of pictures that follow each other."""
+        if not self._applies or packet.dts is None or packet.pts is None:
+            return False
+        return not -self._leap <= packet.pts - packet.dts <= self._far
+
+    def _comes_back(self, waiting: Iterable[VideoPacket]) -> bool:
+        """Whether one of these pictures is decoded when it should be, had the clock never leapt."""
+        assert self._expected is not None
+        due = self._expected
+        for packet in waiting:
+            if packet.dts is not None and abs(packet.dts - due) <= self._tick // 2:
+                return True
+            due += packet.duration or self._tick
+        return False
+
+    def _move(self, packet: VideoPacket) -> None:
+        """To where it should be, with both of its times unless they cannot both be of one picture."""
+        assert packet.dts is not None
+        assert self._expected is not None
+        shift = self._expected - packet.dts
+        if packet.pts is not None and 0 <= packet.pts - packet.dts <= self._reordering:
+            packet.pts += shift
+        packet.dts = self._expected
+
+
+def _is_held_until(packet: VideoPacket, following: VideoPacket | None) -> bool:
+    """Whether the picture before it is shown for so long: then the next one is not decoded before that either."""
+    if packet.pts is None or packet.dts is None or packet.pts < packet.dts:
+        return False
+    return following is None or following.dts is None or following.dts - packet.dts > (packet.pts - packet.dts) // 2
