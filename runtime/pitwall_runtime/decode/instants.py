@@ -63,7 +63,7 @@ class Instants:
         if held is None:
             self._begin(shown.start)
         elif shown.start < held.start:  # one of the two times is wrong
-            self._damage.append((shown.start, held.start + held.duration))
+            self._damage.append((max(shown.start, self._origin), held.start + held.duration))
             return
         else:
             lost = shown.after_loss and held.start + held.duration < shown.start

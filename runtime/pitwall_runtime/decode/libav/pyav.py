@@ -194,6 +194,7 @@ class FilmReader:
     def _picture(self, frame: VideoFrame) -> Picture:
         start, duration = self._times(frame)
         key = self._is_key(frame)
+        self._doubts.come_out(start)
         after_loss = self._unsound or self._suspect
         missing = after_loss and start > self._shown_until
         self._unsound_keys += key

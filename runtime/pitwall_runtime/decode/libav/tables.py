@@ -1,0 +1,118 @@
+"""Tells whether an MP4's tables of times can be right: FFmpeg leaves off where an entry cannot, and goes on without."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import numpy as np
+import numpy.typing as npt
+
+Span = tuple[int, int]
+"""Where a box's content begins and ends."""
+
+_NOWHERE: Final = (0, 0)
+_LEAST_BYTES, _LARGE = 8, 1
+_MOST_ENTRIES: Final = 1 << 22
+_FARTHEST: Final = 1 << 28
+"""Ticks; FFmpeg believes no offset beyond. Of the last two entries it does."""
+_LAST: Final = 2
+_WRAP: Final = 1 << 32
+_UNLIKE: Final = 2
+"""Times by which writers miss a film's length at most, when they say it a second time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What is wrong with the times of one film.
+
+    `lengths_fit`: the pictures last as long together as the film. `offsets_end`: the number of the first picture, in
+    decoding order, that FFmpeg has no offset for, as an entry is impossible; None if all entries are possible.
+    `offsets_fit`: there are as many as pictures.
+    """
+
+    lengths_fit: bool = True
+    offsets_end: int | None = None
+    offsets_fit: bool = True
+
+
+def tables_of(path: str, track: int) -> Tables:
+    """The tables of a track, by its number in the file; what cannot be found there is not judged."""
+    with open(path, "rb") as file:
+        movie = _inner(file, (0, Path(path).stat().st_size), b"moov")
+        if _inner(file, movie, b"mvex") == _NOWHERE:  # else fragments follow, of which these tables say nothing
+            for span in _boxes(file, movie, b"trak"):
+                if _number(file, _inner(file, span, b"tkhd")) == track:
+                    return _judged(file, span)
+    return Tables()
+
+
+def _judged(file: BinaryIO, track: Span) -> Tables:
+    media = _inner(file, track, b"mdia")
+    inside = _inner(file, media, b"minf", b"stbl")
+    lengths, offsets = _table(file, _inner(file, inside, b"stts")), _table(file, _inner(file, inside, b"ctts"))
+    sizes = _bytes(file, _inner(file, inside, b"stsz"), 12)
+    pictures = int.from_bytes(sizes[8:12])
+    impossible = (offsets[:, 0] < 0) | (abs(offsets[:, 1]) > _FARTHEST)
+    impossible[-_LAST:] &= offsets[-_LAST:, 0] < 0
+    first = int(np.argmax(impossible)) if impossible.any() else None
+    return Tables(
+        _are_like(int((lengths[:, 0] * lengths[:, 1]).sum()), _duration(file, _inner(file, media, b"mdhd"))),
+        None if first is None else int(offsets[:first, 0].sum()),
+        not offsets.size or int(offsets[:, 0].sum()) == pictures,
+    )
+
+
+def _are_like(summed: int, said: int) -> bool:
+    """Whether both may be a film's length; 0 and all ones say nothing, and long films do not fit into 32 bits."""
+    if not summed or said in (0, _WRAP - 1, (1 << 64) - 1) or summed % _WRAP == said:
+        return True
+    return said <= _UNLIKE * summed and summed <= _UNLIKE * said
+
+
+def _boxes(file: BinaryIO, span: Span, name: bytes) -> Iterator[Span]:
+    """The boxes of this name that a span holds."""
+    at, end = span
+    while at + _LEAST_BYTES <= end:
+        head = _bytes(file, (at, end), 16)
+        size, begin = int.from_bytes(head[:4]), at + 8
+        if size == _LARGE:
+            size, begin = int.from_bytes(head[8:16]), at + 16
+        size = size or end - at
+        if size < begin - at:
+            return
+        if head[4:8] == name:
+            yield begin, min(at + size, end)
+        at += size
+
+
+def _inner(file: BinaryIO, span: Span, *names: bytes) -> Span:
+    """The first box of a name in a span, in that the first of the next name; an empty span where one is missing."""
+    for name in names:
+        span = next(_boxes(file, span, name), _NOWHERE)
+    return span
+
+
+def _bytes(file: BinaryIO, span: Span, most: int) -> bytes:
+    file.seek(span[0])
+    return file.read(min(most, span[1] - span[0]))
+
+
+def _number(file: BinaryIO, header: Span) -> int:
+    """A track's, by its header, whose times have four bytes or eight."""
+    head = _bytes(file, header, 24)
+    return int.from_bytes(head[20:24] if head[:1] == b"\1" else head[12:16])
+
+
+def _duration(file: BinaryIO, header: Span) -> int:
+    head = _bytes(file, header, 32)
+    return int.from_bytes(head[24:32] if head[:1] == b"\1" else head[16:20])
+
+
+def _table(file: BinaryIO, span: Span) -> npt.NDArray[np.int64]:
+    """Rows of a number of pictures, and what each of them has."""
+    head = _bytes(file, span, 8)
+    entries = min(int.from_bytes(head[4:8]), _MOST_ENTRIES)
+    content = _bytes(file, (span[0] + len(head), span[1]), 8 * entries)
+    rows = np.frombuffer(content[: len(content) // 8 * 8], ">i4").reshape(-1, 2)
+    return rows.astype(np.int64)
