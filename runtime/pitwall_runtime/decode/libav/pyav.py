@@ -18,6 +18,7 @@ from pitwall_runtime.decode.libav.decoders import Witness
 from pitwall_runtime.decode.libav.doubts import Doubts
 from pitwall_runtime.decode.libav.foresight import Foresight
 from pitwall_runtime.decode.libav.leaps import Leaps
+from pitwall_runtime.decode.libav.nals import Nals
 from pitwall_runtime.decode.libav.pictures.deinterlace import Deinterlacer, Picture
 from pitwall_runtime.decode.libav.pictures.jpeg_ends import JpegEnds
 from pitwall_runtime.decode.libav.pictures.jpeg_scans import JpegScans
@@ -55,6 +56,7 @@ class FilmReader:
     def __init__(self, source: Source, spec: PoolSpec) -> None:
         self._source, self._codec, self._spec = source, source.decoder, spec
         self._witness, self._jpeg_scans = Witness(source.stream), JpegScans(source.stream)
+        self._nals = Nals(source.stream)
         self._counted, self._jpeg_ends, self._doubts = CountedClock(source), JpegEnds(source.stream), Doubts(source)
         self._upright, self._deinterlacer = Upright(spec.height_pixels), Deinterlacer()
         self._clock = FilmClock(source)
@@ -156,8 +158,8 @@ class FilmReader:
                 yield picture
 
     def _must_be_whole(self, packet: VideoPacket) -> bool:
-        """Whether this picture may not be skipped, since something near it is damaged."""
-        return self._unsound or self._suspect
+        """Whether this picture may not be skipped, since others need it or something near it is damaged."""
+        return self._unsound or self._suspect or not self._nals.may_be_skipped(packet)
 
     def _decoded(self, packet: VideoPacket, *, needed: bool) -> list[VideoFrame]:
         shown_at = self._source.shown_at(packet)
