@@ -1,7 +1,6 @@
 """Chooses who decodes a film: of some codecs FFmpeg's own decoder shows damaged pictures without a word."""
 
 from collections import OrderedDict
-from contextlib import suppress
 from typing import Final
 
 import av
@@ -41,7 +40,8 @@ class Witness:
     def __init__(self, stream: VideoStream) -> None:
         own = stream.codec_context
         self._decoder = None if own.is_hwaccel else made(_SECOND.get(own.name), 1)
-        self._seen: OrderedDict[int, VideoFrame] = OrderedDict()
+        self._seen: OrderedDict[int, VideoFrame | None] = OrderedDict()
+        """By time; None for a picture that it refuses."""
 
     def look_at(self, packet: "Packet[VideoStream]") -> None:
         """To be shown every packet that the first decoder gets."""
@@ -49,15 +49,19 @@ class Witness:
             return
         alone = Packet(bytes(packet))  # without what is beside the picture, such as its transparency
         alone.pts = alone.dts = packet.pts
-        with suppress(FFmpegError):
+        try:
             self._seen.update((frame.pts, frame) for frame in self._decoder.decode(alone) if frame.pts is not None)
+        except FFmpegError:
+            self._seen[packet.pts] = None
         while len(self._seen) > _MOST_WAITING:
             self._seen.popitem(last=False)
 
     def contradicts(self, frame: VideoFrame) -> bool:
-        """Whether both decoders show something else. To be asked once for each picture."""
-        other = None if frame.pts is None else self._seen.pop(frame.pts, None)
-        return other is not None and not same_planes(frame, other)
+        """Whether both decoders show something else, or this one nothing. To be asked once for each picture."""
+        if frame.pts is None or frame.pts not in self._seen:
+            return False
+        other = self._seen.pop(frame.pts)
+        return other is None or not same_planes(frame, other)
 
 
 def made(name: str | None, threads: int) -> VideoCodecContext | None:
