@@ -1,4 +1,6 @@
-"""Tells Motion JPEG pictures whose data end before they do: some bits are wrong, and their decoder reads on."""
+"""Tells Motion JPEG pictures whose data end before they do, or go on behind their end: some bits are wrong, and their
+decoder shows what it reads.
+"""
 
 from collections import OrderedDict
 from typing import Final
@@ -12,11 +14,15 @@ from pitwall_runtime.decode.libav.decoders import made, same_planes
 
 _END: Final = b"\xff\xd9"
 _MORE: Final = b"\xaa" * 8
+_OTHER: Final = (b"\xaa\xaa", b"\x55\x55")
+"""In place of the last two bytes, which hold at least nine bits of a picture: the last byte is filled up."""
+_FILLING: Final = b"\xff\0"
 _MOST_WAITING: Final = 64
 
 
 class JpegScans:
-    """Decodes pictures again with more data before their end, which must not change them."""
+    """Decodes pictures again with more data before their end, which must not change them, and with other data in place
+    of the last ones, which must."""
 
     def __init__(self, stream: VideoStream) -> None:
         own = stream.codec_context
@@ -25,6 +31,7 @@ class JpegScans:
             self._decoder.extradata = own.extradata
         self._waiting: OrderedDict[int, bytes] = OrderedDict()
         self._first_is_whole: bool | None = None
+        self._first_is_read: bool | None = None
 
     def look_at(self, packet: "Packet[VideoStream]") -> None:
         """To be shown every packet that is decoded."""
@@ -35,14 +42,28 @@ class JpegScans:
             self._waiting.popitem(last=False)
 
     def contradict(self, frame: VideoFrame) -> bool:
-        """Whether this picture lacks data, if the first one did not. To be asked once for each picture."""
+        """Whether this picture lacks data or has some that nobody reads, if the first one did not. To be asked once for
+        each picture."""
         content = None if frame.dts is None else self._waiting.pop(frame.dts, None)
-        if content is None or self._first_is_whole is False:
+        end = content.rfind(_END) if content else -1
+        if content is None or end < 0:
             return False
-        end = content.rfind(_END)
-        whole = end < 0 or self._is(content[:end] + _MORE + content[end:], frame)
+        return self._lacks_data(content, end, frame) or self._has_unread_data(content, end, frame)
+
+    def _lacks_data(self, content: bytes, end: int, frame: VideoFrame) -> bool:
+        if self._first_is_whole is False:
+            return False
+        whole = self._is(content[:end] + _MORE + content[end:], frame)
         self._first_is_whole = whole if self._first_is_whole is None else self._first_is_whole
         return self._first_is_whole and not whole
+
+    def _has_unread_data(self, content: bytes, end: int, frame: VideoFrame) -> bool:
+        if self._first_is_read is False:
+            return False
+        data = content[:end].rstrip(_FILLING)
+        read = not all(self._is(data[: -len(other)] + other + content[end:], frame) for other in _OTHER)
+        self._first_is_read = read if self._first_is_read is None else self._first_is_read
+        return self._first_is_read and not read
 
     def _is(self, content: bytes, frame: VideoFrame) -> bool:
         assert self._decoder is not None
