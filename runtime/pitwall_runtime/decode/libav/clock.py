@@ -37,8 +37,10 @@ class FilmClock:
         self._near: deque[tuple[int, int, int]] = deque(maxlen=_NEAR_PICTURES)
         """When the latest ones are decoded and shown, and for how long."""
         self._again_until: int | None = None
+        self._place: int | None = None
+        """Where the latest packet lies in the file."""
         self.wrong: list[tuple[int, int]] = []
-        """Stretches, on the film's clock, in which the container's went too fast."""
+        """Stretches, on the film's clock, in which the container's went too fast, or left something out."""
 
     def set_right(self, packet: VideoPacket) -> bool:
         """Moves the packet's times onto the film's clock, in place. False for a picture that was there before, since
@@ -56,10 +58,7 @@ class FilmClock:
             if self._comes_again(packet):
                 self._again_until = self._expected
                 return False
-            self._begin = packet.dts
-            self._known.clear()
-            self._near.clear()
-            self._offset += self._expected - dts
+            self._begin_anew(packet.dts, dts)
             dts = self._expected
         self._known.appendleft((packet.dts, packet.size))
         duration = packet.duration or self._tick
@@ -68,18 +67,38 @@ class FilmClock:
             packet.pts = None if packet.pts is None else packet.pts + self._offset
             packet.dts = dts
         self._expected = dts + duration
+        self._place = self._place if packet.pos is None else packet.pos
         return True
+
+    def on_film(self, told: int) -> int:
+        """When it is on the film's clock, by the container's clock of now."""
+        return told + self._offset
+
+    def _begin_anew(self, told: int, dts: int) -> None:
+        """Another recording begins, with its clock at `told`, or after a loss for which nothing tells the time."""
+        assert self._expected is not None
+        if 0 < dts - self._expected < self._longest_loss:
+            self.wrong.append((self._expected - self._tick, self._expected))
+        self._begin = told
+        self._known.clear()
+        self._near.clear()
+        self._offset += self._expected - dts
 
     def _goes_on(self, packet: VideoPacket, dts: int) -> bool:
         """Whether the packet is of the same recording as the one before it, by its time on the film's clock."""
         assert self._expected is not None
         if dts >= self._expected - self._back:
-            return dts <= self._expected + self._ahead + self._lost_before(packet)
+            return dts <= self._expected + self._ahead + self._lost_before(packet) or self._is_held(packet, dts)
         since = self._too_fast_since(packet)
         if since is not None:
             self.wrong.append((since + self._offset, dts))
             packet.is_corrupt = True
         return since is not None
+
+    def _is_held(self, packet: VideoPacket, dts: int) -> bool:
+        assert self._expected is not None
+        begin, end = ((tick - self._offset) * self._source.time_base for tick in (self._expected, dts))
+        return self._source.held.is_held((begin, end), (self._place, packet.pos))
 
     def _too_fast_since(self, packet: VideoPacket) -> int | None:
         """Since when the clock went too fast, if it is right again: where a header is damaged pictures last too long,

@@ -45,11 +45,13 @@ _DAMAGED_READS: Final = 64
 
 _DECLARED_WITHIN: Final = 1
 """Seconds by which writers miss a length that is one for all streams."""
+
 _ROUNDED_WITHIN: Final = 2
 """Ticks by which the end of a picture is rounded: its time and its duration are."""
 
 _LEFT_BYTES: Final = 1 << 16
 """Behind the last picture, of sound and tables."""
+
 _ALL_STREAMS = ("matroska", "avi", "flv", "asf")
 """Containers that declare one length for all their streams: it is the longest stream that must reach it."""
 _DECLARING_THE_END = ("matroska", "asf")
@@ -148,18 +150,17 @@ class Source:
         """Whether the file breaks off in the middle of something, earlier than it says."""
         return self._torn_end and self._declared_end() is not None
 
+    def codec_change(self, *, doubtful: bool) -> CodecChange | None:
+        """How the film goes on in another codec, which is not decoded; asked where the pictures' end is `doubtful`, or
+        the file goes on behind it."""
+        is_asked = doubtful or self._reached_place <= self.container.size - _LEFT_BYTES
+        is_broadcast = self.container.format.name == "mpegts"
+        return codec_change(self.container.name, self.stream.id) if is_asked and is_broadcast else None
+
     def breaks_off_in(self, packet: VideoPacket) -> bool:
         """Whether the file ends in this picture, so that what is lost of it is no end of the one before."""
         leads = self.indexed or not self.keeps_display_times
         return leads and packet.pos is not None and packet.pos + packet.size >= self.container.size
-
-    def codec_change(self, *, doubtful: bool) -> CodecChange | None:
-        """How the film goes on in another codec, which is not decoded; asked where the pictures' end is `doubtful`, or
-        the file goes on behind it."""
-        is_last = self._reached_place > self.container.size - _LEFT_BYTES
-        if self.container.format.name != "mpegts" or (is_last and not doubtful):
-            return None
-        return codec_change(self.container.name, self.stream.id)
 
     def captions(self, origin: int) -> tuple[Caption, ...]:
         """The subtitles that have passed by, in seconds from a tick of the film's clock."""

@@ -45,7 +45,7 @@ class Units:
         return 0 if at == begin else max(1, end - at)
 
     def lead(self, begin: int, end: int) -> bool:
-        """Whether units alone lead from the one that begins at `begin` to the one at `end`, nothing between them."""
+        """Whether units alone lead from the one that begins at `begin` to the one at `end`."""
         at = begin
         with open(self._path, "rb") as file:
             while at < end and (length := self._length(file, at)):
