@@ -5,7 +5,7 @@ from typing import Final
 
 from pitwall_runtime.decode.instants import FOREVER
 from pitwall_runtime.decode.libav.container import Source, VideoPacket
-from pitwall_runtime.decode.libav.tables import Tables, tables_of
+from pitwall_runtime.decode.libav.losses.tables import Tables, tables_of
 
 _NEAR: Final = 36
 """Pictures; more than twice the deepest reordering of any codec."""

@@ -11,13 +11,13 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from pitwall_runtime.decode.instants import FOREVER, Instants, Shown
-from pitwall_runtime.decode.libav.clock import FilmClock
+from pitwall_runtime.decode.libav.clocks.clock import FilmClock
+from pitwall_runtime.decode.libav.clocks.counted import CountedClock
+from pitwall_runtime.decode.libav.clocks.leaps import Leaps
 from pitwall_runtime.decode.libav.container import Source, VideoPacket, opened
-from pitwall_runtime.decode.libav.counted import CountedClock
 from pitwall_runtime.decode.libav.decoders import Witness
 from pitwall_runtime.decode.libav.doubts import Doubts
 from pitwall_runtime.decode.libav.foresight import Foresight
-from pitwall_runtime.decode.libav.leaps import Leaps
 from pitwall_runtime.decode.libav.nals import Nals
 from pitwall_runtime.decode.libav.pictures.deinterlace import Deinterlacer, Picture
 from pitwall_runtime.decode.libav.pictures.jpeg_ends import JpegEnds

@@ -7,7 +7,7 @@ import pytest
 from films.making import H264, encode
 from films.pools import RANDOM_KINDS, pool, untold
 
-from pitwall_runtime.decode.libav.tables import Tables, tables_of
+from pitwall_runtime.decode.libav.losses.tables import Tables, tables_of
 
 pytestmark = pytest.mark.slow
 ENTRIES = 12
