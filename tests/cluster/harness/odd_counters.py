@@ -38,7 +38,7 @@ Sample = tuple[str, Labels, float]
 
 
 @dataclass(frozen=True)
-class Scene:
+class CountingScene:
     """A moving rollout, what is seen beside counters, and what gateways show."""
 
     rollout: Rollout
@@ -50,14 +50,14 @@ class Scene:
         return self.seen.now
 
 
-def scenes_of(world: Any) -> list[Scene]:
+def scenes_of(world: Any) -> list[CountingScene]:
     """The same rollout in its shadow, at its first users, and at half of them, with gates of every kind, two by two."""
     world.apply("rollout-aks.yaml")
     pairs = [GATES[index : index + 2] for index in range(0, len(GATES), 2)]
     return [scene for pair in pairs for scene in _scenes_with(copy.deepcopy(world), pair)]
 
 
-def _scenes_with(world: Any, gates: list[dict[str, Any]]) -> list[Scene]:
+def _scenes_with(world: Any, gates: list[dict[str, Any]]) -> list[CountingScene]:
     world.want(analysis=Analysis.model_validate({"blockSeconds": 3, "gates": gates}))
     world.until(lambda w: w.status.phase is Phase.SHADOW, world.good_block)
     found = []
@@ -66,7 +66,7 @@ def _scenes_with(world: Any, gates: list[dict[str, Any]]) -> list[Scene]:
         for _ in range(2):
             world.block("aks-v1", candidate_seconds=0.01, bad=2, good=8)
             world.turn(40)
-        found.append(Scene(world.rollout, world.seen(), every_series(world.rollout)))
+        found.append(CountingScene(world.rollout, world.seen(), every_series(world.rollout)))
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from harness.fuzzing import fuzz, seed_of, some_or_many
-from harness.odd_counters import COUNTS, Scene, by_name, odd_samples, scenes_of
+from harness.odd_counters import COUNTS, CountingScene, by_name, odd_samples, scenes_of
 
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.rollout.status import RolloutStatus, Verdict
@@ -26,11 +26,11 @@ from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
 
 
 @pytest.fixture
-def scenes(world: Any) -> list[Scene]:
+def scenes(world: Any) -> list[CountingScene]:
     return scenes_of(world)
 
 
-def odd_reading(scene: Scene, dice: random.Random, at: float) -> Reading | Unseen:
+def odd_reading(scene: CountingScene, dice: random.Random, at: float) -> Reading | Unseen:
     """Of up to three processes, which may be new ones each time."""
     if dice.random() < 0.1:
         return Unseen("Prometheus refuses: \u202e\x00" + "é" * 400)
@@ -44,20 +44,20 @@ def odd_reading(scene: Scene, dice: random.Random, at: float) -> Reading | Unsee
 
 
 @dataclass
-class Blocks:
+class OddBlocks:
     """What is read in a few blocks after one another."""
 
-    scene: Scene = field(repr=False)
+    scene: CountingScene = field(repr=False)
     readings: list[Reading | Unseen]
 
 
-def odd_blocks(scenes: list[Scene], dice: random.Random) -> Blocks:
+def odd_blocks(scenes: list[CountingScene], dice: random.Random) -> OddBlocks:
     scene = dice.choice(scenes)
     times = [scene.at + 4 * (index + 1) for index in range(dice.choice((1, 1, 1, 2, 3)))]
-    return Blocks(scene, [odd_reading(scene, dice, at) for at in times])
+    return OddBlocks(scene, [odd_reading(scene, dice, at) for at in times])
 
 
-def judge_blocks(blocks: Blocks) -> None:
+def judge_blocks(blocks: OddBlocks) -> None:
     rollout, before = blocks.scene.rollout, Reading(blocks.scene.at, {})
     for reading in blocks.readings:
         now = reading.time if isinstance(reading, Reading) else before.time + 4

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 from harness.fuzzing import ODD, as_json, damaged, fuzz, seed_of, some_or_many, with_odd_bytes
-from harness.odd_counters import COUNTS, Sample, Scene, odd_samples, scenes_of
+from harness.odd_counters import COUNTS, CountingScene, Sample, odd_samples, scenes_of
 
 from pitwall_operator.decision.decide import decide
 from pitwall_operator.gates.counting import counters, latency_thresholds
@@ -25,7 +25,7 @@ from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
 
 
 @pytest.fixture
-def scenes(world: Any) -> list[Scene]:
+def scenes(world: Any) -> list[CountingScene]:
     return scenes_of(world)
 
 
@@ -52,7 +52,7 @@ def exposition(samples: list[Sample]) -> bytes:
     return "\n".join(lines).encode("utf-8", "surrogatepass")
 
 
-def odd_exposition(scenes: list[Scene], dice: random.Random) -> bytes:
+def odd_exposition(scenes: list[CountingScene], dice: random.Random) -> bytes:
     some = dice.choice(scenes).samples
     at = dice.randrange(len(some) - 30)
     values = EXPORTED if dice.random() < 0.3 else COUNTS
@@ -62,7 +62,7 @@ def odd_exposition(scenes: list[Scene], dice: random.Random) -> bytes:
     return body
 
 
-def judge_exposition(scenes: list[Scene], body: bytes) -> None:
+def judge_exposition(scenes: list[CountingScene], body: bytes) -> None:
     try:
         found = parse(body.decode(errors="replace"))
     except ValueError:  # whose words `scrape` tells
@@ -71,7 +71,7 @@ def judge_exposition(scenes: list[Scene], body: bytes) -> None:
         judge_counters(scene, found)
 
 
-def judge_counters(scene: Scene, found: ProcessCounters) -> None:
+def judge_counters(scene: CountingScene, found: ProcessCounters) -> None:
     """Numbers that a counter may show, of which each gate makes counts."""
     assert 0 <= found.start_time <= LARGEST
     assert all(0 <= value <= LARGEST for series in found.samples.values() for _, value in series)
@@ -102,7 +102,7 @@ class OddPrometheus(requests.adapters.BaseAdapter):
 
     def __init__(self) -> None:
         super().__init__()
-        self.scene: Scene | None = None
+        self.scene: CountingScene | None = None
         self.dice, self.odds, self.answered = random.Random(0), 0.1, 0
         self.said: list[bytes] = []
 
@@ -150,16 +150,16 @@ class OddPrometheus(requests.adapters.BaseAdapter):
 KEYS = ("extra", "__name__", "le", "namespace", "metric", "value")
 
 
-def in_shop(scene: Scene) -> Scene:
+def in_shop(scene: CountingScene) -> CountingScene:
     metadata = scene.rollout.metadata.model_copy(update={"namespace": "shop"})
     return replace(scene, rollout=scene.rollout.model_copy(update={"metadata": metadata}))
 
 
 @dataclass
-class Prometheus:
+class OddReader:
     """The reader of one odd Prometheus."""
 
-    scenes: list[Scene]
+    scenes: list[CountingScene]
     runner: asyncio.Runner
     server: OddPrometheus
     source: PrometheusSource
@@ -172,7 +172,7 @@ class Prometheus:
         except Exception as error:
             raise AssertionError(f"{type(error).__name__}: {error} after {self.server.said}") from error
 
-    def _read(self, scene: Scene) -> None:
+    def _read(self, scene: CountingScene) -> None:
         mine = interest(scene.rollout)
         snapshot = self.runner.run(self.source.read([mine]))
         if isinstance(snapshot, CounterSnapshot):
@@ -192,11 +192,11 @@ class Prometheus:
 
 
 @pytest.fixture
-def prometheus(scenes: list[Scene]) -> Iterator[Prometheus]:
+def prometheus(scenes: list[CountingScene]) -> Iterator[OddReader]:
     server, source = OddPrometheus(), PrometheusSource("http://odd", clock=lambda: 1_800_000_000.0)
     source._client._session.mount(source.url, server)
     with asyncio.Runner() as runner:
-        yield Prometheus(scenes, runner, server, source)
+        yield OddReader(scenes, runner, server, source)
     source.close()
 
 
