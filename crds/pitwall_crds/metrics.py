@@ -134,7 +134,14 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
         _GAUGE,
         (*_RUN, Label.QUANTITY, Label.EDGE, Label.UNIT),
         "Standard error of a run's share of queries beyond an edge, or of its mean (edge mean), if queries were "
-        "independent (unit query), and with users as the independent ones (unit user).",
+        "independent (unit query), and with users as the independent ones (unit user); of what most users show (unit "
+        "most-users).",
+    ),
+    Metric.EVIDENCE_SHIFT: MetricDescription(
+        _GAUGE,
+        (*_RUN, Label.QUANTITY, Label.EDGE),
+        "By how much a run's share of queries beyond an edge, or its mean (edge mean), is larger without the few users "
+        "who differ most from it: two, and one of a hundred.",
     ),
     Metric.EVIDENCE_USERS: MetricDescription(
         _GAUGE,

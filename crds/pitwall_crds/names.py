@@ -157,6 +157,15 @@ class Label(StrEnum):
     CALLER = "caller"
 
 
+class ErrorUnit(StrEnum):
+    """What a standard error takes for independent; values of the label `unit`. The last leaves the few users out who
+    differ most."""
+
+    QUERY = "query"
+    USER = "user"
+    MOST_USERS = "most-users"
+
+
 class Metric(StrEnum):
     """Every metric that Pitwall exports. Those about questions carry `sampler_variant` and `arm`."""
 
@@ -191,6 +200,7 @@ class Metric(StrEnum):
     EVIDENCE_CALLERS = "pitwall_evidence_callers"
     EVIDENCE_ERROR = "pitwall_evidence_standard_error"
     EVIDENCE_USERS = "pitwall_evidence_effective_users"
+    EVIDENCE_SHIFT = "pitwall_evidence_most_users_shift"
     LABEL_WINDOW = "pitwall_label_window_seconds"
     # runtime: what it cost
     TOKENS_PER_QUERY = "pitwall_tokens_per_query"

@@ -12,7 +12,7 @@ from prometheus_client.utils import floatToGoString
 
 from pitwall_crds.edges import LATENCY_EDGES, RATIO_EDGES, SELECTION_EDGES, TOKEN_EDGES
 from pitwall_crds.metrics import SERIES, MetricType
-from pitwall_crds.names import MEAN, Arm, CacheResult, Metric, Outcome, Quantity, Signal, TrialKind
+from pitwall_crds.names import MEAN, Arm, CacheResult, ErrorUnit, Metric, Outcome, Quantity, Signal, TrialKind
 from pitwall_crds.rollout.status import Phase, Verdict
 
 TICK_SECONDS = 0.1
@@ -90,9 +90,10 @@ def evidence(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Ra
     for edge in LATENCY_EDGES:
         side = Metric.EVIDENCE_WITHIN if seconds <= edge else Metric.EVIDENCE_BEYOND
         metrics[side].labels(*where, Quantity.LATENCY, floatToGoString(edge)).inc()
-    for unit in ("query", "user"):
+    for unit in ErrorUnit:
         metrics[Metric.EVIDENCE_ERROR].labels(*where, Quantity.LATENCY, MEAN, unit).set(0.01)
     metrics[Metric.EVIDENCE_ABANDONED].labels(*where, floatToGoString(math.inf)).inc()
+    metrics[Metric.EVIDENCE_SHIFT].labels(*where, Quantity.LATENCY, MEAN).set(-0.01)
     metrics[Metric.EVIDENCE_USERS].labels(*where, Quantity.LATENCY).set(80)
     if arm is Arm.STABLE:
         metrics[Metric.EVIDENCE_MEMORY].labels(variant).set(5)

@@ -2,6 +2,7 @@
 what the gateway says that users differ by."""
 
 from collections.abc import Sequence
+from dataclasses import astuple, fields
 from heapq import heappop, heappush
 
 import numpy as np
@@ -14,8 +15,10 @@ from pitwall_gateway.counting.shares import USER_SHARE, ShareRule, Shares
 from pitwall_gateway.counting.tails import of_end
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.values.speaker import Party
+from pitwall_operator.evidence.basis.spread import SpreadPart, UserSpread
 
 SERIES = {CONTROL: ArmSeries("old-v1", Arm.CONTROL, "run"), CANDIDATE: ArmSeries("new-v1", Arm.CANDIDATE, "run")}
+NUMBERS = len(fields(UserSpread))
 LOOK_SECONDS = 60.0
 """What users differ by is looked up so often."""
 
@@ -36,7 +39,7 @@ def trials_and_spreads(
     """The trials, and what users differ by: (arms, numbers of `_spreads`, edges, runs, looks). `edges` are those of
     control and candidate, `shape` is (runs, looks)."""
     is_trial = np.ones(len(questions.at), bool)
-    spreads = np.full((len(edges), 4, len(edges[0]) if edges else 0, *shape), np.nan)
+    spreads = np.full((len(edges), NUMBERS, len(edges[0]) if edges else 0, *shape), np.nan)
     look = 0
     on_arms = np.flatnonzero(np.isin(questions.arm, tuple(SERIES)))
     asked = (questions.run, questions.at, done, questions.failing, questions.user, questions.arm)
@@ -64,8 +67,8 @@ def trials_and_spreads(
 
 
 def _spreads(shares: Shares, edges: Sequence[tuple[float, ...]]) -> np.ndarray:
-    """(arms, (trials, variance of one, design effect, users), edges), where the gateway says so."""
-    found = np.full((len(edges), 4, len(edges[0]) if edges else 0), np.nan)
+    """(arms, the numbers of UserSpread, edges), where the gateway says so."""
+    found = np.full((len(edges), NUMBERS, len(edges[0]) if edges else 0), np.nan)
     arms = {series.arm: clusters for series, clusters in shares.clusters()}
     for place, (arm, of_arm) in enumerate(zip(SERIES.values(), edges, strict=False)):
         if arm.arm in arms:
@@ -74,14 +77,15 @@ def _spreads(shares: Shares, edges: Sequence[tuple[float, ...]]) -> np.ndarray:
 
 
 def _of_arm(clusters: Clusters, edges: Sequence[float]) -> np.ndarray:
-    found = np.full((4, len(edges)), np.nan)
+    found = np.full((NUMBERS, len(edges)), np.nan)
     users = dict(clusters.users()).get(Quantity.LATENCY, 0.0)
     for name, error in clusters.errors():
         if name == Quantity.LATENCY and error.edge in edges and error.of_trials:
             number = error.trials
-            design = (error.of_users / error.of_trials) ** 2
+            shift, of_most = (error.most.shift, error.most.error) if error.most else (0.0, 0.0)
+            part = SpreadPart(number, error.of_trials, error.of_users, users, shift, of_most)
             found[:, [at for at, edge in enumerate(edges) if edge == error.edge]] = np.array(
-                [number, error.of_trials**2 * number, design, users]
+                astuple(UserSpread.pooled([part]))
             )[:, None]
     return found
 

@@ -13,7 +13,7 @@ from benchmarks.canary_policies.vectors import PortfolioVector
 from scipy.special import logsumexp, stdtr
 
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
-from pitwall_operator.evidence.clusters import LOOKS
+from pitwall_operator.evidence.clusters import LOOKS, SECOND_LOOK
 from pitwall_operator.evidence.label_swap import LARGEST_STAKE, SIGN_STAKES, SIZE_STAKES, TILT_ODDS
 
 
@@ -126,8 +126,8 @@ class MeanVector:
 
 
 class UsersVector:
-    """Twin of UsersProcess. `told` is what gateways say at the moment: (control and candidate, trials and variance of
-    one and design effect and users, edges, runs)."""
+    """Twin of UsersProcess. `told` is what gateways say at the moment: (control and candidate, numbers of UserSpread,
+    edges, runs)."""
 
     def __init__(self, process, boundary: NullBoundary, claim: Claim = Claim.HARM) -> None:
         self.process, self.boundary, self.claim = process, boundary, claim
@@ -157,10 +157,30 @@ class UsersVector:
             return np.full(self.process.log_e.shape, np.inf)
         own = len(self.since) - 1
         looked_at = range(own + 1) if self.claim is Claim.HARM else (own,)
-        parts = [self._log_p(self.since[at], self.known[:, :, at]) for at in looked_at]
+        parts = [self._best(self.since[at], self.known[:, :, at]) for at in looked_at]
         is_known = self.known[:, 0].max(axis=0)[list(looked_at)] > 0
         best = np.where(is_known, parts, -np.inf).max(axis=0) - np.log(LOOKS[self.claim] * len(parts))
         return np.where(is_known.any(axis=0), best, np.inf)
+
+    def _best(self, block: ArmsBlock, spreads: np.ndarray) -> np.ndarray:
+        """All users, or for harm most of them where both arms tell."""
+        of_all = self._log_p(block, spreads)
+        if self.claim is not Claim.HARM:
+            return of_all
+        of_most = self._log_p_of_most(block, spreads) - np.log(SECOND_LOOK)
+        return np.where((spreads[:, 5] > 0).all(axis=0), np.maximum(of_all, of_most), of_all)
+
+    def _log_p_of_most(self, block: ArmsBlock, spreads: np.ndarray) -> np.ndarray:
+        arms = block.control, block.candidate
+        of_most = np.stack([spreads[:, 0], spreads[:, 1], spreads[:, 5], spreads[:, 3]], axis=1)
+        with np.errstate(all="ignore"):
+            control, candidate = (arm[1] / arm[0] + shift for arm, shift in zip(arms, spreads[:, 4], strict=True))
+            distance = candidate - self.boundary.height(control)
+            of_arms = (_variance(arm, spread, arm[0]) for arm, spread in zip(arms, of_most, strict=True))
+            variance = sum(square * each for square, each in zip((self.boundary.ratio**2, 1), of_arms, strict=True))
+            users = np.maximum(spreads[:, 3].min(axis=0) - 2, 2)
+            surprise = -np.log(stdtr(np.maximum(users - 1, 1), -distance / np.sqrt(variance)))
+        return np.where(distance > 0, surprise, 0.0)
 
     def _log_p(self, block: ArmsBlock, spreads: np.ndarray) -> np.ndarray:
         control, candidate = (

@@ -11,12 +11,14 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from heapq import nlargest
 from itertools import accumulate
 from math import sqrt
 from typing import Final
 
 from pitwall_crds.edges import LATENCY_EDGES, SELECTION_EDGES
 from pitwall_crds.names import Quantity
+from pitwall_gateway.counting.most import LOOKED_AT, Most, Sums, few, of_most
 
 REMEMBERED: Final = 8192
 """Users of an arm. Whoever was forgotten and comes again is taken for another: where that many take part, what they
@@ -31,12 +33,13 @@ _EDGES: Final[Mapping[str, tuple[float, ...]]] = {Quantity.LATENCY: LATENCY_EDGE
 @dataclass(frozen=True, slots=True)
 class StandardError:
     """Of the share beyond an edge, or of the mean where there is no edge: if trials were independent, and as users
-    are. Of how many trials."""
+    are. Of how many trials. What most users show, where there are some besides those few who are left out."""
 
     edge: float | None
     trials: int
     of_trials: float
     of_users: float
+    most: Most | None = None
 
 
 @dataclass(slots=True)
@@ -47,20 +50,27 @@ class _User:
     beyond: list[int] = field(default_factory=list)
     total: float = 0.0
 
+    def sums(self, edge: int | None) -> tuple[float, float]:
+        """How many trials, and the sum of their values, or how many lie beyond the edge of this number."""
+        if edge is None:
+            return self.trials, self.total
+        return self.trials, self.beyond[edge] if edge < len(self.beyond) else 0
+
 
 class _Quantity:
     """Sums over users of one quantity: Σn² and, beyond each edge, Σk² and Σnk; the same of the values."""
 
     __slots__ = (
-        "_both", "_edges", "_last", "_own", "_squares", "_total", "_trial_squares", "_trials", "_users",
-        "_value_both", "_value_own",
+        "_asked_most", "_asked_most_until", "_both", "_edges", "_last", "_own", "_squares", "_total", "_trial_squares",
+        "_trials", "_users", "_value_both", "_value_own",
     )  # fmt: skip
 
     def __init__(self, edges: tuple[float, ...], capacity: int) -> None:
         self._edges, self._users = edges, _Recent(capacity)
         self._last = [0] * (len(edges) + 1)
         self._own, self._both = [0] * len(edges), [0] * len(edges)
-        self._trials = self._squares = 0
+        self._trials = self._squares = self._asked_most_until = 0
+        self._asked_most: list[_User] = []
         self._total = self._trial_squares = self._value_own = self._value_both = 0.0
 
     def add(self, person: str, value: float) -> None:
@@ -101,21 +111,39 @@ class _Quantity:
         """Of the mean, and of the share beyond each edge on both sides of which there are some."""
         if self._trials < 2 * FEW:
             return
-        yield self._error(None, self._total, self._trial_squares, self._value_own, self._value_both)
+        yield self._error(None, self._trial_squares, self._sums(self._total, self._value_own, self._value_both))
         within = accumulate(self._last)
-        for edge, inside, own, both in zip(self._edges, within, self._own, self._both, strict=False):
+        for edge, (inside, own, both) in enumerate(zip(within, self._own, self._both, strict=False)):
             beyond = self._trials - inside
             if min(inside, beyond) >= FEW:
-                yield self._error(edge, beyond, beyond, own, both)
+                yield self._error(edge, beyond, self._sums(beyond, own, both))
 
-    def _error(self, edge: float | None, total: float, squares: float, own: float, both: float) -> StandardError:
-        """From Σy, and Σy² of trials and of users, and Σny of users."""
-        mean = total / self._trials
-        of_trials = squares - mean * total
-        of_users = own - 2 * mean * both + mean * mean * self._squares
-        return StandardError(
-            edge, self._trials, *(sqrt(max(0.0, each)) / self._trials for each in (of_trials, of_users))
-        )
+    def _sums(self, total: float, own: float, both: float) -> Sums:
+        return Sums(self._trials, total, self._squares, own, both)
+
+    def _error(self, edge: int | None, squares: float, sums: Sums) -> StandardError:
+        """From Σy² of trials, and what is summed over users."""
+        mean = sums.total / sums.trials
+        of_trials = max(0.0, squares - mean * sums.total)
+        at = None if edge is None else self._edges[edge]
+        of_trials, of_users = (sqrt(each) / self._trials for each in (of_trials, sums.residuals(mean)))
+        return StandardError(at, self._trials, of_trials, of_users, self._most(edge, sums))
+
+    def _most(self, edge: int | None, sums: Sums) -> Most | None:
+        """What most users show; of an edge only while enough of their trials lie on both its sides."""
+        users = [user.sums(edge) for user in self._who_asked_most()]
+        most = of_most(sums, users, few(len(self._users)))
+        if most is None or edge is None:
+            return most
+        share = sums.total / sums.trials + most.shift
+        return most if min(share, 1 - share) * most.trials >= FEW else None
+
+    def _who_asked_most(self) -> list[_User]:
+        """Looked for anew when there are some more trials, which takes the longer the more users there are."""
+        if self._trials >= self._asked_most_until:
+            self._asked_most = self._users.who_asked_most(LOOKED_AT)
+            self._asked_most_until = self._trials + self._trials // 64 + 1
+        return self._asked_most
 
 
 class _Recent:
@@ -126,6 +154,13 @@ class _Recent:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._users: OrderedDict[str, _User] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._users)
+
+    def who_asked_most(self, number: int) -> list[_User]:
+        """Those with most trials, among all who are remembered."""
+        return nlargest(number, self._users.values(), key=lambda user: user.trials)
 
     def get(self, person: str) -> _User:
         """What is known of this one."""

@@ -21,7 +21,13 @@ from pitwall_operator.values.observation import ProcessCounters
 
 START_TIME: Final = "process_start_time_seconds"
 PARTS: Final = ("_bucket", "_count", "_sum")
-BY_EDGE: Final = (Metric.EVIDENCE_WITHIN, Metric.EVIDENCE_BEYOND, Metric.EVIDENCE_ERROR, Metric.EVIDENCE_ABANDONED)
+BY_EDGE: Final = (
+    Metric.EVIDENCE_WITHIN,
+    Metric.EVIDENCE_BEYOND,
+    Metric.EVIDENCE_ERROR,
+    Metric.EVIDENCE_SHIFT,
+    Metric.EVIDENCE_ABANDONED,
+)
 """Families with a series per edge, of which gates need a few."""
 
 ALWAYS: Final = (
@@ -90,7 +96,8 @@ def _samples(gate: Gate, status: RolloutStatus, *, whole: bool) -> Mapping[str, 
     if Metric.EVIDENCE_ABANDONED in samples:
         samples[Metric.EVIDENCE_ABANDONED] = frozenset({counters.edge_text(math.inf)})
     if gate.quantile is None:
-        return samples | {Metric.EVIDENCE_ERROR: frozenset({MEAN})} if spreads.quantity(gate) else samples
+        told = (Metric.EVIDENCE_ERROR, Metric.EVIDENCE_SHIFT) if spreads.quantity(gate) else ()
+        return samples | dict.fromkeys(told, frozenset({MEAN}))
     if whole or tail is None:
         metric = counters.HISTOGRAMS[gate.quantile.metric]
         samples |= {f"{metric}_bucket": None, f"{metric}_count": None}

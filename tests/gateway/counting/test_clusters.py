@@ -74,6 +74,53 @@ def test_users_with_most_of_the_questions_are_few():
     assert dict(counted(trials).users())[Quantity.LATENCY] == pytest.approx(100**2 / (90**2 + 10))
 
 
+@pytest.mark.parametrize("edge", [None, LATENCY_EDGES[60]])
+def test_what_most_users_show_is_told_without_the_few_who_differ_most(edge):
+    trials = drawn(6, users=40)
+    value = (lambda seconds: seconds) if edge is None else (lambda seconds: float(seconds > edge))
+    told = errors(counted(trials))[edge].most
+    mean = statistics.fmean(value(seconds) for _, seconds in trials)
+    off = {person: sum(value(each) - mean for who, each in trials if who == person) for person, _ in trials}
+    farthest = sorted(off, key=lambda person: abs(off[person]))[-2:]
+    left = [trial for trial in trials if trial[0] not in farthest]
+    value_of_most = statistics.fmean(value(seconds) for _, seconds in left)
+    residuals = [
+        sum(value(each) - value_of_most for who, each in left if who == person) for person in off.keys() - {*farthest}
+    ]
+    squares = sum(each**2 for each in residuals) + 2 * max(abs(each) for each in residuals) ** 2
+
+    assert told.trials == len(left)
+    assert told.shift == pytest.approx(value_of_most - mean)
+    assert told.error == pytest.approx(squares**0.5 / len(left))
+
+
+@pytest.mark.parametrize("quantity", [Quantity.TOKENS, "error"])
+def test_two_users_who_show_what_nobody_else_does_change_nothing_of_what_most_show(quantity):
+    draw = random.Random(7)
+    others = [
+        (f"user-{u % 400}", {Quantity.TOKENS: draw.lognormvariate(0, 0.5), "error": draw.random() < 0.05})
+        for u in range(9000)
+    ]
+    odd = [(f"odd-{u % 2}", {Quantity.TOKENS: 0.0, "error": True}) for u in range(1000)]
+    alone, beside = Clusters(), Clusters()
+    for clusters, trials in ((alone, others), (beside, others + odd)):
+        for person, shown in trials:
+            clusters.showed(person, shown)
+    told, plain = (errors(clusters, quantity)[None] for clusters in (beside, alone))
+
+    assert told.of_users > 5 * plain.of_users
+    assert told.most.error == pytest.approx(plain.of_users, rel=0.15)
+
+
+def test_nothing_is_said_of_most_where_hardly_anybody_is_left_or_passes_the_edge():
+    assert errors(counted(drawn(8, users=4)))[None].most is None
+    lonely = [(f"user-{u % 50}", 0.1) for u in range(1000)] + [("slow", 9.0)] * 30
+    told = errors(counted(lonely))
+
+    assert told[None].most
+    assert {error.most for edge, error in told.items() if edge} == {None}
+
+
 def test_nothing_is_said_of_an_edge_beyond_which_hardly_any_trial_lies():
     trials = drawn(3)
     beyond = {edge: sum(seconds > edge for _, seconds in trials) for edge in LATENCY_EDGES}
@@ -116,13 +163,15 @@ def test_the_gauges_tell_of_both_arms(arm, kind, told):
         shares.opened(series, kind, party)
         shares.ended(series, kind, party, {Quantity.LATENCY: seconds})
 
-    errors, users = ClustersGauge(shares).collect()
+    errors, users, shifts = ClustersGauge(shares).collect()
     assert (errors.name, users.name) == (Metric.EVIDENCE_ERROR, Metric.EVIDENCE_USERS)
-    assert bool(errors.samples) is bool(users.samples) is told
+    assert shifts.name == Metric.EVIDENCE_SHIFT
+    assert bool(errors.samples) is bool(users.samples) is bool(shifts.samples) is told
     if told:
         edges = {sample.labels["edge"] for sample in errors.samples}
         assert {MEAN, "1.024"} <= edges
-        assert {sample.labels["unit"] for sample in errors.samples} == {"query", "user"}
+        assert {sample.labels["unit"] for sample in errors.samples} == {"query", "user", "most-users"}
+        assert {sample.labels["edge"] for sample in shifts.samples} <= edges
 
 
 def test_who_asks_through_several_applications_is_one_user():

@@ -2,7 +2,7 @@
 
 import json
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf, log
 
 import pytest
@@ -148,7 +148,80 @@ def test_arms_of_few_users_who_differ_are_not_taken_for_harm():
     assert asked <= 1
 
 
-def _told(clusters):
-    told = [error for _, error in clusters.errors()]
-    users = dict(clusters.users())["error"]
-    return UserSpread.pooled(SpreadPart(error.trials, error.of_trials, error.of_users, users) for error in told[:1])
+def shown_by(clusters, each):
+    """Trials of one block, so many of each user; the tally of them."""
+    tally = Tally()
+    for user, value in each:
+        clusters.showed(user, {"tokens": value})
+        tally += Tally(1, 0, value)
+    return tally
+
+
+@pytest.mark.parametrize("hostile", [0, 1, 2])
+def test_no_user_and_no_two_withhold_harm_for_ever(hostile):
+    """Each of them asks a twentieth of an arm's questions, and shows nothing in any of them."""
+    draw, boundary = random.Random(11), NullBoundary(ratio=1.1)
+    arms, process = (Clusters(), Clusters()), UsersProcess(Proven(), boundary)
+    for block in range(40):
+        tallies = []
+        for clusters, mean in zip(arms, (1000.0, 1300.0), strict=True):
+            each = [(f"user-{user}", draw.lognormvariate(0, 0.5) * mean) for user in range(block % 2, 400, 2)]
+            each += [(f"odd-{user}", 0.0) for user in range(hostile) for _ in range(11)]
+            tallies.append(shown_by(clusters, each))
+        process = process.update(Counts(*tallies, spreads=(ArmsSpread(*(_told(of, "tokens") for of in arms)),)))
+    alone = replace(
+        process,
+        spreads=tuple(
+            ArmsSpread(*(replace(arm, most=0.0) for arm in (s.control, s.candidate))) for s in process.spreads
+        ),
+    )
+
+    assert process.log_users > PROOF
+    assert (alone.log_users > PROOF) is (hostile == 0)
+
+
+def test_most_users_are_not_asked_for_passing():
+    """Whoever makes an arm vary holds it then."""
+    boundary = NullBoundary(ratio=2.0)
+    told = [replace(spread, most=1.0) for spread in (alike(400, 60.0, 20.0)[0].control,) * 2]
+    few, most = (
+        UsersProcess(bets(), boundary, Claim.NON_INFERIOR).update(
+            Counts(Tally(400, 80), Tally(400, 80), spreads=(ArmsSpread(*arms),))
+        )
+        for arms in ([alike(400, 60.0, 20.0)[0].control] * 2, told)
+    )
+
+    assert few.log_users == most.log_users
+
+
+def test_where_one_arm_does_not_tell_of_most_users_all_are_asked():
+    spread = alike(400, 60.0, 20.0)[0].control
+    block = replace(WORSE, spreads=(ArmsSpread(spread, replace(spread, most=1.0)),))
+
+    assert after(UsersProcess(bets()), [block] * 8).withholds(PROOF)
+
+
+@dataclass(frozen=True)
+class Proven:
+    """Bets that have proven all."""
+
+    log_e: float = 1000.0
+    peak_log_e: float = 1000.0
+
+    def update(self, counts):
+        return self
+
+
+def _told(clusters, name="error"):
+    told = [error for of, error in clusters.errors() if of == name][:1]
+    users = dict(clusters.users())[name]
+    return UserSpread.pooled(
+        SpreadPart(
+            error.trials,
+            error.of_trials,
+            error.of_users,
+            users,
+            *((error.most.shift, error.most.error) if error.most else ()),
+        )
+        for error in told
+    )

@@ -283,8 +283,12 @@ def test_the_twin_asks_users_as_the_operators_process_does():
         for rate in (0.3, 0.1):
             of_arms = (draw.binomial(50, [rate * worse] * runs) for worse in (1, 1.8))
             edges.append(ArmsBlock(*((np.full(runs, 50), bad) for bad in of_arms), nothing))
-        told = np.stack([[[400 - 30 * number, 0.1, each, 25]] * 2 for each in (1.5, 3.0)]).transpose(0, 2, 1)
+        told = np.stack(
+            [[[400 - 30 * number, 0.1, each, 25, shift, 1.0]] * 2 for each, shift in ((1.5, 0.0), (3.0, 0.05))]
+        ).transpose(0, 2, 1)
         users.told = np.repeat(told[..., None], runs, axis=-1)
+        users.told[1, 4] += 0.02
+        users.told[:, 5, :, 3] = 0.0  # nothing of most users
         users.told[0, :, 0, 1] = users.told[:, :, :, 2] = np.nan  # one arm at an edge, and a whole run
         users.update(edges)
         for run in range(runs):

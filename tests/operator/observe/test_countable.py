@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from pitwall_crds.names import Metric
 from pitwall_operator.observe.countable import LARGEST, sample_fault
 
 
@@ -24,6 +25,11 @@ def test_what_cannot_be_counted_is_named(value, words):
 @pytest.mark.parametrize("value", [0, 0.5, 7, LARGEST])
 def test_what_may_be_counted_is_no_fault(value):
     assert not sample_fault("pitwall_x", {}, value)
+
+
+def test_the_way_to_most_users_may_lead_down():
+    assert not sample_fault(Metric.EVIDENCE_SHIFT, {}, -0.5)
+    assert sample_fault(Metric.EVIDENCE_SHIFT, {}, -math.inf)
 
 
 @pytest.mark.parametrize(

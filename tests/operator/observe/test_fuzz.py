@@ -184,7 +184,7 @@ class OddReader:
         else:
             assert 0 < len(seen.reason) <= 1000
         decide(scene.rollout, replace(scene.seen, now=scene.at + 4, reading=seen)).status.model_dump_json()
-        metrics = self.runner.run(self.source.variant_metrics(["aks-v1"]))
+        metrics = self.runner.run(self.source.variant_metrics([mine]))
         if not isinstance(metrics, Unseen):
             for one in metrics.values():
                 assert not {"inf", "nan", "-"} & {text.strip("%s") for text in one.model_dump().values()}

@@ -134,4 +134,5 @@ def test_of_what_users_differ_by_the_gates_edges_alone_are_read(world):
     assert edges is not None
     assert MEAN in edges  # of rates and means
     assert edges - {MEAN} == samples[Metric.EVIDENCE_BEYOND]
+    assert samples[Metric.EVIDENCE_SHIFT] == edges
     assert Metric.EVIDENCE_USERS in samples

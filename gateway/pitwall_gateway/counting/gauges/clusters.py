@@ -7,12 +7,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from pitwall_crds.metrics import SERIES
-from pitwall_crds.names import MEAN, Metric
+from pitwall_crds.names import MEAN, ErrorUnit, Metric
 from pitwall_gateway.counting.exposition import edge_names
 from pitwall_gateway.counting.shares import Shares
 
-QUERY, USER = "query", "user"
-METRICS: Final = (Metric.EVIDENCE_ERROR, Metric.EVIDENCE_USERS)
+METRICS: Final = (Metric.EVIDENCE_ERROR, Metric.EVIDENCE_USERS, Metric.EVIDENCE_SHIFT)
 
 
 class ClustersGauge(Collector):
@@ -23,18 +22,23 @@ class ClustersGauge(Collector):
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """The standard errors of each arm and run, and its effective users."""
-        errors, users = self.describe()
+        errors, users, shifts = self.describe()
         for series, clusters in self._shares.clusters():
             who = [series.variant, series.arm, series.run]
             for quantity, number in clusters.users():
                 users.add_metric([*who, quantity], number)
             for quantity, error in clusters.errors():
                 edge = MEAN if error.edge is None else edge_names((error.edge,))[0]
-                errors.add_metric([*who, quantity, edge, QUERY], error.of_trials)
-                errors.add_metric([*who, quantity, edge, USER], error.of_users)
-        return [errors, users]
+                errors.add_metric([*who, quantity, edge, ErrorUnit.QUERY], error.of_trials)
+                errors.add_metric([*who, quantity, edge, ErrorUnit.USER], error.of_users)
+                if error.most:
+                    errors.add_metric([*who, quantity, edge, ErrorUnit.MOST_USERS], error.most.error)
+                    shifts.add_metric([*who, quantity, edge], error.most.shift)
+        return [errors, users, shifts]
 
-    def describe(self) -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+    def describe(self) -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
         """The gauges without series."""
-        errors, users = (GaugeMetricFamily(each, SERIES[each].about, labels=SERIES[each].labels) for each in METRICS)
-        return errors, users
+        errors, users, shifts = (
+            GaugeMetricFamily(each, SERIES[each].about, labels=SERIES[each].labels) for each in METRICS
+        )
+        return errors, users, shifts

@@ -4,31 +4,37 @@ Trials of a user are alike, so n of them say as much as n / D independent ones; 
 Sampling, 1965, 8.2), the variance with users as independent units over that with trials.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
 class SpreadPart:
     """What one gateway says: of how many trials, their standard errors if they were independent and with users as
-    units, and how many users with equally many trials would say as much."""
+    units, and how many users with equally many trials would say as much. By how much the rate or mean is larger without
+    the few users who differ most, and the standard error of that of most users, 0 where nothing is said of it."""
 
     trials: int
     of_trials: float
     of_users: float
     users: float
+    shift: float = 0.0
+    of_most: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class UserSpread:
     """One arm, from so many trials: the variance of one, the design effect, and the users with equally many trials that
-    would say as much. Without a trial nothing is known."""
+    would say as much. Without a trial nothing is known. `shift` leads from all users to most of them, `most` is the
+    design effect of these; 0 where nothing is known of them."""
 
     trials: int = 0
     variance: float = 0.0
     design: float = 1.0
     users: float = 0.0
+    shift: float = 0.0
+    most: float = 0.0
 
     @classmethod
     def pooled(cls, parts: Iterable[SpreadPart]) -> Self:
@@ -39,20 +45,21 @@ class UserSpread:
         """
         known = [part for part in parts if part.trials and part.users and part.of_trials]
         trials = sum(part.trials for part in known)
-        squares = sum((part.trials * part.of_trials) ** 2 for part in known)
-        if not squares:  # errors so small are none that trials have
+        if not _squares(known):  # errors so small are none that trials have
             return cls()
-        unseen = trials**2 / sum(part.trials**2 for part in known)
-        of_users = sum((part.trials * part.of_users) ** 2 for part in known)
-        pairs = sum(part.trials**2 / part.users - part.trials for part in known)
         # Whatever gateways say: all trials together say as much as one user's, or more, and no more than they are.
-        design = min(float(trials), 1 + max(0.0, unseen * (of_users / squares - 1)))
-        users = min(float(trials), max(1.0, trials**2 / (trials + max(0.0, unseen * pairs))))
-        return cls(trials, squares / trials, design, users)
+        design = min(float(trials), _design(known, (part.of_users for part in known)))
+        pairs = sum(part.trials**2 / part.users - part.trials for part in known)
+        users = min(float(trials), max(1.0, trials**2 / (trials + max(0.0, _unseen(known) * pairs))))
+        return cls(trials, _squares(known) / trials, design, users, *_of_most([part for part in known if part.of_most]))
 
     def design_of(self, trials: int) -> float:
         """The design effect of so many trials: with more, each user has more; of fewer it is at most this."""
         return 1 + (self.design - 1) * max(1.0, trials / self.trials)
+
+    def of_most(self) -> "UserSpread":
+        """That of most users; at least two are left out."""
+        return replace(self, design=self.most, users=max(2.0, self.users - 2))
 
     def or_better(self, other: "UserSpread") -> "UserSpread":
         """The one from more trials: a gateway that begins anew has yet to see what users differ by."""
@@ -60,13 +67,37 @@ class UserSpread:
 
     def to_state(self) -> list[Any]:
         """The numbers that carry it over a restart."""
-        return [self.trials, repr(self.variance), repr(self.design), repr(self.users)]
+        return [self.trials, *map(repr, (self.variance, self.design, self.users, self.shift, self.most))]
 
     @classmethod
     def from_state(cls, state: Iterable[Any]) -> Self:
         """The spread as `to_state` left it."""
         trials, *numbers = state
         return cls(trials, *map(float, numbers))
+
+
+def _unseen(parts: Sequence[SpreadPart]) -> float:
+    """1 / Σw²."""
+    return sum(part.trials for part in parts) ** 2 / sum(part.trials**2 for part in parts)
+
+
+def _squares(parts: Sequence[SpreadPart]) -> float:
+    return sum((part.trials * part.of_trials) ** 2 for part in parts)
+
+
+def _design(parts: Sequence[SpreadPart], errors: Iterable[float]) -> float:
+    """Of standard errors that the parts saw."""
+    seen = sum((part.trials * error) ** 2 for part, error in zip(parts, errors, strict=True))
+    return 1 + max(0.0, _unseen(parts) * (seen / _squares(parts) - 1))
+
+
+def _of_most(parts: Sequence[SpreadPart]) -> tuple[float, float]:
+    """Where most users' rate or mean lies from that of all, and their design effect."""
+    trials = sum(part.trials for part in parts)
+    if not _squares(parts):
+        return 0.0, 0.0
+    design = _design(parts, (part.of_most for part in parts))
+    return sum(part.trials * part.shift for part in parts) / trials, min(float(trials), design)
 
 
 UNKNOWN = UserSpread()
@@ -78,6 +109,11 @@ class ArmsSpread:
 
     control: UserSpread = UNKNOWN
     candidate: UserSpread = UNKNOWN
+
+    @property
+    def tells_most(self) -> bool:
+        """Whether it is known of both arms what most users show."""
+        return bool(self.control.most and self.candidate.most)
 
     @property
     def is_known(self) -> bool:

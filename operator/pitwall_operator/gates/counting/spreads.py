@@ -6,7 +6,7 @@ Pure: no clock, chance or I/O.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pitwall_crds.names import MEAN, Arm, CacheResult, Label, Metric, Outcome
+from pitwall_crds.names import MEAN, Arm, CacheResult, ErrorUnit, Label, Metric, Outcome
 from pitwall_crds.rollout.gate import Gate, RateMetric, Unit
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread, SpreadPart, UserSpread
@@ -56,12 +56,12 @@ def _parts(
     for identity, counts in rows.items():
         source = reading.sources[identity]
         scope = {**run.labels(arm), Label.QUANTITY: name}
-        of_trials, of_users = (
-            _gauge(source, Metric.EVIDENCE_ERROR, {**scope, Label.EDGE: edge, Label.UNIT: unit})
-            for unit in ("query", "user")
+        at = {**scope, Label.EDGE: edge}
+        of_trials, of_users, of_most = (
+            _gauge(source, Metric.EVIDENCE_ERROR, {**at, Label.UNIT: unit}) for unit in ErrorUnit
         )
-        users = _gauge(source, Metric.EVIDENCE_USERS, scope)
-        yield SpreadPart(_of_arm(counts, arm, index).trials, of_trials, of_users, users)
+        users, shift = _gauge(source, Metric.EVIDENCE_USERS, scope), _gauge(source, Metric.EVIDENCE_SHIFT, at)
+        yield SpreadPart(_of_arm(counts, arm, index).trials, of_trials, of_users, users, shift, of_most)
 
 
 def _of_arm(counts: Counts, arm: Arm, index: int) -> Tally:

@@ -5,7 +5,7 @@ from typing import Final
 
 from pitwall_runtime.decode.instants import FOREVER
 from pitwall_runtime.decode.libav.container import Source, VideoPacket
-from pitwall_runtime.decode.libav.losses.tables import Tables, tables_of
+from pitwall_runtime.decode.libav.losses.tables import TimeTables, tables_of
 
 _NEAR: Final = 36
 """Pictures; more than twice the deepest reordering of any codec."""
@@ -21,7 +21,7 @@ class Doubts:
         self._has_offsets = source.indexed and bool(source.stream.codec_context.has_b_frames)
         """Whether a table tells how much later than it is decoded each picture is shown."""
         has_tables = source.indexed and source.stream.frames
-        self._tables = tables_of(source.container.name, source.stream.id) if has_tables else Tables()
+        self._tables = tables_of(source.container.name, source.stream.id) if has_tables else TimeTables()
         self._found: list[tuple[int, int]] = []
         self._near: deque[int] = deque(maxlen=_NEAR)
         self._key = 0

@@ -18,7 +18,9 @@ def parts_of(trials, gateways):
         for person, bad in mine:
             clusters.showed(person, {"error": float(bad)})
         ((_, error),) = clusters.errors()
-        found.append(SpreadPart(len(mine), error.of_trials, error.of_users, dict(clusters.users())["error"]))
+        users = dict(clusters.users())["error"]
+        most = error.most.shift, error.most.error
+        found.append(SpreadPart(len(mine), error.of_trials, error.of_users, users, *most))
     return found
 
 
@@ -42,6 +44,8 @@ def test_gateways_that_share_all_users_say_together_what_one_would(gateways):
         assert some.design == pytest.approx(whole.design, rel=0.3)
         assert some.variance == pytest.approx(whole.variance, rel=0.02)
         assert some.users == pytest.approx(whole.users, rel=0.1)
+        assert some.most == pytest.approx(whole.most, rel=0.3)
+        assert some.shift == pytest.approx(whole.shift, abs=0.01)
 
 
 def test_users_who_ask_once_are_as_many_as_their_trials_however_many_gateways_there_are():
@@ -78,7 +82,7 @@ def test_an_arm_of_which_nothing_is_known_has_users_like_the_others():
 
 
 def test_a_state_loses_nothing():
-    arms = ArmsSpread(UserSpread(5000, 0.1 + 0.2, 8.3, 30.7), UserSpread(1, 0.2, 1.0, 1.0))
+    arms = ArmsSpread(UserSpread(5000, 0.1 + 0.2, 8.3, 30.7, -0.1 - 0.2, 2.3), UserSpread(1, 0.2, 1.0, 1.0))
 
     assert ArmsSpread.from_state(arms.to_state()) == arms
 
@@ -97,3 +101,15 @@ def test_whatever_gateways_say_trials_say_no_less_than_one_users_and_no_more_tha
     assert 1 <= spread.design <= spread.trials == 407
     assert 1 <= spread.users <= spread.trials
     assert math.isfinite(spread.variance)
+
+
+def test_a_state_of_before_anybody_told_of_most_users_is_taken_over():
+    assert UserSpread.from_state([5000, "0.3", "8.3", "30.7"]) == UserSpread(5000, 0.3, 8.3, 30.7)
+
+
+def test_of_gateways_that_do_not_tell_of_most_users_the_others_are_heard():
+    told, silent = SpreadPart(300, 0.02, 0.05, 90.0, -0.01, 0.04), SpreadPart(100, 0.03, 0.06, 60.0)
+    spread = UserSpread.pooled([told, silent])
+
+    assert (spread.shift, spread.most) == pytest.approx((-0.01, 4.0))
+    assert not UserSpread.pooled([silent]).most

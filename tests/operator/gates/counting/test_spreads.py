@@ -27,6 +27,8 @@ def told(arm, quantity, edge, *, trials=400, bad=100, design=9.0, run="run-2"):
         f'pitwall_evidence_cache_queries_total{{{whose},result="warm"}} {trials}',
         f'pitwall_evidence_standard_error{{{where},edge="{edge}",unit="query"}} {error}',
         f'pitwall_evidence_standard_error{{{where},edge="{edge}",unit="user"}} {error * design**0.5}',
+        f'pitwall_evidence_standard_error{{{where},edge="{edge}",unit="most-users"}} {error * 2}',
+        f'pitwall_evidence_most_users_shift{{{where},edge="{edge}"}} -0.5',
         f"pitwall_evidence_effective_users{{{where}}} 20",
     )
 
@@ -46,6 +48,7 @@ def test_a_quantile_reads_each_arm_at_its_own_edges():
 
     assert [spread.design for spread in (own.control, own.candidate, further.control)] == pytest.approx([9, 4, 2])
     assert (own.control.users, own.control.variance) == pytest.approx((20, 0.1875))
+    assert (own.candidate.shift, own.candidate.most) == pytest.approx((-0.5, 4))
     assert not further.candidate.trials
 
 

@@ -23,7 +23,7 @@ _UNLIKE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
+class TimeTables:
     """What is wrong with the times of one film.
 
     `lengths_fit`: the pictures last as long together as the film. `offsets_end`: the number of the first picture, in
@@ -36,7 +36,7 @@ class Tables:
     offsets_fit: bool = True
 
 
-def tables_of(path: str, track: int) -> Tables:
+def tables_of(path: str, track: int) -> TimeTables:
     """The tables of a track, by its number in the file; what cannot be found there is not judged."""
     with open(path, "rb") as file:
         movie = _inner(file, (0, Path(path).stat().st_size), b"moov")
@@ -44,10 +44,10 @@ def tables_of(path: str, track: int) -> Tables:
             for span in _boxes(file, movie, b"trak"):
                 if _number(file, _inner(file, span, b"tkhd")) == track:
                     return _judged(file, span)
-    return Tables()
+    return TimeTables()
 
 
-def _judged(file: BinaryIO, track: Span) -> Tables:
+def _judged(file: BinaryIO, track: Span) -> TimeTables:
     media = _inner(file, track, b"mdia")
     inside = _inner(file, media, b"minf", b"stbl")
     lengths, offsets = _table(file, _inner(file, inside, b"stts")), _table(file, _inner(file, inside, b"ctts"))
@@ -56,7 +56,7 @@ def _judged(file: BinaryIO, track: Span) -> Tables:
     impossible = (offsets[:, 0] < 0) | (abs(offsets[:, 1]) > _FARTHEST)
     impossible[-_LAST:] &= offsets[-_LAST:, 0] < 0
     first = int(np.argmax(impossible)) if impossible.any() else None
-    return Tables(
+    return TimeTables(
         _are_like(int((lengths[:, 0] * lengths[:, 1]).sum()), _duration(file, _inner(file, media, b"mdhd"))),
         None if first is None else int(offsets[:first, 0].sum()),
         not offsets.size or int(offsets[:, 0].sum()) == pictures,

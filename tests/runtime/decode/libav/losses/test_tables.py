@@ -7,7 +7,7 @@ import pytest
 from films.making import H264, encode
 from films.pools import RANDOM_KINDS, pool, untold
 
-from pitwall_runtime.decode.libav.losses.tables import Tables, tables_of
+from pitwall_runtime.decode.libav.losses.tables import TimeTables, tables_of
 
 pytestmark = pytest.mark.slow
 ENTRIES = 12
@@ -39,8 +39,8 @@ def entries(path, table):
 
 def test_a_whole_film_has_nothing_wrong(film):
     with av.open(str(film)) as opened:
-        assert tables_of(str(film), opened.streams.video[0].id) == Tables()
-    assert tables_of(str(film), 7) == Tables(), "a track that is not there is not judged"
+        assert tables_of(str(film), opened.streams.video[0].id) == TimeTables()
+    assert tables_of(str(film), 7) == TimeTables(), "a track that is not there is not judged"
 
 
 def test_a_time_that_cannot_be_makes_the_film_doubtful_from_the_key_picture_before_it(film):
@@ -101,4 +101,4 @@ def test_boxes_of_impossible_sizes_end_the_search(film, size):
     for name in (b"stbl", b"mdia", b"trak"):
         content[content.index(name) - 4 : content.index(name)] = size.to_bytes(4)
         film.write_bytes(content)
-        assert isinstance(tables_of(str(film), 1), Tables)
+        assert isinstance(tables_of(str(film), 1), TimeTables)
