@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     metrics = SecondApp(build_metrics_app(wiring), metrics_listener)
     app = build_app(wiring)
     heap.settle()
-    serve(app, listener, grace_seconds=settings.grace_seconds, beside=(metrics,))
+    serve(app, listener, grace_seconds=settings.grace_seconds, beside=(metrics,), authenticates=True)
     return 0
 
 

@@ -1,4 +1,7 @@
-"""Serves an ASGI application on a given socket, within the limits of every server, and ends it gracefully."""
+"""Serves an ASGI application on a given socket, within the limits of every server, and ends it gracefully.
+
+On loopback it answers to this machine alone, unless it asks who somebody is.
+"""
 
 import asyncio
 import contextlib
@@ -13,6 +16,7 @@ from typing import Any, Final, Literal
 import uvicorn
 
 from pitwall_crds.host.http_guard import connections_allowed
+from pitwall_crds.host.http_local import for_this_machine
 from pitwall_crds.host.http_tls import GreetsWithTls
 from pitwall_crds.host.http_upgrade import IgnoresUpgrades
 
@@ -47,10 +51,19 @@ class SecondApp:
     listener: socket.socket
 
 
-def serve(app: Any, listener: socket.socket, *, grace_seconds: float, beside: Sequence[SecondApp] = ()) -> None:
+def serve(
+    app: Any,
+    listener: socket.socket,
+    *,
+    grace_seconds: float,
+    beside: Sequence[SecondApp] = (),
+    authenticates: bool = False,
+) -> None:
     """Serve until SIGTERM or SIGINT, then finish the answers under way, for at most the grace time. What is served
-    beside has no lifespan of its own, and ends when the application has."""
-    asyncio.run(_serve(SecondApp(app, listener), beside, grace_seconds))
+    beside has no lifespan of its own, and ends when the application has. `authenticates`: the application itself
+    judges who may ask."""
+    site = SecondApp(app if authenticates else for_this_machine(app, listener), listener)
+    asyncio.run(_serve(site, beside, grace_seconds))
 
 
 def guarded_http(context: ssl.SSLContext | None = None) -> type[asyncio.Protocol]:
@@ -69,6 +82,7 @@ class SideServer:
     def __init__(
         self, app: Any, listener: socket.socket, *, context: ssl.SSLContext | None = None, grace_seconds: float = 1.0
     ) -> None:
+        app = app if context else for_this_machine(app, listener)  # no other site's page has our certificate
         self._server = GracefulServer(_config(app, grace_seconds, lifespan="off", context=context), signals=())
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
 
@@ -82,7 +96,8 @@ class ThreadServer:
     """The same in a thread and an event loop of its own, for a process that has none."""
 
     def __init__(self, app: Any, listener: socket.socket) -> None:
-        self._server = GracefulServer(_config(app, 1.0, lifespan="off"), signals=())
+        config = _config(for_this_machine(app, listener), 1.0, lifespan="off")
+        self._server = GracefulServer(config, signals=())
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listener]}, name="http", daemon=True
         )

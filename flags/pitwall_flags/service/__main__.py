@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pitwall_crds.errors import PortError
 from pitwall_crds.host import heap, logs
 from pitwall_crds.host.http_guard import connections_allowed
+from pitwall_crds.host.http_local import for_this_machine
 from pitwall_crds.host.http_server import GracefulServer, SideServer, guarded_http
 from pitwall_crds.host.http_tls import keep_renewed, server_context
 from pitwall_crds.host.sockets import is_loopback, listen
@@ -107,6 +108,8 @@ async def serve(settings: FlagServiceSettings, tokens: AccessTokens, stop: async
             grpc_server, sync_port = await _start_sync(settings, publisher, tokens)
             app = build_app(store, publisher, tokens, settings.requests_per_second, settings.cors_origin)
             async with _tls(settings) as context:
+                if tokens.is_open and context is None:
+                    app = for_this_machine(app, http_socket, settings.cors_origin)
                 http_server = GracefulServer(_http_config(app, context), signals=())
                 metrics_server = SideServer(build_metrics_app(), metrics_socket, context=context)
                 _announce(settings.host, http_socket.getsockname()[1], sync_port, metrics_socket.getsockname()[1])

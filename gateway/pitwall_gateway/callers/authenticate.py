@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from urllib.parse import urlsplit
 
-from pitwall_crds.host.sockets import is_loopback
+from pitwall_crds.host.http_local import foreign
 from pitwall_crds.names import Header
 from pitwall_flags.service.auth import token_of
 from pitwall_gateway.callers.keys import Callers
@@ -50,22 +49,9 @@ class Authenticator:
 def _check_is_local(headers: Mapping[str, str]) -> None:
     """A browser on this machine sends what any page wants, to any name that leads here. Raises RequestRefusedError
     (403) unless the page and the name are this machine's, too."""
-    for header, address in (("host", f"//{headers.get('host', '')}"), ("origin", headers.get("origin", ""))):
-        if headers.get(header) and not _is_local(address):
-            raise RequestRefusedError(
-                403,
-                f"the {header} header is {headers[header][:128]!r}; without authentication this gateway answers to "
-                "this machine alone: ask http://127.0.0.1, or have it started with --callers",
-                code="forbidden",
-            )
-
-
-def _is_local(address: str) -> bool:
-    try:
-        name = urlsplit(address).hostname or ""
-    except ValueError:
-        return False
-    return is_loopback(name) or name.endswith(".localhost")
+    if why := foreign((name.lower(), value) for name, value in headers.items()):
+        words = f"{why}; without authentication this gateway answers to this machine alone: ask http://127.0.0.1, or "
+        raise RequestRefusedError(403, f"{words}have it started with --callers", code="forbidden")
 
 
 def _refused(message: str) -> RequestRefusedError:

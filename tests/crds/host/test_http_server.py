@@ -87,4 +87,5 @@ def test_no_server_of_ours_is_without_the_limits():
 
     assert len(ours) >= 2
     assert all("http=guarded_http(" in text for text in ours)
+    assert all("for_this_machine(" in text for text in ours), "on loopback, other sites' pages are refused"
     assert not any("uvicorn.run(" in text for text in sources)

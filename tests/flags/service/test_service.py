@@ -57,6 +57,20 @@ def test_a_database_out_of_reach_is_told_without_its_password(database):
     assert "secret" not in done.stderr
 
 
+def test_where_there_are_no_tokens_only_pages_that_were_named_ask_and_by_this_machines_name(service_on, tmp_path):
+    page = "https://app.example"
+    with service_on(tmp_path, options=("--requests-per-second", "0", "--cors-origin", page)) as service:
+        asked = {
+            "a page of another site": {"origin": "https://evil.example"},
+            "a name that was made to lead here": {"host": "evil.example"},
+            "a page that may": {"origin": page},
+            "this machine": {},
+        }
+        answers = {who: httpx.get(f"{service.url}/v1/flags", headers=headers) for who, headers in asked.items()}
+
+    assert [answer.status_code for answer in answers.values()] == [403, 403, 200, 200]
+
+
 def test_it_stops_at_once_and_in_order_with_clients_connected(service, tmp_path, eventually):
     provider = PitwallProvider(service.sync, state_path=tmp_path / "flags.json", retry_seconds=0.05)
     provider.initialize(None)

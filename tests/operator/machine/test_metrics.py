@@ -65,3 +65,11 @@ def test_headers_without_end_are_refused(exported):
     _, url = exported
 
     assert httpx.get(url, headers={"x": "x" * 70_000}, trust_env=False).status_code == 431
+
+
+@pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"origin": "http://evil.example"}])
+def test_pages_of_other_sites_read_no_gauges(exported, headers):
+    _, url = exported
+
+    assert httpx.get(url, headers=headers, trust_env=False).status_code == 403
+    assert httpx.get(url.replace("127.0.0.1", "localhost"), trust_env=False).status_code == 200

@@ -104,6 +104,17 @@ def test_an_openai_client_gets_an_answer_with_pitwalls_extension(served, clip):
     assert extension["stages"].keys() >= {"ingest", "prepare", "select", "encode", "score", "reduce", "answer"}
 
 
+@pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"origin": "http://evil.example"}])
+def test_on_loopback_pages_of_other_sites_neither_ask_nor_read_a_count(served, clip, headers):
+    """A browser of this machine sends what any page wants, to any name that leads here."""
+    asked = served.chat("where is blue", clip.as_uri(), headers=headers)
+    read = httpx.get(f"{served.url}/metrics", headers=headers)
+
+    assert (asked.status_code, read.status_code) == (403, 403)
+    assert "to this machine alone" in read.text
+    assert httpx.get(f"{served.url}/metrics").status_code == 200
+
+
 def test_a_part_of_the_film_that_its_address_names_is_what_is_asked_about(served, clip):
     answer = served.chat("red", f"file://{clip}#t=6,9").json()
     refused = served.chat("red", f"file://{clip}#t=9,6")
