@@ -67,6 +67,7 @@ class Runtime:
     cache: str = "warm"
     status: int = 200
     words: str = ""
+    code: str = "y"
     details: dict[str, Any] = field(default_factory=dict)
     refuses_about: str | None = None
     """What a refusal says of the video that was asked about."""
@@ -109,7 +110,7 @@ class Runtime:
                     if self.refuses_about is None
                     else {"pitwall": {"video": self.refuses_about, "preparing": self.prepares}}
                 )
-                error = {"error": {"message": self.words, "type": "x", "code": "y"}}
+                error = {"error": {"message": self.words, "type": "x", "code": self.code}}
                 return JSONResponse({**error, **told}, self.status)
             answer = completion(self.name, self.tokens, self.cache)
             answer["pitwall"].update(self.details)
@@ -261,13 +262,19 @@ def duel(pit: Pit) -> Callable[..., tuple[Runtime, Runtime]]:
     """A gateway that sends everybody to one arm, with a stable and a candidate runtime behind it."""
 
     def build(
-        arm: str, *, shadow: str = "", rules: Rules | None = None, runs: dict[str, str] | None = None, **candidate: Any
+        arm: str,
+        *,
+        shadow: str = "",
+        rules: Rules | None = None,
+        runs: dict[str, str] | None = None,
+        shows: bool = True,
+        **candidate: Any,
     ) -> tuple[Runtime, Runtime]:
         stable, fresh = pit.runtime("uniform-v1"), pit.runtime("aks-v2", **candidate)
         pit.route({"uniform-v1": {"stable": [stable.url]}, "aks-v2": {"candidate": [fresh.url]}})
         variant = "aks-v2" if arm == "candidate" else "uniform-v1"
         values = {"sampler.variant": (arm, variant), "sampler.variant.shadow": ("shadow", shadow)}
-        pit.open(SplitFlags(values, runs or {}), rules)
+        pit.open(SplitFlags(values, runs or {}), rules, shows_assignment=shows)
         return stable, fresh
 
     return build

@@ -25,10 +25,10 @@ from pitwall_gateway.serve.copies import Copy
 from pitwall_gateway.serve.leaving import while_wanted
 from pitwall_gateway.serve.receive import read_body
 from pitwall_gateway.serve.relay import RelayedAnswer
-from pitwall_gateway.serve.respond import error_response, respond
+from pitwall_gateway.serve.respond import error_response, respond, telling
 from pitwall_gateway.serve.videos import BATCH, ONE
 from pitwall_gateway.serve.wiring import Wiring
-from pitwall_gateway.values.answer import VariantAnswer
+from pitwall_gateway.values.answer import VariantAnswer, VariantRefusal
 from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.question import Question, read_question
 from pitwall_gateway.values.speaker import Speaker
@@ -127,8 +127,11 @@ async def _answer(wiring: Wiring, request: Request, question: Question) -> Respo
         answered = isinstance(served.reply, VariantAnswer)
     finally:
         wiring.feedback.settle(follow_up, answered=answered)
+    shows = wiring.settings.shows_assignment
+    told = telling(served, question, shows=shows)
     _log_failure(served, answer_id)
-    response = respond(served, question, answer_id, shows=wiring.settings.shows_assignment)
+    _log_withheld(served, told, answer_id)
+    response = respond(told, question, answer_id, shows=shows)
     if answered:
         wiring.feedback.answered(answer_id, question, served.counted)
         response.background = BackgroundTask(_copy, wiring, question, served, headers)
@@ -163,6 +166,14 @@ def _log_failure(served: RelayedAnswer, answer_id: str) -> None:
         cause=served.failure.detail,
     )
     log.warning("%s", ended, extra=said)
+
+
+def _log_withheld(served: RelayedAnswer, told: RelayedAnswer, answer_id: str) -> None:
+    """One line for each refusal whose words the caller did not get."""
+    if isinstance(served.reply, VariantRefusal) and served.reply != told.reply:
+        words = f"{served.reply.status} {served.reply.code}: {served.reply.message}"
+        said = fields(answer_id=answer_id, variant=served.by.variant, arm=served.by.arm, cause=words)
+        log.info("refused in words that its caller was not told", extra=said)
 
 
 def _passed_on(request: Request, answer_id: str) -> dict[str, str]:

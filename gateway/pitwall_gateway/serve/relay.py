@@ -188,7 +188,7 @@ class Relay:
         if isinstance(reply, VariantFailure):
             return served
         if isinstance(reply, VariantRefusal):
-            return RelayedAnswer(reply, served.assigned, stable) if served.failure else served
+            return RelayedAnswer(reply, served.assigned, stable)  # its words tell nobody of a candidate
         failure = served.failure or _contradicted(served.reply)
         same, fair = same_video(failure, reply), is_fair(failure, reply, given, self._answer_seconds)
         hurried = same and not fair and not had_less_to_do(failure, reply)

@@ -5,18 +5,32 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from pitwall_crds.names import Header
+from pitwall_crds.names import Arm, Header
 from pitwall_gateway.serve.relay import RelayedAnswer
 from pitwall_gateway.serve.stream import stream_events
 from pitwall_gateway.values.answer import FailureKind, VariantAnswer, VariantFailure, VariantRefusal
 from pitwall_gateway.values.question import Question
 from pitwall_gateway.values.refusal import error_body
+from pitwall_gateway.values.telling import in_own_words, told
 
 JSON = "application/json"
 MODEL = "pitwall"
 RETRY_SECONDS = 2
 TELLING = frozenset({"sampler_variant", "frame_selection_seconds", "cache", "stages"})
 """Details of an answer by which one arm is told from the other at a glance; they are counted before."""
+
+
+def telling(served: RelayedAnswer, question: Question, *, shows: bool) -> RelayedAnswer:
+    """What the user gets, with a refusal as a caller may read it; where arms are not shown, a candidate's own words
+    would tell them, too."""
+    if not isinstance(served.reply, VariantRefusal):
+        return served
+    if shows:
+        return replace(served, reply=told(served.reply, question.body))
+    if served.by.arm is Arm.CANDIDATE:
+        return replace(served, reply=in_own_words(served.reply))
+    names = {served.assigned.variant, served.by.variant, *Arm}
+    return replace(served, reply=told(served.reply, question.body, names))
 
 
 def respond(served: RelayedAnswer, question: Question, answer_id: str, *, shows: bool) -> Response:

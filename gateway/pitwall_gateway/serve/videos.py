@@ -16,6 +16,7 @@ from pitwall_gateway.serve.respond import JSON, RETRY_SECONDS, error_response, f
 from pitwall_gateway.values.answer import VariantAnswer, VariantFailure, VariantRefusal, read_record
 from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.speaker import Speaker
+from pitwall_gateway.values.telling import told
 from pitwall_gateway.values.videos import VideosSent, check_id
 
 ONE = RuntimeExchange("POST", "/v1/videos", read_record)
@@ -62,10 +63,11 @@ class VideoDesk:
         call = Call(variant, Arm.STABLE, body, headers, speaker.party(speaker.user), ends=ends, exchange=exchange)
         match await self._runtimes.ask(call):
             case VariantAnswer(body=content, document=document):
-                told = content if self._rule.shows_variants else json.dumps(_anonymous(document))
-                return Response(told, status, media_type=JSON)
-            case VariantRefusal(status=refused, message=message, code=code):
-                return _error(refused, message, code)
+                shown = content if self._rule.shows_variants else json.dumps(_anonymous(document))
+                return Response(shown, status, media_type=JSON)
+            case VariantRefusal() as refusal:
+                plain = told(refusal, body, () if self._rule.shows_variants else (variant,))
+                return _error(plain.status, plain.message, plain.code)
             case VariantFailure(fault=fault):
                 failed, code = failure_kind(fault)
                 return _error(failed, f"no runtime answered ({code}); try again in {RETRY_SECONDS} s", code)

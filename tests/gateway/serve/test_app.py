@@ -106,7 +106,8 @@ def test_a_chunked_body_without_length_is_bounded_too(pit, duel):
 
 def test_a_question_of_a_megabyte_gets_the_runtimes_own_words(pit, duel):
     stable, _ = duel("stable")
-    stable.status, stable.words = 400, "the question has 1000000 characters, the limit is 4000"
+    stable.status, stable.code = 400, "bad_question"
+    stable.words = "the question has 1000000 characters; the limit is 4000"
 
     answer = pit.ask("ann", messages=[{"role": "user", "content": "x" * 1_000_000}])
 

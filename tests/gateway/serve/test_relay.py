@@ -67,16 +67,50 @@ def test_a_candidate_without_a_route_falls_back(pit):
     assert pit.ask("ann").headers["x-pitwall-fallback"] == "unrouted"
 
 
-def test_what_stable_refuses_too_is_the_questions_fault(pit, duel):
-    stable, _ = duel("candidate", status=404, words="no such video")
-    stable.status, stable.words = 404, "stable's words"
+def test_what_stable_refuses_too_is_the_questions_fault_and_told_in_stables_words(pit, duel):
+    """A candidate's own words, which whoever made its image wrote, would tell the arm."""
+    stable, _ = duel("candidate", status=404, words="sampler aks-v2 at 10.0.7.12 says no", code="media_missing")
+    stable.status, stable.words, stable.code = 404, "there is no such file; check the address", "media_missing"
 
     answer = pit.ask("ann")
 
     assert answer.status_code == 404
-    assert answer.json()["error"]["message"] == "no such video"
+    assert answer.json()["error"]["message"] == stable.words
     assert pit.metric("pitwall_queries_total") == 0
     assert pit.metric("pitwall_refusals_total", **CANDIDATE, reason="404") == 1
+
+
+def test_where_stable_fails_a_candidates_refusal_is_told_in_our_own_words(pit, duel, caplog):
+    caplog.set_level("INFO")
+    stable, _ = duel("candidate", shows=False, status=404, words="the new sampler says no", code="media_missing")
+    stable.server.stop()
+
+    answer = pit.ask("ann")
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "media_missing")
+    assert answer.json()["error"]["message"] == "there is no video at this address; check it"
+    (said,) = [one.fields for one in caplog.records if hasattr(one, "fields") and "refused" in one.getMessage()]
+    assert said["cause"] == "404 media_missing: the new sampler says no"
+    assert said["answer_id"] == answer.headers["x-pitwall-answer-id"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        pytest.param("the file is a web page", "not_a_video", "the file is a web page", id="of the caller's own file"),
+        pytest.param("uniform-v1 says no", "not_a_video", "what is at the address is no video", id="of a variant"),
+        pytest.param("no way to redis:6379", "not_a_video", "what is at the address is no video", id="of an address"),
+        pytest.param("the file is a web page", "y", "the question was refused (415)", id="of no code of ours"),
+    ],
+)
+def test_stables_refusal_is_told_in_its_words_where_they_are_of_the_request_alone(pit, duel, words, code, message):
+    stable, _ = duel("stable", shows=False)
+    stable.status, stable.words, stable.code = 415, words, code
+
+    answer = pit.ask("ann")
+
+    assert answer.status_code == 415
+    assert answer.json()["error"]["message"].startswith(message)
 
 
 def test_when_stable_is_dead_too_the_error_is_clear_and_shows_on_the_assigned(pit, duel, caplog):
