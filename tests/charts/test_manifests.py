@@ -190,7 +190,8 @@ def test_the_operator_is_told_what_the_values_say_of_runtimes(render):
     assert told.defaults.of("search").cache_volume == told.defaults.cache_volume
     assert told.known.parameters["ours"] == {"depth", "width"}
     assert told.defaults.allowed == told.known.allowed
-    everything = TemplateAllowance(*[True] * 6, ("/films",), ("reads",), ("hub",), ("shop",), ("weights",))
+    lists = (("/films",), ("reads",), ("hub",), ("shop",), ("weights",), ("team.example/",), ("team",))
+    everything = TemplateAllowance(*[True] * 6, *lists)
     assert told.defaults.allowed == everything
 
 

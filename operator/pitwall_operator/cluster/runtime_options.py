@@ -73,6 +73,8 @@ def add_template_options(group: Any) -> None:
         "secret": ("NAME", "to read this Secret of the variant's namespace"),
         "affinity-namespace": ("NAME", "to choose places by the pods of this namespace"),
         "claim": ("NAME", "to mount this volume claim of the variant's namespace"),
+        "annotation": ("KEY", "annotations of this key, or of this domain with a slash at its end"),
+        "label": ("KEY", "labels of this key, or of this domain with a slash at its end"),
     }
     for name, (metavar, words) in lists.items():
         group.add_argument(f"--allow-{name}", action="append", default=[], metavar=metavar, help=f"{words}; repeatable")
@@ -133,6 +135,8 @@ def _allowed(chosen: argparse.Namespace) -> TemplateAllowance:
         secrets=tuple(chosen.allow_secret),
         affinity_namespaces=tuple(chosen.allow_affinity_namespace),
         claims=tuple(chosen.allow_claim),
+        annotations=tuple(chosen.allow_annotation),
+        labels=tuple(chosen.allow_label),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
+from pitwall_crds.names import GROUP
 from pitwall_crds.variant.pod.container import Container, ContainerSecurity
 from pitwall_crds.variant.pod.placement import Affinity, PodAffinity, PodTerm
 from pitwall_crds.variant.pod.template import PodSecurity, PodTemplate, TemplateMetadata, TemplateSpec
@@ -30,6 +31,8 @@ class TemplateAllowance:
         secrets: names of Secrets that pods may read.
         affinity_namespaces: other namespaces whose pods an affinity may name.
         claims: names of volume claims that pods may mount.
+        annotations: further keys, or domains with a slash at their end, of the pods' annotations.
+        labels: the same of their labels.
     """
 
     privileged: bool = False
@@ -43,6 +46,8 @@ class TemplateAllowance:
     secrets: tuple[str, ...] = ()
     affinity_namespaces: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 NOTHING_ALLOWED: Final = TemplateAllowance()
@@ -50,21 +55,34 @@ NOTHING_ALLOWED: Final = TemplateAllowance()
 _SYSTEM_PRIORITY: Final = "system-"
 """Kubernetes keeps names that begin so for classes of its own."""
 _PROFILE: Final = re.compile(r"(^|\.)(apparmor|seccomp)\.security\.(alpha|beta)\.kubernetes\.io/")
+HARMLESS_ANNOTATIONS: Final = (
+    "checksum/",
+    "kubectl.kubernetes.io/default-container",
+    "kubectl.kubernetes.io/default-logs-container",
+    "kubectl.kubernetes.io/restartedAt",
+    "prometheus.io/",
+)
+"""What people and Prometheus read. Keys without a domain are people's own too (Kubernetes leaves them to them), while
+networks, meshes, clouds and injectors obey keys of their domains."""
+_OWN_KEYS: Final = f"{GROUP}/"
 _OWN_PROFILE: Final = frozenset({"runtime/default", "docker/default"})
 _CONTROL_PLANES: Final = frozenset({"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"})
 
 
 def template_problems(template: PodTemplate, allowed: TemplateAllowance, *, namespace: str) -> tuple[str, ...]:
     """Every part of the template that is not allowed to a variant of this namespace, with what would allow it."""
+    reaching = (*_marks(template.metadata, allowed), *_within(template.spec, allowed, namespace))
     return tuple(
         f"spec.runtime.template.{path} {value}is not allowed here; the cluster's administrator allows it by "
         f"runtime.allow.{switch} of the chart"
-        for path, value, switch in (*_profiles(template.metadata, allowed), *_within(template.spec, allowed, namespace))
+        if switch
+        else f"spec.runtime.template.{path} is the operator's own to write; leave it out"
+        for path, value, switch in reaching
     )
 
 
 Reach = tuple[str, str, str]
-"""Where it stands, its value (with a space) if it has one, and the chart's value that allows it."""
+"""Where it stands, its value (with a space) if it has one, and the chart's value that allows it, if any does."""
 
 
 def _within(spec: TemplateSpec, allowed: TemplateAllowance, namespace: str) -> Iterator[Reach]:
@@ -176,11 +194,25 @@ def _granted(allowed: TemplateAllowance) -> Iterator[str]:
         yield "writableRoot"
 
 
-def _profiles(metadata: TemplateMetadata, allowed: TemplateAllowance) -> Iterator[Reach]:
-    """Annotations that choose a profile of the node, as older versions of Kubernetes wrote it and newer ones heed."""
+def _marks(metadata: TemplateMetadata, allowed: TemplateAllowance) -> Iterator[Reach]:
+    """What others obey or select pods by: an annotation may lay a pod into another network or have a container put into
+    it, a label make it a Service's pod, or one that a NetworkPolicy lets through."""
+    free = (*HARMLESS_ANNOTATIONS, *allowed.annotations)
     for key, value in sorted(metadata.annotations.items()):
-        if _PROFILE.search(key) and value not in _OWN_PROFILE and not allowed.privileged:
-            yield f"metadata.annotations[{key!r}]", f"{value!r} ", "privileged"
+        if _PROFILE.search(key):  # of the node, as older versions of Kubernetes wrote it and newer ones heed
+            if value not in _OWN_PROFILE and not allowed.privileged:
+                yield f"metadata.annotations[{key!r}]", f"{value!r} ", "privileged"
+        elif "/" in key:
+            yield from _unlisted("annotations", key, free)
+    for key in sorted(metadata.labels):
+        yield from _unlisted("labels", key, allowed.labels)
+
+
+def _unlisted(kind: str, key: str, listed: Iterable[str]) -> Iterator[Reach]:
+    if key.startswith(_OWN_KEYS):
+        yield f"metadata.{kind}[{key!r}]", "", ""
+    elif not any(key == one or (one.endswith("/") and key.startswith(one)) for one in listed):
+        yield f"metadata.{kind}[{key!r}]", "", kind
 
 
 def _loosened(security: ContainerSecurity | PodSecurity | None) -> Iterator[Reach]:

@@ -14,8 +14,13 @@ from pitwall_operator.kube.allowed import NOTHING_ALLOWED, TemplateAllowance
 
 HARMLESS = {
     "metadata": {
-        "labels": {"team": "video"},
-        "annotations": {"note": "a", "container.apparmor.security.beta.kubernetes.io/runtime": "runtime/default"},
+        "annotations": {
+            "note": "a",
+            "container.apparmor.security.beta.kubernetes.io/runtime": "runtime/default",
+            "checksum/settings": "5f",
+            "kubectl.kubernetes.io/default-container": "runtime",
+            "prometheus.io/scrape": "true",
+        },
     },
     "spec": {
         "nodeSelector": {"gpu": "h200"},
@@ -89,7 +94,12 @@ def host_path(path: str) -> PodTemplate:
     return template(volumes=[{"name": "host", "hostPath": {"path": path}}])
 
 
+NETWORKS = "k8s.v1.cni.cncf.io/networks"
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/runtime"
+
+
+def marked(**marks: dict[str, str]) -> PodTemplate:
+    return PodTemplate.model_validate({"metadata": marks})
 
 
 def affinity(kind: str, when: str, term: dict[str, Any]) -> PodTemplate:
@@ -172,8 +182,13 @@ REACHING = [
         template(volumes=[{"name": "f", "persistentVolumeClaim": {"claimName": "films", "readOnly": True}}]), "claims",
         "volumes[0].persistentVolumeClaim 'films'", id="a claim",
     ),
+    pytest.param(
+        marked(annotations={NETWORKS: "host-lan"}), "annotations", f"metadata.annotations['{NETWORKS}']",
+        id="another network",
+    ),
+    pytest.param(marked(labels={"app": "till"}), "labels", "metadata.labels['app']", id="a place behind a Service"),
 ]  # fmt: skip
-EVERYTHING = TemplateAllowance(*[True] * 6, ("/",), ("admin",), ("keys",), ("till",), ("films",))
+EVERYTHING = TemplateAllowance(*[True] * 6, ("/",), ("admin",), ("keys",), ("till",), ("films",), (NETWORKS,), ("app",))
 
 
 def test_what_stays_inside_its_pods_is_allowed():
@@ -199,10 +214,54 @@ def test_each_is_allowed_by_its_own_switch_and_by_no_other(asked, switch, place)
         "systemPriority": ("system_priority", True), "anyNode": ("any_node", True),
         "serviceAccounts": ("service_accounts", ("admin",)), "secrets": ("secrets", ("keys",)),
         "affinityNamespaces": ("affinity_namespaces", ("till",)), "claims": ("claims", ("films",)),
+        "annotations": ("annotations", (NETWORKS,)), "labels": ("labels", ("app",)),
     }  # fmt: skip
     for name, (field, value) in values.items():
         allowed = template_problems(asked, TemplateAllowance(**{field: value})) == ()
         assert allowed == (name == switch), name
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "v1.multus-cni.io/default-network", "cni.projectcalico.org/ipAddrs", "sidecar.istio.io/inject",
+        "linkerd.io/inject",
+        "iam.amazonaws.com/role", "vault.hashicorp.com/agent-inject", "cluster-autoscaler.kubernetes.io/safe-to-evict",
+        "kubectl.kubernetes.io/other", "prometheus.io.evil.example/scrape", "example.com/prometheus.io/",
+    ],
+)  # fmt: skip
+def test_no_annotation_that_others_may_obey_and_no_label_is_laid_on_pods_without_leave(key):
+    for kind in ("annotations", "labels"):
+        [words] = template_problems(marked(**{kind: {key: "x"}}), NOTHING_ALLOWED)
+        assert f"spec.runtime.template.metadata.{kind}[{key!r}] is not allowed here" in words
+        assert f"runtime.allow.{kind} of the chart" in words
+        assert template_problems(marked(**{kind: {key: "x"}}), TemplateAllowance(**{kind: (key,)})) == ()
+
+
+@pytest.mark.parametrize(
+    ("listed", "key", "fine"),
+    [
+        ("team.example/", "team.example/cost", True), ("team.example/", "other.team.example/cost", False),
+        ("team.example/", "team.example.evil/cost", False), ("team.example/cost", "team.example/cost-center", False),
+        ("team.example", "team.example/cost", False), ("/", "team.example/cost", False),
+    ],
+)  # fmt: skip
+def test_a_domain_is_allowed_with_its_slash_and_a_key_as_it_is(listed, key, fine):
+    for kind in ("annotations", "labels"):
+        asked = marked(**{kind: {key: "x"}})
+        assert (template_problems(asked, TemplateAllowance(**{kind: (listed,)})) == ()) is fine
+
+
+@pytest.mark.parametrize("kind", ["annotations", "labels"])
+def test_the_operators_own_keys_are_nobodys_to_give(kind):
+    [words] = template_problems(
+        marked(**{kind: {"pitwall.dev/pool": "main"}}), TemplateAllowance(**{kind: ("pitwall.dev/",)})
+    )
+
+    assert (
+        words
+        == f"spec.runtime.template.metadata.{kind}['pitwall.dev/pool'] is the operator's own to write; leave it out"
+    )
 
 
 FOR_BOTH: dict[str, tuple[list[Any], list[Any], str]] = {

@@ -78,6 +78,12 @@
 {{- range $runtime.allow.claims }}
 - --allow-claim={{ . }}
 {{- end }}
+{{- range $runtime.allow.annotations }}
+- --allow-annotation={{ . }}
+{{- end }}
+{{- range $runtime.allow.labels }}
+- --allow-label={{ . }}
+{{- end }}
 {{- range $namespace, $prefixes := .Values.flags.prefixes }}
 {{- range $prefixes }}
 - --flag-prefix={{ $namespace }}={{ . }}

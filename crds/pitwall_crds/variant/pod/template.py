@@ -18,8 +18,11 @@ from pitwall_crds.variant.pod.volume import Volume
 class TemplateMetadata(Border):
     """Labels and annotations of the pods, beside the operator's own."""
 
-    labels: Annotated[Labels, Field(description="Further labels.")] = {}
-    annotations: Annotated[dict[Key, Text], Field(max_length=64, description="Annotations.")] = {}
+    labels: Annotated[Labels, Field(description="Further labels, if the administrator allows them.")] = {}
+    annotations: Annotated[
+        dict[Key, Text],
+        Field(max_length=64, description="Annotations; those of others' domains if the administrator allows them."),
+    ] = {}
 
 
 class HostAlias(Border):
