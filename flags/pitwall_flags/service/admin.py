@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -16,8 +16,10 @@ from pitwall_flags.flag.compare import differences
 from pitwall_flags.flag.document import OWNER, metadata_of
 from pitwall_flags.flag.record import LONGEST_ACTOR, LONGEST_REASON, Change, FlagRecord, Intent
 from pitwall_flags.service.answer import Sent, documented, etags_of, may
-from pitwall_flags.service.auth import ALL_FLAGS, Roots, TokenScope, covers
+from pitwall_flags.service.auth import ALL_FLAGS, Roots, TokenScope
+from pitwall_flags.service.listing import After, Limit, Revision, listing
 from pitwall_flags.service.publish import Publisher
+from pitwall_flags.service.turns import turns_of
 from pitwall_flags.storage.store import FlagStore
 
 router = APIRouter(prefix="/v1/flags", tags=["admin"], responses=documented(400, 401, 403, 413, 422, 429, 503))
@@ -27,7 +29,6 @@ IdempotencyKey = Annotated[
     str, Header(max_length=64, description="A request with the same key is applied once; 422 for another.")
 ]
 Version = Annotated[int, Query(ge=1, le=2_147_483_647)]
-Revision = Annotated[int | None, Query(ge=0, le=2**53, alias="changedAfter")]
 _reader = Depends(may(TokenScope.WRITE, TokenScope.KILL))
 """Whoever only evaluates needs no documents, and nobody's reasons for changing them."""
 _writer = Depends(may(TokenScope.WRITE))
@@ -48,16 +49,16 @@ class Put(Reasoned):
 
 
 @router.get("", dependencies=[_reader])
-async def list_flags(request: Request, changed_after: Revision = None) -> dict[str, Any]:
-    """All flags at one revision, or only what changed after an earlier one: flags as they are now, and those gone."""
-    store, roots = _store(request), request.state.roots
-    if changed_after is None:
-        async with request.app.state.listing:
-            contents = await store.contents()
-        return {"revision": contents.revision, "flags": _shown_of(roots, contents.records)}
-    newer = await store.newer(changed_after)
-    gone = [{"key": key, "version": version} for key, version in newer.gone.items() if covers(roots, key)]
-    return {"revision": newer.revision, "flags": _shown_of(roots, newer.records), "gone": gone}
+async def list_flags(
+    request: Request, changed_after: Revision = None, after: After = None, limit: Limit = None
+) -> Response:
+    """All flags at one revision, or only what changed after an earlier one: flags as they are now, and those gone.
+
+    With `after` or `limit` a page of them, by key or in order of their changes. While there is `more`, ask again with
+    `after` = its `last`, or `changedAfter` = its `revision`. A page holds 1 000 flags at most, and 512 KiB of
+    documents.
+    """
+    return await listing(request, changed_after, after, limit)
 
 
 @router.get("/{key}", dependencies=[_reader], responses=documented(404))
@@ -122,14 +123,16 @@ async def history(
     key: Key,
     before_version: Version | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> dict[str, Any]:
+) -> Response:
     """The flag's changes, newest first: who, when, why, before, after. A page holds 1 MiB of documents, or one change;
     while there is `more`, ask again with `before_version` = the last one's version."""
-    changes = await _store(request).history(key, before_version=before_version, limit=limit)
+    async with turns_of(request).page(request):
+        changes = await _store(request).history(key, before_version=before_version, limit=limit)
     if not changes and before_version is None:
         raise ProblemError(404, str(UnknownFlagError(key)))
     more = bool(changes) and changes[-1].version > 1
-    return {"key": key, "changes": [_shown_change(change) for change in changes], "more": more}
+    shown = {"key": key, "changes": [_shown_change(change) for change in changes], "more": more}
+    return Response(json.dumps(shown), media_type="application/json")  # the framework's own way takes 0.1 s for 1 MiB
 
 
 @router.get("/{key}/diff", dependencies=[_reader], responses=documented(404))
@@ -212,10 +215,6 @@ def _conflict(conflict: VersionConflictError) -> ProblemError:
 
 def _answer(record: FlagRecord, *, created: bool = False) -> Response:
     return JSONResponse(_shown(record), 201 if created else 200, {"ETag": f'"{record.version}"'})
-
-
-def _shown_of(roots: Roots, records: Iterable[FlagRecord]) -> list[dict[str, Any]]:
-    return [_shown(record) for record in records if covers(roots, record.key)]
 
 
 def _shown(record: FlagRecord) -> dict[str, Any]:

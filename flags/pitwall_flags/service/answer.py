@@ -111,7 +111,8 @@ def etags_of(header: str) -> list[str]:
 
 def may(*scopes: TokenScope, everywhere: bool = False) -> Callable[[Request], Awaitable[None]]:
     """A dependency that passes requests whose token has one of the scopes for the flag of the path, or for all flags
-    where `everywhere` is asked: 401 without token, 403 with another. `request.state.roots` says for which flags."""
+    where `everywhere` is asked: 401 without token, 403 with another. `request.state.roots` says for which flags,
+    and `request.state.holder` whose it is."""
 
     async def check(request: Request) -> None:
         tokens: AccessTokens = request.app.state.tokens
@@ -123,8 +124,9 @@ def may(*scopes: TokenScope, everywhere: bool = False) -> Callable[[Request], Aw
         roots = request.state.roots = tokens.roots(token, scopes)
         if not roots:
             raise ProblemError(403, f"this token may not do that; it needs the scope {' or '.join(scopes)}")
+        request.state.holder = "" if tokens.is_open else holder_of(token)
         if not tokens.is_open:
-            vouch(request.scope, holder_of(token))
+            vouch(request.scope, request.state.holder)
         key = request.path_params.get("key")
         if (key is not None and not covers(roots, key)) or (everywhere and roots != ALL_FLAGS):
             raise ProblemError(403, f"this token is for {', '.join(map(repr, sorted(roots)))} alone")

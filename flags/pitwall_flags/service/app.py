@@ -1,8 +1,6 @@
 """Builds the flag service's HTTP application."""
 
-import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -24,10 +22,8 @@ from pitwall_flags.service.answer import (
 from pitwall_flags.service.auth import AccessTokens
 from pitwall_flags.service.limits import RequestLimits
 from pitwall_flags.service.publish import Publisher
+from pitwall_flags.service.turns import Turns
 from pitwall_flags.storage.store import FlagStore
-
-LISTINGS: Final = 2
-"""So many readings of all flags at once; the others wait."""
 
 
 def build_app(
@@ -45,7 +41,7 @@ def build_app(
     app = FastAPI(title="Pitwall flags", version="1", redoc_url=None, docs_url=None)
     app.state.store, app.state.publisher, app.state.tokens = store, publisher, tokens
     app.state.journal = store.journal
-    app.state.listing = asyncio.Semaphore(LISTINGS)
+    app.state.turns = Turns()
     app.add_exception_handler(ProblemError, problem_response)
     app.add_exception_handler(ReusedKeyError, reused_response)
     app.add_exception_handler(RequestValidationError, invalid_response)

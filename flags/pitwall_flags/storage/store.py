@@ -2,19 +2,20 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from pitwall_flags.errors import FullError, KilledFlagError, ReusedKeyError, UnknownFlagError, VersionConflictError
 from pitwall_flags.flag import document
-from pitwall_flags.flag.record import Change, ChangeKind, Contents, FlagRecord, Intent, Newer
+from pitwall_flags.flag.record import Change, ChangeKind, Contents, FlagRecord, Intent
 from pitwall_flags.storage.bounds import PAGE_BYTES, Bounds, forget_old, refuse_beyond
 from pitwall_flags.storage.database import connect
 from pitwall_flags.storage.journal import Journal
+from pitwall_flags.storage.listing import EVERY_KEY, FlagPage, page_of_changes, page_of_flags
 from pitwall_flags.storage.rows import born_killed, change_of, dumped, last_version, read_family, read_flag, record_of
 from pitwall_flags.storage.tables import changes, flags, revisions
 
@@ -60,18 +61,17 @@ class FlagStore:
         revision, at_ms = (newest.revision, newest.at_ms) if newest else (0, 0)
         return Contents(tuple(record_of(row) for row in rows), revision, at_ms)
 
-    async def newer(self, revision: int) -> Newer:
-        """What changed after this revision, at the newest one."""
+    async def page(self, after: str, limit: int, roots: Collection[str] = EVERY_KEY) -> FlagPage:
+        """Flags that follow this key, of those that these roots name."""
         async with self._engine.connect() as connection:
             await _repeatable(connection)
-            now = (await connection.execute(select(func.max(changes.c.revision)))).scalar()
-            last = func.max(changes.c.version).label("version")
-            query = select(changes.c.key, last).where(changes.c.revision > revision).group_by(changes.c.key)
-            versions = {row.key: row.version for row in await connection.execute(query)}
-            records = [found for key in sorted(versions) if (found := await read_flag(connection, key)) is not None]
-        there = {record.key for record in records}
-        gone = {key: version for key, version in versions.items() if key not in there}
-        return Newer(tuple(records), gone, int(now or 0))
+            return await page_of_flags(connection, after, limit, roots)
+
+    async def changed_page(self, revision: int, limit: int, roots: Collection[str] = EVERY_KEY) -> FlagPage:
+        """What changed after this revision, of the flags that these roots name."""
+        async with self._engine.connect() as connection:
+            await _repeatable(connection)
+            return await page_of_changes(connection, revision, limit, roots)
 
     async def revision(self) -> int:
         """The number of the last change of any flag."""

@@ -1,6 +1,7 @@
 """The service's HTTP application within this process, over a database of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +59,10 @@ async def guarded(tmp_path: Path) -> AsyncIterator[FlagsDesk]:
     """An application that asks for a token of each scope."""
     async for desk in opened(tmp_path, TOKENS):
         yield desk
+
+
+@pytest.fixture
+async def desk_for(tmp_path: Path) -> AsyncIterator[Callable[[AccessTokens], Awaitable[FlagsDesk]]]:
+    """Opens an application that asks for these tokens."""
+    async with AsyncExitStack() as stack:
+        yield lambda tokens: stack.enter_async_context(asynccontextmanager(opened)(tmp_path, tokens))
