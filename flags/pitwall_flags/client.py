@@ -25,8 +25,10 @@ LONGEST_TEXT: Final = 2048
 """Characters of one text in such a line, which may quote whatever somebody else said."""
 WHOLE_TIMEOUTS: Final = 4
 """A whole exchange may take so many times as long as a silence of the service: an answer may come in drops."""
+PAGE_FLAGS: Final = 1000
+"""Of one page; a service that knows no pages sends all."""
 MOST_BYTES: Final = 256 << 20
-"""Of one answer: a hundred thousand flags have some 200 MB."""
+"""Of one answer: a hundred thousand flags have some 200 MB, where they come in one."""
 _TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
 
 
@@ -69,11 +71,36 @@ class FlagClient:
 
     async def contents(self) -> Newer:
         """All flags at one revision. Raises FlagsUnreachableError or FlagRejectedError."""
-        return _newer(await self._send("GET", "/v1/flags"))
+        page = await self.page("")
+        if not page.more:
+            return Newer(page.records, {}, page.revision)
+        base, found = page.revision, {record.key: record for record in page.records}
+        while page.more:
+            page = await self.page(page.last)
+            found |= {record.key: record for record in page.records}
+        since = await self.newer(base)  # what was written while the pages were read
+        found |= {record.key: record for record in since.records}
+        return Newer(tuple(record for key, record in found.items() if key not in since.gone), {}, since.revision)
+
+    async def page(self, after: str) -> Newer:
+        """Flags that follow this key, and whether there are more. Raises FlagsUnreachableError or FlagRejectedError."""
+        return _newer(await self._send("GET", f"/v1/flags?{urlencode({'after': after, 'limit': PAGE_FLAGS})}"))
 
     async def newer(self, revision: int) -> Newer:
         """What changed after this revision. Raises FlagsUnreachableError or FlagRejectedError."""
-        return _newer(await self._send("GET", f"/v1/flags?changedAfter={revision}"))
+        records: dict[str, FlagRecord] = {}
+        gone: dict[str, int] = {}
+        more = True
+        while more:
+            page = _newer(await self._send("GET", f"/v1/flags?changedAfter={revision}&limit={PAGE_FLAGS}"))
+            for record in page.records:
+                records[record.key] = record
+                gone.pop(record.key, None)
+            for key, version in page.gone.items():
+                gone[key] = version
+                records.pop(key, None)
+            more, revision = page.more and page.revision > revision, page.revision
+        return Newer(tuple(records.values()), gone, revision)
 
     async def put(
         self, key: str, document: Mapping[str, Any], *, expected_version: int | None, actor: str, reason: str
@@ -214,7 +241,8 @@ def _body(response: httpx.Response) -> dict[str, Any]:
 def _newer(response: httpx.Response) -> Newer:
     body = _body(response)
     gone = {flag["key"]: flag["version"] for flag in body.get("gone", ())}
-    return Newer(tuple(_read_record(flag) for flag in body["flags"]), gone, body["revision"])
+    records = tuple(_read_record(flag) for flag in body["flags"])
+    return Newer(records, gone, body["revision"], body.get("more", False), body.get("last", ""))
 
 
 def _read_record(body: Mapping[str, Any]) -> FlagRecord:

@@ -79,8 +79,13 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Newer:
-    """What changed up to a revision since an earlier one: flags as they are at it, and versions of deletions by key."""
+    """What changed up to a revision since an earlier one: flags as they are at it, and versions of deletions by key.
+
+    Of a page: whether there is `more`, and the key that a page of all flags ends with (`last`).
+    """
 
     records: tuple[FlagRecord, ...]
     gone: Mapping[str, int]
     revision: int
+    more: bool = False
+    last: str = ""
