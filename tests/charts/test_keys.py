@@ -26,6 +26,7 @@ def test_keys_are_where_no_runtime_may_be_and_prefixes_are_bound(render):
     assert together.known.keys_in == "", "one namespace holds all"
     assert apart.known.prefixes.by_namespace == {"video-qa": ("sampler.", "video.")}
     assert together.known.prefixes.by_namespace == {}
+    assert together.known.prefixes.most == 500
     assert flags_service.read_settings(render("everything").arguments("flags")).flag_sets[-1].name == "sets.json"
 
 

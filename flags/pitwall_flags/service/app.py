@@ -22,7 +22,7 @@ from pitwall_flags.service.answer import (
 from pitwall_flags.service.auth import AccessTokens
 from pitwall_flags.service.limits import RequestLimits
 from pitwall_flags.service.publish import Publisher
-from pitwall_flags.service.turns import Turns
+from pitwall_flags.service.turns import ReadingTurns
 from pitwall_flags.storage.store import FlagStore
 
 
@@ -41,7 +41,7 @@ def build_app(
     app = FastAPI(title="Pitwall flags", version="1", redoc_url=None, docs_url=None)
     app.state.store, app.state.publisher, app.state.tokens = store, publisher, tokens
     app.state.journal = store.journal
-    app.state.turns = Turns()
+    app.state.turns = ReadingTurns()
     app.add_exception_handler(ProblemError, problem_response)
     app.add_exception_handler(ReusedKeyError, reused_response)
     app.add_exception_handler(RequestValidationError, invalid_response)

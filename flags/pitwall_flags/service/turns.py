@@ -18,7 +18,7 @@ OF_ALL_SETS: Final = 2
 """Pages that are read at once for the tokens of all flag sets together."""
 
 
-class Turns:
+class ReadingTurns:
     """Whose turn it is. Only tokens that are good have one, so there are few."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ def _of(turns: dict[str, asyncio.Semaphore], request: Request) -> asyncio.Semaph
     return turns.setdefault(holder, asyncio.Semaphore(OF_ONE_TOKEN))
 
 
-def turns_of(request: Request) -> Turns:
+def turns_of(request: Request) -> ReadingTurns:
     """Those of the application that serves this request."""
-    turns: Turns = request.app.state.turns
+    turns: ReadingTurns = request.app.state.turns
     return turns

@@ -126,6 +126,10 @@ def _service_options(group: Any) -> None:
         "--flag-prefix", type=_flag_prefix, action="append", default=[], metavar="NAMESPACE=PREFIX",
         help="flags of this namespace begin so, and no other namespace's may; repeatable",
     )  # fmt: skip
+    group.add_argument(
+        "--flags-per-namespace", type=_count, default=500, metavar="N",
+        help="the rollouts of one namespace make so many flags, those of copies among them; 0: any number",
+    )  # fmt: skip
     group.add_argument("--prometheus-url", default="", help="empty: nothing is measured, so nothing is promoted")
     group.add_argument("--prometheus-timeout-seconds", type=int, default=5, help="of one query")
     group.add_argument(
@@ -162,8 +166,15 @@ def _flag_prefix(text: str) -> tuple[str, str]:
     return namespace, prefix
 
 
+def _count(text: str) -> int:
+    """A whole number of at least 0. Raises ValueError, which argparse tells."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise ValueError(f"{text} is no whole number")
+    return int(text)
+
+
 def _prefixes(chosen: argparse.Namespace) -> FlagPrefixes:
     found: dict[str, tuple[str, ...]] = {}
     for namespace, prefix in chosen.flag_prefix:
         found[namespace] = (*found.get(namespace, ()), prefix)
-    return FlagPrefixes(found)
+    return FlagPrefixes(found, chosen.flags_per_namespace)

@@ -1,7 +1,7 @@
 """Carries out a decision's effects, in the order capacity, traffic, draining, announcements."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pitwall_crds.names import copies_salt
@@ -18,6 +18,7 @@ from pitwall_flags.flag.document import (
     split_document,
 )
 from pitwall_operator.decision.permission.ownership import NO_PREFIXES, FlagPrefixes, foreign_flag
+from pitwall_operator.turn.elsewhere import Elsewhere
 from pitwall_operator.values.effects import (
     Announce,
     DrainVariant,
@@ -51,7 +52,8 @@ class EffectPorts:
         revisions: each variant's spec by (name, revision).
         owner: the rollout that acts, as `namespace/name`; flags remember it.
         has_flag: whether its split is in force, so that its flag is its own also after a person changed it.
-        prefixes: what flags must begin with, by namespace.
+        prefixes: what flags must begin with, by namespace, and how many there may be.
+        elsewhere: what all flags say.
     """
 
     flags: FlagClient
@@ -61,6 +63,7 @@ class EffectPorts:
     owner: str = ""
     has_flag: bool = False
     prefixes: FlagPrefixes = NO_PREFIXES
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
 
 
 async def perform(effects: Sequence[Effect], ports: EffectPorts) -> tuple[EffectFailure, ...]:
@@ -103,12 +106,19 @@ async def _put(ports: EffectPorts, key: str, document: Mapping[str, Any], why: s
     known = await ports.flags.get(key)
     version = known.version if known else None
     if known is not None and ports.owner:
-        namespace, said = ports.owner.partition("/")[0], owner_of(known.document)
+        said = owner_of(known.document)
         owner = ports.prefixes.owner(key, said)
         is_main = not is_copies and (ports.has_flag or read_split(known.document) is not None)
         may_lack_mark = is_main or said is not None  # whose mark says nothing is a rollout's all the same
-        if foreign := foreign_flag(namespace, key, owner, may_lack_mark=may_lack_mark):
+        if foreign := foreign_flag(_namespace(ports), key, owner, may_lack_mark=may_lack_mark):
             raise FlagRejectedError(foreign)
+    has_room = known is not None or not ports.owner or (ports.has_flag and not is_copies)  # whose flag was removed
+    if not has_room and (full := await ports.elsewhere.full(ports.flags, ports.prefixes, _namespace(ports), key)):
+        raise FlagRejectedError(full)
     owner_mark = {OWNER: ports.owner} if ports.owner else {}
     owned = {**document, "metadata": {**document.get("metadata", {}), **owner_mark}}
     await ports.flags.put(key, owned, expected_version=version, actor=ACTOR, reason=why or "reconciled")
+
+
+def _namespace(ports: EffectPorts) -> str:
+    return ports.owner.partition("/")[0]

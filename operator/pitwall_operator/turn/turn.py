@@ -68,7 +68,7 @@ class TurnPorts:
         clock: epoch seconds.
         planner: plans every run when it has begun.
         failures: what could not be done in a rollout's turn before, by namespace and name; a turn keeps it up to date.
-        prefixes: what flags must begin with, by namespace.
+        prefixes: what flags must begin with, by namespace, and how many there may be.
         elsewhere: whom all flags send users to.
     """
 
@@ -220,8 +220,11 @@ async def _refusal(rollout: Rollout, rivals: Sequence[ownership.RolloutClaim], p
     """Why this rollout may move nothing; empty if it may."""
     if refused := ports.prefixes.refusal(rollout):
         return refused
+    full, namespace, flag = "", rollout.metadata.namespace, rollout.spec.flag
     try:
-        known = await ports.flags.get(rollout.spec.flag)
+        known = await ports.flags.get(flag)
+        if known is None and not rollout.status.weights:
+            full = await ports.elsewhere.full(ports.flags, ports.prefixes, namespace, flag)
     except (FlagsUnreachableError, FlagRejectedError):
         known = None  # then the split is unseen too, and nothing is decided
     said = owner_of(known.document) if known else None
@@ -234,7 +237,7 @@ async def _refusal(rollout: Rollout, rivals: Sequence[ownership.RolloutClaim], p
 
     refused = ownership.refusal(ownership.claim_of(rollout), rivals, may_have)
     if refused or known is None:
-        return refused
+        return refused or full
     split = read_split(known.document)
     is_main = bool(rollout.status.weights) or (split is not None and split.is_traffic)
     may_lack_mark = is_main or said is not None  # whose mark says nothing is a rollout's all the same
@@ -271,7 +274,9 @@ async def turn(
         raise
     await ports.memory.write_status(rollout, decision.status)
     has_flag = bool(rollout.status.weights)
-    effect_ports = EffectPorts(ports.flags, ports.platform, ports.announcer, revisions, owner, has_flag, ports.prefixes)
+    effect_ports = EffectPorts(
+        ports.flags, ports.platform, ports.announcer, revisions, owner, has_flag, ports.prefixes, ports.elsewhere
+    )
     failures = await perform(decision.effects, effect_ports)
     ports.failures[_key(rollout)] = tuple(str(failure) for failure in failures)
     if decision.effects:

@@ -26,6 +26,7 @@ def read(*arguments: str) -> OperatorSettings:
         pytest.param([*NEEDED, "--media-volume", '"nfs"'], "--media-volume", id="a volume that is a word"),
         pytest.param([*NEEDED, "--webhook-certificate", "c"], "go together", id="a certificate without its key"),
         pytest.param([*NEEDED, "--webhook-private-key", "k"], "go together", id="a key without its certificate"),
+        pytest.param([*NEEDED, "--flags-per-namespace", "-1"], "--flags-per-namespace", id="fewer flags than none"),
         pytest.param([*NEEDED, "--flag-prefix", "search"], "--flag-prefix", id="a prefix of nobody"),
         pytest.param([*NEEDED, "--flag-prefix", "search=search"], "--flag-prefix", id="a prefix without an end"),
         pytest.param([*NEEDED, "--frobnicate"], "unrecognized arguments: --frobnicate", id="an unknown option"),
@@ -73,6 +74,11 @@ def test_who_this_is_comes_from_the_pod(monkeypatch):
 
 def test_a_namespace_that_is_named_twice_is_watched_once():
     assert read("--namespace", "a", "--namespace", "b", "--namespace", "a").namespaces == ("a", "b")
+
+
+def test_a_namespace_has_so_many_flags_unless_somebody_says_otherwise():
+    assert read().known.prefixes.most == 500
+    assert [read(f"--flags-per-namespace={number}").known.prefixes.most for number in (7, 0)] == [7, 0]
 
 
 def test_prefixes_are_collected_by_namespace():

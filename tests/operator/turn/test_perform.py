@@ -9,6 +9,7 @@ from pitwall_crds.names import Arm, EventReason, Pool
 from pitwall_flags.client import FlagClient
 from pitwall_flags.flag.document import OWNER, ArmShare, read_split, shadow_document, split_document
 from pitwall_operator.decision.permission.ownership import FlagPrefixes
+from pitwall_operator.turn.elsewhere import Elsewhere
 from pitwall_operator.turn.perform import EffectPorts, perform
 from pitwall_operator.turn.turn import see_split
 from pitwall_operator.values.effects import Announce, DrainVariant, RunVariant, SetShadow, SetSplit
@@ -178,3 +179,32 @@ async def test_a_flag_of_an_earlier_rollout_of_the_namespace_is_taken_over(ports
 
     assert await perform([SPLIT], ports) == ()
     assert flags.known["f"]["document"]["metadata"] == {OWNER: "shop/sampler"}
+
+
+@pytest.mark.parametrize(
+    ("made", "has_flag", "written"),
+    [
+        pytest.param(1, False, {"f", "f.shadow"}, id="room for both"),
+        pytest.param(2, False, {"f"}, id="room for one"),
+        pytest.param(3, False, set(), id="none"),
+        pytest.param(3, True, {"f"}, id="its own flag, which somebody removed under it, is made again"),
+    ],
+)
+async def test_no_more_flags_are_made_than_a_namespace_may_have(ports, flags, made, has_flag, written):
+    for number in range(made):
+        await perform([replace(SPLIT, flag=f"old-{number}")], replace(ports, owner=f"shop/old-{number}"))
+    await perform([replace(SPLIT, flag="others")], replace(ports, owner="other/sampler"))
+    full = replace(ports, prefixes=FlagPrefixes(most=3), has_flag=has_flag, elsewhere=Elsewhere())
+
+    failures = await perform([SPLIT, SHADOW, TELL], full)
+
+    assert {key for key in flags.known if key.startswith("f")} == written
+    assert len(failures) == 2 - len(written)
+    assert all("flags, and the limit is 3" in str(failure) for failure in failures)
+
+
+async def test_what_there_is_can_always_be_written(ports, flags):
+    await perform([SPLIT, SHADOW], ports)
+
+    assert await perform([SPLIT, SHADOW], replace(ports, prefixes=FlagPrefixes(most=1))) == ()
+    assert flags.known["f.shadow"]["version"] == 2

@@ -180,6 +180,41 @@ async def test_who_names_anothers_flag_first_keeps_nobody_from_it(world, owner, 
     assert (words in seen.refused, bool(seen.refused)) == (True, bool(words))
 
 
+@pytest.mark.parametrize(
+    ("others", "most", "refused"),
+    [
+        pytest.param({"a": "default/gone", "a.shadow": "default/gone"}, 2, True, id="as many as there may be"),
+        pytest.param({"a": "default/gone", "a.shadow": "default/gone"}, 3, False, id="one fewer"),
+        pytest.param({"a": "default/gone", "a.shadow": "default/gone"}, 0, False, id="no bound"),
+        pytest.param({"a": "evil/x", "b": "evil/y", "c": "evil/z"}, 2, False, id="another namespace's count for it"),
+        pytest.param({"a": "", "b": "", "c": ""}, 2, False, id="what no rollout made counts for nobody"),
+        pytest.param({"a": "default/gone", "own": "default/gone"}, 2, False, id="a flag that there is"),
+    ],
+)
+async def test_a_namespace_whose_rollouts_made_many_flags_has_no_new_one(world, others, most, refused):
+    world.apply("rollout-aks.yaml")
+    metadata = world.rollout.metadata.model_copy(update={"namespace": "default"})
+    fresh = world.rollout.model_copy(update={"status": RolloutStatus(), "metadata": metadata})
+    flags = KeptFlags(**{fresh.spec.flag if key == "own" else key: owned_by(owner) for key, owner in others.items()})
+    ports = TurnPorts(flags, Empty(), None, Kept(), prefixes=FlagPrefixes(most=most))
+
+    seen = await observe(fresh, [], ports, Unseen("nothing"))
+
+    assert bool(seen.refused) == refused
+    if refused:
+        assert "the rollouts of namespace 'default' made 2 flags, and the limit is 2" in seen.refused
+        assert decide(fresh, seen).effects == ()
+
+
+async def test_a_rollout_under_way_goes_on_where_its_namespace_is_full(world):
+    world.to_canary()
+    namespace = world.rollout.metadata.namespace
+    flags = KeptFlags(a=owned_by(f"{namespace}/gone"), b=owned_by(f"{namespace}/gone"))
+    ports = TurnPorts(flags, Empty(), None, Kept(), prefixes=FlagPrefixes(most=1))
+
+    assert (await observe(world.rollout, [], ports, Unseen("nothing"))).refused == ""
+
+
 async def test_a_flag_that_a_person_changed_under_a_rollout_stays_its_own(world):
     world.to_canary()
     flags = KeptFlags(**{world.rollout.spec.flag: {"state": "ENABLED", "variants": {"on": True}}})

@@ -84,6 +84,7 @@
 {{- range $runtime.allow.labels }}
 - --allow-label={{ . }}
 {{- end }}
+- --flags-per-namespace={{ int .Values.flags.perNamespace }}
 {{- range $namespace, $prefixes := .Values.flags.prefixes }}
 {{- range $prefixes }}
 - --flag-prefix={{ $namespace }}={{ . }}

@@ -15,9 +15,26 @@ Rank = tuple[bool, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class FlagPrefixes:
-    """What the flags of a namespace must begin with, where the cluster's administrator says so, and no other's may."""
+    """What flags a namespace may have, where the cluster's administrator says so.
+
+    Attributes:
+        by_namespace: what a namespace's flags must begin with, and no other's may.
+        most: so many flags the rollouts of one namespace may have made, those of copies and of gone rollouts among
+            them; 0: any number.
+    """
 
     by_namespace: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    most: int = 0
+
+    def full(self, namespace: str, count: int, flag: str) -> str:
+        """Why a namespace whose rollouts made so many flags may not have this one too; empty if it may."""
+        if not self.most or count < self.most:
+            return ""
+        return (
+            f"the flag {flag!r} is not made: the rollouts of namespace {namespace!r} made {count} flags, and the limit "
+            f"is {self.most} (flags.perNamespace). Flags stay when their Rollout goes: name one of those, or have some "
+            "deleted that nobody evaluates (DELETE /v1/flags/KEY), by whoever may write them"
+        )
 
     def refusal(self, rollout: Rollout) -> str:
         """Why this rollout may not move its flag or those of its copies; empty if it may."""
