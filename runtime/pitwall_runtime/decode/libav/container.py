@@ -18,11 +18,13 @@ from av.video.stream import VideoStream
 from pitwall_runtime.decode.libav.captions import CaptionTrack
 from pitwall_runtime.decode.libav.decoders import stricter
 from pitwall_runtime.decode.libav.diagnosis import begins_with, why_unreadable
+from pitwall_runtime.decode.libav.losses import flv
 from pitwall_runtime.decode.libav.losses.elements import Elements
 from pitwall_runtime.decode.libav.losses.grid import Grid
 from pitwall_runtime.decode.libav.losses.held import HeldPictures
 from pitwall_runtime.decode.libav.losses.holes import Holes
 from pitwall_runtime.decode.libav.losses.programs import CodecChange, codec_change
+from pitwall_runtime.decode.libav.streams import film_of
 from pitwall_runtime.decode.port import MAX_PIXELS, MAX_SECONDS, THREADS
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import Caption
@@ -39,7 +41,6 @@ CONTAINERS: Final = (
 )
 """Demuxers that read one file. Playlists and concatenations, which open further addresses, are not among them."""
 
-_DEFAULT_TRACK_BONUS: Final = 5_000_000
 _DAMAGED_READS: Final = 64
 """Unreadable places after which the rest of the file is given up."""
 
@@ -52,6 +53,7 @@ _ROUNDED_WITHIN: Final = 2
 _LEFT_BYTES: Final = 1 << 16
 """Behind the last picture, of sound and tables."""
 
+FLV: Final = ("flv", "live_flv")
 _ALL_STREAMS = ("matroska", "avi", "flv", "asf")
 """Containers that declare one length for all their streams: it is the longest stream that must reach it."""
 _DECLARING_THE_END = ("matroska", "asf")
@@ -141,9 +143,21 @@ class Source:
     def ends(self) -> tuple[int, int | None]:
         """Where the pictures in the file end, and where the file says that the film ends (None if it does not say)."""
         declared = self._declared_end()
-        if declared and self.indexed and self._pictures >= self.stream.frames > 0 and declared > self._last:
+        in_index = self.indexed and self._pictures >= self.stream.frames > 0
+        if declared and (in_index or self._is_whole_flv()) and declared > self._last:
             return declared, None
-        return self._last_end, declared
+        unread = flv.unread_seconds(self.container.name, self._reached_place) if self.container.format.name in FLV else 0
+        return self._last_end, self._last_end + int(unread / self.time_base) if unread else declared
+
+    @property
+    def pictures_end(self) -> int:
+        """Where the pictures end that were read so far."""
+        return self._last_end
+
+    def _is_whole_flv(self) -> bool:
+        """Whether the file has as many bytes as it says, so that its declared length tells how long its last picture is
+        held: an FLV's pictures say no durations."""
+        return self.container.format.name in FLV and flv.told_bytes(self.container.name) == self.container.size
 
     @property
     def ends_torn(self) -> bool:
@@ -253,7 +267,7 @@ def opened(path: str, accelerator: HWAccel | None = None, threads: int = THREADS
     except (FFmpegError, OSError):
         raise NotAVideoError(why_unreadable(Path(path))) from None
     with container:
-        stream = _film(container)
+        stream = film_of(container)
         if stream.duration and stream.time_base and stream.duration * stream.time_base > MAX_SECONDS:
             seconds = float(stream.duration * stream.time_base)
             raise MediaTooLargeError(
@@ -271,30 +285,3 @@ def _refuse_encrypted(packet: "Packet[Stream]") -> None:
         raise NotAVideoError(
             "the film is encrypted (DRM): its pictures cannot be seen without a key; send a copy without protection"
         )
-
-
-def _film(container: InputContainer) -> VideoStream:
-    """The stream that ffmpeg takes by itself: the largest picture, the default track first; never a cover."""
-    covers = ("attached_pic", "timed_thumbnails", "still_image")
-    # FFmpeg knows no decoder for a stream without a codec.
-    streams = [
-        stream
-        for stream in container.streams.video
-        if stream.codec_context and not any(stream.disposition & getattr(stream.disposition, name) for name in covers)
-    ]
-    if not streams:
-        what = "only a cover picture, or of an unknown codec," if container.streams.video else "no video stream,"
-        raise NotAVideoError(f"the file holds {what} no moving pictures; send the video itself")
-    film = max(streams, key=_rank)
-    if film.width * film.height > MAX_PIXELS:
-        raise MediaTooLargeError(f"the video is {film.width}×{film.height}; the limit is 8192×4320, scale it down")
-    return film
-
-
-def _rank(stream: VideoStream) -> tuple[bool, int, int]:
-    """As ffmpeg's choice of a stream: pixels, and a bonus for the default track. The first of equals is taken.
-
-    A single picture, as the preview in an animated AVIF, comes last.
-    """
-    default = bool(stream.disposition & stream.disposition.default)
-    return stream.frames != 1, stream.width * stream.height + _DEFAULT_TRACK_BONUS * default, -stream.index

@@ -18,6 +18,7 @@ from pitwall_runtime.decode.libav.container import Source, VideoPacket, opened
 from pitwall_runtime.decode.libav.decoders import Witness
 from pitwall_runtime.decode.libav.doubts import Doubts
 from pitwall_runtime.decode.libav.foresight import Foresight
+from pitwall_runtime.decode.libav.joined import JoinedRecordings
 from pitwall_runtime.decode.libav.nals import Nals
 from pitwall_runtime.decode.libav.pictures.deinterlace import Deinterlacer, Picture
 from pitwall_runtime.decode.libav.pictures.jpeg_ends import JpegEnds
@@ -59,7 +60,7 @@ class FilmReader:
         self._nals = Nals(source.stream)
         self._counted, self._jpeg_ends, self._doubts = CountedClock(source), JpegEnds(source.stream), Doubts(source)
         self._upright, self._deinterlacer = Upright(spec.height_pixels), Deinterlacer()
-        self._clock = FilmClock(source)
+        self._clock, self._joined = FilmClock(source), JoinedRecordings(source)
         self._foresight = Foresight(self._clean_packets(), spec.interval / source.time_base)
         self._may_skip = source.keeps_display_times or source.stream.codec.intra_only
         self._first_aspect = self._codec.sample_aspect_ratio
@@ -109,7 +110,7 @@ class FilmReader:
         last_end, declared_end = self._source.ends()
         if self._unsound and self._sent:  # what the decoder refused was in the file, also where pictures are counted
             last_end = max(last_end, max(self._sent) + self._source.tick)
-        after_loss = self._unsound or self._suspect
+        after_loss = self._unsound or self._suspect or self._joined.unreadable
         change = self._source.codec_change(doubtful=after_loss)
         if change and change.end is not None:
             declared_end = max(declared_end or 0, self._clock.on_film(change.end))
@@ -135,6 +136,10 @@ class FilmReader:
         pauses = Pauses(self._source)
         for packet in Leaps(self._source).set_right(self._source.packets()):
             if not self._clock.set_right(packet):
+                continue
+            self._joined.set_right(packet)
+            if self._joined.unreadable and packet.size:
+                self._source.note(packet)
                 continue
             self._counted.set_right(packet)
             pauses.set_right(packet)

@@ -80,7 +80,7 @@ class Elements:
 
     def _enter(self, name: int, end: int | None) -> None:
         if name == _SEGMENT:
-            self._segment_end = end
+            self._segment_end, self._cluster_end = end, None
         elif name == _CLUSTER:
             self._cluster_end = end
 

@@ -1,0 +1,64 @@
+"""Lets a film go on where several recordings of one container were joined byte by byte, each with a clock of its own."""
+
+import os
+from typing import Final
+
+from pitwall_runtime.decode.libav.container import FLV, Source, VideoPacket
+from pitwall_runtime.decode.libav.losses import flv
+
+_HEADS: Final = {"matroska,webm": b"\x1aE\xdf\xa3", "flv": b"onMetaData", "live_flv": b"onMetaData"}
+"""What stands where a recording begins, and nowhere else between two pictures. An FLV that a recorder appends to another has no signature; behind one FFmpeg
+passes over some MiB."""
+_MOST_BYTES: Final = 16 << 20
+"""Between the last picture of one recording and the first of the next: an index, tags, attached files."""
+_AHEAD_SECONDS: Final = 10
+"""A leap of the clock beyond which it is looked whether another recording begins."""
+
+
+class JoinedRecordings:
+    """Follows the film's packets in the file's order. Transport streams and the like have `FilmClock` instead."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._path = source, source.container.name
+        self._head = _HEADS.get(source.container.format.name)
+        self._is_flv = source.container.format.name in FLV
+        self._configuration = source.stream.codec_context.extradata or b""
+        self._ahead = round(_AHEAD_SECONDS / source.time_base)
+        self._offset = 0
+        self._place: int | None = None
+        self._latest: int | None = None
+        """The container's time of the latest picture in the file."""
+        self.unreadable = False
+        """Since a recording began whose pictures are written otherwise than the first one's: FFmpeg's demuxer of
+        Matroska reads no second description."""
+
+    def set_right(self, packet: VideoPacket) -> None:
+        """Moves the packet's times, in place, behind the recordings before it."""
+        if self._head is None or packet.pts is None or packet.pos is None:
+            return
+        told = packet.pts
+        if (packet.is_keyframe or self._is_flv) and self._leaps(told):
+            self._look_for_head(packet, self._between(packet.pos))
+        self._latest, self._place = told, packet.pos
+        packet.pts += self._offset
+        packet.dts = None if packet.dts is None else packet.dts + self._offset
+
+    def _leaps(self, told: int) -> bool:
+        return self._latest is not None and not self._latest - self._source.tick < told < self._latest + self._ahead
+
+    def _between(self, place: int) -> bytes:
+        """What stands in the file between the latest picture and this place."""
+        if self._place is None or not 0 < place - self._place < _MOST_BYTES:
+            return b""
+        with open(self._path, "rb") as file:
+            return os.pread(file.fileno(), place - self._place, self._place)
+
+    def _look_for_head(self, packet: VideoPacket, between: bytes) -> None:
+        assert packet.pts is not None
+        if self._head is None or self._head not in between:
+            return
+        begin = packet.pts
+        if self._is_flv and flv.SIGNATURE in between:
+            begin, packet.is_corrupt = flv.first_time(between), True
+        self._offset = self._source.pictures_end - begin
+        self.unreadable = not self._is_flv and self._configuration not in between

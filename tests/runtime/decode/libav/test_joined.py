@@ -1,0 +1,101 @@
+"""Recordings of one container that were joined byte by byte, or appended to each other, are one film."""
+
+import av
+import pytest
+from films.making import H264, at_times, encode, join
+from films.pools import pool, untold
+
+from pitwall_runtime.errors import MediaBrokenError
+
+pytestmark = pytest.mark.slow
+VP8 = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", 8)
+FLV_HEAD_BYTES = 13
+PAUSES = [(0, 0), (1, 40), (2, 80), (3, 6000), (4, 6040), (5, 20_000)]
+
+
+def part(numbers, options, **more):
+    return lambda out: encode(out, numbers, 25, *options, **more)
+
+
+def appended(out, first, second):
+    """As recorders go on in a file that is there."""
+    join(out, first)
+    begun = out.read_bytes()
+    join(out, second)
+    out.write_bytes(begun + out.read_bytes()[FLV_HEAD_BYTES:])
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options", "joined"),
+    [
+        pytest.param("mkv", (*H264, "-bf", 2), join, id="Matroska"),
+        pytest.param("webm", VP8, join, id="WebM"),
+        pytest.param("flv", (*H264, "-bf", 0), appended, id="FLV appended"),
+    ],
+)
+def test_the_second_recording_goes_on_where_the_first_ends(tmp_path, suffix, options, joined):
+    path = tmp_path / f"joined.{suffix}"
+    joined(path, part(range(100), options), part(range(100, 200), options))
+    timeline, numbers = pool(path)
+
+    assert timeline.damage == ()
+    assert [abs(numbers[second] - 25 * second) <= 1 for second in range(8)] == [True] * 8
+    assert float(timeline.end_pts * timeline.time_base) == pytest.approx(8, abs=0.1)
+
+
+@pytest.mark.parametrize("kilobits", [300, 40_000], ids=["all of it", "its beginning"])
+def test_what_ffmpeg_passes_over_of_joined_flvs_is_told_as_missing(tmp_path, kilobits):
+    """Behind a signature it reads on some five MiB later."""
+    path = tmp_path / "joined.flv"
+    noise = ("-vf", "noise=alls=60:allf=t", "-b:v", f"{kilobits}k", "-g", 25) if kilobits > 1000 else ()
+    join(path, part(range(100), H264), part(range(100, 200), (*H264, "-bf", 0, *noise), size=(640, 480)))
+    timeline, numbers = pool(path)
+
+    assert untold(timeline, numbers) == []
+    [missing] = timeline.damage
+    assert missing.start_seconds == pytest.approx(4, abs=0.1)
+    assert (missing.end_seconds < 7.5) == bool(noise)
+    assert float(timeline.end_pts * timeline.time_base) == pytest.approx(8 if noise else 4, abs=0.1)
+
+
+def test_a_second_recording_that_is_written_otherwise_is_told_as_missing(tmp_path):
+    path = tmp_path / "joined.mkv"
+    join(path, part(range(100), H264), part(range(100, 150), (*H264, "-bf", 0), size=(640, 480)))
+    timeline, numbers = pool(path)
+
+    [missing] = timeline.damage
+    assert (missing.start_seconds, missing.end_seconds) == pytest.approx((4, 6), abs=0.1)
+    assert numbers == {0: 0, 1: 25, 2: 50, 3: 75}
+
+
+def test_a_wrong_time_within_one_recording_is_no_other_recording(tmp_path):
+    path = tmp_path / "film.mkv"
+    encode(path, range(100), 25, *H264, "-g", 25, "-cluster_time_limit", 1000)
+    content = bytearray(path.read_bytes())
+    third = [at for at in range(len(content)) if content[at : at + 4] == b"\x1f\x43\xb6\x75"][2]
+    time_at = content.index(b"\xe7", third)
+    content[time_at + 2 : time_at + 2 + (content[time_at + 1] & 0x7F)] = bytes(content[time_at + 1] & 0x7F)
+    path.write_bytes(content)
+    timeline, _ = pool(path)
+
+    assert timeline.damage != ()
+    assert float(timeline.end_pts * timeline.time_base) == pytest.approx(4, abs=0.1)
+
+
+def test_the_last_picture_of_a_whole_flv_is_held_as_long_as_it_says(tmp_path):
+    source, path = tmp_path / "source.mkv", tmp_path / "held.flv"
+    at_times(source, "libx264", [((320, 240), PAUSES)], last=5000, options={"bf": "0"})
+    with av.open(str(source)) as film, av.open(str(path), "w") as copy:
+        stream = copy.add_stream_from_template(film.streams.video[0])
+        for packet in film.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                copy.mux(packet)
+    timeline, numbers = pool(path)
+
+    assert timeline.damage == ()
+    assert list(numbers.values()) == [0, *[2] * 5, 3, *[4] * 13, *[5] * 5]
+
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(MediaBrokenError, match="should last 25 s"):
+        pool(path)
