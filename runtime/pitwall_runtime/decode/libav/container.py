@@ -69,7 +69,7 @@ class Source:
         self.time_base = stream.time_base or Fraction(1, 90_000)
         rate = stream.average_rate or stream.codec_context.framerate or Fraction(25)
         self.tick = max(1, round(1 / rate / self.time_base))
-        self._lost = self._torn_end = False
+        self._lost = self._torn_end = self._is_closed = False
         name = container.format.name
         self.indexed, self._declares_for_all = name.startswith("mov"), name.startswith(_ALL_STREAMS)
         self.restarts = name in ("mpegts", "mpeg", "ogg")
@@ -108,6 +108,7 @@ class Source:
                 self._lost = True
             else:
                 self._torn_end = self._layout is not None and not self._layout.lead_to_end()
+                self._is_closed = isinstance(self._layout, Elements) and self._layout.is_closed and not self._torn_end
                 return
 
     def _is_lost_before(self, packet: "Packet[Stream]") -> bool:
@@ -184,7 +185,7 @@ class Source:
         if self.indexed:
             begin = (self.stream.start_time or 0) if self.stream.frames else 0  # fragments have times of their own
             return self.stream.duration and begin + self.stream.duration
-        if not self._declares_for_all or not self.container.duration or self._reached is None:
+        if not self._declares_for_all or not self.container.duration or self._reached is None or self._is_closed:
             return None
         declared = Fraction(self.container.duration, av.time_base)
         if not self.container.format.name.startswith(_DECLARING_THE_END):

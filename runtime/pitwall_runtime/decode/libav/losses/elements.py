@@ -57,6 +57,13 @@ class Elements:
         ends = (min(self._segment_end or size, size), size)
         return self._at is None or any(self._lead(self._at, end) for end in ends)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the latest segment that was met says its size, and the file holds as much: its writer came to its
+        end. To be asked at the file's end."""
+        size = os.fstat(self._file.fileno()).st_size
+        return self._at is not None and self._segment_end is not None and self._segment_end <= size
+
     def _lead(self, at: int, goal: int) -> bool:
         for _ in range(_MOST_ELEMENTS):
             if at == goal:

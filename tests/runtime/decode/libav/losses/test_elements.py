@@ -4,10 +4,11 @@ import struct
 
 import av
 import pytest
-from films.making import encode
+from films.making import H264, encode
 from films.pools import pool, untold
 
 from pitwall_runtime.decode.libav.losses.elements import Elements
+from pitwall_runtime.errors import MediaBrokenError
 
 LIKE_A_HEADER = 0xA385
 """A block of so many bytes has a size that ends like the header of one of five bytes."""
@@ -89,3 +90,24 @@ def laced(source):
     content = element("1549a966", lasts) + element("1654ae6b", track)
     content += element("1f43b675", element("e7", b"\0") + blocks)
     return element("1a45dfa3", element("4282", b"matroska")) + element("18538067", content)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("said", [14.0, 60.0])
+def test_a_whole_file_is_whole_whatever_length_it_says(tmp_path, said):
+    path = tmp_path / "film.mkv"
+    encode(path, range(250), 25, *H264, "-g", 50)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"\x44\x89\x88") + 3
+    content[at : at + 8] = struct.pack(">d", said * 1000)
+    path.write_bytes(content)
+    timeline, numbers = pool(path)
+    assert (timeline.damage, len(numbers)) == ((), 10)
+
+    path.write_bytes(content[: len(content) * 3 // 4])
+    try:
+        timeline, _ = pool(path)
+    except MediaBrokenError as refusal:
+        assert "truncated" in refusal.message  # noqa: PT017
+    else:
+        assert timeline.damage[-1].end_seconds == pytest.approx(said, abs=0.1)
