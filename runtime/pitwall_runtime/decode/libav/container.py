@@ -17,13 +17,13 @@ from av.video.stream import VideoStream
 
 from pitwall_runtime.decode.libav.captions import CaptionTrack
 from pitwall_runtime.decode.libav.decoders import stricter
-from pitwall_runtime.decode.libav.diagnosis import begins_with, why_unreadable
+from pitwall_runtime.decode.libav.diagnosis import ENCRYPTED, begins_with, why_unreadable
 from pitwall_runtime.decode.libav.losses import flv
 from pitwall_runtime.decode.libav.losses.elements import Elements
 from pitwall_runtime.decode.libav.losses.grid import Grid
 from pitwall_runtime.decode.libav.losses.held import HeldPictures
 from pitwall_runtime.decode.libav.losses.holes import Holes
-from pitwall_runtime.decode.libav.losses.programs import CodecChange, codec_change
+from pitwall_runtime.decode.libav.losses.programs import CodecChange, codec_change, is_scrambled
 from pitwall_runtime.decode.libav.streams import film_of
 from pitwall_runtime.decode.port import MAX_PIXELS, MAX_SECONDS, THREADS
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
@@ -147,7 +147,9 @@ class Source:
         in_index = self.indexed and self._pictures >= self.stream.frames > 0
         if declared and (in_index or self._is_whole_flv()) and declared > self._last:
             return declared, None
-        unread = flv.unread_seconds(self.container.name, self._reached_place) if self.container.format.name in FLV else 0
+        unread = (
+            flv.unread_seconds(self.container.name, self._reached_place) if self.container.format.name in FLV else 0
+        )
         return self._last_end, self._last_end + int(unread / self.time_base) if unread else declared
 
     @property
@@ -176,6 +178,14 @@ class Source:
         """Whether the file ends in this picture, so that what is lost of it is no end of the one before."""
         leads = self.indexed or not self.keeps_display_times
         return leads and packet.pos is not None and packet.pos + packet.size >= self.container.size
+
+    @property
+    def scrambled_rest(self) -> float:
+        """Which share of the file lies behind its last picture and is encrypted, as pay TV is: FFmpeg passes over it
+        without a word."""
+        left = 1 - self._reached_place / (self.container.size or 1)
+        looked_at = self.container.format.name == "mpegts" and left * self.container.size > _LEFT_BYTES
+        return left if looked_at and is_scrambled(self.container.name, self.stream.id, self._reached_place) else 0.0
 
     def captions(self, origin: int) -> tuple[Caption, ...]:
         """The subtitles that have passed by, in seconds from a tick of the film's clock."""
@@ -283,6 +293,4 @@ def opened(path: str, accelerator: HWAccel | None = None, threads: int = THREADS
 
 def _refuse_encrypted(packet: "Packet[Stream]") -> None:
     if packet.size and packet.has_sidedata("encryption_info"):
-        raise NotAVideoError(
-            "the film is encrypted (DRM): its pictures cannot be seen without a key; send a copy without protection"
-        )
+        raise NotAVideoError(ENCRYPTED)

@@ -7,6 +7,9 @@ from pathlib import Path
 _HEAD_BYTES = 4096
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _SEND = "send an MP4, WebM, MKV or MOV file"
+STILL = f"this is a still picture, no video can be read from it; {_SEND}"
+ENCRYPTED = "the film is encrypted (DRM): its pictures cannot be seen without a key; send a copy without protection"
+ONLY_SOUND = "the file holds only sound, perhaps with a cover picture, no moving pictures; send the video itself"
 
 
 def why_unreadable(path: Path) -> str:
@@ -39,6 +42,11 @@ def _begins_as_mp4(head: bytes) -> bool:
     return head[4:8] in (b"ftyp", b"mdat", b"wide", b"free", b"skip", b"moov")
 
 
+def _begins_as_sound(head: bytes) -> bool:
+    """MP3 with tags, as it has them with a cover, FLAC and WAV."""
+    return head.startswith((b"ID3", b"fLaC")) or (head[:4] == b"RIFF" and head[8:12] == b"WAVE")
+
+
 def _is_text(head: bytes) -> bool:
     try:
         head.decode()
@@ -59,7 +67,7 @@ _KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     ),
     (
         lambda head: head[:3] == b"\xff\xd8\xff" or head[:8] == b"\x89PNG\r\n\x1a\n",
-        f"this is a still picture, no video can be read from it; {_SEND}",
+        STILL,
     ),
     (
         lambda head: head.startswith(b"YUV4MPEG"),
@@ -74,6 +82,7 @@ _KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
         lambda head: head[4:8] in (b"styp", b"moof", b"sidx"),
         "this is one segment of a film that is sent in pieces: join the first one (init) and the others to one file",
     ),
+    (_begins_as_sound, ONLY_SOUND),
     (_is_text, f"this is text, perhaps an error message; {_SEND}"),
     (lambda head: not head.strip(b"\0"), "the file holds only zeros: the download was never filled in; send it again"),
 )

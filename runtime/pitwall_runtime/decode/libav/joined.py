@@ -1,4 +1,4 @@
-"""Lets a film go on where several recordings of one container were joined byte by byte, each with a clock of its own."""
+"""Lets a film go on where recordings of one container were joined byte by byte, each with a clock of its own."""
 
 import os
 from typing import Final
@@ -7,8 +7,8 @@ from pitwall_runtime.decode.libav.container import FLV, Source, VideoPacket
 from pitwall_runtime.decode.libav.losses import flv
 
 _HEADS: Final = {"matroska,webm": b"\x1aE\xdf\xa3", "flv": b"onMetaData", "live_flv": b"onMetaData"}
-"""What stands where a recording begins, and nowhere else between two pictures. An FLV that a recorder appends to another has no signature; behind one FFmpeg
-passes over some MiB."""
+"""What stands where a recording begins, and nowhere else between two pictures. An FLV that a recorder appends to
+another has no signature; behind one FFmpeg passes over some MiB."""
 _MOST_BYTES: Final = 16 << 20
 """Between the last picture of one recording and the first of the next: an index, tags, attached files."""
 _AHEAD_SECONDS: Final = 10

@@ -16,6 +16,7 @@ from pitwall_runtime.decode.libav.clocks.counted import CountedClock
 from pitwall_runtime.decode.libav.clocks.leaps import Leaps
 from pitwall_runtime.decode.libav.container import Source, VideoPacket, opened
 from pitwall_runtime.decode.libav.decoders import Witness
+from pitwall_runtime.decode.libav.diagnosis import ENCRYPTED
 from pitwall_runtime.decode.libav.doubts import Doubts
 from pitwall_runtime.decode.libav.foresight import Foresight
 from pitwall_runtime.decode.libav.joined import JoinedRecordings
@@ -27,7 +28,7 @@ from pitwall_runtime.decode.libav.pictures.pauses import Pauses
 from pitwall_runtime.decode.libav.pictures.upright import Upright
 from pitwall_runtime.decode.libav.pictures.webp import is_webp, read_webp
 from pitwall_runtime.decode.port import THREADS, Ended
-from pitwall_runtime.errors import MediaBrokenError
+from pitwall_runtime.errors import MediaBrokenError, NotAVideoError
 from pitwall_runtime.media import Frame, PoolSpec
 
 _BYTES_PER_PIXEL = 4
@@ -35,6 +36,7 @@ _UNCHECKED: Final = ("vp8", "vp9", "libvpx-vp9", "av1", "libdav1d", "theora")
 """Decoders that do not know which pictures the one before them refers to."""
 _SHOWING_ANY_BEGINNING: Final = ("mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "h263", "flv", "wmv1", "wmv2")
 """Decoders that begin with any picture, on top of nothing."""
+_MOST: Final = 0.5
 _HELD_BACK = 16
 """More key frames than any decoder holds back: after so many the damaged place has passed, whatever its time said."""
 
@@ -106,11 +108,17 @@ class FilmReader:
             if instants.is_over:
                 yield instants.cut(self._source.captions, self._doubtful(at_end=False))
                 return
-        instants = instants or Instants(self._spec, self._source.time_base)
+        yield from self._close(instants or Instants(self._spec, self._source.time_base))
+
+    def _close(self, instants: Instants) -> Iterator[Frame | Ended]:
+        """The last picture's frames and the end, once the file is read."""
         last_end, declared_end = self._source.ends()
         if self._unsound and self._sent:  # what the decoder refused was in the file, also where pictures are counted
             last_end = max(last_end, max(self._sent) + self._source.tick)
         after_loss = self._unsound or self._suspect or self._joined.unreadable
+        encrypted = self._source.scrambled_rest
+        if encrypted > _MOST:
+            raise NotAVideoError(ENCRYPTED)
         change = self._source.codec_change(doubtful=after_loss)
         if change and change.end is not None:
             declared_end = max(declared_end or 0, self._clock.on_film(change.end))
@@ -119,7 +127,7 @@ class FilmReader:
                 last_end,
                 self._counted.promised_end() or declared_end,
                 after_loss=after_loss,
-                doubtful=self._doubtful(),
+                doubtful=[*self._doubtful(), *([(last_end - self._source.tick, FOREVER)] if encrypted else ())],
                 captions=self._source.captions,
             )
         except MediaBrokenError:

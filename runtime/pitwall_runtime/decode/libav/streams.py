@@ -5,10 +5,13 @@ from typing import Final
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from pitwall_runtime.decode.libav.diagnosis import STILL
 from pitwall_runtime.decode.port import MAX_PIXELS
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 
 _DEFAULT_TRACK_BONUS: Final = 5_000_000
+_STILL_BRANDS: Final = ("avif", "heic", "heix", "mif1")
+"""Of AVIF and HEIC; those that move have others."""
 
 
 def film_of(container: InputContainer) -> VideoStream:
@@ -24,6 +27,8 @@ def film_of(container: InputContainer) -> VideoStream:
         what = "only a cover picture, or of an unknown codec," if container.streams.video else "no video stream,"
         raise NotAVideoError(f"the file holds {what} no moving pictures; send the video itself")
     film = max(streams, key=_rank)
+    if container.metadata.get("major_brand") in _STILL_BRANDS and film.frames <= 1:
+        raise NotAVideoError(STILL)
     if film.width * film.height > MAX_PIXELS:
         raise MediaTooLargeError(f"the video is {film.width}×{film.height}; the limit is 8192×4320, scale it down")
     return film

@@ -15,6 +15,8 @@ from pitwall_runtime.decode.process import decode
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import PoolSpec
 
+PACKET_BYTES = 188
+
 
 def still():
     kept = io.BytesIO()
@@ -53,6 +55,35 @@ def test_a_file_that_has_gone_is_told_in_our_words(tmp_path):
     assert why_unreadable(tmp_path / "film.mp4").startswith("the video cannot be read; check that it is still there")
 
 
+@pytest.mark.parametrize("kind", ["WEBP", "AVIF"])
+def test_one_picture_is_a_still_picture_and_two_are_a_film(tmp_path, kind):
+    path = tmp_path / "picture"
+    first, second = (Image.new("RGB", (64, 64), color) for color in ("red", "blue"))
+    first.save(path, kind)
+    with pytest.raises(NotAVideoError, match="still picture"):
+        decode(path, PoolSpec(), lambda _: None)
+
+    first.save(path, kind, save_all=True, append_images=[second], duration=1000)
+    frames = []
+    decode(path, PoolSpec(), frames.append)
+    assert len(frames) == 2
+
+
+@pytest.mark.parametrize(
+    "begins",
+    [
+        pytest.param(b"ID3\4\0\0", id="MP3"),
+        pytest.param(b"fLaC\0", id="FLAC"),
+        pytest.param(b"RIFF\0\0\0\1WAVE", id="WAV"),
+    ],
+)
+def test_a_song_is_called_that_in_other_containers_too(tmp_path, begins):
+    path = tmp_path / "song"
+    path.write_bytes(begins + bytes(5000))
+    with pytest.raises(NotAVideoError, match="no moving pictures"):
+        decode(path, PoolSpec(), lambda _: None)
+
+
 @pytest.mark.parametrize("side", [pytest.param(7000, id="large"), pytest.param(16_000, id="too large for Pillow")])
 def test_a_webp_beyond_the_limit_is_told_it(tmp_path, side):
     path = tmp_path / "large.webp"
@@ -88,3 +119,33 @@ def test_an_encrypted_film_is_called_that(tmp_path):
     encode(path, range(50), 25, *H264, *encrypted)
     with pytest.raises(NotAVideoError, match="encrypted"):
         decode(path, PoolSpec(), lambda _: None)
+
+
+def pay_tv(path, clear):
+    """A broadcast of which this share is sent in the clear, and the rest scrambled."""
+    encode(path, range(100), 25, *H264, "-b:v", "2M", "-vf", "noise=alls=40:allf=t", "-mpegts_flags", "resend_headers")
+    packets = np.frombuffer(path.read_bytes(), np.uint8).reshape(-1, PACKET_BYTES).copy()
+    of_film = np.flatnonzero((packets[:, 1] & 0x1F == 1) & (packets[:, 2] == 0))
+    noise = np.random.default_rng(1)
+    for number in of_film[int(len(of_film) * clear) :]:
+        packet = packets[number]
+        begin = 4 + (1 + packet[4] if packet[3] & 0x20 else 0)
+        packet[3] |= 0x80
+        packet[begin:] ^= noise.integers(0, 256, PACKET_BYTES - begin, np.uint8)
+    path.write_bytes(packets.tobytes())
+
+
+@pytest.mark.parametrize("clear", [0, 0.3], ids=["all of it", "most of it"])
+def test_pay_tv_is_called_encrypted(tmp_path, clear):
+    path = tmp_path / "pay.ts"
+    pay_tv(path, clear)
+    with pytest.raises(NotAVideoError, match="encrypted"):
+        decode(path, PoolSpec(), lambda _: None)
+
+
+def test_where_a_broadcast_begins_to_be_encrypted_is_told(tmp_path):
+    path = tmp_path / "pay.ts"
+    pay_tv(path, 0.7)
+    timeline = decode(path, PoolSpec(), lambda _: None)
+    end = float(timeline.end_pts * timeline.time_base)
+    assert timeline.damage[-1].end_seconds == pytest.approx(end, abs=0.1)

@@ -1,4 +1,4 @@
-"""What an FLV tells of itself beside its pictures: how many bytes it has, and what follows that FFmpeg does not read."""
+"""What an FLV tells beside its pictures: how many bytes it has, and what follows that FFmpeg does not read."""
 
 import math
 import struct

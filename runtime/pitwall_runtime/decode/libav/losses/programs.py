@@ -4,6 +4,7 @@ follows the first one alone."""
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -22,6 +23,7 @@ _CODECS: Final = {
 _REPEATED: Final = 3
 """Tables of another kind, one after the other: where several programs are sent at once their tables take turns."""
 _TAIL_BYTES: Final = 4 << 20
+_BLOCKS_ASKED: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,18 @@ def _videos(section: bytes) -> dict[int, int]:
             found[_number(section[at:])] = section[at]
         at += 5 + _length(section[at + 3 :])
     return found
+
+
+def is_scrambled(path: str, number: int, place: int) -> bool:
+    """Whether most packets of this number say that they are scrambled, a while from a place on."""
+    scrambled = clear = 0
+    with open(path, "rb") as file:
+        for packets in islice(_packets(file, place), _BLOCKS_ASKED):
+            flags = packets[_numbers(packets) == number, 3]
+            with_payload = flags & 0x10 > 0
+            hidden = int((with_payload & (flags & 0xC0 > 0)).sum())
+            scrambled, clear = scrambled + hidden, clear + int(with_payload.sum()) - hidden
+    return scrambled > clear
 
 
 def _last_time(file: BinaryIO, number: int) -> int | None:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from pitwall_runtime.decode.instants import Instants, Shown
+from pitwall_runtime.decode.libav.diagnosis import STILL
 from pitwall_runtime.decode.libav.pictures.pauses import seconds_shown
 from pitwall_runtime.decode.libav.pictures.upright import size_of
 from pitwall_runtime.decode.port import MAX_PIXELS, Ended
@@ -36,7 +37,10 @@ def read_webp(path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
                 raise MediaTooLargeError(
                     f"the picture is {image.width}×{image.height}; the limit is 8192×4320, scale it down"
                 )
-            for number in range(getattr(image, "n_frames", 1)):
+            count = getattr(image, "n_frames", 1)
+            if count == 1:
+                raise NotAVideoError(STILL)
+            for number in range(count):
                 image.seek(number)
                 image.load()
                 said = round(image.info.get("duration", 0)) * _MILLISECOND
