@@ -166,7 +166,15 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
         "Frames looked up in a tier of the embed cache (memory, disk, redis, s3); a slower one is asked for the rest.",
     ),
     Metric.FRAME_LOOKUPS: MetricDescription(
-        _COUNTER, (*_ARM, Label.RESULT), "Questions whose video's frames were in the frame store: hit or miss."
+        _COUNTER,
+        (*_ARM, Label.RESULT),
+        "Questions whose video's frames were in the frame store, here or in object storage: hit, or miss if they had "
+        "to be decoded.",
+    ),
+    Metric.FRAME_TIERS: MetricDescription(
+        _COUNTER,
+        (*_ARM, Label.TIER, Label.RESULT),
+        "Questions whose video's frames were in a tier of the frame store (disk, s3); the slower one is asked second.",
     ),
     Metric.CACHE_BYTES: MetricDescription(
         _GAUGE,

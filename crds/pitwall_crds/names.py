@@ -211,6 +211,7 @@ class Metric(StrEnum):
     CACHE_QUERIES = "pitwall_embed_cache_queries_total"
     CACHE_TIERS = "pitwall_embed_cache_tier_lookups_total"
     FRAME_LOOKUPS = "pitwall_frame_store_lookups_total"
+    FRAME_TIERS = "pitwall_frame_store_tier_lookups_total"
     CACHE_BYTES = "pitwall_cache_bytes"
     CACHE_EVICTIONS = "pitwall_cache_evictions_total"
     STAGE_DURATION = "pitwall_stage_duration_seconds"

@@ -63,6 +63,7 @@ def answer(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Rand
         metrics[Metric.CACHE_LOOKUPS].labels(*where, CacheResult.HIT if hit else CacheResult.MISS).inc()
         metrics[Metric.CACHE_TIERS].labels(*where, "disk", CacheResult.HIT if hit else CacheResult.MISS).inc()
     metrics[Metric.FRAME_LOOKUPS].labels(*where, CacheResult.MISS if cold else CacheResult.HIT).inc()
+    metrics[Metric.FRAME_TIERS].labels(*where, "disk", CacheResult.MISS if cold else CacheResult.HIT).inc()
     metrics[Metric.CACHE_BYTES].labels(variant, "frames").set(2**30)
     metrics[Metric.CACHE_EVICTIONS].labels(variant, "frames").inc(0)
     metrics[Metric.ENCODER_BUSY].labels(*where).inc(0.05)

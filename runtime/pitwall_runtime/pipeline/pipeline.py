@@ -24,7 +24,7 @@ from pitwall_runtime.media import WHOLE, FramePool, PoolSpec, Selection, Stretch
 from pitwall_runtime.pipeline.asked import AskedQuestion, Result
 from pitwall_runtime.pipeline.excerpt import Excerpt
 from pitwall_runtime.pipeline.frame_model import EngineModel
-from pitwall_runtime.pipeline.prepare import Preparation, Told
+from pitwall_runtime.pipeline.prepare import PoolSource, Preparation, Told
 from pitwall_runtime.pipeline.question_features import QuestionFeatures
 from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.sub_questions import parts
@@ -60,6 +60,7 @@ class Pipeline:
         self._sampler = samplers.build(spec.sampler)
         self._reduce = build_reducer(spec.reducer.name)
         pool_spec = PoolSpec(spec.decode.frames_per_minute, spec.decode.height_pixels)
+        self._pool_tiers = (PoolSource.DISK, PoolSource.OBJECTS) if shared and shared.objects else (PoolSource.DISK,)
         disk = DiskFrameStore(cache_dir / EntryKind.FRAMES, quota)
         self.store = SpillingFrameStore(SharedFrameStore(disk, shared) if shared else disk, MemoryFrameStore())
         decoders.build(spec.decode.backend)  # a decoder that cannot run here is known before the first question
@@ -121,14 +122,25 @@ class Pipeline:
         with ExitStack() as using:
             with _timed(stages, "prepare"):
                 is_stored = self.preparation.is_stored(video, stretch)
-                self._telemetry.frames(arm, stored=is_stored)
                 deadline.preparing = not is_stored
-                pool = using.enter_context(self.preparation.held(video, deadline, stretch=stretch))
+                pool = using.enter_context(self._held(video, deadline, stretch, arm))
                 deadline.preparing = False
                 excerpt = Excerpt.of(pool, stretch)
                 features = using.enter_context(self._features(pool, question, arm, deadline))
             subtitles = pool.subtitles if video.subtitles is None else video.subtitles
             return AskedQuestion(question, excerpt, subtitles, features, stages, using.pop_all())
+
+    @contextmanager
+    def _held(self, video: Video, deadline: Deadline, stretch: Stretch, arm: str) -> Iterator[FramePool]:
+        """The question's pool, with a word to the metrics of where it came from; what cannot be decoded was nowhere."""
+        sources: list[PoolSource] = []
+        with ExitStack() as using:
+            try:
+                held = self.preparation.held(video, deadline, stretch=stretch, came_from=sources.append)
+                pool = using.enter_context(held)
+            finally:
+                self._telemetry.frames(arm, self._pool_tiers, sources[0] if sources else PoolSource.DECODED)
+            yield pool
 
     def prepare(self, video: Video, deadline: Deadline, told: Told = lambda _: None) -> Iterator[tuple[float, float]]:
         """Everything that a question would wait for: pool, shots and all embeddings. `told` hears of frames decoded.

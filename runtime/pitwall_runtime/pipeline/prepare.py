@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 
 from pitwall_runtime.deadline import Deadline
@@ -24,6 +25,14 @@ Told = Callable[[float], None]
 """Hears how many seconds of a video are decoded."""
 
 
+class PoolSource(StrEnum):
+    """Where a pool came from, by the names that tiers have in metrics."""
+
+    DISK = "disk"
+    OBJECTS = "s3"
+    DECODED = "decoded"
+
+
 @dataclass(slots=True)
 class Preparation:
     """Where pools are kept, how they are made, how long that may take, and in which memory."""
@@ -36,18 +45,24 @@ class Preparation:
     memory: DecodeMemory = field(default_factory=DecodeMemory)
     videos_decoded: int = 0
 
-    def _pool(self, video: Video, spec: PoolSpec, deadline: Deadline, told: Told) -> FramePool:
-        """From the store, or decoded now. Whoever comes second waits for the first."""
-        known = self.store.find(video, spec)
-        if known:
-            return known
+    def _have(self, video: Video, spec: PoolSpec, deadline: Deadline, told: Told) -> PoolSource:
+        """See to it that the pool is in the store, decoded now if need be. Whoever comes second waits for the first."""
+        if self.store.find(video, spec):
+            return PoolSource.DISK
         lock = self.lock_of(video.content_hash, spec)
         with exclusive(lock, limit_seconds=self.limit_seconds, deadline=deadline):
-            known = self.store.find(video, spec)
-            if known:
-                return known
+            if self.store.find(video, spec):
+                return PoolSource.DISK
             deadline.check()
-            return self.store.write(video, spec, lambda writer: self._fill(video, spec, writer, deadline, told))
+            source = PoolSource.OBJECTS
+
+            def fill(writer: PoolWriter) -> FramePool:
+                nonlocal source
+                source = PoolSource.DECODED
+                return self._fill(video, spec, writer, deadline, told)
+
+            self.store.write(video, spec, fill)
+            return source
 
     def spec_of(self, video: Video, stretch: Stretch) -> PoolSpec:
         """Which pool answers for the stretch: the whole one where it is needed or there, else one of the beginning."""
@@ -69,19 +84,22 @@ class Preparation:
         deadline: Deadline | None = None,
         told: Told = lambda _: None,
         stretch: Stretch = WHOLE,
+        *,
+        came_from: Callable[[PoolSource], None] = lambda _: None,
     ) -> Iterator[FramePool]:
         """The video's pool, or one of its beginning if the stretch needs no more, from the store or decoded now.
 
-        It is kept from eviction while the `with` lasts; `told` hears of each frame. For a beginning nobody waits for
-        the rest.
+        It is kept from eviction while the `with` lasts; `told` hears of each frame, `came_from` of the source. For a
+        beginning nobody waits for the rest.
 
         Raises what `decode` raises, UnavailableError, or TooLateError once the deadline has passed.
         """
         for _ in range(_TRIES):
             spec = self.spec_of(video, stretch)
-            self._pool(video, spec, deadline or Deadline(), told)
+            source = self._have(video, spec, deadline or Deadline(), told)
             with self.store.hold(video, spec) as pool:
                 if pool:
+                    came_from(source)
                     yield pool
                     return
         raise UnavailableError("the video's frames are evicted as soon as they are made; have the cache enlarged")

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -71,6 +71,9 @@ class RuntimeTelemetry:
             Metric.CACHE_TIERS, "Frames looked up in each tier of the embed cache.", Label.TIER, Label.RESULT
         )
         self._frames = self._counter(Metric.FRAME_LOOKUPS, "Questions whose frames were stored.", Label.RESULT)
+        self._frame_tiers = self._counter(
+            Metric.FRAME_TIERS, "Questions whose frames each tier of the store had.", Label.TIER, Label.RESULT
+        )
         kinds = (Label.SAMPLER_VARIANT, Label.KIND)
         self._bytes = Gauge(Metric.CACHE_BYTES, "Bytes in the cache folder.", kinds, registry=self.registry)
         self._evictions = Counter(
@@ -93,9 +96,15 @@ class RuntimeTelemetry:
             self._evictions.labels(self._variant, kind)
         quota.told = lambda kind: self._evictions.labels(self._variant, kind).inc()
 
-    def frames(self, arm: str, *, stored: bool) -> None:
-        """A question's pool of frames was in the store, or had to be made or brought."""
-        self._frames.labels(self._variant, arm, CacheResult.HIT if stored else CacheResult.MISS).inc()
+    def frames(self, arm: str, tiers: Sequence[str], source: str) -> None:
+        """A question's pool of frames came from this one of the tiers that are asked, fastest first, or of none: then
+        it had to be made."""
+        self._frames.labels(self._variant, arm, CacheResult.HIT if source in tiers else CacheResult.MISS).inc()
+        for tier in tiers:
+            result = CacheResult.HIT if tier == source else CacheResult.MISS
+            self._frame_tiers.labels(self._variant, arm, tier, result).inc()
+            if tier == source:
+                break
 
     def question(self, arm: str, stages: Mapping[str, float], tokens: int, lookups: CacheLookups) -> None:
         """One answered question: its tokens, its stages' seconds and its cache lookups."""

@@ -111,11 +111,11 @@ def work(pipeline):
     return pipeline.preparation.videos_decoded, pipeline.encoders.frames_encoded
 
 
-def tiers(pipeline):
-    """Hits by tier."""
+def tiers(pipeline, what="pitwall_embed_cache", result="hit"):
+    """Hits or misses by tier."""
     found = {}
     for line in pipeline._telemetry.exposition().decode().splitlines():
-        if line.startswith("pitwall_embed_cache_tier_lookups_total{") and 'result="hit"' in line:
+        if line.startswith(f"{what}_tier_lookups_total{{") and f'result="{result}"' in line:
             found[line.split('tier="')[1].split('"')[0]] = float(line.rsplit(" ", 1)[1])
     return found
 
@@ -129,6 +129,24 @@ def test_what_one_machine_made_another_does_not_make_again(machine, s3, clip):
     assert (work(first), work(other)) == ((1, COLOURS), (0, 0))
     assert (again.answer, again.cold) == (answer.answer, False)
     assert tiers(other) == {"memory": 0, "disk": 0, "s3": 20}
+
+
+def test_a_pool_from_the_objects_is_a_hit_of_theirs(machine, s3, clip):
+    video = open_video(clip, 1 << 30)
+    first, other = machine("one", open_shared(s3, "")), machine("two", open_shared(s3, ""))
+    for pipeline in (first, other, other):
+        pipeline.answer(video, "blue", "stable")
+
+    def lookups(pipeline):
+        return [tiers(pipeline, "pitwall_frame_store", result) for result in ("hit", "miss")]
+
+    made_here = machine("three", None)
+    made_here.answer(video, "blue", "stable")
+    assert lookups(other) == [{"s3": 1, "disk": 1}, {"disk": 1}]
+    assert lookups(made_here) == [{}, {"disk": 1}]
+    counted = other._telemetry.exposition().decode()
+    assert 'pitwall_frame_store_lookups_total{arm="stable",result="hit",sampler_variant="aks-v1"} 2.0' in counted
+    assert 'pitwall_frame_store_lookups_total{arm="stable",result="miss"' not in counted
 
 
 def test_redis_is_asked_before_the_objects_and_its_loss_costs_no_answer(machine, s3, redis_server, clip, caplog):
