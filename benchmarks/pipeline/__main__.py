@@ -21,10 +21,10 @@ from pathlib import Path
 from benchmarks.pipeline import answering, decoding
 from benchmarks.pipeline.answering import AnswerPlan, AnswerRow
 from benchmarks.pipeline.decoding import DecodeRow
-from benchmarks.pipeline.films import films
+from benchmarks.pipeline.films import films, of_codecs
 
 RESULTS = Path(__file__).parents[1] / "results" / "pipeline.json"
-PARTS = ("decoders", "answers")
+PARTS = ("decoders", "codecs", "answers")
 
 
 def rows(folder: Path, parts: Sequence[str], plan: AnswerPlan, *, quick: bool) -> Iterator[DecodeRow | AnswerRow]:
@@ -33,6 +33,9 @@ def rows(folder: Path, parts: Sequence[str], plan: AnswerPlan, *, quick: bool) -
         decoders = ["pyav"] if quick else decoding.usable()
         for film, path in films(folder, 10 if quick else 60):
             yield from decoding.measure(film, path, decoders, 1 if quick else 3)
+    if "codecs" in parts:
+        for film, path in of_codecs(folder, 2 if quick else 60):
+            yield from decoding.measure(film, path, ["pyav"], 1 if quick else 3)
     if "answers" in parts:
         yield from answering.measure(plan, folder)
 
@@ -52,7 +55,7 @@ def told(row: DecodeRow | AnswerRow) -> str:
 
 
 def write(found: Sequence[DecodeRow | AnswerRow], output: Path) -> None:
-    """Rows of the parts that were not measured now stay as they are."""
+    """Rows of films that were not measured now, and of answers if none were, stay as they are."""
     load = round(os.getloadavg()[0], 2)
     where = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
@@ -62,8 +65,8 @@ def write(found: Sequence[DecodeRow | AnswerRow], output: Path) -> None:
     }
     fresh = [{"benchmark": "pipeline", **asdict(row), **where} for row in found]
     old = json.loads(output.read_text()) if output.is_file() else []
-    parts = {"decoder" in row for row in fresh}
-    kept = [row for row in old if ("decoder" in row) not in parts]
+    again = {row.get("film") for row in fresh}
+    kept = [row for row in old if row.get("film") not in again]
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(kept + fresh, indent=1) + "\n")
 
@@ -72,7 +75,7 @@ def main() -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="short films, one round, PyAV alone, no model")
-    parser.add_argument("--part", choices=PARTS, action="append", help="default: both")
+    parser.add_argument("--part", choices=PARTS, action="append", help="default: all")
     parser.add_argument("--encoder", help="of the answers; default: conse, with --quick colours, which is no model")
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()

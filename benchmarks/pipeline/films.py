@@ -24,6 +24,25 @@ def films(folder: Path, seconds: int) -> Iterator[tuple[str, Path]]:
     yield "Motion JPEG 1280×720, 24 a second", single
 
 
+CODECS = {
+    "HEVC": ("mp4", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:bframes=3"),
+    "VP9": ("webm", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8, "-b:v", "2M", "-g", 120),
+    "VP8": ("webm", "libvpx", "-deadline", "realtime", "-cpu-used", 8, "-b:v", "2M", "-g", 120),
+    "AV1": ("mp4", "libsvtav1", "-preset", 12, "-g", 120),
+    "MPEG-2": ("ts", "mpeg2video", "-b:v", "6M", "-bf", 2),
+    "MPEG-4": ("avi", "mpeg4", "-b:v", "4M", "-bf", 2),
+}
+
+
+def of_codecs(folder: Path, seconds: int) -> Iterator[tuple[str, Path]]:
+    """The same in other codecs."""
+    whole = fetched("bbb")
+    for codec, (suffix, *options) in CODECS.items():
+        film = folder / f"{codec}.{suffix}"
+        ffmpeg("-ss", 60, "-i", whole, "-t", seconds, "-an", "-c:v", *options, film)
+        yield f"{codec} 1280×720, 24 a second", film
+
+
 def small(folder: Path, seconds: int) -> Path:
     """A beginning of Big Buck Bunny of 320×180 with 5 pictures a second; beyond ten minutes it begins anew."""
     once, film = folder / f"once-{seconds}.mp4", folder / f"small-{seconds}.mp4"
