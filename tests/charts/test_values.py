@@ -78,7 +78,8 @@ def another(path, value):
         "variants": {"aks-v1": {"sampler": {"name": "aks"}}},
         "pullSecrets": [{"name": "x"}], "tolerations": [{"key": "x"}], "clients": [{"podSelector": {}}],
         "prefixes": {"other": ["x."]}, "corsOrigins": ["https://app.example"], "apiServerPorts": [{"port": 8443}],
-        "scrapers": [{"podSelector": {}}], "affinity": {"podAffinity": {}},
+        "scrapers": [{"podSelector": {}}], "apiServers": [{"podSelector": {}}],
+        "affinity": {"podAffinity": {}},
     }  # fmt: skip
     if "enum" in node:
         return next(choice for choice in node["enum"] if choice != value)
