@@ -18,6 +18,7 @@ from scenedetect import (
 )
 
 from pitwall_runtime.media import Frame, PoolSpec, Rgb, Shot
+from pitwall_runtime.shot_network import TransNetDetector, network
 
 _NATIVE_RATE = 8
 """Pool frames a second from which neighbours count as native, for which PySceneDetect's own thresholds are meant."""
@@ -30,8 +31,9 @@ DETECTORS: Final[Mapping[str, Callable[..., Any]]] = {
     "threshold": ThresholdDetector,
     "hash": HashDetector,
     "histogram": HistogramDetector,
+    "transnetv2": TransNetDetector,
 }
-"""PySceneDetect's detectors by name; each takes `threshold` and `min_scene_len` (frames)."""
+"""PySceneDetect's detectors by name, and a network; each takes `threshold` and `min_scene_len` (frames)."""
 
 
 class Preset(StrEnum):
@@ -61,6 +63,21 @@ DETECTIONS: Final[Mapping[Preset, CutDetection]] = {
     Preset.DEFAULT: CutDetection("content", 33.0, 27.0, rows=64),
     Preset.FAST: CutDetection("histogram", 0.3, 0.2, rows=64),
 }
+
+
+TRANSNET: Final = CutDetection("transnetv2", 0.5, 0.5)
+"""The network's own threshold."""
+
+
+def detection_of(name: str) -> CutDetection | None:
+    """What a process was told to find cuts with: `transnetv2`, or none for the presets.
+
+    Raises BadVariantError where the network's package is missing.
+    """
+    if name != TRANSNET.detector:
+        return None
+    network()
+    return TRANSNET
 
 
 def preset_for(short_side: int, *, overloaded: bool = False) -> Preset:

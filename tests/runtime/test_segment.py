@@ -1,5 +1,6 @@
 """Shots tile the pool; cuts fall where the picture changes."""
 
+from importlib.util import find_spec
 from itertools import pairwise
 
 import numpy as np
@@ -7,8 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Frame, PoolSpec, Shot
-from pitwall_runtime.segment import DETECTIONS, DETECTORS, CutDetection, Preset, Segmenter, preset_for
+from pitwall_runtime.segment import (
+    DETECTIONS,
+    DETECTORS,
+    CutDetection,
+    Preset,
+    Segmenter,
+    detection_of,
+    preset_for,
+)
+from pitwall_runtime.shot_network import PACKAGE
 
 
 def shots_of(images, spec=PoolSpec()):  # noqa: B008
@@ -122,7 +133,7 @@ def test_every_preset_finds_a_plain_cut_also_where_the_picture_changes_its_size(
     assert segmenter.shots() == (Shot(0, 8), Shot(8, 12))
 
 
-@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize("name", [name for name in DETECTORS if name != "transnetv2"])
 def test_every_detector_of_pyscenedetect_watches_a_film_to_its_end(name):
     threshold = {"content": 30, "adaptive": 3, "threshold": 12, "hash": 0.35, "histogram": 0.2}[name]
     segmenter = Segmenter(PoolSpec(), CutDetection(name, threshold, threshold))
@@ -130,3 +141,21 @@ def test_every_detector_of_pyscenedetect_watches_a_film_to_its_end(name):
     for number, image in enumerate(noise):
         segmenter.watch(Frame(number, image))
     assert segmenter.shots()[-1].end == 20
+
+
+def test_the_network_is_refused_in_words_where_it_is_not_installed():
+    if find_spec(PACKAGE):
+        pytest.skip("it is installed")
+    assert detection_of("pyscenedetect") is None
+    with pytest.raises(BadVariantError, match=r"transnetv2 is not installed: pip install '.\[transnetv2\]'"):
+        detection_of("transnetv2")
+
+
+def test_the_network_finds_plain_cuts():
+    pytest.importorskip(PACKAGE)
+    drawn = np.random.default_rng(3).integers(0, 255, (3, 9, 16, 3), dtype=np.uint8)
+    scenes = [np.kron(scene, np.ones((8, 8, 1), np.uint8)) for scene in drawn]
+    segmenter = Segmenter(PoolSpec(), detection_of("transnetv2"))
+    for number in range(60):
+        segmenter.watch(Frame(number, scenes[number // 20]))
+    assert segmenter.shots() == (Shot(0, 20), Shot(20, 40), Shot(40, 60))

@@ -56,6 +56,12 @@ def ingest_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     work.add_argument("--until-empty", action="store_true", help="end when no video waits")
     add_cache_options(work)
     add_decode_options(work)
+    work.add_argument(
+        "--shots",
+        choices=("pyscenedetect", "transnetv2"),
+        default="pyscenedetect",
+        help="what finds cuts in films that are new here (default: %(default)s; the other needs the extra transnetv2)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -132,7 +138,7 @@ def _builder(arguments: argparse.Namespace, quota: "Quota") -> "Callable[[Sample
         from pitwall_runtime.pipeline.resources import PipelineResources
 
         torch.set_num_threads(arguments.threads)
-        resources = PipelineResources(quota, arguments.hot_bytes, memory, shared)
+        resources = PipelineResources(quota, arguments.hot_bytes, memory, shared, arguments.shots)
         return preparing_pipeline(variant, arguments.cache_dir, resources)
 
     return build

@@ -33,6 +33,7 @@ from pitwall_runtime.reduce import build as build_reducer
 from pitwall_runtime.samplers import catalogue as samplers
 from pitwall_runtime.samplers.catalogue import BoundSampler
 from pitwall_runtime.samplers.contract import Allowance, SamplerContext, Signals
+from pitwall_runtime.segment import detection_of
 from pitwall_runtime.stores.disk import DiskFrameStore
 from pitwall_runtime.stores.embed_cache import EmbedCache
 from pitwall_runtime.stores.files.eviction import EntryKind
@@ -65,7 +66,12 @@ class Pipeline:
         self.store = SpillingFrameStore(SharedFrameStore(disk, shared) if shared else disk, MemoryFrameStore())
         decoders.build(spec.decode.backend)  # a decoder that cannot run here is known before the first question
         self.preparation = Preparation(
-            self.store, cache_dir / "locks", pool_spec, backend=spec.decode.backend, memory=resources.decode_memory
+            self.store,
+            cache_dir / "locks",
+            pool_spec,
+            backend=spec.decode.backend,
+            memory=resources.decode_memory,
+            detection=detection_of(resources.shots),
         )
         self._cache = EmbedCache(cache_dir / EntryKind.EMBEDDINGS, quota, hot_bytes=resources.hot_bytes, shared=shared)
         encoder = encoders.build(spec.encoder, cache_dir)

@@ -13,7 +13,7 @@ from pitwall_runtime.decode.port import MAX_SECONDS, Limits
 from pitwall_runtime.decode.process import decode
 from pitwall_runtime.errors import MediaBrokenError, UnavailableError
 from pitwall_runtime.media import WHOLE, Frame, FramePool, PoolSpec, Stretch, Video
-from pitwall_runtime.segment import Segmenter
+from pitwall_runtime.segment import CutDetection, Segmenter
 from pitwall_runtime.stores.files.lock import exclusive
 from pitwall_runtime.stores.port import FrameStore, PoolWriter
 
@@ -43,6 +43,7 @@ class Preparation:
     limit_seconds: float = 600.0
     backend: str = DEFAULT_DECODER
     memory: DecodeMemory = field(default_factory=DecodeMemory)
+    detection: CutDetection | None = None
     videos_decoded: int = 0
 
     def _have(self, video: Video, spec: PoolSpec, deadline: Deadline, told: Told) -> PoolSource:
@@ -113,7 +114,7 @@ class Preparation:
 
         While other videos wait for their turn, cuts are looked for in less time.
         """
-        segmenter = Segmenter(spec, overloaded=lambda: self.memory.waiting > 0)
+        segmenter = Segmenter(spec, self.detection, overloaded=lambda: self.memory.waiting > 0)
         self.videos_decoded += 1
         shown = 0
 

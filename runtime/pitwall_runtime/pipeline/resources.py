@@ -14,12 +14,14 @@ class PipelineResources:
     """Pipelines of one process share them.
 
     `quota` bounds the cache's folder, `hot_bytes` the embeddings in memory, `decode_memory` all decodings together.
+    `shots` names what finds cuts (`transnetv2`), if not PySceneDetect.
     """
 
     quota: Quota
     hot_bytes: int = HOT_BYTES
     decode_memory: DecodeMemory = field(default_factory=DecodeMemory)
     shared: Shared | None = None
+    shots: str = ""
 
     @classmethod
     def alone(cls, cache_dir: Path) -> "PipelineResources":

@@ -37,6 +37,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--book-url", default="", help="of the states of its videos; default: where the queue is")
     add_cache_options(parser)
     add_decode_options(parser)
+    parser.add_argument(
+        "--shots",
+        choices=("pyscenedetect", "transnetv2"),
+        default="pyscenedetect",
+        help="what finds cuts in films that are new here (default: %(default)s; the other needs the extra transnetv2)",
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads per numeric library")
     parser.add_argument(
         "--workers",
@@ -77,7 +83,7 @@ def _load(engine: "ServingState", arguments: argparse.Namespace, quota: "Quota")
 
         torch.set_num_threads(arguments.threads)
         memory = DecodeMemory(arguments.decode_bytes, film_part=FILM_PART)
-        resources = PipelineResources(quota, arguments.hot_bytes, memory, shared_of(arguments))
+        resources = PipelineResources(quota, arguments.hot_bytes, memory, shared_of(arguments), arguments.shots)
         pipeline = Pipeline(engine.variant, arguments.cache_dir, engine.telemetry, resources)
         heap.settle()
         engine.pipeline = pipeline
