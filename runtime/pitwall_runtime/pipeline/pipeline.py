@@ -33,7 +33,7 @@ from pitwall_runtime.reduce import build as build_reducer
 from pitwall_runtime.samplers import catalogue as samplers
 from pitwall_runtime.samplers.catalogue import BoundSampler
 from pitwall_runtime.samplers.contract import Allowance, SamplerContext, Signals
-from pitwall_runtime.segment import detection_of
+from pitwall_runtime.segment.segment import detection_of
 from pitwall_runtime.stores.disk import DiskFrameStore
 from pitwall_runtime.stores.embed_cache import EmbedCache
 from pitwall_runtime.stores.files.eviction import EntryKind

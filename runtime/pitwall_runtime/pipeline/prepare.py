@@ -13,7 +13,7 @@ from pitwall_runtime.decode.port import MAX_SECONDS, Limits
 from pitwall_runtime.decode.process import decode
 from pitwall_runtime.errors import MediaBrokenError, UnavailableError
 from pitwall_runtime.media import WHOLE, Frame, FramePool, PoolSpec, Stretch, Video
-from pitwall_runtime.segment import CutDetection, Segmenter
+from pitwall_runtime.segment.segment import CutDetection, Segmenter
 from pitwall_runtime.stores.files.lock import exclusive
 from pitwall_runtime.stores.port import FrameStore, PoolWriter
 

@@ -18,7 +18,7 @@ from scenedetect import (
 )
 
 from pitwall_runtime.media import Frame, PoolSpec, Rgb, Shot
-from pitwall_runtime.shot_network import TransNetDetector, network
+from pitwall_runtime.segment.network import TransNetDetector, network
 
 _NATIVE_RATE = 8
 """Pool frames a second from which neighbours count as native, for which PySceneDetect's own thresholds are meant."""

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Frame, PoolSpec, Shot
-from pitwall_runtime.segment import (
+from pitwall_runtime.segment.network import PACKAGE
+from pitwall_runtime.segment.segment import (
     DETECTIONS,
     DETECTORS,
     CutDetection,
@@ -19,7 +20,6 @@ from pitwall_runtime.segment import (
     detection_of,
     preset_for,
 )
-from pitwall_runtime.shot_network import PACKAGE
 
 
 def shots_of(images, spec=PoolSpec()):  # noqa: B008

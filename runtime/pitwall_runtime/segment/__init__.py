@@ -1,0 +1,1 @@
+"""Segmenter: cuts the pool frames into shots."""
