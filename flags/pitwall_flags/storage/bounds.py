@@ -21,13 +21,13 @@ class Bounds:
 
     Attributes:
         flags: of one flag set's writer.
-        document_bytes: of those flags together.
+        document_bytes: of those flags together. The service keeps them parsed, which takes up to ten times as much.
         flag_trail: bytes of documents in the trail of one flag; older ones are forgotten, and who, when and why stay.
         writer_trail: the same of all changes of one flag set's writer.
     """
 
     flags: int = 10_000
-    document_bytes: int = 64 * MIB
+    document_bytes: int = 16 * MIB
     flag_trail: int = 8 * MIB
     writer_trail: int = 128 * MIB
 
