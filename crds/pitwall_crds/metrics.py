@@ -134,8 +134,8 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
         _GAUGE,
         (*_RUN, Label.QUANTITY, Label.EDGE, Label.UNIT),
         "Standard error of a run's share of queries beyond an edge, or of its mean (edge mean), if queries were "
-        "independent (unit query), and with users as the independent ones (unit user); of what most users show (unit "
-        "most-users).",
+        "independent (unit query), and with users as the independent ones (unit user); the same of what most users "
+        "show (units query-of-most and most-users).",
     ),
     Metric.EVIDENCE_SHIFT: MetricDescription(
         _GAUGE,

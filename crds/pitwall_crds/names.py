@@ -158,12 +158,13 @@ class Label(StrEnum):
 
 
 class ErrorUnit(StrEnum):
-    """What a standard error takes for independent; values of the label `unit`. The last leaves the few users out who
+    """What a standard error takes for independent; values of the label `unit`. The last two leave the few users out who
     differ most."""
 
     QUERY = "query"
     USER = "user"
     MOST_USERS = "most-users"
+    QUERY_OF_MOST = "query-of-most"
 
 
 class Metric(StrEnum):

@@ -82,8 +82,8 @@ def _of_arm(clusters: Clusters, edges: Sequence[float]) -> np.ndarray:
     for name, error in clusters.errors():
         if name == Quantity.LATENCY and error.edge in edges and error.of_trials:
             number = error.trials
-            shift, of_most = (error.most.shift, error.most.error) if error.most else (0.0, 0.0)
-            part = SpreadPart(number, error.of_trials, error.of_users, users, shift, of_most)
+            most = (error.most.shift, error.most.of_users, error.most.of_trials) if error.most else ()
+            part = SpreadPart(number, error.of_trials, error.of_users, users, *most)
             found[:, [at for at, edge in enumerate(edges) if edge == error.edge]] = np.array(
                 astuple(UserSpread.pooled([part]))
             )[:, None]

@@ -18,7 +18,7 @@ from typing import Final
 
 from pitwall_crds.edges import LATENCY_EDGES, SELECTION_EDGES
 from pitwall_crds.names import Quantity
-from pitwall_gateway.counting.most import LOOKED_AT, Most, Sums, few, of_most
+from pitwall_gateway.counting.most import LOOKED_AT, Most, Sums, User, few, of_most
 
 REMEMBERED: Final = 8192
 """Users of an arm. Whoever was forgotten and comes again is taken for another: where that many take part, what they
@@ -44,25 +44,28 @@ class StandardError:
 
 @dataclass(slots=True)
 class _User:
-    """One user's trials of one quantity: their number, how many lie beyond each edge, the sum of their values."""
+    """One user's trials of one quantity: their number, how many lie beyond each edge, the sums of their values and of
+    these squared."""
 
     trials: int = 0
     beyond: list[int] = field(default_factory=list)
     total: float = 0.0
+    squares: float = 0.0
 
-    def sums(self, edge: int | None) -> tuple[float, float]:
-        """How many trials, and the sum of their values, or how many lie beyond the edge of this number."""
+    def sums(self, edge: int | None) -> User:
+        """How many trials, and the sums of their values, or how many lie beyond the edge of this number."""
         if edge is None:
-            return self.trials, self.total
-        return self.trials, self.beyond[edge] if edge < len(self.beyond) else 0
+            return self.trials, self.total, self.squares
+        beyond = self.beyond[edge] if edge < len(self.beyond) else 0
+        return self.trials, beyond, beyond
 
 
 class _Quantity:
     """Sums over users of one quantity: Σn² and, beyond each edge, Σk² and Σnk; the same of the values."""
 
     __slots__ = (
-        "_asked_most", "_asked_most_until", "_both", "_edges", "_last", "_own", "_squares", "_total", "_trial_squares",
-        "_trials", "_users", "_value_both", "_value_own",
+        "_asked_most", "_asked_most_until", "_both", "_edges", "_last", "_most", "_own", "_squares", "_total",
+        "_trial_squares", "_trials", "_users", "_value_both", "_value_own",
     )  # fmt: skip
 
     def __init__(self, edges: tuple[float, ...], capacity: int) -> None:
@@ -71,6 +74,7 @@ class _Quantity:
         self._own, self._both = [0] * len(edges), [0] * len(edges)
         self._trials = self._squares = self._asked_most_until = 0
         self._asked_most: list[_User] = []
+        self._most: dict[int | None, Most | None] = {}
         self._total = self._trial_squares = self._value_own = self._value_both = 0.0
 
     def add(self, person: str, value: float) -> None:
@@ -101,6 +105,7 @@ class _Quantity:
         self._value_own += value * (2 * known.total + value)
         self._value_both += known.total + (before + 1) * value
         known.total += value
+        known.squares += value * value
 
     @property
     def users(self) -> float:
@@ -111,39 +116,41 @@ class _Quantity:
         """Of the mean, and of the share beyond each edge on both sides of which there are some."""
         if self._trials < 2 * FEW:
             return
-        yield self._error(None, self._trial_squares, self._sums(self._total, self._value_own, self._value_both))
+        yield self._error(None, self._sums(self._total, self._trial_squares, self._value_own, self._value_both))
         within = accumulate(self._last)
         for edge, (inside, own, both) in enumerate(zip(within, self._own, self._both, strict=False)):
             beyond = self._trials - inside
             if min(inside, beyond) >= FEW:
-                yield self._error(edge, beyond, self._sums(beyond, own, both))
+                yield self._error(edge, self._sums(beyond, beyond, own, both))
 
-    def _sums(self, total: float, own: float, both: float) -> Sums:
-        return Sums(self._trials, total, self._squares, own, both)
+    def _sums(self, total: float, squares: float, own: float, both: float) -> Sums:
+        return Sums(self._trials, total, squares, self._squares, own, both)
 
-    def _error(self, edge: int | None, squares: float, sums: Sums) -> StandardError:
-        """From Σy² of trials, and what is summed over users."""
+    def _error(self, edge: int | None, sums: Sums) -> StandardError:
         mean = sums.total / sums.trials
-        of_trials = max(0.0, squares - mean * sums.total)
+        of_trials = max(0.0, sums.squares - mean * sums.total)
         at = None if edge is None else self._edges[edge]
         of_trials, of_users = (sqrt(each) / self._trials for each in (of_trials, sums.residuals(mean)))
-        return StandardError(at, self._trials, of_trials, of_users, self._most(edge, sums))
+        return StandardError(at, self._trials, of_trials, of_users, self._of_most(edge, sums))
 
-    def _most(self, edge: int | None, sums: Sums) -> Most | None:
-        """What most users show; of an edge only while enough of their trials lie on both its sides."""
-        users = [user.sums(edge) for user in self._who_asked_most()]
+    def _of_most(self, edge: int | None, sums: Sums) -> Most | None:
+        """What most users show. It takes long, so it is told again until there are some more trials."""
+        if self._trials >= self._asked_most_until:
+            self._asked_most = self._users.who_asked_most(LOOKED_AT)
+            self._asked_most_until = self._trials + self._trials // 64 + 1
+            self._most.clear()
+        if edge not in self._most:
+            self._most[edge] = self._computed(edge, sums)
+        return self._most[edge]
+
+    def _computed(self, edge: int | None, sums: Sums) -> Most | None:
+        """Of an edge only while enough of their trials lie on both its sides."""
+        users = [user.sums(edge) for user in self._asked_most]
         most = of_most(sums, users, few(len(self._users)))
         if most is None or edge is None:
             return most
         share = sums.total / sums.trials + most.shift
         return most if min(share, 1 - share) * most.trials >= FEW else None
-
-    def _who_asked_most(self) -> list[_User]:
-        """Looked for anew when there are some more trials, which takes the longer the more users there are."""
-        if self._trials >= self._asked_most_until:
-            self._asked_most = self._users.who_asked_most(LOOKED_AT)
-            self._asked_most_until = self._trials + self._trials // 64 + 1
-        return self._asked_most
 
 
 class _Recent:

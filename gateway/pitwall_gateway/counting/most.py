@@ -18,26 +18,34 @@ _ALWAYS: Final = 2
 """So many are left out, however few users there are, and one of a hundred besides."""
 _AT_MOST: Final = LOOKED_AT // 4
 
+User = tuple[float, float, float]
+"""Their trials n, the sum y of what these show, and z of its squares."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Over users: of their trials n and the sums y of what these show, Σn, Σy, Σn², Σy² and Σny."""
+    """Over users: Σn, Σy, Σz, Σn², Σy² and Σny."""
 
     trials: float
     total: float
+    squares: float
     trials_squared: float
     total_squared: float
     both: float
 
-    def without(self, users: Iterable[tuple[float, float]]) -> "Sums":
-        """Those of all others; each user is (n, y)."""
-        trials, total, trials_squared, total_squared, both = (
-            self.trials, self.total, self.trials_squared, self.total_squared, self.both,
+    def without(self, users: Iterable[User]) -> "Sums":
+        """Those of all others."""
+        trials, total, squares, trials_squared, total_squared, both = (
+            self.trials, self.total, self.squares, self.trials_squared, self.total_squared, self.both,
         )  # fmt: skip
-        for n, y in users:
-            trials, total = trials - n, total - y
+        for n, y, z in users:
+            trials, total, squares = trials - n, total - y, squares - z
             trials_squared, total_squared, both = trials_squared - n * n, total_squared - y * y, both - n * y
-        return Sums(trials, total, trials_squared, total_squared, both)
+        return Sums(trials, total, squares, trials_squared, total_squared, both)
+
+    def of_trials(self, mean: float) -> float:
+        """Sum of the squares of what trials show, less the mean."""
+        return max(0.0, self.squares - 2 * mean * self.total + mean * mean * self.trials)
 
     def residuals(self, mean: float) -> float:
         """Sum of the squares of y - mean · n."""
@@ -47,11 +55,12 @@ class Sums:
 @dataclass(frozen=True, slots=True)
 class Most:
     """By how much the share or mean of most users, of so many trials, is larger than that of all; the standard error of
-    theirs with users as the units."""
+    theirs if trials were independent, and with users as the units."""
 
     trials: float
     shift: float
-    error: float
+    of_trials: float
+    of_users: float
 
 
 def few(users: int) -> int:
@@ -59,8 +68,8 @@ def few(users: int) -> int:
     return _ALWAYS + min(users // 100, _AT_MOST - _ALWAYS)
 
 
-def of_most(sums: Sums, asked_most: list[tuple[float, float]], left_out: int) -> Most | None:
-    """All but so many of those who asked most, (n, y) each; None where hardly anybody is left."""
+def of_most(sums: Sums, asked_most: list[User], left_out: int) -> Most | None:
+    """All but so many of those who asked most; None where hardly anybody is left."""
     if len(asked_most) <= 2 * left_out:
         return None
     mean = sums.total / sums.trials
@@ -69,5 +78,6 @@ def of_most(sums: Sums, asked_most: list[tuple[float, float]], left_out: int) ->
     if left.trials <= 0:
         return None
     value = left.total / left.trials
-    farthest = max(abs(y - value * n) for n, y in ranked[left_out:])
-    return Most(left.trials, value - mean, sqrt(left.residuals(value) + left_out * farthest**2) / left.trials)
+    farthest = max(abs(y - value * n) for n, y, _ in ranked[left_out:])
+    of_users = left.residuals(value) + left_out * farthest**2
+    return Most(left.trials, value - mean, *(sqrt(each) / left.trials for each in (left.of_trials(value), of_users)))

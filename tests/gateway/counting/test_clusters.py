@@ -7,8 +7,10 @@ import pytest
 
 from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_crds.names import MEAN, Arm, Metric, Quantity, TrialKind
+from pitwall_gateway.counting import clusters as module
 from pitwall_gateway.counting.clusters import FEW, Clusters
 from pitwall_gateway.counting.gauges.clusters import ClustersGauge
+from pitwall_gateway.counting.most import of_most
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.shares import ShareRule, Shares
 from pitwall_gateway.values.speaker import Party, Speaker
@@ -91,7 +93,8 @@ def test_what_most_users_show_is_told_without_the_few_who_differ_most(edge):
 
     assert told.trials == len(left)
     assert told.shift == pytest.approx(value_of_most - mean)
-    assert told.error == pytest.approx(squares**0.5 / len(left))
+    assert told.of_users == pytest.approx(squares**0.5 / len(left))
+    assert told.of_trials == pytest.approx(by_hand(left, value)[0])
 
 
 @pytest.mark.parametrize("quantity", [Quantity.TOKENS, "error"])
@@ -109,7 +112,20 @@ def test_two_users_who_show_what_nobody_else_does_change_nothing_of_what_most_sh
     told, plain = (errors(clusters, quantity)[None] for clusters in (beside, alone))
 
     assert told.of_users > 5 * plain.of_users
-    assert told.most.error == pytest.approx(plain.of_users, rel=0.15)
+    assert told.most.of_users == pytest.approx(plain.of_users, rel=0.15)
+
+
+def test_what_most_users_show_is_computed_anew_only_when_there_are_some_more_trials(monkeypatch):
+    computed = []
+    monkeypatch.setattr(module, "of_most", lambda *asked: computed.append(asked) or of_most(*asked))
+    counting = counted(drawn(6, users=40))
+    edges = len(errors(counting))
+
+    assert len(computed) == edges == len(errors(counting)) > 20
+    for person, seconds in drawn(7, users=40, questions=2000 // 64 + 1):
+        counting.showed(person, {Quantity.LATENCY: seconds})
+    assert len(errors(counting)) >= edges
+    assert len(computed) >= 2 * edges
 
 
 def test_nothing_is_said_of_most_where_hardly_anybody_is_left_or_passes_the_edge():
@@ -170,7 +186,7 @@ def test_the_gauges_tell_of_both_arms(arm, kind, told):
     if told:
         edges = {sample.labels["edge"] for sample in errors.samples}
         assert {MEAN, "1.024"} <= edges
-        assert {sample.labels["unit"] for sample in errors.samples} == {"query", "user", "most-users"}
+        assert {sample.labels["unit"] for sample in errors.samples} == {"query", "user", "most-users", "query-of-most"}
         assert {sample.labels["edge"] for sample in shifts.samples} <= edges
 
 

@@ -180,6 +180,23 @@ def test_no_user_and_no_two_withhold_harm_for_ever(hostile):
     assert (alone.log_users > PROOF) is (hostile == 0)
 
 
+@pytest.mark.parametrize("hostile", [0, 1, 2])
+def test_nor_do_they_where_all_others_show_the_same(hostile):
+    arms, process = (Clusters(), Clusters()), UsersProcess(Proven(), NullBoundary(ratio=1.1))
+    for _ in range(40):
+        tallies = [
+            shown_by(
+                clusters,
+                [(f"user-{user}", mean) for user in range(200)]
+                + [(f"odd-{user % 2}", 0.0) for user in range(11 * hostile)],
+            )
+            for clusters, mean in zip(arms, (1000.0, 1300.0), strict=True)
+        ]
+        process = process.update(Counts(*tallies, spreads=(ArmsSpread(*(_told(of, "tokens") for of in arms)),)))
+
+    assert process.log_users > PROOF
+
+
 def test_most_users_are_not_asked_for_passing():
     """Whoever makes an arm vary holds it then."""
     boundary = NullBoundary(ratio=2.0)
@@ -221,7 +238,7 @@ def _told(clusters, name="error"):
             error.of_trials,
             error.of_users,
             users,
-            *((error.most.shift, error.most.error) if error.most else ()),
+            *((error.most.shift, error.most.of_users, error.most.of_trials) if error.most else ()),
         )
         for error in told
     )

@@ -32,7 +32,8 @@ class ClustersGauge(Collector):
                 errors.add_metric([*who, quantity, edge, ErrorUnit.QUERY], error.of_trials)
                 errors.add_metric([*who, quantity, edge, ErrorUnit.USER], error.of_users)
                 if error.most:
-                    errors.add_metric([*who, quantity, edge, ErrorUnit.MOST_USERS], error.most.error)
+                    errors.add_metric([*who, quantity, edge, ErrorUnit.MOST_USERS], error.most.of_users)
+                    errors.add_metric([*who, quantity, edge, ErrorUnit.QUERY_OF_MOST], error.most.of_trials)
                     shifts.add_metric([*who, quantity, edge], error.most.shift)
         return [errors, users, shifts]
 

@@ -13,14 +13,21 @@ from typing import Any, Self
 class SpreadPart:
     """What one gateway says: of how many trials, their standard errors if they were independent and with users as
     units, and how many users with equally many trials would say as much. By how much the rate or mean is larger without
-    the few users who differ most, and the standard error of that of most users, 0 where nothing is said of it."""
+    the few users who differ most, and the standard errors of that of most users, with users as units and if trials were
+    independent; None where nothing is said of it."""
 
     trials: int
     of_trials: float
     of_users: float
     users: float
     shift: float = 0.0
-    of_most: float = 0.0
+    of_most: float | None = None
+    of_most_trials: float | None = None
+
+    @property
+    def tells_most(self) -> bool:
+        """Whether it says what most users show."""
+        return self.of_most is not None and self.of_most_trials is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +52,16 @@ class UserSpread:
         """
         known = [part for part in parts if part.trials and part.users and part.of_trials]
         trials = sum(part.trials for part in known)
-        if not _squares(known):  # errors so small are none that trials have
+        numbers, unseen = [part.trials for part in known], _unseen(known)
+        squares = _squares(numbers, (part.of_trials for part in known))
+        if not squares:  # errors so small are none that trials have
             return cls()
         # Whatever gateways say: all trials together say as much as one user's, or more, and no more than they are.
-        design = min(float(trials), _design(known, (part.of_users for part in known)))
+        of_users = _squares(numbers, (part.of_users for part in known))
+        design = min(float(trials), 1 + max(0.0, unseen * (of_users / squares - 1)))
         pairs = sum(part.trials**2 / part.users - part.trials for part in known)
-        users = min(float(trials), max(1.0, trials**2 / (trials + max(0.0, _unseen(known) * pairs))))
-        return cls(trials, _squares(known) / trials, design, users, *_of_most([part for part in known if part.of_most]))
+        users = min(float(trials), max(1.0, trials**2 / (trials + max(0.0, unseen * pairs))))
+        return cls(trials, squares / trials, design, users, *_of_most([part for part in known if part.tells_most]))
 
     def design_of(self, trials: int) -> float:
         """The design effect of so many trials: with more, each user has more; of fewer it is at most this."""
@@ -77,26 +87,26 @@ class UserSpread:
 
 
 def _unseen(parts: Sequence[SpreadPart]) -> float:
-    """1 / Σw²."""
-    return sum(part.trials for part in parts) ** 2 / sum(part.trials**2 for part in parts)
+    """1 / Σw², of their shares w of all trials."""
+    return sum(part.trials for part in parts) ** 2 / max(1, sum(part.trials**2 for part in parts))
 
 
-def _squares(parts: Sequence[SpreadPart]) -> float:
-    return sum((part.trials * part.of_trials) ** 2 for part in parts)
-
-
-def _design(parts: Sequence[SpreadPart], errors: Iterable[float]) -> float:
-    """Of standard errors that the parts saw."""
-    seen = sum((part.trials * error) ** 2 for part, error in zip(parts, errors, strict=True))
-    return 1 + max(0.0, _unseen(parts) * (seen / _squares(parts) - 1))
+def _squares(trials: Iterable[int], errors: Iterable[float]) -> float:
+    return sum((number * error) ** 2 for number, error in zip(trials, errors, strict=True))
 
 
 def _of_most(parts: Sequence[SpreadPart]) -> tuple[float, float]:
-    """Where most users' rate or mean lies from that of all, and their design effect."""
-    trials = sum(part.trials for part in parts)
-    if not _squares(parts):
+    """Where most users' rate or mean lies from that of all, and their design effect over the variance of all trials.
+
+    Leaving few users out leaves their trials out, too: what users differ by is what theirs vary by beyond that.
+    """
+    numbers = [part.trials for part in parts]
+    trials = sum(numbers)
+    if not (squares := _squares(numbers, (part.of_trials for part in parts))):
         return 0.0, 0.0
-    design = _design(parts, (part.of_most for part in parts))
+    theirs = _squares(numbers, (part.of_most_trials or 0.0 for part in parts))
+    beyond = _squares(numbers, (part.of_most or 0.0 for part in parts)) - theirs
+    design = max(1.0, (theirs + max(0.0, _unseen(parts) * beyond)) / squares)
     return sum(part.trials * part.shift for part in parts) / trials, min(float(trials), design)
 
 

@@ -57,11 +57,12 @@ def _parts(
         source = reading.sources[identity]
         scope = {**run.labels(arm), Label.QUANTITY: name}
         at = {**scope, Label.EDGE: edge}
-        of_trials, of_users, of_most = (
+        of_trials, of_users, *of_most = (
             _gauge(source, Metric.EVIDENCE_ERROR, {**at, Label.UNIT: unit}) for unit in ErrorUnit
         )
         users, shift = _gauge(source, Metric.EVIDENCE_USERS, scope), _gauge(source, Metric.EVIDENCE_SHIFT, at)
-        yield SpreadPart(_of_arm(counts, arm, index).trials, of_trials, of_users, users, shift, of_most)
+        trials = _of_arm(counts, arm, index).trials
+        yield SpreadPart(trials, of_trials or 0.0, of_users or 0.0, users or 0.0, shift or 0.0, *of_most)
 
 
 def _of_arm(counts: Counts, arm: Arm, index: int) -> Tally:
@@ -69,6 +70,6 @@ def _of_arm(counts: Counts, arm: Arm, index: int) -> Tally:
     return at.control if arm is Arm.CONTROL else at.candidate
 
 
-def _gauge(source: ProcessCounters, name: str, labels: Mapping[str, str]) -> float:
-    """What a gateway shows; 0 for nothing."""
-    return next((value for _, value in select(source, name, **labels)), 0.0)
+def _gauge(source: ProcessCounters, name: str, labels: Mapping[str, str]) -> float | None:
+    """What a gateway shows; None for nothing."""
+    return next((value for _, value in select(source, name, **labels)), None)

@@ -28,6 +28,7 @@ def told(arm, quantity, edge, *, trials=400, bad=100, design=9.0, run="run-2"):
         f'pitwall_evidence_standard_error{{{where},edge="{edge}",unit="query"}} {error}',
         f'pitwall_evidence_standard_error{{{where},edge="{edge}",unit="user"}} {error * design**0.5}',
         f'pitwall_evidence_standard_error{{{where},edge="{edge}",unit="most-users"}} {error * 2}',
+        f'pitwall_evidence_standard_error{{{where},edge="{edge}",unit="query-of-most"}} {error}',
         f'pitwall_evidence_most_users_shift{{{where},edge="{edge}"}} -0.5',
         f"pitwall_evidence_effective_users{{{where}}} 20",
     )
