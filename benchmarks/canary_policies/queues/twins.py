@@ -174,8 +174,10 @@ class UsersVector:
         arms = block.control, block.candidate
         of_most = np.stack([spreads[:, 0], spreads[:, 1], spreads[:, 5], spreads[:, 3]], axis=1)
         with np.errstate(all="ignore"):
-            control, candidate = (arm[1] / arm[0] + shift for arm, shift in zip(arms, spreads[:, 4], strict=True))
-            distance = candidate - self.boundary.height(control)
+            control, candidate = (arm[1] / arm[0] for arm in arms)
+            of_all = candidate - self.boundary.height(control)
+            distance = candidate + spreads[1, 4] - self.boundary.height(control + spreads[0, 4])
+            distance = np.minimum(of_all, distance)  # who is left out may be gone
             of_arms = (_variance(arm, spread, arm[0]) for arm, spread in zip(arms, of_most, strict=True))
             variance = sum(square * each for square, each in zip((self.boundary.ratio**2, 1), of_arms, strict=True))
             users = np.maximum(spreads[:, 3].min(axis=0) - 2, 2)

@@ -144,15 +144,15 @@ class UsersProcess:
         return self._surprise(*arms, users)
 
     def _log_p_of_most(self, at: EdgeTallies, spread: ArmsSpread) -> float:
-        """The same of most users; those of stable are not known."""
+        """The same of most users; those of stable are not known. The few who are left out may be gone by now, or have
+        come since, so the difference must also be there between all users."""
         if not (at.control.trials and at.candidate.trials):
             return 0.0
         control, candidate = spread.control.of_most(), spread.candidate.of_most()
-        arms = (
-            _Arm.of(at.control, control).moved(control.shift),
-            _Arm.of(at.candidate, candidate).moved(candidate.shift),
-        )
-        return self._surprise(*arms, min(control.users, candidate.users))
+        users = min(control.users, candidate.users)
+        arms = _Arm.of(at.control, control), _Arm.of(at.candidate, candidate)
+        moved = (arms[0].moved(control.shift), arms[1].moved(candidate.shift))
+        return min(self._surprise(*arms, users), self._surprise(*moved, users))
 
     def _surprise(self, control: "_Arm", candidate: "_Arm", users: float) -> float:
         """ln(1 / p), for so many users in the smaller arm."""

@@ -197,6 +197,22 @@ def test_nor_do_they_where_all_others_show_the_same(hostile):
     assert process.log_users > PROOF
 
 
+def test_a_user_who_was_left_out_and_is_gone_makes_no_twin_harmful():
+    """Bets begin when the user has gone, who showed nothing in a twelfth of the candidate's questions."""
+    for seed in range(4):
+        draw, arms, process = random.Random(seed), (Clusters(), Clusters()), UsersProcess(Proven(0.0))
+        for block in range(60):
+            tallies = []
+            for clusters, odd in zip(arms, (0, 9 if block < 30 else 0), strict=True):
+                each = [(f"user-{user}", draw.lognormvariate(0, 0.3)) for user in range(block % 2, 200, 2)]
+                tallies.append(shown_by(clusters, each + [("odd", 0.0)] * odd))
+            process = replace(process, process=Proven(0.0 if block < 30 else 1000.0))
+            process = process.update(Counts(*tallies, spreads=(ArmsSpread(*(_told(of, "tokens") for of in arms)),)))
+
+        assert process.spreads[0].candidate.shift > 0.03
+        assert process.log_users < PROOF
+
+
 def test_most_users_are_not_asked_for_passing():
     """Whoever makes an arm vary holds it then."""
     boundary = NullBoundary(ratio=2.0)
