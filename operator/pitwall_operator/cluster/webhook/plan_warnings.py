@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.variant.variant import SamplerVariant
+from pitwall_operator.cluster.webhook.reviewing import MOST_OF_ONE
 from pitwall_operator.kube.cache import Cache, key_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Object
 from pitwall_operator.observe.reader import Reader
@@ -23,15 +24,19 @@ PATIENCE_SECONDS: Final = 4.0
 """A webhook that answers late lets `kubectl apply` wait, so a plan that takes longer is left out."""
 THREAD: Final = ThreadPoolExecutor(1, "plans for reviews")
 """However many edits are reviewed, also those that change nothing: one plan at a time, beside those of runs."""
+AT_ONCE: Final = MOST_OF_ONE // 2
+"""So many reviews wait for their plan, others go without: they hold places for which reviews without one wait, and the
+API server lets none wait for twice this patience."""
+_WAITING: Final = asyncio.Semaphore(AT_ONCE)
 
 
 async def plan_warnings(kind: Kind, operation: str, found: Object, cache: Cache, reader: Reader) -> tuple[str, ...]:
     """The plan's sentences; none where nothing serves yet, nothing was changed, or nothing is measured."""
     rollout = _changed(kind, operation, found, cache)
-    if rollout is None:
+    if rollout is None or _WAITING.locked():
         return ()
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with _WAITING, asyncio.timeout(PATIENCE_SECONDS):
             reading = await reader.look(rollout)
             if isinstance(reading, Unseen):
                 return ()

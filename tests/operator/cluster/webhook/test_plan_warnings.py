@@ -1,6 +1,7 @@
 """Whoever changes a Rollout that serves is told how long it will take; whoever does not wait is not held up."""
 
 import asyncio
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import yaml
 
 from pitwall_crds.names import Metric
 from pitwall_operator.cluster.webhook import plan_warnings as module
+from pitwall_operator.cluster.webhook.peer_turns import PeerTurns
 from pitwall_operator.cluster.webhook.plan_warnings import plan_warnings
+from pitwall_operator.cluster.webhook.reviewing import MOST_OF_ONE
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS
 from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
@@ -87,3 +90,22 @@ async def test_what_cannot_be_measured_is_left_out(cache):
 async def test_a_silent_prometheus_holds_nobody_up(cache, monkeypatch):
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
     assert await warned(cache, rollout(variantRef={"name": "dpp-v1"}), None) == ()
+
+
+async def test_of_many_edits_at_once_a_few_wait_for_their_plans_and_others_go_without(cache, monkeypatch):
+    """The API server is one peer, of which few reviews are worked on at once, and has 5 s for each."""
+    turns, planned = PeerTurns(MOST_OF_ONE), rollout(variantRef={"name": "dpp-v1"})
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 3600.0)
+
+    async def reviewed():
+        async with turns.turn("10.0.0.1"):
+            return await warned(cache, planned, None)
+
+    reviews = [asyncio.create_task(reviewed()) for _ in range(300)]
+    for review in islice(asyncio.as_completed(reviews, timeout=30), 300 - module.AT_ONCE):
+        assert await review == ()
+
+    waiting = [review for review in reviews if review.cancel()]
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert len(waiting) == module.AT_ONCE
+    assert await warned(cache, planned)
