@@ -144,11 +144,11 @@ class RecentFlags(FlagClient):
     async def _read_whole(self, asked: float) -> None:
         """Read all flags before anything is told; where a page failed, the next reading goes on at it."""
         walk = self._walk = self._walk or _Walk()
-        pages = 1
+        is_at_once = walk.base < 0
         while not await self._step(walk):
-            pages += 1
+            is_at_once = False
         self._revision, self._walk_at = walk.base, asked
-        if pages > 1:
+        if not is_at_once:
             self._take(await self.newer(self._revision))  # what was written while they were read
         self._walk, self._is_whole = None, True
 

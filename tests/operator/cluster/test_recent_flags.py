@@ -111,6 +111,18 @@ async def test_a_page_that_fails_is_read_again_and_not_those_before_it(flags, se
     assert service.took() == ["f005", "f008", "since 10"]
 
 
+async def test_where_the_last_page_failed_what_was_written_until_it_came_is_read_too(flags, service):
+    service.fails = {"f008"}
+    with pytest.raises(FlagsUnreachableError, match="after=f008"):
+        await flags.get("f000")
+    service.fails = set()
+    service.write("f000")
+    service.took()
+
+    assert (await flags.get("f000")).version == 2
+    assert service.took() == ["f008", "since 10"]
+
+
 async def test_later_all_are_gone_through_a_page_each_second_beside_what_changed(flags, service, clock):
     await flags.list()
     service.took()
