@@ -76,13 +76,17 @@ class Leaps:
         return not -self._leap <= packet.pts - packet.dts <= self._far
 
     def _comes_back(self, waiting: Iterable[VideoPacket]) -> bool:
-        """Whether one of these pictures is decoded when it should be, had the clock never leapt."""
+        """Whether the clock leaps back to one of these pictures, which is decoded when it should be had it never leapt.
+        A sender that stood still and then catches up comes there by itself, and its times are right."""
         assert self._expected is not None
-        due = self._expected
+        due = following = self._expected
         for packet in waiting:
-            if packet.dts is not None and abs(packet.dts - due) <= self._tick // 2:
-                return True
-            due += packet.duration or self._tick
+            lasting = packet.duration or self._tick
+            if packet.dts is not None:
+                if abs(packet.dts - due) <= self._tick // 2 and abs(packet.dts - following) > self._leap:
+                    return True
+                following = packet.dts + lasting
+            due += lasting
         return False
 
     def _move(self, packet: VideoPacket) -> None:

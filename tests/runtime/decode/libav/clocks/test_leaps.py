@@ -2,7 +2,7 @@
 
 import av
 import pytest
-from films.making import H264, encode
+from films.making import H264, at_times, encode, remux
 from films.pools import pool, untold
 
 pytestmark = pytest.mark.slow
@@ -102,3 +102,17 @@ def test_a_beginning_that_a_torn_recording_holds_twice_shifts_nothing(tmp_path):
     assert untold(timeline, numbers) == []
     assert numbers[9] == 225
     assert timeline.end_pts * timeline.time_base == pytest.approx(10, abs=0.1)
+
+
+@pytest.mark.parametrize("b_frames", ["0", "2"])
+def test_a_camera_that_stands_still_and_then_catches_up_is_shown_by_its_own_times(tmp_path, b_frames):
+    """Every two seconds the sending stalls for 0.6 s, and the next pictures come faster until none is late."""
+    stalls = [600 if n and n % 50 == 0 else 17 if 0 < n % 50 <= 25 < 50 <= n else 40 for n in range(250)]
+    times = list(enumerate(sum(stalls[1 : n + 1]) for n in range(250)))
+    path = tmp_path / "film.ts"
+    remux(path, lambda out: at_times(out, "libx264", [((320, 240), times)], last=40, options={"bf": b_frames}),
+          "-c", "copy")  # fmt: skip
+    timeline, numbers = pool(path)
+
+    assert timeline.damage == ()
+    assert numbers == {second: max(n for n, shown in times if shown <= 1000 * second + 1) for second in numbers}
