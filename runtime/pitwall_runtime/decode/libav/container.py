@@ -172,7 +172,9 @@ class Source:
         the file goes on behind it."""
         is_asked = doubtful or self._reached_place <= self.container.size - _LEFT_BYTES
         is_broadcast = self.container.format.name == "mpegts"
-        return codec_change(self.container.name, self.stream.id) if is_asked and is_broadcast else None
+        if not is_asked or not is_broadcast:
+            return None
+        return codec_change(self.container.name, self.stream.id, self._reached_place)
 
     def breaks_off_in(self, packet: VideoPacket) -> bool:
         """Whether the file ends in this picture, so that what is lost of it is no end of the one before."""

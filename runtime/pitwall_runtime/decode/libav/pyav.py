@@ -120,8 +120,8 @@ class FilmReader:
         if encrypted > _MOST:
             raise NotAVideoError(ENCRYPTED)
         change = self._source.codec_change(doubtful=after_loss)
-        if change and change.end is not None:
-            declared_end = max(declared_end or 0, self._clock.on_film(change.end))
+        if change and change.lasting is not None:
+            declared_end = last_end + change.lasting
         try:
             yield from instants.close(
                 last_end,

@@ -70,10 +70,6 @@ class FilmClock:
         self._place = self._place if packet.pos is None else packet.pos
         return True
 
-    def on_film(self, told: int) -> int:
-        """When it is on the film's clock, by the container's clock of now."""
-        return told + self._offset
-
     def _begin_anew(self, told: int, dts: int) -> None:
         """Another recording begins, with its clock at `told`, or after a loss for which nothing tells the time."""
         assert self._expected is not None

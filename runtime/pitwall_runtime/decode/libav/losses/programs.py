@@ -2,6 +2,7 @@
 follows the first one alone."""
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -24,15 +25,18 @@ _REPEATED: Final = 3
 """Tables of another kind, one after the other: where several programs are sent at once their tables take turns."""
 _TAIL_BYTES: Final = 4 << 20
 _BLOCKS_ASKED: Final = 8
+_WRAP: Final = 1 << 33
+_LONGEST: Final = _WRAP // 2
 
 
 @dataclass(frozen=True, slots=True)
 class CodecChange:
-    """From which codec to which, and when the last picture of the latter is shown, in ticks of the stream's clock."""
+    """From which codec to which, and for how many ticks of the stream's clock the latter lasts: it may have a clock of
+    its own. None if nothing tells."""
 
     before: str
     after: str
-    end: int | None
+    lasting: int | None
 
     @property
     def words(self) -> str:
@@ -43,32 +47,37 @@ class CodecChange:
         )
 
 
-def codec_change(path: str, film: int) -> CodecChange | None:
-    """How the film, whose packets have this number at first, goes on in another codec; None if it does not."""
+def codec_change(path: str, film: int, film_ends: int) -> CodecChange | None:
+    """How the film, whose packets have this number at first and end about this place, goes on in another codec; None
+    if it does not."""
     kind: int | None = None
     others: list[tuple[int, int]] = []
+    beside: set[bytes] = set()
+    waiting: set[bytes] = set()
     with open(path, "rb") as file:
-        for videos in _tables(file):
+        for program, videos in _tables(file):
             kind = videos.get(film) if kind is None else kind
             if kind is None or not videos or videos.get(film) == kind:
-                others = []
-            elif kind not in videos.values():
+                # Programs whose tables come between those of the film are sent beside it, and do not follow it.
+                beside, waiting, others = (beside | waiting) - {program}, set(), []
+            elif kind not in videos.values() and program not in beside:
+                waiting.add(program)
                 others.append(videos.popitem() if film not in videos else (film, videos[film]))
         if kind is None or len(others) < _REPEATED:
             return None
         number, after = others[-1]
-        return CodecChange(_CODECS[kind], _CODECS[after], _last_time(file, number))
+        return CodecChange(_CODECS[kind], _CODECS[after], _lasting(file, number, film_ends))
 
 
-def _tables(file: BinaryIO) -> Iterator[dict[int, int]]:
-    """Of each program's table, in order: the numbers of its pictures' packets, and their codecs' types."""
+def _tables(file: BinaryIO) -> Iterator[tuple[bytes, dict[int, int]]]:
+    """Of each program's table, in order: the program, the numbers of its pictures' packets, and their codecs' types."""
     numbers: set[int] = set()
     for packets in _packets(file, 0):
         for section in _sections(packets, [_TABLE_OF_TABLES]):
             numbers |= {_number(section[at + 1 :]) for at in range(8, len(section) - 3, 4)}
         for section in _sections(packets, list(numbers)):
             if section[:1] == _PROGRAM_TABLE:
-                yield _videos(section)
+                yield section[3:5], _videos(section)
 
 
 def _sections(packets: Bytes, numbers: list[int]) -> Iterator[bytes]:
@@ -101,16 +110,25 @@ def is_scrambled(path: str, number: int, place: int) -> bool:
     return scrambled > clear
 
 
-def _last_time(file: BinaryIO, number: int) -> int | None:
-    """When the last picture in packets of this number is shown, as far as the file's end tells."""
-    latest = None
-    for packets in _packets(file, max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES)):
+def _lasting(file: BinaryIO, number: int, begin: int) -> int | None:
+    """From the first picture in packets of this number behind a place to the last one, as far as the file's end tells;
+    None where their clock begins anew between."""
+    first = next(_times(file, number, begin), None)
+    tail = deque(_times(file, number, max(begin, file.seek(0, os.SEEK_END) - _TAIL_BYTES)), maxlen=1)
+    if first is None or not tail:
+        return None
+    lasting = (tail[0] - first) % _WRAP
+    return lasting if lasting < _LONGEST else None
+
+
+def _times(file: BinaryIO, number: int, start: int) -> Iterator[int]:
+    """When the pictures are shown that begin in packets of this number, from a place on."""
+    for packets in _packets(file, start):
         for row in packets[(packets[:, 1] & 0x40 > 0) & (_numbers(packets) == number)]:
             head = _payload(row.tobytes())[7:14]
             if len(head) == 7 and head[0] & 0x80:
                 told = int.from_bytes(head[2:])
-                latest = (told >> 33 & 7) << 30 | (told >> 17 & 0x7FFF) << 15 | told >> 1 & 0x7FFF
-    return latest
+                yield (told >> 33 & 7) << 30 | (told >> 17 & 0x7FFF) << 15 | told >> 1 & 0x7FFF
 
 
 def _packets(file: BinaryIO, start: int) -> Iterator[Bytes]:

@@ -1,7 +1,7 @@
 """A recording whose pictures go on in another codec: what is missing of it is told, in words where it is most."""
 
 import pytest
-from films.making import H264, encode, join
+from films.making import H264, encode, ffmpeg, join
 from films.pools import pool
 
 from pitwall_runtime.decode.libav.losses.programs import codec_change
@@ -46,4 +46,28 @@ def test_where_most_is_behind_it_the_refusal_names_both(recording):
 
 
 def test_pictures_that_go_on_in_other_packets_of_the_same_codec_are_no_change(recording):
-    assert codec_change(str(recording(H264, H264, 50, 512)), 256) is None
+    assert codec_change(str(recording(H264, H264, 50, 512)), 256, 0) is None
+
+
+def test_programs_that_are_sent_beside_the_film_do_not_follow_it(tmp_path):
+    path = tmp_path / "multiplex.ts"
+    sources = [part for size in (320, 160, 160, 160, 160)
+               for part in ("-f", "lavfi", "-i", f"testsrc2=s={size}x{size * 3 // 4}:d=2")]  # fmt: skip
+    programs = [part for number in range(5) for part in ("-map", number, "-program", f"st={number}")]
+    ffmpeg(*sources, *programs, "-c:v", "mpeg2video", "-c:v:0", "libx264", "-pix_fmt", "yuv420p", path)
+
+    assert codec_change(str(path), 256, 0) is None
+
+
+def test_how_long_the_other_codec_lasts_is_told_by_a_clock_of_its_own(tmp_path):
+    path = tmp_path / "recording.ts"
+    later = ("-streamid", "0:512", "-output_ts_offset", 40_000)
+    join(
+        path,
+        lambda out: encode(out, range(100), 25, *MPEG2, size=SIZE),
+        lambda out: encode(out, range(100, 175), 25, *H264, *later, size=SIZE),
+    )
+    timeline, numbers = pool(path)
+
+    assert timeline.damage[-1].end_seconds == pytest.approx(7, abs=0.2)
+    assert numbers == {0: 0, 1: 25, 2: 50, 3: 75}
