@@ -1,9 +1,17 @@
 """Data of a Motion JPEG picture that nobody reads are told, filling is not."""
 
+import io
+from functools import partial
+
 import av
+import numpy as np
 import pytest
 from films.making import encode
 from films.pools import pool, untold
+from PIL import Image
+
+from pitwall_runtime.decode.process import decode
+from pitwall_runtime.media import PoolSpec
 
 pytestmark = pytest.mark.slow
 END = b"\xff\xd9"
@@ -55,3 +63,34 @@ def test_filling_before_the_end_is_no_damage(film, filling):
 
     assert timeline.damage == ()
     assert [numbers[second] for second in range(4)] == [0, 25, 50, 75]
+
+
+def _jpeg(picture, **options):
+    out = io.BytesIO()
+    Image.fromarray(picture.astype(np.uint8)).save(out, "JPEG", **options)
+    return out.getvalue()
+
+
+def _flat(quality):
+    """Faded pictures of a size at whose edge blocks are cut off."""
+    return [_jpeg(np.full((480, 854, 3), 7 * number % 256), quality=quality, subsampling=2) for number in range(25)]
+
+
+def _noisy():
+    random = np.random.default_rng(0)
+    return [_jpeg(random.integers(0, 256, (48, 64, 3)), quality=90, subsampling=0) for _ in range(500)]
+
+
+@pytest.mark.parametrize(
+    "pictures",
+    [
+        pytest.param(partial(_flat, 50), id="flat"),
+        pytest.param(partial(_flat, 90), id="flat and fine"),
+        pytest.param(_noisy, id="noisy"),
+    ],
+)
+def test_healthy_pictures_of_any_kind_are_no_damage(tmp_path, pictures):
+    path = tmp_path / "film.mjpeg"
+    path.write_bytes(b"".join(pictures()))
+
+    assert decode(path, PoolSpec(1500), lambda _: None).damage == ()
