@@ -19,6 +19,7 @@ from pitwall_runtime.decode.libav.captions import CaptionTrack
 from pitwall_runtime.decode.libav.decoders import stricter
 from pitwall_runtime.decode.libav.diagnosis import ENCRYPTED, begins_with, why_unreadable
 from pitwall_runtime.decode.libav.losses import flv
+from pitwall_runtime.decode.libav.losses.avi_index import UNTOLD
 from pitwall_runtime.decode.libav.losses.elements import Elements
 from pitwall_runtime.decode.libav.losses.grid import Grid
 from pitwall_runtime.decode.libav.losses.held import HeldPictures
@@ -46,10 +47,8 @@ _DAMAGED_READS: Final = 64
 
 _DECLARED_WITHIN: Final = 1
 """Seconds by which writers miss a length that is one for all streams."""
-
 _ROUNDED_WITHIN: Final = 2
 """Ticks by which the end of a picture is rounded: its time and its duration are."""
-
 _LEFT_BYTES: Final = 1 << 16
 """Behind the last picture, of sound and tables."""
 
@@ -170,9 +169,8 @@ class Source:
     def codec_change(self, *, doubtful: bool) -> CodecChange | None:
         """How the film goes on in another codec, which is not decoded; asked where the pictures' end is `doubtful`, or
         the file goes on behind it."""
-        is_asked = doubtful or self._reached_place <= self.container.size - _LEFT_BYTES
-        is_broadcast = self.container.format.name == "mpegts"
-        if not is_asked or not is_broadcast:
+        goes_on = self._reached_place <= self.container.size - _LEFT_BYTES
+        if self.container.format.name != "mpegts" or not (doubtful or goes_on):
             return None
         return codec_change(self.container.name, self.stream.id, self._reached_place)
 
@@ -197,11 +195,11 @@ class Source:
         if self.indexed:
             begin = (self.stream.start_time or 0) if self.stream.frames else 0  # fragments have times of their own
             return self.stream.duration and begin + self.stream.duration
-        if not self._declares_for_all or not self.container.duration or self._reached is None or self._is_closed:
+        says = self._declares_for_all and self.stream.frames < UNTOLD
+        if not says or not self.container.duration or self._reached is None or self._is_closed:
             return None
-        declared = Fraction(self.container.duration, av.time_base)
-        if not self.container.format.name.startswith(_DECLARING_THE_END):
-            declared += Fraction(self.container.start_time or 0, av.time_base)
+        begin = 0 if self.container.format.name.startswith(_DECLARING_THE_END) else self.container.start_time or 0
+        declared = Fraction(self.container.duration + begin, av.time_base)
         # Whatever reaches furthest shows whether the file is whole; if it is, the film ends where its pictures end.
         rounded = min(_ROUNDED_WITHIN, self.tick - 1) * self.time_base
         within = rounded if self._torn_end else _DECLARED_WITHIN

@@ -8,7 +8,7 @@ without an index, as a recorder leaves it that lost its power, each picture must
 import numpy as np
 
 from pitwall_runtime.decode.libav.container import Source, VideoPacket
-from pitwall_runtime.decode.libav.losses.avi_index import numbers_all
+from pitwall_runtime.decode.libav.losses.avi_index import UNTOLD, numbers_all
 from pitwall_runtime.decode.libav.losses.units import Units
 
 _HEADER_BYTES = 8
@@ -27,7 +27,8 @@ class CountedClock:
 
     def __init__(self, source: Source) -> None:
         self._counts = not source.keeps_display_times
-        self._declared = source.stream.frames or source.stream.duration or 0
+        declared = source.stream.frames or source.stream.duration or 0
+        self._declared = declared if declared < UNTOLD else 0
         entries = source.stream.index_entries if self._counts else ()
         if self._declared and not numbers_all(entries, self._declared, source.container.name, source.stream):
             entries = ()  # an index that lacks pictures has wrong numbers

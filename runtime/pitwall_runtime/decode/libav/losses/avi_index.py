@@ -7,6 +7,8 @@ import numpy as np
 from av.index import IndexEntries, IndexEntry
 from av.video.stream import VideoStream
 
+UNTOLD: Final = 1 << 30
+"""What FFmpeg writes as the number of pictures where it cannot go back to tell it, as into a pipe."""
 _CHUNKS_AT: Final = 12
 """Behind the name and the size of the whole, and its kind."""
 _RECORD: Final = np.dtype([("name", "S2"), ("kind", "S2"), ("rest", "V12")])

@@ -1,7 +1,7 @@
 """An AVI without its index, as a recorder leaves it that lost its power: what is there is right, the end is told."""
 
 import pytest
-from films.making import TONE, encode
+from films.making import TONE, encode, ffmpeg
 from films.pools import pool, untold
 
 from pitwall_runtime.errors import MediaBrokenError
@@ -73,3 +73,16 @@ def test_a_whole_recording_without_an_index_is_not_damaged(recording, options):
 
     assert timeline.damage == ()
     assert [numbers[second] for second in range(10)] == [25 * second for second in range(10)]
+
+
+@CODECS
+def test_a_recording_that_was_written_into_a_pipe_ends_with_its_pictures(tmp_path, options):
+    """Its header says a number of pictures that is none."""
+    whole, path = tmp_path / "whole.mkv", tmp_path / "piped.avi"
+    encode(whole, range(100), 25, *SOUND, *options)
+    path.write_bytes(ffmpeg("-i", whole, "-c", "copy", "-f", "avi", "pipe:1"))
+    timeline, numbers = pool(path)
+
+    assert timeline.damage == ()
+    assert timeline.end_pts * timeline.time_base == pytest.approx(4, abs=0.1)
+    assert numbers == {0: 0, 1: 25, 2: 50, 3: 75}
