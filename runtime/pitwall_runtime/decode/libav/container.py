@@ -68,7 +68,7 @@ class Source:
         self.time_base = stream.time_base or Fraction(1, 90_000)
         rate = stream.average_rate or stream.codec_context.framerate or Fraction(25)
         self.tick = max(1, round(1 / rate / self.time_base))
-        self._lost = self._torn_end = self._is_closed = False
+        self._lost = self._torn_end = self._is_closed = self._goes_on = False
         name = container.format.name
         self.indexed, self._declares_for_all = name.startswith("mov"), name.startswith(_ALL_STREAMS)
         self.restarts = name in ("mpegts", "mpeg", "ogg")
@@ -108,6 +108,7 @@ class Source:
             else:
                 self._torn_end = self._layout is not None and not self._layout.lead_to_end()
                 self._is_closed = isinstance(self._layout, Elements) and self._layout.is_closed and not self._torn_end
+                self._goes_on = isinstance(self._layout, Elements) and self._layout.goes_on
                 return
 
     def _is_lost_before(self, packet: "Packet[Stream]") -> bool:
@@ -163,8 +164,8 @@ class Source:
 
     @property
     def ends_torn(self) -> bool:
-        """Whether the file breaks off in the middle of something, earlier than it says."""
-        return self._torn_end and self._declared_end() is not None
+        """Whether the file breaks off in the middle of something, earlier than it says, or something is not read."""
+        return self._goes_on or (self._torn_end and self._declared_end() is not None)
 
     def codec_change(self, *, doubtful: bool) -> CodecChange | None:
         """How the film goes on in another codec, which is not decoded; asked where the pictures' end is `doubtful`, or

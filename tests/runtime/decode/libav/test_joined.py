@@ -43,6 +43,16 @@ def test_the_second_recording_goes_on_where_the_first_ends(tmp_path, suffix, opt
     assert float(timeline.end_pts * timeline.time_base) == pytest.approx(8, abs=0.1)
 
 
+def test_a_third_recording_which_ffmpeg_does_not_read_is_told_as_missing(tmp_path):
+    path = tmp_path / "joined.mkv"
+    join(path, *(part(range(100 * number, 100 * number + 100), (*H264, "-bf", 2)) for number in range(3)))
+    timeline, numbers = pool(path)
+
+    [missing] = timeline.damage
+    assert missing.end_seconds == pytest.approx(8, abs=0.1)
+    assert [abs(numbers[second] - 25 * second) <= 1 for second in range(8)] == [True] * 8
+
+
 @pytest.mark.parametrize("kilobits", [300, 40_000], ids=["all of it", "its beginning"])
 def test_what_ffmpeg_passes_over_of_joined_flvs_is_told_as_missing(tmp_path, kilobits):
     """Behind a signature it reads on some five MiB later."""

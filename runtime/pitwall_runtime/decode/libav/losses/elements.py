@@ -19,6 +19,7 @@ _PASSED: Final = frozenset(
 _LONGEST_INSIDE: Final = 0xFFFF
 """Names of what stands inside clusters are shorter than names of clusters."""
 
+_HEAD: Final = b"\x1aE\xdf\xa3"
 _MOST_ELEMENTS: Final = 1 << 20
 _HEADER_BYTES: Final = 12
 """The longest: four of a name and eight of a size."""
@@ -63,6 +64,15 @@ class Elements:
         end. To be asked at the file's end."""
         size = os.fstat(self._file.fileno()).st_size
         return self._at is not None and self._segment_end is not None and self._segment_end <= size
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another file follows behind the latest segment that was met: FFmpeg reads two that were joined, but
+        no third one. To be asked at the file's end."""
+        if self._segment_end is None:
+            return False
+        self._file.seek(self._segment_end)
+        return self._file.read(len(_HEAD)) == _HEAD
 
     def _lead(self, at: int, goal: int) -> bool:
         for _ in range(_MOST_ELEMENTS):
