@@ -27,7 +27,7 @@ class JoinedRecordings:
         self._offset = 0
         self._place: int | None = None
         self._latest: int | None = None
-        """The container's time of the latest picture in the file."""
+        """The container's time of the latest picture in the file; an FLV's is when it is decoded."""
         self.unreadable = False
         """Since a recording began whose pictures are written otherwise than the first one's: FFmpeg's demuxer of
         Matroska reads no second description."""
@@ -36,12 +36,15 @@ class JoinedRecordings:
         """Moves the packet's times, in place, behind the recordings before it."""
         if self._head is None or packet.pts is None or packet.pos is None:
             return
-        told = packet.pts
+        told = packet.dts if self._is_flv and packet.dts is not None else packet.pts
         if (packet.is_keyframe or self._is_flv) and self._leaps(told):
             self._look_for_head(packet, self._between(packet.pos))
         self._latest, self._place = told, packet.pos
         packet.pts += self._offset
         packet.dts = None if packet.dts is None else packet.dts + self._offset
+
+    def _goes_back(self, packet: VideoPacket) -> bool:
+        return self._latest is not None and packet.dts is not None and packet.dts < self._latest
 
     def _leaps(self, told: int) -> bool:
         return self._latest is not None and not self._latest - self._source.tick < told < self._latest + self._ahead
@@ -60,5 +63,7 @@ class JoinedRecordings:
         begin = packet.pts
         if self._is_flv and flv.SIGNATURE in between:
             begin, packet.is_corrupt = flv.first_time(between), True
+        elif self._is_flv and not self._goes_back(packet):
+            return  # a server says again what it sends, behind a pause
         self._offset = self._source.pictures_end - begin
         self.unreadable = not self._is_flv and self._configuration not in between

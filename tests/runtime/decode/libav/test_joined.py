@@ -109,3 +109,36 @@ def test_the_last_picture_of_a_whole_flv_is_held_as_long_as_it_says(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(MediaBrokenError, match="should last 25 s"):
         pool(path)
+
+
+@pytest.mark.parametrize("pause", [0, 20])
+@pytest.mark.parametrize("picture", [38, 41, 42, 43, 51])
+def test_an_flv_that_says_again_what_it_is_shifts_nothing(tmp_path, picture, pause):
+    """As live servers do, in the midst of pictures that are not in order, and behind a pause."""
+    path = tmp_path / "live.flv"
+    encode(path, range(100), 25, *H264, "-bf", 3, "-g", 50, "-flvflags", "no_duration_filesize")
+    content = path.read_bytes()
+    head, tags = content[:FLV_HEAD_BYTES], list(_tags(content))
+    said = next(tag for tag in tags if tag[0] == SAYING)
+    at = [number for number, tag in enumerate(tags) if tag[0] == SHOWING][picture]
+    later = [_at(tag, pause) for tag in tags[at:]]
+    path.write_bytes(b"".join([head, *tags[:at], said, *later]))
+    with_words = pool(path)
+    path.write_bytes(b"".join([head, *tags[:at], *later]))
+
+    assert with_words == pool(path)
+
+
+SAYING, SHOWING = 18, 9
+
+
+def _tags(content):
+    at = FLV_HEAD_BYTES
+    while at < len(content):
+        length = 11 + int.from_bytes(content[at + 1 : at + 4]) + 4
+        yield content[at : at + length]
+        at += length
+
+
+def _at(tag, seconds):
+    return tag[:4] + (int.from_bytes(tag[4:7]) + 1000 * seconds).to_bytes(3) + tag[7:]
