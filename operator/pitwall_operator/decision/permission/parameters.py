@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from jsonschema import Draft202012Validator, SchemaError
 
+from pitwall_crds.host.printable import printable
 from pitwall_crds.variant.variant import SamplerSpec
 
 Schema = Mapping[str, Any]
@@ -28,7 +29,7 @@ def parameter_problems(spec: SamplerSpec, schema: Schema) -> Iterator[str]:
     properties = schema.get("properties", {})
     takes: Mapping[str, Any] = properties if isinstance(properties, Mapping) else {}
     for name, value in sorted(spec.parameters.items()):
-        where = f"spec.sampler.parameters.{name}"
+        where = f"spec.sampler.parameters.{printable(name)}"
         if name not in takes:
             close = difflib.get_close_matches(name, takes, n=1)
             offered = f'; did you mean "{close[0]}"?' if close else ""
