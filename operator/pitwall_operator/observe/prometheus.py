@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 TIMEOUT_SECONDS: Final = 5
 WHOLE_TIMEOUTS: Final = 2
 """A whole exchange may take so many times as long as a silence of the server."""
-MOST_BYTES: Final = 32 << 20
-"""Of all answers of one reading together, some 80 000 series: held as objects they take ten times as much memory."""
+MOST_BYTES: Final = 64 << 20
+"""Of all answers of one reading together, some 160 000 series: held as objects they take ten times as much memory."""
 THREADS: Final = 8
 """Queries at once. They are threads of their own: an answer that comes in drops must not keep names from being looked
 up for the API server's client."""
@@ -47,7 +47,7 @@ Answer = list[Series] | Unseen
 
 @dataclass(frozen=True, slots=True)
 class TooMuch(Unseen):
-    """What was asked for is longer than is allowed."""
+    """What was asked for is longer than is allowed, or Prometheus refuses it, as where it is more than it reads."""
 
 
 @dataclass(slots=True)
@@ -171,7 +171,7 @@ class PrometheusSource:
         except requests.exceptions.RequestException as error:
             return Unseen(f"Prometheus is down: {self.url} does not answer ({_reason(error)})")
         except PrometheusApiClientException as error:
-            return Unseen(f"Prometheus refuses: {printable(str(error)[:300])}")
+            return TooMuch(f"Prometheus refuses: {printable(str(error)[:300])}")
         except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
             words = f"{type(error).__name__} {error}"[:300]
             return Unseen(f"the answer of {self.url} is not Prometheus': {printable(words)}")

@@ -214,7 +214,7 @@ def answered(connection, request, *, cut):
 @pytest.mark.parametrize("cut", [0, 40, -5])
 def test_an_offered_upgrade_is_ignored_and_the_body_is_read(shared_service, upgrade, cut):
     body = b'{"context": {"targetingKey": 7}}'
-    head = f"Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAM\r\n"
+    head = f"Host: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAM\r\n"
     start = f"POST /ofrep/v1/evaluate/flags/none HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", shared_service.http_port), timeout=10) as connection:
         for _ in range(2):  # the connection stays open

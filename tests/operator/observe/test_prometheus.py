@@ -398,6 +398,31 @@ async def test_who_has_too_many_series_blinds_the_rollouts_of_no_other_namespace
     assert unseen.reason.startswith("too much data")
 
 
+class RefusingPrometheus(CrowdedPrometheus):
+    """As one that may not read so many samples: it refuses whatever asks for the loud namespace."""
+
+    def do_POST(self) -> None:
+        if "|loud" in parse_qs(urlsplit(self.path).query)["query"][0]:
+            self.status, self.body = 422, b'{"status":"error","error":"too many samples"}'
+            Answering.do_POST(self)
+        else:
+            super().do_POST()
+
+
+async def test_what_prometheus_refuses_of_one_namespace_blinds_no_other(answering):
+    one = interest(moving())
+    loud, quiet = (replace(one, namespace=namespace) for namespace in ("loud", "quiet"))
+    client = PrometheusSource(answering(200, b"", kind=RefusingPrometheus))
+    both = await client.read([loud, quiet])
+    client.close()
+
+    assert isinstance(both, CounterSnapshot)
+    assert isinstance(both.reading(quiet, math.inf), Reading)
+    refused = both.reading(loud, math.inf)
+    assert isinstance(refused, Unseen)
+    assert refused.reason.startswith("Prometheus refuses")
+
+
 async def test_a_refused_connection_is_down():
     client = PrometheusSource(f"http://127.0.0.1:{free_port()}")
     seen = await client.read([interest(moving())])
