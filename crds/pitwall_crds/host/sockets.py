@@ -36,9 +36,15 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listens on now; somebody else may take it before it is used."""
-    with listen(host, 0) as listener:
+    """A TCP port that nobody listens on, and that the kernel hands to nobody else for about a minute.
+
+    A connection that the listener's side closes leaves the port in TIME_WAIT (RFC 9293, 3.6.1): whoever names
+    it can listen on it, but whoever asks for any port, to listen or to connect from, gets another.
+    """
+    with listen(host, 0) as listener, socket.create_connection(listener.getsockname()[:2]):
+        accepted, _peer = listener.accept()
         port: int = listener.getsockname()[1]
+        accepted.close()
     return port
 
 

@@ -13,9 +13,7 @@ from typing import Any
 import httpx
 import yaml
 from harness import binaries, clock
-from harness.processes import Process, until
-
-from pitwall_crds.host.sockets import free_port
+from harness.processes import Process, held_port, until
 
 END_SECONDS = 2.0
 """An API server waits a minute for watches to end; killed, it breaks them, which is what tests want."""
@@ -73,7 +71,7 @@ class ControlPlane:
 
     def __post_init__(self) -> None:
         self.paths = binaries.found(*binaries.CONTROL_PLANE)
-        etcd, etcd_peer, port = free_port(), free_port(), free_port(self.address)
+        etcd, etcd_peer, port = held_port(), held_port(), held_port(self.address)
         self.server = f"https://{self.address}:{port}"
         self._write_certificates()
         self._write_settings()

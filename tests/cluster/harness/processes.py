@@ -3,10 +3,12 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from harness import forked
 
@@ -22,6 +24,22 @@ def until(claim: Callable[[], object], *, what: str, seconds: float = PATIENCE_S
     while not claim():
         assert time.monotonic() < deadline, f"{what} did not come within {seconds} s"
         time.sleep(every)
+
+
+_held: Final[list[socket.socket]] = []
+
+
+def held_port(host: str = "127.0.0.1") -> int:
+    """A port for a server that is killed and started again: nobody else is given it while these tests run.
+
+    A socket that is bound and does not listen lets whoever names the port listen on it, and nobody who asks for any.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind((host, 0))
+    _held.append(holder)
+    port: int = holder.getsockname()[1]
+    return port
 
 
 def dies_with_us() -> list[str]:

@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 
 from harness.control_plane import ControlPlane
 from harness.plugin import with_server
-
-from pitwall_crds.host.sockets import free_port
+from harness.processes import held_port
 
 ANSWER_SECONDS = 10.0
 CHUNK_BYTES = 1 << 16
@@ -64,7 +63,7 @@ class Proxy:
     """Between one client and the API server, in a thread of its own."""
 
     def __init__(self, plane: ControlPlane) -> None:
-        self.port = free_port()
+        self.port = held_port()
         self.is_silent = False
         self.withheld = 0
         self._plane = plane

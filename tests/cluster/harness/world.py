@@ -15,9 +15,8 @@ from harness import binaries
 from harness.control_plane import ControlPlane
 from harness.images import RUNTIME_IMAGE
 from harness.kube import Kubectl
-from harness.processes import Process
+from harness.processes import Process, held_port
 
-from pitwall_crds.host.sockets import free_port
 from pitwall_flags.flag.document import read_split
 
 CHART = Path(__file__).parents[3] / "charts" / "pitwall"
@@ -74,7 +73,7 @@ class FlagServiceProcess:
     """The flag service; after a restart it is where it was and knows what it knew."""
 
     def __init__(self, folder: Path) -> None:
-        self.port, self.sync_port = free_port(), free_port()
+        self.port, self.sync_port = held_port(), held_port()
         database = f"sqlite+aiosqlite:///{folder / 'flags.db'}"
         command = [
             sys.executable, "-m", "pitwall_flags.service", f"--database={database}", "--requests-per-second=0",
@@ -130,7 +129,7 @@ class Prometheus:
         program = shutil.which("prometheus")
         if program is None:
             pytest.skip("prometheus is not installed; as root, scripts/servers.sh installs it")
-        self.host, self.port, self.targets = host, free_port(host), folder / "targets"
+        self.host, self.port, self.targets = host, held_port(host), folder / "targets"
         self.targets.mkdir(parents=True)
         found = [{"files": [f"{self.targets}/*.json"], "refresh_interval": "1s"}]
         settings = {
@@ -166,7 +165,7 @@ class QuestionLoad:
     wanted: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.port = free_port()
+        self.port = held_port()
         self.behave()
         command = [
             sys.executable, "-m", "harness.exporter", f"--flags-sync={self.flags.sync}",
@@ -219,7 +218,7 @@ class Operator:
     options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self.port = free_port()
+        self.port = held_port()
         self.process = Process(self._command(), self.folder / f"operator-{self.identity}.log")
 
     def start(self, *, crash_after: int = 0) -> "Operator":

@@ -1,5 +1,6 @@
 """Listening sockets: taken ports are told with their remedy, and answers leave at once."""
 
+import contextlib
 import re
 import socket
 
@@ -44,3 +45,19 @@ def test_a_port_is_free_unless_somebody_listens():
     with listen("127.0.0.1", port):
         assert not is_free(port)
     assert is_free(port)
+
+
+def test_a_free_port_is_given_to_nobody_who_asks_for_any():
+    mine = {free_port() for _ in range(100)}
+
+    with contextlib.ExitStack() as others:
+        listening = {others.enter_context(listen("127.0.0.1", 0)).getsockname()[1] for _ in range(400)}
+    with listen("127.0.0.1", 0) as listener:
+        connecting = set()
+        for _ in range(400):
+            with socket.create_connection(listener.getsockname()) as client:
+                connecting.add(client.getsockname()[1])
+                listener.accept()[0].close()
+
+    assert not mine & (listening | connecting)
+    assert all(is_free(port) and is_free(port, "0.0.0.0") for port in mine)

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 import yaml
 
 from pitwall_crds.host.files import write_whole
+from pitwall_crds.host.sockets import free_port
 from pitwall_crds.names import Metric
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import BadQuestionError, MediaOriginError
@@ -280,11 +280,6 @@ def test_what_a_killed_worker_had_is_done_by_the_next(tmp_path, clip, make_varia
     desk.queue.close()
     assert main(["status", "--cache-dir", str(cache)]) == 0
     assert json.loads(capsys.readouterr().out) == {"waiting": 0, "taken": 0, "dead": 0, "letters": []}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def test_a_queue_that_cannot_be_opened_is_one_line(tmp_path, capsys):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pitwall_crds.host.sockets import free_port
 from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.pipeline.pipeline import Pipeline
@@ -29,11 +30,6 @@ def until(condition):
     while not condition():
         assert time.monotonic() < latest, "this was waited for in vain"
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def listens(port) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from pitwall_crds.host.sockets import free_port
 from pitwall_runtime.errors import QueueAddressError, QueueAwayError, QueueFullError
 from pitwall_runtime.ingest.queue.catalogue import open_queue
 from pitwall_runtime.ingest.queue.local import LocalQueue
@@ -41,11 +42,6 @@ def until(condition):
 def listens(port) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def local(tmp_path_factory):
