@@ -11,8 +11,8 @@ from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import Label, Metric
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.rollout.status import RolloutStatus
-from pitwall_operator.kube.cache import Key
 from pitwall_operator.kube.claims import CLUSTER, EVERYWHERE, NAMESPACE
+from pitwall_operator.values.object_key import Key
 from pitwall_operator.values.truths import truths
 
 TURN_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -4,8 +4,9 @@ from pydantic import ValidationError
 
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_operator.decision.permission.ownership import RolloutClaim, claim_of
-from pitwall_operator.kube.cache import Cache, Key
+from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import ROLLOUTS, Object
+from pitwall_operator.values.object_key import Key
 
 
 def rivals(cache: Cache, key: Key, found: Object) -> list[RolloutClaim]:

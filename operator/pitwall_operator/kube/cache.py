@@ -12,9 +12,7 @@ from pitwall_crds.names import FIELD_MANAGER, ObjectLabel
 from pitwall_crds.reading.extent import extent_fault
 from pitwall_operator.kube.client import BUDGETS, DEPLOYMENTS, ROLLOUTS, SERVICES, VARIANTS, Kind, Object
 from pitwall_operator.kube.whose import APPLIED, ROLLOUT_LABEL, pool_of
-
-Key = tuple[str, str]
-"""Namespace and name."""
+from pitwall_operator.values.object_key import Key
 
 Made = TypeVar("Made")
 

@@ -19,12 +19,12 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from pitwall_crds.host.printable import printable
 from pitwall_crds.names import Label
 from pitwall_crds.variant.variant import FiveMetrics
-from pitwall_operator.kube.cache import Key
 from pitwall_operator.observe import promql, variant_metrics
 from pitwall_operator.observe.countable import LARGEST
 from pitwall_operator.observe.exchange import AnswersTooLongError, BoundedAdapter, ByteAllowance
 from pitwall_operator.observe.promql import Interest
 from pitwall_operator.observe.snapshot import CounterSnapshot, Series, processes_of
+from pitwall_operator.values.object_key import Key
 from pitwall_operator.values.observation import Unseen
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from typing import Final
 
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.variant.variant import FiveMetrics
-from pitwall_operator.kube.cache import Key
 from pitwall_operator.observe.prometheus import PrometheusSource
 from pitwall_operator.observe.promql import Interest, interest
 from pitwall_operator.observe.snapshot import CounterSnapshot
+from pitwall_operator.values.object_key import Key
 from pitwall_operator.values.observation import Reading, Unseen
 
 log = logging.getLogger(__name__)

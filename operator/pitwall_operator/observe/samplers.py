@@ -15,8 +15,8 @@ from typing import Final
 import httpx
 
 from pitwall_crds.reading.faults import read_body
-from pitwall_operator.kube.cache import Key
 from pitwall_operator.observe import exchange
+from pitwall_operator.values.object_key import Key
 from pitwall_operator.values.samplers_said import SamplersSaid
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from pitwall_operator.cluster.controller.work_queue import WorkQueue
 from pitwall_operator.cluster.recent_flags import RecentFlags
 from pitwall_operator.cluster.rivals import claim
 from pitwall_operator.cluster.tasks import BackgroundTasks, first_of
-from pitwall_operator.kube.cache import OWNED, Cache, Key, key_of, version_of
+from pitwall_operator.kube.cache import OWNED, Cache, key_of, version_of
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object
 from pitwall_operator.observe.reader import Reader
 from pitwall_operator.turn.one_by_one import OneByOne
@@ -32,6 +32,7 @@ from pitwall_operator.values.errors import (
     OvertakenError,
     TurnFailedError,
 )
+from pitwall_operator.values.object_key import Key
 
 log = logging.getLogger(__name__)
 

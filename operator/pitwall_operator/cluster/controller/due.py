@@ -9,12 +9,12 @@ from typing import Final
 
 from pitwall_operator.decision.goal.capacity import lent
 from pitwall_operator.decision.steps.move import MOVING
-from pitwall_operator.kube.cache import Key
 from pitwall_operator.kube.client import Object
 from pitwall_operator.kube.pools.deployments import ready_replicas
 from pitwall_operator.kube.whose import pool_of
 from pitwall_operator.turn.turn import TurnResult
 from pitwall_operator.values.effects import Announce
+from pitwall_operator.values.object_key import Key
 from pitwall_operator.values.observation import Observation, Unseen
 
 MOVING_SECONDS: Final = 1.0

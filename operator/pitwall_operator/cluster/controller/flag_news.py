@@ -15,7 +15,8 @@ from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
 from pitwall_operator.cluster.controller.due import Due
 from pitwall_operator.cluster.recent_flags import RECENT_SECONDS, RecentFlags
 from pitwall_operator.cluster.tasks import BackgroundTasks, first_of
-from pitwall_operator.kube.cache import Cache, Key
+from pitwall_operator.kube.cache import Cache
+from pitwall_operator.values.object_key import Key
 
 log = logging.getLogger(__name__)
 

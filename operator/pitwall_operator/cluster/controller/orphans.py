@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterable, Iterator
 from pitwall_crds.names import Pool
 from pitwall_flags.flag.document import owner_of, read_split, served_by
 from pitwall_flags.flag.record import FlagRecord
-from pitwall_operator.kube.cache import Key, is_leaving, rollout_of
+from pitwall_operator.kube.cache import is_leaving, rollout_of
 from pitwall_operator.kube.client import Object
 from pitwall_operator.kube.whose import pool_of
+from pitwall_operator.values.object_key import Key
 
 
 def idle_pools(

@@ -27,7 +27,7 @@ from pitwall_operator.cluster.rivals import rivals
 from pitwall_operator.decision.permission.runnable import Known, in_words, variant_problems
 from pitwall_operator.decision.telling.conditions import with_contest
 from pitwall_operator.decision.telling.variant_status import describe_variant
-from pitwall_operator.kube.cache import OVERSIZED, Cache, Key, is_leaving, mentioned
+from pitwall_operator.kube.cache import OVERSIZED, Cache, is_leaving, mentioned
 from pitwall_operator.kube.claims import Claims
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kube, Object
 from pitwall_operator.kube.events import Events
@@ -41,6 +41,7 @@ from pitwall_operator.turn.elsewhere import Elsewhere
 from pitwall_operator.turn.run_planner import RunPlanner
 from pitwall_operator.turn.turn import TurnPorts, see_split, turn
 from pitwall_operator.values.errors import OvertakenError, TurnFailedError
+from pitwall_operator.values.object_key import Key
 from pitwall_operator.values.observation import PoolSeen, Unseen
 from pitwall_operator.values.platform import Pools
 from pitwall_operator.values.samplers_said import SamplersSaid, VariantNews

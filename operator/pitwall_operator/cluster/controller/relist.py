@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from pitwall_operator.kube.cache import CACHED, OWNED, Cache, Key, key_of, version_of
+from pitwall_operator.kube.cache import CACHED, OWNED, Cache, key_of, version_of
 from pitwall_operator.kube.client import Kind, Kube, Object
 from pitwall_operator.turn.one_by_one import OneByOne
 from pitwall_operator.values.errors import KubeNotFoundError, KubeUnreachableError
+from pitwall_operator.values.object_key import Key
 
 OWN_SELECTOR: Final = "app.kubernetes.io/managed-by=pitwall"
 

@@ -14,12 +14,13 @@ from pitwall_crds.resource import Condition, ConditionStatus
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.rollout.status import Phase, RolloutStatus
 from pitwall_crds.variant.variant import SamplerVariantStatus
-from pitwall_operator.kube.cache import Cache, Key, version_of
+from pitwall_operator.kube.cache import Cache, version_of
 from pitwall_operator.kube.client import ROLLOUTS, Kind, Kube, Object
 from pitwall_operator.kube.events import Events
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.effects import Announce
 from pitwall_operator.values.errors import KubeConflictError, KubeNotFoundError, OvertakenError
+from pitwall_operator.values.object_key import Key
 
 WORDS_SECONDS: Final = 5.0
 """A status of which only the words changed is written no more often than this."""

@@ -11,12 +11,13 @@ from pitwall_flags.flag.document import owner_of, served_by
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.cluster.controller import orphans
 from pitwall_operator.decision.permission.ownership import NO_PREFIXES, FlagPrefixes
-from pitwall_operator.kube.cache import Cache, Key
+from pitwall_operator.kube.cache import Cache
 from pitwall_operator.kube.client import DEPLOYMENTS
 from pitwall_operator.turn.gone import Rest, to_rest
 from pitwall_operator.turn.one_by_one import OneByOne
 from pitwall_operator.turn.perform import ACTOR
 from pitwall_operator.values.errors import KubeError
+from pitwall_operator.values.object_key import Key
 from pitwall_operator.values.platform import Platform
 
 log = logging.getLogger(__name__)

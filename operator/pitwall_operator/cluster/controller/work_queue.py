@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pitwall_crds.host.backoff import Backoff
-from pitwall_operator.kube.cache import Key
+from pitwall_operator.values.object_key import Key
 
 BACKOFF: Final = Backoff(first_seconds=0.5, longest_seconds=60.0, spread=(0.5, 1.0))
 JITTER: Final = 0.1

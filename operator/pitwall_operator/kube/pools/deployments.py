@@ -15,7 +15,7 @@ from pitwall_crds.names import ObjectLabel, Pool
 from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.kube import whose
 from pitwall_operator.kube.allowed import template_problems
-from pitwall_operator.kube.cache import PODS_REVISION, Cache, Key, is_leaving, key_of, rollout_of
+from pitwall_operator.kube.cache import PODS_REVISION, Cache, is_leaving, key_of, rollout_of
 from pitwall_operator.kube.client import BUDGETS, DEPLOYMENTS, PODS, SERVICES, VARIANTS, Kind, Kube, Object
 from pitwall_operator.kube.pools import manifests, pods
 from pitwall_operator.kube.pools.defaults import Defaults
@@ -23,6 +23,7 @@ from pitwall_operator.kube.pools.manifests import Owner, PoolRequest
 from pitwall_operator.kube.pools.revisions import Revisions
 from pitwall_operator.kube.whose import APPLIED, pool_name
 from pitwall_operator.values.errors import KubeError, KubeNotFoundError, KubeRefusedError
+from pitwall_operator.values.object_key import Key
 from pitwall_operator.values.observation import PoolSeen
 from pitwall_operator.values.platform import Pools
 

@@ -11,12 +11,13 @@ from pydantic import ValidationError
 
 from pitwall_crds.names import MANAGED_BY, ObjectLabel
 from pitwall_crds.variant.variant import SamplerVariant
-from pitwall_operator.kube.cache import Cache, Key, key_of
+from pitwall_operator.kube.cache import Cache, key_of
 from pitwall_operator.kube.client import CONFIG_MAPS, REVISIONS, ROLLOUTS, VARIANTS, Kube, Object
 from pitwall_operator.kube.pools import manifests
 from pitwall_operator.kube.pools.manifests import Owner, revision_name
 from pitwall_operator.kube.whose import is_controlled, not_made_by_us
 from pitwall_operator.values.errors import KubeConflictError, KubeError, KubeNotFoundError, KubeRefusedError
+from pitwall_operator.values.object_key import Key
 
 log = logging.getLogger(__name__)
 
