@@ -71,7 +71,7 @@ class ControlPlane:
 
     def __post_init__(self) -> None:
         self.paths = binaries.found(*binaries.CONTROL_PLANE)
-        etcd, etcd_peer, port = held_port(), held_port(), held_port(self.address)
+        etcd, etcd_peer, port = held_port(), held_port(), held_port()
         self.server = f"https://{self.address}:{port}"
         self._write_certificates()
         self._write_settings()

@@ -29,14 +29,14 @@ def until(claim: Callable[[], object], *, what: str, seconds: float = PATIENCE_S
 _held: Final[list[socket.socket]] = []
 
 
-def held_port(host: str = "127.0.0.1") -> int:
-    """A port for a server that is killed and started again: nobody else is given it while these tests run.
+def held_port() -> int:
+    """A port of every address, for a server that is killed and started again: nobody else gets it during these tests.
 
     A socket that is bound and does not listen lets whoever names the port listen on it, and nobody who asks for any.
     """
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind((host, 0))
+    holder.bind(("0.0.0.0", 0))
     _held.append(holder)
     port: int = holder.getsockname()[1]
     return port

@@ -129,7 +129,7 @@ class Prometheus:
         program = shutil.which("prometheus")
         if program is None:
             pytest.skip("prometheus is not installed; as root, scripts/servers.sh installs it")
-        self.host, self.port, self.targets = host, held_port(host), folder / "targets"
+        self.host, self.port, self.targets = host, held_port(), folder / "targets"
         self.targets.mkdir(parents=True)
         found = [{"files": [f"{self.targets}/*.json"], "refresh_interval": "1s"}]
         settings = {

@@ -283,7 +283,7 @@ def test_the_time_in_which_labels_may_arrive_is_told(pit, duel, unit, seconds):
 def test_when_a_caller_leaves_the_runtime_is_free_at_once_and_only_the_wait_counts(pit, duel):
     _, candidate = duel("candidate", runs=RUNS, hangs=True)
     with pytest.raises(httpx.ReadTimeout):
-        pit.client.post(pit.url + "/v1/chat/completions", json={"messages": [{}]}, timeout=0.3)
+        pit.client.post(pit.url + "/v1/chat/completions", json={"messages": [{}]}, timeout=1.5)
 
     pit.until(lambda: candidate.left, "the runtime to see that nobody waits")
     pit.until(lambda: pit.metric(Metric.REFUSALS, reason="499") == 1, "the gateway to have done")
