@@ -15,7 +15,7 @@ from benchmarks.canary_policies import proofs, replay, report, table, targets
 from benchmarks.canary_policies.queues import evaluate
 
 RESULTS = Path(__file__).parents[1] / "results"
-RUNS, QUICK_RUNS, LEAST_RUNS = 2000, 200, 20
+RUNS, QUICK_RUNS, LEAST_RUNS = 2000, 200, 8
 QUICK_TRAFFIC = (10, table.USUAL)
 PROMISED = {*targets.DIRTY, "p99 × 2", "identical, Prometheus never answers", "identical, Prometheus out 10 min"}
 """Without these scenarios no promise can be checked."""

@@ -34,7 +34,7 @@ def rows(folder: Path, parts: Sequence[str], plan: AnswerPlan, *, quick: bool) -
         for film, path in films(folder, 10 if quick else 60):
             yield from decoding.measure(film, path, decoders, 1 if quick else 3)
     if "codecs" in parts:
-        for film, path in of_codecs(folder, 2 if quick else 60):
+        for film, path in of_codecs(folder, 1 if quick else 60):
             yield from decoding.measure(film, path, ["pyav"], 1 if quick else 3)
     if "answers" in parts:
         yield from answering.measure(plan, folder)

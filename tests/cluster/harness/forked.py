@@ -1,7 +1,7 @@
 """Runs our own programs as they are typed, each in a process of its own, without the second that Python imports for.
 
 The process is forked from one that has imported the program and has done nothing else. Where anything is run that is no
-program of ours, it is run as ever.
+program of ours, or with a library loaded before all others, it is run as ever.
 """
 
 import array
@@ -129,7 +129,7 @@ def start(
     first word is then what it is called by. A session of its own, as text."""
     words = [str(word) for word in command]
     name = name_of(words)
-    if not name:
+    if not name or "LD_PRELOAD" in (env or os.environ):
         return subprocess.Popen(
             words, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd, text=True, start_new_session=True
         )
