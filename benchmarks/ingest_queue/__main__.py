@@ -27,7 +27,7 @@ from pitwall_crds.host.sockets import free_port
 from pitwall_runtime.ingest.queue.local import LocalQueue
 from pitwall_runtime.ingest.queue.port import IngestJob, IngestQueue
 
-RESULTS = Path(__file__).parent / "results" / "ingest_queue.json"
+RESULTS = Path(__file__).parents[1] / "results" / "ingest_queue.json"
 VISIBILITY_SECONDS = 2.0
 
 WORKER = """
