@@ -92,6 +92,16 @@ def test_what_the_ingest_queues_carry_is_measured(tmp_path):
     assert {row["value"] for row in found if row["measure"].startswith("lost")} == {0}
 
 
+@pytest.mark.soak
+def test_what_brokers_carry_is_measured_where_they_are_installed(tmp_path):
+    found = rows("ingest_queue", tmp_path / "ingest_queue.json", "--quick", "--queue", "sqs", "--queue", "kafka")
+
+    assert_each_says_where_and_when(found)
+    assert {row["queue"] for row in found} >= {"SQS (moto)"}
+    assert all(row["value"] > 0 for row in found if row["unit"] == "jobs/s")
+    assert {row["value"] for row in found if row["measure"].startswith("lost")} == {0}
+
+
 def test_what_choosing_costs_is_measured(tmp_path):
     found = rows("samplers", tmp_path / "samplers.json", "--quick")
 

@@ -1,20 +1,17 @@
 """One conformance suite for every ingest queue, each with the real server behind it where there is one for it."""
 
-import base64
 import json
 import os
-import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
+from benchmarks.ingest_queue.servers import ServerMissingError, kafka_broker, redis_server, sqs_server
 
 from pitwall_crds.host.sockets import free_port
 from pitwall_runtime.errors import QueueAddressError, QueueAwayError, QueueFullError
@@ -39,79 +36,32 @@ def until(condition):
         time.sleep(0.05)
 
 
-def listens(port) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
-
-
 def local(tmp_path_factory):
     path = tmp_path_factory.mktemp("local") / "queue.sqlite"
     yield lambda name, **more: LocalQueue(path.with_name(f"{name}.sqlite"), **more)
 
 
 def redis(tmp_path_factory):
-    server = shutil.which("redis-server")
-    if not server:
-        pytest.skip("there is no redis-server here")
-    from pitwall_runtime.ingest.queue.redis_streams import RedisQueue
+    with redis_server(tmp_path_factory.mktemp("redis")) as address:
+        from pitwall_runtime.ingest.queue.redis_streams import RedisQueue
 
-    port, folder = free_port(), tmp_path_factory.mktemp("redis")
-    command = [server, "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "yes"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        until(lambda: listens(port))
-        yield lambda name, **more: RedisQueue(f"redis://127.0.0.1:{port}/0", name, **more)
-        process.terminate()
+        yield lambda name, **more: RedisQueue(address, name, **more)
 
 
 def sqs(_):
-    pytest.importorskip("boto3")
-    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", free_port())
-    from pitwall_runtime.ingest.queue.sqs import SqsQueue
+    with pytest.MonkeyPatch.context() as patch, sqs_server() as endpoint:
+        from pitwall_runtime.ingest.queue.sqs import SqsQueue
 
-    with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")
-        server.start()
-        endpoint = "http://{}:{}".format(*server.get_host_and_port())
         yield lambda name, **more: SqsQueue(name, region="eu-west-1", endpoint=endpoint, **more)
-        server.stop()
-
-
-BROKER = """
-process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers=127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-controller.listener.names=CONTROLLER
-log.dirs={folder}/logs
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=1
-group.initial.rebalance.delay.ms=0
-"""
 
 
 def broker(tmp_path_factory):
-    """A Kafka broker from its jars, in a Java machine of its own."""
-    pytest.importorskip("confluent_kafka")
-    jars = Path(os.environ.get("PITWALL_KAFKA", "") or Path.home() / ".cache" / "pitwall" / "kafka")
-    java = shutil.which("java")
-    if not java or not any(jars.glob("kafka_*.jar")):
-        pytest.skip(f"there is no java here, or no Kafka in {jars}: `bash scripts/servers.sh soak` installs them")
-    from pitwall_runtime.ingest.queue.kafka import KafkaQueue
+    with kafka_broker(tmp_path_factory.mktemp("kafka")) as address:
+        from pitwall_runtime.ingest.queue.kafka import KafkaQueue
 
-    folder, port = tmp_path_factory.mktemp("kafka"), free_port()
-    settings = folder / "broker.properties"
-    settings.write_text(BROKER.format(controller=free_port(), port=port, folder=folder))
-    run = [java, "-Xmx512m", "-cp", f"{jars}/*"]
-    # Kafka's own form of an id: 16 bytes in base 64.
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    formatting = [*run, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", settings, "--standalone"]
-    subprocess.run(formatting, check=True, capture_output=True)
-    with subprocess.Popen([*run, "kafka.Kafka", settings], stdout=subprocess.DEVNULL) as process:
-        until(lambda: listens(port))
-        address = {"bootstrap.servers": f"127.0.0.1:{port}"}
-        yield lambda name, **more: KafkaQueue(name, address, **more)
-        process.terminate()
+        yield lambda name, **more: KafkaQueue(name, {"bootstrap.servers": address}, **more)
 
 
 def kafka(_):
@@ -144,7 +94,10 @@ ALWAYS = ("local", "redis", "sqs")
 )
 def server(request, tmp_path_factory):
     """Opens queues of one kind, by name."""
-    yield from SERVERS[request.param](tmp_path_factory)
+    try:
+        yield from SERVERS[request.param](tmp_path_factory)
+    except ServerMissingError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture
