@@ -1,6 +1,7 @@
 """Runs the decoder in a child process, within its share of the memory, and kills it when its time runs out."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -74,7 +75,11 @@ class _Decoding:
         """Decode what was not decoded yet. Raises what `decode` raises, and OutgrownError."""
         self._share.grow(least_bytes)
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, the path is one argument
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # to start its threads costs more than all other imports
         )
         withdraw = self._limits.deadline.when_given_up(process.kill)
         try:

@@ -35,6 +35,16 @@ def test_a_decoder_that_is_killed_in_the_middle_is_a_refusal_with_the_count_of_f
     assert workers() == []
 
 
+def test_a_decoder_starts_no_threads_for_matrices(clip, monkeypatch):
+    """They took two fifths of what a decoder's start costs."""
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    seen = []
+
+    decode(clip, PoolSpec(), lambda _: seen.extend(one.environ()["OPENBLAS_NUM_THREADS"] for one in workers()))
+
+    assert set(seen) == {"1"}
+
+
 def test_no_decoder_is_left_behind_after_a_refusal(tmp_path):
     (tmp_path / "x.mp4").write_bytes(b"no film")
 
