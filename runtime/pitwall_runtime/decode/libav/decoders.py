@@ -11,6 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from pitwall_runtime.decode.libav.vpx import LibVpx, loaded
 from pitwall_runtime.media import Rgb
 
 _STRICTER: Final = {"vp9": "libvpx-vp9"}
@@ -18,14 +19,16 @@ _STRICTER: Final = {"vp9": "libvpx-vp9"}
 _DEEP: Final = ("Profile 2", "Profile 3")
 """VP9's profiles of 10 and 12 bits, as HDR has: libvpx refuses them unless it was built for them, and PyAV's is not."""
 _SECOND: Final = {"vp8": "libvpx"}
-"""Decoders that say as little, but make something else of such a picture."""
+"""Decoders that say as little, but make something else of such a picture; for where libvpx cannot be asked itself."""
 _MOST_WAITING: Final = 16
 """Pictures; more than threads hold back."""
 
 
-def stricter(stream: VideoStream) -> VideoCodecContext:
+def stricter(stream: VideoStream) -> VideoCodecContext | LibVpx:
     """The film's decoder, or one in its place that complains more, if that can decode such pictures."""
     own = stream.codec_context
+    if own.name == "vp8" and not own.is_hwaccel and (library := loaded()):
+        return LibVpx(library, own)
     other = None if own.is_hwaccel or own.profile in _DEEP else made(_STRICTER.get(own.name), own.thread_count)
     if other is None:
         return own
@@ -37,9 +40,11 @@ def stricter(stream: VideoStream) -> VideoCodecContext:
 class Witness:
     """Decodes a film a second time, where what a decoder shows of it is not to be believed alone."""
 
-    def __init__(self, stream: VideoStream) -> None:
+    def __init__(self, stream: VideoStream, first: VideoCodecContext | LibVpx) -> None:
         own = stream.codec_context
-        self._decoder = None if own.is_hwaccel else made(_SECOND.get(own.name), 1)
+        self._asked = first if isinstance(first, LibVpx) else None
+        """The first decoder, where that tells itself."""
+        self._decoder = None if self._asked or own.is_hwaccel else made(_SECOND.get(own.name), 1)
         self._seen: OrderedDict[int, VideoFrame | None] = OrderedDict()
         """By time; None for a picture that it refuses."""
 
@@ -58,6 +63,8 @@ class Witness:
 
     def contradicts(self, frame: VideoFrame) -> bool:
         """Whether both decoders show something else, or this one nothing. To be asked once for each picture."""
+        if self._asked:
+            return self._asked.ended_early(frame)
         if frame.pts is None or frame.pts not in self._seen:
             return False
         other = self._seen.pop(frame.pts)

@@ -58,7 +58,7 @@ class FilmReader:
 
     def __init__(self, source: Source, spec: PoolSpec) -> None:
         self._source, self._codec, self._spec = source, source.decoder, spec
-        self._witness, self._jpeg_scans = Witness(source.stream), JpegScans(source.stream)
+        self._witness, self._jpeg_scans = Witness(source.stream, source.decoder), JpegScans(source.stream)
         self._nals = Nals(source.stream)
         self._counted, self._jpeg_ends, self._doubts = CountedClock(source), JpegEnds(source.stream), Doubts(source)
         self._upright, self._deinterlacer = Upright(spec.height_pixels), Deinterlacer()
