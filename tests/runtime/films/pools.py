@@ -1,6 +1,8 @@
 """Pools of damaged films: which picture stands at each second, and where a wrong one does of which nothing is told."""
 
-from films.making import H264
+import numpy as np
+
+from films.making import H264, ffmpeg
 from films.numbered import read
 from pitwall_runtime.decode.process import decode
 from pitwall_runtime.media import PoolSpec
@@ -20,6 +22,18 @@ def pool(path, **options):
     """The timeline, and the pool as {second: number}; a number is None where the marks are smeared."""
     timeline, images = pictures(path, **options)
     return timeline, numbered(images)
+
+
+def beside_ffmpeg(path, per_second=4):
+    """The timeline, the numbers of the pool's pictures, and of those that ffmpeg shows at the same instants."""
+    frames = []
+    timeline = decode(path, PoolSpec(per_second * 60), frames.append)
+    high, wide, _ = frames[0].image.shape
+    shown = f"setpts=PTS-STARTPTS,fps=fps={per_second}:round=up,scale={wide}:{high}:flags=bicubic,format=rgb24"
+    theirs = ffmpeg("-i", path, "-map", "0:v:0", "-vf", shown, "-f", "rawvideo", "-")
+    instants = {frame.pts * timeline.time_base: frame.image for frame in frames}
+    images = np.frombuffer(theirs, np.uint8).reshape(-1, high, wide, 3)
+    return timeline, list(numbered(instants).values()), [seen and seen.number for seen in map(read, images)]
 
 
 def numbered(images):

@@ -7,17 +7,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from pitwall_runtime.decode.libav.clocks.reach import DEEPEST, Reach
 from pitwall_runtime.decode.libav.container import Source, VideoPacket
 
 _LEAP_SECONDS: Final = 0.1
 _LEAP_PICTURES: Final = 2
 """A leap is farther than both: less changes nothing that is seen."""
-_MOST_WRONG: Final = 24
+_MOST_WRONG: Final = DEEPEST
 """Pictures; a packet of a program stream tells one time for all that begin in it."""
 _DEEPEST_REORDERING: Final = 17
 """Pictures by which one may be shown later than it is decoded."""
 _FAR_SECONDS: Final = 2
-"""More than that besides is no time of any picture."""
+"""More than that besides is no time of any picture, but behind one that is held."""
 
 
 class Leaps:
@@ -30,7 +31,8 @@ class Leaps:
         self._far = self._reordering + round(_FAR_SECONDS / source.time_base)
         self._expected: int | None = None
         self._later = 0
-        """How much later than it is decoded the latest picture is shown."""
+        """How much later than it is decoded the latest picture is shown, of those that are not held."""
+        self._reach = Reach(self._leap)
 
     def set_right(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
         """The packets, in order. After a leap some are read ahead, but none behind one that follows a loss: what is
@@ -49,19 +51,21 @@ class Leaps:
             return True
         if self._leaps(waiting[0]):
             return self._comes_back(waiting)
-        return len(waiting) > 1 or not self._is_shown_apart(waiting[0])
+        return not self._is_shown_apart(waiting[0]) or self._reach.comes_to(waiting)
 
     def _take(self, waiting: deque[VideoPacket]) -> VideoPacket:
         packet = waiting[0]
         if self._leaps(packet) and self._comes_back(waiting):
             self._move(packet)
-        if self._is_shown_apart(packet) and not _is_held_until(packet, waiting[1] if len(waiting) > 1 else None):
-            assert packet.dts is not None
-            packet.pts = packet.dts + self._later
+        if self._is_shown_apart(packet):
+            if not self._reach.may_come_to(waiting):
+                assert packet.dts is not None
+                packet.pts = packet.dts + self._later
         elif packet.dts is not None and packet.pts is not None:
             self._later = packet.pts - packet.dts
         if packet.dts is not None:
             self._expected = packet.dts + (packet.duration or self._tick)
+            self._reach.follow(packet)
         return waiting.popleft()
 
     def _leaps(self, packet: VideoPacket) -> bool:
@@ -75,15 +79,20 @@ class Leaps:
             return False
         return not -self._leap <= packet.pts - packet.dts <= self._far
 
-    def _comes_back(self, waiting: Iterable[VideoPacket]) -> bool:
+    def _comes_back(self, waiting: deque[VideoPacket]) -> bool:
         """Whether the clock leaps back to one of these pictures, which is decoded when it should be had it never leapt.
-        A sender that stood still and then catches up comes there by itself, and its times are right."""
+        A sender that stood still and then catches up comes there by itself, and its times are right; so are those of
+        pictures that are held again and again."""
         assert self._expected is not None
+        assert waiting[0].dts is not None
         due = following = self._expected
+        leapt, turned = waiting[0].dts - due, False
         for packet in waiting:
             lasting = packet.duration or self._tick
             if packet.dts is not None:
-                if abs(packet.dts - due) <= self._tick // 2 and abs(packet.dts - following) > self._leap:
+                leaps = abs(packet.dts - following) > self._leap
+                turned = turned or (leaps and (packet.dts - following) * leapt < 0)
+                if turned and leaps and abs(packet.dts - due) <= self._tick // 2:
                     return True
                 following = packet.dts + lasting
             due += lasting
@@ -97,10 +106,3 @@ class Leaps:
         if packet.pts is not None and 0 <= packet.pts - packet.dts <= self._reordering:
             packet.pts += shift
         packet.dts = self._expected
-
-
-def _is_held_until(packet: VideoPacket, following: VideoPacket | None) -> bool:
-    """Whether the picture before it is shown for so long: then the next one is not decoded before that either."""
-    if packet.pts is None or packet.dts is None or packet.pts < packet.dts:
-        return False
-    return following is None or following.dts is None or following.dts - packet.dts > (packet.pts - packet.dts) // 2
