@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pitwall_runtime.decode.libav.container import Source, opened
+from pitwall_runtime.decode.libav.emptiness import is_end, is_held
 from pitwall_runtime.decode.libav.pictures.tone import HLG, PQ
 from pitwall_runtime.decode.libav.pictures.upright import display_matrix, size_of
 from pitwall_runtime.decode.libav.pictures.webp import is_webp
@@ -86,10 +87,12 @@ def _starts(source: Source) -> Iterator[tuple[int, bool]]:
         source.note(packet)
         if packet.is_corrupt or (packet.size and (packet.pts is None or packet.is_discard)):
             raise UnsupportedVideoError("some pictures have no times, are damaged, or are cut away by an edit list")
+        if is_held(packet):
+            raise UnsupportedVideoError("some of its pictures have no bytes, since they are like those before them")
         if packet.pts is not None:
             yield packet.pts, packet.is_keyframe
-        if packet.is_keyframe or not packet.size:
-            for frame in source.stream.codec_context.decode(packet if packet.size else None):
+        if packet.is_keyframe or is_end(packet):
+            for frame in source.stream.codec_context.decode(None if is_end(packet) else packet):
                 _check_plain(frame, size, source.stream)
 
 

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from pitwall_runtime.decode.libav.captions import CaptionTrack
 from pitwall_runtime.decode.libav.decoders import stricter
 from pitwall_runtime.decode.libav.diagnosis import ENCRYPTED, begins_with, why_unreadable
+from pitwall_runtime.decode.libav.emptiness import is_end
 from pitwall_runtime.decode.libav.losses import flv
 from pitwall_runtime.decode.libav.losses.avi_index import UNTOLD
 from pitwall_runtime.decode.libav.losses.elements import Elements
@@ -125,7 +126,7 @@ class Source:
 
     def note(self, packet: VideoPacket) -> None:
         """Remember where the film's pictures end. The packet's times are on the film's clock."""
-        self._pictures += 1 if packet.size else 0
+        self._pictures += not is_end(packet)
         self._reached_place = packet.pos or self._reached_place
         if packet.pts is not None and not packet.is_discard and self.keeps_display_times:
             self._last = max(self._last, packet.pts)

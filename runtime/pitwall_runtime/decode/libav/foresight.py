@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from pitwall_runtime.decode.libav.container import VideoPacket
+from pitwall_runtime.decode.libav.emptiness import is_held
 
 _AHEAD_PACKETS = 36
 """More than twice the deepest reordering of any codec (16), so the next picture in display order is among them."""
@@ -18,32 +19,33 @@ class Foresight:
 
     def __init__(self, packets: Iterator[VideoPacket], step: Fraction) -> None:
         self._packets, self._step = packets, step
-        self._ahead: deque[VideoPacket] = deque()
+        self._ahead: deque[tuple[VideoPacket, int | None]] = deque()
+        """Each with when another picture is seen; None for one that is as the one before it."""
         self._behind: deque[int] = deque(maxlen=_AHEAD_PACKETS)
         self.start: int | None = None
         """When the first picture is shown, in ticks; the instants count from it."""
 
     def __iter__(self) -> Iterator[tuple[VideoPacket, bool]]:
         for packet in self._packets:
-            self._ahead.append(packet)
+            self._ahead.append((packet, None if is_held(packet) else packet.pts))
             if len(self._ahead) > _AHEAD_PACKETS:
                 yield self._take()
         while self._ahead:
             yield self._take()
 
     def _take(self) -> tuple[VideoPacket, bool]:
-        packet = self._ahead.popleft()
-        seen = self._is_seen(packet)
-        if packet.pts is not None:
-            self._behind.append(packet.pts)
+        packet, shown = self._ahead.popleft()
+        seen = self._is_seen(shown)
+        if shown is not None:
+            self._behind.append(shown)
         return packet, seen
 
-    def _is_seen(self, packet: VideoPacket) -> bool:
-        if self.start is None or packet.pts is None:
+    def _is_seen(self, shown: int | None) -> bool:
+        if self.start is None or shown is None:
             return True
-        later = [other.pts for other in self._ahead if other.pts is not None and other.pts > packet.pts]
-        later += [pts for pts in self._behind if pts > packet.pts]
+        later = [other for _, other in self._ahead if other is not None and other > shown]
+        later += [other for other in self._behind if other > shown]
         if not later:
             return True
-        # An instant lies in [pts, next) exactly if one more of them is passed at `next` than at `pts`.
-        return -((self.start - packet.pts) // self._step) != -((self.start - min(later)) // self._step)
+        # An instant lies in [shown, next) exactly if one more of them is passed at `next` than at `shown`.
+        return -((self.start - shown) // self._step) != -((self.start - min(later)) // self._step)

@@ -18,6 +18,7 @@ from pitwall_runtime.decode.libav.container import Source, VideoPacket, opened
 from pitwall_runtime.decode.libav.decoders import Witness
 from pitwall_runtime.decode.libav.diagnosis import ENCRYPTED
 from pitwall_runtime.decode.libav.doubts import Doubts
+from pitwall_runtime.decode.libav.emptiness import is_end, is_held
 from pitwall_runtime.decode.libav.foresight import Foresight
 from pitwall_runtime.decode.libav.joined import JoinedRecordings
 from pitwall_runtime.decode.libav.nals import Nals
@@ -178,20 +179,17 @@ class FilmReader:
         shown_at = self._source.shown_at(packet)
         if packet.is_corrupt:
             self._begin_suspicion(packet, shown_at)
+        if is_held(packet):
+            return []
         self._earliest = shown_at if self._earliest is None else self._earliest
         if not needed and self._source.stream.codec.intra_only:
             return []
-        if not self._begun and self._first_sent is None and (packet.is_keyframe or not self._source.restarts):
-            self._first_sent = shown_at
-        if shown_at is not None:
-            self._sent.append(shown_at)
-        if packet.is_keyframe and packet.pts is not None:
-            self._keys_sent.append(packet.pts)
+        self._remember(packet, shown_at)
         self._witness.look_at(packet)
         self._jpeg_scans.look_at(packet)
         self._codec.skip_frame = "DEFAULT" if needed else "NONREF"
         try:
-            return self._codec.decode(packet if packet.size else None)
+            return self._codec.decode(None if is_end(packet) else packet)
         except FFmpegError:
             # Decoders call it invalid data when they get no memory for a picture: then there is none here either.
             np.empty(self._codec.width * self._codec.height * _BYTES_PER_PIXEL, np.uint8)
@@ -199,6 +197,15 @@ class FilmReader:
             if not self._begun:
                 self._lost_from = self._first_sent
             return []
+
+    def _remember(self, packet: VideoPacket, shown_at: int | None) -> None:
+        """What is sent to the decoder, which gives it later."""
+        if not self._begun and self._first_sent is None and (packet.is_keyframe or not self._source.restarts):
+            self._first_sent = shown_at
+        if shown_at is not None:
+            self._sent.append(shown_at)
+        if packet.is_keyframe and packet.pts is not None:
+            self._keys_sent.append(packet.pts)
 
     def _begin_suspicion(self, packet: VideoPacket, shown_at: int | None) -> None:
         if not self._begun and self._lost_from is None:
