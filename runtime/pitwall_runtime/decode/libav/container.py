@@ -21,6 +21,7 @@ from pitwall_runtime.decode.libav.diagnosis import ENCRYPTED, begins_with, why_u
 from pitwall_runtime.decode.libav.emptiness import is_end
 from pitwall_runtime.decode.libav.losses import flv
 from pitwall_runtime.decode.libav.losses.avi_index import UNTOLD
+from pitwall_runtime.decode.libav.losses.edit_units import EditUnits
 from pitwall_runtime.decode.libav.losses.elements import Elements
 from pitwall_runtime.decode.libav.losses.grid import Grid
 from pitwall_runtime.decode.libav.losses.held import HeldPictures
@@ -82,7 +83,7 @@ class Source:
         self._reads_all = self._declares_for_all or self.restarts
         fragmented = self.indexed and not stream.frames
         self.holes = Holes(container.name, name, self.tick, in_order=self.restarts, fragmented=fragmented)
-        self.held = HeldPictures(container.name, name)
+        self.held, self._edit_units = HeldPictures(container.name, name), EditUnits(name, self.tick)
         self._has_holes = self._reads_all or fragmented
         """Whether its demuxer passes over what is lost without a word."""
         self._track = CaptionTrack.of(container)
@@ -114,7 +115,7 @@ class Source:
 
     def _is_lost_before(self, packet: "Packet[Stream]") -> bool:
         """Whether something of the file is lost before this packet of the film."""
-        passed_over = self._has_holes and self.holes.before(packet)
+        passed_over = (self._has_holes and self.holes.before(packet)) or self._edit_units.lost_before(packet)
         torn = self._layout is not None and packet.pos is not None and not self._layout.lead_to(packet.pos)
         return passed_over or torn or self._lost
 

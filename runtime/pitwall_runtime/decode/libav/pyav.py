@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from pitwall_runtime.decode.instants import FOREVER, Instants, Shown
 from pitwall_runtime.decode.libav.clocks.clock import FilmClock
 from pitwall_runtime.decode.libav.clocks.counted import CountedClock
+from pitwall_runtime.decode.libav.clocks.decoded_order import DecodedOrder
 from pitwall_runtime.decode.libav.clocks.leaps import Leaps
 from pitwall_runtime.decode.libav.container import Source, VideoPacket, opened
 from pitwall_runtime.decode.libav.decoders import Witness
@@ -63,7 +64,7 @@ class FilmReader:
         self._nals = Nals(source.stream)
         self._counted, self._jpeg_ends, self._doubts = CountedClock(source), JpegEnds(source.stream), Doubts(source)
         self._upright, self._deinterlacer = Upright(spec.height_pixels), Deinterlacer()
-        self._clock, self._joined = FilmClock(source), JoinedRecordings(source)
+        self._clock, self._joined, self._order = FilmClock(source), JoinedRecordings(source), DecodedOrder(source)
         self._foresight = Foresight(self._clean_packets(), spec.interval / source.time_base)
         self._may_skip = source.keeps_display_times or source.stream.codec.intra_only
         self._first_aspect = self._codec.sample_aspect_ratio
@@ -138,7 +139,7 @@ class FilmReader:
 
     def _doubtful(self, *, at_end: bool = True) -> list[tuple[int, int]]:
         counted_from = self._counted.doubtful_from(at_end=at_end)
-        rest = [(counted_from, FOREVER)] if counted_from is not None else []
+        rest = [(begin, FOREVER) for begin in (counted_from, self._order.lost_from) if begin is not None]
         return [*self._doubts.stretches(), *self._clock.wrong, *rest]
 
     def _clean_packets(self) -> Iterator[VideoPacket]:
@@ -152,6 +153,7 @@ class FilmReader:
                 continue
             self._counted.set_right(packet)
             pauses.set_right(packet)
+            self._order.look_at(packet)
             self._doubts.look_at(packet)
             self._jpeg_ends.look_at(packet)
             self._source.note(packet)
@@ -167,7 +169,8 @@ class FilmReader:
         for packet, seen in self._foresight:
             for frame in self._decoded(packet, needed=seen or self._must_be_whole(packet)):
                 picture = self._picture(frame)
-                if self._may_skip and self._foresight.start is None and not frame.interlaced_frame:
+                may_skip = self._may_skip and not self._order.applies and not frame.interlaced_frame
+                if may_skip and self._foresight.start is None:
                     self._foresight.start = picture.start if self._lost_from is None else self._lost_from
                 yield picture
 
@@ -194,6 +197,7 @@ class FilmReader:
             # Decoders call it invalid data when they get no memory for a picture: then there is none here either.
             np.empty(self._codec.width * self._codec.height * _BYTES_PER_PIXEL, np.uint8)
             self._unsound, self._unsound_from, self._unsound_keys = True, max(self._sent, default=None), 0
+            self._order.lose(self._shown_until)
             if not self._begun:
                 self._lost_from = self._first_sent
             return []
@@ -211,6 +215,7 @@ class FilmReader:
         if not self._begun and self._lost_from is None:
             self._lost_from = 0 if self._earliest is None and not self._source.restarts else self._earliest
         self._suspect, packet.is_corrupt = True, False
+        self._order.lose(self._shown_until)
         self._suspect_from, self._suspect_keys = shown_at, 0
 
     def _picture(self, frame: VideoFrame) -> Picture:
@@ -253,7 +258,9 @@ class FilmReader:
 
     def _times(self, frame: VideoFrame) -> tuple[int, int]:
         """When the picture is shown and for how long. Where the container keeps no times, pictures are counted."""
-        duration = self._source.duration_of(frame.duration)
+        duration, counted = self._source.duration_of(frame.duration), self._order.next_time()
+        if counted is not None:
+            return counted, duration
         start = frame.dts if frame.pts is None or not self._source.keeps_display_times else frame.pts
         return (self._shown_until if start is None else start), duration
 

@@ -1,0 +1,39 @@
+"""Orders pictures whose file says only in which order they are decoded, as an MXF does whose index has no offsets.
+
+FFmpeg then counts them in that order, also where B-frames are shown in another one, which the decoder alone knows: the
+first picture that it gives has the first of these times, and so on.
+"""
+
+from collections import deque
+
+from pitwall_runtime.decode.libav.container import Source, VideoPacket
+
+
+class DecodedOrder:
+    """Follows the film's packets, and gives their times to pictures as they come out of the decoder."""
+
+    def __init__(self, source: Source) -> None:
+        self.applies = source.container.format.name == "mxf" and bool(source.stream.codec_context.has_b_frames)
+        """Whether pictures have such times, as far as is known: none was to be shown before one that is decoded
+        earlier. It is certain before the first picture comes out, since packets are read ahead."""
+        self._latest: int | None = None
+        self._times: deque[int] = deque()
+        self.lost_from: int | None = None
+        """From when on pictures may be missing in the count, so that their times are doubtful."""
+
+    def look_at(self, packet: VideoPacket) -> None:
+        """To be told each packet, in order."""
+        if not self.applies or packet.pts is None:
+            return
+        self.applies = self._latest is None or packet.pts > self._latest
+        self._latest = packet.pts
+        self._times.append(packet.pts)
+
+    def lose(self, shown_until: int) -> None:
+        """The decoder may give no picture for one of the packets."""
+        if self.applies and self.lost_from is None:
+            self.lost_from = shown_until
+
+    def next_time(self) -> int | None:
+        """When the picture is shown that has come out; None where the file says so itself, or no longer anything."""
+        return self._times.popleft() if self.applies and self._times else None
