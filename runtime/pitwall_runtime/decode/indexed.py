@@ -17,8 +17,9 @@ from av.video.stream import VideoStream
 
 from pitwall_runtime.decode.libav.container import Source, opened
 from pitwall_runtime.decode.libav.emptiness import is_end, is_held
+from pitwall_runtime.decode.libav.pictures.side_data import display_matrix
 from pitwall_runtime.decode.libav.pictures.tone import HLG, PQ
-from pitwall_runtime.decode.libav.pictures.upright import display_matrix, size_of
+from pitwall_runtime.decode.libav.pictures.upright import size_of
 from pitwall_runtime.decode.libav.pictures.webp import is_webp
 from pitwall_runtime.decode.port import MAX_POOL_FRAMES, Ended
 from pitwall_runtime.errors import UnsupportedVideoError

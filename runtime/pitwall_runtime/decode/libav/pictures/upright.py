@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
-from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 
 from pitwall_runtime.decode.libav.pictures import tone
 from pitwall_runtime.decode.libav.pictures.chain import FilterChain
+from pitwall_runtime.decode.libav.pictures.side_data import display_matrix
 from pitwall_runtime.media import Rgb
 
 _UNIT = 1 << 16
@@ -62,16 +61,6 @@ class Upright:
         if kind.transfer in (tone.PQ, tone.HLG):
             return tone.to_sdr(np.asarray(image, dtype=np.uint16), kind.transfer)
         return np.ascontiguousarray(image, dtype=np.uint8)
-
-
-def display_matrix(frame: VideoFrame) -> tuple[int, ...]:
-    """The display matrix, row by row, 9 integers; empty where there is none."""
-    # The stubs take the container of side data for a dictionary by name; it goes by type.
-    kinds: Any = frame.side_data
-    for data in kinds:
-        if data.type is Type.DISPLAYMATRIX:
-            return tuple(int(number) for number in np.frombuffer(bytes(data), "<i4")[:9])
-    return ()
 
 
 def _filters(kind: _Kind, height: int) -> list[tuple[str, str]]:

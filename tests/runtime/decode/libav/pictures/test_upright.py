@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from films.making import encode, ffmpeg, film, turned
 from films.numbered import picture, read
+from PIL import Image, ImageOps
 
 from pitwall_runtime.decode.libav.pictures import tone
 from pitwall_runtime.decode.libav.pictures.upright import size_of
@@ -44,6 +45,46 @@ def test_all_eight_ways_to_hold_a_camera_look_as_ffmpeg_shows_them(tmp_path, nam
 
     assert (wide > high) == (name.split(",")[0] not in ("a quarter", "three quarters"))
     assert np.abs(ours.astype(int) - theirs).mean() < 4  # ffmpeg turns first and scales then
+
+
+EXIF_MAKE, EXIF_ORIENTATION = 0x010F, 0x0112
+HELD = (None, *range(10))
+"""What a photo may say of how its camera was held; 0 and 9 mean nothing."""
+
+
+@pytest.mark.parametrize("suffix", ["mov", "mkv", "avi", "mp4", "mjpg"])
+def test_photos_stand_as_their_camera_was_held(tmp_path, suffix):
+    """As time lapses and slide shows are made of them: ffmpeg takes each photo as it is, with all that it says."""
+    _photograph(tmp_path, "jpg")
+    path, frames = tmp_path / f"photos.{suffix}", []
+    ffmpeg("-framerate", 25, "-i", tmp_path / "%d.jpg", "-c", "copy", path)
+    timeline = decode(path, PoolSpec(25 * 60), frames.append)
+    theirs = [np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / f"{n}.jpg"))) for n in range(len(HELD))]
+
+    assert timeline.damage == ()
+    assert [frame.image.shape for frame in frames] == [image.shape for image in theirs]
+    assert max(np.abs(frame.image.astype(int) - image).mean() for frame, image in zip(frames, theirs, strict=True)) < 2
+
+
+@pytest.mark.parametrize("codec", ["copy", "tiff"])
+def test_pictures_that_tell_of_their_camera_are_shown(tmp_path, codec):
+    _photograph(tmp_path, "png")
+    path, frames = tmp_path / "pictures.mov", []
+    ffmpeg("-framerate", 25, "-i", tmp_path / "%d.png", "-frames:v", 2, "-c:v", codec, path)
+    timeline = decode(path, PoolSpec(25 * 60), frames.append)
+
+    assert timeline.damage == ()
+    assert [read(frame.image).number for frame in frames] == [0, 1]
+
+
+def _photograph(folder, kind):
+    """A picture for each way to hold a camera."""
+    for number, orientation in enumerate(HELD):
+        exif = Image.Exif()
+        exif[EXIF_MAKE] = "Canon"
+        if orientation is not None:
+            exif[EXIF_ORIENTATION] = orientation
+        Image.fromarray(picture(number, 160, 90)).save(folder / f"{number}.{kind}", exif=exif, quality=92)
 
 
 PQ, HLG = ("smpte2084", 247), ("arib-std-b67", 166)
