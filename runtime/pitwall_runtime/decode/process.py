@@ -2,6 +2,7 @@
 
 import json
 import os
+import logging
 import subprocess
 import sys
 import threading
@@ -17,6 +18,8 @@ from pitwall_runtime.decode.catalogue import DEFAULT
 from pitwall_runtime.decode.memory import DecodeMemory, MemoryShare
 from pitwall_runtime.decode.port import Limits
 from pitwall_runtime.media import Caption, Damage, Frame, PoolSpec, Rgb, Timeline
+
+log = logging.getLogger(__name__)
 
 OPENING_BYTES: Final = 256 << 20
 """Held while a file is looked at; enough for most videos up to 1280×720, which then need not wait again."""
@@ -154,6 +157,8 @@ def _tell(answers: IO[bytes], share_bytes: int) -> None:
 
 
 def _refuse(record: dict[str, Any]) -> NoReturn:
+    if "cause" in record:
+        log.error("the decoder failed: %s", record["cause"])
     raise _REFUSALS[record["type"]](record["message"])
 
 

@@ -17,6 +17,10 @@ from pitwall_runtime.errors import MediaTooLargeError, RefusedError
 from pitwall_runtime.media import Frame, PoolSpec, Rgb
 
 _CPU_SECONDS: Final = 3600
+_FAILED: Final = (
+    "the decoder failed on this video: something in it is damaged, or of a kind that it does not know; send it "
+    "re-encoded, as H.264 in an MP4"
+)
 _OWN_PAGES: Final = Path("/proc/self/statm")
 
 
@@ -94,10 +98,8 @@ def main(arguments: list[str]) -> int:
         writer.record({"kind": "refused", "type": type(refusal).__name__, "message": refusal.message})
     except BrokenPipeError:
         return 1
-    except Exception as error:  # a decoder's bug is told in one line, like everything else
-        writer.record(
-            {"kind": "refused", "type": "MediaBrokenError", "message": f"the decoder failed on this video: {error!r}"}
-        )
+    except Exception as error:  # a decoder's bug is told in one line, like everything else; the log gets its cause
+        writer.record({"kind": "refused", "type": "MediaBrokenError", "message": _FAILED, "cause": repr(error)})
     return 0
 
 

@@ -92,6 +92,14 @@ def test_the_worker_says_in_one_record_why_it_refuses(tmp_path):
     assert done.stderr == b""
 
 
+def test_what_fails_in_the_decoder_is_told_in_words_and_in_the_log_by_its_cause(tmp_path, caplog):
+    with pytest.raises(MediaBrokenError, match="send it re-encoded") as told:
+        decode(tmp_path / "x.mp4", PoolSpec(60, "no height"), lambda _: None)
+
+    assert "Error" not in told.value.message
+    assert "ValueError" in caplog.text
+
+
 def test_a_damaged_webp_is_no_video_in_words(tmp_path):
     (tmp_path / "x.webp").write_bytes(b"RIFF\x40\x00\x00\x00WEBPVP8X" + bytes(40))
 

@@ -23,6 +23,7 @@ from pitwall_runtime.decode.libav.emptiness import is_end, is_held
 from pitwall_runtime.decode.libav.foresight import Foresight
 from pitwall_runtime.decode.libav.joined import JoinedRecordings
 from pitwall_runtime.decode.libav.nals import Nals
+from pitwall_runtime.decode.libav.pictures.colours import make_readable
 from pitwall_runtime.decode.libav.pictures.deinterlace import Deinterlacer, Picture
 from pitwall_runtime.decode.libav.pictures.jpeg_ends import JpegEnds
 from pitwall_runtime.decode.libav.pictures.jpeg_scans import JpegScans
@@ -219,6 +220,7 @@ class FilmReader:
         self._suspect_from, self._suspect_keys = shown_at, 0
 
     def _picture(self, frame: VideoFrame) -> Picture:
+        make_readable(frame)
         start, duration = self._times(frame)
         key = self._is_key(frame)
         self._doubts.come_out(start)

@@ -50,8 +50,8 @@ def read_webp(path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
                 at += duration
     except Image.DecompressionBombError:
         raise MediaTooLargeError("the picture has more pixels than the limit of 8192×4320; scale it down") from None
-    except (UnidentifiedImageError, OSError, EOFError, SyntaxError) as error:
-        raise NotAVideoError(f"the WebP picture is damaged ({error}); send it again") from None
+    except (UnidentifiedImageError, OSError, EOFError, SyntaxError):
+        raise NotAVideoError("the WebP picture is damaged; send it again") from None
     yield from instants.close(at)
 
 
