@@ -56,18 +56,22 @@ def _judged(file: BinaryIO, track: Span) -> TimeTables:
     impossible = (offsets[:, 0] < 0) | (abs(offsets[:, 1]) > _FARTHEST)
     impossible[-_LAST:] &= offsets[-_LAST:, 0] < 0
     first = int(np.argmax(impossible)) if impossible.any() else None
+    # Of pictures that are not in order the last ones may be held behind all that the lengths sum up to.
+    later = 0 if impossible.all() else int(np.ptp(offsets[~impossible, 1]))
+    summed = int((lengths[:, 0] * lengths[:, 1]).sum())
     return TimeTables(
-        _are_like(int((lengths[:, 0] * lengths[:, 1]).sum()), _duration(file, _inner(file, media, b"mdhd"))),
+        _are_like(summed, later, _duration(file, _inner(file, media, b"mdhd"))),
         None if first is None else int(offsets[:first, 0].sum()),
         not offsets.size or int(offsets[:, 0].sum()) == pictures,
     )
 
 
-def _are_like(summed: int, said: int) -> bool:
-    """Whether both may be a film's length; 0 and all ones say nothing, and long films do not fit into 32 bits."""
+def _are_like(summed: int, later: int, said: int) -> bool:
+    """Whether a film of so many ticks, and up to so many `later`, may be as long as it says; 0 and all ones say
+    nothing, and long films do not fit into 32 bits."""
     if not summed or said in (0, _WRAP - 1, (1 << 64) - 1) or summed % _WRAP == said:
         return True
-    return said <= _UNLIKE * summed and summed <= _UNLIKE * said
+    return said <= _UNLIKE * (summed + later) and summed <= _UNLIKE * said
 
 
 def _boxes(file: BinaryIO, span: Span, name: bytes) -> Iterator[Span]:

@@ -4,7 +4,7 @@ import struct
 
 import av
 import pytest
-from films.making import H264, encode
+from films.making import H264, at_times, encode, every, remux
 from films.pools import RANDOM_KINDS, pool, untold
 
 from pitwall_runtime.decode.libav.losses.tables import TimeTables, tables_of
@@ -12,6 +12,7 @@ from pitwall_runtime.decode.libav.losses.tables import TimeTables, tables_of
 pytestmark = pytest.mark.slow
 ENTRIES = 12
 """Bytes from a table's name to its first entry."""
+QUIET: dict[str, dict[str, str]] = {"libx264": {}, "libx265": {"x265-params": "log-level=error"}}
 
 
 @pytest.fixture(params=["avc", "hevc"])
@@ -71,6 +72,20 @@ def test_a_film_of_which_its_pictures_last_much_longer_than_its_header_says_is_d
 
     assert untold(timeline, numbers) == []
     assert timeline.damage[0].start_seconds == 0
+
+
+@pytest.mark.parametrize("codec", QUIET)
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+def test_a_slide_that_is_held_at_the_end_of_pictures_that_are_not_in_order_is_no_damage(tmp_path, codec, suffix):
+    """A screen recording: in the order in which its pictures are decoded the last one stands before it is shown."""
+    path = tmp_path / f"held.{suffix}"
+    options = {"preset": "ultrafast", "bf": "3"} | QUIET[codec]
+    pictures = [*every(25, 40), (25, 8000)]
+    remux(path, lambda part: at_times(part, codec, [((160, 90), pictures)], last=40, options=options), "-c", "copy")
+    timeline, numbers = pool(path)
+
+    assert timeline.damage == ()
+    assert numbers == {0: 0, **dict.fromkeys(range(1, 8), 24), 8: 25}
 
 
 @pytest.mark.parametrize("more", [1, 1000])
