@@ -31,6 +31,10 @@ class MediaRefusedError(RefusedError):
     code = "media_refused"
 
 
+class HostUnknownError(MediaRefusedError):
+    """No name server knows the host, or none answers; told in the words of a host that may not be asked."""
+
+
 class MediaMissingError(RefusedError):
     """There is nothing at the video's address."""
 
@@ -74,6 +78,17 @@ class MediaOriginError(RefusedError):
 
     status = HTTPStatus.FAILED_DEPENDENCY
     code = "media_origin"
+
+
+class MediaAwayError(MediaOriginError):
+    """The video's server does not answer for now: it fails, is too busy, stalls, or cannot be reached.
+
+    `pause_seconds` is how long it asks to be left alone; 0 where it says nothing.
+    """
+
+    def __init__(self, message: str, pause_seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.pause_seconds = pause_seconds
 
 
 class StorageFullError(RefusedError):

@@ -13,6 +13,9 @@ from pitwall_crds.host.files import read_json, write_json
 FRESH_SECONDS: Final = 300.0
 """For so long an address is taken to hold what it held, without a question to its server."""
 
+STALE_SECONDS: Final = 86_400.0
+"""For so long it is taken to hold that, too, while its server does not answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownAddress:
@@ -25,6 +28,10 @@ class KnownAddress:
     def fresh(self, now: float) -> bool:
         """Whether the server need not be asked again; a clock that was set back makes it stale."""
         return 0 <= now - self.checked_at < FRESH_SECONDS
+
+    def lasting(self, now: float) -> bool:
+        """Whether it is good enough as long as the server does not answer."""
+        return 0 <= now - self.checked_at < STALE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

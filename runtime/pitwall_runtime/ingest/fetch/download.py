@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 import httpx
 
 from pitwall_crds.host.files import drafted_file
-from pitwall_runtime.errors import MediaOriginError, MediaRefusedError, MediaTooLargeError
+from pitwall_runtime.errors import MediaAwayError, MediaOriginError, MediaRefusedError, MediaTooLargeError
 from pitwall_runtime.ingest.fetch.origin import HEAD_BYTES, refuse_status, shown, what_else, what_failed
 from pitwall_runtime.ingest.fetch.ssrf import port_of
 from pitwall_runtime.media import Video
@@ -105,19 +105,18 @@ async def download(
             for _ in range(_REDIRECTS + 1):
                 async with _answered(client, url, limits, validators, address_of) as response:
                     if not response.has_redirect_location:
-                        return await _taken(response, url, folder, limits)
+                        return await _taken(response, url, folder, limits, validators)
                     url = urljoin(url, response.headers["location"])
     except httpx.TimeoutException:
         raise _stalled(url, limits.read_seconds) from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise MediaOriginError(
-            f"{shown(url)} cannot be fetched: {what_failed(error)}; check address and server"
-        ) from None
+        kind = MediaAwayError if isinstance(error, httpx.HTTPError) else MediaOriginError
+        raise kind(f"{shown(url)} cannot be fetched: {what_failed(error)}; check address and server") from None
     raise MediaRefusedError(f"{shown(first)} redirects more than {_REDIRECTS} times; give the final address")
 
 
-def _stalled(url: str, seconds: float) -> MediaOriginError:
-    return MediaOriginError(f"{shown(url)}: its server sent nothing useful for {seconds:g} s; use a faster server")
+def _stalled(url: str, seconds: float) -> MediaAwayError:
+    return MediaAwayError(f"{shown(url)}: its server sent nothing useful for {seconds:g} s; use a faster server")
 
 
 @asynccontextmanager
@@ -151,10 +150,14 @@ async def _request(
     return client.build_request("GET", pinned, headers=headers, extensions={"sni_hostname": parts.hostname})
 
 
-async def _taken(response: httpx.Response, url: str, folder: DownloadFolder, limits: DownloadLimits) -> Fetched:
+async def _taken(
+    response: httpx.Response, url: str, folder: DownloadFolder, limits: DownloadLimits, validators: Mapping[str, str]
+) -> Fetched:
     if response.status_code == HTTPStatus.NOT_MODIFIED:
         return Fetched(None)
     refuse_status(response.status_code, url, response.headers.get("retry-after", ""))
+    if validators and _validators(response.headers) == validators:
+        return Fetched(None)  # its server sends all the same what it says has not changed
     declared = response.headers.get("content-length", "0")
     _check_size(int(declared) if declared.isdecimal() else 0, limits)
     with drafted_file(folder.path, prefix=".part-") as draft:
@@ -186,7 +189,7 @@ async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
     except zlib.error:
         raise MediaOriginError(f"its server says {coding} and sends something else; use another server") from None
     if not unpacking.eof:
-        raise MediaOriginError("its server hung up before the end of the file; ask again, or use another server")
+        raise MediaAwayError("its server hung up before the end of the file; ask again, or use another server")
 
 
 async def _saved(response: httpx.Response, draft: IO[bytes], grow: Grow, limits: DownloadLimits) -> str:

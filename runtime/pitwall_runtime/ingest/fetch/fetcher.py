@@ -18,12 +18,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pitwall_runtime.deadline import Deadline, caller_of, user_of
-from pitwall_runtime.errors import MediaOriginError, StorageFullError
+from pitwall_runtime.errors import MediaAwayError, MediaOriginError, StorageFullError
 from pitwall_runtime.ingest.fetch.addresses import AddressBook, KnownAddress
 from pitwall_runtime.ingest.fetch.download import DownloadFolder, DownloadLimits, download
 from pitwall_runtime.ingest.fetch.names import NameLookups
 from pitwall_runtime.ingest.fetch.origin import shown
 from pitwall_runtime.ingest.fetch.parties import PartyPlaces
+from pitwall_runtime.ingest.fetch.rechecks import Asked, Rechecks
 from pitwall_runtime.media import Video
 from pitwall_runtime.stores.files.eviction import EntryKind, Quota
 from pitwall_runtime.stores.files.lock import held
@@ -59,6 +60,7 @@ class Fetcher:
         self._host_places = PartyPlaces()
         self._places = asyncio.Semaphore(limits.at_once)
         self._names = NameLookups(limits.allowed_hosts)
+        self._rechecks = Rechecks(self._fetched, self._flown)
         self._sweeper = ThreadPoolExecutor(1, thread_name_prefix="room")
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -112,6 +114,16 @@ class Fetcher:
             return self._loop
 
     async def _wait(self, url: str, deadline: Deadline, party: str) -> Video:
+        if url not in self._flights or url in self._rechecks.renewed:
+            known = await asyncio.to_thread(self._known, url)
+            if known and not known.fresh(time.time()):
+                asked = Asked(url, _host(url), party)
+                here = await self._rechecks.video(asked, known, self._stored(known), deadline)
+                if here:
+                    return self._used(here, party)
+        return await self._flown(url, deadline, party)
+
+    async def _flown(self, url: str, deadline: Deadline, party: str) -> Video:
         flight = self._flights.get(url) or self._take_off(url)
         flight.waiting += 1
         turn = asyncio.create_task(self._let_begin(flight, party))
@@ -221,16 +233,18 @@ class Fetcher:
                 async with asyncio.timeout(self.limits.max_seconds):
                     return await self._fetched(url, known, party)
             except TimeoutError:
-                raise MediaOriginError(
+                raise MediaAwayError(
                     f"{shown(url)}: the download took longer than the limit of {self.limits.max_seconds:g} s; "
                     "use a faster server or a smaller video"
                 ) from None
 
-    async def _fetched(self, url: str, known: KnownAddress | None, party: str) -> Video:
+    async def _fetched(
+        self, url: str, known: KnownAddress | None, party: str, is_sent: asyncio.Event | None = None
+    ) -> Video:
         address_of, validators = partial(self._names.address, party=party), known.validators if known else {}
         try:
             with self._quota.bringing(party) as draft:
-                folder = DownloadFolder(self.folder, partial(self._grow, draft))
+                folder = DownloadFolder(self.folder, partial(self._grow, draft, is_sent))
                 fetched = await download(url, folder, self.limits, validators, address_of)
         except OSError as error:
             if not await asyncio.to_thread(self._quota.make_room, error):
@@ -244,8 +258,10 @@ class Fetcher:
         self._book.note(url, fetched.video.content_hash, fetched.headers)
         return fetched.video
 
-    async def _grow(self, draft: Draft, count: int) -> None:
+    async def _grow(self, draft: Draft, is_sent: asyncio.Event | None, count: int) -> None:
         """A sweep looks at every file of the cache: here everybody's remote videos would wait for it."""
+        if is_sent:
+            is_sent.set()
         if ahead := self._quota.announced(count, draft):
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._sweeper, self._quota.find_room, ahead, draft)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from pitwall_runtime.errors import MediaMissingError, MediaOriginError, NotAVideoError, RefusedError
+from pitwall_runtime.errors import MediaAwayError, MediaMissingError, MediaOriginError, NotAVideoError, RefusedError
 
 HEAD_BYTES: Final = 1024
 """As much of a file's beginning as tells what it is not."""
@@ -78,18 +78,22 @@ def refuse_status(status: int, url: str, retry_after: str = "") -> None:
         raise MediaOriginError(
             f"{where} answered {status}: it cannot be read without a login; give a public or a signed address"
         )
+    pause = _pause(retry_after)
     if status in _BUSY:
-        raise MediaOriginError(f"{where} answered {status}: its server is too busy; ask again {_pause(retry_after)}")
+        when = f"after {pause} s" if pause else "in a minute"
+        raise MediaAwayError(f"{where} answered {status}: its server is too busy; ask again {when}", pause)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise MediaOriginError(f"{where} answered {status}: its server fails; ask again later, or use another server")
+        raise MediaAwayError(
+            f"{where} answered {status}: its server fails; ask again later, or use another server", pause
+        )
     raise MediaOriginError(f"{where} answered {status} and not with a file; give the address of the video file itself")
 
 
-def _pause(retry_after: str) -> str:
-    """When to ask again; what is a date, nonsense or longer than a day is a minute."""
+def _pause(retry_after: str) -> int:
+    """After how many seconds to ask again; 0 for what is a date, nonsense or longer than a day."""
     digits = retry_after.lstrip("0")
     is_number = retry_after.isascii() and retry_after.isdecimal() and 0 < len(digits) <= len(str(_LONGEST_PAUSE))
-    return f"after {int(digits)} s" if is_number and int(digits) <= _LONGEST_PAUSE else "in a minute"
+    return int(digits) if is_number and int(digits) <= _LONGEST_PAUSE else 0
 
 
 def what_else(head: bytes) -> RefusedError | None:

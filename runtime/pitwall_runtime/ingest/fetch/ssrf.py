@@ -9,7 +9,7 @@ import socket
 from collections.abc import Set as AbstractSet
 from urllib.parse import SplitResult
 
-from pitwall_runtime.errors import MediaRefusedError
+from pitwall_runtime.errors import HostUnknownError, MediaRefusedError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -66,7 +66,7 @@ def _resolve(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, ValueError):  # a ValueError is about a name that no name server is asked for
-        raise _no_public_address(host) from None
+        raise HostUnknownError(_no_public_address(host).message) from None
     return [str(entry[4][0]).split("%", maxsplit=1)[0] for entry in found]
 
 
