@@ -62,7 +62,7 @@ class Preparation:
                 source = PoolSource.DECODED
                 return self._fill(video, spec, writer, deadline, told)
 
-            self.store.write(video, spec, fill)
+            self.store.write(video, spec, fill, deadline)
             return source
 
     def spec_of(self, video: Video, stretch: Stretch) -> PoolSpec:

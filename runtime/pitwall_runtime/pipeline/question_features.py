@@ -95,7 +95,7 @@ class QuestionFeatures:
         self.deadline.preparing = True
         with exclusive(self.lock, limit_seconds=self.limit_seconds, deadline=self.deadline):
             # Bringing happens under the video's lock: whoever waits for it finds what was brought.
-            self.brought.update(self.rows.bring(sorted(self.rows.missing(fresh))))
+            self.brought.update(self.rows.bring(sorted(self.rows.missing(fresh)), self.deadline))
             missing = sorted(self.rows.missing(fresh))
             self.misses += len(missing)
             for start in range(0, len(missing), _CHUNK_FRAMES):
@@ -103,7 +103,7 @@ class QuestionFeatures:
                 chunk = missing[start : start + _CHUNK_FRAMES]
                 embedded = self._encoded(chunk)
                 self.rows.fill(chunk, embedded)
-                self.rows.share(chunk, embedded)
+                self.rows.share(chunk, embedded, self.deadline)
         self.deadline.preparing = False
         self.encode_seconds += time.perf_counter() - started
 

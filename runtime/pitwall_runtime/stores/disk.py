@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import StorageFullError, UnavailableError
 from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Timeline, Video
 from pitwall_runtime.stores.files import tables
@@ -77,12 +78,20 @@ class DiskFrameStore:
         table = self._whole(video, spec)
         return table.pool if table else None
 
-    def write(self, video: Video, spec: PoolSpec, fill: Callable[[PoolWriter], FramePool]) -> FramePool:
+    def write(
+        self,
+        video: Video,
+        spec: PoolSpec,
+        fill: Callable[[PoolWriter], FramePool],
+        deadline: Deadline | None = None,
+    ) -> FramePool:
         """Fill a temporary folder, then rename it into place; a damaged pool makes way for it.
 
+        Nothing here waits, so `deadline` is of no matter.
         Raises StorageFullError where the disk or the quota has no room, MediaTooLargeError for a pool beyond the bound,
         other OSErrors of the system, and what `fill` raises.
         """
+        del deadline
         folder = self._folder(video.content_hash, spec)
         if self.find(video, spec) is None:
             shutil.rmtree(folder, ignore_errors=True)

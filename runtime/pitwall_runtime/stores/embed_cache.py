@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import StorageFullError
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, FramePool
 from pitwall_runtime.stores.files.eviction import LEASE, Quota
@@ -74,21 +75,21 @@ class VideoEmbeddings:
                 one = slice(place, place + 1)
                 self._spilled[row] = Embedded(embedded.vectors[one], embedded.grids[one], embedded.labels[one])
 
-    def bring(self, rows: list[int]) -> dict[str, int]:
+    def bring(self, rows: list[int], deadline: Deadline | None = None) -> dict[str, int]:
         """Fill those of `rows` that another machine has shared; how many each tier had. Costs nothing without tiers."""
-        found = self.shared.read_rows(self.place, rows)
+        found = self.shared.read_rows(self.place, rows, deadline)
         for values in found.values():
             whole = sorted(row for row, value in values.items() if len(value) == self._row_bytes())
             if whole:
                 self.fill(whole, self._unpacked([values[row] for row in whole]))
         return {tier: len(values) for tier, values in found.items()}
 
-    def share(self, rows: list[int], embedded: Embedded) -> None:
+    def share(self, rows: list[int], embedded: Embedded, deadline: Deadline | None = None) -> None:
         """Give new rows to the other machines, if there are any."""
         if self.shared.tiers:
             parts = (embedded.vectors, embedded.grids, embedded.labels)
             packed = (b"".join(part[place].tobytes() for part in parts) for place in range(len(rows)))
-            self.shared.write_rows(self.place, dict(zip(rows, packed, strict=True)))
+            self.shared.write_rows(self.place, dict(zip(rows, packed, strict=True)), deadline)
 
     def _row_bytes(self) -> int:
         sizes = [(int(np.prod(size[1:])), np.dtype(kind)) for size, kind in self._packing(1)]

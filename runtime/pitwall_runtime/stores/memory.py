@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import StorageFullError
 from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Timeline, Video
 from pitwall_runtime.stores.files.drafts import PoolDraft
@@ -72,8 +73,15 @@ class MemoryFrameStore:
             stored = self._pools.get((video.content_hash, spec))
             return stored.pool if stored else None
 
-    def write(self, video: Video, spec: PoolSpec, fill: Callable[[PoolWriter], FramePool]) -> FramePool:
+    def write(
+        self,
+        video: Video,
+        spec: PoolSpec,
+        fill: Callable[[PoolWriter], FramePool],
+        deadline: Deadline | None = None,
+    ) -> FramePool:
         """Collect a new pool. Raises StorageFullError where what is held leaves it no room, and what `fill` raises."""
+        del deadline  # nothing here waits
         writer = MemoryWriter(PoolDraft(video, spec), self._grow)
         try:
             pool = fill(writer)
@@ -133,12 +141,18 @@ class SpillingFrameStore:
         """The pool, wherever it is."""
         return self._disk.find(video, spec) or self._spill.find(video, spec)
 
-    def write(self, video: Video, spec: PoolSpec, fill: Callable[[PoolWriter], FramePool]) -> FramePool:
+    def write(
+        self,
+        video: Video,
+        spec: PoolSpec,
+        fill: Callable[[PoolWriter], FramePool],
+        deadline: Deadline | None = None,
+    ) -> FramePool:
         """Write to the disk; if that is full, decode once more into memory. Raises what both raise."""
         try:
-            return self._disk.write(video, spec, fill)
+            return self._disk.write(video, spec, fill, deadline)
         except StorageFullError:
-            return self._spill.write(video, spec, fill)
+            return self._spill.write(video, spec, fill, deadline)
 
     @contextmanager
     def hold(self, video: Video, spec: PoolSpec) -> Iterator[FramePool | None]:

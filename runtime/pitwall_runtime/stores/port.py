@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Timeline, Video
 
 
@@ -23,8 +24,14 @@ class FrameStore(Protocol):
     def find(self, video: Video, spec: PoolSpec) -> FramePool | None:
         """The pool if it was decoded before, by any process."""
 
-    def write(self, video: Video, spec: PoolSpec, fill: Callable[[PoolWriter], FramePool]) -> FramePool:
-        """Let `fill` write a new pool; on an error nothing remains of it.
+    def write(
+        self,
+        video: Video,
+        spec: PoolSpec,
+        fill: Callable[[PoolWriter], FramePool],
+        deadline: Deadline | None = None,
+    ) -> FramePool:
+        """Let `fill` write a new pool; on an error nothing remains of it. `deadline` is of the question that waits.
 
         Raises StorageFullError, and what `fill` raises.
         """

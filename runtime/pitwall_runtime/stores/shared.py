@@ -7,8 +7,10 @@ for damaged ones, so nothing needs a lock; two machines that meet a video at the
 import hashlib
 import json
 import logging
+import math
 import os
 import struct
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +21,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import RefusedError
+from pitwall_runtime.stores.patience import STALL_SECONDS, Keeper, within, worth
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +33,15 @@ RowIndex = dict[int, tuple[str, int, int]]
 """Object, start and length of each row."""
 
 _REST_SECONDS: Final = 30.0
-"""For so long a server that failed is not asked: each question would wait for it again."""
+"""For so long a server that failed, or was slow, is not asked: each question would wait for it again."""
+
+_SECONDS_A_BYTE: Final = 1 / (1 << 20)
+"""How much longer a request may take for what it brings."""
+
+_PIECE_BYTES: Final = 1 << 20
+_FETCH_PART: Final = 1 / 2
+"""Of a question's time, how long frames may come as long as they do."""
+
 
 _REDIS_SECONDS: Final = 2.0
 _REDIS_BATCH: Final = 256
@@ -91,6 +103,7 @@ class ObjectRows:
     def __init__(self, store: Any) -> None:
         self._store = store
         self._known: OrderedDict[str, RowIndex] = OrderedDict()
+        self._guard = threading.Lock()
 
     def read(self, place: str, rows: Sequence[int]) -> dict[int, bytes]:
         """Those of `rows` that are there: one request per object, of the ranges that are needed."""
@@ -108,7 +121,8 @@ class ObjectRows:
         found: dict[int, bytes] = {}
         for path, pieces in wanted.items():
             starts, lengths = [start for _, start, _ in pieces], [length for _, _, length in pieces]
-            values = obstore.get_ranges(self._store, path, starts=starts, lengths=lengths)
+            patience = STALL_SECONDS + sum(lengths) * _SECONDS_A_BYTE
+            values = within(patience, partial(obstore.get_ranges, self._store, path, starts=starts, lengths=lengths))
             found |= {row: bytes(value) for (row, _, _), value in zip(pieces, values, strict=True)}
         return found
 
@@ -123,26 +137,33 @@ class ObjectRows:
         self._remember(place, {**self._known.get(place, {}), **_table(path, head)})
 
     def _remember(self, place: str, index: RowIndex) -> None:
-        self._known[place] = index
-        self._known.move_to_end(place)
-        while len(self._known) > _PLACES_REMEMBERED:
-            self._known.popitem(last=False)
+        with self._guard:
+            self._known[place] = index
+            self._known.move_to_end(place)
+            while len(self._known) > _PLACES_REMEMBERED:
+                self._known.popitem(last=False)
 
     def _listed(self, place: str) -> RowIndex:
         import obstore
 
         index: RowIndex = {}
-        for batch in obstore.list(self._store, prefix=f"embeddings/{place}/"):
+        batches = iter(obstore.list(self._store, prefix=f"embeddings/{place}/"))
+        while batch := within(STALL_SECONDS, partial(next, batches, None)):
             for found in batch:
-                length = min(_HEADER_BYTES, found["size"])
-                begin = bytes(obstore.get_range(self._store, found["path"], start=0, length=length))
+                begin = self._beginning(found["path"], min(_HEADER_BYTES, found["size"]))
                 (size,) = _HEADER.unpack_from(begin)
                 if _HEADER.size + size > len(begin):
-                    begin = bytes(obstore.get_range(self._store, found["path"], start=0, length=_HEADER.size + size))
+                    begin = self._beginning(found["path"], _HEADER.size + size)
                 table = _table(found["path"], begin[_HEADER.size : _HEADER.size + size])
                 if found["size"] == max((start + length for _, start, length in table.values()), default=0):
                     index |= table
         return index
+
+    def _beginning(self, path: str, length: int) -> bytes:
+        import obstore
+
+        patience = STALL_SECONDS + length * _SECONDS_A_BYTE
+        return bytes(within(patience, partial(obstore.get_range, self._store, path, start=0, length=length)))
 
 
 def _table(path: str, head: bytes) -> RowIndex:
@@ -157,55 +178,75 @@ def _table(path: str, head: bytes) -> RowIndex:
 
 @dataclass(slots=True)
 class Shared:
-    """The tiers, fastest first, and the objects of pools. A tier that fails is left alone for half a minute."""
+    """The tiers, fastest first, and the objects of pools. A tier that fails or is slow is left alone for half a minute.
+
+    No question waits for one longer than a part of its time, nor for what is sent there.
+    """
 
     tiers: Sequence[RowTier] = ()
     objects: Any = None
+    keeper: Keeper = field(default_factory=Keeper)
     _rest_until: dict[str, float] = field(default_factory=dict)
 
-    def read_rows(self, place: str, rows: Sequence[int]) -> dict[str, dict[int, bytes]]:
+    def read_rows(
+        self, place: str, rows: Sequence[int], deadline: Deadline | None = None
+    ) -> dict[str, dict[int, bytes]]:
         """What each tier has of `rows`, by its name; what a slower one has is kept in the faster ones, too."""
         found: dict[str, dict[int, bytes]] = {}
         missing = list(rows)
         for number, tier in enumerate(self.tiers):
             if not missing:
                 break
-            here = self._tried(tier.name, partial(tier.read, place, missing)) or {}
+            asked = partial(within, worth(deadline), partial(tier.read, place, missing))
+            here = self._tried(tier.name, asked) or {}
             found[tier.name] = here
             missing = [row for row in missing if row not in here]
             if here:
-                self._write(self.tiers[:number], place, here)
+                self._write(self.tiers[:number], place, here, 0.0)
         return found
 
-    def write_rows(self, place: str, rows: Mapping[int, bytes]) -> None:
-        """Keep rows in every tier."""
-        self._write(self.tiers, place, rows)
+    def write_rows(self, place: str, rows: Mapping[int, bytes], deadline: Deadline | None = None) -> None:
+        """Keep rows in every tier, if that is possible."""
+        self._write(self.tiers, place, rows, worth(deadline, STALL_SECONDS))
 
-    def fetch(self, path: str, target: Path, grow: Callable[[int], None]) -> bool:
-        """Write an object to a file, asking `grow` before each piece; False where it is not there or cannot be had."""
+    def fetch(self, path: str, target: Path, grow: Callable[[int], None], deadline: Deadline | None = None) -> bool:
+        """Write an object to a file, asking `grow` before each piece; False where it is not there or cannot be had in
+        time."""
         import obstore
 
+        latest = time.monotonic() + (deadline.remaining() * _FETCH_PART if deadline else math.inf)
+
         def copy() -> bool:
+            patience = worth(deadline, STALL_SECONDS)
+            pieces = iter(within(patience, partial(obstore.get, self.objects, path)).stream(_PIECE_BYTES))
             with target.open("wb") as file:
-                for piece in obstore.get(self.objects, path):
+                while piece := within(patience, partial(next, pieces, None)):
                     grow(len(piece))
                     file.write(piece)
+                    if time.monotonic() > latest:
+                        return False
                 file.flush()
                 os.fsync(file.fileno())  # else a table may outlive a crash, and its frames not
             return True
 
         return self.objects is not None and bool(self._tried("s3", copy))
 
-    def keep(self, path: str, source: Path) -> None:
-        """Keep a file as an object, if that is possible."""
+    def keep(self, files: Sequence[tuple[str, Path]], deadline: Deadline | None = None) -> None:
+        """Keep files as objects, in this order and while that is possible."""
         import obstore
 
-        if self.objects is not None:
-            self._tried("s3", lambda: obstore.put(self.objects, path, source))
+        def put() -> bool:
+            for path, source in files:
+                obstore.put(self.objects, path, source)
+            return True
 
-    def _write(self, tiers: Iterable[RowTier], place: str, rows: Mapping[int, bytes]) -> None:
+        if self.objects is not None:
+            self.keeper.send(0, partial(self._tried, "s3", put), worth(deadline, STALL_SECONDS))
+
+    def _write(self, tiers: Iterable[RowTier], place: str, rows: Mapping[int, bytes], seconds: float) -> None:
+        size = sum(map(len, rows.values()))
         for tier in tiers:
-            self._tried(tier.name, partial(tier.write, place, rows))
+            self.keeper.send(size, partial(self._tried, tier.name, partial(tier.write, place, rows)), seconds)
 
     def _tried(self, name: str, ask: Callable[[], T]) -> T | None:
         if time.monotonic() < self._rest_until.get(name, 0.0):
@@ -220,7 +261,8 @@ class Shared:
             # A panic of obstore's Rust is no Exception.
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
-            log.warning("shared store %s is left alone for %g s: %s", name, _REST_SECONDS, error)
+            words = str(error) or "it took too long"
+            log.warning("shared store %s is left alone for %g s: %s", name, _REST_SECONDS, words)
             self._rest_until[name] = time.monotonic() + _REST_SECONDS
             return None
 
@@ -244,6 +286,7 @@ def _object_store(address: str) -> Any:
     plain, options = parts._replace(query="").geturl(), dict(parse_qsl(parts.query))
     if parts.scheme in ("file", "memory"):
         return from_url(plain)
-    client = {"timeout": "30s", "connect_timeout": "2s", "allow_http": options.get("endpoint", "").startswith("http:")}
+    client: dict[str, str | bool] = {"timeout": "600s", "read_timeout": "30s", "connect_timeout": "2s"}
+    client |= {"allow_http": options.get("endpoint", "").startswith("http:")}
     retries = {"max_retries": 1, "retry_timeout": timedelta(seconds=5)}
     return from_url(plain, config=options, client_options=client, retry_config=retries)  # type: ignore[call-overload]

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
+from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.media import FramePool, PoolSpec, Video
 from pitwall_runtime.stores.disk import FRAMES, TABLE, DiskFrameStore
 from pitwall_runtime.stores.port import PoolWriter
@@ -24,20 +25,25 @@ class SharedFrameStore:
         """The pool if it is on this machine."""
         return self._disk.find(video, spec)
 
-    def write(self, video: Video, spec: PoolSpec, fill: Callable[[PoolWriter], FramePool]) -> FramePool:
+    def write(
+        self,
+        video: Video,
+        spec: PoolSpec,
+        fill: Callable[[PoolWriter], FramePool],
+        deadline: Deadline | None = None,
+    ) -> FramePool:
         """The pool from the objects, else from `fill`. Raises what the disk's store raises."""
         place = f"frames/{video.content_hash}/{spec.key}"
 
         def fetch(name: str, target: Path, grow: Callable[[int], None]) -> None:
-            if not self._shared.fetch(f"{place}/{name}", target, grow):
+            if not self._shared.fetch(f"{place}/{name}", target, grow, deadline):
                 raise FileNotFoundError(name)
 
         known = self._disk.adopt(video, spec, _FILES, fetch)
         if known:
             return known
         pool = self._disk.write(video, spec, fill)
-        for name in _FILES:
-            self._shared.keep(f"{place}/{name}", self._disk.file_of(pool, name))
+        self._shared.keep([(f"{place}/{name}", self._disk.file_of(pool, name)) for name in _FILES], deadline)
         return pool
 
     def hold(self, video: Video, spec: PoolSpec) -> AbstractContextManager[FramePool | None]:

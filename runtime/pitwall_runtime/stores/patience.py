@@ -1,0 +1,80 @@
+"""Waits for servers that only save work, and no longer than that is worth; what they are given is sent meanwhile."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Final, TypeVar
+
+from pitwall_runtime.deadline import Deadline
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+STALL_SECONDS: Final = 2.0
+"""For so long a request may bring nothing."""
+
+PART: Final = 1 / 4
+"""Of a question's time, how much one server may take."""
+
+_LONGEST_SECONDS: Final = 3600.0
+_HURRY_SECONDS: Final = 30.0
+_SENDERS: Final = 4
+_MOST_BYTES: Final = 256 << 20
+_MOST_JOBS: Final = 256
+
+
+def worth(deadline: Deadline | None, limit_seconds: float = _LONGEST_SECONDS) -> float:
+    """How long a server may be waited for: a part of what the question has left, and never longer than the limit."""
+    return min(limit_seconds, deadline.remaining() * PART) if deadline else limit_seconds
+
+
+def within(seconds: float, ask: Callable[[], T]) -> T:
+    """What `ask` returns. Raises TimeoutError after so long, and what `ask` raises; left alone, it ends by itself."""
+    answer: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(ask())
+        except BaseException as error:  # also the panics of a library in Rust: who waits shall see them
+            answer.set_exception(error)
+
+    threading.Thread(target=work, name="shared", daemon=True).start()
+    return answer.result(min(seconds, _LONGEST_SECONDS))
+
+
+class Keeper:
+    """Sends to servers in threads of its own, which end with the process once all is sent.
+
+    So much may wait to be sent; what comes on top is not shared, and made again where it is needed.
+    """
+
+    def __init__(self, most_bytes: int = _MOST_BYTES, most_jobs: int = _MOST_JOBS) -> None:
+        self._most_bytes, self._most_jobs = most_bytes, most_jobs
+        self._bytes = self._jobs = 0
+        self._hurry_until = 0.0
+        self._guard = threading.Lock()
+        self._threads = ThreadPoolExecutor(_SENDERS, thread_name_prefix="keep")
+
+    def send(self, size: int, job: Callable[[], object], seconds: float = 0.0) -> None:
+        """Do `job`, which holds `size` bytes of memory, some time. Waits for it that long at most, so that another
+        machine finds at once what was made here; not while such a wait was in vain half a minute ago."""
+        with self._guard:
+            if self._bytes + size > self._most_bytes or self._jobs >= self._most_jobs:
+                log.warning("the shared stores are too slow: something that was made here is not given to them")
+                return
+            self._bytes += size
+            self._jobs += 1
+        sent = self._threads.submit(self._done, size, job)
+        if seconds > 0 and time.monotonic() >= self._hurry_until and wait([sent], seconds).not_done:
+            self._hurry_until = time.monotonic() + _HURRY_SECONDS
+
+    def _done(self, size: int, job: Callable[[], object]) -> None:
+        try:
+            job()
+        finally:
+            with self._guard:
+                self._bytes -= size
+                self._jobs -= 1

@@ -1,0 +1,136 @@
+"""Servers that only save work cost no answer, however slowly they answer."""
+
+import threading
+import time
+
+import pytest
+
+from pitwall_runtime.deadline import Deadline
+from pitwall_runtime.ingest.files import open_video
+from pitwall_runtime.pipeline.pipeline import Pipeline
+from pitwall_runtime.pipeline.resources import PipelineResources
+from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
+from pitwall_runtime.stores.files.eviction import Quota
+from pitwall_runtime.stores.patience import STALL_SECONDS, Keeper
+from pitwall_runtime.stores.shared import Shared, open_shared
+
+PATIENCE_SECONDS = 60.0
+
+
+class Hanging:
+    """A tier that never answers before it is let go."""
+
+    name = "hanging"
+
+    def __init__(self):
+        self.asked = []
+        self.let_go = threading.Event()
+
+    def read(self, place, rows):
+        self.asked.append(list(rows))
+        assert self.let_go.wait(2 * PATIENCE_SECONDS)
+        return {}
+
+    write = read
+
+
+class Quick:
+    name = "quick"
+
+    def read(self, _, rows):
+        return dict.fromkeys(rows, b"x")
+
+    def write(self, _, rows):
+        pass
+
+
+@pytest.fixture
+def hanging():
+    tier = Hanging()
+    yield tier
+    tier.let_go.set()
+
+
+def test_a_tier_that_hangs_has_a_part_of_the_questions_time_and_is_then_left_alone(hanging):
+    shared = Shared((hanging, Quick()))
+    deadline = Deadline(PATIENCE_SECONDS)
+    quick = Deadline(1.0)
+
+    assert shared.read_rows("p", [1], quick) == {"hanging": {}, "quick": {1: b"x"}}
+    assert quick.remaining() > 0
+    for _ in range(3):
+        assert shared.read_rows("p", [1], deadline)["quick"] == {1: b"x"}
+    assert hanging.asked == [[1]]
+
+
+def test_nothing_waits_long_for_what_is_sent(hanging):
+    shared = Shared((hanging,))
+    deadline = Deadline(PATIENCE_SECONDS)
+    for number in range(3):
+        shared.write_rows("p", {number: b"x"}, deadline)
+
+    assert deadline.remaining() > PATIENCE_SECONDS - 2 * STALL_SECONDS - 5
+    assert [1] in hanging.asked, "it is sent all the same"
+
+
+def test_only_so_much_waits_to_be_sent(caplog):
+    go, sent = threading.Event(), []
+    keeper = Keeper(most_bytes=100)
+
+    def job(number):
+        assert go.wait(PATIENCE_SECONDS)
+        sent.append(number)
+
+    keeper.send(60, lambda: job(0))
+    keeper.send(60, lambda: job(1))
+    keeper.send(40, lambda: job(2))
+    go.set()
+    latest = time.monotonic() + PATIENCE_SECONDS
+    while len(sent) < 2:
+        assert time.monotonic() < latest
+        time.sleep(0.01)
+
+    assert sorted(sent) == [0, 2]
+    assert "too slow" in caplog.text
+
+
+def test_what_is_sent_well_is_there_when_sending_returns():
+    sent = []
+    Keeper().send(1, lambda: sent.append(1), PATIENCE_SECONDS)
+    assert sent == [1]
+
+
+def test_what_fails_while_it_is_sent_makes_room_again():
+    keeper = Keeper(most_jobs=1)
+    for _ in range(3):
+        keeper.send(1, lambda: 1 / 0, PATIENCE_SECONDS)
+    done = []
+    keeper.send(1, lambda: done.append(1), PATIENCE_SECONDS)
+    assert done
+
+
+def test_object_storage_that_answers_nothing_costs_a_question_no_more_than_a_part_of_its_time(
+    wild, tmp_path, make_variant, clip, monkeypatch
+):
+    pytest.importorskip("obstore")
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(f"AWS_{name}", "test")
+    asked = threading.Event()
+
+    class Silent(dict):
+        def __missing__(self, _):
+            asked.set()
+            return lambda _, server: server.ended.wait()
+
+    wild.talks = Silent()
+    shared = open_shared(f"s3://films/cache?endpoint=http://{wild.host}&region=us-east-1", "")
+    resources = PipelineResources(Quota(tmp_path), shared=shared)
+    pipeline = Pipeline(make_variant("aks"), tmp_path / "cache", RuntimeTelemetry("aks-v1", "stable"), resources)
+    video = open_video(clip, 1 << 30)
+    started = time.monotonic()
+
+    answers = [pipeline.answer(video, "blue", "stable", deadline=Deadline(PATIENCE_SECONDS)) for _ in range(2)]
+
+    assert [10 <= answer.answer.moments[0].pts_seconds < 15 for answer in answers] == [True, True]
+    assert asked.is_set()
+    assert time.monotonic() - started < 20
