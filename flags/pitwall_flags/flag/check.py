@@ -2,22 +2,20 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
-from importlib import resources
 from typing import Any, Final
 
-from jsonschema import Draft7Validator
-from jsonschema.exceptions import best_match
-from jsonschema.protocols import Validator
-from referencing import Registry, Resource
-
 from pitwall_flags.flag.document import read_split
+from pitwall_flags.flag.schema import schema_problem
 
 MAX_BYTES: Final = 65_536
 MAX_DEPTH: Final = 24
 MAX_NODES: Final = 4_000
 MAX_LOOPS: Final = 8
 MAX_WEIGHT: Final = 2**31 - 1
+MOST_MARKS: Final = 64
+"""Of the metadata of a document that Pitwall wrote."""
+LONGEST_PROBLEM: Final = 480
+"""Characters; what names all variants of a flag would repeat the flag."""
 
 ITERATIONS: Final = frozenset({"map", "filter", "reduce", "all", "none", "some"})
 GROWING: Final = frozenset({"cat", "merge", "*"})
@@ -32,23 +30,32 @@ def problems(document: Mapping[str, Any]) -> list[str]:
     cost = _too_costly(document)
     if cost:
         return [cost]
-    if _is_ours(document):
+    if is_written_by_us(document):
         return []
-    fault = best_match(_validator("baseFlag").iter_errors(document))
-    if fault:
-        return [_words(fault.absolute_path, fault.message)]
-    if not _validator("anyFlag").is_valid(document):
-        return ["variants: values must all be booleans, all numbers, all strings or all objects"]
-    return list(_beyond_schema(document))
+    fault = schema_problem(document)
+    return [_shortened(each) for each in ([fault] if fault else _beyond_schema(document))]
+
+
+def is_written_by_us(document: Mapping[str, Any]) -> bool:
+    """Whether `document` wrote this, which has no problem by construction. It takes a millisecond, the whole check of
+    what others write up to a hundred."""
+    return _is_ours(document) and _size_problem(document) is None
+
+
+def _shortened(words: str) -> str:
+    return words if len(words) <= LONGEST_PROBLEM else f"{words[: LONGEST_PROBLEM - 1]}…"
 
 
 def _is_ours(document: Mapping[str, Any]) -> bool:
-    """Whether `document` wrote this, which passes the schema by construction; the schema itself takes 20 ms."""
     split = read_split(document)
     if split is None or set(document) - {"metadata"} != {"state", "variants", "defaultVariant", "targeting"}:
         return False
     metadata = document.get("metadata", {})
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+    if (
+        not isinstance(metadata, dict)
+        or len(metadata) > MOST_MARKS
+        or not all(isinstance(value, str) for value in metadata.values())
+    ):
         return False
     arms = [share.arm for share in split.shares]
     return sorted(document["variants"]) == sorted(arms) and document["defaultVariant"] in arms
@@ -180,18 +187,3 @@ def _objects(node: Any) -> Iterator[Mapping[str, Any]]:
         yield node
     for child, _ in _children(node):
         yield from _objects(child)
-
-
-def _words(path: Any, message: str) -> str:
-    where = ".".join(str(part) for part in path) or "document"
-    return f"{where}: {message[:300]}"
-
-
-@cache
-def _validator(definition: str) -> Validator:
-    """A validator of one of flagd's definitions. `baseFlag` has plainer words than `anyFlag`, which implies it."""
-    texts = resources.files("pitwall_flags.flag") / "schemas"
-    flags, targeting = (json.loads((texts / name).read_text("utf-8")) for name in ("flags.json", "targeting.json"))
-    # Beside a $ref at the root, draft 7 ignores $id: the relative reference is resolved against nothing.
-    registry: Registry[Any] = Registry().with_resource("./targeting.json", Resource.from_contents(targeting))
-    return Draft7Validator({**flags, "$ref": f"#/definitions/{definition}"}, registry=registry)

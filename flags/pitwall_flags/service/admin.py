@@ -1,6 +1,5 @@
 """The admin API: operators and people write flags over HTTP, and every change is audited."""
 
-import asyncio
 import hashlib
 import json
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from pitwall_flags.flag.document import OWNER, metadata_of
 from pitwall_flags.flag.record import LONGEST_ACTOR, LONGEST_REASON, Change, FlagRecord, Intent
 from pitwall_flags.service.answer import Sent, documented, etags_of, may
 from pitwall_flags.service.auth import ALL_FLAGS, Roots, TokenScope
+from pitwall_flags.service.costly import costly_of
 from pitwall_flags.service.listing import After, Limit, Revision, listing
 from pitwall_flags.service.publish import Publisher
 from pitwall_flags.service.turns import turns_of
@@ -80,19 +80,18 @@ async def put_flag(
     idempotency_key: IdempotencyKey = "",
 ) -> Response:
     """Write a flag. If-Match (or If-None-Match: *) is required, so that no change is lost."""
-    found = await asyncio.to_thread(check.problems, body.document)  # of the longest document it takes two seconds
-    if found:
-        raise ProblemError(422, "; ".join(found))
     expected = _expected(if_match, if_none_match)
-    await _refuse_owner(request, key, body.document)
     intent = _intent(request, body, idempotency_key)
-    try:
-        record = await _store(request).put(key, body.document, expected_version=expected, intent=intent)
-    except VersionConflictError as conflict:
-        raise _conflict(conflict) from conflict
-    except FullError as full:
-        raise ProblemError(507, str(full)) from full
-    await _publisher(request).refresh()
+    async with costly_of(request).writes.turn(request.state.holder, request.state.roots):
+        await _refuse_early(request, key, body.document, expected, intent)
+        await _check(request, body.document)
+        try:
+            record = await _store(request).put(key, body.document, expected_version=expected, intent=intent)
+        except VersionConflictError as conflict:
+            raise _conflict(conflict) from conflict
+        except FullError as full:
+            raise ProblemError(507, str(full)) from full
+        await _publisher(request).refresh()
     return _answer(record, created=expected is None)
 
 
@@ -107,13 +106,14 @@ async def delete_flag(
     """Remove a flag: evaluators get the caller's default. The history stays. 409 while the flag is killed."""
     expected = _version(if_match, 'send If-Match: "<version>" of the flag you read')
     intent = _intent(request, who, idempotency_key)
-    try:
-        change = await _store(request).delete(key, expected_version=expected, intent=intent)
-    except VersionConflictError as conflict:
-        raise _conflict(conflict) from conflict
-    except KilledFlagError as error:
-        raise ProblemError(409, str(error)) from error
-    await _publisher(request).refresh()
+    async with costly_of(request).writes.turn(request.state.holder, request.state.roots):
+        try:
+            change = await _store(request).delete(key, expected_version=expected, intent=intent)
+        except VersionConflictError as conflict:
+            raise _conflict(conflict) from conflict
+        except KilledFlagError as error:
+            raise ProblemError(409, str(error)) from error
+        await _publisher(request).refresh()
     return {"key": key, **_shown_change(change)}
 
 
@@ -166,11 +166,12 @@ async def release(request: Request, key: Key, body: Reasoned, idempotency_key: I
 
 
 async def _switch(request: Request, key: str, intent: Intent, *, killed: bool) -> Response:
-    try:
-        record = await _store(request).kill(key, killed=killed, intent=intent)
-    except UnknownFlagError as error:
-        raise ProblemError(404, str(error)) from error
-    await _publisher(request).refresh()
+    async with costly_of(request).kills.turn(request.state.holder, request.state.roots):
+        try:
+            record = await _store(request).kill(key, killed=killed, intent=intent)
+        except UnknownFlagError as error:
+            raise ProblemError(404, str(error)) from error
+        await _publisher(request).refresh()
     return _answer(record)
 
 
@@ -181,16 +182,31 @@ def _intent(request: Request, said: Reasoned, idempotency_key: str) -> Intent:
     return Intent(said.actor, said.reason, idempotency_key, writer)
 
 
-async def _refuse_owner(request: Request, key: str, document: dict[str, Any]) -> None:
-    """Raise ProblemError where a flag set's writer says whose Rollout its flag is, and it does not say so already: the
-    operator acts on it, on pods too."""
+async def _refuse_early(
+    request: Request, key: str, document: dict[str, Any], expected: int | None, intent: Intent
+) -> None:
+    """Raise ProblemError for what needs no look into the document: another version than the writer has seen, and a
+    flag set's writer who says whose Rollout its flag is, which it does not say so already: the operator acts on it, on
+    pods too."""
+    known = await _store(request).get(key)
+    actual = known.version if known else None
+    if actual != expected and not await _store(request).was_asked(key, intent.request_id):
+        raise _conflict(VersionConflictError(key, expected, actual))
     mark = metadata_of(document).get(OWNER)
     if mark is None or request.state.roots == ALL_FLAGS:
         return
-    known = await _store(request).get(key)
     if known is None or metadata_of(known.document).get(OWNER) != mark:
         words = f"metadata {OWNER} says which Rollout moves a flag; {str(mark)[:130]!r} is not what {key!r} says"
         raise ProblemError(403, f"{words}: only the service's own write token may set it, so leave it out")
+
+
+async def _check(request: Request, document: dict[str, Any]) -> None:
+    """Raise ProblemError where evaluators could not use the document. What Pitwall wrote waits for nobody's check."""
+    if check.is_written_by_us(document):
+        return
+    found = await costly_of(request).in_thread(request.state.roots, lambda: check.problems(document))
+    if found:
+        raise ProblemError(422, "; ".join(found))
 
 
 def _expected(if_match: str, if_none_match: str) -> int | None:

@@ -20,6 +20,7 @@ from pitwall_flags.service.answer import (
     reused_response,
 )
 from pitwall_flags.service.auth import AccessTokens
+from pitwall_flags.service.costly import Costly
 from pitwall_flags.service.limits import RequestLimits
 from pitwall_flags.service.publish import Publisher
 from pitwall_flags.service.turns import ReadingTurns
@@ -42,6 +43,7 @@ def build_app(
     app.state.store, app.state.publisher, app.state.tokens = store, publisher, tokens
     app.state.journal = store.journal
     app.state.turns = ReadingTurns()
+    app.state.costly = Costly()
     app.add_exception_handler(ProblemError, problem_response)
     app.add_exception_handler(ReusedKeyError, reused_response)
     app.add_exception_handler(RequestValidationError, invalid_response)

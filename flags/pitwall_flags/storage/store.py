@@ -110,6 +110,14 @@ class FlagStore:
             row = (await connection.execute(query)).first()
             return change_of(row) if row else None
 
+    async def was_asked(self, key: str, request_id: str) -> bool:
+        """Whether a write of this flag came under this id already."""
+        if not request_id:
+            return False
+        query = select(changes.c.revision).where(changes.c.request_id == request_id, changes.c.key == key)
+        async with self._engine.connect() as connection:
+            return (await connection.execute(query)).first() is not None
+
     async def put(
         self, key: str, document: Mapping[str, Any], *, expected_version: int | None, intent: Intent
     ) -> FlagRecord:

@@ -106,6 +106,11 @@ def test_a_good_flag_has_no_problem(document):
         pytest.param(PLAIN | {"variants": {"a": float("inf")}}, "is not JSON", id="without end"),
         pytest.param(PLAIN | {"variants": {"a": {1, 2}}}, "is not JSON", id="no JSON at all"),
         pytest.param(shadow_document("v", 5, salt="r") | {"metadata": {"a": []}}, "metadata", id="ours, odd metadata"),
+        pytest.param(
+            {"state": "ENABLED", "variants": {f"v{n}": 1 for n in range(999)}, "defaultVariant": "a"},
+            "'v146', 'v147', '…",
+            id="many names",
+        ),
     ],
 )
 def test_a_bad_flag_is_refused_with_the_place_or_the_limit(document, words):
