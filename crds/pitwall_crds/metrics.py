@@ -66,6 +66,16 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
         (*_ARM, Label.SPLIT),
         "Users at their first question under a split, by the arm they got; only the split that the gateway follows.",
     ),
+    Metric.HISTORY_LATENCY: MetricDescription(
+        _HISTOGRAM,
+        _ARM,
+        "Seconds from question to answer, counted as gates weigh them, in all runs and outside of them.",
+    ),
+    Metric.HISTORY_SELECTION: MetricDescription(
+        _HISTOGRAM,
+        _ARM,
+        "Seconds that the sampler took to choose the frames, as answers tell it, counted as gates weigh them.",
+    ),
     Metric.EVIDENCE_QUERIES: MetricDescription(
         _COUNTER, (*_RUN, Label.OUTCOME), "Questions of a run, by whether the assigned variant answered."
     ),

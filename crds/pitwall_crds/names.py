@@ -38,14 +38,11 @@ POOL_ARMS: Final[Mapping[Pool, tuple[Arm, ...]]] = {
     Pool.CONTROL: (Arm.CONTROL,),
     Pool.CANDIDATE: (Arm.CANDIDATE, Arm.SHADOW),
 }
-"""The arms that a pool serves; work that no request names counts for the first.
-
-A variant without the pool of its own for an arm is served by its main pool.
-"""
+"""The arms that a pool serves; work that no request names counts for the first. A variant without the pool of its own
+for an arm is served by its main pool."""
 
 FLAG_KEY: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """What the key of a feature flag must match."""
-
 
 SHADOW_SUFFIX: Final = ".shadow"
 EXPERIMENT_SUFFIX: Final = ".experiment"
@@ -182,6 +179,9 @@ class Metric(StrEnum):
     FALLBACKS = "pitwall_fallbacks_total"
     SUBSTITUTES = "pitwall_substitutes_total"
     USERS = "pitwall_users_total"
+    # gateway: what thresholds are frozen from; nobody has more than a share of it
+    HISTORY_LATENCY = "pitwall_history_latency_seconds"
+    HISTORY_SELECTION = "pitwall_history_selection_seconds"
     # gateway: what gates weigh, by the run (the split's salt) to which the question was assigned
     EVIDENCE_QUERIES = "pitwall_evidence_queries_total"
     EVIDENCE_WITHIN = "pitwall_evidence_within_total"

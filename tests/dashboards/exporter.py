@@ -21,6 +21,8 @@ WEIGHTS = (0, 100, 1000, 5000, 10_000)
 EDGES = {
     Metric.QUERY_LATENCY: LATENCY_EDGES,
     Metric.FRAME_SELECTION: SELECTION_EDGES,
+    Metric.HISTORY_LATENCY: LATENCY_EDGES,
+    Metric.HISTORY_SELECTION: SELECTION_EDGES,
     Metric.TOKENS_PER_QUERY: TOKEN_EDGES,
     Metric.SHADOW_LATENCY_RATIO: RATIO_EDGES,
     Metric.SHADOW_TOKENS_RATIO: RATIO_EDGES,
@@ -54,6 +56,8 @@ def answer(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Rand
     metrics[Metric.USERS].labels(*where, RUN).inc()
     metrics[Metric.QUERY_LATENCY].labels(*where).observe(pace * dice.lognormvariate(-0.6, 0.35))
     metrics[Metric.FRAME_SELECTION].labels(*where).observe(dice.lognormvariate(-7.5 if pace < 1 else -9, 0.4))
+    metrics[Metric.HISTORY_LATENCY].labels(*where).observe(pace * dice.lognormvariate(-0.6, 0.35))
+    metrics[Metric.HISTORY_SELECTION].labels(*where).observe(dice.lognormvariate(-7.5 if pace < 1 else -9, 0.4))
     metrics[Metric.TOKENS_PER_QUERY].labels(*where).observe(dice.gauss(2000, 60))
     metrics[Metric.STAGE_DURATION].labels(*where, "decode").observe(dice.lognormvariate(-2, 0.3))
     cold = dice.random() < 0.2

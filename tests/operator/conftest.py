@@ -101,6 +101,7 @@ class Counters:
         for (variant, arm, run), values in self.latencies.items():
             scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm}
             _histogram(found, Metric.QUERY_LATENCY, LATENCY_EDGES, values, scope)
+            _histogram(found, Metric.HISTORY_LATENCY, LATENCY_EDGES, values, scope)
             scope[Label.RUN] = run
             _sides(found, values, {**scope, Label.QUANTITY: Quantity.LATENCY})
             _errors(found, values, {**scope, Label.QUANTITY: Quantity.LATENCY}, self.alike)

@@ -62,6 +62,13 @@ class TailStatus(EdgeStatus):
         tuple[EdgeStatus, ...],
         Field(max_length=8, description="At lower quantiles, where a change of the whole distribution shows first."),
     ] = ()
+    lowered: Annotated[
+        bool,
+        Field(
+            description="The gate's own threshold would lie beyond what is measured: these are the highest that are. "
+            "They can prove harm, and let nothing pass."
+        ),
+    ] = False
 
 
 class ProcessStatus(Border):

@@ -100,6 +100,10 @@ class Shares:
         """The same shares of callers, with nothing counted yet; users have none."""
         return Shares(replace(self._rule, user=1.0), self._caller_share)
 
+    def anew(self) -> "Shares":
+        """The same shares, with nothing counted yet."""
+        return Shares(self._rule, self._caller_share)
+
     def take(self, series: ArmSeries, kind: str, party: Party) -> Excess | None:
         """Count one more trial of this party, or say whose share is used up."""
         if not series.run:

@@ -17,6 +17,7 @@ from pitwall_gateway.counting.gauges.callers import CallersGauge
 from pitwall_gateway.counting.gauges.clusters import ClustersGauge
 from pitwall_gateway.counting.gauges.memory import MemoryGauges
 from pitwall_gateway.counting.gauges.silence import SilenceGauge, SilenceSeconds
+from pitwall_gateway.counting.history import History
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.shares import Excess, ShareRule, Shares
 from pitwall_gateway.counting.tally import End, Waiting
@@ -30,7 +31,8 @@ VARIANT_ARM = (Label.SAMPLER_VARIANT, Label.ARM)
 class GatewayTelemetry:
     """The gateway's metrics in a registry of their own. Children are looked up once per label set.
 
-    `evidence` is what gates weigh, by run; everything else is for people, for as long as the process lives.
+    `evidence` is what gates weigh, by run, and `history` what their thresholds are frozen from; everything else is for
+    people, for as long as the process lives.
     """
 
     def __init__(self, silence: SilenceSeconds = dict, shares: Shares | None = None) -> None:
@@ -41,6 +43,7 @@ class GatewayTelemetry:
         self._registry = CollectorRegistry()
         self.evidence = EvidenceCounters()
         self.memory = MemoryGauges()
+        self.history = History(self._shares.anew(), self._registry)
         self._registry.register(self.memory)
         self._registry.register(SilenceGauge(silence))
         self._registry.register(CallersGauge(self._shares))

@@ -109,13 +109,17 @@ class Relay:
         started = time.monotonic()
         assigned = self._assigned(question)
         waiting, end = self._telemetry.evidence.opened(assigned, started), End.ABANDONED
+        past = None if self._substitutes.at_work else self._telemetry.history.asked(assigned, question.party)
         try:
             served = await self._ask(assigned, question, headers, started + min(seconds, self._answer_seconds))
             end = served.end
         finally:
             seconds = time.monotonic() - started
             self._telemetry.closed(waiting, assigned, TrialKind.QUESTION, question.party, end, seconds)
+            self._telemetry.history.closed(past, end, seconds)
         self._count(served, question.party, seconds)
+        if isinstance(served.reply, VariantAnswer) and served.fallback is None:
+            self._telemetry.history.measured(past, served.reply)
         if isinstance(served.reply, VariantAnswer):
             self._recent.keep(question.body, question.party)
         return served

@@ -42,6 +42,7 @@ def gate_lines(gate: GateStatus) -> Iterator[str]:
         yield (
             f"    a query counts as slow beyond {float(gate.tail.control):.4g} s in the control "
             f"and {float(gate.tail.candidate):.4g} s in the candidate; frozen before the run"
+            f"{', lower than the quantile asks for' if gate.tail.lowered else ''}"
         )
 
 

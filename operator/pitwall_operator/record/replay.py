@@ -10,9 +10,11 @@ from typing import Any
 
 from pitwall_crds.rollout.gate import Gate
 from pitwall_crds.rollout.rollout import Analysis
+from pitwall_crds.rollout.status import TailStatus
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
+from pitwall_operator.gates.counting.latency_thresholds import unless_lowered
 from pitwall_operator.gates.rule import FORMAT
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
 from pitwall_operator.record.lines import Line
@@ -49,6 +51,11 @@ class Replayed:
                     yield f"{self.time} {name}: recorded {was['name']} log e {was['logE']}, recomputed {log_e}"
         if self.told_of_users != self.ratio.told():
             yield f"{self.time} users: recorded {self.told_of_users}, recomputed {self.ratio.told()}"
+
+
+def _tail(recorded: Mapping[str, Any]) -> TailStatus | None:
+    known = recorded.get("tail")
+    return TailStatus.model_validate(known) if known else None
 
 
 def _counts(data: Mapping[str, Any]) -> Counts:
@@ -129,7 +136,10 @@ def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
             time=block["time"],
             stage=block["stage"]["name"],
             recorded=block["gates"],
-            assessments={name: one.assess(stage) for name, one in evidence.items()},
+            assessments={
+                name: unless_lowered(one.gate, _tail(block["gates"].get(name, {})), one.assess(stage), stage)
+                for name, one in evidence.items()
+            },
             told_of_users=users["evidence"] if users else [],
             ratio=ratio if users else UNCOUNTED,
         )

@@ -126,7 +126,7 @@ def _opinions(scope: Labels) -> Iterator[Sample]:
 
 
 def _histograms(plain: Labels) -> Iterator[Sample]:
-    for metric, known in ((Metric.QUERY_LATENCY, LATENCY_EDGES), (Metric.FRAME_SELECTION, SELECTION_EDGES)):
+    for metric, known in ((Metric.HISTORY_LATENCY, LATENCY_EDGES), (Metric.HISTORY_SELECTION, SELECTION_EDGES)):
         for index, edge in enumerate((*known[:: len(known) // 6], math.inf)):
             yield f"{metric}_bucket", {**plain, "le": counters.edge_text(edge)}, 100.0 * index
         yield f"{metric}_count", plain, 700.0

@@ -60,7 +60,7 @@ def moving(*, frozen: bool = False, name: str = "sampler", candidate: str = "aks
 
 def test_what_is_read_is_what_the_gates_count():
     samples = interest(moving()).samples
-    assert samples["pitwall_query_latency_seconds_bucket"] is None
+    assert samples["pitwall_history_latency_seconds_bucket"] is None
     assert {Metric.EVIDENCE_QUERIES, Metric.EVIDENCE_QUALITY, Metric.EVIDENCE_PAIRS} <= samples.keys()
     assert Metric.EVIDENCE_VALUE not in samples  # no gate asks for it
 
@@ -68,7 +68,7 @@ def test_what_is_read_is_what_the_gates_count():
 def test_frozen_thresholds_need_two_edges_instead_of_a_hundred():
     samples = interest(moving(frozen=True)).samples
     assert samples[Metric.EVIDENCE_WITHIN] == samples[Metric.EVIDENCE_BEYOND] == {"1.024", "1.0"}
-    assert "pitwall_query_latency_seconds_bucket" not in samples  # the history is needed no more
+    assert "pitwall_history_latency_seconds_bucket" not in samples  # the history is needed no more
 
 
 def test_until_a_run_is_planned_the_traffic_is_read_too():
@@ -76,16 +76,16 @@ def test_until_a_run_is_planned_the_traffic_is_read_too():
     unplanned = interest(frozen.model_copy(update={"status": frozen.status.model_copy(update={"plan": ()})})).samples
     assert Metric.QUERIES not in interest(frozen).samples
     assert unplanned[Metric.QUERIES] is None
-    assert unplanned["pitwall_query_latency_seconds_bucket"] is None
+    assert unplanned["pitwall_history_latency_seconds_bucket"] is None
     assert unplanned[Metric.EVIDENCE_BEYOND] == {"1.024", "1.0"}
 
 
 def test_one_query_per_family_for_all_rollouts():
     queries = promql.counter_queries([interest(moving()), interest(moving(frozen=True, candidate="dpp-v1"))])
-    latency = [query for query in queries if "pitwall_query_latency_seconds" in query or "evidence_beyond" in query]
+    latency = [query for query in queries if "pitwall_history_latency_seconds" in query or "evidence_beyond" in query]
     assert latency == [
         '{__name__=~"pitwall_evidence_beyond_total",sampler_variant=~"dpp\\\\-v1|uniform\\\\-v1",namespace=~"|shop",edge=~"1\\\\.0|1\\\\.024"}',
-        '{__name__=~"pitwall_query_latency_seconds_bucket|pitwall_query_latency_seconds_count",'
+        '{__name__=~"pitwall_history_latency_seconds_bucket|pitwall_history_latency_seconds_count",'
         'sampler_variant=~"aks\\\\-v1|uniform\\\\-v1",namespace=~"|shop"}',
     ]
     assert len(queries) == len({query.split(",")[0] for query in queries})
@@ -101,7 +101,7 @@ class ScrapedGateway:
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         labels = ("sampler_variant", "arm")
-        self.latency = Histogram(Metric.QUERY_LATENCY, "…", labels, registry=registry, buckets=LATENCY_EDGES)
+        self.latency = Histogram(Metric.HISTORY_LATENCY, "…", labels, registry=registry, buckets=LATENCY_EDGES)
         run = (*labels, "run")
         self.queries = Counter(Metric.EVIDENCE_QUERIES, "…", (*run, "outcome"), registry=registry)
         self.beyond = Counter(Metric.EVIDENCE_BEYOND, "…", (*run, "quantity", "edge"), registry=registry)
@@ -178,7 +178,7 @@ async def test_counters_are_read_as_they_were_counted(server, gateway):
     assert source.start_time == pytest.approx(time.time(), abs=3600)
     edges = LATENCY_EDGES
     control = {"sampler_variant": "uniform-v1", "arm": "control"}
-    assert counters.cumulative(source, Metric.QUERY_LATENCY, edges, **control)[-1] == 7
+    assert counters.cumulative(source, Metric.HISTORY_LATENCY, edges, **control)[-1] == 7
     assert counters.total(source, Metric.EVIDENCE_QUERIES, **control, run="run-1") == 7
     assert counters.total(source, Metric.LABEL_WINDOW, unit="query") == 90
     (gateway_alone,) = frozen.sources.values()

@@ -5,19 +5,17 @@ Pure: no clock, chance or I/O.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from pitwall_crds.rollout.gate import Gate, OnHarm
 from pitwall_crds.rollout.rollout import Analysis, RolloutSpec
 from pitwall_crds.rollout.status import GateStatus, Phase, ProcessStatus, RolloutStatus, Verdict
 from pitwall_operator.decision.goal.scale import replicas_of
-from pitwall_operator.decision.weighing.closing import close_block, is_comparable
+from pitwall_operator.decision.weighing.closing import close_block, is_comparable, without_proof
 from pitwall_operator.decision.weighing.disturbance import why_held
 from pitwall_operator.decision.weighing.suspects import suspect
 from pitwall_operator.evidence.basis.counts import Counts
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.counting import counters, latency_thresholds, new_users
-from pitwall_operator.gates.processes import is_proof_of_stage
 from pitwall_operator.gates.rule import rule_of
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
 from pitwall_operator.values.observation import Observation, Reading, Unseen
@@ -109,16 +107,9 @@ def fresh_gate(gate: Gate, analysis: Analysis, begun_after: str = "") -> GateSta
 def at_stage_start(status: RolloutStatus) -> tuple[GateStatus, ...]:
     """The gates when a stage begins: harm is remembered, what lets the candidate pass is to be proven anew."""
     return tuple(
-        gate.model_copy(update={"proof_after": status.last_block_time, "state": _without_proof(gate.state)})
+        gate.model_copy(update={"proof_after": status.last_block_time, "state": without_proof(gate.state)})
         for gate in status.gates
     )
-
-
-def _without_proof(state: Mapping[str, Any]) -> dict[str, Any]:
-    if not state:
-        return {}
-    kept = {key: known for key, known in state["processes"].items() if not is_proof_of_stage(key)}
-    return {**state, "processes": kept}
 
 
 def fresh_gates(spec: RolloutSpec) -> tuple[GateStatus, ...]:
@@ -173,7 +164,12 @@ def _assess(
         state.name: _explained(
             rules[state.name],
             state,
-            GateEvidence.from_state(rules[state.name], spec.analysis, state.state).assess(stage),
+            latency_thresholds.unless_lowered(
+                rules[state.name],
+                state.tail,
+                GateEvidence.from_state(rules[state.name], spec.analysis, state.state).assess(stage),
+                stage,
+            ),
             reading,
             run,
         )

@@ -5,6 +5,7 @@ Pure: no clock, chance or I/O.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from pitwall_crds.names import FULL_WEIGHT, Arm
 from pitwall_crds.rollout.gate import Gate
@@ -16,6 +17,7 @@ from pitwall_operator.evidence.basis.spread import ArmsSpread
 from pitwall_operator.gates import GateEvidence
 from pitwall_operator.gates.counting import blocks, counters, latency_thresholds, new_users, spreads
 from pitwall_operator.gates.counting.cursor import Cursor
+from pitwall_operator.gates.processes import is_proof_of_stage
 from pitwall_operator.gates.sample_ratio import UsersBlock
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import Reading
@@ -122,6 +124,32 @@ def _spreads(
     return spreads.spreads(reading, gate, latency_thresholds.edges_of(tail), run_of(status), mine)
 
 
+def _freeze(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> RolloutStatus:
+    """The status with the thresholds that can be frozen by now. A gate whose own one can be measured at last is not
+    given what was counted beyond a lower one, and what lets the candidate pass is to be proven anew."""
+    after = latency_thresholds.freeze(spec, status, reading)
+    was = {gate.name: gate.tail for gate in status.gates}
+    moved = {gate.name for gate in after.gates if was[gate.name] not in (None, gate.tail)}
+    if not moved:
+        return after
+    proof = {"proof_after": status.last_block_time}
+    gates = tuple(
+        gate.model_copy(update={**proof, "state": without_proof(gate.state)}) if gate.name in moved else gate
+        for gate in after.gates
+    )
+    others = frozenset(gate.name for gate in gates) - moved
+    cursor = Cursor.from_state(status.cursor).without(others).to_state()
+    return after.model_copy(update={"gates": gates, "cursor": cursor})
+
+
+def without_proof(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A gate's evidence without what would let the candidate pass."""
+    if not state:
+        return {}
+    kept = {key: known for key, known in state["processes"].items() if not is_proof_of_stage(key)}
+    return {**state, "processes": kept}
+
+
 def close_block(
     spec: RolloutSpec, status: RolloutStatus, reading: Reading, full_replicas: int
 ) -> tuple[RolloutStatus, Mapping[str, Counts], UsersBlock | None]:
@@ -131,7 +159,7 @@ def close_block(
     # a block that ended in the future ended before the clock was set back
     if 0 <= reading.time - timestamps.to_epoch(status.last_block_time) < status.block_seconds:
         return status, {}, None
-    status = latency_thresholds.freeze(spec, status, reading)
+    status = _freeze(spec, status, reading)
     rows = _rows(spec, status, reading)
     cursor, grown = Cursor.from_state(status.cursor).advance(reading.time, rows)
     status = _first_trials(status, grown, reading.time)

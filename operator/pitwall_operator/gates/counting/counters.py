@@ -23,10 +23,11 @@ SIGNALS = {
 }
 
 HISTOGRAMS = {
-    QuantileMetric.QUERY_LATENCY: Metric.QUERY_LATENCY,
-    QuantileMetric.FRAME_SELECTION: Metric.FRAME_SELECTION,
+    QuantileMetric.QUERY_LATENCY: Metric.HISTORY_LATENCY,
+    QuantileMetric.FRAME_SELECTION: Metric.HISTORY_SELECTION,
 }
-"""Where the history of a quantile is, over all runs; what gates weigh is counted by run."""
+"""Where the history of a quantile is, over all runs; what gates weigh is counted by run. Of a gateway that is too old
+to tell it nothing is taken in its place: what is for people, one user alone may have set."""
 
 TIMES = {
     QuantileMetric.QUERY_LATENCY: Quantity.LATENCY,

@@ -30,6 +30,11 @@ def tail_edge(edges: Sequence[float], cumulative_counts: Sequence[int], per_mill
     )
 
 
+def highest_edge(edges: Sequence[float], margin_percent: int) -> float:
+    """The largest control's edge for which the candidate's is one too; infinity if none."""
+    return max((edge for edge in edges if margin_edge(edges, edge, margin_percent) < inf), default=inf)
+
+
 def margin_edge(edges: Sequence[float], tau: float, margin_percent: int) -> float:
     """The smallest edge ≥ (1 + margin) · tau, where the candidate's bad events begin; infinity if none."""
     wanted = tau * (1 + margin_percent / 100)

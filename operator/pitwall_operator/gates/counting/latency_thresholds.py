@@ -4,11 +4,13 @@ Pure: no clock, chance or I/O.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 from pitwall_crds.rollout.gate import Gate
 from pitwall_crds.rollout.rollout import RolloutSpec
-from pitwall_crds.rollout.status import EdgeStatus, RolloutStatus, TailStatus
-from pitwall_operator.gates import margin_edge, tail_edge
+from pitwall_crds.rollout.status import EdgeStatus, RolloutStatus, TailStatus, Verdict
+from pitwall_operator.gates import Assessment, StageContext, StageKind, highest_edge, margin_edge, tail_edge
 from pitwall_operator.gates.counting import counters
 from pitwall_operator.gates.processes import further_edges
 from pitwall_operator.values.observation import Reading
@@ -18,23 +20,32 @@ HISTORY_PER_TAIL = 10
 
 
 def frozen(gate: Gate, known: TailStatus | None, reading: Reading, stable: str) -> TailStatus | None:
-    """The gate's thresholds; chosen once, when the control's history suffices, then never changed."""
-    if gate.quantile is None or known is not None:
+    """The gate's thresholds; chosen once, when the control's history suffices, then never changed. Where the gate's own
+    would lie beyond the last edge, nothing could ever count as bad there: harm is looked for at the highest that is
+    measured until its own one is."""
+    if gate.quantile is None or (known is not None and not known.lowered):
         return known
     history = counters.tail_history(reading, gate.quantile.metric, stable)
     needed = HISTORY_PER_TAIL * 1000 / (1000 - gate.quantile.per_mille)
     if not history or history[-1] < needed:
-        return None
+        return known
     edges = counters.EDGES[gate.quantile.metric]
-    control = tail_edge(edges, history, gate.quantile.per_mille)
-    candidate = margin_edge(edges, control, gate.margin_percent)
-    if math.isinf(candidate):
-        return None  # beyond the last edge nothing could ever count as bad: not measured, rather than innocent
-    further = tuple(
-        EdgeStatus(control=repr(edge), candidate=repr(margin_edge(edges, edge, gate.margin_percent)))
-        for edge in (tail_edge(edges, history, per_mille) for per_mille in further_edges(gate))
+    highest = highest_edge(edges, gate.margin_percent)
+    own = tail_edge(edges, history, gate.quantile.per_mille)
+    if math.isinf(highest) or (known is not None and own > highest):
+        return known
+    further = (tail_edge(edges, history, per_mille) for per_mille in further_edges(gate))
+    at = _with_margin(edges, min(own, highest), gate)
+    return TailStatus(
+        control=at.control,
+        candidate=at.candidate,
+        further=tuple(_with_margin(edges, edge, gate) for edge in further if edge <= highest),
+        lowered=own > highest,
     )
-    return TailStatus(control=repr(control), candidate=repr(candidate), further=further)
+
+
+def _with_margin(edges: Sequence[float], edge: float, gate: Gate) -> EdgeStatus:
+    return EdgeStatus(control=repr(edge), candidate=repr(margin_edge(edges, edge, gate.margin_percent)))
 
 
 def edges_of(tail: TailStatus | None) -> counters.TailEdges | None:
@@ -52,9 +63,25 @@ def why_missing(gate: Gate, reading: Reading, stable: str) -> str:
     needed = math.ceil(HISTORY_PER_TAIL * 1000 / (1000 - gate.quantile.per_mille))
     known = history[-1] if history else 0
     if known < needed:
-        return f"{stable} has answered {known} of the {needed} queries that its threshold needs"
+        words = f"{stable} has answered {known} of the {needed} queries that its threshold needs"
+        return words if known else f"{words}, as far as gateways tell; older ones do not"
+    return _beyond_measure(gate)
+
+
+def _beyond_measure(gate: Gate) -> str:
+    assert gate.quantile is not None
     last = counters.EDGES[gate.quantile.metric][-1]
-    return f"the threshold would lie beyond the last bucket edge ({last:g} s): widen the buckets or lower marginPercent"
+    return f"the threshold would lie beyond the last bucket edge ({last:.4g} s): lower marginPercent or perMille"
+
+
+def unless_lowered(gate: Gate, tail: TailStatus | None, assessment: Assessment, stage: StageContext) -> Assessment:
+    """The assessment where the gate's own threshold is measured or harm is proven; else nothing was. The shadow's pairs
+    need no threshold."""
+    is_measured = tail is None or not tail.lowered or stage.kind is StageKind.SHADOW
+    if is_measured or assessment.verdict is Verdict.HARMFUL:
+        return assessment
+    message = f"{_beyond_measure(gate)}; until then harm is looked for below it, and nothing passes"
+    return replace(assessment, verdict=Verdict.UNMEASURED, message=message, missing_trials=None)
 
 
 def freeze(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> RolloutStatus:

@@ -54,7 +54,7 @@ def test_trials_that_never_came_are_known_once_labels_had_their_time():
 
 def test_the_shape_of_latencies_and_the_length_of_blocks_are_read():
     buckets = [
-        f'pitwall_query_latency_seconds_bucket{{{STABLE},le="{edge}"}} {count}'
+        f'pitwall_history_latency_seconds_bucket{{{STABLE},le="{edge}"}} {count}'
         for edge, count in (("0.128", 600), ("1.024", 995), ("+Inf", 1000))
     ]
     memory = 'pitwall_evidence_memory_seconds{sampler_variant="old"} 11.2'
