@@ -98,6 +98,13 @@ class StorageFullError(RefusedError):
     code = "storage_full"
 
 
+class EncoderFailedError(RefusedError):
+    """The encoder gave what are no numbers. The variant's fault; nothing of it is stored."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    code = "encoder_failed"
+
+
 class TooLateError(RefusedError):
     """The question's deadline has passed, or its asker has left."""
 

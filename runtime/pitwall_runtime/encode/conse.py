@@ -4,7 +4,6 @@ Norouzi et al. 2013 (arXiv 1312.5650): an image is the convex combination of its
 Classifier: EfficientNet-lite0; text: MiniLM. Both come inside packages, so this encoder needs no download.
 """
 
-import hashlib
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +19,7 @@ from pitwall_runtime.encode.efficientnet import load_classifier
 from pitwall_runtime.encode.minilm import DIMENSION, MiniLm
 from pitwall_runtime.encode.port import joined
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, Rgb
+from pitwall_runtime.stores.makers import made_by
 
 _SHORT_SIDE_PX = 224
 _LONG_SIDE_MAX_PX = 448
@@ -81,12 +81,13 @@ class Conse:
         return functional.normalize(kept @ self._names, dim=-1)
 
     def _name_vectors(self, cache_dir: Path) -> Floats:
-        """MiniLM's vectors of the 1000 names: four seconds of work, kept on disk under their content's hash."""
-        digest = hashlib.sha256("\n".join(self.label_names).encode()).hexdigest()[:16]
-        path = cache_dir / f"class-names-{digest}.npy"
+        """MiniLM's vectors of the 1000 names: four seconds of work, kept on disk under a digest of them and of what
+        makes vectors."""
+        path = cache_dir / f"class-names-{made_by(*self.label_names)}.npy"
         if path.is_file():
-            vectors: Floats = np.load(path)
-            return vectors
+            known: Floats = np.load(path)
+            if np.isfinite(known).all():
+                return known
         vectors = self._text.encode(self.label_names)
         with whole_file(path, durable=False) as output:
             np.save(output, vectors)

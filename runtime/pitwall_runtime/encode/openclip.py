@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,7 +40,7 @@ class OpenClip:
         except Exception as error:
             raise BadVariantError(f"encoder {spec.name!r} does not load from {spec.weights!r}: {error}") from None
         self._model, self._transform = model.eval(), transform
-        self.key = _key(spec, str(transform))
+        self.key = _key(spec, _digest(self._model), str(transform))
         self.label_names: Sequence[str] = ()
         probe = self.encode_images([np.zeros((32, 32, 3), np.uint8)])
         self.shape = EmbeddingShape(probe.vectors.shape[1], probe.grids.shape[1], 0)
@@ -93,9 +92,17 @@ def _architecture(spec: EncoderSpec, known: Sequence[str]) -> str:
     return names[wanted.lower()]
 
 
-def _key(spec: EncoderSpec, preprocessing: str) -> str:
-    """Name, revision, and a digest of weights (size and time of a file) and preprocessing."""
-    weights = Path(spec.weights)
-    stamp = f"{weights.stat().st_size}-{weights.stat().st_mtime_ns}" if weights.is_file() else ""
-    digest = hashlib.sha256(f"{spec.weights}\n{stamp}\n{preprocessing}".encode()).hexdigest()[:12]
+def _digest(model: Any) -> str:
+    """Of the weights themselves: a tag may have moved, and another image may have another file at the same path. Takes
+    a second for a gigabyte."""
+    digest = hashlib.sha256()
+    for name, values in model.state_dict().items():
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+        digest.update(values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _key(spec: EncoderSpec, weights: str, preprocessing: str) -> str:
+    """Name, revision, and a digest of weights and preprocessing."""
+    digest = hashlib.sha256(f"{weights}\n{preprocessing}".encode()).hexdigest()[:12]
     return f"{spec.name}-{spec.revision}-{digest}".replace("/", "_")

@@ -12,7 +12,9 @@ from PIL import Image
 
 from pitwall_runtime.encode.port import Encoder, joined
 from pitwall_runtime.encode.questions import QuestionStore
+from pitwall_runtime.errors import EncoderFailedError
 from pitwall_runtime.media import Embedded, Floats, Rgb
+from pitwall_runtime.stores.soundness import finite_rows
 
 ENCODER_WORKERS = min(4, os.cpu_count() or 1)
 """Batches encoded at once. Each worker's numeric library uses the threads the process pinned: one, when serving."""
@@ -40,14 +42,21 @@ class EncoderPool:
         self._text = lru_cache(maxsize=_QUESTIONS_REMEMBERED)(self._encode_text)
 
     def images(self, jpegs: Sequence[bytes], arm: str = "") -> Embedded:
-        """Embeddings of `jpegs`, in order, computed in batches."""
+        """Embeddings of `jpegs`, in order, computed in batches. Raises EncoderFailedError."""
         batches = [jpegs[start : start + self._batch_size] for start in range(0, len(jpegs), self._batch_size)]
         parts = list(self._workers.map(partial(self._encode_batch, arm=arm), batches))
         self.frames_encoded += len(jpegs)
-        return joined(parts)
+        made = joined(parts)
+        broken = len(jpegs) - int(finite_rows(made).sum())
+        if broken:
+            raise EncoderFailedError(
+                f"the encoder gave what are no finite numbers for {broken} of {len(jpegs)} pictures; "
+                "look at its weights, and at the machine's GPU"
+            )
+        return made
 
     def text(self, question: str, arm: str = "") -> Floats:
-        """Unit vector of a question; the same question costs nothing the second time."""
+        """Unit vector of a question; the same question costs nothing the second time. Raises EncoderFailedError."""
         return self._text(question, arm)
 
     def _encode_batch(self, jpegs: Sequence[bytes], arm: str) -> Embedded:
@@ -64,6 +73,8 @@ class EncoderPool:
         started = time.perf_counter()
         vector = self.encoder.encode_text(question)
         self._on_busy((time.perf_counter() - started) / ENCODER_WORKERS, arm)
+        if not np.isfinite(vector).all():
+            raise EncoderFailedError("the encoder gave no finite numbers for the question; look at its weights")
         if self._questions:
             self._questions.put(question, vector)
         return vector

@@ -45,11 +45,13 @@ class QuestionStore:
         return self.folder / f"{hashlib.sha256(question.encode()).hexdigest()[:32]}.npy"
 
     def get(self, question: str) -> Floats | None:
-        """The vector that some process has stored, or None; an unreadable file counts as none."""
+        """The vector that some process has stored, or None; what cannot be read, or is not finite, counts as none."""
         path = self._path(question)
         try:
             vector: Floats = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+            if not np.isfinite(vector).all():
+                return None
+        except (OSError, TypeError, ValueError, EOFError):
             return None
         with suppress(OSError):
             os.utime(path)  # what was used longest ago is evicted first

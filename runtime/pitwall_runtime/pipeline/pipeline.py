@@ -37,6 +37,7 @@ from pitwall_runtime.segment.segment import detection_of
 from pitwall_runtime.stores.disk import DiskFrameStore
 from pitwall_runtime.stores.embed_cache import EmbedCache
 from pitwall_runtime.stores.files.eviction import EntryKind
+from pitwall_runtime.stores.makers import made_by
 from pitwall_runtime.stores.memory import MemoryFrameStore, SpillingFrameStore
 from pitwall_runtime.stores.shared_frames import SharedFrameStore
 
@@ -60,22 +61,25 @@ class Pipeline:
         telemetry.watch(quota)
         self._sampler = samplers.build(spec.sampler)
         self._reduce = build_reducer(spec.reducer.name)
-        pool_spec = PoolSpec(spec.decode.frames_per_minute, spec.decode.height_pixels)
+        backend = spec.decode.backend
+        maker = f"{backend}-{made_by(backend, resources.shots)}"
+        pool_spec = PoolSpec(spec.decode.frames_per_minute, spec.decode.height_pixels, maker=maker)
         self._pool_tiers = (PoolSource.DISK, PoolSource.OBJECTS) if shared and shared.objects else (PoolSource.DISK,)
         disk = DiskFrameStore(cache_dir / EntryKind.FRAMES, quota)
         self.store = SpillingFrameStore(SharedFrameStore(disk, shared) if shared else disk, MemoryFrameStore())
-        decoders.build(spec.decode.backend)  # a decoder that cannot run here is known before the first question
+        decoders.build(backend)  # a decoder that cannot run here is known before the first question
         self.preparation = Preparation(
             self.store,
             cache_dir / "locks",
             pool_spec,
-            backend=spec.decode.backend,
+            backend=backend,
             memory=resources.decode_memory,
             detection=detection_of(resources.shots),
         )
         self._cache = EmbedCache(cache_dir / EntryKind.EMBEDDINGS, quota, hot_bytes=resources.hot_bytes, shared=shared)
         encoder = encoders.build(spec.encoder, cache_dir)
-        questions = QuestionStore.opened(cache_dir / EntryKind.QUESTIONS / encoder.key, quota.grow)
+        vectors = cache_dir / EntryKind.QUESTIONS / f"{encoder.key}-{made_by()}"
+        questions = QuestionStore.opened(vectors, quota.grow)
         self.encoders = EncoderPool(encoder, spec.encoder.batch_size, telemetry.encoder_busy, questions)
         self._engine = engines.build(spec.answer, cache_dir)
         self._refuse_unmet(self._sampler)

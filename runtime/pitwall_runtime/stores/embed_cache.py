@@ -5,11 +5,13 @@ byte per row that says whether it is filled; it is written last. Writers hold th
 no room for live in memory, for as long as a question needs them: that costs time, never an answer.
 """
 
+import logging
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,14 +19,18 @@ import numpy as np
 import numpy.typing as npt
 
 from pitwall_runtime.deadline import Deadline
-from pitwall_runtime.errors import StorageFullError
+from pitwall_runtime.errors import StorageFullError, UnavailableError
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, FramePool
 from pitwall_runtime.stores.files.eviction import LEASE, Quota
 from pitwall_runtime.stores.files.lock import held
 from pitwall_runtime.stores.files.row_folder import RowFolder, layout
 from pitwall_runtime.stores.files.unwritable import is_unwritable
 from pitwall_runtime.stores.hot import HotArrays
+from pitwall_runtime.stores.packing import packed, unpacked
 from pitwall_runtime.stores.shared import Shared
+from pitwall_runtime.stores.soundness import finite
+
+log = logging.getLogger(__name__)
 
 HOT_BYTES: Final = 1 << 30
 """Of embeddings in memory, where the one who opens the cache says nothing."""
@@ -56,7 +62,20 @@ class VideoEmbeddings:
         if self.folder is None:
             return [row for row in wanted if row not in self._spilled]
         filled = self.folder.filled() if wanted else np.zeros(0, np.uint8)
-        return [row for row in wanted if not filled[row] and row not in self._spilled]
+        unsound = self._unsound([row for row in wanted if filled[row] and row not in self._spilled])
+        return [row for row in wanted if row not in self._spilled and (not filled[row] or row in unsound)]
+
+    def _unsound(self, rows: list[int]) -> set[int]:
+        """Those of stored rows whose vectors are not finite. Each row is looked at once, while memory lasts."""
+        seen = self.hot.get((self.key, "sound"), lambda: np.zeros(self.count, np.float32))
+        new = [row for row in rows if not seen[row]]
+        if not new:
+            return set()
+        sound = finite(self.vectors_of(new))
+        seen[np.asarray(new)[sound]] = 1
+        if not sound.all():
+            _tell(self.place, "disk")
+        return set(np.asarray(new)[~sound].tolist())
 
     def in_memory(self, rows: Collection[int]) -> int:
         """How many of `rows` need no disk: all, where the whole video's are kept in memory."""
@@ -76,37 +95,26 @@ class VideoEmbeddings:
                 self._spilled[row] = Embedded(embedded.vectors[one], embedded.grids[one], embedded.labels[one])
 
     def bring(self, rows: list[int], deadline: Deadline | None = None) -> dict[str, int]:
-        """Fill those of `rows` that another machine has shared; how many each tier had. Costs nothing without tiers."""
+        """Fill those of `rows` that another machine has shared; how many each tier had. Costs nothing without tiers.
+
+        What a row's bytes cannot be, too few or no finite numbers, counts as not there.
+        """
         found = self.shared.read_rows(self.place, rows, deadline)
-        for values in found.values():
-            whole = sorted(row for row, value in values.items() if len(value) == self._row_bytes())
-            if whole:
-                self.fill(whole, self._unpacked([values[row] for row in whole]))
-        return {tier: len(values) for tier, values in found.items()}
+        return {tier: self._taken(tier, values) for tier, values in found.items()}
+
+    def _taken(self, tier: str, values: Mapping[int, bytes]) -> int:
+        """Fill what is sound of a tier's rows; how many they are."""
+        rows, embedded, unsound = unpacked(values, self.shape)
+        if unsound:
+            _tell(self.place, tier)
+        if rows:
+            self.fill(rows, embedded)
+        return len(rows)
 
     def share(self, rows: list[int], embedded: Embedded, deadline: Deadline | None = None) -> None:
         """Give new rows to the other machines, if there are any."""
         if self.shared.tiers:
-            parts = (embedded.vectors, embedded.grids, embedded.labels)
-            packed = (b"".join(part[place].tobytes() for part in parts) for place in range(len(rows)))
-            self.shared.write_rows(self.place, dict(zip(rows, packed, strict=True)), deadline)
-
-    def _row_bytes(self) -> int:
-        sizes = [(int(np.prod(size[1:])), np.dtype(kind)) for size, kind in self._packing(1)]
-        return sum(count * kind.itemsize for count, kind in sizes)
-
-    def _packing(self, count: int) -> list[tuple[tuple[int, ...], Any]]:
-        sizes = layout(count, self.shape)
-        return [sizes["vectors"], sizes["grids"], sizes["labels"]]
-
-    def _unpacked(self, values: list[bytes]) -> Embedded:
-        block = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
-        parts, start = [], 0
-        for size, kind in self._packing(len(values)):
-            width = int(np.prod(size[1:])) * np.dtype(kind).itemsize
-            parts.append(np.ascontiguousarray(block[:, start : start + width]).view(kind).reshape(size))
-            start += width
-        return Embedded(*parts)
+            self.shared.write_rows(self.place, packed(rows, embedded), deadline)
 
     def _write(self, rows: list[int], embedded: Embedded) -> None:
         if self.folder is None:
@@ -122,8 +130,20 @@ class VideoEmbeddings:
         return self._read("vectors", rows)
 
     def grids_of(self, rows: Sequence[int]) -> npt.NDArray[np.float16]:
-        """[rows, side, side, D] as the encoder made them."""
-        return self._read("grids", rows)
+        """[rows, side, side, D] as the encoder made them. Raises UnavailableError where a disk holds others instead."""
+        grids = self._read("grids", rows)
+        damaged = [row for row, sound in zip(rows, finite(grids), strict=True) if not sound]
+        if damaged:
+            self._forget(damaged)
+            raise UnavailableError("stored numbers of this video are damaged; ask again, and they are made anew")
+        return grids
+
+    def _forget(self, rows: list[int]) -> None:
+        _tell(self.place, "disk")
+        for row in rows:
+            self._spilled.pop(row, None)
+        if self.folder is not None:
+            self.folder.present.write(rows, np.zeros(len(rows), np.uint8))
 
     def labels_of(self, rows: Sequence[int]) -> npt.NDArray[np.int16]:
         """[rows, L] as the encoder made them."""
@@ -247,6 +267,12 @@ class EmbedCache:
                 if not self._quota.make_room(error):
                     raise
         return None
+
+
+@lru_cache(maxsize=1024)
+def _tell(place: str, tier: str) -> None:
+    """A line in the log, once for each place: whoever reads such rows again would repeat it."""
+    log.warning("tier %s holds rows of %s that are no finite numbers; they count as missing", tier, place)
 
 
 def _best(regions: Floats, vector: Floats) -> Floats:

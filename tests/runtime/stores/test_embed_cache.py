@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from pitwall_runtime.errors import StorageFullError
+from pitwall_runtime.errors import StorageFullError, UnavailableError
 from pitwall_runtime.media import Embedded, EmbeddingShape, FramePool, PoolSpec, Shot
 from pitwall_runtime.stores.embed_cache import EmbedCache
 
@@ -55,6 +55,35 @@ def test_a_new_process_finds_what_an_old_one_left(tmp_path, pool, opened):
     with EmbedCache(tmp_path).opened(pool, "conse-1", SHAPE) as rows:
         rows.fill([5], embedded([5]))
     assert opened(EmbedCache(tmp_path), pool).missing([4, 5]) == [4]
+
+
+NO_NUMBERS = [float("nan"), float("inf"), float("-inf")]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS)
+def test_stored_vectors_that_are_no_numbers_are_missing_until_they_are_made_anew(tmp_path, pool, opened, value, caplog):
+    whole, damaged = embedded([4, 5]), embedded([4, 5])
+    damaged.vectors[1, 3] = value
+    opened(EmbedCache(tmp_path), pool).fill([4, 5], damaged)
+    rows = opened(EmbedCache(tmp_path), pool)
+    before = [rows.missing([4, 5, 6]) for _ in range(3)]
+    rows.fill([5], Embedded(*(part[1:] for part in (whole.vectors, whole.grids, whole.labels))))
+
+    assert before == [[5, 6]] * 3
+    assert rows.missing([4, 5]) == []
+    assert caplog.text.count("no finite numbers") <= 1, "it is told once"
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS)
+def test_stored_regions_that_are_no_numbers_are_an_error_once(tmp_path, pool, opened, value):
+    damaged = embedded([4, 5])
+    damaged.grids[1, 0, 1, 2] = value
+    rows = opened(EmbedCache(tmp_path), pool)
+    rows.fill([4, 5], damaged)
+    assert np.array_equal(rows.grids_of([4]), damaged.grids[:1])
+    with pytest.raises(UnavailableError, match="ask again"):
+        rows.grids_of([4, 5])
+    assert rows.missing([4, 5]) == [5]
 
 
 def test_a_frame_is_centred_alike_whether_all_or_few_are_there(tmp_path, pool, opened):

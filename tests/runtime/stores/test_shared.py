@@ -199,6 +199,33 @@ def test_a_pool_that_was_cut_or_exchanged_is_decoded_once_and_shared_anew(machin
     assert [each.preparation.videos_decoded for each in (mending, after)] == [1, 0]
 
 
+class Fast:
+    """A tier in memory, in which somebody leaves what is no row."""
+
+    def __init__(self, name):
+        self.name, self.rows = name, {}
+
+    def read(self, place, rows):
+        return {row: self.rows[place, row] for row in rows if (place, row) in self.rows}
+
+    def write(self, place, rows):
+        self.rows |= {(place, row): value for row, value in rows.items()}
+
+
+@pytest.mark.parametrize("junk", [b"", b"\xff"], ids=["too short", "no numbers"])
+def test_rows_that_are_none_are_missed_and_told_once(machine, clip, junk, caplog):
+    video, tier = open_video(clip, 1 << 30), Fast(f"fast{len(junk)}")
+    expected = machine("one", Shared((tier,))).answer(video, "blue", "stable").answer
+    some = sorted(tier.rows)[:10]
+    tier.rows |= {key: junk * len(tier.rows[key]) for key in some}
+    other = machine("two", Shared((tier,)))
+
+    assert other.answer(video, "blue", "stable").answer == expected
+    assert tiers(other) == {"memory": 0, "disk": 0, tier.name: 10}
+    assert caplog.text.count(f"tier {tier.name} holds rows of") == 1
+    assert machine("three", Shared((tier,))).answer(video, "red", "stable").cold is False, "they were made anew"
+
+
 def test_rows_are_read_from_whatever_objects_hold_them(tmp_path):
     store = obstore.store.LocalStore(str(tmp_path))
     rows = ObjectRows(store)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import yaml
 from kubernetes.utils import parse_quantity
 
+from pitwall_crds.host import build
 from pitwall_crds.names import MANAGED_BY, POOL_ARMS, RUNTIME_NAME, ObjectLabel, Pool
 from pitwall_crds.resource import Metadata
 from pitwall_crds.variant.variant import SamplerVariant
@@ -150,6 +151,7 @@ def deployment(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> Object:
     metadata["labels"][ObjectLabel.REVISION] = wanted.revision
     overlay = wanted.variant.spec.runtime.template.to_yaml_dict()
     template = _confined(merge(_template(owner, wanted, defaults), overlay), defaults)
+    _name_image(template, wanted, defaults)
     template["metadata"]["labels"] |= _pod_labels(owner, wanted)  # they say what pods are, whatever is laid over them
     spec = {
         "replicas": wanted.replicas,
@@ -187,6 +189,16 @@ def _confined(template: Object, defaults: Defaults) -> Object:
                 if mount["name"] in films:
                     mount["readOnly"] = True
     return template
+
+
+def _name_image(template: Object, wanted: PoolRequest, defaults: Defaults) -> None:
+    """An image that is not the installation's is named to its runtime: what it decodes and embeds is its own in every
+    cache, unless the variant vouches for it with a name that it sets itself."""
+    runtime = next(one for one in template["spec"]["containers"] if one["name"] == CONTAINER)
+    image, environment = runtime.get("image"), runtime.get("env") or []
+    is_own = bool(wanted.variant.spec.runtime.image) or image != wanted.image
+    if is_own and image != defaults.image and all(one["name"] != build.VARIABLE for one in environment):
+        runtime["env"] = [*environment, {"name": build.VARIABLE, "value": image}]
 
 
 def _template(owner: Owner, wanted: PoolRequest, defaults: Defaults) -> Object:

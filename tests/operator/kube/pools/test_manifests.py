@@ -323,3 +323,30 @@ def test_scaling_changes_no_revision_and_no_file_of_one():
 def declared_variant(**runtime: object) -> SamplerVariant:
     data = {"metadata": {"name": "aks-v1"}, "spec": {"sampler": {"name": "aks"}, "runtime": runtime}}
     return SamplerVariant.model_validate(data)
+
+
+OVER = {"spec": {"containers": [{"name": "runtime", "image": "paper:2"}]}}
+VOUCHED = {"spec": {"containers": [{"name": "runtime", "env": [{"name": "PITWALL_BUILD", "value": ""}]}]}}
+
+
+@pytest.mark.parametrize(
+    ("runtime", "named"),
+    [
+        pytest.param({}, None, id="the installation's image has no name, so that ingest workers share with it"),
+        pytest.param({"image": "registry.example/runtime:1"}, None, id="nor has it where a variant says it too"),
+        pytest.param({"image": "paper:2"}, "paper:2", id="an image of the variant's own is named"),
+        pytest.param({"template": OVER}, "paper:2", id="also one of its pod template"),
+        pytest.param({"image": "paper:2", "template": VOUCHED}, "", id="unless the variant vouches for it"),
+    ],
+)
+def test_an_image_that_is_not_the_installations_is_named_to_its_runtime(runtime, named):
+    environment = {one["name"]: one.get("value", "") for one in container(deployment(**runtime))["env"]}
+    assert environment.get("PITWALL_BUILD") == named
+
+
+def test_a_running_pool_whose_image_is_no_more_the_installations_keeps_its_name():
+    """An upgrade names no image anew: the pool's pods would begin with an empty cache."""
+    declared = variant()
+    wanted = PoolRequest(declared, revision_of(declared), "registry.example/runtime:1", Pool.MAIN, 3)
+    found = manifests.deployment(OWNER, wanted, Defaults("registry.example/runtime:2"))
+    assert "PITWALL_BUILD" not in {one["name"] for one in container(found)["env"]}
