@@ -1,8 +1,8 @@
 """Runs the decoder in a child process, within its share of the memory, and kills it when its time runs out."""
 
 import json
-import os
 import logging
+import os
 import subprocess
 import sys
 import threading

@@ -102,7 +102,7 @@ class Source:
                         self._track.take(packet)
                     if packet.stream.index == self.stream.index and not self.holes.is_left_over(packet):
                         _refuse_encrypted(packet)
-                        if self._is_lost_before(packet):
+                        if self._is_lost_before(cast("VideoPacket", packet)):
                             packet.is_corrupt, self._lost = True, False
                         yield cast("VideoPacket", packet)
             except (FFmpegError, IndexError):  # the latter where damage makes up a stream that was not there before
@@ -113,7 +113,7 @@ class Source:
                 self._goes_on = isinstance(self._layout, Elements) and self._layout.goes_on
                 return
 
-    def _is_lost_before(self, packet: "Packet[Stream]") -> bool:
+    def _is_lost_before(self, packet: "VideoPacket") -> bool:
         """Whether something of the file is lost before this packet of the film."""
         passed_over = (self._has_holes and self.holes.before(packet)) or self._edit_units.lost_before(packet)
         torn = self._layout is not None and packet.pos is not None and not self._layout.lead_to(packet.pos)
