@@ -1,9 +1,13 @@
-"""Gives packets one clock that only goes forward, as players do, over restarts and cuts of the container's clock."""
+"""Gives packets one clock that only goes forward, as players do, over restarts and cuts of the container's clock.
+
+So it is in broadcasts, and in an MP4's fragments where a recorder or packager began anew.
+"""
 
 from collections import deque
 from itertools import islice
 
 from pitwall_runtime.decode.libav.container import Source, VideoPacket
+from pitwall_runtime.decode.libav.losses.tables import has_fragments
 
 _BACK_SECONDS = 0.1
 _AHEAD_SECONDS = 10.0
@@ -23,7 +27,8 @@ class FilmClock:
     """Shifts packets after a restart so that the film goes on where it was, and sorts out what comes twice."""
 
     def __init__(self, source: Source) -> None:
-        self._source, self._restarts, self._tick = source, source.restarts, source.tick
+        self._source, self._tick = source, source.tick
+        self._applies = source.restarts or (source.indexed and has_fragments(source.container.name))
         self._back = round(_BACK_SECONDS / source.time_base)
         self._ahead = round(_AHEAD_SECONDS / source.time_base)
         self._longest_loss = round(_LONGEST_LOSS_SECONDS / source.time_base)
@@ -45,9 +50,9 @@ class FilmClock:
     def set_right(self, packet: VideoPacket) -> bool:
         """Moves the packet's times onto the film's clock, in place. False for a picture that was there before, since
         the file holds some bytes twice: the first one behind these is marked as corrupt."""
-        if not self._restarts or packet.dts is None:
+        if not self._applies or packet.dts is None:
             return True
-        dts = packet.dts + self._offset
+        dts = self._on_films_clock(packet.dts)
         if self._again_until is not None:
             if self._again_until - self._ahead <= dts < self._again_until:
                 return False
@@ -70,6 +75,12 @@ class FilmClock:
         self._place = self._place if packet.pos is None else packet.pos
         return True
 
+    def _on_films_clock(self, told: int) -> int:
+        """A time of the container's. Where a fragment's is right as it is, those before it had a wrong one."""
+        if not self._source.restarts and abs(told - (self._expected or 0)) <= self._tick // 2:
+            self._offset = 0
+        return told + self._offset
+
     def _begin_anew(self, told: int, dts: int) -> None:
         """Another recording begins, with its clock at `told`, or after a loss for which nothing tells the time."""
         assert self._expected is not None
@@ -83,7 +94,10 @@ class FilmClock:
     def _goes_on(self, packet: VideoPacket, dts: int) -> bool:
         """Whether the packet is of the same recording as the one before it, by its time on the film's clock."""
         assert self._expected is not None
-        if dts >= self._expected - self._back:
+        assert packet.dts is not None
+        if not self._source.restarts and packet.dts > self._near[0][0]:
+            return True  # an MP4's fragments are numbered, and their last pictures may say that they last too long
+        if self._source.restarts and dts >= self._expected - self._back:
             return dts <= self._expected + self._ahead + self._lost_before(packet) or self._is_held(packet, dts)
         since = self._too_fast_since(packet)
         if since is not None:

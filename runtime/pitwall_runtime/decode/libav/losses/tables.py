@@ -47,6 +47,12 @@ def tables_of(path: str, track: int) -> TimeTables:
     return TimeTables()
 
 
+def has_fragments(path: str) -> bool:
+    """Whether an MP4's pictures may lie in fragments, each with a time of its own."""
+    with open(path, "rb") as file:
+        return _inner(file, (0, Path(path).stat().st_size), b"moov", b"mvex") != _NOWHERE
+
+
 def _judged(file: BinaryIO, track: Span) -> TimeTables:
     media = _inner(file, track, b"mdia")
     inside = _inner(file, media, b"minf", b"stbl")
