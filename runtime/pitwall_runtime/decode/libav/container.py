@@ -19,7 +19,7 @@ from pitwall_runtime.decode.libav.captions import CaptionTrack
 from pitwall_runtime.decode.libav.decoders import stricter
 from pitwall_runtime.decode.libav.diagnosis import ENCRYPTED, begins_with, why_unreadable
 from pitwall_runtime.decode.libav.emptiness import is_end
-from pitwall_runtime.decode.libav.losses import flv
+from pitwall_runtime.decode.libav.losses import flv, headers
 from pitwall_runtime.decode.libav.losses.avi_index import UNTOLD
 from pitwall_runtime.decode.libav.losses.edit_units import EditUnits
 from pitwall_runtime.decode.libav.losses.elements import Elements
@@ -195,8 +195,9 @@ class Source:
         return self._track.captions(origin * self.time_base) if self._track else ()
 
     def _declared_end(self) -> int | None:
-        if self.indexed:
-            begin = (self.stream.start_time or 0) if self.stream.frames else 0  # fragments have times of their own
+        if self.indexed or headers.say_length(self.container, self.stream):
+            in_fragments = self.indexed and not self.stream.frames  # which have times of their own
+            begin = 0 if in_fragments else self.stream.start_time or 0
             return self.stream.duration and begin + self.stream.duration
         says = self._declares_for_all and self.stream.frames < UNTOLD
         if not says or not self.container.duration or self._reached is None or self._is_closed:
