@@ -34,23 +34,25 @@ _CONTAINERS = ("mov", "matroska")
 Fetch = Callable[[Sequence[int]], np.ndarray]
 """Pictures by number, [count, height, width, 3] RGB."""
 
-OpenVideo = Callable[[str, int, tuple[int, int]], tuple[int, Fetch]]
-"""Opens a stream of a file for pictures of (width, height); gives how many pictures the library finds, and how to
-fetch them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What a file's packets tell: when each picture begins, in display order, which are key pictures, where the last
-    one ends, which stream is the film, the size of pool pictures, and the subtitles."""
+    one ends, which stream is the film, of how many with pictures, the size of pool pictures, and the subtitles."""
 
     starts: tuple[int, ...]
     keys: tuple[int, ...]
     end: int
     time_base: Fraction
     stream: int
+    streams: int
     size: tuple[int, int]
     subtitles: tuple[Caption, ...]
+
+
+OpenVideo = Callable[[str, Survey], tuple[int, Fetch]]
+"""Opens a file for pictures as the survey wants them; gives how many pictures the library finds, and how to fetch
+them."""
 
 
 def survey(path: str, height: int) -> Survey:
@@ -76,6 +78,7 @@ def survey(path: str, height: int) -> Survey:
             end=end,
             time_base=source.time_base,
             stream=source.stream.index,
+            streams=len(source.container.streams.video),
             size=size,
             subtitles=source.captions(pictures[0][0]),
         )
@@ -100,6 +103,8 @@ def _starts(source: Source) -> Iterator[tuple[int, bool]]:
 def _check_plain(frame: VideoFrame, size: tuple[int, int], stream: VideoStream) -> None:
     if (frame.width, frame.height) != size:
         raise UnsupportedVideoError("its pictures change their size")
+    if frame.format.has_palette:
+        raise UnsupportedVideoError("its colors are in a palette, which libraries lose where they seek")
     if display_matrix(frame) or (stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio or 1) != 1:
         raise UnsupportedVideoError("its pictures are turned, mirrored, or of pixels that are not square")
     if frame.interlaced_frame or frame.is_corrupt or frame.color_trc in (PQ, HLG):
@@ -114,7 +119,7 @@ def read_indexed(path: str, spec: PoolSpec, open_video: OpenVideo) -> Iterator[F
     numbers = _numbers(known, spec)
     keys = _keys(known, numbers)
     try:
-        count, fetch = open_video(path, known.stream, known.size)
+        count, fetch = open_video(path, known)
         if count != len(known.starts):
             raise UnsupportedVideoError(f"it has {len(known.starts)} pictures, the library finds {count}")
         position = 0

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 OPENING_BYTES: Final = 256 << 20
 """Held while a file is looked at; enough for most videos up to 1280×720, which then need not wait again."""
+
+_ENDED_FROM_OUTSIDE: Final = (-signal.SIGKILL, -signal.SIGXCPU)
 
 _REFUSALS: Final[dict[str, type[errors.RefusedError]]] = {
     kind.__name__: kind
@@ -46,39 +49,54 @@ def decode(
     """Hands every pool frame to `on_frame`, in time order, and returns the timeline.
 
     Waits until `memory` has room for what the video is estimated to need. One that outgrows its share is begun again
-    with as much as one may have; no frame comes twice.
+    with as much as one may have, and one that crashes a backend is left to PyAV; no frame comes twice.
 
     Raises NotAVideoError, MediaBrokenError (also when the wall time runs out), MediaTooLargeError, BadVariantError
     when the backend cannot run here, or TooLateError when the deadline comes before there is room.
     """
     memory = memory or DecodeMemory(limits.memory_bytes)
     most = min(limits.memory_bytes, memory.most_of(limits.deadline.party))
-    command = [sys.executable, "-m", "pitwall_runtime.decode.worker"]
-    wanted = (spec.frames_per_minute, spec.height_pixels, spec.first_seconds)
-    command += [str(path), backend, *map(str, wanted), str(most)]
     with memory.share(limits.deadline) as share:
-        decoding = _Decoding(command, spec, on_frame, limits, share)
+        decoding = _Decoding(path, spec, on_frame, limits, share, most)
         try:
-            return decoding.run(OPENING_BYTES)
-        except errors.OutgrownError:
-            return decoding.run(most)
+            return decoding.run(backend)
+        except _StoppedError:
+            if backend == DEFAULT or not decoding.crashed:
+                raise
+            log.warning("the decoder %s crashed; PyAV decodes what is left", backend)
+            return decoding.run(DEFAULT)
+
+
+class _StoppedError(errors.MediaBrokenError):
+    """The decoding process ended in the midst of its work."""
 
 
 class _Decoding:
     """One video's decoding, in one process after another if need be."""
 
     def __init__(
-        self, command: list[str], spec: PoolSpec, on_frame: OnFrame, limits: Limits, share: MemoryShare
+        self, path: Path, spec: PoolSpec, on_frame: OnFrame, limits: Limits, share: MemoryShare, most_bytes: int
     ) -> None:
-        self._command, self._spec, self._on_frame = command, spec, on_frame
-        self._limits, self._share = limits, share
+        self._path, self._spec, self._on_frame = path, spec, on_frame
+        self._limits, self._share, self._most = limits, share, most_bytes
         self._frames, self._last = 0, -1
+        self.crashed = False
+        """Whether the latest process ended by itself: not by this one's will, nor for its time, nor for its memory."""
 
-    def run(self, least_bytes: int) -> Timeline:
-        """Decode what was not decoded yet. Raises what `decode` raises, and OutgrownError."""
+    def run(self, backend: str) -> Timeline:
+        """Decode what was not decoded yet. Raises what `decode` raises."""
+        wanted = (self._spec.frames_per_minute, self._spec.height_pixels, self._spec.first_seconds, self._most)
+        worker = [sys.executable, "-m", "pitwall_runtime.decode.worker"]
+        command = [*worker, str(self._path), backend, *map(str, wanted)]
+        try:
+            return self._once(command, OPENING_BYTES)
+        except errors.OutgrownError:
+            return self._once(command, self._most)
+
+    def _once(self, command: list[str], least_bytes: int) -> Timeline:
         self._share.grow(least_bytes)
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, the path is one argument
-            self._command,
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -99,7 +117,7 @@ class _Decoding:
         finally:
             withdraw()
             process.kill()
-            process.wait()
+            self.crashed = process.wait() not in _ENDED_FROM_OUTSIDE
 
     def _first(self, records: Iterator[Record]) -> int:
         for record, _ in records:
@@ -131,8 +149,8 @@ class _Decoding:
             self._frames, self._last = self._frames + 1, frame.pts
             self._on_frame(frame)
 
-    def _stopped(self) -> errors.MediaBrokenError:
-        return errors.MediaBrokenError(
+    def _stopped(self) -> _StoppedError:
+        return _StoppedError(
             f"decoding stopped after {self._frames} frames: it crashed, or took longer than the limit of "
             f"{self._limits.wall_seconds:g} s; send a shorter or re-encoded video"
         )

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from pitwall_runtime.decode.indexed import Fetch, read_indexed
+from pitwall_runtime.decode.indexed import Fetch, Survey, read_indexed
 from pitwall_runtime.decode.port import THREADS, Ended
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Frame, PoolSpec
@@ -31,12 +31,14 @@ class Decord:
         return read_indexed(path, spec, partial(_opened, threads))
 
 
-def _opened(threads: int, path: str, _: int, size: tuple[int, int]) -> tuple[int, Fetch]:
-    """It chooses the stream by itself: where that is another one, it finds another number of pictures."""
+def _opened(threads: int, path: str, known: Survey) -> tuple[int, Fetch]:
+    """It chooses the stream by itself."""
     import decord
 
-    width, height = size
-    if min(size) < _LEAST_SIDE:
+    width, height = known.size
+    if known.streams > 1:
+        raise ValueError("decord may choose another one of its video streams")
+    if min(known.size) < _LEAST_SIDE:
         raise ValueError(f"{width}×{height} is too small for decord")
     decord.logging.set_level(decord.logging.QUIET)
     with _told():

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from pitwall_runtime.decode.indexed import Fetch, read_indexed
+from pitwall_runtime.decode.indexed import Fetch, Survey, read_indexed
 from pitwall_runtime.decode.port import THREADS, Ended
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Frame, PoolSpec
@@ -28,14 +28,14 @@ class TorchCodec:
         return read_indexed(path, spec, partial(_opened, threads))
 
 
-def _opened(threads: int, path: str, stream: int, size: tuple[int, int]) -> tuple[int, Fetch]:
+def _opened(threads: int, path: str, known: Survey) -> tuple[int, Fetch]:
     from torchcodec.decoders import VideoDecoder
     from torchcodec.transforms import Resize
 
-    width, height = size
+    width, height = known.size
     decoder = VideoDecoder(
         path,
-        stream_index=stream,
+        stream_index=known.stream,
         dimension_order="NHWC",
         transforms=[Resize((height, width))],
         num_ffmpeg_threads=threads,

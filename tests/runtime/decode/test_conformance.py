@@ -27,14 +27,16 @@ BY_NUMBER = {
     "irregular times",
     "sixteen B-frames",
     "a thumbnail before the film",
+    "a preview beside the film",
 }
 """Videos with a time for each picture, and nothing else to be done to them."""
 
 BY_ITSELF = {
     "pyav": set(CASES),
     "torchcodec": BY_NUMBER,
-    # Its filters stop at a stream that begins late.
-    "decord": BY_NUMBER - {"pictures that begin after the sound"},
+    # Its filters stop at a stream that begins late, and it chooses the stream by itself.
+    "decord": BY_NUMBER
+    - {"pictures that begin after the sound", "a thumbnail before the film", "a preview beside the film"},
 }
 
 

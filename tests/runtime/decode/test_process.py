@@ -8,11 +8,14 @@ import sys
 
 import psutil
 import pytest
+from films.making import film, remux
+from films.numbered import read
 
+from pitwall_runtime.decode.catalogue import build
 from pitwall_runtime.decode.port import Limits
 from pitwall_runtime.decode.process import decode
-from pitwall_runtime.errors import MediaBrokenError, NotAVideoError
-from pitwall_runtime.media import PoolSpec
+from pitwall_runtime.errors import BadVariantError, MediaBrokenError, NotAVideoError
+from pitwall_runtime.media import TICKS, PoolSpec
 
 
 def workers() -> list[psutil.Process]:
@@ -43,6 +46,42 @@ def test_a_decoder_starts_no_threads_for_matrices(clip, monkeypatch):
     decode(clip, PoolSpec(), lambda _: seen.extend(one.environ()["OPENBLAS_NUM_THREADS"] for one in workers()))
 
     assert set(seen) == {"1"}
+
+
+@pytest.mark.parametrize("backend", ["decord", "torchcodec"])
+def test_what_crashes_a_backend_in_the_middle_is_left_to_pyav(make_clip, tmp_path, backend):
+    _need(backend)
+    clip = make_clip(tmp_path / "long.mp4", [("red", 30), ("blue", 30)])
+    seen = []
+
+    def crash_at_the_third(frame):
+        seen.append(frame.pts)
+        if len(seen) == 3:
+            for one in workers():
+                os.kill(one.pid, signal.SIGSEGV)
+
+    timeline = decode(clip, PoolSpec(480, 2000), crash_at_the_third, backend=backend)
+
+    assert seen == [number * TICKS for number in range(480)]
+    assert timeline.end_pts == 480 * TICKS
+    assert workers() == []
+
+
+@pytest.mark.slow
+def test_a_clock_that_counts_from_1970_crashes_decord_alone(tmp_path):
+    _need("decord")
+    path, frames = tmp_path / "clock.mkv", []
+    remux(path, film(50), "-c", "copy", "-output_ts_offset", 1_700_000_000, "-avoid_negative_ts", "disabled")
+    decode(path, PoolSpec(), frames.append, backend="decord")
+
+    assert [read(frame.image).number for frame in frames] == [0, 25]
+
+
+def _need(backend):
+    try:
+        build(backend)
+    except BadVariantError as error:
+        pytest.skip(error.message)
 
 
 def test_no_decoder_is_left_behind_after_a_refusal(tmp_path):
@@ -82,6 +121,7 @@ def test_the_worker_says_in_one_record_why_it_refuses(tmp_path):
         "pyav",
         "60",
         "240",
+        "0",
         "3221225472",
     ]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)

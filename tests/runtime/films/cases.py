@@ -114,6 +114,17 @@ def _thumbnail_first(out: Path) -> None:
     remux(out, film(100, size=(640, 480)), *thumbnails, *maps, "-disposition:v:0", 0, "-disposition:v:1", "default")
 
 
+def _preview_first(out: Path) -> None:
+    """As drones record: a small picture for their screen, and the film, of as many pictures each."""
+    preview = ("-f", "lavfi", "-i", "color=c=magenta:s=64x48:d=4:r=25")
+    maps = ("-map", 1, "-map", 0, "-c:v:0", "mjpeg", "-pix_fmt:v:0", "yuvj420p", "-c:v:1", "copy")
+    remux(out, film(100, size=(640, 480)), *preview, *maps, "-disposition:v:0", 0, "-disposition:v:1", "default")
+
+
+def _palette(out: Path) -> None:
+    encode(out, range(20), 5, "-c:v", "smc", "-pix_fmt", "pal8", "-g", 5)
+
+
 def _matrix(entries: tuple[int, int, int, int], flip: str = "", **more) -> Maker:
     def make(out: Path) -> None:
         encode(out, range(75), 25, *H264, flip=flip, **more)
@@ -193,6 +204,8 @@ CASES = {
         "wmv", lambda out: encode(out, range(100), 25, "-c:v", "wmv2", "-q:v", 3, *_LATE), at_rate(4), 4
     ),
     "a thumbnail before the film": Case("mkv", _thumbnail_first, at_rate(4), 4, aspects=[(0, 4 / 3)]),
+    "a preview beside the film": Case("mp4", _preview_first, at_rate(4), 4, aspects=[(0, 4 / 3)]),
+    "colors in a palette": Case("mov", _palette, at_rate(4, 5), 4),
     "a raw stream of 25 a second": Case("h264", film(100, 25, "-bf", 3), at_rate(4), 4),
     "a raw stream of 10 a second": Case("h264", film(40, 10, "-bf", 0), at_rate(4, 10), 4),
     "a recorder's own container": Case("dav", lambda out: dahua(out, film(100, 25, "-bf", 0)), at_rate(4), 4),
