@@ -5,10 +5,12 @@ from typing import Final
 
 from pitwall_runtime.decode.libav.container import FLV, Source, VideoPacket
 from pitwall_runtime.decode.libav.losses import flv
+from pitwall_runtime.decode.libav.losses.appended import IVF_MARK, appended_seconds
 
 _HEADS: Final = {"matroska,webm": b"\x1aE\xdf\xa3", "flv": b"onMetaData", "live_flv": b"onMetaData"}
 """What stands where a recording begins, and nowhere else between two pictures. An FLV that a recorder appends to
 another has no signature; behind one FFmpeg passes over some MiB."""
+_IVF: Final = "ivf"
 _MOST_BYTES: Final = 16 << 20
 """Between the last picture of one recording and the first of the next: an index, tags, attached files."""
 _AHEAD_SECONDS: Final = 10
@@ -28,12 +30,17 @@ class JoinedRecordings:
         self._place: int | None = None
         self._latest: int | None = None
         """The container's time of the latest picture in the file; an FLV's is when it is decoded."""
+        self._appended_at = 0
+        """From where on it is looked for recordings that FFmpeg does not read at all."""
         self.unreadable = False
         """Since a recording began whose pictures are written otherwise than the first one's: FFmpeg's demuxer of
         Matroska reads no second description."""
 
     def set_right(self, packet: VideoPacket) -> None:
         """Moves the packet's times, in place, behind the recordings before it."""
+        if self._begins_an_ivf(packet):  # whose head FFmpeg takes for a picture of a gigabyte
+            packet.pts = packet.dts = None
+            self._appended_at, self.unreadable = packet.pos or 0, True
         if self._head is None or packet.pts is None or packet.pos is None:
             return
         told = packet.dts if self._is_flv and packet.dts is not None else packet.pts
@@ -42,6 +49,22 @@ class JoinedRecordings:
         self._latest, self._place = told, packet.pos
         packet.pts += self._offset
         packet.dts = None if packet.dts is None else packet.dts + self._offset
+
+    def unread_ticks(self) -> int:
+        """How long those recordings last together of which FFmpeg has read nothing."""
+        demuxer = self._source.container.format.name
+        if demuxer == _IVF and not self._appended_at:
+            return 0
+        fragmented = self._source.indexed and not self._source.stream.frames
+        return int(
+            appended_seconds(self._path, demuxer, self._appended_at, fragmented=fragmented) / self._source.time_base
+        )
+
+    def _begins_an_ivf(self, packet: VideoPacket) -> bool:
+        if self._source.container.format.name != _IVF or not packet.is_corrupt or packet.pos is None:
+            return False
+        with open(self._path, "rb") as file:
+            return os.pread(file.fileno(), len(IVF_MARK), packet.pos) == IVF_MARK
 
     def _goes_back(self, packet: VideoPacket) -> bool:
         return self._latest is not None and packet.dts is not None and packet.dts < self._latest

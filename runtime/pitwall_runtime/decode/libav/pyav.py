@@ -41,6 +41,10 @@ _UNCHECKED: Final = ("vp8", "vp9", "libvpx-vp9", "av1", "libdav1d", "theora")
 _SHOWING_ANY_BEGINNING: Final = ("mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "h263", "flv", "wmv1", "wmv2")
 """Decoders that begin with any picture, on top of nothing."""
 _MOST: Final = 0.5
+_JOINED: Final = (
+    "it is several recordings that were joined byte by byte, of which only the first one can be read: join them by a "
+    "program that knows their format, as ffmpeg's concat does, or send each by itself"
+)
 _HELD_BACK = 16
 """More key frames than any decoder holds back: after so many the damaged place has passed, whatever its time said."""
 
@@ -126,6 +130,8 @@ class FilmReader:
         change = self._source.codec_change(doubtful=after_loss)
         if change and change.lasting is not None:
             declared_end = last_end + change.lasting
+        unread = self._joined.unread_ticks()
+        declared_end = last_end + unread if unread else declared_end
         try:
             yield from instants.close(
                 last_end,
@@ -134,9 +140,11 @@ class FilmReader:
                 doubtful=[*self._doubtful(), *([(last_end - self._source.tick, FOREVER)] if encrypted else ())],
                 captions=self._source.captions,
             )
-        except MediaBrokenError:
+        except MediaBrokenError as error:
             if change:
                 raise MediaBrokenError(change.words) from None
+            if unread:
+                raise MediaBrokenError(f"{error.message.partition(';')[0]}; {_JOINED}") from None
             raise
 
     def _doubtful(self, *, at_end: bool = True) -> list[tuple[int, int]]:

@@ -78,6 +78,40 @@ def test_a_second_recording_that_is_written_otherwise_is_told_as_missing(tmp_pat
     assert numbers == {0: 0, 1: 25, 2: 50, 3: 75}
 
 
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        pytest.param("mp4", (*H264, "-bf", 2), id="MP4"),
+        pytest.param("mov", (*H264, "-movflags", "+faststart"), id="MOV"),
+        pytest.param("asf", ("-c:v", "wmv2"), id="ASF"),
+        pytest.param("ivf", VP8, id="IVF"),
+    ],
+)
+def test_recordings_of_which_the_first_alone_is_read_are_told_or_refused_in_words(tmp_path, suffix, options):
+    path = tmp_path / f"joined.{suffix}"
+    three, one = (part(numbers, options, size=(160, 90)) for numbers in (range(75), range(75, 100)))
+    join(path, three, one)
+    timeline, numbers = pool(path)
+
+    assert [(one.start_seconds, one.end_seconds) for one in timeline.damage] == [pytest.approx((3, 4), abs=0.1)]
+    assert numbers == {0: 0, 1: 25, 2: 50}
+
+    join(path, one, three, three)
+    with pytest.raises(MediaBrokenError, match=r"should last 7 s but only 1 s .* joined byte by byte"):
+        pool(path)
+
+
+def test_a_head_behind_an_mp4_without_a_film_is_no_recording(tmp_path):
+    path = tmp_path / "head.mp4"
+    encode(path, range(50), 25, *H264, size=(160, 90))
+    content = path.read_bytes()
+    path.write_bytes(content + content[: int.from_bytes(content[:4])])
+    timeline, numbers = pool(path)
+
+    assert timeline.damage == ()
+    assert numbers == {0: 0, 1: 25}
+
+
 def test_a_wrong_time_within_one_recording_is_no_other_recording(tmp_path):
     path = tmp_path / "film.mkv"
     encode(path, range(100), 25, *H264, "-g", 25, "-cluster_time_limit", 1000)
