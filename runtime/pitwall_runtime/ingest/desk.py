@@ -4,17 +4,21 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from urllib.parse import urlsplit
 
 from pitwall_runtime.deadline import caller_of, user_of
-from pitwall_runtime.errors import BadQuestionError, QueueFullError, UnavailableError
+from pitwall_runtime.errors import BadQuestionError, QueueAwayError, QueueFullError, UnavailableError
 from pitwall_runtime.ingest.queue.book import VideoBook, VideoRecord, VideoState, belongs, change, video_id
 from pitwall_runtime.ingest.queue.port import IngestJob, IngestQueue
 
 _STALE_SECONDS = 3600.0
 """A record that is not final and that nobody changed for so long lost its job: the queue was cleared or replaced."""
+
+_PUT_SECONDS = 60.0
+"""A record that nobody began with for so long, while nothing waits, has no job: who took it in ended before."""
 
 _MOST_OF_CALLER = 2500
 """Videos of one caller that may be under way, a quarter of what a queue may hold."""
@@ -54,19 +58,39 @@ class IngestDesk:
         check_address(url)
         key, now = video_id(url, owner), time.time()
         known = self.book.find(key)
-        if known and not known.state.final and now - known.updated_at < _STALE_SECONDS:
+        if known and not known.state.final and self._has_job(known, now):
             return known
         caller = caller_of(party)
         if caller:  # who is nobody in particular is bounded by the queue alone
             self._admit(key, caller, user_of(party))
+        fresh = known or VideoRecord(key, created_at=now)
+        # Before the job: a worker may be done with that sooner than a book far away has written this.
+        queued = change(self.book, fresh, state=VideoState.QUEUED, attempts=0, error="", error_code="", party=party)
         try:
             self.queue.put(IngestJob(key, url, now, party))
         except UnavailableError:
             with self._guard:
                 self._under_way.get(caller, OrderedDict()).pop(key, None)
+            self._take_back(key, known)
             raise
-        fresh = known or VideoRecord(key, created_at=now)
-        return change(self.book, fresh, state=VideoState.QUEUED, attempts=0, error="", error_code="", party=party)
+        return queued
+
+    def _has_job(self, record: VideoRecord, now: float) -> bool:
+        """Whether there is a job of a record that is not final, as far as can be told."""
+        age = now - record.updated_at
+        if age < _PUT_SECONDS or record.attempts or record.state is not VideoState.QUEUED:
+            return age < _STALE_SECONDS
+        with suppress(QueueAwayError):
+            return age < _STALE_SECONDS and self.queue.depth().waiting > 0
+        return True
+
+    def _take_back(self, key: str, known: VideoRecord | None) -> None:
+        """What was written of a video that the queue does not take."""
+        with suppress(QueueAwayError):
+            if known:
+                self.book.put(known)
+            else:
+                self.book.drop(key)
 
     def _admit(self, key: str, caller: str, user: str) -> None:
         with self._guard:

@@ -1,12 +1,13 @@
 """The desk takes a video once at a time, and of no caller more than its part of the queue."""
 
+import time
 from dataclasses import replace
 
 import pytest
 
 from pitwall_runtime.errors import QueueFullError
 from pitwall_runtime.ingest.desk import IngestDesk
-from pitwall_runtime.ingest.queue.book import FolderBook, VideoState, change, video_id
+from pitwall_runtime.ingest.queue.book import FolderBook, VideoRecord, VideoState, change, video_id
 from pitwall_runtime.ingest.queue.local import LocalQueue
 
 
@@ -64,3 +65,44 @@ def test_what_the_queue_refuses_takes_no_place(desk):
     for number in range(5):
         with pytest.raises(QueueFullError, match="8 videos wait already"):
             desk.submit(url(number), "web", "web.")
+
+
+def test_a_record_is_there_before_its_job(tmp_path):
+    """A worker was once done with the job before the record of it was written, which then said queued for an hour."""
+    queue, waiting = LocalQueue(tmp_path / "ingest.sqlite"), []
+
+    class WatchedBook(FolderBook):
+        def put(self, record):
+            waiting.append(queue.depth().waiting)
+            super().put(record)
+
+    desk = IngestDesk(queue, WatchedBook(tmp_path / "videos"))
+
+    desk.submit(url(0))
+    assert (waiting, queue.depth().waiting) == ([0], 1)
+    queue.close()
+
+
+def test_what_the_queue_refuses_leaves_the_record_as_it_was(desk):
+    ready = change(desk.book, VideoRecord(video_id(url(9))), state=VideoState.READY)
+    for number in range(8):
+        desk.submit(url(number))
+    for number in (8, 9):
+        with pytest.raises(QueueFullError):
+            desk.submit(url(number))
+
+    assert [desk.find(video_id(url(number))) for number in (8, 9)] == [None, ready]
+
+
+def test_a_record_whose_job_was_never_put_is_sent_again_once_that_can_be_told(desk):
+    left = VideoRecord(video_id(url(0)), updated_at=time.time() - 120)  # by a process that ended in between
+    desk.book.put(left)
+    other = desk.submit(url(1))
+    assert desk.submit(url(0)) == left, "it may be what waits"
+
+    desk.queue.done(desk.queue.take(0))
+    change(desk.book, other, state=VideoState.READY)
+    assert desk.submit(url(0)).updated_at > left.updated_at
+    assert desk.queue.take(0).job.url == url(0)
+    desk.book.put(VideoRecord(left.id, VideoState.QUEUED, attempts=1, updated_at=time.time() - 120))
+    assert desk.submit(url(0)).attempts == 1, "it waits for its next attempt"

@@ -124,6 +124,9 @@ class VideoBook(Protocol):
     def put(self, record: VideoRecord) -> None:
         """Replace the record."""
 
+    def drop(self, key: str) -> None:
+        """Forget the record, if there is one."""
+
 
 def change(book: VideoBook, record: VideoRecord, **changes: Any) -> VideoRecord:
     """Store the record with these changes, as changed now."""
@@ -158,6 +161,11 @@ class FolderBook:
         if self._until_pruned < 0:
             self._until_pruned = min(_PRUNED_EVERY, self.most // 10)
             self._prune(time.time())
+
+    def drop(self, key: str) -> None:
+        """Forget the record, if there is one."""
+        with suppress(OSError):
+            self._path(key).unlink(missing_ok=True)
 
     def _prune(self, now: float) -> None:
         changed_at = {}
@@ -236,6 +244,13 @@ class RedisBook:
         """Replace the record."""
         try:
             self._client.set(f"pitwall:video:{record.id}", json.dumps(record.to_data()), ex=_KEPT_SECONDS)
+        except self._errors as error:
+            raise _away(error) from None
+
+    def drop(self, key: str) -> None:
+        """Forget the record, if there is one."""
+        try:
+            self._client.delete(f"pitwall:video:{key}")
         except self._errors as error:
             raise _away(error) from None
 
