@@ -19,7 +19,7 @@ from pitwall_runtime.errors import (
     UnavailableError,
 )
 from pitwall_runtime.ingest.queue.book import VideoBook, VideoRecord, VideoState, change
-from pitwall_runtime.ingest.queue.port import Delivery, IngestQueue
+from pitwall_runtime.ingest.queue.port import Delivery, IngestJob, IngestQueue
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.ingest.variants import FollowedVariants
 from pitwall_runtime.media import Video
@@ -93,6 +93,9 @@ class IngestWorker:
             log.warning("a message of the ingest queue is buried as %s: %s", job.id, _NO_JOB)
             return True
         record = self.book.find(job.id) or VideoRecord(job.id, created_at=job.submitted_at, party=job.party)
+        if self._is_done(record, job):
+            self.queue.done(delivery)
+            return True
         if record.attempts >= self.limits.attempts:
             # It ended every worker that tried it, or failed so often: the last error is known, if there was one.
             self._fail(
@@ -107,6 +110,11 @@ class IngestWorker:
         with self._beating(delivery):
             self._work(delivery, record)
         return True
+
+    def _is_done(self, record: VideoRecord, job: IngestJob) -> bool:
+        """Whether a worker ended, or the queue delivers a job twice, after all was written down."""
+        is_later = record.updated_at >= job.submitted_at or record.attempts >= self.limits.attempts
+        return record.state is VideoState.READY and is_later
 
     def _work(self, delivery: Delivery, record: VideoRecord) -> None:
         try:

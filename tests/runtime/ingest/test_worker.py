@@ -196,6 +196,17 @@ def test_a_video_that_ends_every_worker_is_given_up(ingest, clip):
     assert (record.state, record.error) == (VideoState.FAILED, "every worker that tried it ended")
 
 
+def test_a_video_that_was_ready_when_its_worker_ended_stays_ready(ingest, clip):
+    """Killed after the last attempt went well, and before the queue heard of it."""
+    key = ingest.desk.submit(clip.as_uri()).id
+    ready = change(ingest.worker.book, ingest.desk.find(key), state=VideoState.READY, attempts=3, seconds=20.0)
+
+    assert ingest.worker.step()
+    assert ingest.desk.find(key) == ready
+    assert ingest.worker.queue.depth() == QueueDepth(0, 0, 0)
+    assert ingest.ended == []
+
+
 @pytest.mark.parametrize("run", [IngestWorker.run, IngestWorker.run_until_empty])
 def test_a_worker_that_is_stopped_gives_its_job_back(ingest, clip, monkeypatch, run):
     started = threading.Event()
