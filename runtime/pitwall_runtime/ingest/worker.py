@@ -2,12 +2,13 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import (
+    MediaAwayError,
     MediaBrokenError,
     MediaOriginError,
     MediaTooLargeError,
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 _PASSING = (MediaOriginError, StorageFullError, TooLateError, UnavailableError)
 """Refusals that another try may not meet."""
 
+_LONGEST_DELAY_SECONDS = 1800.0
 _TOLD_SECONDS = 60.0
 _NO_JOB = "this message is no ingest job; videos are sent to POST /v1/videos"
 
@@ -43,6 +45,13 @@ class WorkLimits:
     beat_seconds: float = 15.0
     wait_seconds: float = 5.0
     pause_seconds: float = 2.0
+    retry_seconds: Sequence[float] = (10.0, 60.0, 300.0, 900.0)
+    """After the first failure, the second, and so on: a server's bad half hour shall not use up all attempts."""
+
+    def delay_seconds(self, attempts: int, asked_for: float) -> float:
+        """When the next try may be: what the video's server asks for, if that is longer, up to half an hour."""
+        own = self.retry_seconds[min(max(1, attempts), len(self.retry_seconds)) - 1]
+        return min(max(own, asked_for), _LONGEST_DELAY_SECONDS)
 
 
 @dataclass(slots=True)
@@ -70,8 +79,12 @@ class IngestWorker:
 
     def run_until_empty(self) -> None:
         """Work until `stop`, or until no video waits. Raises QueueAwayError."""
-        while not self._stopping.is_set() and self.step():
+        while not self._stopping.is_set() and (self.step() or self._some_wait()):
             pass
+
+    def _some_wait(self) -> bool:
+        """Whether videos wait for their next attempt, or for another worker."""
+        return self.variants.known() and self.queue.depth().waiting > 0
 
     def stop(self) -> None:
         """End soon: the job under way goes back to the queue, and what it has prepared is kept."""
@@ -120,7 +133,8 @@ class IngestWorker:
         try:
             record = self._prepared(delivery, record)
         except _PASSING as error:
-            self._retry(delivery, record, error.message, error.code)
+            pause = error.pause_seconds if isinstance(error, MediaAwayError) else 0.0
+            self._retry(delivery, record, error.message, error.code, pause)
         except RefusedError as error:
             self._fail(delivery, record, error.message, error.code)
         except Exception:
@@ -169,7 +183,7 @@ class IngestWorker:
 
         return write
 
-    def _retry(self, delivery: Delivery, record: VideoRecord, words: str, code: str) -> None:
+    def _retry(self, delivery: Delivery, record: VideoRecord, words: str, code: str, pause: float = 0.0) -> None:
         if self._stopping.is_set():
             change(self.book, record, state=VideoState.QUEUED, attempts=record.attempts - 1)
             self.queue.again(delivery)
@@ -177,9 +191,8 @@ class IngestWorker:
             self._fail(delivery, record, words, code)
         else:
             change(self.book, record, state=VideoState.QUEUED, error=words, error_code=code)
-            self.queue.again(delivery)
+            self.queue.again(delivery, self.limits.delay_seconds(record.attempts, pause))
             self.told("again")
-            self._stopping.wait(self.limits.pause_seconds)
 
     def _fail(self, delivery: Delivery, record: VideoRecord, words: str, code: str) -> None:
         change(self.book, record, state=VideoState.FAILED, error=words, error_code=code)

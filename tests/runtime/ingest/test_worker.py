@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 import pytest
@@ -22,6 +22,7 @@ from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import BadQuestionError, MediaOriginError
 from pitwall_runtime.ingest.__main__ import main
 from pitwall_runtime.ingest.desk import IngestDesk
+from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.queue.book import FolderBook, VideoRecord, VideoState, change
 from pitwall_runtime.ingest.queue.local import LocalQueue
 from pitwall_runtime.ingest.queue.port import IngestJob, QueueDepth
@@ -68,7 +69,7 @@ def ingest(tmp_path, clip, make_variant):
     variants = FollowedVariants(
         lambda variant: preparing_pipeline(variant, cache, PipelineResources(Quota(cache), 1 << 20)), folder=folder
     )
-    limits = WorkLimits(attempts=3, wait_seconds=0, pause_seconds=0.01)
+    limits = WorkLimits(attempts=3, wait_seconds=0, pause_seconds=0.01, retry_seconds=(0.0,))
     worker = IngestWorker(
         queue, book, Resolver((clip.parent,), cache / "downloads"), variants, limits, told=ended.append
     )
@@ -174,6 +175,42 @@ def test_what_may_pass_is_tried_again_and_not_for_ever(ingest, clip, monkeypatch
     record = ingest.desk.find(key)
     assert (record.state, record.attempts, record.error) == (VideoState.FAILED, 3, "its server fails")
     assert ingest.ended == ["again", "again", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "asked_for", "seconds"),
+    [
+        pytest.param(1, 0, 10, id="soon"),
+        pytest.param(4, 0, 900, id="and ever later"),
+        pytest.param(9, 0, 900, id="but not for ever"),
+        pytest.param(1, 120, 120, id="as late as the server asks for"),
+        pytest.param(4, 120, 900, id="or later"),
+        pytest.param(1, 86_400, 1800, id="half an hour at most"),
+    ],
+)
+def test_the_next_attempt_is_later_each_time(attempts, asked_for, seconds):
+    assert WorkLimits().delay_seconds(attempts, asked_for) == seconds
+
+
+def test_a_server_that_asks_for_a_pause_has_it_and_the_others_videos_go_on(ingest, clip, wild):
+    busy = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 700\r\nContent-Length: 0\r\n\r\n"
+    worker, downloads = ingest.worker, clip.with_name("downloads")
+    limits = DownloadLimits(allowed_hosts=frozenset({wild.host}))
+    worker = replace(worker, resolver=Resolver((clip.parent,), downloads, limits), limits=WorkLimits(wait_seconds=0))
+    key, other = ingest.desk.submit(wild.url("/film.mp4", busy)).id, ingest.desk.submit(clip.as_uri()).id
+    begun = time.time()
+    while worker.step():
+        pass
+
+    record = ingest.desk.find(key)
+    assert (record.state, record.attempts, len(wild.requests)) == (VideoState.QUEUED, 1, 1)
+    assert "after 700 s" in record.error
+    assert ingest.desk.find(other).state is VideoState.READY
+    assert worker.queue.depth() == QueueDepth(1, 0, 0)
+    with sqlite3.connect(worker.queue.path) as connection:
+        [(due,)] = connection.execute("SELECT visible_at FROM jobs").fetchall()
+    connection.close()
+    assert begun + 700 <= due <= time.time() + 700
 
 
 def test_a_bug_is_tried_again_and_ends_among_the_dead(ingest, clip, monkeypatch):

@@ -35,6 +35,13 @@ _SETTLING: Final = frozenset(
 _COUNT_SECONDS: Final = 1.0
 """How old the depth may be by which a new job is admitted."""
 
+_DUE: Final = "pitwall-due"
+"""Header of a job that is not to be tried before that, in epoch seconds."""
+
+_LONGEST_DELAY_SECONDS: Final = 3600.0
+_LOOK_SECONDS: Final = 1.0
+"""How often jobs that are not due are looked at, where there is nothing else."""
+
 
 class KafkaQueue:
     """`settings` are librdkafka's own, such as security.protocol; bootstrap.servers is one of them."""
@@ -68,8 +75,19 @@ class KafkaQueue:
 
     def take(self, wait_seconds: float) -> Delivery | None:
         """The next job of this worker's partitions; None if none came in time."""
-        message: Message | None = self._asked(lambda: self._polled(wait_seconds))
-        return Delivery(IngestJob.from_json(_value(message)), message) if message else None
+        latest = time.monotonic() + wait_seconds
+        put_off: set[tuple[bytes, float]] = set()
+        while message := self._asked(lambda: self._polled(max(0.0, latest - time.monotonic()))):
+            delivery, due = Delivery(IngestJob.from_json(_value(message)), message), _due(message)
+            if due <= time.time():
+                return delivery
+            if (_value(message), due) in put_off:  # all that wait have been looked at
+                time.sleep(max(0.0, min(_LOOK_SECONDS, latest - time.monotonic())))
+            put_off.add((_value(message), due))
+            self._put_off(delivery, due)
+            if time.monotonic() >= latest:
+                return None
+        return None
 
     def _polled(self, wait_seconds: float) -> Message | None:
         if self._early:
@@ -104,9 +122,14 @@ class KafkaQueue:
         """It needs no more work."""
         self._asked(lambda: self._commit(delivery.receipt))
 
-    def again(self, delivery: Delivery) -> None:
-        """Somebody shall try it once more, behind those who wait. Sent before it is committed, so never lost."""
-        self._send(self._topic, delivery.job.id, delivery.job.to_json())
+    def again(self, delivery: Delivery, delay_seconds: float = 0.0) -> None:
+        """Somebody shall try it once more, after so long, and behind those who wait. Sent before it is committed, so
+        never lost."""
+        self._put_off(delivery, time.time() + delay_seconds if delay_seconds > 0 else 0.0)
+
+    def _put_off(self, delivery: Delivery, due: float) -> None:
+        """Kafka delivers nothing later: what is not due goes behind the others, again and again."""
+        self._send(self._topic, delivery.job.id, delivery.job.to_json(), due)
         self.done(delivery)
 
     def bury(self, delivery: Delivery, reason: str) -> None:
@@ -162,7 +185,7 @@ class KafkaQueue:
                     raise
         self._topics_are_there = True
 
-    def _send(self, topic: str, key: str, body: str) -> None:
+    def _send(self, topic: str, key: str, body: str, due: float = 0.0) -> None:
         failed: list[KafkaError] = []
 
         def told(error: KafkaError | None, _: Message) -> None:
@@ -171,7 +194,8 @@ class KafkaQueue:
 
         def send() -> None:
             self._make_topics()
-            self._producer.produce(topic, body.encode(), key.encode(), on_delivery=told)
+            headers = [(_DUE, str(due).encode())] if due else []
+            self._producer.produce(topic, body.encode(), key.encode(), on_delivery=told, headers=headers)
             if self._producer.flush(_SERVER_SECONDS) or failed:
                 raise KafkaException(failed[0] if failed else KafkaError(KafkaError._TIMED_OUT))
 
@@ -233,6 +257,16 @@ class KafkaQueue:
                     words = f"the ingest queue does not answer ({error.args[0]}); try again later"
                     raise QueueAwayError(words) from None
                 time.sleep(_SETTLE_SECONDS)
+
+
+def _due(message: Message) -> float:
+    """When a job may be tried, in epoch seconds; what another program says of it is at once."""
+    said = dict(message.headers() or ()).get(_DUE) or b"0"
+    try:
+        due = float(said)
+    except ValueError:
+        return 0.0
+    return due if due < time.time() + _LONGEST_DELAY_SECONDS else 0.0
 
 
 def _value(message: Message) -> bytes:

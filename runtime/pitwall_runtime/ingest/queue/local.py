@@ -33,7 +33,7 @@ _PARTY: Final = "ALTER TABLE jobs ADD COLUMN party TEXT NOT NULL DEFAULT ''"
 _NEXT: Final = """
     WITH named AS (SELECT *, substr(party, 1, instr(party || '.', '.') - 1) AS caller FROM jobs),
         waiting AS (SELECT * FROM named WHERE visible_at <= :now),
-        taken AS (SELECT * FROM named WHERE visible_at > :now)
+        taken AS (SELECT * FROM named WHERE visible_at > :now AND receipt IS NOT NULL)
     UPDATE jobs SET visible_at = :until, receipt = :receipt WHERE number = (
         SELECT number FROM waiting
         LEFT JOIN (SELECT caller, count(*) AS of_caller FROM taken GROUP BY caller) USING (caller)
@@ -99,9 +99,10 @@ class LocalQueue:
         with self._transaction() as connection:
             connection.execute("DELETE FROM jobs WHERE receipt = ?", (delivery.receipt,))
 
-    def again(self, delivery: Delivery) -> None:
-        """Somebody shall try it once more, behind those who wait."""
-        self._change("UPDATE jobs SET visible_at = ?, receipt = NULL WHERE receipt = ?", time.time(), delivery)
+    def again(self, delivery: Delivery, delay_seconds: float = 0.0) -> None:
+        """Somebody shall try it once more, after so long, and behind those who wait."""
+        visible_at = time.time() + delay_seconds
+        self._change("UPDATE jobs SET visible_at = ?, receipt = NULL WHERE receipt = ?", visible_at, delivery)
 
     def bury(self, delivery: Delivery, reason: str) -> None:
         """It cannot be done: keep it among the dead letters, the newest ten thousand."""
@@ -114,7 +115,8 @@ class LocalQueue:
         """How much there is to do."""
         with self._transaction() as connection:
             counted = connection.execute(
-                "SELECT count(*), sum(visible_at > ?), (SELECT count(*) FROM dead) FROM jobs", (time.time(),)
+                "SELECT count(*), sum(visible_at > ? AND receipt IS NOT NULL), (SELECT count(*) FROM dead) FROM jobs",
+                (time.time(),),
             ).fetchone()
         every, taken, dead = (int(count or 0) for count in counted)
         return QueueDepth(every - taken, taken, dead)

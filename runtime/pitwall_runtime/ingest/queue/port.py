@@ -100,8 +100,8 @@ class IngestQueue(Protocol):
     def done(self, delivery: Delivery) -> None:
         """It needs no more work."""
 
-    def again(self, delivery: Delivery) -> None:
-        """Somebody shall try it once more."""
+    def again(self, delivery: Delivery, delay_seconds: float = 0.0) -> None:
+        """Somebody shall try it once more, not before so long, which is half an hour at most."""
 
     def bury(self, delivery: Delivery, reason: str) -> None:
         """It cannot be done: keep it among the dead letters."""

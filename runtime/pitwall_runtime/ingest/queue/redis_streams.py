@@ -1,5 +1,6 @@
 """The ingest queue in Redis Streams: a consumer group, whose jobs come back from workers that died."""
 
+import math
 import os
 import socket
 import time
@@ -22,7 +23,7 @@ _BLOCK_SECONDS: Final = 0.5
 """How long one reading waits: in between, the jobs of dead workers are looked for."""
 
 _PUT: Final = """
-if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[2]) then return false end
+if redis.call('XLEN', KEYS[1]) + redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[2]) then return false end
 return redis.call('XADD', KEYS[1], '*', 'job', ARGV[1])
 """
 _MOVE: Final = """
@@ -33,10 +34,25 @@ if ARGV[3] ~= '' then
 end
 return 1
 """
+_LATER: Final = """
+if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call('XDEL', KEYS[1], ARGV[2])
+redis.call('ZADD', KEYS[2], redis.call('TIME')[1] + ARGV[4], ARGV[2] .. ' ' .. ARGV[3])
+return 1
+"""
+_DUE: Final = """
+local due = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', redis.call('TIME')[1], 'LIMIT', 0, 100)
+for _, member in ipairs(due) do
+  redis.call('ZREM', KEYS[2], member)
+  redis.call('XADD', KEYS[1], '*', 'job', string.match(member, '^%S+ (.*)$'))
+end
+"""
+"""Those whose time has come, by the server's clock, go behind those that wait. A delivery's number sets them apart."""
 
 
 class RedisQueue:
-    """A stream, its group and a stream of dead letters. Redis 6.2 or newer."""
+    """A stream, its group, a stream of dead letters, and a sorted set of what is tried again later. Redis 6.2 or
+    newer."""
 
     def __init__(self, url: str, stream: str, *, visibility_seconds: float = 60.0, max_waiting: int = 10_000) -> None:
         self._client = redis.Redis.from_url(
@@ -46,14 +62,17 @@ class RedisQueue:
             socket_timeout=_SOCKET_SECONDS,
             socket_connect_timeout=_SOCKET_SECONDS,
         )
-        self._stream, self._dead = stream, f"{stream}:dead"
+        self._stream, self._dead, self._later = stream, f"{stream}:dead", f"{stream}:later"
         self._visibility_ms, self._max_waiting = int(visibility_seconds * 1000), max_waiting
         self._consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._ready = False
+        self._look_at = 0.0
 
     def put(self, job: IngestJob) -> None:
         """Add a job, durably. Raises QueueFullError."""
-        added = self._asked(lambda: self._client.eval(_PUT, 1, self._stream, job.to_json(), self._max_waiting))
+        added = self._asked(
+            lambda: self._client.eval(_PUT, 2, self._stream, self._later, job.to_json(), self._max_waiting)
+        )
         if not added:
             raise QueueFullError(f"{self._max_waiting} videos wait already, the limit; send this one again in a minute")
 
@@ -68,6 +87,9 @@ class RedisQueue:
 
     def _next(self, left_seconds: float) -> Delivery | None:
         self._prepare()
+        if time.monotonic() >= self._look_at:
+            self._client.eval(_DUE, 2, self._stream, self._later)
+            self._look_at = time.monotonic() + _BLOCK_SECONDS
         claimed: Any = self._client.xautoclaim(self._stream, _GROUP, self._consumer, self._visibility_ms, count=1)
         found = claimed[1]
         if not found:
@@ -86,9 +108,13 @@ class RedisQueue:
         """It needs no more work."""
         self._asked(lambda: self._move(delivery, self._dead, "", ""))
 
-    def again(self, delivery: Delivery) -> None:
-        """Somebody shall try it once more, behind those who wait."""
-        self._asked(lambda: self._move(delivery, self._stream, delivery.job.to_json(), ""))
+    def again(self, delivery: Delivery, delay_seconds: float = 0.0) -> None:
+        """Somebody shall try it once more, after so long, and behind those who wait."""
+        if delay_seconds > 0:
+            said = (_GROUP, delivery.receipt, delivery.job.to_json(), math.ceil(delay_seconds))
+            self._asked(lambda: self._client.eval(_LATER, 2, self._stream, self._later, *said))
+        else:
+            self._asked(lambda: self._move(delivery, self._stream, delivery.job.to_json(), ""))
 
     def bury(self, delivery: Delivery, reason: str) -> None:
         """It cannot be done: keep it among the dead letters, the newest ten thousand."""
@@ -111,8 +137,9 @@ class RedisQueue:
         self._prepare()
         length: Any = self._client.xlen(self._stream)
         pending: Any = self._client.xpending(self._stream, _GROUP)
+        later: Any = self._client.zcard(self._later)
         dead: Any = self._client.xlen(self._dead)
-        return QueueDepth(int(length) - int(pending["pending"]), int(pending["pending"]), int(dead))
+        return QueueDepth(int(length) - int(pending["pending"]) + int(later), int(pending["pending"]), int(dead))
 
     def _move(self, delivery: Delivery, target: str, body: str, reason: str) -> Any:
         limit = _DEAD_KEPT if target == self._dead else 1 << 40

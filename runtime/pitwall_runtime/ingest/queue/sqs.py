@@ -1,5 +1,6 @@
 """The ingest queue in Amazon SQS, or in what speaks its protocol."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -55,9 +56,9 @@ class SqsQueue:
         """It needs no more work."""
         self._asked(lambda: self._delete(delivery))
 
-    def again(self, delivery: Delivery) -> None:
-        """Somebody shall try it once more."""
-        self._asked(lambda: self._visible_in(delivery, 0))
+    def again(self, delivery: Delivery, delay_seconds: float = 0.0) -> None:
+        """Somebody shall try it once more, after so long; until then SQS counts it among those that are taken."""
+        self._asked(lambda: self._visible_in(delivery, math.ceil(delay_seconds)))
 
     def bury(self, delivery: Delivery, reason: str) -> None:
         """It cannot be done: keep it among the dead letters. Sent before it is deleted, so never lost."""

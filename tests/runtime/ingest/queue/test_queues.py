@@ -190,6 +190,37 @@ def test_another_try_comes_back(open_one):
     until(lambda: queue.depth() == QueueDepth(0, 0, 0))
 
 
+def test_another_try_may_be_later_and_holds_nobody_up(open_one):
+    queue = open_one()
+    for number in range(2):
+        queue.put(job(number))
+    first = take(queue)
+    given_back = time.time()
+    queue.again(first, 4.0)
+    other = take(queue)
+    queue.done(other)
+    until(lambda: (depth := queue.depth()).waiting + depth.taken == 1)
+    later = take(queue)
+
+    assert time.time() - given_back >= 3, "some servers count in whole seconds"
+    assert {first.job, other.job} == {job(0), job(1)}
+    assert later.job == first.job
+    queue.done(later)
+    until(lambda: queue.depth() == QueueDepth(0, 0, 0))
+
+
+def test_what_is_tried_later_is_one_of_those_that_a_queue_may_hold(open_one):
+    queue = open_one(max_waiting=1)
+    queue.put(job(0))
+    queue.again(take(queue), 600.0)
+    if type(queue).__name__ == "SqsQueue":
+        assert queue.depth() == QueueDepth(0, 1, 0), "it counts what nobody sees as taken"
+        return
+    assert queue.depth() == QueueDepth(1, 0, 0)
+    with pytest.raises(QueueFullError):
+        queue.put(job(1))
+
+
 def test_what_cannot_be_done_is_kept_with_its_reason(open_one):
     queue = open_one()
     for number in range(3):
