@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
@@ -17,18 +16,14 @@ import httpx
 
 from pitwall_crds.host.files import drafted_file
 from pitwall_runtime.errors import MediaAwayError, MediaOriginError, MediaRefusedError, MediaTooLargeError
-from pitwall_runtime.ingest.fetch.origin import HEAD_BYTES, refuse_status, shown, what_else, what_failed
+from pitwall_runtime.ingest.fetch.origin import HEAD_BYTES, holds_all, refuse_status, shown, what_else, what_failed
+from pitwall_runtime.ingest.fetch.packing import unpacked
 from pitwall_runtime.ingest.fetch.ssrf import port_of
 from pitwall_runtime.media import Video
 
 AddressOf = Callable[[SplitResult], Awaitable[str]]
 """An address's parts in, the address to connect to out."""
 _REDIRECTS: Final = 3
-_CODINGS: Final = ("gzip", "x-gzip", "deflate")
-_ANY_HEADER: Final = 32
-"""For zlib: gzip's or its own."""
-_MOST_UNPACKED: Final = 1 << 16
-"""Bytes at once."""
 _MOST_VALIDATOR: Final = 512
 """Characters of an ETag or a date that are worth remembering."""
 
@@ -155,7 +150,8 @@ async def _taken(
 ) -> Fetched:
     if response.status_code == HTTPStatus.NOT_MODIFIED:
         return Fetched(None)
-    refuse_status(response.status_code, url, response.headers.get("retry-after", ""))
+    if not holds_all(response.status_code, response.headers.get("content-range", "")):
+        refuse_status(response.status_code, url, response.headers.get("retry-after", ""))
     if validators and _validators(response.headers) == validators:
         return Fetched(None)  # its server sends all the same what it says has not changed
     declared = response.headers.get("content-length", "0")
@@ -169,33 +165,11 @@ async def _taken(
     return Fetched(Video(digest, path), _validators(response.headers))
 
 
-async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body, also where a server packs what it was asked not to pack: once, and in pieces of a bounded size."""
-    coding = response.headers.get("content-encoding", "identity").strip().lower()
-    if coding in ("", "identity"):
-        async for piece in response.aiter_raw():
-            yield piece
-        return
-    if coding not in _CODINGS:
-        raise MediaOriginError(f"its server packs the file (Content-Encoding {coding[:40]!r}); use another server")
-    unpacking = zlib.decompressobj(zlib.MAX_WBITS | _ANY_HEADER)
-    try:
-        async for packed in response.aiter_raw():
-            left = packed
-            while left and not unpacking.eof:
-                yield unpacking.decompress(left, _MOST_UNPACKED)
-                left = unpacking.unconsumed_tail
-                await asyncio.sleep(0)  # a little may become much, while others wait
-    except zlib.error:
-        raise MediaOriginError(f"its server says {coding} and sends something else; use another server") from None
-    if not unpacking.eof:
-        raise MediaAwayError("its server hung up before the end of the file; ask again, or use another server")
-
-
 async def _saved(response: httpx.Response, draft: IO[bytes], grow: Grow, limits: DownloadLimits) -> str:
     """Write the body; what is no video by its first bytes is not read to its end."""
     digest, size, head = hashlib.sha256(), 0, b""
-    async for piece in _unpacked(response):
+    packing = response.headers.get("content-encoding", "")
+    async for piece in unpacked(response.aiter_raw(), packing):
         size += len(piece)
         _check_size(size, limits)
         await grow(len(piece))

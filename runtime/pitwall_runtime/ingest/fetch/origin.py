@@ -17,6 +17,7 @@ _GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _CLOSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED})
 _BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
+_RANGE: Final = re.compile(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})")
 _LONGEST_PAUSE: Final = 86_400
 """Seconds of a Retry-After that are worth repeating."""
 
@@ -65,6 +66,14 @@ def what_failed(error: Exception) -> str:
         case httpx.HTTPError():
             return "the connection to its server broke"
     return "this is no address that can be asked for"
+
+
+def holds_all(status: int, content_range: str) -> bool:
+    """Whether an answer holds the whole file: also one that a proxy changed (203), or a part that is all of it."""
+    if status == HTTPStatus.PARTIAL_CONTENT:
+        said = _RANGE.fullmatch(content_range)
+        return said is not None and int(said[1]) + 1 == int(said[2])
+    return status in (HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION)
 
 
 def refuse_status(status: int, url: str, retry_after: str = "") -> None:

@@ -194,7 +194,7 @@ class KafkaQueue:
 
         def send() -> None:
             self._make_topics()
-            headers = [(_DUE, str(due).encode())] if due else []
+            headers: list[tuple[str, str | bytes | None]] = [(_DUE, str(due).encode())] if due else []
             self._producer.produce(topic, body.encode(), key.encode(), on_delivery=told, headers=headers)
             if self._producer.flush(_SERVER_SECONDS) or failed:
                 raise KafkaException(failed[0] if failed else KafkaError(KafkaError._TIMED_OUT))

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 import tracemalloc
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -67,10 +68,12 @@ def test_what_unpacks_to_far_more_than_it_is_takes_no_more_memory_than_the_limit
     [
         ("gzip, gzip", gzip.compress(gzip.compress(BODY)), "packs the file"),
         ("br", BODY, "packs the file"),
+        ("aws-chunked, zstd", BODY, "packs the file"),
+        ("deflate", BODY, "sends something else"),
         ("gzip", BODY, "sends something else"),
         ("gzip", gzip.compress(BODY)[:-9], "before the end of the file"),
     ],
-    ids=["twice", "unknown", "not at all", "cut off"],
+    ids=["twice", "unknown", "of a list", "no deflate", "not at all", "cut off"],
 )
 def test_what_cannot_be_unpacked_is_told(wild, fetcher, coding, body, words):
     with pytest.raises(MediaOriginError, match=words):
@@ -82,10 +85,60 @@ def test_comments_before_a_page_cost_no_time():
     assert what_else(b"<!-- a -->" * 100) is not None
 
 
-def test_what_a_server_packs_though_it_was_asked_not_to_is_unpacked(wild, fetcher):
-    url = wild.url("/film.mp4", response(gzip.compress(BODY), "Content-Encoding: gzip"))
+def deflated(body):
+    packing = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packing.compress(body) + packing.flush()
 
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        pytest.param("gzip", gzip.compress(BODY), id="gzip"),
+        pytest.param("X-GZIP", gzip.compress(BODY), id="gzip by its old name"),
+        pytest.param("aws-chunked,gzip", gzip.compress(BODY), id="gzip in a list"),
+        pytest.param("gzip", gzip.compress(BODY[:99]) + gzip.compress(BODY[99:]), id="gzip of several members"),
+        pytest.param("gzip", gzip.compress(BODY[:99]) + bytes(9) + gzip.compress(BODY[99:]), id="padded members"),
+        pytest.param("gzip", gzip.compress(BODY) + b"\x1f and so on", id="something behind it"),
+        pytest.param("deflate", zlib.compress(BODY), id="deflate"),
+        pytest.param("deflate", deflated(BODY), id="deflate without a header"),
+    ],
+)
+@pytest.mark.parametrize("size", [1 << 20, 1], ids=["at once", "byte by byte"])
+def test_what_a_server_packs_though_it_was_asked_not_to_is_unpacked(wild, fetcher, coding, body, size):
+    def talk(connection, _):
+        whole = response(body, f"Content-Encoding: {coding}")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(whole), size):
+            connection.sendall(whole[start : start + size])
+
+    url = wild.url("/film.mp4", talk)
     assert fetcher.fetch(url, Deadline(DEADLINE_SECONDS)).path.read_bytes() == BODY
+
+
+@pytest.mark.parametrize("coding", ["aws-chunked", "none", "UTF-8", "binary", "identity, identity", "", "8bit"])
+def test_what_is_called_a_packing_and_is_none_is_the_file(wild, fetcher, coding):
+    url = wild.url("/film.mp4", response(BODY, f"Content-Encoding: {coding}"))
+    assert fetcher.fetch(url, Deadline(DEADLINE_SECONDS)).path.read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "is_all"),
+    [
+        ("203 Non-Authoritative Information", (), True),
+        ("206 Partial Content", (f"Content-Range: bytes 0-{len(BODY) - 1}/{len(BODY)}",), True),
+        ("206 Partial Content", (f"Content-Range: bytes 0-{len(BODY) - 1}/{len(BODY) + 1}",), False),
+        ("206 Partial Content", (f"Content-Range: bytes 1-{len(BODY)}/{len(BODY) + 1}",), False),
+        ("206 Partial Content", (f"Content-Range: bytes 0-{len(BODY) - 1}/*",), False),
+        ("202 Accepted", (), False),
+    ],
+)
+def test_an_answer_is_a_film_if_it_holds_all_of_it(wild, fetcher, status, headers, is_all):
+    url = wild.url("/film.mp4", response(BODY, *headers, status=status))
+    if is_all:
+        assert fetcher.fetch(url, Deadline(DEADLINE_SECONDS)).path.read_bytes() == BODY
+    else:
+        with pytest.raises(MediaOriginError, match="not with a file"):
+            fetcher.fetch(url, Deadline(DEADLINE_SECONDS))
 
 
 @pytest.mark.parametrize(
