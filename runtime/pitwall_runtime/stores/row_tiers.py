@@ -1,0 +1,149 @@
+"""Places that keep rows of embeddings for all machines: Redis, and objects of many rows each."""
+
+import hashlib
+import json
+import struct
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final, Protocol
+
+from pitwall_runtime.stores.patience import STALL_SECONDS, within
+
+RowIndex = dict[int, tuple[str, int, int]]
+"""Object, start and length of each row."""
+
+_SECONDS_A_BYTE: Final = 1 / (1 << 20)
+"""How much longer a request may take for what it brings."""
+_REDIS_SECONDS: Final = 2.0
+_REDIS_BATCH: Final = 256
+_DAY_SECONDS: Final = 86_400
+_PLACES_REMEMBERED: Final = 64
+_HEADER: Final = struct.Struct("<I")
+_HEADER_BYTES: Final = 64 << 10
+
+
+class RowTier(Protocol):
+    """A place that keeps rows of embeddings as bytes; `place` names video, pool and encoder."""
+
+    name: str
+
+    def read(self, place: str, rows: Sequence[int]) -> dict[int, bytes]:
+        """Those of `rows` that are there, in few requests. May raise anything: that counts as none."""
+
+    def write(self, place: str, rows: Mapping[int, bytes]) -> None:
+        """Keep rows. May raise anything: then they are not kept."""
+
+
+class RedisRows:
+    """A key per row, for a day after its last reading or writing."""
+
+    name = "redis"
+
+    def __init__(self, url: str) -> None:
+        import redis
+
+        self._client: Any = redis.Redis.from_url(
+            url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
+        )
+
+    def read(self, place: str, rows: Sequence[int]) -> dict[int, bytes]:
+        """Those of `rows` that are there: one MGET for each 256."""
+        found: dict[int, bytes] = {}
+        for start in range(0, len(rows), _REDIS_BATCH):
+            batch = rows[start : start + _REDIS_BATCH]
+            values = self._client.mget([self._key(place, row) for row in batch])
+            found |= {row: value for row, value in zip(batch, values, strict=True) if value is not None}
+        return found
+
+    def write(self, place: str, rows: Mapping[int, bytes]) -> None:
+        """Keep rows, in one exchange."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for row, value in rows.items():
+                pipeline.set(self._key(place, row), value, ex=_DAY_SECONDS)
+            pipeline.execute()
+
+    def _key(self, place: str, row: int) -> str:
+        return f"pitwall:row:{place}:{row}"
+
+
+class ObjectRows:
+    """Objects of many rows each, with a table of their rows at the head; which object has which row is listed once."""
+
+    name = "s3"
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self._known: OrderedDict[str, RowIndex] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def read(self, place: str, rows: Sequence[int]) -> dict[int, bytes]:
+        """Those of `rows` that are there: one request per object, of the ranges that are needed."""
+        import obstore
+
+        index = self._known.get(place) or {}
+        if any(row not in index for row in rows):
+            index = self._listed(place)
+            self._remember(place, index)
+        wanted: dict[str, list[tuple[int, int, int]]] = {}
+        for row in rows:
+            if row in index:
+                path, start, length = index[row]
+                wanted.setdefault(path, []).append((row, start, length))
+        found: dict[int, bytes] = {}
+        for path, pieces in wanted.items():
+            starts, lengths = [start for _, start, _ in pieces], [length for _, _, length in pieces]
+            patience = STALL_SECONDS + sum(lengths) * _SECONDS_A_BYTE
+            values = within(patience, partial(obstore.get_ranges, self._store, path, starts=starts, lengths=lengths))
+            found |= {row: bytes(value) for (row, _, _), value in zip(pieces, values, strict=True)}
+        return found
+
+    def write(self, place: str, rows: Mapping[int, bytes]) -> None:
+        """One object, named by its content."""
+        import obstore
+
+        head = json.dumps([[row, len(value)] for row, value in rows.items()]).encode()
+        body = _HEADER.pack(len(head)) + head + b"".join(rows.values())
+        path = f"embeddings/{place}/{hashlib.sha256(body).hexdigest()[:32]}"
+        obstore.put(self._store, path, body)
+        self._remember(place, {**self._known.get(place, {}), **_table(path, head)})
+
+    def _remember(self, place: str, index: RowIndex) -> None:
+        with self._guard:
+            self._known[place] = index
+            self._known.move_to_end(place)
+            while len(self._known) > _PLACES_REMEMBERED:
+                self._known.popitem(last=False)
+
+    def _listed(self, place: str) -> RowIndex:
+        import obstore
+
+        index: RowIndex = {}
+        batches = iter(obstore.list(self._store, prefix=f"embeddings/{place}/"))
+        while batch := within(STALL_SECONDS, partial(next, batches, None)):
+            for found in batch:
+                begin = self._beginning(found["path"], min(_HEADER_BYTES, found["size"]))
+                (size,) = _HEADER.unpack_from(begin)
+                if _HEADER.size + size > len(begin):
+                    begin = self._beginning(found["path"], _HEADER.size + size)
+                table = _table(found["path"], begin[_HEADER.size : _HEADER.size + size])
+                if found["size"] == max((start + length for _, start, length in table.values()), default=0):
+                    index |= table
+        return index
+
+    def _beginning(self, path: str, length: int) -> bytes:
+        import obstore
+
+        patience = STALL_SECONDS + length * _SECONDS_A_BYTE
+        return bytes(within(patience, partial(obstore.get_range, self._store, path, start=0, length=length)))
+
+
+def _table(path: str, head: bytes) -> RowIndex:
+    """(object, start, length) of each row that the head of an object names."""
+    table: RowIndex = {}
+    start = _HEADER.size + len(head)
+    for row, length in json.loads(head):
+        table[int(row)] = (path, start, int(length))
+        start += length
+    return table
