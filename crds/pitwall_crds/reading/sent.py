@@ -1,7 +1,9 @@
 """Reads JSON that somebody sent, after a bound on how many values it holds."""
 
 import codecs
-from typing import Final
+import re
+import sys
+from typing import Any, Final
 
 from pydantic_core import from_json
 
@@ -11,19 +13,43 @@ MOST_VALUES: Final = 1 << 15
 """In one body: 256 messages of 32 parts of text have 25 857. To make a value costs up to a thousand times as much as
 its bytes, and no other request is served meanwhile: the parser leaves its thread's lock to nobody."""
 
+LONGEST_INTEGER: Final = int(sys.float_info.max)
+_MAY_BE_HUGE: Final = re.compile(rb"[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{200}")
+"""What the text of a number beyond a double has in it, and other texts may."""
+
 
 class BodyFaultError(ValueError):
     """A body is not what it must be; the words say where and why."""
 
 
 def read_json(body: bytes, most: int = MOST_VALUES) -> object:
-    """What the body holds, in UTF-8 and strict JSON. Raises BodyFaultError."""
+    """What the body holds, in UTF-8 and strict JSON, its numbers no larger than a double holds: others who read JSON
+    refuse what has larger ones whole. Raises BodyFaultError."""
     if has_more_values(body, most):
         raise BodyFaultError(f"the body has more than {most} fields and entries, the limit; send less at a time")
     try:
-        return from_json(body, allow_inf_nan=False)
+        found = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise BodyFaultError(f"the body is not JSON ({_why(body, error)})") from None
+    if _MAY_BE_HUGE.search(body) and has_huge_number(found):
+        raise BodyFaultError(
+            "the body holds a number beyond 1.8e308, the largest that JSON's readers have; send it as a string"
+        )
+    return found
+
+
+def has_huge_number(value: Any) -> bool:
+    """Whether a number in it is beyond a double, an integer or what was read as infinite."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+        elif isinstance(part, int | float) and not -LONGEST_INTEGER <= part <= LONGEST_INTEGER:
+            return True
+    return False
 
 
 def has_more_values(body: bytes, most: int) -> bool:

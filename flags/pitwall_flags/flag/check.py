@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pitwall_flags.flag.document import read_split
+from pitwall_flags.flag.readable import EXACT, is_exact, unreadable
 from pitwall_flags.flag.schema import schema_problem
 
 MAX_BYTES: Final = 65_536
@@ -39,7 +40,7 @@ def problems(document: Mapping[str, Any]) -> list[str]:
 def is_written_by_us(document: Mapping[str, Any]) -> bool:
     """Whether `document` wrote this, which has no problem by construction. It takes a millisecond, the whole check of
     what others write up to a hundred."""
-    return _is_ours(document) and _size_problem(document) is None
+    return _is_ours(document) and _text_problem(document) is None
 
 
 def _shortened(words: str) -> str:
@@ -63,11 +64,12 @@ def _is_ours(document: Mapping[str, Any]) -> bool:
 
 def _too_costly(document: Mapping[str, Any]) -> str | None:
     """Limits that keep validation and evaluation bounded, whatever the document says."""
-    nodes, deepest, nested, loops = 0, 0, 0, 0
+    nodes, deepest, nested, loops, inexact = 0, 0, 0, 0, False
     stack: list[tuple[Any, int, int]] = [(document, 1, 0)]
     while stack and nodes <= MAX_NODES and deepest <= MAX_DEPTH:
         node, depth, inside = stack.pop()
         nodes, deepest, nested = nodes + 1, max(deepest, depth), max(nested, inside)
+        inexact = inexact or not is_exact(node)
         loops += sum(looping for _, looping in _children(node))
         stack.extend((child, depth + 1, inside + looping) for child, looping in _children(node))
     if deepest > MAX_DEPTH:
@@ -83,7 +85,11 @@ def _too_costly(document: Mapping[str, Any]) -> str | None:
             "targeting has reduce put the accumulator together with itself, which doubles it with each element; "
             f"name it once in each list and in each of {sorted(GROWING)}"
         )
-    return _size_problem(document)
+    if inexact:
+        return (
+            f"an integer is beyond {EXACT}, where JavaScript and Go read another than was written; write it as a text"
+        )
+    return _text_problem(document)
 
 
 def _doubles(arguments: Any) -> bool:
@@ -117,11 +123,12 @@ def _children(node: Any) -> Iterator[tuple[Any, bool]]:
         yield from ((value, False) for value in node)
 
 
-def _size_problem(document: Mapping[str, Any]) -> str | None:
-    try:
-        size = len(json.dumps(document, allow_nan=False).encode())
-    except (ValueError, TypeError) as error:
-        return f"the document is not JSON: {error}"
+def _text_problem(document: Mapping[str, Any]) -> str | None:
+    """What is wrong with the document as a text, and nothing about what it says."""
+    fault = unreadable(document)
+    if fault:
+        return f"not everybody can read the document: {fault}"
+    size = len(json.dumps(document))
     return f"the document has {size} bytes; the limit is {MAX_BYTES}" if size > MAX_BYTES else None
 
 

@@ -16,6 +16,7 @@ from pitwall_crds.names import FULL_WEIGHT
 from pitwall_flags.errors import BudgetError
 from pitwall_flags.flag import bucket, targeting
 from pitwall_flags.flag.document import Split, read_split
+from pitwall_flags.flag.readable import unreadable
 
 Attributes = Mapping[str, Any]
 Metadata = Mapping[str, bool | int | float | str]
@@ -145,6 +146,9 @@ def faulty(fault: EvaluationFault, message: str, metadata: Metadata | None = Non
 def compile_rule(document: Any, evaluators: Mapping[str, Any], set_metadata: Metadata) -> Rule:
     """The rule of one flag definition; a definition that cannot be used becomes a rule that says so."""
     try:
+        fault = unreadable(document)
+        if fault:  # stored before such were refused: an answer that holds it could not be sent
+            return FaultyRule(faulty(EvaluationFault.PARSE_ERROR, f"unusable flag definition: {fault}", set_metadata))
         metadata = {**set_metadata, **document.get("metadata", {})}
         split = read_split(document)
         if split is None:

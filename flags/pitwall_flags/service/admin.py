@@ -5,7 +5,6 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from pitwall_crds.names import FLAG_KEY
@@ -14,7 +13,7 @@ from pitwall_flags.flag import check
 from pitwall_flags.flag.compare import differences
 from pitwall_flags.flag.document import OWNER, metadata_of
 from pitwall_flags.flag.record import LONGEST_ACTOR, LONGEST_REASON, Change, FlagRecord, Intent
-from pitwall_flags.service.answer import Sent, documented, etags_of, may
+from pitwall_flags.service.answer import Sent, StrictRoute, Told, documented, etags_of, may
 from pitwall_flags.service.auth import ALL_FLAGS, Roots, TokenScope
 from pitwall_flags.service.costly import costly_of
 from pitwall_flags.service.listing import After, Limit, Revision, listing
@@ -22,7 +21,10 @@ from pitwall_flags.service.publish import Publisher
 from pitwall_flags.service.turns import turns_of
 from pitwall_flags.storage.store import FlagStore
 
-router = APIRouter(prefix="/v1/flags", tags=["admin"], responses=documented(400, 401, 403, 413, 422, 429, 503))
+router = APIRouter(
+    prefix="/v1/flags", tags=["admin"], responses=documented(400, 401, 403, 413, 422, 429, 503),
+    route_class=StrictRoute, default_response_class=Told,
+)  # fmt: skip
 
 Key = Annotated[str, Path(pattern=FLAG_KEY, max_length=254, description="Flag key.")]
 IdempotencyKey = Annotated[
@@ -230,7 +232,7 @@ def _conflict(conflict: VersionConflictError) -> ProblemError:
 
 
 def _answer(record: FlagRecord, *, created: bool = False) -> Response:
-    return JSONResponse(_shown(record), 201 if created else 200, {"ETag": f'"{record.version}"'})
+    return Told(_shown(record), 201 if created else 200, {"ETag": f'"{record.version}"'})
 
 
 def _shown(record: FlagRecord) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """JSON answers and error bodies that the admin API and OFREP share."""
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import model_validator
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
@@ -21,6 +23,33 @@ from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, TokenScope, cove
 MAX_BODY_BYTES: Final = 131_072
 MOST_FIELDS: Final = 16
 """Of a body itself; what it may hold has three at most."""
+
+
+class Told(JSONResponse):
+    """JSON in ASCII: what was stored before half a character was refused can be told, so that its owner may mend it."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
+
+
+class _StrictRequest(Request):
+    async def json(self) -> Any:
+        """The body, read as all bodies of this project are; Python's own reader takes half a character and NaN."""
+        return read_json(await self.body())
+
+
+class StrictRoute(APIRoute):
+    """A route whose bodies hold only what every reader of JSON can read."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The framework's own, of a request that reads so."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await handler(_StrictRequest(request.scope, request.receive))
+
+        return handle
 
 
 class Sent(Border):
@@ -51,6 +80,8 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 async def refused_response(request: Request, refused: Exception) -> Response:
     """A refusal of the framework (no such path, a body that is no JSON) in the same shape as a Problem."""
     assert isinstance(refused, HTTPException)
+    if isinstance(refused.__cause__, BodyFaultError):
+        return Told({"error": str(refused.__cause__)}, refused.status_code)
     if isinstance(refused.__cause__, ValueError | RecursionError):
         words = f"the body is not JSON ({json_fault(refused.__cause__)})"
         return JSONResponse({"error": words}, refused.status_code)
@@ -72,7 +103,7 @@ def _allowed(request: Request) -> str:
 async def problem_response(_request: Request, problem: Exception) -> Response:
     """A Problem as `{"error": "…"}`."""
     assert isinstance(problem, ProblemError)
-    return JSONResponse({"error": str(problem)}, problem.status, problem.headers)
+    return Told({"error": str(problem)}, problem.status, problem.headers)
 
 
 async def reused_response(_request: Request, reused: Exception) -> Response:
@@ -85,7 +116,7 @@ async def reused_response(_request: Request, reused: Exception) -> Response:
 async def invalid_response(_request: Request, invalid: Exception) -> Response:
     """What is wrong with a request's fields, without repeating what was sent (it may be a secret, or no JSON)."""
     assert isinstance(invalid, RequestValidationError)
-    return JSONResponse({"error": "; ".join(map(_fault, invalid.errors()[:8]))}, 422)
+    return Told({"error": "; ".join(map(_fault, invalid.errors()[:8]))}, 422)
 
 
 def _fault(found: dict[str, Any]) -> str:

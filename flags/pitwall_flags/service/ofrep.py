@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 
@@ -19,7 +19,7 @@ from pitwall_flags.flag.evaluate import Attributes, EvaluationFault, FlagResolut
 from pitwall_flags.flag.flagset import FlagSet
 from pitwall_flags.provider import telemetry
 from pitwall_flags.service import ofrep_schema as schema
-from pitwall_flags.service.answer import etags_of, may, parse_object
+from pitwall_flags.service.answer import Told, etags_of, may, parse_object
 from pitwall_flags.service.auth import AccessTokens, Roots, TokenScope, covers, holder_of, token_of
 from pitwall_flags.service.publish import FlagSnapshot, Publisher
 
@@ -39,7 +39,7 @@ _STATUS = {EvaluationFault.FLAG_NOT_FOUND: 404}
 async def evaluate_flag(request: Request, key: str) -> Response:
     """Evaluate one flag."""
     status, answer = evaluate_one(_publisher(request).snapshot.flag_set, key, await request.body())
-    return JSONResponse(answer, status)
+    return Told(answer, status)
 
 
 class CrossOrigin:
@@ -78,7 +78,7 @@ class SingleEvaluations:
         message = await receive()
         flag_set = self._publisher.snapshot.flag_set
         status, answer = evaluate_one(flag_set, key, message.get("body", b""))
-        body = json.dumps(answer, separators=(",", ":")).encode()
+        body = _dump(answer).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -110,13 +110,14 @@ async def evaluate_flags(request: Request, flagConfigEtag: str = "") -> Response
     try:
         targeting_key, attributes = _context(await request.body())
     except ContextError as fault:
-        return JSONResponse(_failure(fault.fault, str(fault)), 400)
+        return Told(_failure(fault.fault, str(fault)), 400)
     snapshot = await _as_new_as(_publisher(request), flagConfigEtag)
     body = await _bulk(snapshot, targeting_key, attributes, request.state.roots)
-    etag = f'"{hashlib.sha256(json.dumps(body).encode()).hexdigest()[:32]}"'
+    etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
     if etag in etags_of(request.headers.get("if-none-match", "")):
         return Response(None, 304, {"ETag": etag})
-    return JSONResponse({**body, "eventStreams": [_event_stream(request.app.state.tokens)]}, 200, {"ETag": etag})
+    streams = json.dumps([_event_stream(request.app.state.tokens)])
+    return Response(f'{{{body},"eventStreams":{streams}}}', 200, {"ETag": etag}, "application/json")
 
 
 @router.get(EVENTS_PATH, openapi_extra=schema.EVENTS)
@@ -179,16 +180,22 @@ def _context(body: bytes) -> tuple[str, Attributes]:
     return targeting_key, context
 
 
-async def _bulk(snapshot: FlagSnapshot, targeting_key: str, attributes: Attributes, roots: Roots) -> dict[str, Any]:
-    """All flags' results; others are served in between."""
+async def _bulk(snapshot: FlagSnapshot, targeting_key: str, attributes: Attributes, roots: Roots) -> str:
+    """All flags' results, as the fields of a JSON object; others are served in between."""
     flag_set, flags, since = snapshot.flag_set, [], time.monotonic()
     for key in flag_set.documents:
         if covers(roots, key):
-            flags.append(_shown(key, flag_set.evaluate(key, targeting_key, attributes)))
+            flags.append(_dump(_shown(key, flag_set.evaluate(key, targeting_key, attributes))))
         if time.monotonic() - since > TURN_SECONDS:
             await asyncio.sleep(0)
             since = time.monotonic()
-    return {"flags": flags, "metadata": {"flagSetId": flag_set.metadata["flagSetId"]}}
+    metadata = _dump({"flagSetId": flag_set.metadata["flagSetId"]})
+    return f'"flags":[{",".join(flags)}],"metadata":{metadata}'
+
+
+def _dump(value: Any) -> str:
+    """In ASCII, which can be sent whatever a text holds."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _shown(key: str, resolution: FlagResolution) -> dict[str, Any]:

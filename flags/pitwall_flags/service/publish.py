@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pitwall_flags.flag.evaluate import Metadata
 from pitwall_flags.flag.flagset import FlagSet
+from pitwall_flags.flag.readable import unreadable
 from pitwall_flags.flag.record import Change, Contents
 from pitwall_flags.service.auth import ALL_FLAGS, Roots, covers
 from pitwall_flags.storage.store import FlagStore
@@ -108,7 +109,7 @@ class Publisher:
 def _first(contents: Contents, flag_set_id: str) -> FlagSnapshot:
     flags = {record.key: record.effective() for record in contents.records}
     metadata = _metadata(flag_set_id, max(contents.revision, 0), contents.written_at_ms)
-    return _snapshot(contents.revision, flags, {key: _dump(flag) for key, flag in flags.items()}, metadata)
+    return _snapshot(contents.revision, flags, _fragments(flags), metadata)
 
 
 def _next(known: FlagSnapshot, changes: Sequence[Change]) -> FlagSnapshot:
@@ -118,13 +119,24 @@ def _next(known: FlagSnapshot, changes: Sequence[Change]) -> FlagSnapshot:
     newest = {change.key: change.after for change in changes}
     changed = {key: flag for key, flag in newest.items() if flag is not None}
     flags = {**known.flag_set.documents, **changed}
-    fragments = {**known.fragments, **{key: _dump(flag) for key, flag in changed.items()}}
+    fragments = {key: text for key, text in known.fragments.items() if key not in newest} | _fragments(changed)
     for key in newest.keys() - changed.keys():
         flags.pop(key, None)
-        fragments.pop(key, None)
     last = changes[-1]
     metadata = _metadata(str(known.flag_set.metadata["flagSetId"]), last.revision, last.at_ms)
     return _snapshot(last.revision, flags, fragments, metadata, known.flag_set)
+
+
+def _fragments(flags: Mapping[str, Any]) -> dict[str, str]:
+    """Flags as followers get them. What some of these could not read is left out: they would refuse all the others."""
+    found = {}
+    for key, flag in flags.items():
+        fault = unreadable(flag)
+        if fault:
+            log.warning("flag %r is kept from followers: %s", key, fault)
+        else:
+            found[key] = _dump(flag)
+    return found
 
 
 def _snapshot(

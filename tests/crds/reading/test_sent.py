@@ -58,7 +58,7 @@ def test_more_values_than_a_request_can_need_are_told_by_the_limit_and_not_made(
         pytest.param(json.dumps("\\" * (MIB // 2)).encode(), id="a text of backslashes"),
         pytest.param(json.dumps('"' * (MIB // 2)).encode(), id="a text of quotes"),
         pytest.param(json.dumps("é" * (MIB // 6)).encode(), id="a text of escapes"),
-        pytest.param(filled("9" * 4300), id="digits"),
+        pytest.param(filled("9" * 308), id="digits"),
         pytest.param(b" " * (MIB - 1) + b"0", id="blanks"),
     ],
 )
@@ -86,3 +86,29 @@ def test_what_is_no_json_is_told_with_its_place_or_the_remedy(body, words):
     with pytest.raises(BodyFaultError, match=r"^the body is not JSON \(") as fault:
         read_json(body)
     assert words in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param("1" + "0" * 400, id="an integer"),
+        pytest.param("-1" + "0" * 309, id="below zero"),
+        pytest.param("1e400", id="an exponent"),
+        pytest.param("-1.5E+999", id="another"),
+        pytest.param("1" + "0" * 250 + "e99", id="some of each"),
+        pytest.param("1" + "0" * 320 + ".5", id="a fraction"),
+    ],
+)
+def test_a_number_that_no_double_holds_is_refused_wherever_it_is(number):
+    for body in (number, f'{{"a": [1, {{"b": {number}}}]}}'):
+        with pytest.raises(BodyFaultError, match="the largest that JSON"):
+            read_json(body.encode())
+
+
+@pytest.mark.parametrize("number", ["1.7e308", "1" + "0" * 308, "-1e-400", "1e0000001", "0.1" + "0" * 400])
+def test_a_number_that_a_double_holds_is_read(number):
+    assert read_json(f"[{number}]".encode()) == json.loads(f"[{number}]")
+
+
+def test_digits_within_a_text_are_no_number():
+    assert read_json(b'["1e999 %s"]' % (b"9" * 400)) == [f"1e999 {'9' * 400}"]

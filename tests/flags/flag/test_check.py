@@ -36,6 +36,8 @@ def loop(inner: object) -> dict[str, object]:
     [
         pytest.param(PLAIN, id="a plain flag"),
         pytest.param(PLAIN | {"metadata": {"owner": "video"}}, id="with metadata"),
+        pytest.param(PLAIN | {"variants": {"a": "\U0001f4fa é\x00", "b": "9" * 400}}, id="any text"),
+        pytest.param({"state": "ENABLED", "variants": {"a": 2**53, "b": -1.7e308}}, id="numbers as large as may be"),
         pytest.param(PLAIN | {"defaultVariant": None}, id="the caller's default"),
         pytest.param({"state": "DISABLED", "variants": {"on": True}, "defaultVariant": "on"}, id="disabled"),
         pytest.param(PLAIN | {"targeting": nested(MAX_DEPTH - 2)}, id="as deep as allowed"),
@@ -106,6 +108,24 @@ def test_a_good_flag_has_no_problem(document):
         pytest.param(PLAIN | {"variants": {"a": float("inf")}}, "is not JSON", id="without end"),
         pytest.param(PLAIN | {"variants": {"a": {1, 2}}}, "is not JSON", id="no JSON at all"),
         pytest.param(shadow_document("v", 5, salt="r") | {"metadata": {"a": []}}, "metadata", id="ours, odd metadata"),
+        pytest.param(PLAIN | {"variants": {"a": "\ud800"}}, "half of a character", id="a value that is no text"),
+        pytest.param(
+            {"state": "ENABLED", "variants": {"\udfff": "x"}, "defaultVariant": "\udfff"},
+            "half of a character",
+            id="a name that is no text",
+        ),
+        pytest.param(PLAIN | {"metadata": {"m": "\ud800"}}, "half of a character", id="metadata that are no text"),
+        pytest.param(
+            PLAIN | {"targeting": {"if": [{"==": [{"var": "x"}, "\ud800"]}, "a", "b"]}},
+            "half of a character",
+            id="a rule that is no text",
+        ),
+        pytest.param(
+            shadow_document("v\ud800", 5, salt="r"), "half of a character", id="ours, of a variant that is no text"
+        ),
+        pytest.param(PLAIN | {"variants": {"a": 10**400}}, "beyond 9007199254740992", id="hundreds of digits"),
+        pytest.param(PLAIN | {"variants": {"a": -(2**53) - 1}}, "beyond 9007199254740992", id="not exact everywhere"),
+        pytest.param(PLAIN | {"metadata": {"m": 2**63}}, "write it as a text", id="metadata not exact everywhere"),
         pytest.param(
             {"state": "ENABLED", "variants": {f"v{n}": 1 for n in range(999)}, "defaultVariant": "a"},
             "'v146', 'v147', '…",

@@ -18,6 +18,7 @@ from openfeature.contrib.tools.flagd.core import FlagdCore
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import OpenFeatureError
 
+from pitwall_crds.reading.sent import read_json
 from pitwall_flags.flag import check
 from pitwall_flags.flag.document import shadow_document
 from pitwall_flags.flag.flagset import FlagSet
@@ -68,7 +69,7 @@ OPERATORS += ["fractional", "sem_ver", "starts_with", "ends_with", "$ref", "nons
 leaves = st.one_of(
     st.none(), st.booleans(), st.integers(), st.integers(-3, 10_000), st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=20), st.sampled_from(["a", "b", "targetingKey", "plan", "$flagd.timestamp", "1.2.3", "^"]),
-    st.sampled_from(["\ud800", "\x00", "é"]),
+    st.sampled_from(["\ud800", "a\udfff", "\x00", "é"]), st.sampled_from([10**400, -(2**63), 2**53 + 1, 1.7e308, -0.0]),
 )  # fmt: skip
 
 
@@ -84,7 +85,7 @@ json_values = st.recursive(
 variants = st.one_of(
     st.dictionaries(st.sampled_from(["a", "b", "true", ""]), st.text(max_size=5), max_size=3),
     st.dictionaries(st.sampled_from(["a", "b", "1"]), st.integers() | st.floats(), max_size=3),
-    st.dictionaries(st.text(max_size=3), st.booleans(), max_size=3),
+    st.dictionaries(st.text(max_size=3) | st.just("\ud800"), st.booleans(), max_size=3),
     st.dictionaries(st.text(max_size=3), json_values, max_size=3),
 )
 documents = st.fixed_dictionaries(
@@ -120,7 +121,9 @@ def judge(document, key, context):
     if not found:
         effective = FlagRecord("f", document, 3).effective()
         ours = FlagSet({"flags": {"f": effective}}).evaluate("f", key, context)
-        json.dumps([ours.value, ours.variant, ours.message, dict(ours.metadata)], allow_nan=False)
+        told = json.dumps([ours.value, ours.variant, dict(ours.metadata)], allow_nan=False, ensure_ascii=False)
+        assert read_json(told.encode()) == json.loads(told), "others can read it"
+        json.dumps(ours.message)
         agree_with_flagd(effective, key, context, ours)
     assert time.thread_time() - began < 2.0
 
