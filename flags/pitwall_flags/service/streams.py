@@ -14,8 +14,22 @@ MIB: Final = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
+class Follower:
+    """Whose a stream is: the digest of its token, which may be one of several for the same flags, and for which."""
+
+    holder: str
+    roots: Roots
+
+    @property
+    def is_of_set(self) -> bool:
+        """Whether its token is for some flags alone."""
+        return self.roots != ALL_FLAGS
+
+
+@dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """What tokens may hold. Tokens for all flags, which gateways of one's own have, may have four times the bytes.
+    """What tokens may hold. Tokens for all flags, which gateways of one's own have, may have four times the bytes, and
+    a quarter of all streams is left for them.
 
     Attributes:
         of_token: streams and fetches at once of those who have one token.
@@ -35,45 +49,52 @@ class Streams:
 
     def __init__(self, limits: StreamLimits) -> None:
         self.limits = limits
-        self._open: Counter[Roots] = Counter()
-        self._bytes: Counter[Roots] = Counter()
+        self._open: Counter[str] = Counter()
+        self._open_of_sets = 0
+        self._bytes: Counter[str] = Counter()
         self._freed = asyncio.Condition()
 
     @contextmanager
-    def admitted(self, whose: Roots) -> Iterator[None]:
+    def admitted(self, whose: Follower) -> Iterator[None]:
         """Count one call of this token while it lasts. Raises TooManyStreamsError."""
         limits = self.limits
-        if self._open[whose] >= limits.of_token:
+        if self._open[whose.holder] >= limits.of_token:
             raise TooManyStreamsError(f"{limits.of_token} streams of this token are open, which is the limit")
         if self._open.total() >= limits.of_all:
             raise TooManyStreamsError(f"{limits.of_all} streams are open, which is the limit of all tokens together")
-        self._open[whose] += 1
+        of_sets = limits.of_all * 3 // 4
+        if whose.is_of_set and self._open_of_sets >= of_sets:
+            raise TooManyStreamsError(f"{of_sets} streams are open, which is the limit of all flag sets together")
+        self._open[whose.holder] += 1
+        self._open_of_sets += whose.is_of_set
         try:
             yield
         finally:
-            self._open[whose] -= 1
+            self._open[whose.holder] -= 1
+            self._open_of_sets -= whose.is_of_set
 
     @asynccontextmanager
-    async def room(self, whose: Roots, size: int) -> AsyncIterator[None]:
+    async def room(self, whose: Follower, size: int) -> AsyncIterator[None]:
         """Wait until so many bytes may be on their way to this token too, and count them while they are."""
         async with self._freed:
             await self._freed.wait_for(lambda: self.fits(whose, size))
-            self._bytes[whose] += size
+            self._bytes[whose.holder] += size
         try:
             yield
         finally:
             async with self._freed:
-                self._bytes[whose] -= size
+                self._bytes[whose.holder] -= size
                 self._freed.notify_all()
 
-    def room_now(self, whose: Roots, size: int) -> AbstractAsyncContextManager[None]:
+    def room_now(self, whose: Follower, size: int) -> AbstractAsyncContextManager[None]:
         """The same without waiting. Raises TooManyStreamsError."""
         if not self.fits(whose, size):
-            words = f"{self._bytes[whose]} bytes are on their way to this token unread, and {size} more are too many"
+            unread = self._bytes[whose.holder]
+            words = f"{unread} bytes are on their way to this token unread, and {size} more are too many"
             raise TooManyStreamsError(f"{words}; read them, and fetch again")
         return self.room(whose, size)
 
-    def fits(self, whose: Roots, size: int) -> bool:
+    def fits(self, whose: Follower, size: int) -> bool:
         """Whether so many bytes may be on their way besides what is."""
-        most = self.limits.token_bytes * (4 if whose == ALL_FLAGS else 1)
-        return not self._bytes[whose] or self._bytes[whose] + size <= most
+        most = self.limits.token_bytes * (1 if whose.is_of_set else 4)
+        return not self._bytes[whose.holder] or self._bytes[whose.holder] + size <= most

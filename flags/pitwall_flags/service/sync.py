@@ -15,9 +15,9 @@ from google.protobuf.struct_pb2 import Struct
 from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from pitwall_flags.errors import TooManyStreamsError
-from pitwall_flags.service.auth import AccessTokens, Roots, TokenScope, token_of
+from pitwall_flags.service.auth import AccessTokens, Roots, TokenScope, holder_of, token_of
 from pitwall_flags.service.publish import FlagSnapshot, Publisher
-from pitwall_flags.service.streams import MIB, StreamLimits, Streams
+from pitwall_flags.service.streams import MIB, Follower, StreamLimits, Streams
 
 log = logging.getLogger(__name__)
 
@@ -99,30 +99,39 @@ class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):
         self._tokens = tokens
         self._streams = Streams(limits or StreamLimits())
         self._messages = Messages()
+        self._encoding: dict[str, asyncio.Lock] = {}
         self._dropped, self._told_at = 0, float("-inf")
 
     # Messages are written and not yielded, to see whether they are read.
     async def SyncFlags(self, request: Any, context: Any) -> None:  # type: ignore[override]  # noqa: N802 - flagd's name
         """Stream the selected flags, whole, at every change."""
-        prefix, roots = await self._admit(request, context)
+        prefix, whose = await self._admit(request, context)
         try:
-            with self._streams.admitted(roots):
-                await self._stream(prefix, roots, context)
+            with self._streams.admitted(whose):
+                await self._stream(prefix, whose, context)
         except TooManyStreamsError as error:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
 
-    async def _stream(self, prefix: str, roots: Roots, context: Any) -> None:
+    async def _stream(self, prefix: str, whose: Follower, context: Any) -> None:
         sent = NOTHING
         async for snapshot in self._publisher.follow():
             if snapshot.revision <= sent:
                 continue  # it has had a newer one, when its turn came
-            async with self._streams.room(roots, len(self._message(prefix, roots))):
+            async with self._streams.room(whose, len(await self._encoded(prefix, whose))):
                 sent = self._publisher.snapshot.revision
-                await self._write(self._message(prefix, roots), context)
+                await self._write(self._message(prefix, whose.roots), context)
 
     def _message(self, prefix: str, roots: Roots) -> bytes:
         """The newest flags as a message of the stream; of a fetch too, whose only field has the same number."""
         return self._messages.of(self._publisher.snapshot, prefix, roots, self._publisher.flag_set_id)
+
+    async def _encoded(self, prefix: str, whose: Follower) -> bytes:
+        """The same, one after the other for one token, whose streams may each select something else: others are served
+        in between."""
+        async with self._encoding.setdefault(whose.holder, asyncio.Lock()):
+            if not self._messages.has(self._publisher.snapshot, prefix, whose.roots):
+                await asyncio.sleep(0)
+            return self._message(prefix, whose.roots)
 
     async def _write(self, message: bytes, context: Any) -> None:
         """Send a message; the call of a client that does not read it ends, which frees it."""
@@ -146,15 +155,16 @@ class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):
 
     async def FetchAllFlags(self, request: Any, context: Any) -> Any:  # noqa: N802 - flagd's name
         """The selected flags as they are."""
-        prefix, roots = await self._admit(request, context)
-        message = self._message(prefix, roots)
+        prefix, whose = await self._admit(request, context)
         held = contextlib.AsyncExitStack()
         try:
-            held.enter_context(self._streams.admitted(roots))
-            await held.enter_async_context(self._streams.room_now(roots, len(message)))
+            held.enter_context(self._streams.admitted(whose))
+            message = await self._encoded(prefix, whose)
+            await held.enter_async_context(self._streams.room_now(whose, len(message)))
         except TooManyStreamsError as error:
             await held.aclose()
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+            raise AssertionError from error
         context.add_done_callback(lambda _: _begin(held.aclose()))
         return message
 
@@ -163,17 +173,18 @@ class SyncService(sync_pb2_grpc.FlagSyncServiceServicer):
         await self._admit(request, context)
         return sync_pb2.GetMetadataResponse(metadata=_sync_context(self._publisher.flag_set_id))
 
-    async def _admit(self, request: Any, context: Any) -> tuple[str, Roots]:
-        """The key prefix that the caller selected and the flags that its token may see; of a wrong selector, or a
-        message that is none, the call ends here."""
+    async def _admit(self, request: Any, context: Any) -> tuple[str, Follower]:
+        """The key prefix that the caller selected, and who it is with the flags that its token may see; of a wrong
+        selector, or a message that is none, the call ends here."""
         if request is None:
             words = "the message is none of flagd.sync.v1; send a request as its .proto describes it"
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, words)
         headers = _headers(context.invocation_metadata())
-        roots = _roots(self._tokens, context.invocation_metadata())
+        holder = "" if self._tokens.is_open else holder_of(token_of(headers))
+        whose = Follower(holder, _roots(self._tokens, context.invocation_metadata()))
         selector = headers.get("flagd-selector") or str(getattr(request, "selector", ""))
         try:
-            return read_selector(selector, self._publisher.flag_set_id), roots
+            return read_selector(selector, self._publisher.flag_set_id), whose
         except ValueError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             raise AssertionError from error
@@ -195,6 +206,10 @@ class Messages:
     def __init__(self) -> None:
         self._revision = NOTHING
         self._known: OrderedDict[tuple[str, Roots], bytes] = OrderedDict()
+
+    def has(self, snapshot: FlagSnapshot, prefix: str, roots: Roots) -> bool:
+        """Whether it is encoded already."""
+        return snapshot.revision == self._revision and (prefix, roots) in self._known
 
     def of(self, snapshot: FlagSnapshot, prefix: str, roots: Roots, flag_set_id: str) -> bytes:
         """What is sent to those who select so."""

@@ -20,7 +20,7 @@ from pitwall_flags.flag.record import Contents, FlagRecord
 from pitwall_flags.service import publish
 from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, TokenScope
 from pitwall_flags.service.publish import Publisher
-from pitwall_flags.service.streams import MIB, StreamLimits, Streams
+from pitwall_flags.service.streams import StreamLimits
 from pitwall_flags.service.sync import Messages, SyncService, TokenGate, read_selector, server_options
 
 FLAG = "sampler.variant"
@@ -264,22 +264,6 @@ async def test_a_stream_that_nobody_reads_is_dropped_and_what_it_held_is_free_fo
         async with asyncio.timeout(30):
             assert len((await other.read()).flag_configuration) > 60 * 60_000
     assert "were dropped: 1" in caplog.text
-
-
-async def test_what_waits_unread_is_bounded_for_each_token():
-    streams = Streams(StreamLimits(token_bytes=2 * MIB))
-    one, other = frozenset({"a."}), frozenset({"b."})
-    async with streams.room(one, MIB), streams.room(one, MIB):
-        assert not streams.fits(one, 1)
-        assert streams.fits(other, 9 * MIB), "one message goes, whatever its size"
-        waiting = asyncio.create_task(streams.room(one, 1).__aenter__())
-        await asyncio.sleep(0)
-        assert not waiting.done()
-        async with streams.room(ALL_FLAGS, MIB):
-            assert streams.fits(ALL_FLAGS, 7 * MIB), "a gateway's token has more"
-            assert not streams.fits(ALL_FLAGS, 8 * MIB)
-    async with asyncio.timeout(30):
-        await waiting
 
 
 def test_flags_are_encoded_once_for_all_who_select_alike():
