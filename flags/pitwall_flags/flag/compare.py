@@ -1,7 +1,10 @@
 """Finds the paths at which two JSON values differ."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
+
+LONGEST_PATH: Final = 1024
+"""Characters; what differs below is told whole. A long name would be repeated for each of thousands of values in it."""
 
 _ABSENT = object()
 
@@ -15,7 +18,10 @@ def differences(before: Any, after: Any) -> list[dict[str, Any]]:
 
 
 def _walk(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
+    if len(path) > LONGEST_PATH:
+        if before != after or type(before) is not type(after):
+            yield path, before, after
+    elif isinstance(before, Mapping) and isinstance(after, Mapping):
         names = sorted({*before, *after})
         for name in names:
             yield from _walk(f"{path}/{_escape(name)}", before.get(name, _ABSENT), after.get(name, _ABSENT))

@@ -8,6 +8,7 @@ from pitwall_flags.flag.evaluate import (
     Attributes,
     EvaluationFault,
     FlagResolution,
+    GeneralRule,
     Metadata,
     Rule,
     compile_rule,
@@ -40,6 +41,10 @@ class FlagSet:
         if not isinstance(configuration, dict):
             raise ValueError(f"a flagd configuration is an object, not {type(configuration).__name__}")  # noqa: TRY004
         return cls(configuration, before)
+
+    def is_quick(self, key: str) -> bool:
+        """Whether the flag's answer is known without a rule of others: a split of ours, or no flag at all."""
+        return not isinstance(self._rules.get(key) or self._compile(key), GeneralRule)
 
     def evaluate(self, key: str, targeting_key: str, attributes: Attributes) -> FlagResolution:
         """What the flag says for this context; never raises."""

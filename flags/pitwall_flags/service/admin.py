@@ -13,7 +13,7 @@ from pitwall_flags.flag import check
 from pitwall_flags.flag.compare import differences
 from pitwall_flags.flag.document import OWNER, metadata_of
 from pitwall_flags.flag.record import LONGEST_ACTOR, LONGEST_REASON, Change, FlagRecord, Intent
-from pitwall_flags.service.answer import Sent, StrictRoute, Told, documented, etags_of, may
+from pitwall_flags.service.answer import AsciiJson, Sent, StrictRoute, documented, etags_of, may
 from pitwall_flags.service.auth import ALL_FLAGS, Roots, TokenScope
 from pitwall_flags.service.costly import costly_of
 from pitwall_flags.service.listing import After, Limit, Revision, listing
@@ -23,7 +23,7 @@ from pitwall_flags.storage.store import FlagStore
 
 router = APIRouter(
     prefix="/v1/flags", tags=["admin"], responses=documented(400, 401, 403, 413, 422, 429, 503),
-    route_class=StrictRoute, default_response_class=Told,
+    route_class=StrictRoute, default_response_class=AsciiJson,
 )  # fmt: skip
 
 Key = Annotated[str, Path(pattern=FLAG_KEY, max_length=254, description="Flag key.")]
@@ -66,7 +66,8 @@ async def list_flags(
 @router.get("/{key}", dependencies=[_reader], responses=documented(404))
 async def get_flag(request: Request, key: Key) -> Response:
     """One flag; the ETag is its version."""
-    record = await _store(request).get(key)
+    async with turns_of(request).one(request):
+        record = await _store(request).get(key)
     if record is None:
         raise ProblemError(404, str(UnknownFlagError(key)))
     return _answer(record)
@@ -145,8 +146,8 @@ async def diff(
     newer: Annotated[Version, Query(alias="to")],
 ) -> dict[str, Any]:
     """What evaluators got differently between two versions: path, before, after."""
-    found = [await _store(request).change(key, version) for version in (older, newer)]
-    before, after = found
+    async with turns_of(request).one(request):
+        before, after = [await _store(request).change(key, version) for version in (older, newer)]
     if before is None or after is None:
         raise ProblemError(404, f"flag {key!r} has no version {older if before is None else newer}; see its history")
     if before.forgotten or after.forgotten:
@@ -232,7 +233,7 @@ def _conflict(conflict: VersionConflictError) -> ProblemError:
 
 
 def _answer(record: FlagRecord, *, created: bool = False) -> Response:
-    return Told(_shown(record), 201 if created else 200, {"ETag": f'"{record.version}"'})
+    return AsciiJson(_shown(record), 201 if created else 200, {"ETag": f'"{record.version}"'})
 
 
 def _shown(record: FlagRecord) -> dict[str, Any]:

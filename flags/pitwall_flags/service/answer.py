@@ -25,7 +25,7 @@ MOST_FIELDS: Final = 16
 """Of a body itself; what it may hold has three at most."""
 
 
-class Told(JSONResponse):
+class AsciiJson(JSONResponse):
     """JSON in ASCII: what was stored before half a character was refused can be told, so that its owner may mend it."""
 
     def render(self, content: Any) -> bytes:
@@ -81,7 +81,7 @@ async def refused_response(request: Request, refused: Exception) -> Response:
     """A refusal of the framework (no such path, a body that is no JSON) in the same shape as a Problem."""
     assert isinstance(refused, HTTPException)
     if isinstance(refused.__cause__, BodyFaultError):
-        return Told({"error": str(refused.__cause__)}, refused.status_code)
+        return AsciiJson({"error": str(refused.__cause__)}, refused.status_code)
     if isinstance(refused.__cause__, ValueError | RecursionError):
         words = f"the body is not JSON ({json_fault(refused.__cause__)})"
         return JSONResponse({"error": words}, refused.status_code)
@@ -103,7 +103,7 @@ def _allowed(request: Request) -> str:
 async def problem_response(_request: Request, problem: Exception) -> Response:
     """A Problem as `{"error": "…"}`."""
     assert isinstance(problem, ProblemError)
-    return Told({"error": str(problem)}, problem.status, problem.headers)
+    return AsciiJson({"error": str(problem)}, problem.status, problem.headers)
 
 
 async def reused_response(_request: Request, reused: Exception) -> Response:
@@ -116,7 +116,7 @@ async def reused_response(_request: Request, reused: Exception) -> Response:
 async def invalid_response(_request: Request, invalid: Exception) -> Response:
     """What is wrong with a request's fields, without repeating what was sent (it may be a secret, or no JSON)."""
     assert isinstance(invalid, RequestValidationError)
-    return Told({"error": "; ".join(map(_fault, invalid.errors()[:8]))}, 422)
+    return AsciiJson({"error": "; ".join(map(_fault, invalid.errors()[:8]))}, 422)
 
 
 def _fault(found: dict[str, Any]) -> str:

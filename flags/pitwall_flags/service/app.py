@@ -55,7 +55,7 @@ def build_app(
     app.include_router(ofrep.router)
     app.add_api_route("/healthz", _healthy, response_class=PlainTextResponse, tags=["service"])
     app.add_api_route("/readyz", _ready, response_class=PlainTextResponse, tags=["service"])
-    app.add_middleware(ofrep.SingleEvaluations, publisher=publisher, tokens=tokens)
+    app.add_middleware(ofrep.SingleEvaluations, publisher=publisher, tokens=tokens, costly=app.state.costly)
     app.add_middleware(RequestLimits, rate=RateLimit(requests_per_second), max_body_bytes=MAX_BODY_BYTES)
     if cors_origins:
         app.add_middleware(ofrep.CrossOrigin, origins=cors_origins)

@@ -1,7 +1,7 @@
 """Gives what takes the processor or the database's only writer turns, so that no token multiplies it.
 
-Each token has one turn at a time, and the tokens of all flag sets together have one; afterwards these rest as long as
-it took. So at most half of the time goes to them, and whoever has a token for all flags waits for none of them.
+Each token has one turn at a time, and the tokens of all flag sets together have one; after a long one these rest as
+long as it took. So at most half of the time goes to them, and who has a token for all flags waits for none of them.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ from pitwall_flags.service.auth import ALL_FLAGS, Roots
 WAITING_WRITES: Final = 32
 """Of one token; the operator's own come from one process, which writes flag after flag."""
 WAITING_EVALUATIONS: Final = 256
+SHORT_SECONDS: Final = 0.005
+"""After what takes no longer nobody rests."""
 LONGEST_REST: Final = 1.0
 
 Found = TypeVar("Found")
@@ -60,8 +62,11 @@ class CostlyTurns:
         try:
             yield
         finally:
-            rest = min(time.monotonic() - began, LONGEST_REST)
-            asyncio.get_running_loop().call_later(rest, self._sets.release)
+            took = time.monotonic() - began
+            if took > SHORT_SECONDS:
+                asyncio.get_running_loop().call_later(min(took, LONGEST_REST), self._sets.release)
+            else:
+                self._sets.release()
 
 
 class Costly:
@@ -71,6 +76,7 @@ class Costly:
         self.writes = CostlyTurns("writes", WAITING_WRITES)
         self.kills = CostlyTurns("kills and releases", WAITING_WRITES)
         self.evaluations = CostlyTurns("evaluations", WAITING_EVALUATIONS)
+        self.of_all_flags = CostlyTurns("evaluations of all flags", WAITING_EVALUATIONS)
         self._own, self._sets = (ThreadPoolExecutor(1, f"checks of {whose}") for whose in ("ours", "sets"))
 
     async def in_thread(self, roots: Roots, work: Callable[[], Found]) -> Found:

@@ -7,13 +7,13 @@ from pydantic import Field
 
 from pitwall_crds.resource import DNS_LABEL
 from pitwall_flags.errors import JournalConflictError, ProblemError
-from pitwall_flags.service.answer import Sent, StrictRoute, Told, documented, may
+from pitwall_flags.service.answer import AsciiJson, Sent, StrictRoute, documented, may
 from pitwall_flags.service.auth import TokenScope
 from pitwall_flags.storage.journal import Journal
 
 router = APIRouter(
     prefix="/v1/journal", tags=["journal"], responses=documented(400, 401, 403, 413, 422, 429, 503),
-    route_class=StrictRoute, default_response_class=Told,
+    route_class=StrictRoute, default_response_class=AsciiJson,
 )  # fmt: skip
 
 Name = Annotated[str, Path(pattern=DNS_LABEL, min_length=1, max_length=63)]

@@ -36,6 +36,15 @@ class ReadingTurns:
             async with self._sets:
                 yield
 
+    @asynccontextmanager
+    async def one(self, request: Request) -> AsyncIterator[None]:
+        """Wait until one flag may be read: a token for all flags waits for nothing, others as for a page."""
+        if request.state.roots == ALL_FLAGS:
+            yield
+            return
+        async with self.page(request):
+            yield
+
     def sending(self, request: Request) -> asyncio.Semaphore:
         """Bounds the answers of many pages that are under way to this request's token: who reads slowly holds one."""
         return _of(self._sending, request)

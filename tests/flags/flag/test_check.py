@@ -164,3 +164,11 @@ def test_several_faults_beyond_the_schema_are_told_at_once():
 )  # fmt: skip
 def test_a_difference_is_a_path_with_both_sides(before, after, found):
     assert differences(before, after) == found
+
+
+def test_a_long_name_is_not_repeated_for_each_value_in_it():
+    before, after = ({"n" * 30_000: {str(number): value for number in range(3_000)}} for value in (1, 2))
+
+    (found,) = differences(before, after)
+
+    assert (len(found["path"]), found["after"]["7"]) == (30_001, 2)

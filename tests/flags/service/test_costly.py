@@ -10,7 +10,8 @@ import pytest
 from pitwall_flags.errors import ProblemError
 from pitwall_flags.flag.document import shadow_document
 from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, FlagSetTokens, TokenScope
-from pitwall_flags.service.costly import WAITING_WRITES, CostlyTurns
+from pitwall_flags.service.costly import WAITING_EVALUATIONS, WAITING_WRITES, CostlyTurns
+from pitwall_flags.service.turns import OF_ALL_SETS
 
 WHY = {"actor": "kim", "reason": "a test"}
 OTHERS = {"state": "ENABLED", "variants": {"a": "x"}, "defaultVariant": "a"}
@@ -96,6 +97,50 @@ async def test_a_write_that_is_repeated_under_its_key_is_done_though_its_version
     again = await _put(teams, "shop", "shop.a", OTHERS, **{"Idempotency-Key": "one"})
 
     assert (first.status_code, again.status_code, again.json()["version"]) == (201, 201, 1)
+
+
+async def test_costly_evaluations_of_a_set_hold_up_no_split_of_it_and_nobody_else(teams):
+    """A turn of the sets is taken, and goes on being so."""
+    mine, split = frozenset({"shop."}), shadow_document("air-v1", 5, salt="s")
+    for key, document in (("shop.split", split), ("shop.rule", OTHERS), ("film.rule", OTHERS)):
+        assert (await _put(teams, "ours", key, document)).status_code == 201
+
+    def asks(whose, key=""):
+        path = f"/ofrep/v1/evaluate/flags/{key}".rstrip("/")
+        body = {"context": {"targetingKey": "u"}}
+        return teams.http.post(path, json=body, headers=_as(whose, "evaluate"))
+
+    costly = teams.app.state.costly
+    async with costly.evaluations.turn("somebody", mine), costly.of_all_flags.turn("somebody", mine):
+        for key in ("shop.rule", ""):
+            many = [asyncio.create_task(asks("shop", key)) for _ in range(WAITING_EVALUATIONS + 3)]
+            refused = [await one for one in islice(asyncio.as_completed(many), 2)]
+            assert {(one.status_code, one.headers["retry-after"]) for one in refused} == {(429, "1")}
+            assert f"{WAITING_EVALUATIONS} evaluations" in refused[0].text
+            assert (await asks("shop", "shop.split")).status_code == 200
+            for mine_too in ("shop.rule", "film.rule", ""):
+                assert (await asks("ours", mine_too)).status_code == 200
+            for one in many:
+                one.cancel()
+            await asyncio.gather(*many, return_exceptions=True)
+    assert (await asks("shop", "shop.rule")).status_code == 200
+    assert (await asks("shop")).status_code == 200
+
+
+async def test_readings_of_single_flags_of_sets_wait_for_each_other_and_nobody_else(teams):
+    assert (await _put(teams, "ours", "shop.a", OTHERS)).status_code == 201
+    sets = teams.app.state.turns._sets
+    for _ in range(OF_ALL_SETS):
+        await sets.acquire()
+    paths = ("/v1/flags/shop.a", "/v1/flags/shop.a/diff?from=1&to=1")
+    waiting = [asyncio.create_task(teams.http.get(path, headers=_as("shop", "kill"))) for path in paths]
+
+    for path in paths:
+        assert (await teams.http.get(path, headers=_as("ours", "kill"))).status_code == 200
+    assert not any(one.done() for one in waiting)
+    for _ in range(OF_ALL_SETS):
+        sets.release()
+    assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200, 200]
 
 
 async def test_sets_wait_for_each_other_and_who_has_all_flags_for_nobody_but_itself():
