@@ -37,10 +37,12 @@ class Runtimes:
         self.kubectl = kubectl
         self.namespace = namespace
 
-    def service(self, name, pool="main"):
-        labels = {"app.kubernetes.io/managed-by": "pitwall", "pitwall.dev/variant": name, "pitwall.dev/pool": pool}
+    def service(self, name, *, called="", **labels):
+        """The variant's Service, or one that is called otherwise and selects the pods of that name."""
+        ours = {"app.kubernetes.io/managed-by": "pitwall", "pitwall.dev/variant": name, "pitwall.dev/pool": "main"}
         ports = [{"name": "http", "port": 8000, "targetPort": "http"}]
-        self._apply("v1", "Service", name, labels, {"selector": {"pitwall.dev/variant": name}, "ports": ports})
+        spec = {"selector": {"pitwall.dev/variant": called or name}, "ports": ports}
+        self._apply("v1", "Service", called or name, {**ours, **labels}, spec)
 
     def pod(self, variant, number, *, ready=True):
         name = f"{variant}-{number}"
@@ -133,6 +135,19 @@ async def test_pods_come_get_unready_and_go(following, may_read, runtimes, route
         await become(lambda: routes() == {"aks-v2": {"stable": urls(2)}}, "the first pod's end")
         runtimes.delete("service", "aks-v2")
         await become(lambda: routes() == {}, "the pool's end")
+
+
+async def test_a_service_that_somebody_made_with_a_pools_labels_brings_no_pod_into_it(
+    following, may_read, runtimes, routes, kubectl, namespace
+):
+    runtimes.service("aks-v2", called="kims-own", **{"kubernetes.io/service-name": "aks-v2"})
+    runtimes.pod("kims-own", 6)
+    slices = lambda: kubectl.list("endpointslices", namespace, "pitwall.dev/variant=aks-v2")  # noqa: E731
+    await become(lambda: any(one["endpoints"] for one in slices()), "the foreign pod's slice")
+    async with following():
+        runtimes.service("aks-v2")
+        runtimes.pod("aks-v2", 1)
+        await become(lambda: routes() == {"aks-v2": {"stable": urls(1)}}, "the pool's own pod alone")
 
 
 async def test_a_watch_that_the_server_ends_is_resumed_without_another_list(

@@ -9,9 +9,12 @@ from typing import Annotated, Final, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from pitwall_crds.names import MANAGED_BY, POOL_ARMS, Arm, ObjectLabel, Pool
+from pitwall_crds.variant.pools import pool_name
 
 SELECTOR: Final = f"{ObjectLabel.MANAGED_BY}={MANAGED_BY}"
-"""Selects the EndpointSlices of the runtimes' Services; their labels are the Services'."""
+"""Selects the EndpointSlices of the runtimes' Services; their labels are the Services', which anybody may copy."""
+SERVICE_LABEL: Final = "kubernetes.io/service-name"
+"""Whose slice it is, as Kubernetes' controller writes it over whatever a Service says."""
 PORT_NAME: Final = "http"
 
 Item = TypeVar("Item")
@@ -58,10 +61,19 @@ class Port(_Part):
     port: int | None = None
 
 
+class Owner(_Part):
+    """The object that a slice goes with."""
+
+    kind: str = ""
+    name: str = ""
+    controller: bool | None = None
+
+
 class SliceMetadata(_Part):
-    """Which slice it is, at which version."""
+    """Which slice it is, of which Service, at which version."""
 
     name: str = ""
+    owners: Listed[Owner] = Field(default=(), alias="ownerReferences")
     labels: dict[str, str] = {}
     created: str = Field(default="", alias="creationTimestamp")
     resource_version: str = Field(default="", alias="resourceVersion")
@@ -82,9 +94,17 @@ class Slice(_Part):
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """The arms that the slice's pool serves; none for an unknown pool."""
+        """The arms that the slice's pool serves; none for an unknown pool, and for a slice of a Service that merely
+        carries a pool's labels: a pool has one Service, whose name is nobody else's."""
         pool = self.metadata.labels.get(ObjectLabel.POOL, "")
-        return POOL_ARMS[Pool(pool)] if pool in POOL_ARMS else ()
+        if pool not in POOL_ARMS or not self._is_of(pool_name(self.variant, Pool(pool))):
+            return ()
+        return POOL_ARMS[Pool(pool)]
+
+    def _is_of(self, service: str) -> bool:
+        """Whether Kubernetes' controller made the slice for this Service."""
+        controllers = [(owner.kind, owner.name) for owner in self.metadata.owners if owner.controller]
+        return self.metadata.labels.get(SERVICE_LABEL) == service and controllers == [("Service", service)]
 
     def urls(self) -> dict[str, str]:
         """The ready endpoints' URLs by pod, so that a pod with two addresses or in two slices counts once."""

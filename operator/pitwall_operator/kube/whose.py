@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pitwall_crds.host.printable import printable
 from pitwall_crds.names import MANAGED_BY, ObjectLabel, Pool
+from pitwall_crds.variant.pools import pool_name
 from pitwall_operator.kube.client import VARIANTS, Kind, Object
 
 APPLIED: Final = "pitwall.dev/applied"
@@ -18,11 +19,6 @@ APPLIED: Final = "pitwall.dev/applied"
 ROLLOUT_LABEL: Final = "pitwall.dev/rollout"
 """Label of what belongs to a pool: the Rollout of the same namespace whose turns run and drain it."""
 POOLS: Final = frozenset(pool.value for pool in Pool)
-
-
-def pool_name(variant: str, pool: Pool) -> str:
-    """The name of a pool's Deployment, Service and PodDisruptionBudget."""
-    return variant if pool is Pool.MAIN else f"{variant}-{pool}"
 
 
 def pool_of(deployment: Object) -> tuple[str, Pool] | None:

@@ -22,9 +22,11 @@ QUICK = Pace(
 
 def a_slice(name: str = "aks-v2-x", version: str = "7", address: str = "10.0.0.1", pods: int = 1) -> dict[str, Any]:
     labels = {"app.kubernetes.io/managed-by": "pitwall", "pitwall.dev/variant": "aks-v2", "pitwall.dev/pool": "main"}
+    labels["kubernetes.io/service-name"] = "aks-v2"
+    owner = {"kind": "Service", "name": "aks-v2", "controller": True}
     endpoints = [{"addresses": [address], "targetRef": {"uid": f"pod-{number}"}} for number in range(pods)]
     return {
-        "metadata": {"name": name, "labels": labels, "resourceVersion": version},
+        "metadata": {"name": name, "labels": labels, "resourceVersion": version, "ownerReferences": [owner]},
         "ports": [{"name": "http", "port": 8000}],
         "endpoints": endpoints,
     }

@@ -5,10 +5,13 @@ import pytest
 from pitwall_gateway.pools.slices import Slice, Slices, variants
 
 
-def a_slice(name="aks-v2-x", pool="main", variant="aks-v2", created="2026-01-01T00:00:00Z", **fields):
+def a_slice(name="aks-v2-x", pool="main", variant="aks-v2", created="2026-01-01T00:00:00Z", service=None, **fields):
+    service = service or {"main": variant}.get(pool, f"{variant}-{pool}")
     labels = {"app.kubernetes.io/managed-by": "pitwall", "pitwall.dev/variant": variant, "pitwall.dev/pool": pool}
+    owner = {"kind": "Service", "name": service, "controller": True}
+    head = {"name": name, "creationTimestamp": created, "resourceVersion": "7", "ownerReferences": [owner]}
     whole = {
-        "metadata": {"name": name, "labels": labels, "creationTimestamp": created, "resourceVersion": "7"},
+        "metadata": {**head, "labels": labels | {"kubernetes.io/service-name": service}},
         "addressType": "IPv4",
         "ports": [{"name": "metrics", "port": 9000}, {"name": "http", "port": 8000}],
         "endpoints": [an_endpoint()],
@@ -56,6 +59,36 @@ ONE = ["http://10.0.0.1:8000"]
 )
 def test_the_routes_are(slices, routes):
     assert variants(slices) == routes
+
+
+def changed(**head):
+    """A slice whose metadata say something else of whose it is."""
+    honest = a_slice()
+    return honest.model_copy(update={"metadata": honest.metadata.model_copy(update=head)})
+
+
+LABELS = a_slice().metadata.labels
+OWNER = a_slice().metadata.owners[0]
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        pytest.param(a_slice("kims-x", service="kims-own"), id="of a Service of another name with a pool's labels"),
+        pytest.param(a_slice("x", service="aks-v2-control"), id="of another pool's Service"),
+        pytest.param(changed(labels={**LABELS, "kubernetes.io/service-name": "kims-own"}), id="of a name of its own"),
+        pytest.param(changed(labels={**LABELS, "kubernetes.io/service-name": ""}), id="of no Service's name"),
+        pytest.param(changed(owners=()), id="that no Service owns"),
+        pytest.param(changed(owners=(OWNER.model_copy(update={"name": "kims-own"}),)), id="that another Service owns"),
+        pytest.param(changed(owners=(OWNER.model_copy(update={"controller": None}),)), id="that nobody controls"),
+        pytest.param(changed(owners=(OWNER.model_copy(update={"kind": "Pod"}),)), id="of something that is no Service"),
+    ],
+)
+def test_nobodys_slice_brings_pods_into_a_pool(foreign):
+    """Labels are copied by whoever likes: such a pod read users' questions, and answered them as stable."""
+    mine = a_slice("aks-v2-mine", endpoints=[an_endpoint("10.0.0.9", "pod-9")])
+    assert variants([foreign, mine]) == {"aks-v2": {"stable": ["http://10.0.0.9:8000"]}}
+    assert variants([foreign]) == {}
 
 
 def test_the_variant_that_has_been_there_longest_comes_first():

@@ -18,6 +18,7 @@ from pitwall_crds.reading.load import revision_of
 from pitwall_crds.resource import ConditionStatus
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.rollout.status import RolloutStatus
+from pitwall_crds.variant.pools import pool_name
 from pitwall_crds.variant.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_flags.client import FlagClient
 from pitwall_operator.cluster.controller.due import Due
@@ -34,7 +35,6 @@ from pitwall_operator.kube.events import Events
 from pitwall_operator.kube.pools.deployments import Deployments
 from pitwall_operator.kube.pools.manifests import PORT
 from pitwall_operator.kube.pools.revisions import KeptSpecs
-from pitwall_operator.kube.whose import pool_name
 from pitwall_operator.observe.reader import Reader
 from pitwall_operator.observe.samplers import SamplerReader
 from pitwall_operator.turn.elsewhere import Elsewhere

@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any, Final
 
 from pitwall_crds.names import ObjectLabel, Pool
+from pitwall_crds.variant.pools import pool_name
 from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.kube import whose
 from pitwall_operator.kube.allowed import template_problems
@@ -21,7 +22,7 @@ from pitwall_operator.kube.pools import manifests, pods
 from pitwall_operator.kube.pools.defaults import Defaults
 from pitwall_operator.kube.pools.manifests import Owner, PoolRequest
 from pitwall_operator.kube.pools.revisions import Revisions
-from pitwall_operator.kube.whose import APPLIED, pool_name
+from pitwall_operator.kube.whose import APPLIED
 from pitwall_operator.values.errors import KubeError, KubeNotFoundError, KubeRefusedError
 from pitwall_operator.values.object_key import Key
 from pitwall_operator.values.observation import PoolSeen

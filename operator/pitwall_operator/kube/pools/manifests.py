@@ -18,12 +18,13 @@ from kubernetes.utils import parse_quantity
 from pitwall_crds.host import build
 from pitwall_crds.names import MANAGED_BY, POOL_ARMS, RUNTIME_NAME, ObjectLabel, Pool
 from pitwall_crds.resource import Metadata
+from pitwall_crds.variant.pools import pool_name
 from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.kube.client import BUDGETS, CONFIG_MAPS, DEPLOYMENTS, REVISIONS, SERVICES, VARIANTS, Kind, Object
 from pitwall_operator.kube.pools.defaults import Defaults
 from pitwall_operator.kube.pools.overlay import merge
 from pitwall_operator.kube.pools.sources import is_of
-from pitwall_operator.kube.whose import APPLIED, ROLLOUT_LABEL, pool_name
+from pitwall_operator.kube.whose import APPLIED, ROLLOUT_LABEL
 
 PORT: Final = 8000
 CONTAINER: Final = "runtime"

@@ -3,10 +3,10 @@
 import pytest
 
 from pitwall_crds.names import Pool
+from pitwall_crds.variant.pools import pool_name
 from pitwall_flags.flag.document import OWNER, ArmShare, read_split, shadow_document, split_document
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.cluster.controller.orphans import idle_pools
-from pitwall_operator.kube.whose import pool_name
 from pitwall_operator.turn.gone import to_rest
 
 
