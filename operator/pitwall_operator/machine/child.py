@@ -96,6 +96,20 @@ def alive(pid: int, created: float) -> bool:
         return False
 
 
+def belongs(pid: int, created: float, folder: Path) -> bool:
+    """Whether that very process still runs, is this user's, and names the state folder in its command line: a file that
+    lists it may have been written by somebody else, or for another folder."""
+    if not alive(pid, created):
+        return False
+    try:
+        process = psutil.Process(pid)
+        words, user = process.cmdline(), process.uids().effective
+    except psutil.Error:
+        return False
+    name = str(folder.resolve())
+    return user == os.geteuid() and any(f"{name}/" in f"{word}/" for word in words)
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a process ended: by which signal, 0 if it ended by itself, None where nobody saw it."""

@@ -247,7 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, required=True, help="the folder that `pitwall up` made")
     chosen = parser.parse_args(arguments)
     logs.set_up({"httpx": logging.WARNING})
-    folder = StateFolder(chosen.state)
+    folder = StateFolder(chosen.state.resolve())
     try:
         held = lock(folder)
     except BlockingIOError:
@@ -255,8 +255,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     with held:
         try:
+            folder.refuse_others()
             asyncio.run(serve(folder))
-        except UnreadableFileError as error:  # settings or tokens: nothing can be done without them
+        except UnreadableFileError as error:  # settings or tokens, or the folder is somebody else's
             sys.stderr.write(f"{error}\n")
             return 2
     return 0

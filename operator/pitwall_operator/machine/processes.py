@@ -102,7 +102,7 @@ class Processes:
             log.error("%s; runtimes that it listed are started anew, and the old ones are left to you", error)  # noqa: TRY400
             files.move_aside(layout.processes)
             known = []
-        return cls(layout, client, children=[c for c in known if child.alive(c.pid, c.created)])
+        return cls(layout, client, children=[c for c in known if child.belongs(c.pid, c.created, layout.state)])
 
     async def pools(self) -> Pools:
         """Every pool; dead processes are replaced, drained ones are stopped."""

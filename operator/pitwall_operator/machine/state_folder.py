@@ -1,8 +1,12 @@
 """The layout of the embedded mode's state folder: its files, secrets and ports."""
 
 import json
+import os
+import pwd
 import re
 import secrets
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -76,6 +80,18 @@ class StateFolder:
         """The variants that pools run now, a file for each: what the ingest worker prepares videos for."""
         return self.run / "serving"
 
+    def make(self) -> None:
+        """Make it where it is missing, for this user alone. Raises OSError."""
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.run.mkdir(mode=0o700, exist_ok=True)
+
+    def refuse_others(self) -> None:
+        """Who writes here says which processes run and which are ended. Raises UnreadableFileError where that may be
+        somebody else than this user."""
+        for path in (self.state, self.run, *sorted(self.run.glob("*.json"))):
+            with suppress(FileNotFoundError):
+                _refuse_others(path, path.stat())
+
     def record(self, rollout: str) -> Path:
         """A rollout's decision record."""
         return self.state / "records" / f"{rollout}.jsonl"
@@ -147,6 +163,7 @@ class StateFolder:
 
     def write_settings(self, settings: dict[str, Any]) -> None:
         """Store them for every process of this folder."""
+        self.make()
         files.write_json(self.run / "settings.json", settings)
 
     def port(self, process: str) -> int:
@@ -182,3 +199,25 @@ class StateFolder:
         if not all(isinstance(one := known.get(role), str) and TOKEN.fullmatch(one) for role in ROLES):
             raise self.unreadable(f"{path} holds no tokens of {', '.join(ROLES)}")
         return known
+
+
+def _refuse_others(path: Path, found: os.stat_result) -> None:
+    user = os.geteuid()
+    if found.st_uid != user:
+        owner = _called(found.st_uid)
+        raise UnreadableFileError(
+            f"{path} belongs to {owner} and not to {_called(user)}: who writes there says which processes run and are "
+            f"ended; choose a folder of your own with --state, or run this as {owner}"
+        )
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise UnreadableFileError(
+            f"{path} of {_called(user)} may be written by others (mode {stat.S_IMODE(found.st_mode):o}), who could say "
+            f"which processes run and are ended; look at what it holds, and take that from them: chmod go-w {path}"
+        )
+
+
+def _called(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"

@@ -105,7 +105,7 @@ class Supervisor:
         found = []
         for service in services(folder):
             pid, created = known.get(service.name, (0, 0.0))
-            if pid and not child.alive(pid, created):
+            if pid and not child.belongs(pid, created, folder.state):
                 pid, created = 0, 0.0
             found.append(RunningService(service, pid, created))
         return cls(folder, found)
@@ -165,10 +165,11 @@ def stop_all(processes: Sequence[tuple[int, float]]) -> None:
 
 
 def stop_runtimes(folder: StateFolder) -> None:
-    """Stop the runtimes that the operator's platform left running."""
+    """Stop the runtimes that the operator's platform left running, and nothing else that the file may list."""
     path = folder.run / "processes.json"
     try:
-        stop_all([(runtime.pid, runtime.created) for runtime in folder.children()])
+        listed = [(runtime.pid, runtime.created) for runtime in folder.children()]
+        stop_all([process for process in listed if child.belongs(*process, folder.state)])
     except UnreadableFileError as error:
         log.warning("runtimes may go on running: %s", error)
         return
@@ -179,14 +180,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the supervisor process."""
     parser = argparse.ArgumentParser(prog="pitwall_operator.machine.supervisor", description=__doc__)
     parser.add_argument("--state", type=Path, required=True)
-    folder = StateFolder(parser.parse_args(arguments).state)
+    folder = StateFolder(parser.parse_args(arguments).state.resolve())
     logs.set_up({"httpx": logging.WARNING})
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     try:
+        folder.refuse_others()
         supervisor = Supervisor.adopt(folder)
-    except UnreadableFileError as error:  # settings or tokens: nothing can be started without them
+    except UnreadableFileError as error:  # settings or tokens, or the folder is somebody else's
         sys.stderr.write(f"{error}\n")
         return 2
     while not stopped.wait(POLL_SECONDS):

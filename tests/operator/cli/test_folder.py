@@ -1,11 +1,22 @@
 """Every verb on an empty, a broken and a whole state folder: a sentence and an exit code, whatever lies there."""
 
+import getpass
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
+import psutil
 import pytest
 
+from pitwall_crds.host import files
+from pitwall_crds.names import Pool
 from pitwall_crds.rollout.action import Verb
 from pitwall_crds.rollout.status import ServedVariant
+from pitwall_operator.machine.child import Child
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 ASKED = ["promote", "undo", "abort", "retry", "pause", "resume", "kill", "release"]
 VERBS = ["status", "explain", "history", *ASKED, "record"]
@@ -105,6 +116,68 @@ def test_whatever_broken_file_a_command_needs_it_ends_with_a_sentence(say, store
     assert said.code == 2
     assert f"run/{file} " in said.err
     assert "delete that file and start anew with `pitwall up`" in said.err
+
+
+@pytest.fixture
+def bystander():
+    """A process of this user that is nobody's service."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_what_is_no_process_of_the_folder_is_left_alone_and_said(say, stored, bystander):
+    """Whoever wrote the file knows pid and creation time, which everybody may read."""
+    listed = [bystander.pid, psutil.Process(bystander.pid).create_time()]
+    runtime = Child("aks-v1", "r1", Pool.MAIN, 1, *listed, "x")
+    for name, content in {
+        "services": {"flags": listed},
+        "supervisor": listed,
+        "processes": [runtime.to_json()],
+    }.items():
+        files.write_json(stored.root / "run" / f"{name}.json", content)
+    said = say("down", "--state", ".pitwall")
+
+    assert (said.code, bystander.poll()) == (0, None)
+    assert "nothing was running" in said.out
+    assert f"process {bystander.pid} is left alone" in said.err
+
+
+@pytest.mark.parametrize("verb", ["up", "down"])
+@pytest.mark.parametrize(
+    ("place", "mode"), [("", 0o775), ("", 0o757), ("run", 0o775), ("run/services.json", 0o666)], ids=str
+)
+def test_a_folder_that_others_may_write_starts_and_ends_nothing(say, stored, tmp_path, verb, place, mode):
+    (tmp_path / "rollout.yaml").write_text(files.read_text(EXAMPLES / "rollout.yaml"))
+    files.write_json(stored.root / "run" / "services.json", {})
+    path = stored.root / place
+    path.chmod(mode)
+    said = say(verb, "--state", ".pitwall", *(("-f", "rollout.yaml") if verb == "up" else ()))
+
+    assert said.code == 2
+    assert f"{path} of {getpass.getuser()} may be written by others (mode {mode:o})" in said.err
+    assert f"chmod go-w {path}" in said.err
+
+
+def test_a_folder_of_another_user_is_named_with_its_owner_and_the_remedy(say, stored, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    said = say("down", "--state", ".pitwall")
+
+    assert said.code == 2
+    assert f"{stored.root} belongs to {getpass.getuser()} and not to user 4711" in said.err
+    assert "choose a folder of your own with --state" in said.err
+
+
+def test_what_a_command_makes_is_this_users_alone(say, tmp_path):
+    before = os.umask(0o002)
+    try:
+        made = say("apply", "--state", ".pitwall", "-f", EXAMPLES / "rollout.yaml").code
+    finally:
+        os.umask(before)
+
+    assert (made, (tmp_path / ".pitwall").stat().st_mode & 0o777) == (0, 0o700)
+    assert say("down", "--state", ".pitwall").code == 0
 
 
 def test_what_runs_is_stopped_although_the_runtimes_cannot_be_listed(say, stored, caplog):

@@ -94,6 +94,31 @@ def test_only_that_very_process_is_stopped(sleeper, until):
     child.stop(sleeper.pid, 0.0)  # a second word to the dead is no error
 
 
+@pytest.mark.parametrize(
+    ("words", "belongs"),
+    [
+        pytest.param(["--state", "{}"], True, id="the folder itself"),
+        pytest.param(["--state={}"], True, id="as one word"),
+        pytest.param(["--database", "sqlite+aiosqlite:///{}/flags.sqlite"], True, id="a file in it"),
+        pytest.param(["--state", "{}-of-another"], False, id="a folder that is called alike"),
+        pytest.param([], False, id="no folder"),
+    ],
+)
+def test_a_process_belongs_to_the_folder_that_its_command_line_names(tmp_path, monkeypatch, words, belongs):
+    folder = tmp_path / "state"
+    command = [sys.executable, "-c", "import time; time.sleep(600)", *(word.format(folder) for word in words)]
+    with subprocess.Popen(command) as process:
+        born = created(process)
+        found = child.belongs(process.pid, born, folder)
+        earlier = child.belongs(process.pid, born - 100, folder)
+        monkeypatch.setattr(os, "geteuid", lambda: 4711)
+        anothers = child.belongs(process.pid, born, folder)
+        process.kill()
+
+    assert (found, earlier, anothers) == (belongs, False, False)
+    assert not child.belongs(process.pid, born, folder), "it is gone"
+
+
 def test_a_spawned_module_gets_its_arguments_and_environment_and_a_session_of_its_own(modules, tmp_path, until):
     (modules / "speaks.py").write_text(
         "import os, sys; print(sys.argv[1:], os.environ['WORD'], os.getsid(0) == os.getpid())"

@@ -115,13 +115,15 @@ def test_the_pause_has_an_end_and_is_forgiven(one_service, until, monkeypatch, f
 
 def test_the_next_supervisor_adopts_what_runs_and_not_what_died(folder, modules, until):
     (modules / "stays.py").write_text(STAYS)
-    pid, born = child.spawn("stays", [], folder.logs / "gateway.log", {})
-    known = {"gateway": [pid, born], "flags": [pid, born - 500], "operator": [0, 0.0]}
+    pid, born = child.spawn("stays", [str(folder.state)], folder.logs / "gateway.log", {})
+    bystander = child.spawn("stays", [], folder.logs / "other.log", {})
+    known = {"gateway": [pid, born], "flags": [pid, born - 500], "operator": [0, 0.0], "ingest": bystander}
     (folder.run / "services.json").write_text(json.dumps(known))
 
     found = {one.service.name: one.pid for one in Supervisor.adopt(folder).running}
 
     child.stop(pid, born, signal.SIGKILL)
+    child.stop(*bystander, signal.SIGKILL)
     assert found == {"gateway": pid, "flags": 0, "operator": 0, "ingest": 0}
 
 
@@ -144,14 +146,19 @@ def test_without_settings_the_process_ends_with_a_sentence(folder, capsys, monke
 def test_at_the_end_everything_stops_also_the_runtimes(one_service, modules, folder, until):
     supervised = one_service(STAYS)
     supervised.keep()
-    pid, born = child.spawn("service", [], folder.logs / "aks-v1-main.log", {})
+    pid, born = child.spawn("service", ["--of", str(folder.state)], folder.logs / "aks-v1-main.log", {})
     runtime = child.Child("aks-v1", "r1", "main", 1, pid, born, "x")
-    (folder.run / "processes.json").write_text(json.dumps([runtime.to_json()]))
+    bystander = child.spawn("service", [], folder.logs / "other.log", {})
+    other = child.Child("aks-v1", "r1", "main", 2, *bystander, "x")
+    (folder.run / "processes.json").write_text(json.dumps([runtime.to_json(), other.to_json()]))
     supervised.end()
+    spared = child.alive(*bystander)
+    child.stop(*bystander, signal.SIGKILL)
 
     [one] = supervised.running
     until(lambda: not child.alive(one.pid, one.created) and not child.alive(pid, born))
     assert json.loads((folder.run / "processes.json").read_text()) == []
+    assert spared, "a process of no state folder is nobody's runtime"
 
 
 def test_who_does_not_listen_is_made_to_stop(one_service, until, monkeypatch):
@@ -168,6 +175,14 @@ def test_who_does_not_listen_is_made_to_stop(one_service, until, monkeypatch):
 def test_ending_what_never_ran_is_fine(folder):
     supervisor.stop_runtimes(folder)
     Supervisor(folder, []).end()
+
+
+def test_the_process_does_not_begin_in_a_folder_that_others_may_write(folder, capsys, monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    folder.run.chmod(0o777)
+
+    assert supervisor.main(["--state", str(folder.state)]) == 2
+    assert f"chmod go-w {folder.run}" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -13,7 +13,16 @@ from pitwall_crds.host import files, sockets
 from pitwall_crds.reading.load import load_file
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_operator.cli.commands.show import KINDS
-from pitwall_operator.cli.context import DEFAULT_STATE, Output, OutputOption, StateOption, console, fail, print_json
+from pitwall_operator.cli.context import (
+    DEFAULT_STATE,
+    Output,
+    OutputOption,
+    StateOption,
+    console,
+    fail,
+    print_json,
+    problems,
+)
 from pitwall_operator.cli.sources.folder import Folder
 from pitwall_operator.cli.sources.port import ResourceSource
 from pitwall_operator.machine import child
@@ -75,12 +84,20 @@ def delete(
 def supervisor_of(folder: StateFolder) -> tuple[int, float] | None:
     """The running supervisor, or None."""
     known = folder.supervisor()
-    return known if known and child.alive(*known) else None
+    return known if known and child.belongs(*known, folder.state) else None
 
 
 def survivors(folder: StateFolder) -> list[tuple[int, float]]:
     """Services that still run, whether or not their supervisor does."""
-    return [(pid, created) for pid, created in folder.services().values() if child.alive(pid, created)]
+    return [process for process in folder.services().values() if child.belongs(*process, folder.state)]
+
+
+def strangers(folder: StateFolder) -> list[int]:
+    """Processes that run and are listed, but are not this folder's."""
+    known = [*folder.services().values(), *filter(None, [folder.supervisor()])]
+    return [
+        pid for pid, created in known if child.alive(pid, created) and not child.belongs(pid, created, folder.state)
+    ]
 
 
 def up(
@@ -103,6 +120,7 @@ def up(
     """Start flag service, gateway, operator, ingest worker and the variants' runtimes here; and apply files."""
     found = read(filename)
     folder = StateFolder(state.resolve())
+    folder.refuse_others()
     running = supervisor_of(folder)
     if running is None and not survivors(folder):
         _check_port(port, folder)
@@ -129,7 +147,7 @@ def _check_port(port: int, folder: StateFolder) -> None:
     if not sockets.is_free(port):
         fail(f"port {port} is in use; choose another with --port, or stop what listens there", Exit.BAD_INPUT)
     try:
-        folder.run.mkdir(parents=True, exist_ok=True)
+        folder.make()
     except OSError as error:
         fail(f"{folder.state} cannot be made ({error.strerror}); choose another folder with --state", Exit.BAD_INPUT)
 
@@ -196,6 +214,7 @@ def down(
 ) -> None:
     """Stop everything that `up` started. Resources, flags, statuses and records stay."""
     folder = StateFolder(state.resolve())
+    folder.refuse_others()
     running = supervisor_of(folder)
     if running:
         stop_all([running])
@@ -203,6 +222,12 @@ def down(
     stop_all(left)
     if folder.run.is_dir():
         stop_runtimes(folder)
+    for pid in strangers(folder):
+        problems.print(
+            f"process {pid} is left alone: {folder.run} lists it, but it is another user's, or does not name "
+            f"{folder.state} in its command line",
+            markup=False,
+        )
     if output is Output.JSON:
         print_json({"stopped": bool(running or left)})
     else:

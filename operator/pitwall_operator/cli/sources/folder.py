@@ -116,6 +116,7 @@ class Folder:
 
     def apply(self, resource: Resource) -> Applied:
         """Store a file."""
+        StateFolder(self.state).make()
         return Resources(self.state).apply(resource)
 
     def delete(self, kind: str, name: str) -> bool:
