@@ -113,9 +113,11 @@ class Source:
                 self._goes_on = isinstance(self._layout, Elements) and self._layout.goes_on
                 return
 
-    def _is_lost_before(self, packet: "VideoPacket") -> bool:
+    def _is_lost_before(self, packet: VideoPacket) -> bool:
         """Whether something of the file is lost before this packet of the film."""
-        passed_over = (self._has_holes and self.holes.before(packet)) or self._edit_units.lost_before(packet)
+        passed_over = (
+            self._has_holes and self.holes.before(cast("Packet[Stream]", packet))
+        ) or self._edit_units.lost_before(packet)
         torn = self._layout is not None and packet.pos is not None and not self._layout.lead_to(packet.pos)
         return passed_over or torn or self._lost
 
