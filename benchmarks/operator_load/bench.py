@@ -207,7 +207,8 @@ async def _await(bench: Bench, url: str) -> None:
 
 def _prometheus(folder: Path, target: int, stack: AsyncExitStack) -> str:
     shutil.rmtree(folder / "tsdb", ignore_errors=True)
-    job = {"job_name": "pitwall", "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]}
+    labels = {"pod": "pitwall-gateway-7d9f8b6c5d-x2x4z"}
+    job = {"job_name": "pitwall", "static_configs": [{"targets": [f"127.0.0.1:{target}"], "labels": labels}]}
     content = {"global": {"scrape_interval": "1s"}, "scrape_configs": [job]}
     (folder / "prometheus.yml").write_text(json.dumps(content))
     port = free_port()

@@ -116,6 +116,9 @@ class ObjectLabel(StrEnum):
     """Of a Rollout or SamplerVariant: which of several operators it is for; without it, the one without a name."""
 
 
+GATEWAY_END: Final = "-gateway"
+"""What the names of the gateways' Deployments end with, and no variant's may: by it their pods are known."""
+
 RUNTIME_NAME: Final = "pitwall-runtime"
 """The value of the label NAME on runtime pods."""
 

@@ -166,6 +166,7 @@ def test_every_value_changes_what_is_rendered(rendering, name):
         pytest.param({"image.pullPolicy": "Sometimes"}, "/image/pullPolicy.*'Always'", id="a-word-that-is-no-choice"),
         pytest.param({"operator.replicas": 0}, "/operator/replicas.*minimum", id="nobody-would-act"),
         pytest.param({"gateway.namespace": "Video_QA"}, "/gateway/namespace.*pattern", id="no-namespace"),
+        pytest.param({"prometheus.gateways": "pod"}, "/prometheus/gateways.*pattern", id="labels-of-nobody"),
         pytest.param({"prometheus.url": "prometheus:9090"}, "/prometheus/url.*pattern", id="an-address-without-http"),
         pytest.param({"runtime.volumesIn": {"search": {}}}, "/runtime/volumesIn/search", id="volumes-that-are-none"),
         pytest.param({"flags.requestsPerSecond": "many"}, "/flags/requestsPerSecond.*number", id="text-for-a-number"),

@@ -88,7 +88,7 @@ def _prometheus(settings: OperatorSettings, kube: Kube) -> PrometheusSource | No
         return None
     return PrometheusSource(
         settings.prometheus_url, settings.prometheus_headers, settings.prometheus_timeout_seconds, kube.clock,
-        settings.prometheus_most_mebibytes << 20,
+        settings.prometheus_most_mebibytes << 20, settings.prometheus_gateways,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from pitwall_operator.cluster.controller.controller import WORKERS
 from pitwall_operator.decision.permission.ownership import FlagPrefixes
 from pitwall_operator.decision.permission.runnable import Known
 from pitwall_operator.kube.pools.defaults import Defaults
+from pitwall_operator.observe import gateways
 from pitwall_operator.observe.prometheus import MOST_BYTES
 
 TOKEN_VARIABLE: Final = "PITWALL_FLAGS_WRITE_TOKEN"  # noqa: S105 – the name of a variable
@@ -40,6 +41,7 @@ class OperatorSettings:
     prometheus_headers: dict[str, str]
     prometheus_timeout_seconds: int
     prometheus_most_mebibytes: int
+    prometheus_gateways: str
     read_seconds: float
     stale_seconds: float
     lease_namespace: str
@@ -65,7 +67,7 @@ def read(arguments: Sequence[str]) -> OperatorSettings:
         parser.error("--webhook-certificate and --webhook-private-key go together")
     token = os.environ.get("PITWALL_PROMETHEUS_TOKEN", "")
     plain = ("kubeconfig", "context", "instance", "flags_url", "flags_authority", "prometheus_url",
-             "prometheus_timeout_seconds", "prometheus_most_mebibytes", "read_seconds",
+             "prometheus_timeout_seconds", "prometheus_most_mebibytes", "prometheus_gateways", "read_seconds",
              "stale_seconds", "lease_namespace", "lease_name", "claims_namespace", "identity", "port", "webhook_port",
              "webhook_certificate", "webhook_private_key", "resync_seconds", "watch_silence_seconds",
              "workers")  # fmt: skip
@@ -135,6 +137,11 @@ def _service_options(group: Any) -> None:
     group.add_argument(
         "--prometheus-most-mebibytes", type=int, default=MOST_BYTES >> 20,
         help="of one reading of all moving rollouts: more is not read, and nothing measured",
+    )  # fmt: skip
+    group.add_argument(
+        "--prometheus-gateways", type=gateways.matchers, default=gateways.GATEWAYS, metavar="MATCHERS",
+        help="PromQL's matchers of labels that Prometheus puts on the gateways it scrapes, and on nothing else: what "
+        "gates weigh is read of these alone",
     )  # fmt: skip
     group.add_argument("--read-seconds", type=float, default=1.0, help="between two readings of all moving rollouts")
     group.add_argument(

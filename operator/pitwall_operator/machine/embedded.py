@@ -38,7 +38,7 @@ from pitwall_operator.machine.resources import Resources
 from pitwall_operator.machine.state_folder import StateFolder
 from pitwall_operator.machine.sweep import MachineSweep
 from pitwall_operator.observe.samplers import SamplerReader
-from pitwall_operator.observe.scrape import scrape
+from pitwall_operator.observe.scrape import Scraped, scrape
 from pitwall_operator.observe.variant_metrics import metrics_between
 from pitwall_operator.record.lines import Line, RecordFile
 from pitwall_operator.turn.turn import TurnPorts, tell_standstill, turn
@@ -100,7 +100,7 @@ class EmbeddedOperator:
     client: httpx.AsyncClient
     metrics: EmbeddedMetrics
     samplers: SamplerReader = field(init=False)
-    readings: deque[Reading] = field(default_factory=deque)
+    readings: deque[Scraped] = field(default_factory=deque)
     troubles: dict[str, str] = field(default_factory=dict)
     sweep: MachineSweep = field(init=False)
 
@@ -167,16 +167,17 @@ class EmbeddedOperator:
 
     async def _read(self) -> Reading | Unseen:
         """The counters now; a reading of less than a second ago serves again, since parsing costs more than a turn."""
-        if self.readings and time.time() - self.readings[-1].time < READING_SECONDS:
-            return self.readings[-1]
-        reading = await scrape(self.client, (self.folder.metrics_url(),), self.platform.targets())
-        if isinstance(reading, Reading):
-            self._keep(reading)
-        return reading
+        if self.readings and time.time() - self.readings[-1].gateways.time < READING_SECONDS:
+            return self.readings[-1].gateways
+        found = await scrape(self.client, (self.folder.metrics_url(),), self.platform.targets())
+        if isinstance(found, Unseen):
+            return found
+        self._keep(found)
+        return found.gateways
 
-    def _keep(self, reading: Reading) -> None:
-        self.readings.append(reading)
-        while len(self.readings) > 2 and self.readings[1].time < reading.time - WINDOW_SECONDS:
+    def _keep(self, found: Scraped) -> None:
+        self.readings.append(found)
+        while len(self.readings) > 2 and self.readings[1].gateways.time < found.gateways.time - WINDOW_SECONDS:
             self.readings.popleft()
 
     def _revisions(self, declared: Sequence[SamplerVariant]) -> Mapping[tuple[str, str], SamplerVariant]:
@@ -194,7 +195,7 @@ class EmbeddedOperator:
         fresh, now = len(self.readings) > 1, time.time()
         for variant in variants:
             name = variant.metadata.name
-            metrics = metrics_between(self.readings[-1], self.readings[0], name) if fresh else None
+            metrics = metrics_between(self.readings[-1].everybody, self.readings[0].everybody, name) if fresh else None
             news = VariantNews(metrics, await self._ask_samplers(variant.metadata))
             status = describe_variant(variant, pools.get(name, {}), rollouts, news, now=now)
             with contextlib.suppress(OvertakenError):

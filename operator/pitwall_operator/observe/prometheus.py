@@ -22,8 +22,9 @@ from pitwall_crds.variant.variant import FiveMetrics
 from pitwall_operator.observe import promql, variant_metrics
 from pitwall_operator.observe.countable import LARGEST
 from pitwall_operator.observe.exchange import AnswersTooLongError, BoundedAdapter, ByteAllowance
+from pitwall_operator.observe.gateways import GATEWAYS, targets_of
 from pitwall_operator.observe.promql import Interest
-from pitwall_operator.observe.snapshot import CounterSnapshot, Series, processes_of
+from pitwall_operator.observe.snapshot import CounterSnapshot, Series, identity, processes_of
 from pitwall_operator.values.object_key import Key
 from pitwall_operator.values.observation import Unseen
 
@@ -52,13 +53,15 @@ class TooMuch(Unseen):
 
 @dataclass(slots=True)
 class PrometheusSource:
-    """One Prometheus server. Queries run in threads, behind a timeout."""
+    """One Prometheus server. Queries run in threads, behind a timeout. `gateways` are the label matchers of targets
+    that are gateways: of nothing else is read what gates weigh."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout_seconds: int = TIMEOUT_SECONDS
     clock: Callable[[], float] = time.time
     most_bytes: int = MOST_BYTES
+    gateways: str = GATEWAYS
     _adapter: BoundedAdapter = field(init=False)
     _client: Any = field(init=False)
     _threads: ThreadPoolExecutor = field(init=False)
@@ -104,29 +107,33 @@ class PrometheusSource:
             elif isinstance(part, Unseen):
                 return part
             else:
-                whole = replace(whole, processes={**whole.processes, **part.processes})
+                whole = replace(
+                    whole, processes={**whole.processes, **part.processes}, gateways=whole.gateways | part.gateways
+                )
         return whole
 
     async def _snapshot(self, wanted: Sequence[Interest], moment: float, most_bytes: int) -> CounterSnapshot | Unseen:
         now, allowance = self.clock() - LAG_SECONDS, ByteAllowance(most_bytes)
-        answers = await asyncio.gather(
-            *(
-                self.query(query, moment, allowance)
-                for query in (promql.source_query(wanted), promql.age_query(wanted), *promql.counter_queries(wanted))
-            )
+        queries = (
+            promql.gateway_query(wanted, self.gateways),
+            promql.source_query(wanted, self.gateways),
+            promql.age_query(wanted, self.gateways),
+            *promql.counter_queries(wanted, self.gateways),
         )
+        answers = await asyncio.gather(*(self.query(query, moment, allowance) for query in queries))
         failed = [answer for answer in answers if isinstance(answer, Unseen)]
         if failed:
             return next((answer for answer in failed if isinstance(answer, TooMuch)), failed[0])
-        starts, ages, *families = (answer for answer in answers if not isinstance(answer, Unseen))
+        up, starts, ages, *families = (answer for answer in answers if not isinstance(answer, Unseen))
+        gateways = targets_of(up)
         # In a thread: many series take seconds, in which the lease must be renewed.
         in_thread = asyncio.get_running_loop().run_in_executor
-        processes = await in_thread(self._threads, processes_of, families, starts, ages)
-        return CounterSnapshot(now, moment, processes, frozenset(map(_key, wanted)))
+        processes = await in_thread(self._threads, processes_of, families, starts, ages, gateways)
+        return CounterSnapshot(now, moment, processes, frozenset(map(_key, wanted)), frozenset(gateways.values()))
 
     async def variant_metrics(self, interests: Iterable[Interest]) -> Mapping[Key, FiveMetrics] | Unseen:
         """The last observed metrics of every variant of these rollouts, by namespace and variant."""
-        queries = promql.variant_metric_queries(interests)
+        queries = promql.variant_metric_queries(interests, self.gateways)
         moment = await self._moment()
         if isinstance(moment, Unseen):
             return moment
@@ -140,6 +147,13 @@ class PrometheusSource:
                 key = (labels.get("namespace", ""), labels.get(Label.SAMPLER_VARIANT, ""))
                 found.setdefault(key, {})[name] = value
         return {key: variant_metrics.texts(values) for key, values in found.items()}
+
+    async def strangers(self, interests: Iterable[Interest]) -> tuple[str, ...]:
+        """Processes that are no gateway and show what only gateways count, by namespace and name; some of them."""
+        answer = await self.query(promql.stranger_query(interests, self.gateways))
+        if isinstance(answer, Unseen):
+            return ()
+        return tuple("/".join(filter(None, identity(labels))) for labels, _ in answer)
 
     async def _moment(self) -> float | Unseen:
         """The moment to ask for, by Prometheus' clock: by another one, old counters could be taken for new ones."""

@@ -2,7 +2,7 @@
 
 One query per metric family for all variants of all rollouts. What one family counts comes with one query, so that its
 sum, count and buckets are of the same moment. Of other namespaces nothing is read, whatever their pods export, but what
-has no namespace. Pure: no clock, chance or I/O.
+has no namespace; and of what has not the labels of a gateway nothing. Pure: no clock, chance or I/O.
 """
 
 import itertools
@@ -17,6 +17,7 @@ from pitwall_crds.rollout.gate import Gate
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_operator.gates.counting import counters, latency_thresholds, spreads
+from pitwall_operator.observe.gateways import gateways_query
 from pitwall_operator.values.observation import ProcessCounters
 
 START_TIME: Final = "process_start_time_seconds"
@@ -39,6 +40,7 @@ ALWAYS: Final = (
     Metric.EVIDENCE_USERS,
 )
 """What is asked whatever the gates are."""
+MOST_STRANGERS: Final = 9
 
 Edges = frozenset[str] | None
 """Histogram edges as the label `le` spells them; None stands for all."""
@@ -98,17 +100,16 @@ def _samples(gate: Gate, status: RolloutStatus, *, whole: bool) -> Mapping[str, 
     if gate.quantile is None:
         told = (Metric.EVIDENCE_ERROR, Metric.EVIDENCE_SHIFT) if spreads.quantity(gate) else ()
         return samples | dict.fromkeys(told, frozenset({MEAN}))
-    if whole or tail is None:
-        metric = counters.HISTOGRAMS[gate.quantile.metric]
-        samples |= {f"{metric}_bucket": None, f"{metric}_count": None}
+    metric = counters.HISTOGRAMS[gate.quantile.metric]
+    past = dict.fromkeys((f"{metric}_bucket", f"{metric}_count") if whole or tail is None else ())
     if tail is None:
-        return samples
+        return samples | past
     edges = (tail.control, tail.candidate, counters.objective_edge(gate), *itertools.chain(*tail.further))
     texts = frozenset(counters.edge_text(edge) for edge in edges if math.isfinite(edge))
-    return samples | dict.fromkeys(BY_EDGE, texts)
+    return samples | dict.fromkeys(BY_EDGE, texts) | past
 
 
-def counter_queries(interests: Iterable[Interest]) -> tuple[str, ...]:
+def counter_queries(interests: Iterable[Interest], gateways: str) -> tuple[str, ...]:
     """One query per metric family."""
     wanted = tuple(interests)
     families: dict[str, set[str]] = {}
@@ -116,8 +117,8 @@ def counter_queries(interests: Iterable[Interest]) -> tuple[str, ...]:
         for name in one.samples:
             families.setdefault(_family(name), set()).add(name)
     return (
-        f"{Metric.LABEL_WINDOW}{{{_there(wanted)}}}",
-        *(_family_query(names, wanted) for _, names in sorted(families.items())),
+        f"{Metric.LABEL_WINDOW}{{{_there(wanted)},{gateways}}}",
+        *(_family_query(names, wanted, gateways) for _, names in sorted(families.items())),
     )
 
 
@@ -125,13 +126,14 @@ def _family(name: str) -> str:
     return next((name.removesuffix(part) for part in PARTS if name.endswith(part)), name)
 
 
-def _family_query(names: set[str], interests: Sequence[Interest]) -> str:
+def _family_query(names: set[str], interests: Sequence[Interest], gateways: str) -> str:
     """Those that need every edge, and those that need a few."""
     asking = [one for one in interests if names & one.samples.keys()]
     whole = [one for one in asking if _needs_all(one, names)]
     part = [one for one in asking if not _needs_all(one, names)]
     edges = {edge for one in part for name in names for edge in one.samples.get(name) or ()}
-    chosen = ([_select(names, whole)] if whole else []) + ([_select(names, part, edges)] if part else [])
+    chosen = [_select(names, whole, gateways)] if whole else []
+    chosen += [_select(names, part, gateways, edges)] if part else []
     return " or ".join(chosen)
 
 
@@ -145,8 +147,10 @@ def _has_edges(name: str) -> bool:
     return name.endswith("_bucket") or name in BY_EDGE
 
 
-def _select(names: Iterable[str], interests: Sequence[Interest], edges: Iterable[str] = ()) -> str:
+def _select(names: Iterable[str], interests: Sequence[Interest], gateways: str = "", edges: Iterable[str] = ()) -> str:
     matchers = [_one_of("__name__", names), _counted(interests)]
+    if gateways:
+        matchers.append(gateways)
     if edges:
         matchers.append(_one_of(Label.EDGE, edges))
     return f"{{{','.join(matchers)}}}"
@@ -169,21 +173,34 @@ def _one_of(label: str, values: Iterable[str]) -> str:
     return f'{label}=~"{pattern}"'
 
 
-def source_query(interests: Iterable[Interest]) -> str:
-    """When each process that counts for these variants began."""
+def gateway_query(interests: Iterable[Interest], gateways: str) -> str:
+    """Which targets are gateways, in the namespaces of these rollouts."""
+    return gateways_query(gateways, _there(tuple(interests)))
+
+
+def source_query(interests: Iterable[Interest], gateways: str) -> str:
+    """When each gateway that counts for these variants began."""
     wanted = tuple(interests)
-    return f"{START_TIME}{{{_there(wanted)}}} and on (job, instance) {_select_sources(wanted)}"
+    return f"{START_TIME}{{{_there(wanted)},{gateways}}} and on (job, instance) {_select_sources(wanted, gateways)}"
 
 
-def age_query(interests: Iterable[Interest]) -> str:
+def age_query(interests: Iterable[Interest], gateways: str) -> str:
     """When each of these processes was last scraped."""
     wanted = tuple(interests)
-    return f"timestamp({START_TIME}{{{_there(wanted)}}}) and on (job, instance) {_select_sources(wanted)}"
+    started = f"{START_TIME}{{{_there(wanted)},{gateways}}}"
+    return f"timestamp({started}) and on (job, instance) {_select_sources(wanted, gateways)}"
 
 
-def _select_sources(interests: Sequence[Interest]) -> str:
+def stranger_query(interests: Iterable[Interest], gateways: str) -> str:
+    """Of processes that are no gateway, those that show most of what only gateways count."""
+    wanted = tuple(interests)
+    others = f"{_select_sources(wanted)} unless on (job, instance) ({gateway_query(wanted, gateways)})"
+    return f"topk({MOST_STRANGERS}, count by (namespace, pod, job, instance) ({others}))"
+
+
+def _select_sources(interests: Sequence[Interest], gateways: str = "") -> str:
     names = {name for one in interests for name in one.samples if not _has_edges(name)}
-    return _select(names, interests)
+    return _select(names, interests, gateways)
 
 
 # --- the metrics of a variant's status, computed by Prometheus ---
@@ -191,10 +208,11 @@ def _select_sources(interests: Sequence[Interest]) -> str:
 WINDOW: Final = "2m"
 
 
-def variant_metric_queries(interests: Iterable[Interest]) -> Mapping[str, str]:
-    """By field of FiveMetrics, a query whose answer has one number per namespace and variant."""
+def variant_metric_queries(interests: Iterable[Interest], gateways: str) -> Mapping[str, str]:
+    """By field of FiveMetrics, a query whose answer has one number per namespace and variant. What users waited is
+    the gateways' word, all else the runtimes' own, which people see and no gate weighs."""
     chosen = _counted(tuple(interests))
-    latency = _rate(Metric.QUERY_LATENCY + "_bucket", chosen, also=",le")
+    latency = _rate(Metric.QUERY_LATENCY + "_bucket", f"{chosen},{gateways}", also=",le")
     lookups = _rate(Metric.CACHE_LOOKUPS, chosen)
     hits = _rate(Metric.CACHE_LOOKUPS, f'{chosen},{Label.RESULT}="{CacheResult.HIT}"')
     return {

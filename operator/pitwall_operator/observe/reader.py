@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from pitwall_crds.host.printable import printable, shortened
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.variant.variant import FiveMetrics
 from pitwall_operator.observe.prometheus import PrometheusSource
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 NO_PROMETHEUS: Final = Unseen("no Prometheus is configured: start the operator with --prometheus-url")
 VARIANT_METRICS_SECONDS: Final = 30.0
+LONGEST_NAME: Final = 300
+MOST_STRANGERS: Final = 1000
+"""Who makes pods again and again must not make the log, nor what is remembered of it, grow without end."""
 
 
 @dataclass(slots=True)
@@ -35,6 +39,7 @@ class Reader:
     _latest_at: float = 0.0
     _variant_metrics: Mapping[Key, FiveMetrics] = field(default_factory=dict)
     _variant_metrics_at: float = float("-inf")
+    _strangers: set[str] = field(default_factory=set)
 
     def reading(self, rollout: Rollout) -> Reading | Unseen:
         """The newest reading, as this rollout sees it."""
@@ -97,3 +102,16 @@ class Reader:
             found = await prometheus.variant_metrics(interests)
             if not isinstance(found, Unseen):
                 self._variant_metrics, self._variant_metrics_at = found, self.clock()
+            self._tell_strangers(await prometheus.strangers(interests))
+
+    def _tell_strangers(self, strangers: Iterable[str]) -> None:
+        """Once of each: its series are never read, and no rollout waits because of them."""
+        for name in strangers:
+            if name in self._strangers or len(self._strangers) >= MOST_STRANGERS:
+                continue
+            self._strangers.add(name)
+            log.warning(
+                "%s is no gateway by its labels, yet shows what only gateways count: it is not believed; "
+                "look what that pod is, or at prometheus.gateways if it is one",
+                shortened(printable(name[:LONGEST_NAME]), LONGEST_NAME),
+            )

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -60,15 +61,31 @@ async def _scrape(client: httpx.AsyncClient, target: str) -> ProcessCounters | U
         return Unseen(f"{target}/metrics cannot be read: {shortened(words, LONGEST_WORDS)}")
 
 
-async def scrape(client: httpx.AsyncClient, gateways: tuple[str, ...], runtimes: tuple[str, ...]) -> Reading | Unseen:
+@dataclass(frozen=True, slots=True)
+class Scraped:
+    """What was read at one moment.
+
+    Attributes:
+        gateways: what gates weigh: of gateways alone, since a runtime's code may show anything under any name.
+        everybody: what people are shown, of runtimes too.
+    """
+
+    gateways: Reading
+    everybody: Reading
+
+
+async def scrape(client: httpx.AsyncClient, gateways: tuple[str, ...], runtimes: tuple[str, ...]) -> Scraped | Unseen:
     """A reading of all processes. A gateway must answer, else nothing is known; a runtime that does not is left out,
     and what it counted meanwhile comes with its next answer."""
     targets = (*gateways, *runtimes)
     answers = await asyncio.gather(*(_scrape(client, target) for target in targets))
-    sources: dict[str, ProcessCounters] = {}
+    weighed: dict[str, ProcessCounters] = {}
+    others: dict[str, ProcessCounters] = {}
     for target, answer in zip(targets, answers, strict=True):
         if isinstance(answer, ProcessCounters):
+            sources = weighed if target in gateways else others
             sources[f"{target}@{answer.start_time:.0f}"] = answer
         elif target in gateways:
             return answer
-    return Reading(time=time.time(), sources=sources)
+    now = time.time()
+    return Scraped(Reading(now, weighed), Reading(now, {**weighed, **others}))

@@ -1,7 +1,7 @@
 """What was read of Prometheus at one moment: who has counted what, and what one rollout sees of it."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -9,6 +9,7 @@ from pitwall_crds.host.printable import printable, shortened
 from pitwall_crds.names import Label
 from pitwall_operator.observe import promql
 from pitwall_operator.observe.countable import sample_fault
+from pitwall_operator.observe.gateways import Target, target
 from pitwall_operator.observe.promql import Interest
 from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
 
@@ -23,7 +24,7 @@ Series = tuple[Mapping[str, str], float]
 
 @dataclass(slots=True)
 class ScrapedProcess:
-    """A scraped process: its samples by name and metric labels, and what is wrong with one of them, if anything is."""
+    """A scraped gateway: its samples by name and metric labels, and what is wrong with one of them, if anything is."""
 
     start_time: float = 0.0
     scraped: float = 0.0
@@ -38,6 +39,7 @@ class CounterSnapshot:
     Attributes:
         time: the moment by the operator's clock, which is what a decision compares it with.
         asked_for: the same moment by Prometheus' clock, which is what scrapes are dated by.
+        gateways: the namespaces in which gateways are scraped.
         unread: the namespaces of which there is too much.
     """
 
@@ -45,6 +47,7 @@ class CounterSnapshot:
     asked_for: float
     processes: Mapping[tuple[str, str], ScrapedProcess]
     interests: frozenset[tuple[str, frozenset[str]]]
+    gateways: frozenset[str] = frozenset()
     unread: Mapping[str, Unseen] = field(default_factory=dict)
 
     def reading(self, one: Interest, stale_seconds: float) -> Reading | Unseen:
@@ -53,6 +56,11 @@ class CounterSnapshot:
             return self.unread[one.namespace]
         if (one.namespace, one.variants) not in self.interests:
             return Unseen("the first reading of these variants is on its way")
+        if not self.gateways & {one.namespace, ""}:
+            return Unseen(
+                f"no gateway: Prometheus scrapes none in namespace {one.namespace!r}, as prometheus.gateways tells "
+                "them by their labels, and no other process is believed; check its targets page"
+            )
         seen = {
             f"{namespace}/{name}@{process.start_time:.0f}": process
             for (namespace, name), process in self.processes.items()
@@ -61,9 +69,9 @@ class CounterSnapshot:
         if not seen:
             return Unseen(
                 f"no data: Prometheus has no series of {' or '.join(sorted(one.variants))} in namespace "
-                f"{one.namespace!r}; check that it scrapes gateway and runtime pods, and that questions come in"
+                f"{one.namespace!r}; check that questions come in"
             )
-        if odd := next((f"{identity}: {process.fault}" for identity, process in seen.items() if process.fault), ""):
+        if odd := next((f"{name}: {process.fault}" for name, process in seen.items() if process.fault), ""):
             return Unseen(
                 f"no counts: {shortened(printable(odd[:LONGEST_WORDS]), LONGEST_WORDS)}; look what that pod is"
             )
@@ -73,7 +81,7 @@ class CounterSnapshot:
                 f"stale: the newest sample is {age:.0f} s old, more than {stale_seconds:.0f} s; "
                 "check Prometheus' targets page"
             )
-        return Reading(self.time, {identity: _source(process) for identity, process in seen.items()})
+        return Reading(self.time, {name: _source(process) for name, process in seen.items()})
 
 
 def _counts_for(process: ScrapedProcess, variants: frozenset[str]) -> bool:
@@ -91,24 +99,31 @@ def _source(process: ScrapedProcess) -> ProcessCounters:
 
 
 def processes_of(
-    families: Iterable[Iterable[Series]], starts: Iterable[Series], ages: Iterable[Series]
+    families: Iterable[Iterable[Series]],
+    starts: Iterable[Series],
+    ages: Iterable[Series],
+    gateways: Collection[Target],
 ) -> Mapping[tuple[str, str], ScrapedProcess]:
-    """Who has counted what, by namespace and name: `starts` and `ages` are when each began, and was scraped last."""
+    """What gateways have counted, by namespace and name: `starts` and `ages` are when each began, and was scraped last.
+    Whatever else is scraped is left out, even if something is wrong with it."""
     processes: dict[tuple[str, str], ScrapedProcess] = {}
     for labels, value in itertools.chain(*families):
-        known = processes.setdefault(_identity(labels), ScrapedProcess())
+        if target(labels) not in gateways:
+            continue
+        known = processes.setdefault(identity(labels), ScrapedProcess())
         known.fault = known.fault or sample_fault(labels.get(NAME, ""), labels, value)
         own = {name: text for name, text in labels.items() if name in _METRIC_LABELS and name != NAME}
         known.samples.setdefault(labels.get(NAME, ""), {})[frozenset(own.items())] = (own, value)
     for answer, name in ((starts, "start_time"), (ages, "scraped")):
         for labels, value in answer:
-            if process := processes.get(_identity(labels)):
+            process = processes.get(identity(labels))
+            if process and target(labels) in gateways:
                 process.fault = process.fault or sample_fault(promql.START_TIME, labels, value)
                 setattr(process, name, value)
     return processes
 
 
-def _identity(labels: Mapping[str, str]) -> tuple[str, str]:
+def identity(labels: Mapping[str, str]) -> tuple[str, str]:
     """A process by the labels that its target has: namespace and pod where there are any; copies of a replicated
     Prometheus are one."""
     namespace, pod = labels.get("namespace", ""), labels.get("pod", "")

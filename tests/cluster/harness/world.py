@@ -22,6 +22,8 @@ from pitwall_flags.flag.document import read_split
 CHART = Path(__file__).parents[3] / "charts" / "pitwall"
 LEASE_NAMESPACE = "default"
 SCRAPE = "500ms"
+GATEWAY_POD = "pitwall-gateway-7d9f8b6c5d-x2x4z"
+"""As Kubernetes calls a pod of the chart's gateway: the operator believes no other."""
 
 
 def ask(url: str, seconds: float = 5.0, headers: Mapping[str, str] | None = None) -> httpx.Response:
@@ -183,9 +185,8 @@ class QuestionLoad:
 
     def start(self) -> "QuestionLoad":
         self.process.start()
-        self._target.write_text(
-            json.dumps([{"targets": [f"127.0.0.1:{self.port}"], "labels": {"namespace": self.namespace}}])
-        )
+        labels = {"namespace": self.namespace, "pod": GATEWAY_POD}
+        self._target.write_text(json.dumps([{"targets": [f"127.0.0.1:{self.port}"], "labels": labels}]))
         return self
 
     def stop(self) -> None:

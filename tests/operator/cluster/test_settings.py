@@ -29,6 +29,7 @@ def read(*arguments: str) -> OperatorSettings:
         pytest.param([*NEEDED, "--flags-per-namespace", "-1"], "--flags-per-namespace", id="fewer flags than none"),
         pytest.param([*NEEDED, "--flag-prefix", "search"], "--flag-prefix", id="a prefix of nobody"),
         pytest.param([*NEEDED, "--flag-prefix", "search=search"], "--flag-prefix", id="a prefix without an end"),
+        pytest.param([*NEEDED, "--prometheus-gateways", "pod"], "--prometheus-gateways", id="labels of nobody"),
         pytest.param([*NEEDED, "--frobnicate"], "unrecognized arguments: --frobnicate", id="an unknown option"),
     ],
 )

@@ -126,7 +126,7 @@ class OddPrometheus(requests.adapters.BaseAdapter):
     def _result(self, request: requests.PreparedRequest) -> list[Any]:
         query = requests.utils.unquote(str(request.url).partition("query=")[2].partition("&")[0]).replace("+", " ")
         assert self.scene is not None
-        target = {"namespace": "shop", "pod": "gateway-0", "instance": "10.0.0.1:1", "job": "pitwall"}
+        target = {"namespace": "shop", "pod": "pitwall-gateway-6c8d9-x2x4z", "instance": "10.0.0.1:1", "job": "pitwall"}
         if query.startswith("vector"):
             return [{"metric": {}, "value": [self.scene.at, str(self.scene.at)]}]
         if query.startswith("timestamp"):
@@ -135,6 +135,8 @@ class OddPrometheus(requests.adapters.BaseAdapter):
             return [
                 {"metric": {**target, "__name__": "process_start_time_seconds"}, "value": [self.scene.at, "1700000000"]}
             ]
+        if query.startswith("up"):
+            return [{"metric": {**target, "__name__": "up"}, "value": [self.scene.at, "1"]}]
         if " by " in query:
             return [{"metric": {"namespace": "shop", "sampler_variant": "aks-v1"}, "value": [self.scene.at, "0.5"]}]
         return [

@@ -33,6 +33,7 @@ from pitwall_operator.observe.promql import Interest, interest
 from pitwall_operator.observe.snapshot import CounterSnapshot, processes_of
 from pitwall_operator.values.observation import Reading, Unseen
 
+GATEWAY = "pitwall-gateway-7d9f8b6c5d-x2x4z"
 BOTH = frozenset({"uniform-v1", "aks-v1"})
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -81,12 +82,12 @@ def test_until_a_run_is_planned_the_traffic_is_read_too():
 
 
 def test_one_query_per_family_for_all_rollouts():
-    queries = promql.counter_queries([interest(moving()), interest(moving(frozen=True, candidate="dpp-v1"))])
+    queries = promql.counter_queries([interest(moving()), interest(moving(frozen=True, candidate="dpp-v1"))], 'job="g"')
     latency = [query for query in queries if "pitwall_history_latency_seconds" in query or "evidence_beyond" in query]
     assert latency == [
-        '{__name__=~"pitwall_evidence_beyond_total",sampler_variant=~"dpp\\\\-v1|uniform\\\\-v1",namespace=~"|shop",edge=~"1\\\\.0|1\\\\.024"}',
+        '{__name__=~"pitwall_evidence_beyond_total",sampler_variant=~"dpp\\\\-v1|uniform\\\\-v1",namespace=~"|shop",job="g",edge=~"1\\\\.0|1\\\\.024"}',
         '{__name__=~"pitwall_history_latency_seconds_bucket|pitwall_history_latency_seconds_count",'
-        'sampler_variant=~"aks\\\\-v1|uniform\\\\-v1",namespace=~"|shop"}',
+        'sampler_variant=~"aks\\\\-v1|uniform\\\\-v1",namespace=~"|shop",job="g"}',
     ]
     assert len(queries) == len({query.split(",")[0] for query in queries})
 
@@ -137,7 +138,7 @@ def server(tmp_path: Path, gateway: ScrapedGateway) -> Iterator[str]:
     binary = shutil.which("prometheus")
     if binary is None:
         pytest.skip("no prometheus on PATH: run scripts/servers.sh as root")
-    target = {"targets": [f"127.0.0.1:{gateway.port}"], "labels": {"namespace": "shop", "pod": "gateway-0"}}
+    target = {"targets": [f"127.0.0.1:{gateway.port}"], "labels": {"namespace": "shop", "pod": GATEWAY}}
     job = {"job_name": "pitwall", "scrape_interval": "250ms", "scrape_timeout": "250ms", "static_configs": [target]}
     (tmp_path / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job]}))
     port = free_port()
@@ -174,7 +175,7 @@ async def test_counters_are_read_as_they_were_counted(server, gateway):
 
     (identity,) = reading.sources
     source = reading.sources[identity]
-    assert identity.startswith("shop/gateway-0/")
+    assert identity.startswith(f"shop/{GATEWAY}/")
     assert source.start_time == pytest.approx(time.time(), abs=3600)
     edges = LATENCY_EDGES
     control = {"sampler_variant": "uniform-v1", "arm": "control"}
@@ -194,9 +195,7 @@ async def test_a_gateway_that_ended_is_no_data_and_other_namespaces_are_not_seen
     elsewhere = Interest("elsewhere", mine.variants, mine.samples)
     unseen = await read(client, elsewhere, lambda seen: True)
     assert isinstance(unseen, Unseen)
-    assert unseen.reason.startswith(
-        "no data: Prometheus has no series of aks-v1 or uniform-v1 in namespace 'elsewhere'"
-    )
+    assert unseen.reason.startswith("no gateway: Prometheus scrapes none in namespace 'elsewhere'")
 
     gateway.end()
     unseen = await read(client, mine, lambda seen: isinstance(seen, Unseen))
@@ -328,17 +327,18 @@ async def test_each_answer_that_is_none_has_its_words(answering, status, body, p
 def snapshot_of(**values: str) -> CounterSnapshot:
     """One series of each pod, of the namespace `shop`, as it was read."""
     series = [
-        ({"__name__": Metric.QUERIES, "namespace": "shop", "pod": pod, "sampler_variant": "aks-v1"}, float(value))
-        for pod, value in values.items()
+        ({"__name__": Metric.QUERIES, "namespace": "shop", "pod": pod, "job": pod, "sampler_variant": "aks-v1"}, value)
+        for pod, value in zip(values, map(float, values.values()), strict=True)
     ]
-    return CounterSnapshot(0.0, 0.0, processes_of([series], [], []), frozenset({("shop", BOTH)}))
+    processes = processes_of([series], [], [], {("gateway", ""), ("odd", "")})
+    return CounterSnapshot(0.0, 0.0, processes, frozenset({("shop", BOTH)}), frozenset({"shop"}))
 
 
 @pytest.mark.parametrize("value", ["NaN", "inf", "-1", "1e300"])
-def test_a_pod_that_shows_what_nothing_counts_is_named_and_nothing_is_measured(value):
+def test_a_gateway_that_shows_what_nothing_counts_is_named_and_nothing_is_measured(value):
     one = Interest("shop", BOTH)
 
-    assert isinstance(snapshot_of(gateway="7").reading(one, 60), Reading)
+    assert isinstance(snapshot_of(gateway="7", stranger=value).reading(one, 60), Reading)
     seen = snapshot_of(gateway="7", odd=value).reading(one, 60)
     assert isinstance(seen, Unseen)
     assert re.search(
@@ -374,7 +374,7 @@ class CrowdedPrometheus(Answering):
         query, series = parse_qs(urlsplit(self.path).query)["query"][0], []
         for namespace, count in (("quiet", 1), ("loud", 200)):
             if re.search(rf'namespace=~"[^"]*\|{namespace}\b', query):
-                labels = {"__name__": "pitwall_users", "namespace": namespace, "sampler_variant": "aks-v1"}
+                labels = {"__name__": "pitwall_users", "namespace": namespace, "sampler_variant": "aks-v1", "job": "g"}
                 series += [{"metric": labels | {"split": str(number)}, "value": [1, "1"]} for number in range(count)]
         told = series if "namespace" in query else [{"metric": {}, "value": [1, str(time.time())]}]
         self.body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": told}}).encode()

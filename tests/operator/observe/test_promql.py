@@ -10,14 +10,15 @@ from pitwall_operator.observe import promql
 from pitwall_operator.observe.promql import Interest
 
 A = Interest("shop", frozenset({"aks-v1"}), {"pitwall_queries_total": None})
+OURS = 'job="g"'
 STAGES = [{"weightBasisPoints": 1000}, {"weightBasisPoints": 10000}]
 WITHIN, BEYOND = str(Metric.EVIDENCE_WITHIN), str(Metric.EVIDENCE_BEYOND)
 
 
 def family_queries(*interests: Interest) -> tuple[str, ...]:
     """Those beside the label window, which is always asked for."""
-    first, *others = promql.counter_queries(interests)
-    assert first == f'{Metric.LABEL_WINDOW}{{namespace=~"|shop"}}'
+    first, *others = promql.counter_queries(interests, OURS)
+    assert first == f'{Metric.LABEL_WINDOW}{{namespace=~"|shop",{OURS}}}'
     return tuple(others)
 
 
@@ -40,23 +41,24 @@ def test_an_edge_is_spelled_as_gateways_spell_it(edge, text):
 def test_no_name_changes_the_meaning_of_a_query(variant, pattern):
     [query] = family_queries(Interest("shop", frozenset({variant}), {"pitwall_queries_total": None}))
 
-    assert query == '{__name__=~"pitwall_queries_total",sampler_variant=~"' + pattern + '",namespace=~"|shop"}'
+    assert query == '{__name__=~"pitwall_queries_total",sampler_variant=~"' + pattern + '",namespace=~"|shop",job="g"}'
 
 
 def test_nobody_asks_for_the_label_window_alone():
-    assert promql.counter_queries([]) == (f'{Metric.LABEL_WINDOW}{{namespace=~""}}',)
+    assert promql.counter_queries([], OURS) == (f'{Metric.LABEL_WINDOW}{{namespace=~"",{OURS}}}',)
 
 
 def test_what_pods_of_other_namespaces_export_is_not_asked_for():
     there = Interest("video.qa", frozenset({"aks-v1"}), {"pitwall_queries_total": None})
-    asked = [promql.source_query([A, there]), promql.age_query([A, there]), *promql.counter_queries([A, there])]
+    ours = ([A, there], OURS)
+    asked = [promql.source_query(*ours), promql.age_query(*ours), *promql.counter_queries(*ours)]
     selectors = [selector for query in asked for selector in query.split("{")[1:]]
 
     assert len(selectors) == 6
-    assert all(r'namespace=~"|shop|video\\.qa"' in selector for selector in selectors)
+    assert all(rf'namespace=~"|shop|video\\.qa",{OURS}' in selector for selector in selectors)
     assert all(
         selector.count(r'namespace=~"|shop"') == 1
-        for query in promql.variant_metric_queries([A]).values()
+        for query in promql.variant_metric_queries([A], OURS).values()
         for selector in query.split("{")[1:]
     )
 
@@ -65,7 +67,7 @@ def test_two_rollouts_that_ask_the_same_share_a_query():
     other = Interest("shop", frozenset({"dpp-v1"}), {"pitwall_queries_total": None})
     [query] = family_queries(A, other)
 
-    assert query.endswith(r'sampler_variant=~"aks\\-v1|dpp\\-v1",namespace=~"|shop"}')
+    assert query.endswith(r'sampler_variant=~"aks\\-v1|dpp\\-v1",namespace=~"|shop",job="g"}')
 
 
 def test_a_family_is_read_with_one_query_so_that_its_parts_are_of_one_moment():
@@ -84,7 +86,7 @@ def test_where_one_needs_all_edges_and_another_few_each_gets_its_own(family):
     first, second = query.split(" or ")
 
     assert "edge=" not in first
-    assert second.endswith(r'sampler_variant=~"b",namespace=~"|shop",edge=~"1\\.0"}')
+    assert second.endswith(r'sampler_variant=~"b",namespace=~"|shop",job="g",edge=~"1\\.0"}')
 
 
 def test_those_that_need_a_few_edges_share_a_query_per_family():
@@ -93,7 +95,7 @@ def test_those_that_need_a_few_edges_share_a_query_per_family():
     queries = family_queries(one, other)
 
     assert queries == tuple(
-        f'{{__name__=~"{family}",sampler_variant=~"a|b",namespace=~"|shop",edge=~"0\\\\.5|1\\\\.0"}}'
+        f'{{__name__=~"{family}",sampler_variant=~"a|b",namespace=~"|shop",job="g",edge=~"0\\\\.5|1\\\\.0"}}'
         for family in (BEYOND, WITHIN)
     )
 
@@ -108,16 +110,16 @@ def test_of_who_left_a_gate_on_errors_asks_for_one_number_and_not_for_every_edge
 
 def test_processes_are_found_by_what_they_count_and_never_by_series_of_edges():
     asked = Interest("shop", frozenset({"a"}), dict.fromkeys((WITHIN, BEYOND, "pitwall_l_bucket", "pitwall_l_count")))
-    start, age = promql.source_query([asked]), promql.age_query([asked])
+    start, age = promql.source_query([asked], OURS), promql.age_query([asked], OURS)
 
-    assert start.startswith('process_start_time_seconds{namespace=~"|shop"} and on (job, instance) {')
-    assert age.startswith('timestamp(process_start_time_seconds{namespace=~"|shop"}) and on (job, instance) {')
+    assert start.startswith('process_start_time_seconds{namespace=~"|shop",job="g"} and on (job, instance) {')
+    assert age.startswith('timestamp(process_start_time_seconds{namespace=~"|shop",job="g"}) and on (job, instance) {')
     assert '{__name__=~"pitwall_l_count",' in start
     assert not any(name in start + age for name in (WITHIN, BEYOND, "_bucket"))
 
 
 def test_the_five_queries_are_by_namespace_and_variant():
-    queries = promql.variant_metric_queries([A])
+    queries = promql.variant_metric_queries([A], OURS)
 
     assert set(queries) == {
         "latency_p50", "latency_p99", "frame_selection", "tokens_per_query", "cache_hit_rate", "encoder_utilization",

@@ -30,7 +30,7 @@ class Scripted:
 
     def __init__(self) -> None:
         self.now, self.asked, self.down, self.scraped = 100.0, [], "", 100.0
-        self.five_asked = 0
+        self.five_asked, self.strange = 0, ()
 
     async def read(self, interests):
         self.asked.append(tuple(interests))
@@ -41,7 +41,10 @@ class Scripted:
             1.0, self.scraped, {"pitwall_queries_total": {frozenset(labels.items()): (labels, 3.0)}}
         )
         wanted = frozenset((one.namespace, one.variants) for one in interests)
-        return CounterSnapshot(1_800_000_000.0, self.now, {("shop", "gateway"): process}, wanted)
+        return CounterSnapshot(1_800_000_000.0, self.now, {("shop", "gateway"): process}, wanted, frozenset({"shop"}))
+
+    async def strangers(self, interests):
+        return self.strange
 
     async def variant_metrics(self, interests):
         self.five_asked += 1
@@ -155,6 +158,19 @@ async def test_the_five_metrics_are_read_seldom_and_forgotten_when_old(reader, p
     prometheus.now += 2 * VARIANT_METRICS_SECONDS + 1
 
     assert reader.variant_metrics(("shop", "aks-v1")) is None
+
+
+async def test_who_is_no_gateway_is_named_once(reader, prometheus, caplog):
+    prometheus.strange = ("shop/odd/10.0.0.9:80",)
+    reader.reading(rollout())
+    for _ in range(3):
+        await read_once(reader)
+        prometheus.now += VARIANT_METRICS_SECONDS
+
+    assert [words for words in caplog.messages if "is no gateway" in words] == [
+        "shop/odd/10.0.0.9:80 is no gateway by its labels, yet shows what only gateways count: it is not believed; "
+        "look what that pod is, or at prometheus.gateways if it is one"
+    ]
 
 
 async def test_nothing_is_read_while_nobody_asks(reader, prometheus):

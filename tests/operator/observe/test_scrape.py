@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitwall_operator.observe import scrape as scraping
-from pitwall_operator.observe.scrape import parse, scrape
-from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
+from pitwall_operator.observe.scrape import Scraped, parse, scrape
+from pitwall_operator.values.observation import ProcessCounters, Unseen
 
 GOOD = """
 # HELP pitwall_queries_total Questions.
@@ -126,8 +126,16 @@ async def test_all_processes_make_one_reading_each_by_address_and_start(client, 
     gateway, runtime = answering(GOOD), answering("process_start_time_seconds 7")
     seen = await scrape(client, (gateway,), (runtime,))
 
-    assert isinstance(seen, Reading)
-    assert set(seen.sources) == {f"{gateway}@1700000000", f"{runtime}@7"}
+    assert isinstance(seen, Scraped)
+    assert set(seen.everybody.sources) == {f"{gateway}@1700000000", f"{runtime}@7"}
+
+
+async def test_gates_weigh_what_gateways_count_and_nothing_that_a_runtime_shows(client, answering):
+    gateway, runtime = answering(GOOD), answering('pitwall_users_total{arm="stable"} 500')
+    seen = await scrape(client, (gateway,), (runtime,))
+
+    assert isinstance(seen, Scraped)
+    assert set(seen.gateways.sources) == {f"{gateway}@1700000000"}
 
 
 @pytest.mark.parametrize(
@@ -161,8 +169,8 @@ async def test_a_runtime_that_does_not_answer_is_left_out(client, answering):
     gateway = answering(GOOD)
     seen = await scrape(client, (gateway,), ("http://127.0.0.1:9", answering("pitwall_x{")))
 
-    assert isinstance(seen, Reading)
-    assert set(seen.sources) == {f"{gateway}@1700000000"}
+    assert isinstance(seen, Scraped)
+    assert set(seen.everybody.sources) == set(seen.gateways.sources) == {f"{gateway}@1700000000"}
 
 
 async def test_nobody_listens(client):

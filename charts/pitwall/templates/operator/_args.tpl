@@ -24,6 +24,9 @@
 - --prometheus-timeout-seconds={{ .Values.prometheus.timeoutSeconds }}
 - --prometheus-most-mebibytes={{ .Values.prometheus.mostMebibytes }}
 - --stale-seconds={{ .Values.prometheus.staleSeconds }}
+{{- with .Values.prometheus.gateways }}
+- {{ printf "--prometheus-gateways=%s" . | quote }}
+{{- end }}
 {{- if $webhook.enabled }}
 - --webhook-port=9443
 - --webhook-certificate=/etc/pitwall/webhook/tls.crt

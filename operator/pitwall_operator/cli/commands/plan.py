@@ -41,6 +41,14 @@ PrometheusOption = Annotated[
     str | None,
     typer.Option("--prometheus-url", envvar="PITWALL_PROMETHEUS_URL", help="In a cluster: measure the traffic there."),
 ]
+GatewaysOption = Annotated[
+    str | None,
+    typer.Option(
+        "--prometheus-gateways",
+        envvar="PITWALL_PROMETHEUS_GATEWAYS",
+        help="PromQL's label matchers of the gateways that are scraped, as the chart's prometheus.gateways.",
+    ),
+]
 
 
 def plan(
@@ -52,6 +60,7 @@ def plan(
     rate: RatesOption = None,
     trials_per_question: TrialsOption = None,
     prometheus_url: PrometheusOption = None,
+    prometheus_gateways: GatewaysOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Say how long each stage takes, and how many questions a bad candidate would answer, before anything starts.
@@ -69,7 +78,7 @@ def plan(
     said = SaidTraffic(questions_per_second, rates, _by_gate("--trials-per-question", trials_per_question))
     made = []
     for rollout in rollouts:
-        counted = present(choice, rollout, prometheus_url)
+        counted = present(choice, rollout, prometheus_url, prometheus_gateways)
         made.append(_planned(rollout, found, said, counted, output))
     if output is Output.JSON:
         print_json(made)

@@ -134,15 +134,21 @@ class Cluster:
             client = FlagClient(url, token=token, authority=flags_authority())
             asyncio.run(flags.switch(client, flag, killed=killed, actor=actor, reason=reason))
 
-    def reading(self, rollout: Rollout, *, prometheus: str | None = None) -> "Reading | Unseen":
+    def reading(
+        self, rollout: Rollout, *, prometheus: str | None = None, gateways: str | None = None
+    ) -> "Reading | Unseen":
         """From Prometheus, which knows what every gateway counts."""
+        from pitwall_operator.observe.gateways import GATEWAYS, matchers
         from pitwall_operator.observe.prometheus import PrometheusSource
         from pitwall_operator.observe.reader import Reader
         from pitwall_operator.values.observation import Unseen
 
         if prometheus is None:
             return Unseen("of a cluster, give --prometheus-url to have its traffic measured")
-        source = PrometheusSource(prometheus)
+        try:
+            source = PrometheusSource(prometheus, gateways=matchers(gateways) if gateways else GATEWAYS)
+        except ValueError as error:
+            return Unseen(str(error))
         try:
             return asyncio.run(Reader(source).look(rollout))
         finally:

@@ -131,7 +131,13 @@ class Folder:
         client = FlagClient(folder.flags_url(), token=folder.secrets()["kill"])
         asyncio.run(switch(client, flag, killed=killed, actor=self.actor(), reason=reason))
 
-    def reading(self, rollout: Rollout, *, prometheus: str | None = None) -> "Reading | Unseen":  # noqa: ARG002
+    def reading(
+        self,
+        rollout: Rollout,  # noqa: ARG002
+        *,
+        prometheus: str | None = None,  # noqa: ARG002
+        gateways: str | None = None,  # noqa: ARG002
+    ) -> "Reading | Unseen":
         """From the gateway of this folder."""
         from pitwall_operator.observe.scrape import scrape
         from pitwall_operator.values.observation import Unseen
@@ -142,7 +148,8 @@ class Folder:
 
         async def read() -> "Reading | Unseen":
             async with httpx.AsyncClient(trust_env=False) as client:
-                return await scrape(client, (folder.metrics_url(),), ())
+                found = await scrape(client, (folder.metrics_url(),), ())
+                return found if isinstance(found, Unseen) else found.gateways
 
         return asyncio.run(read())
 

@@ -77,8 +77,11 @@ class ResourceSource(Protocol):
     def switch(self, flag: str, *, killed: bool, reason: str, service: str | None) -> None:
         """Throw a flag's kill switch, or release it. `service` says where the flag service is."""
 
-    def reading(self, rollout: Rollout, *, prometheus: str | None = None) -> "Reading | Unseen":
-        """What gateways have counted of its variants. `prometheus` says where it is read in a cluster."""
+    def reading(
+        self, rollout: Rollout, *, prometheus: str | None = None, gateways: str | None = None
+    ) -> "Reading | Unseen":
+        """What gateways have counted of its variants. `prometheus` says where it is read in a
+        cluster, and `gateways` by which labels gateways are known there."""
 
     def record(self, rollout: Rollout, *, service: str | None = None) -> Iterator["Line"]:
         """The decision record, oldest line first."""

@@ -44,7 +44,9 @@ def check(said: SaidTraffic, gates: Mapping[str, Gate]) -> None:
                 fail(f"{option} {name}: only gates on a rate have one", Exit.BAD_INPUT)
 
 
-def present(choice: SourceChoice, rollout: Rollout, prometheus: str | None) -> tuple[Present | None, str]:
+def present(
+    choice: SourceChoice, rollout: Rollout, prometheus: str | None, gateways: str | None = None
+) -> tuple[Present | None, str]:
     """What gateways have counted of the variant that serves now; or nothing, and why."""
     try:
         source = choice.open()
@@ -54,7 +56,7 @@ def present(choice: SourceChoice, rollout: Rollout, prometheus: str | None) -> t
     stable = stored.status.stable_variant if stored else ""
     if stored is None or not stable:
         return None, f"{rollout.metadata.name} has no stable variant in {source.place}"
-    reading = source.reading(stored.model_copy(update={"spec": rollout.spec}), prometheus=prometheus)
+    reading = source.reading(stored.model_copy(update={"spec": rollout.spec}), prometheus=prometheus, gateways=gateways)
     if not isinstance(reading, Reading):
         return None, reading.reason
     found = measure(rollout.spec.analysis, reading, stable)

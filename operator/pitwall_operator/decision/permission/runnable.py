@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from pitwall_crds.names import Pool
+from pitwall_crds.names import GATEWAY_END, Pool
 from pitwall_crds.reading.problems import suggestion
 from pitwall_crds.variant import builtin
 from pitwall_crds.variant.variant import SamplerEntry, SamplerVariant
@@ -86,6 +86,8 @@ def _name_problems(name: str) -> Iterator[str]:
     for pool in (Pool.CONTROL, Pool.CANDIDATE):
         if name.endswith(f"-{pool}"):
             yield f"metadata.name {name!r} must not end with -{pool}: pools of other variants are called so"
+    if name.endswith(GATEWAY_END):
+        yield f"metadata.name {name!r} must not end with {GATEWAY_END}: the pods of gateways are called so"
 
 
 def unknown_parts(variant: SamplerVariant, known: Known) -> Iterator[str]:

@@ -54,6 +54,7 @@ def cache() -> Cache:
             id="value",
         ),
         pytest.param(variant("x" * 54), "54 characters; at most 53", id="long name"),
+        pytest.param(variant("aks-gateway"), "must not end with -gateway", id="name of the gateways"),
         pytest.param(variant("aks-control"), "must not end with -control", id="name of another pool"),
     ],
 )
