@@ -102,7 +102,10 @@ class ScrapedGateway:
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         labels = ("sampler_variant", "arm")
-        self.latency = Histogram(Metric.HISTORY_LATENCY, "…", labels, registry=registry, buckets=LATENCY_EDGES)
+        self.latencies = [  # that of people's dashboards, and that of thresholds
+            Histogram(name, "…", labels, registry=registry, buckets=LATENCY_EDGES)
+            for name in (Metric.QUERY_LATENCY, Metric.HISTORY_LATENCY)
+        ]
         run = (*labels, "run")
         self.queries = Counter(Metric.EVIDENCE_QUERIES, "…", (*run, "outcome"), registry=registry)
         self.beyond = Counter(Metric.EVIDENCE_BEYOND, "…", (*run, "quantity", "edge"), registry=registry)
@@ -112,7 +115,8 @@ class ScrapedGateway:
         self._server, self._thread = start_http_server(self.port, addr="127.0.0.1", registry=registry)
 
     def answer(self, variant: str, arm: str, seconds: float) -> None:
-        self.latency.labels(variant, arm).observe(seconds)
+        for latency in self.latencies:
+            latency.labels(variant, arm).observe(seconds)
         self.queries.labels(variant, arm, "run-1", "ok").inc()
         for edge in LATENCY_EDGES:
             if edge < seconds:
