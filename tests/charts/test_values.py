@@ -74,7 +74,7 @@ def another(path, value):
     samples = {
         "digest": "sha256:" + "b" * 64, "keys": "https://elsewhere/keys", "size": "7Gi", "interval": "7s", "url": "https://elsewhere",
         "cacheSize": "7Gi", "mediaRoots": ["/x"], "issuerRef": {"name": "x"},
-        "volumesIn": {"search": {"cacheVolume": {"emptyDir": {}}}},
+        "gateways": 'job="g"', "volumesIn": {"search": {"cacheVolume": {"emptyDir": {}}}},
         "variants": {"aks-v1": {"sampler": {"name": "aks"}}},
         "pullSecrets": [{"name": "x"}], "tolerations": [{"key": "x"}], "clients": [{"podSelector": {}}],
         "prefixes": {"other": ["x."]}, "corsOrigins": ["https://app.example"], "apiServerPorts": [{"port": 8443}],

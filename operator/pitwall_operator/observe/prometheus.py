@@ -7,7 +7,7 @@ data, too much data, or the data is stale.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -20,6 +20,7 @@ from pitwall_crds.host.printable import printable
 from pitwall_crds.names import Label
 from pitwall_crds.variant.variant import FiveMetrics
 from pitwall_operator.observe import promql, variant_metrics
+from pitwall_operator.observe.apart import AT_ONCE, ON_ITS_WAY, ApartReader
 from pitwall_operator.observe.countable import LARGEST
 from pitwall_operator.observe.exchange import AnswersTooLongError, BoundedAdapter, ByteAllowance
 from pitwall_operator.observe.gateways import GATEWAYS, targets_of
@@ -38,6 +39,8 @@ MOST_BYTES: Final = 64 << 20
 THREADS: Final = 8
 """Queries at once. They are threads of their own: an answer that comes in drops must not keep names from being looked
 up for the API server's client."""
+QUERIES_OF_ONE: Final = 2
+"""At once, of a namespace that is read alone: in threads of its own, so that it keeps no other waiting."""
 LEAST_SHARE: Final = 16
 """Where all namespaces together say too much, each is read alone, with a fair share, or at least this part of it."""
 LAG_SECONDS: Final = 0.5
@@ -65,6 +68,8 @@ class PrometheusSource:
     _adapter: BoundedAdapter = field(init=False)
     _client: Any = field(init=False)
     _threads: ThreadPoolExecutor = field(init=False)
+    _threads_alone: ThreadPoolExecutor = field(init=False)
+    _apart: ApartReader = field(default_factory=ApartReader)
 
     def __post_init__(self) -> None:
         self._client = PrometheusConnect(
@@ -74,6 +79,7 @@ class PrometheusSource:
         self._adapter = BoundedAdapter(self._whole_seconds)
         self._client._session.mount(self.url, self._adapter)
         self._threads = ThreadPoolExecutor(THREADS, "prometheus")
+        self._threads_alone = ThreadPoolExecutor(AT_ONCE * QUERIES_OF_ONE, "prometheus-alone")
 
     @property
     def _whole_seconds(self) -> float:
@@ -82,37 +88,63 @@ class PrometheusSource:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._apart.close()
+        for threads in (self._threads, self._threads_alone):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def read(self, interests: Iterable[Interest]) -> CounterSnapshot | Unseen:
-        """Everything that these rollouts count, at one moment."""
+        """Everything that these rollouts count, at one moment; of namespaces that hold up the others, what was read of
+        them last. It takes as long as one exchange and a time-out of `timeout_seconds`, whatever pods show."""
         wanted = tuple(interests)
         moment = await self._moment()
         if isinstance(moment, Unseen):
             return moment
-        found = await self._snapshot(wanted, moment, self.most_bytes)
-        if not isinstance(found, TooMuch) or len({one.namespace for one in wanted}) == 1:
-            return found
-        return await self._one_by_one(wanted, moment)
-
-    async def _one_by_one(self, wanted: Sequence[Interest], moment: float) -> CounterSnapshot | Unseen:
-        """Each namespace alone, so that pods of one blind none but its own rollouts."""
-        namespaces = sorted({one.namespace for one in wanted})
-        whole = CounterSnapshot(self.clock() - LAG_SECONDS, moment, {}, frozenset(map(_key, wanted)))
+        namespaces = {one.namespace for one in wanted}
+        if len(namespaces) == 1:
+            return await self._snapshot(wanted, moment, self.most_bytes)
+        apart = self._apart.namespaces() & namespaces
         share = self.most_bytes // min(len(namespaces), LEAST_SHARE)
-        for namespace in namespaces:
-            part = await self._snapshot([one for one in wanted if one.namespace == namespace], moment, share)
-            if isinstance(part, TooMuch):
-                whole = replace(whole, unread={**whole.unread, namespace: part})
-            elif isinstance(part, Unseen):
-                return part
-            else:
-                whole = replace(
-                    whole, processes={**whole.processes, **part.processes}, gateways=whole.gateways | part.gateways
-                )
-        return whole
+        for namespace in sorted(apart):
+            self._begin_alone(namespace, wanted, share)
+        together = [one for one in wanted if one.namespace not in apart]
+        found: CounterSnapshot | Unseen = CounterSnapshot(self.clock() - LAG_SECONDS, moment, {}, frozenset())
+        if together:
+            found = await self._snapshot(together, moment, max(share, self.most_bytes - len(apart) * share))
+        if isinstance(found, CounterSnapshot):
+            return replace(found, apart={one: self._apart.latest(one) for one in apart})
+        return await self._each_alone(wanted, apart, moment, share) or found
 
-    async def _snapshot(self, wanted: Sequence[Interest], moment: float, most_bytes: int) -> CounterSnapshot | Unseen:
+    async def _each_alone(
+        self, wanted: Sequence[Interest], apart: Collection[str], moment: float, share: int
+    ) -> CounterSnapshot | None:
+        """Each namespace by itself, side by side, so that pods of one blind none but its own rollouts; None where that
+        helps none. Those that were not read in time stay apart, all of them if each can be read alone only."""
+        suspects = {one.namespace for one in wanted} - set(apart)
+        for namespace in sorted(suspects):
+            self._begin_alone(namespace, wanted, share)
+        await self._apart.settle(suspects, self.timeout_seconds)
+        parts = {one: self._apart.latest(one) for one in (*apart, *suspects)}
+        sound = {one for one in suspects if isinstance(parts[one], CounterSnapshot)}
+        if not sound and not any(parts[one] is ON_ITS_WAY for one in suspects):
+            self._apart.rejoin(suspects)
+        elif sound != suspects:
+            self._apart.rejoin(sound)
+        if not any(isinstance(part, CounterSnapshot) or part is ON_ITS_WAY for part in parts.values()):
+            return None
+        return CounterSnapshot(self.clock() - LAG_SECONDS, moment, {}, frozenset(), apart=parts)
+
+    def _begin_alone(self, namespace: str, wanted: Sequence[Interest], share: int) -> None:
+        mine = [one for one in wanted if one.namespace == namespace]
+
+        async def read() -> CounterSnapshot | Unseen:
+            moment = await self._moment()
+            return moment if isinstance(moment, Unseen) else await self._snapshot(mine, moment, share, alone=True)
+
+        self._apart.begin(namespace, read)
+
+    async def _snapshot(
+        self, wanted: Sequence[Interest], moment: float, most_bytes: int, *, alone: bool = False
+    ) -> CounterSnapshot | Unseen:
         now, allowance = self.clock() - LAG_SECONDS, ByteAllowance(most_bytes)
         queries = (
             promql.gateway_query(wanted, self.gateways),
@@ -120,8 +152,17 @@ class PrometheusSource:
             promql.age_query(wanted, self.gateways),
             *promql.counter_queries(wanted, self.gateways),
         )
-        answers = await asyncio.gather(*(self.query(query, moment, allowance) for query in queries))
-        failed = [answer for answer in answers if isinstance(answer, Unseen)]
+        room, failed = asyncio.Semaphore(QUERIES_OF_ONE if alone else THREADS), list[Unseen]()
+
+        async def ask(query: str) -> Answer:
+            async with room:
+                if failed:  # nothing comes of the others any more
+                    return failed[0]
+                answer = await self.query(query, moment, allowance, alone=alone)
+                failed.extend([answer] if isinstance(answer, Unseen) else [])
+                return answer
+
+        answers = await asyncio.gather(*map(ask, queries))
         if failed:
             return next((answer for answer in failed if isinstance(answer, TooMuch)), failed[0])
         up, starts, ages, *families = (answer for answer in answers if not isinstance(answer, Unseen))
@@ -133,7 +174,8 @@ class PrometheusSource:
 
     async def variant_metrics(self, interests: Iterable[Interest]) -> Mapping[Key, FiveMetrics] | Unseen:
         """The last observed metrics of every variant of these rollouts, by namespace and variant."""
-        queries = promql.variant_metric_queries(interests, self.gateways)
+        quick = self._quick(interests)
+        queries = promql.variant_metric_queries(quick, self.gateways) if quick else {}
         moment = await self._moment()
         if isinstance(moment, Unseen):
             return moment
@@ -150,10 +192,15 @@ class PrometheusSource:
 
     async def strangers(self, interests: Iterable[Interest]) -> tuple[str, ...]:
         """Processes that are no gateway and show what only gateways count, by namespace and name; some of them."""
-        answer = await self.query(promql.stranger_query(interests, self.gateways))
+        answer = await self.query(promql.stranger_query(self._quick(interests), self.gateways))
         if isinstance(answer, Unseen):
             return ()
         return tuple("/".join(filter(None, identity(labels))) for labels, _ in answer)
+
+    def _quick(self, interests: Iterable[Interest]) -> list[Interest]:
+        """Those that hold up no others."""
+        apart = self._apart.namespaces()
+        return [one for one in interests if one.namespace not in apart]
 
     async def _moment(self) -> float | Unseen:
         """The moment to ask for, by Prometheus' clock: by another one, old counters could be taken for new ones."""
@@ -165,14 +212,16 @@ class PrometheusSource:
         return answer[0][1] - LAG_SECONDS
 
     async def query(
-        self, query: str, moment: float | None = None, allowance: ByteAllowance | None = None
+        self, query: str, moment: float | None = None, allowance: ByteAllowance | None = None, *, alone: bool = False
     ) -> list[Series] | Unseen:
-        """One instant query; without a moment, for now. It shares `allowance` with what is held beside it."""
+        """One instant query; without a moment, for now. It shares `allowance` with what is held beside it, and its
+        threads with what is read `alone`, or with all else."""
         at = None if moment is None else {"time": f"{moment:.3f}"}
+        threads = self._threads_alone if alone else self._threads
         try:
             async with asyncio.timeout(self._whole_seconds):
                 asked = asyncio.get_running_loop().run_in_executor
-                return await asked(self._threads, self._ask, query, at, allowance or ByteAllowance(self.most_bytes))
+                return await asked(threads, self._ask, query, at, allowance or ByteAllowance(self.most_bytes))
         except requests.exceptions.JSONDecodeError as error:
             return Unseen(f"the answer of {self.url} is not Prometheus': {error}")
         except AnswersTooLongError as error:

@@ -39,6 +39,7 @@ class Reader:
     _latest_at: float = 0.0
     _variant_metrics: Mapping[Key, FiveMetrics] = field(default_factory=dict)
     _variant_metrics_at: float = float("-inf")
+    _looked_aside_at: float = float("-inf")
     _strangers: set[str] = field(default_factory=set)
 
     def reading(self, rollout: Rollout) -> Reading | Unseen:
@@ -98,7 +99,8 @@ class Reader:
             return
         if isinstance(known, Unseen):
             log.info("Prometheus is read: %d processes", len(self._latest.processes))
-        if self.clock() - self._variant_metrics_at >= VARIANT_METRICS_SECONDS:
+        if self.clock() - self._looked_aside_at >= VARIANT_METRICS_SECONDS:
+            self._looked_aside_at = self.clock()  # also where nothing comes of it: the counters are waited for
             found = await prometheus.variant_metrics(interests)
             if not isinstance(found, Unseen):
                 self._variant_metrics, self._variant_metrics_at = found, self.clock()

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pitwall_crds.host.printable import printable, shortened
@@ -40,7 +40,7 @@ class CounterSnapshot:
         time: the moment by the operator's clock, which is what a decision compares it with.
         asked_for: the same moment by Prometheus' clock, which is what scrapes are dated by.
         gateways: the namespaces in which gateways are scraped.
-        unread: the namespaces of which there is too much.
+        apart: what was read, at another moment, of each namespace that is read alone, or why nothing was.
     """
 
     time: float
@@ -48,12 +48,17 @@ class CounterSnapshot:
     processes: Mapping[tuple[str, str], ScrapedProcess]
     interests: frozenset[tuple[str, frozenset[str]]]
     gateways: frozenset[str] = frozenset()
-    unread: Mapping[str, Unseen] = field(default_factory=dict)
+    apart: Mapping[str, "CounterSnapshot | Unseen"] = field(default_factory=dict)
 
     def reading(self, one: Interest, stale_seconds: float) -> Reading | Unseen:
         """What one rollout sees of it."""
-        if one.namespace in self.unread:
-            return self.unread[one.namespace]
+        part = self.apart.get(one.namespace)
+        if part is not None:  # by this moment's clock its samples may have grown stale meanwhile
+            return (
+                part
+                if isinstance(part, Unseen)
+                else replace(part, asked_for=self.asked_for).reading(one, stale_seconds)
+            )
         if (one.namespace, one.variants) not in self.interests:
             return Unseen("the first reading of these variants is on its way")
         if not self.gateways & {one.namespace, ""}:
