@@ -90,7 +90,8 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
     Metric.EVIDENCE_ABANDONED: MetricDescription(
         _COUNTER,
         (*_RUN, Label.EDGE),
-        "Questions of a run whose callers had enough of waiting after at most so many seconds.",
+        "Questions of a run whose callers had enough of waiting after at most so many seconds, and at once those that "
+        "stable answered since the assigned variant blamed the video's server.",
     ),
     Metric.EVIDENCE_VALUE: MetricDescription(
         _COUNTER, (*_RUN, Label.QUANTITY), "Sum over a run's answers of what was measured, seconds or tokens."

@@ -1,6 +1,7 @@
 """All reasons why a question cannot be answered, with HTTP status, code and a message for the caller."""
 
 from http import HTTPStatus
+from typing import Final
 
 
 def install(extras: str) -> str:
@@ -176,3 +177,15 @@ class OutgrownError(RefusedError):
     """A decoding took more memory than its share; it is begun again with more."""
 
     code = "outgrown"
+
+
+OF_VIDEOS: Final = (
+    BadSubtitlesError,
+    MediaBrokenError,
+    MediaMissingError,
+    MediaOriginError,
+    MediaTooLargeError,
+    NotAVideoError,
+    TooLateError,
+)
+"""What may be the fault of a video, or of its server, while it is fetched."""

@@ -18,6 +18,8 @@ class End(StrEnum):
     REFUSED = "refused"
     UNMEASURED = "unmeasured"
     ABANDONED = "abandoned"
+    EXCUSED = "excused"
+    """The assigned variant says that the video was at fault, and stable answered."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +59,8 @@ class RunTally:
 
         Whoever got no answer is known to have waited so long, and no more. It is counted apart after what wait callers
         left, since nobody leaves an answer that was quick. A question that is refused, or of which nothing can be said,
-        is nobody's trial: only what a scrape has shown of it stays, because counters do not fall.
+        is nobody's trial: only what a scrape has shown of it stays, because counters do not fall. So it is with one
+        that its variant excuses, but that counts as one that was left as soon: it is no error, and proves nothing.
         """
         self.waiting.discard(waiting)
         passed = max(self.latency.passed(seconds), waiting.shown)
@@ -66,10 +69,10 @@ class RunTally:
                 self.latency.ended(passed)
             case End.FAILED | End.ABANDONED:
                 self.latency.gave_up(passed)
-            case End.REFUSED | End.UNMEASURED:
+            case End.REFUSED | End.UNMEASURED | End.EXCUSED:
                 self.latency.gave_up(waiting.shown)
-        if end is End.ABANDONED:
-            self.abandoned.ended(passed)
+        if end in (End.ABANDONED, End.EXCUSED):
+            self.abandoned.ended(passed if end is End.ABANDONED else waiting.shown)
         if end is End.ANSWERED:
             self.outcomes[Outcome.OK] += 1
         elif end in (End.FELL_BACK, End.FAILED):

@@ -14,6 +14,7 @@ from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.pools.circuits import Circuits
 from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.upstream import Call
+from pitwall_gateway.serve.excuses import Excuses
 from pitwall_gateway.serve.sparing import Sparing
 from pitwall_gateway.serve.substitutes import Substitutes
 from pitwall_gateway.values.answer import (
@@ -22,24 +23,29 @@ from pitwall_gateway.values.answer import (
     VariantAnswer,
     VariantFailure,
     VariantRefusal,
+    blames_video,
     had_less_to_do,
     is_fair,
-    same_video,
 )
 from pitwall_gateway.values.question import Question
 from pitwall_gateway.values.speaker import Party
+
+UNHEARD: Final = frozenset({End.UNMEASURED, End.ABANDONED, End.EXCUSED})
+"""What opinions are nobody's of: another one answered, and that is not the assigned variant's error."""
 
 
 @dataclass(frozen=True, slots=True)
 class RelayedAnswer:
     """What a user gets. `assigned` is whose series it counts on, `by` who really answered; they differ on fallback.
-    `failure` is why the assigned variant did not answer; `hurried`: it had too little time, by its caller's wish."""
+    `failure` is why the assigned variant did not answer; `hurried`: it had too little time, by its caller's wish;
+    `excused`: it says that the video was at fault."""
 
     reply: Reply
     assigned: ArmSeries
     by: ArmSeries
     failure: VariantFailure | None = None
     hurried: bool = False
+    excused: bool = False
 
     @property
     def fallback(self) -> FailureKind | None:
@@ -67,12 +73,14 @@ class RelayedAnswer:
                     return End.ANSWERED
                 if self.failure.counts:
                     return End.FELL_BACK
+                if self.excused:
+                    return End.EXCUSED
                 return End.ABANDONED if self.hurried else End.UNMEASURED
 
     @property
     def counted(self) -> ArmSeries:
         """Whose series opinions of this answer count on."""
-        return replace(self.assigned, run="") if self.end in (End.UNMEASURED, End.ABANDONED) else self.assigned
+        return replace(self.assigned, run="") if self.end in UNHEARD else self.assigned
 
 
 FIRST_PART: Final = 2 / 3
@@ -103,6 +111,7 @@ class Relay:
         self._answer_seconds = answer_seconds
         self._substitutes = substitutes
         self._sparing = Sparing()
+        self._excuses = Excuses()
 
     async def answer(self, question: Question, headers: Mapping[str, str], seconds: float = math.inf) -> RelayedAnswer:
         """What the user gets, already counted. It is there within these seconds, or within the usual ones."""
@@ -140,6 +149,7 @@ class Relay:
         if not assigned.variant:
             nobody = VariantFailure(FailureKind.UNROUTED, "the routes file holds no URL")
             return RelayedAnswer(nobody, assigned, assigned, nobody)
+        self._excuses.asked(assigned)
         now = time.monotonic()
         call = Call(
             assigned.variant,
@@ -180,8 +190,8 @@ class Relay:
         """Stable's word on a question that its assigned variant did not answer, asked once; on a question of stable's
         own it is another try, so that the same can be said of every arm: it failed what stable answers.
 
-        A question that stable fails or refuses too is nobody's evidence, and so is one about a video that its server
-        did not give to both alike.
+        A question that stable fails or refuses too is nobody's evidence. One about a video that its server did not give
+        to both alike, by the variant's own word, is excused, up to a part of its questions.
         """
         stable = ArmSeries(self._assigner.stable_variant(), Arm.STABLE)
         headers = {**call.headers, Header.ARM: Arm.STABLE}
@@ -194,13 +204,14 @@ class Relay:
         if isinstance(reply, VariantRefusal):
             return RelayedAnswer(reply, served.assigned, stable)  # its words tell nobody of a candidate
         failure = served.failure or _contradicted(served.reply)
-        same, fair = same_video(failure, reply), is_fair(failure, reply, given, self._answer_seconds)
-        hurried = same and not fair and not had_less_to_do(failure, reply)
-        if not (same and fair) or self._is_spared(call.variant, failure, reply):
+        excused = blames_video(failure, reply) and self._excuses.takes(served.assigned)
+        fair = is_fair(failure, reply, given, self._answer_seconds)
+        hurried = not excused and not fair and not had_less_to_do(failure, reply)
+        if excused or not fair or self._is_spared(call.variant, failure, reply):
             failure = replace(failure, counts=False)
         if call.arm is not Arm.STABLE and failure.counts and failure.fault is not FailureKind.CIRCUIT_OPEN:
             self._circuits.failed(call)
-        return RelayedAnswer(reply, served.assigned, stable, failure, hurried)
+        return RelayedAnswer(reply, served.assigned, stable, failure, hurried, excused)
 
     def _is_spared(self, variant: str, failure: VariantFailure, answer: VariantAnswer) -> bool:
         return had_less_to_do(failure, answer) and self._sparing.is_new(variant, failure.video or "")
@@ -225,5 +236,7 @@ def _may_mend(reply: Reply) -> bool:
 
 def _contradicted(reply: Reply) -> VariantFailure:
     """The failure of a variant that refused what stable answers."""
-    words, video = (reply.message, reply.video) if isinstance(reply, VariantRefusal) else ("", None)
-    return VariantFailure(FailureKind.REFUSED, f"refuses what stable answers: {words}", video=video)
+    words, video, code = (
+        (reply.message, reply.video, reply.code) if isinstance(reply, VariantRefusal) else ("", None, "")
+    )
+    return VariantFailure(FailureKind.REFUSED, f"refuses what stable answers: {words}", video=video, code=code)

@@ -14,8 +14,9 @@ from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.pools.circuits import Answerer
 from pitwall_gateway.pools.upstream import Call, CallLimits
 from pitwall_gateway.serve.copies import Copy, CopyQueue
+from pitwall_gateway.serve.excuses import Excuses
 from pitwall_gateway.serve.relay import FIRST_PART
-from pitwall_gateway.values.answer import Reply, VariantAnswer, VariantFailure, had_less_to_do, same_video
+from pitwall_gateway.values.answer import Reply, VariantAnswer, VariantFailure, blames_video, had_less_to_do
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Shadow:
         self._rule = rule
         self._usual_seconds = (limits or CallLimits()).answer_seconds
         self._queue = CopyQueue(rule.queue)
+        self._excuses = Excuses()
         self._changed = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
 
@@ -93,6 +95,7 @@ class Shadow:
         series, headers = copy.series, {**copy.headers, Header.ARM: Arm.SHADOW}
         started = time.monotonic()
         waiting, end = self._telemetry.evidence.copied(series), End.ABANDONED
+        self._excuses.asked(series)
         try:
             ends = started + self._seconds_for(copy)
             reply = await self._upstream.ask(Call(series.variant, series.arm, copy.body, headers, copy.party, ends))
@@ -102,7 +105,7 @@ class Shadow:
                 log.warning(
                     "copy failed", extra=fields(answer_id=answer_id, variant=series.variant, cause=reply.detail)
                 )
-            end = _end(reply, copy.primary)
+            end = self._end(reply, copy)
             compared = copy.primary is not None and end is not End.UNMEASURED and not _other_video(reply, copy.primary)
         finally:
             self._telemetry.closed(waiting, series, TrialKind.COPY, copy.party, end, time.monotonic() - started)
@@ -116,21 +119,22 @@ class Shadow:
         if copy.primary is not None and compared and answer is not None:
             self._compare(series, answer, copy.primary)
 
+    def _end(self, reply: Reply, copy: Copy) -> End:
+        """How a copy ended. Of a video that its server did not give to both alike, as its variant says, nothing follows
+        up to a part of the copies."""
+        primary = copy.primary
+        if isinstance(reply, VariantAnswer):
+            return End.ANSWERED
+        if primary and isinstance(reply, VariantFailure) and had_less_to_do(reply, primary):
+            return End.UNMEASURED
+        blames = blames_video(reply, primary) if primary else reply.video == ""
+        return End.UNMEASURED if blames and self._excuses.takes(copy.series) else End.FAILED
+
     def _compare(self, series: ArmSeries, shadow: VariantAnswer, primary: VariantAnswer) -> None:
         if not paid_for(primary, shadow):
             self._telemetry.shadow_latency_ratio(series, shadow.seconds / max(primary.seconds, 1e-6))
         if primary.tokens and shadow.tokens:
             self._telemetry.shadow_tokens_ratio(series, shadow.tokens / primary.tokens)
-
-
-def _end(reply: Reply, primary: VariantAnswer | None) -> End:
-    """How a copy ended: of a video that its server did not give to both alike, nothing follows."""
-    if isinstance(reply, VariantAnswer):
-        return End.ANSWERED
-    if primary and isinstance(reply, VariantFailure) and had_less_to_do(reply, primary):
-        return End.UNMEASURED
-    measured = same_video(reply, primary) if primary else reply.video != ""
-    return End.FAILED if measured else End.UNMEASURED
 
 
 def _other_video(reply: Reply, primary: VariantAnswer) -> bool:

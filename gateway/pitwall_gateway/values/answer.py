@@ -18,6 +18,12 @@ LATE = frozenset({408, 504})
 NO_QUEUE = frozenset({"queue_full", "queue_unavailable"})
 """Codes by which a runtime refuses a video for now, though it is well itself."""
 
+OF_VIDEOS = frozenset(
+    {"media_origin", "media_missing", "media_too_large", "media_broken", "not_a_video", "bad_subtitles"}
+)
+"""Codes by which a runtime says that the video or its server is at fault."""
+
+LONGEST_CODE = 64
 LONGEST_WORDS = 1_000
 """Characters of a runtime's error that are told on."""
 
@@ -86,7 +92,8 @@ class VariantRefusal:
 class VariantFailure:
     """No answer. `detail` is for those who read the log: who, what, and the limit if one was passed. `counts` is
     whether it says something of the variant, `reached` whether any pod may have got the question. `late`: for want
-    of time; `preparing`: while it made of the video for the first time what questions need. `video` as of a refusal."""
+    of time; `preparing`: while it made of the video for the first time what questions need. `video` and `code` as of a
+    refusal."""
 
     fault: FailureKind
     detail: str
@@ -95,6 +102,7 @@ class VariantFailure:
     late: bool = False
     video: str | None = None
     preparing: bool = False
+    code: str = ""
 
 
 Reply = VariantAnswer | VariantRefusal | VariantFailure
@@ -109,7 +117,10 @@ def _read(status: int, body: bytes, document: dict[str, Any], seconds: float) ->
     if status in TRANSIENT or status >= 500:
         words = f"its runtime says {status}: {_words(document, body)}"
         video, preparing = _video(document), _details(document).get("preparing") is True
-        return VariantFailure(FailureKind.STATUS, words, late=status in LATE, video=video, preparing=preparing)
+        code = _code(document)
+        return VariantFailure(
+            FailureKind.STATUS, words, late=status in LATE, video=video, preparing=preparing, code=code
+        )
     if 400 <= status < 500:
         return _refusal(status, document)
     if status != 200 or not _has_choices(document):
@@ -128,12 +139,15 @@ def _read(status: int, body: bytes, document: dict[str, Any], seconds: float) ->
     )
 
 
-def same_video(failed: VariantFailure | VariantRefusal, answer: VariantAnswer) -> bool:
-    """Whether what one variant did not answer is what another one did: of a video that its server gave to one of them
-    alone, or another time differently, nothing follows. Who tells nothing is taken at its word."""
+def blames_video(failed: VariantFailure | VariantRefusal, answer: VariantAnswer) -> bool:
+    """Whether a variant says that its failure is the fault of a video, or its server, which stable answered about: that
+    it was not given, or another one than stable had. That is the variant's own word. What it has to fetch and load for
+    itself, and who tells nothing, is at fault alone."""
     if failed.video is None:
-        return True
-    return bool(failed.video) and answer.video in ("", failed.video)
+        return False
+    if failed.video:
+        return answer.video not in ("", failed.video)
+    return failed.code in OF_VIDEOS or (isinstance(failed, VariantFailure) and failed.late)
 
 
 def is_fair(failure: VariantFailure, answer: VariantAnswer, given: float, usual: float) -> bool:
@@ -184,11 +198,17 @@ def _object(body: bytes) -> dict[str, Any]:
 def _refusal(status: int, document: dict[str, Any]) -> VariantRefusal:
     error = document.get("error")
     said = error if isinstance(error, dict) else {}
-    message, code = said.get("message"), said.get("code")
+    message = said.get("message")
     if not isinstance(message, str) or not message:
         message = f"the question was refused ({status}) without a reason"
-    code = code[:64] if isinstance(code, str) else "refused"
-    return VariantRefusal(status, message[:LONGEST_WORDS], code, _video(document))
+    return VariantRefusal(status, message[:LONGEST_WORDS], _code(document) or "refused", _video(document))
+
+
+def _code(document: dict[str, Any]) -> str:
+    """The code of an OpenAI-shaped error; empty if it has none."""
+    error = document.get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    return code[:LONGEST_CODE] if isinstance(code, str) else ""
 
 
 def _video(document: dict[str, Any]) -> str | None:

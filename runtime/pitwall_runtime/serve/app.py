@@ -20,6 +20,7 @@ from pitwall_crds.reading.sent import BodyFaultError
 from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import (
+    OF_VIDEOS,
     BadQuestionError,
     MediaBrokenError,
     MediaTooLargeError,
@@ -253,7 +254,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
     kind = "server_error" if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
     headers = {"Retry-After": _RETRY_SECONDS} if isinstance(error, UnavailableError) else None
     body = schema.error_json(error.message, kind, error.code)
-    return JSONResponse({**body, **_what_was_seen(request)}, error.status, headers)
+    return JSONResponse({**body, **_what_was_seen(request, error)}, error.status, headers)
 
 
 async def _refuse_route(request: Request, error: Exception) -> Response:
@@ -267,14 +268,14 @@ async def _refuse_bug(request: Request, error: Exception) -> Response:
     """A bug of ours: the log gets the whole story, the asker one sentence."""
     _tell(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", f"{type(error).__name__}: {error}", error)
     body = schema.error_json("the runtime failed on this question; see its log", "server_error", "internal_error")
-    return JSONResponse({**body, **_what_was_seen(request)}, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return JSONResponse({**body, **_what_was_seen(request, error)}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _what_was_seen(request: Request) -> dict[str, object]:
+def _what_was_seen(request: Request, error: Exception) -> dict[str, object]:
     """For the gateway: what two variants said of different videos is not compared, nor what one said that had yet to
-    prepare what the other had."""
+    prepare what the other had. Before a video is here its server is at fault, or we are: then nothing is told of it."""
     seen: SeenVideo | None = getattr(request.state, "seen", None)
-    if seen is None or seen.digest is None:
+    if seen is None or seen.digest is None or (not seen.digest and not isinstance(error, OF_VIDEOS)):
         return {}
     return {"pitwall": {"video": seen.digest, "preparing": request.state.deadline.preparing}}
 

@@ -67,11 +67,12 @@ class CountingProcess:
         if answered or end is End.FAILED:
             account[Metric.EVIDENCE_QUERIES, arm, "ok" if end is End.ANSWERED else "error"] += 1
         for place, edge in enumerate(LATENCY_EDGES):
-            known = place < seen if end in (End.REFUSED, End.UNMEASURED) else seconds > edge
+            known = place < seen if end in (End.REFUSED, End.UNMEASURED, End.EXCUSED) else seconds > edge
             account[Metric.EVIDENCE_BEYOND, arm, EDGES[place]] += known
             account[Metric.EVIDENCE_WITHIN, arm, EDGES[place]] += answered and seconds <= edge
-            account[Metric.EVIDENCE_ABANDONED, arm, EDGES[place]] += end is End.ABANDONED and seconds <= edge
-        account[Metric.EVIDENCE_ABANDONED, arm, "+Inf"] += end is End.ABANDONED
+            left = place >= seen if end is End.EXCUSED else end is End.ABANDONED and seconds <= edge
+            account[Metric.EVIDENCE_ABANDONED, arm, EDGES[place]] += left
+        account[Metric.EVIDENCE_ABANDONED, arm, "+Inf"] += end in (End.ABANDONED, End.EXCUSED)
 
     def label(self, run, outcome):
         self.evidence.quality(ArmSeries("v", Arm.STABLE, run), Signal.FOLLOW_UP, "query", outcome)

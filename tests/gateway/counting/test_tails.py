@@ -139,6 +139,7 @@ def test_a_caller_with_a_share_has_no_more_of_the_slow_ones_whatever_users_it_in
 
 def test_what_is_nobodys_trial_shows_nothing():
     assert of_end(End.REFUSED, 60.0) == of_end(End.UNMEASURED, 60.0) == {}
+    assert of_end(End.EXCUSED, 60.0) == {End.ABANDONED: 1.0}, "its wait says nothing"
     assert of_answer(VariantAnswer(b"", {}, 0.3)) == {CacheResult.COLD: 0.0}, "what an answer does not tell is not zero"
 
 

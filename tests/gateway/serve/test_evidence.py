@@ -110,20 +110,21 @@ def test_an_odd_question_is_nobodys_evidence_whatever_it_does_to_whom(pit, duel,
 
 @pytest.mark.parametrize("status", [404, 415, 424, 500, 504])
 @pytest.mark.parametrize(
-    ("refuses_about", "answers_about", "counts"),
+    ("refuses_about", "answers_about", "code", "counts"),
     [
-        pytest.param("", "film-1", False, id="its server had not given it to one"),
-        pytest.param("film-2", "film-1", False, id="its server gave another one"),
-        pytest.param("film-1", "film-1", True, id="both had the same"),
-        pytest.param(None, "film-1", True, id="the runtime does not tell"),
-        pytest.param("film-1", "", True, id="stable's does not tell"),
+        pytest.param("", "film-1", "media_origin", False, id="its server had not given it to one"),
+        pytest.param("film-2", "film-1", "y", False, id="its server gave another one"),
+        pytest.param("film-1", "film-1", "media_origin", True, id="both had the same"),
+        pytest.param(None, "film-1", "media_origin", True, id="the runtime does not tell"),
+        pytest.param("film-1", "", "media_origin", True, id="stable's does not tell"),
     ],
 )
-def test_a_video_that_its_server_does_not_give_to_both_alike_is_nobodys_evidence(
-    pit, duel, status, refuses_about, answers_about, counts
+def test_a_video_that_its_server_does_not_give_to_both_alike_is_nobodys_error(
+    pit, duel, status, refuses_about, answers_about, code, counts
 ):
     """A server that refused the first who asked, and gave to the next, once had a healthy candidate off in a minute."""
-    stable, candidate = duel("candidate", runs=RUNS, rules=Rules(breaker=BreakerRule(failures=2)), status=status)
+    rules = Rules(breaker=BreakerRule(failures=2))
+    stable, candidate = duel("candidate", runs=RUNS, rules=rules, status=status, code=code)
     stable.details = {"video": answers_about} if answers_about else {}
     candidate.refuses_about = refuses_about
 
@@ -133,6 +134,7 @@ def test_a_video_that_its_server_does_not_give_to_both_alike_is_nobodys_evidence
 
     assert pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE, outcome="error") == 4 * counts
     assert pit.metric(Metric.EVIDENCE_QUERIES, outcome="ok") == 0
+    assert pit.metric(Metric.EVIDENCE_ABANDONED, **CANDIDATE, edge="+Inf") == 4 * (not counts), "nor does it pass by it"
     if not counts:
         asked_before = len(candidate.seen)
         pit.ask("ann")
@@ -179,7 +181,7 @@ def test_a_copy_that_had_yet_to_prepare_what_stable_had_is_no_evidence(pit, duel
 
 @pytest.mark.parametrize(("refuses_about", "counts"), [("", 0), ("film-2", 0), ("film-1", 1)])
 def test_a_copy_about_a_video_that_its_server_does_not_give_again_is_no_evidence(pit, duel, refuses_about, counts):
-    stable, candidate = duel("stable", runs=RUNS, shadow="aks-v2", status=404)
+    stable, candidate = duel("stable", runs=RUNS, shadow="aks-v2", status=404, code="media_missing")
     stable.details, candidate.refuses_about = {"video": "film-1"}, refuses_about
 
     pit.ask("ann")

@@ -10,7 +10,14 @@ import httpx
 import pytest
 
 from pitwall_crds.names import Header
-from pitwall_runtime.errors import BadQuestionError, NotAVideoError, UnavailableError
+from pitwall_runtime.errors import (
+    BadQuestionError,
+    NotAVideoError,
+    SamplerFailedError,
+    StorageFullError,
+    UnavailableError,
+)
+from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.media import WHOLE, Caption, Stretch, Video
 from pitwall_runtime.pipeline.telemetry import BusyWindow, CacheLookups, RuntimeTelemetry
@@ -193,17 +200,45 @@ async def test_who_fails_says_which_video_it_had(client, state, tmp_path, error)
     ("url", "told"),
     [
         pytest.param("http://127.0.0.1:1/a.mp4", {"video": "", "preparing": False}, id="its server gives nothing"),
+        pytest.param("http://127.0.0.2:1/a.mp4", None, id="a host that we may not read from"),
         pytest.param("file:///none/a.mp4", None, id="a file of ours is not there, which is ours to answer for"),
         pytest.param("gopher://host/a.mp4", None, id="an address that no server has a part in"),
     ],
 )
-async def test_who_has_no_video_says_whether_a_server_is_to_blame(client, state, url, told):
+async def test_who_has_no_video_says_whether_a_server_is_to_blame(client, state, tmp_path, url, told):
+    state.resolver = Resolver((tmp_path,), tmp_path / "downloads", DownloadLimits(allowed_hosts={"127.0.0.1:1"}))
     state.pipeline = FailingPipeline(AssertionError("it is not asked"))
     body = {"messages": [user(text("q"), {"type": "video_url", "video_url": {"url": url}})]}
     answer = await client.post("/v1/chat/completions", json=body)
 
     assert answer.status_code in (400, 404, 424)
     assert answer.json().get("pitwall") == told
+
+
+async def test_whose_models_are_not_loaded_blames_no_server(client):
+    """A pod that answered nothing once had no error for it: it told the gateway that no video was given."""
+    where = {"type": "video_url", "video_url": {"url": "http://127.0.0.1:1/a.mp4"}}
+    answer = await client.post("/v1/chat/completions", json={"messages": [user(text("q"), where)]})
+
+    assert (answer.status_code, "pitwall" in answer.json()) == (503, False)
+
+
+@pytest.mark.parametrize("error", [StorageFullError, UnavailableError, SamplerFailedError, OSError])
+async def test_what_is_ours_to_do_before_a_video_is_here_blames_no_server(client, state, error):
+    state.pipeline = FailingPipeline(AssertionError("it is not asked"))
+
+    class Full:
+        def is_remote(self, _):
+            return True
+
+        def submit(self, *_):
+            raise error("the disk is read-only")
+
+    state.resolver = Full()
+    answer = await client.post("/v1/chat/completions", json=ASKED)
+
+    assert answer.status_code >= 500
+    assert "pitwall" not in answer.json()
 
 
 async def test_of_a_queue_no_caller_has_all_places():
