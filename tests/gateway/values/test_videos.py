@@ -10,7 +10,7 @@ from pitwall_gateway.values.videos import MAX_BATCH, check_id, read_batch, read_
 
 
 def test_what_is_counted_is_what_is_passed_on():
-    twice = b'{"urls": ["a"], "urls": ["b", "c"], "note": 1e999}'
+    twice = b'{"urls": ["a"], "urls": ["b", "c"], "note": 1e9}'
     sent = read_batch(twice)
 
     assert (sent.count, json.loads(sent.body)["urls"]) == (2, ["b", "c"])
@@ -21,6 +21,7 @@ def test_what_is_counted_is_what_is_passed_on():
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"[]", b"7", b'{"url": 7}', b'{"urls": []}', b'{"urls": "a"}', b'{"url": "a", "urls": [], "x": NaN}',
+     b'{"url": "a", "note": 1e999}', b'{"urls": ["a"], "note": 1' + b"0" * 400 + b"}", b'{"url": "\\ud800"}',
      b"[" * 100_000, b"\xff", json.dumps({"urls": ["a"] * (MAX_BATCH + 1)}).encode()],
 )  # fmt: skip
 def test_what_is_no_video_is_refused_with_an_example(read, body):
