@@ -149,7 +149,7 @@ class FilmReader:
 
     def _doubtful(self, *, at_end: bool = True) -> list[tuple[int, int]]:
         counted_from = self._counted.doubtful_from(at_end=at_end)
-        rest = [(begin, FOREVER) for begin in (counted_from, self._order.lost_from) if begin is not None]
+        rest = [(begin, FOREVER) for begin in (counted_from, self._order.doubtful_from) if begin is not None]
         return [*self._doubts.stretches(), *self._clock.wrong, *rest]
 
     def _clean_packets(self) -> Iterator[VideoPacket]:

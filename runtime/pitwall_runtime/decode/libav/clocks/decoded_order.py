@@ -18,8 +18,7 @@ class DecodedOrder:
         earlier. It is certain before the first picture comes out, since packets are read ahead."""
         self._latest: int | None = None
         self._times: deque[int] = deque()
-        self.lost_from: int | None = None
-        """From when on pictures may be missing in the count, so that their times are doubtful."""
+        self._lost_from: int | None = None
 
     def look_at(self, packet: VideoPacket) -> None:
         """To be told each packet, in order."""
@@ -31,8 +30,13 @@ class DecodedOrder:
 
     def lose(self, shown_until: int) -> None:
         """The decoder may give no picture for one of the packets."""
-        if self.applies and self.lost_from is None:
-            self.lost_from = shown_until
+        if self._lost_from is None:
+            self._lost_from = shown_until
+
+    @property
+    def doubtful_from(self) -> int | None:
+        """From when on pictures may be missing in the count, so that their times are not certain; None if all are."""
+        return self._lost_from if self.applies else None
 
     def next_time(self) -> int | None:
         """When the picture is shown that has come out; None where the file says so itself, or no longer anything."""
