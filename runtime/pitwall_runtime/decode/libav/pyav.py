@@ -23,6 +23,7 @@ from pitwall_runtime.decode.libav.doubts import Doubts
 from pitwall_runtime.decode.libav.emptiness import is_end, is_held
 from pitwall_runtime.decode.libav.foresight import Foresight
 from pitwall_runtime.decode.libav.joined import JoinedRecordings
+from pitwall_runtime.decode.libav.last_picture import end_of_last
 from pitwall_runtime.decode.libav.nals import Nals
 from pitwall_runtime.decode.libav.pictures.colours import make_readable
 from pitwall_runtime.decode.libav.pictures.deinterlace import Deinterlacer, Picture
@@ -120,7 +121,8 @@ class FilmReader:
 
     def _close(self, instants: Instants) -> Iterator[Frame | Ended]:
         """The last picture's frames and the end, once the file is read."""
-        last_end, declared_end = self._source.ends()
+        read_end, declared_end = self._source.ends()
+        last_end = end_of_last(self._source, read_end, self._earliest)
         if self._unsound and self._sent:  # what the decoder refused was in the file, also where pictures are counted
             last_end = max(last_end, max(self._sent) + self._source.tick)
         after_loss = self._unsound or self._suspect or self._joined.unreadable
