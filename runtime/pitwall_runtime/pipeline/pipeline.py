@@ -167,6 +167,7 @@ class Pipeline:
                 end = min(start + _STEP_FRAMES, len(pool))
                 features.require(range(start, end))
                 yield pool.seconds(len(pool)), end / len(pool)
+            self._cache.settle(deadline)
 
     def choose(self, asked: AskedQuestion, sampler: BoundSampler | None = None) -> Selection:
         """The sampler's part, the variant's own or another one; one that `waits` leaves the processor to others.

@@ -27,6 +27,7 @@ from pitwall_runtime.stores.files.row_folder import RowFolder, layout
 from pitwall_runtime.stores.files.unwritable import is_unwritable
 from pitwall_runtime.stores.hot import HotArrays
 from pitwall_runtime.stores.packing import packed, unpacked
+from pitwall_runtime.stores.patience import worth
 from pitwall_runtime.stores.shared import Shared
 from pitwall_runtime.stores.soundness import finite
 
@@ -39,6 +40,7 @@ _CENTRE_FRAMES: Final = 64
 _BLOCK_BYTES: Final = 32 << 20
 """Of frames' regions that are computed together; all of a long film's are gigabytes."""
 
+_SETTLE_SECONDS: Final = 60.0
 _TRIES: Final = 5
 
 
@@ -216,6 +218,10 @@ class EmbedCache:
         self.hot = HotArrays(hot_bytes)
         self._open: dict[Path, tuple[VideoEmbeddings, int]] = {}
         self._guard = threading.Lock()
+
+    def settle(self, deadline: Deadline) -> None:
+        """Wait until the other machines can find what was made here, for a part of the time."""
+        self._shared_stores.keeper.settle(worth(deadline, _SETTLE_SECONDS))
 
     @contextmanager
     def opened(self, pool: FramePool, encoder_key: str, shape: EmbeddingShape) -> Iterator[VideoEmbeddings]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final, TypeVar
+from weakref import WeakKeyDictionary
 
 from pitwall_runtime.deadline import Deadline
 
@@ -26,6 +27,10 @@ _MOST_BYTES: Final = 256 << 20
 _MOST_JOBS: Final = 256
 
 
+_LEAST_SECONDS: Final = 0.05
+"""With less time than that no server is asked."""
+
+
 def worth(deadline: Deadline | None, limit_seconds: float = _LONGEST_SECONDS) -> float:
     """How long a server may be waited for: a part of what the question has left, and never longer than the limit."""
     return min(limit_seconds, deadline.remaining() * PART) if deadline else limit_seconds
@@ -33,6 +38,8 @@ def worth(deadline: Deadline | None, limit_seconds: float = _LONGEST_SECONDS) ->
 
 def within(seconds: float, ask: Callable[[], T]) -> T:
     """What `ask` returns. Raises TimeoutError after so long, and what `ask` raises; left alone, it ends by itself."""
+    if seconds < _LEAST_SECONDS:
+        raise TimeoutError
     answer: Future[T] = Future()
 
     def work() -> None:
@@ -55,12 +62,14 @@ class Keeper:
         self._most_bytes, self._most_jobs = most_bytes, most_jobs
         self._bytes = self._jobs = 0
         self._hurry_until = 0.0
-        self._guard = threading.Lock()
+        self._guard = threading.Condition()
+        self._waited: WeakKeyDictionary[Deadline, float] = WeakKeyDictionary()
         self._threads = ThreadPoolExecutor(_SENDERS, thread_name_prefix="keep")
 
-    def send(self, size: int, job: Callable[[], object], seconds: float = 0.0) -> None:
-        """Do `job`, which holds `size` bytes of memory, some time. Waits for it that long at most, so that another
-        machine finds at once what was made here; not while such a wait was in vain half a minute ago."""
+    def send(self, size: int, job: Callable[[], object], deadline: Deadline | None = None) -> None:
+        """Do `job`, which holds `size` bytes of memory, some time. A question waits for all of its jobs together two
+        seconds or a part of its time, so that another machine finds at once what was made here; not while such a wait
+        was in vain half a minute ago. Without a `deadline` nobody waits."""
         with self._guard:
             if self._bytes + size > self._most_bytes or self._jobs >= self._most_jobs:
                 log.warning("the shared stores are too slow: something that was made here is not given to them")
@@ -68,8 +77,20 @@ class Keeper:
             self._bytes += size
             self._jobs += 1
         sent = self._threads.submit(self._done, size, job)
-        if seconds > 0 and time.monotonic() >= self._hurry_until and wait([sent], seconds).not_done:
+        if deadline and time.monotonic() >= self._hurry_until:
+            self._wait(sent, deadline)
+
+    def _wait(self, sent: Future[None], deadline: Deadline) -> None:
+        started, waited = time.monotonic(), self._waited.get(deadline, 0.0)
+        patience = min(STALL_SECONDS, deadline.remaining() * PART) - waited
+        if patience > 0 and wait([sent], patience).not_done:
             self._hurry_until = time.monotonic() + _HURRY_SECONDS
+        self._waited[deadline] = waited + time.monotonic() - started
+
+    def settle(self, seconds: float) -> None:
+        """Wait until all is sent, so long at most."""
+        with self._guard:
+            self._guard.wait_for(lambda: not self._jobs, seconds)
 
     def _done(self, size: int, job: Callable[[], object]) -> None:
         try:
@@ -78,3 +99,4 @@ class Keeper:
             with self._guard:
                 self._bytes -= size
                 self._jobs -= 1
+                self._guard.notify_all()

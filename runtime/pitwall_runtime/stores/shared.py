@@ -28,6 +28,10 @@ T = TypeVar("T")
 _REST_SECONDS: Final = 30.0
 """For so long a server that failed, or was slow, is not asked: each question would wait for it again."""
 
+_HASTY_IN_A_ROW: Final = 5
+_COUNTED_SECONDS: Final = 0.2
+"""Who waits for less shows nothing about a server."""
+
 _PIECE_BYTES: Final = 1 << 20
 _FETCH_PART: Final = 1 / 2
 """Of a question's time, how long frames may come as long as they do."""
@@ -44,6 +48,7 @@ class Shared:
     objects: Any = None
     keeper: Keeper = field(default_factory=Keeper)
     _rest_until: dict[str, float] = field(default_factory=dict)
+    _hasty: dict[str, int] = field(default_factory=dict)
 
     def read_rows(
         self, place: str, rows: Sequence[int], deadline: Deadline | None = None
@@ -59,12 +64,12 @@ class Shared:
             found[tier.name] = here
             missing = [row for row in missing if row not in here]
             if here:
-                self._write(self.tiers[:number], place, here, 0.0)
+                self._write(self.tiers[:number], place, here)
         return found
 
     def write_rows(self, place: str, rows: Mapping[int, bytes], deadline: Deadline | None = None) -> None:
         """Keep rows in every tier, if that is possible."""
-        self._write(self.tiers, place, rows, worth(deadline, STALL_SECONDS))
+        self._write(self.tiers, place, rows, deadline)
 
     def fetch(self, path: str, target: Path, grow: Callable[[int], None], deadline: Deadline | None = None) -> bool:
         """Write an object to a file, asking `grow` before each piece; False where it is not there or cannot be had in
@@ -98,18 +103,21 @@ class Shared:
             return True
 
         if self.objects is not None:
-            self.keeper.send(0, partial(self._tried, "s3", put), worth(deadline, STALL_SECONDS))
+            self.keeper.send(0, partial(self._tried, "s3", put), deadline)
 
-    def _write(self, tiers: Iterable[RowTier], place: str, rows: Mapping[int, bytes], seconds: float) -> None:
+    def _write(
+        self, tiers: Iterable[RowTier], place: str, rows: Mapping[int, bytes], deadline: Deadline | None = None
+    ) -> None:
         size = sum(map(len, rows.values()))
         for tier in tiers:
-            self.keeper.send(size, partial(self._tried, tier.name, partial(tier.write, place, rows)), seconds)
+            self.keeper.send(size, partial(self._tried, tier.name, partial(tier.write, place, rows)), deadline)
 
     def _tried(self, name: str, ask: Callable[[], T]) -> T | None:
         if time.monotonic() < self._rest_until.get(name, 0.0):
             return None
+        started = time.monotonic()
         try:
-            return ask()
+            answer = ask()
         except FileNotFoundError:
             return None
         except RefusedError:
@@ -119,9 +127,18 @@ class Shared:
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
             words = str(error) or "it took too long"
+            if isinstance(error, TimeoutError) and self._is_hasty(name, time.monotonic() - started):
+                return None
             log.warning("shared store %s is left alone for %g s: %s", name, _REST_SECONDS, words)
             self._rest_until[name] = time.monotonic() + _REST_SECONDS
             return None
+        self._hasty.pop(name, None)
+        return answer
+
+    def _is_hasty(self, name: str, waited_seconds: float) -> bool:
+        """Whether it was the question that had no time: a few in a row count like one that had."""
+        self._hasty[name] = self._hasty.get(name, 0) + (waited_seconds >= _COUNTED_SECONDS)
+        return waited_seconds < STALL_SECONDS and self._hasty[name] < _HASTY_IN_A_ROW
 
 
 def open_shared(objects_url: str, redis_url: str) -> Shared:

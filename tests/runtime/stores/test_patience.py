@@ -17,6 +17,13 @@ from pitwall_runtime.stores.shared import Shared, open_shared
 PATIENCE_SECONDS = 60.0
 
 
+def until(condition):
+    latest = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < latest, "this was waited for in vain"
+        time.sleep(0.01)
+
+
 class Hanging:
     """A tier that never answers before it is let go."""
 
@@ -53,14 +60,23 @@ def hanging():
 
 def test_a_tier_that_hangs_has_a_part_of_the_questions_time_and_is_then_left_alone(hanging):
     shared = Shared((hanging, Quick()))
-    deadline = Deadline(PATIENCE_SECONDS)
-    quick = Deadline(1.0)
+    deadline = Deadline(5 * STALL_SECONDS)
 
-    assert shared.read_rows("p", [1], quick) == {"hanging": {}, "quick": {1: b"x"}}
-    assert quick.remaining() > 0
     for _ in range(3):
-        assert shared.read_rows("p", [1], deadline)["quick"] == {1: b"x"}
+        assert shared.read_rows("p", [1], deadline) == {"hanging": {}, "quick": {1: b"x"}}
+    assert deadline.remaining() > 0
     assert hanging.asked == [[1]]
+
+
+def test_who_has_no_time_shows_nothing_about_a_tier(hanging):
+    shared = Shared((hanging,))
+    for seconds in (0.0, 0.1, 1.4, 0.5, 1.4):
+        shared.read_rows("p", [1], Deadline(seconds))
+    assert len(hanging.asked) == 3, "there is no time to ask in a part of a tenth of a second"
+
+    for _ in range(9):
+        shared.read_rows("p", [1], Deadline(1.4))
+    assert len(hanging.asked) == 6, "but some that have little show it"
 
 
 def test_nothing_waits_long_for_what_is_sent(hanging):
@@ -69,8 +85,33 @@ def test_nothing_waits_long_for_what_is_sent(hanging):
     for number in range(3):
         shared.write_rows("p", {number: b"x"}, deadline)
 
-    assert deadline.remaining() > PATIENCE_SECONDS - 2 * STALL_SECONDS - 5
-    assert [1] in hanging.asked, "it is sent all the same"
+    assert deadline.remaining() > PATIENCE_SECONDS - STALL_SECONDS - 5
+    until(lambda: [1] in hanging.asked)  # it is sent all the same
+
+
+class Slow:
+    """A tier that takes its time for each writing."""
+
+    name = "slow"
+
+    def __init__(self):
+        self.written = []
+
+    def write(self, _, rows):
+        threading.Event().wait(0.4)
+        self.written.append(list(rows))
+
+
+def test_a_question_waits_for_all_that_it_sends_together_and_who_prepares_until_it_is_there():
+    shared, tier = Shared(), Slow()
+    shared.tiers = (tier,)
+    deadline = Deadline(PATIENCE_SECONDS)
+    for number in range(20):
+        shared.write_rows("p", {number: b"x"}, deadline)
+
+    assert deadline.remaining() > PATIENCE_SECONDS - STALL_SECONDS - 2
+    shared.keeper.settle(PATIENCE_SECONDS)
+    assert sorted(tier.written) == [[number] for number in range(20)]
 
 
 def test_only_so_much_waits_to_be_sent(caplog):
@@ -85,27 +126,23 @@ def test_only_so_much_waits_to_be_sent(caplog):
     keeper.send(60, lambda: job(1))
     keeper.send(40, lambda: job(2))
     go.set()
-    latest = time.monotonic() + PATIENCE_SECONDS
-    while len(sent) < 2:
-        assert time.monotonic() < latest
-        time.sleep(0.01)
-
+    until(lambda: len(sent) == 2)
     assert sorted(sent) == [0, 2]
     assert "too slow" in caplog.text
 
 
 def test_what_is_sent_well_is_there_when_sending_returns():
     sent = []
-    Keeper().send(1, lambda: sent.append(1), PATIENCE_SECONDS)
+    Keeper().send(1, lambda: sent.append(1), Deadline(PATIENCE_SECONDS))
     assert sent == [1]
 
 
 def test_what_fails_while_it_is_sent_makes_room_again():
     keeper = Keeper(most_jobs=1)
     for _ in range(3):
-        keeper.send(1, lambda: 1 / 0, PATIENCE_SECONDS)
+        keeper.send(1, lambda: 1 / 0, Deadline(PATIENCE_SECONDS))
     done = []
-    keeper.send(1, lambda: done.append(1), PATIENCE_SECONDS)
+    keeper.send(1, lambda: done.append(1), Deadline(PATIENCE_SECONDS))
     assert done
 
 
