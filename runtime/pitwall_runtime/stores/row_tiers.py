@@ -1,9 +1,13 @@
-"""Places that keep rows of embeddings for all machines: Redis, and objects of many rows each."""
+"""Places that keep rows of embeddings for all machines: Redis, and objects of many rows each.
+
+Each row has a checksum before it, of itself and of what it is; one that does not fit counts as none, and is made again.
+"""
 
 import hashlib
 import json
 import struct
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -21,6 +25,7 @@ _REDIS_BATCH: Final = 256
 _DAY_SECONDS: Final = 86_400
 _PLACES_REMEMBERED: Final = 64
 _HEADER: Final = struct.Struct("<I")
+_CHECK: Final = struct.Struct("<I")
 _HEADER_BYTES: Final = 64 << 10
 
 
@@ -54,14 +59,15 @@ class RedisRows:
         for start in range(0, len(rows), _REDIS_BATCH):
             batch = rows[start : start + _REDIS_BATCH]
             values = self._client.mget([self._key(place, row) for row in batch])
-            found |= {row: value for row, value in zip(batch, values, strict=True) if value is not None}
+            opened = {row: _opened(place, row, value) for row, value in zip(batch, values, strict=True) if value}
+            found |= {row: value for row, value in opened.items() if value is not None}
         return found
 
     def write(self, place: str, rows: Mapping[int, bytes]) -> None:
         """Keep rows, in one exchange."""
         with self._client.pipeline(transaction=False) as pipeline:
             for row, value in rows.items():
-                pipeline.set(self._key(place, row), value, ex=_DAY_SECONDS)
+                pipeline.set(self._key(place, row), _sealed(place, row, value), ex=_DAY_SECONDS)
             pipeline.execute()
 
     def _key(self, place: str, row: int) -> str:
@@ -76,6 +82,7 @@ class ObjectRows:
     def __init__(self, store: Any) -> None:
         self._store = store
         self._known: OrderedDict[str, RowIndex] = OrderedDict()
+        self._damaged: set[str] = set()
         self._guard = threading.Lock()
 
     def read(self, place: str, rows: Sequence[int]) -> dict[int, bytes]:
@@ -96,17 +103,31 @@ class ObjectRows:
             starts, lengths = [start for _, start, _ in pieces], [length for _, _, length in pieces]
             patience = STALL_SECONDS + sum(lengths) * _SECONDS_A_BYTE
             values = within(patience, partial(obstore.get_ranges, self._store, path, starts=starts, lengths=lengths))
-            found |= {row: bytes(value) for (row, _, _), value in zip(pieces, values, strict=True)}
+            for (row, _, _), value in zip(pieces, values, strict=True):
+                opened = _opened(place, row, bytes(value))
+                if opened is not None:
+                    found[row] = opened
+                else:
+                    self._damaged.add(path)
+        self._forget_damaged(place, index)
         return found
+
+    def _forget_damaged(self, place: str, index: RowIndex) -> None:
+        """The next who asks for their rows looks for other objects that hold them."""
+        whole = {row: entry for row, entry in index.items() if entry[0] not in self._damaged}
+        if len(whole) < len(index):
+            self._remember(place, whole)
 
     def write(self, place: str, rows: Mapping[int, bytes]) -> None:
         """One object, named by its content."""
         import obstore
 
-        head = json.dumps([[row, len(value)] for row, value in rows.items()]).encode()
-        body = _HEADER.pack(len(head)) + head + b"".join(rows.values())
-        path = f"embeddings/{place}/{hashlib.sha256(body).hexdigest()[:32]}"
+        sealed = {row: _sealed(place, row, value) for row, value in rows.items()}
+        head = json.dumps([[row, len(value)] for row, value in sealed.items()]).encode()
+        body = _HEADER.pack(len(head)) + head + b"".join(sealed.values())
+        path = f"rows/{place}/{hashlib.sha256(body).hexdigest()[:32]}"
         obstore.put(self._store, path, body)
+        self._damaged.discard(path)
         self._remember(place, {**self._known.get(place, {}), **_table(path, head)})
 
     def _remember(self, place: str, index: RowIndex) -> None:
@@ -120,9 +141,9 @@ class ObjectRows:
         import obstore
 
         index: RowIndex = {}
-        batches = iter(obstore.list(self._store, prefix=f"embeddings/{place}/"))
+        batches = iter(obstore.list(self._store, prefix=f"rows/{place}/"))
         while batch := within(STALL_SECONDS, partial(next, batches, None)):
-            for found in batch:
+            for found in (one for one in batch if one["path"] not in self._damaged):
                 begin = self._beginning(found["path"], min(_HEADER_BYTES, found["size"]))
                 (size,) = _HEADER.unpack_from(begin)
                 if _HEADER.size + size > len(begin):
@@ -137,6 +158,20 @@ class ObjectRows:
 
         patience = STALL_SECONDS + length * _SECONDS_A_BYTE
         return bytes(within(patience, partial(obstore.get_range, self._store, path, start=0, length=length)))
+
+
+def _sealed(place: str, row: int, value: bytes) -> bytes:
+    return _CHECK.pack(_check(place, row, value)) + value
+
+
+def _opened(place: str, row: int, sealed: bytes) -> bytes | None:
+    """A row as it was given to `_sealed`; None if it is not that."""
+    value = sealed[_CHECK.size :]
+    return value if sealed[: _CHECK.size] == _CHECK.pack(_check(place, row, value)) else None
+
+
+def _check(place: str, row: int, value: bytes) -> int:
+    return zlib.crc32(value, zlib.crc32(f"{place}:{row}".encode()))
 
 
 def _table(path: str, head: bytes) -> RowIndex:

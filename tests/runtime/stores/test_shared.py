@@ -18,7 +18,8 @@ from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.stores.files.eviction import Quota
-from pitwall_runtime.stores.shared import ObjectRows, Shared, open_shared
+from pitwall_runtime.stores.row_tiers import ObjectRows, RedisRows
+from pitwall_runtime.stores.shared import Shared, open_shared
 
 obstore = pytest.importorskip("obstore")
 
@@ -255,6 +256,46 @@ def test_the_head_of_a_large_object_is_read_whole(tmp_path):
     values = {row: row.to_bytes(4, "little") for row in range(20_000)}
     ObjectRows(store).write("v/p/e", values)
     assert ObjectRows(store).read("v/p/e", [0, 19_999]) == {0: values[0], 19_999: values[19_999]}
+
+
+def bend(path, place=-1):
+    """Turn round one byte of a file."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0xFF
+    path.write_bytes(content)
+
+
+def test_a_row_that_is_not_as_it_was_written_is_none_and_another_object_has_it(tmp_path):
+    rows = ObjectRows(obstore.store.LocalStore(str(tmp_path)))
+    rows.write("v/p/e", {1: b"one" * 9, 2: b"two" * 9})
+    [path] = (path for path in tmp_path.rglob("*") if path.is_file())
+    bend(path)
+    fresh = ObjectRows(obstore.store.LocalStore(str(tmp_path)))
+
+    assert fresh.read("v/p/e", [1, 2]) == {1: b"one" * 9}
+    rows.write("v/p/e", {2: b"two" * 9, 3: b"three"})
+    assert fresh.read("v/p/e", [2, 3]) == {2: b"two" * 9, 3: b"three"}
+    rows.write("v/p/e", {1: b"one" * 9, 2: b"two" * 9})
+    assert ObjectRows(obstore.store.LocalStore(str(tmp_path))).read("v/p/e", [1, 2]) == {1: b"one" * 9, 2: b"two" * 9}
+
+
+def test_a_row_of_another_place_is_none(tmp_path):
+    rows = ObjectRows(obstore.store.LocalStore(str(tmp_path)))
+    rows.write("v/p/e", {1: b"one"})
+    (tmp_path / "rows" / "v" / "p" / "e").rename(tmp_path / "rows" / "v" / "p" / "other")
+    assert ObjectRows(obstore.store.LocalStore(str(tmp_path))).read("v/p/other", [1]) == {}
+
+
+def test_what_redis_gives_back_bent_is_made_again(redis_server):
+    _, url = redis_server
+    rows, client = RedisRows(url), pytest.importorskip("redis").Redis.from_url(url)
+    rows.write("v/p/e", {1: b"one", 2: b"two"})
+    key = next(key for key in client.scan_iter() if key.endswith(b":2"))
+    client.setrange(key, 5, b"_")
+    client.set(b"pitwall:row:v/p/e:3", b"of an earlier version")
+
+    assert rows.read("v/p/e", [1, 2, 3, 4]) == {1: b"one"}
+    client.close()
 
 
 class Away:
