@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,8 +111,11 @@ def _state(arguments: argparse.Namespace, quota: "Quota") -> "ServingState":
     from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
     from pitwall_runtime.serve.app import ServingState
     from pitwall_runtime.serve.worker import Lanes, QueueLimits
+    from pitwall_runtime.stores.disk import has_frames
+    from pitwall_runtime.stores.files.eviction import EntryKind
 
     variant = _read_variant(arguments.variant)
+    is_there = partial(has_frames, arguments.cache_dir / EntryKind.FRAMES)
     queue = open_queue(arguments.queue_url, arguments.cache_dir)
     book = open_book(arguments.book_url, arguments.queue_url, arguments.cache_dir)
     limits = DownloadLimits(max_bytes=arguments.max_media_bytes, allowed_hosts=frozenset(arguments.allow_host))
@@ -122,7 +126,8 @@ def _state(arguments: argparse.Namespace, quota: "Quota") -> "ServingState":
         telemetry=RuntimeTelemetry(variant.metadata.name, arguments.arm),
         lanes=Lanes(QueueLimits(arguments.workers, arguments.queue)),
         deadline_seconds=arguments.deadline_seconds,
-        desk=IngestDesk(queue, book),
+        # Of what lies in object storage a look into this machine's cache tells nothing.
+        desk=IngestDesk(queue, book) if arguments.shared_url else IngestDesk(queue, book, is_there=is_there),
     )
 
 

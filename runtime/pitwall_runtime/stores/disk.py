@@ -173,6 +173,11 @@ class DiskFrameStore:
         return self._root / video_hash / spec.key
 
 
+def has_frames(root: Path, video_hash: str) -> bool:
+    """Whether any pool of the video is below the folder `root`."""
+    return any((root / video_hash).glob(f"*/{TABLE}"))
+
+
 def _is_as_written(path: Path, table: PoolTable) -> bool:
     """Whether all pictures of a file are what the table says."""
     with path.open("rb") as frames:

@@ -159,6 +159,13 @@ def test_a_download_under_way_is_whose_it_is(server, address, tmp_path, ask):
     assert everybodys.path.exists()
 
 
+def test_a_film_larger_than_the_whole_cache_is_not_asked_for_again(server, address, tmp_path):
+    limits = DownloadLimits(allowed_hosts=frozenset({f"127.0.0.1:{server.server_port}"}))
+    resolver = Resolver((), tmp_path / "downloads", limits, Quota(tmp_path, CacheLimits(6000)))
+    with pytest.raises(MediaTooLargeError, match="22000 bytes, and the whole cache has room for 6000; send a smaller"):
+        resolver.resolve(f"{address}/film.mp4")
+
+
 class HaltingQuota(Quota):
     """One whose sweeps end when they are let go."""
 

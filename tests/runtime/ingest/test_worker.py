@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 import httpx
 import pytest
@@ -32,6 +33,8 @@ from pitwall_runtime.ingest.worker import IngestWorker, WorkLimits
 from pitwall_runtime.pipeline.pipeline import Pipeline, preparing_pipeline
 from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
+from pitwall_runtime.stores.__main__ import main as clear
+from pitwall_runtime.stores.disk import has_frames
 from pitwall_runtime.stores.files.eviction import Quota
 
 PATIENCE_SECONDS = 90.0
@@ -333,6 +336,22 @@ def test_what_a_killed_worker_had_is_done_by_the_next(tmp_path, clip, make_varia
 def test_a_queue_that_cannot_be_opened_is_one_line(tmp_path, capsys):
     assert main(["status", "--cache-dir", str(tmp_path), "--queue-url", "rabbit://x"]) == 2
     assert capsys.readouterr().err.startswith("pitwall ingest: 'rabbit://x' is no queue")
+
+
+def test_a_video_that_was_cleared_is_not_ready_any_more(ingest, clip, tmp_path, capsys):
+    cache = tmp_path / "cache"
+    desk = replace(ingest.desk, is_there=partial(has_frames, cache / "frames"))
+    key = desk.submit(clip.as_uri()).id
+    ingest.worker.step()
+    assert desk.find(key).state is VideoState.READY
+
+    assert clear(["clear", "--cache-dir", str(cache)]) == 0
+    capsys.readouterr()
+    record = desk.find(key)
+    assert (record.state, record.error_code, dict(record.variants)) == (VideoState.FAILED, "evicted", {})
+    assert desk.submit(clip.as_uri()).state is VideoState.QUEUED
+    assert ingest.worker.step()
+    assert desk.find(key).state is VideoState.READY
 
 
 def test_without_a_variant_a_job_is_left_in_the_queue(ingest, clip):

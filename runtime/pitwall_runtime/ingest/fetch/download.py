@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
@@ -78,10 +79,12 @@ Grow = Callable[[int], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class DownloadFolder:
-    """Where downloads lie, and what is awaited before more is written: StorageFullError if that may not be."""
+    """Where downloads lie, and what is awaited before more is written: StorageFullError if that may not be. `most` is
+    how many bytes there may be of everything."""
 
     path: Path
     grow: Grow
+    most: float = math.inf
 
 
 async def download(
@@ -155,7 +158,13 @@ async def _taken(
     if validators and _validators(response.headers) == validators:
         return Fetched(None)  # its server sends all the same what it says has not changed
     declared = response.headers.get("content-length", "0")
-    _check_size(int(declared) if declared.isdecimal() else 0, limits)
+    size = int(declared) if declared.isdecimal() else 0
+    _check_size(size, limits)
+    if size > folder.most:
+        raise MediaTooLargeError(
+            f"the video has {size} bytes, and the whole cache has room for {folder.most:.0f}; "
+            "send a smaller one, or have the operator enlarge the cache"
+        )
     with drafted_file(folder.path, prefix=".part-") as draft:
         digest = await _saved(response, draft, folder.grow, limits)
         draft.flush()

@@ -6,6 +6,7 @@ Downloads are not answers: a slow server takes a place here and none among the q
 
 import asyncio
 import contextlib
+import math
 import threading
 import time
 from collections import Counter
@@ -244,7 +245,9 @@ class Fetcher:
         address_of, validators = partial(self._names.address, party=party), known.validators if known else {}
         try:
             with self._quota.bringing(party) as draft:
-                folder = DownloadFolder(self.folder, partial(self._grow, draft, is_sent))
+                folder = DownloadFolder(
+                    self.folder, partial(self._grow, draft, is_sent), self._quota.limits.max_bytes or math.inf
+                )
                 fetched = await download(url, folder, self.limits, validators, address_of)
         except OSError as error:
             if not await asyncio.to_thread(self._quota.make_room, error):
