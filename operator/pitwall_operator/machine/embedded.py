@@ -38,7 +38,7 @@ from pitwall_operator.machine.resources import Resources
 from pitwall_operator.machine.state_folder import StateFolder
 from pitwall_operator.machine.sweep import MachineSweep
 from pitwall_operator.observe.samplers import SamplerReader
-from pitwall_operator.observe.scrape import Scraped, scrape
+from pitwall_operator.observe.scrape import DirectReading, scrape
 from pitwall_operator.observe.variant_metrics import metrics_between
 from pitwall_operator.record.lines import Line, RecordFile
 from pitwall_operator.turn.turn import TurnPorts, tell_standstill, turn
@@ -100,7 +100,7 @@ class EmbeddedOperator:
     client: httpx.AsyncClient
     metrics: EmbeddedMetrics
     samplers: SamplerReader = field(init=False)
-    readings: deque[Scraped] = field(default_factory=deque)
+    readings: deque[DirectReading] = field(default_factory=deque)
     troubles: dict[str, str] = field(default_factory=dict)
     sweep: MachineSweep = field(init=False)
 
@@ -175,7 +175,7 @@ class EmbeddedOperator:
         self._keep(found)
         return found.gateways
 
-    def _keep(self, found: Scraped) -> None:
+    def _keep(self, found: DirectReading) -> None:
         self.readings.append(found)
         while len(self.readings) > 2 and self.readings[1].gateways.time < found.gateways.time - WINDOW_SECONDS:
             self.readings.popleft()

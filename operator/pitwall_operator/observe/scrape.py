@@ -62,7 +62,7 @@ async def _scrape(client: httpx.AsyncClient, target: str) -> ProcessCounters | U
 
 
 @dataclass(frozen=True, slots=True)
-class Scraped:
+class DirectReading:
     """What was read at one moment.
 
     Attributes:
@@ -74,7 +74,9 @@ class Scraped:
     everybody: Reading
 
 
-async def scrape(client: httpx.AsyncClient, gateways: tuple[str, ...], runtimes: tuple[str, ...]) -> Scraped | Unseen:
+async def scrape(
+    client: httpx.AsyncClient, gateways: tuple[str, ...], runtimes: tuple[str, ...]
+) -> DirectReading | Unseen:
     """A reading of all processes. A gateway must answer, else nothing is known; a runtime that does not is left out,
     and what it counted meanwhile comes with its next answer."""
     targets = (*gateways, *runtimes)
@@ -88,4 +90,4 @@ async def scrape(client: httpx.AsyncClient, gateways: tuple[str, ...], runtimes:
         elif target in gateways:
             return answer
     now = time.time()
-    return Scraped(Reading(now, weighed), Reading(now, {**weighed, **others}))
+    return DirectReading(Reading(now, weighed), Reading(now, {**weighed, **others}))

@@ -21,6 +21,7 @@ from pitwall_operator.machine.embedded import EmbeddedOperator, FolderMemory, lo
 from pitwall_operator.machine.metrics import EmbeddedMetrics
 from pitwall_operator.machine.processes import Processes, ProcessFolders
 from pitwall_operator.machine.resources import Resources
+from pitwall_operator.observe.scrape import DirectReading
 from pitwall_operator.turn.turn import TurnPorts, see_past
 from pitwall_operator.values.effects import Announce
 from pitwall_operator.values.observation import Reading, SplitSeen, Unseen
@@ -215,11 +216,11 @@ async def test_specs_that_pools_still_run_are_known_beside_the_declared_and_brok
 
 async def test_readings_are_kept_for_a_window_and_no_longer(operator):
     for second in range(0, 60, 5):
-        operator._keep(Reading(float(second), {}))
+        operator._keep(DirectReading(Reading(float(second), {}), Reading(float(second), {})))
 
-    assert operator.readings[-1].time == 55
-    assert 55 - operator.readings[0].time >= embedded.WINDOW_SECONDS
-    assert 55 - operator.readings[1].time <= embedded.WINDOW_SECONDS
+    assert operator.readings[-1].gateways.time == 55
+    assert 55 - operator.readings[0].gateways.time >= embedded.WINDOW_SECONDS
+    assert 55 - operator.readings[1].gateways.time <= embedded.WINDOW_SECONDS
 
 
 async def test_a_gateway_that_does_not_answer_is_no_reading_and_none_is_kept(operator):

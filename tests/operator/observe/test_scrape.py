@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitwall_operator.observe import scrape as scraping
-from pitwall_operator.observe.scrape import Scraped, parse, scrape
+from pitwall_operator.observe.scrape import DirectReading, parse, scrape
 from pitwall_operator.values.observation import ProcessCounters, Unseen
 
 GOOD = """
@@ -126,7 +126,7 @@ async def test_all_processes_make_one_reading_each_by_address_and_start(client, 
     gateway, runtime = answering(GOOD), answering("process_start_time_seconds 7")
     seen = await scrape(client, (gateway,), (runtime,))
 
-    assert isinstance(seen, Scraped)
+    assert isinstance(seen, DirectReading)
     assert set(seen.everybody.sources) == {f"{gateway}@1700000000", f"{runtime}@7"}
 
 
@@ -134,7 +134,7 @@ async def test_gates_weigh_what_gateways_count_and_nothing_that_a_runtime_shows(
     gateway, runtime = answering(GOOD), answering('pitwall_users_total{arm="stable"} 500')
     seen = await scrape(client, (gateway,), (runtime,))
 
-    assert isinstance(seen, Scraped)
+    assert isinstance(seen, DirectReading)
     assert set(seen.gateways.sources) == {f"{gateway}@1700000000"}
 
 
@@ -169,7 +169,7 @@ async def test_a_runtime_that_does_not_answer_is_left_out(client, answering):
     gateway = answering(GOOD)
     seen = await scrape(client, (gateway,), ("http://127.0.0.1:9", answering("pitwall_x{")))
 
-    assert isinstance(seen, Scraped)
+    assert isinstance(seen, DirectReading)
     assert set(seen.everybody.sources) == set(seen.gateways.sources) == {f"{gateway}@1700000000"}
 
 
