@@ -1,7 +1,6 @@
 """Reads JSON that somebody sent, after a bound on how many values it holds."""
 
 import codecs
-import re
 import sys
 from typing import Any, Final
 
@@ -14,8 +13,8 @@ MOST_VALUES: Final = 1 << 15
 its bytes, and no other request is served meanwhile: the parser leaves its thread's lock to nobody."""
 
 LONGEST_INTEGER: Final = int(sys.float_info.max)
-_MAY_BE_HUGE: Final = re.compile(rb"[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{200}")
-"""What the text of a number beyond a double has in it, and other texts may."""
+_SHAPES: Final = bytes(0x30 if chr(n).isdigit() else 0x65 if chr(n) in "eE" else 0x20 for n in range(128)) + b" " * 128
+"""Each digit as 0, and what begins an exponent as e."""
 
 
 class BodyFaultError(ValueError):
@@ -31,11 +30,18 @@ def read_json(body: bytes, most: int = MOST_VALUES) -> object:
         found = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise BodyFaultError(f"the body is not JSON ({_why(body, error)})") from None
-    if _MAY_BE_HUGE.search(body) and has_huge_number(found):
+    if _may_be_huge(body) and has_huge_number(found):
         raise BodyFaultError(
             "the body holds a number beyond 1.8e308, the largest that JSON's readers have; send it as a string"
         )
     return found
+
+
+def _may_be_huge(body: bytes) -> bool:
+    """Whether it has what the text of a number beyond a double has, and other texts may: 200 digits, or an exponent of
+    three. A regular expression takes ten times as long."""
+    shapes = body.translate(_SHAPES, b"+")
+    return b"e000" in shapes or b"0" * 200 in shapes
 
 
 def has_huge_number(value: Any) -> bool:
