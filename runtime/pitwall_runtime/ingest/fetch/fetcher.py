@@ -25,7 +25,7 @@ from pitwall_runtime.ingest.fetch.download import DownloadFolder, DownloadLimits
 from pitwall_runtime.ingest.fetch.names import NameLookups
 from pitwall_runtime.ingest.fetch.origin import shown
 from pitwall_runtime.ingest.fetch.parties import PartyPlaces
-from pitwall_runtime.ingest.fetch.rechecks import Asked, Rechecks
+from pitwall_runtime.ingest.fetch.rechecks import AskedAddress, Rechecks
 from pitwall_runtime.media import Video
 from pitwall_runtime.stores.files.eviction import EntryKind, Quota
 from pitwall_runtime.stores.files.lock import held
@@ -118,7 +118,7 @@ class Fetcher:
         if url not in self._flights or url in self._rechecks.renewed:
             known = await asyncio.to_thread(self._known, url)
             if known and not known.fresh(time.time()):
-                asked = Asked(url, _host(url), party)
+                asked = AskedAddress(url, _host(url), party)
                 here = await self._rechecks.video(asked, known, self._stored(known), deadline)
                 if here:
                     return self._used(here, party)

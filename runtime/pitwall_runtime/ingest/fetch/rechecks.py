@@ -43,7 +43,7 @@ Download = Callable[[str, Deadline, str], Awaitable[Video]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedAddress:
     """An address, its host, and for whom it is asked about."""
 
     url: str
@@ -63,7 +63,7 @@ class Rechecks:
         self._under_way: dict[str, asyncio.Task[Video | None]] = {}
         self._rest_until: OrderedDict[str, float] = OrderedDict()
 
-    async def video(self, asked: Asked, known: KnownAddress, here: Video, deadline: Deadline) -> Video | None:
+    async def video(self, asked: AskedAddress, known: KnownAddress, here: Video, deadline: Deadline) -> Video | None:
         """What the address holds, `here` if it does as it did; None where a question must wait for a download.
 
         Raises what says that there is no video any more, or that it may not be read.
@@ -79,7 +79,7 @@ class Rechecks:
         await asyncio.wait([task], timeout=min(2 * RECHECK_SECONDS, deadline.remaining() * _PART))
         return task.result() if task.done() else kept
 
-    async def _renew(self, asked: Asked) -> None:
+    async def _renew(self, asked: AskedAddress) -> None:
         try:
             with suppress(RefusedError, OSError):
                 await self._download(asked.url, Deadline(), asked.party)
@@ -91,7 +91,7 @@ class Rechecks:
         if not task.cancelled():
             task.exception()  # seen: whoever waited has it
 
-    async def _asked(self, asked: Asked, known: KnownAddress, kept: Video | None) -> Video | None:
+    async def _asked(self, asked: AskedAddress, known: KnownAddress, kept: Video | None) -> Video | None:
         is_sent = asyncio.Event()
         try:
             async with (
