@@ -71,12 +71,12 @@ def test_a_record_is_there_before_its_job(tmp_path):
     """A worker was once done with the job before the record of it was written, which then said queued for an hour."""
     queue, waiting = LocalQueue(tmp_path / "ingest.sqlite"), []
 
-    class WatchedBook(FolderBook):
+    class LookingBook(FolderBook):
         def put(self, record):
             waiting.append(queue.depth().waiting)
             super().put(record)
 
-    desk = IngestDesk(queue, WatchedBook(tmp_path / "videos"))
+    desk = IngestDesk(queue, LookingBook(tmp_path / "videos"))
 
     desk.submit(url(0))
     assert (waiting, queue.depth().waiting) == ([0], 1)

@@ -154,12 +154,12 @@ def test_object_storage_that_answers_nothing_costs_a_question_no_more_than_a_par
         monkeypatch.setenv(f"AWS_{name}", "test")
     asked = threading.Event()
 
-    class Silent(dict):
+    class SilentPaths(dict):
         def __missing__(self, _):
             asked.set()
             return lambda _, server: server.ended.wait()
 
-    wild.talks = Silent()
+    wild.talks = SilentPaths()
     shared = open_shared(f"s3://films/cache?endpoint=http://{wild.host}&region=us-east-1", "")
     resources = PipelineResources(Quota(tmp_path), shared=shared)
     pipeline = Pipeline(make_variant("aks"), tmp_path / "cache", RuntimeTelemetry("aks-v1", "stable"), resources)
