@@ -26,6 +26,7 @@ from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.flags.sync import FollowedFlags
+from pitwall_gateway.values.speaker import Party
 
 TICK_SECONDS = 0.05
 USUAL = {"seconds": 0.5, "errors": 0.0, "bad": 0.1, "seconds_ratio": 1.0, "silent": 0}
@@ -85,19 +86,22 @@ class ExportedLoad:
         series = assignment.series
         self._arms.add(ArmSeries(series.variant, series.arm))
         self._assigner.meets(user, lambda split: self.telemetry.met(series, split))
-        self._answer(series)
+        self._answer(series, Party("load", user))
         for copy in self._assigner.copies(user):
             self._copy(copy)
 
-    def _answer(self, series: ArmSeries) -> None:
+    def _answer(self, series: ArmSeries, party: Party) -> None:
         does, dice = self._behaviour.of(series.variant), self._dice
         asked, seconds = self.telemetry.evidence.opened(series), does["seconds"] * dice.lognormvariate(0, 0.3)
+        past = self.telemetry.history.asked(series, party)
         if dice.random() < does["errors"]:
             self.telemetry.failed(series)
             self.telemetry.evidence.closed(asked, End.FAILED, 0.0)
+            self.telemetry.history.closed(past, End.FAILED, 0.0)
             return
         self.telemetry.answered(series, seconds)
         self.telemetry.evidence.closed(asked, End.ANSWERED, seconds)
+        self.telemetry.history.closed(past, End.ANSWERED, seconds)
         self.telemetry.memory.answered(series, ONE_POD, time.monotonic(), seconds)
         for signal in (Signal.THUMBS_DOWN, Signal.FOLLOW_UP):
             outcome = Outcome.BAD if dice.random() < does["bad"] else Outcome.GOOD
