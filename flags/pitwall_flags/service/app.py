@@ -21,6 +21,7 @@ from pitwall_flags.service.answer import (
 )
 from pitwall_flags.service.auth import AccessTokens
 from pitwall_flags.service.costly import Costly
+from pitwall_flags.service.known import KnownEvaluations
 from pitwall_flags.service.limits import RequestLimits
 from pitwall_flags.service.publish import Publisher
 from pitwall_flags.service.turns import ReadingTurns
@@ -44,6 +45,7 @@ def build_app(
     app.state.journal = store.journal
     app.state.turns = ReadingTurns()
     app.state.costly = Costly()
+    app.state.known = KnownEvaluations()
     app.add_exception_handler(ProblemError, problem_response)
     app.add_exception_handler(ReusedKeyError, reused_response)
     app.add_exception_handler(RequestValidationError, invalid_response)

@@ -22,7 +22,8 @@ from pitwall_flags.provider import telemetry
 from pitwall_flags.service import ofrep_schema as schema
 from pitwall_flags.service.answer import AsciiJson, etags_of, may, parse_object
 from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, Roots, TokenScope, covers, holder_of, token_of
-from pitwall_flags.service.costly import Costly, costly_of
+from pitwall_flags.service.costly import Costly, Turn, costly_of
+from pitwall_flags.service.known import Evaluated, KnownEvaluations
 from pitwall_flags.service.publish import FlagSnapshot, Publisher
 
 SINGLE_PATH: Final = "/ofrep/v1/evaluate/flags/"
@@ -30,7 +31,7 @@ EVENTS_PATH: Final = "/ofrep/v1/events"
 INACTIVITY_SECONDS: Final = 120
 KEEP_ALIVE_SECONDS: Final = 15.0
 TURN_SECONDS: Final = 0.01
-"""So long the evaluation of all flags goes on before others are served."""
+"""Of the processor: so long the evaluation of all flags goes on before others are served."""
 
 router = APIRouter(tags=["OFREP"])
 _NOTHING: Final[Roots] = frozenset()
@@ -42,14 +43,25 @@ _STATUS = {EvaluationFault.FLAG_NOT_FOUND: 404}
 async def evaluate_flag(request: Request, key: str) -> Response:
     """Evaluate one flag."""
     flag_set, body = _publisher(request).snapshot.flag_set, await request.body()
-    async with _turn(costly_of(request), flag_set, key, request.state.holder, request.state.roots):
-        status, answer = evaluate_one(flag_set, key, body)
+    async with _turn(costly_of(request), flag_set, key, request.state.holder, request.state.roots) as turn:
+        status, answer = _in(turn, flag_set, key, body)
     return AsciiJson(answer, status)
 
 
-def _turn(costly: Costly, flag_set: FlagSet, key: str, holder: str, roots: Roots) -> AbstractAsyncContextManager[None]:
+def _turn(
+    costly: Costly, flag_set: FlagSet, key: str, holder: str, roots: Roots
+) -> AbstractAsyncContextManager[Turn | None]:
     """A turn for a rule of others, which may take tens of milliseconds; a split of ours needs none."""
     return nullcontext() if flag_set.is_quick(key) else costly.evaluations.turn(holder, roots)
+
+
+def _in(turn: Turn | None, flag_set: FlagSet, key: str, body: bytes) -> tuple[int, dict[str, Any]]:
+    began = time.thread_time()
+    try:
+        return evaluate_one(flag_set, key, body)
+    finally:
+        if turn:
+            turn.seconds = time.thread_time() - began
 
 
 class CrossOrigin:
@@ -89,8 +101,8 @@ class SingleEvaluations:
             return
         message, flag_set = await receive(), self._publisher.snapshot.flag_set
         try:
-            async with _turn(self._costly, flag_set, key, holder, roots):
-                status, answer = evaluate_one(flag_set, key, message.get("body", b""))
+            async with _turn(self._costly, flag_set, key, holder, roots) as turn:
+                status, answer = _in(turn, flag_set, key, message.get("body", b""))
         except ProblemError as full:
             answer = {"key": key, **_failure(EvaluationFault.GENERAL, str(full))}
             await AsciiJson(answer, full.status, full.headers)(scope, receive, send)
@@ -125,18 +137,20 @@ def evaluate_one(flag_set: FlagSet, key: str, body: bytes) -> tuple[int, dict[st
 @router.post("/ofrep/v1/evaluate/flags", dependencies=[_evaluator], openapi_extra=schema.BULK)
 async def evaluate_flags(request: Request, flagConfigEtag: str = "") -> Response:  # noqa: N803 - OFREP's spelling
     """Evaluate all flags. The ETag stands for the result, so another context never gets a wrong 304."""
-    try:
-        targeting_key, attributes = _context(await request.body())
-    except ContextError as fault:
-        return AsciiJson(_failure(fault.fault, str(fault)), 400)
-    async with costly_of(request).of_all_flags.turn(request.state.holder, request.state.roots):
-        snapshot = await _as_new_as(_publisher(request), flagConfigEtag)
-        body = await _bulk(snapshot, targeting_key, attributes, request.state.roots)
-    etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
-    if etag in etags_of(request.headers.get("if-none-match", "")):
-        return Response(None, 304, {"ETag": etag})
+    sent, roots, known = await request.body(), request.state.roots, _known(request)
+    publisher = _publisher(request)
+    found = None if _is_newer(flagConfigEtag, publisher) else known.find(publisher.snapshot, roots, sent)
+    if found is None:
+        try:
+            async with costly_of(request).of_all_flags.turn(request.state.holder, roots) as turn:
+                snapshot = await publisher.refresh() if _is_newer(flagConfigEtag, publisher) else publisher.snapshot
+                found = known.find(snapshot, roots, sent) or await _evaluated(snapshot, roots, sent, known, turn)
+        except ContextError as fault:
+            return AsciiJson(_failure(fault.fault, str(fault)), 400)
+    if found.etag in etags_of(request.headers.get("if-none-match", "")):
+        return Response(None, 304, {"ETag": found.etag})
     streams = json.dumps([_event_stream(request.app.state.tokens)])
-    return Response(f'{{{body},"eventStreams":{streams}}}', 200, {"ETag": etag}, "application/json")
+    return Response(f'{{{found.fields},"eventStreams":{streams}}}', 200, {"ETag": found.etag}, "application/json")
 
 
 @router.get(EVENTS_PATH, openapi_extra=schema.EVENTS)
@@ -175,11 +189,10 @@ def _frame(snapshot: FlagSnapshot) -> str:
     return f"id: {snapshot.revision}\nevent: message\ndata: {json.dumps(data)}\n\n"
 
 
-async def _as_new_as(publisher: Publisher, revision: str) -> FlagSnapshot:
-    """A snapshot that holds the change which an event announced, also when another replica announced it."""
-    known = publisher.snapshot
-    newer = revision.isascii() and revision.isdecimal() and len(revision) < 19 and int(revision) > known.revision
-    return await publisher.refresh() if newer else known
+def _is_newer(revision: str, publisher: Publisher) -> bool:
+    """Whether an event announced a change that is not known here, as that of another replica."""
+    digits = revision.isascii() and revision.isdecimal() and len(revision) < 19
+    return digits and int(revision) > publisher.snapshot.revision
 
 
 def _context(body: bytes) -> tuple[str, Attributes]:
@@ -199,15 +212,30 @@ def _context(body: bytes) -> tuple[str, Attributes]:
     return targeting_key, context
 
 
-async def _bulk(snapshot: FlagSnapshot, targeting_key: str, attributes: Attributes, roots: Roots) -> str:
+async def _evaluated(
+    snapshot: FlagSnapshot, roots: Roots, sent: bytes, known: KnownEvaluations, turn: Turn
+) -> Evaluated:
+    """All flags' results in this turn. Raises ContextError."""
+    second, turn.seconds, began = known.second(), 0.0, time.thread_time()
+    targeting_key, attributes = _context(sent)
+    turn.seconds += time.thread_time() - began
+    fields = await _bulk(snapshot, targeting_key, attributes, roots, turn)
+    found = Evaluated(fields, f'"{hashlib.sha256(fields.encode()).hexdigest()[:32]}"')
+    known.keep(snapshot, roots, sent, found, second)
+    return found
+
+
+async def _bulk(snapshot: FlagSnapshot, targeting_key: str, attributes: Attributes, roots: Roots, turn: Turn) -> str:
     """All flags' results, as the fields of a JSON object; others are served in between."""
-    flag_set, flags, since = snapshot.flag_set, [], time.monotonic()
+    flag_set, flags, since, before = snapshot.flag_set, [], time.thread_time(), turn.seconds or 0.0
     for key in flag_set.documents:
         if covers(roots, key):
             flags.append(_dump(_shown(key, flag_set.evaluate(key, targeting_key, attributes))))
-        if time.monotonic() - since > TURN_SECONDS:
-            await asyncio.sleep(0)
-            since = time.monotonic()
+        if (spent := time.thread_time() - since) > TURN_SECONDS:
+            turn.seconds = before = before + spent
+            await turn.let_others()
+            since = time.thread_time()
+    turn.seconds = before + time.thread_time() - since
     metadata = _dump({"flagSetId": flag_set.metadata["flagSetId"]})
     return f'"flags":[{",".join(flags)}],"metadata":{metadata}'
 
@@ -248,3 +276,8 @@ def _channel(tokens: AccessTokens) -> str:
 def _publisher(request: Request) -> Publisher:
     publisher: Publisher = request.app.state.publisher
     return publisher
+
+
+def _known(request: Request) -> KnownEvaluations:
+    known: KnownEvaluations = request.app.state.known
+    return known

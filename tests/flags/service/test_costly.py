@@ -3,19 +3,23 @@
 import asyncio
 import hashlib
 import threading
+import time
 from itertools import islice
 
 import pytest
 
 from pitwall_flags.errors import ProblemError
 from pitwall_flags.flag.document import shadow_document
+from pitwall_flags.service import ofrep
 from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, FlagSetTokens, TokenScope
-from pitwall_flags.service.costly import WAITING_EVALUATIONS, WAITING_WRITES, CostlyTurns
+from pitwall_flags.service.costly import SHORT_SECONDS, WAITING_EVALUATIONS, WAITING_WRITES, CostlyTurns, Turn
+from pitwall_flags.service.known import KnownEvaluations
 from pitwall_flags.service.turns import OF_ALL_SETS
 
 WHY = {"actor": "kim", "reason": "a test"}
 OTHERS = {"state": "ENABLED", "variants": {"a": "x"}, "defaultVariant": "a"}
 TEAMS = ("shop", "film")
+SHOP, FILM = frozenset({"shop."}), frozenset({"film."})
 NEW = {"If-None-Match": "*"}
 
 
@@ -166,3 +170,110 @@ async def test_sets_wait_for_each_other_and_who_has_all_flags_for_nobody_but_its
     later.set()
     await asyncio.wait_for(asyncio.gather(shop, film, *own), 30)
     assert sorted(order) == ["film", "ours", "ours", "shop"]
+
+
+@pytest.mark.parametrize("whose", ["shop", "ours"])
+@pytest.mark.parametrize("path", ["", "/shop.f1"], ids=["all flags", "one flag"])
+async def test_all_clients_of_a_team_that_fetch_at_once_after_a_change_are_served(teams, whose, path):
+    rule = {"if": [{"in": [{"var": "country"}, ["de", "fr"]]}, "a", None]}
+    for number in range(4):
+        written = await _put(teams, "ours", f"shop.f{number}", {**OTHERS, "targeting": rule})
+        assert written.status_code == 201
+
+    def ask(number):
+        body = {"context": {"targetingKey": f"u{number}", "country": "de"}}
+        return teams.http.post(f"/ofrep/v1/evaluate/flags{path}", json=body, headers=_as(whose, "evaluate"))
+
+    assert {one.status_code for one in await asyncio.gather(*map(ask, range(600)))} == {200}
+
+
+async def test_equal_contexts_of_one_second_are_evaluated_once_until_a_flag_changes(teams):
+    now = [7.9]
+    teams.app.state.known = KnownEvaluations(lambda: now[0])
+    assert (await _put(teams, "ours", "shop.a", OTHERS)).status_code == 201
+
+    def ask(user="u", **headers):
+        body = {"context": {"targetingKey": user}}
+        return teams.http.post("/ofrep/v1/evaluate/flags", json=body, headers={**headers, **_as("shop", "evaluate")})
+
+    first = await ask()
+    async with teams.app.state.costly.of_all_flags.turn("somebody", SHOP):
+        again = await ask()
+        unchanged = await ask(**{"If-None-Match": first.headers["etag"]})
+        others = [asyncio.create_task(ask("another"))]
+        now[0] = 8.0
+        others.append(asyncio.create_task(ask()))
+        await asyncio.wait(others, timeout=0.05)
+        assert not any(one.done() for one in others), "they are evaluated when it is their turn"
+    assert (again.status_code, again.text, unchanged.status_code) == (200, first.text, 304)
+    assert [one.status_code for one in await asyncio.gather(*others)] == [200, 200]
+    assert (await _put(teams, "ours", "shop.b", OTHERS)).status_code == 201
+    assert [flag["key"] for flag in (await ask()).json()["flags"]] == ["shop.a", "shop.b"]
+
+
+async def test_who_waits_too_long_is_refused_and_what_it_does_may_take_longer():
+    turns = CostlyTurns("things", 9, longest=0.02)
+    async with turns.turn("shop", SHOP) as turn:
+        turn.seconds = 0.0
+        for holder, roots in (("shop", SHOP), ("film", FILM)):
+            with pytest.raises(ProblemError, match=r"things of this token have waited 0\.02 s") as refused:
+                async with turns.turn(holder, roots):
+                    pass
+            assert refused.value.status == 429
+    with pytest.raises(TimeoutError):
+        async with turns.turn("shop", SHOP):
+            raise TimeoutError("of a database")
+
+
+async def test_after_long_work_of_a_set_that_set_rests_and_no_other():
+    turns, asked = CostlyTurns("things", 9), []
+
+    async def ask(holder, roots):
+        async with turns.turn(holder, roots):
+            asked.append(holder)
+
+    async with turns.turn("shop", SHOP) as turn:
+        turn.seconds = 3_600.0
+    shop = asyncio.create_task(ask("shop", SHOP))
+    await asyncio.wait_for(asyncio.gather(ask("film", FILM), ask("ours", ALL_FLAGS)), 30)
+    assert (sorted(asked), shop.done()) == (["film", "ours"], False)
+    await asyncio.wait_for(shop, 30)
+
+
+async def test_sets_whose_work_is_long_share_half_of_the_time():
+    turns, rests = CostlyTurns("things", 9), []
+    for holder in ("a", "b", "c"):
+        async with turns.turn(holder, frozenset({f"{holder}."})) as turn:
+            turn.seconds = 1.0
+        rests.append(turns._lines[holder].rests_until - time.monotonic())
+
+    assert rests == pytest.approx([1, 3, 5], abs=0.3)
+
+
+async def test_between_two_pieces_of_one_sets_long_work_another_set_has_its_turn():
+    turns = CostlyTurns("things", 9)
+    async with turns.turn("shop", SHOP) as turn:
+        film = asyncio.create_task(anext(aiter(_turns_of(turns, "film", FILM))))
+        while not film.done():
+            await turn.let_others()
+    assert await film == "film"
+
+
+async def _turns_of(turns, holder, roots):
+    async with turns.turn(holder, roots):
+        pass
+    yield holder
+
+
+def test_who_is_kept_from_the_processor_by_others_has_not_taken_it():
+    class Waits:
+        def evaluate(self, *_):
+            ends = time.monotonic() + 4 * SHORT_SECONDS
+            while time.monotonic() < ends:
+                threading.Event().wait(SHORT_SECONDS)
+            raise ArithmeticError
+
+    turn = Turn(None)
+    with pytest.raises(ArithmeticError):
+        ofrep._in(turn, Waits(), "a", b'{"context": {"targetingKey": "u"}}')
+    assert 0 <= turn.seconds < SHORT_SECONDS

@@ -13,6 +13,7 @@ from openfeature.flag_evaluation import Reason
 from pitwall_flags.flag.record import Contents, FlagRecord
 from pitwall_flags.service import ofrep, publish
 from pitwall_flags.service.auth import ALL_FLAGS
+from pitwall_flags.service.costly import Turn
 
 pytestmark = pytest.mark.slow
 WHO = {"actor": "kim", "reason": "a test"}
@@ -120,7 +121,7 @@ async def test_the_evaluation_of_many_costly_flags_holds_up_nobody():
             await asyncio.sleep(0)
 
     beside = asyncio.create_task(others())
-    body = await ofrep._bulk(snapshot, "u", {"xs": [1] * 1_000}, ALL_FLAGS)
+    body = await ofrep._bulk(snapshot, "u", {"xs": [1] * 1_000}, ALL_FLAGS, Turn(None))
     beside.cancel()
 
     assert [flag["errorCode"] for flag in json.loads(f"{{{body}}}")["flags"]] == ["GENERAL"] * 12
