@@ -15,7 +15,7 @@ from pitwall_runtime.decode.libav.clocks.clock import FilmClock
 from pitwall_runtime.decode.libav.clocks.counted import CountedClock
 from pitwall_runtime.decode.libav.clocks.decoded_order import DecodedOrder
 from pitwall_runtime.decode.libav.clocks.leaps import Leaps
-from pitwall_runtime.decode.libav.clocks.overlaps import kept
+from pitwall_runtime.decode.libav.clocks.overlaps import shown
 from pitwall_runtime.decode.libav.container import Source, VideoPacket, opened
 from pitwall_runtime.decode.libav.decoders import Witness
 from pitwall_runtime.decode.libav.diagnosis import ENCRYPTED
@@ -156,9 +156,11 @@ class FilmReader:
 
     def _clean_packets(self) -> Iterator[VideoPacket]:
         pauses = Pauses(self._source)
-        for packet in kept(self._source, Leaps(self._source).set_right(self._source.packets())):
+        for packet in Leaps(self._source).set_right(self._source.packets()):
             if not self._clock.set_right(packet):
                 continue
+            if packet.is_discard and self._clock.put_behind:
+                packet = shown(packet)
             self._joined.set_right(packet)
             if self._joined.unreadable and packet.size:
                 self._source.note(packet)

@@ -21,6 +21,9 @@ _KNOWN_PICTURES = 4096
 _NEAR_PICTURES = 64
 _LONG = 2
 """Times the usual that a picture lasts at most."""
+_OVERLAP_SECONDS = 0.5
+"""Fragments that begin less than that before the end of the one before have a right time: its pictures are said to last
+a bit too long."""
 
 
 class FilmClock:
@@ -44,6 +47,12 @@ class FilmClock:
         self._again_until: int | None = None
         self._place: int | None = None
         """Where the latest packet lies in the file."""
+        self._overlap = round(_OVERLAP_SECONDS / source.time_base)
+        self._key = 0
+        """What the container's clock said at the latest key picture."""
+        self.put_behind = False
+        """Whether the latest packet, of an MP4's fragments, is of a clock that had begun anew. FFmpeg marks pictures at
+        times that were there before as not to be shown."""
         self.wrong: list[tuple[int, int]] = []
         """Stretches, on the film's clock, in which the container's went too fast, or left something out."""
 
@@ -59,6 +68,10 @@ class FilmClock:
             packet.is_corrupt, self._again_until = True, None
         if self._expected is None:
             self._first, self._begin = dts, packet.dts
+        elif self._overlaps(packet, dts):
+            self.put_behind = False
+            if self._expected - dts > self._overlap:
+                self.wrong.append((dts, self._expected))
         elif not self._goes_on(packet, dts):
             if self._comes_again(packet):
                 self._again_until = self._expected
@@ -66,6 +79,7 @@ class FilmClock:
             self._begin_anew(packet.dts, dts)
             dts = self._expected
         self._known.appendleft((packet.dts, packet.size))
+        self._key = packet.dts if packet.is_keyframe else self._key
         duration = packet.duration or self._tick
         self._near.appendleft((packet.dts, packet.dts if packet.pts is None else packet.pts, duration))
         if self._offset:
@@ -97,6 +111,7 @@ class FilmClock:
         assert packet.dts is not None
         if not self._source.restarts and packet.dts > self._near[0][0]:
             return True  # an MP4's fragments are numbered, and their last pictures may say that they last too long
+        self.put_behind = not self._source.restarts
         if self._source.restarts and dts >= self._expected - self._back:
             return dts <= self._expected + self._ahead + self._lost_before(packet) or self._is_held(packet, dts)
         since = self._too_fast_since(packet)
@@ -104,6 +119,16 @@ class FilmClock:
             self.wrong.append((since + self._offset, dts))
             packet.is_corrupt = True
         return since is not None
+
+    def _overlaps(self, packet: VideoPacket, dts: int) -> bool:
+        """Whether a fragment begins a bit before the end of the one before it, and is neither the same nor of another
+        recording. FFmpeg goes by its time, and hides what comes too early."""
+        assert self._expected is not None
+        assert packet.dts is not None
+        if self._source.restarts or packet.dts > self._near[0][0] or packet.dts <= self._begin + self._tick // 2:
+            return False
+        is_short = self._expected - dts <= self._overlap or (packet.is_keyframe and packet.dts > self._key)
+        return is_short and (packet.dts, packet.size) not in self._known
 
     def _is_held(self, packet: VideoPacket, dts: int) -> bool:
         assert self._expected is not None

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 from films.making import H264, encode, join
-from films.pools import pool, untold
+from films.pools import beside_ffmpeg, pool, untold
 
 pytestmark = pytest.mark.slow
 RATE, HZ = 25, 12_800
@@ -12,8 +12,8 @@ SIZE = (160, 120)
 FRAGMENTED = ("-g", RATE, "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
 
 
-def recording(path, numbers, *more, size=SIZE):
-    encode(path, numbers, RATE, *H264, "-bf", 2, *FRAGMENTED, *more, size=size)
+def recording(path, numbers, *more, size=SIZE, b_frames=2):
+    encode(path, numbers, RATE, *H264, "-bf", b_frames, *FRAGMENTED, *more, size=size)
 
 
 def retimed(path, seconds):
@@ -49,6 +49,31 @@ def test_fragments_whose_times_were_there_before_follow_those_before_them(tmp_pa
     assert timeline.damage == ()
     assert numbers == {0: 0, 1: 25, 2: 50, 3: 75}
     assert timeline.end_pts * timeline.time_base == pytest.approx(4, abs=0.05)
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize("pictures", [1, 2, 10])
+def test_fragments_that_overlap_a_little_are_shown_at_their_own_times(tmp_path, pictures, b_frames):
+    """As of a recorder that calls each picture a bit too long: what it says of a fragment's begin is right."""
+    path = tmp_path / "film.mp4"
+    recording(path, range(250), b_frames=b_frames)
+    retimed(path, lambda number: number * (1 - pictures / RATE))
+    timeline, ours, theirs = beside_ffmpeg(path)
+
+    assert timeline.damage == ()
+    assert ours == pytest.approx(theirs, abs=1)
+    assert timeline.end_pts * timeline.time_base == pytest.approx(10 - 9 * pictures / RATE, abs=0.05)
+
+
+def test_fragments_that_overlap_much_follow_their_times_and_are_told(tmp_path):
+    path = tmp_path / "film.mp4"
+    recording(path, range(250))
+    retimed(path, lambda number: number * 0.4)
+    timeline, ours, theirs = beside_ffmpeg(path)
+
+    different = [at / 4 for at, (our, their) in enumerate(zip(ours, theirs, strict=True)) if abs(our - their) > 1]
+    assert all(any(one.start_seconds <= at < one.end_seconds for one in timeline.damage) for at in different)
+    assert timeline.end_pts * timeline.time_base == pytest.approx(10 - 9 * 0.6, abs=0.05)
 
 
 @pytest.mark.parametrize("offset", [0, 2], ids=["of its own clock", "of a clock that goes on"])

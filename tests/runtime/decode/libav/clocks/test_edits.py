@@ -1,0 +1,49 @@
+"""Of an MP4 whose edit list has several entries the parts that it names are shown, one behind the other."""
+
+import struct
+
+import pytest
+from films.making import H264, encode
+from films.pools import beside_ffmpeg, pool
+
+pytestmark = pytest.mark.slow
+RATE, PICTURE_TICKS, EDIT_TICKS = 25, 512, 1000
+ONE_ENTRY = 28
+"""Bytes of an edit list of one entry."""
+
+
+def edited(path, b_frames, begins):
+    """Of a film of four seconds, with a key picture at each, a second from each of these pictures on."""
+    encode(path, range(100), RATE, *H264, "-bf", b_frames, "-g", RATE, size=(160, 120))
+    data = bytearray(path.read_bytes())
+    at = data.index(b"elst") - 4
+    (first,) = struct.unpack_from(">i", data, at + 20)
+    entries = [struct.pack(">IiI", EDIT_TICKS, first + begin * PICTURE_TICKS, 1 << 16) for begin in begins]
+    table = struct.pack(">I4sII", 16 + 12 * len(entries), b"elst", 0, len(entries)) + b"".join(entries)
+    for box in (b"moov", b"trak", b"edts"):
+        head = data.index(box) - 4
+        struct.pack_into(">I", data, head, struct.unpack_from(">I", data, head)[0] + len(table) - ONE_ENTRY)
+    path.write_bytes(data[:at] + table + data[at + ONE_ENTRY :])
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize(
+    "begins",
+    [
+        pytest.param([0, 60], id="a part left out"),
+        pytest.param([60, 10], id="the later part first"),
+        pytest.param([10, 10], id="a part twice"),
+        pytest.param([0, 50], id="parts that begin with key pictures"),
+        pytest.param([0, 25, 50], id="parts that follow each other"),
+    ],
+)
+def test_what_is_cut_away_is_not_shown(tmp_path, begins, b_frames):
+    path = tmp_path / "film.mp4"
+    edited(path, b_frames, begins)
+    timeline, numbers = pool(path)
+    _, ours, theirs = beside_ffmpeg(path)
+
+    assert timeline.damage == ()
+    assert numbers == dict(enumerate(begins))
+    assert ours == theirs
+    assert timeline.end_pts * timeline.time_base == pytest.approx(len(begins), abs=0.02)
