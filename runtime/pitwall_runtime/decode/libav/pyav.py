@@ -68,7 +68,7 @@ class FilmReader:
     def __init__(self, source: Source, spec: PoolSpec) -> None:
         self._source, self._codec, self._spec = source, source.decoder, spec
         self._witness, self._jpeg_scans = Witness(source.stream, source.decoder), JpegScans(source.stream)
-        self._nals = Nals(source.stream)
+        self._nals, self._leaps = Nals(source.stream), Leaps(source)
         self._counted, self._jpeg_ends, self._doubts = CountedClock(source), JpegEnds(source.stream), Doubts(source)
         self._upright, self._deinterlacer = Upright(spec.height_pixels), Deinterlacer()
         self._clock, self._joined, self._order = FilmClock(source), JoinedRecordings(source), DecodedOrder(source)
@@ -151,16 +151,19 @@ class FilmReader:
 
     def _doubtful(self, *, at_end: bool = True) -> list[tuple[int, int]]:
         counted_from = self._counted.doubtful_from(at_end=at_end)
-        rest = [(begin, FOREVER) for begin in (counted_from, self._order.doubtful_from) if begin is not None]
+        apart = self._leaps.doubtful_from
+        apart_from = None if apart is None else self._clock.on_films_clock(apart)
+        since = (counted_from, self._order.doubtful_from, apart_from)
+        rest = [(begin, FOREVER) for begin in since if begin is not None]
         return [*self._doubts.stretches(), *self._clock.wrong, *rest]
 
     def _clean_packets(self) -> Iterator[VideoPacket]:
         pauses = Pauses(self._source)
-        for packet in Leaps(self._source).set_right(self._source.packets()):
+        for packet in self._leaps.set_right(self._source.packets()):
             if not self._clock.set_right(packet):
                 continue
             if packet.is_discard and self._clock.put_behind:
-                packet = shown(packet)
+                packet = shown(packet)  # noqa: PLW2901
             self._joined.set_right(packet)
             if self._joined.unreadable and packet.size:
                 self._source.note(packet)

@@ -61,7 +61,7 @@ class FilmClock:
         the file holds some bytes twice: the first one behind these is marked as corrupt."""
         if not self._applies or packet.dts is None:
             return True
-        dts = self._on_films_clock(packet.dts)
+        dts = self._moved(packet.dts)
         if self._again_until is not None:
             if self._again_until - self._ahead <= dts < self._again_until:
                 return False
@@ -69,27 +69,40 @@ class FilmClock:
         if self._expected is None:
             self._first, self._begin = dts, packet.dts
         elif self._overlaps(packet, dts):
-            self.put_behind = False
-            if self._expected - dts > self._overlap:
-                self.wrong.append((dts, self._expected))
+            self._go_back(dts)
         elif not self._goes_on(packet, dts):
             if self._comes_again(packet):
                 self._again_until = self._expected
                 return False
             self._begin_anew(packet.dts, dts)
             dts = self._expected
-        self._known.appendleft((packet.dts, packet.size))
-        self._key = packet.dts if packet.is_keyframe else self._key
-        duration = packet.duration or self._tick
-        self._near.appendleft((packet.dts, packet.dts if packet.pts is None else packet.pts, duration))
-        if self._offset:
-            packet.pts = None if packet.pts is None else packet.pts + self._offset
-            packet.dts = dts
-        self._expected = dts + duration
+        self._remember(packet)
+        packet.pts = None if packet.pts is None else packet.pts + self._offset
+        packet.dts = dts
+        self._expected = dts + (packet.duration or self._tick)
         self._place = self._place if packet.pos is None else packet.pos
         return True
 
-    def _on_films_clock(self, told: int) -> int:
+    def on_films_clock(self, told: int) -> int:
+        """A time of the container's that belongs to the latest packet, or lies near it."""
+        return told + self._offset
+
+    def _remember(self, packet: VideoPacket) -> None:
+        """By the container's clock."""
+        assert packet.dts is not None
+        shown = packet.dts if packet.pts is None else packet.pts
+        self._known.appendleft((packet.dts, packet.size))
+        self._near.appendleft((packet.dts, shown, packet.duration or self._tick))
+        self._key = packet.dts if packet.is_keyframe else self._key
+
+    def _go_back(self, dts: int) -> None:
+        """To where a fragment says that it begins."""
+        assert self._expected is not None
+        self.put_behind = False
+        if self._expected - dts > self._overlap:
+            self.wrong.append((dts, self._expected))
+
+    def _moved(self, told: int) -> int:
         """A time of the container's. Where a fragment's is right as it is, those before it had a wrong one."""
         if not self._source.restarts and abs(told - (self._expected or 0)) <= self._tick // 2:
             self._offset = 0

@@ -9,6 +9,7 @@ from typing import Final
 
 from pitwall_runtime.decode.libav.clocks.reach import DEEPEST, Reach
 from pitwall_runtime.decode.libav.container import Source, VideoPacket
+from pitwall_runtime.decode.libav.emptiness import is_end
 
 _LEAP_SECONDS: Final = 0.1
 _LEAP_PICTURES: Final = 2
@@ -25,7 +26,7 @@ class Leaps:
     """Follows the packets of a container whose clock may begin anew. Those of others stay as they are."""
 
     def __init__(self, source: Source) -> None:
-        self._applies, self._tick = source.restarts, source.tick
+        self._source, self._applies, self._tick = source, source.restarts, source.tick
         self._leap = max(round(_LEAP_SECONDS / source.time_base), _LEAP_PICTURES * source.tick)
         self._reordering = _DEEPEST_REORDERING * source.tick
         self._far = self._reordering + round(_FAR_SECONDS / source.time_base)
@@ -33,6 +34,8 @@ class Leaps:
         self._later = 0
         """How much later than it is decoded the latest picture is shown, of those that are not held."""
         self._reach = Reach(self._leap)
+        self.doubtful_from: int | None = None
+        """From when on the film's last pictures may be shown at other times, on the container's clock."""
 
     def set_right(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
         """The packets, in order. After a leap some are read ahead, but none behind one that follows a loss: what is
@@ -58,9 +61,10 @@ class Leaps:
         if self._leaps(packet) and self._comes_back(waiting):
             self._move(packet)
         if self._is_shown_apart(packet):
-            if not self._reach.may_come_to(waiting):
-                assert packet.dts is not None
-                packet.pts = packet.dts + self._later
+            if is_end(waiting[-1]) and not self._reach.comes_to(waiting):
+                self._end_apart(waiting)
+            elif not self._reach.may_come_to(waiting):
+                self._show_as_others(packet)
         elif packet.dts is not None and packet.pts is not None:
             self._later = packet.pts - packet.dts
         if packet.dts is not None:
@@ -78,6 +82,29 @@ class Leaps:
         if not self._applies or packet.dts is None or packet.pts is None:
             return False
         return not -self._leap <= packet.pts - packet.dts <= self._far
+
+    def _end_apart(self, waiting: deque[VideoPacket]) -> None:
+        """Nothing confirms when one of the film's last pictures is shown, by itself."""
+        packet, latest = waiting[0], max(one.dts for one in waiting if one.dts is not None)
+        if self._reach.ends_plausibly(waiting):
+            return
+        if not self._reach.may_come_to(waiting):
+            self._show_as_others(packet)
+            if not self._reach.is_known:
+                self._doubt(packet.dts)
+        elif packet.pts is not None and not self._sound_goes_on(latest, packet.pts):
+            self._doubt(latest)
+
+    def _sound_goes_on(self, begin: int, end: int) -> bool:
+        seconds = begin * self._source.time_base, end * self._source.time_base
+        return self._source.held.is_held(seconds, (None, None))
+
+    def _doubt(self, since: int | None) -> None:
+        self.doubtful_from = since if self.doubtful_from is None else self.doubtful_from
+
+    def _show_as_others(self, packet: VideoPacket) -> None:
+        assert packet.dts is not None
+        packet.pts = packet.dts + self._later
 
     def _comes_back(self, waiting: deque[VideoPacket]) -> bool:
         """Whether the clock leaps back to one of these pictures, which is decoded when it should be had it never leapt.

@@ -21,6 +21,8 @@ class Reach:
         self._near = near
         self._number = self._depth = 0
         """How many pictures it took at most."""
+        self._longest = 0
+        """How much later than it is decoded a picture is shown at most."""
         self._open: deque[tuple[int, int]] = deque(maxlen=DEEPEST)
         """Numbers of pictures, and when they are shown, to which the clock has not come."""
 
@@ -33,6 +35,7 @@ class Reach:
         self._open = deque((one for one in self._open if one[1] > packet.dts), maxlen=DEEPEST)
         self._open.append((self._number, packet.pts))
         self._number += 1
+        self._longest = max(self._longest, packet.pts - packet.dts)
 
     def comes_to(self, waiting: deque[VideoPacket]) -> bool:
         """Whether the clock comes to when the first of these is shown, with one of the others."""
@@ -49,3 +52,15 @@ class Reach:
         if waiting[-1].is_corrupt:
             return any(later > (first.pts - first.dts) // 2 for later in behind)
         return len(behind) <= self._depth < DEEPEST or self.comes_to(waiting)
+
+    def ends_plausibly(self, waiting: deque[VideoPacket]) -> bool:
+        """Whether the first of these may be shown when it says though the film ends with the last of them: each has a
+        time of its own, and the film's last picture is shown as much later than its last one is decoded as others."""
+        times = [(one.dts, one.pts) for one in waiting if one.dts is not None and one.pts is not None]
+        last = max(dts for dts, _ in times) + self._longest + self._near
+        return times[0][0] <= times[0][1] <= last and len({pts for _, pts in times}) == len(times)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether so many pictures were followed that those behind are decoded and shown in an order that was seen."""
+        return self._number > DEEPEST

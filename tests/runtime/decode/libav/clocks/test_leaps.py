@@ -64,6 +64,22 @@ def test_a_picture_that_is_to_be_shown_long_before_or_after_it_is_decoded_is_sho
     assert timeline.end_pts * timeline.time_base == pytest.approx(10, abs=0.1)
 
 
+@pytest.mark.parametrize("from_end", [1, 2, 3, 4])
+@pytest.mark.parametrize("bit", [18, 24])
+def test_a_wrong_time_of_one_of_the_last_pictures_is_told(tmp_path, bit, from_end):
+    """Nothing behind it tells that no picture is held so long."""
+    path = tmp_path / "film.ts"
+    encode(path, range(50), 25, *H264, "-g", 25, "-bf", 3)
+    content, head = path.read_bytes(), path.stat().st_size
+    for _ in range(from_end):
+        head = content.rindex(PACKET, 0, head)
+    path.write_bytes(_moved(content, head + 9, (1 << bit) / HZ))
+    timeline, numbers = pool(path)
+
+    assert untold(timeline, numbers) == []
+    assert numbers[1] == 25
+
+
 def test_pictures_that_last_too_long_by_a_damaged_header_do_not_shift_what_follows(tmp_path):
     path = tmp_path / "film.mpg"
     encode(path, range(250), 25, "-c:v", "mpeg2video")

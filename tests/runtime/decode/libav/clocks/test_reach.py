@@ -1,8 +1,8 @@
 """In a broadcast, pictures that are decoded long before they are shown, as behind one that is held, are shown then."""
 
 import pytest
-from films.making import at_times, remux
-from films.pools import beside_ffmpeg
+from films.making import H264, at_times, encode, remux
+from films.pools import beside_ffmpeg, pool
 
 pytestmark = pytest.mark.slow
 SECOND = range(0, 1000, 40)
@@ -54,3 +54,27 @@ def test_so_they_are_in_each_kind_of_broadcast(tmp_path, suffix, more):
 
     assert timeline.damage == ()
     assert ours == theirs
+
+
+@pytest.mark.parametrize("b_frames", [2, 3])
+@pytest.mark.parametrize("slides", [2, 3, 4, 5, 8])
+@pytest.mark.parametrize("seconds", [1, 2, 3])
+def test_a_few_slides_are_all_shown_when_they_say(tmp_path, seconds, slides, b_frames):
+    """The film ends before its clock of decoding comes to when the last ones are shown."""
+    path, step = tmp_path / "slides.ts", 25 * seconds
+    each = f"select='not(mod(n,{step}))'"
+    encode(path, range(step * slides), 25, "-vf", each, "-vsync", "vfr", *H264, "-bf", b_frames, size=(160, 120))
+    timeline, numbers = pool(path)
+
+    assert timeline.damage == ()
+    assert numbers == {second: second // seconds * step for second in range((slides - 1) * seconds + 1)}
+
+
+@pytest.mark.parametrize("sound", [(), TONE], ids=["told", "sure beside sound"])
+def test_a_last_picture_that_comes_much_later_than_all_before_is_shown_then(tmp_path, sound):
+    path = tmp_path / "held.ts"
+    broadcast(path, [*range(0, 1000, 40), 9000], *sound)
+    timeline, ours, theirs = beside_ffmpeg(path)
+
+    assert ours[: len(theirs)] == theirs
+    assert [one.end_seconds for one in timeline.damage] == pytest.approx([] if sound else [9.04], abs=0.05)
