@@ -36,6 +36,10 @@ class HostUnknownError(MediaRefusedError):
     """No name server knows the host, or none answers; told in the words of a host that may not be asked."""
 
 
+class RedirectsError(MediaRefusedError):
+    """A server sends its caller on and on."""
+
+
 class MediaMissingError(RefusedError):
     """There is nothing at the video's address."""
 
@@ -90,6 +94,10 @@ class MediaAwayError(MediaOriginError):
     def __init__(self, message: str, pause_seconds: float = 0.0) -> None:
         super().__init__(message)
         self.pause_seconds = pause_seconds
+
+
+class MediaClosedError(MediaOriginError):
+    """The video's server wants to know who asks: it is not to be read any more."""
 
 
 class StorageFullError(RefusedError):

@@ -16,7 +16,8 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 import httpx
 
 from pitwall_crds.host.files import drafted_file
-from pitwall_runtime.errors import MediaAwayError, MediaOriginError, MediaRefusedError, MediaTooLargeError
+from pitwall_runtime.errors import MediaAwayError, MediaOriginError, MediaRefusedError, MediaTooLargeError, RedirectsError
+from pitwall_runtime.ingest.fetch.conditions import FileHere, is_the_same, validators_of
 from pitwall_runtime.ingest.fetch.origin import HEAD_BYTES, holds_all, refuse_status, shown, what_else, what_failed
 from pitwall_runtime.ingest.fetch.packing import unpacked
 from pitwall_runtime.ingest.fetch.ssrf import port_of
@@ -25,8 +26,6 @@ from pitwall_runtime.media import Video
 AddressOf = Callable[[SplitResult], Awaitable[str]]
 """An address's parts in, the address to connect to out."""
 _REDIRECTS: Final = 3
-_MOST_VALIDATOR: Final = 512
-"""Characters of an ETag or a date that are worth remembering."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +87,11 @@ class DownloadFolder:
 
 
 async def download(
-    url: str, folder: DownloadFolder, limits: DownloadLimits, validators: Mapping[str, str], address_of: AddressOf
+    url: str, folder: DownloadFolder, limits: DownloadLimits, here: FileHere, address_of: AddressOf
 ) -> Fetched:
     """Fetch `url` into `folder`, named by its content. `address_of` checks every hop of a redirect like the first one.
 
-    `validators` are If-None-Match and the like, sent along. The caller bounds the time of the whole.
+    `here` is what is known of it and asked for changes. The caller bounds the time of the whole.
     Raises MediaMissingError, MediaOriginError, MediaRefusedError, MediaTooLargeError, NotAVideoError, StorageFullError
     or OSError.
     """
@@ -101,16 +100,16 @@ async def download(
         # No proxies from the environment: a proxy would resolve the name again, past the check of its address.
         async with httpx.AsyncClient(timeout=limits.read_seconds, trust_env=False, follow_redirects=False) as client:
             for _ in range(_REDIRECTS + 1):
-                async with _answered(client, url, limits, validators, address_of) as response:
+                async with _answered(client, url, limits, here.validators, address_of) as response:
                     if not response.has_redirect_location:
-                        return await _taken(response, url, folder, limits, validators)
+                        return await _taken(response, url, folder, limits, here)
                     url = urljoin(url, response.headers["location"])
     except httpx.TimeoutException:
         raise _stalled(url, limits.read_seconds) from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         kind = MediaAwayError if isinstance(error, httpx.HTTPError) else MediaOriginError
         raise kind(f"{shown(url)} cannot be fetched: {what_failed(error)}; check address and server") from None
-    raise MediaRefusedError(f"{shown(first)} redirects more than {_REDIRECTS} times; give the final address")
+    raise RedirectsError(f"{shown(first)} redirects more than {_REDIRECTS} times; give the final address")
 
 
 def _stalled(url: str, seconds: float) -> MediaAwayError:
@@ -149,14 +148,14 @@ async def _request(
 
 
 async def _taken(
-    response: httpx.Response, url: str, folder: DownloadFolder, limits: DownloadLimits, validators: Mapping[str, str]
+    response: httpx.Response, url: str, folder: DownloadFolder, limits: DownloadLimits, here: FileHere
 ) -> Fetched:
     if response.status_code == HTTPStatus.NOT_MODIFIED:
         return Fetched(None)
     if not holds_all(response.status_code, response.headers.get("content-range", "")):
         refuse_status(response.status_code, url, response.headers.get("retry-after", ""))
-    if validators and _validators(response.headers) == validators:
-        return Fetched(None)  # its server sends all the same what it says has not changed
+    if is_the_same(response.headers, here):
+        return Fetched(None)
     declared = response.headers.get("content-length", "0")
     size = int(declared) if declared.isdecimal() else 0
     _check_size(size, limits)
@@ -171,7 +170,7 @@ async def _taken(
         await asyncio.to_thread(os.fsync, draft.fileno())  # a name that is a digest must not outlive a crash alone
         path = folder.path / digest
         os.replace(draft.name, path)
-    return Fetched(Video(digest, path), _validators(response.headers))
+    return Fetched(Video(digest, path), validators_of(response.headers))
 
 
 async def _saved(response: httpx.Response, draft: IO[bytes], grow: Grow, limits: DownloadLimits) -> str:
@@ -203,8 +202,3 @@ def _check_size(size: int, limits: DownloadLimits) -> None:
     if size > limits.max_bytes:
         raise MediaTooLargeError(f"the video has more than {limits.max_bytes} bytes; send a smaller one")
 
-
-def _validators(headers: httpx.Headers) -> dict[str, str]:
-    """What to send with the next request for the same address, so that an unchanged file is not sent again."""
-    sent = {"If-None-Match": headers.get("etag", ""), "If-Modified-Since": headers.get("last-modified", "")}
-    return {name: value for name, value in sent.items() if 0 < len(value) <= _MOST_VALIDATOR and value.isascii()}

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from pitwall_runtime.deadline import Deadline, caller_of, user_of
 from pitwall_runtime.errors import MediaAwayError, MediaOriginError, StorageFullError
 from pitwall_runtime.ingest.fetch.addresses import AddressBook, KnownAddress
+from pitwall_runtime.ingest.fetch.conditions import FileHere, file_here
 from pitwall_runtime.ingest.fetch.download import DownloadFolder, DownloadLimits, download
 from pitwall_runtime.ingest.fetch.names import NameLookups
 from pitwall_runtime.ingest.fetch.origin import shown
@@ -242,13 +243,14 @@ class Fetcher:
     async def _fetched(
         self, url: str, known: KnownAddress | None, party: str, is_sent: asyncio.Event | None = None
     ) -> Video:
-        address_of, validators = partial(self._names.address, party=party), known.validators if known else {}
+        address_of = partial(self._names.address, party=party)
         try:
+            here = await asyncio.to_thread(file_here, known.validators, self._stored(known).path) if known else FileHere()
             with self._quota.bringing(party) as draft:
                 folder = DownloadFolder(
                     self.folder, partial(self._grow, draft, is_sent), self._quota.limits.max_bytes or math.inf
                 )
-                fetched = await download(url, folder, self.limits, validators, address_of)
+                fetched = await download(url, folder, self.limits, here, address_of)
         except OSError as error:
             if not await asyncio.to_thread(self._quota.make_room, error):
                 raise

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from pitwall_runtime.deadline import Deadline, user_of
-from pitwall_runtime.errors import HostUnknownError, MediaAwayError, RefusedError, StorageFullError
+from pitwall_runtime.errors import (
+    HostUnknownError,
+    MediaAwayError,
+    MediaClosedError,
+    MediaMissingError,
+    MediaOriginError,
+    NotAVideoError,
+    RedirectsError,
+    RefusedError,
+    StorageFullError,
+)
 from pitwall_runtime.ingest.fetch.addresses import KnownAddress
 from pitwall_runtime.ingest.fetch.parties import PartyPlaces
 from pitwall_runtime.media import Video
@@ -33,6 +43,11 @@ _REMEMBERED: Final = 4096
 
 _NOT_SAID: Final = (MediaAwayError, HostUnknownError, StorageFullError, OSError)
 """After these it is not known whether the file has changed; a timeout is an OSError, too."""
+
+_TAKEN_AWAY: Final = (MediaMissingError, MediaClosedError)
+
+_MADE_NO_SENSE: Final = (MediaOriginError, RedirectsError, NotAVideoError)
+"""Nor after these, where they are no word that there is no film any more: a 408 or 421, a page about maintenance."""
 
 Fetch = Callable[[str, KnownAddress, str, asyncio.Event], Awaitable[Video]]
 """Address, what is known of it, party, and what is set once a file is being sent, in; the video out."""
@@ -104,6 +119,10 @@ class Rechecks:
         except _NOT_SAID:
             if is_sent.is_set() and known.validators:
                 return None  # another file, by what the server said of the one that is here
+        except _TAKEN_AWAY:
+            raise
+        except _MADE_NO_SENSE:
+            is_sent.clear()  # that need not be downloaded anew
         self._rest(asked.url)
         if kept and is_sent.is_set():
             self.renewed[asked.url] = asyncio.create_task(self._renew(asked))

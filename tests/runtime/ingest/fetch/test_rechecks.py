@@ -81,6 +81,9 @@ def test_a_film_that_is_here_waits_for_no_downloads_of_its_host(wild, fetcher, t
         pytest.param(b"", id="hangs up"),
         pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", id="no HTTP"),
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + FILM, id="half of it"),
+        *[pytest.param(sent(b"", status=f"{code} Not Now"), id=str(code)) for code in (400, 407, 408, 416, 421, 425)],
+        pytest.param(sent(b"", "Location: /film.mp4", status="302 Found"), id="redirects in a circle"),
+        pytest.param(sent(b""), id="an empty file"),
     ],
 )
 def test_while_its_server_does_not_answer_a_film_is_what_it_was(wild, fetcher, answer):
@@ -90,7 +93,17 @@ def test_while_its_server_does_not_answer_a_film_is_what_it_was(wild, fetcher, a
 
     for _ in range(2):
         assert fetcher.submit(url, Deadline(PATIENCE_SECONDS)).result(PATIENCE_SECONDS / 2) == known
-    assert len(wild.asked("/film.mp4")) <= 3, "it is left alone for a while, and perhaps downloaded anew meanwhile"
+    assert len(wild.asked("/film.mp4")) <= 5, "it is left alone for a while, and perhaps downloaded anew meanwhile"
+
+
+@pytest.mark.parametrize("tag", [(), ('ETag: "v1"',)], ids=["that cannot be compared", "that has a tag"])
+def test_a_page_in_the_place_of_a_film_takes_it_away_for_nobody(wild, fetcher, tag):
+    url = wild.url("/film.mp4", sent(FILM, *tag))
+    known = looked_at(fetcher, url, seconds_ago=2 * FRESH_SECONDS)
+    wild.url("/film.mp4", sent(b"<!doctype html><title>We are back at ten</title>", 'ETag: "page"'))
+
+    assert [fetcher.fetch(url, Deadline(PATIENCE_SECONDS)) for _ in range(2)] == [known, known]
+    assert len(wild.asked("/film.mp4")) == 2, "it is left alone for a while"
 
 
 def test_where_nobody_listens_any_more_a_film_is_what_it_was(wild, fetcher):
@@ -202,3 +215,35 @@ def test_a_server_that_heeds_no_condition_and_sends_the_same_tag_is_not_read_on(
     for _ in range(2):
         assert fetcher.fetch(url, Deadline(PATIENCE_SECONDS)) == known
     assert len(wild.asked("/film.mp4")) == 2, "it counts as looked at"
+
+
+EPOCH = "Last-Modified: Thu, 01 Jan 1970 00:00:01 GMT"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param((EPOCH,), id="the date of all files"),
+        pytest.param((EPOCH, 'ETag: W/"0-1"'), id="that date and a weak tag"),
+        pytest.param(('ETag: W/"0-1"',), id="a weak tag"),
+    ],
+)
+def test_a_file_of_another_length_is_another_where_no_strong_tag_says_that_it_is_the_same(wild, fetcher, headers):
+    url = wild.url("/film.mp4", sent(FILM, *headers))
+    known = looked_at(fetcher, url, seconds_ago=2 * FRESH_SECONDS)
+    wild.url("/film.mp4", sent(OTHER, *headers))
+
+    replaced = fetcher.fetch(url, Deadline(PATIENCE_SECONDS))
+    assert replaced != known
+    assert replaced.path.read_bytes() == OTHER
+
+
+@pytest.mark.parametrize("other", [(), ('ETag: "v2"',)], ids=["the same tag", "another tag"])
+def test_a_file_of_the_same_date_and_length_is_read_on_only_where_its_tag_is_another(wild, fetcher, other):
+    url = wild.url("/film.mp4", sent(FILM, EPOCH, *(('ETag: "v1"',) if other else ())))
+    known = looked_at(fetcher, url, seconds_ago=2 * FRESH_SECONDS)
+    cut = FILM[:-1] + b"!"
+    wild.url("/film.mp4", sent(cut, EPOCH, *other))
+
+    found = fetcher.fetch(url, Deadline(PATIENCE_SECONDS))
+    assert (found != known) == bool(other)
