@@ -87,8 +87,6 @@ class ObjectRows:
 
     def read(self, place: str, rows: Sequence[int]) -> dict[int, bytes]:
         """Those of `rows` that are there: one request per object, of the ranges that are needed."""
-        import obstore
-
         index = self._known.get(place) or {}
         if any(row not in index for row in rows):
             index = self._listed(place)
@@ -100,9 +98,11 @@ class ObjectRows:
                 wanted.setdefault(path, []).append((row, start, length))
         found: dict[int, bytes] = {}
         for path, pieces in wanted.items():
-            starts, lengths = [start for _, start, _ in pieces], [length for _, _, length in pieces]
-            patience = STALL_SECONDS + sum(lengths) * _SECONDS_A_BYTE
-            values = within(patience, partial(obstore.get_ranges, self._store, path, starts=starts, lengths=lengths))
+            try:
+                values = self._pieces(path, pieces)
+            except FileNotFoundError:  # the bucket's rules have deleted it
+                self._damaged.add(path)
+                continue
             for (row, _, _), value in zip(pieces, values, strict=True):
                 opened = _opened(place, row, bytes(value))
                 if opened is not None:
@@ -111,6 +111,13 @@ class ObjectRows:
                     self._damaged.add(path)
         self._forget_damaged(place, index)
         return found
+
+    def _pieces(self, path: str, pieces: Sequence[tuple[int, int, int]]) -> list[Any]:
+        import obstore
+
+        starts, lengths = [start for _, start, _ in pieces], [length for _, _, length in pieces]
+        patience = STALL_SECONDS + sum(lengths) * _SECONDS_A_BYTE
+        return within(patience, partial(obstore.get_ranges, self._store, path, starts=starts, lengths=lengths))
 
     def _forget_damaged(self, place: str, index: RowIndex) -> None:
         """The next who asks for their rows looks for other objects that hold them."""
@@ -128,7 +135,7 @@ class ObjectRows:
         path = f"rows/{place}/{hashlib.sha256(body).hexdigest()[:32]}"
         obstore.put(self._store, path, body)
         self._damaged.discard(path)
-        self._remember(place, {**self._known.get(place, {}), **_table(path, head)})
+        self._remember(place, {**self._known.get(place, {}), **_table(path, head, len(body))})
 
     def _remember(self, place: str, index: RowIndex) -> None:
         with self._guard:
@@ -144,14 +151,23 @@ class ObjectRows:
         batches = iter(obstore.list(self._store, prefix=f"rows/{place}/"))
         while batch := within(STALL_SECONDS, partial(next, batches, None)):
             for found in (one for one in batch if one["path"] not in self._damaged):
-                begin = self._beginning(found["path"], min(_HEADER_BYTES, found["size"]))
-                (size,) = _HEADER.unpack_from(begin)
-                if _HEADER.size + size > len(begin):
-                    begin = self._beginning(found["path"], _HEADER.size + size)
-                table = _table(found["path"], begin[_HEADER.size : _HEADER.size + size])
-                if found["size"] == max((start + length for _, start, length in table.values()), default=0):
-                    index |= table
+                try:
+                    index |= self._head(found["path"], found["size"])
+                except (FileNotFoundError, ValueError):
+                    self._damaged.add(found["path"])
         return index
+
+    def _head(self, path: str, size: int) -> RowIndex:
+        """The table of an object of so many bytes. Raises ValueError for one that is not as it was written."""
+        begin = self._beginning(path, min(_HEADER_BYTES, size)) if size else b""
+        if len(begin) < _HEADER.size:
+            raise ValueError
+        (length,) = _HEADER.unpack_from(begin)
+        if _HEADER.size + length > size:
+            raise ValueError
+        if _HEADER.size + length > len(begin):
+            begin = self._beginning(path, _HEADER.size + length)
+        return _table(path, begin[_HEADER.size : _HEADER.size + length], size)
 
     def _beginning(self, path: str, length: int) -> bytes:
         import obstore
@@ -174,11 +190,25 @@ def _check(place: str, row: int, value: bytes) -> int:
     return zlib.crc32(value, zlib.crc32(f"{place}:{row}".encode()))
 
 
-def _table(path: str, head: bytes) -> RowIndex:
-    """(object, start, length) of each row that the head of an object names."""
+def _table(path: str, head: bytes, size: int) -> RowIndex:
+    """(object, start, length) of each row that the head of an object names. Raises ValueError where they do not fill
+    the object's `size` bytes."""
+    entries = json.loads(head)
+    if not isinstance(entries, list) or not all(map(_is_entry, entries)):
+        raise ValueError
     table: RowIndex = {}
     start = _HEADER.size + len(head)
-    for row, length in json.loads(head):
-        table[int(row)] = (path, start, int(length))
+    for row, length in entries:
+        table[row] = (path, start, length)
         start += length
+    if start != size:
+        raise ValueError
     return table
+
+
+def _is_entry(said: Any) -> bool:
+    """Whether this may be a row and its length."""
+    match said:
+        case [int(row), int(length)]:
+            return row >= 0 and length >= _CHECK.size
+    return False
