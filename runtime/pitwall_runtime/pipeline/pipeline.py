@@ -39,9 +39,11 @@ from pitwall_runtime.stores.embed_cache import EmbedCache
 from pitwall_runtime.stores.files.eviction import EntryKind
 from pitwall_runtime.stores.makers import made_by
 from pitwall_runtime.stores.memory import MemoryFrameStore, SpillingFrameStore
+from pitwall_runtime.stores.packing import row_bytes
 from pitwall_runtime.stores.shared_frames import SharedFrameStore
 
 _STEP_FRAMES = 512
+_STEP_BYTES = 32 << 20  # of embeddings, for each tier: an eighth of what may wait to be sent
 
 
 class Pipeline:
@@ -163,9 +165,11 @@ class Pipeline:
             self._features(pool, "", "", deadline) as features,
         ):
             yield pool.seconds(len(pool)), 0.0
-            for start in range(0, len(pool), _STEP_FRAMES):
-                end = min(start + _STEP_FRAMES, len(pool))
+            step = max(1, min(_STEP_FRAMES, _STEP_BYTES // row_bytes(self.encoders.encoder.shape)))
+            for start in range(0, len(pool), step):
+                end = min(start + step, len(pool))
                 features.require(range(start, end))
+                self._cache.make_room(deadline)
                 yield pool.seconds(len(pool)), end / len(pool)
             self._cache.settle(deadline)
 

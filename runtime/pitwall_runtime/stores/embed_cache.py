@@ -223,6 +223,10 @@ class EmbedCache:
         """Wait until the other machines can find what was made here, for a part of the time."""
         self._shared_stores.keeper.settle(worth(deadline, _SETTLE_SECONDS))
 
+    def make_room(self, deadline: Deadline) -> None:
+        """Wait until so much of what was made here is sent that the next step will be, too; Keeper says how long."""
+        self._shared_stores.keeper.make_room(deadline)
+
     @contextmanager
     def opened(self, pool: FramePool, encoder_key: str, shape: EmbeddingShape) -> Iterator[VideoEmbeddings]:
         """The rows of one video under one encoder, kept from eviction while the `with` lasts; shared by its users."""

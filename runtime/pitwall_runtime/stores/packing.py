@@ -20,7 +20,7 @@ def packed(rows: list[int], embedded: Embedded) -> dict[int, bytes]:
 
 def unpacked(values: Mapping[int, bytes], shape: EmbeddingShape) -> tuple[list[int], Embedded, int]:
     """The sound rows, in order, their numbers, and how many rows were none: too short, too long, or not finite."""
-    rows = sorted(row for row, value in values.items() if len(value) == _row_bytes(shape))
+    rows = sorted(row for row, value in values.items() if len(value) == row_bytes(shape))
     found = _parts([values[row] for row in rows], shape)
     sound = np.flatnonzero(finite_rows(found))
     kept = Embedded(found.vectors[sound], found.grids[sound], found.labels[sound])
@@ -28,7 +28,7 @@ def unpacked(values: Mapping[int, bytes], shape: EmbeddingShape) -> tuple[list[i
 
 
 def _parts(values: list[bytes], shape: EmbeddingShape) -> Embedded:
-    block = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), _row_bytes(shape))
+    block = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), row_bytes(shape))
     parts, start = [], 0
     for size, kind in _sizes(len(values), shape):
         width = int(np.prod(size[1:])) * np.dtype(kind).itemsize
@@ -37,7 +37,8 @@ def _parts(values: list[bytes], shape: EmbeddingShape) -> Embedded:
     return Embedded(*parts)
 
 
-def _row_bytes(shape: EmbeddingShape) -> int:
+def row_bytes(shape: EmbeddingShape) -> int:
+    """How many bytes a packed row has."""
     return sum(int(np.prod(size[1:])) * np.dtype(kind).itemsize for size, kind in _sizes(1, shape))
 
 

@@ -32,6 +32,7 @@ _HASTY_IN_A_ROW: Final = 5
 _COUNTED_SECONDS: Final = 0.2
 """Who waits for less shows nothing about a server."""
 
+_LOGGED: Final = 200
 _PIECE_BYTES: Final = 1 << 20
 _FETCH_PART: Final = 1 / 2
 """Of a question's time, how long frames may come as long as they do."""
@@ -126,7 +127,7 @@ class Shared:
             # A panic of obstore's Rust is no Exception.
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
-            words = str(error) or "it took too long"
+            words = (str(error).splitlines() or ["it took too long"])[0][:_LOGGED]  # a library's go on for 30 lines
             if isinstance(error, TimeoutError) and self._is_hasty(name, time.monotonic() - started):
                 return None
             log.warning("shared store %s is left alone for %g s: %s", name, _REST_SECONDS, words)

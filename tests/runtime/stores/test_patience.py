@@ -1,5 +1,7 @@
 """Servers that only save work cost no answer, however slowly they answer."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -7,9 +9,11 @@ import pytest
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.ingest.files import open_video
+from pitwall_runtime.pipeline import pipeline as pipelines
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
+from pitwall_runtime.stores import patience
 from pitwall_runtime.stores.files.eviction import Quota
 from pitwall_runtime.stores.patience import STALL_SECONDS, Keeper
 from pitwall_runtime.stores.shared import Shared, open_shared
@@ -97,6 +101,9 @@ class Slow:
     def __init__(self):
         self.written = []
 
+    def read(self, _, __):
+        return {}
+
     def write(self, _, rows):
         threading.Event().wait(0.4)
         self.written.append(list(rows))
@@ -129,6 +136,70 @@ def test_only_so_much_waits_to_be_sent(caplog):
     until(lambda: len(sent) == 2)
     assert sorted(sent) == [0, 2]
     assert "too slow" in caplog.text
+
+
+def test_who_prepares_waits_for_room_as_long_as_anything_is_sent(caplog):
+    keeper, sent = Keeper(most_bytes=100, most_jobs=8), []
+    deadline = Deadline(3600)
+
+    def job(number):
+        threading.Event().wait(0.02)
+        sent.append(number)
+
+    keeper._hurry_until = float("inf")  # sending itself waits for nothing
+    for number in range(60):
+        keeper.send(25, lambda number=number: job(number), deadline)
+        if number % 2:
+            keeper.make_room(deadline)
+    keeper.settle(PATIENCE_SECONDS)
+
+    assert sorted(sent) == list(range(60))
+    assert "too slow" not in caplog.text
+
+
+def test_what_a_worker_prepares_is_all_sent_however_little_may_wait(tmp_path, make_variant, clip, monkeypatch):
+    monkeypatch.setattr(pipelines, "_STEP_FRAMES", 1)
+    keeper, tier = Keeper(most_jobs=4), Slow()
+    keeper._hurry_until = float("inf")  # sending itself waits for nothing
+    resources = PipelineResources(Quota(tmp_path), shared=Shared((tier,), keeper=keeper))
+    pipeline = Pipeline(make_variant("aks"), tmp_path / "cache", RuntimeTelemetry("aks-v1", "stable"), resources)
+
+    steps = list(pipeline.prepare(open_video(clip, 1 << 30), Deadline(3600)))
+    assert sorted(row for rows in tier.written for row in rows) == list(range(len(steps) - 1))
+
+
+def test_who_prepares_does_not_wait_for_a_server_that_hangs(hanging, monkeypatch):
+    monkeypatch.setattr(patience, "_NOTHING_SENT_SECONDS", 0.1)
+    keeper, deadline = Keeper(most_jobs=2), Deadline(3600)
+    keeper.send(1, lambda: hanging.write("p", {}))
+    keeper.send(1, lambda: hanging.write("p", {}))
+
+    keeper.make_room(deadline)
+    assert deadline.remaining() > 3600 - PATIENCE_SECONDS
+
+
+def test_a_server_that_hangs_holds_no_process_for_long():
+    words = (
+        "import time; from pitwall_runtime.stores import patience; patience._END_SECONDS = 0.2; "
+        "keeper = patience.Keeper(); "
+        "keeper.send(1, lambda: time.sleep(600)); keeper.send(1, lambda: (time.sleep(0.1), print('sent')))"
+    )
+    ended = subprocess.run([sys.executable, "-c", words], timeout=PATIENCE_SECONDS, capture_output=True, check=True)
+    assert ended.stdout == b"sent\n"
+
+
+class Wordy:
+    """A tier whose library tells all that it knows."""
+
+    name = "wordy"
+
+    def read(self, _, __):
+        raise OSError("no connection\nDebug source:\n" + 30 * "reqwest::Error { … }\n")
+
+
+def test_of_what_a_tiers_library_says_one_line_is_logged(caplog):
+    Shared((Wordy(),)).read_rows("p", [1])
+    assert caplog.messages == ["shared store wordy is left alone for 30 s: no connection"]
 
 
 def test_what_is_sent_well_is_there_when_sending_returns():
