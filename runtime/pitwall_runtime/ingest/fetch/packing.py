@@ -58,20 +58,22 @@ async def unpacked(pieces: AsyncIterator[bytes], content_encoding: str) -> Async
 async def _members(pieces: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
     """One packed file, or several one behind the other, which are one. What else lies behind one is passed over."""
     unpacking, left = zlib.decompressobj(_ANY_HEADER), b""
-    is_first, is_over = True, False
+    is_first, is_over, is_full = True, False, False
     async for packed in pieces:
         left = b"" if is_over else left + packed
         if is_first and len(left) >= len(_MEMBER):
             is_first = False
             unpacking = zlib.decompressobj(_header(left, coding))
-        while left and not is_first:
+        while (left or is_full) and not is_first:
             if unpacking.eof:
                 left = left.lstrip(b"\0")  # padding between two
                 if not left.startswith(_MEMBER):
                     is_over = not _MEMBER.startswith(left)
                     break
                 unpacking = zlib.decompressobj(_ANY_HEADER)
-            yield unpacking.decompress(left, _MOST_UNPACKED)
+            yield (piece := unpacking.decompress(left, _MOST_UNPACKED))
+            # zlib may have taken all, and hold back what the piece had no room for: the end of a match, and of the file
+            is_full = len(piece) == _MOST_UNPACKED and not unpacking.eof
             left = unpacking.unused_data if unpacking.eof else unpacking.unconsumed_tail
             await asyncio.sleep(0)  # a little may become much, while others wait
     if not unpacking.eof:
