@@ -76,11 +76,14 @@ class Resolver:
         self._quota.used_by(party, video.content_hash)
         return video
 
-    def resolve(self, url: str, deadline: Deadline | None = None, party: str = "") -> Video:
-        """`submit` for who has nothing else to do."""
+    def resolve(self, url: str, deadline: Deadline | None = None, party: str = "", *, certain: bool = False) -> Video:
+        """`submit` for who has nothing else to do.
+
+        `certain`: as its server has it; raises MediaAwayError where that does not say so, though a copy is here.
+        """
         if not self._is_remote(url):
             return self._opened(resolve_file, url, party)
-        return self._fetcher.fetch(url, deadline or Deadline(), party)
+        return self._fetcher.fetch(url, deadline or Deadline(), party, certain=certain)
 
     def local(self, path: Path) -> Video:
         """The video at a path that the asker typed on this machine."""

@@ -147,7 +147,8 @@ class IngestWorker:
             log.info("%s is ready: %.0f s of video for %s", record.id, record.seconds, ", ".join(record.variants))
 
     def _prepared(self, delivery: Delivery, record: VideoRecord) -> VideoRecord:
-        video = self.resolver.resolve(delivery.job.url, self._deadline, delivery.job.party)
+        # Nobody waits, and a film that was changed and sent again must not be called ready as it was.
+        video = self.resolver.resolve(delivery.job.url, self._deadline, delivery.job.party, certain=True)
         with self.resolver.keeping(video) as kept:
             if not kept:
                 raise StorageFullError("the video is evicted as soon as it is fetched; have the cache enlarged")

@@ -23,6 +23,8 @@ from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import BadQuestionError, MediaOriginError
 from pitwall_runtime.ingest.__main__ import main
 from pitwall_runtime.ingest.desk import IngestDesk
+from pitwall_runtime.ingest.fetch import rechecks
+from pitwall_runtime.ingest.fetch.addresses import FRESH_SECONDS
 from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.queue.book import FolderBook, VideoRecord, VideoState, change
 from pitwall_runtime.ingest.queue.local import LocalQueue
@@ -168,7 +170,7 @@ def test_a_message_that_is_no_job_is_buried_and_the_next_job_done(ingest, clip):
 
 
 def test_what_may_pass_is_tried_again_and_not_for_ever(ingest, clip, monkeypatch):
-    def away(*_):
+    def away(*_, **__):
         raise MediaOriginError("its server fails")
 
     monkeypatch.setattr(ingest.worker, "resolver", type("Away", (), {"resolve": away})())
@@ -216,6 +218,65 @@ def test_a_server_that_asks_for_a_pause_has_it_and_the_others_videos_go_on(inges
     assert begun + 700 <= due <= time.time() + 700
 
 
+def served(body):
+    return b'HTTP/1.1 200 OK\r\nETag: "%d"\r\nContent-Length: %d\r\n\r\n' % (len(body), len(body)) + body
+
+
+def with_ready(ingest, wild, url, clip):
+    """A worker that has prepared `clip` from there, longer ago than its server need not be asked; and its record."""
+    wild.url("/film.mp4", served(clip.read_bytes()))
+    downloads = ingest.worker.resolver.downloads
+    resolver = Resolver((), downloads, DownloadLimits(allowed_hosts=frozenset({wild.host})))
+    worker = replace(ingest.worker, resolver=resolver)
+    key = ingest.desk.submit(url).id
+    assert worker.step()
+    [path] = (downloads / "addresses").iterdir()
+    path.write_text(json.dumps({**json.loads(path.read_text()), "checkedAt": time.time() - 2 * FRESH_SECONDS}))
+    assert ingest.desk.find(key).state is VideoState.READY
+    return worker, ingest.desk.find(key)
+
+
+def test_a_film_that_was_changed_is_ready_as_it_is_now_however_late_its_server_says_so(
+    ingest, clip, make_clip, wild, monkeypatch
+):
+    monkeypatch.setattr(rechecks, "RECHECK_SECONDS", 0.1)
+    changed, go = make_clip(clip.with_name("changed.mp4"), [("blue", 3)]).read_bytes(), threading.Event()
+    url = wild.url("/film.mp4", b"")
+    worker, before = with_ready(ingest, wild, url, clip)
+
+    def late(connection, _):
+        go.wait(PATIENCE_SECONDS)
+        connection.sendall(served(changed))
+
+    wild.url("/film.mp4", late)
+    ingest.desk.submit(url)
+    working = threading.Thread(target=worker.step)
+    working.start()
+    until(lambda: len(wild.asked("/film.mp4")) == 2)
+    question = Resolver((), worker.resolver.downloads, worker.resolver.limits)
+    assert question.resolve(url, Deadline(PATIENCE_SECONDS)).content_hash == before.content_hash
+    go.set()
+    working.join(PATIENCE_SECONDS)
+
+    record = ingest.desk.find(before.id)
+    assert (record.state, record.seconds) == (VideoState.READY, 3)
+    assert (worker.resolver.downloads / record.content_hash).read_bytes() == changed
+
+
+def test_a_film_whose_server_does_not_say_is_tried_again_and_not_called_ready_as_it_was(ingest, clip, wild):
+    url = wild.url("/film.mp4", b"")
+    worker, before = with_ready(ingest, wild, url, clip)
+    wild.url("/film.mp4", b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+    ingest.desk.submit(url)
+    assert worker.step()
+    record = ingest.desk.find(before.id)
+    assert (record.state, record.error_code, ingest.ended) == (VideoState.QUEUED, "media_origin", ["ready", "again"])
+
+    wild.url("/film.mp4", b"HTTP/1.1 304 Not Modified\r\n\r\n")
+    assert worker.step()
+    assert (ingest.desk.find(before.id).state, ingest.ended[-1]) == (VideoState.READY, "ready")
+
+
 def test_a_bug_is_tried_again_and_ends_among_the_dead(ingest, clip, monkeypatch):
     broken = FollowedVariants(lambda _: object(), folder=ingest.worker.variants.folder)
     monkeypatch.setattr(ingest.worker, "variants", broken)
@@ -256,7 +317,7 @@ def test_a_worker_that_is_stopped_gives_its_job_back(ingest, clip, monkeypatch, 
         until(lambda: deadline.given_up)
         deadline.check()
 
-    monkeypatch.setattr(ingest.worker, "resolver", type("Slow", (), {"resolve": lambda self, *a: slow(*a)})())
+    monkeypatch.setattr(ingest.worker, "resolver", type("Slow", (), {"resolve": lambda self, *a, certain: slow(*a)})())
     key = ingest.desk.submit(clip.as_uri()).id
     running = threading.Thread(target=run, args=(ingest.worker,), daemon=True)
     running.start()

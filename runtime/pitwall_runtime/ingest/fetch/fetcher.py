@@ -67,17 +67,18 @@ class Fetcher:
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def submit(self, url: str, deadline: Deadline, party: str = "") -> "Future[Video]":
+    def submit(self, url: str, deadline: Deadline, party: str = "", *, certain: bool = False) -> "Future[Video]":
         """The video at `url`, some time. Cancel the future to stop waiting; the last one to leave stops the download.
         `party` is a caller and, behind a dot, a user: the first who asks for an address has the download among theirs.
+        `certain`: what is here does not do while its server does not say that it is the same.
 
         Fails with what `download` raises, or MediaOriginError if the deadline passes or this party waits for too many.
         """
-        return asyncio.run_coroutine_threadsafe(self._wait(url, deadline, party), self._running())
+        return asyncio.run_coroutine_threadsafe(self._wait(url, deadline, party, certain), self._running())
 
-    def fetch(self, url: str, deadline: Deadline, party: str = "") -> Video:
+    def fetch(self, url: str, deadline: Deadline, party: str = "", *, certain: bool = False) -> Video:
         """`submit` for who has nothing else to do."""
-        future = self.submit(url, deadline, party)
+        future = self.submit(url, deadline, party, certain=certain)
         withdraw = deadline.when_given_up(lambda: _cancel(future))
         try:
             return future.result()
@@ -115,11 +116,11 @@ class Fetcher:
                 threading.Thread(target=self._loop.run_forever, name="downloads", daemon=True).start()
             return self._loop
 
-    async def _wait(self, url: str, deadline: Deadline, party: str) -> Video:
-        if url not in self._flights or url in self._rechecks.renewed:
+    async def _wait(self, url: str, deadline: Deadline, party: str, certain: bool) -> Video:
+        if certain or url not in self._flights or url in self._rechecks.renewed:
             known = await asyncio.to_thread(self._known, url)
             if known and not known.fresh(time.time()):
-                asked = AskedAddress(url, _host(url), party)
+                asked = AskedAddress(url, _host(url), party, certain)
                 here = await self._rechecks.video(asked, known, self._stored(known), deadline)
                 if here:
                     return self._used(here, party)

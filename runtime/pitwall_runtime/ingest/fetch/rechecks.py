@@ -1,6 +1,7 @@
 """Asks the server of a known address whether its file has changed: on places of its own, and for a short time.
 
-A video that is here waits behind nobody's downloads. While its server does not say, it is taken to be as it was.
+A video that is here waits behind nobody's downloads. While its server does not say, it is taken to be as it was: but
+by those who must be certain, who wait for a download's places, and for the server as long as a download does.
 """
 
 import asyncio
@@ -59,11 +60,12 @@ Download = Callable[[str, Deadline, str], Awaitable[Video]]
 
 @dataclass(frozen=True, slots=True)
 class AskedAddress:
-    """An address, its host, and for whom it is asked about."""
+    """An address, its host, for whom it is asked about, and whether they need what its server has now."""
 
     url: str
     host: str
     party: str
+    certain: bool = False
 
 
 class Rechecks:
@@ -81,8 +83,11 @@ class Rechecks:
     async def video(self, asked: AskedAddress, known: KnownAddress, here: Video, deadline: Deadline) -> Video | None:
         """What the address holds, `here` if it does as it did; None where a question must wait for a download.
 
-        Raises what says that there is no video any more, or that it may not be read.
+        Raises what says that there is no video any more, or that it may not be read; to who must be certain also that
+        the server does not say, a MediaAwayError.
         """
+        if asked.certain:
+            return await self._certainly(asked, deadline)
         kept = here if known.lasting(time.time()) else None
         is_left_alone = asked.url in self.renewed or time.monotonic() < self._rest_until.get(asked.url, 0.0)
         if kept and is_left_alone:
@@ -93,6 +98,13 @@ class Rechecks:
             task.add_done_callback(lambda done: self._ended(asked.url, done))
         await asyncio.wait([task], timeout=min(2 * RECHECK_SECONDS, deadline.remaining() * _PART))
         return task.result() if task.done() else kept
+
+    async def _certainly(self, asked: AskedAddress, deadline: Deadline) -> Video:
+        try:
+            return await self._download(asked.url, deadline, asked.party)
+        except HostUnknownError as error:
+            # Its host had a name once: it is the name server that is away, and another try may find it.
+            raise MediaAwayError(error.message) from None
 
     async def _renew(self, asked: AskedAddress) -> None:
         try:

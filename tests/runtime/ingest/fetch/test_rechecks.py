@@ -8,8 +8,8 @@ import time
 import pytest
 
 from pitwall_runtime.deadline import Deadline
-from pitwall_runtime.errors import HostUnknownError, MediaMissingError, MediaOriginError, RefusedError
-from pitwall_runtime.ingest.fetch import ssrf
+from pitwall_runtime.errors import HostUnknownError, MediaAwayError, MediaMissingError, MediaOriginError, RefusedError
+from pitwall_runtime.ingest.fetch import rechecks, ssrf
 from pitwall_runtime.ingest.fetch.addresses import FRESH_SECONDS, STALE_SECONDS, AddressBook
 from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.fetch.fetcher import Fetcher
@@ -247,3 +247,56 @@ def test_a_file_of_the_same_date_and_length_is_read_on_only_where_its_tag_is_ano
 
     found = fetcher.fetch(url, Deadline(PATIENCE_SECONDS))
     assert (found != known) == bool(other)
+
+
+@pytest.mark.parametrize("first", [0, 2000], ids=["late", "slowly"])
+@pytest.mark.parametrize("tag", [(), ('ETag: "v1"',)], ids=["cannot be compared", "has a tag"])
+def test_who_must_be_certain_has_what_comes_long_after_a_question_is_answered(wild, fetcher, monkeypatch, first, tag):
+    monkeypatch.setattr(rechecks, "RECHECK_SECONDS", 0.1)
+    url = wild.url("/film.mp4", sent(FILM, *tag))
+    known = looked_at(fetcher, url, seconds_ago=2 * FRESH_SECONDS)
+    go = threading.Event()
+
+    def in_its_time(connection, _):
+        whole = sent(OTHER)
+        connection.sendall(whole[:first])
+        go.wait(PATIENCE_SECONDS)
+        connection.sendall(whole[first:])
+
+    wild.url("/film.mp4", in_its_time)
+    certain = fetcher.submit(url, Deadline(PATIENCE_SECONDS), certain=True)
+    until(lambda: len(wild.asked("/film.mp4")) == 2)
+    if not (first and tag):  # a question waits for what its server says is another file
+        assert Fetcher(fetcher.folder, fetcher.limits).fetch(url, Deadline(PATIENCE_SECONDS)) == known
+    assert not certain.done()
+    go.set()
+
+    assert certain.result(PATIENCE_SECONDS).path.read_bytes() == OTHER
+
+
+def test_who_must_be_certain_asks_also_where_a_question_has_asked_in_vain(wild, fetcher):
+    url = wild.url("/film.mp4", sent(FILM, 'ETag: "v1"'))
+    known = looked_at(fetcher, url, seconds_ago=2 * FRESH_SECONDS)
+    wild.url("/film.mp4", sent(b"", status="503 Service Unavailable"))
+    assert fetcher.fetch(url, Deadline(PATIENCE_SECONDS)) == known
+
+    with pytest.raises(MediaAwayError, match="too busy"):
+        fetcher.fetch(url, Deadline(PATIENCE_SECONDS), certain=True)
+    wild.url("/film.mp4", sent(b"", status="304 Not Modified"))
+    assert fetcher.fetch(url, Deadline(PATIENCE_SECONDS), certain=True) == known
+
+
+def test_a_name_that_was_known_once_may_be_found_by_another_try(wild, tmp_path, monkeypatch):
+    names = f"localhost:{wild.listener.getsockname()[1]}"
+    fetcher = Fetcher(tmp_path / "downloads", DownloadLimits(allowed_hosts=frozenset({names})))
+    wild.url("/film.mp4", sent(FILM))
+    looked_at(fetcher, f"http://{names}/film.mp4", seconds_ago=2 * FRESH_SECONDS)
+
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_AGAIN, "try again")
+
+    monkeypatch.setattr(ssrf.socket, "getaddrinfo", unknown)
+    with pytest.raises(MediaAwayError, match="no public address"):
+        fetcher.fetch(f"http://{names}/film.mp4", Deadline(PATIENCE_SECONDS), certain=True)
+    with pytest.raises(HostUnknownError):
+        fetcher.fetch(f"http://{names}/other.mp4", Deadline(PATIENCE_SECONDS), certain=True)
