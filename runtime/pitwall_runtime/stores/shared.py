@@ -49,7 +49,8 @@ class Shared:
     objects: Any = None
     keeper: Keeper = field(default_factory=Keeper)
     _rest_until: dict[str, float] = field(default_factory=dict)
-    _hasty: dict[str, int] = field(default_factory=dict)
+    _hasty: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """How many questions without time have left a server in a row, and when the first of them had asked it."""
 
     def read_rows(
         self, place: str, rows: Sequence[int], deadline: Deadline | None = None
@@ -60,7 +61,7 @@ class Shared:
         for number, tier in enumerate(self.tiers):
             if not missing:
                 break
-            asked = partial(within, worth(deadline), partial(tier.read, place, missing))
+            asked = partial(within, worth(deadline), self._heard(tier.name, partial(tier.read, place, missing)))
             here = self._tried(tier.name, asked) or {}
             found[tier.name] = here
             missing = [row for row in missing if row not in here]
@@ -81,9 +82,10 @@ class Shared:
 
         def copy() -> bool:
             patience = worth(deadline, STALL_SECONDS)
-            pieces = iter(within(patience, partial(obstore.get, self.objects, path)).stream(_PIECE_BYTES))
+            found = within(patience, self._heard("s3", partial(obstore.get, self.objects, path)))
+            pieces = iter(found.stream(_PIECE_BYTES))
             with target.open("wb") as file:
-                while piece := within(patience, partial(next, pieces, None)):
+                while piece := within(patience, self._heard("s3", partial(next, pieces, None))):
                     grow(len(piece))
                     file.write(piece)
                     if time.monotonic() > latest:
@@ -132,14 +134,34 @@ class Shared:
                 return None
             log.warning("shared store %s is left alone for %g s: %s", name, _REST_SECONDS, words)
             self._rest_until[name] = time.monotonic() + _REST_SECONDS
+            self._hasty.pop(name, None)
             return None
         self._hasty.pop(name, None)
         return answer
 
+    def _heard(self, name: str, ask: Callable[[], T]) -> Callable[[], T]:
+        """`ask`, which shows by its end that the server answers, also where the question has left meanwhile: else who
+        has less time than an answer usually takes would have it left alone for all."""
+
+        def asked() -> T:
+            try:
+                return ask()
+            finally:
+                self._hasty.pop(name, None)
+
+        return asked
+
     def _is_hasty(self, name: str, waited_seconds: float) -> bool:
-        """Whether it was the question that had no time: a few in a row count like one that had."""
-        self._hasty[name] = self._hasty.get(name, 0) + (waited_seconds >= _COUNTED_SECONDS)
-        return waited_seconds < STALL_SECONDS and self._hasty[name] < _HASTY_IN_A_ROW
+        """Whether it was the question that had no time: a few in a row count like one that had, once the server has
+        ended no request, in time or late, for as long as it may bring nothing."""
+        if waited_seconds >= STALL_SECONDS:
+            return False
+        now = time.monotonic()
+        number, since = self._hasty.get(name, (0, now - waited_seconds))
+        if waited_seconds >= _COUNTED_SECONDS:
+            number += 1
+            self._hasty[name] = number, since
+        return number < _HASTY_IN_A_ROW or now - since < STALL_SECONDS
 
 
 def open_shared(objects_url: str, redis_url: str) -> Shared:

@@ -16,7 +16,13 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 import httpx
 
 from pitwall_crds.host.files import drafted_file
-from pitwall_runtime.errors import MediaAwayError, MediaOriginError, MediaRefusedError, MediaTooLargeError, RedirectsError
+from pitwall_runtime.errors import (
+    MediaAwayError,
+    MediaOriginError,
+    MediaRefusedError,
+    MediaTooLargeError,
+    RedirectsError,
+)
 from pitwall_runtime.ingest.fetch.conditions import FileHere, is_the_same, validators_of
 from pitwall_runtime.ingest.fetch.origin import HEAD_BYTES, holds_all, refuse_status, shown, what_else, what_failed
 from pitwall_runtime.ingest.fetch.packing import unpacked
@@ -201,4 +207,3 @@ def _check_kind(head: bytes) -> None:
 def _check_size(size: int, limits: DownloadLimits) -> None:
     if size > limits.max_bytes:
         raise MediaTooLargeError(f"the video has more than {limits.max_bytes} bytes; send a smaller one")
-

@@ -246,7 +246,9 @@ class Fetcher:
     ) -> Video:
         address_of = partial(self._names.address, party=party)
         try:
-            here = await asyncio.to_thread(file_here, known.validators, self._stored(known).path) if known else FileHere()
+            here = (
+                await asyncio.to_thread(file_here, known.validators, self._stored(known).path) if known else FileHere()
+            )
             with self._quota.bringing(party) as draft:
                 folder = DownloadFolder(
                     self.folder, partial(self._grow, draft, is_sent), self._quota.limits.max_bytes or math.inf

@@ -8,7 +8,14 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from pitwall_runtime.errors import MediaAwayError, MediaClosedError, MediaMissingError, MediaOriginError, NotAVideoError, RefusedError
+from pitwall_runtime.errors import (
+    MediaAwayError,
+    MediaClosedError,
+    MediaMissingError,
+    MediaOriginError,
+    NotAVideoError,
+    RefusedError,
+)
 
 HEAD_BYTES: Final = 1024
 """As much of a file's beginning as tells what it is not."""
@@ -85,9 +92,7 @@ def refuse_status(status: int, url: str, retry_after: str = "") -> None:
         raise MediaMissingError(f"{where} answered {status}: there is no such file; check the address")
     if status in _CLOSED:
         kind = MediaOriginError if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else MediaClosedError
-        raise kind(
-            f"{where} answered {status}: it cannot be read without a login; give a public or a signed address"
-        )
+        raise kind(f"{where} answered {status}: it cannot be read without a login; give a public or a signed address")
     pause = _pause(retry_after)
     if status in _BUSY:
         when = f"after {pause} s" if pause else "in a minute"
