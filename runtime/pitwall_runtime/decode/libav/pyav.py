@@ -153,7 +153,7 @@ class FilmReader:
         counted_from = self._counted.doubtful_from(at_end=at_end)
         apart = self._leaps.doubtful_from
         apart_from = None if apart is None else self._clock.on_films_clock(apart)
-        since = (counted_from, self._order.doubtful_from, apart_from)
+        since = (counted_from, self._order.doubtful_from(at_end=at_end), apart_from)
         rest = [(begin, FOREVER) for begin in since if begin is not None]
         return [*self._doubts.stretches(), *self._clock.wrong, *rest]
 

@@ -18,6 +18,7 @@ class DecodedOrder:
         earlier. It is certain before the first picture comes out, since packets are read ahead."""
         self._latest: int | None = None
         self._times: deque[int] = deque()
+        self._first: int | None = None
         self._lost_from: int | None = None
 
     def look_at(self, packet: VideoPacket) -> None:
@@ -26,6 +27,7 @@ class DecodedOrder:
             return
         self.applies = self._latest is None or packet.pts > self._latest
         self._latest = packet.pts
+        self._first = packet.pts if self._first is None else self._first
         self._times.append(packet.pts)
 
     def lose(self, shown_until: int) -> None:
@@ -33,10 +35,16 @@ class DecodedOrder:
         if self._lost_from is None:
             self._lost_from = shown_until
 
-    @property
-    def doubtful_from(self) -> int | None:
-        """From when on pictures may be missing in the count, so that their times are not certain; None if all are."""
-        return self._lost_from if self.applies else None
+    def doubtful_from(self, *, at_end: bool) -> int | None:
+        """From when on pictures may be missing in the count, so that their times are not certain; None if all are.
+
+        `at_end` of the film each packet has given its picture. Else decoders have left some out without a word, as
+        those at a cut that are shown before the first key picture, and made of pictures before the cut.
+        """
+        if not self.applies:
+            return None
+        left_out = at_end and self._times and self._lost_from is None
+        return self._first if left_out else self._lost_from
 
     def next_time(self) -> int | None:
         """When the picture is shown that has come out; None where the file says so itself, or no longer anything."""

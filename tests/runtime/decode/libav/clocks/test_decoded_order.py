@@ -1,7 +1,7 @@
 """Of an MXF whose index has no order of pictures, the decoder's is theirs: FFmpeg's own times are those of decoding."""
 
 import pytest
-from films.making import H264, encode, hollow
+from films.making import H264, encode, ffmpeg, hollow
 from films.numbered import read
 from films.pools import pool, untold
 
@@ -53,3 +53,15 @@ def test_pictures_that_are_missing_are_told(tmp_path, options, until):
     [lost] = timeline.damage
     assert lost.start_seconds < 2.1
     assert lost.end_seconds == pytest.approx(until, abs=0.2)
+
+
+def test_pictures_that_a_cut_leaves_without_those_that_they_are_made_of_are_told(tmp_path):
+    """FFmpeg's decoder gives none for them, and says nothing."""
+    whole, path = tmp_path / "whole.mxf", tmp_path / "cut.mxf"
+    open_groups = ("-x264-params", "open-gop=1:b-pyramid=none:keyint=20:min-keyint=20:scenecut=0")
+    encode(whole, range(100), RATE, *H264, "-bf", 3, *open_groups, size=SIZE)
+    ffmpeg("-ss", 0.9, "-i", whole, "-c", "copy", path)
+    timeline, numbers = pool(path)
+
+    assert numbers[0] == 20
+    assert [(one.start_seconds, one.end_seconds) for one in timeline.damage] == [(0, pytest.approx(3.3, abs=0.1))]
