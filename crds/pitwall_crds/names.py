@@ -190,6 +190,7 @@ class Metric(StrEnum):
     EVIDENCE_WITHIN = "pitwall_evidence_within_total"
     EVIDENCE_BEYOND = "pitwall_evidence_beyond_total"
     EVIDENCE_ABANDONED = "pitwall_evidence_abandoned_total"
+    EVIDENCE_EXCUSED = "pitwall_evidence_excused_total"
     EVIDENCE_VALUE = "pitwall_evidence_value_total"
     EVIDENCE_VALUED = "pitwall_evidence_valued_total"
     EVIDENCE_CACHE_QUERIES = "pitwall_evidence_cache_queries_total"

@@ -17,7 +17,7 @@ from pitwall_gateway.counting.tally import RunTally
 
 EVIDENCE: Final = (
     Metric.EVIDENCE_QUERIES, Metric.EVIDENCE_WITHIN, Metric.EVIDENCE_BEYOND, Metric.EVIDENCE_ABANDONED,
-    Metric.EVIDENCE_VALUE, Metric.EVIDENCE_VALUED, Metric.EVIDENCE_CACHE_QUERIES, Metric.EVIDENCE_QUALITY,
+    Metric.EVIDENCE_EXCUSED, Metric.EVIDENCE_VALUE, Metric.EVIDENCE_VALUED, Metric.EVIDENCE_CACHE_QUERIES, Metric.EVIDENCE_QUALITY,
     Metric.EVIDENCE_PAIRS, Metric.EVIDENCE_RATIO_WITHIN, Metric.EVIDENCE_RATIOS,
 )  # fmt: skip
 
@@ -83,6 +83,8 @@ def _expose_questions(families: Mapping[Metric, CounterMetricFamily], who: Named
     if tally.abandoned.total:
         for name, left in zip(ABANDONED_NAMES, (*tally.abandoned.within(), tally.abandoned.total), strict=True):
             families[Metric.EVIDENCE_ABANDONED].add_metric((*who, name), left)
+    if tally.excused:
+        families[Metric.EVIDENCE_EXCUSED].add_metric(who, tally.excused)
     if tally.selection.total:
         _expose_spread(families, (*who, Quantity.SELECTION), tally.selection, SELECTION_NAMES)
     for key, number in tuple(tally.quality.items()):

@@ -19,7 +19,7 @@ class End(StrEnum):
     UNMEASURED = "unmeasured"
     ABANDONED = "abandoned"
     EXCUSED = "excused"
-    """The assigned variant says that the video was at fault, and stable answered."""
+    """The assigned variant says that the video was at fault, more often than that counts nowhere; stable answered."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +47,7 @@ class RunTally:
     waiting: set[Waiting] = field(default_factory=set)
     latency: Spread = field(default_factory=lambda: Spread(LATENCY_EDGES))
     abandoned: Spread = field(default_factory=lambda: Spread(LATENCY_EDGES))
+    excused: int = 0
     selection: Spread = field(default_factory=lambda: Spread(SELECTION_EDGES))
     values: dict[Quantity, Mean] = field(default_factory=dict)
     caches: dict[CacheResult, int] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class RunTally:
                 self.latency.gave_up(waiting.shown)
         if end in (End.ABANDONED, End.EXCUSED):
             self.abandoned.ended(passed if end is End.ABANDONED else waiting.shown)
+        self.excused += end is End.EXCUSED
         if end is End.ANSWERED:
             self.outcomes[Outcome.OK] += 1
         elif end in (End.FELL_BACK, End.FAILED):

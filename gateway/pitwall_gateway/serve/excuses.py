@@ -1,9 +1,10 @@
-"""Bounds how often a variant may say that a video or its server is at fault, where stable then answers.
+"""Bounds how often what a variant says of a video's server counts nowhere at all, where stable then answers.
 
-Servers do fail the first who asks and serve the second, and a variant whose pods have yet to fetch what stable's have
-meets that more often than its control. But it is the variant's own word, by which one that can read nothing, or that
-lies, would have no errors. So up to a part of its questions what it excuses is no error, but was not answered in time
-either, for who is to pass; beyond, it is an error. All arms are treated alike.
+Servers do fail the first who asks and serve the second. They may be away for an hour, too, while stable's pods have
+most films here, and a variant's that are new have few. So a variant that blames them has no error by it, however often:
+what could not be measured is never bad. But it is the variant's own word, by which one that can read nothing, or that
+lies, would pass. So beyond a part of its questions they were not answered in time, for who is to pass. All arms are
+treated alike.
 """
 
 from collections import OrderedDict
@@ -23,11 +24,11 @@ ARMS: Final = 64
 @dataclass(slots=True)
 class _Arm:
     asked: int = 0
-    excused: int = 0
+    taken: int = 0
 
 
 class Excuses:
-    """How many questions each arm of a run was asked, and of how many it said that the video was at fault."""
+    """How many questions each arm of a run was asked, and how many count nowhere by its own word."""
 
     def __init__(self) -> None:
         self._arms: OrderedDict[ArmSeries, _Arm] = OrderedDict()
@@ -37,11 +38,11 @@ class Excuses:
         self._arm(series).asked += 1
 
     def takes(self, series: ArmSeries) -> bool:
-        """Whether one more failure is excused."""
+        """Whether one more that the video's server is blamed for counts nowhere."""
         arm = self._arm(series)
-        if arm.excused + 1 > FIRST + PART * arm.asked:
+        if arm.taken + 1 > FIRST + PART * arm.asked:
             return False
-        arm.excused += 1
+        arm.taken += 1
         return True
 
     def _arm(self, series: ArmSeries) -> _Arm:

@@ -38,7 +38,7 @@ UNHEARD: Final = frozenset({End.UNMEASURED, End.ABANDONED, End.EXCUSED})
 class RelayedAnswer:
     """What a user gets. `assigned` is whose series it counts on, `by` who really answered; they differ on fallback.
     `failure` is why the assigned variant did not answer; `hurried`: it had too little time, by its caller's wish;
-    `excused`: it says that the video was at fault."""
+    `excused`: it says that the video was at fault, more often than that counts nowhere."""
 
     reply: Reply
     assigned: ArmSeries
@@ -190,8 +190,8 @@ class Relay:
         """Stable's word on a question that its assigned variant did not answer, asked once; on a question of stable's
         own it is another try, so that the same can be said of every arm: it failed what stable answers.
 
-        A question that stable fails or refuses too is nobody's evidence. One about a video that its server did not give
-        to both alike, by the variant's own word, is excused, up to a part of its questions.
+        A question that stable fails or refuses too is nobody's evidence. Nor is one about a video that its server did
+        not give to both alike, by the variant's own word; beyond a part of its questions that lets it not pass either.
         """
         stable = ArmSeries(self._assigner.stable_variant(), Arm.STABLE)
         headers = {**call.headers, Header.ARM: Arm.STABLE}
@@ -204,10 +204,11 @@ class Relay:
         if isinstance(reply, VariantRefusal):
             return RelayedAnswer(reply, served.assigned, stable)  # its words tell nobody of a candidate
         failure = served.failure or _contradicted(served.reply)
-        excused = blames_video(failure, reply) and self._excuses.takes(served.assigned)
+        blames = blames_video(failure, reply)
+        excused = blames and not self._excuses.takes(served.assigned)
         fair = is_fair(failure, reply, given, self._answer_seconds)
-        hurried = not excused and not fair and not had_less_to_do(failure, reply)
-        if excused or not fair or self._is_spared(call.variant, failure, reply):
+        hurried = not blames and not fair and not had_less_to_do(failure, reply)
+        if blames or not fair or self._is_spared(call.variant, failure, reply):
             failure = replace(failure, counts=False)
         if call.arm is not Arm.STABLE and failure.counts and failure.fault is not FailureKind.CIRCUIT_OPEN:
             self._circuits.failed(call)

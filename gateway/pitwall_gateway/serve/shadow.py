@@ -25,6 +25,10 @@ PATIENCE: Final = 3
 """Times as long as its user's answer took may a copy take, where that is more than a user's question has."""
 
 
+MISSING: Final = frozenset({End.UNMEASURED, End.EXCUSED})
+"""What copies are no pairs of."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShadowRule:
     """How many copies wait, and how many are asked at once."""
@@ -106,7 +110,7 @@ class Shadow:
                     "copy failed", extra=fields(answer_id=answer_id, variant=series.variant, cause=reply.detail)
                 )
             end = self._end(reply, copy)
-            compared = copy.primary is not None and end is not End.UNMEASURED and not _other_video(reply, copy.primary)
+            compared = copy.primary is not None and end not in MISSING and not _other_video(reply, copy.primary)
         finally:
             self._telemetry.closed(waiting, series, TrialKind.COPY, copy.party, end, time.monotonic() - started)
         if answer is None:
@@ -120,15 +124,17 @@ class Shadow:
             self._compare(series, answer, copy.primary)
 
     def _end(self, reply: Reply, copy: Copy) -> End:
-        """How a copy ended. Of a video that its server did not give to both alike, as its variant says, nothing follows
-        up to a part of the copies."""
+        """How a copy ended. Of a video that its server did not give to both alike, as its variant says, nothing follows;
+        beyond a part of the copies they are known to be missing."""
         primary = copy.primary
         if isinstance(reply, VariantAnswer):
             return End.ANSWERED
         if primary and isinstance(reply, VariantFailure) and had_less_to_do(reply, primary):
             return End.UNMEASURED
         blames = blames_video(reply, primary) if primary else reply.video == ""
-        return End.UNMEASURED if blames and self._excuses.takes(copy.series) else End.FAILED
+        if not blames:
+            return End.FAILED
+        return End.UNMEASURED if self._excuses.takes(copy.series) else End.EXCUSED
 
     def _compare(self, series: ArmSeries, shadow: VariantAnswer, primary: VariantAnswer) -> None:
         if not paid_for(primary, shadow):

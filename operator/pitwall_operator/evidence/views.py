@@ -96,6 +96,15 @@ class InTime(_View):
         return counts.in_time
 
 
+@dataclass(frozen=True, slots=True)
+class PairsAtWorst(_View):
+    """Copies that are missing by their variant's own word as pairs in which it was worse."""
+
+    def shown(self, counts: Counts) -> Counts:
+        """The block with them."""
+        return counts.pairs_at_worst
+
+
 def _good(tally: Tally) -> Tally:
     return Tally(tally.trials, tally.trials - tally.bad)
 

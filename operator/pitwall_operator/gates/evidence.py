@@ -25,7 +25,7 @@ from pitwall_operator.gates.roles import (
     harm_roles,
     proof_roles,
 )
-from pitwall_operator.gates.words import need, sentence, still_cold, unequal, unlike_users
+from pitwall_operator.gates.words import blames, need, sentence, still_cold, unequal, unlike_users
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,10 @@ class GateEvidence:
             message, missing = f"{still_cold(self.coldness)}; {message}", None
         elif verdict is Verdict.INCONCLUSIVE:
             message += need(self.gate, missing, self.gate.minimum_trials - self._trials(stage))
+        if verdict in (Verdict.INCONCLUSIVE, Verdict.UNMEASURED) and (
+            said := blames(self.gate, stage.kind, self.totals)
+        ):
+            message = f"{said}; {message}"
         if warning and self.totals.shared and verdict is not Verdict.HARMFUL:
             verdict, message, missing = Verdict.UNMEASURED, warning, None
         else:

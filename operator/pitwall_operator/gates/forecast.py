@@ -13,7 +13,7 @@ from pitwall_operator.evidence.mixture import MeanProcess
 from pitwall_operator.evidence.objective import STAKES, ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
-from pitwall_operator.evidence.views import AtWorst, Carried, InTime, OfGoodTrials
+from pitwall_operator.evidence.views import AtWorst, Carried, InTime, OfGoodTrials, PairsAtWorst
 
 NEVER = 10**9
 """Trials that nobody waits for."""
@@ -33,7 +33,7 @@ def missing_trials(process: EProcess, log_threshold: float, seen: Counts) -> int
             return missing_trials(process.process, log_threshold, seen)
         case PairsAsArms():
             return missing_trials(process.process, log_threshold, process.as_arms(seen.pairs))
-        case OfGoodTrials() | AtWorst() | InTime():
+        case OfGoodTrials() | AtWorst() | InTime() | PairsAtWorst():
             return missing_trials(process.process, log_threshold, process.shown(seen))
         case BothProcess():
             return _latest(*(missing_trials(one, log_threshold, seen) for one in (process.first, process.second)))

@@ -13,7 +13,7 @@ from pitwall_operator.evidence.mixture import MeanProcess
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import Against, PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
-from pitwall_operator.evidence.views import AtEdge, AtWorst, Carried, InTime, OfGoodTrials
+from pitwall_operator.evidence.views import AtEdge, AtWorst, Carried, InTime, OfGoodTrials, PairsAtWorst
 
 LEAST_TRIALS = 3
 """A block of both arms has at least so many trials of each; fewer wait for more."""
@@ -242,9 +242,14 @@ def _paired(claim: Claim, gate: Gate, dependence: Dependence) -> EProcess:
     """A copy that failed has no counterpart, since the stable's failures are not counted: harm is a majority."""
     against = Against.BETTER if claim is Claim.HARM and not gate.rate else Against.NOT_WORSE
     if dependence is Dependence.QUERY:
-        return PairedProcess(claim, against)
+        return _of_all_copies(claim, gate, PairedProcess(claim, against))
     process = LabelSwapProcess() if claim is Claim.HARM else ContrastProcess(NullBoundary(), claim, Measure.RATE)
-    return PairsAsArms(process, against)
+    return _of_all_copies(claim, gate, PairsAsArms(process, against))
+
+
+def _of_all_copies(claim: Claim, gate: Gate, process: EProcess) -> EProcess:
+    """What is missing by the variant's own word is no harm, and lets nothing pass."""
+    return PairsAtWorst(process) if claim is Claim.NON_INFERIOR and gate.rate else process
 
 
 def bernoulli_prior(gate: Gate) -> Prior:

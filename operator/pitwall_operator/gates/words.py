@@ -60,7 +60,7 @@ def unequal(gate: Gate, seen: Counts, reading: ProcessReading) -> str:
 def _arms(gate: Gate, seen: Counts, reading: ProcessReading) -> str:
     what, left = _what(gate) if not gate.mean else "", seen.abandoned
     if reading.name == IN_TIME:
-        seen, what = seen.in_time, f"{what} or left unanswered"
+        seen, what = seen.in_time, f"{what}{_in_time(seen)}"
     elif reading.name == NON_INFERIORITY and left.late:
         seen, what = seen.at_worst, f"{what} ({left.late} of them left unanswered)"
     candidate, (name, control) = seen.candidate, _opposite(gate, seen)
@@ -69,6 +69,11 @@ def _arms(gate: Gate, seen: Counts, reading: ProcessReading) -> str:
         unit = MEANS[gate.mean.metric][2]
         return f"{_mean(gate, candidate.mean)} {unit}, control {_mean(gate, control.mean)}, {trials}"
     return f"{_share(candidate.rate)} of {what}, {name} {_share(control.rate)}, {trials}"
+
+
+def _in_time(seen: Counts) -> str:
+    """What is bad in time besides."""
+    return ", left unanswered or blamed on videos' servers" if seen.abandoned.excused else " or left unanswered"
 
 
 def _opposite(gate: Gate, seen: Counts) -> tuple[str, Tally]:
@@ -120,6 +125,17 @@ def need(gate: Gate, missing: int | None, below_minimum: int) -> str:
     if missing is None and short <= 0:
         return ", not approaching proof"
     return f", about {short} more {noun(gate)} needed"
+
+
+def blames(gate: Gate, kind: StageKind, seen: Counts) -> str:
+    """What the candidate says of questions that it did not answer; empty where that is no more than counts nowhere."""
+    left, copies = seen.abandoned, kind is StageKind.SHADOW
+    number = (left.copies if gate.rate else 0) if copies else left.excused
+    if not number:
+        return ""
+    what = "copies" if copies else "questions"
+    asked = number + (seen.pairs.total if copies else seen.candidate.trials + left.candidate - left.excused)
+    return f"of {number} of {asked} {what} the candidate says the video's server was at fault; stable answered them"
 
 
 def unlike_users(process: UsersProcess) -> str:

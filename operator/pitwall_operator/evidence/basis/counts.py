@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from itertools import zip_longest
+from operator import add
 from typing import Any
 
 from pitwall_operator.evidence.basis.spread import ArmsSpread
@@ -69,20 +70,18 @@ class EdgeTallies:
 @dataclass(frozen=True, slots=True)
 class Abandoned:
     """Questions that are no trials, since their callers had enough of waiting before it was known on which side of
-    their arm's edge they were. `late`: those of the candidate's that had waited beyond the control's edge."""
+    their arm's edge they were. `late`: those of the candidate's that had waited beyond the control's edge; `excused`:
+    those that it blames a video's server for, and stable answered. `copies`: so many of the shadow's, by the same."""
 
     control: int = 0
     candidate: int = 0
     stable: int = 0
     late: int = 0
+    excused: int = 0
+    copies: int = 0
 
     def __add__(self, other: "Abandoned") -> "Abandoned":
-        return Abandoned(
-            self.control + other.control,
-            self.candidate + other.candidate,
-            self.stable + other.stable,
-            self.late + other.late,
-        )
+        return Abandoned(*map(add, astuple(self), astuple(other)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +149,12 @@ class Counts:
             candidate=self.candidate.with_bad(left.candidate),
             stable=self.stable.with_bad(left.stable),
         )
+
+    @property
+    def pairs_at_worst(self) -> "Counts":
+        """These counts if each copy that is no pair since a video's server is blamed for it had been worse."""
+        pairs, missing = self.pairs, self.abandoned.copies
+        return replace(self, pairs=Pairs(pairs.total + missing, pairs.worse + missing, pairs.better))
 
     def to_state(self) -> dict[str, Any]:
         """These counts as JSON: arms as [trials, bad, sum], sums as exact texts."""

@@ -194,13 +194,15 @@ def _abandoned(source: ProcessCounters, gate: Gate, tail: TailEdges | None, run:
     if not sees_who_leaves(gate):
         return Abandoned()
     edge, own = (tail.control, tail.candidate) if tail else (math.inf, math.inf)
-    control, candidate, stable = (run.labels(arm) for arm in (Arm.CONTROL, Arm.CANDIDATE, Arm.STABLE))
+    control, candidate, stable, copies = map(run.labels, (Arm.CONTROL, Arm.CANDIDATE, Arm.STABLE, Arm.SHADOW))
     left = abandoned(source, own, candidate)
     return Abandoned(
         control=abandoned(source, edge, control),
         candidate=left,
         stable=abandoned(source, edge, stable),
         late=max(left - abandoned(source, edge, candidate), 0),
+        excused=round(total(source, Metric.EVIDENCE_EXCUSED, **candidate)),
+        copies=round(total(source, Metric.EVIDENCE_EXCUSED, **copies)),
     )
 
 

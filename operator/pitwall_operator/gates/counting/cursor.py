@@ -21,9 +21,11 @@ ENDED_SECONDS: Final = 3600.0
 ARMS: Final = 4
 """Tallies in a row: control, candidate, stable, objective; further edges have the first three."""
 LEFT: Final = 4
-"""Behind them the numbers of questions whose callers left, and last"""
+"""Behind them the numbers of questions whose callers left,"""
 CACHES: Final = 6
 """questions and cold ones of three arms."""
+EXCUSED: Final = 2
+"""And then, behind what older versions know, those that their variant blames videos' servers for."""
 
 PLAIN_LENGTH: Final = 32_768
 """A longer cursor is packed: etcd takes objects of up to 1.5 MB, and thousands of gateways may come and go."""
@@ -108,8 +110,9 @@ def _flatten(counts: Counts) -> list[float]:
         *(value for arm in arms for value in (arm.trials, arm.bad, arm.total)),
         pairs.total, pairs.worse, pairs.better,
         *(value for tally in edges for value in (tally.trials, tally.bad)),
-        *astuple(counts.abandoned),
+        *astuple(counts.abandoned)[:LEFT],
         *(value for arm in (caches.control, caches.candidate, caches.stable) for value in (arm.trials, arm.bad)),
+        *astuple(counts.abandoned)[LEFT:],
     ]  # fmt: skip
 
 
@@ -123,11 +126,12 @@ def _unflatten(row: Row) -> Counts:
     control, candidate, stable, objective = (_tally(row[at], row[at + 1], row[at + 2]) for at in range(0, 3 * ARMS, 3))
     first = 3 * ARMS
     total, worse, better = (round(value) for value in row[first : first + 3])
-    cold = len(row) - CACHES
+    excused = len(row) - EXCUSED
+    cold = excused - CACHES
     last = cold - LEFT
     rest = [_tally(row[at], row[at + 1]) for at in range(first + 3, last, 2)]
-    abandoned = Abandoned(*(round(value) for value in row[last:cold]))
-    caches = EdgeTallies(*(_tally(row[at], row[at + 1]) for at in range(cold, len(row), 2)))
+    abandoned = Abandoned(*(round(value) for value in (*row[last:cold], *row[excused:])))
+    caches = EdgeTallies(*(_tally(row[at], row[at + 1]) for at in range(cold, excused, 2)))
     edges = tuple(EdgeTallies(*rest[at : at + 3]) for at in range(0, len(rest), 3))
     pairs = _pairs(total, worse, better)
     return Counts(control, candidate, pairs, stable, objective, edges=edges, abandoned=abandoned, caches=caches)
