@@ -33,7 +33,13 @@ class MediaRefusedError(RefusedError):
 
 
 class HostUnknownError(MediaRefusedError):
-    """No name server knows the host, or none answers; told in the words of a host that may not be asked."""
+    """No name server knows the host, or none answers; in the words of a host that may not be asked, and with its status.
+
+    The code is for gateways, which tell their callers that of the other: whoever gets a film later than its server's
+    name can be asked for has refused nothing.
+    """
+
+    code = "host_unknown"
 
 
 class RedirectsError(MediaRefusedError):
@@ -189,6 +195,7 @@ class OutgrownError(RefusedError):
 
 OF_VIDEOS: Final = (
     BadSubtitlesError,
+    HostUnknownError,
     MediaBrokenError,
     MediaMissingError,
     MediaOriginError,

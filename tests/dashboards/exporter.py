@@ -98,6 +98,7 @@ def evidence(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Ra
     for unit in ErrorUnit:
         metrics[Metric.EVIDENCE_ERROR].labels(*where, Quantity.LATENCY, MEAN, unit).set(0.01)
     metrics[Metric.EVIDENCE_ABANDONED].labels(*where, floatToGoString(math.inf)).inc()
+    metrics[Metric.EVIDENCE_EXCUSED].labels(*where).inc()
     metrics[Metric.EVIDENCE_SHIFT].labels(*where, Quantity.LATENCY, MEAN).set(-0.01)
     metrics[Metric.EVIDENCE_USERS].labels(*where, Quantity.LATENCY).set(80)
     if arm is Arm.STABLE:

@@ -18,8 +18,11 @@ LATE = frozenset({408, 504})
 NO_QUEUE = frozenset({"queue_full", "queue_unavailable"})
 """Codes by which a runtime refuses a video for now, though it is well itself."""
 
+UNKNOWN_HOST: Final = "host_unknown"
+"""Code by which a runtime says that no name server gives an address for the video's host."""
+
 OF_VIDEOS = frozenset(
-    {"media_origin", "media_missing", "media_too_large", "media_broken", "not_a_video", "bad_subtitles"}
+    {"media_origin", "media_missing", "media_too_large", "media_broken", "not_a_video", "bad_subtitles", UNKNOWN_HOST}
 )
 """Codes by which a runtime says that the video or its server is at fault."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pitwall_gateway.values.answer import VariantRefusal
+from pitwall_gateway.values.answer import UNKNOWN_HOST, VariantRefusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ REFUSALS: Final[Mapping[str, OwnRefusal]] = {
 """By code: all that a question, or a video to prepare, may be refused for."""
 
 REFUSED: Final = "refused"
+NOT_READ: Final = "media_refused"
 EXAMPLE: Final = "host"
 """Of words that say how to write an address."""
 
@@ -54,6 +55,7 @@ def told(refusal: VariantRefusal, asked: bytes, names: Iterable[str] = ()) -> Va
         asked: the caller's own request; what it names may be told.
         names: variants that the caller shall not learn of.
     """
+    refusal = _as_told(refusal)
     own = REFUSALS.get(refusal.code)
     if own is None or own.status != refusal.status:
         return replace(refusal, message=f"the question was refused ({refusal.status})", code=REFUSED)
@@ -65,8 +67,14 @@ def told(refusal: VariantRefusal, asked: bytes, names: Iterable[str] = ()) -> Va
 
 def in_own_words(refusal: VariantRefusal) -> VariantRefusal:
     """The refusal in Pitwall's words, whatever the runtime's are."""
+    refusal = _as_told(refusal)
     own, plain = REFUSALS.get(refusal.code), told(refusal, b"")
     return replace(plain, message=own.words) if own is not None and plain.code == refusal.code else plain
+
+
+def _as_told(refusal: VariantRefusal) -> VariantRefusal:
+    """No asker learns which names exist inside: one that nobody knows is told like one that may not be asked."""
+    return replace(refusal, code=NOT_READ) if refusal.code == UNKNOWN_HOST else refusal
 
 
 def _telling(message: str, names: Iterable[str]) -> Iterator[str]:

@@ -70,10 +70,7 @@ class GateEvidence:
             message, missing = f"{still_cold(self.coldness)}; {message}", None
         elif verdict is Verdict.INCONCLUSIVE:
             message += need(self.gate, missing, self.gate.minimum_trials - self._trials(stage))
-        if verdict in (Verdict.INCONCLUSIVE, Verdict.UNMEASURED) and (
-            said := blames(self.gate, stage.kind, self.totals)
-        ):
-            message = f"{said}; {message}"
+        message = blames(self.gate, verdict, stage.kind, self.totals) + message
         if warning and self.totals.shared and verdict is not Verdict.HARMFUL:
             verdict, message, missing = Verdict.UNMEASURED, warning, None
         else:

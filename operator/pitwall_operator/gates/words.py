@@ -127,15 +127,16 @@ def need(gate: Gate, missing: int | None, below_minimum: int) -> str:
     return f", about {short} more {noun(gate)} needed"
 
 
-def blames(gate: Gate, kind: StageKind, seen: Counts) -> str:
-    """What the candidate says of questions that it did not answer; empty where that is no more than counts nowhere."""
+def blames(gate: Gate, verdict: Verdict, kind: StageKind, seen: Counts) -> str:
+    """What the candidate says of questions that it did not answer, first of all, since a status's reason is short.
+    Empty where that is no more than counts nowhere, or where all is decided."""
     left, copies = seen.abandoned, kind is StageKind.SHADOW
     number = (left.copies if gate.rate else 0) if copies else left.excused
-    if not number:
+    if not number or verdict in (Verdict.HARMFUL, Verdict.NON_INFERIOR):
         return ""
     what = "copies" if copies else "questions"
     asked = number + (seen.pairs.total if copies else seen.candidate.trials + left.candidate - left.excused)
-    return f"of {number} of {asked} {what} the candidate says the video's server was at fault; stable answered them"
+    return f"of {number} of {asked} {what} the candidate says the video's server was at fault; stable answered them; "
 
 
 def unlike_users(process: UsersProcess) -> str:

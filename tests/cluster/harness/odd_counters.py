@@ -97,6 +97,7 @@ def _questions(plain: Labels, scope: Labels, edges: Mapping[str, list[str]]) -> 
             yield name, {**scope, Label.OUTCOME: outcome}, count
     for edge in (*edges[Quantity.LATENCY], "+Inf"):
         yield Metric.EVIDENCE_ABANDONED, {**scope, Label.EDGE: edge}, 3.0
+    yield Metric.EVIDENCE_EXCUSED, scope, 2.0
     for result in (CacheResult.COLD, CacheResult.WARM):
         yield Metric.EVIDENCE_CACHE_QUERIES, {**scope, Label.RESULT: result}, 200.0
     for caller in ("web", ""):

@@ -146,6 +146,7 @@ def test_who_leaves_is_counted_after_its_wait_and_what_is_excused_at_once(eviden
 
     assert total(samples, Metric.EVIDENCE_ABANDONED, edge=SECOND) == (end is End.EXCUSED)
     assert total(samples, Metric.EVIDENCE_ABANDONED, edge="+Inf") == left
+    assert total(samples, Metric.EVIDENCE_EXCUSED) == (end is End.EXCUSED)
 
 
 def test_a_call_measured_shorter_than_it_was_seen_to_wait_counts_as_it_was_seen(evidence, clock):

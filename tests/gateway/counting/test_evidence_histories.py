@@ -18,6 +18,7 @@ SHOWN = {
     Metric.EVIDENCE_WITHIN: "edge",
     Metric.EVIDENCE_BEYOND: "edge",
     Metric.EVIDENCE_ABANDONED: "edge",
+    Metric.EVIDENCE_EXCUSED: "sampler_variant",
     Metric.EVIDENCE_QUALITY: "outcome",
 }
 STEPS = st.one_of(
@@ -73,6 +74,7 @@ class CountingProcess:
             left = place >= seen if end is End.EXCUSED else end is End.ABANDONED and seconds <= edge
             account[Metric.EVIDENCE_ABANDONED, arm, EDGES[place]] += left
         account[Metric.EVIDENCE_ABANDONED, arm, "+Inf"] += end in (End.ABANDONED, End.EXCUSED)
+        account[Metric.EVIDENCE_EXCUSED, arm, "v"] += end is End.EXCUSED
 
     def label(self, run, outcome):
         self.evidence.quality(ArmSeries("v", Arm.STABLE, run), Signal.FOLLOW_UP, "query", outcome)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pitwall_gateway.values.answer import NO_QUEUE, TRANSIENT, VariantRefusal
+from pitwall_gateway.values.answer import NO_QUEUE, TRANSIENT, UNKNOWN_HOST, VariantRefusal
 from pitwall_gateway.values.telling import REFUSALS, in_own_words, told
 from pitwall_runtime import errors
 
@@ -78,7 +78,16 @@ def test_each_refusal_of_our_runtimes_has_its_words():
         if (status < 500 and status not in TRANSIENT and code not in OF_NO_QUESTION) or code in NO_QUEUE
     }
 
-    assert told_on == {(code, own.status) for code, own in REFUSALS.items()}
+    assert told_on == {(code, own.status) for code, own in REFUSALS.items()} | {(UNKNOWN_HOST, 400)}
+
+
+@pytest.mark.parametrize("words", ["host 'films.example' has no public address here", "cannot read http://engine/v1"])
+def test_a_host_that_nobody_knows_is_told_like_one_that_may_not_be_asked(words):
+    """Else every caller could try which names there are inside."""
+    unknown, refused = (VariantRefusal(400, words, code, "") for code in (UNKNOWN_HOST, "media_refused"))
+
+    assert told(unknown, ASKED, NAMES) == told(refused, ASKED, NAMES)
+    assert in_own_words(unknown) == in_own_words(refused)
 
 
 def test_words_of_any_length_are_read_at_once():

@@ -196,14 +196,9 @@ def _abandoned(source: ProcessCounters, gate: Gate, tail: TailEdges | None, run:
     edge, own = (tail.control, tail.candidate) if tail else (math.inf, math.inf)
     control, candidate, stable, copies = map(run.labels, (Arm.CONTROL, Arm.CANDIDATE, Arm.STABLE, Arm.SHADOW))
     left = abandoned(source, own, candidate)
-    return Abandoned(
-        control=abandoned(source, edge, control),
-        candidate=left,
-        stable=abandoned(source, edge, stable),
-        late=max(left - abandoned(source, edge, candidate), 0),
-        excused=round(total(source, Metric.EVIDENCE_EXCUSED, **candidate)),
-        copies=round(total(source, Metric.EVIDENCE_EXCUSED, **copies)),
-    )
+    late = max(left - abandoned(source, edge, candidate), 0)
+    excused = [round(total(source, Metric.EVIDENCE_EXCUSED, **each)) for each in (candidate, copies)]
+    return Abandoned(abandoned(source, edge, control), left, abandoned(source, edge, stable), late, *excused)
 
 
 def _caches(source: ProcessCounters, run: Run) -> EdgeTallies:
