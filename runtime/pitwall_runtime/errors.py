@@ -33,13 +33,12 @@ class MediaRefusedError(RefusedError):
 
 
 class HostUnknownError(MediaRefusedError):
-    """No name server knows the host, or none answers; in the words of a host that may not be asked, and with its status.
+    """No name server knows the host, or none answers; told in the words of a host that may not be asked.
 
-    The code is for gateways, which tell their callers that of the other: whoever gets a film later than its server's
-    name can be asked for has refused nothing.
+    Gateways are told another code, which they tell nobody: that is no refusal of this variant's own.
     """
 
-    code = "host_unknown"
+    code_for_gateways = "host_unknown"
 
 
 class RedirectsError(MediaRefusedError):

@@ -20,7 +20,6 @@ from pitwall_crds.reading.sent import BodyFaultError
 from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import (
-    OF_VIDEOS,
     BadQuestionError,
     MediaBrokenError,
     MediaTooLargeError,
@@ -37,6 +36,7 @@ from pitwall_runtime.pipeline.asked import AskedQuestion
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve import schema
+from pitwall_runtime.serve.blame import code_of, what_was_seen
 from pitwall_runtime.serve.leaving import while_asked
 from pitwall_runtime.serve.reply import written
 from pitwall_runtime.serve.sampler_health import SamplerHealth
@@ -250,11 +250,12 @@ def _metrics(engine: ServingState) -> Response:
 
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
-    _tell(request, error.status, error.code, error.message)
+    code = code_of(request, error)
+    _tell(request, error.status, code, error.message)
     kind = "server_error" if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
     headers = {"Retry-After": _RETRY_SECONDS} if isinstance(error, UnavailableError) else None
-    body = schema.error_json(error.message, kind, error.code)
-    return JSONResponse({**body, **_what_was_seen(request, error)}, error.status, headers)
+    body = schema.error_json(error.message, kind, code)
+    return JSONResponse({**body, **what_was_seen(request, error)}, error.status, headers)
 
 
 async def _refuse_route(request: Request, error: Exception) -> Response:
@@ -268,16 +269,7 @@ async def _refuse_bug(request: Request, error: Exception) -> Response:
     """A bug of ours: the log gets the whole story, the asker one sentence."""
     _tell(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", f"{type(error).__name__}: {error}", error)
     body = schema.error_json("the runtime failed on this question; see its log", "server_error", "internal_error")
-    return JSONResponse({**body, **_what_was_seen(request, error)}, HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
-def _what_was_seen(request: Request, error: Exception) -> dict[str, object]:
-    """For the gateway: what two variants said of different videos is not compared, nor what one said that had yet to
-    prepare what the other had. Before a video is here its server is at fault, or we are: then nothing is told of it."""
-    seen: SeenVideo | None = getattr(request.state, "seen", None)
-    if seen is None or seen.digest is None or (not seen.digest and not isinstance(error, OF_VIDEOS)):
-        return {}
-    return {"pitwall": {"video": seen.digest, "preparing": request.state.deadline.preparing}}
+    return JSONResponse({**body, **what_was_seen(request, error)}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _tell(request: Request, status: int, code: str, cause: str, error: Exception | None = None) -> None:

@@ -63,6 +63,7 @@ def ask(evidence, series, seconds, end=End.ANSWERED):
 def test_every_name_and_label_is_the_promised_one(evidence):
     ask(evidence, candidate(A), 0.3)
     ask(evidence, candidate(A), 0.3, End.ABANDONED)
+    ask(evidence, candidate(A), 0.3, End.EXCUSED)
     evidence.measured(candidate(A), VariantAnswer(b"", {}, 0.3, 5, "cold", 0.1, 0.2))
     evidence.quality(candidate(A), Signal.FOLLOW_UP, "query", Outcome.BAD)
     evidence.pair(candidate(A), Outcome.OK)

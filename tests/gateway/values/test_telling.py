@@ -78,7 +78,8 @@ def test_each_refusal_of_our_runtimes_has_its_words():
         if (status < 500 and status not in TRANSIENT and code not in OF_NO_QUESTION) or code in NO_QUEUE
     }
 
-    assert told_on == {(code, own.status) for code, own in REFUSALS.items()} | {(UNKNOWN_HOST, 400)}
+    assert told_on == {(code, own.status) for code, own in REFUSALS.items()}
+    assert errors.HostUnknownError.code_for_gateways == UNKNOWN_HOST
 
 
 @pytest.mark.parametrize("words", ["host 'films.example' has no public address here", "cannot read http://engine/v1"])

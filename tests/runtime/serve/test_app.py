@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -213,6 +214,27 @@ async def test_who_has_no_video_says_whether_a_server_is_to_blame(client, state,
 
     assert answer.status_code in (400, 404, 424)
     assert answer.json().get("pitwall") == told
+
+
+@pytest.mark.parametrize("url", ["http://none.invalid/a.mp4", "http://127.0.0.2/a.mp4"])
+@pytest.mark.parametrize("asker", [pytest.param({}, id="anybody"), pytest.param({Header.ARM: "candidate"}, id="gateway")])
+async def test_only_gateways_are_told_that_no_name_server_knows_a_host(client, state, tmp_path, monkeypatch, url, asker):
+    """A name server that was away once had the candidate off: it had fewer films, and was told as who may not read."""
+
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_AGAIN, "try again")
+
+    if "invalid" in url:
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    state.resolver = Resolver((tmp_path,), tmp_path / "downloads", DownloadLimits())
+    state.pipeline = FailingPipeline(AssertionError("it is not asked"))
+    body = {"messages": [user(text("q"), {"type": "video_url", "video_url": {"url": url}})]}
+    answer = await client.post("/v1/chat/completions", json=body, headers=asker)
+
+    is_told = bool(asker) and "invalid" in url
+    assert (answer.status_code, "has no public address here" in answer.text) == (400, True)
+    assert answer.json()["error"]["code"] == ("host_unknown" if is_told else "media_refused")
+    assert answer.json().get("pitwall") == ({"video": "", "preparing": False} if is_told else None)
 
 
 async def test_whose_models_are_not_loaded_blames_no_server(client):

@@ -107,6 +107,14 @@ def test_who_left_is_missing_where_its_wait_tells_nothing(gate, expected):
     assert counters.totals(gateway(*text), Gate.model_validate(gate), edges, RUN).abandoned == expected
 
 
+def test_what_a_variant_blames_videos_servers_for_is_told_of_questions_and_of_copies():
+    text = [f"pitwall_evidence_excused_total{{{scope(arm)}}} {number}" for arm, number in (("candidate", 4), ("control", 9))]
+    text.append(f"pitwall_evidence_excused_total{{{scope('shadow')}}} 5")
+    gate = Gate.model_validate({"name": "errors", "rate": {"metric": "Errors"}})
+
+    assert counters.totals(gateway(*text), gate, None, RUN).abandoned == Abandoned(excused=4, copies=5)
+
+
 @pytest.mark.parametrize(
     ("metric", "expected"),
     [
