@@ -441,7 +441,7 @@ def test_restoring_at_every_block_changes_nothing(gate):
             pairs=Pairs(9, 3, 2),
             stable=Tally(90, 4, 0.3),
             objective=Tally(20, 1),
-            abandoned=Abandoned(1, 2, 3, late=1),
+            abandoned=Abandoned(1, 2, 3, late=1, excused=1, copies=4),
             caches=EdgeTallies(Tally(9, 5), Tally(9, 1), Tally(90, 1)),
         )
         for block in split(0.05, 0.08, trials=20, blocks=25) + values(9, 9.1)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
-from pitwall_operator.gates.counting.cursor import ENDED_SECONDS, Cursor
+from pitwall_operator.gates.counting.cursor import ENDED_SECONDS, EXCUSED, Cursor
 
 EMPTY = Cursor.from_state({})
 
@@ -77,11 +77,21 @@ def test_edges_that_were_not_known_before_count_from_zero():
 
 def test_who_left_and_what_was_cold_counts_since_the_last_block_beside_any_number_of_edges():
     caches = EdgeTallies(Tally(9, 4), Tally(8, 3), Tally(7, 2))
-    before = Counts(edges=(EdgeTallies(),) * 3, abandoned=Abandoned(1, 2, 3, late=1), caches=caches)
+    before = Counts(edges=(EdgeTallies(),) * 3, abandoned=Abandoned(1, 2, 3, 1, 2, 5), caches=caches)
     cursor, _ = EMPTY.advance(0.0, {"a": {"p99": before}})
     _, grown = cursor.advance(5.0, {"a": {"p99": before + before}})
 
     assert grown["p99"] == before
+
+
+def test_a_row_of_a_version_that_knew_nothing_of_excuses_is_the_beginning_of_one():
+    """Both count on: what is new stands behind what was there."""
+    before = Counts(Tally(9, 1), edges=(EdgeTallies(),), abandoned=Abandoned(1, 2, 3), caches=EdgeTallies(Tally(9, 4)))
+    cursor, _ = EMPTY.advance(0.0, {"a": {"p99": before}})
+    older = Cursor({"a": {"p99": cursor.rows["a"]["p99"][:-EXCUSED]}}, cursor.seen)
+    _, grown = older.advance(5.0, {"a": {"p99": before + Counts(abandoned=Abandoned(excused=2, copies=3))}})
+
+    assert grown["p99"] == Counts(edges=(EdgeTallies(),), abandoned=Abandoned(excused=2, copies=3))
 
 
 def test_a_scrape_between_two_increments_shows_no_more_bad_trials_than_trials():

@@ -1,0 +1,73 @@
+"""Questions and copies that a candidate blames videos' servers for, beyond what counts nowhere: it is held, and told why."""
+
+from dataclasses import replace
+
+import pytest
+
+from pitwall_crds.rollout.gate import Dependence
+from pitwall_crds.rollout.status import Verdict
+from pitwall_operator.evidence.basis.counts import Abandoned, Counts, Pairs, Tally
+from pitwall_operator.gates.assessment import StageContext, StageKind
+from tests.operator.gates.test_gates import errors, fed, latency, tokens
+
+SHADOW, CANARY = StageContext(StageKind.SHADOW), StageContext(StageKind.CANARY)
+BOTH = pytest.mark.parametrize("dependence", Dependence)
+FAULT = "the candidate says the video's server was at fault; stable answered them; "
+
+
+def copies(missing: int, of: int = 20, blocks: int = 150) -> list[Counts]:
+    return [Counts(pairs=Pairs(of - missing), abandoned=Abandoned(copies=missing))] * blocks
+
+
+LOOSE = {"absolute_margin_basis_points": 200}
+"""Beside an arm without any failure no factor of failures is ever proven."""
+
+
+def questions(missing: int, of: int = 50, blocks: int = 200) -> list[Counts]:
+    left = Abandoned(candidate=missing, excused=missing)
+    return [Counts(Tally(of), Tally(of - missing), stable=Tally(8 * of), shared=True, abandoned=left)] * blocks
+
+
+@BOTH
+def test_copies_that_are_missing_by_the_candidates_own_word_prove_no_harm_and_let_it_not_pass(dependence):
+    gate = errors(dependence=dependence)
+    told = fed(gate, copies(15)).assess(SHADOW)
+
+    assert told.verdict is Verdict.INCONCLUSIVE
+    assert told.message.startswith(f"of 2250 of 3000 copies {FAULT}")
+    assert fed(gate, copies(0)).assess(SHADOW).verdict is Verdict.NON_INFERIOR
+
+
+def test_a_candidate_of_which_no_copy_can_be_compared_is_told_why():
+    told = fed(errors(), copies(20)).assess(SHADOW)
+
+    assert told.verdict is Verdict.UNMEASURED
+    assert told.message.startswith(f"of 3000 of 3000 copies {FAULT}")
+
+
+@BOTH
+@pytest.mark.parametrize("missing", [20, 45])
+def test_questions_too(dependence, missing):
+    told = fed(errors(dependence=dependence, **LOOSE), questions(missing)).assess(CANARY)
+
+    assert told.verdict is Verdict.INCONCLUSIVE
+    assert told.message.startswith(f"of {200 * missing} of 10000 questions {FAULT}")
+    assert "left unanswered or blamed on videos' servers" in told.message
+
+
+def test_who_answered_no_question_is_told_why():
+    told = fed(errors(), questions(50)).assess(CANARY)
+
+    assert (told.verdict, FAULT in told.message) == (Verdict.UNMEASURED, True)
+
+
+def test_a_candidate_that_passes_is_told_nothing_of_it():
+    few = [replace(block, abandoned=Abandoned()) for block in questions(1)] + questions(1, blocks=1)
+    told = fed(errors(**LOOSE), few).assess(CANARY)
+
+    assert (told.verdict, FAULT in told.message) == (Verdict.NON_INFERIOR, False)
+
+
+@pytest.mark.parametrize("gate", [latency(), tokens()])
+def test_gates_that_are_about_answers_say_nothing_of_copies_without_one(gate):
+    assert FAULT not in fed(gate, copies(15)).assess(SHADOW).message
