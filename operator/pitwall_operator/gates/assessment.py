@@ -38,7 +38,7 @@ class Assessment:
 
     `warning` says what is wrong with the comparison itself. Where only chance tells control and stable apart, nothing
     passes then; where their pods differ too, the verdict stands. `is_fair` is False while the control's pods are still
-    warming up: what is inconclusive then says nothing of the candidate.
+    warming up, and where a candidate blames videos' servers: what is inconclusive then was not measured.
     """
 
     verdict: Verdict

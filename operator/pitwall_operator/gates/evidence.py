@@ -64,20 +64,22 @@ class GateEvidence:
         missing = missing_trials(self.processes[proof.key], proof.log_threshold, self.totals)
         message = sentence(self.gate, verdict, stage.kind, self.totals, self._reading(deciding))
         warning, is_cold = self._warning(), False
+        blame = blames(self.gate, verdict, stage.kind, self.totals)
         if verdict is Verdict.INCONCLUSIVE and self._withholds(deciding):
             message, missing = message + unlike_users(self._users(deciding)), None
         elif verdict is Verdict.INCONCLUSIVE and (is_cold := self._waits_for_the_control(proof)):
             message, missing = f"{still_cold(self.coldness)}; {message}", None
+        elif blame:
+            message, missing = f"{blame}; {message}", None
         elif verdict is Verdict.INCONCLUSIVE:
             message += need(self.gate, missing, self.gate.minimum_trials - self._trials(stage))
-        message = blames(self.gate, verdict, stage.kind, self.totals) + message
         if warning and self.totals.shared and verdict is not Verdict.HARMFUL:
             verdict, message, missing = Verdict.UNMEASURED, warning, None
         else:
             message += f"; but {warning}" if warning else ""
         roles = (*harm_roles(self.gate, self.analysis), *proofs, *aside_roles(self.gate, self.analysis, stage))
         readings = tuple(self._reading(role) for role in roles)
-        return Assessment(verdict, message, readings, missing, warning, is_fair=not is_cold)
+        return Assessment(verdict, message, readings, missing, warning, is_fair=not (is_cold or blame))
 
     def _verdict(self, stage: StageContext, proof: Role) -> tuple[Verdict, Role]:
         """The verdict and the process that decided it, or has yet to; `proof` is the first that is still missing. What

@@ -129,14 +129,16 @@ def need(gate: Gate, missing: int | None, below_minimum: int) -> str:
 
 def blames(gate: Gate, verdict: Verdict, kind: StageKind, seen: Counts) -> str:
     """What the candidate says of questions that it did not answer, first of all, since a status's reason is short.
-    Empty where that is no more than counts nowhere, or where all is decided."""
+    Empty where most that speaks against it is something else, or where all is decided."""
     left, copies = seen.abandoned, kind is StageKind.SHADOW
-    number = (left.copies if gate.rate else 0) if copies else left.excused
-    if not number or verdict in (Verdict.HARMFUL, Verdict.NON_INFERIOR):
+    number, bad = left.excused, seen.candidate.bad + left.candidate
+    if copies:
+        number, bad = (left.copies, seen.pairs.worse + left.copies) if gate.rate else (0, 0)
+    if 2 * number <= bad or verdict in (Verdict.HARMFUL, Verdict.NON_INFERIOR):
         return ""
     what = "copies" if copies else "questions"
     asked = number + (seen.pairs.total if copies else seen.candidate.trials + left.candidate - left.excused)
-    return f"of {number} of {asked} {what} the candidate says the video's server was at fault; stable answered them; "
+    return f"of {number} of {asked} {what} the candidate says the video's server was at fault; stable answered them"
 
 
 def unlike_users(process: UsersProcess) -> str:

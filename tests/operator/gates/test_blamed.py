@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from tests.operator.gates.test_gates import errors, fed, latency, tokens
 
 from pitwall_crds.rollout.gate import Dependence
 from pitwall_crds.rollout.status import Verdict
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, Pairs, Tally
 from pitwall_operator.gates.assessment import StageContext, StageKind
-from tests.operator.gates.test_gates import errors, fed, latency, tokens
 
 SHADOW, CANARY = StageContext(StageKind.SHADOW), StageContext(StageKind.CANARY)
 BOTH = pytest.mark.parametrize("dependence", Dependence)
@@ -53,6 +53,7 @@ def test_questions_too(dependence, missing):
     assert told.verdict is Verdict.INCONCLUSIVE
     assert told.message.startswith(f"of {200 * missing} of 10000 questions {FAULT}")
     assert "left unanswered or blamed on videos' servers" in told.message
+    assert (told.missing_trials, told.is_fair) == (None, False), "no deadline flags it off, or promotes it"
 
 
 def test_who_answered_no_question_is_told_why():
@@ -66,6 +67,13 @@ def test_a_candidate_that_passes_is_told_nothing_of_it():
     told = fed(errors(**LOOSE), few).assess(CANARY)
 
     assert (told.verdict, FAULT in told.message) == (Verdict.NON_INFERIOR, False)
+
+
+def test_who_fails_more_often_than_it_blames_servers_is_inconclusive_for_that():
+    left = Abandoned(candidate=3, excused=1)
+    told = fed(errors(**LOOSE), [Counts(Tally(50, 1), Tally(50, 1), abandoned=left)] * 20).assess(CANARY)
+
+    assert (told.verdict, told.is_fair, FAULT in told.message) == (Verdict.INCONCLUSIVE, True, False)
 
 
 @pytest.mark.parametrize("gate", [latency(), tokens()])

@@ -217,8 +217,12 @@ async def test_who_has_no_video_says_whether_a_server_is_to_blame(client, state,
 
 
 @pytest.mark.parametrize("url", ["http://none.invalid/a.mp4", "http://127.0.0.2/a.mp4"])
-@pytest.mark.parametrize("asker", [pytest.param({}, id="anybody"), pytest.param({Header.ARM: "candidate"}, id="gateway")])
-async def test_only_gateways_are_told_that_no_name_server_knows_a_host(client, state, tmp_path, monkeypatch, url, asker):
+@pytest.mark.parametrize(
+    "asker", [pytest.param({}, id="anybody"), pytest.param({Header.ARM: "candidate"}, id="gateway")]
+)
+async def test_only_gateways_are_told_that_no_name_server_knows_a_host(
+    client, state, tmp_path, monkeypatch, url, asker
+):
     """A name server that was away once had the candidate off: it had fewer films, and was told as who may not read."""
 
     def unknown(*_, **__):

@@ -69,7 +69,8 @@ class Judgement:
 
     @property
     def verdict_at_deadline(self) -> Verdict:
-        """The same, but for what is inconclusive because a control is still cold: that was not measured."""
+        """The same, but for what is inconclusive because a control is still cold, or videos' servers are blamed: that
+        was not measured."""
         is_fair = all(assessment.is_fair for assessment in self.assessments.values())
         return self.verdict if is_fair or self.verdict is not Verdict.INCONCLUSIVE else Verdict.UNMEASURED
 

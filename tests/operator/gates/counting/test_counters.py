@@ -108,7 +108,9 @@ def test_who_left_is_missing_where_its_wait_tells_nothing(gate, expected):
 
 
 def test_what_a_variant_blames_videos_servers_for_is_told_of_questions_and_of_copies():
-    text = [f"pitwall_evidence_excused_total{{{scope(arm)}}} {number}" for arm, number in (("candidate", 4), ("control", 9))]
+    text = [
+        f"pitwall_evidence_excused_total{{{scope(arm)}}} {number}" for arm, number in (("candidate", 4), ("control", 9))
+    ]
     text.append(f"pitwall_evidence_excused_total{{{scope('shadow')}}} 5")
     gate = Gate.model_validate({"name": "errors", "rate": {"metric": "Errors"}})
 
