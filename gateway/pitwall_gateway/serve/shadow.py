@@ -124,8 +124,8 @@ class Shadow:
             self._compare(series, answer, copy.primary)
 
     def _end(self, reply: Reply, copy: Copy) -> End:
-        """How a copy ended. Of a video that its server did not give to both alike, as its variant says, nothing follows;
-        beyond a part of the copies they are known to be missing."""
+        """How a copy ended. Of a video that its server did not give to both alike, as its variant says, nothing
+        follows; beyond a part of the copies they are known to be missing."""
         primary = copy.primary
         if isinstance(reply, VariantAnswer):
             return End.ANSWERED

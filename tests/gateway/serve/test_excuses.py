@@ -1,4 +1,4 @@
-"""What a variant cannot load, store or be allowed is its failure, and what it says of a video's server is its own word."""
+"""What a variant cannot load or store is its failure, and what it says of a video's server is its own word."""
 
 import pytest
 

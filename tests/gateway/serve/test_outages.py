@@ -1,4 +1,4 @@
-"""Films whose servers fail or are away, while pods know some of them: whom the errors gate promotes, holds and flags off."""
+"""Films whose servers fail or are away, while pods know some of them: who passes, is held and is flagged off."""
 
 import math
 import random

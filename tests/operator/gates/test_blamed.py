@@ -1,13 +1,14 @@
-"""Questions and copies that a candidate blames videos' servers for, beyond what counts nowhere: it is held, and told why."""
+"""Questions and copies that a candidate blames videos' servers for, beyond what counts nowhere: it is held."""
 
 from dataclasses import replace
 
 import pytest
-from tests.operator.gates.test_gates import errors, fed, latency, tokens
 
-from pitwall_crds.rollout.gate import Dependence
+from pitwall_crds.rollout.gate import Dependence, Gate
+from pitwall_crds.rollout.rollout import Analysis
 from pitwall_crds.rollout.status import Verdict
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, Pairs, Tally
+from pitwall_operator.gates import GateEvidence
 from pitwall_operator.gates.assessment import StageContext, StageKind
 
 SHADOW, CANARY = StageContext(StageKind.SHADOW), StageContext(StageKind.CANARY)
@@ -15,11 +16,26 @@ BOTH = pytest.mark.parametrize("dependence", Dependence)
 FAULT = "the candidate says the video's server was at fault; stable answered them; "
 
 
+LATENCY = {"name": "latency", "quantile": {"metric": "QueryLatency"}}
+TOKENS = {"name": "tokens", "mean": {"metric": "TokensPerQuery"}}
+
+
+def errors(**fields: object) -> Gate:
+    return Gate.model_validate({"name": "errors", "rate": {"metric": "Errors"}, **fields})
+
+
+def fed(gate: Gate, blocks: list[Counts]) -> GateEvidence:
+    evidence = GateEvidence.start(gate, Analysis(gates=(gate,)))
+    for block in blocks:
+        evidence = evidence.update(block)
+    return evidence
+
+
 def copies(missing: int, of: int = 20, blocks: int = 150) -> list[Counts]:
     return [Counts(pairs=Pairs(of - missing), abandoned=Abandoned(copies=missing))] * blocks
 
 
-LOOSE = {"absolute_margin_basis_points": 200}
+LOOSE = {"absoluteMarginBasisPoints": 200}
 """Beside an arm without any failure no factor of failures is ever proven."""
 
 
@@ -76,6 +92,6 @@ def test_who_fails_more_often_than_it_blames_servers_is_inconclusive_for_that():
     assert (told.verdict, told.is_fair, FAULT in told.message) == (Verdict.INCONCLUSIVE, True, False)
 
 
-@pytest.mark.parametrize("gate", [latency(), tokens()])
+@pytest.mark.parametrize("gate", [LATENCY, TOKENS])
 def test_gates_that_are_about_answers_say_nothing_of_copies_without_one(gate):
-    assert FAULT not in fed(gate, copies(15)).assess(SHADOW).message
+    assert FAULT not in fed(Gate.model_validate(gate), copies(15)).assess(SHADOW).message
