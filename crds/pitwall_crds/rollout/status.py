@@ -63,12 +63,13 @@ class TailStatus(EdgeStatus):
         Field(max_length=8, description="At lower quantiles, where a change of the whole distribution shows first."),
     ] = ()
     lowered: Annotated[
-        bool,
+        bool | None,
         Field(
-            description="The gate's own threshold would lie beyond what is measured: these are the highest that are. "
-            "They can prove harm, and let nothing pass."
+            description="Whether the gate's own threshold would lie beyond what is measured, so that these are the "
+            "highest that are: they can prove harm, and let nothing pass. Where it is missing, the highest are taken "
+            "for such."
         ),
-    ] = False
+    ] = None
 
 
 class ProcessStatus(Border):

@@ -88,7 +88,7 @@ def interest(rollout: Rollout) -> Interest:
 def _samples(gate: Gate, status: RolloutStatus, *, whole: bool) -> Mapping[str, Edges]:
     """The gate's own counting is asked, so what is read cannot differ from what is counted.
 
-    `whole`: of a quantile, the whole histogram too when its thresholds are known.
+    `whole`: of a quantile, the whole histogram too when its own thresholds are known.
     """
     asked = _Asked()
     known = next((state.tail for state in status.gates if state.name == gate.name), None)
@@ -101,7 +101,8 @@ def _samples(gate: Gate, status: RolloutStatus, *, whole: bool) -> Mapping[str, 
         told = (Metric.EVIDENCE_ERROR, Metric.EVIDENCE_SHIFT) if spreads.quantity(gate) else ()
         return samples | dict.fromkeys(told, frozenset({MEAN}))
     metric = counters.HISTOGRAMS[gate.quantile.metric]
-    past = dict.fromkeys((f"{metric}_bucket", f"{metric}_count") if whole or tail is None else ())
+    awaits_own = known is None or latency_thresholds.is_lowered(gate, known)
+    past = dict.fromkeys((f"{metric}_bucket", f"{metric}_count") if whole or awaits_own else ())
     if tail is None:
         return samples | past
     edges = (tail.control, tail.candidate, counters.objective_edge(gate), *itertools.chain(*tail.further))

@@ -55,7 +55,8 @@ class Replayed:
 
 def _tail(recorded: Mapping[str, Any]) -> TailStatus | None:
     known = recorded.get("tail")
-    return TailStatus.model_validate(known) if known else None
+    # Before there was such a word all thresholds were the gates' own.
+    return TailStatus.model_validate({"lowered": False, **known}) if known else None
 
 
 def _counts(data: Mapping[str, Any]) -> Counts:

@@ -23,7 +23,7 @@ def frozen(gate: Gate, known: TailStatus | None, reading: Reading, stable: str) 
     """The gate's thresholds; chosen once, when the control's history suffices, then never changed. Where the gate's own
     would lie beyond the last edge, nothing could ever count as bad there: harm is looked for at the highest that is
     measured until its own one is."""
-    if gate.quantile is None or (known is not None and not known.lowered):
+    if gate.quantile is None or (known is not None and not is_lowered(gate, known)):
         return known
     history = counters.tail_history(reading, gate.quantile.metric, stable)
     needed = HISTORY_PER_TAIL * 1000 / (1000 - gate.quantile.per_mille)
@@ -46,6 +46,14 @@ def frozen(gate: Gate, known: TailStatus | None, reading: Reading, stable: str) 
 
 def _with_margin(edges: Sequence[float], edge: float, gate: Gate) -> EdgeStatus:
     return EdgeStatus(control=repr(edge), candidate=repr(margin_edge(edges, edge, gate.margin_percent)))
+
+
+def is_lowered(gate: Gate, tail: TailStatus) -> bool:
+    """Whether thresholds are lower than the gate's own. A CRD older than that word drops it from the status: then those
+    at the highest edge are taken for such, since what passes there could be anything."""
+    if tail.lowered is not None or gate.quantile is None:
+        return bool(tail.lowered)
+    return float(tail.control) >= highest_edge(counters.EDGES[gate.quantile.metric], gate.margin_percent)
 
 
 def edges_of(tail: TailStatus | None) -> counters.TailEdges | None:
@@ -77,7 +85,7 @@ def _beyond_measure(gate: Gate) -> str:
 def unless_lowered(gate: Gate, tail: TailStatus | None, assessment: Assessment, stage: StageContext) -> Assessment:
     """The assessment where the gate's own threshold is measured or harm is proven; else nothing was. The shadow's pairs
     need no threshold."""
-    is_measured = tail is None or not tail.lowered or stage.kind is StageKind.SHADOW
+    is_measured = tail is None or not is_lowered(gate, tail) or stage.kind is StageKind.SHADOW
     if is_measured or assessment.verdict is Verdict.HARMFUL:
         return assessment
     message = f"{_beyond_measure(gate)}; until then harm is looked for below it, and nothing passes"

@@ -1,15 +1,18 @@
 """Where a quantile gate's own threshold lies beyond what is measured, it finds harm and passes nothing."""
 
+from dataclasses import replace
+
 import pytest
 
-from pitwall_crds.names import Arm
-from pitwall_crds.rollout.status import Phase, Verdict
+from pitwall_crds.names import Arm, Metric
+from pitwall_crds.rollout.status import Phase, TailStatus, Verdict
 from pitwall_operator.decision.weighing.analyze import fresh_gates
 from pitwall_operator.gates import highest_edge, margin_edge
 from pitwall_operator.gates.counting import counters, latency_thresholds
 from pitwall_operator.observe.promql import interest
 from pitwall_operator.record.lines import evidence_lines
 from pitwall_operator.record.replay import replay
+from pitwall_operator.values.observation import ProcessCounters
 
 SLOW_SECONDS = 50.0
 
@@ -87,6 +90,63 @@ def test_the_gates_own_threshold_is_frozen_once_it_can_be_measured_and_the_recor
     replayed = list(replay(lines))
     assert len(replayed) > 20
     assert [words for one in replayed for words in one.disagreements()] == []
+
+
+def as_prometheus_tells(world) -> None:
+    """From now on the world is seen as in a cluster, where nothing is read but what was asked for."""
+    everything = world.seen
+
+    def seen():
+        asked, whole = interest(world.rollout).samples, everything()
+        sources = {
+            name: ProcessCounters(known.start_time, {one: known.samples[one] for one in known.samples if one in asked})
+            for name, known in whole.reading.sources.items()
+        }
+        return replace(whole, reading=replace(whole.reading, sources=sources))
+
+    world.seen = seen
+
+
+def test_the_history_is_asked_for_until_the_gates_own_threshold_is_frozen(world):
+    """In a planned run it was no longer read, and the gate stayed Unmeasured for good."""
+    with_slow_stable(world, slow=110)
+    as_prometheus_tells(world)
+    for _ in range(20):
+        block(world, 0.1)
+        world.turn()
+    assert latency(world).tail.lowered
+    status = world.status.model_copy(update={"plan": ("planned",)})
+    world.rollout = world.rollout.model_copy(update={"status": status})
+
+    for _ in range(60):
+        block(world, 0.1, 0)
+        world.turn()
+
+    assert not latency(world).tail.lowered
+    assert latency(world).verdict is not Verdict.UNMEASURED
+    assert Metric.HISTORY_LATENCY + "_bucket" not in interest(world.rollout).samples, "it never changes again"
+
+
+def test_an_older_crd_that_drops_the_word_lets_nothing_pass(world):
+    with_slow_stable(world)
+    for _ in range(80):
+        block(world, 0.1)
+        world.turn()
+        gates = tuple(
+            gate.model_copy(update={"tail": gate.tail and gate.tail.model_copy(update={"lowered": None})})
+            for gate in world.status.gates
+        )
+        status = world.status.model_copy(update={"gates": gates})
+        world.rollout = world.rollout.model_copy(update={"status": status})
+
+    assert latency(world).verdict is Verdict.UNMEASURED
+    assert Metric.HISTORY_LATENCY + "_bucket" in interest(world.rollout).samples
+
+
+def test_thresholds_below_the_highest_edge_are_the_gates_own_without_a_word(world):
+    gate = next(one for one in world.rollout.spec.analysis.gates if one.quantile)
+
+    assert not latency_thresholds.is_lowered(gate, TailStatus(control="0.5", candidate="1.0"))
 
 
 def test_what_is_counted_beyond_a_lower_edge_is_no_proof_at_the_gates_own(world):
