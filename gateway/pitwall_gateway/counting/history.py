@@ -21,6 +21,9 @@ from pitwall_gateway.counting.tally import End
 from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.speaker import Party
 
+EVEN: Final = 2.0
+"""A user may have so many times an even part of a history. In a run, fewer users than shares leave few trials, which
+can prove harm all the same; of a history it takes hundreds of answers before anything is looked for at all."""
 ENDED: Final = frozenset({End.ANSWERED, End.FELL_BACK})
 """Of which it is known how long its user waited for an answer."""
 
@@ -36,12 +39,13 @@ class PastQuestion:
 class History:
     """Histograms of all questions that users asked, in all runs and outside of them, for as long as the process lives.
 
-    A party has the same share of a variant's questions as of an arm's in a run, whatever arms and runs they are of. As
-    there, the variants of the last two are kept in mind; whose comes back has its share anew.
+    A party has the same share of a variant's questions as of an arm's in a run, whatever arms and runs they are of; or
+    a user twice an even one, so that the answers of few users come to be enough, and one alone has all. As in a run,
+    the variants of the last two are kept in mind; whose comes back has its share anew.
     """
 
     def __init__(self, shares: Shares, registry: CollectorRegistry) -> None:
-        self._shares = shares
+        self._shares = shares.anew(even=EVEN)
 
         def histogram(metric: Metric, edges: Sequence[float]) -> Histogram:
             labels = (Label.SAMPLER_VARIANT, Label.ARM)

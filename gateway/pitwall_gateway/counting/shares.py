@@ -45,11 +45,13 @@ class ShareRule:
 
     Attributes:
         user: the part; callers have theirs in their own limits.
+        even: so many times an even part, one of all users seen, may be a user's where that is more.
         first_questions: questions and copies of a user, or of a caller with a share, that always count.
         first_labels: labels of each signal of theirs that always count.
     """
 
     user: float = 1.0
+    even: float = 0.0
     first_questions: int = 10
     first_labels: int = 3
 
@@ -57,9 +59,10 @@ class ShareRule:
 class Frequent:
     """How often each of many came, for those who came often: at most a `capacity`th of all too low."""
 
-    __slots__ = ("_capacity", "_counts")
+    __slots__ = ("_capacity", "_counts", "remembered")
 
     def __init__(self, capacity: int = REMEMBERED) -> None:
+        self.remembered = 0  # names at once, at most until now
         self._capacity = capacity
         self._counts: dict[str, int] = {}
 
@@ -75,6 +78,7 @@ class Frequent:
         """This one came once more."""
         if name in self._counts or len(self._counts) < self._capacity:
             self._counts[name] = self._counts.get(name, 0) + 1
+            self.remembered = max(self.remembered, len(self._counts))
         else:
             self._counts = {known: count - 1 for known, count in self._counts.items() if count > 1}
 
@@ -100,9 +104,9 @@ class Shares:
         """The same shares of callers, with nothing counted yet; users have none."""
         return Shares(replace(self._rule, user=1.0), self._caller_share)
 
-    def anew(self) -> "Shares":
-        """The same shares, with nothing counted yet."""
-        return Shares(self._rule, self._caller_share)
+    def anew(self, *, even: float = 0.0) -> "Shares":
+        """The same shares, with nothing counted yet, or for users so many times an even part."""
+        return Shares(replace(self._rule, even=even), self._caller_share)
 
     def take(self, series: ArmSeries, kind: str, party: Party) -> Excess | None:
         """Count one more trial of this party, or say whose share is used up."""
@@ -112,12 +116,13 @@ class Shares:
         if known is None:
             return None
         first = self._rule.first_questions if kind in _BEGINNING else self._rule.first_labels
-        if self._is_over(known.persons.count(party.person), known.total, self._rule.user, first) and party.person:
+        users = self._users_share(known)
+        if self._is_over(known.persons.count(party.person), known.total, users, first) and party.person:
             return Excess.USER
         # A caller that has a share may invent users: at first it counts as one.
         if self._is_over(known.callers.count(party.caller), known.total, self._caller_share(party.caller), first):
             return Excess.CALLER
-        for reason, name, share in self._shareholders(party):
+        for reason, name, share in self._shareholders(party, users):
             if known.tails.is_over(f"{reason} {name}", share, first):
                 return reason
         known.total += 1
@@ -167,10 +172,14 @@ class Shares:
         """Where it is counted what these trials show; nowhere for a run that is over, or none."""
         return self._runs.get(series.run, {}).get((series, kind))
 
-    def _shareholders(self, party: Party) -> Iterator[tuple[Excess, str, float]]:
+    def _users_share(self, known: _Kind) -> float:
+        """The largest part of these trials that may be one user's."""
+        return min(1.0, max(self._rule.user, self._rule.even / max(1, known.persons.remembered)))
+
+    def _shareholders(self, party: Party, users: float) -> Iterator[tuple[Excess, str, float]]:
         """Who of a party has a share, and which."""
-        if party.person and self._rule.user < 1:
-            yield Excess.USER, party.person, self._rule.user
+        if party.person and users < 1:
+            yield Excess.USER, party.person, users
         if (share := self._caller_share(party.caller)) < 1:
             yield Excess.CALLER, party.caller, share
 

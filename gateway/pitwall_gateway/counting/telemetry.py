@@ -43,7 +43,7 @@ class GatewayTelemetry:
         self._registry = CollectorRegistry()
         self.evidence = EvidenceCounters()
         self.memory = MemoryGauges()
-        self.history = History(self._shares.anew(), self._registry)
+        self.history = History(self._shares, self._registry)
         self._registry.register(self.memory)
         self._registry.register(SilenceGauge(silence))
         self._registry.register(CallersGauge(self._shares))

@@ -52,6 +52,39 @@ def test_the_slow_answers_of_one_user_are_no_hundredth_of_a_history(part):
     assert asking.known() >= 2950
 
 
+@pytest.mark.parametrize("users", [1, 2, 3, 5, 12, 19])
+def test_the_answers_of_few_users_come_to_be_enough_for_a_threshold(users):
+    """With fewer than twenty, ten of each once were all there ever was."""
+    asking = Asking()
+    for number in range(2000):
+        asking.ask(f"user-{number % users}", 0.1)
+
+    assert asking.known() >= 1500
+
+
+@pytest.mark.parametrize(("users", "part"), [(4, 0.5), (12, 1 / 6), (19, 2 / 19), (80, 0.05)])
+def test_of_few_users_none_has_more_than_twice_an_even_part(users, part):
+    asking, total = Asking(), 0.0
+    for number in range(4000):
+        asking.ask(f"user-{number % (users - 1)}", 0.1)
+        before = asking.known()
+        asking.ask("ann", 0.1)
+        total += asking.known() - before
+
+    assert 0.8 * part <= total / asking.known() <= part + 0.01
+
+
+def test_users_that_came_long_ago_are_users_still():
+    """More than are remembered, each with one question: they are forgotten, and how many they were is not."""
+    asking = Asking()
+    for number in range(2100):
+        asking.ask(f"user-{number}", 0.1)
+    for _ in range(500):
+        asking.ask("ann", 0.1)
+
+    assert asking.known() < 2100 + 0.06 * 2200
+
+
 def test_what_many_users_wait_for_is_all_there():
     asking = Asking()
     for number in range(2000):

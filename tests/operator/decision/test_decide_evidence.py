@@ -156,7 +156,7 @@ def test_a_threshold_waits_for_enough_of_the_stable_variants_history(world):
     for _ in range(5):
         world.turn()
 
-    assert "uniform-v1 has answered 30 of the 100 queries" in world.status.reason
+    assert "30 answers of uniform-v1 count, within its users' shares, of the 100 that" in world.status.reason
 
 
 def test_labels_that_come_late_are_weighed_only_once_all_could_have_arrived(world):

@@ -71,7 +71,7 @@ def why_missing(gate: Gate, reading: Reading, stable: str) -> str:
     needed = math.ceil(HISTORY_PER_TAIL * 1000 / (1000 - gate.quantile.per_mille))
     known = history[-1] if history else 0
     if known < needed:
-        words = f"{stable} has answered {known} of the {needed} queries that its threshold needs"
+        words = f"{known} answers of {stable} count, within its users' shares, of the {needed} that its threshold needs"
         return words if known else f"{words}, as far as gateways tell; older ones do not"
     return _beyond_measure(gate)
 
