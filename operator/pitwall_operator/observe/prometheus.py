@@ -170,7 +170,9 @@ class PrometheusSource:
         # In a thread: many series take seconds, in which the lease must be renewed.
         in_thread = asyncio.get_running_loop().run_in_executor
         processes = await in_thread(self._threads, processes_of, families, starts, ages, gateways)
-        return CounterSnapshot(now, moment, processes, frozenset(map(_key, wanted)), frozenset(gateways.values()))
+        fitting = frozenset(identity(labels) for labels, _ in up)
+        rollouts, where = frozenset(map(_key, wanted)), frozenset(gateways.values())
+        return CounterSnapshot(now, moment, processes, rollouts, where, fitting=fitting)
 
     async def variant_metrics(self, interests: Iterable[Interest]) -> Mapping[Key, FiveMetrics] | Unseen:
         """The last observed metrics of every variant of these rollouts, by namespace and variant."""

@@ -15,6 +15,9 @@ from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
 
 LONGEST_WORDS: Final = 300
 """Of what is wrong with a process, whatever it is called."""
+LONGEST_NAME: Final = 100
+MOST_FITTING: Final = 3
+"""Targets that are named to somebody who looks for a wrong matcher."""
 NAME: Final = "__name__"
 _METRIC_LABELS: Final = frozenset({*Label, "le", NAME})
 _REPLICA_LABELS: Final = frozenset({"prometheus", "prometheus_replica", "replica", "__replica__"})
@@ -40,6 +43,7 @@ class CounterSnapshot:
         time: the moment by the operator's clock, which is what a decision compares it with.
         asked_for: the same moment by Prometheus' clock, which is what scrapes are dated by.
         gateways: the namespaces in which gateways are scraped.
+        fitting: by namespace and name, whatever targets have a gateway's labels.
         apart: what was read, at another moment, of each namespace that is read alone, or why nothing was.
     """
 
@@ -49,6 +53,7 @@ class CounterSnapshot:
     interests: frozenset[tuple[str, frozenset[str]]]
     gateways: frozenset[str] = frozenset()
     apart: Mapping[str, "CounterSnapshot | Unseen"] = field(default_factory=dict)
+    fitting: frozenset[tuple[str, str]] = frozenset()
 
     def reading(self, one: Interest, stale_seconds: float) -> Reading | Unseen:
         """What one rollout sees of it."""
@@ -74,7 +79,8 @@ class CounterSnapshot:
         if not seen:
             return Unseen(
                 f"no data: Prometheus has no series of {' or '.join(sorted(one.variants))} in namespace "
-                f"{one.namespace!r}; check that questions come in"
+                f"{one.namespace!r}, of what prometheus.gateways fits there ({self._fitting(one.namespace)}); check that "
+                "these are gateways, and that questions come in"
             )
         if odd := next((f"{name}: {process.fault}" for name, process in seen.items() if process.fault), ""):
             return Unseen(
@@ -87,6 +93,12 @@ class CounterSnapshot:
                 "check Prometheus' targets page"
             )
         return Reading(self.time, {name: _source(process) for name, process in seen.items()})
+
+    def _fitting(self, namespace: str) -> str:
+        """A few of the targets that are taken for gateways of a namespace: a matcher may fit others than were meant."""
+        names = sorted(name for where, name in self.fitting if where in (namespace, ""))
+        told = ", ".join(shortened(printable(name[:LONGEST_NAME]), LONGEST_NAME) for name in names[:MOST_FITTING])
+        return told + (f" and {len(names) - MOST_FITTING} others" if len(names) > MOST_FITTING else "")
 
 
 def _counts_for(process: ScrapedProcess, variants: frozenset[str]) -> bool:

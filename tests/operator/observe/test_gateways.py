@@ -135,6 +135,31 @@ async def seen_by(client: PrometheusSource, one: Interest) -> Reading | Unseen:
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [(0, f"(api-{GATEWAY}/10.0.0.9:80); check that these are gateways"), (5, " and 3 others); check")],
+)
+async def test_a_matcher_that_fits_other_targets_is_told_whom_it_fits(monkeypatch, others, words):
+    """Somebody else's pod whose name ends like a gateway's was once looked for in Prometheus by hand."""
+    names = [f"api-{GATEWAY}", *(f"web{number}-{GATEWAY}" for number in range(others))]
+    shown = [({"namespace": "shop", "pod": name, "job": "pods", "instance": "10.0.0.9:80"}, 1.0) for name in names]
+
+    async def answer(_: PrometheusSource, query: str, *__: object, **___: object) -> list[object]:
+        return [({}, time.time())] if query.startswith("vector") else shown if query.startswith("up{") else []
+
+    monkeypatch.setattr(PrometheusSource, "query", answer)
+    client = PrometheusSource("http://prometheus")
+    mine = interest(moving())
+    snapshot = await client.read([mine])
+    client.close()
+
+    assert isinstance(snapshot, CounterSnapshot)
+    seen = snapshot.reading(mine, 60.0)
+    assert isinstance(seen, Unseen)
+    assert seen.reason.startswith("no data")
+    assert words in seen.reason
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("labels", "more"),
