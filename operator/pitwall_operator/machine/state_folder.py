@@ -2,10 +2,8 @@
 
 import json
 import os
-import pwd
 import re
 import secrets
-import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pitwall_crds.errors import UnreadableFileError
 from pitwall_crds.host import files
 from pitwall_crds.reading.faults import fault_in_words
+from pitwall_operator.machine import ownership
 from pitwall_operator.machine.child import Child, Epoch, Pid, read_children
 
 Port = Annotated[int, Field(gt=0, lt=2**16)]
@@ -87,10 +86,12 @@ class StateFolder:
 
     def refuse_others(self) -> None:
         """Who writes here says which processes run and which are ended. Raises UnreadableFileError where that may be
-        somebody else than this user."""
+        somebody else than this user: at once for all that is so."""
+        found: dict[Path, os.stat_result] = {}
         for path in (self.state, self.run, *sorted(self.run.glob("*.json"))):
             with suppress(FileNotFoundError):
-                _refuse_others(path, path.stat())
+                found[path] = path.stat()
+        ownership.refuse_others(self.state, found)
 
     def record(self, rollout: str) -> Path:
         """A rollout's decision record."""
@@ -199,25 +200,3 @@ class StateFolder:
         if not all(isinstance(one := known.get(role), str) and TOKEN.fullmatch(one) for role in ROLES):
             raise self.unreadable(f"{path} holds no tokens of {', '.join(ROLES)}")
         return known
-
-
-def _refuse_others(path: Path, found: os.stat_result) -> None:
-    user = os.geteuid()
-    if found.st_uid != user:
-        owner = _called(found.st_uid)
-        raise UnreadableFileError(
-            f"{path} belongs to {owner} and not to {_called(user)}: who writes there says which processes run and are "
-            f"ended; choose a folder of your own with --state, or run this as {owner}"
-        )
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise UnreadableFileError(
-            f"{path} of {_called(user)} may be written by others (mode {stat.S_IMODE(found.st_mode):o}), who could say "
-            f"which processes run and are ended; look at what it holds, and take that from them: chmod go-w {path}"
-        )
-
-
-def _called(user: int) -> str:
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return f"user {user}"

@@ -1,8 +1,11 @@
 """Every verb on an empty, a broken and a whole state folder: a sentence and an exit code, whatever lies there."""
 
 import getpass
+import grp
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -144,6 +147,13 @@ def test_what_is_no_process_of_the_folder_is_left_alone_and_said(say, stored, by
     assert f"process {bystander.pid} is left alone" in said.err
 
 
+@pytest.fixture
+def nobodys_own_group(monkeypatch):
+    """A machine on which users share their groups, whatever this one is like."""
+    monkeypatch.setattr(grp, "getgrgid", lambda group: grp.struct_group(("staff", "x", group, [])))
+
+
+@pytest.mark.usefixtures("nobodys_own_group")
 @pytest.mark.parametrize("verb", ["up", "down"])
 @pytest.mark.parametrize(
     ("place", "mode"), [("", 0o775), ("", 0o757), ("run", 0o775), ("run/services.json", 0o666)], ids=str
@@ -156,8 +166,24 @@ def test_a_folder_that_others_may_write_starts_and_ends_nothing(say, stored, tmp
     said = say(verb, "--state", ".pitwall", *(("-f", "rollout.yaml") if verb == "up" else ()))
 
     assert said.code == 2
-    assert f"{path} of {getpass.getuser()} may be written by others (mode {mode:o})" in said.err
-    assert f"chmod go-w {path}" in said.err
+    assert f"{path} of {getpass.getuser()} (mode {mode:o}) may be written by others" in said.err
+    assert f"chmod -R go-w {stored.root}; or choose another folder with --state" in said.err
+
+
+def test_a_folder_of_which_much_may_be_written_is_mended_by_one_command(say, stored, nobodys_own_group):
+    run = stored.root / "run"
+    for name in ("services", "routes", "others"):
+        files.write_json(run / f"{name}.json", {})
+    for path in (stored.root, run, *run.iterdir()):
+        path.chmod(path.stat().st_mode | 0o020)
+    said = say("down", "--state", ".pitwall")
+
+    assert said.code == 2
+    assert f"{stored.root} of " in said.err
+    assert f", and 4 more in {stored.root}, may be written by others" in said.err
+    [command] = re.findall("chmod -R go-w [^;]+", said.err)
+    subprocess.run(shlex.split(command), check=True)
+    assert say("down", "--state", ".pitwall").code != 2
 
 
 def test_a_folder_of_another_user_is_named_with_its_owner_and_the_remedy(say, stored, monkeypatch):

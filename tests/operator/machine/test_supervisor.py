@@ -182,7 +182,7 @@ def test_the_process_does_not_begin_in_a_folder_that_others_may_write(folder, ca
     folder.run.chmod(0o777)
 
     assert supervisor.main(["--state", str(folder.state)]) == 2
-    assert f"chmod go-w {folder.run}" in capsys.readouterr().err
+    assert f"chmod -R go-w {folder.state}" in capsys.readouterr().err
 
 
 @pytest.mark.slow
