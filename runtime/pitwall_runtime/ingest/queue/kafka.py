@@ -6,12 +6,14 @@ again once the group has noticed (the session's timeout). Jobs spread over parti
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from pitwall_runtime.errors import QueueAwayError, QueueFullError
+from pitwall_runtime.ingest.queue.held_back import HeldBack
 from pitwall_runtime.ingest.queue.port import DeadLetter, Delivery, IngestJob, QueueDepth
 
 T = TypeVar("T")
@@ -39,8 +41,9 @@ _DUE: Final = "pitwall-due"
 """Header of a job that is not to be tried before that, in epoch seconds."""
 
 _LONGEST_DELAY_SECONDS: Final = 3600.0
-_LOOK_SECONDS: Final = 1.0
-"""How often jobs that are not due are looked at, where there is nothing else."""
+
+_Sent = tuple[str | bytes | None, bytes, float]
+"""Key, body, and when it is due; 0 for at once."""
 
 
 class KafkaQueue:
@@ -62,6 +65,7 @@ class KafkaQueue:
         self._counted: tuple[float, int] = (-1e9, 0)
         self._topics_are_there = False
         self._early: list[Message] = []
+        self._held = HeldBack[Message]()
 
     def put(self, job: IngestJob) -> None:
         """Add a job, durably. Raises QueueFullError, by a count that is up to a second old."""
@@ -70,24 +74,23 @@ class KafkaQueue:
         counted_at, waiting = self._counted
         if waiting >= self._max_waiting:
             raise QueueFullError(f"{waiting} videos wait already, the limit; send this one again in a minute")
-        self._send(self._topic, job.id, job.to_json())
+        self._send(self._topic, [_sent(job.id, job.to_json())])
         self._counted = counted_at, waiting + 1
 
     def take(self, wait_seconds: float) -> Delivery | None:
         """The next job of this worker's partitions; None if none came in time."""
         latest = time.monotonic() + wait_seconds
-        put_off: set[tuple[bytes, float]] = set()
-        while message := self._asked(lambda: self._polled(max(0.0, latest - time.monotonic()))):
-            delivery, due = Delivery(IngestJob.from_json(_value(message)), message), _due(message)
-            if due <= time.time():
-                return delivery
-            if (_value(message), due) in put_off:  # all that wait have been looked at
-                time.sleep(max(0.0, min(_LOOK_SECONDS, latest - time.monotonic())))
-            put_off.add((_value(message), due))
-            self._put_off(delivery, due)
-            if time.monotonic() >= latest:
+        while True:
+            if self._held.next_due() <= time.time():
+                return _delivery(self._held.pop())
+            left = min(latest - time.monotonic(), self._held.next_due() - time.time())
+            message = self._asked(partial(self._polled, max(0.0, left)))
+            if message is None and time.monotonic() >= latest:
                 return None
-        return None
+            if message and _due(message) <= time.time():
+                return _delivery(message)
+            if message:
+                self._held.add(message, _due(message))
 
     def _polled(self, wait_seconds: float) -> Message | None:
         if self._early:
@@ -119,23 +122,24 @@ class KafkaQueue:
         self._asked(beat)
 
     def done(self, delivery: Delivery) -> None:
-        """It needs no more work."""
+        """It needs no more work. What is not due and lies before it goes behind the others, before this is committed."""
+        ahead = self._held.ahead_of(delivery.receipt)
+        if ahead:
+            self._send(self._topic, [(message.key(), _value(message), due) for message, due in ahead])
+            self._held.drop_ahead_of(delivery.receipt)
         self._asked(lambda: self._commit(delivery.receipt))
 
     def again(self, delivery: Delivery, delay_seconds: float = 0.0) -> None:
         """Somebody shall try it once more, after so long, and behind those who wait. Sent before it is committed, so
         never lost."""
-        self._put_off(delivery, time.time() + delay_seconds if delay_seconds > 0 else 0.0)
-
-    def _put_off(self, delivery: Delivery, due: float) -> None:
-        """Kafka delivers nothing later: what is not due goes behind the others, again and again."""
-        self._send(self._topic, delivery.job.id, delivery.job.to_json(), due)
+        due = time.time() + delay_seconds if delay_seconds > 0 else 0.0
+        self._send(self._topic, [_sent(delivery.job.id, delivery.job.to_json(), due)])
         self.done(delivery)
 
     def bury(self, delivery: Delivery, reason: str) -> None:
         """It cannot be done: keep it among the dead letters. Sent before it is committed, so never lost."""
         body = DeadLetter(delivery.job, reason).to_json()
-        self._send(self._dead, delivery.job.id, body)
+        self._send(self._dead, [_sent(delivery.job.id, body)])
         self.done(delivery)
 
     def depth(self) -> QueueDepth:
@@ -168,8 +172,11 @@ class KafkaQueue:
                     "heartbeat.interval.ms": max(100, self._session_ms // 10),
                 }
             )
-            self._consumer.subscribe([self._topic])
+            self._consumer.subscribe([self._topic], on_revoke=self._forget)
         return self._consumer
+
+    def _forget(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._held.forget(one.partition for one in partitions)
 
     def _make_topics(self) -> None:
         if self._topics_are_there:
@@ -185,7 +192,7 @@ class KafkaQueue:
                     raise
         self._topics_are_there = True
 
-    def _send(self, topic: str, key: str, body: str, due: float = 0.0) -> None:
+    def _send(self, topic: str, messages: list[_Sent]) -> None:
         failed: list[KafkaError] = []
 
         def told(error: KafkaError | None, _: Message) -> None:
@@ -194,8 +201,10 @@ class KafkaQueue:
 
         def send() -> None:
             self._make_topics()
-            headers: list[tuple[str, str | bytes | None]] = [(_DUE, str(due).encode())] if due else []
-            self._producer.produce(topic, body.encode(), key.encode(), on_delivery=told, headers=headers)
+            failed.clear()
+            for key, body, due in messages:
+                headers: list[tuple[str, str | bytes | None]] = [(_DUE, str(due).encode())] if due else []
+                self._producer.produce(topic, body, key, on_delivery=told, headers=headers)
             if self._producer.flush(_SERVER_SECONDS) or failed:
                 raise KafkaException(failed[0] if failed else KafkaError(KafkaError._TIMED_OUT))
 
@@ -257,6 +266,14 @@ class KafkaQueue:
                     words = f"the ingest queue does not answer ({error.args[0]}); try again later"
                     raise QueueAwayError(words) from None
                 time.sleep(_SETTLE_SECONDS)
+
+
+def _sent(key: str, body: str, due: float = 0.0) -> _Sent:
+    return key.encode(), body.encode(), due
+
+
+def _delivery(message: Message) -> Delivery:
+    return Delivery(IngestJob.from_json(_value(message)), message)
 
 
 def _due(message: Message) -> float:
