@@ -30,7 +30,8 @@ _LOOKED_AT = 16
 """Of a caller's oldest videos, of how many the book is asked at once whether they are done."""
 
 _GONE = (
-    "what was prepared of this video has been deleted since, for its age, for want of room, or by hand; send it again"
+    "what was prepared of this video is not here: it has been deleted since, for its age, for want of room, or by hand, "
+    "or was made by another version or on a full disk; send it again"
 )
 _SCHEMES = frozenset({"file", "http", "https"})
 
@@ -39,7 +40,7 @@ _SCHEMES = frozenset({"file", "http", "https"})
 class IngestDesk:
     """The queue and the book of states. `submit` and `find` block on their servers.
 
-    `is_there` tells of a content's hash whether anything is there of what was prepared.
+    `is_there` tells of a record whether what was prepared is there.
     `most` videos of one caller, and `most_of_user` of one of its users, may be under way, as far as this process knows.
     """
 
@@ -47,7 +48,7 @@ class IngestDesk:
     book: VideoBook
     most: int = _MOST_OF_CALLER
     most_of_user: int = _MOST_OF_USER
-    is_there: Callable[[str], bool] = lambda _: True
+    is_there: Callable[[VideoRecord], bool] = lambda _: True
     _under_way: dict[str, OrderedDict[str, str]] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -125,7 +126,7 @@ class IngestDesk:
     def find(self, key: str, owner: str = "") -> VideoRecord | None:
         """What is known of a video; None if this owner never sent it."""
         record = self.book.find(key) if belongs(key, owner) else None
-        if record and record.state is VideoState.READY and not self.is_there(record.content_hash):
+        if record and record.state is VideoState.READY and not self.is_there(record):
             return replace(record, state=VideoState.FAILED, variants={}, error=_GONE, error_code="evicted")
         return record
 

@@ -5,7 +5,6 @@ import logging
 import os
 import sys
 import threading
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,24 +110,27 @@ def _state(arguments: argparse.Namespace, quota: "Quota") -> "ServingState":
     from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
     from pitwall_runtime.serve.app import ServingState
     from pitwall_runtime.serve.worker import Lanes, QueueLimits
-    from pitwall_runtime.stores.disk import has_frames
+    from pitwall_runtime.serve.prepared import is_prepared
     from pitwall_runtime.stores.files.eviction import EntryKind
 
     variant = _read_variant(arguments.variant)
-    is_there = partial(has_frames, arguments.cache_dir / EntryKind.FRAMES)
     queue = open_queue(arguments.queue_url, arguments.cache_dir)
     book = open_book(arguments.book_url, arguments.queue_url, arguments.cache_dir)
     limits = DownloadLimits(max_bytes=arguments.max_media_bytes, allowed_hosts=frozenset(arguments.allow_host))
-    return ServingState(
+    state = ServingState(
         variant=variant,
         arm=arguments.arm,
         resolver=Resolver(tuple(arguments.media_root), arguments.cache_dir / "downloads", limits, quota),
         telemetry=RuntimeTelemetry(variant.metadata.name, arguments.arm),
         lanes=Lanes(QueueLimits(arguments.workers, arguments.queue)),
         deadline_seconds=arguments.deadline_seconds,
-        # Of what lies in object storage a look into this machine's cache tells nothing.
-        desk=IngestDesk(queue, book) if arguments.shared_url else IngestDesk(queue, book, is_there=is_there),
+        desk=IngestDesk(queue, book),
     )
+    if not arguments.shared_url:  # of what lies in object storage a look into this machine's cache tells nothing
+        frames = arguments.cache_dir / EntryKind.FRAMES
+        name = variant.metadata.name
+        state.desk = IngestDesk(queue, book, is_there=lambda record: is_prepared(record, name, state.pipeline, frames))
+    return state
 
 
 def main() -> int:

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 
 import httpx
 import pytest
@@ -401,7 +400,7 @@ def test_a_queue_that_cannot_be_opened_is_one_line(tmp_path, capsys):
 
 def test_a_video_that_was_cleared_is_not_ready_any_more(ingest, clip, tmp_path, capsys):
     cache = tmp_path / "cache"
-    desk = replace(ingest.desk, is_there=partial(has_frames, cache / "frames"))
+    desk = replace(ingest.desk, is_there=lambda record: has_frames(cache / "frames", record.content_hash))
     key = desk.submit(clip.as_uri()).id
     ingest.worker.step()
     assert desk.find(key).state is VideoState.READY
