@@ -17,6 +17,7 @@ from pitwall_crds.rollout.action import Verb
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.variant.variant import SamplerEntry, SamplerVariant
 from pitwall_operator.cluster.rivals import rivals
+from pitwall_operator.cluster.webhook.own_image import cold_candidate
 from pitwall_operator.decision.permission import ownership
 from pitwall_operator.decision.permission.ownership import RolloutClaim, claim_of
 from pitwall_operator.decision.permission.pending import lost_with
@@ -167,6 +168,7 @@ def _rollout(rollout: Rollout, cache: Cache) -> Iterator[str]:
         if cache.get(VARIANTS, (namespace, name)) is None:
             yield f"SamplerVariant {name!r} does not exist in namespace {namespace!r} yet; the rollout waits for it"
     yield from _blind_stages(rollout)
+    yield from cold_candidate(rollout, cache)
     yield from advice(rollout.spec)
 
 
