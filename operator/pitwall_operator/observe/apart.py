@@ -14,6 +14,9 @@ AT_ONCE: Final = 4
 APART_SECONDS: Final = 600.0
 """So long one that could not be read is read alone; each time that it is tried with the others again costs them one
 reading, should it hold them up still."""
+QUICK_SECONDS: Final = 2.0
+"""Who is read alone in this time is tried with the others again, once in `APART_SECONDS`: it may have waited behind
+others, or Prometheus was slow for everybody, for a moment."""
 ON_ITS_WAY: Final = Unseen(
     "Prometheus takes too long for all namespaces at once: this one is read alone, and its first reading is on its way"
 )
@@ -27,6 +30,7 @@ class ApartReader:
 
     clock: Callable[[], float] = time.monotonic
     _until: dict[str, float] = field(default_factory=dict)
+    _tried: dict[str, float] = field(default_factory=dict)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _latest: dict[str, Part] = field(default_factory=dict)
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
@@ -34,6 +38,7 @@ class ApartReader:
     def namespaces(self) -> frozenset[str]:
         """Those that are to be read alone now."""
         now = self.clock()
+        self._tried = {one: at for one, at in self._tried.items() if now - at < APART_SECONDS}
         self.rejoin([one for one, until in self._until.items() if until < now])
         return frozenset(self._until)
 
@@ -66,7 +71,12 @@ class ApartReader:
 
     async def _read(self, namespace: str, read: Callable[[], Awaitable[Part]]) -> None:
         async with self._room:
+            began = self.clock()
             part = await read()
         self._latest[namespace] = part
+        now = self.clock()
         if isinstance(part, Unseen):
-            self._until[namespace] = self.clock() + APART_SECONDS
+            self._until[namespace] = now + APART_SECONDS
+        elif now - began <= QUICK_SECONDS and namespace not in self._tried:
+            self._tried[namespace] = now
+            self._until[namespace] = float("-inf")

@@ -176,8 +176,9 @@ class PrometheusSource:
 
     async def variant_metrics(self, interests: Iterable[Interest]) -> Mapping[Key, FiveMetrics] | Unseen:
         """The last observed metrics of every variant of these rollouts, by namespace and variant."""
-        quick = self._quick(interests)
-        queries = promql.variant_metric_queries(quick, self.gateways) if quick else {}
+        if not (quick := self._quick(interests)):
+            return Unseen("all namespaces are read alone")
+        queries = promql.variant_metric_queries(quick, self.gateways)
         moment = await self._moment()
         if isinstance(moment, Unseen):
             return moment
@@ -194,7 +195,9 @@ class PrometheusSource:
 
     async def strangers(self, interests: Iterable[Interest]) -> tuple[str, ...]:
         """Processes that are no gateway and show what only gateways count, by namespace and name; some of them."""
-        answer = await self.query(promql.stranger_query(self._quick(interests), self.gateways))
+        if not (quick := self._quick(interests)):
+            return ()
+        answer = await self.query(promql.stranger_query(quick, self.gateways))
         if isinstance(answer, Unseen):
             return ()
         return tuple("/".join(filter(None, identity(labels))) for labels, _ in answer)

@@ -79,8 +79,8 @@ class CounterSnapshot:
         if not seen:
             return Unseen(
                 f"no data: Prometheus has no series of {' or '.join(sorted(one.variants))} in namespace "
-                f"{one.namespace!r}, of what prometheus.gateways fits there ({self._fitting(one.namespace)}); check that "
-                "these are gateways, and that questions come in"
+                f"{one.namespace!r}, of what prometheus.gateways fits there ({self._fitting(one.namespace)}); check "
+                "that these are gateways, and that questions come in"
             )
         if odd := next((f"{name}: {process.fault}" for name, process in seen.items() if process.fault), ""):
             return Unseen(

@@ -158,3 +158,51 @@ async def test_who_could_be_read_for_long_is_read_with_the_others_again():
     now = apart.APART_SECONDS + 1
     assert reader.namespaces() == frozenset()
     assert reader.latest("evil") is apart.ON_ITS_WAY
+
+
+async def test_while_all_are_read_alone_nothing_is_asked_of_nobody(slow):
+    client, _ = slow({"a": 3.0, "b": 3.0})
+    client._apart._until.update(a=math.inf, b=math.inf)
+
+    assert await client.strangers([of("a"), of("b")]) == ()
+    assert isinstance(await client.variant_metrics([of("a"), of("b")]), Unseen), "what was seen last stays"
+
+
+async def test_after_a_moment_in_which_prometheus_was_slow_for_all_none_stays_apart():
+    """All of forty namespaces once did for ten minutes, at fifty queries a second."""
+    now, names, answers = 0.0, [f"shop{number}" for number in range(40)], False
+    reader = ApartReader(lambda: now)
+
+    async def read() -> CounterSnapshot | Unseen:
+        return CounterSnapshot(now, now, {}, frozenset()) if answers else Unseen("timed out")
+
+    for name in names:
+        reader.begin(name, read)
+    await reader.settle(names, 10)
+    assert reader.namespaces() == set(names)
+
+    answers, now = True, 1.0
+    for name in names:
+        reader.begin(name, read)
+    await reader.settle(names, 10)
+    assert reader.namespaces() == frozenset()
+
+
+async def test_who_is_quick_alone_is_tried_with_the_others_once_and_who_is_slow_is_not():
+    now, takes = 0.0, 0.1
+    reader = ApartReader(lambda: now)
+
+    async def read() -> CounterSnapshot:
+        nonlocal now
+        now += takes
+        return CounterSnapshot(now, now, {}, frozenset())
+
+    async def read_alone(name: str) -> bool:
+        reader.begin(name, read)
+        await reader.settle([name], 10)
+        return name in reader.namespaces()
+
+    assert not await read_alone("quick"), "it comes back"
+    assert await read_alone("quick"), "a second time it holds up the others no more"
+    takes = apart.QUICK_SECONDS + 0.1
+    assert await read_alone("slow")
