@@ -69,7 +69,7 @@ class FilmClock:
         if self._expected is None:
             self._first, self._begin = dts, packet.dts
         elif self._overlaps(packet, dts):
-            self._go_back(dts)
+            self._go_back(packet, dts)
         elif not self._goes_on(packet, dts):
             if self._comes_again(packet):
                 self._again_until = self._expected
@@ -95,12 +95,13 @@ class FilmClock:
         self._near.appendleft((packet.dts, shown, packet.duration or self._tick))
         self._key = packet.dts if packet.is_keyframe else self._key
 
-    def _go_back(self, dts: int) -> None:
+    def _go_back(self, packet: VideoPacket, dts: int) -> None:
         """To where a fragment says that it begins."""
         assert self._expected is not None
         self.put_behind = False
         if self._expected - dts > self._overlap:
-            self.wrong.append((dts, self._expected))
+            later = 0 if packet.pts is None or packet.dts is None else max(0, packet.pts - packet.dts)
+            self.wrong.append((dts, self._expected + later))
 
     def _moved(self, told: int) -> int:
         """A time of the container's. Where a fragment's is right as it is, those before it had a wrong one."""
