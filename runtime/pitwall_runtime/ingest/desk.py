@@ -30,8 +30,8 @@ _LOOKED_AT = 16
 """Of a caller's oldest videos, of how many the book is asked at once whether they are done."""
 
 _GONE = (
-    "what was prepared of this video is not here: it has been deleted since, for its age, for want of room, or by hand, "
-    "or was made by another version or on a full disk; send it again"
+    "what was prepared of this video is not here: it was deleted for its age, for want of room, or by hand, "
+    "or made by another version or on a full disk; send it again"
 )
 _SCHEMES = frozenset({"file", "http", "https"})
 

@@ -109,8 +109,8 @@ def _state(arguments: argparse.Namespace, quota: "Quota") -> "ServingState":
     from pitwall_runtime.ingest.resolve import Resolver
     from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
     from pitwall_runtime.serve.app import ServingState
-    from pitwall_runtime.serve.worker import Lanes, QueueLimits
     from pitwall_runtime.serve.prepared import is_prepared
+    from pitwall_runtime.serve.worker import Lanes, QueueLimits
     from pitwall_runtime.stores.files.eviction import EntryKind
 
     variant = _read_variant(arguments.variant)

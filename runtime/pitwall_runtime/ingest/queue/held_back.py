@@ -45,7 +45,9 @@ class HeldBack(Generic[M]):
 
     def ahead_of(self, message: M) -> list[tuple[M, float]]:
         """Those of its partition that lie before it, each with when it is due."""
-        return [(one, due) for due, _, one in sorted(self._waiting, key=lambda held: held[1]) if _is_before(one, message)]
+        return [
+            (one, due) for due, _, one in sorted(self._waiting, key=lambda held: held[1]) if _is_before(one, message)
+        ]
 
     def drop_ahead_of(self, message: M) -> None:
         """Hold those no more: they have been written anew."""

@@ -122,7 +122,7 @@ class KafkaQueue:
         self._asked(beat)
 
     def done(self, delivery: Delivery) -> None:
-        """It needs no more work. What is not due and lies before it goes behind the others, before this is committed."""
+        """It needs no more work. What is not due and lies before it goes behind the others first."""
         ahead = self._held.ahead_of(delivery.receipt)
         if ahead:
             self._send(self._topic, [(message.key(), _value(message), due) for message, due in ahead])

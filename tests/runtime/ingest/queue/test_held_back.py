@@ -123,6 +123,7 @@ def test_what_is_due_is_not_waited_for_longer(open_one):
     given_back = time.monotonic()
 
     delivery = queue.take(PATIENCE_SECONDS)
-    assert delivery and delivery.job == job(0)
+    assert delivery
+    assert delivery.job == job(0)
     assert time.monotonic() - given_back < PATIENCE_SECONDS / 2
     queue.done(delivery)
