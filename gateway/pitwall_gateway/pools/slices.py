@@ -61,7 +61,7 @@ class Port(_Part):
     port: int | None = None
 
 
-class Owner(_Part):
+class SliceOwner(_Part):
     """The object that a slice goes with."""
 
     kind: str = ""
@@ -73,7 +73,7 @@ class SliceMetadata(_Part):
     """Which slice it is, of which Service, at which version."""
 
     name: str = ""
-    owners: Listed[Owner] = Field(default=(), alias="ownerReferences")
+    owners: Listed[SliceOwner] = Field(default=(), alias="ownerReferences")
     labels: dict[str, str] = {}
     created: str = Field(default="", alias="creationTimestamp")
     resource_version: str = Field(default="", alias="resourceVersion")

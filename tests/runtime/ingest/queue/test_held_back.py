@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Message:
+class NumberedMessage:
     number: int
     place: int
 
@@ -27,7 +27,7 @@ def test_what_is_due_first_comes_first():
     held = HeldBack()
     assert held.next_due() == float("inf")
     for place, due in enumerate((30.0, 10.0, 20.0, 10.0)):
-        held.add(Message(0, place), due)
+        held.add(NumberedMessage(0, place), due)
     assert held.next_due() == 10
     assert [held.pop().place for _ in range(4)] == [1, 3, 2, 0]
 
@@ -35,13 +35,13 @@ def test_what_is_due_first_comes_first():
 def test_only_what_lies_ahead_in_the_same_partition_is_in_the_way():
     held = HeldBack()
     for number, place in ((0, 1), (0, 2), (1, 1), (0, 5)):
-        held.add(Message(number, place), 10.0 - place)
-    assert held.ahead_of(Message(0, 4)) == [(Message(0, 1), 9.0), (Message(0, 2), 8.0)]
-    held.drop_ahead_of(Message(0, 4))
-    assert held.ahead_of(Message(0, 9)) == [(Message(0, 5), 5.0)]
+        held.add(NumberedMessage(number, place), 10.0 - place)
+    assert held.ahead_of(NumberedMessage(0, 4)) == [(NumberedMessage(0, 1), 9.0), (NumberedMessage(0, 2), 8.0)]
+    held.drop_ahead_of(NumberedMessage(0, 4))
+    assert held.ahead_of(NumberedMessage(0, 9)) == [(NumberedMessage(0, 5), 5.0)]
 
     held.forget([0])
-    assert (held.next_due(), held.pop()) == (9.0, Message(1, 1))
+    assert (held.next_due(), held.pop()) == (9.0, NumberedMessage(1, 1))
 
 
 @pytest.fixture
