@@ -1,5 +1,6 @@
 """Starts server processes, each with its own log, and ends them even when the test session is interrupted."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -82,7 +83,8 @@ class Process:
 
     def signal(self, number: signal.Signals) -> None:
         if self.is_running:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended, and nobody has heard of it yet
+                os.kill(self.pid, number)
 
     def pause(self) -> None:
         """Freezes the process: connections stay open, nothing answers."""
