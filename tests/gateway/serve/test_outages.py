@@ -3,6 +3,7 @@
 import math
 import random
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -111,8 +112,13 @@ async def judged(films: Servers, questions: int) -> tuple[GateEvidence, Assessme
     return evidence, evidence.assess(StageContext(StageKind.CANARY))
 
 
+def seeds(count: int, *, in_soak: int) -> list[Any]:
+    """So many, of which the last are left to `make soak`."""
+    return [pytest.param(seed, marks=[] if seed < count - in_soak else pytest.mark.soak) for seed in range(count)]
+
+
 @pytest.mark.parametrize(("status", "code"), [(424, "media_origin"), (400, "host_unknown")])
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(6, in_soak=4))
 async def test_a_twin_is_not_off_while_no_video_has_a_server(seed, status, code):
     """Stable's pods have the films that they had for a day; the candidate's had time for some of them."""
     films = Servers(random.Random(seed), away=1000 * (1 + seed % 3), status=status, code=code)
@@ -123,7 +129,7 @@ async def test_a_twin_is_not_off_while_no_video_has_a_server(seed, status, code)
     assert told.verdict is not Verdict.HARMFUL
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", seeds(2, in_soak=1))
 async def test_a_twin_whose_films_servers_fail_one_request_in_ten_passes(seed):
     evidence, told = await judged(Servers(random.Random(seed), flaky=0.1), 12_000)
 

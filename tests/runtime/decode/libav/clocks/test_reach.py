@@ -58,7 +58,9 @@ def test_so_they_are_in_each_kind_of_broadcast(tmp_path, suffix, more):
 
 @pytest.mark.parametrize("b_frames", [2, 3])
 @pytest.mark.parametrize("slides", [2, 3, 4, 5, 8])
-@pytest.mark.parametrize("seconds", [1, 2, 3])
+@pytest.mark.parametrize(
+    "seconds", [pytest.param(1, marks=pytest.mark.soak), 2, pytest.param(3, marks=pytest.mark.soak)]
+)
 def test_a_few_slides_are_all_shown_when_they_say(tmp_path, seconds, slides, b_frames):
     """The film ends before its clock of decoding comes to when the last ones are shown."""
     path, step = tmp_path / "slides.ts", 25 * seconds
