@@ -96,7 +96,7 @@ def test_a_runtime_becomes_ready_answers_and_is_restarted(kubectl: Kubectl, name
     until(lambda: answers(f"http://{service}:8000/readyz"), what="the Service")
     assert "uniform-v1 is ready" in kubectl("logs", name, namespace=namespace)
     told = kubectl("exec", name, "--", "python", "-c", "print('inside')", namespace=namespace)
-    assert told.strip() == "inside"
+    assert "inside" in told.splitlines()  # kubectl says now and then that it discards a message
 
     kubectl("exec", name, "--", "python", "-c", "import os; os.kill(1, 15)", namespace=namespace)
     until(lambda: restarts(only_pod(kubectl, namespace)) == 1, what="a restart")

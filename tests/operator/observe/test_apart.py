@@ -103,7 +103,7 @@ async def test_who_makes_prometheus_too_slow_blinds_no_other_namespace(slow):
         assert isinstance(seen(found, "shop"), Reading), seen(found, "shop")
         assert isinstance(seen(found, "quiet"), Reading)
         assert isinstance(seen(found, "evil"), Unseen)
-    assert took < 1.0, "it is known by now who holds up the others"
+    assert took < 1.8, "it is known by now who holds up the others: who does not know waits twice for a second"
 
 
 async def test_what_takes_long_and_comes_is_read_at_its_own_pace(slow):
