@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from pitwall_crds.reading.faults import fault_in_words
 from pitwall_crds.resource import Name
 
 TAIL_BYTES = 4096
+SHOWN_SECONDS: Final = 0.2
+"""In which a process that was just started has a command line for sure."""
 
 
 Pid = Annotated[int, Field(gt=1, lt=2**31)]
@@ -103,11 +106,19 @@ def belongs(pid: int, created: float, folder: Path) -> bool:
         return False
     try:
         process = psutil.Process(pid)
-        words, user = process.cmdline(), process.uids().effective
+        words, user = _words(process), process.uids().effective
     except psutil.Error:
         return False
     name = str(folder.resolve())
     return user == os.geteuid() and any(f"{name}/" in f"{word}/" for word in words)
+
+
+def _words(process: psutil.Process) -> list[str]:
+    """Its command line, which the kernel shows a moment after it has started the program. Raises psutil.Error."""
+    latest = time.monotonic() + SHOWN_SECONDS
+    while not (words := process.cmdline()) and time.monotonic() < latest:
+        time.sleep(SHOWN_SECONDS / 100)
+    return words
 
 
 @dataclass(frozen=True, slots=True)
