@@ -57,8 +57,8 @@ class IngestDesk:
         and, behind a dot, a user: parties take turns, and none fills the queue.
 
         Raises BadQuestionError or UnavailableError. A part that the address names is passed over: all of it is made
-        ready. A video that is ready or failed is queued again: its server is asked whether the file has changed, and
-        nothing that is prepared already is done twice.
+        ready. A video that is ready or failed is queued again: its server is asked whether the file has changed,
+        unless it said within the last five minutes, and nothing that is prepared already is done twice.
         """
         url, _, _ = url.partition("#")
         check_address(url)
