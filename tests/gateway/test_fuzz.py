@@ -17,7 +17,7 @@ from pitwall_gateway.callers.keys import CallersDocument
 from pitwall_gateway.feedback.answer_ids import AnswerIds
 from pitwall_gateway.feedback.feedback import read_feedback
 from pitwall_gateway.pools.routes import parse_routes
-from pitwall_gateway.serve.stream import stream_events
+from pitwall_gateway.serve.http.stream import stream_events
 from pitwall_gateway.values.answer import LONGEST_WORDS, VariantAnswer, VariantRefusal, read_reply
 from pitwall_gateway.values.errors import RequestRefusedError, RoutesError
 from pitwall_gateway.values.question import KEY_CHARACTERS, read_question

@@ -20,12 +20,12 @@ from pitwall_crds.host.printable import printable
 from pitwall_crds.names import Header, TrialKind
 from pitwall_gateway.feedback.feedback import FeedbackReceipt, read_feedback
 from pitwall_gateway.pools.upstream import RuntimeExchange
-from pitwall_gateway.serve import openapi
-from pitwall_gateway.serve.copies import Copy
-from pitwall_gateway.serve.leaving import while_wanted
-from pitwall_gateway.serve.receive import read_body
-from pitwall_gateway.serve.relay import RelayedAnswer
-from pitwall_gateway.serve.respond import error_response, respond, telling
+from pitwall_gateway.serve.answering.relay import RelayedAnswer
+from pitwall_gateway.serve.http import openapi
+from pitwall_gateway.serve.http.leaving import while_wanted
+from pitwall_gateway.serve.http.receive import read_body
+from pitwall_gateway.serve.http.respond import error_response, respond, telling
+from pitwall_gateway.serve.shadowing.copies import Copy
 from pitwall_gateway.serve.videos import BATCH, ONE
 from pitwall_gateway.serve.wiring import Wiring
 from pitwall_gateway.values.answer import VariantAnswer, VariantRefusal

@@ -16,8 +16,8 @@ from pitwall_gateway.pools.breaker import BreakerRule
 from pitwall_gateway.pools.recent import BODIES
 from pitwall_gateway.pools.upstream import CallLimits
 from pitwall_gateway.pools.warmup import WarmRule
-from pitwall_gateway.serve.receive import BodyRule
-from pitwall_gateway.serve.shadow import ShadowRule
+from pitwall_gateway.serve.http.receive import BodyRule
+from pitwall_gateway.serve.shadowing.shadow import ShadowRule
 
 
 @dataclass(frozen=True, slots=True)

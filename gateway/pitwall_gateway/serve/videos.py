@@ -12,7 +12,7 @@ from pitwall_crds.names import Arm, Header
 from pitwall_gateway.callers.rule import VideoAccess
 from pitwall_gateway.pools.circuits import Answerer
 from pitwall_gateway.pools.upstream import Call, RuntimeExchange
-from pitwall_gateway.serve.respond import JSON, RETRY_SECONDS, error_response, failure_kind
+from pitwall_gateway.serve.http.respond import JSON, RETRY_SECONDS, error_response, failure_kind
 from pitwall_gateway.values.answer import VariantAnswer, VariantFailure, VariantRefusal, read_record
 from pitwall_gateway.values.errors import RequestRefusedError
 from pitwall_gateway.values.speaker import Speaker

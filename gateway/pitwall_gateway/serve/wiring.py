@@ -23,11 +23,11 @@ from pitwall_gateway.pools.silence import Silence
 from pitwall_gateway.pools.stalls import LoopStalls
 from pitwall_gateway.pools.upstream import Upstream
 from pitwall_gateway.pools.warmup import WarmUp
-from pitwall_gateway.serve.receive import BodyRoom
-from pitwall_gateway.serve.relay import Relay
+from pitwall_gateway.serve.answering.relay import Relay
+from pitwall_gateway.serve.answering.substitutes import Substitutes
+from pitwall_gateway.serve.http.receive import BodyRoom
 from pitwall_gateway.serve.settings import GatewaySettings
-from pitwall_gateway.serve.shadow import Shadow
-from pitwall_gateway.serve.substitutes import Substitutes
+from pitwall_gateway.serve.shadowing.shadow import Shadow
 from pitwall_gateway.serve.videos import VideoDesk, VideoRule
 
 

@@ -6,7 +6,7 @@ from pitwall_crds.names import Header
 from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_gateway.callers.rule import CallerRule, VideoAccess
 from pitwall_gateway.flags.port import FixedFlags
-from pitwall_gateway.serve.receive import BodyRule
+from pitwall_gateway.serve.http.receive import BodyRule
 from pitwall_gateway.serve.settings import Rules
 from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.queue.book import FolderBook, VideoState, change

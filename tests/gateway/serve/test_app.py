@@ -8,7 +8,7 @@ import pytest
 from pitwall_gateway.feedback.ledger import LedgerRule
 from pitwall_gateway.flags.port import FixedFlags
 from pitwall_gateway.serve.app import NO_RUNTIME
-from pitwall_gateway.serve.receive import BodyRule
+from pitwall_gateway.serve.http.receive import BodyRule
 from pitwall_gateway.serve.settings import Rules
 
 SHORT_WINDOW = Rules(ledger=LedgerRule(window_seconds=2))

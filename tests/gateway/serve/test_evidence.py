@@ -17,9 +17,9 @@ from pitwall_gateway.pools.breaker import BreakerRule
 from pitwall_gateway.pools.circuits import Circuits
 from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.upstream import CallLimits
-from pitwall_gateway.serve.relay import Relay
+from pitwall_gateway.serve.answering.relay import Relay
+from pitwall_gateway.serve.answering.substitutes import Substitutes
 from pitwall_gateway.serve.settings import Rules
-from pitwall_gateway.serve.substitutes import Substitutes
 from pitwall_gateway.values.question import Question
 
 RUNS = {"sampler.variant": "run-1", "sampler.variant.shadow": "run-1"}

@@ -4,8 +4,8 @@ import pytest
 
 from pitwall_crds.names import Arm, Metric
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.serve import excuses
-from pitwall_gateway.serve.excuses import Excuses
+from pitwall_gateway.serve.answering import excuses
+from pitwall_gateway.serve.answering.excuses import Excuses
 
 RUNS = {"sampler.variant": "run-1", "sampler.variant.shadow": "run-1"}
 CANDIDATE = {"sampler_variant": "aks-v2", "arm": "candidate", "run": "run-1"}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 from starlette.requests import Request
 
-from pitwall_gateway.serve.receive import DRAIN_BODIES, BodyRoom, BodyRule, read_body
+from pitwall_gateway.serve.http.receive import DRAIN_BODIES, BodyRoom, BodyRule, read_body
 from pitwall_gateway.values.errors import RequestRefusedError
 
 RULE = BodyRule(largest_bytes=10, seconds=5)

@@ -2,7 +2,7 @@
 
 import json
 
-from pitwall_gateway.serve.stream import stream_events
+from pitwall_gateway.serve.http.stream import stream_events
 
 ANSWER = {
     "id": "chatcmpl-1",

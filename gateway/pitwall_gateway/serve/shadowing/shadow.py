@@ -13,9 +13,9 @@ from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.pools.circuits import Answerer
 from pitwall_gateway.pools.upstream import Call, CallLimits
-from pitwall_gateway.serve.copies import Copy, CopyQueue
-from pitwall_gateway.serve.excuses import Excuses
-from pitwall_gateway.serve.relay import FIRST_PART
+from pitwall_gateway.serve.answering.excuses import Excuses
+from pitwall_gateway.serve.answering.relay import FIRST_PART
+from pitwall_gateway.serve.shadowing.copies import Copy, CopyQueue
 from pitwall_gateway.values.answer import Reply, VariantAnswer, VariantFailure, blames_video, had_less_to_do
 
 log = logging.getLogger(__name__)

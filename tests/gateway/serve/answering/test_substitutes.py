@@ -18,8 +18,8 @@ from pitwall_gateway.pools.circuits import Circuits
 from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.pools.witnesses import QUIET_SECONDS
-from pitwall_gateway.serve.relay import Relay, RelayedAnswer
-from pitwall_gateway.serve.substitutes import SETTLING_SECONDS, Substitutes
+from pitwall_gateway.serve.answering.relay import Relay, RelayedAnswer
+from pitwall_gateway.serve.answering.substitutes import SETTLING_SECONDS, Substitutes
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
 from pitwall_gateway.values.question import Question
 from pitwall_gateway.values.speaker import Speaker

@@ -7,7 +7,7 @@ import pytest
 from pitwall_gateway.flags.port import FixedFlags
 from pitwall_gateway.pools.upstream import CallLimits
 from pitwall_gateway.serve.settings import Rules
-from pitwall_gateway.serve.shadow import ShadowRule, paid_for
+from pitwall_gateway.serve.shadowing.shadow import ShadowRule, paid_for
 from pitwall_gateway.values.answer import VariantAnswer
 
 SHADOW = {"sampler_variant": "aks-v2"}

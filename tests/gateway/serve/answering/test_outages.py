@@ -14,7 +14,7 @@ from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.flags.assign import Assignment
 from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.upstream import Call
-from pitwall_gateway.serve.relay import Relay
+from pitwall_gateway.serve.answering.relay import Relay
 from pitwall_gateway.values.answer import Reply, VariantAnswer, VariantRefusal
 from pitwall_gateway.values.question import Question
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind

@@ -1,7 +1,7 @@
 """To prepare a film is nobody's fault for ten minutes; whoever has not prepared it by then does not get it done."""
 
-from pitwall_gateway.serve import sparing
-from pitwall_gateway.serve.sparing import MOST_SECONDS, REMEMBERED, Sparing
+from pitwall_gateway.serve.answering import sparing
+from pitwall_gateway.serve.answering.sparing import MOST_SECONDS, REMEMBERED, Sparing
 
 
 def test_a_film_is_new_to_a_variant_for_ten_minutes_from_its_first_failure():

@@ -12,8 +12,8 @@ from pitwall_crds.names import Arm
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.pools.upstream import Call
-from pitwall_gateway.serve.copies import Copy
-from pitwall_gateway.serve.shadow import Shadow, ShadowRule
+from pitwall_gateway.serve.shadowing.copies import Copy
+from pitwall_gateway.serve.shadowing.shadow import Shadow, ShadowRule
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
 from pitwall_gateway.values.speaker import Party
 

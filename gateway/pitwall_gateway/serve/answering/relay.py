@@ -14,9 +14,9 @@ from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.pools.circuits import Circuits
 from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.upstream import Call
-from pitwall_gateway.serve.excuses import Excuses
-from pitwall_gateway.serve.sparing import Sparing
-from pitwall_gateway.serve.substitutes import Substitutes
+from pitwall_gateway.serve.answering.excuses import Excuses
+from pitwall_gateway.serve.answering.sparing import Sparing
+from pitwall_gateway.serve.answering.substitutes import Substitutes
 from pitwall_gateway.values.answer import (
     FailureKind,
     Reply,

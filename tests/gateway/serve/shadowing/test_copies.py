@@ -6,7 +6,7 @@ import pytest
 
 from pitwall_crds.names import Arm
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.serve.copies import REMEMBERED, Copy, CopyQueue, Turns
+from pitwall_gateway.serve.shadowing.copies import REMEMBERED, Copy, CopyQueue, Turns
 from pitwall_gateway.values.speaker import Party
 
 SERIES = ArmSeries("aks-v2", Arm.SHADOW, run="run-1")

@@ -6,8 +6,8 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from pitwall_crds.names import Arm, Header
-from pitwall_gateway.serve.relay import RelayedAnswer
-from pitwall_gateway.serve.stream import stream_events
+from pitwall_gateway.serve.answering.relay import RelayedAnswer
+from pitwall_gateway.serve.http.stream import stream_events
 from pitwall_gateway.values.answer import FailureKind, VariantAnswer, VariantFailure, VariantRefusal
 from pitwall_gateway.values.question import Question
 from pitwall_gateway.values.refusal import error_body

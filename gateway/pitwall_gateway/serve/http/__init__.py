@@ -1,0 +1,1 @@
+"""Reads requests, and writes answers and errors, over HTTP."""
