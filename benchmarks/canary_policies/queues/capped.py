@@ -9,11 +9,11 @@ import numpy as np
 from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, QueueQuestions
 
 from pitwall_crds.names import Arm, Quantity, TrialKind
-from pitwall_gateway.counting.clusters import Clusters
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.counting.shares import USER_SHARE, ShareRule, Shares
-from pitwall_gateway.counting.tails import of_end
 from pitwall_gateway.counting.tally import End
+from pitwall_gateway.counting.users.clusters import Clusters
+from pitwall_gateway.counting.users.shares import USER_SHARE, ShareRule, Shares
+from pitwall_gateway.counting.users.tails import of_end
 from pitwall_gateway.values.speaker import Party
 from pitwall_operator.evidence.basis.spread import SpreadPart, UserSpread
 

@@ -16,7 +16,7 @@ from benchmarks.canary_policies.queues.scenario import NOTHING_WRONG, Effect
 
 from pitwall_crds.names import Arm, Outcome, Signal
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.counting.shares import USER_SHARE, ShareRule, Shares
+from pitwall_gateway.counting.users.shares import USER_SHARE, ShareRule, Shares
 from pitwall_gateway.feedback.ledger import FollowUp, Ledger, LedgerRule
 from pitwall_gateway.feedback.session import QUERY, SESSION, Trial
 from pitwall_gateway.feedback.windows import USER

@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry, Histogram
 from pitwall_crds.edges import LATENCY_EDGES, SELECTION_EDGES
 from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import Arm, Label, Metric, TrialKind
-from pitwall_gateway.counting import tails
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.counting.shares import Shares
 from pitwall_gateway.counting.tally import End
+from pitwall_gateway.counting.users import tails
+from pitwall_gateway.counting.users.shares import Shares
 from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.speaker import Party
 

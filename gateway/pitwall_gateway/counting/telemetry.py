@@ -10,7 +10,6 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from pitwall_crds.edges import LATENCY_EDGES, RATIO_EDGES
 from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import Label, Metric, Outcome, Quantity, Signal, TrialKind, opinion_kind
-from pitwall_gateway.counting import tails
 from pitwall_gateway.counting.evidence import EvidenceCounters
 from pitwall_gateway.counting.exposition import written
 from pitwall_gateway.counting.gauges.callers import CallersGauge
@@ -19,8 +18,9 @@ from pitwall_gateway.counting.gauges.memory import MemoryGauges
 from pitwall_gateway.counting.gauges.silence import SilenceGauge, SilenceSeconds
 from pitwall_gateway.counting.history import History
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.counting.shares import Excess, ShareRule, Shares
 from pitwall_gateway.counting.tally import End, Waiting
+from pitwall_gateway.counting.users import tails
+from pitwall_gateway.counting.users.shares import Excess, ShareRule, Shares
 from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.speaker import NOBODY, Party
 

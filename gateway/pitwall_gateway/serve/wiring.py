@@ -8,8 +8,8 @@ from pitwall_crds.names import Arm
 from pitwall_gateway.callers.admission import Admission
 from pitwall_gateway.callers.authenticate import Authenticator
 from pitwall_gateway.callers.keys import Callers
-from pitwall_gateway.counting.shares import Shares
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
+from pitwall_gateway.counting.users.shares import Shares
 from pitwall_gateway.feedback.feedback import Feedback
 from pitwall_gateway.feedback.ledger import Ledger
 from pitwall_gateway.feedback.shelf import PlaceRule

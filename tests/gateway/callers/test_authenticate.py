@@ -4,7 +4,7 @@ import jwt
 import pytest
 
 from pitwall_gateway.callers.rule import CallerRule
-from pitwall_gateway.counting.shares import ShareRule
+from pitwall_gateway.counting.users.shares import ShareRule
 from pitwall_gateway.serve.settings import Rules
 
 WEB, APP = "w" * 40, "a" * 40

@@ -7,8 +7,8 @@ from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_crds.names import Arm, Metric
 from pitwall_gateway.counting.history import History
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.counting.shares import ShareRule, Shares
 from pitwall_gateway.counting.tally import End
+from pitwall_gateway.counting.users.shares import ShareRule, Shares
 from pitwall_gateway.serve.settings import Rules
 from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.speaker import Party

@@ -8,7 +8,7 @@ from math import inf, log
 import pytest
 from scipy import stats
 
-from pitwall_gateway.counting.clusters import Clusters
+from pitwall_gateway.counting.users.clusters import Clusters
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.basis.spread import ArmsSpread, SpreadPart, UserSpread

@@ -35,7 +35,7 @@ from benchmarks.canary_policies.vectors import Bernoulli, BothVector
 
 from pitwall_crds.names import Signal
 from pitwall_crds.rollout.gate import Dependence
-from pitwall_gateway.counting.shares import USER_SHARE
+from pitwall_gateway.counting.users.shares import USER_SHARE
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import Metric
-from pitwall_gateway.counting.shares import Shares
+from pitwall_gateway.counting.users.shares import Shares
 
 MOST: Final = 8
 """Callers that are told of each arm, however many there are."""

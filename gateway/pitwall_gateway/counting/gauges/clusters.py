@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import MEAN, ErrorUnit, Metric
 from pitwall_gateway.counting.exposition import edge_names
-from pitwall_gateway.counting.shares import Shares
+from pitwall_gateway.counting.users.shares import Shares
 
 METRICS: Final = (Metric.EVIDENCE_ERROR, Metric.EVIDENCE_USERS, Metric.EVIDENCE_SHIFT)
 

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from pitwall_gateway.counting.clusters import Clusters
+from pitwall_gateway.counting.users.clusters import Clusters
 from pitwall_operator.evidence.basis.spread import UNKNOWN, ArmsSpread, SpreadPart, UserSpread
 
 

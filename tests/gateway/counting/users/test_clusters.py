@@ -7,12 +7,12 @@ import pytest
 
 from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_crds.names import MEAN, Arm, Metric, Quantity, TrialKind
-from pitwall_gateway.counting import clusters as module
-from pitwall_gateway.counting.clusters import FEW, Clusters
 from pitwall_gateway.counting.gauges.clusters import ClustersGauge
-from pitwall_gateway.counting.most import of_most
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.counting.shares import ShareRule, Shares
+from pitwall_gateway.counting.users import clusters as module
+from pitwall_gateway.counting.users.clusters import FEW, Clusters
+from pitwall_gateway.counting.users.most import of_most
+from pitwall_gateway.counting.users.shares import ShareRule, Shares
 from pitwall_gateway.values.speaker import Party, Speaker
 
 CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE, "run-1")

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 from pitwall_crds.names import Arm, Metric, TrialKind
 from pitwall_gateway.counting.gauges.callers import CallersGauge
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.counting.shares import Excess, Frequent, ShareRule, Shares
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
+from pitwall_gateway.counting.users.shares import Excess, Frequent, ShareRule, Shares
 from pitwall_gateway.values.speaker import Party
 
 CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE, "run-1")

@@ -18,7 +18,7 @@ from typing import Final
 
 from pitwall_crds.edges import LATENCY_EDGES, SELECTION_EDGES
 from pitwall_crds.names import Quantity
-from pitwall_gateway.counting.most import LOOKED_AT, Most, Sums, User, few, of_most
+from pitwall_gateway.counting.users.most import LOOKED_AT, Most, Sums, User, few, of_most
 
 REMEMBERED: Final = 8192
 """Users of an arm. Whoever was forgotten and comes again is taken for another: where that many take part, what they

@@ -14,9 +14,9 @@ from operator import itemgetter
 from typing import Final
 
 from pitwall_crds.names import Arm, TrialKind
-from pitwall_gateway.counting.clusters import Clusters
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.counting.tails import Shown, Tails
+from pitwall_gateway.counting.users.clusters import Clusters
+from pitwall_gateway.counting.users.tails import Shown, Tails
 from pitwall_gateway.values.speaker import Party
 
 RUNS: Final = 2

@@ -6,9 +6,9 @@ import pytest
 
 from pitwall_crds.names import Arm, CacheResult, Outcome, TrialKind
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.counting.shares import Excess, ShareRule, Shares
-from pitwall_gateway.counting.tails import FIRST, Tails, of_answer, of_end
 from pitwall_gateway.counting.tally import End
+from pitwall_gateway.counting.users.shares import Excess, ShareRule, Shares
+from pitwall_gateway.counting.users.tails import FIRST, Tails, of_answer, of_end
 from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.speaker import Party
 
