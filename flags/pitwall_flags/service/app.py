@@ -11,20 +11,20 @@ from starlette.exceptions import HTTPException
 
 from pitwall_crds.host.rate_limit import RateLimit
 from pitwall_flags.errors import ProblemError, ReusedKeyError
-from pitwall_flags.service import admin, journal_api, ofrep
-from pitwall_flags.service.answer import (
+from pitwall_flags.service.auth import AccessTokens
+from pitwall_flags.service.fairness.costly import Costly
+from pitwall_flags.service.fairness.limits import RequestLimits
+from pitwall_flags.service.fairness.turns import ReadingTurns
+from pitwall_flags.service.http import admin, journal_api, ofrep
+from pitwall_flags.service.http.answer import (
     MAX_BODY_BYTES,
     invalid_response,
     problem_response,
     refused_response,
     reused_response,
 )
-from pitwall_flags.service.auth import AccessTokens
-from pitwall_flags.service.costly import Costly
-from pitwall_flags.service.known import KnownEvaluations
-from pitwall_flags.service.limits import RequestLimits
+from pitwall_flags.service.http.known import KnownEvaluations
 from pitwall_flags.service.publish import Publisher
-from pitwall_flags.service.turns import ReadingTurns
 from pitwall_flags.storage.store import FlagStore
 
 

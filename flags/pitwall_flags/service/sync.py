@@ -16,8 +16,8 @@ from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2, sync_pb2_grpc
 
 from pitwall_flags.errors import TooManyStreamsError
 from pitwall_flags.service.auth import AccessTokens, Roots, TokenScope, holder_of, token_of
+from pitwall_flags.service.fairness.streams import MIB, Follower, StreamLimits, Streams
 from pitwall_flags.service.publish import FlagSnapshot, Publisher
-from pitwall_flags.service.streams import MIB, Follower, StreamLimits, Streams
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from pitwall_flags.flag.flagset import FlagSet
 from pitwall_flags.flag.record import Contents, FlagRecord
 from pitwall_flags.service import publish
 from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, TokenScope
+from pitwall_flags.service.fairness.streams import StreamLimits
 from pitwall_flags.service.publish import Publisher
-from pitwall_flags.service.streams import StreamLimits
 from pitwall_flags.service.sync import Messages, SyncService, TokenGate, read_selector, server_options
 
 FLAG = "sampler.variant"

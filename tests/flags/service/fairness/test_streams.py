@@ -9,8 +9,8 @@ from pitwall_flags.errors import TooManyStreamsError
 from pitwall_flags.flag.record import Contents, FlagRecord
 from pitwall_flags.service import publish
 from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens
+from pitwall_flags.service.fairness.streams import MIB, Follower, StreamLimits, Streams
 from pitwall_flags.service.publish import Publisher
-from pitwall_flags.service.streams import MIB, Follower, StreamLimits, Streams
 from pitwall_flags.service.sync import SyncService
 
 

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from pitwall_crds.resource import DNS_LABEL
 from pitwall_flags.errors import JournalConflictError, ProblemError
-from pitwall_flags.service.answer import AsciiJson, Sent, StrictRoute, documented, may
 from pitwall_flags.service.auth import TokenScope
+from pitwall_flags.service.http.answer import AsciiJson, Sent, StrictRoute, documented, may
 from pitwall_flags.storage.journal import Journal
 
 router = APIRouter(

@@ -3,9 +3,10 @@
 import pytest
 
 from pitwall_flags.flag.record import Contents
-from pitwall_flags.service import known, publish
+from pitwall_flags.service import publish
 from pitwall_flags.service.auth import ALL_FLAGS
-from pitwall_flags.service.known import Evaluated, KnownEvaluations
+from pitwall_flags.service.http import known
+from pitwall_flags.service.http.known import Evaluated, KnownEvaluations
 
 FOUND = Evaluated('"flags":[]', '"tag"')
 SHOP = frozenset({"shop."})

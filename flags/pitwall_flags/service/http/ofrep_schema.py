@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from pitwall_flags.service.answer import documented
+from pitwall_flags.service.http.answer import documented
 
 _METADATA = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
 

@@ -13,12 +13,12 @@ from pitwall_flags.flag import check
 from pitwall_flags.flag.compare import differences
 from pitwall_flags.flag.document import OWNER, metadata_of
 from pitwall_flags.flag.record import LONGEST_ACTOR, LONGEST_REASON, Change, FlagRecord, Intent
-from pitwall_flags.service.answer import AsciiJson, Sent, StrictRoute, documented, etags_of, may
 from pitwall_flags.service.auth import ALL_FLAGS, Roots, TokenScope
-from pitwall_flags.service.costly import costly_of
-from pitwall_flags.service.listing import After, Limit, Revision, listing
+from pitwall_flags.service.fairness.costly import costly_of
+from pitwall_flags.service.fairness.turns import turns_of
+from pitwall_flags.service.http.answer import AsciiJson, Sent, StrictRoute, documented, etags_of, may
+from pitwall_flags.service.http.listing import After, Limit, Revision, listing
 from pitwall_flags.service.publish import Publisher
-from pitwall_flags.service.turns import turns_of
 from pitwall_flags.storage.store import FlagStore
 
 router = APIRouter(

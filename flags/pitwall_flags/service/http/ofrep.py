@@ -19,11 +19,11 @@ from pitwall_flags.errors import ContextError, ProblemError
 from pitwall_flags.flag.evaluate import Attributes, EvaluationFault, FlagResolution
 from pitwall_flags.flag.flagset import FlagSet
 from pitwall_flags.provider import telemetry
-from pitwall_flags.service import ofrep_schema as schema
-from pitwall_flags.service.answer import AsciiJson, etags_of, may, parse_object
 from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, Roots, TokenScope, covers, holder_of, token_of
-from pitwall_flags.service.costly import Costly, Turn, costly_of
-from pitwall_flags.service.known import Evaluated, KnownEvaluations
+from pitwall_flags.service.fairness.costly import Costly, Turn, costly_of
+from pitwall_flags.service.http import ofrep_schema as schema
+from pitwall_flags.service.http.answer import AsciiJson, etags_of, may, parse_object
+from pitwall_flags.service.http.known import Evaluated, KnownEvaluations
 from pitwall_flags.service.publish import FlagSnapshot, Publisher
 
 SINGLE_PATH: Final = "/ofrep/v1/evaluate/flags/"

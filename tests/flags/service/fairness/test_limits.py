@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from pitwall_crds.host.rate_limit import RateLimit
-from pitwall_flags.service.limits import RequestLimits
+from pitwall_flags.service.fairness.limits import RequestLimits
 
 
 @pytest.mark.slow

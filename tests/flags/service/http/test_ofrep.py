@@ -11,9 +11,10 @@ from openfeature.exception import FlagNotFoundError, TypeMismatchError
 from openfeature.flag_evaluation import Reason
 
 from pitwall_flags.flag.record import Contents, FlagRecord
-from pitwall_flags.service import ofrep, publish
+from pitwall_flags.service import publish
 from pitwall_flags.service.auth import ALL_FLAGS
-from pitwall_flags.service.costly import Turn
+from pitwall_flags.service.fairness.costly import Turn
+from pitwall_flags.service.http import ofrep
 
 pytestmark = pytest.mark.slow
 WHO = {"actor": "kim", "reason": "a test"}
