@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pitwall_crds.host import heap, logs
-from pitwall_crds.host.http_server import SecondApp, serve
+from pitwall_crds.host.http.server import SecondApp, serve
 from pitwall_crds.host.sockets import listen
 from pitwall_gateway.flags.port import FixedFlags, Flags
 from pitwall_gateway.flags.sync import FollowedFlags

@@ -22,10 +22,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pitwall_crds.errors import PortError
 from pitwall_crds.host import heap, logs
-from pitwall_crds.host.http_guard import connections_allowed
-from pitwall_crds.host.http_local import for_this_machine
-from pitwall_crds.host.http_server import GracefulServer, SideServer, guarded_http
-from pitwall_crds.host.http_tls import keep_renewed, server_context
+from pitwall_crds.host.http.guard import connections_allowed
+from pitwall_crds.host.http.local import for_this_machine
+from pitwall_crds.host.http.server import GracefulServer, SideServer, guarded_http
+from pitwall_crds.host.http.tls import keep_renewed, server_context
 from pitwall_crds.host.sockets import is_loopback, listen
 from pitwall_flags.errors import StartError, TokenError
 from pitwall_flags.service.app import build_app, build_metrics_app

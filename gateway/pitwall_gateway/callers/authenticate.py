@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pitwall_crds.host.http_local import foreign
+from pitwall_crds.host.http.local import foreign
 from pitwall_crds.names import Header
 from pitwall_flags.service.auth import token_of
 from pitwall_gateway.callers.keys import Callers

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import Lifespan
 
-from pitwall_crds.host.http_places import vouch
+from pitwall_crds.host.http.places import vouch
 from pitwall_crds.host.logs import fields
 from pitwall_crds.host.printable import printable
 from pitwall_crds.names import Header, TrialKind

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from pitwall_crds.host.http_server import SideServer
+from pitwall_crds.host.http.server import SideServer
 from pitwall_crds.host.sockets import listen
 
 

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Gauge, make_asgi_app
 
-from pitwall_crds.host.http_server import ThreadServer
+from pitwall_crds.host.http.server import ThreadServer
 from pitwall_crds.host.sockets import listen
 from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import Label, Metric

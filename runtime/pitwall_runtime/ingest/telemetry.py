@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, make_asgi_app
 from prometheus_client.core import GaugeMetricFamily
 
-from pitwall_crds.host.http_server import ThreadServer
+from pitwall_crds.host.http.server import ThreadServer
 from pitwall_crds.host.sockets import listen
 from pitwall_crds.names import Label, Metric
 from pitwall_runtime.errors import QueueAwayError

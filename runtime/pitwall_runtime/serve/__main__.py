@@ -144,7 +144,7 @@ def main() -> int:
     except PortError as error:
         return _fail(str(error))
 
-    from pitwall_crds.host.http_server import serve
+    from pitwall_crds.host.http.server import serve
     from pitwall_runtime.errors import RefusedError
     from pitwall_runtime.serve.app import build_app
     from pitwall_runtime.serve.turns import share_interpreter

@@ -6,7 +6,7 @@ import threading
 import pytest
 from harness.effort import effort
 
-from pitwall_crds.host.http_places import VOUCH
+from pitwall_crds.host.http.places import VOUCH
 from pitwall_flags.flag.record import Intent
 from pitwall_flags.storage.store import FlagStore
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pitwall_crds.host.http_places import VOUCH
+from pitwall_crds.host.http.places import VOUCH
 from pitwall_gateway.callers.rule import CallerLimits, CallerRule
 from pitwall_gateway.flags.port import FixedFlags
 from pitwall_gateway.serve.app import build_app

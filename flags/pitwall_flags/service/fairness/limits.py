@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from fastapi.responses import JSONResponse
 
-from pitwall_crds.host.http_places import peer_of
+from pitwall_crds.host.http.places import peer_of
 from pitwall_crds.host.rate_limit import RateLimit
 
 Scope = dict[str, Any]

@@ -13,7 +13,7 @@ from pydantic import model_validator
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from pitwall_crds.host.http_places import vouch
+from pitwall_crds.host.http.places import vouch
 from pitwall_crds.reading.json_words import json_fault
 from pitwall_crds.reading.sent import BodyFaultError, read_json
 from pitwall_crds.resource import Border

@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 
-from pitwall_crds.host.http_places import vouch
+from pitwall_crds.host.http.places import vouch
 from pitwall_flags.errors import ContextError, ProblemError
 from pitwall_flags.flag.evaluate import Attributes, EvaluationFault, FlagResolution
 from pitwall_flags.flag.flagset import FlagSet

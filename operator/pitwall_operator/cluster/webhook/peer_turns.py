@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from pitwall_crds.host.http_places import Address, peer_of
+from pitwall_crds.host.http.places import Address, peer_of
 
 
 @dataclass(slots=True)

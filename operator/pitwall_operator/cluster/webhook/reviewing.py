@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from pitwall_crds.host.http_server import SideServer
-from pitwall_crds.host.http_tls import keep_renewed, server_context
+from pitwall_crds.host.http.server import SideServer
+from pitwall_crds.host.http.tls import keep_renewed, server_context
 from pitwall_crds.host.sockets import listen
 from pitwall_crds.reading.sent import BodyFaultError, read_json
 from pitwall_operator.cluster.webhook.peer_turns import PeerTurns

@@ -15,10 +15,10 @@ from typing import Any, Final, Literal
 
 import uvicorn
 
-from pitwall_crds.host.http_guard import connections_allowed
-from pitwall_crds.host.http_local import for_this_machine
-from pitwall_crds.host.http_tls import GreetsWithTls
-from pitwall_crds.host.http_upgrade import IgnoresUpgrades
+from pitwall_crds.host.http.guard import connections_allowed
+from pitwall_crds.host.http.local import for_this_machine
+from pitwall_crds.host.http.tls import GreetsWithTls
+from pitwall_crds.host.http.upgrade import IgnoresUpgrades
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 

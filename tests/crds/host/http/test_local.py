@@ -6,8 +6,8 @@ import socket
 import httpx
 import pytest
 
-from pitwall_crds.host.http_local import LocalOnly, for_this_machine
-from pitwall_crds.host.http_server import SideServer, ThreadServer
+from pitwall_crds.host.http.local import LocalOnly, for_this_machine
+from pitwall_crds.host.http.server import SideServer, ThreadServer
 from pitwall_crds.host.sockets import listen
 
 FOREIGN = [

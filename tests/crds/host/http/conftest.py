@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import uvicorn
 
-from pitwall_crds.host.http_guard import ConnectionLimits
-from pitwall_crds.host.http_places import vouch
-from pitwall_crds.host.http_server import GracefulServer
-from pitwall_crds.host.http_upgrade import IgnoresUpgrades
+from pitwall_crds.host.http.guard import ConnectionLimits
+from pitwall_crds.host.http.places import vouch
+from pitwall_crds.host.http.server import GracefulServer
+from pitwall_crds.host.http.upgrade import IgnoresUpgrades
 from pitwall_crds.host.sockets import listen
 
 ANSWERS = {"/large": b"x" * 50_000_000, "/some": b"x" * 6_000_000, "/page": b"x" * 20_000}

@@ -11,8 +11,8 @@ from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from pitwall_crds.host.http_places import VOUCH, Place, Places, peer_of
-from pitwall_crds.host.http_timers import ReaderWatch, Timer
+from pitwall_crds.host.http.places import VOUCH, Place, Places, peer_of
+from pitwall_crds.host.http.timers import ReaderWatch, Timer
 
 FILES: Final = 65_536
 """Open files that a server asks its system for."""

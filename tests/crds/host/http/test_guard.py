@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pitwall_crds.host.http_guard import ConnectionLimits
-from pitwall_crds.host.http_server import GracefulServer, guarded_http
+from pitwall_crds.host.http.guard import ConnectionLimits
+from pitwall_crds.host.http.server import GracefulServer, guarded_http
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
 OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"

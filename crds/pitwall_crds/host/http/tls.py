@@ -12,8 +12,8 @@ from typing import Any, Final, cast
 
 from uvicorn.protocols.utils import get_remote_addr
 
-from pitwall_crds.host.http_guard import GuardedProtocol
-from pitwall_crds.host.http_places import Place, peer_of
+from pitwall_crds.host.http.guard import GuardedProtocol
+from pitwall_crds.host.http.places import Place, peer_of
 
 RENEWAL_SECONDS: Final = 30.0
 SHUTDOWN_SECONDS: Final = 86_400.0

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from pitwall_crds.host.http_guard import ConnectionLimits
-from pitwall_crds.host.http_places import MOST_HOSTS, Place, Places, peer_of, vouch
+from pitwall_crds.host.http.guard import ConnectionLimits
+from pitwall_crds.host.http.places import MOST_HOSTS, Place, Places, peer_of, vouch
 
 LIMITS = ConnectionLimits(per_peer=8, total=16)
 HALF = b"GET / HTTP/1.1\r\nHost: x\r\n"

@@ -9,10 +9,10 @@ import httpx
 import pytest
 import uvicorn
 
-from pitwall_crds.host.http_server import GracefulServer, SideServer, ThreadServer, guarded_http
+from pitwall_crds.host.http.server import GracefulServer, SideServer, ThreadServer, guarded_http
 from pitwall_crds.host.sockets import listen
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 class SlowApp:

@@ -12,11 +12,11 @@ import httpx
 import pytest
 import uvicorn
 
-from pitwall_crds.host import http_tls
-from pitwall_crds.host.http_guard import ConnectionLimits
-from pitwall_crds.host.http_server import GracefulServer
-from pitwall_crds.host.http_tls import GreetsWithTls, keep_renewed, server_context
-from pitwall_crds.host.http_upgrade import IgnoresUpgrades
+from pitwall_crds.host.http import tls as http_tls
+from pitwall_crds.host.http.guard import ConnectionLimits
+from pitwall_crds.host.http.server import GracefulServer
+from pitwall_crds.host.http.tls import GreetsWithTls, keep_renewed, server_context
+from pitwall_crds.host.http.upgrade import IgnoresUpgrades
 from pitwall_crds.host.sockets import listen
 
 QUICK = ConnectionLimits(header_seconds=0.5, per_peer=20, total=25)
