@@ -11,8 +11,9 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from benchmarks.canary_policies import proofs, replay, report, table, targets
+from benchmarks.canary_policies import proofs, replay, table
 from benchmarks.canary_policies.queues import evaluate
+from benchmarks.canary_policies.reporting import report, targets
 
 RESULTS = Path(__file__).parents[1] / "results"
 RUNS, QUICK_RUNS, LEAST_RUNS = 2000, 200, 8

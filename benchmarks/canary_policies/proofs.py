@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from benchmarks.canary_policies.vectors import Bernoulli, Contrast, ObjectiveVector
+from benchmarks.canary_policies.policies.vectors import Bernoulli, Contrast, ObjectiveVector
 
 from pitwall_crds.rollout.gate import Dependence, Gate, RateMetric, RateRule
 from pitwall_crds.rollout.rollout import Analysis

@@ -19,10 +19,10 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from benchmarks.canary_policies import peers
-from benchmarks.canary_policies.laws import MARGIN_PERCENT
+from benchmarks.canary_policies.policies import peers
 from benchmarks.canary_policies.table import USUAL_LIMIT
-from benchmarks.canary_policies.traffic import Minutes
+from benchmarks.canary_policies.world.laws import MARGIN_PERCENT
+from benchmarks.canary_policies.world.traffic import Minutes
 
 from pitwall_crds.rollout.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.rollout.rollout import Analysis

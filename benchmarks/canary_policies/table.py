@@ -5,11 +5,11 @@ from functools import partial
 from zlib import crc32
 
 import numpy as np
-from benchmarks.canary_policies import ours, peers, ramp
-from benchmarks.canary_policies.outcome import RampOutcome
-from benchmarks.canary_policies.rows import Cell, row
-from benchmarks.canary_policies.scenarios import DIRT, TRAFFIC_LADDER, ScenarioMetric, TrafficScenario
-from benchmarks.canary_policies.traffic import Blocks, Minutes, record
+from benchmarks.canary_policies.policies import ours, peers, ramp
+from benchmarks.canary_policies.policies.outcome import RampOutcome
+from benchmarks.canary_policies.reporting.rows import Cell, row
+from benchmarks.canary_policies.world.scenarios import DIRT, TRAFFIC_LADDER, ScenarioMetric, TrafficScenario
+from benchmarks.canary_policies.world.traffic import Blocks, Minutes, record
 
 from pitwall_crds.rollout.gate import Dependence
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from benchmarks.canary_policies.policies.vectors import Bernoulli, BothVector, Contrast, GoodTrialsVector
 from benchmarks.canary_policies.queues.capped import LOOK_SECONDS
 from benchmarks.canary_policies.queues.counts import PER_MILLES
 from benchmarks.canary_policies.queues.grid import Measured
@@ -17,7 +18,6 @@ from benchmarks.canary_policies.queues.twins import (
     TrialsVector,
     UsersVector,
 )
-from benchmarks.canary_policies.vectors import Bernoulli, BothVector, Contrast, GoodTrialsVector
 
 from pitwall_crds.rollout.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.rollout.rollout import Analysis

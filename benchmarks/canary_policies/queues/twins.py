@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.canary_policies.vectors import PortfolioVector
+from benchmarks.canary_policies.policies.vectors import PortfolioVector
 from scipy.special import logsumexp, stdtr
 
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.canary_policies import ours, peers, replay, traffic
-from benchmarks.canary_policies.outcome import RampOutcome
-from benchmarks.canary_policies.scenarios import TRAFFIC_LADDER, ScenarioMetric
-from benchmarks.canary_policies.traffic import Minutes, SimulatedTraffic
-from benchmarks.canary_policies.vectors import Bernoulli, Contrast, LabelSwapVector, ObjectiveVector
+from benchmarks.canary_policies import replay
+from benchmarks.canary_policies.policies import ours, peers
+from benchmarks.canary_policies.policies.outcome import RampOutcome
+from benchmarks.canary_policies.policies.vectors import Bernoulli, Contrast, LabelSwapVector, ObjectiveVector
+from benchmarks.canary_policies.world import traffic
+from benchmarks.canary_policies.world.scenarios import TRAFFIC_LADDER, ScenarioMetric
+from benchmarks.canary_policies.world.traffic import Minutes, SimulatedTraffic
 
 from pitwall_crds.rollout.gate import Dependence, Gate
 from pitwall_operator.evidence.basis.counts import Counts, Tally

@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from benchmarks.canary_policies.policies.vectors import Bernoulli, BothVector
 from benchmarks.canary_policies.queues import evaluate, judge, passing, trace
 from benchmarks.canary_policies.queues.capped import trials
 from benchmarks.canary_policies.queues.counts import STEP_SECONDS, candidate_edges, count, edges_of
@@ -31,7 +32,6 @@ from benchmarks.canary_policies.queues.twins import (
     TrialsVector,
     UsersVector,
 )
-from benchmarks.canary_policies.vectors import Bernoulli, BothVector
 
 from pitwall_crds.names import Signal
 from pitwall_crds.rollout.gate import Dependence

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from benchmarks.canary_policies.laws import LogNormal, Pareto
+from benchmarks.canary_policies.world.laws import LogNormal, Pareto
 
 
 class Truth(StrEnum):

@@ -3,10 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.canary_policies.outcome import NEVER, RampOutcome
-from benchmarks.canary_policies.scenarios import ScenarioMetric
-from benchmarks.canary_policies.traffic import BLOCK_SECONDS, Blocks
-from benchmarks.canary_policies.vectors import Bernoulli, BothVector, Contrast, GoodTrialsVector, LabelSwapVector
+from benchmarks.canary_policies.policies.outcome import NEVER, RampOutcome
+from benchmarks.canary_policies.policies.vectors import (
+    Bernoulli,
+    BothVector,
+    Contrast,
+    GoodTrialsVector,
+    LabelSwapVector,
+)
+from benchmarks.canary_policies.world.scenarios import ScenarioMetric
+from benchmarks.canary_policies.world.traffic import BLOCK_SECONDS, Blocks
 
 from pitwall_crds.rollout.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.rollout.rollout import Analysis

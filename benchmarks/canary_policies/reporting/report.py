@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from benchmarks.canary_policies.plots import draw
-from benchmarks.canary_policies.targets import targets
+from benchmarks.canary_policies.reporting.plots import draw
+from benchmarks.canary_policies.reporting.targets import targets
 
 COLUMNS = {
     "policy": "policy",

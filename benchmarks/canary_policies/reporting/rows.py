@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.canary_policies.outcome import RampOutcome
-from benchmarks.canary_policies.scenarios import TrafficScenario, Truth
+from benchmarks.canary_policies.policies.outcome import RampOutcome
+from benchmarks.canary_policies.world.scenarios import TrafficScenario, Truth
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.canary_policies.laws import TAIL, gate_edges
-from benchmarks.canary_policies.scenarios import ScenarioMetric, TrafficScenario
+from benchmarks.canary_policies.world.laws import TAIL, gate_edges
+from benchmarks.canary_policies.world.scenarios import ScenarioMetric, TrafficScenario
 
 BLOCK_SECONDS = 5
 BLOCKS_PER_MINUTE = 60 // BLOCK_SECONDS

@@ -19,8 +19,8 @@ Fixed limits (Flagger, Argo) are k times the stable's long-run value, known with
 """
 
 import numpy as np
-from benchmarks.canary_policies.outcome import NEVER, SECONDS_PER_MINUTE, RampOutcome, first_time
-from benchmarks.canary_policies.traffic import Minutes
+from benchmarks.canary_policies.policies.outcome import NEVER, SECONDS_PER_MINUTE, RampOutcome, first_time
+from benchmarks.canary_policies.world.traffic import Minutes
 
 CHECKS = 30
 """Length of a peer's analysis: this many checks, a minute apart."""

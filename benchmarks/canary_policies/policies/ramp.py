@@ -1,10 +1,10 @@
 """Simulates the default ramp, 1 → 10 → 50 → 100 %: Pitwall's weights follow its verdicts, others' a timetable."""
 
 import numpy as np
-from benchmarks.canary_policies import ours, peers
-from benchmarks.canary_policies.outcome import NEVER, RampOutcome
-from benchmarks.canary_policies.scenarios import TrafficScenario
-from benchmarks.canary_policies.traffic import BLOCK_SECONDS, Blocks, Minutes, SimulatedTraffic, record
+from benchmarks.canary_policies.policies import ours, peers
+from benchmarks.canary_policies.policies.outcome import NEVER, RampOutcome
+from benchmarks.canary_policies.world.scenarios import TrafficScenario
+from benchmarks.canary_policies.world.traffic import BLOCK_SECONDS, Blocks, Minutes, SimulatedTraffic, record
 
 from pitwall_crds.rollout.gate import Dependence
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.canary_policies.traffic import BLOCK_SECONDS, BLOCKS_PER_MINUTE
+from benchmarks.canary_policies.world.traffic import BLOCK_SECONDS, BLOCKS_PER_MINUTE
 
 NEVER = np.inf
 

@@ -1,0 +1,1 @@
+"""The simulated traffic: what differs between scenarios, how long answers take, and what both arms show."""
