@@ -15,9 +15,9 @@ from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-from benchmarks.canary_policies.queues import judge, passing
-from benchmarks.canary_policies.queues.counts import STEP_SECONDS
+from benchmarks.canary_policies.queues.counting.counts import STEP_SECONDS
 from benchmarks.canary_policies.queues.grid import Measured, QueueCell, groups
+from benchmarks.canary_policies.queues.judging import judge, passing
 from benchmarks.canary_policies.queues.labelled import labelled_counts
 from benchmarks.canary_policies.queues.simulate import QueueCounts, simulate, stable_history
 from scipy.stats import beta

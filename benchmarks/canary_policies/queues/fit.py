@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from benchmarks.canary_policies.queues.trace import Burstiness
+from benchmarks.canary_policies.queues.world.trace import Burstiness
 
 FAST_LAGS = np.arange(1, 9)
 SLOW_LAGS = np.arange(20, 300, 10)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import product
 
-from benchmarks.canary_policies.queues.scenario import Effect, QueueScenario
-from benchmarks.canary_policies.queues.trace import CODING, POISSON
+from benchmarks.canary_policies.queues.world.scenario import Effect, QueueScenario
+from benchmarks.canary_policies.queues.world.trace import CODING, POISSON
 
 HOUR = 3600.0
 LATE_SECONDS = 600.0

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from benchmarks.canary_policies.queues.counts import STEP_SECONDS, ArmCounts
+from benchmarks.canary_policies.queues.counting.counts import STEP_SECONDS, ArmCounts
+from benchmarks.canary_policies.queues.counting.labels import LabelCounts, Labelling, label
 from benchmarks.canary_policies.queues.grid import Measured, QueueCell
-from benchmarks.canary_policies.queues.labels import LabelCounts, Labelling, label
-from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, draw_questions
 from benchmarks.canary_policies.queues.simulate import QueueCounts, complete
+from benchmarks.canary_policies.queues.world.questions import CANDIDATE, CONTROL, STABLE, draw_questions
 
 from pitwall_crds.names import Signal
 

@@ -4,11 +4,11 @@ import sys
 from itertools import product
 
 import numpy as np
-from benchmarks.canary_policies.queues.counts import count, edges_of
-from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, draw_questions
-from benchmarks.canary_policies.queues.scenario import SLOTS, QueueScenario
+from benchmarks.canary_policies.queues.counting.counts import count, edges_of
 from benchmarks.canary_policies.queues.simulate import complete
-from benchmarks.canary_policies.queues.trace import CONVERSATION, POISSON
+from benchmarks.canary_policies.queues.world.questions import CANDIDATE, CONTROL, STABLE, draw_questions
+from benchmarks.canary_policies.queues.world.scenario import SLOTS, QueueScenario
+from benchmarks.canary_policies.queues.world.trace import CONVERSATION, POISSON
 
 RUNS = 40
 BLOCKS = (5, 30, 120)

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from benchmarks.canary_policies.queues.capped import LOOK_SECONDS, trials_and_spreads
-from benchmarks.canary_policies.queues.counts import STEP_SECONDS, ArmCounts, candidate_edges, count, edges_of
-from benchmarks.canary_policies.queues.memory import memories
-from benchmarks.canary_policies.queues.pods import FAR, completions, draw_stalls
-from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, QueueQuestions, draw_questions
-from benchmarks.canary_policies.queues.scenario import (
+from benchmarks.canary_policies.queues.counting.capped import LOOK_SECONDS, trials_and_spreads
+from benchmarks.canary_policies.queues.counting.counts import STEP_SECONDS, ArmCounts, candidate_edges, count, edges_of
+from benchmarks.canary_policies.queues.counting.memory import memories
+from benchmarks.canary_policies.queues.world.pods import FAR, completions, draw_stalls
+from benchmarks.canary_policies.queues.world.questions import CANDIDATE, CONTROL, STABLE, QueueQuestions, draw_questions
+from benchmarks.canary_policies.queues.world.scenario import (
     NOTHING_WRONG,
     SLOTS,
     STALL_EVERY_SECONDS,

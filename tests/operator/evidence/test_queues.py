@@ -7,24 +7,13 @@ from itertools import product
 import numpy as np
 import pytest
 from benchmarks.canary_policies.policies.vectors import Bernoulli, BothVector
-from benchmarks.canary_policies.queues import evaluate, judge, passing, trace
-from benchmarks.canary_policies.queues.capped import trials
-from benchmarks.canary_policies.queues.counts import STEP_SECONDS, candidate_edges, count, edges_of
+from benchmarks.canary_policies.queues import evaluate
+from benchmarks.canary_policies.queues.counting.capped import trials
+from benchmarks.canary_policies.queues.counting.counts import STEP_SECONDS, candidate_edges, count, edges_of
+from benchmarks.canary_policies.queues.counting.labels import Labelling, label
 from benchmarks.canary_policies.queues.grid import QUICK, Measured, QueueCell, cells, groups
-from benchmarks.canary_policies.queues.labelled import labelled_counts
-from benchmarks.canary_policies.queues.labels import Labelling, label
-from benchmarks.canary_policies.queues.pods import FAR, Stalls, completions, draw_stalls
-from benchmarks.canary_policies.queues.questions import (
-    CANDIDATE,
-    CONTROL,
-    STABLE,
-    QueueQuestions,
-    activity,
-    draw_questions,
-)
-from benchmarks.canary_policies.queues.scenario import Effect, QueueScenario
-from benchmarks.canary_policies.queues.simulate import QueueCounts, complete, simulate, stable_history
-from benchmarks.canary_policies.queues.twins import (
+from benchmarks.canary_policies.queues.judging import judge, passing
+from benchmarks.canary_policies.queues.judging.twins import (
     ArmsBlock,
     CarriedVector,
     MeanVector,
@@ -32,6 +21,19 @@ from benchmarks.canary_policies.queues.twins import (
     TrialsVector,
     UsersVector,
 )
+from benchmarks.canary_policies.queues.labelled import labelled_counts
+from benchmarks.canary_policies.queues.simulate import QueueCounts, complete, simulate, stable_history
+from benchmarks.canary_policies.queues.world import trace
+from benchmarks.canary_policies.queues.world.pods import FAR, Stalls, completions, draw_stalls
+from benchmarks.canary_policies.queues.world.questions import (
+    CANDIDATE,
+    CONTROL,
+    STABLE,
+    QueueQuestions,
+    activity,
+    draw_questions,
+)
+from benchmarks.canary_policies.queues.world.scenario import Effect, QueueScenario
 
 from pitwall_crds.names import Signal
 from pitwall_crds.rollout.gate import Dependence

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from benchmarks.canary_policies.queues.trace import CONVERSATION, Burstiness
+from benchmarks.canary_policies.queues.world.trace import CONVERSATION, Burstiness
 
 SLOTS = 4
 UTILIZATION = 0.5

@@ -5,10 +5,10 @@ from dataclasses import replace
 from zlib import crc32
 
 import numpy as np
-from benchmarks.canary_policies.queues import judge
 from benchmarks.canary_policies.queues.grid import HARMED, HOUR
-from benchmarks.canary_policies.queues.scenario import Effect, QueueScenario
+from benchmarks.canary_policies.queues.judging import judge
 from benchmarks.canary_policies.queues.simulate import QueueCounts, simulate, stable_history
+from benchmarks.canary_policies.queues.world.scenario import Effect, QueueScenario
 from scipy.optimize import brentq
 from scipy.stats import beta
 

@@ -1,7 +1,7 @@
 """Stable's history comes in; how long the gateway's own estimator says that slowness lasts comes out, per run."""
 
 import numpy as np
-from benchmarks.canary_policies.queues.questions import QueueQuestions
+from benchmarks.canary_policies.queues.world.questions import QueueQuestions
 
 from pitwall_gateway.counting.memory import MemoryEstimator
 from pitwall_operator.gates.counting.blocks import UNKNOWN_SECONDS

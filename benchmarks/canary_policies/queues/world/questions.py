@@ -3,8 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.canary_policies.queues.scenario import COLD_SECONDS, DRIFT_SECONDS, SIGMA, TOP_SHARE, QueueScenario
-from benchmarks.canary_policies.queues.trace import arrivals
+from benchmarks.canary_policies.queues.world.scenario import (
+    COLD_SECONDS,
+    DRIFT_SECONDS,
+    SIGMA,
+    TOP_SHARE,
+    QueueScenario,
+)
+from benchmarks.canary_policies.queues.world.trace import arrivals
 from scipy.optimize import brentq
 from scipy.special import ndtr
 

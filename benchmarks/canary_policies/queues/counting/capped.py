@@ -6,7 +6,7 @@ from dataclasses import astuple, fields
 from heapq import heappop, heappush
 
 import numpy as np
-from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, QueueQuestions
+from benchmarks.canary_policies.queues.world.questions import CANDIDATE, CONTROL, QueueQuestions
 
 from pitwall_crds.names import Arm, Quantity, TrialKind
 from pitwall_gateway.counting.series import ArmSeries

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from benchmarks.canary_policies.policies.vectors import Bernoulli, BothVector, Contrast, GoodTrialsVector
-from benchmarks.canary_policies.queues.capped import LOOK_SECONDS
-from benchmarks.canary_policies.queues.counts import PER_MILLES
+from benchmarks.canary_policies.queues.counting.capped import LOOK_SECONDS
+from benchmarks.canary_policies.queues.counting.counts import PER_MILLES
 from benchmarks.canary_policies.queues.grid import Measured
-from benchmarks.canary_policies.queues.simulate import QueueCounts
-from benchmarks.canary_policies.queues.twins import (
+from benchmarks.canary_policies.queues.judging.twins import (
     ArmsBlock,
     CarriedVector,
     MeanVector,
@@ -18,6 +17,7 @@ from benchmarks.canary_policies.queues.twins import (
     TrialsVector,
     UsersVector,
 )
+from benchmarks.canary_policies.queues.simulate import QueueCounts
 
 from pitwall_crds.rollout.gate import Dependence, Gate, QuantileMetric, QuantileRule, RateMetric, RateRule
 from pitwall_crds.rollout.rollout import Analysis

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from benchmarks.canary_policies.queues.counts import STEP_SECONDS
-from benchmarks.canary_policies.queues.questions import CANDIDATE, CONTROL, STABLE, QueueQuestions
-from benchmarks.canary_policies.queues.scenario import NOTHING_WRONG, Effect
+from benchmarks.canary_policies.queues.counting.counts import STEP_SECONDS
+from benchmarks.canary_policies.queues.world.questions import CANDIDATE, CONTROL, STABLE, QueueQuestions
+from benchmarks.canary_policies.queues.world.scenario import NOTHING_WRONG, Effect
 
 from pitwall_crds.names import Arm, Outcome, Signal
 from pitwall_gateway.counting.series import ArmSeries

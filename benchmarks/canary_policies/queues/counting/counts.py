@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from benchmarks.canary_policies.queues.questions import QueueQuestions
+from benchmarks.canary_policies.queues.world.questions import QueueQuestions
 
 from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_operator.gates import margin_edge

@@ -1,0 +1,1 @@
+"""What the gateway counts of it, by its own rules."""

@@ -1,0 +1,1 @@
+"""What the gates say of the counts, for many runs at once."""
