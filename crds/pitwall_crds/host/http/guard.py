@@ -1,7 +1,7 @@
 """Bounds what one HTTP connection, one peer and all together may take of a server: bytes of headers, time, connections.
 
 uvicorn's fast parser has no such bounds: it would collect headers of any size, wait for them for ever, and accept
-connections until the process has no file left to open. Who makes way where all places are taken is http_places' matter.
+connections until the process has no file left to open. Who makes way where all places are taken is places.py's matter.
 """
 
 import asyncio
