@@ -15,9 +15,9 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from pitwall_runtime.decode.libav.container import Source, opened
-from pitwall_runtime.decode.libav.emptiness import is_end, is_held
-from pitwall_runtime.decode.libav.pictures.side_data import display_matrix
+from pitwall_runtime.decode.libav.codecs.side_data import display_matrix
+from pitwall_runtime.decode.libav.files.container import Source, opened
+from pitwall_runtime.decode.libav.files.emptiness import is_end, is_held
 from pitwall_runtime.decode.libav.pictures.tone import HLG, PQ
 from pitwall_runtime.decode.libav.pictures.upright import size_of
 from pitwall_runtime.decode.libav.pictures.webp import is_webp

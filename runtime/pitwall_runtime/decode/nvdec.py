@@ -9,7 +9,7 @@ from av.codec.codec import Codec
 from av.codec.hwaccel import HWAccel
 from av.error import FFmpegError
 
-from pitwall_runtime.decode.libav.container import opened
+from pitwall_runtime.decode.libav.files.container import opened
 from pitwall_runtime.decode.libav.pictures.webp import is_webp
 from pitwall_runtime.decode.libav.pyav import FilmReader
 from pitwall_runtime.decode.port import THREADS, Ended

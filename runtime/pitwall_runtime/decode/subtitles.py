@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
     """Write what one file says as a line of JSON: a list of captions, or the words that refuse it."""
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
-    from pitwall_runtime.decode.libav.captions import read_captions
+    from pitwall_runtime.decode.libav.files.captions import read_captions
 
     told: object
     try:

@@ -7,7 +7,7 @@ from harness.effort import effort
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.decode import subtitles
-from pitwall_runtime.decode.libav.captions import MOST_CAPTIONS, MOST_CHARACTERS, read_captions
+from pitwall_runtime.decode.libav.files.captions import MOST_CAPTIONS, MOST_CHARACTERS, read_captions
 from pitwall_runtime.decode.subtitles import read_subtitles
 from pitwall_runtime.errors import BadSubtitlesError, TooLateError
 from pitwall_runtime.ingest.subtitles import MOST_SUBTITLE_BYTES

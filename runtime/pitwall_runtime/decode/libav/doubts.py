@@ -4,7 +4,7 @@ from collections import deque
 from typing import Final
 
 from pitwall_runtime.decode.instants import FOREVER
-from pitwall_runtime.decode.libav.container import Source, VideoPacket
+from pitwall_runtime.decode.libav.files.container import Source, VideoPacket
 from pitwall_runtime.decode.libav.losses.tables import TimeTables, tables_of
 
 _NEAR: Final = 36

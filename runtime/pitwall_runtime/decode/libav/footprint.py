@@ -5,7 +5,7 @@ from typing import Final
 
 from PIL import Image, UnidentifiedImageError
 
-from pitwall_runtime.decode.libav.container import opened
+from pitwall_runtime.decode.libav.files.container import opened
 from pitwall_runtime.decode.libav.pictures.webp import is_webp
 from pitwall_runtime.decode.port import THREADS
 

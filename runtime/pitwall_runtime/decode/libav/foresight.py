@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 
-from pitwall_runtime.decode.libav.container import VideoPacket
-from pitwall_runtime.decode.libav.emptiness import is_held
+from pitwall_runtime.decode.libav.files.container import VideoPacket
+from pitwall_runtime.decode.libav.files.emptiness import is_held
 
 _AHEAD_PACKETS = 36
 """More than twice the deepest reordering of any codec (16), so the next picture in display order is among them."""

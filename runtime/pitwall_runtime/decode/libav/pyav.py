@@ -14,17 +14,17 @@ from pitwall_runtime.decode.instants import FOREVER, Instants, Shown
 from pitwall_runtime.decode.libav.clocks.clock import FilmClock
 from pitwall_runtime.decode.libav.clocks.counted import CountedClock
 from pitwall_runtime.decode.libav.clocks.decoded_order import DecodedOrder
+from pitwall_runtime.decode.libav.clocks.joined import JoinedRecordings
+from pitwall_runtime.decode.libav.clocks.last_picture import end_of_last
 from pitwall_runtime.decode.libav.clocks.leaps import Leaps
 from pitwall_runtime.decode.libav.clocks.overlaps import shown
-from pitwall_runtime.decode.libav.container import Source, VideoPacket, opened
-from pitwall_runtime.decode.libav.decoders import Witness
-from pitwall_runtime.decode.libav.diagnosis import ENCRYPTED
+from pitwall_runtime.decode.libav.codecs.decoders import Witness
+from pitwall_runtime.decode.libav.codecs.nals import Nals
 from pitwall_runtime.decode.libav.doubts import Doubts
-from pitwall_runtime.decode.libav.emptiness import is_end, is_held
+from pitwall_runtime.decode.libav.files.container import Source, VideoPacket, opened
+from pitwall_runtime.decode.libav.files.diagnosis import ENCRYPTED
+from pitwall_runtime.decode.libav.files.emptiness import is_end, is_held
 from pitwall_runtime.decode.libav.foresight import Foresight
-from pitwall_runtime.decode.libav.joined import JoinedRecordings
-from pitwall_runtime.decode.libav.last_picture import end_of_last
-from pitwall_runtime.decode.libav.nals import Nals
 from pitwall_runtime.decode.libav.pictures.colours import make_readable
 from pitwall_runtime.decode.libav.pictures.deinterlace import Deinterlacer, Picture
 from pitwall_runtime.decode.libav.pictures.jpeg_ends import JpegEnds

@@ -6,7 +6,7 @@ So it is in broadcasts, and in an MP4's fragments where a recorder or packager b
 from collections import deque
 from itertools import islice
 
-from pitwall_runtime.decode.libav.container import Source, VideoPacket
+from pitwall_runtime.decode.libav.files.container import Source, VideoPacket
 from pitwall_runtime.decode.libav.losses.tables import has_fragments
 
 _BACK_SECONDS = 0.1

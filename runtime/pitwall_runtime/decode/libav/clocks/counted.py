@@ -7,7 +7,7 @@ without an index, as a recorder leaves it that lost its power, each picture must
 
 import numpy as np
 
-from pitwall_runtime.decode.libav.container import Source, VideoPacket
+from pitwall_runtime.decode.libav.files.container import Source, VideoPacket
 from pitwall_runtime.decode.libav.losses.avi_index import UNTOLD, numbers_all
 from pitwall_runtime.decode.libav.losses.units import Units
 

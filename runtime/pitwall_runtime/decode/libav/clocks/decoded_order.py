@@ -6,7 +6,7 @@ first picture that it gives has the first of these times, and so on.
 
 from collections import deque
 
-from pitwall_runtime.decode.libav.container import Source, VideoPacket
+from pitwall_runtime.decode.libav.files.container import Source, VideoPacket
 
 
 class DecodedOrder:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pitwall_runtime.decode.libav.clocks.reach import DEEPEST, Reach
-from pitwall_runtime.decode.libav.container import Source, VideoPacket
-from pitwall_runtime.decode.libav.emptiness import is_end
+from pitwall_runtime.decode.libav.files.container import Source, VideoPacket
+from pitwall_runtime.decode.libav.files.emptiness import is_end
 
 _LEAP_SECONDS: Final = 0.1
 _LEAP_PICTURES: Final = 2

@@ -8,7 +8,7 @@ from typing import cast
 
 from av.packet import Packet
 
-from pitwall_runtime.decode.libav.container import VideoPacket
+from pitwall_runtime.decode.libav.files.container import VideoPacket
 
 
 def shown(packet: VideoPacket) -> VideoPacket:

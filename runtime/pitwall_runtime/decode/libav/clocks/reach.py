@@ -8,7 +8,7 @@ from collections import deque
 from itertools import islice
 from typing import Final
 
-from pitwall_runtime.decode.libav.container import VideoPacket
+from pitwall_runtime.decode.libav.files.container import VideoPacket
 
 DEEPEST: Final = 24
 """Pictures; more than are decoded after one, in any order, until the clock of decoding comes to when it is shown."""

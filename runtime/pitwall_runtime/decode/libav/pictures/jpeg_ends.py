@@ -3,7 +3,7 @@
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from pitwall_runtime.decode.libav.container import VideoPacket
+from pitwall_runtime.decode.libav.files.container import VideoPacket
 
 _BEGIN, _END = b"\xff\xd8", b"\xff\xd9"
 _PADDING = b"\0"

@@ -11,7 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from pitwall_runtime.decode.libav.decoders import made, same_planes
+from pitwall_runtime.decode.libav.codecs.decoders import made, same_planes
 
 _END: Final = b"\xff\xd9"
 _MORE: Final = b"\xaa" * 8

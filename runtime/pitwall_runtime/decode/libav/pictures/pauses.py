@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Final
 
-from pitwall_runtime.decode.libav.container import Source, VideoPacket
+from pitwall_runtime.decode.libav.files.container import Source, VideoPacket
 
 _ANIMATIONS: Final = ("gif", "apng")
 _TOO_SHORT_SECONDS: Final = Fraction(1, 100)

@@ -6,9 +6,9 @@ from fractions import Fraction
 import numpy as np
 from av.video.frame import VideoFrame
 
+from pitwall_runtime.decode.libav.codecs.side_data import display_matrix
 from pitwall_runtime.decode.libav.pictures import tone
 from pitwall_runtime.decode.libav.pictures.chain import FilterChain
-from pitwall_runtime.decode.libav.pictures.side_data import display_matrix
 from pitwall_runtime.media import Rgb
 
 _UNIT = 1 << 16

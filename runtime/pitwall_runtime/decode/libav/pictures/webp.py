@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from pitwall_runtime.decode.instants import Instants, Shown
-from pitwall_runtime.decode.libav.diagnosis import STILL
+from pitwall_runtime.decode.libav.files.diagnosis import STILL
 from pitwall_runtime.decode.libav.pictures.pauses import seconds_shown
 from pitwall_runtime.decode.libav.pictures.upright import size_of
 from pitwall_runtime.decode.port import MAX_PIXELS, Ended

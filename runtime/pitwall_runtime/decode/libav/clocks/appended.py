@@ -11,7 +11,7 @@ import av
 from av.container import InputContainer
 from av.error import FFmpegError
 
-from pitwall_runtime.decode.libav.streams import film_of
+from pitwall_runtime.decode.libav.files.streams import film_of
 from pitwall_runtime.errors import RefusedError
 
 IVF_MARK: Final = b"DKIF"

@@ -6,7 +6,7 @@ from av.video.frame import PictureType
 from films.making import H264, encode
 from films.pools import RANDOM_KINDS, pool, untold
 
-from pitwall_runtime.decode.libav.nals import Nals
+from pitwall_runtime.decode.libav.codecs.nals import Nals
 
 pytestmark = pytest.mark.slow
 

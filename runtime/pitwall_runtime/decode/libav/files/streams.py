@@ -5,7 +5,7 @@ from typing import Final
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from pitwall_runtime.decode.libav.diagnosis import STILL
+from pitwall_runtime.decode.libav.files.diagnosis import STILL
 from pitwall_runtime.decode.port import MAX_PIXELS
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 

@@ -11,7 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from pitwall_runtime.decode.libav.vpx import LibVpx, loaded
+from pitwall_runtime.decode.libav.codecs.vpx import LibVpx, loaded
 from pitwall_runtime.media import Rgb
 
 _STRICTER: Final = {"vp9": "libvpx-vp9"}

@@ -6,7 +6,7 @@ import pytest
 from films.making import H264, encode, ffmpeg, remux
 
 from pitwall_runtime.decode.catalogue import build, read
-from pitwall_runtime.decode.libav.captions import read_captions
+from pitwall_runtime.decode.libav.files.captions import read_captions
 from pitwall_runtime.decode.process import decode
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Caption, PoolSpec
@@ -67,7 +67,7 @@ def test_what_are_no_subtitles_is_told_and_nothing_else_is_opened(data):
 
 
 def test_as_many_captions_as_a_film_has_and_not_more(monkeypatch):
-    monkeypatch.setattr("pitwall_runtime.decode.libav.captions.MOST_CAPTIONS", 1)
+    monkeypatch.setattr("pitwall_runtime.decode.libav.files.captions.MOST_CAPTIONS", 1)
 
     assert read_captions(SRT.encode()) == SAID[:1]
 

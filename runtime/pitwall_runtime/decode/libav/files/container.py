@@ -15,19 +15,19 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from pitwall_runtime.decode.libav.captions import CaptionTrack
-from pitwall_runtime.decode.libav.decoders import stricter
-from pitwall_runtime.decode.libav.diagnosis import ENCRYPTED, begins_with, why_unreadable
-from pitwall_runtime.decode.libav.emptiness import is_end
+from pitwall_runtime.decode.libav.codecs.decoders import stricter
+from pitwall_runtime.decode.libav.files.captions import CaptionTrack
+from pitwall_runtime.decode.libav.files.diagnosis import ENCRYPTED, begins_with, why_unreadable
+from pitwall_runtime.decode.libav.files.emptiness import is_end
+from pitwall_runtime.decode.libav.files.streams import film_of
 from pitwall_runtime.decode.libav.losses import flv, headers
 from pitwall_runtime.decode.libav.losses.avi_index import UNTOLD
+from pitwall_runtime.decode.libav.losses.broadcasts.grid import Grid
+from pitwall_runtime.decode.libav.losses.broadcasts.held import HeldPictures
+from pitwall_runtime.decode.libav.losses.broadcasts.programs import CodecChange, codec_change, is_scrambled
 from pitwall_runtime.decode.libav.losses.edit_units import EditUnits
 from pitwall_runtime.decode.libav.losses.elements import Elements
-from pitwall_runtime.decode.libav.losses.grid import Grid
-from pitwall_runtime.decode.libav.losses.held import HeldPictures
 from pitwall_runtime.decode.libav.losses.holes import Holes
-from pitwall_runtime.decode.libav.losses.programs import CodecChange, codec_change, is_scrambled
-from pitwall_runtime.decode.libav.streams import film_of
 from pitwall_runtime.decode.port import MAX_PIXELS, MAX_SECONDS, THREADS
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import Caption

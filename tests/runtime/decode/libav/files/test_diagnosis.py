@@ -10,7 +10,7 @@ import pytest
 from films.making import H264, encode, gif
 from PIL import Image
 
-from pitwall_runtime.decode.libav.diagnosis import why_unreadable
+from pitwall_runtime.decode.libav.files.diagnosis import why_unreadable
 from pitwall_runtime.decode.process import decode
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import PoolSpec

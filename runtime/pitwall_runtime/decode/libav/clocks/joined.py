@@ -3,9 +3,9 @@
 import os
 from typing import Final
 
-from pitwall_runtime.decode.libav.container import FLV, Source, VideoPacket
+from pitwall_runtime.decode.libav.clocks.appended import IVF_MARK, appended_seconds
+from pitwall_runtime.decode.libav.files.container import FLV, Source, VideoPacket
 from pitwall_runtime.decode.libav.losses import flv
-from pitwall_runtime.decode.libav.losses.appended import IVF_MARK, appended_seconds
 
 _HEADS: Final = {"matroska,webm": b"\x1aE\xdf\xa3", "flv": b"onMetaData", "live_flv": b"onMetaData"}
 """What stands where a recording begins, and nowhere else between two pictures. An FLV that a recorder appends to

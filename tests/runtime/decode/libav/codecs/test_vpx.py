@@ -8,10 +8,10 @@ from films.making import encode
 from films.numbered import read
 from films.pools import RANDOM_KINDS, pool, untold
 
-from pitwall_runtime.decode.libav.container import opened
-from pitwall_runtime.decode.libav.decoders import Witness, same_planes
+from pitwall_runtime.decode.libav.codecs.decoders import Witness, same_planes
+from pitwall_runtime.decode.libav.codecs.vpx import LibVpx, loaded
+from pitwall_runtime.decode.libav.files.container import opened
 from pitwall_runtime.decode.libav.pyav import PyAv
-from pitwall_runtime.decode.libav.vpx import LibVpx, loaded
 from pitwall_runtime.media import Frame, PoolSpec
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(loaded() is None, reason="PyAV has no libvpx that can be asked")]

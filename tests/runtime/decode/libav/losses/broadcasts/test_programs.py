@@ -4,7 +4,7 @@ import pytest
 from films.making import H264, encode, ffmpeg, join
 from films.pools import pool
 
-from pitwall_runtime.decode.libav.losses.programs import codec_change
+from pitwall_runtime.decode.libav.losses.broadcasts.programs import codec_change
 from pitwall_runtime.errors import MediaBrokenError
 
 pytestmark = pytest.mark.slow

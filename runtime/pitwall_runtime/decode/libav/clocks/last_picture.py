@@ -1,6 +1,6 @@
 """Tells how long a film's last picture is held, where pictures are not in order and nothing says it of that one."""
 
-from pitwall_runtime.decode.libav.container import Source
+from pitwall_runtime.decode.libav.files.container import Source
 
 
 def end_of_last(source: Source, end: int, first: int | None) -> int:

@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 
-from pitwall_runtime.decode.libav.pictures.side_data import display_matrix
+from pitwall_runtime.decode.libav.codecs.side_data import display_matrix
 from pitwall_runtime.decode.port import MAX_PIXELS
 from pitwall_runtime.media import Rgb
 
