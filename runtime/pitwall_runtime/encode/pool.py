@@ -14,7 +14,7 @@ from pitwall_runtime.encode.port import Encoder, joined
 from pitwall_runtime.encode.questions import QuestionStore
 from pitwall_runtime.errors import EncoderFailedError
 from pitwall_runtime.media import Embedded, Floats, Rgb
-from pitwall_runtime.stores.soundness import finite_rows
+from pitwall_runtime.stores.embeddings.soundness import finite_rows
 
 ENCODER_WORKERS = min(4, os.cpu_count() or 1)
 """Batches encoded at once. Each worker's numeric library uses the threads the process pinned: one, when serving."""

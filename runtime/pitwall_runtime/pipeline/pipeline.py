@@ -34,13 +34,13 @@ from pitwall_runtime.samplers import catalogue as samplers
 from pitwall_runtime.samplers.catalogue import BoundSampler
 from pitwall_runtime.samplers.contract import Allowance, SamplerContext, Signals
 from pitwall_runtime.segment.segment import detection_of
-from pitwall_runtime.stores.disk import DiskFrameStore
-from pitwall_runtime.stores.embed_cache import EmbedCache
+from pitwall_runtime.stores.embeddings.embed_cache import EmbedCache
+from pitwall_runtime.stores.embeddings.packing import row_bytes
 from pitwall_runtime.stores.files.eviction import EntryKind
+from pitwall_runtime.stores.frames.disk import DiskFrameStore
+from pitwall_runtime.stores.frames.memory import MemoryFrameStore, SpillingFrameStore
+from pitwall_runtime.stores.frames.shared_frames import SharedFrameStore
 from pitwall_runtime.stores.makers import made_by
-from pitwall_runtime.stores.memory import MemoryFrameStore, SpillingFrameStore
-from pitwall_runtime.stores.packing import row_bytes
-from pitwall_runtime.stores.shared_frames import SharedFrameStore
 
 _STEP_FRAMES = 512
 _STEP_BYTES = 32 << 20  # of embeddings, for each tier: an eighth of what may wait to be sent

@@ -15,7 +15,7 @@ from pitwall_runtime.errors import MediaBrokenError, UnavailableError
 from pitwall_runtime.media import WHOLE, Frame, FramePool, PoolSpec, Stretch, Video
 from pitwall_runtime.segment.segment import CutDetection, Segmenter
 from pitwall_runtime.stores.files.lock import exclusive
-from pitwall_runtime.stores.port import FrameStore, PoolWriter
+from pitwall_runtime.stores.frames.port import FrameStore, PoolWriter
 
 _TRIES = 3
 _LEAST_SECONDS = 60

@@ -13,7 +13,7 @@ from pitwall_runtime.encode.pool import EncoderPool
 from pitwall_runtime.media import Embedded, Floats, FramePool
 from pitwall_runtime.reduce import Grids
 from pitwall_runtime.samplers.contract import Indices
-from pitwall_runtime.stores.embed_cache import VideoEmbeddings
+from pitwall_runtime.stores.embeddings.embed_cache import VideoEmbeddings
 from pitwall_runtime.stores.files.lock import exclusive
 
 _CHUNK_FRAMES = 128

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pitwall_runtime.decode.memory import DecodeMemory
-from pitwall_runtime.stores.embed_cache import HOT_BYTES
+from pitwall_runtime.stores.embeddings.embed_cache import HOT_BYTES
 from pitwall_runtime.stores.files.eviction import Quota
-from pitwall_runtime.stores.shared import Shared
+from pitwall_runtime.stores.network.shared import Shared
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from pitwall_runtime.ingest.queue.book import VideoRecord
 from pitwall_runtime.media import Video
 from pitwall_runtime.pipeline.pipeline import Pipeline
-from pitwall_runtime.stores.disk import has_frames
+from pitwall_runtime.stores.frames.disk import has_frames
 
 
 def is_prepared(record: VideoRecord, variant: str, pipeline: Pipeline | None, frames: Path) -> bool:

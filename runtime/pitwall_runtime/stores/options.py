@@ -9,7 +9,7 @@ from typing import Final
 
 from pitwall_runtime.errors import BadVariantError, install
 from pitwall_runtime.stores.files.eviction import CacheLimits, Quota, disk_bytes
-from pitwall_runtime.stores.shared import Shared, open_shared
+from pitwall_runtime.stores.network.shared import Shared, open_shared
 
 log = logging.getLogger(__name__)
 

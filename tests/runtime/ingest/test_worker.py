@@ -35,8 +35,8 @@ from pitwall_runtime.pipeline.pipeline import Pipeline, preparing_pipeline
 from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.stores.__main__ import main as clear
-from pitwall_runtime.stores.disk import has_frames
 from pitwall_runtime.stores.files.eviction import Quota
+from pitwall_runtime.stores.frames.disk import has_frames
 
 PATIENCE_SECONDS = 90.0
 

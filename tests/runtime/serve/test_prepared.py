@@ -8,7 +8,7 @@ from pitwall_runtime.ingest.queue.book import VideoRecord, VideoState
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.serve.prepared import is_prepared
-from pitwall_runtime.stores.disk import DiskFrameStore
+from pitwall_runtime.stores.frames.disk import DiskFrameStore
 
 
 @pytest.fixture

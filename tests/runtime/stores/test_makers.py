@@ -17,7 +17,7 @@ from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.stores import makers
 from pitwall_runtime.stores.files.eviction import Quota
-from pitwall_runtime.stores.shared import open_shared
+from pitwall_runtime.stores.network.shared import open_shared
 
 BLUE = (10.0, "blue")
 SHARINGS = ["one folder", "objects"]

@@ -16,9 +16,9 @@ import pytest
 from pitwall_runtime.errors import StorageFullError
 from pitwall_runtime.media import Frame, PoolSpec, Shot, Timeline, Video
 from pitwall_runtime.stores.__main__ import main
-from pitwall_runtime.stores.disk import DiskFrameStore
 from pitwall_runtime.stores.files.eviction import CacheLimits, EntryKind, Quota, disk_bytes, entries
 from pitwall_runtime.stores.files.lock import held
+from pitwall_runtime.stores.frames.disk import DiskFrameStore
 
 SPEC = PoolSpec()
 ENTRY_BYTES = 100_000

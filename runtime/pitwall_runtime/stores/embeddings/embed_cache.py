@@ -21,15 +21,15 @@ import numpy.typing as npt
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import StorageFullError, UnavailableError
 from pitwall_runtime.media import Embedded, EmbeddingShape, Floats, FramePool
+from pitwall_runtime.stores.embeddings.hot import HotArrays
+from pitwall_runtime.stores.embeddings.packing import packed, unpacked
+from pitwall_runtime.stores.embeddings.soundness import finite
 from pitwall_runtime.stores.files.eviction import LEASE, Quota
 from pitwall_runtime.stores.files.lock import held
 from pitwall_runtime.stores.files.row_folder import RowFolder, layout
 from pitwall_runtime.stores.files.unwritable import is_unwritable
-from pitwall_runtime.stores.hot import HotArrays
-from pitwall_runtime.stores.packing import packed, unpacked
-from pitwall_runtime.stores.patience import worth
-from pitwall_runtime.stores.shared import Shared
-from pitwall_runtime.stores.soundness import finite
+from pitwall_runtime.stores.network.patience import worth
+from pitwall_runtime.stores.network.shared import Shared
 
 log = logging.getLogger(__name__)
 

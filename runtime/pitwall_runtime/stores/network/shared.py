@@ -18,8 +18,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import RefusedError
-from pitwall_runtime.stores.patience import STALL_SECONDS, Keeper, within, worth
-from pitwall_runtime.stores.row_tiers import ObjectRows, RedisRows, RowTier
+from pitwall_runtime.stores.network.patience import STALL_SECONDS, Keeper, within, worth
+from pitwall_runtime.stores.network.row_tiers import ObjectRows, RedisRows, RowTier
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from pitwall_runtime.errors import UnavailableError
 from pitwall_runtime.media import Caption, Damage, Frame, PoolSpec, Shot, Timeline, Video
-from pitwall_runtime.stores.disk import FRAMES, TABLE, DiskFrameStore
-from pitwall_runtime.stores.memory import MemoryFrameStore
+from pitwall_runtime.stores.frames.disk import FRAMES, TABLE, DiskFrameStore
+from pitwall_runtime.stores.frames.memory import MemoryFrameStore
 
 SPEC = PoolSpec()
 

@@ -18,8 +18,8 @@ from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.stores.files.eviction import Quota
-from pitwall_runtime.stores.row_tiers import ObjectRows, RedisRows
-from pitwall_runtime.stores.shared import Shared, open_shared
+from pitwall_runtime.stores.network.row_tiers import ObjectRows, RedisRows
+from pitwall_runtime.stores.network.shared import Shared, open_shared
 
 obstore = pytest.importorskip("obstore")
 

@@ -13,7 +13,7 @@ from pitwall_runtime.errors import StorageFullError
 from pitwall_runtime.media import Frame, FramePool, PoolSpec, Shot, Timeline, Video
 from pitwall_runtime.stores.files.drafts import PoolDraft
 from pitwall_runtime.stores.files.jpegs import Held, encoded
-from pitwall_runtime.stores.port import FrameStore, PoolWriter
+from pitwall_runtime.stores.frames.port import FrameStore, PoolWriter
 
 MEMORY_BYTES: Final = 512 << 20
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.media import FramePool, PoolSpec, Video
-from pitwall_runtime.stores.disk import FRAMES, TABLE, DiskFrameStore
-from pitwall_runtime.stores.port import PoolWriter
-from pitwall_runtime.stores.shared import Shared
+from pitwall_runtime.stores.frames.disk import FRAMES, TABLE, DiskFrameStore
+from pitwall_runtime.stores.frames.port import PoolWriter
+from pitwall_runtime.stores.network.shared import Shared
 
 _FILES: Final = (FRAMES, TABLE)
 """The table of contents is shared last: who finds it finds the frames."""

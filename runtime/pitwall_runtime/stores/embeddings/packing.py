@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from pitwall_runtime.media import Embedded, EmbeddingShape
+from pitwall_runtime.stores.embeddings.soundness import finite_rows
 from pitwall_runtime.stores.files.row_folder import layout
-from pitwall_runtime.stores.soundness import finite_rows
 
 _Sizes = list[tuple[tuple[int, ...], Any]]
 

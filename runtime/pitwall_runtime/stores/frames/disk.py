@@ -22,7 +22,7 @@ from pitwall_runtime.stores.files.eviction import LEASE, Quota
 from pitwall_runtime.stores.files.jpegs import Held, check_size, encoded
 from pitwall_runtime.stores.files.lock import held
 from pitwall_runtime.stores.files.tables import PoolTable, Tables
-from pitwall_runtime.stores.port import PoolWriter
+from pitwall_runtime.stores.frames.port import PoolWriter
 
 TABLE: Final = "pool.json"
 FRAMES: Final = "frames.bin"

@@ -10,7 +10,7 @@ import pytest
 
 from pitwall_runtime.errors import StorageFullError, UnavailableError
 from pitwall_runtime.media import Embedded, EmbeddingShape, FramePool, PoolSpec, Shot
-from pitwall_runtime.stores.embed_cache import EmbedCache
+from pitwall_runtime.stores.embeddings.embed_cache import EmbedCache
 
 SHAPE = EmbeddingShape(dimension=6, side=2, labels=3)
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
-from pitwall_runtime.stores.patience import STALL_SECONDS, within
+from pitwall_runtime.stores.network.patience import STALL_SECONDS, within
 
 RowIndex = dict[int, tuple[str, int, int]]
 """Object, start and length of each row."""

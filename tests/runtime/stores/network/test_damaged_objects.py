@@ -2,8 +2,8 @@
 
 import pytest
 
-from pitwall_runtime.stores.row_tiers import ObjectRows
-from pitwall_runtime.stores.shared import Shared
+from pitwall_runtime.stores.network.row_tiers import ObjectRows
+from pitwall_runtime.stores.network.shared import Shared
 
 obstore = pytest.importorskip("obstore")
 

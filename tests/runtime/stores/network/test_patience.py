@@ -13,10 +13,10 @@ from pitwall_runtime.pipeline import pipeline as pipelines
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
-from pitwall_runtime.stores import patience
 from pitwall_runtime.stores.files.eviction import Quota
-from pitwall_runtime.stores.patience import STALL_SECONDS, Keeper
-from pitwall_runtime.stores.shared import Shared, open_shared
+from pitwall_runtime.stores.network import patience
+from pitwall_runtime.stores.network.patience import STALL_SECONDS, Keeper
+from pitwall_runtime.stores.network.shared import Shared, open_shared
 
 PATIENCE_SECONDS = 60.0
 
@@ -222,7 +222,7 @@ def test_who_prepares_does_not_wait_for_a_server_that_hangs(hanging, monkeypatch
 
 def test_a_server_that_hangs_holds_no_process_for_long():
     words = (
-        "import time; from pitwall_runtime.stores import patience; patience._END_SECONDS = 0.2; "
+        "import time; from pitwall_runtime.stores.network import patience; patience._END_SECONDS = 0.2; "
         "keeper = patience.Keeper(); "
         "keeper.send(1, lambda: time.sleep(600)); keeper.send(1, lambda: (time.sleep(0.1), print('sent')))"
     )

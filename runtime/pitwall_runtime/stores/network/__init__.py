@@ -1,0 +1,1 @@
+"""What machines share over the network, and how long a question waits for it."""
