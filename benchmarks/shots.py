@@ -20,9 +20,9 @@ from pathlib import Path
 
 from benchmarks.pipeline.films import fetched, ffmpeg
 
-from pitwall_runtime.decode.process import decode
 from pitwall_runtime.media import Frame, PoolSpec
-from pitwall_runtime.segment.segment import DETECTIONS, Preset, Segmenter
+from pitwall_runtime.stages.decode.process import decode
+from pitwall_runtime.stages.segment.segment import DETECTIONS, Preset, Segmenter
 
 RESULTS = Path(__file__).parent / "results" / "shots.json"
 SCENES = (49.0, 81.0, 92.4, 105.0, 130.0, 150.0, 214.8, 244.5, 285.7, 324.7, 382.2, 452.7)

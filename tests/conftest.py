@@ -14,7 +14,12 @@ settings.load_profile("same")
 
 MOVING = ("clocks", "crashes", "faults", "finalizers", "scenarios", "watches")
 """Files of tests/cluster whose rollouts move on a pretended node."""
-FIRST = ("tests/cluster/", "tests/e2e/", "tests/runtime/pipeline/test_film.py", "tests/runtime/answer/test_local.py")
+FIRST = (
+    "tests/cluster/",
+    "tests/e2e/",
+    "tests/runtime/pipeline/test_film.py",
+    "tests/runtime/stages/answer/test_local.py",
+)
 """What takes longest begins first, so that no process is left alone with it at the end."""
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from benchmarks.pipeline.films import ffmpeg, native_frames
 
-from pitwall_runtime.decode.catalogue import DECODERS, build
-from pitwall_runtime.decode.process import decode
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import PoolSpec
+from pitwall_runtime.stages.decode.catalogue import DECODERS, build
+from pitwall_runtime.stages.decode.process import decode
 
 PLAIN = "ffmpeg -f null"
 

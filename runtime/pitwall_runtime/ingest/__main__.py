@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from pitwall_crds.errors import PortError
 from pitwall_crds.host import logs
 from pitwall_crds.host.printable import printable
-from pitwall_runtime.decode.memory import DecodeMemory, add_decode_options
 from pitwall_runtime.errors import RefusedError
 from pitwall_runtime.ingest.queue.catalogue import open_book, open_queue
 from pitwall_runtime.ingest.queue.port import IngestQueue
+from pitwall_runtime.stages.decode.memory import DecodeMemory, add_decode_options
 from pitwall_runtime.stores.options import add_cache_options, quota_of, shared_of
 
 if TYPE_CHECKING:

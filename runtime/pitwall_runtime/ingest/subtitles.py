@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from pitwall_runtime.deadline import Deadline
-from pitwall_runtime.decode.subtitles import read_subtitles
 from pitwall_runtime.errors import BadSubtitlesError
 from pitwall_runtime.media import Caption
+from pitwall_runtime.stages.decode.subtitles import read_subtitles
 
 MOST_SUBTITLE_BYTES: Final = 4 << 20
 """Those of a long film have a tenth of a megabyte."""

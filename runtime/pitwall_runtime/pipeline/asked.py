@@ -3,10 +3,10 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from pitwall_runtime.answer.port import Answer
 from pitwall_runtime.media import Caption, FramePool, Selection
 from pitwall_runtime.pipeline.excerpt import Excerpt
 from pitwall_runtime.pipeline.question_features import QuestionFeatures
+from pitwall_runtime.stages.answer.port import Answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pitwall_runtime.answer.port import AnsweringEngine, Brief, Evidence
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.media import FramePool
 from pitwall_runtime.pipeline.question_features import QuestionFeatures
+from pitwall_runtime.stages.answer.port import AnsweringEngine, Brief, Evidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,7 @@ import numpy as np
 from pitwall_crds.names import Arm
 from pitwall_crds.variant.builtin import unmet_needs
 from pitwall_crds.variant.variant import AnswerEngine, SamplerVariant
-from pitwall_runtime.answer import catalogue as engines
-from pitwall_runtime.answer.moments import group
-from pitwall_runtime.answer.port import Brief, Evidence
 from pitwall_runtime.deadline import Deadline
-from pitwall_runtime.decode import catalogue as decoders
-from pitwall_runtime.encode import catalogue as encoders
-from pitwall_runtime.encode.pool import EncoderPool
-from pitwall_runtime.encode.questions import QuestionStore
 from pitwall_runtime.errors import BadVariantError, SamplerHangsError
 from pitwall_runtime.media import WHOLE, FramePool, PoolSpec, Selection, Stretch, Video, VisualTokens
 from pitwall_runtime.pipeline.asked import AskedQuestion, Result
@@ -29,11 +22,18 @@ from pitwall_runtime.pipeline.question_features import QuestionFeatures
 from pitwall_runtime.pipeline.resources import PipelineResources
 from pitwall_runtime.pipeline.sub_questions import parts
 from pitwall_runtime.pipeline.telemetry import CacheLookups, RuntimeTelemetry
-from pitwall_runtime.reduce import build as build_reducer
 from pitwall_runtime.samplers import catalogue as samplers
 from pitwall_runtime.samplers.catalogue import BoundSampler
 from pitwall_runtime.samplers.contract import Allowance, SamplerContext, Signals
-from pitwall_runtime.segment.segment import detection_of
+from pitwall_runtime.stages.answer import catalogue as engines
+from pitwall_runtime.stages.answer.moments import group
+from pitwall_runtime.stages.answer.port import Brief, Evidence
+from pitwall_runtime.stages.decode import catalogue as decoders
+from pitwall_runtime.stages.encode import catalogue as encoders
+from pitwall_runtime.stages.encode.pool import EncoderPool
+from pitwall_runtime.stages.encode.questions import QuestionStore
+from pitwall_runtime.stages.reduce import build as build_reducer
+from pitwall_runtime.stages.segment.segment import detection_of
 from pitwall_runtime.stores.embeddings.embed_cache import EmbedCache
 from pitwall_runtime.stores.embeddings.packing import row_bytes
 from pitwall_runtime.stores.files.eviction import EntryKind

@@ -7,13 +7,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from pitwall_runtime.deadline import Deadline
-from pitwall_runtime.decode.catalogue import DEFAULT as DEFAULT_DECODER
-from pitwall_runtime.decode.memory import DecodeMemory
-from pitwall_runtime.decode.port import MAX_SECONDS, Limits
-from pitwall_runtime.decode.process import decode
 from pitwall_runtime.errors import MediaBrokenError, UnavailableError
 from pitwall_runtime.media import WHOLE, Frame, FramePool, PoolSpec, Stretch, Video
-from pitwall_runtime.segment.segment import CutDetection, Segmenter
+from pitwall_runtime.stages.decode.catalogue import DEFAULT as DEFAULT_DECODER
+from pitwall_runtime.stages.decode.memory import DecodeMemory
+from pitwall_runtime.stages.decode.port import MAX_SECONDS, Limits
+from pitwall_runtime.stages.decode.process import decode
+from pitwall_runtime.stages.segment.segment import CutDetection, Segmenter
 from pitwall_runtime.stores.files.lock import exclusive
 from pitwall_runtime.stores.frames.port import FrameStore, PoolWriter
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from pitwall_runtime.deadline import Deadline
-from pitwall_runtime.encode.pool import EncoderPool
 from pitwall_runtime.media import Embedded, Floats, FramePool
-from pitwall_runtime.reduce import Grids
 from pitwall_runtime.samplers.contract import Indices
+from pitwall_runtime.stages.encode.pool import EncoderPool
+from pitwall_runtime.stages.reduce import Grids
 from pitwall_runtime.stores.embeddings.embed_cache import VideoEmbeddings
 from pitwall_runtime.stores.files.lock import exclusive
 

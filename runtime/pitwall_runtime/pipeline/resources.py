@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pitwall_runtime.decode.memory import DecodeMemory
+from pitwall_runtime.stages.decode.memory import DecodeMemory
 from pitwall_runtime.stores.embeddings.embed_cache import HOT_BYTES
 from pitwall_runtime.stores.files.eviction import Quota
 from pitwall_runtime.stores.network.shared import Shared

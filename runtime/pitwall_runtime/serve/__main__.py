@@ -12,7 +12,7 @@ from pitwall_crds.errors import PortError
 from pitwall_crds.host import heap, logs
 from pitwall_crds.host.sockets import listen
 from pitwall_crds.names import Arm
-from pitwall_runtime.decode.memory import FILM_PART, DecodeMemory, add_decode_options
+from pitwall_runtime.stages.decode.memory import FILM_PART, DecodeMemory, add_decode_options
 from pitwall_runtime.stores.options import add_cache_options, quota_of, shared_of
 
 if TYPE_CHECKING:

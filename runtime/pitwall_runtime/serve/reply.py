@@ -4,9 +4,9 @@ import time
 import uuid
 
 from pitwall_crds.variant.variant import SamplerVariant
-from pitwall_runtime.answer.port import Moment
 from pitwall_runtime.pipeline.asked import Result
 from pitwall_runtime.serve import schema
+from pitwall_runtime.stages.answer.port import Moment
 
 
 def written(variant: SamplerVariant, result: Result, video: str) -> bytes:

@@ -16,9 +16,9 @@ from typing import Final
 from pitwall_crds.host import build
 
 SOURCES: Final = (
-    "decode",
-    "encode",
-    "segment",
+    "stages/decode",
+    "stages/encode",
+    "stages/segment",
     "stores",
     "damage.py",
     "media.py",

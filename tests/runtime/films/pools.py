@@ -4,8 +4,8 @@ import numpy as np
 
 from films.making import H264, ffmpeg
 from films.numbered import read
-from pitwall_runtime.decode.process import decode
 from pitwall_runtime.media import PoolSpec
+from pitwall_runtime.stages.decode.process import decode
 
 SEEN_LATE = 0.06
 """Seconds around a told stretch in which a picture may already be wrong: clocks are rounded."""

@@ -16,7 +16,7 @@ from pitwall_runtime.ingest.files import open_video
 from pitwall_runtime.media import Frame, PoolSpec
 from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
-from pitwall_runtime.segment.segment import DETECTIONS, Preset, Segmenter
+from pitwall_runtime.stages.segment.segment import DETECTIONS, Preset, Segmenter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

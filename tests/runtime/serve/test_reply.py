@@ -3,11 +3,11 @@
 import json
 
 from pitwall_gateway.pools.upstream import CallLimits
-from pitwall_runtime.answer.port import Answer, Moment
 from pitwall_runtime.damage import told
 from pitwall_runtime.media import TICKS, Damage, FramePool, PoolSpec, Selection, Shot
 from pitwall_runtime.pipeline.asked import Result
 from pitwall_runtime.serve.reply import written
+from pitwall_runtime.stages.answer.port import Answer, Moment
 
 STAGES = {"ingest": 0.0, "select": 0.25, "score": 0.1}
 

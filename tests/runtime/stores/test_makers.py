@@ -127,7 +127,7 @@ def test_another_line_of_code_or_another_library_is_another_maker(tmp_path, monk
         return makers.made_by()
 
     known = [maker()]
-    (package / "encode" / "code.py").write_text("RGB = (2, 1, 0)\n")
+    (package / "stages/encode" / "code.py").write_text("RGB = (2, 1, 0)\n")
     known.append(maker())
     site = tmp_path / "site" / "av-1.0.dist-info"
     site.mkdir(parents=True)

@@ -1,0 +1,73 @@
+"""A recording whose pictures go on in another codec: what is missing of it is told, in words where it is most."""
+
+import pytest
+from films.making import H264, encode, ffmpeg, join
+from films.pools import pool
+
+from pitwall_runtime.errors import MediaBrokenError
+from pitwall_runtime.stages.decode.libav.losses.broadcasts.programs import codec_change
+
+pytestmark = pytest.mark.slow
+MPEG2 = ("-c:v", "mpeg2video", "-q:v", 2, "-bf", 2)
+HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error")
+SIZE = (640, 480)
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """Four seconds of one codec, and some of another in packets of a number of their own, if it is another."""
+
+    def record(before, after, count=100, number=256):
+        path = tmp_path / "recording.ts"
+        later = ("-streamid", f"0:{number}", "-output_ts_offset", 4)
+        join(
+            path,
+            lambda out: encode(out, range(100), 25, *before, size=SIZE),
+            lambda out: encode(out, range(100, 100 + count), 25, *after, *later, size=SIZE),
+        )
+        return path
+
+    return record
+
+
+@pytest.mark.parametrize("number", [256, 512])
+@pytest.mark.parametrize(("before", "after"), [(MPEG2, H264), (H264, HEVC)], ids=["MPEG-2, H.264", "H.264, HEVC"])
+def test_a_change_of_codec_is_told(recording, before, after, number):
+    timeline, numbers = pool(recording(before, after, 75, number))
+
+    assert timeline.damage[-1].start_seconds == pytest.approx(4, abs=0.2)
+    assert timeline.damage[-1].end_seconds == pytest.approx(7, abs=0.2)
+    assert {second: numbers[second] for second in range(4)} == {0: 0, 1: 25, 2: 50, 3: 75}
+
+
+def test_where_most_is_behind_it_the_refusal_names_both(recording):
+    with pytest.raises(MediaBrokenError, match=r"another codec \(HEVC behind H\.264\)"):
+        pool(recording(H264, HEVC, 150, 512))
+
+
+def test_pictures_that_go_on_in_other_packets_of_the_same_codec_are_no_change(recording):
+    assert codec_change(str(recording(H264, H264, 50, 512)), 256, 0) is None
+
+
+def test_programs_that_are_sent_beside_the_film_do_not_follow_it(tmp_path):
+    path = tmp_path / "multiplex.ts"
+    sources = [part for size in (320, 160, 160, 160, 160)
+               for part in ("-f", "lavfi", "-i", f"testsrc2=s={size}x{size * 3 // 4}:d=2")]  # fmt: skip
+    programs = [part for number in range(5) for part in ("-map", number, "-program", f"st={number}")]
+    ffmpeg(*sources, *programs, "-c:v", "mpeg2video", "-c:v:0", "libx264", "-pix_fmt", "yuv420p", path)
+
+    assert codec_change(str(path), 256, 0) is None
+
+
+def test_how_long_the_other_codec_lasts_is_told_by_a_clock_of_its_own(tmp_path):
+    path = tmp_path / "recording.ts"
+    later = ("-streamid", "0:512", "-output_ts_offset", 40_000)
+    join(
+        path,
+        lambda out: encode(out, range(100), 25, *MPEG2, size=SIZE),
+        lambda out: encode(out, range(100, 175), 25, *H264, *later, size=SIZE),
+    )
+    timeline, numbers = pool(path)
+
+    assert timeline.damage[-1].end_seconds == pytest.approx(7, abs=0.2)
+    assert numbers == {0: 0, 1: 25, 2: 50, 3: 75}
