@@ -25,7 +25,7 @@ class Ended:
 
 
 class Decoder(Protocol):
-    """One way to decode. All of them pass the same tests (tests/runtime/decode), or refuse what they cannot do."""
+    """One way to decode. All pass the same tests (tests/runtime/stages/decode), or refuse what they cannot do."""
 
     def read(self, path: str, spec: PoolSpec, threads: int = THREADS) -> Iterator[Frame | Ended]:
         """The frame of each instant 0, 1/rate, …, in order, then one Ended.
