@@ -12,8 +12,6 @@ settings.register_profile("same", deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("search", settings.get_profile("same"), derandomize=False, max_examples=3000)
 settings.load_profile("same")
 
-MOVING = ("clocks", "crashes", "faults", "finalizers", "scenarios", "watches")
-"""Files of tests/cluster whose rollouts move on a pretended node."""
 FIRST = (
     "tests/cluster/",
     "tests/e2e/",
@@ -28,13 +26,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def place(nodeid: str) -> str:
-    """A test's place: those of one place share a process. The cluster has two, each with a control plane of its own."""
+    """A test's place: those of one place share a process. The cluster has two, each with a control plane of its own:
+    the rollouts that move, with all that moves them, and everything else."""
     file = nodeid.partition("::")[0]
     if not file.startswith("tests/cluster/"):
         return file
-    return (
-        "rollouts" if file.removeprefix("tests/cluster/test_").removesuffix(".py") in MOVING else "resources and nodes"
-    )
+    return "rollouts" if file.startswith("tests/cluster/rollouts/") else "resources and nodes"
 
 
 @pytest.hookimpl(optionalhook=True)

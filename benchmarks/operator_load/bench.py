@@ -26,7 +26,7 @@ from benchmarks.operator_load.table import OperatorRow, show
 from pitwall_crds.host.sockets import free_port
 
 sys.path.append(str(Path(__file__).parents[2] / "tests" / "cluster"))
-from harness.control_plane import AUDIT_POLICY, ControlPlane
+from harness.plane.control_plane import AUDIT_POLICY, ControlPlane
 from harness.processes import Process
 
 AT_ONCE: Final = 24

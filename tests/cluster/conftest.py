@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import binaries, kube
-from harness import network as networks
-from harness import node as node_module
-from harness.control_plane import ControlPlane
-from harness.network import Network
-from harness.node import Node
+from harness import binaries
+from harness.nodes import network as networks
+from harness.nodes import node as node_module
+from harness.nodes.network import Network
+from harness.nodes.node import Node
+from harness.plane import kube
+from harness.plane.control_plane import ControlPlane
 from harness.processes import Process, until
-from harness.scenario import Scenario
-from harness.world import FlagServiceProcess, Operator, Prometheus, QuestionLoad, grant
+from harness.rollouts.scenario import Scenario
+from harness.rollouts.world import FlagServiceProcess, Operator, Prometheus, QuestionLoad, grant
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = "stand-in"
@@ -147,7 +148,7 @@ def prometheus(folder: Path) -> Iterator[Prometheus]:
 
 def pretend(plane: ControlPlane, name: str, folder: Path) -> Process:
     """Another node that only pretends; it is lost when its process ends."""
-    script = ROOT / "tests" / "cluster" / "harness" / "stand_in.py"
+    script = ROOT / "tests" / "cluster" / "harness" / "nodes" / "stand_in.py"
     return Process([sys.executable, script, plane.kubeconfig_of("kubelet"), name], folder / f"{name}.log").start()
 
 
@@ -168,7 +169,7 @@ def doomed(control_plane: ControlPlane, kubectl: kube.Kubectl, tmp_path: Path) -
 
 @pytest.fixture(scope="package")
 def pretended_node(own_control_plane: ControlPlane | None, folder: Path, kubectl: kube.Kubectl) -> Iterator[None]:
-    """A node whose pods are ready as soon as they are placed, cordoned; see harness/stand_in.py."""
+    """A node whose pods are ready as soon as they are placed, cordoned; see harness/nodes/stand_in.py."""
     if own_control_plane is None:
         pytest.skip(f"{GIVEN} is set: a node that only pretends must not join the given cluster")
     made = pretend(own_control_plane, STAND_IN, folder)

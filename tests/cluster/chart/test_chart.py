@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 import yaml
-from harness import binaries, examples, kube
-from harness.examples import edited
-from harness.kube import Kubectl, KubectlRefusedError
+from harness import binaries
+from harness.plane import kube
+from harness.plane.kube import Kubectl, KubectlRefusedError
 from harness.processes import until
+from harness.rollouts import examples
+from harness.rollouts.examples import edited
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CHART = ROOT / "charts" / "pitwall"
 VALUES = ROOT / "tests" / "charts" / "values"
 NAME = "pit"

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 from harness import binaries
-from harness.installed import installed, runtime_template
-from harness.kube import admits_pods
+from harness.nodes.installed import installed, runtime_template
+from harness.plane.kube import admits_pods
 from harness.processes import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "install.md").read_text()
 IN_THE_PAGE = "video-qa"
 """The namespace that the page speaks of; a test has its own."""

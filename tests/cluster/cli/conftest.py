@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from harness import plugin as harness
-from harness.kube import Kubectl
+from harness.plane.kube import Kubectl
 from harness.plugin import Plugin
-from harness.told import CANARY, rollout
+from harness.rollouts.told import CANARY, rollout
 
 
 @pytest.fixture(scope="package")

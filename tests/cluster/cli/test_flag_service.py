@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from harness import plugin as harness
-from harness.images import RUNTIME_IMAGE, host_mounts
-from harness.kube import Kubectl
+from harness.nodes.images import RUNTIME_IMAGE, host_mounts
+from harness.plane.kube import Kubectl
 from harness.plugin import Plugin
 
 from pitwall_crds.names import Arm

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from harness.kube import Kubectl
+from harness.plane.kube import Kubectl
 from harness.plugin import Plugin
 
 from pitwall_operator.values.errors import Exit

@@ -5,11 +5,11 @@ import subprocess
 from typing import Any
 
 import pytest
-from harness.control_plane import ControlPlane
-from harness.kube import Kubectl, new_name
+from harness.plane.control_plane import ControlPlane
+from harness.plane.kube import Kubectl, new_name
 from harness.plugin import Plugin
 from harness.processes import until
-from harness.told import CANARY, FLAGGED_OFF, START, rollout
+from harness.rollouts.told import CANARY, FLAGGED_OFF, START, rollout
 
 from pitwall_operator.cli.sources.cluster import ATTEMPTS, Cluster
 from pitwall_operator.cli.sources.kubeconfig import ClusterTarget

@@ -27,7 +27,7 @@ from typing import IO, Any
 
 PITWALL = "pitwall_operator.cli.app:main"
 PROGRAMS = {
-    "harness.exporter": (),
+    "harness.rollouts.exporter": (),
     "pitwall_flags.service": (),
     "pitwall_gateway": (),
     "pitwall_operator.cluster": (),

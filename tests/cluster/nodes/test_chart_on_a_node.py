@@ -2,8 +2,8 @@
 
 import httpx
 import pytest
-from harness import kube
-from harness.installed import installed, runtime_template
+from harness.nodes.installed import installed, runtime_template
+from harness.plane import kube
 from harness.processes import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]

@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from harness import network as networks
-from harness.images import RUNTIME_IMAGE, host_mounts
-from harness.kube import Kubectl, admits_pods, as_yaml, condition
-from harness.node import CGROUPS, Node
+from harness.nodes import network as networks
+from harness.nodes.images import RUNTIME_IMAGE, host_mounts
+from harness.nodes.node import CGROUPS, Node
+from harness.plane.kube import Kubectl, admits_pods, as_yaml, condition
 from harness.processes import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -16,23 +16,24 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from harness import examples, kube
-from harness import node as node_module
-from harness.audience import QUESTIONS, Audience, question
-from harness.installed import MONITOR, Installed, installed, runtime_template
-from harness.kube import Kubectl
-from harness.network import Network
+from harness.nodes import node as node_module
+from harness.nodes.installed import MONITOR, Installed, installed, runtime_template
+from harness.nodes.network import Network
+from harness.nodes.scraped import Scraped
+from harness.plane import kube
+from harness.plane.kube import Kubectl
 from harness.plugin import Plugin, in_namespace, install
 from harness.processes import until
-from harness.scenario import disagreements
-from harness.scraped import Scraped
+from harness.rollouts import examples
+from harness.rollouts.audience import QUESTIONS, Audience, question
+from harness.rollouts.scenario import disagreements
+from harness.rollouts.world import FlagReader, Prometheus
 from harness.terminal import Terminal
-from harness.world import FlagReader, Prometheus
 
 from pitwall_crds.names import FULL_WEIGHT
 
 pytestmark = [pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(600)]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FLAG = "sampler.variant"
 NAME_LABEL, RUNTIME = "app.kubernetes.io/name", "pitwall-runtime"
 FILMS = "/srv/films"

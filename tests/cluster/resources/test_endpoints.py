@@ -13,7 +13,7 @@ import warnings
 from dataclasses import replace
 
 import pytest
-from harness.kube import admits_pods
+from harness.plane.kube import admits_pods
 from harness.processes import Process, until
 
 from pitwall_crds.host.backoff import Backoff

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from harness.examples import edited
-from harness.kube import CRDS, OPENAPI, Kubectl, KubectlRefusedError
+from harness.plane.kube import CRDS, OPENAPI, Kubectl, KubectlRefusedError
+from harness.rollouts.examples import edited
 
 from pitwall_crds.generate.render import KINDS
 from pitwall_crds.generate.schema import fields
@@ -18,7 +18,7 @@ from pitwall_crds.variant.addresses import SERVER_WORDS, WEIGHTS_WORDS
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FILES = sorted((ROOT / "crds").glob("*.yaml"))
 ROLLOUTS = sorted((ROOT / "examples").glob("rollout*.yaml"))
 CLIENT_SIDE_APPLY_BYTES = 262_144

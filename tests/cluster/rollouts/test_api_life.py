@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.kube import Kubectl
+from harness.plane.kube import Kubectl
 from harness.processes import until
-from harness.scenario import CANARY, FEW, Scenario
+from harness.rollouts.scenario import CANARY, FEW, Scenario
 
 from pitwall_crds.reading.load import load_file, revision_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 [UNIFORM] = [one for one in load_file(ROOT / "examples" / "variants.yaml") if one.metadata.name == "uniform-v1"]
 FORMER = Path(__file__).parent / "former"
 """The CRDs of release 0.1, as they were."""

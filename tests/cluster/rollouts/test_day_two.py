@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
-from harness import examples
-from harness.kube import Kubectl
+from harness.plane.kube import Kubectl
 from harness.processes import until
-from harness.scenario import CANARY, Scenario
-from harness.world import ask
+from harness.rollouts import examples
+from harness.rollouts.scenario import CANARY, Scenario
+from harness.rollouts.world import ask
 
 from pitwall_crds.names import FULL_WEIGHT
 

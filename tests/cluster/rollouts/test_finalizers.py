@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from harness import examples
 from harness.processes import until
-from harness.scenario import Scenario
+from harness.rollouts import examples
+from harness.rollouts.scenario import Scenario
 
 from pitwall_crds.names import FULL_WEIGHT
 

@@ -4,9 +4,9 @@ import json
 
 import httpx
 import pytest
-from harness import examples
 from harness.processes import until
-from harness.scenario import Scenario
+from harness.rollouts import examples
+from harness.rollouts.scenario import Scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

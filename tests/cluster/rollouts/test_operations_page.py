@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from harness import plugin as plugins
 from harness.plugin import Plugin
-from harness.scenario import CANARY, Scenario
+from harness.rollouts.scenario import CANARY, Scenario
 
 from pitwall_crds.names import FULL_WEIGHT
 from pitwall_flags.service.auth import VARIABLES, TokenScope
 
 pytestmark = [pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(600)]
-PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 COMMANDS = re.compile(r"`(?:kubectl |pitwall )*(kill|release|abort|undo|promote|retry|status|replay|wait|replace)\b")
 LONG = [{"weightBasisPoints": 2000, "minSeconds": 9999}, CANARY[1]]
 CANDIDATE = "dpp-v1"

@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from harness import binaries, world
-from harness.control_plane import ControlPlane
+from harness import binaries
+from harness.plane.control_plane import ControlPlane
 from harness.processes import until
-from harness.scenario import Scenario
-from harness.world import Operator
+from harness.rollouts import world
+from harness.rollouts.scenario import Scenario
+from harness.rollouts.world import Operator
 
 from pitwall_operator.kube.claims import RENEW_SECONDS
 

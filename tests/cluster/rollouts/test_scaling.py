@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from harness import metrics_api
-from harness.control_plane import ControlPlane
-from harness.kube import Kubectl
+from harness.plane import metrics_api
+from harness.plane.control_plane import ControlPlane
+from harness.plane.kube import Kubectl
 from harness.processes import until
-from harness.scenario import Scenario
+from harness.rollouts.scenario import Scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 LOAD = "questions-under-way"

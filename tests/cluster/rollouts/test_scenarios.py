@@ -4,12 +4,13 @@ import time
 from typing import Any
 
 import pytest
-from harness import binaries, examples, world
-from harness.control_plane import ControlPlane
-from harness.kube import Kubectl
+from harness import binaries
+from harness.plane.control_plane import ControlPlane
+from harness.plane.kube import Kubectl
 from harness.processes import until
-from harness.scenario import CANARY, Scenario
-from harness.world import Operator
+from harness.rollouts import examples, world
+from harness.rollouts.scenario import CANARY, Scenario
+from harness.rollouts.world import Operator
 
 from pitwall_crds.names import FULL_WEIGHT
 

@@ -1,4 +1,4 @@
-"""`pitwall check-rights` without a cluster; what it finds in one is in tests/cluster/test_install.py."""
+"""`pitwall check-rights` without a cluster; what it finds in one is in tests/cluster/chart/test_install.py."""
 
 import pytest
 

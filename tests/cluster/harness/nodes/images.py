@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PAUSE_IMAGE = "docker.io/pitwall/pause:test"
 RUNTIME_IMAGE = "docker.io/pitwall/runtime:test"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

@@ -13,14 +13,14 @@ from typing import Any
 
 import yaml
 from harness import binaries
-from harness.images import RUNTIME_IMAGE, host_mounts
-from harness.kube import Kubectl, condition
+from harness.nodes.images import RUNTIME_IMAGE, host_mounts
+from harness.plane.kube import Kubectl, condition
 from harness.processes import until
-from harness.world import CHART
+from harness.rollouts.world import CHART
 
 COMPONENTS = ("operator", "flags", "gateway")
 MONITOR = "PodMonitor"
-"""A kind that the tests' API server does not know; its rules are followed by harness/scraped.py."""
+"""A kind that the tests' API server does not know; its rules are followed by harness/nodes/scraped.py."""
 
 
 def entrypoint(component: str) -> list[str]:

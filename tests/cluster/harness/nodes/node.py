@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
-from harness import binaries, images
-from harness.network import Network
+from harness import binaries
+from harness.nodes import images
+from harness.nodes.network import Network
 from harness.processes import Process
 
 NAME = "pitwall-node"

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from harness.kube import Kubectl, KubectlRefusedError
+from harness.plane.kube import Kubectl, KubectlRefusedError
 
 EVERY_SECONDS = 2.0
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 import yaml
-from harness import binaries, clock
+from harness import binaries
+from harness.plane import clock
 from harness.processes import Process, held_port, until
 
 END_SECONDS = 2.0

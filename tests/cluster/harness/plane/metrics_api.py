@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from harness.control_plane import ControlPlane
-from harness.kube import Kubectl
+from harness.plane.control_plane import ControlPlane
+from harness.plane.kube import Kubectl
 
 GROUP, VERSION = "external.metrics.k8s.io", "v1beta1"
 NAME = "metrics-for-tests"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.control_plane import ControlPlane
+from harness.plane.control_plane import ControlPlane
 from harness.plugin import with_server
 from harness.processes import held_port
 

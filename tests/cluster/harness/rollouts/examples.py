@@ -8,7 +8,7 @@ import yaml
 
 from pitwall_crds.names import FULL_WEIGHT
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 FOLDER = ROOT / "examples"
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness import examples
-from harness.control_plane import Request
-from harness.kube import Kubectl, condition
+from harness.plane.control_plane import Request
+from harness.plane.kube import Kubectl, condition
 from harness.processes import PATIENCE_SECONDS, until
-from harness.world import FlagServiceProcess, Operator, Prometheus, QuestionLoad
+from harness.rollouts import examples
+from harness.rollouts.world import FlagServiceProcess, Operator, Prometheus, QuestionLoad
 
 from pitwall_crds.names import FULL_WEIGHT
 from pitwall_operator.record.lines import Line

@@ -12,14 +12,14 @@ import httpx
 import pytest
 import yaml
 from harness import binaries
-from harness.control_plane import ControlPlane
-from harness.images import RUNTIME_IMAGE
-from harness.kube import Kubectl
+from harness.nodes.images import RUNTIME_IMAGE
+from harness.plane.control_plane import ControlPlane
+from harness.plane.kube import Kubectl
 from harness.processes import Process, held_port
 
 from pitwall_flags.flag.document import read_split
 
-CHART = Path(__file__).parents[3] / "charts" / "pitwall"
+CHART = Path(__file__).parents[4] / "charts" / "pitwall"
 LEASE_NAMESPACE = "default"
 SCRAPE = "500ms"
 GATEWAY_POD = "pitwall-gateway-7d9f8b6c5d-x2x4z"
@@ -170,7 +170,7 @@ class QuestionLoad:
         self.port = held_port()
         self.behave()
         command = [
-            sys.executable, "-m", "harness.exporter", f"--flags-sync={self.flags.sync}",
+            sys.executable, "-m", "harness.rollouts.exporter", f"--flags-sync={self.flags.sync}",
             f"--flag={self.flag}", f"--behaviour={self._file}", f"--port={self.port}",
         ]  # fmt: skip
         self.process = Process(command, self.folder / "load.log")

@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 
 import pytest
-from harness.clock import FakeTimeClock
+from harness.plane.clock import FakeTimeClock
 from harness.processes import until
-from harness.scenario import CANARY, Scenario
+from harness.rollouts.scenario import CANARY, Scenario
 
 from pitwall_operator.values.timestamps import to_epoch
 

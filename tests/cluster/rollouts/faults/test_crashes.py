@@ -5,7 +5,7 @@ import signal
 
 import pytest
 from harness.processes import until
-from harness.scenario import Scenario
+from harness.rollouts.scenario import Scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from harness.control_plane import ControlPlane
+from harness.plane.control_plane import ControlPlane
 from harness.processes import until
-from harness.scenario import Scenario
-from harness.world import Operator
+from harness.rollouts.scenario import Scenario
+from harness.rollouts.world import Operator
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 from harness.processes import Process, until
-from harness.scenario import FEW, Scenario
+from harness.rollouts.scenario import FEW, Scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(420)]
 GATES = [{"name": "errors", "rate": {"metric": "Errors"}, "absoluteMarginBasisPoints": 1000, "dependence": "Query"}]

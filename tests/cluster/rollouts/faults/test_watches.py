@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from harness.control_plane import ControlPlane
-from harness.proxy import Proxy
-from harness.scenario import Scenario
+from harness.plane.control_plane import ControlPlane
+from harness.plane.proxy import Proxy
+from harness.rollouts.scenario import Scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
