@@ -36,6 +36,9 @@ def frozen(gate: Gate, known: TailStatus | None, reading: Reading, stable: str) 
         return known
     further = (tail_edge(edges, history, per_mille) for per_mille in further_edges(gate))
     at = _with_margin(edges, min(own, highest), gate)
+    # A word that is dropped each time must not have the same edge frozen anew each time: nothing would be counted.
+    if known is not None and known.lowered is None and float(known.control) == min(own, highest):
+        return known
     return TailStatus(
         control=at.control,
         candidate=at.candidate,

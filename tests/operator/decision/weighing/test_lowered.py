@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pitwall_crds.names import Arm, Metric
+from pitwall_crds.rollout.gate import QuantileMetric
 from pitwall_crds.rollout.status import Phase, TailStatus, Verdict
 from pitwall_operator.decision.weighing.analyze import fresh_gates
 from pitwall_operator.gates import highest_edge, margin_edge
@@ -17,11 +18,11 @@ from pitwall_operator.values.observation import ProcessCounters
 SLOW_SECONDS = 50.0
 
 
-def with_slow_stable(world, slow: int = 200) -> None:
+def with_slow_stable(world, slow: int = 200, seconds: float = SLOW_SECONDS) -> None:
     """A p99 gate with a margin of half, and a stable variant of which one answer in fifty takes fifty seconds."""
     world.counters.latencies.clear()
     world.counters.serve("uniform-v1", Arm.STABLE, 0.1, 9800)
-    world.counters.serve("uniform-v1", Arm.STABLE, SLOW_SECONDS, slow)
+    world.counters.serve("uniform-v1", Arm.STABLE, seconds, slow)
     world.apply("rollout-aks.yaml")
     analysis = world.rollout.spec.analysis
     latency = next(gate for gate in analysis.gates if gate.quantile)
@@ -127,20 +128,38 @@ def test_the_history_is_asked_for_until_the_gates_own_threshold_is_frozen(world)
     assert Metric.HISTORY_LATENCY + "_bucket" not in interest(world.rollout).samples, "it never changes again"
 
 
+def drop_the_word(world) -> None:
+    """What an older CRD does to a status that is written."""
+    gates = tuple(
+        gate.model_copy(update={"tail": gate.tail and gate.tail.model_copy(update={"lowered": None})})
+        for gate in world.status.gates
+    )
+    status = world.status.model_copy(update={"gates": gates})
+    world.rollout = world.rollout.model_copy(update={"status": status})
+
+
 def test_an_older_crd_that_drops_the_word_lets_nothing_pass(world):
     with_slow_stable(world)
     for _ in range(80):
         block(world, 0.1)
         world.turn()
-        gates = tuple(
-            gate.model_copy(update={"tail": gate.tail and gate.tail.model_copy(update={"lowered": None})})
-            for gate in world.status.gates
-        )
-        status = world.status.model_copy(update={"gates": gates})
-        world.rollout = world.rollout.model_copy(update={"status": status})
+        drop_the_word(world)
 
     assert latency(world).verdict is Verdict.UNMEASURED
     assert Metric.HISTORY_LATENCY + "_bucket" in interest(world.rollout).samples
+
+
+def test_an_older_crd_that_drops_the_word_hides_no_harm_at_the_highest_edge(world):
+    """The gate's own threshold was frozen anew with each block, and what the block had counted was lost each time."""
+    with_slow_stable(world, seconds=38.0)
+    for number in range(80):
+        block(world, 0.1 if number < 20 else 60.0)
+        world.turn()
+        drop_the_word(world)
+
+    tail = latency(world).tail
+    assert float(tail.control) == highest_edge(counters.EDGES[QuantileMetric.QUERY_LATENCY], 50)
+    assert world.status.phase is Phase.FLAGGED_OFF
 
 
 def test_thresholds_below_the_highest_edge_are_the_gates_own_without_a_word(world):
