@@ -30,6 +30,7 @@ from pitwall_runtime.stages.decode.libav.losses.broadcasts.programs import Codec
 from pitwall_runtime.stages.decode.libav.losses.edit_units import EditUnits
 from pitwall_runtime.stages.decode.libav.losses.elements import Elements
 from pitwall_runtime.stages.decode.libav.losses.holes import Holes
+from pitwall_runtime.stages.decode.libav.losses.tables import declared_from
 from pitwall_runtime.stages.decode.port import MAX_PIXELS, MAX_SECONDS, THREADS
 
 if TYPE_CHECKING:
@@ -198,8 +199,7 @@ class Source:
 
     def _declared_end(self) -> int | None:
         if self.indexed or headers.say_length(self.container, self.stream):
-            in_fragments = self.indexed and not self.stream.frames  # which have times of their own
-            begin = 0 if in_fragments else self.stream.start_time or 0
+            begin = declared_from(self.stream) if self.indexed else self.stream.start_time or 0
             return self.stream.duration and begin + self.stream.duration
         says = self._declares_for_all and self.stream.frames < UNTOLD
         if not says or not self.container.duration or self._reached is None or self._is_closed:

@@ -1,12 +1,16 @@
 """Tells whether an MP4's tables of times can be right: FFmpeg leaves off where an entry cannot, and goes on without."""
 
+import os
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
+from av.video.stream import VideoStream
 
 Span = tuple[int, int]
 """Where a box's content begins and ends."""
@@ -17,6 +21,8 @@ _MOST_ENTRIES: Final = 1 << 22
 _FARTHEST: Final = 1 << 28
 """Ticks; FFmpeg believes no offset beyond. Of the last two entries it does."""
 _LAST: Final = 2
+_NO_PICTURES: Final = -1
+"""Where a part of an edit list begins that shows nothing."""
 _WRAP: Final = 1 << 32
 _UNLIKE: Final = 2
 """Times by which writers miss a film's length at most, when they say it a second time."""
@@ -36,21 +42,76 @@ class TimeTables:
     offsets_fit: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What a track's edit list says of its clock, in seconds: what is `cut_away` at the beginning, less what comes
+    before it without pictures, and how long all that is left lasts, both included."""
+
+    cut_away: Fraction = Fraction(0)
+    lasting: Fraction = Fraction(0)
+
+
 def tables_of(path: str, track: int) -> TimeTables:
     """The tables of a track, by its number in the file; what cannot be found there is not judged."""
     with open(path, "rb") as file:
-        movie = _inner(file, (0, Path(path).stat().st_size), b"moov")
+        movie = _movie(file)
         if _inner(file, movie, b"mvex") == _NOWHERE:  # else fragments follow, of which these tables say nothing
-            for span in _boxes(file, movie, b"trak"):
-                if _number(file, _inner(file, span, b"tkhd")) == track:
-                    return _judged(file, span)
+            return next((_judged(file, span) for span in _tracks(file, movie, track)), TimeTables())
     return TimeTables()
+
+
+def edits_of(path: str, track: int) -> Edits:
+    """The edit list of a track, by its number in the file; empty where there is none."""
+    with open(path, "rb") as file:
+        movie = _movie(file)
+        scale = _scale(file, _inner(file, movie, b"mvhd"))
+        for span in _tracks(file, movie, track):
+            own = _scale(file, _inner(file, span, b"mdia", b"mdhd"))
+            if scale and own:
+                return _edits(_entries(file, _inner(file, span, b"edts", b"elst")), scale, own)
+    return Edits()
+
+
+def declared_from(stream: VideoStream) -> int:
+    """When, on the container's clock, an MP4's declared duration of a stream begins. Fragments have times of their
+    own, from which an edit list takes what it cuts away; a whole list lasts from the clock's zero on."""
+    assert stream.time_base is not None
+    edits = edits_of(stream.container.name, stream.id)
+    if not stream.frames:
+        return -round(edits.cut_away / stream.time_base)
+    in_list = abs(edits.lasting / stream.time_base - (stream.duration or 0)) <= 1
+    return 0 if in_list else stream.start_time or 0
+
+
+def _edits(entries: list[tuple[int, int]], scale: int, own: int) -> Edits:
+    """Of lengths in ticks of the film's clock, and where each begins in those of the track's own."""
+    leading = entries[0][0] if entries and entries[0][1] == _NO_PICTURES else 0
+    begin = next((at for _, at in entries[: 1 + bool(leading)] if at >= 0), 0)
+    lasting = Fraction(sum(length for length, _ in entries), scale)
+    return Edits(Fraction(begin, own) - Fraction(leading, scale), lasting)
 
 
 def has_fragments(path: str) -> bool:
     """Whether an MP4's pictures may lie in fragments, each with a time of its own."""
     with open(path, "rb") as file:
         return _inner(file, (0, Path(path).stat().st_size), b"moov", b"mvex") != _NOWHERE
+
+
+def _movie(file: BinaryIO) -> Span:
+    return _inner(file, (0, file.seek(0, os.SEEK_END)), b"moov")
+
+
+def _tracks(file: BinaryIO, movie: Span, number: int) -> Iterator[Span]:
+    """The one of this number."""
+    return (span for span in _boxes(file, movie, b"trak") if _number(file, _inner(file, span, b"tkhd")) == number)
+
+
+def _entries(file: BinaryIO, span: Span) -> list[tuple[int, int]]:
+    """Of an edit list: how long each part lasts, and where it begins; -1 for a part without pictures."""
+    head = _bytes(file, span, 8)
+    form = struct.Struct(">qqi" if head[:1] == b"\1" else ">iii")
+    content = _bytes(file, (span[0] + len(head), span[1]), form.size * min(int.from_bytes(head[4:8]), _MOST_ENTRIES))
+    return [(length, at) for length, at, _ in form.iter_unpack(content[: len(content) // form.size * form.size])]
 
 
 def _judged(file: BinaryIO, track: Span) -> TimeTables:
@@ -117,6 +178,12 @@ def _number(file: BinaryIO, header: Span) -> int:
 def _duration(file: BinaryIO, header: Span) -> int:
     head = _bytes(file, header, 32)
     return int.from_bytes(head[24:32] if head[:1] == b"\1" else head[16:20])
+
+
+def _scale(file: BinaryIO, header: Span) -> int:
+    """Ticks of a second."""
+    head = _bytes(file, header, 24)
+    return int.from_bytes(head[20:24] if head[:1] == b"\1" else head[12:16])
 
 
 def _table(file: BinaryIO, span: Span) -> npt.NDArray[np.int64]:

@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from films.making import H264, encode
+from films.making import H264, encode, ffmpeg
 from films.pools import beside_ffmpeg, pool
 
 pytestmark = pytest.mark.slow
@@ -13,12 +13,14 @@ ONE_ENTRY = 28
 
 
 def edited(path, b_frames, begins):
-    """Of a film of four seconds, with a key picture at each, a second from each of these pictures on."""
+    """Of a film of four seconds, with a key picture at each, a second from each of these pictures on; of none for
+    None."""
     encode(path, range(100), RATE, *H264, "-bf", b_frames, "-g", RATE, size=(160, 120))
     data = bytearray(path.read_bytes())
     at = data.index(b"elst") - 4
     (first,) = struct.unpack_from(">i", data, at + 20)
-    entries = [struct.pack(">IiI", EDIT_TICKS, first + begin * PICTURE_TICKS, 1 << 16) for begin in begins]
+    times = [-1 if begin is None else first + begin * PICTURE_TICKS for begin in begins]
+    entries = [struct.pack(">IiI", EDIT_TICKS, time, 1 << 16) for time in times]
     table = struct.pack(">I4sII", 16 + 12 * len(entries), b"elst", 0, len(entries)) + b"".join(entries)
     for box in (b"moov", b"trak", b"edts"):
         head = data.index(box) - 4
@@ -47,3 +49,25 @@ def test_what_is_cut_away_is_not_shown(tmp_path, begins, b_frames):
     assert numbers == dict(enumerate(begins))
     assert ours == theirs
     assert timeline.end_pts * timeline.time_base == pytest.approx(len(begins), abs=0.02)
+
+
+def test_a_part_behind_an_empty_one_ends_where_the_list_ends(tmp_path):
+    """As of a clip whose pictures begin later than its sound: the list's length counts what shows nothing, too."""
+    path = tmp_path / "film.mp4"
+    edited(path, 2, [None, None, 50])
+    timeline, numbers = pool(path)
+
+    assert timeline.damage == ()
+    assert numbers == {0: 50}
+
+
+@pytest.mark.parametrize("seconds", [1.9, 2.9])
+def test_fragments_end_where_their_pictures_end_though_a_list_cuts_away_a_beginning(tmp_path, seconds):
+    """As ffmpeg cuts without encoding anew: it keeps the key picture before, and says what is to be left out."""
+    whole, path = tmp_path / "whole.mp4", tmp_path / "film.mp4"
+    encode(whole, range(100), RATE, *H264, "-bf", 2, "-g", 50, size=(160, 120))
+    ffmpeg("-ss", seconds, "-i", whole, "-c", "copy", "-movflags", "+frag_keyframe+delay_moov", path)
+    timeline, ours, theirs = beside_ffmpeg(path)
+
+    assert timeline.damage == ()
+    assert ours == theirs
