@@ -3,6 +3,8 @@
 Properties are tried on the same inputs each time, so that a commit passes or fails; `make soak` searches with others.
 """
 
+import gc
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -19,6 +21,17 @@ FIRST = (
     "tests/runtime/stages/answer/test_local.py",
 )
 """What takes longest begins first, so that no process is left alone with it at the end."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays to the end: looking for garbage in it, again and again, took as long as the rest."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
