@@ -1,7 +1,9 @@
 """Builds simulated environments for the decision core, with a default for everything irrelevant."""
 
+import bisect
+import itertools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -158,13 +160,21 @@ class Counters:
 Samples = dict[str, list[tuple[Mapping[str, str], float]]]
 
 
+def _within(values: Mapping[float, int], edges: Sequence[float]) -> Iterator[tuple[float, int]]:
+    """Each edge, and how many values are not beyond it."""
+    ordered = sorted(values)
+    counted = list(itertools.accumulate((values[value] for value in ordered), initial=0))
+    for edge in edges:
+        yield edge, counted[bisect.bisect_right(ordered, edge)]
+
+
 def _sides(found: Samples, values: Mapping[float, int], scope: Mapping[str, str]) -> None:
     """How many values are within each edge, and how many beyond."""
-    for edge in LATENCY_EDGES:
+    trials = sum(values.values())
+    for edge, within in _within(values, LATENCY_EDGES):
         at = {**scope, Label.EDGE: edge_text(edge)}
-        within = sum(count for value, count in values.items() if value <= edge)
         found.setdefault(Metric.EVIDENCE_WITHIN, []).append((at, within))
-        found.setdefault(Metric.EVIDENCE_BEYOND, []).append((at, sum(values.values()) - within))
+        found.setdefault(Metric.EVIDENCE_BEYOND, []).append((at, trials - within))
 
 
 def _errors(
@@ -174,8 +184,8 @@ def _errors(
     if alike is None:
         return
     trials, (design, users) = sum(values.values()), alike
-    for edge in LATENCY_EDGES:
-        rate = sum(count for value, count in values.items() if value > edge) / trials
+    for edge, within in _within(values, LATENCY_EDGES):
+        rate = (trials - within) / trials
         error = (rate * (1 - rate) / trials) ** 0.5
         for unit, of_unit in (("query", error), ("user", error * design**0.5)):
             at = {**scope, Label.EDGE: edge_text(edge), Label.UNIT: unit}
@@ -184,8 +194,7 @@ def _errors(
 
 
 def _ratios(found: Samples, values: Mapping[float, int], scope: Mapping[str, str]) -> None:
-    for edge in RATIO_EDGES:
-        within = sum(count for value, count in values.items() if value <= edge)
+    for edge, within in _within(values, RATIO_EDGES):
         found.setdefault(Metric.EVIDENCE_RATIO_WITHIN, []).append(({**scope, Label.EDGE: edge_text(edge)}, within))
     found.setdefault(Metric.EVIDENCE_RATIOS, []).append((scope, sum(values.values())))
 
@@ -198,8 +207,8 @@ def _histogram(
     scope: Mapping[str, str],
 ) -> None:
     buckets = found.setdefault(f"{metric}_bucket", [])
-    for edge in (*edges, float("inf")):
-        buckets.append(({**scope, "le": str(edge)}, sum(count for value, count in values.items() if value <= edge)))
+    for edge, within in _within(values, (*edges, float("inf"))):
+        buckets.append(({**scope, "le": str(edge)}, within))
     found.setdefault(f"{metric}_count", []).append((scope, sum(values.values())))
 
 

@@ -122,7 +122,7 @@ class Carried(_View):
 
     def update(self, counts: Counts) -> Self:
         """The process after one more block, or with more that waits."""
-        waiting = self.waiting + counts
+        waiting = counts if self.waiting is NOTHING else self.waiting + counts
         if min(waiting.control.trials, waiting.candidate.trials) < self.least:
             return replace(self, waiting=waiting)
         return replace(self, process=self.process.update(waiting), waiting=NOTHING)

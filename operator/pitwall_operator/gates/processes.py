@@ -1,5 +1,9 @@
 """Builds a gate's e-processes, each under the key by which the Rollout's status remembers it."""
 
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
 from pitwall_crds.rollout.gate import Dependence, Gate, QuantileMetric, RateMetric
 from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
 from pitwall_operator.evidence.basis.process import EProcess
@@ -96,8 +100,11 @@ def non_inferiority_boundary(gate: Gate, canary_index: int) -> NullBoundary:
     return NullBoundary(ratio=1 + promote_margin(gate, canary_index) / 100)
 
 
-def fresh_processes(gate: Gate) -> dict[str, EProcess]:
-    """Every process of a gate before the first block. All margins run from the start of a stage."""
+@lru_cache(maxsize=512)
+def fresh_processes(gate: Gate) -> Mapping[str, EProcess]:
+    """Every process of a gate before the first block. All margins run from the start of a stage.
+
+    Every turn asks for them, and a gate seldom changes."""
     processes: dict[str, EProcess] = {}
     for dependence in Dependence:
         harm = UsersProcess(_harm(gate, dependence), harm_boundary(gate))
@@ -116,12 +123,14 @@ def fresh_processes(gate: Gate) -> dict[str, EProcess]:
         processes[burst_key()] = Carried(burst)
     if gate.objective:
         processes |= {objective_key(claim, gate): _objective(claim, gate) for claim in Claim}
-    return processes | {
+    processes |= {
         calibration_key(gate, dependence): _calibration(gate, dependence) for dependence in calibrations(gate)
     }
+    return MappingProxyType(processes)
 
 
-def cold_limits(gate: Gate) -> dict[str, float]:
+@lru_cache(maxsize=512)
+def cold_limits(gate: Gate) -> Mapping[str, float]:
     """By the key of each proof against the control, how many times as many cold questions the control may have: no more
     than the stage's margin allows bad ones."""
     limits: dict[str, float] = {}
@@ -129,7 +138,7 @@ def cold_limits(gate: Gate) -> dict[str, float]:
         for index in range(len(gate.promote_margin_percent)):
             limit = 1 + promote_margin(gate, index) / 100
             limits[non_inferiority_key(gate, dependence, index)] = limits[in_time_key(gate, dependence, index)] = limit
-    return limits
+    return MappingProxyType(limits)
 
 
 def is_proof_of_stage(key: str) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from itertools import zip_longest
-from operator import add
 from typing import Any
 
 from pitwall_operator.evidence.basis.spread import ArmsSpread
@@ -81,7 +80,14 @@ class Abandoned:
     copies: int = 0
 
     def __add__(self, other: "Abandoned") -> "Abandoned":
-        return Abandoned(*map(add, astuple(self), astuple(other)))
+        return Abandoned(
+            self.control + other.control,
+            self.candidate + other.candidate,
+            self.stable + other.stable,
+            self.late + other.late,
+            self.excused + other.excused,
+            self.copies + other.copies,
+        )
 
 
 @dataclass(frozen=True, slots=True)

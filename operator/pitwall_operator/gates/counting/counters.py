@@ -6,6 +6,7 @@ Pure: no clock, chance or I/O.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from prometheus_client.utils import floatToGoString
 
@@ -95,6 +96,7 @@ def cumulative(source: ProcessCounters, metric: str, edges: Sequence[float], **l
     return tuple(counts.values())
 
 
+@lru_cache(maxsize=1024)
 def edge_text(edge: float) -> str:
     """An edge as gateways spell it."""
     text: str = floatToGoString(edge)  # type: ignore[no-untyped-call]
