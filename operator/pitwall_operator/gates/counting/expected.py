@@ -5,16 +5,17 @@ Pure and reproducible: numbers of trials and of bad ones are drawn at points tha
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import log
 from typing import Any, Final
 
 import numpy as np
-from scipy.stats import binom, norm, poisson, qmc
+from scipy.special import bdtr, bdtrik, ndtr, ndtri, pdtr, pdtrik
 
 from pitwall_crds.rollout.gate import Gate, RateMetric, Unit
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.gates.counting import sobol
 from pitwall_operator.gates.counting.blocks import label_delay
 from pitwall_operator.gates.processes import RATE_PRIORS, further_edges
 
@@ -34,8 +35,7 @@ MANY: Final = 20.0
 """From so many trials a block on, how their number varies does not matter."""
 FEW: Final = 3.0
 """Blocks with fewer trials an arm are put together, as evidence waits for so many anyhow."""
-DIMENSIONS: Final = 6
-"""Trials and bad trials of three arms."""
+assert sobol.DIMENSIONS == 6, "trials and bad trials of three arms"
 
 Numbers = np.ndarray[Any, Any]
 
@@ -101,10 +101,9 @@ def step_seconds(now: GateNow, flow: Flow, block_seconds: float) -> float:
 
 def imagined(gate: Gate, now: GateNow, flow: Flow, factor: float, seconds: float) -> Iterator[Counts]:
     """Endless blocks of so many seconds, with a candidate `factor` times as bad."""
-    sequence = qmc.Sobol(DIMENSIONS, scramble=False).fast_forward(BATCH)
     for batch in itertools.count():
         index = np.arange(batch * BATCH + 1, (batch + 1) * BATCH + 1)
-        points = sequence.random(BATCH).T
+        points = sobol.points(index + BATCH - 1)
         if flow.copies:
             yield from _copies(gate, now, _trials(flow.copies * seconds, points[0], index), points[2], factor)
         else:
@@ -119,12 +118,21 @@ def imagined(gate: Gate, now: GateNow, flow: Flow, factor: float, seconds: float
 def _trials(expected: float, points: Numbers, index: Numbers) -> Numbers:
     if expected >= MANY or expected <= 0:
         return (np.floor(index * expected) - np.floor((index - 1) * expected)).astype(int)
-    return np.asarray(poisson.ppf(points, expected)).astype(int)
+    above = np.ceil(pdtrik(points, expected))
+    return _first(points, above, lambda number: pdtr(number, expected))
 
 
 def _bad(trials: Numbers, points: Numbers, rate: float) -> Numbers:
-    drawn = np.nan_to_num(binom.ppf(points, np.maximum(trials, 1), min(max(rate, 0.0), 1.0)))
-    return np.asarray(np.clip(drawn.astype(int), 0, trials))
+    tried, rate = np.maximum(trials, 1), min(max(rate, 0.0), 1.0)
+    above = np.nan_to_num(np.ceil(bdtrik(points, tried, rate)))
+    return np.clip(_first(points, above, lambda number: bdtr(number, tried, rate)), 0, trials)
+
+
+def _first(points: Numbers, above: Numbers, below: Callable[[Numbers], Numbers]) -> Numbers:
+    """The first number up to which a law has at least this share: the one found, or the one before it, since what was
+    found is rounded up."""
+    before = np.maximum(above - 1, 0)
+    return np.where(below(before) >= points, before, above).astype(int)
 
 
 def shares(gate: Gate, now: GateNow, factor: float) -> tuple[tuple[float, float], ...]:
@@ -137,14 +145,14 @@ def shares(gate: Gate, now: GateNow, factor: float) -> tuple[tuple[float, float]
         return ((now.bad_rate, min(now.bad_rate * factor, 1.0)),)
     room = log((1 + gate.margin_percent / 100) / factor) / max(now.spread, 1e-3)
     levels = (gate.quantile.per_mille, *further_edges(gate))
-    return tuple((1 - level / 1000, float(norm.sf(norm.ppf(level / 1000) + room))) for level in levels)
+    return tuple((1 - level / 1000, float(ndtr(-ndtri(level / 1000) - room))) for level in levels)
 
 
 def _objective_rate(gate: Gate, now: GateNow, factor: float) -> float:
     """Share of the candidate's trials that miss the objective: its rate, or an assumed part of what is allowed."""
     if gate.rate is not None:
         return now.bad_rate * factor
-    return float(norm.sf(norm.isf(gate.objective * OBJECTIVE_PART) - log(factor) / max(now.spread, 1e-3)))
+    return float(ndtr(ndtri(gate.objective * OBJECTIVE_PART) + log(factor) / max(now.spread, 1e-3)))
 
 
 def _split(
@@ -175,7 +183,7 @@ def _means(_: Gate, now: GateNow, flow: Flow, arms: list[Numbers], points: Numbe
     """Blocks of arms whose trials have values, of mean 1 for the stable sampler."""
     tallies = []
     for trials, at, mean in zip(arms, points, (factor, 1.0, 1.0), strict=True):
-        noise = 1 + now.spread * norm.ppf(at) / np.sqrt(np.maximum(trials, 1))
+        noise = 1 + now.spread * ndtri(at) / np.sqrt(np.maximum(trials, 1))
         tallies.append([Tally(int(n), 0, float(n * mean * max(x, 0.0))) for n, x in zip(trials, noise, strict=True)])
     for candidate, control, stable in zip(*tallies, strict=True):
         yield Counts(control, candidate, stable=stable, shared=flow.shared)
@@ -195,4 +203,4 @@ def pair_shares(gate: Gate, now: GateNow, factor: float) -> tuple[float, float]:
     if gate.rate is not None:
         return min(now.bad_rate * factor, 1.0), 0.0
     margin = log(1 + max(gate.margin_percent, 5) / 100)
-    return tuple(float(norm.sf((margin + sign * -log(factor)) / PAIR_SPREAD)) for sign in (1, -1))  # type: ignore[return-value]
+    return tuple(float(ndtr((sign * log(factor) - margin) / PAIR_SPREAD)) for sign in (1, -1))  # type: ignore[return-value]
