@@ -23,16 +23,16 @@ def film() -> Path:
 
 @pytest.fixture
 def short_examples(tmp_path: Path) -> Path:
-    """The example files without the 1 % stage and with the first margins for opinions at all stages: minutes of votes
-    prove nothing more of how the parts work together."""
+    """The example files with copies and then half of the users for what is better, and half of them at once for what is
+    worse, with the first margins for opinions: minutes of votes prove nothing more of how the parts work together."""
     folder = tmp_path / "examples"
     folder.mkdir()
     for file in (ROOT / "examples").glob("*.yaml"):
         shutil.copy(file, folder)
-    better = folder / "rollout-aks.yaml"
-    text, dropped = re.subn(r"    - \{weightBasisPoints: 100,.*\n", "", better.read_text())
-    assert dropped == 1
-    text, widened = re.subn(r"promoteMarginPercent: \[(\d+), \d+, \d+\]", r"promoteMarginPercent: [\1]", text)
-    assert widened == 2
-    better.write_text(text)
+    for file in ("rollout-aks.yaml", "rollout-dpp.yaml"):
+        text, dropped = re.subn(r"    - \{weightBasisPoints: (100|500|1000),.*\n", "", (folder / file).read_text())
+        assert dropped == 2
+        text, widened = re.subn(r"promoteMarginPercent: \[(\d+), \d+, \d+\]", r"promoteMarginPercent: [\1]", text)
+        assert widened == 2
+        (folder / file).write_text(text)
     return folder

@@ -12,9 +12,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(840)]
 
 
 def test_the_better_sampler_is_promoted_and_the_worse_one_is_flagged_off(film, short_examples, tmp_path):
-    state = tmp_path / "state"
+    assert_both_end_as_they_should(tmp_path / "state", "--files", short_examples)
+
+
+@pytest.mark.soak
+def test_they_end_so_at_every_stage_of_the_example_files(film, tmp_path):
+    assert_both_end_as_they_should(tmp_path / "state")
+
+
+def assert_both_end_as_they_should(state: Path, *options: str | Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "examples.demo", "--state", state, "--files", short_examples],
+        [sys.executable, "-m", "examples.demo", "--state", state, *options],
         capture_output=True, text=True, check=False, timeout=800, cwd=ROOT,
     )  # fmt: skip
 
