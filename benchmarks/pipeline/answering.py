@@ -37,11 +37,12 @@ class AnswerRow:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPlan:
-    """How much is measured: films of which lengths, and how many films and questions for memory."""
+    """How much is measured: films of which lengths, and how many films of which length and questions for memory."""
 
     lengths: Sequence[int]
     videos: int
     questions_each: int
+    video_seconds: int = 30
     encoder: str = "conse"
     whole_film: bool = True
     sampler: str = "aks"
@@ -49,12 +50,14 @@ class AnswerPlan:
 
 WHOLE = AnswerPlan((600, 3600, 10_800), videos=20, questions_each=10)
 BEGINNING = Stretch(0, 60)
-QUICK = AnswerPlan((30, 60), videos=3, questions_each=4, encoder="colours", whole_film=False)
+QUICK = AnswerPlan((5, 10), videos=3, questions_each=4, video_seconds=5, encoder="colours", whole_film=False)
 
 
 def measure(plan: AnswerPlan, folder: Path) -> Iterator[AnswerRow]:
     """All rows, in a process whose caches are empty at first."""
-    yield from _memory(plan, different(folder, plan.videos, 30))  # first: what a long film leaves would hide a leak
+    yield from _memory(
+        plan, different(folder, plan.videos, plan.video_seconds)
+    )  # first: what a long film leaves would hide a leak
     films: list[tuple[Path, float, str]] = []
     if plan.whole_film:
         films.append((fetched("bbb"), 596.5, "Big Buck Bunny, 1280×720"))
@@ -108,7 +111,9 @@ def _memory(plan: AnswerPlan, films: Sequence[Path]) -> Iterator[AnswerRow]:
                 asked += 1
             if number % max(1, len(films) // 4) == 0:
                 held = round(_mebibytes(), 1)
-                yield AnswerRow("memory of the process", 30, held, "MiB", plan.sampler, plan.encoder, asked, number)
+                yield AnswerRow(
+                    "memory of the process", plan.video_seconds, held, "MiB", plan.sampler, plan.encoder, asked, number
+                )
 
 
 def _pipeline(plan: AnswerPlan, cache: Path) -> Pipeline:

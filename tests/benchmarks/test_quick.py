@@ -133,7 +133,7 @@ def test_how_fast_films_become_pools_is_measured_beside_ffmpeg_and_what_answers_
     assert all(row["native_frames_per_second"] > 0 for row in decoders)
     assert {row["film"].split()[0] for row in decoders} >= {"H.264", "HEVC", "VP8", "VP9", "AV1", "MPEG-2", "MPEG-4"}
     answers = [row for row in found if "measure" in row]
-    assert {row["film_seconds"] for row in answers if row["measure"].startswith("first answer")} == {30, 60}
+    assert {row["film_seconds"] for row in answers if row["measure"].startswith("first answer")} == {5, 10}
     assert [row["questions"] for row in answers if row["measure"] == "memory of the process"] == [4, 8, 12]
     assert all(row["value"] > 0 for row in answers if row["unit"] in ("s", "ms"))
 
