@@ -2,6 +2,7 @@
 
 import bisect
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -62,6 +63,7 @@ class Counters:
     alike: tuple[float, float] | None = None
     """The design effect of latencies, and how many users; None where gateways do not tell."""
     caches: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
+    excused: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
     def meet(self, variant: str, arm: str, users: int, split: str) -> None:
         self.users[(variant, arm, split)] = self.users.get((variant, arm, split), 0) + users
@@ -75,6 +77,11 @@ class Counters:
         values = self.latencies.setdefault(key, {})
         values[seconds] = values.get(seconds, 0) + count
         self.errors[key] = self.errors.get(key, 0) + errors
+
+    def excuse(self, variant: str, arm: str, questions: int) -> None:
+        """So many are blamed on videos' servers, beyond what counts nowhere."""
+        key = (variant, arm, self.run)
+        self.excused[key] = self.excused.get(key, 0) + questions
 
     def rate(self, variant: str, arm: str, signal: str, *, bad: int, good: int) -> None:
         counts = self.quality.setdefault((variant, arm, self.run, signal), [0, 0])
@@ -111,6 +118,7 @@ class Counters:
             queries = found.setdefault(Metric.EVIDENCE_QUERIES, [])
             queries.append(({**scope, Label.OUTCOME: "error"}, failed))
             queries.append(({**scope, Label.OUTCOME: "ok"}, sum(values.values()) - failed))
+        _excused(found, self.excused)
         for (variant, arm, run, signal), (bad, good) in self.quality.items():
             scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm, Label.RUN: run, Label.SIGNAL: signal}
             quality = found.setdefault(Metric.EVIDENCE_QUALITY, [])
@@ -134,8 +142,9 @@ class Counters:
             )
             for (variant, arm, run, caller), questions in self.callers.items()
         ]
-        windows = [({Label.UNIT: unit}, self.window_seconds) for unit in ("query", "session", "user")]
-        found[Metric.LABEL_WINDOW] = windows
+        found[Metric.LABEL_WINDOW] = [
+            ({Label.UNIT: unit}, self.window_seconds) for unit in ("query", "session", "user")
+        ]
         for (variant, arm, split), users in self.users.items():
             scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm, Label.SPLIT: split}
             found.setdefault(Metric.USERS, []).append((scope, users))
@@ -166,6 +175,15 @@ def _within(values: Mapping[float, int], edges: Sequence[float]) -> Iterator[tup
     counted = list(itertools.accumulate((values[value] for value in ordered), initial=0))
     for edge in edges:
         yield edge, counted[bisect.bisect_right(ordered, edge)]
+
+
+def _excused(found: Samples, questions: Mapping[tuple[str, str, str], int]) -> None:
+    for (variant, arm, run), number in questions.items():
+        scope = {Label.SAMPLER_VARIANT: variant, Label.ARM: arm, Label.RUN: run}
+        found.setdefault(Metric.EVIDENCE_EXCUSED, []).append((scope, number))
+        for edge in (*LATENCY_EDGES, math.inf):
+            left = {**scope, Label.EDGE: edge_text(edge)}
+            found.setdefault(Metric.EVIDENCE_ABANDONED, []).append((left, number))
 
 
 def _sides(found: Samples, values: Mapping[float, int], scope: Mapping[str, str]) -> None:

@@ -38,7 +38,8 @@ class Assessment:
 
     `warning` says what is wrong with the comparison itself. Where only chance tells control and stable apart, nothing
     passes then; where their pods differ too, the verdict stands. `is_fair` is False while the control's pods are still
-    warming up, and where a candidate blames videos' servers: what is inconclusive then was not measured.
+    warming up, and where a candidate blames videos' servers: what is inconclusive then was not measured. `blames`: the
+    latter, in this stage.
     """
 
     verdict: Verdict
@@ -47,3 +48,4 @@ class Assessment:
     missing_trials: int | None
     warning: str = ""
     is_fair: bool = True
+    blames: bool = False

@@ -32,13 +32,14 @@ from pitwall_operator.gates.words import blames, need, sentence, still_cold, une
 class GateEvidence:
     """All processes of one gate. Feed every block once; evidence is never reset, whatever stage comes next.
 
-    A shadow's block holds pairs only.
+    A shadow's block holds pairs only. `before` is what had been counted when the present stage began.
     """
 
     gate: Gate
     analysis: Analysis
     processes: Mapping[str, EProcess]
     totals: Counts = NOTHING
+    before: Counts = NOTHING
     coldness: Coldness = UNKNOWN
 
     @classmethod
@@ -64,7 +65,7 @@ class GateEvidence:
         missing = missing_trials(self.processes[proof.key], proof.log_threshold, self.totals)
         message = sentence(self.gate, verdict, stage.kind, self.totals, self._reading(deciding))
         warning, is_cold = self._warning(), False
-        blame = blames(self.gate, verdict, stage.kind, self.totals)
+        blame = blames(self.gate, verdict, stage.kind, self.totals.of_candidate_since(self.before))
         if verdict is Verdict.INCONCLUSIVE and self._withholds(deciding):
             message, missing = message + unlike_users(self._users(deciding)), None
         elif verdict is Verdict.INCONCLUSIVE and (is_cold := self._waits_for_the_control(proof)):
@@ -79,7 +80,7 @@ class GateEvidence:
             message += f"; but {warning}" if warning else ""
         roles = (*harm_roles(self.gate, self.analysis), *proofs, *aside_roles(self.gate, self.analysis, stage))
         readings = tuple(self._reading(role) for role in roles)
-        return Assessment(verdict, message, readings, missing, warning, is_fair=not (is_cold or blame))
+        return Assessment(verdict, message, readings, missing, warning, not (is_cold or blame), bool(blame))
 
     def _verdict(self, stage: StageContext, proof: Role) -> tuple[Verdict, Role]:
         """The verdict and the process that decided it, or has yet to; `proof` is the first that is still missing. What
@@ -131,14 +132,16 @@ class GateEvidence:
         return self.totals.pairs.total if stage.kind is StageKind.SHADOW else self.totals.candidate.trials
 
     def renewed(self) -> Self:
-        """The evidence at the start of a stage: harm is remembered, what lets the candidate pass is proven anew."""
+        """The evidence at the start of a stage: harm is remembered, what lets the candidate pass is proven anew; and
+        what it blamed videos' servers for before holds it no longer."""
         fresh = fresh_processes(self.gate)
         proofs = {key: fresh[key] for key in self.processes if is_proof_of_stage(key)}
-        return replace(self, processes={**self.processes, **proofs})
+        return replace(self, processes={**self.processes, **proofs}, before=self.totals)
 
     def to_state(self) -> State:
         """The few numbers that the Rollout's status keeps."""
-        known = {"coldness": self.coldness.to_state()} if self.coldness != UNKNOWN else {}
+        known: dict[str, Any] = {"coldness": self.coldness.to_state()} if self.coldness != UNKNOWN else {}
+        known |= {"before": self.before.to_state()} if self.before != NOTHING else {}
         return known | {
             "totals": self.totals.to_state(),
             "processes": {key: process.to_state() for key, process in self.processes.items()},
@@ -154,5 +157,6 @@ class GateEvidence:
         processes = {
             key: process.restored(kept[key]) if key in kept else process for key, process in fresh.processes.items()
         }
+        totals, before = (Counts.from_state(state[name]) if name in state else NOTHING for name in ("totals", "before"))
         coldness = Coldness.from_state(state.get("coldness", ()))
-        return replace(fresh, processes=processes, totals=Counts.from_state(state["totals"]), coldness=coldness)
+        return replace(fresh, processes=processes, totals=totals, before=before, coldness=coldness)

@@ -128,8 +128,8 @@ def need(gate: Gate, missing: int | None, below_minimum: int) -> str:
 
 
 def blames(gate: Gate, verdict: Verdict, kind: StageKind, seen: Counts) -> str:
-    """What the candidate says of questions that it did not answer, first of all, since a status's reason is short.
-    Empty where most that speaks against it is something else, or where all is decided."""
+    """What the candidate says of this stage's questions that it did not answer, and what to do: first of all, since a
+    status's reason is short. Empty where most that speaks against it is something else, or where all is decided."""
     left, copies = seen.abandoned, kind is StageKind.SHADOW
     number, bad = left.excused, seen.candidate.bad + left.candidate
     if copies:
@@ -138,7 +138,10 @@ def blames(gate: Gate, verdict: Verdict, kind: StageKind, seen: Counts) -> str:
         return ""
     what = "copies" if copies else "questions"
     asked = number + (seen.pairs.total if copies else seen.candidate.trials + left.candidate - left.excused)
-    return f"of {number} of {asked} {what} the candidate says the video's server was at fault; stable answered them"
+    return (
+        f"of {number} of {asked} {what} the candidate says the video's server was at fault; stable answered them; see "
+        "whether its pods reach those servers, and if these were away, go on with pitwall promote"
+    )
 
 
 def unlike_users(process: UsersProcess) -> str:

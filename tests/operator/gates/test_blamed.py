@@ -7,13 +7,14 @@ import pytest
 from pitwall_crds.rollout.gate import Dependence, Gate
 from pitwall_crds.rollout.rollout import Analysis
 from pitwall_crds.rollout.status import Verdict
+from pitwall_operator.decision.weighing.closing import without_proof
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, Pairs, Tally
 from pitwall_operator.gates import GateEvidence
 from pitwall_operator.gates.assessment import StageContext, StageKind
 
 SHADOW, CANARY = StageContext(StageKind.SHADOW), StageContext(StageKind.CANARY)
 BOTH = pytest.mark.parametrize("dependence", Dependence)
-FAULT = "the candidate says the video's server was at fault; stable answered them; "
+FAULT = "the candidate says the video's server was at fault; stable answered them; see "
 
 
 LATENCY = {"name": "latency", "quantile": {"metric": "QueryLatency"}}
@@ -70,6 +71,19 @@ def test_questions_too(dependence, missing):
     assert told.message.startswith(f"of {200 * missing} of 10000 questions {FAULT}")
     assert "left unanswered or blamed on videos' servers" in told.message
     assert (told.missing_trials, told.is_fair) == (None, False), "no deadline flags it off, or promotes it"
+
+
+def test_what_was_blamed_before_a_stage_began_is_nothing_against_it():
+    gate = errors(**LOOSE)
+    before = fed(gate, questions(20))
+    after = before.renewed().update(replace(questions(0)[0], abandoned=Abandoned()))
+    told, kept = after.assess(CANARY), GateEvidence.from_state(gate, after.analysis, after.to_state())
+
+    assert not before.assess(CANARY).is_fair
+    assert (told.verdict, told.is_fair, FAULT in told.message) == (Verdict.INCONCLUSIVE, True, False)
+    assert kept.before == before.totals
+    assert without_proof(before.to_state())["before"] == before.renewed().to_state()["before"]
+    assert FAULT in after.update(questions(20)[0]).assess(CANARY).message
 
 
 def test_who_answered_no_question_is_told_why():

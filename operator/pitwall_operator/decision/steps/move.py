@@ -111,14 +111,16 @@ def _before_the_next(spec: RolloutSpec, status: RolloutStatus, seen: Observation
 
 
 def _unproven(status: RolloutStatus, judgement: Judgement) -> str:
-    """What is not proven yet, in the words of the first gate that lacks proof; a bake needs no proof but no harm."""
+    """What is not proven yet, in the words of the first gate that lacks proof. A bake needs no proof but no harm, and
+    answers: of what a candidate blames videos' servers for no gate finds any."""
     if judgement.unmeasured:
         return f"not measured: {judgement.unmeasured}"
     harmful = judgement.having(Verdict.HARMFUL)
     if harmful:
         return f"{harmful[0]} harmful: {judgement.assessments[harmful[0]].message}"
     if status.phase is Phase.BAKE:
-        return ""
+        blaming = (f"{name}: {one.message}" for name, one in judgement.assessments.items() if one.blames)
+        return next(blaming, "")
     for name in (*judgement.having(Verdict.UNMEASURED), *judgement.having(Verdict.INCONCLUSIVE)):
         assessment = judgement.assessments[name]
         if assessment.missing_trials:

@@ -143,11 +143,11 @@ def _freeze(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> Rollo
 
 
 def without_proof(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A gate's evidence without what would let the candidate pass."""
+    """A gate's evidence without what would let the candidate pass, as `GateEvidence.renewed` leaves it."""
     if not state:
         return {}
     kept = {key: known for key, known in state["processes"].items() if not is_proof_of_stage(key)}
-    return {**state, "processes": kept}
+    return {**state, "processes": kept, "before": state["totals"]}
 
 
 def close_block(

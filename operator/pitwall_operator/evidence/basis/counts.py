@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from itertools import zip_longest
+from operator import sub
 from typing import Any
 
 from pitwall_operator.evidence.basis.spread import ArmsSpread
@@ -130,6 +131,14 @@ class Counts:
             other.spreads or self.spreads,
             abandoned=self.abandoned + other.abandoned,
             caches=self.caches + other.caches,
+        )
+
+    def of_candidate_since(self, before: "Counts") -> "Counts":
+        """What was counted of the candidate alone after `before`, which is of the same run."""
+        return Counts(
+            candidate=Tally(*map(sub, astuple(self.candidate), astuple(before.candidate))),
+            pairs=Pairs(*map(sub, astuple(self.pairs), astuple(before.pairs))),
+            abandoned=Abandoned(*map(sub, astuple(self.abandoned), astuple(before.abandoned))),
         )
 
     @property
