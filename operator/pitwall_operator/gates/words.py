@@ -134,7 +134,9 @@ def blames(gate: Gate, verdict: Verdict, kind: StageKind, seen: Counts) -> str:
     number, bad = left.excused, seen.candidate.bad + left.candidate
     if copies:
         number, bad = (left.copies, seen.pairs.worse + left.copies) if gate.rate else (0, 0)
-    if 2 * number <= bad or verdict in (Verdict.HARMFUL, Verdict.NON_INFERIOR):
+    # In a bake it matters until the end, whatever was proven before it began.
+    is_decided = verdict is Verdict.HARMFUL or (verdict is Verdict.NON_INFERIOR and kind is not StageKind.BAKE)
+    if 2 * number <= bad or is_decided:
         return ""
     what = "copies" if copies else "questions"
     asked = number + (seen.pairs.total if copies else seen.candidate.trials + left.candidate - left.excused)

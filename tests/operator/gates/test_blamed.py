@@ -86,6 +86,14 @@ def test_what_was_blamed_before_a_stage_began_is_nothing_against_it():
     assert FAULT in after.update(questions(20)[0]).assess(CANARY).message
 
 
+def test_who_begins_to_blame_servers_in_a_bake_is_told_although_it_was_proven_there():
+    proven = fed(errors(**LOOSE), [replace(block, abandoned=Abandoned()) for block in questions(0)])
+    later = proven.update(questions(30)[0]).assess(StageContext(StageKind.BAKE, 16))
+
+    assert (later.verdict, later.blames, FAULT in later.message) == (Verdict.NON_INFERIOR, True, True)
+    assert not proven.update(questions(30)[0]).assess(CANARY).blames
+
+
 def test_who_answered_no_question_is_told_why():
     told = fed(errors(), questions(50)).assess(CANARY)
 
