@@ -32,6 +32,7 @@ from pitwall_runtime.stages.decode.libav.pictures.deinterlace import Deinterlace
 from pitwall_runtime.stages.decode.libav.pictures.jpeg_ends import JpegEnds
 from pitwall_runtime.stages.decode.libav.pictures.jpeg_scans import JpegScans
 from pitwall_runtime.stages.decode.libav.pictures.pauses import Pauses
+from pitwall_runtime.stages.decode.libav.pictures.turning import Turning
 from pitwall_runtime.stages.decode.libav.pictures.upright import Upright
 from pitwall_runtime.stages.decode.libav.pictures.webp import is_webp, read_webp
 from pitwall_runtime.stages.decode.port import THREADS, Ended
@@ -68,7 +69,7 @@ class FilmReader:
     def __init__(self, source: Source, spec: PoolSpec) -> None:
         self._source, self._codec, self._spec = source, source.decoder, spec
         self._witness, self._jpeg_scans = Witness(source.stream, source.decoder), JpegScans(source.stream)
-        self._nals, self._leaps = Nals(source.stream), Leaps(source)
+        self._nals, self._leaps, self._turning = Nals(source.stream), Leaps(source), Turning(source.stream, self._codec)
         self._counted, self._jpeg_ends, self._doubts = CountedClock(source), JpegEnds(source.stream), Doubts(source)
         self._upright, self._deinterlacer = Upright(spec.height_pixels), Deinterlacer()
         self._clock, self._joined, self._order = FilmClock(source), JoinedRecordings(source), DecodedOrder(source)
@@ -108,7 +109,7 @@ class FilmReader:
                 Shown(
                     picture.start,
                     picture.duration,
-                    partial(self._upright.rgb, picture.frame, picture.pixel_aspect),
+                    partial(self._upright.rgb, picture.frame, picture.pixel_aspect, self._turning.matrix),
                     picture.faulty,
                     picture.after_loss,
                     picture.key,
@@ -207,6 +208,7 @@ class FilmReader:
         self._remember(packet, shown_at)
         self._witness.look_at(packet)
         self._jpeg_scans.look_at(packet)
+        self._turning.look_at(packet)
         self._codec.skip_frame = "DEFAULT" if needed else "NONREF"
         try:
             return self._codec.decode(None if is_end(packet) else packet)

@@ -46,11 +46,12 @@ class Upright:
         self._kind: _Kind | None = None
         self._chain: FilterChain | None = None
 
-    def rgb(self, frame: VideoFrame, pixel_aspect: Fraction) -> Rgb:
-        """[height, width, 3]. Pictures change their size and shape in mid-stream; each gets its own."""
+    def rgb(self, frame: VideoFrame, pixel_aspect: Fraction, matrix: tuple[int, ...] = ()) -> Rgb:
+        """[height, width, 3]. Pictures change their size and shape in mid-stream; each gets its own. `matrix`: how they
+        are turned that do not say it."""
         kind = _Kind(
             frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, frame.color_trc,
-            _credible(pixel_aspect), display_matrix(frame),
+            _credible(pixel_aspect), display_matrix(frame) or matrix,
         )  # fmt: skip
         if kind != self._kind or self._chain is None:
             self._kind, self._chain = kind, FilterChain(frame, _filters(kind, self._height))

@@ -2,6 +2,7 @@
 
 import struct
 
+import av
 import numpy as np
 import pytest
 from films.making import encode, ffmpeg, film, turned
@@ -45,6 +46,26 @@ def test_all_eight_ways_to_hold_a_camera_look_as_ffmpeg_shows_them(tmp_path, nam
 
     assert (wide > high) == (name.split(",")[0] not in ("a quarter", "three quarters"))
     assert np.abs(ours.astype(int) - theirs).mean() < 4  # ffmpeg turns first and scales then
+
+
+@pytest.mark.parametrize("broken_first", [False, True])
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_vp9_is_turned_though_its_decoder_hears_nothing_of_the_container(tmp_path, suffix, broken_first):
+    film, path = tmp_path / f"film.{suffix}", tmp_path / f"turned.{suffix}"
+    encode(film, range(50), 25, "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8, "-g", 25)
+    with av.open(str(film)) as source, av.open(str(path), "w") as made:
+        stream = made.add_stream_from_template(source.streams.video[0])
+        stream.set_display_rotation(90)
+        for number, packet in enumerate(packet for packet in source.demux(video=0) if packet.size):
+            one = av.Packet(b"\xff" * 100) if broken_first and not number else packet
+            one.pts, one.dts, one.time_base, one.duration = packet.pts, packet.dts, packet.time_base, packet.duration
+            one.stream, one.is_keyframe = stream, packet.is_keyframe
+            made.mux(one)
+    frames = []
+    decode(path, PoolSpec(60, 240), frames.append)
+
+    seen = [read(np.ascontiguousarray(np.rot90(frame.image, -1))) for frame in frames]
+    assert [one.number for one in seen] == ([25] if broken_first else [0, 25])
 
 
 EXIF_MAKE, EXIF_ORIENTATION = 0x010F, 0x0112
