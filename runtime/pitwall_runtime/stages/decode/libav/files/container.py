@@ -58,8 +58,6 @@ _LEFT_BYTES: Final = 1 << 16
 FLV: Final = ("flv", "live_flv")
 _ALL_STREAMS = ("matroska", "avi", "flv", "asf")
 """Containers that declare one length for all their streams: it is the longest stream that must reach it."""
-_DECLARING_THE_END = ("matroska", "asf")
-"""Those of them whose length is counted from the clock's zero, wherever the first picture is."""
 
 
 class Source:
@@ -80,6 +78,7 @@ class Source:
         """AVI knows only when pictures are decoded; what FFmpeg makes of it is wrong where B-frames are packed."""
         self._pictures, self._last, self._last_end = 0, -(1 << 62), -(1 << 62)
         self._reached: Fraction | None = None
+        self._first_decoded = Fraction(0)
         self._reached_place = 0
         self._reads_all = self._declares_for_all or self.restarts
         fragmented = self.indexed and not stream.frames
@@ -126,6 +125,8 @@ class Source:
         """Remember how far packets reach in time, whichever stream they are of."""
         if packet.pts is not None and packet.time_base:
             end = (packet.pts + (packet.duration or 0)) * packet.time_base
+            if self._reached is None and packet.dts is not None:
+                self._first_decoded = packet.dts * packet.time_base
             self._reached = end if self._reached is None else max(self._reached, end)
 
     def note(self, packet: VideoPacket) -> None:
@@ -204,8 +205,7 @@ class Source:
         says = self._declares_for_all and self.stream.frames < UNTOLD
         if not says or not self.container.duration or self._reached is None or self._is_closed:
             return None
-        begin = 0 if self.container.format.name.startswith(_DECLARING_THE_END) else self.container.start_time or 0
-        declared = Fraction(self.container.duration + begin, av.time_base)
+        declared = headers.end_of_all(self.container, self.container.duration, self._first_decoded)
         # Whatever reaches furthest shows whether the file is whole; if it is, the film ends where its pictures end.
         rounded = min(_ROUNDED_WITHIN, self.tick - 1) * self.time_base
         within = rounded if self._torn_end else _DECLARED_WITHIN

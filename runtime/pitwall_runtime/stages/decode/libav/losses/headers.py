@@ -1,12 +1,18 @@
 """Tells whether a file's header says how long its film is: else FFmpeg guesses it from what is left of the file."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+_FROM_ZERO: Final = ("matroska", "asf")
+"""Containers whose length is counted from the clock's zero, wherever the first picture is."""
+_FROM_FIRST_TAG: Final = ("flv", "live_flv")
+"""From when the first packet is decoded: its picture may be shown seconds later."""
 _READ_BYTES: Final = 1 << 20
 _MXF_DURATION: Final = b"\x02\x02\x00\x08"
 """A track's, in pictures."""
@@ -14,6 +20,17 @@ _GXF_FIRST, _GXF_LAST = b"\x41\x04", b"\x42\x04"
 """Numbers of the first field and of the one behind the last."""
 _RM_DURATION_AT: Final = 36
 """From the beginning of what a RealMedia file says of a stream."""
+
+
+def end_of_all(container: InputContainer, duration: int, first_decoded: Fraction) -> Fraction:
+    """Where a length that is one for all streams ends, in seconds on the container's clock. `first_decoded`: when the
+    first packet is."""
+    begin = Fraction(container.start_time or 0, av.time_base)
+    if container.format.name.startswith(_FROM_ZERO):
+        begin = Fraction(0)
+    elif container.format.name in _FROM_FIRST_TAG:
+        begin = first_decoded
+    return begin + Fraction(duration, av.time_base)
 
 
 def say_length(container: InputContainer, stream: VideoStream) -> bool:

@@ -2,7 +2,7 @@
 
 import av
 import pytest
-from films.making import H264, at_times, encode, join
+from films.making import H264, at_times, encode, ffmpeg, join
 from films.pools import pool, untold
 
 from pitwall_runtime.errors import MediaBrokenError
@@ -143,6 +143,20 @@ def test_the_last_picture_of_a_whole_flv_is_held_as_long_as_it_says(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(MediaBrokenError, match="should last 25 s"):
         pool(path)
+
+
+def test_the_last_picture_of_an_flv_is_held_no_longer_where_the_first_is_decoded_early(tmp_path):
+    """As with slides: the encoder decodes the first one seconds before it is shown, and lengths count from then on."""
+    source, path = tmp_path / "source.mkv", tmp_path / "slides.flv"
+    slides = [(number, 1000 * second) for number, second in enumerate((0, 2, 5, 6, 14, 15, 29, 30))]
+    at_times(source, "libx264", [((320, 240), slides)], last=500)
+    anew = ("-fps_mode", "passthrough", "-enc_time_base", "1:1000", "-c:v", "libx264", "-bf", 3)
+    ffmpeg("-i", source, *anew, path)
+    timeline, numbers = pool(path)
+
+    assert timeline.damage == ()
+    assert 30 < timeline.end_pts * timeline.time_base < 31
+    assert numbers[30] == 7
 
 
 @pytest.mark.parametrize("pause", [0, 20])
