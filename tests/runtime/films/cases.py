@@ -147,6 +147,19 @@ def _open_edit_list(out: Path) -> None:
     out.write_bytes(content)
 
 
+def _late_and_cut(shown_ms: int, late: float = 10) -> Maker:
+    """It begins late, as an editor writes what lies behind a title or a sound, and its edit list cuts its end away."""
+
+    def make(out: Path) -> None:
+        remux(out, film(150, 25, "-bf", 2, "-g", 50), "-c", "copy", before=("-itsoffset", late))
+        content = bytearray(out.read_bytes())
+        duration_at = content.index(b"elst") + 24  # of the second edit: the first one is empty
+        content[duration_at : duration_at + 4] = shown_ms.to_bytes(4)
+        out.write_bytes(content)
+
+    return make
+
+
 def _interlaced(out: Path) -> None:
     encode(out, range(100), 25, "-vf", "setfield=tff", *H264, "-flags", "+ildct+ilme", "-x264-params", "tff=1")
 
@@ -216,6 +229,9 @@ CASES = {
         at_rate(2), 2, aspects=[(0, 16 / 9)],
     ),
     "cut by an edit list": Case("mp4", _edit_list, [38, 63, 88, 113, 138], 4.48),
+    "cut at its end behind a late beginning": Case("mp4", _late_and_cut(4000), at_rate(4), 4),
+    "cut to less than it begins late": Case("mp4", _late_and_cut(2000), at_rate(2), 2),
+    "begun late with an edit list that is left open": Case("mp4", _late_and_cut(0), at_rate(6), 6),
     "an edit list that is left open": Case("mp4", _open_edit_list, at_rate(4), 4),
     "interlaced": Case("ts", _interlaced, at_rate(4), 4, 1),
 }  # fmt: skip
