@@ -17,13 +17,10 @@ from pitwall_crds.names import Arm, Label, Metric, TrialKind
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.users import tails
-from pitwall_gateway.counting.users.shares import Shares
+from pitwall_gateway.counting.users.shares import EVEN, Shares
 from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.speaker import Party
 
-EVEN: Final = 2.0
-"""A user may have so many times an even part of a history. In a run, fewer users than shares leave few trials, which
-can prove harm all the same; of a history it takes hundreds of answers before anything is looked for at all."""
 ENDED: Final = frozenset({End.ANSWERED, End.FELL_BACK})
 """Of which it is known how long its user waited for an answer."""
 
@@ -39,9 +36,9 @@ class PastQuestion:
 class History:
     """Histograms of all questions that users asked, in all runs and outside of them, for as long as the process lives.
 
-    A party has the same share of a variant's questions as of an arm's in a run, whatever arms and runs they are of; or
-    a user twice an even one, so that the answers of few users come to be enough, and one alone has all. As in a run,
-    the variants of the last two are kept in mind; whose comes back has its share anew.
+    A party has the same share of a variant's questions as of an arm's in a run, whatever arms and runs they are of;
+    and a user twice an even one where users are fewer than four, too, so that one alone has all: it takes hundreds of
+    answers before anything is looked for. As in a run, the variants of the last two are kept in mind; whose comes back has its share anew.
     """
 
     def __init__(self, shares: Shares, registry: CollectorRegistry) -> None:

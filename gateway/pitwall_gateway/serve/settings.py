@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pitwall_crds.host.sockets import is_loopback
 from pitwall_crds.resource import DNS_LABEL
 from pitwall_gateway.callers.rule import CallerLimits, CallerRule, TokenRule, VideoAccess
-from pitwall_gateway.counting.users.shares import USER_SHARE, ShareRule
+from pitwall_gateway.counting.users.shares import EVEN, FEWEST, USER_SHARE, ShareRule
 from pitwall_gateway.feedback.ledger import SESSION_WINDOWS, LedgerRule
 from pitwall_gateway.pools.breaker import BreakerRule
 from pitwall_gateway.pools.recent import BODIES
@@ -87,7 +87,7 @@ def _rules(given: argparse.Namespace) -> Rules:
         warm=WarmRule(questions=given.warm_questions),
         callers=_callers(given),
         videos=given.videos,
-        shares=ShareRule() if given.no_authentication else ShareRule(user=given.user_share),
+        shares=ShareRule() if given.no_authentication else ShareRule(given.user_share, even=EVEN, fewest=FEWEST),
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from pitwall_gateway.__main__ import main
 from pitwall_gateway.callers.rule import VideoAccess
+from pitwall_gateway.counting.users.shares import EVEN, FEWEST, USER_SHARE, ShareRule
 from pitwall_gateway.serve.settings import read_settings
 
 NEEDED = ("--port", "0", "--routes", "routes.json", "--state-dir", "state", "--callers", "callers.json")
@@ -33,6 +34,10 @@ def test_every_bound_reaches_its_rule():
     assert (rules.shadow.queue, rules.shadow.concurrency) == (4, 5)
     assert (rules.ledger.window_seconds, rules.ledger.user_seconds) == (6.0, 7.0)
     assert (settings.grace_seconds, settings.endpoints) == (8.0, "video-qa")
+
+
+def test_who_is_asked_for_credentials_has_shares_and_few_users_have_larger_ones():
+    assert read_settings(NEEDED).rules.shares == ShareRule(USER_SHARE, even=EVEN, fewest=FEWEST)
 
 
 @pytest.mark.parametrize(

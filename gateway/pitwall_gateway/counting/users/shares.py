@@ -22,6 +22,11 @@ from pitwall_gateway.values.speaker import Party
 RUNS: Final = 2
 USER_SHARE: Final = 0.05
 """Unless a gateway is told otherwise."""
+EVEN: Final = 2.0
+"""So many times an even part of an arm's questions may be a user's. Of fewer users than shares nobody's questions would
+count any more after the first ones, so a variant that turns bad an hour later would never be seen."""
+FEWEST: Final = 4
+"""Of fewer users nobody has more than its share of an arm: one alone must not speak for all."""
 KINDS_PER_RUN: Final = 256
 """More arms and kinds than a split has; whoever rewrites one split's variants for ever is no longer counted."""
 REMEMBERED: Final = 2048
@@ -45,13 +50,15 @@ class ShareRule:
 
     Attributes:
         user: the part; callers have theirs in their own limits.
-        even: so many times an even part, one of all users seen, may be a user's where that is more.
+        even: so many times an even part of questions, one of all users seen, may be a user's where that is more.
+        fewest: from so many users on.
         first_questions: questions and copies of a user, or of a caller with a share, that always count.
         first_labels: labels of each signal of theirs that always count.
     """
 
     user: float = 1.0
     even: float = 0.0
+    fewest: int = 1
     first_questions: int = 10
     first_labels: int = 3
 
@@ -105,8 +112,8 @@ class Shares:
         return Shares(replace(self._rule, user=1.0), self._caller_share)
 
     def anew(self, *, even: float = 0.0) -> "Shares":
-        """The same shares, with nothing counted yet, or for users so many times an even part."""
-        return Shares(replace(self._rule, even=even), self._caller_share)
+        """The same shares, with nothing counted yet, or for users so many times an even part, however few they are."""
+        return Shares(replace(self._rule, even=even, fewest=1), self._caller_share)
 
     def take(self, series: ArmSeries, kind: str, party: Party) -> Excess | None:
         """Count one more trial of this party, or say whose share is used up."""
@@ -116,7 +123,7 @@ class Shares:
         if known is None:
             return None
         first = self._rule.first_questions if kind in _BEGINNING else self._rule.first_labels
-        users = self._users_share(known)
+        users = self._users_share(known, kind)
         if self._is_over(known.persons.count(party.person), known.total, users, first) and party.person:
             return Excess.USER
         # A caller that has a share may invent users: at first it counts as one.
@@ -172,9 +179,12 @@ class Shares:
         """Where it is counted what these trials show; nowhere for a run that is over, or none."""
         return self._runs.get(series.run, {}).get((series, kind))
 
-    def _users_share(self, known: _Kind) -> float:
-        """The largest part of these trials that may be one user's."""
-        return min(1.0, max(self._rule.user, self._rule.even / max(1, known.persons.remembered)))
+    def _users_share(self, known: _Kind, kind: str) -> float:
+        """The largest part of these trials that may be one user's. Opinions are few, and no witness is asked of how
+        much users differ in them, so there few users have no more."""
+        seen = max(1, known.persons.remembered)
+        even = self._rule.even / seen if kind == TrialKind.QUESTION and seen >= self._rule.fewest else 0.0
+        return min(1.0, max(self._rule.user, even))
 
     def _shareholders(self, party: Party, users: float) -> Iterator[tuple[Excess, str, float]]:
         """Who of a party has a share, and which."""

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from pitwall_crds.names import Arm, Metric, TrialKind
+from pitwall_gateway.counting import tails
 from pitwall_gateway.counting.gauges.callers import CallersGauge
 from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
-from pitwall_gateway.counting.users.shares import Excess, Frequent, ShareRule, Shares
+from pitwall_gateway.counting.users.shares import EVEN, FEWEST, Excess, Frequent, ShareRule, Shares
 from pitwall_gateway.values.speaker import Party
 
 CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE, "run-1")
@@ -46,6 +48,51 @@ def test_a_user_who_votes_all_the_time_has_a_twentieth_of_the_votes(pace):
 
     assert counted["others"] == 2000
     assert counted["one"] <= 0.05 * counted.total() + 1
+
+
+def asked(kept, user, shown):
+    """Whether a question counts that shows this."""
+    party = Party("web", user)
+    if kept.take(CANDIDATE, TrialKind.QUESTION, party) is not None:
+        return 0
+    kept.opened(CANDIDATE, TrialKind.QUESTION, party)
+    kept.ended(CANDIDATE, TrialKind.QUESTION, party, tails.of_end(*shown))
+    return 1
+
+
+@pytest.mark.parametrize("users", [FEWEST, 5, 9, 15, 19])
+def test_of_few_users_the_questions_go_on_counting_so_that_what_turns_bad_late_is_seen(users):
+    """Of fewer than twenty, ten of each were once all that ever counted, whatever happened then."""
+    kept = shares(replace(RULE, even=EVEN, fewest=FEWEST))
+    healthy = sum(asked(kept, f"user-{number % users}", (End.ANSWERED, 0.1)) for number in range(900))
+    failed = sum(asked(kept, f"user-{number % users}", (End.FELL_BACK, 0.1)) for number in range(300))
+
+    assert healthy >= 850
+    assert failed >= 250
+
+
+@pytest.mark.parametrize(("users", "part"), [(4, 0.5), (9, 2 / 9), (19, 2 / 19), (80, 0.05)])
+def test_of_few_users_none_has_more_than_twice_an_even_part_of_an_arms_questions(users, part):
+    kept, counted = shares(replace(RULE, even=EVEN, fewest=FEWEST)), Counter()
+    for number in range(4000):
+        counted["others"] += asked(kept, f"user-{number % (users - 1)}", (End.ANSWERED, 0.1))
+        counted["ann"] += sum(asked(kept, "ann", (End.ANSWERED, 0.1)) for _ in range(3))
+
+    assert 0.8 * part <= counted["ann"] / counted.total() <= part + 0.01
+
+
+@pytest.mark.parametrize("users", range(1, FEWEST))
+def test_a_user_alone_or_beside_one_or_two_has_no_more_than_a_few_questions(users):
+    kept = shares(replace(RULE, even=EVEN, fewest=FEWEST))
+
+    assert sum(asked(kept, f"user-{number % users}", (End.ANSWERED, 0.1)) for number in range(300)) <= 10 * users
+
+
+def test_few_users_opinions_are_held_to_a_twentieth_each():
+    kept = shares(replace(RULE, even=EVEN, fewest=FEWEST))
+    counted = [kept.take(CANDIDATE, "thumbs_down query", anybody(number % 5)) is None for number in range(200)]
+
+    assert sum(counted) == 5 * RULE.first_labels
 
 
 def test_a_caller_with_a_share_is_held_to_it_and_others_are_not():
