@@ -1,7 +1,9 @@
 """Differences cumulative counters of a run between blocks, each trial once, however many gateways count and restart.
 
-Counters of a run begin at zero in every process, so what a process shows is what it counted. The cursor remembers each
-process's last row; one that was not seen for an hour is ended, and what it may show later is not counted again.
+Counters of a run begin at zero in every process, so what a process shows is what it counted. The cursor remembers the
+most that each process showed; one that was not seen for an hour is ended, and what it may show later is not counted
+again. A process is one by its name and start, so counters of one never fall: whoever shows less shows what was, as the
+replica of Prometheus that scraped it before the other did.
 Pure: no clock, chance or I/O.
 """
 
@@ -18,6 +20,8 @@ from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallie
 
 ENDED_SECONDS: Final = 3600.0
 """A process that was not seen for so long does not come back under the same start time."""
+UNDATED: Final = "@0"
+"""How the name of a process ends that does not tell when it started: counters that fall may be those of another one."""
 ARMS: Final = 4
 """Tallies in a row: control, candidate, stable, objective; further edges have the first three."""
 LEFT: Final = 4
@@ -77,6 +81,8 @@ class Cursor:
                 continue
             before = kept.get(identity)
             flat = {gate: _flatten(counts) for gate, counts in gates.items()}
+            if before is not None and not identity.endswith(UNDATED):
+                flat = {gate: _most(row, before.get(gate, row)) for gate, row in flat.items()}
             for gate, row in flat.items():
                 start = before.get(gate, row) if before is not None else ()
                 grown[gate] = grown.get(gate, Counts()) + _unflatten(_since(row, start))
@@ -114,6 +120,11 @@ def _flatten(counts: Counts) -> list[float]:
         *(value for arm in (caches.control, caches.candidate, caches.stable) for value in (arm.trials, arm.bad)),
         *astuple(counts.abandoned)[LEFT:],
     ]  # fmt: skip
+
+
+def _most(now: Row, before: Row) -> list[float]:
+    """The most that one process's counters have shown; of a row that knew less, or other edges, nothing is taken."""
+    return [max(pair) for pair in zip(now, before, strict=True)] if len(now) == len(before) else [*now]
 
 
 def _since(now: Row, before: Row) -> list[float]:

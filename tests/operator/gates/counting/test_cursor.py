@@ -43,6 +43,34 @@ def test_a_process_that_is_missed_counts_with_its_next_answer():
     assert (counted(missed), counted(grown)) == (10, 40)
 
 
+def test_two_replicas_of_prometheus_that_answer_in_turns_count_each_trial_once():
+    """The one that scraped last is 14 s ahead: each time the other answered, all of the run was once counted again."""
+    cursor, told = EMPTY, 0
+    for block in range(1, 101):
+        seen = max(0, 5 * block - 14 * (block % 2))
+        cursor = Cursor.from_state(json.loads(json.dumps(cursor.to_state())))
+        cursor, grown = cursor.advance(5.0 * block, rows(**{"qa/gateway@1800000000": seen}))
+        told += counted(grown)
+
+    assert told == 500
+
+
+def test_counters_of_a_run_that_are_missing_for_a_while_are_not_counted_again():
+    cursor, _ = EMPTY.advance(0.0, rows(gateway=100))
+    cursor, missing = cursor.advance(5.0, {"gateway": {"errors": Counts()}})
+    _, grown = cursor.advance(10.0, rows(gateway=103))
+
+    assert (counted(missing), counted(grown)) == (0, 3)
+
+
+def test_where_no_start_is_told_counters_that_fall_are_those_of_another_process():
+    cursor, _ = EMPTY.advance(0.0, rows(**{"gateway@0": 100}))
+    cursor, anew = cursor.advance(5.0, rows(**{"gateway@0": 7}))
+    _, grown = cursor.advance(10.0, rows(**{"gateway@0": 9}))
+
+    assert (counted(anew), counted(grown)) == (7, 2)
+
+
 def test_a_process_that_ended_long_ago_is_not_counted_again():
     cursor, _ = EMPTY.advance(0.0, rows(a=100, b=10))
     cursor, _ = cursor.advance(ENDED_SECONDS + 1, rows(b=10))
