@@ -6,7 +6,7 @@ import json
 import pytest
 
 from pitwall_crds.names import Arm
-from pitwall_crds.rollout.gate import Gate
+from pitwall_crds.rollout.gate import Dependence, Gate
 from pitwall_crds.rollout.rollout import Analysis
 from pitwall_crds.rollout.status import Phase, Verdict
 from pitwall_operator.record.explain import evidence
@@ -85,6 +85,45 @@ def test_an_objective_flags_off_in_a_bake_without_control(guarded):
     )
 
     assert "queries failed, the objective allows 10.0%" in guarded.status.flagged_off[-1].message
+
+
+@pytest.mark.parametrize("dependence", Dependence)
+@pytest.mark.parametrize("dedicated", [True, False])
+def test_an_objective_of_latency_flags_off_in_a_bake_beside_a_control_that_idles(guarded, dependence, dedicated):
+    """The arms' pods are loaded unlike each other there, which an objective never asked about; it once did not act."""
+    spec = guarded.rollout.spec
+    gates = tuple(
+        gate.model_copy(update={"dependence": dependence, "warmup_seconds": 0}) for gate in spec.analysis.gates
+    )
+    *stages, last = spec.stages
+    guarded.want(
+        analysis=spec.analysis.model_copy(update={"gates": gates}),
+        control=spec.control.model_copy(update={"dedicated": dedicated}),
+        stages=(*stages, last.model_copy(update={"bake_seconds": 3600})),
+    )
+    before = walk(guarded, guarded.good_block, until=lambda w: w.status.phase is Phase.BAKE and w.weight(Arm.CONTROL))
+
+    def slow() -> None:
+        guarded.counters.serve("aks-v1", Arm.CANDIDATE, 5.0, 19)
+        guarded.counters.serve("uniform-v1", Arm.CONTROL, 0.01, 1)
+
+    written = walk(guarded, slow, until=lambda w: w.status.phase is Phase.FLAGGED_OFF, limit=40)
+
+    assert guarded.status.flagged_off[-1].gate == "latency-p90"
+    assert "queries took longer than 500 ms, the objective" in guarded.status.flagged_off[-1].message
+    assert [words for block in replay([*before, *written]) for words in block.disagreements()] == []
+
+
+def test_who_is_within_its_objective_is_not_off_in_a_bake_and_passes(guarded):
+    walk(guarded, guarded.good_block, until=lambda w: w.status.phase is Phase.BAKE)
+
+    def slower_than_an_idle_control() -> None:
+        guarded.good_block()
+        guarded.counters.serve("aks-v1", Arm.CANDIDATE, 0.3, 200)
+
+    walk(guarded, slower_than_an_idle_control, until=lambda w: w.status.stable_variant == "aks-v1", limit=40)
+
+    assert guarded.status.flagged_off == ()
 
 
 def test_a_control_that_differs_from_stable_is_told_everywhere_and_flags_nothing_off(guarded):

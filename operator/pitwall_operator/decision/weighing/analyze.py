@@ -15,6 +15,7 @@ from pitwall_operator.decision.weighing.disturbance import why_held
 from pitwall_operator.decision.weighing.suspects import suspect
 from pitwall_operator.evidence.basis.counts import Counts
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
+from pitwall_operator.gates.budget import OBJECTIVE_HARM
 from pitwall_operator.gates.counting import counters, latency_thresholds, new_users
 from pitwall_operator.gates.rule import rule_of
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
@@ -178,8 +179,21 @@ def _assess(
     }
     gates = tuple(_described(state, assessed[state.name]) for state in status.gates)
     return status.model_copy(update={"gates": gates}), {
-        name: assessment for name, assessment in assessed.items() if name in deciding
+        name: assessment
+        for name, assessment in assessed.items()
+        if name in deciding or _misses_its_objective(rules[name], assessment)
     }
+
+
+def _misses_its_objective(gate: Gate, assessment: Assessment) -> bool:
+    """Whether harm is proven without any control, so that it decides where arms cannot be compared, too."""
+    return (
+        gate.on_harm is not OnHarm.OBSERVE
+        and assessment.verdict is Verdict.HARMFUL
+        and any(
+            reading.name == OBJECTIVE_HARM and reading.log_e >= reading.log_threshold for reading in assessment.readings
+        )
+    )
 
 
 def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tuple[RolloutStatus, Judgement]:

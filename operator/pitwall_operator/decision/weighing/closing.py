@@ -80,11 +80,9 @@ def is_comparable(spec: RolloutSpec, status: RolloutStatus, gate: Gate, full_rep
     return not min(loads) or max(loads) / min(loads) <= UNEQUAL_LOAD
 
 
-def _counts_now(spec: RolloutSpec, status: RolloutStatus, gate: Gate, reading: Reading, full_replicas: int) -> bool:
+def _counts_now(spec: RolloutSpec, status: RolloutStatus, gate: Gate, reading: Reading) -> bool:
     """Whether all of a gate's counts are about more than starting: when the block began the candidate was warm, and
-    since the weights last changed the slowest label had had time to arrive; and the arms' pods are loaded alike."""
-    if not is_comparable(spec, status, gate, full_replicas):
-        return False
+    since the weights last changed the slowest label had had time to arrive."""
     begun = _begun(status, reading)
     delay = blocks.label_delay(gate, reading)
     if delay and begun - timestamps.to_epoch(status.stage_start_time) < delay + SETTLING_SECONDS:
@@ -100,10 +98,16 @@ def _begun(status: RolloutStatus, reading: Reading) -> float:
     return 0.0 if begun > reading.time else begun
 
 
-def _weighed(status: RolloutStatus, gate: Gate, counts: Counts, reading: Reading, *, shared: bool) -> Counts:
-    """What is weighed of a gate's counts. Of the rest of stable nothing while it shrinks: its quick answers have come
-    by then, and the slow ones have not, so it looks worse than a control that grows. The candidate and the control
-    grow together. A control that shares its pods is as warm as they are."""
+def _weighed(
+    spec: RolloutSpec, status: RolloutStatus, gate: Gate, counts: Counts, reading: Reading, full_replicas: int
+) -> Counts:
+    """What is weighed of a gate's counts: where its arms cannot be compared only what an objective asks about, which
+    knows no control. Of the rest of stable nothing while it shrinks: its quick answers have come by then, and the slow
+    ones have not, so it looks worse than a control that grows. The candidate and the control grow together. A control
+    that shares its pods is as warm as they are."""
+    if not is_comparable(spec, status, gate, full_replicas):
+        return Counts(objective=counts.objective)
+    shared = gate.is_about_answers or not spec.control.dedicated
     counts = replace(counts, caches=EdgeTallies()) if shared else counts
     tail = next(state.tail for state in status.gates if state.name == gate.name)
     edges = latency_thresholds.edges_of(tail)
@@ -165,13 +169,12 @@ def close_block(
     status = _first_trials(status, grown, reading.time)
     counts = {
         gate.name: replace(
-            _weighed(
-                status, gate, grown[gate.name], reading, shared=gate.is_about_answers or not spec.control.dedicated
-            ),
+            _weighed(spec, status, gate, grown[gate.name], reading, full_replicas),
             spreads=_spreads(status, gate, reading, rows),
         )
         for gate in spec.analysis.gates
-        if gate.name in grown and not status.disturbed and _counts_now(spec, status, gate, reading, full_replicas)
+        if gate.name in grown and not status.disturbed and _counts_now(spec, status, gate, reading)
+        if gate.objective or is_comparable(spec, status, gate, full_replicas)
     }
     rules = {gate.name: gate for gate in spec.analysis.gates}
     gates = tuple(
