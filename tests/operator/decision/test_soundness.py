@@ -114,6 +114,17 @@ def test_an_objective_of_latency_flags_off_in_a_bake_beside_a_control_that_idles
     assert [words for block in replay([*before, *written]) for words in block.disagreements()] == []
 
 
+def test_a_bake_names_the_gates_that_say_nothing_in_it(world):
+    world.apply("rollout-aks.yaml")
+    walk(
+        world, world.good_block, until=lambda w: w.status.phase is Phase.BAKE and w.status.reason.startswith("nothing")
+    )
+
+    assert (
+        "nothing speaks against it (latency-p90 not compared: the arms' pods are loaded unlike" in world.status.reason
+    )
+
+
 def test_who_is_within_its_objective_is_not_off_in_a_bake_and_passes(guarded):
     walk(guarded, guarded.good_block, until=lambda w: w.status.phase is Phase.BAKE)
 

@@ -94,12 +94,22 @@ def _held(spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement
     if _elapsed(status, seen) < least:
         # A time rather than a countdown: a status that says the same is not written again.
         end = timestamps.to_text(timestamps.to_epoch(status.stage_start_time) + least)
-        return f"nothing speaks against it; this stage lasts {least} s, until {end[11:19]} UTC"
+        silent = _silent(spec, status, judgement)
+        return f"nothing speaks against it{silent}; this stage lasts {least} s, until {end[11:19]} UTC"
     if stage.approval is Approval.MANUAL and not approved:
         return "waiting for a person to approve: pitwall promote"
     if not spec.schedule.is_open(seen.now):
         return f"proven, but {closed(spec, seen.now)}"
     return ""
+
+
+def _silent(spec: RolloutSpec, status: RolloutStatus, judgement: Judgement) -> str:
+    """Which gates say nothing here, since the arms' pods are loaded unlike each other, and have no objective either."""
+    if status.phase is Phase.SHADOW:
+        return ""
+    gates = [gate for gate in spec.analysis.gates if gate.is_about_pods and gate.on_harm is not OnHarm.OBSERVE]
+    names = [gate.name for gate in gates if gate.name not in judgement.assessments and not gate.objective]
+    return f" ({', '.join(names)} not compared: the arms' pods are loaded unlike; an objective acts)" if names else ""
 
 
 def _before_the_next(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> str:

@@ -98,16 +98,10 @@ def _begun(status: RolloutStatus, reading: Reading) -> float:
     return 0.0 if begun > reading.time else begun
 
 
-def _weighed(
-    spec: RolloutSpec, status: RolloutStatus, gate: Gate, counts: Counts, reading: Reading, full_replicas: int
-) -> Counts:
-    """What is weighed of a gate's counts: where its arms cannot be compared only what an objective asks about, which
-    knows no control. Of the rest of stable nothing while it shrinks: its quick answers have come by then, and the slow
-    ones have not, so it looks worse than a control that grows. The candidate and the control grow together. A control
-    that shares its pods is as warm as they are."""
-    if not is_comparable(spec, status, gate, full_replicas):
-        return Counts(objective=counts.objective)
-    shared = gate.is_about_answers or not spec.control.dedicated
+def _weighed(status: RolloutStatus, gate: Gate, counts: Counts, reading: Reading, *, shared: bool) -> Counts:
+    """What is weighed of a gate's counts. Of the rest of stable nothing while it shrinks: its quick answers have come
+    by then, and the slow ones have not, so it looks worse than a control that grows. The candidate and the control
+    grow together. A control that shares its pods is as warm as they are."""
     counts = replace(counts, caches=EdgeTallies()) if shared else counts
     tail = next(state.tail for state in status.gates if state.name == gate.name)
     edges = latency_thresholds.edges_of(tail)
@@ -167,14 +161,21 @@ def close_block(
     rows = _rows(spec, status, reading)
     cursor, grown = Cursor.from_state(status.cursor).advance(reading.time, rows)
     status = _first_trials(status, grown, reading.time)
-    counts = {
-        gate.name: replace(
-            _weighed(spec, status, gate, grown[gate.name], reading, full_replicas),
-            spreads=_spreads(status, gate, reading, rows),
-        )
+    warm = [
+        gate
         for gate in spec.analysis.gates
         if gate.name in grown and not status.disturbed and _counts_now(spec, status, gate, reading)
-        if gate.objective or is_comparable(spec, status, gate, full_replicas)
+    ]
+    # An objective knows no control, so it is asked about where arms cannot be compared, too.
+    counts = {gate.name: Counts(objective=grown[gate.name].objective) for gate in warm if gate.objective} | {
+        gate.name: replace(
+            _weighed(
+                status, gate, grown[gate.name], reading, shared=gate.is_about_answers or not spec.control.dedicated
+            ),
+            spreads=_spreads(status, gate, reading, rows),
+        )
+        for gate in warm
+        if is_comparable(spec, status, gate, full_replicas)
     }
     rules = {gate.name: gate for gate in spec.analysis.gates}
     gates = tuple(
