@@ -71,10 +71,10 @@ class CounterSnapshot:
                 f"no gateway: Prometheus scrapes none in namespace {one.namespace!r}, as prometheus.gateways tells "
                 "them by their labels, and no other process is believed; check its targets page"
             )
-        seen = {
+        seen = {  # one whose start a replica of Prometheus has missed would be another process
             f"{namespace}/{name}@{process.start_time:.0f}": process
             for (namespace, name), process in self.processes.items()
-            if namespace in (one.namespace, "") and process.samples and _counts_for(process, one.variants)
+            if namespace in (one.namespace, "") and process.start_time and _counts_for(process, one.variants)
         }
         if not seen:
             return Unseen(

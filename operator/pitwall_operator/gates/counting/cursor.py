@@ -1,9 +1,9 @@
 """Differences cumulative counters of a run between blocks, each trial once, however many gateways count and restart.
 
-Counters of a run begin at zero in every process, so what a process shows is what it counted. The cursor remembers the
-most that each process showed; one that was not seen for an hour is ended, and what it may show later is not counted
-again. A process is one by its name and start, so counters of one never fall: whoever shows less shows what was, as the
-replica of Prometheus that scraped it before the other did.
+Counters of a run begin at zero in every process, so what a process shows is what it counted. The cursor remembers what
+was counted of each process; one not seen for an hour is ended, and what it may show later is not counted again.
+A process is known by its start too, so its counters never fall: a lower one is an older view of them, as one of two
+replicas of Prometheus has it, and counts nothing.
 Pure: no clock, chance or I/O.
 """
 
@@ -40,7 +40,7 @@ Row = Sequence[float]
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Each live process's rows by gate and when it was last seen, and marks of those that ended."""
+    """What was counted of each live process by gate and when it was last seen, and marks of those that ended."""
 
     rows: Mapping[str, Mapping[str, Row]]
     seen: Mapping[str, float]
@@ -80,13 +80,18 @@ class Cursor:
             if _mark(identity) in self.ended:
                 continue
             before = kept.get(identity)
-            flat = {gate: _flatten(counts) for gate, counts in gates.items()}
-            if before is not None and not identity.endswith(UNDATED):
-                flat = {gate: _most(row, before.get(gate, row)) for gate, row in flat.items()}
-            for gate, row in flat.items():
-                start = before.get(gate, row) if before is not None else ()
-                grown[gate] = grown.get(gate, Counts()) + _unflatten(_since(row, start))
-            kept[identity], seen[identity] = {**(before or {}), **flat}, now
+            counted = dict(before or {})
+            for gate, counts in gates.items():
+                row = _flatten(counts)
+                start = before.get(gate, row) if before is not None else _nothing(row)
+                if identity.endswith(UNDATED) and any(
+                    value < earlier for value, earlier in zip(row, start, strict=False)
+                ):
+                    start = _nothing(row)
+                new = _unflatten(_growth(row, start))
+                counted[gate] = _plus(start, _flatten(new)) if len(start) == len(row) else row
+                grown[gate] = grown.get(gate, Counts()) + new
+            kept[identity], seen[identity] = counted, now
         gone = [identity for identity, at in seen.items() if now - at > ENDED_SECONDS]
         for identity in gone:
             kept.pop(identity, None)
@@ -122,15 +127,23 @@ def _flatten(counts: Counts) -> list[float]:
     ]  # fmt: skip
 
 
-def _most(now: Row, before: Row) -> list[float]:
-    """The most that one process's counters have shown; of a row that knew less, or other edges, nothing is taken."""
-    return [max(pair) for pair in zip(now, before, strict=True)] if len(now) == len(before) else [*now]
+def _nothing(row: Row) -> Row:
+    return [0.0] * len(row)
 
 
-def _since(now: Row, before: Row) -> list[float]:
-    """Growth of counters. One that fell was reset, so all it shows is new; a shorter row knew less."""
-    pairs = zip_longest(now, before[: len(now)], fillvalue=0.0)
-    return [value if value < earlier else value - earlier for value, earlier in pairs]
+def _fell(now: Row, before: Row) -> bool:
+    return any(value < earlier for value, earlier in zip(now, before, strict=False))
+
+
+def _growth(now: Row, counted: Row) -> list[float]:
+    """What is new since what was counted; a shorter row knew less."""
+    pairs = zip_longest(now, counted[: len(now)], fillvalue=0.0)
+    return [max(value - earlier, 0.0) for value, earlier in pairs]
+
+
+def _plus(counted: Row, new: Row) -> list[float]:
+    """What is counted now, without bad trials that were shown before their trials: they count with these."""
+    return [earlier + value for earlier, value in zip(counted, new, strict=True)]
 
 
 def _unflatten(row: Row) -> Counts:

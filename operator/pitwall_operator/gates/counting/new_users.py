@@ -54,8 +54,8 @@ def count(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> tuple[R
     gateways = {name: source for name, source in reading.sources.items() if _all(source, shares)}
     if len(shares) < 2 or not (gateways or ratio.gateways):
         return status, None
-    shown = {name: _met(source, shares, split) for name, source in gateways.items()}
     known = {name: process.users for name, process in ratio.gateways} | _last_shown(status, split)
+    shown = {name: _newest(_met(source, shares, split), known.get(name, ())) for name, source in gateways.items()}
     strayed = _strayed(status, reading, gateways)
     block = UsersBlock(
         split=split,
@@ -88,6 +88,13 @@ def _differs(ratio: SampleRatio, block: UsersBlock, name: str, row: tuple[int, .
     new = dict(block.users).get(name, (0,) * len(row))
     counted = tuple(map(sum, zip(before.users, new, strict=True))) if before else new
     return counted != row
+
+
+def _newest(row: tuple[int, ...], known: Sequence[int]) -> tuple[int, ...]:
+    """What a gateway shows, or what it showed before where this is an older view of it, as one of two replicas of
+    Prometheus has it: some counter fell, and most users are still there."""
+    behind = any(value < earlier for value, earlier in zip(row, known, strict=False))
+    return tuple(known) if behind and 2 * sum(row) >= sum(known) else row
 
 
 def _new(row: tuple[int, ...], known: Sequence[int]) -> tuple[int, ...]:

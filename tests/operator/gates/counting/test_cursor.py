@@ -199,3 +199,25 @@ def test_a_cursor_of_few_gateways_can_be_read_by_people():
     cursor, _ = EMPTY.advance(0.0, rows(gateway=100))
 
     assert cursor.to_state()["rows"]["gateway"]["errors"][3:5] == [100, 10]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40))
+def test_two_views_of_which_each_lags_at_times_count_every_trial_once(history):
+    """Two replicas of Prometheus answer in turn, and each query of a reading may be answered by another of them."""
+    trials, bad, told = [0], [0], Tally(0, 0)
+    cursor = EMPTY
+    for block, (new, older_trials, older_bad) in enumerate(history):
+        trials.append(trials[-1] + new)
+        bad.append(bad[-1] + new // 2)
+        seen_trials = trials[max(0, len(trials) - 1 - older_trials)]
+        seen = Tally(seen_trials, min(seen_trials, bad[max(0, len(bad) - 1 - older_bad)]))
+        cursor, grown = cursor.advance(5.0 * block, {"a": {"errors": Counts(candidate=seen)}})
+        told += grown.get("errors", Counts()).candidate
+        assert told.trials <= trials[-1]
+        assert told.bad <= min(bad[-1], told.trials)
+    for again in (1, 2):  # bad trials that came before their trials count with the next ones
+        now = {"a": {"errors": Counts(candidate=Tally(trials[-1] + again * len(history) * 5, bad[-1]))}}
+        cursor, grown = cursor.advance(5.0 * (len(history) + again), now)
+        told += grown["errors"].candidate
+
+    assert told == Tally(trials[-1] + 2 * len(history) * 5, bad[-1])

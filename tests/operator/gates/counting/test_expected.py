@@ -42,4 +42,6 @@ def test_trials_and_bad_ones_follow_their_laws(expected, rate):
 
 def test_the_operator_imports_no_scipy_stats():
     sources = Path(pitwall_operator.__file__).parent.rglob("*.py")
-    assert not [path for path in sources if re.search(r"(?m)^\s*(from|import) scipy\.(stats|optimize)", path.read_text())]
+    assert not [
+        path for path in sources if re.search(r"(?m)^\s*(from|import) scipy\.(stats|optimize)", path.read_text())
+    ]

@@ -27,3 +27,16 @@ def test_where_one_arms_counter_fell_all_arms_began_anew(world):
     assert second == {Arm.CANDIDATE: 1, Arm.CONTROL: 1, Arm.STABLE: 50}
     assert anew == {Arm.CANDIDATE: 5, Arm.CONTROL: 2, Arm.STABLE: 80}
     assert after == {Arm.CANDIDATE: 1, Arm.CONTROL: 0, Arm.STABLE: 5}
+
+
+def test_an_older_view_of_a_gateway_counts_nobody_again(world):
+    """Two replicas of Prometheus answer in turn, one of which is a scrape behind."""
+    world.to_canary().until(lambda w: len(w.status.weights) > 1, world.good_block)
+    status, first = counted(world, world.status, candidate=30, control=90, stable=900)
+    status, older = counted(world, status, candidate=29, control=91, stable=880)
+    status, same = counted(world, status, candidate=30, control=90, stable=900)
+    _, after = counted(world, status, candidate=31, control=92, stable=920)
+
+    assert first == {Arm.CANDIDATE: 30, Arm.CONTROL: 90, Arm.STABLE: 900}
+    assert older == same == {Arm.CANDIDATE: 0, Arm.CONTROL: 0, Arm.STABLE: 0}
+    assert after == {Arm.CANDIDATE: 1, Arm.CONTROL: 2, Arm.STABLE: 20}
