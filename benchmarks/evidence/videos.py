@@ -18,7 +18,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
 
 Floats = npt.NDArray[np.float32]
 Interval = tuple[float, float]
@@ -153,6 +152,8 @@ def _bump(
 
 
 def _noise(generator: np.random.Generator, length: int, world: MadeUpWorld) -> npt.NDArray[np.float64]:
+    from scipy.signal import lfilter
+
     drift = lfilter([np.sqrt(1 - 0.9**2)], [1.0, -0.9], generator.normal(size=length))
     noise: npt.NDArray[np.float64] = world.noise * generator.normal(size=length) + world.drift * drift
     return noise

@@ -20,7 +20,7 @@ from benchmarks.canary_policies.queues.grid import Measured, QueueCell, groups
 from benchmarks.canary_policies.queues.judging import judge, passing
 from benchmarks.canary_policies.queues.labelled import labelled_counts
 from benchmarks.canary_policies.queues.simulate import QueueCounts, simulate, stable_history
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from pitwall_crds.rollout.gate import Dependence
 
@@ -185,7 +185,7 @@ def _outcome(seen: ModeRuns) -> dict:
     off, runs = seen.off, len(seen.off)
     exposed = seen.exposed[np.isfinite(off)]
     hits = len(exposed)
-    upper = float(beta.ppf(CONFIDENCE, hits + 1, runs - hits)) if hits < runs else 1.0
+    upper = float(betaincinv(hits + 1, runs - hits, CONFIDENCE)) if hits < runs else 1.0
     return {
         "median_block_seconds": float(np.median(seen.lengths)),
         "runs": runs,

@@ -1,27 +1,34 @@
 """The made-up videos are what their description says."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from benchmarks.evidence.videos import LAYOUTS, LENGTHS_SECONDS, MOMENTS, MadeUpWorld, make, videos
 
-SOME = list(videos(1, seed=5))
+KINDS = list(product(MOMENTS, LENGTHS_SECONDS, LAYOUTS))
 
 
-def test_every_number_of_moments_length_and_layout_once():
-    assert len(SOME) == len(MOMENTS) * len(LENGTHS_SECONDS) * len(LAYOUTS)
-    assert len({(video.moments, video.length_seconds, video.layout) for video in SOME}) == len(SOME)
+@pytest.fixture(scope="module")
+def some():
+    return list(videos(1, seed=5))
 
 
-def test_the_same_seed_makes_the_same_videos():
-    again = next(videos(1, seed=5))
-
-    assert again.evidence == SOME[0].evidence
-    assert again.relevance.tolist() == SOME[0].relevance.tolist()
-    assert next(videos(1, seed=6)).evidence != SOME[0].evidence
+def test_every_number_of_moments_length_and_layout_once(some):
+    assert [(video.moments, video.length_seconds, video.layout) for video in some] == KINDS
 
 
-@pytest.mark.parametrize("video", SOME, ids=lambda one: f"{one.moments}, {one.length_seconds} s, {one.layout}")
-def test_moments_lie_in_the_video_apart_from_each_other(video):
+def test_the_same_seed_makes_the_same_videos(some):
+    first, again = some[0], next(videos(1, seed=5))
+
+    assert again.evidence == first.evidence
+    assert again.relevance.tolist() == first.relevance.tolist()
+    assert next(videos(1, seed=6)).evidence != first.evidence
+
+
+@pytest.mark.parametrize("kind", KINDS, ids="{0[0]}, {0[1]} s, {0[2]}".format)
+def test_moments_lie_in_the_video_apart_from_each_other(some, kind):
+    video = some[KINDS.index(kind)]
     count = {"1": {1}, "2": {2}, "≥ 3": {3, 4, 5, 6}}[video.moments]
     starts = [start for start, _ in video.evidence]
     ends = [end for _, end in video.evidence]

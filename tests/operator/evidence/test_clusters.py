@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from math import inf, log
 
 import pytest
-from scipy import stats
 
 from pitwall_gateway.counting.users.clusters import Clusters
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
@@ -19,6 +18,13 @@ from pitwall_operator.evidence.label_swap import LabelSwapProcess
 
 PROOF = log(160)
 WORSE = Counts(Tally(50, 10), Tally(50, 20))
+
+
+def by_chance(beyond, users):
+    """How often Student's t of so many users is beyond."""
+    from scipy import stats
+
+    return stats.t.sf(beyond, users - 1)
 
 
 def bets():
@@ -49,7 +55,7 @@ def test_users_say_what_a_t_test_with_their_design_effect_does(design, users):
     error = sum(design * arm.rate * (1 - arm.rate) / arm.trials for arm in (since.control, since.candidate)) ** 0.5
 
     assert since.candidate.trials >= 350
-    assert process.log_users == pytest.approx(-log(stats.t.sf((0.4 - 0.2) / error, users - 1)))
+    assert process.log_users == pytest.approx(-log(by_chance((0.4 - 0.2) / error, users)))
 
 
 def test_what_few_users_differ_by_is_no_harm_though_the_bets_say_so():
@@ -110,7 +116,7 @@ def test_that_it_is_no_worse_few_users_do_not_show_either(design, users, proven)
     error = (5 * design * 0.2 * 0.8 / 400) ** 0.5  # of b - 2a
 
     assert process.process.log_e > log(20)
-    assert process.log_users == pytest.approx(-log(2 * stats.t.sf((2 * 0.2 - 0.2) / error, users - 1)))
+    assert process.log_users == pytest.approx(-log(2 * by_chance((2 * 0.2 - 0.2) / error, users)))
     assert (process.peak_log_e >= log(20)) is proven
 
 

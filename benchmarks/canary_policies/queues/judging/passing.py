@@ -10,7 +10,7 @@ from benchmarks.canary_policies.queues.judging import judge
 from benchmarks.canary_policies.queues.simulate import QueueCounts, simulate, stable_history
 from benchmarks.canary_policies.queues.world.scenario import Effect, QueueScenario
 from scipy.optimize import brentq
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from pitwall_operator.decision.weighing.analyze import LAST_MARGIN
 from pitwall_operator.gates.processes import promote_margin
@@ -63,7 +63,7 @@ def row_of(scenario: QueueScenario, runs: int = RUNS, pilot_runs: int = PILOT_RU
         "median_block_seconds": length,
         "runs": runs,
         "passed": hits / runs,
-        "passed_upper": round(float(beta.ppf(CONFIDENCE, hits + 1, runs - hits)), 4),
+        "passed_upper": round(float(betaincinv(hits + 1, runs - hits, CONFIDENCE)), 4),
     }
 
 

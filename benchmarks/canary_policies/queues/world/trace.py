@@ -9,7 +9,6 @@ depend on each other. So the intensity itself moves: a fast gamma factor times a
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
 from scipy.special import gammaincinv, ndtr
 
 CELL_SECONDS = 1.0
@@ -63,6 +62,8 @@ def arrivals(
 
 def _memory(runs: int, cells: int, seconds: float, draw: np.random.Generator) -> np.ndarray:
     """(runs, cells) standard normal numbers; the correlation of two falls exponentially with their distance."""
+    from scipy.signal import lfilter
+
     keep = np.exp(-CELL_SECONDS / seconds)
     steps = draw.standard_normal((runs, cells))
     steps[:, 1:] *= np.sqrt(1 - keep**2)
