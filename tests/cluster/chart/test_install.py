@@ -106,6 +106,10 @@ def test_an_administrator_installs_tests_and_applies_the_first_variant(
                 status, told = terminal.run(command)
                 said.append(told)
                 assert status == 0, f"{told}\n{chart.last_words('app.kubernetes.io/name')}"
+            until(lambda: "uniform-v1" in chart.variants(), what="the variant in the list of models")
+            assert kubectl.get("rollout", "sampler", namespace)["status"].get("stableVariant") == "uniform-v1"
+            assert "'unifrom' is unknown" in chart.refusal(), "the webhook judges what is applied"
+            assert chart.speaks_plainly()
         finally:
             terminal.run("helm uninstall pitwall --namespace video-qa")
 

@@ -1,12 +1,13 @@
-"""What the chart installs runs on a real node: operator, flag service, gateway, and the runtime that they start."""
+"""What the chart installs runs on a real node: operator, flag service, gateway, and the runtime that they start.
 
-import httpx
+The same is held by chart/test_install.py where Helm installs it, without TLS.
+"""
+
 import pytest
 from harness.nodes.installed import installed, runtime_template
-from harness.plane import kube
 from harness.processes import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(420)]
 
 
 WITH_TLS = {"flags": {"tls": {"enabled": True}}}
@@ -41,53 +42,24 @@ def resources():
     ]
 
 
-def refusal(kubectl, namespace):
-    """What the webhook says of a sampler that does not exist; empty while it lets everything in."""
-    (variant, _) = resources()
-    variant["metadata"]["name"] = "typo-v1"
-    variant["spec"]["sampler"]["name"] = "unifrom"
-    try:
-        kubectl("apply", "--dry-run=server", "-f", "-", namespace=namespace, manifest=variant)
-    except kube.KubectlRefusedError as error:
-        return str(error)
-    return ""
-
-
-def variants(chart):
-    """Those that the gateway names; it is ready before there is any."""
-    key = {"authorization": f"Bearer {chart.api_key()}"}
-    models = httpx.get(f"http://{chart.addresses['gateway']}/v1/models", headers=key, timeout=5).json()["data"]
-    return models[0]["pitwall"]["variants"]
-
-
-def speaks_plainly(chart):
-    """Whether the flag service answers who speaks no TLS, and so whoever listens on the way."""
-    try:
-        return httpx.get(f"http://{chart.addresses['flags']}:8016/readyz", timeout=5, trust_env=False).is_success
-    except httpx.TransportError:
-        return False
-
-
-@pytest.mark.parametrize(
-    "values", [pytest.param({}, id="plain"), pytest.param(WITH_TLS, id="TLS", marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("values", [pytest.param({}, id="plain"), pytest.param(WITH_TLS, id="TLS")])
 def test_the_chart_serves_the_first_variant_and_refuses_an_unknown_sampler(chart, kubectl, namespace, values):
     chart.apply()
     chart.await_ready("operator", 1)
     chart.await_ready("flags", 1)
-    until(lambda: refusal(kubectl, namespace), what="a word of the webhook")
+    until(chart.refusal, what="a word of the webhook")
 
     kubectl("apply", "-f", "-", namespace=namespace, manifest=resources())
     chart.await_ready("gateway", 1)
-    until(lambda: variants(chart) == ["uniform-v1"], what="the variant in the list of models")
+    until(lambda: chart.variants() == ["uniform-v1"], what="the variant in the list of models")
     kubectl("apply", "-f", "-", manifest=chart.test_pod())
     kubectl(
         "wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s", "pod/pit-pitwall-test", namespace=namespace
     )
 
-    assert "'unifrom' is unknown" in refusal(kubectl, namespace)
+    assert "'unifrom' is unknown" in chart.refusal()
     until(
         lambda: kubectl.get("rollout", "sampler", namespace)["status"].get("stableVariant") == "uniform-v1",
         what="the variant as the stable one",
     )  # fmt: skip
-    assert speaks_plainly(chart) is (values != WITH_TLS)
+    assert chart.speaks_plainly() is (values != WITH_TLS)

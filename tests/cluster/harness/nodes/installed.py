@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 from harness import binaries
 from harness.nodes.images import RUNTIME_IMAGE, host_mounts
-from harness.plane.kube import Kubectl, condition
+from harness.plane.kube import Kubectl, KubectlRefusedError, condition
 from harness.processes import until
 from harness.rollouts.world import CHART
 
@@ -140,8 +141,34 @@ class Installed:
 
     def api_key(self) -> str:
         """The key of the caller that the chart made."""
-        data = self.kubectl.get("secret", "pit-pitwall-gateway-callers", self.namespace)["data"]
+        data = self.kubectl.get("secret", f"{self.name}-gateway-callers", self.namespace)["data"]
         return base64.b64decode(data["key"]).decode()
+
+    def variants(self) -> list[str]:
+        """Those that the gateway names; it is ready before there is any."""
+        key = {"authorization": f"Bearer {self.api_key()}"}
+        answer = httpx.get(f"http://{self.addresses['gateway']}/v1/models", headers=key, timeout=5, trust_env=False)
+        found: list[str] = answer.json()["data"][0]["pitwall"]["variants"]
+        return found
+
+    def speaks_plainly(self) -> bool:
+        """Whether the flag service answers who speaks no TLS, and so whoever listens on the way."""
+        try:
+            return httpx.get(f"http://{self.addresses['flags']}:8016/readyz", timeout=5, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    def refusal(self) -> str:
+        """What the webhook says of a sampler that does not exist; empty while it lets everything in."""
+        spec = {"sampler": {"name": "unifrom"}, "maxFrames": 8}
+        head = {"apiVersion": "pitwall.dev/v1alpha1", "kind": "SamplerVariant", "metadata": {"name": "typo-v1"}}
+        try:
+            self.kubectl(
+                "apply", "--dry-run=server", "-f", "-", namespace=self.namespace, manifest={**head, "spec": spec}
+            )
+        except KubectlRefusedError as error:
+            return str(error)
+        return ""
 
     def remove(self) -> None:
         """Deletes what is not in the namespace; the namespace goes with the rest."""
