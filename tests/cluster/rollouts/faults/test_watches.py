@@ -34,6 +34,7 @@ def by_proxy(scenario: Scenario, control_plane: ControlPlane) -> Iterator[Callab
         proxy.stop()
 
 
+@pytest.mark.soak
 def test_every_connection_is_cut_and_refused_on_the_way(scenario: Scenario, by_proxy: Callable[..., Proxy]):
     proxy = by_proxy()
     scenario.start_canary()
