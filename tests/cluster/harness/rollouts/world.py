@@ -1,5 +1,6 @@
 """Starts what an operator needs beside Kubernetes, each a real process: flag service, Prometheus, load, operator."""
 
+import functools
 import json
 import shutil
 import sys
@@ -21,6 +22,7 @@ from pitwall_flags.flag.document import read_split
 
 CHART = Path(__file__).parents[4] / "charts" / "pitwall"
 LEASE_NAMESPACE = "default"
+ANY_NAMESPACE = "namespace-of-a-test"
 SCRAPE = "500ms"
 GATEWAY_POD = "pitwall-gateway-7d9f8b6c5d-x2x4z"
 """As Kubernetes calls a pod of the chart's gateway: the operator believes no other."""
@@ -249,16 +251,21 @@ def grant(
     *, cluster_wide: bool = False, name: str = "pitwall", instance: str = "",
 ) -> None:  # fmt: skip
     """Gives the user `operator` what the chart gives the operator's service account, in one namespace or in all."""
-    where = [] if cluster_wide else [f"--set=watch.namespaces={{{namespace}}}"]
-    rendered = binaries.output(
-        helm, "template", "pitwall", str(CHART), f"--namespace={namespace}", f"--set=fullnameOverride={name}",
-        f"--set=operator.instance={instance}", *where, "--show-only=templates/operator/rbac.yaml",
-    )  # fmt: skip
+    rendered = _rights(helm, cluster_wide, name, instance).replace(ANY_NAMESPACE, namespace)
     manifests = [
         each for each in yaml.load_all(rendered, yaml.CSafeLoader) if each and each["kind"] != "ServiceAccount"
     ]
     for each in manifests:
         if each["kind"].endswith("Binding"):
             each["subjects"] = [{"kind": "User", "name": "operator", "apiGroup": "rbac.authorization.k8s.io"}]
-    for each in manifests:  # the right to claim the whole cluster is in a namespace of its own
-        kubectl.apply(each, each["metadata"].get("namespace"))
+    kubectl.apply(manifests)  # each names its namespace: the right to claim the whole cluster is in one of its own
+
+
+@functools.cache
+def _rights(helm: Path, cluster_wide: bool, name: str, instance: str) -> str:
+    """What the chart renders for a namespace that is called so; nearly every test asks for the same."""
+    where = [] if cluster_wide else [f"--set=watch.namespaces={{{ANY_NAMESPACE}}}"]
+    return binaries.output(
+        helm, "template", "pitwall", str(CHART), f"--namespace={ANY_NAMESPACE}", f"--set=fullnameOverride={name}",
+        f"--set=operator.instance={instance}", *where, "--show-only=templates/operator/rbac.yaml",
+    )  # fmt: skip
