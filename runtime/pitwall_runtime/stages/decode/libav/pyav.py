@@ -27,6 +27,7 @@ from pitwall_runtime.stages.decode.libav.files.container import Source, VideoPac
 from pitwall_runtime.stages.decode.libav.files.diagnosis import ENCRYPTED
 from pitwall_runtime.stages.decode.libav.files.emptiness import is_end, is_held
 from pitwall_runtime.stages.decode.libav.foresight import Foresight
+from pitwall_runtime.stages.decode.libav.losses.joints import Joints
 from pitwall_runtime.stages.decode.libav.pictures.colours import make_readable
 from pitwall_runtime.stages.decode.libav.pictures.deinterlace import Deinterlacer, Picture
 from pitwall_runtime.stages.decode.libav.pictures.jpeg_ends import JpegEnds
@@ -159,12 +160,13 @@ class FilmReader:
         return [*self._doubts.stretches(), *self._clock.wrong, *rest]
 
     def _clean_packets(self) -> Iterator[VideoPacket]:
-        pauses = Pauses(self._source)
+        pauses, joints = Pauses(self._source), Joints(self._source, self._clock)
         for packet in self._leaps.set_right(self._source.packets()):
             if not self._clock.set_right(packet):
                 continue
             if packet.is_discard and self._clock.put_behind:
                 packet = shown(packet)  # noqa: PLW2901
+            joints.look_at(packet)
             self._joined.set_right(packet)
             if self._joined.unreadable and packet.size:
                 self._source.note(packet)

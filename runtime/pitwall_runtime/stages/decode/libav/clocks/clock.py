@@ -53,12 +53,16 @@ class FilmClock:
         self.put_behind = False
         """Whether the latest packet, of an MP4's fragments, is of a clock that had begun anew. FFmpeg marks pictures at
         times that were there before as not to be shown."""
+        self.began_anew = self.goes_on_closely = False
+        """Whether the latest packet is of another recording, by a broadcast's clock that went back, or comes just when
+        the one before it ends."""
         self.wrong: list[tuple[int, int]] = []
         """Stretches, on the film's clock, in which the container's went too fast, or left something out."""
 
     def set_right(self, packet: VideoPacket) -> bool:
         """Moves the packet's times onto the film's clock, in place. False for a picture that was there before, since
         the file holds some bytes twice: the first one behind these is marked as corrupt."""
+        self.began_anew = self.goes_on_closely = False
         if not self._applies or packet.dts is None:
             return True
         dts = self._moved(packet.dts)
@@ -76,6 +80,8 @@ class FilmClock:
                 return False
             self._begin_anew(packet.dts, dts)
             dts = self._expected
+        else:
+            self.goes_on_closely = abs(dts - self._expected) <= self._tick // 2
         self._remember(packet)
         packet.pts = None if packet.pts is None else packet.pts + self._offset
         packet.dts = dts
@@ -114,7 +120,7 @@ class FilmClock:
         assert self._expected is not None
         if 0 < dts - self._expected < self._longest_loss:
             self.wrong.append((self._expected - self._tick, self._expected))
-        self._begin = told
+        self._begin, self.began_anew = told, self._source.restarts and dts < self._expected
         self._known.clear()
         self._near.clear()
         self._offset += self._expected - dts

@@ -1,5 +1,6 @@
 """Opens a video file: which containers are read, which stream is the film, and where the file says that it ends."""
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -70,6 +71,8 @@ class Source:
         rate = stream.average_rate or stream.codec_context.framerate or Fraction(25)
         self.tick = max(1, round(1 / rate / self.time_base))
         self._lost = self._torn_end = self._is_closed = self._goes_on = False
+        self.torn_places: deque[int | None] = deque(maxlen=4)
+        """Of the latest packets before which the file itself, and not FFmpeg alone, shows that something is lost."""
         name = container.format.name
         self.indexed, self._declares_for_all = name.startswith("mov"), name.startswith(_ALL_STREAMS)
         self.restarts = name in ("mpegts", "mpeg", "ogg")
@@ -104,6 +107,7 @@ class Source:
                         _refuse_encrypted(packet)
                         if self._is_lost_before(cast("VideoPacket", packet)):
                             packet.is_corrupt, self._lost = True, False
+                            self.torn_places.append(packet.pos)
                         yield cast("VideoPacket", packet)
             except (FFmpegError, IndexError):  # the latter where damage makes up a stream that was not there before
                 self._lost = True
