@@ -168,6 +168,12 @@ def _other_hours(out: Path) -> None:
     join(out, film(100), lambda part: encode(part, range(100, 200), 25, *H264, "-output_ts_offset", 7200))
 
 
+def _joined_with_b_frames(out: Path) -> None:
+    """Counters of packets begin anew, so that FFmpeg calls a picture before that corrupt; those beside it are skipped."""
+    frames = (*H264, "-bf", 2, "-b_strategy", 0)
+    join(out, *(lambda part, n=n: encode(part, range(n, n + 100), 25, *frames) for n in (0, 100)))
+
+
 def _joined_clips(out: Path) -> None:
     join(out, film(50), lambda part: encode(part, range(50, 100), 25, *H264, "-output_ts_offset", 0.04))
 
@@ -209,6 +215,7 @@ CASES = {
     "joined recordings": Case(
         "ts", lambda out: join(out, film(100), lambda part: encode(part, range(100, 200), 25, *H264)), at_rate(8), 8, 1
     ),
+    "joined recordings with B-frames": Case("ts", _joined_with_b_frames, at_rate(8), 8),
     "joined clips whose clocks begin a picture apart": Case("ts", _joined_clips, at_rate(4), 4),
     "a clock that wraps": Case("ts", _copied(100, "-output_ts_offset", 95_441), at_rate(4), 4),
     "the end of the clock": Case("ts", _copied(50, "-output_ts_offset", "95439.5"), at_rate(2), 2),
