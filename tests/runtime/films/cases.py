@@ -169,7 +169,7 @@ def _other_hours(out: Path) -> None:
 
 
 def _joined_with_b_frames(out: Path) -> None:
-    """Counters of packets begin anew, so that FFmpeg calls a picture before that corrupt; those beside it are skipped."""
+    """Counters of packets begin anew, so FFmpeg calls a picture before that corrupt; those beside it are skipped."""
     frames = (*H264, "-bf", 2, "-b_strategy", 0)
     join(out, *(lambda part, n=n: encode(part, range(n, n + 100), 25, *frames) for n in (0, 100)))
 
