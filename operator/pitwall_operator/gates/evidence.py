@@ -52,7 +52,10 @@ class GateEvidence:
         candidate pass by as much."""
         coldness, counts = self.coldness.after(counts.caches), replace(counts, caches=NOTHING.caches)
         cold = {key for key, ratio in cold_limits(self.gate).items() if coldness.exceeds(ratio)}
-        processes = {key: process if key in cold else process.update(counts) for key, process in self.processes.items()}
+        weighed = replace(counts, uncompared=0)
+        processes = {
+            key: process if key in cold else process.update(weighed) for key, process in self.processes.items()
+        }
         totals = self.totals + replace(counts, spreads=())
         return replace(self, processes=processes, totals=totals, coldness=coldness)
 
@@ -129,7 +132,7 @@ class GateEvidence:
         return ProcessReading(role.name, self.processes[role.key].log_e, role.log_threshold, role.acting)
 
     def _trials(self, stage: StageContext) -> int:
-        return self.totals.pairs.total if stage.kind is StageKind.SHADOW else self.totals.candidate.trials
+        return self.totals.pairs.total if stage.kind is StageKind.SHADOW else self.totals.trials
 
     def renewed(self) -> Self:
         """The evidence at the start of a stage: harm is remembered, what lets the candidate pass is proven anew; and

@@ -68,7 +68,7 @@ def _counts(data: Mapping[str, Any]) -> Counts:
     pairs, abandoned = Pairs(**data["pairs"]), Abandoned(**data.get("abandoned", {}))
     shared, caches = data.get("shared", False), {arm: Tally(**at) for arm, at in data.get("caches", {}).items()}
     known = Counts(control, candidate, pairs, stable, objective, shared, edges, spreads)
-    return replace(known, abandoned=abandoned, caches=EdgeTallies(**caches))
+    return replace(known, abandoned=abandoned, caches=EdgeTallies(**caches), uncompared=data.get("uncompared", 0))
 
 
 @dataclass(slots=True)

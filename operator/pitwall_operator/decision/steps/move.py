@@ -3,6 +3,8 @@
 Pure: no clock, chance or I/O.
 """
 
+from typing import Final
+
 from pitwall_crds.rollout.gate import OnHarm
 from pitwall_crds.rollout.rollout import Approval, OnInconclusive, RolloutSpec
 from pitwall_crds.rollout.status import Phase, RolloutStatus, Verdict
@@ -15,6 +17,8 @@ from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import Observation, Unseen
 
 MOVING = (Phase.SHADOW, Phase.CANARY, Phase.BAKE)
+LEAST_BAKED: Final = 30
+"""Questions that a bake must have counted: of a candidate that fails each of them fewer are proof."""
 
 
 def move(
@@ -87,10 +91,10 @@ def _held(spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement
         return blocked or _before_the_next(spec, status, seen)
     if blocked or (approved and stage.approval is Approval.AUTOMATIC):
         return blocked
-    unproven = _unproven(status, judgement)
+    unproven = _unproven(status, judgement) or _unbaked(spec, status, judgement)
     if unproven:
         return unproven
-    least = max(stage.min_seconds, stage.bake_seconds if status.phase is Phase.BAKE else 0)
+    least = _least_seconds(spec, status)
     if _elapsed(status, seen) < least:
         # A time rather than a countdown: a status that says the same is not written again.
         end = timestamps.to_text(timestamps.to_epoch(status.stage_start_time) + least)
@@ -110,6 +114,20 @@ def _silent(spec: RolloutSpec, status: RolloutStatus, judgement: Judgement) -> s
     gates = [gate for gate in spec.analysis.gates if gate.is_about_pods and gate.on_harm is not OnHarm.OBSERVE]
     names = [gate.name for gate in gates if gate.name not in judgement.assessments and not gate.objective]
     return f" ({', '.join(names)} not compared: the arms' pods are loaded unlike; an objective acts)" if names else ""
+
+
+def _least_seconds(spec: RolloutSpec, status: RolloutStatus) -> int:
+    stage = spec.stages[status.stage_index]
+    return max(stage.min_seconds, stage.bake_seconds if status.phase is Phase.BAKE else 0)
+
+
+def _unbaked(spec: RolloutSpec, status: RolloutStatus, judgement: Judgement) -> str:
+    """What a bake lacks to say anything: it asks for no proof, but that nothing speaks against a candidate that nobody
+    asked means nothing."""
+    counted = judgement.stage_trials
+    if status.phase is not Phase.BAKE or not _least_seconds(spec, status) or counted >= LEAST_BAKED:
+        return ""
+    return f"the bake has counted {counted} of the {LEAST_BAKED} trials that it needs at least"
 
 
 def _before_the_next(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> str:
@@ -153,7 +171,8 @@ def _at_deadline(
     if not _is_overdue(spec, status, seen) or spec.paused:
         return status, held
     overdue = f"deadline of {stage.max_seconds} s passed without proof ({held})"
-    verdict = Verdict.UNMEASURED if _blocked(spec, status, seen) else judgement.verdict_at_deadline
+    unmeasured = _blocked(spec, status, seen) or _unbaked(spec, status, judgement)
+    verdict = Verdict.UNMEASURED if unmeasured else judgement.verdict_at_deadline
     match spec.on_inconclusive:
         case OnInconclusive.FLAG_OFF if verdict in (Verdict.INCONCLUSIVE, Verdict.HARMFUL):
             return transitions.flag_off(status, seen.now, gate="", why=overdue), overdue

@@ -13,7 +13,7 @@ from pitwall_operator.decision.goal.scale import replicas_of
 from pitwall_operator.decision.weighing.closing import close_block, is_comparable, without_proof
 from pitwall_operator.decision.weighing.disturbance import why_held
 from pitwall_operator.decision.weighing.suspects import suspect
-from pitwall_operator.evidence.basis.counts import Counts
+from pitwall_operator.evidence.basis.counts import NOTHING, Counts
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.budget import OBJECTIVE_HARM
 from pitwall_operator.gates.counting import counters, latency_thresholds, new_users
@@ -38,6 +38,7 @@ class Judgement:
         stage_index: the stage that was judged.
         stage: the same, as the gates know it; none without a candidate.
         closed: whether a block was closed, be it an empty one.
+        stage_trials: the candidate's trials since the stage began, of the gate that has most of them.
     """
 
     assessments: Mapping[str, Assessment] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Judgement:
     stage_index: int = 0
     stage: StageContext | None = None
     closed: bool = False
+    stage_trials: int = 0
 
     @property
     def warning(self) -> str:
@@ -196,6 +198,14 @@ def _misses_its_objective(gate: Gate, assessment: Assessment) -> bool:
     )
 
 
+def _stage_trials(gate: GateStatus) -> int:
+    """The candidate's trials since the stage began."""
+    now, before = (
+        Counts.from_state(gate.state[name]) if name in gate.state else NOTHING for name in ("totals", "before")
+    )
+    return now.trials - before.trials
+
+
 def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tuple[RolloutStatus, Judgement]:
     """The status with this block's evidence, and the judgement; no candidate, no judgement."""
     if not status.candidate_variant:
@@ -220,4 +230,5 @@ def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tupl
         status.stage_index,
         stage_context(spec, status),
         closed=status.last_block_time != last_block,
+        stage_trials=max((_stage_trials(gate) for gate in status.gates), default=0),
     )

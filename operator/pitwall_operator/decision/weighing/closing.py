@@ -167,7 +167,7 @@ def close_block(
         if gate.name in grown and not status.disturbed and _counts_now(spec, status, gate, reading)
     ]
     # An objective knows no control, so it is asked about where arms cannot be compared, too.
-    counts = {gate.name: Counts(objective=grown[gate.name].objective) for gate in warm if gate.objective} | {
+    counts = {gate.name: grown[gate.name].alone for gate in warm} | {
         gate.name: replace(
             _weighed(
                 status, gate, grown[gate.name], reading, shared=gate.is_about_answers or not spec.control.dedicated

@@ -106,6 +106,7 @@ class Counts:
         abandoned: what is missing among the trials because callers left.
         caches: questions that an answer came for, bad where they were cold; empty where that does not matter. A state
             does not keep it.
+        uncompared: the candidate's trials that no control is like; they are in none of the above but `objective`.
     """
 
     control: Tally = Tally()
@@ -118,6 +119,7 @@ class Counts:
     spreads: tuple[ArmsSpread, ...] = ()
     abandoned: Abandoned = Abandoned()
     caches: EdgeTallies = EdgeTallies()
+    uncompared: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -131,6 +133,7 @@ class Counts:
             other.spreads or self.spreads,
             abandoned=self.abandoned + other.abandoned,
             caches=self.caches + other.caches,
+            uncompared=self.uncompared + other.uncompared,
         )
 
     def of_candidate_since(self, before: "Counts") -> "Counts":
@@ -140,6 +143,16 @@ class Counts:
             pairs=Pairs(*map(sub, astuple(self.pairs), astuple(before.pairs))),
             abandoned=Abandoned(*map(sub, astuple(self.abandoned), astuple(before.abandoned))),
         )
+
+    @property
+    def alone(self) -> "Counts":
+        """What these counts say of the candidate where no control is like it."""
+        return Counts(objective=self.objective, uncompared=self.candidate.trials)
+
+    @property
+    def trials(self) -> int:
+        """All trials of the candidate's."""
+        return self.candidate.trials + self.uncompared
 
     @property
     def reference(self) -> Tally:
@@ -181,6 +194,8 @@ class Counts:
         }
         if self.abandoned != Abandoned():
             state["abandoned"] = list(astuple(self.abandoned))
+        if self.uncompared:
+            state["uncompared"] = self.uncompared
         if self.edges:
             state["edges"] = [[_row(arm) for arm in (at.control, at.candidate, at.stable)] for at in self.edges]
         return state
@@ -192,7 +207,9 @@ class Counts:
         control, candidate, stable, objective = (*arms, *[Tally()] * (4 - len(arms)))
         edges = tuple(EdgeTallies(*(_tally(row) for row in rows)) for rows in state.get("edges", ()))
         pairs, abandoned = Pairs(*state["pairs"]), Abandoned(*state.get("abandoned", ()))
-        return cls(control, candidate, pairs, stable, objective, state.get("shared", False), edges, abandoned=abandoned)
+        shared, uncompared = state.get("shared", False), state.get("uncompared", 0)
+        known = cls(control, candidate, pairs, stable, objective, shared, edges)
+        return replace(known, abandoned=abandoned, uncompared=uncompared)
 
 
 def _row(tally: Tally) -> list[Any]:
