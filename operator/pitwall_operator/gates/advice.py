@@ -69,7 +69,7 @@ def _of_analysis(spec: RolloutSpec) -> Iterator[str]:
     if last.bake_seconds and not last.bake_control_basis_points:
         yield (
             f"bakeSeconds {last.bake_seconds} with bakeControlBasisPoints 0: nobody stays on the old sampler, so "
-            "nothing is compared in the bake and only objectives act; leave bakeControlBasisPoints out"
+            "in the bake only objectives act, and what is grossly slow; leave bakeControlBasisPoints out"
         )
     if promotion > RISKIEST_PROMOTION:
         yield (

@@ -7,6 +7,8 @@ from pitwall_crds.rollout.rollout import Analysis
 
 SHARES = {"harm": 0.625, "paired-harm": 0.25, "burst": 0.125}
 """How a gate divides its error budget over the ways in which harm can be proven."""
+GROSS_HARM = "gross-harm"
+"""Has the share of a burst, which no gate on times has."""
 OBJECTIVE_HARM = "objective-harm"
 OBJECTIVE_SHARE = 0.25
 """What an absolute objective takes of a gate's budget, if there is one; the others then share the rest."""
@@ -16,7 +18,7 @@ def share(gate: Gate, process: str) -> float:
     """A process's part of its gate's error budget."""
     if process == OBJECTIVE_HARM:
         return OBJECTIVE_SHARE
-    return SHARES[process] * (1 - OBJECTIVE_SHARE if gate.objective else 1)
+    return SHARES["burst" if process == GROSS_HARM else process] * (1 - OBJECTIVE_SHARE if gate.objective else 1)
 
 
 def harm_log_threshold(gate: Gate, analysis: Analysis, process: str) -> float:

@@ -14,7 +14,7 @@ from pitwall_operator.evidence.views import Carried
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
 from pitwall_operator.gates.coldness import UNKNOWN, Coldness
 from pitwall_operator.gates.forecast import missing_trials
-from pitwall_operator.gates.processes import calibrations, cold_limits, fresh_processes, is_proof_of_stage
+from pitwall_operator.gates.processes import calibrations, cold_limits, fresh_processes, gross_key, is_proof_of_stage
 from pitwall_operator.gates.roles import (
     BURST,
     HARM,
@@ -52,9 +52,10 @@ class GateEvidence:
         candidate pass by as much."""
         coldness, counts = self.coldness.after(counts.caches), replace(counts, caches=NOTHING.caches)
         cold = {key for key, ratio in cold_limits(self.gate).items() if coldness.exceeds(ratio)}
-        weighed = replace(counts, uncompared=0)
+        compared = replace(counts, uncompared=0, gross=NOTHING.gross)
         processes = {
-            key: process if key in cold else process.update(weighed) for key, process in self.processes.items()
+            key: process if key in cold else process.update(counts if key == gross_key(self.gate) else compared)
+            for key, process in self.processes.items()
         }
         totals = self.totals + replace(counts, spreads=())
         return replace(self, processes=processes, totals=totals, coldness=coldness)

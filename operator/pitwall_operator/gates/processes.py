@@ -12,12 +12,14 @@ from pitwall_operator.evidence.calibration import Calibration
 from pitwall_operator.evidence.clusters import UsersProcess
 from pitwall_operator.evidence.conjunction import BothProcess
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
+from pitwall_operator.evidence.gross import GrossProcess
 from pitwall_operator.evidence.label_swap import LabelSwapProcess, MeanSwapProcess
 from pitwall_operator.evidence.mixture import MeanProcess
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import Against, PairedProcess
 from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
 from pitwall_operator.evidence.views import AtEdge, AtWorst, Carried, InTime, OfGoodTrials, PairsAtWorst
+from pitwall_operator.gates import grossness
 
 LEAST_TRIALS = 3
 """A block of both arms has at least so many trials of each; fewer wait for more."""
@@ -46,6 +48,11 @@ def harm_key(gate: Gate, dependence: Dependence) -> str:
 def paired_key(claim: Claim, gate: Gate, dependence: Dependence) -> str:
     """Where the status keeps a process on the shadow's pairs."""
     return f"paired-{claim}-{dependence.lower()}@{gate.margin_percent}"
+
+
+def gross_key(gate: Gate) -> str:
+    """Where the status keeps the process against stable's record."""
+    return f"gross@{gate.margin_percent}"
 
 
 def burst_key() -> str:
@@ -121,6 +128,8 @@ def fresh_processes(gate: Gate) -> Mapping[str, EProcess]:
     if gate.rate and gate.rate.metric is RateMetric.ERRORS:
         burst = BernoulliProcess.start(NullBoundary(offset=BURST_MARGIN), Claim.HARM, bernoulli_prior(gate))
         processes[burst_key()] = Carried(burst)
+    if gate.quantile:
+        processes[gross_key(gate)] = _gross(gate)
     if gate.objective:
         processes |= {objective_key(claim, gate): _objective(claim, gate) for claim in Claim}
     processes |= {
@@ -190,6 +199,12 @@ def _objective(claim: Claim, gate: Gate) -> EProcess:
     if gate.dependence is Dependence.BLOCK:
         return ObjectiveBlocks.start(gate.objective, claim)
     return ObjectiveProcess.start(gate.objective, claim)
+
+
+def _gross(gate: Gate) -> EProcess:
+    """In whole blocks, whatever is said of dependence: one stall holds more slow trials than so high a limit needs."""
+    beside = BernoulliProcess.start(NullBoundary(), Claim.HARM, quantile_prior(grossness.per_mille(gate)))
+    return GrossProcess(ObjectiveBlocks.start(grossness.limit(gate), Claim.HARM), beside)
 
 
 def _calibration(gate: Gate, dependence: Dependence) -> EProcess:

@@ -7,11 +7,12 @@ from pitwall_crds.rollout.rollout import Analysis
 from pitwall_operator.evidence.basis.counts import NOTHING, Counts
 from pitwall_operator.evidence.basis.null_boundary import Claim
 from pitwall_operator.gates.assessment import StageContext, StageKind
-from pitwall_operator.gates.budget import OBJECTIVE_HARM, harm_log_threshold, promotion_log_threshold
+from pitwall_operator.gates.budget import GROSS_HARM, OBJECTIVE_HARM, harm_log_threshold, promotion_log_threshold
 from pitwall_operator.gates.processes import (
     burst_key,
     calibration_key,
     calibrations,
+    gross_key,
     harm_key,
     in_time_key,
     non_inferiority_key,
@@ -47,6 +48,8 @@ def harm_roles(gate: Gate, analysis: Analysis) -> tuple[Role, ...]:
     }
     if gate.rate and gate.rate.metric is RateMetric.ERRORS:
         keys[BURST] = burst_key()
+    if gate.quantile:
+        keys[GROSS_HARM] = gross_key(gate)
     if gate.objective:
         keys[OBJECTIVE_HARM] = objective_key(Claim.HARM, gate)
     return tuple(Role(name, key, harm_log_threshold(gate, analysis, name)) for name, key in keys.items())

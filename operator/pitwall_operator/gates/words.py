@@ -7,7 +7,9 @@ from pitwall_crds.rollout.status import Verdict
 from pitwall_operator.evidence.basis.counts import Counts, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim
 from pitwall_operator.evidence.clusters import UsersProcess
+from pitwall_operator.gates import grossness
 from pitwall_operator.gates.assessment import ProcessReading, StageKind
+from pitwall_operator.gates.budget import GROSS_HARM
 from pitwall_operator.gates.coldness import Coldness
 from pitwall_operator.gates.roles import IN_TIME, NON_INFERIORITY
 
@@ -45,6 +47,8 @@ def sentence(gate: Gate, verdict: Verdict, kind: StageKind, seen: Counts, readin
         return f"no {'pairs of queries' if kind is StageKind.SHADOW else noun(gate)} measured yet"
     if reading.name.startswith("paired"):
         facts = _pairs(gate, seen)
+    elif reading.name == GROSS_HARM:
+        facts = _gross(gate, seen)
     else:
         facts = _objective(gate, seen) if reading.name.startswith("objective") else _arms(gate, seen, reading)
     return f"{facts}, {_evidence(reading)}"
@@ -100,6 +104,13 @@ def _objective(gate: Gate, seen: Counts) -> str:
     assert gate.rate is not None
     what = BAD_TRIALS[gate.rate.metric].format(counted)
     return f"{what}, the objective allows {_share(gate.objective)}"
+
+
+def _gross(gate: Gate, seen: Counts) -> str:
+    """The candidate against stable's record."""
+    at, times, limit = seen.gross.candidate, grossness.factor(gate), _share(grossness.limit(gate))
+    slow = f"took more than {times:.3g} times stable's p{grossness.per_mille(gate) / 10:g}, where {limit} may"
+    return f"{_share(at.rate)} of {at.trials} {noun(gate)} {slow}"
 
 
 def _mean(gate: Gate, value: float) -> str:

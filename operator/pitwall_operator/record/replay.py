@@ -68,7 +68,10 @@ def _counts(data: Mapping[str, Any]) -> Counts:
     pairs, abandoned = Pairs(**data["pairs"]), Abandoned(**data.get("abandoned", {}))
     shared, caches = data.get("shared", False), {arm: Tally(**at) for arm, at in data.get("caches", {}).items()}
     known = Counts(control, candidate, pairs, stable, objective, shared, edges, spreads)
-    return replace(known, abandoned=abandoned, caches=EdgeTallies(**caches), uncompared=data.get("uncompared", 0))
+    gross = EdgeTallies(**{arm: Tally(**at) for arm, at in data.get("gross", {}).items()})
+    return replace(
+        known, abandoned=abandoned, caches=EdgeTallies(**caches), uncompared=data.get("uncompared", 0), gross=gross
+    )
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """Whatever was counted, evidence can be stored as a status holds it, and goes on as if it never was."""
 
 import json
+from dataclasses import replace
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -38,9 +39,10 @@ def counts(draw):
     worse, better, equal = draw(sizes), draw(sizes), draw(sizes)
     edges = draw(st.lists(st.builds(EdgeTallies, tallies(), tallies(), tallies()), max_size=2))
     pairs = Pairs(worse + better + equal, worse, better)
-    return Counts(
+    seen = Counts(
         draw(tallies()), draw(tallies()), pairs, draw(tallies()), draw(tallies()), draw(st.booleans()), tuple(edges)
     )
+    return replace(seen, uncompared=draw(sizes), gross=EdgeTallies(draw(tallies()), draw(tallies())))
 
 
 @settings(max_examples=25)

@@ -113,7 +113,11 @@ def _silent(spec: RolloutSpec, status: RolloutStatus, judgement: Judgement) -> s
         return ""
     gates = [gate for gate in spec.analysis.gates if gate.is_about_pods and gate.on_harm is not OnHarm.OBSERVE]
     names = [gate.name for gate in gates if gate.name not in judgement.assessments and not gate.objective]
-    return f" ({', '.join(names)} not compared: the arms' pods are loaded unlike; an objective acts)" if names else ""
+    if not names:
+        return ""
+    held = {gate.name for gate in status.gates if "gross" in gate.state.get("totals", {})}
+    but = "an objective acts" if held.isdisjoint(names) else "if grossly slow by stable's record, it is off"
+    return f" ({', '.join(names)} not compared: the arms' pods are loaded unlike; {but})"
 
 
 def _least_seconds(spec: RolloutSpec, status: RolloutStatus) -> int:

@@ -15,7 +15,7 @@ from pitwall_operator.decision.weighing.disturbance import why_held
 from pitwall_operator.decision.weighing.suspects import suspect
 from pitwall_operator.evidence.basis.counts import NOTHING, Counts
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
-from pitwall_operator.gates.budget import OBJECTIVE_HARM
+from pitwall_operator.gates.budget import GROSS_HARM, OBJECTIVE_HARM
 from pitwall_operator.gates.counting import counters, latency_thresholds, new_users
 from pitwall_operator.gates.rule import rule_of
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
@@ -183,17 +183,18 @@ def _assess(
     return status.model_copy(update={"gates": gates}), {
         name: assessment
         for name, assessment in assessed.items()
-        if name in deciding or _misses_its_objective(rules[name], assessment)
+        if name in deciding or _is_bad_alone(rules[name], assessment)
     }
 
 
-def _misses_its_objective(gate: Gate, assessment: Assessment) -> bool:
+def _is_bad_alone(gate: Gate, assessment: Assessment) -> bool:
     """Whether harm is proven without any control, so that it decides where arms cannot be compared, too."""
     return (
         gate.on_harm is not OnHarm.OBSERVE
         and assessment.verdict is Verdict.HARMFUL
         and any(
-            reading.name == OBJECTIVE_HARM and reading.log_e >= reading.log_threshold for reading in assessment.readings
+            reading.name in (OBJECTIVE_HARM, GROSS_HARM) and reading.log_e >= reading.log_threshold
+            for reading in assessment.readings
         )
     )
 

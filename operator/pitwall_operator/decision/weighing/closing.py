@@ -15,12 +15,12 @@ from pitwall_operator.decision.goal.scale import replicas_for
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread
 from pitwall_operator.gates import GateEvidence
-from pitwall_operator.gates.counting import blocks, counters, latency_thresholds, new_users, spreads
+from pitwall_operator.gates.counting import blocks, counters, gross, latency_thresholds, new_users, spreads
 from pitwall_operator.gates.counting.cursor import Cursor
 from pitwall_operator.gates.processes import is_proof_of_stage
 from pitwall_operator.gates.sample_ratio import UsersBlock
 from pitwall_operator.values import timestamps
-from pitwall_operator.values.observation import Reading
+from pitwall_operator.values.observation import ProcessCounters, Reading
 
 SETTLING_SECONDS = 5.0
 """How long after it is decided on a split may take to reach all gateways, and the answers under way their users: bad
@@ -38,13 +38,16 @@ def run_of(status: RolloutStatus) -> counters.Run:
     return counters.Run(status.stable_variant, status.candidate_variant, status.run_id)
 
 
+def _totals(source: ProcessCounters, gate: Gate, tail: counters.TailEdges | None, run: counters.Run) -> Counts:
+    return gross.with_gross(source, gate, tail, run, counters.totals(source, gate, tail, run))
+
+
 def _rows(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> dict[str, dict[str, Counts]]:
     known, run = {gate.name: gate.tail for gate in status.gates}, run_of(status)
     gates = [gate for gate in spec.analysis.gates if gate.quantile is None or known[gate.name] is not None]
     return {
         identity: {
-            gate.name: counters.totals(source, gate, latency_thresholds.edges_of(known[gate.name]), run)
-            for gate in gates
+            gate.name: _totals(source, gate, latency_thresholds.edges_of(known[gate.name]), run) for gate in gates
         }
         for identity, source in reading.sources.items()
         if source.counts_evidence(status.run_id)
@@ -68,12 +71,14 @@ def is_comparable(spec: RolloutSpec, status: RolloutStatus, gate: Gate, full_rep
     """Whether the arms' pods carry about the same load, where that matters: slow under more load is no slower sampler.
 
     A control that shares the stable's pods has more of them than it needs once the candidate has most of the traffic.
-    One with pods of its own has at least one, however small its share.
+    One with pods of its own has at least one, however small its share. Nothing is compared where there is none.
     """
     if not gate.is_about_pods:
         return True
     weights = {share.arm: share.weight_basis_points for share in status.weights}
     candidate, control = weights.get(Arm.CANDIDATE, 0), weights.get(Arm.CONTROL, 0)
+    if candidate and not control:
+        return False
     if not spec.control.dedicated:
         return candidate <= FULL_WEIGHT // 2
     loads = [weight / replicas_for(full_replicas, weight) for weight in (candidate, control)]
@@ -102,7 +107,7 @@ def _weighed(status: RolloutStatus, gate: Gate, counts: Counts, reading: Reading
     """What is weighed of a gate's counts. Of the rest of stable nothing while it shrinks: its quick answers have come
     by then, and the slow ones have not, so it looks worse than a control that grows. The candidate and the control
     grow together. A control that shares its pods is as warm as they are."""
-    counts = replace(counts, caches=EdgeTallies()) if shared else counts
+    counts = replace(counts, gross=EdgeTallies(), caches=EdgeTallies() if shared else counts.caches)
     tail = next(state.tail for state in status.gates if state.name == gate.name)
     edges = latency_thresholds.edges_of(tail)
     slow = max((edges.control, *(control for control, _ in edges.further))) if edges else LONGEST_ANSWER_SECONDS
@@ -111,6 +116,14 @@ def _weighed(status: RolloutStatus, gate: Gate, counts: Counts, reading: Reading
         return replace(counts, shared=shared)
     apart = tuple(replace(edge, stable=Tally()) for edge in counts.edges)
     return replace(counts, shared=shared, stable=Tally(), edges=apart)
+
+
+def _alone(status: RolloutStatus, gate: Gate, counts: Counts, reading: Reading) -> Counts:
+    """What is weighed of a gate's counts where no control is like the candidate: nothing shares the cold start of the
+    pods that the stage brought either."""
+    warm = _begun(status, reading) - timestamps.to_epoch(status.stage_start_time)
+    alone = counts.alone
+    return alone if warm >= gate.warmup(dedicated_control=False) else replace(alone, gross=EdgeTallies())
 
 
 def _spreads(
@@ -167,7 +180,7 @@ def close_block(
         if gate.name in grown and not status.disturbed and _counts_now(spec, status, gate, reading)
     ]
     # An objective knows no control, so it is asked about where arms cannot be compared, too.
-    counts = {gate.name: grown[gate.name].alone for gate in warm} | {
+    counts = {gate.name: _alone(status, gate, grown[gate.name], reading) for gate in warm} | {
         gate.name: replace(
             _weighed(
                 status, gate, grown[gate.name], reading, shared=gate.is_about_answers or not spec.control.dedicated

@@ -106,7 +106,9 @@ class Counts:
         abandoned: what is missing among the trials because callers left.
         caches: questions that an answer came for, bad where they were cold; empty where that does not matter. A state
             does not keep it.
-        uncompared: the candidate's trials that no control is like; they are in none of the above but `objective`.
+        gross: the candidate's trials beyond an edge that is far from stable's record, and the control's beyond its own;
+            where they are not loaded alike.
+        uncompared: the candidate's trials that no control is like; they are in none of the others but `objective`.
     """
 
     control: Tally = Tally()
@@ -120,6 +122,7 @@ class Counts:
     abandoned: Abandoned = Abandoned()
     caches: EdgeTallies = EdgeTallies()
     uncompared: int = 0
+    gross: EdgeTallies = EdgeTallies()
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -134,6 +137,7 @@ class Counts:
             abandoned=self.abandoned + other.abandoned,
             caches=self.caches + other.caches,
             uncompared=self.uncompared + other.uncompared,
+            gross=self.gross + other.gross,
         )
 
     def of_candidate_since(self, before: "Counts") -> "Counts":
@@ -147,7 +151,7 @@ class Counts:
     @property
     def alone(self) -> "Counts":
         """What these counts say of the candidate where no control is like it."""
-        return Counts(objective=self.objective, uncompared=self.candidate.trials)
+        return Counts(objective=self.objective, uncompared=self.candidate.trials, gross=self.gross)
 
     @property
     def trials(self) -> int:
@@ -196,6 +200,8 @@ class Counts:
             state["abandoned"] = list(astuple(self.abandoned))
         if self.uncompared:
             state["uncompared"] = self.uncompared
+        if self.gross != EdgeTallies():
+            state["gross"] = [_row(self.gross.control), _row(self.gross.candidate)]
         if self.edges:
             state["edges"] = [[_row(arm) for arm in (at.control, at.candidate, at.stable)] for at in self.edges]
         return state
@@ -209,7 +215,8 @@ class Counts:
         pairs, abandoned = Pairs(*state["pairs"]), Abandoned(*state.get("abandoned", ()))
         shared, uncompared = state.get("shared", False), state.get("uncompared", 0)
         known = cls(control, candidate, pairs, stable, objective, shared, edges)
-        return replace(known, abandoned=abandoned, uncompared=uncompared)
+        gross = EdgeTallies(*(_tally(row) for row in state.get("gross", ())))
+        return replace(known, abandoned=abandoned, uncompared=uncompared, gross=gross)
 
 
 def _row(tally: Tally) -> list[Any]:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import zip_longest
 from typing import Any, Final, Self
 
@@ -29,7 +29,9 @@ LEFT: Final = 4
 CACHES: Final = 6
 """questions and cold ones of three arms."""
 EXCUSED: Final = 2
-"""And then, behind what older versions know, those that their variant blames videos' servers for."""
+"""And then, behind what older versions know, those that their variant blames videos' servers for,"""
+GROSS: Final = 4
+"""and trials and grossly slow ones of control and candidate."""
 
 PLAIN_LENGTH: Final = 32_768
 """A longer cursor is packed: etcd takes objects of up to 1.5 MB, and thousands of gateways may come and go."""
@@ -124,6 +126,7 @@ def _flatten(counts: Counts) -> list[float]:
         *astuple(counts.abandoned)[:LEFT],
         *(value for arm in (caches.control, caches.candidate, caches.stable) for value in (arm.trials, arm.bad)),
         *astuple(counts.abandoned)[LEFT:],
+        *(value for arm in (counts.gross.control, counts.gross.candidate) for value in (arm.trials, arm.bad)),
     ]  # fmt: skip
 
 
@@ -150,15 +153,17 @@ def _unflatten(row: Row) -> Counts:
     control, candidate, stable, objective = (_tally(row[at], row[at + 1], row[at + 2]) for at in range(0, 3 * ARMS, 3))
     first = 3 * ARMS
     total, worse, better = (round(value) for value in row[first : first + 3])
-    excused = len(row) - EXCUSED
+    slow = len(row) - GROSS
+    excused = slow - EXCUSED
     cold = excused - CACHES
     last = cold - LEFT
     rest = [_tally(row[at], row[at + 1]) for at in range(first + 3, last, 2)]
-    abandoned = Abandoned(*(round(value) for value in (*row[last:cold], *row[excused:])))
+    abandoned = Abandoned(*(round(value) for value in (*row[last:cold], *row[excused:slow])))
     caches = EdgeTallies(*(_tally(row[at], row[at + 1]) for at in range(cold, excused, 2)))
     edges = tuple(EdgeTallies(*rest[at : at + 3]) for at in range(0, len(rest), 3))
-    pairs = _pairs(total, worse, better)
-    return Counts(control, candidate, pairs, stable, objective, edges=edges, abandoned=abandoned, caches=caches)
+    gross = EdgeTallies(*(_tally(row[at], row[at + 1]) for at in range(slow, len(row), 2)))
+    known = Counts(control, candidate, _pairs(total, worse, better), stable, objective, edges=edges)
+    return replace(known, abandoned=abandoned, caches=caches, gross=gross)
 
 
 def _tally(trials: float, bad: float, total: float = 0.0) -> Tally:
