@@ -38,7 +38,7 @@ def advice(spec: RolloutSpec) -> tuple[str, ...]:
 def _found(spec: RolloutSpec) -> Iterator[str]:
     yield from _of_gates(spec, (_undecided, _unprovable, _gap, _uncompared))
     yield from _of_analysis(spec)
-    rest = (_wide_margin, _rising, _early_labels, _busy_users, _unlike_control, _short_blocks, _dependent)
+    rest = (_wide_margin, _rising, _early_labels, _busy_users, _unlike_control, _unjudged, _short_blocks, _dependent)
     yield from _of_gates(spec, rest)
 
 
@@ -181,6 +181,22 @@ def _unlike_control(spec: RolloutSpec, gate: Gate) -> str:
     return (
         "control.dedicated false: the control is answered by the big stable pool, long warm and with other queues than "
         "the candidate's; set it true"
+    )
+
+
+def _unjudged(spec: RolloutSpec, gate: Gate) -> str:
+    """In a bake the control idles, and times alone have a record to be held against."""
+    seconds, warmup = spec.stages[-1].bake_seconds, gate.warmup(dedicated_control=False)
+    if not seconds or gate.objective or not (gate.is_about_pods and _decides(gate)):
+        return ""
+    if gate.quantile is None:
+        words = "a shared control idles in the bake, so nothing judges it there; set control.dedicated true"
+        return "" if spec.control.dedicated else words
+    if gate.warmup_seconds is not None or seconds > warmup:
+        return ""
+    return (
+        f"bakeSeconds {seconds}: pods have {warmup} s to warm up, so nothing judges it in the bake; make that longer, "
+        "or set warmupSeconds or objectiveMilliseconds"
     )
 
 

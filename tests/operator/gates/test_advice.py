@@ -14,6 +14,7 @@ THUMBS = {"name": "thumbs", "rate": {"metric": "ThumbsDown"}}
 TOKENS = {"name": "tokens", "mean": {"metric": "TokensPerQuery"}}
 COLD = {"name": "cold", "rate": {"metric": "ColdQueries"}}
 ENCODER = {"name": "encoder", "mean": {"metric": "EncoderUtilization"}}
+SLO = {"metric": "QueryLatency", "objectiveMilliseconds": 500}
 WAY = [{"weightBasisPoints": weight} for weight in (100, 1000, 5000, 10_000)]
 
 
@@ -32,6 +33,10 @@ def spec(*gates, stages=WAY, dedicated=True, **analysis):
 
 def baking(**fields):
     return spec(stages=[*WAY[:-1], {"weightBasisPoints": 10_000, **fields}])
+
+
+def long_bake(seconds, *gates, dedicated=True):
+    return spec(*gates, stages=[*WAY[:-1], {"weightBasisPoints": 10_000, "bakeSeconds": seconds}], dedicated=dedicated)
 
 
 def rate(metric, **rule):
@@ -57,6 +62,8 @@ UNLIKE = "control.dedicated false: the control is answered by the big stable poo
 BEYOND = "weightBasisPoints 7500: beyond half of the traffic"
 DEPENDENT = "dependence Query: queues slow or fail many"
 SHORT = "blockSeconds 9: queues remember longer"
+SHORT_BAKE = "gate latency: bakeSeconds 600: pods have 600 s to warm up, so nothing judges it in the bake"
+IDLE = "gate encoder: a shared control idles in the bake, so nothing judges it there"
 BAKE = "bakeSeconds 60 with bakeControlBasisPoints 0: nobody stays"
 PROMOTION = "falsePromotionPerMille 201: .* in 20.1% of rollouts"
 ROLLBACK = "falseRollbackPerMille 51: .* in 5.1% of rollouts"
@@ -89,6 +96,8 @@ OBSERVING = "gates thumbs, tokens: onHarm Observe at every gate"
         pytest.param(spec({**LATENCY, "dependence": "Query"}, {**ERRORS, "dependence": "Query"}),
                      f"gates latency, errors: {DEPENDENT}", id="queues"),
         pytest.param(spec(LATENCY, TOKENS, blockSeconds=9), f"gate latency: {SHORT}", id="short blocks"),
+        pytest.param(long_bake(600, LATENCY), SHORT_BAKE, id="a bake within the warm-up"),
+        pytest.param(long_bake(3600, ENCODER, dedicated=False), IDLE, id="what has no record in the bake"),
         pytest.param(baking(bakeSeconds=60, bakeControlBasisPoints=0), BAKE, id="nothing to compare in the bake"),
     ],
 )  # fmt: skip
@@ -130,6 +139,10 @@ def test_what_cannot_mean_what_its_author_hopes_is_said(asked, words):
         pytest.param(spec(LATENCY), "blockSeconds", id="measured blocks"),
         pytest.param(spec(THUMBS, blockSeconds=1), "blockSeconds", id="opinions do not remember"),
         pytest.param(baking(bakeSeconds=60), "bake", id="a control in the bake"),
+        pytest.param(long_bake(601, LATENCY), "bake", id="a bake beyond the warm-up"),
+        pytest.param(long_bake(60, {**LATENCY, "warmupSeconds": 0}), "bake", id="no warm-up"),
+        pytest.param(long_bake(60, {**LATENCY, "quantile": SLO}), "bake", id="an objective in the bake"),
+        pytest.param(long_bake(60, ENCODER), "bake", id="a dedicated control may be loaded alike"),
         pytest.param(baking(bakeControlBasisPoints=0), "bake", id="no bake"),
     ],
 )
