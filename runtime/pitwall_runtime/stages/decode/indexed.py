@@ -18,8 +18,9 @@ from av.video.stream import VideoStream
 from pitwall_runtime.errors import UnsupportedVideoError
 from pitwall_runtime.media import TICKS, Caption, Frame, PoolSpec, Rgb
 from pitwall_runtime.stages.decode.libav.codecs.side_data import display_matrix
-from pitwall_runtime.stages.decode.libav.files.container import Source, opened
+from pitwall_runtime.stages.decode.libav.files.container import Source
 from pitwall_runtime.stages.decode.libav.files.emptiness import is_end, is_held
+from pitwall_runtime.stages.decode.libav.files.opening import opened
 from pitwall_runtime.stages.decode.libav.pictures.tone import HLG, PQ
 from pitwall_runtime.stages.decode.libav.pictures.upright import size_of
 from pitwall_runtime.stages.decode.libav.pictures.webp import is_webp

@@ -11,7 +11,7 @@ from av.error import FFmpegError
 
 from pitwall_runtime.errors import BadVariantError, UnsupportedVideoError
 from pitwall_runtime.media import Frame, PoolSpec
-from pitwall_runtime.stages.decode.libav.files.container import opened
+from pitwall_runtime.stages.decode.libav.files.opening import opened
 from pitwall_runtime.stages.decode.libav.pictures.webp import is_webp
 from pitwall_runtime.stages.decode.libav.pyav import FilmReader
 from pitwall_runtime.stages.decode.port import THREADS, Ended

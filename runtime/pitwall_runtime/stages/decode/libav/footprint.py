@@ -5,7 +5,7 @@ from typing import Final
 
 from PIL import Image, UnidentifiedImageError
 
-from pitwall_runtime.stages.decode.libav.files.container import opened
+from pitwall_runtime.stages.decode.libav.files.opening import opened
 from pitwall_runtime.stages.decode.libav.pictures.webp import is_webp
 from pitwall_runtime.stages.decode.port import THREADS
 

@@ -23,9 +23,10 @@ from pitwall_runtime.stages.decode.libav.clocks.overlaps import shown
 from pitwall_runtime.stages.decode.libav.codecs.decoders import Witness
 from pitwall_runtime.stages.decode.libav.codecs.nals import Nals
 from pitwall_runtime.stages.decode.libav.doubts import Doubts
-from pitwall_runtime.stages.decode.libav.files.container import Source, VideoPacket, opened
+from pitwall_runtime.stages.decode.libav.files.container import Source, VideoPacket
 from pitwall_runtime.stages.decode.libav.files.diagnosis import ENCRYPTED
 from pitwall_runtime.stages.decode.libav.files.emptiness import is_end, is_held
+from pitwall_runtime.stages.decode.libav.files.opening import opened
 from pitwall_runtime.stages.decode.libav.foresight import Foresight
 from pitwall_runtime.stages.decode.libav.losses.joints import Joints
 from pitwall_runtime.stages.decode.libav.pictures.colours import make_readable

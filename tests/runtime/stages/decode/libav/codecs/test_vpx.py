@@ -11,7 +11,7 @@ from films.pools import RANDOM_KINDS, pool, untold
 from pitwall_runtime.media import Frame, PoolSpec
 from pitwall_runtime.stages.decode.libav.codecs.decoders import Witness, same_planes
 from pitwall_runtime.stages.decode.libav.codecs.vpx import LibVpx, loaded
-from pitwall_runtime.stages.decode.libav.files.container import opened
+from pitwall_runtime.stages.decode.libav.files.opening import opened
 from pitwall_runtime.stages.decode.libav.pyav import PyAv
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(loaded() is None, reason="PyAV has no libvpx that can be asked")]
