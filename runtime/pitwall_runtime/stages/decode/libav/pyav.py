@@ -17,6 +17,7 @@ from pitwall_runtime.stages.decode.libav.clocks.clock import FilmClock
 from pitwall_runtime.stages.decode.libav.clocks.counted import CountedClock
 from pitwall_runtime.stages.decode.libav.clocks.decoded_order import DecodedOrder
 from pitwall_runtime.stages.decode.libav.clocks.joined import JoinedRecordings
+from pitwall_runtime.stages.decode.libav.clocks.joints import Joints
 from pitwall_runtime.stages.decode.libav.clocks.last_picture import end_of_last
 from pitwall_runtime.stages.decode.libav.clocks.leaps import Leaps
 from pitwall_runtime.stages.decode.libav.clocks.overlaps import shown
@@ -28,7 +29,6 @@ from pitwall_runtime.stages.decode.libav.files.diagnosis import ENCRYPTED
 from pitwall_runtime.stages.decode.libav.files.emptiness import is_end, is_held
 from pitwall_runtime.stages.decode.libav.files.opening import opened
 from pitwall_runtime.stages.decode.libav.foresight import Foresight
-from pitwall_runtime.stages.decode.libav.losses.joints import Joints
 from pitwall_runtime.stages.decode.libav.pictures.colours import make_readable
 from pitwall_runtime.stages.decode.libav.pictures.deinterlace import Deinterlacer, Picture
 from pitwall_runtime.stages.decode.libav.pictures.jpeg_ends import JpegEnds
