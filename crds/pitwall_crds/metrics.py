@@ -90,14 +90,13 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
     Metric.EVIDENCE_ABANDONED: MetricDescription(
         _COUNTER,
         (*_RUN, Label.EDGE),
-        "Questions of a run whose callers had enough of waiting after at most so many seconds; excused ones, and those "
-        "that an open circuit kept from the variant, at once.",
+        "Questions of a run whose callers had enough of waiting after at most so many seconds; excused ones at once.",
     ),
     Metric.EVIDENCE_EXCUSED: MetricDescription(
         _COUNTER,
         _RUN,
         "Questions and copies of a run that stable answered and the assigned variant blamed the video's server for, "
-        "or had not prepared the video for, beyond what counts nowhere.",
+        "beyond what counts nowhere.",
     ),
     Metric.EVIDENCE_VALUE: MetricDescription(
         _COUNTER, (*_RUN, Label.QUANTITY), "Sum over a run's answers of what was measured, seconds or tokens."

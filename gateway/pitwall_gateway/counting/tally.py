@@ -19,10 +19,7 @@ class End(StrEnum):
     UNMEASURED = "unmeasured"
     ABANDONED = "abandoned"
     EXCUSED = "excused"
-    """The assigned variant says that the video was at fault, or not prepared yet, more often than that counts nowhere;
-    stable answered."""
-    KEPT = "kept"
-    """An open circuit kept it from the assigned variant, of whose state nothing is known then; stable answered."""
+    """The assigned variant says that the video was at fault, more often than that counts nowhere; stable answered."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,8 +61,7 @@ class RunTally:
         Whoever got no answer is known to have waited so long, and no more. It is counted apart after what wait callers
         left, since nobody leaves an answer that was quick. A question that is refused, or of which nothing can be said,
         is nobody's trial: only what a scrape has shown of it stays, because counters do not fall. So it is with one
-        that its variant excuses, or that a circuit kept from it, but that counts as one that was left as soon: it is no
-        error, and proves nothing.
+        that its variant excuses, but that counts as one that was left as soon: it is no error, and proves nothing.
         """
         self.waiting.discard(waiting)
         passed = max(self.latency.passed(seconds), waiting.shown)
@@ -74,9 +70,9 @@ class RunTally:
                 self.latency.ended(passed)
             case End.FAILED | End.ABANDONED:
                 self.latency.gave_up(passed)
-            case End.REFUSED | End.UNMEASURED | End.EXCUSED | End.KEPT:
+            case End.REFUSED | End.UNMEASURED | End.EXCUSED:
                 self.latency.gave_up(waiting.shown)
-        if end in (End.ABANDONED, End.EXCUSED, End.KEPT):
+        if end in (End.ABANDONED, End.EXCUSED):
             self.abandoned.ended(passed if end is End.ABANDONED else waiting.shown)
         self.excused += end is End.EXCUSED
         if end is End.ANSWERED:

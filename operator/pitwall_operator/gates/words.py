@@ -152,9 +152,8 @@ def blames(gate: Gate, verdict: Verdict, kind: StageKind, seen: Counts) -> str:
     what = "copies" if copies else "questions"
     asked = number + (seen.pairs.total if copies else seen.candidate.trials + left.candidate - left.excused)
     return (
-        f"of {number} of {asked} {what} the candidate says the video's server was at fault, or the video not prepared "
-        "yet; stable answered them; see whether its pods reach those servers, and if these were away, go on with "
-        "pitwall promote"
+        f"of {number} of {asked} {what} the candidate says the video's server was at fault; stable answered them; see "
+        "whether its pods reach those servers, and if these were away, go on with pitwall promote"
     )
 
 

@@ -14,7 +14,7 @@ from pitwall_operator.gates.assessment import StageContext, StageKind
 
 SHADOW, CANARY = StageContext(StageKind.SHADOW), StageContext(StageKind.CANARY)
 BOTH = pytest.mark.parametrize("dependence", Dependence)
-FAULT = "the candidate says the video's server was at fault, or the video not prepared yet; stable answered them; see "
+FAULT = "the candidate says the video's server was at fault; stable answered them; see "
 
 
 LATENCY = {"name": "latency", "quantile": {"metric": "QueryLatency"}}

@@ -4,14 +4,10 @@ import pytest
 
 from pitwall_crds.names import Arm, Metric
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.pools.breaker import BreakerRule
 from pitwall_gateway.serve.answering import excuses
 from pitwall_gateway.serve.answering.excuses import Excuses
-from pitwall_gateway.serve.settings import Rules
 
 RUNS = {"sampler.variant": "run-1", "sampler.variant.shadow": "run-1"}
-PATIENT = Rules(breaker=BreakerRule(failures=1_000))
-NERVOUS = Rules(breaker=BreakerRule(failures=2, open_seconds=1, longest_open_seconds=60))
 CANDIDATE = {"sampler_variant": "aks-v2", "arm": "candidate", "run": "run-1"}
 
 
@@ -72,37 +68,6 @@ def test_copies_too(pit, duel, status, code):
     copies = {**CANDIDATE, "arm": "shadow"}
     pit.until(lambda: pit.metric(Metric.EVIDENCE_EXCUSED, **copies) == 30 - excuses.FIRST - excuses.PART * 30, "all")
     assert pit.metric(Metric.EVIDENCE_QUERIES, **copies) == pit.metric(Metric.EVIDENCE_PAIRS, **copies) == 0
-
-
-def test_a_variant_that_says_of_half_of_its_questions_that_it_still_prepares_the_video_was_not_in_time(pit, duel):
-    """Each about another film, which stable has: its failures once counted nowhere, however many, and it could pass."""
-    stable, candidate = duel("candidate", runs=RUNS, rules=PATIENT, code="deadline_exceeded")
-    candidate.prepares = True
-    for number in range(60):
-        candidate.status = 504 if number % 2 else 200
-        stable.details, candidate.refuses_about = {"video": f"film-{number}"}, f"film-{number}"
-        assert pit.ask(f"user-{number}").status_code == 200
-
-    beyond = 30 - (excuses.FIRST + excuses.PART * 60)
-    assert pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE, outcome="error") == 0
-    assert pit.metric(Metric.EVIDENCE_EXCUSED, **CANDIDATE) == beyond
-    assert pit.metric(Metric.EVIDENCE_ABANDONED, **CANDIDATE, edge="+Inf") == beyond
-
-
-def test_what_an_open_circuit_keeps_from_a_variant_was_not_answered_in_time(pit, duel):
-    """A user for whom the candidate always fails is one error a minute; the others counted nowhere."""
-    _, candidate = duel("candidate", runs=RUNS, rules=NERVOUS, status=500)
-    for _ in range(2):
-        pit.ask("ann")
-    pit.until(lambda: pit.ask("ann") and len(candidate.seen) == 3, "a trial")
-    errors = pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE, outcome="error")
-    reasons = [pit.ask("ann").headers["x-pitwall-fallback"] for _ in range(20)]
-    kept = reasons.count("circuit-open")
-
-    assert kept > 0
-    assert pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE, outcome="error") == errors + 20 - kept
-    assert pit.metric(Metric.EVIDENCE_EXCUSED, **CANDIDATE) == 0
-    assert pit.metric(Metric.EVIDENCE_ABANDONED, **CANDIDATE, edge="+Inf") == kept
 
 
 def test_an_arm_of_a_run_is_believed_for_its_own_questions_alone():
