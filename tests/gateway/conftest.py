@@ -67,8 +67,6 @@ class Runtime:
     cache: str = "warm"
     status: int = 200
     words: str = ""
-    says: str | None = None
-    """In place of its own words."""
     code: str = "y"
     details: dict[str, Any] = field(default_factory=dict)
     refuses_about: str | None = None
@@ -116,8 +114,6 @@ class Runtime:
                 return JSONResponse({**error, **told}, self.status)
             answer = completion(self.name, self.tokens, self.cache)
             answer["pitwall"].update(self.details)
-            if self.says is not None:
-                answer["choices"][0]["message"]["content"] = self.says
             return JSONResponse(answer)
 
         return app

@@ -128,8 +128,6 @@ def _read(status: int, body: bytes, document: dict[str, Any], seconds: float) ->
         return _refusal(status, document)
     if status != 200 or not _has_choices(document):
         return VariantFailure(FailureKind.MALFORMED, f"its runtime sent status {status} without a chat completion")
-    if not any(_says_something(choice.get("message")) for choice in document["choices"]):
-        return VariantFailure(FailureKind.MALFORMED, "its runtime sent a chat completion without a word")
     details = _details(document)
     tokens, cache, stages = details.get("tokens"), details.get("cache"), details.get("stages")
     return VariantAnswer(
@@ -188,20 +186,6 @@ def _amount(value: object) -> float | None:
 def _has_choices(document: dict[str, Any]) -> bool:
     choices = document.get("choices")
     return isinstance(choices, list) and bool(choices) and all(isinstance(choice, dict) for choice in choices)
-
-
-def _says_something(message: object) -> bool:
-    """Whether a message has words, in its content or elsewhere, or calls a tool: nothing is the quickest answer."""
-    if not isinstance(message, dict):
-        return False
-    said = (value for name, value in message.items() if name != "role")
-    return any(
-        _has_words(value) if isinstance(value, str) else isinstance(value, list | dict) and value for value in said
-    )
-
-
-def _has_words(text: str) -> bool:
-    return any(character.isprintable() and not character.isspace() for character in text)
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -58,42 +58,6 @@ def test_a_200_without_a_chat_completion_is_malformed(raw):
     assert reply.fault is FailureKind.MALFORMED
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        pytest.param({"content": ""}, id="nothing"),
-        pytest.param({"content": None, "refusal": None, "tool_calls": []}, id="no content"),
-        pytest.param({"content": " \n\t"}, id="blanks"),
-        pytest.param({"content": "\u200b\u2060\u00a0"}, id="what cannot be seen"),
-        pytest.param({"content": []}, id="no parts"),
-        pytest.param({}, id="an empty message"),
-        pytest.param(None, id="no message"),
-    ],
-)
-def test_an_answer_without_a_word_is_none(message):
-    """It is the quickest, costs the fewest tokens and never fails: by all that is not opinion it once was the best."""
-    said = message if message is None else {"role": "assistant", **message}
-    reply = read_reply(200, body(choices=[{"index": 0, "message": said, "finish_reason": "stop"}]), 0.01)
-
-    assert isinstance(reply, VariantFailure)
-    assert (reply.fault, reply.counts) == (FailureKind.MALFORMED, True)
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        pytest.param({"content": "."}, id="a point"),
-        pytest.param({"content": "\U0001f430"}, id="a picture"),
-        pytest.param({"content": "", "reasoning_content": "It wakes"}, id="thoughts alone"),
-        pytest.param({"content": None, "tool_calls": [{"type": "function"}]}, id="a tool"),
-        pytest.param({"content": None, "refusal": "I will not"}, id="a refusal in words"),
-        pytest.param({"content": [{"type": "text", "text": "at 12 s"}]}, id="parts"),
-    ],
-)
-def test_whatever_says_something_is_an_answer(message):
-    assert isinstance(read_reply(200, body(choices=[{"index": 0, "message": message}]), 0.5), VariantAnswer)
-
-
 @pytest.mark.parametrize("status", [201, 204, 206, 301, 302, 304, 399])
 def test_no_other_success_is_an_answer_even_with_a_completion(status):
     assert isinstance(read_reply(status, body(), 0.5), VariantFailure)
