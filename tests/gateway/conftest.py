@@ -69,6 +69,8 @@ class Runtime:
     words: str = ""
     code: str = "y"
     details: dict[str, Any] = field(default_factory=dict)
+    says: dict[str, Any] = field(default_factory=dict)
+    """Of its message, in place of its words."""
     refuses_about: str | None = None
     """What a refusal says of the video that was asked about."""
     prepares: bool = False
@@ -80,6 +82,7 @@ class Runtime:
     hangs_about: str = ""
     """Only of questions with these words."""
     fails_first: int = 0
+    empty_first: int = 0
     left: int = 0
     server: Server | None = None
 
@@ -114,6 +117,8 @@ class Runtime:
                 return JSONResponse({**error, **told}, self.status)
             answer = completion(self.name, self.tokens, self.cache)
             answer["pitwall"].update(self.details)
+            answer["choices"][0]["message"].update({"content": ""} if self.empty_first else self.says)
+            self.empty_first = max(0, self.empty_first - 1)
             return JSONResponse(answer)
 
         return app

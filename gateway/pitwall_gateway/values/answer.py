@@ -8,6 +8,7 @@ from pydantic_core import from_json
 
 from pitwall_crds.names import CacheResult
 from pitwall_crds.reading.sent import has_more_values
+from pitwall_gateway.values.content import says_something
 
 TRANSIENT = frozenset({408, 425, 429})
 """Client-error statuses that are the runtime's state, not the question's fault."""
@@ -54,6 +55,7 @@ class FailureKind(StrEnum):
     TIMEOUT = "timeout"
     STATUS = "status"
     MALFORMED = "malformed"
+    EMPTY = "empty"
     SATURATED = "saturated"
     CIRCUIT_OPEN = "circuit-open"
     REFUSED = "refused"
@@ -128,6 +130,8 @@ def _read(status: int, body: bytes, document: dict[str, Any], seconds: float) ->
         return _refusal(status, document)
     if status != 200 or not _has_choices(document):
         return VariantFailure(FailureKind.MALFORMED, f"its runtime sent status {status} without a chat completion")
+    if not says_something(document["choices"]):
+        return VariantFailure(FailureKind.EMPTY, "its runtime sent a chat completion in which nothing is said")
     details = _details(document)
     tokens, cache, stages = details.get("tokens"), details.get("cache"), details.get("stages")
     return VariantAnswer(

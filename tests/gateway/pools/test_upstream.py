@@ -20,7 +20,8 @@ from pitwall_gateway.values.answer import FailureKind, VariantAnswer, VariantFai
 from pitwall_gateway.values.speaker import Party
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-ANSWER = json.dumps({"choices": [{"index": 0}], "pitwall": {"tokens": 7, "cache": "warm"}}).encode()
+CHOICES = [{"index": 0, "message": {"content": "at 12 s"}}]
+ANSWER = json.dumps({"choices": CHOICES, "pitwall": {"tokens": 7, "cache": "warm"}}).encode()
 LIMITS = CallLimits(answer_seconds=20, reply_bytes=4096, connect_seconds=0.3, in_flight=2)
 BRIEF = replace(LIMITS, answer_seconds=0.3)
 """For runtimes that never answer: who does is slower than this on a busy machine."""

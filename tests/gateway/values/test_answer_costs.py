@@ -10,7 +10,8 @@ from pitwall_gateway.values.answer import VariantAnswer, VariantFailure, read_re
 
 def answer(text):
     """A chat completion whose `pitwall` object is this JSON text."""
-    return read_reply(200, f'{{"choices": [{{"index": 0}}], "pitwall": {text}}}'.encode(), 0.5)
+    choices = '[{"index": 0, "message": {"content": "at 12 s"}}]'
+    return read_reply(200, f'{{"choices": {choices}, "pitwall": {text}}}'.encode(), 0.5)
 
 
 def test_tokens_selection_encoder_and_cache_are_read():

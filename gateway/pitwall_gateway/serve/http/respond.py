@@ -85,5 +85,11 @@ def failure_kind(fault: FailureKind) -> tuple[int, str]:
             return 504, "timeout"
         case FailureKind.UNROUTED | FailureKind.SATURATED | FailureKind.CIRCUIT_OPEN:
             return 503, "unavailable"
-        case FailureKind.UNREACHABLE | FailureKind.STATUS | FailureKind.MALFORMED | FailureKind.REFUSED:
+        case (
+            FailureKind.UNREACHABLE
+            | FailureKind.STATUS
+            | FailureKind.MALFORMED
+            | FailureKind.EMPTY
+            | FailureKind.REFUSED
+        ):
             return 502, "failed"
