@@ -96,7 +96,7 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
         _COUNTER,
         _RUN,
         "Questions and copies of a run that stable answered and the assigned variant blamed the video's server for, "
-        "beyond what counts nowhere.",
+        "or had not prepared the video for, beyond what counts nowhere.",
     ),
     Metric.EVIDENCE_VALUE: MetricDescription(
         _COUNTER, (*_RUN, Label.QUANTITY), "Sum over a run's answers of what was measured, seconds or tokens."

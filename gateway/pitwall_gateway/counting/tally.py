@@ -19,7 +19,8 @@ class End(StrEnum):
     UNMEASURED = "unmeasured"
     ABANDONED = "abandoned"
     EXCUSED = "excused"
-    """The assigned variant says that the video was at fault, more often than that counts nowhere; stable answered."""
+    """The assigned variant says that the video was at fault, or not prepared yet, more often than that counts nowhere;
+    stable answered."""
 
 
 @dataclass(slots=True, eq=False)

@@ -77,7 +77,7 @@ def _arms(gate: Gate, seen: Counts, reading: ProcessReading) -> str:
 
 def _in_time(seen: Counts) -> str:
     """What is bad in time besides."""
-    return ", left unanswered or blamed on videos' servers" if seen.abandoned.excused else " or left unanswered"
+    return ", left unanswered or blamed on videos" if seen.abandoned.excused else " or left unanswered"
 
 
 def _opposite(gate: Gate, seen: Counts) -> tuple[str, Tally]:
@@ -152,8 +152,9 @@ def blames(gate: Gate, verdict: Verdict, kind: StageKind, seen: Counts) -> str:
     what = "copies" if copies else "questions"
     asked = number + (seen.pairs.total if copies else seen.candidate.trials + left.candidate - left.excused)
     return (
-        f"of {number} of {asked} {what} the candidate says the video's server was at fault; stable answered them; see "
-        "whether its pods reach those servers, and if these were away, go on with pitwall promote"
+        f"of {number} of {asked} {what} the candidate says the video's server was at fault, or the video not prepared "
+        "yet; stable answered them; see whether its pods reach those servers, and if these were away, go on with "
+        "pitwall promote"
     )
 
 

@@ -1,10 +1,10 @@
-"""Bounds how often what a variant says of a video's server counts nowhere at all, where stable then answers.
+"""Bounds how often what a variant says of a video, or its server, counts nowhere at all, where stable then answers.
 
 Servers do fail the first who asks and serve the second. They may be away for an hour, too, while stable's pods have
 most films here, and a variant's that are new have few. So a variant that blames them has no error by it, however often:
 what could not be measured is never bad. But it is the variant's own word, by which one that can read nothing, or that
-lies, would pass. So beyond a part of its questions they were not answered in time, for who is to pass. All arms are
-treated alike.
+lies, would pass. So it is with who says that it still prepares a film that stable had already. So beyond a part of its
+questions they were not answered in time, for who is to pass. All arms are treated alike.
 """
 
 from collections import OrderedDict
@@ -38,7 +38,7 @@ class Excuses:
         self._arm(series).asked += 1
 
     def takes(self, series: ArmSeries) -> bool:
-        """Whether one more that the video's server is blamed for counts nowhere."""
+        """Whether one more that the video, or its server, is blamed for counts nowhere."""
         arm = self._arm(series)
         if arm.taken + 1 > FIRST + PART * arm.asked:
             return False

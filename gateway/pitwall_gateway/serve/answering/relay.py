@@ -38,7 +38,7 @@ UNHEARD: Final = frozenset({End.UNMEASURED, End.ABANDONED, End.EXCUSED})
 class RelayedAnswer:
     """What a user gets. `assigned` is whose series it counts on, `by` who really answered; they differ on fallback.
     `failure` is why the assigned variant did not answer; `hurried`: it had too little time, by its caller's wish;
-    `excused`: it says that the video was at fault, more often than that counts nowhere."""
+    `excused`: it says that the video was at fault, or not prepared yet, more often than that counts nowhere."""
 
     reply: Reply
     assigned: ArmSeries
@@ -191,7 +191,8 @@ class Relay:
         own it is another try, so that the same can be said of every arm: it failed what stable answers.
 
         A question that stable fails or refuses too is nobody's evidence. Nor is one about a video that its server did
-        not give to both alike, by the variant's own word; beyond a part of its questions that lets it not pass either.
+        not give to both alike, or that stable alone had prepared, by the variant's own word; beyond a part of its
+        questions that lets it not pass either.
         """
         stable = ArmSeries(self._assigner.stable_variant(), Arm.STABLE)
         headers = {**call.headers, Header.ARM: Arm.STABLE}
@@ -204,11 +205,11 @@ class Relay:
         if isinstance(reply, VariantRefusal):
             return RelayedAnswer(reply, served.assigned, stable)  # its words tell nobody of a candidate
         failure = served.failure or _contradicted(served.reply)
-        blames = blames_video(failure, reply)
-        excused = blames and not self._excuses.takes(served.assigned)
+        excusable = blames_video(failure, reply) or self._is_spared(call.variant, failure, reply)
+        excused = excusable and not self._excuses.takes(served.assigned)
         fair = is_fair(failure, reply, given, self._answer_seconds)
-        hurried = not blames and not fair and not had_less_to_do(failure, reply)
-        if blames or not fair or self._is_spared(call.variant, failure, reply):
+        hurried = not excusable and not fair
+        if excusable or not fair:
             failure = replace(failure, counts=False)
         if call.arm is not Arm.STABLE and failure.counts and failure.fault is not FailureKind.CIRCUIT_OPEN:
             self._circuits.failed(call)

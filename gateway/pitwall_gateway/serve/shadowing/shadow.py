@@ -15,6 +15,7 @@ from pitwall_gateway.pools.circuits import Answerer
 from pitwall_gateway.pools.upstream import Call, CallLimits
 from pitwall_gateway.serve.answering.excuses import Excuses
 from pitwall_gateway.serve.answering.relay import FIRST_PART
+from pitwall_gateway.serve.answering.sparing import Sparing
 from pitwall_gateway.serve.shadowing.copies import Copy, CopyQueue
 from pitwall_gateway.values.answer import Reply, VariantAnswer, VariantFailure, blames_video, had_less_to_do
 
@@ -49,6 +50,7 @@ class Shadow:
         self._usual_seconds = (limits or CallLimits()).answer_seconds
         self._queue = CopyQueue(rule.queue)
         self._excuses = Excuses()
+        self._sparing = Sparing()
         self._changed = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
 
@@ -124,15 +126,15 @@ class Shadow:
             self._compare(series, answer, copy.primary)
 
     def _end(self, reply: Reply, copy: Copy) -> End:
-        """How a copy ended. Of a video that its server did not give to both alike, as its variant says, nothing
-        follows; beyond a part of the copies they are known to be missing."""
+        """How a copy ended. Of a video that its server did not give to both alike, or that only stable had prepared, as
+        its variant says, nothing follows; beyond a part of the copies they are known to be missing."""
         primary = copy.primary
         if isinstance(reply, VariantAnswer):
             return End.ANSWERED
+        excusable = blames_video(reply, primary) if primary else reply.video == ""
         if primary and isinstance(reply, VariantFailure) and had_less_to_do(reply, primary):
-            return End.UNMEASURED
-        blames = blames_video(reply, primary) if primary else reply.video == ""
-        if not blames:
+            excusable |= self._sparing.is_new(copy.series.variant, reply.video or "")
+        if not excusable:
             return End.FAILED
         return End.UNMEASURED if self._excuses.takes(copy.series) else End.EXCUSED
 

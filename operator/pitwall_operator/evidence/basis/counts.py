@@ -71,7 +71,8 @@ class EdgeTallies:
 class Abandoned:
     """Questions that are no trials, since their callers had enough of waiting before it was known on which side of
     their arm's edge they were. `late`: those of the candidate's that had waited beyond the control's edge; `excused`:
-    those that it blames a video's server for, and stable answered. `copies`: so many of the shadow's, by the same."""
+    those that it blames a video's server for, or had not prepared, and stable answered. `copies`: so many of the
+    shadow's, by the same."""
 
     control: int = 0
     candidate: int = 0

@@ -4,8 +4,11 @@ import pytest
 
 from pitwall_crds.names import Arm, Metric
 from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.pools.breaker import BreakerRule
+from pitwall_gateway.pools.upstream import CallLimits
 from pitwall_gateway.serve.answering import excuses
 from pitwall_gateway.serve.answering.excuses import Excuses
+from pitwall_gateway.serve.settings import Rules
 
 RUNS = {"sampler.variant": "run-1", "sampler.variant.shadow": "run-1"}
 CANDIDATE = {"sampler_variant": "aks-v2", "arm": "candidate", "run": "run-1"}
@@ -61,6 +64,39 @@ def test_a_variant_that_blames_the_video_in_half_of_its_questions_has_no_errors_
 def test_copies_too(pit, duel, status, code):
     stable, candidate = duel("stable", runs=RUNS, shadow="aks-v2", status=status, code=code)
     stable.details, candidate.refuses_about = {"video": "film-1"}, ""
+    for number in range(30):
+        pit.ask(f"user-{number}")
+        pit.until(lambda asked=number: len(candidate.seen) > asked, "the copy")
+
+    copies = {**CANDIDATE, "arm": "shadow"}
+    pit.until(lambda: pit.metric(Metric.EVIDENCE_EXCUSED, **copies) == 30 - excuses.FIRST - excuses.PART * 30, "all")
+    assert pit.metric(Metric.EVIDENCE_QUERIES, **copies) == pit.metric(Metric.EVIDENCE_PAIRS, **copies) == 0
+
+
+@pytest.mark.parametrize("deadline", [None, "3000"], ids=["in time", "in a hurry"])
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_variant_that_still_prepares_every_film_has_no_errors_and_was_not_in_time(pit, duel, every, deadline):
+    """Each is another film, which stable has: however many failed so, none counted anywhere."""
+    rules = Rules(breaker=BreakerRule(failures=1_000), limits=CallLimits(answer_seconds=60))
+    stable, candidate = duel("candidate", runs=RUNS, rules=rules, code="deadline_exceeded", details={"cache": "cold"})
+    candidate.prepares = True
+    for number in range(60):
+        candidate.status = 200 if number % every else 504
+        stable.details = {"video": f"film-{number}", "cache": "warm"}
+        candidate.refuses_about = f"film-{number}"
+        headers = {"pitwall-deadline-ms": deadline} if deadline else {}
+        assert pit.ask(f"user-{number}", headers=headers).status_code == 200
+
+    beyond = 60 / every - (excuses.FIRST + excuses.PART * 60)
+    assert pit.metric(Metric.EVIDENCE_QUERIES, **CANDIDATE, outcome="error") == 0
+    assert pit.metric(Metric.EVIDENCE_EXCUSED, **CANDIDATE) == pytest.approx(beyond, abs=2)
+    assert pit.metric(Metric.EVIDENCE_ABANDONED, **CANDIDATE, edge="+Inf") == pytest.approx(beyond, abs=2)
+
+
+def test_copies_about_films_that_are_still_prepared_too(pit, duel):
+    stable, candidate = duel("stable", runs=RUNS, shadow="aks-v2", status=504, code="deadline_exceeded")
+    stable.details, candidate.prepares = {"video": "film-1", "cache": "warm"}, True
+    candidate.refuses_about = "film-1"
     for number in range(30):
         pit.ask(f"user-{number}")
         pit.until(lambda asked=number: len(candidate.seen) > asked, "the copy")

@@ -2,7 +2,7 @@
 
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from pitwall_gateway.flags.assign import Assignment
 from pitwall_gateway.pools.recent import RecentQuestions
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.serve.answering.relay import Relay
-from pitwall_gateway.values.answer import Reply, VariantAnswer, VariantRefusal
+from pitwall_gateway.values.answer import FailureKind, Reply, VariantAnswer, VariantFailure, VariantRefusal
 from pitwall_gateway.values.question import Question
 from pitwall_operator.gates import GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.assessment import Assessment
@@ -42,6 +42,7 @@ class Servers:
 
     `cannot`: the part of all films that the candidate cannot read, and says that their servers do not give. `away`:
     after so many questions no server answers any more, as `status` and `code` tell, and what pods know they keep.
+    `long`: the part of all films that the candidate prepares for `takes` questions, of all arms, while stable has them.
     """
 
     dice: random.Random
@@ -50,12 +51,18 @@ class Servers:
     away: float = math.inf
     status: int = 424
     code: str = "media_origin"
+    long: float = 0.0
+    takes: float = 300
+    began: dict[int, int] = field(default_factory=dict)
     asked: int = 0
     known: dict[tuple[bool, int], float] = field(default_factory=dict)
 
     async def ask(self, call: Call) -> Reply:
         self.asked += 1
         film, is_candidate = int(call.body), call.arm is Arm.CANDIDATE
+        if is_candidate and film < FILMS * self.long and self._is_preparing(film):
+            late = VariantFailure(FailureKind.STATUS, "deadline_exceeded", late=True, preparing=True)
+            return replace(late, video=f"film-{film}")
         since, is_away = self.known.get((is_candidate, film), -math.inf), self.asked > self.away
         is_known = since > -math.inf if self.away < math.inf else self.asked - since < KNOWN
         fails = not is_known and (is_away or self.dice.random() < self.flaky)
@@ -63,7 +70,10 @@ class Servers:
             return VariantRefusal(self.status, "its server does not give it", self.code, "")
         if not is_known:
             self.known[is_candidate, film] = self.asked
-        return VariantAnswer(b"{}", {}, 0.1, video=f"film-{film}")
+        return VariantAnswer(b"{}", {}, 0.1, cache="warm", video=f"film-{film}")
+
+    def _is_preparing(self, film: int) -> bool:
+        return self.asked - self.began.setdefault(film, self.asked) < self.takes
 
     def failed(self, call: Call) -> None:
         """A circuit would open; each question here is another user's."""
@@ -145,7 +155,7 @@ async def test_a_candidate_that_can_read_hardly_any_film_is_held_and_not_off(can
     assert told.verdict is (Verdict.UNMEASURED if cannot == 1 else Verdict.INCONCLUSIVE)
     excused = evidence.totals.abandoned.excused
     assert f"of {excused} of " in told.message
-    assert "the candidate says the video's server was at fault; stable answered them" in told.message
+    assert "the candidate says the video's server was at fault, or the video not" in told.message
 
 
 async def test_one_that_cannot_read_a_few_of_them_and_blames_their_servers_passes():
@@ -153,3 +163,21 @@ async def test_one_that_cannot_read_a_few_of_them_and_blames_their_servers_passe
     evidence, told = await judged(Servers(random.Random(1), cannot=0.1), 12_000)
 
     assert (evidence.totals.candidate.bad, told.verdict) == (0, Verdict.NON_INFERIOR)
+
+
+@pytest.mark.parametrize("seed", seeds(3, in_soak=2))
+async def test_a_twin_that_has_yet_to_prepare_films_which_stable_has_passes(seed):
+    """A third of its films is too long to be prepared at the first question, and takes its time in the background."""
+    evidence, told = await judged(Servers(random.Random(seed), long=0.3), 12_000)
+
+    assert (evidence.totals.candidate.bad, told.verdict) == (0, Verdict.NON_INFERIOR)
+
+
+@pytest.mark.parametrize("long", [0.5, 1.0])
+async def test_a_candidate_that_never_has_prepared_what_stable_has_is_held_and_not_off(long):
+    evidence, told = await judged(Servers(random.Random(1), long=long, takes=math.inf), 6000)
+
+    assert evidence.totals.candidate.bad == 0
+    assert told.verdict is (Verdict.UNMEASURED if long == 1 else Verdict.INCONCLUSIVE)
+    assert told.is_fair is False, "no deadline promotes it"
+    assert f"of {evidence.totals.abandoned.excused} of " in told.message
