@@ -90,7 +90,8 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
     Metric.EVIDENCE_ABANDONED: MetricDescription(
         _COUNTER,
         (*_RUN, Label.EDGE),
-        "Questions of a run whose callers had enough of waiting after at most so many seconds; excused ones at once.",
+        "Questions of a run whose callers had enough of waiting after at most so many seconds; excused ones, and those "
+        "that an open circuit kept from the variant, at once.",
     ),
     Metric.EVIDENCE_EXCUSED: MetricDescription(
         _COUNTER,

@@ -21,6 +21,9 @@ class End(StrEnum):
     EXCUSED = "excused"
     """The assigned variant says that the video was at fault, or not prepared yet, more often than that counts nowhere;
     stable answered."""
+    KEPT = "kept"
+    """A circuit kept it from the assigned variant, which has failed its party since whenever it was tried; stable
+    answered."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,7 +65,8 @@ class RunTally:
         Whoever got no answer is known to have waited so long, and no more. It is counted apart after what wait callers
         left, since nobody leaves an answer that was quick. A question that is refused, or of which nothing can be said,
         is nobody's trial: only what a scrape has shown of it stays, because counters do not fall. So it is with one
-        that its variant excuses, but that counts as one that was left as soon: it is no error, and proves nothing.
+        that its variant excuses, or that a circuit keeps from it, but that counts as one that was left as soon: it is
+        no error, and proves nothing.
         """
         self.waiting.discard(waiting)
         passed = max(self.latency.passed(seconds), waiting.shown)
@@ -71,9 +75,9 @@ class RunTally:
                 self.latency.ended(passed)
             case End.FAILED | End.ABANDONED:
                 self.latency.gave_up(passed)
-            case End.REFUSED | End.UNMEASURED | End.EXCUSED:
+            case End.REFUSED | End.UNMEASURED | End.EXCUSED | End.KEPT:
                 self.latency.gave_up(waiting.shown)
-        if end in (End.ABANDONED, End.EXCUSED):
+        if end in (End.ABANDONED, End.EXCUSED, End.KEPT):
             self.abandoned.ended(passed if end is End.ABANDONED else waiting.shown)
         self.excused += end is End.EXCUSED
         if end is End.ANSWERED:

@@ -63,7 +63,8 @@ class Circuits:
         line = self._line(call)
         line.breaker, admitted = line.breaker.admit(time.monotonic())
         if not admitted:
-            # Until the first trial the failures speak for the next calls too; later nothing is known of them.
+            # Until the first trial the failures speak for the next calls too. Later these are no errors, of a variant
+            # that may be mended; but it did not answer them, and whoever is to pass has to answer.
             words = f"{call.variant} failed {self._rule.failures} times in a row"
             return VariantFailure(FailureKind.CIRCUIT_OPEN, words, counts=line.breaker.openings <= 1)
         reply = await self._upstream.ask(call)

@@ -42,7 +42,7 @@ def of_end(end: End, seconds: float) -> Shown:
     """What a question showed when it ended, after so many seconds; nothing where nothing can be said."""
     if end in (End.REFUSED, End.UNMEASURED):
         return {}
-    if end is End.EXCUSED:
+    if end in (End.EXCUSED, End.KEPT):
         return {End.ABANDONED: 1.0}
     return {
         Quantity.LATENCY: seconds,

@@ -30,7 +30,7 @@ from pitwall_gateway.values.answer import (
 from pitwall_gateway.values.question import Question
 from pitwall_gateway.values.speaker import Party
 
-UNHEARD: Final = frozenset({End.UNMEASURED, End.ABANDONED, End.EXCUSED})
+UNHEARD: Final = frozenset({End.UNMEASURED, End.ABANDONED, End.EXCUSED, End.KEPT})
 """What opinions are nobody's of: another one answered, and that is not the assigned variant's error."""
 
 
@@ -75,6 +75,8 @@ class RelayedAnswer:
                     return End.FELL_BACK
                 if self.excused:
                     return End.EXCUSED
+                if self.failure.fault is FailureKind.CIRCUIT_OPEN and self.by.arm is Arm.STABLE:
+                    return End.KEPT
                 return End.ABANDONED if self.hurried else End.UNMEASURED
 
     @property
