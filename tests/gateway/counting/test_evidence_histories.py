@@ -28,6 +28,8 @@ STEPS = st.one_of(
     st.tuples(st.just("wait"), st.sampled_from([0.0005, 0.2, 1.0, 1.1, 7.0, 70.0])),
     st.tuples(st.just("scrape")),
 )
+AT_ONCE = (End.EXCUSED, End.KEPT)
+"""Ends that count as if the caller had left as soon."""
 
 
 class CountingProcess:
@@ -68,12 +70,12 @@ class CountingProcess:
         if answered or end is End.FAILED:
             account[Metric.EVIDENCE_QUERIES, arm, "ok" if end is End.ANSWERED else "error"] += 1
         for place, edge in enumerate(LATENCY_EDGES):
-            known = place < seen if end in (End.REFUSED, End.UNMEASURED, End.EXCUSED) else seconds > edge
+            known = place < seen if end in (End.REFUSED, End.UNMEASURED, *AT_ONCE) else seconds > edge
             account[Metric.EVIDENCE_BEYOND, arm, EDGES[place]] += known
             account[Metric.EVIDENCE_WITHIN, arm, EDGES[place]] += answered and seconds <= edge
-            left = place >= seen if end is End.EXCUSED else end is End.ABANDONED and seconds <= edge
+            left = place >= seen if end in AT_ONCE else end is End.ABANDONED and seconds <= edge
             account[Metric.EVIDENCE_ABANDONED, arm, EDGES[place]] += left
-        account[Metric.EVIDENCE_ABANDONED, arm, "+Inf"] += end in (End.ABANDONED, End.EXCUSED)
+        account[Metric.EVIDENCE_ABANDONED, arm, "+Inf"] += end in (End.ABANDONED, *AT_ONCE)
         account[Metric.EVIDENCE_EXCUSED, arm, "v"] += end is End.EXCUSED
 
     def label(self, run, outcome):
