@@ -38,7 +38,8 @@ class History:
 
     A party has the same share of a variant's questions as of an arm's in a run, whatever arms and runs they are of;
     and a user twice an even one where users are fewer than four, too, so that one alone has all: it takes hundreds of
-    answers before anything is looked for. As in a run, the variants of the last two are kept in mind; whose comes back has its share anew.
+    answers before anything is looked for. As in a run, the variants of the last two are kept in mind; whose comes back
+    has its share anew.
     """
 
     def __init__(self, shares: Shares, registry: CollectorRegistry) -> None:
