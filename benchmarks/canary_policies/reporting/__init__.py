@@ -1,1 +1,1 @@
-"""What came of it, as rows, Markdown and plots, and whether the promises are kept."""
+"""What came of the simulated runs, as rows, Markdown and plots, and whether the promises are kept."""

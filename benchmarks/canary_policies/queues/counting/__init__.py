@@ -1,1 +1,1 @@
-"""What the gateway counts of it, by its own rules."""
+"""What the gateway counts of the simulated questions, by its own rules."""
