@@ -16,7 +16,7 @@ from benchmarks.canary_policies.queues import evaluate
 from benchmarks.canary_policies.reporting import report, targets
 
 RESULTS = Path(__file__).parents[1] / "results"
-RUNS, QUICK_RUNS, LEAST_RUNS = 2000, 200, 8
+RUNS, QUICK_RUNS, LEAST_RUNS = 2000, 200, 2
 QUICK_TRAFFIC = (10, table.USUAL)
 PROMISED = {*targets.DIRTY, "p99 × 2", "identical, Prometheus never answers", "identical, Prometheus out 10 min"}
 """Without these scenarios no promise can be checked."""
@@ -42,14 +42,15 @@ def main() -> int:
         wanted = evaluate.RowsWanted(arguments.quick, arguments.only or "", arguments.runs)
         return evaluate.main(wanted, out=arguments.output, processes=arguments.processes)
     start = time.monotonic()
-    jobs, runs = table.jobs(), RUNS
+    jobs, runs, proof_runs = table.jobs(), RUNS, proofs.RUNS
     if arguments.quick:
         jobs, runs = table.jobs(QUICK_TRAFFIC), QUICK_RUNS
     if arguments.least:
         jobs, runs = [job for job in table.jobs((table.USUAL,)) if job[1].name in PROMISED], LEAST_RUNS
+        proof_runs = LEAST_RUNS
     work = partial(table.rows_of, runs=runs)
     with ProcessPoolExecutor(arguments.processes) as pool:
-        needs = pool.submit(proofs.proofs)
+        needs = pool.submit(proofs.proofs, proof_runs)
         rows = [{**row, **_taken()} for rows in pool.map(work, jobs) for row in rows]
         needed = needs.result()
     seconds = time.monotonic() - start
