@@ -18,7 +18,7 @@ from pitwall_runtime.pipeline.pipeline import Pipeline
 from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.stages.segment.segment import DETECTIONS, Preset, Segmenter
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 GOLDEN = Path(__file__).parent / "golden" / "big_buck_bunny.cuts.json"
 

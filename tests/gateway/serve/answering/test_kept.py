@@ -122,7 +122,7 @@ class Sticky:
         return "uniform-v1"
 
 
-class NoSubstitutes:
+class NeverSecond:
     at_work = False
 
     def why_not_stable(self, _: Call) -> None: ...
@@ -144,7 +144,7 @@ async def judged(
     monkeypatch.setattr(circuits, "time", SimpleNamespace(monotonic=lambda: clock.now))
     telemetry = GatewayTelemetry(shares=Shares(ShareRule(user=share), lambda _: 1.0))
     through = Circuits(Pods(fails), BreakerRule(failures=2, open_seconds=30, longest_open_seconds=600))
-    relay = Relay(Sticky(), through, telemetry, RecentQuestions(4), 60.0, NoSubstitutes())
+    relay = Relay(Sticky(), through, telemetry, RecentQuestions(4), 60.0, NeverSecond())
     evidence, cursor = GateEvidence.start(ERRORS, ANALYSIS), Cursor.from_state({})
     run = counters.Run("uniform-v1", "aks-v2", "run-1")
     for each in range(ROUNDS):
