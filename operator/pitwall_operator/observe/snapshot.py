@@ -71,11 +71,15 @@ class CounterSnapshot:
                 f"no gateway: Prometheus scrapes none in namespace {one.namespace!r}, as prometheus.gateways tells "
                 "them by their labels, and no other process is believed; check its targets page"
             )
-        seen = {  # one whose start a replica of Prometheus has missed would be another process
-            f"{namespace}/{name}@{process.start_time:.0f}": process
+        count = {
+            f"{namespace}/{name}": process
             for (namespace, name), process in self.processes.items()
-            if namespace in (one.namespace, "") and process.start_time and _counts_for(process, one.variants)
+            if namespace in (one.namespace, "") and _counts_for(process, one.variants)
         }
+        # One whose start a replica of Prometheus has missed would be another process.
+        seen = {f"{name}@{known.start_time:.0f}": known for name, known in count.items() if known.start_time}
+        if count and not seen:
+            return Unseen(_undated(count))
         if not seen:
             return Unseen(
                 f"no data: Prometheus has no series of {' or '.join(sorted(one.variants))} in namespace "
@@ -99,6 +103,15 @@ class CounterSnapshot:
         names = sorted(name for where, name in self.fitting if where in (namespace, ""))
         told = ", ".join(shortened(printable(name[:LONGEST_NAME]), LONGEST_NAME) for name in names[:MOST_FITTING])
         return told + (f" and {len(names) - MOST_FITTING} others" if len(names) > MOST_FITTING else "")
+
+
+def _undated(names: Iterable[str]) -> str:
+    """Nobody can say whether counters of these grew or began anew."""
+    first = shortened(printable(min(names)[:LONGEST_NAME]), LONGEST_NAME)
+    return (
+        f"no start: Prometheus has no {promql.START_TIME} of {first}, which tells restarts apart; check that no "
+        "relabeling of metrics drops it"
+    )
 
 
 def _counts_for(process: ScrapedProcess, variants: frozenset[str]) -> bool:

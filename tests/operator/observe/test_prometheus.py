@@ -334,7 +334,8 @@ def snapshot_of(**values: str) -> CounterSnapshot:
         ({"__name__": Metric.QUERIES, "namespace": "shop", "pod": pod, "job": pod, "sampler_variant": "aks-v1"}, value)
         for pod, value in zip(values, map(float, values.values()), strict=True)
     ]
-    processes = processes_of([series], [], [], {("gateway", ""), ("odd", "")})
+    began = [({"namespace": "shop", "pod": pod, "job": pod}, 1.0) for pod in values]
+    processes = processes_of([series], began, [], {("gateway", ""), ("odd", "")})
     return CounterSnapshot(0.0, 0.0, processes, frozenset({("shop", BOTH)}), frozenset({"shop"}))
 
 
@@ -346,7 +347,7 @@ def test_a_gateway_that_shows_what_nothing_counts_is_named_and_nothing_is_measur
     seen = snapshot_of(gateway="7", odd=value).reading(one, 60)
     assert isinstance(seen, Unseen)
     assert re.search(
-        rf"no counts: shop/odd/.*@0: pitwall_queries_total is {float(value):g}".replace("+", r"\+"), seen.reason
+        rf"no counts: shop/odd/.*@1: pitwall_queries_total is {float(value):g}".replace("+", r"\+"), seen.reason
     )
 
 

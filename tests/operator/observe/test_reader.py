@@ -31,6 +31,7 @@ class Scripted:
     def __init__(self) -> None:
         self.now, self.asked, self.down, self.scraped = 100.0, [], "", 100.0
         self.five_asked, self.strange = 0, ()
+        self.began = 1.0
 
     async def read(self, interests):
         self.asked.append(tuple(interests))
@@ -38,7 +39,7 @@ class Scripted:
             return Unseen(self.down)
         labels = {Label.SAMPLER_VARIANT: "aks-v1"}
         process = ScrapedProcess(
-            1.0, self.scraped, {"pitwall_queries_total": {frozenset(labels.items()): (labels, 3.0)}}
+            self.began, self.scraped, {"pitwall_queries_total": {frozenset(labels.items()): (labels, 3.0)}}
         )
         wanted = frozenset((one.namespace, one.variants) for one in interests)
         return CounterSnapshot(1_800_000_000.0, self.now, {("shop", "gateway"): process}, wanted, frozenset({"shop"}))
@@ -113,6 +114,15 @@ async def test_who_sees_nothing_is_told_what_to_check(reader):
 
     words = reader.reading(rollout(candidate="topk-v1")).reason
     assert words.startswith("no data: Prometheus has no series of topk-v1 or uniform-v1 in namespace 'shop'")
+
+
+async def test_where_relabeling_drops_when_gateways_began_that_is_said(reader, prometheus):
+    prometheus.began = 0.0
+    reader.reading(rollout())
+    await read_once(reader)
+
+    words = reader.reading(rollout()).reason
+    assert words.startswith("no start: Prometheus has no process_start_time_seconds of shop/gateway, which tells")
 
 
 async def test_a_prometheus_that_is_down_is_said_once_and_its_return_too(reader, prometheus, caplog):

@@ -86,9 +86,7 @@ class Cursor:
             for gate, counts in gates.items():
                 row = _flatten(counts)
                 start = before.get(gate, row) if before is not None else _nothing(row)
-                if identity.endswith(UNDATED) and any(
-                    value < earlier for value, earlier in zip(row, start, strict=False)
-                ):
+                if identity.endswith(UNDATED) and _fell(row, start):
                     start = _nothing(row)
                 new = _unflatten(_growth(row, start))
                 counted[gate] = _plus(start, _flatten(new)) if len(start) == len(row) else row
