@@ -11,14 +11,14 @@ place of an object that is not there."""
 
 
 def says_something(choices: list[dict[str, Any]]) -> bool:
-    """Whether each choice has words, calls a tool or says why it refuses. Who shows one choice shows any of them."""
+    """Whether each choice has words or sound, calls a tool or says why it refuses. Who shows one choice shows any."""
     return all(_is_said(choice.get("message")) for choice in choices)
 
 
 def _is_said(message: object) -> bool:
     if not isinstance(message, dict):
         return False
-    if _is_visible(message.get("content")) or _is_visible(message.get("refusal")):
+    if _is_visible(message.get("content")) or _is_visible(message.get("refusal")) or _is_heard(message.get("audio")):
         return True
     calls, call = message.get("tool_calls"), message.get("function_call")
     return (isinstance(calls, list) and any(map(_is_call, calls))) or (isinstance(call, dict) and _names(call))
@@ -29,6 +29,11 @@ def _is_visible(content: object) -> bool:
     if isinstance(content, list):
         return any(isinstance(part, dict) and _is_visible(part.get("text", part.get("refusal"))) for part in content)
     return isinstance(content, str) and any(_is_seen(character) for character in set(content))
+
+
+def _is_heard(audio: object) -> bool:
+    """Whoever speaks writes nothing, or has its words in a choice beside."""
+    return isinstance(audio, dict) and (_is_visible(audio.get("data")) or _is_visible(audio.get("transcript")))
 
 
 def _is_seen(character: str) -> bool:

@@ -37,6 +37,7 @@ def reply(*messages: object):
         pytest.param({"content": "", "tool_calls": []}, id="no calls"),
         pytest.param({"content": "", "tool_calls": [{}, {"function": {"name": ""}}, None]}, id="calls of nothing"),
         pytest.param({"content": "", "function_call": {}}, id="a call of nothing"),
+        pytest.param({"content": None, "audio": {"id": "a-1", "data": "", "transcript": " "}}, id="silence"),
     ],
 )
 def test_what_says_nothing_is_a_failure(message):
@@ -60,6 +61,7 @@ def test_what_says_nothing_is_a_failure(message):
         pytest.param({"content": None, "tool_calls": [CALL]}, id="a tool"),
         pytest.param({"tool_calls": [{"type": "custom", "custom": {"name": "seek"}}]}, id="a custom tool"),
         pytest.param({"content": None, "function_call": {"name": "seek", "arguments": "{}"}}, id="a function"),
+        pytest.param({"content": None, "audio": {"id": "a-1", "data": "UklGRg=="}}, id="speech"),
     ],
 )
 def test_what_says_something_is_an_answer(message):
@@ -68,6 +70,7 @@ def test_what_says_something_is_an_answer(message):
 
 def test_each_choice_has_to_say_something():
     assert isinstance(reply({"content": "at 12 s"}, {"content": "at 14 s"}), VariantAnswer)
+    assert isinstance(reply({"content": "at 12 s"}, {"content": None, "audio": {"data": "UklGRg=="}}), VariantAnswer)
     assert isinstance(reply({"content": ""}, {"content": "at 14 s"}), VariantFailure)
 
 
