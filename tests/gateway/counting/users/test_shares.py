@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from pitwall_crds.names import Arm, Metric, TrialKind
-from pitwall_gateway.counting import tails
 from pitwall_gateway.counting.gauges.callers import CallersGauge
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
+from pitwall_gateway.counting.users import tails
 from pitwall_gateway.counting.users.shares import EVEN, FEWEST, Excess, Frequent, ShareRule, Shares
 from pitwall_gateway.values.speaker import Party
 
