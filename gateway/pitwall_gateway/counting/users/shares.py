@@ -181,10 +181,12 @@ class Shares:
 
     def _users_share(self, known: _Kind, kind: str) -> float:
         """The largest part of these trials that may be one user's. Opinions are few, and no witness is asked of how
-        much users differ in them, so there few users have no more."""
+        much users differ in them, so there few users have no more. Nor have those who come first: whoever asks much
+        would be half of all before the others ask, and could fail an objective alone."""
         seen = max(1, known.persons.remembered)
-        even = self._rule.even / seen if kind == TrialKind.QUESTION and seen >= self._rule.fewest else 0.0
-        return min(1.0, max(self._rule.user, even))
+        are_few = kind == TrialKind.QUESTION and seen >= self._rule.fewest
+        has_begun = self._rule.fewest == 1 or known.total >= self._rule.first_questions / 2 * seen
+        return min(1.0, max(self._rule.user, self._rule.even / seen if are_few and has_begun else 0.0))
 
     def _shareholders(self, party: Party, users: float) -> Iterator[tuple[Excess, str, float]]:
         """Who of a party has a share, and which."""

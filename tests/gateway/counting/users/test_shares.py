@@ -81,6 +81,17 @@ def test_of_few_users_none_has_more_than_twice_an_even_part_of_an_arms_questions
     assert 0.8 * part <= counted["ann"] / counted.total() <= part + 0.01
 
 
+@pytest.mark.parametrize("users", [8, 12, 19])
+def test_of_few_users_one_who_asks_much_and_fails_is_no_large_part_of_what_counts_first(users):
+    """Of fifteen questions eight failed so, and an objective of 5 % was proven to be missed by one user alone."""
+    kept, failed, counted = shares(replace(RULE, even=EVEN, fewest=FEWEST)), 0, 0
+    for number in range(users * 6):
+        counted += asked(kept, f"user-{number % (users - 1)}", (End.ANSWERED, 0.1))
+        bad = sum(asked(kept, "odd", (End.FELL_BACK, 0.1)) for _ in range(2))
+        failed, counted = failed + bad, counted + bad
+        assert failed <= 4 or failed <= 0.2 * counted
+
+
 @pytest.mark.parametrize("users", range(1, FEWEST))
 def test_a_user_alone_or_beside_one_or_two_has_no_more_than_a_few_questions(users):
     kept = shares(replace(RULE, even=EVEN, fewest=FEWEST))
