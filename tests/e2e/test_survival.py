@@ -16,9 +16,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def house(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     state = tmp_path_factory.mktemp("house") / "state"
-    with running(state, film, EXAMPLES / "variants.yaml", EXAMPLES / "rollout.yaml") as made:
+    with running(state, clip, EXAMPLES / "variants.yaml", EXAMPLES / "rollout.yaml") as made:
         yield made
 
 
