@@ -32,7 +32,7 @@ PROGRAMS = {
     "pitwall_gateway": (),
     "pitwall_operator.cluster": (),
     "pitwall_runtime.ask": ("pitwall_runtime.ask.asking",),
-    "pitwall_runtime.serve": ("pitwall_runtime.serve.app",),
+    "pitwall_runtime.serve": ("torch", "pitwall_runtime.pipeline.pipeline", "pitwall_runtime.serve.app"),
     PITWALL: (
         "pitwall_operator.cli.sources.cluster",
         "pitwall_operator.cluster.webhook.admission",

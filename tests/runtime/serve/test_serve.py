@@ -5,13 +5,13 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
 import openai
@@ -29,7 +29,8 @@ READY_SECONDS = 60
 class Served:
     """A running process and its address."""
 
-    process: subprocess.Popen
+    process: forked.ForkedProcess
+    lines: IO[str]
     url: str
     cache: Path
 
@@ -50,18 +51,22 @@ def write_variant(folder, variant):
 
 
 def start(folder, variant, media_root, *options):
-    process = subprocess.Popen(
-        command(
-            *("--variant", write_variant(folder, variant), "--port", 0, "--cache-dir", folder / "cache"),
-            *("--media-root", media_root, *options),
-        ),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for line in process.stderr:
+    mine, theirs = os.pipe()
+    try:
+        process = forked.start(
+            command(
+                *("--variant", write_variant(folder, variant), "--port", 0, "--cache-dir", folder / "cache"),
+                *("--media-root", media_root, *options),
+            ),
+            stderr=theirs,
+        )
+    finally:
+        os.close(theirs)
+    lines = os.fdopen(mine)
+    for line in lines:
         if found := re.search(r"http://127\.0\.0\.1:\d+", line):
             break
-    served = Served(process, found.group(), folder / "cache")
+    served = Served(process, lines, found.group(), folder / "cache")
     deadline = time.monotonic() + READY_SECONDS
     while httpx.get(f"{served.url}/readyz").status_code != 200:
         assert time.monotonic() < deadline
@@ -70,9 +75,9 @@ def start(folder, variant, media_root, *options):
 
 
 def stop(served):
-    if served.process.poll() is None:
-        served.process.kill()
-    served.process.communicate()
+    served.process.kill()
+    served.process.wait()
+    served.lines.close()
 
 
 @pytest.fixture(scope="module")
