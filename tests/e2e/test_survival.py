@@ -24,18 +24,23 @@ def house(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hous
 
 async def test_evidence_survives_an_operator_killed_in_the_middle_of_a_stage(house, short_examples):
     async with house.users(rate=8.0) as seen:
-        await eventually(lambda: len(seen) >= 30)
+        await eventually(lambda: len(seen) >= 5)
         pitwall(house.state, "apply", "-f", str(short_examples / "rollout-aks.yaml"))
-        await eventually(lambda: house.trials().get("errors", 0) > 20)
+        await eventually(lambda: house.trials().get("errors", 0) > 0)
         before, run = house.trials(), house.rollout().status.run_id
         killed = house.service("operator")
         os.kill(killed, signal.SIGKILL)
         await eventually(lambda: house.service("operator") != killed)
-        await eventually(lambda: house.trials()["errors"] > before["errors"] + 20)
+        await eventually(lambda: grown(house, before))
 
-    after = house.rollout().status
-    assert after.run_id == run
-    assert all(house.trials()[gate] >= count for gate, count in before.items())
+    assert house.rollout().status.run_id == run
+
+
+def grown(house: House, before: dict[str, int]) -> bool:
+    """Whether more has been counted than before, of which nothing may be missing at any time."""
+    now = house.trials()
+    assert all(now[gate] >= count for gate, count in before.items()), (before, now)
+    return now["errors"] > before["errors"]
 
 
 def test_a_killed_runtime_is_replaced_and_nobody_has_to_do_anything(house):
