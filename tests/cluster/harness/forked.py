@@ -221,8 +221,7 @@ def _play(order: dict[str, Any], streams: list[int], name: str) -> int:
     os.closerange(3, max(streams) + 1)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115  for as long as it lives
     os.chdir(order["cwd"])
-    os.environ.clear()
-    os.environ.update(order["environment"])
+    _live_in(order["environment"])
     sys.argv = order["argv"]
     code: object = 0
     try:
@@ -243,6 +242,14 @@ def _play(order: dict[str, Any], streams: list[int], name: str) -> int:
     with contextlib.suppress(OSError):
         sys.stderr.flush()
     return code if isinstance(code, int) else 1
+
+
+def _live_in(environment: dict[str, str]) -> None:
+    """Take these variables and no others; what PYTHONPATH names comes before what is installed."""
+    os.environ.clear()
+    os.environ.update(environment)
+    folders = environment.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[1:1] = [folder for folder in folders if folder and folder not in sys.path]
 
 
 def _import(name: str, modules: Sequence[str]) -> None:

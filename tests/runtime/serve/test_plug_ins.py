@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 import re
-import subprocess
 import sys
 import threading
 import time
@@ -13,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 import yaml
+from harness import forked
 
 from pitwall_operator.values.samplers_said import SamplersSaid
 
@@ -51,7 +51,12 @@ class PlugInProcess:
     """A serving process with plug-ins installed."""
 
     def __init__(self, command, environment):
-        self.popen = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        mine, theirs = os.pipe()
+        try:
+            self.popen = forked.start(command, env=environment, stderr=theirs)
+        finally:
+            os.close(theirs)
+        self.said = os.fdopen(mine)
         self.lines: list[str] = []
         self.url = ""
         self.listener = threading.Thread(target=self._listen, daemon=True)
@@ -59,7 +64,7 @@ class PlugInProcess:
         self.wait_for(lambda: self.url and httpx.get(f"{self.url}/readyz").status_code == 200)
 
     def _listen(self):
-        for line in self.popen.stderr:
+        for line in self.said:
             self.lines.append(line)
             if found := re.search(r"listens on (http://\S+)", line):
                 self.url = found[1]
@@ -68,7 +73,7 @@ class PlugInProcess:
         self.popen.kill()
         self.popen.wait()
         self.listener.join()
-        self.popen.stderr.close()
+        self.said.close()
 
     def wait_for(self, condition):
         ends = time.monotonic() + 60
@@ -93,7 +98,7 @@ def serve(tmp_path, clip, make_variant, write_package):
         variant = make_variant(sampler, **spec).to_manifest()
         variant["spec"]["sampler"]["allowance"] = allowance or {}
         (tmp_path / "variant.yaml").write_text(yaml.safe_dump(variant))
-        command = [sys.executable, "-m", "pitwall_runtime", "serve", "--variant", tmp_path / "variant.yaml",
+        command = [sys.executable, "-m", "pitwall_runtime.serve", "--variant", tmp_path / "variant.yaml",
                    "--port", 0, "--cache-dir", tmp_path / "cache", "--media-root", clip.parent, *options]  # fmt: skip
         started.append(PlugInProcess(list(map(str, command)), environment))
         return started[-1]
