@@ -7,7 +7,9 @@ from pitwall_crds.rollout.action import Verb
 from pitwall_crds.rollout.rollout import OnInconclusive, Stage
 from pitwall_crds.rollout.status import Phase
 
-FAULT = "questions the candidate says the video's server was at fault; stable answered them"
+FAULT = (
+    "questions the candidate says the video's server was at fault, or the video not prepared yet; stable answered them"
+)
 FIRST = Stage(weight_basis_points=2000)
 LAST = Stage(weight_basis_points=10_000, min_seconds=5, bake_seconds=20)
 

@@ -172,7 +172,7 @@ async def test_a_candidate_that_fails_a_tenth_of_all_users_for_good_does_not_pas
     assert told.verdict is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.soak)])
 async def test_a_twin_that_fails_now_and_then_as_its_control_does_passes(monkeypatch, seed):
     dice = random.Random(seed)
     evidence, told = await judged(monkeypatch, lambda _: dice.random() < 0.02)

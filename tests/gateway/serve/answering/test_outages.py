@@ -147,7 +147,7 @@ async def test_a_twin_whose_films_servers_fail_one_request_in_ten_passes(seed):
     assert evidence.totals.abandoned.candidate == 0, "it blames servers less often than a fifth"
 
 
-@pytest.mark.parametrize("cannot", [0.5, 0.95, 1.0])
+@pytest.mark.parametrize("cannot", [0.5, pytest.param(0.95, marks=pytest.mark.soak), 1.0])
 async def test_a_candidate_that_can_read_hardly_any_film_is_held_and_not_off(cannot):
     evidence, told = await judged(Servers(random.Random(1), cannot=cannot), 6000)
 
@@ -173,7 +173,7 @@ async def test_a_twin_that_has_yet_to_prepare_films_which_stable_has_passes(seed
     assert (evidence.totals.candidate.bad, told.verdict) == (0, Verdict.NON_INFERIOR)
 
 
-@pytest.mark.parametrize("long", [0.5, 1.0])
+@pytest.mark.parametrize("long", [pytest.param(0.5, marks=pytest.mark.soak), 1.0])
 async def test_a_candidate_that_never_has_prepared_what_stable_has_is_held_and_not_off(long):
     evidence, told = await judged(Servers(random.Random(1), long=long, takes=math.inf), 6000)
 
