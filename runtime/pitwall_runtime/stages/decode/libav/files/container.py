@@ -25,7 +25,7 @@ from pitwall_runtime.stages.decode.libav.losses.broadcasts.programs import Codec
 from pitwall_runtime.stages.decode.libav.losses.edit_units import EditUnits
 from pitwall_runtime.stages.decode.libav.losses.elements import Elements
 from pitwall_runtime.stages.decode.libav.losses.holes import Holes
-from pitwall_runtime.stages.decode.libav.losses.tables import declared_from
+from pitwall_runtime.stages.decode.libav.losses.tables import declared_end
 
 if TYPE_CHECKING:
     VideoPacket = Packet[VideoStream]
@@ -189,9 +189,10 @@ class Source:
         return self._track.captions(origin * self.time_base) if self._track else ()
 
     def _declared_end(self) -> int | None:
-        if self.indexed or headers.say_length(self.container, self.stream):
-            begin = declared_from(self.stream) if self.indexed else self.stream.start_time or 0
-            return self.stream.duration and begin + self.stream.duration
+        if self.indexed:
+            return declared_end(self.stream)
+        if headers.say_length(self.container, self.stream):
+            return self.stream.duration and (self.stream.start_time or 0) + self.stream.duration
         says = self._declares_for_all and self.stream.frames < UNTOLD
         if not says or not self.container.duration or self._reached is None or self._is_closed:
             return None

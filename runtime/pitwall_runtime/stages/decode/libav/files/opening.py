@@ -18,6 +18,7 @@ from pitwall_runtime.stages.decode.libav.files.diagnosis import begins_with, why
 from pitwall_runtime.stages.decode.libav.files.streams import film_of
 from pitwall_runtime.stages.decode.libav.losses.broadcasts.grid import Grid
 from pitwall_runtime.stages.decode.libav.losses.elements import Elements
+from pitwall_runtime.stages.decode.libav.losses.tables import edits_of
 from pitwall_runtime.stages.decode.port import MAX_PIXELS, MAX_SECONDS, THREADS
 
 CONTAINERS: Final = (
@@ -59,7 +60,8 @@ def _open(path: str, accelerator: HWAccel | None = None) -> InputContainer:
 def _is_edited_away(container: InputContainer) -> bool:
     """Whether an MP4's edit list says that its pictures are shown for no time, as some writers leave it open."""
     return container.format.name.startswith("mov") and any(
-        stream.frames > 1 and stream.duration == 0 for stream in container.streams.video
+        stream.frames > 1 and (stream.duration == 0 or edits_of(container.name, stream.id).is_left_open)
+        for stream in container.streams.video
     )
 
 

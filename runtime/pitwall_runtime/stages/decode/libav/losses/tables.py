@@ -45,10 +45,14 @@ class TimeTables:
 @dataclass(frozen=True, slots=True)
 class Edits:
     """What a track's edit list says of its clock, in seconds: what is `cut_away` at the beginning, less what comes
-    before it without pictures, and how long all that is left lasts, both included."""
+    before it without pictures, and how long all that is left lasts, both included. `late_end`: when a film ends that
+    begins late, which FFmpeg does not say; None where its list says nothing of that. `is_left_open`: its pictures are
+    shown for no time, as some writers leave a list open."""
 
     cut_away: Fraction = Fraction(0)
     lasting: Fraction = Fraction(0)
+    late_end: Fraction | None = None
+    is_left_open: bool = False
 
 
 def tables_of(path: str, track: int) -> TimeTables:
@@ -72,15 +76,18 @@ def edits_of(path: str, track: int) -> Edits:
     return Edits()
 
 
-def declared_from(stream: VideoStream) -> int:
-    """When, on the container's clock, an MP4's declared duration of a stream begins. Fragments have times of their
-    own, from which an edit list takes what it cuts away; a whole list lasts from the clock's zero on."""
+def declared_end(stream: VideoStream) -> int | None:
+    """When, on the container's clock, an MP4 says that a stream ends. Fragments have times of their own, from which an
+    edit list takes what it cuts away; a whole list lasts from the clock's zero on."""
     assert stream.time_base is not None
     edits = edits_of(stream.container.name, stream.id)
+    if not stream.duration:
+        return stream.duration
     if not stream.frames:
-        return -round(edits.cut_away / stream.time_base)
-    in_list = abs(edits.lasting / stream.time_base - (stream.duration or 0)) <= 1
-    return 0 if in_list else stream.start_time or 0
+        return stream.duration - round(edits.cut_away / stream.time_base)
+    in_list, begin = abs(edits.lasting / stream.time_base - stream.duration) <= 1, stream.start_time or 0
+    end = stream.duration + (0 if in_list else begin)
+    return min(end, round(edits.late_end / stream.time_base)) if edits.late_end and begin > 0 else end
 
 
 def _edits(entries: list[tuple[int, int]], scale: int, own: int) -> Edits:
@@ -88,7 +95,14 @@ def _edits(entries: list[tuple[int, int]], scale: int, own: int) -> Edits:
     leading = entries[0][0] if entries and entries[0][1] == _NO_PICTURES else 0
     begin = next((at for _, at in entries[: 1 + bool(leading)] if at >= 0), 0)
     lasting = Fraction(sum(length for length, _ in entries), scale)
-    return Edits(Fraction(begin, own) - Fraction(leading, scale), lasting)
+    is_late = leading > 0 and len(entries) > 1 and entries[-1][0] > 0
+    shown = [length for length, at in entries if at != _NO_PICTURES]
+    return Edits(
+        cut_away=Fraction(begin, own) - Fraction(leading, scale),
+        lasting=lasting,
+        late_end=lasting if is_late else None,
+        is_left_open=bool(shown) and not any(shown),
+    )
 
 
 def has_fragments(path: str) -> bool:
