@@ -24,7 +24,7 @@ def baking(world):
 
 
 def test_a_bake_in_which_nobody_asks_does_not_end(baking):
-    for _ in range(100):
+    for _ in range(65):
         baking.turn(60)
 
     assert baking.status.phase is Phase.BAKE
@@ -39,7 +39,7 @@ def test_a_bake_in_which_nobody_asks_does_not_end(baking):
 def test_at_its_deadline_it_is_not_measured(baking, on_inconclusive):
     *stages, last = baking.rollout.spec.stages
     baking.want(stages=(*stages, last.model_copy(update={"max_seconds": 4000})), on_inconclusive=on_inconclusive)
-    for _ in range(100):
+    for _ in range(70):
         baking.turn(60)
 
     assert baking.status.phase is Phase.BAKE
