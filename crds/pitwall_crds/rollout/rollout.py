@@ -66,7 +66,7 @@ class Stage(Border):
             ge=0,
             le=5000,
             description="While baking, this share stays on the old sampler, so that there is something to compare "
-            "with. 0: nobody; then only objectives act.",
+            "with. 0: nobody; then only objectives act, and gross slowness.",
         ),
     ] = 500
     approval: Approval = Approval.AUTOMATIC
