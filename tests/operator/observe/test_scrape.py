@@ -203,3 +203,57 @@ async def test_a_process_that_answers_without_end_is_not_read(answering, client,
 
     assert isinstance(seen, Unseen)
     assert "longer than 1000 bytes" in seen.reason
+
+
+LINES = st.one_of(
+    st.sampled_from(
+        [
+            "# HELP pitwall_x Questions.",
+            "# TYPE pitwall_x counter",
+            "# TYPE pitwall_y histogram",
+            "",
+            "  # a remark",
+            'pitwall_y_bucket{le="+Inf"} +Inf',
+            'pitwall_x{a="b c} 7"} 5',
+            "pitwall_x 1 1700000000000",
+            "process_start_time_seconds 1.7e9",
+            "pitwall_x\t4",
+            'pitwall_x {a="1"} 4',
+            "{pitwall_x} 4",
+            "pitwall_x 1_000",
+        ]
+    ),
+    st.builds(
+        "pitwall_{}{} {}".format,
+        st.sampled_from(["x", "x_total", "y_bucket", "y_count"]),
+        st.sampled_from(["", "{}", '{a="1"}', '{a="1",le="2"}', '{a="} 9"}', '{a="\\"}"}', "{a}"]),
+        st.sampled_from(["0", "12", "0.5", "1e3", "-1", "NaN", "+Inf", "9" * 25, "x"]),
+    ),
+)
+
+
+def told(read: Callable[[str], object], text: str) -> object:
+    """What is read, or that it is refused."""
+    try:
+        return read(text)
+    except ValueError:
+        return ValueError
+
+
+@given(st.lists(LINES, max_size=8).map("\n".join), st.sampled_from(["0", "3", "2.5"]))
+def test_a_shape_that_is_known_is_read_as_the_library_reads_it(text, other):
+    """Once as it is, and once with other values, whose shape is known by then."""
+    for one in (text, re.sub(r"(?m) 12$", f" {other}", text)):
+        by_library = told(lambda given: [*map(repr, scraping._parsed(given))], one)
+        assert told(lambda given: [*map(repr, scraping._samples(given))], one) == by_library
+
+
+def test_what_is_kept_in_mind_is_bounded():
+    for number in range(2 * scraping.SHAPES_KEPT):
+        parse(f'pitwall_x{{a="{number}"}} 1')
+    assert scraping._series_of.cache_info().currsize <= scraping.SHAPES_KEPT
+
+    before = scraping._series_of.cache_info().misses
+    long = "\n".join(f'pitwall_x{{a="{number}"}} 1' for number in range(scraping.LONGEST_KEPT // 16))
+    assert len(parse(long).samples["pitwall_x"]) == scraping.LONGEST_KEPT // 16
+    assert scraping._series_of.cache_info().misses == before
