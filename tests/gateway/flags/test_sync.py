@@ -84,7 +84,13 @@ def split(weight):
 
 
 def arms(pit):
-    return {user: pit.ask(user).headers["x-pitwall-arm"] for user in USERS}
+    """Each user's own arm: on a busy machine stable may answer in place of a pod that is slow."""
+    return {user: arm_of(pit, user) for user in USERS}
+
+
+def arm_of(pit, user):
+    answers = iter(lambda: pit.ask(user).headers, None)
+    return next(headers["x-pitwall-arm"] for headers in answers if "x-pitwall-fallback" not in headers)
 
 
 def followed(service, folder):
