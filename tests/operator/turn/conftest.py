@@ -36,7 +36,7 @@ class RecordedFlags:
         return httpx.Response(200, json={"lines": self.lines, "last": len(self.lines), "more": False})
 
 
-class Hands:
+class RecordedEffects:
     """A platform and an announcer that write down what they are told."""
 
     def __init__(self) -> None:
@@ -64,5 +64,5 @@ def flags() -> RecordedFlags:
 
 
 @pytest.fixture
-def hands() -> Hands:
-    return Hands()
+def recorded() -> RecordedEffects:
+    return RecordedEffects()

@@ -24,16 +24,16 @@ TELL = Announce(EventReason.PROMOTED, "aks-v1 serves everybody")
 
 
 @pytest.fixture
-async def ports(flags, hands):
+async def ports(flags, recorded):
     client = FlagClient("http://flags", transport=httpx.MockTransport(flags))
-    yield EffectPorts(client, hands, hands, {("aks-v1", "r1"): "the spec"}, owner="shop/sampler")
+    yield EffectPorts(client, recorded, recorded, {("aks-v1", "r1"): "the spec"}, owner="shop/sampler")
     await client.close()
 
 
-async def test_each_effect_reaches_its_port_in_order(ports, hands, flags):
+async def test_each_effect_reaches_its_port_in_order(ports, recorded, flags):
     assert await perform([RUN, SPLIT, SHADOW, DRAIN, TELL], ports) == ()
 
-    assert hands.done == [("run", "the spec", "r1", Pool.MAIN, 2), ("drain", "aks-v1", Pool.CONTROL), TELL]
+    assert recorded.done == [("run", "the spec", "r1", Pool.MAIN, 2), ("drain", "aks-v1", Pool.CONTROL), TELL]
     split = read_split(flags.known["f"]["document"])
     assert [(share.arm, share.variant, share.weight) for share in split.shares] == [
         ("candidate", "aks-v1", 100), ("stable", "uniform-v1", 9900),
@@ -60,9 +60,9 @@ async def test_doing_an_effect_twice_is_doing_it_once(ports, flags):
     assert flags.known["f"]["document"] == first
 
 
-async def test_nothing_to_do_is_nothing_done(ports, hands):
+async def test_nothing_to_do_is_nothing_done(ports, recorded):
     assert await perform([], ports) == ()
-    assert hands.done == []
+    assert recorded.done == []
 
 
 @pytest.mark.parametrize(
@@ -73,22 +73,22 @@ async def test_nothing_to_do_is_nothing_done(ports, hands):
         pytest.param(OSError("disk full"), "disk full", id="the disk is full"),
     ],
 )
-async def test_a_platform_that_fails_keeps_no_other_effect_from_being_done(ports, hands, trouble, words):
-    hands.trouble = trouble
+async def test_a_platform_that_fails_keeps_no_other_effect_from_being_done(ports, recorded, trouble, words):
+    recorded.trouble = trouble
     [failure] = await perform([RUN, DRAIN, TELL], ports)
 
     assert str(failure) == f"run 2 main replica(s) of aks-v1: {words}"
-    assert hands.done == [("drain", "aks-v1", Pool.CONTROL), TELL]
+    assert recorded.done == [("drain", "aks-v1", Pool.CONTROL), TELL]
 
 
 @pytest.mark.parametrize("status", [400, 401, 412])
-async def test_a_flag_service_that_refuses_keeps_no_other_effect_from_being_done(ports, hands, flags, status):
+async def test_a_flag_service_that_refuses_keeps_no_other_effect_from_being_done(ports, recorded, flags, status):
     flags.status = status
     failures = await perform([SPLIT, RUN, TELL], ports)
 
     assert [failure.effect for failure in failures] == [SPLIT]
     assert f"answer {status}" in failures[0].reason
-    assert len(hands.done) == 2
+    assert len(recorded.done) == 2
 
 
 async def test_a_spec_that_nobody_kept_is_told_with_the_remedy(ports):
@@ -113,7 +113,9 @@ def test_effects_read_as_sentences(effect, words):
 
 
 @pytest.mark.parametrize("effect", [SPLIT, SHADOW], ids=["split", "shadow"])
-async def test_a_flag_of_another_namespace_is_not_written_though_everything_else_is_done(ports, flags, hands, effect):
+async def test_a_flag_of_another_namespace_is_not_written_though_everything_else_is_done(
+    ports, flags, recorded, effect
+):
     await perform([effect], replace(ports, owner="other/sampler"))
     theirs = dict(flags.known[effect.flag])
 
@@ -121,7 +123,7 @@ async def test_a_flag_of_another_namespace_is_not_written_though_everything_else
 
     assert "belongs to Rollout other/sampler of another namespace" in str(failure)
     assert flags.known[effect.flag] == theirs
-    assert len(hands.done) == 1
+    assert len(recorded.done) == 1
 
 
 PEOPLES = {"state": "ENABLED", "variants": {"on": True}, "defaultVariant": "on"}
@@ -139,7 +141,7 @@ ALIKE = shadow_document("theirs", 5, salt="s")
     ],
 )
 async def test_a_flag_that_people_made_is_not_written_though_everything_else_is_done(
-    ports, flags, hands, effect, document
+    ports, flags, recorded, effect, document
 ):
     theirs = {"key": effect.flag, "version": 3, "killed": False, "document": document}
     flags.known[effect.flag] = dict(theirs)
@@ -149,7 +151,7 @@ async def test_a_flag_that_people_made_is_not_written_though_everything_else_is_
     assert f"the flag {effect.flag!r} exists and is no rollout's" in str(failure)
     assert "have the flag deleted" in str(failure)
     assert flags.known[effect.flag] == theirs
-    assert len(hands.done) == 1
+    assert len(recorded.done) == 1
 
 
 @pytest.mark.parametrize(

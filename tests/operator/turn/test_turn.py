@@ -242,11 +242,11 @@ class Notes(Kept):
 
 
 @pytest.fixture
-async def take(flags, hands):
+async def take(flags, recorded):
     """Takes turns of the example's first Rollout; returns its status after each."""
     client = FlagClient("http://flags", transport=httpx.MockTransport(flags))
     notes = Notes(client)
-    ports = TurnPorts(client, hands, hands, notes)
+    ports = TurnPorts(client, recorded, recorded, notes)
     resources = [*load_file(EXAMPLES / "variants.yaml"), *load_file(EXAMPLES / "rollout.yaml")]
     variants = [one for one in resources if isinstance(one, SamplerVariant)]
     [rollout] = [one for one in resources if isinstance(one, Rollout)]
@@ -266,15 +266,15 @@ def condition(status, kind: str):
     return next(one for one in status.conditions if one.type == kind)
 
 
-async def test_what_the_platform_refuses_stands_in_the_next_turns_status_and_goes_when_it_goes_well(take, hands):
-    hands.trouble = KubeRefusedError('deployments.apps "uniform-v1" is forbidden: no right to create it')
+async def test_what_the_platform_refuses_stands_in_the_next_turns_status_and_goes_when_it_goes_well(take, recorded):
+    recorded.trouble = KubeRefusedError('deployments.apps "uniform-v1" is forbidden: no right to create it')
     await take()
     refused = await take()
     assert condition(refused, "Applied").status == "False"
     assert 'deployments.apps "uniform-v1" is forbidden' in condition(refused, "Applied").message
-    assert [one.reason for one in hands.done if isinstance(one, Announce)] == [EventReason.REFUSED]
+    assert [one.reason for one in recorded.done if isinstance(one, Announce)] == [EventReason.REFUSED]
 
-    hands.trouble = None
+    recorded.trouble = None
     await take()
     assert condition(await take(), "Applied").status == "True"
 
@@ -311,7 +311,7 @@ async def test_a_rollout_of_another_name_reads_the_record_of_whoever_moved_its_f
     assert asked == [(namespace, name), (namespace, "gone"), (namespace, name), (namespace, name)]
 
 
-async def test_while_the_flag_service_is_away_nothing_is_taken_for_the_first(take, flags, hands):
+async def test_while_the_flag_service_is_away_nothing_is_taken_for_the_first(take, flags, recorded):
     flags.status = 503
     status = await take()
 

@@ -59,11 +59,11 @@ class StandIn:
         chosen = {"fieldSelector": f"spec.nodeName={self.name}"}
         for pod in self.api.get("/api/v1/pods", params=chosen).raise_for_status().json()["items"]:
             if pod["metadata"].get("deletionTimestamp"):
-                self._bury(pod)
+                self._delete(pod)
             elif not pod["status"].get("podIP"):
                 self._run(pod)
 
-    def _bury(self, pod: dict[str, Any]) -> None:
+    def _delete(self, pod: dict[str, Any]) -> None:
         self.api.request("DELETE", _path(pod), json={"gracePeriodSeconds": 0})
 
     def _run(self, pod: dict[str, Any]) -> None:
