@@ -1,5 +1,10 @@
 """Starts the gateway: `python -m pitwall_gateway`."""
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # until heap.settle()
+
 import logging
 import os
 import socket

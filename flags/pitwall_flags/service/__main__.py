@@ -1,5 +1,10 @@
 """Starts the flag service: HTTP for admin API and OFREP, gRPC for flagd sync, metrics on a port of their own."""
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # until heap.settle()
+
 import argparse
 import asyncio
 import logging

@@ -3,6 +3,11 @@
 What its service account needs is in `pitwall_operator.kube.rights`; `pitwall check-rights --of operator` asks for it.
 """
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # until heap.settle()
+
 import asyncio
 import contextlib
 import logging

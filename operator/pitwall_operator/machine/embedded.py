@@ -4,6 +4,11 @@ YAML files stand for the API server, child processes for pods. Everything it kno
 killed and started again at any moment.
 """
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # until heap.settle()
+
 import argparse
 import asyncio
 import contextlib
@@ -22,7 +27,7 @@ from typing import IO
 import httpx
 
 from pitwall_crds.errors import InvalidResourceError, UnreadableFileError
-from pitwall_crds.host import files, logs
+from pitwall_crds.host import files, heap, logs
 from pitwall_crds.names import EventReason
 from pitwall_crds.reading.load import load_resources, revision_of
 from pitwall_crds.resource import Metadata
@@ -223,6 +228,7 @@ def lock(folder: StateFolder) -> IO[bytes]:
 
 async def serve(folder: StateFolder) -> None:
     """Run the operator of a state folder until SIGTERM or SIGINT."""
+    heap.settle()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

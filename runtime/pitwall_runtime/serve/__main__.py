@@ -1,6 +1,7 @@
 """Starts the server of one SamplerVariant: `python -m pitwall_runtime.serve`."""
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -135,6 +136,7 @@ def _state(arguments: argparse.Namespace, quota: "Quota") -> "ServingState":
 
 def main() -> int:
     """Serve until SIGTERM, then let running answers finish; 2 if it could not begin."""
+    gc.disable()  # until heap.settle()
     arguments = _arguments()
     _limit_threads(arguments.threads)
     os.environ.setdefault("TQDM_DISABLE", "1")
