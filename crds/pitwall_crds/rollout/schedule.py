@@ -2,6 +2,7 @@
 
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -27,8 +28,14 @@ class Day(StrEnum):
 WEEK = tuple(Day)
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """Read once a process: folders are searched for them, and an operator reads each Rollout twice a second."""
+    return frozenset(available_timezones())
+
+
 def _known(zone: str) -> str:
-    if zone not in available_timezones():
+    if zone not in _zones():
         raise ValueError(f"timeZone {zone!r} is not in the IANA time zone database; use a name such as Europe/Berlin")
     return zone
 

@@ -68,3 +68,13 @@ def test_windows_are_read_as_they_are_written():
     window = Window.model_validate({"days": ["Monday"], "startTime": "09:00", "endTime": "10:00"})
 
     assert Window.model_validate(window.to_yaml_dict()) == window
+
+
+def test_the_data_base_is_looked_through_once(monkeypatch):
+    Schedule(timeZone="Europe/Berlin")
+
+    def refuse(*_):
+        raise AssertionError("the folders were searched again")
+
+    monkeypatch.setattr("os.walk", refuse)
+    assert Schedule(timeZone="America/New_York").time_zone == "America/New_York"
