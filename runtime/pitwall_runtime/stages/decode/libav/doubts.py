@@ -9,6 +9,8 @@ from pitwall_runtime.stages.decode.libav.losses.tables import TimeTables, tables
 
 _NEAR: Final = 36
 """Pictures; more than twice the deepest reordering of any codec."""
+_HELD: Final = 2
+"""Times as long as it says that a picture is shown that is held."""
 _SLIPS: Final = 4
 """Times of that many pictures that writers give twice, as by rounding them; a table that is wrong gives more."""
 
@@ -18,7 +20,8 @@ class Doubts:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._has_offsets = source.indexed and bool(source.stream.codec_context.has_b_frames)
+        in_order = not source.stream.codec_context.has_b_frames
+        self._has_offsets = source.indexed and source.keeps_display_times and not in_order
         """Whether a table tells how much later than it is decoded each picture is shown."""
         has_tables = source.indexed and source.stream.frames
         self._tables = tables_of(source.container.name, source.stream.id) if has_tables else TimeTables()
@@ -29,7 +32,8 @@ class Doubts:
         self._odd: deque[tuple[int, int]] = deque(maxlen=(_SLIPS if self._tables.offsets_fit else 0) + 1)
         """The latest pictures that are shown at the same time as another one, or before one that came out earlier:
         their numbers, and the key pictures before them."""
-        self._number = 0
+        self._number = self._uneven = 0
+        """How many pictures there were, and up to the latest one before which another one was held."""
         self._shown: int | None = None
         self._wrong_from: int | None = None if self._tables.lengths_fit else -FOREVER
 
@@ -49,6 +53,8 @@ class Doubts:
             self._key = at
         if self._has_offsets and at in self._near:
             self._find_odd()
+        if self._latest is not None and at - self._latest > _HELD * self._source.duration_of(packet.duration):
+            self._uneven = self._number
         self._near.append(at)
         self._latest = at
 
@@ -58,12 +64,23 @@ class Doubts:
             self._find_odd()
         self._shown = shown
 
-    def stretches(self) -> list[tuple[int, int]]:
-        """What was found so far."""
+    def stretches(self, *, at_end: bool = True) -> list[tuple[int, int]]:
+        """What was found so far, or `at_end` of the film."""
         rest = [(self._wrong_from, FOREVER)] if self._wrong_from is not None else []
         if self._source.ends_torn and self._latest is not None:
             rest.append((self._latest, FOREVER))
+        if at_end and self._ends_uncounted and self._latest is not None:
+            rest.append((self._latest + 1, FOREVER))
         return [*self._found, *rest]
+
+    @property
+    def _ends_uncounted(self) -> bool:
+        """Whether nothing tells when the last pictures are shown: the file says only when pictures are decoded, the
+        last ones come out behind all of these times, and they may be held as others were."""
+        source = self._source
+        if source.keeps_display_times or source.counts or not source.stream.codec_context.has_b_frames:
+            return False
+        return 0 < self._uneven > self._number - _NEAR
 
     def _find_odd(self) -> None:
         self._odd.append((self._number, self._key))

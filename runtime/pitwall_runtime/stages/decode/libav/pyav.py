@@ -158,7 +158,7 @@ class FilmReader:
         apart_from = None if apart is None else self._clock.on_films_clock(apart)
         since = (counted_from, self._order.doubtful_from(at_end=at_end), apart_from)
         rest = [(begin, FOREVER) for begin in since if begin is not None]
-        return [*self._doubts.stretches(), *self._clock.wrong, *rest]
+        return [*self._doubts.stretches(at_end=at_end), *self._clock.wrong, *rest]
 
     def _clean_packets(self) -> Iterator[VideoPacket]:
         pauses, joints = Pauses(self._source), Joints(self._source, self._clock)
@@ -284,7 +284,8 @@ class FilmReader:
         duration, counted = self._source.duration_of(frame.duration), self._order.next_time()
         if counted is not None:
             return counted, duration
-        start = frame.dts if frame.pts is None or not self._source.keeps_display_times else frame.pts
+        keeps = self._source.keeps_display_times or (self._source.indexed and not self._begun)
+        start = frame.pts if keeps and frame.pts is not None else frame.dts
         return (self._shown_until if start is None else start), duration
 
     def _pixel_aspect(self) -> Fraction:

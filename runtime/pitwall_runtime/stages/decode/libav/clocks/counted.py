@@ -26,7 +26,7 @@ class CountedClock:
     """Follows an AVI's packets. Those of other containers stay as they are."""
 
     def __init__(self, source: Source) -> None:
-        self._counts = not source.keeps_display_times
+        self._counts = source.counts
         declared = source.stream.frames or source.stream.duration or 0
         self._declared = declared if declared < UNTOLD else 0
         entries = source.stream.index_entries if self._counts else ()

@@ -17,6 +17,7 @@ from pitwall_runtime.stages.decode.libav.codecs.decoders import stricter
 from pitwall_runtime.stages.decode.libav.files.captions import CaptionTrack
 from pitwall_runtime.stages.decode.libav.files.diagnosis import ENCRYPTED
 from pitwall_runtime.stages.decode.libav.files.emptiness import is_end
+from pitwall_runtime.stages.decode.libav.files.unordered import keeps_decoding_times
 from pitwall_runtime.stages.decode.libav.losses import flv, headers
 from pitwall_runtime.stages.decode.libav.losses.avi_index import UNTOLD
 from pitwall_runtime.stages.decode.libav.losses.broadcasts.grid import Grid
@@ -63,8 +64,8 @@ class Source:
         self.indexed, self._declares_for_all = name.startswith("mov"), name.startswith(_ALL_STREAMS)
         self.restarts = name in ("mpegts", "mpeg", "ogg")
         """Whether the container's clock may begin anew in the middle, as in joined broadcast recordings."""
-        self.keeps_display_times = name != "avi"
-        """AVI knows only when pictures are decoded; what FFmpeg makes of it is wrong where B-frames are packed."""
+        self.counts, self.keeps_display_times = name == "avi", not keeps_decoding_times(stream)
+        """Whether the container's clock is a count of pictures, and whether it says when they are shown."""
         self._pictures, self._last, self._last_end = 0, -(1 << 62), -(1 << 62)
         self._reached: Fraction | None = None
         self._first_decoded = Fraction(0)
