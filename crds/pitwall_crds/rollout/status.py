@@ -180,6 +180,15 @@ class RolloutStatus(Border):
             description="When the present stage was decided on, RFC 3339: waiting for capacity counts for maxSeconds.",
         ),
     ] = ""
+    unwatched_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=2**31 - 1,
+            description="Seconds of the present stage in which nothing could be measured: they count neither for a "
+            "bake nor for maxSeconds.",
+        ),
+    ] = 0
     waiting_since: Annotated[
         str,
         Field(

@@ -68,9 +68,9 @@ def _elapsed(status: RolloutStatus, seen: Observation) -> float:
 
 
 def _is_overdue(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> bool:
-    """Whether the stage's deadline passed; what was waited for capacity counts."""
+    """Whether the stage's deadline passed; what was waited for capacity counts, and when nobody could look does not."""
     limit, entered = spec.stages[status.stage_index].max_seconds, status.stage_entered_time or status.stage_start_time
-    return bool(limit) and seen.now - timestamps.to_epoch(entered) >= limit
+    return bool(limit) and seen.now - timestamps.to_epoch(entered) - status.unwatched_seconds >= limit
 
 
 def _blocked(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> str:
@@ -95,11 +95,13 @@ def _held(spec: RolloutSpec, status: RolloutStatus, seen: Observation, judgement
     if unproven:
         return unproven
     least = _least_seconds(spec, status)
-    if _elapsed(status, seen) < least:
+    unwatched = status.unwatched_seconds if status.phase is Phase.BAKE else 0
+    if _elapsed(status, seen) < least + unwatched:
         # A time rather than a countdown: a status that says the same is not written again.
-        end = timestamps.to_text(timestamps.to_epoch(status.stage_start_time) + least)
+        end = timestamps.to_text(timestamps.to_epoch(status.stage_start_time) + least + unwatched)
         silent = _silent(spec, status, judgement)
-        return f"nothing speaks against it{silent}; this stage lasts {least} s, until {end[11:19]} UTC"
+        blind = f" and {unwatched} s in which nothing was measured" if unwatched else ""
+        return f"nothing speaks against it{silent}; this stage lasts {least} s{blind}, until {end[11:19]} UTC"
     if stage.approval is Approval.MANUAL and not approved:
         return "waiting for a person to approve: pitwall promote"
     if not spec.schedule.is_open(seen.now):

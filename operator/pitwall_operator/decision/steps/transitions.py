@@ -52,6 +52,7 @@ def enter_stage(spec: RolloutSpec, status: RolloutStatus, now: float, index: int
             "phase": stage_phase(spec, index),
             "stage_start_time": timestamps.to_text(now),
             "stage_entered_time": timestamps.to_text(now),
+            "unwatched_seconds": 0,
             "waiting_since": "",
             "gates": at_stage_start(status),
         }

@@ -12,6 +12,7 @@ from pitwall_crds.rollout.gate import Gate
 from pitwall_crds.rollout.rollout import RolloutSpec
 from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_operator.decision.goal.scale import replicas_for
+from pitwall_operator.decision.weighing.unwatched import remember_unwatched
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread
 from pitwall_operator.gates import GateEvidence
@@ -170,7 +171,7 @@ def close_block(
     # a block that ended in the future ended before the clock was set back
     if 0 <= reading.time - timestamps.to_epoch(status.last_block_time) < status.block_seconds:
         return status, {}, None
-    status = _freeze(spec, status, reading)
+    status = remember_unwatched(spec, _freeze(spec, status, reading), reading)
     rows = _rows(spec, status, reading)
     cursor, grown = Cursor.from_state(status.cursor).advance(reading.time, rows)
     status = _first_trials(status, grown, reading.time)
