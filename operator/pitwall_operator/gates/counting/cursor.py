@@ -1,7 +1,7 @@
 """Differences cumulative counters of a run between blocks, each trial once, however many gateways count and restart.
 
 Counters of a run begin at zero in every process, so what a process shows is what it counted. The cursor remembers what
-was counted of each process; one not seen for an hour is ended, and what it may show later is not counted again.
+was counted of each process; of one not seen for an hour it forgets that, so if it comes back it counts from then on.
 A process is known by its start too, so its counters never fall: a lower one is an older view of them, as one of two
 replicas of Prometheus has it, and counts nothing.
 Pure: no clock, chance or I/O.
@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
 
 ENDED_SECONDS: Final = 3600.0
-"""A process that was not seen for so long does not come back under the same start time."""
+"""A process that was not seen for so long hardly comes back under the same start time: it is remembered by its mark."""
 UNDATED: Final = "@0"
 """How the name of a process ends that does not tell when it started: counters that fall may be those of another one."""
 ARMS: Final = 4
@@ -79,9 +79,7 @@ class Cursor:
         kept, seen = dict(self.rows), dict(self.seen)
         grown: dict[str, Counts] = {}
         for identity, gates in rows.items():
-            if _mark(identity) in self.ended:
-                continue
-            before = kept.get(identity)
+            before = {} if _mark(identity) in self.ended else kept.get(identity)
             counted = dict(before or {})
             for gate, counts in gates.items():
                 row = _flatten(counts)
@@ -96,7 +94,9 @@ class Cursor:
         for identity in gone:
             kept.pop(identity, None)
             seen.pop(identity)
-        return type(self)(kept, seen, (*self.ended, *map(_mark, gone))), grown
+        back = set(map(_mark, rows)) & set(self.ended)
+        ended = (mark for mark in self.ended if mark not in back)
+        return type(self)(kept, seen, (*ended, *map(_mark, gone))), grown
 
 
 def _packed(text: str) -> str:
