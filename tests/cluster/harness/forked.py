@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import ctypes
 import functools
+import gc
 import importlib
 import importlib.util
 import json
@@ -257,10 +258,13 @@ def _import(name: str, modules: Sequence[str]) -> None:
     main = name.partition(":")[0]
     spec = importlib.util.find_spec(main)
     run = f"{main}.__main__" if spec and spec.submodule_search_locations else main
+    gc.disable()
     for module in (run, *modules):
         importlib.import_module(module)
     if ":" not in name:
         del sys.modules[run]
+    gc.freeze()  # no child searches it, which would also copy every page of it
+    gc.enable()
 
 
 if __name__ == "__main__":
