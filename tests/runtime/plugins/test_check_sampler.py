@@ -1,11 +1,11 @@
 """The command survives samplers that end, occupy or fill its process, and says of each where and what to do."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from harness import forked
 
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.plugins.locate import locate
@@ -16,7 +16,7 @@ QUICK = ("--seconds", "0.2", "--ten-hours-seconds", "1")
 
 def check(name, *options, cwd=HERE):
     command = [sys.executable, "-m", "pitwall_runtime", "check-sampler", name, *options]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=110, check=False)
+    return forked.run(command, cwd=cwd, seconds=110)
 
 
 def findings(name, *options):
