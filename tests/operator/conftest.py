@@ -1,10 +1,11 @@
 """Builds simulated environments for the decision core, with a default for everything irrelevant."""
 
 import bisect
+import functools
 import itertools
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -169,12 +170,22 @@ class Counters:
 Samples = dict[str, list[tuple[Mapping[str, str], float]]]
 
 
-def _within(values: Mapping[float, int], edges: Sequence[float]) -> Iterator[tuple[float, int]]:
-    """Each edge, and how many values are not beyond it."""
+def _within(values: Mapping[float, int], edges: Sequence[float]) -> list[int]:
+    """How many values are not beyond each edge."""
     ordered = sorted(values)
     counted = list(itertools.accumulate((values[value] for value in ordered), initial=0))
-    for edge in edges:
-        yield edge, counted[bisect.bisect_right(ordered, edge)]
+    return [counted[bisect.bisect_right(ordered, edge)] for edge in edges]
+
+
+@functools.cache
+def _labels(scope: tuple[tuple[str, str], ...], label: str, edges: tuple[float, ...]) -> list[Mapping[str, str]]:
+    """The labels of a series at each edge; they are the same at every turn."""
+    text = str if label == "le" else edge_text
+    return [{**dict(scope), label: text(edge)} for edge in edges]
+
+
+def _at(scope: Mapping[str, str], edges: tuple[float, ...], label: str = Label.EDGE) -> list[Mapping[str, str]]:
+    return _labels(tuple(scope.items()), label, edges)
 
 
 def _excused(found: Samples, questions: Mapping[tuple[str, str, str], int]) -> None:
@@ -189,10 +200,10 @@ def _excused(found: Samples, questions: Mapping[tuple[str, str, str], int]) -> N
 def _sides(found: Samples, values: Mapping[float, int], scope: Mapping[str, str]) -> None:
     """How many values are within each edge, and how many beyond."""
     trials = sum(values.values())
-    for edge, within in _within(values, LATENCY_EDGES):
-        at = {**scope, Label.EDGE: edge_text(edge)}
-        found.setdefault(Metric.EVIDENCE_WITHIN, []).append((at, within))
-        found.setdefault(Metric.EVIDENCE_BEYOND, []).append((at, trials - within))
+    labels, within = _at(scope, LATENCY_EDGES), _within(values, LATENCY_EDGES)
+    found.setdefault(Metric.EVIDENCE_WITHIN, []).extend(zip(labels, within, strict=True))
+    beyond = [trials - inside for inside in within]
+    found.setdefault(Metric.EVIDENCE_BEYOND, []).extend(zip(labels, beyond, strict=True))
 
 
 def _errors(
@@ -202,7 +213,7 @@ def _errors(
     if alike is None:
         return
     trials, (design, users) = sum(values.values()), alike
-    for edge, within in _within(values, LATENCY_EDGES):
+    for edge, within in zip(LATENCY_EDGES, _within(values, LATENCY_EDGES), strict=True):
         rate = (trials - within) / trials
         error = (rate * (1 - rate) / trials) ** 0.5
         for unit, of_unit in (("query", error), ("user", error * design**0.5)):
@@ -212,8 +223,8 @@ def _errors(
 
 
 def _ratios(found: Samples, values: Mapping[float, int], scope: Mapping[str, str]) -> None:
-    for edge, within in _within(values, RATIO_EDGES):
-        found.setdefault(Metric.EVIDENCE_RATIO_WITHIN, []).append(({**scope, Label.EDGE: edge_text(edge)}, within))
+    within = zip(_at(scope, RATIO_EDGES), _within(values, RATIO_EDGES), strict=True)
+    found.setdefault(Metric.EVIDENCE_RATIO_WITHIN, []).extend(within)
     found.setdefault(Metric.EVIDENCE_RATIOS, []).append((scope, sum(values.values())))
 
 
@@ -224,9 +235,8 @@ def _histogram(
     values: Mapping[float, int],
     scope: Mapping[str, str],
 ) -> None:
-    buckets = found.setdefault(f"{metric}_bucket", [])
-    for edge, within in _within(values, (*edges, float("inf"))):
-        buckets.append(({**scope, "le": str(edge)}, within))
+    every = (*edges, math.inf)
+    found.setdefault(f"{metric}_bucket", []).extend(zip(_at(scope, every, "le"), _within(values, every), strict=True))
     found.setdefault(f"{metric}_count", []).append((scope, sum(values.values())))
 
 

@@ -2,7 +2,7 @@
 
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
 from pitwall_operator.gates.counting.edges import highest_edge, margin_edge, tail_edge
-from pitwall_operator.gates.evidence import GateEvidence
+from pitwall_operator.gates.evidence import GateEvidence, assess_state
 
 __all__ = [
     "Assessment",
@@ -10,6 +10,7 @@ __all__ = [
     "ProcessReading",
     "StageContext",
     "StageKind",
+    "assess_state",
     "highest_edge",
     "margin_edge",
     "tail_edge",

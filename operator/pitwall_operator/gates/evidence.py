@@ -1,8 +1,11 @@
 """Collects all evidence of one gate, block by block, and gives its verdict at any moment."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final, Self
 
 from pitwall_crds.rollout.gate import Dependence, Gate
 from pitwall_crds.rollout.rollout import Analysis
@@ -26,6 +29,10 @@ from pitwall_operator.gates.roles import (
     proof_roles,
 )
 from pitwall_operator.gates.words import blames, need, sentence, still_cold, unequal, unlike_users
+
+KEPT: Final = 256
+"""Gates whose evidence is kept in mind as it last was: most turns close no block, and then it says what it said, while
+to restore and assess it takes a hundred times what comparing does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +161,26 @@ class GateEvidence:
     @classmethod
     def from_state(cls, gate: Gate, analysis: Analysis, state: Mapping[str, Any]) -> Self:
         """Evidence as `to_state` left it. A process that the state does not know starts from nothing."""
-        fresh = cls.start(gate, analysis)
-        if not state:
-            return fresh
-        kept = state["processes"]
-        processes = {
-            key: process.restored(kept[key]) if key in kept else process for key, process in fresh.processes.items()
-        }
-        totals, before = (Counts.from_state(state[name]) if name in state else NOTHING for name in ("totals", "before"))
-        coldness = Coldness.from_state(state.get("coldness", ()))
-        return replace(fresh, processes=processes, totals=totals, before=before, coldness=coldness)
+        return cls(gate, analysis, *_restored(gate, json.dumps(state)))
+
+
+def assess_state(gate: Gate, analysis: Analysis, state: Mapping[str, Any], stage: StageContext) -> Assessment:
+    """What the evidence of this state says in a stage."""
+    return _assessment(gate, analysis, json.dumps(state), stage)
+
+
+@lru_cache(maxsize=KEPT)
+def _assessment(gate: Gate, analysis: Analysis, state: str, stage: StageContext) -> Assessment:
+    return GateEvidence(gate, analysis, *_restored(gate, state)).assess(stage)
+
+
+@lru_cache(maxsize=KEPT)
+def _restored(gate: Gate, text: str) -> tuple[Mapping[str, EProcess], Counts, Counts, Coldness]:
+    """Its processes, totals, those before the stage, and its coldness."""
+    state = json.loads(text)
+    kept = state["processes"] if state else {}
+    processes = {
+        key: process.restored(kept[key]) if key in kept else process for key, process in fresh_processes(gate).items()
+    }
+    totals, before = (Counts.from_state(state[name]) if name in state else NOTHING for name in ("totals", "before"))
+    return MappingProxyType(processes), totals, before, Coldness.from_state(state.get("coldness", ()))

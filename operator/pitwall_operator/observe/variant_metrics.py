@@ -91,7 +91,7 @@ def metrics_between(newer: Reading, older: Reading, variant: str) -> FiveMetrics
     lookups = growth(newer, older, Metric.CACHE_LOOKUPS, **scope)
     hits = growth(newer, older, Metric.CACHE_LOOKUPS, **scope, **{str(Label.RESULT): str(CacheResult.HIT)})
     busy = growth(newer, older, Metric.ENCODER_BUSY, **scope)
-    processes = sum(bool(list(counters.select(s, Metric.ENCODER_BUSY, **scope))) for s in newer.sources.values())
+    processes = sum(bool(counters.select(s, Metric.ENCODER_BUSY, **scope)) for s in newer.sources.values())
     tokens = growth(newer, older, f"{Metric.TOKENS_PER_QUERY}_sum", **scope)
     selecting = growth(newer, older, f"{Metric.FRAME_SELECTION}_sum", **scope)
     return FiveMetrics(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from pitwall_crds.names import Arm, Label, Pool
 from pitwall_crds.rollout.status import FlaggedOff
@@ -128,12 +129,32 @@ class Past:
     under_way: FlaggedOff | None = None
 
 
+Sample = tuple[Mapping[str, str], float]
+"""One value, and its labels."""
+_Index = dict[tuple[str, tuple[str, ...]], dict[str | tuple[str, ...], list[Sample]]]
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessCounters:
     """One process's cumulative counters: by sample name, each labelled value. `start_time` is epoch seconds."""
 
     start_time: float
-    samples: Mapping[str, Sequence[tuple[Mapping[str, str], float]]]
+    samples: Mapping[str, Sequence[Sample]]
+    _index: _Index = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def having(self, name: str, labels: Mapping[str, str]) -> Sequence[Sample]:
+        """Samples of one name whose labels include the given ones. A decision asks so for hundreds of them, most by the
+        same labels: they are put in order once for each set of labels that is asked by."""
+        if not labels:
+            return self.samples.get(name, ())
+        names = tuple(sorted(labels))
+        known, values_of = self._index.get((name, names)), itemgetter(*names)
+        if known is None:
+            known = self._index[name, names] = {}
+            for sample in self.samples.get(name, ()):
+                if labels.keys() <= sample[0].keys():
+                    known.setdefault(values_of(sample[0]), []).append(sample)
+        return known.get(values_of(labels), ())
 
     def counts_evidence(self, run: str) -> bool:
         """Whether the process counts what gates weigh of this run, as gateways do."""

@@ -14,7 +14,7 @@ from pitwall_operator.decision.weighing.closing import close_block, is_comparabl
 from pitwall_operator.decision.weighing.disturbance import why_held
 from pitwall_operator.decision.weighing.suspects import suspect
 from pitwall_operator.evidence.basis.counts import NOTHING, Counts
-from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
+from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind, assess_state
 from pitwall_operator.gates.budget import GROSS_HARM, OBJECTIVE_HARM
 from pitwall_operator.gates.counting import counters, latency_thresholds, new_users
 from pitwall_operator.gates.rule import rule_of
@@ -171,7 +171,7 @@ def _assess(
             latency_thresholds.unless_lowered(
                 rules[state.name],
                 state.tail,
-                GateEvidence.from_state(rules[state.name], spec.analysis, state.state).assess(stage),
+                assess_state(rules[state.name], spec.analysis, state.state, stage),
                 stage,
             ),
             reading,

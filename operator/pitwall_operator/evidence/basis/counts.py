@@ -1,7 +1,7 @@
 """The counts that the tests need (sufficient statistics): what one gate saw in one block, or in all blocks together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from operator import sub
 from typing import Any
@@ -23,6 +23,11 @@ class Tally:
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(self.trials + other.trials, self.bad + other.bad, self.total + other.total)
+
+    @property
+    def row(self) -> tuple[int, int, float]:
+        """Its numbers in order."""
+        return self.trials, self.bad, self.total
 
     def with_bad(self, more: int) -> "Tally":
         """This arm with so many more trials, all bad."""
@@ -53,6 +58,11 @@ class Pairs:
 
     def __add__(self, other: "Pairs") -> "Pairs":
         return Pairs(self.total + other.total, self.worse + other.worse, self.better + other.better)
+
+    @property
+    def row(self) -> tuple[int, int, int]:
+        """Its numbers in order."""
+        return self.total, self.worse, self.better
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,11 @@ class Abandoned:
             self.excused + other.excused,
             self.copies + other.copies,
         )
+
+    @property
+    def row(self) -> tuple[int, ...]:
+        """Its numbers in order."""
+        return self.control, self.candidate, self.stable, self.late, self.excused, self.copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +159,9 @@ class Counts:
     def of_candidate_since(self, before: "Counts") -> "Counts":
         """What was counted of the candidate alone after `before`, which is of the same run."""
         return Counts(
-            candidate=Tally(*map(sub, astuple(self.candidate), astuple(before.candidate))),
-            pairs=Pairs(*map(sub, astuple(self.pairs), astuple(before.pairs))),
-            abandoned=Abandoned(*map(sub, astuple(self.abandoned), astuple(before.abandoned))),
+            candidate=Tally(*map(sub, self.candidate.row, before.candidate.row)),
+            pairs=Pairs(*map(sub, self.pairs.row, before.pairs.row)),
+            abandoned=Abandoned(*map(sub, self.abandoned.row, before.abandoned.row)),
         )
 
     @property
@@ -194,11 +209,11 @@ class Counts:
         arms = (self.control, self.candidate, self.stable, self.objective)
         state: dict[str, Any] = {
             "arms": [_row(arm) for arm in arms],
-            "pairs": [self.pairs.total, self.pairs.worse, self.pairs.better],
+            "pairs": list(self.pairs.row),
             "shared": self.shared,
         }
         if self.abandoned != Abandoned():
-            state["abandoned"] = list(astuple(self.abandoned))
+            state["abandoned"] = list(self.abandoned.row)
         if self.uncompared:
             state["uncompared"] = self.uncompared
         if self.gross != EdgeTallies():
@@ -215,9 +230,11 @@ class Counts:
         edges = tuple(EdgeTallies(*(_tally(row) for row in rows)) for rows in state.get("edges", ()))
         pairs, abandoned = Pairs(*state["pairs"]), Abandoned(*state.get("abandoned", ()))
         shared, uncompared = state.get("shared", False), state.get("uncompared", 0)
-        known = cls(control, candidate, pairs, stable, objective, shared, edges)
         gross = EdgeTallies(*(_tally(row) for row in state.get("gross", ())))
-        return replace(known, abandoned=abandoned, uncompared=uncompared, gross=gross)
+        return cls(
+            control, candidate, pairs, stable, objective, shared, edges,
+            abandoned=abandoned, uncompared=uncompared, gross=gross,
+        )  # fmt: skip
 
 
 def _row(tally: Tally) -> list[Any]:

@@ -73,12 +73,9 @@ class Run:
         return {Label.SAMPLER_VARIANT: variant, Label.ARM: arm, Label.RUN: self.id}
 
 
-def select(source: ProcessCounters, name: str, **labels: str) -> Iterator[tuple[Mapping[str, str], float]]:
+def select(source: ProcessCounters, name: str, **labels: str) -> Sequence[tuple[Mapping[str, str], float]]:
     """Samples of one name whose labels include the given ones."""
-    wanted = labels.items()
-    for found, value in source.samples.get(name, ()):
-        if wanted <= found.items():
-            yield found, value
+    return source.having(name, labels)
 
 
 def total(source: ProcessCounters, name: str, **labels: str) -> float:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, Final, Self
 
@@ -121,9 +121,9 @@ def _flatten(counts: Counts) -> list[float]:
         *(value for arm in arms for value in (arm.trials, arm.bad, arm.total)),
         pairs.total, pairs.worse, pairs.better,
         *(value for tally in edges for value in (tally.trials, tally.bad)),
-        *astuple(counts.abandoned)[:LEFT],
+        *counts.abandoned.row[:LEFT],
         *(value for arm in (caches.control, caches.candidate, caches.stable) for value in (arm.trials, arm.bad)),
-        *astuple(counts.abandoned)[LEFT:],
+        *counts.abandoned.row[LEFT:],
         *(value for arm in (counts.gross.control, counts.gross.candidate) for value in (arm.trials, arm.bad)),
     ]  # fmt: skip
 
