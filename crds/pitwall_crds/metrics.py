@@ -160,6 +160,12 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
         "By how much a run's share of queries beyond an edge, or its mean (edge mean), is larger without the few users "
         "who differ most from it: two, and one of a hundred.",
     ),
+    Metric.EVIDENCE_ONE_USER: MetricDescription(
+        _COUNTER,
+        (*_RUN, Label.QUANTITY, Label.EDGE),
+        "Of a run's queries beyond an edge, and of those that failed or were cold (edge mean), those of the one user who "
+        "has most of them.",
+    ),
     Metric.EVIDENCE_USERS: MetricDescription(
         _GAUGE,
         (*_RUN, Label.QUANTITY),

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from pitwall_operator.evidence.basis.counts import Counts
 from pitwall_operator.evidence.basis.process import EProcess, State
+from pitwall_operator.evidence.views import OfOthers
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +39,25 @@ class BothProcess:
         """This process with the numbers of `to_state`."""
         first, second = self.first.restored(state["first"]), self.second.restored(state["second"])
         return replace(self, first=first, second=second, peak_log_e=float(state["peak"]))
+
+
+@dataclass(frozen=True, slots=True)
+class NotOneAlone(BothProcess):
+    """The same bets twice, the second time without the bad trials of the one user who has most of them: what one user
+    alone brought about is not proven. Null: that of the bets, of all users or of all but one."""
+
+    @classmethod
+    def of(cls, bets: EProcess) -> Self:
+        """These bets, for all users and for all but one."""
+        return cls(bets, OfOthers(bets))
+
+    def withholds(self, log_threshold: float) -> bool:
+        """Whether the bets have proven what all but one user do not show."""
+        return self.first.peak_log_e >= log_threshold > self.peak_log_e
+
+    def restored(self, state: Mapping[str, Any]) -> Self:
+        """This process with the numbers of `to_state`, or with those of a version that knew all users together."""
+        if "first" in state:
+            return super(NotOneAlone, self).restored(state)
+        peak = float(state.get("peak", 0.0))
+        return replace(self, first=self.first.restored(state), second=self.second.restored(state), peak_log_e=peak)

@@ -88,6 +88,16 @@ class AtWorst(_View):
 
 
 @dataclass(frozen=True, slots=True)
+class OfOthers(_View):
+    """Without the bad trials of the one user who has most of them. Whoever that is, the others' are an e-process where
+    these are content; of who is left out nothing good is left out, so that the rate is at most theirs."""
+
+    def shown(self, counts: Counts) -> Counts:
+        """The block without them."""
+        return counts.of_others
+
+
+@dataclass(frozen=True, slots=True)
 class InTime(_View):
     """All questions whose callers left as bad ones, of both arms alike."""
 

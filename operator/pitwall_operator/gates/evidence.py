@@ -13,6 +13,7 @@ from pitwall_crds.rollout.status import Verdict
 from pitwall_operator.evidence.basis.counts import NOTHING, Counts
 from pitwall_operator.evidence.basis.process import EProcess, State
 from pitwall_operator.evidence.clusters import UsersProcess
+from pitwall_operator.evidence.conjunction import NotOneAlone
 from pitwall_operator.evidence.views import Carried
 from pitwall_operator.gates.assessment import Assessment, ProcessReading, StageContext, StageKind
 from pitwall_operator.gates.coldness import UNKNOWN, Coldness
@@ -28,7 +29,7 @@ from pitwall_operator.gates.roles import (
     harm_roles,
     proof_roles,
 )
-from pitwall_operator.gates.words import blames, need, sentence, still_cold, unequal, unlike_users
+from pitwall_operator.gates.words import blames, need, one_alone, sentence, still_cold, unequal, unlike_users
 
 KEPT: Final = 256
 """Gates whose evidence is kept in mind as it last was: most turns close no block, and then it says what it said, while
@@ -77,7 +78,10 @@ class GateEvidence:
         message = sentence(self.gate, verdict, stage.kind, self.totals, self._reading(deciding))
         warning, is_cold = self._warning(), False
         blame = blames(self.gate, verdict, stage.kind, self.totals.of_candidate_since(self.before))
-        if verdict is Verdict.INCONCLUSIVE and self._withholds(deciding):
+        is_of_one = verdict is Verdict.INCONCLUSIVE and self._is_of_one(deciding)
+        if is_of_one:
+            message, missing = f"{one_alone(self.gate, self.totals, deciding.name)}; {message}", None
+        elif verdict is Verdict.INCONCLUSIVE and self._withholds(deciding):
             message, missing = message + unlike_users(self._users(deciding)), None
         elif verdict is Verdict.INCONCLUSIVE and (is_cold := self._waits_for_the_control(proof)):
             message, missing = f"{still_cold(self.coldness)}; {message}", None
@@ -91,7 +95,9 @@ class GateEvidence:
             message += f"; but {warning}" if warning else ""
         roles = (*harm_roles(self.gate, self.analysis), *proofs, *aside_roles(self.gate, self.analysis, stage))
         readings = tuple(self._reading(role) for role in roles)
-        return Assessment(verdict, message, readings, missing, warning, not (is_cold or blame), bool(blame))
+        return Assessment(
+            verdict, message, readings, missing, warning, not (is_cold or blame or is_of_one), bool(blame)
+        )
 
     def _verdict(self, stage: StageContext, proof: Role) -> tuple[Verdict, Role]:
         """The verdict and the process that decided it, or has yet to; `proof` is the first that is still missing. What
@@ -106,7 +112,10 @@ class GateEvidence:
             return Verdict.INCONCLUSIVE, proof
         if proven:
             return Verdict.HARMFUL, proven[0]
-        harm = harm_roles(self.gate, self.analysis)[0]
+        harms = harm_roles(self.gate, self.analysis)
+        if one := next((role for role in harms if self._is_of_one(role)), None):
+            return Verdict.INCONCLUSIVE, one
+        harm = harms[0]
         if stage.kind is not StageKind.SHADOW and self._withholds(harm):
             return Verdict.INCONCLUSIVE, harm
         return (Verdict.NON_INFERIOR if self._has_crossed(proof) else Verdict.INCONCLUSIVE), proof
@@ -125,6 +134,12 @@ class GateEvidence:
     def _withholds(self, role: Role) -> bool:
         """Whether the bets have proven it, and users have not."""
         return role.name in (HARM, NON_INFERIORITY) and self._users(role).withholds(role.log_threshold)
+
+    def _is_of_one(self, role: Role) -> bool:
+        """Whether harm is proven of all users together, and not without the one who has most of the bad trials."""
+        process = self.processes[role.key]
+        bets = process.process if isinstance(process, Carried) else process
+        return isinstance(bets, NotOneAlone) and bets.withholds(role.log_threshold)
 
     def _users(self, role: Role) -> UsersProcess:
         """The witness that asks users."""

@@ -10,7 +10,7 @@ from pitwall_operator.evidence.basis.process import EProcess
 from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
 from pitwall_operator.evidence.calibration import Calibration
 from pitwall_operator.evidence.clusters import UsersProcess
-from pitwall_operator.evidence.conjunction import BothProcess
+from pitwall_operator.evidence.conjunction import BothProcess, NotOneAlone
 from pitwall_operator.evidence.contrast import ContrastProcess, Measure
 from pitwall_operator.evidence.gross import GrossProcess
 from pitwall_operator.evidence.label_swap import LabelSwapProcess, MeanSwapProcess
@@ -127,9 +127,9 @@ def fresh_processes(gate: Gate) -> Mapping[str, EProcess]:
                 processes[in_time_key(gate, dependence, index)] = _whole_blocks(gate, dependence, in_time)
     if gate.rate and gate.rate.metric is RateMetric.ERRORS:
         burst = BernoulliProcess.start(NullBoundary(offset=BURST_MARGIN), Claim.HARM, bernoulli_prior(gate))
-        processes[burst_key()] = Carried(burst)
+        processes[burst_key()] = Carried(NotOneAlone.of(burst))
     if gate.quantile:
-        processes[gross_key(gate)] = _gross(gate)
+        processes[gross_key(gate)] = NotOneAlone.of(_gross(gate))
     if gate.objective:
         processes |= {objective_key(claim, gate): _objective(claim, gate) for claim in Claim}
     processes |= {
@@ -196,9 +196,13 @@ def _with_prior(process: EProcess, per_mille: int) -> EProcess:
 
 
 def _objective(claim: Claim, gate: Gate) -> EProcess:
+    """There is no control to tell a user whom anything fails from a candidate that fails anybody."""
+    bets: EProcess
     if gate.dependence is Dependence.BLOCK:
-        return ObjectiveBlocks.start(gate.objective, claim)
-    return ObjectiveProcess.start(gate.objective, claim)
+        bets = ObjectiveBlocks.start(gate.objective, claim)
+    else:
+        bets = ObjectiveProcess.start(gate.objective, claim)
+    return NotOneAlone.of(bets) if claim is Claim.HARM else bets
 
 
 def _gross(gate: Gate) -> EProcess:

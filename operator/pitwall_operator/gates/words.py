@@ -9,7 +9,7 @@ from pitwall_operator.evidence.basis.null_boundary import Claim
 from pitwall_operator.evidence.clusters import UsersProcess
 from pitwall_operator.gates import grossness
 from pitwall_operator.gates.assessment import ProcessReading, StageKind
-from pitwall_operator.gates.budget import GROSS_HARM
+from pitwall_operator.gates.budget import GROSS_HARM, OBJECTIVE_HARM
 from pitwall_operator.gates.coldness import Coldness
 from pitwall_operator.gates.roles import IN_TIME, NON_INFERIORITY
 
@@ -163,6 +163,20 @@ def unlike_users(process: UsersProcess) -> str:
     claimed = "worse" if process.claim is Claim.HARM else "no worse"
     bets = _e(process.process.log_e)
     return f": {claimed} in each block (e={bets}), but within what {process.users:.0f} users like these differ by"
+
+
+def one_alone(gate: Gate, seen: Counts, process: str) -> str:
+    """Why nothing is proven although the bets have, and what to do: first of all, since a status's reason is short."""
+    one, bad = seen.of_one.candidate, seen.candidate.bad
+    if process == OBJECTIVE_HARM:
+        one, bad = seen.of_one.objective, seen.objective.bad
+    elif process == GROSS_HARM:
+        one, bad = seen.of_one.gross, seen.gross.candidate.bad
+    return (
+        f"of {bad} bad {noun(gate)} {one} are one user's alone, and the others' prove no harm: give the candidate more "
+        "users (a larger weight), see what that user asks (the gateway's log names who has a share of what counts), "
+        "then pitwall promote or abort"
+    )
 
 
 def still_cold(coldness: Coldness) -> str:

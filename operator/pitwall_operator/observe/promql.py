@@ -16,7 +16,7 @@ from pitwall_crds.names import MEAN, CacheResult, Label, Metric
 from pitwall_crds.rollout.gate import Gate
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.rollout.status import RolloutStatus
-from pitwall_operator.gates.counting import counters, latency_thresholds, spreads
+from pitwall_operator.gates.counting import counters, gross, latency_thresholds, spreads
 from pitwall_operator.observe.gateways import gateways_query
 from pitwall_operator.values.observation import ProcessCounters
 
@@ -27,6 +27,7 @@ BY_EDGE: Final = (
     Metric.EVIDENCE_BEYOND,
     Metric.EVIDENCE_ERROR,
     Metric.EVIDENCE_SHIFT,
+    Metric.EVIDENCE_ONE_USER,
     Metric.EVIDENCE_ABANDONED,
 )
 """Families with a series per edge, of which gates need a few."""
@@ -98,14 +99,17 @@ def _samples(gate: Gate, status: RolloutStatus, *, whole: bool) -> Mapping[str, 
     if Metric.EVIDENCE_ABANDONED in samples:
         samples[Metric.EVIDENCE_ABANDONED] = frozenset({counters.edge_text(math.inf)})
     if gate.quantile is None:
-        told = (Metric.EVIDENCE_ERROR, Metric.EVIDENCE_SHIFT) if spreads.quantity(gate) else ()
+        told = (
+            (Metric.EVIDENCE_ERROR, Metric.EVIDENCE_SHIFT, Metric.EVIDENCE_ONE_USER) if spreads.quantity(gate) else ()
+        )
         return samples | dict.fromkeys(told, frozenset({MEAN}))
     metric = counters.HISTOGRAMS[gate.quantile.metric]
     awaits_own = known is None or latency_thresholds.is_lowered(gate, known)
     past = dict.fromkeys((f"{metric}_bucket", f"{metric}_count") if whole or awaits_own else ())
     if tail is None:
         return samples | past
-    edges = (tail.control, tail.candidate, counters.objective_edge(gate), *itertools.chain(*tail.further))
+    apart = gross.gross_edges(gate, tail) or ()
+    edges = (tail.control, tail.candidate, counters.objective_edge(gate), *apart, *itertools.chain(*tail.further))
     texts = frozenset(counters.edge_text(edge) for edge in edges if math.isfinite(edge))
     return samples | dict.fromkeys(BY_EDGE, texts) | past
 

@@ -11,7 +11,7 @@ from typing import Any
 from pitwall_crds.rollout.gate import Gate
 from pitwall_crds.rollout.rollout import Analysis
 from pitwall_crds.rollout.status import TailStatus
-from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, OfOne, Pairs, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.counting.latency_thresholds import unless_lowered
@@ -69,9 +69,8 @@ def _counts(data: Mapping[str, Any]) -> Counts:
     shared, caches = data.get("shared", False), {arm: Tally(**at) for arm, at in data.get("caches", {}).items()}
     known = Counts(control, candidate, pairs, stable, objective, shared, edges, spreads)
     gross = EdgeTallies(**{arm: Tally(**at) for arm, at in data.get("gross", {}).items()})
-    return replace(
-        known, abandoned=abandoned, caches=EdgeTallies(**caches), uncompared=data.get("uncompared", 0), gross=gross
-    )
+    known = replace(known, abandoned=abandoned, caches=EdgeTallies(**caches), gross=gross)
+    return replace(known, uncompared=data.get("uncompared", 0), of_one=OfOne(**data.get("of_one", {})))
 
 
 @dataclass(slots=True)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitwall_operator.evidence.basis.counts import Counts, Tally
+from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, OfOne, Tally
 from pitwall_operator.evidence.basis.null_boundary import Claim
+from pitwall_operator.evidence.conjunction import NotOneAlone
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 
 
@@ -113,3 +114,55 @@ def test_an_objective_is_restored_exactly_at_every_block(kind, claim):
         straight = straight.update(block)
         restored = kind.start(0.1, claim).restored(json.loads(json.dumps(restored.update(block).to_state())))
         assert restored == straight
+
+
+def all_but_one(kind, limit=0.05):
+    return NotOneAlone.of(kind.start(limit, Claim.HARM))
+
+
+@pytest.mark.parametrize("kind", [ObjectiveProcess, ObjectiveBlocks])
+def test_what_one_user_misses_alone_is_proven_of_all_and_not_of_the_others(kind):
+    process = all_but_one(kind)
+    for _ in range(20):
+        process = process.update(Counts(objective=Tally(10, 4), of_one=OfOne(objective=4)))
+
+    assert process.withholds(math.log(400))
+    assert process.peak_log_e <= 0
+    for _ in range(20):
+        process = process.update(Counts(objective=Tally(10, 8), of_one=OfOne(objective=4)))
+    assert process.peak_log_e > math.log(400)
+    assert not process.withholds(math.log(400))
+
+
+@pytest.mark.parametrize("kind", [ObjectiveProcess, ObjectiveBlocks])
+def test_a_user_with_whom_others_agree_takes_little_time(kind):
+    """Of three whom it always fails two are enough."""
+    process, blocks = all_but_one(kind), 0
+    while process.peak_log_e < math.log(400):
+        process, blocks = process.update(Counts(objective=Tally(6, 6), of_one=OfOne(objective=2))), blocks + 1
+
+    assert blocks <= 4
+
+
+def test_without_one_users_bad_trials_all_good_ones_are_left():
+    counts = Counts(
+        candidate=Tally(9, 5, 2.5),
+        objective=Tally(9, 3),
+        gross=EdgeTallies(control=Tally(4, 1), candidate=Tally(9, 2)),
+        of_one=OfOne(4, 3, 7),
+    )
+
+    assert counts.of_others.candidate == Tally(5, 1, 2.5)
+    assert counts.of_others.objective == Tally(6, 0)
+    assert counts.of_others.gross == EdgeTallies(control=Tally(4, 1), candidate=Tally(7, 0))
+    assert Counts.from_state(json.loads(json.dumps(counts.to_state()))) == counts
+
+
+@pytest.mark.parametrize("kind", [ObjectiveProcess, ObjectiveBlocks])
+def test_what_an_older_version_proved_of_all_users_is_kept(kind):
+    older = held_against(kind.start(0.05, Claim.HARM), [Tally(10, 2)] * 3)
+    restored = all_but_one(kind).restored(json.loads(json.dumps(older.to_state())))
+
+    assert restored.first == restored.second.process == older
+    assert restored.peak_log_e == older.peak_log_e
+    assert all_but_one(kind).restored(json.loads(json.dumps(restored.to_state()))) == restored

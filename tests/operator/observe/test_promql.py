@@ -5,7 +5,7 @@ import pytest
 from pitwall_crds.names import MEAN, Metric
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_gateway.counting import exposition
-from pitwall_operator.gates.counting import counters
+from pitwall_operator.gates.counting import counters, gross, latency_thresholds
 from pitwall_operator.observe import promql
 from pitwall_operator.observe.promql import Interest
 
@@ -136,5 +136,16 @@ def test_of_what_users_differ_by_the_gates_edges_alone_are_read(world):
     assert edges is not None
     assert MEAN in edges  # of rates and means
     assert edges - {MEAN} == samples[Metric.EVIDENCE_BEYOND]
-    assert samples[Metric.EVIDENCE_SHIFT] == edges
+    assert samples[Metric.EVIDENCE_SHIFT] == samples[Metric.EVIDENCE_ONE_USER] == edges
     assert Metric.EVIDENCE_USERS in samples
+
+
+def test_the_edge_beyond_which_questions_are_grossly_slow_is_read(world):
+    """It was not: whatever a candidate did where no control is loaded as it is, none of its questions was beyond it."""
+    world.to_canary()
+    tails = {state.name: latency_thresholds.edges_of(state.tail) for state in world.status.gates}
+    gates = [gate for gate in world.rollout.spec.analysis.gates if gate.quantile and tails[gate.name]]
+    edges = promql.interest(world.rollout).samples[Metric.EVIDENCE_BEYOND]
+
+    assert gates
+    assert all(counters.edge_text(gross.gross_edges(gate, tails[gate.name])[1]) in edges for gate in gates)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from pitwall_crds.metrics import SERIES
@@ -43,3 +43,24 @@ class ClustersGauge(Collector):
             GaugeMetricFamily(each, SERIES[each].about, labels=SERIES[each].labels) for each in METRICS
         )
         return errors, users, shifts
+
+
+class OneUserCounter(Collector):
+    """Of an arm's bad trials those of the one user who has most: without these, one alone must not be harm."""
+
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """Of each arm and run, at each edge."""
+        (family,) = self.describe()
+        for series, clusters in self._shares.clusters():
+            for quantity, edge, trials in clusters.of_one():
+                at = MEAN if edge is None else edge_names((edge,))[0]
+                family.add_metric([series.variant, series.arm, series.run, quantity, at], trials)
+        return [family]
+
+    def describe(self) -> Iterable[CounterMetricFamily]:
+        """The counter without series."""
+        about = SERIES[Metric.EVIDENCE_ONE_USER]
+        return [CounterMetricFamily(Metric.EVIDENCE_ONE_USER, about.about, labels=about.labels)]

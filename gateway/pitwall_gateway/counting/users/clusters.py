@@ -17,7 +17,7 @@ from math import sqrt
 from typing import Final
 
 from pitwall_crds.edges import LATENCY_EDGES, SELECTION_EDGES
-from pitwall_crds.names import Quantity
+from pitwall_crds.names import CacheResult, Outcome, Quantity
 from pitwall_gateway.counting.users.most import LOOKED_AT, Most, Sums, User, few, of_most
 
 REMEMBERED: Final = 8192
@@ -28,6 +28,8 @@ FEW: Final = 10
 
 _EDGES: Final[Mapping[str, tuple[float, ...]]] = {Quantity.LATENCY: LATENCY_EDGES, Quantity.SELECTION: SELECTION_EDGES}
 """Of other quantities gates weigh the mean alone."""
+_HAPPENS: Final = frozenset({Outcome.ERROR, CacheResult.COLD})
+"""What a trial shows or does not, 1 or 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +63,22 @@ class _User:
 
 
 class _Quantity:
-    """Sums over users of one quantity: Σn² and, beyond each edge, Σk² and Σnk; the same of the values."""
+    """Sums over users of one quantity: Σn² and, beyond each edge, Σk² and Σnk; the same of the values. And the largest
+    k of any one user, which never falls: nor does what all others have, since a trial adds one to k or to theirs."""
 
     __slots__ = (
-        "_asked_most", "_asked_most_until", "_both", "_edges", "_last", "_most", "_own", "_squares", "_total",
-        "_trial_squares", "_trials", "_users", "_value_both", "_value_own",
+        "_asked_most", "_asked_most_until", "_both", "_edges", "_last", "_most", "_of_one", "_own", "_squares", "_total",
+        "_total_of_one", "_trial_squares", "_trials", "_users", "_value_both", "_value_own",
     )  # fmt: skip
 
     def __init__(self, edges: tuple[float, ...], capacity: int) -> None:
         self._edges, self._users = edges, _Recent(capacity)
         self._last = [0] * (len(edges) + 1)
-        self._own, self._both = [0] * len(edges), [0] * len(edges)
+        self._own, self._both, self._of_one = [0] * len(edges), [0] * len(edges), [0] * len(edges)
         self._trials = self._squares = self._asked_most_until = 0
         self._asked_most: list[_User] = []
         self._most: dict[int | None, Most | None] = {}
-        self._total = self._trial_squares = self._value_own = self._value_both = 0.0
+        self._total = self._trial_squares = self._value_own = self._value_both = self._total_of_one = 0.0
 
     def add(self, person: str, value: float) -> None:
         """One more trial of this person; without one it is a user's of its own."""
@@ -84,18 +87,22 @@ class _Quantity:
         known.trials += 1
         self._squares += 2 * before + 1
         self._add_value(known, before, value)
+        if person:
+            self._total_of_one = max(self._total_of_one, known.total)
         if not self._edges:
             return
         last, beyond = bisect_left(self._edges, value), known.beyond
         self._last[last] += 1
         if len(beyond) < last:
             beyond.extend([0] * (last - len(beyond)))
-        own, both = self._own, self._both
+        own, both, of_one = self._own, self._both, self._of_one
         for edge, count in enumerate(beyond):
             if edge < last:
                 own[edge] += 2 * count + 1
                 both[edge] += count + before + 1
                 beyond[edge] = count + 1
+                if count >= of_one[edge] and person:
+                    of_one[edge] = count + 1
             else:
                 both[edge] += count
 
@@ -122,6 +129,12 @@ class _Quantity:
             beyond = self._trials - inside
             if min(inside, beyond) >= FEW:
                 yield self._error(edge, self._sums(beyond, beyond, own, both))
+
+    def of_one(self) -> Iterator[tuple[float | None, int]]:
+        """Beyond each edge, or of what happens or does not, so many trials are one user's: whoever has most of them."""
+        if not self._edges:
+            yield None, round(self._total_of_one)
+        yield from zip(self._edges, self._of_one, strict=True)
 
     def _sums(self, total: float, squares: float, own: float, both: float) -> Sums:
         return Sums(self._trials, total, squares, self._squares, own, both)
@@ -201,6 +214,13 @@ class Clusters:
         """By quantity: so many users with equally many trials would say as much."""
         for name, sums in tuple(self._quantities.items()):
             yield name, sums.users
+
+    def of_one(self) -> Iterator[tuple[str, float | None, int]]:
+        """By quantity and edge: the trials beyond it, or that failed or were cold, of the one user with most of them;
+        where there are any."""
+        for name, sums in tuple(self._quantities.items()):
+            if name in _EDGES or name in _HAPPENS:
+                yield from ((name, edge, trials) for edge, trials in sums.of_one() if trials)
 
     def errors(self) -> Iterator[tuple[str, StandardError]]:
         """By quantity: the standard errors of the mean and of the share beyond each edge."""

@@ -16,7 +16,7 @@ from pitwall_operator.decision.weighing.unwatched import remember_unwatched
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread
 from pitwall_operator.gates import GateEvidence
-from pitwall_operator.gates.counting import blocks, counters, gross, latency_thresholds, new_users, spreads
+from pitwall_operator.gates.counting import blocks, counters, gross, latency_thresholds, new_users, one_user, spreads
 from pitwall_operator.gates.counting.cursor import Cursor
 from pitwall_operator.gates.processes import is_proof_of_stage
 from pitwall_operator.gates.sample_ratio import UsersBlock
@@ -40,7 +40,8 @@ def run_of(status: RolloutStatus) -> counters.Run:
 
 
 def _totals(source: ProcessCounters, gate: Gate, tail: counters.TailEdges | None, run: counters.Run) -> Counts:
-    return gross.with_gross(source, gate, tail, run, counters.totals(source, gate, tail, run))
+    counts = gross.with_gross(source, gate, tail, run, counters.totals(source, gate, tail, run))
+    return one_user.with_one_user(source, gate, tail, run, counts)
 
 
 def _rows(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> dict[str, dict[str, Counts]]:

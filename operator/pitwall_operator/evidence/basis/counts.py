@@ -33,6 +33,11 @@ class Tally:
         """This arm with so many more trials, all bad."""
         return Tally(self.trials + more, self.bad + more, self.total)
 
+    def without_bad(self, fewer: int) -> "Tally":
+        """This arm without so many of its bad trials, if it has them."""
+        fewer = min(fewer, self.bad)
+        return Tally(self.trials - fewer, self.bad - fewer, self.total)
+
     @property
     def rate(self) -> float:
         """Bad trials per trial; 0 if there is none."""
@@ -108,6 +113,24 @@ class Abandoned:
 
 
 @dataclass(frozen=True, slots=True)
+class OfOne:
+    """Of the candidate's bad trials those of the one user who has most of them: at the gate's own edge, beyond its
+    objective, and grossly slow ones. Of several gateways each one's, since a user may ask them all."""
+
+    candidate: int = 0
+    objective: int = 0
+    gross: int = 0
+
+    def __add__(self, other: "OfOne") -> "OfOne":
+        return OfOne(self.candidate + other.candidate, self.objective + other.objective, self.gross + other.gross)
+
+    @property
+    def row(self) -> tuple[int, ...]:
+        """Its numbers in order."""
+        return self.candidate, self.objective, self.gross
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """One gate's observations: both arms of the split, and the pairs of the shadow.
 
@@ -125,6 +148,7 @@ class Counts:
         gross: the candidate's trials beyond an edge that is far from stable's record, and the control's beyond its own;
             where they are not loaded alike.
         uncompared: the candidate's trials that no control is like; they are in none of the others but `objective`.
+        of_one: of the candidate's bad trials, those of one user.
     """
 
     control: Tally = Tally()
@@ -139,6 +163,7 @@ class Counts:
     caches: EdgeTallies = EdgeTallies()
     uncompared: int = 0
     gross: EdgeTallies = EdgeTallies()
+    of_one: OfOne = OfOne()
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -154,6 +179,7 @@ class Counts:
             caches=self.caches + other.caches,
             uncompared=self.uncompared + other.uncompared,
             gross=self.gross + other.gross,
+            of_one=self.of_one + other.of_one,
         )
 
     def of_candidate_since(self, before: "Counts") -> "Counts":
@@ -167,7 +193,19 @@ class Counts:
     @property
     def alone(self) -> "Counts":
         """What these counts say of the candidate where no control is like it."""
-        return Counts(objective=self.objective, uncompared=self.candidate.trials, gross=self.gross)
+        uncompared = self.candidate.trials
+        return Counts(objective=self.objective, uncompared=uncompared, gross=self.gross, of_one=self.of_one)
+
+    @property
+    def of_others(self) -> "Counts":
+        """These counts without the bad trials of the one user who has most of them."""
+        one, gross = self.of_one, self.gross
+        return replace(
+            self,
+            candidate=self.candidate.without_bad(one.candidate),
+            objective=self.objective.without_bad(one.objective),
+            gross=replace(gross, candidate=gross.candidate.without_bad(one.gross)),
+        )
 
     @property
     def trials(self) -> int:
@@ -216,6 +254,8 @@ class Counts:
             state["abandoned"] = list(self.abandoned.row)
         if self.uncompared:
             state["uncompared"] = self.uncompared
+        if self.of_one != OfOne():
+            state["one"] = list(self.of_one.row)
         if self.gross != EdgeTallies():
             state["gross"] = [_row(self.gross.control), _row(self.gross.candidate)]
         if self.edges:
@@ -231,9 +271,10 @@ class Counts:
         pairs, abandoned = Pairs(*state["pairs"]), Abandoned(*state.get("abandoned", ()))
         shared, uncompared = state.get("shared", False), state.get("uncompared", 0)
         gross = EdgeTallies(*(_tally(row) for row in state.get("gross", ())))
+        one = OfOne(*state.get("one", ()))
         return cls(
             control, candidate, pairs, stable, objective, shared, edges,
-            abandoned=abandoned, uncompared=uncompared, gross=gross,
+            abandoned=abandoned, uncompared=uncompared, gross=gross, of_one=one,
         )  # fmt: skip
 
 

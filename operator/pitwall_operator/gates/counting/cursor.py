@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, Final, Self
 
-from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, OfOne, Pairs, Tally
 
 ENDED_SECONDS: Final = 3600.0
 """A process that was not seen for so long hardly comes back under the same start time: it is remembered by its mark."""
@@ -31,7 +31,9 @@ CACHES: Final = 6
 EXCUSED: Final = 2
 """And then, behind what older versions know, those that their variant blames videos' servers for,"""
 GROSS: Final = 4
-"""and trials and grossly slow ones of control and candidate."""
+"""and trials and grossly slow ones of control and candidate,"""
+ONE: Final = 3
+"""and bad trials of one user."""
 
 PLAIN_LENGTH: Final = 32_768
 """A longer cursor is packed: etcd takes objects of up to 1.5 MB, and thousands of gateways may come and go."""
@@ -125,6 +127,7 @@ def _flatten(counts: Counts) -> list[float]:
         *(value for arm in (caches.control, caches.candidate, caches.stable) for value in (arm.trials, arm.bad)),
         *counts.abandoned.row[LEFT:],
         *(value for arm in (counts.gross.control, counts.gross.candidate) for value in (arm.trials, arm.bad)),
+        *astuple(counts.of_one),
     ]  # fmt: skip
 
 
@@ -151,7 +154,8 @@ def _unflatten(row: Row) -> Counts:
     control, candidate, stable, objective = (_tally(row[at], row[at + 1], row[at + 2]) for at in range(0, 3 * ARMS, 3))
     first = 3 * ARMS
     total, worse, better = (round(value) for value in row[first : first + 3])
-    slow = len(row) - GROSS
+    one = len(row) - ONE
+    slow = one - GROSS
     excused = slow - EXCUSED
     cold = excused - CACHES
     last = cold - LEFT
@@ -159,9 +163,10 @@ def _unflatten(row: Row) -> Counts:
     abandoned = Abandoned(*(round(value) for value in (*row[last:cold], *row[excused:slow])))
     caches = EdgeTallies(*(_tally(row[at], row[at + 1]) for at in range(cold, excused, 2)))
     edges = tuple(EdgeTallies(*rest[at : at + 3]) for at in range(0, len(rest), 3))
-    gross = EdgeTallies(*(_tally(row[at], row[at + 1]) for at in range(slow, len(row), 2)))
+    gross = EdgeTallies(*(_tally(row[at], row[at + 1]) for at in range(slow, one, 2)))
     known = Counts(control, candidate, _pairs(total, worse, better), stable, objective, edges=edges)
-    return replace(known, abandoned=abandoned, caches=caches, gross=gross)
+    of_one = OfOne(*map(round, row[one:]))
+    return replace(known, abandoned=abandoned, caches=caches, gross=gross, of_one=of_one)
 
 
 def _tally(trials: float, bad: float, total: float = 0.0) -> Tally:

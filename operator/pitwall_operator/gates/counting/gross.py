@@ -15,7 +15,7 @@ from pitwall_operator.gates.processes import further_edges
 from pitwall_operator.values.observation import ProcessCounters
 
 
-def _edges(gate: Gate, tail: TailEdges) -> tuple[float, float] | None:
+def gross_edges(gate: Gate, tail: TailEdges) -> tuple[float, float] | None:
     """Of the control and the candidate; none where that quantile has none, or it is beyond what is measured."""
     assert gate.quantile is not None
     known = (
@@ -33,7 +33,7 @@ def _edges(gate: Gate, tail: TailEdges) -> tuple[float, float] | None:
 
 def with_gross(source: ProcessCounters, gate: Gate, tail: TailEdges | None, run: Run, counts: Counts) -> Counts:
     """The counts with the trials beyond the control's own edge, and beyond the candidate's gross one."""
-    edges = _edges(gate, tail) if gate.quantile and tail else None
+    edges = gross_edges(gate, tail) if gate.quantile and tail else None
     if edges is None or gate.quantile is None:
         return counts
     (control, candidate), quantity = edges, TIMES[gate.quantile.metric]

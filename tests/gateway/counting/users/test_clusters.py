@@ -6,8 +6,8 @@ import statistics
 import pytest
 
 from pitwall_crds.edges import LATENCY_EDGES
-from pitwall_crds.names import MEAN, Arm, Metric, Quantity, TrialKind
-from pitwall_gateway.counting.gauges.clusters import ClustersGauge
+from pitwall_crds.names import MEAN, Arm, Metric, Outcome, Quantity, TrialKind
+from pitwall_gateway.counting.gauges.clusters import ClustersGauge, OneUserCounter
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.users import clusters as module
 from pitwall_gateway.counting.users.clusters import FEW, Clusters
@@ -201,3 +201,30 @@ def test_who_asks_through_several_applications_is_one_user():
 
     [(_, known)] = shares.clusters()
     assert dict(known.users())[Quantity.LATENCY] == pytest.approx(20)
+
+
+def test_of_the_trials_beyond_an_edge_those_of_the_user_with_most_are_told_and_never_fall():
+    draw, clusters, told, most = random.Random(9), Clusters(4), {}, {}
+    for _ in range(400):
+        person, seconds = draw.choice(("ann", "bob", "eve", "")), draw.lognormvariate(0, 1)
+        clusters.showed(person, {Quantity.LATENCY: seconds, Outcome.ERROR: float(seconds > 2)})
+        for edge in LATENCY_EDGES:
+            most[edge, person] = most.get((edge, person), 0) + (seconds > edge)
+        before, told = told, {(name, edge): trials for name, edge, trials in clusters.of_one()}
+        assert all(told[at] >= trials for at, trials in before.items())
+
+    for edge in LATENCY_EDGES:
+        assert told.get((Quantity.LATENCY, edge), 0) == max(most[edge, user] for user in ("ann", "bob", "eve"))
+
+
+def test_a_scrape_tells_what_one_user_has_of_an_arms_bad_trials():
+    shares = Shares(ShareRule(), lambda _: 1.0)
+    for person, failed in (("ann", True), ("ann", True), ("bob", True), ("bob", False), ("", True), ("", True)):
+        party = Party("web", person)
+        assert shares.take(CANDIDATE, TrialKind.QUESTION, party) is None
+        shares.ended(CANDIDATE, TrialKind.QUESTION, party, {Outcome.ERROR: float(failed), Quantity.TOKENS: 900.0})
+    (family,) = OneUserCounter(shares).collect()
+
+    (sample,) = family.samples
+    assert (sample.name, sample.value) == (Metric.EVIDENCE_ONE_USER, 2)
+    assert (sample.labels["quantity"], sample.labels["edge"], sample.labels["arm"]) == ("error", MEAN, Arm.CANDIDATE)
