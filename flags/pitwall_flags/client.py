@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from pitwall_crds.host.backoff import Backoff
+from pitwall_crds.host.http.unpacked import UNPACKED, packing
 from pitwall_crds.host.printable import printable, shortened
 from pitwall_flags.errors import FlagConflictError, FlagRejectedError, FlagsUnreachableError
 from pitwall_flags.flag.record import LONGEST_ACTOR, LONGEST_REASON, FlagRecord, Newer
@@ -50,7 +51,7 @@ class FlagClient:
         authority: Path | None = None,
     ) -> None:
         """`authority` is the PEM of who signed the service's certificate; none: the system's."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {**UNPACKED, **({"Authorization": f"Bearer {token}"} if token else {})}
         self._http = httpx.AsyncClient(
             base_url=url, headers=headers, timeout=timeout_seconds, trust_env=False, transport=transport,
             verify=trusting(authority),
@@ -185,6 +186,8 @@ class FlagClient:
             asyncio.timeout(self._whole_seconds),
             self._http.stream(method, path, json=body, headers=headers) as response,
         ):
+            if packed := packing(response.headers):
+                raise FlagRejectedError(f"{method} {path}: the answer is packed as {packed}, which nobody asked for")
             async for piece in response.aiter_bytes():
                 content += piece
                 if len(content) > MOST_BYTES:

@@ -166,6 +166,16 @@ async def test_an_answer_that_comes_in_drops_is_none(monkeypatch):
     await client.close()
 
 
+async def test_an_answer_that_is_packed_is_refused_before_it_is_unpacked(talk):
+    packed = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip at all"))
+    client, wire = talk(packed)
+
+    with pytest.raises(FlagRejectedError, match="packed as 'gzip', which nobody asked for"):
+        await client.get("f")
+    assert wire.requests[0].headers["accept-encoding"] == "identity"
+    await client.close()
+
+
 async def test_an_answer_without_end_is_refused(talk, monkeypatch):
     monkeypatch.setattr(client_module, "MOST_BYTES", 1000)
     client, _ = talk(says(200, text="x" * 1001))

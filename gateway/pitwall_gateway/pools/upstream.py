@@ -10,6 +10,7 @@ from typing import Final
 
 import httpx
 
+from pitwall_crds.host.http.unpacked import UNPACKED, packing
 from pitwall_crds.names import Arm, Header
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.pools.routes import RouteTable
@@ -198,7 +199,7 @@ class Upstream:
 
     async def _exchange(self, call: Call, url: str, started: float) -> Reply:
         limit, exchange = _left(call), call.exchange
-        headers = {**call.headers, Header.DEADLINE: str(max(1, int(1000 * _to_answer_in(limit))))}
+        headers = {**call.headers, **UNPACKED, Header.DEADLINE: str(max(1, int(1000 * _to_answer_in(limit))))}
         if call.party.caller:
             headers[Header.PARTY] = call.party.digests()
         connecting = self._silence.attempt(ArmSeries(call.variant, call.arm))
@@ -208,6 +209,8 @@ class Upstream:
                 asyncio.timeout(limit),
                 self._client.stream(method, address, content=call.body, headers=headers, extensions=trace) as response,
             ):
+                if packed := packing(response.headers):
+                    return _packed(call, url, packed)
                 content = await self._content(response)
             if content is None:
                 return self._too_large(call, url)
@@ -256,6 +259,11 @@ def _to_answer_in(limit: float) -> float:
 def _left(call: Call) -> float:
     """Seconds that are left for the call; hardly any when none is."""
     return max(0.001, call.ends - time.monotonic())
+
+
+def _packed(call: Call, url: str, how: str) -> VariantFailure:
+    words = f"sampler variant {call.variant} packed its reply as {how} at {url}, which nobody asked for"
+    return VariantFailure(FailureKind.MALFORMED, words)
 
 
 def _unconnected(call: Call, url: str, error: httpx.TransportError) -> VariantFailure:

@@ -13,6 +13,8 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from pitwall_crds.host.http.unpacked import UNPACKED, packing
+
 PIECE_BYTES: Final = 65_536
 CONNECT_SHARE: Final = 0.5
 """Of the deadline: so long a name may be looked for, and a connection be made."""
@@ -22,15 +24,14 @@ async def body(client: httpx.AsyncClient, url: str, *, seconds: float, most_byte
     """What a server answers to a GET. Raises httpx.HTTPError, and ValueError where it takes longer or says more."""
     found = bytearray()
     patience = httpx.Timeout(seconds, connect=seconds * CONNECT_SHARE)
-    uncompressed = {"Accept-Encoding": "identity"}
     try:
         async with (
             asyncio.timeout(seconds),
-            client.stream("GET", url, headers=uncompressed, timeout=patience, follow_redirects=False) as response,
+            client.stream("GET", url, headers=UNPACKED, timeout=patience, follow_redirects=False) as response,
         ):
             response.raise_for_status()
-            if response.headers.get("Content-Encoding", "identity") != "identity":
-                raise ValueError("it is compressed, which nobody asked for")
+            if packed := packing(response.headers):
+                raise ValueError(f"it is packed as {packed}, which nobody asked for")
             async for piece in response.aiter_raw():
                 found += piece
                 if len(found) > most_bytes:

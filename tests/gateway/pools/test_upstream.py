@@ -5,6 +5,7 @@ import contextlib
 import json
 import socket
 import time
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -139,7 +140,7 @@ def dead() -> str:
         pytest.param(sends(), FailureKind.UNREACHABLE, id="a runtime that hangs up without a word"),
         pytest.param(sends(http(200, ANSWER)[:-5]), FailureKind.UNREACHABLE, id="an answer that is cut"),
         pytest.param(
-            sends(http(200, b"no gzip", "content-encoding: gzip")), FailureKind.UNREACHABLE, id="a body of another code"
+            sends(http(200, b"no gzip", "content-encoding: gzip")), FailureKind.MALFORMED, id="a body of another code"
         ),
         pytest.param(hints, FailureKind.TIMEOUT, id="a runtime that hints for ever"),
         pytest.param(sends(http(200, b"x" * 5000)), FailureKind.MALFORMED, id="more than an answer may have"),
@@ -166,6 +167,31 @@ async def test_a_reply_that_would_hold_up_all_others_is_refused_with_the_limit_a
 
     assert "more than the limit of 1048576 bytes" in reply.detail
     assert "make its maxFrames or maxTokens less" in reply.detail
+
+
+@pytest.mark.parametrize(
+    ("packing", "layers"), [pytest.param("gzip", 1, id="once"), pytest.param("GZIP , gzip", 2, id="and once more")]
+)
+async def test_a_reply_that_is_packed_is_refused_before_it_is_unpacked(pool, monkeypatch, packing, layers):
+    """Of seven kilobytes, packed twice, four gigabytes once stood the gateway still and ended it."""
+    body = ANSWER
+    for _ in range(layers):
+        body = zlib.compress(body, wbits=31)
+    monkeypatch.setattr(zlib, "decompressobj", None)  # whoever unpacks fails otherwise
+    packed = http(200, body, f"Content-Encoding: {packing}")
+    asked: list[bytes] = []
+
+    async def packs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"{}"))
+        writer.write(packed)
+        await writer.drain()
+
+    reply = await pool.upstream(await pool.runtime(packs)).ask(CALL)
+
+    assert isinstance(reply, VariantFailure)
+    assert (reply.fault, reply.counts) == (FailureKind.MALFORMED, True)
+    assert f"packed its reply as {packing.lower()!r}" in reply.detail
+    assert b"accept-encoding: identity" in asked[0].lower()
 
 
 @pytest.mark.parametrize(

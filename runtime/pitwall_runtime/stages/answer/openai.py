@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from PIL import Image
 
+from pitwall_crds.host.http.unpacked import UNPACKED, packing
 from pitwall_crds.reading.sent import MOST_VALUES, has_more_values
 from pitwall_crds.variant.variant import AnswerSpec
 from pitwall_runtime.deadline import Deadline
@@ -39,7 +40,7 @@ class OpenAiEngine:
         self._model = spec.model
         self._max_tokens = spec.max_tokens
         key = os.environ.get("PITWALL_ANSWER_API_KEY", "")
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._headers = {**UNPACKED, **({"Authorization": f"Bearer {key}"} if key else {})}
 
     def answer(self, brief: Brief) -> Answer:
         """The server's words. Every failure becomes UnavailableError, with the server's address and reason."""
@@ -96,6 +97,11 @@ class OpenAiEngine:
 
     async def _whole(self, response: httpx.Response) -> bytes:
         """Raises UnavailableError for a body that no answer needs."""
+        if packed := packing(response.headers):
+            raise UnavailableError(
+                f"the answer server {self._url} packs what it says as {packed}, which nobody asked for; "
+                "have it, or the proxy before it, heed Accept-Encoding"
+            )
         said = bytearray()
         async for part in response.aiter_bytes():
             said += part

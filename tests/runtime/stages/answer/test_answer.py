@@ -80,6 +80,8 @@ class Model(http.server.BaseHTTPRequestHandler):
 
     def _send(self, status, text):
         self.send_response(status)
+        if packing := getattr(self.server, "packing", ""):
+            self.send_header("Content-Encoding", packing)
         self.end_headers()
         self.wfile.write(text.encode())
 
@@ -134,6 +136,12 @@ def test_a_server_that_says_more_than_an_answer_may_have_is_named_with_the_limit
     model.replies = {"/odd/chat/completions": (200, json.dumps({"choices": [{"message": {"content": "x" * 530_000}}]}))}
     with pytest.raises(UnavailableError, match=r"sent more than the limit of 524288 bytes; make answer.maxTokens less"):
         engine(model, "/odd").answer(brief(frame(10, 0.5)))
+
+
+def test_a_server_that_packs_what_it_says_is_named_and_nothing_is_unpacked(model):
+    model.packing = "gzip, gzip"
+    with pytest.raises(UnavailableError, match="packs what it says as 'gzip, gzip', which nobody asked for"):
+        engine(model).answer(brief(frame(10, 0.5)))
 
 
 @pytest.mark.parametrize("reply", ["[" * 400_000, '{"a":' * 90_000, "[" + "[]," * 130_000 + "0]", "[" * 20_000])
