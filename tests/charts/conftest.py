@@ -13,6 +13,7 @@ from harness import binaries
 
 CHART = Path(__file__).parents[2] / "charts" / "pitwall"
 VALUES = Path(__file__).parent / "values"
+EXAMPLES = CHART.parents[1] / "examples" / "install"
 CASES = sorted(path.stem for path in VALUES.glob("*.yaml"))
 Object = dict[str, Any]
 
@@ -71,6 +72,16 @@ def render() -> Callable[..., Rendered]:
         sets = [word for path, value in changes.items() for word in ("--set-json", f"{path}={json.dumps(value)}")]
         values = VALUES / f"{case}.yaml"
         return Rendered(helm("template", "pit", CHART, "--namespace", "race", "--values", values, *sets))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def release() -> Callable[[str, str, str], Rendered]:
+    """A release of a name in a namespace, by a file of examples/install."""
+
+    def run(name: str, namespace: str, values: str) -> Rendered:
+        return Rendered(helm("template", name, CHART, "--namespace", namespace, "--values", EXAMPLES / values))
 
     return run
 

@@ -1,5 +1,7 @@
 """Who may reach whom over the network."""
 
+import ipaddress
+
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -98,7 +100,45 @@ def test_ingest_workers_go_where_runtimes_go_and_only_scrapers_come_to_them(rend
     assert policy(render("everything", **{"networkPolicies.scrapers": []}), "ingest").get("ingress", []) == []
 
 
-def test_by_default_runtimes_go_everywhere_but_to_the_nodes_metadata_service(render):
+@pytest.mark.parametrize(
+    "told",
+    ["169.254.169.254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254", "fe80::1"],
+)
+def test_by_default_runtimes_go_everywhere_but_to_what_clouds_tell_their_machines(render, told):
     (rule,) = policy(render("default"), "runtimes")["egress"][1:]
+    blocks = [peer["ipBlock"] for peer in rule["to"] if "ipBlock" in peer]
 
-    assert rule["to"][0]["ipBlock"] == {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}
+    def is_within(address, cidr):
+        return ipaddress.ip_address(address) in ipaddress.ip_network(cidr)
+
+    def let_through(address):
+        around = [block for block in blocks if is_within(address, block["cidr"])]
+        return any(not any(is_within(address, cidr) for cidr in block["except"]) for block in around)
+
+    assert not let_through(told)
+    assert let_through("8.8.8.8")
+    assert let_through("2606:4700:4700::1111")
+
+
+def test_a_second_gateway_reaches_the_first_releases_flags_and_its_operator_the_seconds_runtimes(release):
+    """By the files that the page names: the policies of either release would keep them apart."""
+
+    first = release("pitwall", "video-qa", "first-of-two-gateways.yaml")
+    second = release("second", "shop", "second-gateway.yaml")
+
+    def lets_in(ingress, namespace, pod):
+        where = {"kubernetes.io/metadata.name": namespace}
+        return any(
+            where.items() >= peer["namespaceSelector"]["matchLabels"].items()
+            and pod["metadata"]["labels"].items() >= peer["podSelector"]["matchLabels"].items()
+            for peer in ingress["from"]
+        )
+
+    gateway, operator = second.pods()["gateway"], first.pods()["operator"]
+    assert lets_in(policy(first, "flags")["ingress"][0], "shop", gateway)
+    assert lets_in(policy(second, "runtimes")["ingress"][0], "video-qa", operator)
+    assert not lets_in(policy(first, "flags")["ingress"][0], "elsewhere", gateway)
+    (container,) = gateway["spec"]["containers"]
+    (token,) = [one for one in container["env"] if one["name"] == "PITWALL_FLAGS_EVALUATE_TOKEN"]
+    assert token["valueFrom"]["secretKeyRef"] == {"name": "shop-flag", "key": "evaluate"}
+    assert not second.all("Secret") or "pitwall-flags-tokens" not in second.text

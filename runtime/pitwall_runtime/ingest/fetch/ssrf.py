@@ -13,6 +13,18 @@ from pitwall_runtime.errors import HostUnknownError, MediaRefusedError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+_INSIDE = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "168.63.129.16/32",  # what Azure's hosts tell their machines, at an address that is public by its number
+            "192.0.0.0/24",  # protocols' own, and what Oracle's tell theirs
+            "192.88.99.0/24",  # relays of 6to4, of which none is left
+            "3fff::/20",  # examples in documents
+        ),
+    )
+)
+"""Not for everybody, although the library takes them for it, or did in a version that we run on."""
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 
 
@@ -49,6 +61,8 @@ def is_public(address: Address) -> bool:
             return is_public(hidden)
         if address.is_site_local:  # fec0::/10, private addresses of old, which the library takes for global ones
             return False
+    if any(address in network for network in _INSIDE):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -34,6 +34,13 @@ def test_public(address):
         pytest.param("64:ff9b::a9fe:a9fe", id="metadata-behind-nat64"),
         pytest.param("2002:7f00:1::", id="loopback-in-6to4"),
         pytest.param("ff02::1", id="multicast-6"),
+        pytest.param("168.63.129.16", id="a cloud's host, by a public number"),
+        pytest.param("::ffff:168.63.129.16", id="the same mapped into 6"),
+        pytest.param("192.0.0.192", id="metadata among protocols' own"),
+        pytest.param("100.100.100.200", id="metadata behind carriers"),
+        pytest.param("fd20:ce::254", id="metadata of another cloud in 6"),
+        pytest.param("192.88.99.1", id="a relay of 6to4"),
+        pytest.param("3fff::1", id="documents in 6"),
     ],
 )
 def test_not_public(address):
