@@ -1,6 +1,6 @@
 """Says what callers are told of a runtime's refusal: whoever made its image wrote those words.
 
-They may be of the caller's own request alone: neither of a variant nor of an address that the caller did not name.
+They may be of the caller's own request alone: of no variant, and of no address or path that the caller did not name.
 """
 
 import re
@@ -45,7 +45,9 @@ _ADDRESSES: Final = (
     re.compile(r"(\[[0-9a-f:.]{2,45}\])", re.IGNORECASE),
     re.compile(r"(?<![\w.-])([a-z][\w.-]{0,252}:\d{2,5})(?!\d)", re.IGNORECASE),
     re.compile(r"(?<![\w.-])([\w.-]{1,253}\.(?:svc|local|internal|cluster|localdomain))(?!\w)", re.IGNORECASE),
+    re.compile(r"(?<![\w.:/)])(/\w[\w.@%+~/-]*)"),
 )
+"""Addresses, names and paths."""
 
 
 def told(refusal: VariantRefusal, asked: bytes, names: Iterable[str] = ()) -> VariantRefusal:
@@ -78,7 +80,7 @@ def _as_told(refusal: VariantRefusal) -> VariantRefusal:
 
 
 def _telling(message: str, names: Iterable[str]) -> Iterator[str]:
-    """What the message names of addresses and variants."""
+    """What the message names of addresses, paths and variants."""
     for pattern in _ADDRESSES:
         yield from (found for found in pattern.findall(message) if found != EXAMPLE)
     for name in names:

@@ -6,7 +6,7 @@ from pitwall_gateway.values.answer import NO_QUEUE, TRANSIENT, UNKNOWN_HOST, Var
 from pitwall_gateway.values.telling import REFUSALS, in_own_words, told
 from pitwall_runtime import errors
 
-ASKED = b'{"messages": [{"content": [{"video_url": {"url": "https://films.example:8443/a.mp4?sig=1"}}]}]}'
+ASKED = b'{"messages": [{"content": [{"video_url": {"url": "https://films.example:8443/a.mp4?sig=1"}}, "file:///films/a.mp4"]}]}'
 NAMES = ("uniform-v1", "aks-v1")
 OWN = [
     pytest.param("not_a_video", 415, "the file is a web page: give the address of the video file itself", id="a page"),
@@ -15,6 +15,8 @@ OWN = [
     pytest.param("bad_question", 400, "no address; use http://, https:// or file:///", id="which schemes there are"),
     pytest.param("bad_question", 400, "nothing of the video between 0:10 and 1:02:03 is left", id="clocks"),
     pytest.param("media_too_large", 413, "the video has 4294967296 bytes; the limit is 1.5e9", id="numbers"),
+    pytest.param("media_missing", 404, "'file:///films/a.mp4': /films/a.mp4 may not be read", id="a path"),
+    pytest.param("bad_question", 400, "0/0 pictures a second, and/or no video/mp4 at 1/2", id="strokes"),
     pytest.param("media_origin", 424, "the download took longer than the limit of 600 s", id="times"),
 ]
 OTHERS = [
@@ -25,6 +27,8 @@ OTHERS = [
     pytest.param("cannot connect to [fd00::12]", id="a number of the new kind"),
     pytest.param("cannot connect to redis:6379", id="a port"),
     pytest.param("cannot connect to engine.shop.svc", id="a name of the cluster"),
+    pytest.param("Invalid data found when processing input: '/cache/videos/4f3a'", id="a file of the pod"),
+    pytest.param("no room in /cache", id="a folder of the pod"),
 ]
 
 
