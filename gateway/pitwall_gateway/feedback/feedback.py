@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pitwall_crds.host.lasting import lasting
 from pitwall_crds.reading.faults import read_body
 from pitwall_crds.reading.sent import BodyFaultError
 from pitwall_gateway.counting.series import ArmSeries
@@ -92,7 +93,7 @@ class Feedback:
 
     def start(self) -> None:
         """Begin to close windows in the background; needs a running event loop."""
-        self._sweeper = asyncio.create_task(self._sweep())
+        self._sweeper = asyncio.create_task(lasting("the sweep of windows", self._sweep))
 
     async def close(self) -> None:
         """Stop the sweep; labels that are not known yet stay uncounted."""

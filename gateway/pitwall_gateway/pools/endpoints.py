@@ -175,8 +175,9 @@ class EndpointFollower:
             self._changed.clear()
             try:
                 await asyncio.to_thread(self._file.write, tuple(self._slices.values()))
-            except OSError as error:
-                log.warning("routes file: %s; the gateway keeps the last valid routes", error)
+            except Exception as error:  # whatever it is, later changes must be written
+                told = None if isinstance(error, OSError) else error
+                log.warning("routes file: %s; the gateway keeps the last valid routes", error, exc_info=told)
                 self._changed.set()
                 await asyncio.sleep(self._pace.backoff.first_seconds)
             await asyncio.sleep(self._pace.write_seconds)

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from pitwall_crds.host.lasting import lasting
+
 TICK_SECONDS: Final = 0.05
 TOLERANCE_SECONDS: Final = 0.02
 """So late is any loop that has something to do."""
@@ -21,7 +23,7 @@ class LoopStalls:
 
     def start(self) -> None:
         """Begin to follow; needs a running event loop."""
-        self._follower = asyncio.create_task(self._follow())
+        self._follower = asyncio.create_task(lasting("the watch for standstills", self._follow))
 
     async def close(self) -> None:
         """Follow no more."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from pitwall_crds.host.lasting import lasting
 from pitwall_crds.host.logs import fields
 from pitwall_crds.names import Arm, Header
 from pitwall_gateway.pools.recent import RecentQuestions
@@ -50,7 +51,7 @@ class WarmUp:
     def start(self) -> None:
         """Look for new URLs also while nobody asks; needs a running event loop."""
         if self._rule.questions:
-            self._follower = asyncio.create_task(self._follow())
+            self._follower = asyncio.create_task(lasting("the look for new pods", self._follow))
 
     async def close(self) -> None:
         """Give up what is under way."""

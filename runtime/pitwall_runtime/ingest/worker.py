@@ -212,6 +212,8 @@ class IngestWorker:
                     self.queue.extend(delivery)
                 except QueueAwayError as error:
                     log.warning("%s", error.message)
+                except Exception:  # whatever it is, the next beat may be heard, and without one another worker begins
+                    log.exception("the queue could not be told that work on %s goes on", delivery.job.id)
 
         beating = threading.Thread(target=beat, name="beat", daemon=True)
         beating.start()

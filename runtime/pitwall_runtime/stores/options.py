@@ -62,6 +62,7 @@ def _sweep(quota: Quota) -> None:
     while True:
         try:
             quota.sweep()
-        except OSError as error:
-            log.warning("the cache %s could not be swept: %s", quota.root, error)
+        except Exception as error:  # whatever it is, the cache is swept again later
+            told = None if isinstance(error, OSError) else error
+            log.warning("the cache %s could not be swept: %s", quota.root, error, exc_info=told)
         never.wait(_SWEEP_SECONDS)

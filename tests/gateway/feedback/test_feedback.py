@@ -155,6 +155,27 @@ async def test_windows_are_closed_in_the_background_until_the_gateway_ends():
     assert all('outcome="good"' in line for line in desk.counted())
 
 
+async def test_windows_are_closed_after_a_sweep_that_broke(monkeypatch, caplog):
+    desk, sweep, broken = Desk(window_seconds=0.05), Ledger.sweep, []
+
+    def breaks_once(ledger, now):
+        if not broken:
+            broken.append(1)
+            raise KeyError("nobody thought of it")
+        return sweep(ledger, now)
+
+    monkeypatch.setattr(Ledger, "sweep", breaks_once)
+    desk.feedback.start()
+    desk.answer("ann")
+    async with asyncio.timeout(60):
+        while not desk.counted():  # noqa: ASYNC110 - metrics have no event
+            await asyncio.sleep(0.01)
+    await desk.feedback.close()
+
+    assert broken
+    assert "the sweep of windows broke; it is begun again" in caplog.text
+
+
 async def test_what_was_never_started_is_closed_without_a_word():
     await Desk().feedback.close()
 

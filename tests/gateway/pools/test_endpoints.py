@@ -273,6 +273,24 @@ async def test_a_disk_that_refuses_is_asked_again_until_it_takes_the_file(server
     await followed.follower.close()
 
 
+async def test_routes_are_written_after_a_writing_that_broke(server, tmp_path, monkeypatch, caplog):
+    write, broken = RoutesFile.write, []
+
+    def breaks_once(file, slices):
+        if not broken:
+            broken.append(1)
+            raise KeyError("nobody thought of it")
+        write(file, slices)
+
+    monkeypatch.setattr(RoutesFile, "write", breaks_once)
+    followed = Followed(tmp_path / "routes.json")
+    followed.follower.start()
+
+    await followed.shows("10.0.0.1")
+    await followed.follower.close()
+    assert "nobody thought of it" in caplog.text
+
+
 async def test_closing_keeps_the_file(server, followed):
     followed.follower.start()
     await followed.shows("10.0.0.1")

@@ -27,7 +27,7 @@ from pitwall_runtime.ingest.fetch.addresses import FRESH_SECONDS
 from pitwall_runtime.ingest.fetch.download import DownloadLimits
 from pitwall_runtime.ingest.queue.book import FolderBook, VideoRecord, VideoState, change
 from pitwall_runtime.ingest.queue.local import LocalQueue
-from pitwall_runtime.ingest.queue.port import IngestJob, QueueDepth
+from pitwall_runtime.ingest.queue.port import Delivery, IngestJob, QueueDepth
 from pitwall_runtime.ingest.resolve import Resolver
 from pitwall_runtime.ingest.variants import FollowedVariants
 from pitwall_runtime.ingest.worker import IngestWorker, WorkLimits
@@ -284,6 +284,23 @@ def test_a_bug_is_tried_again_and_ends_among_the_dead(ingest, clip, monkeypatch)
         pass
     assert ingest.desk.find(key).error_code == "internal_error"
     assert ingest.worker.queue.depth() == QueueDepth(0, 0, 1)
+
+
+def test_a_queue_is_told_that_work_goes_on_after_a_beat_that_broke(ingest, monkeypatch, caplog):
+    """Else another worker begins the same video."""
+    beats = []
+
+    def breaks_once(_, delivery):
+        beats.append(delivery)
+        if len(beats) == 1:
+            raise KeyError("nobody thought of it")
+
+    monkeypatch.setattr(LocalQueue, "extend", breaks_once)
+    ingest.worker.limits = replace(ingest.worker.limits, beat_seconds=0.01)
+    with ingest.worker._beating(Delivery(IngestJob("film", "file:///film", 0.0), None)):
+        until(lambda: len(beats) > 1)
+
+    assert "the queue could not be told that work on film goes on" in caplog.text
 
 
 def test_a_video_that_ends_every_worker_is_given_up(ingest, clip):

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from pitwall_crds.host.lasting import lasting
 from pitwall_crds.host.logs import fields
 from pitwall_crds.names import Arm, CacheResult, Header, Outcome, TrialKind
 from pitwall_gateway.counting.series import ArmSeries
@@ -56,7 +57,9 @@ class Shadow:
 
     def start(self) -> None:
         """Begin to work the queue; needs a running event loop."""
-        self._workers = [asyncio.create_task(self._work()) for _ in range(self._rule.concurrency)]
+        self._workers = [
+            asyncio.create_task(lasting("a worker of copies", self._work)) for _ in range(self._rule.concurrency)
+        ]
 
     async def close(self) -> None:
         """Stop at once: copies under way and waiting are given up, uncounted."""
