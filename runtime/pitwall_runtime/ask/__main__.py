@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pitwall_crds.host.printable import printable, printable_lines
 from pitwall_crds.variant.builtin import DEFAULT_SAMPLER, SAMPLERS
 from pitwall_crds.variant.variant import AnswerEngine
 from pitwall_runtime.errors import RefusedError
@@ -112,13 +113,14 @@ def main() -> int:
                 draw(asked, arguments.sheet)
         said = _json(asked) if arguments.output == "json" else _told(asked)
     except RefusedError as refusal:
-        print(f"pitwall ask: {refusal.message}", file=sys.stderr)
+        print(f"pitwall ask: {printable(refusal.message)}", file=sys.stderr)
         return 2
     except OSError as error:
         reason = error.strerror or error
-        print(f"pitwall ask: {error.filename or 'file'}: {reason}; check path and permissions", file=sys.stderr)
+        words = f"{error.filename or 'file'}: {reason}; check path and permissions"
+        print(f"pitwall ask: {printable(words)}", file=sys.stderr)
         return 2
-    print(said)
+    print(printable_lines(said))  # what servers and films say may hold what a terminal would obey
     return 0
 
 

@@ -4,7 +4,7 @@ import json
 import sys
 import threading
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
@@ -14,12 +14,12 @@ from PIL import Image
 
 @pytest.fixture
 def ask(tmp_path, make_variant):
-    def run(*arguments):
+    def run(*arguments, answer=None):
         variant = make_variant("aks", frames=5)
         path = tmp_path / "variant.yaml"
-        path.write_text(
-            yaml.safe_dump(variant.to_yaml_dict() | {"apiVersion": variant.api_version, "kind": variant.kind})
-        )
+        data = variant.to_yaml_dict() | {"apiVersion": variant.api_version, "kind": variant.kind}
+        data["spec"] |= {"answer": answer} if answer else {}
+        path.write_text(yaml.safe_dump(data))
         command = (sys.executable, "-m", "pitwall_runtime.ask", *arguments)
         return forked.run((*command, "--variant", path, "--cache-dir", tmp_path / "cache"))
 
@@ -32,6 +32,31 @@ def test_an_answer_with_times(ask, clip):
     assert done.stdout.startswith("Best match at 0:1")
     assert len(done.stdout.splitlines()[1].split()) == 1 + 5
     assert done.stderr == ""
+
+
+class Rude(BaseHTTPRequestHandler):
+    """A language-model server that tells the terminal what to do."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps({"choices": [{"message": {"content": "At 0:10.\x1b]0;mine\x07\nAgain\u202e"}}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_what_a_server_says_is_spelled_out_where_a_terminal_would_obey_it(ask, clip):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Rude) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/v1"
+        done = ask(clip, "where is blue", answer={"engine": "openai", "endpointUrl": address, "model": "rude"})
+        server.shutdown()
+
+    assert done.stdout.splitlines()[:2] == ["At 0:10.\\x1b]0;mine\\x07", "Again\\u202e"], done.stderr
 
 
 @pytest.mark.parametrize(
