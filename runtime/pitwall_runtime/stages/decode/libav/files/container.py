@@ -26,7 +26,7 @@ from pitwall_runtime.stages.decode.libav.losses.broadcasts.programs import Codec
 from pitwall_runtime.stages.decode.libav.losses.edit_units import EditUnits
 from pitwall_runtime.stages.decode.libav.losses.elements import Elements
 from pitwall_runtime.stages.decode.libav.losses.holes import Holes
-from pitwall_runtime.stages.decode.libav.losses.tables import declared_end
+from pitwall_runtime.stages.decode.libav.losses.tables import declared_end, last_held_until
 
 if TYPE_CHECKING:
     VideoPacket = Packet[VideoStream]
@@ -67,6 +67,8 @@ class Source:
         self.counts, self.keeps_display_times = name == "avi", not keeps_decoding_times(stream)
         """Whether the container's clock is a count of pictures, and whether it says when they are shown."""
         self._pictures, self._last, self._last_end = 0, -(1 << 62), -(1 << 62)
+        self.latest_length = self.tick
+        """What the picture says that was decoded last."""
         self._reached: Fraction | None = None
         self._first_decoded = Fraction(0)
         self._reached_place = 0
@@ -123,6 +125,7 @@ class Source:
     def note(self, packet: VideoPacket) -> None:
         """Remember where the film's pictures end. The packet's times are on the film's clock."""
         self._pictures += not is_end(packet)
+        self.latest_length = packet.duration or self.latest_length
         self._reached_place = packet.pos or self._reached_place
         if packet.pts is not None and not packet.is_discard and self.keeps_display_times:
             self._last = max(self._last, packet.pts)
@@ -135,19 +138,35 @@ class Source:
     def duration_of(self, said: int | None) -> int:
         """How long a picture is shown, from what its packet says. An MP4 with B-frames says it of another picture: it
         keeps the distance to the next one in decoding order."""
-        misplaced = self.indexed and self.stream.codec_context.has_b_frames
-        return self.tick if misplaced or not said else said
+        return self.tick if self._lengths_are_misplaced or not said else said
+
+    @property
+    def _lengths_are_misplaced(self) -> bool:
+        return self.indexed and bool(self.stream.codec_context.has_b_frames)
 
     def ends(self) -> tuple[int, int | None]:
         """Where the pictures in the file end, and where the file says that the film ends (None if it does not say)."""
+        if self._is_all_read():
+            end = self._indexed_end()
+            return (end if end and end > self._last else self._last_end), None
         declared = self._declared_end()
-        in_index = self.indexed and self._pictures >= self.stream.frames > 0
-        if declared and (in_index or self._is_whole_flv()) and declared > self._last:
+        if declared and self._is_whole_flv() and declared > self._last:
             return declared, None
         unread = (
             flv.unread_seconds(self.container.name, self._reached_place) if self.container.format.name in FLV else 0
         )
         return self._last_end, self._last_end + int(unread / self.time_base) if unread else declared
+
+    def _is_all_read(self) -> bool:
+        """Whether all pictures were read that an MP4's tables have, and its edit list shows."""
+        return self.indexed and self.stream.frames > 0 and 0 < len(self.stream.index_entries) <= self._pictures
+
+    def _indexed_end(self) -> int | None:
+        """When the last one of them stops being shown, as far as the tables tell."""
+        if self._lengths_are_misplaced:
+            return last_held_until(self.stream)
+        declared = declared_end(self.stream)
+        return declared and min(declared, self._last_end)
 
     @property
     def pictures_end(self) -> int:

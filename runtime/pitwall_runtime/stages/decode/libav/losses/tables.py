@@ -24,6 +24,8 @@ _LAST: Final = 2
 _NO_PICTURES: Final = -1
 """Where a part of an edit list begins that shows nothing."""
 _WRAP: Final = 1 << 32
+_ROUNDED: Final = Fraction(1, 100)
+"""Seconds by which one length differs that is said on two clocks."""
 _UNLIKE: Final = 2
 """Times by which writers miss a film's length at most, when they say it a second time."""
 
@@ -47,12 +49,13 @@ class Edits:
     """What a track's edit list says of its clock, in seconds: what is `cut_away` at the beginning, less what comes
     before it without pictures, and how long all that is left lasts, both included. `late_end`: when a film ends that
     begins late, which FFmpeg does not say; None where its list says nothing of that. `is_left_open`: its pictures are
-    shown for no time, as some writers leave a list open."""
+    shown for no time, as some writers leave a list open. `parts`: how many it has that show pictures."""
 
     cut_away: Fraction = Fraction(0)
     lasting: Fraction = Fraction(0)
     late_end: Fraction | None = None
     is_left_open: bool = False
+    parts: int = 0
 
 
 def tables_of(path: str, track: int) -> TimeTables:
@@ -90,6 +93,29 @@ def declared_end(stream: VideoStream) -> int | None:
     return min(end, round(edits.late_end / stream.time_base)) if edits.late_end and begin > 0 else end
 
 
+def last_held_until(stream: VideoStream) -> int | None:
+    """When, on the container's clock, the last picture of an MP4 stops being shown whose pictures are not in order, so
+    that each says the length of another one. Writers sum up the lengths in decoding order; where they say twice how
+    long the film is shown, that holds. An edit list that is longer than its pictures shows nothing more."""
+    assert stream.time_base is not None
+    path, edits = stream.container.name, edits_of(stream.container.name, stream.id)
+    if edits.parts > 1:
+        return declared_end(stream)
+    with open(path, "rb") as file:
+        for span in _tracks(file, _movie(file), stream.id):
+            media = _inner(file, span, b"mdia")
+            inside, header = _inner(file, media, b"minf", b"stbl"), _inner(file, media, b"mdhd")
+            lengths, offsets = (_table(file, _inner(file, inside, name)) for name in (b"stts", b"ctts"))
+            if not (own := _scale(file, header)):
+                break
+            first = Fraction(int(offsets[0, 1]) if offsets.size else 0, own) - edits.cut_away
+            summed = Fraction(int((lengths[:, 0] * lengths[:, 1]).sum()), own) + first
+            said = Fraction(_duration(file, header), own) + first
+            end = edits.lasting if abs(said - edits.lasting) < _ROUNDED else min(summed, edits.lasting or summed)
+            return round(end / stream.time_base)
+    return None
+
+
 def _edits(entries: list[tuple[int, int]], scale: int, own: int) -> Edits:
     """Of lengths in ticks of the film's clock, and where each begins in those of the track's own."""
     leading = entries[0][0] if entries and entries[0][1] == _NO_PICTURES else 0
@@ -102,6 +128,7 @@ def _edits(entries: list[tuple[int, int]], scale: int, own: int) -> Edits:
         lasting=lasting,
         late_end=lasting if is_late else None,
         is_left_open=bool(shown) and not any(shown),
+        parts=len(shown),
     )
 
 

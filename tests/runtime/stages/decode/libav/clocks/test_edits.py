@@ -12,7 +12,7 @@ ONE_ENTRY = 28
 """Bytes of an edit list of one entry."""
 
 
-def edited(path, b_frames, begins):
+def edited(path, b_frames, begins, lasting=EDIT_TICKS):
     """Of a film of four seconds, with a key picture at each, a second from each of these pictures on; of none for
     None."""
     encode(path, range(100), RATE, *H264, "-bf", b_frames, "-g", RATE, size=(160, 120))
@@ -20,7 +20,7 @@ def edited(path, b_frames, begins):
     at = data.index(b"elst") - 4
     (first,) = struct.unpack_from(">i", data, at + 20)
     times = [-1 if begin is None else first + begin * PICTURE_TICKS for begin in begins]
-    entries = [struct.pack(">IiI", EDIT_TICKS, time, 1 << 16) for time in times]
+    entries = [struct.pack(">IiI", lasting, time, 1 << 16) for time in times]
     table = struct.pack(">I4sII", 16 + 12 * len(entries), b"elst", 0, len(entries)) + b"".join(entries)
     for box in (b"moov", b"trak", b"edts"):
         head = data.index(box) - 4
@@ -59,6 +59,25 @@ def test_a_part_behind_an_empty_one_ends_where_the_list_ends(tmp_path):
 
     assert timeline.damage == ()
     assert numbers == {0: 50}
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize(
+    ("begin", "seen"),
+    [
+        pytest.param(25, {0: 25, 1: 50, 2: 75}, id="from its middle on"),
+        pytest.param(0, {0: 0, 1: 25, 2: 50, 3: 75}, id="whole"),
+    ],
+)
+def test_a_part_that_is_longer_than_its_pictures_ends_with_them(tmp_path, begin, seen, b_frames):
+    """As ffmpeg and players do: nothing is missing, and nothing is held."""
+    path = tmp_path / "film.mp4"
+    edited(path, b_frames, [begin], lasting=6 * EDIT_TICKS)
+    timeline, numbers = pool(path)
+
+    assert timeline.damage == ()
+    assert numbers == seen
+    assert timeline.end_pts * timeline.time_base == pytest.approx(len(seen), abs=0.02)
 
 
 @pytest.mark.parametrize("seconds", [1.9, 2.9])
