@@ -10,6 +10,7 @@ from typing import Final
 from pitwall_runtime.stages.decode.libav.clocks.reach import DEEPEST, Reach
 from pitwall_runtime.stages.decode.libav.files.container import Source, VideoPacket
 from pitwall_runtime.stages.decode.libav.files.emptiness import is_end
+from pitwall_runtime.stages.decode.libav.losses.broadcasts.stamps import is_as_written
 
 _LEAP_SECONDS: Final = 0.1
 _LEAP_PICTURES: Final = 2
@@ -92,8 +93,19 @@ class Leaps:
             self._show_as_others(packet)
             if not self._reach.is_known:
                 self._doubt(packet.dts)
-        elif packet.pts is not None and not self._sound_goes_on(latest, packet.pts):
+        elif packet.pts is not None and not (self._sound_goes_on(latest, packet.pts) or self._is_as_written(packet)):
             self._doubt(latest)
+
+    def _is_as_written(self, packet: VideoPacket) -> bool:
+        """Whether nothing tells that the picture's time is damaged: without sound it is held then."""
+        source, lengths = self._source, {self._tick, packet.duration or self._tick}
+        if source.container.format.name != "mpegts" or None in (packet.pos, packet.pts, packet.dts):
+            return False
+        assert packet.pos is not None
+        assert packet.pts is not None
+        assert packet.dts is not None
+        usual = [packet.dts + pictures * length for length in lengths for pictures in range(_DEEPEST_REORDERING + 1)]
+        return is_as_written(source.container.name, packet.pos, packet.pts, [*usual, packet.dts + self._later])
 
     def _sound_goes_on(self, begin: int, end: int) -> bool:
         seconds = begin * self._source.time_base, end * self._source.time_base
