@@ -177,8 +177,7 @@ class FilmReader:
             self._order.look_at(packet)
             self._doubts.look_at(packet)
             self._jpeg_ends.look_at(packet)
-            self._source.note(packet)
-            yield packet
+            yield self._source.note(packet)
 
     def _even(self) -> Iterator[Picture]:
         """Deinterlaced pictures."""

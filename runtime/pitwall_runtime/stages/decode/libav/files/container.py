@@ -15,6 +15,7 @@ from pitwall_runtime.errors import NotAVideoError
 from pitwall_runtime.media import Caption
 from pitwall_runtime.stages.decode.libav.codecs.decoders import stricter
 from pitwall_runtime.stages.decode.libav.files.captions import CaptionTrack
+from pitwall_runtime.stages.decode.libav.files.descriptions import Descriptions
 from pitwall_runtime.stages.decode.libav.files.diagnosis import ENCRYPTED
 from pitwall_runtime.stages.decode.libav.files.emptiness import is_end
 from pitwall_runtime.stages.decode.libav.files.unordered import keeps_decoding_times
@@ -78,7 +79,7 @@ class Source:
         self.held, self._edit_units = HeldPictures(container.name, name), EditUnits(name, self.tick)
         self._has_holes = self._reads_all or fragmented
         """Whether its demuxer passes over what is lost without a word."""
-        self._track = CaptionTrack.of(container)
+        self._track, self._descriptions = CaptionTrack.of(container), Descriptions(stream)
 
     def packets(self) -> Iterator[VideoPacket]:
         """The film's packets, and at last the empty one that flushes the decoder. The first one after an unreadable
@@ -87,6 +88,7 @@ class Source:
         for _ in range(_DAMAGED_READS):
             try:
                 for packet in self.container.demux(*wanted):
+                    self._descriptions.set_right(packet)
                     self._reach(packet)
                     self.holes.follow(packet)
                     self.held.follow(packet)
@@ -122,14 +124,16 @@ class Source:
                 self._first_decoded = packet.dts * packet.time_base
             self._reached = end if self._reached is None else max(self._reached, end)
 
-    def note(self, packet: VideoPacket) -> None:
-        """Remember where the film's pictures end. The packet's times are on the film's clock."""
+    def note(self, packet: VideoPacket) -> VideoPacket:
+        """Remember where the film's pictures end. The packet's times are on the film's clock; comes back as its decoder
+        needs it."""
         self._pictures += not is_end(packet)
         self.latest_length = packet.duration or self.latest_length
         self._reached_place = packet.pos or self._reached_place
         if packet.pts is not None and not packet.is_discard and self.keeps_display_times:
             self._last = max(self._last, packet.pts)
             self._last_end = max(self._last_end, packet.pts + self.duration_of(packet.duration))
+        return self._descriptions.complete(packet)
 
     def shown_at(self, packet: VideoPacket) -> int | None:
         """When the packet's picture is shown, as far as the container knows."""

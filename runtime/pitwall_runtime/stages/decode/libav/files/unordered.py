@@ -6,6 +6,7 @@ from typing import Final
 
 import av
 from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 _DEEP: Final = ("h264", "hevc")
@@ -40,5 +41,5 @@ def _is_copied(stream: VideoStream) -> bool:
         return found
 
 
-def _holds_earlier(packet: "Packet[VideoStream]") -> bool:
+def _holds_earlier(packet: "Packet[Stream]") -> bool:
     return _SHOWN_EARLIER.search(bytes(packet)) is not None

@@ -24,6 +24,9 @@ _LAST: Final = 2
 _NO_PICTURES: Final = -1
 """Where a part of an edit list begins that shows nothing."""
 _WRAP: Final = 1 << 32
+_ENTRIES: Final = (b"avc1", b"avc3", b"hvc1", b"hev1")
+"""How pictures of H.264 and HEVC may be described."""
+_ENTRY_BYTES, _MOST_BYTES = 78, 1 << 16
 _ROUNDED: Final = Fraction(1, 100)
 """Seconds by which one length differs that is said on two clocks."""
 _UNLIKE: Final = 2
@@ -130,6 +133,34 @@ def _edits(entries: list[tuple[int, int]], scale: int, own: int) -> Edits:
         is_left_open=bool(shown) and not any(shown),
         parts=len(shown),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """How pictures are written that lie behind a `place` of the file: what their decoder must know, empty where it is
+    not said, and ticks of a second."""
+
+    place: int
+    content: bytes
+    scale: int
+
+
+def descriptions_of(path: str, track: int, box: bytes) -> list[Description]:
+    """What each index of an MP4 says, in boxes of this name, of a track, by its number in the file, or of the first one
+    of such pictures where none has that."""
+    with open(path, "rb") as file:
+        movies = list(_boxes(file, (0, file.seek(0, os.SEEK_END)), b"moov"))
+        return [_described(file, movie, track, box) for movie in movies]
+
+
+def _described(file: BinaryIO, movie: Span, track: int, box: bytes) -> Description:
+    for span in [*_tracks(file, movie, track), *_boxes(file, movie, b"trak")]:
+        media = _inner(file, span, b"mdia")
+        table = _inner(file, media, b"minf", b"stbl", b"stsd")
+        for entry in (one for name in _ENTRIES for one in _boxes(file, (table[0] + 8, table[1]), name)):
+            content = _bytes(file, _inner(file, (entry[0] + _ENTRY_BYTES, entry[1]), box), _MOST_BYTES)
+            return Description(movie[0], content, _scale(file, _inner(file, media, b"mdhd")))
+    return Description(movie[0], b"", 0)
 
 
 def has_fragments(path: str) -> bool:
