@@ -1,9 +1,12 @@
 """Messages of a log whose jobs are not due yet: held in memory, so that nobody writes them anew while nothing happens.
 
-A log is committed up to a place, so whatever is held ahead of a place must go behind it before that is committed.
+A log is committed up to a place, so whatever is held ahead of a place must go behind it before that is committed. What
+a worker knows of a partition ends when that is taken from it: from then on its next owner, perhaps the same worker,
+gets everything again that was not committed.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
@@ -21,6 +24,45 @@ class Placed(Protocol):
 
 
 M = TypeVar("M", bound=Placed)
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut(Generic[M]):
+    """A message in work, and how often its partition had been taken away by then."""
+
+    message: M
+    taken_away: int
+
+
+@dataclass(slots=True)
+class Partitions(Generic[M]):
+    """Which messages in work still count: those whose partition was not taken away since."""
+
+    _taken_away: Counter[int | None] = field(default_factory=Counter)
+    _finished: set[tuple[int | None, int | None]] = field(default_factory=set)
+
+    def hand_out(self, message: M) -> HandedOut[M]:
+        """It goes to work."""
+        return HandedOut(message, self._taken_away[message.partition()])
+
+    def take_away(self, partitions: Iterable[int]) -> None:
+        """What is in work of these does not count any more."""
+        self._taken_away.update(partitions)
+
+    def counts(self, handed: HandedOut[M]) -> bool:
+        """Whether its place may be committed."""
+        return self._taken_away[handed.message.partition()] == handed.taken_away
+
+    def remember(self, message: M) -> None:
+        """It is finished, and comes again if its partition comes back."""
+        self._finished.add((message.partition(), message.offset()))
+
+    def is_finished(self, message: M) -> bool:
+        """Whether it was remembered; it is not any more."""
+        place = (message.partition(), message.offset())
+        was_there = place in self._finished
+        self._finished.discard(place)
+        return was_there
 
 
 @dataclass(slots=True)

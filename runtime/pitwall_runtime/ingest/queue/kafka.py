@@ -4,23 +4,22 @@ A worker takes one job at a time and commits its offset when it is done, so a jo
 again once the group has noticed (the session's timeout). Jobs spread over partitions: at most that many workers work.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from pitwall_runtime.errors import QueueAwayError, QueueFullError
-from pitwall_runtime.ingest.queue.held_back import HeldBack
+from pitwall_runtime.ingest.queue.held_back import HandedOut, HeldBack, Partitions
+from pitwall_runtime.ingest.queue.kafka_topics import SERVER_SECONDS, KafkaTopics, value_of
 from pitwall_runtime.ingest.queue.port import DeadLetter, Delivery, IngestJob, QueueDepth
 
 T = TypeVar("T")
 
 _GROUP: Final = "pitwall-ingest"
-_PARTITIONS: Final = 8
-_SERVER_SECONDS: Final = 10.0
 _SETTLE_SECONDS: Final = 0.2
 _SETTLING: Final = frozenset(
     {
@@ -34,6 +33,11 @@ _SETTLING: Final = frozenset(
 )
 """What a broker says for seconds of a group, a topic or a partition that is new, or that has just moved."""
 
+_MOVED: Final = frozenset(
+    {KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS, KafkaError.UNKNOWN_MEMBER_ID}
+)
+"""What a broker says to a worker that has its partitions no longer, and does not know it yet."""
+
 _COUNT_SECONDS: Final = 1.0
 """How old the depth may be by which a new job is admitted."""
 
@@ -44,6 +48,10 @@ _LONGEST_DELAY_SECONDS: Final = 3600.0
 
 _Sent = tuple[str | bytes | None, bytes, float]
 """Key, body, and when it is due; 0 for at once."""
+
+
+class _MovedError(QueueAwayError):
+    """Partitions have moved."""
 
 
 class KafkaQueue:
@@ -63,9 +71,10 @@ class KafkaQueue:
         self._producer = Producer({**self._settings, "enable.idempotence": True, "acks": "all"})
         self._consumer: Consumer | None = None
         self._counted: tuple[float, int] = (-1e9, 0)
-        self._topics_are_there = False
-        self._early: list[Message] = []
-        self._held = HeldBack[Message]()
+        self._topics = KafkaTopics((self._topic, self._dead), self._settings, _GROUP)
+        self._held, self._ours = HeldBack[Message](), Partitions[Message]()
+        self._guard = threading.Lock()
+        """Against the beat of a worker, which hears that partitions move while a job ends."""
 
     def put(self, job: IngestJob) -> None:
         """Add a job, durably. Raises QueueFullError, by a count that is up to a second old."""
@@ -82,19 +91,23 @@ class KafkaQueue:
         latest = time.monotonic() + wait_seconds
         while True:
             if self._held.next_due() <= time.time():
-                return _delivery(self._held.pop())
-            left = min(latest - time.monotonic(), self._held.next_due() - time.time())
-            message = self._asked(partial(self._polled, max(0.0, left)))
+                message: Message | None = self._held.pop()
+            else:
+                left = min(latest - time.monotonic(), self._held.next_due() - time.time())
+                message = self._asked(partial(self._polled, max(0.0, left)))
             if message is None and time.monotonic() >= latest:
                 return None
-            if message and _due(message) <= time.time():
-                return _delivery(message)
-            if message:
+            if message and self._ours.is_finished(message):
+                self._finish(self._ours.hand_out(message))
+            elif message and _due(message) <= time.time():
+                return self._delivery(message)
+            elif message:
                 self._held.add(message, _due(message))
 
+    def _delivery(self, message: Message) -> Delivery:
+        return Delivery(IngestJob.from_json(value_of(message)), self._ours.hand_out(message))
+
     def _polled(self, wait_seconds: float) -> Message | None:
-        if self._early:
-            return self._early.pop(0)
         consumer = self._joined()
         consumer.resume(consumer.assignment())
         latest = time.monotonic() + wait_seconds
@@ -117,51 +130,73 @@ class KafkaQueue:
             consumer.pause(consumer.assignment())
             message = consumer.poll(0)
             if message and not message.error():
-                self._early.append(message)  # of a partition that has just become this worker's
+                self._held.add(message, _due(message))  # of a partition that has just become this worker's
 
-        self._asked(beat)
+        with self._guard:
+            self._asked(beat)
 
     def done(self, delivery: Delivery) -> None:
-        """It needs no more work. What is not due and lies before it goes behind the others first."""
-        ahead = self._held.ahead_of(delivery.receipt)
-        if ahead:
-            self._send(self._topic, [(message.key(), _value(message), due) for message, due in ahead])
-            self._held.drop_ahead_of(delivery.receipt)
-        self._asked(lambda: self._commit(delivery.receipt))
+        """It needs no more work."""
+        with self._guard:
+            self._finish(delivery.receipt)
 
     def again(self, delivery: Delivery, delay_seconds: float = 0.0) -> None:
         """Somebody shall try it once more, after so long, and behind those who wait. Sent before it is committed, so
         never lost."""
         due = time.time() + delay_seconds if delay_seconds > 0 else 0.0
-        self._send(self._topic, [_sent(delivery.job.id, delivery.job.to_json(), due)])
-        self.done(delivery)
+        self._replaced(delivery, self._topic, delivery.job.to_json(), due)
 
     def bury(self, delivery: Delivery, reason: str) -> None:
         """It cannot be done: keep it among the dead letters. Sent before it is committed, so never lost."""
-        body = DeadLetter(delivery.job, reason).to_json()
-        self._send(self._dead, [_sent(delivery.job.id, body)])
-        self.done(delivery)
+        self._replaced(delivery, self._dead, DeadLetter(delivery.job, reason).to_json())
+
+    def _replaced(self, delivery: Delivery, topic: str, body: str, due: float = 0.0) -> None:
+        with self._guard:
+            if self._is_anothers(delivery.receipt):
+                return  # who has its partition gets it from the log
+            self._send(topic, [_sent(delivery.job.id, body, due)])
+            self._finish(delivery.receipt)
+
+    def _is_anothers(self, handed: HandedOut[Message]) -> bool:
+        mine = {place.partition for place in self._joined().assignment()}
+        return not self._ours.counts(handed) and handed.message.partition() not in mine
+
+    def _finish(self, handed: HandedOut[Message]) -> None:
+        """Commit its place. What is not due and lies before it goes behind the others first."""
+        message = handed.message
+        if not self._ours.counts(handed):
+            # What lies before it is not held here any more, or not yet again: a commit would lose that.
+            self._ours.remember(message)
+            return
+        ahead = self._held.ahead_of(message)
+        if ahead:
+            self._send(self._topic, [(one.key(), value_of(one), due) for one, due in ahead])
+            self._held.drop_ahead_of(message)
+        try:
+            self._asked(lambda: self._commit(message))
+        except _MovedError:
+            self._ours.remember(message)
 
     def depth(self) -> QueueDepth:
         """How much is not done yet; Kafka does not tell what of it is being worked on."""
-        return self._asked(lambda: QueueDepth(self._lag(), 0, self._length(self._dead)))
+        return self._asked(lambda: QueueDepth(self._topics.lag(self._topic), 0, self._topics.length(self._dead)))
 
     def dead_letters(self, limit: int) -> list[DeadLetter]:
         """The newest dead letters of each partition, up to `limit` in all."""
-        return self._asked(lambda: self._newest(self._dead, limit))
+        return self._asked(lambda: self._topics.newest(self._dead, limit))
 
     def close(self) -> None:
         """Leave the group, so that others get this worker's partitions at once."""
         if self._consumer:
             self._consumer.close()
-        self._producer.flush(_SERVER_SECONDS)
+        self._producer.flush(SERVER_SECONDS)
 
     def _commit(self, message: Message) -> None:
         self._joined().commit(message=message, asynchronous=False)
 
     def _joined(self) -> Consumer:
         if self._consumer is None:
-            self._make_topics()
+            self._topics.make()
             self._consumer = Consumer(
                 {
                     **self._settings,
@@ -176,21 +211,9 @@ class KafkaQueue:
         return self._consumer
 
     def _forget(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._held.forget(one.partition for one in partitions)
-
-    def _make_topics(self) -> None:
-        if self._topics_are_there:
-            return
-        admin = AdminClient(self._settings)
-        known = admin.list_topics(timeout=_SERVER_SECONDS).topics
-        wanted = [NewTopic(name, _PARTITIONS) for name in (self._topic, self._dead) if name not in known]
-        for future in admin.create_topics(wanted).values() if wanted else ():
-            try:
-                future.result(_SERVER_SECONDS)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise
-        self._topics_are_there = True
+        numbers = [one.partition for one in partitions]
+        self._held.forget(numbers)
+        self._ours.take_away(numbers)
 
     def _send(self, topic: str, messages: list[_Sent]) -> None:
         failed: list[KafkaError] = []
@@ -200,80 +223,31 @@ class KafkaQueue:
                 failed.append(error)
 
         def send() -> None:
-            self._make_topics()
+            self._topics.make()
             failed.clear()
             for key, body, due in messages:
                 headers: list[tuple[str, str | bytes | None]] = [(_DUE, str(due).encode())] if due else []
                 self._producer.produce(topic, body, key, on_delivery=told, headers=headers)
-            if self._producer.flush(_SERVER_SECONDS) or failed:
+            if self._producer.flush(SERVER_SECONDS) or failed:
                 raise KafkaException(failed[0] if failed else KafkaError(KafkaError._TIMED_OUT))
 
         self._asked(send)
 
-    def _partitions(self, consumer: Consumer, topic: str) -> list[TopicPartition]:
-        found = consumer.list_topics(topic, timeout=_SERVER_SECONDS).topics[topic].partitions
-        return [TopicPartition(topic, number) for number in found]
-
-    def _reader(self) -> Consumer:
-        self._make_topics()
-        return Consumer({**self._settings, "group.id": _GROUP, "enable.auto.commit": False})
-
-    def _lag(self) -> int:
-        reader = self._reader()
-        try:
-            committed = reader.committed(self._partitions(reader, self._topic), timeout=_SERVER_SECONDS)
-            ends = [reader.get_watermark_offsets(place, timeout=_SERVER_SECONDS) for place in committed]
-            return sum(high - max(place.offset, low) for place, (low, high) in zip(committed, ends, strict=True))
-        finally:
-            reader.close()
-
-    def _length(self, topic: str) -> int:
-        reader = self._reader()
-        try:
-            ends = [
-                reader.get_watermark_offsets(place, timeout=_SERVER_SECONDS)
-                for place in self._partitions(reader, topic)
-            ]
-            return sum(high - low for low, high in ends)
-        finally:
-            reader.close()
-
-    def _newest(self, topic: str, limit: int) -> list[DeadLetter]:
-        reader = self._reader()
-        try:
-            places, expected = [], 0
-            for place in self._partitions(reader, topic):
-                low, high = reader.get_watermark_offsets(place, timeout=_SERVER_SECONDS)
-                place.offset = max(low, high - limit)
-                expected += high - place.offset
-                places.append(place)
-            reader.assign(places)
-            messages = reader.consume(expected, timeout=_SERVER_SECONDS) if expected else []
-            found = sorted(
-                (message for message in messages if not message.error()), key=lambda one: -one.timestamp()[1]
-            )
-            return [DeadLetter.from_json(_value(message)) for message in found[:limit]]
-        finally:
-            reader.close()
-
     def _asked(self, ask: Callable[[], T]) -> T:
-        latest = time.monotonic() + _SERVER_SECONDS
+        latest = time.monotonic() + SERVER_SECONDS
         while True:
             try:
                 return ask()
             except KafkaException as error:
-                if error.args[0].code() not in _SETTLING or time.monotonic() > latest:
-                    words = f"the ingest queue does not answer ({error.args[0]}); try again later"
-                    raise QueueAwayError(words) from None
+                code = error.args[0].code()
+                if code not in _SETTLING or time.monotonic() > latest:
+                    kind = _MovedError if code in _MOVED else QueueAwayError
+                    raise kind(f"the ingest queue does not answer ({error.args[0]}); try again later") from None
                 time.sleep(_SETTLE_SECONDS)
 
 
 def _sent(key: str, body: str, due: float = 0.0) -> _Sent:
     return key.encode(), body.encode(), due
-
-
-def _delivery(message: Message) -> Delivery:
-    return Delivery(IngestJob.from_json(_value(message)), message)
 
 
 def _due(message: Message) -> float:
@@ -284,8 +258,3 @@ def _due(message: Message) -> float:
     except ValueError:
         return 0.0
     return due if due < time.time() + _LONGEST_DELAY_SECONDS else 0.0
-
-
-def _value(message: Message) -> bytes:
-    value = message.value()
-    return value if isinstance(value, bytes) else b""

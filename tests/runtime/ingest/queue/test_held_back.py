@@ -1,11 +1,12 @@
 """Jobs of a Kafka topic that are not due are left alone until they are, and none is lost for that."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
 
-from pitwall_runtime.ingest.queue.held_back import HeldBack
+from pitwall_runtime.ingest.queue.held_back import HeldBack, Partitions
 from pitwall_runtime.ingest.queue.port import IngestJob
 
 PATIENCE_SECONDS = 60.0
@@ -44,6 +45,24 @@ def test_only_what_lies_ahead_in_the_same_partition_is_in_the_way():
     assert (held.next_due(), held.pop()) == (9.0, NumberedMessage(1, 1))
 
 
+def test_what_is_in_work_counts_until_its_partition_is_taken_away():
+    ours = Partitions()
+    first, other = ours.hand_out(NumberedMessage(0, 1)), ours.hand_out(NumberedMessage(1, 1))
+    assert ours.counts(first)
+
+    ours.take_away([0])
+    assert not ours.counts(first)
+    assert ours.counts(other)
+    assert ours.counts(ours.hand_out(NumberedMessage(0, 1))), "it came again"
+
+
+def test_what_was_finished_meanwhile_is_passed_over_once():
+    ours = Partitions()
+    ours.remember(NumberedMessage(0, 1))
+    assert not ours.is_finished(NumberedMessage(1, 1))
+    assert [ours.is_finished(NumberedMessage(0, 1)) for _ in range(2)] == [True, False]
+
+
 @pytest.fixture
 def open_one():
     """Opens the same topic of librdkafka's mock of a cluster as often as asked."""
@@ -69,6 +88,11 @@ def job(number):
     return IngestJob(f"vid_{number}", f"https://films.example/{number}.mp4", 1_700_000_000.0, "")
 
 
+def of_one_partition(number):
+    """Jobs of one key lie in one partition, in the order in which they were put."""
+    return IngestJob("vid_0", f"https://films.example/{number}.mp4", 1_700_000_000.0, "")
+
+
 def take(queue):
     latest = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < latest:
@@ -84,9 +108,9 @@ def test_while_nothing_is_due_nothing_is_written_and_what_is_new_is_done(open_on
     for _ in range(20):
         queue.again(take(queue), 600.0)
     assert queue.take(0.5) is None
-    before = queue._length("films")
+    before = queue._topics.length("films")
     assert [queue.take(0.1) for _ in range(5)] == [None] * 5
-    assert queue._length("films") == before
+    assert queue._topics.length("films") == before
 
     queue.put(job(99))
     queue.done(new := take(queue))
@@ -127,3 +151,40 @@ def test_what_is_due_is_not_waited_for_longer(open_one):
     assert delivery.job == job(0)
     assert time.monotonic() - given_back < PATIENCE_SECONDS / 2
     queue.done(delivery)
+
+
+def _is_moving(queue, in_work):
+    return queue._ours.counts(in_work.receipt) or not queue._joined().assignment()
+
+
+@pytest.fixture
+def moved(open_one):
+    """A worker whose partitions moved while it had a job in work, ahead of which another is held back; the job; and
+    the worker that some of them moved to, if only for a while."""
+    first = open_one()
+    first.put(of_one_partition(0))
+    first.again(take(first), 600.0)
+    first.put(of_one_partition(1))
+    in_work = take(first)
+    assert in_work.job == of_one_partition(1)
+    second = open_one()
+    latest = time.monotonic() + PATIENCE_SECONDS
+    with ThreadPoolExecutor(1) as pool:
+        joined = pool.submit(second.take, 0.0)
+        while _is_moving(first, in_work) and time.monotonic() < latest:
+            first.extend(in_work)
+            if joined.done():
+                joined = pool.submit(second.take, 0.1)
+    return first, in_work, second
+
+
+def test_where_partitions_move_nothing_is_lost_and_what_was_finished_is_passed_over(moved):
+    first, in_work, second = moved
+    first.done(in_work)
+    assert first.depth().waiting == 2, "what was held back lies ahead of it"
+
+    second.close()
+    latest = time.monotonic() + PATIENCE_SECONDS
+    while first.depth().waiting > 1:
+        assert first.take(0.2) is None, "it was done"
+        assert time.monotonic() < latest
