@@ -196,8 +196,16 @@ def test_the_next_attempt_is_later_each_time(attempts, asked_for, seconds):
     assert WorkLimits().delay_seconds(attempts, asked_for) == seconds
 
 
-def test_a_server_that_asks_for_a_pause_has_it_and_the_others_videos_go_on(ingest, clip, wild):
-    busy = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 700\r\nContent-Length: 0\r\n\r\n"
+@pytest.mark.parametrize(
+    "asked_for",
+    [
+        b"Retry-After: 700",
+        b"Date: Wed, 21 Oct 2026 07:28:00 GMT\r\nRetry-After: Wed, 21 Oct 2026 07:39:40 GMT",
+    ],
+    ids=["seconds", "a date"],
+)
+def test_a_server_that_asks_for_a_pause_has_it_and_the_others_videos_go_on(ingest, clip, wild, asked_for):
+    busy = b"HTTP/1.1 429 Too Many Requests\r\n" + asked_for + b"\r\nContent-Length: 0\r\n\r\n"
     worker, downloads = ingest.worker, clip.with_name("downloads")
     limits = DownloadLimits(allowed_hosts=frozenset({wild.host}))
     worker = replace(worker, resolver=Resolver((clip.parent,), downloads, limits), limits=WorkLimits(wait_seconds=0))

@@ -159,7 +159,8 @@ async def _taken(
     if response.status_code == HTTPStatus.NOT_MODIFIED:
         return Fetched(None)
     if not holds_all(response.status_code, response.headers.get("content-range", "")):
-        refuse_status(response.status_code, url, response.headers.get("retry-after", ""))
+        said = (response.headers.get(name, "") for name in ("retry-after", "date"))
+        refuse_status(response.status_code, url, *said)
     if is_the_same(response.headers, here):
         return Fetched(None)
     declared = response.headers.get("content-length", "0")

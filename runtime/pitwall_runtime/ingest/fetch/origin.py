@@ -1,7 +1,11 @@
 """Says in the asker's terms what a video's server answered: a login, a missing file, an overload, a web page."""
 
 import codecs
+import math
 import re
+import time
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -27,6 +31,7 @@ _BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVA
 _RANGE: Final = re.compile(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})")
 _LONGEST_PAUSE: Final = 86_400
 """Seconds of a Retry-After that are worth repeating."""
+_LONGEST_DATE: Final = 64
 
 _BROKEN: Final = (
     ("disconnected", "its server hung up without an answer"),
@@ -83,8 +88,11 @@ def holds_all(status: int, content_range: str) -> bool:
     return status in (HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION)
 
 
-def refuse_status(status: int, url: str, retry_after: str = "") -> None:
-    """Raises what the status of a video's server means for the asker, unless it is 200."""
+def refuse_status(status: int, url: str, retry_after: str = "", date: str = "") -> None:
+    """Raises what the status of a video's server means for the asker, unless it is 200.
+
+    `date` is the server's own clock, by which a time in `retry_after` is meant.
+    """
     where = shown(url)
     if status == HTTPStatus.OK:
         return
@@ -93,7 +101,7 @@ def refuse_status(status: int, url: str, retry_after: str = "") -> None:
     if status in _CLOSED:
         kind = MediaOriginError if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else MediaClosedError
         raise kind(f"{where} answered {status}: it cannot be read without a login; give a public or a signed address")
-    pause = _pause(retry_after)
+    pause = _pause(retry_after, date)
     if status in _BUSY:
         when = f"after {pause} s" if pause else "in a minute"
         raise MediaAwayError(f"{where} answered {status}: its server is too busy; ask again {when}", pause)
@@ -104,11 +112,25 @@ def refuse_status(status: int, url: str, retry_after: str = "") -> None:
     raise MediaOriginError(f"{where} answered {status} and not with a file; give the address of the video file itself")
 
 
-def _pause(retry_after: str) -> int:
-    """After how many seconds to ask again; 0 for what is a date, nonsense or longer than a day."""
+def _pause(retry_after: str, date: str) -> int:
+    """After how many seconds to ask again; 0 for what is nonsense, in the past or further off than a day."""
     digits = retry_after.lstrip("0")
-    is_number = retry_after.isascii() and retry_after.isdecimal() and 0 < len(digits) <= len(str(_LONGEST_PAUSE))
-    return int(digits) if is_number and int(digits) <= _LONGEST_PAUSE else 0
+    if retry_after.isascii() and retry_after.isdecimal():
+        pause = float(digits or 0) if len(digits) <= len(str(_LONGEST_PAUSE)) else math.inf
+    else:
+        pause = _epoch_seconds(retry_after, 0.0) - _epoch_seconds(date, time.time())
+    return math.ceil(pause) if 0 < pause <= _LONGEST_PAUSE else 0
+
+
+def _epoch_seconds(date: str, otherwise: float) -> float:
+    """A date as HTTP writes it, in any of its three forms."""
+    if len(date) > _LONGEST_DATE:
+        return otherwise
+    try:
+        said = parsedate_to_datetime(date)
+        return (said if said.tzinfo else said.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return otherwise
 
 
 def what_else(head: bytes) -> RefusedError | None:

@@ -8,6 +8,7 @@ import time
 import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
 
 import httpx
 import pytest
@@ -251,13 +252,29 @@ def test_what_a_server_answers_is_told_in_the_askers_terms(wild, fetcher, answer
         ("0", "in a minute"),
         ("-1", "in a minute"),
         ("\u0667", "in a minute"),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", "in a minute"),
         ("", "in a minute"),
+        pytest.param("Wed, 21 Oct 2026 07:28:30 GMT", "after 30 s", id="a date"),
+        pytest.param("Wednesday, 21-Oct-26 07:29:00 GMT", "after 60 s", id="a date of RFC 850"),
+        pytest.param("Wed Oct 21 07:29:00 2026", "after 60 s", id="a date of asctime"),
+        pytest.param("Thu, 22 Oct 2026 07:28:00 GMT", "after 86400 s", id="a date in a day"),
+        pytest.param("Thu, 22 Oct 2026 07:28:01 GMT", "in a minute", id="a date beyond a day"),
+        pytest.param("Wed, 21 Oct 2026 07:28:00 GMT", "in a minute", id="now"),
+        pytest.param("Wed, 21 Oct 2020 07:28:00 GMT", "in a minute", id="the past"),
+        pytest.param("Wed, 99 Oct 2026 07:28:00 GMT", "in a minute", id="no date"),
+        pytest.param("Wed, 21 Oct 99999 07:28:00 GMT", "in a minute", id="a year that is none"),
+        pytest.param("Wed, " * 1000, "in a minute", id="much of a date"),
     ],
 )
 def test_a_busy_server_is_believed_for_a_day_at_most(pause, words):
     with pytest.raises(MediaOriginError, match=f"ask again {words}$"):
-        refuse_status(429, "http://host/film.mp4", pause)
+        refuse_status(429, "http://host/film.mp4", pause, "Wed, 21 Oct 2026 07:28:00 GMT")
+
+
+@pytest.mark.parametrize("date", ["", "soon", "x" * 5000])
+def test_without_a_clock_of_the_server_its_date_is_one_of_ours(date):
+    pause = formatdate(time.time() + 1000, usegmt=True)
+    with pytest.raises(MediaOriginError, match=r"ask again after (9[0-9]{2}|1000) s$"):
+        refuse_status(503, "http://host/film.mp4", pause, date)
 
 
 @pytest.mark.parametrize(
