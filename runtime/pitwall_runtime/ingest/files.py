@@ -32,9 +32,9 @@ def resolve_file(url: str, roots: Sequence[Path], max_bytes: int) -> Video:
 def open_file(url: str, roots: Sequence[Path], max_bytes: int) -> Video:
     """The file behind a file:// URL. Links and `..` are followed first, then the result must lie under a root."""
     parts = urlsplit(url)
-    if parts.netloc not in ("", "localhost"):
+    if parts.netloc.lower() not in ("", "localhost"):
         raise MediaRefusedError(
-            f"{url!r} names the host {parts.netloc!r}; a file address has three slashes: file:///path"
+            f"{shown(url)} names the host {(parts.hostname or '')!r}; a file address has three slashes: file:///path"
         )
     path = Path(unquote(parts.path))
     if "\0" in str(path) or not path.is_absolute():

@@ -64,6 +64,15 @@ def test_an_error_names_what_was_asked_for_and_not_where_its_links_lead(tmp_path
     assert "mounted-here" not in refused.value.message
 
 
+def test_this_machine_may_be_named_in_any_case_and_another_is_told_without_its_password(tmp_path):
+    (tmp_path / "film.mp4").write_bytes(b"a film")
+    assert resolve_file(f"FILE://LocalHost{tmp_path}/film.mp4", (tmp_path,), 1 << 20).path.name == "film.mp4"
+
+    with pytest.raises(MediaRefusedError, match="names the host 'nas'") as refused:
+        resolve_file(f"file://ann:secret@nas{tmp_path}/film.mp4", (tmp_path,), 1 << 20)
+    assert "secret" not in refused.value.message
+
+
 async def test_subtitles_that_a_question_names_are_fetched_as_a_video_is(tmp_path, wild):
     (tmp_path / "said.srt").write_bytes(SRT)
     resolver = Resolver((tmp_path,), tmp_path / "downloads", DownloadLimits(allowed_hosts=frozenset({wild.host})))

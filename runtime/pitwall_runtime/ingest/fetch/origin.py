@@ -28,6 +28,10 @@ _GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _CLOSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED})
 _BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
+_AGAIN: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.MISDIRECTED_REQUEST, HTTPStatus.TOO_EARLY})
+"""What says nothing of the file, but that this request came to nothing."""
+
+_USER: Final = re.compile(r"^([^/?#]*//)[^/?#]*@")
 _RANGE: Final = re.compile(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})")
 _LONGEST_PAUSE: Final = 86_400
 """Seconds of a Retry-After that are worth repeating."""
@@ -38,13 +42,19 @@ _BROKEN: Final = (
     ("peer closed", "its server hung up before the end of the file"),
     ("location header", "its server redirects to what is no address"),
 )
+_ARCHIVE: Final = "is an archive or compressed: unpack it and send the video inside"
 _KINDS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"version https://git-lfs", "is a Git LFS pointer, not the film: fetch it with `git lfs pull` and send that"),
     (b"\x1f\x8b", "is compressed with gzip: unpack it and send the video inside"),
     (b"pk\x03\x04", "is a ZIP archive: unpack it and send the video inside"),
+    *(
+        (mark, _ARCHIVE)
+        for mark in (b"7z\xbc\xaf\x27\x1c", b"rar!\x1a\x07", b"\xfd7zxz\0", b"\x28\xb5\x2f\xfd", b"pk\x05\x06")
+    ),
     (b"%pdf-", "is a PDF document: send a video file"),
     (b"#extm3u", "is a playlist, which names other addresses: give the address of one video file, such as an MP4"),
 )
+_BZIP2: Final = re.compile(rb"BZh[1-9]1AY&SY")
 _PAGE: Final = re.compile(r"<(!--|(!doctype html|html|head|body|title|meta|script|link|style)\b)")
 _TEXTS: Final = (
     (_PAGE, "a web page, perhaps a login or a player"),
@@ -56,7 +66,9 @@ _BINARY: Final = re.compile("[^\\t\\n\\f\\r\\x20-\\x7e\\x85\\xa0-\\U0010ffff]")
 
 
 def shown(url: str) -> str:
-    """An address as messages and logs may hold it: without the query, which often is a signature or a token."""
+    """An address as messages and logs may hold it: without a user name and password, and without the query, which often
+    is a signature or a token."""
+    url = _USER.sub(r"\1…@", url)
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -105,6 +117,8 @@ def refuse_status(status: int, url: str, retry_after: str = "", date: str = "") 
     if status in _BUSY:
         when = f"after {pause} s" if pause else "in a minute"
         raise MediaAwayError(f"{where} answered {status}: its server is too busy; ask again {when}", pause)
+    if status in _AGAIN:
+        raise MediaAwayError(f"{where} answered {status}: its server did not take the request; ask again", pause)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise MediaAwayError(
             f"{where} answered {status}: its server fails; ask again later, or use another server", pause
@@ -141,6 +155,8 @@ def what_else(head: bytes) -> RefusedError | None:
     for mark, words in _KINDS:
         if start.startswith(mark):
             return NotAVideoError(f"the file {words}")
+    if _BZIP2.match(head) or head[257:262] == b"ustar":
+        return NotAVideoError(f"the file {_ARCHIVE}")
     text = _uncommented(_text(head).lstrip("\ufeff").lower())
     if not text.startswith("<?xml") and not _PAGE.match(text) and _BINARY.search(text):
         return None

@@ -1,7 +1,9 @@
 """Servers of the world, from a login page to one that never finishes its headers: each ends in time, in clear words."""
 
+import bz2
 import contextlib
 import gzip
+import lzma
 import socket
 import threading
 import time
@@ -15,6 +17,7 @@ import pytest
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import (
+    MediaAwayError,
     MediaMissingError,
     MediaOriginError,
     MediaTooLargeError,
@@ -178,6 +181,22 @@ def test_an_answer_is_a_film_if_it_holds_all_of_it(wild, fetcher, status, header
         ),
         pytest.param(response(b""), NotAVideoError, "is empty", id="empty"),
         pytest.param(response(gzip.compress(BODY)), NotAVideoError, "compressed with gzip", id="gzip"),
+        *(
+            pytest.param(response(body + bytes(2000)), NotAVideoError, "archive or compressed: unpack", id=name)
+            for name, body in {
+                "bzip2": bz2.compress(BODY),
+                "xz": lzma.compress(BODY),
+                "zstd": b"\x28\xb5\x2f\xfd\x04\x00",
+                "7z": b"7z\xbc\xaf\x27\x1c\x00\x04",
+                "rar": b"Rar!\x1a\x07\x01\x00",
+                "an empty zip": b"PK\x05\x06",
+                "tar": b"film.mp4".ljust(257, b"\0") + b"ustar\0",
+            }.items()
+        ),
+        *(
+            pytest.param(response(b"", status=status), MediaAwayError, "did not take the request; ask again", id=status)
+            for status in ("408 Request Timeout", "421 Misdirected Request", "425 Too Early")
+        ),
         pytest.param(
             response(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
             NotAVideoError,
@@ -647,6 +666,10 @@ def test_what_turned_out_to_be_no_video_does_not_stay(wild, fetcher):
     [
         ("https://h/a.mp4?X-Amz-Signature=abc#t", "'https://h/a.mp4?…'"),
         ("http://[x?key=abc", "'http://[x'"),
+        ("https://ann:secret@h/a.mp4", "'https://…@h/a.mp4'"),
+        ("https://ann:se@cret@h/a@b.mp4", "'https://…@h/a@b.mp4'"),
+        ("http://ann:secret@[x/a.mp4", "'http://…@[x/a.mp4'"),
+        ("https://h/a@b.mp4", "'https://h/a@b.mp4'"),
     ],
 )
 def test_an_address_is_shown_without_its_secrets(url, words):
