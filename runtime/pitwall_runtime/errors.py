@@ -101,6 +101,10 @@ class MediaAwayError(MediaOriginError):
         self.pause_seconds = pause_seconds
 
 
+class MediaBusyError(MediaAwayError):
+    """The video's server has too many requests: others of the same asker would be refused, too."""
+
+
 class MediaClosedError(MediaOriginError):
     """The video's server wants to know who asks: it is not to be read any more."""
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import (
     MediaAwayError,
     MediaBrokenError,
+    MediaBusyError,
     MediaOriginError,
     MediaTooLargeError,
     NotAVideoError,
@@ -19,6 +21,7 @@ from pitwall_runtime.errors import (
     TooLateError,
     UnavailableError,
 )
+from pitwall_runtime.ingest.pauses import HostPauses
 from pitwall_runtime.ingest.queue.book import VideoBook, VideoRecord, VideoState, change
 from pitwall_runtime.ingest.queue.port import Delivery, IngestJob, IngestQueue
 from pitwall_runtime.ingest.resolve import Resolver
@@ -32,6 +35,9 @@ _PASSING = (MediaOriginError, StorageFullError, TooLateError, UnavailableError)
 """Refusals that another try may not meet."""
 
 _LONGEST_DELAY_SECONDS = 1800.0
+_LEFT_ALONE_SECONDS = 86_400.0
+"""For so long after it was sent a video waits for a busy server and no attempt of it is used up."""
+
 _TOLD_SECONDS = 60.0
 _NO_JOB = "this message is no ingest job; videos are sent to POST /v1/videos"
 
@@ -65,6 +71,7 @@ class IngestWorker:
     variants: FollowedVariants
     limits: WorkLimits = field(default_factory=WorkLimits)
     told: Callable[[str], None] = lambda _: None
+    pauses: HostPauses = field(default_factory=HostPauses)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _deadline: Deadline = field(default_factory=Deadline)
 
@@ -115,6 +122,8 @@ class IngestWorker:
                 delivery, record, record.error or "every worker that tried it ended", record.error_code or "crash"
             )
             return True
+        if self._is_left_alone(delivery, record):
+            return True
         # Counted before anything is tried: a video that kills its worker must not do so for ever.
         record = change(self.book, record, state=VideoState.FETCHING, attempts=record.attempts + 1)
         self._deadline = Deadline(self.limits.video_seconds)
@@ -122,6 +131,18 @@ class IngestWorker:
             self._deadline.give_up()
         with self._beating(delivery):
             self._work(delivery, record)
+        return True
+
+    def _is_left_alone(self, delivery: Delivery, record: VideoRecord) -> bool:
+        """Whether its server asked for a pause when it was asked for another video: then no attempt is used up. A
+        server that lets a few be fetched each minute would else use up those of a batch."""
+        job = delivery.job
+        seconds = self.pauses.left(job.party, job.url)
+        if not seconds or time.time() - job.submitted_at > _LEFT_ALONE_SECONDS:
+            return False
+        words = f"its server is too busy with others of these videos; this one is tried after {seconds:.0f} s"
+        change(self.book, record, state=VideoState.QUEUED, error=words, error_code=MediaBusyError.code)
+        self.queue.again(delivery, seconds)
         return True
 
     def _is_done(self, record: VideoRecord, job: IngestJob) -> bool:
@@ -134,6 +155,9 @@ class IngestWorker:
             record = self._prepared(delivery, record)
         except _PASSING as error:
             pause = error.pause_seconds if isinstance(error, MediaAwayError) else 0.0
+            if isinstance(error, MediaBusyError):
+                # No longer than it asks for: this may be of this one video, whose own next attempt may be far off.
+                self.pauses.note(delivery.job.party, delivery.job.url, self.limits.delay_seconds(1, pause))
             self._retry(delivery, record, error.message, error.code, pause)
         except RefusedError as error:
             self._fail(delivery, record, error.message, error.code)

@@ -25,6 +25,7 @@ from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.fetch import rechecks
 from pitwall_runtime.ingest.fetch.addresses import FRESH_SECONDS
 from pitwall_runtime.ingest.fetch.download import DownloadLimits
+from pitwall_runtime.ingest.pauses import HostPauses
 from pitwall_runtime.ingest.queue.book import FolderBook, VideoRecord, VideoState, change
 from pitwall_runtime.ingest.queue.local import LocalQueue
 from pitwall_runtime.ingest.queue.port import Delivery, IngestJob, QueueDepth
@@ -223,6 +224,50 @@ def test_a_server_that_asks_for_a_pause_has_it_and_the_others_videos_go_on(inges
         [(due,)] = connection.execute("SELECT visible_at FROM jobs").fetchall()
     connection.close()
     assert begun + 700 <= due <= time.time() + 700
+
+
+def test_a_busy_server_uses_up_the_attempts_of_none_but_the_one_video_that_asked_it(ingest, clip, wild):
+    busy = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"
+    now = 1000.0
+    resolver = Resolver((), clip.with_name("downloads"), DownloadLimits(allowed_hosts=frozenset({wild.host})))
+    worker = replace(
+        ingest.worker,
+        resolver=resolver,
+        limits=WorkLimits(wait_seconds=0, retry_seconds=(0.0,)),
+        pauses=HostPauses(lambda: now),
+    )
+    mine = [ingest.desk.submit(wild.url(f"/{number}.mp4", busy), party="app.ann").id for number in range(8)]
+    for _ in mine:
+        assert worker.step()
+    records = [ingest.desk.find(key) for key in mine]
+    assert [record.attempts for record in records] == [1, 0, 0, 0, 0, 0, 0, 0]
+    assert "too busy with others" in records[-1].error
+    assert (len(wild.requests), worker.queue.depth()) == (1, QueueDepth(8, 0, 0))
+
+    other = ingest.desk.submit(wild.url("/0.mp4", busy), owner="bob", party="app.bob").id
+    assert worker.step()
+    assert ingest.desk.find(other, "bob").attempts == 1, "another's videos are held up by nobody"
+
+    now += 61
+    with sqlite3.connect(worker.queue.path) as connection:
+        connection.execute("UPDATE jobs SET visible_at = 0 WHERE party = 'app.ann'")
+    connection.close()
+    for number in range(8):
+        wild.url(f"/{number}.mp4", served(clip.read_bytes()))
+    while worker.step():
+        pass
+    assert {ingest.desk.find(key).state for key in mine} == {VideoState.READY}
+
+
+def test_a_server_that_is_busy_for_days_is_not_waited_for(ingest, clip, wild):
+    busy = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"
+    resolver = Resolver((), clip.with_name("downloads"), DownloadLimits(allowed_hosts=frozenset({wild.host})))
+    worker = replace(ingest.worker, resolver=resolver)
+    worker.pauses.note("", url := wild.url("/film.mp4", busy), 60.0)
+    worker.queue.put(IngestJob("vid_old", url, time.time() - 2 * 86_400))
+
+    assert worker.step()
+    assert (worker.book.find("vid_old").attempts, len(wild.requests)) == (1, 1)
 
 
 def served(body):

@@ -14,6 +14,7 @@ import httpx
 
 from pitwall_runtime.errors import (
     MediaAwayError,
+    MediaBusyError,
     MediaClosedError,
     MediaMissingError,
     MediaOriginError,
@@ -116,7 +117,7 @@ def refuse_status(status: int, url: str, retry_after: str = "", date: str = "") 
     pause = _pause(retry_after, date)
     if status in _BUSY:
         when = f"after {pause} s" if pause else "in a minute"
-        raise MediaAwayError(f"{where} answered {status}: its server is too busy; ask again {when}", pause)
+        raise MediaBusyError(f"{where} answered {status}: its server is too busy; ask again {when}", pause)
     if status in _AGAIN:
         raise MediaAwayError(f"{where} answered {status}: its server did not take the request; ask again", pause)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
