@@ -33,6 +33,7 @@ class ScrapedProcess:
     scraped: float = 0.0
     samples: dict[str, dict[frozenset[tuple[str, str]], Series]] = field(default_factory=dict)
     fault: str = ""
+    pod: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class CounterSnapshot:
             if namespace in (one.namespace, "") and _counts_for(process, one.variants)
         }
         # One whose start a replica of Prometheus has missed would be another process.
-        seen = {f"{name}@{known.start_time:.0f}": known for name, known in count.items() if known.start_time}
+        seen = {f"{name}@{known.start_time:.0f}": known for name, known in _once(count).items() if known.start_time}
         if count and not seen:
             return Unseen(_undated(count))
         if not seen:
@@ -122,6 +123,16 @@ def _counts_for(process: ScrapedProcess, variants: frozenset[str]) -> bool:
     )
 
 
+def _once(shown: Mapping[str, ScrapedProcess]) -> dict[str, ScrapedProcess]:
+    """Each process by the name under which it was scraped last: two jobs may scrape one pod by two addresses."""
+    latest: dict[tuple[str, float], str] = {}
+    for name, process in shown.items():
+        whose = (process.pod or name, process.start_time)
+        if whose not in latest or process.scraped > shown[latest[whose]].scraped:
+            latest[whose] = name
+    return {name: shown[name] for name in latest.values()}
+
+
 def _source(process: ScrapedProcess) -> ProcessCounters:
     return ProcessCounters(
         process.start_time, {name: tuple(series.values()) for name, series in process.samples.items()}
@@ -140,7 +151,7 @@ def processes_of(
     for labels, value in itertools.chain(*families):
         if target(labels) not in gateways:
             continue
-        known = processes.setdefault(identity(labels), ScrapedProcess())
+        known = processes.setdefault(identity(labels), ScrapedProcess(pod=labels.get("pod", "")))
         known.fault = known.fault or sample_fault(labels.get(NAME, ""), labels, value)
         own = {name: text for name, text in labels.items() if name in _METRIC_LABELS and name != NAME}
         known.samples.setdefault(labels.get(NAME, ""), {})[frozenset(own.items())] = (own, value)

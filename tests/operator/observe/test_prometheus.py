@@ -351,6 +351,27 @@ def test_a_gateway_that_shows_what_nothing_counts_is_named_and_nothing_is_measur
     )
 
 
+def test_a_pod_that_two_jobs_scrape_by_two_addresses_is_one_gateway_as_it_was_scraped_last():
+    jobs = {"pods": ("10.0.0.7:9464", 7.0, 90.0), "annotated": ("node-3", 6.0, 80.0)}
+    named = {"namespace": "shop", "pod": "gateway-a"}
+    targets = {job: {**named, "job": job, "instance": instance} for job, (instance, _, _) in jobs.items()}
+    shown = [
+        ({**targets[job], "__name__": Metric.QUERIES, "sampler_variant": "aks-v1"}, value)
+        for job, (_, value, _) in jobs.items()
+    ]
+    began = [(target, 12.34) for target in targets.values()]
+    scraped = [(targets[job], at) for job, (_, _, at) in jobs.items()]
+    fitting = {(job, instance) for job, (instance, _, _) in jobs.items()}
+    processes = processes_of([shown], began, scraped, fitting)
+    snapshot = CounterSnapshot(100.0, 100.0, processes, frozenset({("shop", BOTH)}), frozenset({"shop"}))
+
+    seen = snapshot.reading(Interest("shop", BOTH), 60)
+    assert isinstance(seen, Reading)
+    assert list(seen.sources) == ["shop/gateway-a/10.0.0.7:9464@12"]
+    (((_, value),),) = (tuple(series) for source in seen.sources.values() for series in source.samples.values())
+    assert value == 7.0
+
+
 @pytest.mark.parametrize("chunked", [False, True], ids=["one long body", "chunks"])
 async def test_an_answer_that_comes_in_drops_is_none(answering, chunked):
     client = PrometheusSource(answering(200, b"", kind=DrippingPrometheus, chunked=chunked), timeout_seconds=1)

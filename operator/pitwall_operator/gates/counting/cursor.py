@@ -17,6 +17,7 @@ from itertools import zip_longest
 from typing import Any, Final, Self
 
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, OfOne, Pairs, Tally
+from pitwall_operator.gates.counting.renamed import under_known_names
 
 ENDED_SECONDS: Final = 3600.0
 """A process that was not seen for so long hardly comes back under the same start time: it is remembered by its mark."""
@@ -80,6 +81,7 @@ class Cursor:
         """
         kept, seen = dict(self.rows), dict(self.seen)
         grown: dict[str, Counts] = {}
+        rows = under_known_names(rows, self.rows)
         for identity, gates in rows.items():
             before = {} if _mark(identity) in self.ended else kept.get(identity)
             counted = dict(before or {})

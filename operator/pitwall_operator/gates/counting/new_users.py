@@ -11,6 +11,7 @@ from pitwall_crds.rollout.rollout import RolloutSpec
 from pitwall_crds.rollout.status import ArmWeight, RolloutStatus
 from pitwall_flags.flag.document import split_name
 from pitwall_operator.gates.counting import counters
+from pitwall_operator.gates.counting.renamed import under_known_names
 from pitwall_operator.gates.sample_ratio import GATEWAYS, SampleRatio, UsersBlock
 from pitwall_operator.values import timestamps
 from pitwall_operator.values.observation import ProcessCounters, Reading
@@ -55,6 +56,7 @@ def count(spec: RolloutSpec, status: RolloutStatus, reading: Reading) -> tuple[R
     if len(shares) < 2 or not (gateways or ratio.gateways):
         return status, None
     known = {name: process.users for name, process in ratio.gateways} | _last_shown(status, split)
+    gateways = under_known_names(gateways, known)
     shown = {name: _newest(_met(source, shares, split), known.get(name, ())) for name, source in gateways.items()}
     strayed = _strayed(status, reading, gateways)
     block = UsersBlock(

@@ -94,6 +94,15 @@ def test_one_that_was_taken_for_ended_counts_on_from_where_it_came_back():
     assert cursor.ended == ()
 
 
+def test_a_process_whose_target_is_renamed_is_not_counted_again():
+    """Prometheus was deployed anew, with another relabeling: all that a run had counted once came a second time."""
+    cursor, _ = EMPTY.advance(0.0, rows(**{"qa/gateway-a/10.0.0.7:9464@1800000000": 100}))
+    cursor, renamed = cursor.advance(5.0, rows(**{"qa/gateway-a/node-3@1800000000": 130}))
+    _, grown = cursor.advance(10.0, rows(**{"qa/gateway-a/node-3@1800000000": 150}))
+
+    assert (counted(renamed), counted(grown)) == (30, 20)
+
+
 def test_a_gate_that_begins_in_mid_run_is_not_given_what_was_counted_before():
     cursor, _ = EMPTY.advance(0.0, rows(gateway=100))
     cursor = cursor.without(frozenset())

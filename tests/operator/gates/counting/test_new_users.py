@@ -1,5 +1,7 @@
 """Users are counted once, also where a gateway begins anew under its old name."""
 
+from dataclasses import replace
+
 from pitwall_crds.names import Arm
 from pitwall_flags.flag.document import split_name
 from pitwall_operator.gates.counting import new_users
@@ -40,3 +42,20 @@ def test_an_older_view_of_a_gateway_counts_nobody_again(world):
     assert first == {Arm.CANDIDATE: 30, Arm.CONTROL: 90, Arm.STABLE: 900}
     assert older == same == {Arm.CANDIDATE: 0, Arm.CONTROL: 0, Arm.STABLE: 0}
     assert after == {Arm.CANDIDATE: 1, Arm.CONTROL: 2, Arm.STABLE: 20}
+
+
+def test_a_gateway_that_is_scraped_by_another_address_counts_nobody_again(world):
+    world.to_canary().until(lambda w: len(w.status.weights) > 1, world.good_block)
+    status = world.status
+    split = split_name(status.run_id, {share.arm: share.weight_basis_points for share in status.weights})
+    for share in status.weights:
+        world.counters.meet(share.variant, share.arm, 100, split)
+    reading = world.seen().reading
+    ((_, source),) = reading.sources.items()
+    told = []
+    for address in ("10.0.0.7:9464", "node-3"):
+        seen = replace(reading, sources={f"qa/gateway-a/{address}@1800000000": source})
+        status, block = new_users.count(world.rollout.spec, status, seen)
+        told.append(sum(block.users[0][1]))
+
+    assert told == [100 * len(status.weights), 0]
