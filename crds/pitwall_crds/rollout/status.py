@@ -53,6 +53,10 @@ class EdgeStatus(Border):
 
     control: Annotated[Decimal, Field(description="Seconds, for the control arm.")]
     candidate: Annotated[Decimal, Field(description="Seconds, for the candidate.")]
+    share: Annotated[
+        Decimal | None,
+        Field(description="Of stable's questions beyond the control's threshold, when it was frozen; 1 is all."),
+    ] = None
 
 
 class TailStatus(EdgeStatus):

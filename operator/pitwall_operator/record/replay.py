@@ -14,7 +14,7 @@ from pitwall_crds.rollout.status import TailStatus
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, OfOne, Pairs, Tally
 from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
-from pitwall_operator.gates.counting.latency_thresholds import unless_lowered
+from pitwall_operator.gates.counting import outgrown
 from pitwall_operator.gates.rule import FORMAT
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
 from pitwall_operator.record.lines import Line
@@ -140,8 +140,7 @@ def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
             stage=block["stage"]["name"],
             recorded=block["gates"],
             assessments={
-                name: unless_lowered(one.gate, _tail(block["gates"].get(name, {})), one.assess(stage), stage)
-                for name, one in evidence.items()
+                name: outgrown.assess(one, _tail(block["gates"].get(name, {})), stage) for name, one in evidence.items()
             },
             told_of_users=users["evidence"] if users else [],
             ratio=ratio if users else UNCOUNTED,

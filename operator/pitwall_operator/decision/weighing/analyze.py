@@ -16,7 +16,7 @@ from pitwall_operator.decision.weighing.suspects import suspect
 from pitwall_operator.evidence.basis.counts import NOTHING, Counts
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind, assess_state
 from pitwall_operator.gates.budget import GROSS_HARM, OBJECTIVE_HARM
-from pitwall_operator.gates.counting import counters, latency_thresholds, new_users
+from pitwall_operator.gates.counting import counters, latency_thresholds, new_users, outgrown
 from pitwall_operator.gates.rule import rule_of
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
 from pitwall_operator.values.observation import Observation, Reading, Unseen
@@ -168,10 +168,10 @@ def _assess(
         state.name: _explained(
             rules[state.name],
             state,
-            latency_thresholds.unless_lowered(
-                rules[state.name],
-                state.tail,
+            outgrown.assess(
+                GateEvidence.from_state(rules[state.name], spec.analysis, state.state),
                 assess_state(rules[state.name], spec.analysis, state.state, stage),
+                state.tail,
                 stage,
             ),
             reading,

@@ -129,7 +129,7 @@ def _flatten(counts: Counts) -> list[float]:
         *(value for arm in (caches.control, caches.candidate, caches.stable) for value in (arm.trials, arm.bad)),
         *counts.abandoned.row[LEFT:],
         *(value for arm in (counts.gross.control, counts.gross.candidate) for value in (arm.trials, arm.bad)),
-        *astuple(counts.of_one),
+        *counts.of_one.row,
     ]  # fmt: skip
 
 

@@ -35,20 +35,27 @@ def frozen(gate: Gate, known: TailStatus | None, reading: Reading, stable: str) 
     if math.isinf(highest) or (known is not None and own > highest):
         return known
     further = (tail_edge(edges, history, per_mille) for per_mille in further_edges(gate))
-    at = _with_margin(edges, min(own, highest), gate)
+    at = _with_margin(history, min(own, highest), gate)
     # A word that is dropped each time must not have the same edge frozen anew each time: nothing would be counted.
     if known is not None and known.lowered is None and float(known.control) == min(own, highest):
         return known
     return TailStatus(
         control=at.control,
         candidate=at.candidate,
-        further=tuple(_with_margin(edges, edge, gate) for edge in further if edge <= highest),
+        share=at.share,
+        further=tuple(_with_margin(history, edge, gate) for edge in further if edge <= highest),
         lowered=own > highest,
     )
 
 
-def _with_margin(edges: Sequence[float], edge: float, gate: Gate) -> EdgeStatus:
-    return EdgeStatus(control=repr(edge), candidate=repr(margin_edge(edges, edge, gate.margin_percent)))
+def _with_margin(history: Sequence[int], edge: float, gate: Gate) -> EdgeStatus:
+    assert gate.quantile is not None
+    edges = counters.EDGES[gate.quantile.metric]
+    return EdgeStatus(
+        control=repr(edge),
+        candidate=repr(margin_edge(edges, edge, gate.margin_percent)),
+        share=f"{1 - history[edges.index(edge)] / history[-1]:.4f}",
+    )
 
 
 def is_lowered(gate: Gate, tail: TailStatus) -> bool:
