@@ -140,7 +140,8 @@ def _replay_run(head: Line, blocks: Iterable[Line]) -> Iterator[Replayed]:
             stage=block["stage"]["name"],
             recorded=block["gates"],
             assessments={
-                name: outgrown.assess(one, _tail(block["gates"].get(name, {})), stage) for name, one in evidence.items()
+                name: outgrown.assess(one, one.assess(stage), _tail(block["gates"].get(name, {})), stage)
+                for name, one in evidence.items()
             },
             told_of_users=users["evidence"] if users else [],
             ratio=ratio if users else UNCOUNTED,

@@ -23,7 +23,7 @@ PART: Final = 0.1
 
 
 def assess(evidence: GateEvidence, assessment: Assessment, tail: TailStatus | None, stage: StageContext) -> Assessment:
-    """The gate's assessment of its evidence; nothing was measured where its thresholds tell nothing, unless harm is proven."""
+    """The gate's assessment of its evidence; nothing was measured where thresholds tell nothing and no harm is."""
     found = unless_lowered(evidence.gate, tail, assessment, stage)
     if tail is None or stage.kind is not StageKind.CANARY or found.verdict is Verdict.HARMFUL:
         return found
