@@ -163,8 +163,13 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
     Metric.EVIDENCE_ONE_USER: MetricDescription(
         _COUNTER,
         (*_RUN, Label.QUANTITY, Label.EDGE),
-        "Of a run's queries beyond an edge, and of those that failed or were cold (edge mean), those of the one user who "
-        "has most of them.",
+        "Of a run's queries beyond an edge, and of those that failed or were cold (edge mean), those of the one user "
+        "who has most of them.",
+    ),
+    Metric.EVIDENCE_SERVED: MetricDescription(
+        _GAUGE,
+        (*_RUN, Label.OUTCOME),
+        "Users of a run: those whom it fails (three of their questions, and half of all, failed), and all others.",
     ),
     Metric.EVIDENCE_USERS: MetricDescription(
         _GAUGE,

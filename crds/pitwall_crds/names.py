@@ -206,6 +206,7 @@ class Metric(StrEnum):
     EVIDENCE_ERROR = "pitwall_evidence_standard_error"
     EVIDENCE_USERS = "pitwall_evidence_effective_users"
     EVIDENCE_SHIFT = "pitwall_evidence_most_users_shift"
+    EVIDENCE_SERVED = "pitwall_evidence_users"
     EVIDENCE_ONE_USER = "pitwall_evidence_one_user_total"
     LABEL_WINDOW = "pitwall_label_window_seconds"
     # runtime: what it cost

@@ -101,6 +101,7 @@ def evidence(metrics: dict, variant: str, arm: Arm, pace: float, dice: random.Ra
     metrics[Metric.EVIDENCE_EXCUSED].labels(*where).inc()
     metrics[Metric.EVIDENCE_SHIFT].labels(*where, Quantity.LATENCY, MEAN).set(-0.01)
     metrics[Metric.EVIDENCE_ONE_USER].labels(*where, Quantity.LATENCY, "4.096").inc(0.01)
+    metrics[Metric.EVIDENCE_SERVED].labels(*where, Outcome.OK).set(90)
     metrics[Metric.EVIDENCE_USERS].labels(*where, Quantity.LATENCY).set(80)
     if arm is Arm.STABLE:
         metrics[Metric.EVIDENCE_MEMORY].labels(variant).set(5)

@@ -13,7 +13,7 @@ from pitwall_crds.metrics import SERIES, MetricType
 from pitwall_crds.names import Metric
 from pitwall_gateway.counting.evidence import EvidenceCounters
 from pitwall_gateway.counting.gauges.callers import CallersGauge
-from pitwall_gateway.counting.gauges.clusters import ClustersGauge
+from pitwall_gateway.counting.gauges.clusters import ClustersGauge, OneUserCounter, ServedGauge
 from pitwall_gateway.counting.gauges.memory import MemoryGauges
 from pitwall_gateway.counting.gauges.silence import SilenceGauge
 from pitwall_operator.machine.metrics import EmbeddedMetrics
@@ -23,7 +23,10 @@ from pitwall_runtime.ingest.telemetry import IngestTelemetry
 OPTIONAL = {Metric.ROLLOUT_PHASE}
 """Shown and alerted on where it is exported, done without where it is not."""
 
-OWN_COLLECTORS = (CallersGauge, ClustersGauge, EvidenceCounters, MemoryGauges, SilenceGauge, IngestTelemetry)
+OWN_COLLECTORS = (
+    CallersGauge, ClustersGauge, EvidenceCounters, IngestTelemetry, MemoryGauges, OneUserCounter, ServedGauge,
+    SilenceGauge,
+)  # fmt: skip
 """Those that make their series when they are scraped."""
 
 Registered = dict[str, tuple[str, tuple[str, ...]]]

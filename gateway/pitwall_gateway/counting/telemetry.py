@@ -13,7 +13,7 @@ from pitwall_crds.names import Label, Metric, Outcome, Quantity, Signal, TrialKi
 from pitwall_gateway.counting.evidence import EvidenceCounters
 from pitwall_gateway.counting.exposition import written
 from pitwall_gateway.counting.gauges.callers import CallersGauge
-from pitwall_gateway.counting.gauges.clusters import ClustersGauge, OneUserCounter
+from pitwall_gateway.counting.gauges.clusters import ClustersGauge, OneUserCounter, ServedGauge
 from pitwall_gateway.counting.gauges.memory import MemoryGauges
 from pitwall_gateway.counting.gauges.silence import SilenceGauge, SilenceSeconds
 from pitwall_gateway.counting.history import History
@@ -46,9 +46,8 @@ class GatewayTelemetry:
         self.history = History(self._shares, self._registry)
         self._registry.register(self.memory)
         self._registry.register(SilenceGauge(silence))
-        self._registry.register(CallersGauge(self._shares))
-        self._registry.register(ClustersGauge(self._shares))
-        self._registry.register(OneUserCounter(self._shares))
+        for told in (CallersGauge, ClustersGauge, OneUserCounter, ServedGauge):
+            self._registry.register(told(self._shares))
         counter, ratio = self._counter, partial(self._histogram, edges=RATIO_EDGES)
         self._latency = self._histogram(Metric.QUERY_LATENCY, "Seconds from question to answer", LATENCY_EDGES)
         self._queries = counter(Metric.QUERIES, "Questions, by whether the assigned variant answered", Label.OUTCOME)

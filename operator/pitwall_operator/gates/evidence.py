@@ -29,7 +29,19 @@ from pitwall_operator.gates.roles import (
     harm_roles,
     proof_roles,
 )
-from pitwall_operator.gates.words import blames, need, one_alone, sentence, still_cold, unequal, unlike_users
+from pitwall_operator.gates.words import (
+    blames,
+    fails_some,
+    need,
+    one_alone,
+    sentence,
+    still_cold,
+    unequal,
+    unlike_users,
+)
+
+FEW_USERS = 0.05
+"""Of an arm's users: so few, as one of twenty, a candidate may fail that fails the others no more than the control."""
 
 KEPT: Final = 256
 """Gates whose evidence is kept in mind as it last was: most turns close no block, and then it says what it said, while
@@ -79,7 +91,10 @@ class GateEvidence:
         warning, is_cold = self._warning(), False
         blame = blames(self.gate, verdict, stage.kind, self.totals.of_candidate_since(self.before))
         is_of_one = verdict is Verdict.INCONCLUSIVE and self._is_of_one(deciding)
-        if is_of_one:
+        leaves_some = verdict is Verdict.INCONCLUSIVE and not is_of_one and self._fails_some(stage)
+        if leaves_some:
+            message, missing = f"{fails_some(self.totals.served)}; {message}", None
+        elif is_of_one:
             message, missing = f"{one_alone(self.gate, self.totals, deciding.name)}; {message}", None
         elif verdict is Verdict.INCONCLUSIVE and self._withholds(deciding):
             message, missing = message + unlike_users(self._users(deciding)), None
@@ -95,9 +110,8 @@ class GateEvidence:
             message += f"; but {warning}" if warning else ""
         roles = (*harm_roles(self.gate, self.analysis), *proofs, *aside_roles(self.gate, self.analysis, stage))
         readings = tuple(self._reading(role) for role in roles)
-        return Assessment(
-            verdict, message, readings, missing, warning, not (is_cold or blame or is_of_one), bool(blame)
-        )
+        is_fair = not (is_cold or blame or is_of_one or leaves_some)
+        return Assessment(verdict, message, readings, missing, warning, is_fair, bool(blame))
 
     def _verdict(self, stage: StageContext, proof: Role) -> tuple[Verdict, Role]:
         """The verdict and the process that decided it, or has yet to; `proof` is the first that is still missing. What
@@ -118,7 +132,14 @@ class GateEvidence:
         harm = harms[0]
         if stage.kind is not StageKind.SHADOW and self._withholds(harm):
             return Verdict.INCONCLUSIVE, harm
-        return (Verdict.NON_INFERIOR if self._has_crossed(proof) else Verdict.INCONCLUSIVE), proof
+        passes = self._has_crossed(proof) and not self._fails_some(stage)
+        return (Verdict.NON_INFERIOR if passes else Verdict.INCONCLUSIVE), proof
+
+    def _fails_some(self, stage: StageContext) -> bool:
+        """Whether it mostly fails some of its users, more than the control does, and no few of them: it does not pass,
+        however content the others are. A bake asks for no proof."""
+        known = self.totals.served
+        return stage.kind is StageKind.CANARY and known.is_worse and known.candidate.rate > FEW_USERS
 
     def _waits_for_the_control(self, proof: Role) -> bool:
         """Whether blocks say nothing for this proof, since the control's pods are colder."""

@@ -4,7 +4,7 @@ from math import exp
 
 from pitwall_crds.rollout.gate import Dependence, Gate, MeanMetric, QuantileMetric, RateMetric, Unit
 from pitwall_crds.rollout.status import Verdict
-from pitwall_operator.evidence.basis.counts import Counts, Tally
+from pitwall_operator.evidence.basis.counts import Counts, Tally, UsersServed
 from pitwall_operator.evidence.basis.null_boundary import Claim
 from pitwall_operator.evidence.clusters import UsersProcess
 from pitwall_operator.gates import grossness
@@ -176,6 +176,15 @@ def one_alone(gate: Gate, seen: Counts, process: str) -> str:
         f"of {bad} bad {noun(gate)} {one} are one user's alone, and the others' prove no harm: give the candidate more "
         "users (a larger weight), see what that user asks (the gateway's log names who has a share of what counts), "
         "then pitwall promote or abort"
+    )
+
+
+def fails_some(served: UsersServed) -> str:
+    """Why nothing passes although others are content, and what to do: first of all, since a reason is short."""
+    failed, all_users = served.candidate.bad, served.candidate.trials
+    return (
+        f"the candidate mostly fails {failed} of its {all_users} users, the control {served.control.bad} of "
+        f"{served.control.trials}: see in the gateway's log what fails them, then pitwall promote or abort"
     )
 
 

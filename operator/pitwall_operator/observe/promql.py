@@ -39,6 +39,7 @@ ALWAYS: Final = (
     Metric.EVIDENCE_SILENCE,
     Metric.EVIDENCE_CALLERS,
     Metric.EVIDENCE_USERS,
+    Metric.EVIDENCE_SERVED,
 )
 """What is asked whatever the gates are."""
 MOST_STRANGERS: Final = 9
@@ -99,10 +100,8 @@ def _samples(gate: Gate, status: RolloutStatus, *, whole: bool) -> Mapping[str, 
     if Metric.EVIDENCE_ABANDONED in samples:
         samples[Metric.EVIDENCE_ABANDONED] = frozenset({counters.edge_text(math.inf)})
     if gate.quantile is None:
-        told = (
-            (Metric.EVIDENCE_ERROR, Metric.EVIDENCE_SHIFT, Metric.EVIDENCE_ONE_USER) if spreads.quantity(gate) else ()
-        )
-        return samples | dict.fromkeys(told, frozenset({MEAN}))
+        told = (Metric.EVIDENCE_ERROR, Metric.EVIDENCE_SHIFT, Metric.EVIDENCE_ONE_USER)
+        return samples | dict.fromkeys(told if spreads.quantity(gate) else (), frozenset({MEAN}))
     metric = counters.HISTOGRAMS[gate.quantile.metric]
     awaits_own = known is None or latency_thresholds.is_lowered(gate, known)
     past = dict.fromkeys((f"{metric}_bucket", f"{metric}_count") if whole or awaits_own else ())

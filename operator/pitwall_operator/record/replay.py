@@ -11,7 +11,7 @@ from typing import Any
 from pitwall_crds.rollout.gate import Gate
 from pitwall_crds.rollout.rollout import Analysis
 from pitwall_crds.rollout.status import TailStatus
-from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, OfOne, Pairs, Tally
+from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, OfOne, Pairs, Tally, UsersServed
 from pitwall_operator.evidence.basis.spread import ArmsSpread, UserSpread
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind
 from pitwall_operator.gates.counting import outgrown
@@ -70,7 +70,9 @@ def _counts(data: Mapping[str, Any]) -> Counts:
     known = Counts(control, candidate, pairs, stable, objective, shared, edges, spreads)
     gross = EdgeTallies(**{arm: Tally(**at) for arm, at in data.get("gross", {}).items()})
     known = replace(known, abandoned=abandoned, caches=EdgeTallies(**caches), gross=gross)
-    return replace(known, uncompared=data.get("uncompared", 0), of_one=OfOne(**data.get("of_one", {})))
+    served = UsersServed(**{arm: Tally(**at) for arm, at in data.get("served", {}).items()})
+    one = OfOne(**data.get("of_one", {}))
+    return replace(known, uncompared=data.get("uncompared", 0), of_one=one, served=served)
 
 
 @dataclass(slots=True)

@@ -90,6 +90,16 @@ async def test_a_circuit_is_of_one_variant_on_one_arm_for_one_user(other):
     assert (await ask(circuits, other)).fault is FailureKind.STATUS
 
 
+@pytest.mark.parametrize("other", [call(caller="other-app", user=""), call(user="ann")])
+async def test_questions_that_name_no_user_have_a_circuit_of_their_caller_and_cut_off_nobody_else(other):
+    circuits = Circuits(CircuitPool(), PATIENT)
+    for _ in range(3):
+        await ask(circuits, call(user=""))
+
+    assert (await ask(circuits, call(user=""))).fault is FailureKind.CIRCUIT_OPEN
+    assert (await ask(circuits, other)).fault is FailureKind.STATUS
+
+
 async def test_of_many_questions_at_once_one_is_the_trial():
     pool = CircuitPool()
     brief = BreakerRule(failures=1, open_seconds=0.05, longest_open_seconds=3_600)

@@ -137,7 +137,7 @@ def test_of_what_users_differ_by_the_gates_edges_alone_are_read(world):
     assert MEAN in edges  # of rates and means
     assert edges - {MEAN} == samples[Metric.EVIDENCE_BEYOND]
     assert samples[Metric.EVIDENCE_SHIFT] == samples[Metric.EVIDENCE_ONE_USER] == edges
-    assert Metric.EVIDENCE_USERS in samples
+    assert {Metric.EVIDENCE_USERS, Metric.EVIDENCE_SERVED} <= samples.keys()
 
 
 def test_the_edge_beyond_which_questions_are_grossly_slow_is_read(world):

@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from pitwall_crds.metrics import SERIES
-from pitwall_crds.names import MEAN, ErrorUnit, Metric
+from pitwall_crds.names import MEAN, ErrorUnit, Metric, Outcome
 from pitwall_gateway.counting.exposition import edge_names
 from pitwall_gateway.counting.users.shares import Shares
 
@@ -64,3 +64,23 @@ class OneUserCounter(Collector):
         """The counter without series."""
         about = SERIES[Metric.EVIDENCE_ONE_USER]
         return [CounterMetricFamily(Metric.EVIDENCE_ONE_USER, about.about, labels=about.labels)]
+
+
+class ServedGauge(Collector):
+    """Users of each arm and run, by whether their questions mostly fail."""
+
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Of each arm whose users are known."""
+        (family,) = self.describe()
+        for series, clusters in self._shares.clusters():
+            for outcome, users in zip((Outcome.ERROR, Outcome.OK), clusters.served(), strict=True):
+                family.add_metric([series.variant, series.arm, series.run, outcome], users)
+        return [family]
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """The gauge without series."""
+        about = SERIES[Metric.EVIDENCE_SERVED]
+        return [GaugeMetricFamily(Metric.EVIDENCE_SERVED, about.about, labels=about.labels)]

@@ -28,6 +28,8 @@ FEW: Final = 10
 
 _EDGES: Final[Mapping[str, tuple[float, ...]]] = {Quantity.LATENCY: LATENCY_EDGES, Quantity.SELECTION: SELECTION_EDGES}
 """Of other quantities gates weigh the mean alone."""
+OFTEN: Final = 3
+"""So many failures, and half of all, are hardly chance; of one whom nothing but failures befall no more count."""
 _HAPPENS: Final = frozenset({Outcome.ERROR, CacheResult.COLD})
 """What a trial shows or does not, 1 or 0."""
 
@@ -54,6 +56,11 @@ class _User:
     total: float = 0.0
     squares: float = 0.0
 
+    @property
+    def mostly(self) -> bool:
+        """Whether what happens or does not has happened often, and in half of the trials."""
+        return self.total >= max(OFTEN, self.trials / 2)
+
     def sums(self, edge: int | None) -> User:
         """How many trials, and the sums of their values, or how many lie beyond the edge of this number."""
         if edge is None:
@@ -67,15 +74,15 @@ class _Quantity:
     k of any one user, which never falls: nor does what all others have, since a trial adds one to k or to theirs."""
 
     __slots__ = (
-        "_asked_most", "_asked_most_until", "_both", "_edges", "_last", "_most", "_of_one", "_own", "_squares", "_total",
-        "_total_of_one", "_trial_squares", "_trials", "_users", "_value_both", "_value_own",
+        "_asked_most", "_asked_most_until", "_both", "_edges", "_last", "_most", "_of_one", "_own", "_shown",
+        "_squares", "_total", "_total_of_one", "_trial_squares", "_trials", "_users", "_value_both", "_value_own",
     )  # fmt: skip
 
     def __init__(self, edges: tuple[float, ...], capacity: int) -> None:
         self._edges, self._users = edges, _Recent(capacity)
         self._last = [0] * (len(edges) + 1)
         self._own, self._both, self._of_one = [0] * len(edges), [0] * len(edges), [0] * len(edges)
-        self._trials = self._squares = self._asked_most_until = 0
+        self._trials = self._squares = self._asked_most_until = self._shown = 0
         self._asked_most: list[_User] = []
         self._most: dict[int | None, Most | None] = {}
         self._total = self._trial_squares = self._value_own = self._value_both = self._total_of_one = 0.0
@@ -83,12 +90,13 @@ class _Quantity:
     def add(self, person: str, value: float) -> None:
         """One more trial of this person; without one it is a user's of its own."""
         known = self._users.get(person) if person else _User()
-        before, self._trials = known.trials, self._trials + 1
+        before, was, self._trials = known.trials, known.mostly, self._trials + 1
         known.trials += 1
         self._squares += 2 * before + 1
         self._add_value(known, before, value)
         if person:
             self._total_of_one = max(self._total_of_one, known.total)
+            self._shown += known.mostly - was
         if not self._edges:
             return
         last, beyond = bisect_left(self._edges, value), known.beyond
@@ -129,6 +137,10 @@ class _Quantity:
             beyond = self._trials - inside
             if min(inside, beyond) >= FEW:
                 yield self._error(edge, self._sums(beyond, beyond, own, both))
+
+    def served(self) -> tuple[int, int]:
+        """To how many users it mostly happens, and to how many it does not."""
+        return self._shown, len(self._users) - self._shown
 
     def of_one(self) -> Iterator[tuple[float | None, int]]:
         """Beyond each edge, or of what happens or does not, so many trials are one user's: whoever has most of them."""
@@ -214,6 +226,11 @@ class Clusters:
         """By quantity: so many users with equally many trials would say as much."""
         for name, sums in tuple(self._quantities.items()):
             yield name, sums.users
+
+    def served(self) -> tuple[int, int]:
+        """How many users are mostly failed, and how many are not."""
+        sums = self._quantities.get(Outcome.ERROR)
+        return sums.served() if sums else (0, 0)
 
     def of_one(self) -> Iterator[tuple[str, float | None, int]]:
         """By quantity and edge: the trials beyond it, or that failed or were cold, of the one user with most of them;

@@ -1,21 +1,24 @@
 """Keeps any one user or caller from having more than a share of what gates weigh.
 
 A trial counts while its party has no more than the share of all that counted, and of those that showed what few show,
-or not yet a few. Whether it does depends on who, when and what was before, never on what it will show itself. Pure: no
-clock, chance or I/O.
+or not yet a few. Whether it does depends on who, when and what was before, never on what it will show itself. Pure but
+for its clock: no chance or I/O.
 """
 
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from heapq import nlargest
+from math import inf
 from operator import itemgetter
 from typing import Final
 
 from pitwall_crds.names import Arm, TrialKind
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.users.clusters import Clusters
+from pitwall_gateway.counting.users.present import HOUR_SECONDS, PresentUsers
 from pitwall_gateway.counting.users.tails import Shown, Tails
 from pitwall_gateway.values.speaker import Party
 
@@ -26,7 +29,8 @@ EVEN: Final = 2.0
 """So many times an even part of an arm's questions may be a user's. Of fewer users than shares nobody's questions would
 count any more after the first ones, so a variant that turns bad an hour later would never be seen."""
 FEWEST: Final = 4
-"""Of fewer users nobody has more than its share of an arm: one alone must not speak for all."""
+"""Of fewer users nobody has more than the first questions in an hour: one alone must not speak for all, and what turns
+bad later must be seen."""
 KINDS_PER_RUN: Final = 256
 """More arms and kinds than a split has; whoever rewrites one split's variants for ever is no longer counted."""
 REMEMBERED: Final = 2048
@@ -50,8 +54,9 @@ class ShareRule:
 
     Attributes:
         user: the part; callers have theirs in their own limits.
-        even: so many times an even part of questions, one of all users seen, may be a user's where that is more.
-        fewest: from so many users on.
+        even: so many times an even part of questions, one of all users who still ask, may be a user's where that is
+            more.
+        fewest: from so many users on; of fewer, the first questions of each hour count.
         first_questions: questions and copies of a user, or of a caller with a share, that always count.
         first_labels: labels of each signal of theirs that always count.
     """
@@ -66,10 +71,9 @@ class ShareRule:
 class Frequent:
     """How often each of many came, for those who came often: at most a `capacity`th of all too low."""
 
-    __slots__ = ("_capacity", "_counts", "remembered")
+    __slots__ = ("_capacity", "_counts")
 
     def __init__(self, capacity: int = REMEMBERED) -> None:
-        self.remembered = 0  # names at once, at most until now
         self._capacity = capacity
         self._counts: dict[str, int] = {}
 
@@ -85,7 +89,6 @@ class Frequent:
         """This one came once more."""
         if name in self._counts or len(self._counts) < self._capacity:
             self._counts[name] = self._counts.get(name, 0) + 1
-            self.remembered = max(self.remembered, len(self._counts))
         else:
             self._counts = {known: count - 1 for known, count in self._counts.items() if count > 1}
 
@@ -95,25 +98,30 @@ class _Kind:
     total: int = 0
     callers: Frequent = field(default_factory=Frequent)
     persons: Frequent = field(default_factory=Frequent)
+    asking: PresentUsers = field(default_factory=PresentUsers)
     tails: Tails = field(default_factory=Tails)
+    tails_end: float = -inf
+    most_users: int = 1
     clusters: Clusters = field(default_factory=Clusters)
 
 
 class Shares:
     """Who has how much of each kind of trial, by arm and run; of the present run and the last."""
 
-    def __init__(self, rule: ShareRule, caller_share: Callable[[str], float]) -> None:
-        self._rule = rule
+    def __init__(
+        self, rule: ShareRule, caller_share: Callable[[str], float], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rule, self._clock = rule, clock
         self._caller_share = caller_share
         self._runs: OrderedDict[str, dict[tuple[ArmSeries, str], _Kind]] = OrderedDict()
 
     def of_callers(self) -> "Shares":
         """The same shares of callers, with nothing counted yet; users have none."""
-        return Shares(replace(self._rule, user=1.0), self._caller_share)
+        return Shares(replace(self._rule, user=1.0), self._caller_share, self._clock)
 
     def anew(self, *, even: float = 0.0) -> "Shares":
         """The same shares, with nothing counted yet, or for users so many times an even part, however few they are."""
-        return Shares(replace(self._rule, even=even, fewest=1), self._caller_share)
+        return Shares(replace(self._rule, even=even, fewest=1), self._caller_share, self._clock)
 
     def take(self, series: ArmSeries, kind: str, party: Party) -> Excess | None:
         """Count one more trial of this party, or say whose share is used up."""
@@ -122,20 +130,34 @@ class Shares:
         known = self._kind(series, kind)
         if known is None:
             return None
+        now = self._clock()
+        if excess := self._excess(known, kind, party, now):
+            return excess
+        known.total += 1
+        known.callers.add(party.caller)
+        if party.person:
+            known.persons.add(party.person)
+            known.asking.came(party.person, now)
+        return None
+
+    def _excess(self, known: _Kind, kind: str, party: Party, now: float) -> Excess | None:
+        """Whose share is used up. Of few users what they showed in an hour is forgotten with it."""
         first = self._rule.first_questions if kind in _BEGINNING else self._rule.first_labels
-        users = self._users_share(known, kind)
-        if self._is_over(known.persons.count(party.person), known.total, users, first) and party.person:
+        asking = max(1, known.asking.users(now))
+        known.most_users = max(known.most_users, asking)
+        if kind == TrialKind.QUESTION and asking < self._rule.fewest and now >= known.tails_end:
+            known.tails, known.tails_end = Tails(), now + HOUR_SECONDS
+        # Of a history, which goes on for as long as the process, nobody who asks alone for an hour has all.
+        number = known.most_users if self._rule.fewest == 1 else asking
+        if party.person and self._has_its_part(known, kind, party.person, number, now):
             return Excess.USER
+        users = self._users_share(known, kind, number)
         # A caller that has a share may invent users: at first it counts as one.
         if self._is_over(known.callers.count(party.caller), known.total, self._caller_share(party.caller), first):
             return Excess.CALLER
         for reason, name, share in self._shareholders(party, users):
             if known.tails.is_over(f"{reason} {name}", share, first):
                 return reason
-        known.total += 1
-        known.callers.add(party.caller)
-        if party.person:
-            known.persons.add(party.person)
         return None
 
     def opened(self, series: ArmSeries, kind: str, party: Party) -> None:
@@ -179,14 +201,30 @@ class Shares:
         """Where it is counted what these trials show; nowhere for a run that is over, or none."""
         return self._runs.get(series.run, {}).get((series, kind))
 
-    def _users_share(self, known: _Kind, kind: str) -> float:
+    def _users_share(self, known: _Kind, kind: str, users: int) -> float:
         """The largest part of these trials that may be one user's. Opinions are few, and no witness is asked of how
         much users differ in them, so there few users have no more. Nor have those who come first: whoever asks much
         would be half of all before the others ask, and could fail an objective alone."""
-        seen = max(1, known.persons.remembered)
-        are_few = kind == TrialKind.QUESTION and seen >= self._rule.fewest
-        has_begun = self._rule.fewest == 1 or known.total >= self._rule.first_questions / 2 * seen
-        return min(1.0, max(self._rule.user, self._rule.even / seen if are_few and has_begun else 0.0))
+        has_begun = self._rule.fewest == 1 or known.total >= self._rule.first_questions / 2 * users
+        are_few = kind == TrialKind.QUESTION and users >= self._rule.fewest and has_begun
+        return min(1.0, max(self._rule.user, self._rule.even / users if are_few else 0.0))
+
+    def _has_its_part(self, known: _Kind, kind: str, person: str, users: int, now: float) -> bool:
+        """Whether no more of this user's trials count, of so many users. An even part is one of two hours' questions:
+        else one who asks at night, beside few, could have as much of it as all others by day."""
+        first = self._rule.first_questions if kind in _BEGINNING else self._rule.first_labels
+        if kind == TrialKind.QUESTION and users < self._rule.fewest:
+            return self._rule.user < 1 and known.asking.count(person, now) >= first
+        if self._rule.fewest == 1:
+            share = self._users_share(known, kind, users)
+            return self._is_over(known.persons.count(person), known.total, share, first)
+        if not self._is_over(known.persons.count(person), known.total, self._rule.user, first):
+            return False
+        count, total = known.asking.part(person, now)
+        has_begun, part = total >= first / 2 * users, self._rule.even / users
+        if kind != TrialKind.QUESTION or part <= self._rule.user:
+            return True
+        return count >= first / 2 and (not has_begun or count + 1 > part * (total + 1))
 
     def _shareholders(self, party: Party, users: float) -> Iterator[tuple[Excess, str, float]]:
         """Who of a party has a share, and which."""

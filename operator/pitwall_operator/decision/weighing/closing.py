@@ -188,6 +188,7 @@ def close_block(
                 status, gate, grown[gate.name], reading, shared=gate.is_about_answers or not spec.control.dedicated
             ),
             spreads=_spreads(status, gate, reading, rows),
+            served=one_user.served(reading, gate, run_of(status)),
         )
         for gate in warm
         if is_comparable(spec, status, gate, full_replicas)

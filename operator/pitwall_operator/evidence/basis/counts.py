@@ -131,6 +131,23 @@ class OfOne:
 
 
 @dataclass(frozen=True, slots=True)
+class UsersServed:
+    """Users of candidate and control so far in the run, bad where their questions mostly fail."""
+
+    control: Tally = Tally()
+    candidate: Tally = Tally()
+
+    def or_better(self, other: "UsersServed") -> "UsersServed":
+        """The one that knows more users: a gateway that begins anew has yet to see whom it fails."""
+        return other if other.candidate.trials >= self.candidate.trials else self
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the candidate fails a larger part of its users."""
+        return self.candidate.rate > self.control.rate
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """One gate's observations: both arms of the split, and the pairs of the shadow.
 
@@ -149,6 +166,7 @@ class Counts:
             where they are not loaded alike.
         uncompared: the candidate's trials that no control is like; they are in none of the others but `objective`.
         of_one: of the candidate's bad trials, those of one user.
+        served: whom each arm fails so far in the run; of two blocks the one that knows more users.
     """
 
     control: Tally = Tally()
@@ -164,6 +182,7 @@ class Counts:
     uncompared: int = 0
     gross: EdgeTallies = EdgeTallies()
     of_one: OfOne = OfOne()
+    served: UsersServed = UsersServed()
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -180,6 +199,7 @@ class Counts:
             uncompared=self.uncompared + other.uncompared,
             gross=self.gross + other.gross,
             of_one=self.of_one + other.of_one,
+            served=self.served.or_better(other.served),
         )
 
     def of_candidate_since(self, before: "Counts") -> "Counts":
@@ -256,6 +276,8 @@ class Counts:
             state["uncompared"] = self.uncompared
         if self.of_one != OfOne():
             state["one"] = list(self.of_one.row)
+        if self.served != UsersServed():
+            state["served"] = [_row(self.served.control), _row(self.served.candidate)]
         if self.gross != EdgeTallies():
             state["gross"] = [_row(self.gross.control), _row(self.gross.candidate)]
         if self.edges:
@@ -272,9 +294,10 @@ class Counts:
         shared, uncompared = state.get("shared", False), state.get("uncompared", 0)
         gross = EdgeTallies(*(_tally(row) for row in state.get("gross", ())))
         one = OfOne(*state.get("one", ()))
+        served = UsersServed(*(_tally(row) for row in state.get("served", ())))
         return cls(
             control, candidate, pairs, stable, objective, shared, edges,
-            abandoned=abandoned, uncompared=uncompared, gross=gross, of_one=one,
+            abandoned=abandoned, uncompared=uncompared, gross=gross, of_one=one, served=served,
         )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""Reads from gateways how many of the candidate's bad trials are one user's, so that one alone is no harm.
+"""Reads from gateways how many of the candidate's bad trials are one user's, so that one alone is no harm, and whom it
+fails, so that nobody is left behind.
 
 Pure: no clock, chance or I/O.
 """
@@ -7,13 +8,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pitwall_crds.names import MEAN, Arm, Label, Metric
-from pitwall_crds.rollout.gate import Gate
-from pitwall_operator.evidence.basis.counts import Counts, OfOne
+from pitwall_crds.names import MEAN, Arm, Label, Metric, Outcome
+from pitwall_crds.rollout.gate import Gate, RateMetric
+from pitwall_operator.evidence.basis.counts import Counts, OfOne, Tally, UsersServed
 from pitwall_operator.gates.counting.counters import Run, TailEdges, edge_text, objective_edge, total
 from pitwall_operator.gates.counting.gross import gross_edges
 from pitwall_operator.gates.counting.spreads import quantity
-from pitwall_operator.values.observation import ProcessCounters
+from pitwall_operator.values.observation import ProcessCounters, Reading
 
 
 def with_one_user(source: ProcessCounters, gate: Gate, tail: TailEdges | None, run: Run, counts: Counts) -> Counts:
@@ -34,3 +35,21 @@ def with_one_user(source: ProcessCounters, gate: Gate, tail: TailEdges | None, r
 
 def _of_one(source: ProcessCounters, scope: Mapping[str, str], edge: str) -> int:
     return round(total(source, Metric.EVIDENCE_ONE_USER, **scope, **{Label.EDGE: edge}))
+
+
+def served(reading: Reading, gate: Gate, run: Run) -> UsersServed:
+    """Whom both arms fail so far, for a gate on errors. Who asks several gateways counts in each."""
+    if not (gate.rate and gate.rate.metric is RateMetric.ERRORS):
+        return UsersServed()
+    return UsersServed(*(_served(reading, run.labels(arm)) for arm in (Arm.CONTROL, Arm.CANDIDATE)))
+
+
+def _served(reading: Reading, scope: Mapping[str, str]) -> Tally:
+    failed, others = (
+        sum(
+            round(total(source, Metric.EVIDENCE_SERVED, **scope, **{Label.OUTCOME: outcome}))
+            for source in reading.sources.values()
+        )
+        for outcome in (Outcome.ERROR, Outcome.OK)
+    )
+    return Tally(failed + others, failed)

@@ -7,7 +7,7 @@ import pytest
 
 from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_crds.names import MEAN, Arm, Metric, Outcome, Quantity, TrialKind
-from pitwall_gateway.counting.gauges.clusters import ClustersGauge, OneUserCounter
+from pitwall_gateway.counting.gauges.clusters import ClustersGauge, OneUserCounter, ServedGauge
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.users import clusters as module
 from pitwall_gateway.counting.users.clusters import FEW, Clusters
@@ -228,3 +228,25 @@ def test_a_scrape_tells_what_one_user_has_of_an_arms_bad_trials():
     (sample,) = family.samples
     assert (sample.name, sample.value) == (Metric.EVIDENCE_ONE_USER, 2)
     assert (sample.labels["quantity"], sample.labels["edge"], sample.labels["arm"]) == ("error", MEAN, Arm.CANDIDATE)
+
+
+def test_whom_an_arm_mostly_fails_is_told_beside_the_others_until_it_answers_them():
+    shares = Shares(ShareRule(), lambda _: 1.0)
+
+    def told():
+        (family,) = ServedGauge(shares).collect()
+        return {sample.labels["outcome"]: sample.value for sample in family.samples}
+
+    def ask(person, *, failed):
+        shares.take(CANDIDATE, TrialKind.QUESTION, Party("web", person))
+        shares.ended(CANDIDATE, TrialKind.QUESTION, Party("web", person), {Outcome.ERROR: float(failed)})
+
+    for person, failed in (("ann", True), ("ann", True), ("bob", False), ("eve", True), ("", True), ("", True)):
+        ask(person, failed=failed)
+    assert told() == {"error": 0, "ok": 3}
+    ask("ann", failed=True)
+    ask("", failed=True)
+    assert told() == {"error": 1, "ok": 2}
+    for _ in range(4):
+        ask("ann", failed=False)
+    assert told() == {"error": 0, "ok": 3}

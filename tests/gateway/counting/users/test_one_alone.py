@@ -1,8 +1,9 @@
 """What one user alone brings about moves no rollout, and what all see moves it at once: gateway and gate together."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from pitwall_operator.gates.assessment import Assessment
 from pitwall_operator.gates.counting import counters, one_user
 from pitwall_operator.gates.counting.cursor import Cursor
 from pitwall_operator.observe.scrape import parse
+from pitwall_operator.values.observation import Reading
 
 RUN = counters.Run("uniform-v1", "aks-v2", "run-1")
 ARMS = {arm: ArmSeries("aks-v2" if arm is Arm.CANDIDATE else "uniform-v1", arm, RUN.id) for arm in Arm}
@@ -28,19 +30,24 @@ PACE = 8
 """So many times as often as the others does the odd one ask."""
 
 
-def analysis(dependence: Dependence) -> Analysis:
-    rate = {"metric": "Errors", "objectiveBasisPoints": 100}
-    return Analysis.model_validate({"gates": [{"name": "errors", "rate": rate, "dependence": dependence}]})
+STRICT = {"rate": {"metric": "Errors", "objectiveBasisPoints": 100}}
+PASSABLE = {"rate": {"metric": "Errors"}, "absoluteMarginBasisPoints": 400}
+
+
+def analysis(dependence: Dependence, gate: Mapping[str, Any]) -> Analysis:
+    return Analysis.model_validate({"gates": [{"name": "errors", "dependence": dependence, **gate}]})
 
 
 class Gateway:
     """A gateway, the users of both arms, and the errors gate that weighs what it counts."""
 
-    def __init__(self, users: int, dependence: Dependence, seed: int) -> None:
-        self._dice, self._users = random.Random(seed), users
+    def __init__(
+        self, users: int, dependence: Dependence, seed: int, gate: Mapping[str, Any] = STRICT, pace: int = PACE
+    ) -> None:
+        self._dice, self._users, self._pace, self.both = random.Random(seed), users, pace, False
         rule = ShareRule(user=USER_SHARE, even=EVEN, fewest=FEWEST)
         self._telemetry = GatewayTelemetry(shares=Shares(rule, lambda _: 1.0))
-        self._analysis = analysis(dependence)
+        self._analysis = analysis(dependence, gate)
         (self._gate,) = self._analysis.gates
         self._evidence, self._cursor = GateEvidence.start(self._gate, self._analysis), Cursor.from_state({})
 
@@ -50,10 +57,10 @@ class Gateway:
             (arm, user)
             for arm in (Arm.CANDIDATE, Arm.CONTROL)
             for user in range(self._users)
-            for _ in range(self._dice.randint(1, 2) * (PACE if (arm, user) == (Arm.CANDIDATE, 0) else 1))
+            for _ in range(self._dice.randint(1, 2) * (self._pace if (arm, user) == (Arm.CANDIDATE, 0) else 1))
         ]
         for arm, user in self._dice.sample(asked, len(asked)):
-            self._ask(arm, user, failed=arm is Arm.CANDIDATE and fails(user))
+            self._ask(arm, user, failed=(self.both or arm is Arm.CANDIDATE) and fails(user))
         self._weigh(number)
         return self._evidence.assess(StageContext(StageKind.CANARY))
 
@@ -68,7 +75,29 @@ class Gateway:
         source = parse(self._telemetry.text().decode())
         counts = one_user.with_one_user(source, self._gate, None, RUN, counters.totals(source, self._gate, None, RUN))
         self._cursor, grown = self._cursor.advance(30.0 * number, {"gateway": {"errors": counts}})
-        self._evidence = self._evidence.update(grown.get("errors", Counts()))
+        reading = Reading(30.0 * number, {"gateway": source})
+        whom = one_user.served(reading, self._gate, RUN)
+        self._evidence = self._evidence.update(replace(grown.get("errors", Counts()), served=whom))
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 20))])
+@pytest.mark.parametrize("users", [5, 8])
+def test_a_candidate_that_fails_one_of_few_users_always_is_not_passed_in_silence(users, seed):
+    """Of twenty runs twenty were with eight users, and seven with five."""
+    gateway = Gateway(users, Dependence.QUERY, seed, PASSABLE, pace=1)
+    told = [gateway.block(number, lambda user: user == 0) for number in range(60)]
+
+    assert {one.verdict for one in told} == {Verdict.INCONCLUSIVE}
+    assert not told[-1].is_fair
+    assert told[-1].message.startswith(f"the candidate mostly fails 1 of its {users} users, the control 0 of {users}")
+
+
+def test_one_whom_both_arms_fail_alike_holds_nothing():
+    gateway = Gateway(8, Dependence.QUERY, 1, PASSABLE, pace=1)
+    gateway.both = True
+    told = [gateway.block(number, lambda user: user == 0) for number in range(60)]
+
+    assert "mostly fails" not in "".join(one.message for one in told)
 
 
 def verdicts(users: int, dependence: Dependence, seed: int, fails: Callable[[int], bool]) -> list[Assessment]:

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -99,6 +100,49 @@ def test_a_user_alone_or_beside_one_or_two_has_no_more_than_a_few_questions(user
     assert sum(asked(kept, f"user-{number % users}", (End.ANSWERED, 0.1)) for number in range(300)) <= 10 * users
 
 
+@pytest.mark.parametrize("users", range(1, FEWEST))
+def test_of_one_to_three_users_some_questions_of_each_count_in_every_hour(users):
+    """Only their first ten once counted: what turned bad the day after was never seen."""
+    clock = SimpleNamespace(now=0.0)
+    kept = Shares(replace(RULE, even=EVEN, fewest=FEWEST), lambda _: 1.0, lambda: clock.now)
+    for hour in range(24):
+        clock.now = 3600.0 * hour
+        end = End.ANSWERED if hour < 20 else End.FELL_BACK
+        counted = sum(asked(kept, f"user-{number % users}", (end, 0.1)) for number in range(90))
+        assert counted == (10 * users if users > 1 else 3)
+
+
+def test_who_left_has_no_part_in_what_an_even_share_is():
+    """Sixteen who came on the first day once made the share of the four who stayed a tenth each: nothing of them
+    counted after it."""
+    clock = SimpleNamespace(now=0.0)
+    kept = Shares(replace(RULE, even=EVEN, fewest=FEWEST), lambda _: 1.0, lambda: clock.now)
+    for number in range(400):
+        asked(kept, f"user-{number % 20}", (End.ANSWERED, 0.1))
+    counted = 0
+    for number in range(1200):
+        clock.now = 86_400.0 + 60.0 * number
+        counted += asked(kept, f"user-{number % 4}", (End.ANSWERED, 0.1))
+
+    assert counted >= 1150
+
+
+def test_who_asks_at_night_beside_few_has_no_more_than_an_even_part_of_the_night():
+    clock = SimpleNamespace(now=0.0)
+    kept = Shares(replace(RULE, even=EVEN, fewest=FEWEST), lambda _: 1.0, lambda: clock.now)
+    for number in range(3000):
+        clock.now = 10.0 * number
+        asked(kept, f"user-{number % 60}", (End.ANSWERED, 0.1))
+    counted = Counter()
+    for number in range(400):
+        clock.now = 43_200.0 + 60.0 * number
+        counted["others"] += asked(kept, f"user-{number % 3}", (End.ANSWERED, 0.1))
+        counted["odd"] += sum(asked(kept, "odd", (End.ANSWERED, 0.1)) for _ in range(20))
+
+    assert counted["others"] >= 380
+    assert counted["odd"] <= counted["others"] + RULE.user * 3000
+
+
 def test_few_users_opinions_are_held_to_a_twentieth_each():
     kept = shares(replace(RULE, even=EVEN, fewest=FEWEST))
     counted = [kept.take(CANDIDATE, "thumbs_down query", anybody(number % 5)) is None for number in range(200)]
@@ -131,6 +175,17 @@ def test_a_caller_without_users_is_no_user():
     kept = shares()
 
     assert {kept.take(CANDIDATE, TrialKind.QUESTION, Party("batch")) for _ in range(500)} == {None}
+
+
+def test_questions_without_a_user_have_their_callers_share_and_no_others():
+    """Each one's arm is drawn anew, so they are no one user's; what is theirs together is what the caller may have."""
+    kept, counted = shares(caller_share=lambda caller: 0.1 if caller == "small" else 1.0), Counter()
+    for _ in range(2000):
+        for caller in ("small", "web"):
+            counted[caller] += kept.take(CANDIDATE, TrialKind.QUESTION, Party(caller)) is None
+
+    assert counted["web"] == 2000
+    assert 0.09 * counted.total() <= counted["small"] <= 0.1 * counted.total() + 1
 
 
 def test_every_run_and_arm_begins_anew_and_old_runs_are_forgotten():
