@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -13,6 +11,7 @@ from typing import Any
 import httpx
 import psutil
 from examples.demo.users import DemoExchange, drive
+from harness import forked
 from prometheus_client.parser import text_string_to_metric_families
 
 from pitwall_crds.host import files
@@ -22,7 +21,6 @@ from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_operator.machine.resources import Resources
 from pitwall_operator.machine.state_folder import StateFolder
 
-RUN = [sys.executable, "-c", "from pitwall_operator.cli.app import main; main()"]
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATIENCE_SECONDS = 240.0
 """How long a test waits for what will come: a machine that has other work is slow, and only a fault never ends."""
@@ -32,10 +30,8 @@ def pitwall(
     state: Path, verb: str, *arguments: object, or_says: str | None = None, environment: Mapping[str, str] | None = None
 ) -> str:
     """What the command prints; a refusal in these words is as good."""
-    done = subprocess.run(
-        [*RUN, verb, "--state", str(state), *map(str, arguments)],
-        capture_output=True, text=True, check=False, timeout=180, env={**os.environ, **(environment or {})},
-    )  # fmt: skip
+    command = [forked.PITWALL, "pitwall", verb, "--state", state, *arguments]
+    done = forked.run(command, env={**os.environ, **(environment or {})}, seconds=180)
     told = done.stdout + done.stderr
     assert done.returncode == 0 or (or_says is not None and or_says in told), told
     return done.stdout
