@@ -11,7 +11,7 @@ from pitwall_crds.edges import LATENCY_EDGES, RATIO_EDGES
 from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import Label, Metric, Outcome, Quantity, Signal, TrialKind, opinion_kind
 from pitwall_gateway.counting.evidence import EvidenceCounters
-from pitwall_gateway.counting.exposition import written
+from pitwall_gateway.counting.exposition import in_text, written
 from pitwall_gateway.counting.gauges.callers import CallersGauge
 from pitwall_gateway.counting.gauges.clusters import ClustersGauge, OneUserCounter, ServedGauge
 from pitwall_gateway.counting.gauges.memory import MemoryGauges
@@ -169,7 +169,7 @@ class GatewayTelemetry:
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format, with what the flags and the process say of themselves."""
-        return generate_latest(self._registry) + written(self.evidence.collect()) + generate_latest(REGISTRY)
+        return in_text(self._registry) + written(self.evidence.collect()) + generate_latest(REGISTRY)
 
     def _counter(self, name: Metric, words: str, *labels: Label) -> Callable[..., Counter]:
         return cache(Counter(name, words, (*VARIANT_ARM, *labels), registry=self._registry).labels)

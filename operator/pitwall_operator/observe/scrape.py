@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -20,11 +20,12 @@ TIMEOUT_SECONDS = 3.0
 MOST_BYTES = 64 << 20
 START_TIME = "process_start_time_seconds"
 PREFIX = "pitwall_"
+HELP = "# HELP "
 LONGEST_WORDS = 300
 """Of why a process cannot be read: the parser's hold the whole line."""
-SHAPES_KEPT: Final = 32
-LONGEST_KEPT: Final = 1 << 20
-"""Characters of a text whose shape is kept in mind: whoever shows more is read anew each time."""
+SHAPES_KEPT: Final = 512
+LONGEST_KEPT: Final = 1 << 17
+"""Characters of a family whose shape is kept in mind: longer ones are read anew each time."""
 _NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?|[+-]Inf|NaN")
 
@@ -49,39 +50,50 @@ def parse(text: str) -> ProcessCounters:
 
 def _samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:
     """Ours, and when the process began."""
-    shape, values = _shape_of(text)
-    if not shape:
+    families = _families_of(text)
+    if not families:
         yield from _parsed(text)
         return
-    for name, labels, at in _series_of(shape):
-        value = values[round(at)]
-        yield name, labels, int(value) if value.lstrip("-").isdecimal() else float(value)
+    for lines, values in families:
+        shape = "\n".join(lines)
+        for name, labels, at in _series_of(shape) if len(shape) <= LONGEST_KEPT else _parsed(shape):
+            value = values[round(at)]
+            yield name, labels, int(value) if value.lstrip("-").isdecimal() else float(value)
 
 
-def _shape_of(text: str) -> tuple[tuple[str, ...], list[str]]:
-    """All lines without their values, and the values; nothing where a line has another form than our exporters' have.
+def _families_of(text: str) -> list[tuple[list[str], list[str]]]:
+    """The lines of each family, with the number of its value for each value, and the values; nothing where a line has
+    another form than our exporters' have.
 
     A process shows the same series each time, and to read their names and labels takes twenty times what values take.
     """
-    shape, values = [], []
-    if len(text) > LONGEST_KEPT:
-        return (), []
+    lines, values = list[str](), list[str]()
+    families = [(lines, values)]
     for each in text.split("\n"):
         line = each.strip()
+        if values and line.startswith(HELP) and not _names(line, lines):
+            lines, values = [], []
+            families.append((lines, values))
         if line and not line.startswith("#"):
             head, _, value = line.rpartition(" ")
             if not (head.endswith("}") or _NAME.fullmatch(head)) or not _NUMBER.fullmatch(value):
-                return (), []
+                return []
             values.append(value)
             line = f"{head} {len(values) - 1}"
-        shape.append(line)
-    return tuple(shape), values
+        lines.append(line)
+    return families
+
+
+def _names(line: str, lines: Sequence[str]) -> bool:
+    """Whether what this line is about may be what these are about, so that the parser would take them together."""
+    about = line[len(HELP) :].split(maxsplit=1)
+    return not about or any(about[0].strip('"') in earlier for earlier in lines)
 
 
 @lru_cache(maxsize=SHAPES_KEPT)
-def _series_of(shape: tuple[str, ...]) -> tuple[tuple[str, dict[str, str], float], ...]:
-    """The series of a text in which each value is the number of its line."""
-    return tuple(_parsed("\n".join(shape)))
+def _series_of(shape: str) -> tuple[tuple[str, dict[str, str], float], ...]:
+    """The series of a family in which each value is the number of its line."""
+    return tuple(_parsed(shape))
 
 
 def _parsed(text: str) -> Iterator[tuple[str, dict[str, str], float]]:

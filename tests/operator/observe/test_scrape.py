@@ -209,6 +209,8 @@ LINES = st.one_of(
     st.sampled_from(
         [
             "# HELP pitwall_x Questions.",
+            "# HELP pitwall_y_bucket Seconds.",
+            "# HELP",
             "# TYPE pitwall_x counter",
             "# TYPE pitwall_y histogram",
             "",
@@ -257,3 +259,19 @@ def test_what_is_kept_in_mind_is_bounded():
     long = "\n".join(f'pitwall_x{{a="{number}"}} 1' for number in range(scraping.LONGEST_KEPT // 16))
     assert len(parse(long).samples["pitwall_x"]) == scraping.LONGEST_KEPT // 16
     assert scraping._series_of.cache_info().misses == before
+
+
+def page(series, families=2):
+    lines = []
+    for family in range(families):
+        lines += [f"# HELP pitwall_{family}_total Some", f"# TYPE pitwall_{family}_total counter"]
+        lines += [f'pitwall_{family}_total{{edge="{number}"}} {number + family}' for number in range(series)]
+    return "\n".join(lines) + "\n"
+
+
+def test_a_new_series_has_no_other_family_read_anew():
+    parse(page(5, families=20))
+    before = scraping._series_of.cache_info().misses
+    assert len(parse(page(5, families=20) + 'pitwall_19_total{edge="new"} 1\n').samples["pitwall_19_total"]) == 6
+
+    assert scraping._series_of.cache_info().misses - before == 1
