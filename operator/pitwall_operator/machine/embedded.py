@@ -36,6 +36,7 @@ from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_crds.variant.variant import SamplerVariant
 from pitwall_flags.client import FlagClient
 from pitwall_operator.decision.permission.ownership import claim_of
+from pitwall_operator.decision.steps.move import MOVING
 from pitwall_operator.decision.telling.variant_status import describe_variant
 from pitwall_operator.machine.metrics import EmbeddedMetrics
 from pitwall_operator.machine.processes import Processes, ProcessFolders
@@ -57,6 +58,9 @@ log = logging.getLogger("pitwall_operator.machine.embedded")
 
 TURN_SECONDS = 0.5
 READING_SECONDS = 0.9
+RESTING_SECONDS = 3.0
+"""So old a reading may be while no rollout moves: nothing is weighed then, and it costs those that are read and this
+process more than a turn does. What begins has a new one at its next turn."""
 WINDOW_SECONDS = 20.0
 
 
@@ -107,6 +111,7 @@ class EmbeddedOperator:
     samplers: SamplerReader = field(init=False)
     readings: deque[DirectReading] = field(default_factory=deque)
     troubles: dict[str, str] = field(default_factory=dict)
+    rests: bool = False
     sweep: MachineSweep = field(init=False)
 
     def __post_init__(self) -> None:
@@ -131,14 +136,18 @@ class EmbeddedOperator:
             self._tell(f"{broken.kind}/{broken.name}", broken.words)
         variants = self.resources.variants()
         reading = await self._read()
-        rollouts = self.resources.rollouts()
+        rollouts, moving = self.resources.rollouts(), False
         for rollout in rollouts:
             try:
-                await self._turn(rollout, variants, reading, rollouts)
+                status = await self._turn(rollout, variants, reading, rollouts)
+                moving |= status.phase in MOVING or bool(status.experiments)
             except OvertakenError as error:
+                moving = True
                 log.info("nothing is done for it: %s", error)
             except Exception as error:  # the others' turns must come whatever one meets
+                moving = True
                 await self._tell_broken(rollout, error)
+        self.rests = not moving
         await self._describe(variants)
         await self.sweep.once()
 
@@ -148,13 +157,14 @@ class EmbeddedOperator:
         variants: Sequence[SamplerVariant],
         reading: Reading | Unseen,
         rollouts: Sequence[Rollout],
-    ) -> None:
+    ) -> RolloutStatus:
         claims = [claim_of(other) for other in rollouts]
         done = await turn(rollout, variants, self._revisions(variants), self.ports, reading, claims)
         self.metrics.show(rollout, done.decision.status)
         for failure in done.failures:
             log.warning("could not %s; trying again", failure)
         self.troubles.pop(f"Rollout/{rollout.metadata.name}", None)
+        return done.decision.status
 
     async def _tell_broken(self, rollout: Rollout, error: Exception) -> None:
         """Its status says why nothing moves; where even that cannot be written, the event log does."""
@@ -171,8 +181,9 @@ class EmbeddedOperator:
             self.ports.announcer.announce(Announce(EventReason.BROKEN, f"{what} stands still: {words}", warning=True))
 
     async def _read(self) -> Reading | Unseen:
-        """The counters now; a reading of less than a second ago serves again, since parsing costs more than a turn."""
-        if self.readings and time.time() - self.readings[-1].gateways.time < READING_SECONDS:
+        """The counters now; a reading of a moment ago serves again, since parsing costs more than a turn."""
+        serves = RESTING_SECONDS if self.rests else READING_SECONDS
+        if self.readings and time.time() - self.readings[-1].gateways.time < serves:
             return self.readings[-1].gateways
         found = await scrape(self.client, (self.folder.metrics_url(),), self.platform.targets())
         if isinstance(found, Unseen):

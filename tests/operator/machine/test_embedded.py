@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,6 +16,7 @@ import pytest
 from pitwall_crds.names import EventReason
 from pitwall_crds.reading.load import load_file, revision_of
 from pitwall_crds.resource import Reference
+from pitwall_crds.rollout.status import Phase
 from pitwall_flags import client
 from pitwall_flags.client import FlagClient
 from pitwall_operator.machine import embedded
@@ -229,3 +232,29 @@ async def test_a_gateway_that_does_not_answer_is_no_reading_and_none_is_kept(ope
     assert isinstance(seen, Unseen)
     assert "/metrics cannot be read" in seen.reason
     assert not operator.readings
+
+
+@pytest.mark.parametrize(
+    ("phase", "seconds", "serves"),
+    [
+        pytest.param(Phase.CANARY, 0.5, True, id="a rollout moves, and it was read half a second ago"),
+        pytest.param(Phase.CANARY, 2.0, False, id="a rollout moves, and it was read two seconds ago"),
+        pytest.param(Phase.STABLE, 2.0, True, id="nothing moves, and it was read two seconds ago"),
+        pytest.param(Phase.STABLE, 4.0, False, id="nothing moves, and it was read four seconds ago"),
+    ],
+)
+async def test_while_nothing_moves_a_reading_serves_longer(operator, monkeypatch, phase, seconds, serves):
+    real = embedded.turn
+
+    async def turn(*asked):
+        done = await real(*asked)
+        return replace(
+            done, decision=replace(done.decision, status=done.decision.status.model_copy(update={"phase": phase}))
+        )
+
+    monkeypatch.setattr(embedded, "turn", turn)
+    await operator.once()
+    known = Reading(time.time() - seconds, {})
+    operator._keep(DirectReading(known, known))
+
+    assert ((await operator._read()) is known) == serves
