@@ -1,6 +1,6 @@
 """Pitwall's processes for many runs at once: the formulas of `pitwall_operator.evidence`, in numpy.
 
-`tests/operator/evidence/test_canary_policies.py` holds them equal to the scalar ones, block by block.
+`tests/operator/evidence/benchmark/test_canary_policies.py` holds them equal to the scalar ones, block by block.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 Twins of LabelSwapProcess, MeanProcess, BothProcess, AtEdge and Carried. Where the operator averages a bet over all
 draws of the larger arm's subsample, these draw one: as fair, and hardly weaker. They are held equal to the operator's
-in `tests/operator/evidence/test_queues.py` where nothing is drawn.
+in `tests/operator/evidence/benchmark/test_queues.py` where nothing is drawn.
 """
 
 from collections.abc import Sequence

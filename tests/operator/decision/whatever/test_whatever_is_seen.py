@@ -30,7 +30,7 @@ from pitwall_operator.values.observation import (
 )
 from pitwall_operator.values.stages import stage_name, stage_phase
 
-FILE = Path(__file__).parents[3] / "examples" / "rollout.yaml"
+FILE = Path(__file__).parents[4] / "examples" / "rollout.yaml"
 ROLLOUT = next(resource for resource in load_file(FILE) if isinstance(resource, Rollout))
 GATES = {"analysis": {"blockSeconds": 3, "gates": [{"name": "errors", "rate": {"metric": "Errors"}}]}}
 CLOSED = {"windows": [{"startTime": "00:00", "endTime": "00:01"}]}

@@ -25,7 +25,7 @@ from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProces
 from pitwall_operator.gates.processes import fresh_processes, non_inferiority_key
 
 PRIOR = Prior(0.05, 10.0)
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 NEVER = float("inf")
 
 
