@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
+from stand_ins import NoSubstitutes
 
 from pitwall_crds.names import Arm, Metric
 from pitwall_crds.rollout.rollout import Analysis
@@ -122,19 +123,6 @@ class Sticky:
         return "uniform-v1"
 
 
-class NeverSecond:
-    at_work = False
-
-    def why_not_stable(self, _: Call) -> None: ...
-
-    def comes_second(self, *_: object) -> bool:
-        return False
-
-    def tell(self, *_: object) -> None: ...
-
-    def answered(self, *_: object) -> None: ...
-
-
 async def judged(
     monkeypatch, fails: Fails, *, chatty: int = -1, share: float = 0.05
 ) -> tuple[GateEvidence, Assessment]:
@@ -144,7 +132,7 @@ async def judged(
     monkeypatch.setattr(circuits, "time", SimpleNamespace(monotonic=lambda: clock.now))
     telemetry = GatewayTelemetry(shares=Shares(ShareRule(user=share), lambda _: 1.0))
     through = Circuits(Pods(fails), BreakerRule(failures=2, open_seconds=30, longest_open_seconds=600))
-    relay = Relay(Sticky(), through, telemetry, RecentQuestions(4), 60.0, NeverSecond())
+    relay = Relay(Sticky(), through, telemetry, RecentQuestions(4), 60.0, NoSubstitutes())
     evidence, cursor = GateEvidence.start(ERRORS, ANALYSIS), Cursor.from_state({})
     run = counters.Run("uniform-v1", "aks-v2", "run-1")
     for each in range(ROUNDS):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from stand_ins import NoSubstitutes
 
 from pitwall_crds.names import Arm
 from pitwall_crds.rollout.rollout import Analysis
@@ -93,19 +94,6 @@ class Draws:
 
     def stable_variant(self) -> str:
         return "uniform-v1"
-
-
-class NoSubstitutes:
-    at_work = False
-
-    def why_not_stable(self, _: Call) -> None: ...
-
-    def comes_second(self, *_: object) -> bool:
-        return False
-
-    def tell(self, *_: object) -> None: ...
-
-    def answered(self, *_: object) -> None: ...
 
 
 async def judged(films: Servers, questions: int) -> tuple[GateEvidence, Assessment]:
