@@ -440,6 +440,16 @@ def cold_world() -> World:
 @pytest.fixture
 def world() -> World:
     """A world in which uniform-v1 serves everybody."""
+    return world_at_rest()
+
+
+@pytest.fixture(scope="session")
+def new_world() -> Callable[[], World]:
+    """Makes such worlds, for what several tests begin with."""
+    return world_at_rest
+
+
+def world_at_rest() -> World:
     start = World(load_rollout("rollout.yaml"))
     for _ in range(3):
         start.turn()
