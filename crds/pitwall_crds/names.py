@@ -43,6 +43,8 @@ for an arm is served by its main pool."""
 
 FLAG_KEY: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """What the key of a feature flag must match."""
+FLAG_CHARACTERS: Final = 128
+"""The most that a Rollout's flag may have."""
 
 SHADOW_SUFFIX: Final = ".shadow"
 EXPERIMENT_SUFFIX: Final = ".experiment"

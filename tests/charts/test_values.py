@@ -78,7 +78,7 @@ def another(path, value):
         "variants": {"aks-v1": {"sampler": {"name": "aks"}}},
         "pullSecrets": [{"name": "x"}], "tolerations": [{"key": "x"}], "clients": [{"podSelector": {}}],
         "prefixes": {"other": ["x."]}, "corsOrigins": ["https://app.example"], "apiServerPorts": [{"port": 8443}],
-        "scrapers": [{"podSelector": {}}], "apiServers": [{"podSelector": {}}],
+        "scrapers": [{"podSelector": {}}], "apiServers": [{"podSelector": {}}], "operators": [{"podSelector": {}}],
         "affinity": {"podAffinity": {}},
     }  # fmt: skip
     if "enum" in node:
@@ -165,6 +165,9 @@ def test_every_value_changes_what_is_rendered(rendering, name):
         pytest.param({"gateway.autoscalng": {}}, "'autoscalng' not allowed", id="a-misspelt-name"),
         pytest.param({"image.pullPolicy": "Sometimes"}, "/image/pullPolicy.*'Always'", id="a-word-that-is-no-choice"),
         pytest.param({"operator.replicas": 0}, "/operator/replicas.*minimum", id="nobody-would-act"),
+        pytest.param({"gateway.flag": "a flag"}, "/gateway/flag.*pattern", id="no-flag"),
+        pytest.param({"gateway.flag": "x" * 129}, "/gateway/flag.*maxLength", id="a-flag-too-long"),
+        pytest.param({"gateway.flag": "sampler.variant.shadow"}, "/gateway/flag.*not", id="a-flag-of-copies"),
         pytest.param({"gateway.namespace": "Video_QA"}, "/gateway/namespace.*pattern", id="no-namespace"),
         pytest.param({"prometheus.gateways": "pod"}, "/prometheus/gateways.*pattern", id="labels-of-nobody"),
         pytest.param({"prometheus.url": "prometheus:9090"}, "/prometheus/url.*pattern", id="an-address-without-http"),

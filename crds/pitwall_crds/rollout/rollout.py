@@ -191,7 +191,7 @@ class RolloutSpec(Border):
         str,
         Field(
             min_length=1,
-            max_length=128,
+            max_length=names.FLAG_CHARACTERS,
             pattern=names.FLAG_KEY,
             description="The feature flag whose split this rollout owns, such as sampler.variant.",
         ),

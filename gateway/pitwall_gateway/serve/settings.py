@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pitwall_crds.host.sockets import is_loopback
+from pitwall_crds.names import FLAG_CHARACTERS, FLAG_KEY, is_reserved
 from pitwall_crds.resource import DNS_LABEL
 from pitwall_gateway.callers.rule import CallerLimits, CallerRule, TokenRule, VideoAccess
 from pitwall_gateway.counting.users.shares import EVEN, FEWEST, USER_SHARE, ShareRule
@@ -144,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--metrics-port", type=_port, default=0, help="port of /metrics, on the same address; 0 takes a free one")
     add("--show-assignment", action="store_true", help="tell callers which arm and variant answered")
     _add_caller_options(add)
-    add("--flag", default="sampler.variant", help="key of the traffic flag")
+    add("--flag", type=_flag, default="sampler.variant", help="key of the traffic flag")
     add("--flags-sync", default="", help="HOST:PORT of the flag service's sync stream; empty: stable for everybody")
     add("--flags-authority", type=Path, help="PEM of who signed the flag service's certificate; none: without TLS")
     add("--routes", type=Path, required=True, help="JSON file of variants, arms and URLs; re-read when it changes")
@@ -220,6 +221,15 @@ def _whole(text: str) -> int:
     if number < 0:
         raise argparse.ArgumentTypeError(f"{number}; it must be 0 or more")
     return number
+
+
+def _flag(text: str) -> str:
+    if len(text) > FLAG_CHARACTERS or not re.fullmatch(FLAG_KEY, text) or is_reserved(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} can be no Rollout's flag: at most {FLAG_CHARACTERS} letters, digits, dots, hyphens and "
+            "underscores, and not the flag of copies (.shadow, .experiment)"
+        )
+    return text
 
 
 def _namespace(text: str) -> str:
