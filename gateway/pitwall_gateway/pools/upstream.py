@@ -13,6 +13,7 @@ import httpx
 from pitwall_crds.host.http.unpacked import UNPACKED, packing
 from pitwall_crds.names import Arm, Header
 from pitwall_gateway.counting.series import ArmSeries
+from pitwall_gateway.pools.frugal import FrugalTransport, allowing, bounded
 from pitwall_gateway.pools.routes import RouteTable
 from pitwall_gateway.pools.silence import Silence
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure, VariantRefusal, read_reply
@@ -102,7 +103,9 @@ class Upstream:
         self._of_callers: Counter[tuple[tuple[str, Arm, bool], str]] = Counter()
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(limits.answer_seconds, connect=limits.connect_seconds, pool=limits.connect_seconds),
-            limits=httpx.Limits(max_connections=limits.connections, max_keepalive_connections=128, keepalive_expiry=4),
+            transport=FrugalTransport(
+                httpx.Limits(max_connections=limits.connections, max_keepalive_connections=128, keepalive_expiry=4)
+            ),
             trust_env=False,
         )
 
@@ -203,6 +206,7 @@ class Upstream:
         if call.party.caller:
             headers[Header.PARTY] = call.party.digests()
         connecting = self._silence.attempt(ArmSeries(call.variant, call.arm))
+        allowance = allowing()
         method, address, trace = exchange.method, url + exchange.path, {"trace": connecting.trace}
         try:
             async with (
@@ -211,7 +215,8 @@ class Upstream:
             ):
                 if packed := packing(response.headers):
                     return _packed(call, url, packed)
-                content = await self._content(response)
+                allowance.left += 2 * self._limits.reply_bytes
+                content = await bounded(response.aiter_bytes(), self._limits.reply_bytes)
             if content is None:
                 return self._too_large(call, url)
             reply = exchange.read(response.status_code, content, time.monotonic() - started)
@@ -228,18 +233,10 @@ class Upstream:
     def _tell(self, call: Call, url: str, started: float) -> None:
         self._answered(ArmSeries(call.variant, call.arm), url, started, time.monotonic() - started)
 
-    async def _content(self, response: httpx.Response) -> bytes | None:
-        """The body; None if it is too large."""
-        content = bytearray()
-        async for part in response.aiter_bytes():
-            content += part
-            if len(content) > self._limits.reply_bytes:
-                return None
-        return bytes(content)
-
     def _too_large(self, call: Call, url: str) -> VariantFailure:
         words = (
-            f"sampler variant {call.variant} sent more than the limit of {self._limits.reply_bytes} bytes at {url}; "
+            f"sampler variant {call.variant} sent more than the limit of {self._limits.reply_bytes} bytes, or crumbs, "
+            f"at {url}; "
             "no answer is so long: look at what its answer engine says, or make its maxFrames or maxTokens less"
         )
         return VariantFailure(FailureKind.MALFORMED, words)

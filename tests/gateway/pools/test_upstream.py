@@ -65,6 +65,14 @@ async def hints(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         await writer.drain()
 
 
+async def crumbles(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Each byte of its answer is a chunk of its own."""
+    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+    while not writer.is_closing():
+        writer.write(b"1\r\nx\r\n" * 1000)
+        await writer.drain()
+
+
 class RuntimePool:
     """The runtimes of one variant as bare sockets, and the upstream that calls them."""
 
@@ -142,7 +150,8 @@ def dead() -> str:
         pytest.param(
             sends(http(200, b"no gzip", "content-encoding: gzip")), FailureKind.MALFORMED, id="a body of another code"
         ),
-        pytest.param(hints, FailureKind.TIMEOUT, id="a runtime that hints for ever"),
+        pytest.param(hints, FailureKind.UNREACHABLE, id="a runtime that hints for ever"),
+        pytest.param(crumbles, FailureKind.MALFORMED, id="a runtime that sends crumbs for ever"),
         pytest.param(sends(http(200, b"x" * 5000)), FailureKind.MALFORMED, id="more than an answer may have"),
         pytest.param(sends(http(200, b"")), FailureKind.MALFORMED, id="an empty answer"),
         pytest.param(sends(http(302, b"", "location: http://x/")), FailureKind.MALFORMED, id="a redirect"),
