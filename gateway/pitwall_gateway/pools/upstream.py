@@ -10,10 +10,10 @@ from typing import Final
 
 import httpx
 
+from pitwall_crds.host.http.frugal import FrugalTransport, allowing, bounded
 from pitwall_crds.host.http.unpacked import UNPACKED, packing
 from pitwall_crds.names import Arm, Header
 from pitwall_gateway.counting.series import ArmSeries
-from pitwall_gateway.pools.frugal import FrugalTransport, allowing, bounded
 from pitwall_gateway.pools.routes import RouteTable
 from pitwall_gateway.pools.silence import Silence
 from pitwall_gateway.values.answer import FailureKind, Reply, VariantFailure, VariantRefusal, read_reply

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 import httpx
 
 from pitwall_crds.host.files import drafted_file
+from pitwall_crds.host.http.frugal import FrugalTransport, allow_all, allowing
 from pitwall_runtime.errors import (
     MediaAwayError,
     MediaOriginError,
@@ -104,7 +105,9 @@ async def download(
     first = url
     try:
         # No proxies from the environment: a proxy would resolve the name again, past the check of its address.
-        async with httpx.AsyncClient(timeout=limits.read_seconds, trust_env=False, follow_redirects=False) as client:
+        async with httpx.AsyncClient(
+            transport=FrugalTransport(), timeout=limits.read_seconds, trust_env=False, follow_redirects=False
+        ) as client:
             for _ in range(_REDIRECTS + 1):
                 async with _answered(client, url, limits, here.validators, address_of) as response:
                     if not response.has_redirect_location:
@@ -134,7 +137,9 @@ async def _answered(
         # One clock for all that precedes the body: interim responses without end would each renew a read's own.
         async with asyncio.timeout(limits.header_seconds):
             request = await _request(client, parts, validators, address_of)
+            allowing()
             response = await client.send(request, stream=True)
+            allow_all()
     except TimeoutError:
         raise _stalled(url, limits.header_seconds) from None
     try:

@@ -319,8 +319,13 @@ def slow_header(connection, wild):
 
 
 def endless_interim(connection, wild):
-    while not wild.ended.wait(0.001):
-        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 20)
+    while not wild.ended.wait(0.02):
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+
+
+def flood_of_interim(connection, wild):
+    while not wild.ended.is_set():
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 1000)
 
 
 def silent(_, wild):
@@ -336,6 +341,13 @@ def drip(connection, wild):
 def stalls(connection, wild):
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + BODY)
     wild.ended.wait()
+
+
+def test_interim_responses_without_end_are_left_at_once(wild, tmp_path):
+    """Each costs time of the one thread that all downloads share."""
+    patient = limits(wild, max_seconds=60.0, header_seconds=60.0, read_seconds=60.0)
+    with pytest.raises(MediaOriginError, match="cannot be fetched"):
+        Fetcher(tmp_path, patient).fetch(wild.url("/film.mp4", flood_of_interim), Deadline(DEADLINE_SECONDS))
 
 
 WAYS_TO_HANG = [slow_header, endless_interim, silent, drip, stalls]

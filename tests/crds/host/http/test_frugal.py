@@ -7,7 +7,7 @@ import httpcore
 import httpx
 import pytest
 
-from pitwall_gateway.pools.frugal import (
+from pitwall_crds.host.http.frugal import (
     HEAD_BYTES,
     MANY_PIECES,
     READ_BYTES,

@@ -1,6 +1,6 @@
-"""Bounds what pods may send in reply by its bytes on the wire, before anything reads them.
+"""Bounds what other servers may send in reply by its bytes on the wire, before anything reads them.
 
-httpx counts nothing of it: of interim responses (103) a pod may send any number, and each costs as much time of the
+httpx counts nothing of it: of interim responses (103) a server may send any number, and each costs as much time of the
 event loop, in which nobody else is served, as many kilobytes of a body do.
 """
 
@@ -45,6 +45,11 @@ def allowing() -> Allowance:
     return allowance
 
 
+def allow_all() -> None:
+    """What this task's exchanges bring is bounded by who reads it."""
+    _ALLOWED.set(None)
+
+
 async def bounded(pieces: AsyncIterator[bytes], most: int) -> bytes | None:
     """The whole of a body; None if it is longer, or comes in crumbs, each of which costs as much as a large piece."""
     content, count = bytearray(), 0
@@ -59,15 +64,9 @@ async def bounded(pieces: AsyncIterator[bytes], most: int) -> bytes | None:
 class FrugalTransport(httpx.AsyncHTTPTransport):
     """httpx's transport, of which each exchange reads what its task allows."""
 
-    def __init__(self, limits: httpx.Limits) -> None:
-        super().__init__(limits=limits, trust_env=False)
-        self._pool = httpcore.AsyncConnectionPool(
-            httpx.create_ssl_context(trust_env=False),
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=_Backend(),
-        )
+    def __init__(self, limits: httpx.Limits | None = None) -> None:
+        super().__init__(limits=limits or httpx.Limits(), trust_env=False)
+        self._pool._network_backend = _Backend()
 
 
 class _Backend(httpcore.AnyIOBackend):
@@ -87,10 +86,11 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._stream = stream
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        found = await self._stream.read(min(max_bytes, READ_BYTES), timeout)
         allowance = _ALLOWED.get()
-        if allowance is not None:
-            allowance.take(len(found))
+        if allowance is None:
+            return await self._stream.read(max_bytes, timeout)
+        found = await self._stream.read(min(max_bytes, READ_BYTES), timeout)
+        allowance.take(len(found))
         return found
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
