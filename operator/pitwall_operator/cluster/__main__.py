@@ -21,6 +21,7 @@ import httpx
 from prometheus_client import disable_created_metrics
 
 from pitwall_crds.host import heap, logs
+from pitwall_crds.host.http.frugal import FrugalTransport
 from pitwall_flags.client import trusting
 from pitwall_operator.cluster import handlers, probes
 from pitwall_operator.cluster.controller.controller import Controller
@@ -75,7 +76,7 @@ async def run(settings: OperatorSettings, stopped: asyncio.Event) -> None:
     prometheus = _prometheus(settings, kube)
     reader = Reader(prometheus, settings.read_seconds, settings.stale_seconds)
     lease = holder.lease = Lease(kube, settings.lease_namespace, settings.lease_name, settings.identity)
-    runtimes = httpx.AsyncClient(trust_env=False)
+    runtimes = httpx.AsyncClient(transport=FrugalTransport(), trust_env=False)
     controller = _controller(settings, kube, flags, reader, metrics)
     controller.reconciler.samplers = SamplerReader(runtimes)
     try:

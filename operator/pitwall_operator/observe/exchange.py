@@ -13,6 +13,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from pitwall_crds.host.http.frugal import allowing, bounded
 from pitwall_crds.host.http.unpacked import UNPACKED, packing
 
 PIECE_BYTES: Final = 65_536
@@ -22,8 +23,7 @@ CONNECT_SHARE: Final = 0.5
 
 async def body(client: httpx.AsyncClient, url: str, *, seconds: float, most_bytes: int) -> bytes:
     """What a server answers to a GET. Raises httpx.HTTPError, and ValueError where it takes longer or says more."""
-    found = bytearray()
-    patience = httpx.Timeout(seconds, connect=seconds * CONNECT_SHARE)
+    patience, allowance = httpx.Timeout(seconds, connect=seconds * CONNECT_SHARE), allowing()
     try:
         async with (
             asyncio.timeout(seconds),
@@ -32,13 +32,13 @@ async def body(client: httpx.AsyncClient, url: str, *, seconds: float, most_byte
             response.raise_for_status()
             if packed := packing(response.headers):
                 raise ValueError(f"it is packed as {packed}, which nobody asked for")
-            async for piece in response.aiter_raw():
-                found += piece
-                if len(found) > most_bytes:
-                    raise ValueError(f"it is longer than {most_bytes} bytes")
+            allowance.left += 2 * most_bytes
+            found = await bounded(response.aiter_raw(), most_bytes)
     except TimeoutError:
         raise ValueError(f"no whole answer came within {seconds:g} s") from None
-    return bytes(found)
+    if found is None:
+        raise ValueError(f"it is longer than {most_bytes} bytes, or comes in crumbs")
+    return found
 
 
 class AnswersTooLongError(requests.RequestException):

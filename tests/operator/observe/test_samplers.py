@@ -11,6 +11,7 @@ import httpx
 import pytest
 from harness.effort import effort
 
+from pitwall_crds.host.http.frugal import FrugalTransport
 from pitwall_crds.variant.builtin import CATALOGUE
 from pitwall_operator.observe import samplers
 from pitwall_operator.observe.samplers import SamplerReader
@@ -183,6 +184,32 @@ async def test_what_is_compressed_though_nobody_asked_for_it_is_not_unpacked():
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(packed)) as client:
         assert await SamplerReader(client).ask(PAPER, "http://pod") is None
+
+
+@pytest.mark.parametrize(
+    ("head", "crumbs"),
+    [
+        pytest.param(b"", b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" * 100, id="hints"),
+        pytest.param(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 1000, id="crumbs"),
+    ],
+)
+async def test_what_comes_in_crumbs_without_end_is_left_before_its_time_is_over(monkeypatch, head, crumbs):
+    """Each of them takes the event loop, in which every turn is made."""
+    monkeypatch.setattr(samplers, "TIMEOUT_SECONDS", 120.0)
+
+    async def crumbles(reader, writer):
+        with contextlib.suppress(OSError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(head)
+            while not writer.is_closing():
+                writer.write(crumbs)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(crumbles, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, httpx.AsyncClient(transport=FrugalTransport()) as client, asyncio.timeout(30):
+        assert await SamplerReader(client).ask(PAPER, url) is None
 
 
 async def test_a_pod_that_says_nothing_but_faults_takes_no_time_and_no_log(pod, reader, caplog):
