@@ -63,6 +63,8 @@ def survey(path: str, height: int) -> Survey:
     with opened(path) as source:
         if not source.container.format.name.startswith(_CONTAINERS):
             raise UnsupportedVideoError(f"pictures of a {source.container.format.name} file are not numbered")
+        if not source.keeps_display_times:
+            raise UnsupportedVideoError("its file says only when pictures are decoded, not when they are shown")
         if source.stream.codec.intra_only:
             raise UnsupportedVideoError("each picture stands alone, so PyAV skips whole ones, which is faster")
         size = size_of(source.stream.width, source.stream.height, height)

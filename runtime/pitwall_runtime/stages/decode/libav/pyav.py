@@ -162,7 +162,7 @@ class FilmReader:
 
     def _clean_packets(self) -> Iterator[VideoPacket]:
         pauses, joints = Pauses(self._source), Joints(self._source, self._clock)
-        for packet in self._leaps.set_right(self._source.packets()):
+        for packet in self._leaps.set_right(self._joined.without_heads(self._source.packets())):
             if not self._clock.set_right(packet):
                 continue
             if packet.is_discard and self._clock.put_behind:

@@ -1,6 +1,7 @@
 """Lets a film go on where recordings of one container were joined byte by byte, each with a clock of its own."""
 
 import os
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pitwall_runtime.stages.decode.libav.clocks.appended import IVF_MARK, appended_seconds
@@ -11,6 +12,8 @@ _HEADS: Final = {"matroska,webm": b"\x1aE\xdf\xa3", "flv": b"onMetaData", "live_
 """What stands where a recording begins, and nowhere else between two pictures. An FLV that a recorder appends to
 another has no signature; behind one FFmpeg passes over some MiB."""
 _IVF: Final = "ivf"
+_THEORA, _THEORA_SETTINGS = b"theora", (b"\x80", b"\x82")
+"""What stands in each of its heads behind the first byte, and the first bytes of those that say how it is decoded."""
 _MOST_BYTES: Final = 16 << 20
 """Between the last picture of one recording and the first of the next: an index, tags, attached files."""
 _AHEAD_SECONDS: Final = 10
@@ -23,6 +26,7 @@ class JoinedRecordings:
     def __init__(self, source: Source) -> None:
         self._source, self._path = source, source.container.name
         self._head = _HEADS.get(source.container.format.name)
+        self._is_theora = source.restarts and source.stream.codec_context.name == "theora"
         self._is_flv = source.container.format.name in FLV
         self._configuration = source.stream.codec_context.extradata or b""
         self._ahead = round(_AHEAD_SECONDS / source.time_base)
@@ -35,6 +39,16 @@ class JoinedRecordings:
         self.unreadable = False
         """Since a recording began whose pictures are written otherwise than the first one's: FFmpeg's demuxer of
         Matroska reads no second description."""
+
+    def without_heads(self, packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
+        """The packets, without the heads of further Theora recordings in an Ogg, which FFmpeg takes for pictures. Its
+        decoder knows the first one's alone."""
+        for packet in packets:
+            head = bytes(packet) if self._is_theora and packet.size else b""
+            if not head[1:].startswith(_THEORA):
+                yield packet
+            elif head[:1] in _THEORA_SETTINGS and head not in self._configuration:
+                self.unreadable = True
 
     def set_right(self, packet: VideoPacket) -> None:
         """Moves the packet's times, in place, behind the recordings before it."""

@@ -1,45 +1,55 @@
 """Tells whether a file says only when pictures are decoded, though they are shown in another order."""
 
-import re
-from itertools import islice
+from contextlib import suppress
+from itertools import islice, pairwise
 from typing import Final
 
 import av
+from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-_DEEP: Final = ("h264", "hevc")
-"""Codecs whose pictures are in no order that FFmpeg could tell from their kinds."""
-_COPIED_TO: Final = ("mov", "matroska")
-_LOOKED_AT: Final = 250
-_SHOWN_EARLIER: Final = re.compile(rb"\x00\x00\x01\xb6[\x80-\xbf]")
-"""An MPEG-4 picture that is decoded behind the one before which it is shown."""
+from pitwall_runtime.stages.decode.libav.losses.tables import tells_order
+
+_CODECS: Final = ("mpeg4", "h264", "hevc")
+"""Whose pictures people copy, from an AVI or from raw streams, to containers that would say more."""
+_LOOKED_AT: Final = 24
+"""Pictures; more than a decoder holds back."""
+_OPENED: Final = {"protocol_whitelist": "file", "probesize": "65536", "analyzeduration": "0"}
 
 
 def keeps_decoding_times(stream: VideoStream) -> bool:
     """Whether it is so in this stream's file: in an AVI, of which FFmpeg makes something wrong where B-frames are
-    packed; in an ASF of H.264 or HEVC; and where such an AVI's pictures were copied as they are."""
+    packed; in an ASF of H.264 or HEVC, whose order FFmpeg cannot tell; and where such pictures were copied as they
+    are, or raw ones."""
     container, codec = stream.container.format.name, stream.codec_context
+    if container == "avi" or not codec.has_b_frames or codec.name not in _CODECS:
+        return container == "avi"
     if container == "asf":
-        return bool(codec.has_b_frames) and codec.name in _DEEP
-    if container.startswith(_COPIED_TO) and codec.name == "mpeg4" and codec.has_b_frames:
-        return _is_copied(stream)
-    return container == "avi"
+        return codec.name != "mpeg4"
+    is_whole = container.startswith("mov") and stream.frames > 0
+    untold = is_whole and not tells_order(stream.container.name, stream.id)
+    return (untold or container.startswith("matroska")) and _comes_out_otherwise(stream)
 
 
-def _is_copied(stream: VideoStream) -> bool:
-    """Whether each of the first packets is shown behind the one before, though one of them holds a picture that is
-    not."""
-    with av.open(stream.container.name, options={"protocol_whitelist": "file"}, metadata_errors="replace") as again:
-        packets = islice((one for one in again.demux(again.streams[stream.index]) if one.size), _LOOKED_AT)
-        found, latest = False, None
-        for packet in packets:
+def _comes_out_otherwise(stream: VideoStream) -> bool:
+    """Whether each of the first packets is shown behind the one before, but their pictures come out of the decoder in
+    another order."""
+    with av.open(stream.container.name, options=_OPENED, metadata_errors="replace") as again:
+        packets, latest = [], None
+        for packet in islice((one for one in again.demux(again.streams[stream.index]) if one.size), _LOOKED_AT):
             if packet.pts is None or (latest is not None and packet.pts <= latest):
                 return False
-            found, latest = found or _holds_earlier(packet), packet.pts
-        return found
+            packets.append(packet)
+            latest = packet.pts
+        shown = [at for packet in packets for at in _decoded(packet)]
+        return any(later < one for one, later in pairwise(shown))
 
 
-def _holds_earlier(packet: "Packet[Stream]") -> bool:
-    return _SHOWN_EARLIER.search(bytes(packet)) is not None
+def _decoded(packet: "Packet[Stream]") -> list[int]:
+    """When the pictures are shown that come out of the decoder for a packet, as far as that tells."""
+    with suppress(FFmpegError):
+        return [one.pts for one in packet.decode() if isinstance(one, VideoFrame) and one.pts is not None]
+    return []

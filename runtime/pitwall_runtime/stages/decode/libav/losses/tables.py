@@ -135,6 +135,13 @@ def _edits(entries: list[tuple[int, int]], scale: int, own: int) -> Edits:
     )
 
 
+def tells_order(path: str, track: int) -> bool:
+    """Whether a track, by its number in the file, has a table of how much later than decoded its pictures are shown."""
+    with open(path, "rb") as file:
+        found = (_inner(file, span, b"mdia", b"minf", b"stbl", b"ctts") for span in _tracks(file, _movie(file), track))
+        return any(table != _NOWHERE for table in found)
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
     """How pictures are written that lie behind a `place` of the file: what their decoder must know, empty where it is

@@ -190,3 +190,32 @@ def _tags(content):
 
 def _at(tag, seconds):
     return tag[:4] + (int.from_bytes(tag[4:7]) + 1000 * seconds).to_bytes(3) + tag[7:]
+
+
+THEORA = ("-c:v", "libtheora")
+
+
+def test_an_oggs_further_recordings_are_shown_behind_it(tmp_path):
+    path = tmp_path / "joined.ogv"
+    parts = [range(100), range(100, 200), range(200, 250)]
+    join(path, *(lambda out, part=part: encode(out, part, 25, *THEORA) for part in parts))
+    timeline, numbers = pool(path)
+
+    assert timeline.damage == ()
+    assert numbers == {second: 25 * second for second in range(10)}
+
+
+@pytest.mark.parametrize(
+    ("rate", "size"), [pytest.param(30, (320, 240), id="rate"), pytest.param(25, (640, 480), id="size")]
+)
+def test_an_oggs_further_recording_of_another_rate_or_size_is_told(tmp_path, rate, size):
+    path = tmp_path / "joined.ogv"
+    join(
+        path,
+        lambda out: encode(out, range(100), 25, *THEORA),
+        lambda out: encode(out, range(100, 150), rate, *THEORA, size=size),
+    )
+    timeline, numbers = pool(path)
+
+    assert numbers == {second: 25 * second for second in range(4)}
+    assert [(one.start_seconds, one.end_seconds) for one in timeline.damage] == [pytest.approx((4, 6), abs=0.2)]

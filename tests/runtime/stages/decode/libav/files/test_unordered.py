@@ -4,6 +4,9 @@ import pytest
 from films.making import H264, encode, ffmpeg
 from films.pools import beside_ffmpeg, pool
 
+from pitwall_runtime.errors import UnsupportedVideoError
+from pitwall_runtime.stages.decode.indexed import survey
+
 pytestmark = pytest.mark.slow
 XVID = ("-c:v", "libxvid", "-bf", 2, "-q:v", 3)
 TAIL = -4
@@ -32,6 +35,35 @@ def test_packed_pictures_that_were_copied_from_an_avi_are_shown_in_order(tmp_pat
 
     assert timeline.damage == ()
     assert ours[:TAIL] == theirs[: len(ours) + TAIL]
+
+
+@pytest.mark.parametrize(
+    ("before", "name"),
+    [
+        pytest.param("film.avi", "copy.mp4", id="AVI to MP4"),
+        pytest.param("film.h264", "copy.mp4", id="raw H.264 to MP4"),
+        pytest.param("film.asf", "copy.mov", id="ASF to MOV"),
+        pytest.param("film.asf", "copy.mkv", id="ASF to Matroska"),
+    ],
+)
+def test_h264_that_was_copied_from_where_no_order_is_known_is_shown_in_order(tmp_path, before, name):
+    written, path = tmp_path / before, tmp_path / name
+    encode(written, range(100), 25, *H264, "-bf", 3, "-g", 25)
+    ffmpeg("-fflags", "+genpts" if name.endswith("mkv") else "0", "-i", written, "-c", "copy", path)
+    timeline, ours, theirs = beside_ffmpeg(path)
+
+    assert timeline.damage == ()
+    assert ours[: len(theirs)] == theirs
+    assert len(ours) - len(theirs) in (0, 1)
+
+
+def test_other_decoders_leave_such_a_film_to_pyav(tmp_path):
+    path = tmp_path / "film.mp4"
+    encode(tmp_path / "film.h264", range(50), 25, *H264, "-bf", 3)
+    ffmpeg("-i", tmp_path / "film.h264", "-c", "copy", path)
+
+    with pytest.raises(UnsupportedVideoError, match="when pictures are decoded"):
+        survey(str(path), 240)
 
 
 def test_held_pictures_at_the_end_of_such_a_file_are_of_doubtful_time(tmp_path):
