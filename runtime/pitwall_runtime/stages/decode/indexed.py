@@ -21,6 +21,7 @@ from pitwall_runtime.stages.decode.libav.codecs.side_data import display_matrix
 from pitwall_runtime.stages.decode.libav.files.container import Source
 from pitwall_runtime.stages.decode.libav.files.emptiness import is_end, is_held
 from pitwall_runtime.stages.decode.libav.files.opening import opened
+from pitwall_runtime.stages.decode.libav.pictures.aperture import aperture_of
 from pitwall_runtime.stages.decode.libav.pictures.tone import HLG, PQ
 from pitwall_runtime.stages.decode.libav.pictures.upright import size_of
 from pitwall_runtime.stages.decode.libav.pictures.webp import is_webp
@@ -65,6 +66,8 @@ def survey(path: str, height: int) -> Survey:
             raise UnsupportedVideoError(f"pictures of a {source.container.format.name} file are not numbered")
         if not source.keeps_display_times:
             raise UnsupportedVideoError("its file says only when pictures are decoded, not when they are shown")
+        if aperture_of(source.stream).crops:
+            raise UnsupportedVideoError("its file says that a part of its pictures is not seen")
         if source.stream.codec.intra_only:
             raise UnsupportedVideoError("each picture stands alone, so PyAV skips whole ones, which is faster")
         size = size_of(source.stream.width, source.stream.height, height)

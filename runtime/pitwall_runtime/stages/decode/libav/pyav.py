@@ -29,6 +29,7 @@ from pitwall_runtime.stages.decode.libav.files.diagnosis import ENCRYPTED
 from pitwall_runtime.stages.decode.libav.files.emptiness import is_end, is_held
 from pitwall_runtime.stages.decode.libav.files.opening import opened
 from pitwall_runtime.stages.decode.libav.foresight import Foresight
+from pitwall_runtime.stages.decode.libav.pictures.aperture import aperture_of
 from pitwall_runtime.stages.decode.libav.pictures.colours import make_readable
 from pitwall_runtime.stages.decode.libav.pictures.deinterlace import Deinterlacer, Picture
 from pitwall_runtime.stages.decode.libav.pictures.jpeg_ends import JpegEnds
@@ -73,7 +74,7 @@ class FilmReader:
         self._witness, self._jpeg_scans = Witness(source.stream, source.decoder), JpegScans(source.stream)
         self._nals, self._leaps, self._turning = Nals(source.stream), Leaps(source), Turning(source.stream, self._codec)
         self._counted, self._jpeg_ends, self._doubts = CountedClock(source), JpegEnds(source.stream), Doubts(source)
-        self._upright, self._deinterlacer = Upright(spec.height_pixels), Deinterlacer()
+        self._upright, self._deinterlacer = Upright(spec.height_pixels, aperture_of(source.stream)), Deinterlacer()
         self._clock, self._joined, self._order = FilmClock(source), JoinedRecordings(source), DecodedOrder(source)
         self._foresight = Foresight(self._clean_packets(), spec.interval / source.time_base)
         self._may_skip = source.keeps_display_times or source.stream.codec.intra_only

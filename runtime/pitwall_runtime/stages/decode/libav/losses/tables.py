@@ -142,6 +142,17 @@ def tells_order(path: str, track: int) -> bool:
         return any(table != _NOWHERE for table in found)
 
 
+def clean_aperture(path: str, track: int) -> bytes:
+    """What a track, by its number in the file, says of the part of its pictures that is seen; empty if nothing."""
+    with open(path, "rb") as file:
+        for span in _tracks(file, _movie(file), track):
+            begin, end = _inner(file, span, b"mdia", b"minf", b"stbl", b"stsd")
+            size = int.from_bytes(_bytes(file, (begin + 8, end), 4))
+            entry = (begin + 16 + _ENTRY_BYTES, min(begin + 8 + size, end))
+            return _bytes(file, _inner(file, entry, b"clap"), 32)
+    return b""
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
     """How pictures are written that lie behind a `place` of the file: what their decoder must know, empty where it is

@@ -9,6 +9,7 @@ from av.video.frame import VideoFrame
 from pitwall_runtime.media import Rgb
 from pitwall_runtime.stages.decode.libav.codecs.side_data import display_matrix
 from pitwall_runtime.stages.decode.libav.pictures import tone
+from pitwall_runtime.stages.decode.libav.pictures.aperture import Aperture
 from pitwall_runtime.stages.decode.libav.pictures.chain import FilterChain
 
 _UNIT = 1 << 16
@@ -28,8 +29,8 @@ _MOST_PIXEL_ASPECT = 10
 class _Kind:
     """What a chain is built for; a picture of another kind needs another one."""
 
-    width: int
-    height: int
+    size: tuple[int, int]
+    seen: tuple[int, int, int, int]
     format: str
     colorspace: int
     color_range: int
@@ -41,8 +42,8 @@ class _Kind:
 class Upright:
     """Makes pool pictures of at most `height` pixels, through one chain of filters for each kind of picture."""
 
-    def __init__(self, height: int) -> None:
-        self._height = height
+    def __init__(self, height: int, aperture: Aperture = Aperture()) -> None:  # noqa: B008 - nothing in it changes
+        self._height, self._aperture = height, aperture
         self._kind: _Kind | None = None
         self._chain: FilterChain | None = None
 
@@ -50,7 +51,8 @@ class Upright:
         """[height, width, 3]. Pictures change their size and shape in mid-stream; each gets its own. `matrix`: how they
         are turned that do not say it."""
         kind = _Kind(
-            frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, frame.color_trc,
+            (frame.width, frame.height), self._aperture.of(frame), frame.format.name, frame.colorspace,
+            frame.color_range, frame.color_trc,
             _credible(pixel_aspect), display_matrix(frame) or matrix,
         )  # fmt: skip
         if kind != self._kind or self._chain is None:
@@ -68,7 +70,9 @@ def _filters(kind: _Kind, height: int) -> list[tuple[str, str]]:
     turns, sideways = _turns(kind.matrix)
     width, height = _size(kind, height, sideways=sideways)
     pixels = "rgb48le" if kind.transfer in (tone.PQ, tone.HLG) else "rgb24"
-    return [("scale", f"{width}:{height}:flags=bicubic"), *turns, ("format", pixels)]
+    left, top, wide, high = kind.seen
+    cut = [("crop", f"{wide}:{high}:{left}:{top}:exact=1")] if kind.seen[2:] != kind.size else []
+    return [*cut, ("scale", f"{width}:{height}:flags=bicubic"), *turns, ("format", pixels)]
 
 
 def _turns(matrix: tuple[int, ...]) -> tuple[list[tuple[str, str]], bool]:
@@ -91,7 +95,7 @@ def _turns(matrix: tuple[int, ...]) -> tuple[list[tuple[str, str]], bool]:
 
 def _size(kind: _Kind, height: int, *, sideways: bool) -> tuple[int, int]:
     """Width and height before turning."""
-    wide, high = kind.width * kind.pixel_aspect, Fraction(kind.height)
+    wide, high = kind.seen[2] * kind.pixel_aspect, Fraction(kind.seen[3])
     if sideways:
         rows, columns = size_of(high, wide, height)[::-1]
         return rows, columns
