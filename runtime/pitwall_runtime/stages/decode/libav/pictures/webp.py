@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import Frame, PoolSpec, Rgb
@@ -56,5 +56,7 @@ def read_webp(path: str, spec: PoolSpec) -> Iterator[Frame | Ended]:
 
 
 def _rgb(image: Image.Image, height: int) -> Rgb:
+    """Upright by its EXIF, as browsers show it."""
+    image = ImageOps.exif_transpose(image)
     size = size_of(image.width, image.height, height)
     return np.array(image if size == image.size else image.resize(size, Image.Resampling.BICUBIC))
