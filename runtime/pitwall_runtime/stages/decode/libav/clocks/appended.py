@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from typing import BinaryIO, Final
 
@@ -18,6 +19,7 @@ IVF_MARK: Final = b"DKIF"
 _ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_HEAD, _BOX_HEAD, _IVF_HEAD, _IVF_FRAME = 24, 16, 32, 12
 _LARGE: Final = 1
+_READ_BYTES: Final = 1 << 20
 
 
 def appended_seconds(path: str, demuxer: str, begin: int, *, fragmented: bool) -> Fraction:
@@ -124,4 +126,25 @@ def _frames(file: BinaryIO, at: int, end: int) -> Iterator[int]:
             at += _IVF_FRAME + int.from_bytes(head[:4], "little")
 
 
-_WALKS: Final = {"mov": _boxes, "asf": _objects, "ivf": _frames}
+def _marks(file: BinaryIO, at: int, end: int, *, mark: bytes) -> Iterator[int]:
+    """Where a mark stands that begins each recording, behind the first one."""
+    begin, left = at, b""
+    while at < end:
+        file.seek(at)
+        read = left + file.read(_READ_BYTES)
+        found, place = read.find(mark), at - len(left)
+        while found >= 0:
+            if place + found > begin:
+                yield place + found
+            found = read.find(mark, found + 1)
+        at, left = at + _READ_BYTES, read[1 - len(mark) :]
+
+
+_WALKS: Final = {
+    "mov": _boxes,
+    "asf": _objects,
+    "ivf": _frames,
+    "nut": partial(_marks, mark=b"nut/multimedia container\0"),
+    "rm": partial(_marks, mark=b".RMF\0\0\0\x12\0"),
+    "wtv": partial(_marks, mark=bytes.fromhex("b7d800203749da11a64e0007e95ead8d")),
+}

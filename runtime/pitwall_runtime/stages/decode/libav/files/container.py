@@ -63,7 +63,7 @@ class Source:
         """Of the latest packets before which the file itself, and not FFmpeg alone, shows that something is lost."""
         name = container.format.name
         self.indexed, self._declares_for_all = name.startswith("mov"), name.startswith(_ALL_STREAMS)
-        self.restarts = name in ("mpegts", "mpeg", "ogg")
+        self.restarts = name in ("mpegts", "mpeg", "ogg", "m4v")
         """Whether the container's clock may begin anew in the middle, as in joined broadcast recordings."""
         self.counts, self.keeps_display_times = name == "avi", not keeps_decoding_times(stream)
         """Whether the container's clock is a count of pictures, and whether it says when they are shown."""

@@ -219,3 +219,31 @@ def test_an_oggs_further_recording_of_another_rate_or_size_is_told(tmp_path, rat
 
     assert numbers == {second: 25 * second for second in range(4)}
     assert [(one.start_seconds, one.end_seconds) for one in timeline.damage] == [pytest.approx((4, 6), abs=0.2)]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "size"),
+    [
+        pytest.param("nut", H264, (320, 240), id="NUT"),
+        pytest.param("rm", ("-c:v", "rv20"), (352, 288), id="RealMedia"),
+        pytest.param("wtv", H264, (320, 240), id="WTV"),
+    ],
+)
+def test_of_kinds_of_which_ffmpeg_reads_the_first_recording_the_others_are_told(tmp_path, suffix, codec, size):
+    path = tmp_path / f"joined.{suffix}"
+    parts = [range(100), range(100, 180)]
+    join(path, *(lambda out, part=part: encode(out, part, 25, *codec, size=size) for part in parts))
+    timeline, numbers = pool(path)
+
+    assert {second: numbers[second] for second in range(4)} == {0: 0, 1: 25, 2: 50, 3: 75}
+    assert [(one.start_seconds, one.end_seconds) for one in timeline.damage] == [pytest.approx((4, 7.2), abs=0.3)]
+
+
+def test_raw_mpeg4_recordings_are_shown_one_behind_the_other(tmp_path):
+    path = tmp_path / "joined.m4v"
+    parts = [range(100), range(100, 180)]
+    join(path, *(lambda out, part=part: encode(out, part, 25, "-c:v", "mpeg4", "-f", "m4v") for part in parts))
+    timeline, numbers = pool(path)
+
+    assert timeline.damage == ()
+    assert numbers == {second: 25 * second for second in range(8)}
