@@ -241,6 +241,7 @@ class KafkaQueue:
             except KafkaException as error:
                 code = error.args[0].code()
                 if code not in _SETTLING or time.monotonic() > latest:
+                    self._topics.are_there = False  # those that were deleted are made again
                     kind = _MovedError if code in _MOVED else QueueAwayError
                     raise kind(f"the ingest queue does not answer ({error.args[0]}); try again later") from None
                 time.sleep(_SETTLE_SECONDS)

@@ -22,11 +22,11 @@ class KafkaTopics:
     names: Sequence[str]
     settings: dict[str, Any]
     group: str
-    _are_there: bool = field(default=False, init=False)
+    are_there: bool = field(default=False, init=False)
 
     def make(self) -> None:
         """Make those that are missing."""
-        if self._are_there:
+        if self.are_there:
             return
         admin = AdminClient(self.settings)
         known = admin.list_topics(timeout=SERVER_SECONDS).topics
@@ -37,7 +37,7 @@ class KafkaTopics:
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
-        self._are_there = True
+        self.are_there = True
 
     def lag(self, topic: str) -> int:
         """How many messages the group has not committed."""

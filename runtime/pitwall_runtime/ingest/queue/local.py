@@ -57,6 +57,7 @@ class LocalQueue:
     visibility_seconds: float = 60.0
     max_waiting: int = 10_000
     _connection: sqlite3.Connection | None = None
+    _file: tuple[int, int] = (0, 0)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def put(self, job: IngestJob) -> None:
@@ -152,6 +153,10 @@ class LocalQueue:
                 raise QueueAwayError(f"the ingest queue's file {self.path.name} cannot be used: {error}") from None
 
     def _opened(self) -> sqlite3.Connection:
+        if self._connection and self._file != _identity(self.path):
+            # Somebody deleted the cache folder: what is written into a deleted file no other process will ever see.
+            self._connection.close()
+            self._connection = None
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
@@ -159,5 +164,14 @@ class LocalQueue:
             connection.executescript(_TABLES)
             with suppress(sqlite3.OperationalError):  # it is there already
                 connection.execute(_PARTY)
-            self._connection = connection
+            self._connection, self._file = connection, _identity(self.path)
         return self._connection
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Which file it is; zeros where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino

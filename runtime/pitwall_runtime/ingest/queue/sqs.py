@@ -122,6 +122,7 @@ class SqsQueue:
         try:
             return ask()
         except (ClientError, BotoCoreError) as error:
+            self._urls.clear()  # a queue that was deleted is made again
             raise QueueAwayError(
                 f"the ingest queue does not answer ({type(error).__name__}); try again later"
             ) from None

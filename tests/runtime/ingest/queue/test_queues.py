@@ -1,5 +1,6 @@
 """One conformance suite for every ingest queue, each with the real server behind it where there is one for it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -434,6 +435,49 @@ def test_a_server_that_is_away_is_told(tmp_path):
     with pytest.raises(QueueAwayError, match="does not answer"):
         queue.put(job())
     queue.close()
+
+
+def deleted(queue, name):
+    """Delete what the queue keeps its jobs in, behind its back."""
+    match name:
+        case "local":
+            for path in queue.path.parent.glob(f"{queue.path.name}*"):
+                path.unlink()
+        case "redis":
+            queue._client.delete(queue._stream)
+        case "sqs":
+            queue._client.delete_queue(QueueUrl=queue._client.get_queue_url(QueueName=queue._name)["QueueUrl"])
+
+
+def test_a_queue_that_was_deleted_is_made_again_for_all_who_have_it_open(open_one, request):
+    name = request.node.callspec.params["server"]
+    if name not in ALWAYS:
+        pytest.skip("topics are the broker's")
+    queue, worker = open_one(), open_one()
+    queue.put(job(0))
+    take(worker)
+    deleted(queue, name)
+
+    until(lambda: _was_put(queue, job(1)))
+    fresh = open_one()
+    assert take(fresh).job == job(1)
+    fresh.put(job(2))
+    assert until_taken(worker).job == job(2)
+
+
+def _was_put(queue, new):
+    try:
+        queue.put(new)
+    except QueueAwayError:
+        return False
+    return True
+
+
+def until_taken(queue):
+    """The next job; a server may be told once that it knows nothing of what was deleted."""
+    with contextlib.suppress(QueueAwayError):
+        return take(queue)
+    return take(queue)
 
 
 def test_a_file_that_is_no_queue_is_told(tmp_path):
