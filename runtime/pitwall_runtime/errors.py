@@ -80,6 +80,10 @@ class MediaBrokenError(RefusedError):
     code = "media_broken"
 
 
+class DecodingStoppedError(MediaBrokenError):
+    """The decoding process ended in the midst of its work: the video crashes it, or the system had no memory left."""
+
+
 class MediaOriginError(RefusedError):
     """The server that holds the video does not give it: it wants a login, fails, is too busy, or stalls.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import (
+    DecodingStoppedError,
     MediaAwayError,
     MediaBrokenError,
     MediaBusyError,
@@ -159,6 +160,10 @@ class IngestWorker:
                 # No longer than it asks for: this may be of this one video, whose own next attempt may be far off.
                 self.pauses.note(delivery.job.party, delivery.job.url, self.limits.delay_seconds(1, pause))
             self._retry(delivery, record, error.message, error.code, pause)
+        except DecodingStoppedError as error:
+            # A second time it is the video, which shall not end more of them.
+            end = self._retry if record.attempts == 1 else self._fail
+            end(delivery, record, error.message, error.code)
         except RefusedError as error:
             self._fail(delivery, record, error.message, error.code)
         except Exception:

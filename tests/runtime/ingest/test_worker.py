@@ -1,5 +1,6 @@
 """The ingest worker: a video sent once is prepared once for every variant, whatever happens to workers on the way."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import time
 from dataclasses import dataclass, replace
 
 import httpx
+import psutil
 import pytest
 import yaml
 
@@ -364,6 +366,50 @@ def test_a_video_that_ends_every_worker_is_given_up(ingest, clip):
     assert ingest.worker.step()
     record = ingest.desk.find(key)
     assert (record.state, record.error) == (VideoState.FAILED, "every worker that tried it ended")
+
+
+@contextlib.contextmanager
+def no_decoder_lives():
+    """As where something else has taken all memory, and the kernel kills for it."""
+    over = threading.Event()
+
+    def kill():
+        while not over.wait(0.005):
+            for one in psutil.Process().children():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if "pitwall_runtime.stages.decode.worker" in one.cmdline():
+                        one.kill()
+
+    killing = threading.Thread(target=kill, daemon=True)
+    killing.start()
+    try:
+        yield
+    finally:
+        over.set()
+        killing.join()
+
+
+def test_a_video_whose_decoder_is_killed_has_one_more_attempt(ingest, clip):
+    key = ingest.desk.submit(clip.as_uri()).id
+    with no_decoder_lives():
+        assert ingest.worker.step()
+    record = ingest.desk.find(key)
+    assert (record.state, record.attempts) == (VideoState.QUEUED, 1)
+    assert "decoding stopped" in record.error
+
+    assert ingest.worker.step()
+    assert ingest.desk.find(key).state is VideoState.READY
+    assert ingest.ended == ["again", "ready"]
+
+
+def test_a_video_that_ends_its_decoder_twice_is_given_up(ingest, clip):
+    key = ingest.desk.submit(clip.as_uri()).id
+    with no_decoder_lives():
+        assert ingest.worker.step()
+        assert ingest.worker.step()
+    record = ingest.desk.find(key)
+    assert (record.state, record.attempts) == (VideoState.FAILED, 2)
+    assert "decoding stopped" in record.error
 
 
 def test_a_video_that_was_ready_when_its_worker_ended_stays_ready(ingest, clip):

@@ -60,15 +60,11 @@ def decode(
         decoding = _Decoding(path, spec, on_frame, limits, share, most)
         try:
             return decoding.run(backend)
-        except _StoppedError:
+        except errors.DecodingStoppedError:
             if backend == DEFAULT or not decoding.crashed:
                 raise
             log.warning("the decoder %s crashed; PyAV decodes what is left", backend)
             return decoding.run(DEFAULT)
-
-
-class _StoppedError(errors.MediaBrokenError):
-    """The decoding process ended in the midst of its work."""
 
 
 class _Decoding:
@@ -149,8 +145,8 @@ class _Decoding:
             self._frames, self._last = self._frames + 1, frame.pts
             self._on_frame(frame)
 
-    def _stopped(self) -> _StoppedError:
-        return _StoppedError(
+    def _stopped(self) -> errors.DecodingStoppedError:
+        return errors.DecodingStoppedError(
             f"decoding stopped after {self._frames} frames: it crashed, or took longer than the limit of "
             f"{self._limits.wall_seconds:g} s; send a shorter or re-encoded video"
         )
