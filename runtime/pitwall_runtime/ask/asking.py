@@ -24,6 +24,7 @@ from pitwall_runtime.pipeline.telemetry import RuntimeTelemetry
 from pitwall_runtime.pipeline.variant_file import read_variant
 from pitwall_runtime.samplers import catalogue
 from pitwall_runtime.serve.schema import check_question
+from pitwall_runtime.stores.options import make_cache_folder
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -49,6 +50,7 @@ def ask(arguments: argparse.Namespace) -> Asked:
     if not arguments.video.strip():
         raise MediaRefusedError("no video: give a file, or a file:// or http(s):// address")
     _check_sheet(arguments.sheet)
+    make_cache_folder(arguments.cache_dir)
     specs = _specs(arguments)
     variant = _variant(arguments, next(iter(specs.values())))
     samplers = {label: catalogue.build(spec) for label, spec in specs.items()}

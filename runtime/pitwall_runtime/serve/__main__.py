@@ -151,8 +151,8 @@ def main() -> int:
     from pitwall_runtime.serve.app import build_app
     from pitwall_runtime.serve.turns import share_interpreter
 
-    quota = quota_of(arguments, arguments.cache_dir)
     try:
+        quota = quota_of(arguments, arguments.cache_dir)
         engine = _state(arguments, quota)
     except RefusedError as refusal:
         return _fail(refusal.message)

@@ -37,16 +37,32 @@ def add_cache_options(parser: argparse.ArgumentParser) -> None:
 
 
 def shared_of(arguments: argparse.Namespace) -> Shared:
-    """What the options say that machines share. Raises BadVariantError where the library for it is missing."""
+    """What the options say that machines share. Raises BadVariantError where the library for it is missing, or can make
+    nothing of an address."""
     try:
         return open_shared(arguments.shared_url, arguments.hot_url)
-    except (ModuleNotFoundError, ValueError) as error:
+    except ModuleNotFoundError as error:
         raise BadVariantError(f"--shared-url or --hot-url cannot be used: {error}; {install('s3,redis')}") from None
+    except Exception as error:  # obstore's go on for thirty lines
+        words = next(iter(str(error).splitlines()), type(error).__name__)
+        raise BadVariantError(
+            f"--shared-url or --hot-url cannot be used: {words}; use s3://BUCKET/PREFIX?endpoint=URL and redis://HOST/0"
+        ) from None
+
+
+def make_cache_folder(cache_dir: Path) -> None:
+    """Make it, where it is missing. Raises BadVariantError where it can be none."""
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadVariantError(
+            f"--cache-dir {str(cache_dir)!r} can be no cache folder ({error.strerror}); choose another"
+        ) from None
 
 
 def quota_of(arguments: argparse.Namespace, cache_dir: Path) -> Quota:
     """The quota that the options ask for, which a thread keeps from now on until the process ends."""
-    cache_dir.mkdir(parents=True, exist_ok=True)
+    make_cache_folder(cache_dir)
     limit = arguments.cache_bytes or _all_there_is(cache_dir)
     quota = Quota(cache_dir, CacheLimits(limit, arguments.cache_days * _DAY_SECONDS))
     threading.Thread(target=_sweep, args=(quota,), name="sweep", daemon=True).start()

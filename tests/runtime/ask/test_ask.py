@@ -20,8 +20,8 @@ def ask(tmp_path, make_variant):
         data = variant.to_yaml_dict() | {"apiVersion": variant.api_version, "kind": variant.kind}
         data["spec"] |= {"answer": answer} if answer else {}
         path.write_text(yaml.safe_dump(data))
-        command = (sys.executable, "-m", "pitwall_runtime.ask", *arguments)
-        return forked.run((*command, "--variant", path, "--cache-dir", tmp_path / "cache"))
+        command = (sys.executable, "-m", "pitwall_runtime.ask", "--cache-dir", tmp_path / "cache")
+        return forked.run((*command, *arguments, "--variant", path))
 
     return run
 
@@ -145,6 +145,7 @@ def test_what_is_damaged_is_told(ask, make_clip, tmp_path):
         pytest.param("colours.mp4", "q", ("--sampler", "akz"), "unknown sampler 'akz'", id="no such sampler"),
         pytest.param("colours.mp4", "q", ("--sampler", "aks:depth"), "'depth' is no PARAMETER=VALUE", id="no value"),
         pytest.param("colours.mp4", "q", ("--sampler", "aks:maxDepth=99"), "maxDepth = 99", id="too deep"),
+        pytest.param("colours.mp4", "q", ("--cache-dir", sys.executable), "can be no cache folder", id="no cache"),
         pytest.param("colours.mp4", "q", ("--sheet", "/no/such/folder/x.png"), "does not exist", id="no-folder"),
     ],
 )

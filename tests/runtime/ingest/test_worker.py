@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 import yaml
+from harness import forked
 
 from pitwall_crds.host.files import write_whole
 from pitwall_crds.host.sockets import free_port
@@ -512,6 +513,23 @@ def test_what_a_killed_worker_had_is_done_by_the_next(tmp_path, clip, make_varia
 def test_a_queue_that_cannot_be_opened_is_one_line(tmp_path, capsys):
     assert main(["status", "--cache-dir", str(tmp_path), "--queue-url", "rabbit://x"]) == 2
     assert capsys.readouterr().err.startswith("pitwall ingest: 'rabbit://x' is no queue")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--cache-dir", __file__), "can be no cache folder"),
+        (("--shared-url", "s4://bucket"), "--shared-url or --hot-url cannot be used"),
+        (("--hot-url", "http://host"), "use s3://BUCKET/PREFIX"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_is_one_line(tmp_path, make_variant, options, words):
+    variant, queue = write_variant(tmp_path, make_variant()), f"sqlite:///{tmp_path}/queue.sqlite"
+    command = (sys.executable, "-m", "pitwall_runtime.ingest", "work", "--variant", variant, "--queue-url", queue)
+    done = forked.run((*command, "--cache-dir", tmp_path / "cache", *options))
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_video_that_was_cleared_is_not_ready_any_more(ingest, clip, tmp_path, capsys):

@@ -331,6 +331,15 @@ def test_a_port_in_use_is_one_line_and_exit_2(tmp_path, make_variant):
     )
 
 
+def test_a_cache_folder_that_is_a_file_is_one_line_and_exit_2(tmp_path, make_variant):
+    variant = write_variant(tmp_path, make_variant())
+    done = run("--variant", variant, "--port", 0, "--cache-dir", variant)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"pitwall-runtime: --cache-dir '{variant}' can be no cache folder (File exists); choose another\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

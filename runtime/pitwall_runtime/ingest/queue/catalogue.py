@@ -4,6 +4,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pitwall_runtime.errors import QueueAddressError, install
+from pitwall_runtime.ingest.fetch.origin import shown
 from pitwall_runtime.ingest.queue.book import FolderBook, RedisBook, VideoBook
 from pitwall_runtime.ingest.queue.local import LocalQueue
 from pitwall_runtime.ingest.queue.port import IngestQueue
@@ -22,7 +23,7 @@ def open_queue(address: str, cache_dir: Path) -> IngestQueue:
         match parts.scheme:
             case "":
                 return LocalQueue(cache_dir / "ingest.sqlite")
-            case "sqlite":
+            case "sqlite" if name:
                 return LocalQueue(Path(parts.path))
             case "redis" | "rediss":
                 from pitwall_runtime.ingest.queue.redis_streams import RedisQueue
@@ -38,7 +39,9 @@ def open_queue(address: str, cache_dir: Path) -> IngestQueue:
                 return KafkaQueue(name or _STREAM, {**options, "bootstrap.servers": parts.netloc})
     except ModuleNotFoundError as error:
         raise QueueAddressError(f"a {parts.scheme} queue needs {error.name}; {install(_extra(parts))}") from None
-    raise QueueAddressError(f"{address!r} is no queue; use sqlite:///, redis://, sqs:// or kafka://")
+    except Exception as error:  # of the libraries, about ports, regions and settings
+        raise QueueAddressError(f"{shown(address)} cannot be used as a queue: {error}") from None
+    raise QueueAddressError(f"{shown(address)} is no queue; use sqlite:///PATH, redis://, sqs:// or kafka://")
 
 
 def open_book(address: str, queue_address: str, cache_dir: Path) -> VideoBook:
@@ -52,7 +55,13 @@ def open_book(address: str, queue_address: str, cache_dir: Path) -> VideoBook:
                 return RedisBook(parts._replace(query="").geturl())
             except ModuleNotFoundError:
                 raise QueueAddressError(f"a book in Redis needs redis; {install('redis')}") from None
-    raise QueueAddressError(f"{address!r} is no book of states; use redis://, or nothing for a folder of the cache")
+            except ValueError as error:
+                raise QueueAddressError(
+                    f"{shown(address or queue_address)} cannot be used as a book: {error}"
+                ) from None
+    raise QueueAddressError(
+        f"{shown(address)} is no book of states; use redis://, or nothing for a folder of the cache"
+    )
 
 
 def _extra(parts: SplitResult) -> str:
@@ -63,4 +72,4 @@ def _parts(address: str) -> SplitResult:
     try:
         return urlsplit(address)
     except ValueError:
-        raise QueueAddressError(f"{address!r} is no address") from None
+        raise QueueAddressError(f"{shown(address)} is no address") from None

@@ -16,7 +16,7 @@ from benchmarks.ingest_queue.servers import ServerMissingError, kafka_broker, re
 
 from pitwall_crds.host.sockets import free_port
 from pitwall_runtime.errors import QueueAddressError, QueueAwayError, QueueFullError
-from pitwall_runtime.ingest.queue.catalogue import open_queue
+from pitwall_runtime.ingest.queue.catalogue import open_book, open_queue
 from pitwall_runtime.ingest.queue.local import LocalQueue
 from pitwall_runtime.ingest.queue.port import IngestJob, QueueDepth
 
@@ -411,13 +411,26 @@ def reopening(queue, more):
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("rabbit://x", "use sqlite:///, redis://, sqs:// or kafka://"),
+        ("rabbit://x", "use sqlite:///PATH, redis://, sqs:// or kafka://"),
+        ("rabbit://ann:secret@x", "'rabbit://…@x' is no queue"),
+        ("sqlite://", "use sqlite:///PATH"),
+        ("redis://:secret@host:99999/0", "'redis://…@host:99999/0' cannot be used as a queue"),
+        ("sqs:///films", "cannot be used as a queue"),
+        ("kafka://host/films?no.such.setting=1", "No such configuration property"),
         ("http://[", "is no address"),
     ],
 )
 def test_an_address_that_is_no_queue_is_told_what_is_one(tmp_path, address, words):
-    with pytest.raises(QueueAddressError, match=words):
+    with pytest.raises(QueueAddressError, match=words) as told:
         open_queue(address, tmp_path)
+    assert "secret" not in told.value.message
+
+
+@pytest.mark.parametrize("address", ["redis://:secret@host:99999/0", "http://ann:secret@host"])
+def test_an_address_that_is_no_book_is_told(tmp_path, address):
+    with pytest.raises(QueueAddressError, match="book") as told:
+        open_book(address, "", tmp_path)
+    assert "secret" not in told.value.message
 
 
 @pytest.mark.parametrize(("scheme", "module"), [("rediss", "redis"), ("sqs", "boto3"), ("kafka", "confluent_kafka")])
