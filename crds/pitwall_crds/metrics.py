@@ -69,7 +69,7 @@ SERIES: Final[dict[Metric, MetricDescription]] = {
     Metric.HISTORY_LATENCY: MetricDescription(
         _HISTOGRAM,
         _ARM,
-        "Seconds from question to answer, counted as gates weigh them, in all runs and outside of them.",
+        "Seconds from question to answer lately, counted as gates weigh them, in all runs and outside of them.",
     ),
     Metric.HISTORY_SELECTION: MetricDescription(
         _HISTOGRAM,

@@ -16,6 +16,7 @@ from pitwall_gateway.counting.gauges.callers import CallersGauge
 from pitwall_gateway.counting.gauges.clusters import ClustersGauge, OneUserCounter, ServedGauge
 from pitwall_gateway.counting.gauges.memory import MemoryGauges
 from pitwall_gateway.counting.gauges.silence import SilenceGauge
+from pitwall_gateway.counting.recent import RecentHistogram
 from pitwall_operator.machine.metrics import EmbeddedMetrics
 from pitwall_runtime.ingest.queue.port import QueueDepth
 from pitwall_runtime.ingest.telemetry import IngestTelemetry
@@ -24,8 +25,8 @@ OPTIONAL = {Metric.ROLLOUT_PHASE}
 """Shown and alerted on where it is exported, done without where it is not."""
 
 OWN_COLLECTORS = (
-    CallersGauge, ClustersGauge, EvidenceCounters, IngestTelemetry, MemoryGauges, OneUserCounter, ServedGauge,
-    SilenceGauge,
+    CallersGauge, ClustersGauge, EvidenceCounters, IngestTelemetry, MemoryGauges, OneUserCounter,
+    RecentHistogram, ServedGauge, SilenceGauge,
 )  # fmt: skip
 """Those that make their series when they are scraped."""
 
