@@ -43,6 +43,15 @@ def targets_of(series: Iterable[tuple[Mapping[str, str], float]]) -> Mapping[Tar
     return {target(labels): labels.get("namespace", "") for labels, _ in series}
 
 
+def down(up: Iterable[tuple[Mapping[str, str], float]]) -> frozenset[str]:
+    """The pods, as `namespace/pod`, of which no target could be scraped; one of several ports need not be for that."""
+    reached: dict[str, bool] = {}
+    for labels, value in up:
+        pod = f"{labels.get('namespace', '')}/{labels.get('pod', '')}"
+        reached[pod] = reached.get(pod, False) or value > 0
+    return frozenset(pod for pod, is_reached in reached.items() if not is_reached and not pod.endswith("/"))
+
+
 def target(labels: Mapping[str, str]) -> Target:
     """Which target a series is of."""
     return labels.get("job", ""), labels.get("instance", "")

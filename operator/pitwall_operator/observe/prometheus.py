@@ -23,7 +23,7 @@ from pitwall_operator.observe import promql, variant_metrics
 from pitwall_operator.observe.apart import AT_ONCE, ON_ITS_WAY, ApartReader
 from pitwall_operator.observe.countable import LARGEST
 from pitwall_operator.observe.exchange import AnswersTooLongError, BoundedAdapter, ByteAllowance
-from pitwall_operator.observe.gateways import GATEWAYS, targets_of
+from pitwall_operator.observe.gateways import GATEWAYS, down, targets_of
 from pitwall_operator.observe.promql import Interest
 from pitwall_operator.observe.snapshot import CounterSnapshot, Series, identity, processes_of
 from pitwall_operator.values.object_key import Key
@@ -172,7 +172,7 @@ class PrometheusSource:
         processes = await in_thread(self._threads, processes_of, families, starts, ages, gateways)
         fitting = frozenset(identity(labels) for labels, _ in up)
         rollouts, where = frozenset(map(_key, wanted)), frozenset(gateways.values())
-        return CounterSnapshot(now, moment, processes, rollouts, where, fitting=fitting)
+        return CounterSnapshot(now, moment, processes, rollouts, where, fitting=fitting, down=down(up))
 
     async def variant_metrics(self, interests: Iterable[Interest]) -> Mapping[Key, FiveMetrics] | Unseen:
         """The last observed metrics of every variant of these rollouts, by namespace and variant."""

@@ -45,6 +45,7 @@ class CounterSnapshot:
         asked_for: the same moment by Prometheus' clock, which is what scrapes are dated by.
         gateways: the namespaces in which gateways are scraped.
         fitting: by namespace and name, whatever targets have a gateway's labels.
+        down: those of which no scrape succeeded last, as `namespace/pod`.
         apart: what was read, at another moment, of each namespace that is read alone, or why nothing was.
     """
 
@@ -55,6 +56,7 @@ class CounterSnapshot:
     gateways: frozenset[str] = frozenset()
     apart: Mapping[str, "CounterSnapshot | Unseen"] = field(default_factory=dict)
     fitting: frozenset[tuple[str, str]] = frozenset()
+    down: frozenset[str] = frozenset()
 
     def reading(self, one: Interest, stale_seconds: float) -> Reading | Unseen:
         """What one rollout sees of it."""
@@ -97,7 +99,7 @@ class CounterSnapshot:
                 f"stale: the newest sample is {age:.0f} s old, more than {stale_seconds:.0f} s; "
                 "check Prometheus' targets page"
             )
-        return Reading(self.time, {name: _source(process) for name, process in seen.items()})
+        return Reading(self.time, {name: _source(process) for name, process in seen.items()}, self.down)
 
     def _fitting(self, namespace: str) -> str:
         """A few of the targets that are taken for gateways of a namespace: a matcher may fit others than were meant."""

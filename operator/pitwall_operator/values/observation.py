@@ -163,10 +163,12 @@ class ProcessCounters:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Raw counters of every process at one time (epoch seconds), by source identity."""
+    """Raw counters of every process at one time (epoch seconds), by source identity; `down` are the gateways that are
+    there and cannot be read now, as `namespace/pod`."""
 
     time: float
     sources: Mapping[str, ProcessCounters]
+    down: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

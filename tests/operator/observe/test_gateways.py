@@ -22,7 +22,7 @@ from pitwall_crds.rollout.gate import Gate, QuantileMetric, QuantileRule
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_operator.decision.weighing.analyze import fresh_gates
 from pitwall_operator.gates.counting import latency_thresholds
-from pitwall_operator.observe.gateways import GATEWAYS, matchers
+from pitwall_operator.observe.gateways import GATEWAYS, down, matchers
 from pitwall_operator.observe.prometheus import PrometheusSource
 from pitwall_operator.observe.promql import Interest, interest
 from pitwall_operator.observe.snapshot import CounterSnapshot
@@ -270,3 +270,13 @@ def test_no_gate_asks_for_what_runtimes_count():
 
     assert asked.samples[f"{Metric.HISTORY_SELECTION}_bucket"] is None
     assert not [name for name in asked.samples if name.startswith(Metric.FRAME_SELECTION)]
+
+
+def test_a_pod_of_which_no_port_could_be_scraped_is_down():
+    def up(pod: str, port: int, value: float):
+        return {"namespace": "shop", "pod": pod, "instance": f"10.0.0.1:{port}", "job": "pods"}, value
+
+    seen = [up("both", 80, 0.0), up("both", 9464, 1.0), up("one", 9464, 1.0), up("lost", 9464, 0.0)]
+    without_pod = ({"namespace": "shop", "instance": "10.0.0.9:1", "job": "static"}, 0.0)
+
+    assert down([*seen, without_pod]) == {"shop/lost"}

@@ -17,6 +17,7 @@ from pitwall_operator.evidence.basis.counts import NOTHING, Counts
 from pitwall_operator.gates import Assessment, GateEvidence, StageContext, StageKind, assess_state
 from pitwall_operator.gates.budget import GROSS_HARM, OBJECTIVE_HARM
 from pitwall_operator.gates.counting import counters, latency_thresholds, new_users, outgrown
+from pitwall_operator.gates.counting.cursor import Cursor
 from pitwall_operator.gates.rule import rule_of
 from pitwall_operator.gates.sample_ratio import UNCOUNTED, SampleRatio, UsersBlock
 from pitwall_operator.values.observation import Observation, Reading, Unseen
@@ -207,6 +208,14 @@ def _stage_trials(gate: GateStatus) -> int:
     return now.trials - before.trials
 
 
+def _lacking(status: RolloutStatus, reading: Reading | Unseen) -> str:
+    """Which gateway's counts are missing, so that nothing passes by those of the others; empty if none's are."""
+    if isinstance(reading, Unseen) or not reading.down:
+        return ""
+    pod = Cursor.from_state(status.cursor).lacking(reading)
+    return f"{pod} has counted and cannot be scraped now: see Prometheus' targets page" if pod else ""
+
+
 def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tuple[RolloutStatus, Judgement]:
     """The status with this block's evidence, and the judgement; no candidate, no judgement."""
     if not status.candidate_variant:
@@ -225,7 +234,7 @@ def analyze(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tupl
     return status, Judgement(
         assessments,
         counts,
-        unmeasured or held or disturbed or ratio.mismatch(),
+        unmeasured or held or disturbed or ratio.mismatch() or _lacking(status, seen.reading),
         users_block,
         ratio,
         status.stage_index,

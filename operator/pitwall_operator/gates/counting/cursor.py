@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 
 from pitwall_operator.evidence.basis.counts import Abandoned, Counts, EdgeTallies, OfOne, Pairs, Tally
 from pitwall_operator.gates.counting.renamed import under_known_names
+from pitwall_operator.values.observation import Reading
 
 ENDED_SECONDS: Final = 3600.0
 """A process that was not seen for so long hardly comes back under the same start time: it is remembered by its mark."""
@@ -69,6 +70,13 @@ class Cursor:
         """The cursor with the rows of these gates only."""
         rows = {source: {gate: gates[gate] for gate in gates.keys() & kept} for source, gates in self.rows.items()}
         return type(self)(rows, self.seen, self.ended)
+
+    def lacking(self, reading: Reading) -> str:
+        """A gateway that has counted, within the last hour that was read, and cannot be read now although it is there;
+        empty if there is none."""
+        absent = (name for name in self.rows if name not in reading.sources)
+        pods = ("/".join(name.split("/")[:2]) for name in absent if reading.down)
+        return next((pod for pod in pods if pod in reading.down), "")
 
     def advance(self, now: float, rows: Mapping[str, Mapping[str, Counts]]) -> tuple[Self, dict[str, Counts]]:
         """The next cursor, and each gate's counts since this one, summed over processes.
