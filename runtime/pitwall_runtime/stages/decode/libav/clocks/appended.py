@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
@@ -140,7 +140,7 @@ def _marks(file: BinaryIO, at: int, end: int, *, mark: bytes) -> Iterator[int]:
         at, left = at + _READ_BYTES, read[1 - len(mark) :]
 
 
-_WALKS: Final = {
+_WALKS: Final[dict[str, Callable[[BinaryIO, int, int], Iterator[int]]]] = {
     "mov": _boxes,
     "asf": _objects,
     "ivf": _frames,
