@@ -84,7 +84,7 @@ class GateEvidence:
         """What the evidence says now. Harm wins over everything and stays: where control and stable are alike, it is
         about both. Passing is about the control alone, so nothing passes once the two differ."""
         proofs = proof_roles(self.gate, self.analysis, stage, self.totals)
-        proof = next((role for role in proofs if not self._has_crossed(role)), proofs[0])
+        proof = next((role for role in proofs if not self._stands(role)), proofs[0])
         verdict, deciding = self._verdict(stage, proof)
         missing = missing_trials(self.processes[proof.key], proof.log_threshold, self.totals)
         message = sentence(self.gate, verdict, stage.kind, self.totals, self._reading(deciding))
@@ -100,6 +100,8 @@ class GateEvidence:
             message, missing = message + unlike_users(self._users(deciding)), None
         elif verdict is Verdict.INCONCLUSIVE and (is_cold := self._waits_for_the_control(proof)):
             message, missing = f"{still_cold(self.coldness)}; {message}", None
+        elif verdict is Verdict.INCONCLUSIVE and self._has_crossed(proof) and not self._stands(proof):
+            message, missing = f"proven once in this stage, but not by what came since; {message}", None
         elif blame:
             message, missing = f"{blame}; {message}", None
         elif verdict is Verdict.INCONCLUSIVE:
@@ -132,7 +134,7 @@ class GateEvidence:
         harm = harms[0]
         if stage.kind is not StageKind.SHADOW and self._withholds(harm):
             return Verdict.INCONCLUSIVE, harm
-        passes = self._has_crossed(proof) and not self._fails_some(stage)
+        passes = self._stands(proof) and not self._fails_some(stage)
         return (Verdict.NON_INFERIOR if passes else Verdict.INCONCLUSIVE), proof
 
     def _fails_some(self, stage: StageContext) -> bool:
@@ -171,6 +173,11 @@ class GateEvidence:
 
     def _has_crossed(self, role: Role) -> bool:
         return self.processes[role.key].peak_log_e >= role.log_threshold
+
+    def _stands(self, role: Role) -> bool:
+        """Whether what lets the candidate pass is proven, and evidence has not lost all since: a stage may last a day,
+        and a candidate turn bad in it by less than is harm."""
+        return self._has_crossed(role) and self.processes[role.key].log_e >= 0
 
     def _reading(self, role: Role) -> ProcessReading:
         return ProcessReading(role.name, self.processes[role.key].log_e, role.log_threshold, role.acting)
