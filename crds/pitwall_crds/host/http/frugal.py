@@ -23,7 +23,7 @@ SMALL_BYTES: Final = 512
 
 
 @dataclass(slots=True)
-class Allowance:
+class ReplyAllowance:
     """So many bytes more may come."""
 
     left: int = HEAD_BYTES
@@ -35,12 +35,12 @@ class Allowance:
             raise httpcore.ReadError("it sends more around its answer than any has")
 
 
-_ALLOWED: ContextVar[Allowance | None] = ContextVar("allowed", default=None)
+_ALLOWED: ContextVar[ReplyAllowance | None] = ContextVar("allowed", default=None)
 
 
-def allowing() -> Allowance:
+def allowing() -> ReplyAllowance:
     """What this task's next exchange may bring until its headers are read; whoever reads on allows more."""
-    allowance = Allowance()
+    allowance = ReplyAllowance()
     _ALLOWED.set(allowance)
     return allowance
 

@@ -11,8 +11,8 @@ from pitwall_crds.host.http.frugal import (
     HEAD_BYTES,
     MANY_PIECES,
     READ_BYTES,
-    Allowance,
     FrugalTransport,
+    ReplyAllowance,
     allowing,
     bounded,
 )
@@ -53,7 +53,7 @@ async def test_a_body_is_read_unless_it_is_too_long_or_comes_in_crumbs(size, cou
 
 
 def test_an_allowance_is_used_up():
-    allowance = Allowance(10)
+    allowance = ReplyAllowance(10)
     allowance.take(10)
 
     with pytest.raises(httpcore.ReadError, match="more around its answer"):
