@@ -169,7 +169,7 @@ def test_a_question_that_it_fails_is_answered_by_stable_and_counts_against_it(ho
 def test_its_failures_prove_harm_and_its_status_names_the_line(house, candidate):
     def harmful() -> bool:
         for number in range(10):
-            house.ask("raises", user=candidate)
+            house.ask("raises", user=f"user-{number}")  # of one alone it would be no harm
             house.ask("a quiet one", user=candidate)
             house.ask("a quiet one", user=f"other-{number}")
         return house.rollout().status.gates[0].verdict is Verdict.HARMFUL
