@@ -88,20 +88,11 @@ class GateEvidence:
         verdict, deciding = self._verdict(stage, proof)
         missing = missing_trials(self.processes[proof.key], proof.log_threshold, self.totals)
         message = sentence(self.gate, verdict, stage.kind, self.totals, self._reading(deciding))
-        warning, is_cold = self._warning(), False
+        warning = self._warning()
         blame = blames(self.gate, verdict, stage.kind, self.totals.of_candidate_since(self.before))
-        is_of_one = verdict is Verdict.INCONCLUSIVE and self._is_of_one(deciding)
-        leaves_some = verdict is Verdict.INCONCLUSIVE and not is_of_one and self._fails_some(stage)
-        if leaves_some:
-            message, missing = f"{fails_some(self.totals.served)}; {message}", None
-        elif is_of_one:
-            message, missing = f"{one_alone(self.gate, self.totals, deciding.name)}; {message}", None
-        elif verdict is Verdict.INCONCLUSIVE and self._withholds(deciding):
-            message, missing = message + unlike_users(self._users(deciding)), None
-        elif verdict is Verdict.INCONCLUSIVE and (is_cold := self._waits_for_the_control(proof)):
-            message, missing = f"{still_cold(self.coldness)}; {message}", None
-        elif verdict is Verdict.INCONCLUSIVE and self._has_crossed(proof) and not self._stands(proof):
-            message, missing = f"proven once in this stage, but not by what came since; {message}", None
+        is_fair = not blame
+        if verdict is Verdict.INCONCLUSIVE and (hindered := self._hindered(message, stage, deciding, proof)):
+            message, missing, is_fair = hindered[0], None, is_fair and hindered[1]
         elif blame:
             message, missing = f"{blame}; {message}", None
         elif verdict is Verdict.INCONCLUSIVE:
@@ -112,8 +103,22 @@ class GateEvidence:
             message += f"; but {warning}" if warning else ""
         roles = (*harm_roles(self.gate, self.analysis), *proofs, *aside_roles(self.gate, self.analysis, stage))
         readings = tuple(self._reading(role) for role in roles)
-        is_fair = not (is_cold or blame or is_of_one or leaves_some)
         return Assessment(verdict, message, readings, missing, warning, is_fair, bool(blame))
+
+    def _hindered(self, message: str, stage: StageContext, deciding: Role, proof: Role) -> tuple[str, bool] | None:
+        """What is told of a gate that more trials of the same kind do not let pass, and whether the arms are compared
+        fairly; nothing where more trials may."""
+        if self._is_of_one(deciding):
+            return f"{one_alone(self.gate, self.totals, deciding.name)}; {message}", False
+        if self._fails_some(stage):
+            return f"{fails_some(self.totals.served)}; {message}", False
+        if self._withholds(deciding):
+            return message + unlike_users(self._users(deciding)), True
+        if self._waits_for_the_control(proof):
+            return f"{still_cold(self.coldness)}; {message}", False
+        if self._has_crossed(proof) and not self._stands(proof):
+            return f"proven once in this stage, but not by what came since; {message}", True
+        return None
 
     def _verdict(self, stage: StageContext, proof: Role) -> tuple[Verdict, Role]:
         """The verdict and the process that decided it, or has yet to; `proof` is the first that is still missing. What
