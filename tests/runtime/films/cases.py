@@ -79,7 +79,7 @@ def _slides(out: Path) -> None:
 
 def _held_slides(out: Path) -> None:
     """A screen recording: it moves for two seconds, then slides are held three seconds each. For how long the last one
-    is held is not in the file: an MP4 with B-frames keeps distances in decoding order."""
+    is held its header and its edit list say: the lengths of an MP4's pictures are distances in decoding order."""
     frames = [(n, round(n * 1000 / 30)) for n in range(60)] + [(60 + n, 2000 + 3000 * n) for n in range(6)]
     at_times(out, "libx264", [((320, 240), frames)], last=3000)
 
@@ -196,7 +196,7 @@ CASES = {
     ),
     "slides": Case("mp4", _slides, [0, 0, 1, 1, 1, *[2] * 9], 14),
     "slides held in a screen recording": Case(
-        "mp4", _held_slides, [0, 30, *(60 + n // 3 for n in range(16))], 17.2
+        "mp4", _held_slides, [0, 30, *(60 + n // 3 for n in range(18))], 20
     ),
     "pictures held in a broadcast": Case("ts", _held_broadcast(), [0, *[2] * 11, 3, *[5] * 13, 6], 26),
     "pictures held in a broadcast with sound": Case(
