@@ -66,7 +66,7 @@ class PageReader:
 
 
 def test_the_page_names_both_ways_to_install():
-    first, second = commands("Install", 0), commands("Install", 1)
+    first, second = commands("Install", 0), commands("Install", 2)
 
     assert [command.split()[:2] for command in first[:3]] == [
         ["helm", "install"],
@@ -134,7 +134,7 @@ def test_the_admin_of_a_namespace_learns_what_is_missing_and_installs_once_it_is
     (tmp_path / "examples" / "install").mkdir(parents=True)
     values = (ROOT / "examples" / "install" / "namespaced.yaml").read_text()
     (tmp_path / "examples" / "install" / "namespaced.yaml").write_text(values.replace(IN_THE_PAGE, namespace))
-    check, install, *after = commands("Install", 1)
+    check, install, *after = commands("Install", 2)
 
     before, missing = terminal.run(check)
     refused, _ = terminal.run(install)
