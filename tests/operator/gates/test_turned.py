@@ -14,7 +14,7 @@ STAGE = StageContext(StageKind.CANARY, 3)
 USUAL, TURNED = 0.2, 0.32
 
 
-class Stage:
+class LongStage:
     """A gate that flags off what is twice as bad, and lets pass what is at most a quarter worse."""
 
     def __init__(self, dependence: Dependence) -> None:
@@ -45,7 +45,7 @@ class Stage:
 
 @pytest.mark.parametrize("dependence", Dependence)
 def test_a_candidate_that_turned_worse_than_the_stage_allows_does_not_pass(dependence):
-    stage = Stage(dependence)
+    stage = LongStage(dependence)
     stage.blocks(60, USUAL)
     assert stage.verdict is Verdict.NON_INFERIOR
 
@@ -60,7 +60,7 @@ def test_a_candidate_that_turned_worse_than_the_stage_allows_does_not_pass(depen
 
 @pytest.mark.parametrize("dependence", Dependence)
 def test_what_is_proven_of_a_twin_stays_so(dependence):
-    stage = Stage(dependence)
+    stage = LongStage(dependence)
     stage.blocks(60, USUAL)
     for _ in range(100):
         stage.blocks(5, USUAL)

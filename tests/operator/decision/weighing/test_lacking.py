@@ -12,7 +12,7 @@ from pitwall_operator.gates.counting.cursor import ENDED_SECONDS
 FIRST, SECOND = "qa/gateway-a/10.0.0.7:9464@1800000000", "qa/gateway-b/10.0.0.8:9464@1800000000"
 
 
-class Scraped:
+class ScrapedWorld:
     """A world of two gateways that are scraped, or not."""
 
     def __init__(self, world) -> None:
@@ -33,8 +33,8 @@ class Scraped:
 
 
 @pytest.fixture
-def scraped(world) -> Scraped:
-    return Scraped(world)
+def scraped(world) -> ScrapedWorld:
+    return ScrapedWorld(world)
 
 
 def test_one_that_counted_and_times_out_lets_nothing_pass(scraped):

@@ -72,11 +72,11 @@ def test_a_few_slides_are_all_shown_when_they_say(tmp_path, seconds, slides, b_f
     assert numbers == {second: second // seconds * step for second in range((slides - 1) * seconds + 1)}
 
 
-@pytest.mark.parametrize("sound", [(), TONE], ids=["told", "sure beside sound"])
+@pytest.mark.parametrize("sound", [(), TONE], ids=["silent", "beside sound"])
 def test_a_last_picture_that_comes_much_later_than_all_before_is_shown_then(tmp_path, sound):
     path = tmp_path / "held.ts"
     broadcast(path, [*range(0, 1000, 40), 9000], *sound)
     timeline, ours, theirs = beside_ffmpeg(path)
 
     assert ours[: len(theirs)] == theirs
-    assert [one.end_seconds for one in timeline.damage] == pytest.approx([] if sound else [9.04], abs=0.05)
+    assert timeline.damage == ()
