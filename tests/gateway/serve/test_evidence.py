@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -306,16 +307,19 @@ def test_every_call_has_the_time_that_is_left_and_stables_try_has_some(pit, duel
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "deadline", "errors"),
+    ("behaviour", "usual", "deadline", "errors"),
     [
-        pytest.param({"hangs": True}, "300", 0, id="no answer in a hurry"),
-        pytest.param({"status": 504}, "300", 0, id="the runtime had too little time"),
-        pytest.param({"status": 500}, "300", 1, id="it fails at once, whatever the time"),
-        pytest.param({"hangs": True}, "1500", 1, id="no answer in a fair part of the usual time"),
+        pytest.param({"hangs": True}, 20, "3000", 0, id="no answer in a hurry"),
+        pytest.param({"status": 504}, 40, "3000", 0, id="the runtime had too little time"),
+        pytest.param({"status": 500}, 40, "3000", 1, id="it fails at once, whatever the time"),
+        pytest.param({"hangs": True}, 4, "3000", 1, id="no answer in a fair part of the usual time"),
     ],
 )
-def test_a_callers_hurry_is_nobodys_error_and_counts_as_if_the_caller_had_left(pit, duel, behaviour, deadline, errors):
-    duel("candidate", runs=RUNS, rules=PATIENT, **behaviour)
+def test_a_callers_hurry_is_nobodys_error_and_counts_as_if_the_caller_had_left(
+    pit, duel, behaviour, usual, deadline, errors
+):
+    rules = replace(PATIENT, limits=CallLimits(answer_seconds=usual))  # a third of the deadline is left to stable
+    duel("candidate", runs=RUNS, rules=rules, **behaviour)
 
     assert pit.ask("ann", headers={"pitwall-deadline-ms": deadline}).status_code == 200
 
