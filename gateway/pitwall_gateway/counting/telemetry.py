@@ -91,6 +91,18 @@ class GatewayTelemetry:
             if kind == TrialKind.QUESTION:
                 self._shares.opened(series, kind, party)
             return series
+        self._tell(series, kind, party, excess)
+        return replace(series, run="")
+
+    def still_weighed(self, series: ArmSeries, kind: str, party: Party) -> bool:
+        """Whether a trial that counted when it came counts yet, after what its party's other ones have shown since."""
+        excess = self._shares.since_taken(series, kind, party)
+        if excess is not None:
+            self._tell(series, kind, party, excess)
+        return excess is None
+
+    def _tell(self, series: ArmSeries, kind: str, party: Party, excess: Excess) -> None:
+        """Count a trial that does not count, and log whose the first one is."""
         self._capped(series.variant, series.arm, excess).inc()
         if (series.run, excess) not in self._told:
             self._told = {told for told in self._told if told[0] == series.run} | {(series.run, excess)}
@@ -102,7 +114,6 @@ class GatewayTelemetry:
                 series.arm,
                 kind,
             )
-        return replace(series, run="")
 
     def closed(
         self, waiting: Waiting, series: ArmSeries, kind: TrialKind, party: Party, end: End, seconds: float
@@ -153,15 +164,19 @@ class GatewayTelemetry:
         self._pairs(series.variant, series.arm, outcome).inc()
         self.evidence.pair(series, outcome)
 
-    def shadow_latency_ratio(self, series: ArmSeries, ratio: float) -> None:
-        """Shadow's seconds divided by the primary's."""
+    def shadow_latency_ratio(self, series: ArmSeries, ratio: float, party: Party = NOBODY) -> None:
+        """Shadow's seconds divided by the primary's, of a copy of this party's question."""
         self._latency_ratio(series.variant, series.arm).observe(ratio)
-        self.evidence.ratio(series, Quantity.LATENCY, ratio)
+        self._ratio(series, Quantity.LATENCY, ratio, party)
 
-    def shadow_tokens_ratio(self, series: ArmSeries, ratio: float) -> None:
-        """Shadow's tokens divided by the primary's."""
+    def shadow_tokens_ratio(self, series: ArmSeries, ratio: float, party: Party = NOBODY) -> None:
+        """Shadow's tokens divided by the primary's, of a copy of this party's question."""
         self._tokens_ratio(series.variant, series.arm).observe(ratio)
-        self.evidence.ratio(series, Quantity.TOKENS, ratio)
+        self._ratio(series, Quantity.TOKENS, ratio, party)
+
+    def _ratio(self, series: ArmSeries, quantity: Quantity, ratio: float, party: Party) -> None:
+        self.evidence.ratio(series, quantity, ratio)
+        self._shares.showed(series, TrialKind.COPY, party, tails.of_pair(quantity, ratio))
 
     def shadow_dropped(self, series: ArmSeries) -> None:
         """A copy found the queue full."""

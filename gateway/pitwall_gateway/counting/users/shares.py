@@ -155,10 +155,20 @@ class Shares:
         # A caller that has a share may invent users: at first it counts as one.
         if self._is_over(known.callers.count(party.caller), known.total, self._caller_share(party.caller), first):
             return Excess.CALLER
+        return self._beyond_edges(known, party, users, first)
+
+    def _beyond_edges(self, known: _Kind, party: Party, users: float, first: int) -> Excess | None:
+        """Whose share of what few trials show is used up."""
         for reason, name, share in self._shareholders(party, users):
             if known.tails.is_over(f"{reason} {name}", share, first):
                 return reason
         return None
+
+    def since_taken(self, series: ArmSeries, kind: str, party: Party) -> Excess | None:
+        """Whose share of what few trials show is used up by now: of a trial that was counted and has waited since,
+        while others of its party ended."""
+        known = self._known(series, kind)
+        return self._beyond_edges(known, party, self._rule.user, self._rule.first_questions) if known else None
 
     def opened(self, series: ArmSeries, kind: str, party: Party) -> None:
         """A trial that counts begins, and will end."""

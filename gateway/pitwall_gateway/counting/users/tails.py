@@ -9,10 +9,10 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
+from math import inf, sqrt
 from typing import Final
 
-from pitwall_crds.edges import LATENCY_EDGES, SELECTION_EDGES, TOKEN_EDGES
+from pitwall_crds.edges import LATENCY_EDGES, RATIO_EDGES, SELECTION_EDGES, TOKEN_EDGES
 from pitwall_crds.names import CacheResult, Outcome, Quantity
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.values.answer import VariantAnswer
@@ -30,11 +30,15 @@ Shown = Mapping[str, float]
 """What one trial showed, by name; what happened or did not is 1 or 0."""
 
 _HAPPENED: Final = (0.5,)
+_WORSE: Final = "{} of a copy"
+_BETTER: Final = "{} of the answer that was copied"
+_TIMES_MORE: Final = tuple(edge for edge in RATIO_EDGES if edge > 1)
 _EDGES: Final[Mapping[str, tuple[float, ...]]] = {
     Quantity.LATENCY: LATENCY_EDGES[::STEP],
     Quantity.SELECTION: SELECTION_EDGES[::STEP],
     Quantity.ENCODER: SELECTION_EDGES[::STEP],
     Quantity.TOKENS: TOKEN_EDGES[::STEP],
+    **{name.format(what): _TIMES_MORE for name in (_WORSE, _BETTER) for what in (Quantity.LATENCY, Quantity.TOKENS)},
 }
 
 
@@ -60,6 +64,11 @@ def of_answer(answer: VariantAnswer) -> Shown:
         CacheResult.COLD: float(answer.cache == CacheResult.COLD),
     }
     return {name: value for name, value in told.items() if value is not None}
+
+
+def of_pair(quantity: Quantity, ratio: float) -> Shown:
+    """What a copy showed beside the answer that was copied, by how many times it is larger; either way alike."""
+    return {_WORSE.format(quantity): ratio, _BETTER.format(quantity): 1 / ratio if ratio else inf}
 
 
 @dataclass(slots=True)

@@ -82,7 +82,9 @@ class Shadow:
             copy = await self._next()
             started = time.monotonic()
             try:
-                await self._ask(copy)
+                # It was weighed when it came, and its party's copies before it may have shown since what few show.
+                if self._telemetry.still_weighed(copy.series, TrialKind.COPY, copy.party):
+                    await self._ask(copy)
             except Exception:  # a worker outlives any single copy
                 log.exception("shadow copy for %s", copy.series.variant)
             finally:
@@ -126,7 +128,7 @@ class Shadow:
         if copy.primary is not None and compared:
             self._telemetry.shadow_pair(series, Outcome.OK if answer else Outcome.ERROR)
         if copy.primary is not None and compared and answer is not None:
-            self._compare(series, answer, copy.primary)
+            self._compare(copy, answer, copy.primary)
 
     def _end(self, reply: Reply, copy: Copy) -> End:
         """How a copy ended. Of a video that its server did not give to both alike, or that only stable had prepared, as
@@ -141,11 +143,12 @@ class Shadow:
             return End.FAILED
         return End.UNMEASURED if self._excuses.takes(copy.series) else End.EXCUSED
 
-    def _compare(self, series: ArmSeries, shadow: VariantAnswer, primary: VariantAnswer) -> None:
+    def _compare(self, copy: Copy, shadow: VariantAnswer, primary: VariantAnswer) -> None:
         if not paid_for(primary, shadow):
-            self._telemetry.shadow_latency_ratio(series, shadow.seconds / max(primary.seconds, 1e-6))
+            ratio = shadow.seconds / max(primary.seconds, 1e-6)
+            self._telemetry.shadow_latency_ratio(copy.series, ratio, copy.party)
         if primary.tokens and shadow.tokens:
-            self._telemetry.shadow_tokens_ratio(series, shadow.tokens / primary.tokens)
+            self._telemetry.shadow_tokens_ratio(copy.series, shadow.tokens / primary.tokens, copy.party)
 
 
 def _other_video(reply: Reply, primary: VariantAnswer) -> bool:

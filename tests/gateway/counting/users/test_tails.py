@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from pitwall_crds.names import Arm, CacheResult, Outcome, TrialKind
+from pitwall_crds.names import Arm, CacheResult, Outcome, Quantity, TrialKind
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.users.shares import Excess, ShareRule, Shares
-from pitwall_gateway.counting.users.tails import FIRST, Tails, of_answer, of_end
+from pitwall_gateway.counting.users.tails import FIRST, Tails, of_answer, of_end, of_pair
 from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.speaker import Party
 
@@ -135,6 +135,30 @@ def test_a_caller_with_a_share_has_no_more_of_the_slow_ones_whatever_users_it_in
         theirs += weigh(shares, TrialKind.QUESTION, Party("partner", f"invented-{number}"), FEW["slow"])
 
     assert FIRST <= theirs <= 0.1 * (others + theirs) + FIRST
+
+
+@pytest.mark.parametrize("quantity", [Quantity.TOKENS, Quantity.LATENCY])
+@pytest.mark.parametrize("ratio", [1.2, 1 / 1.2], ids=["larger", "smaller"])
+def test_of_copies_that_differ_for_one_user_alone_no_more_count_than_first_ones(quantity, ratio):
+    """Eleven of 220 were harm in the shadow, where those of all others were as the answers that were copied."""
+    draw, shares, counted = random.Random(3), Shares(ShareRule(user=SHARE), lambda _: 1.0), [0, 0]
+    for number in range(2000):
+        user, shown = ("odd", of_pair(quantity, ratio)) if draw.random() < 0.1 else (f"user-{number % 300}", {})
+        shown = shown or of_pair(quantity, 1.0)
+        counted[user == "odd"] += weigh(shares, TrialKind.COPY, Party("web", user), (answered()[0], shown))
+
+    assert counted[0] > 1700
+    assert counted[1] == FIRST
+
+
+def test_of_copies_that_differ_for_all_users_those_of_a_few_count_as_before():
+    shares = Shares(ShareRule(user=SHARE, first_questions=10), lambda _: 1.0)
+    counted = sum(
+        weigh(shares, TrialKind.COPY, Party("web", f"user-{number % 5}"), (answered()[0], of_pair(Quantity.TOKENS, 2.0)))
+        for number in range(200)
+    )
+
+    assert counted == 50
 
 
 def test_what_is_nobodys_trial_shows_nothing():

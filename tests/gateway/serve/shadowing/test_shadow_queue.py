@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from pitwall_crds.names import Arm
+from pitwall_crds.names import Arm, TrialKind
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
+from pitwall_gateway.counting.users.shares import ShareRule, Shares
+from pitwall_gateway.counting.users.tails import FIRST
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.serve.shadowing.copies import Copy
 from pitwall_gateway.serve.shadowing.shadow import Shadow, ShadowRule
@@ -199,6 +201,32 @@ async def test_a_copy_is_evidence_of_the_run_that_it_carries_and_of_no_other(bui
     assert track.metric("shadow_pairs_total") == 2
     assert track.metric("evidence_pairs_total") == 1
     assert f'pitwall_evidence_pairs_total{{{labels},outcome="ok"}} 1' in track.telemetry.text().decode()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(an_answer(tokens=200), id="larger"),
+        pytest.param(an_answer(3.0), id="slower"),
+        pytest.param(VariantFailure(FailureKind.TIMEOUT, "late"), id="failed"),
+    ],
+)
+async def test_copies_that_one_user_has_waiting_at_once_are_no_more_evidence_than_one_by_one(reply):
+    """All ten were counted when they came, before any had shown what nobody else's does."""
+    track = Track(ShadowPool(*[an_answer()] * 30, *[reply] * 10))
+    track.telemetry = GatewayTelemetry(shares=Shares(ShareRule(user=0.05), lambda _: 1.0))
+    track.shadow = Shadow(track.pool, track.telemetry, ShadowRule())
+    for number, user in enumerate([*(f"user-{number}" for number in range(30)), *["odd"] * 10]):
+        party = Party("web", user)
+        counted = track.telemetry.weighed(SERIES, TrialKind.COPY, party)
+        track.shadow.offer(replace(copy(an_answer(), number), series=counted, party=party))
+    track.shadow.start()
+    await track.settle(30 + FIRST)
+    await track.shadow.close()
+
+    assert len(track.pool.calls) == 30 + FIRST
+    assert track.metric("evidence_pairs_total") == 30 + FIRST
+    assert track.metric("capped_trials_total", 'reason="user"') == 10 - FIRST
 
 
 @pytest.mark.parametrize(
