@@ -49,7 +49,8 @@ def decode(
     """Hands every pool frame to `on_frame`, in time order, and returns the timeline.
 
     Waits until `memory` has room for what the video is estimated to need. One that outgrows its share is begun again
-    with as much as one may have, and one that crashes a backend is left to PyAV; no frame comes twice.
+    with as much as one may have; so is, once, one whose process the system kills, as where its memory runs out. One
+    that crashes a backend is left to PyAV. No frame comes twice.
 
     Raises NotAVideoError, MediaBrokenError (also when the wall time runs out), MediaTooLargeError, BadVariantError
     when the backend cannot run here, or TooLateError when the deadline comes before there is room.
@@ -61,6 +62,9 @@ def decode(
         try:
             return decoding.run(backend)
         except errors.DecodingStoppedError:
+            if decoding.killed:
+                log.warning("the system killed a decoder, as where its memory runs out; it is begun again")
+                return decoding.again(backend)
             if backend == DEFAULT or not decoding.crashed:
                 raise
             log.warning("the decoder %s crashed; PyAV decodes what is left", backend)
@@ -78,16 +82,36 @@ class _Decoding:
         self._frames, self._last = 0, -1
         self.crashed = False
         """Whether the latest process ended by itself: not by this one's will, nor for its time, nor for its memory."""
+        self.killed = False
+        """Whether somebody else killed it."""
 
     def run(self, backend: str) -> Timeline:
         """Decode what was not decoded yet. Raises what `decode` raises."""
-        wanted = (self._spec.frames_per_minute, self._spec.height_pixels, self._spec.first_seconds, self._most)
-        worker = [sys.executable, "-m", "pitwall_runtime.stages.decode.worker"]
-        command = [*worker, str(self._path), backend, *map(str, wanted)]
+        command = self._command(backend)
         try:
             return self._once(command, OPENING_BYTES)
         except errors.OutgrownError:
             return self._once(command, self._most)
+
+    def again(self, backend: str) -> Timeline:
+        """The same with as much memory as one may have at once, so that fewer decode beside it.
+
+        Raises DecodingStoppedError also where the system kills it once more: then it may be the video.
+        """
+        try:
+            return self._once(self._command(backend), self._most)
+        except errors.DecodingStoppedError:
+            if not self.killed:
+                raise
+            raise errors.DecodingStoppedError(
+                f"decoding stopped after {self._frames} frames: the system killed it twice, as where its memory runs "
+                "out; ask again later, send a smaller video, or have the operator give the runtime more memory"
+            ) from None
+
+    def _command(self, backend: str) -> list[str]:
+        wanted = (self._spec.frames_per_minute, self._spec.height_pixels, self._spec.first_seconds, self._most)
+        worker = [sys.executable, "-m", "pitwall_runtime.stages.decode.worker"]
+        return [*worker, str(self._path), backend, *map(str, wanted)]
 
     def _once(self, command: list[str], least_bytes: int) -> Timeline:
         self._share.grow(least_bytes)
@@ -98,22 +122,30 @@ class _Decoding:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # to start its threads costs more than all other imports
         )
-        withdraw = self._limits.deadline.when_given_up(process.kill)
+        ended_here = threading.Event()
+
+        def end() -> None:
+            ended_here.set()
+            process.kill()
+
+        withdraw = self._limits.deadline.when_given_up(end)
         try:
             assert process.stdin is not None
             assert process.stdout is not None
             with process.stdin as answers, process.stdout as stream:
                 records = _records(stream)
-                with _killed_after(process, self._limits):
+                with _ended_after(end, self._limits):
                     needed = self._first(records)
                 self._share.grow(needed)
                 _tell(answers, self._share.bytes)
-                with _killed_after(process, self._limits):
+                with _ended_after(end, self._limits):
                     return self._consumed(records)
         finally:
             withdraw()
             process.kill()
-            self.crashed = process.wait() not in _ENDED_FROM_OUTSIDE
+            code = process.wait()
+            self.crashed = code not in _ENDED_FROM_OUTSIDE
+            self.killed = code == -signal.SIGKILL and not ended_here.is_set()
 
     def _first(self, records: Iterator[Record]) -> int:
         for record, _ in records:
@@ -153,9 +185,9 @@ class _Decoding:
 
 
 @contextmanager
-def _killed_after(process: subprocess.Popen[bytes], limits: Limits) -> Iterator[None]:
-    """Kills the process when its time is over before the `with` is."""
-    watchdog = threading.Timer(limits.deadline.within(limits.wall_seconds), process.kill)
+def _ended_after(end: Callable[[], None], limits: Limits) -> Iterator[None]:
+    """Ends the process when its time is over before the `with` is."""
+    watchdog = threading.Timer(limits.deadline.within(limits.wall_seconds), end)
     watchdog.daemon = True
     watchdog.start()
     try:

@@ -85,7 +85,8 @@ def _private_bytes() -> int:
 def main(arguments: list[str]) -> int:
     """Decode one file onto stdout; refusals travel as a record, not as a traceback."""
     path, backend, *wanted, most_bytes = arguments
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+    # The lower limit ends it by a signal of its own: at the higher one it is killed, as for others' want of memory.
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS + 1))
     # Of the kinds of memory that can be limited, this one counts what is really private: not files, not reservations.
     resource.setrlimit(resource.RLIMIT_DATA, (int(most_bytes), int(most_bytes)))
     writer = _Writer(sys.stdout.buffer)

@@ -22,20 +22,49 @@ def workers() -> list[psutil.Process]:
     return [one for one in psutil.Process().children() if "pitwall_runtime.stages.decode.worker" in one.cmdline()]
 
 
-def test_a_decoder_that_is_killed_in_the_middle_is_a_refusal_with_the_count_of_frames(make_clip, tmp_path):
-    """As by the kernel when memory runs out."""
-    clip = make_clip(tmp_path / "long.mp4", [("red", 60), ("blue", 60)])
+@pytest.fixture
+def killing():
+    """Kills the decoders of the given frames, by their place in what was handed over."""
     seen = []
 
-    def kill_at_the_third(frame):
-        seen.append(frame)
-        if len(seen) == 3:
-            for one in workers():
-                os.kill(one.pid, signal.SIGKILL)
+    def at(*places, by=signal.SIGKILL):
+        def on_frame(frame):
+            seen.append(frame.pts)
+            if len(seen) in places:
+                for one in workers():
+                    os.kill(one.pid, by)
+
+        return on_frame
+
+    at.seen = seen
+    return at
+
+
+def test_a_decoder_that_is_killed_in_the_middle_is_begun_again_and_no_frame_comes_twice(make_clip, tmp_path, killing):
+    """As by the kernel when others took all memory: that is no fault of the film's, nor of the variant's."""
+    clip = make_clip(tmp_path / "long.mp4", [("red", 60), ("blue", 60)])
+
+    timeline = decode(clip, PoolSpec(480, 2000), killing(3))
+
+    assert killing.seen == [number * TICKS for number in range(960)]
+    assert timeline.end_pts == 960 * TICKS
+    assert workers() == []
+
+
+def test_a_decoder_that_is_killed_twice_is_a_refusal_with_the_count_of_frames(make_clip, tmp_path, killing):
+    clip = make_clip(tmp_path / "long.mp4", [("red", 60), ("blue", 60)])
+
+    with pytest.raises(MediaBrokenError, match=r"stopped after \d+ frames: the system killed it twice"):
+        decode(clip, PoolSpec(480, 2000), killing(3, 700))
+    assert workers() == []
+
+
+def test_a_decoder_that_crashes_is_not_begun_again(make_clip, tmp_path, killing):
+    clip = make_clip(tmp_path / "long.mp4", [("red", 60), ("blue", 60)])
 
     with pytest.raises(MediaBrokenError, match=r"decoding stopped after \d+ frames: it crashed"):
-        decode(clip, PoolSpec(480, 2000), kill_at_the_third)
-    assert workers() == []
+        decode(clip, PoolSpec(480, 2000), killing(3, by=signal.SIGSEGV))
+    assert len(killing.seen) < 960
 
 
 def test_a_decoder_starts_no_threads_for_matrices(clip, monkeypatch):
