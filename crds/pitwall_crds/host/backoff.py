@@ -34,5 +34,10 @@ class Backoff:
         doublings = min(max(failures - 1, 0), _MOST_DOUBLINGS)
         return min(self.first_seconds * 2.0**doublings, self.longest_seconds) * dice.uniform(*self.spread)
 
+    def keeps_waiting(self, left_seconds: float) -> bool:
+        """Whether a pause with so much left goes on. By a clock that was set back more seems left than any pause has:
+        such a one is over."""
+        return 0 < left_seconds <= self.longest_seconds * max(self.spread) + 1
+
     def __iter__(self) -> Iterator[float]:
         return map(self.seconds, itertools.count(1))

@@ -1,6 +1,7 @@
 """Manages one runtime child process: starts it, finds it again after a restart, asks whether it is ready, stops it."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -23,6 +24,11 @@ from pitwall_crds.resource import Name
 TAIL_BYTES = 4096
 SHOWN_SECONDS: Final = 0.2
 """In which a process that was just started has a command line for sure."""
+STARTED_AT: Final = "PITWALL_STARTED_AT"
+"""The variable that tells a process when it was started, in epoch seconds. The system counts from its own start, so that
+by its word a process was born at another time once the clock was set."""
+STARTING_SECONDS: Final = 3.0
+"""Within which a process is born after it was told when."""
 
 
 Pid = Annotated[int, Field(gt=1, lt=2**31)]
@@ -78,7 +84,7 @@ def spawn(module: str, arguments: list[str], log: Path, environment: Mapping[str
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, **environment},
+            env={**os.environ, **environment, STARTED_AT: repr(time.time())},
         )
     try:
         created = psutil.Process(process.pid).create_time()
@@ -94,9 +100,17 @@ def alive(pid: int, created: float) -> bool:
         if process.status() == psutil.STATUS_ZOMBIE:
             _reap(pid)
             return False
-        return abs(process.create_time() - created) < 1.0
+        return abs(process.create_time() - created) < 1.0 or abs(_told(process) - created) < STARTING_SECONDS
     except psutil.Error:  # it is gone, or another user's
         return False
+
+
+def _told(process: psutil.Process) -> float:
+    """When it was started by what it was told; NaN where nobody told it. Raises psutil.Error."""
+    try:
+        return float(process.environ().get(STARTED_AT, "nan"))
+    except ValueError:
+        return math.nan
 
 
 def belongs(pid: int, created: float, folder: Path) -> bool:

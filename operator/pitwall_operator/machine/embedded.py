@@ -183,7 +183,7 @@ class EmbeddedOperator:
     async def _read(self) -> Reading | Unseen:
         """The counters now; a reading of a moment ago serves again, since parsing costs more than a turn."""
         serves = RESTING_SECONDS if self.rests else READING_SECONDS
-        if self.readings and time.time() - self.readings[-1].gateways.time < serves:
+        if self.readings and 0 <= time.time() - self.readings[-1].gateways.time < serves:
             return self.readings[-1].gateways
         found = await scrape(self.client, (self.folder.metrics_url(),), self.platform.targets())
         if isinstance(found, Unseen):
@@ -192,6 +192,8 @@ class EmbeddedOperator:
         return found.gateways
 
     def _keep(self, found: DirectReading) -> None:
+        if self.readings and found.gateways.time < self.readings[-1].gateways.time:
+            self.readings.clear()  # the clock was set back
         self.readings.append(found)
         while len(self.readings) > 2 and self.readings[1].gateways.time < found.gateways.time - WINDOW_SECONDS:
             self.readings.popleft()

@@ -172,7 +172,7 @@ class Processes:
         goal = self.goals[key]
         current = [c for c in self._of(key) if c.revision == goal.revision]
         self._mark_draining(current[goal.replicas :])
-        if time.time() < goal.not_before:
+        if BACKOFF.keeps_waiting(goal.not_before - time.time()):
             return
         try:
             for _ in range(goal.replicas - len(current)):
@@ -242,6 +242,7 @@ class Processes:
             if len(new) >= goal.replicas:
                 self._mark_draining(c for c in self._of(key) if c.revision != goal.revision)
         now = time.time()
+        self._mark_draining(c for c in self.children if c.draining_since > now)  # the clock was set back
         for leaving in self.children:
             if leaving.draining and now - leaving.draining_since > KILL_SECONDS:
                 child.stop(leaving.pid, leaving.created, signal.SIGKILL)
@@ -251,8 +252,7 @@ class Processes:
     def _seen(self) -> Pools:
         seen: dict[str, dict[Pool, PoolSeen]] = {}
         for name, pool in {*self.goals, *((c.variant, c.pool) for c in self.children if not c.draining)}:
-            running = self._of((name, pool))
-            goal = self.goals.get((name, pool))
+            running, goal = self._of((name, pool)), self.goals.get((name, pool))
             revision = goal.revision if goal else running[0].revision
             seen.setdefault(name, {})[pool] = PoolSeen(
                 revision=revision,

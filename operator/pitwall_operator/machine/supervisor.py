@@ -125,7 +125,7 @@ class Supervisor:
             return
         if one.pid:
             self._note_end(one)
-        if time.time() >= one.not_before:
+        if not BACKOFF.keeps_waiting(one.not_before - time.time()):
             self._start(one)
 
     def _note_end(self, one: RunningService) -> None:
@@ -157,8 +157,8 @@ def stop_all(processes: Sequence[tuple[int, float]]) -> None:
     """Ask the processes to stop; make those stop that have not after ten seconds."""
     for pid, created in processes:
         child.stop(pid, created)
-    deadline = time.time() + STOP_SECONDS
-    while time.time() < deadline and any(child.alive(*process) for process in processes):
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline and any(child.alive(*process) for process in processes):
         time.sleep(0.05)
     for pid, created in processes:
         child.stop(pid, created, signal.SIGKILL)

@@ -76,6 +76,29 @@ def test_a_later_process_with_the_same_pid_is_another_one(sleeper):
     assert not child.alive(sleeper.pid, created(sleeper) - 100)
 
 
+@pytest.mark.parametrize("hours", [1, -1], ids=["forward", "back"])
+def test_a_process_is_known_and_can_be_ended_although_the_clock_was_set(modules, tmp_path, until, monkeypatch, hours):
+    """The system counts from its own start: by its word a process was born at another time then."""
+    (modules / "stays.py").write_text("import time; time.sleep(600)")
+    pid, born = child.spawn("stays", [str(tmp_path)], tmp_path / "stays.log", {})
+    by_the_clock = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: by_the_clock(self) + hours * 3600)
+
+    assert child.belongs(pid, born, tmp_path)
+    assert not child.alive(pid, born - 100)
+    child.stop(pid, born)
+    until(lambda: not child.alive(pid, born))
+
+
+@pytest.mark.parametrize("told", [{}, {"PITWALL_STARTED_AT": "noon"}])
+def test_a_process_that_was_not_told_when_it_started_is_known_by_the_systems_word(told):
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with subprocess.Popen(command, env=told) as process:
+        assert child.alive(process.pid, created(process))
+        assert not child.alive(process.pid, created(process) - 100)
+        process.kill()
+
+
 def test_a_process_that_ended_is_not_alive_although_nobody_waited_for_it(sleeper, until):
     born = created(sleeper)
     os.kill(sleeper.pid, signal.SIGKILL)

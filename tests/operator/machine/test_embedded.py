@@ -226,6 +226,16 @@ async def test_readings_are_kept_for_a_window_and_no_longer(operator):
     assert 55 - operator.readings[1].gateways.time <= embedded.WINDOW_SECONDS
 
 
+async def test_a_reading_from_before_the_clock_was_set_back_does_not_serve_until_it_comes_back(operator):
+    late = Reading(time.time() + 3600, {})
+    operator._keep(DirectReading(late, late))
+    assert isinstance(await operator._read(), Unseen), "it is read anew"
+
+    now = Reading(time.time(), {})
+    operator._keep(DirectReading(now, now))
+    assert [one.gateways for one in operator.readings] == [now], "nothing is compared with what is to come"
+
+
 async def test_a_gateway_that_does_not_answer_is_no_reading_and_none_is_kept(operator):
     seen = await operator._read()
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -250,6 +251,22 @@ async def test_a_drained_process_stops_in_its_time(platform, drained_for, signal
         assert platform.children == []
     else:
         assert child.alive(leaving.pid, leaving.created)
+
+
+async def test_a_clock_that_was_set_back_keeps_no_drained_process_and_no_start_waiting(platform, fake_runtime):
+    """Waiting for the clock to come back took as long as it had been set back."""
+    await platform.run(VARIANT, "r1", Pool.MAIN, 1)
+    await seen(platform, Pool.MAIN, PoolSeen("r1", 1, 1))
+    await platform.drain("aks-v1", Pool.MAIN)
+    [leaving] = platform.children
+    platform.children = [replace(leaving, draining_since=time.time() + 3600)]
+    await platform.run(VARIANT, "r2", Pool.MAIN, 0)
+    goal = platform.goals[("aks-v1", Pool.MAIN)]
+    goal.replicas, goal.failures, goal.not_before = 1, 3, time.time() + 3600
+    await platform.pools()
+
+    assert all(one.draining_since <= time.time() for one in platform.children)
+    assert [one.revision for one in platform.children if not one.draining] == ["r2"]
 
 
 async def test_a_drained_process_that_dies_is_no_failure_of_its_successor(platform, until):

@@ -1,5 +1,6 @@
 """The supervisor: services start in order, are found again, come back after a pause, and all end together."""
 
+import itertools
 import json
 import logging
 import os
@@ -113,6 +114,19 @@ def test_the_pause_has_an_end_and_is_forgiven(one_service, until, monkeypatch, f
     assert (one.failures, one.not_before - now) == (after, pytest.approx(pause))
 
 
+def test_a_service_that_died_is_started_again_although_the_clock_was_set_back(one_service, until, monkeypatch):
+    supervised = one_service(DIES)
+    [one] = supervised.running
+    supervised.keep()
+    until(lambda: not child.alive(one.pid, one.created))
+    supervised.keep()
+    an_hour_ago = one.not_before - 3600
+    monkeypatch.setattr(supervisor.time, "time", lambda: an_hour_ago)
+    supervised.keep()
+
+    assert one.pid, "its pause is over"
+
+
 def test_the_next_supervisor_adopts_what_runs_and_not_what_died(folder, modules, until):
     (modules / "stays.py").write_text(STAYS)
     pid, born = child.spawn("stays", [str(folder.state)], folder.logs / "gateway.log", {})
@@ -161,11 +175,15 @@ def test_at_the_end_everything_stops_also_the_runtimes(one_service, modules, fol
     assert spared, "a process of no state folder is nobody's runtime"
 
 
-def test_who_does_not_listen_is_made_to_stop(one_service, until, monkeypatch):
+@pytest.mark.parametrize("is_set_back", [False, True], ids=["as the clock goes", "while it is set back"])
+@pytest.mark.timeout(60)
+def test_who_does_not_listen_is_made_to_stop(one_service, until, monkeypatch, is_set_back):
     monkeypatch.setattr(supervisor, "STOP_SECONDS", 0.2)
     supervised = one_service(STUBBORN)
     supervised.keep()
     until(lambda: said(supervised) == "here")
+    if is_set_back:
+        monkeypatch.setattr(supervisor.time, "time", itertools.count(2e9, -3600).__next__)
     supervised.end()
 
     [one] = supervised.running
